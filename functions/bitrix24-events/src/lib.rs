@@ -1,0 +1,1 @@
+//! Reads what a hint points at, finds the changes, routes them.

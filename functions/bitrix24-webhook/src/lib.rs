@@ -1,0 +1,1 @@
+//! Verifies a Bitrix24 event, queues it, answers.

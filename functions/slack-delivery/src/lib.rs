@@ -1,0 +1,1 @@
+//! Delivers cards to Slack, each exactly once.

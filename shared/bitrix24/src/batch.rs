@@ -1,0 +1,105 @@
+//! `batch`: up to 50 calls in one request.
+
+use serde_json::{Map, Value, json};
+
+use crate::client::Answer;
+use crate::error::Error;
+use crate::{form, tolerant};
+
+/// The most commands of a batch.
+pub const MOST_COMMANDS: usize = 50;
+
+/// Calls that go out together. A later one may use an earlier one's result: `$result[first][0][ID]`.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    commands: Vec<(String, String)>,
+    halt: bool,
+}
+
+/// A batch takes 50 commands at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a batch takes at most {MOST_COMMANDS} commands")]
+pub struct Full;
+
+impl Batch {
+    /// An empty batch that goes on after an error.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Stops at the first error; the calls behind it are then not made.
+    #[must_use]
+    pub fn halting(mut self) -> Self {
+        self.halt = true;
+        self
+    }
+
+    /// Adds a call under a name of its own.
+    pub fn add(&mut self, name: impl Into<String>, method: &str, params: &Value) -> Result<(), Full> {
+        if self.commands.len() == MOST_COMMANDS {
+            return Err(Full);
+        }
+        let query = form::build(params);
+        let command = if query.is_empty() { method.to_owned() } else { format!("{method}?{query}") };
+        self.commands.push((name.into(), command));
+        Ok(())
+    }
+
+    /// How many calls it holds.
+    pub fn len(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.commands.is_empty()
+    }
+
+    /// The parameters of the `batch` call.
+    pub(crate) fn params(&self) -> Value {
+        let commands: Map<_, _> =
+            self.commands.iter().map(|(name, command)| (name.clone(), Value::from(command.clone()))).collect();
+        json!({"halt": u8::from(self.halt), "cmd": commands})
+    }
+}
+
+/// The answers of a batch, by name.
+#[derive(Debug, Default)]
+pub struct BatchAnswer {
+    results: Map<String, Value>,
+    errors: Map<String, Value>,
+    totals: Map<String, Value>,
+    /// How much operating time the portal charged, in seconds, where it says.
+    pub operating: Option<f64>,
+}
+
+impl BatchAnswer {
+    pub(crate) fn read(mut answer: Answer) -> Self {
+        let mut part = |name: &str| answer.result.get_mut(name).map(Value::take).map(tolerant::map).unwrap_or_default();
+        Self {
+            results: part("result"),
+            errors: part("result_error"),
+            totals: part("result_total"),
+            operating: answer.operating,
+        }
+    }
+
+    /// What the named call gave; `None` if it was not made because an earlier one failed.
+    pub fn take(&mut self, name: &str) -> Option<Result<Value, Error>> {
+        if let Some(error) = self.errors.get(name) {
+            let text = |field: &str| error.get(field).and_then(Value::as_str).unwrap_or_default();
+            return Some(Err(Error::Refused {
+                method: name.to_owned(),
+                code: text("error").to_lowercase(),
+                text: text("error_description").to_owned(),
+                free_at: None,
+            }));
+        }
+        self.results.remove(name).map(Ok)
+    }
+
+    /// How many rows the named list has in all, where the portal counted.
+    pub fn total(&self, name: &str) -> Option<u64> {
+        self.totals.get(name).and_then(Value::as_u64)
+    }
+}

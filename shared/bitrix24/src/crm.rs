@@ -1,0 +1,186 @@
+//! CRM items as `crm.item.*` gives them, and the statuses that name their stages.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::tolerant;
+
+/// A CRM type by its `entityTypeId`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EntityType(pub u32);
+
+impl EntityType {
+    /// Leads.
+    pub const LEAD: Self = Self(1);
+    /// Deals.
+    pub const DEAL: Self = Self(2);
+    /// Contacts.
+    pub const CONTACT: Self = Self(3);
+    /// Companies.
+    pub const COMPANY: Self = Self(4);
+
+    /// The `ENTITY_ID` under which `crm.status.list` keeps the stages of this type in one funnel.
+    pub fn stages_of(self, category: u64) -> String {
+        match (self, category) {
+            (Self::LEAD, _) => "STATUS".into(),
+            (Self::DEAL, 0) => "DEAL_STAGE".into(),
+            (Self::DEAL, category) => format!("DEAL_STAGE_{category}"),
+            (Self(other), category) => format!("DYNAMIC_{other}_STAGE_{category}"),
+        }
+    }
+
+    /// The page of an item on its portal.
+    pub fn link(self, domain: &str, id: u64) -> String {
+        // Only a simulator on this very machine is reached without TLS.
+        let scheme = if domain.starts_with("127.0.0.1") || domain.starts_with("localhost") { "http" } else { "https" };
+        let place = match self {
+            Self::LEAD => "lead".to_owned(),
+            Self::DEAL => "deal".to_owned(),
+            Self::CONTACT => "contact".to_owned(),
+            Self::COMPANY => "company".to_owned(),
+            Self(other) => format!("type/{other}"),
+        };
+        format!("{scheme}://{domain}/crm/{place}/details/{id}/")
+    }
+}
+
+impl fmt::Display for EntityType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::LEAD => f.write_str("lead"),
+            Self::DEAL => f.write_str("deal"),
+            Self::CONTACT => f.write_str("contact"),
+            Self::COMPANY => f.write_str("company"),
+            Self(other) => write!(f, "item-{other}"),
+        }
+    }
+}
+
+/// The fields that [`Item`] reads; what to `select`.
+pub const FIELDS: [&str; 14] = [
+    "id",
+    "title",
+    "stageId",
+    "stageSemanticId",
+    "categoryId",
+    "opportunity",
+    "currencyId",
+    "assignedById",
+    "sourceId",
+    "companyId",
+    "createdTime",
+    "updatedTime",
+    "movedTime",
+    "createdBy",
+];
+
+/// A lead or deal (or another CRM item) in one state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Item {
+    /// Its number within its type.
+    #[serde(deserialize_with = "required_id")]
+    pub id: u64,
+    /// Its name.
+    #[serde(default, deserialize_with = "tolerant::text")]
+    pub title: Option<String>,
+    /// The stage: `EXECUTING`, in other funnels than the first with a prefix: `C9:NEW`.
+    #[serde(default, deserialize_with = "tolerant::text")]
+    pub stage_id: Option<String>,
+    /// What the stage means: `P` in progress, `S` won, `F` lost.
+    #[serde(default, deserialize_with = "tolerant::text")]
+    pub stage_semantic_id: Option<String>,
+    /// The funnel; 0 is the first.
+    #[serde(default, deserialize_with = "tolerant::number")]
+    pub category_id: Option<u64>,
+    /// The sum, as a decimal text.
+    #[serde(default, deserialize_with = "tolerant::text")]
+    pub opportunity: Option<String>,
+    /// The sum's currency.
+    #[serde(default, deserialize_with = "tolerant::text")]
+    pub currency_id: Option<String>,
+    /// The responsible user.
+    #[serde(default, deserialize_with = "tolerant::number")]
+    pub assigned_by_id: Option<u64>,
+    /// Where it came from, by the code in the portal's list of sources.
+    #[serde(default, deserialize_with = "tolerant::text")]
+    pub source_id: Option<String>,
+    /// Its company.
+    #[serde(default, deserialize_with = "tolerant::number")]
+    pub company_id: Option<u64>,
+    /// When it was created.
+    #[serde(default, deserialize_with = "tolerant::moment")]
+    pub created_time: Option<Timestamp>,
+    /// When it was last saved, to the second.
+    #[serde(default, deserialize_with = "tolerant::moment")]
+    pub updated_time: Option<Timestamp>,
+    /// When it last moved to another stage.
+    #[serde(default, deserialize_with = "tolerant::moment")]
+    pub moved_time: Option<Timestamp>,
+    /// Who created it.
+    #[serde(default, deserialize_with = "tolerant::number")]
+    pub created_by: Option<u64>,
+}
+
+fn required_id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    tolerant::number(deserializer)?.ok_or_else(|| serde::de::Error::custom("the item has no id"))
+}
+
+/// A row of `crm.status.list`: a stage, a source and so on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub struct Status {
+    /// The list it is in: `DEAL_STAGE`, `STATUS`, `SOURCE`.
+    #[serde(default, rename = "ENTITY_ID", deserialize_with = "tolerant::text")]
+    pub entity_id: Option<String>,
+    /// Its code.
+    #[serde(default, rename = "STATUS_ID", deserialize_with = "tolerant::text")]
+    pub status_id: Option<String>,
+    /// What people call it.
+    #[serde(default, rename = "NAME", deserialize_with = "tolerant::text")]
+    pub name: Option<String>,
+}
+
+/// A row of `crm.stagehistory.list`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageMove {
+    /// Rises with time.
+    #[serde(default, rename = "ID", deserialize_with = "tolerant::number")]
+    pub id: Option<u64>,
+    /// Of which item.
+    #[serde(default, rename = "OWNER_ID", deserialize_with = "tolerant::number")]
+    pub owner_id: Option<u64>,
+    /// When.
+    #[serde(default, rename = "CREATED_TIME", deserialize_with = "tolerant::moment")]
+    pub created_time: Option<Timestamp>,
+    /// To which stage. Leads say `STATUS_ID` here.
+    #[serde(default, rename = "STAGE_ID", alias = "STATUS_ID", deserialize_with = "tolerant::text")]
+    pub stage_id: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_item_reads_numbers_written_either_way_and_takes_empty_for_none() {
+        let item: Item = serde_json::from_value(json!({
+            "id": "351", "title": "REST Deal #1", "stageId": "C9:UC_NYL06U", "categoryId": 9, "opportunity": 200.05,
+            "currencyId": "USD", "assignedById": 6, "sourceId": "", "companyId": null,
+            "createdTime": "2024-07-23T19:10:26+02:00", "movedTime": {}
+        }))
+        .unwrap();
+        assert_eq!((item.id, item.opportunity.as_deref(), item.source_id), (351, Some("200.05"), None));
+        assert_eq!(item.created_time.unwrap().to_string(), "2024-07-23T17:10:26Z");
+        assert_eq!(item.moved_time, None);
+    }
+
+    #[test]
+    fn an_item_without_id_is_refused() {
+        assert!(serde_json::from_value::<Item>(json!({"title": "x"})).is_err());
+    }
+}

@@ -1,0 +1,122 @@
+//! What can go wrong with a REST call, and what that asks for.
+
+use jiff::Timestamp;
+
+/// What an error asks of the caller. The wire crates share no code, so each has these words of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// The portal asks for a pause: until then, or for a time of the caller's choosing.
+    Throttled {
+        /// Until when, where the portal says.
+        until: Option<Timestamp>,
+    },
+    /// Nothing happened, and the call may work later.
+    Transient,
+    /// The credentials are no longer good.
+    Reauthorise,
+    /// The call will never work.
+    Permanent {
+        /// The portal's code, in lower case.
+        code: String,
+    },
+    /// The call may have had its effect.
+    UnknownOutcome,
+}
+
+/// A REST call that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The portal refused with a code.
+    #[error("{method}: {code}: {text}")]
+    Refused {
+        /// The method called.
+        method: String,
+        /// The portal's code, in lower case: it writes the same code in both.
+        code: String,
+        /// The portal's words.
+        text: String,
+        /// When the method's operating time is free again, where the portal says.
+        free_at: Option<Timestamp>,
+    },
+    /// No connection was made; the portal saw nothing.
+    #[error("{method}: no connection to the portal: {cause}")]
+    NotConnected {
+        /// The method called.
+        method: String,
+        /// Why.
+        cause: String,
+    },
+    /// The connection broke or timed out after the call may have arrived.
+    #[error("{method}: the portal's answer was lost: {cause}")]
+    Lost {
+        /// The method called.
+        method: String,
+        /// How.
+        cause: String,
+    },
+    /// The answer is not what the portal's REST answers: an HTML page, a cut text.
+    #[error("{method}: the portal answered HTTP {status} with something that is no REST answer: {beginning:?}")]
+    Garbage {
+        /// The method called.
+        method: String,
+        /// The HTTP status.
+        status: u16,
+        /// How it begins.
+        beginning: String,
+    },
+    /// The result is not of the shape that the method documents.
+    #[error("{method}: the result has an unexpected shape: {cause}")]
+    Shape {
+        /// The method called.
+        method: String,
+        /// What does not fit.
+        cause: String,
+    },
+    /// A portal's address cannot be called.
+    #[error("{0}")]
+    Address(String),
+}
+
+impl Error {
+    /// What it asks of the caller.
+    ///
+    /// The code decides, never the HTTP status: documents, SDKs and portals disagree about the status of most
+    /// codes (`docs/providers/bitrix24.md`, "System errors").
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Refused { code, free_at, .. } => kind_of(code, *free_at),
+            Self::NotConnected { .. } => Kind::Transient,
+            Self::Lost { .. } | Self::Garbage { .. } => Kind::UnknownOutcome,
+            Self::Shape { .. } => Kind::Permanent { code: "unexpected_shape".into() },
+            Self::Address(_) => Kind::Permanent { code: "bad_address".into() },
+        }
+    }
+
+    /// The portal's code in lower case, if it refused.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+}
+
+fn kind_of(code: &str, free_at: Option<Timestamp>) -> Kind {
+    match code {
+        "query_limit_exceeded" | "overload_limit" | "too_many_requests" => Kind::Throttled { until: None },
+        "operation_time_limit" => Kind::Throttled { until: free_at },
+        "internal_server_error" | "error_unexpected_answer" => Kind::UnknownOutcome,
+        "no_auth_found"
+        | "expired_token"
+        | "invalid_token"
+        | "invalid_credentials"
+        | "authorization_error"
+        | "application_not_found"
+        | "error_oauth"
+        | "payment_required"
+        | "method_confirm_waiting"
+        | "user_access_error"
+        | "insufficient_scope" => Kind::Reauthorise,
+        code => Kind::Permanent { code: code.to_owned() },
+    }
+}

@@ -1,0 +1,21 @@
+//! Bitrix24 on the wire: the form events it sends and the REST calls it answers.
+//!
+//! What Bitrix24 really does is written down in `docs/providers/bitrix24.md`; where its documents and its
+//! answers disagree, this crate reads tolerantly. It knows no AWS, no Slack and no store.
+
+pub mod batch;
+pub mod client;
+pub mod crm;
+pub mod error;
+pub mod event;
+pub mod form;
+pub mod subject;
+pub mod tolerant;
+pub mod user;
+
+pub use batch::Batch;
+pub use client::{Answer, Client, RestBase};
+pub use crm::{EntityType, Item};
+pub use error::{Error, Kind};
+pub use event::Event;
+pub use subject::{Action, Subject};

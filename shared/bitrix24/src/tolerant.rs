@@ -1,0 +1,36 @@
+//! Readers for answers in which the same field is a number here and a text there.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+/// A whole number written as a number or as text; anything else (null, empty, `{}`) is none.
+pub fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    })
+}
+
+/// A text; numbers become text, null and containers are none, and so is an empty text.
+pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(text) if !text.is_empty() => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    })
+}
+
+/// A moment in ISO 8601 with offset; anything else is none.
+pub fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<jiff::Timestamp>, D::Error> {
+    Ok(text(deserializer)?.and_then(|text| text.parse().ok()))
+}
+
+/// Named values where PHP writes an empty map as `[]` and a map with number keys as a list.
+pub fn map(value: Value) -> serde_json::Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        Value::Array(list) => list.into_iter().enumerate().map(|(index, value)| (index.to_string(), value)).collect(),
+        _ => serde_json::Map::new(),
+    }
+}

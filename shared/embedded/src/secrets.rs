@@ -1,0 +1,66 @@
+//! The secrets port: one file a secret, readable by its owner only, beside the database and never in it.
+
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use platform::seal::KeyRing;
+use platform::secrets::{KEY_RING, Secrets, SecretsError};
+use secrecy::{ExposeSecret, SecretString};
+
+/// Secrets in a folder.
+#[derive(Debug, Clone)]
+pub struct FileSecrets {
+    folder: PathBuf,
+}
+
+impl FileSecrets {
+    /// The secrets in `folder`. On the first start, when there is no key ring yet, one is made.
+    pub fn open(folder: PathBuf) -> Result<Self, SecretsError> {
+        let unavailable = |error: std::io::Error| SecretsError::Unavailable {
+            name: folder.display().to_string(),
+            cause: error.to_string(),
+        };
+        fs::create_dir_all(&folder).map_err(unavailable)?;
+        let secrets = Self { folder };
+        if let Err(SecretsError::Missing(_)) = secrets.read(KEY_RING) {
+            secrets.write(KEY_RING, &KeyRing::generate())?;
+        }
+        Ok(secrets)
+    }
+
+    fn read(&self, name: &str) -> Result<SecretString, SecretsError> {
+        fs::read_to_string(self.folder.join(name)).map(SecretString::from).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => SecretsError::Missing(name.to_owned()),
+            _ => SecretsError::Unavailable { name: name.to_owned(), cause: error.to_string() },
+        })
+    }
+
+    /// Writes beside and renames, so that a crash leaves the old text or the new.
+    fn write(&self, name: &str, text: &SecretString) -> Result<(), SecretsError> {
+        let beside = self.folder.join(format!(".{name}.new"));
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let written = options.open(&beside).and_then(|mut file| {
+            file.write_all(text.expose_secret().as_bytes())?;
+            file.sync_all()
+        });
+        written
+            .and_then(|()| fs::rename(&beside, self.folder.join(name)))
+            .map_err(|error| SecretsError::Unavailable { name: name.to_owned(), cause: error.to_string() })
+    }
+}
+
+#[async_trait]
+impl Secrets for FileSecrets {
+    async fn get(&self, name: &str) -> Result<SecretString, SecretsError> {
+        self.read(name)
+    }
+
+    async fn put(&self, name: &str, text: SecretString) -> Result<(), SecretsError> {
+        self.write(name, &text)
+    }
+}

@@ -1,0 +1,153 @@
+//! The store port on SQLite.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use platform::clock::Clock;
+use platform::store::{Condition, Item, Key, MOST_WRITES, Page, Query, Store, StoreError, Version, Write};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::database::{Database, Trouble};
+
+/// Expired items are swept out a few at a time, behind writes.
+const SWEEP: u32 = 8;
+
+impl From<Trouble> for StoreError {
+    fn from(trouble: Trouble) -> Self {
+        Self::Unavailable(trouble.0)
+    }
+}
+
+/// Keeps items in a [`Database`].
+#[derive(Clone)]
+pub struct SqliteStore {
+    database: Database,
+    clock: Arc<dyn Clock>,
+}
+
+impl SqliteStore {
+    /// The store in `database`; `clock` tells what has expired.
+    pub fn new(database: Database, clock: Arc<dyn Clock>) -> Self {
+        Self { database, clock }
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+        let (key, now) = (key.clone(), self.clock.now());
+        self.database.read(move |connection| Ok(get(connection, key, now).map_err(Trouble::from)?)).await
+    }
+
+    async fn put(&self, write: Write) -> Result<Version, StoreError> {
+        let now = self.clock.now();
+        self.database
+            .write(move |connection| {
+                sweep(connection, now)?;
+                put(connection, &write, now)
+            })
+            .await
+    }
+
+    async fn put_all(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        if writes.len() > MOST_WRITES {
+            return Err(StoreError::Unavailable(format!("{} writes at once; at most {MOST_WRITES}", writes.len())));
+        }
+        let now = self.clock.now();
+        self.database
+            .write(move |connection| writes.iter().try_for_each(|write| put(connection, write, now).map(|_| ())))
+            .await
+    }
+
+    async fn delete(&self, key: &Key) -> Result<(), StoreError> {
+        let key = key.clone();
+        self.database
+            .write(move |connection| {
+                let sql = "DELETE FROM items WHERE tbl = ?1 AND part = ?2 AND sort = ?3";
+                let mut delete = connection.prepare_cached(sql).map_err(Trouble::from)?;
+                delete.execute(params![key.table.name(), key.partition, key.sort]).map_err(Trouble::from)?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn list(&self, query: &Query) -> Result<Page, StoreError> {
+        let (query, now) = (query.clone(), self.clock.now());
+        self.database.read(move |connection| Ok(list(connection, &query, now).map_err(Trouble::from)?)).await
+    }
+}
+
+fn get(connection: &Connection, key: Key, now: Timestamp) -> rusqlite::Result<Option<Item>> {
+    let mut select = connection.prepare_cached(
+        "SELECT value, version FROM items
+         WHERE tbl = ?1 AND part = ?2 AND sort = ?3 AND (expires_at IS NULL OR expires_at > ?4)",
+    )?;
+    let found = select.query_row(params![key.table.name(), key.partition, key.sort, now.as_millisecond()], |row| {
+        Ok((row.get(0)?, row.get::<_, i64>(1)?))
+    });
+    Ok(found.optional()?.map(|(value, version)| Item { key, value, version: version.unsigned_abs() }))
+}
+
+fn put(connection: &Connection, write: &Write, now: Timestamp) -> Result<Version, StoreError> {
+    let present = get(connection, write.key.clone(), now).map_err(Trouble::from)?.map(|item| item.version);
+    let holds = match write.condition {
+        Condition::Always => true,
+        Condition::Absent => present.is_none(),
+        Condition::Version(version) => present == Some(version),
+    };
+    if !holds {
+        return Err(StoreError::Conflict(write.key.clone()));
+    }
+    // A new item starts at the present microsecond, so that a version read before a deletion never fits again.
+    let version = present.map_or_else(|| now.as_microsecond(), |version| version.cast_signed() + 1);
+    let mut upsert = connection
+        .prepare_cached("INSERT OR REPLACE INTO items (tbl, part, sort, value, version, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
+        .map_err(Trouble::from)?;
+    let key = &write.key;
+    let expires_at = write.expires_at.map(Timestamp::as_millisecond);
+    upsert
+        .execute(params![key.table.name(), key.partition, key.sort, write.value, version, expires_at])
+        .map_err(Trouble::from)?;
+    Ok(version.unsigned_abs())
+}
+
+fn sweep(connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
+    let mut sweep = connection
+        .prepare_cached(
+            "DELETE FROM items WHERE (tbl, part, sort) IN
+                 (SELECT tbl, part, sort FROM items WHERE expires_at IS NOT NULL AND expires_at <= ?1 LIMIT ?2)",
+        )
+        .map_err(Trouble::from)?;
+    sweep.execute(params![now.as_millisecond(), SWEEP]).map_err(Trouble::from)?;
+    Ok(())
+}
+
+fn list(connection: &Connection, query: &Query, now: Timestamp) -> rusqlite::Result<Page> {
+    // Both bounds of the range are inclusive; U+10FFFF ends every prefix, as no key holds it.
+    let end = format!("{}\u{10FFFF}", query.prefix);
+    let (from, to, order) = if query.newest_first {
+        (query.prefix.clone(), query.after.clone().unwrap_or(end), "DESC")
+    } else {
+        (query.after.clone().unwrap_or_else(|| query.prefix.clone()), end, "ASC")
+    };
+    let limit = query.limit.clamp(1, 1000);
+    let one_more = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT sort, value, version FROM items
+         WHERE tbl = ?1 AND part = ?2 AND sort >= ?3 AND sort <= ?4 AND sort IS NOT ?5
+           AND (expires_at IS NULL OR expires_at > ?6)
+         ORDER BY sort {order} LIMIT ?7"
+    ))?;
+    let after = query.after.as_deref();
+    let values = params![query.table.name(), query.partition, from, to, after, now.as_millisecond(), one_more];
+    let rows = select.query_map(values, |row| {
+        let key = Key::new(query.table, query.partition.clone(), row.get::<_, String>(0)?);
+        Ok(Item { key, value: row.get(1)?, version: row.get::<_, i64>(2)?.unsigned_abs() })
+    })?;
+    let mut items = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| more).map(|item| item.key.sort.clone());
+    Ok(Page { items, next })
+}

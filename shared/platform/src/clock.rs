@@ -1,0 +1,127 @@
+//! Time as a port, so that tests pass hours in microseconds and no rule reads the wall clock behind our back.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+/// Tells the time and waits for it to pass.
+#[async_trait]
+pub trait Clock: Send + Sync + 'static {
+    /// The present moment.
+    fn now(&self) -> Timestamp;
+
+    /// Returns when `duration` has passed by this clock.
+    async fn sleep(&self, duration: Duration);
+}
+
+/// The machine's own clock.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct SystemClock;
+
+#[async_trait]
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+/// A clock that stands still until it is moved: by [`ManualClock::advance`], or, when made with
+/// [`ManualClock::automatic`], by whoever sleeps on it.
+#[derive(Debug)]
+pub struct ManualClock {
+    now: Mutex<Timestamp>,
+    moved: watch::Sender<()>,
+    automatic: bool,
+}
+
+impl ManualClock {
+    /// A clock that only moves when told to; sleepers wait for that.
+    pub fn at(now: Timestamp) -> Self {
+        Self { now: Mutex::new(now), moved: watch::Sender::new(()), automatic: false }
+    }
+
+    /// A clock on which a sleep takes no real time: the sleeper moves the clock to its own waking time.
+    pub fn automatic(now: Timestamp) -> Self {
+        Self { automatic: true, ..Self::at(now) }
+    }
+
+    /// Moves the clock on by `duration` and wakes whoever is due.
+    pub fn advance(&self, duration: Duration) {
+        self.advance_to(later(self.now(), duration));
+    }
+
+    /// Moves the clock to `moment`; a moment in the past changes nothing.
+    pub fn advance_to(&self, moment: Timestamp) {
+        let mut now = self.now.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *now = moment.max(*now);
+        drop(now);
+        self.moved.send_replace(());
+    }
+}
+
+#[async_trait]
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        *self.now.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        let due = later(self.now(), duration);
+        if self.automatic {
+            self.advance_to(due);
+            tokio::task::yield_now().await;
+            return;
+        }
+        let mut moved = self.moved.subscribe();
+        while self.now() < due {
+            if moved.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// `moment + duration`, or the end of time where that is out of range.
+pub fn later(moment: Timestamp, duration: Duration) -> Timestamp {
+    moment.checked_add(duration).unwrap_or(Timestamp::MAX)
+}
+
+/// How long from `now` until `moment`; zero if it has passed.
+pub fn until(now: Timestamp, moment: Timestamp) -> Duration {
+    Duration::try_from(moment.duration_since(now)).unwrap_or(Duration::ZERO)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn a_sleeper_wakes_when_its_time_is_reached_and_not_before() {
+        let clock = std::sync::Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH));
+        let sleeper = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.sleep(Duration::from_secs(10)).await }
+        });
+        tokio::task::yield_now().await;
+        clock.advance(Duration::from_secs(9));
+        tokio::task::yield_now().await;
+        assert!(!sleeper.is_finished());
+        clock.advance(Duration::from_secs(1));
+        sleeper.await.unwrap();
+    }
+
+    #[test]
+    fn time_until_a_passed_moment_is_zero() {
+        let now = Timestamp::from_second(100).unwrap();
+        assert_eq!(until(now, Timestamp::from_second(40).unwrap()), Duration::ZERO);
+        assert_eq!(until(now, Timestamp::from_second(160).unwrap()), Duration::from_secs(60));
+    }
+}

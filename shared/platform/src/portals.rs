@@ -1,0 +1,155 @@
+//! The connection of each tenant: its portal, the workspaces joined to it, its settings.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::TenantId;
+use crate::clock::{Clock, later};
+use crate::seal::Sealed;
+use crate::store::{Condition, Key, Store, StoreError, Table, Write};
+
+/// The field of a sealed incoming-webhook URL.
+pub const PORTAL_WEBHOOK: &str = "portal-webhook";
+/// The field of a sealed Slack bot token.
+pub const SLACK_BOT_TOKEN: &str = "slack-bot-token";
+
+/// A Bitrix24 application token, kept only as its digest: it is compared, never sent.
+///
+/// The token is 32 random characters, so its plain SHA-256 tells nothing, and the function that checks it
+/// needs no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TokenDigest([u8; 32]);
+
+impl TokenDigest {
+    /// The digest of a token.
+    pub fn of(token: &str) -> Self {
+        Self(Sha256::digest(token.as_bytes()).into())
+    }
+
+    /// Whether both are of one token; takes the same time whatever they are.
+    pub fn matches(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+/// A connected Slack workspace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlackConnection {
+    /// The workspace's id: `T024BE7LD`.
+    pub team_id: String,
+    /// The bot token, sealed as [`SLACK_BOT_TOKEN`].
+    pub bot_token: Sealed,
+}
+
+/// A tenant's connections and settings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Portal {
+    /// Whose it is: the portal's `member_id`.
+    pub tenant: TenantId,
+    /// The portal's present host, with a port where there is one. For links; it may change.
+    pub domain: String,
+    /// The incoming webhook's URL, sealed as [`PORTAL_WEBHOOK`].
+    pub webhook: Sealed,
+    /// What an event's application token must match.
+    pub application_token: TokenDigest,
+    /// The Slack workspace.
+    pub slack: Option<SlackConnection>,
+    /// The settings document, as `rules` reads it.
+    pub settings: serde_json::Value,
+    /// When the portal was connected: what happened before is not news.
+    pub connected_at: Timestamp,
+}
+
+/// How long a cached portal is believed. A changed token is noticed at once, see [`Portals::verify`].
+const FRESH: Duration = Duration::from_secs(60);
+/// More portals than this are not cached at once.
+const MOST_CACHED: usize = 1_000;
+
+/// Reads and writes portals, through a small cache.
+#[derive(Clone)]
+pub struct Portals {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    cache: Arc<Mutex<HashMap<TenantId, (Arc<Portal>, Timestamp)>>>,
+}
+
+impl Portals {
+    /// The portals in `store`.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock, cache: Arc::default() }
+    }
+
+    /// The tenant's portal, at most a minute old; `None` if there is none.
+    pub async fn get(&self, tenant: &TenantId) -> Result<Option<Arc<Portal>>, StoreError> {
+        match self.cached(tenant) {
+            Some(portal) => Ok(Some(portal)),
+            None => self.read(tenant).await,
+        }
+    }
+
+    /// The tenant whose portal has this application token, if `tenant` is it.
+    ///
+    /// At most one read of the store. A cached portal that does not match is read again, for the token may
+    /// have been replaced; so a wrong token costs one read like an unknown portal does, and the time of a
+    /// refusal does not tell whether the portal exists.
+    pub async fn verify(&self, tenant: &TenantId, token: &TokenDigest) -> Result<Option<Arc<Portal>>, StoreError> {
+        if let Some(portal) = self.cached(tenant).filter(|portal| portal.application_token.matches(token)) {
+            return Ok(Some(portal));
+        }
+        let found = self.read(tenant).await?;
+        let nobody = TokenDigest([0; 32]);
+        let matches = found.as_ref().map_or(nobody, |portal| portal.application_token).matches(token);
+        Ok(found.filter(|_| matches))
+    }
+
+    /// Connects a portal, or replaces its connection.
+    pub async fn put(&self, portal: &Portal) -> Result<(), StoreError> {
+        self.store.put(Write::new(key(&portal.tenant), portal, Condition::Always)?).await?;
+        self.lock().remove(&portal.tenant);
+        Ok(())
+    }
+
+    /// Notes that the portal moved to another domain, unless somebody changed its connection meanwhile.
+    pub async fn moved(&self, portal: &Portal, domain: String, webhook: Sealed) -> Result<(), StoreError> {
+        let Some(item) = self.store.get(&key(&portal.tenant)).await? else { return Ok(()) };
+        let stored: Portal = item.decode()?;
+        if stored == *portal {
+            let moved = Portal { domain, webhook, ..stored };
+            self.store.put(Write::new(item.key, &moved, Condition::Version(item.version))?).await?;
+        }
+        self.lock().remove(&portal.tenant);
+        Ok(())
+    }
+
+    async fn read(&self, tenant: &TenantId) -> Result<Option<Arc<Portal>>, StoreError> {
+        let Some(item) = self.store.get(&key(tenant)).await? else { return Ok(None) };
+        let portal = Arc::new(item.decode::<Portal>()?);
+        let mut cache = self.lock();
+        if cache.len() >= MOST_CACHED {
+            cache.clear();
+        }
+        cache.insert(tenant.clone(), (portal.clone(), later(self.clock.now(), FRESH)));
+        Ok(Some(portal))
+    }
+
+    fn cached(&self, tenant: &TenantId) -> Option<Arc<Portal>> {
+        let cache = self.lock();
+        let (portal, fresh_until) = cache.get(tenant)?;
+        (self.clock.now() < *fresh_until).then(|| portal.clone())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TenantId, (Arc<Portal>, Timestamp)>> {
+        self.cache.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn key(tenant: &TenantId) -> Key {
+    Key::new(Table::Portals, tenant.as_str(), "portal")
+}

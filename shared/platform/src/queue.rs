@@ -1,0 +1,132 @@
+//! The queue port: FIFO by group, at least once, with a dead-letter queue beside each queue.
+//!
+//! Messages of one group come in the order they were sent, and a group waits while one of its messages is
+//! out. Groups do not wait for each other. This is what SQS FIFO promises, and the SQLite engine keeps it too.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The queues of the house.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueueName {
+    /// Hints from Bitrix24, waiting for a decision.
+    Bitrix24Events,
+    /// Cards, waiting to go to Slack.
+    SlackDelivery,
+}
+
+impl QueueName {
+    /// All of them, for set-up.
+    pub const ALL: [Self; 2] = [Self::Bitrix24Events, Self::SlackDelivery];
+
+    /// The name by which engines and logs know the queue.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bitrix24Events => "bitrix24-events",
+            Self::SlackDelivery => "slack-delivery",
+        }
+    }
+
+    /// How long a received message stays out before it comes back by itself. On AWS six times the
+    /// function's time-out, as AWS advises.
+    pub fn visibility(self) -> Duration {
+        Duration::from_secs(360)
+    }
+}
+
+/// A message to send.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Messages of one group keep their order.
+    pub group: String,
+    /// A second message with the same id within five minutes is dropped by the queue. Every hint has its own.
+    pub deduplication: String,
+    /// The job's text.
+    pub body: String,
+}
+
+/// A message that was handed out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// The message's id on this queue.
+    pub id: String,
+    /// What settles this receipt of it.
+    pub receipt: String,
+    /// Its group. Empty where an engine does not tell.
+    pub group: String,
+    /// The job's text.
+    pub body: String,
+    /// How often it was handed out, this time included.
+    pub attempt: u32,
+}
+
+/// Why a message went to the dead letters, and what it took with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// The provider's code or ours, for grouping: `channel_not_found`.
+    pub code: String,
+    /// What happened, where, and what to do.
+    pub reason: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// The way it came.
+    pub trace: String,
+    /// Whose it is.
+    pub tenant: String,
+    /// When it was given up.
+    pub buried_at: Timestamp,
+    /// The job's text, as it lay on the queue.
+    pub body: String,
+    /// Its group, so that a redrive keeps the order.
+    pub group: String,
+}
+
+/// How full a queue is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Depth {
+    /// Messages waiting or out.
+    pub waiting: u64,
+    /// Messages in the dead-letter queue beside it.
+    pub dead: u64,
+}
+
+/// The queue did not do it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("queue {queue}: {cause}")]
+pub struct QueueError {
+    /// Which queue.
+    pub queue: &'static str,
+    /// What it said.
+    pub cause: String,
+}
+
+/// Carries jobs. A send that returned is durable.
+#[async_trait]
+pub trait Queue: Send + Sync + 'static {
+    /// Sends the messages in order. On an error some of them may have been sent; sending all again is safe,
+    /// as the deduplication ids are the same.
+    async fn send(&self, queue: QueueName, messages: Vec<Message>) -> Result<(), QueueError>;
+
+    /// Hands out up to `most` messages (1 to 10) that are ready, waiting up to `wait` for the first.
+    async fn receive(&self, queue: QueueName, most: usize, wait: Duration) -> Result<Vec<Received>, QueueError>;
+
+    /// Takes finished messages off the queue.
+    async fn delete(&self, queue: QueueName, receipts: Vec<String>) -> Result<(), QueueError>;
+
+    /// Puts a received message back, to be handed out again `after` that time (at most 12 hours). Its group
+    /// waits with it.
+    async fn delay(&self, queue: QueueName, receipt: &str, after: Duration) -> Result<(), QueueError>;
+
+    /// Sends a letter to the dead-letter queue of `queue`. The message itself is then deleted like a finished one.
+    async fn bury(&self, queue: QueueName, letter: DeadLetter) -> Result<(), QueueError>;
+
+    /// Up to `most` dead letters, oldest first, without taking them.
+    async fn dead_letters(&self, queue: QueueName, most: usize) -> Result<Vec<DeadLetter>, QueueError>;
+
+    /// How full it is, about.
+    async fn depth(&self, queue: QueueName) -> Result<Depth, QueueError>;
+}

@@ -1,0 +1,126 @@
+//! From a batch of a queue to settled messages, written once for every queue and engine.
+//!
+//! The handler only says what became of each job. Here that turns into finished receipts, back-off by
+//! visibility and dead letters. Whatever is neither finished nor buried is reported as failed, so that the
+//! queue hands it out again: on Lambda as a partial batch response, on one machine by its lease.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use serde::de::DeserializeOwned;
+
+use crate::clock::Clock;
+use crate::job::{Job, Jobs, Outcome, Outcomes};
+use crate::queue::{DeadLetter, Queue, QueueName, Received};
+
+/// The longest wait that a queue can hold a message back.
+const LONGEST_DELAY: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// What became of a batch.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct BatchReport {
+    /// Receipts of the messages that are finished and can be deleted.
+    pub finished: Vec<String>,
+    /// Ids of the messages to be handed out again.
+    pub failed: Vec<String>,
+}
+
+/// Works a batch: reads the jobs, lets `handle` work them, settles what it says.
+pub async fn run<T, F>(
+    queue: &dyn Queue,
+    clock: &dyn Clock,
+    name: QueueName,
+    batch: Vec<Received>,
+    handle: impl FnOnce(Jobs<T>) -> F,
+) -> BatchReport
+where
+    T: DeserializeOwned,
+    F: Future<Output = Outcomes>,
+{
+    let mut jobs = Vec::with_capacity(batch.len());
+    let mut unreadable = Outcomes::default();
+    for received in &batch {
+        match Job::parse(received) {
+            Ok(job) => jobs.push(job),
+            Err(cause) => {
+                let reason = format!("a job on {} cannot be read: {cause}", name.name());
+                unreadable.0.insert(received.id.clone(), Outcome::Dead { code: "unreadable_job".into(), reason });
+            }
+        }
+    }
+    let mut outcomes = handle(Jobs::new(jobs)).await;
+    outcomes.0.extend(unreadable.0);
+    settle(queue, clock, name, batch, &outcomes).await
+}
+
+async fn settle(
+    queue: &dyn Queue,
+    clock: &dyn Clock,
+    name: QueueName,
+    batch: Vec<Received>,
+    outcomes: &Outcomes,
+) -> BatchReport {
+    let settled = join_all(batch.into_iter().map(|received| async move {
+        let finished = match outcomes.0.get(&received.id) {
+            Some(Outcome::Done | Outcome::Skip(_)) => true,
+            Some(Outcome::Retry { after, cause }) => {
+                put_back(queue, name, &received, *after, cause).await;
+                false
+            }
+            Some(Outcome::Dead { code, reason }) => bury(queue, clock, name, &received, code, reason).await,
+            None => {
+                tracing::error!(queue = name.name(), message = received.id, "the handler said nothing of this job");
+                false
+            }
+        };
+        (finished, received)
+    }))
+    .await;
+    let mut report = BatchReport::default();
+    for (finished, received) in settled {
+        if finished {
+            report.finished.push(received.receipt);
+        } else {
+            report.failed.push(received.id);
+        }
+    }
+    report
+}
+
+async fn put_back(queue: &dyn Queue, name: QueueName, received: &Received, after: Duration, cause: &str) {
+    tracing::info!(queue = name.name(), message = received.id, attempt = received.attempt, ?after, cause, "retry");
+    // A delay that fails is no loss: the message comes back when its lease ends.
+    if let Err(error) = queue.delay(name, &received.receipt, after.min(LONGEST_DELAY)).await {
+        tracing::warn!(%error, "could not hold a message back");
+    }
+}
+
+/// Whether the letter is safely in the dead-letter queue.
+async fn bury(
+    queue: &dyn Queue,
+    clock: &dyn Clock,
+    name: QueueName,
+    received: &Received,
+    code: &str,
+    reason: &str,
+) -> bool {
+    let job = Job::<serde_json::Value>::parse(received).ok();
+    let letter = DeadLetter {
+        code: code.to_owned(),
+        reason: reason.to_owned(),
+        attempts: received.attempt,
+        trace: job.as_ref().map(|job| job.trace.to_string()).unwrap_or_default(),
+        tenant: job.map(|job| job.tenant.to_string()).unwrap_or_default(),
+        buried_at: clock.now(),
+        body: received.body.clone(),
+        group: received.group.clone(),
+    };
+    tracing::error!(queue = name.name(), trace = letter.trace, tenant = letter.tenant, code, reason, "dead letter");
+    match queue.bury(name, letter).await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::error!(%error, "a dead letter could not be sent; its job stays on the queue");
+            false
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! The Web API client: one call, one answer, every failure with a kind. It does not retry and knows no limits.
+
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use crate::error::{DEFAULT_WAIT, Error};
+use crate::id::{ChannelId, Ts};
+use crate::message::{Message, Metadata, Posted};
+
+const LONGEST_CALL: Duration = Duration::from_secs(30);
+const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
+
+/// Where the Web API is.
+#[derive(Debug, Clone)]
+pub struct ApiBase(String);
+
+impl Default for ApiBase {
+    fn default() -> Self {
+        Self("https://slack.com/api/".into())
+    }
+}
+
+impl ApiBase {
+    /// Another address, for a simulator on this very machine; anything else must be https.
+    pub fn new(url: &str) -> Result<Self, Error> {
+        let parsed = reqwest::Url::parse(url).map_err(|cause| Error::Address(format!("Slack's address: {cause}")))?;
+        let local = matches!(parsed.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+        if parsed.scheme() != "https" && !(parsed.scheme() == "http" && local) {
+            return Err(Error::Address("Slack's API is called by https (by http only on this machine)".into()));
+        }
+        Ok(Self(format!("{}/", url.trim_end_matches('/'))))
+    }
+}
+
+/// Calls one workspace.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: ApiBase,
+    token: SecretString,
+}
+
+/// A channel as `conversations.list` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Channel {
+    /// Its id.
+    pub id: ChannelId,
+    /// Its name, without `#`.
+    pub name: String,
+    /// Whether nobody can post there any more.
+    pub is_archived: bool,
+}
+
+/// Who a token belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The workspace's id.
+    pub team_id: String,
+    /// The workspace's name.
+    pub team: String,
+    /// The bot user's id.
+    pub user_id: String,
+}
+
+/// A message in a channel's history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryMessage {
+    /// Its time.
+    pub ts: Ts,
+    /// What travels with it.
+    pub metadata: Option<Metadata>,
+}
+
+/// A page of something, and the cursor of the next.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Where to go on.
+    pub cursor: Option<String>,
+}
+
+impl Client {
+    /// A client with a bot token.
+    pub fn new(http: reqwest::Client, base: ApiBase, token: SecretString) -> Self {
+        Self { http, base, token }
+    }
+
+    /// `auth.test`: who the token belongs to.
+    pub async fn auth_test(&self) -> Result<Identity, Error> {
+        let answer = self.call("auth.test", &json!({})).await?;
+        Ok(Identity {
+            team_id: text(&answer, "team_id"),
+            team: text(&answer, "team"),
+            user_id: text(&answer, "user_id"),
+        })
+    }
+
+    /// `chat.postMessage`: posts, with metadata that can be looked up later.
+    pub async fn post_message(
+        &self,
+        channel: &ChannelId,
+        message: &Message,
+        metadata: Option<&Metadata>,
+    ) -> Result<Posted, Error> {
+        let mut body = json!({
+            "channel": channel,
+            "text": message.text,
+            "unfurl_links": false,
+            "unfurl_media": false,
+        });
+        add_content(&mut body, message, metadata);
+        self.posted("chat.postMessage", &body).await
+    }
+
+    /// `chat.update`: replaces a message of our own.
+    pub async fn update_message(
+        &self,
+        posted: &Posted,
+        message: &Message,
+        metadata: Option<&Metadata>,
+    ) -> Result<Posted, Error> {
+        let mut body = json!({"channel": posted.channel, "ts": posted.ts, "text": message.text});
+        add_content(&mut body, message, metadata);
+        self.posted("chat.update", &body).await
+    }
+
+    /// `conversations.list`: a page of the channels that the bot can see.
+    pub async fn channels(&self, cursor: Option<&str>) -> Result<Page<Channel>, Error> {
+        let mut body = json!({"types": "public_channel,private_channel", "limit": 1000, "exclude_archived": false});
+        if let Some(cursor) = cursor {
+            body["cursor"] = cursor.into();
+        }
+        let answer = self.call("conversations.list", &body).await?;
+        let channel = |channel: &Value| Channel {
+            id: ChannelId(text(channel, "id")),
+            name: text(channel, "name"),
+            is_archived: channel["is_archived"].as_bool().unwrap_or_default(),
+        };
+        Ok(page(&answer, "channels", channel))
+    }
+
+    /// `conversations.join`: joins a public channel.
+    pub async fn join(&self, channel: &ChannelId) -> Result<(), Error> {
+        self.call("conversations.join", &json!({"channel": channel})).await.map(|_| ())
+    }
+
+    /// `conversations.history`: a page of messages since `oldest`, newest first, with their metadata.
+    pub async fn history(
+        &self,
+        channel: &ChannelId,
+        oldest: &str,
+        cursor: Option<&str>,
+    ) -> Result<Page<HistoryMessage>, Error> {
+        let mut body = json!({
+            "channel": channel, "oldest": oldest, "inclusive": true, "limit": 200, "include_all_metadata": true,
+        });
+        if let Some(cursor) = cursor {
+            body["cursor"] = cursor.into();
+        }
+        let answer = self.call("conversations.history", &body).await?;
+        let message = |message: &Value| HistoryMessage {
+            ts: Ts(text(message, "ts")),
+            metadata: message.get("metadata").and_then(|metadata| serde_json::from_value(metadata.clone()).ok()),
+        };
+        Ok(page(&answer, "messages", message))
+    }
+
+    async fn posted(&self, method: &'static str, body: &Value) -> Result<Posted, Error> {
+        let answer = self.call(method, body).await?;
+        let (channel, ts) = (text(&answer, "channel"), text(&answer, "ts"));
+        if channel.is_empty() || ts.is_empty() {
+            return Err(garbage(method, 200, b"an answer without channel and ts"));
+        }
+        Ok(Posted { channel: ChannelId(channel), ts: Ts(ts) })
+    }
+
+    async fn call(&self, method: &'static str, body: &Value) -> Result<Value, Error> {
+        let request = self
+            .http
+            .post(format!("{}{method}", self.base.0))
+            .timeout(LONGEST_CALL)
+            .bearer_auth(self.token.expose_secret())
+            .header(CONTENT_TYPE, "application/json; charset=utf-8")
+            .body(body.to_string());
+        let mut response = request.send().await.map_err(|error| failed(method, &error))?;
+        let status = response.status().as_u16();
+        if status == 429 {
+            let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.trim().parse().ok());
+            return Err(Error::Throttled { method, wait: wait.map_or(DEFAULT_WAIT, Duration::from_secs) });
+        }
+        let mut answer = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| lost(method, &error))? {
+            answer.extend_from_slice(&chunk);
+            if answer.len() > LARGEST_ANSWER {
+                return Err(garbage(method, status, b"more than 16 MB"));
+            }
+        }
+        understand(method, status, &answer)
+    }
+}
+
+fn add_content(body: &mut Value, message: &Message, metadata: Option<&Metadata>) {
+    if !message.blocks.is_empty() {
+        body["blocks"] = json!(message.blocks);
+    }
+    if let Some(metadata) = metadata {
+        body["metadata"] = json!(metadata);
+    }
+}
+
+fn text(value: &Value, name: &str) -> String {
+    value[name].as_str().unwrap_or_default().to_owned()
+}
+
+fn page<T>(answer: &Value, name: &str, read: impl Fn(&Value) -> T) -> Page<T> {
+    let items = answer[name].as_array().map(|items| items.iter().map(read).collect()).unwrap_or_default();
+    let cursor = answer["response_metadata"]["next_cursor"].as_str().filter(|cursor| !cursor.is_empty());
+    Page { items, cursor: cursor.map(str::to_owned) }
+}
+
+fn understand(method: &'static str, status: u16, body: &[u8]) -> Result<Value, Error> {
+    let Ok(answer) = serde_json::from_slice::<Value>(body) else { return Err(garbage(method, status, body)) };
+    match answer["ok"].as_bool() {
+        Some(true) => Ok(answer),
+        Some(false) => Err(Error::Refused { method, code: text(&answer, "error"), details: details(&answer) }),
+        None => Err(garbage(method, status, body)),
+    }
+}
+
+/// What helps a person: the scope that is missing, the block that does not fit.
+fn details(answer: &Value) -> String {
+    let mut details = Vec::new();
+    if let Some(needed) = answer["needed"].as_str() {
+        details.push(format!("needs the scope {needed}"));
+    }
+    let messages = answer["response_metadata"]["messages"].as_array();
+    details.extend(messages.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned));
+    details.join("; ")
+}
+
+fn failed(method: &'static str, error: &reqwest::Error) -> Error {
+    if error.is_connect() || error.is_builder() {
+        return Error::NotConnected { method, cause: causes(error) };
+    }
+    lost(method, error)
+}
+
+fn lost(method: &'static str, error: &reqwest::Error) -> Error {
+    Error::Lost { method, cause: causes(error) }
+}
+
+fn causes(error: &reqwest::Error) -> String {
+    let mut text = if error.is_timeout() { "timed out".to_owned() } else { "connection failed".to_owned() };
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+fn garbage(method: &'static str, status: u16, body: &[u8]) -> Error {
+    Error::Garbage { method, status, beginning: String::from_utf8_lossy(&body[..body.len().min(120)]).into_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    #[test]
+    fn the_code_decides_what_to_do() {
+        let kind = |body: &str| understand("chat.postMessage", 200, body.as_bytes()).unwrap_err().kind();
+        assert_eq!(
+            kind(r#"{"ok":false,"error":"channel_not_found"}"#),
+            Kind::Permanent { code: "channel_not_found".into() }
+        );
+        assert_eq!(kind(r#"{"ok":false,"error":"token_revoked"}"#), Kind::Reauthorise);
+        assert_eq!(kind(r#"{"ok":false,"error":"internal_error"}"#), Kind::UnknownOutcome);
+        assert_eq!(kind("<html>"), Kind::UnknownOutcome);
+        assert_eq!(kind(r#"{"no":"ok"}"#), Kind::UnknownOutcome);
+    }
+
+    #[test]
+    fn what_slack_adds_is_kept() {
+        let error =
+            understand("chat.postMessage", 200, br#"{"ok":false,"error":"missing_scope","needed":"chat:write"}"#)
+                .unwrap_err();
+        assert_eq!(error.to_string(), "chat.postMessage: missing_scope (needs the scope chat:write)");
+    }
+
+    #[test]
+    fn the_api_is_called_by_https_or_on_this_machine() {
+        assert!(ApiBase::new("http://127.0.0.1:9/api").is_ok());
+        assert!(ApiBase::new("http://example.com/api").is_err());
+        assert!(ApiBase::new("http://127.0.0.1.example.com/api").is_err());
+    }
+}

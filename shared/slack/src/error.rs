@@ -1,0 +1,121 @@
+//! What can go wrong with a Web API call, and what that asks for.
+
+use std::time::Duration;
+
+/// What an error asks of the caller. The wire crates share no code, so each has these words of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// Slack asks for a pause this long; nothing happened.
+    Throttled {
+        /// How long.
+        wait: Duration,
+    },
+    /// Nothing happened, and the call may work later.
+    Transient,
+    /// The token is no longer good.
+    Reauthorise,
+    /// The call will never work.
+    Permanent {
+        /// Slack's code.
+        code: String,
+    },
+    /// The call may have had its effect.
+    UnknownOutcome,
+}
+
+/// A Web API call that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Slack refused with a code.
+    #[error("{method}: {code}{}", detail(.details))]
+    Refused {
+        /// The method called.
+        method: &'static str,
+        /// Slack's code.
+        code: String,
+        /// What Slack adds: the needed scope, the block that does not fit.
+        details: String,
+    },
+    /// Too many calls.
+    #[error("{method}: Slack asks to wait {} s", .wait.as_secs())]
+    Throttled {
+        /// The method called.
+        method: &'static str,
+        /// How long, by `Retry-After`.
+        wait: Duration,
+    },
+    /// No connection was made; Slack saw nothing.
+    #[error("{method}: no connection to Slack: {cause}")]
+    NotConnected {
+        /// The method called.
+        method: &'static str,
+        /// Why.
+        cause: String,
+    },
+    /// The connection broke or timed out after the call may have arrived.
+    #[error("{method}: Slack's answer was lost: {cause}")]
+    Lost {
+        /// The method called.
+        method: &'static str,
+        /// How.
+        cause: String,
+    },
+    /// The answer is not the Web API's: an HTML page, a cut text.
+    #[error("{method}: Slack answered HTTP {status} with something that is no API answer: {beginning:?}")]
+    Garbage {
+        /// The method called.
+        method: &'static str,
+        /// The HTTP status.
+        status: u16,
+        /// How it begins.
+        beginning: String,
+    },
+    /// Slack's address cannot be called.
+    #[error("{0}")]
+    Address(String),
+}
+
+fn detail(details: &str) -> String {
+    if details.is_empty() { String::new() } else { format!(" ({details})") }
+}
+
+impl Error {
+    /// What it asks of the caller.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Refused { code, .. } => kind_of(code),
+            Self::Throttled { wait, .. } => Kind::Throttled { wait: *wait },
+            Self::NotConnected { .. } => Kind::Transient,
+            Self::Lost { .. } | Self::Garbage { .. } => Kind::UnknownOutcome,
+            Self::Address(_) => Kind::Permanent { code: "bad_address".into() },
+        }
+    }
+
+    /// Slack's code, if it refused.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+}
+
+/// How long to wait when Slack says "too many" without saying how long.
+pub(crate) const DEFAULT_WAIT: Duration = Duration::from_secs(30);
+
+fn kind_of(code: &str) -> Kind {
+    match code {
+        "ratelimited" | "rate_limited" => Kind::Throttled { wait: DEFAULT_WAIT },
+        // Slack says of these that the call may have been done.
+        "fatal_error" | "internal_error" | "service_unavailable" | "request_timeout" => Kind::UnknownOutcome,
+        "team_added_to_org" => Kind::Transient,
+        "invalid_auth"
+        | "not_authed"
+        | "account_inactive"
+        | "token_revoked"
+        | "token_expired"
+        | "org_login_required"
+        | "team_access_not_granted" => Kind::Reauthorise,
+        code => Kind::Permanent { code: code.to_owned() },
+    }
+}

@@ -1,0 +1,176 @@
+//! Text for Slack: escaped, and cut to size without breaking what it cuts.
+//!
+//! Only `&`, `<` and `>` are escaped; that is all Slack needs to take a CRM's text for text, so that
+//! `<!channel>` in a deal's title notifies nobody. Lengths are counted in UTF-16 units: Slack counts in one
+//! of two ways, and these are never fewer.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Text with Slack's markup. Made from parts that are escaped on the way in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Mrkdwn(String);
+
+/// Text without markup.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Plain(String);
+
+const ELLIPSIS: char = '…';
+
+impl Mrkdwn {
+    /// Someone's text, escaped.
+    pub fn text(text: &str) -> Self {
+        Self(escape(text))
+    }
+
+    /// Someone's text in bold. Marks in the text that would end the bold are set apart by a zero-width space,
+    /// and line ends, which end it too, become spaces.
+    pub fn bold(text: &str) -> Self {
+        let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if flat.is_empty() {
+            Self::default()
+        } else {
+            Self(format!("*{}*", escape(&flat).replace('*', "\u{200b}*\u{200b}")))
+        }
+    }
+
+    /// A link with its words. The words are escaped; a bar or bracket in the URL is percent-encoded.
+    pub fn link(url: &str, words: &str) -> Self {
+        let url = url.replace('|', "%7C").replace('<', "%3C").replace('>', "%3E").replace(' ', "%20");
+        let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+        if words.is_empty() { Self(format!("<{url}>")) } else { Self(format!("<{url}|{}>", escape(&words))) }
+    }
+
+    /// Both, one after the other.
+    #[must_use]
+    pub fn then(mut self, next: &Self) -> Self {
+        self.0.push_str(&next.0);
+        self
+    }
+
+    /// The markup.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Cut to `most` UTF-16 units, an ellipsis at the end, never inside an entity or a link.
+    #[must_use]
+    pub fn cut(self, most: usize) -> Self {
+        if units(&self.0) <= most {
+            return self;
+        }
+        let room = most.saturating_sub(1);
+        let mut kept = String::new();
+        let mut rest = self.0.as_str();
+        let mut used = 0;
+        while let Some(piece) = first_piece(rest) {
+            used += units(piece);
+            if used > room {
+                break;
+            }
+            kept.push_str(piece);
+            rest = &rest[piece.len()..];
+        }
+        kept.push(ELLIPSIS);
+        Self(kept)
+    }
+}
+
+impl Plain {
+    /// Someone's text, cut to `most` UTF-16 units with an ellipsis.
+    pub fn cut(text: &str, most: usize) -> Self {
+        if units(text) <= most {
+            return Self(text.to_owned());
+        }
+        let room = most.saturating_sub(1);
+        let mut used = 0;
+        let kept = text.chars().take_while(|c| {
+            used += c.len_utf16();
+            used <= room
+        });
+        Self(kept.chain([ELLIPSIS]).collect())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Mrkdwn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'a> FromIterator<&'a Mrkdwn> for Mrkdwn {
+    fn from_iter<I: IntoIterator<Item = &'a Mrkdwn>>(parts: I) -> Self {
+        parts.into_iter().fold(Self::default(), Self::then)
+    }
+}
+
+/// Escapes what Slack would read as markup of its own.
+pub fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+fn units(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
+/// What must stay whole: a link or mention in angle brackets, an entity, else one character.
+fn first_piece(text: &str) -> Option<&str> {
+    let first = text.chars().next()?;
+    let end = match first {
+        '<' => text.find('>').map(|end| end + 1),
+        '&' => text.find(';').filter(|end| *end <= 5).map(|end| end + 1),
+        _ => None,
+    };
+    Some(&text[..end.unwrap_or(first.len_utf8())])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_deals_title_notifies_nobody() {
+        assert_eq!(Mrkdwn::text("<!channel> R&D").as_str(), "&lt;!channel&gt; R&amp;D");
+        assert_eq!(Mrkdwn::link("https://a/b", "<!here>|x").as_str(), "<https://a/b|&lt;!here&gt;|x>");
+    }
+
+    #[test]
+    fn bold_survives_stars_and_line_ends() {
+        assert_eq!(Mrkdwn::bold("a*b\nc").as_str(), "*a\u{200b}*\u{200b}b c*");
+        assert_eq!(Mrkdwn::bold("  ").as_str(), "");
+    }
+
+    #[test]
+    fn a_cut_never_leaves_half_a_link() {
+        let text = Mrkdwn::text("see ").then(&Mrkdwn::link("https://portal/crm/deal/details/1/", "Deal"));
+        assert_eq!(text.cut(20).as_str(), "see …");
+        assert_eq!(Mrkdwn::text("a&b").cut(4).as_str(), "a…");
+    }
+
+    proptest! {
+        #[test]
+        fn a_cut_fits_and_stays_escaped(text in "\\PC{0,60}", most in 1usize..40) {
+            let cut = Mrkdwn::text(&text).cut(most);
+            prop_assert!(cut.as_str().encode_utf16().count() <= most);
+            prop_assert!(!cut.as_str().contains(['<', '>']));
+            for (at, _) in cut.as_str().match_indices('&') {
+                let rest = &cut.as_str()[at..];
+                prop_assert!(["&amp;", "&lt;", "&gt;"].iter().any(|entity| rest.starts_with(entity)));
+            }
+        }
+
+        #[test]
+        fn a_plain_cut_fits(text in "\\PC{0,60}", most in 1usize..40) {
+            prop_assert!(Plain::cut(&text, most).as_str().encode_utf16().count() <= most);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Simulators of Bitrix24 and Slack that speak real HTTP on loopback.
