@@ -1,1 +1,137 @@
-//! Verifies a Bitrix24 event, queues it, answers.
+//! Takes a Bitrix24 event: verifies it, queues its hint, answers. Nothing else, for Bitrix24 sends it once
+//! and calls slow handlers less often.
+//!
+//! At most one read of the store (cached) and one send to the queue; no call to any provider. If the queue
+//! refuses, the answer is 503 and never 200: what was acknowledged is durable.
+
+use bitrix24::Event;
+use bitrix24::event::EventError;
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use platform::clock::Clock;
+use platform::job::message;
+use platform::metrics::Metrics;
+use platform::portals::{Portals, TokenDigest};
+use platform::{Ports, Queue, QueueName, TenantId, TraceId};
+use rules::Hint;
+use secrecy::ExposeSecret;
+use serde_json::json;
+use std::sync::Arc;
+
+/// What the function runs on.
+#[derive(Clone)]
+pub struct Deps {
+    portals: Portals,
+    queue: Arc<dyn Queue>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<dyn Metrics>,
+}
+
+impl From<Ports> for Deps {
+    fn from(ports: Ports) -> Self {
+        Self {
+            portals: Portals::new(ports.store, ports.clock.clone()),
+            queue: ports.queue,
+            clock: ports.clock,
+            metrics: ports.metrics,
+        }
+    }
+}
+
+/// Why an event is not taken.
+enum Refusal {
+    NotPost,
+    NotAnEvent(String),
+    /// A wrong token and an unknown portal are told apart for nobody.
+    WrongToken,
+    Unavailable(String),
+}
+
+/// Takes one event.
+pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
+    match accept(deps, &request).await {
+        Ok(trace) => {
+            deps.metrics.count("events_accepted", "bitrix24");
+            answer(StatusCode::OK, &json!({"ok": true, "trace": trace.to_string()}))
+        }
+        Err(refusal) => refuse(deps, &refusal),
+    }
+}
+
+async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<TraceId, Refusal> {
+    if request.method() != Method::POST {
+        return Err(Refusal::NotPost);
+    }
+    check_content_type(request.headers())?;
+    let event = Event::parse(request.body()).map_err(|error| match error {
+        EventError::NoAuth(_) => Refusal::WrongToken,
+        other => Refusal::NotAnEvent(other.to_string()),
+    })?;
+    let tenant = verify(deps, &event).await?;
+    let trace = TraceId::new(deps.clock.now());
+    let hint = Hint::of(&event);
+    // Every hint has a deduplication id of its own: two hints that look the same may be two changes.
+    let job = message(&tenant, trace, format!("{tenant}#{}", hint.group()), trace.to_string(), &hint)
+        .map_err(|error| Refusal::Unavailable(error.to_string()))?;
+    deps.queue
+        .send(QueueName::Bitrix24Events, vec![job])
+        .await
+        .map_err(|error| Refusal::Unavailable(error.to_string()))?;
+    tracing::info!(%trace, %tenant, event = hint.event, "event accepted");
+    Ok(trace)
+}
+
+/// Only what says that it is something else is refused for it; a missing content type is none of our business.
+fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(given) = headers.get(CONTENT_TYPE) else { return Ok(()) };
+    let given = given.to_str().unwrap_or("not text");
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Ok(());
+    }
+    let given: String = given.chars().take(100).collect();
+    Err(Refusal::NotAnEvent(format!("events come as application/x-www-form-urlencoded, not as {given}")))
+}
+
+async fn verify(deps: &Deps, event: &Event) -> Result<TenantId, Refusal> {
+    let digest = TokenDigest::of(event.auth.application_token.expose_secret());
+    let tenant = TenantId::new(event.auth.member_id.clone()).map_err(|_| Refusal::WrongToken)?;
+    match deps.portals.verify(&tenant, &digest).await {
+        Ok(Some(_)) => Ok(tenant),
+        Ok(None) => Err(Refusal::WrongToken),
+        Err(error) => Err(Refusal::Unavailable(error.to_string())),
+    }
+}
+
+fn refuse(deps: &Deps, refusal: &Refusal) -> Response<Bytes> {
+    let (status, code, message) = match refusal {
+        Refusal::NotPost => (StatusCode::METHOD_NOT_ALLOWED, "not_post", "Bitrix24 sends events by POST"),
+        Refusal::NotAnEvent(what) => (StatusCode::BAD_REQUEST, "not_an_event", what.as_str()),
+        Refusal::WrongToken => (
+            StatusCode::UNAUTHORIZED,
+            "wrong_token",
+            "auth[member_id] and auth[application_token] do not belong to a connected portal",
+        ),
+        Refusal::Unavailable(cause) => {
+            tracing::error!(cause, "an event could not be queued");
+            (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the event could not be queued; nothing was accepted")
+        }
+    };
+    deps.metrics.count("events_refused", code);
+    if status.is_client_error() {
+        tracing::warn!(code, message, "event refused");
+    }
+    let mut response = answer(status, &json!({"error": code, "message": message}));
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(ALLOW, http::HeaderValue::from_static("POST"));
+    }
+    response
+}
+
+fn answer(status: StatusCode, body: &serde_json::Value) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response
+}

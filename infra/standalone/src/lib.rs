@@ -1,1 +1,13 @@
-//! Switchboard on one machine: the same handlers, HTTP, workers and scheduler in one process.
+//! Switchboard on one machine: the same handlers as on Lambda, with HTTP, workers and SQLite, in one process.
+
+pub mod config;
+pub mod connecting;
+pub mod demo;
+pub mod engine;
+pub mod functions;
+pub mod http;
+pub mod page;
+pub mod replay;
+pub mod serve;
+pub mod trail;
+pub mod workers;

@@ -1,1 +1,128 @@
-fn main(){}
+//! The one-machine host, as a command.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+use platform::SystemClock;
+use sandbox::Sandbox;
+use standalone::{demo, replay, serve};
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+
+/// Joins Bitrix24 and Slack: what changes in the CRM becomes a card in the right channel.
+#[derive(Parser)]
+#[command(name = "switchboard", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Starts everything with simulated providers, and prints the address of a page to try it on.
+    Demo {
+        /// Where the page is; another port is taken if this one is not free.
+        #[arg(long, default_value = "127.0.0.1:8080")]
+        listen: SocketAddr,
+        /// Where the demonstration keeps its data.
+        #[arg(long, default_value = "switchboard-demo")]
+        data: PathBuf,
+        /// Forgets what an earlier demonstration left.
+        #[arg(long)]
+        fresh: bool,
+    },
+    /// Runs against a real portal and a real workspace.
+    Serve {
+        /// The configuration; docs/connecting.md shows one.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Posts a recorded event body, as Bitrix24 would.
+    Replay {
+        /// The file that holds the body.
+        file: PathBuf,
+        /// Where to.
+        #[arg(long, default_value = "http://127.0.0.1:8080/webhooks/bitrix24")]
+        to: String,
+    },
+    /// Starts the simulators alone, and prints one line of JSON that tells a client all it needs.
+    Sandbox,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(Arguments::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("switchboard: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Demo { listen, data, fresh } => {
+            if fresh && data.exists() {
+                forget(&data)?;
+            }
+            let any_port = listen.port() == 8080;
+            let options = demo::Options { listen, any_port, data };
+            demo::demo(options, stopped(), |address| println!("{address}")).await
+        }
+        Command::Serve { config } => serve::serve(&config, stopped()).await,
+        Command::Replay { file, to } => {
+            println!("{}", replay::replay(&file, &to).await?);
+            Ok(())
+        }
+        Command::Sandbox => {
+            let sandbox = Sandbox::start(Arc::new(SystemClock)).await?;
+            println!("{}", sandbox.describe());
+            stopped().wait_for(|stop| *stop).await?;
+            Ok(())
+        }
+    }
+}
+
+/// Removes what a demonstration made, and nothing else that may lie in its folder.
+fn forget(data: &std::path::Path) -> anyhow::Result<()> {
+    for name in ["demo.db", "demo.db-wal", "demo.db-shm", "simulators.json"] {
+        match std::fs::remove_file(data.join(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Becomes true on Ctrl-C and on the signal that service managers send.
+fn stopped() -> watch::Receiver<bool> {
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        #[cfg(unix)]
+        {
+            let mut terminated = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+                Ok(terminated) => terminated,
+                Err(error) => {
+                    tracing::warn!(%error, "only Ctrl-C will end this process");
+                    let _ = tokio::signal::ctrl_c().await;
+                    let _ = stop.send(true);
+                    return;
+                }
+            };
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminated.recv() => {}
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+        let _ = stop.send(true);
+    });
+    stopped
+}

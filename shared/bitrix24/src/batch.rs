@@ -69,19 +69,12 @@ pub struct BatchAnswer {
     results: Map<String, Value>,
     errors: Map<String, Value>,
     totals: Map<String, Value>,
-    /// How much operating time the portal charged, in seconds, where it says.
-    pub operating: Option<f64>,
 }
 
 impl BatchAnswer {
     pub(crate) fn read(mut answer: Answer) -> Self {
         let mut part = |name: &str| answer.result.get_mut(name).map(Value::take).map(tolerant::map).unwrap_or_default();
-        Self {
-            results: part("result"),
-            errors: part("result_error"),
-            totals: part("result_total"),
-            operating: answer.operating,
-        }
+        Self { results: part("result"), errors: part("result_error"), totals: part("result_total") }
     }
 
     /// What the named call gave; `None` if it was not made because an earlier one failed.

@@ -62,12 +62,7 @@ impl RestBase {
 
     /// The same credentials on another host.
     fn moved_to(&self, domain: &str) -> Result<Self, Error> {
-        let moved = |url: &str| {
-            let mut url = checked(url)?;
-            let (host, port) = domain.rsplit_once(':').map_or((domain, None), |(host, port)| (host, port.parse().ok()));
-            let fits = url.set_host(Some(host)).is_ok() && url.set_port(port).is_ok();
-            if fits { Ok(String::from(url)) } else { Err(Error::Address(format!("{domain:?} is no host"))) }
-        };
+        let moved = |url: &str| on_host(&SecretString::from(url), domain);
         Ok(match self {
             Self::Webhook(url) => Self::Webhook(moved(url.expose_secret())?.into()),
             Self::OAuth { endpoint, token } => Self::OAuth { endpoint: moved(endpoint)?, token: token.clone() },
@@ -81,6 +76,14 @@ impl RestBase {
         };
         checked(base)?.join(method).map_err(|_| Error::Address(format!("{method:?} is no method")))
     }
+}
+
+/// The same URL on another host (with a port where there is one): a renamed portal's webhook keeps its secret.
+pub fn on_host(url: &SecretString, domain: &str) -> Result<String, Error> {
+    let mut url = checked(url.expose_secret())?;
+    let (host, port) = domain.rsplit_once(':').map_or((domain, None), |(host, port)| (host, port.parse().ok()));
+    let fits = url.set_host(Some(host)).is_ok() && url.set_port(port).is_ok();
+    if fits { checked(url.as_str()).map(String::from) } else { Err(Error::Address(format!("{domain:?} is no host"))) }
 }
 
 /// A portal is reached by https; by http only on this very machine, where a simulator may stand in for it.
@@ -118,6 +121,8 @@ pub struct Answer {
     pub operating: Option<f64>,
     /// When the oldest of it is forgotten.
     pub operating_reset_at: Option<Timestamp>,
+    /// When the portal began to work on the call, by its own clock.
+    pub started_at: Option<Timestamp>,
     /// The portal's new host, if it was renamed: store it.
     pub moved_to: Option<String>,
 }
@@ -250,8 +255,15 @@ fn understand(method: &str, status: u16, body: &[u8]) -> Result<Answer, Error> {
         next: envelope.get("next").and_then(Value::as_u64),
         operating: time.get("operating").and_then(Value::as_f64),
         operating_reset_at,
+        started_at: time.get("start").and_then(seconds),
         moved_to: None,
     })
+}
+
+/// Unix seconds with a fraction; the fraction does not matter.
+#[allow(clippy::cast_possible_truncation)]
+fn seconds(value: &Value) -> Option<Timestamp> {
+    Timestamp::from_second(value.as_f64()? as i64).ok()
 }
 
 /// The code is text in v2 (sometimes empty, sometimes a number) and an object in REST 3.0.

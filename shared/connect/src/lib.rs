@@ -1,1 +1,119 @@
-//! A tenant's connections as ready clients: credentials unsealed, limiter before each request.
+//! A tenant's connections as ready clients: credentials unsealed, a limiter slot before each request, every
+//! failure turned into what a job should do about it.
+//!
+//! The wire crates know a provider and nothing of us; the platform knows no provider. Here they meet.
+
+mod accounts;
+mod channels;
+mod failure;
+mod http;
+mod portal;
+mod workspace;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use platform::clock::Clock;
+use platform::limiter::Limiter;
+use platform::portals::{PORTAL_WEBHOOK, Portal, Portals, SLACK_BOT_TOKEN};
+use platform::seal::{KeyRing, Sealed};
+use platform::secrets::KEY_RING;
+use platform::{Ports, Secrets, Store, TenantId};
+use secrecy::SecretString;
+use slack::ApiBase;
+use tokio::sync::OnceCell;
+
+pub use failure::Failure;
+pub use portal::PortalClient;
+pub use workspace::WorkspaceClient;
+
+/// Opens connections. Cheap to clone.
+#[derive(Clone)]
+pub struct Connections {
+    portals: Portals,
+    limiter: Limiter,
+    store: Arc<dyn Store>,
+    secrets: Arc<dyn Secrets>,
+    clock: Arc<dyn Clock>,
+    http: reqwest::Client,
+    slack_api: ApiBase,
+    ring: Arc<OnceCell<Arc<KeyRing>>>,
+}
+
+impl Connections {
+    /// Connections over `ports`. `slack_api` is Slack's own address except with a simulator.
+    pub fn new(ports: &Ports, slack_api: ApiBase) -> Result<Self, reqwest::Error> {
+        Ok(Self::with_client(ports, slack_api, http::client(None)?))
+    }
+
+    /// Connections that give a provider only `patience` to answer a call, whatever the wire crates allow.
+    pub fn impatient(ports: &Ports, slack_api: ApiBase, patience: Duration) -> Result<Self, reqwest::Error> {
+        Ok(Self::with_client(ports, slack_api, http::client(Some(patience))?))
+    }
+
+    fn with_client(ports: &Ports, slack_api: ApiBase, http: reqwest::Client) -> Self {
+        Self {
+            portals: Portals::new(ports.store.clone(), ports.clock.clone()),
+            limiter: Limiter::new(ports.store.clone(), ports.clock.clone()),
+            store: ports.store.clone(),
+            secrets: ports.secrets.clone(),
+            clock: ports.clock.clone(),
+            http,
+            slack_api,
+            ring: Arc::default(),
+        }
+    }
+
+    /// The HTTP client under the connections, for a look at credentials that are not stored yet.
+    pub fn http(&self) -> reqwest::Client {
+        self.http.clone()
+    }
+
+    /// Where Slack's API is.
+    pub fn slack_api(&self) -> ApiBase {
+        self.slack_api.clone()
+    }
+
+    /// The portals, for whoever connects one.
+    pub fn portals(&self) -> &Portals {
+        &self.portals
+    }
+
+    /// The tenant's portal record.
+    pub async fn portal(&self, tenant: &TenantId) -> Result<Arc<Portal>, Failure> {
+        let gone = || Failure::permanent("portal_not_connected", format!("portal {tenant} is not connected any more"));
+        self.portals.get(tenant).await?.ok_or_else(gone)
+    }
+
+    /// A client of the tenant's portal.
+    pub async fn bitrix24(&self, portal: &Arc<Portal>) -> Result<PortalClient, Failure> {
+        let webhook = self.open(portal, PORTAL_WEBHOOK, &portal.webhook).await?;
+        let base =
+            bitrix24::RestBase::webhook(&webhook).map_err(|error| Failure::of_bitrix24(&error, self.clock.now()))?;
+        Ok(PortalClient::new(self.clone(), portal.clone(), bitrix24::Client::new(self.http.clone(), base)))
+    }
+
+    /// A client of the tenant's Slack workspace.
+    pub async fn slack(&self, portal: &Portal) -> Result<WorkspaceClient, Failure> {
+        let missing = || Failure::permanent("slack_not_connected", "no Slack workspace is connected to this portal");
+        let connection = portal.slack.as_ref().ok_or_else(missing)?;
+        let token = self.open(portal, SLACK_BOT_TOKEN, &connection.bot_token).await?;
+        let client = slack::Client::new(self.http.clone(), self.slack_api.clone(), token);
+        Ok(WorkspaceClient::new(self.clone(), portal.tenant.clone(), &connection.team_id, client))
+    }
+
+    /// The key ring, read once a process.
+    pub async fn key_ring(&self) -> Result<Arc<KeyRing>, Failure> {
+        let read = || async {
+            let text = self.secrets.get(KEY_RING).await.map_err(|error| Failure::transient(error.to_string()))?;
+            let ring = KeyRing::parse(&text).map_err(|error| Failure::transient(error.to_string()))?;
+            Ok::<_, Failure>(Arc::new(ring))
+        };
+        self.ring.get_or_try_init(read).await.cloned()
+    }
+
+    async fn open(&self, portal: &Portal, field: &'static str, sealed: &Sealed) -> Result<SecretString, Failure> {
+        let ring = self.key_ring().await?;
+        ring.open(&portal.tenant, field, sealed).map_err(|error| Failure::reauthorise(error.to_string()))
+    }
+}

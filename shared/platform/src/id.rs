@@ -102,6 +102,11 @@ impl DeliveryId {
         Self(digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect())
     }
 
+    /// The id that a job carries as text.
+    pub fn from_text(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The id as text: 24 hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0

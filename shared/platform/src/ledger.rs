@@ -63,6 +63,9 @@ pub struct EventLine {
     pub decided_at: Timestamp,
     /// How often it was tried.
     pub attempts: u32,
+    /// The waits after tries that failed for this event's own sake, added up: what its patience has cost.
+    #[serde(default)]
+    pub waited: Duration,
     /// The changes found: `deal.stage_changed`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<String>,

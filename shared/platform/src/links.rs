@@ -29,11 +29,11 @@ pub struct Snapshot<S> {
     pub revision: u64,
 }
 
-/// A record's state as somebody read it; `None` if it was not there.
+/// A record's state as somebody read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reading<S> {
-    /// The state.
-    pub state: Option<S>,
+    /// The state, or why there is none: the provider's code.
+    pub state: Result<S, String>,
     /// When the read began.
     pub read_at: Timestamp,
 }

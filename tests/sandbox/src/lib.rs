@@ -1,1 +1,17 @@
 //! Simulators of Bitrix24 and Slack that speak real HTTP on loopback.
+//!
+//! They are as strict as the providers: limits, signatures, errors, truncation, and no redelivery. They tell
+//! the time by the clock they are given, so that a test can pass an hour in a moment. Any request can be made
+//! to fail in the ways that providers fail.
+
+pub mod bucket;
+pub mod control;
+pub mod fault;
+pub mod http;
+pub mod portal;
+pub mod slack;
+
+pub use control::Sandbox;
+pub use fault::{Fault, When};
+pub use portal::Portal;
+pub use slack::Workspace;

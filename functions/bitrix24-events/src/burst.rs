@@ -1,0 +1,169 @@
+//! Many records changed at once: one listing of all that changed, for every job that waits.
+//!
+//! One worker of a portal lists at a time; the others wait a little for what it leaves. A batch carries 50
+//! pages of 50, so ten thousand changed deals cost some five requests.
+
+use std::time::Duration;
+
+use bitrix24::{EntityType, Item};
+use connect::{Failure, PortalClient};
+use jiff::{SignedDuration, Timestamp};
+use platform::clock::later;
+use platform::links::Reading;
+use platform::portals::Portal;
+use platform::store::{Condition, Key, StoreError, Table, Write};
+use rules::Record;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::Deps;
+use crate::pages::{self, PAGE, items};
+use crate::read::{Found, Wanted};
+
+/// The portal's clock and the order in which it saves are not exact to the second.
+const OVERLAP: SignedDuration = SignedDuration::from_secs(10);
+/// How long before its hint a record may have been saved.
+const HINT_DELAY: SignedDuration = SignedDuration::from_secs(120);
+/// A listing takes no longer than this.
+const LEASE: Duration = Duration::from_secs(60);
+/// How long to wait for another worker's listing, and how often to look.
+const LOOKS: u32 = 20;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(150);
+/// Batches of one listing; what is left over is read by ids.
+const MOST_BATCHES: usize = 8;
+
+/// What the listings of a portal and type remember.
+#[derive(Serialize, Deserialize)]
+struct Listing {
+    /// Who lists now, until then.
+    lease_until: Option<Timestamp>,
+    /// Everything saved before this moment, by the portal's clock, has been listed.
+    complete_until: Option<Timestamp>,
+}
+
+pub(crate) async fn read(
+    deps: &Deps,
+    portal: &Portal,
+    client: &PortalClient,
+    wanted: &[Wanted],
+    found: &mut Found,
+) -> Result<(), Failure> {
+    for entity in [EntityType::LEAD, EntityType::DEAL] {
+        let of_type: Vec<_> = wanted.iter().copied().filter(|wanted| wanted.record.entity == entity).collect();
+        if of_type.len() < 2 {
+            continue;
+        }
+        let key = Key::new(Table::Links, format!("{}#listing", portal.tenant), entity.to_string());
+        let Some((listing, version)) = take_lease(deps, &key).await? else {
+            wait_for_other(deps, &key).await?;
+            continue;
+        };
+        let listed = list_changed(deps, portal, client, entity, &of_type, &listing, found).await;
+        let complete_until = match &listed {
+            Ok(complete_until) => complete_until.or(listing.complete_until),
+            Err(_) => listing.complete_until,
+        };
+        let done = Listing { lease_until: None, complete_until };
+        match deps.store.put(Write::new(key, &done, Condition::Version(version))?).await {
+            Ok(_) | Err(StoreError::Conflict(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        listed?;
+    }
+    Ok(())
+}
+
+/// The lease to list, unless another worker holds it.
+async fn take_lease(deps: &Deps, key: &Key) -> Result<Option<(Listing, u64)>, Failure> {
+    let now = deps.clock.now();
+    let (listing, condition) = match deps.store.get(key).await? {
+        Some(item) => (item.decode::<Listing>()?, Condition::Version(item.version)),
+        None => (Listing { lease_until: None, complete_until: None }, Condition::Absent),
+    };
+    if listing.lease_until.is_some_and(|until| until > now) {
+        return Ok(None);
+    }
+    let taken = Listing { lease_until: Some(later(now, LEASE)), complete_until: listing.complete_until };
+    match deps.store.put(Write::new(key.clone(), &taken, condition)?).await {
+        Ok(version) => Ok(Some((listing, version))),
+        Err(StoreError::Conflict(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn wait_for_other(deps: &Deps, key: &Key) -> Result<(), Failure> {
+    for _ in 0..LOOKS {
+        deps.clock.sleep(BETWEEN_LOOKS).await;
+        let listing = deps.store.get(key).await?.map(|item| item.decode::<Listing>()).transpose()?;
+        let lease_until = listing.and_then(|listing| listing.lease_until);
+        if lease_until.is_none_or(|until| until <= deps.clock.now()) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Lists what changed since the last complete listing (or a little before the earliest hint). Returns until
+/// when the listings are complete now, if this one reached its end.
+async fn list_changed(
+    deps: &Deps,
+    portal: &Portal,
+    client: &PortalClient,
+    entity: EntityType,
+    wanted: &[Wanted],
+    listing: &Listing,
+    found: &mut Found,
+) -> Result<Option<Timestamp>, Failure> {
+    let hinted_at = wanted.iter().filter_map(|wanted| wanted.hinted_at).min();
+    let hinted_at = hinted_at.and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let hinted_at = hinted_at.unwrap_or_else(|| deps.clock.now());
+    let since = hinted_at - HINT_DELAY;
+    let since = listing.complete_until.map_or(since, |complete| since.max(complete - OVERLAP));
+
+    let read_at = deps.clock.now();
+    let mut answer = client.call("crm.item.list", &pages::page(entity, &saved_since(since), 0)).await?;
+    let started_at = answer.started_at;
+    let total = answer.total.unwrap_or_default();
+    let mut listed = items(client, answer.result["items"].take())?;
+    let mut last = listed.last().map(|item| item.id);
+    keep(deps, portal, entity, wanted, listed, read_at, found).await?;
+
+    let mut pages = usize::try_from(total).unwrap_or_default().div_ceil(PAGE).saturating_sub(1);
+    for _ in 0..MOST_BATCHES {
+        let Some(after) = last.filter(|_| pages > 0) else { return Ok(started_at) };
+        let read_at = deps.clock.now();
+        let count = pages.min(bitrix24::batch::MOST_COMMANDS);
+        listed = pages::after(client, entity, &saved_since(since), after, count).await?;
+        last = listed.last().map(|item| item.id);
+        pages = if listed.len() < count * PAGE { 0 } else { pages - count };
+        keep(deps, portal, entity, wanted, listed, read_at, found).await?;
+    }
+    Ok(None)
+}
+
+fn saved_since(since: Timestamp) -> Value {
+    json!({">=updatedTime": since.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string()})
+}
+
+/// Keeps what this batch of jobs wants and leaves the rest for the jobs behind it.
+async fn keep(
+    deps: &Deps,
+    portal: &Portal,
+    entity: EntityType,
+    wanted: &[Wanted],
+    listed: Vec<Item>,
+    read_at: Timestamp,
+    found: &mut Found,
+) -> Result<(), Failure> {
+    let mut left = Vec::new();
+    for item in listed {
+        let record = Record { entity, id: item.id };
+        let reading = Reading { state: Ok(item), read_at };
+        if wanted.iter().any(|wanted| wanted.record == record) {
+            found.insert(record, reading);
+        } else {
+            left.push((record.key(), reading));
+        }
+    }
+    Ok(deps.records.leave_readings(&portal.tenant, &left).await?)
+}

@@ -1,0 +1,255 @@
+//! Reading: the present state of every record that the hints of a batch point at, in as few requests as
+//! possible.
+//!
+//! A few records are fetched by their ids, 50 a page. When many wait (`burst`), one listing of everything that
+//! changed serves them all, and leaves its readings for the jobs that wait behind this batch.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use bitrix24::client::shaped;
+use bitrix24::crm::{self, StageMove};
+use bitrix24::{Batch, EntityType, Item};
+use connect::{Failure, PortalClient};
+use futures::future::join_all;
+use jiff::Timestamp;
+use platform::links::{Reading, Snapshot};
+use platform::portals::Portal;
+use platform::{Jobs, TenantId};
+use rules::{Hint, Record};
+use serde_json::json;
+
+use crate::pages::{PAGE, items};
+use crate::{Deps, burst};
+
+/// From this many records to read in one portal, many more are likely to wait: SQS hands out ten at most.
+const BURST: usize = 8;
+
+/// A record's state, with what its decision may need besides.
+pub(crate) struct ReadItem {
+    pub(crate) item: Item,
+    pub(crate) read_at: Timestamp,
+    /// The stage history, where the record was not seen before and has moved.
+    pub(crate) moves: Vec<StageMove>,
+}
+
+/// What came of reading a record.
+pub(crate) enum Read<'a> {
+    /// Its state.
+    Item(&'a ReadItem),
+    /// It is not there for us; the portal's code.
+    Absent(String),
+    /// The portal did not answer.
+    Failed(Failure),
+}
+
+/// What was read for a batch.
+#[derive(Default)]
+pub(crate) struct Readings {
+    items: HashMap<(TenantId, Record), Result<ReadItem, String>>,
+    /// Per tenant: what happened to the records that are not among the items.
+    failures: HashMap<TenantId, Failure>,
+}
+
+impl Readings {
+    pub(crate) fn of(&self, tenant: &TenantId, record: Record) -> Read<'_> {
+        match self.items.get(&(tenant.clone(), record)) {
+            Some(Ok(item)) => Read::Item(item),
+            Some(Err(code)) => Read::Absent(code.clone()),
+            None => Read::Failed(
+                self.failures.get(tenant).cloned().unwrap_or_else(|| Failure::transient("the record was not read")),
+            ),
+        }
+    }
+}
+
+/// A record to be read, and what is known of the hint that asks for it.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) record: Record,
+    /// The latest arrival of a hint for it: a read must have begun after it.
+    arrived_at: Timestamp,
+    /// The portal's time of the earliest hint.
+    pub(crate) hinted_at: Option<i64>,
+    /// Whether there is a snapshot.
+    seen: bool,
+}
+
+/// What was found of each record.
+pub(crate) type Found = HashMap<Record, Reading<Item>>;
+
+/// Reads every record that the jobs need read.
+pub(crate) async fn all(deps: &Deps, jobs: &Jobs<Hint>) -> Readings {
+    let mut hints: BTreeMap<TenantId, BTreeMap<Record, (Timestamp, Option<i64>)>> = BTreeMap::new();
+    for job in jobs.iter() {
+        let Some(record) = job.body.record() else { continue };
+        let (arrived_at, hinted_at) =
+            hints.entry(job.tenant.clone()).or_default().entry(record).or_insert((job.arrived_at(), job.body.ts));
+        *arrived_at = job.arrived_at().max(*arrived_at);
+        *hinted_at = job.body.ts.min(*hinted_at);
+    }
+    let mut readings = Readings::default();
+    let read = hints.into_iter().map(|(tenant, hints)| async move {
+        let read = read_portal(deps, &tenant, hints).await;
+        (tenant, read)
+    });
+    for (tenant, (items, failure)) in join_all(read).await {
+        readings.items.extend(items.into_iter().map(|(record, item)| ((tenant.clone(), record), item)));
+        readings.failures.extend(failure.map(|failure| (tenant, failure)));
+    }
+    readings
+}
+
+type Items = HashMap<Record, Result<ReadItem, String>>;
+
+async fn read_portal(
+    deps: &Deps,
+    tenant: &TenantId,
+    hints: BTreeMap<Record, (Timestamp, Option<i64>)>,
+) -> (Items, Option<Failure>) {
+    let mut found = Found::new();
+    let mut unseen = BTreeSet::new();
+    let outcome = async {
+        let mut wanted = Vec::new();
+        for (record, (arrived_at, hinted_at)) in hints {
+            let snapshot = deps.records.snapshot::<Item>(tenant, &record.key()).await?;
+            let fresh = |snapshot: &Snapshot<Item>| snapshot.read_at > arrived_at;
+            if !snapshot.as_ref().is_some_and(|(snapshot, _)| fresh(snapshot)) {
+                wanted.push(Wanted { record, arrived_at, hinted_at, seen: snapshot.is_some() });
+            }
+        }
+        unseen = wanted.iter().filter(|wanted| !wanted.seen).map(|wanted| wanted.record).collect();
+        take_left(deps, tenant, &mut wanted, &mut found).await?;
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let portal = deps.connections.portal(tenant).await?;
+        let client = deps.connections.bitrix24(&portal).await?;
+        if wanted.len() >= BURST {
+            burst::read(deps, &portal, &client, &wanted, &mut found).await?;
+            // Another worker's listing may have left what this one waited for.
+            take_left(deps, tenant, &mut wanted, &mut found).await?;
+            wanted.retain(|wanted| !found.contains_key(&wanted.record));
+        }
+        by_ids(deps, &client, &wanted, &mut found).await
+    }
+    .await;
+    let mut failure = outcome.err();
+    let moves = match histories(deps, tenant, &found, &unseen).await {
+        Ok(moves) => moves,
+        Err(error) => {
+            // Without its history an unseen record cannot be judged: it is read again later.
+            found.retain(|record, _| !unseen.contains(record));
+            failure = failure.or(Some(error));
+            HashMap::new()
+        }
+    };
+    (with_moves(found, moves), failure)
+}
+
+fn with_moves(found: Found, mut moves: HashMap<Record, Vec<StageMove>>) -> Items {
+    let item = |(record, reading): (Record, Reading<Item>)| {
+        let moves = moves.remove(&record).unwrap_or_default();
+        let read = reading.state.map(|item| ReadItem { item, read_at: reading.read_at, moves });
+        (record, read)
+    };
+    found.into_iter().map(item).collect()
+}
+
+/// Takes up the readings that an earlier listing left, if they began after the hints arrived.
+async fn take_left(deps: &Deps, tenant: &TenantId, wanted: &mut Vec<Wanted>, found: &mut Found) -> Result<(), Failure> {
+    for one in std::mem::take(wanted) {
+        if found.contains_key(&one.record) {
+            continue;
+        }
+        match deps.records.reading::<Item>(tenant, &one.record.key()).await? {
+            Some(left) if left.read_at > one.arrived_at => {
+                found.insert(one.record, left);
+            }
+            _ => wanted.push(one),
+        }
+    }
+    Ok(())
+}
+
+/// Reads records by their ids, all types in one request. What a list leaves out is asked for by itself, to
+/// learn whether it is gone or hidden.
+async fn by_ids(deps: &Deps, client: &PortalClient, wanted: &[Wanted], found: &mut Found) -> Result<(), Failure> {
+    let read_at = deps.clock.now();
+    let mut by_type: BTreeMap<EntityType, Vec<u64>> = BTreeMap::new();
+    for wanted in wanted {
+        by_type.entry(wanted.record.entity).or_default().push(wanted.record.id);
+    }
+    for (entity, ids) in by_type {
+        for ids in ids.chunks(PAGE) {
+            let params = json!({"entityTypeId": entity, "filter": {"@id": ids}, "select": crm::FIELDS, "start": -1});
+            let mut answer = client.call("crm.item.list", &params).await?;
+            for item in items(client, answer.result["items"].take())? {
+                found.insert(Record { entity, id: item.id }, Reading { state: Ok(item), read_at });
+            }
+        }
+    }
+    let missing: Vec<_> = wanted.iter().filter(|wanted| !found.contains_key(&wanted.record)).collect();
+    for missing in missing.chunks(PAGE) {
+        let mut batch = Batch::new();
+        for (place, wanted) in missing.iter().enumerate() {
+            let params = json!({"entityTypeId": wanted.record.entity, "id": wanted.record.id});
+            // Chunks of 50 always fit.
+            let _ = batch.add(format!("i{place}"), "crm.item.get", &params);
+        }
+        let (mut answers, _) = client.batch(&batch).await?;
+        for (place, wanted) in missing.iter().enumerate() {
+            let state = match answers.take(&format!("i{place}")) {
+                Some(Ok(mut result)) => {
+                    Ok(shaped("crm.item.get", result["item"].take()).map_err(|error| client.failure(&error))?)
+                }
+                Some(Err(error)) if matches!(error.kind(), bitrix24::Kind::Permanent { .. }) => {
+                    Err(error.code().unwrap_or_default().to_owned())
+                }
+                Some(Err(error)) => return Err(client.failure(&error)),
+                None => return Err(Failure::transient("the portal left a command of a batch unanswered")),
+            };
+            found.insert(wanted.record, Reading { state, read_at });
+        }
+    }
+    Ok(())
+}
+
+/// The stage histories of records that were not seen before and have moved since they were created.
+async fn histories(
+    deps: &Deps,
+    tenant: &TenantId,
+    found: &Found,
+    unseen: &BTreeSet<Record>,
+) -> Result<HashMap<Record, Vec<StageMove>>, Failure> {
+    let has_moved = |reading: &Reading<Item>| {
+        reading.state.as_ref().is_ok_and(|item| item.moved_time.is_none() || item.moved_time > item.created_time)
+    };
+    let records: Vec<_> = found
+        .iter()
+        .filter(|(record, reading)| record.entity == EntityType::DEAL && unseen.contains(record) && has_moved(reading))
+        .map(|(record, _)| *record)
+        .collect();
+    let mut histories = HashMap::new();
+    if records.is_empty() {
+        return Ok(histories);
+    }
+    let portal: Arc<Portal> = deps.connections.portal(tenant).await?;
+    let client = deps.connections.bitrix24(&portal).await?;
+    for records in records.chunks(PAGE) {
+        let mut batch = Batch::new();
+        for (place, record) in records.iter().enumerate() {
+            let params =
+                json!({"entityTypeId": record.entity, "filter": {"OWNER_ID": record.id}, "order": {"ID": "ASC"}});
+            let _ = batch.add(format!("h{place}"), "crm.stagehistory.list", &params);
+        }
+        let (mut answers, _) = client.batch(&batch).await?;
+        for (place, record) in records.iter().enumerate() {
+            // A history that the webhook's user may not read is no reason to stop a card.
+            let Some(Ok(mut result)) = answers.take(&format!("h{place}")) else { continue };
+            let moves: Vec<StageMove> = shaped("crm.stagehistory.list", result["items"].take()).unwrap_or_default();
+            histories.insert(*record, moves);
+        }
+    }
+    Ok(histories)
+}

@@ -1,0 +1,37 @@
+//! Looking for a delivery's message in a channel, before it is posted again.
+
+use connect::{Failure, WorkspaceClient};
+use jiff::{SignedDuration, Timestamp};
+use rules::delivery::METADATA_EVENT;
+use slack::client::HistoryMessage;
+use slack::{ChannelId, Posted};
+
+/// Slack's clock and ours need not agree.
+const SKEW: SignedDuration = SignedDuration::from_secs(120);
+
+/// The message that carries this delivery's id, among those posted since shortly before `started_at`.
+pub(crate) async fn find(
+    workspace: &WorkspaceClient,
+    channel: &ChannelId,
+    started_at: Timestamp,
+    delivery: &str,
+) -> Result<Option<Posted>, Failure> {
+    let oldest = format!("{}.000000", (started_at - SKEW).as_second());
+    let mut cursor = None;
+    loop {
+        let page = workspace.history(channel, &oldest, cursor.as_deref()).await?;
+        if let Some(message) = page.items.into_iter().find(|message| carries(message, delivery)) {
+            return Ok(Some(Posted { channel: channel.clone(), ts: message.ts }));
+        }
+        cursor = page.cursor;
+        if cursor.is_none() {
+            return Ok(None);
+        }
+    }
+}
+
+fn carries(message: &HistoryMessage, delivery: &str) -> bool {
+    message.metadata.as_ref().is_some_and(|metadata| {
+        metadata.event_type == METADATA_EVENT && metadata.event_payload["delivery_id"] == delivery
+    })
+}

@@ -1,0 +1,128 @@
+//! The configuration file of `serve`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use rules::{Route, Settings};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+/// What `serve` needs to know.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where providers reach us. Put TLS in front of it.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// Where operators look. Never public: it asks for no password.
+    #[serde(default = "default_status")]
+    pub status: SocketAddr,
+    /// The SQLite file.
+    #[serde(default = "default_database")]
+    pub database: PathBuf,
+    /// The portal.
+    pub portal: PortalConfig,
+    /// The workspace.
+    pub slack: SlackConfig,
+    /// The routes; those of the defaults if there are none.
+    pub routes: Option<Vec<Route>>,
+}
+
+/// The portal's part.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PortalConfig {
+    /// The incoming webhook's URL.
+    pub webhook_url: SecretString,
+    /// The outgoing webhook's application token.
+    pub application_token: SecretString,
+    /// The portal's lasting id. Without it, the first event that carries the application token tells.
+    pub member_id: Option<String>,
+}
+
+/// The workspace's part.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlackConfig {
+    /// The bot token.
+    pub bot_token: SecretString,
+    /// Another address for Slack's API: a simulator's.
+    pub api_url: Option<String>,
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([0, 0, 0, 0], 8080))
+}
+
+fn default_status() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8081))
+}
+
+fn default_database() -> PathBuf {
+    "switchboard.db".into()
+}
+
+impl Config {
+    /// Reads a file. Secrets may be given as `env:NAME`.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}; docs/connecting.md shows what to write there", path.display()))?;
+        let mut config: Self = toml::from_str(&text).with_context(|| format!("{} is not right", path.display()))?;
+        for secret in
+            [&mut config.portal.webhook_url, &mut config.portal.application_token, &mut config.slack.bot_token]
+        {
+            *secret = resolved(secret)?;
+        }
+        if let Some(problem) = config.settings().problem() {
+            bail!("{}: {problem}", path.display());
+        }
+        Ok(config)
+    }
+
+    /// The tenant's settings.
+    pub fn settings(&self) -> Settings {
+        self.routes.clone().map_or_else(Settings::default, |routes| Settings { routes })
+    }
+}
+
+fn resolved(secret: &SecretString) -> anyhow::Result<SecretString> {
+    use secrecy::ExposeSecret;
+    match secret.expose_secret().strip_prefix("env:") {
+        Some(name) => match std::env::var(name) {
+            Ok(value) => Ok(value.into()),
+            Err(_) => bail!("the configuration takes a secret from the environment variable {name}, which is not set"),
+        },
+        None => Ok(secret.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> anyhow::Result<Config> {
+        let file = tempfile::NamedTempFile::new()?;
+        std::fs::write(file.path(), text)?;
+        Config::read(file.path())
+    }
+
+    const SECRETS: &str = "[portal]\nwebhook_url = 'https://a.bitrix24.com/rest/1/x/'\napplication_token = 't'\n[slack]\nbot_token = 'xoxb'\n";
+
+    #[test]
+    fn little_is_enough() {
+        let config = read(SECRETS).unwrap();
+        assert_eq!(config.settings(), Settings::default());
+        assert!(config.status.ip().is_loopback());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        let error = format!("{:#}", read(&SECRETS.replace("bot_token", "bot_tokn")).unwrap_err());
+        assert!(error.contains("bot_tokn") && error.contains("line 5"), "{error}");
+        let error = format!("{:#}", read(&SECRETS.replace("'xoxb'", "'env:SWITCHBOARD_NOT_SET'")).unwrap_err());
+        assert!(error.contains("SWITCHBOARD_NOT_SET"), "{error}");
+        let route = "[[routes]]\nname='x'\nchange='deal.created'\nchannel='#'\n";
+        assert!(format!("{:#}", read(&format!("{SECRETS}{route}")).unwrap_err()).contains("has no channel"));
+    }
+}

@@ -1,0 +1,52 @@
+//! The engine of one machine: SQLite, files and the machine's clock behind the ports.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use embedded::{Database, FileSecrets, SqliteQueue, SqliteStore};
+use platform::clock::Clock;
+use platform::metrics::Counters;
+use platform::{Ports, QueueName};
+
+/// An open engine.
+#[derive(Clone)]
+pub struct Engine {
+    /// The ports, for the functions.
+    pub ports: Ports,
+    /// The queues, with what only this engine can tell.
+    pub queue: Arc<SqliteQueue>,
+    /// The counts so far.
+    pub counters: Arc<Counters>,
+}
+
+impl Engine {
+    /// Opens the database at `path`, and its key ring in the folder beside it, and puts back what a process
+    /// that is gone had taken off the queues. Only one process may work a database.
+    pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let database = Database::open(path)?;
+        let folder = path.with_extension("secrets");
+        let secrets = FileSecrets::open(folder.clone())
+            .with_context(|| format!("the folder {} cannot be used for secrets", folder.display()))?;
+        let queue = Arc::new(SqliteQueue::new(database.clone(), clock.clone()));
+        queue.recover().await?;
+        let counters = Arc::new(Counters::default());
+        let ports = Ports {
+            store: Arc::new(SqliteStore::new(database, clock.clone())),
+            queue: queue.clone(),
+            secrets: Arc::new(secrets),
+            clock,
+            metrics: counters.clone(),
+        };
+        Ok(Self { ports, queue, counters })
+    }
+
+    /// How many messages wait in each queue, and how many are dead.
+    pub async fn depths(&self) -> anyhow::Result<Vec<(QueueName, platform::queue::Depth)>> {
+        let mut depths = Vec::new();
+        for queue in QueueName::ALL {
+            depths.push((queue, self.ports.queue.depth(queue).await?));
+        }
+        Ok(depths)
+    }
+}

@@ -1,0 +1,50 @@
+//! The functions, ready to be called.
+
+use platform::Ports;
+use platform::queue::{QueueName, Received};
+use platform::runner::{self, BatchReport};
+
+use connect::Connections;
+
+/// Every function over one set of ports.
+#[derive(Clone)]
+pub struct Functions {
+    ports: Ports,
+    /// Takes Bitrix24's events.
+    pub bitrix24_webhook: bitrix24_webhook::Deps,
+    /// Decides on them.
+    pub bitrix24_events: bitrix24_events::Deps,
+    /// Delivers to Slack.
+    pub slack_delivery: slack_delivery::Deps,
+}
+
+impl Functions {
+    /// The functions on `ports`, with connections to providers.
+    pub fn new(ports: &Ports, connections: &Connections) -> Self {
+        Self {
+            ports: ports.clone(),
+            bitrix24_webhook: ports.clone().into(),
+            bitrix24_events: bitrix24_events::Deps::new(ports, connections.clone()),
+            slack_delivery: slack_delivery::Deps::new(ports, connections.clone()),
+        }
+    }
+
+    /// Works a batch of a queue with its function, and takes off the queue what is finished.
+    pub async fn work(&self, name: QueueName, batch: Vec<Received>) -> BatchReport {
+        let (queue, clock) = (self.ports.queue.as_ref(), self.ports.clock.as_ref());
+        let report = match name {
+            QueueName::Bitrix24Events => {
+                runner::run(queue, clock, name, batch, |jobs| bitrix24_events::handle(&self.bitrix24_events, jobs))
+                    .await
+            }
+            QueueName::SlackDelivery => {
+                runner::run(queue, clock, name, batch, |jobs| slack_delivery::handle(&self.slack_delivery, jobs)).await
+            }
+        };
+        if let Err(error) = queue.delete(name, report.finished.clone()).await {
+            // They come again when their lease ends, and their handlers find them done.
+            tracing::warn!(%error, "finished messages could not be deleted");
+        }
+        report
+    }
+}

@@ -1,0 +1,64 @@
+//! HTTP for the functions: requests in, responses out, and a clean end.
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::any;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::functions::Functions;
+
+/// Where Bitrix24 posts its events.
+pub const BITRIX24_WEBHOOK: &str = "/webhooks/bitrix24";
+
+/// The routes that providers call.
+pub fn webhooks(functions: Functions) -> Router {
+    Router::new().route(BITRIX24_WEBHOOK, any(bitrix24)).with_state(functions)
+}
+
+async fn bitrix24(State(functions): State<Functions>, request: Request) -> Response {
+    let request = collected(request).await;
+    bitrix24_webhook::handle(&functions.bitrix24_webhook, request).await.map(Body::from)
+}
+
+/// Reads the body, but no more of it than tells the handler that it is too large.
+pub async fn collected(request: Request) -> ::http::Request<Bytes> {
+    let (head, body) = request.into_parts();
+    let mut read = BytesMut::new();
+    let mut chunks = body.into_data_stream();
+    while let Some(Ok(chunk)) = chunks.next().await {
+        read.extend_from_slice(&chunk);
+        if read.len() > bitrix24::form::LARGEST_BODY {
+            break;
+        }
+    }
+    ::http::Request::from_parts(head, read.freeze())
+}
+
+/// Serves `router` until `stop` becomes true. Open event streams do not hold up the end.
+pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) -> std::io::Result<()> {
+    let mut stopping = stop.clone();
+    let ends = async move {
+        let _ = stopping.wait_for(|stop| *stop).await;
+    };
+    tokio::select! {
+        served = axum::serve(listener, router).with_graceful_shutdown(ends) => served,
+        () = async {
+            let _ = stop.wait_for(|stop| *stop).await;
+            tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        } => Ok(()),
+    }
+}
+
+/// Listens, or says what to do about it.
+pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        anyhow::anyhow!("cannot listen on {address}: {error}; is another process using it? choose another port")
+    })
+}

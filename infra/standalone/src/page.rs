@@ -1,0 +1,97 @@
+//! The page: what happens, live. In the demonstration it shows the simulators beside it.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use futures::future::BoxFuture;
+use futures::stream::{self, Stream};
+use platform::ledger::Ledger;
+use platform::{QueueName, TenantId};
+use serde_json::{Value, json};
+
+use crate::engine::Engine;
+use crate::trail;
+
+/// How often the page's state is looked at while somebody watches.
+const LOOK: Duration = Duration::from_millis(150);
+/// Events on the page.
+const MOST_EVENTS: usize = 40;
+/// Dead letters on the page.
+const MOST_LETTERS: usize = 20;
+
+/// Gives the page's present state.
+pub type Look = Arc<dyn Fn() -> BoxFuture<'static, Value> + Send + Sync>;
+
+/// The page's routes over `look`.
+pub fn router(look: Look) -> Router {
+    Router::new()
+        .route("/", get(|| asset("text/html; charset=utf-8", include_str!("page/index.html"))))
+        .route("/page.css", get(|| asset("text/css; charset=utf-8", include_str!("page/page.css"))))
+        .route("/page.js", get(|| asset("text/javascript; charset=utf-8", include_str!("page/page.js"))))
+        .route("/api/state", get(|State(look): State<Look>| async move { axum::Json(look().await) }))
+        .route("/api/changes", get(|State(look): State<Look>| async move { changes(look) }))
+        .with_state(look)
+}
+
+async fn asset(kind: &'static str, text: &'static str) -> Response {
+    let headers = [
+        (CONTENT_TYPE, kind),
+        (CACHE_CONTROL, "no-cache"),
+        (CONTENT_SECURITY_POLICY, "default-src 'self'; frame-ancestors 'none'"),
+    ];
+    (headers, text).into_response()
+}
+
+/// The state now, and again whenever it has changed.
+fn changes(look: Look) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let states = stream::unfold((look, String::new()), |(look, shown)| async move {
+        loop {
+            let state = look().await.to_string();
+            if state != shown {
+                return Some((Ok(Event::default().data(&state)), (look, state)));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    });
+    Sse::new(states).keep_alive(KeepAlive::default())
+}
+
+/// What the engine can tell of a tenant: its events, queues, dead letters and counts.
+pub async fn engine_state(engine: &Engine, tenant: Option<&TenantId>) -> anyhow::Result<Value> {
+    let mut dead = Vec::new();
+    for queue in QueueName::ALL {
+        dead.extend(engine.ports.queue.dead_letters(queue, MOST_LETTERS).await?);
+    }
+    let trail = match tenant {
+        Some(tenant) => {
+            let ledger = Ledger::new(engine.ports.store.clone());
+            trail::recent(&ledger, tenant, engine.ports.clock.now(), MOST_EVENTS).await?
+        }
+        None => Vec::new(),
+    };
+    let depths = engine.depths().await?;
+    let queues =
+        depths.iter().map(|(queue, depth)| json!({"name": queue.name(), "waiting": depth.waiting, "dead": depth.dead}));
+    let counters = engine.counters.all();
+    let counts = counters.iter().map(|((name, reason), count)| json!({"name": name, "reason": reason, "count": count}));
+    let letters = dead.iter().map(|letter| {
+        json!({
+            "code": letter.code, "reason": letter.reason, "attempts": letter.attempts, "trace": letter.trace,
+            "buried_at": letter.buried_at,
+        })
+    });
+    Ok(json!({
+        "tenant": tenant,
+        "trail": trail,
+        "queues": queues.collect::<Vec<_>>(),
+        "counts": counts.collect::<Vec<_>>(),
+        "dead_letters": letters.collect::<Vec<_>>(),
+    }))
+}

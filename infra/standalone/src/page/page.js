@@ -1,0 +1,187 @@
+// Draws the state that the server sends whenever it changes. Everything that people wrote goes in as text,
+// never as markup.
+"use strict";
+
+const $ = (id) => document.getElementById(id);
+let channel = "sales-pipeline";
+let state = {};
+
+function el(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value !== undefined && value !== false) node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.filter((child) => child !== undefined && child !== null));
+  return node;
+}
+
+async function post(path, body) {
+  const answer = await fetch(path, {
+    method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body),
+  });
+  if (!answer.ok) $("summary").textContent = `That did not work: ${answer.status}`;
+}
+
+const move = (deal, stage) => post(`/api/deals/${deal}/stage`, { stage });
+const sum = (deal) => `${Number(deal.opportunity).toLocaleString("en")} ${deal.currencyId}`;
+
+function drawBoard(board) {
+  $("portal").hidden = !board;
+  if (!board) return;
+  const scrolled = [...document.querySelectorAll(".stage")].map((stage) => stage.scrollTop);
+  const left = $("board").scrollLeft;
+  $("board").replaceChildren(...board.stages.map((stage) => {
+    const deals = board.deals.filter((deal) => deal.stageId === stage.STATUS_ID)
+      .sort((a, b) => b.movedTime.localeCompare(a.movedTime) || b.id - a.id);
+    const column = el("div", {
+      class: "stage", "data-stage": stage.STATUS_ID,
+      ondragover: (event) => { event.preventDefault(); column.classList.add("over"); },
+      ondragleave: () => column.classList.remove("over"),
+      ondrop: (event) => {
+        event.preventDefault();
+        column.classList.remove("over");
+        move(event.dataTransfer.getData("text/plain"), stage.STATUS_ID);
+      },
+    }, el("h3", {}, el("span", {}, stage.NAME), el("span", { class: "quiet" }, String(deals.length))));
+    column.style.borderTopColor = stage.COLOR;
+    column.append(...deals.map((deal) => drawDeal(deal, board.stages)));
+    if (!deals.length) column.append(el("p", { class: "empty" }, "No deals"));
+    return column;
+  }));
+  document.querySelectorAll(".stage").forEach((stage, place) => { stage.scrollTop = scrolled[place] || 0; });
+  $("board").scrollLeft = left;
+}
+
+function drawDeal(deal, stages) {
+  const choose = el("select", {
+    "aria-label": `Stage of ${deal.title}`, onchange: (event) => move(deal.id, event.target.value),
+  }, ...stages.map((stage) => el("option", {
+    value: stage.STATUS_ID, selected: stage.STATUS_ID === deal.stageId,
+  }, stage.NAME)));
+  return el("div", {
+    class: "deal", draggable: "true", "data-deal": String(deal.id),
+    ondragstart: (event) => event.dataTransfer.setData("text/plain", String(deal.id)),
+  }, el("p", {}, deal.title), el("p", { class: "sum" }, sum(deal)), choose);
+}
+
+// Slack's mrkdwn, as far as cards use it: links, bold, entities.
+function mrkdwn(text) {
+  const plain = (part) => part.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
+  const nodes = [];
+  for (const part of text.split(/(<[^>]+>|\*[^*\n]+\*)/)) {
+    if (part.startsWith("<")) {
+      const [url, words] = part.slice(1, -1).split("|");
+      if (/^https?:/.test(url)) nodes.push(el("a", { href: url, target: "_blank", rel: "noopener" }, plain(words || url)));
+      else nodes.push(plain(words || url));
+    } else if (part.length > 2 && part.startsWith("*") && part.endsWith("*")) {
+      nodes.push(el("strong", {}, plain(part.slice(1, -1))));
+    } else if (part) nodes.push(plain(part));
+  }
+  return nodes;
+}
+
+const slackText = (text) => (text.type === "mrkdwn" ? mrkdwn(text.text) : [text.text]);
+
+function drawBlock(block) {
+  switch (block.type) {
+    case "header": return el("div", { class: "block header" }, ...slackText(block.text));
+    case "divider": return el("hr");
+    case "section": {
+      const parts = [];
+      if (block.text) parts.push(el("div", { class: "block" }, ...slackText(block.text)));
+      if (block.fields) {
+        parts.push(el("div", { class: "block fields" }, ...block.fields.map((field) => el("div", {}, ...slackText(field)))));
+      }
+      return el("div", {}, ...parts);
+    }
+    case "context": return el("div", { class: "block context" }, ...block.elements.flatMap(slackText));
+    case "actions": return el("div", { class: "block" }, ...block.elements.map((button) =>
+      el("a", { class: "button", href: button.url, target: "_blank", rel: "noopener" }, ...slackText(button.text))));
+    default: return el("div", { class: "block quiet" }, `(${block.type})`);
+  }
+}
+
+function drawMessage(message) {
+  const time = new Date(Number(message.ts) * 1000);
+  const blocks = message.blocks || [];
+  return el("article", { class: "message", "data-ts": message.ts },
+    el("div", { class: "avatar", "aria-hidden": "true" }, "S"),
+    el("div", { class: "who" }, "Switchboard ", el("span", { class: "app" }, "APP"), " ",
+      el("time", { datetime: time.toISOString() }, time.toLocaleTimeString())),
+    el("div", {}, ...(blocks.length ? blocks.map(drawBlock) : mrkdwn(message.text))));
+}
+
+function drawSlack(channels) {
+  $("slack").hidden = !channels;
+  if (!channels) return;
+  $("channels").replaceChildren(...channels.map((one) => el("button", {
+    type: "button", "aria-pressed": String(one.name === channel),
+    onclick: () => { channel = one.name; draw(); },
+  }, `#${one.name} (${one.count})`)));
+  const shown = channels.find((one) => one.name === channel) || channels[0];
+  const messages = shown.messages.slice().reverse().map(drawMessage);
+  $("messages").replaceChildren(...(messages.length ? messages
+    : [el("p", { class: "empty" }, "No cards yet. Move a deal, and its card appears here.")]));
+}
+
+const time = (moment) => new Date(moment).toLocaleTimeString();
+
+function drawEvent(event) {
+  const steps = [el("li", {}, `received ${time(event.received_at)}`)];
+  const what = event.changes.length ? event.changes.join(", ") : "no change";
+  steps.push(el("li", {}, `${event.decided_ms} ms: ${what} `,
+    el("span", { class: `status ${event.status}` }, event.status), event.reason ? ` – ${event.reason}` : ""));
+  for (const delivery of event.deliveries) {
+    const after = delivery.after_ms === null ? "" : `${delivery.after_ms} ms: `;
+    steps.push(el("li", {}, `${after}${delivery.destination} `,
+      el("span", { class: `status ${delivery.status}` }, delivery.status),
+      delivery.attempts > 1 ? ` after ${delivery.attempts} tries` : "", delivery.reason ? ` – ${delivery.reason}` : ""));
+  }
+  return el("li", { "data-trace": event.trace },
+    el("strong", {}, event.record || event.event), " ", el("span", { class: "quiet" }, event.event),
+    el("ul", { class: "steps" }, ...steps), el("span", { class: "quiet" }, `trace ${event.trace}`));
+}
+
+function drawTrail(events) {
+  $("events").replaceChildren(...(events.length ? events.map(drawEvent)
+    : [el("li", { class: "empty" }, "No event has arrived today.")]));
+}
+
+function drawDead(letters) {
+  $("dead").hidden = !letters.length;
+  $("letters").replaceChildren(...letters.map((letter) => el("li", {},
+    el("span", { class: "status dead" }, letter.code), ` ${letter.reason} `,
+    el("span", { class: "quiet" }, `${letter.attempts} tries, trace ${letter.trace}`))));
+}
+
+function draw() {
+  if (state.error) {
+    $("summary").textContent = state.error;
+    return;
+  }
+  const queues = state.queues.map((queue) => `${queue.name}: ${queue.waiting} waiting, ${queue.dead} dead`);
+  const counts = state.counts.map((count) => `${count.name} ${count.reason}: ${count.count}`);
+  $("summary").textContent = [...queues, ...counts].join(" · ");
+  drawBoard(state.board);
+  drawSlack(state.channels);
+  drawTrail(state.trail);
+  drawDead(state.dead_letters);
+}
+
+$("new-deal").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const form = event.target;
+  post("/api/deals", { title: form.title.value, amount: Number(form.amount.value) });
+  form.title.value = "";
+});
+$("new-lead").addEventListener("click", () => {
+  const form = $("new-deal");
+  if (!form.reportValidity()) return;
+  post("/api/leads", { title: form.title.value });
+  form.title.value = "";
+});
+
+const changes = new EventSource("/api/changes");
+changes.onmessage = (event) => { state = JSON.parse(event.data); draw(); };
+changes.onerror = () => { $("summary").textContent = "The connection is lost; trying again…"; };

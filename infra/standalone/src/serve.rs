@@ -1,0 +1,163 @@
+//! `serve`: against a real portal and a real workspace.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, bail};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::get;
+use connect::Connections;
+use platform::portals::TokenDigest;
+use platform::store::{Condition, Key, Table, Write};
+use platform::{SystemClock, TenantId};
+use secrecy::ExposeSecret;
+use slack::ApiBase;
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::connecting::{self, Access};
+use crate::engine::Engine;
+use crate::functions::Functions;
+use crate::{http, page, workers};
+
+/// A connection that waits for its `member_id`, or has it.
+#[derive(Clone)]
+struct Host {
+    engine: Engine,
+    connections: Connections,
+    functions: Functions,
+    /// What is known of the tenant but its id, until the first event tells it.
+    pending: Arc<Mutex<Option<Access>>>,
+    tenant: Arc<Mutex<Option<TenantId>>>,
+}
+
+/// Runs until `stop` becomes true.
+pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+    let config = Config::read(file)?;
+    let engine = Engine::open(&config.database, Arc::new(SystemClock)).await?;
+    let slack_api = config.slack.api_url.as_deref().map(ApiBase::new).transpose()?.unwrap_or_default();
+    let connections = Connections::new(&engine.ports, slack_api)?;
+    let functions = Functions::new(&engine.ports, &connections);
+    let host = Host { engine, connections, functions, pending: Arc::default(), tenant: Arc::default() };
+
+    let access = host.access(&config).await?;
+    match host.member_id(&config).await? {
+        Some(member_id) => host.connect(Access { member_id, ..access }).await?,
+        None => {
+            println!(
+                "The portal's member_id is not known yet: the first event with the right application token tells it."
+            );
+            *host.pending.lock().unwrap_or_else(PoisonError::into_inner) = Some(access);
+        }
+    }
+    let public = http::webhooks(host.functions.clone())
+        .layer(from_fn_with_state(host.clone(), learn))
+        .route("/healthz", get(|| async { "ok\n" }));
+    let listener = http::listen(config.listen).await?;
+    let status = http::listen(config.status).await?;
+    println!("Events:  http://{}{}  (give Bitrix24 its https address)", config.listen, http::BITRIX24_WEBHOOK);
+    println!("Status:  http://{}/", config.status);
+    let workers = workers::start(&host.engine, &host.functions, &stop);
+    let watching = host.clone();
+    let look: page::Look = Arc::new(move || {
+        let host = watching.clone();
+        Box::pin(async move { host.state().await })
+    });
+    let (public, status) = tokio::join!(
+        http::serve(listener, public, stop.clone()),
+        http::serve(status, Router::new().merge(page::router(look)), stop),
+    );
+    workers.join_all().await;
+    public.and(status).context("HTTP ended early")
+}
+
+impl Host {
+    /// Checks the credentials against the providers, and says what is wrong with which.
+    async fn access(&self, config: &Config) -> anyhow::Result<Access> {
+        let base = bitrix24::RestBase::webhook(&config.portal.webhook_url).context("portal.webhook_url")?;
+        let portal = bitrix24::Client::new(self.connections.http(), base);
+        portal.call("profile", &serde_json::json!({})).await.context(
+            "the portal does not take the incoming webhook of portal.webhook_url; \
+             create one with the rights \"CRM\" and \"Users (basic)\"",
+        )?;
+        let team_id = connecting::team_of(&self.connections, &config.slack.bot_token)
+            .await
+            .context("Slack does not take slack.bot_token; copy the \"Bot User OAuth Token\" of your app")?;
+        Ok(Access {
+            member_id: String::new(),
+            webhook_url: config.portal.webhook_url.clone(),
+            application_token: config.portal.application_token.clone(),
+            bot_token: config.slack.bot_token.clone(),
+            team_id,
+            settings: config.settings(),
+        })
+    }
+
+    /// The id from the configuration, or the one that an event told under this application token.
+    async fn member_id(&self, config: &Config) -> anyhow::Result<Option<String>> {
+        if config.portal.member_id.is_some() {
+            return Ok(config.portal.member_id.clone());
+        }
+        let learned = self.engine.ports.store.get(&learned_key(&config.portal.application_token)?).await?;
+        Ok(learned.map(|item| item.decode()).transpose()?)
+    }
+
+    async fn connect(&self, access: Access) -> anyhow::Result<()> {
+        let tenant = connecting::connect(&self.engine.ports, &self.connections, access).await?;
+        *self.tenant.lock().unwrap_or_else(PoisonError::into_inner) = Some(tenant.clone());
+        println!("Connected portal {tenant}.");
+        let deps = self.functions.bitrix24_events.clone();
+        tokio::spawn(async move {
+            match bitrix24_events::baseline::fill(&deps, &tenant).await {
+                Ok(0) => {}
+                Ok(read) => tracing::info!(%tenant, read, "baseline filled"),
+                // Without it, records are judged by their history, one by one.
+                Err(failure) => tracing::warn!(%tenant, %failure, "the baseline stopped; it goes on at the next start"),
+            }
+        });
+        Ok(())
+    }
+
+    /// Connects the portal if this event is the first that carries its application token.
+    async fn learn(&self, body: &[u8]) -> anyhow::Result<()> {
+        let Some(access) = self.pending.lock().unwrap_or_else(PoisonError::into_inner).clone() else { return Ok(()) };
+        let event = bitrix24::Event::parse(body)?;
+        let given = TokenDigest::of(event.auth.application_token.expose_secret());
+        if !TokenDigest::of(access.application_token.expose_secret()).matches(&given) {
+            bail!("another application token");
+        }
+        let key = learned_key(&access.application_token)?;
+        let member_id = event.auth.member_id;
+        self.engine.ports.store.put(Write::new(key, &member_id, Condition::Always)?).await?;
+        self.connect(Access { member_id, ..access }).await?;
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Ok(())
+    }
+
+    async fn state(&self) -> serde_json::Value {
+        let tenant = self.tenant.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let state = page::engine_state(&self.engine, tenant.as_ref()).await;
+        state.unwrap_or_else(|error| serde_json::json!({"error": error.to_string()}))
+    }
+}
+
+fn learned_key(token: &secrecy::SecretString) -> anyhow::Result<Key> {
+    let digest = serde_json::to_string(&TokenDigest::of(token.expose_secret()))?;
+    Ok(Key::new(Table::Portals, "learned", digest))
+}
+
+/// Before the handler: an event may tell the `member_id` that is still missing.
+async fn learn(State(host): State<Host>, request: Request, next: Next) -> Response {
+    let waits = host.pending.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+    if !waits {
+        return next.run(request).await;
+    }
+    let request = http::collected(request).await;
+    if let Err(error) = host.learn(request.body()).await {
+        tracing::info!(%error, "an event did not tell the member_id");
+    }
+    next.run(request.map(axum::body::Body::from)).await
+}

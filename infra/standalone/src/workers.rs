@@ -1,0 +1,54 @@
+//! Workers: each takes a batch off its queue, has its function work it, and goes on until told to stop.
+
+use std::time::Duration;
+
+use platform::QueueName;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::engine::Engine;
+use crate::functions::Functions;
+
+/// Workers for each queue: as many batches are worked side by side.
+const WORKERS: usize = 4;
+/// A batch, as on SQS.
+const BATCH: usize = 10;
+/// How long a worker waits for a message before it looks whether to stop.
+const WAIT: Duration = Duration::from_secs(20);
+/// After an engine's error.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Starts the workers of all queues. They finish what they have in hand when `stop` becomes true.
+pub fn start(engine: &Engine, functions: &Functions, stop: &watch::Receiver<bool>) -> JoinSet<()> {
+    let mut workers = JoinSet::new();
+    for queue in QueueName::ALL {
+        for _ in 0..WORKERS {
+            workers.spawn(work(engine.clone(), functions.clone(), queue, stop.clone()));
+        }
+    }
+    workers
+}
+
+async fn work(engine: Engine, functions: Functions, queue: QueueName, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        let received = tokio::select! {
+            received = engine.ports.queue.receive(queue, BATCH, WAIT) => received,
+            _ = stop.changed() => return,
+        };
+        match received {
+            Ok(batch) if batch.is_empty() => {}
+            Ok(batch) => {
+                let functions = functions.clone();
+                // In a task of its own: a handler that panics must not take the worker with it. Its messages
+                // come back when their lease ends.
+                if let Err(error) = tokio::spawn(async move { functions.work(queue, batch).await }).await {
+                    tracing::error!(queue = queue.name(), %error, "a handler fell");
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "the queue cannot be read");
+                engine.ports.clock.sleep(PAUSE).await;
+            }
+        }
+    }
+}

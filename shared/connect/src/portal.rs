@@ -1,0 +1,116 @@
+//! A portal's REST under its limiter.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bitrix24::batch::BatchAnswer;
+use bitrix24::{Answer, Batch};
+use platform::Kind;
+use platform::clock::later;
+use platform::limiter::{Account, Reservation};
+use platform::portals::{PORTAL_WEBHOOK, Portal};
+use secrecy::SecretString;
+use serde_json::Value;
+
+use crate::failure::{Failure, UNTIL_REAUTHORISED};
+use crate::{Connections, accounts};
+
+/// A wait up to this is slept; a longer one sends the job back to its queue.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A portal stops a method at 480 seconds of operating time in ten minutes; we stop before it.
+const OPERATING_LIMIT: f64 = 430.0;
+
+/// Calls one portal.
+pub struct PortalClient {
+    connections: Connections,
+    portal: Arc<Portal>,
+    client: bitrix24::Client,
+    account: Account,
+}
+
+impl PortalClient {
+    pub(crate) fn new(connections: Connections, portal: Arc<Portal>, client: bitrix24::Client) -> Self {
+        let account = accounts::portal(&portal.tenant);
+        Self { connections, portal, client, account }
+    }
+
+    /// Makes one call.
+    pub async fn call(&self, method: &str, params: &Value) -> Result<Answer, Failure> {
+        self.admit().await?;
+        match self.client.call(method, params).await {
+            Ok(answer) => self.answered(answer).await,
+            Err(error) => Err(self.failed(&error).await),
+        }
+    }
+
+    /// Makes up to 50 calls in one request; gives the answers and what the portal says of the request.
+    pub async fn batch(&self, batch: &Batch) -> Result<(BatchAnswer, Answer), Failure> {
+        self.admit().await?;
+        match self.client.batch(batch).await {
+            Ok((answers, answer)) => Ok((answers, self.answered(answer).await?)),
+            Err(error) => Err(self.failed(&error).await),
+        }
+    }
+
+    /// A command's error within a batch, as a failure.
+    pub fn failure(&self, error: &bitrix24::Error) -> Failure {
+        Failure::of_bitrix24(error, self.connections.clock.now())
+    }
+
+    async fn admit(&self) -> Result<(), Failure> {
+        match self.connections.limiter.admit(&self.account, PATIENCE).await? {
+            Ok(()) | Err(Reservation::Granted(_)) => Ok(()),
+            Err(Reservation::Wait { wait, parked }) => {
+                let why = if parked { "the portal asked for a pause" } else { "the portal's rate is used up" };
+                Err(Failure::wait(later(self.connections.clock.now(), wait), why))
+            }
+        }
+    }
+
+    async fn answered(&self, answer: Answer) -> Result<Answer, Failure> {
+        self.connections.limiter.provider_answered(&self.account).await?;
+        if answer.operating.is_some_and(|seconds| seconds >= OPERATING_LIMIT) {
+            let reset = answer.operating_reset_at.unwrap_or_else(|| later(self.connections.clock.now(), PATIENCE));
+            self.connections.limiter.park(&self.account, reset).await?;
+        }
+        if let Some(domain) = &answer.moved_to {
+            self.note_move(domain).await?;
+        }
+        Ok(answer)
+    }
+
+    async fn failed(&self, error: &bitrix24::Error) -> Failure {
+        let now = self.connections.clock.now();
+        let mut failure = Failure::of_bitrix24(error, now);
+        let limiter = &self.connections.limiter;
+        let noted = match &failure.kind {
+            Kind::Throttled { until } => limiter.park(&self.account, *until).await,
+            Kind::Reauthorise => limiter.park(&self.account, later(now, UNTIL_REAUTHORISED)).await,
+            Kind::Transient | Kind::UnknownOutcome => match limiter.provider_failed(&self.account).await {
+                Ok(down) => {
+                    failure.whole_account = down;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
+            Kind::Permanent { .. } => limiter.provider_answered(&self.account).await,
+        };
+        if let Err(error) = noted {
+            tracing::warn!(%error, "the limiter could not be told of a failure");
+        }
+        failure
+    }
+
+    /// The portal was renamed: calls go to the new host from now on.
+    async fn note_move(&self, domain: &str) -> Result<(), Failure> {
+        tracing::warn!(tenant = %self.portal.tenant, from = self.portal.domain, to = domain, "the portal moved");
+        let old = self.connections.open(&self.portal, PORTAL_WEBHOOK, &self.portal.webhook).await?;
+        let moved = bitrix24::client::on_host(&old, domain).map_err(|error| self.failure(&error))?;
+        let ring = self.connections.key_ring().await?;
+        let sealed = ring
+            .seal(&self.portal.tenant, PORTAL_WEBHOOK, &SecretString::from(moved))
+            .map_err(|error| Failure::transient(error.to_string()))?;
+        Ok(self.connections.portals.moved(&self.portal, domain.to_owned(), sealed).await?)
+    }
+}

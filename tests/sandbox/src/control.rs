@@ -1,0 +1,143 @@
+//! Both simulators together, with an address at which a test in any language can steer them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request};
+use platform::clock::Clock;
+use serde_json::{Value, json};
+
+use crate::fault::Fault;
+use crate::http::{Answer, Server, answer, not_found};
+use crate::portal::{DEAL, Delivery, Portal};
+use crate::slack::Workspace;
+
+/// The simulators, running. They stop when dropped.
+pub struct Sandbox {
+    /// The portal.
+    pub portal: Arc<Portal>,
+    /// The workspace.
+    pub slack: Arc<Workspace>,
+    control: Server,
+}
+
+impl Sandbox {
+    /// Starts both on free ports.
+    pub async fn start(clock: Arc<dyn Clock>) -> std::io::Result<Self> {
+        let portal = Arc::new(Portal::start(clock.clone(), 0).await?);
+        let slack = Arc::new(Workspace::start(clock, 0).await?);
+        let (steered, workspace) = (portal.clone(), slack.clone());
+        let control = Server::start(0, move |request| steer(steered.clone(), workspace.clone(), request)).await?;
+        Ok(Self { portal, slack, control })
+    }
+
+    /// Where the simulators can be steered.
+    pub fn control_url(&self) -> String {
+        self.control.url()
+    }
+
+    /// Counts every change of either simulator.
+    pub fn revision(&self) -> u64 {
+        self.portal.revision() + self.slack.revision()
+    }
+
+    /// The data of both, to be restored later.
+    pub fn save(&self) -> Value {
+        json!({"bitrix24": self.portal.save(), "slack": self.slack.save()})
+    }
+
+    /// Goes on with saved data.
+    pub fn restore(&self, saved: &Value) {
+        self.portal.restore(&saved["bitrix24"]);
+        self.slack.restore(&saved["slack"]);
+    }
+
+    /// Everything that a client needs to know, as one JSON object.
+    pub fn describe(&self) -> Value {
+        let credentials = self.portal.credentials();
+        let channels: serde_json::Map<_, _> =
+            self.slack.channels().into_iter().map(|channel| (channel.name, channel.id.into())).collect();
+        let ids = |entity| self.portal.ids(entity).into_iter().take(5).collect::<Vec<_>>();
+        json!({
+            "control": self.control_url(),
+            "bitrix24": {
+                "url": self.portal.url(),
+                "webhook_url": self.portal.webhook_url(),
+                "rest_url": format!("{}/rest/", self.portal.url()),
+                "member_id": credentials.member_id,
+                "domain": self.portal.host(),
+                "application_token": credentials.application_token,
+                "access_token": credentials.access_token,
+                "client_id": "local.sandbox.00000000",
+                "client_secret": "sandbox-client-secret",
+                "deals": ids(DEAL),
+                "leads": ids(crate::portal::LEAD),
+            },
+            "slack": {
+                "api_url": self.slack.api_url(),
+                "bot_token": self.slack.token(),
+                "signing_secret": self.slack.signing_secret(),
+                "team_id": self.slack.team_id(),
+                "client_id": "0000000000.0000000000",
+                "client_secret": "sandbox-client-secret",
+                "channels": channels,
+            },
+        })
+    }
+}
+
+async fn steer(portal: Arc<Portal>, slack: Arc<Workspace>, request: Request<Bytes>) -> Answer {
+    let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+    let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+    let number = |name: &str| body[name].as_u64().unwrap_or_default();
+    let done = match (request.method(), request.uri().path()) {
+        (&Method::GET, "/") => json!({
+            "GET /messages?NAME": "the messages of a channel",
+            "GET /counts": "what has been asked of the simulators",
+            "POST /deals": {"title": "Roof", "amount": 100, "currency": "EUR"},
+            "POST /move": {"deal": 1, "stage": "EXECUTING"},
+            "POST /handlers": {"url": "http://127.0.0.1/…", "events": ["ONCRMDEALUPDATE"]},
+            "POST /delivery": {"delay_ms": 0, "drop_every": 0, "double_every": 0, "hold": false},
+            "POST /fail": {"provider": "slack | bitrix24", "method": "chat.postMessage", "fault": {"how": "reset", "when": "after_effect"}},
+        }),
+        (&Method::GET, "/counts") => json!({
+            "bitrix24": {"requests": portal.requests(), "calls": portal.calls(), "refused_for_limits": portal.refused_for_limits()},
+            "slack": {"calls": slack.calls(), "refused_for_limits": slack.refused_for_limits(), "refused_blocks": slack.refused_blocks()},
+        }),
+        (&Method::GET, "/messages") => json!(slack.messages(request.uri().query().unwrap_or_default())),
+        (&Method::POST, "/deals") => {
+            json!({"id": portal.add_deal(&text("title"), number("amount"), &text("currency"))})
+        }
+        (&Method::POST, "/move") => {
+            portal.move_deal(number("deal"), &text("stage"));
+            json!({"ok": true})
+        }
+        (&Method::POST, "/handlers") => {
+            let events: Vec<_> = body["events"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            portal.send_events_to(&text("url"), &events);
+            json!({"ok": true})
+        }
+        (&Method::POST, "/delivery") => {
+            portal.deliver(Delivery {
+                delay: Duration::from_millis(number("delay_ms")),
+                drop_every: number("drop_every"),
+                double_every: number("double_every"),
+                hold: body["hold"].as_bool().unwrap_or_default(),
+            });
+            json!({"ok": true})
+        }
+        (&Method::POST, "/fail") => match serde_json::from_value::<Fault>(body["fault"].clone()) {
+            Ok(fault) => {
+                match text("provider").as_str() {
+                    "slack" => slack.fail_next(&text("method"), fault),
+                    _ => portal.fail_next(&text("method"), fault),
+                }
+                json!({"ok": true})
+            }
+            Err(error) => return Ok(answer(400, &json!({"error": error.to_string()}))),
+        },
+        _ => return Ok(not_found()),
+    };
+    Ok(answer(200, &done))
+}

@@ -1,0 +1,143 @@
+//! A small HTTP server on loopback that can also fail to answer.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::fault::Fault;
+
+/// The connection is to break instead of carrying an answer.
+#[derive(Debug)]
+pub struct HangUp;
+
+impl std::fmt::Display for HangUp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the connection is to break")
+    }
+}
+
+impl std::error::Error for HangUp {}
+
+/// What a request comes to.
+pub type Answer = Result<Response<Bytes>, HangUp>;
+
+/// A running server; it stops when dropped.
+#[derive(Debug)]
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Server {
+    /// Serves requests on a port of 127.0.0.1 (0 for a free one) with `handle`.
+    pub async fn start<F>(
+        port: u16,
+        handle: impl Fn(Request<Bytes>) -> F + Clone + Send + Sync + 'static,
+    ) -> std::io::Result<Self>
+    where
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).await?;
+        let address = listener.local_addr()?;
+        let task = tokio::spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let handle = handle.clone();
+                let service = service_fn(move |request: Request<Incoming>| {
+                    let handle = handle.clone();
+                    async move {
+                        let (head, body) = request.into_parts();
+                        let body = body.collect().await.map_err(|_| HangUp)?.to_bytes();
+                        handle(Request::from_parts(head, body)).await.map(|answer| answer.map(Full::new))
+                    }
+                });
+                connections.spawn(async move {
+                    let _ = stream.set_nodelay(true);
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
+                });
+                while connections.try_join_next().is_some() {}
+            }
+        });
+        Ok(Self { address, task })
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+/// A JSON answer.
+pub fn answer(status: u16, body: &Value) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body.to_string()));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json; charset=utf-8"));
+    response
+}
+
+/// Turns a good answer into the fault's.
+pub async fn spoil(fault: &Fault, good: Response<Bytes>) -> Answer {
+    match fault {
+        Fault::Timeout { .. } => std::future::pending::<Result<Infallible, HangUp>>().await.map(|never| match never {}),
+        Fault::Reset { .. } => Err(HangUp),
+        Fault::Html { status, .. } => {
+            let mut page = Response::new(Bytes::from_static(
+                b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><center>nginx</center></body>\r\n</html>",
+            ));
+            *page.status_mut() = StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_GATEWAY);
+            page.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("text/html"));
+            Ok(page)
+        }
+        Fault::CutJson { .. } => Ok(good.map(|body| body.slice(..body.len() / 2))),
+        // The provider's own form of these is the provider's to make.
+        Fault::TooMany { .. } | Fault::Code { .. } => Ok(good),
+    }
+}
+
+/// The parameters of a request as providers take them: query, form or JSON body together, brackets unfolded.
+pub fn params(request: &Request<Bytes>) -> Map<String, Value> {
+    let mut params = Map::new();
+    let mut add_form = |text: &[u8]| {
+        if let Ok(tree) = bitrix24::form::parse(text)
+            && let Ok(Value::Object(map)) = serde_json::to_value(tree)
+        {
+            params.extend(map);
+        }
+    };
+    add_form(request.uri().query().unwrap_or_default().as_bytes());
+    let kind =
+        request.headers().get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if kind.starts_with("application/json") {
+        if let Ok(Value::Object(map)) = serde_json::from_slice(request.body()) {
+            params.extend(map);
+        }
+    } else {
+        add_form(request.body());
+    }
+    params
+}
+
+/// A JSON answer of 404 for what is not there.
+pub fn not_found() -> Response<Bytes> {
+    answer(404, &json!({"error": "not_found"}))
+}

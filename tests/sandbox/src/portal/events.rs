@@ -1,0 +1,123 @@
+//! Events as Bitrix24 sends them: one request each, one try, no order promised, nothing said of what changed.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{Shared, State};
+
+/// An outgoing webhook.
+#[derive(Debug, Clone)]
+pub struct Handler {
+    id: u64,
+    url: String,
+    events: Vec<String>,
+}
+
+/// How events travel.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Delivery {
+    /// How long the portal's queue keeps them.
+    pub delay: Duration,
+    /// Every n-th event is lost; 0 for none.
+    pub drop_every: u64,
+    /// Every n-th event comes twice; 0 for none.
+    pub double_every: u64,
+    /// Events are held back until `release_held`, and then sent newest first.
+    pub hold: bool,
+}
+
+impl State {
+    pub(super) fn add_handler(&mut self, url: &str, events: &[&str]) {
+        let id = 200 + self.handlers.len() as u64;
+        let events = events.iter().map(|event| event.to_uppercase()).collect();
+        self.handlers.push(Handler { id, url: url.to_owned(), events });
+    }
+}
+
+/// Tells the handlers of `event`. Returns at once; the requests go out by themselves.
+pub(super) fn emit(shared: &Arc<Shared>, event: &str, data: &Value) {
+    let now = shared.clock.now();
+    let mut state = shared.lock();
+    let bodies: Vec<_> = state
+        .handlers
+        .iter()
+        .filter(|handler| handler.events.iter().any(|wanted| wanted == event))
+        .map(|handler| (handler.url.clone(), body(&state, event, handler.id, data, now)))
+        .collect();
+    let delivery = state.delivery.clone();
+    let every = |n: u64, count: u64| n > 0 && count.is_multiple_of(n);
+    for (url, body) in bodies {
+        state.events_sent += 1;
+        let count = state.events_sent;
+        if every(delivery.drop_every, count) {
+            continue;
+        }
+        let copies = if every(delivery.double_every, count) { 2 } else { 1 };
+        for _ in 0..copies {
+            if delivery.hold {
+                state.held.push((url.clone(), body.clone()));
+            } else {
+                post(shared, url.clone(), body.clone(), delivery.delay);
+            }
+        }
+    }
+}
+
+pub(super) fn release(shared: &Arc<Shared>) {
+    let held = std::mem::take(&mut shared.lock().held);
+    let shared = shared.clone();
+    shared.on_the_way.fetch_add(1, Ordering::SeqCst);
+    tokio::spawn(async move {
+        for (url, body) in held.into_iter().rev() {
+            send(&shared, &url, body).await;
+        }
+        shared.on_the_way.fetch_sub(1, Ordering::SeqCst);
+    });
+}
+
+pub(super) fn post_raw(shared: &Arc<Shared>, body: &str) {
+    let urls: Vec<_> = shared.lock().handlers.iter().map(|handler| handler.url.clone()).collect();
+    for url in urls {
+        post(shared, url, body.to_owned(), Duration::ZERO);
+    }
+}
+
+fn post(shared: &Arc<Shared>, url: String, body: String, delay: Duration) {
+    let shared = shared.clone();
+    shared.on_the_way.fetch_add(1, Ordering::SeqCst);
+    tokio::spawn(async move {
+        if !delay.is_zero() {
+            shared.clock.sleep(delay).await;
+        }
+        send(&shared, &url, body).await;
+        shared.on_the_way.fetch_sub(1, Ordering::SeqCst);
+    });
+}
+
+async fn send(shared: &Shared, url: &str, body: String) {
+    let request = shared
+        .http
+        .post(url)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("user-agent", "Bitrix24 Webhook Engine");
+    // Whatever comes of it, it is not sent again.
+    let _ = request.body(body).send().await;
+}
+
+/// The body of an event, in the order of real captures.
+pub(super) fn body(state: &State, event: &str, handler: u64, data: &Value, now: Timestamp) -> String {
+    let head = json!({"event": event, "event_handler_id": handler});
+    let auth = json!({"auth": {
+        "application_token": state.credentials.application_token,
+        "client_endpoint": format!("https://{}/rest/", state.host),
+        "domain": state.host,
+        "member_id": state.credentials.member_id,
+        "server_endpoint": "https://oauth.bitrix.info/rest/",
+    }});
+    let parts = [head, json!({"data": data}), json!({"ts": now.as_second()}), auth];
+    parts.iter().map(bitrix24::form::build).collect::<Vec<_>>().join("&")
+}

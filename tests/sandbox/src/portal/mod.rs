@@ -1,0 +1,284 @@
+//! A Bitrix24 portal: REST by incoming webhook or access token, and events by outgoing webhook.
+
+mod crm;
+mod events;
+mod rest;
+mod seed;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use platform::clock::Clock;
+use serde_json::{Map, Value, json};
+
+use crate::bucket::Bucket;
+use crate::fault::{Fault, Faults};
+use crate::http::Server;
+
+pub use events::{Delivery, Handler};
+
+/// Deals.
+pub const DEAL: u32 = 2;
+/// Leads.
+pub const LEAD: u32 = 1;
+
+/// A simulated portal. It stops when dropped.
+pub struct Portal {
+    shared: Arc<Shared>,
+    server: Server,
+}
+
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    clock: Arc<dyn Clock>,
+    http: reqwest::Client,
+    /// Events on their way.
+    on_the_way: AtomicU64,
+}
+
+/// The portal's ids and secrets.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The portal's lasting id.
+    pub member_id: String,
+    /// The user of the incoming webhook.
+    pub user: u64,
+    /// The secret of the incoming webhook.
+    pub secret: String,
+    /// What the outgoing webhook's events carry.
+    pub application_token: String,
+    /// An application's access token, for clients that work with one.
+    pub access_token: String,
+}
+
+pub(crate) struct State {
+    credentials: Credentials,
+    host: String,
+    users: Vec<Value>,
+    categories: Vec<Value>,
+    statuses: Vec<Value>,
+    /// By type, then id.
+    items: BTreeMap<u32, BTreeMap<u64, Map<String, Value>>>,
+    stage_history: Vec<Value>,
+    handlers: Vec<Handler>,
+    delivery: Delivery,
+    held: Vec<(String, String)>,
+    faults: Faults,
+    bucket: Bucket,
+    limited: bool,
+    operating: HashMap<String, Vec<(Timestamp, f64)>>,
+    costs: HashMap<String, f64>,
+    hidden: BTreeSet<(u32, u64)>,
+    moved_to: Option<String>,
+    requests: u64,
+    calls: BTreeMap<String, u64>,
+    refused_for_limits: u64,
+    events_sent: u64,
+    revision: u64,
+}
+
+impl Portal {
+    /// Starts a portal with the demonstration company's data, on `port` (0 for a free one).
+    pub async fn start(clock: Arc<dyn Clock>, port: u16) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            state: Mutex::new(seed::state(clock.now())),
+            clock,
+            http: reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap_or_default(),
+            on_the_way: AtomicU64::new(0),
+        });
+        let serving = shared.clone();
+        let server = Server::start(port, move |request| rest::answer(serving.clone(), request)).await?;
+        shared.lock().host = server.address.to_string();
+        Ok(Self { shared, server })
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// Its host with port: what stands for `acme.bitrix24.com`.
+    pub fn host(&self) -> String {
+        self.server.address.to_string()
+    }
+
+    /// Its ids and secrets.
+    pub fn credentials(&self) -> Credentials {
+        self.shared.lock().credentials.clone()
+    }
+
+    /// The incoming webhook's URL.
+    pub fn webhook_url(&self) -> String {
+        let Credentials { user, secret, .. } = self.credentials();
+        format!("{}/rest/{user}/{secret}/", self.url())
+    }
+
+    /// Creates an outgoing webhook: `events` are posted to `url`.
+    pub fn send_events_to(&self, url: &str, events: &[&str]) {
+        self.shared.lock().add_handler(url, events);
+    }
+
+    /// Sets how events travel from now on.
+    pub fn deliver(&self, delivery: Delivery) {
+        self.shared.lock().delivery = delivery;
+    }
+
+    /// Sends the events that were held back for reordering, newest first.
+    pub fn release_held(&self) {
+        events::release(&self.shared);
+    }
+
+    /// Makes the next call of `method` fail; a batch fails as `batch`.
+    pub fn fail_next(&self, method: &str, fault: Fault) {
+        self.shared.lock().faults.next(method, fault);
+    }
+
+    /// Whether calls are counted against the limits; they are, unless told otherwise.
+    pub fn limit_calls(&self, limited: bool) {
+        self.shared.lock().limited = limited;
+    }
+
+    /// Sets what a call of `method` costs in seconds of operating time.
+    pub fn set_cost(&self, method: &str, seconds: f64) {
+        self.shared.lock().costs.insert(method.to_lowercase(), seconds);
+    }
+
+    /// Hides an item from the webhook's user.
+    pub fn hide(&self, entity: u32, id: u64) {
+        self.shared.lock().hidden.insert((entity, id));
+    }
+
+    /// Renames the portal: this address answers 302 to `host` from now on.
+    pub fn move_to(&self, host: &str) {
+        self.shared.lock().moved_to = Some(host.to_owned());
+    }
+
+    /// Adds an item as a person would in the browser; returns its id.
+    pub fn add_item(&self, entity: u32, fields: Value) -> u64 {
+        let Value::Object(fields) = fields else { return 0 };
+        crm::add(&self.shared, entity, fields).and_then(|item| item["id"].as_u64()).unwrap_or_default()
+    }
+
+    /// Adds a deal.
+    pub fn add_deal(&self, title: &str, amount: u64, currency: &str) -> u64 {
+        self.add_item(DEAL, json!({"title": title, "opportunity": amount, "currencyId": currency}))
+    }
+
+    /// Adds a lead.
+    pub fn add_lead(&self, title: &str) -> u64 {
+        self.add_item(LEAD, json!({"title": title, "sourceId": "WEB"}))
+    }
+
+    /// Changes an item as a person would in the browser. Nothing happens if nothing changes.
+    pub fn change_item(&self, entity: u32, id: u64, fields: Value) {
+        if let Value::Object(fields) = fields {
+            let _ = crm::update(&self.shared, entity, id, fields);
+        }
+    }
+
+    /// Moves a deal to a stage.
+    pub fn move_deal(&self, id: u64, stage: &str) {
+        self.change_item(DEAL, id, json!({"stageId": stage}));
+    }
+
+    /// Deletes an item.
+    pub fn delete_item(&self, entity: u32, id: u64) {
+        let _ = crm::delete(&self.shared, entity, id);
+    }
+
+    /// An item as REST gives it.
+    pub fn item(&self, entity: u32, id: u64) -> Option<Value> {
+        self.shared.lock().items.get(&entity)?.get(&id).map(|item| Value::Object(item.clone()))
+    }
+
+    /// The ids of all items of a type.
+    pub fn ids(&self, entity: u32) -> Vec<u64> {
+        self.shared.lock().items.get(&entity).map(|items| items.keys().copied().collect()).unwrap_or_default()
+    }
+
+    /// The stages of the first funnel, in order: code, name, colour, meaning.
+    pub fn stages(&self) -> Vec<Value> {
+        let state = self.shared.lock();
+        let mut stages: Vec<_> =
+            state.statuses.iter().filter(|row| row["ENTITY_ID"] == "DEAL_STAGE").cloned().collect();
+        stages.sort_by_key(|row| row["SORT"].as_str().and_then(|sort| sort.parse::<u64>().ok()));
+        stages
+    }
+
+    /// The users.
+    pub fn users(&self) -> Vec<Value> {
+        self.shared.lock().users.clone()
+    }
+
+    /// The data, to be restored later.
+    pub fn save(&self) -> Value {
+        let state = self.shared.lock();
+        json!({"items": state.items, "stage_history": state.stage_history})
+    }
+
+    /// Goes on with saved data.
+    pub fn restore(&self, saved: &Value) {
+        let mut state = self.shared.lock();
+        if let Ok(items) = serde_json::from_value(saved["items"].clone()) {
+            state.items = items;
+        }
+        if let Ok(history) = serde_json::from_value(saved["stage_history"].clone()) {
+            state.stage_history = history;
+        }
+    }
+
+    /// HTTP requests answered so far.
+    pub fn requests(&self) -> u64 {
+        self.shared.lock().requests
+    }
+
+    /// Calls so far by method, those within batches too.
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        self.shared.lock().calls.clone()
+    }
+
+    /// Requests refused for a limit so far.
+    pub fn refused_for_limits(&self) -> u64 {
+        self.shared.lock().refused_for_limits
+    }
+
+    /// Events that have been sent or dropped so far.
+    pub fn events_sent(&self) -> u64 {
+        self.shared.lock().events_sent
+    }
+
+    /// Events that are on their way now.
+    pub fn events_on_the_way(&self) -> u64 {
+        self.shared.on_the_way.load(Ordering::SeqCst)
+    }
+
+    /// Counts every change of the data; a page can tell by it whether to look again.
+    pub fn revision(&self) -> u64 {
+        self.shared.lock().revision
+    }
+
+    /// Posts an event body to every handler, as the portal would.
+    pub fn post_raw(&self, body: String) {
+        events::post_raw(&self.shared, &body);
+    }
+
+    /// The body of an event that points at a CRM item, as the outgoing webhook sends it.
+    pub fn event_body(&self, event: &str, id: u64) -> String {
+        let now = self.shared.clock.now();
+        events::body(&self.shared.lock(), event, 1, &json!({"FIELDS": {"ID": id}}), now)
+    }
+}
+
+impl Shared {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A moment as the portal writes it: to the second, with an offset.
+pub(crate) fn portal_time(moment: Timestamp) -> String {
+    moment.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string()
+}

@@ -1,0 +1,354 @@
+//! REST as the portal answers it: the v2 envelope, its limits, its batch, its errors.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::crm::{self, Refusal, number, values};
+use super::{Shared, State, portal_time};
+use crate::fault::Fault;
+use crate::http::{Answer, answer as json_answer, params, spoil};
+
+/// Operating time that a method may use in ten minutes.
+const OPERATING_LIMIT: f64 = 480.0;
+const OPERATING_WINDOW: i64 = 600;
+/// What a call costs unless a test says otherwise.
+const COST: f64 = 0.02;
+
+const MOST_COMMANDS: usize = 50;
+
+/// A method's result with its paging.
+struct Good {
+    result: Value,
+    total: Option<usize>,
+    next: Option<usize>,
+}
+
+impl From<Value> for Good {
+    fn from(result: Value) -> Self {
+        Self { result, total: None, next: None }
+    }
+}
+
+pub(super) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answer {
+    let path = request.uri().path().to_owned();
+    let parts: Vec<_> = path.split('/').filter(|part| !part.is_empty()).collect();
+    if parts.first() == Some(&"crm") {
+        return Ok(page(&shared, &parts));
+    }
+    if parts.first() != Some(&"rest") {
+        return Ok(json_answer(
+            404,
+            &json!({"error": "ERROR_METHOD_NOT_FOUND", "error_description": "Method not found!"}),
+        ));
+    }
+    if let Some(host) = shared.lock().moved_to.clone() {
+        let mut moved = Response::new(Bytes::from_static(b"<html>Moved</html>"));
+        *moved.status_mut() = http::StatusCode::FOUND;
+        if let Ok(location) = format!("http://{host}{path}").parse() {
+            moved.headers_mut().insert(http::header::LOCATION, location);
+        }
+        return Ok(moved);
+    }
+    let params = params(&request);
+    let Some(method) = parts.last().map(|method| method.trim_end_matches(".json").to_lowercase()) else {
+        return Ok(json_answer(404, &json!({"error": "ERROR_METHOD_NOT_FOUND"})));
+    };
+    let start = shared.clock.now();
+    if let Err(refusal) = admit(&shared, &parts, &params) {
+        return Ok(refused(&shared, &refusal, start));
+    }
+    let fault = shared.lock().faults.take(&method);
+    match fault {
+        Some(Fault::TooMany { .. }) => {
+            Ok(refused(&shared, &(503, "QUERY_LIMIT_EXCEEDED", "Too many requests".into()), start))
+        }
+        Some(Fault::Code { status, code }) => {
+            Ok(json_answer(status, &json!({"error": code, "error_description": "as the test wants it"})))
+        }
+        Some(fault) => {
+            let good = if fault.has_effect() {
+                respond(&shared, &method, params, start)
+            } else {
+                json_answer(200, &json!({"result": true, "time": {}}))
+            };
+            spoil(&fault, good).await
+        }
+        None => Ok(respond(&shared, &method, params, start)),
+    }
+}
+
+fn respond(shared: &Arc<Shared>, method: &str, params: Map<String, Value>, start: Timestamp) -> Response<Bytes> {
+    match call(shared, method, params, true) {
+        Ok(good) => {
+            let mut envelope = Map::from_iter([("result".to_owned(), good.result)]);
+            envelope.extend(good.next.map(|next| ("next".to_owned(), json!(next))));
+            envelope.extend(good.total.map(|total| ("total".to_owned(), json!(total))));
+            envelope.insert("time".into(), time(shared, method, start));
+            json_answer(200, &Value::Object(envelope))
+        }
+        Err(refusal) => refused(shared, &refusal, start),
+    }
+}
+
+fn refused(shared: &Shared, (status, code, text): &Refusal, start: Timestamp) -> Response<Bytes> {
+    let mut body = json!({"error": code, "error_description": text});
+    if *code == "OPERATION_TIME_LIMIT" {
+        body["time"] = time(shared, "", start);
+        body["time"]["operating_reset_at"] = (start.as_second() + OPERATING_WINDOW).into();
+    }
+    if *status == 503 || *status == 429 {
+        shared.lock().refused_for_limits += 1;
+    }
+    json_answer(*status, &body)
+}
+
+fn time(shared: &Shared, method: &str, start: Timestamp) -> Value {
+    let finish = shared.clock.now();
+    let seconds = |moment: Timestamp| {
+        #[allow(clippy::cast_precision_loss)]
+        let seconds = moment.as_microsecond() as f64 / 1e6;
+        seconds
+    };
+    json!({
+        "start": seconds(start), "finish": seconds(finish), "duration": seconds(finish) - seconds(start),
+        "processing": seconds(finish) - seconds(start), "date_start": portal_time(start), "date_finish": portal_time(finish),
+        "operating": shared.lock().operating_of(method, finish), "operating_reset_at": finish.as_second() + OPERATING_WINDOW,
+    })
+}
+
+/// Credentials first, then the bucket: a stranger's calls do not count.
+fn admit(shared: &Shared, parts: &[&str], params: &Map<String, Value>) -> Result<(), Refusal> {
+    let mut state = shared.lock();
+    state.requests += 1;
+    match parts {
+        ["rest", user, secret, _] => {
+            let known = *user == state.credentials.user.to_string() && *secret == state.credentials.secret;
+            if !known {
+                return Err((401, "INVALID_CREDENTIALS", "Invalid request credentials".into()));
+            }
+        }
+        ["rest", _] => match params.get("auth").and_then(Value::as_str) {
+            None => return Err((401, "NO_AUTH_FOUND", "Wrong authorization data".into())),
+            Some(token) if token != state.credentials.access_token => {
+                return Err((401, "expired_token", "The access token provided has expired.".into()));
+            }
+            Some(_) => {}
+        },
+        _ => return Err((404, "ERROR_METHOD_NOT_FOUND", "Method not found!".into())),
+    }
+    let now = shared.clock.now();
+    if state.limited && state.bucket.add(now).is_err() {
+        return Err((503, "QUERY_LIMIT_EXCEEDED", "Too many requests".into()));
+    }
+    Ok(())
+}
+
+impl State {
+    fn operating_of(&self, method: &str, now: Timestamp) -> f64 {
+        let recent = |at: &Timestamp| now.as_second() - at.as_second() < OPERATING_WINDOW;
+        let spent = self.operating.get(method).into_iter().flatten();
+        spent.filter(|(at, _)| recent(at)).map(|(_, cost)| cost).sum()
+    }
+
+    fn charge(&mut self, method: &str, now: Timestamp) -> Result<(), Refusal> {
+        if self.limited && self.operating_of(method, now) >= OPERATING_LIMIT {
+            return Err((429, "OPERATION_TIME_LIMIT", "Method is blocked due to operation time limit.".into()));
+        }
+        let cost = self.costs.get(method).copied().unwrap_or(COST);
+        let spent = self.operating.entry(method.to_owned()).or_default();
+        spent.retain(|(at, _)| now.as_second() - at.as_second() < OPERATING_WINDOW);
+        spent.push((now, cost));
+        Ok(())
+    }
+}
+
+fn call(shared: &Arc<Shared>, method: &str, params: Map<String, Value>, outer: bool) -> Result<Good, Refusal> {
+    if method == "batch" {
+        if !outer {
+            return Err((405, "ERROR_BATCH_METHOD_NOT_ALLOWED", "Method is not allowed for batch usage".into()));
+        }
+        *shared.lock().calls.entry("batch".into()).or_default() += 1;
+        return Ok(batch(shared, &params).into());
+    }
+    {
+        let now = shared.clock.now();
+        let mut state = shared.lock();
+        *state.calls.entry(method.to_owned()).or_default() += 1;
+        state.charge(method, now)?;
+    }
+    let param = |name: &str| params.get(name).cloned().unwrap_or_default();
+    let whole = |name: &str| {
+        let given = number(&param(name)).and_then(|number| u64::try_from(number).ok());
+        given.ok_or_else(|| (400, "INVALID_ARG_VALUE", format!("Could not find value for parameter {{{name}}}")))
+    };
+    let entity = || {
+        whole("entityTypeId").and_then(|id| u32::try_from(id).map_err(|_| (400, "INVALID_ARG_VALUE", String::new())))
+    };
+    let fields = || param("fields").as_object().cloned().unwrap_or_default();
+    match method {
+        "crm.item.get" => {
+            let item = shared.lock().visible(entity()?, whole("id")?)?.clone();
+            Ok(json!({"item": item}).into())
+        }
+        "crm.item.list" => {
+            let (items, total, next) = shared.lock().list(entity()?, &params)?;
+            Ok(Good { result: json!({"items": items}), total, next })
+        }
+        "crm.item.add" => {
+            let entity = entity()?;
+            let item = crm::add(shared, entity, fields());
+            item.map(|item| json!({"item": item}).into()).ok_or_else(|| (400, "NOT_FOUND", format!("type {entity} not found")))
+        }
+        "crm.item.update" => crm::update(shared, entity()?, whole("id")?, fields()).map(|item| json!({"item": item}).into()),
+        "crm.item.delete" => crm::delete(shared, entity()?, whole("id")?).map(|()| json!([]).into()),
+        "crm.status.list" => Ok(rows(&shared.lock().statuses, &params)),
+        "crm.category.list" => {
+            let categories = shared.lock().categories.clone();
+            Ok(Good { total: Some(categories.len()), result: json!({"categories": categories}), next: None })
+        }
+        "crm.stagehistory.list" => {
+            let listed = rows(&shared.lock().stage_history, &params);
+            Ok(Good { result: json!({"items": listed.result}), ..listed })
+        }
+        "user.get" => Ok(rows(&shared.lock().users, &params)),
+        "user.current" => Ok(shared.lock().users.first().cloned().unwrap_or_default().into()),
+        "profile" => Ok(json!({"ID": "1", "ADMIN": true, "NAME": "Sand", "LAST_NAME": "Box", "PERSONAL_GENDER": "", "TIME_ZONE": ""}).into()),
+        "server.time" => Ok(json!(portal_time(shared.clock.now())).into()),
+        "app.info" => Err((403, "ACCESS_DENIED", "Access denied! Application context required".into())),
+        _ => Err((404, "ERROR_METHOD_NOT_FOUND", "Method not found!".into())),
+    }
+}
+
+/// A page of 50 out of rows in upper case, filtered by equality.
+fn rows(rows: &[Value], params: &Map<String, Value>) -> Good {
+    let filter =
+        params.get("filter").or_else(|| params.get("FILTER")).and_then(Value::as_object).cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let passes = |row: &&Value| {
+        filter.iter().all(|(key, wanted)| {
+            let given = text(&row[key.trim_start_matches(['@', '='])]);
+            values(wanted).into_iter().any(|wanted| text(wanted) == given)
+        })
+    };
+    let found: Vec<_> = rows.iter().filter(passes).cloned().collect();
+    let start = params.get("start").and_then(number).unwrap_or_default();
+    let skip = usize::try_from(start).unwrap_or_default();
+    let page: Vec<_> = found.iter().skip(skip).take(50).cloned().collect();
+    let next = (start >= 0 && skip + page.len() < found.len()).then_some(skip + 50);
+    Good { result: Value::Array(page), total: (start >= 0).then_some(found.len()), next }
+}
+
+/// Runs the commands in order; each answer part is an empty list when it has nothing, as PHP writes it.
+fn batch(shared: &Arc<Shared>, params: &Map<String, Value>) -> Value {
+    let halt =
+        params.get("halt").is_some_and(|halt| *halt == json!(true) || number(halt) == Some(1) || *halt == "true");
+    let commands: Vec<(String, String)> = match params.get("cmd") {
+        Some(Value::Object(map)) => {
+            map.iter().map(|(name, cmd)| (name.clone(), cmd.as_str().unwrap_or_default().to_owned())).collect()
+        }
+        Some(Value::Array(list)) => list
+            .iter()
+            .enumerate()
+            .map(|(n, cmd)| (n.to_string(), cmd.as_str().unwrap_or_default().to_owned()))
+            .collect(),
+        _ => Vec::new(),
+    };
+    let (mut results, mut errors, mut totals, mut nexts, mut times) =
+        (Map::new(), Map::new(), Map::new(), Map::new(), Map::new());
+    for (place, (name, command)) in commands.into_iter().enumerate() {
+        let start = shared.clock.now();
+        let outcome = if place >= MOST_COMMANDS {
+            Err((400, "ERROR_BATCH_LENGTH_EXCEEDED", "Max batch length exceeded".into()))
+        } else {
+            let (method, query) = command.split_once('?').unwrap_or((&command, ""));
+            let mut given = match bitrix24::form::parse(query.as_bytes()).map(serde_json::to_value) {
+                Ok(Ok(Value::Object(map))) => Value::Object(map),
+                _ => json!({}),
+            };
+            resolve(&mut given, &results);
+            let method = method.trim_end_matches(".json").to_lowercase();
+            call(shared, &method, given.as_object().cloned().unwrap_or_default(), false)
+        };
+        match outcome {
+            Ok(good) => {
+                results.insert(name.clone(), good.result);
+                totals.extend(good.total.map(|total| (name.clone(), json!(total))));
+                nexts.extend(good.next.map(|next| (name.clone(), json!(next))));
+                times.insert(name, time(shared, "batch", start));
+            }
+            Err((_, code, text)) => {
+                errors.insert(name, json!({"error": code, "error_description": text}));
+                if halt {
+                    break;
+                }
+            }
+        }
+    }
+    let php = |map: Map<String, Value>| if map.is_empty() { json!([]) } else { Value::Object(map) };
+    json!({
+        "result": php(results), "result_error": php(errors), "result_total": php(totals),
+        "result_next": php(nexts), "result_time": php(times),
+    })
+}
+
+/// Replaces `$result[name][path]` by what it points at; by nothing, where it points at nothing.
+fn resolve(value: &mut Value, results: &Map<String, Value>) {
+    match value {
+        Value::Object(map) => map.values_mut().for_each(|value| resolve(value, results)),
+        Value::Array(list) => list.iter_mut().for_each(|value| resolve(value, results)),
+        Value::String(text) => {
+            let Some(path) = text.strip_prefix("$result") else { return };
+            let steps = path.split(['[', ']']).filter(|step| !step.is_empty());
+            let mut at: Option<&Value> = None;
+            for (depth, step) in steps.enumerate() {
+                at = if depth == 0 {
+                    results.get(step)
+                } else {
+                    at.and_then(|at| at.get(step).or_else(|| at.get(step.parse::<usize>().ok()?)))
+                };
+            }
+            *value = match at {
+                Some(Value::String(text)) => Value::String(text.clone()),
+                Some(number @ Value::Number(_)) => Value::String(number.to_string()),
+                _ => Value::String(String::new()),
+            };
+        }
+        _ => {}
+    }
+}
+
+/// The page that a card's link opens.
+fn page(shared: &Shared, parts: &[&str]) -> Response<Bytes> {
+    let entity = match parts.get(1) {
+        Some(&"lead") => 1,
+        Some(&"deal") => 2,
+        _ => 0,
+    };
+    let id = parts.last().and_then(|id| id.parse::<u64>().ok()).unwrap_or_default();
+    let item = shared.lock().items.get(&entity).and_then(|items| items.get(&id)).cloned();
+    let escaped = |text: String| text.replace('&', "&amp;").replace('<', "&lt;");
+    let text = match item {
+        Some(item) => {
+            let rows = item.iter().map(|(name, value)| {
+                format!(
+                    "<tr><th align=left>{name}<td>{}",
+                    escaped(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+                )
+            });
+            format!(
+                "<!doctype html><meta charset=utf-8><title>{id}</title><body style=\"font:16px sans-serif\"><table>{}</table>",
+                rows.collect::<String>()
+            )
+        }
+        None => "<!doctype html><p>There is no such record.".into(),
+    };
+    let mut response = Response::new(Bytes::from(text));
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("text/html; charset=utf-8"));
+    response
+}

@@ -1,0 +1,232 @@
+//! A Slack workspace: the Web API methods that are used, with Slack's limits and Slack's strictness.
+
+mod api;
+mod blocks;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use platform::clock::Clock;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::bucket::Bucket;
+use crate::fault::{Fault, Faults};
+use crate::http::Server;
+
+/// A simulated workspace. It stops when dropped.
+pub struct Workspace {
+    shared: Arc<Shared>,
+    server: Server,
+}
+
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    clock: Arc<dyn Clock>,
+}
+
+/// A channel with what was posted there.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Channel {
+    /// Its id.
+    pub id: String,
+    /// Its name, without `#`.
+    pub name: String,
+    /// Whether only members see it.
+    pub is_private: bool,
+    /// Whether nobody can post there any more.
+    pub is_archived: bool,
+    /// Whether the bot is in it.
+    pub is_member: bool,
+    /// Its messages, oldest first, as the API shows them.
+    pub messages: Vec<Value>,
+}
+
+pub(crate) struct State {
+    token: String,
+    /// Whether the bot may post in public channels that it is not in.
+    writes_public: bool,
+    channels: BTreeMap<String, Channel>,
+    faults: Faults,
+    methods: BTreeMap<String, Bucket>,
+    posts: BTreeMap<String, Bucket>,
+    limited: bool,
+    last_ts: i64,
+    calls: BTreeMap<String, u64>,
+    refused_for_limits: u64,
+    refused_blocks: u64,
+    revision: u64,
+}
+
+impl Workspace {
+    /// Starts a workspace with the channels of the default routes, on `port` (0 for a free one).
+    pub async fn start(clock: Arc<dyn Clock>, port: u16) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State {
+                token: "xoxb-sandbox-bot-token".into(),
+                writes_public: true,
+                channels: BTreeMap::new(),
+                faults: Faults::default(),
+                methods: BTreeMap::new(),
+                posts: BTreeMap::new(),
+                limited: true,
+                last_ts: 0,
+                calls: BTreeMap::new(),
+                refused_for_limits: 0,
+                refused_blocks: 0,
+                revision: 0,
+            }),
+            clock,
+        });
+        let serving = shared.clone();
+        let server = Server::start(port, move |request| api::answer(serving.clone(), request)).await?;
+        let workspace = Self { shared, server };
+        for name in ["general", "sales-leads", "sales-pipeline"] {
+            workspace.add_channel(name);
+        }
+        Ok(workspace)
+    }
+
+    /// The Web API's address: what stands for `https://slack.com/api/`.
+    pub fn api_url(&self) -> String {
+        format!("{}/api/", self.server.url())
+    }
+
+    /// The bot token.
+    pub fn token(&self) -> String {
+        self.shared.lock().token.clone()
+    }
+
+    /// The signing secret.
+    pub fn signing_secret(&self) -> &'static str {
+        "8f742231b10e8888abcd99yyyzzz85a5"
+    }
+
+    /// The workspace's id.
+    pub fn team_id(&self) -> &'static str {
+        TEAM
+    }
+
+    /// Creates a public channel with the bot in it; returns its id.
+    pub fn add_channel(&self, name: &str) -> String {
+        let mut state = self.shared.lock();
+        let id = format!("C0SAND{:04}", state.channels.len() + 1);
+        let channel = Channel {
+            id: id.clone(),
+            name: name.to_owned(),
+            is_private: false,
+            is_archived: false,
+            is_member: true,
+            messages: Vec::new(),
+        };
+        state.channels.insert(id.clone(), channel);
+        state.revision += 1;
+        id
+    }
+
+    /// Changes a channel by name: archive it, take the bot out, rename it.
+    pub fn change_channel(&self, name: &str, change: impl FnOnce(&mut Channel)) {
+        let mut state = self.shared.lock();
+        if let Some(channel) = state.channels.values_mut().find(|channel| channel.name == name) {
+            change(channel);
+        }
+        state.revision += 1;
+    }
+
+    /// Whether the bot may post in public channels that it is not in (`chat:write.public`).
+    pub fn write_public(&self, may: bool) {
+        self.shared.lock().writes_public = may;
+    }
+
+    /// Gives the bot another token; the old one is revoked.
+    pub fn rotate_token(&self, token: &str) {
+        self.shared.lock().token = token.to_owned();
+    }
+
+    /// Makes the next call of `method` fail.
+    pub fn fail_next(&self, method: &str, fault: Fault) {
+        self.shared.lock().faults.next(method, fault);
+    }
+
+    /// Whether calls are counted against the limits; they are, unless told otherwise.
+    pub fn limit_calls(&self, limited: bool) {
+        self.shared.lock().limited = limited;
+    }
+
+    /// All channels.
+    pub fn channels(&self) -> Vec<Channel> {
+        self.shared.lock().channels.values().cloned().collect()
+    }
+
+    /// The messages of a channel by name, oldest first.
+    pub fn messages(&self, name: &str) -> Vec<Value> {
+        let state = self.shared.lock();
+        state
+            .channels
+            .values()
+            .find(|channel| channel.name == name)
+            .map(|channel| channel.messages.clone())
+            .unwrap_or_default()
+    }
+
+    /// What people read in a channel, a line a message: its fallback text.
+    pub fn texts(&self, name: &str) -> Vec<String> {
+        self.messages(name).iter().map(|message| message["text"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// The channels with their messages, to be restored later.
+    pub fn save(&self) -> Value {
+        json!(self.shared.lock().channels)
+    }
+
+    /// Goes on with saved channels.
+    pub fn restore(&self, saved: &Value) {
+        if let Ok(channels) = serde_json::from_value(saved.clone()) {
+            self.shared.lock().channels = channels;
+        }
+    }
+
+    /// Calls so far by method.
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        self.shared.lock().calls.clone()
+    }
+
+    /// Calls refused for a limit so far.
+    pub fn refused_for_limits(&self) -> u64 {
+        self.shared.lock().refused_for_limits
+    }
+
+    /// Messages refused for their blocks so far.
+    pub fn refused_blocks(&self) -> u64 {
+        self.shared.lock().refused_blocks
+    }
+
+    /// Counts every change; a page can tell by it whether to look again.
+    pub fn revision(&self) -> u64 {
+        self.shared.lock().revision
+    }
+}
+
+pub(crate) const TEAM: &str = "T0SANDBOX";
+pub(crate) const BOT_USER: &str = "U0SANDBOT";
+pub(crate) const BOT: &str = "B0SANDBOX";
+pub(crate) const APP: &str = "A0SANDBOX";
+
+impl Shared {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Channel {
+    pub(crate) fn show(&self) -> Value {
+        json!({
+            "id": self.id, "name": self.name, "name_normalized": self.name, "is_channel": !self.is_private,
+            "is_group": self.is_private, "is_im": false, "is_mpim": false, "is_private": self.is_private,
+            "is_archived": self.is_archived, "is_member": self.is_member, "is_general": self.name == "general",
+            "is_shared": false, "is_ext_shared": false, "created": 1_700_000_000, "creator": "U0SANDOWN",
+            "topic": {"value": "", "creator": "", "last_set": 0}, "purpose": {"value": "", "creator": "", "last_set": 0},
+            "num_members": 3,
+        })
+    }
+}
