@@ -1,2 +1,12 @@
-//! x
-fn main() {}
+//! The Lambda binary.
+
+use bitrix24_events::{Deps, handle};
+use connect::Connections;
+use platform::QueueName;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), aws::Error> {
+    let ports = aws::ports().await?;
+    let deps = Deps::new(&ports, Connections::from_env(&ports)?);
+    aws::run_queue(&ports, QueueName::Bitrix24Events, |jobs| handle(&deps, jobs)).await
+}

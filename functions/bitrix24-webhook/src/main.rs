@@ -1,2 +1,10 @@
-//! x
-fn main() {}
+//! The Lambda binary.
+
+use bitrix24_webhook::{Deps, handle};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), aws::Error> {
+    let deps = Deps::from(aws::ports().await?);
+    let deps = &deps;
+    aws::run_http(move |request| async move { handle(deps, request).await }).await
+}

@@ -1,2 +1,12 @@
-//! x
-fn main() {}
+//! The Lambda binary.
+
+use connect::Connections;
+use platform::QueueName;
+use slack_delivery::{Deps, handle};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), aws::Error> {
+    let ports = aws::ports().await?;
+    let deps = Deps::new(&ports, Connections::from_env(&ports)?);
+    aws::run_queue(&ports, QueueName::SlackDelivery, |jobs| handle(&deps, jobs)).await
+}

@@ -32,19 +32,19 @@ pub type Look = Arc<dyn Fn() -> BoxFuture<'static, Value> + Send + Sync>;
 /// The page's routes over `look`.
 pub fn router(look: Look) -> Router {
     Router::new()
-        .route("/", get(|| asset("text/html; charset=utf-8", include_str!("page/index.html"))))
-        .route("/page.css", get(|| asset("text/css; charset=utf-8", include_str!("page/page.css"))))
-        .route("/page.js", get(|| asset("text/javascript; charset=utf-8", include_str!("page/page.js"))))
+        .route("/", get(|| async { asset("text/html; charset=utf-8", include_str!("page/index.html")) }))
+        .route("/page.css", get(|| async { asset("text/css; charset=utf-8", include_str!("page/page.css")) }))
+        .route("/page.js", get(|| async { asset("text/javascript; charset=utf-8", include_str!("page/page.js")) }))
         .route("/api/state", get(|State(look): State<Look>| async move { axum::Json(look().await) }))
         .route("/api/changes", get(|State(look): State<Look>| async move { changes(look) }))
         .with_state(look)
 }
 
-async fn asset(kind: &'static str, text: &'static str) -> Response {
+fn asset(kind: &'static str, text: &'static str) -> Response {
     let headers = [
         (CONTENT_TYPE, kind),
         (CACHE_CONTROL, "no-cache"),
-        (CONTENT_SECURITY_POLICY, "default-src 'self'; frame-ancestors 'none'"),
+        (CONTENT_SECURITY_POLICY, "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'"),
     ];
     (headers, text).into_response()
 }

@@ -44,14 +44,11 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
     let host = Host { engine, connections, functions, pending: Arc::default(), tenant: Arc::default() };
 
     let access = host.access(&config).await?;
-    match host.member_id(&config).await? {
-        Some(member_id) => host.connect(Access { member_id, ..access }).await?,
-        None => {
-            println!(
-                "The portal's member_id is not known yet: the first event with the right application token tells it."
-            );
-            *host.pending.lock().unwrap_or_else(PoisonError::into_inner) = Some(access);
-        }
+    if let Some(member_id) = host.member_id(&config).await? {
+        host.connect(Access { member_id, ..access }).await?;
+    } else {
+        println!("The portal's member_id is not known yet: the first event with the right application token tells it.");
+        *host.pending.lock().unwrap_or_else(PoisonError::into_inner) = Some(access);
     }
     let public = http::webhooks(host.functions.clone())
         .layer(from_fn_with_state(host.clone(), learn))

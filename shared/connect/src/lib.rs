@@ -46,6 +46,15 @@ impl Connections {
         Ok(Self::with_client(ports, slack_api, http::client(None)?))
     }
 
+    /// Connections over `ports`, by the environment: `SLACK_API_URL` names a simulator in Slack's place.
+    pub fn from_env(ports: &Ports) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let slack_api = match std::env::var("SLACK_API_URL") {
+            Ok(url) if !url.is_empty() => ApiBase::new(&url)?,
+            _ => ApiBase::default(),
+        };
+        Ok(Self::new(ports, slack_api)?)
+    }
+
     /// Connections that give a provider only `patience` to answer a call, whatever the wire crates allow.
     pub fn impatient(ports: &Ports, slack_api: ApiBase, patience: Duration) -> Result<Self, reqwest::Error> {
         Ok(Self::with_client(ports, slack_api, http::client(Some(patience))?))

@@ -1,1 +1,50 @@
-//! One suite of promises that every engine keeps.
+//! One suite of promises that every engine keeps. `tests/embedded.rs` and `tests/aws.rs` run it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
+
+pub mod limiter;
+pub mod queue;
+pub mod secrets;
+pub mod store;
+
+use std::sync::Arc;
+
+use platform::{ManualClock, Ports};
+
+/// An engine under test.
+pub struct Engine {
+    /// Its ports.
+    pub ports: Ports,
+    /// The clock by which its store tells what has expired.
+    pub clock: Arc<ManualClock>,
+}
+
+/// Makes a test of each promise. `$engine` is an async expression that makes a fresh [`Engine`].
+#[macro_export]
+macro_rules! promises {
+    ($engine:expr; $($module:ident: $($promise:ident),+ $(,)?;)+) => {
+        $(mod $module {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                let (engine, _kept) = $engine.await;
+                contract::$module::$promise(&engine).await;
+            })+
+        })+
+    };
+}
+
+/// All promises, for an engine.
+#[macro_export]
+macro_rules! all_promises {
+    ($engine:expr) => {
+        $crate::promises! { $engine;
+            store: what_is_put_is_read_back, an_absent_condition_holds_once, a_stale_version_conflicts,
+                a_version_never_comes_again, all_writes_or_none, a_hundred_writes_at_once_and_no_more,
+                what_has_expired_is_absent, a_list_is_in_order_and_comes_in_pages, a_list_goes_backwards_too,
+                a_prefix_is_taken_literally, concurrent_writers_lose_nothing, any_text_is_kept;
+            queue: a_group_comes_in_order, the_same_deduplication_id_is_one_message, what_is_deleted_does_not_come_again,
+                a_delayed_message_comes_later_and_counts, a_dead_letter_is_kept_with_its_reason, many_messages_are_sent_at_once;
+            secrets: a_secret_is_given_back_and_can_be_replaced, a_missing_secret_is_named;
+            limiter: concurrent_workers_share_one_rate, a_parked_account_waits, five_failures_in_a_row_park_the_account;
+        }
+    };
+}

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request};
+use http::{Method, Request, Response};
 use platform::clock::Clock;
 use serde_json::{Value, json};
 
 use crate::fault::Fault;
-use crate::http::{Answer, Server, answer, not_found};
+use crate::http::{Server, answer, not_found};
 use crate::portal::{DEAL, Delivery, Portal};
 use crate::slack::Workspace;
 
@@ -28,7 +28,8 @@ impl Sandbox {
         let portal = Arc::new(Portal::start(clock.clone(), 0).await?);
         let slack = Arc::new(Workspace::start(clock, 0).await?);
         let (steered, workspace) = (portal.clone(), slack.clone());
-        let control = Server::start(0, move |request| steer(steered.clone(), workspace.clone(), request)).await?;
+        let control =
+            Server::start(0, move |request| std::future::ready(Ok(steer(&steered, &workspace, &request)))).await?;
         Ok(Self { portal, slack, control })
     }
 
@@ -87,7 +88,7 @@ impl Sandbox {
     }
 }
 
-async fn steer(portal: Arc<Portal>, slack: Arc<Workspace>, request: Request<Bytes>) -> Answer {
+fn steer(portal: &Portal, slack: &Workspace, request: &Request<Bytes>) -> Response<Bytes> {
     let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
     let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
     let number = |name: &str| body[name].as_u64().unwrap_or_default();
@@ -135,9 +136,9 @@ async fn steer(portal: Arc<Portal>, slack: Arc<Workspace>, request: Request<Byte
                 }
                 json!({"ok": true})
             }
-            Err(error) => return Ok(answer(400, &json!({"error": error.to_string()}))),
+            Err(error) => return answer(400, &json!({"error": error.to_string()})),
         },
-        _ => return Ok(not_found()),
+        _ => return not_found(),
     };
-    Ok(answer(200, &done))
+    answer(200, &done)
 }

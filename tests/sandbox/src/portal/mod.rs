@@ -83,6 +83,8 @@ pub(crate) struct State {
 impl Portal {
     /// Starts a portal with the demonstration company's data, on `port` (0 for a free one).
     pub async fn start(clock: Arc<dyn Clock>, port: u16) -> std::io::Result<Self> {
+        // Fails only if a provider is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let shared = Arc::new(Shared {
             state: Mutex::new(seed::state(clock.now())),
             clock,
@@ -261,8 +263,8 @@ impl Portal {
     }
 
     /// Posts an event body to every handler, as the portal would.
-    pub fn post_raw(&self, body: String) {
-        events::post_raw(&self.shared, &body);
+    pub fn post_raw(&self, body: &str) {
+        events::post_raw(&self.shared, body);
     }
 
     /// The body of an event that points at a CRM item, as the outgoing webhook sends it.

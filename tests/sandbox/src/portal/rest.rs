@@ -71,17 +71,17 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answ
         }
         Some(fault) => {
             let good = if fault.has_effect() {
-                respond(&shared, &method, params, start)
+                respond(&shared, &method, &params, start)
             } else {
                 json_answer(200, &json!({"result": true, "time": {}}))
             };
             spoil(&fault, good).await
         }
-        None => Ok(respond(&shared, &method, params, start)),
+        None => Ok(respond(&shared, &method, &params, start)),
     }
 }
 
-fn respond(shared: &Arc<Shared>, method: &str, params: Map<String, Value>, start: Timestamp) -> Response<Bytes> {
+fn respond(shared: &Arc<Shared>, method: &str, params: &Map<String, Value>, start: Timestamp) -> Response<Bytes> {
     match call(shared, method, params, true) {
         Ok(good) => {
             let mut envelope = Map::from_iter([("result".to_owned(), good.result)]);
@@ -166,13 +166,13 @@ impl State {
     }
 }
 
-fn call(shared: &Arc<Shared>, method: &str, params: Map<String, Value>, outer: bool) -> Result<Good, Refusal> {
+fn call(shared: &Arc<Shared>, method: &str, params: &Map<String, Value>, outer: bool) -> Result<Good, Refusal> {
     if method == "batch" {
         if !outer {
             return Err((405, "ERROR_BATCH_METHOD_NOT_ALLOWED", "Method is not allowed for batch usage".into()));
         }
         *shared.lock().calls.entry("batch".into()).or_default() += 1;
-        return Ok(batch(shared, &params).into());
+        return Ok(batch(shared, params).into());
     }
     {
         let now = shared.clock.now();
@@ -195,7 +195,7 @@ fn call(shared: &Arc<Shared>, method: &str, params: Map<String, Value>, outer: b
             Ok(json!({"item": item}).into())
         }
         "crm.item.list" => {
-            let (items, total, next) = shared.lock().list(entity()?, &params)?;
+            let (items, total, next) = shared.lock().list(entity()?, params)?;
             Ok(Good { result: json!({"items": items}), total, next })
         }
         "crm.item.add" => {
@@ -205,16 +205,16 @@ fn call(shared: &Arc<Shared>, method: &str, params: Map<String, Value>, outer: b
         }
         "crm.item.update" => crm::update(shared, entity()?, whole("id")?, fields()).map(|item| json!({"item": item}).into()),
         "crm.item.delete" => crm::delete(shared, entity()?, whole("id")?).map(|()| json!([]).into()),
-        "crm.status.list" => Ok(rows(&shared.lock().statuses, &params)),
+        "crm.status.list" => Ok(rows(&shared.lock().statuses, params)),
         "crm.category.list" => {
             let categories = shared.lock().categories.clone();
             Ok(Good { total: Some(categories.len()), result: json!({"categories": categories}), next: None })
         }
         "crm.stagehistory.list" => {
-            let listed = rows(&shared.lock().stage_history, &params);
+            let listed = rows(&shared.lock().stage_history, params);
             Ok(Good { result: json!({"items": listed.result}), ..listed })
         }
-        "user.get" => Ok(rows(&shared.lock().users, &params)),
+        "user.get" => Ok(rows(&shared.lock().users, params)),
         "user.current" => Ok(shared.lock().users.first().cloned().unwrap_or_default().into()),
         "profile" => Ok(json!({"ID": "1", "ADMIN": true, "NAME": "Sand", "LAST_NAME": "Box", "PERSONAL_GENDER": "", "TIME_ZONE": ""}).into()),
         "server.time" => Ok(json!(portal_time(shared.clock.now())).into()),
@@ -271,7 +271,7 @@ fn batch(shared: &Arc<Shared>, params: &Map<String, Value>) -> Value {
             };
             resolve(&mut given, &results);
             let method = method.trim_end_matches(".json").to_lowercase();
-            call(shared, &method, given.as_object().cloned().unwrap_or_default(), false)
+            call(shared, &method, given.as_object().unwrap_or(&Map::new()), false)
         };
         match outcome {
             Ok(good) => {

@@ -35,7 +35,7 @@ pub(super) fn state(now: Timestamp) -> State {
         host: String::new(),
         users: rows("users"),
         categories: rows("categories"),
-        statuses: rows("statuses"),
+        statuses: rows("statuses").into_iter().map(status).collect(),
         stage_history: stage_history.collect(),
         items: BTreeMap::from([(LEAD, items("leads", LEAD)), (DEAL, deals)]),
         handlers: Vec::new(),
@@ -54,6 +54,15 @@ pub(super) fn state(now: Timestamp) -> State {
         events_sent: 0,
         revision: u64::try_from(now.as_second()).unwrap_or_default(),
     }
+}
+
+/// The data set keeps the stages of all funnels in one list; portals have a list for each.
+fn status(mut row: Value) -> Value {
+    let category = row["CATEGORY_ID"].as_str().unwrap_or("0").to_owned();
+    if row["ENTITY_ID"] == "DEAL_STAGE" && category != "0" {
+        row["ENTITY_ID"] = format!("DEAL_STAGE_{category}").into();
+    }
+    row
 }
 
 /// A row of the old methods (upper case, everything text) as `crm.item.*` gives it.

@@ -25,7 +25,6 @@ fn check_block(block: &Value, at: &str, problems: &mut Vec<String>) {
         wrong("must be less than 256 characters", format!("{at}/block_id"));
     }
     match block["type"].as_str() {
-        Some("divider") => {}
         Some("header") => {
             if block["text"]["type"] != "plain_text" {
                 wrong("must be plain_text", format!("{at}/text/type"));
@@ -64,7 +63,7 @@ fn check_block(block: &Value, at: &str, problems: &mut Vec<String>) {
                 wrong("1 to 25 items allowed", format!("{at}/elements"));
             }
             let mut ids: Vec<&Value> = elements.iter().map(|element| &element["action_id"]).collect();
-            ids.sort_by_key(|id| id.to_string());
+            ids.sort_by_key(ToString::to_string);
             if ids.windows(2).any(|pair| pair[0] == pair[1] && !pair[0].is_null()) {
                 wrong("`action_id` already exists", format!("{at}/elements"));
             }
@@ -72,7 +71,7 @@ fn check_block(block: &Value, at: &str, problems: &mut Vec<String>) {
                 check_button(element, &format!("{at}/elements/{place}"), problems);
             }
         }
-        Some("rich_text" | "image" | "markdown" | "table") => {}
+        Some("divider" | "rich_text" | "image" | "markdown" | "table") => {}
         _ => wrong("unsupported type", format!("{at}/type")),
     }
 }

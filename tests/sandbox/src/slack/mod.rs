@@ -140,7 +140,7 @@ impl Workspace {
 
     /// Gives the bot another token; the old one is revoked.
     pub fn rotate_token(&self, token: &str) {
-        self.shared.lock().token = token.to_owned();
+        token.clone_into(&mut self.shared.lock().token);
     }
 
     /// Makes the next call of `method` fail.

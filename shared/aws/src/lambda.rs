@@ -1,0 +1,78 @@
+//! A Lambda function's life: its log, its requests, its batches.
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use lambda_runtime::{LambdaEvent, service_fn};
+use platform::job::{Jobs, Outcomes};
+use platform::queue::Received;
+use platform::{Ports, QueueName, runner};
+use serde::de::DeserializeOwned;
+
+pub use lambda_runtime::Error;
+
+/// Logs as JSON, a line an event, with the time that CloudWatch adds left to CloudWatch.
+pub(crate) fn log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("LOG_LEVEL")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // Fails only if a log is set up already.
+    let _ = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).without_time().try_init();
+}
+
+/// Answers API Gateway's requests with `handle`. Bodies come decoded: a signature is over these bytes.
+pub async fn run_http<F>(handle: impl Fn(Request<Bytes>) -> F + Sync) -> Result<(), Error>
+where
+    F: Future<Output = Response<Bytes>> + Send,
+{
+    let handle = &handle;
+    lambda_http::run(service_fn(move |request: lambda_http::Request| async move {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await?.to_bytes();
+        let (head, body) = handle(Request::from_parts(head, body)).await.into_parts();
+        // Our answers are text; as bytes they would travel in base64.
+        let body = lambda_http::Body::Text(String::from_utf8(body.to_vec())?);
+        Ok::<_, Error>(Response::from_parts(head, body))
+    }))
+    .await
+}
+
+/// Works the batches of a queue's event source mapping with `handle`.
+pub async fn run_queue<T, F>(ports: &Ports, name: QueueName, handle: impl Fn(Jobs<T>) -> F) -> Result<(), Error>
+where
+    T: DeserializeOwned,
+    F: Future<Output = Outcomes>,
+{
+    let handle = &handle;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
+        let batch = event.payload.records.into_iter().filter_map(received).collect();
+        let report = runner::run(ports.queue.as_ref(), ports.clock.as_ref(), name, batch, handle).await;
+        // What is not named here, the mapping deletes.
+        Ok::<_, Error>(partial_batch_response(report.failed))
+    }))
+    .await
+}
+
+/// The answer that names the messages to hand out again.
+pub fn partial_batch_response(failed: Vec<String>) -> SqsBatchResponse {
+    let failures = failed.into_iter().map(|id| {
+        let mut failure = BatchItemFailure::default();
+        failure.item_identifier = id;
+        failure
+    });
+    let mut response = SqsBatchResponse::default();
+    response.batch_item_failures = failures.collect();
+    response
+}
+
+/// A message as the mapping hands it to Lambda.
+pub fn received(message: SqsMessage) -> Option<Received> {
+    let attempt = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
+    Some(Received {
+        attempt: attempt.unwrap_or(1),
+        group: message.attributes.get("MessageGroupId").cloned().unwrap_or_default(),
+        id: message.message_id?,
+        receipt: message.receipt_handle?,
+        body: message.body.unwrap_or_default(),
+    })
+}

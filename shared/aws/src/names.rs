@@ -1,0 +1,57 @@
+//! What the tables, queues and secrets of this deployment are called.
+
+use std::collections::HashMap;
+
+use platform::QueueName;
+use platform::store::Table;
+
+use crate::Error;
+
+/// The names. `template.yaml` gives them to each function as environment variables.
+#[derive(Debug, Clone)]
+pub struct Names {
+    /// The DynamoDB table of each table.
+    pub tables: HashMap<Table, String>,
+    /// The SQS URL of each queue.
+    pub queues: HashMap<QueueName, String>,
+    /// The SQS URL of each queue's dead letters.
+    pub dead: HashMap<QueueName, String>,
+    /// What comes before a secret's name in Secrets Manager: `switchboard/`.
+    pub secret_prefix: String,
+}
+
+impl Names {
+    /// Reads `TABLE_PORTALS`, `QUEUE_SLACK_DELIVERY`, `DEAD_SLACK_DELIVERY`, `SECRET_PREFIX` and so on. A
+    /// function has the names that it may use; the others stay unknown.
+    pub fn from_env() -> Result<Self, Error> {
+        let get = |kind: &str, name: &str| {
+            std::env::var(format!("{kind}_{}", name.to_uppercase().replace('-', "_")))
+                .ok()
+                .filter(|value| !value.is_empty())
+        };
+        Ok(Self {
+            tables: Table::ALL.into_iter().filter_map(|table| Some((table, get("TABLE", table.name())?))).collect(),
+            queues: QueueName::ALL.into_iter().filter_map(|queue| Some((queue, get("QUEUE", queue.name())?))).collect(),
+            dead: QueueName::ALL.into_iter().filter_map(|queue| Some((queue, get("DEAD", queue.name())?))).collect(),
+            secret_prefix: std::env::var("SECRET_PREFIX").unwrap_or_else(|_| "switchboard/".into()),
+        })
+    }
+
+    pub(crate) fn table(&self, table: Table) -> Result<&str, String> {
+        let missing =
+            || format!("this function has no table {}; set TABLE_{}", table.name(), table.name().to_uppercase());
+        self.tables.get(&table).map(String::as_str).ok_or_else(missing)
+    }
+
+    pub(crate) fn queue(&self, queue: QueueName) -> Result<&str, String> {
+        self.queues.get(&queue).map(String::as_str).ok_or_else(|| unknown("QUEUE", queue))
+    }
+
+    pub(crate) fn dead(&self, queue: QueueName) -> Result<&str, String> {
+        self.dead.get(&queue).map(String::as_str).ok_or_else(|| unknown("DEAD", queue))
+    }
+}
+
+fn unknown(kind: &str, queue: QueueName) -> String {
+    format!("this function has no queue {}; set {kind}_{}", queue.name(), queue.name().to_uppercase().replace('-', "_"))
+}

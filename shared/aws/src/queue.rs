@@ -1,0 +1,173 @@
+//! The queue port on SQS FIFO.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::DisplayErrorContext;
+use aws_sdk_sqs::types::{
+    DeleteMessageBatchRequestEntry, Message as SqsMessage, MessageSystemAttributeName, QueueAttributeName,
+    SendMessageBatchRequestEntry,
+};
+use platform::queue::{DeadLetter, Depth, Message, Queue, QueueError, QueueName, Received};
+
+use crate::Names;
+
+/// What a batch call of SQS takes.
+const MOST_IN_BATCH: usize = 10;
+
+/// Carries jobs on SQS.
+#[derive(Debug, Clone)]
+pub struct SqsQueue {
+    client: Client,
+    names: Arc<Names>,
+}
+
+impl SqsQueue {
+    /// The queues behind `client`.
+    pub fn new(client: Client, names: Arc<Names>) -> Self {
+        Self { client, names }
+    }
+
+    fn url(&self, queue: QueueName) -> Result<&str, QueueError> {
+        self.names.queue(queue).map_err(|cause| QueueError { queue: queue.name(), cause })
+    }
+
+    fn dead_url(&self, queue: QueueName) -> Result<&str, QueueError> {
+        self.names.dead(queue).map_err(|cause| QueueError { queue: queue.name(), cause })
+    }
+
+    async fn waiting(&self, queue: QueueName, url: &str) -> Result<u64, QueueError> {
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let ask = self.client.get_queue_attributes().queue_url(url).set_attribute_names(Some(names.to_vec()));
+        let answer = ask.send().await.map_err(|error| failed(queue, error))?;
+        let count = |name| answer.attributes()?.get(&name)?.parse::<u64>().ok();
+        Ok(names.into_iter().filter_map(count).sum())
+    }
+}
+
+fn failed(queue: QueueName, error: impl std::error::Error) -> QueueError {
+    QueueError { queue: queue.name(), cause: DisplayErrorContext(error).to_string() }
+}
+
+fn seconds(duration: Duration) -> i32 {
+    // Rounded up: never earlier than asked.
+    i32::try_from(duration.as_millis().div_ceil(1000)).unwrap_or(i32::MAX)
+}
+
+/// A message as SQS hands it out, here or to Lambda.
+pub(crate) fn received(message: SqsMessage) -> Option<Received> {
+    let attribute = |name| message.attributes()?.get(&name);
+    let attempt = attribute(MessageSystemAttributeName::ApproximateReceiveCount).and_then(|count| count.parse().ok());
+    let group = attribute(MessageSystemAttributeName::MessageGroupId).cloned();
+    Some(Received {
+        attempt: attempt.unwrap_or(1),
+        group: group.unwrap_or_default(),
+        id: message.message_id?,
+        receipt: message.receipt_handle?,
+        body: message.body?,
+    })
+}
+
+#[async_trait]
+impl Queue for SqsQueue {
+    async fn send(&self, queue: QueueName, messages: Vec<Message>) -> Result<(), QueueError> {
+        let url = self.url(queue)?;
+        for some in messages.chunks(MOST_IN_BATCH) {
+            let mut batch = self.client.send_message_batch().queue_url(url);
+            for (place, message) in some.iter().enumerate() {
+                let entry = SendMessageBatchRequestEntry::builder()
+                    .id(place.to_string())
+                    .message_group_id(&message.group)
+                    .message_deduplication_id(&message.deduplication)
+                    .message_body(&message.body);
+                batch = batch.entries(entry.build().map_err(|error| failed(queue, error))?);
+            }
+            let sent = batch.send().await.map_err(|error| failed(queue, error))?;
+            if let Some(first) = sent.failed().first() {
+                let cause = format!("{}: {}", first.code(), first.message().unwrap_or_default());
+                return Err(QueueError { queue: queue.name(), cause });
+            }
+        }
+        Ok(())
+    }
+
+    async fn receive(&self, queue: QueueName, most: usize, wait: Duration) -> Result<Vec<Received>, QueueError> {
+        let ask = self
+            .client
+            .receive_message()
+            .queue_url(self.url(queue)?)
+            .max_number_of_messages(i32::try_from(most.clamp(1, MOST_IN_BATCH)).unwrap_or(1))
+            .wait_time_seconds(seconds(wait).min(20))
+            .message_system_attribute_names(MessageSystemAttributeName::All);
+        let answer = ask.send().await.map_err(|error| failed(queue, error))?;
+        Ok(answer.messages.unwrap_or_default().into_iter().filter_map(received).collect())
+    }
+
+    async fn delete(&self, queue: QueueName, receipts: Vec<String>) -> Result<(), QueueError> {
+        for some in receipts.chunks(MOST_IN_BATCH) {
+            let mut batch = self.client.delete_message_batch().queue_url(self.url(queue)?);
+            for (place, receipt) in some.iter().enumerate() {
+                let entry = DeleteMessageBatchRequestEntry::builder().id(place.to_string()).receipt_handle(receipt);
+                batch = batch.entries(entry.build().map_err(|error| failed(queue, error))?);
+            }
+            batch.send().await.map_err(|error| failed(queue, error))?;
+        }
+        Ok(())
+    }
+
+    async fn delay(&self, queue: QueueName, receipt: &str, after: Duration) -> Result<(), QueueError> {
+        let change = self
+            .client
+            .change_message_visibility()
+            .queue_url(self.url(queue)?)
+            .receipt_handle(receipt)
+            .visibility_timeout(seconds(after));
+        change.send().await.map(|_| ()).map_err(|error| failed(queue, error))
+    }
+
+    async fn bury(&self, queue: QueueName, letter: DeadLetter) -> Result<(), QueueError> {
+        let text = serde_json::to_string(&letter).map_err(|error| failed(queue, error))?;
+        let group = if letter.group.is_empty() { letter.tenant } else { letter.group };
+        let send = self
+            .client
+            .send_message()
+            .queue_url(self.dead_url(queue)?)
+            .message_group_id(if group.is_empty() { "unknown".into() } else { group })
+            // A job that is buried twice is one letter.
+            .message_deduplication_id(fingerprint(&letter.body))
+            .message_body(text);
+        send.send().await.map(|_| ()).map_err(|error| failed(queue, error))
+    }
+
+    async fn dead_letters(&self, queue: QueueName, most: usize) -> Result<Vec<DeadLetter>, QueueError> {
+        let url = self.dead_url(queue)?;
+        let most = i32::try_from(most.clamp(1, MOST_IN_BATCH)).unwrap_or(1);
+        let ask = self.client.receive_message().queue_url(url).max_number_of_messages(most);
+        let messages = ask.send().await.map_err(|error| failed(queue, error))?.messages.unwrap_or_default();
+        let mut letters = Vec::new();
+        for message in messages {
+            letters.extend(message.body.and_then(|body| serde_json::from_str(&body).ok()));
+            // Looked at, not taken: it is there for the next look at once.
+            let put_back = self.client.change_message_visibility().queue_url(url).visibility_timeout(0);
+            let put_back = put_back.set_receipt_handle(message.receipt_handle).send().await;
+            put_back.map_err(|error| failed(queue, error))?;
+        }
+        Ok(letters)
+    }
+
+    async fn depth(&self, queue: QueueName) -> Result<Depth, QueueError> {
+        Ok(Depth {
+            waiting: self.waiting(queue, self.url(queue)?).await?,
+            dead: self.waiting(queue, self.dead_url(queue)?).await?,
+        })
+    }
+}
+
+fn fingerprint(body: &str) -> String {
+    platform::DeliveryId::of(&[body]).to_string()
+}

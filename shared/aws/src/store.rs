@@ -1,0 +1,204 @@
+//! The store port on DynamoDB.
+//!
+//! An item has the attributes `pk`, `sk`, `value`, `version`, and where it expires `expires_ms` and `ttl`. The
+//! first decides, for DynamoDB deletes by `ttl` (in seconds) only within days.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::DisplayErrorContext;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use jiff::Timestamp;
+use platform::clock::Clock;
+use platform::store::{Condition, Item, Key, MOST_WRITES, Page, Query, Store, StoreError, Version, Write};
+
+use crate::Names;
+
+type Attributes = HashMap<String, AttributeValue>;
+
+/// Keeps items in DynamoDB.
+#[derive(Clone)]
+pub struct DynamoStore {
+    client: Client,
+    names: Arc<Names>,
+    clock: Arc<dyn Clock>,
+}
+
+impl DynamoStore {
+    /// The store behind `client`; `clock` tells what has expired.
+    pub fn new(client: Client, names: Arc<Names>, clock: Arc<dyn Clock>) -> Self {
+        Self { client, names, clock }
+    }
+
+    fn table(&self, key: &Key) -> Result<&str, StoreError> {
+        self.names.table(key.table).map_err(StoreError::Unavailable)
+    }
+}
+
+fn unavailable(error: impl std::error::Error) -> StoreError {
+    StoreError::Unavailable(DisplayErrorContext(error).to_string())
+}
+
+fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+fn number(number: impl Into<i128>) -> AttributeValue {
+    AttributeValue::N(number.into().to_string())
+}
+
+fn key_of(key: &Key) -> Attributes {
+    HashMap::from([("pk".into(), text(&key.partition)), ("sk".into(), text(&key.sort))])
+}
+
+/// The item in the attributes, unless it has expired.
+fn item_of(table: platform::store::Table, attributes: &Attributes, now: Timestamp) -> Option<Item> {
+    let text = |name: &str| attributes.get(name)?.as_s().ok().cloned();
+    let number = |name: &str| attributes.get(name)?.as_n().ok()?.parse::<i64>().ok();
+    if number("expires_ms").is_some_and(|expires| expires <= now.as_millisecond()) {
+        return None;
+    }
+    let key = Key::new(table, text("pk")?, text("sk")?);
+    Some(Item { key, value: text("value")?, version: number("version")?.unsigned_abs() })
+}
+
+/// A write as DynamoDB takes it.
+struct Prepared {
+    item: Attributes,
+    version: Version,
+    condition: Option<&'static str>,
+    values: Attributes,
+}
+
+fn prepare(write: &Write, now: Timestamp) -> Prepared {
+    // A write that does not follow a version begins at the present microsecond, so that a version read before
+    // a deletion never fits again.
+    let beginning = now.as_microsecond().unsigned_abs();
+    let version = match write.condition {
+        Condition::Version(version) => version + 1,
+        Condition::Always | Condition::Absent => beginning,
+    };
+    let mut item = key_of(&write.key);
+    item.insert("value".into(), text(&write.value));
+    item.insert("version".into(), number(version));
+    if let Some(expires) = write.expires_at {
+        item.insert("expires_ms".into(), number(expires.as_millisecond()));
+        item.insert("ttl".into(), number(expires.as_second() + 1));
+    }
+    let now = (":now".to_owned(), number(now.as_millisecond()));
+    let (condition, values) = match write.condition {
+        Condition::Always => (None, HashMap::new()),
+        Condition::Absent => (Some("attribute_not_exists(pk) OR expires_ms <= :now"), HashMap::from([now])),
+        Condition::Version(version) => (
+            Some("version = :version AND (attribute_not_exists(expires_ms) OR expires_ms > :now)"),
+            HashMap::from([now, (":version".to_owned(), number(version))]),
+        ),
+    };
+    Prepared { item, version, condition, values }
+}
+
+#[async_trait]
+impl Store for DynamoStore {
+    async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+        let get = self.client.get_item().table_name(self.table(key)?).set_key(Some(key_of(key))).consistent_read(true);
+        let found = get.send().await.map_err(unavailable)?;
+        Ok(found.item.and_then(|item| item_of(key.table, &item, self.clock.now())))
+    }
+
+    async fn put(&self, write: Write) -> Result<Version, StoreError> {
+        let Prepared { item, version, condition, values } = prepare(&write, self.clock.now());
+        let put = self
+            .client
+            .put_item()
+            .table_name(self.table(&write.key)?)
+            .set_item(Some(item))
+            .set_condition_expression(condition.map(str::to_owned))
+            .set_expression_attribute_values(Some(values).filter(|values| !values.is_empty()));
+        match put.send().await {
+            Ok(_) => Ok(version),
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+                Err(StoreError::Conflict(write.key))
+            }
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    async fn put_all(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        if writes.len() > MOST_WRITES {
+            return Err(StoreError::Unavailable(format!("{} writes at once; at most {MOST_WRITES}", writes.len())));
+        }
+        let now = self.clock.now();
+        let mut transaction = self.client.transact_write_items();
+        for write in &writes {
+            let Prepared { item, condition, values, .. } = prepare(write, now);
+            let put = Put::builder()
+                .table_name(self.table(&write.key)?)
+                .set_item(Some(item))
+                .set_condition_expression(condition.map(str::to_owned))
+                .set_expression_attribute_values(Some(values).filter(|values| !values.is_empty()));
+            transaction =
+                transaction.transact_items(TransactWriteItem::builder().put(put.build().map_err(unavailable)?).build());
+        }
+        let Err(error) = transaction.send().await else { return Ok(()) };
+        if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
+            let reasons = cancelled.cancellation_reasons();
+            let failed = |reason: &aws_sdk_dynamodb::types::CancellationReason| {
+                matches!(reason.code(), Some("ConditionalCheckFailed" | "TransactionConflict"))
+            };
+            if let Some(write) = reasons.iter().position(failed).and_then(|place| writes.get(place)) {
+                return Err(StoreError::Conflict(write.key.clone()));
+            }
+        }
+        Err(unavailable(error))
+    }
+
+    async fn delete(&self, key: &Key) -> Result<(), StoreError> {
+        let delete = self.client.delete_item().table_name(self.table(key)?).set_key(Some(key_of(key)));
+        delete.send().await.map(|_| ()).map_err(unavailable)
+    }
+
+    async fn list(&self, query: &Query) -> Result<Page, StoreError> {
+        let limit = query.limit.clamp(1, 1000);
+        let table = self.names.table(query.table).map_err(StoreError::Unavailable)?;
+        let mut start =
+            query.after.as_ref().map(|after| key_of(&Key::new(query.table, query.partition.clone(), after)));
+        let mut page = Page::default();
+        loop {
+            let mut ask = self
+                .client
+                .query()
+                .table_name(table)
+                .consistent_read(true)
+                .scan_index_forward(!query.newest_first)
+                .expression_attribute_values(":partition", text(&query.partition))
+                // One more than wanted tells whether there is another page.
+                .limit(i32::try_from(limit + 1 - page.items.len()).unwrap_or(i32::MAX))
+                .set_exclusive_start_key(start.take());
+            ask = if query.prefix.is_empty() {
+                ask.key_condition_expression("pk = :partition")
+            } else {
+                ask.key_condition_expression("pk = :partition AND begins_with(sk, :prefix)")
+                    .expression_attribute_values(":prefix", text(&query.prefix))
+            };
+            let found = ask.send().await.map_err(unavailable)?;
+            let now = self.clock.now();
+            page.items.extend(found.items().iter().filter_map(|item| item_of(query.table, item, now)));
+            start = found.last_evaluated_key;
+            if page.items.len() > limit || start.is_none() {
+                break;
+            }
+        }
+        if page.items.len() > limit {
+            page.items.truncate(limit);
+            page.next = page.items.last().map(|item| item.key.sort.clone());
+        }
+        Ok(page)
+    }
+}

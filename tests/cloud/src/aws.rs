@@ -1,0 +1,166 @@
+//! The services behind HTTP, with this product's tables, queues and secrets in them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ::aws::Names;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
+use aws_sdk_sqs::types::QueueAttributeName;
+use bytes::Bytes;
+use http::{Request, Response};
+use platform::QueueName;
+use platform::store::Table;
+use sandbox::http::Server;
+use serde_json::Value;
+use winterbaume_core::{MockRequest, MockService};
+use winterbaume_dynamodb::DynamoDbService;
+use winterbaume_secretsmanager::SecretsManagerService;
+use winterbaume_sqs::SqsService;
+
+/// The region that everything is in.
+pub const REGION: &str = "us-east-1";
+
+/// AWS in process. It stops when dropped.
+pub struct Cloud {
+    server: Server,
+    groups: Groups,
+    /// What the tables and queues are called here.
+    pub names: Names,
+    /// The SDK's configuration for it.
+    pub config: SdkConfig,
+}
+
+/// The group of each message, by its body: the emulated SQS does not give it back.
+type Groups = Arc<Mutex<HashMap<String, String>>>;
+
+struct Services {
+    /// One at a time: the emulator does not check a condition and write in one step.
+    dynamodb: tokio::sync::Mutex<DynamoDbService>,
+    sqs: SqsService,
+    secrets: SecretsManagerService,
+    groups: Groups,
+}
+
+impl Cloud {
+    /// Starts it, with the tables and queues of `template.yaml`.
+    pub async fn start() -> anyhow::Result<Self> {
+        let groups = Groups::default();
+        let services = Arc::new(Services {
+            dynamodb: tokio::sync::Mutex::new(DynamoDbService::new()),
+            sqs: SqsService::new(),
+            secrets: SecretsManagerService::new(),
+            groups: groups.clone(),
+        });
+        let server = Server::start(0, move |request| {
+            let services = services.clone();
+            async move { Ok(answer(&services, request).await) }
+        })
+        .await?;
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new(REGION))
+            .endpoint_url(server.url())
+            .test_credentials()
+            .load()
+            .await;
+        let names = create(&config).await?;
+        Ok(Self { server, groups, names, config })
+    }
+
+    /// The address of all services.
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// The group under which a message with this body was sent.
+    pub fn group_of(&self, body: &str) -> String {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner).get(body).cloned().unwrap_or_default()
+    }
+}
+
+async fn answer(services: &Services, request: Request<Bytes>) -> Response<Bytes> {
+    let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+    let target = target.to_owned();
+    if target.starts_with("AmazonSQS.Send") {
+        remember_groups(&services.groups, request.body());
+    }
+    let (head, body) = request.into_parts();
+    let service = if target.starts_with("AmazonSQS") {
+        "sqs"
+    } else if target.starts_with("DynamoDB") {
+        "dynamodb"
+    } else {
+        "secretsmanager"
+    };
+    let asked = MockRequest {
+        method: head.method.to_string(),
+        uri: format!("https://{service}.{REGION}.amazonaws.com{}", head.uri.path()),
+        headers: head.headers,
+        body,
+    };
+    let given = match service {
+        "sqs" => services.sqs.handle(asked).await,
+        "dynamodb" => services.dynamodb.lock().await.handle(asked).await,
+        _ => services.secrets.handle(asked).await,
+    };
+    let mut response = Response::new(given.body);
+    *response.status_mut() =
+        http::StatusCode::from_u16(given.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    *response.headers_mut() = given.headers;
+    response
+}
+
+fn remember_groups(groups: &Groups, body: &[u8]) {
+    let Ok(sent) = serde_json::from_slice::<Value>(body) else { return };
+    let entries = sent["Entries"].as_array().cloned().unwrap_or_else(|| vec![sent]);
+    let mut groups = groups.lock().unwrap_or_else(PoisonError::into_inner);
+    for entry in entries {
+        if let (Some(body), Some(group)) = (entry["MessageBody"].as_str(), entry["MessageGroupId"].as_str()) {
+            groups.insert(body.to_owned(), group.to_owned());
+        }
+    }
+}
+
+async fn create(config: &SdkConfig) -> anyhow::Result<Names> {
+    let dynamodb = aws_sdk_dynamodb::Client::new(config);
+    let sqs = aws_sdk_sqs::Client::new(config);
+    let mut names = Names {
+        tables: HashMap::new(),
+        queues: HashMap::new(),
+        dead: HashMap::new(),
+        secret_prefix: "switchboard/".into(),
+    };
+    for table in Table::ALL {
+        let name = format!("switchboard-{}", table.name());
+        let attribute = |name: &str| {
+            AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
+        };
+        let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+        dynamodb
+            .create_table()
+            .table_name(&name)
+            .attribute_definitions(attribute("pk")?)
+            .attribute_definitions(attribute("sk")?)
+            .key_schema(key("pk", KeyType::Hash)?)
+            .key_schema(key("sk", KeyType::Range)?)
+            .billing_mode(BillingMode::PayPerRequest)
+            .send()
+            .await?;
+        names.tables.insert(table, name);
+    }
+    for queue in QueueName::ALL {
+        let create = async |name: String| {
+            let created = sqs
+                .create_queue()
+                .queue_name(name)
+                .attributes(QueueAttributeName::FifoQueue, "true")
+                .attributes(QueueAttributeName::VisibilityTimeout, "360")
+                .send()
+                .await?;
+            anyhow::Ok(created.queue_url.unwrap_or_default())
+        };
+        names.queues.insert(queue, create(format!("switchboard-{}.fifo", queue.name())).await?);
+        names.dead.insert(queue, create(format!("switchboard-{}-dead.fifo", queue.name())).await?);
+    }
+    Ok(names)
+}

@@ -1,0 +1,91 @@
+//! What a queue promises. The whole FIFO promise (one receipt of a group at a time) is AWS's own there, and is
+//! tested of SQLite in `tests/fifo.rs`.
+
+use std::time::Duration;
+
+use platform::clock::Clock;
+use platform::queue::{DeadLetter, Depth, Message, QueueName, Received};
+
+use crate::Engine;
+
+const QUEUE: QueueName = QueueName::SlackDelivery;
+const NOW: Duration = Duration::ZERO;
+
+pub fn message(group: &str, name: &str) -> Message {
+    Message { group: group.into(), deduplication: format!("{group}/{name}"), body: name.into() }
+}
+
+fn bodies(received: &[Received]) -> Vec<&str> {
+    received.iter().map(|received| received.body.as_str()).collect()
+}
+
+async fn receive(engine: &Engine, most: usize) -> Vec<Received> {
+    engine.ports.queue.receive(QUEUE, most, NOW).await.unwrap()
+}
+
+pub async fn a_group_comes_in_order(engine: &Engine) {
+    engine.ports.queue.send(QUEUE, vec![message("g", "1"), message("g", "2")]).await.unwrap();
+    engine.ports.queue.send(QUEUE, vec![message("g", "3")]).await.unwrap();
+    let received = receive(engine, 10).await;
+    assert_eq!(bodies(&received), ["1", "2", "3"]);
+    assert!(received.iter().all(|received| received.attempt == 1));
+    // Another queue has none of them.
+    assert!(engine.ports.queue.receive(QueueName::Bitrix24Events, 10, NOW).await.unwrap().is_empty());
+}
+
+pub async fn the_same_deduplication_id_is_one_message(engine: &Engine) {
+    engine.ports.queue.send(QUEUE, vec![message("g", "1")]).await.unwrap();
+    engine.ports.queue.send(QUEUE, vec![message("g", "1"), message("g", "2")]).await.unwrap();
+    let received = receive(engine, 10).await;
+    assert_eq!(bodies(&received), ["1", "2"]);
+    let receipts = received.into_iter().map(|received| received.receipt).collect();
+    engine.ports.queue.delete(QUEUE, receipts).await.unwrap();
+    // Even after it was finished.
+    engine.ports.queue.send(QUEUE, vec![message("g", "1")]).await.unwrap();
+    assert!(receive(engine, 10).await.is_empty());
+}
+
+pub async fn what_is_deleted_does_not_come_again(engine: &Engine) {
+    engine.ports.queue.send(QUEUE, vec![message("g", "1"), message("h", "2")]).await.unwrap();
+    let received = receive(engine, 10).await;
+    engine.ports.queue.delete(QUEUE, received.into_iter().map(|received| received.receipt).collect()).await.unwrap();
+    engine.ports.queue.delete(QUEUE, Vec::new()).await.unwrap();
+    engine.clock.advance(Duration::from_secs(3600));
+    assert!(receive(engine, 10).await.is_empty());
+    assert_eq!(engine.ports.queue.depth(QUEUE).await.unwrap(), Depth { waiting: 0, dead: 0 });
+}
+
+pub async fn a_delayed_message_comes_later_and_counts(engine: &Engine) {
+    engine.ports.queue.send(QUEUE, vec![message("g", "1")]).await.unwrap();
+    let received = receive(engine, 1).await;
+    engine.ports.queue.delay(QUEUE, &received[0].receipt, Duration::from_secs(1)).await.unwrap();
+    assert!(receive(engine, 1).await.is_empty());
+    engine.clock.advance(Duration::from_secs(1));
+    let again = engine.ports.queue.receive(QUEUE, 1, Duration::from_secs(5)).await.unwrap();
+    assert_eq!((bodies(&again), again[0].attempt), (vec!["1"], 2));
+}
+
+pub async fn a_dead_letter_is_kept_with_its_reason(engine: &Engine) {
+    let letter = DeadLetter {
+        code: "channel_not_found".into(),
+        reason: "channel \"#x\" of route \"y\" is not there".into(),
+        attempts: 3,
+        trace: "trace".into(),
+        tenant: "tenant".into(),
+        buried_at: engine.clock.now(),
+        body: "{}".into(),
+        group: "g".into(),
+    };
+    engine.ports.queue.bury(QUEUE, letter.clone()).await.unwrap();
+    assert_eq!(engine.ports.queue.depth(QUEUE).await.unwrap(), Depth { waiting: 0, dead: 1 });
+    // Looked at, not taken.
+    for _ in 0..2 {
+        assert_eq!(engine.ports.queue.dead_letters(QUEUE, 10).await.unwrap(), [letter.clone()]);
+    }
+}
+
+pub async fn many_messages_are_sent_at_once(engine: &Engine) {
+    let messages = (0..35).map(|n| message(&format!("g{}", n % 5), &n.to_string())).collect();
+    engine.ports.queue.send(QUEUE, messages).await.unwrap();
+    assert_eq!(engine.ports.queue.depth(QUEUE).await.unwrap().waiting, 35);
+}

@@ -1,0 +1,179 @@
+//! What a store promises.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use platform::clock::{Clock, later};
+use platform::store::{Condition, Key, Query, StoreError, Table, Write};
+
+use crate::Engine;
+
+fn key(sort: &str) -> Key {
+    Key::new(Table::Links, "tenant#things", sort)
+}
+
+fn write(sort: &str, value: &str, condition: Condition) -> Write {
+    Write::new(key(sort), &value, condition).unwrap()
+}
+
+async fn value(engine: &Engine, sort: &str) -> Option<String> {
+    engine.ports.store.get(&key(sort)).await.unwrap().map(|item| item.decode().unwrap())
+}
+
+pub async fn what_is_put_is_read_back(engine: &Engine) {
+    assert_eq!(value(engine, "a").await, None);
+    engine.ports.store.put(write("a", "one", Condition::Always)).await.unwrap();
+    engine.ports.store.put(write("a", "two", Condition::Always)).await.unwrap();
+    assert_eq!(value(engine, "a").await.as_deref(), Some("two"));
+    // The same sort key in another partition or table is another item.
+    for other in [Key::new(Table::Links, "other#things", "a"), Key::new(Table::Ledger, "tenant#things", "a")] {
+        assert_eq!(engine.ports.store.get(&other).await.unwrap(), None);
+    }
+    engine.ports.store.delete(&key("a")).await.unwrap();
+    engine.ports.store.delete(&key("a")).await.unwrap();
+    assert_eq!(value(engine, "a").await, None);
+}
+
+pub async fn an_absent_condition_holds_once(engine: &Engine) {
+    engine.ports.store.put(write("a", "one", Condition::Absent)).await.unwrap();
+    let again = engine.ports.store.put(write("a", "two", Condition::Absent)).await;
+    assert_eq!(again, Err(StoreError::Conflict(key("a"))));
+    assert_eq!(value(engine, "a").await.as_deref(), Some("one"));
+}
+
+pub async fn a_stale_version_conflicts(engine: &Engine) {
+    let store = &engine.ports.store;
+    let first = store.put(write("a", "one", Condition::Always)).await.unwrap();
+    assert_eq!(store.get(&key("a")).await.unwrap().unwrap().version, first);
+    let second = store.put(write("a", "two", Condition::Version(first))).await.unwrap();
+    assert_ne!(first, second);
+    let stale = store.put(write("a", "three", Condition::Version(first))).await;
+    assert_eq!(stale, Err(StoreError::Conflict(key("a"))));
+    let absent = store.put(write("b", "x", Condition::Version(first))).await;
+    assert_eq!(absent, Err(StoreError::Conflict(key("b"))));
+    assert_eq!(value(engine, "a").await.as_deref(), Some("two"));
+}
+
+pub async fn a_version_never_comes_again(engine: &Engine) {
+    let store = &engine.ports.store;
+    let before = store.put(write("a", "one", Condition::Absent)).await.unwrap();
+    store.delete(&key("a")).await.unwrap();
+    engine.clock.advance(Duration::from_millis(1));
+    let after = store.put(write("a", "two", Condition::Absent)).await.unwrap();
+    assert_ne!(before, after);
+    assert!(store.put(write("a", "three", Condition::Version(before))).await.is_err());
+}
+
+pub async fn all_writes_or_none(engine: &Engine) {
+    let store = &engine.ports.store;
+    let version = store.put(write("a", "one", Condition::Always)).await.unwrap();
+    let failed = store
+        .put_all(vec![
+            write("b", "new", Condition::Absent),
+            write("a", "two", Condition::Version(version + 7)),
+            write("c", "new", Condition::Always),
+        ])
+        .await;
+    assert_eq!(failed, Err(StoreError::Conflict(key("a"))));
+    assert_eq!((value(engine, "b").await, value(engine, "c").await), (None, None));
+    store
+        .put_all(vec![write("b", "new", Condition::Absent), write("a", "two", Condition::Version(version))])
+        .await
+        .unwrap();
+    assert_eq!(value(engine, "a").await.as_deref(), Some("two"));
+    assert_eq!(value(engine, "b").await.as_deref(), Some("new"));
+    store.put_all(Vec::new()).await.unwrap();
+}
+
+pub async fn a_hundred_writes_at_once_and_no_more(engine: &Engine) {
+    let writes = |count: usize| (0..count).map(|n| write(&format!("{n:03}"), "x", Condition::Always)).collect();
+    engine.ports.store.put_all(writes(100)).await.unwrap();
+    assert!(engine.ports.store.put_all(writes(101)).await.is_err());
+    let page = engine.ports.store.list(&Query::prefix(Table::Links, "tenant#things", "")).await.unwrap();
+    assert_eq!((page.items.len(), page.next), (100, None));
+}
+
+pub async fn what_has_expired_is_absent(engine: &Engine) {
+    let store = &engine.ports.store;
+    let end = later(engine.clock.now(), Duration::from_secs(60));
+    let version = store.put(write("a", "one", Condition::Always).expiring(end)).await.unwrap();
+    engine.clock.advance(Duration::from_secs(59));
+    assert_eq!(value(engine, "a").await.as_deref(), Some("one"));
+    engine.clock.advance(Duration::from_secs(1));
+    assert_eq!(value(engine, "a").await, None);
+    assert!(store.list(&Query::prefix(Table::Links, "tenant#things", "")).await.unwrap().items.is_empty());
+    assert!(store.put(write("a", "two", Condition::Version(version))).await.is_err());
+    store.put(write("a", "three", Condition::Absent)).await.unwrap();
+    // Written without an end, it has none.
+    engine.clock.advance(Duration::from_secs(86_400));
+    assert_eq!(value(engine, "a").await.as_deref(), Some("three"));
+}
+
+async fn fill(engine: &Engine) {
+    for sort in ["b#2", "a#1", "b#1", "b#3", "c#1", "b", "b#10"] {
+        engine.ports.store.put(write(sort, sort, Condition::Always)).await.unwrap();
+    }
+}
+
+async fn listed(engine: &Engine, newest_first: bool) -> Vec<String> {
+    let mut query = Query::prefix(Table::Links, "tenant#things", "b#");
+    query.limit = 2;
+    query.newest_first = newest_first;
+    let mut sorts = Vec::new();
+    loop {
+        let page = engine.ports.store.list(&query).await.unwrap();
+        assert!(page.items.len() <= 2);
+        sorts.extend(page.items.into_iter().map(|item| item.key.sort));
+        query.after = page.next;
+        if query.after.is_none() {
+            return sorts;
+        }
+    }
+}
+
+pub async fn a_list_is_in_order_and_comes_in_pages(engine: &Engine) {
+    fill(engine).await;
+    assert_eq!(listed(engine, false).await, ["b#1", "b#10", "b#2", "b#3"]);
+}
+
+pub async fn a_list_goes_backwards_too(engine: &Engine) {
+    fill(engine).await;
+    assert_eq!(listed(engine, true).await, ["b#3", "b#2", "b#10", "b#1"]);
+}
+
+pub async fn a_prefix_is_taken_literally(engine: &Engine) {
+    for sort in ["a%b", "a_b", "axb", "ä", "a"] {
+        engine.ports.store.put(write(sort, sort, Condition::Always)).await.unwrap();
+    }
+    let page = engine.ports.store.list(&Query::prefix(Table::Links, "tenant#things", "a%")).await.unwrap();
+    assert_eq!(page.items.iter().map(|item| item.key.sort.as_str()).collect::<Vec<_>>(), ["a%b"]);
+}
+
+pub async fn concurrent_writers_lose_nothing(engine: &Engine) {
+    let count = || async {
+        for _ in 0..5 {
+            loop {
+                let found = engine.ports.store.get(&key("counter")).await.unwrap();
+                let (count, condition) = match found {
+                    Some(item) => (item.decode::<u64>().unwrap(), Condition::Version(item.version)),
+                    None => (0, Condition::Absent),
+                };
+                let write = Write::new(key("counter"), &(count + 1), condition).unwrap();
+                match engine.ports.store.put(write).await {
+                    Ok(_) => break,
+                    Err(StoreError::Conflict(_)) => {}
+                    Err(error) => unreachable!("{error}"),
+                }
+            }
+        }
+    };
+    join_all((0..8).map(|_| count())).await;
+    let item = engine.ports.store.get(&key("counter")).await.unwrap().unwrap();
+    assert_eq!(item.decode::<u64>().unwrap(), 40);
+}
+
+pub async fn any_text_is_kept(engine: &Engine) {
+    let text = format!("«Крыша» \u{1F3D7} \"\\\n\t'; DROP TABLE items; {}", "x".repeat(100_000));
+    engine.ports.store.put(write("Ж#1", &text, Condition::Always)).await.unwrap();
+    assert_eq!(value(engine, "Ж#1").await, Some(text));
+}

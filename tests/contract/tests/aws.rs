@@ -1,0 +1,16 @@
+//! The promises, kept by the AWS engine with the real SDKs, over emulated services.
+
+use std::sync::Arc;
+
+use cloud::Cloud;
+use contract::Engine;
+use platform::ManualClock;
+
+async fn engine() -> (Engine, Cloud) {
+    let cloud = Cloud::start().await.unwrap();
+    let clock = Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()));
+    let ports = aws::ports_over(&cloud.config, cloud.names.clone(), clock.clone());
+    (Engine { ports, clock }, cloud)
+}
+
+contract::all_promises!(crate::engine());

@@ -1,1 +1,0 @@
-//! The built Lambda binaries under a Runtime API of the test's own.
