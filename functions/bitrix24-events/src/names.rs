@@ -35,15 +35,21 @@ pub(crate) struct Cache {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     memory: Arc<Mutex<HashMap<TenantId, (Arc<Names>, Timestamp)>>>,
+    /// One job asks; the others of its batch find what it learned.
+    asking: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Cache {
     pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, memory: Arc::default() }
+        Self { store, clock, memory: Arc::default(), asking: Arc::default() }
     }
 
     /// Names that know what `change` speaks of, as far as that can be found out.
     pub(crate) async fn of(&self, deps: &Deps, tenant: &TenantId, change: &Change) -> Arc<Names> {
+        if let Some(names) = self.kept(tenant).await.filter(|names| suffices(names, change)) {
+            return names;
+        }
+        let _asking = self.asking.lock().await;
         let kept = self.kept(tenant).await;
         if let Some(names) = kept.as_ref().filter(|names| suffices(names, change)) {
             return names.clone();

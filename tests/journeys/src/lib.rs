@@ -1,1 +1,193 @@
-//! Whole journeys through the real handlers against the simulators.
+//! A world to tell stories in: the one-machine engine, the real handlers behind real HTTP, the simulators, and
+//! a clock that only moves when everybody waits.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use connect::Connections;
+use platform::clock::Clock;
+use platform::ledger::{Ledger, Line, today};
+use platform::queue::{DeadLetter, Queue};
+use platform::{ManualClock, QueueName, TenantId};
+use rules::{Route, Settings};
+use sandbox::Sandbox;
+use slack::ApiBase;
+use standalone::connecting::{self, Access};
+use standalone::demo::EVENTS;
+use standalone::engine::Engine;
+use standalone::functions::Functions;
+use standalone::http;
+use tokio::sync::watch;
+
+/// How long a provider may take to answer in a story.
+const PATIENCE: Duration = Duration::from_millis(400);
+
+/// The world.
+pub struct World {
+    /// Time. It moves when all wait for it.
+    pub clock: Arc<ManualClock>,
+    /// SQLite.
+    pub engine: Engine,
+    /// The handlers.
+    pub functions: Functions,
+    /// The connections.
+    pub connections: Connections,
+    /// The providers.
+    pub sandbox: Sandbox,
+    /// The portal's tenant.
+    pub tenant: TenantId,
+    /// Where the webhook is.
+    pub webhook: String,
+    _stop: watch::Sender<bool>,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    /// A company with the default routes, connected, its baseline filled.
+    pub async fn start() -> Self {
+        Self::start_with(Settings::default()).await
+    }
+
+    /// The same with these routes.
+    pub async fn start_with_routes(routes: Vec<Route>) -> Self {
+        Self::start_with(Settings { routes }).await
+    }
+
+    async fn start_with(settings: Settings) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::automatic("2026-11-21T12:00:00Z".parse().unwrap()));
+        let sandbox = Sandbox::start(clock.clone()).await.unwrap();
+        let engine = Engine::open(&folder.path().join("world.db"), clock.clone()).await.unwrap();
+        let slack_api = ApiBase::new(&sandbox.slack.api_url()).unwrap();
+        let connections = Connections::impatient(&engine.ports, slack_api, PATIENCE).unwrap();
+        let functions = Functions::new(&engine.ports, &connections);
+
+        let credentials = sandbox.portal.credentials();
+        let access = Access {
+            member_id: credentials.member_id,
+            webhook_url: sandbox.portal.webhook_url().into(),
+            application_token: credentials.application_token.into(),
+            bot_token: sandbox.slack.token().into(),
+            team_id: sandbox.slack.team_id().into(),
+            settings,
+        };
+        let tenant = connecting::connect(&engine.ports, &connections, access).await.unwrap();
+        bitrix24_events::baseline::fill(&functions.bitrix24_events, &tenant).await.unwrap();
+
+        let (stop, stopped) = watch::channel(false);
+        let listener = http::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let webhook = format!("http://{}{}", listener.local_addr().unwrap(), http::BITRIX24_WEBHOOK);
+        tokio::spawn(http::serve(listener, http::webhooks(functions.clone()), stopped));
+        sandbox.portal.send_events_to(&webhook, &EVENTS);
+        clock.advance(Duration::from_secs(1));
+        Self { clock, engine, functions, connections, sandbox, tenant, webhook, _stop: stop, _folder: folder }
+    }
+
+    /// Until no event is on its way, nothing is queued and nothing is due, however long that takes by the
+    /// world's clock.
+    pub async fn settle(&self) {
+        loop {
+            self.none_is_on_the_way().await;
+            if self.work_what_is_ready().await == 0 && !self.pass_to_what_is_due().await {
+                return;
+            }
+        }
+    }
+
+    /// Until every event that was sent has arrived, and a second more, so that what is read from now on is
+    /// newer than all of them.
+    pub async fn all_have_arrived(&self) {
+        self.none_is_on_the_way().await;
+        self.clock.advance(Duration::from_secs(1));
+    }
+
+    async fn none_is_on_the_way(&self) {
+        while self.sandbox.portal.events_on_the_way() > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Works every batch that is ready now; returns how many there were.
+    pub async fn work_what_is_ready(&self) -> usize {
+        let mut batches = 0;
+        for queue in QueueName::ALL {
+            loop {
+                let batch = self.engine.ports.queue.receive(queue, 10, Duration::ZERO).await.unwrap();
+                if batch.is_empty() {
+                    break;
+                }
+                self.functions.work(queue, batch).await;
+                batches += 1;
+            }
+        }
+        batches
+    }
+
+    /// Moves the clock to when the next message is due; false if none waits.
+    async fn pass_to_what_is_due(&self) -> bool {
+        let mut next = None;
+        for queue in QueueName::ALL {
+            let due = self.engine.queue.next_due(queue).await.unwrap();
+            next = [next, due].into_iter().flatten().min();
+        }
+        if let Some(moment) = next {
+            self.clock.advance_to(moment);
+        }
+        next.is_some()
+    }
+
+    /// Posts a body to the webhook, as Bitrix24 would; returns status and answer.
+    pub async fn post(&self, body: impl Into<Vec<u8>>) -> (u16, serde_json::Value) {
+        self.post_as("application/x-www-form-urlencoded", body).await
+    }
+
+    /// Posts a body of some type to the webhook.
+    pub async fn post_as(&self, kind: &str, body: impl Into<Vec<u8>>) -> (u16, serde_json::Value) {
+        let request = self.connections.http().post(&self.webhook).header("content-type", kind);
+        let response = request.body(body.into()).send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or_default())
+    }
+
+    /// What people read in a channel, oldest first.
+    pub fn channel(&self, name: &str) -> Vec<String> {
+        self.sandbox.slack.texts(name)
+    }
+
+    /// The ledger as people would read it, oldest arrival first.
+    pub async fn ledger(&self) -> Vec<String> {
+        let ledger = Ledger::new(self.engine.ports.store.clone());
+        let lines = ledger.day(&self.tenant, &today(self.clock.now()), None).await.unwrap().lines;
+        // Newest first: an event comes after its deliveries.
+        lines.iter().rev().map(tell).collect()
+    }
+
+    /// The dead letters of a queue.
+    pub async fn dead_letters(&self, queue: QueueName) -> Vec<DeadLetter> {
+        self.engine.queue.dead_letters(queue, 100).await.unwrap()
+    }
+}
+
+fn tell(line: &Line) -> String {
+    let text = |value: serde_json::Value, names: &[&str]| {
+        let words = names.iter().filter_map(|name| match &value[*name] {
+            serde_json::Value::String(text) => Some(text.clone()),
+            serde_json::Value::Array(list) if !list.is_empty() => {
+                Some(list.iter().filter_map(serde_json::Value::as_str).collect::<Vec<_>>().join("+"))
+            }
+            _ => None,
+        });
+        words.collect::<Vec<_>>().join(" | ")
+    };
+    match line {
+        Line::Event(event) => {
+            let names = ["event", "record", "changes", "status", "code", "reason", "cause"];
+            text(serde_json::to_value(event).unwrap(), &names)
+        }
+        Line::Delivery(delivery) => {
+            let names = ["record", "change", "destination", "status", "code", "reason", "cause"];
+            format!("  → {}", text(serde_json::to_value(delivery).unwrap(), &names))
+        }
+    }
+}
