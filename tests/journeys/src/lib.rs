@@ -95,6 +95,12 @@ impl World {
         }
     }
 
+    /// Until every event has arrived and what is ready now is worked; what waits for a later time is left.
+    pub async fn none_left_to_work_now(&self) {
+        self.none_is_on_the_way().await;
+        self.work_what_is_ready().await;
+    }
+
     /// Until every event that was sent has arrived, and a second more, so that what is read from now on is
     /// newer than all of them.
     pub async fn all_have_arrived(&self) {

@@ -1,0 +1,214 @@
+//! What arrives at the webhook: every real and documented body, and everything that should be refused.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bitrix24::{Action, EntityType, Event, Subject};
+use journeys::World;
+use platform::QueueName;
+use platform::portals::TokenDigest;
+use secrecy::ExposeSecret;
+
+fn forms(folder: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(folder);
+    let mut forms: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    forms.sort();
+    forms
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|end| end == "form"))
+        .map(|path| {
+            let body = fs::read(&path).unwrap();
+            (path, body)
+        })
+        .collect()
+}
+
+fn name(path: &Path) -> String {
+    path.file_stem().unwrap().to_string_lossy().into_owned()
+}
+
+/// Connects the portal that an event says it is from, with the token that it carries.
+async fn connect_sender(world: &World, event: &Event) {
+    let portal = world.connections.portals().get(&world.tenant).await.unwrap().unwrap();
+    let tenant = platform::TenantId::new(event.auth.member_id.clone()).unwrap();
+    let application_token = TokenDigest::of(event.auth.application_token.expose_secret());
+    world
+        .connections
+        .portals()
+        .put(&platform::portals::Portal { tenant, application_token, ..(*portal).clone() })
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_real_and_documented_event_is_accepted_with_its_meaning() {
+    let world = World::start().await;
+    let mut refused = Vec::new();
+    let mut meanings = Vec::new();
+    for folder in ["events", "events-realistic"] {
+        for (path, body) in forms(folder) {
+            let Ok(event) = Event::parse(&body) else {
+                let (status, answer) = world.post(body).await;
+                refused.push(format!("{} {status} {}", name(&path), answer["error"].as_str().unwrap_or_default()));
+                continue;
+            };
+            connect_sender(&world, &event).await;
+            // The webhook believes its cache for a minute.
+            world.clock.advance(std::time::Duration::from_secs(61));
+            let (status, answer) = world.post(body).await;
+            assert_eq!((status, answer["ok"].as_bool()), (200, Some(true)), "{}", path.display());
+            meanings.push(format!(
+                "{folder}/{} {} {}",
+                name(&path),
+                event.code,
+                serde_json::to_string(&event.subject()).unwrap()
+            ));
+        }
+    }
+    let depth = platform::Queue::depth(world.engine.queue.as_ref(), QueueName::Bitrix24Events).await.unwrap();
+    assert_eq!(depth.waiting as usize, meanings.len(), "each accepted event waits on the queue");
+    insta::assert_snapshot!("refused", refused.join("\n"));
+    insta::assert_snapshot!("meanings", meanings.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn real_captures_mean_what_they_mean() {
+    let read = |name: &str| {
+        let (_, body) = forms("events").into_iter().find(|(path, _)| path.ends_with(name)).unwrap();
+        Event::parse(&body).unwrap()
+    };
+    let contact = read("real-local-app-crm-contact-add.form");
+    let expected = Subject::Item { entity: EntityType::CONTACT, id: 134_806, action: Action::Add };
+    assert_eq!((contact.subject(), contact.auth.user_id), (expected, Some(1)));
+    let comment = read("real-outgoing-webhook-task-comment-add.form");
+    let expected = Subject::TaskComment { task: 2536, comment: None, message: Some(48760), action: Action::Add };
+    assert_eq!((comment.subject(), comment.auth.user_id), (expected, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_says_why_and_leaves_nothing_on_the_queue() {
+    let world = World::start().await;
+    let good = world.sandbox.portal.event_body("ONCRMDEALADD", 1);
+    let token = world.sandbox.portal.credentials().application_token;
+    let member = world.sandbox.portal.credentials().member_id;
+    let wrong_token = good.replace(&token, "jvh9y1ulvt2m6k5or90v9mg8nn32ozaX");
+    let unknown_portal = good.replace(&member, "00000000000000000000000000000000");
+    let foreign_key = good.replace(&member, "a%23b");
+    let no_token = good.replace("auth%5Bapplication_token%5D", "auth%5Bother%5D");
+    for body in [wrong_token, unknown_portal, foreign_key, no_token] {
+        let (status, answer) = world.post(body).await;
+        assert_eq!((status, answer["error"].as_str()), (401, Some("wrong_token")), "{answer}");
+        assert_eq!(
+            answer["message"], "auth[member_id] and auth[application_token] do not belong to a connected portal",
+            "the answer does not tell which of them is wrong"
+        );
+    }
+    let large = format!("{good}&x={}", "y".repeat(300_000));
+    let not_utf8 = [good.as_bytes(), b"&x=%ff"].concat();
+    for (body, what) in [
+        (large.into_bytes(), "at most 262144 are read"),
+        (not_utf8, "not UTF-8"),
+        (br#"{"event":"ONCRMDEALADD"}"#.to_vec(), "not a form"),
+        (Vec::new(), "not a form"),
+        (good.replace("event=", "evnt=").into_bytes(), "no field \"event\""),
+        (format!("{good}&x{}=1", "[a]".repeat(60)).into_bytes(), "nests deeper"),
+    ] {
+        let (status, answer) = world.post(body).await;
+        assert_eq!((status, answer["error"].as_str()), (400, Some("not_an_event")), "{answer}");
+        assert!(answer["message"].as_str().unwrap().contains(what), "{answer}");
+    }
+    let (status, answer) = world.post_as("application/json", good.clone()).await;
+    assert!(status == 400 && answer["message"].as_str().unwrap().contains("not as application/json"), "{answer}");
+    let got = world.connections.http().get(&world.webhook).send().await.unwrap();
+    assert_eq!((got.status().as_u16(), got.headers()["allow"].to_str().unwrap()), (405, "POST"));
+
+    let depth = platform::Queue::depth(world.engine.queue.as_ref(), QueueName::Bitrix24Events).await.unwrap();
+    assert_eq!(depth.waiting, 0);
+    let counted = world.engine.counters.all();
+    assert_eq!(counted[&("events_refused", "wrong_token")], 4);
+    assert_eq!(counted[&("events_refused", "not_an_event")], 7);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_event_is_accepted_and_said_to_be_unknown() {
+    let world = World::start().await;
+    for event in ["ONSOMETHINGNEW", "ONTASKADD", "ONCRMDEALUPDATE"] {
+        let body = world.sandbox.portal.event_body(event, 1).replace("data%5BFIELDS%5D%5BID%5D=1&", "");
+        assert_eq!(world.post(body).await.0, 200);
+        world.clock.advance(std::time::Duration::from_millis(1));
+    }
+    world.settle().await;
+    assert_eq!(
+        world.ledger().await,
+        [
+            "ONSOMETHINGNEW | skipped | unknown event",
+            "ONTASKADD | skipped | the event has no data[FIELDS_AFTER][ID]",
+            "ONCRMDEALUPDATE | skipped | the event has no data[FIELDS][ID]",
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replaced_token_is_believed_at_once() {
+    let world = World::start().await;
+    let body = world.sandbox.portal.event_body("ONCRMDEALADD", 1);
+    assert_eq!(world.post(body.clone()).await.0, 200);
+    let portal = world.connections.portals().get(&world.tenant).await.unwrap().unwrap();
+    let replaced = platform::portals::Portal { application_token: TokenDigest::of("another"), ..(*portal).clone() };
+    world.connections.portals().put(&replaced).await.unwrap();
+    let token = world.sandbox.portal.credentials().application_token;
+    assert_eq!(world.post(body.replace(&token, "another")).await.0, 200);
+}
+
+/// A queue that refuses, as one does whose disk is full.
+struct Refusing;
+
+#[async_trait::async_trait]
+impl platform::Queue for Refusing {
+    async fn send(
+        &self,
+        queue: QueueName,
+        _: Vec<platform::queue::Message>,
+    ) -> Result<(), platform::queue::QueueError> {
+        Err(platform::queue::QueueError { queue: queue.name(), cause: "the disk is full".into() })
+    }
+    async fn receive(
+        &self,
+        _: QueueName,
+        _: usize,
+        _: std::time::Duration,
+    ) -> Result<Vec<platform::queue::Received>, platform::queue::QueueError> {
+        Ok(Vec::new())
+    }
+    async fn delete(&self, _: QueueName, _: Vec<String>) -> Result<(), platform::queue::QueueError> {
+        Ok(())
+    }
+    async fn delay(&self, _: QueueName, _: &str, _: std::time::Duration) -> Result<(), platform::queue::QueueError> {
+        Ok(())
+    }
+    async fn bury(&self, _: QueueName, _: platform::queue::DeadLetter) -> Result<(), platform::queue::QueueError> {
+        Ok(())
+    }
+    async fn dead_letters(
+        &self,
+        _: QueueName,
+        _: usize,
+    ) -> Result<Vec<platform::queue::DeadLetter>, platform::queue::QueueError> {
+        Ok(Vec::new())
+    }
+    async fn depth(&self, _: QueueName) -> Result<platform::queue::Depth, platform::queue::QueueError> {
+        Ok(platform::queue::Depth::default())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_refuses_makes_a_503_and_never_a_200() {
+    let world = World::start().await;
+    let ports = platform::Ports { queue: std::sync::Arc::new(Refusing), ..world.engine.ports.clone() };
+    let deps = bitrix24_webhook::Deps::from(ports);
+    let body = world.sandbox.portal.event_body("ONCRMDEALADD", 1);
+    let request = http::Request::post("/webhooks/bitrix24").body(bytes::Bytes::from(body)).unwrap();
+    let response = bitrix24_webhook::handle(&deps, request).await;
+    assert_eq!(response.status(), 503);
+    assert!(!String::from_utf8_lossy(response.body()).contains("disk"), "what is wrong inside is not told outside");
+}

@@ -1,0 +1,194 @@
+//! When providers fail: every card arrives, exactly once, or it is said why not.
+
+use std::time::Duration;
+
+use journeys::World;
+use platform::QueueName;
+use platform::clock::Clock;
+use rules::{ChangeKind, Route};
+use sandbox::fault::{Fault, When};
+
+const SLACK: (u16, &str) = (200, "internal_error");
+const BITRIX24: (u16, &str) = (500, "INTERNAL_SERVER_ERROR");
+
+/// Every way a provider fails, its own "something went wrong" included.
+fn faults((status, code): (u16, &str)) -> Vec<Fault> {
+    let mut faults = vec![Fault::TooMany { seconds: 30 }, Fault::Code { status, code: code.into() }];
+    for when in [When::BeforeEffect, When::AfterEffect] {
+        faults.extend([
+            Fault::Timeout { when },
+            Fault::Reset { when },
+            Fault::Html { status: 502, when },
+            Fault::Html { status: 200, when },
+            Fault::CutJson { when },
+        ]);
+    }
+    faults
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_slack_does_the_card_arrives_exactly_once() {
+    for fault in faults(SLACK) {
+        let world = World::start().await;
+        world.sandbox.slack.fail_next("chat.postMessage", fault.clone());
+        world.sandbox.portal.add_deal("Roof", 1, "EUR");
+        world.settle().await;
+        assert_eq!(world.channel("sales-pipeline"), ["New deal: Roof"], "{fault:?}");
+        assert!(world.ledger().await.iter().any(|line| line.ends_with("delivered")), "{fault:?}");
+        assert!(world.dead_letters(QueueName::SlackDelivery).await.is_empty(), "{fault:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_the_portal_does_the_card_arrives_exactly_once() {
+    for fault in faults(BITRIX24) {
+        for method in ["crm.item.list", "batch"] {
+            let world = World::start().await;
+            world.sandbox.portal.fail_next(method, fault.clone());
+            world.sandbox.portal.add_deal("Roof", 1, "EUR");
+            world.settle().await;
+            assert_eq!(world.channel("sales-pipeline"), ["New deal: Roof"], "{method} {fault:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_look_up_never_leads_to_a_second_card() {
+    let world = World::start().await;
+    world.sandbox.slack.fail_next("chat.postMessage", Fault::Reset { when: When::AfterEffect });
+    for fault in faults(SLACK) {
+        world.sandbox.slack.fail_next("conversations.history", fault);
+    }
+    world.sandbox.portal.add_deal("Roof", 1, "EUR");
+    world.settle().await;
+    assert_eq!(world.channel("sales-pipeline"), ["New deal: Roof"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_two_days_costs_delay_and_no_card() {
+    let world = World::start().await;
+    for _ in 0..400 {
+        world.sandbox.slack.fail_next("chat.postMessage", Fault::Html { status: 503, when: When::BeforeEffect });
+    }
+    let began = world.clock.now();
+    for n in 0..3 {
+        world.sandbox.portal.add_deal(&format!("Deal {n}"), 1, "EUR");
+    }
+    world.settle().await;
+    let outage = world.clock.now().duration_since(began);
+    assert!(outage.as_hours() >= 30, "{outage:?}");
+    let mut cards = world.channel("sales-pipeline");
+    cards.sort();
+    assert_eq!(cards, ["New deal: Deal 0", "New deal: Deal 1", "New deal: Deal 2"]);
+    assert!(world.dead_letters(QueueName::SlackDelivery).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_token_parks_the_cards_until_it_is_renewed() {
+    let world = World::start().await;
+    let token = world.sandbox.slack.token();
+    world.sandbox.slack.rotate_token("xoxb-another");
+    world.sandbox.portal.add_deal("Roof", 1, "EUR");
+    world.none_left_to_work_now().await;
+    assert!(world.channel("sales-pipeline").is_empty());
+    assert!(world.ledger().await.iter().any(|line| line.contains("retrying") && line.contains("invalid_auth")));
+    world.clock.advance(Duration::from_secs(3 * 86_400));
+    world.sandbox.slack.rotate_token(&token);
+    world.settle().await;
+    assert_eq!(world.channel("sales-pipeline"), ["New deal: Roof"]);
+}
+
+fn route(name: &str, channel: &str) -> Route {
+    Route { name: name.into(), change: ChangeKind::DealCreated, channel: channel.into() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_channel_is_a_dead_letter_that_names_route_and_channel() {
+    let routes = vec![route("to nowhere", "#gone"), route("deals", "#sales-pipeline"), route("archive", "#old")];
+    let world = World::start_with_routes(routes).await;
+    world.sandbox.slack.add_channel("old");
+    world.sandbox.slack.change_channel("old", |channel| channel.is_archived = true);
+    world.sandbox.portal.add_deal("Roof", 1, "EUR");
+    world.settle().await;
+    assert_eq!(world.channel("sales-pipeline"), ["New deal: Roof"], "the others are not affected");
+    let mut letters = world.dead_letters(QueueName::SlackDelivery).await;
+    letters.sort_by(|a, b| a.reason.cmp(&b.reason));
+    assert_eq!(letters.iter().map(|letter| letter.code.as_str()).collect::<Vec<_>>(), ["channel_not_found"; 2]);
+    assert!(letters[0].reason.starts_with("channel \"#gone\" of route \"to nowhere\""), "{}", letters[0].reason);
+    assert!(letters[1].reason.starts_with("channel \"#old\" of route \"archive\""), "{}", letters[1].reason);
+    assert!(!letters[0].trace.is_empty() && letters[0].tenant == world.tenant.as_str());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_archived_after_it_was_looked_up_is_said_to_be() {
+    let world = World::start().await;
+    world.sandbox.portal.add_deal("One", 1, "EUR");
+    world.settle().await;
+    world.sandbox.slack.change_channel("sales-pipeline", |channel| channel.is_archived = true);
+    world.sandbox.portal.add_deal("Two", 1, "EUR");
+    world.settle().await;
+    let letters = world.dead_letters(QueueName::SlackDelivery).await;
+    assert_eq!(letters[0].code, "is_archived");
+    assert!(letters[0].reason.contains("unarchive the channel or change the route"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_made_anew_under_its_name_is_found() {
+    let world = World::start().await;
+    world.sandbox.portal.add_deal("One", 1, "EUR");
+    world.settle().await;
+    world.sandbox.slack.change_channel("sales-pipeline", |channel| {
+        channel.name = "sales-pipeline-old".into();
+        channel.is_private = true;
+        channel.is_member = false;
+    });
+    world.sandbox.slack.add_channel("sales-pipeline");
+    world.sandbox.portal.add_deal("Two", 1, "EUR");
+    world.settle().await;
+    assert_eq!(world.channel("sales-pipeline"), ["New deal: Two"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bot_joins_a_public_channel_that_it_is_not_in() {
+    let world = World::start().await;
+    world.sandbox.slack.write_public(false);
+    world.sandbox.slack.change_channel("sales-pipeline", |channel| channel.is_member = false);
+    world.sandbox.portal.add_deal("Roof", 1, "EUR");
+    world.settle().await;
+    assert_eq!(world.channel("sales-pipeline"), ["New deal: Roof"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renamed_portal_is_followed_and_its_new_address_kept() {
+    let world = World::start().await;
+    let new_home = sandbox::Portal::start(world.clock.clone(), 0).await.unwrap();
+    let deal = new_home.add_deal("Roof", 1, "EUR");
+    world.sandbox.portal.move_to(&new_home.host());
+    let body = new_home.event_body("ONCRMDEALADD", deal);
+    assert_eq!(world.post(body).await.0, 200);
+    world.settle().await;
+    assert_eq!(world.channel("sales-pipeline"), ["New deal: Roof"]);
+    let portal = world.connections.portals().get(&world.tenant).await.unwrap().unwrap();
+    assert_eq!(portal.domain, new_home.host());
+    let before = world.sandbox.portal.requests();
+    new_home.move_deal(deal, "WON");
+    world.post(new_home.event_body("ONCRMDEALUPDATE", deal)).await;
+    world.clock.advance(Duration::from_secs(1));
+    world.settle().await;
+    assert_eq!(world.channel("sales-pipeline").len(), 2);
+    assert_eq!(world.sandbox.portal.requests(), before, "the old address is not asked again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn used_up_operating_time_is_waited_for() {
+    let world = World::start().await;
+    world.sandbox.portal.set_cost("crm.item.list", 300.0);
+    for n in 0..4 {
+        world.sandbox.portal.add_deal(&format!("Deal {n}"), 1, "EUR");
+        world.clock.advance(Duration::from_secs(2));
+        world.none_left_to_work_now().await;
+    }
+    world.settle().await;
+    assert_eq!(world.channel("sales-pipeline").len(), 4);
+    assert_eq!(world.sandbox.portal.refused_for_limits(), 0, "we stop before the portal stops us");
+}
