@@ -19,7 +19,7 @@ use winterbaume_secretsmanager::SecretsManagerService;
 use winterbaume_sqs::SqsService;
 
 /// The region that everything is in.
-pub const REGION: &str = "us-east-1";
+pub(crate) const REGION: &str = "us-east-1";
 
 /// AWS in process. It stops when dropped.
 pub struct Cloud {
@@ -70,6 +70,18 @@ impl Cloud {
     /// The address of all services.
     pub fn url(&self) -> String {
         self.server.url()
+    }
+
+    /// Every variable that `template.yaml` may give a function, with its value here.
+    pub(crate) fn variables(&self, slack_api: &str) -> HashMap<String, String> {
+        let variable = |kind: &str, name: &str| format!("{kind}_{}", name.to_uppercase().replace('-', "_"));
+        let Names { tables, queues, dead, secret_prefix } = &self.names;
+        let tables = tables.iter().map(|(table, name)| (variable("TABLE", table.name()), name.clone()));
+        let queues = queues.iter().map(|(queue, url)| (variable("QUEUE", queue.name()), url.clone()));
+        let dead = dead.iter().map(|(queue, url)| (variable("DEAD", queue.name()), url.clone()));
+        let others = [("SECRET_PREFIX", secret_prefix.as_str()), ("SLACK_API_URL", slack_api), ("LOG_LEVEL", "warn")];
+        let others = others.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        tables.chain(queues).chain(dead).chain(others).collect()
     }
 
     /// The group under which a message with this body was sent.

@@ -7,5 +7,6 @@
 
 mod aws;
 pub mod runtime;
+mod template;
 
 pub use self::aws::Cloud;

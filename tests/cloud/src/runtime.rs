@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::Cloud;
+use crate::{Cloud, template};
 
 /// How long an invocation may take before the test gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,8 +35,10 @@ struct Pending {
 }
 
 impl Function {
-    /// Starts the binary at `path` with the environment that `template.yaml` would give it.
-    pub async fn start(path: &Path, cloud: &Cloud, more: &[(&str, &str)]) -> anyhow::Result<Self> {
+    /// Starts the function's binary at `path` with exactly the variables that `template.yaml` gives it;
+    /// `slack_api` stands for the stack's parameter.
+    pub async fn start(name: &str, path: &Path, cloud: &Cloud, slack_api: &str) -> anyhow::Result<Self> {
+        let variables = template::variables(name)?;
         let (invocations, waiting) = mpsc::unbounded_channel::<(Value, oneshot::Sender<Result<Value, Value>>)>();
         let waiting = Arc::new(tokio::sync::Mutex::new(waiting));
         let pending = Arc::new(Mutex::new(Pending::default()));
@@ -58,11 +60,7 @@ impl Function {
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .env("AWS_ENDPOINT_URL", cloud.url())
-            .env("SECRET_PREFIX", &cloud.names.secret_prefix)
-            .envs(cloud.names.tables.iter().map(|(table, name)| (format!("TABLE_{}", variable(table.name())), name)))
-            .envs(cloud.names.queues.iter().map(|(queue, url)| (format!("QUEUE_{}", variable(queue.name())), url)))
-            .envs(cloud.names.dead.iter().map(|(queue, url)| (format!("DEAD_{}", variable(queue.name())), url)))
-            .envs(more.iter().copied())
+            .envs(cloud.variables(slack_api).into_iter().filter(|(name, _)| variables.contains(name)))
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .kill_on_drop(true);
@@ -139,10 +137,6 @@ pub fn form_post(path: &str, body: &str) -> Value {
         },
         "body": body, "isBase64Encoded": false,
     })
-}
-
-fn variable(name: &str) -> String {
-    name.to_uppercase().replace('-', "_")
 }
 
 type Waiting = tokio::sync::Mutex<mpsc::UnboundedReceiver<(Value, oneshot::Sender<Result<Value, Value>>)>>;

@@ -1,0 +1,163 @@
+//! One deal, carried through the built Lambda binaries: API Gateway's event in, a card in Slack out.
+//!
+//! The binaries are those of `cargo lambda build --release`, in the folder that `LAMBDA_DIR` names (or
+//! `target/lambda`).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cloud::Cloud;
+use cloud::runtime::{Function, form_post};
+use connect::Connections;
+use platform::portals::{PORTAL_WEBHOOK, Portal, SLACK_BOT_TOKEN, SlackConnection, TokenDigest};
+use platform::seal::KeyRing;
+use platform::secrets::KEY_RING;
+use platform::{Ports, QueueName, SystemClock, TenantId};
+use rules::Settings;
+use sandbox::Sandbox;
+use sandbox::fault::{Fault, When};
+use slack::ApiBase;
+
+const WEBHOOK: &str = "/webhooks/bitrix24";
+
+/// The deployment: AWS, the functions, the providers.
+struct Deployment {
+    cloud: Cloud,
+    sandbox: Sandbox,
+    webhook: Function,
+    events: Function,
+    delivery: Function,
+}
+
+fn bootstrap(function: &str) -> PathBuf {
+    let folder = std::env::var("LAMBDA_DIR")
+        .map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/lambda"), PathBuf::from);
+    folder.join(function).join("bootstrap")
+}
+
+impl Deployment {
+    async fn start() -> anyhow::Result<Self> {
+        let cloud = Cloud::start().await?;
+        let sandbox = Sandbox::start(Arc::new(SystemClock)).await?;
+        let ports = aws::ports_over(&cloud.config, cloud.names.clone(), Arc::new(SystemClock));
+        connect(&ports, &sandbox).await?;
+        let slack_api = sandbox.slack.api_url();
+        let start = async |name: &str| Function::start(name, &bootstrap(name), &cloud, &slack_api).await;
+        Ok(Self {
+            webhook: start("bitrix24-webhook").await?,
+            events: start("bitrix24-events").await?,
+            delivery: start("slack-delivery").await?,
+            cloud,
+            sandbox,
+        })
+    }
+
+    /// Feeds the queues' functions until all that is ready is worked.
+    async fn work(&self) -> anyhow::Result<()> {
+        loop {
+            let decided = self.events.feed(&self.cloud, QueueName::Bitrix24Events).await?;
+            let delivered = self.delivery.feed(&self.cloud, QueueName::SlackDelivery).await?;
+            if decided + delivered == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn hint(&self, event: &str, deal: u64) -> anyhow::Result<serde_json::Value> {
+        self.webhook.invoke(form_post(WEBHOOK, &self.sandbox.portal.event_body(event, deal))).await
+    }
+}
+
+async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<()> {
+    ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
+    let connections = Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?)?;
+    let ring = connections.key_ring().await?;
+    let credentials = sandbox.portal.credentials();
+    let tenant = TenantId::new(credentials.member_id)?;
+    let portal = Portal {
+        domain: sandbox.portal.host(),
+        webhook: ring.seal(&tenant, PORTAL_WEBHOOK, &sandbox.portal.webhook_url().into())?,
+        application_token: TokenDigest::of(&credentials.application_token),
+        slack: Some(SlackConnection {
+            team_id: sandbox.slack.team_id().into(),
+            bot_token: ring.seal(&tenant, SLACK_BOT_TOKEN, &sandbox.slack.token().into())?,
+        }),
+        settings: serde_json::to_value(Settings::default())?,
+        connected_at: "2026-01-01T00:00:00Z".parse()?,
+        tenant,
+    };
+    Ok(connections.portals().put(&portal).await?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deal_goes_through_the_built_binaries() -> anyhow::Result<()> {
+    let deployment = Deployment::start().await?;
+    let deal = deployment.sandbox.portal.add_deal("Roof for ACME", 150_000, "EUR");
+    let answer = deployment.hint("ONCRMDEALADD", deal).await?;
+    assert_eq!(answer["statusCode"], 200, "{answer}");
+    deployment.work().await?;
+    deployment.sandbox.portal.move_deal(deal, "WON");
+    // An answer that is lost after the card was posted: the second try must find it.
+    deployment.sandbox.slack.fail_next("chat.postMessage", Fault::Reset { when: When::AfterEffect });
+    deployment.hint("ONCRMDEALUPDATE", deal).await?;
+    let cards = || deployment.sandbox.slack.texts("sales-pipeline");
+    while !deployment.sandbox.slack.calls().contains_key("conversations.history") {
+        deployment.work().await?;
+    }
+    deployment.work().await?;
+    assert_eq!(cards(), ["New deal: Roof for ACME", "Deal won Roof for ACME: Новая → Сделка успешна"]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_done_goes_to_the_dead_letters_and_the_rest_goes_on() -> anyhow::Result<()> {
+    let deployment = Deployment::start().await?;
+    deployment.sandbox.slack.change_channel("sales-pipeline", |channel| channel.is_archived = true);
+    let deal = deployment.sandbox.portal.add_deal("Roof", 1, "EUR");
+    let lead = deployment.sandbox.portal.add_lead("Request");
+    deployment.hint("ONCRMDEALADD", deal).await?;
+    deployment.hint("ONCRMLEADADD", lead).await?;
+    deployment.work().await?;
+    assert_eq!(deployment.sandbox.slack.texts("sales-leads"), ["New lead: Request"]);
+    let ports = aws::ports_over(&deployment.cloud.config, deployment.cloud.names.clone(), Arc::new(SystemClock));
+    let letters = ports.queue.dead_letters(QueueName::SlackDelivery, 10).await?;
+    assert_eq!(letters.iter().map(|letter| letter.code.as_str()).collect::<Vec<_>>(), ["channel_not_found"]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_event_is_answered_by_the_built_binary() -> anyhow::Result<()> {
+    let deployment = Deployment::start().await?;
+    let body = deployment.sandbox.portal.event_body("ONCRMDEALADD", 1);
+    let wrong = body.replace(&deployment.sandbox.portal.credentials().application_token, "wrong");
+    let answer = deployment.webhook.invoke(form_post(WEBHOOK, &wrong)).await?;
+    assert_eq!(answer["statusCode"], 401, "{answer}");
+    // API Gateway hands over what is no text in base64.
+    let mut encoded = form_post(WEBHOOK, "");
+    encoded["body"] = "ZXZlbnQ9WA==".into(); // event=X
+    encoded["isBase64Encoded"] = true.into();
+    let answer = deployment.webhook.invoke(encoded).await?;
+    assert_eq!(answer["statusCode"], 401, "{answer}");
+    Ok(())
+}
+
+/// The files in `events/` are for `cargo lambda invoke` and `sam local invoke`; each must be understood.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sample_events_are_understood() -> anyhow::Result<()> {
+    let deployment = Deployment::start().await?;
+    let sample = |name: &str| -> anyhow::Result<serde_json::Value> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events").join(name);
+        Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+    };
+    let answer = deployment.webhook.invoke(sample("bitrix24-webhook.json")?).await?;
+    assert_eq!(answer["statusCode"], 200, "{answer}");
+    // The record is not there, and the delivery was never decided: both are finished, not tried again.
+    let answer = deployment.events.invoke(sample("bitrix24-events.json")?).await?;
+    assert_eq!(answer, serde_json::json!({"batchItemFailures": []}));
+    let answer = deployment.delivery.invoke(sample("slack-delivery.json")?).await?;
+    assert_eq!(answer, serde_json::json!({"batchItemFailures": []}));
+    let ports = aws::ports_over(&deployment.cloud.config, deployment.cloud.names.clone(), Arc::new(SystemClock));
+    let letters = ports.queue.dead_letters(QueueName::SlackDelivery, 10).await?;
+    assert_eq!(letters[0].code, "no_ledger_line", "the delivery was read, and given up for what it is");
+    Ok(())
+}
