@@ -80,7 +80,7 @@ pub async fn a_dead_letter_is_kept_with_its_reason(engine: &Engine) {
     assert_eq!(engine.ports.queue.depth(QUEUE).await.unwrap(), Depth { waiting: 0, dead: 1 });
     // Looked at, not taken.
     for _ in 0..2 {
-        assert_eq!(engine.ports.queue.dead_letters(QUEUE, 10).await.unwrap(), [letter.clone()]);
+        assert_eq!(engine.ports.queue.dead_letters(QUEUE, 10).await.unwrap(), std::slice::from_ref(&letter));
     }
 }
 

@@ -2,6 +2,8 @@
 //! a clock that only moves when everybody waits.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 
+pub mod hurry;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,0 +1,53 @@
+//! The one-machine host with a hurried clock, to be killed. Takes one JSON argument.
+#![allow(clippy::unwrap_used)]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::routing::get;
+use connect::Connections;
+use journeys::hurry::HurriedClock;
+use platform::QueueName;
+use rules::Settings;
+use serde_json::Value;
+use slack::ApiBase;
+use standalone::connecting::{self, Access};
+use standalone::engine::Engine;
+use standalone::functions::Functions;
+use standalone::{http, workers};
+use tokio::sync::watch;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let told: Value = serde_json::from_str(&std::env::args().nth(1).unwrap_or_default())?;
+    let text = |name: &str| told[name].as_str().unwrap_or_default().to_owned();
+    let clock = Arc::new(HurriedClock::since(text("began").parse()?));
+    let engine = Engine::open(&PathBuf::from(text("database")), clock).await?;
+    let connections = Connections::new(&engine.ports, ApiBase::new(&text("slack_api"))?)?;
+    let functions = Functions::new(&engine.ports, &connections);
+    let access = Access {
+        member_id: text("member_id"),
+        webhook_url: text("webhook_url").into(),
+        application_token: text("application_token").into(),
+        bot_token: text("bot_token").into(),
+        team_id: text("team_id"),
+        settings: Settings::default(),
+    };
+    connecting::connect(&engine.ports, &connections, access).await?;
+    let (_stop, stopped) = watch::channel(false);
+    let workers = workers::start(&engine, &functions, &stopped);
+    let listener = http::listen(text("listen").parse()?).await?;
+    let router = http::webhooks(functions).route("/waiting", get(move || waiting(engine.clone())));
+    http::serve(listener, router, stopped).await?;
+    workers.join_all().await;
+    Ok(())
+}
+
+/// How many messages wait in all queues.
+async fn waiting(engine: Engine) -> String {
+    let mut waiting = 0;
+    for queue in QueueName::ALL {
+        waiting += engine.ports.queue.depth(queue).await.unwrap().waiting;
+    }
+    waiting.to_string()
+}

@@ -1,0 +1,91 @@
+//! Imports go one way. What may import what is the design's; this fails when an arrow is drawn that it forbids.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+const WIRES: [&str; 2] = ["bitrix24", "slack"];
+const FUNCTIONS: [&str; 3] = ["bitrix24-webhook", "bitrix24-events", "slack-delivery"];
+
+/// What each package may import of ours, outside its tests.
+fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
+    let mut allowed = BTreeMap::from([
+        ("bitrix24", vec![]),
+        ("slack", vec![]),
+        ("platform", vec![]),
+        ("rules", WIRES.to_vec()),
+        ("connect", [&WIRES[..], &["platform"]].concat()),
+        ("aws", vec!["platform"]),
+        ("embedded", vec!["platform"]),
+        ("sandbox", vec!["bitrix24", "platform"]),
+        (
+            "switchboard",
+            [&WIRES[..], &FUNCTIONS[..], &["connect", "embedded", "platform", "rules", "sandbox"]].concat(),
+        ),
+    ]);
+    for function in FUNCTIONS {
+        allowed.insert(function, [&WIRES[..], &["connect", "platform", "rules", "aws"]].concat());
+    }
+    allowed
+}
+
+fn packages() -> Vec<Value> {
+    let output = Command::new(env!("CARGO")).args(["metadata", "--no-deps", "--format-version", "1"]).output().unwrap();
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    metadata["packages"].as_array().unwrap().clone()
+}
+
+fn is_test(package: &Value) -> bool {
+    package["manifest_path"].as_str().unwrap().contains("/tests/") && package["name"] != "sandbox"
+}
+
+#[test]
+fn no_forbidden_arrow_is_drawn() {
+    let (allowed, packages) = (allowed(), packages());
+    let ours: BTreeSet<_> = packages.iter().map(|package| package["name"].as_str().unwrap().to_owned()).collect();
+    let mut forbidden = Vec::new();
+    for package in packages.iter().filter(|package| !is_test(package)) {
+        let name = package["name"].as_str().unwrap();
+        let may = allowed.get(name).unwrap_or_else(|| panic!("{name} is new: say here what it may import"));
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let imported = dependency["name"].as_str().unwrap();
+            let counts = dependency["kind"] != "dev" && ours.contains(imported);
+            if counts && !may.contains(&imported) {
+                forbidden.push(format!("{name} → {imported}"));
+            }
+        }
+    }
+    assert!(forbidden.is_empty(), "forbidden: {forbidden:?}");
+}
+
+#[test]
+fn a_handler_takes_aws_only_for_its_main() {
+    for package in packages().iter().filter(|package| FUNCTIONS.contains(&package["name"].as_str().unwrap())) {
+        let aws =
+            package["dependencies"].as_array().unwrap().iter().find(|dependency| dependency["name"] == "aws").unwrap();
+        assert_eq!(aws["optional"], true, "{}", package["name"]);
+        let folder = std::path::Path::new(package["manifest_path"].as_str().unwrap()).parent().unwrap().join("src");
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            let names_aws = std::fs::read_to_string(&path).unwrap().contains("aws::");
+            assert!(!names_aws || path.ends_with("main.rs"), "{} names AWS", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_rules_and_the_wires_do_no_forbidden_thing() {
+    let manifest = |package: &Value| package["manifest_path"].as_str().unwrap().to_owned();
+    for package in packages().iter().filter(|package| package["name"] == "rules") {
+        let folder = std::path::Path::new(&manifest(package)).parent().unwrap().join("src");
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            let Ok(text) = std::fs::read_to_string(&path) else { continue };
+            for word in ["Timestamp::now", "async fn", "std::fs", "std::env", "reqwest", "tokio"] {
+                assert!(!text.contains(word), "{} does {word}; rules are pure", path.display());
+            }
+        }
+    }
+}
