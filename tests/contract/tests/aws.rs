@@ -1,4 +1,5 @@
 //! The promises, kept by the AWS engine with the real SDKs, over emulated services.
+#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
 //! The promises, kept by the engine of one machine.
+#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use embedded::{Database, FileSecrets, SqliteQueue, SqliteStore};
 use platform::metrics::Counters;
 use platform::{ManualClock, Ports};
 
-async fn engine() -> (Engine, tempfile::TempDir) {
+fn engine() -> (Engine, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()));
     let database = Database::open(&folder.path().join("test.db")).unwrap();
@@ -21,4 +22,4 @@ async fn engine() -> (Engine, tempfile::TempDir) {
     (Engine { ports, clock }, folder)
 }
 
-contract::all_promises!(crate::engine());
+contract::all_promises!(std::future::ready(crate::engine()));

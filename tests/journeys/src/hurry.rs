@@ -5,19 +5,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 use platform::Clock;
 
-/// So many of its seconds pass in one of ours.
-pub const FACTOR: u32 = 200;
-
-/// Starts at a moment of the machine's clock and runs [`FACTOR`] times as fast from there.
+/// Starts at a moment of the machine's clock and runs `factor` times as fast from there.
 #[derive(Debug, Clone, Copy)]
 pub struct HurriedClock {
     began: Timestamp,
+    factor: u32,
 }
 
 impl HurriedClock {
     /// A clock that began then. Processes that are told the same moment show the same time.
-    pub fn since(began: Timestamp) -> Self {
-        Self { began }
+    pub fn since(began: Timestamp, factor: u32) -> Self {
+        Self { began, factor }
     }
 }
 
@@ -25,10 +23,10 @@ impl HurriedClock {
 impl Clock for HurriedClock {
     fn now(&self) -> Timestamp {
         let passed = Timestamp::now().duration_since(self.began);
-        self.began.checked_add(passed * i32::try_from(FACTOR).unwrap_or(1)).unwrap_or(Timestamp::MAX)
+        self.began.checked_add(passed * i32::try_from(self.factor).unwrap_or(1)).unwrap_or(Timestamp::MAX)
     }
 
     async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration / FACTOR).await;
+        tokio::time::sleep(duration / self.factor).await;
     }
 }

@@ -67,7 +67,7 @@ async fn every_real_and_documented_event_is_accepted_with_its_meaning() {
         }
     }
     let depth = platform::Queue::depth(world.engine.queue.as_ref(), QueueName::Bitrix24Events).await.unwrap();
-    assert_eq!(depth.waiting as usize, meanings.len(), "each accepted event waits on the queue");
+    assert_eq!(usize::try_from(depth.waiting).unwrap(), meanings.len(), "each accepted event waits on the queue");
     insta::assert_snapshot!("refused", refused.join("\n"));
     insta::assert_snapshot!("meanings", meanings.join("\n"));
 }

@@ -48,9 +48,9 @@ async fn a_new_lead_goes_to_sales_leads_and_old_records_to_nobody() {
         ledger,
         [
             format!("  → lead {lead} | lead.created | #sales-leads | delivered"),
-            format!("ONCRMDEALUPDATE | deal 1 | skipped | nothing that is watched changed"),
+            "ONCRMDEALUPDATE | deal 1 | skipped | nothing that is watched changed".to_string(),
             format!("ONCRMLEADADD | lead {lead} | lead.created | routed"),
-            format!("ONCRMLEADUPDATE | lead 1 | skipped | nothing that is watched changed"),
+            "ONCRMLEADUPDATE | lead 1 | skipped | nothing that is watched changed".to_string(),
         ]
     );
 }

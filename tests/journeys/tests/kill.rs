@@ -14,6 +14,8 @@ use tokio::process::{Child, Command};
 
 const RUNS: u32 = 50;
 const DEALS: usize = 200;
+/// So many seconds of the run pass in one of ours.
+const FACTOR: u32 = 200;
 
 /// A host that can be killed and started again on the same database.
 struct Host {
@@ -74,12 +76,12 @@ async fn run(http: &reqwest::Client, kills: &[Duration]) -> Duration {
     let began = Instant::now();
     let folder = tempfile::tempdir().unwrap();
     let moment = Timestamp::now();
-    let sandbox = Arc::new(Sandbox::start(Arc::new(HurriedClock::since(moment))).await.unwrap());
+    let sandbox = Arc::new(Sandbox::start(Arc::new(HurriedClock::since(moment, FACTOR))).await.unwrap());
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let base = format!("http://127.0.0.1:{port}");
     let credentials = sandbox.portal.credentials();
     let told = json!({
-        "began": moment.to_string(), "database": folder.path().join("killed.db"), "listen": format!("127.0.0.1:{port}"),
+        "began": moment.to_string(), "factor": FACTOR, "database": folder.path().join("killed.db"), "listen": format!("127.0.0.1:{port}"),
         "slack_api": sandbox.slack.api_url(), "bot_token": sandbox.slack.token(), "team_id": sandbox.slack.team_id(),
         "webhook_url": sandbox.portal.webhook_url(), "member_id": credentials.member_id,
         "application_token": credentials.application_token,

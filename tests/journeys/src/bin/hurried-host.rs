@@ -21,7 +21,8 @@ use tokio::sync::watch;
 async fn main() -> anyhow::Result<()> {
     let told: Value = serde_json::from_str(&std::env::args().nth(1).unwrap_or_default())?;
     let text = |name: &str| told[name].as_str().unwrap_or_default().to_owned();
-    let clock = Arc::new(HurriedClock::since(text("began").parse()?));
+    let clock =
+        Arc::new(HurriedClock::since(text("began").parse()?, u32::try_from(told["factor"].as_u64().unwrap_or(1))?));
     let engine = Engine::open(&PathBuf::from(text("database")), clock).await?;
     let connections = Connections::new(&engine.ports, ApiBase::new(&text("slack_api"))?)?;
     let functions = Functions::new(&engine.ports, &connections);

@@ -99,6 +99,7 @@ fn post(shared: &Arc<Shared>, url: String, body: String, delay: Duration) {
 }
 
 async fn send(shared: &Shared, url: &str, body: String) {
+    let _sender = shared.senders.acquire().await;
     let request = shared
         .http
         .post(url)

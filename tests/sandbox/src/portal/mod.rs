@@ -37,6 +37,8 @@ pub(crate) struct Shared {
     http: reqwest::Client,
     /// Events on their way.
     on_the_way: AtomicU64,
+    /// Bitrix24's queue service has so many requests open at a time.
+    senders: tokio::sync::Semaphore,
 }
 
 /// The portal's ids and secrets.
@@ -90,6 +92,7 @@ impl Portal {
             clock,
             http: reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap_or_default(),
             on_the_way: AtomicU64::new(0),
+            senders: tokio::sync::Semaphore::new(32),
         });
         let serving = shared.clone();
         let server = Server::start(port, move |request| rest::answer(serving.clone(), request)).await?;

@@ -1,1 +1,0 @@
-//! Measurements that docs/performance.md reports.
