@@ -10,7 +10,7 @@ use axum::Router;
 use axum::extract::{Path as Segment, State};
 use axum::http::StatusCode;
 use axum::routing::post;
-use connect::Connections;
+use connect::{Access, Connections};
 use platform::{SystemClock, TenantId};
 use rules::Settings;
 use sandbox::Sandbox;
@@ -20,7 +20,6 @@ use serde_json::{Value, json};
 use slack::ApiBase;
 use tokio::sync::watch;
 
-use crate::connecting::{self, Access};
 use crate::engine::Engine;
 use crate::functions::Functions;
 use crate::{http, page, workers};
@@ -65,7 +64,7 @@ pub async fn demo(options: Options, stop: watch::Receiver<bool>, started: impl F
 
     let connections = Connections::new(&engine.ports, ApiBase::new(&sandbox.slack.api_url())?)?;
     let functions = Functions::new(&engine.ports, &connections);
-    let tenant = connect(&engine, &connections, &sandbox).await?;
+    let tenant = join(&connections, &sandbox).await?;
     bitrix24_events::baseline::fill(&functions.bitrix24_events, &tenant).await?;
 
     let listener = match http::listen(options.listen).await {
@@ -91,18 +90,18 @@ pub async fn demo(options: Options, stop: watch::Receiver<bool>, started: impl F
     save(&sandbox, &saved)
 }
 
-async fn connect(engine: &Engine, connections: &Connections, sandbox: &Sandbox) -> anyhow::Result<TenantId> {
+async fn join(connections: &Connections, sandbox: &Sandbox) -> anyhow::Result<TenantId> {
     let credentials = sandbox.portal.credentials();
-    let bot_token = sandbox.slack.token().into();
+    let (webhook_url, bot_token) = (sandbox.portal.webhook_url().into(), sandbox.slack.token().into());
     let access = Access {
         member_id: credentials.member_id,
-        webhook_url: sandbox.portal.webhook_url().into(),
         application_token: credentials.application_token.into(),
-        team_id: connecting::team_of(connections, &bot_token).await?,
+        team_id: connections.look_at(&webhook_url, &bot_token).await?,
+        webhook_url,
         bot_token,
-        settings: Settings::default(),
+        settings: serde_json::to_value(Settings::default())?,
     };
-    connecting::connect(&engine.ports, connections, access).await
+    Ok(connections.join(access).await?)
 }
 
 fn actions(demo: Demo) -> Router {

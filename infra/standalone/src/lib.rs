@@ -1,7 +1,6 @@
 //! Switchboard on one machine: the same handlers as on Lambda, with HTTP, workers and SQLite, in one process.
 
 pub mod config;
-pub mod connecting;
 pub mod demo;
 pub mod engine;
 pub mod functions;

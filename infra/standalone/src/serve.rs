@@ -9,7 +9,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
-use connect::Connections;
+use connect::{Access, Connections};
 use platform::portals::TokenDigest;
 use platform::store::{Condition, Key, Table, Write};
 use platform::{SystemClock, TenantId};
@@ -18,7 +18,6 @@ use slack::ApiBase;
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::connecting::{self, Access};
 use crate::engine::Engine;
 use crate::functions::Functions;
 use crate::{http, page, workers};
@@ -74,22 +73,14 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
 impl Host {
     /// Checks the credentials against the providers, and says what is wrong with which.
     async fn access(&self, config: &Config) -> anyhow::Result<Access> {
-        let base = bitrix24::RestBase::webhook(&config.portal.webhook_url).context("portal.webhook_url")?;
-        let portal = bitrix24::Client::new(self.connections.http(), base);
-        portal.call("profile", &serde_json::json!({})).await.context(
-            "the portal does not take the incoming webhook of portal.webhook_url; \
-             create one with the rights \"CRM\" and \"Users (basic)\"",
-        )?;
-        let team_id = connecting::team_of(&self.connections, &config.slack.bot_token)
-            .await
-            .context("Slack does not take slack.bot_token; copy the \"Bot User OAuth Token\" of your app")?;
+        let team_id = self.connections.look_at(&config.portal.webhook_url, &config.slack.bot_token).await?;
         Ok(Access {
             member_id: String::new(),
             webhook_url: config.portal.webhook_url.clone(),
             application_token: config.portal.application_token.clone(),
             bot_token: config.slack.bot_token.clone(),
             team_id,
-            settings: config.settings(),
+            settings: serde_json::to_value(config.settings())?,
         })
     }
 
@@ -103,7 +94,7 @@ impl Host {
     }
 
     async fn connect(&self, access: Access) -> anyhow::Result<()> {
-        let tenant = connecting::connect(&self.engine.ports, &self.connections, access).await?;
+        let tenant = self.connections.join(access).await?;
         *self.tenant.lock().unwrap_or_else(PoisonError::into_inner) = Some(tenant.clone());
         println!("Connected portal {tenant}.");
         let deps = self.functions.bitrix24_events.clone();

@@ -7,6 +7,7 @@ mod accounts;
 mod channels;
 mod failure;
 mod http;
+mod joining;
 mod portal;
 mod workspace;
 
@@ -24,6 +25,7 @@ use slack::ApiBase;
 use tokio::sync::OnceCell;
 
 pub use failure::Failure;
+pub use joining::{Access, JoinError};
 pub use portal::PortalClient;
 pub use workspace::WorkspaceClient;
 
@@ -71,16 +73,6 @@ impl Connections {
             slack_api,
             ring: Arc::default(),
         }
-    }
-
-    /// The HTTP client under the connections, for a look at credentials that are not stored yet.
-    pub fn http(&self) -> reqwest::Client {
-        self.http.clone()
-    }
-
-    /// Where Slack's API is.
-    pub fn slack_api(&self) -> ApiBase {
-        self.slack_api.clone()
     }
 
     /// The portals, for whoever connects one.

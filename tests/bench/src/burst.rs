@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use connect::Connections;
+use connect::{Access, Connections};
 use jiff::Timestamp;
 use journeys::hurry::HurriedClock;
 use platform::store::{Item, Key, Page, Query, Store, StoreError, Version, Write};
@@ -16,7 +16,6 @@ use sandbox::Sandbox;
 use sandbox::portal::{DEAL, Delivery};
 use serde_json::json;
 use slack::ApiBase;
-use standalone::connecting::{self, Access};
 use standalone::demo::EVENTS;
 use standalone::engine::Engine;
 use standalone::functions::Functions;
@@ -76,9 +75,9 @@ pub(crate) async fn measure(deals: usize) -> anyhow::Result<()> {
         application_token: credentials.application_token.into(),
         bot_token: sandbox.slack.token().into(),
         team_id: sandbox.slack.team_id().into(),
-        settings: Settings::default(),
+        settings: serde_json::to_value(Settings::default())?,
     };
-    let tenant = connecting::connect(&engine.ports, &connections, access).await?;
+    let tenant = connections.join(access).await?;
     let read = bitrix24_events::baseline::fill(&functions.bitrix24_events, &tenant).await?;
     let baseline = sandbox.portal.requests();
     println!("baseline: {read} records in {baseline} requests");

@@ -8,11 +8,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use axum::Router;
 use axum::routing::post;
-use connect::Connections;
+use connect::{Access, Connections};
 use platform::SystemClock;
 use rules::Settings;
 use slack::ApiBase;
-use standalone::connecting::{self, Access};
 use standalone::engine::Engine;
 use standalone::functions::Functions;
 use standalone::http;
@@ -45,9 +44,9 @@ pub(crate) async fn serve(side: &str) -> anyhow::Result<()> {
         application_token: TOKEN.to_owned().into(),
         bot_token: "xoxb-bench".to_owned().into(),
         team_id: "T0BENCH".into(),
-        settings: Settings::default(),
+        settings: serde_json::to_value(Settings::default())?,
     };
-    connecting::connect(&engine.ports, &connections, access).await?;
+    connections.join(access).await?;
     let router = http::webhooks(Functions::new(&engine.ports, &connections));
     Ok(http::serve(listener, router, stopped).await?)
 }

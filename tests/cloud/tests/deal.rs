@@ -8,11 +8,10 @@ use std::sync::Arc;
 
 use cloud::Cloud;
 use cloud::runtime::{Function, form_post};
-use connect::Connections;
-use platform::portals::{PORTAL_WEBHOOK, Portal, SLACK_BOT_TOKEN, SlackConnection, TokenDigest};
+use connect::{Access, Connections};
 use platform::seal::KeyRing;
 use platform::secrets::KEY_RING;
-use platform::{Ports, QueueName, SystemClock, TenantId};
+use platform::{Ports, QueueName, SystemClock};
 use rules::Settings;
 use sandbox::Sandbox;
 use sandbox::fault::{Fault, When};
@@ -71,22 +70,17 @@ impl Deployment {
 async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<()> {
     ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
     let connections = Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?)?;
-    let ring = connections.key_ring().await?;
     let credentials = sandbox.portal.credentials();
-    let tenant = TenantId::new(credentials.member_id)?;
-    let portal = Portal {
-        domain: sandbox.portal.host(),
-        webhook: ring.seal(&tenant, PORTAL_WEBHOOK, &sandbox.portal.webhook_url().into())?,
-        application_token: TokenDigest::of(&credentials.application_token),
-        slack: Some(SlackConnection {
-            team_id: sandbox.slack.team_id().into(),
-            bot_token: ring.seal(&tenant, SLACK_BOT_TOKEN, &sandbox.slack.token().into())?,
-        }),
+    let access = Access {
+        member_id: credentials.member_id,
+        webhook_url: sandbox.portal.webhook_url().into(),
+        application_token: credentials.application_token.into(),
+        bot_token: sandbox.slack.token().into(),
+        team_id: sandbox.slack.team_id().into(),
         settings: serde_json::to_value(Settings::default())?,
-        connected_at: "2026-01-01T00:00:00Z".parse()?,
-        tenant,
     };
-    Ok(connections.portals().put(&portal).await?)
+    connections.join(access).await?;
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

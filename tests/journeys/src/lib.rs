@@ -7,7 +7,7 @@ pub mod hurry;
 use std::sync::Arc;
 use std::time::Duration;
 
-use connect::Connections;
+use connect::{Access, Connections};
 use platform::clock::Clock;
 use platform::ledger::{Ledger, Line, today};
 use platform::queue::{DeadLetter, Queue};
@@ -15,7 +15,6 @@ use platform::{ManualClock, QueueName, TenantId};
 use rules::{Route, Settings};
 use sandbox::Sandbox;
 use slack::ApiBase;
-use standalone::connecting::{self, Access};
 use standalone::demo::EVENTS;
 use standalone::engine::Engine;
 use standalone::functions::Functions;
@@ -41,6 +40,8 @@ pub struct World {
     pub tenant: TenantId,
     /// Where the webhook is.
     pub webhook: String,
+    /// Whoever calls it.
+    pub http: reqwest::Client,
     _stop: watch::Sender<bool>,
     _folder: tempfile::TempDir,
 }
@@ -72,9 +73,9 @@ impl World {
             application_token: credentials.application_token.into(),
             bot_token: sandbox.slack.token().into(),
             team_id: sandbox.slack.team_id().into(),
-            settings,
+            settings: serde_json::to_value(settings).unwrap(),
         };
-        let tenant = connecting::connect(&engine.ports, &connections, access).await.unwrap();
+        let tenant = connections.join(access).await.unwrap();
         bitrix24_events::baseline::fill(&functions.bitrix24_events, &tenant).await.unwrap();
 
         let (stop, stopped) = watch::channel(false);
@@ -83,7 +84,18 @@ impl World {
         tokio::spawn(http::serve(listener, http::webhooks(functions.clone()), stopped));
         sandbox.portal.send_events_to(&webhook, &EVENTS);
         clock.advance(Duration::from_secs(1));
-        Self { clock, engine, functions, connections, sandbox, tenant, webhook, _stop: stop, _folder: folder }
+        Self {
+            clock,
+            engine,
+            functions,
+            connections,
+            sandbox,
+            tenant,
+            webhook,
+            http: reqwest::Client::new(),
+            _stop: stop,
+            _folder: folder,
+        }
     }
 
     /// Until no event is on its way, nothing is queued and nothing is due, however long that takes by the
@@ -152,7 +164,7 @@ impl World {
 
     /// Posts a body of some type to the webhook.
     pub async fn post_as(&self, kind: &str, body: impl Into<Vec<u8>>) -> (u16, serde_json::Value) {
-        let request = self.connections.http().post(&self.webhook).header("content-type", kind);
+        let request = self.http.post(&self.webhook).header("content-type", kind);
         let response = request.body(body.into()).send().await.unwrap();
         let status = response.status().as_u16();
         (status, serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or_default())

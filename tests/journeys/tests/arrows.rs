@@ -25,6 +25,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
             [&WIRES[..], &FUNCTIONS[..], &["connect", "embedded", "platform", "rules", "sandbox"]].concat(),
         ),
     ]);
+    allowed.insert("connect-aws", vec!["aws", "connect", "platform", "rules", "slack", "switchboard"]);
     for function in FUNCTIONS {
         allowed.insert(function, [&WIRES[..], &["connect", "platform", "rules", "aws"]].concat());
     }

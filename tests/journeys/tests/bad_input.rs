@@ -120,7 +120,7 @@ async fn what_is_refused_says_why_and_leaves_nothing_on_the_queue() {
     }
     let (status, answer) = world.post_as("application/json", good.clone()).await;
     assert!(status == 400 && answer["message"].as_str().unwrap().contains("not as application/json"), "{answer}");
-    let got = world.connections.http().get(&world.webhook).send().await.unwrap();
+    let got = world.http.get(&world.webhook).send().await.unwrap();
     assert_eq!((got.status().as_u16(), got.headers()["allow"].to_str().unwrap()), (405, "POST"));
 
     let depth = platform::Queue::depth(world.engine.queue.as_ref(), QueueName::Bitrix24Events).await.unwrap();

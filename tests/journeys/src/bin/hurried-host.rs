@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::routing::get;
-use connect::Connections;
+use connect::{Access, Connections};
 use journeys::hurry::HurriedClock;
 use platform::QueueName;
 use rules::Settings;
 use serde_json::Value;
 use slack::ApiBase;
-use standalone::connecting::{self, Access};
 use standalone::engine::Engine;
 use standalone::functions::Functions;
 use standalone::{http, workers};
@@ -32,9 +31,9 @@ async fn main() -> anyhow::Result<()> {
         application_token: text("application_token").into(),
         bot_token: text("bot_token").into(),
         team_id: text("team_id"),
-        settings: Settings::default(),
+        settings: serde_json::to_value(Settings::default())?,
     };
-    connecting::connect(&engine.ports, &connections, access).await?;
+    connections.join(access).await?;
     let (_stop, stopped) = watch::channel(false);
     let workers = workers::start(&engine, &functions, &stopped);
     let listener = http::listen(text("listen").parse()?).await?;

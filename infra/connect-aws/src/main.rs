@@ -1,0 +1,59 @@
+//! Connects a portal and a workspace to a deployment on AWS.
+//!
+//! It reads the configuration file of `serve`, tries the credentials, makes the key ring on the first run, and
+//! stores the connection. `TABLE_PORTALS` and `SECRET_PREFIX` name the deployment (docs/deploying.md).
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Parser;
+use connect::{Access, Connections};
+use platform::Ports;
+use platform::seal::KeyRing;
+use platform::secrets::{KEY_RING, SecretsError};
+use slack::ApiBase;
+use standalone::config::Config;
+
+/// Connects a portal and a Slack workspace to a deployment on AWS.
+#[derive(Parser)]
+struct Arguments {
+    /// The configuration; docs/connecting.md shows one. Its addresses and database are not used.
+    #[arg(long)]
+    config: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config = Config::read(&Arguments::parse().config)?;
+    let ports = aws::ports().await.map_err(|error| anyhow::anyhow!(error))?;
+    ensure_key_ring(&ports).await?;
+    let slack_api = config.slack.api_url.as_deref().map(ApiBase::new).transpose()?.unwrap_or_default();
+    let connections = Connections::new(&ports, slack_api)?;
+    let member_id = config.portal.member_id.clone().context(
+        "portal.member_id is missing: on AWS it cannot be learned from the first event; \
+         it is auth[member_id] of any event of the portal",
+    )?;
+    let access = Access {
+        member_id,
+        team_id: connections.look_at(&config.portal.webhook_url, &config.slack.bot_token).await?,
+        settings: serde_json::to_value(config.settings())?,
+        webhook_url: config.portal.webhook_url,
+        application_token: config.portal.application_token,
+        bot_token: config.slack.bot_token,
+    };
+    let tenant = connections.join(access).await?;
+    println!("Connected portal {tenant}.");
+    Ok(())
+}
+
+async fn ensure_key_ring(ports: &Ports) -> anyhow::Result<()> {
+    match ports.secrets.get(KEY_RING).await {
+        Ok(_) => Ok(()),
+        Err(SecretsError::Missing(_)) => {
+            ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
+            println!("Made a key ring.");
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}

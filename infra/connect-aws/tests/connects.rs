@@ -1,0 +1,55 @@
+//! The command against an emulated AWS and the simulators.
+#![allow(clippy::unwrap_used)]
+
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use cloud::Cloud;
+use platform::portals::{Portals, TokenDigest};
+use platform::store::Table;
+use platform::{SystemClock, TenantId};
+use sandbox::Sandbox;
+
+fn run(cloud: &Cloud, config: &str) -> Output {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), config).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_connect-aws"))
+        .arg("--config")
+        .arg(file.path())
+        .env("AWS_ENDPOINT_URL", cloud.url())
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("TABLE_PORTALS", &cloud.names.tables[&Table::Portals])
+        .env("SECRET_PREFIX", &cloud.names.secret_prefix)
+        .output()
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_portal_is_connected_and_wrong_credentials_are_named() {
+    let cloud = Cloud::start().await.unwrap();
+    let sandbox = Sandbox::start(Arc::new(SystemClock)).await.unwrap();
+    let credentials = sandbox.portal.credentials();
+    let config = format!(
+        "[portal]\nwebhook_url = '{}'\napplication_token = '{}'\nmember_id = '{}'\n[slack]\nbot_token = '{}'\napi_url = '{}'\n",
+        sandbox.portal.webhook_url(),
+        credentials.application_token,
+        credentials.member_id,
+        sandbox.slack.token(),
+        sandbox.slack.api_url(),
+    );
+    let wrong = run(&cloud, &config.replace("xoxb-", "xoxb-wrong-"));
+    let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(!wrong.status.success() && said.contains("Slack does not take the bot token"), "{said}");
+
+    for _ in 0..2 {
+        let done = run(&cloud, &config);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+    let ports = aws::ports_over(&cloud.config, cloud.names.clone(), Arc::new(SystemClock));
+    let tenant = TenantId::new(credentials.member_id).unwrap();
+    let token = TokenDigest::of(&credentials.application_token);
+    let portal = Portals::new(ports.store, ports.clock).verify(&tenant, &token).await.unwrap().unwrap();
+    assert_eq!(portal.slack.as_ref().unwrap().team_id, sandbox.slack.team_id());
+}

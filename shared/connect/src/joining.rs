@@ -1,0 +1,87 @@
+//! Joining: a tenant's credentials looked at, sealed and stored.
+
+use jiff::Timestamp;
+use platform::TenantId;
+use platform::portals::{PORTAL_WEBHOOK, Portal, SLACK_BOT_TOKEN, SlackConnection, TokenDigest};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use crate::{Connections, Failure};
+
+/// What a tenant is connected by.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// The portal's `member_id`.
+    pub member_id: String,
+    /// The incoming webhook's URL.
+    pub webhook_url: SecretString,
+    /// The outgoing webhook's application token.
+    pub application_token: SecretString,
+    /// The Slack bot token.
+    pub bot_token: SecretString,
+    /// The Slack workspace, from [`Connections::look_at`] or known before.
+    pub team_id: String,
+    /// The settings document.
+    pub settings: Value,
+}
+
+/// Why a tenant could not be connected; the text names the fix.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    /// The `member_id` cannot be one.
+    #[error(transparent)]
+    MemberId(#[from] platform::id::NotATenant),
+    /// The portal's address or credentials do not work.
+    #[error(
+        "the portal does not take the incoming webhook: {0}; \
+         create one with the rights \"CRM\" and \"Users (basic)\" and copy its whole URL"
+    )]
+    Portal(bitrix24::Error),
+    /// Slack does not take the token.
+    #[error("Slack does not take the bot token: {0}; copy the \"Bot User OAuth Token\" of your app")]
+    Slack(slack::Error),
+    /// The key ring or the store does not work.
+    #[error(transparent)]
+    Engine(#[from] Failure),
+}
+
+impl Connections {
+    /// Tries the credentials and returns the id of the workspace that the bot token opens.
+    pub async fn look_at(&self, webhook_url: &SecretString, bot_token: &SecretString) -> Result<String, JoinError> {
+        let base = bitrix24::RestBase::webhook(webhook_url).map_err(JoinError::Portal)?;
+        let portal = bitrix24::Client::new(self.http.clone(), base);
+        portal.call("profile", &json!({})).await.map_err(JoinError::Portal)?;
+        let slack = slack::Client::new(self.http.clone(), self.slack_api.clone(), bot_token.clone());
+        Ok(slack.auth_test().await.map_err(JoinError::Slack)?.team_id)
+    }
+
+    /// Stores the connection, sealed. A portal that was connected before keeps its beginning: what happened
+    /// while we were away is news.
+    pub async fn join(&self, access: Access) -> Result<TenantId, JoinError> {
+        let tenant = TenantId::new(access.member_id)?;
+        let base = bitrix24::RestBase::webhook(&access.webhook_url).map_err(JoinError::Portal)?;
+        let ring = self.key_ring().await?;
+        let seal =
+            |field, secret| ring.seal(&tenant, field, secret).map_err(|error| Failure::transient(error.to_string()));
+        let before = self.portals.get(&tenant).await.map_err(Failure::from)?;
+        let portal = Portal {
+            domain: base.domain(),
+            webhook: seal(PORTAL_WEBHOOK, &access.webhook_url)?,
+            application_token: TokenDigest::of(access.application_token.expose_secret()),
+            slack: Some(SlackConnection {
+                team_id: access.team_id,
+                bot_token: seal(SLACK_BOT_TOKEN, &access.bot_token)?,
+            }),
+            settings: access.settings,
+            connected_at: before.map_or_else(|| whole_second(self.clock.now()), |portal| portal.connected_at),
+            tenant: tenant.clone(),
+        };
+        self.portals.put(&portal).await.map_err(Failure::from)?;
+        Ok(tenant)
+    }
+}
+
+/// Portals write times to the second; what was created in this very second is news.
+fn whole_second(moment: Timestamp) -> Timestamp {
+    Timestamp::from_second(moment.as_second()).unwrap_or(moment)
+}
