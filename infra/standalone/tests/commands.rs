@@ -1,0 +1,146 @@
+//! The command as a user runs it: `serve` against the simulators, `replay`, `sandbox`.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use platform::SystemClock;
+use sandbox::Sandbox;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+fn switchboard(arguments: &[&str], folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
+    command.args(arguments).current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+struct Serving {
+    process: Child,
+    events: String,
+    status: String,
+}
+
+impl Serving {
+    async fn start(folder: &Path, config: &str) -> Self {
+        let (listen, status) = (free_port(), free_port());
+        let config = format!("listen = '127.0.0.1:{listen}'\nstatus = '127.0.0.1:{status}'\n{config}");
+        std::fs::write(folder.join("serve.toml"), config).unwrap();
+        let mut process = switchboard(&["serve", "--config", "serve.toml"], folder).spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if line.starts_with("Status:") {
+                break;
+            }
+        }
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let (events, status) = (format!("http://127.0.0.1:{listen}"), format!("http://127.0.0.1:{status}"));
+        Self { process, events: format!("{events}/webhooks/bitrix24"), status }
+    }
+
+    async fn state(&self) -> Value {
+        let answer = reqwest::get(format!("{}/api/state", self.status)).await.unwrap();
+        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+    }
+
+    async fn stop(mut self) {
+        let pid = self.process.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
+        assert!(self.process.wait().await.unwrap().success(), "Ctrl-C ends cleanly");
+    }
+}
+
+async fn until(mut holds: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), waiting).await.unwrap();
+}
+
+fn config(sandbox: &Sandbox) -> String {
+    format!(
+        "[portal]\nwebhook_url = '{}'\napplication_token = '{}'\n[slack]\nbot_token = '{}'\napi_url = '{}'\n",
+        sandbox.portal.webhook_url(),
+        sandbox.portal.credentials().application_token,
+        sandbox.slack.token(),
+        sandbox.slack.api_url(),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn serve_learns_its_portal_from_the_first_event_and_goes_on_after_a_restart() {
+    let sandbox = Sandbox::start(Arc::new(SystemClock)).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::start(folder.path(), &config(&sandbox)).await;
+    assert_eq!(serving.state().await["tenant"], Value::Null);
+
+    let deal = sandbox.portal.add_deal("Too early", 1, "EUR");
+    let body = sandbox.portal.event_body("ONCRMDEALADD", deal);
+    std::fs::write(folder.path().join("wrong.form"), body.replace("jvh9", "XXXX")).unwrap();
+    let wrong = switchboard(&["replay", "wrong.form", "--to", &serving.events], folder.path()).output().await.unwrap();
+    assert!(!wrong.status.success());
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("401"), "{}", String::from_utf8_lossy(&wrong.stderr));
+
+    std::fs::write(folder.path().join("event.form"), format!("{body}\n")).unwrap();
+    let replay = switchboard(&["replay", "event.form", "--to", &serving.events], folder.path()).output().await.unwrap();
+    assert!(replay.status.success(), "{}", String::from_utf8_lossy(&replay.stderr));
+    until(async || serving.state().await["trail"][0]["status"] != Value::Null).await;
+    assert_eq!(serving.state().await["tenant"], sandbox.portal.credentials().member_id);
+
+    sandbox.portal.send_events_to(&serving.events, &["ONCRMDEALADD", "ONCRMDEALUPDATE"]);
+    sandbox.portal.add_deal("Roof", 1, "EUR");
+    until(async || sandbox.slack.texts("sales-pipeline").contains(&"New deal: Roof".to_owned())).await;
+    serving.stop().await;
+
+    let serving = Serving::start(folder.path(), &config(&sandbox)).await;
+    assert_eq!(serving.state().await["tenant"], sandbox.portal.credentials().member_id, "it was kept");
+    sandbox.portal.send_events_to(&serving.events, &["ONCRMDEALADD"]);
+    sandbox.portal.add_deal("Gutter", 1, "EUR");
+    until(async || sandbox.slack.texts("sales-pipeline").contains(&"New deal: Gutter".to_owned())).await;
+    serving.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn serve_says_which_credentials_do_not_work() {
+    let sandbox = Sandbox::start(Arc::new(SystemClock)).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for (wrong, right, said) in [
+        ("/rest/1/no/", "/rest/1/s4ndb0xw3bh00k/", "the portal does not take the incoming webhook"),
+        ("xoxb-no", "xoxb-sandbox-bot-token", "Slack does not take the bot token"),
+    ] {
+        std::fs::write(folder.path().join("serve.toml"), config(&sandbox).replace(right, wrong)).unwrap();
+        let output = switchboard(&["serve", "--config", "serve.toml"], folder.path()).output().await.unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && error.contains(said), "{error}");
+        assert!(!error.contains(wrong), "a secret, even a wrong one, is not printed: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sandbox_tells_all_that_a_client_needs_in_one_line() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let folder = tempfile::tempdir().unwrap();
+    let mut process = switchboard(&["sandbox"], folder.path()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).await.unwrap();
+    let told: Value = serde_json::from_str(&line).unwrap();
+    for name in
+        ["webhook_url", "rest_url", "application_token", "access_token", "client_id", "client_secret", "member_id"]
+    {
+        assert!(told["bitrix24"][name].is_string(), "{name}");
+    }
+    for name in ["api_url", "bot_token", "signing_secret", "client_id", "client_secret", "team_id"] {
+        assert!(told["slack"][name].is_string(), "{name}");
+    }
+    let control = told["control"].as_str().unwrap();
+    assert!(reqwest::get(format!("{control}/counts")).await.unwrap().status().is_success());
+}
