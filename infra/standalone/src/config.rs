@@ -117,6 +117,12 @@ mod tests {
     }
 
     #[test]
+    fn the_example_is_right() {
+        let example = include_str!("../../../switchboard.example.toml");
+        assert_eq!(read(example).unwrap().settings(), Settings::default());
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_its_place() {
         let error = format!("{:#}", read(&SECRETS.replace("bot_token", "bot_tokn")).unwrap_err());
         assert!(error.contains("bot_tokn") && error.contains("line 5"), "{error}");
