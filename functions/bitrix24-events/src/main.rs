@@ -6,7 +6,7 @@ use platform::QueueName;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), aws::Error> {
-    let ports = aws::ports().await?;
+    let ports = aws::ports();
     let deps = Deps::new(&ports, Connections::from_env(&ports)?);
     aws::run_queue(&ports, QueueName::Bitrix24Events, |jobs| handle(&deps, jobs)).await
 }

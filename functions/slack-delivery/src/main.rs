@@ -6,7 +6,7 @@ use slack_delivery::{Deps, handle};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), aws::Error> {
-    let ports = aws::ports().await?;
+    let ports = aws::ports();
     let deps = Deps::new(&ports, Connections::from_env(&ports)?);
     aws::run_queue(&ports, QueueName::SlackDelivery, |jobs| handle(&deps, jobs)).await
 }

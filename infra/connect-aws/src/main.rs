@@ -25,10 +25,10 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Config::read(&Arguments::parse().config)?;
-    let ports = aws::ports().await.map_err(|error| anyhow::anyhow!(error))?;
+    let ports = aws::ports();
     ensure_key_ring(&ports).await?;
     let slack_api = config.slack.api_url.as_deref().map(ApiBase::new).transpose()?.unwrap_or_default();
-    let connections = Connections::new(&ports, slack_api)?;
+    let connections = Connections::new(&ports, slack_api);
     let member_id = config.portal.member_id.clone().context(
         "portal.member_id is missing: on AWS it cannot be learned from the first event; \
          it is auth[member_id] of any event of the portal",

@@ -62,7 +62,7 @@ pub async fn demo(options: Options, stop: watch::Receiver<bool>, started: impl F
     let saved = options.data.join("simulators.json");
     restore(&sandbox, &saved)?;
 
-    let connections = Connections::new(&engine.ports, ApiBase::new(&sandbox.slack.api_url())?)?;
+    let connections = Connections::new(&engine.ports, ApiBase::new(&sandbox.slack.api_url())?);
     let functions = Functions::new(&engine.ports, &connections);
     let tenant = join(&connections, &sandbox).await?;
     bitrix24_events::baseline::fill(&functions.bitrix24_events, &tenant).await?;

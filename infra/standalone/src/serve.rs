@@ -38,7 +38,7 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
     let config = Config::read(file)?;
     let engine = Engine::open(&config.database, Arc::new(SystemClock)).await?;
     let slack_api = config.slack.api_url.as_deref().map(ApiBase::new).transpose()?.unwrap_or_default();
-    let connections = Connections::new(&engine.ports, slack_api)?;
+    let connections = Connections::new(&engine.ports, slack_api);
     let functions = Functions::new(&engine.ports, &connections);
     let host = Host { engine, connections, functions, pending: Arc::default(), tenant: Arc::default() };
 

@@ -3,6 +3,7 @@
 //! The store is DynamoDB, the queues are SQS FIFO, the secrets are in Secrets Manager. A function names none
 //! of them: its `main.rs` takes the ports from here and hands its handler over.
 
+pub mod clients;
 pub mod lambda;
 pub mod metrics;
 pub mod names;
@@ -12,28 +13,30 @@ pub mod store;
 
 use std::sync::Arc;
 
-use aws_config::{BehaviorVersion, SdkConfig};
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_config::SdkConfig;
 use platform::{Clock, Ports, SystemClock};
 
+pub use clients::Clients;
 pub use lambda::{Error, run_http, run_queue};
 pub use names::Names;
 
 /// The ports of this function, by its environment.
-pub async fn ports() -> Result<Ports, Error> {
+pub fn ports() -> Ports {
     lambda::log();
-    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
-    Ok(ports_over(&config, Names::from_env()?, Arc::new(SystemClock)))
+    assemble(Clients::lazy(), Names::from_env(), Arc::new(SystemClock))
 }
 
 /// The ports over one configuration of the SDK, telling the time by `clock`.
 pub fn ports_over(config: &SdkConfig, names: Names, clock: Arc<dyn Clock>) -> Ports {
-    let names = Arc::new(names);
+    assemble(Clients::over(config), names, clock)
+}
+
+fn assemble(clients: Clients, names: Names, clock: Arc<dyn Clock>) -> Ports {
+    let (clients, names) = (Arc::new(clients), Arc::new(names));
     Ports {
-        store: Arc::new(store::DynamoStore::new(aws_sdk_dynamodb::Client::new(config), names.clone(), clock.clone())),
-        queue: Arc::new(queue::SqsQueue::new(aws_sdk_sqs::Client::new(config), names.clone())),
-        secrets: Arc::new(secrets::ManagedSecrets::new(aws_sdk_secretsmanager::Client::new(config), names)),
+        store: Arc::new(store::DynamoStore::new(clients.clone(), names.clone(), clock.clone())),
+        queue: Arc::new(queue::SqsQueue::new(clients.clone(), names.clone())),
+        secrets: Arc::new(secrets::ManagedSecrets::new(clients, names)),
         clock,
         metrics: Arc::new(metrics::EmbeddedMetrics),
     }

@@ -5,8 +5,6 @@ use std::collections::HashMap;
 use platform::QueueName;
 use platform::store::Table;
 
-use crate::Error;
-
 /// The names. `template.yaml` gives them to each function as environment variables.
 #[derive(Debug, Clone)]
 pub struct Names {
@@ -23,18 +21,18 @@ pub struct Names {
 impl Names {
     /// Reads `TABLE_PORTALS`, `QUEUE_SLACK_DELIVERY`, `DEAD_SLACK_DELIVERY`, `SECRET_PREFIX` and so on. A
     /// function has the names that it may use; the others stay unknown.
-    pub fn from_env() -> Result<Self, Error> {
+    pub fn from_env() -> Self {
         let get = |kind: &str, name: &str| {
             std::env::var(format!("{kind}_{}", name.to_uppercase().replace('-', "_")))
                 .ok()
                 .filter(|value| !value.is_empty())
         };
-        Ok(Self {
+        Self {
             tables: Table::ALL.into_iter().filter_map(|table| Some((table, get("TABLE", table.name())?))).collect(),
             queues: QueueName::ALL.into_iter().filter_map(|queue| Some((queue, get("QUEUE", queue.name())?))).collect(),
             dead: QueueName::ALL.into_iter().filter_map(|queue| Some((queue, get("DEAD", queue.name())?))).collect(),
             secret_prefix: std::env::var("SECRET_PREFIX").unwrap_or_else(|_| "switchboard/".into()),
-        })
+        }
     }
 
     pub(crate) fn table(&self, table: Table) -> Result<&str, String> {

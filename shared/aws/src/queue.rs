@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{
     DeleteMessageBatchRequestEntry, Message as SqsMessage, MessageSystemAttributeName, QueueAttributeName,
@@ -12,7 +11,7 @@ use aws_sdk_sqs::types::{
 };
 use platform::queue::{DeadLetter, Depth, Message, Queue, QueueError, QueueName, Received};
 
-use crate::Names;
+use crate::{Clients, Names};
 
 /// What a batch call of SQS takes.
 const MOST_IN_BATCH: usize = 10;
@@ -20,14 +19,14 @@ const MOST_IN_BATCH: usize = 10;
 /// Carries jobs on SQS.
 #[derive(Debug, Clone)]
 pub struct SqsQueue {
-    client: Client,
+    clients: Arc<Clients>,
     names: Arc<Names>,
 }
 
 impl SqsQueue {
-    /// The queues behind `client`.
-    pub fn new(client: Client, names: Arc<Names>) -> Self {
-        Self { client, names }
+    /// The queues behind `clients`.
+    pub fn new(clients: Arc<Clients>, names: Arc<Names>) -> Self {
+        Self { clients, names }
     }
 
     fn url(&self, queue: QueueName) -> Result<&str, QueueError> {
@@ -43,7 +42,14 @@ impl SqsQueue {
             QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
         ];
-        let ask = self.client.get_queue_attributes().queue_url(url).set_attribute_names(Some(names.to_vec()));
+        let ask = self
+            .clients
+            .get()
+            .await
+            .sqs
+            .get_queue_attributes()
+            .queue_url(url)
+            .set_attribute_names(Some(names.to_vec()));
         let answer = ask.send().await.map_err(|error| failed(queue, error))?;
         let count = |name| answer.attributes()?.get(&name)?.parse::<u64>().ok();
         Ok(names.into_iter().filter_map(count).sum())
@@ -78,7 +84,7 @@ impl Queue for SqsQueue {
     async fn send(&self, queue: QueueName, messages: Vec<Message>) -> Result<(), QueueError> {
         let url = self.url(queue)?;
         for some in messages.chunks(MOST_IN_BATCH) {
-            let mut batch = self.client.send_message_batch().queue_url(url);
+            let mut batch = self.clients.get().await.sqs.send_message_batch().queue_url(url);
             for (place, message) in some.iter().enumerate() {
                 let entry = SendMessageBatchRequestEntry::builder()
                     .id(place.to_string())
@@ -98,7 +104,10 @@ impl Queue for SqsQueue {
 
     async fn receive(&self, queue: QueueName, most: usize, wait: Duration) -> Result<Vec<Received>, QueueError> {
         let ask = self
-            .client
+            .clients
+            .get()
+            .await
+            .sqs
             .receive_message()
             .queue_url(self.url(queue)?)
             .max_number_of_messages(i32::try_from(most.clamp(1, MOST_IN_BATCH)).unwrap_or(1))
@@ -110,7 +119,7 @@ impl Queue for SqsQueue {
 
     async fn delete(&self, queue: QueueName, receipts: Vec<String>) -> Result<(), QueueError> {
         for some in receipts.chunks(MOST_IN_BATCH) {
-            let mut batch = self.client.delete_message_batch().queue_url(self.url(queue)?);
+            let mut batch = self.clients.get().await.sqs.delete_message_batch().queue_url(self.url(queue)?);
             for (place, receipt) in some.iter().enumerate() {
                 let entry = DeleteMessageBatchRequestEntry::builder().id(place.to_string()).receipt_handle(receipt);
                 batch = batch.entries(entry.build().map_err(|error| failed(queue, error))?);
@@ -122,7 +131,10 @@ impl Queue for SqsQueue {
 
     async fn delay(&self, queue: QueueName, receipt: &str, after: Duration) -> Result<(), QueueError> {
         let change = self
-            .client
+            .clients
+            .get()
+            .await
+            .sqs
             .change_message_visibility()
             .queue_url(self.url(queue)?)
             .receipt_handle(receipt)
@@ -134,7 +146,10 @@ impl Queue for SqsQueue {
         let text = serde_json::to_string(&letter).map_err(|error| failed(queue, error))?;
         let group = if letter.group.is_empty() { letter.tenant } else { letter.group };
         let send = self
-            .client
+            .clients
+            .get()
+            .await
+            .sqs
             .send_message()
             .queue_url(self.dead_url(queue)?)
             .message_group_id(if group.is_empty() { "unknown".into() } else { group })
@@ -147,13 +162,14 @@ impl Queue for SqsQueue {
     async fn dead_letters(&self, queue: QueueName, most: usize) -> Result<Vec<DeadLetter>, QueueError> {
         let url = self.dead_url(queue)?;
         let most = i32::try_from(most.clamp(1, MOST_IN_BATCH)).unwrap_or(1);
-        let ask = self.client.receive_message().queue_url(url).max_number_of_messages(most);
+        let ask = self.clients.get().await.sqs.receive_message().queue_url(url).max_number_of_messages(most);
         let messages = ask.send().await.map_err(|error| failed(queue, error))?.messages.unwrap_or_default();
         let mut letters = Vec::new();
         for message in messages {
             letters.extend(message.body.and_then(|body| serde_json::from_str(&body).ok()));
             // Looked at, not taken: it is there for the next look at once.
-            let put_back = self.client.change_message_visibility().queue_url(url).visibility_timeout(0);
+            let put_back =
+                self.clients.get().await.sqs.change_message_visibility().queue_url(url).visibility_timeout(0);
             let put_back = put_back.set_receipt_handle(message.receipt_handle).send().await;
             put_back.map_err(|error| failed(queue, error))?;
         }

@@ -3,26 +3,25 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::DisplayErrorContext;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueError;
 use platform::secrets::{Secrets, SecretsError};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::Names;
+use crate::{Clients, Names};
 
 /// Secrets in Secrets Manager, each under the deployment's prefix.
 #[derive(Debug, Clone)]
 pub struct ManagedSecrets {
-    client: Client,
+    clients: Arc<Clients>,
     names: Arc<Names>,
 }
 
 impl ManagedSecrets {
-    /// The secrets behind `client`.
-    pub fn new(client: Client, names: Arc<Names>) -> Self {
-        Self { client, names }
+    /// The secrets behind `clients`.
+    pub fn new(clients: Arc<Clients>, names: Arc<Names>) -> Self {
+        Self { clients, names }
     }
 
     fn id(&self, name: &str) -> String {
@@ -38,7 +37,7 @@ fn unavailable(name: &str, error: impl std::error::Error) -> SecretsError {
 impl Secrets for ManagedSecrets {
     async fn get(&self, name: &str) -> Result<SecretString, SecretsError> {
         let missing = || SecretsError::Missing(name.to_owned());
-        match self.client.get_secret_value().secret_id(self.id(name)).send().await {
+        match self.clients.get().await.secrets.get_secret_value().secret_id(self.id(name)).send().await {
             Ok(secret) => secret.secret_string.map(SecretString::from).ok_or_else(missing),
             Err(error)
                 if error.as_service_error().is_some_and(GetSecretValueError::is_resource_not_found_exception) =>
@@ -50,13 +49,27 @@ impl Secrets for ManagedSecrets {
     }
 
     async fn put(&self, name: &str, text: SecretString) -> Result<(), SecretsError> {
-        let put = self.client.put_secret_value().secret_id(self.id(name)).secret_string(text.expose_secret());
+        let put = self
+            .clients
+            .get()
+            .await
+            .secrets
+            .put_secret_value()
+            .secret_id(self.id(name))
+            .secret_string(text.expose_secret());
         match put.send().await {
             Ok(_) => Ok(()),
             Err(error)
                 if error.as_service_error().is_some_and(PutSecretValueError::is_resource_not_found_exception) =>
             {
-                let create = self.client.create_secret().name(self.id(name)).secret_string(text.expose_secret());
+                let create = self
+                    .clients
+                    .get()
+                    .await
+                    .secrets
+                    .create_secret()
+                    .name(self.id(name))
+                    .secret_string(text.expose_secret());
                 create.send().await.map(|_| ()).map_err(|error| unavailable(name, error))
             }
             Err(error) => Err(unavailable(name, error)),

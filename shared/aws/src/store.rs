@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -16,22 +15,22 @@ use jiff::Timestamp;
 use platform::clock::Clock;
 use platform::store::{Condition, Item, Key, MOST_WRITES, Page, Query, Store, StoreError, Version, Write};
 
-use crate::Names;
+use crate::{Clients, Names};
 
 type Attributes = HashMap<String, AttributeValue>;
 
 /// Keeps items in DynamoDB.
 #[derive(Clone)]
 pub struct DynamoStore {
-    client: Client,
+    clients: Arc<Clients>,
     names: Arc<Names>,
     clock: Arc<dyn Clock>,
 }
 
 impl DynamoStore {
-    /// The store behind `client`; `clock` tells what has expired.
-    pub fn new(client: Client, names: Arc<Names>, clock: Arc<dyn Clock>) -> Self {
-        Self { client, names, clock }
+    /// The store behind `clients`; `clock` tells what has expired.
+    pub fn new(clients: Arc<Clients>, names: Arc<Names>, clock: Arc<dyn Clock>) -> Self {
+        Self { clients, names, clock }
     }
 
     fn table(&self, key: &Key) -> Result<&str, StoreError> {
@@ -104,7 +103,15 @@ fn prepare(write: &Write, now: Timestamp) -> Prepared {
 #[async_trait]
 impl Store for DynamoStore {
     async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
-        let get = self.client.get_item().table_name(self.table(key)?).set_key(Some(key_of(key))).consistent_read(true);
+        let get = self
+            .clients
+            .get()
+            .await
+            .dynamodb
+            .get_item()
+            .table_name(self.table(key)?)
+            .set_key(Some(key_of(key)))
+            .consistent_read(true);
         let found = get.send().await.map_err(unavailable)?;
         Ok(found.item.and_then(|item| item_of(key.table, &item, self.clock.now())))
     }
@@ -112,7 +119,10 @@ impl Store for DynamoStore {
     async fn put(&self, write: Write) -> Result<Version, StoreError> {
         let Prepared { item, version, condition, values } = prepare(&write, self.clock.now());
         let put = self
-            .client
+            .clients
+            .get()
+            .await
+            .dynamodb
             .put_item()
             .table_name(self.table(&write.key)?)
             .set_item(Some(item))
@@ -135,7 +145,7 @@ impl Store for DynamoStore {
             return Err(StoreError::Unavailable(format!("{} writes at once; at most {MOST_WRITES}", writes.len())));
         }
         let now = self.clock.now();
-        let mut transaction = self.client.transact_write_items();
+        let mut transaction = self.clients.get().await.dynamodb.transact_write_items();
         for write in &writes {
             let Prepared { item, condition, values, .. } = prepare(write, now);
             let put = Put::builder()
@@ -160,7 +170,8 @@ impl Store for DynamoStore {
     }
 
     async fn delete(&self, key: &Key) -> Result<(), StoreError> {
-        let delete = self.client.delete_item().table_name(self.table(key)?).set_key(Some(key_of(key)));
+        let delete =
+            self.clients.get().await.dynamodb.delete_item().table_name(self.table(key)?).set_key(Some(key_of(key)));
         delete.send().await.map(|_| ()).map_err(unavailable)
     }
 
@@ -172,7 +183,10 @@ impl Store for DynamoStore {
         let mut page = Page::default();
         loop {
             let mut ask = self
-                .client
+                .clients
+                .get()
+                .await
+                .dynamodb
                 .query()
                 .table_name(table)
                 .consistent_read(true)

@@ -49,9 +49,9 @@ impl Connections {
     /// Tries the credentials and returns the id of the workspace that the bot token opens.
     pub async fn look_at(&self, webhook_url: &SecretString, bot_token: &SecretString) -> Result<String, JoinError> {
         let base = bitrix24::RestBase::webhook(webhook_url).map_err(JoinError::Portal)?;
-        let portal = bitrix24::Client::new(self.http.clone(), base);
+        let portal = bitrix24::Client::new(self.http()?, base);
         portal.call("profile", &json!({})).await.map_err(JoinError::Portal)?;
-        let slack = slack::Client::new(self.http.clone(), self.slack_api.clone(), bot_token.clone());
+        let slack = slack::Client::new(self.http()?, self.slack_api.clone(), bot_token.clone());
         Ok(slack.auth_test().await.map_err(JoinError::Slack)?.team_id)
     }
 

@@ -11,7 +11,7 @@ mod joining;
 mod portal;
 mod workspace;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use platform::clock::Clock;
@@ -37,42 +37,51 @@ pub struct Connections {
     store: Arc<dyn Store>,
     secrets: Arc<dyn Secrets>,
     clock: Arc<dyn Clock>,
-    http: reqwest::Client,
+    /// Made when the first provider is called: reading certificates takes longer than a function's start.
+    http: Arc<OnceLock<reqwest::Client>>,
+    patience: Option<Duration>,
     slack_api: ApiBase,
     ring: Arc<OnceCell<Arc<KeyRing>>>,
 }
 
 impl Connections {
     /// Connections over `ports`. `slack_api` is Slack's own address except with a simulator.
-    pub fn new(ports: &Ports, slack_api: ApiBase) -> Result<Self, reqwest::Error> {
-        Ok(Self::with_client(ports, slack_api, http::client(None)?))
-    }
-
-    /// Connections over `ports`, by the environment: `SLACK_API_URL` names a simulator in Slack's place.
-    pub fn from_env(ports: &Ports) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let slack_api = match std::env::var("SLACK_API_URL") {
-            Ok(url) if !url.is_empty() => ApiBase::new(&url)?,
-            _ => ApiBase::default(),
-        };
-        Ok(Self::new(ports, slack_api)?)
-    }
-
-    /// Connections that give a provider only `patience` to answer a call, whatever the wire crates allow.
-    pub fn impatient(ports: &Ports, slack_api: ApiBase, patience: Duration) -> Result<Self, reqwest::Error> {
-        Ok(Self::with_client(ports, slack_api, http::client(Some(patience))?))
-    }
-
-    fn with_client(ports: &Ports, slack_api: ApiBase, http: reqwest::Client) -> Self {
+    pub fn new(ports: &Ports, slack_api: ApiBase) -> Self {
         Self {
             portals: Portals::new(ports.store.clone(), ports.clock.clone()),
             limiter: Limiter::new(ports.store.clone(), ports.clock.clone()),
             store: ports.store.clone(),
             secrets: ports.secrets.clone(),
             clock: ports.clock.clone(),
-            http,
+            http: Arc::default(),
+            patience: None,
             slack_api,
             ring: Arc::default(),
         }
+    }
+
+    /// Connections over `ports`, by the environment: `SLACK_API_URL` names a simulator in Slack's place.
+    pub fn from_env(ports: &Ports) -> Result<Self, slack::Error> {
+        let slack_api = match std::env::var("SLACK_API_URL") {
+            Ok(url) if !url.is_empty() => ApiBase::new(&url)?,
+            _ => ApiBase::default(),
+        };
+        Ok(Self::new(ports, slack_api))
+    }
+
+    /// The same connections, but a provider has only `patience` to answer, whatever the wire crates allow.
+    #[must_use]
+    pub fn impatient(self, patience: Duration) -> Self {
+        Self { patience: Some(patience), http: Arc::default(), ..self }
+    }
+
+    fn http(&self) -> Result<reqwest::Client, Failure> {
+        if let Some(http) = self.http.get() {
+            return Ok(http.clone());
+        }
+        let made =
+            http::client(self.patience).map_err(|error| Failure::transient(format!("no HTTP client: {error}")))?;
+        Ok(self.http.get_or_init(|| made).clone())
     }
 
     /// The portals, for whoever connects one.
@@ -91,7 +100,7 @@ impl Connections {
         let webhook = self.open(portal, PORTAL_WEBHOOK, &portal.webhook).await?;
         let base =
             bitrix24::RestBase::webhook(&webhook).map_err(|error| Failure::of_bitrix24(&error, self.clock.now()))?;
-        Ok(PortalClient::new(self.clone(), portal.clone(), bitrix24::Client::new(self.http.clone(), base)))
+        Ok(PortalClient::new(self.clone(), portal.clone(), bitrix24::Client::new(self.http()?, base)))
     }
 
     /// A client of the tenant's Slack workspace.
@@ -99,7 +108,7 @@ impl Connections {
         let missing = || Failure::permanent("slack_not_connected", "no Slack workspace is connected to this portal");
         let connection = portal.slack.as_ref().ok_or_else(missing)?;
         let token = self.open(portal, SLACK_BOT_TOKEN, &connection.bot_token).await?;
-        let client = slack::Client::new(self.http.clone(), self.slack_api.clone(), token);
+        let client = slack::Client::new(self.http()?, self.slack_api.clone(), token);
         Ok(WorkspaceClient::new(self.clone(), portal.tenant.clone(), &connection.team_id, client))
     }
 

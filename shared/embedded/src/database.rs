@@ -1,13 +1,18 @@
 //! The SQLite file: its schema, its one writer, its readers.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::oneshot;
 
 /// As many writes as wait are committed together, up to this many.
 const MOST_IN_ONE_COMMIT: usize = 256;
+
+/// How often the log is moved into the database.
+const CHECKPOINT: Duration = Duration::from_millis(250);
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS items (
@@ -50,7 +55,7 @@ pub struct OpenError {
 
 /// Answers its caller once the commit is known to be durable, or known to have failed.
 type Reply = Box<dyn FnOnce(Result<(), String>) + Send>;
-type Write = Box<dyn FnOnce(&Connection) -> Reply + Send>;
+type Write = Box<dyn FnOnce(&Connection) -> rusqlite::Result<Reply> + Send>;
 
 /// One SQLite file. Cheap to clone.
 #[derive(Clone)]
@@ -72,23 +77,34 @@ impl Database {
         let connection = Connection::open(&path).map_err(failed)?;
         // FULL: a commit returns only after the log is synced to the disk.
         connection
-            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;")
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;
+                 PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -32000;",
+            )
             .and_then(|()| connection.execute_batch(SCHEMA))
             .map_err(failed)?;
         connection.set_prepared_statement_cache_capacity(64);
+        let beside = Connection::open(&path).map_err(failed)?;
+        beside.execute_batch("PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;").map_err(failed)?;
+
         let (writes, waiting) = mpsc::channel::<Write>();
-        std::thread::Builder::new()
-            .name("sqlite-writer".into())
-            .spawn(move || write_all(connection, &waiting))
+        let written = Arc::new(AtomicBool::new(true));
+        let writer_lives = Arc::downgrade(&written);
+        let thread = |name: &str| std::thread::Builder::new().name(name.into());
+        thread("sqlite-writer")
+            .spawn(move || write_all(connection, &waiting, &written))
+            .and_then(|_| thread("sqlite-checkpoint").spawn(move || checkpoint(&beside, &writer_lives)))
             .map_err(|error| failed(rusqlite::Error::ToSqlConversionFailure(error.into())))?;
         Ok(Self { writes, readers: Arc::new(Readers { idle: Mutex::default(), path }) })
     }
 
-    /// Runs `write` in a transaction and returns once that is durable. A `write` that returns an error leaves
-    /// no trace. `E` can be made from the engine's own words.
+    /// Runs `write` in a transaction and returns once that is durable.
+    ///
+    /// Others' writes share the transaction, so a `write` must decide before it writes: what it refuses (the
+    /// inner error) has changed nothing. The engine's own failure (the outer one) undoes the whole transaction.
     pub(crate) async fn write<R, E>(
         &self,
-        write: impl FnOnce(&Connection) -> Result<R, E> + Send + 'static,
+        write: impl FnOnce(&Connection) -> rusqlite::Result<Result<R, E>> + Send + 'static,
     ) -> Result<R, E>
     where
         R: Send + 'static,
@@ -96,15 +112,16 @@ impl Database {
     {
         let (reply, answer) = oneshot::channel();
         let write: Write = Box::new(move |connection| {
-            let result = in_savepoint(connection, write);
-            Box::new(move |committed| {
+            let result = write(connection)?;
+            let reply: Reply = Box::new(move |committed| {
                 let result = committed.map_err(|cause| E::from(Trouble(cause))).and(result);
                 // Nobody waits any more; the write stands all the same.
                 let _ = reply.send(result);
-            })
+            });
+            Ok(reply)
         });
         self.writes.send(write).map_err(|_| Trouble("the writer has stopped".into()))?;
-        answer.await.unwrap_or_else(|_| Err(Trouble("the writer has stopped".into()).into()))
+        answer.await.unwrap_or_else(|_| Err(Trouble("the transaction was undone".into()).into()))
     }
 
     /// Runs `read` against what is committed now.
@@ -153,34 +170,33 @@ impl From<rusqlite::Error> for Trouble {
     }
 }
 
-fn in_savepoint<R, E: From<Trouble>>(
-    connection: &Connection,
-    write: impl FnOnce(&Connection) -> Result<R, E>,
-) -> Result<R, E> {
-    let run = |sql| connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
-    run("SAVEPOINT one").map_err(Trouble::from)?;
-    let result = write(connection);
-    if result.is_err() {
-        run("ROLLBACK TO one").map_err(Trouble::from)?;
-    }
-    run("RELEASE one").map_err(Trouble::from)?;
-    result
-}
-
 /// The writer's life: takes what waits, commits it together, answers.
-fn write_all(mut connection: Connection, waiting: &mpsc::Receiver<Write>) {
+fn write_all(mut connection: Connection, waiting: &mpsc::Receiver<Write>, written: &AtomicBool) {
     while let Ok(first) = waiting.recv() {
         let mut replies: Vec<Reply> = Vec::new();
         let committed = connection.transaction_with_behavior(TransactionBehavior::Immediate).and_then(|transaction| {
             let more = std::iter::from_fn(|| waiting.try_recv().ok());
             for write in std::iter::once(first).chain(more.take(MOST_IN_ONE_COMMIT - 1)) {
-                replies.push(write(&transaction));
+                replies.push(write(&transaction)?);
             }
             transaction.commit()
         });
+        written.store(true, Ordering::Relaxed);
         let committed = committed.map_err(|error| error.to_string());
         for reply in replies {
             reply(committed.clone());
         }
+    }
+}
+
+/// Moves the log into the database beside the writer, so that no commit waits for it. Ends with the writer.
+fn checkpoint(connection: &Connection, written: &Weak<AtomicBool>) {
+    while let Some(written) = written.upgrade() {
+        if written.swap(false, Ordering::Relaxed) {
+            // One that fails or is cut short by a reader is made up for by the next.
+            let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        }
+        drop(written);
+        std::thread::sleep(CHECKPOINT);
     }
 }

@@ -40,7 +40,8 @@ impl SqliteQueue {
                  UPDATE groups SET ready_at = (
                      SELECT visible_at FROM messages
                      WHERE messages.queue = groups.queue AND messages.grp = groups.grp ORDER BY seq LIMIT 1);",
-            )
+            )?;
+            Ok(Ok(()))
         });
         recovered.await.map_err(|error: SqlError| failed("all", error))
     }
@@ -60,7 +61,10 @@ impl SqliteQueue {
         queue: QueueName,
         write: impl FnOnce(&Connection) -> rusqlite::Result<R> + Send + 'static,
     ) -> Result<R, QueueError> {
-        self.database.write(write).await.map_err(|error: SqlError| failed(queue.name(), error))
+        self.database
+            .write(|connection| write(connection).map(Ok))
+            .await
+            .map_err(|error: SqlError| failed(queue.name(), error))
     }
 }
 
@@ -83,7 +87,6 @@ impl Queue for SqliteQueue {
     async fn send(&self, queue: QueueName, messages: Vec<Message>) -> Result<(), QueueError> {
         let now = self.clock.now();
         self.write(queue, move |connection| {
-            forget_old(connection, now)?;
             messages.iter().try_for_each(|message| send(connection, queue, message, now))
         })
         .await?;
@@ -114,6 +117,7 @@ impl Queue for SqliteQueue {
     async fn delete(&self, queue: QueueName, receipts: Vec<String>) -> Result<(), QueueError> {
         let now = self.clock.now();
         self.write(queue, move |connection| {
+            forget_old(connection, now)?;
             receipts.iter().try_for_each(|receipt| settle(connection, queue, receipt, None, now))
         })
         .await?;
@@ -191,7 +195,7 @@ fn forget_old(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "DELETE FROM deduplications WHERE (queue, id) IN
-                 (SELECT queue, id FROM deduplications WHERE until <= ?1 LIMIT 16)",
+                 (SELECT queue, id FROM deduplications WHERE until <= ?1 LIMIT 32)",
         )?
         .execute([now.as_millisecond()])
         .map(|_| ())

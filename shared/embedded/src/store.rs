@@ -45,7 +45,8 @@ impl Store for SqliteStore {
         self.database
             .write(move |connection| {
                 sweep(connection, now)?;
-                put(connection, &write, now)
+                let versions = put(connection, &[write], now)?;
+                Ok(versions.map(|versions| versions.first().copied().unwrap_or_default()))
             })
             .await
     }
@@ -55,9 +56,7 @@ impl Store for SqliteStore {
             return Err(StoreError::Unavailable(format!("{} writes at once; at most {MOST_WRITES}", writes.len())));
         }
         let now = self.clock.now();
-        self.database
-            .write(move |connection| writes.iter().try_for_each(|write| put(connection, write, now).map(|_| ())))
-            .await
+        self.database.write(move |connection| Ok(put(connection, &writes, now)?.map(|_| ()))).await
     }
 
     async fn delete(&self, key: &Key) -> Result<(), StoreError> {
@@ -65,9 +64,9 @@ impl Store for SqliteStore {
         self.database
             .write(move |connection| {
                 let sql = "DELETE FROM items WHERE tbl = ?1 AND part = ?2 AND sort = ?3";
-                let mut delete = connection.prepare_cached(sql).map_err(Trouble::from)?;
-                delete.execute(params![key.table.name(), key.partition, key.sort]).map_err(Trouble::from)?;
-                Ok(())
+                let mut delete = connection.prepare_cached(sql)?;
+                delete.execute(params![key.table.name(), key.partition, key.sort])?;
+                Ok(Ok(()))
             })
             .await
     }
@@ -89,38 +88,52 @@ fn get(connection: &Connection, key: Key, now: Timestamp) -> rusqlite::Result<Op
     Ok(found.optional()?.map(|(value, version)| Item { key, value, version: version.unsigned_abs() }))
 }
 
-fn put(connection: &Connection, write: &Write, now: Timestamp) -> Result<Version, StoreError> {
-    let present = get(connection, write.key.clone(), now).map_err(Trouble::from)?.map(|item| item.version);
-    let holds = match write.condition {
-        Condition::Always => true,
-        Condition::Absent => present.is_none(),
-        Condition::Version(version) => present == Some(version),
-    };
-    if !holds {
-        return Err(StoreError::Conflict(write.key.clone()));
+/// Writes all, if every condition holds, and returns their versions; the conditions come first.
+fn put(
+    connection: &Connection,
+    writes: &[Write],
+    now: Timestamp,
+) -> rusqlite::Result<Result<Vec<Version>, StoreError>> {
+    let mut versions = Vec::with_capacity(writes.len());
+    for write in writes {
+        let present = get(connection, write.key.clone(), now)?.map(|item| item.version);
+        let holds = match write.condition {
+            Condition::Always => true,
+            Condition::Absent => present.is_none(),
+            Condition::Version(version) => present == Some(version),
+        };
+        if !holds {
+            return Ok(Err(StoreError::Conflict(write.key.clone())));
+        }
+        // A new item starts at the present microsecond, so that a version read before a deletion never fits again.
+        versions.push(present.map_or_else(|| now.as_microsecond().unsigned_abs(), |version| version + 1));
     }
-    // A new item starts at the present microsecond, so that a version read before a deletion never fits again.
-    let version = present.map_or_else(|| now.as_microsecond(), |version| version.cast_signed() + 1);
-    let mut upsert = connection
-        .prepare_cached("INSERT OR REPLACE INTO items (tbl, part, sort, value, version, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
-        .map_err(Trouble::from)?;
-    let key = &write.key;
-    let expires_at = write.expires_at.map(Timestamp::as_millisecond);
-    upsert
-        .execute(params![key.table.name(), key.partition, key.sort, write.value, version, expires_at])
-        .map_err(Trouble::from)?;
-    Ok(version.unsigned_abs())
+    let mut upsert = connection.prepare_cached(
+        "INSERT OR REPLACE INTO items (tbl, part, sort, value, version, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    for (write, version) in writes.iter().zip(&versions) {
+        let key = &write.key;
+        let expires_at = write.expires_at.map(Timestamp::as_millisecond);
+        upsert.execute(params![
+            key.table.name(),
+            key.partition,
+            key.sort,
+            write.value,
+            version.cast_signed(),
+            expires_at
+        ])?;
+    }
+    Ok(Ok(versions))
 }
 
-fn sweep(connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
-    let mut sweep = connection
+fn sweep(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+    connection
         .prepare_cached(
             "DELETE FROM items WHERE (tbl, part, sort) IN
                  (SELECT tbl, part, sort FROM items WHERE expires_at IS NOT NULL AND expires_at <= ?1 LIMIT ?2)",
-        )
-        .map_err(Trouble::from)?;
-    sweep.execute(params![now.as_millisecond(), SWEEP]).map_err(Trouble::from)?;
-    Ok(())
+        )?
+        .execute(params![now.as_millisecond(), SWEEP])
+        .map(|_| ())
 }
 
 fn list(connection: &Connection, query: &Query, now: Timestamp) -> rusqlite::Result<Page> {

@@ -66,7 +66,7 @@ pub(crate) async fn measure(deals: usize) -> anyhow::Result<()> {
     let ids: Vec<_> = (0..deals).map(|n| sandbox.portal.add_deal(&format!("Deal {n}"), 1, "EUR")).collect();
     clock.sleep(Duration::from_secs(5)).await;
 
-    let connections = Connections::new(&engine.ports, ApiBase::new(&sandbox.slack.api_url())?)?;
+    let connections = Connections::new(&engine.ports, ApiBase::new(&sandbox.slack.api_url())?);
     let functions = Functions::new(&engine.ports, &connections);
     let credentials = sandbox.portal.credentials();
     let access = Access {

@@ -37,7 +37,7 @@ pub(crate) async fn serve(side: &str) -> anyhow::Result<()> {
     }
     let folder = tempfile::tempdir_in(".")?;
     let engine = Engine::open(&folder.path().join("bench.db"), Arc::new(SystemClock)).await?;
-    let connections = Connections::new(&engine.ports, ApiBase::default())?;
+    let connections = Connections::new(&engine.ports, ApiBase::default());
     let access = Access {
         member_id: MEMBER.into(),
         webhook_url: "https://bench.example.com/rest/1/secret/".to_owned().into(),

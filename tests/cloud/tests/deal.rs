@@ -69,7 +69,7 @@ impl Deployment {
 
 async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<()> {
     ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
-    let connections = Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?)?;
+    let connections = Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?);
     let credentials = sandbox.portal.credentials();
     let access = Access {
         member_id: credentials.member_id,

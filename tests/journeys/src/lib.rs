@@ -63,7 +63,7 @@ impl World {
         let sandbox = Sandbox::start(clock.clone()).await.unwrap();
         let engine = Engine::open(&folder.path().join("world.db"), clock.clone()).await.unwrap();
         let slack_api = ApiBase::new(&sandbox.slack.api_url()).unwrap();
-        let connections = Connections::impatient(&engine.ports, slack_api, PATIENCE).unwrap();
+        let connections = Connections::new(&engine.ports, slack_api).impatient(PATIENCE);
         let functions = Functions::new(&engine.ports, &connections);
 
         let credentials = sandbox.portal.credentials();

@@ -23,7 +23,7 @@ async fn main() -> anyhow::Result<()> {
     let clock =
         Arc::new(HurriedClock::since(text("began").parse()?, u32::try_from(told["factor"].as_u64().unwrap_or(1))?));
     let engine = Engine::open(&PathBuf::from(text("database")), clock).await?;
-    let connections = Connections::new(&engine.ports, ApiBase::new(&text("slack_api"))?)?;
+    let connections = Connections::new(&engine.ports, ApiBase::new(&text("slack_api"))?);
     let functions = Functions::new(&engine.ports, &connections);
     let access = Access {
         member_id: text("member_id"),

@@ -1,0 +1,48 @@
+//! The SDK's clients, made when the first one is needed.
+//!
+//! Reading certificates and configuration takes longer than all else that a function does at its start, so its
+//! first request for work does not wait for it.
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use tokio::sync::OnceCell;
+
+/// The clients of this process.
+#[derive(Debug, Default)]
+pub struct Clients(OnceCell<Made>);
+
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) dynamodb: aws_sdk_dynamodb::Client,
+    pub(crate) sqs: aws_sdk_sqs::Client,
+    pub(crate) secrets: aws_sdk_secretsmanager::Client,
+}
+
+impl Clients {
+    /// Clients by the environment, not made yet.
+    pub fn lazy() -> Self {
+        Self::default()
+    }
+
+    /// Clients over a configuration.
+    pub fn over(config: &SdkConfig) -> Self {
+        Self(OnceCell::new_with(Some(made(config))))
+    }
+
+    pub(crate) async fn get(&self) -> &Made {
+        let make = || async {
+            let tls = Provider::Rustls(CryptoMode::Ring);
+            let http = aws_smithy_http_client::Builder::new().tls_provider(tls).build_https();
+            made(&aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await)
+        };
+        self.0.get_or_init(make).await
+    }
+}
+
+fn made(config: &SdkConfig) -> Made {
+    Made {
+        dynamodb: aws_sdk_dynamodb::Client::new(config),
+        sqs: aws_sdk_sqs::Client::new(config),
+        secrets: aws_sdk_secretsmanager::Client::new(config),
+    }
+}
