@@ -96,3 +96,22 @@ impl BatchAnswer {
         self.totals.get(name).and_then(Value::as_u64)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_go_out_in_the_order_in_which_they_were_added() {
+        let mut batch = Batch::new();
+        for n in 0..12 {
+            batch.add(format!("p{n}"), "crm.item.list", &json!({"start": n})).unwrap();
+        }
+        let names: Vec<_> = batch.params()["cmd"].as_object().unwrap().keys().cloned().collect();
+        assert_eq!(names, (0..12).map(|n| format!("p{n}")).collect::<Vec<_>>());
+        for n in 12..50 {
+            batch.add(format!("p{n}"), "user.current", &json!({})).unwrap();
+        }
+        assert_eq!(batch.add("one too many", "user.current", &json!({})), Err(Full));
+    }
+}

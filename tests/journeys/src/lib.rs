@@ -49,18 +49,25 @@ pub struct World {
 impl World {
     /// A company with the default routes, connected, its baseline filled.
     pub async fn start() -> Self {
-        Self::start_with(Settings::default()).await
+        Self::start_with(Settings::default(), |_| {}).await
+    }
+
+    /// The same, after `prepare` has changed the providers' data.
+    pub async fn start_after(prepare: impl FnOnce(&Sandbox)) -> Self {
+        Self::start_with(Settings::default(), prepare).await
     }
 
     /// The same with these routes.
     pub async fn start_with_routes(routes: Vec<Route>) -> Self {
-        Self::start_with(Settings { routes }).await
+        Self::start_with(Settings { routes }, |_| {}).await
     }
 
-    async fn start_with(settings: Settings) -> Self {
+    async fn start_with(settings: Settings, prepare: impl FnOnce(&Sandbox)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::automatic("2026-11-21T12:00:00Z".parse().unwrap()));
         let sandbox = Sandbox::start(clock.clone()).await.unwrap();
+        prepare(&sandbox);
+        clock.advance(Duration::from_secs(10));
         let engine = Engine::open(&folder.path().join("world.db"), clock.clone()).await.unwrap();
         let slack_api = ApiBase::new(&sandbox.slack.api_url()).unwrap();
         let connections = Connections::new(&engine.ports, slack_api).impatient(PATIENCE);

@@ -1,8 +1,11 @@
 //! From a change in the CRM to a card, when all goes well and when events do not.
+#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 
 use journeys::World;
+use platform::Clock;
+use platform::ledger::{Ledger, Line, today};
 use sandbox::portal::{DEAL, Delivery, LEAD};
 use serde_json::json;
 
@@ -162,4 +165,30 @@ async fn a_burst_of_deals_is_read_by_listing_and_stays_within_the_limits() {
     let requests = world.sandbox.portal.requests() - before;
     assert!(requests <= 3, "{requests} requests for 300 deals: {:?}", world.sandbox.portal.calls());
     assert_eq!((world.sandbox.portal.refused_for_limits(), world.sandbox.slack.refused_for_limits()), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_of_records_are_read_in_a_few_requests() {
+    let mut deals = Vec::new();
+    let world = World::start_after(|sandbox| {
+        deals = (0..3_000).map(|n| sandbox.portal.add_deal(&format!("Deal {n}"), 1, "EUR")).collect();
+    })
+    .await;
+    let baseline = world.sandbox.portal.requests();
+    assert!(baseline <= 6, "{baseline} requests for the baseline");
+    world.clock.advance(Duration::from_secs(3600));
+    let routes = serde_json::json!({"routes": []});
+    let portal = world.connections.portals().get(&world.tenant).await.unwrap().unwrap();
+    let silent = platform::portals::Portal { settings: routes, ..(*portal).clone() };
+    world.connections.portals().put(&silent).await.unwrap();
+    for deal in &deals {
+        world.sandbox.portal.move_deal(*deal, "WON");
+    }
+    world.all_have_arrived().await;
+    world.settle().await;
+    let requests = world.sandbox.portal.requests() - baseline;
+    assert!(requests <= 4, "{requests} requests for {} deals", deals.len());
+    let ledger = Ledger::new(world.engine.ports.store.clone());
+    let day = ledger.day(&world.tenant, &today(world.clock.now()), None).await.unwrap();
+    assert!(day.lines.iter().all(|line| matches!(line, Line::Event(event) if event.changes == ["deal.stage_changed"])));
 }
