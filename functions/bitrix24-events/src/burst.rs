@@ -1,7 +1,8 @@
 //! Many records changed at once: one listing of all that changed, for every job that waits.
 //!
 //! One worker of a portal lists at a time; the others wait a little for what it leaves. A batch carries 50
-//! pages of 50, so ten thousand changed deals cost some five requests.
+//! pages of 50, so ten thousand changed deals cost some five requests. While hints keep streaming in, a listing
+//! is made every few seconds, and what arrived since the last one waits for the next.
 
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ const OVERLAP: SignedDuration = SignedDuration::from_secs(10);
 const HINT_DELAY: SignedDuration = SignedDuration::from_secs(120);
 /// A listing takes no longer than this.
 const LEASE: Duration = Duration::from_secs(60);
+/// From the beginning of one listing to the next: what arrives in between is served together.
+const BETWEEN_LISTINGS: Duration = Duration::from_secs(5);
 /// How long to wait for another worker's listing, and how often to look.
 const LOOKS: u32 = 20;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(150);
@@ -39,6 +42,9 @@ struct Listing {
     lease_until: Option<Timestamp>,
     /// Everything saved before this moment, by the portal's clock, has been listed.
     complete_until: Option<Timestamp>,
+    /// When the last listing began, by our clock.
+    #[serde(default)]
+    began_at: Option<Timestamp>,
 }
 
 pub(crate) async fn read(
@@ -58,12 +64,13 @@ pub(crate) async fn read(
             wait_for_other(deps, &key).await?;
             continue;
         };
+        let began_at = deps.clock.now();
         let listed = list_changed(deps, portal, client, entity, &of_type, &listing, found).await;
         let complete_until = match &listed {
             Ok(complete_until) => complete_until.or(listing.complete_until),
             Err(_) => listing.complete_until,
         };
-        let done = Listing { lease_until: None, complete_until };
+        let done = Listing { lease_until: None, complete_until, began_at: Some(began_at) };
         match deps.store.put(Write::new(key, &done, Condition::Version(version))?).await {
             Ok(_) | Err(StoreError::Conflict(_)) => {}
             Err(error) => return Err(error.into()),
@@ -78,14 +85,18 @@ async fn take_lease(deps: &Deps, key: &Key) -> Result<Option<(Listing, u64)>, Fa
     let now = deps.clock.now();
     let (listing, condition) = match deps.store.get(key).await? {
         Some(item) => (item.decode::<Listing>()?, Condition::Version(item.version)),
-        None => (Listing { lease_until: None, complete_until: None }, Condition::Absent),
+        None => (Listing { lease_until: None, complete_until: None, began_at: None }, Condition::Absent),
     };
+    let next = listing.began_at.map(|began_at| later(began_at, BETWEEN_LISTINGS));
+    if let Some(next) = next.filter(|next| *next > now) {
+        return Err(Failure::wait(next, "many records change; they are read together in a few seconds"));
+    }
     if listing.lease_until.is_some_and(|until| until > now) {
         return Ok(None);
     }
-    let taken = Listing { lease_until: Some(later(now, LEASE)), complete_until: listing.complete_until };
+    let taken = Listing { lease_until: Some(later(now, LEASE)), ..listing };
     match deps.store.put(Write::new(key.clone(), &taken, condition)?).await {
-        Ok(version) => Ok(Some((listing, version))),
+        Ok(version) => Ok(Some((taken, version))),
         Err(StoreError::Conflict(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }

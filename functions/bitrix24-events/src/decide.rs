@@ -174,6 +174,7 @@ fn delivery(
         queued_at: deps.clock.now(),
         attempts: 0,
         waited: Duration::ZERO,
+        open_call: None,
         status: DeliveryStatus::Queued,
     };
     Ok((line, message))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use connect::{Failure, WorkspaceClient};
 use platform::Kind;
 use platform::job::{Job, Outcome};
-use platform::ledger::{DeliveryLine, DeliveryStatus};
+use platform::ledger::{DeliveryLine, DeliveryStatus, OpenCall};
 use platform::retry::GIVE_UP_AFTER;
 use platform::store::Version;
 use platform::{DeliveryId, TenantId};
@@ -26,8 +26,6 @@ struct Delivery<'a> {
     line: DeliveryLine,
     /// The version to write the line over.
     version: Version,
-    /// Whether a call was begun whose effect is not ruled out.
-    open: bool,
 }
 
 pub(crate) async fn deliver(deps: &Deps, job: Job<SlackDelivery>) -> Outcome {
@@ -41,8 +39,7 @@ pub(crate) async fn deliver(deps: &Deps, job: Job<SlackDelivery>) -> Outcome {
         }
         Err(error) => return Failure::from(error).outcome(deps.clock.now(), job.attempt),
     };
-    let open = matches!(line.status, DeliveryStatus::Started { .. });
-    let mut delivery = Delivery { deps, job: &job, line, version, open };
+    let mut delivery = Delivery { deps, job: &job, line, version };
     match delivery.run().await {
         Ok(outcome) => outcome,
         Err(failure) => delivery.fail(&failure).await,
@@ -73,28 +70,30 @@ impl Delivery<'_> {
 
     /// The message of an earlier try whose outcome is unknown, if it is there.
     async fn look_before_again(&self) -> Result<Option<Posted>, Failure> {
-        let DeliveryStatus::Started { at, place } = &self.line.status else { return Ok(None) };
-        let settled = platform::clock::later(*at, SETTLES);
+        let Some(OpenCall { began_at, place }) = &self.line.open_call else { return Ok(None) };
+        let settled = platform::clock::later(*began_at, SETTLES);
         let wait = platform::clock::until(self.deps.clock.now(), settled);
         if !wait.is_zero() {
             self.deps.clock.sleep(wait).await;
         }
         let channel = ChannelId(place.clone());
-        look_up::find(&self.workspace().await?, &channel, *at, self.line.id.as_str()).await
+        look_up::find(&self.workspace().await?, &channel, *began_at, self.line.id.as_str()).await
     }
 
     /// Posts once, between `started` and whatever comes of it.
     async fn post(&mut self, workspace: &WorkspaceClient, channel: &ChannelId) -> Result<Posted, Failure> {
         self.line.attempts += 1;
         let at = self.deps.clock.now();
-        self.write(DeliveryStatus::Started { at, place: channel.0.clone() }).await?;
+        self.line.open_call = Some(OpenCall { began_at: at, place: channel.0.clone() });
+        self.write(DeliveryStatus::Started { at }).await?;
         let metadata = Metadata {
             event_type: METADATA_EVENT.into(),
             event_payload: json!({"delivery_id": self.line.id.as_str()}),
         };
-        self.open = true;
         let posted = workspace.post(channel, &self.job.body.message, &metadata).await;
-        self.open = !matches!(&posted, Err(failure) if failure.kind != Kind::UnknownOutcome);
+        if posted.as_ref().is_err_and(|failure| failure.kind != Kind::UnknownOutcome) {
+            self.line.open_call = None;
+        }
         posted
     }
 
@@ -146,8 +145,6 @@ impl Delivery<'_> {
         }
         let status = match &outcome {
             Outcome::Dead { code, reason } => DeliveryStatus::Dead { code: code.clone(), reason: reason.clone() },
-            // It stays `started`, so that the next try looks first.
-            _ if self.open => self.line.status.clone(),
             _ => DeliveryStatus::Retrying { cause: failure.text.clone() },
         };
         if let Err(error) = self.write(status).await {

@@ -1,9 +1,9 @@
 //! Delivers cards to Slack, each exactly once.
 //!
-//! The ledger takes `started` before the call and `delivered` with Slack's id after it. A delivery that is
-//! found `started` has an unknown outcome: its worker fell, or Slack's answer was lost. Then the channel's
-//! history is searched for the delivery's id, which travels with the message as metadata, before anything is
-//! posted again.
+//! The ledger takes the open call before it is made, and `delivered` with Slack's id after it. A delivery that
+//! is found with an open call has an unknown outcome: its worker fell, or Slack's answer was lost. Then the
+//! channel's history is searched for the delivery's id, which travels with the message as metadata, before
+//! anything is posted again.
 
 mod deliver;
 mod look_up;

@@ -91,7 +91,7 @@ fn trail(event: &EventLine, deliveries: impl Iterator<Item = DeliveryLine>) -> T
 fn step(received_at: Timestamp, line: &DeliveryLine) -> Step {
     let (status, reason, at, provider_id) = match &line.status {
         DeliveryStatus::Queued => ("queued", None, None, None),
-        DeliveryStatus::Started { at, .. } => ("started", None, Some(*at), None),
+        DeliveryStatus::Started { at } => ("started", None, Some(*at), None),
         DeliveryStatus::Retrying { cause } => ("retrying", Some(cause.clone()), None, None),
         DeliveryStatus::Delivered { at, provider_id } => ("delivered", None, Some(*at), Some(provider_id.clone())),
         DeliveryStatus::Dead { reason, .. } => ("dead", Some(reason.clone()), None, None),

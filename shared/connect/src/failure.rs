@@ -50,7 +50,7 @@ impl Failure {
     }
 
     /// To come back then.
-    pub(crate) fn wait(until: Timestamp, text: impl Into<String>) -> Self {
+    pub fn wait(until: Timestamp, text: impl Into<String>) -> Self {
         Self::new(Kind::Throttled { until }, text)
     }
 

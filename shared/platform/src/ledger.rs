@@ -83,12 +83,10 @@ pub struct EventLine {
 pub enum DeliveryStatus {
     /// On its queue.
     Queued,
-    /// The provider is being called, or was when the worker fell: the effect may have happened.
+    /// The provider is being called, or was when the worker fell.
     Started {
         /// When the call began.
         at: Timestamp,
-        /// Where the effect would be found: the provider's id of the place.
-        place: String,
     },
     /// Did not happen; will be tried again.
     Retrying {
@@ -134,9 +132,22 @@ pub struct DeliveryLine {
     /// The waits after tries that failed for this delivery's own sake, added up: what its patience has cost.
     #[serde(default)]
     pub waited: Duration,
+    /// A call that was begun and whose effect is not ruled out, whatever became of the delivery since: to be
+    /// looked for before another is begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_call: Option<OpenCall>,
     /// Where it stands.
     #[serde(flatten)]
     pub status: DeliveryStatus,
+}
+
+/// A call that may have had its effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenCall {
+    /// When it began.
+    pub began_at: Timestamp,
+    /// Where the effect would be found: the provider's id of the place.
+    pub place: String,
 }
 
 /// One line of either kind.

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use connect::{Access, Connections};
+use connect::Connections;
 use jiff::Timestamp;
+use journeys::access_to;
 use journeys::hurry::HurriedClock;
 use platform::store::{Item, Key, Page, Query, Store, StoreError, Version, Write};
 use platform::{Clock, Ports};
@@ -68,16 +69,7 @@ pub(crate) async fn measure(deals: usize) -> anyhow::Result<()> {
 
     let connections = Connections::new(&engine.ports, ApiBase::new(&sandbox.slack.api_url())?);
     let functions = Functions::new(&engine.ports, &connections);
-    let credentials = sandbox.portal.credentials();
-    let access = Access {
-        member_id: credentials.member_id,
-        webhook_url: sandbox.portal.webhook_url().into(),
-        application_token: credentials.application_token.into(),
-        bot_token: sandbox.slack.token().into(),
-        team_id: sandbox.slack.team_id().into(),
-        settings: serde_json::to_value(Settings::default())?,
-    };
-    let tenant = connections.join(access).await?;
+    let tenant = connections.join(access_to(&sandbox, &Settings::default())).await?;
     let read = bitrix24_events::baseline::fill(&functions.bitrix24_events, &tenant).await?;
     let baseline = sandbox.portal.requests();
     println!("baseline: {read} records in {baseline} requests");

@@ -21,8 +21,10 @@ use standalone::functions::Functions;
 use standalone::http;
 use tokio::sync::watch;
 
-/// How long a provider may take to answer in a story.
-const PATIENCE: Duration = Duration::from_millis(400);
+/// How long a provider may take to answer in a story: short, for stories in which it never does.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The same where the simulators have much to do.
+const MUCH_PATIENCE: Duration = Duration::from_secs(120);
 
 /// The world.
 pub struct World {
@@ -49,20 +51,20 @@ pub struct World {
 impl World {
     /// A company with the default routes, connected, its baseline filled.
     pub async fn start() -> Self {
-        Self::start_with(Settings::default(), |_| {}).await
+        Self::start_with(Settings::default(), PATIENCE, |_| {}).await
     }
 
     /// The same, after `prepare` has changed the providers' data.
     pub async fn start_after(prepare: impl FnOnce(&Sandbox)) -> Self {
-        Self::start_with(Settings::default(), prepare).await
+        Self::start_with(Settings::default(), MUCH_PATIENCE, prepare).await
     }
 
     /// The same with these routes.
     pub async fn start_with_routes(routes: Vec<Route>) -> Self {
-        Self::start_with(Settings { routes }, |_| {}).await
+        Self::start_with(Settings { routes }, PATIENCE, |_| {}).await
     }
 
-    async fn start_with(settings: Settings, prepare: impl FnOnce(&Sandbox)) -> Self {
+    async fn start_with(settings: Settings, patience: Duration, prepare: impl FnOnce(&Sandbox)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::automatic("2026-11-21T12:00:00Z".parse().unwrap()));
         let sandbox = Sandbox::start(clock.clone()).await.unwrap();
@@ -70,19 +72,10 @@ impl World {
         clock.advance(Duration::from_secs(10));
         let engine = Engine::open(&folder.path().join("world.db"), clock.clone()).await.unwrap();
         let slack_api = ApiBase::new(&sandbox.slack.api_url()).unwrap();
-        let connections = Connections::new(&engine.ports, slack_api).impatient(PATIENCE);
+        let connections = Connections::new(&engine.ports, slack_api).impatient(patience);
         let functions = Functions::new(&engine.ports, &connections);
 
-        let credentials = sandbox.portal.credentials();
-        let access = Access {
-            member_id: credentials.member_id,
-            webhook_url: sandbox.portal.webhook_url().into(),
-            application_token: credentials.application_token.into(),
-            bot_token: sandbox.slack.token().into(),
-            team_id: sandbox.slack.team_id().into(),
-            settings: serde_json::to_value(settings).unwrap(),
-        };
-        let tenant = connections.join(access).await.unwrap();
+        let tenant = connections.join(access_to(&sandbox, &settings)).await.unwrap();
         bitrix24_events::baseline::fill(&functions.bitrix24_events, &tenant).await.unwrap();
 
         let (stop, stopped) = watch::channel(false);
@@ -193,6 +186,19 @@ impl World {
     /// The dead letters of a queue.
     pub async fn dead_letters(&self, queue: QueueName) -> Vec<DeadLetter> {
         self.engine.queue.dead_letters(queue, 100).await.unwrap()
+    }
+}
+
+/// What connects a tenant to the simulators.
+pub fn access_to(sandbox: &Sandbox, settings: &Settings) -> Access {
+    let credentials = sandbox.portal.credentials();
+    Access {
+        member_id: credentials.member_id,
+        webhook_url: sandbox.portal.webhook_url().into(),
+        application_token: credentials.application_token.into(),
+        bot_token: sandbox.slack.token().into(),
+        team_id: sandbox.slack.team_id().into(),
+        settings: serde_json::to_value(settings).unwrap(),
     }
 }
 

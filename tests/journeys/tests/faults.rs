@@ -1,10 +1,12 @@
 //! When providers fail: every card arrives, exactly once, or it is said why not.
+#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 
 use journeys::World;
 use platform::QueueName;
 use platform::clock::Clock;
+use platform::queue::{Message, Queue};
 use rules::{ChangeKind, Route};
 use sandbox::fault::{Fault, When};
 
@@ -191,4 +193,23 @@ async fn used_up_operating_time_is_waited_for() {
     world.settle().await;
     assert_eq!(world.channel("sales-pipeline").len(), 4);
     assert_eq!(world.sandbox.portal.refused_for_limits(), 0, "we stop before the portal stops us");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redriven_dead_letter_looks_before_it_posts_again() {
+    let world = World::start().await;
+    world.sandbox.slack.fail_next("chat.postMessage", Fault::Reset { when: When::AfterEffect });
+    let no_scope = Fault::Code { status: 200, code: "missing_scope".into() };
+    world.sandbox.slack.fail_next("conversations.history", no_scope);
+    world.sandbox.portal.add_deal("Roof", 1, "EUR");
+    world.settle().await;
+    let letters = world.dead_letters(QueueName::SlackDelivery).await;
+    assert_eq!(letters[0].code, "missing_scope");
+    // The scope was given, and the letter is put back on its queue.
+    let job =
+        Message { group: letters[0].group.clone(), deduplication: "redrive".into(), body: letters[0].body.clone() };
+    world.engine.queue.send(QueueName::SlackDelivery, vec![job]).await.unwrap();
+    world.settle().await;
+    assert_eq!(world.channel("sales-pipeline"), ["New deal: Roof"]);
+    assert!(world.ledger().await.iter().any(|line| line.ends_with("delivered")));
 }
