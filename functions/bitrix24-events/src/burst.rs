@@ -27,6 +27,10 @@ const OVERLAP: SignedDuration = SignedDuration::from_secs(10);
 const HINT_DELAY: SignedDuration = SignedDuration::from_secs(120);
 /// A listing takes no longer than this.
 const LEASE: Duration = Duration::from_secs(60);
+/// From this many records to read in one portal, many more are likely to wait: SQS hands out ten at most.
+const MANY: usize = 8;
+/// So long after a listing the next few records are still taken for part of the burst.
+const GOES_ON: Duration = Duration::from_secs(30);
 /// From the beginning of one listing to the next: what arrives in between is served together.
 const BETWEEN_LISTINGS: Duration = Duration::from_secs(5);
 /// How long to wait for another worker's listing, and how often to look.
@@ -47,19 +51,24 @@ struct Listing {
     began_at: Option<Timestamp>,
 }
 
+/// Reads by listing, if many records wait, and says whether it did. What it does not find is left to be read by
+/// ids.
 pub(crate) async fn read(
     deps: &Deps,
     portal: &Portal,
     client: &PortalClient,
     wanted: &[Wanted],
     found: &mut Found,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
+    let mut listed_any = false;
     for entity in [EntityType::LEAD, EntityType::DEAL] {
         let of_type: Vec<_> = wanted.iter().copied().filter(|wanted| wanted.record.entity == entity).collect();
-        if of_type.len() < 2 {
+        let key = Key::new(Table::Links, format!("{}#listing", portal.tenant), entity.to_string());
+        let many = of_type.len() >= MANY || (!of_type.is_empty() && is_going_on(deps, &key).await?);
+        if !many {
             continue;
         }
-        let key = Key::new(Table::Links, format!("{}#listing", portal.tenant), entity.to_string());
+        listed_any = true;
         let Some((listing, version)) = take_lease(deps, &key).await? else {
             wait_for_other(deps, &key).await?;
             continue;
@@ -77,7 +86,14 @@ pub(crate) async fn read(
         }
         listed?;
     }
-    Ok(())
+    Ok(listed_any)
+}
+
+/// Whether the last listing is not long ago.
+async fn is_going_on(deps: &Deps, key: &Key) -> Result<bool, Failure> {
+    let listing = deps.store.get(key).await?.map(|item| item.decode::<Listing>()).transpose()?;
+    let ends = listing.and_then(|listing| listing.began_at).map(|began_at| later(began_at, GOES_ON));
+    Ok(ends.is_some_and(|ends| ends > deps.clock.now()))
 }
 
 /// The lease to list, unless another worker holds it.

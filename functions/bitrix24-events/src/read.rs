@@ -22,9 +22,6 @@ use serde_json::json;
 use crate::pages::{PAGE, items};
 use crate::{Deps, burst};
 
-/// From this many records to read in one portal, many more are likely to wait: SQS hands out ten at most.
-const BURST: usize = 8;
-
 /// A record's state, with what its decision may need besides.
 pub(crate) struct ReadItem {
     pub(crate) item: Item,
@@ -125,11 +122,9 @@ async fn read_portal(
         }
         let portal = deps.connections.portal(tenant).await?;
         let client = deps.connections.bitrix24(&portal).await?;
-        if wanted.len() >= BURST {
-            burst::read(deps, &portal, &client, &wanted, &mut found).await?;
+        if burst::read(deps, &portal, &client, &wanted, &mut found).await? {
             // Another worker's listing may have left what this one waited for.
             take_left(deps, tenant, &mut wanted, &mut found).await?;
-            wanted.retain(|wanted| !found.contains_key(&wanted.record));
         }
         by_ids(deps, &client, &wanted, &mut found).await
     }
