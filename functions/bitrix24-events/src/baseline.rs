@@ -7,7 +7,7 @@ use bitrix24::{EntityType, Item};
 use connect::Failure;
 use jiff::Timestamp;
 use platform::TenantId;
-use platform::links::Snapshot;
+use platform::links::{ReadMoment, Snapshot};
 use platform::store::{Condition, Key, Table, Write};
 use rules::Record;
 use serde::{Deserialize, Serialize};
@@ -38,14 +38,18 @@ pub async fn fill(deps: &Deps, tenant: &TenantId) -> Result<usize, Failure> {
         let mut progress: Progress =
             deps.store.get(&key).await?.map(|item| item.decode()).transpose()?.unwrap_or_default();
         while !progress.done {
-            let read_at = deps.clock.now();
-            let listed = pages::after(&client, entity, &json!({}), progress.last_id, PAGES).await?;
+            let here = deps.clock.now();
+            let (listed, there) = pages::after(&client, entity, &json!({}), progress.last_id, PAGES).await?;
             progress.done = listed.len() < PAGES * PAGE;
             progress.last_id = listed.last().map_or(progress.last_id, |item| item.id);
             read += listed.len();
             let old = listed.into_iter().filter(|item| is_old(entity, item, portal.connected_at));
-            let snapshots =
-                old.map(|state| (Record { entity, id: state.id }.key(), Snapshot { state, read_at, revision: 1 }));
+            let snapshots = old.map(|state| {
+                (
+                    Record { entity, id: state.id }.key(),
+                    Snapshot { state, read: ReadMoment { here, there }, revision: 1 },
+                )
+            });
             deps.records.fill(tenant, snapshots.collect()).await?;
             deps.store.put(Write::new(key.clone(), &progress, Condition::Always)?).await?;
         }

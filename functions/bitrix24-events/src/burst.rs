@@ -10,7 +10,7 @@ use bitrix24::{EntityType, Item};
 use connect::{Failure, PortalClient};
 use jiff::{SignedDuration, Timestamp};
 use platform::clock::later;
-use platform::links::Reading;
+use platform::links::{ReadMoment, Reading};
 use platform::portals::Portal;
 use platform::store::{Condition, Key, StoreError, Table, Write};
 use rules::Record;
@@ -141,29 +141,29 @@ async fn list_changed(
     listing: &Listing,
     found: &mut Found,
 ) -> Result<Option<Timestamp>, Failure> {
-    let hinted_at = wanted.iter().filter_map(|wanted| wanted.hinted_at).min();
-    let hinted_at = hinted_at.and_then(|seconds| Timestamp::from_second(seconds).ok());
-    let hinted_at = hinted_at.unwrap_or_else(|| deps.clock.now());
-    let since = hinted_at - HINT_DELAY;
+    let sent_at = wanted.iter().filter_map(|wanted| wanted.hints.sent).map(|(earliest, _)| earliest).min();
+    let since = sent_at.unwrap_or_else(|| deps.clock.now()) - HINT_DELAY;
     let since = listing.complete_until.map_or(since, |complete| since.max(complete - OVERLAP));
 
-    let read_at = deps.clock.now();
+    let here = deps.clock.now();
     let mut answer = client.call("crm.item.list", &pages::page(entity, &saved_since(since), 0)).await?;
     let started_at = answer.started_at;
     let total = answer.total.unwrap_or_default();
     let mut listed = items(client, answer.result["items"].take())?;
     let mut last = listed.last().map(|item| item.id);
-    keep(deps, portal, entity, wanted, listed, read_at, found).await?;
+    let read = ReadMoment { here, there: started_at };
+    keep(deps, portal, entity, wanted, listed, read, found).await?;
 
     let mut pages = usize::try_from(total).unwrap_or_default().div_ceil(PAGE).saturating_sub(1);
     for _ in 0..MOST_BATCHES {
         let Some(after) = last.filter(|_| pages > 0) else { return Ok(started_at) };
-        let read_at = deps.clock.now();
+        let here = deps.clock.now();
         let count = pages.min(bitrix24::batch::MOST_COMMANDS);
-        listed = pages::after(client, entity, &saved_since(since), after, count).await?;
+        let there;
+        (listed, there) = pages::after(client, entity, &saved_since(since), after, count).await?;
         last = listed.last().map(|item| item.id);
         pages = if listed.len() < count * PAGE { 0 } else { pages - count };
-        keep(deps, portal, entity, wanted, listed, read_at, found).await?;
+        keep(deps, portal, entity, wanted, listed, ReadMoment { here, there }, found).await?;
     }
     Ok(None)
 }
@@ -179,13 +179,13 @@ async fn keep(
     entity: EntityType,
     wanted: &[Wanted],
     listed: Vec<Item>,
-    read_at: Timestamp,
+    read: ReadMoment,
     found: &mut Found,
 ) -> Result<(), Failure> {
     let mut left = Vec::new();
     for item in listed {
         let record = Record { entity, id: item.id };
-        let reading = Reading { state: Ok(item), read_at };
+        let reading = Reading { state: Ok(item), read };
         if wanted.iter().any(|wanted| wanted.record == record) {
             found.insert(record, reading);
         } else {

@@ -35,8 +35,9 @@ async fn try_to(deps: &Deps, readings: &Readings, job: &Job<Hint>) -> Result<Out
     }
     let Some(record) = job.body.record() else { return skip(deps, job, "nothing watches it".into()).await };
     let known: Known = deps.records.snapshot(&job.tenant, &record.key()).await?;
-    if let Some(read_at) = known.as_ref().map(|(snapshot, _)| snapshot.read_at).filter(|at| *at > job.arrived_at()) {
-        return skip(deps, job, format!("satisfied by the read of {}", read_at.strftime("%H:%M:%S%.3f"))).await;
+    let read = known.as_ref().map(|(snapshot, _)| snapshot.read);
+    if let Some(read) = read.filter(|read| read.sees(job.arrived_at(), job.body.sent_at())) {
+        return skip(deps, job, format!("satisfied by the read of {}", read.here.strftime("%H:%M:%S%.3f"))).await;
     }
     match readings.of(&job.tenant, record) {
         Read::Item(read) => changed(deps, job, record, known, read).await,
@@ -86,7 +87,7 @@ async fn changed(
     let revision = known.as_ref().map_or(0, |(snapshot, _)| snapshot.revision) + 1;
     let deliveries = route(deps, job, &portal, &changes, revision).await?;
 
-    let snapshot = Snapshot { state: read.item.clone(), read_at: read.read_at, revision };
+    let snapshot = Snapshot { state: read.item.clone(), read: read.read, revision };
     let mut line = line(deps, job, EventStatus::Routed);
     line.changes = changes.iter().map(|change| change.kind.name().to_owned()).collect();
     line.outbox = deliveries.iter().map(|(_, message)| message.clone()).collect();

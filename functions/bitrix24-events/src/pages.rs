@@ -4,6 +4,7 @@ use bitrix24::client::shaped;
 use bitrix24::crm;
 use bitrix24::{Batch, EntityType, Item};
 use connect::{Failure, PortalClient};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// Items on a page of any list.
@@ -20,14 +21,15 @@ pub(crate) fn items(client: &PortalClient, value: Value) -> Result<Vec<Item>, Fa
 }
 
 /// The items behind the id `after` that pass `filter`: `count` pages in one request, by rising id. Each page
-/// starts where the one before it ended, so that nothing is missed while rows come and go.
+/// starts where the one before it ended, so that nothing is missed while rows come and go. Also when the read began,
+/// by the portal's clock.
 pub(crate) async fn after(
     client: &PortalClient,
     entity: EntityType,
     filter: &Value,
     after: u64,
     count: usize,
-) -> Result<Vec<Item>, Failure> {
+) -> Result<(Vec<Item>, Option<Timestamp>), Failure> {
     let mut batch = Batch::new().halting();
     for place in 0..count {
         let mut filter = filter.clone();
@@ -38,7 +40,7 @@ pub(crate) async fn after(
         // At most 50 pages are asked for, and 50 fit.
         let _ = batch.add(format!("p{place}"), "crm.item.list", &page(entity, &filter, -1));
     }
-    let (mut answers, _) = client.batch(&batch).await?;
+    let (mut answers, answer) = client.batch(&batch).await?;
     let mut listed: Vec<Item> = Vec::new();
     for place in 0..count {
         let Some(page) = answers.take(&format!("p{place}")) else { break };
@@ -53,5 +55,5 @@ pub(crate) async fn after(
             break;
         }
     }
-    Ok(listed)
+    Ok((listed, answer.started_at))
 }

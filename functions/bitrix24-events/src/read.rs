@@ -13,7 +13,8 @@ use bitrix24::{Batch, EntityType, Item};
 use connect::{Failure, PortalClient};
 use futures::future::join_all;
 use jiff::Timestamp;
-use platform::links::{Reading, Snapshot};
+use platform::job::Job;
+use platform::links::{ReadMoment, Reading};
 use platform::portals::Portal;
 use platform::{Jobs, TenantId};
 use rules::{Hint, Record};
@@ -25,7 +26,7 @@ use crate::{Deps, burst};
 /// A record's state, with what its decision may need besides.
 pub(crate) struct ReadItem {
     pub(crate) item: Item,
-    pub(crate) read_at: Timestamp,
+    pub(crate) read: ReadMoment,
     /// The stage history, where the record was not seen before and has moved.
     pub(crate) moves: Vec<StageMove>,
 }
@@ -64,12 +65,34 @@ impl Readings {
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted {
     pub(crate) record: Record,
-    /// The latest arrival of a hint for it: a read must have begun after it.
-    arrived_at: Timestamp,
-    /// The portal's time of the earliest hint.
-    pub(crate) hinted_at: Option<i64>,
+    pub(crate) hints: Hints,
     /// Whether there is a snapshot.
     seen: bool,
+}
+
+/// When the hints for a record arrived and were sent.
+#[derive(Clone, Copy)]
+pub(crate) struct Hints {
+    /// The latest arrival.
+    arrived_at: Timestamp,
+    /// The earliest and the latest sending, by the portal's clock; nothing if one of them does not tell.
+    pub(crate) sent: Option<(Timestamp, Timestamp)>,
+}
+
+impl Hints {
+    fn of(job: &Job<Hint>) -> Self {
+        Self { arrived_at: job.arrived_at(), sent: job.body.sent_at().map(|sent| (sent, sent)) }
+    }
+
+    fn and(self, other: Self) -> Self {
+        let sent = self.sent.zip(other.sent).map(|(a, b)| (a.0.min(b.0), a.1.max(b.1)));
+        Self { arrived_at: self.arrived_at.max(other.arrived_at), sent }
+    }
+
+    /// Whether a read saw what all of them tell of.
+    fn are_seen_by(self, read: ReadMoment) -> bool {
+        read.sees(self.arrived_at, self.sent.map(|(_, latest)| latest))
+    }
 }
 
 /// What was found of each record.
@@ -77,13 +100,12 @@ pub(crate) type Found = HashMap<Record, Reading<Item>>;
 
 /// Reads every record that the jobs need read.
 pub(crate) async fn all(deps: &Deps, jobs: &Jobs<Hint>) -> Readings {
-    let mut hints: BTreeMap<TenantId, BTreeMap<Record, (Timestamp, Option<i64>)>> = BTreeMap::new();
+    let mut hints: BTreeMap<TenantId, BTreeMap<Record, Hints>> = BTreeMap::new();
     for job in jobs.iter() {
         let Some(record) = job.body.record() else { continue };
-        let (arrived_at, hinted_at) =
-            hints.entry(job.tenant.clone()).or_default().entry(record).or_insert((job.arrived_at(), job.body.ts));
-        *arrived_at = job.arrived_at().max(*arrived_at);
-        *hinted_at = job.body.ts.min(*hinted_at);
+        let these = Hints::of(job);
+        let of_tenant = hints.entry(job.tenant.clone()).or_default();
+        of_tenant.entry(record).and_modify(|those| *those = those.and(these)).or_insert(these);
     }
     let mut readings = Readings::default();
     let read = hints.into_iter().map(|(tenant, hints)| async move {
@@ -99,20 +121,15 @@ pub(crate) async fn all(deps: &Deps, jobs: &Jobs<Hint>) -> Readings {
 
 type Items = HashMap<Record, Result<ReadItem, String>>;
 
-async fn read_portal(
-    deps: &Deps,
-    tenant: &TenantId,
-    hints: BTreeMap<Record, (Timestamp, Option<i64>)>,
-) -> (Items, Option<Failure>) {
+async fn read_portal(deps: &Deps, tenant: &TenantId, hints: BTreeMap<Record, Hints>) -> (Items, Option<Failure>) {
     let mut found = Found::new();
     let mut unseen = BTreeSet::new();
     let outcome = async {
         let mut wanted = Vec::new();
-        for (record, (arrived_at, hinted_at)) in hints {
+        for (record, hints) in hints {
             let snapshot = deps.records.snapshot::<Item>(tenant, &record.key()).await?;
-            let fresh = |snapshot: &Snapshot<Item>| snapshot.read_at > arrived_at;
-            if !snapshot.as_ref().is_some_and(|(snapshot, _)| fresh(snapshot)) {
-                wanted.push(Wanted { record, arrived_at, hinted_at, seen: snapshot.is_some() });
+            if !snapshot.as_ref().is_some_and(|(snapshot, _)| hints.are_seen_by(snapshot.read)) {
+                wanted.push(Wanted { record, hints, seen: snapshot.is_some() });
             }
         }
         unseen = wanted.iter().filter(|wanted| !wanted.seen).map(|wanted| wanted.record).collect();
@@ -145,7 +162,7 @@ async fn read_portal(
 fn with_moves(found: Found, mut moves: HashMap<Record, Vec<StageMove>>) -> Items {
     let item = |(record, reading): (Record, Reading<Item>)| {
         let moves = moves.remove(&record).unwrap_or_default();
-        let read = reading.state.map(|item| ReadItem { item, read_at: reading.read_at, moves });
+        let read = reading.state.map(|item| ReadItem { item, read: reading.read, moves });
         (record, read)
     };
     found.into_iter().map(item).collect()
@@ -158,7 +175,7 @@ async fn take_left(deps: &Deps, tenant: &TenantId, wanted: &mut Vec<Wanted>, fou
             continue;
         }
         match deps.records.reading::<Item>(tenant, &one.record.key()).await? {
-            Some(left) if left.read_at > one.arrived_at => {
+            Some(left) if one.hints.are_seen_by(left.read) => {
                 found.insert(one.record, left);
             }
             _ => wanted.push(one),
@@ -170,7 +187,7 @@ async fn take_left(deps: &Deps, tenant: &TenantId, wanted: &mut Vec<Wanted>, fou
 /// Reads records by their ids, all types in one request. What a list leaves out is asked for by itself, to
 /// learn whether it is gone or hidden.
 async fn by_ids(deps: &Deps, client: &PortalClient, wanted: &[Wanted], found: &mut Found) -> Result<(), Failure> {
-    let read_at = deps.clock.now();
+    let here = deps.clock.now();
     let mut by_type: BTreeMap<EntityType, Vec<u64>> = BTreeMap::new();
     for wanted in wanted {
         by_type.entry(wanted.record.entity).or_default().push(wanted.record.id);
@@ -179,8 +196,9 @@ async fn by_ids(deps: &Deps, client: &PortalClient, wanted: &[Wanted], found: &m
         for ids in ids.chunks(PAGE) {
             let params = json!({"entityTypeId": entity, "filter": {"@id": ids}, "select": crm::FIELDS, "start": -1});
             let mut answer = client.call("crm.item.list", &params).await?;
+            let read = ReadMoment { here, there: answer.started_at };
             for item in items(client, answer.result["items"].take())? {
-                found.insert(Record { entity, id: item.id }, Reading { state: Ok(item), read_at });
+                found.insert(Record { entity, id: item.id }, Reading { state: Ok(item), read });
             }
         }
     }
@@ -192,7 +210,8 @@ async fn by_ids(deps: &Deps, client: &PortalClient, wanted: &[Wanted], found: &m
             // Chunks of 50 always fit.
             let _ = batch.add(format!("i{place}"), "crm.item.get", &params);
         }
-        let (mut answers, _) = client.batch(&batch).await?;
+        let (mut answers, answer) = client.batch(&batch).await?;
+        let read = ReadMoment { here, there: answer.started_at };
         for (place, wanted) in missing.iter().enumerate() {
             let state = match answers.take(&format!("i{place}")) {
                 Some(Ok(mut result)) => {
@@ -204,7 +223,7 @@ async fn by_ids(deps: &Deps, client: &PortalClient, wanted: &[Wanted], found: &m
                 Some(Err(error)) => return Err(client.failure(&error)),
                 None => return Err(Failure::transient("the portal left a command of a batch unanswered")),
             };
-            found.insert(wanted.record, Reading { state, read_at });
+            found.insert(wanted.record, Reading { state, read });
         }
     }
     Ok(())

@@ -24,7 +24,8 @@ pub struct Snapshot<S> {
     /// The state.
     pub state: S,
     /// When the read that saw it began.
-    pub read_at: Timestamp,
+    #[serde(flatten)]
+    pub read: ReadMoment,
     /// Counts the states acted on; a change's identity.
     pub revision: u64,
 }
@@ -35,7 +36,31 @@ pub struct Reading<S> {
     /// The state, or why there is none: the provider's code.
     pub state: Result<S, String>,
     /// When the read began.
-    pub read_at: Timestamp,
+    #[serde(flatten)]
+    pub read: ReadMoment,
+}
+
+/// When a read began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadMoment {
+    /// By our clock.
+    #[serde(rename = "read_at")]
+    pub here: Timestamp,
+    /// By the provider's clock, where it tells.
+    #[serde(default, rename = "read_there_at", skip_serializing_if = "Option::is_none")]
+    pub there: Option<Timestamp>,
+}
+
+/// A provider's times are whole seconds, and what it saved may show a moment later.
+const PROVIDER_MARGIN: Duration = Duration::from_secs(2);
+
+impl ReadMoment {
+    /// Whether the read saw what a hint tells of: it began after the hint arrived, or, by the provider's own
+    /// clock, after the hint was sent (which is never before the change).
+    pub fn sees(&self, arrived_at: Timestamp, sent_at: Option<Timestamp>) -> bool {
+        let there = self.there.zip(sent_at).is_some_and(|(read, sent)| read > later(sent, PROVIDER_MARGIN));
+        self.here > arrived_at || there
+    }
 }
 
 /// Reads and writes record links.
@@ -83,7 +108,7 @@ impl Records {
         for some in readings.chunks(MOST_WRITES) {
             let writes = some.iter().map(|(record, reading)| {
                 Ok(Write::new(reading_key(tenant, record), reading, Condition::Always)?
-                    .expiring(later(reading.read_at, READING_KEEPS)))
+                    .expiring(later(reading.read.here, READING_KEEPS)))
             });
             self.store.put_all(writes.collect::<Result<_, StoreError>>()?).await?;
         }
@@ -123,4 +148,24 @@ fn snapshot_key(tenant: &TenantId, record: &str) -> Key {
 
 fn reading_key(tenant: &TenantId, record: &str) -> Key {
     Key::new(Table::Links, format!("{tenant}#reading"), record)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_read_sees_a_hint_that_arrived_before_it_or_was_sent_well_before_it() {
+        let here_only = ReadMoment { here: at(100), there: None };
+        assert!(here_only.sees(at(99), None));
+        assert!(!here_only.sees(at(100), Some(at(10))), "the same moment is not before");
+        let both = ReadMoment { here: at(100), there: Some(at(500)) };
+        assert!(both.sees(at(170), Some(at(497))), "it came late, but tells of something older than the read");
+        assert!(!both.sees(at(170), Some(at(498))), "within the margin it is not believed");
+        assert!(!both.sees(at(170), None));
+    }
 }

@@ -1,6 +1,7 @@
 //! A hint: an event that says that a record changed, not what it is now.
 
 use bitrix24::{Event, Subject};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::change::Record;
@@ -29,6 +30,11 @@ impl Hint {
             Subject::Item { entity, id, .. } if Record::is_watched(entity) => Some(Record { entity, id }),
             _ => None,
         }
+    }
+
+    /// When it was sent or fired, by the portal's clock.
+    pub fn sent_at(&self) -> Option<Timestamp> {
+        Timestamp::from_second(self.ts?).ok()
     }
 
     /// What keeps its order with others: the thing it points at.
