@@ -57,7 +57,7 @@ impl Store for Counting {
 /// Measures it.
 pub(crate) async fn measure(deals: usize) -> anyhow::Result<()> {
     let clock = Arc::new(HurriedClock::since(Timestamp::now(), FACTOR));
-    let folder = tempfile::tempdir_in(".")?;
+    let folder = tempfile::tempdir_in("target")?;
     let mut engine = Engine::open(&folder.path().join("bench.db"), clock.clone()).await?;
     let counts: Arc<[AtomicU64; 3]> = Arc::default();
     let store = Arc::new(Counting { inner: engine.ports.store.clone(), counts: counts.clone() });

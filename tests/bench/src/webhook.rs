@@ -35,7 +35,7 @@ pub(crate) async fn serve(side: &str) -> anyhow::Result<()> {
         let router = Router::new().route(http::BITRIX24_WEBHOOK, post(|_: String| async { "{\"ok\":true}" }));
         return Ok(http::serve(listener, router, stopped).await?);
     }
-    let folder = tempfile::tempdir_in(".")?;
+    let folder = tempfile::tempdir_in("target")?;
     let engine = Engine::open(&folder.path().join("bench.db"), Arc::new(SystemClock)).await?;
     let connections = Connections::new(&engine.ports, ApiBase::default());
     let access = Access {
