@@ -21,8 +21,9 @@ use crate::Deps;
 use crate::pages::{self, PAGE, items};
 use crate::read::{Found, Wanted};
 
-/// The portal's clock and the order in which it saves are not exact to the second.
-const OVERLAP: SignedDuration = SignedDuration::from_secs(10);
+/// The portal's clock and the order in which it saves are not exact to the second. Longer than the margin within
+/// which a read is not believed to have seen a hint, so that such a hint's record is in the next listing.
+const OVERLAP: SignedDuration = SignedDuration::from_secs(15);
 /// How long before its hint a record may have been saved.
 const HINT_DELAY: SignedDuration = SignedDuration::from_secs(120);
 /// A listing takes no longer than this.

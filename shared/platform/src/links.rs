@@ -51,14 +51,20 @@ pub struct ReadMoment {
     pub there: Option<Timestamp>,
 }
 
-/// A provider's times are whole seconds, and what it saved may show a moment later.
-const PROVIDER_MARGIN: Duration = Duration::from_secs(2);
+/// A provider's clock that is further ahead of ours is not believed: it would let a read pass for later than it
+/// was. A wait for the limiter lies between our time of a read and the provider's.
+const MOST_AHEAD: Duration = Duration::from_secs(5);
+
+/// How long before a read a hint must have been sent, by the provider's clock. More than a believed clock can be
+/// wrong: the hint may have been stamped by another machine of the provider's, and times are whole seconds.
+const PROVIDER_MARGIN: Duration = Duration::from_secs(10);
 
 impl ReadMoment {
     /// Whether the read saw what a hint tells of: it began after the hint arrived, or, by the provider's own
     /// clock, after the hint was sent (which is never before the change).
     pub fn sees(&self, arrived_at: Timestamp, sent_at: Option<Timestamp>) -> bool {
-        let there = self.there.zip(sent_at).is_some_and(|(read, sent)| read > later(sent, PROVIDER_MARGIN));
+        let there = self.there.filter(|there| *there <= later(self.here, MOST_AHEAD));
+        let there = there.zip(sent_at).is_some_and(|(read, sent)| read > later(sent, PROVIDER_MARGIN));
         self.here > arrived_at || there
     }
 }
@@ -163,9 +169,11 @@ mod tests {
         let here_only = ReadMoment { here: at(100), there: None };
         assert!(here_only.sees(at(99), None));
         assert!(!here_only.sees(at(100), Some(at(10))), "the same moment is not before");
-        let both = ReadMoment { here: at(100), there: Some(at(500)) };
-        assert!(both.sees(at(170), Some(at(497))), "it came late, but tells of something older than the read");
-        assert!(!both.sees(at(170), Some(at(498))), "within the margin it is not believed");
+        let both = ReadMoment { here: at(100), there: Some(at(101)) };
+        assert!(both.sees(at(170), Some(at(90))), "it came late, but tells of something older than the read");
+        assert!(!both.sees(at(170), Some(at(91))), "within the margin it is not believed");
         assert!(!both.sees(at(170), None));
+        let ahead = ReadMoment { here: at(100), there: Some(at(160)) };
+        assert!(!ahead.sees(at(170), Some(at(120))), "a clock that is a minute ahead is not believed");
     }
 }
