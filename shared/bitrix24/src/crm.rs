@@ -32,10 +32,19 @@ impl EntityType {
         }
     }
 
+    /// Whether items of this type have stages.
+    pub fn has_stages(self) -> bool {
+        !matches!(self, Self::CONTACT | Self::COMPANY)
+    }
+
+    /// Whether it is a smart process (or a smart invoice), not one of the types that every portal has.
+    pub fn is_smart_process(self) -> bool {
+        self.0 > Self::COMPANY.0
+    }
+
     /// The page of an item on its portal.
     pub fn link(self, domain: &str, id: u64) -> String {
-        // Only a simulator on this very machine is reached without TLS.
-        let scheme = if domain.starts_with("127.0.0.1") || domain.starts_with("localhost") { "http" } else { "https" };
+        let origin = origin(domain);
         let place = match self {
             Self::LEAD => "lead".to_owned(),
             Self::DEAL => "deal".to_owned(),
@@ -43,8 +52,15 @@ impl EntityType {
             Self::COMPANY => "company".to_owned(),
             Self(other) => format!("type/{other}"),
         };
-        format!("{scheme}://{domain}/crm/{place}/details/{id}/")
+        format!("{origin}/crm/{place}/details/{id}/")
     }
+}
+
+/// The address of a portal: `https://acme.bitrix24.com`.
+pub fn origin(domain: &str) -> String {
+    // Only a simulator on this very machine is reached without TLS.
+    let scheme = if domain.starts_with("127.0.0.1") || domain.starts_with("localhost") { "http" } else { "https" };
+    format!("{scheme}://{domain}")
 }
 
 impl fmt::Display for EntityType {
@@ -59,8 +75,8 @@ impl fmt::Display for EntityType {
     }
 }
 
-/// The fields that [`Item`] reads; what to `select`.
-pub const FIELDS: [&str; 14] = [
+/// The fields that [`Item`] reads of leads and deals.
+const DEAL_FIELDS: [&str; 15] = [
     "id",
     "title",
     "stageId",
@@ -71,11 +87,29 @@ pub const FIELDS: [&str; 14] = [
     "assignedById",
     "sourceId",
     "companyId",
+    "contactId",
     "createdTime",
     "updatedTime",
     "movedTime",
     "createdBy",
 ];
+/// The fields of contacts and companies; what one of them lacks is named in neither list.
+const CONTACT_FIELDS: [&str; 9] =
+    ["id", "name", "lastName", "assignedById", "sourceId", "companyId", "createdTime", "updatedTime", "createdBy"];
+const COMPANY_FIELDS: [&str; 6] = ["id", "title", "assignedById", "createdTime", "updatedTime", "createdBy"];
+
+/// What to `select` for items of a type, `extra` fields besides; nothing where the type decides by itself which
+/// fields it has (a smart process), and then all of them come.
+pub fn select(entity: EntityType, extra: &[String]) -> Option<Vec<String>> {
+    let fields: &[&str] = match entity {
+        EntityType::LEAD | EntityType::DEAL => &DEAL_FIELDS,
+        EntityType::CONTACT => &CONTACT_FIELDS,
+        EntityType::COMPANY => &COMPANY_FIELDS,
+        _ => return None,
+    };
+    let own = fields.iter().map(|field| (*field).to_owned());
+    Some(own.chain(extra.iter().filter(|field| !fields.contains(&field.as_str())).cloned()).collect())
+}
 
 /// A lead or deal (or another CRM item) in one state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,9 +142,18 @@ pub struct Item {
     /// Where it came from, by the code in the portal's list of sources.
     #[serde(default, deserialize_with = "tolerant::text")]
     pub source_id: Option<String>,
-    /// Its company.
+    /// Its company; 0 is written for none.
     #[serde(default, deserialize_with = "tolerant::number")]
     pub company_id: Option<u64>,
+    /// Its contact.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "tolerant::number")]
+    pub contact_id: Option<u64>,
+    /// A person's given name.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "tolerant::text")]
+    pub name: Option<String>,
+    /// A person's family name.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "tolerant::text")]
+    pub last_name: Option<String>,
     /// When it was created.
     #[serde(default, deserialize_with = "tolerant::moment")]
     pub created_time: Option<Timestamp>,
@@ -123,6 +166,22 @@ pub struct Item {
     /// Who created it.
     #[serde(default, deserialize_with = "tolerant::number")]
     pub created_by: Option<u64>,
+    /// Whatever else was selected, as the portal writes it: custom fields, for one.
+    #[serde(flatten)]
+    pub more: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Item {
+    /// What people call it: its title, or a person's name.
+    pub fn display_title(&self) -> Option<String> {
+        let is_said = |text: &&str| !text.is_empty();
+        if let Some(title) = self.title.as_deref().map(str::trim).filter(is_said) {
+            return Some(title.to_owned());
+        }
+        let parts = [self.name.as_deref(), self.last_name.as_deref()];
+        let name = parts.into_iter().flatten().map(str::trim).filter(is_said).collect::<Vec<_>>().join(" ");
+        (!name.is_empty()).then_some(name)
+    }
 }
 
 fn required_id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {

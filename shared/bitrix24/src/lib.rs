@@ -4,18 +4,23 @@
 //! answers disagree, this crate reads tolerantly. It knows no AWS, no Slack and no store.
 
 pub mod batch;
+pub mod bbcode;
+pub mod call;
 pub mod client;
 pub mod crm;
 pub mod error;
 pub mod event;
 pub mod form;
 pub mod subject;
+pub mod task;
 pub mod tolerant;
 pub mod user;
 
 pub use batch::Batch;
+pub use call::Call;
 pub use client::{Answer, Client, RestBase};
 pub use crm::{EntityType, Item};
 pub use error::{Error, Kind};
 pub use event::Event;
 pub use subject::{Action, Subject};
+pub use task::Task;

@@ -2,8 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::call::Call;
 use crate::crm::EntityType;
 use crate::form::Tree;
+
+/// The longest name of an event of the customer's own making.
+const CUSTOM_NAME: usize = 60;
+/// The most text that its fields may hold.
+const CUSTOM_FIELDS: usize = 16 * 1024;
 
 /// What happened to it, by the event's word. A word only: events come late, twice or not at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -54,6 +60,19 @@ pub enum Subject {
         call_id: String,
         /// `init`, `start` or `end`.
         stage: String,
+        /// What the event itself tells of a call that ended.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        told: Option<Box<Call>>,
+    },
+    /// An event of the customer's own making, from an on-premise portal's handler.
+    Custom {
+        /// What it is called: `order_paid`.
+        name: String,
+        /// Its identity, if it has one: the same twice is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+        /// What it tells.
+        fields: serde_json::Map<String, serde_json::Value>,
     },
     /// A CRM activity.
     Activity {
@@ -96,6 +115,7 @@ impl Subject {
             .or_else(|| task(code, data))
             .or_else(|| timeline(code, data))
             .or_else(|| call(code, data))
+            .or_else(|| custom(code, data))
             .or_else(|| other(code, data))
             .unwrap_or(Self::Unknown)
     }
@@ -171,8 +191,29 @@ fn call(code: &str, data: &Tree) -> Option<Subject> {
     let stage = code.strip_prefix("ONVOXIMPLANTCALL").filter(|stage| ["INIT", "START", "END"].contains(stage))?;
     Some(data.text(&["CALL_ID"]).map_or_else(
         || incomplete(&["CALL_ID"]),
-        |call_id| Subject::Call { call_id: call_id.to_owned(), stage: stage.to_ascii_lowercase() },
+        |call_id| {
+            let told = serde_json::to_value(data).ok().and_then(|data| serde_json::from_value(data).ok());
+            let told = told.filter(|_| stage == "END").map(Box::new);
+            Subject::Call { call_id: call_id.to_owned(), stage: stage.to_ascii_lowercase(), told }
+        },
     ))
+}
+
+/// `SWITCHBOARD.ORDER_PAID`, as `infra/bitrix24-onpremise` forwards it.
+fn custom(code: &str, data: &Tree) -> Option<Subject> {
+    let name = code.strip_prefix("SWITCHBOARD.")?.to_ascii_lowercase();
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '.';
+    if name.is_empty() || name.len() > CUSTOM_NAME || !name.chars().all(fits) {
+        return Some(Subject::Incomplete { missing: "name of letters, digits, dots and underscores".into() });
+    }
+    let fields = data.get("FIELDS").and_then(|fields| serde_json::to_value(fields).ok()).unwrap_or_default();
+    let serde_json::Value::Object(fields) = fields else {
+        return Some(Subject::Custom { name, id: None, fields: serde_json::Map::new() });
+    };
+    if serde_json::to_string(&fields).is_ok_and(|text| text.len() > CUSTOM_FIELDS) {
+        return Some(Subject::Incomplete { missing: format!("data[FIELDS] of at most {CUSTOM_FIELDS} characters") });
+    }
+    Some(Subject::Custom { name, id: data.text(&["ID"]).map(|id| id.chars().take(100).collect()), fields })
 }
 
 fn other(code: &str, data: &Tree) -> Option<Subject> {
@@ -222,6 +263,24 @@ mod tests {
         let expected = Subject::Item { entity: EntityType(147), id: 22, action: Action::Add };
         assert_eq!(subject("ONCRMDYNAMICITEMADD", "data[FIELDS][ID]=22&data[FIELDS][ENTITY_TYPE_ID]=147"), expected);
         assert_eq!(subject("ONCRMDYNAMICITEMADD_147", "data[FIELDS][ID]=22"), expected);
+    }
+
+    #[test]
+    fn a_call_that_ended_is_told_with_its_event_and_a_customers_own_event_by_its_name() {
+        let Subject::Call { told: Some(told), .. } =
+            subject("ONVOXIMPLANTCALLEND", "data[CALL_ID]=x.1&data[CALL_TYPE]=2&data[CALL_FAILED_CODE]=304")
+        else {
+            unreachable!()
+        };
+        assert!(told.is_missed());
+        let Subject::Custom { name, id, fields } =
+            subject("SWITCHBOARD.ORDER_PAID", "data[ID]=7&data[FIELDS][sum]=10&data[FIELDS][who][name]=Ann")
+        else {
+            unreachable!()
+        };
+        assert_eq!((name.as_str(), id.as_deref()), ("order_paid", Some("7")));
+        assert_eq!(fields["who"]["name"], "Ann");
+        assert!(matches!(subject("SWITCHBOARD.A B", "data[x]=1"), Subject::Incomplete { .. }));
     }
 
     #[test]

@@ -26,6 +26,24 @@ pub fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<jiff:
     Ok(text(deserializer)?.and_then(|text| text.parse().ok()))
 }
 
+/// Whole numbers in a list, or in a map that PHP made of one; what is no number is left out.
+pub fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
+    let read = |value: &Value| value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Array(list) => list.iter().filter_map(read).collect(),
+        Value::Object(map) => map.values().filter_map(read).collect(),
+        _ => Vec::new(),
+    })
+}
+
+/// Texts in a list; what is no text is left out.
+pub fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Array(list) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        _ => Vec::new(),
+    })
+}
+
 /// Named values where PHP writes an empty map as `[]` and a map with number keys as a list.
 pub fn map(value: Value) -> serde_json::Map<String, Value> {
     match value {

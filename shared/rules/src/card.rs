@@ -3,117 +3,369 @@
 use slack::block::Button;
 use slack::{Block, Message, Mrkdwn};
 
-use crate::change::{Change, ChangeKind};
-use crate::money;
-use crate::names::Names;
+use crate::change::{Change, ChangeKind, Noun};
+use crate::language::Language;
+use crate::settings::{CardDesign, CardField, Density};
+use crate::template::{Piece, Template};
+use crate::words::Telling;
 
-/// The card of a change, with links to the portal at `domain`.
-pub fn render(change: &Change, names: &Names, domain: &str) -> Message {
-    let card = Card { change, names, domain };
-    match change.kind {
-        ChangeKind::LeadCreated => card.lead_created(),
-        ChangeKind::DealCreated => card.deal_created(),
-        ChangeKind::DealStageChanged => card.deal_stage_changed(),
+/// The card of a change, as its route designs it.
+pub fn render(telling: &Telling<'_>, design: Option<&CardDesign>) -> Message {
+    let own = own_design(telling.change, telling.language);
+    let none = CardDesign::default();
+    let design = design.unwrap_or(&none);
+    let density = design.density.unwrap_or_default();
+    let headline = match &design.title {
+        Some(title) => fill(telling, title),
+        None => Mrkdwn::text(own.mark).then(&Mrkdwn::text(" ")).then(&fill(telling, own.head)),
+    };
+    let fallback = match &design.title {
+        Some(title) => fill(telling, title),
+        None => fill(telling, own.text),
+    };
+    let body = design.text.as_deref().or(own.body).map(|text| fill(telling, text));
+    let fields: Vec<_> = match &design.fields {
+        Some(fields) => fields.iter().map(|field| field_of(telling, field)).collect(),
+        None => {
+            let more: &[&str] = if density == Density::Full { own.more } else { &[] };
+            own.fields.iter().chain(more).map(|word| labelled(telling, word)).collect()
+        }
+    };
+    Message::new(fallback, blocks(telling, density, design.button.unwrap_or(true), headline, body, fields))
+}
+
+fn blocks(
+    telling: &Telling<'_>,
+    density: Density,
+    button: bool,
+    headline: Mrkdwn,
+    body: Option<Mrkdwn>,
+    fields: Vec<(String, Mrkdwn)>,
+) -> Vec<Block> {
+    if density == Density::Compact {
+        let parts = fields.into_iter().map(|(label, value)| Mrkdwn::text(&format!("{label}: ")).then(&value));
+        let mut line = body.map_or(headline.clone(), |body| headline.then(&Mrkdwn::text("\n")).then(&body));
+        for (place, part) in parts.enumerate() {
+            line = line.then(&Mrkdwn::text(if place == 0 { "\n" } else { " · " })).then(&part);
+        }
+        return vec![Block::section(line)];
+    }
+    let mut blocks = vec![Block::section(headline)];
+    blocks.extend(body.map(Block::section));
+    if !fields.is_empty() {
+        blocks.push(Block::fields(fields));
+    }
+    let open =
+        telling.url().filter(|_| button).and_then(|url| Button::open(telling.language.open(), &url, "open_record"));
+    blocks.extend(open.map(|open| Block::actions([open])));
+    blocks.push(Block::context([Mrkdwn::text(&format!("{} · {}", telling.change.about, telling.domain))]));
+    blocks
+}
+
+/// The change in one line, for digests and threads.
+pub fn line(telling: &Telling<'_>) -> Mrkdwn {
+    let own = own_design(telling.change, telling.language);
+    let headline = Mrkdwn::text(own.mark).then(&Mrkdwn::text(" ")).then(&fill(telling, own.head));
+    match own.fields.first() {
+        Some(word) => headline.then(&Mrkdwn::text(" · ")).then(&telling.word(word)),
+        None => headline,
     }
 }
 
-struct Card<'a> {
-    change: &'a Change,
-    names: &'a Names,
-    domain: &'a str,
-}
-
-impl Card<'_> {
-    fn lead_created(&self) -> Message {
-        let source = self.names.source(&self.change.item).unwrap_or("unknown");
-        self.message(
-            &format!("New lead: {}", self.title()),
-            Mrkdwn::text("🆕 New lead ").then(&self.link()),
-            vec![("Source", Mrkdwn::text(source)), ("Responsible", self.responsible())],
-        )
+/// The cards that waited, together: a line each.
+pub fn digest(lines: &[Mrkdwn], left: usize, language: Language, title: &str) -> Message {
+    let count = lines.len() + left;
+    let head = match language {
+        Language::En => format!("{title}: {count} changes"),
+        Language::Ru => format!("{title}: изменений {count}"),
+    };
+    let mut blocks = vec![Block::header(&head)];
+    let mut section = Mrkdwn::default();
+    for line in lines {
+        let line = line.clone().cut(slack::block::SECTION_TEXT - 1);
+        let room = slack::block::SECTION_TEXT - 1;
+        if section.as_str().encode_utf16().count() + line.as_str().encode_utf16().count() > room {
+            blocks.push(Block::section(std::mem::take(&mut section)));
+        }
+        section = section.then(&line).then(&Mrkdwn::text("\n"));
     }
-
-    fn deal_created(&self) -> Message {
-        let stage = self.stage(self.change.item.stage_id.as_deref());
-        self.message(
-            &format!("New deal: {}", self.title()),
-            Mrkdwn::text("🆕 New deal ").then(&self.link()),
-            vec![("Sum", self.sum()), ("Stage", Mrkdwn::text(&stage)), ("Responsible", self.responsible())],
-        )
-    }
-
-    fn deal_stage_changed(&self) -> Message {
-        let from = self.stage(self.change.from_stage.as_deref());
-        let to = self.stage(self.change.item.stage_id.as_deref());
-        let (mark, verb) = match self.change.item.stage_semantic_id.as_deref() {
-            Some("S") => ("🏆", "Deal won "),
-            Some("F") => ("❌", "Deal lost "),
-            _ => ("➡️", "Deal "),
+    blocks.push(Block::section(section));
+    if left > 0 {
+        let words = match language {
+            Language::En => format!("and {left} more"),
+            Language::Ru => format!("и ещё {left}"),
         };
-        let stages = Mrkdwn::text(&format!("{from} → ")).then(&Mrkdwn::bold(&to));
-        self.message(
-            &format!("{verb}{}: {from} → {to}", self.title()),
-            Mrkdwn::text(&format!("{mark} {verb}")).then(&self.link()),
-            vec![("Stage", stages), ("Sum", self.sum()), ("Responsible", self.responsible())],
-        )
+        blocks.push(Block::context([Mrkdwn::text(&words)]));
     }
+    Message::new(Mrkdwn::text(&head), blocks)
+}
 
-    fn message(&self, fallback: &str, headline: Mrkdwn, fields: Vec<(&'static str, Mrkdwn)>) -> Message {
-        let button = Button::open("Open in Bitrix24", &self.url(), "open_record");
-        let record = Mrkdwn::text(&format!("{} · {}", self.change.record, self.domain));
-        let mut blocks = vec![Block::section(headline), Block::fields(fields)];
-        blocks.extend(button.map(|button| Block::actions([button])));
-        blocks.push(Block::context([record]));
-        Message::new(Mrkdwn::text(fallback), blocks)
+/// A word to the operators.
+pub fn notice(head: &str, lines: &[String]) -> Message {
+    let text: Vec<_> = lines.iter().map(|line| format!("• {line}")).collect();
+    let mut blocks = vec![Block::section(Mrkdwn::bold(head))];
+    if !text.is_empty() {
+        blocks.push(Block::section(Mrkdwn::text(&text.join("\n"))));
     }
+    Message::new(Mrkdwn::text(head), blocks)
+}
 
-    fn title(&self) -> &str {
-        self.change.item.title.as_deref().map(str::trim).filter(|title| !title.is_empty()).unwrap_or("(no title)")
+fn field_of(telling: &Telling<'_>, field: &CardField) -> (String, Mrkdwn) {
+    match field {
+        CardField::Word(word) => labelled(telling, word),
+        CardField::Own { label, value } => (label.clone(), fill(telling, value)),
     }
+}
 
-    fn link(&self) -> Mrkdwn {
-        Mrkdwn::link(&self.url(), self.title())
+fn labelled(telling: &Telling<'_>, word: &str) -> (String, Mrkdwn) {
+    let label = match word.rsplit_once('.') {
+        Some((_, field)) => field.to_owned(),
+        None => telling.language.label(word).to_owned(),
+    };
+    (label, telling.word(word))
+}
+
+/// A template filled in. One that cannot be read, though it was checked when it was set, stands as it is.
+fn fill(telling: &Telling<'_>, template: &str) -> Mrkdwn {
+    let Ok(template) = Template::parse(template) else { return Mrkdwn::text(template) };
+    let piece = |piece: &Piece| match piece {
+        Piece::Text(text) => Mrkdwn::text(text),
+        Piece::Word(word) => telling.word(word),
+    };
+    template.pieces().iter().map(piece).fold(Mrkdwn::default(), |all, piece| all.then(&piece))
+}
+
+/// What a card shows when its route says nothing.
+struct Own {
+    /// What stands before the headline.
+    mark: &'static str,
+    /// The headline.
+    head: &'static str,
+    /// What a notification says.
+    text: &'static str,
+    /// A text of its own.
+    body: Option<&'static str>,
+    /// The fields.
+    fields: &'static [&'static str],
+    /// Those of the full density besides.
+    more: &'static [&'static str],
+}
+
+fn own_design(change: &Change, language: Language) -> Own {
+    let own = |mark, head, text, fields, more| Own { mark, head, text, body: None, fields, more };
+    let (en, ru) = texts(change);
+    let (head, text) = match language {
+        Language::En => en,
+        Language::Ru => ru,
+    };
+    let name = change.kind.name();
+    let verb = name.split_once('.').map(|(_, verb)| verb).unwrap_or_default();
+    let client: &[&str] = &["client", "source", "created"];
+    match (change.kind.noun(), verb) {
+        (Noun::Staged, "created") if name.starts_with("lead") => {
+            own("🆕", head, text, &["source", "responsible"], &["sum", "client", "stage"])
+        }
+        (Noun::Staged, "created") => own("🆕", head, text, &["sum", "stage", "responsible"], client),
+        (Noun::Staged, "stage_changed") => own(stage_mark(change), head, text, &["move", "sum", "responsible"], client),
+        (Noun::Staged, "funnel_changed") => {
+            own("🔀", head, text, &["funnel_move", "move", "sum", "responsible"], client)
+        }
+        (_, "responsible_changed") if change.kind.noun() == Noun::Task => {
+            own("👤", head, text, &["assignee", "previous_responsible", "deadline", "project"], &["creator"])
+        }
+        (_, "responsible_changed") => own("👤", head, text, &["responsible", "previous_responsible"], &["created"]),
+        (Noun::Staged, "updated") => own("✏️", head, text, &["changed_fields", "sum", "responsible"], client),
+        (Noun::Staged, "deleted") => own("🗑️", head, text, &["sum", "stage", "responsible"], client),
+        (Noun::Client, "updated") => own("✏️", head, text, &["changed_fields", "responsible"], &["created"]),
+        (Noun::Client, "deleted") => own("🗑️", head, text, &["responsible"], &["created"]),
+        (Noun::Client, _) => own("🆕", head, text, &["responsible"], &["source", "creator"]),
+        (Noun::Task, "created") => own("📝", head, text, &["deadline", "assignee", "project"], &["creator", "status"]),
+        (Noun::Task, "status_changed") => {
+            own("☑️", head, text, &["from_status", "status", "assignee", "project"], &["deadline"])
+        }
+        (Noun::Task, "deadline_changed") => {
+            own("⏰", head, text, &["from_deadline", "deadline", "assignee"], &["project"])
+        }
+        (Noun::Task, "commented") => {
+            Own { body: Some("{text}"), ..own("💬", head, text, &[], &["project", "deadline"]) }
+        }
+        (Noun::Task, "deleted") => own("🗑️", head, text, &["assignee", "project"], &["creator"]),
+        (Noun::Task, _) => own("✏️", head, text, &["changed_fields", "assignee", "project"], &["deadline"]),
+        (Noun::Call, "missed") => {
+            own("📵", head, text, &["time", "deal", "responsible", "callback"], &["client", "reason"])
+        }
+        (Noun::Call, "recorded") => own("🎙️", head, text, &["recording", "duration"], &["responsible"]),
+        (Noun::Call, _) => own("📞", head, text, &["time", "duration", "deal", "responsible"], &["client", "reason"]),
+        _ => own("🔔", head, text, &[], &[]),
     }
+}
 
-    fn url(&self) -> String {
-        self.change.record.entity.link(self.domain, self.change.record.id)
+fn stage_mark(change: &Change) -> &'static str {
+    match change.state.as_item().and_then(|item| item.stage_semantic_id.as_deref()) {
+        Some("S") => "🏆",
+        Some("F") => "❌",
+        _ => "➡️",
     }
+}
 
-    fn stage(&self, code: Option<&str>) -> String {
-        let stage = |code| self.names.stage(self.change.record.entity, self.change.item.category_id, code);
-        code.map_or("unknown", stage).to_owned()
-    }
+type Texts = (&'static str, &'static str);
 
-    fn sum(&self) -> Mrkdwn {
-        let item = &self.change.item;
-        let sum = item.opportunity.as_deref().map(|sum| money::format(sum, item.currency_id.as_deref()));
-        Mrkdwn::text(sum.as_deref().unwrap_or("unknown"))
-    }
-
-    fn responsible(&self) -> Mrkdwn {
-        Mrkdwn::text(self.names.responsible(&self.change.item).unwrap_or("unknown"))
+/// Headline and notification, in both languages.
+fn texts(change: &Change) -> (Texts, Texts) {
+    let meaning = change.state.as_item().and_then(|item| item.stage_semantic_id.as_deref());
+    match &change.kind {
+        ChangeKind::LeadCreated => {
+            (("New lead {link}", "New lead: {title}"), ("Новый лид {link}", "Новый лид: {title}"))
+        }
+        ChangeKind::DealCreated => {
+            (("New deal {link}", "New deal: {title}"), ("Новая сделка {link}", "Новая сделка: {title}"))
+        }
+        ChangeKind::ContactCreated => {
+            (("New contact {link}", "New contact: {title}"), ("Новый контакт {link}", "Новый контакт: {title}"))
+        }
+        ChangeKind::CompanyCreated => {
+            (("New company {link}", "New company: {title}"), ("Новая компания {link}", "Новая компания: {title}"))
+        }
+        ChangeKind::ItemCreated => {
+            (("New item {link}", "New item: {title}"), ("Новый элемент {link}", "Новый элемент: {title}"))
+        }
+        ChangeKind::DealStageChanged => match meaning {
+            Some("S") => (
+                ("Deal won {link}", "Deal won {title}: {from_stage} → {stage}"),
+                ("Сделка выиграна {link}", "Сделка выиграна {title}: {from_stage} → {stage}"),
+            ),
+            Some("F") => (
+                ("Deal lost {link}", "Deal lost {title}: {from_stage} → {stage}"),
+                ("Сделка проиграна {link}", "Сделка проиграна {title}: {from_stage} → {stage}"),
+            ),
+            _ => (
+                ("Deal {link}", "Deal {title}: {from_stage} → {stage}"),
+                ("Сделка {link}", "Сделка {title}: {from_stage} → {stage}"),
+            ),
+        },
+        ChangeKind::LeadStageChanged => (
+            ("Lead {link}", "Lead {title}: {from_stage} → {stage}"),
+            ("Лид {link}", "Лид {title}: {from_stage} → {stage}"),
+        ),
+        ChangeKind::ItemStageChanged => (
+            ("Item {link}", "Item {title}: {from_stage} → {stage}"),
+            ("Элемент {link}", "Элемент {title}: {from_stage} → {stage}"),
+        ),
+        ChangeKind::DealFunnelChanged => (
+            ("Deal {link} moved to another funnel", "Deal {title}: {from_funnel} → {funnel}, {stage}"),
+            ("Сделка {link} перешла в другую воронку", "Сделка {title}: {from_funnel} → {funnel}, {stage}"),
+        ),
+        ChangeKind::ItemFunnelChanged => (
+            ("Item {link} moved to another funnel", "Item {title}: {from_funnel} → {funnel}, {stage}"),
+            ("Элемент {link} перешёл в другую воронку", "Элемент {title}: {from_funnel} → {funnel}, {stage}"),
+        ),
+        ChangeKind::TaskCreated => {
+            (("New task {link}", "New task: {title}"), ("Новая задача {link}", "Новая задача: {title}"))
+        }
+        ChangeKind::TaskStatusChanged => (
+            ("Task {link}", "Task {title}: {from_status} → {status}"),
+            ("Задача {link}", "Задача {title}: {from_status} → {status}"),
+        ),
+        ChangeKind::TaskDeadlineChanged => (
+            ("New deadline of task {link}", "New deadline of {title}: {deadline}"),
+            ("Новый срок задачи {link}", "Новый срок {title}: {deadline}"),
+        ),
+        ChangeKind::TaskCommented => (
+            ("{author} commented on {link}", "{author} on {title}: {text}"),
+            ("{author} о задаче {link}", "{author} о {title}: {text}"),
+        ),
+        ChangeKind::CallMissed => (
+            ("Missed call from {phone}", "Missed call from {phone}"),
+            ("Пропущенный звонок с {phone}", "Пропущенный звонок с {phone}"),
+        ),
+        ChangeKind::CallEnded => (("Call with {phone}", "Call with {phone}"), ("Звонок {phone}", "Звонок {phone}")),
+        ChangeKind::CallRecorded => (
+            ("Recording of the call with {phone}", "Recording of the call with {phone}"),
+            ("Запись разговора с {phone}", "Запись разговора с {phone}"),
+        ),
+        ChangeKind::LeadResponsibleChanged
+        | ChangeKind::DealResponsibleChanged
+        | ChangeKind::ContactResponsibleChanged
+        | ChangeKind::CompanyResponsibleChanged
+        | ChangeKind::ItemResponsibleChanged
+        | ChangeKind::TaskResponsibleChanged => (
+            ("{link} is now with {responsible}", "{title} is now with {responsible}"),
+            ("{link}: теперь отвечает {responsible}", "{title}: теперь отвечает {responsible}"),
+        ),
+        ChangeKind::LeadDeleted
+        | ChangeKind::DealDeleted
+        | ChangeKind::ContactDeleted
+        | ChangeKind::CompanyDeleted
+        | ChangeKind::ItemDeleted
+        | ChangeKind::TaskDeleted => (
+            ("Deleted: {title} ({type} {id})", "Deleted: {title}"),
+            ("Удалено: {title} ({type} {id})", "Удалено: {title}"),
+        ),
+        ChangeKind::LeadUpdated
+        | ChangeKind::DealUpdated
+        | ChangeKind::ContactUpdated
+        | ChangeKind::CompanyUpdated
+        | ChangeKind::ItemUpdated
+        | ChangeKind::TaskUpdated => (
+            ("Changed: {link}", "Changed: {title} ({changed_fields})"),
+            ("Изменено: {link}", "Изменено: {title} ({changed_fields})"),
+        ),
+        ChangeKind::Custom(_) => (("{type}: {link}", "{type}: {title}"), ("{type}: {link}", "{type}: {title}")),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::Record;
-    use bitrix24::EntityType;
+    use crate::change::Related;
+    use crate::names::{Entry, Named, Names};
+    use crate::record::State;
     use bitrix24::crm::Status;
+    use bitrix24::task::Comment;
+    use bitrix24::{Call, EntityType};
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
-    fn change(title: &str) -> Change {
-        let item = json!({
+    fn deal(title: &str) -> Change {
+        let state: State = serde_json::from_value(json!({
             "id": 42, "title": title, "stageId": "WON", "stageSemanticId": "S", "categoryId": 0,
-            "opportunity": 150_000, "currencyId": "EUR", "assignedById": 6
-        });
+            "opportunity": 150_000, "currencyId": "EUR", "assignedById": 6, "companyId": 4, "sourceId": "WEB",
+            "createdTime": "2026-11-20T10:00:00Z", "createdBy": 6,
+        }))
+        .unwrap();
+        let before: State = serde_json::from_value(json!({"id": 42, "categoryId": 1, "assignedById": 7})).unwrap();
         Change {
-            kind: ChangeKind::DealStageChanged,
-            record: Record { entity: EntityType::DEAL, id: 42 },
-            item: serde_json::from_value(item).unwrap(),
+            before: Some(before),
             from_stage: Some("NEW".into()),
+            fields: vec!["title".into()],
+            ..Change::new(ChangeKind::DealStageChanged, "deal 42", state)
+        }
+    }
+
+    fn task() -> Change {
+        let task = json!({"task": {
+            "id": "7", "title": "Pack the boxes", "status": "2", "deadline": "2026-11-25T16:00:00+01:00",
+            "responsibleId": "6", "createdBy": "7", "groupId": "3", "group": {"id": "3", "name": "Move: Office №2"},
+        }});
+        let before = json!({"task": {"id": "7", "status": "3", "responsibleId": "7"}});
+        Change {
+            before: Some(serde_json::from_value(before).unwrap()),
+            comment: Some(Comment { author: 7, text: "[b]Please[/b] hurry, [USER=6]Ann[/USER] <!channel>".into() }),
+            ..Change::new(ChangeKind::TaskCreated, "task 7", serde_json::from_value(task).unwrap())
+        }
+    }
+
+    fn call() -> Change {
+        let call: Call = serde_json::from_value(json!({
+            "CALL_ID": "x.1", "CALL_TYPE": "2", "PHONE_NUMBER": "+49 30 1234567", "PORTAL_USER_ID": "6", "CALL_DURATION": "75",
+            "CALL_START_DATE": "2026-11-21T09:00:00Z", "CALL_FAILED_CODE": "304", "CALL_FAILED_REASON": "Missed",
+            "CALL_RECORD_URL": "https://storage.example/rec.mp3",
+        }))
+        .unwrap();
+        Change {
+            deal: Some(Related { entity: EntityType::DEAL, id: 42, title: Some("Roof".into()) }),
+            client: Some(Related { entity: EntityType::CONTACT, id: 9, title: None }),
+            ..Change::new(ChangeKind::CallMissed, "call x.1", State::from(call))
         }
     }
 
@@ -123,35 +375,134 @@ mod tests {
             serde_json::from_value::<Vec<Status>>(json!([
                 {"ENTITY_ID": "DEAL_STAGE", "STATUS_ID": "NEW", "NAME": "New"},
                 {"ENTITY_ID": "DEAL_STAGE", "STATUS_ID": "WON", "NAME": "Won & paid"},
+                {"ENTITY_ID": "SOURCE", "STATUS_ID": "WEB", "NAME": "Web site"},
             ]))
             .unwrap(),
         );
-        names.add_users(
-            serde_json::from_value::<Vec<_>>(json!([{"ID": "6", "NAME": "Ann", "LAST_NAME": "Lee"}])).unwrap(),
-        );
+        for (id, name) in [(6, "Ann Lee"), (7, "Bob Ray")] {
+            names.add(Named::User(id), Some(Entry { name: name.into(), email: None }));
+        }
+        names.add(Named::Item(EntityType::COMPANY, 4), Some(Entry { name: "ACME".into(), email: None }));
+        names.add_funnel(EntityType::DEAL, 0, "Sales".into());
         names
     }
 
+    fn telling<'a>(change: &'a Change, names: &'a Names) -> Telling<'a> {
+        Telling { change, names, domain: "acme.bitrix24.com", language: Language::En }
+    }
+
+    /// A change of every kind.
+    fn gallery() -> Vec<Change> {
+        let kinds =
+            ChangeKind::ALL.iter().map(|(kind, ..)| kind.clone()).chain([ChangeKind::Custom("order_paid".into())]);
+        let change = |kind: ChangeKind| {
+            let like = match kind.noun() {
+                Noun::Task => task(),
+                Noun::Call => call(),
+                Noun::Custom => {
+                    let custom = json!({"title": "Order 17", "url": "https://acme.bitrix24.com/shop/17/"});
+                    let custom = State::Custom { custom: custom.as_object().unwrap().clone() };
+                    Change::new(kind.clone(), "order_paid 17", custom)
+                }
+                Noun::Staged | Noun::Client => deal("Roof for ACME"),
+            };
+            let about = match kind.name().split('.').next().unwrap() {
+                "lead" => "lead 42".into(),
+                "contact" => "contact 42".into(),
+                "company" => "company 42".into(),
+                "item" => "item-1220 42".into(),
+                _ => like.about.clone(),
+            };
+            Change { kind, about, ..like }
+        };
+        kinds.map(change).collect()
+    }
+
+    /// The cards that `tests/clients` holds against Slack's published types.
     #[test]
-    fn a_won_deal_tells_stages_sum_and_responsible() {
-        insta::assert_json_snapshot!(render(&change("Roof for ACME"), &names(), "acme.bitrix24.com"));
+    fn the_cards_of_every_change_are_these() {
+        let names = names();
+        let mut cards = serde_json::Map::new();
+        for change in gallery() {
+            for language in [Language::En, Language::Ru] {
+                for density in [Density::Compact, Density::Normal, Density::Full] {
+                    let telling = Telling { language, ..telling(&change, &names) };
+                    let design = CardDesign { density: Some(density), ..CardDesign::default() };
+                    let card = serde_json::to_value(render(&telling, Some(&design))).unwrap();
+                    let text = card.to_string();
+                    assert!(!text.contains("unknown word"), "{text}");
+                    if density == Density::Normal || language == Language::En {
+                        cards.insert(format!("{} {language:?} {density:?}", change.kind), card);
+                    }
+                }
+            }
+        }
+        insta::assert_json_snapshot!("cards", Value::Object(cards));
     }
 
     #[test]
     fn a_card_without_names_still_tells_what_it_can() {
-        let message = render(&change(""), &Names::default(), "acme.bitrix24.com");
+        let change = deal("");
+        let message = render(&telling(&change, &Names::default()), None);
         assert_eq!(message.text.as_str(), "Deal won (no title): NEW → WON");
         assert!(serde_json::to_string(&message).unwrap().contains("unknown"));
     }
 
+    #[test]
+    fn a_route_can_design_its_own_card() {
+        let design: CardDesign = serde_json::from_value(json!({
+            "title": "*{company}* pays {sum}",
+            "fields": ["responsible", "record.stageId", {"label": "Both", "value": "{stage} / {record.id}"}],
+            "button": false,
+        }))
+        .unwrap();
+        let (change, names) = (deal("Roof"), names());
+        let card = render(&telling(&change, &names), Some(&design));
+        assert_eq!(card.text.as_str(), "*<https://acme.bitrix24.com/crm/company/details/4/|ACME>* pays 150,000 EUR");
+        let card = serde_json::to_value(card).unwrap();
+        let fields: Vec<_> = card["blocks"][1]["fields"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|field| field["text"].as_str().unwrap())
+            .collect();
+        assert_eq!(fields, ["*Responsible*\nAnn Lee", "*stageId*\nWON", "*Both*\nWon &amp; paid / 42"]);
+        assert_eq!(card["blocks"].as_array().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_digest_has_a_line_for_each_and_fits() {
+        let (change, names) = (deal("Roof"), names());
+        let lines: Vec<_> = (0..60).map(|_| line(&telling(&change, &names))).collect();
+        let digest = serde_json::to_value(digest(&lines, 7, Language::En, "While it was quiet")).unwrap();
+        assert_eq!(digest["text"], "While it was quiet: 67 changes");
+        let sections = digest["blocks"].as_array().unwrap();
+        let lines: usize = sections
+            .iter()
+            .filter_map(|block| block["text"]["text"].as_str())
+            .map(|text| text.matches("Deal won").count())
+            .sum();
+        assert_eq!(lines, 60);
+        assert!(
+            sections
+                .iter()
+                .all(|block| block["text"]["text"].as_str().is_none_or(|text| text.encode_utf16().count() <= 3000))
+        );
+    }
+
     proptest! {
-        /// Whatever people write into a title, the card mentions nobody and links nowhere but to the portal.
+        /// Whatever people write into a title or a comment, the card mentions nobody and links nowhere but to the portal.
         #[test]
-        fn no_title_makes_markup(title in "[<>!@#&|*_~`a-z \\n]{0,40}") {
-            let message = render(&change(&title), &names(), "acme.bitrix24.com");
-            for text in [message.text.as_str(), &serde_json::to_string(&message.blocks).unwrap()] {
-                for (at, _) in text.match_indices('<') {
-                    prop_assert!(text[at..].starts_with("<https://acme.bitrix24.com/crm/deal/details/42/|"));
+        fn no_text_makes_markup(text in "[<>!@#&|*_~`a-z \\n]{0,40}") {
+            let names = names();
+            let spoken = Change { comment: Some(Comment { author: 7, text: text.clone() }), kind: ChangeKind::TaskCommented, ..task() };
+            for change in [deal(&text), spoken] {
+                let message = render(&telling(&change, &names), None);
+                for shown in [message.text.as_str(), &serde_json::to_string(&message.blocks).unwrap()] {
+                    for (at, _) in shown.match_indices('<') {
+                        let rest = &shown[at..];
+                        prop_assert!(rest.starts_with("<https://acme.bitrix24.com/") || rest.starts_with("<!date^"), "{}", rest);
+                    }
                 }
             }
         }

@@ -2,16 +2,31 @@
 
 pub mod card;
 pub mod change;
+pub mod condition;
 pub mod delivery;
+pub mod destination;
 pub mod diff;
+#[cfg(feature = "document")]
+pub mod document;
 pub mod hint;
+pub mod hours;
+pub mod language;
 pub mod money;
 pub mod names;
+pub mod record;
+pub mod router;
 pub mod settings;
+pub mod subscriptions;
+pub mod template;
+pub mod words;
 
-pub use change::{Change, ChangeKind, Record};
+pub use change::{Change, ChangeKind};
 pub use delivery::SlackDelivery;
+pub use destination::Destination;
 pub use diff::{Before, diff};
-pub use hint::Hint;
+pub use hint::{Errand, Hint, Origin};
 pub use names::Names;
+pub use record::{Record, RecordKind, State};
+pub use router::Router;
 pub use settings::{Route, Settings};
+pub use words::Telling;

@@ -1,11 +1,13 @@
 //! What people call the codes and numbers in a record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bitrix24::crm::Status;
 use bitrix24::user::User;
 use bitrix24::{EntityType, Item};
 use serde::{Deserialize, Serialize};
+
+use crate::change::Change;
 
 /// The list of sources in `crm.status.list`.
 const SOURCES: &str = "SOURCE";
@@ -14,9 +16,46 @@ const SOURCES: &str = "SOURCE";
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Names {
     /// By list and code: stages, sources.
+    #[serde(default)]
     statuses: BTreeMap<String, BTreeMap<String, String>>,
-    /// By number.
-    users: BTreeMap<u64, String>,
+    /// By type and number: `2#1`.
+    #[serde(default)]
+    funnels: BTreeMap<String, String>,
+    /// Everything that has a name of its own, by [`Named::key`]; nothing where it was asked for and not found.
+    #[serde(default, skip)]
+    named: BTreeMap<String, Option<Entry>>,
+}
+
+/// A name as it was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// What people call it.
+    pub name: String,
+    /// A person's e-mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+}
+
+/// Something that has a name of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Named {
+    /// A person on the portal.
+    User(u64),
+    /// A company, a contact, a deal.
+    Item(EntityType, u64),
+    /// A project.
+    Project(u64),
+}
+
+impl Named {
+    /// Its key in the store: `user#6`.
+    pub fn key(self) -> String {
+        match self {
+            Self::User(id) => format!("user#{id}"),
+            Self::Item(entity, id) => format!("{entity}#{id}"),
+            Self::Project(id) => format!("project#{id}"),
+        }
+    }
 }
 
 impl Names {
@@ -29,13 +68,28 @@ impl Names {
         }
     }
 
+    /// Takes in a funnel.
+    pub fn add_funnel(&mut self, entity: EntityType, id: u64, name: String) {
+        self.funnels.insert(format!("{}#{id}", entity.0), name);
+    }
+
     /// Takes in people.
     pub fn add_users(&mut self, users: impl IntoIterator<Item = User>) {
         for user in users {
             if let (Some(id), Some(name)) = (user.id, user.display_name()) {
-                self.users.insert(id, name);
+                self.add(Named::User(id), Some(Entry { name, email: user.email }));
             }
         }
+    }
+
+    /// Takes in a name; `None` says that it was asked for and there is none for us.
+    pub fn add(&mut self, named: Named, entry: Option<Entry>) {
+        self.named.insert(named.key(), entry);
+    }
+
+    /// What was taken in under a name, if it was.
+    pub fn entry(&self, named: Named) -> Option<&Entry> {
+        self.named.get(&named.key()).and_then(Option::as_ref)
     }
 
     /// Whether the statuses were read at all.
@@ -43,14 +97,16 @@ impl Names {
         !self.statuses.is_empty()
     }
 
-    /// Whether the user's name is known.
-    pub fn has_user(&self, id: u64) -> bool {
-        self.users.contains_key(&id)
+    /// Those of `wanted` that were not even asked for.
+    pub fn missing(&self, wanted: &BTreeSet<Named>) -> Vec<Named> {
+        wanted.iter().copied().filter(|named| !self.named.contains_key(&named.key())).collect()
     }
 
-    /// Whether the stage's name is known.
-    pub fn has_stage(&self, entity: EntityType, category: Option<u64>, stage: &str) -> bool {
-        self.find_stage(entity, category, stage).is_some()
+    /// Whether the stages that a change speaks of have names.
+    pub fn has_stages_of(&self, change: &Change) -> bool {
+        let Some((entity, item)) = change.entity().zip(change.state.as_item()) else { return true };
+        let stages = item.stage_id.iter().chain(&change.from_stage);
+        stages.filter(|stage| !stage.is_empty()).all(|stage| self.find_stage(entity, item.category_id, stage).is_some())
     }
 
     /// The name of a stage in a funnel; its code if unknown.
@@ -58,9 +114,19 @@ impl Names {
         self.find_stage(entity, category, stage).unwrap_or(stage)
     }
 
-    /// The name of the responsible person.
-    pub fn responsible(&self, item: &Item) -> Option<&str> {
-        self.users.get(&item.assigned_by_id?).map(String::as_str)
+    /// The name of a funnel.
+    pub fn funnel(&self, entity: EntityType, category: Option<u64>) -> Option<&str> {
+        self.funnels.get(&format!("{}#{}", entity.0, category?)).map(String::as_str)
+    }
+
+    /// A person's name.
+    pub fn user(&self, id: Option<u64>) -> Option<&str> {
+        self.entry(Named::User(id?)).map(|entry| entry.name.as_str())
+    }
+
+    /// A person's e-mail.
+    pub fn email(&self, id: u64) -> Option<&str> {
+        self.entry(Named::User(id))?.email.as_deref()
     }
 
     /// The name of the item's source; its code if unknown.
@@ -69,14 +135,46 @@ impl Names {
         Some(self.statuses.get(SOURCES).and_then(|sources| sources.get(code)).map_or(code, String::as_str))
     }
 
-    /// A deal's stage carries its funnel as a prefix (`C7:NEW`); some portals list the stage without it.
+    /// A stage carries its funnel as a prefix (`C7:NEW`, `DT1220_30:NEW`); some portals list the stage without it.
     fn find_stage(&self, entity: EntityType, category: Option<u64>, stage: &str) -> Option<&str> {
         let (prefix, bare) = stage.split_once(':').map_or((None, stage), |(prefix, bare)| (Some(prefix), bare));
-        let by_prefix = prefix.and_then(|prefix| prefix.strip_prefix('C')).and_then(|number| number.parse().ok());
+        let by_prefix = prefix.and_then(|prefix| match prefix.strip_prefix('C') {
+            Some(number) => number.parse().ok(),
+            None => prefix.rsplit_once('_')?.1.parse().ok(),
+        });
         let list = entity.stages_of(by_prefix.or(category).unwrap_or_default());
         let stages = self.statuses.get(&list)?;
         stages.get(stage).or_else(|| stages.get(bare)).map(String::as_str)
     }
+}
+
+/// Everything with a name of its own that cards of a change may speak of.
+pub fn wanted(change: &Change) -> BTreeSet<Named> {
+    let state = &change.state;
+    let is_some = |id: Option<u64>| id.filter(|id| *id != 0);
+    let before = change.before.as_ref();
+    let mut users: Vec<_> = [state.responsible(), state.creator(), before.and_then(crate::State::responsible)]
+        .into_iter()
+        .flatten()
+        .chain(is_some(change.author()))
+        .collect();
+    let mut wanted = BTreeSet::new();
+    if let Some(item) = state.as_item() {
+        wanted.extend(is_some(item.company_id).map(|id| Named::Item(EntityType::COMPANY, id)));
+        wanted.extend(is_some(item.contact_id).map(|id| Named::Item(EntityType::CONTACT, id)));
+    }
+    if let Some(task) = state.as_task() {
+        users.extend(task.accomplices.iter().chain(&task.auditors));
+        let named = task.group.as_ref().is_some_and(|group| group.name.is_some());
+        wanted.extend(task.project().filter(|_| !named).map(Named::Project));
+    }
+    for related in [&change.deal, &change.client].into_iter().flatten() {
+        if related.title.is_none() {
+            wanted.insert(Named::Item(related.entity, related.id));
+        }
+    }
+    wanted.extend(users.into_iter().map(Named::User));
+    wanted
 }
 
 #[cfg(test)]
@@ -91,6 +189,7 @@ mod tests {
                 {"ENTITY_ID": "DEAL_STAGE", "STATUS_ID": "NEW", "NAME": "New"},
                 {"ENTITY_ID": "DEAL_STAGE_7", "STATUS_ID": "NEW", "NAME": "Seventh new"},
                 {"ENTITY_ID": "DEAL_STAGE_8", "STATUS_ID": "C8:WON", "NAME": "Eighth won"},
+                {"ENTITY_ID": "DYNAMIC_1220_STAGE_30", "STATUS_ID": "DT1220_30:NEW", "NAME": "Fresh"},
             ]))
             .unwrap(),
         );
@@ -103,6 +202,16 @@ mod tests {
         assert_eq!(names.stage(EntityType::DEAL, Some(0), "NEW"), "New");
         assert_eq!(names.stage(EntityType::DEAL, Some(7), "C7:NEW"), "Seventh new");
         assert_eq!(names.stage(EntityType::DEAL, None, "C8:WON"), "Eighth won");
+        assert_eq!(names.stage(EntityType(1220), None, "DT1220_30:NEW"), "Fresh");
         assert_eq!(names.stage(EntityType::DEAL, Some(0), "GONE"), "GONE");
+    }
+
+    #[test]
+    fn what_was_asked_for_in_vain_is_not_asked_for_again() {
+        let mut names = names();
+        let wanted = BTreeSet::from([Named::User(6), Named::Item(EntityType::COMPANY, 4)]);
+        names.add(Named::User(6), None);
+        assert_eq!(names.missing(&wanted), [Named::Item(EntityType::COMPANY, 4)]);
+        assert_eq!(names.user(Some(6)), None);
     }
 }

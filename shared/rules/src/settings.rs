@@ -1,101 +1,589 @@
-//! The tenant's settings, as far as they go yet: the routes from changes to channels.
+//! The settings document of a tenant: what is told, to whom, how and when.
+//!
+//! Everything has a default; the default routes need no editing but, perhaps, the channels' names. Types and
+//! documentation are also the published JSON Schema (`docs/settings.schema.json`).
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Change, ChangeKind};
+use crate::change::ChangeKind;
+use crate::condition::Condition;
+use crate::destination::Destination;
+use crate::hours::{self, Hours};
+use crate::language::Language;
+use crate::template::Template;
+use crate::words;
 
 /// More routes than this are refused: one change makes one transaction.
 const MOST_ROUTES: usize = 40;
+/// More fields on a card are refused: Slack shows ten.
+const MOST_FIELDS: usize = 10;
+
+/// One, or a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub enum OneOrMany<T> {
+    /// One.
+    One(T),
+    /// Several.
+    Many(Vec<T>),
+}
+
+impl<'de, T: serde::de::DeserializeOwned> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read = match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::Null => {
+                // In YAML a # begins a comment.
+                return Err(serde::de::Error::custom(
+                    "nothing stands here; write a channel in quotes: \"#sales-leads\"",
+                ));
+            }
+            many @ serde_json::Value::Array(_) => serde_json::from_value(many).map(Self::Many),
+            one => serde_json::from_value(one).map(Self::One),
+        };
+        read.map_err(serde::de::Error::custom)
+    }
+}
+
+impl<T> OneOrMany<T> {
+    /// All of them.
+    pub fn iter(&self) -> std::slice::Iter<'_, T> {
+        match self {
+            Self::One(one) => std::slice::from_ref(one).iter(),
+            Self::Many(many) => many.iter(),
+        }
+    }
+}
+
+/// How a card stands to the cards before it of the same record.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Thread {
+    /// A card of its own.
+    #[default]
+    None,
+    /// A reply under the record's first card in the channel; the first card itself if there is none.
+    Reply,
+    /// The record's card is updated in place, and a line in its thread says what changed.
+    Live,
+    /// A reply under the record's first card; nothing if there is none.
+    OnlyReply,
+}
+
+/// How much a card shows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Density {
+    /// Two lines.
+    Compact,
+    /// A headline, fields, a button.
+    #[default]
+    Normal,
+    /// More fields.
+    Full,
+}
+
+/// A field on a card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub enum CardField {
+    /// A word, with its own label: `responsible`, `record.ufCrm_17`.
+    Word(String),
+    /// A label and a template.
+    Own {
+        /// What stands above it.
+        label: String,
+        /// What it shows: `{sum} of {company}`.
+        value: String,
+    },
+}
+
+/// How a route's card looks, where it is not the change's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CardDesign {
+    /// The headline, a template: `{company} pays {sum}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// A text below it, a template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The fields, ten at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Vec<CardField>>,
+    /// How much is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub density: Option<Density>,
+    /// Whether there is a button that opens the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub button: Option<bool>,
+}
 
 /// A rule from a change to a destination.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// What people call it; unique.
     pub name: String,
-    /// Which change.
-    pub change: ChangeKind,
-    /// Which Slack channel: `#sales-pipeline`, or an id.
-    pub channel: String,
+    /// Which change, or changes: `deal.stage_changed`.
+    #[cfg_attr(feature = "document", schemars(with = "OneOrMany<schema::ChangeName>"))]
+    pub change: OneOrMany<ChangeKind>,
+    /// Only if this holds, in CEL: `record.opportunity > 100000`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// Where to: `#channel`, `@responsible`, `#project-{project}`, or several of these.
+    #[serde(alias = "channel")]
+    #[cfg_attr(feature = "document", schemars(with = "OneOrMany<String>"))]
+    pub to: OneOrMany<Destination>,
+    /// The channel for what cannot go there: to a person without a Slack account, to a channel that is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<String>,
+    /// How its card looks, where it is not the change's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<CardDesign>,
+    /// Its language, where it is not the tenant's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
+    /// How its cards stand to earlier ones of the same record.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub thread: Thread,
+    /// Whether it goes out at once, whatever the quiet hours and however many there are.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub at_once: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// How people of the portal are found in Slack.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct People {
+    /// Whether they are not looked up by e-mail.
+    #[serde(skip_serializing_if = "is_default")]
+    pub not_by_email: bool,
+    /// By hand: the number on the portal, and the Slack id.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub map: BTreeMap<String, String>,
+}
+
+/// What is done when a channel that is named after the record does not exist.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum MissingChannel {
+    /// It is said, once, and the card goes to the route's fallback or to the dead letters.
+    #[default]
+    Say,
+    /// It is created. The app needs the scope `channels:manage`.
+    Create,
+}
+
+/// When many cards at once are told together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Bursts {
+    /// When more than so many cards of a route go to one place …
+    pub more_than: u32,
+    /// … within so many seconds, the rest of them goes as one.
+    pub seconds: u32,
+}
+
+impl Default for Bursts {
+    fn default() -> Self {
+        Self { more_than: 40, seconds: 60 }
+    }
+}
+
+/// Those who keep it running.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Operators {
+    /// Where they are told of trouble; nowhere but in the log if not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// After so many minutes of business hours without an event of a watched kind something is wrong; 0 for never.
+    pub silence_minutes: u32,
+    /// The kinds of events that are watched for silence: `crm`, `tasks`, `calls`.
+    pub watch: Vec<Family>,
+    /// When events are to be expected.
+    pub business_hours: Hours,
+}
+
+impl Default for Operators {
+    fn default() -> Self {
+        Self { channel: None, silence_minutes: 120, watch: vec![Family::Crm], business_hours: Hours::default() }
+    }
+}
+
+/// A kind of events that come or stay away together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Family {
+    /// Leads, deals, contacts, companies, smart processes.
+    Crm,
+    /// Tasks and their comments.
+    Tasks,
+    /// Telephone calls.
+    Calls,
 }
 
 /// A tenant's settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
 pub struct Settings {
+    /// The language of cards.
+    #[serde(skip_serializing_if = "is_default")]
+    pub language: Language,
+    /// The time zone of quiet and business hours: `Europe/Berlin`.
+    pub time_zone: String,
+    /// Other names for the channels that routes name: `sales-leads: "#vertrieb"`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub channels: BTreeMap<String, String>,
     /// The routes.
-    #[serde(default = "default_routes")]
     pub routes: Vec<Route>,
+    /// How people of the portal are found in Slack.
+    #[serde(skip_serializing_if = "is_default")]
+    pub people: People,
+    /// What is done when a channel named after a project does not exist.
+    #[serde(skip_serializing_if = "is_default")]
+    pub missing_channels: MissingChannel,
+    /// The hours in which cards go out at once; outside of them they wait and come together as a digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quiet_outside: Option<Hours>,
+    /// When many cards at once are told together; `null` for never.
+    pub group_bursts: Option<Bursts>,
+    /// The smart processes that the sweep looks after, by `entityTypeId`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub smart_processes: Vec<u32>,
+    /// Those who keep it running.
+    #[serde(skip_serializing_if = "is_default")]
+    pub operators: Operators,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { routes: default_routes() }
+        Self {
+            language: Language::En,
+            time_zone: "UTC".into(),
+            channels: BTreeMap::new(),
+            routes: default_routes(),
+            people: People::default(),
+            missing_channels: MissingChannel::Say,
+            quiet_outside: None,
+            group_bursts: Some(Bursts::default()),
+            smart_processes: Vec::new(),
+            operators: Operators::default(),
+        }
+    }
+}
+
+impl Route {
+    /// A route from changes to a destination, and nothing special about it.
+    pub fn new(name: &str, changes: &[ChangeKind], to: Destination) -> Self {
+        let change = match changes {
+            [one] => OneOrMany::One(one.clone()),
+            many => OneOrMany::Many(many.to_vec()),
+        };
+        Self {
+            name: name.into(),
+            change,
+            when: None,
+            to: OneOrMany::One(to),
+            fallback: None,
+            card: None,
+            language: None,
+            thread: Thread::None,
+            at_once: false,
+        }
     }
 }
 
 fn default_routes() -> Vec<Route> {
-    let route = |name: &str, change, channel: &str| Route { name: name.into(), change, channel: channel.into() };
+    let channel = |name: &str| Destination::Channel(name.into());
+    let mut project_tasks = Route::new("project tasks", &[ChangeKind::TaskCreated], channel("#general"));
+    if let Ok(pattern) = Destination::parse("#project-{project}") {
+        project_tasks.to = OneOrMany::One(pattern);
+    }
+    project_tasks.when = Some("record.groupId > 0".into());
+    let assignee = Destination::Person(crate::destination::Role::Responsible);
+    let mut recordings = Route::new("call recordings", &[ChangeKind::CallRecorded], channel("#calls"));
+    recordings.thread = Thread::OnlyReply;
     vec![
-        route("new leads", ChangeKind::LeadCreated, "#sales-leads"),
-        route("new deals", ChangeKind::DealCreated, "#sales-pipeline"),
-        route("deal stages", ChangeKind::DealStageChanged, "#sales-pipeline"),
+        Route::new("new leads", &[ChangeKind::LeadCreated], channel("#sales-leads")),
+        Route::new("new deals", &[ChangeKind::DealCreated], channel("#sales-pipeline")),
+        Route::new(
+            "deal stages",
+            &[ChangeKind::DealStageChanged, ChangeKind::DealFunnelChanged],
+            channel("#sales-pipeline"),
+        ),
+        project_tasks,
+        Route::new("task comments", &[ChangeKind::TaskCommented], assignee),
+        Route::new("missed calls", &[ChangeKind::CallMissed], channel("#calls")),
+        recordings,
     ]
 }
 
+/// Something wrong in the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where: `routes[2].when`.
+    pub path: String,
+    /// What, and what to do.
+    pub text: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.path.is_empty() { f.write_str(&self.text) } else { write!(f, "{}: {}", self.path, self.text) }
+    }
+}
+
 impl Settings {
-    /// What is wrong with them, in words that name the fix.
-    pub fn problem(&self) -> Option<String> {
+    /// Everything that is wrong with them, in words that name the fix.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut add = |path: String, text: String| problems.push(Problem { path, text });
         if self.routes.len() > MOST_ROUTES {
-            return Some(format!("there are {} routes; at most {MOST_ROUTES} fit", self.routes.len()));
+            add("routes".into(), format!("there are {} routes; at most {MOST_ROUTES} fit", self.routes.len()));
+        }
+        if TimeZone::get(&self.time_zone).is_err() {
+            add(
+                "time_zone".into(),
+                format!("there is no time zone {:?}; write it like \"Europe/Berlin\"", self.time_zone),
+            );
+        }
+        let all_hours = [
+            ("quiet_outside", self.quiet_outside.as_ref()),
+            ("operators.business_hours", Some(&self.operators.business_hours)),
+        ];
+        for (name, hours) in all_hours {
+            if let Some((place, text)) = hours.and_then(Hours::problem) {
+                add(format!("{name}.{place}"), text);
+            }
+        }
+        if self.group_bursts.is_some_and(|bursts| bursts.more_than == 0 || bursts.seconds == 0) {
+            add("group_bursts".into(), "more_than and seconds must be above 0; write null for no grouping".into());
+        }
+        for (place, number) in self.smart_processes.iter().enumerate() {
+            if *number <= 4 {
+                add(
+                    format!("smart_processes[{place}]"),
+                    format!("{number} is no smart process; leads, deals, contacts and companies are watched anyway"),
+                );
+            }
+        }
+        for (portal, slack) in &self.people.map {
+            if portal.parse::<u64>().is_err() || !slack.starts_with(['U', 'W']) {
+                add(
+                    format!("people.map.{portal}"),
+                    format!("{portal:?}: {slack:?} is not a portal user's number and a Slack user's id"),
+                );
+            }
         }
         for (place, route) in self.routes.iter().enumerate() {
-            if route.name.trim().is_empty() {
-                return Some(format!("route {} has no name; give it one", place + 1));
-            }
+            let at = format!("routes[{place}]");
             if self.routes[..place].iter().any(|other| other.name == route.name) {
-                return Some(format!("two routes are named {:?}; rename one", route.name));
+                add(format!("{at}.name"), format!("two routes are named {:?}; rename one", route.name));
             }
-            if route.channel.trim_start_matches('#').trim().is_empty() {
-                return Some(format!("route {:?} has no channel; name one, like \"#sales-pipeline\"", route.name));
+            for (part, text) in route.problems() {
+                add(format!("{at}.{part}"), text);
             }
         }
-        None
+        problems
     }
 
-    /// The routes that a change takes.
-    pub fn routes_of(&self, change: &Change) -> impl Iterator<Item = &Route> {
-        self.routes.iter().filter(move |route| route.change == change.kind)
+    /// The tenant's time zone.
+    pub fn zone(&self) -> TimeZone {
+        hours::zone(&self.time_zone)
+    }
+
+    /// What a channel that a route names is called here.
+    pub fn channel<'a>(&'a self, named: &'a str) -> &'a str {
+        let bare = named.trim_start_matches('#');
+        let other = self.channels.iter().find(|(name, _)| name.trim_start_matches('#') == bare);
+        other.map_or(named, |(_, channel)| channel.as_str())
+    }
+
+    /// The custom fields that routes ask for or show: they have to be read with their records.
+    pub fn custom_fields(&self) -> Vec<String> {
+        let mut fields = BTreeSet::new();
+        for route in &self.routes {
+            if let Some(Ok(condition)) = route.when.as_deref().map(Condition::parse) {
+                fields.extend(condition.custom_fields());
+            }
+            for template in route.templates().into_iter().filter_map(|(_, text)| Template::parse(&text).ok()) {
+                let words = template.words().filter_map(|word| word.split_once('.').map(|(_, field)| field.to_owned()));
+                fields.extend(words.map(|field| field.split('.').next().unwrap_or_default().to_owned()));
+            }
+        }
+        fields.into_iter().filter(|field| words::is_custom_field(field)).collect()
+    }
+}
+
+impl Route {
+    fn problems(&self) -> Vec<(String, String)> {
+        let mut problems = Vec::new();
+        if self.name.trim().is_empty() {
+            problems.push(("name".into(), "the route has no name; give it one".into()));
+        }
+        if self.change.iter().next().is_none() {
+            problems.push(("change".into(), format!("route {:?} names no change", self.name)));
+        }
+        if self.to.iter().next().is_none() {
+            problems.push((
+                "to".into(),
+                format!("route {:?} goes nowhere; name a channel, like \"#sales-pipeline\"", self.name),
+            ));
+        }
+        for kind in self.change.iter() {
+            for to in self.to.iter() {
+                problems.extend(to.problem(kind).map(|text| ("to".into(), text)));
+            }
+            if let Some(when) = &self.when {
+                let problem = Condition::parse(when)
+                    .map_or_else(|error| Some(error.to_string()), |condition| condition.problem(kind));
+                problems.extend(problem.map(|text| ("when".into(), text)));
+            }
+            for (part, text) in self.templates() {
+                match Template::parse(&text) {
+                    Ok(template) => {
+                        problems.extend(
+                            template
+                                .words()
+                                .filter_map(|word| words::problem(kind, word))
+                                .map(|text| (part.clone(), text)),
+                        );
+                    }
+                    Err(error) => problems.push((part, error.to_string())),
+                }
+            }
+        }
+        if self.card.as_ref().and_then(|card| card.fields.as_ref()).is_some_and(|fields| fields.len() > MOST_FIELDS) {
+            problems.push(("card.fields".into(), format!("a card shows at most {MOST_FIELDS} fields")));
+        }
+        problems.dedup();
+        problems
+    }
+
+    /// The templates of its card, with their places.
+    fn templates(&self) -> Vec<(String, String)> {
+        let Some(card) = &self.card else { return Vec::new() };
+        let mut templates = Vec::new();
+        templates.extend(card.title.clone().map(|title| ("card.title".to_owned(), title)));
+        templates.extend(card.text.clone().map(|text| ("card.text".to_owned(), text)));
+        for (place, field) in card.fields.iter().flatten().enumerate() {
+            templates.push(match field {
+                CardField::Word(word) => (format!("card.fields[{place}]"), format!("{{{word}}}")),
+                CardField::Own { value, .. } => (format!("card.fields[{place}].value"), value.clone()),
+            });
+        }
+        templates
+    }
+}
+
+/// Stand-ins that tell the schema more than a text's type does.
+#[cfg(feature = "document")]
+mod schema {
+    use std::borrow::Cow;
+
+    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+    use crate::change::ChangeKind;
+
+    /// The name of a change.
+    pub(super) struct ChangeName;
+
+    impl JsonSchema for ChangeName {
+        fn schema_name() -> Cow<'static, str> {
+            "ChangeName".into()
+        }
+
+        fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            let known: Vec<_> = ChangeKind::ALL
+                .iter()
+                .map(|(_, name, meaning)| serde_json::json!({"const": name, "description": meaning}))
+                .chain([serde_json::json!({"type": "string", "pattern": "^custom\\..+$", "description": "An event of your own, from an on-premise portal."})])
+                .collect();
+            json_schema!({"anyOf": known})
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    fn problems(route: serde_json::Value) -> Vec<String> {
+        let settings: Settings = serde_json::from_value(json!({"routes": [route]})).unwrap();
+        settings.problems().iter().map(ToString::to_string).collect()
+    }
 
     #[test]
     fn the_defaults_are_the_missions_table_and_hold_up() {
-        assert_eq!(Settings::default().problem(), None);
+        assert_eq!(Settings::default().problems(), []);
         let empty: Settings = serde_json::from_str("{}").unwrap();
         assert_eq!(empty, Settings::default());
+        let written = serde_json::to_value(Settings::default()).unwrap();
+        assert_eq!(serde_json::from_value::<Settings>(written).unwrap(), Settings::default());
     }
 
     #[test]
-    fn a_problem_names_the_route_and_the_fix() {
-        let mut settings = Settings::default();
-        settings.routes[1].channel = "#".into();
+    fn a_problem_names_the_place_and_the_fix() {
         assert_eq!(
-            settings.problem().unwrap(),
-            "route \"new deals\" has no channel; name one, like \"#sales-pipeline\""
+            problems(json!({"name": "x", "change": "deal.created", "to": "#a", "when": "record.oportunity > 1"})),
+            ["routes[0].when: deal.created has no field \"oportunity\"; did you mean \"opportunity\"?"]
         );
-        settings.routes[1] = settings.routes[0].clone();
-        assert!(settings.problem().unwrap().contains("rename one"));
+        assert_eq!(
+            problems(
+                json!({"name": "x", "change": "lead.created", "to": "#a", "card": {"title": "{phone}", "fields": ["sum", "stagee"]}})
+            ),
+            [
+                "routes[0].card.title: lead.created has no word {phone}; it has title, link, url, id, type, responsible, creator, created, sum, stage, from_stage, move, funnel, from_funnel, funnel_move, source, company, contact, client, previous_responsible, changed_fields",
+                "routes[0].card.fields[1]: lead.created has no word {stagee}; did you mean {stage}? Fields are written {record.NAME}",
+            ]
+        );
+        assert_eq!(
+            problems(json!({"name": "x", "change": "deal.created", "to": ["@auditors", "#a"]})),
+            ["routes[0].to: deal.created has no accomplices and no auditors; only tasks have"]
+        );
+        let two = json!({"name": "x", "change": "deal.created", "channel": "#a"});
+        let settings: Settings = serde_json::from_value(json!({"routes": [two, two], "time_zone": "Mars"})).unwrap();
+        let texts: Vec<_> = settings.problems().iter().map(ToString::to_string).collect();
+        assert!(texts[0].starts_with("time_zone: there is no time zone \"Mars\""), "{texts:?}");
+        assert!(texts[1].contains("rename one"));
     }
 
     #[test]
-    fn a_change_nobody_knows_is_refused_by_name() {
-        let error =
-            serde_json::from_str::<Settings>(r##"{"routes":[{"name":"x","change":"deal.sold","channel":"#x"}]}"##);
-        assert!(error.unwrap_err().to_string().contains("deal.sold"));
+    fn the_fields_that_routes_ask_for_are_read() {
+        let settings: Settings = serde_json::from_value(json!({"routes": [{
+            "name": "x", "change": "deal.created", "to": "#a", "when": "record.ufCrm_1 == 'a' && record.opportunity > 1",
+            "card": {"fields": ["record.ufCrm_2", {"label": "L", "value": "{record.ufCrm_3} {sum}"}]},
+        }]}))
+        .unwrap();
+        assert_eq!(settings.custom_fields(), ["ufCrm_1", "ufCrm_2", "ufCrm_3"]);
+    }
+
+    #[test]
+    fn a_channel_may_have_another_name_here() {
+        let settings: Settings = serde_json::from_value(json!({"channels": {"sales-leads": "#vertrieb"}})).unwrap();
+        assert_eq!(settings.channel("#sales-leads"), "#vertrieb");
+        assert_eq!(settings.channel("#calls"), "#calls");
     }
 }

@@ -99,9 +99,9 @@ impl Block {
     }
 
     /// A section of fields, each a name over a value; more than ten are dropped.
-    pub fn fields(fields: impl IntoIterator<Item = (&'static str, Mrkdwn)>) -> Self {
-        let field = |(name, value): (&str, Mrkdwn)| {
-            let label = Mrkdwn::bold(name).then(&Mrkdwn::text("\n"));
+    pub fn fields<N: AsRef<str>>(fields: impl IntoIterator<Item = (N, Mrkdwn)>) -> Self {
+        let field = |(name, value): (N, Mrkdwn)| {
+            let label = Mrkdwn::bold(name.as_ref()).then(&Mrkdwn::text("\n"));
             mrkdwn(label.then(&value), FIELD_TEXT)
         };
         Self::Section { text: None, fields: fields.into_iter().map(field).take(MOST_FIELDS).collect() }

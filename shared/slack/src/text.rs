@@ -44,6 +44,18 @@ impl Mrkdwn {
         if words.is_empty() { Self(format!("<{url}>")) } else { Self(format!("<{url}|{}>", escape(&words))) }
     }
 
+    /// A moment, shown by Slack in the reader's own time zone; in UTC where it cannot be.
+    pub fn moment(moment: jiff::Timestamp) -> Self {
+        let (second, fallback) = (moment.as_second(), moment.strftime("%Y-%m-%d %H:%M UTC"));
+        Self(format!("<!date^{second}^{{date_short_pretty}} {{time}}|{fallback}>"))
+    }
+
+    /// The mention of a person by their Slack id; anything else is text.
+    pub fn mention(user: &str) -> Self {
+        let is_id = user.starts_with(['U', 'W']) && user.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+        if is_id { Self(format!("<@{user}>")) } else { Self::text(user) }
+    }
+
     /// Both, one after the other.
     #[must_use]
     pub fn then(mut self, next: &Self) -> Self {

@@ -1,0 +1,288 @@
+//! The settings document as text (YAML, and so JSON): read with errors that name line, place and fix; written;
+//! compared; its JSON Schema.
+
+use std::collections::BTreeMap;
+
+use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData, YamlEmitter};
+use serde_json::{Map, Value};
+
+use crate::settings::{Problem, Settings};
+
+/// More text than this is no settings document.
+const LONGEST: usize = 256 * 1024;
+
+/// A problem with its line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The line, from 1, where one can be named.
+    pub line: Option<usize>,
+    /// What is wrong, and where.
+    pub problem: Problem,
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        write!(f, "{}", self.problem)
+    }
+}
+
+/// Reads a document, or says everything that is wrong with it.
+pub fn read(text: &str) -> Result<Settings, Vec<Finding>> {
+    let alone = |line, text: String| vec![Finding { line, problem: Problem { path: String::new(), text } }];
+    if text.len() > LONGEST {
+        return Err(alone(None, format!("the document is longer than {LONGEST} bytes")));
+    }
+    let documents = MarkedYaml::load_from_str(text)
+        .map_err(|error| alone(Some(error.marker().line()), format!("this is no YAML: {}", error.info())))?;
+    let Some(document) = documents.first() else { return Ok(Settings::default()) };
+    if documents.len() > 1 {
+        return Err(alone(Some(documents[1].span.start.line()), "there is a second document; write one only".into()));
+    }
+    let mut lines = BTreeMap::new();
+    let value = value(document, "", &mut lines).map_err(|(line, text)| alone(Some(line), text))?;
+    if value.is_null() {
+        return Ok(Settings::default());
+    }
+    let found = |problem: Problem| Finding { line: line_of(&lines, &problem.path), problem };
+    let settings: Settings = serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = match error.path().to_string() {
+            whole if whole == "." => String::new(),
+            path => path,
+        };
+        vec![found(Problem { path, text: error.inner().to_string() })]
+    })?;
+    let problems: Vec<_> = settings.problems().into_iter().map(found).collect();
+    if problems.is_empty() { Ok(settings) } else { Err(problems) }
+}
+
+/// The line of a place, or of the nearest around it.
+fn line_of(lines: &BTreeMap<String, usize>, path: &str) -> Option<usize> {
+    let mut path = path;
+    loop {
+        if let Some(line) = lines.get(path) {
+            return Some(*line);
+        }
+        let shorter = path.rfind(['.', '[']).map(|end| &path[..end])?;
+        path = shorter;
+    }
+}
+
+/// The node as JSON, and the lines of everything in it by its path.
+fn value(node: &MarkedYaml<'_>, path: &str, lines: &mut BTreeMap<String, usize>) -> Result<Value, (usize, String)> {
+    let line = node.span.start.line();
+    lines.entry(path.to_owned()).or_insert(line);
+    Ok(match &node.data {
+        YamlData::Value(scalar) => match scalar {
+            Scalar::Null => Value::Null,
+            Scalar::Boolean(bool) => Value::Bool(*bool),
+            Scalar::Integer(number) => Value::from(*number),
+            Scalar::FloatingPoint(number) => Value::from(number.into_inner()),
+            Scalar::String(text) => Value::from(text.as_ref()),
+        },
+        YamlData::Sequence(list) => {
+            let values = list.iter().enumerate().map(|(place, one)| value(one, &format!("{path}[{place}]"), lines));
+            Value::Array(values.collect::<Result<_, _>>()?)
+        }
+        YamlData::Mapping(map) => {
+            let mut object = Map::new();
+            for (key, one) in map {
+                let name = match &key.data {
+                    YamlData::Value(Scalar::String(name)) => name.to_string(),
+                    YamlData::Value(Scalar::Integer(number)) => number.to_string(),
+                    _ => return Err((key.span.start.line(), "a name has to be a text".into())),
+                };
+                let place = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                // A value may stand below its name; people look for the name.
+                lines.insert(place.clone(), key.span.start.line());
+                let one = value(one, &place, lines)?;
+                object.insert(name, one);
+            }
+            Value::Object(object)
+        }
+        _ => return Err((line, "tags, aliases and anchors are not used here".into())),
+    })
+}
+
+/// The settings as a document.
+pub fn write(settings: &Settings) -> String {
+    let value = serde_json::to_value(settings).unwrap_or_default();
+    let mut text = String::new();
+    // Writing to a text does not fail.
+    let _ = YamlEmitter::new(&mut text).dump(&yaml(&value));
+    let text = text.strip_prefix("---\n").map(str::to_owned).unwrap_or(text);
+    format!("{}\n", text.trim_end())
+}
+
+fn yaml<'a>(value: &Value) -> saphyr::Yaml<'a> {
+    match value {
+        Value::Null => saphyr::Yaml::Value(Scalar::Null),
+        Value::Bool(bool) => saphyr::Yaml::Value(Scalar::Boolean(*bool)),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => saphyr::Yaml::Value(Scalar::Integer(whole)),
+            None => saphyr::Yaml::Value(Scalar::FloatingPoint(number.as_f64().unwrap_or_default().into())),
+        },
+        Value::String(text) => saphyr::Yaml::Value(Scalar::String(text.clone().into())),
+        Value::Array(list) => saphyr::Yaml::Sequence(list.iter().map(yaml).collect()),
+        Value::Object(map) => saphyr::Yaml::Mapping(
+            map.iter()
+                .map(|(name, value)| (saphyr::Yaml::Value(Scalar::String(name.clone().into())), yaml(value)))
+                .collect(),
+        ),
+    }
+}
+
+/// What differs between two settings, a line each: `+` only in the second, `-` only in the first.
+pub fn diff(before: &Settings, after: &Settings) -> Vec<String> {
+    let mut lines = Vec::new();
+    let whole = |settings: &Settings| serde_json::to_value(settings).unwrap_or_default();
+    compare("", &whole(before), &whole(after), &mut lines);
+    lines
+}
+
+fn compare(path: &str, before: &Value, after: &Value, lines: &mut Vec<String>) {
+    if before == after {
+        return;
+    }
+    if let (Some(a), Some(b)) = (parts(before), parts(after)) {
+        let names: Vec<_> = a.keys().chain(b.keys().filter(|name| !a.contains_key(*name))).cloned().collect();
+        for name in names {
+            let place = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            match (a.get(&name), b.get(&name)) {
+                (Some(a), Some(b)) => compare(&place, a, b, lines),
+                (Some(a), None) => lines.push(format!("- {place}: {a}")),
+                (None, Some(b)) => lines.push(format!("+ {place}: {b}")),
+                (None, None) => {}
+            }
+        }
+        return;
+    }
+    lines.push(format!("- {path}: {before}"));
+    lines.push(format!("+ {path}: {after}"));
+}
+
+/// The parts of a value by name; routes by theirs, so that a route more does not change all behind it.
+fn parts(value: &Value) -> Option<Map<String, Value>> {
+    match value {
+        Value::Object(map) => Some(map.clone()),
+        Value::Array(list) if list.iter().any(Value::is_object) => {
+            let named = list.iter().map(|one| (format!("{:?}", one["name"].as_str().unwrap_or("?")), one.clone()));
+            Some(named.collect())
+        }
+        _ => None,
+    }
+}
+
+/// The JSON Schema of the document.
+pub fn schema() -> Value {
+    let mut schema = serde_json::to_value(schemars::schema_for!(Settings)).unwrap_or_default();
+    schema["$id"] = "settings.schema.json".into();
+    schema["title"] = "Switchboard settings".into();
+    schema
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn findings(text: &str) -> Vec<String> {
+        read(text).unwrap_err().iter().map(ToString::to_string).collect()
+    }
+
+    const GOOD: &str = r##"
+language: ru
+time_zone: Europe/Berlin
+channels:
+  sales-leads: "#vertrieb"
+routes:
+  - name: large deals
+    change: [deal.created, deal.stage_changed]
+    when: record.opportunity > 100000
+    to: ["#board", "@responsible"]
+    thread: live
+    card:
+      fields: [sum, record.ufCrm_17]
+"##;
+
+    #[test]
+    fn a_document_is_read_and_written_and_read_again() {
+        let settings = read(GOOD).unwrap();
+        assert_eq!(settings.routes[0].to.iter().count(), 2);
+        let written = write(&settings);
+        assert_eq!(read(&written).unwrap(), settings, "{written}");
+        assert_eq!(read(&serde_json::to_string(&settings).unwrap()).unwrap(), settings, "JSON is YAML");
+        assert_eq!(read("").unwrap(), Settings::default());
+        assert_eq!(read(&write(&Settings::default())).unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_line_place_and_fix() {
+        assert_eq!(
+            findings(&GOOD.replace("record.opportunity", "record.oportunity"))[0],
+            "line 9: routes[0].when: deal.created has no field \"oportunity\"; did you mean \"opportunity\"?"
+        );
+        let unknown = findings(&GOOD.replace("deal.stage_changed", "deal.sold"));
+        assert!(
+            unknown[0].starts_with("line 8: routes[0].change: there is no change \"deal.sold\"; did you mean"),
+            "{unknown:?}"
+        );
+        let misspelt = findings(&GOOD.replace("thread: live", "tread: live"));
+        assert!(
+            misspelt[0].starts_with("line 11: routes[0].tread: unknown field `tread`, expected one of"),
+            "{misspelt:?}"
+        );
+        let unquoted = findings("routes:\n  - name: a\n    change: deal.created\n    to: #sales\n");
+        assert_eq!(
+            unquoted[0],
+            "line 4: routes[0].to: nothing stands here; write a channel in quotes: \"#sales-leads\""
+        );
+        let field = findings(&GOOD.replace("[sum, record.ufCrm_17]", "[sum, phone]"));
+        assert!(
+            field[0].starts_with("line 13: routes[0].card.fields[1]: deal.created has no word {phone}"),
+            "{field:?}"
+        );
+        assert!(findings("routes: [")[0].contains("this is no YAML"));
+        assert!(findings("a: 1\n---\nb: 1")[0].starts_with("line 3: there is a second document"));
+    }
+
+    #[test]
+    fn several_problems_are_said_at_once() {
+        let text = GOOD.replace("Europe/Berlin", "Europe/Berln").replace("record.opportunity", "deal.x");
+        assert_eq!(findings(&text).len(), 2, "{:?}", findings(&text));
+    }
+
+    #[test]
+    fn a_difference_names_the_route_not_its_number() {
+        let (before, mut after) = (read(GOOD).unwrap(), read(GOOD).unwrap());
+        after.routes[0].when = None;
+        after.routes.insert(0, Settings::default().routes[0].clone());
+        let lines = diff(&before, &after);
+        assert!(
+            lines.contains(&"- routes.\"large deals\".when: \"record.opportunity > 100000\"".to_owned()),
+            "{lines:?}"
+        );
+        assert!(lines.iter().any(|line| line.starts_with("+ routes.\"new leads\": ")), "{lines:?}");
+        assert!(diff(&before, &before).is_empty());
+    }
+
+    #[test]
+    fn the_published_schema_is_the_settings_own() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/settings.schema.json");
+        let now = format!("{}\n", serde_json::to_string_pretty(&schema()).unwrap());
+        if std::env::var_os("UPDATE_SCHEMA").is_some() {
+            std::fs::write(path, &now).unwrap();
+        }
+        let published = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(published == now, "docs/settings.schema.json is old; run the tests with UPDATE_SCHEMA=1");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_breaks_the_reader(text in "[a-z:#\\[\\]{}\"&*!|> \\n-]{0,80}") {
+            let _ = read(&text);
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Records, and the states they are read in.
+
+use std::fmt;
+
+use bitrix24::{Call, EntityType, Item, Task};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// A record: a CRM item of a type, or a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Record {
+    /// A CRM item.
+    Item {
+        /// Its type.
+        entity: EntityType,
+        /// Its number within its type.
+        id: u64,
+    },
+    /// A task.
+    Task(u64),
+}
+
+impl Record {
+    /// A CRM item.
+    pub fn item(entity: EntityType, id: u64) -> Self {
+        Self::Item { entity, id }
+    }
+
+    /// Its number within its kind.
+    pub fn id(self) -> u64 {
+        match self {
+            Self::Item { id, .. } | Self::Task(id) => id,
+        }
+    }
+
+    /// What kind of record it is.
+    pub fn kind(self) -> RecordKind {
+        match self {
+            Self::Item { entity, .. } => RecordKind::Items(entity),
+            Self::Task(_) => RecordKind::Tasks,
+        }
+    }
+
+    /// Its key in the store: `deal#42`.
+    pub fn key(self) -> String {
+        format!("{}#{}", self.kind(), self.id())
+    }
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind(), self.id())
+    }
+}
+
+/// A kind of record: what one listing can read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum RecordKind {
+    /// CRM items of a type.
+    Items(EntityType),
+    /// Tasks.
+    Tasks,
+}
+
+impl RecordKind {
+    /// The record of this kind with that number.
+    pub fn record(self, id: u64) -> Record {
+        match self {
+            Self::Items(entity) => Record::item(entity, id),
+            Self::Tasks => Record::Task(id),
+        }
+    }
+}
+
+impl fmt::Display for RecordKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Items(entity) => write!(f, "{entity}"),
+            Self::Tasks => f.write_str("task"),
+        }
+    }
+}
+
+/// What something is now, or was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum State {
+    /// A task.
+    Task {
+        /// Its fields.
+        task: Box<Task>,
+    },
+    /// A call.
+    Call {
+        /// What is known of it.
+        call: Box<Call>,
+    },
+    /// Something of the customer's own.
+    Custom {
+        /// What its handler told.
+        custom: Map<String, Value>,
+    },
+    /// A CRM item.
+    Item(Box<Item>),
+}
+
+impl From<Item> for State {
+    fn from(item: Item) -> Self {
+        Self::Item(Box::new(item))
+    }
+}
+
+impl From<Task> for State {
+    fn from(task: Task) -> Self {
+        Self::Task { task: Box::new(task) }
+    }
+}
+
+impl From<Call> for State {
+    fn from(call: Call) -> Self {
+        Self::Call { call: Box::new(call) }
+    }
+}
+
+impl State {
+    /// The CRM item, if it is one.
+    pub fn as_item(&self) -> Option<&Item> {
+        match self {
+            Self::Item(item) => Some(item),
+            _ => None,
+        }
+    }
+
+    /// The task, if it is one.
+    pub fn as_task(&self) -> Option<&Task> {
+        match self {
+            Self::Task { task } => Some(task),
+            _ => None,
+        }
+    }
+
+    /// The call, if it is one.
+    pub fn as_call(&self) -> Option<&Call> {
+        match self {
+            Self::Call { call } => Some(call),
+            _ => None,
+        }
+    }
+
+    /// What people call it.
+    pub fn title(&self) -> Option<String> {
+        match self {
+            Self::Item(item) => item.display_title(),
+            Self::Task { task } => task.title.clone(),
+            Self::Call { call } => call.phone_number.clone(),
+            Self::Custom { custom } => {
+                let text = |name: &str| custom.get(name)?.as_str().map(str::to_owned);
+                text("title").or_else(|| text("TITLE"))
+            }
+        }
+    }
+
+    /// Who is responsible for it.
+    pub fn responsible(&self) -> Option<u64> {
+        let user = match self {
+            Self::Item(item) => item.assigned_by_id,
+            Self::Task { task } => task.responsible_id,
+            Self::Call { call } => call.portal_user_id,
+            Self::Custom { custom } => whole(custom.get("responsible")),
+        };
+        user.filter(|user| *user != 0)
+    }
+
+    /// Who made it.
+    pub fn creator(&self) -> Option<u64> {
+        let user = match self {
+            Self::Item(item) => item.created_by,
+            Self::Task { task } => task.created_by,
+            Self::Call { .. } | Self::Custom { .. } => None,
+        };
+        user.filter(|user| *user != 0)
+    }
+
+    /// When it was last changed, by the portal's clock.
+    pub fn changed_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Item(item) => item.updated_time,
+            Self::Task { task } => task.changed_date,
+            Self::Call { call } => call.call_start_date,
+            Self::Custom { .. } => None,
+        }
+    }
+
+    /// When it was created.
+    pub fn created_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Item(item) => item.created_time,
+            Self::Task { task } => task.created_date,
+            Self::Call { call } => call.call_start_date,
+            Self::Custom { .. } => None,
+        }
+    }
+
+    /// Its fields by name, for conditions and templates: as the portal names them, sums as numbers, a task
+    /// without a project with the project 0.
+    pub fn facts(&self) -> Map<String, Value> {
+        let mut facts = match self {
+            Self::Item(item) => object(serde_json::to_value(item)),
+            Self::Task { task } => object(serde_json::to_value(task)),
+            Self::Call { call } => {
+                object(serde_json::to_value(call)).into_iter().map(|(name, value)| (camel(&name), value)).collect()
+            }
+            Self::Custom { custom } => custom.clone(),
+        };
+        if let Some(sum) = facts.get("opportunity").and_then(Value::as_str).and_then(|sum| sum.parse::<f64>().ok()) {
+            facts.insert("opportunity".into(), json!(sum));
+        }
+        if let Self::Task { task } = self {
+            facts.insert("groupId".into(), json!(task.project().unwrap_or_default()));
+        }
+        facts
+    }
+}
+
+fn object(value: Result<Value, serde_json::Error>) -> Map<String, Value> {
+    match value {
+        Ok(Value::Object(map)) => map,
+        _ => Map::new(),
+    }
+}
+
+fn whole(value: Option<&Value>) -> Option<u64> {
+    value?.as_u64().or_else(|| value?.as_str()?.parse().ok())
+}
+
+/// `CALL_FAILED_CODE` as `callFailedCode`, like the names of everything else.
+fn camel(name: &str) -> String {
+    let mut words = name.split('_').map(str::to_ascii_lowercase);
+    let first = words.next().unwrap_or_default();
+    words.fold(first, |mut all, word| {
+        let mut letters = word.chars();
+        all.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
+        all.push_str(letters.as_str());
+        all
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_told_from_the_others_when_read_back() {
+        let item: State = serde_json::from_value(json!({"id": 7, "title": "Roof", "ufCrm_1": "x"})).unwrap();
+        assert_eq!(item.as_item().unwrap().more["ufCrm_1"], "x");
+        let task: State = serde_json::from_value(json!({"task": {"id": "7", "title": "Pack"}})).unwrap();
+        assert_eq!(task.title().unwrap(), "Pack");
+        for state in [item, task, State::from(Call { call_type: Some(2), ..Call::default() })] {
+            let text = serde_json::to_string(&state).unwrap();
+            assert_eq!(serde_json::from_str::<State>(&text).unwrap(), state);
+        }
+    }
+
+    #[test]
+    fn facts_are_named_alike_and_sums_are_numbers() {
+        let item: State = serde_json::from_value(json!({"id": 7, "opportunity": "150000.50"})).unwrap();
+        assert_eq!(item.facts()["opportunity"], 150_000.5);
+        let call = State::from(Call { call_failed_code: Some("304".into()), ..Call::default() });
+        assert_eq!(call.facts()["callFailedCode"], "304");
+        let task: State = serde_json::from_value(json!({"task": {"id": 7}})).unwrap();
+        assert_eq!(task.facts()["groupId"], 0);
+    }
+}

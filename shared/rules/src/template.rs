@@ -1,0 +1,108 @@
+//! Templates: text with words in braces, `Deal {title}: {sum}`. `{{` is a brace.
+
+use std::fmt;
+
+/// A template, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template(Vec<Piece>);
+
+/// A part of a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// Text as it stands.
+    Text(String),
+    /// A word to be looked up.
+    Word(String),
+}
+
+/// A text that is no template.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// A brace opens and nothing closes it.
+    #[error("the brace before {0:?} is not closed; write {{{{ for a brace that is one")]
+    Open(String),
+    /// There is nothing between two braces.
+    #[error("there is no word between {{ and }}")]
+    Empty,
+}
+
+impl Template {
+    /// Takes a text apart.
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        let mut pieces = Vec::new();
+        let mut plain = String::new();
+        let mut rest = text;
+        while let Some(open) = rest.find('{') {
+            plain.push_str(&rest[..open]);
+            rest = &rest[open + 1..];
+            if let Some(after) = rest.strip_prefix('{') {
+                plain.push('{');
+                rest = after;
+                continue;
+            }
+            let Some(close) = rest.find('}') else {
+                return Err(TemplateError::Open(rest.chars().take(20).collect()));
+            };
+            let word = rest[..close].trim();
+            if word.is_empty() {
+                return Err(TemplateError::Empty);
+            }
+            if !plain.is_empty() {
+                pieces.push(Piece::Text(std::mem::take(&mut plain)));
+            }
+            pieces.push(Piece::Word(word.to_owned()));
+            rest = &rest[close + 1..];
+        }
+        plain.push_str(rest);
+        if !plain.is_empty() {
+            pieces.push(Piece::Text(plain));
+        }
+        Ok(Self(pieces))
+    }
+
+    /// Its parts.
+    pub fn pieces(&self) -> &[Piece] {
+        &self.0
+    }
+
+    /// The words in it.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::Word(word) => Some(word.as_str()),
+            Piece::Text(_) => None,
+        })
+    }
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|piece| match piece {
+            Piece::Text(text) => f.write_str(&text.replace('{', "{{")),
+            Piece::Word(word) => write!(f, "{{{word}}}"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn words_stand_in_braces_and_two_braces_are_one() {
+        let template = Template::parse("Deal {title}: {{ {record.ufCrm_1} }").unwrap();
+        assert_eq!(template.words().collect::<Vec<_>>(), ["title", "record.ufCrm_1"]);
+        assert_eq!(template.to_string(), "Deal {title}: {{ {record.ufCrm_1} }");
+        assert!(Template::parse("{open").unwrap_err().to_string().contains("\"open\" is not closed"));
+        assert_eq!(Template::parse("{ }"), Err(TemplateError::Empty));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_out_reads_back_the_same(text in "[a-z{} .]{0,30}") {
+            if let Ok(template) = Template::parse(&text) {
+                prop_assert_eq!(Template::parse(&template.to_string()).unwrap(), template);
+            }
+        }
+    }
+}
