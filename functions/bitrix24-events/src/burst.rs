@@ -6,20 +6,18 @@
 
 use std::time::Duration;
 
-use bitrix24::{EntityType, Item};
 use connect::{Failure, PortalClient};
 use jiff::{SignedDuration, Timestamp};
 use platform::clock::later;
 use platform::links::{ReadMoment, Reading};
 use platform::portals::Portal;
 use platform::store::{Condition, Key, StoreError, Table, Write};
-use rules::Record;
+use records::pages::{Listing, PAGE};
+use rules::{Record, State};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::Deps;
-use crate::pages::{self, PAGE, items};
-use crate::read::{Found, Wanted};
+use crate::read::{Found, Wanted, kinds};
 
 /// The portal's clock and the order in which it saves are not exact to the second. Longer than the margin within
 /// which a read is not believed to have seen a hint, so that such a hint's record is in the next listing.
@@ -40,9 +38,9 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(150);
 /// Batches of one listing; what is left over is read by ids.
 const MOST_BATCHES: usize = 8;
 
-/// What the listings of a portal and type remember.
+/// What the listings of a portal and kind remember.
 #[derive(Serialize, Deserialize)]
-struct Listing {
+struct Memory {
     /// Who lists now, until then.
     lease_until: Option<Timestamp>,
     /// Everything saved before this moment, by the portal's clock, has been listed.
@@ -59,28 +57,29 @@ pub(crate) async fn read(
     portal: &Portal,
     client: &PortalClient,
     wanted: &[Wanted],
+    custom_fields: &[String],
     found: &mut Found,
 ) -> Result<bool, Failure> {
     let mut listed_any = false;
-    for entity in [EntityType::LEAD, EntityType::DEAL] {
-        let of_type: Vec<_> = wanted.iter().copied().filter(|wanted| wanted.record.entity == entity).collect();
-        let key = Key::new(Table::Links, format!("{}#listing", portal.tenant), entity.to_string());
+    for (kind, of_type) in kinds(wanted) {
+        let key = Key::new(Table::Links, format!("{}#listing", portal.tenant), kind.to_string());
+        let listing = Listing { kind, custom_fields: custom_fields.to_vec() };
         let many = of_type.len() >= MANY || (!of_type.is_empty() && is_going_on(deps, &key).await?);
         if !many {
             continue;
         }
         listed_any = true;
-        let Some((listing, version)) = take_lease(deps, &key).await? else {
+        let Some((memory, version)) = take_lease(deps, &key).await? else {
             wait_for_other(deps, &key).await?;
             continue;
         };
         let began_at = deps.clock.now();
-        let listed = list_changed(deps, portal, client, entity, &of_type, &listing, found).await;
+        let listed = list_changed(deps, portal, client, &listing, &of_type, &memory, found).await;
         let complete_until = match &listed {
-            Ok(complete_until) => complete_until.or(listing.complete_until),
-            Err(_) => listing.complete_until,
+            Ok(complete_until) => complete_until.or(memory.complete_until),
+            Err(_) => memory.complete_until,
         };
-        let done = Listing { lease_until: None, complete_until, began_at: Some(began_at) };
+        let done = Memory { lease_until: None, complete_until, began_at: Some(began_at) };
         match deps.store.put(Write::new(key, &done, Condition::Version(version))?).await {
             Ok(_) | Err(StoreError::Conflict(_)) => {}
             Err(error) => return Err(error.into()),
@@ -92,17 +91,17 @@ pub(crate) async fn read(
 
 /// Whether the last listing is not long ago.
 async fn is_going_on(deps: &Deps, key: &Key) -> Result<bool, Failure> {
-    let listing = deps.store.get(key).await?.map(|item| item.decode::<Listing>()).transpose()?;
+    let listing = deps.store.get(key).await?.map(|item| item.decode::<Memory>()).transpose()?;
     let ends = listing.and_then(|listing| listing.began_at).map(|began_at| later(began_at, GOES_ON));
     Ok(ends.is_some_and(|ends| ends > deps.clock.now()))
 }
 
 /// The lease to list, unless another worker holds it.
-async fn take_lease(deps: &Deps, key: &Key) -> Result<Option<(Listing, u64)>, Failure> {
+async fn take_lease(deps: &Deps, key: &Key) -> Result<Option<(Memory, u64)>, Failure> {
     let now = deps.clock.now();
     let (listing, condition) = match deps.store.get(key).await? {
-        Some(item) => (item.decode::<Listing>()?, Condition::Version(item.version)),
-        None => (Listing { lease_until: None, complete_until: None, began_at: None }, Condition::Absent),
+        Some(item) => (item.decode::<Memory>()?, Condition::Version(item.version)),
+        None => (Memory { lease_until: None, complete_until: None, began_at: None }, Condition::Absent),
     };
     let next = listing.began_at.map(|began_at| later(began_at, BETWEEN_LISTINGS));
     if let Some(next) = next.filter(|next| *next > now) {
@@ -111,7 +110,7 @@ async fn take_lease(deps: &Deps, key: &Key) -> Result<Option<(Listing, u64)>, Fa
     if listing.lease_until.is_some_and(|until| until > now) {
         return Ok(None);
     }
-    let taken = Listing { lease_until: Some(later(now, LEASE)), ..listing };
+    let taken = Memory { lease_until: Some(later(now, LEASE)), ..listing };
     match deps.store.put(Write::new(key.clone(), &taken, condition)?).await {
         Ok(version) => Ok(Some((taken, version))),
         Err(StoreError::Conflict(_)) => Ok(None),
@@ -122,7 +121,7 @@ async fn take_lease(deps: &Deps, key: &Key) -> Result<Option<(Listing, u64)>, Fa
 async fn wait_for_other(deps: &Deps, key: &Key) -> Result<(), Failure> {
     for _ in 0..LOOKS {
         deps.clock.sleep(BETWEEN_LOOKS).await;
-        let listing = deps.store.get(key).await?.map(|item| item.decode::<Listing>()).transpose()?;
+        let listing = deps.store.get(key).await?.map(|item| item.decode::<Memory>()).transpose()?;
         let lease_until = listing.and_then(|listing| listing.lease_until);
         if lease_until.is_none_or(|until| until <= deps.clock.now()) {
             break;
@@ -137,56 +136,48 @@ async fn list_changed(
     deps: &Deps,
     portal: &Portal,
     client: &PortalClient,
-    entity: EntityType,
-    wanted: &[Wanted],
     listing: &Listing,
+    wanted: &[Wanted],
+    memory: &Memory,
     found: &mut Found,
 ) -> Result<Option<Timestamp>, Failure> {
     let sent_at = wanted.iter().filter_map(|wanted| wanted.hints.sent).map(|(earliest, _)| earliest).min();
     let since = sent_at.unwrap_or_else(|| deps.clock.now()) - HINT_DELAY;
-    let since = listing.complete_until.map_or(since, |complete| since.max(complete - OVERLAP));
+    let since = memory.complete_until.map_or(since, |complete| since.max(complete - OVERLAP));
+    let filter = listing.changed_since(since);
 
     let here = deps.clock.now();
-    let mut answer = client.call("crm.item.list", &pages::page(entity, &saved_since(since), 0)).await?;
+    let (listed, answer) = listing.first(client, &filter).await?;
     let started_at = answer.started_at;
     let total = answer.total.unwrap_or_default();
-    let mut listed = items(client, answer.result["items"].take())?;
-    let mut last = listed.last().map(|item| item.id);
-    let read = ReadMoment { here, there: started_at };
-    keep(deps, portal, entity, wanted, listed, read, found).await?;
+    let mut last = listed.last().map(|(record, _)| record.id());
+    keep(deps, portal, wanted, listed, ReadMoment { here, there: started_at }, found).await?;
 
     let mut pages = usize::try_from(total).unwrap_or_default().div_ceil(PAGE).saturating_sub(1);
     for _ in 0..MOST_BATCHES {
         let Some(after) = last.filter(|_| pages > 0) else { return Ok(started_at) };
         let here = deps.clock.now();
         let count = pages.min(bitrix24::batch::MOST_COMMANDS);
-        let there;
-        (listed, there) = pages::after(client, entity, &saved_since(since), after, count).await?;
-        last = listed.last().map(|item| item.id);
+        let (listed, there) = listing.after(client, &filter, after, count).await?;
+        last = listed.last().map(|(record, _)| record.id());
         pages = if listed.len() < count * PAGE { 0 } else { pages - count };
-        keep(deps, portal, entity, wanted, listed, ReadMoment { here, there }, found).await?;
+        keep(deps, portal, wanted, listed, ReadMoment { here, there }, found).await?;
     }
     Ok(None)
-}
-
-fn saved_since(since: Timestamp) -> Value {
-    json!({">=updatedTime": since.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string()})
 }
 
 /// Keeps what this batch of jobs wants and leaves the rest for the jobs behind it.
 async fn keep(
     deps: &Deps,
     portal: &Portal,
-    entity: EntityType,
     wanted: &[Wanted],
-    listed: Vec<Item>,
+    listed: Vec<(Record, State)>,
     read: ReadMoment,
     found: &mut Found,
 ) -> Result<(), Failure> {
     let mut left = Vec::new();
-    for item in listed {
-        let record = Record { entity, id: item.id };
-        let reading = Reading { state: Ok(item), read };
+    for (record, state) in listed {
+        let reading = Reading { state: Ok(state), read };
         if wanted.iter().any(|wanted| wanted.record == record) {
             found.insert(record, reading);
         } else {

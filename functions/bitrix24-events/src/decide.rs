@@ -2,22 +2,24 @@
 
 use std::time::Duration;
 
-use bitrix24::Item;
+use bitrix24::{Action, EntityType, Subject};
 use connect::Failure;
-use platform::job::{Job, Outcome, message};
-use platform::ledger::{DeliveryLine, DeliveryStatus, EventLine, EventStatus, delivery_write, event_write};
+use platform::claims::{self, Claim};
+use platform::job::{Job, Outcome};
+use platform::ledger::{EventLine, EventStatus, event_write};
 use platform::links::{Snapshot, snapshot_write};
-use platform::portals::Portal;
-use platform::queue::Message;
 use platform::retry::GIVE_UP_AFTER;
-use platform::store::{Condition, StoreError, Version};
-use platform::{DeliveryId, QueueName};
-use rules::{Before, Change, Hint, Record, Route, Settings, SlackDelivery, card, diff};
+use platform::store::{MOST_WRITES, StoreError, Version, Write};
+use platform::sweeps::Counts;
+use platform::{QueueName, clock};
+use rules::names::Named;
+use rules::subscriptions;
+use rules::{Before, Change, ChangeKind, Hint, Origin, Record, State, diff};
 
-use crate::Deps;
-use crate::read::{Read, Readings};
+use crate::read::{GONE_OR_HIDDEN, Read, Readings};
+use crate::{Deps, calls, comments, errands, routing};
 
-type Known = Option<(Snapshot<Item>, Version)>;
+type Known = Option<(Snapshot<State>, Version)>;
 
 pub(crate) async fn decide(deps: &Deps, readings: &Readings, job: Job<Hint>) -> Outcome {
     match try_to(deps, readings, &job).await {
@@ -30,30 +32,61 @@ async fn try_to(deps: &Deps, readings: &Readings, job: &Job<Hint>) -> Result<Out
     if let Some(done) = finish_earlier_try(deps, job).await? {
         return Ok(done);
     }
+    note(deps, job).await?;
+    if let Some(errand) = &job.body.errand {
+        return errands::run(deps, job, errand).await;
+    }
     if let Some(reason) = job.body.nothing_to_do() {
         return skip(deps, job, reason).await;
     }
-    let Some(record) = job.body.record() else { return skip(deps, job, "nothing watches it".into()).await };
-    let known: Known = deps.records.snapshot(&job.tenant, &record.key()).await?;
-    let read = known.as_ref().map(|(snapshot, _)| snapshot.read);
-    if let Some(read) = read.filter(|read| read.sees(job.arrived_at(), job.body.sent_at())) {
-        return skip(deps, job, format!("satisfied by the read of {}", read.here.strftime("%H:%M:%S%.3f"))).await;
+    if let Some(claim) = already_told(deps, job).await? {
+        if claim.swept && job.body.origin == Origin::Event {
+            deps.sweeps.count(&job.tenant, deps.clock.now(), Counts { late: 1, ..Counts::default() }).await?;
+        }
+        return skip(deps, job, format!("already told, trace {}", claim.trace)).await;
     }
-    match readings.of(&job.tenant, record) {
-        Read::Item(read) => changed(deps, job, record, known, read).await,
-        Read::Absent(code) => skip(deps, job, absent(record, &code)).await,
-        Read::Failed(failure) => Err(failure),
+    match (&job.body.subject, job.body.record()) {
+        (Subject::Call { .. }, _) => calls::decide(deps, job).await,
+        (Subject::Custom { name, id, fields }, _) => {
+            let about = job.body.about().unwrap_or_default();
+            let state = State::Custom { custom: fields.clone() };
+            let change = Change::new(ChangeKind::Custom(name.clone()), about, state);
+            let identity = id.clone().unwrap_or_else(|| job.trace.to_string());
+            finish(deps, job, vec![change], &identity, Vec::new()).await
+        }
+        (_, Some(record)) => of_record(deps, readings, job, record).await,
+        (_, None) => skip(deps, job, "nothing watches it".into()).await,
     }
 }
 
-fn absent(record: Record, code: &str) -> String {
-    match code {
-        "not_found" => format!("{record} is gone"),
-        "access_denied" => {
-            format!("{record} is not visible to the user of the incoming webhook; give that user the right to read it")
-        }
-        code => format!("{record} cannot be read: {code}"),
+/// When an event of this kind was seen, and what names it makes old.
+async fn note(deps: &Deps, job: &Job<Hint>) -> Result<(), Failure> {
+    if job.body.origin != Origin::Event || job.attempt > 1 {
+        return Ok(());
     }
+    if subscriptions::family(&job.body.event).is_some() {
+        deps.sightings.note(&job.tenant, &job.body.event, job.arrived_at()).await?;
+    }
+    match job.body.subject {
+        Subject::User { id } => deps.names.forget(&job.tenant, Some(Named::User(id))).await,
+        Subject::Item { entity: entity @ (EntityType::CONTACT | EntityType::COMPANY), id, action: Action::Update } => {
+            deps.names.forget(&job.tenant, Some(Named::Item(entity, id))).await;
+        }
+        _ if is_of_schema(&job.body.event) => deps.names.forget(&job.tenant, None).await,
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Events that tell of stages, funnels, types and custom fields.
+fn is_of_schema(event: &str) -> bool {
+    ["USERFIELD", "CATEGORY", "ONCRMTYPE", "STATUS"].iter().any(|word| event.contains(word))
+        && event != "ONCRMDEALMOVETOCATEGORY"
+}
+
+async fn already_told(deps: &Deps, job: &Job<Hint>) -> Result<Option<Claim>, Failure> {
+    let Some(identity) = job.body.identity() else { return Ok(None) };
+    Ok(claims::find(deps.store.as_ref(), &job.tenant, &identity).await?)
 }
 
 /// An earlier try wrote its decision down but may have died before the queue took its jobs.
@@ -63,136 +96,191 @@ async fn finish_earlier_try(deps: &Deps, job: &Job<Hint>) -> Result<Option<Outco
     }
     match deps.ledger.event(&job.tenant, job.trace).await? {
         Some(line) if line.status == EventStatus::Routed => {
-            send(deps, line.outbox).await?;
+            send(deps, line).await?;
             Ok(Some(Outcome::Done))
         }
         _ => Ok(None),
     }
 }
 
+async fn of_record(deps: &Deps, readings: &Readings, job: &Job<Hint>, record: Record) -> Result<Outcome, Failure> {
+    let portal = deps.connections.portal(&job.tenant).await?;
+    if !deps.routers.of(&portal)?.watches(record) {
+        return skip(deps, job, format!("no route is about a {}", record.kind())).await;
+    }
+    let known: Known = deps.records.snapshot(&job.tenant, &record.key()).await?;
+    let seen = known.as_ref().filter(|(snapshot, _)| snapshot.read.sees(job.arrived_at(), job.body.sent_at()));
+    if let Some((snapshot, _)) = seen {
+        if let Subject::TaskComment { .. } = job.body.subject {
+            let commented = comments::read(deps, job, &snapshot.state).await?;
+            return finish(deps, job, commented.into_iter().collect(), &identity_of(job), Vec::new()).await;
+        }
+        if snapshot.swept && job.body.origin == Origin::Event {
+            deps.sweeps.count(&job.tenant, deps.clock.now(), Counts { late: 1, ..Counts::default() }).await?;
+        }
+        let at = snapshot.read.here.strftime("%H:%M:%S%.3f");
+        return skip(deps, job, format!("satisfied by the read of {at}")).await;
+    }
+    match readings.of(&job.tenant, record) {
+        Read::Item(read) => {
+            let before = match &known {
+                Some((snapshot, _)) => Before::Known(&snapshot.state),
+                None => Before::Unseen { connected_at: portal.connected_at, moves: &read.moves },
+            };
+            let mut changes = diff(record, before, &read.state);
+            changes.extend(comments::read(deps, job, &read.state).await?);
+            let snapshot = next(&known, read.state.clone(), read.read, told_by_none(job, &changes));
+            save(deps, job, record, known, snapshot, changes).await
+        }
+        Read::Absent(code) => gone(deps, job, record, known, &code).await,
+        Read::Failed(failure) => Err(failure),
+    }
+}
+
+fn identity_of(job: &Job<Hint>) -> String {
+    job.body.identity().unwrap_or_else(|| job.trace.to_string())
+}
+
+/// Whether changes were found that no event had told.
+fn told_by_none(job: &Job<Hint>, changes: &[Change]) -> bool {
+    matches!(job.body.origin, Origin::Sweep | Origin::Offline) && !changes.is_empty()
+}
+
+fn next(known: &Known, state: State, read: platform::links::ReadMoment, swept: bool) -> Snapshot<State> {
+    let revision = known.as_ref().map_or(0, |(snapshot, _)| snapshot.revision) + 1;
+    Snapshot { state, read, revision, gone: false, swept }
+}
+
+/// The record is not there for us. One that was there before was deleted, and is told from its last state.
+async fn gone(deps: &Deps, job: &Job<Hint>, record: Record, known: Known, code: &str) -> Result<Outcome, Failure> {
+    let is_gone = code == "not_found" || (code == GONE_OR_HIDDEN && job.body.says_deleted());
+    let Some((last, version)) = known.filter(|(last, _)| is_gone && !last.gone) else {
+        return skip(deps, job, absent(record, code)).await;
+    };
+    let changes: Vec<_> = rules::diff::deleted(record, &last.state).into_iter().collect();
+    let read = platform::links::ReadMoment { here: deps.clock.now(), there: None };
+    let known = Some((last, version));
+    let state = known.as_ref().map(|(last, _)| last.state.clone());
+    let Some(state) = state else { return skip(deps, job, absent(record, code)).await };
+    let snapshot = Snapshot { gone: true, ..next(&known, state, read, told_by_none(job, &changes)) };
+    save(deps, job, record, known, snapshot, changes).await
+}
+
+fn absent(record: Record, code: &str) -> String {
+    match code {
+        "not_found" => format!("{record} is gone"),
+        GONE_OR_HIDDEN => {
+            format!("{record} is gone, or not visible to the user of the incoming webhook")
+        }
+        "access_denied" => {
+            format!("{record} is not visible to the user of the incoming webhook; give that user the right to read it")
+        }
+        code => format!("{record} cannot be read: {code}"),
+    }
+}
+
 /// A state was read: what changed is told and the snapshot moves on, all or nothing.
-async fn changed(
+async fn save(
     deps: &Deps,
     job: &Job<Hint>,
     record: Record,
     known: Known,
-    read: &crate::read::ReadItem,
+    snapshot: Snapshot<State>,
+    changes: Vec<Change>,
+) -> Result<Outcome, Failure> {
+    let was_swept = known.as_ref().is_some_and(|(before, _)| before.swept);
+    let counts = Counts {
+        lost: u64::from(snapshot.swept),
+        late: u64::from(was_swept && changes.is_empty() && job.body.origin == Origin::Event),
+        ..Counts::default()
+    };
+    deps.sweeps.count(&job.tenant, deps.clock.now(), counts).await?;
+    let version = known.map(|(_, version)| version);
+    let write = snapshot_write(&job.tenant, &record.key(), &snapshot, version)?;
+    let identity = match job.body.identity() {
+        Some(comment) => format!("{}+{comment}", snapshot.revision),
+        None => snapshot.revision.to_string(),
+    };
+    finish(deps, job, changes, &identity, vec![write]).await
+}
+
+/// Routes the changes and writes the decision down. `identity` tells it from other decisions on the same thing.
+pub(crate) async fn finish(
+    deps: &Deps,
+    job: &Job<Hint>,
+    changes: Vec<Change>,
+    identity: &str,
+    mut writes: Vec<Write>,
 ) -> Result<Outcome, Failure> {
     let portal = deps.connections.portal(&job.tenant).await?;
-    let before = match &known {
-        Some((snapshot, _)) => Before::Known(&snapshot.state),
-        None => Before::Unseen { connected_at: portal.connected_at, moves: &read.moves },
-    };
-    let changes = diff(record.entity, before, &read.item);
-    let revision = known.as_ref().map_or(0, |(snapshot, _)| snapshot.revision) + 1;
-    let deliveries = route(deps, job, &portal, &changes, revision).await?;
-
-    let snapshot = Snapshot { state: read.item.clone(), read: read.read, revision };
+    let routed = routing::route(deps, job, &portal, &changes, identity).await?;
+    let now = deps.clock.now();
+    if let Some(told) = job.body.identity() {
+        let swept = told_by_none(job, &changes);
+        let claim = Claim { trace: job.trace, swept };
+        writes.push(claims::write(&job.tenant, &told, &claim, now)?);
+        // What has no snapshot is counted where its claim is written.
+        if writes.len() == 1 {
+            deps.sweeps.count(&job.tenant, now, Counts { lost: u64::from(swept), ..Counts::default() }).await?;
+        }
+    }
     let mut line = line(deps, job, EventStatus::Routed);
-    line.changes = changes.iter().map(|change| change.kind.name().to_owned()).collect();
-    line.outbox = deliveries.iter().map(|(_, message)| message.clone()).collect();
+    line.changes = changes.iter().map(|change| change.kind.name()).collect();
+    line.left = routed.left;
+    line.errands = routed.errands;
+    line.outbox = routed.outbox;
     if changes.is_empty() {
         line.status = EventStatus::Skipped { reason: "nothing that is watched changed".into() };
-    } else if deliveries.is_empty() {
-        line.status = EventStatus::Skipped { reason: "no route takes this change".into() };
+    } else if routed.writes.is_empty() {
+        let reason = match line.left.as_slice() {
+            [] => "no route takes this change".to_owned(),
+            left => left.join("; "),
+        };
+        line.status = EventStatus::Skipped { reason };
     }
-    let mut writes = vec![
-        snapshot_write(&job.tenant, &record.key(), &snapshot, known.map(|(_, version)| version))?,
-        event_write(&job.tenant, line.clone())?,
-    ];
-    for (delivery, _) in deliveries {
-        writes.push(delivery_write(&job.tenant, delivery, Condition::Always)?);
+    writes.push(event_write(&job.tenant, line.clone())?);
+    writes.extend(routed.writes);
+    if writes.len() > MOST_WRITES {
+        let text = format!("one event would make {} deliveries; let fewer routes or people take it", writes.len());
+        return Err(Failure::permanent("too_many_deliveries", text));
     }
     match deps.store.put_all(writes).await {
         Ok(()) => {}
         // Another worker decided on a newer reading; what it left is looked at again.
-        Err(StoreError::Conflict(_)) => return Err(Failure::transient("another worker decided on this record first")),
+        Err(StoreError::Conflict(_)) => return Err(Failure::transient("another worker decided on this first")),
         Err(error) => return Err(error.into()),
     }
-    tracing::info!(trace = %job.trace, tenant = %job.tenant, %record, changes = ?line.changes, "decided");
-    send(deps, line.outbox).await?;
-    Ok(match line.status {
-        EventStatus::Skipped { reason } => Outcome::Skip(reason),
-        _ => Outcome::Done,
-    })
+    tracing::info!(trace = %job.trace, tenant = %job.tenant, about = job.body.about(), changes = ?line.changes, "decided");
+    let skipped = match &line.status {
+        EventStatus::Skipped { reason } => Some(reason.clone()),
+        _ => None,
+    };
+    send(deps, line).await?;
+    Ok(skipped.map_or(Outcome::Done, Outcome::Skip))
 }
 
-/// The deliveries that the tenant's routes make of the changes, each with the job that carries it.
-async fn route(
-    deps: &Deps,
-    job: &Job<Hint>,
-    portal: &Portal,
-    changes: &[Change],
-    revision: u64,
-) -> Result<Vec<(DeliveryLine, Message)>, Failure> {
-    let settings: Settings = serde_json::from_value(portal.settings.clone()).map_err(|error| {
-        Failure::permanent("bad_settings", format!("the tenant's settings cannot be read: {error}"))
-    })?;
-    let mut deliveries = Vec::new();
-    for change in changes {
-        let routes: Vec<_> = settings.routes_of(change).collect();
-        if routes.is_empty() {
-            continue;
-        }
-        let names = deps.names.of(deps, &job.tenant, change).await;
-        let message = card::render(change, &names, &portal.domain);
-        for route in routes {
-            deliveries.push(delivery(deps, job, route, change, revision, message.clone())?);
+async fn send(deps: &Deps, line: EventLine) -> Result<(), Failure> {
+    for (queue, messages) in [(QueueName::SlackDelivery, line.outbox), (QueueName::Bitrix24Events, line.errands)] {
+        if !messages.is_empty() {
+            deps.queue.send(queue, messages).await.map_err(|error| Failure::transient(error.to_string()))?;
         }
     }
-    Ok(deliveries)
+    Ok(())
 }
 
-fn delivery(
-    deps: &Deps,
-    job: &Job<Hint>,
-    route: &Route,
-    change: &Change,
-    revision: u64,
-    card: slack::Message,
-) -> Result<(DeliveryLine, Message), Failure> {
-    let (record, kind) = (change.record.to_string(), change.kind.name());
-    let id = DeliveryId::of(&[job.tenant.as_str(), &record, &revision.to_string(), kind, &route.name]);
-    let body = SlackDelivery {
-        delivery: id.to_string(),
-        route: route.name.clone(),
-        channel: route.channel.clone(),
-        record: record.clone(),
-        change: kind.to_owned(),
-        message: card,
-    };
-    // A channel's cards stay in order, and wait for the channel's limit without holding up other channels.
-    let group = format!("{}#{}", job.tenant, route.channel.trim_start_matches('#'));
-    let message = message(&job.tenant, job.trace, group, id.to_string(), &body)
-        .map_err(|error| Failure::permanent("bad_job", error.to_string()))?;
-    let line = DeliveryLine {
-        id,
-        trace: job.trace,
-        record,
-        change: kind.to_owned(),
-        route: route.name.clone(),
-        destination: route.channel.clone(),
-        queued_at: deps.clock.now(),
-        attempts: 0,
-        waited: Duration::ZERO,
-        open_call: None,
-        status: DeliveryStatus::Queued,
-    };
-    Ok((line, message))
-}
-
-async fn send(deps: &Deps, outbox: Vec<Message>) -> Result<(), Failure> {
-    if outbox.is_empty() {
-        return Ok(());
-    }
-    let sent = deps.queue.send(QueueName::SlackDelivery, outbox).await;
-    sent.map_err(|error| Failure::transient(error.to_string()))
-}
-
-async fn skip(deps: &Deps, job: &Job<Hint>, reason: String) -> Result<Outcome, Failure> {
+pub(crate) async fn skip(deps: &Deps, job: &Job<Hint>, reason: String) -> Result<Outcome, Failure> {
     let line = line(deps, job, EventStatus::Skipped { reason: reason.clone() });
     deps.ledger.record_event(&job.tenant, line).await?;
     Ok(Outcome::Skip(reason))
+}
+
+/// To be looked at again, with what it waits for in the ledger. Waiting on purpose costs no patience.
+pub(crate) async fn wait(deps: &Deps, job: &Job<Hint>, after: Duration, cause: String) -> Result<Outcome, Failure> {
+    if job.attempt == 1 {
+        let line = line(deps, job, EventStatus::Waiting { cause: cause.clone() });
+        deps.ledger.record_event(&job.tenant, line).await?;
+    }
+    Ok(Outcome::Retry { after: after.min(clock::LONGEST_WAIT), cause })
 }
 
 /// The ledger says what the event waits for, or why it was given up.
@@ -224,17 +312,19 @@ async fn fail(deps: &Deps, job: &Job<Hint>, failure: &Failure) -> Outcome {
     outcome
 }
 
-fn line(deps: &Deps, job: &Job<Hint>, status: EventStatus) -> EventLine {
+pub(crate) fn line(deps: &Deps, job: &Job<Hint>, status: EventStatus) -> EventLine {
     EventLine {
         trace: job.trace,
         event: job.body.event.clone(),
-        record: job.body.record().map(|record| record.to_string()),
+        record: job.body.about(),
         received_at: job.arrived_at(),
         decided_at: deps.clock.now(),
         attempts: job.attempt,
         waited: Duration::ZERO,
         changes: Vec::new(),
+        left: Vec::new(),
         status,
         outbox: Vec::new(),
+        errands: Vec::new(),
     }
 }

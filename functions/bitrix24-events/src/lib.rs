@@ -1,22 +1,30 @@
 //! Decides: reads what hints point at, finds what changed, routes it.
 //!
 //! An event is a hint and nothing more. Whether there is a change follows from the record and its snapshot, so
-//! the same hint twice makes no second card, and hints that wait together cost one read.
+//! the same hint twice makes no second card, and hints that wait together cost one read. What happens only once (a
+//! comment, a call) is told once, by its identity.
 
-pub mod baseline;
 mod burst;
+mod calls;
+mod comments;
 mod decide;
-mod names;
-mod pages;
+mod errands;
 mod read;
+mod routers;
+mod routing;
 
 use std::sync::Arc;
 
 use connect::Connections;
 use platform::clock::Clock;
 use platform::ledger::Ledger;
+use platform::limiter::Limiter;
 use platform::links::Records;
+use platform::metrics::Metrics;
+use platform::sightings::Sightings;
+use platform::sweeps::Sweeps;
 use platform::{Jobs, Outcomes, Ports, Queue, Store};
+use records::NamesCache;
 use rules::Hint;
 
 /// What the function runs on.
@@ -26,22 +34,32 @@ pub struct Deps {
     store: Arc<dyn Store>,
     records: Records,
     ledger: Ledger,
-    names: names::Cache,
+    names: NamesCache,
+    limiter: Limiter,
+    sightings: Sightings,
+    sweeps: Sweeps,
+    routers: routers::Routers,
     queue: Arc<dyn Queue>,
     clock: Arc<dyn Clock>,
+    metrics: Arc<dyn Metrics>,
 }
 
 impl Deps {
     /// The function on `ports`, with connections to providers.
     pub fn new(ports: &Ports, connections: Connections) -> Self {
         Self {
+            names: NamesCache::new(connections.clone(), ports.store.clone(), ports.clock.clone()),
             connections,
             store: ports.store.clone(),
             records: Records::new(ports.store.clone()),
             ledger: Ledger::new(ports.store.clone()),
-            names: names::Cache::new(ports.store.clone(), ports.clock.clone()),
+            limiter: Limiter::new(ports.store.clone(), ports.clock.clone()),
+            sightings: Sightings::new(ports.store.clone()),
+            sweeps: Sweeps::new(ports.store.clone()),
+            routers: routers::Routers::default(),
             queue: ports.queue.clone(),
             clock: ports.clock.clone(),
+            metrics: ports.metrics.clone(),
         }
     }
 }

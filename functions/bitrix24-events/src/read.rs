@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use bitrix24::Batch;
 use bitrix24::client::shaped;
-use bitrix24::crm::{self, StageMove};
-use bitrix24::{Batch, EntityType, Item};
+use bitrix24::crm::StageMove;
 use connect::{Failure, PortalClient};
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -17,15 +17,18 @@ use platform::job::Job;
 use platform::links::{ReadMoment, Reading};
 use platform::portals::Portal;
 use platform::{Jobs, TenantId};
-use rules::{Hint, Record};
+use records::pages::{Listing, PAGE};
+use rules::{Hint, Record, RecordKind, State};
 use serde_json::json;
 
-use crate::pages::{PAGE, items};
 use crate::{Deps, burst};
+
+/// What stands for the portal's code where it says neither "missing" nor "hidden": of tasks it does not tell.
+pub(crate) const GONE_OR_HIDDEN: &str = "gone_or_hidden";
 
 /// A record's state, with what its decision may need besides.
 pub(crate) struct ReadItem {
-    pub(crate) item: Item,
+    pub(crate) state: State,
     pub(crate) read: ReadMoment,
     /// The stage history, where the record was not seen before and has moved.
     pub(crate) moves: Vec<StageMove>,
@@ -96,13 +99,22 @@ impl Hints {
 }
 
 /// What was found of each record.
-pub(crate) type Found = HashMap<Record, Reading<Item>>;
+pub(crate) type Found = HashMap<Record, Reading<State>>;
+
+/// The wanted records by their kinds.
+pub(crate) fn kinds(wanted: &[Wanted]) -> BTreeMap<RecordKind, Vec<Wanted>> {
+    let mut kinds: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for one in wanted {
+        kinds.entry(one.record.kind()).or_default().push(*one);
+    }
+    kinds
+}
 
 /// Reads every record that the jobs need read.
 pub(crate) async fn all(deps: &Deps, jobs: &Jobs<Hint>) -> Readings {
     let mut hints: BTreeMap<TenantId, BTreeMap<Record, Hints>> = BTreeMap::new();
     for job in jobs.iter() {
-        let Some(record) = job.body.record() else { continue };
+        let Some(record) = job.body.record().filter(|_| job.body.nothing_to_do().is_none()) else { continue };
         let these = Hints::of(job);
         let of_tenant = hints.entry(job.tenant.clone()).or_default();
         of_tenant.entry(record).and_modify(|those| *those = those.and(these)).or_insert(these);
@@ -125,9 +137,12 @@ async fn read_portal(deps: &Deps, tenant: &TenantId, hints: BTreeMap<Record, Hin
     let mut found = Found::new();
     let mut unseen = BTreeSet::new();
     let outcome = async {
+        let portal = deps.connections.portal(tenant).await?;
+        let router = deps.routers.of(&portal)?;
+        let custom_fields = router.settings().custom_fields();
         let mut wanted = Vec::new();
-        for (record, hints) in hints {
-            let snapshot = deps.records.snapshot::<Item>(tenant, &record.key()).await?;
+        for (record, hints) in hints.into_iter().filter(|(record, _)| router.watches(*record)) {
+            let snapshot = deps.records.snapshot::<State>(tenant, &record.key()).await?;
             if !snapshot.as_ref().is_some_and(|(snapshot, _)| hints.are_seen_by(snapshot.read)) {
                 wanted.push(Wanted { record, hints, seen: snapshot.is_some() });
             }
@@ -137,13 +152,12 @@ async fn read_portal(deps: &Deps, tenant: &TenantId, hints: BTreeMap<Record, Hin
         if wanted.is_empty() {
             return Ok(());
         }
-        let portal = deps.connections.portal(tenant).await?;
         let client = deps.connections.bitrix24(&portal).await?;
-        if burst::read(deps, &portal, &client, &wanted, &mut found).await? {
+        if burst::read(deps, &portal, &client, &wanted, &custom_fields, &mut found).await? {
             // Another worker's listing may have left what this one waited for.
             take_left(deps, tenant, &mut wanted, &mut found).await?;
         }
-        by_ids(deps, &client, &wanted, &mut found).await
+        by_ids(deps, &client, &wanted, &custom_fields, &mut found).await
     }
     .await;
     let mut failure = outcome.err();
@@ -160,9 +174,9 @@ async fn read_portal(deps: &Deps, tenant: &TenantId, hints: BTreeMap<Record, Hin
 }
 
 fn with_moves(found: Found, mut moves: HashMap<Record, Vec<StageMove>>) -> Items {
-    let item = |(record, reading): (Record, Reading<Item>)| {
+    let item = |(record, reading): (Record, Reading<State>)| {
         let moves = moves.remove(&record).unwrap_or_default();
-        let read = reading.state.map(|item| ReadItem { item, read: reading.read, moves });
+        let read = reading.state.map(|state| ReadItem { state, read: reading.read, moves });
         (record, read)
     };
     found.into_iter().map(item).collect()
@@ -174,7 +188,7 @@ async fn take_left(deps: &Deps, tenant: &TenantId, wanted: &mut Vec<Wanted>, fou
         if found.contains_key(&one.record) {
             continue;
         }
-        match deps.records.reading::<Item>(tenant, &one.record.key()).await? {
+        match deps.records.reading::<State>(tenant, &one.record.key()).await? {
             Some(left) if one.hints.are_seen_by(left.read) => {
                 found.insert(one.record, left);
             }
@@ -184,47 +198,60 @@ async fn take_left(deps: &Deps, tenant: &TenantId, wanted: &mut Vec<Wanted>, fou
     Ok(())
 }
 
-/// Reads records by their ids, all types in one request. What a list leaves out is asked for by itself, to
-/// learn whether it is gone or hidden.
-async fn by_ids(deps: &Deps, client: &PortalClient, wanted: &[Wanted], found: &mut Found) -> Result<(), Failure> {
+/// Reads records by their ids, a request for each kind. What a list leaves out is asked for by itself, to learn
+/// whether it is gone or hidden.
+async fn by_ids(
+    deps: &Deps,
+    client: &PortalClient,
+    wanted: &[Wanted],
+    custom_fields: &[String],
+    found: &mut Found,
+) -> Result<(), Failure> {
     let here = deps.clock.now();
-    let mut by_type: BTreeMap<EntityType, Vec<u64>> = BTreeMap::new();
-    for wanted in wanted {
-        by_type.entry(wanted.record.entity).or_default().push(wanted.record.id);
-    }
-    for (entity, ids) in by_type {
-        for ids in ids.chunks(PAGE) {
-            let params = json!({"entityTypeId": entity, "filter": {"@id": ids}, "select": crm::FIELDS, "start": -1});
-            let mut answer = client.call("crm.item.list", &params).await?;
+    for (kind, wanted) in kinds(wanted) {
+        let listing = Listing { kind, custom_fields: custom_fields.to_vec() };
+        for wanted in wanted.chunks(PAGE) {
+            let ids: Vec<_> = wanted.iter().map(|wanted| wanted.record.id()).collect();
+            let mut answer = client.call(listing.method(), &listing.page(&listing.by_ids(&ids), -1)).await?;
             let read = ReadMoment { here, there: answer.started_at };
-            for item in items(client, answer.result["items"].take())? {
-                found.insert(Record { entity, id: item.id }, Reading { state: Ok(item), read });
+            for (record, state) in listing.states(client, &mut answer.result)? {
+                found.insert(record, Reading { state: Ok(state), read });
             }
         }
+        let missing: Vec<_> = wanted.iter().filter(|wanted| !found.contains_key(&wanted.record)).collect();
+        for missing in missing.chunks(PAGE) {
+            one_by_one(deps, client, &listing, missing, found).await?;
+        }
     }
-    let missing: Vec<_> = wanted.iter().filter(|wanted| !found.contains_key(&wanted.record)).collect();
-    for missing in missing.chunks(PAGE) {
-        let mut batch = Batch::new();
-        for (place, wanted) in missing.iter().enumerate() {
-            let params = json!({"entityTypeId": wanted.record.entity, "id": wanted.record.id});
-            // Chunks of 50 always fit.
-            let _ = batch.add(format!("i{place}"), "crm.item.get", &params);
-        }
-        let (mut answers, answer) = client.batch(&batch).await?;
-        let read = ReadMoment { here, there: answer.started_at };
-        for (place, wanted) in missing.iter().enumerate() {
-            let state = match answers.take(&format!("i{place}")) {
-                Some(Ok(mut result)) => {
-                    Ok(shaped("crm.item.get", result["item"].take()).map_err(|error| client.failure(&error))?)
-                }
-                Some(Err(error)) if matches!(error.kind(), bitrix24::Kind::Permanent { .. }) => {
-                    Err(error.code().unwrap_or_default().to_owned())
-                }
-                Some(Err(error)) => return Err(client.failure(&error)),
-                None => return Err(Failure::transient("the portal left a command of a batch unanswered")),
-            };
-            found.insert(wanted.record, Reading { state, read });
-        }
+    Ok(())
+}
+
+async fn one_by_one(
+    deps: &Deps,
+    client: &PortalClient,
+    listing: &Listing,
+    missing: &[&Wanted],
+    found: &mut Found,
+) -> Result<(), Failure> {
+    let here = deps.clock.now();
+    let mut batch = Batch::new();
+    for (place, wanted) in missing.iter().enumerate() {
+        let (method, params) = listing.one(wanted.record.id());
+        // Chunks of 50 always fit.
+        let _ = batch.add(format!("i{place}"), method, &params);
+    }
+    let (mut answers, answer) = client.batch(&batch).await?;
+    let read = ReadMoment { here, there: answer.started_at };
+    for (place, wanted) in missing.iter().enumerate() {
+        let state = match answers.take(&format!("i{place}")) {
+            Some(Ok(result)) => listing.state_of_one(client, result)?.ok_or_else(|| GONE_OR_HIDDEN.to_owned()),
+            Some(Err(error)) if matches!(error.kind(), bitrix24::Kind::Permanent { .. }) => {
+                Err(error.code().unwrap_or_default().to_owned())
+            }
+            Some(Err(error)) => return Err(client.failure(&error)),
+            None => return Err(Failure::transient("the portal left a command of a batch unanswered")),
+        };
+        found.insert(wanted.record, Reading { state, read });
     }
     Ok(())
 }
@@ -236,14 +263,17 @@ async fn histories(
     found: &Found,
     unseen: &BTreeSet<Record>,
 ) -> Result<HashMap<Record, Vec<StageMove>>, Failure> {
-    let has_moved = |reading: &Reading<Item>| {
-        reading.state.as_ref().is_ok_and(|item| item.moved_time.is_none() || item.moved_time > item.created_time)
+    let has_moved = |reading: &Reading<State>| {
+        let item = reading.state.as_ref().ok().and_then(State::as_item);
+        item.is_some_and(|item| item.moved_time.is_none() || item.moved_time > item.created_time)
     };
-    let records: Vec<_> = found
-        .iter()
-        .filter(|(record, reading)| record.entity == EntityType::DEAL && unseen.contains(record) && has_moved(reading))
-        .map(|(record, _)| *record)
-        .collect();
+    let with_stages = |(record, reading): (&Record, &Reading<State>)| match record {
+        Record::Item { entity, id } if entity.has_stages() && unseen.contains(record) && has_moved(reading) => {
+            Some((*entity, *id))
+        }
+        _ => None,
+    };
+    let records: Vec<_> = found.iter().filter_map(with_stages).collect();
     let mut histories = HashMap::new();
     if records.is_empty() {
         return Ok(histories);
@@ -252,17 +282,16 @@ async fn histories(
     let client = deps.connections.bitrix24(&portal).await?;
     for records in records.chunks(PAGE) {
         let mut batch = Batch::new();
-        for (place, record) in records.iter().enumerate() {
-            let params =
-                json!({"entityTypeId": record.entity, "filter": {"OWNER_ID": record.id}, "order": {"ID": "ASC"}});
+        for (place, (entity, id)) in records.iter().enumerate() {
+            let params = json!({"entityTypeId": entity, "filter": {"OWNER_ID": id}, "order": {"ID": "ASC"}});
             let _ = batch.add(format!("h{place}"), "crm.stagehistory.list", &params);
         }
         let (mut answers, _) = client.batch(&batch).await?;
-        for (place, record) in records.iter().enumerate() {
+        for (place, (entity, id)) in records.iter().enumerate() {
             // A history that the webhook's user may not read is no reason to stop a card.
             let Some(Ok(mut result)) = answers.take(&format!("h{place}")) else { continue };
             let moves: Vec<StageMove> = shaped("crm.stagehistory.list", result["items"].take()).unwrap_or_default();
-            histories.insert(*record, moves);
+            histories.insert(Record::item(*entity, *id), moves);
         }
     }
     Ok(histories)

@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use connect::{Failure, WorkspaceClient};
-use platform::Kind;
 use platform::job::{Job, Outcome};
-use platform::ledger::{DeliveryLine, DeliveryStatus, OpenCall};
+use platform::ledger::{DeliveryLine, DeliveryStatus, OpenCall, delivery_write};
 use platform::retry::GIVE_UP_AFTER;
-use platform::store::Version;
-use platform::{DeliveryId, TenantId};
+use platform::store::{Condition, Version};
+use platform::{DeliveryId, Kind, TenantId, cards};
 use rules::SlackDelivery;
 use rules::delivery::METADATA_EVENT;
+use rules::settings::Thread;
 use serde_json::json;
-use slack::{ChannelId, Metadata, Posted};
+use slack::{ChannelId, Message, Metadata, Posted, Ts};
 
-use crate::{Deps, look_up};
+use crate::{Deps, look_up, trouble};
 
 /// A call whose answer was lost may still be on its way: look for its effect not sooner than this.
 const SETTLES: Duration = Duration::from_secs(5);
@@ -46,21 +46,71 @@ pub(crate) async fn deliver(deps: &Deps, job: Job<SlackDelivery>) -> Outcome {
     }
 }
 
+/// Where a card goes, once that is known.
+struct Target {
+    channel: ChannelId,
+    /// What people call it.
+    name: String,
+}
+
 impl Delivery<'_> {
     async fn run(&mut self) -> Result<Outcome, Failure> {
         if let DeliveryStatus::Delivered { .. } = self.line.status {
             return Ok(Outcome::Skip("already delivered".into()));
         }
         if let Some(posted) = self.look_before_again().await? {
-            return self.delivered(&posted).await;
+            let is_reply = self.line.open_call.as_ref().is_some_and(|call| call.place.contains('/'));
+            return self.delivered(&posted, !is_reply).await;
         }
         let workspace = self.workspace().await?;
-        let channel = workspace.channel(&self.job.body.channel, false).await?;
-        workspace.admit_post(&channel).await?;
-        match self.post(&workspace, &channel).await {
-            Err(failure) => self.mend(&workspace, failure).await,
-            posted => self.delivered(&posted?).await,
+        let target = match self.target(&workspace).await? {
+            Ok(target) => target,
+            Err(reason) => return self.skip(reason).await,
+        };
+        workspace.admit_post(&target.channel).await?;
+        match self.place(&workspace, &target.channel).await {
+            Err(failure) => self.mend(&workspace, target, failure).await,
+            placed => placed,
         }
+    }
+
+    /// The channel; or why there is none and the card is left out.
+    async fn target(&mut self, workspace: &WorkspaceClient) -> Result<Result<Target, String>, Failure> {
+        let body = &self.job.body;
+        let Some(person) = &body.person else {
+            let name = body.channel.clone();
+            return match workspace.channel(&name, false).await {
+                Err(failure) if failure.code() == "channel_not_found" => self.missing(workspace, failure).await.map(Ok),
+                channel => Ok(Ok(Target { channel: channel?, name })),
+            };
+        };
+        match workspace.direct(person.user, person.slack.as_deref(), person.email.as_deref()).await? {
+            Some(channel) => Ok(Ok(Target { channel, name: person.destination() })),
+            None => match &body.fallback {
+                Some(name) => {
+                    let channel = workspace.channel(name, false).await?;
+                    Ok(Ok(Target { channel, name: name.clone() }))
+                }
+                None => Ok(Err(format!(
+                    "unmapped: {} has no account in Slack that we know; name it under people.map in the settings, \
+                     or give the route a fallback",
+                    person.destination()
+                ))),
+            },
+        }
+    }
+
+    /// The channel is not there: it is made, or another takes its place, or it is said.
+    async fn missing(&self, workspace: &WorkspaceClient, failure: Failure) -> Result<Target, Failure> {
+        let body = &self.job.body;
+        if body.may_create {
+            let channel = workspace.create(&body.channel).await?;
+            return Ok(Target { channel, name: body.channel.clone() });
+        }
+        let Some(name) = &body.fallback else { return Err(failure) };
+        trouble::tell(self.deps, self.tenant(), &body.channel, &self.explain(&failure)).await?;
+        let channel = workspace.channel(name, false).await?;
+        Ok(Target { channel, name: name.clone() })
     }
 
     async fn workspace(&self) -> Result<WorkspaceClient, Failure> {
@@ -76,55 +126,128 @@ impl Delivery<'_> {
         if !wait.is_zero() {
             self.deps.clock.sleep(wait).await;
         }
-        let channel = ChannelId(place.clone());
-        look_up::find(&self.workspace().await?, &channel, *began_at, self.line.id.as_str()).await
+        let (channel, thread) = place.split_once('/').map_or((place.as_str(), None), |(c, t)| (c, Some(Ts::from(t))));
+        let channel = ChannelId::from(channel);
+        look_up::find(&self.workspace().await?, &channel, thread.as_ref(), *began_at, self.line.id.as_str()).await
+    }
+
+    /// Posts as the route wants it: a card of its own, a reply, or the record's card updated.
+    async fn place(&mut self, workspace: &WorkspaceClient, channel: &ChannelId) -> Result<Outcome, Failure> {
+        let body = &self.job.body;
+        let first = match body.thread {
+            Thread::None => None,
+            _ => cards::find(self.deps.ports.store.as_ref(), self.tenant(), &body.record, &channel.0).await?,
+        };
+        let message = body.message.clone();
+        match (body.thread, first) {
+            (Thread::OnlyReply, None) => {
+                let reason = format!("there is no card of {} in {} to reply to", body.record, body.channel);
+                self.skip(reason).await
+            }
+            (Thread::None, _) | (Thread::Reply | Thread::Live, None) => {
+                let posted = self.post(workspace, channel, None, &message).await?;
+                self.delivered(&posted, true).await
+            }
+            (Thread::Reply | Thread::OnlyReply, Some(first)) => {
+                let parent = Ts::from(first.message.as_str());
+                let posted = self.post(workspace, channel, Some(&parent), &message).await?;
+                self.delivered(&posted, false).await
+            }
+            (Thread::Live, Some(first)) => {
+                let parent = Ts::from(first.message.as_str());
+                // The same update twice is one; only the line in the thread must not come twice.
+                let card = Posted { channel: channel.clone(), ts: parent.clone() };
+                workspace.update(&card, &message).await?;
+                let line = body.line.clone().unwrap_or_else(|| message.text.clone());
+                let posted = self.post(workspace, channel, Some(&parent), &Message::new(line, [])).await?;
+                self.delivered(&posted, false).await
+            }
+        }
     }
 
     /// Posts once, between `started` and whatever comes of it.
-    async fn post(&mut self, workspace: &WorkspaceClient, channel: &ChannelId) -> Result<Posted, Failure> {
+    async fn post(
+        &mut self,
+        workspace: &WorkspaceClient,
+        channel: &ChannelId,
+        parent: Option<&Ts>,
+        message: &Message,
+    ) -> Result<Posted, Failure> {
         self.line.attempts += 1;
         let at = self.deps.clock.now();
-        self.line.open_call = Some(OpenCall { began_at: at, place: channel.0.clone() });
+        let place = parent.map_or_else(|| channel.0.clone(), |parent| format!("{channel}/{parent}"));
+        self.line.open_call = Some(OpenCall { began_at: at, place });
         self.write(DeliveryStatus::Started { at }).await?;
         let metadata = Metadata {
             event_type: METADATA_EVENT.into(),
             event_payload: json!({"delivery_id": self.line.id.as_str()}),
         };
-        let posted = workspace.post(channel, &self.job.body.message, &metadata).await;
+        let posted = match parent {
+            Some(parent) => workspace.reply(channel, parent, message, &metadata).await,
+            None => workspace.post(channel, message, &metadata).await,
+        };
         if posted.as_ref().is_err_and(|failure| failure.kind != Kind::UnknownOutcome) {
             self.line.open_call = None;
         }
         posted
     }
 
-    /// Two failures have a remedy: the bot is not in a public channel, or the channel's name means another now.
-    async fn mend(&mut self, workspace: &WorkspaceClient, failure: Failure) -> Result<Outcome, Failure> {
+    /// Three failures have a remedy: the bot is not in a public channel, the channel's name means another now, the
+    /// card to update is gone.
+    async fn mend(
+        &mut self,
+        workspace: &WorkspaceClient,
+        target: Target,
+        failure: Failure,
+    ) -> Result<Outcome, Failure> {
+        let is_named = self.job.body.person.is_none() || target.name != self.job.body.channel;
         let channel = match failure.code() {
             "not_in_channel" => {
-                let channel = workspace.channel(&self.job.body.channel, false).await?;
-                workspace.join(&channel).await.map_err(|_| failure)?;
-                channel
+                workspace.join(&target.channel).await.map_err(|_| failure)?;
+                target.channel
             }
-            "channel_not_found" => {
-                let known = workspace.channel(&self.job.body.channel, false).await?;
-                let fresh = workspace.channel(&self.job.body.channel, true).await?;
-                if fresh == known {
-                    return Err(failure);
-                }
-                fresh
+            "channel_not_found" if is_named => match workspace.channel(&target.name, true).await {
+                Ok(fresh) if fresh != target.channel => fresh,
+                _ => self.missing(workspace, failure).await?.channel,
+            },
+            "message_not_found" | "thread_not_found" | "cant_update_message" => {
+                workspace.admit_post(&target.channel).await?;
+                let message = self.job.body.message.clone();
+                let posted = self.post(workspace, &target.channel, None, &message).await?;
+                return self.delivered(&posted, true).await;
             }
             _ => return Err(failure),
         };
         workspace.admit_post(&channel).await?;
-        let posted = self.post(workspace, &channel).await?;
-        self.delivered(&posted).await
+        self.place(workspace, &channel).await
     }
 
-    async fn delivered(&mut self, posted: &Posted) -> Result<Outcome, Failure> {
+    /// `is_card` says that it stands by itself, and that others may reply to it.
+    async fn delivered(&mut self, posted: &Posted, is_card: bool) -> Result<Outcome, Failure> {
         let provider_id = format!("{}/{}", posted.channel, posted.ts);
         tracing::info!(trace = %self.job.trace, tenant = %self.tenant(), delivery = %self.line.id, provider_id, "delivered");
-        self.write(DeliveryStatus::Delivered { at: self.deps.clock.now(), provider_id }).await?;
+        let now = self.deps.clock.now();
+        self.line.status = DeliveryStatus::Delivered { at: now, provider_id };
+        let body = &self.job.body;
+        let is_first =
+            body.thread != Thread::None || body.change.ends_with(".created") || body.change.starts_with("call.");
+        if !(is_card && is_first) {
+            self.write(self.line.status.clone()).await?;
+            return Ok(Outcome::Done);
+        }
+        let tenant = self.tenant();
+        let card = cards::Card { message: posted.ts.0.clone(), delivery: self.line.id.clone() };
+        let writes = vec![
+            delivery_write(tenant, self.line.clone(), Condition::Version(self.version))?,
+            cards::write(tenant, &body.record, &posted.channel.0, &card, now)?,
+        ];
+        self.deps.ports.store.put_all(writes).await?;
         Ok(Outcome::Done)
+    }
+
+    async fn skip(&mut self, reason: String) -> Result<Outcome, Failure> {
+        self.write(DeliveryStatus::Skipped { reason: reason.clone() }).await?;
+        Ok(Outcome::Skip(reason))
     }
 
     /// Writes down what the failure means for the line, and says what becomes of the job.
@@ -132,7 +255,13 @@ impl Delivery<'_> {
         let now = self.deps.clock.now();
         let mut outcome = failure.outcome(now, self.line.attempts.max(1));
         if let Outcome::Dead { code, .. } = &outcome {
-            outcome = Outcome::Dead { code: code.clone(), reason: self.explain(failure) };
+            let reason = self.explain(failure);
+            if trouble::is_of_the_channel(code)
+                && let Err(error) = trouble::tell(self.deps, self.tenant(), &self.job.body.channel, &reason).await
+            {
+                tracing::warn!(trace = %self.job.trace, tenant = %self.tenant(), %error, "operators could not be told of a channel's trouble");
+            }
+            outcome = Outcome::Dead { code: code.clone(), reason };
         }
         if let Outcome::Retry { after, .. } = &outcome
             && !failure.whole_account
@@ -162,6 +291,7 @@ impl Delivery<'_> {
             "is_archived" => "unarchive the channel or change the route",
             "not_in_channel" => "invite the bot to the channel: /invite @Switchboard",
             "slack_not_connected" => "connect a workspace",
+            "name_taken" | "restricted_action" => "create the channel by hand, or set missing_channels to say",
             "missing_scope" => "install the app again with the scope it names",
             _ => "see the text of Slack's error",
         };

@@ -2,11 +2,12 @@
 //!
 //! The ledger takes the open call before it is made, and `delivered` with Slack's id after it. A delivery that
 //! is found with an open call has an unknown outcome: its worker fell, or Slack's answer was lost. Then the
-//! channel's history is searched for the delivery's id, which travels with the message as metadata, before
-//! anything is posted again.
+//! channel's history (or the thread) is searched for the delivery's id, which travels with the message as metadata,
+//! before anything is posted again.
 
 mod deliver;
 mod look_up;
+mod trouble;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use rules::SlackDelivery;
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
+    ports: Ports,
     connections: Connections,
     ledger: Ledger,
     clock: Arc<dyn Clock>,
@@ -27,7 +29,7 @@ pub struct Deps {
 impl Deps {
     /// The function on `ports`, with connections to providers.
     pub fn new(ports: &Ports, connections: Connections) -> Self {
-        Self { connections, ledger: Ledger::new(ports.store.clone()), clock: ports.clock.clone() }
+        Self { ports: ports.clone(), connections, ledger: Ledger::new(ports.store.clone()), clock: ports.clock.clone() }
     }
 }
 

@@ -1,10 +1,10 @@
-//! Looking for a delivery's message in a channel, before it is posted again.
+//! Looking for a delivery's message in a channel or a thread, before it is posted again.
 
 use connect::{Failure, WorkspaceClient};
 use jiff::{SignedDuration, Timestamp};
 use rules::delivery::METADATA_EVENT;
 use slack::client::HistoryMessage;
-use slack::{ChannelId, Posted};
+use slack::{ChannelId, Posted, Ts};
 
 /// Slack's clock and ours need not agree.
 const SKEW: SignedDuration = SignedDuration::from_secs(120);
@@ -13,13 +13,21 @@ const SKEW: SignedDuration = SignedDuration::from_secs(120);
 pub(crate) async fn find(
     workspace: &WorkspaceClient,
     channel: &ChannelId,
+    thread: Option<&Ts>,
     started_at: Timestamp,
     delivery: &str,
 ) -> Result<Option<Posted>, Failure> {
     let oldest = format!("{}.000000", (started_at - SKEW).as_second());
     let mut cursor = None;
     loop {
-        let page = workspace.history(channel, &oldest, cursor.as_deref()).await?;
+        let page = match thread {
+            Some(parent) => match workspace.replies(channel, parent, &oldest, cursor.as_deref()).await {
+                // With its parent the whole thread is gone.
+                Err(failure) if failure.code() == "thread_not_found" => return Ok(None),
+                page => page?,
+            },
+            None => workspace.history(channel, &oldest, cursor.as_deref()).await?,
+        };
         if let Some(message) = page.items.into_iter().find(|message| carries(message, delivery)) {
             return Ok(Some(Posted { channel: channel.clone(), ts: message.ts }));
         }

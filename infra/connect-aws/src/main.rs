@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Parser;
-use connect::{Access, Connections};
+use connect::{Access, Connections, PortalAccess};
 use platform::Ports;
 use platform::seal::KeyRing;
 use platform::secrets::{KEY_RING, SecretsError};
@@ -33,11 +33,13 @@ async fn main() -> anyhow::Result<()> {
         "portal.member_id is missing: on AWS it cannot be learned from the first event; \
          it is auth[member_id] of any event of the portal",
     )?;
+    let settings = config.named_settings().map(serde_json::to_value).transpose()?;
+    let portal = PortalAccess::Webhook(config.portal.webhook_url);
     let access = Access {
         member_id,
-        team_id: connections.look_at(&config.portal.webhook_url, &config.slack.bot_token).await?,
-        settings: serde_json::to_value(config.settings())?,
-        webhook_url: config.portal.webhook_url,
+        team_id: connections.look_at(&portal, &config.slack.bot_token).await?,
+        settings,
+        portal,
         application_token: config.portal.application_token,
         bot_token: config.slack.bot_token,
     };

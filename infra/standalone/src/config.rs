@@ -8,6 +8,8 @@ use rules::{Route, Settings};
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use crate::settings;
+
 /// What `serve` needs to know.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,12 +23,19 @@ pub struct Config {
     /// The SQLite file.
     #[serde(default = "default_database")]
     pub database: PathBuf,
+    /// Where providers reach us from outside: `https://switchboard.example`. An application binds its events there.
+    pub public_url: Option<String>,
+    /// The settings document, beside this file. Without it the settings are those that were applied last.
+    pub settings: Option<PathBuf>,
     /// The portal.
     pub portal: PortalConfig,
     /// The workspace.
     pub slack: SlackConfig,
-    /// The routes; those of the defaults if there are none.
+    /// Routes alone, for who needs no more than that.
     pub routes: Option<Vec<Route>>,
+    /// What `settings` or `routes` say.
+    #[serde(skip)]
+    read: Option<Settings>,
 }
 
 /// The portal's part.
@@ -74,15 +83,24 @@ impl Config {
         {
             *secret = resolved(secret)?;
         }
-        if let Some(problem) = config.settings().problem() {
-            bail!("{}: {problem}", path.display());
-        }
+        config.read = match (&config.settings, config.routes.take()) {
+            (Some(_), Some(_)) => bail!("{}: settings and [[routes]] are both given; keep one", path.display()),
+            (Some(file), None) => Some(settings::read(&path.parent().unwrap_or(Path::new("")).join(file))?),
+            (None, Some(routes)) => {
+                let settings = Settings { routes, ..Settings::default() };
+                if let Some(problem) = settings.problems().first() {
+                    bail!("{}: {problem}", path.display());
+                }
+                Some(settings)
+            }
+            (None, None) => None,
+        };
         Ok(config)
     }
 
-    /// The tenant's settings.
-    pub fn settings(&self) -> Settings {
-        self.routes.clone().map_or_else(Settings::default, |routes| Settings { routes })
+    /// The settings that the configuration names, if it names any.
+    pub fn named_settings(&self) -> Option<&Settings> {
+        self.read.as_ref()
     }
 }
 
@@ -112,14 +130,14 @@ mod tests {
     #[test]
     fn little_is_enough() {
         let config = read(SECRETS).unwrap();
-        assert_eq!(config.settings(), Settings::default());
+        assert_eq!(config.named_settings(), None);
         assert!(config.status.ip().is_loopback());
     }
 
     #[test]
     fn the_example_is_right() {
         let example = include_str!("../../../switchboard.example.toml");
-        assert_eq!(read(example).unwrap().settings(), Settings::default());
+        assert!(read(example).unwrap().named_settings().is_none());
     }
 
     #[test]
@@ -129,6 +147,10 @@ mod tests {
         let error = format!("{:#}", read(&SECRETS.replace("'xoxb'", "'env:SWITCHBOARD_NOT_SET'")).unwrap_err());
         assert!(error.contains("SWITCHBOARD_NOT_SET"), "{error}");
         let route = "[[routes]]\nname='x'\nchange='deal.created'\nchannel='#'\n";
-        assert!(format!("{:#}", read(&format!("{SECRETS}{route}")).unwrap_err()).contains("has no channel"));
+        assert!(format!("{:#}", read(&format!("{SECRETS}{route}")).unwrap_err()).contains("no channel is named"));
+        let route = "[[routes]]\nname='x'\nchange='deal.created'\nchannel='#x'\nwhen='record.sum > 1'\n";
+        assert!(format!("{:#}", read(&format!("{SECRETS}{route}")).unwrap_err()).contains("routes[0].when"));
+        let both = format!("settings = 'x.yaml'\n{SECRETS}{}", route.replace("when='record.sum > 1'\n", ""));
+        assert!(format!("{:#}", read(&both).unwrap_err()).contains("keep one"));
     }
 }

@@ -9,12 +9,13 @@ use anyhow::Context;
 use axum::Router;
 use axum::extract::{Path as Segment, State};
 use axum::http::StatusCode;
-use axum::routing::post;
-use connect::{Access, Connections};
-use platform::{SystemClock, TenantId};
+use axum::routing::{delete, post};
+use connect::{Access, Connections, PortalAccess};
+use platform::{Clock, SystemClock, TenantId};
 use rules::Settings;
+use rules::settings::MissingChannel;
 use sandbox::Sandbox;
-use sandbox::portal::DEAL;
+use sandbox::portal::{DEAL, Delivery};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use slack::ApiBase;
@@ -22,16 +23,28 @@ use tokio::sync::watch;
 
 use crate::engine::Engine;
 use crate::functions::Functions;
+use crate::schedule::{self, Schedule};
 use crate::{http, page, workers};
 
 /// The events that the demonstration portal sends.
-pub const EVENTS: [&str; 6] =
-    ["ONCRMDEALADD", "ONCRMDEALUPDATE", "ONCRMDEALDELETE", "ONCRMLEADADD", "ONCRMLEADUPDATE", "ONCRMLEADDELETE"];
+pub fn events(settings: &Settings) -> Vec<&'static str> {
+    rules::subscriptions::wanted(settings).iter().map(|event| event.code).collect()
+}
+
+/// How often the demonstration sweeps: what gets lost is found while one watches.
+const SCHEDULE: Schedule = Schedule { sweep: Duration::from_secs(10), upkeep: Duration::from_secs(60) };
+/// When the recording of a call appears.
+const RECORDING: Duration = Duration::from_secs(6);
+/// The demonstration's project, and who gets its tasks.
+const PROJECT: &str = "Office move";
+const ASSIGNEE: u64 = 6;
 
 /// How often the simulators' data is saved while it changes.
 const SAVE: Duration = Duration::from_millis(500);
 /// Messages shown of a channel.
 const MOST_MESSAGES: usize = 50;
+/// Tasks shown.
+const MOST_TASKS: usize = 4;
 
 /// Where and with what the demonstration runs.
 #[derive(Debug, Clone)]
@@ -56,23 +69,26 @@ struct Demo {
 pub async fn demo(options: Options, stop: watch::Receiver<bool>, started: impl FnOnce(&str)) -> anyhow::Result<()> {
     std::fs::create_dir_all(&options.data)
         .with_context(|| format!("the folder {} cannot be made", options.data.display()))?;
-    let clock = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let engine = Engine::open(&options.data.join("demo.db"), clock.clone()).await?;
     let sandbox = Arc::new(Sandbox::start(clock).await?);
     let saved = options.data.join("simulators.json");
     restore(&sandbox, &saved)?;
 
     let connections = Connections::new(&engine.ports, ApiBase::new(&sandbox.slack.api_url())?);
-    let functions = Functions::new(&engine.ports, &connections);
+    let functions = Functions::new(&engine.ports, &connections, None);
     let tenant = join(&connections, &sandbox).await?;
-    bitrix24_events::baseline::fill(&functions.bitrix24_events, &tenant).await?;
+    records::baseline::fill(&engine.ports, &connections, &tenant).await?;
+    if sandbox.portal.projects().is_empty() {
+        sandbox.portal.add_project(PROJECT);
+    }
 
     let listener = match http::listen(options.listen).await {
         Err(_) if options.any_port => http::listen(SocketAddr::new(options.listen.ip(), 0)).await?,
         listener => listener?,
     };
     let address = format!("http://{}", listener.local_addr()?);
-    sandbox.portal.send_events_to(&format!("{address}{}", http::BITRIX24_WEBHOOK), &EVENTS);
+    sandbox.portal.send_events_to(&format!("{address}{}", http::BITRIX24_WEBHOOK), &events(&settings()));
 
     let demo = Demo { engine: engine.clone(), sandbox: sandbox.clone(), tenant };
     let looking = demo.clone();
@@ -82,30 +98,45 @@ pub async fn demo(options: Options, stop: watch::Receiver<bool>, started: impl F
     });
     let router = http::webhooks(functions.clone()).merge(page::router(look)).merge(actions(demo));
     let workers = workers::start(&engine, &functions, &stop);
+    let scheduled = schedule::start(&functions, &engine.ports.clock, SCHEDULE, &stop);
     let saving = tokio::spawn(keep_saving(sandbox.clone(), saved.clone()));
     started(&address);
     http::serve(listener, router, stop).await.context("HTTP ended early")?;
     workers.join_all().await;
+    scheduled.join_all().await;
     saving.abort();
     save(&sandbox, &saved)
 }
 
 async fn join(connections: &Connections, sandbox: &Sandbox) -> anyhow::Result<TenantId> {
     let credentials = sandbox.portal.credentials();
-    let (webhook_url, bot_token) = (sandbox.portal.webhook_url().into(), sandbox.slack.token().into());
+    let portal = PortalAccess::Webhook(sandbox.portal.webhook_url().into());
+    let bot_token = sandbox.slack.token().into();
     let access = Access {
         member_id: credentials.member_id,
         application_token: credentials.application_token.into(),
-        team_id: connections.look_at(&webhook_url, &bot_token).await?,
-        webhook_url,
+        team_id: connections.look_at(&portal, &bot_token).await?,
+        portal,
         bot_token,
-        settings: serde_json::to_value(Settings::default())?,
+        settings: Some(serde_json::to_value(settings())?),
     };
     Ok(connections.join(access).await?)
 }
 
+/// The default routes; a channel for a project is made when it is missing, and operators have a channel.
+fn settings() -> Settings {
+    let mut settings = Settings { missing_channels: MissingChannel::Create, ..Settings::default() };
+    settings.operators.channel = Some("#ops".into());
+    settings
+}
+
 fn actions(demo: Demo) -> Router {
     Router::new()
+        .route("/api/tasks", post(add_task))
+        .route("/api/tasks/{id}/comments", post(comment))
+        .route("/api/calls", post(miss_call))
+        .route("/api/deals/{id}", delete(delete_deal))
+        .route("/api/lose", post(lose))
         .route("/api/deals", post(add_deal))
         .route("/api/leads", post(add_lead))
         .route("/api/deals/{id}/stage", post(move_deal))
@@ -128,6 +159,82 @@ async fn add_deal(State(demo): State<Demo>, axum::Json(deal): axum::Json<NewDeal
 
 async fn add_lead(State(demo): State<Demo>, axum::Json(lead): axum::Json<NewDeal>) -> axum::Json<Value> {
     axum::Json(json!({"id": demo.sandbox.portal.add_lead(&lead.title)}))
+}
+
+async fn add_task(State(demo): State<Demo>, axum::Json(task): axum::Json<NewDeal>) -> axum::Json<Value> {
+    let portal = &demo.sandbox.portal;
+    let project =
+        portal.projects().iter().find(|project| project["NAME"] == PROJECT).map(|project| project["ID"].clone());
+    let deadline = platform::clock::later(demo.engine.ports.clock.now(), Duration::from_secs(2 * 24 * 60 * 60));
+    let fields = json!({
+        "TITLE": task.title, "RESPONSIBLE_ID": ASSIGNEE, "GROUP_ID": project, "DEADLINE": deadline.to_string(),
+    });
+    axum::Json(json!({"id": portal.add_task(fields)}))
+}
+
+#[derive(Deserialize)]
+struct NewComment {
+    text: String,
+}
+
+/// The director comments; the assignee hears of it.
+async fn comment(
+    State(demo): State<Demo>,
+    Segment(task): Segment<u64>,
+    axum::Json(comment): axum::Json<NewComment>,
+) -> StatusCode {
+    match demo.sandbox.portal.comment(task, 1, &comment.text) {
+        0 => StatusCode::NOT_FOUND,
+        _ => StatusCode::NO_CONTENT,
+    }
+}
+
+#[derive(Deserialize)]
+struct MissedCall {
+    phone: String,
+}
+
+/// A client calls about their deal and nobody answers; some seconds later there is what they said.
+async fn miss_call(State(demo): State<Demo>, axum::Json(call): axum::Json<MissedCall>) -> axum::Json<Value> {
+    let portal = &demo.sandbox.portal;
+    let deals = portal.ids(DEAL);
+    let open = deals.iter().rev().find(|id| portal.item(DEAL, **id).is_some_and(|deal| deal["closed"] == "N"));
+    let ended = sandbox::portal::Call {
+        kind: 2,
+        phone: call.phone,
+        user: ASSIGNEE,
+        code: "304".into(),
+        deal: open.copied(),
+        ..sandbox::portal::Call::default()
+    };
+    let id = portal.end_call(&ended);
+    let (sandbox, call_id) = (demo.sandbox.clone(), id.clone());
+    tokio::spawn(async move {
+        tokio::time::sleep(RECORDING).await;
+        let url = format!(
+            "{}/telephony/recording/{}.mp3",
+            sandbox.portal.url(),
+            call_id.rsplit('.').next().unwrap_or_default()
+        );
+        sandbox.portal.record_call(&call_id, &url);
+    });
+    axum::Json(json!({"id": id}))
+}
+
+async fn delete_deal(State(demo): State<Demo>, Segment(id): Segment<u64>) -> StatusCode {
+    demo.sandbox.portal.delete_item(DEAL, id);
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Deserialize)]
+struct Lose {
+    lose: bool,
+}
+
+/// Whether the portal's events get lost on their way.
+async fn lose(State(demo): State<Demo>, axum::Json(lose): axum::Json<Lose>) -> StatusCode {
+    demo.sandbox.portal.deliver(Delivery { drop_every: u64::from(lose.lose), ..Delivery::default() });
+    StatusCode::NO_CONTENT
 }
 
 #[derive(Deserialize)]
@@ -161,6 +268,7 @@ impl Demo {
             "stages": portal.stages(),
             "deals": deals.filter(in_first_funnel).collect::<Vec<_>>(),
             "users": portal.users(),
+            "tasks": portal.task_ids().into_iter().rev().take(MOST_TASKS).filter_map(|id| portal.task(id)).collect::<Vec<_>>(),
         });
         let channels = self.sandbox.slack.channels().into_iter().map(|channel| {
             let skip = channel.messages.len().saturating_sub(MOST_MESSAGES);

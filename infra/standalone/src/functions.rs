@@ -16,16 +16,22 @@ pub struct Functions {
     pub bitrix24_events: bitrix24_events::Deps,
     /// Delivers to Slack.
     pub slack_delivery: slack_delivery::Deps,
+    /// Finds what was never delivered.
+    pub portal_sweep: portal_sweep::Deps,
+    /// Keeps subscriptions right and notices silence.
+    pub upkeep: upkeep::Deps,
 }
 
 impl Functions {
-    /// The functions on `ports`, with connections to providers.
-    pub fn new(ports: &Ports, connections: &Connections) -> Self {
+    /// The functions on `ports`, with connections to providers, which reach us at `public_url` if that is known.
+    pub fn new(ports: &Ports, connections: &Connections, public_url: Option<String>) -> Self {
         Self {
             ports: ports.clone(),
             bitrix24_webhook: ports.clone().into(),
             bitrix24_events: bitrix24_events::Deps::new(ports, connections.clone()),
             slack_delivery: slack_delivery::Deps::new(ports, connections.clone()),
+            portal_sweep: portal_sweep::Deps::new(ports, connections.clone()),
+            upkeep: upkeep::Deps::new(ports, connections.clone(), public_url),
         }
     }
 

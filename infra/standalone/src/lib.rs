@@ -7,6 +7,8 @@ pub mod functions;
 pub mod http;
 pub mod page;
 pub mod replay;
+pub mod schedule;
 pub mod serve;
+pub mod settings;
 pub mod trail;
 pub mod workers;

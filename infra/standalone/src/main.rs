@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 use platform::SystemClock;
 use sandbox::Sandbox;
-use standalone::{demo, replay, serve};
+use standalone::{demo, replay, serve, settings};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
@@ -48,6 +48,11 @@ enum Command {
         #[arg(long, default_value = "http://127.0.0.1:8080/webhooks/bitrix24")]
         to: String,
     },
+    /// Checks, shows, compares and applies the settings document.
+    Settings {
+        #[command(subcommand)]
+        command: settings::Command,
+    },
     /// Starts the simulators alone, and prints one line of JSON that tells a client all it needs.
     Sandbox,
 }
@@ -80,6 +85,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve { config } => serve::serve(&config, stopped()).await,
         Command::Replay { file, to } => {
             println!("{}", replay::replay(&file, &to).await?);
+            Ok(())
+        }
+        Command::Settings { command } => {
+            println!("{}", settings::run(command).await?);
             Ok(())
         }
         Command::Sandbox => {

@@ -13,7 +13,11 @@ use axum::routing::get;
 use futures::future::BoxFuture;
 use futures::stream::{self, Stream};
 use platform::ledger::Ledger;
+use platform::portals::Portals;
+use platform::sightings::Sightings;
+use platform::sweeps::{Subscriptions, Sweeps};
 use platform::{QueueName, TenantId};
+use rules::{Settings, subscriptions};
 use serde_json::{Value, json};
 
 use crate::engine::Engine;
@@ -76,6 +80,10 @@ pub async fn engine_state(engine: &Engine, tenant: Option<&TenantId>) -> anyhow:
         }
         None => Vec::new(),
     };
+    let reach = match tenant {
+        Some(tenant) => reach(engine, tenant).await?,
+        None => Value::Null,
+    };
     let depths = engine.depths().await?;
     let queues =
         depths.iter().map(|(queue, depth)| json!({"name": queue.name(), "waiting": depth.waiting, "dead": depth.dead}));
@@ -90,8 +98,33 @@ pub async fn engine_state(engine: &Engine, tenant: Option<&TenantId>) -> anyhow:
     Ok(json!({
         "tenant": tenant,
         "trail": trail,
+        "reach": reach,
         "queues": queues.collect::<Vec<_>>(),
         "counts": counts.collect::<Vec<_>>(),
         "dead_letters": letters.collect::<Vec<_>>(),
+    }))
+}
+
+/// What Bitrix24 tells us and what it loses: the events that the routes need with when each was last seen, how the
+/// subscriptions stand, and what the sweep found today.
+async fn reach(engine: &Engine, tenant: &TenantId) -> anyhow::Result<Value> {
+    let (store, clock) = (&engine.ports.store, &engine.ports.clock);
+    let now = clock.now();
+    let sweeps = Sweeps::new(store.clone());
+    let seen = Sightings::new(store.clone()).all(tenant).await?;
+    let portal = Portals::new(store.clone(), clock.clone()).get(tenant).await?;
+    let settings = portal.map(|portal| serde_json::from_value::<Settings>(portal.settings.clone())).transpose()?;
+    let subscriptions = sweeps.recall::<Subscriptions>(tenant, "subscriptions").await?.map(|(state, _)| state);
+    let by_hand = subscriptions.as_ref().is_none_or(|state| state.by_hand);
+    let events = settings.as_ref().map(subscriptions::wanted).unwrap_or_default();
+    let events: Vec<_> = events
+        .iter()
+        .filter(|event| !(by_hand && event.app_only))
+        .map(|event| json!({"code": event.code, "words": event.words, "seen": seen.get(event.code)}))
+        .collect();
+    let lease = sweeps.recall::<Value>(tenant, "lease").await?.map(|(lease, _)| lease);
+    Ok(json!({
+        "events": events, "by_hand": by_hand, "subscriptions": subscriptions, "counts": sweeps.counts(tenant, now).await?,
+        "sweep": lease,
     }))
 }

@@ -9,7 +9,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
-use connect::{Access, Connections};
+use connect::{Access, Connections, PortalAccess};
 use platform::portals::TokenDigest;
 use platform::store::{Condition, Key, Table, Write};
 use platform::{SystemClock, TenantId};
@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::functions::Functions;
+use crate::schedule::{self, Schedule};
 use crate::{http, page, workers};
 
 /// A connection that waits for its `member_id`, or has it.
@@ -39,7 +40,7 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
     let engine = Engine::open(&config.database, Arc::new(SystemClock)).await?;
     let slack_api = config.slack.api_url.as_deref().map(ApiBase::new).transpose()?.unwrap_or_default();
     let connections = Connections::new(&engine.ports, slack_api);
-    let functions = Functions::new(&engine.ports, &connections);
+    let functions = Functions::new(&engine.ports, &connections, config.public_url.clone());
     let host = Host { engine, connections, functions, pending: Arc::default(), tenant: Arc::default() };
 
     let access = host.access(&config).await?;
@@ -57,6 +58,7 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
     println!("Events:  http://{}{}  (give Bitrix24 its https address)", config.listen, http::BITRIX24_WEBHOOK);
     println!("Status:  http://{}/", config.status);
     let workers = workers::start(&host.engine, &host.functions, &stop);
+    let scheduled = schedule::start(&host.functions, &host.engine.ports.clock, Schedule::default(), &stop);
     let watching = host.clone();
     let look: page::Look = Arc::new(move || {
         let host = watching.clone();
@@ -67,20 +69,22 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
         http::serve(status, Router::new().merge(page::router(look)), stop),
     );
     workers.join_all().await;
+    scheduled.join_all().await;
     public.and(status).context("HTTP ended early")
 }
 
 impl Host {
     /// Checks the credentials against the providers, and says what is wrong with which.
     async fn access(&self, config: &Config) -> anyhow::Result<Access> {
-        let team_id = self.connections.look_at(&config.portal.webhook_url, &config.slack.bot_token).await?;
+        let portal = PortalAccess::Webhook(config.portal.webhook_url.clone());
+        let team_id = self.connections.look_at(&portal, &config.slack.bot_token).await?;
         Ok(Access {
             member_id: String::new(),
-            webhook_url: config.portal.webhook_url.clone(),
+            portal,
             application_token: config.portal.application_token.clone(),
             bot_token: config.slack.bot_token.clone(),
             team_id,
-            settings: serde_json::to_value(config.settings())?,
+            settings: config.named_settings().map(serde_json::to_value).transpose()?,
         })
     }
 
@@ -97,9 +101,9 @@ impl Host {
         let tenant = self.connections.join(access).await?;
         *self.tenant.lock().unwrap_or_else(PoisonError::into_inner) = Some(tenant.clone());
         println!("Connected portal {tenant}.");
-        let deps = self.functions.bitrix24_events.clone();
+        let (ports, connections) = (self.engine.ports.clone(), self.connections.clone());
         tokio::spawn(async move {
-            match bitrix24_events::baseline::fill(&deps, &tenant).await {
+            match records::baseline::fill(&ports, &connections, &tenant).await {
                 Ok(0) => {}
                 Ok(read) => tracing::info!(%tenant, read, "baseline filled"),
                 // Without it, records are judged by their history, one by one.

@@ -24,6 +24,8 @@ pub struct Trail {
     pub reason: Option<String>,
     /// The changes found.
     pub changes: Vec<String>,
+    /// Routes that did not take them, and why.
+    pub left: Vec<String>,
     /// What they led to.
     pub deliveries: Vec<Step>,
 }
@@ -35,7 +37,7 @@ pub struct Step {
     pub destination: String,
     /// By which route.
     pub route: String,
-    /// `queued`, `started`, `retrying`, `delivered` or `dead`.
+    /// `queued`, `started`, `retrying`, `delivered`, `held`, `grouped`, `skipped` or `dead`.
     pub status: &'static str,
     /// Why, where something went wrong.
     pub reason: Option<String>,
@@ -84,6 +86,7 @@ fn trail(event: &EventLine, deliveries: impl Iterator<Item = DeliveryLine>) -> T
         status,
         reason,
         changes: event.changes.clone(),
+        left: event.left.clone(),
         deliveries: deliveries.map(|delivery| step(event.received_at, &delivery)).collect(),
     }
 }
@@ -94,6 +97,11 @@ fn step(received_at: Timestamp, line: &DeliveryLine) -> Step {
         DeliveryStatus::Started { at } => ("started", None, Some(*at), None),
         DeliveryStatus::Retrying { cause } => ("retrying", Some(cause.clone()), None, None),
         DeliveryStatus::Delivered { at, provider_id } => ("delivered", None, Some(*at), Some(provider_id.clone())),
+        DeliveryStatus::Held { until } => {
+            ("held", Some(format!("until {}", until.strftime("%H:%M:%S UTC"))), None, None)
+        }
+        DeliveryStatus::Grouped { into } => ("grouped", Some(format!("told together, delivery {into}")), None, None),
+        DeliveryStatus::Skipped { reason } => ("skipped", Some(reason.clone()), None, None),
         DeliveryStatus::Dead { reason, .. } => ("dead", Some(reason.clone()), None, None),
     };
     Step {

@@ -144,3 +144,14 @@ async fn sandbox_tells_all_that_a_client_needs_in_one_line() {
     let control = told["control"].as_str().unwrap();
     assert!(reqwest::get(format!("{control}/counts")).await.unwrap().status().is_success());
 }
+
+#[test]
+fn the_published_schema_is_what_the_command_prints() {
+    let printed =
+        std::process::Command::new(env!("CARGO_BIN_EXE_switchboard")).args(["settings", "schema"]).output().unwrap();
+    let published = include_str!("../../../docs/settings.schema.json");
+    assert!(
+        String::from_utf8(printed.stdout).unwrap() == published,
+        "docs/settings.schema.json is old: cargo run -- settings schema > docs/settings.schema.json"
+    );
+}

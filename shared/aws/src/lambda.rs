@@ -52,6 +52,21 @@ where
     .await
 }
 
+/// Runs on a schedule: `handle` is told the time, and what it reports goes into the log.
+pub async fn run_schedule<R, F>(ports: &Ports, handle: impl Fn(jiff::Timestamp) -> F) -> Result<(), Error>
+where
+    R: serde::Serialize,
+    F: Future<Output = R>,
+{
+    let handle = &handle;
+    lambda_runtime::run(service_fn(move |_: LambdaEvent<serde_json::Value>| async move {
+        let report = serde_json::to_value(handle(ports.clock.now()).await)?;
+        tracing::info!(%report, "done");
+        Ok::<_, Error>(report)
+    }))
+    .await
+}
+
 /// The answer that names the messages to hand out again.
 pub fn partial_batch_response(failed: Vec<String>) -> SqsBatchResponse {
     let failures = failed.into_iter().map(|id| {

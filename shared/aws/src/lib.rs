@@ -17,7 +17,7 @@ use aws_config::SdkConfig;
 use platform::{Clock, Ports, SystemClock};
 
 pub use clients::Clients;
-pub use lambda::{Error, run_http, run_queue};
+pub use lambda::{Error, run_http, run_queue, run_schedule};
 pub use names::Names;
 
 /// The ports of this function, by its environment.

@@ -91,6 +91,11 @@ impl BatchAnswer {
         self.results.remove(name).map(Ok)
     }
 
+    /// The names of the calls that gave something.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.results.keys().map(String::as_str)
+    }
+
     /// How many rows the named list has in all, where the portal counted.
     pub fn total(&self, name: &str) -> Option<u64> {
         self.totals.get(name).and_then(Value::as_u64)

@@ -10,43 +10,43 @@ use crate::tolerant;
 #[serde(rename_all = "SCREAMING_SNAKE_CASE", default)]
 pub struct Call {
     /// Telephony's id of it.
-    #[serde(deserialize_with = "tolerant::text")]
+    #[serde(deserialize_with = "tolerant::text", skip_serializing_if = "Option::is_none")]
     pub call_id: Option<String>,
     /// 1 outgoing, 2 incoming, 3 incoming and forwarded, 4 callback, 5 information.
-    #[serde(deserialize_with = "tolerant::number")]
+    #[serde(deserialize_with = "tolerant::number", skip_serializing_if = "Option::is_none")]
     pub call_type: Option<u64>,
     /// The other side's number.
-    #[serde(deserialize_with = "tolerant::text")]
+    #[serde(deserialize_with = "tolerant::text", skip_serializing_if = "Option::is_none")]
     pub phone_number: Option<String>,
     /// Whose call it was.
-    #[serde(deserialize_with = "tolerant::number")]
+    #[serde(deserialize_with = "tolerant::number", skip_serializing_if = "Option::is_none")]
     pub portal_user_id: Option<u64>,
     /// Seconds.
-    #[serde(deserialize_with = "tolerant::number")]
+    #[serde(deserialize_with = "tolerant::number", skip_serializing_if = "Option::is_none")]
     pub call_duration: Option<u64>,
     /// When it began.
-    #[serde(deserialize_with = "tolerant::moment")]
+    #[serde(deserialize_with = "tolerant::moment", skip_serializing_if = "Option::is_none")]
     pub call_start_date: Option<Timestamp>,
     /// `200` answered, `304` missed, `603-S` and others: a text, not a number.
-    #[serde(deserialize_with = "tolerant::text")]
+    #[serde(deserialize_with = "tolerant::text", skip_serializing_if = "Option::is_none")]
     pub call_failed_code: Option<String>,
     /// The same in words.
-    #[serde(deserialize_with = "tolerant::text")]
+    #[serde(deserialize_with = "tolerant::text", skip_serializing_if = "Option::is_none")]
     pub call_failed_reason: Option<String>,
     /// The CRM activity made of it.
-    #[serde(deserialize_with = "tolerant::number")]
+    #[serde(deserialize_with = "tolerant::number", skip_serializing_if = "Option::is_none")]
     pub crm_activity_id: Option<u64>,
     /// `CONTACT`, `COMPANY` or `LEAD`; never a deal. Only in the statistics.
-    #[serde(deserialize_with = "tolerant::text")]
+    #[serde(deserialize_with = "tolerant::text", skip_serializing_if = "Option::is_none")]
     pub crm_entity_type: Option<String>,
     /// Which one.
-    #[serde(deserialize_with = "tolerant::number")]
+    #[serde(deserialize_with = "tolerant::number", skip_serializing_if = "Option::is_none")]
     pub crm_entity_id: Option<u64>,
     /// Where the recording is, once there is one. Only in the statistics.
-    #[serde(deserialize_with = "tolerant::text")]
+    #[serde(deserialize_with = "tolerant::text", skip_serializing_if = "Option::is_none")]
     pub call_record_url: Option<String>,
     /// The recording's file on the portal's disk.
-    #[serde(deserialize_with = "tolerant::number")]
+    #[serde(deserialize_with = "tolerant::number", skip_serializing_if = "Option::is_none")]
     pub record_file_id: Option<u64>,
 }
 

@@ -7,26 +7,26 @@ use platform::limiter::{Account, Rate};
 
 /// A portal: a leaky bucket of 50 that drains 2 a second, on all plans but Enterprise.
 pub(crate) fn portal(tenant: &TenantId) -> Account {
-    Account { name: format!("bitrix24#{tenant}"), rate: Rate { every: Duration::from_millis(500), burst: 40 } }
+    Account::new(format!("bitrix24#{tenant}"), Rate { every: Duration::from_millis(500), burst: 40 })
 }
 
 /// A workspace's posts: "several hundred a minute".
 pub(crate) fn posts(team: &str) -> Account {
-    Account { name: format!("slack#{team}#posts"), rate: Rate { every: Duration::from_millis(250), burst: 10 } }
+    Account::new(format!("slack#{team}#posts"), Rate { every: Duration::from_millis(250), burst: 10 })
 }
 
 /// A channel's posts: one a second with short bursts.
 pub(crate) fn channel_posts(team: &str, channel: &str) -> Account {
     let rate = Rate { every: Duration::from_secs(1), burst: 2 };
-    Account { name: format!("slack#{team}#posts#{channel}"), rate }
+    Account::new(format!("slack#{team}#posts#{channel}"), rate)
 }
 
 /// A method of tier 2: 20 a minute.
 pub(crate) fn tier_2(team: &str, method: &str) -> Account {
-    Account { name: format!("slack#{team}#{method}"), rate: Rate { every: Duration::from_secs(3), burst: 5 } }
+    Account::new(format!("slack#{team}#{method}"), Rate { every: Duration::from_secs(3), burst: 5 })
 }
 
 /// A method of tier 3: 50 a minute.
 pub(crate) fn tier_3(team: &str, method: &str) -> Account {
-    Account { name: format!("slack#{team}#{method}"), rate: Rate { every: Duration::from_millis(1_200), burst: 10 } }
+    Account::new(format!("slack#{team}#{method}"), Rate { every: Duration::from_millis(1_200), burst: 10 })
 }

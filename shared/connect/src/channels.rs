@@ -19,6 +19,19 @@ fn is_id(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
 }
 
+/// Notes which channel has a name now.
+pub(crate) async fn note(
+    workspace: &WorkspaceClient,
+    store: &dyn Store,
+    clock: &dyn Clock,
+    name: &str,
+    id: &ChannelId,
+) -> Result<(), Failure> {
+    let key = Key::new(Table::Links, format!("{}#channel", workspace.tenant()), name.to_owned());
+    store.put(Write::new(key, id, Condition::Always)?.expiring(later(clock.now(), KEEPS))).await?;
+    Ok(())
+}
+
 pub(crate) async fn resolve(
     workspace: &WorkspaceClient,
     store: &dyn Store,
@@ -35,8 +48,7 @@ pub(crate) async fn resolve(
         return Ok(item.decode()?);
     }
     let found = look_up(workspace, &name).await?;
-    let write = Write::new(key, &found, Condition::Always)?.expiring(later(clock.now(), KEEPS));
-    store.put(write).await?;
+    note(workspace, store, clock, &name, &found).await?;
     Ok(found)
 }
 

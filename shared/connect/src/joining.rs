@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 use platform::TenantId;
-use platform::portals::{PORTAL_WEBHOOK, Portal, SLACK_BOT_TOKEN, SlackConnection, TokenDigest};
+use platform::portals::{
+    Application, PORTAL_TOKEN, PORTAL_WEBHOOK, Portal, SLACK_BOT_TOKEN, SlackConnection, TokenDigest,
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
@@ -13,16 +15,41 @@ use crate::{Connections, Failure};
 pub struct Access {
     /// The portal's `member_id`.
     pub member_id: String,
-    /// The incoming webhook's URL.
-    pub webhook_url: SecretString,
+    /// How the portal is called.
+    pub portal: PortalAccess,
     /// The outgoing webhook's application token.
     pub application_token: SecretString,
     /// The Slack bot token.
     pub bot_token: SecretString,
     /// The Slack workspace, from [`Connections::look_at`] or known before.
     pub team_id: String,
-    /// The settings document.
-    pub settings: Value,
+    /// The settings document; those that are there already, or else the defaults, if none is given.
+    pub settings: Option<Value>,
+}
+
+/// How a portal is called.
+#[derive(Debug, Clone)]
+pub enum PortalAccess {
+    /// By an incoming webhook's URL.
+    Webhook(SecretString),
+    /// As an application.
+    Application {
+        /// Where REST answers: `https://PORTAL/rest/`.
+        endpoint: String,
+        /// The access token.
+        access_token: SecretString,
+    },
+}
+
+impl PortalAccess {
+    fn base(&self) -> Result<bitrix24::RestBase, bitrix24::Error> {
+        match self {
+            Self::Webhook(url) => bitrix24::RestBase::webhook(url),
+            Self::Application { endpoint, access_token } => {
+                Ok(bitrix24::RestBase::OAuth { endpoint: endpoint.clone(), token: access_token.clone() })
+            }
+        }
+    }
 }
 
 /// Why a tenant could not be connected; the text names the fix.
@@ -34,7 +61,7 @@ pub enum JoinError {
     /// The portal's address or credentials do not work.
     #[error(
         "the portal does not take the incoming webhook: {0}; \
-         create one with the rights \"CRM\" and \"Users (basic)\" and copy its whole URL"
+         create one with the rights that docs/connecting.md lists and copy its whole URL"
     )]
     Portal(bitrix24::Error),
     /// Slack does not take the token.
@@ -47,8 +74,8 @@ pub enum JoinError {
 
 impl Connections {
     /// Tries the credentials and returns the id of the workspace that the bot token opens.
-    pub async fn look_at(&self, webhook_url: &SecretString, bot_token: &SecretString) -> Result<String, JoinError> {
-        let base = bitrix24::RestBase::webhook(webhook_url).map_err(JoinError::Portal)?;
+    pub async fn look_at(&self, portal: &PortalAccess, bot_token: &SecretString) -> Result<String, JoinError> {
+        let base = portal.base().map_err(JoinError::Portal)?;
         let portal = bitrix24::Client::new(self.http()?, base);
         portal.call("profile", &json!({})).await.map_err(JoinError::Portal)?;
         let slack = slack::Client::new(self.http()?, self.slack_api.clone(), bot_token.clone());
@@ -59,20 +86,29 @@ impl Connections {
     /// while we were away is news.
     pub async fn join(&self, access: Access) -> Result<TenantId, JoinError> {
         let tenant = TenantId::new(access.member_id)?;
-        let base = bitrix24::RestBase::webhook(&access.webhook_url).map_err(JoinError::Portal)?;
+        let base = access.portal.base().map_err(JoinError::Portal)?;
         let ring = self.key_ring().await?;
         let seal =
             |field, secret| ring.seal(&tenant, field, secret).map_err(|error| Failure::transient(error.to_string()));
         let before = self.portals.get(&tenant).await.map_err(Failure::from)?;
+        let (webhook, application) = match &access.portal {
+            PortalAccess::Webhook(url) => (Some(seal(PORTAL_WEBHOOK, url)?), None),
+            PortalAccess::Application { endpoint, access_token } => {
+                let access_token = seal(PORTAL_TOKEN, access_token)?;
+                (None, Some(Application { endpoint: endpoint.clone(), access_token }))
+            }
+        };
+        let kept = before.as_ref().map(|portal| portal.settings.clone());
         let portal = Portal {
             domain: base.domain(),
-            webhook: seal(PORTAL_WEBHOOK, &access.webhook_url)?,
+            webhook,
+            application,
             application_token: TokenDigest::of(access.application_token.expose_secret()),
             slack: Some(SlackConnection {
                 team_id: access.team_id,
                 bot_token: seal(SLACK_BOT_TOKEN, &access.bot_token)?,
             }),
-            settings: access.settings,
+            settings: access.settings.or(kept).unwrap_or_else(|| json!({})),
             connected_at: before.map_or_else(|| whole_second(self.clock.now()), |portal| portal.connected_at),
             tenant: tenant.clone(),
         };

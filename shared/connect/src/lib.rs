@@ -8,6 +8,7 @@ mod channels;
 mod failure;
 mod http;
 mod joining;
+mod people;
 mod portal;
 mod workspace;
 
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use platform::clock::Clock;
 use platform::limiter::Limiter;
-use platform::portals::{PORTAL_WEBHOOK, Portal, Portals, SLACK_BOT_TOKEN};
+use platform::portals::{PORTAL_TOKEN, PORTAL_WEBHOOK, Portal, Portals, SLACK_BOT_TOKEN};
 use platform::seal::{KeyRing, Sealed};
 use platform::secrets::KEY_RING;
 use platform::{Ports, Secrets, Store, TenantId};
@@ -25,7 +26,7 @@ use slack::ApiBase;
 use tokio::sync::OnceCell;
 
 pub use failure::Failure;
-pub use joining::{Access, JoinError};
+pub use joining::{Access, JoinError, PortalAccess};
 pub use portal::PortalClient;
 pub use workspace::WorkspaceClient;
 
@@ -97,10 +98,19 @@ impl Connections {
 
     /// A client of the tenant's portal.
     pub async fn bitrix24(&self, portal: &Arc<Portal>) -> Result<PortalClient, Failure> {
-        let webhook = self.open(portal, PORTAL_WEBHOOK, &portal.webhook).await?;
-        let base =
-            bitrix24::RestBase::webhook(&webhook).map_err(|error| Failure::of_bitrix24(&error, self.clock.now()))?;
+        let base = self.rest_base(portal).await?;
         Ok(PortalClient::new(self.clone(), portal.clone(), bitrix24::Client::new(self.http()?, base)))
+    }
+
+    /// Where the portal's REST answers: the application's access, or else the incoming webhook's.
+    async fn rest_base(&self, portal: &Portal) -> Result<bitrix24::RestBase, Failure> {
+        if let Some(application) = &portal.application {
+            let token = self.open(portal, PORTAL_TOKEN, &application.access_token).await?;
+            return Ok(bitrix24::RestBase::OAuth { endpoint: application.endpoint.clone(), token });
+        }
+        let missing = || Failure::permanent("portal_not_connected", "the portal has no webhook and no application");
+        let webhook = self.open(portal, PORTAL_WEBHOOK, portal.webhook.as_ref().ok_or_else(missing)?).await?;
+        bitrix24::RestBase::webhook(&webhook).map_err(|error| Failure::of_bitrix24(&error, self.clock.now()))
     }
 
     /// A client of the tenant's Slack workspace.

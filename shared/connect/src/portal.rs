@@ -7,10 +7,10 @@ use bitrix24::batch::BatchAnswer;
 use bitrix24::{Answer, Batch};
 use platform::Kind;
 use platform::clock::later;
-use platform::limiter::{Account, Reservation};
-use platform::portals::{PORTAL_WEBHOOK, Portal};
+use platform::limiter::{Account, Lane, Reservation};
+use platform::portals::{Application, PORTAL_WEBHOOK, Portal};
 use secrecy::SecretString;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::failure::{Failure, UNTIL_REAUTHORISED};
 use crate::{Connections, accounts};
@@ -33,6 +33,28 @@ impl PortalClient {
     pub(crate) fn new(connections: Connections, portal: Arc<Portal>, client: bitrix24::Client) -> Self {
         let account = accounts::portal(&portal.tenant);
         Self { connections, portal, client, account }
+    }
+
+    /// The same client in another lane of the limiter.
+    #[must_use]
+    pub fn in_lane(mut self, lane: Lane) -> Self {
+        self.account.lane = lane;
+        self
+    }
+
+    /// Whether it works as an application, which may do what an incoming webhook may not: bind events, read the
+    /// offline queue.
+    pub fn is_application(&self) -> bool {
+        self.portal.application.is_some()
+    }
+
+    /// Whether the portal's plan has a feature, by its code.
+    pub async fn has_feature(&self, code: &str) -> Result<bool, Failure> {
+        match self.call("feature.get", &json!({"CODE": code})).await {
+            Ok(answer) => Ok(answer.result["value"] == "Y"),
+            Err(failure) if matches!(failure.kind, Kind::Permanent { .. }) => Ok(false),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// Makes one call.
@@ -105,12 +127,24 @@ impl PortalClient {
     /// The portal was renamed: calls go to the new host from now on.
     async fn note_move(&self, domain: &str) -> Result<(), Failure> {
         tracing::warn!(tenant = %self.portal.tenant, from = self.portal.domain, to = domain, "the portal moved");
-        let old = self.connections.open(&self.portal, PORTAL_WEBHOOK, &self.portal.webhook).await?;
-        let moved = bitrix24::client::on_host(&old, domain).map_err(|error| self.failure(&error))?;
-        let ring = self.connections.key_ring().await?;
-        let sealed = ring
-            .seal(&self.portal.tenant, PORTAL_WEBHOOK, &SecretString::from(moved))
-            .map_err(|error| Failure::transient(error.to_string()))?;
-        Ok(self.connections.portals.moved(&self.portal, domain.to_owned(), sealed).await?)
+        let webhook = match &self.portal.webhook {
+            Some(webhook) => {
+                let old = self.connections.open(&self.portal, PORTAL_WEBHOOK, webhook).await?;
+                let moved = bitrix24::client::on_host(&old, domain).map_err(|error| self.failure(&error))?;
+                let ring = self.connections.key_ring().await?;
+                let sealed = ring.seal(&self.portal.tenant, PORTAL_WEBHOOK, &SecretString::from(moved));
+                Some(sealed.map_err(|error| Failure::transient(error.to_string()))?)
+            }
+            None => None,
+        };
+        let application = match self.portal.application.clone() {
+            Some(application) => {
+                let endpoint = SecretString::from(application.endpoint.clone());
+                let endpoint = bitrix24::client::on_host(&endpoint, domain).map_err(|error| self.failure(&error))?;
+                Some(Application { endpoint, ..application })
+            }
+            None => None,
+        };
+        Ok(self.connections.portals.moved(&self.portal, domain.to_owned(), webhook, application).await?)
     }
 }

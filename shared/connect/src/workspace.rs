@@ -7,11 +7,11 @@ use platform::TenantId;
 use platform::clock::later;
 use platform::limiter::{Account, Reservation};
 use slack::client::{Channel, HistoryMessage, Page};
-use slack::{ChannelId, Message, Metadata, Posted};
+use slack::{ChannelId, Message, Metadata, Posted, Ts};
 
 use crate::channels;
 use crate::failure::{Failure, UNTIL_REAUTHORISED};
-use crate::{Connections, accounts};
+use crate::{Connections, accounts, people};
 
 /// A wait up to this is slept; a longer one sends the job back to its queue.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -46,6 +46,84 @@ impl WorkspaceClient {
     pub async fn post(&self, channel: &ChannelId, message: &Message, metadata: &Metadata) -> Result<Posted, Failure> {
         let answer = self.client.post_message(channel, message, Some(metadata)).await;
         self.note(&accounts::posts(&self.team), answer).await
+    }
+
+    /// Posts a reply in the thread of the message `parent`.
+    pub async fn reply(
+        &self,
+        channel: &ChannelId,
+        parent: &Ts,
+        message: &Message,
+        metadata: &Metadata,
+    ) -> Result<Posted, Failure> {
+        let answer = self.client.post_reply(channel, parent, message, Some(metadata)).await;
+        self.note(&accounts::posts(&self.team), answer).await
+    }
+
+    /// Replaces a message of ours. The same again changes nothing.
+    pub async fn update(&self, posted: &Posted, message: &Message) -> Result<Posted, Failure> {
+        let account = accounts::tier_3(&self.team, "chat.update");
+        self.admit(&account).await?;
+        self.note(&account, self.client.update_message(posted, message, None).await).await
+    }
+
+    /// The direct messages to a person of the portal, by their Slack id or their e-mail; `None` if they are not in
+    /// Slack.
+    pub async fn direct(
+        &self,
+        user: u64,
+        slack: Option<&str>,
+        email: Option<&str>,
+    ) -> Result<Option<ChannelId>, Failure> {
+        people::direct(self, self.connections.store.as_ref(), self.connections.clock.as_ref(), user, slack, email).await
+    }
+
+    pub(crate) async fn user_by_email(&self, email: &str) -> Result<Option<String>, Failure> {
+        let account = accounts::tier_3(&self.team, "users.lookupByEmail");
+        self.admit(&account).await?;
+        match self.note(&account, self.client.user_by_email(email).await).await {
+            Err(failure) if failure.code() == "users_not_found" => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    pub(crate) async fn open(&self, user: &str) -> Result<Option<ChannelId>, Failure> {
+        let account = accounts::tier_3(&self.team, "conversations.open");
+        self.admit(&account).await?;
+        match self.note(&account, self.client.open(user).await).await {
+            // They left, or they are a bot.
+            Err(failure) if ["user_not_found", "user_disabled", "cannot_dm_bot"].contains(&failure.code()) => Ok(None),
+            opened => opened.map(Some),
+        }
+    }
+
+    /// Makes a public channel; one that is there by now is as good.
+    pub async fn create(&self, name: &str) -> Result<ChannelId, Failure> {
+        let account = accounts::tier_2(&self.team, "conversations.create");
+        self.admit(&account).await?;
+        let bare = name.trim_start_matches('#');
+        match self.note(&account, self.client.create(bare).await).await {
+            Err(failure) if failure.code() == "name_taken" => self.channel(name, true).await,
+            made => {
+                let made = made?;
+                channels::note(self, self.connections.store.as_ref(), self.connections.clock.as_ref(), bare, &made)
+                    .await?;
+                Ok(made)
+            }
+        }
+    }
+
+    /// A page of a thread's replies since `oldest`, with the parent.
+    pub async fn replies(
+        &self,
+        channel: &ChannelId,
+        parent: &Ts,
+        oldest: &str,
+        cursor: Option<&str>,
+    ) -> Result<Page<HistoryMessage>, Failure> {
+        let account = accounts::tier_3(&self.team, "conversations.replies");
+        self.admit(&account).await?;
+        self.note(&account, self.client.replies(channel, parent, oldest, cursor).await).await
     }
 
     /// Joins a public channel.

@@ -29,11 +29,14 @@ const SCHEMA: &str = "
     CREATE INDEX IF NOT EXISTS messages_by_group ON messages (queue, grp, seq);
     CREATE INDEX IF NOT EXISTS messages_leased ON messages (queue, grp) WHERE lease IS NOT NULL;
 
-    -- One row for each group that has messages: when its next message may be handed out.
+    -- One row for each group that has messages: when its next message may be handed out. A group's name begins
+    -- with its tenant: tenants take turns.
     CREATE TABLE IF NOT EXISTS groups (
         queue TEXT NOT NULL, grp TEXT NOT NULL, ready_at INTEGER NOT NULL, PRIMARY KEY (queue, grp)
     ) WITHOUT ROWID;
-    CREATE INDEX IF NOT EXISTS groups_ready ON groups (queue, ready_at);
+    DROP INDEX IF EXISTS groups_ready;
+    CREATE INDEX IF NOT EXISTS groups_in_turn ON groups (queue, substr(grp, 1, instr(grp || '#', '#') - 1), ready_at);
+    CREATE INDEX IF NOT EXISTS groups_due ON groups (queue, ready_at);
 
     CREATE TABLE IF NOT EXISTS deduplications (
         queue TEXT NOT NULL, id TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (queue, id)

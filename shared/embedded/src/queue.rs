@@ -1,7 +1,7 @@
 //! The queue port on SQLite, with the whole FIFO promise: order in a group, one receipt of a group at a time.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,13 +22,15 @@ pub struct SqliteQueue {
     database: Database,
     clock: Arc<dyn Clock>,
     sent: Arc<HashMap<QueueName, Notify>>,
+    /// The tenant that was served last, by queue: the next one is served next.
+    served: Arc<Mutex<HashMap<QueueName, String>>>,
 }
 
 impl SqliteQueue {
     /// The queues in `database`.
     pub fn new(database: Database, clock: Arc<dyn Clock>) -> Self {
         let sent = QueueName::ALL.into_iter().map(|queue| (queue, Notify::new())).collect();
-        Self { database, clock, sent: Arc::new(sent) }
+        Self { database, clock, sent: Arc::new(sent), served: Arc::default() }
     }
 
     /// Puts back what a process that is gone had taken out. For the one process that works this file, at its
@@ -101,7 +103,13 @@ impl Queue for SqliteQueue {
             let sent = self.sent[&queue].notified();
             let now = self.clock.now();
             let lease = uuid::Uuid::now_v7().to_string();
-            let received = self.write(queue, move |connection| receive(connection, queue, most, now, &lease)).await?;
+            let served = self.served.clone();
+            let received = self
+                .write(queue, move |connection| {
+                    let mut served = served.lock().unwrap_or_else(PoisonError::into_inner);
+                    receive(connection, queue, most, now, &lease, served.entry(queue).or_default())
+                })
+                .await?;
             if !received.is_empty() || now >= end {
                 return Ok(received);
             }
@@ -201,6 +209,54 @@ fn forget_old(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
         .map(|_| ())
 }
 
+/// The groups that are ready, those of one tenant after those of another: a batch is the next tenant's as far as it
+/// can fill one, so that nobody waits behind somebody else's backlog and a batch still is of one portal.
+#[allow(clippy::cast_possible_wrap)] // `most` is at most ten
+fn groups_in_turn(
+    connection: &Connection,
+    queue: QueueName,
+    most: usize,
+    now_ms: i64,
+    served: &mut String,
+) -> rusqlite::Result<Vec<String>> {
+    const TENANT: &str = "substr(grp, 1, instr(grp || '#', '#') - 1)";
+    let next = format!(
+        "SELECT {TENANT} FROM groups WHERE queue = ?1 AND {TENANT} > ?2 AND ready_at <= ?3 ORDER BY {TENANT} LIMIT 1"
+    );
+    let of_tenant = format!(
+        "SELECT grp FROM groups WHERE queue = ?1 AND {TENANT} = ?2 AND ready_at <= ?3 ORDER BY ready_at LIMIT ?4"
+    );
+    let mut groups: Vec<String> = Vec::new();
+    let first = served.clone();
+    let mut from_the_start = false;
+    while groups.len() < most {
+        let tenant: Option<String> = connection
+            .prepare_cached(&next)?
+            .query_row(params![queue.name(), served.as_str(), now_ms], |row| row.get(0))
+            .optional()?;
+        let Some(tenant) = tenant else {
+            if from_the_start {
+                break;
+            }
+            from_the_start = true;
+            served.clear();
+            continue;
+        };
+        // Once around.
+        if from_the_start && tenant > first {
+            break;
+        }
+        let room = most - groups.len();
+        let ready = connection
+            .prepare_cached(&of_tenant)?
+            .query_map(params![queue.name(), tenant, now_ms, room as i64], |row| row.get(0))?
+            .collect::<Result<Vec<String>, _>>()?;
+        groups.extend(ready);
+        *served = tenant;
+    }
+    Ok(groups)
+}
+
 #[allow(clippy::cast_possible_wrap)] // `most` is at most ten
 fn receive(
     connection: &Connection,
@@ -208,14 +264,12 @@ fn receive(
     most: usize,
     now: Timestamp,
     lease: &str,
+    served: &mut String,
 ) -> rusqlite::Result<Vec<Received>> {
     let most = most.clamp(1, 10);
     let now_ms = now.as_millisecond();
     let lease_until = later(now, queue.visibility()).as_millisecond();
-    let groups: Vec<String> = connection
-        .prepare_cached("SELECT grp FROM groups WHERE queue = ?1 AND ready_at <= ?2 ORDER BY ready_at LIMIT ?3")?
-        .query_map(params![queue.name(), now_ms, most as i64], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+    let groups = groups_in_turn(connection, queue, most, now_ms, served)?;
     let mut received = Vec::new();
     for group in groups {
         let room = most - received.len();

@@ -7,6 +7,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+/// The longest that a message can be held back: what SQS holds one.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(12 * 60 * 60);
+
 /// Tells the time and waits for it to pass.
 #[async_trait]
 pub trait Clock: Send + Sync + 'static {

@@ -69,12 +69,18 @@ pub struct EventLine {
     /// The changes found: `deal.stage_changed`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<String>,
+    /// Routes for these changes that did not take them, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
     /// Where it stands.
     #[serde(flatten)]
     pub status: EventStatus,
     /// The jobs that the decision made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outbox: Vec<Message>,
+    /// What it set us to come back to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errands: Vec<Message>,
 }
 
 /// Where a delivery stands.
@@ -99,6 +105,21 @@ pub enum DeliveryStatus {
         at: Timestamp,
         /// The provider's id of it: `C024BE91L/1763710000.000100`.
         provider_id: String,
+    },
+    /// Waits for a moment, to be told together with others.
+    Held {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Told together with others.
+    Grouped {
+        /// The delivery that told it.
+        into: DeliveryId,
+    },
+    /// Did not have to happen.
+    Skipped {
+        /// Why.
+        reason: String,
     },
     /// Given up.
     Dead {
@@ -139,6 +160,25 @@ pub struct DeliveryLine {
     /// Where it stands.
     #[serde(flatten)]
     pub status: DeliveryStatus,
+}
+
+impl DeliveryLine {
+    /// The line of a delivery that was just decided.
+    pub fn new(id: DeliveryId, trace: TraceId, queued_at: Timestamp, status: DeliveryStatus) -> Self {
+        Self {
+            id,
+            trace,
+            record: String::new(),
+            change: String::new(),
+            route: String::new(),
+            destination: String::new(),
+            queued_at,
+            attempts: 0,
+            waited: Duration::ZERO,
+            open_call: None,
+            status,
+        }
+    }
 }
 
 /// A call that may have had its effect.

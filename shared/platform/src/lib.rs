@@ -4,7 +4,10 @@
 //! written once over the ports (the job runner, the limiter, the ledger) lives here too, so that an engine
 //! stays thin. Nothing here knows a provider, HTTP or AWS.
 
+pub mod cards;
+pub mod claims;
 pub mod clock;
+pub mod holds;
 pub mod id;
 pub mod job;
 pub mod kind;
@@ -19,7 +22,9 @@ pub mod retry;
 pub mod runner;
 pub mod seal;
 pub mod secrets;
+pub mod sightings;
 pub mod store;
+pub mod sweeps;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use id::{DeliveryId, TenantId, TraceId};

@@ -24,6 +24,35 @@ pub struct Rate {
     pub burst: u32,
 }
 
+/// Who asks for a slot. All lanes share one account; the lower ones may use less of its burst, so that there is
+/// room at once for those above.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// A person waits for the answer.
+    Person,
+    /// An event is decided or delivered.
+    #[default]
+    Event,
+    /// Two systems are kept alike.
+    Sync,
+    /// What was lost is looked for, what is old is filled in.
+    Sweep,
+}
+
+impl Lane {
+    /// How much of a burst it may use; at least one call.
+    fn share_of(self, burst: u32) -> u32 {
+        let percent = match self {
+            Self::Person => 100,
+            Self::Event => 85,
+            Self::Sync => 50,
+            Self::Sweep => 25,
+        };
+        // Small bursts are not divided: nothing of them would be left.
+        if burst < 8 { burst } else { (burst * percent / 100).max(1) }
+    }
+}
+
 /// A provider account with its rate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
@@ -31,6 +60,21 @@ pub struct Account {
     pub name: String,
     /// Its rate.
     pub rate: Rate,
+    /// Who asks.
+    pub lane: Lane,
+}
+
+impl Account {
+    /// An account, asked for in the lane of events.
+    pub fn new(name: String, rate: Rate) -> Self {
+        Self { name, rate, lane: Lane::default() }
+    }
+
+    /// The same account in the lane that may use all of it.
+    #[must_use]
+    pub fn for_a_person(self) -> Self {
+        Self { lane: Lane::Person, ..self }
+    }
 }
 
 /// The answer to [`Limiter::reserve`].
@@ -69,13 +113,13 @@ impl State {
     }
 
     /// The rule: whether there is a slot within `patience`, and the state after taking it.
-    fn reserve(self, rate: Rate, now: Timestamp, patience: Duration) -> (Reservation, Option<Self>) {
+    fn reserve(self, rate: Rate, lane: Lane, now: Timestamp, patience: Duration) -> (Reservation, Option<Self>) {
         if let Some(parked) = self.parked_until.filter(|parked| *parked > now) {
             return (Reservation::Wait { wait: until(now, parked), parked: true }, None);
         }
         let next = self.next.max(now);
         let ahead = until(now, next);
-        let allowance = rate.every.saturating_mul(rate.burst.saturating_sub(1));
+        let allowance = rate.every.saturating_mul(lane.share_of(rate.burst).saturating_sub(1));
         let wait = ahead.saturating_sub(allowance);
         if wait > patience {
             return (Reservation::Wait { wait, parked: false }, None);
@@ -118,7 +162,7 @@ impl Limiter {
                 Some(guess) => guess,
                 None => self.read(&account.name).await?,
             };
-            let (reservation, taken) = state.reserve(account.rate, self.clock.now(), patience);
+            let (reservation, taken) = state.reserve(account.rate, account.lane, self.clock.now(), patience);
             let Some(taken) = taken else {
                 if fresh {
                     return Ok(reservation);
@@ -238,11 +282,26 @@ mod tests {
     }
 
     #[test]
+    fn a_sweep_leaves_room_for_events_and_they_for_a_person() {
+        let rate = Rate { every: Duration::from_millis(500), burst: 40 };
+        let mut state = State::new(at(0));
+        let mut at_once = |lane| {
+            let mut taken = 0;
+            while let (Reservation::Granted(_), Some(next)) = state.reserve(rate, lane, at(0), Duration::ZERO) {
+                state = next;
+                taken += 1;
+            }
+            taken
+        };
+        assert_eq!([Lane::Sweep, Lane::Sync, Lane::Event, Lane::Person].map(&mut at_once), [10, 10, 14, 6]);
+    }
+
+    #[test]
     fn a_burst_goes_at_once_and_the_rest_at_the_rate() {
         let mut state = State::new(at(0));
         let mut waits = Vec::new();
         for _ in 0..7 {
-            let (reservation, taken) = state.reserve(RATE, at(0), Duration::from_secs(60));
+            let (reservation, taken) = state.reserve(RATE, Lane::Event, at(0), Duration::from_secs(60));
             let Reservation::Granted(wait) = reservation else { unreachable!("patience is long") };
             waits.push(wait.as_millis());
             state = taken.unwrap_or(state);
@@ -254,9 +313,9 @@ mod tests {
     fn no_slot_is_taken_when_the_wait_is_longer_than_the_patience() {
         let mut state = State::new(at(0));
         for _ in 0..5 {
-            state = state.reserve(RATE, at(0), Duration::from_secs(60)).1.unwrap_or(state);
+            state = state.reserve(RATE, Lane::Event, at(0), Duration::from_secs(60)).1.unwrap_or(state);
         }
-        let (reservation, taken) = state.reserve(RATE, at(0), Duration::from_millis(100));
+        let (reservation, taken) = state.reserve(RATE, Lane::Event, at(0), Duration::from_millis(100));
         assert_eq!(reservation, Reservation::Wait { wait: Duration::from_secs(1), parked: false });
         assert_eq!(taken, None);
     }
@@ -264,9 +323,9 @@ mod tests {
     #[test]
     fn a_parked_account_grants_nothing_until_then() {
         let state = State { parked_until: Some(at(5_000)), ..State::new(at(0)) };
-        let (reservation, _) = state.reserve(RATE, at(1_000), Duration::from_secs(60));
+        let (reservation, _) = state.reserve(RATE, Lane::Event, at(1_000), Duration::from_secs(60));
         assert_eq!(reservation, Reservation::Wait { wait: Duration::from_secs(4), parked: true });
-        let (reservation, _) = state.reserve(RATE, at(5_000), Duration::ZERO);
+        let (reservation, _) = state.reserve(RATE, Lane::Event, at(5_000), Duration::ZERO);
         assert_eq!(reservation, Reservation::Granted(Duration::ZERO));
     }
 
@@ -279,7 +338,7 @@ mod tests {
             let mut calls = Vec::new();
             for gap in gaps {
                 now += gap;
-                let (reservation, taken) = state.reserve(RATE, at(now), Duration::from_secs(5));
+                let (reservation, taken) = state.reserve(RATE, Lane::Event, at(now), Duration::from_secs(5));
                 if let (Reservation::Granted(wait), Some(taken)) = (reservation, taken) {
                     calls.push(now + i64::try_from(wait.as_millis()).unwrap_or_default());
                     state = taken;

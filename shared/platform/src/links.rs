@@ -28,6 +28,19 @@ pub struct Snapshot<S> {
     pub read: ReadMoment,
     /// Counts the states acted on; a change's identity.
     pub revision: u64,
+    /// Whether the record is gone; the state is its last.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
+    /// Whether the sweep brought it about: the event was lost, or will be late.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub swept: bool,
+}
+
+impl<S> Snapshot<S> {
+    /// The first snapshot of a record that is there.
+    pub fn first(state: S, read: ReadMoment) -> Self {
+        Self { state, read, revision: 1, gone: false, swept: false }
+    }
 }
 
 /// A record's state as somebody read it.

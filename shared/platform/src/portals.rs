@@ -12,10 +12,12 @@ use subtle::ConstantTimeEq;
 use crate::TenantId;
 use crate::clock::{Clock, later};
 use crate::seal::Sealed;
-use crate::store::{Condition, Key, Store, StoreError, Table, Write};
+use crate::store::{Condition, Key, Query, Store, StoreError, Table, Write};
 
 /// The field of a sealed incoming-webhook URL.
 pub const PORTAL_WEBHOOK: &str = "portal-webhook";
+/// The field of a sealed access token of an application.
+pub const PORTAL_TOKEN: &str = "portal-token";
 /// The field of a sealed Slack bot token.
 pub const SLACK_BOT_TOKEN: &str = "slack-bot-token";
 
@@ -48,6 +50,15 @@ pub struct SlackConnection {
     pub bot_token: Sealed,
 }
 
+/// An application's access to a portal. Only an application can bind events and read the offline queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Application {
+    /// Where REST answers: `https://PORTAL/rest/`.
+    pub endpoint: String,
+    /// The access token, sealed as [`PORTAL_TOKEN`].
+    pub access_token: Sealed,
+}
+
 /// A tenant's connections and settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Portal {
@@ -55,8 +66,12 @@ pub struct Portal {
     pub tenant: TenantId,
     /// The portal's present host, with a port where there is one. For links; it may change.
     pub domain: String,
-    /// The incoming webhook's URL, sealed as [`PORTAL_WEBHOOK`].
-    pub webhook: Sealed,
+    /// The incoming webhook's URL, sealed as [`PORTAL_WEBHOOK`]; none where an application is used instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Sealed>,
+    /// The application, where the portal is used through one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<Application>,
     /// What an event's application token must match.
     pub application_token: TokenDigest,
     /// The Slack workspace.
@@ -111,17 +126,49 @@ impl Portals {
 
     /// Connects a portal, or replaces its connection.
     pub async fn put(&self, portal: &Portal) -> Result<(), StoreError> {
-        self.store.put(Write::new(key(&portal.tenant), portal, Condition::Always)?).await?;
+        let entry = Write::new(directory_key(&portal.tenant), &portal.tenant, Condition::Always)?;
+        self.store.put_all(vec![Write::new(key(&portal.tenant), portal, Condition::Always)?, entry]).await?;
         self.lock().remove(&portal.tenant);
         Ok(())
     }
 
+    /// Replaces the settings document of a tenant; false if the portal is not connected.
+    pub async fn set_settings(&self, tenant: &TenantId, settings: serde_json::Value) -> Result<bool, StoreError> {
+        let Some(item) = self.store.get(&key(tenant)).await? else { return Ok(false) };
+        let portal = Portal { settings, ..item.decode()? };
+        self.store.put(Write::new(item.key, &portal, Condition::Version(item.version))?).await?;
+        self.lock().remove(tenant);
+        Ok(true)
+    }
+
+    /// All tenants, for what runs on a schedule. The one list that crosses tenants; it holds their ids and no more.
+    pub async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
+        let mut tenants = Vec::new();
+        let mut query = Query::prefix(Table::Portals, DIRECTORY, "");
+        loop {
+            let page = self.store.list(&query).await?;
+            for item in &page.items {
+                tenants.push(item.decode()?);
+            }
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => return Ok(tenants),
+            }
+        }
+    }
+
     /// Notes that the portal moved to another domain, unless somebody changed its connection meanwhile.
-    pub async fn moved(&self, portal: &Portal, domain: String, webhook: Sealed) -> Result<(), StoreError> {
+    pub async fn moved(
+        &self,
+        portal: &Portal,
+        domain: String,
+        webhook: Option<Sealed>,
+        application: Option<Application>,
+    ) -> Result<(), StoreError> {
         let Some(item) = self.store.get(&key(&portal.tenant)).await? else { return Ok(()) };
         let stored: Portal = item.decode()?;
         if stored == *portal {
-            let moved = Portal { domain, webhook, ..stored };
+            let moved = Portal { domain, webhook, application, ..stored };
             self.store.put(Write::new(item.key, &moved, Condition::Version(item.version))?).await?;
         }
         self.lock().remove(&portal.tenant);
@@ -148,6 +195,13 @@ impl Portals {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TenantId, (Arc<Portal>, Timestamp)>> {
         self.cache.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// The partition of the list of tenants: no tenant can be called so.
+const DIRECTORY: &str = "#tenants";
+
+fn directory_key(tenant: &TenantId) -> Key {
+    Key::new(Table::Portals, DIRECTORY, tenant.as_str())
 }
 
 fn key(tenant: &TenantId) -> Key {

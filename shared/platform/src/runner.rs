@@ -9,12 +9,9 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde::de::DeserializeOwned;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, LONGEST_WAIT};
 use crate::job::{Job, Jobs, Outcome, Outcomes};
 use crate::queue::{DeadLetter, Queue, QueueName, Received};
-
-/// The longest wait that a queue can hold a message back.
-const LONGEST_DELAY: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// What became of a batch.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -90,7 +87,7 @@ async fn settle(
 async fn put_back(queue: &dyn Queue, name: QueueName, received: &Received, after: Duration, cause: &str) {
     tracing::info!(queue = name.name(), message = received.id, attempt = received.attempt, ?after, cause, "retry");
     // A delay that fails is no loss: the message comes back when its lease ends.
-    if let Err(error) = queue.delay(name, &received.receipt, after.min(LONGEST_DELAY)).await {
+    if let Err(error) = queue.delay(name, &received.receipt, after.min(LONGEST_WAIT)).await {
         tracing::warn!(%error, "could not hold a message back");
     }
 }

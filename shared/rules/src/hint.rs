@@ -4,6 +4,8 @@ use bitrix24::{Action, Event, Subject};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::delivery::SlackDelivery;
+use crate::language::Language;
 use crate::record::Record;
 
 /// Where a hint came from.
@@ -36,6 +38,12 @@ pub enum Errand {
         place: String,
         /// Until when, in Unix seconds.
         until: i64,
+        /// Whether it was for the quiet hours, rather than for being many.
+        quiet: bool,
+        /// The language.
+        language: Language,
+        /// The delivery to make of them, but for its id and its message.
+        sample: Box<SlackDelivery>,
     },
 }
 
@@ -87,6 +95,20 @@ impl Hint {
         }
     }
 
+    /// What it points at, for people: `deal 42`, `call X`.
+    pub fn about(&self) -> Option<String> {
+        if let Some(Errand::Recording { call_id }) = &self.errand {
+            return Some(format!("call {call_id}"));
+        }
+        match &self.subject {
+            Subject::Call { call_id, .. } => Some(format!("call {call_id}")),
+            Subject::Custom { name, id, .. } => {
+                Some(format!("{name} {}", id.as_deref().unwrap_or_default()).trim().to_owned())
+            }
+            _ => self.record().map(|record| record.to_string()),
+        }
+    }
+
     /// Whether it says that its record is gone.
     pub fn says_deleted(&self) -> bool {
         matches!(
@@ -118,7 +140,7 @@ impl Hint {
     pub fn group(&self) -> String {
         match &self.errand {
             Some(Errand::Recording { call_id }) => return format!("recording#{}", short(call_id)),
-            Some(Errand::Digest { place, until }) => return format!("digest#{until}#{}", short(place)),
+            Some(Errand::Digest { place, until, .. }) => return format!("digest#{until}#{}", short(place)),
             None => {}
         }
         match &self.subject {

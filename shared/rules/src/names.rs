@@ -68,6 +68,12 @@ impl Names {
         }
     }
 
+    /// Takes over the lists of others, and nothing that has a name of its own.
+    pub fn take_lists(&mut self, other: &Self) {
+        self.statuses = other.statuses.clone();
+        self.funnels = other.funnels.clone();
+    }
+
     /// Takes in a funnel.
     pub fn add_funnel(&mut self, entity: EntityType, id: u64, name: String) {
         self.funnels.insert(format!("{}#{id}", entity.0), name);

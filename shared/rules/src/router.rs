@@ -4,12 +4,13 @@ use jiff::Timestamp;
 use slack::Message;
 
 use crate::card;
-use crate::change::Change;
+use crate::change::{Change, ChangeKind};
 use crate::condition::Condition;
 use crate::delivery::Person;
 use crate::destination::Destination;
 use crate::language::Language;
 use crate::names::Names;
+use crate::record::Record;
 use crate::settings::{Route, Settings};
 use crate::words::Telling;
 
@@ -43,7 +44,15 @@ pub enum Place {
 }
 
 impl Place {
-    /// What people call it; for a person their number on the portal.
+    /// What tells it from other places, and stays the same when a person gets another name.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Channel(name) | Self::Made(name) => name.trim_start_matches('#').to_owned(),
+            Self::Person(person) => format!("user#{}", person.user),
+        }
+    }
+
+    /// What people call it.
     pub fn name(&self) -> String {
         match self {
             Self::Channel(name) | Self::Made(name) => name.clone(),
@@ -77,9 +86,19 @@ impl Router {
         &self.settings
     }
 
-    /// Whether any route is about changes of this kind; without one nothing needs to be looked up for it.
-    pub fn has_route_for(&self, change: &Change) -> bool {
-        self.settings.routes.iter().any(|route| route.change.iter().any(|kind| *kind == change.kind))
+    /// Whether any route is about changes of this kind.
+    pub fn has_route_for(&self, kind: &ChangeKind) -> bool {
+        self.settings.routes.iter().any(|route| route.change.iter().any(|own| own == kind))
+    }
+
+    /// Whether any route is about records of this kind: without one they need not be read.
+    pub fn watches(&self, record: Record) -> bool {
+        let noun = match record {
+            Record::Item { entity, .. } if entity.is_smart_process() => "item.".to_owned(),
+            record => format!("{}.", record.kind()),
+        };
+        let mut kinds = self.settings.routes.iter().flat_map(|route| route.change.iter());
+        kinds.any(|kind| kind.name().starts_with(&noun))
     }
 
     /// The routes whose kind and condition fit, and those whose condition does not or fails.
@@ -131,7 +150,7 @@ impl Router {
         }
         // Two roles may be the same person: told once.
         let mut seen = std::collections::BTreeSet::new();
-        places.retain(|place| seen.insert(place.name()));
+        places.retain(|place| seen.insert(place.key()));
         (Taken { route, language, places }, left)
     }
 
@@ -168,7 +187,6 @@ impl Taken<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::ChangeKind;
     use crate::record::State;
     use serde_json::json;
 

@@ -7,6 +7,9 @@ use bitrix24::EntityType;
 use crate::record::RecordKind;
 use crate::settings::{Family, Settings};
 
+/// The name under which we read the offline queue. It goes with every call about it.
+pub const CONNECTOR: &str = "switchboard";
+
 /// An event as the portal names it, with what people see where they tick it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Wanted {

@@ -106,14 +106,57 @@ impl Client {
         message: &Message,
         metadata: Option<&Metadata>,
     ) -> Result<Posted, Error> {
-        let mut body = json!({
-            "channel": channel,
-            "text": message.text,
-            "unfurl_links": false,
-            "unfurl_media": false,
-        });
-        add_content(&mut body, message, metadata);
+        self.posted("chat.postMessage", &new_message(channel, message, metadata)).await
+    }
+
+    /// `chat.postMessage` in the thread of `parent`; never shown in the channel besides.
+    pub async fn post_reply(
+        &self,
+        channel: &ChannelId,
+        parent: &Ts,
+        message: &Message,
+        metadata: Option<&Metadata>,
+    ) -> Result<Posted, Error> {
+        let mut body = new_message(channel, message, metadata);
+        body["thread_ts"] = json!(parent);
         self.posted("chat.postMessage", &body).await
+    }
+
+    /// `users.lookupByEmail`: the id of the person with that e-mail.
+    pub async fn user_by_email(&self, email: &str) -> Result<String, Error> {
+        let answer = self.call_form("users.lookupByEmail", &[("email", email)]).await?;
+        Ok(text(&answer["user"], "id"))
+    }
+
+    /// `conversations.open`: the direct messages with a person.
+    pub async fn open(&self, user: &str) -> Result<ChannelId, Error> {
+        let answer = self.call("conversations.open", &json!({"users": user})).await?;
+        Ok(ChannelId(text(&answer["channel"], "id")))
+    }
+
+    /// `conversations.create`: makes a public channel, with the bot in it.
+    pub async fn create(&self, name: &str) -> Result<ChannelId, Error> {
+        let answer = self.call("conversations.create", &json!({"name": name, "is_private": false})).await?;
+        Ok(ChannelId(text(&answer["channel"], "id")))
+    }
+
+    /// `conversations.replies`: a page of a thread since `oldest`, oldest first, with their metadata.
+    pub async fn replies(
+        &self,
+        channel: &ChannelId,
+        parent: &Ts,
+        oldest: &str,
+        cursor: Option<&str>,
+    ) -> Result<Page<HistoryMessage>, Error> {
+        let mut body = json!({
+            "channel": channel, "ts": parent, "oldest": oldest, "inclusive": true, "limit": 200,
+            "include_all_metadata": true,
+        });
+        if let Some(cursor) = cursor {
+            body["cursor"] = cursor.into();
+        }
+        let answer = self.call("conversations.replies", &body).await?;
+        Ok(page(&answer, "messages", history_message))
     }
 
     /// `chat.update`: replaces a message of our own.
@@ -162,11 +205,7 @@ impl Client {
             body["cursor"] = cursor.into();
         }
         let answer = self.call("conversations.history", &body).await?;
-        let message = |message: &Value| HistoryMessage {
-            ts: Ts(text(message, "ts")),
-            metadata: message.get("metadata").and_then(|metadata| serde_json::from_value(metadata.clone()).ok()),
-        };
-        Ok(page(&answer, "messages", message))
+        Ok(page(&answer, "messages", history_message))
     }
 
     async fn posted(&self, method: &'static str, body: &Value) -> Result<Posted, Error> {
@@ -179,13 +218,23 @@ impl Client {
     }
 
     async fn call(&self, method: &'static str, body: &Value) -> Result<Value, Error> {
+        self.send(method, "application/json; charset=utf-8", body.to_string()).await
+    }
+
+    /// Methods that read take a form everywhere, JSON not everywhere.
+    async fn call_form(&self, method: &'static str, fields: &[(&str, &str)]) -> Result<Value, Error> {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.send(method, "application/x-www-form-urlencoded", body).await
+    }
+
+    async fn send(&self, method: &'static str, kind: &str, body: String) -> Result<Value, Error> {
         let request = self
             .http
             .post(format!("{}{method}", self.base.0))
             .timeout(LONGEST_CALL)
             .bearer_auth(self.token.expose_secret())
-            .header(CONTENT_TYPE, "application/json; charset=utf-8")
-            .body(body.to_string());
+            .header(CONTENT_TYPE, kind)
+            .body(body);
         let mut response = request.send().await.map_err(|error| failed(method, &error))?;
         let status = response.status().as_u16();
         if status == 429 {
@@ -200,6 +249,21 @@ impl Client {
             }
         }
         understand(method, status, &answer)
+    }
+}
+
+fn new_message(channel: &ChannelId, message: &Message, metadata: Option<&Metadata>) -> Value {
+    let mut body = json!({
+        "channel": channel, "text": message.text, "unfurl_links": false, "unfurl_media": false,
+    });
+    add_content(&mut body, message, metadata);
+    body
+}
+
+fn history_message(message: &Value) -> HistoryMessage {
+    HistoryMessage {
+        ts: Ts(text(message, "ts")),
+        metadata: message.get("metadata").and_then(|metadata| serde_json::from_value(metadata.clone()).ok()),
     }
 }
 

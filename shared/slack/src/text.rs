@@ -56,6 +56,11 @@ impl Mrkdwn {
         if is_id { Self(format!("<@{user}>")) } else { Self::text(user) }
     }
 
+    /// Markup that was made here before and kept.
+    pub fn from_markup(markup: &str) -> Self {
+        Self(markup.to_owned())
+    }
+
     /// Both, one after the other.
     #[must_use]
     pub fn then(mut self, next: &Self) -> Self {

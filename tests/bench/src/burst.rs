@@ -8,16 +8,15 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use connect::Connections;
 use jiff::Timestamp;
-use journeys::access_to;
 use journeys::hurry::HurriedClock;
+use journeys::{access_to, each_alone};
 use platform::store::{Item, Key, Page, Query, Store, StoreError, Version, Write};
 use platform::{Clock, Ports};
-use rules::Settings;
 use sandbox::Sandbox;
 use sandbox::portal::{DEAL, Delivery};
 use serde_json::json;
 use slack::ApiBase;
-use standalone::demo::EVENTS;
+use standalone::demo::events;
 use standalone::engine::Engine;
 use standalone::functions::Functions;
 use standalone::{http, workers};
@@ -68,9 +67,9 @@ pub(crate) async fn measure(deals: usize) -> anyhow::Result<()> {
     clock.sleep(Duration::from_secs(5)).await;
 
     let connections = Connections::new(&engine.ports, ApiBase::new(&sandbox.slack.api_url())?);
-    let functions = Functions::new(&engine.ports, &connections);
-    let tenant = connections.join(access_to(&sandbox, &Settings::default())).await?;
-    let read = bitrix24_events::baseline::fill(&functions.bitrix24_events, &tenant).await?;
+    let functions = Functions::new(&engine.ports, &connections, None);
+    let tenant = connections.join(access_to(&sandbox, &each_alone())).await?;
+    let read = records::baseline::fill(&engine.ports, &connections, &tenant).await?;
     let baseline = sandbox.portal.requests();
     println!("baseline: {read} records in {baseline} requests");
 
@@ -79,7 +78,7 @@ pub(crate) async fn measure(deals: usize) -> anyhow::Result<()> {
     let url = format!("http://{}{}", listener.local_addr()?, http::BITRIX24_WEBHOOK);
     tokio::spawn(http::serve(listener, http::webhooks(functions.clone()), stopped.clone()));
     let workers = workers::start(&engine, &functions, &stopped);
-    sandbox.portal.send_events_to(&url, &EVENTS);
+    sandbox.portal.send_events_to(&url, &events(&each_alone()));
     sandbox.portal.deliver(Delivery::default());
     counts.iter().for_each(|count| count.store(0, Ordering::Relaxed));
 

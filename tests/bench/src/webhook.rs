@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use axum::Router;
 use axum::routing::post;
-use connect::{Access, Connections};
+use connect::{Access, Connections, PortalAccess};
 use platform::SystemClock;
 use rules::Settings;
 use slack::ApiBase;
@@ -40,14 +40,14 @@ pub(crate) async fn serve(side: &str) -> anyhow::Result<()> {
     let connections = Connections::new(&engine.ports, ApiBase::default());
     let access = Access {
         member_id: MEMBER.into(),
-        webhook_url: "https://bench.example.com/rest/1/secret/".to_owned().into(),
+        portal: PortalAccess::Webhook("https://bench.example.com/rest/1/secret/".to_owned().into()),
         application_token: TOKEN.to_owned().into(),
         bot_token: "xoxb-bench".to_owned().into(),
         team_id: "T0BENCH".into(),
-        settings: serde_json::to_value(Settings::default())?,
+        settings: Some(serde_json::to_value(Settings::default())?),
     };
     connections.join(access).await?;
-    let router = http::webhooks(Functions::new(&engine.ports, &connections));
+    let router = http::webhooks(Functions::new(&engine.ports, &connections, None));
     Ok(http::serve(listener, router, stopped).await?)
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use cloud::Cloud;
 use cloud::runtime::{Function, form_post};
-use connect::{Access, Connections};
+use connect::{Access, Connections, PortalAccess};
 use platform::seal::KeyRing;
 use platform::secrets::KEY_RING;
 use platform::{Ports, QueueName, SystemClock};
@@ -73,11 +73,11 @@ async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<()> {
     let credentials = sandbox.portal.credentials();
     let access = Access {
         member_id: credentials.member_id,
-        webhook_url: sandbox.portal.webhook_url().into(),
+        portal: PortalAccess::Webhook(sandbox.portal.webhook_url().into()),
         application_token: credentials.application_token.into(),
         bot_token: sandbox.slack.token().into(),
         team_id: sandbox.slack.team_id().into(),
-        settings: serde_json::to_value(Settings::default())?,
+        settings: Some(serde_json::to_value(Settings::default())?),
     };
     connections.join(access).await?;
     Ok(())

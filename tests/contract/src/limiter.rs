@@ -9,7 +9,7 @@ use platform::limiter::{Account, Limiter, Rate, Reservation};
 use crate::Engine;
 
 fn account() -> Account {
-    Account { name: "slack#T1#posts".into(), rate: Rate { every: Duration::from_secs(1), burst: 3 } }
+    Account::new("slack#T1#posts".into(), Rate { every: Duration::from_secs(1), burst: 3 })
 }
 
 fn limiter(engine: &Engine) -> Limiter {

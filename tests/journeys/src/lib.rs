@@ -7,7 +7,7 @@ pub mod hurry;
 use std::sync::Arc;
 use std::time::Duration;
 
-use connect::{Access, Connections};
+use connect::{Access, Connections, PortalAccess};
 use platform::clock::Clock;
 use platform::ledger::{Ledger, Line, today};
 use platform::queue::{DeadLetter, Queue};
@@ -15,7 +15,7 @@ use platform::{ManualClock, QueueName, TenantId};
 use rules::{Route, Settings};
 use sandbox::Sandbox;
 use slack::ApiBase;
-use standalone::demo::EVENTS;
+use standalone::demo::events;
 use standalone::engine::Engine;
 use standalone::functions::Functions;
 use standalone::http;
@@ -49,19 +49,25 @@ pub struct World {
 }
 
 impl World {
-    /// A company with the default routes, connected, its baseline filled.
+    /// A company with the default routes, connected, its baseline filled. Cards are not grouped, that each can be
+    /// counted.
     pub async fn start() -> Self {
-        Self::start_with(Settings::default(), PATIENCE, |_| {}).await
+        Self::start_with(each_alone(), PATIENCE, |_| {}).await
+    }
+
+    /// The same with these settings.
+    pub async fn start_with_settings(settings: serde_json::Value) -> Self {
+        Self::start_with(serde_json::from_value(settings).unwrap(), PATIENCE, |_| {}).await
     }
 
     /// The same, after `prepare` has changed the providers' data.
     pub async fn start_after(prepare: impl FnOnce(&Sandbox)) -> Self {
-        Self::start_with(Settings::default(), MUCH_PATIENCE, prepare).await
+        Self::start_with(each_alone(), MUCH_PATIENCE, prepare).await
     }
 
     /// The same with these routes.
     pub async fn start_with_routes(routes: Vec<Route>) -> Self {
-        Self::start_with(Settings { routes }, PATIENCE, |_| {}).await
+        Self::start_with(Settings { routes, ..each_alone() }, PATIENCE, |_| {}).await
     }
 
     async fn start_with(settings: Settings, patience: Duration, prepare: impl FnOnce(&Sandbox)) -> Self {
@@ -73,16 +79,16 @@ impl World {
         let engine = Engine::open(&folder.path().join("world.db"), clock.clone()).await.unwrap();
         let slack_api = ApiBase::new(&sandbox.slack.api_url()).unwrap();
         let connections = Connections::new(&engine.ports, slack_api).impatient(patience);
-        let functions = Functions::new(&engine.ports, &connections);
-
-        let tenant = connections.join(access_to(&sandbox, &settings)).await.unwrap();
-        bitrix24_events::baseline::fill(&functions.bitrix24_events, &tenant).await.unwrap();
-
         let (stop, stopped) = watch::channel(false);
         let listener = http::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let webhook = format!("http://{}{}", listener.local_addr().unwrap(), http::BITRIX24_WEBHOOK);
+        let public_url = format!("http://{}", listener.local_addr().unwrap());
+        let webhook = format!("{public_url}{}", http::BITRIX24_WEBHOOK);
+        let functions = Functions::new(&engine.ports, &connections, Some(public_url));
+
+        let tenant = connections.join(access_to(&sandbox, &settings)).await.unwrap();
+        records::baseline::fill(&engine.ports, &connections, &tenant).await.unwrap();
         tokio::spawn(http::serve(listener, http::webhooks(functions.clone()), stopped));
-        sandbox.portal.send_events_to(&webhook, &EVENTS);
+        sandbox.portal.send_events_to(&webhook, &events(&settings));
         clock.advance(Duration::from_secs(1));
         Self {
             clock,
@@ -107,6 +113,35 @@ impl World {
                 return;
             }
         }
+    }
+
+    /// Runs the sweep as its schedule would, a little later, so that nothing counts as still on its way; and works what
+    /// it found.
+    pub async fn sweep(&self) -> portal_sweep::Report {
+        self.clock.advance(Duration::from_secs(90));
+        let report = portal_sweep::handle(&self.functions.portal_sweep, self.clock.now()).await;
+        self.settle().await;
+        report
+    }
+
+    /// Runs the upkeep as its schedule would.
+    pub async fn upkeep(&self) -> upkeep::Report {
+        let report = upkeep::handle(&self.functions.upkeep, self.clock.now()).await;
+        self.settle().await;
+        report
+    }
+
+    /// Puts settings into force.
+    pub async fn apply(&self, settings: serde_json::Value) {
+        let settings: Settings = serde_json::from_value(settings).unwrap();
+        assert_eq!(settings.problems(), []);
+        let settings = serde_json::to_value(settings).unwrap();
+        assert!(self.connections.portals().set_settings(&self.tenant, settings).await.unwrap());
+    }
+
+    /// What people of the portal read in their direct messages, by their number there.
+    pub fn direct(&self, user: u64) -> Vec<String> {
+        self.sandbox.slack.direct(&format!("user{user}@example.com"))
     }
 
     /// Until every event has arrived and what is ready now is worked; what waits for a later time is left.
@@ -189,16 +224,21 @@ impl World {
     }
 }
 
+/// The default settings, but no cards are grouped.
+pub fn each_alone() -> Settings {
+    Settings { group_bursts: None, ..Settings::default() }
+}
+
 /// What connects a tenant to the simulators.
 pub fn access_to(sandbox: &Sandbox, settings: &Settings) -> Access {
     let credentials = sandbox.portal.credentials();
     Access {
         member_id: credentials.member_id,
-        webhook_url: sandbox.portal.webhook_url().into(),
+        portal: PortalAccess::Webhook(sandbox.portal.webhook_url().into()),
         application_token: credentials.application_token.into(),
         bot_token: sandbox.slack.token().into(),
         team_id: sandbox.slack.team_id().into(),
-        settings: serde_json::to_value(settings).unwrap(),
+        settings: Some(serde_json::to_value(settings).unwrap()),
     }
 }
 

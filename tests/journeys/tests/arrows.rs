@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 const WIRES: [&str; 2] = ["bitrix24", "slack"];
-const FUNCTIONS: [&str; 3] = ["bitrix24-webhook", "bitrix24-events", "slack-delivery"];
+const FUNCTIONS: [&str; 5] = ["bitrix24-webhook", "bitrix24-events", "slack-delivery", "portal-sweep", "upkeep"];
 
 /// What each package may import of ours, outside its tests.
 fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
@@ -17,17 +17,18 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("platform", vec![]),
         ("rules", WIRES.to_vec()),
         ("connect", [&WIRES[..], &["platform"]].concat()),
+        ("records", [&WIRES[..], &["connect", "platform", "rules"]].concat()),
         ("aws", vec!["platform"]),
         ("embedded", vec!["platform"]),
         ("sandbox", vec!["bitrix24", "platform"]),
         (
             "switchboard",
-            [&WIRES[..], &FUNCTIONS[..], &["connect", "embedded", "platform", "rules", "sandbox"]].concat(),
+            [&WIRES[..], &FUNCTIONS[..], &["connect", "embedded", "platform", "records", "rules", "sandbox"]].concat(),
         ),
     ]);
     allowed.insert("connect-aws", vec!["aws", "connect", "platform", "rules", "slack", "switchboard"]);
     for function in FUNCTIONS {
-        allowed.insert(function, [&WIRES[..], &["connect", "platform", "rules", "aws"]].concat());
+        allowed.insert(function, [&WIRES[..], &["connect", "platform", "records", "rules", "aws"]].concat());
     }
     allowed
 }

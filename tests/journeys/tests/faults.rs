@@ -7,7 +7,7 @@ use journeys::World;
 use platform::QueueName;
 use platform::clock::Clock;
 use platform::queue::{Message, Queue};
-use rules::{ChangeKind, Route};
+use rules::{ChangeKind, Destination, Route};
 use sandbox::fault::{Fault, When};
 
 const SLACK: (u16, &str) = (200, "internal_error");
@@ -101,7 +101,7 @@ async fn a_revoked_token_parks_the_cards_until_it_is_renewed() {
 }
 
 fn route(name: &str, channel: &str) -> Route {
-    Route { name: name.into(), change: ChangeKind::DealCreated, channel: channel.into() }
+    Route::new(name, &[ChangeKind::DealCreated], Destination::parse(channel).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::routing::get;
-use connect::{Access, Connections};
+use connect::{Access, Connections, PortalAccess};
 use journeys::hurry::HurriedClock;
 use platform::QueueName;
-use rules::Settings;
 use serde_json::Value;
 use slack::ApiBase;
 use standalone::engine::Engine;
@@ -24,14 +23,14 @@ async fn main() -> anyhow::Result<()> {
         Arc::new(HurriedClock::since(text("began").parse()?, u32::try_from(told["factor"].as_u64().unwrap_or(1))?));
     let engine = Engine::open(&PathBuf::from(text("database")), clock).await?;
     let connections = Connections::new(&engine.ports, ApiBase::new(&text("slack_api"))?);
-    let functions = Functions::new(&engine.ports, &connections);
+    let functions = Functions::new(&engine.ports, &connections, None);
     let access = Access {
         member_id: text("member_id"),
-        webhook_url: text("webhook_url").into(),
+        portal: PortalAccess::Webhook(text("webhook_url").into()),
         application_token: text("application_token").into(),
         bot_token: text("bot_token").into(),
         team_id: text("team_id"),
-        settings: serde_json::to_value(Settings::default())?,
+        settings: Some(serde_json::to_value(journeys::each_alone())?),
     };
     connections.join(access).await?;
     let (_stop, stopped) = watch::channel(false);

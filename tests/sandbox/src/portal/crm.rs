@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{DEAL, LEAD, Shared, State, events, portal_time};
+use super::{COMPANY, CONTACT, DEAL, LEAD, Shared, State, events, portal_time};
 
 /// A refusal: HTTP status, code, words.
 pub(super) type Refusal = (u16, &'static str, String);
 
 /// Fields that a filter may name.
-const FILTERABLE: [&str; 16] = [
+const FILTERABLE: [&str; 18] = [
     "id",
+    "name",
+    "lastName",
     "title",
     "stageId",
     "stageSemanticId",
@@ -39,8 +41,41 @@ fn event_name(entity: u32, action: &str) -> String {
     match entity {
         LEAD => format!("ONCRMLEAD{action}"),
         DEAL => format!("ONCRMDEAL{action}"),
+        CONTACT => format!("ONCRMCONTACT{action}"),
+        COMPANY => format!("ONCRMCOMPANY{action}"),
         _ => format!("ONCRMDYNAMICITEM{action}"),
     }
+}
+
+/// What an event says of an item: its id, and of a smart process its type.
+fn event_data(entity: u32, id: &Value) -> Value {
+    match entity {
+        LEAD | DEAL | CONTACT | COMPANY => json!({"FIELDS": {"ID": id}}),
+        _ => json!({"FIELDS": {"ID": id, "ENTITY_TYPE_ID": entity}}),
+    }
+}
+
+/// An item as it is before anybody fills it in.
+fn blank(state: &State, entity: u32, id: u64, now: &str) -> Map<String, Value> {
+    let user = state.credentials.user;
+    let kind = if entity == DEAL { "deal" } else { "lead" };
+    let item = match entity {
+        CONTACT => {
+            json!({"id": id, "name": "", "lastName": "", "assignedById": user, "createdBy": user, "sourceId": "",
+            "companyId": 0, "createdTime": now, "updatedTime": now, "entityTypeId": entity})
+        }
+        COMPANY => json!({"id": id, "title": "", "assignedById": user, "createdBy": user, "createdTime": now,
+            "updatedTime": now, "entityTypeId": entity}),
+        _ => json!({
+            "id": id, "title": format!("New {kind} #{id}"),
+            "stageId": if entity > COMPANY { format!("DT{entity}_1:NEW") } else { "NEW".to_owned() }, "stageSemanticId": "P",
+            "categoryId": match entity { DEAL => json!(0), LEAD => Value::Null, _ => json!(1) },
+            "opportunity": 0, "currencyId": "RUB", "assignedById": user, "createdBy": user, "sourceId": "", "companyId": 0,
+            "contactId": 0, "closed": "N", "opened": "Y", "comments": "", "createdTime": now, "updatedTime": now,
+            "movedTime": now, "entityTypeId": entity,
+        }),
+    };
+    super::tasks::object(item)
 }
 
 pub(super) fn add(shared: &Arc<Shared>, entity: u32, fields: Map<String, Value>) -> Option<Value> {
@@ -49,31 +84,22 @@ pub(super) fn add(shared: &Arc<Shared>, entity: u32, fields: Map<String, Value>)
         let mut state = shared.lock();
         let items = state.items.get(&entity)?;
         let id = items.keys().last().copied().unwrap_or_default() + 1;
-        let kind = if entity == DEAL { "deal" } else { "lead" };
-        let mut item = match json!({
-            "id": id, "title": format!("New {kind} #{id}"), "stageId": "NEW", "stageSemanticId": "P",
-            "categoryId": if entity == DEAL { json!(0) } else { Value::Null },
-            "opportunity": 0, "currencyId": "RUB", "assignedById": state.credentials.user,
-            "createdBy": state.credentials.user, "sourceId": "", "companyId": 0, "contactId": 0, "closed": "N",
-            "opened": "Y", "comments": "", "createdTime": now, "updatedTime": now, "movedTime": now,
-            "entityTypeId": entity,
-        }) {
-            Value::Object(item) => item,
-            _ => Map::new(),
-        };
+        let mut item = blank(&state, entity, id, &now);
         set(&state, &mut item, fields);
-        remember_move(&mut state, &item, 1, &now);
+        if item.contains_key("stageId") {
+            remember_move(&mut state, &item, 1, &now);
+        }
         state.items.get_mut(&entity)?.insert(id, item.clone());
         state.revision += 1;
         item
     };
-    events::emit(shared, &event_name(entity, "ADD"), &json!({"FIELDS": {"ID": item["id"]}}));
+    events::emit(shared, &event_name(entity, "ADD"), &event_data(entity, &item["id"]));
     Some(Value::Object(item))
 }
 
 pub(super) fn update(shared: &Arc<Shared>, entity: u32, id: u64, fields: Map<String, Value>) -> Result<Value, Refusal> {
     let now = portal_time(shared.clock.now());
-    let (item, changed) = {
+    let (item, changed, moved_to) = {
         let mut state = shared.lock();
         let old = state.visible(entity, id)?.clone();
         let mut item = old.clone();
@@ -81,7 +107,7 @@ pub(super) fn update(shared: &Arc<Shared>, entity: u32, id: u64, fields: Map<Str
         let changed = item != old;
         if changed {
             item.insert("updatedTime".into(), now.clone().into());
-            if item["stageId"] != old["stageId"] {
+            if item.get("stageId") != old.get("stageId") {
                 item.insert("movedTime".into(), now.clone().into());
                 let kind = if item["stageSemanticId"] == "P" { 2 } else { 3 };
                 remember_move(&mut state, &item, kind, &now);
@@ -89,11 +115,16 @@ pub(super) fn update(shared: &Arc<Shared>, entity: u32, id: u64, fields: Map<Str
             state.items.entry(entity).or_default().insert(id, item.clone());
             state.revision += 1;
         }
-        (item, changed)
+        let moved_to = item.get("categoryId").filter(|category| old.get("categoryId") != Some(*category)).cloned();
+        (item, changed, moved_to)
     };
     // An update that changes nothing is not saved and nobody is told.
     if changed {
-        events::emit(shared, &event_name(entity, "UPDATE"), &json!({"FIELDS": {"ID": id}}));
+        events::emit(shared, &event_name(entity, "UPDATE"), &event_data(entity, &json!(id)));
+        if entity == DEAL && moved_to.is_some() {
+            let fields = json!({"ID": id, "CATEGORY_ID": item["categoryId"], "STAGE_ID": item["stageId"]});
+            events::emit(shared, "ONCRMDEALMOVETOCATEGORY", &json!({"FIELDS": fields}));
+        }
     }
     Ok(Value::Object(item))
 }
@@ -107,19 +138,22 @@ pub(super) fn delete(shared: &Arc<Shared>, entity: u32, id: u64) -> Result<(), R
         }
         state.revision += 1;
     }
-    events::emit(shared, &event_name(entity, "DELETE"), &json!({"FIELDS": {"ID": id}}));
+    events::emit(shared, &event_name(entity, "DELETE"), &event_data(entity, &json!(id)));
     Ok(())
 }
 
 fn set(state: &State, item: &mut Map<String, Value>, fields: Map<String, Value>) {
-    let is_settable = |name: &str| item.contains_key(name) && !READ_ONLY.contains(&name);
+    let is_settable = |name: &str| (item.contains_key(name) || name.starts_with("ufCrm")) && !READ_ONLY.contains(&name);
     let settable: Vec<_> = fields.into_iter().filter(|(name, _)| is_settable(name)).collect();
     item.extend(settable);
     for name in ["opportunity", "assignedById", "companyId", "contactId", "categoryId"] {
         // Numbers may be written as text; they are kept as numbers.
-        if let Some(number) = item[name].as_str().and_then(|text| text.parse::<i64>().ok()) {
+        if let Some(number) = item.get(name).and_then(Value::as_str).and_then(|text| text.parse::<i64>().ok()) {
             item.insert(name.into(), number.into());
         }
+    }
+    if !item.contains_key("stageId") {
+        return;
     }
     let meaning = state.meaning(item);
     item.insert("closed".into(), if meaning == "P" { "N" } else { "Y" }.into());
@@ -138,7 +172,8 @@ impl State {
     fn meaning(&self, item: &Map<String, Value>) -> String {
         let row = self.statuses.iter().find(|row| {
             let list = row["ENTITY_ID"].as_str().unwrap_or_default();
-            (list.starts_with("DEAL_STAGE") || list == "STATUS") && row["STATUS_ID"] == item["stageId"]
+            (list.starts_with("DEAL_STAGE") || list == "STATUS" || list.starts_with("DYNAMIC_"))
+                && row["STATUS_ID"] == item["stageId"]
         });
         row.and_then(|row| row["SEMANTICS"].as_str()).unwrap_or("P").to_owned()
     }
@@ -225,14 +260,14 @@ fn passes(item: &Map<String, Value>, filter: &Map<String, Value>) -> Result<bool
     for (key, wanted) in ids.into_iter().chain(others) {
         let field = key.trim_start_matches(['>', '<', '=', '!', '@', '%']);
         let operator = &key[..key.len() - field.len()];
-        if !FILTERABLE.contains(&field) {
+        if !FILTERABLE.contains(&field) && !field.starts_with("ufCrm") {
             return Err((
                 400,
                 "INVALID_ARG_VALUE",
                 format!("Invalid filter: field '{field}' is not allowed in filter"),
             ));
         }
-        let given = &item[field];
+        let given = item.get(field).unwrap_or(&Value::Null);
         let order = compare(given, wanted);
         let holds = match operator {
             "" | "=" if wanted.is_array() || wanted.is_object() => is_among(given, wanted),
@@ -259,7 +294,7 @@ fn is_among(given: &Value, wanted: &Value) -> bool {
 
 /// Numbers by value, moments by time, the rest by letters. An empty text counts as zero beside a number, as
 /// it does when a batch's reference leads nowhere.
-fn compare(a: &Value, b: &Value) -> Ordering {
+pub(super) fn compare(a: &Value, b: &Value) -> Ordering {
     let as_number = |value: &Value| match value {
         Value::String(text) if text.is_empty() => Some(0.0),
         Value::String(text) => text.parse::<f64>().ok(),

@@ -15,6 +15,22 @@ pub struct Handler {
     id: u64,
     url: String,
     events: Vec<String>,
+    /// Whether an application bound it: then its bodies carry tokens.
+    app: bool,
+}
+
+impl Handler {
+    pub(super) fn is_app(&self) -> bool {
+        self.app
+    }
+
+    pub(super) fn is_bound(&self, url: &str, event: &str) -> bool {
+        self.app && self.url == url && self.events.iter().any(|bound| bound == event)
+    }
+
+    pub(super) fn bound(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.events.iter().map(|event| (event.as_str(), self.url.as_str()))
+    }
 }
 
 /// How events travel.
@@ -34,7 +50,14 @@ impl State {
     pub(super) fn add_handler(&mut self, url: &str, events: &[&str]) {
         let id = 200 + self.handlers.len() as u64;
         let events = events.iter().map(|event| event.to_uppercase()).collect();
-        self.handlers.push(Handler { id, url: url.to_owned(), events });
+        self.handlers.push(Handler { id, url: url.to_owned(), events, app: false });
+    }
+
+    /// An application binds one event to one address.
+    pub(super) fn bind(&mut self, url: &str, event: &str) {
+        self.last_handler += 1;
+        let id = 500 + self.last_handler;
+        self.handlers.push(Handler { id, url: url.to_owned(), events: vec![event.to_owned()], app: true });
     }
 }
 
@@ -42,11 +65,16 @@ impl State {
 pub(super) fn emit(shared: &Arc<Shared>, event: &str, data: &Value) {
     let now = shared.clock.now();
     let mut state = shared.lock();
+    state.to_offline(event, data, &super::portal_time(now));
+    let installed = state.installed;
     let bodies: Vec<_> = state
         .handlers
         .iter()
+        // Nothing goes to an application whose installation is not finished, and some events to applications alone.
+        .filter(|handler| !handler.app || installed)
+        .filter(|handler| handler.app || event != "ONCRMDEALMOVETOCATEGORY")
         .filter(|handler| handler.events.iter().any(|wanted| wanted == event))
-        .map(|handler| (handler.url.clone(), body(&state, event, handler.id, data, now)))
+        .map(|handler| (handler.url.clone(), body_for(&state, event, handler.id, data, now, handler.app)))
         .collect();
     let delivery = state.delivery.clone();
     let every = |n: u64, count: u64| n > 0 && count.is_multiple_of(n);
@@ -109,16 +137,31 @@ async fn send(shared: &Shared, url: &str, body: String) {
     let _ = request.body(body).send().await;
 }
 
-/// The body of an event, in the order of real captures.
+/// The body of an outgoing webhook's event.
 pub(super) fn body(state: &State, event: &str, handler: u64, data: &Value, now: Timestamp) -> String {
+    body_for(state, event, handler, data, now, false)
+}
+
+/// The body of an event, in the order of real captures. An application's carries tokens, never a refresh token.
+fn body_for(state: &State, event: &str, handler: u64, data: &Value, now: Timestamp, app: bool) -> String {
     let head = json!({"event": event, "event_handler_id": handler});
-    let auth = json!({"auth": {
+    let mut auth = json!({"auth": {}});
+    if app {
+        auth["auth"] = json!({
+            "access_token": state.credentials.access_token, "expires": now.as_second() + 3600, "expires_in": 3600,
+            "scope": "crm,task,user_basic", "status": "L", "user_id": 1,
+        });
+    }
+    let rest = json!({
         "application_token": state.credentials.application_token,
         "client_endpoint": format!("https://{}/rest/", state.host),
         "domain": state.host,
         "member_id": state.credentials.member_id,
         "server_endpoint": "https://oauth.bitrix.info/rest/",
-    }});
+    });
+    if let (Some(auth), Value::Object(rest)) = (auth["auth"].as_object_mut(), rest) {
+        auth.extend(rest);
+    }
     let parts = [head, json!({"data": data}), json!({"ts": now.as_second()}), auth];
     parts.iter().map(bitrix24::form::build).collect::<Vec<_>>().join("&")
 }

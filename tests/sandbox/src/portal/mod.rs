@@ -1,9 +1,12 @@
 //! A Bitrix24 portal: REST by incoming webhook or access token, and events by outgoing webhook.
 
+mod calls;
 mod crm;
 mod events;
 mod rest;
 mod seed;
+mod subscriptions;
+mod tasks;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,12 +21,18 @@ use crate::bucket::Bucket;
 use crate::fault::{Fault, Faults};
 use crate::http::Server;
 
+pub use calls::Call;
 pub use events::{Delivery, Handler};
 
 /// Deals.
 pub const DEAL: u32 = 2;
 /// Leads.
 pub const LEAD: u32 = 1;
+
+/// Contacts.
+pub const CONTACT: u32 = 3;
+/// Companies.
+pub const COMPANY: u32 = 4;
 
 /// A simulated portal. It stops when dropped.
 pub struct Portal {
@@ -65,6 +74,26 @@ pub(crate) struct State {
     /// By type, then id.
     items: BTreeMap<u32, BTreeMap<u64, Map<String, Value>>>,
     stage_history: Vec<Value>,
+    tasks: BTreeMap<u64, Map<String, Value>>,
+    /// Whether tasks have the old card, in which comments are no messages.
+    old_card: bool,
+    comments: BTreeMap<u64, Vec<Value>>,
+    chats: BTreeMap<u64, Vec<Value>>,
+    last_message: u64,
+    projects: Vec<Value>,
+    telephony: Vec<Value>,
+    activities: BTreeMap<u64, Value>,
+    bindings: BTreeMap<u64, Vec<Value>>,
+    /// Methods that the webhook's or application's rights do not reach.
+    denied: BTreeSet<String>,
+    /// What the plan has.
+    features: BTreeSet<String>,
+    /// Whether the application's installation is finished.
+    installed: bool,
+    offline: Vec<subscriptions::Row>,
+    offline_rows: u64,
+    offline_bound: Vec<subscriptions::Bound>,
+    last_handler: u64,
     handlers: Vec<Handler>,
     delivery: Delivery,
     held: Vec<(String, String)>,
@@ -194,6 +223,122 @@ impl Portal {
         let _ = crm::delete(&self.shared, entity, id);
     }
 
+    /// Adds a task as a person would; the names of the fields are those of `tasks.task.add`. Returns its id.
+    pub fn add_task(&self, fields: Value) -> u64 {
+        tasks::add(&self.shared, &tasks::object(fields)).unwrap_or_default()
+    }
+
+    /// Changes a task.
+    pub fn change_task(&self, id: u64, fields: Value) {
+        let _ = tasks::update(&self.shared, id, &tasks::object(fields));
+    }
+
+    /// Deletes a task.
+    pub fn delete_task(&self, id: u64) {
+        tasks::delete(&self.shared, id);
+    }
+
+    /// Comments on a task; returns the id of the message or, in the old card, of the comment.
+    pub fn comment(&self, task: u64, author: u64, text: &str) -> u64 {
+        tasks::comment(&self.shared, task, author, text)
+    }
+
+    /// Whether tasks made from now on have the old card.
+    pub fn use_old_card(&self, old: bool) {
+        self.shared.lock().old_card = old;
+    }
+
+    /// A task as REST gives it.
+    pub fn task(&self, id: u64) -> Option<Value> {
+        self.shared.lock().tasks.get(&id).map(|task| Value::Object(task.clone()))
+    }
+
+    /// The ids of all tasks.
+    pub fn task_ids(&self) -> Vec<u64> {
+        self.shared.lock().tasks.keys().copied().collect()
+    }
+
+    /// Adds a project; returns its id.
+    pub fn add_project(&self, name: &str) -> u64 {
+        let mut state = self.shared.lock();
+        let id = state.projects.len() as u64 + 1;
+        state.projects.push(json!({"ID": id.to_string(), "NAME": name, "ACTIVE": "Y", "OPENED": "Y"}));
+        state.revision += 1;
+        id
+    }
+
+    /// The projects.
+    pub fn projects(&self) -> Vec<Value> {
+        self.shared.lock().projects.clone()
+    }
+
+    /// A call comes to its end; returns its id.
+    pub fn end_call(&self, call: &Call) -> String {
+        calls::end(&self.shared, call)
+    }
+
+    /// The recording of a call appears.
+    pub fn record_call(&self, call_id: &str, url: &str) {
+        calls::record(&self.shared, call_id, url);
+    }
+
+    /// Creates a smart process with one funnel of three stages.
+    pub fn add_smart_process(&self, entity: u32) {
+        let mut state = self.shared.lock();
+        state.items.entry(entity).or_default();
+        state.categories.push(json!({"id": 1, "name": "Main", "sort": 10, "entityTypeId": entity, "isDefault": "Y"}));
+        for (code, name, meaning) in
+            [("NEW", "Fresh", Value::Null), ("WORK", "In work", Value::Null), ("SUCCESS", "Done", json!("S"))]
+        {
+            state.statuses.push(json!({
+                "ID": "9000", "ENTITY_ID": format!("DYNAMIC_{entity}_STAGE_1"), "STATUS_ID": format!("DT{entity}_1:{code}"),
+                "NAME": name, "SORT": "10", "SEMANTICS": meaning,
+            }));
+        }
+    }
+
+    /// Takes a right away: calls of methods that begin so are refused.
+    pub fn deny(&self, methods: &str) {
+        self.shared.lock().denied.insert(methods.to_lowercase());
+    }
+
+    /// Gives a denied right back.
+    pub fn allow(&self, methods: &str) {
+        self.shared.lock().denied.remove(&methods.to_lowercase());
+    }
+
+    /// Gives the plan a feature.
+    pub fn add_feature(&self, code: &str) {
+        self.shared.lock().features.insert(code.to_owned());
+    }
+
+    /// Whether the application's installation is finished.
+    pub fn finish_installation(&self, finished: bool) {
+        self.shared.lock().installed = finished;
+    }
+
+    /// The events that an application has bound, with their addresses.
+    pub fn bound_events(&self) -> Vec<(String, String)> {
+        let state = self.shared.lock();
+        let apps = state.handlers.iter().filter(|handler| handler.is_app());
+        apps.flat_map(Handler::bound).map(|(event, url)| (event.to_owned(), url.to_owned())).collect()
+    }
+
+    /// Takes away what an application has bound, as an update of it would.
+    pub fn forget_bound_events(&self) {
+        self.shared.lock().handlers.retain(|handler| !handler.is_app());
+    }
+
+    /// How many rows lie in the offline queue.
+    pub fn offline_rows(&self) -> usize {
+        self.shared.lock().offline.len()
+    }
+
+    /// Where applications call: `client_endpoint`.
+    pub fn client_endpoint(&self) -> String {
+        format!("{}/rest/", self.url())
+    }
+
     /// An item as REST gives it.
     pub fn item(&self, entity: u32, id: u64) -> Option<Value> {
         self.shared.lock().items.get(&entity)?.get(&id).map(|item| Value::Object(item.clone()))
@@ -221,18 +366,31 @@ impl Portal {
     /// The data, to be restored later.
     pub fn save(&self) -> Value {
         let state = self.shared.lock();
-        json!({"items": state.items, "stage_history": state.stage_history})
+        json!({
+            "items": state.items, "stage_history": state.stage_history, "tasks": state.tasks, "chats": state.chats,
+            "comments": state.comments, "projects": state.projects, "telephony": state.telephony, "activities": state.activities,
+            "bindings": state.bindings, "last_message": state.last_message,
+        })
     }
 
     /// Goes on with saved data.
     pub fn restore(&self, saved: &Value) {
         let mut state = self.shared.lock();
-        if let Ok(items) = serde_json::from_value(saved["items"].clone()) {
-            state.items = items;
+        fn take<T: serde::de::DeserializeOwned>(from: &Value, to: &mut T) {
+            if let Ok(value) = serde_json::from_value(from.clone()) {
+                *to = value;
+            }
         }
-        if let Ok(history) = serde_json::from_value(saved["stage_history"].clone()) {
-            state.stage_history = history;
-        }
+        take(&saved["items"], &mut state.items);
+        take(&saved["stage_history"], &mut state.stage_history);
+        take(&saved["tasks"], &mut state.tasks);
+        take(&saved["chats"], &mut state.chats);
+        take(&saved["comments"], &mut state.comments);
+        take(&saved["projects"], &mut state.projects);
+        take(&saved["telephony"], &mut state.telephony);
+        take(&saved["activities"], &mut state.activities);
+        take(&saved["bindings"], &mut state.bindings);
+        take(&saved["last_message"], &mut state.last_message);
     }
 
     /// HTTP requests answered so far.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::crm::{self, Refusal, number, values};
-use super::{Shared, State, portal_time};
+use super::{Shared, State, portal_time, tasks};
 use crate::fault::Fault;
 use crate::http::{Answer, answer as json_answer, params, spoil};
 
@@ -36,7 +36,7 @@ impl From<Value> for Good {
 pub(super) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answer {
     let path = request.uri().path().to_owned();
     let parts: Vec<_> = path.split('/').filter(|part| !part.is_empty()).collect();
-    if parts.first() == Some(&"crm") {
+    if parts.first().is_some_and(|part| ["crm", "company", "telephony"].contains(part)) {
         return Ok(page(&shared, &parts));
     }
     if parts.first() != Some(&"rest") {
@@ -82,7 +82,7 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answ
 }
 
 fn respond(shared: &Arc<Shared>, method: &str, params: &Map<String, Value>, start: Timestamp) -> Response<Bytes> {
-    match call(shared, method, params, true) {
+    match call(shared, method, params, true, is_app(params)) {
         Ok(good) => {
             let mut envelope = Map::from_iter([("result".to_owned(), good.result)]);
             envelope.extend(good.next.map(|next| ("next".to_owned(), json!(next))));
@@ -166,19 +166,40 @@ impl State {
     }
 }
 
-fn call(shared: &Arc<Shared>, method: &str, params: &Map<String, Value>, outer: bool) -> Result<Good, Refusal> {
+/// Whether an application calls: its calls carry a token.
+fn is_app(params: &Map<String, Value>) -> bool {
+    params.contains_key("auth")
+}
+
+fn call(
+    shared: &Arc<Shared>,
+    method: &str,
+    params: &Map<String, Value>,
+    outer: bool,
+    app: bool,
+) -> Result<Good, Refusal> {
     if method == "batch" {
         if !outer {
             return Err((405, "ERROR_BATCH_METHOD_NOT_ALLOWED", "Method is not allowed for batch usage".into()));
         }
         *shared.lock().calls.entry("batch".into()).or_default() += 1;
-        return Ok(batch(shared, params).into());
+        return Ok(batch(shared, params, app).into());
     }
     {
         let now = shared.clock.now();
         let mut state = shared.lock();
         *state.calls.entry(method.to_owned()).or_default() += 1;
         state.charge(method, now)?;
+        if state.denied.iter().any(|denied| method.starts_with(denied.as_str())) {
+            return Err((
+                401,
+                "insufficient_scope",
+                "The request requires higher privileges than provided by the webhook token".into(),
+            ));
+        }
+    }
+    if let Some(answer) = super::subscriptions::call(shared, method, params, app) {
+        return answer.map(Good::from);
     }
     let param = |name: &str| params.get(name).cloned().unwrap_or_default();
     let whole = |name: &str| {
@@ -207,7 +228,9 @@ fn call(shared: &Arc<Shared>, method: &str, params: &Map<String, Value>, outer: 
         "crm.item.delete" => crm::delete(shared, entity()?, whole("id")?).map(|()| json!([]).into()),
         "crm.status.list" => Ok(rows(&shared.lock().statuses, params)),
         "crm.category.list" => {
-            let categories = shared.lock().categories.clone();
+            let entity = entity()?;
+            let mut categories = shared.lock().categories.clone();
+            categories.retain(|category| category["entityTypeId"] == entity);
             Ok(Good { total: Some(categories.len()), result: json!({"categories": categories}), next: None })
         }
         "crm.stagehistory.list" => {
@@ -218,7 +241,54 @@ fn call(shared: &Arc<Shared>, method: &str, params: &Map<String, Value>, outer: 
         "user.current" => Ok(shared.lock().users.first().cloned().unwrap_or_default().into()),
         "profile" => Ok(json!({"ID": "1", "ADMIN": true, "NAME": "Sand", "LAST_NAME": "Box", "PERSONAL_GENDER": "", "TIME_ZONE": ""}).into()),
         "server.time" => Ok(json!(portal_time(shared.clock.now())).into()),
-        "app.info" => Err((403, "ACCESS_DENIED", "Access denied! Application context required".into())),
+        "feature.get" => {
+            let has = shared.lock().features.contains(param("CODE").as_str().unwrap_or_default());
+            Ok(json!({"value": if has { "Y" } else { "N" }}).into())
+        }
+        "crm.type.list" => {
+            let types: Vec<_> = shared.lock().items.keys().filter(|entity| **entity > 4).map(|entity| json!({"entityTypeId": entity})).collect();
+            Ok(Good { total: Some(types.len()), result: json!({"types": types}), next: None })
+        }
+        "crm.activity.get" => {
+            let found = shared.lock().activities.get(&whole("id")?).cloned();
+            found.map(Good::from).ok_or_else(|| (400, "", "Not found".into()))
+        }
+        "crm.activity.binding.list" => {
+            let found = shared.lock().bindings.get(&whole("activityId")?).cloned();
+            found.map(|rows| Value::Array(rows).into()).ok_or_else(|| (400, "", "Not found".into()))
+        }
+        "tasks.task.get" => Ok(shared.lock().task(whole("taskId")?, params).into()),
+        "tasks.task.list" => {
+            let (tasks, total, next) = shared.lock().task_list(params)?;
+            Ok(Good { result: json!({"tasks": tasks}), total, next })
+        }
+        "tasks.task.add" => {
+            let id = tasks::add(shared, &fields())?;
+            Ok(shared.lock().task(id, &Map::new()).into())
+        }
+        "tasks.task.update" => {
+            let id = whole("taskId")?;
+            tasks::update(shared, id, &fields())?;
+            Ok(shared.lock().task(id, &Map::new()).into())
+        }
+        // Documented as depending on the order of its parameters: named ones are taken in that order.
+        "task.commentitem.getlist" => {
+            let mut rows = shared.lock().old_comments(whole("TASKID")?)?;
+            rows.reverse();
+            Ok(Value::Array(rows).into())
+        }
+        "task.commentitem.get" => {
+            let rows = shared.lock().old_comments(whole("TASKID")?)?;
+            let id = whole("ITEMID")?.to_string();
+            let found = rows.into_iter().find(|row| row["ID"] == id.as_str());
+            found.map(Good::from).ok_or_else(|| (400, "ERROR_CORE", "TASKS_ERROR_EXCEPTION_#8; Comment not found".into()))
+        }
+        "im.dialog.messages.get" => shared.lock().messages(params).map(Good::from),
+        "voximplant.statistic.get" => {
+            let rows = shared.lock().statistics(params)?;
+            Ok(self::rows(&rows, &Map::from_iter([("start".to_owned(), param("start"))])))
+        }
+        "sonet_group.get" => Ok(rows(&shared.lock().projects, params)),
         _ => Err((404, "ERROR_METHOD_NOT_FOUND", "Method not found!".into())),
     }
 }
@@ -243,7 +313,7 @@ fn rows(rows: &[Value], params: &Map<String, Value>) -> Good {
 }
 
 /// Runs the commands in order; each answer part is an empty list when it has nothing, as PHP writes it.
-fn batch(shared: &Arc<Shared>, params: &Map<String, Value>) -> Value {
+fn batch(shared: &Arc<Shared>, params: &Map<String, Value>, app: bool) -> Value {
     let halt =
         params.get("halt").is_some_and(|halt| *halt == json!(true) || number(halt) == Some(1) || *halt == "true");
     let commands: Vec<(String, String)> = match params.get("cmd") {
@@ -271,7 +341,7 @@ fn batch(shared: &Arc<Shared>, params: &Map<String, Value>) -> Value {
             };
             resolve(&mut given, &results);
             let method = method.trim_end_matches(".json").to_lowercase();
-            call(shared, &method, given.as_object().unwrap_or(&Map::new()), false)
+            call(shared, &method, given.as_object().unwrap_or(&Map::new()), false, app)
         };
         match outcome {
             Ok(good) => {
@@ -323,25 +393,27 @@ fn resolve(value: &mut Value, results: &Map<String, Value>) {
 
 /// The page that a card's link opens.
 fn page(shared: &Shared, parts: &[&str]) -> Response<Bytes> {
-    let entity = match parts.get(1) {
-        Some(&"lead") => 1,
-        Some(&"deal") => 2,
-        _ => 0,
+    let id = parts.iter().rev().find_map(|part| part.parse::<u64>().ok()).unwrap_or_default();
+    let state = shared.lock();
+    let item = match parts {
+        ["crm", "type", entity, ..] => entity.parse().ok().and_then(|entity: u32| state.items.get(&entity)?.get(&id)),
+        ["crm", kind, ..] => {
+            let entity = ["lead", "deal", "contact", "company"].iter().position(|name| name == kind).unwrap_or(9) + 1;
+            state.items.get(&u32::try_from(entity).unwrap_or_default()).and_then(|items| items.get(&id))
+        }
+        ["company", ..] => state.tasks.get(&id),
+        _ => None,
     };
-    let id = parts.last().and_then(|id| id.parse::<u64>().ok()).unwrap_or_default();
-    let item = shared.lock().items.get(&entity).and_then(|items| items.get(&id)).cloned();
     let escaped = |text: String| text.replace('&', "&amp;").replace('<', "&lt;");
     let text = match item {
         Some(item) => {
             let rows = item.iter().map(|(name, value)| {
-                format!(
-                    "<tr><th align=left>{name}<td>{}",
-                    escaped(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-                )
+                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                format!("<tr><th align=left>{name}<td>{}", escaped(value))
             });
+            let table = rows.collect::<String>();
             format!(
-                "<!doctype html><meta charset=utf-8><title>{id}</title><body style=\"font:16px sans-serif\"><table>{}</table>",
-                rows.collect::<String>()
+                "<!doctype html><meta charset=utf-8><title>{id}</title><body style=\"font:16px sans-serif\"><table>{table}</table>"
             )
         }
         None => "<!doctype html><p>There is no such record.".into(),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{Credentials, DEAL, Delivery, LEAD, State, portal_time};
+use super::{COMPANY, CONTACT, Credentials, DEAL, Delivery, LEAD, State, portal_time, tasks};
 use crate::bucket::Bucket;
 use crate::fault::Faults;
 
@@ -37,7 +37,31 @@ pub(super) fn state(now: Timestamp) -> State {
         categories: rows("categories"),
         statuses: rows("statuses").into_iter().map(status).collect(),
         stage_history: stage_history.collect(),
-        items: BTreeMap::from([(LEAD, items("leads", LEAD)), (DEAL, deals)]),
+        items: BTreeMap::from([
+            (LEAD, items("leads", LEAD)),
+            (DEAL, deals),
+            (CONTACT, items("contacts", CONTACT)),
+            (COMPANY, items("companies", COMPANY)),
+        ]),
+        tasks: rows("tasks")
+            .into_iter()
+            .filter_map(|row| Some((row["id"].as_str()?.parse().ok()?, task(row))))
+            .collect(),
+        old_card: false,
+        comments: BTreeMap::new(),
+        chats: BTreeMap::new(),
+        last_message: 48_000,
+        projects: Vec::new(),
+        telephony: Vec::new(),
+        activities: BTreeMap::new(),
+        bindings: BTreeMap::new(),
+        denied: BTreeSet::new(),
+        features: BTreeSet::new(),
+        installed: true,
+        offline: Vec::new(),
+        offline_rows: 0,
+        offline_bound: Vec::new(),
+        last_handler: 0,
         handlers: Vec::new(),
         delivery: Delivery::default(),
         held: Vec::new(),
@@ -65,6 +89,15 @@ fn status(mut row: Value) -> Value {
     row
 }
 
+/// A task of the data set, with a chat like those that the new card makes.
+fn task(mut row: Value) -> Map<String, Value> {
+    let id = row["id"].as_str().and_then(|id| id.parse::<u64>().ok()).unwrap_or_default();
+    row["chatId"] = json!(2000 + id);
+    row["activityDate"] = row["changedDate"].clone();
+    row["subStatus"] = row["status"].clone();
+    tasks::object(row)
+}
+
 /// A row of the old methods (upper case, everything text) as `crm.item.*` gives it.
 fn item(row: &Value, entity: u32) -> Map<String, Value> {
     let number = |name: &str| row[name].as_str().and_then(|text| text.parse::<f64>().ok());
@@ -81,6 +114,21 @@ fn item(row: &Value, entity: u32) -> Map<String, Value> {
     };
     let stage = if entity == LEAD { "STATUS_ID" } else { "STAGE_ID" };
     let semantic = if entity == LEAD { "STATUS_SEMANTIC_ID" } else { "STAGE_SEMANTIC_ID" };
+    if entity == CONTACT || entity == COMPANY {
+        let mut fields = json!({
+            "id": whole("ID"), "assignedById": whole("ASSIGNED_BY_ID"), "createdBy": whole("CREATED_BY_ID"),
+            "createdTime": time("DATE_CREATE"), "updatedTime": time("DATE_MODIFY"), "entityTypeId": entity,
+        });
+        if entity == CONTACT {
+            fields["name"] = row["NAME"].clone();
+            fields["lastName"] = row["LAST_NAME"].clone();
+            fields["companyId"] = whole("COMPANY_ID");
+            fields["sourceId"] = row["SOURCE_ID"].clone();
+        } else {
+            fields["title"] = row["TITLE"].clone();
+        }
+        return tasks::object(fields);
+    }
     let fields = json!({
         "id": whole("ID"),
         "title": row["TITLE"],
@@ -102,8 +150,5 @@ fn item(row: &Value, entity: u32) -> Map<String, Value> {
         "comments": "",
         "entityTypeId": entity,
     });
-    match fields {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    }
+    tasks::object(fields)
 }

@@ -103,6 +103,10 @@ fn respond(shared: &Shared, method: &str, params: &Map<String, Value>) -> Respon
         "conversations.info" => state.channel(params).map(|channel| json!({"channel": channel.show()})),
         "conversations.join" => state.join(params),
         "conversations.history" => state.history(params),
+        "conversations.replies" => state.replies(params),
+        "conversations.open" => state.open(params),
+        "conversations.create" => state.create(params),
+        "users.lookupByEmail" => state.by_email(params),
         _ => Err(refusal("unknown_method")),
     };
     match done {
@@ -133,6 +137,15 @@ fn is_set(params: &Map<String, Value>, name: &str) -> bool {
     params.get(name).is_some_and(|value| *value == json!(true) || *value == "true" || *value == "1")
 }
 
+/// A message as the history shows it.
+fn shown(message: &Value, with_metadata: bool) -> Value {
+    let mut message = message.clone();
+    if !with_metadata && let Some(message) = message.as_object_mut() {
+        message.remove("metadata");
+    }
+    message
+}
+
 impl State {
     /// Tiers by method; posts by channel and by workspace.
     fn admit(&mut self, method: &str, params: &Map<String, Value>, now: jiff::Timestamp) -> Result<(), f64> {
@@ -146,7 +159,8 @@ impl State {
             return workspace.or_insert_with(|| Bucket::new(WORKSPACE_BURST, WORKSPACE_A_SECOND)).add(now);
         }
         let a_minute = match method {
-            "conversations.list" => 20.0,
+            "conversations.list" | "conversations.create" => 20.0,
+            "conversations.replies" | "conversations.open" | "users.lookupByEmail" => 50.0,
             "conversations.history" | "conversations.join" | "conversations.info" | "chat.update" | "team.info" => 50.0,
             _ => return Ok(()),
         };
@@ -210,11 +224,90 @@ impl State {
         message["bot_id"] = BOT.into();
         message["app_id"] = APP.into();
         message["team"] = TEAM.into();
+        let parent = text(params, "thread_ts").to_owned();
+        if !parent.is_empty() {
+            message["thread_ts"] = parent.clone().into();
+        }
         if let Some(channel) = self.channels.get_mut(&id) {
+            if let Some(first) = channel.messages.iter_mut().find(|first| first["ts"] == parent.as_str()) {
+                first["thread_ts"] = parent.into();
+                first["reply_count"] = (first["reply_count"].as_u64().unwrap_or_default() + 1).into();
+            }
             channel.messages.push(message.clone());
         }
         self.revision += 1;
         Ok(json!({"channel": id, "ts": ts, "message": message}))
+    }
+
+    fn by_email(&self, params: &Map<String, Value>) -> Result<Value, Refusal> {
+        let id = self.people.get(&text(params, "email").to_lowercase()).ok_or_else(|| refusal("users_not_found"))?;
+        Ok(json!({"user": {"id": id, "team_id": TEAM, "deleted": false, "is_bot": false}}))
+    }
+
+    /// The direct messages with a person; the same channel every time.
+    fn open(&mut self, params: &Map<String, Value>) -> Result<Value, Refusal> {
+        let user = text(params, "users").to_owned();
+        let Some((email, _)) = self.people.iter().find(|(_, id)| **id == user) else {
+            return Err(refusal("user_not_found"));
+        };
+        let name = format!("@{}", email.split('@').next().unwrap_or_default());
+        let known = self.channels.values().find(|channel| channel.person.as_deref() == Some(&user));
+        let id = known.map_or_else(|| format!("D0SAND{:04}", self.channels.len() + 1), |channel| channel.id.clone());
+        self.channels.entry(id.clone()).or_insert_with(|| super::Channel {
+            id: id.clone(),
+            name,
+            is_private: true,
+            is_archived: false,
+            is_member: true,
+            person: Some(user),
+            messages: Vec::new(),
+        });
+        Ok(json!({"channel": {"id": id}}))
+    }
+
+    fn create(&mut self, params: &Map<String, Value>) -> Result<Value, Refusal> {
+        let name = text(params, "name").to_owned();
+        if !self.creates_channels {
+            return Err(("missing_scope", Value::Null));
+        }
+        let fits = |c: char| c.is_alphanumeric() && !c.is_uppercase() || c == '-' || c == '_';
+        if name.is_empty() || name.chars().count() > 80 || !name.chars().all(fits) {
+            return Err(refusal("invalid_name_specials"));
+        }
+        if self.channels.values().any(|channel| channel.name == name) {
+            return Err(refusal("name_taken"));
+        }
+        let id = format!("C0SAND{:04}", self.channels.len() + 1);
+        let channel = super::Channel {
+            id: id.clone(),
+            name,
+            is_private: false,
+            is_archived: false,
+            is_member: true,
+            person: None,
+            messages: Vec::new(),
+        };
+        let shown = channel.show();
+        self.channels.insert(id, channel);
+        self.revision += 1;
+        Ok(json!({"channel": shown}))
+    }
+
+    /// A thread: its parent and the replies since `oldest`.
+    fn replies(&self, params: &Map<String, Value>) -> Result<Value, Refusal> {
+        let channel = self.channel(params)?;
+        let parent = text(params, "ts");
+        if !channel.messages.iter().any(|message| message["ts"] == parent) {
+            return Err(refusal("thread_not_found"));
+        }
+        let with_metadata = is_set(params, "include_all_metadata");
+        let oldest = text(params, "oldest").parse::<f64>().unwrap_or_default();
+        let moment = |message: &Value| message["ts"].as_str().and_then(|ts| ts.parse::<f64>().ok()).unwrap_or_default();
+        let in_thread =
+            |message: &&Value| message["ts"] == parent || (message["thread_ts"] == parent && moment(message) >= oldest);
+        let shown: Vec<Value> =
+            channel.messages.iter().filter(in_thread).map(|message| shown(message, with_metadata)).collect();
+        Ok(json!({"messages": shown, "has_more": false, "response_metadata": {"next_cursor": ""}}))
     }
 
     fn update(&mut self, params: &Map<String, Value>) -> Result<Value, Refusal> {
@@ -238,7 +331,9 @@ impl State {
         let private_too = types.contains("private_channel");
         let live_only = is_set(params, "exclude_archived");
         let visible = |channel: &&super::Channel| {
-            (!channel.is_private || (private_too && channel.is_member)) && !(live_only && channel.is_archived)
+            channel.person.is_none()
+                && (!channel.is_private || (private_too && channel.is_member))
+                && !(live_only && channel.is_archived)
         };
         let all: Vec<_> = self.channels.values().filter(visible).collect();
         let start = text(params, "cursor").parse::<usize>().unwrap_or_default();
@@ -268,21 +363,14 @@ impl State {
         let with_metadata = is_set(params, "include_all_metadata");
         let oldest = text(params, "oldest").parse::<f64>().unwrap_or_default();
         let moment = |message: &Value| message["ts"].as_str().and_then(|ts| ts.parse::<f64>().ok()).unwrap_or_default();
-        let all: Vec<_> = channel.messages.iter().rev().filter(|message| moment(message) >= oldest).collect();
+        // Replies are in their threads, not in the history.
+        let is_reply = |message: &Value| !message["thread_ts"].is_null() && message["thread_ts"] != message["ts"];
+        let all: Vec<_> =
+            channel.messages.iter().rev().filter(|message| moment(message) >= oldest && !is_reply(message)).collect();
         let start = text(params, "cursor").parse::<usize>().unwrap_or_default();
         let limit = number(params, "limit").unwrap_or(100).clamp(1, 999);
-        let page: Vec<Value> = all
-            .iter()
-            .skip(start)
-            .take(limit)
-            .map(|message| {
-                let mut message = (*message).clone();
-                if !with_metadata && let Some(message) = message.as_object_mut() {
-                    message.remove("metadata");
-                }
-                message
-            })
-            .collect();
+        let page: Vec<Value> =
+            all.iter().skip(start).take(limit).map(|message| shown(message, with_metadata)).collect();
         let next = start + page.len();
         let cursor = if next < all.len() { next.to_string() } else { String::new() };
         Ok(json!({

@@ -38,6 +38,9 @@ pub struct Channel {
     pub is_archived: bool,
     /// Whether the bot is in it.
     pub is_member: bool,
+    /// The person, if these are direct messages with one.
+    #[serde(default)]
+    pub person: Option<String>,
     /// Its messages, oldest first, as the API shows them.
     pub messages: Vec<Value>,
 }
@@ -47,6 +50,10 @@ pub(crate) struct State {
     /// Whether the bot may post in public channels that it is not in.
     writes_public: bool,
     channels: BTreeMap<String, Channel>,
+    /// Who is in the workspace: id by e-mail.
+    people: BTreeMap<String, String>,
+    /// Whether the bot may create channels (`channels:manage`).
+    creates_channels: bool,
     faults: Faults,
     methods: BTreeMap<String, Bucket>,
     posts: BTreeMap<String, Bucket>,
@@ -66,6 +73,8 @@ impl Workspace {
                 token: "xoxb-sandbox-bot-token".into(),
                 writes_public: true,
                 channels: BTreeMap::new(),
+                people: BTreeMap::new(),
+                creates_channels: true,
                 faults: Faults::default(),
                 methods: BTreeMap::new(),
                 posts: BTreeMap::new(),
@@ -81,8 +90,11 @@ impl Workspace {
         let serving = shared.clone();
         let server = Server::start(port, move |request| api::answer(serving.clone(), request)).await?;
         let workspace = Self { shared, server };
-        for name in ["general", "sales-leads", "sales-pipeline"] {
+        for name in ["general", "sales-leads", "sales-pipeline", "calls", "ops"] {
             workspace.add_channel(name);
+        }
+        for number in [1, 6, 9, 12, 15] {
+            workspace.add_person(&format!("user{number}@example.com"));
         }
         Ok(workspace)
     }
@@ -117,11 +129,38 @@ impl Workspace {
             is_private: false,
             is_archived: false,
             is_member: true,
+            person: None,
             messages: Vec::new(),
         };
         state.channels.insert(id.clone(), channel);
         state.revision += 1;
         id
+    }
+
+    /// Adds a person; returns their id.
+    pub fn add_person(&self, email: &str) -> String {
+        let mut state = self.shared.lock();
+        let id = format!("U0PERSON{:02}", state.people.len() + 1);
+        state.people.insert(email.to_lowercase(), id.clone());
+        state.revision += 1;
+        id
+    }
+
+    /// What a person reads in the direct messages with the bot, by their e-mail.
+    pub fn direct(&self, email: &str) -> Vec<String> {
+        self.texts(&format!("@{}", email.split('@').next().unwrap_or_default()))
+    }
+
+    /// Removes a channel, as its deletion would.
+    pub fn remove_channel(&self, name: &str) {
+        let mut state = self.shared.lock();
+        state.channels.retain(|_, channel| channel.name != name);
+        state.revision += 1;
+    }
+
+    /// Whether the bot may create channels.
+    pub fn create_channels(&self, may: bool) {
+        self.shared.lock().creates_channels = may;
     }
 
     /// Changes a channel by name: archive it, take the bot out, rename it.
@@ -222,7 +261,7 @@ impl Channel {
     pub(crate) fn show(&self) -> Value {
         json!({
             "id": self.id, "name": self.name, "name_normalized": self.name, "is_channel": !self.is_private,
-            "is_group": self.is_private, "is_im": false, "is_mpim": false, "is_private": self.is_private,
+            "is_group": self.is_private, "is_im": self.person.is_some(), "is_mpim": false, "is_private": self.is_private,
             "is_archived": self.is_archived, "is_member": self.is_member, "is_general": self.name == "general",
             "is_shared": false, "is_ext_shared": false, "created": 1_700_000_000, "creator": "U0SANDOWN",
             "topic": {"value": "", "creator": "", "last_set": 0}, "purpose": {"value": "", "creator": "", "last_set": 0},

@@ -1,0 +1,153 @@
+//! What we come back to: the recording of a call, and what is told together after a wait.
+
+use std::time::Duration;
+
+use connect::Failure;
+use jiff::Timestamp;
+use platform::clock::{later, until};
+use platform::holds::Waiting;
+use platform::job::{Job, Outcome, message};
+use platform::ledger::{DeliveryLine, DeliveryStatus, EventStatus, delivery_write, event_write};
+use platform::store::{Condition, Write};
+use platform::{DeliveryId, QueueName};
+use rules::hint::Errand;
+use rules::{Change, ChangeKind, Hint, SlackDelivery, State, card};
+use slack::Mrkdwn;
+
+use crate::Deps;
+use crate::calls;
+use crate::decide::{finish, line, skip, wait};
+
+/// A recording appears 5 to 30 seconds after its call; after the last of these it is given up.
+const RECORDING_LOOKS: [u64; 9] = [5, 5, 10, 10, 15, 30, 60, 120, 300];
+/// Decisions that were on their way at the end of a wait are waited for.
+const GRACE: Duration = Duration::from_secs(5);
+/// The most lines of a digest.
+const MOST_LINES: usize = 45;
+
+pub(crate) async fn run(deps: &Deps, job: &Job<Hint>, errand: &Errand) -> Result<Outcome, Failure> {
+    match errand {
+        Errand::Recording { call_id } => recording(deps, job, call_id).await,
+        Errand::Digest { place, until, quiet, language, sample } => {
+            let until = Timestamp::from_second(*until).unwrap_or_else(|_| deps.clock.now());
+            let waiting = Waiting { tenant: &job.tenant, place, until };
+            let title = match quiet {
+                true => language.pick("While it was quiet", "Пока было тихо"),
+                false => language.pick("Many at once", "Много сразу"),
+            };
+            digest(deps, job, &waiting, sample, |lines, left| card::digest(lines, left, *language, title)).await
+        }
+    }
+}
+
+async fn recording(deps: &Deps, job: &Job<Hint>, call_id: &str) -> Result<Outcome, Failure> {
+    // The first look is after the first wait: nothing is there at once.
+    let place = usize::try_from(job.attempt).unwrap_or(usize::MAX) - 1;
+    if place > 0 {
+        let portal = deps.connections.portal(&job.tenant).await?;
+        let client = deps.connections.bitrix24(&portal).await?;
+        match calls::read(&client, call_id).await? {
+            Ok(call) if call.has_recording() => {
+                let client_record = calls::client_of(&call);
+                let deal = calls::deal_of(&client, &call, client_record.as_ref()).await?;
+                let change = Change {
+                    deal,
+                    client: client_record,
+                    ..Change::new(ChangeKind::CallRecorded, format!("call {call_id}"), State::from(call))
+                };
+                return finish(deps, job, vec![change], &format!("recording#{call_id}"), Vec::new()).await;
+            }
+            Ok(_) => {}
+            Err(why) => return skip(deps, job, format!("the recording cannot be looked for: {why}")).await,
+        }
+    }
+    match RECORDING_LOOKS.get(place) {
+        Some(seconds) => {
+            wait(deps, job, Duration::from_secs(*seconds), "the recording has not appeared yet".into()).await
+        }
+        None => {
+            let minutes = RECORDING_LOOKS.iter().sum::<u64>() / 60;
+            skip(deps, job, format!("no recording appeared within {minutes} minutes")).await
+        }
+    }
+}
+
+/// Tells together what waited. Every hold is marked first, in as many transactions as it takes; the last one makes
+/// the delivery. A fall in between only marks again what is marked.
+async fn digest(
+    deps: &Deps,
+    job: &Job<Hint>,
+    waiting: &Waiting<'_>,
+    sample: &SlackDelivery,
+    render: impl Fn(&[Mrkdwn], usize) -> slack::Message,
+) -> Result<Outcome, Failure> {
+    let now = deps.clock.now();
+    let due = later(waiting.until, GRACE);
+    if now < due {
+        return wait(deps, job, until(now, due), format!("told together at {}", waiting.until)).await;
+    }
+    let tenant = &job.tenant;
+    let id = DeliveryId::of(&[tenant.as_str(), "digest", waiting.place, &waiting.until.to_string()]);
+    let (mut lines, mut count, mut after) = (Vec::new(), 0usize, None);
+    loop {
+        let (holds, page) = waiting.page(deps.store.as_ref(), after).await?;
+        let mut writes: Vec<Write> = Vec::new();
+        for hold in &holds {
+            count += 1;
+            if lines.len() < MOST_LINES {
+                lines.push(Mrkdwn::from_markup(&hold.line));
+            }
+            if hold.taken {
+                continue;
+            }
+            writes.push(waiting.hold(&platform::holds::Hold { taken: true, ..hold.clone() })?);
+            if let Some((mut told, version)) = deps.ledger.delivery(tenant, hold.trace, &hold.delivery).await? {
+                told.status = DeliveryStatus::Grouped { into: id.clone() };
+                writes.push(delivery_write(tenant, told, Condition::Version(version))?);
+            }
+        }
+        if !writes.is_empty() {
+            deps.store.put_all(writes).await?;
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    if lines.is_empty() {
+        return skip(deps, job, "nothing waited to be told together".into()).await;
+    }
+    let message_text = render(&lines, count - lines.len());
+    let body = SlackDelivery {
+        delivery: id.to_string(),
+        record: format!("{count} changes"),
+        change: "digest".into(),
+        message: message_text,
+        ..sample.clone()
+    };
+    deliver(deps, job, &id, &body).await
+}
+
+async fn deliver(deps: &Deps, job: &Job<Hint>, id: &DeliveryId, body: &SlackDelivery) -> Result<Outcome, Failure> {
+    let tenant = &job.tenant;
+    let key = body
+        .person
+        .as_ref()
+        .map_or_else(|| body.channel.trim_start_matches('#').to_owned(), |person| format!("user#{}", person.user));
+    let made = message(tenant, job.trace, format!("{tenant}#{key}"), id.to_string(), body)
+        .map_err(|error| Failure::permanent("bad_job", error.to_string()))?;
+    let mut event = line(deps, job, EventStatus::Routed);
+    event.outbox = vec![made.clone()];
+    let delivery = DeliveryLine {
+        record: body.record.clone(),
+        change: body.change.clone(),
+        route: body.route.clone(),
+        destination: body.channel.clone(),
+        ..DeliveryLine::new(id.clone(), job.trace, deps.clock.now(), DeliveryStatus::Queued)
+    };
+    let writes = vec![event_write(tenant, event)?, delivery_write(tenant, delivery, Condition::Always)?];
+    deps.store.put_all(writes).await?;
+    let sent = deps.queue.send(QueueName::SlackDelivery, vec![made]).await;
+    sent.map_err(|error| Failure::transient(error.to_string()))?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,238 @@
+//! From changes to deliveries: who is to hear of them, now or together with others later.
+
+use std::time::Duration;
+
+use connect::Failure;
+use jiff::Timestamp;
+use platform::holds::{Hold, Waiting};
+use platform::job::{Job, message};
+use platform::ledger::{DeliveryLine, DeliveryStatus, delivery_write};
+use platform::limiter::{Account, Rate, Reservation};
+use platform::portals::Portal;
+use platform::queue::Message;
+use platform::store::{Condition, Write};
+use platform::sweeps::Counts;
+use platform::{DeliveryId, TraceId};
+use rules::change::Noun;
+use rules::hint::Errand;
+use rules::router::{Left, Place, Router, Taken};
+use rules::{Change, ChangeKind, Hint, Names, Route, SlackDelivery, Telling};
+
+use crate::Deps;
+
+/// What routing makes of changes.
+#[derive(Default)]
+pub(crate) struct Routed {
+    /// The deliveries' lines, and what else is to be written with them.
+    pub(crate) writes: Vec<Write>,
+    /// The deliveries' jobs.
+    pub(crate) outbox: Vec<Message>,
+    /// What is to be come back to.
+    pub(crate) errands: Vec<Message>,
+    /// Routes that did not take a change, and why.
+    pub(crate) left: Vec<String>,
+}
+
+/// The deliveries that the tenant's routes make of the changes, each with the job that carries it.
+pub(crate) async fn route(
+    deps: &Deps,
+    job: &Job<Hint>,
+    portal: &Portal,
+    changes: &[Change],
+    identity: &str,
+) -> Result<Routed, Failure> {
+    let router = deps.routers.of(portal)?;
+    let mut routing =
+        Routing { deps, job, router: &router, identity, routed: Routed::default(), errands_set: Vec::new() };
+    for change in changes {
+        let (routes, left) = router.asked(change);
+        routing.leave(left).await?;
+        if routes.is_empty() {
+            continue;
+        }
+        let names = deps.names.of(&job.tenant, change).await;
+        for route in routes {
+            routing.take(portal, change, &names, route).await?;
+        }
+        routing.expect_recording(change)?;
+    }
+    Ok(routing.routed)
+}
+
+struct Routing<'a> {
+    deps: &'a Deps,
+    job: &'a Job<Hint>,
+    router: &'a Router,
+    identity: &'a str,
+    routed: Routed,
+    /// The digests that this decision sets out to make.
+    errands_set: Vec<(String, Timestamp)>,
+}
+
+/// A delivery that one of the places of a route gets.
+struct Made<'a> {
+    route: &'a Route,
+    place: &'a Place,
+    id: DeliveryId,
+    body: SlackDelivery,
+}
+
+impl Routing<'_> {
+    async fn leave(&mut self, left: Vec<Left>) -> Result<(), Failure> {
+        for one in left {
+            if one.failed {
+                self.deps.metrics.count("conditions_failed", "route");
+                let counts = Counts { conditions_failed: 1, ..Counts::default() };
+                self.deps.sweeps.count(&self.job.tenant, self.deps.clock.now(), counts).await?;
+            }
+            self.routed.left.push(format!("route {:?}: {}", one.route, one.reason));
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, portal: &Portal, change: &Change, names: &Names, route: &Route) -> Result<(), Failure> {
+        let language = route.language.unwrap_or(self.router.settings().language);
+        let telling = Telling { change, names, domain: &portal.domain, language };
+        let (taken, left) = self.router.places(route, &telling);
+        self.leave(left).await?;
+        let now = self.deps.clock.now();
+        for place in &taken.places {
+            let made = self.make(change, &taken, &telling, place);
+            let quiet = self.router.quiet_until(route, now);
+            let wait = match quiet {
+                Some(until) => Some((format!("quiet#{}", place.key()), until)),
+                None => self.burst_until(route, place, now).await?,
+            };
+            match wait {
+                Some((held_under, until)) => {
+                    self.hold(made, &telling, &taken, &held_under, until, quiet.is_some()).await?;
+                }
+                None => self.queue(made)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn make<'b>(&self, change: &Change, taken: &Taken<'b>, telling: &Telling<'_>, place: &'b Place) -> Made<'b> {
+        let (tenant, name) = (self.job.tenant.as_str(), change.kind.name());
+        let route = taken.route;
+        let id = DeliveryId::of(&[tenant, &change.about, self.identity, &name, &route.name, &place.key()]);
+        let body = SlackDelivery {
+            delivery: id.to_string(),
+            route: route.name.clone(),
+            channel: place.name(),
+            record: change.about.clone(),
+            change: name,
+            message: taken.card(telling),
+            person: match place {
+                Place::Person(person) => Some(person.clone()),
+                Place::Channel(_) | Place::Made(_) => None,
+            },
+            fallback: route.fallback.as_deref().map(|channel| self.router.settings().channel(channel).to_owned()),
+            thread: route.thread,
+            line: Some(taken.line(telling)),
+            may_create: matches!(place, Place::Made(_))
+                && self.router.settings().missing_channels == rules::settings::MissingChannel::Create,
+        };
+        Made { route, place, id, body }
+    }
+
+    /// Sends a card now.
+    fn queue(&mut self, made: Made<'_>) -> Result<(), Failure> {
+        let (tenant, trace) = (&self.job.tenant, self.job.trace);
+        self.routed.writes.push(delivery_write(tenant, self.line(&made, DeliveryStatus::Queued), Condition::Always)?);
+        // A channel's cards stay in order, and wait for the channel's limit without holding up other channels.
+        let group = format!("{tenant}#{}", made.place.key());
+        self.routed.outbox.push(job_of(message(tenant, trace, group, made.id.to_string(), &made.body))?);
+        Ok(())
+    }
+
+    /// Keeps a card's line for a digest, and sees to it that the digest is made.
+    async fn hold(
+        &mut self,
+        made: Made<'_>,
+        telling: &Telling<'_>,
+        taken: &Taken<'_>,
+        held_under: &str,
+        until: Timestamp,
+        quiet: bool,
+    ) -> Result<(), Failure> {
+        let tenant = &self.job.tenant;
+        let waiting = Waiting { tenant, place: held_under, until };
+        let line = taken.line(telling).as_str().to_owned();
+        let hold = Hold { trace: self.job.trace, delivery: made.id.clone(), line, taken: false };
+        self.routed.writes.push(waiting.hold(&hold)?);
+        let status = DeliveryStatus::Held { until };
+        self.routed.writes.push(delivery_write(tenant, self.line(&made, status), Condition::Always)?);
+        let set = (held_under.to_owned(), until);
+        if self.errands_set.contains(&set) || waiting.has_errand(self.deps.store.as_ref()).await? {
+            return Ok(());
+        }
+        self.routed.writes.push(waiting.set_errand()?);
+        let language = taken.language;
+        let errand = Errand::Digest {
+            place: held_under.to_owned(),
+            until: until.as_second(),
+            quiet,
+            language,
+            sample: Box::new(SlackDelivery { thread: rules::settings::Thread::None, line: None, ..made.body }),
+        };
+        self.errands_set.push(set);
+        self.errand(errand)
+    }
+
+    fn errand(&mut self, errand: Errand) -> Result<(), Failure> {
+        let (tenant, trace) = (&self.job.tenant, TraceId::new(self.deps.clock.now()));
+        let hint = Hint::errand(errand);
+        let group = format!("{tenant}#{}", hint.group());
+        self.routed.errands.push(job_of(message(tenant, trace, group, trace.to_string(), &hint))?);
+        Ok(())
+    }
+
+    /// Until when a card waits because there are many; `None` if it may go.
+    async fn burst_until(
+        &self,
+        route: &Route,
+        place: &Place,
+        now: Timestamp,
+    ) -> Result<Option<(String, Timestamp)>, Failure> {
+        let Some(bursts) = self.router.settings().group_bursts.filter(|_| !route.at_once) else { return Ok(None) };
+        let held_under = format!("burst#{}#{}", route.name, place.key());
+        let every = Duration::from_secs(u64::from(bursts.seconds)) / bursts.more_than;
+        let rate = Rate { every, burst: bursts.more_than };
+        let account = Account::new(format!("{}#{held_under}", self.job.tenant), rate).for_a_person();
+        match self.deps.limiter.reserve(&account, Duration::ZERO).await? {
+            Reservation::Granted(_) => Ok(None),
+            Reservation::Wait { .. } => {
+                let seconds = i64::from(bursts.seconds);
+                let next = (now.as_second() / seconds + 1) * seconds;
+                let until = Timestamp::from_second(next).unwrap_or(now);
+                Ok(Some((held_under, until)))
+            }
+        }
+    }
+
+    /// A recording appears some seconds after its call: it is looked for, if the call was told and a route wants it.
+    fn expect_recording(&mut self, change: &Change) -> Result<(), Failure> {
+        let is_call = change.kind.noun() == Noun::Call && change.kind != ChangeKind::CallRecorded;
+        let wanted = is_call && !self.routed.writes.is_empty() && self.router.has_route_for(&ChangeKind::CallRecorded);
+        match change.state.as_call().and_then(|call| call.call_id.clone()).filter(|_| wanted) {
+            Some(call_id) => self.errand(Errand::Recording { call_id }),
+            None => Ok(()),
+        }
+    }
+
+    fn line(&self, made: &Made<'_>, status: DeliveryStatus) -> DeliveryLine {
+        DeliveryLine {
+            record: made.body.record.clone(),
+            change: made.body.change.clone(),
+            route: made.route.name.clone(),
+            destination: made.place.name(),
+            ..DeliveryLine::new(made.id.clone(), self.job.trace, self.deps.clock.now(), status)
+        }
+    }
+}
+
+fn job_of(message: Result<Message, serde_json::Error>) -> Result<Message, Failure> {
+    message.map_err(|error| Failure::permanent("bad_job", error.to_string()))
+}

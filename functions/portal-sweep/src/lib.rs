@@ -1,0 +1,211 @@
+//! Finds what Bitrix24 never delivered. It sends every event once; what was lost on the way is found here by what it
+//! changed, and becomes an ordinary hint.
+//!
+//! Every run takes up where the last one stopped, under the portal's limiter and in its lowest lane. One worker
+//! sweeps a tenant at a time.
+
+mod calls;
+mod comments;
+mod hints;
+mod offline;
+mod records_of;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use connect::{Connections, Failure, PortalClient};
+use futures::StreamExt;
+use jiff::{SignedDuration, Timestamp};
+use platform::clock::{Clock, later};
+use platform::limiter::Lane;
+use platform::links::Records;
+use platform::portals::Portal;
+use platform::store::StoreError;
+use platform::sweeps::{Counts, Sweeps};
+use platform::{Ports, TenantId};
+use records::baseline;
+use rules::{ChangeKind, Router, Settings, subscriptions};
+use serde::{Deserialize, Serialize};
+
+/// Tenants that are swept side by side.
+const AT_ONCE: usize = 8;
+/// A tenant's sweep takes no longer than this; the next run goes on.
+const LEASE: Duration = Duration::from_secs(240);
+/// What changed within this time may still be told by its event.
+const GRACE: SignedDuration = SignedDuration::from_secs(60);
+/// The portal's clock and the order in which it saves are not exact.
+const OVERLAP: SignedDuration = SignedDuration::from_secs(120);
+
+/// What the function runs on.
+#[derive(Clone)]
+pub struct Deps {
+    ports: Ports,
+    connections: Connections,
+    records: Records,
+    sweeps: Sweeps,
+    clock: Arc<dyn Clock>,
+}
+
+impl Deps {
+    /// The function on `ports`, with connections to providers.
+    pub fn new(ports: &Ports, connections: Connections) -> Self {
+        Self {
+            ports: ports.clone(),
+            connections,
+            records: Records::new(ports.store.clone()),
+            sweeps: Sweeps::new(ports.store.clone()),
+            clock: ports.clock.clone(),
+        }
+    }
+}
+
+/// What a run did.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Tenants that were swept.
+    pub tenants: usize,
+    /// Records that were looked at.
+    pub swept: u64,
+    /// Hints that were made of what no event seemed to have told.
+    pub hints: u64,
+    /// Tenants whose sweep stopped, and why; it goes on in the next run.
+    pub stopped: Vec<String>,
+}
+
+/// One tenant's sweep.
+struct Sweep<'a> {
+    deps: &'a Deps,
+    portal: Arc<Portal>,
+    settings: Settings,
+    client: PortalClient,
+    now: Timestamp,
+    swept: u64,
+    hints: u64,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Lease {
+    until: Option<Timestamp>,
+    #[serde(default)]
+    finished_at: Option<Timestamp>,
+    #[serde(default)]
+    stopped_by: Option<String>,
+}
+
+/// Sweeps all tenants.
+pub async fn handle(deps: &Deps, now: Timestamp) -> Report {
+    let tenants = match deps.connections.portals().tenants().await {
+        Ok(tenants) => tenants,
+        Err(error) => return Report { stopped: vec![error.to_string()], ..Report::default() },
+    };
+    let sweeps = futures::stream::iter(tenants).map(|tenant| async move {
+        let swept = sweep(deps, &tenant, now).await;
+        (tenant, swept)
+    });
+    let mut report = Report::default();
+    let mut done = sweeps.buffer_unordered(AT_ONCE);
+    while let Some((tenant, swept)) = done.next().await {
+        match swept {
+            Ok(Some((swept, hints, stopped))) => {
+                report.tenants += 1;
+                report.swept += swept;
+                report.hints += hints;
+                report.stopped.extend(stopped.map(|cause| format!("{tenant}: {cause}")));
+            }
+            Ok(None) => {}
+            Err(failure) => {
+                tracing::warn!(%tenant, %failure, "the sweep stopped; it goes on in the next run");
+                report.stopped.push(format!("{tenant}: {failure}"));
+            }
+        }
+    }
+    report
+}
+
+type Swept = (u64, u64, Option<String>);
+
+/// Sweeps one tenant, unless another worker does.
+async fn sweep(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<Option<Swept>, Failure> {
+    let (lease, version) = match deps.sweeps.recall::<Lease>(tenant, "lease").await? {
+        Some((lease, version)) => (lease, Some(version)),
+        None => (Lease::default(), None),
+    };
+    if lease.until.is_some_and(|until| until > now) {
+        return Ok(None);
+    }
+    let taken = Lease { until: Some(later(now, LEASE)), ..lease };
+    let version = match deps.sweeps.remember(tenant, "lease", &taken, version).await {
+        Ok(version) => version,
+        Err(StoreError::Conflict(_)) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let (swept, hints, stopped) = match begin(deps, tenant, now).await {
+        Ok(mut sweep) => {
+            let stopped = sweep.run().await.err();
+            (sweep.swept, sweep.hints, stopped)
+        }
+        Err(failure) => (0, 0, Some(failure)),
+    };
+    deps.sweeps.count(tenant, now, Counts { swept, ..Counts::default() }).await?;
+    let stopped_by = stopped.as_ref().map(ToString::to_string);
+    let finished_at = if stopped.is_none() { Some(deps.clock.now()) } else { taken.finished_at };
+    let done = Lease { until: None, finished_at, stopped_by: stopped_by.clone() };
+    match deps.sweeps.remember(tenant, "lease", &done, Some(version)).await {
+        Ok(_) | Err(StoreError::Conflict(_)) => Ok(Some((swept, hints, stopped_by))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn begin<'a>(deps: &'a Deps, tenant: &TenantId, now: Timestamp) -> Result<Sweep<'a>, Failure> {
+    let portal = deps.connections.portal(tenant).await?;
+    let client = deps.connections.bitrix24(&portal).await?.in_lane(Lane::Sweep);
+    let settings: Settings = serde_json::from_value(portal.settings.clone())
+        .map_err(|error| Failure::permanent("bad_settings", format!("the settings cannot be read: {error}")))?;
+    Ok(Sweep { deps, portal, settings, client, now, swept: 0, hints: 0 })
+}
+
+impl Sweep<'_> {
+    async fn run(&mut self) -> Result<(), Failure> {
+        let deps = self.deps;
+        let tenant = self.portal.tenant.clone();
+        baseline::fill(&deps.ports, &deps.connections, &tenant).await?;
+        let mut first = Ok(());
+        keep_first(&mut first, self.offline().await);
+        for kind in subscriptions::swept(&self.settings) {
+            keep_first(&mut first, self.records_of(kind).await);
+        }
+        let router = Router::new(self.settings.clone());
+        if [ChangeKind::CallMissed, ChangeKind::CallEnded].iter().any(|kind| router.has_route_for(kind)) {
+            keep_first(&mut first, self.calls().await);
+        }
+        if router.has_route_for(&ChangeKind::TaskCommented) {
+            keep_first(&mut first, self.comments().await);
+        }
+        first
+    }
+
+    fn tenant(&self) -> &TenantId {
+        &self.portal.tenant
+    }
+
+    /// What happened until then has had its time to be told.
+    fn until(&self) -> Timestamp {
+        Timestamp::from_second((self.now - GRACE).as_second()).unwrap_or(self.now)
+    }
+
+    /// From when to look, after an earlier sweep that was complete until `complete`.
+    fn since(&self, complete: Option<Timestamp>, overlap: SignedDuration) -> Timestamp {
+        complete.map_or(self.portal.connected_at, |complete| (complete - overlap).max(self.portal.connected_at))
+    }
+}
+
+/// One kind that cannot be swept keeps no other from being swept; a right that is missing is no failure of the sweep.
+fn keep_first(first: &mut Result<(), Failure>, result: Result<(), Failure>) {
+    match result {
+        Err(failure) if baseline::is_not_for_us(&failure) => {
+            tracing::warn!(%failure, "this cannot be swept; give the webhook the right");
+        }
+        Err(failure) if first.is_ok() => *first = Err(failure),
+        _ => {}
+    }
+}

@@ -1,0 +1,104 @@
+//! Records of a kind: those that changed since the last sweep and are not as we know them.
+
+use bitrix24::{Action, Subject};
+use connect::Failure;
+use jiff::Timestamp;
+use platform::links::{ReadMoment, Reading};
+use records::pages::{Listing, PAGE};
+use rules::{Before, Origin, Record, RecordKind, State, diff};
+use serde::{Deserialize, Serialize};
+
+use crate::hints::Found;
+use crate::{OVERLAP, Sweep};
+
+/// Pages in one request.
+const PAGES: usize = 20;
+
+/// How far the sweep of a kind has come.
+#[derive(Debug, Default, Clone, Copy, Serialize, Deserialize)]
+struct Progress {
+    /// Everything that changed before this has been looked at.
+    complete_until: Option<Timestamp>,
+    /// A pass that is under way.
+    #[serde(default)]
+    pass: Option<Pass>,
+}
+
+/// A pass through what changed in a stretch of time, by rising id.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Pass {
+    since: Timestamp,
+    until: Timestamp,
+    last_id: u64,
+}
+
+impl Sweep<'_> {
+    /// Sweeps the records of a kind.
+    pub(crate) async fn records_of(&mut self, kind: RecordKind) -> Result<(), Failure> {
+        let tenant = self.tenant().clone();
+        let name = kind.to_string();
+        let listing = Listing { kind, custom_fields: self.settings.custom_fields() };
+        let (progress, mut version) = match self.deps.sweeps.recall::<Progress>(&tenant, &name).await? {
+            Some((progress, version)) => (progress, Some(version)),
+            None => (Progress::default(), None),
+        };
+        let begun = || Pass { since: self.since(progress.complete_until, OVERLAP), until: self.until(), last_id: 0 };
+        let mut pass = progress.pass.unwrap_or_else(begun);
+        loop {
+            let here = self.deps.clock.now();
+            let filter = listing.changed_since(pass.since);
+            let (listed, there) = listing.after(&self.client, &filter, pass.last_id, PAGES).await?;
+            let last = listed.len() < PAGES * PAGE;
+            pass.last_id = listed.last().map_or(pass.last_id, |(record, _)| record.id());
+            self.swept += listed.len() as u64;
+            self.compare(listed, pass.until, ReadMoment { here, there }).await?;
+            let next = if last {
+                Progress { complete_until: Some(pass.until), pass: None }
+            } else {
+                Progress { pass: Some(pass), ..progress }
+            };
+            version = Some(self.deps.sweeps.remember(&tenant, &name, &next, version).await?);
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn compare(
+        &mut self,
+        listed: Vec<(Record, State)>,
+        until: Timestamp,
+        read: ReadMoment,
+    ) -> Result<(), Failure> {
+        let tenant = self.tenant().clone();
+        let (mut found, mut readings) = (Vec::new(), Vec::new());
+        for (record, state) in listed {
+            let Some(at) = state.changed_at().filter(|at| *at <= until) else { continue };
+            let known = self.deps.records.snapshot::<State>(&tenant, &record.key()).await?;
+            let is_news = known.as_ref().is_none_or(|(snapshot, _)| {
+                snapshot.gone || !diff(record, Before::Known(&snapshot.state), &state).is_empty()
+            });
+            if !is_news {
+                continue;
+            }
+            found.push(Found {
+                subject: subject(record),
+                at: Some(at),
+                once: format!("sweep#{}#{}", record.key(), at.as_second()),
+                origin: Origin::Sweep,
+                event: "sweep".into(),
+            });
+            readings.push((record.key(), Reading { state: Ok(state), read }));
+        }
+        // The hints take up what was read here.
+        self.deps.records.leave_readings(&tenant, &readings).await?;
+        self.send(found).await
+    }
+}
+
+fn subject(record: Record) -> Subject {
+    match record {
+        Record::Item { entity, id } => Subject::Item { entity, id, action: Action::Update },
+        Record::Task(id) => Subject::Task { id, action: Action::Update },
+    }
+}

@@ -1,0 +1,104 @@
+//! Keeps what runs running: the events that the routes need are bound, and silence is noticed.
+
+mod silence;
+mod subscriptions;
+
+use std::sync::Arc;
+
+use connect::{Connections, Failure};
+use futures::StreamExt;
+use jiff::Timestamp;
+use platform::clock::Clock;
+use platform::limiter::Lane;
+use platform::sightings::Sightings;
+use platform::sweeps::Sweeps;
+use platform::{Ports, TenantId};
+use rules::Settings;
+use serde::Serialize;
+
+/// Tenants that are looked after side by side.
+const AT_ONCE: usize = 8;
+
+/// What the function runs on.
+#[derive(Clone)]
+pub struct Deps {
+    ports: Ports,
+    connections: Connections,
+    sightings: Sightings,
+    sweeps: Sweeps,
+    clock: Arc<dyn Clock>,
+    /// Where providers reach us: `https://switchboard.example`.
+    public_url: Option<String>,
+}
+
+impl Deps {
+    /// The function on `ports`. Events are bound to `public_url`; without one they are only compared.
+    pub fn new(ports: &Ports, connections: Connections, public_url: Option<String>) -> Self {
+        let public_url = public_url.filter(|url| !url.is_empty()).map(|url| url.trim_end_matches('/').to_owned());
+        Self {
+            ports: ports.clone(),
+            connections,
+            sightings: Sightings::new(ports.store.clone()),
+            sweeps: Sweeps::new(ports.store.clone()),
+            clock: ports.clock.clone(),
+            public_url,
+        }
+    }
+
+    /// Where this deployment takes Bitrix24's events.
+    fn handler(&self) -> Option<String> {
+        self.public_url.as_ref().map(|url| format!("{url}/webhooks/bitrix24"))
+    }
+}
+
+/// What a run did.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Tenants that were looked after.
+    pub tenants: usize,
+    /// Events that were bound or unbound.
+    pub repaired: usize,
+    /// Tenants whose events stay away.
+    pub silent: usize,
+    /// What could not be done, and why.
+    pub failed: Vec<String>,
+}
+
+/// Looks after all tenants.
+pub async fn handle(deps: &Deps, now: Timestamp) -> Report {
+    let tenants = match deps.connections.portals().tenants().await {
+        Ok(tenants) => tenants,
+        Err(error) => return Report { failed: vec![error.to_string()], ..Report::default() },
+    };
+    let looked_after = futures::stream::iter(tenants).map(|tenant| async move {
+        let done = look_after(deps, &tenant, now).await;
+        (tenant, done)
+    });
+    let mut report = Report::default();
+    let mut done = looked_after.buffer_unordered(AT_ONCE);
+    while let Some((tenant, done)) = done.next().await {
+        report.tenants += 1;
+        match done {
+            Ok((repaired, silent)) => {
+                report.repaired += repaired;
+                report.silent += usize::from(silent);
+            }
+            Err(failure) => {
+                tracing::warn!(%tenant, %failure, "a tenant could not be looked after; the next run tries again");
+                report.failed.push(format!("{tenant}: {failure}"));
+            }
+        }
+    }
+    report
+}
+
+async fn look_after(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<(usize, bool), Failure> {
+    let portal = deps.connections.portal(tenant).await?;
+    let settings: Settings = serde_json::from_value(portal.settings.clone())
+        .map_err(|error| Failure::permanent("bad_settings", format!("the settings cannot be read: {error}")))?;
+    let client = deps.connections.bitrix24(&portal).await?.in_lane(Lane::Sweep);
+    let state = subscriptions::keep(deps, &portal, &settings, &client).await;
+    let watch = silence::Watch { deps, portal: &portal, settings: &settings, client: &client, now };
+    let silent = watch.notice(&state).await?;
+    Ok((state?.repairs(), silent))
+}

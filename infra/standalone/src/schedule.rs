@@ -1,0 +1,67 @@
+//! What runs on a schedule: on AWS EventBridge calls it, here a task does.
+
+use std::time::Duration;
+
+use platform::clock::Clock;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::functions::Functions;
+
+/// How often each runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Schedule {
+    /// The sweep.
+    pub sweep: Duration,
+    /// The upkeep.
+    pub upkeep: Duration,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self { sweep: Duration::from_secs(5 * 60), upkeep: Duration::from_secs(15 * 60) }
+    }
+}
+
+/// Starts the schedule. Both run at once, and then again and again until `stop` becomes true.
+pub fn start(
+    functions: &Functions,
+    clock: &Arc<dyn Clock>,
+    schedule: Schedule,
+    stop: &watch::Receiver<bool>,
+) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    let (own, now) = (functions.clone(), clock.clone());
+    tasks.spawn(repeat(clock.clone(), schedule.sweep, stop.clone(), move || {
+        let (functions, now) = (own.clone(), now.now());
+        async move {
+            let report = portal_sweep::handle(&functions.portal_sweep, now).await;
+            tracing::info!(?report, "swept");
+        }
+    }));
+    let (own, now) = (functions.clone(), clock.clone());
+    tasks.spawn(repeat(clock.clone(), schedule.upkeep, stop.clone(), move || {
+        let (functions, now) = (own.clone(), now.now());
+        async move {
+            let report = upkeep::handle(&functions.upkeep, now).await;
+            tracing::info!(?report, "looked after");
+        }
+    }));
+    tasks
+}
+
+async fn repeat<F: Future<Output = ()>>(
+    clock: Arc<dyn Clock>,
+    every: Duration,
+    mut stop: watch::Receiver<bool>,
+    run: impl Fn() -> F,
+) {
+    while !*stop.borrow() {
+        run().await;
+        tokio::select! {
+            () = clock.sleep(every) => {}
+            _ = stop.changed() => return,
+        }
+    }
+}

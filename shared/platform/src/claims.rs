@@ -1,0 +1,39 @@
+//! Claims: what has an identity of its own (a comment, a call) is told once, however often it is heard of.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::later;
+use crate::store::{Condition, Key, Store, StoreError, Table, Write};
+use crate::{TenantId, TraceId};
+
+/// How long an identity is remembered: longer than the sweep looks back.
+const KEEP: Duration = Duration::from_secs(72 * 60 * 60);
+
+/// Who told it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The trace of the event that told it.
+    pub trace: TraceId,
+    /// Whether the sweep found it.
+    #[serde(default)]
+    pub swept: bool,
+}
+
+/// The claim on an identity, if there is one.
+pub async fn find(store: &dyn Store, tenant: &TenantId, identity: &str) -> Result<Option<Claim>, StoreError> {
+    store.get(&key(tenant, identity)).await?.map(|item| item.decode()).transpose()
+}
+
+/// The write of a claim, to go with the decision in one transaction. It fails if somebody was first.
+pub fn write(tenant: &TenantId, identity: &str, claim: &Claim, now: Timestamp) -> Result<Write, StoreError> {
+    Ok(Write::new(key(tenant, identity), claim, Condition::Absent)?.expiring(later(now, KEEP)))
+}
+
+fn key(tenant: &TenantId, identity: &str) -> Key {
+    // Ids come from outside: whatever they are, they make one key.
+    let digest = crate::DeliveryId::of(&[identity]);
+    Key::new(Table::Links, format!("{tenant}#claim"), digest.as_str())
+}

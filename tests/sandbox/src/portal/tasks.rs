@@ -1,0 +1,281 @@
+//! Tasks, their comments in the old and the new card, and the chats that the new card keeps them in.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::crm::{Refusal, number, values};
+use super::{Shared, State, events, portal_time};
+
+const PAGE: usize = 50;
+
+/// Columns that a filter may name, and the fields they are.
+const COLUMNS: [(&str, &str); 11] = [
+    ("ID", "id"),
+    ("TITLE", "title"),
+    ("REAL_STATUS", "status"),
+    ("RESPONSIBLE_ID", "responsibleId"),
+    ("CREATED_BY", "createdBy"),
+    ("GROUP_ID", "groupId"),
+    ("DEADLINE", "deadline"),
+    ("CREATED_DATE", "createdDate"),
+    ("CHANGED_DATE", "changedDate"),
+    ("ACTIVITY_DATE", "activityDate"),
+    ("STATUS", "subStatus"),
+];
+
+/// What comes whether it is selected or not.
+const ALWAYS: [&str; 5] = ["id", "group", "responsible", "creator", "action"];
+
+pub(super) fn add(shared: &Arc<Shared>, fields: &Map<String, Value>) -> Result<u64, Refusal> {
+    let now = portal_time(shared.clock.now());
+    let id = {
+        let mut state = shared.lock();
+        if fields.get("TITLE").and_then(Value::as_str).is_none_or(str::is_empty) {
+            return Err((400, "ERROR_CORE", "Task title is not specified<br>".into()));
+        }
+        let id = state.tasks.keys().last().copied().unwrap_or(100) + 1;
+        let chat = if state.old_card { Value::Null } else { json!(2000 + id) };
+        let user = state.credentials.user.to_string();
+        let mut task = object(json!({
+            "id": id.to_string(), "title": "", "description": "", "status": "2", "subStatus": "2", "priority": "1",
+            "deadline": null, "createdBy": user, "responsibleId": user, "groupId": "0", "accomplices": [], "auditors": [],
+            "createdDate": now, "changedDate": now, "activityDate": now, "chatId": chat, "ufCrmTask": [],
+            "descriptionInBbcode": "Y",
+        }));
+        set(&state, &mut task, fields);
+        state.tasks.insert(id, task);
+        state.revision += 1;
+        id
+    };
+    let data = json!({
+        "FIELDS_BEFORE": "undefined", "FIELDS_AFTER": {"ID": id}, "IS_ACCESSIBLE_BEFORE": "N", "IS_ACCESSIBLE_AFTER": "undefined",
+    });
+    events::emit(shared, "ONTASKADD", &data);
+    Ok(id)
+}
+
+pub(super) fn update(shared: &Arc<Shared>, id: u64, fields: &Map<String, Value>) -> Result<(), Refusal> {
+    let now = portal_time(shared.clock.now());
+    {
+        let mut state = shared.lock();
+        let Some(mut task) = state.tasks.get(&id).cloned() else {
+            return Err((400, "0", "wrong task id".into()));
+        };
+        let before = task.clone();
+        set(&state, &mut task, fields);
+        if task == before {
+            return Ok(());
+        }
+        for name in ["changedDate", "activityDate"] {
+            task.insert(name.into(), now.clone().into());
+        }
+        state.tasks.insert(id, task);
+        state.revision += 1;
+    }
+    let data = json!({
+        "FIELDS_BEFORE": {"ID": id}, "FIELDS_AFTER": {"ID": id}, "IS_ACCESSIBLE_BEFORE": "undefined",
+        "IS_ACCESSIBLE_AFTER": "undefined",
+    });
+    events::emit(shared, "ONTASKUPDATE", &data);
+    Ok(())
+}
+
+pub(super) fn delete(shared: &Arc<Shared>, id: u64) {
+    {
+        let mut state = shared.lock();
+        state.tasks.remove(&id);
+        state.revision += 1;
+    }
+    let data = json!({
+        "FIELDS_BEFORE": {"ID": id}, "FIELDS_AFTER": "undefined", "IS_ACCESSIBLE_BEFORE": "undefined", "IS_ACCESSIBLE_AFTER": "N",
+    });
+    events::emit(shared, "ONTASKDELETE", &data);
+}
+
+/// A person comments: in the new card a message in the task's chat, in the old one a comment. The task's change date
+/// stays; its activity date moves.
+pub(super) fn comment(shared: &Arc<Shared>, task: u64, author: u64, text: &str) -> u64 {
+    let now = portal_time(shared.clock.now());
+    let (id, in_chat) = {
+        let mut state = shared.lock();
+        state.last_message += 1;
+        let id = state.last_message;
+        let Some(stored) = state.tasks.get_mut(&task) else { return 0 };
+        stored.insert("activityDate".into(), now.clone().into());
+        let chat = stored["chatId"].as_u64();
+        state.revision += 1;
+        match chat {
+            Some(chat) => {
+                let message = json!({
+                    "id": id, "chat_id": chat, "author_id": author, "date": now, "text": text, "unread": false, "uuid": null,
+                    "replaces": [], "params": [], "disappearing_date": null,
+                });
+                state.chats.entry(chat).or_default().push(message);
+                (id, true)
+            }
+            None => {
+                let comment = json!({
+                    "POST_MESSAGE_HTML": null, "ID": id.to_string(), "AUTHOR_ID": author.to_string(), "AUTHOR_NAME": "",
+                    "AUTHOR_EMAIL": "", "POST_DATE": now, "POST_MESSAGE": text, "ATTACHED_OBJECTS": [],
+                });
+                state.comments.entry(task).or_default().push(comment);
+                (id, false)
+            }
+        }
+    };
+    let mut after = json!({"ID": if in_chat { 0 } else { id }, "TASK_ID": task});
+    if in_chat {
+        after["MESSAGE_ID"] = json!(id);
+    }
+    let data = json!({
+        "FIELDS_BEFORE": "undefined", "FIELDS_AFTER": after, "IS_ACCESSIBLE_BEFORE": "N", "IS_ACCESSIBLE_AFTER": "undefined",
+    });
+    events::emit(shared, "ONTASKCOMMENTADD", &data);
+    id
+}
+
+/// Requests come in upper case, and are kept in camel case, numbers as text.
+fn set(state: &State, task: &mut Map<String, Value>, fields: &Map<String, Value>) {
+    for (name, value) in fields {
+        let name = camel(name);
+        let value = match value {
+            Value::Number(number) => Value::String(number.to_string()),
+            Value::Array(list) => Value::Array(list.iter().map(text).collect()),
+            other => other.clone(),
+        };
+        if name == "status" {
+            task.insert("subStatus".into(), value.clone());
+        }
+        task.insert(name, value);
+    }
+    let group = state.projects.iter().find(|group| group["ID"] == task["groupId"]);
+    let group =
+        group.map_or_else(|| json!([]), |group| json!({"id": group["ID"], "name": group["NAME"], "opened": true}));
+    task.insert("group".into(), group);
+    for (name, of) in [("responsible", "responsibleId"), ("creator", "createdBy")] {
+        let person = state.users.iter().find(|user| user["ID"] == task[of]);
+        let shown = person.map(|user| {
+            let name = format!("{} {}", user["NAME"].as_str().unwrap_or_default(), user["LAST_NAME"].as_str().unwrap_or_default());
+            json!({"id": user["ID"], "name": name, "link": format!("/company/personal/user/{}/", user["ID"].as_str().unwrap_or_default())})
+        });
+        task.insert(name.into(), shown.unwrap_or_default());
+    }
+    task.insert("action".into(), json!({"edit": true, "remove": true}));
+}
+
+fn text(value: &Value) -> Value {
+    value.as_u64().map_or_else(|| value.clone(), |number| number.to_string().into())
+}
+
+pub(super) fn camel(upper: &str) -> String {
+    let mut words = upper.split('_').map(str::to_ascii_lowercase);
+    let first = words.next().unwrap_or_default();
+    words.fold(first, |all, word| {
+        let mut letters = word.chars();
+        let head: String = letters.next().map(|letter| letter.to_ascii_uppercase()).into_iter().collect();
+        all + &head + letters.as_str()
+    })
+}
+
+pub(super) fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+type Rows = (Vec<Value>, Option<usize>, Option<usize>);
+
+impl State {
+    /// `tasks.task.get`: a task that is missing or hidden is an empty list, with HTTP 200.
+    pub(super) fn task(&self, id: u64, params: &Map<String, Value>) -> Value {
+        match self.tasks.get(&id).filter(|_| !self.hidden.contains(&(0, id))) {
+            Some(task) => json!({"task": selected(task, params)}),
+            None => json!([]),
+        }
+    }
+
+    /// `tasks.task.list`.
+    pub(super) fn task_list(&self, params: &Map<String, Value>) -> Result<Rows, Refusal> {
+        let filter = params.get("filter").and_then(Value::as_object).cloned().unwrap_or_default();
+        let mut rows = Vec::new();
+        for (id, task) in &self.tasks {
+            if !self.hidden.contains(&(0, *id)) && passes(task, &filter)? {
+                rows.push(selected(task, params));
+            }
+        }
+        let start = params.get("start").and_then(number).unwrap_or_default();
+        let skip = usize::try_from(start).unwrap_or_default();
+        let total = rows.len();
+        let page: Vec<_> = rows.into_iter().skip(skip).take(PAGE).collect();
+        let next = (start >= 0 && skip + page.len() < total).then_some(skip + PAGE);
+        Ok((page, (start >= 0).then_some(total), next))
+    }
+
+    /// `im.dialog.messages.get`: newest first; with `FIRST_ID` those after it, with `LAST_ID` those before it.
+    pub(super) fn messages(&self, params: &Map<String, Value>) -> Result<Value, Refusal> {
+        let dialog = params.get("DIALOG_ID").and_then(Value::as_str).unwrap_or_default();
+        let chat = dialog.strip_prefix("chat").and_then(|id| id.parse::<u64>().ok());
+        let Some(chat) = chat else { return Err((400, "DIALOG_ID_EMPTY", "Dialog ID can't be empty".into())) };
+        let bound = |name: &str| params.get(name).and_then(number);
+        let limit = bound("LIMIT").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(20).min(50);
+        let all = self.chats.get(&chat).cloned().unwrap_or_default();
+        let id = |row: &Value| row["id"].as_i64().unwrap_or_default();
+        let rows: Vec<_> = match bound("FIRST_ID") {
+            Some(first) => all.into_iter().filter(|row| id(row) > first).take(limit).collect(),
+            None => {
+                let before = bound("LAST_ID").unwrap_or(i64::MAX);
+                all.into_iter().rev().filter(|row| id(row) < before).take(limit).collect()
+            }
+        };
+        Ok(json!({"chat_id": chat, "messages": rows, "users": [], "files": []}))
+    }
+
+    /// The comments of a task in the old card; the methods do not work in the new one.
+    pub(super) fn old_comments(&self, task: u64) -> Result<Vec<Value>, Refusal> {
+        match self.tasks.get(&task) {
+            Some(stored) if stored["chatId"].is_null() => Ok(self.comments.get(&task).cloned().unwrap_or_default()),
+            Some(_) => Err((400, "ERROR_CORE", "TASKS_ERROR_EXCEPTION_#8; Action failed; not allowed".into())),
+            None => Err((400, "ERROR_CORE", "TASKS_ERROR_EXCEPTION_#8; Task not found".into())),
+        }
+    }
+}
+
+fn selected(task: &Map<String, Value>, params: &Map<String, Value>) -> Value {
+    let names: Vec<_> =
+        params.get("select").map(values).unwrap_or_default().into_iter().filter_map(Value::as_str).collect();
+    let names: Vec<_> = names.into_iter().map(camel).collect();
+    let wanted = |name: &String| names.is_empty() || names.contains(name) || ALWAYS.contains(&name.as_str());
+    // Custom fields and the CRM link come only when they are named.
+    let custom = |name: &String| name.starts_with("uf") && !names.contains(name);
+    Value::Object(
+        task.iter().filter(|(name, _)| wanted(name) && !custom(name)).map(|(n, v)| (n.clone(), v.clone())).collect(),
+    )
+}
+
+fn passes(task: &Map<String, Value>, filter: &Map<String, Value>) -> Result<bool, Refusal> {
+    for (key, wanted) in filter {
+        let column = key.trim_start_matches(['>', '<', '=', '!', '%']);
+        let operator = &key[..key.len() - column.len()];
+        let Some((_, field)) = COLUMNS.iter().find(|(name, _)| *name == column) else {
+            return Err((400, "ERROR_CORE", format!("Unknown column {column}<br>")));
+        };
+        let given = &task[*field];
+        let holds = |wanted: &Value| {
+            let order = super::crm::compare(given, wanted);
+            match operator {
+                ">" => order.is_gt(),
+                ">=" => order.is_ge(),
+                "<" => order.is_lt(),
+                "<=" => order.is_le(),
+                "!" => order.is_ne(),
+                _ => order.is_eq(),
+            }
+        };
+        if !values(wanted).into_iter().any(holds) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
