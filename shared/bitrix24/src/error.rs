@@ -115,8 +115,8 @@ fn kind_of(code: &str, free_at: Option<Timestamp>) -> Kind {
         | "error_oauth"
         | "payment_required"
         | "method_confirm_waiting"
-        | "user_access_error"
-        | "insufficient_scope" => Kind::Reauthorise,
+        | "user_access_error" => Kind::Reauthorise,
+        // A right that is missing, "insufficient_scope", is missing for some methods only: the others go on.
         code => Kind::Permanent { code: code.to_owned() },
     }
 }

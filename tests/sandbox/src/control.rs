@@ -124,6 +124,7 @@ fn steer(portal: &Portal, slack: &Workspace, request: &Request<Bytes>) -> Respon
                 delay: Duration::from_millis(number("delay_ms")),
                 drop_every: number("drop_every"),
                 double_every: number("double_every"),
+                shuffle: body["shuffle"].as_bool().unwrap_or_default(),
                 hold: body["hold"].as_bool().unwrap_or_default(),
             });
             json!({"ok": true})

@@ -42,6 +42,8 @@ pub struct Delivery {
     pub drop_every: u64,
     /// Every n-th event comes twice; 0 for none.
     pub double_every: u64,
+    /// Events overtake each other: every third comes a second later than the others.
+    pub shuffle: bool,
     /// Events are held back until `release_held`, and then sent newest first.
     pub hold: bool,
 }
@@ -84,12 +86,14 @@ pub(super) fn emit(shared: &Arc<Shared>, event: &str, data: &Value) {
         if every(delivery.drop_every, count) {
             continue;
         }
-        let copies = if every(delivery.double_every, count) { 2 } else { 1 };
+        // Not those that are lost when both come round together.
+        let copies = if every(delivery.double_every, count + 1) { 2 } else { 1 };
         for _ in 0..copies {
             if delivery.hold {
                 state.held.push((url.clone(), body.clone()));
             } else {
-                post(shared, url.clone(), body.clone(), delivery.delay);
+                let later = if delivery.shuffle && every(3, count) { Duration::from_secs(1) } else { Duration::ZERO };
+                post(shared, url.clone(), body.clone(), delivery.delay + later);
             }
         }
     }

@@ -1,0 +1,129 @@
+//! The events that the routes need stay bound, and silence is noticed.
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use connect::{Access, PortalAccess};
+use journeys::{World, access_to};
+use platform::Clock;
+use sandbox::portal::Delivery;
+use serde_json::{Value, json};
+
+const OPERATORS: &str = r##"{"channel": "#ops", "silence_minutes": 60, "business_hours": {"from": "09:00", "to": "17:00"}}"##;
+
+fn settings() -> Value {
+    let operators: Value = serde_json::from_str(OPERATORS).unwrap();
+    json!({"group_bursts": null, "operators": operators})
+}
+
+/// A world whose portal is used through an application, on a Monday at nine.
+async fn world_of_application() -> World {
+    let world = World::start_with_settings(settings()).await;
+    world.clock.advance_to("2026-11-23T09:00:00Z".parse().unwrap());
+    let portal = &world.sandbox.portal;
+    let access = Access {
+        portal: PortalAccess::Application {
+            endpoint: portal.client_endpoint(),
+            access_token: portal.credentials().access_token.into(),
+        },
+        ..access_to(&world.sandbox, &serde_json::from_value(settings()).unwrap())
+    };
+    world.connections.join(access).await.unwrap();
+    world.clock.advance(Duration::from_secs(61));
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exactly_the_events_that_the_routes_need_are_bound_and_bound_again() {
+    let world = world_of_application().await;
+    let first = world.upkeep().await;
+    assert!(first.failed.is_empty(), "{first:?}");
+    let bound = world.sandbox.portal.bound_events();
+    assert_eq!(bound.len(), first.repaired);
+    let has = |event: &str| world.sandbox.portal.bound_events().iter().any(|(name, _)| name == event);
+    assert!(has("ONCRMDEALMOVETOCATEGORY") && has("ONTASKCOMMENTADD") && !has("ONCRMCONTACTADD"));
+    assert_eq!(world.upkeep().await.repaired, 0, "nothing to repair");
+    // An update of the application takes all of them away.
+    world.sandbox.portal.forget_bound_events();
+    assert_eq!(world.upkeep().await.repaired, bound.len());
+    let mut routes = settings();
+    routes["routes"] = json!([{"name": "d", "change": "deal.created", "to": "#general"}]);
+    world.apply(routes).await;
+    world.clock.advance(Duration::from_secs(61));
+    world.upkeep().await;
+    assert!(has("ONCRMDEALADD") && !has("ONCRMLEADADD"), "{:?}", world.sandbox.portal.bound_events());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silence_is_told_once_with_what_was_found_and_once_when_it_is_over() {
+    let world = world_of_application().await;
+    world.upkeep().await;
+    world.sandbox.portal.add_deal("A", 1, "EUR");
+    world.settle().await;
+    // The application's handlers vanish, as its update would have it.
+    world.sandbox.portal.forget_bound_events();
+    world.sandbox.portal.deliver(Delivery { drop_every: 1, ..Delivery::default() });
+    world.sandbox.portal.add_deal("Lost", 1, "EUR");
+    world.sweep().await;
+    world.clock.advance(Duration::from_secs(30 * 60));
+    assert_eq!(world.upkeep().await.silent, 0, "not yet: and now the events are bound again");
+    world.sandbox.portal.forget_bound_events();
+    world.clock.advance(Duration::from_secs(31 * 60));
+    for _ in 0..3 {
+        assert_eq!(world.upkeep().await.silent, 1);
+        world.clock.advance(Duration::from_secs(900));
+    }
+    assert_eq!(world.channel("ops"), ["No CRM event from Bitrix24 for 60 minutes of business hours"]);
+    let alert = world.sandbox.slack.messages("ops")[0].to_string();
+    for words in ["last CRM event: 2026-11-23", "the portal answers our calls", "are bound again", "found 1 changes today"] {
+        assert!(alert.contains(words), "{words} is not in {alert}");
+    }
+    world.sandbox.portal.deliver(Delivery::default());
+    world.sandbox.portal.add_deal("B", 1, "EUR");
+    world.settle().await;
+    assert_eq!(world.upkeep().await.silent, 0);
+    let read = world.channel("ops");
+    assert!(read.len() == 2 && read[1].starts_with("Events from Bitrix24 arrive again"), "{read:?}");
+    world.upkeep().await;
+    assert_eq!(world.channel("ops").len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_woken_outside_business_hours_or_on_a_holiday() {
+    let mut with_holiday = settings();
+    with_holiday["operators"]["business_hours"]["holidays"] = json!(["2026-11-23"]);
+    let world = World::start_with_settings(with_holiday).await;
+    for moment in ["2026-11-21T23:00:00Z", "2026-11-22T12:00:00Z", "2026-11-23T12:00:00Z", "2026-11-24T09:30:00Z"] {
+        world.clock.advance_to(moment.parse().unwrap());
+        assert_eq!(world.upkeep().await.silent, 0, "{moment}");
+    }
+    world.clock.advance_to("2026-11-24T10:01:00Z".parse().unwrap());
+    assert_eq!(world.upkeep().await.silent, 1);
+    let alert = world.sandbox.slack.messages("ops")[0].to_string();
+    assert!(alert.contains("last CRM event: never") && alert.contains("ticked by hand"), "{alert}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_that_is_not_fully_installed_is_named_as_the_cause() {
+    let world = world_of_application().await;
+    world.sandbox.portal.finish_installation(false);
+    world.clock.advance(Duration::from_secs(2 * 60 * 60));
+    assert_eq!(world.upkeep().await.silent, 1);
+    let alert = world.sandbox.slack.messages("ops")[0].to_string();
+    assert!(alert.contains("not fully installed"), "{alert}");
+    assert!(world.clock.now().to_string().starts_with("2026-11-23"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhooks_events_are_only_listed_to_be_ticked_by_hand() {
+    let world = World::start_with_settings(settings()).await;
+    let report = world.upkeep().await;
+    assert_eq!((report.repaired, report.failed.len()), (0, 0));
+    let sweeps = platform::sweeps::Sweeps::new(world.engine.ports.store.clone());
+    let (state, _) = sweeps
+        .recall::<platform::sweeps::Subscriptions>(&world.tenant, "subscriptions")
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(state.by_hand && state.wanted.contains(&"ONCRMDEALUPDATE".to_owned()));
+}
