@@ -107,7 +107,7 @@ impl Routing<'_> {
                 Some((held_under, until)) => {
                     self.hold(made, &telling, &taken, &held_under, until, quiet.is_some()).await?;
                 }
-                None => self.queue(made)?,
+                None => self.queue(&made)?,
             }
         }
         Ok(())
@@ -138,9 +138,9 @@ impl Routing<'_> {
     }
 
     /// Sends a card now.
-    fn queue(&mut self, made: Made<'_>) -> Result<(), Failure> {
+    fn queue(&mut self, made: &Made<'_>) -> Result<(), Failure> {
         let (tenant, trace) = (&self.job.tenant, self.job.trace);
-        self.routed.writes.push(delivery_write(tenant, self.line(&made, DeliveryStatus::Queued), Condition::Always)?);
+        self.routed.writes.push(delivery_write(tenant, self.line(made, DeliveryStatus::Queued), Condition::Always)?);
         // A channel's cards stay in order, and wait for the channel's limit without holding up other channels.
         let group = format!("{tenant}#{}", made.place.key());
         self.routed.outbox.push(job_of(message(tenant, trace, group, made.id.to_string(), &made.body))?);

@@ -73,12 +73,11 @@ impl Destination {
     /// What of it changes of this kind do not have.
     pub fn problem(&self, kind: &ChangeKind) -> Option<String> {
         match self {
-            Self::Channel(_) => None,
             Self::Pattern(template) => template.words().find_map(|word| crate::words::problem(kind, word)),
             Self::Person(Role::Accomplices | Role::Auditors) if kind.noun() != Noun::Task => {
                 Some(format!("{kind} has no accomplices and no auditors; only tasks have"))
             }
-            Self::Person(_) => None,
+            Self::Channel(_) | Self::Person(_) => None,
         }
     }
 

@@ -170,8 +170,11 @@ impl Hint {
                 Some("a comment that was changed or deleted is not told".into())
             }
             Subject::Call { stage, .. } if stage != "end" => Some("a call is told when it is over".into()),
-            Subject::Item { .. } | Subject::Task { .. } | Subject::TaskComment { .. } => None,
-            Subject::Call { .. } | Subject::Custom { .. } => None,
+            Subject::Item { .. }
+            | Subject::Task { .. }
+            | Subject::TaskComment { .. }
+            | Subject::Call { .. }
+            | Subject::Custom { .. } => None,
             _ => Some(format!("nothing watches {}", self.event)),
         }
     }

@@ -127,11 +127,11 @@ impl Router {
         let language = route.language.unwrap_or(self.settings.language);
         let telling = Telling { language, ..*telling };
         let (mut places, mut left) = (Vec::new(), Vec::new());
-        for to in route.to.iter() {
+        for to in &route.to {
             let mut leave = |reason: String| left.push(Left { route: route.name.clone(), reason, failed: false });
             match (to, to.channel(&telling)) {
                 (Destination::Pattern(_), Some(Ok(name))) => {
-                    places.push(Place::Made(self.settings.channel(&name).to_owned()))
+                    places.push(Place::Made(self.settings.channel(&name).to_owned()));
                 }
                 (_, Some(Ok(name))) => places.push(Place::Channel(self.settings.channel(&name).to_owned())),
                 (_, Some(Err(reason))) => leave(reason),

@@ -32,6 +32,15 @@ pub enum OneOrMany<T> {
     Many(Vec<T>),
 }
 
+impl<'a, T> IntoIterator for &'a OneOrMany<T> {
+    type Item = &'a T;
+    type IntoIter = std::slice::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
 impl<'de, T: serde::de::DeserializeOwned> Deserialize<'de> for OneOrMany<T> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let read = match serde_json::Value::deserialize(deserializer)? {
@@ -451,8 +460,8 @@ impl Route {
                 format!("route {:?} goes nowhere; name a channel, like \"#sales-pipeline\"", self.name),
             ));
         }
-        for kind in self.change.iter() {
-            for to in self.to.iter() {
+        for kind in &self.change {
+            for to in &self.to {
                 problems.extend(to.problem(kind).map(|text| ("to".into(), text)));
             }
             if let Some(when) = &self.when {
@@ -530,6 +539,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    #[allow(clippy::needless_pass_by_value)] // reads better
     fn problems(route: serde_json::Value) -> Vec<String> {
         let settings: Settings = serde_json::from_value(json!({"routes": [route]})).unwrap();
         settings.problems().iter().map(ToString::to_string).collect()

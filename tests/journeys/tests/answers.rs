@@ -65,7 +65,10 @@ async fn documented_batches_are_read_with_phps_empty_lists() {
     assert!(good.take("never_asked").is_none());
     let mut failed = batch(fixture("batch-errors-halt0.json")).await;
     let error = failed.take("get_department").unwrap().unwrap_err();
-    assert_eq!((error.code(), error.kind()), (Some("insufficient_scope"), Kind::Permanent { code: "insufficient_scope".into() }));
+    assert_eq!(
+        (error.code(), error.kind()),
+        (Some("insufficient_scope"), Kind::Permanent { code: "insufficient_scope".into() })
+    );
     let mut halted = batch(fixture("batch-errors-halt1.json")).await;
     assert!(halted.take("get_user").unwrap().is_err());
     assert!(halted.take("get_department").is_none(), "it was not made");

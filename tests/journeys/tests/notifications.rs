@@ -109,7 +109,8 @@ async fn somebody_without_slack_is_skipped_with_the_reason_or_told_in_the_fallba
     world.sandbox.portal.comment(task, 1, "Anybody?");
     world.settle().await;
     assert_eq!(world.channel("general"), ["Анна Титов on T: Anybody?"]);
-    let mapped = json!({"routes": [route], "people": {"map": {"21": world.sandbox.slack.add_person("igor@elsewhere.example")}}});
+    let mapped =
+        json!({"routes": [route], "people": {"map": {"21": world.sandbox.slack.add_person("igor@elsewhere.example")}}});
     world.apply(mapped).await;
     world.clock.advance(Duration::from_secs(120));
     world.sandbox.portal.comment(task, 1, "You there");
@@ -240,9 +241,12 @@ async fn contacts_companies_and_smart_processes_are_told_when_a_route_asks() {
     let world = World::start().await;
     world.sandbox.portal.add_smart_process(1220);
     let kinds = ["contact.created", "company.created", "company.updated", "item.created", "item.stage_changed"];
-    world.apply(json!({"routes": [{"name": "all", "change": kinds, "to": "#general"}], "smart_processes": [1220]})).await;
+    world
+        .apply(json!({"routes": [{"name": "all", "change": kinds, "to": "#general"}], "smart_processes": [1220]}))
+        .await;
     world.clock.advance(Duration::from_secs(120));
-    let settings = serde_json::from_value(json!({"routes": [{"name": "all", "change": kinds, "to": "#general"}]})).unwrap();
+    let settings =
+        serde_json::from_value(json!({"routes": [{"name": "all", "change": kinds, "to": "#general"}]})).unwrap();
     world.sandbox.portal.send_events_to(&world.webhook, &standalone::demo::events(&settings));
     let portal = &world.sandbox.portal;
     portal.add_item(CONTACT, json!({"name": "Ann", "lastName": "Lee"}));
@@ -270,7 +274,8 @@ async fn contacts_companies_and_smart_processes_are_told_when_a_route_asks() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_company_that_is_renamed_has_its_new_name_on_the_next_card() {
     let world = World::start().await;
-    let deals = json!({"name": "d", "change": "deal.created", "to": "#general", "card": {"title": "{title} of {company}"}});
+    let deals =
+        json!({"name": "d", "change": "deal.created", "to": "#general", "card": {"title": "{title} of {company}"}});
     world.apply(json!({"routes": [deals]})).await;
     world.clock.advance(Duration::from_secs(120));
     world.sandbox.portal.send_events_to(&world.webhook, &["ONCRMCOMPANYUPDATE"]);

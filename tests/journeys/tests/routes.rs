@@ -59,7 +59,10 @@ async fn updates_reply_under_the_first_card_of_their_record() {
     world.sandbox.portal.move_deal(b, "LOSE");
     world.settle().await;
     let messages = world.sandbox.slack.messages("general");
-    for (reply, title) in [("Deal won A: Новая → Сделка успешна", "New deal: A"), ("Deal lost B: Новая → Сделка провалена", "New deal: B")] {
+    for (reply, title) in [
+        ("Deal won A: Новая → Сделка успешна", "New deal: A"),
+        ("Deal lost B: Новая → Сделка провалена", "New deal: B"),
+    ] {
         let reply = messages.iter().find(|message| message["text"] == reply).unwrap_or_else(|| panic!("{messages:?}"));
         let first = messages.iter().find(|message| message["text"] == title).unwrap();
         assert_eq!(reply["thread_ts"], first["ts"]);

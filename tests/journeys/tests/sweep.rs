@@ -35,7 +35,11 @@ async fn work(world: &World, delivery: Delivery) -> BTreeSet<String> {
     world.settle().await;
     world.sweep().await;
     let channels = world.sandbox.slack.channels().into_iter();
-    channels.flat_map(|channel| world.channel(&channel.name).into_iter().map(move |text| format!("{}: {text}", channel.name))).collect()
+    channels
+        .flat_map(|channel| {
+            world.channel(&channel.name).into_iter().map(move |text| format!("{}: {text}", channel.name))
+        })
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,7 +118,9 @@ async fn comments_of_both_cards_are_found_even_many_of_them() {
 async fn a_sweep_that_stops_goes_on_where_it_was() {
     let world = World::start().await;
     let deals: Vec<_> = (0..1_200).map(|n| world.sandbox.portal.add_deal(&format!("Deal {n}"), 1, "EUR")).collect();
-    world.apply(json!({"routes": [{"name": "w", "change": "deal.stage_changed", "to": "#general", "when": "false"}]})).await;
+    world
+        .apply(json!({"routes": [{"name": "w", "change": "deal.stage_changed", "to": "#general", "when": "false"}]}))
+        .await;
     world.clock.advance(Duration::from_secs(120));
     world.settle().await;
     world.sandbox.portal.deliver(Delivery { drop_every: 1, ..Delivery::default() });

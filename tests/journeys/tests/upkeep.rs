@@ -9,7 +9,8 @@ use platform::Clock;
 use sandbox::portal::Delivery;
 use serde_json::{Value, json};
 
-const OPERATORS: &str = r##"{"channel": "#ops", "silence_minutes": 60, "business_hours": {"from": "09:00", "to": "17:00"}}"##;
+const OPERATORS: &str =
+    r##"{"channel": "#ops", "silence_minutes": 60, "business_hours": {"from": "09:00", "to": "17:00"}}"##;
 
 fn settings() -> Value {
     let operators: Value = serde_json::from_str(OPERATORS).unwrap();
@@ -75,7 +76,9 @@ async fn silence_is_told_once_with_what_was_found_and_once_when_it_is_over() {
     }
     assert_eq!(world.channel("ops"), ["No CRM event from Bitrix24 for 60 minutes of business hours"]);
     let alert = world.sandbox.slack.messages("ops")[0].to_string();
-    for words in ["last CRM event: 2026-11-23", "the portal answers our calls", "are bound again", "found 1 changes today"] {
+    for words in
+        ["last CRM event: 2026-11-23", "the portal answers our calls", "are bound again", "found 1 changes today"]
+    {
         assert!(alert.contains(words), "{words} is not in {alert}");
     }
     world.sandbox.portal.deliver(Delivery::default());
@@ -120,10 +123,7 @@ async fn a_webhooks_events_are_only_listed_to_be_ticked_by_hand() {
     let report = world.upkeep().await;
     assert_eq!((report.repaired, report.failed.len()), (0, 0));
     let sweeps = platform::sweeps::Sweeps::new(world.engine.ports.store.clone());
-    let (state, _) = sweeps
-        .recall::<platform::sweeps::Subscriptions>(&world.tenant, "subscriptions")
-        .await
-        .unwrap()
-        .unwrap();
+    let (state, _) =
+        sweeps.recall::<platform::sweeps::Subscriptions>(&world.tenant, "subscriptions").await.unwrap().unwrap();
     assert!(state.by_hand && state.wanted.contains(&"ONCRMDEALUPDATE".to_owned()));
 }

@@ -67,7 +67,7 @@ impl State {
 pub(super) fn emit(shared: &Arc<Shared>, event: &str, data: &Value) {
     let now = shared.clock.now();
     let mut state = shared.lock();
-    state.to_offline(event, data, &super::portal_time(now));
+    state.queue_offline(event, data, &super::portal_time(now));
     let installed = state.installed;
     let bodies: Vec<_> = state
         .handlers

@@ -376,11 +376,6 @@ impl Portal {
     /// Goes on with saved data.
     pub fn restore(&self, saved: &Value) {
         let mut state = self.shared.lock();
-        fn take<T: serde::de::DeserializeOwned>(from: &Value, to: &mut T) {
-            if let Ok(value) = serde_json::from_value(from.clone()) {
-                *to = value;
-            }
-        }
         take(&saved["items"], &mut state.items);
         take(&saved["stage_history"], &mut state.stage_history);
         take(&saved["tasks"], &mut state.tasks);
@@ -444,4 +439,10 @@ impl Shared {
 /// A moment as the portal writes it: to the second, with an offset.
 pub(crate) fn portal_time(moment: Timestamp) -> String {
     moment.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string()
+}
+
+fn take<T: serde::de::DeserializeOwned>(from: &Value, to: &mut T) {
+    if let Ok(value) = serde_json::from_value(from.clone()) {
+        *to = value;
+    }
 }

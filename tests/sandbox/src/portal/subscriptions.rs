@@ -156,7 +156,7 @@ impl State {
     }
 
     /// A change goes into the queue of everyone who bound it: as a row of its own only if none waits.
-    pub(super) fn to_offline(&mut self, event: &str, data: &Value, now: &str) {
+    pub(super) fn queue_offline(&mut self, event: &str, data: &Value, now: &str) {
         let bound: Vec<_> = self.offline_bound.iter().filter(|bound| bound.event == event).cloned().collect();
         for Bound { connector, .. } in bound {
             let waiting = self.offline.iter_mut().find(|row| {

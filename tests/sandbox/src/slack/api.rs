@@ -160,8 +160,14 @@ impl State {
         }
         let a_minute = match method {
             "conversations.list" | "conversations.create" => 20.0,
-            "conversations.replies" | "conversations.open" | "users.lookupByEmail" => 50.0,
-            "conversations.history" | "conversations.join" | "conversations.info" | "chat.update" | "team.info" => 50.0,
+            "conversations.replies"
+            | "conversations.open"
+            | "users.lookupByEmail"
+            | "conversations.history"
+            | "conversations.join"
+            | "conversations.info"
+            | "chat.update"
+            | "team.info" => 50.0,
             _ => return Ok(()),
         };
         self.methods.entry(method.to_owned()).or_insert_with(|| Bucket::new(a_minute, a_minute / 60.0)).add(now)
