@@ -92,6 +92,56 @@ test("a lead goes to its own channel", async () => {
   await page.waitForFunction(() => document.querySelector("#messages").innerText.includes("Request from the site"));
 });
 
+const channel = (name) => page.getByRole("button", { name });
+const messagesSay = (words) => page.waitForFunction((words) => document.querySelector("#messages").innerText.includes(words), words);
+
+test("a task of a project goes to the project's channel, which is made, with its deadline in the reader's time", async () => {
+  await page.getByLabel("New task in the project").fill("Pack the boxes");
+  await page.getByRole("button", { name: "Add" }).click();
+  await channel(/#project-office-move \(1\)/).click();
+  await messagesSay("New task Pack the boxes");
+  const fields = await page.locator("#messages .fields").innerText();
+  assert.match(fields, /Deadline[\s\S]*Assignee\s*Дмитрий Соколова[\s\S]*Project\s*Office move/);
+  const shown = /Deadline\s*([^\n]+)/.exec(fields)[1];
+  assert.ok(!Number.isNaN(Date.parse(shown)) || /\d/.test(shown), shown);
+  assert.ok(!shown.includes("!date"), "a moment is shown as one");
+});
+
+test("a comment on a task goes to its assignee as a direct message", async () => {
+  await page.getByLabel("Comment on Pack the boxes").fill("Please <i>hurry</i>");
+  await page.getByRole("button", { name: "Send" }).first().click();
+  await channel(/^@user6 \(1\)/).click();
+  await messagesSay("Please <i>hurry</i>");
+  assert.match(await cards().first().innerText(), /Анна Титов commented on Pack the boxes/);
+});
+
+test("a missed call names time, deal and who is responsible, can be called back, and its recording follows in the thread", async () => {
+  await page.getByRole("button", { name: "Ring" }).click();
+  await channel(/#calls \(\d\)/).click();
+  await messagesSay("Missed call from +49 30 1234567");
+  const fields = await page.locator("#messages .fields").last().innerText();
+  assert.match(fields, /Time[\s\S]*Deal[\s\S]*Responsible\s*Дмитрий Соколова[\s\S]*Call back\s*\+49301234567/);
+  assert.equal(await page.locator('#messages a[href="tel:+49301234567"]').count(), 1);
+  await page.locator("#messages .message.reply").waitFor({ timeout: 60_000 });
+  assert.match(await page.locator("#messages .message.reply").innerText(), /Recording of the call[\s\S]*Listen/);
+});
+
+test("the events to tick are listed, and those that arrived are marked", async () => {
+  const wanted = page.locator("#wanted li");
+  await wanted.filter({ hasText: "ONTASKCOMMENTADD" }).locator(".seen").waitFor();
+  await wanted.filter({ hasText: "ONVOXIMPLANTCALLEND" }).locator(".seen").waitFor();
+  assert.equal(await wanted.filter({ hasText: "ONCRMLEADDELETE" }).locator(".seen").count(), 0);
+  assert.match(await page.locator("#reach-hint").innerText(), /outgoing webhook/);
+  assert.match(await page.locator("#counts").innerText(), /\d+ records looked at, 0 changes found/);
+});
+
+test("a deal that is deleted leaves the board", async () => {
+  await page.getByLabel("New deal").fill("To be deleted");
+  await page.getByRole("button", { name: "Create" }).click();
+  await deal("To be deleted").getByRole("button", { name: "Delete To be deleted" }).click();
+  await deal("To be deleted").waitFor({ state: "detached" });
+});
+
 test("a page on a phone scrolls in no second direction", async () => {
   await page.setViewportSize({ width: 390, height: 800 });
   const wide = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
@@ -104,10 +154,10 @@ test("after Ctrl-C and a new start it goes on where it was", async () => {
   await stop();
   await start();
   await page.goto(address);
-  await page.getByRole("button", { name: /#sales-pipeline \(3\)/ }).waitFor();
+  await page.getByRole("button", { name: /#sales-pipeline \(4\)/ }).waitFor();
   await stage("WON").locator(".deal", { hasText: "Roof for" }).waitFor();
   await deal("Roof for").getByRole("combobox").selectOption("NEW");
-  await page.getByRole("button", { name: /#sales-pipeline \(4\)/ }).click();
-  await page.waitForFunction(() => document.querySelectorAll("#messages .message").length === 4);
+  await page.getByRole("button", { name: /#sales-pipeline \(5\)/ }).click();
+  await page.waitForFunction(() => document.querySelectorAll("#messages .message").length === 5);
   assert.match(await cards().first().innerText(), /Сделка успешна → Новая/);
 });

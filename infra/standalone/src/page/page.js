@@ -16,9 +16,9 @@ function el(tag, attributes = {}, ...children) {
   return node;
 }
 
-async function post(path, body) {
+async function post(path, body, method = "POST") {
   const answer = await fetch(path, {
-    method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body),
+    method, headers: { "content-type": "application/json" }, body: JSON.stringify(body),
   });
   if (!answer.ok) $("summary").textContent = `That did not work: ${answer.status}`;
 }
@@ -62,7 +62,27 @@ function drawDeal(deal, stages) {
   return el("div", {
     class: "deal", draggable: "true", "data-deal": String(deal.id),
     ondragstart: (event) => event.dataTransfer.setData("text/plain", String(deal.id)),
-  }, el("p", {}, deal.title), el("p", { class: "sum" }, sum(deal)), choose);
+  }, el("p", {}, deal.title), el("p", { class: "sum" }, sum(deal)), el("div", { class: "row" }, choose, el("button", {
+    type: "button", title: "Delete", "aria-label": `Delete ${deal.title}`, onclick: () => post(`/api/deals/${deal.id}`, {}, "DELETE"),
+  }, "✕")));
+}
+
+function drawTasks(tasks) {
+  // Somebody may be typing a comment: what is there stays, only what is new is added.
+  for (const task of tasks.slice().reverse()) {
+    if (document.querySelector(`[data-task="${task.id}"]`)) continue;
+    const who = task.responsible ? task.responsible.name : "nobody";
+    const comment = el("form", {
+      onsubmit: (event) => {
+        event.preventDefault();
+        post(`/api/tasks/${task.id}/comments`, { text: event.target.text.value });
+        event.target.text.value = "";
+      },
+    }, el("input", { name: "text", required: true, maxlength: "500", "aria-label": `Comment on ${task.title}`, placeholder: "Comment as the director" }),
+      el("button", {}, "Send"));
+    $("tasks").prepend(el("li", { "data-task": task.id }, el("p", {}, task.title, " ", el("span", { class: "quiet" }, who)), comment));
+  }
+  while ($("tasks").children.length > 4) $("tasks").lastChild.remove();
 }
 
 // Slack's mrkdwn, as far as cards use it: links, bold, entities.
@@ -72,7 +92,10 @@ function mrkdwn(text) {
   for (const part of text.split(/(<[^>]+>|\*[^*\n]+\*)/)) {
     if (part.startsWith("<")) {
       const [url, words] = part.slice(1, -1).split("|");
-      if (/^https?:/.test(url)) nodes.push(el("a", { href: url, target: "_blank", rel: "noopener" }, plain(words || url)));
+      const date = /^!date\^(\d+)\^/.exec(url);
+      if (date) nodes.push(new Date(Number(date[1]) * 1000).toLocaleString());
+      else if (url.startsWith("tel:")) nodes.push(el("a", { href: url }, plain(words || url)));
+      else if (/^https?:/.test(url)) nodes.push(el("a", { href: url, target: "_blank", rel: "noopener" }, plain(words || url)));
       else nodes.push(plain(words || url));
     } else if (part.length > 2 && part.startsWith("*") && part.endsWith("*")) {
       nodes.push(el("strong", {}, plain(part.slice(1, -1))));
@@ -105,11 +128,19 @@ function drawBlock(block) {
 function drawMessage(message) {
   const time = new Date(Number(message.ts) * 1000);
   const blocks = message.blocks || [];
-  return el("article", { class: "message", "data-ts": message.ts },
+  const isReply = message.thread_ts && message.thread_ts !== message.ts;
+  return el("article", { class: isReply ? "message reply" : "message", "data-ts": message.ts },
     el("div", { class: "avatar", "aria-hidden": "true" }, "S"),
     el("div", { class: "who" }, "Switchboard ", el("span", { class: "app" }, "APP"), " ",
       el("time", { datetime: time.toISOString() }, time.toLocaleTimeString())),
     el("div", {}, ...(blocks.length ? blocks.map(drawBlock) : mrkdwn(message.text))));
+}
+
+// Newest first, and the replies of a thread below its card.
+function inThreads(messages) {
+  const isReply = (one) => one.thread_ts && one.thread_ts !== one.ts;
+  const cards = messages.filter((one) => !isReply(one)).reverse();
+  return cards.flatMap((card) => [card, ...messages.filter((one) => isReply(one) && one.thread_ts === card.ts)]);
 }
 
 function drawSlack(channels) {
@@ -118,9 +149,9 @@ function drawSlack(channels) {
   $("channels").replaceChildren(...channels.map((one) => el("button", {
     type: "button", "aria-pressed": String(one.name === channel),
     onclick: () => { channel = one.name; draw(); },
-  }, `#${one.name} (${one.count})`)));
+  }, `${one.name.startsWith("@") ? "" : "#"}${one.name} (${one.count})`)));
   const shown = channels.find((one) => one.name === channel) || channels[0];
-  const messages = shown.messages.slice().reverse().map(drawMessage);
+  const messages = inThreads(shown.messages).map(drawMessage);
   $("messages").replaceChildren(...(messages.length ? messages
     : [el("p", { class: "empty" }, "No cards yet. Move a deal, and its card appears here.")]));
 }
@@ -132,6 +163,7 @@ function drawEvent(event) {
   const what = event.changes.length ? event.changes.join(", ") : "no change";
   steps.push(el("li", {}, `${event.decided_ms} ms: ${what} `,
     el("span", { class: `status ${event.status}` }, event.status), event.reason ? ` – ${event.reason}` : ""));
+  for (const left of event.left) steps.push(el("li", { class: "quiet" }, left));
   for (const delivery of event.deliveries) {
     const after = delivery.after_ms === null ? "" : `${delivery.after_ms} ms: `;
     steps.push(el("li", {}, `${after}${delivery.destination} `,
@@ -146,6 +178,22 @@ function drawEvent(event) {
 function drawTrail(events) {
   $("events").replaceChildren(...(events.length ? events.map(drawEvent)
     : [el("li", { class: "empty" }, "No event has arrived today.")]));
+}
+
+function drawReach(reach) {
+  $("reach").hidden = !reach;
+  if (!reach) return;
+  $("reach-hint").textContent = reach.by_hand
+    ? "These events have to be ticked in the portal's outgoing webhook. Each is marked once it has arrived."
+    : "These events are bound by the application itself; what is missing is bound again.";
+  $("wanted").replaceChildren(...reach.events.map((event) => el("li", {},
+    event.seen ? el("span", { class: "status seen" }, `✓ ${time(event.seen)} `) : el("span", { class: "quiet" }, "– not yet "),
+    event.words, " ", el("code", { class: "quiet" }, event.code))));
+  const refused = reach.subscriptions && reach.subscriptions.refused.length ? ` Not bound: ${reach.subscriptions.refused.join("; ")}.` : "";
+  const swept = reach.sweep && reach.sweep.finished_at ? `Last sweep ${time(reach.sweep.finished_at)}` : "No sweep has finished yet";
+  const stopped = reach.sweep && reach.sweep.stopped_by ? `, stopped: ${reach.sweep.stopped_by}` : "";
+  $("counts").textContent = `${swept}${stopped}. Today: ${reach.counts.swept} records looked at, ${reach.counts.lost} changes found that no `
+    + `event had told, ${reach.counts.late} of them told late, ${reach.counts.conditions_failed} conditions failed.${refused}`;
 }
 
 function drawDead(letters) {
@@ -164,6 +212,8 @@ function draw() {
   const counts = state.counts.map((count) => `${count.name} ${count.reason}: ${count.count}`);
   $("summary").textContent = [...queues, ...counts].join(" · ");
   drawBoard(state.board);
+  if (state.board) drawTasks(state.board.tasks);
+  drawReach(state.reach);
   drawSlack(state.channels);
   drawTrail(state.trail);
   drawDead(state.dead_letters);
@@ -181,6 +231,17 @@ $("new-lead").addEventListener("click", () => {
   post("/api/leads", { title: form.title.value });
   form.title.value = "";
 });
+
+$("new-task").addEventListener("submit", (event) => {
+  event.preventDefault();
+  post("/api/tasks", { title: event.target.title.value });
+  event.target.title.value = "";
+});
+$("new-call").addEventListener("submit", (event) => {
+  event.preventDefault();
+  post("/api/calls", { phone: event.target.phone.value });
+});
+$("lose").addEventListener("change", (event) => post("/api/lose", { lose: event.target.checked }));
 
 const changes = new EventSource("/api/changes");
 changes.onmessage = (event) => { state = JSON.parse(event.data); draw(); };
