@@ -5,16 +5,20 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use cloud::Cloud;
 use cloud::runtime::{Function, form_post};
 use connect::{Access, Connections, PortalAccess};
+use jiff::{SignedDuration, Timestamp};
 use platform::seal::KeyRing;
 use platform::secrets::KEY_RING;
-use platform::{Ports, QueueName, SystemClock};
+use platform::{Clock, Ports, QueueName, SystemClock};
 use rules::Settings;
 use sandbox::Sandbox;
 use sandbox::fault::{Fault, When};
+use sandbox::portal::Call;
+use serde_json::json;
 use slack::ApiBase;
 
 const WEBHOOK: &str = "/webhooks/bitrix24";
@@ -26,6 +30,22 @@ struct Deployment {
     webhook: Function,
     events: Function,
     delivery: Function,
+    sweep: Function,
+    upkeep: Function,
+}
+
+/// A clock that is behind by a while: what happens by it is long enough ago for the sweep.
+struct Behind(Duration);
+
+#[async_trait::async_trait]
+impl Clock for Behind {
+    fn now(&self) -> Timestamp {
+        Timestamp::now() - SignedDuration::try_from(self.0).unwrap_or_default()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        SystemClock.sleep(duration).await;
+    }
 }
 
 fn bootstrap(function: &str) -> PathBuf {
@@ -36,9 +56,14 @@ fn bootstrap(function: &str) -> PathBuf {
 
 impl Deployment {
     async fn start() -> anyhow::Result<Self> {
+        Self::start_behind(Duration::ZERO).await
+    }
+
+    /// The same with providers whose clock is behind, and a portal that was connected well before that.
+    async fn start_behind(behind: Duration) -> anyhow::Result<Self> {
         let cloud = Cloud::start().await?;
-        let sandbox = Sandbox::start(Arc::new(SystemClock)).await?;
-        let ports = aws::ports_over(&cloud.config, cloud.names.clone(), Arc::new(SystemClock));
+        let sandbox = Sandbox::start(Arc::new(Behind(behind))).await?;
+        let ports = aws::ports_over(&cloud.config, cloud.names.clone(), Arc::new(Behind(behind * 2)));
         connect(&ports, &sandbox).await?;
         let slack_api = sandbox.slack.api_url();
         let start = async |name: &str| Function::start(name, &bootstrap(name), &cloud, &slack_api).await;
@@ -46,6 +71,8 @@ impl Deployment {
             webhook: start("bitrix24-webhook").await?,
             events: start("bitrix24-events").await?,
             delivery: start("slack-delivery").await?,
+            sweep: start("portal-sweep").await?,
+            upkeep: start("upkeep").await?,
             cloud,
             sandbox,
         })
@@ -120,6 +147,31 @@ async fn what_cannot_be_done_goes_to_the_dead_letters_and_the_rest_goes_on() -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_no_event_told_is_found_and_told_by_the_built_binaries() -> anyhow::Result<()> {
+    let deployment = Deployment::start_behind(Duration::from_secs(180)).await?;
+    let portal = &deployment.sandbox.portal;
+    let project = portal.add_project("Move");
+    deployment.sandbox.slack.add_channel("project-move");
+    let deal = portal.add_deal("Lost", 1, "EUR");
+    let task = portal.add_task(json!({"TITLE": "Pack", "RESPONSIBLE_ID": 6, "GROUP_ID": project}));
+    portal.comment(task, 1, "Please hurry");
+    portal.end_call(&Call { kind: 2, phone: "+49301".into(), user: 6, code: "304".into(), deal: Some(deal), ..Call::default() });
+    let report = deployment.sweep.invoke(json!({})).await?;
+    assert_eq!((&report["tenants"], &report["hints"], &report["stopped"]), (&json!(1), &json!(4), &json!([])), "{report}");
+    deployment.work().await?;
+    let read = |channel: &str| deployment.sandbox.slack.texts(channel);
+    assert_eq!(read("sales-pipeline"), ["New deal: Lost"]);
+    assert_eq!(read("project-move"), ["New task: Pack"]);
+    assert_eq!(read("calls"), ["Missed call from +49301"]);
+    assert_eq!(read("@user6"), ["Анна Титов on Pack: Please hurry"]);
+    let again = deployment.sweep.invoke(json!({})).await?;
+    assert_eq!(again["hints"], 0, "{again}");
+    let kept = deployment.upkeep.invoke(json!({})).await?;
+    assert_eq!((&kept["tenants"], &kept["failed"]), (&json!(1), &json!([])), "{kept}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_event_is_answered_by_the_built_binary() -> anyhow::Result<()> {
     let deployment = Deployment::start().await?;
     let body = deployment.sandbox.portal.event_body("ONCRMDEALADD", 1);
@@ -150,6 +202,10 @@ async fn the_sample_events_are_understood() -> anyhow::Result<()> {
     assert_eq!(answer, serde_json::json!({"batchItemFailures": []}));
     let answer = deployment.delivery.invoke(sample("slack-delivery.json")?).await?;
     assert_eq!(answer, serde_json::json!({"batchItemFailures": []}));
+    for (function, name) in [(&deployment.sweep, "portal-sweep.json"), (&deployment.upkeep, "upkeep.json")] {
+        let report = function.invoke(sample(name)?).await?;
+        assert_eq!(report["tenants"], 1, "{report}");
+    }
     let ports = aws::ports_over(&deployment.cloud.config, deployment.cloud.names.clone(), Arc::new(SystemClock));
     let letters = ports.queue.dead_letters(QueueName::SlackDelivery, 10).await?;
     assert_eq!(letters[0].code, "no_ledger_line", "the delivery was read, and given up for what it is");

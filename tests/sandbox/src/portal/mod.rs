@@ -129,6 +129,11 @@ impl Portal {
         Ok(Self { shared, server })
     }
 
+    /// Gives the portal another lasting id, for a world of many.
+    pub fn rename(&self, member_id: &str) {
+        member_id.clone_into(&mut self.shared.lock().credentials.member_id);
+    }
+
     /// `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         self.server.url()
