@@ -35,7 +35,7 @@ try {
 
   const tests = spawn(process.execPath, ["--test"], {
     stdio: "inherit",
-    env: { ...process.env, NODE_EXTRA_CA_CERTS: certificate, SANDBOX: JSON.stringify({ ...told, https }) },
+    env: { ...process.env, NODE_EXTRA_CA_CERTS: certificate, SANDBOX: JSON.stringify({ ...told, https }), SWITCHBOARD: binary },
   });
   [status] = await once(tests, "exit");
   front.close();
