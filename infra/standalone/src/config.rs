@@ -138,6 +138,8 @@ mod tests {
     fn the_example_is_right() {
         let example = include_str!("../../../switchboard.example.toml");
         assert!(read(example).unwrap().named_settings().is_none());
+        let settings = rules::document::read(include_str!("../../../settings.example.yaml")).unwrap();
+        assert_eq!(settings.routes.len(), 9);
     }
 
     #[test]

@@ -110,6 +110,51 @@ async fn serve_learns_its_portal_from_the_first_event_and_goes_on_after_a_restar
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn settings_are_checked_compared_and_applied_beside_a_serve_that_runs() {
+    let sandbox = Sandbox::start(Arc::new(SystemClock)).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let settings = async |arguments: &[&str]| {
+        let output = switchboard(&[&["settings"], arguments].concat(), folder.path()).output().await.unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.success(), text(&output.stdout), text(&output.stderr))
+    };
+    let document = "routes:\n  - name: every deal\n    change: deal.created\n    to: \"#general\"\n";
+    std::fs::write(folder.path().join("good.yaml"), document).unwrap();
+    std::fs::write(folder.path().join("bad.yaml"), document.replace("deal.created", "deal.made")).unwrap();
+
+    let (good, said, _) = settings(&["check", "good.yaml"]).await;
+    assert!(good && said.contains("1 routes, nothing wrong"), "{said}");
+    let (good, _, said) = settings(&["check", "bad.yaml"]).await;
+    assert!(!good && said.contains("bad.yaml: line 3: routes[0].change: there is no change \"deal.made\""), "{said}");
+    let (good, _, said) = settings(&["show", "--config", "serve.toml"]).await;
+    assert!(!good && said.contains("cannot read serve.toml"), "{said}");
+
+    let member = format!("member_id = '{}'\n[slack]", sandbox.portal.credentials().member_id);
+    let serving = Serving::start(folder.path(), &config(&sandbox).replace("[slack]", &member)).await;
+    let (good, said, _) = settings(&["diff", "good.yaml", "--config", "serve.toml"]).await;
+    assert!(good && said.contains("- routes.\"new leads\"") && said.contains("+ routes.\"every deal\""), "{said}");
+    let (good, _, said) = settings(&["apply", "bad.yaml", "--config", "serve.toml"]).await;
+    assert!(!good && said.contains("line 3"), "{said}");
+    let (good, said, error) = settings(&["apply", "good.yaml", "--config", "serve.toml"]).await;
+    assert!(good && said.contains("in force for"), "{said}{error}");
+    let (_, shown, _) = settings(&["show", "--config", "serve.toml"]).await;
+    assert!(shown.contains("every deal") && !shown.contains("new leads"), "{shown}");
+    serving.stop().await;
+
+    // A start changes nothing of what was applied, for the configuration names no settings.
+    let serving = Serving::start(folder.path(), &config(&sandbox).replace("[slack]", &member)).await;
+    sandbox.portal.send_events_to(&serving.events, &["ONCRMDEALADD"]);
+    sandbox.portal.add_deal("Roof", 1, "EUR");
+    until(async || sandbox.slack.texts("general").contains(&"New deal: Roof".to_owned())).await;
+    serving.stop().await;
+
+    let own = format!("settings = 'good.yaml'\n{}", config(&sandbox));
+    std::fs::write(folder.path().join("own.toml"), own).unwrap();
+    let (good, _, said) = settings(&["apply", "good.yaml", "--config", "own.toml"]).await;
+    assert!(!good && said.contains("names settings itself"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn serve_says_which_credentials_do_not_work() {
     let sandbox = Sandbox::start(Arc::new(SystemClock)).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
