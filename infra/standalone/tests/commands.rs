@@ -200,3 +200,14 @@ fn the_published_schema_is_what_the_command_prints() {
         "docs/settings.schema.json is old: cargo run -- settings schema > docs/settings.schema.json"
     );
 }
+
+#[test]
+fn the_settings_page_names_every_change_and_every_word() {
+    let page = include_str!("../../../docs/settings.md");
+    for (kind, name, meaning) in rules::ChangeKind::ALL {
+        assert!(page.contains(&format!("| `{name}` | {meaning} |")), "docs/settings.md does not tell of {name}");
+        for word in rules::words::known(kind) {
+            assert!(page.contains(&format!("`{word}`")), "docs/settings.md does not tell of {{{word}}}");
+        }
+    }
+}
