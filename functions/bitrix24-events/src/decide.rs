@@ -7,11 +7,12 @@ use connect::Failure;
 use platform::claims::{self, Claim};
 use platform::job::{Job, Outcome};
 use platform::ledger::{EventLine, EventStatus, event_write};
-use platform::links::{Snapshot, snapshot_write};
+use platform::links::{ReadMoment, Snapshot, snapshot_write};
 use platform::retry::GIVE_UP_AFTER;
 use platform::store::{MOST_WRITES, StoreError, Version, Write};
 use platform::sweeps::Counts;
 use platform::{QueueName, clock};
+use records::baseline;
 use rules::names::Named;
 use rules::subscriptions;
 use rules::{Before, Change, ChangeKind, Hint, Origin, Record, State, diff};
@@ -125,7 +126,10 @@ async fn of_record(deps: &Deps, readings: &Readings, job: &Job<Hint>, record: Re
         Read::Item(read) => {
             let before = match &known {
                 Some((snapshot, _)) => Before::Known(&snapshot.state),
-                None => Before::Unseen { connected_at: portal.connected_at, moves: &read.moves },
+                None => {
+                    let since = baseline::watched_since(&deps.ports, &portal, record.kind()).await?;
+                    Before::Unseen { since, moves: &read.moves }
+                }
             };
             let mut changes = diff(record, before, &read.state);
             changes.extend(comments::read(deps, job, &read.state).await?);
@@ -146,7 +150,7 @@ fn told_by_none(job: &Job<Hint>, changes: &[Change]) -> bool {
     matches!(job.body.origin, Origin::Sweep | Origin::Offline) && !changes.is_empty()
 }
 
-fn next(known: &Known, state: State, read: platform::links::ReadMoment, swept: bool) -> Snapshot<State> {
+fn next(known: &Known, state: State, read: ReadMoment, swept: bool) -> Snapshot<State> {
     let revision = known.as_ref().map_or(0, |(snapshot, _)| snapshot.revision) + 1;
     Snapshot { state, read, revision, gone: false, swept }
 }
@@ -158,10 +162,8 @@ async fn gone(deps: &Deps, job: &Job<Hint>, record: Record, known: Known, code: 
         return skip(deps, job, absent(record, code)).await;
     };
     let changes: Vec<_> = rules::diff::deleted(record, &last.state).into_iter().collect();
-    let read = platform::links::ReadMoment { here: deps.clock.now(), there: None };
-    let known = Some((last, version));
-    let state = known.as_ref().map(|(last, _)| last.state.clone());
-    let Some(state) = state else { return skip(deps, job, absent(record, code)).await };
+    let read = ReadMoment { here: deps.clock.now(), there: None };
+    let (state, known) = (last.state.clone(), Some((last, version)));
     let snapshot = Snapshot { gone: true, ..next(&known, state, read, told_by_none(job, &changes)) };
     save(deps, job, record, known, snapshot, changes).await
 }

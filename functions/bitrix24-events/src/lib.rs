@@ -30,6 +30,7 @@ use rules::Hint;
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
+    ports: Ports,
     connections: Connections,
     store: Arc<dyn Store>,
     records: Records,
@@ -49,6 +50,7 @@ impl Deps {
     pub fn new(ports: &Ports, connections: Connections) -> Self {
         Self {
             names: NamesCache::new(connections.clone(), ports.store.clone(), ports.clock.clone()),
+            ports: ports.clone(),
             connections,
             store: ports.store.clone(),
             records: Records::new(ports.store.clone()),

@@ -79,6 +79,8 @@ struct Sweep<'a> {
     settings: Settings,
     client: PortalClient,
     now: Timestamp,
+    /// The earlier of our time and the portal's own, as its answers tell it.
+    agreed_now: Timestamp,
     swept: u64,
     hints: u64,
 }
@@ -161,7 +163,7 @@ async fn begin<'a>(deps: &'a Deps, tenant: &TenantId, now: Timestamp) -> Result<
     let client = deps.connections.bitrix24(&portal).await?.in_lane(Lane::Sweep);
     let settings: Settings = serde_json::from_value(portal.settings.clone())
         .map_err(|error| Failure::permanent("bad_settings", format!("the settings cannot be read: {error}")))?;
-    Ok(Sweep { deps, portal, settings, client, now, swept: 0, hints: 0 })
+    Ok(Sweep { deps, portal, settings, client, now, agreed_now: now, swept: 0, hints: 0 })
 }
 
 impl Sweep<'_> {
@@ -188,14 +190,21 @@ impl Sweep<'_> {
         &self.portal.tenant
     }
 
+    /// The portal told its time. Records carry times of its clock: one that is behind must not make us believe that
+    /// what is still to come has been looked at.
+    fn note_time(&mut self, there: Option<Timestamp>) {
+        self.agreed_now = there.map_or(self.agreed_now, |there| there.min(self.agreed_now));
+    }
+
     /// What happened until then has had its time to be told.
     fn until(&self) -> Timestamp {
-        Timestamp::from_second((self.now - GRACE).as_second()).unwrap_or(self.now)
+        Timestamp::from_second((self.agreed_now - GRACE).as_second()).unwrap_or(self.agreed_now)
     }
 
     /// From when to look, after an earlier sweep that was complete until `complete`.
     fn since(&self, complete: Option<Timestamp>, overlap: SignedDuration) -> Timestamp {
-        complete.map_or(self.portal.connected_at, |complete| (complete - overlap).max(self.portal.connected_at))
+        let first = || baseline::watched_from(self.portal.connected_at, self.now);
+        complete.map_or_else(first, |complete| (complete - overlap).max(self.portal.connected_at))
     }
 }
 

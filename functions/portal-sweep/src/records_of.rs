@@ -4,6 +4,7 @@ use bitrix24::{Action, Subject};
 use connect::Failure;
 use jiff::Timestamp;
 use platform::links::{ReadMoment, Reading};
+use records::baseline;
 use records::pages::{Listing, PAGE};
 use rules::{Before, Origin, Record, RecordKind, State, diff};
 use serde::{Deserialize, Serialize};
@@ -42,12 +43,18 @@ impl Sweep<'_> {
             Some((progress, version)) => (progress, Some(version)),
             None => (Progress::default(), None),
         };
-        let begun = || Pass { since: self.since(progress.complete_until, OVERLAP), until: self.until(), last_id: 0 };
+        let watched = baseline::watched_since(&self.deps.ports, &self.portal, kind).await?;
+        let begun = || {
+            let since = progress.complete_until.map_or(watched, |complete| (complete - OVERLAP).max(watched));
+            Pass { since, until: self.until(), last_id: 0 }
+        };
         let mut pass = progress.pass.unwrap_or_else(begun);
         loop {
             let here = self.deps.clock.now();
             let filter = listing.changed_since(pass.since);
             let (listed, there) = listing.after(&self.client, &filter, pass.last_id, PAGES).await?;
+            self.note_time(there);
+            pass.until = pass.until.min(self.until());
             let last = listed.len() < PAGES * PAGE;
             pass.last_id = listed.last().map_or(pass.last_id, |(record, _)| record.id());
             self.swept += listed.len() as u64;

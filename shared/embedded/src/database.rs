@@ -36,7 +36,6 @@ const SCHEMA: &str = "
     ) WITHOUT ROWID;
     DROP INDEX IF EXISTS groups_ready;
     CREATE INDEX IF NOT EXISTS groups_in_turn ON groups (queue, substr(grp, 1, instr(grp || '#', '#') - 1), ready_at);
-    CREATE INDEX IF NOT EXISTS groups_due ON groups (queue, ready_at);
 
     CREATE TABLE IF NOT EXISTS deduplications (
         queue TEXT NOT NULL, id TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (queue, id)

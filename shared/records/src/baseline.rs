@@ -4,9 +4,10 @@
 //! time and its stage history.
 
 use connect::{Connections, Failure};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use platform::limiter::Lane;
 use platform::links::{ReadMoment, Records, Snapshot};
+use platform::portals::Portal;
 use platform::store::{Condition, Key, Table, Write};
 use platform::{Ports, TenantId};
 use rules::{RecordKind, Settings, State, subscriptions};
@@ -18,9 +19,17 @@ use crate::pages::{Listing, PAGE};
 /// Pages in one request.
 const PAGES: usize = 20;
 
+/// A kind that is watched from so soon after the connection on is watched from the connection on.
+const AT_ONCE: SignedDuration = SignedDuration::from_hours(1);
+/// How much earlier than its event something may have happened.
+const EVENT_DELAY: SignedDuration = SignedDuration::from_mins(5);
+
 /// How far the baseline of one kind has come.
 #[derive(Debug, Default, Clone, Copy, Serialize, Deserialize)]
 struct Progress {
+    /// From when on what happens to records of this kind is news.
+    #[serde(default)]
+    since: Option<Timestamp>,
     /// All records up to this id have a snapshot.
     last_id: u64,
     done: bool,
@@ -37,8 +46,10 @@ pub async fn fill(ports: &Ports, connections: &Connections, tenant: &TenantId) -
     let mut read = 0;
     for kind in subscriptions::swept(&settings) {
         let listing = Listing { kind, custom_fields: settings.custom_fields() };
-        let key = Key::new(Table::Links, format!("{tenant}#baseline"), kind.to_string());
+        let key = key(tenant, kind);
         let mut progress: Progress = store.get(&key).await?.map(|item| item.decode()).transpose()?.unwrap_or_default();
+        let since = progress.since.unwrap_or_else(|| watched_from(portal.connected_at, clock.now()));
+        progress.since = Some(since);
         while !progress.done {
             let here = clock.now();
             let listed = match listing.after(&client, &json!({}), progress.last_id, PAGES).await {
@@ -52,7 +63,7 @@ pub async fn fill(ports: &Ports, connections: &Connections, tenant: &TenantId) -
             progress.done = listed.len() < PAGES * PAGE;
             progress.last_id = listed.last().map_or(progress.last_id, |(record, _)| record.id());
             read += listed.len();
-            let old = listed.into_iter().filter(|(_, state)| is_old(kind, state, portal.connected_at));
+            let old = listed.into_iter().filter(|(_, state)| is_old(kind, state, since));
             let snapshots =
                 old.map(|(record, state)| (record.key(), Snapshot::first(state, ReadMoment { here, there })));
             records.fill(tenant, snapshots.collect()).await?;
@@ -62,15 +73,32 @@ pub async fn fill(ports: &Ports, connections: &Connections, tenant: &TenantId) -
     Ok(read)
 }
 
+/// From when on what happens to records of this kind is news: from the connection, or from when a route first asked
+/// for the kind. What was before is not told, however late it is found.
+pub async fn watched_since(ports: &Ports, portal: &Portal, kind: RecordKind) -> Result<Timestamp, Failure> {
+    let progress = ports.store.get(&key(&portal.tenant, kind)).await?.map(|item| item.decode::<Progress>()).transpose()?;
+    let begins_now = || watched_from(portal.connected_at, ports.clock.now());
+    Ok(progress.and_then(|progress| progress.since).unwrap_or_else(begins_now))
+}
+
+/// From when on something is watched that is first asked for now.
+pub fn watched_from(connected_at: Timestamp, now: Timestamp) -> Timestamp {
+    if now.duration_since(connected_at) < AT_ONCE { connected_at } else { now - EVENT_DELAY }
+}
+
+fn key(tenant: &TenantId, kind: RecordKind) -> Key {
+    Key::new(Table::Links, format!("{tenant}#baseline"), kind.to_string())
+}
+
 /// Whether a whole kind cannot be read: the right is missing, or the portal does not know the method.
 pub fn is_not_for_us(failure: &Failure) -> bool {
     ["access_denied", "insufficient_scope", "error_method_not_found", "not_found"].contains(&failure.code())
 }
 
-/// Whether nothing that happened to the record since the connection could be news. What could be is left
+/// Whether nothing that happened to the record since it is watched could be news. What could be is left
 /// unseen, to be judged when its hint comes.
-fn is_old(kind: RecordKind, state: &State, connected_at: Timestamp) -> bool {
-    let was_before = |moment: Option<Timestamp>| moment.is_some_and(|moment| moment < connected_at);
+fn is_old(kind: RecordKind, state: &State, since: Timestamp) -> bool {
+    let was_before = |moment: Option<Timestamp>| moment.is_some_and(|moment| moment < since);
     let moved = match (kind, state) {
         (RecordKind::Items(entity), State::Item(item)) if entity.has_stages() && item.moved_time.is_some() => {
             !was_before(item.moved_time)

@@ -8,6 +8,9 @@ use serde_json::Value;
 use crate::change::{Change, ChangeKind};
 use crate::record::{Record, State};
 
+/// What an update of a task names where nothing that is read of it changed.
+pub const OTHER: &str = "other";
+
 /// What is known of a record before the state just read.
 #[derive(Debug, Clone, Copy)]
 pub enum Before<'a> {
@@ -15,8 +18,8 @@ pub enum Before<'a> {
     Known(&'a State),
     /// Nothing: it is judged by when it was created and by its stage history, any order.
     Unseen {
-        /// When the portal was connected; what happened before is not news.
-        connected_at: Timestamp,
+        /// From when on it is watched; what happened before is not news.
+        since: Timestamp,
         /// Its stage history as far as it could be read.
         moves: &'a [StageMove],
     },
@@ -71,8 +74,8 @@ fn item_changes(entity: EntityType, before: Before<'_>, item: &Item) -> Vec<Foun
     let known = match before {
         Before::Known(State::Item(known)) => known,
         Before::Known(_) => return found,
-        Before::Unseen { connected_at, moves } => {
-            let is_news = |moment: Option<Timestamp>| moment.is_some_and(|moment| moment >= connected_at);
+        Before::Unseen { since, moves } => {
+            let is_news = |moment: Option<Timestamp>| moment.is_some_and(|moment| moment >= since);
             if is_news(item.created_time) {
                 add("created", None, Vec::new());
             }
@@ -135,8 +138,8 @@ fn task_changes(before: Before<'_>, task: &Task) -> Vec<Found> {
     let known = match before {
         Before::Known(State::Task { task }) => task,
         Before::Known(_) => return Vec::new(),
-        Before::Unseen { connected_at, .. } => {
-            let is_news = task.created_date.is_some_and(|created| created >= connected_at);
+        Before::Unseen { since, .. } => {
+            let is_news = task.created_date.is_some_and(|created| created >= since);
             return if is_news { vec![ChangeKind::TaskCreated.into()] } else { Vec::new() };
         }
     };
@@ -161,6 +164,10 @@ fn task_changes(before: Before<'_>, task: &Task) -> Vec<Found> {
         }
     }
     fields.extend(updated_customs(&known.more, &task.more));
+    if found.is_empty() && fields.is_empty() && known.changed_date < task.changed_date {
+        // Its checklist, its description: saved, and nothing that we read is another.
+        fields.push(OTHER.into());
+    }
     if !fields.is_empty() {
         found.push(Found { fields, ..ChangeKind::TaskUpdated.into() });
     }
@@ -209,7 +216,7 @@ mod tests {
     const NEW: &str = "2026-06-02T00:00:00Z";
 
     fn unseen(moves: &[StageMove]) -> Before<'_> {
-        Before::Unseen { connected_at: "2026-06-01T00:00:00Z".parse().unwrap(), moves }
+        Before::Unseen { since: "2026-06-01T00:00:00Z".parse().unwrap(), moves }
     }
 
     #[test]
@@ -297,6 +304,14 @@ mod tests {
         let names: Vec<_> = found.iter().map(|change| change.kind.name()).collect();
         assert_eq!(names, ["task.status_changed", "task.responsible_changed", "task.deadline_changed"]);
         assert!(diff(Record::Task(7), unseen(&[]), &task("2", "", "1")).is_empty());
+    }
+
+    #[test]
+    fn a_task_that_was_saved_with_nothing_read_changed_says_so() {
+        let task = |changed: &str| state(json!({"task": {"id": 7, "title": "Pack", "changedDate": changed}}));
+        let found = diff(Record::Task(7), Before::Known(&task(OLD)), &task(NEW));
+        assert_eq!((found[0].kind.name().as_str(), found[0].fields.as_slice()), ("task.updated", &["other".to_owned()][..]));
+        assert!(diff(Record::Task(7), Before::Known(&task(NEW)), &task(NEW)).is_empty());
     }
 
     #[test]

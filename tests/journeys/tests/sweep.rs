@@ -188,3 +188,59 @@ async fn an_application_on_a_fitting_plan_reads_the_offline_queue() {
     assert_eq!(world.channel("sales-pipeline"), ["New deal: Offline"]);
     assert_eq!(portal.offline_rows(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_portal_whose_clock_is_minutes_behind_loses_nothing() {
+    let world = World::start().await;
+    world.sandbox.portal.be_behind(Duration::from_secs(7 * 60));
+    // What was before by the portal's clock is not news; from here on its clock is past the connection.
+    world.clock.advance(Duration::from_secs(10 * 60));
+    world.sweep().await;
+    world.sandbox.portal.deliver(Delivery { drop_every: 1, ..Delivery::default() });
+    for n in 0..4 {
+        world.sandbox.portal.add_lead(&format!("Lead {n}"));
+        world.clock.advance(Duration::from_secs(210));
+        world.sweep().await;
+    }
+    world.clock.advance(Duration::from_secs(300));
+    world.sweep().await;
+    assert_eq!(world.channel("sales-leads").len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_that_is_added_later_tells_nothing_of_what_was_before() {
+    let world = World::start().await;
+    world.clock.advance(Duration::from_secs(3 * 60 * 60));
+    let contact = |name: &str| world.sandbox.portal.add_item(sandbox::portal::CONTACT, json!({"name": name}));
+    let before = contact("Before");
+    world.clock.advance(Duration::from_secs(60 * 60));
+    let route = json!({"name": "c", "change": ["contact.created", "contact.updated"], "to": "#general"});
+    world.apply(json!({"routes": [route], "group_bursts": null})).await;
+    world.clock.advance(Duration::from_secs(120));
+    world.sandbox.portal.send_events_to(&world.webhook, &["ONCRMCONTACTUPDATE"]);
+    world.sandbox.portal.change_item(sandbox::portal::CONTACT, before, json!({"lastName": "Lee"}));
+    world.settle().await;
+    world.sweep().await;
+    contact("After");
+    world.sweep().await;
+    assert_eq!(world.channel("general"), ["New contact: After"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_sends_no_event_comes_by_the_sweep() {
+    let world = World::start().await;
+    let route = json!({"name": "t", "change": ["task.updated", "deal.created"], "to": "#general"});
+    world.apply(json!({"routes": [route], "group_bursts": null})).await;
+    world.clock.advance(Duration::from_secs(120));
+    let task = world.sandbox.portal.add_task(json!({"TITLE": "Pack"}));
+    world.settle().await;
+    // A checklist, a description, an import with activity off: saved, and nobody is told.
+    world.clock.advance(Duration::from_secs(60));
+    world.sandbox.portal.deliver(Delivery { drop_every: 1, ..Delivery::default() });
+    world.sandbox.portal.change_task(task, json!({"DESCRIPTION": "Also the plants"}));
+    world.sandbox.portal.add_deal("Imported", 1, "EUR");
+    world.sweep().await;
+    let mut told = world.channel("general");
+    told.sort();
+    assert_eq!(told, ["Changed: Pack (other)", "New deal: Imported"]);
+}

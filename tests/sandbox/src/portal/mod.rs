@@ -9,7 +9,7 @@ mod subscriptions;
 mod tasks;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -42,12 +42,28 @@ pub struct Portal {
 
 pub(crate) struct Shared {
     state: Mutex<State>,
-    clock: Arc<dyn Clock>,
+    clock: OwnClock,
     http: reqwest::Client,
     /// Events on their way.
     on_the_way: AtomicU64,
     /// Bitrix24's queue service has so many requests open at a time.
     senders: tokio::sync::Semaphore,
+}
+
+/// The portal's clock: the world's, or some time behind it.
+pub(crate) struct OwnClock {
+    world: Arc<dyn Clock>,
+    behind: AtomicI64,
+}
+
+impl OwnClock {
+    fn now(&self) -> Timestamp {
+        self.world.now() - jiff::SignedDuration::from_secs(self.behind.load(Ordering::SeqCst))
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.world.sleep(duration).await;
+    }
 }
 
 /// The portal's ids and secrets.
@@ -118,7 +134,7 @@ impl Portal {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let shared = Arc::new(Shared {
             state: Mutex::new(seed::state(clock.now())),
-            clock,
+            clock: OwnClock { world: clock, behind: AtomicI64::new(0) },
             http: reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap_or_default(),
             on_the_way: AtomicU64::new(0),
             senders: tokio::sync::Semaphore::new(32),
@@ -127,6 +143,12 @@ impl Portal {
         let server = Server::start(port, move |request| rest::answer(serving.clone(), request)).await?;
         shared.lock().host = server.address.to_string();
         Ok(Self { shared, server })
+    }
+
+    /// Sets the portal's own clock back.
+    pub fn be_behind(&self, by: Duration) {
+        let by = i64::try_from(by.as_secs()).unwrap_or_default();
+        self.shared.clock.behind.store(by, Ordering::SeqCst);
     }
 
     /// Gives the portal another lasting id, for a world of many.
