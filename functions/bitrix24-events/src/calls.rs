@@ -1,12 +1,13 @@
 //! Calls: read from the statistics, with the deal they belong to.
 
 use bitrix24::client::shaped;
+use bitrix24::tolerant::whole;
 use bitrix24::{Batch, Call, EntityType, Item, Subject};
 use connect::{Failure, PortalClient};
 use platform::job::{Job, Outcome};
 use rules::change::Related;
 use rules::{Change, ChangeKind, Hint, State};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::Deps;
 use crate::decide::{finish, skip};
@@ -97,15 +98,15 @@ pub(crate) async fn deal_of(
     let (mut answers, _) = client.batch(&batch).await?;
     let deal = |id, title| Some(Related { entity: EntityType::DEAL, id, title });
     if let Some(Ok(activity)) = answers.take("activity")
-        && number(&activity["OWNER_TYPE_ID"]) == Some(2)
-        && let Some(id) = number(&activity["OWNER_ID"])
+        && whole(&activity["OWNER_TYPE_ID"]) == Some(2)
+        && let Some(id) = whole(&activity["OWNER_ID"])
     {
         return Ok(deal(id, None));
     }
     if let Some(Ok(bindings)) = answers.take("bindings") {
         let mut bound = bindings.as_array().into_iter().flatten();
         if let Some(id) =
-            bound.find(|row| number(&row["entityTypeId"]) == Some(2)).and_then(|row| number(&row["entityId"]))
+            bound.find(|row| whole(&row["entityTypeId"]) == Some(2)).and_then(|row| whole(&row["entityId"]))
         {
             return Ok(deal(id, None));
         }
@@ -117,8 +118,4 @@ pub(crate) async fn deal_of(
         return Ok(deal(item.id, item.display_title()));
     }
     Ok(None)
-}
-
-fn number(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }

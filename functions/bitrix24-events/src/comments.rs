@@ -1,6 +1,7 @@
 //! What was said on a task, read from the old card's comments or from the new card's chat.
 
 use bitrix24::task::Comment;
+use bitrix24::tolerant::whole;
 use bitrix24::{Subject, bbcode};
 use connect::Failure;
 use platform::job::Job;
@@ -22,7 +23,7 @@ pub(crate) async fn read(deps: &Deps, job: &Job<Hint>, state: &State) -> Result<
                 json!({"DIALOG_ID": format!("chat{chat}"), "FIRST_ID": message.saturating_sub(1), "LIMIT": 50});
             let answer = client.call("im.dialog.messages.get", &params).await?;
             let mut messages = answer.result["messages"].as_array().into_iter().flatten();
-            messages.find(|row| row["id"].as_u64() == Some(message)).and_then(Comment::from_message)
+            messages.find(|row| whole(&row["id"]) == Some(message)).and_then(Comment::from_message)
         }
         (_, _, Some(comment)) => {
             // This old method takes its parameters by their order, whatever their names.

@@ -1,6 +1,7 @@
 //! Comments that no event told: looked for on the tasks on which something happened, in the chat of the new card or
 //! among the comments of the old one.
 
+use bitrix24::tolerant::whole;
 use bitrix24::{Action, Batch, Subject, Task};
 use connect::Failure;
 use jiff::{SignedDuration, Timestamp};
@@ -94,7 +95,7 @@ impl Sweep<'_> {
     async fn with_older(&self, chat: u64, newest: &Value, since: Timestamp) -> Result<Vec<Value>, Failure> {
         let mut rows = newest.as_array().cloned().unwrap_or_default();
         for _ in 0..MOST_OLDER {
-            let oldest = rows.iter().filter_map(|row| row["id"].as_u64().zip(moment(&row["date"]))).min();
+            let oldest = rows.iter().filter_map(|row| whole(&row["id"]).zip(moment(&row["date"]))).min();
             let Some((id, _)) = oldest.filter(|(_, at)| *at >= since && rows.len().is_multiple_of(PAGE)) else { break };
             let params = json!({"DIALOG_ID": format!("chat{chat}"), "LAST_ID": id, "LIMIT": PAGE});
             let answer = self.client.call("im.dialog.messages.get", &params).await?;
@@ -119,8 +120,8 @@ impl Sweep<'_> {
         let mut found = Vec::new();
         for row in rows {
             let [id, date, author] = names.map(|name| &row[name]);
-            let (Some(id), Some(at)) = (number(id), moment(date)) else { continue };
-            if number(author).unwrap_or_default() == 0 || at < since || at > until {
+            let (Some(id), Some(at)) = (whole(id), moment(date)) else { continue };
+            if whole(author).unwrap_or_default() == 0 || at < since || at > until {
                 continue;
             }
             self.swept += 1;
@@ -141,10 +142,6 @@ impl Sweep<'_> {
         found.sort_by_key(|one| one.at);
         self.send(found).await
     }
-}
-
-fn number(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
 fn moment(value: &Value) -> Option<Timestamp> {

@@ -230,7 +230,9 @@ fn causes(error: &reqwest::Error) -> String {
         source = cause.source();
     }
     if text.contains("certificate") {
-        text.push_str("; the portal's certificate is not trusted: install one of a known authority, self-signed ones are refused");
+        text.push_str(
+            "; the portal's certificate is not trusted: install one of a known authority, self-signed ones are refused",
+        );
     }
     text
 }

@@ -148,13 +148,13 @@ pub struct Comment {
 impl Comment {
     /// Out of `task.commentitem.get`: the old card.
     pub fn from_item(row: &Value) -> Option<Self> {
-        let author = row["AUTHOR_ID"].as_str().and_then(|id| id.parse().ok()).or_else(|| row["AUTHOR_ID"].as_u64())?;
+        let author = tolerant::whole(&row["AUTHOR_ID"])?;
         Some(Self { author, text: row["POST_MESSAGE"].as_str().unwrap_or_default().to_owned() })
     }
 
     /// Out of a message of `im.dialog.messages.get`: the new card.
     pub fn from_message(row: &Value) -> Option<Self> {
-        let author = row["author_id"].as_u64().or_else(|| row["author_id"].as_str()?.parse().ok())?;
+        let author = tolerant::whole(&row["author_id"])?;
         Some(Self { author, text: row["text"].as_str().unwrap_or_default().to_owned() })
     }
 }

@@ -5,11 +5,16 @@ use serde_json::Value;
 
 /// A whole number written as a number or as text; anything else (null, empty, `{}`) is none.
 pub fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    Ok(match Value::deserialize(deserializer)? {
+    Ok(whole(&Value::deserialize(deserializer)?))
+}
+
+/// The same of a value that was read already.
+pub fn whole(value: &Value) -> Option<u64> {
+    match value {
         Value::Number(number) => number.as_u64(),
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
-    })
+    }
 }
 
 /// A text; numbers become text, null and containers are none, and so is an empty text.
@@ -28,10 +33,9 @@ pub fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<jiff:
 
 /// Whole numbers in a list, or in a map that PHP made of one; what is no number is left out.
 pub fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
-    let read = |value: &Value| value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
     Ok(match Value::deserialize(deserializer)? {
-        Value::Array(list) => list.iter().filter_map(read).collect(),
-        Value::Object(map) => map.values().filter_map(read).collect(),
+        Value::Array(list) => list.iter().filter_map(whole).collect(),
+        Value::Object(map) => map.values().filter_map(whole).collect(),
         _ => Vec::new(),
     })
 }

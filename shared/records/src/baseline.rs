@@ -76,7 +76,8 @@ pub async fn fill(ports: &Ports, connections: &Connections, tenant: &TenantId) -
 /// From when on what happens to records of this kind is news: from the connection, or from when a route first asked
 /// for the kind. What was before is not told, however late it is found.
 pub async fn watched_since(ports: &Ports, portal: &Portal, kind: RecordKind) -> Result<Timestamp, Failure> {
-    let progress = ports.store.get(&key(&portal.tenant, kind)).await?.map(|item| item.decode::<Progress>()).transpose()?;
+    let progress =
+        ports.store.get(&key(&portal.tenant, kind)).await?.map(|item| item.decode::<Progress>()).transpose()?;
     let begins_now = || watched_from(portal.connected_at, ports.clock.now());
     Ok(progress.and_then(|progress| progress.since).unwrap_or_else(begins_now))
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bitrix24::batch::BatchAnswer;
 use bitrix24::client::shaped;
 use bitrix24::crm::Status;
+use bitrix24::tolerant::whole;
 use bitrix24::user::User;
 use bitrix24::{Batch, EntityType, Item};
 use connect::{Connections, Failure, PortalClient};
@@ -270,8 +271,7 @@ fn take_items(names: &mut Names, answers: &mut BatchAnswer) {
 fn take_projects(names: &mut Names, answers: &mut BatchAnswer) {
     let Some(Ok(rows)) = answers.take("projects") else { return };
     for row in rows.as_array().into_iter().flatten() {
-        let id = row["ID"].as_str().and_then(|id| id.parse().ok()).or_else(|| row["ID"].as_u64());
-        if let Some((id, name)) = id.zip(row["NAME"].as_str()) {
+        if let Some((id, name)) = whole(&row["ID"]).zip(row["NAME"].as_str()) {
             names.add(Named::Project(id), Some(Entry { name: name.to_owned(), email: None }));
         }
     }
@@ -280,7 +280,7 @@ fn take_projects(names: &mut Names, answers: &mut BatchAnswer) {
 fn take_funnels(names: &mut Names, entity: Option<EntityType>, answers: &mut BatchAnswer) {
     let (Some(entity), Some(Ok(result))) = (entity, answers.take("funnels")) else { return };
     for row in result["categories"].as_array().into_iter().flatten() {
-        if let Some((id, name)) = row["id"].as_u64().zip(row["name"].as_str()) {
+        if let Some((id, name)) = whole(&row["id"]).zip(row["name"].as_str()) {
             names.add_funnel(entity, id, name.to_owned());
         }
     }

@@ -52,7 +52,7 @@ kinds! {
     ItemResponsibleChanged = "item.responsible_changed": "A smart-process item was given to somebody else.",
     ItemDeleted = "item.deleted": "A smart-process item was deleted; told from its last known state.",
     TaskCreated = "task.created": "A task appeared.",
-    TaskUpdated = "task.updated": "A task's title, priority, project or watched custom field changed; or something else of it that is saved, such as its checklist (change.fields is then ['other']).",
+    TaskUpdated = "task.updated": "A task's title, priority, project or watched custom field changed; or something else of it that is saved, such as its checklist (change.fields then holds other).",
     TaskStatusChanged = "task.status_changed": "A task was begun, finished, deferred or taken up again.",
     TaskResponsibleChanged = "task.responsible_changed": "A task was given to somebody else.",
     TaskDeadlineChanged = "task.deadline_changed": "A task's deadline moved.",

@@ -310,7 +310,10 @@ mod tests {
     fn a_task_that_was_saved_with_nothing_read_changed_says_so() {
         let task = |changed: &str| state(json!({"task": {"id": 7, "title": "Pack", "changedDate": changed}}));
         let found = diff(Record::Task(7), Before::Known(&task(OLD)), &task(NEW));
-        assert_eq!((found[0].kind.name().as_str(), found[0].fields.as_slice()), ("task.updated", &["other".to_owned()][..]));
+        assert_eq!(
+            (found[0].kind.name().as_str(), found[0].fields.as_slice()),
+            ("task.updated", &["other".to_owned()][..])
+        );
         assert!(diff(Record::Task(7), Before::Known(&task(NEW)), &task(NEW)).is_empty());
     }
 

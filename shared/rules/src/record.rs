@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bitrix24::{Call, EntityType, Item, Task};
+use bitrix24::{Call, EntityType, Item, Task, tolerant};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -167,7 +167,7 @@ impl State {
             Self::Item(item) => item.assigned_by_id,
             Self::Task { task } => task.responsible_id,
             Self::Call { call } => call.portal_user_id,
-            Self::Custom { custom } => whole(custom.get("responsible")),
+            Self::Custom { custom } => custom.get("responsible").and_then(tolerant::whole),
         };
         user.filter(|user| *user != 0)
     }
@@ -228,10 +228,6 @@ fn object(value: Result<Value, serde_json::Error>) -> Map<String, Value> {
         Ok(Value::Object(map)) => map,
         _ => Map::new(),
     }
-}
-
-fn whole(value: Option<&Value>) -> Option<u64> {
-    value?.as_u64().or_else(|| value?.as_str()?.parse().ok())
 }
 
 /// `CALL_FAILED_CODE` as `callFailedCode`, like the names of everything else.

@@ -155,9 +155,20 @@ async fn what_no_event_told_is_found_and_told_by_the_built_binaries() -> anyhow:
     let deal = portal.add_deal("Lost", 1, "EUR");
     let task = portal.add_task(json!({"TITLE": "Pack", "RESPONSIBLE_ID": 6, "GROUP_ID": project}));
     portal.comment(task, 1, "Please hurry");
-    portal.end_call(&Call { kind: 2, phone: "+49301".into(), user: 6, code: "304".into(), deal: Some(deal), ..Call::default() });
+    portal.end_call(&Call {
+        kind: 2,
+        phone: "+49301".into(),
+        user: 6,
+        code: "304".into(),
+        deal: Some(deal),
+        ..Call::default()
+    });
     let report = deployment.sweep.invoke(json!({})).await?;
-    assert_eq!((&report["tenants"], &report["hints"], &report["stopped"]), (&json!(1), &json!(4), &json!([])), "{report}");
+    assert_eq!(
+        (&report["tenants"], &report["hints"], &report["stopped"]),
+        (&json!(1), &json!(4), &json!([])),
+        "{report}"
+    );
     deployment.work().await?;
     let read = |channel: &str| deployment.sandbox.slack.texts(channel);
     assert_eq!(read("sales-pipeline"), ["New deal: Lost"]);

@@ -71,7 +71,8 @@ async fn ten_thousand_changed_deals_of_a_hundred_tenants_drain_in_turn_and_withi
     world.clock.advance(std::time::Duration::from_secs(1));
     // Half of the batches that are needed at most: everybody has had a turn.
     for _ in 0..TENANTS * DEALS / 20 {
-        let batch = world.engine.ports.queue.receive(QueueName::Bitrix24Events, 10, std::time::Duration::ZERO).await.unwrap();
+        let batch =
+            world.engine.ports.queue.receive(QueueName::Bitrix24Events, 10, std::time::Duration::ZERO).await.unwrap();
         world.functions.work(QueueName::Bitrix24Events, batch).await;
     }
     let mut halfway = BTreeMap::new();
