@@ -15,6 +15,8 @@ use crate::{Clients, Names};
 
 /// What a batch call of SQS takes.
 const MOST_IN_BATCH: usize = 10;
+/// The longest id of a group or for deduplication.
+const LONGEST_ID: usize = 128;
 
 /// Carries jobs on SQS.
 #[derive(Debug, Clone)]
@@ -88,8 +90,8 @@ impl Queue for SqsQueue {
             for (place, message) in some.iter().enumerate() {
                 let entry = SendMessageBatchRequestEntry::builder()
                     .id(place.to_string())
-                    .message_group_id(&message.group)
-                    .message_deduplication_id(&message.deduplication)
+                    .message_group_id(id(&message.group))
+                    .message_deduplication_id(id(&message.deduplication))
                     .message_body(&message.body);
                 batch = batch.entries(entry.build().map_err(|error| failed(queue, error))?);
             }
@@ -152,7 +154,7 @@ impl Queue for SqsQueue {
             .sqs
             .send_message()
             .queue_url(self.dead_url(queue)?)
-            .message_group_id(if group.is_empty() { "unknown".into() } else { group })
+            .message_group_id(if group.is_empty() { "unknown".into() } else { id(&group) })
             // A job that is buried twice is one letter.
             .message_deduplication_id(fingerprint(&letter.body))
             .message_body(text);
@@ -186,4 +188,29 @@ impl Queue for SqsQueue {
 
 fn fingerprint(body: &str) -> String {
     platform::DeliveryId::of(&[body]).to_string()
+}
+
+/// SQS takes ids of 128 letters, digits and marks of ASCII. A channel's name may have others: then its fingerprint
+/// stands for it, behind what of it SQS takes, so that people still see whose it is.
+fn id(text: &str) -> String {
+    if text.len() <= LONGEST_ID && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return text.to_owned();
+    }
+    let readable: String = text.chars().filter(char::is_ascii_graphic).take(LONGEST_ID / 2).collect();
+    format!("{readable}#{}", fingerprint(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::id;
+
+    #[test]
+    fn an_id_that_sqs_would_refuse_is_one_that_it_takes() {
+        assert_eq!(id("tenant#deal#42"), "tenant#deal#42");
+        let (forest, field) = (id("tenant#project-тёмный-лес"), id("tenant#project-тёмное-поле"));
+        assert!(forest.starts_with("tenant#project-") && forest.is_ascii() && forest != field);
+        assert_eq!(forest, id("tenant#project-тёмный-лес"), "the same group every time");
+        let long = id(&"x".repeat(300));
+        assert!(long.len() <= 128, "{long}");
+    }
 }

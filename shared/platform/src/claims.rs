@@ -9,8 +9,8 @@ use crate::clock::later;
 use crate::store::{Condition, Key, Store, StoreError, Table, Write};
 use crate::{TenantId, TraceId};
 
-/// How long an identity is remembered: longer than the sweep looks back.
-const KEEP: Duration = Duration::from_secs(72 * 60 * 60);
+/// How long an identity is remembered: as long as a queue keeps a job, and longer than a sweep after an outage looks back.
+const KEEP: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 /// Who told it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

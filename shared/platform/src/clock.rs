@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-/// The longest that a message can be held back: what SQS holds one.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(12 * 60 * 60);
+/// The longest that a message is held back. SQS holds one for 12 hours from when it was handed out, and refuses more.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(11 * 60 * 60 + 30 * 60);
 
 /// Tells the time and waits for it to pass.
 #[async_trait]

@@ -40,7 +40,9 @@ impl Template {
                 rest = after;
                 continue;
             }
-            let Some(close) = rest.find('}') else {
+            // A brace within braces is one that was meant as text, or a word that was never closed.
+            let closed = rest.find('}').filter(|close| !rest[..*close].contains('{'));
+            let Some(close) = closed else {
                 return Err(TemplateError::Open(rest.chars().take(20).collect()));
             };
             let word = rest[..close].trim();
@@ -95,6 +97,7 @@ mod tests {
         assert_eq!(template.to_string(), "Deal {title}: {{ {record.ufCrm_1} }");
         assert!(Template::parse("{open").unwrap_err().to_string().contains("\"open\" is not closed"));
         assert_eq!(Template::parse("{ }"), Err(TemplateError::Empty));
+        assert!(matches!(Template::parse("{ {}"), Err(TemplateError::Open(_))), "a brace is no word");
     }
 
     proptest! {
