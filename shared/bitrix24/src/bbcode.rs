@@ -58,7 +58,8 @@ pub fn plain(text: &str) -> String {
 /// The name of the tag at the beginning of `text`, with its slash, and how long the tag is.
 fn tag(text: &str) -> Option<(String, usize)> {
     let end = text.find(']')?;
-    let inside = &text[1..end];
+    // A bracket within brackets: the first one was text.
+    let inside = Some(&text[1..end]).filter(|inside| !inside.contains('['))?;
     let name = inside.split(['=', ' ']).next().unwrap_or_default().to_ascii_lowercase();
     KNOWN.contains(&name.trim_start_matches('/')).then_some((name, end + 1))
 }
@@ -73,6 +74,7 @@ mod tests {
         assert_eq!(plain("[b]Hi[/b] [USER=5]Ann[/USER], see [url=https://a/]this[/url]"), "Hi Ann, see this");
         assert_eq!(plain("[list][*]one[*]two[/list]"), "• one\n• two");
         assert_eq!(plain("a[0] = [x] [send=/boom]press[/send]"), "a[0] = [x] press");
+        assert_eq!(plain("[b [/b]"), "[b");
     }
 
     proptest! {
