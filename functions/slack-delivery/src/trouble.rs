@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use connect::Failure;
 use platform::TenantId;
-use platform::clock::later;
-use platform::store::{Condition, Key, StoreError, Table, Write};
-use records::alert;
+use records::alert::{self, Alert};
 use rules::Settings;
 
 use crate::Deps;
@@ -26,15 +24,16 @@ pub(crate) async fn tell(deps: &Deps, tenant: &TenantId, channel: &str, what: &s
     if alert::is_operators(&settings, channel) {
         return Ok(());
     }
-    let key = Key::new(Table::Links, format!("{tenant}#trouble"), channel.trim_start_matches('#'));
-    let until = later(deps.clock.now(), AGAIN_AFTER);
-    match deps.ports.store.put(Write::new(key, &what, Condition::Absent)?.expiring(until)).await {
-        Ok(_) => {}
-        Err(StoreError::Conflict(_)) => return Ok(()),
-        Err(error) => return Err(error.into()),
-    }
     let head = format!("Cards to {channel} do not arrive");
     let lines =
         [what.to_owned(), "They lie among the dead letters and can be sent again once it is mended.".to_owned()];
-    alert::raise(&deps.ports, &portal, "channel_trouble", channel, &head, &lines).await.map(|_| ())
+    let alert = Alert {
+        kind: "channel_trouble",
+        what: channel,
+        once: channel.trim_start_matches('#'),
+        again_after: AGAIN_AFTER,
+        head: &head,
+        lines: &lines,
+    };
+    alert::raise(&deps.ports, &portal, &alert).await
 }

@@ -8,7 +8,7 @@ use connect::{Failure, PortalClient};
 use jiff::Timestamp;
 use platform::portals::Portal;
 use platform::sweeps::Subscriptions;
-use records::alert;
+use records::alert::{self, Alert};
 use rules::Settings;
 use rules::settings::Family;
 use rules::subscriptions::family;
@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::Deps;
+
+/// How long it is remembered that a silence was told.
+const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// A silence that was noticed.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
@@ -70,7 +73,9 @@ impl Watch<'_> {
         let minutes = self.settings.operators.silence_minutes;
         let head = format!("No {} event from Bitrix24 for {minutes} minutes of business hours", names(&silent));
         let lines = self.probe(subscriptions, seen, &silent).await;
-        alert::raise(&self.deps.ports, self.portal, "silence", "silence", &head, &lines).await?;
+        // The same silence is the one since the same last event, though the run that told it fell before it noted so.
+        let last = silent.iter().filter_map(|family| seen.get(family)).max().unwrap_or(&self.portal.connected_at);
+        self.raise("silence", &last.to_string(), &head, &lines).await?;
         Ok(Some(Episode { since: Some(self.now), families: silent }))
     }
 
@@ -81,8 +86,13 @@ impl Watch<'_> {
         }
         let minutes = self.now.duration_since(since).as_mins();
         let head = format!("Events from Bitrix24 arrive again, {minutes} minutes after they were missed");
-        alert::raise(&self.deps.ports, self.portal, "silence_over", "silence", &head, &[]).await?;
+        self.raise("silence_over", &since.to_string(), &head, &[]).await?;
         Ok(Some(Episode::default()))
+    }
+
+    async fn raise(&self, kind: &str, once: &str, head: &str, lines: &[String]) -> Result<(), Failure> {
+        let alert = Alert { kind, what: "silence", once, again_after: REMEMBERED, head, lines };
+        alert::raise(&self.deps.ports, self.portal, &alert).await
     }
 
     async fn last_seen(&self) -> Result<Seen, Failure> {

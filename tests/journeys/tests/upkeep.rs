@@ -6,6 +6,7 @@ use std::time::Duration;
 use connect::{Access, PortalAccess};
 use journeys::{World, access_to};
 use platform::Clock;
+use platform::store::{Condition, Key, Table, Write};
 use sandbox::portal::Delivery;
 use serde_json::{Value, json};
 
@@ -126,4 +127,34 @@ async fn a_webhooks_events_are_only_listed_to_be_ticked_by_hand() {
     let (state, _) =
         sweeps.recall::<platform::sweeps::Subscriptions>(&world.tenant, "subscriptions").await.unwrap().unwrap();
     assert!(state.by_hand && state.wanted.contains(&"ONCRMDEALUPDATE".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_whose_teller_fell_is_told_by_the_next_and_never_twice() {
+    let world = World::start_with_settings(settings()).await;
+    let portal = world.connections.portals().get(&world.tenant).await.unwrap().unwrap();
+    let alert = records::alert::Alert {
+        kind: "test",
+        what: "a test",
+        once: "one",
+        again_after: Duration::from_secs(3600),
+        head: "Trouble",
+        lines: &[],
+    };
+    let store = &world.engine.ports.store;
+    let key = Key::new(Table::Links, format!("{}#alert", world.tenant), "test#one");
+    // It fell after it had decided to tell, and before anything was sent.
+    let decided = json!({"trace": platform::TraceId::new(world.clock.now()), "sent": false});
+    store.put(Write::new(key.clone(), &decided, Condition::Always).unwrap()).await.unwrap();
+    records::alert::raise(&world.engine.ports, &portal, &alert).await.unwrap();
+    world.settle().await;
+    assert_eq!(world.channel("ops"), ["Trouble"]);
+    // It fell after the message was out, and before it noted so; long enough ago for the queue to have forgotten.
+    world.clock.advance(Duration::from_secs(600));
+    store.put(Write::new(key, &decided, Condition::Always).unwrap()).await.unwrap();
+    for _ in 0..2 {
+        records::alert::raise(&world.engine.ports, &portal, &alert).await.unwrap();
+        world.settle().await;
+    }
+    assert_eq!(world.channel("ops"), ["Trouble"]);
 }
