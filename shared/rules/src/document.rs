@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData, YamlEmitter};
 use serde_json::{Map, Value};
 
-use crate::settings::{Problem, Settings};
+use crate::problems::Problem;
+use crate::settings::Settings;
 
 /// More text than this is no settings document.
 const LONGEST: usize = 256 * 1024;

@@ -4,6 +4,7 @@ pub mod card;
 pub mod change;
 pub mod condition;
 pub mod delivery;
+mod design;
 pub mod destination;
 pub mod diff;
 #[cfg(feature = "document")]
@@ -13,6 +14,7 @@ pub mod hours;
 pub mod language;
 pub mod money;
 pub mod names;
+pub mod problems;
 pub mod record;
 pub mod router;
 pub mod settings;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::crm::{Refusal, values};
-use super::{Shared, State, portal_time};
+use super::{Shared, State};
 
 /// Events that can be bound, besides those of one smart process.
 const KNOWN: [&str; 22] = [
@@ -63,7 +63,6 @@ pub(super) fn call(
     if !is_app {
         return Some(Err((403, "ACCESS_DENIED", "Access denied! Application context required".into())));
     }
-    let now = portal_time(shared.clock.now());
     let mut state = shared.lock();
     let text = |name: &str| params.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let event = text("event").to_uppercase();
@@ -111,10 +110,6 @@ pub(super) fn call(
                 row.process.as_deref() != Some(process.as_str()) || !(ids.is_empty() || ids.contains(&row.message_id()))
             });
             Ok(json!(true))
-        }
-        "event.test" => {
-            let _ = now;
-            Ok(json!(1))
         }
         _ => Err((404, "ERROR_METHOD_NOT_FOUND", "Method not found!".into())),
     })
