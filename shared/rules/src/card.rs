@@ -1,6 +1,6 @@
 //! Cards: what people read in Slack.
 
-use slack::block::Button;
+use slack::block::Element;
 use slack::{Block, Message, Mrkdwn};
 
 use crate::design::own_design;
@@ -56,7 +56,7 @@ fn blocks(
         blocks.push(Block::fields(fields));
     }
     let open =
-        telling.url().filter(|_| button).and_then(|url| Button::open(telling.language.open(), &url, "open_record"));
+        telling.url().filter(|_| button).and_then(|url| Element::open(telling.language.open(), &url, "open_record"));
     blocks.extend(open.map(|open| Block::actions([open])));
     blocks.push(Block::context([Mrkdwn::text(&format!("{} · {}", telling.change.about, telling.domain))]));
     blocks

@@ -20,6 +20,7 @@ pub mod router;
 pub mod settings;
 pub mod subscriptions;
 pub mod template;
+pub mod text;
 pub mod words;
 
 pub use change::{Change, ChangeKind};

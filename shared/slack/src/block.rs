@@ -22,6 +22,14 @@ pub const MOST_ACTIONS: usize = 25;
 pub const BUTTON_TEXT: usize = 75;
 /// The longest URL of a button.
 pub const BUTTON_URL: usize = 3000;
+/// The longest value of a button.
+pub const BUTTON_VALUE: usize = 2000;
+/// The most choices of a menu.
+pub const MOST_CHOICES: usize = 100;
+/// The longest value of a choice.
+pub const CHOICE_VALUE: usize = 150;
+/// The longest placeholder, label or hint that we make; Slack takes 150 of a placeholder and 2000 of the others.
+const LABEL_TEXT: usize = 150;
 /// The longest `action_id`.
 pub const ACTION_ID: usize = 255;
 
@@ -48,10 +56,22 @@ pub enum Block {
         /// Its parts.
         elements: Vec<Text>,
     },
-    /// Buttons.
+    /// Buttons and menus.
     Actions {
-        /// The buttons.
-        elements: Vec<Button>,
+        /// What can be pressed or chosen.
+        elements: Vec<Element>,
+    },
+    /// A field of a dialog, with its name above it.
+    Input {
+        /// Its name.
+        label: Text,
+        /// The field.
+        element: Element,
+        /// What helps to fill it in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hint: Option<Text>,
+        /// Whether it may stay empty.
+        optional: bool,
     },
     /// A line across.
     Divider,
@@ -78,13 +98,70 @@ pub enum Text {
     },
 }
 
-/// A button that opens a page.
+/// Something to press, choose or fill in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename = "button")]
-pub struct Button {
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Element {
+    /// A button.
+    Button {
+        /// What is on it.
+        text: Text,
+        /// The page that it opens.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url: Option<String>,
+        /// What comes back when it is pressed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        value: Option<String>,
+        /// Which element it is.
+        action_id: String,
+        /// How it looks: `primary`, `danger`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        style: Option<String>,
+    },
+    /// A menu.
+    StaticSelect {
+        /// What stands there while nothing is chosen.
+        placeholder: Text,
+        /// What can be chosen.
+        options: Vec<Choice>,
+        /// What is chosen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        initial_option: Option<Choice>,
+        /// Which element it is.
+        action_id: String,
+    },
+    /// A line or a field of text.
+    PlainTextInput {
+        /// Whether it has several lines.
+        multiline: bool,
+        /// What stands there at first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        initial_value: Option<String>,
+        /// The longest text.
+        max_length: usize,
+        /// Which element it is.
+        action_id: String,
+    },
+    /// A person of the workspace.
+    UsersSelect {
+        /// Who is chosen at first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        initial_user: Option<String>,
+        /// Which element it is.
+        action_id: String,
+    },
+    /// A day.
+    Datepicker {
+        /// Which element it is.
+        action_id: String,
+    },
+}
+
+/// Something that can be chosen in a menu.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
     text: Text,
-    url: String,
-    action_id: String,
+    value: String,
 }
 
 impl Block {
@@ -112,17 +189,70 @@ impl Block {
         Self::Context { elements: parts.into_iter().map(|part| mrkdwn(part, FIELD_TEXT)).take(MOST_CONTEXT).collect() }
     }
 
-    /// A row of buttons; more than 25 are dropped.
-    pub fn actions(buttons: impl IntoIterator<Item = Button>) -> Self {
-        Self::Actions { elements: buttons.into_iter().take(MOST_ACTIONS).collect() }
+    /// A row of buttons and menus; more than 25 are dropped.
+    pub fn actions(elements: impl IntoIterator<Item = Element>) -> Self {
+        Self::Actions { elements: elements.into_iter().take(MOST_ACTIONS).collect() }
+    }
+
+    /// A field of a dialog.
+    pub fn input(label: &str, element: Element, hint: Option<&str>, optional: bool) -> Self {
+        Self::Input {
+            label: plain(label, LABEL_TEXT),
+            element,
+            hint: hint.map(|hint| plain(hint, LABEL_TEXT)),
+            optional,
+        }
     }
 }
 
-impl Button {
+impl Element {
     /// A button that opens `url`. A URL that is too long cannot be cut and gives no button.
     pub fn open(words: &str, url: &str, action_id: &str) -> Option<Self> {
         let fits = url.len() <= BUTTON_URL && action_id.len() <= ACTION_ID;
-        fits.then(|| Self { text: plain(words, BUTTON_TEXT), url: url.to_owned(), action_id: action_id.to_owned() })
+        fits.then(|| Self::Button {
+            text: plain(words, BUTTON_TEXT),
+            url: Some(url.to_owned()),
+            value: None,
+            action_id: action_id.to_owned(),
+            style: None,
+        })
+    }
+
+    /// A button that sends `value` back to us.
+    pub fn press(words: &str, action_id: &str, value: &str) -> Self {
+        Self::Button {
+            text: plain(words, BUTTON_TEXT),
+            url: None,
+            value: Some(value.chars().take(BUTTON_VALUE).collect()),
+            action_id: action_id.to_owned(),
+            style: None,
+        }
+    }
+
+    /// A menu of `(value, words)`; more than 100 are dropped, and so are values that are too long to come back whole.
+    /// `None` if there is nothing to choose.
+    pub fn menu<'a>(
+        placeholder: &str,
+        action_id: &str,
+        choices: impl IntoIterator<Item = (&'a str, &'a str)>,
+        chosen: Option<&str>,
+    ) -> Option<Self> {
+        let fits = |(value, _): &(&str, &str)| !value.is_empty() && value.len() <= CHOICE_VALUE;
+        let choices = choices.into_iter().filter(fits).take(MOST_CHOICES);
+        let options: Vec<_> =
+            choices.map(|(value, words)| Choice { text: plain(words, BUTTON_TEXT), value: value.to_owned() }).collect();
+        let initial_option = options.iter().find(|choice| Some(choice.value.as_str()) == chosen).cloned();
+        (!options.is_empty()).then(|| Self::StaticSelect {
+            placeholder: plain(placeholder, LABEL_TEXT),
+            options,
+            initial_option,
+            action_id: action_id.to_owned(),
+        })
+    }
+
+    /// A line of text, or several.
+    pub fn text_input(action_id: &str, multiline: bool, max_length: usize) -> Self {
+        Self::PlainTextInput { multiline, initial_value: None, max_length, action_id: action_id.to_owned() }
     }
 }
 
@@ -158,6 +288,6 @@ mod tests {
             unreachable!()
         };
         assert_eq!(fields.len(), 10);
-        assert!(Button::open("x", &"u".repeat(4000), "open").is_none());
+        assert!(Element::open("x", &"u".repeat(4000), "open").is_none());
     }
 }

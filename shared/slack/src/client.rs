@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::error::{DEFAULT_WAIT, Error};
 use crate::id::{ChannelId, Ts};
-use crate::message::{Message, Metadata, Posted};
+use crate::message::{Author, Message, Metadata, Posted};
 
 const LONGEST_CALL: Duration = Duration::from_secs(30);
 const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
@@ -33,14 +33,33 @@ impl ApiBase {
         }
         Ok(Self(format!("{}/", url.trim_end_matches('/'))))
     }
+
+    /// A URL of Slack's that an event or a command named, if it is indeed one of Slack's: requests go nowhere else.
+    pub(crate) fn own(&self, method: &'static str, url: &str) -> Result<reqwest::Url, Error> {
+        let refused = || Error::Address(format!("{method}: the address is none of Slack's"));
+        let parsed = reqwest::Url::parse(url).map_err(|_| refused())?;
+        let base = reqwest::Url::parse(&self.0).map_err(|_| refused())?;
+        let host = parsed.host_str().unwrap_or_default();
+        let slacks = ["slack.com", "slack-files.com", "slack-gov.com"];
+        let is_slacks =
+            slacks.iter().any(|own| host == *own || host.strip_suffix(own).is_some_and(|sub| sub.ends_with('.')));
+        let simulated =
+            base.host_str() == parsed.host_str() && base.port() == parsed.port() && base.scheme() == parsed.scheme();
+        let plain = parsed.username().is_empty() && parsed.password().is_none();
+        if plain && ((parsed.scheme() == "https" && is_slacks && parsed.port().is_none()) || simulated) {
+            Ok(parsed)
+        } else {
+            Err(refused())
+        }
+    }
 }
 
 /// Calls one workspace.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: reqwest::Client,
-    base: ApiBase,
-    token: SecretString,
+    pub(crate) http: reqwest::Client,
+    pub(crate) base: ApiBase,
+    pub(crate) token: SecretString,
 }
 
 /// A channel as `conversations.list` shows it.
@@ -63,6 +82,8 @@ pub struct Identity {
     pub team: String,
     /// The bot user's id.
     pub user_id: String,
+    /// The bot's id, by which its messages are known.
+    pub bot_id: String,
 }
 
 /// A message in a channel's history.
@@ -96,6 +117,7 @@ impl Client {
             team_id: text(&answer, "team_id"),
             team: text(&answer, "team"),
             user_id: text(&answer, "user_id"),
+            bot_id: text(&answer, "bot_id"),
         })
     }
 
@@ -107,6 +129,26 @@ impl Client {
         metadata: Option<&Metadata>,
     ) -> Result<Posted, Error> {
         self.posted("chat.postMessage", &new_message(channel, message, metadata)).await
+    }
+
+    /// `chat.postMessage` under another's name and picture (`chat:write.customize`), in a thread or not.
+    pub async fn post_as(
+        &self,
+        author: &Author,
+        channel: &ChannelId,
+        thread: Option<&Ts>,
+        message: &Message,
+        metadata: Option<&Metadata>,
+    ) -> Result<Posted, Error> {
+        let mut body = new_message(channel, message, metadata);
+        if let Some(thread) = thread {
+            body["thread_ts"] = json!(thread);
+        }
+        body["username"] = author.name.as_str().into();
+        if let Some(picture) = &author.picture {
+            body["icon_url"] = picture.as_str().into();
+        }
+        self.posted("chat.postMessage", &body).await
     }
 
     /// `chat.postMessage` in the thread of `parent`; never shown in the channel besides.
@@ -217,12 +259,12 @@ impl Client {
         Ok(Posted { channel: ChannelId(channel), ts: Ts(ts) })
     }
 
-    async fn call(&self, method: &'static str, body: &Value) -> Result<Value, Error> {
+    pub(crate) async fn call(&self, method: &'static str, body: &Value) -> Result<Value, Error> {
         self.send(method, "application/json; charset=utf-8", body.to_string()).await
     }
 
     /// Methods that read take a form everywhere, JSON not everywhere.
-    async fn call_form(&self, method: &'static str, fields: &[(&str, &str)]) -> Result<Value, Error> {
+    pub(crate) async fn call_form(&self, method: &'static str, fields: &[(&str, &str)]) -> Result<Value, Error> {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         self.send(method, "application/x-www-form-urlencoded", body).await
     }
@@ -276,11 +318,11 @@ fn add_content(body: &mut Value, message: &Message, metadata: Option<&Metadata>)
     }
 }
 
-fn text(value: &Value, name: &str) -> String {
+pub(crate) fn text(value: &Value, name: &str) -> String {
     value[name].as_str().unwrap_or_default().to_owned()
 }
 
-fn page<T>(answer: &Value, name: &str, read: impl Fn(&Value) -> T) -> Page<T> {
+pub(crate) fn page<T>(answer: &Value, name: &str, read: impl Fn(&Value) -> T) -> Page<T> {
     let items = answer[name].as_array().map(|items| items.iter().map(read).collect()).unwrap_or_default();
     let cursor = answer["response_metadata"]["next_cursor"].as_str().filter(|cursor| !cursor.is_empty());
     Page { items, cursor: cursor.map(str::to_owned) }
@@ -306,14 +348,14 @@ fn details(answer: &Value) -> String {
     details.join("; ")
 }
 
-fn failed(method: &'static str, error: &reqwest::Error) -> Error {
+pub(crate) fn failed(method: &'static str, error: &reqwest::Error) -> Error {
     if error.is_connect() || error.is_builder() {
         return Error::NotConnected { method, cause: causes(error) };
     }
     lost(method, error)
 }
 
-fn lost(method: &'static str, error: &reqwest::Error) -> Error {
+pub(crate) fn lost(method: &'static str, error: &reqwest::Error) -> Error {
     Error::Lost { method, cause: causes(error) }
 }
 
@@ -327,7 +369,7 @@ fn causes(error: &reqwest::Error) -> String {
     text
 }
 
-fn garbage(method: &'static str, status: u16, body: &[u8]) -> Error {
+pub(crate) fn garbage(method: &'static str, status: u16, body: &[u8]) -> Error {
     Error::Garbage { method, status, beginning: String::from_utf8_lossy(&body[..body.len().min(120)]).into_owned() }
 }
 
@@ -355,6 +397,28 @@ mod tests {
             understand("chat.postMessage", 200, br#"{"ok":false,"error":"missing_scope","needed":"chat:write"}"#)
                 .unwrap_err();
         assert_eq!(error.to_string(), "chat.postMessage: missing_scope (needs the scope chat:write)");
+    }
+
+    #[test]
+    fn a_named_address_is_slacks_or_refused() {
+        let own = |base: &ApiBase, url: &str| base.own("respond", url).is_ok();
+        let (slack, local) = (ApiBase::default(), ApiBase::new("http://127.0.0.1:9/api").unwrap());
+        assert!(own(&slack, "https://hooks.slack.com/commands/T1/2/3"));
+        assert!(own(&slack, "https://files.slack.com/files-pri/T1-F1/download/a.png"));
+        for url in [
+            "http://hooks.slack.com/x",
+            "https://slack.com.evil.example/x",
+            "https://evilslack.com/x",
+            "file:///etc/passwd",
+            "https://hooks.slack.com:444/x",
+            "https://a@hooks.slack.com/x",
+            "http://127.0.0.1:9/x",
+            "x",
+        ] {
+            assert!(!own(&slack, url), "{url}");
+        }
+        assert!(own(&local, "http://127.0.0.1:9/response/1"));
+        assert!(!own(&local, "http://127.0.0.1:10/response/1"));
     }
 
     #[test]

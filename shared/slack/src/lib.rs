@@ -1,18 +1,30 @@
-//! Slack on the wire: Block Kit messages that are never refused for their size, and the Web API.
+//! Slack on the wire: requests from Slack, Block Kit messages that are never refused for their size, and the Web API.
 //!
 //! What Slack really does is written down in `docs/providers/slack.md`. It knows no AWS, no Bitrix24 and no
 //! store.
 
+pub mod answers;
 pub mod block;
 pub mod client;
+pub mod command;
 pub mod error;
+pub mod event;
+pub mod files;
+pub mod form;
 pub mod id;
+pub mod inbound;
+pub mod interaction;
 pub mod message;
+pub mod signature;
 pub mod text;
+pub mod users;
+pub mod view;
 
-pub use block::Block;
+pub use block::{Block, Element};
 pub use client::{ApiBase, Client};
 pub use error::{Error, Kind};
 pub use id::{ChannelId, TeamId, Ts};
-pub use message::{Message, Metadata, Posted};
+pub use inbound::Inbound;
+pub use message::{Author, Message, Metadata, Posted};
 pub use text::{Mrkdwn, Plain};
+pub use view::View;

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use sandbox::Workspace;
 use sandbox::fault::{Fault, When};
 use serde_json::json;
-use slack::block::Button;
+use slack::block::Element;
 use slack::{ApiBase, Block, ChannelId, Client, Kind, Message, Metadata, Mrkdwn};
 
 async fn workspace() -> (Workspace, Client, ChannelId) {
@@ -95,7 +95,7 @@ proptest! {
                 Block::section(Mrkdwn::text(&long)),
                 Block::fields([("Sum", Mrkdwn::text(&long)), ("Stage", Mrkdwn::text(""))]),
                 Block::context([Mrkdwn::link("https://a/b", &long)]),
-                Block::actions(Button::open(&long, "https://a/b", "open")),
+                Block::actions(Element::open(&long, "https://a/b", "open")),
                 Block::Divider,
             ];
             blocks.extend(texts.iter().map(|text| Block::section(Mrkdwn::bold(text))));

@@ -1,0 +1,58 @@
+//! Emoji: Slack names them, Bitrix24 takes the characters. Reactions, as far as both have them.
+
+/// The character of Slack's name for an emoji, if it is no custom one.
+pub(super) fn character(name: &str) -> Option<String> {
+    let (base, tone) = name.split_once("::skin-tone-").map_or((name, None), |(base, tone)| (base, Some(tone)));
+    let emoji = match base {
+        // Slack's names that others do not have.
+        "slightly_smiling_face" => emojis::get("🙂"),
+        "simple_smile" => emojis::get("🙂"),
+        "thinking_face" => emojis::get("🤔"),
+        "hugging_face" => emojis::get("🤗"),
+        "white_check_mark" => emojis::get("✅"),
+        "face_with_rolling_eyes" => emojis::get("🙄"),
+        _ => emojis::get_by_shortcode(base),
+    }?;
+    let toned = tone.and_then(|tone| {
+        use emojis::SkinTone;
+        let tone = match tone {
+            "2" => SkinTone::Light,
+            "3" => SkinTone::MediumLight,
+            "4" => SkinTone::Medium,
+            "5" => SkinTone::MediumDark,
+            "6" => SkinTone::Dark,
+            _ => return None,
+        };
+        emoji.with_skin_tone(tone)
+    });
+    Some(toned.unwrap_or(emoji).as_str().to_owned())
+}
+
+/// The character of a `unicode` field: code points in hexadecimal, joined by `-`.
+pub(super) fn from_code_points(code_points: &str) -> Option<String> {
+    let points = code_points.split('-').map(|point| u32::from_str_radix(point, 16).ok().and_then(char::from_u32));
+    points.collect::<Option<String>>().filter(|text| !text.is_empty())
+}
+
+/// Bitrix24's reactions and the emoji in Slack that say the same, the first of each being the one we set.
+const REACTIONS: [(&str, &[&str]); 7] = [
+    ("like", &["+1", "thumbsup", "heart", "ok_hand", "white_check_mark", "clap", "raised_hands", "fire"]),
+    ("laugh", &["joy", "laughing", "rolling_on_the_floor_laughing", "smile", "grinning"]),
+    ("wonder", &["open_mouth", "astonished", "hushed", "eyes"]),
+    ("cry", &["cry", "sob", "disappointed"]),
+    ("angry", &["rage", "angry", "-1", "thumbsdown"]),
+    ("facepalm", &["face_palm", "facepalm", "man-facepalming", "woman-facepalming"]),
+    ("kiss", &["kissing_heart", "kiss", "heart_eyes"]),
+];
+
+/// What Bitrix24 has for a reaction in Slack.
+pub fn reaction_from_slack(name: &str) -> Option<&'static str> {
+    let base = name.split("::").next().unwrap_or_default();
+    REACTIONS.iter().find(|(_, emoji)| emoji.contains(&base)).map(|(reaction, _)| *reaction)
+}
+
+/// What Slack has for a reaction in Bitrix24.
+pub fn reaction_to_slack(reaction: &str) -> Option<&'static str> {
+    let reaction = reaction.to_ascii_lowercase();
+    REACTIONS.iter().find(|(known, _)| *known == reaction).and_then(|(_, emoji)| emoji.first().copied())
+}

@@ -1,0 +1,254 @@
+//! Slack's mrkdwn: read where a message has nothing exacter, written for notifications and comments of files.
+
+use slack::text::escape;
+
+use super::document::{Block, Document, Leaf, Person, Span, Style};
+use super::emoji;
+
+const FENCE: &str = "```";
+/// What sets apart; people do not see it.
+const APART: char = '\u{200b}';
+
+impl Document {
+    /// Reads mrkdwn.
+    pub fn from_mrkdwn(text: &str) -> Self {
+        let mut blocks = Vec::new();
+        for (place, part) in text.split(FENCE).enumerate() {
+            let is_closed = text.matches(FENCE).count() >= place + place % 2;
+            match place % 2 {
+                1 if is_closed => blocks.push(Block::Code(unescape(part.trim_matches('\n')))),
+                1 => paragraphs(&format!("{FENCE}{part}"), &mut blocks),
+                _ => paragraphs(part.strip_prefix('\n').filter(|_| place > 0).unwrap_or(part), &mut blocks),
+            }
+        }
+        Self { blocks }.tidy()
+    }
+
+    /// Writes mrkdwn. What is text stays text; everyone is mentioned only if that is allowed.
+    pub fn to_mrkdwn(&self, may_mention_everyone: bool) -> String {
+        let blocks = self.blocks.iter().map(|block| match block {
+            Block::Code(code) => format!("{FENCE}\n{}\n{FENCE}", escape(code).replace(FENCE, "``\u{200b}`")),
+            Block::Paragraph(spans) => line(spans, may_mention_everyone),
+            Block::Quote(spans) => line(spans, may_mention_everyone)
+                .split('\n')
+                .map(|line| format!("> {line}"))
+                .collect::<Vec<_>>()
+                .join("\n"),
+            Block::Item { depth, number, spans } => {
+                let mark = number.map_or_else(|| "•".to_owned(), |number| format!("{number}."));
+                format!("{}{mark} {}", "    ".repeat(*depth), line(spans, may_mention_everyone))
+            }
+        });
+        blocks.collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn unescape(text: &str) -> String {
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+}
+
+/// Lines that are quoted, and lines that are not.
+fn paragraphs(text: &str, blocks: &mut Vec<Block>) {
+    let mut lines: Vec<&str> = Vec::new();
+    let mut quoted = false;
+    let mut flush = |lines: &mut Vec<&str>, quoted: bool| {
+        if !lines.is_empty() {
+            let spans = inline(&lines.join("\n"), Style::default());
+            blocks.push(if quoted { Block::Quote(spans) } else { Block::Paragraph(spans) });
+            lines.clear();
+        }
+    };
+    for line in text.split('\n') {
+        let inner = line.strip_prefix("&gt;").or_else(|| line.strip_prefix('>'));
+        if inner.is_some() != quoted {
+            flush(&mut lines, quoted);
+            quoted = inner.is_some();
+        }
+        lines.push(inner.map_or(line, |inner| inner.strip_prefix(' ').unwrap_or(inner)));
+    }
+    if lines.last() == Some(&"") && lines.len() > 1 {
+        lines.pop();
+    }
+    flush(&mut lines, quoted);
+}
+
+/// The spans of a text. Marks count only around words, and within one line.
+fn inline(text: &str, style: Style) -> Vec<Span> {
+    let mut spans = Vec::new();
+    let mut plain = String::new();
+    let mut rest = text;
+    let mut before: Option<char> = None;
+    while let Some(first) = rest.chars().next() {
+        let taken = match first {
+            '<' => angle(rest, style),
+            '*' | '_' | '~' | '`' if before.is_none_or(|c| !c.is_alphanumeric()) => marked(rest, first, style),
+            ':' => named_emoji(rest, style),
+            _ => None,
+        };
+        match taken {
+            Some((mut inner, length)) => {
+                spans.extend(take(&mut plain, style));
+                spans.append(&mut inner);
+                before = rest[..length].chars().last();
+                rest = &rest[length..];
+            }
+            None => {
+                plain.push(first);
+                before = Some(first);
+                rest = &rest[first.len_utf8()..];
+            }
+        }
+    }
+    spans.extend(take(&mut plain, style));
+    spans
+}
+
+fn take(plain: &mut String, style: Style) -> Option<Span> {
+    let text = std::mem::take(plain);
+    (!text.is_empty()).then(|| Span::styled(unescape(&text), style))
+}
+
+/// `<@U1|ann>`, `<#C1|general>`, `<!here>`, `<https://a|words>`.
+fn angle(rest: &str, style: Style) -> Option<(Vec<Span>, usize)> {
+    let end = rest.find('>')?;
+    let inside = &rest[1..end];
+    if inside.is_empty() || inside.contains(['<', '\n']) {
+        return None;
+    }
+    let (target, words) = inside.split_once('|').map_or((inside, None), |(target, words)| (target, Some(words)));
+    let words = words.map(unescape).filter(|words| !words.is_empty());
+    let leaf = if let Some(user) = target.strip_prefix('@') {
+        Leaf::Person(Person::of_slack(user, words.as_deref()))
+    } else if let Some(channel) = target.strip_prefix('#') {
+        Leaf::Channel { id: channel.to_owned(), name: words }
+    } else if let Some(special) = target.strip_prefix('!') {
+        let mut parts = special.split('^');
+        match parts.next() {
+            Some(name @ ("here" | "channel" | "everyone")) => Leaf::Everyone(name.to_owned()),
+            Some("date") => {
+                let at = parts.next().and_then(|at| at.parse().ok()).unwrap_or_default();
+                Leaf::Moment { at, words: words.unwrap_or_default() }
+            }
+            Some("subteam") => Leaf::Text(words.unwrap_or_else(|| format!("@{}", parts.next().unwrap_or_default()))),
+            _ => Leaf::Text(words.unwrap_or_else(|| special.to_owned())),
+        }
+    } else {
+        let url = unescape(target);
+        let leaf = Leaf::Text(words.unwrap_or_else(|| url.trim_start_matches("mailto:").to_owned()));
+        return Some((vec![Span::linked(leaf, style, &url)], end + 1));
+    };
+    Some((vec![Span::leaf(leaf, style)], end + 1))
+}
+
+/// `*bold*` and its like, if the mark closes behind a word and before no other.
+fn marked(rest: &str, mark: char, style: Style) -> Option<(Vec<Span>, usize)> {
+    let line = &rest[1..rest.find('\n').unwrap_or(rest.len())];
+    if line.chars().next().is_none_or(|c| c.is_whitespace() || c == APART) {
+        return None;
+    }
+    let closes = |at: &usize| {
+        let before = line[..*at].chars().last();
+        let after = line[at + 1..].chars().next();
+        before.is_some_and(|c| !c.is_whitespace() && c != mark && c != APART)
+            && after.is_none_or(|c| !c.is_alphanumeric() && c != mark)
+    };
+    let end = line.match_indices(mark).map(|(at, _)| at).find(closes)?;
+    let inner = &line[..end];
+    let length = end + 2;
+    let style = match mark {
+        '*' => Style { bold: true, ..style },
+        '_' => Style { italic: true, ..style },
+        '~' => Style { strike: true, ..style },
+        _ => {
+            let code = Style { code: true, ..style };
+            return Some((vec![Span::styled(unescape(inner), code)], length));
+        }
+    };
+    Some((inline(inner, style), length))
+}
+
+fn named_emoji(rest: &str, style: Style) -> Option<(Vec<Span>, usize)> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_+-'".contains(c);
+    let end = rest[1..].find(|c| !fits(c))? + 1;
+    let mut length = end;
+    if rest[end..].starts_with("::skin-tone-") {
+        length = end + "::skin-tone-".len() + 1;
+    }
+    if length < 3 || rest.get(length..=length) != Some(":") {
+        return None;
+    }
+    let name = rest[1..length].to_owned();
+    let character = emoji::character(&name);
+    // A time, 10:30:15, is no emoji.
+    if character.is_none() && name.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    Some((vec![Span::leaf(Leaf::Emoji { name, character }, style)], length + 1))
+}
+
+fn line(spans: &[Span], may_mention_everyone: bool) -> String {
+    spans.iter().map(|span| written(span, may_mention_everyone)).collect()
+}
+
+fn written(span: &Span, may_mention_everyone: bool) -> String {
+    let inner = match &span.leaf {
+        Leaf::Person(Person { slack: Some(id), .. }) => return format!("<@{id}>"),
+        Leaf::Everyone(_) if may_mention_everyone => return "<!channel>".into(),
+        Leaf::Moment { at, words } if *at > 0 => {
+            let words = escape(words).replace('|', "/");
+            return format!("<!date^{at}^{{date_short_pretty}} {{time}}|{words}>");
+        }
+        _ => span.visible(),
+    };
+    let escaped = literal(&escape(&inner));
+    let text = match &span.link {
+        Some(url) => {
+            let url = escape(url).replace('|', "%7C");
+            format!("<{url}|{}>", escaped.replace('\n', " "))
+        }
+        None => escaped,
+    };
+    let Style { bold, italic, strike, code, .. } = span.style;
+    let mut marks = String::new();
+    for (on, mark) in [(bold, '*'), (italic, '_'), (strike, '~'), (code && span.link.is_none(), '`')] {
+        if on {
+            marks.push(mark);
+        }
+    }
+    let (before, core, after) = around(&text);
+    // A mark next to what sets apart would mark nothing itself.
+    let beside = core.starts_with(APART) || core.ends_with(APART);
+    if marks.is_empty() || core.is_empty() || core.contains('\n') || beside {
+        return text;
+    }
+    let closing: String = marks.chars().rev().collect();
+    format!("{before}{APART}{marks}{core}{closing}{APART}{after}")
+}
+
+/// Marks hold only around what neither begins nor ends with a blank.
+fn around(text: &str) -> (&str, &str, &str) {
+    let core = text.trim();
+    let start = text.len() - text.trim_start().len();
+    if core.is_empty() { (text, "", "") } else { (&text[..start], core, &text[start + core.len()..]) }
+}
+
+/// Marks that somebody typed, set apart from what they would mark; a line that would be a quote is none.
+fn literal(escaped: &str) -> String {
+    let mut text = String::with_capacity(escaped.len());
+    let mut before: Option<char> = None;
+    for (at, c) in escaped.char_indices() {
+        let rest = &escaped[at..];
+        let within_a_word =
+            before.is_some_and(char::is_alphanumeric) && rest.chars().nth(1).is_some_and(char::is_alphanumeric);
+        match c {
+            // Within a word they mark nothing: names of files and variables stay as they are.
+            '*' | '_' | '~' if !within_a_word => text.extend([APART, c, APART]),
+            '`' => text.extend([APART, c, APART]),
+            ':' if named_emoji(rest, Style::default()).is_some() => text.extend([c, APART]),
+            _ => text.push(c),
+        }
+        before = Some(c);
+    }
+    let quoted = |line: &str| if line.starts_with("&gt;") { format!("{APART}{line}") } else { line.to_owned() };
+    text.split('\n').map(quoted).collect::<Vec<_>>().join("\n")
+}

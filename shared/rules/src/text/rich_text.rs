@@ -1,0 +1,146 @@
+//! Slack's `rich_text` block: what people write in Slack, and how we write to them, for nothing in it is read as markup.
+
+use serde_json::{Value, json};
+
+use super::document::{Block, Document, Leaf, Person, Span, Style};
+use super::emoji;
+
+impl Document {
+    /// Reads a `rich_text` block; parts that are not known become their text.
+    pub fn from_rich_text(block: &Value) -> Self {
+        let mut blocks = Vec::new();
+        for element in block["elements"].as_array().into_iter().flatten() {
+            let inner = || spans(&element["elements"]);
+            match element["type"].as_str() {
+                Some("rich_text_list") => {
+                    let ordered = element["style"] == "ordered";
+                    let depth = usize::try_from(element["indent"].as_u64().unwrap_or_default()).unwrap_or_default();
+                    let mut count =
+                        element["offset"].as_u64().and_then(|offset| u32::try_from(offset).ok()).unwrap_or_default();
+                    for item in element["elements"].as_array().into_iter().flatten() {
+                        count += 1;
+                        let number = ordered.then_some(count);
+                        blocks.push(Block::Item { depth: depth.min(8), number, spans: spans(&item["elements"]) });
+                    }
+                }
+                Some("rich_text_preformatted") => {
+                    blocks.push(Block::Code(inner().iter().map(Span::visible).collect()));
+                }
+                Some("rich_text_quote") => blocks.push(Block::Quote(inner())),
+                _ => blocks.push(Block::Paragraph(inner())),
+            }
+        }
+        trim_line_ends(&mut blocks);
+        Self { blocks }.tidy()
+    }
+
+    /// Writes a `rich_text` block. Everyone is mentioned only if that is allowed.
+    pub fn to_rich_text(&self, may_mention_everyone: bool) -> Value {
+        let mut elements: Vec<Value> = Vec::new();
+        for (place, block) in self.blocks.iter().enumerate() {
+            let inner: Vec<Value> =
+                block.spans().iter().map(|span| written(span, may_mention_everyone)).filter(|e| !e.is_null()).collect();
+            match block {
+                Block::Code(code) => elements.push(json!({
+                    "type": "rich_text_preformatted", "elements": [{"type": "text", "text": if code.is_empty() { " " } else { code }}],
+                })),
+                _ if inner.is_empty() => {}
+                Block::Paragraph(_) => {
+                    let mut inner = inner;
+                    // Paragraphs that follow each other run together without a line's end.
+                    if matches!(self.blocks.get(place + 1), Some(Block::Paragraph(_))) {
+                        inner.push(json!({"type": "text", "text": "\n"}));
+                    }
+                    elements.push(json!({"type": "rich_text_section", "elements": inner}));
+                }
+                Block::Quote(_) => elements.push(json!({"type": "rich_text_quote", "elements": inner})),
+                Block::Item { depth, number, .. } => elements.push(json!({
+                    "type": "rich_text_list", "style": if number.is_some() { "ordered" } else { "bullet" }, "indent": depth,
+                    "offset": number.map_or(0, |number| number.saturating_sub(1)),
+                    "elements": [{"type": "rich_text_section", "elements": inner}],
+                })),
+            }
+        }
+        json!({"type": "rich_text", "elements": elements})
+    }
+}
+
+/// A section before another kind of block may end its line though the block begins a new one anyway.
+fn trim_line_ends(blocks: &mut [Block]) {
+    for block in blocks {
+        if let Block::Paragraph(spans) = block
+            && let Some(Span { leaf: Leaf::Text(text), .. }) = spans.last_mut()
+            && text.ends_with('\n')
+        {
+            text.pop();
+        }
+    }
+}
+
+fn spans(elements: &Value) -> Vec<Span> {
+    elements.as_array().into_iter().flatten().filter_map(span).collect()
+}
+
+fn span(element: &Value) -> Option<Span> {
+    let is = |name: &str| element["style"][name] == true;
+    let style = Style {
+        bold: is("bold"),
+        italic: is("italic"),
+        strike: is("strike"),
+        underline: is("underline"),
+        code: is("code"),
+    };
+    let text = |name: &str| element[name].as_str().unwrap_or_default();
+    Some(match element["type"].as_str()? {
+        "text" => Span::styled(text("text"), style),
+        "link" => {
+            let words = Some(text("text")).filter(|words| !words.is_empty()).unwrap_or_else(|| text("url"));
+            Span::linked(Leaf::Text(words.to_owned()), style, text("url"))
+        }
+        "user" => Span::leaf(Leaf::Person(Person::of_slack(text("user_id"), None)), style),
+        "usergroup" => Span::styled(format!("@{}", text("usergroup_id")), style),
+        "channel" => Span::leaf(Leaf::Channel { id: text("channel_id").to_owned(), name: None }, style),
+        "broadcast" => Span::leaf(Leaf::Everyone(text("range").to_owned()), style),
+        "emoji" => {
+            let name = text("name").to_owned();
+            let character = emoji::from_code_points(text("unicode")).or_else(|| emoji::character(&name));
+            Span::leaf(Leaf::Emoji { name, character }, style)
+        }
+        "date" => {
+            let at = element["timestamp"].as_i64().unwrap_or_default();
+            Span::leaf(Leaf::Moment { at, words: text("fallback").to_owned() }, style)
+        }
+        "color" => Span::styled(text("value"), style),
+        _ => Span::styled(element["text"].as_str()?, style),
+    })
+}
+
+fn written(span: &Span, may_mention_everyone: bool) -> Value {
+    let Style { bold, italic, strike, code, .. } = span.style;
+    let mut style = serde_json::Map::new();
+    for (name, on) in [("bold", bold), ("italic", italic), ("strike", strike), ("code", code)] {
+        if on {
+            style.insert(name.into(), true.into());
+        }
+    }
+    let mut element = match &span.leaf {
+        Leaf::Person(Person { slack: Some(id), .. }) => json!({"type": "user", "user_id": id}),
+        Leaf::Everyone(_) if may_mention_everyone => json!({"type": "broadcast", "range": "channel"}),
+        Leaf::Moment { at, words } if *at > 0 => {
+            json!({"type": "date", "timestamp": at, "format": "{date_short_pretty} {time}", "fallback": words})
+        }
+        Leaf::Emoji { name, character: None } => json!({"type": "emoji", "name": name}),
+        _ => {
+            let text = span.visible();
+            match &span.link {
+                _ if text.is_empty() => return Value::Null,
+                Some(url) => json!({"type": "link", "url": url, "text": text}),
+                None => json!({"type": "text", "text": text}),
+            }
+        }
+    };
+    if !style.is_empty() {
+        element["style"] = Value::Object(style);
+    }
+    element
+}

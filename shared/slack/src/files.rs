@@ -1,0 +1,120 @@
+//! Files: fetched and sent in pieces, so that none is ever whole in memory.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use crate::client::{Client, failed, garbage, text};
+use crate::error::Error;
+use crate::event::File;
+
+/// A transfer may take this long; a function has a minute.
+const LONGEST_TRANSFER: Duration = Duration::from_secs(50);
+
+/// A file that is being fetched.
+pub struct Download {
+    /// How many bytes are to come, if the server says it.
+    pub length: Option<u64>,
+    /// Its MIME type, as the server says it.
+    pub kind: String,
+    /// Its bytes, in pieces.
+    pub pieces: BoxStream<'static, Result<Bytes, std::io::Error>>,
+}
+
+impl Client {
+    /// Fetches a file's bytes with the bot's token.
+    ///
+    /// With a token that may not read it, Slack answers 200 (or a redirect) and its login page; that is told as the
+    /// permanent error `not_visible`.
+    pub async fn download(&self, file: &File) -> Result<Download, Error> {
+        const METHOD: &str = "download";
+        let url = self.base.own(METHOD, &file.download)?;
+        let request = self.http.get(url).timeout(LONGEST_TRANSFER).bearer_auth(self.token.expose_secret());
+        let response = request.send().await.map_err(|error| failed(METHOD, &error))?;
+        let status = response.status();
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let kind = header(CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let length = header(CONTENT_LENGTH).parse().ok();
+        let refused = |code: &str, details: &str| {
+            Err(Error::Refused { method: METHOD, code: code.into(), details: details.into() })
+        };
+        if status.is_redirection() || (kind == "text/html" && !file.mimetype.starts_with("text/html")) {
+            return refused(
+                "not_visible",
+                "Slack showed its login page; the app needs files:read, and the file must be shared with it",
+            );
+        }
+        match status.as_u16() {
+            200 => Ok(Download { length, kind, pieces: pieces(response) }),
+            404 | 410 => refused("file_not_found", ""),
+            401 | 403 => refused("not_visible", "the app needs files:read"),
+            429 => Err(Error::Throttled { method: METHOD, wait: crate::error::DEFAULT_WAIT }),
+            status => Err(garbage(METHOD, status, b"")),
+        }
+    }
+
+    /// `files.info`: a file, and the messages that share it in `channel`.
+    pub async fn file(&self, id: &str, channel: &str) -> Result<(File, Vec<String>), Error> {
+        let answer = self.call_form("files.info", &[("file", id)]).await?;
+        let shares = &answer["file"]["shares"];
+        let of = |kind: &str| shares[kind][channel].as_array().cloned().unwrap_or_default();
+        let messages = [of("public"), of("private")].concat();
+        Ok((File::read(&answer["file"]), messages.iter().map(|share| text(share, "ts")).collect()))
+    }
+
+    /// `files.getUploadURLExternal`: where the bytes of a new file go, and its id.
+    pub async fn upload_place(&self, name: &str, length: u64) -> Result<(String, String), Error> {
+        let length = length.to_string();
+        let fields = [("filename", name), ("length", length.as_str())];
+        let answer = self.call_form("files.getUploadURLExternal", &fields).await?;
+        Ok((text(&answer, "upload_url"), text(&answer, "file_id")))
+    }
+
+    /// Sends a file's bytes to its place.
+    pub async fn upload(
+        &self,
+        place: &str,
+        length: u64,
+        pieces: BoxStream<'static, Result<Bytes, std::io::Error>>,
+    ) -> Result<(), Error> {
+        const METHOD: &str = "upload";
+        let url = self.base.own(METHOD, place)?;
+        let request = self.http.post(url).timeout(LONGEST_TRANSFER).header(CONTENT_LENGTH, length);
+        let request = request.header(CONTENT_TYPE, "application/octet-stream").body(reqwest::Body::wrap_stream(pieces));
+        // Nobody sees the file before it is completed: whatever went wrong here, nothing has happened.
+        let response = request.send().await.map_err(|error| match failed(METHOD, &error) {
+            Error::Lost { method, cause } => Error::NotConnected { method, cause },
+            other => other,
+        })?;
+        match response.status().as_u16() {
+            200..=299 => Ok(()),
+            413 => Err(Error::Refused { method: METHOD, code: "file_too_large".into(), details: String::new() }),
+            status => Err(Error::NotConnected { method: METHOD, cause: format!("HTTP {status}") }),
+        }
+    }
+
+    /// `files.completeUploadExternal`: shares an uploaded file in a channel, or in a thread of it.
+    pub async fn share_file(
+        &self,
+        id: &str,
+        title: &str,
+        channel: &str,
+        thread: Option<&str>,
+        comment: &str,
+    ) -> Result<(), Error> {
+        let mut body =
+            json!({"files": [{"id": id, "title": title}], "channel_id": channel, "initial_comment": comment});
+        if let Some(thread) = thread {
+            body["thread_ts"] = Value::from(thread);
+        }
+        self.call("files.completeUploadExternal", &body).await.map(|_| ())
+    }
+}
+
+fn pieces(response: reqwest::Response) -> BoxStream<'static, Result<Bytes, std::io::Error>> {
+    response.bytes_stream().map(|piece| piece.map_err(std::io::Error::other)).boxed()
+}

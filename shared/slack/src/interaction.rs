@@ -1,0 +1,196 @@
+//! Interactivity: a button pressed, a dialog sent, a shortcut taken.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::event::{File, filled, text};
+
+/// Something that somebody did with what we showed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interaction {
+    /// The workspace, or the organisation for an install of a whole one.
+    pub team_id: String,
+    /// The app that it is sent to.
+    pub api_app_id: String,
+    /// Who did it.
+    pub user: String,
+    /// Where, if in a channel.
+    #[serde(default)]
+    pub channel: String,
+    /// Where answers go, if to a message.
+    #[serde(default)]
+    pub response_url: String,
+    /// What opens one dialog within three seconds.
+    #[serde(default)]
+    pub trigger_id: String,
+    /// What was done.
+    pub act: Act,
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "act", rename_all = "snake_case")]
+pub enum Act {
+    /// A button was pressed or something chosen from a menu.
+    Chosen {
+        /// Which element.
+        action_id: String,
+        /// The button's value, or the chosen option's.
+        value: String,
+        /// What makes the same click one: its time.
+        action_ts: String,
+        /// The view that it is in, if in one.
+        #[serde(default)]
+        view_id: String,
+    },
+    /// A dialog was sent.
+    Sent {
+        /// The view's id.
+        view_id: String,
+        /// Which dialog.
+        callback_id: String,
+        /// What we put into it.
+        private_metadata: String,
+        /// What was entered, by `action_id`.
+        values: BTreeMap<String, String>,
+    },
+    /// A message's shortcut was taken.
+    Shortcut {
+        /// Which.
+        callback_id: String,
+        /// The message.
+        ts: String,
+        /// Its thread, if it is a reply.
+        #[serde(default)]
+        thread: Option<String>,
+        /// Who wrote it.
+        #[serde(default)]
+        author: String,
+        /// Its text, with markup.
+        text: String,
+        /// Its files.
+        #[serde(default)]
+        files: Vec<File>,
+        /// What makes the same click one: its time.
+        action_ts: String,
+    },
+    /// Anything else: a dialog closed, a shortcut we do not have.
+    Other {
+        /// Slack's name of it.
+        kind: String,
+    },
+}
+
+impl Interaction {
+    /// Reads a payload; says what is missing.
+    pub fn read(payload: &Value) -> Result<Self, &'static str> {
+        let kind = filled(&payload["type"]).ok_or("type")?;
+        let whole = payload["is_enterprise_install"] == true;
+        let team = filled(&payload["team"]["id"]).or_else(|| filled(&payload["user"]["team_id"]));
+        let team = if whole { filled(&payload["enterprise"]["id"]).or(team) } else { team };
+        Ok(Self {
+            team_id: team.ok_or("team.id")?,
+            api_app_id: text(&payload["api_app_id"]),
+            user: filled(&payload["user"]["id"]).ok_or("user.id")?,
+            channel: filled(&payload["channel"]["id"]).unwrap_or_else(|| text(&payload["container"]["channel_id"])),
+            response_url: text(&payload["response_url"]),
+            trigger_id: text(&payload["trigger_id"]),
+            act: Act::read(&kind, payload),
+        })
+    }
+}
+
+impl Act {
+    fn read(kind: &str, payload: &Value) -> Self {
+        match kind {
+            "block_actions" => {
+                let action = &payload["actions"][0];
+                Self::Chosen {
+                    action_id: text(&action["action_id"]),
+                    value: value_of(action).unwrap_or_default(),
+                    action_ts: text(&action["action_ts"]),
+                    view_id: text(&payload["view"]["id"]),
+                }
+            }
+            "view_submission" => {
+                let blocks = payload["view"]["state"]["values"].as_object().into_iter().flatten();
+                let elements = blocks.flat_map(|(_, block)| block.as_object().into_iter().flatten());
+                Self::Sent {
+                    view_id: text(&payload["view"]["id"]),
+                    callback_id: text(&payload["view"]["callback_id"]),
+                    private_metadata: text(&payload["view"]["private_metadata"]),
+                    values: elements.filter_map(|(id, element)| Some((id.clone(), value_of(element)?))).collect(),
+                }
+            }
+            "message_action" => Self::Shortcut {
+                callback_id: text(&payload["callback_id"]),
+                ts: text(&payload["message"]["ts"]),
+                thread: filled(&payload["message"]["thread_ts"]),
+                author: text(&payload["message"]["user"]),
+                text: text(&payload["message"]["text"]),
+                files: payload["message"]["files"].as_array().into_iter().flatten().map(File::read).collect(),
+                action_ts: text(&payload["action_ts"]),
+            },
+            _ => Self::Other { kind: kind.to_owned() },
+        }
+    }
+}
+
+/// What an element holds: a text, a chosen option, a date, a person.
+fn value_of(element: &Value) -> Option<String> {
+    let option = &element["selected_option"]["value"];
+    let places = [
+        option,
+        &element["value"],
+        &element["selected_user"],
+        &element["selected_date"],
+        &element["selected_conversation"],
+        &element["selected_channel"],
+    ];
+    places.into_iter().find_map(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_was_entered_is_found_by_its_element() {
+        let payload = json!({
+            "type": "view_submission", "team": {"id": "T1"}, "user": {"id": "U1"}, "api_app_id": "A1",
+            "view": {"id": "V1", "callback_id": "task", "private_metadata": "{}", "state": {"values": {
+                "b1": {"name": {"type": "plain_text_input", "value": "Call them"}},
+                "b2": {"assignee": {"type": "users_select", "selected_user": "U2"}},
+                "b3": {"deadline": {"type": "datepicker", "selected_date": null}},
+            }}},
+        });
+        let Act::Sent { values, .. } = Interaction::read(&payload).unwrap().act else { panic!() };
+        assert_eq!(values, BTreeMap::from([("assignee".into(), "U2".into()), ("name".into(), "Call them".into())]));
+    }
+
+    #[test]
+    fn a_menus_choice_is_its_value() {
+        let payload = json!({
+            "type": "block_actions", "team": null, "user": {"id": "U1", "team_id": "T1"}, "channel": {"id": "C1"},
+            "actions": [{"action_id": "stage", "selected_option": {"value": "WON"}, "action_ts": "1.5"}],
+        });
+        let read = Interaction::read(&payload).unwrap();
+        assert_eq!((read.team_id.as_str(), read.channel.as_str()), ("T1", "C1"));
+        let wanted = Act::Chosen {
+            action_id: "stage".into(),
+            value: "WON".into(),
+            action_ts: "1.5".into(),
+            view_id: String::new(),
+        };
+        assert_eq!(read.act, wanted);
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        assert_eq!(Interaction::read(&json!({"type": "shortcut"})), Err("team.id"));
+        assert_eq!(Interaction::read(&json!([])), Err("type"));
+    }
+}

@@ -1,0 +1,67 @@
+//! The Web API's people.
+
+use serde_json::json;
+
+use crate::client::{Client, Page, page};
+use crate::error::Error;
+use crate::event::User;
+
+impl Client {
+    /// `users.info`: a person, with their language.
+    pub async fn user(&self, id: &str) -> Result<User, Error> {
+        let answer = self.call_form("users.info", &[("user", id), ("include_locale", "true")]).await?;
+        Ok(User::read(&answer["user"]))
+    }
+
+    /// `users.list`: a page of the workspace's people.
+    pub async fn users(&self, cursor: Option<&str>) -> Result<Page<User>, Error> {
+        let mut fields = vec![("limit", "200"), ("include_locale", "true")];
+        fields.extend(cursor.map(|cursor| ("cursor", cursor)));
+        let answer = self.call_form("users.list", &fields).await?;
+        Ok(page(&answer, "members", User::read))
+    }
+
+    /// `conversations.info`: whether a channel is shared with another organisation, and its name.
+    pub async fn channel_info(&self, channel: &str) -> Result<ChannelInfo, Error> {
+        let answer = self.call_form("conversations.info", &[("channel", channel)]).await?;
+        let channel = &answer["channel"];
+        Ok(ChannelInfo {
+            name: channel["name"].as_str().unwrap_or_default().to_owned(),
+            is_shared: channel["is_ext_shared"] == true || channel["is_pending_ext_shared"] == true,
+            is_archived: channel["is_archived"] == true,
+            is_member: channel["is_member"] == true,
+        })
+    }
+
+    /// `reactions.add`; one that is there already is as good.
+    pub async fn react(&self, channel: &str, ts: &str, name: &str) -> Result<(), Error> {
+        let body = json!({"channel": channel, "timestamp": ts, "name": name});
+        fine(self.call("reactions.add", &body).await.map(|_| ()), "already_reacted")
+    }
+
+    /// `reactions.remove`; one that is gone already is as good.
+    pub async fn unreact(&self, channel: &str, ts: &str, name: &str) -> Result<(), Error> {
+        let body = json!({"channel": channel, "timestamp": ts, "name": name});
+        fine(self.call("reactions.remove", &body).await.map(|_| ()), "no_reaction")
+    }
+}
+
+/// What `conversations.info` tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelInfo {
+    /// Its name, without `#`.
+    pub name: String,
+    /// Whether people of another organisation read it.
+    pub is_shared: bool,
+    /// Whether nobody can post there any more.
+    pub is_archived: bool,
+    /// Whether the bot is in it.
+    pub is_member: bool,
+}
+
+fn fine(answer: Result<(), Error>, code: &str) -> Result<(), Error> {
+    match answer {
+        Err(error) if error.code() == Some(code) => Ok(()),
+        answer => answer,
+    }
+}
