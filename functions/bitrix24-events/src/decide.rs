@@ -18,7 +18,7 @@ use rules::subscriptions;
 use rules::{Before, Change, ChangeKind, Hint, Origin, Record, State, diff};
 
 use crate::read::{GONE_OR_HIDDEN, Read, Readings};
-use crate::{Deps, calls, comments, errands, routing};
+use crate::{Deps, calls, chats, comments, errands, routing};
 
 type Known = Option<(Snapshot<State>, Version)>;
 
@@ -48,6 +48,7 @@ async fn try_to(deps: &Deps, readings: &Readings, job: &Job<Hint>) -> Result<Out
     }
     match (&job.body.subject, job.body.record()) {
         (Subject::Call { .. }, _) => calls::decide(deps, job).await,
+        (Subject::Chat(event), _) => chats::decide(deps, job, event).await,
         (Subject::Custom { name, id, fields }, _) => {
             let about = job.body.about().unwrap_or_default();
             let state = State::Custom { custom: fields.clone() };
@@ -261,7 +262,7 @@ pub(crate) async fn finish(
     Ok(skipped.map_or(Outcome::Done, Outcome::Skip))
 }
 
-async fn send(deps: &Deps, line: EventLine) -> Result<(), Failure> {
+pub(crate) async fn send(deps: &Deps, line: EventLine) -> Result<(), Failure> {
     for (queue, messages) in [(QueueName::SlackDelivery, line.outbox), (QueueName::Bitrix24Events, line.errands)] {
         if !messages.is_empty() {
             deps.queue.send(queue, messages).await.map_err(|error| Failure::transient(error.to_string()))?;

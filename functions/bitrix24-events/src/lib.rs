@@ -6,6 +6,7 @@
 
 mod burst;
 mod calls;
+mod chats;
 mod comments;
 mod decide;
 mod errands;
@@ -26,6 +27,7 @@ use platform::sweeps::Sweeps;
 use platform::{Jobs, Outcomes, Ports, Queue, Store};
 use records::NamesCache;
 use rules::Hint;
+use talk::Talk;
 
 /// What the function runs on.
 #[derive(Clone)]
@@ -36,6 +38,7 @@ pub struct Deps {
     records: Records,
     ledger: Ledger,
     names: NamesCache,
+    talk: Talk,
     limiter: Limiter,
     sightings: Sightings,
     sweeps: Sweeps,
@@ -50,6 +53,7 @@ impl Deps {
     pub fn new(ports: &Ports, connections: Connections) -> Self {
         Self {
             names: NamesCache::new(connections.clone(), ports.store.clone(), ports.clock.clone()),
+            talk: Talk::new(ports, connections.clone()),
             ports: ports.clone(),
             connections,
             store: ports.store.clone(),

@@ -68,7 +68,7 @@ async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<TraceId, Refusa
         EventError::NoAuth(_) => Refusal::WrongToken,
         other => Refusal::NotAnEvent(other.to_string()),
     })?;
-    let tenant = verify(deps, &event).await?;
+    let tenant = verify(deps, &event, request.uri().query()).await?;
     let trace = TraceId::new(deps.clock.now());
     let hint = Hint::of(&event);
     // Every hint has a deduplication id of its own: two hints that look the same may be two changes.
@@ -94,10 +94,18 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
     Err(Refusal::NotAnEvent(format!("events come as application/x-www-form-urlencoded, not as {given}")))
 }
 
-async fn verify(deps: &Deps, event: &Event) -> Result<TenantId, Refusal> {
-    let digest = TokenDigest::of(event.auth.application_token.expose_secret());
+/// A chatbot's events are known by the key in the address that it was given; all others by the application token.
+async fn verify(deps: &Deps, event: &Event, query: Option<&str>) -> Result<TenantId, Refusal> {
     let tenant = TenantId::new(event.auth.member_id.clone()).map_err(|_| Refusal::WrongToken)?;
-    match deps.portals.verify(&tenant, &digest).await {
+    let key = query.and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("key=")));
+    let found = match key.filter(|_| event.code.starts_with("ONIM")) {
+        Some(key) => deps.portals.verify_bot(&tenant, &TokenDigest::of(key)).await,
+        None => {
+            let digest = TokenDigest::of(event.auth.application_token.expose_secret());
+            deps.portals.verify(&tenant, &digest).await
+        }
+    };
+    match found {
         Ok(Some(_)) => Ok(tenant),
         Ok(None) => Err(Refusal::WrongToken),
         Err(error) => Err(Refusal::Unavailable(error.to_string())),

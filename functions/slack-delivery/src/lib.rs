@@ -1,10 +1,11 @@
-//! Delivers cards to Slack, each exactly once.
+//! Delivers cards and the messages of bridged conversations to Slack, each exactly once.
 //!
 //! The ledger takes the open call before it is made, and `delivered` with Slack's id after it. A delivery that
 //! is found with an open call has an unknown outcome: its worker fell, or Slack's answer was lost. Then the
 //! channel's history (or the thread) is searched for the delivery's id, which travels with the message as metadata,
 //! before anything is posted again.
 
+mod chat;
 mod deliver;
 mod look_up;
 mod trouble;
@@ -13,15 +14,18 @@ use std::sync::Arc;
 
 use connect::Connections;
 use platform::clock::Clock;
+use platform::job::Job;
 use platform::ledger::Ledger;
 use platform::{Jobs, Outcomes, Ports};
-use rules::SlackDelivery;
+use rules::chat::SlackJob;
+use talk::Talk;
 
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
     ports: Ports,
     connections: Connections,
+    talk: Talk,
     ledger: Ledger,
     clock: Arc<dyn Clock>,
 }
@@ -29,11 +33,27 @@ pub struct Deps {
 impl Deps {
     /// The function on `ports`, with connections to providers.
     pub fn new(ports: &Ports, connections: Connections) -> Self {
-        Self { ports: ports.clone(), connections, ledger: Ledger::new(ports.store.clone()), clock: ports.clock.clone() }
+        let talk = Talk::new(ports, connections.clone());
+        Self {
+            ports: ports.clone(),
+            connections,
+            talk,
+            ledger: Ledger::new(ports.store.clone()),
+            clock: ports.clock.clone(),
+        }
     }
 }
 
-/// Works the deliveries received together: channels side by side, the cards of a channel in order.
-pub async fn handle(deps: &Deps, jobs: Jobs<SlackDelivery>) -> Outcomes {
-    jobs.each(|job| deliver::deliver(deps, job)).await
+/// Works the deliveries received together: channels side by side, the cards and messages of a channel in order.
+pub async fn handle(deps: &Deps, jobs: Jobs<SlackJob>) -> Outcomes {
+    jobs.each(|job| async move {
+        let Job { id, tenant, trace, group, attempt, body } = job;
+        match body {
+            SlackJob::Card(body) => {
+                deliver::deliver(deps, Job { id, tenant, trace, group, attempt, body: *body }).await
+            }
+            SlackJob::Chat(body) => chat::deliver(deps, Job { id, tenant, trace, group, attempt, body }).await,
+        }
+    })
+    .await
 }

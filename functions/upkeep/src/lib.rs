@@ -1,5 +1,6 @@
 //! Keeps what runs running: the events that the routes need are bound, and silence is noticed.
 
+mod bot;
 mod silence;
 mod subscriptions;
 
@@ -15,6 +16,7 @@ use platform::sweeps::Sweeps;
 use platform::{Ports, TenantId};
 use rules::Settings;
 use serde::Serialize;
+use talk::Talk;
 
 /// Tenants that are looked after side by side.
 const AT_ONCE: usize = 8;
@@ -24,6 +26,7 @@ const AT_ONCE: usize = 8;
 pub struct Deps {
     ports: Ports,
     connections: Connections,
+    talk: Talk,
     sightings: Sightings,
     sweeps: Sweeps,
     clock: Arc<dyn Clock>,
@@ -37,6 +40,7 @@ impl Deps {
         let public_url = public_url.filter(|url| !url.is_empty()).map(|url| url.trim_end_matches('/').to_owned());
         Self {
             ports: ports.clone(),
+            talk: Talk::new(ports, connections.clone()),
             connections,
             sightings: Sightings::new(ports.store.clone()),
             sweeps: Sweeps::new(ports.store.clone()),
@@ -98,6 +102,7 @@ async fn look_after(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<(u
         .map_err(|error| Failure::permanent("bad_settings", format!("the settings cannot be read: {error}")))?;
     let client = deps.connections.bitrix24(&portal).await?.in_lane(Lane::Sweep);
     let state = subscriptions::keep(deps, &portal, &settings, &client).await;
+    bot::keep(deps, tenant).await?;
     let watch = silence::Watch { deps, portal: &portal, settings: &settings, client: &client, now };
     let silent = watch.notice(&state).await?;
     Ok((state?.repairs(), silent))

@@ -37,7 +37,8 @@ async fn main() -> anyhow::Result<()> {
     let portal = PortalAccess::Webhook(config.portal.webhook_url);
     let access = Access {
         member_id,
-        team_id: connections.look_at(&portal, &config.slack.bot_token).await?,
+        workspace: connections.look_at(&portal, &config.slack.bot_token).await?,
+        signing_secret: config.slack.signing_secret.clone(),
         settings,
         portal,
         application_token: config.portal.application_token,

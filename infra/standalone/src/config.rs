@@ -56,6 +56,8 @@ pub struct PortalConfig {
 pub struct SlackConfig {
     /// The bot token.
     pub bot_token: SecretString,
+    /// The app's signing secret, by which Slack's requests are known. Without it there are no commands and no bridges.
+    pub signing_secret: Option<SecretString>,
     /// Another address for Slack's API: a simulator's.
     pub api_url: Option<String>,
 }
@@ -81,6 +83,9 @@ impl Config {
         for secret in
             [&mut config.portal.webhook_url, &mut config.portal.application_token, &mut config.slack.bot_token]
         {
+            *secret = resolved(secret)?;
+        }
+        if let Some(secret) = &mut config.slack.signing_secret {
             *secret = resolved(secret)?;
         }
         config.read = match (&config.settings, config.routes.take()) {

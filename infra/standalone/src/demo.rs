@@ -115,7 +115,8 @@ async fn join(connections: &Connections, sandbox: &Sandbox) -> anyhow::Result<Te
     let access = Access {
         member_id: credentials.member_id,
         application_token: credentials.application_token.into(),
-        team_id: connections.look_at(&portal, &bot_token).await?,
+        workspace: connections.look_at(&portal, &bot_token).await?,
+        signing_secret: Some(sandbox.slack.signing_secret().to_owned().into()),
         portal,
         bot_token,
         settings: Some(serde_json::to_value(settings())?),

@@ -14,6 +14,14 @@ pub struct Functions {
     pub bitrix24_webhook: bitrix24_webhook::Deps,
     /// Decides on them.
     pub bitrix24_events: bitrix24_events::Deps,
+    /// Takes Slack's requests.
+    pub slack_webhook: slack_webhook::Deps,
+    /// Decides on Slack's events.
+    pub slack_events: slack_events::Deps,
+    /// Does what is asked for in Slack.
+    pub slack_commands: slack_commands::Deps,
+    /// Delivers to Bitrix24.
+    pub bitrix24_delivery: bitrix24_delivery::Deps,
     /// Delivers to Slack.
     pub slack_delivery: slack_delivery::Deps,
     /// Finds what was never delivered.
@@ -29,6 +37,10 @@ impl Functions {
             ports: ports.clone(),
             bitrix24_webhook: ports.clone().into(),
             bitrix24_events: bitrix24_events::Deps::new(ports, connections.clone()),
+            slack_webhook: ports.clone().into(),
+            slack_events: slack_events::Deps::new(ports, connections.clone()),
+            slack_commands: slack_commands::Deps::new(ports, connections.clone(), public_url.clone()),
+            bitrix24_delivery: bitrix24_delivery::Deps::new(ports, connections.clone(), public_url.clone()),
             slack_delivery: slack_delivery::Deps::new(ports, connections.clone()),
             portal_sweep: portal_sweep::Deps::new(ports, connections.clone()),
             upkeep: upkeep::Deps::new(ports, connections.clone(), public_url),
@@ -45,6 +57,16 @@ impl Functions {
             }
             QueueName::SlackDelivery => {
                 runner::run(queue, clock, name, batch, |jobs| slack_delivery::handle(&self.slack_delivery, jobs)).await
+            }
+            QueueName::SlackEvents => {
+                runner::run(queue, clock, name, batch, |jobs| slack_events::handle(&self.slack_events, jobs)).await
+            }
+            QueueName::SlackCommands => {
+                runner::run(queue, clock, name, batch, |jobs| slack_commands::handle(&self.slack_commands, jobs)).await
+            }
+            QueueName::Bitrix24Delivery => {
+                runner::run(queue, clock, name, batch, |jobs| bitrix24_delivery::handle(&self.bitrix24_delivery, jobs))
+                    .await
             }
         };
         if let Err(error) = queue.delete(name, report.finished.clone()).await {

@@ -16,25 +16,32 @@ use crate::functions::Functions;
 
 /// Where Bitrix24 posts its events.
 pub const BITRIX24_WEBHOOK: &str = "/webhooks/bitrix24";
+/// Where Slack posts events, commands and interactivity.
+pub const SLACK_WEBHOOK: &str = "/webhooks/slack";
 
 /// The routes that providers call.
 pub fn webhooks(functions: Functions) -> Router {
-    Router::new().route(BITRIX24_WEBHOOK, any(bitrix24)).with_state(functions)
+    Router::new().route(BITRIX24_WEBHOOK, any(bitrix24)).route(SLACK_WEBHOOK, any(slack)).with_state(functions)
 }
 
 async fn bitrix24(State(functions): State<Functions>, request: Request) -> Response {
-    let request = collected(request).await;
+    let request = collected(request, bitrix24::form::LARGEST_BODY).await;
     bitrix24_webhook::handle(&functions.bitrix24_webhook, request).await.map(Body::from)
 }
 
+async fn slack(State(functions): State<Functions>, request: Request) -> Response {
+    let request = collected(request, ::slack::inbound::LARGEST_BODY).await;
+    slack_webhook::handle(&functions.slack_webhook, request).await.map(Body::from)
+}
+
 /// Reads the body, but no more of it than tells the handler that it is too large.
-pub async fn collected(request: Request) -> ::http::Request<Bytes> {
+pub async fn collected(request: Request, most: usize) -> ::http::Request<Bytes> {
     let (head, body) = request.into_parts();
     let mut read = BytesMut::new();
     let mut chunks = body.into_data_stream();
     while let Some(Ok(chunk)) = chunks.next().await {
         read.extend_from_slice(&chunk);
-        if read.len() > bitrix24::form::LARGEST_BODY {
+        if read.len() > most {
             break;
         }
     }

@@ -56,6 +56,12 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
     let listener = http::listen(config.listen).await?;
     let status = http::listen(config.status).await?;
     println!("Events:  http://{}{}  (give Bitrix24 its https address)", config.listen, http::BITRIX24_WEBHOOK);
+    match &config.slack.signing_secret {
+        Some(_) => println!("Slack:   http://{}{}  (give Slack its https address)", config.listen, http::SLACK_WEBHOOK),
+        None => {
+            println!("Slack:   it cannot talk back: [slack] has no signing_secret; docs/connecting.md says where it is")
+        }
+    }
     println!("Status:  http://{}/", config.status);
     let workers = workers::start(&host.engine, &host.functions, &stop);
     let scheduled = schedule::start(&host.functions, &host.engine.ports.clock, Schedule::default(), &stop);
@@ -77,13 +83,14 @@ impl Host {
     /// Checks the credentials against the providers, and says what is wrong with which.
     async fn access(&self, config: &Config) -> anyhow::Result<Access> {
         let portal = PortalAccess::Webhook(config.portal.webhook_url.clone());
-        let team_id = self.connections.look_at(&portal, &config.slack.bot_token).await?;
+        let workspace = self.connections.look_at(&portal, &config.slack.bot_token).await?;
         Ok(Access {
             member_id: String::new(),
             portal,
             application_token: config.portal.application_token.clone(),
             bot_token: config.slack.bot_token.clone(),
-            team_id,
+            workspace,
+            signing_secret: config.slack.signing_secret.clone(),
             settings: config.named_settings().map(serde_json::to_value).transpose()?,
         })
     }
@@ -147,7 +154,7 @@ async fn learn(State(host): State<Host>, request: Request, next: Next) -> Respon
     if !waits {
         return next.run(request).await;
     }
-    let request = http::collected(request).await;
+    let request = http::collected(request, bitrix24::form::LARGEST_BODY).await;
     if let Err(error) = host.learn(request.body()).await {
         tracing::info!(%error, "an event did not tell the member_id");
     }

@@ -69,7 +69,7 @@ impl RestBase {
         })
     }
 
-    fn url(&self, method: &str) -> Result<Url, Error> {
+    pub(crate) fn url(&self, method: &str) -> Result<Url, Error> {
         let base = match self {
             Self::Webhook(url) => url.expose_secret(),
             Self::OAuth { endpoint, .. } => endpoint,
@@ -87,7 +87,7 @@ pub fn on_host(url: &SecretString, domain: &str) -> Result<String, Error> {
 }
 
 /// A portal is reached by https; by http only on this very machine, where a simulator may stand in for it.
-fn checked(url: &str) -> Result<Url, Error> {
+pub(crate) fn checked(url: &str) -> Result<Url, Error> {
     let url =
         Url::parse(url.trim()).map_err(|cause| Error::Address(format!("the portal's address is no URL: {cause}")))?;
     let local = match url.host() {
@@ -103,7 +103,7 @@ fn checked(url: &str) -> Result<Url, Error> {
     }
 }
 
-fn authority(url: &Url) -> Option<String> {
+pub(crate) fn authority(url: &Url) -> Option<String> {
     let host = url.host_str()?;
     Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
 }
@@ -142,8 +142,8 @@ pub fn shaped<T: DeserializeOwned>(method: &str, value: Value) -> Result<T, Erro
 /// Calls one portal.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: reqwest::Client,
-    base: RestBase,
+    pub(crate) http: reqwest::Client,
+    pub(crate) base: RestBase,
 }
 
 impl Client {
@@ -199,7 +199,7 @@ enum Sent {
 }
 
 /// Reads the body, but not more than a REST answer can hold.
-async fn read(mut response: reqwest::Response, method: &str) -> Result<Vec<u8>, Error> {
+pub(crate) async fn read(mut response: reqwest::Response, method: &str) -> Result<Vec<u8>, Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| lost(method, &error))? {
         body.extend_from_slice(&chunk);
@@ -210,7 +210,7 @@ async fn read(mut response: reqwest::Response, method: &str) -> Result<Vec<u8>, 
     Ok(body)
 }
 
-fn failed(method: &str, error: &reqwest::Error) -> Error {
+pub(crate) fn failed(method: &str, error: &reqwest::Error) -> Error {
     if error.is_connect() || error.is_builder() {
         return Error::NotConnected { method: method.to_owned(), cause: causes(error) };
     }
@@ -237,12 +237,12 @@ fn causes(error: &reqwest::Error) -> String {
     text
 }
 
-fn garbage(method: &str, status: u16, body: &[u8]) -> Error {
+pub(crate) fn garbage(method: &str, status: u16, body: &[u8]) -> Error {
     let beginning = String::from_utf8_lossy(&body[..body.len().min(120)]).into_owned();
     Error::Garbage { method: method.to_owned(), status, beginning }
 }
 
-fn understand(method: &str, status: u16, body: &[u8]) -> Result<Answer, Error> {
+pub(crate) fn understand(method: &str, status: u16, body: &[u8]) -> Result<Answer, Error> {
     let Ok(Value::Object(mut envelope)) = serde_json::from_slice(body) else {
         return Err(garbage(method, status, body));
     };

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The largest body that is read. Real events have one or two kilobytes; bot messages up to 20,000 characters.
-pub const LARGEST_BODY: usize = 256 * 1024;
+pub const LARGEST_BODY: usize = 512 * 1024;
 
 /// How deep names may nest. Real events nest five deep.
 const DEEPEST: usize = 32;

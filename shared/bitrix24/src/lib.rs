@@ -5,7 +5,9 @@
 
 pub mod batch;
 pub mod bbcode;
+pub mod bot;
 pub mod call;
+pub mod chat;
 pub mod client;
 pub mod crm;
 pub mod error;
@@ -14,10 +16,13 @@ pub mod form;
 pub mod subject;
 pub mod task;
 pub mod tolerant;
+pub mod transfer;
 pub mod user;
 
 pub use batch::Batch;
+pub use bot::{Bot, BotApi};
 pub use call::Call;
+pub use chat::{ChatAct, ChatEvent};
 pub use client::{Answer, Client, RestBase};
 pub use crm::{EntityType, Item};
 pub use error::{Error, Kind};

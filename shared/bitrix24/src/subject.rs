@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
+use crate::chat::ChatEvent;
 use crate::crm::EntityType;
 use crate::form::Tree;
 
@@ -95,7 +96,9 @@ pub enum Subject {
     },
     /// Something of the application's own life: installed, updated, removed, paid for, tested.
     Application,
-    /// Something a chatbot was told.
+    /// What happened in a chat that our bot is in.
+    Chat(Box<ChatEvent>),
+    /// Something else that a chatbot was told.
     Bot,
     /// There are offline events to fetch.
     Offline,
@@ -223,7 +226,11 @@ fn other(code: &str, data: &Tree) -> Option<Subject> {
             Subject::Application
         }
         "ONOFFLINEEVENT" => Subject::Offline,
-        _ if code.starts_with("ONIMBOT") || code.starts_with("ONIMCOMMAND") => Subject::Bot,
+        _ if code.starts_with("ONIMBOT") || code.starts_with("ONIMCOMMAND") => match ChatEvent::read(code, data) {
+            Some(Ok(event)) => Subject::Chat(Box::new(event)),
+            Some(Err(missing)) => Subject::Incomplete { missing },
+            None => Subject::Bot,
+        },
         _ => return None,
     })
 }

@@ -30,3 +30,8 @@ pub(crate) fn tier_2(team: &str, method: &str) -> Account {
 pub(crate) fn tier_3(team: &str, method: &str) -> Account {
     Account::new(format!("slack#{team}#{method}"), Rate { every: Duration::from_millis(1_200), burst: 10 })
 }
+
+/// A method of tier 4: 100 a minute.
+pub(crate) fn tier_4(team: &str, method: &str) -> Account {
+    Account::new(format!("slack#{team}#{method}"), Rate { every: Duration::from_millis(600), burst: 20 })
+}

@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 use platform::TenantId;
 use platform::portals::{
-    Application, PORTAL_TOKEN, PORTAL_WEBHOOK, Portal, SLACK_BOT_TOKEN, SlackConnection, TokenDigest,
+    Application, PORTAL_TOKEN, PORTAL_WEBHOOK, Portal, SLACK_BOT_TOKEN, SlackConnection, TokenDigest, Workspace,
 };
+use platform::secrets::{SLACK_SIGNING, SecretsError};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+use slack::client::Identity;
 
 use crate::{Connections, Failure};
 
@@ -21,8 +23,10 @@ pub struct Access {
     pub application_token: SecretString,
     /// The Slack bot token.
     pub bot_token: SecretString,
-    /// The Slack workspace, from [`Connections::look_at`] or known before.
-    pub team_id: String,
+    /// The Slack workspace and the bot in it, from [`Connections::look_at`] or known before.
+    pub workspace: Identity,
+    /// The signing secret of the Slack app, by which its requests are known. Without one Slack cannot talk back.
+    pub signing_secret: Option<SecretString>,
     /// The settings document; those that are there already, or else the defaults, if none is given.
     pub settings: Option<Value>,
 }
@@ -73,13 +77,13 @@ pub enum JoinError {
 }
 
 impl Connections {
-    /// Tries the credentials and returns the id of the workspace that the bot token opens.
-    pub async fn look_at(&self, portal: &PortalAccess, bot_token: &SecretString) -> Result<String, JoinError> {
+    /// Tries the credentials and returns the workspace that the bot token opens.
+    pub async fn look_at(&self, portal: &PortalAccess, bot_token: &SecretString) -> Result<Identity, JoinError> {
         let base = portal.base().map_err(JoinError::Portal)?;
         let portal = bitrix24::Client::new(self.http()?, base);
         portal.call("profile", &json!({})).await.map_err(JoinError::Portal)?;
         let slack = slack::Client::new(self.http()?, self.slack_api.clone(), bot_token.clone());
-        Ok(slack.auth_test().await.map_err(JoinError::Slack)?.team_id)
+        slack.auth_test().await.map_err(JoinError::Slack)
     }
 
     /// Stores the connection, sealed. A portal that was connected before keeps its beginning: what happened
@@ -104,16 +108,41 @@ impl Connections {
             webhook,
             application,
             application_token: TokenDigest::of(access.application_token.expose_secret()),
+            bot_key: before.as_ref().and_then(|portal| portal.bot_key),
             slack: Some(SlackConnection {
-                team_id: access.team_id,
+                team_id: access.workspace.team_id.clone(),
                 bot_token: seal(SLACK_BOT_TOKEN, &access.bot_token)?,
+                bot_id: access.workspace.bot_id,
+                bot_user: access.workspace.user_id,
             }),
             settings: access.settings.or(kept).unwrap_or_else(|| json!({})),
             connected_at: before.map_or_else(|| whole_second(self.clock.now()), |portal| portal.connected_at),
             tenant: tenant.clone(),
         };
         self.portals.put(&portal).await.map_err(Failure::from)?;
+        if let Some(secret) = &access.signing_secret {
+            self.admit_app(secret).await?;
+            let language = portal.settings["language"].as_str().unwrap_or_default().to_owned();
+            let signing = TokenDigest::of(secret.expose_secret());
+            let workspace = Workspace { tenant: tenant.clone(), signing, language };
+            self.portals.put_workspace(&access.workspace.team_id, &workspace).await.map_err(Failure::from)?;
+        }
         Ok(tenant)
+    }
+
+    /// Adds an app's signing secret to those that are known.
+    async fn admit_app(&self, secret: &SecretString) -> Result<(), Failure> {
+        let known = match self.secrets.get(SLACK_SIGNING).await {
+            Ok(known) => known.expose_secret().to_owned(),
+            Err(SecretsError::Missing(_)) => String::new(),
+            Err(error) => return Err(Failure::transient(error.to_string())),
+        };
+        let given = secret.expose_secret().trim();
+        if known.lines().any(|line| line.trim() == given) {
+            return Ok(());
+        }
+        let together = format!("{}\n{given}", known.trim()).trim().to_owned();
+        self.secrets.put(SLACK_SIGNING, together.into()).await.map_err(|error| Failure::transient(error.to_string()))
     }
 }
 

@@ -6,10 +6,13 @@
 mod accounts;
 mod channels;
 mod failure;
+mod grants;
 mod http;
+mod in_hand;
 mod joining;
 mod people;
 mod portal;
+mod talking;
 mod workspace;
 
 use std::sync::{Arc, OnceLock};
@@ -26,6 +29,7 @@ use slack::ApiBase;
 use tokio::sync::OnceCell;
 
 pub use failure::Failure;
+pub use in_hand::InHand;
 pub use joining::{Access, JoinError, PortalAccess};
 pub use portal::PortalClient;
 pub use workspace::WorkspaceClient;

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bitrix24::batch::BatchAnswer;
+use bitrix24::bot::Request;
+use bitrix24::transfer::{Download, Pieces};
 use bitrix24::{Answer, Batch};
 use platform::Kind;
 use platform::clock::later;
@@ -71,6 +73,28 @@ impl PortalClient {
         self.admit().await?;
         match self.client.batch(batch).await {
             Ok((answers, answer)) => Ok((answers, self.answered(answer).await?)),
+            Err(error) => Err(self.failed(&error).await),
+        }
+    }
+
+    /// Makes one call of a bot's.
+    pub async fn ask(&self, request: &Request) -> Result<Answer, Failure> {
+        self.call(request.method, &request.params).await
+    }
+
+    /// Makes one call that carries a file, a piece at a time.
+    pub async fn call_with_file(&self, request: &Request, length: u64, pieces: Pieces) -> Result<Answer, Failure> {
+        self.admit().await?;
+        match self.client.call_with_file(request.method, &request.params, length, pieces).await {
+            Ok(answer) => self.answered(answer).await,
+            Err(error) => Err(self.failed(&error).await),
+        }
+    }
+
+    /// Fetches a file from where this portal says that it lies.
+    pub async fn fetch(&self, address: &str) -> Result<Download, Failure> {
+        match self.client.fetch(address).await {
+            Ok(download) => Ok(download),
             Err(error) => Err(self.failed(&error).await),
         }
     }

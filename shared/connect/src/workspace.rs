@@ -18,10 +18,10 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Calls one workspace.
 pub struct WorkspaceClient {
-    connections: Connections,
-    tenant: TenantId,
-    team: String,
-    client: slack::Client,
+    pub(crate) connections: Connections,
+    pub(crate) tenant: TenantId,
+    pub(crate) team: String,
+    pub(crate) client: slack::Client,
 }
 
 impl WorkspaceClient {
@@ -155,7 +155,7 @@ impl WorkspaceClient {
         self.note(&account, self.client.channels(cursor).await).await
     }
 
-    async fn admit(&self, account: &Account) -> Result<(), Failure> {
+    pub(crate) async fn admit(&self, account: &Account) -> Result<(), Failure> {
         match self.connections.limiter.admit(account, PATIENCE).await? {
             Ok(()) | Err(Reservation::Granted(_)) => Ok(()),
             Err(Reservation::Wait { wait, parked }) => {
@@ -165,7 +165,7 @@ impl WorkspaceClient {
         }
     }
 
-    async fn note<T>(&self, account: &Account, answer: Result<T, slack::Error>) -> Result<T, Failure> {
+    pub(crate) async fn note<T>(&self, account: &Account, answer: Result<T, slack::Error>) -> Result<T, Failure> {
         let limiter = &self.connections.limiter;
         let error = match answer {
             Ok(answer) => {

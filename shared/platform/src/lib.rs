@@ -7,6 +7,7 @@
 pub mod cards;
 pub mod claims;
 pub mod clock;
+pub mod conversations;
 pub mod holds;
 pub mod id;
 pub mod job;
@@ -15,6 +16,7 @@ pub mod ledger;
 pub mod limiter;
 pub mod links;
 pub mod metrics;
+pub mod people;
 pub mod portals;
 pub mod ports;
 pub mod queue;

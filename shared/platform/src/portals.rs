@@ -48,6 +48,25 @@ pub struct SlackConnection {
     pub team_id: String,
     /// The bot token, sealed as [`SLACK_BOT_TOKEN`].
     pub bot_token: Sealed,
+    /// The bot's id: its own messages carry it.
+    #[serde(default)]
+    pub bot_id: String,
+    /// The bot user's id.
+    #[serde(default)]
+    pub bot_user: String,
+}
+
+/// Whose a workspace is, and which app may speak for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workspace {
+    /// The tenant that it was connected to last.
+    pub tenant: TenantId,
+    /// The signing secret of the app that it was connected with. Requests signed by another app's are none of its: who
+    /// makes an app of their own must not speak for other workspaces.
+    pub signing: TokenDigest,
+    /// The language of first answers.
+    #[serde(default)]
+    pub language: String,
 }
 
 /// An application's access to a portal. Only an application can bind events and read the offline queue.
@@ -74,6 +93,10 @@ pub struct Portal {
     pub application: Option<Application>,
     /// What an event's application token must match.
     pub application_token: TokenDigest,
+    /// What the key in our chatbot's address must match: a bot that an incoming webhook registered is told with an
+    /// application token that nobody documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bot_key: Option<TokenDigest>,
     /// The Slack workspace.
     pub slack: Option<SlackConnection>,
     /// The settings document, as `rules` reads it.
@@ -84,6 +107,8 @@ pub struct Portal {
 
 /// How long a cached portal is believed. A changed token is noticed at once, see [`Portals::verify`].
 const FRESH: Duration = Duration::from_secs(60);
+/// What no token's digest is: compared with where there is nothing to compare with, so that it takes as long.
+const NOBODYS: TokenDigest = TokenDigest([0; 32]);
 /// More portals than this are not cached at once.
 const MOST_CACHED: usize = 1_000;
 
@@ -93,12 +118,13 @@ pub struct Portals {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     cache: Arc<Mutex<HashMap<TenantId, (Arc<Portal>, Timestamp)>>>,
+    workspaces: Arc<Mutex<HashMap<String, (Workspace, Timestamp)>>>,
 }
 
 impl Portals {
     /// The portals in `store`.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, cache: Arc::default() }
+        Self { store, clock, cache: Arc::default(), workspaces: Arc::default() }
     }
 
     /// The tenant's portal, at most a minute old; `None` if there is none.
@@ -115,13 +141,57 @@ impl Portals {
     /// have been replaced; so a wrong token costs one read like an unknown portal does, and the time of a
     /// refusal does not tell whether the portal exists.
     pub async fn verify(&self, tenant: &TenantId, token: &TokenDigest) -> Result<Option<Arc<Portal>>, StoreError> {
-        if let Some(portal) = self.cached(tenant).filter(|portal| portal.application_token.matches(token)) {
+        self.verify_by(tenant, token, |portal| Some(portal.application_token)).await
+    }
+
+    /// The same by the key in the chatbot's address.
+    pub async fn verify_bot(&self, tenant: &TenantId, key: &TokenDigest) -> Result<Option<Arc<Portal>>, StoreError> {
+        self.verify_by(tenant, key, |portal| portal.bot_key).await
+    }
+
+    async fn verify_by(
+        &self,
+        tenant: &TenantId,
+        given: &TokenDigest,
+        known: impl Fn(&Portal) -> Option<TokenDigest>,
+    ) -> Result<Option<Arc<Portal>>, StoreError> {
+        let matching = |portal: &Arc<Portal>| known(portal).unwrap_or(NOBODYS).matches(given);
+        if let Some(portal) = self.cached(tenant).filter(matching) {
             return Ok(Some(portal));
         }
         let found = self.read(tenant).await?;
-        let nobody = TokenDigest([0; 32]);
-        let matches = found.as_ref().map_or(nobody, |portal| portal.application_token).matches(token);
+        let matches = found.as_ref().map_or_else(|| NOBODYS.matches(given), matching);
         Ok(found.filter(|_| matches))
+    }
+
+    /// Whose a workspace (or an organisation) is, at most a minute old.
+    pub async fn workspace(&self, team: &str) -> Result<Option<Workspace>, StoreError> {
+        let now = self.clock.now();
+        if let Some((workspace, fresh_until)) = self.lock_workspaces().get(team)
+            && now < *fresh_until
+        {
+            return Ok(Some(workspace.clone()));
+        }
+        let Some(item) = self.store.get(&workspace_key(team)).await? else { return Ok(None) };
+        let workspace: Workspace = item.decode()?;
+        let mut cache = self.lock_workspaces();
+        if cache.len() >= MOST_CACHED {
+            cache.clear();
+        }
+        cache.insert(team.to_owned(), (workspace.clone(), later(now, FRESH)));
+        Ok(Some(workspace))
+    }
+
+    /// Connects a workspace to a tenant; one that was another's before is now this one's.
+    pub async fn put_workspace(&self, team: &str, workspace: &Workspace) -> Result<(), StoreError> {
+        self.store.put(Write::new(workspace_key(team), workspace, Condition::Always)?).await?;
+        self.lock_workspaces().remove(team);
+        Ok(())
+    }
+
+    /// Sets the key in the chatbot's address; false if the portal is not connected.
+    pub async fn set_bot_key(&self, tenant: &TenantId, key: TokenDigest) -> Result<bool, StoreError> {
+        self.change(tenant, |portal| Portal { bot_key: Some(key), ..portal }).await
     }
 
     /// Connects a portal, or replaces its connection.
@@ -134,8 +204,12 @@ impl Portals {
 
     /// Replaces the settings document of a tenant; false if the portal is not connected.
     pub async fn set_settings(&self, tenant: &TenantId, settings: serde_json::Value) -> Result<bool, StoreError> {
+        self.change(tenant, |portal| Portal { settings, ..portal }).await
+    }
+
+    async fn change(&self, tenant: &TenantId, change: impl FnOnce(Portal) -> Portal) -> Result<bool, StoreError> {
         let Some(item) = self.store.get(&key(tenant)).await? else { return Ok(false) };
-        let portal = Portal { settings, ..item.decode()? };
+        let portal = change(item.decode()?);
         self.store.put(Write::new(item.key, &portal, Condition::Version(item.version))?).await?;
         self.lock().remove(tenant);
         Ok(true)
@@ -192,6 +266,10 @@ impl Portals {
         (self.clock.now() < *fresh_until).then(|| portal.clone())
     }
 
+    fn lock_workspaces(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Workspace, Timestamp)>> {
+        self.workspaces.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TenantId, (Arc<Portal>, Timestamp)>> {
         self.cache.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -199,6 +277,13 @@ impl Portals {
 
 /// The partition of the list of tenants: no tenant can be called so.
 const DIRECTORY: &str = "#tenants";
+
+/// The partition of the workspaces: no tenant can be called so.
+const WORKSPACES: &str = "#workspaces";
+
+fn workspace_key(team: &str) -> Key {
+    Key::new(Table::Portals, WORKSPACES, team)
+}
 
 fn directory_key(tenant: &TenantId) -> Key {
     Key::new(Table::Portals, DIRECTORY, tenant.as_str())

@@ -15,19 +15,29 @@ use serde::{Deserialize, Serialize};
 pub enum QueueName {
     /// Hints from Bitrix24, waiting for a decision.
     Bitrix24Events,
-    /// Cards, waiting to go to Slack.
+    /// Cards and messages, waiting to go to Slack.
     SlackDelivery,
+    /// Events from Slack, waiting for a decision.
+    SlackEvents,
+    /// Commands and clicks in Slack, waiting to be done.
+    SlackCommands,
+    /// Messages, waiting to go to Bitrix24.
+    Bitrix24Delivery,
 }
 
 impl QueueName {
     /// All of them, for set-up.
-    pub const ALL: [Self; 2] = [Self::Bitrix24Events, Self::SlackDelivery];
+    pub const ALL: [Self; 5] =
+        [Self::Bitrix24Events, Self::SlackDelivery, Self::SlackEvents, Self::SlackCommands, Self::Bitrix24Delivery];
 
     /// The name by which engines and logs know the queue.
     pub fn name(self) -> &'static str {
         match self {
             Self::Bitrix24Events => "bitrix24-events",
             Self::SlackDelivery => "slack-delivery",
+            Self::SlackEvents => "slack-events",
+            Self::SlackCommands => "slack-commands",
+            Self::Bitrix24Delivery => "bitrix24-delivery",
         }
     }
 

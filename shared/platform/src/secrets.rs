@@ -5,6 +5,8 @@ use secrecy::SecretString;
 
 /// The secret that holds the key ring, see [`crate::seal::KeyRing`].
 pub const KEY_RING: &str = "key-ring";
+/// The secret that holds the signing secrets of the Slack apps that are connected, one a line.
+pub const SLACK_SIGNING: &str = "slack-signing-secrets";
 
 /// A secret could not be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -102,6 +102,7 @@ impl Hint {
         }
         match &self.subject {
             Subject::Call { call_id, .. } => Some(format!("call {call_id}")),
+            Subject::Chat(event) => Some(event.about()),
             Subject::Custom { name, id, .. } => {
                 Some(format!("{name} {}", id.as_deref().unwrap_or_default()).trim().to_owned())
             }
@@ -127,6 +128,7 @@ impl Hint {
             }
             Subject::Call { call_id, stage, .. } if stage == "end" => Some(format!("call#{call_id}")),
             Subject::Custom { name, id: Some(id), .. } => Some(format!("custom#{name}#{id}")),
+            Subject::Chat(event) => event.identity(),
             _ => None,
         }
     }
@@ -152,6 +154,7 @@ impl Hint {
             Subject::TimelineComment { id, .. } => format!("timeline#{id}"),
             Subject::User { id } => format!("user#{id}"),
             Subject::Application => "application".into(),
+            Subject::Chat(event) => format!("chat#{}", short(&event.dialog)),
             Subject::Bot => "bot".into(),
             Subject::Offline => "offline".into(),
             Subject::Incomplete { .. } | Subject::Unknown => "other".into(),
@@ -174,6 +177,7 @@ impl Hint {
             | Subject::Task { .. }
             | Subject::TaskComment { .. }
             | Subject::Call { .. }
+            | Subject::Chat(_)
             | Subject::Custom { .. } => None,
             _ => Some(format!("nothing watches {}", self.event)),
         }

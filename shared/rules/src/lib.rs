@@ -1,7 +1,10 @@
 //! What should happen: what changed, who is to hear of it, and what they read. Pure: no I/O and no clock.
 
+pub mod asked;
 pub mod card;
 pub mod change;
+pub mod chat;
+pub mod commands;
 pub mod condition;
 pub mod delivery;
 mod design;

@@ -180,6 +180,93 @@ pub struct People {
     /// By hand: the number on the portal, and the Slack id.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub map: BTreeMap<String, String>,
+    /// As whom commands work on the portal.
+    #[serde(skip_serializing_if = "is_default")]
+    pub act_as: ActAs,
+}
+
+/// As whom commands work on the portal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ActAs {
+    /// As the person, where they have allowed it; else as the connection, with the person named in the record.
+    #[default]
+    Person,
+    /// Always as the connection, with the person named in the record.
+    Connection,
+    /// As the person only: who has not allowed it is asked to.
+    PersonOnly,
+}
+
+/// A Slack channel and a Bitrix24 chat that are one conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct BridgeSetting {
+    /// The channel: `#support`, or its id.
+    pub channel: String,
+    /// The chat: `chat57`.
+    pub chat: String,
+}
+
+/// Who may join channels with chats by `/b24-bridge`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum WhoBridges {
+    /// Who administers the workspace.
+    #[default]
+    Admins,
+    /// Everybody.
+    Everyone,
+    /// Nobody: only these settings and the page do.
+    Nobody,
+}
+
+/// How bridged conversations behave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Chats {
+    /// Whether a mention of everyone on one side is one on the other.
+    #[serde(skip_serializing_if = "is_default")]
+    pub mention_everyone: bool,
+    /// Whether what other apps and bots write is copied.
+    #[serde(skip_serializing_if = "is_default")]
+    pub bots: bool,
+    /// Whether files are copied; else they are linked.
+    pub files: bool,
+    /// The largest file that is copied, in megabytes; larger ones are linked. Bitrix24 takes 100.
+    pub largest_file_mb: u32,
+    /// Who may join channels with chats by command.
+    #[serde(skip_serializing_if = "is_default")]
+    pub who_bridges: WhoBridges,
+}
+
+impl Default for Chats {
+    fn default() -> Self {
+        Self {
+            mention_everyone: false,
+            bots: false,
+            files: true,
+            largest_file_mb: 100,
+            who_bridges: WhoBridges::Admins,
+        }
+    }
+}
+
+/// How commands in Slack behave.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Commands {
+    /// Whether everybody in the channel sees the answers, not only who asked.
+    #[serde(skip_serializing_if = "is_default")]
+    pub public: bool,
+    /// Whether fields of records may be shown in channels that are shared with another organisation.
+    #[serde(skip_serializing_if = "is_default")]
+    pub fields_in_shared_channels: bool,
 }
 
 /// What is done when a channel that is named after the record does not exist.
@@ -278,6 +365,15 @@ pub struct Settings {
     /// Those who keep it running.
     #[serde(skip_serializing_if = "is_default")]
     pub operators: Operators,
+    /// Channels and chats that are one conversation; others are made by `/b24-bridge` and on the page.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bridges: Vec<BridgeSetting>,
+    /// How such conversations behave.
+    #[serde(skip_serializing_if = "is_default")]
+    pub chats: Chats,
+    /// How commands in Slack behave.
+    #[serde(skip_serializing_if = "is_default")]
+    pub commands: Commands,
 }
 
 impl Default for Settings {
@@ -293,6 +389,9 @@ impl Default for Settings {
             group_bursts: Some(Bursts::default()),
             smart_processes: Vec::new(),
             operators: Operators::default(),
+            bridges: Vec::new(),
+            chats: Chats::default(),
+            commands: Commands::default(),
         }
     }
 }

@@ -75,6 +75,11 @@ pub enum Block {
     },
     /// A line across.
     Divider,
+    /// What people write: nothing in it is read as markup.
+    RichText {
+        /// Its sections, lists, quotes and code.
+        elements: Vec<serde_json::Value>,
+    },
 }
 
 /// A text object.
@@ -192,6 +197,11 @@ impl Block {
     /// A row of buttons and menus; more than 25 are dropped.
     pub fn actions(elements: impl IntoIterator<Item = Element>) -> Self {
         Self::Actions { elements: elements.into_iter().take(MOST_ACTIONS).collect() }
+    }
+
+    /// A `rich_text` block as it was written elsewhere.
+    pub fn rich_text(block: &serde_json::Value) -> Self {
+        Self::RichText { elements: block["elements"].as_array().cloned().unwrap_or_default() }
     }
 
     /// A field of a dialog.

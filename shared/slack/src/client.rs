@@ -74,7 +74,7 @@ pub struct Channel {
 }
 
 /// Who a token belongs to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
     /// The workspace's id.
     pub team_id: String,

@@ -24,6 +24,8 @@ const CONNECTIONS: usize = 16;
 const ROUNDS: usize = 3;
 const ROUND: Duration = Duration::from_secs(4);
 const MEMBER: &str = "d897063e1ce7c5eb9f04b9751eef5915";
+/// The signing secret of the benchmark's Slack app.
+pub(crate) const SIGNING_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
 const TOKEN: &str = "jvh9y1ulvt2m6k5or90v9mg8nn32ozas";
 
 /// Serves one side on a free port, and prints where.
@@ -43,7 +45,8 @@ pub(crate) async fn serve(side: &str) -> anyhow::Result<()> {
         portal: PortalAccess::Webhook("https://bench.example.com/rest/1/secret/".to_owned().into()),
         application_token: TOKEN.to_owned().into(),
         bot_token: "xoxb-bench".to_owned().into(),
-        team_id: "T0BENCH".into(),
+        workspace: slack::client::Identity { team_id: "T0BENCH".into(), ..slack::client::Identity::default() },
+        signing_secret: Some(SIGNING_SECRET.to_owned().into()),
         settings: Some(serde_json::to_value(Settings::default())?),
     };
     connections.join(access).await?;

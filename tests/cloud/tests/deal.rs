@@ -95,6 +95,11 @@ impl Deployment {
     }
 }
 
+fn identity(workspace: &sandbox::Workspace) -> slack::client::Identity {
+    let (team, user, bot) = workspace.identity();
+    slack::client::Identity { team_id: team.into(), team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() }
+}
+
 async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<()> {
     ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
     let connections = Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?);
@@ -104,7 +109,8 @@ async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<()> {
         portal: PortalAccess::Webhook(sandbox.portal.webhook_url().into()),
         application_token: credentials.application_token.into(),
         bot_token: sandbox.slack.token().into(),
-        team_id: sandbox.slack.team_id().into(),
+        workspace: identity(&sandbox.slack),
+        signing_secret: Some(sandbox.slack.signing_secret().to_owned().into()),
         settings: Some(serde_json::to_value(Settings::default())?),
     };
     connections.join(access).await?;

@@ -15,6 +15,7 @@ use platform::{ManualClock, QueueName, TenantId};
 use rules::{Route, Settings};
 use sandbox::Sandbox;
 use slack::ApiBase;
+use slack::client::Identity;
 use standalone::demo::events;
 use standalone::engine::Engine;
 use standalone::functions::Functions;
@@ -42,6 +43,8 @@ pub struct World {
     pub tenant: TenantId,
     /// Where the webhook is.
     pub webhook: String,
+    /// Where Slack's requests go.
+    pub slack_webhook: String,
     /// Whoever calls it.
     pub http: reqwest::Client,
     _stop: watch::Sender<bool>,
@@ -83,12 +86,14 @@ impl World {
         let listener = http::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let public_url = format!("http://{}", listener.local_addr().unwrap());
         let webhook = format!("{public_url}{}", http::BITRIX24_WEBHOOK);
+        let slack_webhook = format!("{public_url}{}", http::SLACK_WEBHOOK);
         let functions = Functions::new(&engine.ports, &connections, Some(public_url));
 
         let tenant = connections.join(access_to(&sandbox, &settings)).await.unwrap();
         records::baseline::fill(&engine.ports, &connections, &tenant).await.unwrap();
         tokio::spawn(http::serve(listener, http::webhooks(functions.clone()), stopped));
         sandbox.portal.send_events_to(&webhook, &events(&settings));
+        sandbox.slack.send_requests_to(&slack_webhook);
         clock.advance(Duration::from_secs(1));
         Self {
             clock,
@@ -98,6 +103,7 @@ impl World {
             sandbox,
             tenant,
             webhook,
+            slack_webhook,
             http: reqwest::Client::new(),
             _stop: stop,
             _folder: folder,
@@ -158,7 +164,7 @@ impl World {
     }
 
     async fn none_is_on_the_way(&self) {
-        while self.sandbox.portal.events_on_the_way() > 0 {
+        while self.sandbox.portal.events_on_the_way() + self.sandbox.slack.on_the_way() > 0 {
             tokio::task::yield_now().await;
         }
     }
@@ -237,9 +243,16 @@ pub fn access_to(sandbox: &Sandbox, settings: &Settings) -> Access {
         portal: PortalAccess::Webhook(sandbox.portal.webhook_url().into()),
         application_token: credentials.application_token.into(),
         bot_token: sandbox.slack.token().into(),
-        team_id: sandbox.slack.team_id().into(),
+        workspace: identity_of(&sandbox.slack),
+        signing_secret: Some(sandbox.slack.signing_secret().to_owned().into()),
         settings: Some(serde_json::to_value(settings).unwrap()),
     }
+}
+
+/// The bot and its workspace, as the simulator knows them.
+pub fn identity_of(workspace: &sandbox::Workspace) -> Identity {
+    let (team, user, bot) = workspace.identity();
+    Identity { team_id: team.into(), team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() }
 }
 
 fn tell(line: &Line) -> String {

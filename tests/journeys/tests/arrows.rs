@@ -7,7 +7,17 @@ use std::process::Command;
 use serde_json::Value;
 
 const WIRES: [&str; 2] = ["bitrix24", "slack"];
-const FUNCTIONS: [&str; 5] = ["bitrix24-webhook", "bitrix24-events", "slack-delivery", "portal-sweep", "upkeep"];
+const FUNCTIONS: [&str; 9] = [
+    "bitrix24-webhook",
+    "bitrix24-events",
+    "bitrix24-delivery",
+    "slack-webhook",
+    "slack-events",
+    "slack-commands",
+    "slack-delivery",
+    "portal-sweep",
+    "upkeep",
+];
 
 /// What each package may import of ours, outside its tests.
 fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
@@ -20,7 +30,9 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("records", [&WIRES[..], &["connect", "platform", "rules"]].concat()),
         ("aws", vec!["platform"]),
         ("embedded", vec!["platform"]),
-        ("sandbox", vec!["bitrix24", "platform"]),
+        // The Slack simulator signs as Slack does.
+        ("sandbox", vec!["bitrix24", "slack", "platform"]),
+        ("talk", [&WIRES[..], &["connect", "platform", "rules"]].concat()),
         (
             "switchboard",
             [&WIRES[..], &FUNCTIONS[..], &["connect", "embedded", "platform", "records", "rules", "sandbox"]].concat(),
@@ -28,7 +40,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     ]);
     allowed.insert("connect-aws", vec!["aws", "connect", "platform", "rules", "slack", "switchboard"]);
     for function in FUNCTIONS {
-        allowed.insert(function, [&WIRES[..], &["connect", "platform", "records", "rules", "aws"]].concat());
+        allowed.insert(function, [&WIRES[..], &["connect", "platform", "records", "rules", "talk", "aws"]].concat());
     }
     allowed
 }

@@ -141,3 +141,8 @@ pub fn params(request: &Request<Bytes>) -> Map<String, Value> {
 pub fn not_found() -> Response<Bytes> {
     answer(404, &json!({"error": "not_found"}))
 }
+
+/// Fields as a form.
+pub fn encoded(fields: &[(&str, String)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
+}

@@ -29,7 +29,8 @@ async fn main() -> anyhow::Result<()> {
         portal: PortalAccess::Webhook(text("webhook_url").into()),
         application_token: text("application_token").into(),
         bot_token: text("bot_token").into(),
-        team_id: text("team_id"),
+        workspace: slack::client::Identity { team_id: text("team_id"), ..slack::client::Identity::default() },
+        signing_secret: None,
         settings: Some(serde_json::to_value(journeys::each_alone())?),
     };
     connections.join(access).await?;

@@ -11,7 +11,9 @@ use super::{COMPANY, CONTACT, DEAL, LEAD, Shared, State, events, portal_time};
 pub(super) type Refusal = (u16, &'static str, String);
 
 /// Fields that a filter may name.
-const FILTERABLE: [&str; 18] = [
+const FILTERABLE: [&str; 20] = [
+    "originatorId",
+    "originId",
     "id",
     "name",
     "lastName",

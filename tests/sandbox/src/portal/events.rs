@@ -118,6 +118,54 @@ pub(super) fn post_raw(shared: &Arc<Shared>, body: &str) {
     }
 }
 
+/// Posts bodies to addresses, in order, each once.
+pub(super) fn post_all(shared: &Arc<Shared>, told: Vec<(String, String)>) {
+    let delivery = shared.lock().delivery.clone();
+    for (url, body) in told {
+        let count = {
+            let mut state = shared.lock();
+            state.events_sent += 1;
+            state.events_sent
+        };
+        let every = |n: u64, count: u64| n > 0 && count.is_multiple_of(n);
+        if every(delivery.drop_every, count) {
+            continue;
+        }
+        for _ in 0..if every(delivery.double_every, count + 1) { 2 } else { 1 } {
+            in_turn(shared, url.clone(), body.clone());
+        }
+    }
+}
+
+/// What a bot is told goes out one after the other.
+fn in_turn(shared: &Arc<Shared>, url: String, body: String) {
+    let shared = shared.clone();
+    shared.on_the_way.fetch_add(1, Ordering::SeqCst);
+    let turn = shared.turns.fetch_add(1, Ordering::SeqCst);
+    tokio::spawn(async move {
+        while shared.served.load(Ordering::SeqCst) != turn {
+            tokio::task::yield_now().await;
+        }
+        send(&shared, &url, body).await;
+        shared.served.fetch_add(1, Ordering::SeqCst);
+        shared.on_the_way.fetch_sub(1, Ordering::SeqCst);
+    });
+}
+
+/// The body of a bot's event. Its application token is none that the outgoing webhook has: nobody documents which it is.
+pub(super) fn bot_body(state: &State, event: &str, data: &Value) -> String {
+    let parts = [
+        json!({"event": event, "event_handler_id": 1101}),
+        json!({"data": data}),
+        json!({"ts": 1_772_090_363}),
+        json!({"auth": {
+            "application_token": "token-of-the-bots-events", "client_endpoint": format!("https://{}/rest/", state.host),
+            "domain": state.host, "member_id": state.credentials.member_id, "server_endpoint": "https://oauth.bitrix.info/rest/",
+        }}),
+    ];
+    parts.iter().map(bitrix24::form::build).collect::<Vec<_>>().join("&")
+}
+
 fn post(shared: &Arc<Shared>, url: String, body: String, delay: Duration) {
     let shared = shared.clone();
     shared.on_the_way.fetch_add(1, Ordering::SeqCst);

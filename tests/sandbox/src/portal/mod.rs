@@ -1,6 +1,7 @@
 //! A Bitrix24 portal: REST by incoming webhook or access token, and events by outgoing webhook.
 
 mod calls;
+mod chats;
 mod crm;
 mod events;
 mod rest;
@@ -22,6 +23,7 @@ use crate::fault::{Fault, Faults};
 use crate::http::Server;
 
 pub use calls::Call;
+pub use chats::Chat;
 pub use events::{Delivery, Handler};
 
 /// Deals.
@@ -46,6 +48,9 @@ pub(crate) struct Shared {
     http: reqwest::Client,
     /// Events on their way.
     on_the_way: AtomicU64,
+    /// What bots are told goes out in turn: the next turn, and whose it is.
+    turns: AtomicU64,
+    served: AtomicU64,
     /// Bitrix24's queue service has so many requests open at a time.
     senders: tokio::sync::Semaphore,
 }
@@ -95,6 +100,7 @@ pub(crate) struct State {
     old_card: bool,
     comments: BTreeMap<u64, Vec<Value>>,
     chats: BTreeMap<u64, Vec<Value>>,
+    talk: chats::Talk,
     last_message: u64,
     projects: Vec<Value>,
     telephony: Vec<Value>,
@@ -137,6 +143,8 @@ impl Portal {
             clock: OwnClock { world: clock, behind: AtomicI64::new(0) },
             http: reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap_or_default(),
             on_the_way: AtomicU64::new(0),
+            turns: AtomicU64::new(0),
+            served: AtomicU64::new(0),
             senders: tokio::sync::Semaphore::new(32),
         });
         let serving = shared.clone();
@@ -361,6 +369,11 @@ impl Portal {
         self.shared.lock().offline.len()
     }
 
+    /// A person's own access token: what is done with it is done with their rights.
+    pub fn token_of(&self, user: u64) -> String {
+        format!("token-of-user-{user}")
+    }
+
     /// Where applications call: `client_endpoint`.
     pub fn client_endpoint(&self) -> String {
         format!("{}/rest/", self.url())
@@ -396,7 +409,7 @@ impl Portal {
         json!({
             "items": state.items, "stage_history": state.stage_history, "tasks": state.tasks, "chats": state.chats,
             "comments": state.comments, "projects": state.projects, "telephony": state.telephony, "activities": state.activities,
-            "bindings": state.bindings, "last_message": state.last_message,
+            "bindings": state.bindings, "last_message": state.last_message, "rooms": state.talk.chats,
         })
     }
 
@@ -413,6 +426,7 @@ impl Portal {
         take(&saved["activities"], &mut state.activities);
         take(&saved["bindings"], &mut state.bindings);
         take(&saved["last_message"], &mut state.last_message);
+        take(&saved["rooms"], &mut state.talk.chats);
     }
 
     /// HTTP requests answered so far.

@@ -39,6 +39,23 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answ
     if parts.first().is_some_and(|part| ["crm", "company", "telephony"].contains(part)) {
         return Ok(page(&shared, &parts));
     }
+    if parts.as_slice() == ["rest", "download.json"] {
+        let token = params(&request).get("token").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let fault = shared.lock().faults.take("download");
+        let answer = match super::chats::fetched(&shared, &token) {
+            Some((_, bytes)) => {
+                let mut response = Response::new(bytes);
+                let kind = http::HeaderValue::from_static("application/octet-stream");
+                response.headers_mut().insert(http::header::CONTENT_TYPE, kind);
+                response
+            }
+            None => json_answer(404, &json!({"error": "file_not_found"})),
+        };
+        return match fault {
+            Some(fault) => spoil(&fault, answer).await,
+            None => Ok(answer),
+        };
+    }
     if parts.first() != Some(&"rest") {
         return Ok(json_answer(
             404,
@@ -82,7 +99,7 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answ
 }
 
 fn respond(shared: &Arc<Shared>, method: &str, params: &Map<String, Value>, start: Timestamp) -> Response<Bytes> {
-    match call(shared, method, params, true, is_app(params)) {
+    match call(shared, method, params, true, is_app(params), acting(shared, params)) {
         Ok(good) => {
             let mut envelope = Map::from_iter([("result".to_owned(), good.result)]);
             envelope.extend(good.next.map(|next| ("next".to_owned(), json!(next))));
@@ -133,7 +150,7 @@ fn admit(shared: &Shared, parts: &[&str], params: &Map<String, Value>) -> Result
         }
         ["rest", _] => match params.get("auth").and_then(Value::as_str) {
             None => return Err((401, "NO_AUTH_FOUND", "Wrong authorization data".into())),
-            Some(token) if token != state.credentials.access_token => {
+            Some(token) if token != state.credentials.access_token && user_of(token).is_none() => {
                 return Err((401, "expired_token", "The access token provided has expired.".into()));
             }
             Some(_) => {}
@@ -166,6 +183,17 @@ impl State {
     }
 }
 
+/// Whose own token it is, if it is a person's.
+fn user_of(token: &str) -> Option<u64> {
+    token.strip_prefix("token-of-user-")?.parse().ok()
+}
+
+/// As whom a call is made: the token's person, or the webhook's.
+fn acting(shared: &Shared, params: &Map<String, Value>) -> u64 {
+    let own = params.get("auth").and_then(Value::as_str).and_then(user_of);
+    own.unwrap_or_else(|| shared.lock().credentials.user)
+}
+
 /// Whether an application calls: its calls carry a token.
 fn is_app(params: &Map<String, Value>) -> bool {
     params.contains_key("auth")
@@ -177,13 +205,14 @@ fn call(
     params: &Map<String, Value>,
     outer: bool,
     app: bool,
+    user: u64,
 ) -> Result<Good, Refusal> {
     if method == "batch" {
         if !outer {
             return Err((405, "ERROR_BATCH_METHOD_NOT_ALLOWED", "Method is not allowed for batch usage".into()));
         }
         *shared.lock().calls.entry("batch".into()).or_default() += 1;
-        return Ok(batch(shared, params, app).into());
+        return Ok(batch(shared, params, app, user).into());
     }
     {
         let now = shared.clock.now();
@@ -199,6 +228,9 @@ fn call(
         }
     }
     if let Some(answer) = super::subscriptions::call(shared, method, params, app) {
+        return answer.map(Good::from);
+    }
+    if let Some(answer) = super::chats::call(shared, method, params, app, user) {
         return answer.map(Good::from);
     }
     let param = |name: &str| params.get(name).cloned().unwrap_or_default();
@@ -221,7 +253,9 @@ fn call(
         }
         "crm.item.add" => {
             let entity = entity()?;
-            let item = crm::add(shared, entity, fields());
+            let mut given = fields();
+            given.entry("createdBy").or_insert_with(|| user.into());
+            let item = crm::add(shared, entity, given);
             item.map(|item| json!({"item": item}).into()).ok_or_else(|| (400, "NOT_FOUND", format!("type {entity} not found")))
         }
         "crm.item.update" => crm::update(shared, entity()?, whole("id")?, fields()).map(|item| json!({"item": item}).into()),
@@ -249,6 +283,18 @@ fn call(
             let types: Vec<_> = shared.lock().items.keys().filter(|entity| **entity > 4).map(|entity| json!({"entityTypeId": entity})).collect();
             Ok(Good { total: Some(types.len()), result: json!({"types": types}), next: None })
         }
+        "crm.activity.list" => {
+            let filter = param("filter");
+            let state = shared.lock();
+            let of = |row: &&Value| {
+                filter.as_object().into_iter().flatten().all(|(name, wanted)| {
+                    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                    text(&row[name]) == text(wanted)
+                })
+            };
+            let found: Vec<Value> = state.activities.values().filter(of).cloned().collect();
+            Ok(Good { total: Some(found.len()), result: Value::Array(found), next: None })
+        }
         "crm.activity.get" => {
             let found = shared.lock().activities.get(&whole("id")?).cloned();
             found.map(Good::from).ok_or_else(|| (400, "", "Not found".into()))
@@ -263,7 +309,9 @@ fn call(
             Ok(Good { result: json!({"tasks": tasks}), total, next })
         }
         "tasks.task.add" => {
-            let id = tasks::add(shared, &fields())?;
+            let mut given = fields();
+            given.entry("CREATED_BY").or_insert_with(|| user.to_string().into());
+            let id = tasks::add(shared, &given)?;
             Ok(shared.lock().task(id, &Map::new()).into())
         }
         "tasks.task.update" => {
@@ -313,7 +361,7 @@ fn rows(rows: &[Value], params: &Map<String, Value>) -> Good {
 }
 
 /// Runs the commands in order; each answer part is an empty list when it has nothing, as PHP writes it.
-fn batch(shared: &Arc<Shared>, params: &Map<String, Value>, app: bool) -> Value {
+fn batch(shared: &Arc<Shared>, params: &Map<String, Value>, app: bool, user: u64) -> Value {
     let halt =
         params.get("halt").is_some_and(|halt| *halt == json!(true) || number(halt) == Some(1) || *halt == "true");
     let commands: Vec<(String, String)> = match params.get("cmd") {
@@ -341,7 +389,7 @@ fn batch(shared: &Arc<Shared>, params: &Map<String, Value>, app: bool) -> Value 
             };
             resolve(&mut given, &results);
             let method = method.trim_end_matches(".json").to_lowercase();
-            call(shared, &method, given.as_object().unwrap_or(&Map::new()), false, app)
+            call(shared, &method, given.as_object().unwrap_or(&Map::new()), false, app, user)
         };
         match outcome {
             Ok(good) => {

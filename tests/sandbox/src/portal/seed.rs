@@ -50,6 +50,7 @@ pub(super) fn state(now: Timestamp) -> State {
         old_card: false,
         comments: BTreeMap::new(),
         chats: BTreeMap::new(),
+        talk: super::chats::Talk::default(),
         last_message: 48_000,
         projects: Vec::new(),
         telephony: Vec::new(),

@@ -229,7 +229,8 @@ impl State {
                 all.into_iter().rev().filter(|row| id(row) < before).take(limit).collect()
             }
         };
-        Ok(json!({"chat_id": chat, "messages": rows, "users": [], "files": []}))
+        let files = self.files_of(&rows);
+        Ok(json!({"chat_id": chat, "messages": rows, "users": [], "files": files}))
     }
 
     /// The comments of a task in the old card; the methods do not work in the new one.

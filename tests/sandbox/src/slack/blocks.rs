@@ -69,9 +69,29 @@ fn check_block(block: &Value, at: &str, problems: &mut Vec<String>) {
             }
             for (place, element) in elements.iter().enumerate() {
                 check_button(element, &format!("{at}/elements/{place}"), problems);
+                check_menu(element, &format!("{at}/elements/{place}"), problems);
             }
         }
-        Some("divider" | "rich_text" | "image" | "markdown" | "table") => {}
+        Some("rich_text") => {
+            let elements = block["elements"].as_array().cloned().unwrap_or_default();
+            if elements.is_empty() {
+                wrong("missing required field: elements", at.to_owned());
+            }
+            for (place, element) in elements.iter().enumerate() {
+                check_rich_text(element, &format!("{at}/elements/{place}"), problems);
+            }
+        }
+        Some("input") => {
+            if block["label"]["type"] != "plain_text" {
+                wrong("must be plain_text", format!("{at}/label/type"));
+            }
+            check_text(&block["label"], 2000, &format!("{at}/label"), problems);
+            if !block["hint"].is_null() {
+                check_text(&block["hint"], 2000, &format!("{at}/hint"), problems);
+            }
+            check_field(&block["element"], &format!("{at}/element"), problems);
+        }
+        Some("divider" | "image" | "markdown" | "table") => {}
         _ => wrong("unsupported type", format!("{at}/type")),
     }
 }
@@ -113,4 +133,122 @@ fn check_text(text: &Value, most: usize, at: &str, problems: &mut Vec<String>) {
             wrong(format!("{name} belongs to {only}"));
         }
     }
+}
+
+fn check_menu(element: &Value, at: &str, problems: &mut Vec<String>) {
+    if element["type"] != "static_select" {
+        return;
+    }
+    let mut wrong = |what: &str, at: String| problems.push(format!("[ERROR] {what} [json-pointer:{at}]"));
+    let options = element["options"].as_array().cloned().unwrap_or_default();
+    if options.is_empty() || options.len() > 100 {
+        wrong("1 to 100 items allowed", format!("{at}/options"));
+    }
+    let initial = &element["initial_option"];
+    if !initial.is_null() && !options.contains(initial) {
+        wrong("initial option is none of the options", format!("{at}/initial_option"));
+    }
+    for (place, option) in options.iter().enumerate() {
+        let value = option["value"].as_str().unwrap_or_default();
+        if value.is_empty() || value.chars().count() > 150 {
+            wrong("must be 1 to 150 characters", format!("{at}/options/{place}/value"));
+        }
+    }
+    for (place, option) in options.iter().enumerate() {
+        check_text(&option["text"], 75, &format!("{at}/options/{place}/text"), problems);
+    }
+    check_text(&element["placeholder"], 150, &format!("{at}/placeholder"), problems);
+}
+
+fn check_field(element: &Value, at: &str, problems: &mut Vec<String>) {
+    let mut wrong = |what: &str, at: String| problems.push(format!("[ERROR] {what} [json-pointer:{at}]"));
+    match element["type"].as_str() {
+        Some("plain_text_input") => {
+            let most = element["max_length"].as_u64().unwrap_or(3000);
+            if most == 0 || most > 3000 {
+                wrong("must be 1 to 3000", format!("{at}/max_length"));
+            }
+            if element["initial_value"].as_str().is_some_and(|text| text.chars().count() as u64 > most) {
+                wrong("longer than max_length", format!("{at}/initial_value"));
+            }
+        }
+        Some("users_select" | "datepicker") => {}
+        Some("static_select") => check_menu(element, at, problems),
+        _ => wrong("unsupported type", format!("{at}/type")),
+    }
+}
+
+fn check_rich_text(element: &Value, at: &str, problems: &mut Vec<String>) {
+    let mut wrong = |what: &str, at: String| problems.push(format!("[ERROR] {what} [json-pointer:{at}]"));
+    let inner = element["elements"].as_array().cloned().unwrap_or_default();
+    if inner.is_empty() {
+        wrong("1 or more items needed", format!("{at}/elements"));
+    }
+    match element["type"].as_str() {
+        Some("rich_text_list") => {
+            if !["bullet", "ordered"].iter().any(|style| element["style"] == *style) {
+                wrong("must be bullet or ordered", format!("{at}/style"));
+            }
+            if element["indent"].as_u64().is_some_and(|indent| indent > 8) {
+                wrong("must be 8 at most", format!("{at}/indent"));
+            }
+            for (place, item) in inner.iter().enumerate() {
+                check_rich_text(item, &format!("{at}/elements/{place}"), problems);
+            }
+        }
+        Some("rich_text_section" | "rich_text_quote" | "rich_text_preformatted") => {
+            for (place, leaf) in inner.iter().enumerate() {
+                let needs: &[&str] = match leaf["type"].as_str() {
+                    Some("text") => &["text"],
+                    Some("link") => &["url"],
+                    Some("user") => &["user_id"],
+                    Some("channel") => &["channel_id"],
+                    Some("emoji") => &["name"],
+                    Some("broadcast") => &["range"],
+                    Some("date") => &["format"],
+                    _ => {
+                        wrong("unsupported type", format!("{at}/elements/{place}/type"));
+                        &[]
+                    }
+                };
+                for name in needs {
+                    if leaf[*name].as_str().is_none_or(str::is_empty) {
+                        wrong(&format!("missing required field: {name}"), format!("{at}/elements/{place}"));
+                    }
+                }
+            }
+        }
+        _ => wrong("unsupported type", format!("{at}/type")),
+    }
+}
+
+/// What is wrong with a view.
+pub(super) fn check_view(view: &Value) -> Result<(), Vec<String>> {
+    let mut problems = Vec::new();
+    let blocks = view["blocks"].as_array().cloned().unwrap_or_default();
+    if blocks.is_empty() || blocks.len() > 100 {
+        problems.push("[ERROR] 1 to 100 items allowed [json-pointer:/view/blocks]".into());
+    }
+    for (place, block) in blocks.iter().enumerate() {
+        check_block(block, &format!("/view/blocks/{place}"), &mut problems);
+    }
+    match view["type"].as_str() {
+        Some("modal") => {
+            for name in ["title", "submit", "close"] {
+                if name == "title" || !view[name].is_null() {
+                    check_text(&view[name], 24, &format!("/view/{name}"), &mut problems);
+                }
+            }
+            let has_input = blocks.iter().any(|block| block["type"] == "input");
+            if has_input && view["submit"].is_null() {
+                problems.push("[ERROR] submit is needed where there are inputs [json-pointer:/view/submit]".into());
+            }
+            if view["private_metadata"].as_str().is_some_and(|text| text.chars().count() > 3000) {
+                problems.push("[ERROR] must be less than 3001 characters [json-pointer:/view/private_metadata]".into());
+            }
+        }
+        Some("home") => {}
+        _ => problems.push("[ERROR] must be modal or home [json-pointer:/view/type]".into()),
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }

@@ -2,9 +2,15 @@
 
 mod api;
 mod blocks;
+mod doing;
+mod events;
+mod files;
+mod people;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use platform::clock::Clock;
 use serde::{Deserialize, Serialize};
@@ -13,6 +19,10 @@ use serde_json::{Value, json};
 use crate::bucket::Bucket;
 use crate::fault::{Fault, Faults};
 use crate::http::Server;
+
+pub use doing::Whisper;
+pub use events::Reply;
+pub use people::Profile;
 
 /// A simulated workspace. It stops when dropped.
 pub struct Workspace {
@@ -23,6 +33,11 @@ pub struct Workspace {
 pub(crate) struct Shared {
     state: Mutex<State>,
     clock: Arc<dyn Clock>,
+    http: reqwest::Client,
+    /// Events on their way.
+    on_the_way: AtomicU64,
+    /// Events go out one after the other.
+    turn: tokio::sync::Mutex<()>,
 }
 
 /// A channel with what was posted there.
@@ -41,6 +56,9 @@ pub struct Channel {
     /// The person, if these are direct messages with one.
     #[serde(default)]
     pub person: Option<String>,
+    /// Whether people of another organisation read it.
+    #[serde(default)]
+    pub is_shared: bool,
     /// Its messages, oldest first, as the API shows them.
     pub messages: Vec<Value>,
 }
@@ -52,8 +70,25 @@ pub(crate) struct State {
     channels: BTreeMap<String, Channel>,
     /// Who is in the workspace: id by e-mail.
     people: BTreeMap<String, String>,
+    profiles: BTreeMap<String, Profile>,
     /// Whether the bot may create channels (`channels:manage`).
     creates_channels: bool,
+    /// Whether it may fetch files (`files:read`).
+    reads_files: bool,
+    files: BTreeMap<String, files::Stored>,
+    /// Where the app listens.
+    requests_to: Option<String>,
+    last_event: u64,
+    double_every: u64,
+    is_enterprise: bool,
+    /// Triggers that were not used yet: whose, and since when.
+    triggers: BTreeMap<String, (String, jiff::Timestamp)>,
+    /// Response URLs: whose, where, since when, how often used.
+    responses: BTreeMap<String, (String, String, jiff::Timestamp, u32)>,
+    last_id: u64,
+    whispers: Vec<Whisper>,
+    dialogs: BTreeMap<String, Value>,
+    homes: BTreeMap<String, Value>,
     faults: Faults,
     methods: BTreeMap<String, Bucket>,
     posts: BTreeMap<String, Bucket>,
@@ -68,13 +103,28 @@ pub(crate) struct State {
 impl Workspace {
     /// Starts a workspace with the channels of the default routes, on `port` (0 for a free one).
     pub async fn start(clock: Arc<dyn Clock>, port: u16) -> std::io::Result<Self> {
+        // Fails only if a provider is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
                 token: "xoxb-sandbox-bot-token".into(),
                 writes_public: true,
                 channels: BTreeMap::new(),
                 people: BTreeMap::new(),
+                profiles: BTreeMap::new(),
                 creates_channels: true,
+                reads_files: true,
+                files: BTreeMap::new(),
+                requests_to: None,
+                last_event: 0,
+                double_every: 0,
+                is_enterprise: false,
+                triggers: BTreeMap::new(),
+                responses: BTreeMap::new(),
+                last_id: 0,
+                whispers: Vec::new(),
+                dialogs: BTreeMap::new(),
+                homes: BTreeMap::new(),
                 faults: Faults::default(),
                 methods: BTreeMap::new(),
                 posts: BTreeMap::new(),
@@ -86,6 +136,9 @@ impl Workspace {
                 revision: 0,
             }),
             clock,
+            http: reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap_or_default(),
+            on_the_way: AtomicU64::new(0),
+            turn: tokio::sync::Mutex::default(),
         });
         let serving = shared.clone();
         let server = Server::start(port, move |request| api::answer(serving.clone(), request)).await?;
@@ -104,6 +157,11 @@ impl Workspace {
         format!("{}/api/", self.server.url())
     }
 
+    /// The bot and its workspace, as `auth.test` tells them.
+    pub fn identity(&self) -> (&'static str, &'static str, &'static str) {
+        (TEAM, BOT_USER, BOT)
+    }
+
     /// The bot token.
     pub fn token(&self) -> String {
         self.shared.lock().token.clone()
@@ -111,7 +169,7 @@ impl Workspace {
 
     /// The signing secret.
     pub fn signing_secret(&self) -> &'static str {
-        "8f742231b10e8888abcd99yyyzzz85a5"
+        SIGNING_SECRET
     }
 
     /// The workspace's id.
@@ -130,6 +188,7 @@ impl Workspace {
             is_archived: false,
             is_member: true,
             person: None,
+            is_shared: false,
             messages: Vec::new(),
         };
         state.channels.insert(id.clone(), channel);
@@ -140,8 +199,19 @@ impl Workspace {
     /// Adds a person; returns their id.
     pub fn add_person(&self, email: &str) -> String {
         let mut state = self.shared.lock();
-        let id = format!("U0PERSON{:02}", state.people.len() + 1);
+        let id = format!("U0PERSON{:02}", state.profiles.len() + 1);
         state.people.insert(email.to_lowercase(), id.clone());
+        let name = email.split('@').next().unwrap_or_default().to_owned();
+        let is_admin = state.profiles.is_empty();
+        let profile = Profile {
+            id: id.clone(),
+            name,
+            email: email.to_lowercase(),
+            is_admin,
+            deleted: false,
+            locale: "en-US".into(),
+        };
+        state.profiles.insert(id.clone(), profile);
         state.revision += 1;
         id
     }
@@ -247,6 +317,9 @@ impl Workspace {
 }
 
 pub(crate) const TEAM: &str = "T0SANDBOX";
+pub(crate) const ENTERPRISE: &str = "E0SANDBOX";
+/// The one of Slack's published example.
+pub(crate) const SIGNING_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
 pub(crate) const BOT_USER: &str = "U0SANDBOT";
 pub(crate) const BOT: &str = "B0SANDBOX";
 pub(crate) const APP: &str = "A0SANDBOX";
@@ -263,7 +336,7 @@ impl Channel {
             "id": self.id, "name": self.name, "name_normalized": self.name, "is_channel": !self.is_private,
             "is_group": self.is_private, "is_im": self.person.is_some(), "is_mpim": false, "is_private": self.is_private,
             "is_archived": self.is_archived, "is_member": self.is_member, "is_general": self.name == "general",
-            "is_shared": false, "is_ext_shared": false, "created": 1_700_000_000, "creator": "U0SANDOWN",
+            "is_shared": self.is_shared, "is_ext_shared": self.is_shared, "created": 1_700_000_000, "creator": "U0SANDOWN",
             "topic": {"value": "", "creator": "", "last_set": 0}, "purpose": {"value": "", "creator": "", "last_set": 0},
             "num_members": 3,
         })

@@ -1,0 +1,286 @@
+//! One delivery, from its ledger line to its message in the chat.
+
+use bitrix24::bot::{self, Bot};
+use connect::{Failure, InHand};
+use jiff::{SignedDuration, Timestamp};
+use platform::conversations::{MessageLink, Side};
+use platform::job::{Job, Outcome};
+use platform::store::{Version, Write};
+use platform::{DeliveryId, Kind};
+use rules::chat::{InBitrix24, ToBitrix24};
+use serde_json::Value;
+use talk::{Talk, Tenant};
+
+use crate::{Deps, files};
+
+/// The portal's clock and ours need not agree.
+const SKEW: SignedDuration = SignedDuration::from_secs(120);
+
+pub(crate) async fn deliver(deps: &Deps, job: Job<ToBitrix24>) -> Outcome {
+    let mut line = match InHand::take(&deps.talk.ports, &job, &job.body.delivery).await {
+        Ok(line) => line,
+        Err(outcome) => return outcome,
+    };
+    match run(deps, &job, &mut line).await {
+        Ok(outcome) => outcome,
+        Err(failure) => line.fail(&failure, &explain(&job.body, &failure)).await,
+    }
+}
+
+/// A delivery with all that it needs.
+pub(crate) struct Delivery<'a> {
+    pub(crate) deps: &'a Deps,
+    pub(crate) job: &'a Job<ToBitrix24>,
+    pub(crate) tenant: Tenant,
+    pub(crate) bot: Bot,
+    /// What is known of the message: its copies so far.
+    pub(crate) link: Option<(MessageLink, Version)>,
+}
+
+async fn run(deps: &Deps, job: &Job<ToBitrix24>, line: &mut InHand) -> Result<Outcome, Failure> {
+    let talk = &deps.talk;
+    let tenant = talk.tenant(&job.tenant).await?;
+    let bot = bot_of(deps, &tenant).await?;
+    let link = talk.conversations.of_slack_message(&job.tenant, &job.body.channel, &job.body.ts).await?;
+    let delivery = Delivery { deps, job, tenant, bot, link };
+    match &job.body.act {
+        InBitrix24::Post { text, thread } => delivery.post(line, text, thread.as_deref()).await,
+        InBitrix24::Share { file, author } => files::share(&delivery, line, file, author).await,
+        InBitrix24::Edit { parts } => delivery.edit(line, parts).await,
+        InBitrix24::Delete => delivery.delete(line).await,
+        InBitrix24::React { reaction, by, added } => delivery.react(line, reaction, by, *added).await,
+    }
+}
+
+async fn bot_of(deps: &Deps, tenant: &Tenant) -> Result<Bot, Failure> {
+    if let Some(bot) = deps.talk.bot(tenant).await? {
+        return Ok(bot);
+    }
+    match &deps.public_url {
+        Some(url) => deps.talk.ensure_bot(tenant, url).await,
+        None => Err(Failure::permanent(
+            "no_bot",
+            "there is no bot on the portal, and none can be registered without the public address (public_url)",
+        )),
+    }
+}
+
+/// A version-4 uuid that follows from the delivery's id: the same for every try.
+pub(crate) fn uuid_of(delivery: &str) -> String {
+    let hex = format!("{}{}", delivery, DeliveryId::of(&[delivery, "uuid"]));
+    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or("000");
+    format!("{}-{}-4{}-8{}-{}", part(0, 8), part(8, 12), part(12, 15), part(15, 18), part(18, 30))
+}
+
+impl Delivery<'_> {
+    pub(crate) fn talk(&self) -> &Talk {
+        &self.deps.talk
+    }
+
+    fn now(&self) -> Timestamp {
+        self.talk().ports.clock.now()
+    }
+
+    async fn post(&self, line: &mut InHand, text: &str, thread: Option<&str>) -> Result<Outcome, Failure> {
+        if self.link.as_ref().is_some_and(|(link, _)| link.deleted) {
+            return line.skip("it was deleted in Slack before it could be copied").await;
+        }
+        let body = &self.job.body;
+        let uuid = uuid_of(&body.delivery);
+        if let Some(call) = line.open_call().await
+            && let Some(message) = self.look_up(&uuid, text, call.began_at).await?
+        {
+            return self.posted(line, message, thread).await;
+        }
+        let answers = self.answered(thread).await?;
+        // Where there is no answering, the thread's beginning is quoted.
+        let text = match (answers, self.bot.api) {
+            (Some(parent), bitrix24::BotApi::V1) => format!("{}{text}", self.quote(parent).await),
+            _ => text.to_owned(),
+        };
+        line.begin(body.dialog.clone()).await?;
+        let sent = self.tenant.bitrix24.ask(&self.bot.send(&body.dialog, &text, answers, &uuid)).await;
+        let sent = match line.ended(sent) {
+            // What it answers is gone: it stands by itself.
+            Err(failure) if answers.is_some() && failure.code().starts_with("reply_") => {
+                line.begin(body.dialog.clone()).await?;
+                line.ended(self.tenant.bitrix24.ask(&self.bot.send(&body.dialog, &text, None, &uuid)).await)
+            }
+            sent => sent,
+        }?;
+        let message = self.bot.sent(&sent.result).ok_or_else(|| {
+            Failure::permanent("no_message_id", "the portal took the message and did not say its number")
+        })?;
+        self.posted(line, message, thread).await
+    }
+
+    pub(crate) async fn posted(
+        &self,
+        line: &mut InHand,
+        message: u64,
+        thread: Option<&str>,
+    ) -> Result<Outcome, Failure> {
+        let writes = self.linked(message, thread)?;
+        line.done(format!("{}/{message}", self.job.body.dialog), writes).await
+    }
+
+    /// The writes that add a copy to the message's link.
+    pub(crate) fn linked(&self, message: u64, thread: Option<&str>) -> Result<Vec<Write>, Failure> {
+        let body = &self.job.body;
+        let (mut link, version) = match self.link.clone() {
+            Some((link, version)) => (link, Some(version)),
+            None => (
+                MessageLink {
+                    written_in: Side::Slack,
+                    channel: body.channel.clone(),
+                    slack: vec![body.ts.clone()],
+                    thread: thread.map(str::to_owned),
+                    dialog: body.dialog.clone(),
+                    bitrix24: Vec::new(),
+                    reactions: std::collections::BTreeMap::new(),
+                    deleted: false,
+                },
+                None,
+            ),
+        };
+        if !link.bitrix24.contains(&message) {
+            link.bitrix24.push(message);
+        }
+        Ok(platform::conversations::Conversations::link_writes(&self.job.tenant, &link, version, self.now())?)
+    }
+
+    /// The message in the chat that a reply's thread began with.
+    pub(crate) async fn answered(&self, thread: Option<&str>) -> Result<Option<u64>, Failure> {
+        let Some(thread) = thread else { return Ok(None) };
+        let parent =
+            self.talk().conversations.of_slack_message(&self.job.tenant, &self.job.body.channel, thread).await?;
+        Ok(parent.and_then(|(link, _)| link.bitrix24.first().copied()))
+    }
+
+    /// The beginning of a message, quoted; nothing if it cannot be read.
+    async fn quote(&self, message: u64) -> String {
+        let found = self.last_messages().await.ok().flatten().unwrap_or_default();
+        let text =
+            found.iter().find(|row| row["id"] == message).and_then(|row| row["text"].as_str()).unwrap_or_default();
+        let visible = rules::text::Document::from_bbcode(text).visible();
+        let first: String = visible.lines().next().unwrap_or_default().chars().take(120).collect();
+        if first.is_empty() { String::new() } else { format!(">>{first}\n") }
+    }
+
+    /// A message of ours that an earlier try has written: by its uuid, or else by its text.
+    async fn look_up(&self, uuid: &str, text: &str, since: Timestamp) -> Result<Option<u64>, Failure> {
+        let Some(rows) = self.last_messages().await? else { return Ok(None) };
+        let is_ours = |row: &&Value| {
+            let by_uuid = row["uuid"] == uuid;
+            let at = row["date"].as_str().and_then(|date| date.parse::<Timestamp>().ok());
+            let recent = at.is_none_or(|at| at >= since - SKEW);
+            by_uuid || (row["uuid"].is_null() && recent && row["author_id"] == self.bot.id && row["text"] == text)
+        };
+        let known = self.link.as_ref().map(|(link, _)| link.bitrix24.as_slice()).unwrap_or_default();
+        let ids = rows.iter().filter(is_ours).filter_map(|row| row["id"].as_u64());
+        Ok(ids.into_iter().find(|id| !known.contains(id)))
+    }
+
+    /// The chat's last messages; `None` where the connection's user may not read the chat. Then the uuid alone keeps
+    /// Bitrix24 from taking a message twice.
+    async fn last_messages(&self) -> Result<Option<Vec<Value>>, Failure> {
+        match self.tenant.bitrix24.ask(&bot::last_messages(&self.job.body.dialog)).await {
+            Ok(answer) => Ok(Some(answer.result["messages"].as_array().cloned().unwrap_or_default())),
+            Err(Failure { kind: Kind::Permanent { .. }, .. }) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Writes the parts over the copies that there are; adds what is more, takes away what is less.
+    async fn edit(&self, line: &mut InHand, parts: &[String]) -> Result<Outcome, Failure> {
+        let Some((link, version)) = &self.link else {
+            return line.skip("it was never copied: it is older than the bridge, or its copy failed").await;
+        };
+        if link.deleted {
+            return line.skip("it was deleted since").await;
+        }
+        let mut link = link.clone();
+        for (place, text) in parts.iter().enumerate() {
+            match link.bitrix24.get(place) {
+                // The same edit twice is one.
+                Some(message) => self.tenant.bitrix24.ask(&self.bot.edit(*message, text)).await?,
+                None => {
+                    let uuid = uuid_of(&format!("{}{place}", self.job.body.delivery));
+                    let sent =
+                        self.tenant.bitrix24.ask(&self.bot.send(&self.job.body.dialog, text, None, &uuid)).await?;
+                    link.bitrix24.extend(self.bot.sent(&sent.result));
+                    sent
+                }
+            };
+        }
+        let writes =
+            platform::conversations::Conversations::link_writes(&self.job.tenant, &link, Some(*version), self.now())?;
+        let first = link.bitrix24.first().copied().unwrap_or_default();
+        line.done(format!("{}/{first}", link.dialog), writes).await
+    }
+
+    async fn delete(&self, line: &mut InHand) -> Result<Outcome, Failure> {
+        let Some((link, version)) = &self.link else {
+            return line.skip("it was never copied").await;
+        };
+        for message in &link.bitrix24 {
+            match self.tenant.bitrix24.ask(&self.bot.delete(*message)).await {
+                // Gone already.
+                Err(failure) if is_gone(&failure) => {}
+                deleted => {
+                    deleted?;
+                }
+            }
+        }
+        let link = MessageLink { deleted: true, ..link.clone() };
+        let writes =
+            platform::conversations::Conversations::link_writes(&self.job.tenant, &link, Some(*version), self.now())?;
+        line.done(format!("{} deleted", link.dialog), writes).await
+    }
+
+    async fn react(&self, line: &mut InHand, reaction: &str, by: &str, added: bool) -> Result<Outcome, Failure> {
+        let Some((link, version)) = &self.link else {
+            return line.skip("the message has no copy in Bitrix24").await;
+        };
+        let mut link = link.clone();
+        let who = link.reactions.entry(format!("slack:{reaction}")).or_default();
+        let before = who.len();
+        if added {
+            who.insert(by.to_owned())
+        } else {
+            who.remove(by)
+        };
+        let first_or_last = (before == 0) != who.is_empty();
+        let message = link.bitrix24.first().copied().unwrap_or_default();
+        if first_or_last {
+            let Some(request) = self.bot.react(message, reaction, added) else {
+                return line.skip("this portal's bots cannot react").await;
+            };
+            self.tenant.bitrix24.ask(&request).await?;
+        }
+        let writes =
+            platform::conversations::Conversations::link_writes(&self.job.tenant, &link, Some(*version), self.now())?;
+        line.done(format!("{}/{message} {reaction}", link.dialog), writes).await
+    }
+}
+
+fn is_gone(failure: &Failure) -> bool {
+    matches!(&failure.kind, Kind::Permanent { code } if ["message_not_found", "message_id_error", "not_found"].contains(&code.as_str()))
+}
+
+fn explain(body: &ToBitrix24, failure: &Failure) -> String {
+    let fix = match failure.code() {
+        "access_denied" | "access_error" | "bot_not_in_chat" => {
+            "add the bot Switchboard to the chat, or part the bridge by /b24-bridge off"
+        }
+        "bot_not_found" | "bot_ownership_error" | "bot_id_error" => {
+            "the bot was removed from the portal; it is registered again with the next upkeep"
+        }
+        "cant_edit_message" => "Bitrix24 lets messages be changed for three days",
+        "insufficient_scope" => "give the connection the rights imbot and im",
+        "file_too_large" => "send it another way, or lower chats.largest_file_mb",
+        "no_bot" => "set public_url, or the parameter PublicUrl",
+        _ => "see the text of Bitrix24's error",
+    };
+    format!("message {} for {}: {}: {}; {fix}", body.ts, body.dialog, failure.code(), failure.text)
+}

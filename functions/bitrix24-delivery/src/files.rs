@@ -1,0 +1,142 @@
+//! A file from Slack into the chat, a piece at a time; or a note that says why it could not go and where it is.
+
+use bitrix24::transfer::LARGEST_FILE;
+use connect::{Failure, InHand};
+use platform::Kind;
+use platform::job::Outcome;
+use rules::text::Document;
+use slack::event::File;
+
+use crate::deliver::{Delivery, uuid_of};
+
+pub(crate) async fn share(
+    delivery: &Delivery<'_>,
+    line: &mut InHand,
+    file: &File,
+    author: &str,
+) -> Result<Outcome, Failure> {
+    if delivery.link.as_ref().is_some_and(|(link, _)| link.deleted) {
+        return line.skip("it was deleted in Slack before it could be copied").await;
+    }
+    let thread = delivery.link.as_ref().and_then(|(link, _)| link.thread.clone());
+    let body = &delivery.job.body;
+    let language = delivery.tenant.settings.language;
+    let chats = &delivery.tenant.settings.chats;
+    let most = u64::from(chats.largest_file_mb).saturating_mul(1024 * 1024).min(LARGEST_FILE);
+    let file = match file.ask_first {
+        true => delivery.tenant.slack.file(&file.id, &body.channel).await?.0,
+        false => file.clone(),
+    };
+    let comment = Document::default().by(author).to_bbcode(false);
+    let why = if file.gone {
+        Some(language.pick("it is not there any more", "его больше нет"))
+    } else if !chats.files {
+        Some(language.pick("files are not copied", "файлы не копируются"))
+    } else if file.size > most {
+        Some(language.pick("it is too large to copy", "он слишком велик для копирования"))
+    } else {
+        None
+    };
+    let request = delivery.bot.upload(&body.dialog, &file.name, &comment);
+    let (Some(request), None) = (request, why) else {
+        let why = why.unwrap_or(
+            language.pick("this portal's bots cannot share files", "боты этого портала не могут передавать файлы"),
+        );
+        return note(delivery, line, &file, author, why, thread.as_deref()).await;
+    };
+    if let Some(call) = line.open_call().await
+        && let Some(message) = shared_before(delivery, &file, call.began_at).await?
+    {
+        return delivery.posted(line, message, thread.as_deref()).await;
+    }
+    let download = match delivery.tenant.slack.download(&file).await {
+        Err(Failure { kind: Kind::Permanent { code }, text, .. }) => {
+            tracing::warn!(trace = %delivery.job.trace, file = file.id, code, text, "a file could not be fetched from Slack");
+            let why = if code == "file_not_found" {
+                language.pick("it is not there any more", "его больше нет")
+            } else {
+                language.pick(
+                    "Slack does not give it to the app (files:read)",
+                    "Slack не отдаёт его приложению (files:read)",
+                )
+            };
+            return note(delivery, line, &file, author, why, thread.as_deref()).await;
+        }
+        download => download?,
+    };
+    let length = download.length.unwrap_or(file.size);
+    if length > most {
+        let why = language.pick("it is too large to copy", "он слишком велик для копирования");
+        return note(delivery, line, &file, author, why, thread.as_deref()).await;
+    }
+    line.begin(format!("{}/file", body.dialog)).await?;
+    let sent = delivery.tenant.bitrix24.call_with_file(&request, length, download.pieces).await;
+    let sent = match line.ended(sent) {
+        Err(Failure { kind: Kind::Permanent { code }, .. }) if code == "file_too_large" => {
+            let why = language.pick("it is too large to copy", "он слишком велик для копирования");
+            return note(delivery, line, &file, author, why, thread.as_deref()).await;
+        }
+        sent => sent?,
+    };
+    let message = bitrix24::tolerant::whole(&sent.result["messageId"]).unwrap_or_default();
+    delivery.posted(line, message, thread.as_deref()).await
+}
+
+/// A file message of ours that an earlier try has made.
+async fn shared_before(delivery: &Delivery<'_>, file: &File, since: jiff::Timestamp) -> Result<Option<u64>, Failure> {
+    let answer = delivery.tenant.bitrix24.ask(&bitrix24::bot::last_messages(&delivery.job.body.dialog)).await;
+    let result = match answer {
+        Ok(answer) => answer.result,
+        Err(Failure { kind: Kind::Permanent { .. }, .. }) => return Ok(None),
+        Err(failure) => return Err(failure),
+    };
+    let files = result["files"].as_array().cloned().unwrap_or_default();
+    let same: Vec<u64> = files
+        .iter()
+        .filter(|row| row["name"] == file.name.as_str() && bitrix24::tolerant::whole(&row["size"]) == Some(file.size))
+        .filter_map(|row| bitrix24::tolerant::whole(&row["id"]))
+        .collect();
+    let known = delivery.link.as_ref().map(|(link, _)| link.bitrix24.clone()).unwrap_or_default();
+    let messages = result["messages"].as_array().cloned().unwrap_or_default();
+    let earliest = since - jiff::SignedDuration::from_secs(120);
+    let found = messages.iter().find(|row| {
+        let ids = row["params"]["FILE_ID"].as_array().into_iter().flatten().filter_map(bitrix24::tolerant::whole);
+        let recent =
+            row["date"].as_str().and_then(|date| date.parse::<jiff::Timestamp>().ok()).is_none_or(|at| at >= earliest);
+        let is_new = row["id"].as_u64().is_some_and(|id| !known.contains(&id));
+        recent && is_new && row["author_id"] == delivery.bot.id && ids.into_iter().any(|id| same.contains(&id))
+    });
+    Ok(found.and_then(|row| row["id"].as_u64()))
+}
+
+/// Says in the chat that there is a file, and where. The link opens for who may see it in Slack; it holds no token.
+async fn note(
+    delivery: &Delivery<'_>,
+    line: &mut InHand,
+    file: &File,
+    author: &str,
+    why: &str,
+    thread: Option<&str>,
+) -> Result<Outcome, Failure> {
+    let size = readable(file.size);
+    let text = format!("📎 {}{size}: {why}", file.name);
+    let mut said = Document::plain(&text).by(author).to_bbcode(false);
+    if file.permalink.starts_with("https://") && !file.gone {
+        let words = delivery.tenant.settings.language.pick("open in Slack", "открыть в Slack");
+        said = format!("{said} [url={}]{words}[/url]", file.permalink.replace(['[', ']'], ""));
+    }
+    let body = &delivery.job.body;
+    line.begin(body.dialog.clone()).await?;
+    let request = delivery.bot.send(&body.dialog, &said, None, &uuid_of(&body.delivery));
+    let sent = line.ended(delivery.tenant.bitrix24.ask(&request).await)?;
+    let message = delivery.bot.sent(&sent.result).unwrap_or_default();
+    delivery.posted(line, message, thread).await
+}
+
+fn readable(bytes: u64) -> String {
+    match bytes {
+        0 => String::new(),
+        1..1_048_576 => format!(" ({} KB)", bytes.div_ceil(1024)),
+        _ => format!(" ({} MB)", bytes.div_ceil(1024 * 1024)),
+    }
+}

@@ -1,0 +1,31 @@
+//! Delivers messages of bridged conversations to Bitrix24, each exactly once and in order.
+//!
+//! The ledger takes the open call before it is made. A delivery that is found with one has an unknown outcome: then the
+//! chat's last messages are searched for it, by the uuid that travels with it or by its text, before it is written again.
+
+mod deliver;
+mod files;
+
+use connect::Connections;
+use platform::{Jobs, Outcomes, Ports};
+use rules::chat::ToBitrix24;
+use talk::Talk;
+
+/// What the function runs on.
+#[derive(Clone)]
+pub struct Deps {
+    talk: Talk,
+    public_url: Option<String>,
+}
+
+impl Deps {
+    /// The function on `ports`, with connections to providers, which reach us at `public_url`.
+    pub fn new(ports: &Ports, connections: Connections, public_url: Option<String>) -> Self {
+        Self { talk: Talk::new(ports, connections), public_url }
+    }
+}
+
+/// Works the deliveries received together: chats side by side, the messages of a chat in order.
+pub async fn handle(deps: &Deps, jobs: Jobs<ToBitrix24>) -> Outcomes {
+    jobs.each(|job| deliver::deliver(deps, job)).await
+}

@@ -1,0 +1,268 @@
+//! One request, from its queue to its answer and its line in the ledger.
+
+use std::time::Duration;
+
+use connect::Failure;
+use platform::claims::{self, Claim};
+use platform::job::{Job, Outcome};
+use platform::ledger::{EventLine, EventStatus, event_write};
+use platform::retry::GIVE_UP_AFTER;
+use platform::store::StoreError;
+use platform::{DeliveryId, Kind};
+use rules::asked::Asked;
+use rules::commands::answers;
+use rules::language::Language;
+use slack::Message;
+use slack::answers::Shown;
+use talk::Tenant;
+use talk::people::Acting;
+
+use crate::{Deps, act};
+
+/// What a request comes to.
+pub(crate) struct Answer {
+    /// What is said; nothing where a dialog opened.
+    pub(crate) message: Option<Message>,
+    /// Who sees it.
+    pub(crate) shown: Shown,
+    /// What was done, for the ledger: `lead.created`.
+    pub(crate) did: Option<String>,
+    /// What it was done to: `deal 42`.
+    pub(crate) record: Option<String>,
+}
+
+impl Answer {
+    /// An answer to who asked; nothing was done.
+    pub(crate) fn to_one(message: Message) -> Self {
+        Self { message: Some(message), shown: Shown::ToOne, did: None, record: None }
+    }
+
+    /// An answer after something was done.
+    pub(crate) fn done(message: Message, did: &str, record: String) -> Self {
+        Self { message: Some(message), shown: Shown::ToOne, did: Some(did.to_owned()), record: Some(record) }
+    }
+
+    /// Nothing to say.
+    pub(crate) fn silent(did: &str) -> Self {
+        Self { message: None, shown: Shown::ToOne, did: Some(did.to_owned()), record: None }
+    }
+
+    /// The same for everybody in the channel.
+    pub(crate) fn seen_by(self, everybody: bool) -> Self {
+        if everybody { Self { shown: Shown::ToAll, ..self } } else { self }
+    }
+}
+
+/// A request with what is needed to do it.
+pub(crate) struct Request<'a> {
+    pub(crate) deps: &'a Deps,
+    pub(crate) tenant: Tenant,
+    /// Who asked, in Slack.
+    pub(crate) user: String,
+    /// Where.
+    pub(crate) channel: String,
+    pub(crate) trigger_id: String,
+    pub(crate) response_url: String,
+    /// When it arrived, and whether this is another try.
+    pub(crate) arrived_at: jiff::Timestamp,
+    pub(crate) is_retry: bool,
+    pub(crate) language: Language,
+    /// The id that what it makes carries: the same for every try.
+    pub(crate) id: DeliveryId,
+}
+
+impl Request<'_> {
+    /// As whom who asked acts; or what to tell them.
+    pub(crate) async fn acting(&self) -> Result<Result<platform::people::Link, Message>, Failure> {
+        Ok(match self.deps.talk.acting(&self.tenant, &self.user).await? {
+            Acting::As(link) => Ok(link),
+            Acting::Nobody { email } => Err(answers::unmapped(email.as_deref(), self.language)),
+        })
+    }
+}
+
+pub(crate) async fn answer(deps: &Deps, job: Job<Asked>) -> Outcome {
+    match claim(deps, &job).await {
+        Ok(true) => {}
+        Ok(false) => return Outcome::Skip("asked for once already".into()),
+        Err(failure) => return failure.outcome(deps.clock.now(), job.attempt),
+    }
+    let request = match request(deps, &job).await {
+        Ok(request) => request,
+        Err(failure) => return fail(deps, &job, None, &failure).await,
+    };
+    match run(&request, &job).await {
+        Ok(outcome) => outcome,
+        Err(failure) => fail(deps, &job, Some(&request), &failure).await,
+    }
+}
+
+/// Whether this is the request's own job: the first that claims it, in whichever try.
+async fn claim(deps: &Deps, job: &Job<Asked>) -> Result<bool, Failure> {
+    let identity = format!("asked#{}", job.body.identity());
+    let store = deps.talk.ports.store.as_ref();
+    if let Some(claim) = claims::find(store, &job.tenant, &identity).await? {
+        return Ok(claim.trace == job.trace);
+    }
+    let claim = Claim { trace: job.trace, swept: false };
+    match store.put_all(vec![claims::write(&job.tenant, &identity, &claim, deps.clock.now())?]).await {
+        Ok(()) => Ok(true),
+        Err(StoreError::Conflict(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn request<'a>(deps: &'a Deps, job: &Job<Asked>) -> Result<Request<'a>, Failure> {
+    let tenant = deps.talk.tenant(&job.tenant).await?;
+    let (user, channel, trigger_id, response_url) = match &job.body {
+        Asked::Command(command) => (&command.user, &command.channel, &command.trigger_id, &command.response_url),
+        Asked::Interaction(asked) => (&asked.user, &asked.channel, &asked.trigger_id, &asked.response_url),
+    };
+    // In the language of who asks, as far as we have it; else in the tenant's.
+    let locale = deps.talk.slack_profile(&tenant, user).await.ok().flatten().and_then(|profile| profile.locale);
+    let language = match locale.as_deref().map(|locale| locale.get(..2).unwrap_or_default()) {
+        Some("ru") => Language::Ru,
+        Some("en") if tenant.settings.language == Language::En => Language::En,
+        _ => tenant.settings.language,
+    };
+    Ok(Request {
+        user: user.clone(),
+        channel: channel.clone(),
+        trigger_id: trigger_id.clone(),
+        response_url: response_url.clone(),
+        arrived_at: job.arrived_at(),
+        is_retry: job.attempt > 1,
+        id: DeliveryId::of(&[job.tenant.as_str(), "asked", &job.trace.to_string()]),
+        language,
+        tenant,
+        deps,
+    })
+}
+
+async fn run(request: &Request<'_>, job: &Job<Asked>) -> Result<Outcome, Failure> {
+    let answer = match act::act(request, &job.body).await {
+        Ok(answer) => answer,
+        // Who asked is told at once what cannot be; there is nothing to keep for later.
+        Err(Failure { kind: Kind::Permanent { code }, text, .. }) if code != "portal_not_connected" => {
+            tracing::warn!(trace = %job.trace, tenant = %job.tenant, code, text, "a request was refused");
+            let mut answer = Answer::to_one(refused(request, &code, &text));
+            answer.did = Some(format!("refused: {code}"));
+            answer
+        }
+        Err(failure) => return Err(failure),
+    };
+    if let Some(message) = &answer.message {
+        say(request, &job.body, message, answer.shown).await?;
+    }
+    let mut line = line(request.deps, job, EventStatus::Routed);
+    line.record = answer.record;
+    match answer.did {
+        Some(did) if did.starts_with("refused") => line.status = EventStatus::Skipped { reason: did },
+        Some(did) => line.changes = vec![did],
+        None => line.status = EventStatus::Skipped { reason: "answered; nothing was changed".into() },
+    }
+    request.deps.talk.ports.store.put_all(vec![event_write(&job.tenant, line)?]).await?;
+    tracing::info!(trace = %job.trace, tenant = %job.tenant, asked = job.body.name(), "answered");
+    Ok(Outcome::Done)
+}
+
+fn refused(request: &Request<'_>, code: &str, text: &str) -> Message {
+    if code == "grant_needed" {
+        return answers::tell(request.language.pick(
+            "This workspace lets you work in Bitrix24 with your own rights only, and you have not allowed that yet. Ask your administrator for the link.",
+            "Здесь можно работать в Битрикс24 только с вашими собственными правами, а вы этого ещё не разрешили. Попросите ссылку у администратора.",
+        ));
+    }
+    answers::refused(code, text, request.language)
+}
+
+/// Says it where it was asked; to the person alone, where that is no longer possible.
+async fn say(request: &Request<'_>, asked: &Asked, message: &Message, shown: Shown) -> Result<(), Failure> {
+    let origin = act::origin_of(asked);
+    let response_url = if request.response_url.is_empty() { &origin.response_url } else { &request.response_url };
+    if let Some(thread) = &origin.thread {
+        // What came of a message is said below it.
+        let channel = slack::ChannelId::from(origin.channel.as_str());
+        request.tenant.slack.admit_post(&channel).await?;
+        let metadata = slack::Metadata {
+            event_type: rules::delivery::METADATA_EVENT.into(),
+            event_payload: serde_json::json!({"delivery_id": request.id.as_str()}),
+        };
+        let posted = request.tenant.slack.reply(&channel, &slack::Ts::from(thread.as_str()), message, &metadata).await;
+        match posted {
+            Err(Failure { kind: Kind::Permanent { .. }, .. }) => {}
+            posted => return posted.map(|_| ()),
+        }
+    }
+    if !response_url.is_empty() {
+        match request.tenant.slack.respond(response_url, message, shown).await {
+            // Used up, or over: there are other ways.
+            Err(Failure { kind: Kind::Permanent { .. }, .. }) => {}
+            said => return said,
+        }
+    }
+    let channel = if request.channel.is_empty() { &origin.channel } else { &request.channel };
+    if !channel.is_empty() {
+        match request.tenant.slack.whisper(channel, &request.user, message).await {
+            Err(Failure { kind: Kind::Permanent { .. }, .. }) => {}
+            said => return said,
+        }
+    }
+    let metadata = slack::Metadata {
+        event_type: rules::delivery::METADATA_EVENT.into(),
+        event_payload: serde_json::json!({"delivery_id": request.id.as_str()}),
+    };
+    if let Some(direct) = request.tenant.slack.direct(0, Some(&request.user), None).await? {
+        request.tenant.slack.admit_post(&direct).await?;
+        request.tenant.slack.post(&direct, message, &metadata).await?;
+    }
+    Ok(())
+}
+
+async fn fail(deps: &Deps, job: &Job<Asked>, request: Option<&Request<'_>>, failure: &Failure) -> Outcome {
+    let earlier = if job.attempt == 1 { None } else { deps.ledger.event(&job.tenant, job.trace).await.ok().flatten() };
+    let mut waited = earlier.map(|line| line.waited).unwrap_or_default();
+    let mut outcome = failure.outcome(deps.clock.now(), job.attempt);
+    if let Outcome::Retry { after, cause } = &outcome
+        && !failure.whole_account
+    {
+        waited += *after;
+        if waited > GIVE_UP_AFTER {
+            outcome =
+                Outcome::Dead { code: "gave_up".into(), reason: format!("given up after a day of tries: {cause}") };
+        }
+    }
+    // Who waits is told once that it takes longer.
+    if let (Outcome::Retry { .. }, Some(request), 1) = (&outcome, request, job.attempt) {
+        let message = answers::unavailable(request.language);
+        if let Err(error) = say(request, &job.body, &message, Shown::ToOne).await {
+            tracing::warn!(trace = %job.trace, tenant = %job.tenant, %error, "nor could it be said that it takes longer");
+        }
+    }
+    let status = match &outcome {
+        Outcome::Dead { code, reason } => EventStatus::Dead { code: code.clone(), reason: reason.clone() },
+        _ => EventStatus::Waiting { cause: failure.text.clone() },
+    };
+    let line = EventLine { waited, ..line(deps, job, status) };
+    if let Err(error) = deps.ledger.record_event(&job.tenant, line).await {
+        tracing::warn!(trace = %job.trace, tenant = %job.tenant, %error, "the ledger could not be told of a failure");
+    }
+    outcome
+}
+
+fn line(deps: &Deps, job: &Job<Asked>, status: EventStatus) -> EventLine {
+    EventLine {
+        trace: job.trace,
+        event: format!("slack {}", job.body.name()),
+        record: None,
+        received_at: job.arrived_at(),
+        decided_at: deps.clock.now(),
+        attempts: job.attempt,
+        waited: Duration::ZERO,
+        changes: Vec::new(),
+        left: Vec::new(),
+        status,
+        outbox: Vec::new(),
+        errands: Vec::new(),
+    }
+}

@@ -1,0 +1,13 @@
+//! The Lambda binary.
+
+use connect::Connections;
+use platform::QueueName;
+use slack_commands::{Deps, handle};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), aws::Error> {
+    let ports = aws::ports();
+    let public_url = std::env::var("PUBLIC_URL").ok().filter(|url| !url.is_empty());
+    let deps = Deps::new(&ports, Connections::from_env(&ports)?, public_url);
+    aws::run_queue(&ports, QueueName::SlackCommands, |jobs| handle(&deps, jobs)).await
+}

@@ -1,0 +1,332 @@
+//! Messages of bridged conversations, written in Slack under the name of who wrote them in Bitrix24.
+
+use bitrix24::chat::ChatFile;
+use connect::{Failure, InHand};
+use platform::Kind;
+use platform::conversations::{Conversations, MessageLink, Side};
+use platform::job::{Job, Outcome};
+use platform::ledger::OpenCall;
+use platform::store::{Version, Write};
+use rules::chat::{InSlack, SlackPart, ToSlack};
+use rules::delivery::METADATA_EVENT;
+use serde_json::json;
+use slack::{Author, Block, ChannelId, Message, Metadata, Mrkdwn, Posted, Ts};
+use talk::{Talk, Tenant};
+
+use crate::{Deps, look_up};
+
+/// The largest file that is copied into Slack, whatever the settings say: it has to come and go within a function's time.
+const LARGEST_FILE: u64 = 300 * 1024 * 1024;
+
+pub(crate) async fn deliver(deps: &Deps, job: Job<ToSlack>) -> Outcome {
+    let mut line = match InHand::take(&deps.ports, &job, &job.body.delivery).await {
+        Ok(line) => line,
+        Err(outcome) => return outcome,
+    };
+    match run(deps, &job, &mut line).await {
+        Ok(outcome) => outcome,
+        Err(failure) => line.fail(&failure, &explain(&job.body, &failure)).await,
+    }
+}
+
+struct Delivery<'a> {
+    talk: &'a Talk,
+    job: &'a Job<ToSlack>,
+    tenant: Tenant,
+    channel: ChannelId,
+    /// What is known of the message: its copies so far.
+    link: Option<(MessageLink, Version)>,
+}
+
+async fn run(deps: &Deps, job: &Job<ToSlack>, line: &mut InHand) -> Result<Outcome, Failure> {
+    let talk = &deps.talk;
+    let tenant = talk.tenant(&job.tenant).await?;
+    let link = talk.conversations.of_chat_message(&job.tenant, job.body.message).await?;
+    let channel = ChannelId::from(job.body.channel.as_str());
+    let delivery = Delivery { talk, job, tenant, channel, link };
+    match &job.body.in_slack {
+        InSlack::Post { part, author, answers } => delivery.post(line, part, author, *answers).await,
+        InSlack::Share { file, author, answers } => delivery.share(line, file, author, *answers).await,
+        InSlack::Edit { parts, author } => delivery.edit(line, parts, author).await,
+        InSlack::Delete => delivery.delete(line).await,
+        InSlack::React { name, by, added } => delivery.react(line, name, by, *added).await,
+    }
+}
+
+fn message(part: &SlackPart) -> Message {
+    Message::new(Mrkdwn::from_markup(&part.text), [Block::rich_text(&part.block)])
+}
+
+impl Delivery<'_> {
+    fn was_deleted(&self) -> bool {
+        self.link.as_ref().is_some_and(|(link, _)| link.deleted)
+    }
+
+    async fn post(
+        &self,
+        line: &mut InHand,
+        part: &SlackPart,
+        author: &Author,
+        answers: Option<u64>,
+    ) -> Result<Outcome, Failure> {
+        if self.was_deleted() {
+            return line.skip("it was deleted in Bitrix24 before it could be copied").await;
+        }
+        if let Some(call) = line.open_call().await
+            && let Some(posted) = self.look_up(&call, line.id()).await?
+        {
+            return self.posted(line, &posted.ts.0, answers).await;
+        }
+        let thread = self.thread(answers).await?;
+        let posted = self.write(line, &message(part), author, thread.as_ref()).await?;
+        self.posted(line, &posted.ts.0, answers).await
+    }
+
+    /// Posts once; joins the channel if it has to, and leaves the thread if that is gone.
+    async fn write(
+        &self,
+        line: &mut InHand,
+        message: &Message,
+        author: &Author,
+        thread: Option<&Ts>,
+    ) -> Result<Posted, Failure> {
+        let slack = &self.tenant.slack;
+        slack.admit_post(&self.channel).await?;
+        let metadata = Metadata { event_type: METADATA_EVENT.into(), event_payload: json!({"delivery_id": line.id()}) };
+        let place =
+            |thread: Option<&Ts>| thread.map_or_else(|| self.channel.0.clone(), |ts| format!("{}/{ts}", self.channel));
+        line.begin(place(thread)).await?;
+        let posted = line.ended(slack.post_as(author, &self.channel, thread, message, &metadata).await);
+        let failure = match posted {
+            Ok(posted) => return Ok(posted),
+            Err(failure) => failure,
+        };
+        match failure.code() {
+            "not_in_channel" => {
+                slack.join(&self.channel).await.map_err(|_| failure)?;
+                line.begin(place(thread)).await?;
+                line.ended(slack.post_as(author, &self.channel, thread, message, &metadata).await)
+            }
+            "thread_not_found" => {
+                line.begin(place(None)).await?;
+                line.ended(slack.post_as(author, &self.channel, None, message, &metadata).await)
+            }
+            _ => Err(failure),
+        }
+    }
+
+    async fn look_up(&self, call: &OpenCall, delivery: &str) -> Result<Option<Posted>, Failure> {
+        let thread = call.place.split_once('/').map(|(_, thread)| Ts::from(thread));
+        look_up::find(&self.tenant.slack, &self.channel, thread.as_ref(), call.began_at, delivery).await
+    }
+
+    /// The thread of the message that is answered: the one that it is in, or the one that it begins.
+    async fn thread(&self, answers: Option<u64>) -> Result<Option<Ts>, Failure> {
+        let Some(answers) = answers else { return Ok(None) };
+        let answered = self.talk.conversations.of_chat_message(&self.job.tenant, answers).await?;
+        Ok(answered.and_then(|(link, _)| link.thread.or_else(|| link.slack.first().cloned())).map(Ts))
+    }
+
+    async fn posted(&self, line: &mut InHand, ts: &str, answers: Option<u64>) -> Result<Outcome, Failure> {
+        let writes = self.linked(ts, self.thread(answers).await?)?;
+        line.done(format!("{}/{ts}", self.channel), writes).await
+    }
+
+    fn linked(&self, ts: &str, thread: Option<Ts>) -> Result<Vec<Write>, Failure> {
+        let body = &self.job.body;
+        let (mut link, version) = match self.link.clone() {
+            Some((link, version)) => (link, Some(version)),
+            None => (
+                MessageLink {
+                    written_in: Side::Bitrix24,
+                    channel: body.channel.clone(),
+                    slack: Vec::new(),
+                    thread: thread.map(|thread| thread.0),
+                    dialog: body.dialog.clone(),
+                    bitrix24: vec![body.message],
+                    reactions: std::collections::BTreeMap::new(),
+                    deleted: false,
+                },
+                None,
+            ),
+        };
+        if !ts.is_empty() && !link.slack.iter().any(|known| known == ts) {
+            link.slack.push(ts.to_owned());
+        }
+        self.kept(&link, version)
+    }
+
+    fn kept(&self, link: &MessageLink, version: Option<Version>) -> Result<Vec<Write>, Failure> {
+        Ok(Conversations::link_writes(&self.job.tenant, link, version, self.talk.ports.clock.now())?)
+    }
+
+    async fn edit(&self, line: &mut InHand, parts: &[SlackPart], author: &Author) -> Result<Outcome, Failure> {
+        let Some((link, version)) = self.link.clone() else {
+            return line.skip("it was never copied: it is older than the bridge, or its copy failed").await;
+        };
+        if link.deleted {
+            return line.skip("it was deleted since").await;
+        }
+        let mut link = link;
+        let thread = link.thread.clone().map(Ts);
+        for (place, part) in parts.iter().enumerate() {
+            match link.slack.get(place) {
+                Some(ts) => {
+                    let copy = Posted { channel: self.channel.clone(), ts: Ts(ts.clone()) };
+                    self.tenant.slack.update(&copy, &message(part)).await?;
+                }
+                None => {
+                    let posted = self.write(line, &message(part), author, thread.as_ref()).await?;
+                    link.slack.push(posted.ts.0);
+                }
+            }
+        }
+        let writes = self.kept(&link, Some(version))?;
+        let first = link.slack.first().cloned().unwrap_or_default();
+        line.done(format!("{}/{first}", self.channel), writes).await
+    }
+
+    async fn delete(&self, line: &mut InHand) -> Result<Outcome, Failure> {
+        let Some((link, version)) = self.link.clone() else {
+            return line.skip("it was never copied").await;
+        };
+        for ts in &link.slack {
+            self.tenant.slack.delete(&Posted { channel: self.channel.clone(), ts: Ts(ts.clone()) }).await?;
+        }
+        let link = MessageLink { deleted: true, ..link };
+        let writes = self.kept(&link, Some(version))?;
+        line.done(format!("{} deleted", self.channel), writes).await
+    }
+
+    async fn react(&self, line: &mut InHand, name: &str, by: &str, added: bool) -> Result<Outcome, Failure> {
+        let Some((mut link, version)) = self.link.clone() else {
+            return line.skip("the message has no copy in Slack").await;
+        };
+        let who = link.reactions.entry(format!("bitrix24:{name}")).or_default();
+        let before = who.len();
+        if added {
+            who.insert(by.to_owned())
+        } else {
+            who.remove(by)
+        };
+        let first_or_last = (before == 0) != who.is_empty();
+        let ts = link.slack.first().cloned().unwrap_or_default();
+        if first_or_last {
+            self.tenant.slack.react(&self.channel.0, &ts, name, added).await?;
+        }
+        let writes = self.kept(&link, Some(version))?;
+        line.done(format!("{}/{ts} :{name}:", self.channel), writes).await
+    }
+
+    async fn share(
+        &self,
+        line: &mut InHand,
+        file: &ChatFile,
+        author: &Author,
+        answers: Option<u64>,
+    ) -> Result<Outcome, Failure> {
+        if self.was_deleted() {
+            return line.skip("it was deleted in Bitrix24 before it could be copied").await;
+        }
+        let thread = self.thread(answers).await?;
+        if let Some(call) = line.open_call().await {
+            match call.place.strip_prefix("file:") {
+                // It was uploaded; whether it was shared, the file itself says.
+                Some(id) => {
+                    let (_, shares) = self.tenant.slack.file(id, &self.channel.0).await?;
+                    if let Some(ts) = shares.first() {
+                        return self.posted(line, ts, answers).await;
+                    }
+                }
+                None => {
+                    if let Some(posted) = self.look_up(&call, line.id()).await? {
+                        return self.posted(line, &posted.ts.0, answers).await;
+                    }
+                }
+            }
+        }
+        let language = self.tenant.settings.language;
+        let chats = &self.tenant.settings.chats;
+        let most = (u64::from(chats.largest_file_mb) * 1024 * 1024).min(LARGEST_FILE);
+        let too_large = language.pick("it is too large to copy", "он слишком велик для копирования");
+        let gone = language.pick("Bitrix24 does not give it", "Битрикс24 не отдаёт его");
+        if !chats.files {
+            let why = language.pick("files are not copied", "файлы не копируются");
+            return self.note(line, file, author, why, thread.as_ref(), answers).await;
+        }
+        if file.size.is_some_and(|size| size > most) {
+            return self.note(line, file, author, too_large, thread.as_ref(), answers).await;
+        }
+        let download = match self.fetch(file).await {
+            Err(Failure { kind: Kind::Permanent { code }, text, .. }) => {
+                tracing::warn!(trace = %self.job.trace, file = file.id, code, text, "a file could not be fetched from Bitrix24");
+                return self.note(line, file, author, gone, thread.as_ref(), answers).await;
+            }
+            download => download?,
+        };
+        // Slack wants to know the length before the first byte.
+        let Some(length) = download.length.or(file.size).filter(|length| *length > 0) else {
+            return self.note(line, file, author, gone, thread.as_ref(), answers).await;
+        };
+        if length > most {
+            return self.note(line, file, author, too_large, thread.as_ref(), answers).await;
+        }
+        let name = if file.name.is_empty() { format!("file-{}", file.id) } else { file.name.clone() };
+        let id = self.tenant.slack.upload(&name, length, download).await?;
+        line.begin(format!("file:{id}")).await?;
+        let comment = rules::text::Document::default().by(&author.name).to_mrkdwn(false);
+        let thread_ts = thread.as_ref().map(|thread| thread.0.as_str());
+        let shared = self.tenant.slack.share_file(&id, &name, &self.channel.0, thread_ts, &comment).await;
+        line.ended(shared)?;
+        // The share's own message is known a moment later, if at all; without it the file cannot be taken away later.
+        let ts =
+            self.tenant.slack.file(&id, &self.channel.0).await.ok().and_then(|(_, shares)| shares.first().cloned());
+        self.posted(line, &ts.unwrap_or_default(), answers).await
+    }
+
+    async fn fetch(&self, file: &ChatFile) -> Result<bitrix24::transfer::Download, Failure> {
+        let missing = || Failure::permanent("no_bot", "there is no bot on the portal");
+        let bot = self.talk.bot(&self.tenant).await?.ok_or_else(missing)?;
+        let answer = self.tenant.bitrix24.ask(&bot.download(&self.job.body.dialog, file.id)).await?;
+        let address = answer.result["downloadUrl"].as_str().unwrap_or_default();
+        self.tenant.bitrix24.fetch(address).await
+    }
+
+    /// Says in the channel that there is a file, and where. The link opens for who may see the chat; it holds no token.
+    async fn note(
+        &self,
+        line: &mut InHand,
+        file: &ChatFile,
+        author: &Author,
+        why: &str,
+        thread: Option<&Ts>,
+        answers: Option<u64>,
+    ) -> Result<Outcome, Failure> {
+        let words = self.tenant.settings.language.pick("open in Bitrix24", "открыть в Битрикс24");
+        let name = if file.name.is_empty() { format!("file {}", file.id) } else { file.name.clone() };
+        let text = Mrkdwn::text(&format!("📎 {name}: {why} "))
+            .then(&Mrkdwn::link(&self.tenant.chat_url(&self.job.body.dialog), words));
+        let message = Message::new(text.clone(), [Block::section(text)]);
+        let posted = self.write(line, &message, author, thread).await?;
+        self.posted(line, &posted.ts.0, answers).await
+    }
+}
+
+fn explain(body: &ToSlack, failure: &Failure) -> String {
+    let fix = match failure.code() {
+        "channel_not_found" | "is_archived" => "unarchive the channel, or part the bridge by /b24-bridge off",
+        "not_in_channel" => "invite the bot to the channel: /invite @Switchboard",
+        "edit_window_closed" | "cant_update_message" => "the workspace lets messages be changed for a while only",
+        "missing_scope" => "install the app again with the scope it names",
+        "slack_not_connected" => "connect a workspace",
+        _ => "see the text of Slack's error",
+    };
+    format!(
+        "message {} of {} for {}: {}: {}; {fix}",
+        body.message,
+        body.dialog,
+        body.channel,
+        failure.code(),
+        failure.text
+    )
+}

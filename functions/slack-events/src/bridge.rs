@@ -1,0 +1,194 @@
+//! A message in a bridged channel, as deliveries to its chat.
+
+use connect::Failure;
+use platform::DeliveryId;
+use platform::conversations::{Bridge, Side};
+use platform::job::{Job, message as queue_message};
+use platform::ledger::{DeliveryLine, DeliveryStatus, delivery_write};
+use platform::store::Condition;
+use rules::chat::{InBitrix24, ToBitrix24};
+use rules::text::reaction_from_slack;
+use slack::event::{EventCallback, MessageChange, MessageEvent};
+use talk::Tenant;
+
+use crate::Deps;
+use crate::decide::{Decision, group};
+
+/// Deliveries of one event: what DynamoDB takes in a transaction, less the event's own.
+const MOST: usize = 90;
+
+pub(crate) async fn message(
+    deps: &Deps,
+    job: &Job<EventCallback>,
+    tenant: &Tenant,
+    message: &MessageEvent,
+) -> Result<Decision, Failure> {
+    if let Some(why) = echo(job, tenant, message) {
+        return Ok(Decision::skip(why));
+    }
+    let Some(bridge) = deps.talk.bridge_of_channel(tenant, &message.channel).await? else {
+        return Ok(Decision::skip("no bridge leads from this channel"));
+    };
+    let link = deps.talk.conversations.of_slack_message(&job.tenant, &message.channel, &message.ts).await?;
+    if link.as_ref().is_some_and(|(link, _)| link.written_in == Side::Bitrix24) {
+        return Ok(Decision::skip("echo: it is the copy of a message in Bitrix24"));
+    }
+    let is_bot = message.bot_id.is_some() && message.user.as_deref() != Some(tenant_bot(tenant));
+    if is_bot && !tenant.settings.chats.bots {
+        return Ok(Decision::skip("written by another app; chats.bots in the settings lets them through"));
+    }
+    let record = Some(format!("message in #{}", name_of(&bridge)));
+    let decided = match message.change {
+        MessageChange::Posted => posted(deps, job, tenant, &bridge, message).await?,
+        MessageChange::Edited if message.is_the_same() => {
+            Decision::skip("nothing that is read changed: an unfurl, for one")
+        }
+        MessageChange::Edited => edited(deps, job, tenant, &bridge, message).await?,
+        MessageChange::Deleted => {
+            let mut decision = Decision::did("chat.deleted");
+            add(&mut decision, job, &bridge, message, "delete", InBitrix24::Delete)?;
+            decision
+        }
+    };
+    Ok(Decision { record, ..decided })
+}
+
+fn tenant_bot(tenant: &Tenant) -> &str {
+    tenant.portal.slack.as_ref().map(|slack| slack.bot_user.as_str()).unwrap_or_default()
+}
+
+/// Why this is our own message coming back, if it is.
+fn echo(job: &Job<EventCallback>, tenant: &Tenant, message: &MessageEvent) -> Option<&'static str> {
+    let own = tenant.portal.slack.as_ref()?;
+    let by_bot = message.bot_id.as_deref().is_some_and(|bot| !own.bot_id.is_empty() && bot == own.bot_id);
+    let by_app = message.app_id.as_deref().is_some_and(|app| !app.is_empty() && app == job.body.api_app_id);
+    let by_user = message.user.as_deref().is_some_and(|user| !own.bot_user.is_empty() && user == own.bot_user);
+    (by_bot || by_app || by_user).then_some("echo: we wrote it ourselves")
+}
+
+async fn posted(
+    deps: &Deps,
+    job: &Job<EventCallback>,
+    tenant: &Tenant,
+    bridge: &Bridge,
+    message: &MessageEvent,
+) -> Result<Decision, Failure> {
+    let author = deps.talk.author_in_slack(tenant, message).await?;
+    let parts = deps.talk.for_bitrix24(tenant, message, &author).await?;
+    let mut decision = Decision::did("chat.posted");
+    // One Slack message comes under several event ids at times.
+    decision.identity = Some(format!("slack-message#{}#{}", message.channel, message.ts));
+    for (place, text) in parts.into_iter().enumerate() {
+        let act = InBitrix24::Post { text, thread: message.thread.clone() };
+        add(&mut decision, job, bridge, message, &format!("part {place}"), act)?;
+    }
+    for file in &message.files {
+        let act = InBitrix24::Share { file: Box::new(file.clone()), author: author.clone() };
+        add(&mut decision, job, bridge, message, &format!("file {}", file.id), act)?;
+    }
+    if decision.outbox.is_empty() {
+        decision.skipped = Some("it says nothing and has no files".into());
+    }
+    Ok(decision)
+}
+
+async fn edited(
+    deps: &Deps,
+    job: &Job<EventCallback>,
+    tenant: &Tenant,
+    bridge: &Bridge,
+    message: &MessageEvent,
+) -> Result<Decision, Failure> {
+    let author = deps.talk.author_in_slack(tenant, message).await?;
+    let parts = deps.talk.for_bitrix24(tenant, message, &author).await?;
+    let mut decision = Decision::did("chat.edited");
+    let cause = format!("edit {}", job.body.event_id);
+    add(&mut decision, job, bridge, message, &cause, InBitrix24::Edit { parts })?;
+    Ok(decision)
+}
+
+/// A reaction, as the event tells it.
+#[derive(Clone, Copy)]
+pub(crate) struct Reaction<'a> {
+    pub(crate) added: bool,
+    pub(crate) user: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) channel: &'a str,
+    pub(crate) ts: &'a str,
+}
+
+pub(crate) async fn reaction(
+    deps: &Deps,
+    job: &Job<EventCallback>,
+    tenant: &Tenant,
+    told: Reaction<'_>,
+) -> Result<Decision, Failure> {
+    if told.user == tenant_bot(tenant) {
+        return Ok(Decision::skip("echo: we reacted ourselves"));
+    }
+    let Some(bridge) = deps.talk.bridge_of_channel(tenant, told.channel).await? else {
+        return Ok(Decision::skip("no bridge leads from this channel"));
+    };
+    let Some(reaction) = reaction_from_slack(told.name) else {
+        return Ok(Decision::skip(format!("Bitrix24 has no reaction like :{}:", told.name)));
+    };
+    let mut decision = Decision::did("chat.reacted");
+    decision.record = Some(format!("reaction in #{}", name_of(&bridge)));
+    let act =
+        InBitrix24::React { reaction: reaction.into(), by: format!("{}:{}", told.user, told.name), added: told.added };
+    let cause = format!("reaction {}", job.body.event_id);
+    deliver(&mut decision, job, &bridge, told.ts, &cause, act)?;
+    Ok(decision)
+}
+
+fn add(
+    decision: &mut Decision,
+    job: &Job<EventCallback>,
+    bridge: &Bridge,
+    message: &MessageEvent,
+    cause: &str,
+    act: InBitrix24,
+) -> Result<(), Failure> {
+    deliver(decision, job, bridge, &message.ts, cause, act)
+}
+
+fn deliver(
+    decision: &mut Decision,
+    job: &Job<EventCallback>,
+    bridge: &Bridge,
+    ts: &str,
+    cause: &str,
+    act: InBitrix24,
+) -> Result<(), Failure> {
+    if decision.outbox.len() >= MOST {
+        return Err(Failure::permanent(
+            "too_many_deliveries",
+            format!("one message would make over {MOST} deliveries"),
+        ));
+    }
+    let tenant = &job.tenant;
+    let id = DeliveryId::of(&[tenant.as_str(), "to-bitrix24", &bridge.channel, ts, cause]);
+    let body = ToBitrix24 {
+        delivery: id.as_str().to_owned(),
+        channel: bridge.channel.clone(),
+        dialog: bridge.dialog.clone(),
+        ts: ts.to_owned(),
+        act,
+    };
+    let sent = queue_message(tenant, job.trace, group(tenant, &bridge.dialog), id.as_str().to_owned(), &body);
+    decision.outbox.push(sent.map_err(|error| Failure::permanent("unwritable_job", error.to_string()))?);
+    // Queued in the millisecond in which it arrived: the same again writes the same.
+    let line = DeliveryLine {
+        record: format!("message {ts} in #{}", name_of(bridge)),
+        change: decision.changes.first().cloned().unwrap_or_default(),
+        route: "bridge".into(),
+        destination: bridge.dialog.clone(),
+        ..DeliveryLine::new(id, job.trace, job.arrived_at(), DeliveryStatus::Queued)
+    };
+    decision.writes.push(delivery_write(tenant, line, Condition::Always)?);
+    Ok(())
+}
+
+fn name_of(bridge: &Bridge) -> &str {
+    if bridge.channel_name.is_empty() { &bridge.channel } else { &bridge.channel_name }
+}

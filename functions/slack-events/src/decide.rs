@@ -1,0 +1,187 @@
+//! One event, from its queue to its line in the ledger.
+
+use std::time::Duration;
+
+use connect::Failure;
+use platform::claims::{self, Claim};
+use platform::job::{Job, Outcome};
+use platform::ledger::{EventLine, EventStatus, event_write};
+use platform::queue::Message;
+use platform::retry::GIVE_UP_AFTER;
+use platform::store::{StoreError, Write};
+use platform::{QueueName, TenantId};
+use slack::event::{Event, EventCallback};
+use talk::Tenant;
+
+use crate::{Deps, bridge, home, unfurl};
+
+/// What an event comes to.
+#[derive(Default)]
+pub(crate) struct Decision {
+    /// What people call it.
+    pub(crate) record: Option<String>,
+    /// What was found.
+    pub(crate) changes: Vec<String>,
+    /// Why there is nothing to do.
+    pub(crate) skipped: Option<String>,
+    /// What keeps it from being done twice, where that is not the event's own id.
+    pub(crate) identity: Option<String>,
+    /// The lines of its deliveries.
+    pub(crate) writes: Vec<Write>,
+    /// Their jobs.
+    pub(crate) outbox: Vec<Message>,
+}
+
+impl Decision {
+    /// Nothing to do, for this reason.
+    pub(crate) fn skip(reason: impl Into<String>) -> Self {
+        Self { skipped: Some(reason.into()), ..Self::default() }
+    }
+
+    /// Done already.
+    pub(crate) fn did(what: &str) -> Self {
+        Self { changes: vec![what.to_owned()], ..Self::default() }
+    }
+}
+
+pub(crate) async fn decide(deps: &Deps, job: Job<EventCallback>) -> Outcome {
+    match run(deps, &job).await {
+        Ok(outcome) => outcome,
+        Err(failure) => fail(deps, &job, &failure).await,
+    }
+}
+
+async fn run(deps: &Deps, job: &Job<EventCallback>) -> Result<Outcome, Failure> {
+    if job.attempt > 1
+        && let Some(line) = deps.ledger.event(&job.tenant, job.trace).await?
+        && line.status == EventStatus::Routed
+    {
+        send(deps, line.outbox).await?;
+        return Ok(Outcome::Done);
+    }
+    let event = format!("slack#{}", job.body.event_id);
+    if claims::find(deps.talk.ports.store.as_ref(), &job.tenant, &event).await?.is_some() {
+        return skip(deps, job, "Slack sent it again").await;
+    }
+    let tenant = deps.talk.tenant(&job.tenant).await?;
+    let decision = understand(deps, job, &tenant).await?;
+    let mut line = line(deps, job, EventStatus::Routed);
+    line.record = decision.record;
+    line.changes = decision.changes;
+    if let Some(reason) = &decision.skipped {
+        line.status = EventStatus::Skipped { reason: reason.clone() };
+    }
+    line.outbox.clone_from(&decision.outbox);
+    let now = deps.clock.now();
+    let claim = Claim { trace: job.trace, swept: false };
+    let mut writes = vec![event_write(&job.tenant, line)?, claims::write(&job.tenant, &event, &claim, now)?];
+    if let Some(identity) = &decision.identity {
+        writes.push(claims::write(&job.tenant, identity, &claim, now)?);
+    }
+    writes.extend(decision.writes);
+    match deps.talk.ports.store.put_all(writes).await {
+        Ok(()) => {}
+        Err(StoreError::Conflict(_)) => return skip(deps, job, "Slack sent it again").await,
+        Err(error) => return Err(error.into()),
+    }
+    tracing::info!(trace = %job.trace, tenant = %job.tenant, kind = job.body.kind, "decided");
+    send(deps, decision.outbox).await?;
+    Ok(decision.skipped.map_or(Outcome::Done, Outcome::Skip))
+}
+
+async fn understand(deps: &Deps, job: &Job<EventCallback>, tenant: &Tenant) -> Result<Decision, Failure> {
+    match &job.body.event {
+        Event::Message(message) => bridge::message(deps, job, tenant, message).await,
+        Event::Reaction { added, user, name, channel, ts } => {
+            bridge::reaction(deps, job, tenant, bridge::Reaction { added: *added, user, name, channel, ts }).await
+        }
+        Event::LinkShared { channel, ts, user, links } => {
+            unfurl::unfurl(deps, job, tenant, channel, ts, user, links).await
+        }
+        Event::HomeOpened { user, tab } if tab == "home" || tab.is_empty() => home::show(deps, tenant, user).await,
+        Event::HomeOpened { .. } => Ok(Decision::skip("only the home tab is ours")),
+        Event::UserChanged(user) => {
+            // What an e-mail found may be wrong now; it is looked for again when they next do something.
+            deps.talk.people.forget_email(&job.tenant, &user.id).await?;
+            deps.talk.forget_slack_profile(tenant, &user.id).await?;
+            Ok(Decision { record: Some(user.id.clone()), ..Decision::did("person.checked_again") })
+        }
+        Event::ChannelGone { channel } => {
+            let bridged = deps.talk.bridge_of_channel(tenant, channel).await?.is_some();
+            let what = if bridged { "bridged channel gone" } else { "channel gone" };
+            Ok(Decision { record: Some(channel.clone()), ..Decision::skip(what) })
+        }
+        Event::ChannelRenamed { channel, name } => Ok(Decision {
+            record: Some(format!("#{name}")),
+            ..Decision::skip(format!("{channel} has another name; it is known by its id"))
+        }),
+        Event::AppRemoved => {
+            tracing::error!(tenant = %job.tenant, "the app was removed from the workspace, or its tokens revoked");
+            Ok(Decision::skip("the app was removed from the workspace or its tokens were revoked; connect it again"))
+        }
+        Event::Other => Ok(Decision::skip(format!("nothing to do for {}", job.body.kind))),
+    }
+}
+
+async fn send(deps: &Deps, outbox: Vec<Message>) -> Result<(), Failure> {
+    if outbox.is_empty() {
+        return Ok(());
+    }
+    let sent = deps.talk.ports.queue.send(QueueName::Bitrix24Delivery, outbox).await;
+    sent.map_err(|error| Failure::transient(error.to_string()))
+}
+
+async fn skip(deps: &Deps, job: &Job<EventCallback>, reason: &str) -> Result<Outcome, Failure> {
+    let line = line(deps, job, EventStatus::Skipped { reason: reason.to_owned() });
+    deps.ledger.record_event(&job.tenant, line).await?;
+    Ok(Outcome::Skip(reason.to_owned()))
+}
+
+async fn fail(deps: &Deps, job: &Job<EventCallback>, failure: &Failure) -> Outcome {
+    let earlier = if job.attempt == 1 { None } else { deps.ledger.event(&job.tenant, job.trace).await.ok().flatten() };
+    let mut outcome = failure.outcome(deps.clock.now(), job.attempt);
+    if earlier.as_ref().is_some_and(|line| line.status == EventStatus::Routed) {
+        return outcome;
+    }
+    let mut waited = earlier.map(|line| line.waited).unwrap_or_default();
+    if let Outcome::Retry { after, cause } = &outcome
+        && !failure.whole_account
+    {
+        waited += *after;
+        if waited > GIVE_UP_AFTER {
+            let reason = format!("given up after a day of tries: {cause}");
+            outcome = Outcome::Dead { code: "gave_up".into(), reason };
+        }
+    }
+    let status = match &outcome {
+        Outcome::Dead { code, reason } => EventStatus::Dead { code: code.clone(), reason: reason.clone() },
+        _ => EventStatus::Waiting { cause: failure.text.clone() },
+    };
+    let line = EventLine { waited, ..line(deps, job, status) };
+    if let Err(error) = deps.ledger.record_event(&job.tenant, line).await {
+        tracing::warn!(trace = %job.trace, tenant = %job.tenant, %error, "the ledger could not be told of a failure");
+    }
+    outcome
+}
+
+fn line(deps: &Deps, job: &Job<EventCallback>, status: EventStatus) -> EventLine {
+    EventLine {
+        trace: job.trace,
+        event: format!("slack {}", job.body.kind),
+        record: None,
+        received_at: job.arrived_at(),
+        decided_at: deps.clock.now(),
+        attempts: job.attempt,
+        waited: Duration::ZERO,
+        changes: Vec::new(),
+        left: Vec::new(),
+        status,
+        outbox: Vec::new(),
+        errands: Vec::new(),
+    }
+}
+
+/// The group of what goes to a chat: its order is the conversation's.
+pub(crate) fn group(tenant: &TenantId, dialog: &str) -> String {
+    format!("{tenant}#{dialog}")
+}

@@ -1,0 +1,42 @@
+//! Decides what an event in Slack means: a message for a bridged chat, a card below a link, a home tab, a changed person.
+//!
+//! A message's copies are written down as deliveries, in one transaction with the event's line and the claim on the
+//! message, and then sent. Whatever Slack sends twice is found claimed.
+
+mod bridge;
+mod decide;
+mod home;
+mod unfurl;
+
+use std::sync::Arc;
+
+use connect::Connections;
+use platform::clock::Clock;
+use platform::ledger::Ledger;
+use platform::{Jobs, Outcomes, Ports};
+use slack::event::EventCallback;
+use talk::Talk;
+
+/// What the function runs on.
+#[derive(Clone)]
+pub struct Deps {
+    talk: Talk,
+    ledger: Ledger,
+    clock: Arc<dyn Clock>,
+}
+
+impl Deps {
+    /// The function on `ports`, with connections to providers.
+    pub fn new(ports: &Ports, connections: Connections) -> Self {
+        Self {
+            talk: Talk::new(ports, connections),
+            ledger: Ledger::new(ports.store.clone()),
+            clock: ports.clock.clone(),
+        }
+    }
+}
+
+/// Works the events received together: channels side by side, the events of a channel in order.
+pub async fn handle(deps: &Deps, jobs: Jobs<EventCallback>) -> Outcomes {
+    jobs.each(|job| decide::decide(deps, job)).await
+}

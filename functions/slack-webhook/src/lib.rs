@@ -1,0 +1,223 @@
+//! Takes a request from Slack: verifies its signature over the raw bytes, queues what it asks, answers. Nothing else, for
+//! Slack waits three seconds.
+//!
+//! At most one read of the store (cached) and one send to the queue; no call to any provider. If the queue refuses, the
+//! answer is 503 and never 200: Slack then sends an event again.
+
+mod secrets;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{Method, Request, Response, StatusCode};
+use platform::clock::Clock;
+use platform::job::message;
+use platform::metrics::Metrics;
+use platform::portals::{Portals, Workspace};
+use platform::queue::Message;
+use platform::{Ports, Queue, QueueName, TraceId};
+use rules::asked::Asked;
+use rules::language::Language;
+use serde_json::{Value, json};
+use slack::inbound::{Inbound, LARGEST_BODY};
+use slack::signature::{self, SIGNATURE_HEADER, TIMESTAMP_HEADER};
+
+use crate::secrets::SigningSecrets;
+
+/// What the function runs on.
+#[derive(Clone)]
+pub struct Deps {
+    portals: Portals,
+    queue: Arc<dyn Queue>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<dyn Metrics>,
+    secrets: SigningSecrets,
+}
+
+impl From<Ports> for Deps {
+    fn from(ports: Ports) -> Self {
+        Self {
+            portals: Portals::new(ports.store, ports.clock.clone()),
+            queue: ports.queue,
+            secrets: SigningSecrets::new(ports.secrets, ports.clock.clone()),
+            clock: ports.clock,
+            metrics: ports.metrics,
+        }
+    }
+}
+
+/// Why a request is not taken.
+enum Refusal {
+    NotPost,
+    TooLarge,
+    /// A wrong signature and an unknown workspace are told apart for nobody.
+    NotSlacks(&'static str),
+    NotARequest(String),
+    Unavailable(String),
+}
+
+/// The most of a job's text that a queue surely takes.
+const LARGEST_JOB: usize = 200 * 1024;
+
+/// Takes one request.
+pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
+    match accept(deps, &request).await {
+        Ok(answer) => answer,
+        Err(refusal) => refuse(deps, &refusal),
+    }
+}
+
+async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>, Refusal> {
+    if request.method() == Method::GET && request.uri().query().is_some_and(|query| query.contains("ssl_check=1")) {
+        return Ok(empty());
+    }
+    if request.method() != Method::POST {
+        return Err(Refusal::NotPost);
+    }
+    if request.body().len() > LARGEST_BODY {
+        return Err(Refusal::TooLarge);
+    }
+    let app = verify(deps, request).await?;
+    let inbound = Inbound::parse(request.body()).map_err(|error| Refusal::NotARequest(error.to_string()))?;
+    if let Inbound::UrlVerification { challenge } = &inbound {
+        return Ok(answer(StatusCode::OK, &json!({"challenge": challenge})));
+    }
+    let Some(team) = inbound.team_id() else { return Ok(empty()) };
+    let workspace = whose(deps, team, &app).await?;
+    take(deps, inbound, &workspace).await
+}
+
+/// The digest of the secret of the app that signed the request.
+async fn verify(deps: &Deps, request: &Request<Bytes>) -> Result<platform::portals::TokenDigest, Refusal> {
+    let header = |name| request.headers().get(name).map(http::HeaderValue::as_bytes);
+    let (signature, timestamp) = (header(SIGNATURE_HEADER), header(TIMESTAMP_HEADER));
+    let now = deps.clock.now();
+    let mut newest = false;
+    loop {
+        let known = deps.secrets.get(newest).await.map_err(Refusal::Unavailable)?;
+        match signature::verify(&known.secrets, signature, timestamp, request.body(), now) {
+            Ok(place) => return Ok(known.digests[place]),
+            // The app may have been connected since.
+            Err(signature::SignatureError::Wrong) if !newest && deps.secrets.may_be_old(&known) => newest = true,
+            Err(signature::SignatureError::Malformed) => return Err(Refusal::NotSlacks("no_signature")),
+            Err(signature::SignatureError::Stale) => return Err(Refusal::NotSlacks("stale_signature")),
+            Err(signature::SignatureError::Wrong) => return Err(Refusal::NotSlacks("wrong_signature")),
+        }
+    }
+}
+
+async fn whose(deps: &Deps, team: &str, app: &platform::portals::TokenDigest) -> Result<Workspace, Refusal> {
+    match deps.portals.workspace(team).await {
+        Ok(Some(workspace)) if workspace.signing.matches(app) => Ok(workspace),
+        Ok(_) => Err(Refusal::NotSlacks("unknown_workspace")),
+        Err(error) => Err(Refusal::Unavailable(error.to_string())),
+    }
+}
+
+async fn take(deps: &Deps, inbound: Inbound, workspace: &Workspace) -> Result<Response<Bytes>, Refusal> {
+    let trace = TraceId::new(deps.clock.now());
+    let tenant = &workspace.tenant;
+    let unavailable = |error: serde_json::Error| Refusal::Unavailable(error.to_string());
+    let (queue, job, reply, kind) = match inbound {
+        Inbound::Event(mut event) => {
+            let group = format!("{tenant}#{}", event.event.group());
+            let id = event.event_id.clone();
+            let mut job = message(tenant, trace, group.clone(), id.clone(), &event).map_err(unavailable)?;
+            if job.body.len() > LARGEST_JOB
+                && let slack::event::Event::Message(written) = &mut event.event
+            {
+                // The same is in its text.
+                written.rich_text = None;
+                written.was = None;
+                job = message(tenant, trace, group, id, &event).map_err(unavailable)?;
+            }
+            (QueueName::SlackEvents, job, empty(), event.kind)
+        }
+        Inbound::Command(command) => {
+            let reply = working(workspace, &command);
+            let kind = command.command.clone();
+            (
+                QueueName::SlackCommands,
+                asked(workspace, trace, &Asked::Command(command)).map_err(unavailable)?,
+                reply,
+                kind,
+            )
+        }
+        Inbound::Interaction(interaction) => {
+            let asked_for = Asked::Interaction(interaction);
+            let job = asked(workspace, trace, &asked_for).map_err(unavailable)?;
+            (QueueName::SlackCommands, job, empty(), asked_for.name())
+        }
+        Inbound::RateLimited { .. } => {
+            tracing::warn!(%tenant, "Slack leaves events out: more than 30,000 an hour");
+            deps.metrics.count("events_left_out", "slack");
+            return Ok(empty());
+        }
+        Inbound::UrlVerification { .. } | Inbound::SslCheck => return Ok(empty()),
+    };
+    deps.queue.send(queue, vec![job]).await.map_err(|error| Refusal::Unavailable(error.to_string()))?;
+    deps.metrics.count("events_accepted", "slack");
+    tracing::info!(%trace, %tenant, kind, "request from Slack accepted");
+    Ok(reply)
+}
+
+/// What a person asks keeps its order with what else they ask; other people's requests do not wait for it.
+fn asked(workspace: &Workspace, trace: TraceId, asked: &Asked) -> Result<Message, serde_json::Error> {
+    let group = format!("{}#{}", workspace.tenant, asked.user());
+    message(&workspace.tenant, trace, group, asked.identity(), asked)
+}
+
+/// A command's first answer, seen only by who typed it; none where a dialog opens instead.
+fn working(workspace: &Workspace, command: &slack::command::SlashCommand) -> Response<Bytes> {
+    let opens_a_dialog = ["/b24-lead", "/b24-task"].contains(&command.command.as_str()) && command.text.is_empty();
+    if opens_a_dialog {
+        return empty();
+    }
+    let language = if workspace.language == "ru" { Language::Ru } else { Language::En };
+    let text = language.pick("Working on it …", "Выполняется …");
+    answer(StatusCode::OK, &json!({"response_type": "ephemeral", "text": text}))
+}
+
+fn refuse(deps: &Deps, refusal: &Refusal) -> Response<Bytes> {
+    let (status, code, told, text) = match refusal {
+        Refusal::NotPost => {
+            (StatusCode::METHOD_NOT_ALLOWED, "not_post", "not_post", "Slack sends its requests by POST")
+        }
+        Refusal::TooLarge => {
+            (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "too_large", "the body is larger than any that Slack sends")
+        }
+        Refusal::NotSlacks(why) => (
+            StatusCode::UNAUTHORIZED,
+            *why,
+            "wrong_signature",
+            "the signature is not that of an app that is connected here, is missing, or is older than five minutes",
+        ),
+        Refusal::NotARequest(what) => (StatusCode::BAD_REQUEST, "not_a_request", "not_a_request", what.as_str()),
+        Refusal::Unavailable(cause) => {
+            tracing::error!(cause, "a request from Slack could not be queued");
+            let text = "the request could not be queued; nothing was accepted";
+            (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "unavailable", text)
+        }
+    };
+    deps.metrics.count("slack_refused", code);
+    if status.is_client_error() {
+        tracing::warn!(code, text, "request refused");
+    }
+    let mut response = answer(status, &json!({"error": told, "message": text}));
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(ALLOW, http::HeaderValue::from_static("POST"));
+    }
+    response
+}
+
+fn empty() -> Response<Bytes> {
+    Response::new(Bytes::new())
+}
+
+fn answer(status: StatusCode, body: &Value) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,57 @@
+//! The signing secrets of the apps that are connected, read once and again when one seems to be missing.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use platform::Secrets;
+use platform::clock::{Clock, later};
+use platform::portals::TokenDigest;
+use platform::secrets::{SLACK_SIGNING, SecretsError};
+use secrecy::{ExposeSecret, SecretString};
+
+/// A signature that none of them made is a reason to read them again, but not more often than this.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// The secrets with their digests, as they were read.
+pub(crate) struct Known {
+    pub(crate) secrets: Vec<SecretString>,
+    pub(crate) digests: Vec<TokenDigest>,
+    read_at: jiff::Timestamp,
+}
+
+/// Reads them.
+#[derive(Clone)]
+pub(crate) struct SigningSecrets {
+    port: Arc<dyn Secrets>,
+    clock: Arc<dyn Clock>,
+    known: Arc<Mutex<Option<Arc<Known>>>>,
+}
+
+impl SigningSecrets {
+    pub(crate) fn new(port: Arc<dyn Secrets>, clock: Arc<dyn Clock>) -> Self {
+        Self { port, clock, known: Arc::default() }
+    }
+
+    /// The secrets; `newest` mistrusts what was read before.
+    pub(crate) async fn get(&self, newest: bool) -> Result<Arc<Known>, String> {
+        let before = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(known) = before.filter(|_| !newest) {
+            return Ok(known);
+        }
+        let text = match self.port.get(SLACK_SIGNING).await {
+            Ok(text) => text.expose_secret().to_owned(),
+            Err(SecretsError::Missing(_)) => String::new(),
+            Err(error) => return Err(error.to_string()),
+        };
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let secrets: Vec<SecretString> = lines.map(|line| line.to_owned().into()).collect();
+        let digests = secrets.iter().map(|secret| TokenDigest::of(secret.expose_secret())).collect();
+        let known = Arc::new(Known { secrets, digests, read_at: self.clock.now() });
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known.clone());
+        Ok(known)
+    }
+
+    pub(crate) fn may_be_old(&self, known: &Known) -> bool {
+        self.clock.now() >= later(known.read_at, FRESH)
+    }
+}

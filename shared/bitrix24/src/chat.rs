@@ -1,0 +1,329 @@
+//! What a chatbot is told of its chats, by `imbot.v2` events and by the older v1 events of portals that have no others.
+//!
+//! Everything is text in a form; a message's files and the message that it answers are in no document, so they are read
+//! from each place in which they have been seen (`docs/providers/bitrix24.md`, "Chats").
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::form::Tree;
+use crate::tolerant::whole;
+
+/// Something happened in a chat that the bot is in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatEvent {
+    /// The bot that was told.
+    pub bot: u64,
+    /// The chat: `chat57`, or the number of the other person in a private one.
+    pub dialog: String,
+    /// Who did it.
+    pub author: ChatAuthor,
+    /// What was done.
+    pub act: ChatAct,
+}
+
+/// Who wrote, by the event's own words.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ChatAuthor {
+    /// Their number; 0 for the system.
+    pub id: u64,
+    /// Their name.
+    pub name: String,
+    /// Whether it is a bot.
+    #[serde(default)]
+    pub is_bot: bool,
+    /// Their picture, where the event has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<String>,
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "act", rename_all = "snake_case")]
+pub enum ChatAct {
+    /// A message was written.
+    Posted(ChatMessage),
+    /// A message has another text now.
+    Edited(ChatMessage),
+    /// A message is gone.
+    Deleted {
+        /// Which.
+        message: u64,
+    },
+    /// A reaction to a message of the bot.
+    Reacted {
+        /// Which message.
+        message: u64,
+        /// Bitrix24's name of it: `like`.
+        reaction: String,
+        /// Whether it was added.
+        added: bool,
+    },
+    /// The bot was added to the chat.
+    Joined,
+    /// The bot was deleted.
+    BotDeleted,
+}
+
+/// A message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatMessage {
+    /// Its id.
+    pub id: u64,
+    /// Its text, with markup.
+    pub text: String,
+    /// The message that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<u64>,
+    /// Its files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<ChatFile>,
+    /// Whether the system wrote it: somebody joined, a call began.
+    #[serde(default)]
+    pub is_system: bool,
+}
+
+/// A file in a chat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatFile {
+    /// Its id.
+    pub id: u64,
+    /// Its name, where it is told.
+    #[serde(default)]
+    pub name: String,
+    /// Its size in bytes, where it is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+}
+
+impl ChatEvent {
+    /// Reads the data of an event about chats; says what is missing. `None` for one that tells of nothing that is used.
+    pub fn read(code: &str, data: &Tree) -> Option<Result<Self, String>> {
+        if let Some(word) = code.strip_prefix("ONIMBOTV2") {
+            return v2(word, data);
+        }
+        v1(code.strip_prefix("ONIMBOT")?, data)
+    }
+
+    /// What makes the same event one, where it has that: a message is written once.
+    pub fn identity(&self) -> Option<String> {
+        match &self.act {
+            ChatAct::Posted(message) => Some(format!("chat#{}", message.id)),
+            _ => None,
+        }
+    }
+
+    /// What people call it in the ledger.
+    pub fn about(&self) -> String {
+        match &self.act {
+            ChatAct::Posted(message) | ChatAct::Edited(message) => format!("message {} in {}", message.id, self.dialog),
+            ChatAct::Deleted { message } | ChatAct::Reacted { message, .. } => {
+                format!("message {message} in {}", self.dialog)
+            }
+            ChatAct::Joined | ChatAct::BotDeleted => format!("bot in {}", self.dialog),
+        }
+    }
+}
+
+fn missing(what: &str) -> Result<ChatEvent, String> {
+    Err(format!("data{what}"))
+}
+
+fn flag(data: &Tree, path: &[&str]) -> bool {
+    data.text(path).is_some_and(|text| ["1", "Y", "y", "true"].contains(&text))
+}
+
+fn v2(word: &str, data: &Tree) -> Option<Result<ChatEvent, String>> {
+    let Some(bot) = data.number(&["bot", "id"]) else { return Some(missing("[bot][id]")) };
+    let dialog = data.text(&["chat", "dialogId"]).or_else(|| data.text(&["dialogId"])).unwrap_or_default().to_owned();
+    let author = ChatAuthor {
+        id: data
+            .number(&["message", "authorId"])
+            .filter(|_| word != "REACTIONCHANGE")
+            .or_else(|| data.number(&["user", "id"]))
+            .unwrap_or_default(),
+        name: data.text(&["user", "name"]).unwrap_or_default().to_owned(),
+        is_bot: flag(data, &["user", "bot"]) || flag(data, &["user", "connector"]),
+        picture: data.text(&["user", "avatar"]).filter(|url| url.starts_with("https://")).map(str::to_owned),
+    };
+    let message = || {
+        Some(ChatMessage {
+            id: data.number(&["message", "id"])?,
+            text: data.text(&["message", "text"]).unwrap_or_default().to_owned(),
+            answers: answers(data, &["message"]),
+            files: files(data, &["message"]),
+            is_system: flag(data, &["message", "isSystem"]),
+        })
+    };
+    let act = match word {
+        "MESSAGEADD" => message().map(ChatAct::Posted),
+        "MESSAGEUPDATE" => message().map(ChatAct::Edited),
+        "MESSAGEDELETE" => data
+            .number(&["messageId"])
+            .or_else(|| data.number(&["message", "id"]))
+            .map(|message| ChatAct::Deleted { message }),
+        "REACTIONCHANGE" => data.number(&["message", "id"]).map(|message| ChatAct::Reacted {
+            message,
+            reaction: data.text(&["reaction"]).unwrap_or_default().to_owned(),
+            added: data.text(&["action"]).is_none_or(|action| action != "delete"),
+        }),
+        "JOINCHAT" => Some(ChatAct::Joined),
+        "DELETE" => Some(ChatAct::BotDeleted),
+        _ => return None,
+    };
+    let Some(act) = act else { return Some(missing("[message][id]")) };
+    if dialog.is_empty() && act != ChatAct::BotDeleted {
+        return Some(missing("[chat][dialogId]"));
+    }
+    Some(Ok(ChatEvent { bot, dialog, author, act }))
+}
+
+fn v1(word: &str, data: &Tree) -> Option<Result<ChatEvent, String>> {
+    if word == "DELETE" {
+        let Some(bot) = data.number(&["BOT_ID"]) else { return Some(missing("[BOT_ID]")) };
+        let event = ChatEvent { bot, dialog: String::new(), author: ChatAuthor::default(), act: ChatAct::BotDeleted };
+        return Some(Ok(event));
+    }
+    let bots = data.get("BOT").and_then(|bots| serde_json::to_value(bots).ok()).unwrap_or_default();
+    let bot = bots
+        .as_object()
+        .and_then(|bots| bots.iter().find_map(|(id, bot)| id.parse().ok().or_else(|| whole(&bot["BOT_ID"]))));
+    let listed = bots.as_array().and_then(|bots| bots.iter().find_map(|bot| whole(&bot["BOT_ID"])));
+    let Some(bot) = bot.or(listed) else { return Some(missing("[BOT]")) };
+    let param = |name: &str| data.text(&["PARAMS", name]);
+    let dialog = param("DIALOG_ID").unwrap_or_default().to_owned();
+    let author_id = data.number(&["PARAMS", "AUTHOR_ID"]).or_else(|| data.number(&["PARAMS", "FROM_USER_ID"]));
+    let author = ChatAuthor {
+        id: author_id.or_else(|| data.number(&["USER", "ID"])).unwrap_or_default(),
+        name: data.text(&["USER", "NAME"]).unwrap_or_default().to_owned(),
+        is_bot: flag(data, &["USER", "IS_BOT"]) || flag(data, &["USER", "IS_CONNECTOR"]),
+        picture: None,
+    };
+    let id = data.number(&["PARAMS", "MESSAGE_ID"]).or_else(|| data.number(&["PARAMS", "ID"]));
+    let message = |id| ChatMessage {
+        id,
+        // In a group the mention of the bot is cut out of MESSAGE.
+        text: param("MESSAGE_ORIGINAL").or_else(|| param("MESSAGE")).unwrap_or_default().to_owned(),
+        answers: answers(data, &["PARAMS"]),
+        files: files(data, &["PARAMS"]),
+        is_system: flag(data, &["PARAMS", "SYSTEM"]),
+    };
+    let act = match word {
+        "MESSAGEADD" => id.map(|id| ChatAct::Posted(message(id))),
+        "MESSAGEUPDATE" => id.map(|id| ChatAct::Edited(message(id))),
+        "MESSAGEDELETE" => id.map(|message| ChatAct::Deleted { message }),
+        "JOINCHAT" => Some(ChatAct::Joined),
+        _ => return None,
+    };
+    let Some(act) = act else { return Some(missing("[PARAMS][MESSAGE_ID]")) };
+    if dialog.is_empty() {
+        return Some(missing("[PARAMS][DIALOG_ID]"));
+    }
+    Some(Ok(ChatEvent { bot, dialog, author, act }))
+}
+
+/// The message that one answers: `params[replyId]` by the look of the web client, `REPLY_ID` in `im.message.add`.
+fn answers(data: &Tree, at: &[&str]) -> Option<u64> {
+    let places: [&[&str]; 6] = [
+        &["replyId"],
+        &["params", "replyId"],
+        &["params", "REPLY_ID"],
+        &["REPLY_ID"],
+        &["PARAMS", "REPLY_ID"],
+        &["params", "reply", "id"],
+    ];
+    places.iter().find_map(|place| data.number(&[at, place].concat())).filter(|id| *id > 0)
+}
+
+/// A message's files, as ids or as objects, under the names that have been seen.
+fn files(data: &Tree, at: &[&str]) -> Vec<ChatFile> {
+    let places: [&[&str]; 6] =
+        [&["files"], &["params", "files"], &["params", "FILES"], &["FILES"], &["params", "FILE_ID"], &["FILE_ID"]];
+    let found = places.iter().find_map(|place| {
+        let mut tree = data;
+        for name in at.iter().chain(*place) {
+            tree = tree.get(name)?;
+        }
+        serde_json::to_value(tree).ok()
+    });
+    let rows = match found {
+        Some(Value::Object(rows)) => {
+            // Keys are places in a list, or the ids of the files.
+            rows.into_iter().map(|(key, row)| (whole(&Value::String(key)), row)).collect()
+        }
+        Some(Value::Array(rows)) => rows.into_iter().map(|row| (None, row)).collect(),
+        Some(one @ Value::String(_)) => vec![(None, one)],
+        _ => Vec::new(),
+    };
+    rows.into_iter().filter_map(|(key, row)| file(key, &row)).collect()
+}
+
+fn file(key: Option<u64>, row: &Value) -> Option<ChatFile> {
+    let first = |names: [&str; 3]| names.iter().map(|name| &row[*name]).find(|value| !value.is_null()).cloned();
+    let id = whole(row)
+        .or_else(|| first(["id", "ID", "fileId"]).as_ref().and_then(whole))
+        .or(key.filter(|_| row.is_object()))?;
+    let name = first(["name", "NAME", "title"]).and_then(|name| name.as_str().map(str::to_owned));
+    Some(ChatFile {
+        id,
+        name: name.unwrap_or_default(),
+        size: first(["size", "SIZE", "bytes"]).as_ref().and_then(whole),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Event;
+
+    fn fixture(name: &str) -> ChatEvent {
+        let path = format!("{}/tests/fixtures/events/{name}", env!("CARGO_MANIFEST_DIR"));
+        let event = Event::parse(&std::fs::read(path).unwrap()).unwrap();
+        ChatEvent::read(&event.code, &event.data).unwrap().unwrap()
+    }
+
+    #[test]
+    fn the_documented_events_are_read() {
+        let posted = fixture("imbot-v2-messageadd.webhook.form");
+        assert_eq!((posted.bot, posted.dialog.as_str(), posted.author.name.as_str()), (456, "chat5", "John Smith"));
+        assert!(matches!(&posted.act, ChatAct::Posted(message) if message.text == "Hello bot!" && !message.is_system));
+        assert!(matches!(fixture("imbot-v2-messageupdate.webhook.form").act, ChatAct::Edited(_)));
+        assert_eq!(fixture("imbot-v2-messagedelete.webhook.form").act, ChatAct::Deleted { message: 789 });
+        let reacted = fixture("imbot-v2-reactionchange.webhook.form");
+        assert_eq!(reacted.act, ChatAct::Reacted { message: 789, reaction: "like".into(), added: true });
+        assert_eq!(reacted.author.id, 1);
+        assert_eq!(fixture("imbot-v2-joinchat.webhook.form").act, ChatAct::Joined);
+        assert_eq!(fixture("imbot-v2-delete.webhook.form").act, ChatAct::BotDeleted);
+    }
+
+    #[test]
+    fn the_older_events_are_read() {
+        let posted = fixture("imbot-v1-message-add-2.form");
+        assert!(matches!(posted.act, ChatAct::Posted(_)), "{posted:?}");
+        assert!(posted.bot > 0 && !posted.dialog.is_empty() && posted.author.id > 0);
+        assert!(matches!(fixture("imbot-v1-message-update-1.form").act, ChatAct::Edited(_)));
+        assert!(matches!(fixture("imbot-v1-message-delete-1.form").act, ChatAct::Deleted { .. }));
+        assert_eq!(fixture("imbot-v1-delete.form").act, ChatAct::BotDeleted);
+        assert_eq!(fixture("imbot-v1-join-chat-1.form").act, ChatAct::Joined);
+    }
+
+    #[test]
+    fn files_and_answers_are_found_wherever_they_stand() {
+        let read = |data: &str| {
+            let body = format!(
+                "event=ONIMBOTV2MESSAGEADD&data[bot][id]=1&data[message][id]=5&data[chat][dialogId]=chat1&{data}&auth[member_id]=m&auth[application_token]=t"
+            );
+            let event = Event::parse(body.as_bytes()).unwrap();
+            match ChatEvent::read(&event.code, &event.data).unwrap().unwrap().act {
+                ChatAct::Posted(message) => message,
+                other => panic!("{other:?}"),
+            }
+        };
+        let ids = |data: &str| read(data).files.iter().map(|file| file.id).collect::<Vec<_>>();
+        assert_eq!(ids("data[message][params][FILE_ID][0]=7&data[message][params][FILE_ID][1]=8"), [7, 8]);
+        assert_eq!(ids("data[message][params][files][0][id]=7&data[message][params][files][0][name]=a.png"), [7]);
+        assert_eq!(ids("data[message][files][138][name]=a.png&data[message][files][138][size]=5"), [138]);
+        assert_eq!(ids("x=1"), Vec::<u64>::new());
+        assert_eq!(read("data[message][params][replyId]=3").answers, Some(3));
+    }
+}

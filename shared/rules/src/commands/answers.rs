@@ -1,0 +1,439 @@
+//! What commands answer: short, in the reader's language, with what to do next.
+
+use bitrix24::EntityType;
+use slack::block::{Block, Element};
+use slack::{Message, Mrkdwn};
+
+use super::{Misuse, Name};
+use crate::language::Language;
+use crate::money;
+
+/// A message of one sentence.
+pub fn say(text: &Mrkdwn) -> Message {
+    Message::new(text.clone(), [Block::section(text.clone())])
+}
+
+/// The same from plain words.
+pub fn tell(text: &str) -> Message {
+    say(&Mrkdwn::text(text))
+}
+
+/// What a command does and how it is typed.
+pub fn help(name: Name, language: Language) -> Message {
+    let (does, examples): (&str, &[&str]) = match name {
+        Name::Lead => (
+            language.pick("creates a lead. Without text it opens a form.", "создаёт лид. Без текста открывается форма."),
+            &["/b24-lead ACME | asked for a price list", "/b24-lead ACME public"],
+        ),
+        Name::Task => (
+            language.pick(
+                "creates a task. Description, assignee and deadline may be left out; without text it opens a form.",
+                "создаёт задачу. Описание, исполнителя и срок можно опустить; без текста открывается форма.",
+            ),
+            &["/b24-task Call ACME | about the roof | @ann | tomorrow 15:00", "/b24-task Send the offer | | ann@example.com | 25.12."],
+        ),
+        Name::Deal => (
+            language.pick(
+                "shows a deal: stage, sum, responsible, next activity, and buttons to work on it.",
+                "показывает сделку: стадию, сумму, ответственного, следующее дело и кнопки.",
+            ),
+            &["/b24-deal 42", "/b24-deal roof for ACME"],
+        ),
+        Name::Status => (
+            language.pick(
+                "shows today's leads, your open and overdue tasks, your missed calls and your deals by stage.",
+                "показывает лиды за сегодня, ваши открытые и просроченные задачи, пропущенные звонки и сделки по стадиям.",
+            ),
+            &["/b24-status", "/b24-status public"],
+        ),
+        Name::Me => (
+            language.pick(
+                "shows who you are in Bitrix24. With an e-mail it sends a code there, with the code it links you.",
+                "показывает, кто вы в Битрикс24. С адресом почты отправит туда код, с кодом свяжет вас.",
+            ),
+            &["/b24-me", "/b24-me ann@example.com", "/b24-me 123456", "/b24-me off"],
+        ),
+        Name::Bridge => (
+            language.pick(
+                "joins this channel with a Bitrix24 chat: what is written in one is read in both.",
+                "соединяет этот канал с чатом Битрикс24: написанное в одном видно в обоих.",
+            ),
+            &["/b24-bridge chat57", "/b24-bridge off"],
+        ),
+    };
+    let head = Mrkdwn::bold(name.typed()).then(&Mrkdwn::text(" ")).then(&Mrkdwn::text(does));
+    let usage = Mrkdwn::text(&format!("{} {}", name.typed(), name.usage()));
+    let examples =
+        examples.iter().fold(Mrkdwn::text("\n"), |text, example| text.then(&Mrkdwn::text(&format!("\n• {example}"))));
+    let blocks = [Block::section(head.clone().then(&Mrkdwn::text("\n")).then(&usage).then(&examples))];
+    Message::new(head, blocks)
+}
+
+/// Why what was typed cannot be done, and what to type.
+pub fn misuse(misuse: &Misuse, language: Language) -> Message {
+    let (text, name) = match misuse {
+        Misuse::Unknown(typed) => {
+            (format!("{typed}: {}", language.pick("there is no such command here", "такой команды здесь нет")), None)
+        }
+        Misuse::NoName(Name::Lead) => (
+            language
+                .pick(
+                    "Which company? It comes first, before the bar.",
+                    "Какая компания? Она стоит первой, перед чертой.",
+                )
+                .into(),
+            Some(Name::Lead),
+        ),
+        Misuse::NoName(name) => (
+            language
+                .pick(
+                    "What is the task called? Its name comes first, before the bar.",
+                    "Как называется задача? Название стоит первым, перед чертой.",
+                )
+                .into(),
+            Some(*name),
+        ),
+        Misuse::Deadline(words) => (
+            format!(
+                "“{words}”: {}",
+                language.pick(
+                    "this is no deadline that I know; say tomorrow, friday 15:00, in 3 days, 25.12. or 2026-12-25",
+                    "такого срока я не понимаю; напишите завтра, в пятницу, через 3 дня, 25.12. или 2026-12-25",
+                )
+            ),
+            Some(Name::Task),
+        ),
+        Misuse::Assignee(words) => (
+            format!(
+                "“{words}”: {}",
+                language.pick(
+                    "name the assignee by @mention or by e-mail",
+                    "укажите исполнителя через @упоминание или адресом почты"
+                )
+            ),
+            Some(Name::Task),
+        ),
+        Misuse::TooMany(name) => (
+            language
+                .pick("There are more parts than this command has.", "Частей больше, чем есть у этой команды.")
+                .into(),
+            Some(*name),
+        ),
+        Misuse::Chat(words) => (
+            format!(
+                "“{words}”: {}",
+                language.pick(
+                    "name the chat as chat57 or by its address (…/online/?IM_DIALOG=chat57)",
+                    "укажите чат как chat57 или его адресом (…/online/?IM_DIALOG=chat57)",
+                )
+            ),
+            Some(Name::Bridge),
+        ),
+    };
+    let mut message = tell(&text);
+    if let Some(name) = name {
+        message.blocks.extend(help(name, language).blocks);
+    }
+    message
+}
+
+/// Somebody has no counterpart on the portal: how to get one.
+pub fn unmapped(email: Option<&str>, language: Language) -> Message {
+    let known = match (email, language) {
+        (Some(email), Language::En) => format!("Nobody in Bitrix24 has your e-mail {email}. "),
+        (Some(email), Language::Ru) => format!("Ни у кого в Битрикс24 нет вашей почты {email}. "),
+        (None, Language::En) => "I cannot see your e-mail in Slack. ".into(),
+        (None, Language::Ru) => "Я не вижу вашей почты в Slack. ".into(),
+    };
+    let fix = language.pick(
+        "Type /b24-me and your Bitrix24 e-mail to link yourself, or ask an administrator to link you on the people page.",
+        "Наберите /b24-me и вашу почту в Битрикс24, чтобы связать себя, или попросите администратора сделать это на странице людей.",
+    );
+    tell(&format!("{known}{fix}"))
+}
+
+/// A lead or a task was created.
+pub fn created(what: Created<'_>, language: Language) -> Message {
+    let head = match what.kind {
+        Kind::Lead => language.pick("New lead", "Новый лид"),
+        Kind::Task => language.pick("New task", "Новая задача"),
+    };
+    let link = Mrkdwn::link(what.url, what.title);
+    let text = Mrkdwn::text(&format!("{head}: ")).then(&link);
+    let mut parts = Vec::new();
+    if let Some(responsible) = what.responsible {
+        parts.push(Mrkdwn::text(&format!(
+            "{}: {responsible}",
+            language.label(if what.kind == Kind::Task { "assignee" } else { "responsible" })
+        )));
+    }
+    if let Some(deadline) = what.deadline {
+        parts.push(Mrkdwn::text(&format!("{}: ", language.label("deadline"))).then(&Mrkdwn::moment(deadline)));
+    }
+    parts.extend(what.note.map(Mrkdwn::text));
+    let mut blocks = vec![Block::section(text.clone())];
+    if !parts.is_empty() {
+        blocks.push(Block::context(parts));
+    }
+    blocks.extend(Element::open(language.open(), what.url, "open_record").map(|button| Block::actions([button])));
+    Message::new(text, blocks)
+}
+
+/// What was created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A lead.
+    Lead,
+    /// A task.
+    Task,
+}
+
+/// What is said of something that was created.
+#[derive(Debug, Clone, Copy)]
+pub struct Created<'a> {
+    /// What it is.
+    pub kind: Kind,
+    /// Its title.
+    pub title: &'a str,
+    /// Where it opens.
+    pub url: &'a str,
+    /// Whose it is.
+    pub responsible: Option<&'a str>,
+    /// Until when.
+    pub deadline: Option<jiff::Timestamp>,
+    /// What else is to be known: that it was not new.
+    pub note: Option<&'a str>,
+}
+
+/// A deal as its card shows it.
+#[derive(Debug, Clone, Default)]
+pub struct DealView {
+    /// Its number.
+    pub id: u64,
+    /// Its title.
+    pub title: String,
+    /// Its page.
+    pub url: String,
+    /// Its stage, in words.
+    pub stage: String,
+    /// Its stage, as the portal knows it.
+    pub stage_id: String,
+    /// The stages of its funnel, in order: what the portal calls them, and the words.
+    pub stages: Vec<(String, String)>,
+    /// Its sum and currency.
+    pub sum: Option<(String, Option<String>)>,
+    /// Whose it is.
+    pub responsible: Option<String>,
+    /// Its company or contact.
+    pub client: Option<String>,
+    /// What is to be done next, and when.
+    pub next: Option<(String, Option<jiff::Timestamp>)>,
+}
+
+/// The `action_id` of the menu that moves a deal.
+pub const DEAL_STAGE: &str = "deal_stage";
+/// The `action_id` of the button that makes a deal one's own.
+pub const DEAL_TAKE: &str = "deal_take";
+/// The `action_id` of the button that asks for a comment.
+pub const DEAL_COMMENT: &str = "deal_comment";
+/// The `action_id` of the button that shows a deal.
+pub const DEAL_SHOW: &str = "deal_show";
+
+impl DealView {
+    fn link(&self) -> Mrkdwn {
+        Mrkdwn::link(&self.url, &self.title)
+    }
+
+    /// The card, with what can be done.
+    pub fn card(&self, language: Language, note: Option<&Mrkdwn>) -> Message {
+        let text = Mrkdwn::text(&format!("{} {}: ", language.label("deal"), self.id)).then(&self.link());
+        let mut blocks = vec![Block::section(text.clone()), self.fields(language)];
+        blocks.extend(note.map(|note| Block::context([note.clone()])));
+        let id = self.id.to_string();
+        let choices: Vec<(String, &str)> =
+            self.stages.iter().map(|(code, words)| (format!("{id} {code}"), words.as_str())).collect();
+        let now = format!("{id} {}", self.stage_id);
+        let placeholder = language.pick("Change stage", "Сменить стадию");
+        let choices = choices.iter().map(|(value, words)| (value.as_str(), *words));
+        let mut elements: Vec<Element> =
+            Element::menu(placeholder, DEAL_STAGE, choices, Some(&now)).into_iter().collect();
+        elements.push(Element::press(language.pick("Take it", "Взять себе"), DEAL_TAKE, &id));
+        elements.push(Element::press(language.pick("Add comment", "Комментировать"), DEAL_COMMENT, &id));
+        elements.extend(Element::open(language.open(), &self.url, "open_record"));
+        blocks.push(Block::actions(elements));
+        Message::new(text, blocks)
+    }
+
+    /// The card below a link: nothing to press, and of a deal's fields none where strangers read.
+    pub fn unfurled(&self, language: Language, for_strangers: bool) -> Message {
+        let text = Mrkdwn::text(&format!("{} {}: ", language.label("deal"), self.id)).then(&self.link());
+        if for_strangers {
+            return say(&Mrkdwn::text(&format!("{} {}", language.label("deal"), self.id)));
+        }
+        Message::new(text.clone(), [Block::section(text), self.fields(language)])
+    }
+
+    fn fields(&self, language: Language) -> Block {
+        let none = || Mrkdwn::text(language.none());
+        let sum = self
+            .sum
+            .as_ref()
+            .map(|(amount, currency)| Mrkdwn::text(&money::format(amount, currency.as_deref(), language)));
+        let mut fields = vec![
+            (language.label("stage"), Mrkdwn::text(&self.stage)),
+            (language.label("sum"), sum.unwrap_or_else(none)),
+            (language.label("responsible"), self.responsible.as_deref().map_or_else(none, Mrkdwn::text)),
+        ];
+        fields.extend(self.client.as_deref().map(|client| (language.label("client"), Mrkdwn::text(client))));
+        let next = self.next.as_ref().map(|(what, when)| {
+            let what = Mrkdwn::text(what);
+            when.map_or(what.clone(), |when| what.then(&Mrkdwn::text(" · ")).then(&Mrkdwn::moment(when)))
+        });
+        fields.push((language.pick("Next activity", "Следующее дело"), next.unwrap_or_else(none)));
+        Block::fields(fields)
+    }
+}
+
+/// Several deals that words fit: which one?
+pub fn which_deal(deals: &[(u64, String, String)], words: &str, language: Language) -> Message {
+    if deals.is_empty() {
+        let text = match language {
+            Language::En => format!("No deal has “{words}” in its title. Try its number: /b24-deal 42"),
+            Language::Ru => format!("Нет сделки со словами «{words}» в названии. Попробуйте номер: /b24-deal 42"),
+        };
+        return tell(&text);
+    }
+    let head = Mrkdwn::text(language.pick("Which one?", "Какая из них?"));
+    let mut blocks = vec![Block::section(head.clone())];
+    for (id, title, url) in deals {
+        let line = Mrkdwn::text(&format!("{id} · ")).then(&Mrkdwn::link(url, title));
+        blocks.push(Block::section(line));
+        blocks.push(Block::actions([Element::press(language.pick("Show", "Показать"), DEAL_SHOW, &id.to_string())]));
+    }
+    Message::new(head, blocks)
+}
+
+/// The numbers of somebody's day.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Day {
+    /// Leads that were created today, and whether more were than could be counted.
+    pub leads: Option<u64>,
+    /// Open tasks.
+    pub tasks: Vec<TaskLine>,
+    /// How many open tasks there are in all.
+    pub open: Option<u64>,
+    /// How many of them are late.
+    pub overdue: Option<u64>,
+    /// Calls that one missed today.
+    pub missed: Option<u64>,
+    /// Deals in progress by stage, in the order of the funnel: the words and how many.
+    pub deals: Vec<(String, u64)>,
+    /// How many deals in progress there are in all.
+    pub deals_in_all: Option<u64>,
+}
+
+/// A task in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskLine {
+    /// Its title.
+    pub title: String,
+    /// Its page.
+    pub url: String,
+    /// Until when.
+    pub deadline: Option<jiff::Timestamp>,
+    /// Whether that is over.
+    pub is_late: bool,
+}
+
+/// Tasks shown of many.
+const MOST_TASKS: usize = 5;
+
+impl Day {
+    /// The card.
+    pub fn card(&self, who: &str, language: Language) -> Message {
+        let head = Mrkdwn::text(&match language {
+            Language::En => format!("Today in Bitrix24: {who}"),
+            Language::Ru => format!("Сегодня в Битрикс24: {who}"),
+        });
+        Message::new(head.clone(), [vec![Block::section(head)], self.blocks(language)].concat())
+    }
+
+    /// The same without its headline.
+    pub fn blocks(&self, language: Language) -> Vec<Block> {
+        let count = |count: Option<u64>| {
+            count.map_or_else(
+                || Mrkdwn::text(language.pick("not to be seen", "не видно")),
+                |count| Mrkdwn::text(&count.to_string()),
+            )
+        };
+        let fields = [
+            (language.pick("Leads today", "Лиды сегодня"), count(self.leads)),
+            (language.pick("My missed calls today", "Мои пропущенные звонки сегодня"), count(self.missed)),
+            (language.pick("My open tasks", "Мои открытые задачи"), count(self.open)),
+            (language.pick("Overdue", "Просрочено"), count(self.overdue)),
+        ];
+        let mut blocks = vec![Block::fields(fields)];
+        let lines = self.tasks.iter().take(MOST_TASKS).map(|task| {
+            let mark = if task.is_late { "⚠️ " } else { "• " };
+            let line = Mrkdwn::text(mark).then(&Mrkdwn::link(&task.url, &task.title));
+            task.deadline
+                .map_or(line.clone(), |deadline| line.then(&Mrkdwn::text(" · ")).then(&Mrkdwn::moment(deadline)))
+        });
+        blocks.extend(listed(lines));
+        let deals = self.deals.iter().map(|(stage, count)| Mrkdwn::text(&format!("• {stage}: {count}")));
+        let title = match (self.deals_in_all, language) {
+            (Some(all), Language::En) => format!("My deals: {all}"),
+            (Some(all), Language::Ru) => format!("Мои сделки: {all}"),
+            (None, Language::En) => "My deals: not to be seen".into(),
+            (None, Language::Ru) => "Мои сделки: не видно".into(),
+        };
+        blocks.push(Block::section(Mrkdwn::bold(&title)));
+        blocks.extend(listed(deals));
+        blocks
+    }
+}
+
+fn listed(lines: impl Iterator<Item = Mrkdwn>) -> Option<Block> {
+    let end = Mrkdwn::text("\n");
+    let text = lines.reduce(|text, line| text.then(&end).then(&line))?;
+    Some(Block::section(text))
+}
+
+/// The words for what may not be done.
+pub fn refused(code: &str, text: &str, language: Language) -> Message {
+    let words = match code {
+        "not_found" | "error_core" => language.pick(
+            "Bitrix24 does not find it, or does not show it to us. Look whether it is still there and whether you may see it.",
+            "Битрикс24 не находит запись или не показывает её. Проверьте, что она есть и что вам её видно.",
+        ),
+        "access_denied" | "insufficient_scope" | "user_access_error" | "allowed_only_intranet_user" => language.pick(
+            "Bitrix24 does not allow it. Ask whoever administers your portal for the right, or open the record there.",
+            "Битрикс24 этого не разрешает. Попросите права у администратора портала или откройте запись там.",
+        ),
+        "unmapped" => language.pick(
+            "The person is nobody we know in Bitrix24. They can type /b24-me, or an administrator can link them.",
+            "Этого человека мы не знаем в Битрикс24. Он может набрать /b24-me, или администратор свяжет его.",
+        ),
+        _ => language.pick("Bitrix24 did not take it:", "Битрикс24 не принял это:"),
+    };
+    let known = !words.ends_with(':');
+    if known { tell(words) } else { tell(&format!("{words} {text}")) }
+}
+
+/// Something did not work for now.
+pub fn unavailable(language: Language) -> Message {
+    tell(language.pick(
+        "Bitrix24 does not answer just now. Nothing was lost: I keep trying and will answer here.",
+        "Битрикс24 сейчас не отвечает. Ничего не потеряно: я попробую ещё и отвечу здесь.",
+    ))
+}
+
+/// What a record is called in a comment that names who made it.
+pub fn on_behalf(name: &str, entity: EntityType, language: Language) -> String {
+    match (entity, language) {
+        (EntityType::LEAD, Language::Ru) => format!("Создано в Slack: {name}"),
+        (_, Language::Ru) => format!("Из Slack: {name}"),
+        (EntityType::LEAD, Language::En) => format!("Created in Slack by {name}"),
+        (_, Language::En) => format!("From Slack, by {name}"),
+    }
+}

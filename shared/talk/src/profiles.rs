@@ -1,0 +1,88 @@
+//! Names, pictures and languages of people, kept for a while: each message would ask for them again.
+
+use std::time::Duration;
+
+use bitrix24::user::User as PortalUser;
+use connect::Failure;
+use platform::Kind;
+use platform::clock::later;
+use platform::store::{Condition, Key, Table, Write};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use slack::event::User as SlackUser;
+
+use crate::{Talk, Tenant};
+
+/// How long a profile is believed.
+const KEEPS: Duration = Duration::from_secs(60 * 60);
+
+/// A person of the portal.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PortalProfile {
+    /// Their number.
+    pub user: u64,
+    /// Their name.
+    pub name: String,
+    /// Their e-mail, where the connection may see it.
+    #[serde(default)]
+    pub email: Option<String>,
+    /// Their picture, where everybody can see it.
+    #[serde(default)]
+    pub picture: Option<String>,
+}
+
+impl Talk {
+    /// Somebody in Slack; `None` if there is nobody of that id.
+    pub async fn slack_profile(&self, tenant: &Tenant, id: &str) -> Result<Option<SlackUser>, Failure> {
+        let key = Key::new(Table::Links, format!("{}#profile", tenant.id), format!("slack#{id}"));
+        if let Some(item) = self.ports.store.get(&key).await? {
+            return Ok(item.decode()?);
+        }
+        let found = match tenant.slack.user(id).await {
+            Err(Failure { kind: Kind::Permanent { code }, .. }) if is_nobody(&code) => None,
+            found => Some(found?),
+        };
+        self.keep(key, &found).await?;
+        Ok(found)
+    }
+
+    /// Forgets a profile: it has changed.
+    pub async fn forget_slack_profile(&self, tenant: &Tenant, id: &str) -> Result<(), Failure> {
+        let key = Key::new(Table::Links, format!("{}#profile", tenant.id), format!("slack#{id}"));
+        Ok(self.ports.store.delete(&key).await?)
+    }
+
+    /// Somebody on the portal; `None` if there is nobody of that number.
+    pub async fn portal_profile(&self, tenant: &Tenant, user: u64) -> Result<Option<PortalProfile>, Failure> {
+        let key = Key::new(Table::Links, format!("{}#profile", tenant.id), format!("portal#{user}"));
+        if let Some(item) = self.ports.store.get(&key).await? {
+            return Ok(item.decode()?);
+        }
+        let found = self.portal_users(tenant, &json!({"ID": user})).await?.into_iter().find(|found| found.user == user);
+        self.keep(key, &found).await?;
+        Ok(found)
+    }
+
+    /// People of the portal by a filter of `user.get`.
+    pub async fn portal_users(&self, tenant: &Tenant, filter: &Value) -> Result<Vec<PortalProfile>, Failure> {
+        let answer = tenant.bitrix24.call("user.get", &json!({"FILTER": filter})).await?;
+        let rows = answer.result.as_array().cloned().unwrap_or_default();
+        Ok(rows.into_iter().filter_map(profile).collect())
+    }
+
+    async fn keep<T: Serialize>(&self, key: Key, value: &T) -> Result<(), Failure> {
+        let write = Write::new(key, value, Condition::Always)?.expiring(later(self.ports.clock.now(), KEEPS));
+        self.ports.store.put(write).await?;
+        Ok(())
+    }
+}
+
+fn is_nobody(code: &str) -> bool {
+    ["user_not_found", "user_not_visible"].contains(&code)
+}
+
+fn profile(row: Value) -> Option<PortalProfile> {
+    let picture = row["PERSONAL_PHOTO"].as_str().filter(|url| url.starts_with("https://")).map(str::to_owned);
+    let user: PortalUser = serde_json::from_value(row).ok()?;
+    Some(PortalProfile { user: user.id?, name: user.display_name().unwrap_or_default(), email: user.email, picture })
+}

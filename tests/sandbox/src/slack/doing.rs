@@ -1,0 +1,405 @@
+//! What people do in the workspace: they write, change their minds, react, attach, type commands, press buttons.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::events::Reply;
+use super::{APP, TEAM, Workspace};
+use crate::http::encoded;
+
+/// What somebody sees that others do not: an answer to a command.
+#[derive(Debug, Clone)]
+pub struct Whisper {
+    /// Who sees it.
+    pub user: String,
+    /// Where.
+    pub channel: String,
+    /// The message.
+    pub message: Value,
+}
+
+impl Workspace {
+    /// Lets the app know of what happens, at `url`.
+    pub fn send_requests_to(&self, url: &str) {
+        self.shared.lock().requests_to = Some(url.to_owned());
+    }
+
+    /// Every n-th event comes twice, as it does when an answer is lost; 0 for none.
+    pub fn double_events(&self, every: u64) {
+        self.shared.lock().double_every = every;
+    }
+
+    /// Whether the workspace belongs to an organisation: payloads say so.
+    pub fn be_enterprise(&self, is: bool) {
+        self.shared.lock().is_enterprise = is;
+    }
+
+    /// Whether the bot may fetch files (`files:read`).
+    pub fn let_files_be_read(&self, may: bool) {
+        self.shared.lock().reads_files = may;
+    }
+
+    /// Events and commands that are on their way now.
+    pub fn on_the_way(&self) -> u64 {
+        self.shared.on_the_way.load(std::sync::atomic::Ordering::SeqCst)
+    }
+
+    /// The id of the channel of that name.
+    pub fn channel_id(&self, name: &str) -> String {
+        let state = self.shared.lock();
+        state
+            .channels
+            .values()
+            .find(|channel| channel.name == name)
+            .map(|channel| channel.id.clone())
+            .unwrap_or_default()
+    }
+
+    /// The id of the person with this e-mail.
+    pub fn person(&self, email: &str) -> String {
+        self.shared.lock().people.get(&email.to_lowercase()).cloned().unwrap_or_default()
+    }
+
+    /// Changes a person's profile, and tells the app of it.
+    pub fn change_person(&self, id: &str, change: impl FnOnce(&mut super::Profile)) {
+        let user = {
+            let mut state = self.shared.lock();
+            let Some(profile) = state.profiles.get_mut(id) else { return };
+            let before = profile.email.clone();
+            change(profile);
+            let (after, shown) = (profile.email.clone(), profile.show());
+            if before != after {
+                state.people.remove(&before.to_lowercase());
+                state.people.insert(after.to_lowercase(), id.to_owned());
+            }
+            shown
+        };
+        self.shared.emit(json!({"type": "user_change", "user": user, "cache_ts": 1, "event_ts": "1.1"}));
+    }
+
+    /// Somebody writes in a channel, in a thread or not, with files or not; returns the message's ts.
+    pub fn say(&self, user: &str, channel: &str, text: &str, thread: Option<&str>, files: &[&str]) -> String {
+        let base = self.server.url();
+        let event = {
+            let mut state = self.shared.lock();
+            let ts = state.next_ts(self.shared.clock.now());
+            let shown: Vec<Value> =
+                files.iter().filter_map(|id| state.files.get(*id)).map(|file| file.show(&base)).collect();
+            let mut message = json!({
+                "type": "message", "user": user, "text": text, "ts": ts, "team": TEAM, "client_msg_id": format!("cmid-{ts}"),
+                "blocks": [{"type": "rich_text", "block_id": "b1", "elements": written(text)}],
+            });
+            if text.is_empty() || text.contains(['<', '*', '`', '&', ':']) {
+                // What was typed with markup comes as mrkdwn here; only plain text is written out as a block.
+                message.as_object_mut().map(|message| message.remove("blocks"));
+            }
+            if let Some(thread) = thread {
+                message["thread_ts"] = thread.into();
+            }
+            if !shown.is_empty() {
+                message["files"] = json!(shown);
+                message["subtype"] = "file_share".into();
+                message["upload"] = true.into();
+            }
+            let private = state.channels.get(channel).is_some_and(|channel| channel.is_private);
+            for id in files {
+                if let Some(file) = state.files.get_mut(*id) {
+                    file.shares.push((channel.to_owned(), ts.clone(), private));
+                }
+            }
+            if let Some(channel) = state.channels.get_mut(channel) {
+                channel.messages.push(message.clone());
+            }
+            state.revision += 1;
+            let mut event = message;
+            event["channel"] = channel.into();
+            event["channel_type"] = "channel".into();
+            event["event_ts"] = ts.into();
+            event
+        };
+        let ts = event["ts"].as_str().unwrap_or_default().to_owned();
+        self.shared.emit(event);
+        ts
+    }
+
+    /// Somebody attaches a file, to be said with a message; returns its id.
+    pub fn attach(&self, user: &str, name: &str, bytes: impl Into<Bytes>) -> String {
+        self.shared.lock().keep_file(name, user, bytes.into(), true)
+    }
+
+    /// Makes a file say another size than it has: nobody wants 300 MB in a test.
+    pub fn pretend_size(&self, file: &str, size: u64) {
+        if let Some(file) = self.shared.lock().files.get_mut(file) {
+            file.size = size;
+        }
+    }
+
+    /// Takes a file away, or lets it be looked up first as in shared channels.
+    pub fn change_file(&self, file: &str, gone: bool, ask_first: bool) {
+        if let Some(file) = self.shared.lock().files.get_mut(file) {
+            (file.gone, file.ask_first) = (gone, ask_first);
+        }
+    }
+
+    /// The files that were uploaded by the app: name and bytes.
+    pub fn uploads(&self) -> Vec<(String, Bytes)> {
+        let state = self.shared.lock();
+        let by_bot = state
+            .files
+            .values()
+            .filter(|file| file.user == super::BOT_USER && file.uploaded && !file.shares.is_empty());
+        by_bot.map(|file| (file.name.clone(), file.bytes.clone())).collect()
+    }
+
+    /// Somebody edits their message.
+    pub fn edit(&self, channel: &str, ts: &str, text: &str) {
+        self.change(channel, ts, |message| {
+            message["text"] = text.into();
+            message["edited"] = json!({"user": message["user"], "ts": format!("{ts}9")});
+            message.as_object_mut().map(|message| message.remove("blocks"));
+        });
+    }
+
+    /// A link in a message unfolds: the message changes, its text does not.
+    pub fn unfold(&self, channel: &str, ts: &str) {
+        self.change(channel, ts, |message| message["attachments"] = json!([{"from_url": "https://a.example"}]));
+    }
+
+    fn change(&self, channel: &str, ts: &str, change: impl FnOnce(&mut Value)) {
+        let event = {
+            let mut state = self.shared.lock();
+            let Some(message) = state.message(channel, ts) else { return };
+            let before = message.clone();
+            change(message);
+            let after = message.clone();
+            state.revision += 1;
+            json!({
+                "type": "message", "subtype": "message_changed", "hidden": true, "channel": channel, "message": after,
+                "previous_message": before, "ts": format!("{ts}8"), "event_ts": format!("{ts}8"), "channel_type": "channel",
+            })
+        };
+        self.shared.emit(event);
+    }
+
+    /// Somebody deletes their message; a thread's first message stays as a tombstone.
+    pub fn delete(&self, channel: &str, ts: &str) {
+        let event = {
+            let mut state = self.shared.lock();
+            let Some(message) = state.message(channel, ts) else { return };
+            let before = message.clone();
+            let has_replies = before["reply_count"].as_u64().unwrap_or_default() > 0;
+            if has_replies {
+                *message = json!({
+                    "type": "message", "subtype": "tombstone", "text": "This message was deleted.", "user": "USLACKBOT", "hidden": true,
+                    "ts": ts, "thread_ts": ts, "reply_count": before["reply_count"],
+                });
+                let after = message.clone();
+                json!({
+                    "type": "message", "subtype": "message_changed", "hidden": true, "channel": channel, "message": after,
+                    "previous_message": before, "ts": format!("{ts}7"), "event_ts": format!("{ts}7"),
+                })
+            } else {
+                if let Some(channel) = state.channels.get_mut(channel) {
+                    channel.messages.retain(|message| message["ts"] != ts);
+                }
+                json!({
+                    "type": "message", "subtype": "message_deleted", "hidden": true, "channel": channel, "deleted_ts": ts,
+                    "previous_message": before, "ts": format!("{ts}7"), "event_ts": format!("{ts}7"),
+                })
+            }
+        };
+        self.shared.lock().revision += 1;
+        self.shared.emit(event);
+    }
+
+    /// Somebody reacts, or takes it back.
+    pub fn react(&self, user: &str, channel: &str, ts: &str, name: &str, added: bool) {
+        self.shared.lock().set_reaction(channel, ts, name, user, added);
+        self.shared.emit(json!({
+            "type": if added { "reaction_added" } else { "reaction_removed" }, "user": user, "reaction": name, "item_user": user,
+            "item": {"type": "message", "channel": channel, "ts": ts}, "event_ts": "1.1",
+        }));
+    }
+
+    /// Somebody pastes links that the app unfurls; returns the message's ts.
+    pub fn paste(&self, user: &str, channel: &str, links: &[&str]) -> String {
+        let text = links.iter().map(|link| format!("<{link}>")).collect::<Vec<_>>().join(" ");
+        let ts = self.say(user, channel, &text, None, &[]);
+        let links: Vec<Value> = links.iter().map(|link| json!({"domain": "portal.example", "url": link})).collect();
+        self.shared.emit(json!({
+            "type": "link_shared", "channel": channel, "user": user, "message_ts": ts, "links": links, "source": "conversations_history",
+            "unfurl_id": "C1.1.abc", "event_ts": ts,
+        }));
+        ts
+    }
+
+    /// The cards that the app has shown below a message's links, by link.
+    pub fn unfurled(&self, channel: &str, ts: &str) -> Value {
+        let mut state = self.shared.lock();
+        state.message(channel, ts).map(|message| message["unfurls"].clone()).unwrap_or_default()
+    }
+
+    /// Somebody opens the app's home.
+    pub fn open_home(&self, user: &str) {
+        self.shared
+            .emit(json!({"type": "app_home_opened", "user": user, "channel": "D1", "tab": "home", "event_ts": "1.1"}));
+    }
+
+    /// What somebody's home shows.
+    pub fn home(&self, user: &str) -> Option<Value> {
+        self.shared.lock().homes.get(user).cloned()
+    }
+
+    /// Another app writes in a channel.
+    pub fn say_as_app(&self, channel: &str, bot: &str, text: &str) {
+        let event = {
+            let mut state = self.shared.lock();
+            let ts = state.next_ts(self.shared.clock.now());
+            let message = json!({
+                "type": "message", "subtype": "bot_message", "bot_id": bot, "username": "Other app", "text": text, "ts": ts, "app_id": "A0OTHER",
+            });
+            if let Some(channel) = state.channels.get_mut(channel) {
+                channel.messages.push(message.clone());
+            }
+            let mut event = message;
+            event["channel"] = channel.into();
+            event
+        };
+        self.shared.emit(event);
+    }
+
+    /// Somebody types a command; the app's first answer.
+    pub async fn command(&self, user: &str, channel: &str, command: &str, text: &str) -> Reply {
+        let (url, fields) = {
+            let mut state = self.shared.lock();
+            let trigger = state.new_trigger(user, self.shared.clock.now());
+            let response = state.new_response(user, channel, self.shared.clock.now());
+            let name = state.channels.get(channel).map(|channel| channel.name.clone()).unwrap_or_default();
+            let fields = vec![
+                ("token", "deprecated".to_owned()),
+                ("team_id", TEAM.into()),
+                ("team_domain", "sandbox".into()),
+                ("channel_id", channel.into()),
+                ("channel_name", name),
+                ("user_id", user.into()),
+                ("user_name", "somebody".into()),
+                ("command", command.into()),
+                ("text", text.into()),
+                ("api_app_id", APP.into()),
+                ("is_enterprise_install", "false".into()),
+                ("response_url", format!("{}/response/{response}", self.server.url())),
+                ("trigger_id", trigger),
+            ];
+            (state.requests_to.clone().unwrap_or_default(), fields)
+        };
+        let reply = self.shared.post(&url, "application/x-www-form-urlencoded", &encoded(&fields), None).await;
+        if reply.status == 200 && reply.body["text"].is_string() {
+            self.whispered(user, channel, &reply.body);
+        }
+        reply
+    }
+
+    fn whispered(&self, user: &str, channel: &str, message: &Value) {
+        let mut state = self.shared.lock();
+        let whisper = Whisper { user: user.to_owned(), channel: channel.to_owned(), message: message.clone() };
+        state.whispers.push(whisper);
+        state.revision += 1;
+    }
+
+    /// What somebody was told that others do not see, oldest first.
+    pub fn whispers(&self, user: &str) -> Vec<Value> {
+        let state = self.shared.lock();
+        state.whispers.iter().filter(|whisper| whisper.user == user).map(|whisper| whisper.message.clone()).collect()
+    }
+
+    /// The dialog that is open before somebody.
+    pub fn dialog(&self, user: &str) -> Option<Value> {
+        self.shared.lock().dialogs.get(user).cloned()
+    }
+
+    /// Somebody fills in the dialog before them and sends it; the app's answer.
+    pub async fn submit(&self, user: &str, values: &[(&str, &str)]) -> Reply {
+        let Some(view) = self.shared.lock().dialogs.remove(user) else { return Reply { status: 0, body: Value::Null } };
+        let mut filled = json!({});
+        for (place, block) in view["blocks"].as_array().into_iter().flatten().enumerate() {
+            let Some(action) = block["element"]["action_id"].as_str() else { continue };
+            let kind = block["element"]["type"].as_str().unwrap_or_default();
+            let given = values.iter().find(|(name, _)| *name == action).map(|(_, value)| *value);
+            let initial =
+                block["element"]["initial_value"].as_str().or_else(|| block["element"]["initial_user"].as_str());
+            let name = match kind {
+                "users_select" => "selected_user",
+                "datepicker" => "selected_date",
+                _ => "value",
+            };
+            filled[format!("block{place}")] = json!({action: {"type": kind, name: given.or(initial)}});
+        }
+        let payload = json!({
+            "type": "view_submission", "team": {"id": TEAM, "domain": "sandbox"}, "user": {"id": user, "team_id": TEAM}, "api_app_id": APP,
+            "trigger_id": self.shared.lock().new_trigger(user, self.shared.clock.now()), "is_enterprise_install": false,
+            "view": {
+                "id": view["id"], "callback_id": view["callback_id"], "private_metadata": view["private_metadata"],
+                "state": {"values": filled}, "type": "modal",
+            },
+        });
+        self.interact(&payload).await
+    }
+
+    /// Somebody presses a button or chooses from a menu of a message (or of their home); the app's answer.
+    pub async fn press(&self, user: &str, channel: &str, action_id: &str, value: &str) -> Reply {
+        let payload = {
+            let mut state = self.shared.lock();
+            let now = self.shared.clock.now();
+            let (trigger, response) = (state.new_trigger(user, now), state.new_response(user, channel, now));
+            let ts = state.next_ts(now);
+            let mut action =
+                json!({"action_id": action_id, "block_id": "b", "action_ts": ts, "type": "button", "value": value});
+            if action_id == "deal_stage" {
+                action = json!({
+                    "action_id": action_id, "block_id": "b", "action_ts": ts, "type": "static_select",
+                    "selected_option": {"text": {"type": "plain_text", "text": "x"}, "value": value},
+                });
+            }
+            json!({
+                "type": "block_actions", "team": {"id": TEAM, "domain": "sandbox"}, "user": {"id": user, "team_id": TEAM},
+                "api_app_id": APP, "trigger_id": trigger, "channel": {"id": channel, "name": "x"}, "actions": [action],
+                "container": {"type": "message", "channel_id": channel, "is_ephemeral": true},
+                "response_url": format!("{}/response/{response}", self.server.url()), "is_enterprise_install": false,
+            })
+        };
+        self.interact(&payload).await
+    }
+
+    /// Somebody takes a shortcut of a message.
+    pub async fn shortcut(&self, user: &str, channel: &str, ts: &str, callback_id: &str) -> Reply {
+        let payload = {
+            let mut state = self.shared.lock();
+            let now = self.shared.clock.now();
+            let (trigger, response) = (state.new_trigger(user, now), state.new_response(user, channel, now));
+            let message = state.message(channel, ts).map(|message| message.clone()).unwrap_or_default();
+            json!({
+                "type": "message_action", "team": {"id": TEAM}, "user": {"id": user}, "api_app_id": APP, "callback_id": callback_id,
+                "trigger_id": trigger, "channel": {"id": channel}, "message": message, "message_ts": ts, "action_ts": state.next_ts(now),
+                "response_url": format!("{}/response/{response}", self.server.url()),
+            })
+        };
+        self.interact(&payload).await
+    }
+
+    async fn interact(&self, payload: &Value) -> Reply {
+        let url = self.shared.lock().requests_to.clone().unwrap_or_default();
+        let body = encoded(&[("payload", payload.to_string())]);
+        self.shared.post(&url, "application/x-www-form-urlencoded", &body, None).await
+    }
+
+    /// Slack makes sure that an address is the app's; its answer.
+    pub async fn verify_url(&self, url: &str) -> Reply {
+        let body = json!({"type": "url_verification", "token": "deprecated", "challenge": "c-3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"});
+        self.shared.post(url, "application/json", &body.to_string(), None).await
+    }
+}
+
+/// Plain text as Slack's editor writes it.
+fn written(text: &str) -> Value {
+    json!([{"type": "rich_text_section", "elements": [{"type": "text", "text": text}]}])
+}

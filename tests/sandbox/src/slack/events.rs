@@ -1,0 +1,109 @@
+//! Requests from Slack: signed, answered within three seconds or sent again, and again.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::{APP, BOT_USER, ENTERPRISE, Shared, TEAM};
+
+/// When an event that was not taken is sent again: at once, after a minute, after five.
+const RETRIES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(60), Duration::from_secs(300)];
+
+/// An answer to a request.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// HTTP status; 0 if there was none.
+    pub status: u16,
+    /// Its body.
+    pub body: Value,
+}
+
+impl Shared {
+    /// Tells the app of an event, if it listens. Returns at once; events go out one after the other.
+    pub(super) fn emit(self: &Arc<Self>, event: Value) {
+        let (url, id, doubled) = {
+            let mut state = self.lock();
+            let Some(url) = state.requests_to.clone() else { return };
+            state.last_event += 1;
+            let doubled = state.double_every > 0 && state.last_event.is_multiple_of(state.double_every);
+            (url, format!("Ev0SAND{:05}", state.last_event), doubled)
+        };
+        let mut outer = json!({
+            "token": "deprecated", "team_id": TEAM, "api_app_id": APP, "event": event, "type": "event_callback", "event_id": id,
+            "event_time": self.clock.now().as_second(), "is_ext_shared_channel": false, "event_context": "4-sandbox",
+            "authorizations": [{"enterprise_id": null, "team_id": TEAM, "user_id": BOT_USER, "is_bot": true, "is_enterprise_install": false}],
+        });
+        if self.lock().is_enterprise {
+            outer["enterprise_id"] = ENTERPRISE.into();
+            outer["context_enterprise_id"] = ENTERPRISE.into();
+            outer["context_team_id"] = TEAM.into();
+            outer["authorizations"] = json!([{
+                "enterprise_id": ENTERPRISE, "team_id": TEAM, "user_id": BOT_USER, "is_bot": true, "is_enterprise_install": false,
+            }]);
+        }
+        let channel = outer["event"]["channel"].as_str().or_else(|| outer["event"]["item"]["channel"].as_str());
+        if let Some(channel) = channel
+            && self.lock().channels.get(channel).is_some_and(|channel| channel.is_shared)
+        {
+            outer["is_ext_shared_channel"] = true.into();
+        }
+        let body = outer.to_string();
+        self.on_the_way.fetch_add(1, Ordering::SeqCst);
+        let shared = self.clone();
+        tokio::spawn(async move {
+            shared.deliver(&url, &body).await;
+            if doubled {
+                // As if Slack had not seen our answer.
+                shared.post(&url, "application/json", &body, Some((1, "http_timeout"))).await;
+            }
+            shared.on_the_way.fetch_sub(1, Ordering::SeqCst);
+        });
+    }
+
+    async fn deliver(self: &Arc<Self>, url: &str, body: &str) {
+        let _turn = self.turn.lock().await;
+        let mut retry = None;
+        let mut waits = RETRIES.iter();
+        loop {
+            let reply = self.post(url, "application/json", body, retry).await;
+            if (200..300).contains(&reply.status) {
+                return;
+            }
+            let Some(wait) = waits.next() else { return };
+            if !wait.is_zero() {
+                self.clock.sleep(*wait).await;
+            }
+            retry = Some((retry.map_or(1, |(number, _)| number + 1), "http_error"));
+        }
+    }
+
+    /// Sends a request, signed.
+    pub(super) async fn post(&self, url: &str, kind: &str, body: &str, retry: Option<(u32, &str)>) -> Reply {
+        let secret = super::SIGNING_SECRET.to_owned().into();
+        let now = self.clock.now().as_second();
+        let mut request = self
+            .http
+            .post(url)
+            .header("content-type", kind)
+            .header("user-agent", "Slackbot 1.0 (+https://api.slack.com/robots)")
+            .header(slack_wire::signature::TIMESTAMP_HEADER, now.to_string())
+            .header(
+                slack_wire::signature::SIGNATURE_HEADER,
+                slack_wire::signature::sign(&secret, now, body.as_bytes()),
+            );
+        if let Some((number, reason)) = retry {
+            request = request.header("x-slack-retry-num", number.to_string()).header("x-slack-retry-reason", reason);
+        }
+        match request.body(Bytes::from(body.to_owned())).send().await {
+            Ok(response) => {
+                let status = response.status().as_u16();
+                let text = response.text().await.unwrap_or_default();
+                Reply { status, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) }
+            }
+            Err(_) => Reply { status: 0, body: Value::Null },
+        }
+    }
+}

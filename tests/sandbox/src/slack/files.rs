@@ -1,0 +1,157 @@
+//! Files: uploaded in two steps, fetched with the bot's token, and a login page for everybody else.
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::api::{Refusal, number, refusal, text};
+use super::{BOT_USER, Shared, State};
+use crate::http::answer as json_answer;
+
+/// A file with its bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) mimetype: String,
+    pub(super) bytes: Bytes,
+    /// What the file says of its size, where that is not the truth.
+    pub(super) size: u64,
+    pub(super) user: String,
+    /// Channel and message of its shares.
+    pub(super) shares: Vec<(String, String, bool)>,
+    pub(super) uploaded: bool,
+    pub(super) gone: bool,
+    pub(super) ask_first: bool,
+}
+
+impl Stored {
+    pub(super) fn show(&self, base: &str) -> Value {
+        let mut shares = json!({});
+        for (channel, ts, private) in &self.shares {
+            let kind = if *private { "private" } else { "public" };
+            if shares[kind].is_null() {
+                shares[kind] = json!({});
+            }
+            let list = &mut shares[kind][channel];
+            if list.is_null() {
+                *list = json!([]);
+            }
+            if let Some(list) = list.as_array_mut() {
+                list.push(json!({"ts": ts, "reply_users": [], "reply_count": 0}));
+            }
+        }
+        if self.gone {
+            return json!({"id": self.id, "mode": "tombstone"});
+        }
+        let mut file = json!({
+            "id": self.id, "name": self.name, "title": self.name, "mimetype": self.mimetype, "size": self.size, "user": self.user,
+            "mode": "hosted", "is_external": false, "shares": shares,
+            "url_private": format!("{base}/files-pri/T0SANDBOX-{}/{}", self.id, self.name),
+            "url_private_download": format!("{base}/files-pri/T0SANDBOX-{}/download/{}", self.id, self.name),
+            "permalink": format!("https://sandbox.slack.com/files/{}/{}/{}", self.user, self.id, self.name),
+        });
+        if self.ask_first {
+            file["file_access"] = "check_file_info".into();
+        }
+        file
+    }
+}
+
+fn mimetype(name: &str) -> &'static str {
+    match name.rsplit('.').next().unwrap_or_default().to_lowercase().as_str() {
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "pdf" => "application/pdf",
+        "txt" => "text/plain",
+        _ => "application/octet-stream",
+    }
+}
+
+impl State {
+    /// Keeps a file; returns its id.
+    pub(super) fn keep_file(&mut self, name: &str, user: &str, bytes: Bytes, uploaded: bool) -> String {
+        let id = format!("F0SAND{:04}", self.files.len() + 1);
+        let file = Stored {
+            id: id.clone(),
+            name: name.to_owned(),
+            mimetype: mimetype(name).to_owned(),
+            size: bytes.len() as u64,
+            bytes,
+            user: user.to_owned(),
+            shares: Vec::new(),
+            uploaded,
+            gone: false,
+            ask_first: false,
+        };
+        self.files.insert(id.clone(), file);
+        id
+    }
+
+    pub(super) fn upload_place(&mut self, params: &Map<String, Value>, base: &str) -> Result<Value, Refusal> {
+        let name = text(params, "filename").to_owned();
+        let length = number(params, "length").unwrap_or_default();
+        if name.is_empty() || length == 0 {
+            return Err(("invalid_arguments", json!(["[ERROR] missing required field: filename or length"])));
+        }
+        let id = self.keep_file(&name, BOT_USER, Bytes::new(), false);
+        if let Some(file) = self.files.get_mut(&id) {
+            file.size = length as u64;
+        }
+        Ok(json!({"upload_url": format!("{base}/upload/v1/{id}"), "file_id": id}))
+    }
+
+    pub(super) fn file_info(&self, params: &Map<String, Value>, base: &str) -> Result<Value, Refusal> {
+        let file = self.files.get(text(params, "file")).ok_or_else(|| refusal("file_not_found"))?;
+        let mut shown = file.show(base);
+        if let Some(shown) = shown.as_object_mut() {
+            shown.remove("file_access");
+        }
+        Ok(json!({"file": shown}))
+    }
+}
+
+/// Requests for bytes, beside the Web API.
+pub(super) fn answer(shared: &Shared, request: &Request<Bytes>, base: &str) -> Option<Response<Bytes>> {
+    let path = request.uri().path();
+    if let Some(id) = path.strip_prefix("/upload/v1/") {
+        let mut state = shared.lock();
+        let Some(file) = state.files.get_mut(id) else {
+            return Some(json_answer(404, &json!({"error": "no such upload"})));
+        };
+        if request.body().len() as u64 != file.size {
+            return Some(json_answer(400, &json!({"error": "length differs"})));
+        }
+        file.bytes = request.body().clone();
+        file.uploaded = true;
+        return Some(Response::new(Bytes::from(format!("OK - {}", file.size))));
+    }
+    let id = path.strip_prefix("/files-pri/T0SANDBOX-")?.split('/').next().unwrap_or_default().to_owned();
+    let state = shared.lock();
+    let bearer = request.headers().get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let knows = bearer.and_then(|value| value.strip_prefix("Bearer ")) == Some(state.token.as_str());
+    let file = state.files.get(&id).filter(|file| !file.gone);
+    Some(match file {
+        Some(file) if knows && state.reads_files => {
+            let mut response = Response::new(file.bytes.clone());
+            if let Ok(kind) = file.mimetype.parse() {
+                response.headers_mut().insert(http::header::CONTENT_TYPE, kind);
+            }
+            response
+        }
+        None if knows => {
+            let mut response = Response::new(Bytes::from_static(b"not found"));
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            response
+        }
+        // Slack shows its login page, with 200.
+        _ => {
+            let page =
+                format!("<!DOCTYPE html><title>Slack</title><form action=\"{base}/signin\">Sign in to Sandbox</form>");
+            let mut response = Response::new(Bytes::from(page));
+            let kind = http::HeaderValue::from_static("text/html; charset=utf-8");
+            response.headers_mut().insert(http::header::CONTENT_TYPE, kind);
+            response
+        }
+    })
+}

@@ -1,0 +1,67 @@
+//! The workspace's people.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::api::{Refusal, number, refusal, text};
+use super::{BOT, BOT_USER, State, TEAM};
+
+/// A person's profile.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Profile {
+    /// Their id.
+    pub id: String,
+    /// Their name.
+    pub name: String,
+    /// Their e-mail.
+    pub email: String,
+    /// Whether they administer the workspace.
+    pub is_admin: bool,
+    /// Whether they left.
+    pub deleted: bool,
+    /// Their language.
+    pub locale: String,
+}
+
+impl Profile {
+    pub(super) fn show(&self) -> Value {
+        json!({
+            "id": self.id, "team_id": TEAM, "name": self.name.to_lowercase().replace(' ', "."), "deleted": self.deleted,
+            "real_name": self.name, "tz": "Europe/Berlin", "tz_offset": 3600, "locale": self.locale, "is_admin": self.is_admin,
+            "is_owner": false, "is_bot": false, "is_restricted": false, "updated": 1_700_000_000,
+            "profile": {
+                "real_name": self.name, "display_name": self.name, "email": self.email, "team": TEAM,
+                "image_48": format!("https://avatars.example/{}_48.png", self.id),
+                "image_72": format!("https://avatars.example/{}_72.png", self.id),
+            },
+        })
+    }
+}
+
+fn bot() -> Value {
+    json!({
+        "id": BOT_USER, "team_id": TEAM, "name": "switchboard", "deleted": false, "real_name": "Switchboard", "is_bot": true,
+        "profile": {"real_name": "Switchboard", "display_name": "", "bot_id": BOT, "image_72": "https://avatars.example/bot.png"},
+    })
+}
+
+impl State {
+    pub(super) fn user_info(&self, params: &Map<String, Value>) -> Result<Value, Refusal> {
+        let id = text(params, "user");
+        if id == BOT_USER {
+            return Ok(json!({"user": bot()}));
+        }
+        let profile = self.profiles.get(id).ok_or_else(|| refusal("user_not_found"))?;
+        Ok(json!({"user": profile.show()}))
+    }
+
+    pub(super) fn user_list(&self, params: &Map<String, Value>) -> Value {
+        let start = text(params, "cursor").parse::<usize>().unwrap_or_default();
+        let limit = number(params, "limit").unwrap_or(100).clamp(1, 1000);
+        let all: Vec<Value> = std::iter::once(bot()).chain(self.profiles.values().map(Profile::show)).collect();
+        let page: Vec<_> = all.iter().skip(start).take(limit).cloned().collect();
+        let next = start + page.len();
+        let cursor = if next < all.len() { next.to_string() } else { String::new() };
+        json!({"members": page, "response_metadata": {"next_cursor": cursor}})
+    }
+}
