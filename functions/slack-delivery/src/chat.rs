@@ -229,6 +229,7 @@ impl Delivery<'_> {
             return line.skip("it was deleted in Bitrix24 before it could be copied").await;
         }
         let thread = self.thread(answers).await?;
+        let file = &self.named(file).await?;
         if let Some(call) = line.open_call().await {
             match call.place.strip_prefix("file:") {
                 // It was uploaded; whether it was shared, the file itself says.
@@ -282,6 +283,30 @@ impl Delivery<'_> {
         let ts =
             self.tenant.slack.file(&id, &self.channel.0).await.ok().and_then(|(_, shares)| shares.first().cloned());
         self.posted(line, &ts.unwrap_or_default(), answers).await
+    }
+
+    /// The file with its name and size: the event may have told its number alone.
+    async fn named(&self, file: &ChatFile) -> Result<ChatFile, Failure> {
+        if !file.name.is_empty() {
+            return Ok(file.clone());
+        }
+        let answer = self.tenant.bitrix24.ask(&bitrix24::bot::last_messages(&self.job.body.dialog)).await;
+        let listed = match answer {
+            Ok(answer) => answer.result["files"].as_array().cloned().unwrap_or_default(),
+            // The connection's user may not read the chat; the bot may still fetch the file.
+            Err(Failure { kind: Kind::Permanent { .. }, .. }) => Vec::new(),
+            Err(failure) => return Err(failure),
+        };
+        let number = |row: &serde_json::Value, name: &str| bitrix24::tolerant::whole(&row[name]);
+        let found = listed.iter().find(|row| number(row, "id") == Some(file.id));
+        Ok(found.map_or_else(
+            || file.clone(),
+            |row| ChatFile {
+                id: file.id,
+                name: row["name"].as_str().unwrap_or_default().to_owned(),
+                size: number(row, "size").or(file.size),
+            },
+        ))
     }
 
     async fn fetch(&self, file: &ChatFile) -> Result<bitrix24::transfer::Download, Failure> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use connect::{Failure, WorkspaceClient};
 use platform::job::{Job, Outcome};
 use platform::ledger::{DeliveryLine, DeliveryStatus, OpenCall, delivery_write};
+use platform::people::Origin;
 use platform::retry::GIVE_UP_AFTER;
 use platform::store::{Condition, Version};
 use platform::{DeliveryId, Kind, TenantId, cards};
@@ -84,7 +85,11 @@ impl Delivery<'_> {
                 channel => Ok(Ok(Target { channel: channel?, name })),
             };
         };
-        match workspace.direct(person.user, person.slack.as_deref(), person.email.as_deref()).await? {
+        let by_hand = match &person.slack {
+            Some(id) => Some(id.clone()),
+            None => self.linked_by_hand(person.user).await?,
+        };
+        match workspace.direct(person.user, by_hand.as_deref(), person.email.as_deref()).await? {
             Some(channel) => Ok(Ok(Target { channel, name: person.destination() })),
             None => match &body.fallback {
                 Some(name) => {
@@ -98,6 +103,12 @@ impl Delivery<'_> {
                 ))),
             },
         }
+    }
+
+    /// The account in Slack that an administrator or the person themselves has named.
+    async fn linked_by_hand(&self, user: u64) -> Result<Option<String>, Failure> {
+        let links = self.deps.talk.people.of_user(self.tenant(), user).await?;
+        Ok(links.into_iter().find(|link| link.origin != Origin::Email).map(|link| link.slack))
     }
 
     /// The channel is not there: it is made, or another takes its place, or it is said.

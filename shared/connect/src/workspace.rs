@@ -78,7 +78,8 @@ impl WorkspaceClient {
         people::direct(self, self.connections.store.as_ref(), self.connections.clock.as_ref(), user, slack, email).await
     }
 
-    pub(crate) async fn user_by_email(&self, email: &str) -> Result<Option<String>, Failure> {
+    /// The account with an e-mail; `None` if there is none.
+    pub async fn user_by_email(&self, email: &str) -> Result<Option<String>, Failure> {
         let account = accounts::tier_3(&self.team, "users.lookupByEmail");
         self.admit(&account).await?;
         match self.note(&account, self.client.user_by_email(email).await).await {

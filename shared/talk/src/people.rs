@@ -1,13 +1,24 @@
 //! Who is who: by the settings, by hand, by the person's own word, else by the same e-mail.
 
+use std::time::Duration;
+
 use connect::{Failure, PortalClient};
+use platform::clock::later;
 use platform::people::{Link, Origin, Unmapped};
+use platform::store::{Condition, Key, Table, Write};
 use rules::settings::ActAs;
 use serde_json::json;
 use slack::event::User as SlackUser;
 
 use crate::profiles::PortalProfile;
 use crate::{Talk, Tenant};
+
+/// How long it is believed that a person of the portal is not in Slack.
+const ABSENT: Duration = Duration::from_secs(15 * 60);
+
+fn absent_key(tenant: &Tenant, user: u64) -> Key {
+    Key::new(Table::Links, format!("{}#person", tenant.id), format!("absent#{user}"))
+}
 
 /// As whom somebody in Slack acts on the portal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +92,33 @@ impl Talk {
         if let Some(id) = tenant.settings.people.map.get(&user.to_string()) {
             return Ok(Some(id.clone()));
         }
-        Ok(self.people.of_user(&tenant.id, user).await?.into_iter().next().map(|link| link.slack))
+        if let Some(link) = self.people.of_user(&tenant.id, user).await?.into_iter().next() {
+            return Ok(Some(link.slack));
+        }
+        if tenant.settings.people.not_by_email || self.is_not_in_slack(tenant, user).await? {
+            return Ok(None);
+        }
+        let Some(profile) = self.portal_profile(tenant, user).await? else { return Ok(None) };
+        let found = match &profile.email {
+            Some(email) => tenant.slack.user_by_email(email).await?,
+            None => None,
+        };
+        let now = self.ports.clock.now();
+        match &found {
+            Some(slack) => {
+                let link = Link { slack: slack.clone(), user, origin: Origin::Email, name: profile.name, at: now };
+                self.people.link(&tenant.id, &link).await?;
+            }
+            None => {
+                let write = Write::new(absent_key(tenant, user), &now, Condition::Always)?;
+                self.ports.store.put(write.expiring(later(now, ABSENT))).await?;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn is_not_in_slack(&self, tenant: &Tenant, user: u64) -> Result<bool, Failure> {
+        Ok(self.ports.store.get(&absent_key(tenant, user)).await?.is_some())
     }
 
     /// The client with which somebody's wish is done: with their own rights where they have allowed it.

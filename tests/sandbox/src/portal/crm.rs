@@ -73,7 +73,7 @@ fn blank(state: &State, entity: u32, id: u64, now: &str) -> Map<String, Value> {
             "stageId": if entity > COMPANY { format!("DT{entity}_1:NEW") } else { "NEW".to_owned() }, "stageSemanticId": "P",
             "categoryId": match entity { DEAL => json!(0), LEAD => Value::Null, _ => json!(1) },
             "opportunity": 0, "currencyId": "RUB", "assignedById": user, "createdBy": user, "sourceId": "", "companyId": 0,
-            "contactId": 0, "closed": "N", "opened": "Y", "comments": "", "createdTime": now, "updatedTime": now,
+            "contactId": 0, "closed": "N", "opened": "Y", "comments": "", "originatorId": "", "originId": "", "companyTitle": "", "createdTime": now, "updatedTime": now,
             "movedTime": now, "entityTypeId": entity,
         }),
     };
