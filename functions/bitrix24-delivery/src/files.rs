@@ -23,10 +23,7 @@ pub(crate) async fn share(
     let language = delivery.tenant.settings.language;
     let chats = &delivery.tenant.settings.chats;
     let most = u64::from(chats.largest_file_mb).saturating_mul(1024 * 1024).min(LARGEST_FILE);
-    let file = match file.ask_first {
-        true => delivery.tenant.slack.file(&file.id, &body.channel).await?.0,
-        false => file.clone(),
-    };
+    let file = if file.ask_first { delivery.tenant.slack.file(&file.id, &body.channel).await?.0 } else { file.clone() };
     let comment = Document::default().by(author).to_bbcode(false);
     let why = if file.gone {
         Some(language.pick("it is not there any more", "его больше нет"))

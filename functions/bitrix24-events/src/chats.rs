@@ -119,13 +119,13 @@ impl Decided<'_> {
     fn deliver(&mut self, message: u64, cause: &str, act: InSlack) -> Result<(), Failure> {
         let tenant = &self.job.tenant;
         let id = DeliveryId::of(&[tenant.as_str(), "to-slack", &self.bridge.dialog, &message.to_string(), cause]);
-        let body = SlackJob::Chat(ToSlack {
+        let body = SlackJob::Chat(Box::new(ToSlack {
             delivery: id.as_str().to_owned(),
             channel: self.bridge.channel.clone(),
             dialog: self.bridge.dialog.clone(),
             message,
             in_slack: act,
-        });
+        }));
         let group = format!("{tenant}#chat#{}", self.bridge.channel);
         let sent = queue_message(tenant, self.job.trace, group, id.as_str().to_owned(), &body);
         self.outbox.push(sent.map_err(|error| Failure::permanent("unwritable_job", error.to_string()))?);

@@ -30,11 +30,13 @@ pub(crate) async fn lead(request: &Request<'_>, draft: &LeadDraft) -> Result<Ans
     let item = match found {
         Some(item) => item,
         None => {
-            let mut comments = Document::from_mrkdwn(&draft.comment).to_bbcode(false);
-            if !hands.are_own {
+            let said = Document::from_mrkdwn(&draft.comment).to_bbcode(false);
+            let comments = if hands.are_own {
+                said
+            } else {
                 let named = answers::on_behalf(&person.name, EntityType::LEAD, request.language);
-                comments = format!("{comments}\n{}", Document::plain(&named).to_bbcode(false)).trim().to_owned();
-            }
+                format!("{said}\n{}", Document::plain(&named).to_bbcode(false)).trim().to_owned()
+            };
             let fields = json!({
                 "title": draft.company, "companyTitle": draft.company, "comments": comments, "assignedById": person.user,
                 "originatorId": ORIGINATOR, "originId": request.id.as_str(),
@@ -77,9 +79,8 @@ pub(crate) async fn task(request: &Request<'_>, draft: &TaskDraft) -> Result<Ans
         Ok(person) => person,
         Err(message) => return Ok(Answer::to_one(message)),
     };
-    let assignee = match assignee(request, draft.assignee.as_ref(), &person).await? {
-        Some(assignee) => assignee,
-        None => return Ok(Answer::to_one(answers::refused("unmapped", "", request.language))),
+    let Some(assignee) = assignee(request, draft.assignee.as_ref(), &person).await? else {
+        return Ok(Answer::to_one(answers::refused("unmapped", "", request.language)));
     };
     let hands = request.deps.talk.hands(&request.tenant, person.user).await?;
     let deadline = draft.deadline.map(|deadline| deadline.moment(&request.tenant.settings.zone()));

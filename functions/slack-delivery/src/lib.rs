@@ -52,7 +52,7 @@ pub async fn handle(deps: &Deps, jobs: Jobs<SlackJob>) -> Outcomes {
             SlackJob::Card(body) => {
                 deliver::deliver(deps, Job { id, tenant, trace, group, attempt, body: *body }).await
             }
-            SlackJob::Chat(body) => chat::deliver(deps, Job { id, tenant, trace, group, attempt, body }).await,
+            SlackJob::Chat(body) => chat::deliver(deps, Job { id, tenant, trace, group, attempt, body: *body }).await,
         }
     })
     .await

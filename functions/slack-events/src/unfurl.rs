@@ -40,9 +40,8 @@ pub(crate) async fn unfurl(
     for (link, linked) in known {
         match deps.talk.linked_card(tenant, person.user, linked, strangers).await {
             Ok(Some(card)) => cards.push((link.clone(), card)),
-            Ok(None) => {}
             // What they may not see is not shown; the link stays a link.
-            Err(Failure { kind: Kind::Permanent { .. }, .. }) => {}
+            Ok(None) | Err(Failure { kind: Kind::Permanent { .. }, .. }) => {}
             Err(failure) => return Err(failure),
         }
     }

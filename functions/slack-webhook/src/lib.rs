@@ -139,7 +139,7 @@ async fn take(deps: &Deps, inbound: Inbound, workspace: &Workspace) -> Result<Re
             let kind = command.command.clone();
             (
                 QueueName::SlackCommands,
-                asked(workspace, trace, &Asked::Command(command)).map_err(unavailable)?,
+                asked(workspace, trace, &Asked::Command(Box::new(command))).map_err(unavailable)?,
                 reply,
                 kind,
             )

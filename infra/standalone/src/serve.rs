@@ -59,7 +59,9 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
     match &config.slack.signing_secret {
         Some(_) => println!("Slack:   http://{}{}  (give Slack its https address)", config.listen, http::SLACK_WEBHOOK),
         None => {
-            println!("Slack:   it cannot talk back: [slack] has no signing_secret; docs/connecting.md says where it is")
+            println!(
+                "Slack:   it cannot talk back: [slack] has no signing_secret; docs/connecting.md says where it is"
+            );
         }
     }
     println!("Status:  http://{}/", config.status);

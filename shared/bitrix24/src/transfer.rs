@@ -119,8 +119,7 @@ impl Client {
 /// A login page, or an error in the place of the file.
 fn is_no_file(kind: &str, url: &Url) -> bool {
     let path = url.path().to_ascii_lowercase();
-    (kind == "text/html" && !path.ends_with(".html") && !path.ends_with(".htm"))
-        || kind == "application/json" && path.ends_with("download.json")
+    (kind == "text/html" && !path.contains(".htm")) || kind == "application/json" && path.ends_with("download.json")
 }
 
 /// The same bytes in base64, without ever holding more than a piece.

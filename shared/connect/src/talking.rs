@@ -36,10 +36,8 @@ impl WorkspaceClient {
     pub async fn react(&self, channel: &str, ts: &str, name: &str, add: bool) -> Result<(), Failure> {
         let account = accounts::tier_3(&self.team, if add { "reactions.add" } else { "reactions.remove" });
         self.admit(&account).await?;
-        let answer = match add {
-            true => self.client.react(channel, ts, name).await,
-            false => self.client.unreact(channel, ts, name).await,
-        };
+        let answer =
+            if add { self.client.react(channel, ts, name).await } else { self.client.unreact(channel, ts, name).await };
         self.note(&account, answer).await
     }
 

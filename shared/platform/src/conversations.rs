@@ -133,9 +133,8 @@ impl Conversations {
     /// Every message of a link leads to the one item that holds it.
     async fn link_at(&self, key: Key) -> Result<Option<(MessageLink, Version)>, StoreError> {
         let Some(item) = self.store.get(&key).await? else { return Ok(None) };
-        let Pointer { at } = match item.decode::<Pointer>() {
-            Ok(pointer) => pointer,
-            Err(_) => return Ok(Some((item.decode()?, item.version))),
+        let Ok(Pointer { at }) = item.decode::<Pointer>() else {
+            return Ok(Some((item.decode()?, item.version)));
         };
         let home = Key::new(Table::Links, key.partition, at);
         match self.store.get(&home).await? {

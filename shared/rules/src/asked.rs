@@ -9,7 +9,7 @@ use slack::interaction::{Act, Interaction};
 #[serde(tag = "asked", rename_all = "snake_case")]
 pub enum Asked {
     /// A slash command.
-    Command(SlashCommand),
+    Command(Box<SlashCommand>),
     /// A button, a menu, a dialog, a shortcut.
     Interaction(Box<Interaction>),
 }

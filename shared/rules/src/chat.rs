@@ -134,7 +134,7 @@ pub struct SlackPart {
 #[serde(untagged)]
 pub enum SlackJob {
     /// A message of a conversation.
-    Chat(ToSlack),
+    Chat(Box<ToSlack>),
     /// A card.
     Card(Box<SlackDelivery>),
 }
@@ -171,8 +171,8 @@ mod tests {
             message: 1,
             in_slack: InSlack::Delete,
         };
-        let job = serde_json::to_value(SlackJob::Chat(message.clone())).unwrap();
-        assert_eq!(serde_json::from_value::<SlackJob>(job).unwrap(), SlackJob::Chat(message));
+        let job = serde_json::to_value(SlackJob::Chat(Box::new(message.clone()))).unwrap();
+        assert_eq!(serde_json::from_value::<SlackJob>(job).unwrap(), SlackJob::Chat(Box::new(message)));
     }
 
     #[test]

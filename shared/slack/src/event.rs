@@ -364,6 +364,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    #[allow(clippy::needless_pass_by_value)] // written where it is read
     fn read(event: Value) -> Event {
         let outer = json!({"team_id": "T1", "api_app_id": "A1", "event_id": "Ev1", "event": event});
         EventCallback::read(&outer).unwrap().event

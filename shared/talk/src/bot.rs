@@ -7,7 +7,7 @@ use bitrix24::bot::{Bot, BotApi};
 use connect::Failure;
 use platform::Kind;
 use platform::portals::TokenDigest;
-use platform::store::{Condition, Key, Table, Write};
+use platform::store::{Condition, Item, Key, Table, Write};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -34,7 +34,7 @@ impl Talk {
     /// The bot; registered if there is none, and moved to `public_url` if it was told to be elsewhere.
     pub async fn ensure_bot(&self, tenant: &Tenant, public_url: &str) -> Result<Bot, Failure> {
         let item = self.ports.store.get(&key(tenant)).await?;
-        let kept = item.as_ref().map(|item| item.decode::<Kept>()).transpose()?;
+        let kept = item.as_ref().map(Item::decode::<Kept>).transpose()?;
         if let Some(kept) = &kept
             && kept.base == public_url
         {

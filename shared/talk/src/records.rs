@@ -81,7 +81,7 @@ impl Talk {
         }
         let (mut answers, _) = client.batch(&batch).await?;
         let mut part = |name: &str| answers.take(name).and_then(Result::ok).unwrap_or_default();
-        let stages = statuses(part("stages"));
+        let stages = statuses(&part("stages"));
         let next = first_activity(&part("next"));
         let client_name = serde_json::from_value::<Item>(part("client")["item"].clone()).ok();
         let responsible = match item.assigned_by_id.filter(|id| *id > 0) {
@@ -293,7 +293,7 @@ async fn stages_in_order(
     let (mut answers, _) = client.batch(&batch).await?;
     let mut lines = Vec::new();
     for funnel in funnels {
-        let stages = answers.take(&funnel.to_string()).and_then(Result::ok).map(statuses).unwrap_or_default();
+        let stages = answers.take(&funnel.to_string()).and_then(Result::ok).as_ref().map(statuses).unwrap_or_default();
         let of_funnel = counted.iter().filter(|((category, _), _)| *category == funnel);
         let mut of_funnel: Vec<_> = of_funnel
             .map(|((_, stage), count)| {
@@ -320,8 +320,8 @@ fn rows(value: &Value) -> Vec<Value> {
     value.as_array().cloned().unwrap_or_default()
 }
 
-fn statuses(value: Value) -> Vec<(String, String)> {
-    let mut found: Vec<(u64, String, String)> = rows(&value)
+fn statuses(value: &Value) -> Vec<(String, String)> {
+    let mut found: Vec<(u64, String, String)> = rows(value)
         .into_iter()
         .filter_map(|row| {
             let sort = row["SORT"].as_str().and_then(|sort| sort.parse().ok()).or_else(|| row["SORT"].as_u64());

@@ -1,6 +1,7 @@
 //! What a message says on the other side: its markup translated, the people it mentions found there.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use bitrix24::chat::{ChatAuthor, ChatMessage};
 use connect::Failure;
@@ -29,9 +30,9 @@ impl Talk {
         let mut known: BTreeMap<String, Person> = BTreeMap::new();
         let mentioned: Vec<String> = written.people().filter_map(|person| person.slack.clone()).collect();
         for id in mentioned {
-            if !known.contains_key(&id) {
-                let person = self.of_slack(tenant, &id).await?;
-                known.insert(id, person);
+            if let Entry::Vacant(place) = known.entry(id) {
+                let person = self.of_slack(tenant, place.key()).await?;
+                place.insert(person);
             }
         }
         let document = written.with_people(|person| {
@@ -67,8 +68,8 @@ impl Talk {
         let mut known: BTreeMap<u64, Option<String>> = BTreeMap::new();
         let mentioned: Vec<u64> = written.people().filter_map(|person| person.bitrix24).collect();
         for user in mentioned {
-            if !known.contains_key(&user) {
-                known.insert(user, self.slack_of(tenant, user).await?);
+            if let Entry::Vacant(place) = known.entry(user) {
+                place.insert(self.slack_of(tenant, user).await?);
             }
         }
         let document = written.with_people(|person| {

@@ -112,25 +112,27 @@ fn dotted(words: &str, today: Date) -> Option<Date> {
     }
 }
 
+/// The months, by how their names begin.
+const MONTHS: [[&str; 2]; 12] = [
+    ["jan", "янв"],
+    ["feb", "фев"],
+    ["mar", "мар"],
+    ["apr", "апр"],
+    ["may", "мая"],
+    ["jun", "июн"],
+    ["jul", "июл"],
+    ["aug", "авг"],
+    ["sep", "сен"],
+    ["oct", "окт"],
+    ["nov", "ноя"],
+    ["dec", "дек"],
+];
+
 /// `25 dec`, `dec 25`, `25 декабря`.
 fn with_month(words: &str, today: Date) -> Option<Date> {
     let (first, second) = words.split_once(' ')?;
     let number = |word: &str| word.trim_end_matches(|c: char| c.is_alphabetic()).parse::<i8>().ok();
     let (day, name) = number(first).map(|day| (day, second)).or_else(|| number(second).map(|day| (day, first)))?;
-    const MONTHS: [[&str; 2]; 12] = [
-        ["jan", "янв"],
-        ["feb", "фев"],
-        ["mar", "мар"],
-        ["apr", "апр"],
-        ["may", "мая"],
-        ["jun", "июн"],
-        ["jul", "июл"],
-        ["aug", "авг"],
-        ["sep", "сен"],
-        ["oct", "окт"],
-        ["nov", "ноя"],
-        ["dec", "дек"],
-    ];
     let month = MONTHS.iter().position(|names| names.iter().any(|known| name.trim().starts_with(known)))?;
     next_of(i8::try_from(month).ok()? + 1, day, today)
 }

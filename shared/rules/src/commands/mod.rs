@@ -190,9 +190,8 @@ pub fn parse(typed: &str, text: &str, today: Date) -> Result<Parsed, Misuse> {
         Command::Help(name)
     } else {
         match name {
-            Name::Lead if text.is_empty() => Command::Dialog(name),
+            Name::Lead | Name::Task if text.is_empty() => Command::Dialog(name),
             Name::Lead => Command::Lead(lead(text)?),
-            Name::Task if text.is_empty() => Command::Dialog(name),
             Name::Task => Command::Task(task(text, today)?),
             Name::Deal if text.is_empty() => Command::Help(name),
             Name::Deal => Command::Deal(deal(text)),

@@ -204,7 +204,9 @@ impl Reader {
             }
             "icon" => {
                 let title = tag.attributes.split("title=").nth(1).unwrap_or_default().trim_matches(['"', '\'']);
-                self.plain.push_str(&if title.is_empty() { String::new() } else { format!(":{title}:") });
+                if !title.is_empty() {
+                    self.plain.extend([":", title, ":"]);
+                }
                 return Some(tag.length);
             }
             "timestamp" => {

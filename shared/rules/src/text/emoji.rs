@@ -5,8 +5,7 @@ pub(super) fn character(name: &str) -> Option<String> {
     let (base, tone) = name.split_once("::skin-tone-").map_or((name, None), |(base, tone)| (base, Some(tone)));
     let emoji = match base {
         // Slack's names that others do not have.
-        "slightly_smiling_face" => emojis::get("🙂"),
-        "simple_smile" => emojis::get("🙂"),
+        "slightly_smiling_face" | "simple_smile" => emojis::get("🙂"),
         "thinking_face" => emojis::get("🤔"),
         "hugging_face" => emojis::get("🤗"),
         "white_check_mark" => emojis::get("✅"),

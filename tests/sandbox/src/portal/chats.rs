@@ -581,7 +581,7 @@ fn of_bot(
         }
         "imbot.v2.chat.message.send" | "imbot.message.add" => {
             let dialog = if text("dialogId").is_empty() { text("DIALOG_ID") } else { text("dialogId") };
-            let said = fields["message"].as_str().map(str::to_owned).unwrap_or_else(|| text("MESSAGE"));
+            let said = fields["message"].as_str().map_or_else(|| text("MESSAGE"), str::to_owned);
             if said.is_empty() {
                 return Err((400, "EMPTY_MESSAGE", "Message is empty".into()));
             }
@@ -599,7 +599,7 @@ fn of_bot(
         }
         "imbot.v2.chat.message.update" | "imbot.message.update" => {
             let (dialog, message) = own(whole(["messageId", "MESSAGE_ID"]))?;
-            let said = fields["message"].as_str().map(str::to_owned).unwrap_or_else(|| text("MESSAGE"));
+            let said = fields["message"].as_str().map_or_else(|| text("MESSAGE"), str::to_owned);
             match (said.is_empty(), method.starts_with("imbot.v2")) {
                 (true, true) => return Err((400, "EMPTY_MESSAGE", "Message is empty".into())),
                 (true, false) => delete(shared, &dialog, message),

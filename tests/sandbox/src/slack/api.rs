@@ -206,7 +206,7 @@ fn respond(shared: &Arc<Shared>, method: &str, params: &Map<String, Value>, base
     drop(state);
     for event in events {
         // Slack tells an app of its own messages, too.
-        shared.emit(event);
+        shared.emit(&event);
     }
     match done {
         Ok(mut body) => {

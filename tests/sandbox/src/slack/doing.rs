@@ -74,7 +74,7 @@ impl Workspace {
             }
             shown
         };
-        self.shared.emit(json!({"type": "user_change", "user": user, "cache_ts": 1, "event_ts": "1.1"}));
+        self.shared.emit(&json!({"type": "user_change", "user": user, "cache_ts": 1, "event_ts": "1.1"}));
     }
 
     /// Somebody writes in a channel, in a thread or not, with files or not; returns the message's ts.
@@ -118,7 +118,7 @@ impl Workspace {
             event
         };
         let ts = event["ts"].as_str().unwrap_or_default().to_owned();
-        self.shared.emit(event);
+        self.shared.emit(&event);
         ts
     }
 
@@ -178,7 +178,7 @@ impl Workspace {
                 "previous_message": before, "ts": format!("{ts}8"), "event_ts": format!("{ts}8"), "channel_type": "channel",
             })
         };
-        self.shared.emit(event);
+        self.shared.emit(&event);
     }
 
     /// Somebody deletes their message; a thread's first message stays as a tombstone.
@@ -209,13 +209,13 @@ impl Workspace {
             }
         };
         self.shared.lock().revision += 1;
-        self.shared.emit(event);
+        self.shared.emit(&event);
     }
 
     /// Somebody reacts, or takes it back.
     pub fn react(&self, user: &str, channel: &str, ts: &str, name: &str, added: bool) {
         self.shared.lock().set_reaction(channel, ts, name, user, added);
-        self.shared.emit(json!({
+        self.shared.emit(&json!({
             "type": if added { "reaction_added" } else { "reaction_removed" }, "user": user, "reaction": name, "item_user": user,
             "item": {"type": "message", "channel": channel, "ts": ts}, "event_ts": "1.1",
         }));
@@ -226,7 +226,7 @@ impl Workspace {
         let text = links.iter().map(|link| format!("<{link}>")).collect::<Vec<_>>().join(" ");
         let ts = self.say(user, channel, &text, None, &[]);
         let links: Vec<Value> = links.iter().map(|link| json!({"domain": "portal.example", "url": link})).collect();
-        self.shared.emit(json!({
+        self.shared.emit(&json!({
             "type": "link_shared", "channel": channel, "user": user, "message_ts": ts, "links": links, "source": "conversations_history",
             "unfurl_id": "C1.1.abc", "event_ts": ts,
         }));
@@ -242,7 +242,7 @@ impl Workspace {
     /// Somebody opens the app's home.
     pub fn open_home(&self, user: &str) {
         self.shared
-            .emit(json!({"type": "app_home_opened", "user": user, "channel": "D1", "tab": "home", "event_ts": "1.1"}));
+            .emit(&json!({"type": "app_home_opened", "user": user, "channel": "D1", "tab": "home", "event_ts": "1.1"}));
     }
 
     /// What somebody's home shows.
@@ -265,7 +265,7 @@ impl Workspace {
             event["channel"] = channel.into();
             event
         };
-        self.shared.emit(event);
+        self.shared.emit(&event);
     }
 
     /// Somebody types a command; the app's first answer.

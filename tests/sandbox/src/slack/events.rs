@@ -23,7 +23,7 @@ pub struct Reply {
 
 impl Shared {
     /// Tells the app of an event, if it listens. Returns at once; events go out one after the other.
-    pub(super) fn emit(self: &Arc<Self>, event: Value) {
+    pub(super) fn emit(self: &Arc<Self>, event: &Value) {
         let (url, id, doubled) = {
             let mut state = self.lock();
             let Some(url) = state.requests_to.clone() else { return };

@@ -42,6 +42,7 @@ pub(crate) struct Shared {
 
 /// A channel with what was posted there.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools)] // Slack's own flags
 pub struct Channel {
     /// Its id.
     pub id: String,
@@ -63,6 +64,7 @@ pub struct Channel {
     pub messages: Vec<Value>,
 }
 
+#[allow(clippy::struct_excessive_bools)] // what a test may switch
 pub(crate) struct State {
     token: String,
     /// Whether the bot may post in public channels that it is not in.
