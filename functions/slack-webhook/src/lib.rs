@@ -20,6 +20,7 @@ use platform::{Ports, Queue, QueueName, TraceId};
 use rules::asked::Asked;
 use rules::language::Language;
 use serde_json::{Value, json};
+use slack::event::{Event, EventCallback};
 use slack::inbound::{Inbound, LARGEST_BODY};
 use slack::signature::{self, SIGNATURE_HEADER, TIMESTAMP_HEADER};
 
@@ -119,13 +120,20 @@ async fn take(deps: &Deps, inbound: Inbound, workspace: &Workspace) -> Result<Re
     let trace = TraceId::new(deps.clock.now());
     let tenant = &workspace.tenant;
     let unavailable = |error: serde_json::Error| Refusal::Unavailable(error.to_string());
+    if let Inbound::Event(event) = &inbound
+        && is_own(event)
+    {
+        // Each card comes back as an event; nobody waits for it.
+        deps.metrics.count("events_echoed", "slack");
+        return Ok(empty());
+    }
     let (queue, job, reply, kind) = match inbound {
         Inbound::Event(mut event) => {
             let group = format!("{tenant}#{}", event.event.group());
             let id = event.event_id.clone();
             let mut job = message(tenant, trace, group.clone(), id.clone(), &event).map_err(unavailable)?;
             if job.body.len() > LARGEST_JOB
-                && let slack::event::Event::Message(written) = &mut event.event
+                && let Event::Message(written) = &mut event.event
             {
                 // The same is in its text.
                 written.rich_text = None;
@@ -160,6 +168,12 @@ async fn take(deps: &Deps, inbound: Inbound, workspace: &Workspace) -> Result<Re
     deps.metrics.count("events_accepted", "slack");
     tracing::info!(%trace, %tenant, kind, "request from Slack accepted");
     Ok(reply)
+}
+
+/// Whether it tells of a message that this very app wrote.
+fn is_own(event: &EventCallback) -> bool {
+    let Event::Message(message) = &event.event else { return false };
+    !event.api_app_id.is_empty() && message.app_id.as_deref() == Some(event.api_app_id.as_str())
 }
 
 /// What a person asks keeps its order with what else they ask; other people's requests do not wait for it.

@@ -24,6 +24,8 @@ pub struct Functions {
     pub bitrix24_delivery: bitrix24_delivery::Deps,
     /// Delivers to Slack.
     pub slack_delivery: slack_delivery::Deps,
+    /// Shows the administrators' pages.
+    pub admin: admin::Deps,
     /// Finds what was never delivered.
     pub portal_sweep: portal_sweep::Deps,
     /// Keeps subscriptions right and notices silence.
@@ -42,6 +44,7 @@ impl Functions {
             slack_commands: slack_commands::Deps::new(ports, connections.clone(), public_url.clone()),
             bitrix24_delivery: bitrix24_delivery::Deps::new(ports, connections.clone(), public_url.clone()),
             slack_delivery: slack_delivery::Deps::new(ports, connections.clone()),
+            admin: admin::Deps::new(ports, connections.clone(), public_url.clone()),
             portal_sweep: portal_sweep::Deps::new(ports, connections.clone()),
             upkeep: upkeep::Deps::new(ports, connections.clone(), public_url),
         }

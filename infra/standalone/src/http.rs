@@ -21,7 +21,12 @@ pub const SLACK_WEBHOOK: &str = "/webhooks/slack";
 
 /// The routes that providers call.
 pub fn webhooks(functions: Functions) -> Router {
-    Router::new().route(BITRIX24_WEBHOOK, any(bitrix24)).route(SLACK_WEBHOOK, any(slack)).with_state(functions)
+    Router::new()
+        .route(BITRIX24_WEBHOOK, any(bitrix24))
+        .route(SLACK_WEBHOOK, any(slack))
+        .route(admin::PATH, any(admins))
+        .route(&format!("{}/{{*rest}}", admin::PATH), any(admins))
+        .with_state(functions)
 }
 
 async fn bitrix24(State(functions): State<Functions>, request: Request) -> Response {
@@ -32,6 +37,11 @@ async fn bitrix24(State(functions): State<Functions>, request: Request) -> Respo
 async fn slack(State(functions): State<Functions>, request: Request) -> Response {
     let request = collected(request, ::slack::inbound::LARGEST_BODY).await;
     slack_webhook::handle(&functions.slack_webhook, request).await.map(Body::from)
+}
+
+async fn admins(State(functions): State<Functions>, request: Request) -> Response {
+    let request = collected(request, admin::LARGEST_BODY).await;
+    admin::handle(&functions.admin, request).await.map(Body::from)
 }
 
 /// Reads the body, but no more of it than tells the handler that it is too large.

@@ -1,10 +1,12 @@
 //! Switchboard on one machine: the same handlers as on Lambda, with HTTP, workers and SQLite, in one process.
 
+pub mod codes;
 pub mod config;
 pub mod demo;
 pub mod engine;
 pub mod functions;
 pub mod http;
+pub mod manifest;
 pub mod page;
 pub mod replay;
 pub mod schedule;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 use platform::SystemClock;
 use sandbox::Sandbox;
-use standalone::{demo, replay, serve, settings};
+use standalone::{codes, demo, manifest, replay, serve, settings};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
@@ -53,6 +53,24 @@ enum Command {
         #[command(subcommand)]
         command: settings::Command,
     },
+    /// Makes a code with which an administrator signs in, once, within 15 minutes.
+    AdminCode {
+        /// The database of the running host.
+        #[arg(long, default_value = "switchboard.db")]
+        database: PathBuf,
+        /// Whose pages; may be left out where one portal is connected.
+        #[arg(long)]
+        tenant: Option<String>,
+    },
+    /// Prints the Slack app's manifest for this address.
+    Manifest {
+        /// Where Slack reaches Switchboard: https://switchboard.example
+        #[arg(long)]
+        url: String,
+        /// The portal's host, for links that unfold: acme.bitrix24.com
+        #[arg(long)]
+        portal: Option<String>,
+    },
     /// Starts the simulators alone, and prints one line of JSON that tells a client all it needs.
     Sandbox,
 }
@@ -89,6 +107,14 @@ async fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Settings { command } => {
             println!("{}", settings::run(command).await?);
+            Ok(())
+        }
+        Command::AdminCode { database, tenant } => {
+            println!("{}", codes::new(&database, tenant).await?);
+            Ok(())
+        }
+        Command::Manifest { url, portal } => {
+            println!("{}", manifest::yaml(&url, portal.as_deref()));
             Ok(())
         }
         Command::Sandbox => {

@@ -183,8 +183,12 @@ impl Queue for SqliteQueue {
 fn send(connection: &Connection, queue: QueueName, message: &Message, now: Timestamp) -> rusqlite::Result<()> {
     let until = later(now, DEDUPLICATION).as_millisecond();
     let is_new = connection
-        .prepare_cached("INSERT OR IGNORE INTO deduplications (queue, id, until) VALUES (?1, ?2, ?3)")?
-        .execute(params![queue.name(), message.deduplication, until])?;
+        .prepare_cached(
+            // One that is over counts no more, whether it was cleared away yet or not.
+            "INSERT INTO deduplications (queue, id, until) VALUES (?1, ?2, ?3)
+             ON CONFLICT (queue, id) DO UPDATE SET until = excluded.until WHERE until <= ?4",
+        )?
+        .execute(params![queue.name(), message.deduplication, until, now.as_millisecond()])?;
     if is_new == 0 {
         return Ok(());
     }

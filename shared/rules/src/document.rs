@@ -109,10 +109,14 @@ fn value(node: &MarkedYaml<'_>, path: &str, lines: &mut BTreeMap<String, usize>)
 
 /// The settings as a document.
 pub fn write(settings: &Settings) -> String {
-    let value = serde_json::to_value(settings).unwrap_or_default();
+    to_yaml(&serde_json::to_value(settings).unwrap_or_default())
+}
+
+/// Any value as YAML.
+pub fn to_yaml(value: &Value) -> String {
     let mut text = String::new();
     // Writing to a text does not fail.
-    let _ = YamlEmitter::new(&mut text).dump(&yaml(&value));
+    let _ = YamlEmitter::new(&mut text).dump(&yaml(value));
     let text = text.strip_prefix("---\n").map(str::to_owned).unwrap_or(text);
     format!("{}\n", text.trim_end())
 }

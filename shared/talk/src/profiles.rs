@@ -66,8 +66,7 @@ impl Talk {
     /// People of the portal by a filter of `user.get`.
     pub async fn portal_users(&self, tenant: &Tenant, filter: &Value) -> Result<Vec<PortalProfile>, Failure> {
         let answer = tenant.bitrix24.call("user.get", &json!({"FILTER": filter})).await?;
-        let rows = answer.result.as_array().cloned().unwrap_or_default();
-        Ok(rows.into_iter().filter_map(profile).collect())
+        Ok(read(&answer.result))
     }
 
     async fn keep<T: Serialize>(&self, key: Key, value: &T) -> Result<(), Failure> {
@@ -75,6 +74,11 @@ impl Talk {
         self.ports.store.put(write).await?;
         Ok(())
     }
+}
+
+/// The people in an answer of `user.get`.
+pub fn read(rows: &Value) -> Vec<PortalProfile> {
+    rows.as_array().cloned().unwrap_or_default().into_iter().filter_map(profile).collect()
 }
 
 fn is_nobody(code: &str) -> bool {

@@ -104,10 +104,10 @@ async fn what_is_refused_says_why_and_leaves_nothing_on_the_queue() {
             "the answer does not tell which of them is wrong"
         );
     }
-    let large = format!("{good}&x={}", "y".repeat(300_000));
+    let large = format!("{good}&x={}", "y".repeat(600_000));
     let not_utf8 = [good.as_bytes(), b"&x=%ff"].concat();
     for (body, what) in [
-        (large.into_bytes(), "at most 262144 are read"),
+        (large.into_bytes(), "at most 524288 are read"),
         (not_utf8, "not UTF-8"),
         (br#"{"event":"ONCRMDEALADD"}"#.to_vec(), "not a form"),
         (Vec::new(), "not a form"),

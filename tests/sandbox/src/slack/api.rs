@@ -178,7 +178,7 @@ fn respond(shared: &Arc<Shared>, method: &str, params: &Map<String, Value>, base
         "chat.delete" => state.delete(params).inspect(|deleted| {
             events.push(json!({
                 "type": "message", "subtype": "message_deleted", "channel": deleted["channel"], "deleted_ts": deleted["ts"],
-                "previous_message": {"user": BOT_USER, "bot_id": BOT, "ts": deleted["ts"], "text": "before"}, "event_ts": "1.1",
+                "previous_message": {"user": BOT_USER, "bot_id": BOT, "app_id": APP, "ts": deleted["ts"], "text": "before"}, "event_ts": "1.1",
             }));
         }),
         "chat.postEphemeral" => state.whisper(params),

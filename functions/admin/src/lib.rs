@@ -1,0 +1,184 @@
+//! The administrators' pages: who is who, and which chat is which channel.
+//!
+//! One signs in with a code that works once and that only who runs Switchboard can make. Pages are made here, without
+//! scripts; every form carries the session's own token.
+
+mod bridges;
+mod page;
+mod people;
+mod sessions;
+mod suggest;
+
+use bytes::Bytes;
+use connect::{Connections, Failure};
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use platform::Ports;
+use talk::{Talk, Tenant};
+
+pub use sessions::new_code;
+
+use crate::sessions::Session;
+
+/// Where the pages are.
+pub const PATH: &str = "/admin";
+
+/// The largest form that is read.
+pub const LARGEST_BODY: usize = 512 * 1024;
+
+/// What the function runs on.
+#[derive(Clone)]
+pub struct Deps {
+    talk: Talk,
+    public_url: Option<String>,
+}
+
+impl Deps {
+    /// The function on `ports`, with connections to providers, which reach us at `public_url`.
+    pub fn new(ports: &Ports, connections: Connections, public_url: Option<String>) -> Self {
+        Self { talk: Talk::new(ports, connections), public_url }
+    }
+}
+
+/// The fields of a form.
+pub(crate) struct Form(Vec<(String, String)>);
+
+impl Form {
+    pub(crate) fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.trim())
+    }
+}
+
+/// Somebody who is signed in, and what they look at.
+pub(crate) struct Visit<'a> {
+    pub(crate) deps: &'a Deps,
+    pub(crate) tenant: Tenant,
+    pub(crate) session: Session,
+}
+
+/// What a request comes to.
+pub(crate) enum Answer {
+    Page(String),
+    /// To another page, with a word about what was done.
+    To(&'static str, String),
+}
+
+/// Answers one request.
+pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
+    let path = request.uri().path().trim_end_matches('/').to_owned();
+    let path = path.strip_prefix(PATH).unwrap_or(&path).to_owned();
+    if path == "/style.css" {
+        return styled();
+    }
+    if request.body().len() > LARGEST_BODY {
+        return html(StatusCode::PAYLOAD_TOO_LARGE, page::message("The form is too large", "Send the list in parts."));
+    }
+    let form = Form(form_urlencoded::parse(request.body()).into_owned().collect());
+    let posts = request.method() == Method::POST;
+    if path == "/sign-in" && posts {
+        return sign_in(deps, &request, &form).await;
+    }
+    let session = match sessions::of(deps.talk.ports.store.as_ref(), request.headers()).await {
+        Ok(Some(session)) => session,
+        Ok(None) => return html(StatusCode::OK, page::sign_in(None)),
+        Err(error) => return failed(&Failure::from(error)),
+    };
+    if posts && !session.is_own_form(form.get("token")) {
+        return html(
+            StatusCode::FORBIDDEN,
+            page::message("This form is not ours", "Go back, load the page again, and send it once more."),
+        );
+    }
+    if path == "/sign-out" && posts {
+        return sign_out(deps, &session).await;
+    }
+    let tenant = match deps.talk.tenant(&session.tenant).await {
+        Ok(tenant) => tenant,
+        Err(failure) => return failed(&failure),
+    };
+    let visit = Visit { deps, tenant, session };
+    let query =
+        Form(form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).into_owned().collect());
+    let done = match (posts, path.as_str()) {
+        (false, "" | "/people") => people::show(&visit, query.get("done")).await,
+        (false, "/bridges") => bridges::show(&visit, query.get("done")).await,
+        (true, "/people/link") => people::link(&visit, &form).await,
+        (true, "/people/unlink") => people::unlink(&visit, &form).await,
+        (true, "/people/list") => people::list(&visit, &form).await,
+        (true, "/bridges/join") => bridges::join(&visit, &form).await,
+        (true, "/bridges/part") => bridges::part(&visit, &form).await,
+        _ => return html(StatusCode::NOT_FOUND, page::message("There is no such page", "Go to /admin.")),
+    };
+    match done {
+        Ok(Answer::Page(text)) => html(StatusCode::OK, text),
+        Ok(Answer::To(place, word)) => {
+            let word: String = form_urlencoded::byte_serialize(word.as_bytes()).collect();
+            redirect(&format!("{PATH}{place}?done={word}"))
+        }
+        Err(failure) => failed(&failure),
+    }
+}
+
+async fn sign_in(deps: &Deps, request: &Request<Bytes>, form: &Form) -> Response<Bytes> {
+    let host = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let is_local = ["127.0.0.1", "localhost", "[::1]"].iter().any(|local| host.starts_with(local));
+    match sessions::begin(&deps.talk.ports, form.get("code")).await {
+        Ok(Some(cookie)) => {
+            let mut response = redirect(&format!("{PATH}/people"));
+            // Without TLS only on this machine.
+            let secure = if is_local { "" } else { "; Secure" };
+            if let Ok(value) = HeaderValue::from_str(&format!("{cookie}{secure}")) {
+                response.headers_mut().insert(SET_COOKIE, value);
+            }
+            response
+        }
+        Ok(None) => {
+            tracing::warn!("a sign-in with a wrong code");
+            html(
+                StatusCode::UNAUTHORIZED,
+                page::sign_in(Some("This code is wrong, too old or was used before. Make another one.")),
+            )
+        }
+        Err(error) => failed(&Failure::from(error)),
+    }
+}
+
+async fn sign_out(deps: &Deps, session: &Session) -> Response<Bytes> {
+    if let Err(error) = sessions::end(deps.talk.ports.store.as_ref(), session).await {
+        return failed(&Failure::from(error));
+    }
+    redirect(PATH)
+}
+
+fn failed(failure: &Failure) -> Response<Bytes> {
+    tracing::warn!(%failure, "an administrators' page could not be made");
+    html(StatusCode::BAD_GATEWAY, page::message("That did not work", &failure.text))
+}
+
+fn redirect(to: &str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    if let Ok(to) = HeaderValue::from_str(to) {
+        response.headers_mut().insert(LOCATION, to);
+    }
+    response
+}
+
+fn html(status: StatusCode, text: String) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    let policy = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    response
+}
+
+fn styled() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(include_bytes!("assets/style.css")));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("max-age=300"));
+    response
+}

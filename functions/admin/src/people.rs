@@ -1,0 +1,229 @@
+//! Who is who: everybody in Slack with their counterpart on the portal, or with whom that might be.
+
+use std::collections::BTreeMap;
+
+use connect::Failure;
+use maud::{Markup, html};
+use platform::people::{Link, Origin};
+use serde_json::json;
+use slack::event::User;
+use talk::profiles::PortalProfile;
+
+use crate::page::{signed_in, token};
+use crate::suggest::suggest;
+use crate::{Answer, Form, Visit};
+
+/// Pages of people that are read of either side.
+const MOST_PAGES: u64 = 10;
+
+pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failure> {
+    let in_slack = in_slack(visit).await?;
+    let on_portal = on_portal(visit).await?;
+    let links = visit.deps.talk.people.all(&visit.tenant.id).await?;
+    let mut of: BTreeMap<&str, Vec<&Link>> = BTreeMap::new();
+    for link in &links {
+        of.entry(&link.slack).or_default().push(link);
+    }
+    let by_email: BTreeMap<String, &PortalProfile> =
+        on_portal.iter().filter_map(|person| Some((person.email.as_ref()?.to_lowercase(), person))).collect();
+    let by_settings = &visit.tenant.settings.people.map;
+    let mut rows = Vec::new();
+    let mut open = Vec::new();
+    for user in &in_slack {
+        let own = of.get(user.id.as_str()).cloned().unwrap_or_default();
+        let settings = by_settings.iter().find(|(_, id)| **id == user.id).map(|(number, _)| number.clone());
+        let email = user.email.as_ref().and_then(|email| by_email.get(&email.to_lowercase()));
+        if own.is_empty() && settings.is_none() && email.is_none() {
+            open.push(user);
+        } else {
+            rows.push((user, own, settings, email.copied()));
+        }
+    }
+    let body = html! {
+        p { (in_slack.len()) " in Slack, " (on_portal.len()) " on the portal, " (open.len()) " without a counterpart." }
+        h2 { "Without a counterpart" }
+        @if open.is_empty() { p.hint { "Everybody in Slack is somebody on the portal." } }
+        @else { table { (head(&["In Slack", "E-mail", "Might be", "Link"])) tbody { @for user in &open { (unmapped(visit, user, &on_portal)) } } } }
+        h2 { "Linked" }
+        @if rows.is_empty() { p.hint { "Nobody yet." } }
+        @else {
+            table {
+                (head(&["In Slack", "On the portal", "How", ""]))
+                tbody { @for (user, own, settings, email) in &rows { (mapped(visit, user, own, settings.as_deref(), *email)) } }
+            }
+        }
+        h2 { "By a list" }
+        form method="post" action="/admin/people/list" {
+            (token(visit))
+            label for="list" { "One person a line: their Slack id or e-mail, a comma, their number or e-mail on the portal" }
+            textarea id="list" name="list" rows="5" placeholder="U024BE7LH, 15\nann@corp.example, ann.lee@portal.example" {}
+            button.main { "Link them" }
+        }
+    };
+    Ok(Answer::Page(signed_in(visit, "People", done, &body)))
+}
+
+fn head(names: &[&str]) -> Markup {
+    html! { thead { tr { @for name in names { th scope="col" { (name) } } } } }
+}
+
+fn unmapped(visit: &Visit<'_>, user: &User, on_portal: &[PortalProfile]) -> Markup {
+    let likely = suggest(&user.name, user.email.as_deref(), on_portal, |person| &person.name);
+    html! {
+        tr {
+            td data-label="In Slack" { (user.name) " " code { (user.id) } }
+            td data-label="E-mail" { (user.email.as_deref().unwrap_or("not to be seen")) }
+            td data-label="Might be" {
+                @if likely.is_empty() { span.hint { "nobody by that name" } }
+                @for person in likely {
+                    form.inline method="post" action="/admin/people/link" {
+                        (token(visit))
+                        input type="hidden" name="slack" value=(user.id);
+                        input type="hidden" name="user" value=(person.user);
+                        button { (person.name) }
+                    }
+                }
+            }
+            td data-label="Link" {
+                form.inline method="post" action="/admin/people/link" {
+                    (token(visit))
+                    input type="hidden" name="slack" value=(user.id);
+                    input name="user" placeholder="number or e-mail" aria-label={ "Number or e-mail of " (user.name) " on the portal" } required;
+                    button { "Link" }
+                }
+            }
+        }
+    }
+}
+
+fn mapped(
+    visit: &Visit<'_>,
+    user: &User,
+    own: &[&Link],
+    settings: Option<&str>,
+    email: Option<&PortalProfile>,
+) -> Markup {
+    let how = |origin| match origin {
+        Origin::Email => "by e-mail",
+        Origin::Hand => "by hand",
+        Origin::Own => "by themselves",
+        Origin::Settings => "by the settings",
+    };
+    html! {
+        tr {
+            td data-label="In Slack" { (user.name) " " code { (user.id) } }
+            td data-label="On the portal" {
+                @if let Some(number) = settings { div { "user " (number) } }
+                @for link in own { div { (link.name) " (" (link.user) ")" } }
+                @if own.is_empty() && settings.is_none() { @if let Some(person) = email { (person.name) " (" (person.user) ")" } }
+            }
+            td data-label="How" {
+                @if settings.is_some() { div { "by the settings" } }
+                @for link in own { div { (how(link.origin)) } }
+                @if own.is_empty() && settings.is_none() { "by e-mail" }
+            }
+            td {
+                @for link in own.iter().filter(|link| link.origin != Origin::Email) {
+                    form.inline method="post" action="/admin/people/unlink" {
+                        (token(visit))
+                        input type="hidden" name="slack" value=(link.slack);
+                        input type="hidden" name="user" value=(link.user);
+                        button { "Unlink " (link.name) }
+                    }
+                }
+                form.inline method="post" action="/admin/people/link" {
+                    (token(visit))
+                    input type="hidden" name="slack" value=(user.id);
+                    input name="user" placeholder="number or e-mail" aria-label={ "Number or e-mail of " (user.name) " on the portal" } required;
+                    button { "Link" }
+                }
+            }
+        }
+    }
+}
+
+async fn in_slack(visit: &Visit<'_>) -> Result<Vec<User>, Failure> {
+    let (mut all, mut cursor) = (Vec::new(), None::<String>);
+    for _ in 0..MOST_PAGES {
+        let page = visit.tenant.slack.users(cursor.as_deref()).await?;
+        all.extend(page.items.into_iter().filter(|user| !user.is_bot && !user.deleted && user.id != "USLACKBOT"));
+        cursor = page.cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    Ok(all)
+}
+
+async fn on_portal(visit: &Visit<'_>) -> Result<Vec<PortalProfile>, Failure> {
+    let mut all = Vec::new();
+    for page in 0..MOST_PAGES {
+        let params = json!({"FILTER": {"ACTIVE": true}, "start": page * 50});
+        let answer = visit.tenant.bitrix24.call("user.get", &params).await?;
+        let more = answer.next.is_some();
+        all.extend(talk::profiles::read(&answer.result));
+        if !more {
+            break;
+        }
+    }
+    Ok(all)
+}
+
+pub(crate) async fn link(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+    let word = link_one(visit, form.get("slack"), form.get("user")).await?;
+    Ok(Answer::To("/people", word))
+}
+
+/// Links two accounts; what to say of it.
+async fn link_one(visit: &Visit<'_>, slack: &str, user: &str) -> Result<String, Failure> {
+    let Some(slack) = slack_id(visit, slack).await? else { return Ok(format!("Nobody in Slack is {slack}.")) };
+    let found = match user.parse::<u64>() {
+        Ok(number) => visit.deps.talk.portal_profile(&visit.tenant, number).await?,
+        Err(_) if user.contains('@') => visit.deps.talk.portal_user_by_email(&visit.tenant, user).await?,
+        Err(_) => None,
+    };
+    let Some(found) = found else { return Ok(format!("Nobody on the portal is {user}.")) };
+    let at = visit.deps.talk.ports.clock.now();
+    let link = Link { slack: slack.clone(), user: found.user, origin: Origin::Hand, name: found.name.clone(), at };
+    visit.deps.talk.people.link(&visit.tenant.id, &link).await?;
+    tracing::info!(tenant = %visit.tenant.id, slack, user = found.user, "linked by an administrator");
+    Ok(format!("{slack} is {} now.", found.name))
+}
+
+async fn slack_id(visit: &Visit<'_>, text: &str) -> Result<Option<String>, Failure> {
+    if text.contains('@') {
+        return visit.tenant.slack.user_by_email(text).await;
+    }
+    Ok(visit.deps.talk.slack_profile(&visit.tenant, text).await?.map(|user| user.id))
+}
+
+pub(crate) async fn unlink(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+    let (slack, user) = (form.get("slack"), form.get("user").parse().unwrap_or_default());
+    visit.deps.talk.people.unlink(&visit.tenant.id, slack, user).await?;
+    tracing::info!(tenant = %visit.tenant.id, slack, user, "unlinked by an administrator");
+    Ok(Answer::To("/people", format!("{slack} and user {user} are two again.")))
+}
+
+/// Lines of a list that are worked at once; more take longer than a page may.
+const MOST_LINES: usize = 100;
+
+pub(crate) async fn list(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+    let lines: Vec<&str> = form.get("list").lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    if lines.len() > MOST_LINES {
+        return Ok(Answer::To("/people", format!("At most {MOST_LINES} lines at once; nobody was linked.")));
+    }
+    let (mut linked, mut problems) = (0, Vec::new());
+    for (place, line) in lines.iter().enumerate() {
+        let Some((slack, user)) = line.split_once([',', ';', '\t']) else {
+            problems.push(format!("line {}: two parts with a comma between them are needed.", place + 1));
+            continue;
+        };
+        let word = link_one(visit, slack.trim(), user.trim()).await?;
+        if word.starts_with("Nobody") {
+            problems.push(format!("line {}: {word}", place + 1));
+        } else {
+            linked += 1;
+        }
+    }
+    Ok(Answer::To("/people", format!("{linked} linked. {}", problems.join(" "))))
+}

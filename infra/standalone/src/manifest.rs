@@ -1,0 +1,141 @@
+//! The Slack app's manifest, made from the list of commands and the addresses, so that none of them is forgotten.
+//! Fields: <https://docs.slack.dev/reference/app-manifest/>.
+
+use rules::commands::{Name, views};
+use serde_json::{Value, json};
+
+/// What the bot may do, and why.
+pub const SCOPES: [(&str, &str); 21] = [
+    ("chat:write", "post cards and messages"),
+    ("chat:write.public", "in public channels without an invitation"),
+    ("chat:write.customize", "under the name and picture of who wrote in Bitrix24"),
+    ("commands", "take commands and shortcuts"),
+    ("channels:read", "find a channel by its name"),
+    ("channels:join", "join it, to be able to read it"),
+    (
+        "channels:history",
+        "hear what is said in bridged channels, and look whether a card is there before posting it again",
+    ),
+    ("channels:manage", "make a project's channel, if the settings want it"),
+    ("groups:read", "the same for private channels that invited the bot"),
+    ("groups:history", "the same for private channels that invited the bot"),
+    ("im:write", "write to a person"),
+    ("im:history", "look whether a message to a person is there before sending it again"),
+    ("users:read", "find a person"),
+    ("users:read.email", "by their e-mail"),
+    ("files:read", "copy files of bridged channels"),
+    ("files:write", "copy files of bridged chats"),
+    ("reactions:read", "copy reactions"),
+    ("reactions:write", "copy reactions"),
+    ("links:read", "unfold links to deals and tasks"),
+    ("links:write", "unfold links to deals and tasks"),
+    ("metadata.message:read", "find a message of ours by its delivery"),
+];
+
+/// The events that are heard.
+pub const EVENTS: [&str; 17] = [
+    "message.channels",
+    "message.groups",
+    "reaction_added",
+    "reaction_removed",
+    "link_shared",
+    "app_home_opened",
+    "user_change",
+    "team_join",
+    "channel_rename",
+    "channel_archive",
+    "channel_deleted",
+    "channel_left",
+    "group_rename",
+    "group_archive",
+    "group_left",
+    "app_uninstalled",
+    "tokens_revoked",
+];
+
+/// The manifest for an address; `portal` is the host whose links unfold.
+pub fn manifest(url: &str, portal: Option<&str>) -> Value {
+    let webhook = format!("{}{}", url.trim_end_matches('/'), crate::http::SLACK_WEBHOOK);
+    let commands: Vec<Value> = Name::ALL
+        .iter()
+        .map(|name| {
+            json!({
+                "command": name.typed(), "url": webhook, "description": name.description(), "usage_hint": name.usage(),
+                "should_escape": true,
+            })
+        })
+        .collect();
+    let shortcut = |name: &str, callback: &str, description: &str| json!({"name": name, "type": "message", "callback_id": callback, "description": description});
+    let mut features = json!({
+        "app_home": {"home_tab_enabled": true, "messages_tab_enabled": true, "messages_tab_read_only_enabled": true},
+        "bot_user": {"display_name": "Switchboard", "always_online": true},
+        "shortcuts": [
+            shortcut("Make a lead of it", views::SHORTCUT_LEAD, "A lead in Bitrix24 from this message"),
+            shortcut("Make a task of it", views::SHORTCUT_TASK, "A task in Bitrix24 from this message"),
+        ],
+        "slash_commands": commands,
+    });
+    if let Some(portal) = portal {
+        features["unfurl_domains"] = json!([portal]);
+    }
+    json!({
+        "display_information": {
+            "name": "Switchboard", "description": "Bitrix24 and Slack, joined", "background_color": "#4a154b",
+            "long_description": "Switchboard brings what changes in Bitrix24 to the right channel or person in Slack, lets you work on leads, deals and tasks from Slack, and joins Slack channels with Bitrix24 chats. It is run by your own company.",
+        },
+        "features": features,
+        "oauth_config": {"scopes": {"bot": SCOPES.iter().map(|(scope, _)| *scope).collect::<Vec<_>>()}},
+        "settings": {
+            "event_subscriptions": {"request_url": webhook, "bot_events": EVENTS},
+            "interactivity": {"is_enabled": true, "request_url": webhook},
+            "org_deploy_enabled": false, "socket_mode_enabled": false, "token_rotation_enabled": false,
+        },
+    })
+}
+
+/// The same as YAML, each scope with its reason.
+pub fn yaml(url: &str, portal: Option<&str>) -> String {
+    let mut text = rules::document::to_yaml(&manifest(url, portal));
+    for (scope, why) in SCOPES {
+        for line in [format!("- {scope}\n"), format!("- \"{scope}\"\n")] {
+            text = text.replace(&line, &format!("{}  # {why}\n", line.trim_end()));
+        }
+    }
+    format!("# Made by `switchboard manifest`; paste it where Slack asks for an app's manifest.\n{}\n", text.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manifest_keeps_slacks_limits() {
+        let made = manifest("https://switchboard.example/", Some("acme.bitrix24.com"));
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        assert!(text(&made["display_information"]["name"]).len() <= 35);
+        assert!(text(&made["display_information"]["description"]).len() <= 140);
+        let long = text(&made["display_information"]["long_description"]).len();
+        assert!((174..=4000).contains(&long), "{long}");
+        let commands = made["features"]["slash_commands"].as_array().unwrap();
+        assert!(commands.len() <= 50);
+        for command in commands {
+            let name = text(&command["command"]);
+            assert!(name.starts_with('/') && name.len() <= 32 && name.to_lowercase() == name, "{name}");
+            assert!(text(&command["description"]).len() <= 2000 && text(&command["usage_hint"]).len() <= 1000);
+            assert_eq!(command["url"], "https://switchboard.example/webhooks/slack");
+        }
+        for shortcut in made["features"]["shortcuts"].as_array().unwrap() {
+            assert!(text(&shortcut["name"]).len() <= 24 && text(&shortcut["description"]).len() <= 150);
+        }
+        let mut scopes: Vec<_> = SCOPES.iter().map(|(scope, _)| scope).collect();
+        scopes.sort();
+        scopes.dedup();
+        assert_eq!(scopes.len(), SCOPES.len());
+    }
+
+    #[test]
+    fn the_file_is_what_the_command_prints() {
+        let file = include_str!("../../slack/manifest.yaml");
+        assert_eq!(yaml("https://switchboard.example", Some("acme.bitrix24.com")), file);
+    }
+}
