@@ -68,7 +68,7 @@ async fn joined(visit: &Visit<'_>, named: &str, chat: &str) -> Result<String, Fa
     let Some(dialog) = rules::commands::dialog_id(chat) else {
         return Ok(format!("“{chat}” is no chat: name it as chat57, or by its address."));
     };
-    let Some(url) = &visit.deps.public_url else {
+    let Some(url) = &visit.public_url else {
         return Ok("Switchboard does not know its public address: set public_url, or the parameter PublicUrl.".into());
     };
     let channel = match visit.tenant.slack.channel(named, true).await {

@@ -31,12 +31,24 @@ pub const LARGEST_BODY: usize = 512 * 1024;
 pub struct Deps {
     talk: Talk,
     public_url: Option<String>,
+    by_host: bool,
 }
 
 impl Deps {
     /// The function on `ports`, with connections to providers, which reach us at `public_url`.
     pub fn new(ports: &Ports, connections: Connections, public_url: Option<String>) -> Self {
-        Self { talk: Talk::new(ports, connections), public_url }
+        Self { talk: Talk::new(ports, connections), public_url, by_host: false }
+    }
+
+    /// Takes the host that a request names for our address, where none is known: behind API Gateway it is the gateway's.
+    #[must_use]
+    pub fn by_host(self) -> Self {
+        Self { by_host: true, ..self }
+    }
+
+    fn address(&self, host: &str) -> Option<String> {
+        let named = || (self.by_host && !host.is_empty()).then(|| format!("https://{host}"));
+        self.public_url.clone().or_else(named)
     }
 }
 
@@ -54,6 +66,8 @@ pub(crate) struct Visit<'a> {
     pub(crate) deps: &'a Deps,
     pub(crate) tenant: Tenant,
     pub(crate) session: Session,
+    /// Where providers reach us.
+    pub(crate) public_url: Option<String>,
 }
 
 /// What a request comes to.
@@ -96,7 +110,8 @@ pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
         Ok(tenant) => tenant,
         Err(failure) => return failed(&failure),
     };
-    let visit = Visit { deps, tenant, session };
+    let host = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let visit = Visit { deps, tenant, session, public_url: deps.address(host) };
     let query =
         Form(form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).into_owned().collect());
     let done = match (posts, path.as_str()) {

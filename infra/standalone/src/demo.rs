@@ -1,5 +1,7 @@
 //! `demo`: everything in one process, with simulators for the providers and a page to play with.
 
+mod talk;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use axum::routing::{delete, post};
 use connect::{Access, Connections, PortalAccess};
 use platform::{Clock, SystemClock, TenantId};
 use rules::Settings;
-use rules::settings::MissingChannel;
+use rules::settings::{BridgeSetting, MissingChannel};
 use sandbox::Sandbox;
 use sandbox::portal::{DEAL, Delivery};
 use serde::Deserialize;
@@ -76,7 +78,7 @@ pub async fn demo(options: Options, stop: watch::Receiver<bool>, started: impl F
     restore(&sandbox, &saved)?;
 
     let connections = Connections::new(&engine.ports, ApiBase::new(&sandbox.slack.api_url())?);
-    let functions = Functions::new(&engine.ports, &connections, None);
+    talk::prepare(&sandbox);
     let tenant = join(&connections, &sandbox).await?;
     records::baseline::fill(&engine.ports, &connections, &tenant).await?;
     if sandbox.portal.projects().is_empty() {
@@ -88,6 +90,8 @@ pub async fn demo(options: Options, stop: watch::Receiver<bool>, started: impl F
         listener => listener?,
     };
     let address = format!("http://{}", listener.local_addr()?);
+    let functions = Functions::new(&engine.ports, &connections, Some(address.clone()));
+    sandbox.slack.send_requests_to(&format!("{address}{}", http::SLACK_WEBHOOK));
     sandbox.portal.send_events_to(&format!("{address}{}", http::BITRIX24_WEBHOOK), &events(&settings()));
 
     let demo = Demo { engine: engine.clone(), sandbox: sandbox.clone(), tenant };
@@ -96,14 +100,22 @@ pub async fn demo(options: Options, stop: watch::Receiver<bool>, started: impl F
         let demo = looking.clone();
         Box::pin(async move { demo.state().await })
     });
-    let router = http::webhooks(functions.clone()).merge(page::router(look)).merge(actions(demo));
+    let router = http::webhooks(functions.clone())
+        .merge(page::router(look))
+        .merge(actions(demo.clone()))
+        .merge(talk::routes(demo));
     let workers = workers::start(&engine, &functions, &stop);
     let scheduled = schedule::start(&functions, &engine.ports.clock, SCHEDULE, &stop);
+    let inviting = tokio::spawn({
+        let sandbox = sandbox.clone();
+        async move { talk::let_the_bot_in(&sandbox).await }
+    });
     let saving = tokio::spawn(keep_saving(sandbox.clone(), saved.clone()));
     started(&address);
     http::serve(listener, router, stop).await.context("HTTP ended early")?;
     workers.join_all().await;
     scheduled.join_all().await;
+    inviting.abort();
     saving.abort();
     save(&sandbox, &saved)
 }
@@ -128,6 +140,7 @@ async fn join(connections: &Connections, sandbox: &Sandbox) -> anyhow::Result<Te
 fn settings() -> Settings {
     let mut settings = Settings { missing_channels: MissingChannel::Create, ..Settings::default() };
     settings.operators.channel = Some("#ops".into());
+    settings.bridges = vec![BridgeSetting { channel: format!("#{}", talk::CHANNEL), chat: talk::CHAT.into() }];
     settings
 }
 
@@ -275,6 +288,7 @@ impl Demo {
             let skip = channel.messages.len().saturating_sub(MOST_MESSAGES);
             json!({"name": channel.name, "count": channel.messages.len(), "messages": channel.messages[skip..]})
         });
+        state["talk"] = talk::state(&self.sandbox);
         state["channels"] = Value::Array(channels.collect());
         state
     }

@@ -29,6 +29,7 @@ pub struct Cloud {
     pub names: Names,
     /// The SDK's configuration for it.
     pub config: SdkConfig,
+    public_url: String,
 }
 
 /// The group of each message, by its body: the emulated SQS does not give it back.
@@ -64,7 +65,12 @@ impl Cloud {
             .load()
             .await;
         let names = create(&config).await?;
-        Ok(Self { server, groups, names, config })
+        Ok(Self { server, groups, names, config, public_url: String::new() })
+    }
+
+    /// Sets where providers reach the functions that are started from now on.
+    pub fn reach_at(&mut self, url: &str) {
+        url.clone_into(&mut self.public_url);
     }
 
     /// The address of all services.
@@ -79,7 +85,12 @@ impl Cloud {
         let tables = tables.iter().map(|(table, name)| (variable("TABLE", table.name()), name.clone()));
         let queues = queues.iter().map(|(queue, url)| (variable("QUEUE", queue.name()), url.clone()));
         let dead = dead.iter().map(|(queue, url)| (variable("DEAD", queue.name()), url.clone()));
-        let others = [("SECRET_PREFIX", secret_prefix.as_str()), ("SLACK_API_URL", slack_api), ("LOG_LEVEL", "warn")];
+        let others = [
+            ("SECRET_PREFIX", secret_prefix.as_str()),
+            ("SLACK_API_URL", slack_api),
+            ("LOG_LEVEL", "warn"),
+            ("PUBLIC_URL", self.public_url.as_str()),
+        ];
         let others = others.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         tables.chain(queues).chain(dead).chain(others).collect()
     }

@@ -6,7 +6,10 @@
 #![allow(clippy::expect_used)]
 
 mod aws;
+mod gateway;
 pub mod runtime;
 mod template;
 
 pub use self::aws::Cloud;
+pub use self::gateway::Gateway;
+pub use self::runtime::Function;

@@ -119,8 +119,8 @@ function drawBlock(block) {
       return el("div", {}, ...parts);
     }
     case "context": return el("div", { class: "block context" }, ...block.elements.flatMap(slackText));
-    case "actions": return el("div", { class: "block" }, ...block.elements.map((button) =>
-      el("a", { class: "button", href: button.url, target: "_blank", rel: "noopener" }, ...slackText(button.text))));
+    case "actions": return el("div", { class: "block actions" }, ...block.elements.map(drawElement));
+    case "rich_text": return el("div", { class: "block" }, ...block.elements.map(drawRich));
     default: return el("div", { class: "block quiet" }, `(${block.type})`);
   }
 }
@@ -129,11 +129,15 @@ function drawMessage(message) {
   const time = new Date(Number(message.ts) * 1000);
   const blocks = message.blocks || [];
   const isReply = message.thread_ts && message.thread_ts !== message.ts;
+  const person = !message.bot_id && state.talk && state.talk.names[message.user];
+  const name = message.username || person || "Switchboard";
   return el("article", { class: isReply ? "message reply" : "message", "data-ts": message.ts },
-    el("div", { class: "avatar", "aria-hidden": "true" }, "S"),
-    el("div", { class: "who" }, "Switchboard ", el("span", { class: "app" }, "APP"), " ",
-      el("time", { datetime: time.toISOString() }, time.toLocaleTimeString())),
-    el("div", {}, ...(blocks.length ? blocks.map(drawBlock) : mrkdwn(message.text))));
+    el("div", { class: "avatar", "aria-hidden": "true" }, name.slice(0, 1)),
+    el("div", { class: "who" }, `${name} `, person ? "" : el("span", { class: "app" }, "APP"), " ",
+      el("time", { datetime: time.toISOString() }, time.toLocaleTimeString()),
+      message.edited ? el("span", { class: "quiet" }, " (edited)") : ""),
+    el("div", {}, ...(blocks.length ? blocks.map(drawBlock) : mrkdwn(message.text || "")),
+      ...(message.files || []).map((file) => drawFile("slack", file)), drawReactions(message), drawControls(message)));
 }
 
 // Newest first, and the replies of a thread below its card.
@@ -215,6 +219,7 @@ function draw() {
   if (state.board) drawTasks(state.board.tasks);
   drawReach(state.reach);
   drawSlack(state.channels);
+  drawTalk();
   drawTrail(state.trail);
   drawDead(state.dead_letters);
 }

@@ -27,7 +27,7 @@ pub struct Chat {
 }
 
 /// A bot.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct BotState {
     pub(super) id: u64,
     code: String,
@@ -205,6 +205,16 @@ impl Portal {
         ids.filter_map(|id| state.talk.files.get(&id.as_u64()?))
             .map(|file| (file.name.clone(), file.bytes.clone()))
             .collect()
+    }
+
+    /// A file's name and bytes.
+    pub fn file(&self, id: u64) -> Option<(String, Bytes)> {
+        self.shared.lock().talk.files.get(&id).map(|file| (file.name.clone(), file.bytes.clone()))
+    }
+
+    /// What somebody is called.
+    pub fn name_of(&self, user: u64) -> String {
+        self.shared.lock().name_of(user)
     }
 
     /// What somebody was told in private.

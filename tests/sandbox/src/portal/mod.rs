@@ -427,6 +427,7 @@ impl Portal {
         take(&saved["bindings"], &mut state.bindings);
         take(&saved["last_message"], &mut state.last_message);
         take(&saved["rooms"], &mut state.talk.chats);
+        take(&saved["bots"], &mut state.talk.bots);
     }
 
     /// HTTP requests answered so far.

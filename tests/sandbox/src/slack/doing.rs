@@ -60,6 +60,16 @@ impl Workspace {
         self.shared.lock().people.get(&email.to_lowercase()).cloned().unwrap_or_default()
     }
 
+    /// The people.
+    pub fn people(&self) -> Vec<super::Profile> {
+        self.shared.lock().profiles.values().cloned().collect()
+    }
+
+    /// A file's name and bytes.
+    pub fn file(&self, id: &str) -> Option<(String, Bytes)> {
+        self.shared.lock().files.get(id).map(|file| (file.name.clone(), file.bytes.clone()))
+    }
+
     /// Changes a person's profile, and tells the app of it.
     pub fn change_person(&self, id: &str, change: impl FnOnce(&mut super::Profile)) {
         let user = {

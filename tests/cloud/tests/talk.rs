@@ -1,0 +1,123 @@
+//! Slack talks back through the built binaries: a command, a bridge, the administrators' page.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cloud::{Cloud, Function, Gateway};
+use connect::{Access, Connections, PortalAccess};
+use platform::seal::KeyRing;
+use platform::secrets::KEY_RING;
+use platform::{Ports, QueueName, SystemClock};
+use rules::Settings;
+use sandbox::Sandbox;
+use sandbox::portal::LEAD;
+use slack::ApiBase;
+use slack::client::Identity;
+
+fn bootstrap(function: &str) -> PathBuf {
+    let folder = std::env::var("LAMBDA_DIR")
+        .map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/lambda"), PathBuf::from);
+    folder.join(function).join("bootstrap")
+}
+
+struct Deployment {
+    cloud: Cloud,
+    sandbox: Sandbox,
+    gateway: Gateway,
+    queues: Vec<(QueueName, Arc<Function>)>,
+    ports: Ports,
+    tenant: platform::TenantId,
+}
+
+impl Deployment {
+    async fn start() -> anyhow::Result<Self> {
+        let gateway = Gateway::start().await?;
+        let mut cloud = Cloud::start().await?;
+        cloud.reach_at(&gateway.url());
+        let sandbox = Sandbox::start(Arc::new(SystemClock)).await?;
+        let ports = aws::ports_over(&cloud.config, cloud.names.clone(), Arc::new(SystemClock));
+        let tenant = connect(&ports, &sandbox).await?;
+        let slack_api = sandbox.slack.api_url();
+        let start =
+            async |name: &str| anyhow::Ok(Arc::new(Function::start(name, &bootstrap(name), &cloud, &slack_api).await?));
+        for (path, name) in
+            [("/webhooks/slack", "slack-webhook"), ("/webhooks/bitrix24", "bitrix24-webhook"), ("/admin", "admin")]
+        {
+            gateway.route(path, &start(name).await?);
+        }
+        let mut queues = Vec::new();
+        for queue in QueueName::ALL {
+            queues.push((queue, start(queue.name()).await?));
+        }
+        sandbox.slack.send_requests_to(&format!("{}/webhooks/slack", gateway.url()));
+        Ok(Self { cloud, sandbox, gateway, queues, ports, tenant })
+    }
+
+    /// Feeds the functions until `done`; gives up after a minute.
+    async fn work_until(&self, what: &str, done: impl Fn() -> bool) -> anyhow::Result<()> {
+        let began = Instant::now();
+        while !done() {
+            anyhow::ensure!(began.elapsed() < Duration::from_secs(60), "{what} did not come");
+            for (queue, function) in &self.queues {
+                function.feed(&self.cloud, *queue).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<platform::TenantId> {
+    ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
+    let connections = Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?);
+    let credentials = sandbox.portal.credentials();
+    let (team, user, bot) = sandbox.slack.identity();
+    let access = Access {
+        member_id: credentials.member_id,
+        portal: PortalAccess::Webhook(sandbox.portal.webhook_url().into()),
+        application_token: credentials.application_token.into(),
+        bot_token: sandbox.slack.token().into(),
+        workspace: Identity { team_id: team.into(), team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() },
+        signing_secret: Some(sandbox.slack.signing_secret().to_owned().into()),
+        settings: Some(serde_json::to_value(Settings::default())?),
+    };
+    Ok(connections.join(access).await?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_and_a_bridge_go_through_the_built_binaries() -> anyhow::Result<()> {
+    let deployment = Deployment::start().await?;
+    let (slack, portal) = (&deployment.sandbox.slack, &deployment.sandbox.portal);
+    let admin = slack.person("user1@example.com");
+    let channel = slack.channel_id("general");
+    let leads = portal.ids(LEAD).len();
+    let reply = slack.command(&admin, &channel, "/b24-lead", "ACME | from the cloud").await;
+    assert_eq!((reply.status, reply.body["text"].as_str()), (200, Some("Working on it …")), "{reply:?}");
+    deployment.work_until("the lead", || portal.ids(LEAD).len() > leads && slack.whispers(&admin).len() > 1).await?;
+
+    let chat = portal.add_chat("Support", &[1, 6]);
+    slack.command(&admin, &channel, "/b24-bridge", &chat).await;
+    deployment.work_until("the bot", || !portal.bots().is_empty() && slack.whispers(&admin).len() > 3).await?;
+    portal.invite_bots(&chat);
+    slack.command(&admin, &channel, "/b24-bridge", &chat).await;
+    let joined = || slack.texts("general").iter().any(|text| text.contains("is one with the chat"));
+    deployment.work_until("the bridge", joined).await?;
+    let file = slack.attach(&admin, "plan.png", vec![7; 200_000]);
+    slack.say(&admin, &channel, "hello", None, &[&file]);
+    deployment.work_until("the file", || portal.shared_files(&chat).len() == 1).await?;
+    assert_eq!(portal.shared_files(&chat)[0].1.len(), 200_000);
+    portal.write(1, &chat, "hello yourself", None, &[]);
+    let answered = || slack.texts("general").iter().any(|text| text == "hello yourself");
+    deployment.work_until("the answer", answered).await?;
+
+    let code = admin::new_code(&deployment.ports, &deployment.tenant).await?;
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+    let signed_in =
+        http.post(format!("{}/admin/sign-in", deployment.gateway.url())).body(format!("code={code}")).send().await?;
+    assert_eq!(signed_in.status(), 303);
+    let cookie = signed_in.headers()["set-cookie"].to_str()?.split(';').next().unwrap().to_owned();
+    let page = http.get(format!("{}/admin/bridges", deployment.gateway.url())).header("cookie", cookie).send().await?;
+    assert!(page.text().await?.contains("#general"));
+    Ok(())
+}
