@@ -75,6 +75,9 @@ async fn joined(visit: &Visit<'_>, named: &str, chat: &str) -> Result<String, Fa
         Err(Failure { kind: Kind::Permanent { .. }, text, .. }) => return Ok(format!("{named}: {text}.")),
         channel => channel?,
     };
+    if let Some(bridge) = talk.bridge_of_dialog(&visit.tenant, &dialog).await? {
+        return Ok(format!("{dialog} is joined with #{} already; part those first.", bridge.channel_name));
+    }
     let bot = talk.ensure_bot(&visit.tenant, url).await?;
     let dialog_name = match visit.tenant.bitrix24.ask(&bot.chat(&dialog)).await {
         Err(Failure { kind: Kind::Permanent { .. }, .. }) => {

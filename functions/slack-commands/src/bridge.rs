@@ -56,6 +56,9 @@ pub(crate) async fn join(request: &Request<'_>, dialog: &str) -> Result<Answer, 
         let text = "Switchboard does not know its public address yet: set public_url (on one machine) or PublicUrl (on AWS), and start it again.";
         return Ok(Answer::to_one(answers::tell(text)));
     };
+    if talk.bridge_of_dialog(&request.tenant, dialog).await?.is_some() {
+        return Ok(Answer::to_one(answers::tell(taken(request.language))));
+    }
     let bot = talk.ensure_bot(&request.tenant, url).await?;
     let dialog_name = match request.tenant.bitrix24.ask(&bot.chat(dialog)).await {
         Ok(answer) => {
@@ -90,15 +93,16 @@ pub(crate) async fn join(request: &Request<'_>, dialog: &str) -> Result<Answer, 
             let message = answers::say(&joined(request, &bridge));
             Ok(Answer::done(message, "bridge.joined", format!("#{} and {dialog}", bridge.channel_name)).seen_by(true))
         }
-        Err(StoreError::Conflict(_)) => {
-            let text = request.language.pick(
-                "This chat is joined with another channel already. Part them there first: /b24-bridge off",
-                "Этот чат уже соединён с другим каналом. Сначала разъедините их там: /b24-bridge off",
-            );
-            Ok(Answer::to_one(answers::tell(text)))
-        }
+        Err(StoreError::Conflict(_)) => Ok(Answer::to_one(answers::tell(taken(request.language)))),
         Err(error) => Err(error.into()),
     }
+}
+
+fn taken(language: Language) -> &'static str {
+    language.pick(
+        "This chat is joined with another channel already. Part them there first: /b24-bridge off",
+        "Этот чат уже соединён с другим каналом. Сначала разъедините их там: /b24-bridge off",
+    )
 }
 
 fn not_in_chat(dialog: &str, language: Language) -> String {

@@ -60,8 +60,11 @@ async fn hand_over(routes: &Routes, request: Request<Bytes>) -> Response<Bytes> 
 /// A request as the gateway writes it down; a body that is no text comes in base64.
 fn event(request: &Request<Bytes>) -> Value {
     let path = request.uri().path();
-    let headers: HashMap<&str, &str> =
-        request.headers().iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect();
+    let headers = request.headers().iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    // Cookies have a place of their own, both ways.
+    let (cookies, headers): (Vec<_>, Vec<_>) = headers.partition(|(name, _)| *name == "cookie");
+    let cookies: Vec<&str> = cookies.into_iter().flat_map(|(_, value)| value.split("; ")).collect();
+    let headers: HashMap<&str, &str> = headers.into_iter().collect();
     let (body, is_base64) = match std::str::from_utf8(request.body()) {
         // Forms come in base64 from the gateway, too; signatures are over what was sent.
         Ok(text) if !headers.get("content-type").is_some_and(|kind| kind.starts_with("application/x-www")) => {
@@ -71,7 +74,7 @@ fn event(request: &Request<Bytes>) -> Value {
     };
     json!({
         "version": "2.0", "routeKey": format!("ANY {path}"), "rawPath": path, "rawQueryString": request.uri().query().unwrap_or_default(),
-        "headers": headers, "body": body, "isBase64Encoded": is_base64,
+        "headers": headers, "cookies": cookies, "body": body, "isBase64Encoded": is_base64,
         "requestContext": {
             "accountId": "123456789012", "apiId": "api", "domainName": "api.example.com", "domainPrefix": "api", "requestId": "sample",
             "http": {
@@ -89,6 +92,11 @@ fn response(answered: &Value) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body));
     let status = answered["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or(500);
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for cookie in answered["cookies"].as_array().into_iter().flatten() {
+        if let Some(Ok(value)) = cookie.as_str().map(str::parse) {
+            response.headers_mut().append(http::header::SET_COOKIE, value);
+        }
+    }
     for (name, value) in answered["headers"].as_object().into_iter().flatten() {
         if let (Ok(name), Some(Ok(value))) = (http::HeaderName::try_from(name.as_str()), value.as_str().map(str::parse))
         {

@@ -146,7 +146,7 @@ async fn conversations_are_joined_and_parted_on_their_page() {
     portal.invite_bots(&chat);
     world.settle().await;
     assert!(say(join("#general", chat.clone())).await.contains("are one conversation now"));
-    assert!(say(join("#calls", chat.clone())).await.contains("joined with another already"));
+    assert!(say(join("#calls", chat.clone())).await.contains("is joined with #general already"));
     let slack = &world.sandbox.slack;
     slack.say(&slack.person("user6@example.com"), &slack.channel_id("general"), "hi", None, &[]);
     world.settle().await;

@@ -167,23 +167,23 @@ fn marked(rest: &str, mark: char, style: Style) -> Option<(Vec<Span>, usize)> {
     Some((inline(inner, style), length))
 }
 
-fn named_emoji(rest: &str, style: Style) -> Option<(Vec<Span>, usize)> {
+/// The name between colons at the beginning of a text, if it is one: a time, 10:30:15, has none.
+fn emoji_name(rest: &str) -> Option<&str> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_+-'".contains(c);
     let end = rest[1..].find(|c| !fits(c))? + 1;
     let mut length = end;
     if rest[end..].starts_with("::skin-tone-") {
         length = end + "::skin-tone-".len() + 1;
     }
-    if length < 3 || rest.get(length..=length) != Some(":") {
-        return None;
-    }
-    let name = rest[1..length].to_owned();
-    let character = emoji::character(&name);
-    // A time, 10:30:15, is no emoji.
-    if character.is_none() && name.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    Some((vec![Span::leaf(Leaf::Emoji { name, character }, style)], length + 1))
+    let name = rest.get(1..length).filter(|name| name.len() > 1)?;
+    let is_number = name.bytes().all(|b| b.is_ascii_digit());
+    (!is_number && rest.get(length..=length) == Some(":")).then_some(name)
+}
+
+fn named_emoji(rest: &str, style: Style) -> Option<(Vec<Span>, usize)> {
+    let name = emoji_name(rest)?;
+    let leaf = Leaf::Emoji { name: name.to_owned(), character: emoji::character(name) };
+    Some((vec![Span::leaf(leaf, style)], name.len() + 2))
 }
 
 fn line(spans: &[Span], may_mention_everyone: bool) -> String {
@@ -244,7 +244,7 @@ fn literal(escaped: &str) -> String {
             // Within a word they mark nothing: names of files and variables stay as they are.
             '*' | '_' | '~' if !within_a_word => text.extend([APART, c, APART]),
             '`' => text.extend([APART, c, APART]),
-            ':' if named_emoji(rest, Style::default()).is_some() => text.extend([c, APART]),
+            ':' if emoji_name(rest).is_some() => text.extend([c, APART]),
             _ => text.push(c),
         }
         before = Some(c);

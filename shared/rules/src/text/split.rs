@@ -95,8 +95,16 @@ fn cut_spans(
     make: impl Fn(Vec<Span>) -> Block,
     make_rest: impl Fn(Vec<Span>) -> Block,
 ) -> (Block, Option<Block>) {
-    let atoms = atoms(spans);
-    let count = largest(atoms.len(), |count| fits(&make(atoms[..count].to_vec())));
+    let mut atoms = atoms(spans);
+    let fitting = |atoms: &[Span]| largest(atoms.len(), |count| fits(&make(atoms[..count].to_vec())));
+    let mut count = fitting(&atoms);
+    if count == 0 && !atoms.is_empty() {
+        // Not even the first word fits: it is cut between its characters.
+        let rest = atoms.split_off(1);
+        let first = atoms.remove(0);
+        atoms = [characters(first), rest].concat();
+        count = fitting(&atoms);
+    }
     // Better at a blank line, if the part does not become too small for it; else at a line's end.
     let blank = |mark: &str| {
         let half = count / 2;
@@ -113,6 +121,13 @@ fn cut_spans(
         *text = text.trim_start().to_owned();
     }
     (make(head), (!tail.is_empty()).then(|| make_rest(tail)))
+}
+
+fn characters(span: Span) -> Vec<Span> {
+    match &span.leaf {
+        Leaf::Text(text) => text.chars().map(|c| Span { leaf: Leaf::Text(c.into()), ..span.clone() }).collect(),
+        _ => vec![span],
+    }
 }
 
 /// Words longer than this may be cut between characters.
