@@ -28,8 +28,11 @@ impl Sandbox {
         let portal = Arc::new(Portal::start(clock.clone(), 0).await?);
         let slack = Arc::new(Workspace::start(clock, 0).await?);
         let (steered, workspace) = (portal.clone(), slack.clone());
-        let control =
-            Server::start(0, move |request| std::future::ready(Ok(steer(&steered, &workspace, &request)))).await?;
+        let control = Server::start(0, move |request| {
+            let (portal, slack) = (steered.clone(), workspace.clone());
+            async move { Ok(steer(&portal, &slack, &request).await) }
+        })
+        .await?;
         Ok(Self { portal, slack, control })
     }
 
@@ -88,13 +91,19 @@ impl Sandbox {
     }
 }
 
-fn steer(portal: &Portal, slack: &Workspace, request: &Request<Bytes>) -> Response<Bytes> {
+async fn steer(portal: &Portal, slack: &Workspace, request: &Request<Bytes>) -> Response<Bytes> {
     let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
     let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
     let number = |name: &str| body[name].as_u64().unwrap_or_default();
     let done = match (request.method(), request.uri().path()) {
         (&Method::GET, "/") => json!({
             "GET /messages?NAME": "the messages of a channel",
+            "POST /slack/requests": {"url": "http://127.0.0.1/…"},
+            "POST /slack/say": {"email": "user6@example.com", "channel": "general", "text": "hello"},
+            "POST /slack/command": {"email": "user6@example.com", "channel": "general", "command": "/b24-lead", "text": "ACME"},
+            "POST /slack/press": {"email": "user6@example.com", "channel": "general", "action_id": "deal_take", "value": "1"},
+            "POST /slack/submit": {"email": "user6@example.com", "values": {"name": "…"}},
+            "GET /slack/whispers?EMAIL": "what somebody was told alone",
             "GET /counts": "what has been asked of the simulators",
             "POST /deals": {"title": "Roof", "amount": 100, "currency": "EUR"},
             "POST /move": {"deal": 1, "stage": "EXECUTING"},
@@ -102,6 +111,34 @@ fn steer(portal: &Portal, slack: &Workspace, request: &Request<Bytes>) -> Respon
             "POST /delivery": {"delay_ms": 0, "drop_every": 0, "double_every": 0, "hold": false},
             "POST /fail": {"provider": "slack | bitrix24", "method": "chat.postMessage", "fault": {"how": "reset", "when": "after_effect"}},
         }),
+        (&Method::POST, "/slack/requests") => {
+            slack.send_requests_to(&text("url"));
+            json!({"ok": true})
+        }
+        (&Method::POST, "/slack/say") => {
+            let channel = slack.channel_id(&text("channel"));
+            json!({"ts": slack.say(&slack.person(&text("email")), &channel, &text("text"), None, &[])})
+        }
+        (&Method::POST, "/slack/command") => {
+            let (user, channel) = (slack.person(&text("email")), slack.channel_id(&text("channel")));
+            let reply = slack.command(&user, &channel, &text("command"), &text("text")).await;
+            json!({"status": reply.status, "body": reply.body})
+        }
+        (&Method::POST, "/slack/press") => {
+            let (user, channel) = (slack.person(&text("email")), slack.channel_id(&text("channel")));
+            let reply = slack.press(&user, &channel, &text("action_id"), &text("value")).await;
+            json!({"status": reply.status, "body": reply.body})
+        }
+        (&Method::POST, "/slack/submit") => {
+            let given = body["values"].as_object().cloned().unwrap_or_default();
+            let values: Vec<_> =
+                given.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect();
+            let reply = slack.submit(&slack.person(&text("email")), &values).await;
+            json!({"status": reply.status, "body": reply.body})
+        }
+        (&Method::GET, "/slack/whispers") => {
+            json!(slack.whispers(&slack.person(request.uri().query().unwrap_or_default())))
+        }
         (&Method::GET, "/counts") => json!({
             "bitrix24": {"requests": portal.requests(), "calls": portal.calls(), "refused_for_limits": portal.refused_for_limits()},
             "slack": {"calls": slack.calls(), "refused_for_limits": slack.refused_for_limits(), "refused_blocks": slack.refused_blocks()},

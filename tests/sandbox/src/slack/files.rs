@@ -111,6 +111,20 @@ impl State {
     }
 }
 
+/// The bytes that a request brings: as they are, or as the one part of a form.
+fn sent(request: &Request<Bytes>) -> Bytes {
+    let kind =
+        request.headers().get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let Some((_, boundary)) = kind.split_once("boundary=") else { return request.body().clone() };
+    let body = request.body();
+    let find = |what: &[u8], from: usize| {
+        body[from..].windows(what.len()).position(|window| window == what).map(|at| at + from)
+    };
+    let start = find(b"\r\n\r\n", 0).map_or(0, |at| at + 4);
+    let end = find(format!("\r\n--{}", boundary.trim_matches('"')).as_bytes(), start).unwrap_or(body.len());
+    body.slice(start..end)
+}
+
 /// Requests for bytes, beside the Web API.
 pub(super) fn answer(shared: &Shared, request: &Request<Bytes>, base: &str) -> Option<Response<Bytes>> {
     let path = request.uri().path();
@@ -119,10 +133,11 @@ pub(super) fn answer(shared: &Shared, request: &Request<Bytes>, base: &str) -> O
         let Some(file) = state.files.get_mut(id) else {
             return Some(json_answer(404, &json!({"error": "no such upload"})));
         };
-        if request.body().len() as u64 != file.size {
+        let bytes = sent(request);
+        if bytes.len() as u64 != file.size {
             return Some(json_answer(400, &json!({"error": "length differs"})));
         }
-        file.bytes = request.body().clone();
+        file.bytes = bytes;
         file.uploaded = true;
         return Some(Response::new(Bytes::from(format!("OK - {}", file.size))));
     }
