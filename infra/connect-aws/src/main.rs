@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Parser;
 use connect::{Access, Connections, PortalAccess};
-use platform::Ports;
 use platform::seal::KeyRing;
 use platform::secrets::{KEY_RING, SecretsError};
+use platform::{Ports, TenantId};
 use slack::ApiBase;
 use standalone::config::Config;
 
@@ -18,14 +18,22 @@ use standalone::config::Config;
 #[derive(Parser)]
 struct Arguments {
     /// The configuration; docs/connecting.md shows one. Its addresses and database are not used.
-    #[arg(long)]
-    config: PathBuf,
+    #[arg(long, required_unless_present = "admin_code")]
+    config: Option<PathBuf>,
+    /// Only makes a code with which an administrator of this portal (its `member_id`) signs in, once, within 15 minutes.
+    #[arg(long, value_name = "MEMBER_ID")]
+    admin_code: Option<String>,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let config = Config::read(&Arguments::parse().config)?;
+    let arguments = Arguments::parse();
     let ports = aws::ports();
+    if let Some(member_id) = arguments.admin_code {
+        println!("{}", admin::new_code(&ports, &TenantId::new(member_id)?).await?);
+        return Ok(());
+    }
+    let config = Config::read(&arguments.config.context("--config is missing")?)?;
     ensure_key_ring(&ports).await?;
     let slack_api = config.slack.api_url.as_deref().map(ApiBase::new).transpose()?.unwrap_or_default();
     let connections = Connections::new(&ports, slack_api);

@@ -64,7 +64,7 @@ enum Command {
     },
     /// Prints the Slack app's manifest for this address.
     Manifest {
-        /// Where Slack reaches Switchboard: https://switchboard.example
+        /// Where Slack reaches Switchboard: `https://switchboard.example`.
         #[arg(long)]
         url: String,
         /// The portal's host, for links that unfold: acme.bitrix24.com

@@ -9,7 +9,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::routing::post;
 use connect::{Access, Connections, PortalAccess};
-use platform::SystemClock;
+use platform::{Clock, SystemClock};
 use rules::Settings;
 use slack::ApiBase;
 use standalone::engine::Engine;
@@ -25,7 +25,7 @@ const ROUNDS: usize = 3;
 const ROUND: Duration = Duration::from_secs(4);
 const MEMBER: &str = "d897063e1ce7c5eb9f04b9751eef5915";
 /// The signing secret of the benchmark's Slack app.
-pub(crate) const SIGNING_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
+const SIGNING_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
 const TOKEN: &str = "jvh9y1ulvt2m6k5or90v9mg8nn32ozas";
 
 /// Serves one side on a free port, and prints where.
@@ -34,7 +34,8 @@ pub(crate) async fn serve(side: &str) -> anyhow::Result<()> {
     let listener = http::listen("127.0.0.1:0".parse()?).await?;
     println!("{}", listener.local_addr()?);
     if side == "bare" {
-        let router = Router::new().route(http::BITRIX24_WEBHOOK, post(|_: String| async { "{\"ok\":true}" }));
+        let bare = || post(|_: String| async { "{\"ok\":true}" });
+        let router = Router::new().route(http::BITRIX24_WEBHOOK, bare()).route(http::SLACK_WEBHOOK, bare());
         return Ok(http::serve(listener, router, stopped).await?);
     }
     let folder = tempfile::tempdir_in("target")?;
@@ -61,24 +62,35 @@ struct Round {
     p99: Duration,
 }
 
-/// Measures both sides in turn.
+/// Who posts.
+#[derive(Clone, Copy)]
+enum From {
+    Bitrix24,
+    /// Signed, as each of Slack's requests is.
+    Slack,
+}
+
+/// Measures all in turn.
 pub(crate) async fn measure() -> anyhow::Result<()> {
     let (_bare, bare) = start("bare").await?;
     let (_ours, ours) = start("webhook").await?;
     println!("{CONNECTIONS} connections, {ROUNDS} rounds of {ROUND:?} each, in turn");
-    let mut rounds: [Vec<Round>; 2] = [Vec::new(), Vec::new()];
+    let sides = [(&bare, From::Bitrix24), (&ours, From::Bitrix24), (&bare, From::Slack), (&ours, From::Slack)];
+    let mut rounds: [Vec<Round>; 4] = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
     for _ in 0..ROUNDS {
-        rounds[0].push(round(&bare).await?);
-        rounds[1].push(round(&ours).await?);
+        for (rounds, (address, from)) in rounds.iter_mut().zip(sides) {
+            rounds.push(round(address, from).await?);
+        }
     }
     let mut medians = Vec::new();
-    for (name, rounds) in ["bare axum", "webhook, durable"].into_iter().zip(&mut rounds) {
+    let names = ["bare axum", "bitrix24-webhook", "bare axum", "slack-webhook"];
+    for (name, rounds) in names.into_iter().zip(&mut rounds) {
         rounds.sort_by(|a, b| a.a_second.total_cmp(&b.a_second));
         let Round { a_second, p50, p99 } = &rounds[ROUNDS / 2];
         println!("{name:>16}: {a_second:>8.0} a second, p50 {p50:?}, p99 {p99:?}");
         medians.push(*a_second);
     }
-    println!("ratio: {:.2}", medians[1] / medians[0]);
+    println!("ratio: {:.2} for Bitrix24, {:.2} for Slack", medians[1] / medians[0], medians[3] / medians[2]);
     Ok(())
 }
 
@@ -93,21 +105,21 @@ async fn start(side: &str) -> anyhow::Result<(Child, String)> {
     Ok((child, line.trim().to_owned()))
 }
 
-async fn round(address: &str) -> anyhow::Result<Round> {
+async fn round(address: &str, from: From) -> anyhow::Result<Round> {
     // A warm-up of its own, not counted.
-    load(address, ROUND / 8).await?;
-    let (mut times, took) = load(address, ROUND).await?;
+    load(address, from, ROUND / 8).await?;
+    let (mut times, took) = load(address, from, ROUND).await?;
     times.sort_unstable();
     let at = |share: usize| times[(times.len() * share / 100).min(times.len() - 1)];
     Ok(Round { a_second: times.len() as f64 / took.as_secs_f64(), p50: at(50), p99: at(99) })
 }
 
-async fn load(address: &str, duration: Duration) -> anyhow::Result<(Vec<Duration>, Duration)> {
+async fn load(address: &str, from: From, duration: Duration) -> anyhow::Result<(Vec<Duration>, Duration)> {
     let began = Instant::now();
     let ids = Arc::new(AtomicU64::new(1));
     let mut connections = tokio::task::JoinSet::new();
     for _ in 0..CONNECTIONS {
-        connections.spawn(connection(address.to_owned(), ids.clone(), began + duration));
+        connections.spawn(connection(address.to_owned(), from, ids.clone(), began + duration));
     }
     let mut times = Vec::new();
     while let Some(done) = connections.join_next().await {
@@ -117,24 +129,17 @@ async fn load(address: &str, duration: Duration) -> anyhow::Result<(Vec<Duration
 }
 
 /// One keep-alive connection that posts one event after the other.
-async fn connection(address: String, ids: Arc<AtomicU64>, end: Instant) -> anyhow::Result<Vec<Duration>> {
+async fn connection(address: String, from: From, ids: Arc<AtomicU64>, end: Instant) -> anyhow::Result<Vec<Duration>> {
     let mut stream = TcpStream::connect(&address).await?;
     stream.set_nodelay(true)?;
     let mut times = Vec::new();
     let mut answer = vec![0; 4096];
     while Instant::now() < end {
         let id = ids.fetch_add(1, Ordering::Relaxed);
-        let body = format!(
-            "event=ONCRMDEALUPDATE&event_handler_id=204&data%5BFIELDS%5D%5BID%5D={id}&ts=1772090363\
-             &auth%5Bdomain%5D=some-domain.bitrix24.com&auth%5Bclient_endpoint%5D=https%3A%2F%2Fsome-domain.bitrix24.com%2Frest%2F\
-             &auth%5Bserver_endpoint%5D=https%3A%2F%2Foauth.bitrix.info%2Frest%2F&auth%5Bmember_id%5D={MEMBER}\
-             &auth%5Bapplication_token%5D={TOKEN}"
-        );
-        let request = format!(
-            "POST {} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
-            http::BITRIX24_WEBHOOK,
-            body.len()
-        );
+        let request = match from {
+            From::Bitrix24 => bitrix24_event(id),
+            From::Slack => slack_event(id),
+        };
         let began = Instant::now();
         stream.write_all(request.as_bytes()).await?;
         let read = stream.read(&mut answer).await?;
@@ -142,4 +147,34 @@ async fn connection(address: String, ids: Arc<AtomicU64>, end: Instant) -> anyho
         anyhow::ensure!(answer[..read].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer[..read]));
     }
     Ok(times)
+}
+
+fn bitrix24_event(id: u64) -> String {
+    let body = format!(
+        "event=ONCRMDEALUPDATE&event_handler_id=204&data%5BFIELDS%5D%5BID%5D={id}&ts=1772090363\
+         &auth%5Bdomain%5D=some-domain.bitrix24.com&auth%5Bclient_endpoint%5D=https%3A%2F%2Fsome-domain.bitrix24.com%2Frest%2F\
+         &auth%5Bserver_endpoint%5D=https%3A%2F%2Foauth.bitrix.info%2Frest%2F&auth%5Bmember_id%5D={MEMBER}\
+         &auth%5Bapplication_token%5D={TOKEN}"
+    );
+    format!(
+        "POST {} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
+        http::BITRIX24_WEBHOOK,
+        body.len()
+    )
+}
+
+/// A message in one of a hundred channels.
+fn slack_event(id: u64) -> String {
+    let channel = id % 100;
+    let body = format!(
+        r#"{{"token":"x","team_id":"T0BENCH","api_app_id":"A1","type":"event_callback","event_id":"Ev{id:08}","event_time":1772090363,"event":{{"type":"message","channel":"C0BENCH{channel:03}","user":"U0BENCH01","text":"message {id}","ts":"1772090363.{id:06}","team":"T0BENCH","channel_type":"channel"}},"authorizations":[{{"enterprise_id":null,"team_id":"T0BENCH","user_id":"U1","is_bot":true,"is_enterprise_install":false}}]}}"#
+    );
+    let at = SystemClock.now().as_second();
+    let signature = slack::signature::sign(&SIGNING_SECRET.to_owned().into(), at, body.as_bytes());
+    format!(
+        "POST {} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\nx-slack-request-timestamp: {at}\r\n\
+         x-slack-signature: {signature}\r\ncontent-length: {}\r\n\r\n{body}",
+        http::SLACK_WEBHOOK,
+        body.len()
+    )
 }

@@ -39,7 +39,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
             [&WIRES[..], &FUNCTIONS[..], &["connect", "embedded", "platform", "records", "rules", "sandbox"]].concat(),
         ),
     ]);
-    allowed.insert("connect-aws", vec!["aws", "connect", "platform", "rules", "slack", "switchboard"]);
+    allowed.insert("connect-aws", vec!["admin", "aws", "connect", "platform", "rules", "slack", "switchboard"]);
     for function in FUNCTIONS {
         allowed.insert(function, [&WIRES[..], &["connect", "platform", "records", "rules", "talk", "aws"]].concat());
     }

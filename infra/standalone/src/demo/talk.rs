@@ -51,7 +51,7 @@ pub(super) fn prepare(sandbox: &Sandbox) {
         let text = |name: &str| row[name].as_str().unwrap_or_default();
         let id = sandbox.slack.person(text("EMAIL"));
         let name = format!("{} {}", text("NAME"), text("LAST_NAME"));
-        sandbox.slack.change_person(&id, |profile| profile.name = name.trim().to_owned());
+        sandbox.slack.change_person(&id, |profile| name.trim().clone_into(&mut profile.name));
     }
     if sandbox.portal.chats().is_empty() {
         sandbox.portal.add_chat("Support", &[1, IN_CHAT]);
