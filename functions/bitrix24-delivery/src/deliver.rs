@@ -3,7 +3,7 @@
 use bitrix24::bot::{self, Bot};
 use connect::{Failure, InHand};
 use jiff::{SignedDuration, Timestamp};
-use platform::conversations::{MessageLink, Side};
+use platform::conversations::{Conversations, MessageLink, Side};
 use platform::job::{Job, Outcome};
 use platform::store::{Version, Write};
 use platform::{DeliveryId, Kind};
@@ -125,7 +125,7 @@ impl Delivery<'_> {
     }
 
     /// The writes that add a copy to the message's link.
-    pub(crate) fn linked(&self, message: u64, thread: Option<&str>) -> Result<Vec<Write>, Failure> {
+    fn linked(&self, message: u64, thread: Option<&str>) -> Result<Vec<Write>, Failure> {
         let body = &self.job.body;
         let (mut link, version) = match self.link.clone() {
             Some((link, version)) => (link, Some(version)),
@@ -137,6 +137,7 @@ impl Delivery<'_> {
                     thread: thread.map(str::to_owned),
                     dialog: body.dialog.clone(),
                     bitrix24: Vec::new(),
+                    texts: 0,
                     reactions: std::collections::BTreeMap::new(),
                     deleted: false,
                 },
@@ -145,8 +146,9 @@ impl Delivery<'_> {
         };
         if !link.bitrix24.contains(&message) {
             link.bitrix24.push(message);
+            link.texts += usize::from(matches!(body.act, InBitrix24::Post { .. }));
         }
-        Ok(platform::conversations::Conversations::link_writes(&self.job.tenant, &link, version, self.now())?)
+        Ok(Conversations::link_writes(&self.job.tenant, &link, version, self.now())?)
     }
 
     /// The message in the chat that a reply's thread began with.
@@ -201,20 +203,23 @@ impl Delivery<'_> {
         }
         let mut link = link.clone();
         for (place, text) in parts.iter().enumerate() {
-            match link.bitrix24.get(place) {
+            if place < link.texts {
                 // The same edit twice is one.
-                Some(message) => self.tenant.bitrix24.ask(&self.bot.edit(*message, text)).await?,
-                None => {
-                    let uuid = uuid_of(&format!("{}{place}", self.job.body.delivery));
-                    let sent =
-                        self.tenant.bitrix24.ask(&self.bot.send(&self.job.body.dialog, text, None, &uuid)).await?;
-                    link.bitrix24.extend(self.bot.sent(&sent.result));
-                    sent
-                }
-            };
+                self.tenant.bitrix24.ask(&self.bot.edit(link.bitrix24[place], text)).await?;
+                continue;
+            }
+            let uuid = uuid_of(&format!("{}{place}", self.job.body.delivery));
+            let sent = self.tenant.bitrix24.ask(&self.bot.send(&self.job.body.dialog, text, None, &uuid)).await?;
+            if let Some(message) = self.bot.sent(&sent.result) {
+                link.bitrix24.insert(place.min(link.bitrix24.len()), message);
+                link.texts += 1;
+            }
         }
-        let writes =
-            platform::conversations::Conversations::link_writes(&self.job.tenant, &link, Some(*version), self.now())?;
+        while link.texts > parts.len() {
+            link.texts -= 1;
+            self.remove(link.bitrix24.remove(link.texts)).await?;
+        }
+        let writes = Conversations::link_writes(&self.job.tenant, &link, Some(*version), self.now())?;
         let first = link.bitrix24.first().copied().unwrap_or_default();
         line.done(format!("{}/{first}", link.dialog), writes).await
     }
@@ -224,18 +229,19 @@ impl Delivery<'_> {
             return line.skip("it was never copied").await;
         };
         for message in &link.bitrix24 {
-            match self.tenant.bitrix24.ask(&self.bot.delete(*message)).await {
-                // Gone already.
-                Err(failure) if is_gone(&failure) => {}
-                deleted => {
-                    deleted?;
-                }
-            }
+            self.remove(*message).await?;
         }
         let link = MessageLink { deleted: true, ..link.clone() };
-        let writes =
-            platform::conversations::Conversations::link_writes(&self.job.tenant, &link, Some(*version), self.now())?;
+        let writes = Conversations::link_writes(&self.job.tenant, &link, Some(*version), self.now())?;
         line.done(format!("{} deleted", link.dialog), writes).await
+    }
+
+    /// Takes a copy away; one that is gone already is as good.
+    async fn remove(&self, message: u64) -> Result<(), Failure> {
+        match self.tenant.bitrix24.ask(&self.bot.delete(message)).await {
+            Err(failure) if is_gone(&failure) => Ok(()),
+            deleted => deleted.map(|_| ()),
+        }
     }
 
     async fn react(&self, line: &mut InHand, reaction: &str, by: &str, added: bool) -> Result<Outcome, Failure> {
@@ -258,8 +264,7 @@ impl Delivery<'_> {
             };
             self.tenant.bitrix24.ask(&request).await?;
         }
-        let writes =
-            platform::conversations::Conversations::link_writes(&self.job.tenant, &link, Some(*version), self.now())?;
+        let writes = Conversations::link_writes(&self.job.tenant, &link, Some(*version), self.now())?;
         line.done(format!("{}/{message} {reaction}", link.dialog), writes).await
     }
 }

@@ -173,6 +173,12 @@ fn refused(request: &Request<'_>, code: &str, text: &str) -> Message {
             "Здесь можно работать в Битрикс24 только с вашими собственными правами, а вы этого ещё не разрешили. Попросите ссылку у администратора.",
         ));
     }
+    if code == "grant_expired" {
+        return answers::tell(request.language.pick(
+            "Bitrix24 no longer takes the permission that you gave. Ask your administrator for the link to give it again.",
+            "Битрикс24 больше не принимает данное вами разрешение. Попросите у администратора ссылку, чтобы дать его снова.",
+        ));
+    }
     answers::refused(code, text, request.language)
 }
 

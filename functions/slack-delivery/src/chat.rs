@@ -144,6 +144,7 @@ impl Delivery<'_> {
                     thread: thread.map(|thread| thread.0),
                     dialog: body.dialog.clone(),
                     bitrix24: vec![body.message],
+                    texts: 0,
                     reactions: std::collections::BTreeMap::new(),
                     deleted: false,
                 },
@@ -152,6 +153,7 @@ impl Delivery<'_> {
         };
         if !ts.is_empty() && !link.slack.iter().any(|known| known == ts) {
             link.slack.push(ts.to_owned());
+            link.texts += usize::from(matches!(body.in_slack, InSlack::Post { .. }));
         }
         self.kept(&link, version)
     }
@@ -170,16 +172,18 @@ impl Delivery<'_> {
         let mut link = link;
         let thread = link.thread.clone().map(Ts);
         for (place, part) in parts.iter().enumerate() {
-            match link.slack.get(place) {
-                Some(ts) => {
-                    let copy = Posted { channel: self.channel.clone(), ts: Ts(ts.clone()) };
-                    self.tenant.slack.update(&copy, &message(part)).await?;
-                }
-                None => {
-                    let posted = self.write(line, &message(part), author, thread.as_ref()).await?;
-                    link.slack.push(posted.ts.0);
-                }
+            if place < link.texts {
+                self.tenant.slack.update(&self.copy(&link.slack[place]), &message(part)).await?;
+                continue;
             }
+            let posted = self.write(line, &message(part), author, thread.as_ref()).await?;
+            link.slack.insert(place.min(link.slack.len()), posted.ts.0);
+            link.texts += 1;
+        }
+        while link.texts > parts.len() {
+            link.texts -= 1;
+            let ts = link.slack.remove(link.texts);
+            self.tenant.slack.delete(&self.copy(&ts)).await?;
         }
         let writes = self.kept(&link, Some(version))?;
         let first = link.slack.first().cloned().unwrap_or_default();
@@ -191,11 +195,15 @@ impl Delivery<'_> {
             return line.skip("it was never copied").await;
         };
         for ts in &link.slack {
-            self.tenant.slack.delete(&Posted { channel: self.channel.clone(), ts: Ts(ts.clone()) }).await?;
+            self.tenant.slack.delete(&self.copy(ts)).await?;
         }
         let link = MessageLink { deleted: true, ..link };
         let writes = self.kept(&link, Some(version))?;
         line.done(format!("{} deleted", self.channel), writes).await
+    }
+
+    fn copy(&self, ts: &str) -> Posted {
+        Posted { channel: self.channel.clone(), ts: Ts(ts.to_owned()) }
     }
 
     async fn react(&self, line: &mut InHand, name: &str, by: &str, added: bool) -> Result<Outcome, Failure> {

@@ -32,12 +32,13 @@ async fn a_portal_is_connected_and_wrong_credentials_are_named() {
     let sandbox = Sandbox::start(Arc::new(SystemClock)).await.unwrap();
     let credentials = sandbox.portal.credentials();
     let config = format!(
-        "[portal]\nwebhook_url = '{}'\napplication_token = '{}'\nmember_id = '{}'\n[slack]\nbot_token = '{}'\napi_url = '{}'\n",
+        "[portal]\nwebhook_url = '{}'\napplication_token = '{}'\nmember_id = '{}'\n[slack]\nbot_token = '{}'\napi_url = '{}'\nsigning_secret = '{}'\n",
         sandbox.portal.webhook_url(),
         credentials.application_token,
         credentials.member_id,
         sandbox.slack.token(),
         sandbox.slack.api_url(),
+        sandbox.slack.signing_secret(),
     );
     let wrong = run(&cloud, &config.replace("xoxb-", "xoxb-wrong-"));
     let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
@@ -50,6 +51,11 @@ async fn a_portal_is_connected_and_wrong_credentials_are_named() {
     let ports = aws::ports_over(&cloud.config, cloud.names.clone(), Arc::new(SystemClock));
     let tenant = TenantId::new(credentials.member_id).unwrap();
     let token = TokenDigest::of(&credentials.application_token);
-    let portal = Portals::new(ports.store, ports.clock).verify(&tenant, &token).await.unwrap().unwrap();
+    let portals = Portals::new(ports.store, ports.clock);
+    let portal = portals.verify(&tenant, &token).await.unwrap().unwrap();
     assert_eq!(portal.slack.as_ref().unwrap().team_id, sandbox.slack.team_id());
+    let workspace = portals.workspace(sandbox.slack.team_id()).await.unwrap().unwrap();
+    assert_eq!((workspace.tenant, workspace.signing), (tenant, TokenDigest::of(sandbox.slack.signing_secret())));
+    let known = ports.secrets.get(platform::secrets::SLACK_SIGNING).await.unwrap();
+    assert_eq!(secrecy::ExposeSecret::expose_secret(&known), sandbox.slack.signing_secret());
 }

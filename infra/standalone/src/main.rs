@@ -114,7 +114,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Manifest { url, portal } => {
-            println!("{}", manifest::yaml(&url, portal.as_deref()));
+            print!("{}", manifest::yaml(&url, portal.as_deref()));
             Ok(())
         }
         Command::Sandbox => {

@@ -47,7 +47,8 @@ impl Connections {
         let grant: Grant = item.decode()?;
         let token = self.open(portal, PORTAL_TOKEN, &grant.access_token).await?;
         let base = bitrix24::RestBase::OAuth { endpoint: grant.endpoint, token };
-        Ok(Some(PortalClient::new(self.clone(), portal.clone(), bitrix24::Client::new(self.http()?, base))))
+        let client = PortalClient::new(self.clone(), portal.clone(), bitrix24::Client::new(self.http()?, base));
+        Ok(Some(client.of_a_person()))
     }
 }
 

@@ -136,6 +136,16 @@ impl Connections {
         self.ring.get_or_try_init(read).await.cloned()
     }
 
+    /// Opens what was sealed for a tenant under a field.
+    pub async fn open_sealed(
+        &self,
+        portal: &Portal,
+        field: &'static str,
+        sealed: &Sealed,
+    ) -> Result<SecretString, Failure> {
+        self.open(portal, field, sealed).await
+    }
+
     async fn open(&self, portal: &Portal, field: &'static str, sealed: &Sealed) -> Result<SecretString, Failure> {
         let ring = self.key_ring().await?;
         ring.open(&portal.tenant, field, sealed).map_err(|error| Failure::reauthorise(error.to_string()))

@@ -29,12 +29,20 @@ pub struct PortalClient {
     portal: Arc<Portal>,
     client: bitrix24::Client,
     account: Account,
+    /// Whether it works with one person's own access.
+    is_persons: bool,
 }
 
 impl PortalClient {
     pub(crate) fn new(connections: Connections, portal: Arc<Portal>, client: bitrix24::Client) -> Self {
         let account = accounts::portal(&portal.tenant);
-        Self { connections, portal, client, account }
+        Self { connections, portal, client, account, is_persons: false }
+    }
+
+    /// The same client for one person's own access: if that is no longer good, nobody else is held up.
+    #[must_use]
+    pub(crate) fn of_a_person(self) -> Self {
+        Self { is_persons: true, ..self }
     }
 
     /// The same client in another lane of the limiter.
@@ -130,6 +138,9 @@ impl PortalClient {
         let now = self.connections.clock.now();
         let mut failure = Failure::of_bitrix24(error, now);
         let limiter = &self.connections.limiter;
+        if self.is_persons && failure.kind == Kind::Reauthorise {
+            failure = Failure::permanent("grant_expired", failure.text);
+        }
         let noted = match &failure.kind {
             Kind::Throttled { until } => limiter.park(&self.account, *until).await,
             Kind::Reauthorise => limiter.park(&self.account, later(now, UNTIL_REAUTHORISED)).await,

@@ -60,6 +60,9 @@ pub struct MessageLink {
     pub dialog: String,
     /// The messages in Bitrix24; the first is the one to answer.
     pub bitrix24: Vec<u64>,
+    /// How many of the copies are parts of its text; they come first, copies of its files behind them.
+    #[serde(default)]
+    pub texts: usize,
     /// Who has reacted with what, so that a copied reaction goes when the last of them has gone.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub reactions: BTreeMap<String, BTreeSet<String>>,

@@ -7,12 +7,15 @@ use bitrix24::bot::{Bot, BotApi};
 use connect::Failure;
 use platform::Kind;
 use platform::portals::TokenDigest;
-use platform::store::{Condition, Item, Key, Table, Write};
+use platform::store::{Condition, Item, Key, StoreError, Table, Write};
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{Talk, Tenant};
 
+/// The field of the sealed key in the bot's address.
+const BOT_KEY: &str = "bot-key";
 /// What people see as the bot's name.
 const NAME: &str = "Switchboard";
 
@@ -41,9 +44,9 @@ impl Talk {
             return Ok(kept.bot.clone());
         }
         // The key first: an event that comes at once must be taken.
-        let secret = uuid::Uuid::new_v4().simple().to_string();
-        let url = format!("{}/webhooks/bitrix24?key={secret}", public_url.trim_end_matches('/'));
-        self.connections.portals().set_bot_key(&tenant.id, TokenDigest::of(&secret)).await?;
+        let secret = self.bot_secret(tenant).await?;
+        let url = format!("{}/webhooks/bitrix24?key={}", public_url.trim_end_matches('/'), secret.expose_secret());
+        self.connections.portals().set_bot_key(&tenant.id, TokenDigest::of(secret.expose_secret())).await?;
         let bot = match kept {
             Some(kept) => {
                 tenant.bitrix24.ask(&kept.bot.update(&url)).await?;
@@ -54,6 +57,23 @@ impl Talk {
         let kept = Kept { bot: bot.clone(), base: public_url.to_owned() };
         self.ports.store.put(Write::new(key(tenant), &kept, Condition::Always)?).await?;
         Ok(bot)
+    }
+
+    /// The key in the bot's address: the same for whoever registers it, also for two at once.
+    async fn bot_secret(&self, tenant: &Tenant) -> Result<SecretString, Failure> {
+        let place = Key::new(Table::Links, format!("{}#bot", tenant.id), "key");
+        if let Some(item) = self.ports.store.get(&place).await? {
+            return self.connections.open_sealed(&tenant.portal, BOT_KEY, &item.decode()?).await;
+        }
+        let secret = SecretString::from(uuid::Uuid::new_v4().simple().to_string());
+        let sealed = self.connections.key_ring().await?.seal(&tenant.id, BOT_KEY, &secret);
+        let sealed = sealed.map_err(|error| Failure::transient(error.to_string()))?;
+        match self.ports.store.put(Write::new(place, &sealed, Condition::Absent)?).await {
+            Ok(_) => Ok(secret),
+            // Somebody else was first; the next try finds theirs.
+            Err(StoreError::Conflict(_)) => Err(Failure::transient("the bot is being registered by another worker")),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn register(&self, tenant: &Tenant, url: &str) -> Result<Bot, Failure> {

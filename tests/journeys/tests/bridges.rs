@@ -289,7 +289,11 @@ async fn sixty_thousand_characters_arrive_in_parts_and_whole() {
     // Shortened to a word, the other parts go.
     bridge.world.sandbox.slack.edit(&bridge.channel, &ts, "short");
     bridge.world.settle().await;
-    assert_eq!(bridge.in_bitrix24()[0], "[b]user6:[/b] short");
+    assert_eq!(bridge.in_bitrix24(), ["[b]user6:[/b] short"]);
+    // And grown again, they are there again, before what came after.
+    bridge.world.sandbox.slack.edit(&bridge.channel, &ts, text.trim());
+    bridge.world.settle().await;
+    assert_eq!(bridge.in_bitrix24().iter().map(|part| part.matches("слово").count()).sum::<usize>(), 10_000);
     bridge.writes(1, &"длинно ".repeat(2_500)).await;
     let words: usize = bridge.in_slack().iter().map(|line| line.matches("длинно").count()).sum();
     assert_eq!(words, 2_500);

@@ -340,6 +340,10 @@ async fn who_has_allowed_it_acts_with_their_own_rights() {
     let lead = portal.item(LEAD, *portal.ids(LEAD).last().unwrap()).unwrap();
     assert_eq!(lead["createdBy"], 6);
     assert!(!lead["comments"].as_str().unwrap_or_default().contains("Created in Slack"));
+    // A permission that is no longer good holds up nobody else.
+    cast.world.connections.grant(&cast.world.tenant, 6, &portal.client_endpoint(), &"expired".into()).await.unwrap();
+    assert!(cast.types(&cast.ann, "/b24-lead", "Too late").await.contains("no longer takes the permission"));
+    assert!(cast.types(&cast.admin, "/b24-lead", "Others go on").await.contains("Others go on"));
     let strict = Cast::with(json!({"people": {"act_as": "person_only"}})).await;
     assert!(strict.types(&strict.ann, "/b24-lead", "X").await.contains("your own rights only"));
 }
