@@ -8,7 +8,6 @@ use platform::claims::{self, Claim};
 use platform::job::{Job, Outcome};
 use platform::ledger::{EventLine, EventStatus, event_write};
 use platform::links::{ReadMoment, Snapshot, snapshot_write};
-use platform::retry::GIVE_UP_AFTER;
 use platform::store::{MOST_WRITES, StoreError, Version, Write};
 use platform::sweeps::Counts;
 use platform::{QueueName, clock};
@@ -25,7 +24,11 @@ type Known = Option<(Snapshot<State>, Version)>;
 pub(crate) async fn decide(deps: &Deps, readings: &Readings, job: Job<Hint>) -> Outcome {
     match try_to(deps, readings, &job).await {
         Ok(outcome) => outcome,
-        Err(failure) => fail(deps, &job, &failure).await,
+        Err(failure) => {
+            let now = deps.clock.now();
+            let line = line(deps, &job, EventStatus::Waiting { cause: failure.text.clone() });
+            connect::undecided(&deps.ledger, &job.tenant, line, now, &failure).await
+        }
     }
 }
 
@@ -286,48 +289,6 @@ pub(crate) async fn wait(deps: &Deps, job: &Job<Hint>, after: Duration, cause: S
     Ok(Outcome::Retry { after: after.min(clock::LONGEST_WAIT), cause })
 }
 
-/// The ledger says what the event waits for, or why it was given up.
-async fn fail(deps: &Deps, job: &Job<Hint>, failure: &Failure) -> Outcome {
-    let earlier = if job.attempt == 1 { None } else { deps.ledger.event(&job.tenant, job.trace).await.ok().flatten() };
-    if earlier.as_ref().is_some_and(|line| line.status == EventStatus::Routed) {
-        // The decision stands in the ledger; only its jobs are not all on the queue yet.
-        return failure.outcome(deps.clock.now(), job.attempt);
-    }
-    let mut waited = earlier.map(|line| line.waited).unwrap_or_default();
-    let mut outcome = failure.outcome(deps.clock.now(), job.attempt);
-    if let Outcome::Retry { after, cause } = &outcome
-        && !failure.whole_account
-    {
-        waited += *after;
-        if waited > GIVE_UP_AFTER {
-            outcome =
-                Outcome::Dead { code: "gave_up".into(), reason: format!("given up after a day of tries: {cause}") };
-        }
-    }
-    let status = match &outcome {
-        Outcome::Dead { code, reason } => EventStatus::Dead { code: code.clone(), reason: reason.clone() },
-        _ => EventStatus::Waiting { cause: failure.text.clone() },
-    };
-    let line = EventLine { waited, ..line(deps, job, status) };
-    if let Err(error) = deps.ledger.record_event(&job.tenant, line).await {
-        tracing::warn!(trace = %job.trace, tenant = %job.tenant, %error, "the ledger could not be told of a failure");
-    }
-    outcome
-}
-
 pub(crate) fn line(deps: &Deps, job: &Job<Hint>, status: EventStatus) -> EventLine {
-    EventLine {
-        trace: job.trace,
-        event: job.body.event.clone(),
-        record: job.body.about(),
-        received_at: job.arrived_at(),
-        decided_at: deps.clock.now(),
-        attempts: job.attempt,
-        waited: Duration::ZERO,
-        changes: Vec::new(),
-        left: Vec::new(),
-        status,
-        outbox: Vec::new(),
-        errands: Vec::new(),
-    }
+    EventLine::new(job, job.body.event.clone(), job.body.about(), deps.clock.now(), status)
 }

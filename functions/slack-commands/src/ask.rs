@@ -1,12 +1,9 @@
 //! One request, from its queue to its answer and its line in the ledger.
 
-use std::time::Duration;
-
 use connect::Failure;
 use platform::claims::{self, Claim};
 use platform::job::{Job, Outcome};
 use platform::ledger::{EventLine, EventStatus, event_write};
-use platform::retry::GIVE_UP_AFTER;
 use platform::store::StoreError;
 use platform::{DeliveryId, Kind};
 use rules::asked::Asked;
@@ -226,18 +223,9 @@ async fn say(request: &Request<'_>, asked: &Asked, message: &Message, shown: Sho
 }
 
 async fn fail(deps: &Deps, job: &Job<Asked>, request: Option<&Request<'_>>, failure: &Failure) -> Outcome {
-    let earlier = if job.attempt == 1 { None } else { deps.ledger.event(&job.tenant, job.trace).await.ok().flatten() };
-    let mut waited = earlier.map(|line| line.waited).unwrap_or_default();
-    let mut outcome = failure.outcome(deps.clock.now(), job.attempt);
-    if let Outcome::Retry { after, cause } = &outcome
-        && !failure.whole_account
-    {
-        waited += *after;
-        if waited > GIVE_UP_AFTER {
-            outcome =
-                Outcome::Dead { code: "gave_up".into(), reason: format!("given up after a day of tries: {cause}") };
-        }
-    }
+    let now = deps.clock.now();
+    let line = line(deps, job, EventStatus::Waiting { cause: failure.text.clone() });
+    let outcome = connect::undecided(&deps.ledger, &job.tenant, line, now, failure).await;
     // Who waits is told once that it takes longer.
     if let (Outcome::Retry { .. }, Some(request), 1) = (&outcome, request, job.attempt) {
         let message = answers::unavailable(request.language);
@@ -245,30 +233,9 @@ async fn fail(deps: &Deps, job: &Job<Asked>, request: Option<&Request<'_>>, fail
             tracing::warn!(trace = %job.trace, tenant = %job.tenant, %error, "nor could it be said that it takes longer");
         }
     }
-    let status = match &outcome {
-        Outcome::Dead { code, reason } => EventStatus::Dead { code: code.clone(), reason: reason.clone() },
-        _ => EventStatus::Waiting { cause: failure.text.clone() },
-    };
-    let line = EventLine { waited, ..line(deps, job, status) };
-    if let Err(error) = deps.ledger.record_event(&job.tenant, line).await {
-        tracing::warn!(trace = %job.trace, tenant = %job.tenant, %error, "the ledger could not be told of a failure");
-    }
     outcome
 }
 
 fn line(deps: &Deps, job: &Job<Asked>, status: EventStatus) -> EventLine {
-    EventLine {
-        trace: job.trace,
-        event: format!("slack {}", job.body.name()),
-        record: None,
-        received_at: job.arrived_at(),
-        decided_at: deps.clock.now(),
-        attempts: job.attempt,
-        waited: Duration::ZERO,
-        changes: Vec::new(),
-        left: Vec::new(),
-        status,
-        outbox: Vec::new(),
-        errands: Vec::new(),
-    }
+    EventLine::new(job, format!("slack {}", job.body.name()), None, deps.clock.now(), status)
 }

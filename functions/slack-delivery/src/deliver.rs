@@ -1,13 +1,9 @@
 //! One delivery, from its ledger line to its message in the channel.
 
-use std::time::Duration;
-
-use connect::{Failure, WorkspaceClient};
+use connect::{Failure, InHand, WorkspaceClient};
 use platform::job::{Job, Outcome};
-use platform::ledger::{DeliveryLine, DeliveryStatus, OpenCall, delivery_write};
+use platform::ledger::OpenCall;
 use platform::people::Origin;
-use platform::retry::GIVE_UP_AFTER;
-use platform::store::{Condition, Version};
 use platform::{DeliveryId, Kind, TenantId, cards};
 use rules::SlackDelivery;
 use rules::delivery::METADATA_EVENT;
@@ -17,30 +13,19 @@ use slack::{ChannelId, Message, Metadata, Posted, Ts};
 
 use crate::{Deps, look_up, trouble};
 
-/// A call whose answer was lost may still be on its way: look for its effect not sooner than this.
-const SETTLES: Duration = Duration::from_secs(5);
-
-/// A delivery in hand.
+/// A card in hand.
 struct Delivery<'a> {
     deps: &'a Deps,
     job: &'a Job<SlackDelivery>,
-    line: DeliveryLine,
-    /// The version to write the line over.
-    version: Version,
+    line: InHand,
 }
 
 pub(crate) async fn deliver(deps: &Deps, job: Job<SlackDelivery>) -> Outcome {
-    let id = DeliveryId::from_text(&job.body.delivery);
-    let (line, version) = match deps.ledger.delivery(&job.tenant, job.trace, &id).await {
-        Ok(Some(found)) => found,
-        // Lines are kept longer than queues keep jobs, so this is a job that nobody wrote down.
-        Ok(None) => {
-            let reason = format!("delivery {id} has no line in the ledger; nothing was sent");
-            return Outcome::Dead { code: "no_ledger_line".into(), reason };
-        }
-        Err(error) => return Failure::from(error).outcome(deps.clock.now(), job.attempt),
+    let line = match InHand::take(&deps.ports, &job, &job.body.delivery).await {
+        Ok(line) => line,
+        Err(outcome) => return outcome,
     };
-    let mut delivery = Delivery { deps, job: &job, line, version };
+    let mut delivery = Delivery { deps, job: &job, line };
     match delivery.run().await {
         Ok(outcome) => outcome,
         Err(failure) => delivery.fail(&failure).await,
@@ -56,17 +41,15 @@ struct Target {
 
 impl Delivery<'_> {
     async fn run(&mut self) -> Result<Outcome, Failure> {
-        if let DeliveryStatus::Delivered { .. } = self.line.status {
-            return Ok(Outcome::Skip("already delivered".into()));
-        }
-        if let Some(posted) = self.look_before_again().await? {
-            let is_reply = self.line.open_call.as_ref().is_some_and(|call| call.place.contains('/'));
-            return self.delivered(&posted, !is_reply).await;
+        if let Some(call) = self.line.open_call().await
+            && let Some(posted) = self.look_before_again(&call).await?
+        {
+            return self.delivered(&posted, !call.place.contains('/')).await;
         }
         let workspace = self.workspace().await?;
         let target = match self.target(&workspace).await? {
             Ok(target) => target,
-            Err(reason) => return self.skip(reason).await,
+            Err(reason) => return self.line.skip(reason).await,
         };
         workspace.admit_post(&target.channel).await?;
         match self.place(&workspace, &target.channel).await {
@@ -130,16 +113,10 @@ impl Delivery<'_> {
     }
 
     /// The message of an earlier try whose outcome is unknown, if it is there.
-    async fn look_before_again(&self) -> Result<Option<Posted>, Failure> {
-        let Some(OpenCall { began_at, place }) = &self.line.open_call else { return Ok(None) };
-        let settled = platform::clock::later(*began_at, SETTLES);
-        let wait = platform::clock::until(self.deps.clock.now(), settled);
-        if !wait.is_zero() {
-            self.deps.clock.sleep(wait).await;
-        }
+    async fn look_before_again(&self, OpenCall { began_at, place }: &OpenCall) -> Result<Option<Posted>, Failure> {
         let (channel, thread) = place.split_once('/').map_or((place.as_str(), None), |(c, t)| (c, Some(Ts::from(t))));
         let channel = ChannelId::from(channel);
-        look_up::find(&self.workspace().await?, &channel, thread.as_ref(), *began_at, self.line.id.as_str()).await
+        look_up::find(&self.workspace().await?, &channel, thread.as_ref(), *began_at, self.line.id()).await
     }
 
     /// Posts as the route wants it: a card of its own, a reply, or the record's card updated.
@@ -153,7 +130,7 @@ impl Delivery<'_> {
         match (body.thread, first) {
             (Thread::OnlyReply, None) => {
                 let reason = format!("there is no card of {} in {} to reply to", body.record, body.channel);
-                self.skip(reason).await
+                self.line.skip(reason).await
             }
             (Thread::None, _) | (Thread::Reply | Thread::Live, None) => {
                 let posted = self.post(workspace, channel, None, &message).await?;
@@ -184,23 +161,15 @@ impl Delivery<'_> {
         parent: Option<&Ts>,
         message: &Message,
     ) -> Result<Posted, Failure> {
-        self.line.attempts += 1;
-        let at = self.deps.clock.now();
         let place = parent.map_or_else(|| channel.0.clone(), |parent| format!("{channel}/{parent}"));
-        self.line.open_call = Some(OpenCall { began_at: at, place });
-        self.write(DeliveryStatus::Started { at }).await?;
-        let metadata = Metadata {
-            event_type: METADATA_EVENT.into(),
-            event_payload: json!({"delivery_id": self.line.id.as_str()}),
-        };
+        self.line.begin(place).await?;
+        let metadata =
+            Metadata { event_type: METADATA_EVENT.into(), event_payload: json!({"delivery_id": self.line.id()}) };
         let posted = match parent {
             Some(parent) => workspace.reply(channel, parent, message, &metadata).await,
             None => workspace.post(channel, message, &metadata).await,
         };
-        if posted.as_ref().is_err_and(|failure| failure.kind != Kind::UnknownOutcome) {
-            self.line.open_call = None;
-        }
-        posted
+        self.line.ended(posted)
     }
 
     /// Three failures have a remedy: the bot is not in a public channel, the channel's name means another now, the
@@ -235,64 +204,27 @@ impl Delivery<'_> {
 
     /// `is_card` says that it stands by itself, and that others may reply to it.
     async fn delivered(&mut self, posted: &Posted, is_card: bool) -> Result<Outcome, Failure> {
-        let provider_id = format!("{}/{}", posted.channel, posted.ts);
-        tracing::info!(trace = %self.job.trace, tenant = %self.tenant(), delivery = %self.line.id, provider_id, "delivered");
-        let now = self.deps.clock.now();
-        self.line.status = DeliveryStatus::Delivered { at: now, provider_id };
         let body = &self.job.body;
         let is_first =
             body.thread != Thread::None || body.change.ends_with(".created") || body.change.starts_with("call.");
-        if !(is_card && is_first) {
-            self.write(self.line.status.clone()).await?;
-            return Ok(Outcome::Done);
+        let mut also = Vec::new();
+        if is_card && is_first {
+            let tenant = &self.job.tenant;
+            let card = cards::Card { message: posted.ts.0.clone(), delivery: DeliveryId::from_text(self.line.id()) };
+            also.push(cards::write(tenant, &body.record, &posted.channel.0, &card, self.deps.clock.now())?);
         }
-        let tenant = self.tenant();
-        let card = cards::Card { message: posted.ts.0.clone(), delivery: self.line.id.clone() };
-        let writes = vec![
-            delivery_write(tenant, self.line.clone(), Condition::Version(self.version))?,
-            cards::write(tenant, &body.record, &posted.channel.0, &card, now)?,
-        ];
-        self.deps.ports.store.put_all(writes).await?;
-        Ok(Outcome::Done)
+        self.line.done(format!("{}/{}", posted.channel, posted.ts), also).await
     }
 
-    async fn skip(&mut self, reason: String) -> Result<Outcome, Failure> {
-        self.write(DeliveryStatus::Skipped { reason: reason.clone() }).await?;
-        Ok(Outcome::Skip(reason))
-    }
-
-    /// Writes down what the failure means for the line, and says what becomes of the job.
+    /// Says what becomes of the job, and tells the operators of a channel's trouble.
     async fn fail(&mut self, failure: &Failure) -> Outcome {
-        let now = self.deps.clock.now();
-        let mut outcome = failure.outcome(now, self.line.attempts.max(1));
-        if let Outcome::Dead { code, .. } = &outcome {
-            let reason = self.explain(failure);
-            if trouble::is_of_the_channel(code)
-                && let Err(error) = trouble::tell(self.deps, self.tenant(), &self.job.body.channel, &reason).await
-            {
-                tracing::warn!(trace = %self.job.trace, tenant = %self.tenant(), %error, "operators could not be told of a channel's trouble");
-            }
-            outcome = Outcome::Dead { code: code.clone(), reason };
-        }
-        if let Outcome::Retry { after, .. } = &outcome
-            && !failure.whole_account
+        let reason = self.explain(failure);
+        if matches!(&failure.kind, Kind::Permanent { code } if trouble::is_of_the_channel(code))
+            && let Err(error) = trouble::tell(self.deps, self.tenant(), &self.job.body.channel, &reason).await
         {
-            self.line.waited += *after;
-            if self.line.waited > GIVE_UP_AFTER {
-                let reason = format!("given up after a day of tries: {}", failure.text);
-                outcome = Outcome::Dead { code: "gave_up".into(), reason };
-            }
+            tracing::warn!(trace = %self.job.trace, tenant = %self.tenant(), %error, "operators could not be told of a channel's trouble");
         }
-        let status = match &outcome {
-            Outcome::Dead { code, reason } => DeliveryStatus::Dead { code: code.clone(), reason: reason.clone() },
-            _ => DeliveryStatus::Retrying { cause: failure.text.clone() },
-        };
-        if let Err(error) = self.write(status).await {
-            tracing::warn!(trace = %self.job.trace, tenant = %self.tenant(), %error, "the ledger could not be told of a failure");
-            // Another worker has the line; whatever it did, the next try will see.
-            return Outcome::Retry { after: Duration::from_secs(1), cause: error.text };
-        }
-        outcome
+        self.line.fail(failure, &reason).await
     }
 
     fn explain(&self, failure: &Failure) -> String {
@@ -307,12 +239,6 @@ impl Delivery<'_> {
             _ => "see the text of Slack's error",
         };
         format!("channel {channel:?} of route {route:?}: {}: {}; {fix}", failure.code(), failure.text)
-    }
-
-    async fn write(&mut self, status: DeliveryStatus) -> Result<(), Failure> {
-        self.line.status = status;
-        self.version = self.deps.ledger.record_delivery(self.tenant(), self.line.clone(), self.version).await?;
-        Ok(())
     }
 
     fn tenant(&self) -> &TenantId {

@@ -15,7 +15,6 @@ use std::sync::Arc;
 use connect::Connections;
 use platform::clock::Clock;
 use platform::job::Job;
-use platform::ledger::Ledger;
 use platform::{Jobs, Outcomes, Ports};
 use rules::chat::SlackJob;
 use talk::Talk;
@@ -26,7 +25,6 @@ pub struct Deps {
     ports: Ports,
     connections: Connections,
     talk: Talk,
-    ledger: Ledger,
     clock: Arc<dyn Clock>,
 }
 
@@ -34,13 +32,7 @@ impl Deps {
     /// The function on `ports`, with connections to providers.
     pub fn new(ports: &Ports, connections: Connections) -> Self {
         let talk = Talk::new(ports, connections.clone());
-        Self {
-            ports: ports.clone(),
-            connections,
-            talk,
-            ledger: Ledger::new(ports.store.clone()),
-            clock: ports.clock.clone(),
-        }
+        Self { ports: ports.clone(), connections, talk, clock: ports.clock.clone() }
     }
 }
 

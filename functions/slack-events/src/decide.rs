@@ -1,13 +1,10 @@
 //! One event, from its queue to its line in the ledger.
 
-use std::time::Duration;
-
 use connect::Failure;
 use platform::claims::{self, Claim};
 use platform::job::{Job, Outcome};
 use platform::ledger::{EventLine, EventStatus, event_write};
 use platform::queue::Message;
-use platform::retry::GIVE_UP_AFTER;
 use platform::store::{StoreError, Write};
 use platform::{QueueName, TenantId};
 use slack::event::{Event, EventCallback};
@@ -47,7 +44,11 @@ impl Decision {
 pub(crate) async fn decide(deps: &Deps, job: Job<EventCallback>) -> Outcome {
     match run(deps, &job).await {
         Ok(outcome) => outcome,
-        Err(failure) => fail(deps, &job, &failure).await,
+        Err(failure) => {
+            let now = deps.clock.now();
+            let line = line(deps, &job, EventStatus::Waiting { cause: failure.text.clone() });
+            connect::undecided(&deps.ledger, &job.tenant, line, now, &failure).await
+        }
     }
 }
 
@@ -137,48 +138,8 @@ async fn skip(deps: &Deps, job: &Job<EventCallback>, reason: &str) -> Result<Out
     Ok(Outcome::Skip(reason.to_owned()))
 }
 
-async fn fail(deps: &Deps, job: &Job<EventCallback>, failure: &Failure) -> Outcome {
-    let earlier = if job.attempt == 1 { None } else { deps.ledger.event(&job.tenant, job.trace).await.ok().flatten() };
-    let mut outcome = failure.outcome(deps.clock.now(), job.attempt);
-    if earlier.as_ref().is_some_and(|line| line.status == EventStatus::Routed) {
-        return outcome;
-    }
-    let mut waited = earlier.map(|line| line.waited).unwrap_or_default();
-    if let Outcome::Retry { after, cause } = &outcome
-        && !failure.whole_account
-    {
-        waited += *after;
-        if waited > GIVE_UP_AFTER {
-            let reason = format!("given up after a day of tries: {cause}");
-            outcome = Outcome::Dead { code: "gave_up".into(), reason };
-        }
-    }
-    let status = match &outcome {
-        Outcome::Dead { code, reason } => EventStatus::Dead { code: code.clone(), reason: reason.clone() },
-        _ => EventStatus::Waiting { cause: failure.text.clone() },
-    };
-    let line = EventLine { waited, ..line(deps, job, status) };
-    if let Err(error) = deps.ledger.record_event(&job.tenant, line).await {
-        tracing::warn!(trace = %job.trace, tenant = %job.tenant, %error, "the ledger could not be told of a failure");
-    }
-    outcome
-}
-
 fn line(deps: &Deps, job: &Job<EventCallback>, status: EventStatus) -> EventLine {
-    EventLine {
-        trace: job.trace,
-        event: format!("slack {}", job.body.kind),
-        record: None,
-        received_at: job.arrived_at(),
-        decided_at: deps.clock.now(),
-        attempts: job.attempt,
-        waited: Duration::ZERO,
-        changes: Vec::new(),
-        left: Vec::new(),
-        status,
-        outbox: Vec::new(),
-        errands: Vec::new(),
-    }
+    EventLine::new(job, format!("slack {}", job.body.kind), None, deps.clock.now(), status)
 }
 
 /// The group of what goes to a chat: its order is the conversation's.

@@ -13,6 +13,7 @@ mod joining;
 mod people;
 mod portal;
 mod talking;
+mod undecided;
 mod workspace;
 
 use std::sync::{Arc, OnceLock};
@@ -32,6 +33,7 @@ pub use failure::Failure;
 pub use in_hand::InHand;
 pub use joining::{Access, JoinError, PortalAccess};
 pub use portal::PortalClient;
+pub use undecided::undecided;
 pub use workspace::WorkspaceClient;
 
 /// Opens connections. Cheap to clone.

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::later;
 use crate::id::day;
+use crate::job::Job;
 use crate::queue::Message;
 use crate::store::{Condition, Key, Query, Store, StoreError, Table, Version, Write};
 use crate::{DeliveryId, TenantId, TraceId};
@@ -81,6 +82,26 @@ pub struct EventLine {
     /// What it set us to come back to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errands: Vec<Message>,
+}
+
+impl EventLine {
+    /// The line of an event that is looked at now.
+    pub fn new<T>(job: &Job<T>, event: String, record: Option<String>, now: Timestamp, status: EventStatus) -> Self {
+        Self {
+            trace: job.trace,
+            event,
+            record,
+            received_at: job.arrived_at(),
+            decided_at: now,
+            attempts: job.attempt,
+            waited: Duration::ZERO,
+            changes: Vec::new(),
+            left: Vec::new(),
+            status,
+            outbox: Vec::new(),
+            errands: Vec::new(),
+        }
+    }
 }
 
 /// Where a delivery stands.
