@@ -249,14 +249,7 @@ impl Delivery<'_> {
             return line.skip("the message has no copy in Bitrix24").await;
         };
         let mut link = link.clone();
-        let who = link.reactions.entry(format!("slack:{reaction}")).or_default();
-        let before = who.len();
-        if added {
-            who.insert(by.to_owned())
-        } else {
-            who.remove(by)
-        };
-        let first_or_last = (before == 0) != who.is_empty();
+        let first_or_last = link.note_reaction(format!("slack:{reaction}"), by, added);
         let message = link.bitrix24.first().copied().unwrap_or_default();
         if first_or_last {
             let Some(request) = self.bot.react(message, reaction, added) else {

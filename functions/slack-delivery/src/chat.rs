@@ -210,14 +210,7 @@ impl Delivery<'_> {
         let Some((mut link, version)) = self.link.clone() else {
             return line.skip("the message has no copy in Slack").await;
         };
-        let who = link.reactions.entry(format!("bitrix24:{name}")).or_default();
-        let before = who.len();
-        if added {
-            who.insert(by.to_owned())
-        } else {
-            who.remove(by)
-        };
-        let first_or_last = (before == 0) != who.is_empty();
+        let first_or_last = link.note_reaction(format!("bitrix24:{name}"), by, added);
         let ts = link.slack.first().cloned().unwrap_or_default();
         if first_or_last {
             self.tenant.slack.react(&self.channel.0, &ts, name, added).await?;

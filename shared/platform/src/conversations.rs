@@ -71,6 +71,21 @@ pub struct MessageLink {
     pub deleted: bool,
 }
 
+impl MessageLink {
+    /// Notes who reacts with what, or no longer does; says whether the copy has to change: with the first of them and
+    /// with the last. `reaction` is named `<side>:<name>`.
+    pub fn note_reaction(&mut self, reaction: String, by: &str, added: bool) -> bool {
+        let who = self.reactions.entry(reaction).or_default();
+        let was_empty = who.is_empty();
+        if added {
+            who.insert(by.to_owned());
+        } else {
+            who.remove(by);
+        }
+        was_empty != who.is_empty()
+    }
+}
+
 /// Reads and writes bridges and links.
 #[derive(Clone)]
 pub struct Conversations {
