@@ -88,7 +88,7 @@ impl Delivery<'_> {
         let body = &self.job.body;
         let uuid = uuid_of(&body.delivery);
         if let Some(call) = line.open_call().await
-            && let Some(message) = self.look_up(&uuid, text, call.began_at).await?
+            && let Some(message) = self.look_up(&uuid, text, call.began_at, self.copies()).await?
         {
             return self.posted(line, message, thread).await;
         }
@@ -108,10 +108,13 @@ impl Delivery<'_> {
             }
             sent => sent,
         }?;
-        let message = self.bot.sent(&sent.result).ok_or_else(|| {
-            Failure::permanent("no_message_id", "the portal took the message and did not say its number")
-        })?;
-        self.posted(line, message, thread).await
+        self.posted(line, self.number(&sent.result)?, thread).await
+    }
+
+    /// The number that the portal gave a message.
+    fn number(&self, sent: &Value) -> Result<u64, Failure> {
+        let missing = || Failure::permanent("no_message_id", "the portal took the message and did not say its number");
+        self.bot.sent(sent).ok_or_else(missing)
     }
 
     pub(crate) async fn posted(
@@ -169,8 +172,12 @@ impl Delivery<'_> {
         if first.is_empty() { String::new() } else { format!(">>{first}\n") }
     }
 
-    /// A message of ours that an earlier try has written: by its uuid, or else by its text.
-    async fn look_up(&self, uuid: &str, text: &str, since: Timestamp) -> Result<Option<u64>, Failure> {
+    fn copies(&self) -> &[u64] {
+        self.link.as_ref().map(|(link, _)| link.bitrix24.as_slice()).unwrap_or_default()
+    }
+
+    /// A message of ours that an earlier try has written and that is not yet `known`: by its uuid, or else by its text.
+    async fn look_up(&self, uuid: &str, text: &str, since: Timestamp, known: &[u64]) -> Result<Option<u64>, Failure> {
         let Some(rows) = self.last_messages().await? else { return Ok(None) };
         let is_ours = |row: &&Value| {
             let by_uuid = row["uuid"] == uuid;
@@ -178,7 +185,6 @@ impl Delivery<'_> {
             let recent = at.is_none_or(|at| at >= since - SKEW);
             by_uuid || (row["uuid"].is_null() && recent && row["author_id"] == self.bot.id && row["text"] == text)
         };
-        let known = self.link.as_ref().map(|(link, _)| link.bitrix24.as_slice()).unwrap_or_default();
         let ids = rows.iter().filter(is_ours).filter_map(|row| row["id"].as_u64());
         Ok(ids.into_iter().find(|id| !known.contains(id)))
     }
@@ -202,18 +208,29 @@ impl Delivery<'_> {
             return line.skip("it was deleted since").await;
         }
         let mut link = link.clone();
+        let call = line.open_call().await;
         for (place, text) in parts.iter().enumerate() {
             if place < link.texts {
                 // The same edit twice is one.
                 self.tenant.bitrix24.ask(&self.bot.edit(link.bitrix24[place], text)).await?;
                 continue;
             }
-            let uuid = uuid_of(&format!("{}{place}", self.job.body.delivery));
-            let sent = self.tenant.bitrix24.ask(&self.bot.send(&self.job.body.dialog, text, None, &uuid)).await?;
-            if let Some(message) = self.bot.sent(&sent.result) {
-                link.bitrix24.insert(place.min(link.bitrix24.len()), message);
-                link.texts += 1;
-            }
+            let body = &self.job.body;
+            let uuid = uuid_of(&format!("{}{place}", body.delivery));
+            let earlier = match &call {
+                Some(_) => self.look_up(&uuid, text, line.queued_at(), &link.bitrix24).await?,
+                None => None,
+            };
+            let message = match earlier {
+                Some(message) => message,
+                None => {
+                    line.begin(body.dialog.clone()).await?;
+                    let sent = self.tenant.bitrix24.ask(&self.bot.send(&body.dialog, text, None, &uuid)).await;
+                    self.number(&line.ended(sent)?.result)?
+                }
+            };
+            link.bitrix24.insert(place.min(link.bitrix24.len()), message);
+            link.texts += 1;
         }
         while link.texts > parts.len() {
             link.texts -= 1;

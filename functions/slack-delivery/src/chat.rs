@@ -2,6 +2,7 @@
 
 use bitrix24::chat::ChatFile;
 use connect::{Failure, InHand};
+use jiff::Timestamp;
 use platform::Kind;
 use platform::conversations::{Conversations, MessageLink, Side};
 use platform::job::{Job, Outcome};
@@ -73,26 +74,27 @@ impl Delivery<'_> {
             return line.skip("it was deleted in Bitrix24 before it could be copied").await;
         }
         if let Some(call) = line.open_call().await
-            && let Some(posted) = self.look_up(&call, line.id()).await?
+            && let Some(posted) = self.look_up(&call, call.began_at, self.mark()).await?
         {
             return self.posted(line, &posted.ts.0, answers).await;
         }
         let thread = self.thread(answers).await?;
-        let posted = self.write(line, &message(part), author, thread.as_ref()).await?;
+        let posted = self.write(line, self.mark(), &message(part), author, thread.as_ref()).await?;
         self.posted(line, &posted.ts.0, answers).await
     }
 
-    /// Posts once; joins the channel if it has to, and leaves the thread if that is gone.
+    /// Posts once, to be found again by `mark`; joins the channel if it has to, and leaves the thread if that is gone.
     async fn write(
         &self,
         line: &mut InHand,
+        mark: &str,
         message: &Message,
         author: &Author,
         thread: Option<&Ts>,
     ) -> Result<Posted, Failure> {
         let slack = &self.tenant.slack;
         slack.admit_post(&self.channel).await?;
-        let metadata = Metadata { event_type: METADATA_EVENT.into(), event_payload: json!({"delivery_id": line.id()}) };
+        let metadata = Metadata { event_type: METADATA_EVENT.into(), event_payload: json!({"delivery_id": mark}) };
         let place =
             |thread: Option<&Ts>| thread.map_or_else(|| self.channel.0.clone(), |ts| format!("{}/{ts}", self.channel));
         line.begin(place(thread)).await?;
@@ -115,9 +117,14 @@ impl Delivery<'_> {
         }
     }
 
-    async fn look_up(&self, call: &OpenCall, delivery: &str) -> Result<Option<Posted>, Failure> {
+    /// What the delivery's message is marked with.
+    fn mark(&self) -> &str {
+        &self.job.body.delivery
+    }
+
+    async fn look_up(&self, call: &OpenCall, since: Timestamp, mark: &str) -> Result<Option<Posted>, Failure> {
         let thread = call.place.split_once('/').map(|(_, thread)| Ts::from(thread));
-        look_up::find(&self.tenant.slack, &self.channel, thread.as_ref(), call.began_at, delivery).await
+        look_up::find(&self.tenant.slack, &self.channel, thread.as_ref(), since, mark).await
     }
 
     /// The thread of the message that is answered: the one that it is in, or the one that it begins.
@@ -170,13 +177,23 @@ impl Delivery<'_> {
             return line.skip("it was deleted since").await;
         }
         let mut link = link;
+        let call = line.open_call().await;
         let thread = link.thread.clone().map(Ts);
         for (place, part) in parts.iter().enumerate() {
             if place < link.texts {
                 self.tenant.slack.update(&self.copy(&link.slack[place]), &message(part)).await?;
                 continue;
             }
-            let posted = self.write(line, &message(part), author, thread.as_ref()).await?;
+            // The delivery may have added several parts before an answer was lost; each has a mark of its own.
+            let mark = format!("{}/{place}", self.mark());
+            let earlier = match &call {
+                Some(call) => self.look_up(call, line.queued_at(), &mark).await?,
+                None => None,
+            };
+            let posted = match earlier {
+                Some(posted) => posted,
+                None => self.write(line, &mark, &message(part), author, thread.as_ref()).await?,
+            };
             link.slack.insert(place.min(link.slack.len()), posted.ts.0);
             link.texts += 1;
         }
@@ -241,7 +258,7 @@ impl Delivery<'_> {
                     }
                 }
                 None => {
-                    if let Some(posted) = self.look_up(&call, line.id()).await? {
+                    if let Some(posted) = self.look_up(&call, call.began_at, self.mark()).await? {
                         return self.posted(line, &posted.ts.0, answers).await;
                     }
                 }
@@ -333,7 +350,7 @@ impl Delivery<'_> {
         let text = Mrkdwn::text(&format!("📎 {name}: {why} "))
             .then(&Mrkdwn::link(&self.tenant.chat_url(&self.job.body.dialog), words));
         let message = Message::new(text.clone(), [Block::section(text)]);
-        let posted = self.write(line, &message, author, thread).await?;
+        let posted = self.write(line, self.mark(), &message, author, thread).await?;
         self.posted(line, &posted.ts.0, answers).await
     }
 }

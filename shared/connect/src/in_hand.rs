@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use platform::clock::{Clock, later};
 use platform::job::{Job, Outcome};
 use platform::ledger::{DeliveryLine, DeliveryStatus, Ledger, OpenCall, delivery_write};
@@ -50,6 +51,11 @@ impl InHand {
     /// Its id.
     pub fn id(&self) -> &str {
         self.line.id.as_str()
+    }
+
+    /// When it was queued: none of its effects is older.
+    pub fn queued_at(&self) -> Timestamp {
+        self.line.queued_at
     }
 
     /// A call of an earlier try that may have had its effect, once it has had the time for it.
@@ -133,7 +139,7 @@ impl InHand {
         Ok(())
     }
 
-    fn now(&self) -> jiff::Timestamp {
+    fn now(&self) -> Timestamp {
         let clock: &Arc<dyn Clock> = &self.ports.clock;
         clock.now()
     }

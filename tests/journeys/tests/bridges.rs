@@ -301,6 +301,27 @@ async fn sixty_thousand_characters_arrive_in_parts_and_whole() {
 }
 
 #[tokio::test]
+async fn a_text_that_grows_grows_once_though_the_answers_are_lost() {
+    let bridge = Bridged::start().await;
+    let (slack, portal) = (&bridge.world.sandbox.slack, &bridge.world.sandbox.portal);
+    let ts = bridge.says(&bridge.ann, "short").await;
+    let short = bridge.writes(1, "kurz").await;
+    for _ in 0..2 {
+        slack.fail_next("chat.postMessage", Fault::Reset { when: When::AfterEffect });
+        portal.fail_next("imbot.v2.chat.message.send", Fault::Reset { when: When::AfterEffect });
+    }
+    slack.edit(&bridge.channel, &ts, "слово ".repeat(10_000).trim());
+    portal.edit(&bridge.chat, short, "длинно ".repeat(2_500).trim());
+    bridge.world.settle().await;
+    let count = |lines: &[String], word: &str| lines.iter().map(|line| line.matches(word).count()).sum::<usize>();
+    let (in_bitrix24, in_slack) = (bridge.in_bitrix24(), bridge.in_slack());
+    assert!(in_bitrix24.len() > 3 && in_slack.len() > 3, "{} {}", in_bitrix24.len(), in_slack.len());
+    assert_eq!(count(&in_bitrix24, "слово"), 10_000);
+    assert_eq!(count(&in_slack, "длинно"), 2_500);
+    bridge.nothing_is_dead().await;
+}
+
+#[tokio::test]
 async fn nothing_comes_back_and_nothing_comes_twice() {
     let bridge = Bridged::start().await;
     let slack = &bridge.world.sandbox.slack;
