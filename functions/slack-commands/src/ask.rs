@@ -102,8 +102,8 @@ async fn claim(deps: &Deps, job: &Job<Asked>) -> Result<bool, Failure> {
         return Ok(claim.trace == job.trace);
     }
     let claim = Claim { trace: job.trace, swept: false };
-    match store.put_all(vec![claims::write(&job.tenant, &identity, &claim, deps.clock.now())?]).await {
-        Ok(()) => Ok(true),
+    match store.put(claims::write(&job.tenant, &identity, &claim, deps.clock.now())?).await {
+        Ok(_) => Ok(true),
         Err(StoreError::Conflict(_)) => Ok(false),
         Err(error) => Err(error.into()),
     }
@@ -158,7 +158,7 @@ async fn run(request: &Request<'_>, job: &Job<Asked>) -> Result<Outcome, Failure
         Some(did) => line.changes = vec![did],
         None => line.status = EventStatus::Skipped { reason: "answered; nothing was changed".into() },
     }
-    request.deps.talk.ports.store.put_all(vec![event_write(&job.tenant, line)?]).await?;
+    request.deps.talk.ports.store.put(event_write(&job.tenant, line)?).await?;
     tracing::info!(trace = %job.trace, tenant = %job.tenant, asked = job.body.name(), "answered");
     Ok(Outcome::Done)
 }
