@@ -16,6 +16,9 @@ use talk::people::Acting;
 
 use crate::{Deps, act};
 
+/// The portal's clock and ours need not agree.
+pub(crate) const SKEW: jiff::SignedDuration = jiff::SignedDuration::from_secs(120);
+
 /// What a request comes to.
 pub(crate) struct Answer {
     /// What is said; nothing where a dialog opened.

@@ -2,7 +2,6 @@
 
 use bitrix24::{EntityType, Item, Task};
 use connect::{Failure, PortalClient};
-use jiff::SignedDuration;
 use platform::people::Link;
 use rules::commands::answers::{self, Created, Kind};
 use rules::commands::{Assignee, LeadDraft, Misuse, Name, TaskDraft};
@@ -10,12 +9,10 @@ use rules::text::Document;
 use serde_json::{Value, json};
 use talk::people::Acting;
 
-use crate::ask::{Answer, Request};
+use crate::ask::{Answer, Request, SKEW};
 
 /// Under this name our ids stand on CRM items.
 const ORIGINATOR: &str = "switchboard";
-/// The portal's clock and ours need not agree.
-const SKEW: SignedDuration = SignedDuration::from_secs(120);
 
 pub(crate) async fn lead(request: &Request<'_>, draft: &LeadDraft) -> Result<Answer, Failure> {
     if draft.company.is_empty() {

@@ -2,15 +2,16 @@
 
 use bitrix24::EntityType;
 use connect::Failure;
+use jiff::Timestamp;
 use platform::people::Link;
 use rules::commands::DealQuery;
 use rules::commands::answers;
 use rules::text::Document;
-use serde_json::json;
+use serde_json::{Value, json};
 use slack::Mrkdwn;
 use talk::people::Hands;
 
-use crate::ask::{Answer, Request};
+use crate::ask::{Answer, Request, SKEW};
 
 /// Who asked, and with what it is done.
 async fn ready(request: &Request<'_>) -> Result<Result<(Link, Hands), Answer>, Failure> {
@@ -92,16 +93,13 @@ pub(crate) async fn comment(request: &Request<'_>, id: u64, text: &str) -> Resul
     if !hands.are_own {
         said = format!("{said}\n{}", Document::plain(&behalf(request, &person)).to_bbcode(false));
     }
-    // The same comment of another try is found by its text: a comment has no id of ours.
-    if !(request.is_retry && was_said(&hands, id, &said).await?) {
-        add_comment(&hands, id, &said).await?;
-    }
+    add_comment(request, &hands, id, &said).await?;
     let done = request.language.pick("Comment added.", "Комментарий добавлен.");
     let answer = card(request, &hands, id, Some(&Mrkdwn::text(done))).await?;
     Ok(Answer { did: Some("deal.commented_from_slack".into()), ..answer })
 }
 
-async fn change(request: &Request<'_>, hands: &Hands, id: u64, fields: &serde_json::Value) -> Result<(), Failure> {
+async fn change(request: &Request<'_>, hands: &Hands, id: u64, fields: &Value) -> Result<(), Failure> {
     tracing::debug!(tenant = %request.tenant.id, id, "changing a deal");
     let params = json!({"entityTypeId": EntityType::DEAL.0, "id": id, "fields": fields});
     hands.client.call("crm.item.update", &params).await.map(|_| ())
@@ -117,26 +115,37 @@ async fn named(request: &Request<'_>, hands: &Hands, person: &Link, id: u64, wha
         return Ok(());
     }
     let said = Document::plain(&format!("{what}. {}", behalf(request, person))).to_bbcode(false);
-    match add_comment(hands, id, &said).await {
+    match add_comment(request, hands, id, &said).await {
         // The right to comment may be missing; what was asked for is done.
         Err(Failure { kind: platform::Kind::Permanent { .. }, .. }) => Ok(()),
         added => added,
     }
 }
 
-async fn add_comment(hands: &Hands, id: u64, text: &str) -> Result<(), Failure> {
+/// Comments once: what another try has written is found by its text, for a comment has no id of ours.
+async fn add_comment(request: &Request<'_>, hands: &Hands, id: u64, text: &str) -> Result<(), Failure> {
+    if request.is_retry && was_said(request, hands, id, text).await? {
+        return Ok(());
+    }
     let fields = json!({"ENTITY_ID": id, "ENTITY_TYPE": "deal", "COMMENT": text});
     hands.client.call("crm.timeline.comment.add", &json!({"fields": fields})).await.map(|_| ())
 }
 
-async fn was_said(hands: &Hands, id: u64, text: &str) -> Result<bool, Failure> {
+/// Whether this very request has written it: the same words from another day are not these.
+async fn was_said(request: &Request<'_>, hands: &Hands, id: u64, text: &str) -> Result<bool, Failure> {
     let params = json!({
-        "filter": {"ENTITY_ID": id, "ENTITY_TYPE": "deal"}, "order": {"ID": "DESC"}, "select": ["ID", "COMMENT"],
+        "filter": {"ENTITY_ID": id, "ENTITY_TYPE": "deal"}, "order": {"ID": "DESC"},
+        "select": ["ID", "COMMENT", "CREATED"],
     });
     match hands.client.call("crm.timeline.comment.list", &params).await {
         Ok(answer) => {
             let rows = answer.result.as_array().cloned().unwrap_or_default();
-            Ok(rows.iter().take(5).any(|row| row["COMMENT"] == text))
+            let since = request.arrived_at - SKEW;
+            let recent = |row: &Value| {
+                let at = row["CREATED"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+                at.is_none_or(|at| at >= since)
+            };
+            Ok(rows.iter().take(5).any(|row| row["COMMENT"] == text && recent(row)))
         }
         Err(Failure { kind: platform::Kind::Permanent { .. }, .. }) => Ok(false),
         Err(failure) => Err(failure),

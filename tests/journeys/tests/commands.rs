@@ -201,6 +201,28 @@ async fn a_deal_is_shown_moved_taken_and_commented() {
 }
 
 #[tokio::test]
+async fn a_comment_is_written_once_and_the_same_words_on_another_day_once_more() {
+    let cast = Cast::start().await;
+    let (slack, portal) = (&cast.world.sandbox.slack, &cast.world.sandbox.portal);
+    let id = portal.add_deal("Roof", 1, "EUR");
+    cast.world.settle().await;
+    for (when, comments) in [(When::AfterEffect, 1), (When::BeforeEffect, 2)] {
+        portal.fail_next("crm.timeline.comment.add", Fault::Reset { when });
+        slack.press(&cast.ann, &cast.channel, "deal_comment", &id.to_string()).await;
+        cast.world.none_left_to_work_now().await;
+        slack.submit(&cast.ann, &[("comment", "no answer")]).await;
+        cast.world.settle().await;
+        assert_eq!(portal.timeline("deal", id).len(), comments, "{:?}", portal.timeline("deal", id));
+        cast.world.clock.advance(Duration::from_secs(86_400));
+    }
+    // A move is told of once, too, though the answer is lost.
+    portal.fail_next("crm.timeline.comment.add", Fault::Reset { when: When::AfterEffect });
+    slack.press(&cast.ann, &cast.channel, "deal_stage", &format!("{id} EXECUTING")).await;
+    cast.world.settle().await;
+    assert_eq!(portal.timeline("deal", id).len(), 3, "{:?}", portal.timeline("deal", id));
+}
+
+#[tokio::test]
 async fn who_may_not_is_told_so_clearly() {
     let cast = Cast::start().await;
     let id = cast.world.sandbox.portal.add_deal("Secret", 1, "EUR");

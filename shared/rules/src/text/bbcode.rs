@@ -2,7 +2,7 @@
 //!
 //! No way to escape a bracket is documented, so one that would begin a tag is set apart by a character of no width.
 
-use super::document::{Block, Document, Leaf, Person, Span, Style, is_safe_link};
+use super::document::{Block, Document, Leaf, Person, Span, Style, is_safe_link, item, quoted};
 
 /// What sets apart; people do not see it.
 const APART: char = '\u{200b}';
@@ -30,15 +30,8 @@ impl Document {
         let blocks = self.blocks.iter().map(|block| match block {
             Block::Code(code) => format!("[code]{}[/code]", code.replace("[/", &format!("[{APART}/"))),
             Block::Paragraph(spans) => guarded(&line(spans, may_mention_everyone)),
-            Block::Quote(spans) => line(spans, may_mention_everyone)
-                .split('\n')
-                .map(|line| format!(">>{line}"))
-                .collect::<Vec<_>>()
-                .join("\n"),
-            Block::Item { depth, number, spans } => {
-                let mark = number.map_or_else(|| "•".to_owned(), |number| format!("{number}."));
-                format!("{}{mark} {}", "    ".repeat(*depth), line(spans, may_mention_everyone))
-            }
+            Block::Quote(spans) => quoted(&line(spans, may_mention_everyone), ">>"),
+            Block::Item { depth, number, spans } => item(*depth, *number, &line(spans, may_mention_everyone)),
         });
         blocks.collect::<Vec<_>>().join("\n")
     }

@@ -260,3 +260,14 @@ impl Document {
         self
     }
 }
+
+/// Lines with a quote's mark before each.
+pub(super) fn quoted(text: &str, mark: &str) -> String {
+    text.split('\n').map(|line| format!("{mark}{line}")).collect::<Vec<_>>().join("\n")
+}
+
+/// A list's item as a line: neither side's markup has lists everywhere.
+pub(super) fn item(depth: usize, number: Option<u32>, text: &str) -> String {
+    let mark = number.map_or_else(|| "•".to_owned(), |number| format!("{number}."));
+    format!("{}{mark} {text}", "    ".repeat(depth))
+}

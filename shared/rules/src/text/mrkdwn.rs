@@ -2,7 +2,7 @@
 
 use slack::text::escape;
 
-use super::document::{Block, Document, Leaf, Person, Span, Style};
+use super::document::{Block, Document, Leaf, Person, Span, Style, item, quoted};
 use super::emoji;
 
 const FENCE: &str = "```";
@@ -29,15 +29,8 @@ impl Document {
         let blocks = self.blocks.iter().map(|block| match block {
             Block::Code(code) => format!("{FENCE}\n{}\n{FENCE}", escape(code).replace(FENCE, "``\u{200b}`")),
             Block::Paragraph(spans) => line(spans, may_mention_everyone),
-            Block::Quote(spans) => line(spans, may_mention_everyone)
-                .split('\n')
-                .map(|line| format!("> {line}"))
-                .collect::<Vec<_>>()
-                .join("\n"),
-            Block::Item { depth, number, spans } => {
-                let mark = number.map_or_else(|| "•".to_owned(), |number| format!("{number}."));
-                format!("{}{mark} {}", "    ".repeat(*depth), line(spans, may_mention_everyone))
-            }
+            Block::Quote(spans) => quoted(&line(spans, may_mention_everyone), "> "),
+            Block::Item { depth, number, spans } => item(*depth, *number, &line(spans, may_mention_everyone)),
         });
         blocks.collect::<Vec<_>>().join("\n")
     }

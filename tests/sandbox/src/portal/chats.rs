@@ -1,14 +1,13 @@
-//! Chats, and the bots in them: by `imbot.v2`, or by the older methods where the portal has no others.
+//! Chats, what people write in them, and their files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::bots::{BotState, bodies};
 use super::crm::{Refusal, number};
 use super::{Portal, Shared, State, events, portal_time};
 
@@ -26,17 +25,6 @@ pub struct Chat {
     pub members: BTreeSet<u64>,
 }
 
-/// A bot.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct BotState {
-    pub(super) id: u64,
-    code: String,
-    url: String,
-    token: Option<String>,
-    old: bool,
-    supervisor: bool,
-}
-
 /// A file in a chat.
 #[derive(Debug, Clone)]
 pub(crate) struct ChatFile {
@@ -49,7 +37,7 @@ pub(crate) struct ChatFile {
 }
 
 impl ChatFile {
-    fn show(&self) -> Value {
+    pub(super) fn show(&self) -> Value {
         json!({"id": self.id, "chatId": self.chat, "name": self.name, "size": self.size, "type": "file"})
     }
 }
@@ -59,14 +47,14 @@ impl ChatFile {
 pub(crate) struct Talk {
     pub(super) chats: BTreeMap<u64, Chat>,
     pub(super) bots: BTreeMap<u64, BotState>,
-    files: BTreeMap<u64, ChatFile>,
+    pub(super) files: BTreeMap<u64, ChatFile>,
     downloads: BTreeMap<String, u64>,
     /// Whether the portal has only the older methods.
     pub(super) only_old: bool,
     last: u64,
     /// Direct messages to people, by their number.
     pub(super) notes: BTreeMap<u64, Vec<String>>,
-    timeline: Vec<Value>,
+    pub(super) timeline: Vec<Value>,
 }
 
 impl Portal {
@@ -230,21 +218,21 @@ impl Portal {
     }
 }
 
-struct Written<'a> {
-    text: &'a str,
-    answers: Option<u64>,
-    files: &'a [u64],
-    uuid: Option<&'a str>,
-    system: bool,
+pub(super) struct Written<'a> {
+    pub(super) text: &'a str,
+    pub(super) answers: Option<u64>,
+    pub(super) files: &'a [u64],
+    pub(super) uuid: Option<&'a str>,
+    pub(super) system: bool,
 }
 
-fn chat_mut<'a>(state: &'a mut State, dialog: &str) -> Option<&'a mut Chat> {
+pub(super) fn chat_mut<'a>(state: &'a mut State, dialog: &str) -> Option<&'a mut Chat> {
     let id: u64 = dialog.strip_prefix("chat")?.parse().ok()?;
     state.talk.chats.get_mut(&id)
 }
 
 impl State {
-    fn keep_file(&mut self, dialog: &str, name: &str, bytes: Bytes) -> u64 {
+    pub(super) fn keep_file(&mut self, dialog: &str, name: &str, bytes: Bytes) -> u64 {
         self.talk.last += 1;
         let id = 130 + self.talk.last;
         let chat = dialog.strip_prefix("chat").and_then(|id| id.parse().ok()).unwrap_or_default();
@@ -253,17 +241,17 @@ impl State {
         id
     }
 
-    fn row(&mut self, dialog: &str, message: u64) -> Option<&mut Value> {
+    pub(super) fn row(&mut self, dialog: &str, message: u64) -> Option<&mut Value> {
         let id: u64 = dialog.strip_prefix("chat")?.parse().ok()?;
         self.chats.get_mut(&id)?.iter_mut().find(|row| row["id"] == message)
     }
 
-    fn dialog_of(&self, message: u64) -> Option<String> {
+    pub(super) fn dialog_of(&self, message: u64) -> Option<String> {
         let mut chats = self.chats.iter();
         chats.find(|(_, rows)| rows.iter().any(|row| row["id"] == message)).map(|(id, _)| format!("chat{id}"))
     }
 
-    fn set_reaction(&mut self, dialog: &str, message: u64, reaction: &str, user: u64, added: bool) {
+    pub(super) fn set_reaction(&mut self, dialog: &str, message: u64, reaction: &str, user: u64, added: bool) {
         self.revision += 1;
         let Some(row) = self.row(dialog, message) else { return };
         let mut users: Vec<Value> = row["reactions"][reaction].as_array().cloned().unwrap_or_default();
@@ -277,7 +265,7 @@ impl State {
         row["reactions"][reaction] = json!(users);
     }
 
-    fn name_of(&self, user: u64) -> String {
+    pub(super) fn name_of(&self, user: u64) -> String {
         let found = self.users.iter().find(|row| row["ID"] == user.to_string().as_str());
         found.map_or_else(
             || format!("user {user}"),
@@ -298,7 +286,7 @@ impl State {
     }
 }
 
-fn write(shared: &Arc<Shared>, user: u64, dialog: &str, written: &Written<'_>) -> Option<u64> {
+pub(super) fn write(shared: &Arc<Shared>, user: u64, dialog: &str, written: &Written<'_>) -> Option<u64> {
     let now = portal_time(shared.clock.now());
     let (id, told) = {
         let mut state = shared.lock();
@@ -325,7 +313,7 @@ fn write(shared: &Arc<Shared>, user: u64, dialog: &str, written: &Written<'_>) -
     Some(id)
 }
 
-fn edit(shared: &Arc<Shared>, dialog: &str, message: u64, text: &str) -> Option<()> {
+pub(super) fn edit(shared: &Arc<Shared>, dialog: &str, message: u64, text: &str) -> Option<()> {
     let told = {
         let mut state = shared.lock();
         let row = state.row(dialog, message)?;
@@ -340,7 +328,7 @@ fn edit(shared: &Arc<Shared>, dialog: &str, message: u64, text: &str) -> Option<
     Some(())
 }
 
-fn delete(shared: &Arc<Shared>, dialog: &str, message: u64) -> Option<()> {
+pub(super) fn delete(shared: &Arc<Shared>, dialog: &str, message: u64) -> Option<()> {
     let told = {
         let mut state = shared.lock();
         let row = state.row(dialog, message)?.clone();
@@ -354,306 +342,8 @@ fn delete(shared: &Arc<Shared>, dialog: &str, message: u64) -> Option<()> {
     Some(())
 }
 
-/// What each bot of a chat is told: address and body. A supervisor hears everything, other bots what is said to them.
-fn bodies(
-    state: &State,
-    chat: &Chat,
-    word: &str,
-    user: u64,
-    data: &Value,
-    row: Option<&Value>,
-) -> Vec<(String, String)> {
-    let mentions = |bot: u64| {
-        row.is_some_and(|row| {
-            row["text"].as_str().unwrap_or_default().to_lowercase().contains(&format!("[user={bot}]"))
-        })
-    };
-    let hears =
-        |bot: &&BotState| chat.members.contains(&bot.id) && (bot.supervisor || mentions(bot.id) || word == "JOINCHAT");
-    let by_bot = state.talk.bots.contains_key(&user);
-    let told = state.talk.bots.values().filter(hears).map(|bot| {
-        let (event, data) = if bot.old {
-            old(state, chat, bot, word, user, row)
-        } else {
-            new(state, chat, bot, word, user, by_bot, data, row)
-        };
-        (bot.url.clone(), events::bot_body(state, &event, &data))
-    });
-    told.collect()
-}
-
-#[allow(clippy::too_many_arguments)]
-fn new(
-    state: &State,
-    chat: &Chat,
-    bot: &BotState,
-    word: &str,
-    user: u64,
-    by_bot: bool,
-    data: &Value,
-    row: Option<&Value>,
-) -> (String, Value) {
-    let name = if by_bot { "Switchboard".to_owned() } else { state.name_of(user) };
-    // As PHP writes a form: numbers and flags as text, nothing for null.
-    let mut told = json!({
-        "bot": {"id": bot.id, "code": bot.code, "auth": {"application_token": "another-token-of-the-bot", "access_token": "bot-token"}},
-        "chat": {"id": chat.id, "dialogId": format!("chat{}", chat.id), "type": "chat", "name": chat.name, "entityType": "", "owner": 1},
-        "user": {"id": user, "name": name, "bot": if by_bot { "1" } else { "0" }, "extranet": "0", "connector": "0", "avatar": "", "type": "employee"},
-        "language": "en",
-    });
-    if let Some(row) = row.filter(|_| word != "MESSAGEDELETE") {
-        told["message"] = json!({
-            "id": row["id"], "chatId": chat.id, "authorId": row["author_id"], "date": row["date"], "text": row["text"],
-            "isSystem": if row["system"] == true { "1" } else { "0" }, "uuid": row["uuid"].as_str().unwrap_or_default(), "forward": "",
-            "params": row["params"], "viewedByOthers": "0",
-        });
-    }
-    if let (Some(told), Some(data)) = (told.as_object_mut(), data.as_object()) {
-        told.extend(data.clone());
-    }
-    (format!("ONIMBOTV2{word}"), told)
-}
-
-fn old(state: &State, chat: &Chat, bot: &BotState, word: &str, user: u64, row: Option<&Value>) -> (String, Value) {
-    let empty = json!({});
-    let row = row.unwrap_or(&empty);
-    let by_bot = state.talk.bots.contains_key(&user);
-    let mut params = json!({
-        "MESSAGE": row["text"], "MESSAGE_ORIGINAL": row["text"], "MESSAGE_TYPE": "C", "CHAT_TYPE": "C", "FROM_USER_ID": user, "AUTHOR_ID": user,
-        "TO_USER_ID": bot.id, "DIALOG_ID": format!("chat{}", chat.id), "TO_CHAT_ID": chat.id, "CHAT_ID": chat.id, "CHAT_TITLE": chat.name,
-        "SYSTEM": if row["system"] == true { "Y" } else { "N" }, "LANGUAGE": "en",
-    });
-    if !row["id"].is_null() {
-        params["MESSAGE_ID"] = row["id"].clone();
-    }
-    if !row["params"]["FILE_ID"].is_null() {
-        params["FILE_ID"] = row["params"]["FILE_ID"].clone();
-    }
-    let id = bot.id.to_string();
-    let data = json!({
-        "BOT": {id: {"BOT_ID": bot.id, "BOT_CODE": bot.code, "access_token": "bot-token"}}, "PARAMS": params,
-        "USER": {"ID": user, "NAME": if by_bot { "Switchboard".to_owned() } else { state.name_of(user) }, "IS_BOT": if by_bot { "Y" } else { "N" }, "IS_CONNECTOR": "N"},
-    });
-    (format!("ONIMBOT{word}"), data)
-}
-
-/// The methods of chats and bots; `None` for others.
-pub(super) fn call(
-    shared: &Arc<Shared>,
-    method: &str,
-    params: &Map<String, Value>,
-    app: bool,
-    user: u64,
-) -> Option<Result<Value, Refusal>> {
-    if method.starts_with("imbot.v2.") && shared.lock().talk.only_old {
-        return Some(Err((404, "ERROR_METHOD_NOT_FOUND", "Method not found!".into())));
-    }
-    let whole = |name: &str| params.get(name).and_then(number).and_then(|id| u64::try_from(id).ok());
-    let text = |name: &str| params.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let fields = params.get("fields").cloned().unwrap_or_default();
-    Some(match method {
-        "imbot.v2.revision.get" => Ok(json!({"rest": 36, "web": 130, "mobile": 23, "desktop": 6})),
-        "imbot.v2.bot.register" => register(shared, &fields, app),
-        "imbot.register" => {
-            let old = json!({
-                "code": text("CODE"), "webhookUrl": text("EVENT_MESSAGE_ADD"), "type": if text("TYPE") == "S" { "supervisor" } else { "bot" },
-                "botToken": params.get("CLIENT_ID"), "eventMode": "webhook", "old": true,
-                "properties": {"name": params.get("PROPERTIES").map(|properties| properties["NAME"].clone())},
-            });
-            register(shared, &old, app).map(|answer| answer["bot"]["id"].clone())
-        }
-        "im.message.add" => message_add(shared, &text("DIALOG_ID"), &text("MESSAGE"), user),
-        "crm.timeline.comment.add" => Ok(timeline_add(shared, &fields)),
-        "crm.timeline.comment.list" => {
-            let filter = params.get("filter").cloned().unwrap_or_default();
-            let state = shared.lock();
-            let of = state.talk.timeline.iter().rev();
-            let same = |row: &&Value| {
-                row["ENTITY_TYPE"] == filter["ENTITY_TYPE"]
-                    && row["ENTITY_ID"].as_u64() == number(&filter["ENTITY_ID"]).and_then(|id| u64::try_from(id).ok())
-            };
-            Ok(Value::Array(of.filter(same).cloned().collect()))
-        }
-        "im.dialog.get" => {
-            let mut state = shared.lock();
-            let dialog = text("DIALOG_ID");
-            let bot_ids: Vec<u64> = state.talk.bots.keys().copied().collect();
-            match chat_mut(&mut state, &dialog) {
-                Some(chat) if chat.members.contains(&user) || bot_ids.iter().any(|bot| chat.members.contains(bot)) => {
-                    Ok(json!({"id": chat.id, "name": chat.name, "type": "chat"}))
-                }
-                Some(_) => Err((403, "ACCESS_ERROR", "You don't have access to this chat".into())),
-                None => Err((400, "CHAT_ID", "Chat not found".into())),
-            }
-        }
-        "im.v2.file.download" => download(shared, whole("fileId")),
-        _ if method.starts_with("imbot.") => {
-            let bot = match bot_of(shared, params, app) {
-                Ok(bot) => bot,
-                Err(refusal) => return Some(Err(refusal)),
-            };
-            of_bot(shared, method, params, &fields, &bot)
-        }
-        _ => return None,
-    })
-}
-
-fn register(shared: &Arc<Shared>, fields: &Value, app: bool) -> Result<Value, Refusal> {
-    let code = fields["code"].as_str().unwrap_or_default().to_owned();
-    if code.is_empty() {
-        return Err((400, "BOT_CODE_REQUIRED", "Bot code is required".into()));
-    }
-    let token = fields["botToken"].as_str().map(str::to_owned);
-    if !app && token.as_deref().is_none_or(str::is_empty) {
-        return Err((400, "BOT_TOKEN_NOT_SPECIFIED", "Bot token is not specified".into()));
-    }
-    if token.as_deref().is_some_and(|token| token.len() > 40) {
-        return Err((400, "BOT_TOKEN_TOO_LONG", "Bot token is too long".into()));
-    }
-    if fields["eventMode"] == "webhook" && fields["webhookUrl"].as_str().is_none_or(str::is_empty) {
-        return Err((400, "BOT_WEBHOOK_URL_REQUIRED", "Webhook URL is required".into()));
-    }
-    let mut state = shared.lock();
-    // The same code is the same bot, and registering it again changes nothing.
-    let known = state.talk.bots.values().find(|bot| bot.code == code).map(|bot| bot.id);
-    let id = known.unwrap_or_else(|| 456 + state.talk.bots.len() as u64);
-    if known.is_none() {
-        let bot = BotState {
-            id,
-            code: code.clone(),
-            url: fields["webhookUrl"].as_str().unwrap_or_default().to_owned(),
-            token,
-            old: fields["old"] == true,
-            supervisor: ["supervisor", "personal"].iter().any(|kind| fields["type"] == *kind),
-        };
-        state.talk.bots.insert(id, bot);
-        state.revision += 1;
-    }
-    Ok(json!({"bot": {"id": id, "code": code, "type": fields["type"], "eventMode": "webhook"}, "users": []}))
-}
-
-fn bot_of(shared: &Shared, params: &Map<String, Value>, app: bool) -> Result<BotState, Refusal> {
-    let id = ["botId", "BOT_ID"].iter().find_map(|name| params.get(*name).and_then(number));
-    let Some(id) = id.and_then(|id| u64::try_from(id).ok()) else {
-        return Err((400, "BOT_ID_REQUIRED", "Bot ID is required".into()));
-    };
-    let state = shared.lock();
-    let bot = state.talk.bots.get(&id).cloned().ok_or_else(|| (400, "BOT_NOT_FOUND", "Bot not found".to_owned()))?;
-    let given = ["botToken", "CLIENT_ID"].iter().find_map(|name| params.get(*name).and_then(Value::as_str));
-    match (app, given, &bot.token) {
-        (true, ..) => Ok(bot),
-        (false, None, _) => Err((400, "BOT_TOKEN_NOT_SPECIFIED", "Bot token is not specified".into())),
-        (false, Some(given), Some(known)) if given == known => Ok(bot),
-        _ => Err((403, "BOT_OWNERSHIP_ERROR", "The bot belongs to another application".into())),
-    }
-}
-
-fn of_bot(
-    shared: &Arc<Shared>,
-    method: &str,
-    params: &Map<String, Value>,
-    fields: &Value,
-    bot: &BotState,
-) -> Result<Value, Refusal> {
-    let text = |name: &str| params.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let whole = |names: [&str; 2]| {
-        names.iter().find_map(|name| params.get(*name).and_then(number)).and_then(|id| u64::try_from(id).ok())
-    };
-    let in_chat = |dialog: &str| {
-        let mut state = shared.lock();
-        match chat_mut(&mut state, dialog) {
-            Some(chat) if chat.members.contains(&bot.id) => Ok(chat.clone()),
-            _ => Err((403, "ACCESS_DENIED", "Bot is not in the chat".to_owned())),
-        }
-    };
-    let own = |message: Option<u64>| {
-        let message = message.ok_or_else(|| (400, "MESSAGE_ID_ERROR", "Message ID is required".to_owned()))?;
-        let mut state = shared.lock();
-        let dialog =
-            state.dialog_of(message).ok_or_else(|| (400, "MESSAGE_NOT_FOUND", "Message not found".to_owned()))?;
-        let author = state.row(&dialog, message).map(|row| row["author_id"].clone());
-        match author {
-            Some(author) if author == bot.id => Ok((dialog, message)),
-            _ => Err((403, "ACCESS_DENIED", "The message is not the bot's".to_owned())),
-        }
-    };
-    match method {
-        "imbot.v2.bot.update" | "imbot.update" => {
-            let url = fields["webhookUrl"].as_str().map(str::to_owned);
-            let old = params.get("FIELDS").and_then(|fields| fields["EVENT_MESSAGE_ADD"].as_str()).map(str::to_owned);
-            if let (Some(url), Some(kept)) = (url.or(old), shared.lock().talk.bots.get_mut(&bot.id)) {
-                kept.url = url;
-            }
-            Ok(json!({"result": true}))
-        }
-        "imbot.v2.chat.get" => {
-            in_chat(&text("dialogId")).map(|chat| json!({"chat": {"id": chat.id, "name": chat.name, "type": "chat"}}))
-        }
-        "imbot.v2.chat.message.send" | "imbot.message.add" => {
-            let dialog = if text("dialogId").is_empty() { text("DIALOG_ID") } else { text("dialogId") };
-            let said = fields["message"].as_str().map_or_else(|| text("MESSAGE"), str::to_owned);
-            if said.is_empty() {
-                return Err((400, "EMPTY_MESSAGE", "Message is empty".into()));
-            }
-            in_chat(&dialog)?;
-            let answers = fields["replyId"].as_u64();
-            if let Some(answers) = answers
-                && shared.lock().row(&dialog, answers).is_none()
-            {
-                return Err((400, "REPLY_ACCESS_ERROR", "No access to the replied message".into()));
-            }
-            let uuid = fields["templateId"].as_str();
-            let written = Written { text: &said, answers, files: &[], uuid, system: false };
-            let id = write(shared, bot.id, &dialog, &written).unwrap_or_default();
-            Ok(if method.starts_with("imbot.v2") { json!({"id": id, "uuidMap": {}}) } else { json!(id) })
-        }
-        "imbot.v2.chat.message.update" | "imbot.message.update" => {
-            let (dialog, message) = own(whole(["messageId", "MESSAGE_ID"]))?;
-            let said = fields["message"].as_str().map_or_else(|| text("MESSAGE"), str::to_owned);
-            match (said.is_empty(), method.starts_with("imbot.v2")) {
-                (true, true) => return Err((400, "EMPTY_MESSAGE", "Message is empty".into())),
-                (true, false) => delete(shared, &dialog, message),
-                (false, _) => edit(shared, &dialog, message, &said),
-            };
-            Ok(json!({"result": true}))
-        }
-        "imbot.v2.chat.message.delete" => {
-            let (dialog, message) = own(whole(["messageId", "MESSAGE_ID"]))?;
-            delete(shared, &dialog, message);
-            Ok(json!({"result": true}))
-        }
-        "imbot.v2.chat.message.reaction.add" | "imbot.v2.chat.message.reaction.delete" => {
-            let message = whole(["messageId", "MESSAGE_ID"]).unwrap_or_default();
-            let mut state = shared.lock();
-            let dialog =
-                state.dialog_of(message).ok_or_else(|| (400, "MESSAGE_NOT_FOUND", "Message not found".to_owned()))?;
-            let reaction = params.get("reaction").and_then(Value::as_str).unwrap_or_default().to_owned();
-            state.set_reaction(&dialog, message, &reaction, bot.id, method.ends_with("add"));
-            Ok(json!({"result": true}))
-        }
-        "imbot.v2.file.upload" => {
-            let dialog = text("dialogId");
-            in_chat(&dialog)?;
-            let bytes = STANDARD.decode(fields["content"].as_str().unwrap_or_default());
-            let bytes = bytes.map_err(|_| (400, "FILE_CONTENT_ERROR", "Content is not base64".to_owned()))?;
-            if bytes.len() > 100 * 1024 * 1024 {
-                return Err((400, "FILE_TOO_LARGE", "File is too large".into()));
-            }
-            let name = fields["name"].as_str().unwrap_or("file").to_owned();
-            let file = shared.lock().keep_file(&dialog, &name, bytes.into());
-            let said = fields["message"].as_str().unwrap_or_default();
-            let written = Written { text: said, answers: None, files: &[file], uuid: None, system: false };
-            let message = write(shared, bot.id, &dialog, &written).unwrap_or_default();
-            let shown = shared.lock().talk.files.get(&file).map(ChatFile::show).unwrap_or_default();
-            Ok(json!({"file": shown, "messageId": message, "dialogId": dialog}))
-        }
-        "imbot.v2.file.download" => download(shared, whole(["fileId", "fileId"])),
-        _ => Err((404, "ERROR_METHOD_NOT_FOUND", "Method not found!".into())),
-    }
-}
-
 /// An address that works once.
-fn download(shared: &Shared, file: Option<u64>) -> Result<Value, Refusal> {
+pub(super) fn download(shared: &Shared, file: Option<u64>) -> Result<Value, Refusal> {
     let mut state = shared.lock();
     let found = file.filter(|id| state.talk.files.get(id).is_some_and(|file| !file.gone));
     let Some(id) = found else { return Err((400, "FILE_NOT_FOUND", "File not found".into())) };
@@ -672,7 +362,7 @@ pub(super) fn fetched(shared: &Shared, token: &str) -> Option<(String, Bytes)> {
     Some((file.name.clone(), file.bytes.clone()))
 }
 
-fn message_add(shared: &Arc<Shared>, dialog: &str, text: &str, user: u64) -> Result<Value, Refusal> {
+pub(super) fn message_add(shared: &Arc<Shared>, dialog: &str, text: &str, user: u64) -> Result<Value, Refusal> {
     if text.is_empty() {
         return Err((400, "MESSAGE_EMPTY", "Message can't be empty".into()));
     }
@@ -689,12 +379,13 @@ fn message_add(shared: &Arc<Shared>, dialog: &str, text: &str, user: u64) -> Res
     write(shared, user, dialog, &written).map(|id| json!(id)).ok_or_else(|| (400, "CHAT_ID", "Chat not found".into()))
 }
 
-fn timeline_add(shared: &Shared, fields: &Value) -> Value {
+pub(super) fn timeline_add(shared: &Shared, fields: &Value) -> Value {
     let mut state = shared.lock();
     let id = state.talk.timeline.len() as u64 + 1;
     let entity = number(&fields["ENTITY_ID"]).unwrap_or_default();
     state.talk.timeline.push(json!({
         "ID": id.to_string(), "ENTITY_ID": entity, "ENTITY_TYPE": fields["ENTITY_TYPE"], "COMMENT": fields["COMMENT"],
+        "CREATED": portal_time(shared.clock.now()),
     }));
     state.revision += 1;
     json!(id)

@@ -1,5 +1,6 @@
 //! A Bitrix24 portal: REST by incoming webhook or access token, and events by outgoing webhook.
 
+mod bots;
 mod calls;
 mod chats;
 mod crm;

@@ -230,7 +230,7 @@ fn call(
     if let Some(answer) = super::subscriptions::call(shared, method, params, app) {
         return answer.map(Good::from);
     }
-    if let Some(answer) = super::chats::call(shared, method, params, app, user) {
+    if let Some(answer) = super::bots::call(shared, method, params, app, user) {
         return answer.map(Good::from);
     }
     let param = |name: &str| params.get(name).cloned().unwrap_or_default();

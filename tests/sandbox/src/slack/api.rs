@@ -6,13 +6,12 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::{Map, Value, json};
 
+use super::messages::own_event;
 use super::{APP, BOT, BOT_USER, Shared, State, TEAM, blocks, files};
 use crate::bucket::Bucket;
 use crate::fault::Fault;
 use crate::http::{Answer, answer as json_answer, params, spoil};
 
-/// A text is cut here, as Slack does.
-const TEXT: usize = 40_000;
 /// Posts in one channel: one a second, with short bursts.
 const CHANNEL_BURST: f64 = 4.0;
 /// Posts in the workspace: several hundred a minute.
@@ -232,17 +231,8 @@ pub(super) fn number(params: &Map<String, Value>, name: &str) -> Option<usize> {
     value.as_u64().map(|number| usize::try_from(number).unwrap_or_default()).or_else(|| value.as_str()?.parse().ok())
 }
 
-fn is_set(params: &Map<String, Value>, name: &str) -> bool {
+pub(super) fn is_set(params: &Map<String, Value>, name: &str) -> bool {
     params.get(name).is_some_and(|value| *value == json!(true) || *value == "true" || *value == "1")
-}
-
-/// A message as the history shows it.
-fn shown(message: &Value, with_metadata: bool) -> Value {
-    let mut message = message.clone();
-    if !with_metadata && let Some(message) = message.as_object_mut() {
-        message.remove("metadata");
-    }
-    message
 }
 
 impl State {
@@ -283,12 +273,12 @@ impl State {
         self.methods.entry(method.to_owned()).or_insert_with(|| Bucket::new(a_minute, a_minute / 60.0)).add(now)
     }
 
-    fn channel(&self, params: &Map<String, Value>) -> Result<&super::Channel, Refusal> {
+    pub(super) fn channel(&self, params: &Map<String, Value>) -> Result<&super::Channel, Refusal> {
         self.channels.get(text(params, "channel")).ok_or_else(|| refusal("channel_not_found"))
     }
 
     /// Posting takes a name, too.
-    fn channel_to_post(&mut self, params: &Map<String, Value>) -> Result<String, Refusal> {
+    pub(super) fn channel_to_post(&mut self, params: &Map<String, Value>) -> Result<String, Refusal> {
         let named = text(params, "channel");
         let found =
             self.channels.values().find(|channel| channel.id == named || channel.name == named.trim_start_matches('#'));
@@ -302,61 +292,6 @@ impl State {
             (false, false) => Err(refusal("not_in_channel")),
             (false, true) => Err(refusal("channel_not_found")),
         }
-    }
-
-    fn content(&mut self, params: &Map<String, Value>) -> Result<Value, Refusal> {
-        let shown = text(params, "text");
-        let blocks = params.get("blocks").filter(|blocks| !blocks.is_null());
-        if shown.is_empty() && blocks.is_none() {
-            return Err(refusal("no_text"));
-        }
-        if let Some(blocks) = blocks
-            && let Err(problems) = blocks::check(blocks)
-        {
-            self.refused_blocks += 1;
-            return Err(("invalid_blocks", json!(problems)));
-        }
-        let mut message = json!({"text": shown.chars().take(TEXT).collect::<String>()});
-        if let Some(blocks) = blocks {
-            message["blocks"] = blocks.clone();
-        }
-        if let Some(metadata) = params.get("metadata").filter(|metadata| !metadata.is_null()) {
-            if !metadata["event_type"].is_string() || !metadata["event_payload"].is_object() {
-                return Err(refusal("invalid_metadata_format"));
-            }
-            message["metadata"] = metadata.clone();
-        }
-        Ok(message)
-    }
-
-    fn post(&mut self, params: &Map<String, Value>, now: jiff::Timestamp) -> Result<Value, Refusal> {
-        let id = self.channel_to_post(params)?;
-        let mut message = self.content(params)?;
-        let ts = self.next_ts(now);
-        message["type"] = "message".into();
-        message["ts"] = ts.clone().into();
-        message["user"] = BOT_USER.into();
-        message["bot_id"] = BOT.into();
-        message["app_id"] = APP.into();
-        message["team"] = TEAM.into();
-        for (name, shown) in [("username", "username"), ("icon_url", "icon_url")] {
-            if let Some(value) = params.get(name).filter(|value| value.is_string()) {
-                message[shown] = value.clone();
-            }
-        }
-        let parent = text(params, "thread_ts").to_owned();
-        if !parent.is_empty() {
-            message["thread_ts"] = parent.clone().into();
-        }
-        if let Some(channel) = self.channels.get_mut(&id) {
-            if let Some(first) = channel.messages.iter_mut().find(|first| first["ts"] == parent.as_str()) {
-                first["thread_ts"] = parent.into();
-                first["reply_count"] = (first["reply_count"].as_u64().unwrap_or_default() + 1).into();
-            }
-            channel.messages.push(message.clone());
-        }
-        self.revision += 1;
-        Ok(json!({"channel": id, "ts": ts, "message": message}))
     }
 
     fn by_email(&self, params: &Map<String, Value>) -> Result<Value, Refusal> {
@@ -415,42 +350,6 @@ impl State {
         Ok(json!({"channel": shown}))
     }
 
-    /// A thread: its parent and the replies since `oldest`.
-    fn replies(&self, params: &Map<String, Value>) -> Result<Value, Refusal> {
-        let channel = self.channel(params)?;
-        let parent = text(params, "ts");
-        if !channel.messages.iter().any(|message| message["ts"] == parent) {
-            return Err(refusal("thread_not_found"));
-        }
-        let with_metadata = is_set(params, "include_all_metadata");
-        let oldest = text(params, "oldest").parse::<f64>().unwrap_or_default();
-        let moment = |message: &Value| message["ts"].as_str().and_then(|ts| ts.parse::<f64>().ok()).unwrap_or_default();
-        let in_thread =
-            |message: &&Value| message["ts"] == parent || (message["thread_ts"] == parent && moment(message) >= oldest);
-        let shown: Vec<Value> =
-            channel.messages.iter().filter(in_thread).map(|message| shown(message, with_metadata)).collect();
-        Ok(json!({"messages": shown, "has_more": false, "response_metadata": {"next_cursor": ""}}))
-    }
-
-    fn update(&mut self, params: &Map<String, Value>) -> Result<Value, Refusal> {
-        let content = self.content(params)?;
-        let (id, ts) = (text(params, "channel").to_owned(), text(params, "ts").to_owned());
-        let channel = self.channels.get_mut(&id).ok_or_else(|| refusal("channel_not_found"))?;
-        let message = channel.messages.iter_mut().find(|message| message["ts"] == ts.as_str());
-        let message = message.ok_or_else(|| refusal("message_not_found"))?;
-        if message["bot_id"] != BOT {
-            return Err(refusal("cant_update_message"));
-        }
-        for name in ["text", "blocks", "metadata"] {
-            if !content[name].is_null() {
-                message[name] = content[name].clone();
-            }
-        }
-        let shown = message.clone();
-        self.revision += 1;
-        Ok(json!({"channel": id, "ts": ts, "text": shown["text"], "message": shown}))
-    }
-
     fn list(&self, params: &Map<String, Value>) -> Value {
         let types = text(params, "types");
         let private_too = types.contains("private_channel");
@@ -478,157 +377,10 @@ impl State {
         channel.is_member = true;
         Ok(json!({"channel": channel.show()}))
     }
-
-    /// Newest first; metadata only for who asks for it.
-    fn history(&self, params: &Map<String, Value>) -> Result<Value, Refusal> {
-        let channel = self.channel(params)?;
-        if !channel.is_member {
-            return Err(refusal("not_in_channel"));
-        }
-        let with_metadata = is_set(params, "include_all_metadata");
-        let oldest = text(params, "oldest").parse::<f64>().unwrap_or_default();
-        let moment = |message: &Value| message["ts"].as_str().and_then(|ts| ts.parse::<f64>().ok()).unwrap_or_default();
-        // Replies are in their threads, not in the history.
-        let is_reply = |message: &Value| !message["thread_ts"].is_null() && message["thread_ts"] != message["ts"];
-        let all: Vec<_> =
-            channel.messages.iter().rev().filter(|message| moment(message) >= oldest && !is_reply(message)).collect();
-        let start = text(params, "cursor").parse::<usize>().unwrap_or_default();
-        let limit = number(params, "limit").unwrap_or(100).clamp(1, 999);
-        let page: Vec<Value> =
-            all.iter().skip(start).take(limit).map(|message| shown(message, with_metadata)).collect();
-        let next = start + page.len();
-        let cursor = if next < all.len() { next.to_string() } else { String::new() };
-        Ok(json!({
-            "messages": page, "has_more": !cursor.is_empty(), "response_metadata": {"next_cursor": cursor},
-        }))
-    }
-}
-
-/// The event of a message that the app posted itself.
-fn own_event(posted: &Value) -> Value {
-    let mut event = posted["message"].clone();
-    event["channel"] = posted["channel"].clone();
-    event["event_ts"] = posted["ts"].clone();
-    event["bot_profile"] = json!({"id": BOT, "app_id": APP, "name": "Switchboard", "team_id": TEAM});
-    event
 }
 
 /// The methods of answers, dialogs and files.
 impl State {
-    /// A ts that no message has.
-    pub(super) fn next_ts(&mut self, now: jiff::Timestamp) -> String {
-        self.last_ts = now.as_microsecond().max(self.last_ts + 1);
-        format!("{}.{:06}", self.last_ts / 1_000_000, self.last_ts % 1_000_000)
-    }
-
-    pub(super) fn message(&mut self, channel: &str, ts: &str) -> Option<&mut Value> {
-        self.channels.get_mut(channel)?.messages.iter_mut().find(|message| message["ts"] == ts)
-    }
-
-    fn new_id(&mut self) -> u64 {
-        self.last_id += 1;
-        self.last_id
-    }
-
-    pub(super) fn new_trigger(&mut self, user: &str, now: jiff::Timestamp) -> String {
-        let id = format!("{}.trigger", self.new_id());
-        self.triggers.insert(id.clone(), (user.to_owned(), now));
-        id
-    }
-
-    pub(super) fn new_response(&mut self, user: &str, channel: &str, now: jiff::Timestamp) -> String {
-        let id = format!("r{}", self.new_id());
-        self.responses.insert(id.clone(), (user.to_owned(), channel.to_owned(), now, 0));
-        id
-    }
-
-    fn delete(&mut self, params: &Map<String, Value>) -> Result<Value, Refusal> {
-        let (id, ts) = (text(params, "channel").to_owned(), text(params, "ts").to_owned());
-        let channel = self.channels.get_mut(&id).ok_or_else(|| refusal("channel_not_found"))?;
-        let message = channel.messages.iter().find(|message| message["ts"] == ts.as_str());
-        let message = message.ok_or_else(|| refusal("message_not_found"))?;
-        if message["bot_id"] != BOT {
-            return Err(refusal("cant_delete_message"));
-        }
-        channel.messages.retain(|message| message["ts"] != ts.as_str());
-        self.revision += 1;
-        Ok(json!({"channel": id, "ts": ts}))
-    }
-
-    fn whisper(&mut self, params: &Map<String, Value>) -> Result<Value, Refusal> {
-        self.channel(params)?;
-        let message = self.content(params)?;
-        let (user, channel) = (text(params, "user").to_owned(), text(params, "channel").to_owned());
-        if !self.profiles.contains_key(&user) {
-            return Err(refusal("user_not_in_channel"));
-        }
-        self.whispers.push(super::Whisper { user, channel, message });
-        self.revision += 1;
-        Ok(json!({"message_ts": "1.1"}))
-    }
-
-    fn unfurl(&mut self, params: &Map<String, Value>) -> Result<Value, Refusal> {
-        let (channel, ts) = (text(params, "channel").to_owned(), text(params, "ts").to_owned());
-        let cards = params.get("unfurls").cloned().unwrap_or_default();
-        for card in cards.as_object().into_iter().flat_map(|cards| cards.values()) {
-            if let Err(problems) = blocks::check(&card["blocks"]) {
-                self.refused_blocks += 1;
-                return Err(("cannot_parse_attachment", json!(problems)));
-            }
-        }
-        let message = self.message(&channel, &ts).ok_or_else(|| refusal("cannot_find_message"))?;
-        message["unfurls"] = cards;
-        self.revision += 1;
-        Ok(json!({}))
-    }
-
-    /// A trigger works once, for three seconds.
-    fn open_view(&mut self, params: &Map<String, Value>, now: jiff::Timestamp) -> Result<Value, Refusal> {
-        let Some((user, since)) = self.triggers.remove(text(params, "trigger_id")) else {
-            return Err(refusal("exchanged_trigger_id"));
-        };
-        if now.as_millisecond() - since.as_millisecond() > 3_000 {
-            return Err(refusal("expired_trigger_id"));
-        }
-        let mut view = self.checked_view(params)?;
-        view["id"] = format!("V0SAND{:04}", self.new_id()).into();
-        self.dialogs.insert(user, view.clone());
-        self.revision += 1;
-        Ok(json!({"view": view}))
-    }
-
-    fn checked_view(&mut self, params: &Map<String, Value>) -> Result<Value, Refusal> {
-        let view = params.get("view").cloned().unwrap_or_default();
-        if let Err(problems) = blocks::check_view(&view) {
-            self.refused_blocks += 1;
-            return Err(("invalid_arguments", json!(problems)));
-        }
-        Ok(view)
-    }
-
-    fn publish(&mut self, params: &Map<String, Value>) -> Result<Value, Refusal> {
-        let view = self.checked_view(params)?;
-        self.homes.insert(text(params, "user_id").to_owned(), view.clone());
-        self.revision += 1;
-        Ok(json!({"view": view}))
-    }
-
-    fn react(&mut self, params: &Map<String, Value>, add: bool) -> Result<Value, Refusal> {
-        let (channel, ts, name) = (text(params, "channel"), text(params, "timestamp"), text(params, "name"));
-        if !self.channels.contains_key(channel) {
-            return Err(refusal("channel_not_found"));
-        }
-        let message = self.message(channel, ts).ok_or_else(|| refusal("message_not_found"))?;
-        let has = reacted(message, name, BOT_USER);
-        match (add, has) {
-            (true, true) => return Err(refusal("already_reacted")),
-            (false, false) => return Err(refusal("no_reaction")),
-            _ => {}
-        }
-        self.set_reaction(channel, ts, name, BOT_USER, add);
-        Ok(json!({}))
-    }
-
     pub(super) fn set_reaction(&mut self, channel: &str, ts: &str, name: &str, user: &str, add: bool) {
         self.revision += 1;
         let Some(message) = self.message(channel, ts) else { return };
@@ -648,54 +400,4 @@ impl State {
         rows.retain(|row| row["count"] != 0);
         message["reactions"] = json!(rows);
     }
-
-    fn complete_upload(
-        &mut self,
-        params: &Map<String, Value>,
-        base: &str,
-        now: jiff::Timestamp,
-    ) -> Result<Value, Refusal> {
-        let ids: Vec<String> = params
-            .get("files")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(|file| file["id"].as_str().map(str::to_owned))
-            .collect();
-        if ids.is_empty() || ids.iter().any(|id| !self.files.get(id).is_some_and(|file| file.uploaded)) {
-            return Err(refusal("file_not_found"));
-        }
-        let channel = text(params, "channel_id").to_owned();
-        let found = self.channels.get(&channel).ok_or_else(|| refusal("channel_not_found"))?;
-        if found.is_archived {
-            return Err(refusal("is_archived"));
-        }
-        let private = found.is_private;
-        let ts = self.next_ts(now);
-        for id in &ids {
-            if let Some(file) = self.files.get_mut(id) {
-                file.shares.push((channel.clone(), ts.clone(), private));
-            }
-        }
-        let shown: Vec<Value> = ids.iter().filter_map(|id| self.files.get(id)).map(|file| file.show(base)).collect();
-        let mut message = json!({
-            "type": "message", "subtype": "file_share", "user": BOT_USER, "bot_id": BOT, "app_id": APP, "ts": ts, "files": shown,
-            "text": text(params, "initial_comment"),
-        });
-        let thread = text(params, "thread_ts");
-        if !thread.is_empty() {
-            message["thread_ts"] = thread.into();
-        }
-        if let Some(channel) = self.channels.get_mut(&channel) {
-            channel.messages.push(message.clone());
-        }
-        self.revision += 1;
-        Ok(json!({"files": shown, "posted": {"channel": channel, "ts": ts, "message": message}}))
-    }
-}
-
-fn reacted(message: &Value, name: &str, user: &str) -> bool {
-    let rows = message["reactions"].as_array().into_iter().flatten();
-    rows.filter(|row| row["name"] == name)
-        .any(|row| row["users"].as_array().into_iter().flatten().any(|known| *known == user))
 }

@@ -5,7 +5,7 @@ use http::{Request, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::api::{Refusal, number, refusal, text};
-use super::{BOT_USER, Shared, State};
+use super::{APP, BOT, BOT_USER, Shared, State};
 use crate::http::answer as json_answer;
 
 /// A file with its bytes.
@@ -169,4 +169,50 @@ pub(super) fn answer(shared: &Shared, request: &Request<Bytes>, base: &str) -> O
             response
         }
     })
+}
+
+impl State {
+    pub(super) fn complete_upload(
+        &mut self,
+        params: &Map<String, Value>,
+        base: &str,
+        now: jiff::Timestamp,
+    ) -> Result<Value, Refusal> {
+        let ids: Vec<String> = params
+            .get("files")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|file| file["id"].as_str().map(str::to_owned))
+            .collect();
+        if ids.is_empty() || ids.iter().any(|id| !self.files.get(id).is_some_and(|file| file.uploaded)) {
+            return Err(refusal("file_not_found"));
+        }
+        let channel = text(params, "channel_id").to_owned();
+        let found = self.channels.get(&channel).ok_or_else(|| refusal("channel_not_found"))?;
+        if found.is_archived {
+            return Err(refusal("is_archived"));
+        }
+        let private = found.is_private;
+        let ts = self.next_ts(now);
+        for id in &ids {
+            if let Some(file) = self.files.get_mut(id) {
+                file.shares.push((channel.clone(), ts.clone(), private));
+            }
+        }
+        let shown: Vec<Value> = ids.iter().filter_map(|id| self.files.get(id)).map(|file| file.show(base)).collect();
+        let mut message = json!({
+            "type": "message", "subtype": "file_share", "user": BOT_USER, "bot_id": BOT, "app_id": APP, "ts": ts, "files": shown,
+            "text": text(params, "initial_comment"),
+        });
+        let thread = text(params, "thread_ts");
+        if !thread.is_empty() {
+            message["thread_ts"] = thread.into();
+        }
+        if let Some(channel) = self.channels.get_mut(&channel) {
+            channel.messages.push(message.clone());
+        }
+        self.revision += 1;
+        Ok(json!({"files": shown, "posted": {"channel": channel, "ts": ts, "message": message}}))
+    }
 }

@@ -5,7 +5,9 @@ mod blocks;
 mod doing;
 mod events;
 mod files;
+mod messages;
 mod people;
+mod views;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
