@@ -13,7 +13,7 @@ use platform::links::{ReadMoment, Reading};
 use platform::portals::Portal;
 use platform::store::{Condition, Key, StoreError, Table, Write};
 use records::pages::{Listing, PAGE};
-use rules::{Record, State};
+use rules::{Record, Settings, State};
 use serde::{Deserialize, Serialize};
 
 use crate::Deps;
@@ -57,13 +57,13 @@ pub(crate) async fn read(
     portal: &Portal,
     client: &PortalClient,
     wanted: &[Wanted],
-    custom_fields: &[String],
+    settings: &Settings,
     found: &mut Found,
 ) -> Result<bool, Failure> {
     let mut listed_any = false;
     for (kind, of_type) in kinds(wanted) {
         let key = Key::new(Table::Links, format!("{}#listing", portal.tenant), kind.to_string());
-        let listing = Listing { kind, custom_fields: custom_fields.to_vec() };
+        let listing = Listing { kind, custom_fields: settings.fields_of(kind) };
         let many = of_type.len() >= MANY || (!of_type.is_empty() && is_going_on(deps, &key).await?);
         if !many {
             continue;

@@ -18,7 +18,7 @@ use platform::links::{ReadMoment, Reading};
 use platform::portals::Portal;
 use platform::{Jobs, TenantId};
 use records::pages::{Listing, PAGE};
-use rules::{Hint, Record, RecordKind, State};
+use rules::{Hint, Record, RecordKind, Settings, State};
 use serde_json::json;
 
 use crate::{Deps, burst};
@@ -139,7 +139,7 @@ async fn read_portal(deps: &Deps, tenant: &TenantId, hints: BTreeMap<Record, Hin
     let outcome = async {
         let portal = deps.connections.portal(tenant).await?;
         let router = deps.routers.of(&portal)?;
-        let custom_fields = router.settings().custom_fields();
+        let settings = router.settings();
         let mut wanted = Vec::new();
         for (record, hints) in hints.into_iter().filter(|(record, _)| router.watches(*record)) {
             let snapshot = deps.records.snapshot::<State>(tenant, &record.key()).await?;
@@ -153,11 +153,11 @@ async fn read_portal(deps: &Deps, tenant: &TenantId, hints: BTreeMap<Record, Hin
             return Ok(());
         }
         let client = deps.connections.bitrix24(&portal).await?;
-        if burst::read(deps, &portal, &client, &wanted, &custom_fields, &mut found).await? {
+        if burst::read(deps, &portal, &client, &wanted, settings, &mut found).await? {
             // Another worker's listing may have left what this one waited for.
             take_left(deps, tenant, &mut wanted, &mut found).await?;
         }
-        by_ids(deps, &client, &wanted, &custom_fields, &mut found).await
+        by_ids(deps, &client, &wanted, settings, &mut found).await
     }
     .await;
     let mut failure = outcome.err();
@@ -204,12 +204,12 @@ async fn by_ids(
     deps: &Deps,
     client: &PortalClient,
     wanted: &[Wanted],
-    custom_fields: &[String],
+    settings: &Settings,
     found: &mut Found,
 ) -> Result<(), Failure> {
     let here = deps.clock.now();
     for (kind, wanted) in kinds(wanted) {
-        let listing = Listing { kind, custom_fields: custom_fields.to_vec() };
+        let listing = Listing { kind, custom_fields: settings.fields_of(kind) };
         for wanted in wanted.chunks(PAGE) {
             let ids: Vec<_> = wanted.iter().map(|wanted| wanted.record.id()).collect();
             let mut answer = client.call(listing.method(), &listing.page(&listing.by_ids(&ids), -1)).await?;

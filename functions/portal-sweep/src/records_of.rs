@@ -38,7 +38,7 @@ impl Sweep<'_> {
     pub(crate) async fn records_of(&mut self, kind: RecordKind) -> Result<(), Failure> {
         let tenant = self.tenant().clone();
         let name = kind.to_string();
-        let listing = Listing { kind, custom_fields: self.settings.custom_fields() };
+        let listing = Listing { kind, custom_fields: self.settings.fields_of(kind) };
         let (progress, mut version) = match self.deps.sweeps.recall::<Progress>(&tenant, &name).await? {
             Some((progress, version)) => (progress, Some(version)),
             None => (Progress::default(), None),

@@ -31,7 +31,8 @@ pub fn select(extra: &[String]) -> Vec<String> {
     FIELDS.iter().map(|field| (*field).to_owned()).chain(extra.iter().map(|field| upper_name(field))).collect()
 }
 
-fn upper_name(camel: &str) -> String {
+/// A field as requests name it: `ufAutoName` is `UF_AUTO_NAME`.
+pub fn upper_name(camel: &str) -> String {
     let mut name = String::new();
     for c in camel.chars() {
         if c.is_ascii_uppercase() {
@@ -111,7 +112,7 @@ impl Task {
     /// Reads a task; of what the portal adds unasked (rights, people with pictures) nothing is kept.
     pub fn read(value: Value) -> Result<Self, serde_json::Error> {
         let mut task: Self = serde_json::from_value(value)?;
-        task.more.retain(|name, _| name.starts_with("uf"));
+        task.more.retain(|name, _| name.starts_with("uf") || name == "description");
         Ok(task)
     }
 

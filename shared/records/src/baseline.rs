@@ -45,7 +45,7 @@ pub async fn fill(ports: &Ports, connections: &Connections, tenant: &TenantId) -
     let client = connections.bitrix24(&portal).await?.in_lane(Lane::Sweep);
     let mut read = 0;
     for kind in subscriptions::swept(&settings) {
-        let listing = Listing { kind, custom_fields: settings.custom_fields() };
+        let listing = Listing { kind, custom_fields: settings.fields_of(kind) };
         let key = key(tenant, kind);
         let mut progress: Progress = store.get(&key).await?.map(|item| item.decode()).transpose()?.unwrap_or_default();
         let since = progress.since.unwrap_or_else(|| watched_from(portal.connected_at, clock.now()));

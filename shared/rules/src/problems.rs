@@ -70,6 +70,9 @@ impl Settings {
                 );
             }
         }
+        for (path, text) in self.notion.problems() {
+            add(format!("notion.{path}"), text);
+        }
         for (place, route) in self.routes.iter().enumerate() {
             let at = format!("routes[{place}]");
             if self.routes[..place].iter().any(|other| other.name == route.name) {

@@ -91,8 +91,11 @@ impl Router {
         self.settings.routes.iter().any(|route| route.change.iter().any(|own| own == kind))
     }
 
-    /// Whether any route is about records of this kind: without one they need not be read.
+    /// Whether any route or database is about records of this kind: without one they need not be read.
     pub fn watches(&self, record: Record) -> bool {
+        if self.settings.notion.of(record.kind()).next().is_some() {
+            return true;
+        }
         let noun = match record {
             Record::Item { entity, .. } if entity.is_smart_process() => "item.".to_owned(),
             record => format!("{}.", record.kind()),

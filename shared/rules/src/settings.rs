@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::change::ChangeKind;
 use crate::condition::Condition;
+use crate::databases::Notion;
 use crate::destination::Destination;
 use crate::hours::{self, Hours};
 use crate::language::Language;
+use crate::record::RecordKind;
 use crate::template::Template;
 use crate::words;
 
@@ -374,6 +376,9 @@ pub struct Settings {
     /// How commands in Slack behave.
     #[serde(skip_serializing_if = "is_default")]
     pub commands: Commands,
+    /// What is kept alike with Notion.
+    #[serde(skip_serializing_if = "is_default")]
+    pub notion: Notion,
 }
 
 impl Default for Settings {
@@ -392,6 +397,7 @@ impl Default for Settings {
             bridges: Vec::new(),
             chats: Chats::default(),
             commands: Commands::default(),
+            notion: Notion::default(),
         }
     }
 }
@@ -455,8 +461,16 @@ impl Settings {
         other.map_or(named, |(_, channel)| channel.as_str())
     }
 
-    /// The custom fields that routes ask for or show: they have to be read with their records.
-    pub fn custom_fields(&self) -> Vec<String> {
+    /// The fields to read with records of a kind, besides those that are always read: what routes ask for or show, and
+    /// what goes into Notion.
+    pub fn fields_of(&self, kind: RecordKind) -> Vec<String> {
+        let mut fields = self.custom_fields();
+        fields.extend(self.notion.fields_of(kind).into_iter().filter(|field| !fields.contains(field)).collect::<Vec<_>>());
+        fields
+    }
+
+    /// The custom fields that routes ask for or show.
+    fn custom_fields(&self) -> Vec<String> {
         let mut fields = BTreeSet::new();
         for route in &self.routes {
             if let Some(Ok(condition)) = route.when.as_deref().map(Condition::parse) {
@@ -537,7 +551,7 @@ mod tests {
             "card": {"fields": ["record.ufCrm_2", {"label": "L", "value": "{record.ufCrm_3} {sum}"}]},
         }]}))
         .unwrap();
-        assert_eq!(settings.custom_fields(), ["ufCrm_1", "ufCrm_2", "ufCrm_3"]);
+        assert_eq!(settings.fields_of(RecordKind::Tasks), ["ufCrm_1", "ufCrm_2", "ufCrm_3"]);
     }
 
     #[test]

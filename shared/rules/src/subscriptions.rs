@@ -81,10 +81,11 @@ const EVENTS: [(&str, &[Wanted]); 7] = [
     ("call", &[event("ONVOXIMPLANTCALLEND", "Call ended", Family::Calls)]),
 ];
 
-/// The nouns that routes speak of: `deal`, `task`.
+/// The nouns that routes and databases speak of: `deal`, `task`.
 fn nouns(settings: &Settings) -> BTreeSet<String> {
     let kinds = settings.routes.iter().flat_map(|route| route.change.iter());
-    kinds.map(|kind| kind.name().split('.').next().unwrap_or_default().to_owned()).collect()
+    let mirrored = settings.notion.databases.iter().map(|database| database.records.kind().to_string());
+    kinds.map(|kind| kind.name().split('.').next().unwrap_or_default().to_owned()).chain(mirrored).collect()
 }
 
 /// Exactly the events that the routes need. Of a record that is watched all three: an update may be the first that

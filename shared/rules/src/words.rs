@@ -208,6 +208,11 @@ impl Telling<'_> {
         }
     }
 
+    /// The same without markup.
+    pub fn plain(&self, word: &str) -> String {
+        crate::text::Document::from_mrkdwn(self.word(word).as_str()).visible()
+    }
+
     fn item_word(&self, word: &str) -> Option<Mrkdwn> {
         let (entity, item) = self.change.entity().zip(self.change.state.as_item())?;
         let before = self.change.before.as_ref().and_then(State::as_item);

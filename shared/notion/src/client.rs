@@ -1,0 +1,366 @@
+//! The client: one call, one answer, every failure with a kind. It does not retry and knows no limits.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::VERSION;
+use crate::error::{DEFAULT_WAIT, Error};
+use crate::page::Page;
+use crate::schema::DataSource;
+
+/// Notion itself gives up after 60 seconds.
+const LONGEST_CALL: Duration = Duration::from_secs(65);
+const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
+
+/// Where the API is.
+#[derive(Debug, Clone)]
+pub struct ApiBase(String);
+
+impl Default for ApiBase {
+    fn default() -> Self {
+        Self("https://api.notion.com".into())
+    }
+}
+
+impl ApiBase {
+    /// Another address, for a simulator on this very machine; anything else must be https.
+    pub fn new(url: &str) -> Result<Self, Error> {
+        let parsed = reqwest::Url::parse(url).map_err(|cause| Error::Address(format!("Notion's address: {cause}")))?;
+        let local = matches!(parsed.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+        if parsed.scheme() != "https" && !(parsed.scheme() == "http" && local) {
+            return Err(Error::Address("Notion's API is called by https (by http only on this machine)".into()));
+        }
+        Ok(Self(url.trim_end_matches('/').to_owned()))
+    }
+}
+
+/// Calls one workspace.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: ApiBase,
+    token: SecretString,
+}
+
+/// Who a token belongs to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The bot user that what we write is signed with.
+    pub bot_id: String,
+    /// The connection's name, as people see it when they share a page with it.
+    pub name: String,
+    /// The workspace's id.
+    pub workspace_id: String,
+    /// The workspace's name.
+    pub workspace: String,
+}
+
+/// A person of the workspace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// Their id.
+    pub id: String,
+    /// Their name.
+    #[serde(default)]
+    pub name: String,
+    /// Their e-mail; none without the capability to read it.
+    #[serde(default)]
+    pub email: Option<String>,
+}
+
+/// A page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Where the next one starts.
+    pub cursor: Option<String>,
+    /// Whether Notion stopped at its cap of 10,000 rows: there are more that this query does not give.
+    pub capped: bool,
+}
+
+/// Where appended blocks go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Position {
+    /// Behind everything.
+    End,
+    /// Behind this block.
+    After(String),
+}
+
+impl Client {
+    /// A client. The token is a secret of the workspace.
+    pub fn new(http: reqwest::Client, base: ApiBase, token: SecretString) -> Self {
+        Self { http, base, token }
+    }
+
+    /// Who the token belongs to.
+    pub async fn me(&self) -> Result<Identity, Error> {
+        let me = self.call(Method::GET, "/v1/users/me", None).await?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Ok(Identity {
+            bot_id: text(&me["id"]),
+            name: text(&me["name"]),
+            workspace_id: text(&me["bot"]["workspace_id"]),
+            workspace: text(&me["bot"]["workspace_name"]),
+        })
+    }
+
+    /// A page of the workspace's people; bots are left out.
+    pub async fn people(&self, cursor: Option<&str>) -> Result<List<Person>, Error> {
+        let path = format!("/v1/users?page_size=100{}", cursor.map(|cursor| format!("&start_cursor={cursor}")).unwrap_or_default());
+        let mut list = self.list(Method::GET, &path, None).await?;
+        list.items.retain(|user| user["type"] == "person");
+        let person = |user: &Value| Person {
+            id: user["id"].as_str().unwrap_or_default().to_owned(),
+            name: user["name"].as_str().unwrap_or_default().to_owned(),
+            email: user["person"]["email"].as_str().map(str::to_lowercase),
+        };
+        Ok(List { items: list.items.iter().map(person).collect(), cursor: list.cursor, capped: list.capped })
+    }
+
+    /// The data sources of a database: id and name.
+    pub async fn database(&self, id: &str) -> Result<Vec<(String, String)>, Error> {
+        let database = self.call(Method::GET, &format!("/v1/databases/{id}"), None).await?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let sources = database["data_sources"].as_array().into_iter().flatten();
+        Ok(sources.map(|source| (text(&source["id"]), text(&source["name"]))).collect())
+    }
+
+    /// A data source with its schema.
+    pub async fn data_source(&self, id: &str) -> Result<DataSource, Error> {
+        let path = format!("/v1/data_sources/{id}");
+        let value = self.call(Method::GET, &path, None).await?;
+        DataSource::read(&value).ok_or_else(|| shape(&path, "a data source without an id"))
+    }
+
+    /// Adds or changes properties of a data source.
+    pub async fn change_schema(&self, id: &str, properties: &Map<String, Value>) -> Result<DataSource, Error> {
+        let path = format!("/v1/data_sources/{id}");
+        let value = self.call(Method::PATCH, &path, Some(&json!({"properties": properties}))).await?;
+        DataSource::read(&value).ok_or_else(|| shape(&path, "a data source without an id"))
+    }
+
+    /// A page of rows. `query` is the body but for its cursor.
+    pub async fn query(&self, data_source: &str, query: &Value, cursor: Option<&str>) -> Result<List<Page>, Error> {
+        let path = format!("/v1/data_sources/{data_source}/query");
+        let mut body = query.clone();
+        body["result_type"] = json!("page");
+        if let Some(cursor) = cursor {
+            body["start_cursor"] = json!(cursor);
+        }
+        let list = self.list(Method::POST, &path, Some(&body)).await?;
+        let items: Result<Vec<_>, _> = list.items.into_iter().map(Page::read).collect();
+        let items = items.map_err(|error| shape(&path, &error.to_string()))?;
+        Ok(List { items, cursor: list.cursor, capped: list.capped })
+    }
+
+    /// A page. One in the trash comes as such; one that was deleted for good, or is not shared, is refused.
+    pub async fn page(&self, id: &str) -> Result<Page, Error> {
+        let path = format!("/v1/pages/{id}");
+        let value = self.call(Method::GET, &path, None).await?;
+        Page::read(value).map_err(|error| shape(&path, &error.to_string()))
+    }
+
+    /// The ids that a relation holds: a page shows only the first 25.
+    pub async fn related(&self, page: &str, property: &str, cursor: Option<&str>) -> Result<List<String>, Error> {
+        let next = cursor.map(|cursor| format!("&start_cursor={cursor}")).unwrap_or_default();
+        // The id comes percent-encoded, and is encoded once in a path.
+        let path = format!("/v1/pages/{page}/properties/{}?page_size=100{next}", encoded(property));
+        let list = self.list(Method::GET, &path, None).await?;
+        let id = |item: &Value| item["relation"]["id"].as_str().map(str::to_owned);
+        Ok(List { items: list.items.iter().filter_map(id).collect(), cursor: list.cursor, capped: list.capped })
+    }
+
+    /// Creates a row of a data source, with the first blocks of its body (a hundred at most).
+    pub async fn create(
+        &self,
+        data_source: &str,
+        properties: &Map<String, Value>,
+        children: &[Value],
+    ) -> Result<Page, Error> {
+        let mut body = json!({
+            "parent": {"type": "data_source_id", "data_source_id": data_source}, "properties": properties,
+        });
+        if !children.is_empty() {
+            body["children"] = json!(children);
+        }
+        let value = self.call(Method::POST, "/v1/pages", Some(&body)).await?;
+        Page::read(value).map_err(|error| shape("/v1/pages", &error.to_string()))
+    }
+
+    /// Changes properties of a page, and nothing else of it.
+    pub async fn update(&self, page: &str, properties: &Map<String, Value>) -> Result<Page, Error> {
+        self.change(page, &json!({"properties": properties})).await
+    }
+
+    /// Puts a page into the trash or takes it out.
+    pub async fn trash(&self, page: &str, in_trash: bool) -> Result<Page, Error> {
+        self.change(page, &json!({"in_trash": in_trash})).await
+    }
+
+    async fn change(&self, page: &str, body: &Value) -> Result<Page, Error> {
+        let path = format!("/v1/pages/{page}");
+        let value = self.call(Method::PATCH, &path, Some(body)).await?;
+        Page::read(value).map_err(|error| shape(&path, &error.to_string()))
+    }
+
+    /// Appends blocks; returns the ids of those of the first level, in order.
+    pub async fn append(&self, block: &str, children: &[Value], position: &Position) -> Result<Vec<String>, Error> {
+        let position = match position {
+            Position::End => json!({"type": "end"}),
+            Position::After(id) => json!({"type": "after_block", "after_block": {"id": id}}),
+        };
+        let path = format!("/v1/blocks/{block}/children");
+        let list = self.list(Method::PATCH, &path, Some(&json!({"children": children, "position": position}))).await?;
+        Ok(list.items.iter().filter_map(|block| block["id"].as_str().map(str::to_owned)).collect())
+    }
+
+    /// The blocks of a page or block, a hundred at most: id and type.
+    pub async fn children(&self, block: &str, cursor: Option<&str>) -> Result<List<(String, String)>, Error> {
+        let next = cursor.map(|cursor| format!("&start_cursor={cursor}")).unwrap_or_default();
+        let list = self.list(Method::GET, &format!("/v1/blocks/{block}/children?page_size=100{next}"), None).await?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let items = list.items.iter().map(|block| (text(&block["id"]), text(&block["type"]))).collect();
+        Ok(List { items, cursor: list.cursor, capped: list.capped })
+    }
+
+    /// Comments on a page.
+    pub async fn comment(&self, page: &str, text: &str) -> Result<(), Error> {
+        let body = json!({"parent": {"page_id": page}, "rich_text": crate::text::runs(text)});
+        self.call(Method::POST, "/v1/comments", Some(&body)).await.map(|_| ())
+    }
+
+    async fn list(&self, method: Method, path: &str, body: Option<&Value>) -> Result<List<Value>, Error> {
+        let mut value = self.call(method, path, body).await?;
+        let Value::Array(items) = value["results"].take() else { return Err(shape(path, "a list without results")) };
+        let capped = value["request_status"]["type"] == "incomplete";
+        let has_more = value["has_more"] == true;
+        let cursor = value["next_cursor"].as_str().filter(|_| has_more).map(str::to_owned);
+        Ok(List { items, cursor, capped })
+    }
+
+    /// Makes one call.
+    pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Error> {
+        // A query is a read, although it is posted.
+        let reads = method == Method::GET || path.ends_with("/query");
+        let call = format!("{method} {}", path.split('?').next().unwrap_or(path));
+        let mut request = self
+            .http
+            .request(method, format!("{}{path}", self.base.0))
+            .timeout(LONGEST_CALL)
+            .bearer_auth(self.token.expose_secret())
+            .header("Notion-Version", VERSION);
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
+        }
+        let lost = |error: &reqwest::Error| {
+            let cause = why(error);
+            if error.is_connect() {
+                Error::NotConnected { call: call.clone(), cause }
+            } else {
+                Error::Lost { call: call.clone(), cause, reads }
+            }
+        };
+        let mut response = request.send().await.map_err(|error| lost(&error))?;
+        let status = response.status().as_u16();
+        let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.trim().parse().ok());
+        let mut read = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
+            read.extend_from_slice(&chunk);
+            if read.len() > LARGEST_ANSWER {
+                return Err(shape(path, "an answer of more than 32 MiB"));
+            }
+        }
+        let text = String::from_utf8_lossy(&read);
+        match serde_json::from_str::<Value>(&text) {
+            Ok(value) if (200..300).contains(&status) && value["object"] != "error" => Ok(value),
+            Ok(value) if value["object"] == "error" => Err(refused(call, status, &value, wait, reads)),
+            _ if matches!(status, 429 | 529) => Err(Error::Throttled { call, wait: waited(wait) }),
+            _ => Err(Error::Garbage { call, status, beginning: text.chars().take(120).collect(), reads }),
+        }
+    }
+}
+
+fn refused(call: String, status: u16, body: &Value, wait: Option<u64>, reads: bool) -> Error {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (code, data) = (text(&body["code"]), &body["additional_data"]);
+    let blocked = data["rate_limit_reason"] == "public_api_request_blocked";
+    if (matches!(status, 429 | 529) || code == "rate_limited" || code == "service_overload") && !blocked {
+        let told = data["retry_after"].as_str().and_then(|seconds| seconds.parse().ok());
+        return Error::Throttled { call, wait: waited(wait.or(told)) };
+    }
+    let message = text(&body["message"]);
+    let resource = data["committed_resource_id"].as_str().map(str::to_owned);
+    if status == 503 && (resource.is_some() || message.starts_with("The change was saved")) {
+        let children = data["committed_child_ids"].as_array().into_iter().flatten();
+        return Error::Saved { call, resource, children: children.map(text).collect() };
+    }
+    Error::Refused {
+        call,
+        status,
+        code,
+        message,
+        out_of_blocks: data.get("block_limit").is_some(),
+        request_id: text(&body["request_id"]),
+        reads,
+    }
+}
+
+fn waited(seconds: Option<u64>) -> Duration {
+    seconds.map_or(DEFAULT_WAIT, Duration::from_secs)
+}
+
+fn shape(path: &str, cause: &str) -> Error {
+    Error::Shape { call: path.to_owned(), cause: cause.to_owned() }
+}
+
+/// An id as a part of a path: decoded first, for it may come encoded, and then encoded once.
+fn encoded(id: &str) -> String {
+    let plain = percent_encoding::percent_decode_str(id).decode_utf8_lossy().into_owned();
+    percent_encoding::utf8_percent_encode(&plain, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+/// Without the URL, which is long and says nothing here.
+fn why(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    if error.is_timeout() { "it took too long".into() } else { cause.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Kind;
+
+    fn documented(text: &str) -> Error {
+        let file: Value = serde_json::from_str(text).unwrap();
+        let wait = file["headers"]["Retry-After"].as_str().and_then(|wait| wait.parse().ok());
+        refused("x".into(), u16::try_from(file["status"].as_u64().unwrap()).unwrap(), &file["body"], wait, false)
+    }
+
+    #[test]
+    fn documented_errors_ask_for_the_right_thing() {
+        let limited = documented(include_str!("../tests/fixtures/errors/429_connection.json"));
+        assert_eq!(limited.kind(), Kind::Throttled { wait: Duration::from_secs(49) });
+        let full = documented(include_str!("../tests/fixtures/errors/403_block_limit.json"));
+        assert_eq!(full.kind(), Kind::Permanent { code: "block_limit".into() });
+        let appended = documented(include_str!("../tests/fixtures/errors/503_append_was_saved.json"));
+        let Error::Saved { resource: Some(_), children, .. } = appended else { unreachable!("{appended:?}") };
+        assert_eq!(children.len(), 2);
+        let created = documented(include_str!("../tests/fixtures/errors/503_page_create_was_saved.json"));
+        assert_eq!(created.kind(), Kind::UnknownOutcome);
+    }
+
+    #[test]
+    fn only_this_machine_is_called_without_tls() {
+        assert!(ApiBase::new("http://127.0.0.1:80").is_ok() && ApiBase::new("http://notion.example").is_err());
+    }
+}

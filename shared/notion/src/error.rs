@@ -1,0 +1,180 @@
+//! What can go wrong with a call, and what that asks for.
+//!
+//! Sources: <https://developers.notion.com/reference/status-codes> and <https://developers.notion.com/reference/request-limits>.
+
+use std::time::Duration;
+
+/// What an error asks of the caller. The wire crates share no code, so each has these words of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// Notion asks for a pause this long; nothing happened.
+    Throttled {
+        /// How long.
+        wait: Duration,
+    },
+    /// Nothing happened, and the call may work later.
+    Transient,
+    /// The token is no longer good.
+    Reauthorise,
+    /// The call will never work.
+    Permanent {
+        /// Notion's code, or ours where Notion's says too little: `block_limit`.
+        code: String,
+    },
+    /// The call may have had its effect.
+    UnknownOutcome,
+}
+
+/// A call that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Notion refused.
+    #[error("{call}: {code}: {message}{}", shown(.request_id))]
+    Refused {
+        /// The call: `PATCH /v1/pages/…`.
+        call: String,
+        /// The HTTP status.
+        status: u16,
+        /// Notion's code.
+        code: String,
+        /// Notion's words.
+        message: String,
+        /// `additional_data.block_limit` was there: the plan's blocks are used up.
+        out_of_blocks: bool,
+        /// Notion's id of the request, for its support.
+        request_id: String,
+        /// Whether the call only reads.
+        reads: bool,
+    },
+    /// Too many calls, or an overloaded service.
+    #[error("{call}: Notion asks to wait {} s", .wait.as_secs())]
+    Throttled {
+        /// The call.
+        call: String,
+        /// How long.
+        wait: Duration,
+    },
+    /// The change was saved, and only the answer could not be built: to be read again, not to be repeated.
+    #[error("{call}: saved, but Notion could not build its answer in time")]
+    Saved {
+        /// The call.
+        call: String,
+        /// What was made or changed, where Notion says.
+        resource: Option<String>,
+        /// The blocks that were appended, in order.
+        children: Vec<String>,
+    },
+    /// No connection was made; Notion saw nothing.
+    #[error("{call}: no connection to Notion: {cause}")]
+    NotConnected {
+        /// The call.
+        call: String,
+        /// Why.
+        cause: String,
+    },
+    /// The connection broke or timed out after the call may have arrived.
+    #[error("{call}: Notion's answer was lost: {cause}")]
+    Lost {
+        /// The call.
+        call: String,
+        /// How.
+        cause: String,
+        /// Whether the call only reads.
+        reads: bool,
+    },
+    /// The answer is not the API's: an HTML page, a cut text.
+    #[error("{call}: Notion answered HTTP {status} with something that is no API answer: {beginning:?}")]
+    Garbage {
+        /// The call.
+        call: String,
+        /// The HTTP status.
+        status: u16,
+        /// How it begins.
+        beginning: String,
+        /// Whether the call only reads.
+        reads: bool,
+    },
+    /// An answer that lacks what it should have.
+    #[error("{call}: Notion's answer cannot be read: {cause}")]
+    Shape {
+        /// The call.
+        call: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// Notion's address cannot be called.
+    #[error("{0}")]
+    Address(String),
+}
+
+fn shown(request_id: &str) -> String {
+    if request_id.is_empty() { String::new() } else { format!(" (request {request_id})") }
+}
+
+impl Error {
+    /// What it asks of the caller.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Refused { code, status, out_of_blocks, reads, .. } => {
+                kind_of(code, *status, *out_of_blocks, *reads)
+            }
+            Self::Throttled { wait, .. } => Kind::Throttled { wait: *wait },
+            Self::NotConnected { .. } => Kind::Transient,
+            Self::Lost { reads, .. } | Self::Garbage { reads, .. } => {
+                if *reads { Kind::Transient } else { Kind::UnknownOutcome }
+            }
+            Self::Saved { .. } => Kind::UnknownOutcome,
+            Self::Shape { .. } => Kind::Permanent { code: "unreadable_answer".into() },
+            Self::Address(_) => Kind::Permanent { code: "bad_address".into() },
+        }
+    }
+
+    /// Notion's code, if it refused.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
+    /// Whether the object is missing or not shared; Notion does not tell which.
+    pub fn is_not_found(&self) -> bool {
+        self.code() == Some("object_not_found")
+    }
+}
+
+/// How long to wait when Notion says "too many" without saying how long: its windows are a minute.
+pub(crate) const DEFAULT_WAIT: Duration = Duration::from_secs(60);
+
+fn kind_of(code: &str, status: u16, out_of_blocks: bool, reads: bool) -> Kind {
+    match (code, status) {
+        ("unauthorized", _) | (_, 401) => Kind::Reauthorise,
+        ("restricted_resource", _) if out_of_blocks => Kind::Permanent { code: "block_limit".into() },
+        // Nothing was written; who comes again reads first.
+        ("conflict_error", _) => Kind::Transient,
+        (_, 500..=599) if reads => Kind::Transient,
+        // Whether it was saved, only a read tells.
+        (_, 500..=599) => Kind::UnknownOutcome,
+        (code, _) => Kind::Permanent { code: code.to_owned() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16, code: &str, out_of_blocks: bool, reads: bool) -> Kind {
+        let (call, message, request_id) = (String::new(), String::new(), String::new());
+        Error::Refused { call, status, code: code.into(), message, out_of_blocks, request_id, reads }.kind()
+    }
+
+    #[test]
+    fn a_failed_write_may_have_been_saved_and_a_failed_read_may_be_repeated() {
+        assert_eq!(refused(503, "service_unavailable", false, true), Kind::Transient);
+        assert_eq!(refused(503, "service_unavailable", false, false), Kind::UnknownOutcome);
+        assert_eq!(refused(409, "conflict_error", false, false), Kind::Transient);
+        assert_eq!(refused(401, "unauthorized", false, true), Kind::Reauthorise);
+        assert_eq!(refused(403, "restricted_resource", true, false), Kind::Permanent { code: "block_limit".into() });
+        assert_eq!(refused(404, "object_not_found", false, true), Kind::Permanent { code: "object_not_found".into() });
+    }
+}

@@ -1,0 +1,24 @@
+//! Notion on the wire, in the version of 2026-03-11: a database holds data sources, a data source holds pages as rows.
+//!
+//! Property values stay JSON here, as Notion writes them: new types appear, and one that we do not know must not keep us
+//! from reading the others. What they mean is said where they are mapped. Nothing here retries or knows a limit.
+
+pub mod block;
+pub mod client;
+pub mod error;
+pub mod event;
+pub mod id;
+pub mod page;
+pub mod schema;
+pub mod signature;
+pub mod text;
+
+pub use client::{ApiBase, Client};
+pub use error::{Error, Kind};
+pub use event::Event;
+pub use id::object_id;
+pub use page::Page;
+pub use schema::{DataSource, Property};
+
+/// The version of Notion's API that is spoken, in requests and in webhooks.
+pub const VERSION: &str = "2026-03-11";

@@ -1,0 +1,399 @@
+//! What of the portal is kept alike with which Notion database: a part of the settings document.
+
+use std::collections::BTreeMap;
+
+use bitrix24::EntityType;
+use serde::{Deserialize, Serialize};
+
+use crate::change::ChangeKind;
+use crate::condition::Condition;
+use crate::record::RecordKind;
+use crate::sync::Master;
+use crate::template::Template;
+use crate::words;
+
+/// Notion: its databases and its people.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Notion {
+    /// The databases whose rows are records of the portal.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub databases: Vec<Database>,
+    /// Who is who, where the e-mail does not tell: the number on the portal, and the person's id in Notion.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub people: BTreeMap<String, String>,
+    /// What the workspace's plan allows.
+    #[serde(skip_serializing_if = "is_default")]
+    pub plan: Plan,
+}
+
+/// How many requests a minute Notion takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Plan {
+    /// Free and Plus: 180.
+    #[default]
+    Plus,
+    /// Business and Enterprise: 600.
+    Business,
+}
+
+/// A database whose rows are records of the portal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// What it is called in logs and on pages; unique.
+    pub name: String,
+    /// The database: its address, or its id, or that of its data source.
+    pub database: String,
+    /// What its rows are.
+    pub records: Mirrored,
+    /// Only records for which this holds get a page, in CEL: `record.stageSemanticId == "S"`. A page that is there stays
+    /// in step, whatever becomes of the condition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// Which field goes with which property; the usual ones if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Vec<FieldSetting>>,
+    /// The body of a new page; the usual one if not said, none if empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<Vec<Part>>,
+    /// Whether properties that are missing when the database is used for the first time are made. One that is deleted
+    /// later is not made again: its mapping pauses.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub create_properties: bool,
+    /// What becomes of a page whose record was deleted (or merged into another).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub deleted_records: Gone,
+    /// What becomes of a record whose page was put into the trash, moved away or deleted for good.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub trashed_pages: Gone,
+}
+
+/// The kinds of records that can be kept alike with a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Mirrored {
+    /// Deals.
+    Deal,
+    /// Tasks.
+    Task,
+    /// Leads.
+    Lead,
+    /// Contacts.
+    Contact,
+    /// Companies.
+    Company,
+}
+
+impl Mirrored {
+    /// The kind of records.
+    pub fn kind(self) -> RecordKind {
+        RecordKind::Items(match self {
+            Self::Deal => EntityType::DEAL,
+            Self::Lead => EntityType::LEAD,
+            Self::Contact => EntityType::CONTACT,
+            Self::Company => EntityType::COMPANY,
+            Self::Task => return RecordKind::Tasks,
+        })
+    }
+}
+
+/// A field of the record and a property of the page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct FieldSetting {
+    /// The field, as the portal names it: `title`, `opportunity`, `ufCrm_1714`; of a task also `deal`.
+    pub field: String,
+    /// The property, as the database names it. A new name is noticed by its id and does no harm.
+    pub property: String,
+    /// The property's type, where it is made: the usual one for the field if not said.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Whose value counts.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub master: Master,
+    /// What a value of the portal is called in Notion, where that is not its own name: `C1:NEW: Fresh`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, String>,
+    /// Whether an option that is missing in Notion is made. An option is seen by everybody and never goes by itself.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub create_options: bool,
+    /// The text property that names people who have no account in Notion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmapped: Option<String>,
+}
+
+/// What is done on one side when its counterpart on the other is gone. Nothing is ever deleted for good.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Gone {
+    /// It stays, says so, and the operators are told.
+    #[default]
+    Mark,
+    /// It stays as it is.
+    Keep,
+    /// It goes the same way: a page into Notion's trash, a record into the portal's recycle bin.
+    Delete,
+    /// What is gone is brought back: a page out of the trash. A record cannot be brought back; it is as `mark`.
+    Restore,
+}
+
+/// A part of the body of a new page. Texts are templates with the words of cards: `{company}`, `{record.ufCrm_1}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// A heading.
+    Heading(String),
+    /// A smaller heading.
+    Subheading(String),
+    /// A paragraph.
+    Text(String),
+    /// Things to do.
+    ToDo(Vec<String>),
+    /// Bullets.
+    Bullets(Vec<String>),
+    /// A table; the first row is its head.
+    Table(Vec<Vec<String>>),
+    /// A line across.
+    Divider,
+}
+
+impl Part {
+    /// The templates in it.
+    pub fn templates(&self) -> Vec<&String> {
+        match self {
+            Self::Heading(text) | Self::Subheading(text) | Self::Text(text) => vec![text],
+            Self::ToDo(items) | Self::Bullets(items) => items.iter().collect(),
+            Self::Table(rows) => rows.iter().flatten().collect(),
+            Self::Divider => Vec::new(),
+        }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_yes(yes: &bool) -> bool {
+    *yes
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl FieldSetting {
+    /// A field and a property, and nothing special about them.
+    pub fn new(field: &str, property: &str) -> Self {
+        Self {
+            field: field.into(),
+            property: property.into(),
+            kind: None,
+            master: Master::default(),
+            values: BTreeMap::new(),
+            create_options: false,
+            unmapped: None,
+        }
+    }
+}
+
+impl Database {
+    /// A database with the usual fields.
+    pub fn new(name: &str, database: &str, records: Mirrored) -> Self {
+        Self {
+            name: name.into(),
+            database: database.into(),
+            records,
+            when: None,
+            fields: None,
+            page: None,
+            create_properties: true,
+            deleted_records: Gone::Mark,
+            trashed_pages: Gone::Mark,
+        }
+    }
+
+    fn problems(&self) -> Vec<(String, String)> {
+        let mut problems = Vec::new();
+        if self.name.trim().is_empty() || self.name.contains('#') {
+            problems.push(("name".into(), format!("{:?} is no name; write words without #", self.name)));
+        }
+        if notion::object_id(&self.database).is_none() {
+            let text = format!("{:?} is no Notion database; copy its address from the browser", self.database);
+            problems.push(("database".into(), text));
+        }
+        let created = ChangeKind::parse(&format!("{}.created", self.records.kind()));
+        if let (Some(when), Some(kind)) = (&self.when, &created) {
+            let problem = Condition::parse(when)
+                .map_or_else(|error| Some(error.to_string()), |condition| condition.problem(kind));
+            problems.extend(problem.map(|text| ("when".into(), text)));
+        }
+        let mappings = self.mappings();
+        for (place, mapping) in mappings.iter().enumerate() {
+            if mappings[..place].iter().any(|other| other.field == mapping.field) {
+                let text = format!("field {:?} is mapped twice; a field goes with one property", mapping.field);
+                problems.push((format!("fields[{place}].field"), text));
+            }
+            if mappings[..place].iter().any(|other| other.property == mapping.property) {
+                let text = format!("property {:?} is mapped twice; a property goes with one field", mapping.property);
+                problems.push((format!("fields[{place}].property"), text));
+            }
+        }
+        for (place, part) in self.page.iter().flatten().enumerate() {
+            for text in part.templates() {
+                let unknown = match Template::parse(text) {
+                    Ok(template) => {
+                        let words = template.words().filter_map(|word| words::problem(created.as_ref()?, word));
+                        words.collect::<Vec<_>>()
+                    }
+                    Err(error) => vec![error.to_string()],
+                };
+                problems.extend(unknown.into_iter().map(|text| (format!("page[{place}]"), text)));
+            }
+        }
+        problems
+    }
+
+    /// Which field goes with which property.
+    pub fn mappings(&self) -> Vec<FieldSetting> {
+        self.fields.clone().unwrap_or_else(|| usual_fields(self.records))
+    }
+
+    /// The body of a new page.
+    pub fn parts(&self) -> Vec<Part> {
+        self.page.clone().unwrap_or_else(|| usual_page(self.records))
+    }
+}
+
+impl Notion {
+    /// What is wrong, with its place.
+    pub fn problems(&self) -> Vec<(String, String)> {
+        let mut problems = Vec::new();
+        for (portal, notion) in &self.people {
+            if portal.parse::<u64>().is_err() || notion::object_id(notion).is_none() {
+                let text = format!("{portal:?}: {notion:?} is not a portal user's number and the id of a person in Notion");
+                problems.push((format!("people.{portal}"), text));
+            }
+        }
+        for (place, database) in self.databases.iter().enumerate() {
+            let at = format!("databases[{place}]");
+            if self.databases[..place].iter().any(|other| other.name == database.name) {
+                problems.push((format!("{at}.name"), format!("two databases are named {:?}; rename one", database.name)));
+            }
+            problems.extend(database.problems().into_iter().map(|(part, text)| (format!("{at}.{part}"), text)));
+        }
+        problems
+    }
+
+    /// The databases of a kind of record.
+    pub fn of(&self, kind: RecordKind) -> impl Iterator<Item = &Database> {
+        self.databases.iter().filter(move |database| database.records.kind() == kind)
+    }
+
+    /// The database of a name.
+    pub fn named(&self, name: &str) -> Option<&Database> {
+        self.databases.iter().find(|database| database.name == name)
+    }
+
+    /// The portal's fields of a kind that databases mirror.
+    pub fn fields_of(&self, kind: RecordKind) -> Vec<String> {
+        let mut fields: Vec<_> = self.of(kind).flat_map(Database::mappings).map(|mapping| mapping.field).collect();
+        fields.sort();
+        fields.dedup();
+        // What is made of another field, and what is always read.
+        fields.retain(|field| !["deal", "contact", "company", "id", "self"].contains(&field.as_str()));
+        fields
+    }
+}
+
+/// The fields that are kept alike without being named.
+fn usual_fields(records: Mirrored) -> Vec<FieldSetting> {
+    let people = |field: &str| FieldSetting {
+        unmapped: Some("Responsible (not in Notion)".into()),
+        ..FieldSetting::new(field, "Responsible")
+    };
+    let shown = |field: &str, property: &str| FieldSetting { master: Master::Bitrix24Only, ..FieldSetting::new(field, property) };
+    match records {
+        Mirrored::Deal => vec![
+            FieldSetting::new("title", "Name"),
+            FieldSetting::new("stageId", "Stage"),
+            FieldSetting::new("opportunity", "Amount"),
+            people("assignedById"),
+            shown("companyId", "Company"),
+            shown("contactId", "Contact"),
+            FieldSetting::new("closedate", "Close date"),
+        ],
+        Mirrored::Lead => vec![
+            FieldSetting::new("title", "Name"),
+            FieldSetting::new("stageId", "Stage"),
+            FieldSetting::new("opportunity", "Amount"),
+            people("assignedById"),
+        ],
+        Mirrored::Task => vec![
+            FieldSetting::new("title", "Name"),
+            FieldSetting::new("status", "Status"),
+            people("responsibleId"),
+            FieldSetting::new("deadline", "Deadline"),
+            FieldSetting::new("priority", "Priority"),
+            FieldSetting::new("deal", "Project"),
+        ],
+        Mirrored::Company => vec![FieldSetting::new("title", "Name"), people("assignedById")],
+        Mirrored::Contact => {
+            vec![FieldSetting::new("name", "Name"), FieldSetting::new("lastName", "Last name"), people("assignedById")]
+        }
+    }
+}
+
+/// The body of a page that is not told otherwise.
+fn usual_page(records: Mirrored) -> Vec<Part> {
+    let row = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
+    match records {
+        Mirrored::Deal | Mirrored::Lead => vec![
+            Part::Heading("Requirements".into()),
+            Part::Text("What does the client need, and by when is it done?".into()),
+            Part::ToDo(vec![
+                "Write down the requirements".into(),
+                "Agree on the price: {sum}".into(),
+                "Confirm who decides".into(),
+            ]),
+            Part::Heading("Deadlines".into()),
+            Part::Table(vec![row(["What", "When"]), row(["Created", "{created}"]), row(["Offer sent", ""]), row(["Decision", ""])]),
+            Part::Heading("Contacts".into()),
+            Part::Table(vec![
+                row(["Who", "Name"]),
+                row(["Company", "{company}"]),
+                row(["Contact", "{contact}"]),
+                row(["Responsible", "{responsible}"]),
+            ]),
+        ],
+        Mirrored::Task | Mirrored::Company | Mirrored::Contact => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_database_needs_three_words_and_deals_have_seven_fields() {
+        let deals: Database =
+            serde_json::from_value(json!({"name": "Deals", "database": "x", "records": "deal"})).unwrap();
+        assert_eq!(deals, Database::new("Deals", "x", Mirrored::Deal));
+        assert_eq!(deals.mappings().len(), 7);
+        assert_eq!(serde_json::to_value(&deals).unwrap(), json!({"name": "Deals", "database": "x", "records": "deal"}));
+        let notion = Notion { databases: vec![deals], ..Notion::default() };
+        assert!(notion.fields_of(Mirrored::Deal.kind()).contains(&"closedate".to_owned()));
+        assert!(notion.fields_of(RecordKind::Tasks).is_empty());
+    }
+}
