@@ -16,6 +16,7 @@ use rules::names::Named;
 use rules::subscriptions;
 use rules::{Before, Change, ChangeKind, Hint, Origin, Record, State, diff};
 
+use crate::mirrored::{self, Mirrored};
 use crate::read::{GONE_OR_HIDDEN, Read, Readings};
 use crate::{Deps, calls, chats, comments, errands, routing};
 
@@ -201,22 +202,37 @@ async fn save(
         ..Counts::default()
     };
     deps.sweeps.count(&job.tenant, deps.clock.now(), counts).await?;
+    let is_news =
+        known.as_ref().is_none_or(|(before, _)| before.state != snapshot.state || before.gone != snapshot.gone);
+    let mirrored = if is_news { mirrored::jobs(deps, job, record, snapshot.revision).await? } else { Vec::new() };
     let version = known.map(|(_, version)| version);
     let write = snapshot_write(&job.tenant, &record.key(), &snapshot, version)?;
     let identity = match job.body.identity() {
         Some(comment) => format!("{}+{comment}", snapshot.revision),
         None => snapshot.revision.to_string(),
     };
-    finish(deps, job, changes, &identity, vec![write]).await
+    finish_with(deps, job, changes, &identity, vec![write], mirrored).await
 }
 
-/// Routes the changes and writes the decision down. `identity` tells it from other decisions on the same thing.
+/// The same without a page to bring into step.
 pub(crate) async fn finish(
     deps: &Deps,
     job: &Job<Hint>,
     changes: Vec<Change>,
     identity: &str,
+    writes: Vec<Write>,
+) -> Result<Outcome, Failure> {
+    finish_with(deps, job, changes, identity, writes, Vec::new()).await
+}
+
+/// Routes the changes and writes the decision down. `identity` tells it from other decisions on the same thing.
+async fn finish_with(
+    deps: &Deps,
+    job: &Job<Hint>,
+    changes: Vec<Change>,
+    identity: &str,
     mut writes: Vec<Write>,
+    mirrored: Vec<Mirrored>,
 ) -> Result<Outcome, Failure> {
     let portal = deps.connections.portal(&job.tenant).await?;
     let routed = routing::route(deps, job, &portal, &changes, identity).await?;
@@ -235,7 +251,13 @@ pub(crate) async fn finish(
     line.left = routed.left;
     line.errands = routed.errands;
     line.outbox = routed.outbox;
-    if changes.is_empty() {
+    for Mirrored { job, line: delivery } in mirrored {
+        line.syncs.push(job);
+        writes.push(delivery);
+    }
+    if !line.syncs.is_empty() {
+        // Its page may have to change, whatever is told.
+    } else if changes.is_empty() {
         line.status = EventStatus::Skipped { reason: "nothing that is watched changed".into() };
     } else if routed.writes.is_empty() {
         let reason = match line.left.as_slice() {
@@ -266,7 +288,11 @@ pub(crate) async fn finish(
 }
 
 pub(crate) async fn send(deps: &Deps, line: EventLine) -> Result<(), Failure> {
-    for (queue, messages) in [(QueueName::SlackDelivery, line.outbox), (QueueName::Bitrix24Events, line.errands)] {
+    for (queue, messages) in [
+        (QueueName::SlackDelivery, line.outbox),
+        (QueueName::Bitrix24Events, line.errands),
+        (QueueName::RecordSync, line.syncs),
+    ] {
         if !messages.is_empty() {
             deps.queue.send(queue, messages).await.map_err(|error| Failure::transient(error.to_string()))?;
         }

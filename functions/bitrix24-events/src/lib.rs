@@ -10,6 +10,7 @@ mod chats;
 mod comments;
 mod decide;
 mod errands;
+mod mirrored;
 mod read;
 mod routers;
 mod routing;

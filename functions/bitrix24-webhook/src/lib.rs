@@ -7,7 +7,8 @@
 use bitrix24::Event;
 use bitrix24::event::EventError;
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE};
+use edge::{Refused, answer};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use platform::clock::Clock;
 use platform::job::message;
@@ -113,33 +114,15 @@ async fn verify(deps: &Deps, event: &Event, query: Option<&str>) -> Result<Tenan
 }
 
 fn refuse(deps: &Deps, refusal: &Refusal) -> Response<Bytes> {
-    let (status, code, message) = match refusal {
-        Refusal::NotPost => (StatusCode::METHOD_NOT_ALLOWED, "not_post", "Bitrix24 sends events by POST"),
-        Refusal::NotAnEvent(what) => (StatusCode::BAD_REQUEST, "not_an_event", what.as_str()),
-        Refusal::WrongToken => (
+    let refused = match refusal {
+        Refusal::NotPost => Refused::not_post("Bitrix24"),
+        Refusal::NotAnEvent(what) => Refused::new(StatusCode::BAD_REQUEST, "not_an_event", what),
+        Refusal::WrongToken => Refused::new(
             StatusCode::UNAUTHORIZED,
             "wrong_token",
             "auth[member_id] and auth[application_token] do not belong to a connected portal",
         ),
-        Refusal::Unavailable(cause) => {
-            tracing::error!(cause, "an event could not be queued");
-            (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the event could not be queued; nothing was accepted")
-        }
+        Refusal::Unavailable(cause) => Refused::unavailable(cause),
     };
-    deps.metrics.count("events_refused", code);
-    if status.is_client_error() {
-        tracing::warn!(code, message, "event refused");
-    }
-    let mut response = answer(status, &json!({"error": code, "message": message}));
-    if status == StatusCode::METHOD_NOT_ALLOWED {
-        response.headers_mut().insert(ALLOW, http::HeaderValue::from_static("POST"));
-    }
-    response
-}
-
-fn answer(status: StatusCode, body: &serde_json::Value) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body.to_string()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
-    response
+    refused.answer(deps.metrics.as_ref(), "events_refused")
 }

@@ -9,7 +9,7 @@ mod secrets;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE};
+use edge::{Refused, answer, empty};
 use http::{Method, Request, Response, StatusCode};
 use platform::clock::Clock;
 use platform::job::message;
@@ -19,7 +19,7 @@ use platform::queue::Message;
 use platform::{Ports, Queue, QueueName, TraceId};
 use rules::asked::Asked;
 use rules::language::Language;
-use serde_json::{Value, json};
+use serde_json::json;
 use slack::event::{Event, EventCallback};
 use slack::inbound::{Inbound, LARGEST_BODY};
 use slack::signature::{self, SIGNATURE_HEADER, TIMESTAMP_HEADER};
@@ -194,44 +194,19 @@ fn working(workspace: &Workspace, command: &slack::command::SlashCommand) -> Res
 }
 
 fn refuse(deps: &Deps, refusal: &Refusal) -> Response<Bytes> {
-    let (status, code, told, text) = match refusal {
-        Refusal::NotPost => {
-            (StatusCode::METHOD_NOT_ALLOWED, "not_post", "not_post", "Slack sends its requests by POST")
-        }
-        Refusal::TooLarge => {
-            (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "too_large", "the body is larger than any that Slack sends")
-        }
-        Refusal::NotSlacks(why) => (
-            StatusCode::UNAUTHORIZED,
-            *why,
-            "wrong_signature",
-            "the signature is not that of an app that is connected here, is missing, or is older than five minutes",
-        ),
-        Refusal::NotARequest(what) => (StatusCode::BAD_REQUEST, "not_a_request", "not_a_request", what.as_str()),
-        Refusal::Unavailable(cause) => {
-            tracing::error!(cause, "a request from Slack could not be queued");
-            let text = "the request could not be queued; nothing was accepted";
-            (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "unavailable", text)
-        }
+    let refused = match refusal {
+        Refusal::NotPost => Refused::not_post("Slack"),
+        Refusal::TooLarge => Refused::too_large("Slack"),
+        Refusal::NotSlacks(why) => Refused {
+            status: StatusCode::UNAUTHORIZED,
+            code: why,
+            told: "wrong_signature",
+            text:
+                "the signature is not that of an app that is connected here, is missing, or is older than five minutes"
+                    .into(),
+        },
+        Refusal::NotARequest(what) => Refused::new(StatusCode::BAD_REQUEST, "not_a_request", what),
+        Refusal::Unavailable(cause) => Refused::unavailable(cause),
     };
-    deps.metrics.count("slack_refused", code);
-    if status.is_client_error() {
-        tracing::warn!(code, text, "request refused");
-    }
-    let mut response = answer(status, &json!({"error": told, "message": text}));
-    if status == StatusCode::METHOD_NOT_ALLOWED {
-        response.headers_mut().insert(ALLOW, http::HeaderValue::from_static("POST"));
-    }
-    response
-}
-
-fn empty() -> Response<Bytes> {
-    Response::new(Bytes::new())
-}
-
-fn answer(status: StatusCode, body: &Value) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body.to_string()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
-    response
+    refused.answer(deps.metrics.as_ref(), "slack_refused")
 }

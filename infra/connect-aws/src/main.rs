@@ -46,6 +46,7 @@ async fn main() -> anyhow::Result<()> {
     let access = Access {
         member_id,
         workspace: connections.look_at(&portal, &config.slack.bot_token).await?,
+        notion: None,
         signing_secret: config.slack.signing_secret.clone(),
         settings,
         portal,

@@ -34,7 +34,8 @@ pub fn events(settings: &Settings) -> Vec<&'static str> {
 }
 
 /// How often the demonstration sweeps: what gets lost is found while one watches.
-const SCHEDULE: Schedule = Schedule { sweep: Duration::from_secs(10), upkeep: Duration::from_secs(60) };
+const SCHEDULE: Schedule =
+    Schedule { sweep: Duration::from_secs(10), upkeep: Duration::from_secs(60), poll: Duration::from_secs(30) };
 /// When the recording of a call appears.
 const RECORDING: Duration = Duration::from_secs(6);
 /// The demonstration's project, and who gets its tasks.
@@ -128,6 +129,7 @@ async fn join(connections: &Connections, sandbox: &Sandbox) -> anyhow::Result<Te
         member_id: credentials.member_id,
         application_token: credentials.application_token.into(),
         workspace: connections.look_at(&portal, &bot_token).await?,
+        notion: None,
         signing_secret: Some(sandbox.slack.signing_secret().to_owned().into()),
         portal,
         bot_token,

@@ -30,6 +30,12 @@ pub struct Functions {
     pub portal_sweep: portal_sweep::Deps,
     /// Keeps subscriptions right and notices silence.
     pub upkeep: upkeep::Deps,
+    /// Takes Notion's webhooks.
+    pub notion_webhook: notion_webhook::Deps,
+    /// Makes records and their pages alike.
+    pub record_sync: record_sync::Deps,
+    /// Finds in Notion what no webhook told.
+    pub notion_poll: notion_poll::Deps,
 }
 
 impl Functions {
@@ -47,6 +53,9 @@ impl Functions {
             admin: admin::Deps::new(ports, connections.clone(), public_url.clone()),
             portal_sweep: portal_sweep::Deps::new(ports, connections.clone()),
             upkeep: upkeep::Deps::new(ports, connections.clone(), public_url),
+            notion_webhook: ports.clone().into(),
+            record_sync: record_sync::Deps::new(ports, connections.clone()),
+            notion_poll: notion_poll::Deps::new(ports, connections.clone()),
         }
     }
 
@@ -70,6 +79,9 @@ impl Functions {
             QueueName::Bitrix24Delivery => {
                 runner::run(queue, clock, name, batch, |jobs| bitrix24_delivery::handle(&self.bitrix24_delivery, jobs))
                     .await
+            }
+            QueueName::RecordSync => {
+                runner::run(queue, clock, name, batch, |jobs| record_sync::handle(&self.record_sync, jobs)).await
             }
         };
         if let Err(error) = queue.delete(name, report.finished.clone()).await {

@@ -24,6 +24,7 @@ pub fn webhooks(functions: Functions) -> Router {
     Router::new()
         .route(BITRIX24_WEBHOOK, any(bitrix24))
         .route(SLACK_WEBHOOK, any(slack))
+        .route(&format!("{}/{{key}}", notion_webhook::PATH), any(notion))
         .route(admin::PATH, any(admins))
         .route(&format!("{}/{{*rest}}", admin::PATH), any(admins))
         .with_state(functions)
@@ -37,6 +38,11 @@ async fn bitrix24(State(functions): State<Functions>, request: Request) -> Respo
 async fn slack(State(functions): State<Functions>, request: Request) -> Response {
     let request = collected(request, ::slack::inbound::LARGEST_BODY).await;
     slack_webhook::handle(&functions.slack_webhook, request).await.map(Body::from)
+}
+
+async fn notion(State(functions): State<Functions>, request: Request) -> Response {
+    let request = collected(request, notion_webhook::LARGEST_BODY).await;
+    notion_webhook::handle(&functions.notion_webhook, request).await.map(Body::from)
 }
 
 async fn admins(State(functions): State<Functions>, request: Request) -> Response {

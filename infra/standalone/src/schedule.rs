@@ -16,15 +16,17 @@ pub struct Schedule {
     pub sweep: Duration,
     /// The upkeep.
     pub upkeep: Duration,
+    /// The poll of Notion.
+    pub poll: Duration,
 }
 
 impl Default for Schedule {
     fn default() -> Self {
-        Self { sweep: Duration::from_secs(5 * 60), upkeep: Duration::from_secs(15 * 60) }
+        Self { sweep: Duration::from_secs(5 * 60), upkeep: Duration::from_secs(15 * 60), poll: Duration::from_secs(30) }
     }
 }
 
-/// Starts the schedule. Both run at once, and then again and again until `stop` becomes true.
+/// Starts the schedule. All run at once, and then again and again until `stop` becomes true.
 pub fn start(
     functions: &Functions,
     clock: &Arc<dyn Clock>,
@@ -46,6 +48,16 @@ pub fn start(
         async move {
             let report = upkeep::handle(&functions.upkeep, now).await;
             tracing::info!(?report, "looked after");
+        }
+    }));
+    let own = functions.clone();
+    tasks.spawn(repeat(clock.clone(), schedule.poll, stop.clone(), move || {
+        let functions = own.clone();
+        async move {
+            let report = notion_poll::poll(&functions.notion_poll).await;
+            if report.databases > 0 || !report.stopped.is_empty() {
+                tracing::info!(?report, "polled Notion");
+            }
         }
     }));
     tasks

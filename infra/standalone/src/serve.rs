@@ -92,6 +92,7 @@ impl Host {
             application_token: config.portal.application_token.clone(),
             bot_token: config.slack.bot_token.clone(),
             workspace,
+            notion: None,
             signing_secret: config.slack.signing_secret.clone(),
             settings: config.named_settings().map(serde_json::to_value).transpose()?,
         })

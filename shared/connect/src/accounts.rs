@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use platform::TenantId;
-use platform::limiter::{Account, Rate};
+use platform::limiter::{Account, Rate, Window};
 
 /// A portal: a leaky bucket of 50 that drains 2 a second, on all plans but Enterprise.
 pub(crate) fn portal(tenant: &TenantId) -> Account {
@@ -34,4 +34,9 @@ pub(crate) fn tier_3(team: &str, method: &str) -> Account {
 /// A method of tier 4: 100 a minute.
 pub(crate) fn tier_4(team: &str, method: &str) -> Account {
     Account::new(format!("slack#{team}#{method}"), Rate { every: Duration::from_millis(600), burst: 20 })
+}
+
+/// A connection to Notion: so many requests in each minute, at any pace.
+pub(crate) fn notion(bot: &str, a_minute: u32) -> Account {
+    Account::windowed(format!("notion#{bot}"), Window { length: Duration::from_secs(60), most: a_minute })
 }

@@ -80,6 +80,18 @@ impl Failure {
         Self::new(kind, format!("Slack: {error}"))
     }
 
+    /// A Notion workspace's error at `now`.
+    pub(crate) fn of_notion(error: &notion::Error, now: Timestamp) -> Self {
+        let kind = match error.kind() {
+            notion::Kind::Throttled { wait } => Kind::Throttled { until: later(now, wait) },
+            notion::Kind::Transient => Kind::Transient,
+            notion::Kind::Reauthorise => Kind::Reauthorise,
+            notion::Kind::Permanent { code } => Kind::Permanent { code },
+            notion::Kind::UnknownOutcome => Kind::UnknownOutcome,
+        };
+        Self::new(kind, format!("Notion: {error}"))
+    }
+
     /// The provider's or our code, for grouping.
     pub fn code(&self) -> &str {
         match &self.kind {

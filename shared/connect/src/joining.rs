@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use platform::TenantId;
 use platform::portals::{
-    Application, PORTAL_TOKEN, PORTAL_WEBHOOK, Portal, SLACK_BOT_TOKEN, SlackConnection, TokenDigest, Workspace,
+    Application, NOTION_TOKEN, NotionConnection, PORTAL_TOKEN, PORTAL_WEBHOOK, Portal, SLACK_BOT_TOKEN,
+    SlackConnection, TokenDigest, Workspace,
 };
 use platform::secrets::{SLACK_SIGNING, SecretsError};
 use secrecy::{ExposeSecret, SecretString};
@@ -27,8 +28,19 @@ pub struct Access {
     pub workspace: Identity,
     /// The signing secret of the Slack app, by which its requests are known. Without one Slack cannot talk back.
     pub signing_secret: Option<SecretString>,
+    /// The Notion workspace. The one that is there already stays if none is given.
+    pub notion: Option<NotionAccess>,
     /// The settings document; those that are there already, or else the defaults, if none is given.
     pub settings: Option<Value>,
+}
+
+/// A Notion workspace: an internal connection's token, and whose it is, from [`Connections::look_at_notion`].
+#[derive(Debug, Clone)]
+pub struct NotionAccess {
+    /// The token.
+    pub token: SecretString,
+    /// Whose it is.
+    pub identity: notion::client::Identity,
 }
 
 /// How a portal is called.
@@ -71,6 +83,11 @@ pub enum JoinError {
     /// Slack does not take the token.
     #[error("Slack does not take the bot token: {0}; copy the \"Bot User OAuth Token\" of your app")]
     Slack(slack::Error),
+    /// Notion does not take the token.
+    #[error(
+        "Notion does not take the token: {0}; copy the \"Internal integration secret\" of your connection (docs/notion.md)"
+    )]
+    Notion(notion::Error),
     /// The key ring or the store does not work.
     #[error(transparent)]
     Engine(#[from] Failure),
@@ -84,6 +101,13 @@ impl Connections {
         portal.call("profile", &json!({})).await.map_err(JoinError::Portal)?;
         let slack = slack::Client::new(self.http()?, self.slack_api.clone(), bot_token.clone());
         slack.auth_test().await.map_err(JoinError::Slack)
+    }
+
+    /// Tries a token of Notion's and returns whose it is.
+    pub async fn look_at_notion(&self, token: &SecretString) -> Result<NotionAccess, JoinError> {
+        let client = notion::Client::new(self.http()?, self.notion_api.clone(), token.clone());
+        let identity = client.me().await.map_err(JoinError::Notion)?;
+        Ok(NotionAccess { token: token.clone(), identity })
     }
 
     /// Stores the connection, sealed. A portal that was connected before keeps its beginning: what happened
@@ -102,6 +126,16 @@ impl Connections {
                 (None, Some(Application { endpoint: endpoint.clone(), access_token }))
             }
         };
+        let notion = match &access.notion {
+            Some(NotionAccess { token, identity }) => Some(NotionConnection {
+                workspace_id: identity.workspace_id.clone(),
+                workspace: identity.workspace.clone(),
+                name: identity.name.clone(),
+                bot_id: identity.bot_id.clone(),
+                token: seal(NOTION_TOKEN, token)?,
+            }),
+            None => before.as_ref().and_then(|portal| portal.notion.clone()),
+        };
         let kept = before.as_ref().map(|portal| portal.settings.clone());
         let portal = Portal {
             domain: base.domain(),
@@ -115,6 +149,7 @@ impl Connections {
                 bot_id: access.workspace.bot_id,
                 bot_user: access.workspace.user_id,
             }),
+            notion,
             settings: access.settings.or(kept).unwrap_or_else(|| json!({})),
             connected_at: before.map_or_else(|| whole_second(self.clock.now()), |portal| portal.connected_at),
             tenant: tenant.clone(),

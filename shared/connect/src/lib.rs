@@ -10,6 +10,7 @@ mod grants;
 mod http;
 mod in_hand;
 mod joining;
+mod notion_workspace;
 mod people;
 mod portal;
 mod talking;
@@ -21,7 +22,7 @@ use std::time::Duration;
 
 use platform::clock::Clock;
 use platform::limiter::Limiter;
-use platform::portals::{PORTAL_TOKEN, PORTAL_WEBHOOK, Portal, Portals, SLACK_BOT_TOKEN};
+use platform::portals::{NOTION_TOKEN, PORTAL_TOKEN, PORTAL_WEBHOOK, Portal, Portals, SLACK_BOT_TOKEN};
 use platform::seal::{KeyRing, Sealed};
 use platform::secrets::KEY_RING;
 use platform::{Ports, Secrets, Store, TenantId};
@@ -31,10 +32,22 @@ use tokio::sync::OnceCell;
 
 pub use failure::Failure;
 pub use in_hand::InHand;
-pub use joining::{Access, JoinError, PortalAccess};
+pub use joining::{Access, JoinError, NotionAccess, PortalAccess};
+pub use notion_workspace::NotionClient;
 pub use portal::PortalClient;
 pub use undecided::undecided;
 pub use workspace::WorkspaceClient;
+
+/// A provider's address in the environment is none.
+#[derive(Debug, thiserror::Error)]
+pub enum BadAddress {
+    /// `SLACK_API_URL`.
+    #[error("SLACK_API_URL: {0}")]
+    Slack(#[from] slack::Error),
+    /// `NOTION_API_URL`.
+    #[error("NOTION_API_URL: {0}")]
+    Notion(#[from] notion::Error),
+}
 
 /// Opens connections. Cheap to clone.
 #[derive(Clone)]
@@ -48,6 +61,7 @@ pub struct Connections {
     http: Arc<OnceLock<reqwest::Client>>,
     patience: Option<Duration>,
     slack_api: ApiBase,
+    notion_api: notion::ApiBase,
     ring: Arc<OnceCell<Arc<KeyRing>>>,
 }
 
@@ -63,17 +77,29 @@ impl Connections {
             http: Arc::default(),
             patience: None,
             slack_api,
+            notion_api: notion::ApiBase::default(),
             ring: Arc::default(),
         }
     }
 
-    /// Connections over `ports`, by the environment: `SLACK_API_URL` names a simulator in Slack's place.
-    pub fn from_env(ports: &Ports) -> Result<Self, slack::Error> {
+    /// The same with a simulator in Notion's place.
+    #[must_use]
+    pub fn with_notion(self, notion_api: notion::ApiBase) -> Self {
+        Self { notion_api, ..self }
+    }
+
+    /// Connections over `ports`, by the environment: `SLACK_API_URL` and `NOTION_API_URL` name simulators in place of the
+    /// providers.
+    pub fn from_env(ports: &Ports) -> Result<Self, BadAddress> {
         let slack_api = match std::env::var("SLACK_API_URL") {
             Ok(url) if !url.is_empty() => ApiBase::new(&url)?,
             _ => ApiBase::default(),
         };
-        Ok(Self::new(ports, slack_api))
+        let notion_api = match std::env::var("NOTION_API_URL") {
+            Ok(url) if !url.is_empty() => notion::ApiBase::new(&url)?,
+            _ => notion::ApiBase::default(),
+        };
+        Ok(Self::new(ports, slack_api).with_notion(notion_api))
     }
 
     /// The same connections, but a provider has only `patience` to answer, whatever the wire crates allow.
@@ -126,6 +152,20 @@ impl Connections {
         let token = self.open(portal, SLACK_BOT_TOKEN, &connection.bot_token).await?;
         let client = slack::Client::new(self.http()?, self.slack_api.clone(), token);
         Ok(WorkspaceClient::new(self.clone(), portal.tenant.clone(), &connection.team_id, client))
+    }
+
+    /// A client of the tenant's Notion workspace. `a_minute` is how many requests its plan allows in a minute.
+    pub async fn notion(&self, portal: &Portal, a_minute: u32) -> Result<NotionClient, Failure> {
+        let missing = || {
+            Failure::permanent(
+                "notion_not_connected",
+                "no Notion workspace is connected to this portal; docs/notion.md says how",
+            )
+        };
+        let connection = portal.notion.as_ref().ok_or_else(missing)?;
+        let token = self.open(portal, NOTION_TOKEN, &connection.token).await?;
+        let client = notion::Client::new(self.http()?, self.notion_api.clone(), token);
+        Ok(NotionClient::new(self.clone(), accounts::notion(&connection.bot_id, a_minute), client))
     }
 
     /// The key ring, read once a process.

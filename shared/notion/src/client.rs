@@ -113,7 +113,10 @@ impl Client {
 
     /// A page of the workspace's people; bots are left out.
     pub async fn people(&self, cursor: Option<&str>) -> Result<List<Person>, Error> {
-        let path = format!("/v1/users?page_size=100{}", cursor.map(|cursor| format!("&start_cursor={cursor}")).unwrap_or_default());
+        let path = format!(
+            "/v1/users?page_size=100{}",
+            cursor.map(|cursor| format!("&start_cursor={cursor}")).unwrap_or_default()
+        );
         let mut list = self.list(Method::GET, &path, None).await?;
         list.items.retain(|user| user["type"] == "person");
         let person = |user: &Value| Person {

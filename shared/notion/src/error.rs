@@ -115,13 +115,15 @@ impl Error {
     /// What it asks of the caller.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Refused { code, status, out_of_blocks, reads, .. } => {
-                kind_of(code, *status, *out_of_blocks, *reads)
-            }
+            Self::Refused { code, status, out_of_blocks, reads, .. } => kind_of(code, *status, *out_of_blocks, *reads),
             Self::Throttled { wait, .. } => Kind::Throttled { wait: *wait },
             Self::NotConnected { .. } => Kind::Transient,
             Self::Lost { reads, .. } | Self::Garbage { reads, .. } => {
-                if *reads { Kind::Transient } else { Kind::UnknownOutcome }
+                if *reads {
+                    Kind::Transient
+                } else {
+                    Kind::UnknownOutcome
+                }
             }
             Self::Saved { .. } => Kind::UnknownOutcome,
             Self::Shape { .. } => Kind::Permanent { code: "unreadable_answer".into() },

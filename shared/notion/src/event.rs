@@ -129,9 +129,8 @@ mod tests {
         assert_eq!(updated.data.parent.data_source_id, None);
         let schema = read(include_str!("../tests/fixtures/webhooks/data_source.schema_updated.json"));
         assert!(schema.is_of_schema() && !schema.is_of_page());
-        let ours = read(include_str!(
-            "../tests/fixtures/webhooks/SYNTH_page.properties_updated_by_bot_in_data_source.json"
-        ));
+        let ours =
+            read(include_str!("../tests/fixtures/webhooks/SYNTH_page.properties_updated_by_bot_in_data_source.json"));
         assert_eq!(ours.authors[0].kind, "bot");
         let handshake = include_bytes!("../tests/fixtures/webhooks/verification_handshake.json");
         assert!(matches!(Inbound::parse(handshake), Ok(Inbound::Verification { .. })));

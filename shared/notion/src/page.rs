@@ -101,8 +101,7 @@ mod tests {
 
     #[test]
     fn a_recorded_page_is_read_and_so_is_one_of_an_older_version() {
-        let recorded: Value =
-            serde_json::from_str(include_str!("../tests/fixtures/recorded/post_pages.json")).unwrap();
+        let recorded: Value = serde_json::from_str(include_str!("../tests/fixtures/recorded/post_pages.json")).unwrap();
         let page = Page::read(recorded["response"]["body"].clone()).unwrap();
         assert_eq!(page.title(), "Test 2026-07-04 11:08:23.286175");
         assert_eq!(page.last_edited_time.unwrap().to_string(), "2026-07-04T09:08:00Z");

@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn options_are_found_whatever_their_case() {
-        let stage = json!({"id": "biOx", "type": "status", "status": {"options": [{"id": "1", "name": "In progress"}]}});
+        let stage =
+            json!({"id": "biOx", "type": "status", "status": {"options": [{"id": "1", "name": "In progress"}]}});
         let source = DataSource::read(&json!({"id": "x", "properties": {"Stage": stage}})).unwrap();
         assert_eq!(source.named("stage").unwrap().option("IN PROGRESS ").unwrap().id, "1");
         assert_eq!(source.named("Stages"), None);

@@ -34,7 +34,8 @@ pub fn split(text: &str) -> Vec<&str> {
         };
         let head = &rest[..end];
         // Behind a break, unless that would leave next to nothing.
-        let at = head.rfind('\n').or_else(|| head.rfind(' ')).map(|at| at + 1).filter(|at| *at > end / 2).unwrap_or(end);
+        let at =
+            head.rfind('\n').or_else(|| head.rfind(' ')).map(|at| at + 1).filter(|at| *at > end / 2).unwrap_or(end);
         pieces.push(&rest[..at]);
         rest = &rest[at..];
     }

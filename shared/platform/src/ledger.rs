@@ -82,6 +82,9 @@ pub struct EventLine {
     /// What it set us to come back to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errands: Vec<Message>,
+    /// The records that it made us look at beside their Notion pages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub syncs: Vec<Message>,
 }
 
 impl EventLine {
@@ -100,6 +103,7 @@ impl EventLine {
             status,
             outbox: Vec::new(),
             errands: Vec::new(),
+            syncs: Vec::new(),
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod claims;
 pub mod clock;
 pub mod conversations;
 pub mod holds;
+pub mod hooks;
 pub mod id;
 pub mod job;
 pub mod kind;

@@ -53,6 +53,15 @@ impl Lane {
     }
 }
 
+/// A limit that counts calls in fixed windows, whatever their pace: Notion's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// How long a window is.
+    pub length: Duration,
+    /// How many calls it takes.
+    pub most: u32,
+}
+
 /// A provider account with its rate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
@@ -60,6 +69,8 @@ pub struct Account {
     pub name: String,
     /// Its rate.
     pub rate: Rate,
+    /// Its window, if the provider counts in windows; the rate then counts for nothing.
+    pub window: Option<Window>,
     /// Who asks.
     pub lane: Lane,
 }
@@ -67,7 +78,13 @@ pub struct Account {
 impl Account {
     /// An account, asked for in the lane of events.
     pub fn new(name: String, rate: Rate) -> Self {
-        Self { name, rate, lane: Lane::default() }
+        Self { name, rate, window: None, lane: Lane::default() }
+    }
+
+    /// An account whose provider counts calls in windows.
+    pub fn windowed(name: String, window: Window) -> Self {
+        let rate = Rate { every: window.length / window.most.max(1), burst: 1 };
+        Self { window: Some(window), ..Self::new(name, rate) }
     }
 
     /// The same account in the lane that may use all of it.
@@ -100,6 +117,9 @@ struct State {
     /// Calls in a row that found the provider down.
     #[serde(default, skip_serializing_if = "is_zero")]
     failures: u32,
+    /// Calls in the window that ends at `next`, where calls are counted in windows.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    used: u32,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
@@ -109,7 +129,25 @@ fn is_zero(n: &u32) -> bool {
 
 impl State {
     fn new(now: Timestamp) -> Self {
-        Self { next: now, parked_until: None, failures: 0 }
+        Self { next: now, parked_until: None, failures: 0, used: 0 }
+    }
+
+    /// The rule of a window: so many calls at any pace until it ends, then the next one begins with the first call.
+    fn reserve_in(self, window: Window, lane: Lane, now: Timestamp) -> (Reservation, Option<Self>) {
+        if let Some(parked) = self.parked_until.filter(|parked| *parked > now) {
+            return (Reservation::Wait { wait: until(now, parked), parked: true }, None);
+        }
+        let (ends, used) = if now < self.next { (self.next, self.used) } else { (later(now, window.length), 0) };
+        let share = match lane {
+            Lane::Person | Lane::Event | Lane::Sync => window.most,
+            // Some are left for what happens meanwhile.
+            Lane::Sweep => (window.most - window.most / 25).max(1),
+        };
+        if used >= share {
+            return (Reservation::Wait { wait: until(now, ends), parked: false }, None);
+        }
+        let taken = Self { next: ends, used: used + 1, parked_until: None, failures: self.failures };
+        (Reservation::Granted(Duration::ZERO), Some(taken))
     }
 
     /// The rule: whether there is a slot within `patience`, and the state after taking it.
@@ -124,7 +162,7 @@ impl State {
         if wait > patience {
             return (Reservation::Wait { wait, parked: false }, None);
         }
-        let taken = Self { next: later(next, rate.every), parked_until: None, failures: self.failures };
+        let taken = Self { next: later(next, rate.every), parked_until: None, ..self };
         (Reservation::Granted(wait), Some(taken))
     }
 }
@@ -162,7 +200,10 @@ impl Limiter {
                 Some(guess) => guess,
                 None => self.read(&account.name).await?,
             };
-            let (reservation, taken) = state.reserve(account.rate, account.lane, self.clock.now(), patience);
+            let (reservation, taken) = match account.window {
+                Some(window) => state.reserve_in(window, account.lane, self.clock.now()),
+                None => state.reserve(account.rate, account.lane, self.clock.now(), patience),
+            };
             let Some(taken) = taken else {
                 if fresh {
                     return Ok(reservation);
@@ -194,7 +235,14 @@ impl Limiter {
 
     /// Parks the account until then: the provider said so.
     pub async fn park(&self, account: &Account, moment: Timestamp) -> Result<(), StoreError> {
-        self.change(account, |state| State { parked_until: state.parked_until.max(Some(moment)), ..state }).await
+        // The provider's window ends then: ours begins anew with it.
+        self.change(account, |state| State {
+            parked_until: state.parked_until.max(Some(moment)),
+            used: if account.window.is_some() { 0 } else { state.used },
+            next: if account.window.is_some() { moment } else { state.next },
+            ..state
+        })
+        .await
     }
 
     /// Notes that a call found the provider down. From the fifth in a row on, the account is parked, longer
@@ -318,6 +366,24 @@ mod tests {
         let (reservation, taken) = state.reserve(RATE, Lane::Event, at(0), Duration::from_millis(100));
         assert_eq!(reservation, Reservation::Wait { wait: Duration::from_secs(1), parked: false });
         assert_eq!(taken, None);
+    }
+
+    #[test]
+    fn a_window_takes_its_calls_at_any_pace_and_then_none() {
+        let window = Window { length: Duration::from_secs(60), most: 100 };
+        let mut state = State::new(at(0));
+        let mut taken = |now: i64, lane| {
+            let mut calls = 0;
+            while let (Reservation::Granted(_), Some(next)) = state.reserve_in(window, lane, at(now)) {
+                state = next;
+                calls += 1;
+            }
+            calls
+        };
+        assert_eq!([taken(0, Lane::Sweep), taken(1_000, Lane::Sync)], [96, 4]);
+        assert_eq!([taken(59_999, Lane::Person), taken(60_000, Lane::Sync)], [0, 100]);
+        let (refused, _) = state.reserve_in(window, Lane::Sync, at(70_000));
+        assert_eq!(refused, Reservation::Wait { wait: Duration::from_secs(50), parked: false });
     }
 
     #[test]

@@ -41,6 +41,28 @@ impl TokenDigest {
     }
 }
 
+/// The field of a sealed Notion token.
+pub const NOTION_TOKEN: &str = "notion-token";
+/// The field of a sealed verification token of a Notion webhook.
+pub const NOTION_VERIFICATION: &str = "notion-verification";
+
+/// A connected Notion workspace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotionConnection {
+    /// The workspace's id.
+    pub workspace_id: String,
+    /// The workspace's name.
+    #[serde(default)]
+    pub workspace: String,
+    /// The connection's name: what people share their databases with.
+    #[serde(default)]
+    pub name: String,
+    /// The bot user: what we write is signed with it.
+    pub bot_id: String,
+    /// The token, sealed as [`NOTION_TOKEN`].
+    pub token: Sealed,
+}
+
 /// A connected Slack workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlackConnection {
@@ -99,6 +121,9 @@ pub struct Portal {
     pub bot_key: Option<TokenDigest>,
     /// The Slack workspace.
     pub slack: Option<SlackConnection>,
+    /// The Notion workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notion: Option<NotionConnection>,
     /// The settings document, as `rules` reads it.
     pub settings: serde_json::Value,
     /// When the portal was connected: what happened before is not news.

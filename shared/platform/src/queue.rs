@@ -23,12 +23,20 @@ pub enum QueueName {
     SlackCommands,
     /// Messages, waiting to go to Bitrix24.
     Bitrix24Delivery,
+    /// Records and pages that are to be made alike.
+    RecordSync,
 }
 
 impl QueueName {
     /// All of them, for set-up.
-    pub const ALL: [Self; 5] =
-        [Self::Bitrix24Events, Self::SlackDelivery, Self::SlackEvents, Self::SlackCommands, Self::Bitrix24Delivery];
+    pub const ALL: [Self; 6] = [
+        Self::Bitrix24Events,
+        Self::SlackDelivery,
+        Self::SlackEvents,
+        Self::SlackCommands,
+        Self::Bitrix24Delivery,
+        Self::RecordSync,
+    ];
 
     /// The name by which engines and logs know the queue.
     pub fn name(self) -> &'static str {
@@ -38,6 +46,7 @@ impl QueueName {
             Self::SlackEvents => "slack-events",
             Self::SlackCommands => "slack-commands",
             Self::Bitrix24Delivery => "bitrix24-delivery",
+            Self::RecordSync => "record-sync",
         }
     }
 

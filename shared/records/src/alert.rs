@@ -105,6 +105,7 @@ async fn send(ports: &Ports, portal: &Portal, alert: &Alert<'_>, trace: TraceId,
         status: EventStatus::Routed,
         outbox: vec![job.clone()],
         errands: Vec::new(),
+        syncs: Vec::new(),
     };
     let line = DeliveryLine {
         record: alert.what.into(),

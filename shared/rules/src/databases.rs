@@ -281,14 +281,16 @@ impl Notion {
         let mut problems = Vec::new();
         for (portal, notion) in &self.people {
             if portal.parse::<u64>().is_err() || notion::object_id(notion).is_none() {
-                let text = format!("{portal:?}: {notion:?} is not a portal user's number and the id of a person in Notion");
+                let text =
+                    format!("{portal:?}: {notion:?} is not a portal user's number and the id of a person in Notion");
                 problems.push((format!("people.{portal}"), text));
             }
         }
         for (place, database) in self.databases.iter().enumerate() {
             let at = format!("databases[{place}]");
             if self.databases[..place].iter().any(|other| other.name == database.name) {
-                problems.push((format!("{at}.name"), format!("two databases are named {:?}; rename one", database.name)));
+                problems
+                    .push((format!("{at}.name"), format!("two databases are named {:?}; rename one", database.name)));
             }
             problems.extend(database.problems().into_iter().map(|(part, text)| (format!("{at}.{part}"), text)));
         }
@@ -322,7 +324,10 @@ fn usual_fields(records: Mirrored) -> Vec<FieldSetting> {
         unmapped: Some("Responsible (not in Notion)".into()),
         ..FieldSetting::new(field, "Responsible")
     };
-    let shown = |field: &str, property: &str| FieldSetting { master: Master::Bitrix24Only, ..FieldSetting::new(field, property) };
+    let shown = |field: &str, property: &str| FieldSetting {
+        master: Master::Bitrix24Only,
+        ..FieldSetting::new(field, property)
+    };
     match records {
         Mirrored::Deal => vec![
             FieldSetting::new("title", "Name"),
@@ -367,7 +372,12 @@ fn usual_page(records: Mirrored) -> Vec<Part> {
                 "Confirm who decides".into(),
             ]),
             Part::Heading("Deadlines".into()),
-            Part::Table(vec![row(["What", "When"]), row(["Created", "{created}"]), row(["Offer sent", ""]), row(["Decision", ""])]),
+            Part::Table(vec![
+                row(["What", "When"]),
+                row(["Created", "{created}"]),
+                row(["Offer sent", ""]),
+                row(["Decision", ""]),
+            ]),
             Part::Heading("Contacts".into()),
             Part::Table(vec![
                 row(["Who", "Name"]),

@@ -465,7 +465,9 @@ impl Settings {
     /// what goes into Notion.
     pub fn fields_of(&self, kind: RecordKind) -> Vec<String> {
         let mut fields = self.custom_fields();
-        fields.extend(self.notion.fields_of(kind).into_iter().filter(|field| !fields.contains(field)).collect::<Vec<_>>());
+        fields.extend(
+            self.notion.fields_of(kind).into_iter().filter(|field| !fields.contains(field)).collect::<Vec<_>>(),
+        );
         fields
     }
 

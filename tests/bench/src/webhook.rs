@@ -47,6 +47,7 @@ pub(crate) async fn serve(side: &str) -> anyhow::Result<()> {
         application_token: TOKEN.to_owned().into(),
         bot_token: "xoxb-bench".to_owned().into(),
         workspace: slack::client::Identity { team_id: "T0BENCH".into(), ..slack::client::Identity::default() },
+        notion: None,
         signing_secret: Some(SIGNING_SECRET.to_owned().into()),
         settings: Some(serde_json::to_value(Settings::default())?),
     };

@@ -110,6 +110,7 @@ async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<()> {
         application_token: credentials.application_token.into(),
         bot_token: sandbox.slack.token().into(),
         workspace: identity(&sandbox.slack),
+        notion: None,
         signing_secret: Some(sandbox.slack.signing_secret().to_owned().into()),
         settings: Some(serde_json::to_value(Settings::default())?),
     };

@@ -14,6 +14,7 @@ use platform::queue::{DeadLetter, Queue};
 use platform::{ManualClock, QueueName, TenantId};
 use rules::{Route, Settings};
 use sandbox::Sandbox;
+use serde_json::json;
 use slack::ApiBase;
 use slack::client::Identity;
 use standalone::demo::events;
@@ -73,6 +74,66 @@ impl World {
         Self::start_with(Settings { routes, ..each_alone() }, PATIENCE, |_| {}).await
     }
 
+    /// A company whose records are kept alike with Notion databases: `prepare` makes the databases and returns the
+    /// settings' `notion`. With `webhooks`, Notion tells of its changes; without, only the poll finds them.
+    pub async fn start_mirrored(webhooks: bool, prepare: impl FnOnce(&Sandbox) -> serde_json::Value) -> Self {
+        let mut notion = serde_json::Value::Null;
+        // Cards are not what is looked at here; operators' words are.
+        let base = json!({"routes": [], "group_bursts": null, "operators": {"channel": "#ops", "watch": []}});
+        let first: Settings = serde_json::from_value(base.clone()).unwrap();
+        let world = Self::start_with(first, MUCH_PATIENCE, |sandbox| notion = prepare(sandbox)).await;
+        let mut settings = base;
+        settings["notion"] = notion;
+        let settings: Settings = serde_json::from_value(settings).unwrap();
+        assert_eq!(settings.problems(), []);
+        let notion = &world.sandbox.notion;
+        let token = notion.token().to_owned().into();
+        let access = Access {
+            notion: Some(world.connections.look_at_notion(&token).await.unwrap()),
+            ..access_to(&world.sandbox, &settings)
+        };
+        world.connections.join(access).await.unwrap();
+        world.sandbox.portal.send_events_to(&world.webhook, &events(&settings));
+        if webhooks {
+            world.subscribe().await;
+        }
+        world.clock.advance(Duration::from_secs(1));
+        world
+    }
+
+    /// Makes the subscription to Notion's webhooks, as an operator does.
+    pub async fn subscribe(&self) {
+        let hooks = platform::hooks::Hooks::new(self.engine.ports.store.clone());
+        let key = hooks.open(&self.tenant, "sandbox-hook".into(), self.clock.now()).await.unwrap();
+        let (_, status) = self.sandbox.notion.subscribe(&self.notion_webhook(&key)).await;
+        assert_eq!(status, 200);
+    }
+
+    /// Where Notion's webhooks go.
+    pub fn notion_webhook(&self, key: &str) -> String {
+        self.webhook.replace(http::BITRIX24_WEBHOOK, &format!("{}/{key}", notion_webhook::PATH))
+    }
+
+    /// Polls Notion as its schedule would, and works what it found.
+    pub async fn poll(&self) -> notion_poll::Report {
+        let report = notion_poll::poll(&self.functions.notion_poll).await;
+        self.settle().await;
+        report
+    }
+
+    /// Passes time as the schedules see it: a poll each half minute, a sweep each five.
+    pub async fn pass(&self, minutes: u64) {
+        for half in 0..minutes * 2 {
+            self.clock.advance(Duration::from_secs(30));
+            self.settle().await;
+            notion_poll::poll(&self.functions.notion_poll).await;
+            if half % 10 == 9 {
+                portal_sweep::handle(&self.functions.portal_sweep, self.clock.now()).await;
+            }
+            self.settle().await;
+        }
+    }
+
     async fn start_with(settings: Settings, patience: Duration, prepare: impl FnOnce(&Sandbox)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::automatic("2026-11-21T12:00:00Z".parse().unwrap()));
@@ -81,7 +142,8 @@ impl World {
         clock.advance(Duration::from_secs(10));
         let engine = Engine::open(&folder.path().join("world.db"), clock.clone()).await.unwrap();
         let slack_api = ApiBase::new(&sandbox.slack.api_url()).unwrap();
-        let connections = Connections::new(&engine.ports, slack_api).impatient(patience);
+        let notion_api = notion::ApiBase::new(&sandbox.notion.url()).unwrap();
+        let connections = Connections::new(&engine.ports, slack_api).with_notion(notion_api).impatient(patience);
         let (stop, stopped) = watch::channel(false);
         let listener = http::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let public_url = format!("http://{}", listener.local_addr().unwrap());
@@ -164,7 +226,9 @@ impl World {
     }
 
     async fn none_is_on_the_way(&self) {
-        while self.sandbox.portal.events_on_the_way() + self.sandbox.slack.on_the_way() > 0 {
+        let notion = &self.sandbox.notion;
+        notion.send_due();
+        while self.sandbox.portal.events_on_the_way() + self.sandbox.slack.on_the_way() + notion.on_the_way() > 0 {
             tokio::task::yield_now().await;
         }
     }
@@ -192,6 +256,7 @@ impl World {
             let due = self.engine.queue.next_due(queue).await.unwrap();
             next = [next, due].into_iter().flatten().min();
         }
+        next = [next, self.sandbox.notion.next_due()].into_iter().flatten().min();
         if let Some(moment) = next {
             self.clock.advance_to(moment);
         }
@@ -244,6 +309,7 @@ pub fn access_to(sandbox: &Sandbox, settings: &Settings) -> Access {
         application_token: credentials.application_token.into(),
         bot_token: sandbox.slack.token().into(),
         workspace: identity_of(&sandbox.slack),
+        notion: None,
         signing_secret: Some(sandbox.slack.signing_secret().to_owned().into()),
         settings: Some(serde_json::to_value(settings).unwrap()),
     }

@@ -1,4 +1,4 @@
-//! Both simulators together, with an address at which a test in any language can steer them.
+//! All simulators together, with an address at which a test in any language can steer them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::fault::Fault;
 use crate::http::{Server, answer, not_found};
+use crate::notion::Notion;
 use crate::portal::{DEAL, Delivery, Portal};
 use crate::slack::Workspace;
 
@@ -17,23 +18,26 @@ use crate::slack::Workspace;
 pub struct Sandbox {
     /// The portal.
     pub portal: Arc<Portal>,
-    /// The workspace.
+    /// The Slack workspace.
     pub slack: Arc<Workspace>,
+    /// The Notion workspace.
+    pub notion: Arc<Notion>,
     control: Server,
 }
 
 impl Sandbox {
-    /// Starts both on free ports.
+    /// Starts all on free ports.
     pub async fn start(clock: Arc<dyn Clock>) -> std::io::Result<Self> {
         let portal = Arc::new(Portal::start(clock.clone(), 0).await?);
-        let slack = Arc::new(Workspace::start(clock, 0).await?);
+        let slack = Arc::new(Workspace::start(clock.clone(), 0).await?);
+        let notion = Arc::new(Notion::start(clock, 0).await?);
         let (steered, workspace) = (portal.clone(), slack.clone());
         let control = Server::start(0, move |request| {
             let (portal, slack) = (steered.clone(), workspace.clone());
             async move { Ok(steer(&portal, &slack, &request).await) }
         })
         .await?;
-        Ok(Self { portal, slack, control })
+        Ok(Self { portal, slack, notion, control })
     }
 
     /// Where the simulators can be steered.
@@ -41,20 +45,21 @@ impl Sandbox {
         self.control.url()
     }
 
-    /// Counts every change of either simulator.
+    /// Counts every change of any simulator.
     pub fn revision(&self) -> u64 {
-        self.portal.revision() + self.slack.revision()
+        self.portal.revision() + self.slack.revision() + self.notion.revision()
     }
 
-    /// The data of both, to be restored later.
+    /// The data of all, to be restored later.
     pub fn save(&self) -> Value {
-        json!({"bitrix24": self.portal.save(), "slack": self.slack.save()})
+        json!({"bitrix24": self.portal.save(), "slack": self.slack.save(), "notion": self.notion.save()})
     }
 
     /// Goes on with saved data.
     pub fn restore(&self, saved: &Value) {
         self.portal.restore(&saved["bitrix24"]);
         self.slack.restore(&saved["slack"]);
+        self.notion.restore(&saved["notion"]);
     }
 
     /// Everything that a client needs to know, as one JSON object.
@@ -87,6 +92,7 @@ impl Sandbox {
                 "client_secret": "sandbox-client-secret",
                 "channels": channels,
             },
+            "notion": {"api_url": self.notion.url(), "token": self.notion.token()},
         })
     }
 }

@@ -45,6 +45,11 @@ pub enum Fault {
         /// For how many seconds.
         seconds: u64,
     },
+    /// Notion saves the change and says that it could not build its answer.
+    Saved {
+        /// Whether it says what it made.
+        told: bool,
+    },
     /// The provider's own error answer.
     Code {
         /// With which HTTP status.
@@ -61,6 +66,7 @@ impl Fault {
             Self::Timeout { when } | Self::Reset { when } | Self::Html { when, .. } | Self::CutJson { when } => {
                 *when == When::AfterEffect
             }
+            Self::Saved { .. } => true,
             Self::TooMany { .. } | Self::Code { .. } => false,
         }
     }

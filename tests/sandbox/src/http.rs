@@ -110,7 +110,7 @@ pub async fn spoil(fault: &Fault, good: Response<Bytes>) -> Answer {
         }
         Fault::CutJson { .. } => Ok(good.map(|body| body.slice(..body.len() / 2))),
         // The provider's own form of these is the provider's to make.
-        Fault::TooMany { .. } | Fault::Code { .. } => Ok(good),
+        Fault::TooMany { .. } | Fault::Code { .. } | Fault::Saved { .. } => Ok(good),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Simulators of Bitrix24 and Slack that speak real HTTP on loopback.
+//! Simulators of Bitrix24, Slack and Notion that speak real HTTP on loopback.
 //!
 //! They are as strict as the providers: limits, signatures, errors, truncation, and no redelivery. They tell
 //! the time by the clock they are given, so that a test can pass an hour in a moment. Any request can be made
@@ -8,10 +8,12 @@ pub mod bucket;
 pub mod control;
 pub mod fault;
 pub mod http;
+pub mod notion;
 pub mod portal;
 pub mod slack;
 
 pub use control::Sandbox;
 pub use fault::{Fault, When};
+pub use notion::Notion;
 pub use portal::Portal;
 pub use slack::Workspace;

@@ -150,7 +150,11 @@ pub fn resolve(
             None => None,
             Some(name) => {
                 let found = source.named(name).filter(|property| property.kind == "rich_text").cloned();
-                if found.is_none() && source.named(name).is_none() && database.create_properties && !known.contains_key(&setting.field) {
+                if found.is_none()
+                    && source.named(name).is_none()
+                    && database.create_properties
+                    && !known.contains_key(&setting.field)
+                {
                     resolved.missing.insert(name.to_owned(), json!({"rich_text": {}}));
                 }
                 found
@@ -165,7 +169,10 @@ pub fn resolve(
             if source.named(name).is_none() {
                 resolved.missing.insert(name.to_owned(), json!({kind: {}}));
             } else {
-                let text = format!("property {name:?} of database {:?} must be of type {kind}; rename or change it", database.name);
+                let text = format!(
+                    "property {name:?} of database {:?} must be of type {kind}; rename or change it",
+                    database.name
+                );
                 resolved.troubles.push(Trouble { field: name.into(), text });
             }
         }
@@ -184,7 +191,9 @@ fn find(portal: &[PortalField], setting: &FieldSetting, database: &Database) -> 
     }
     let found = portal.iter().find(|field| field.name == setting.field).cloned();
     let custom = database.records.kind() == RecordKind::Tasks && setting.field.starts_with("uf");
-    found.or_else(|| custom.then(|| PortalField::of_task_custom(&setting.field, setting.kind.as_deref().unwrap_or("rich_text"))))
+    found.or_else(|| {
+        custom.then(|| PortalField::of_task_custom(&setting.field, setting.kind.as_deref().unwrap_or("rich_text")))
+    })
 }
 
 enum Looked<'a> {
@@ -240,21 +249,22 @@ fn wanted_type(field: &PortalField, setting: &FieldSetting, targets: &BTreeMap<R
     if let Some(kind) = &setting.kind {
         return kind.clone();
     }
-    let kind = match &field.kind {
-        PortalKind::Line | PortalKind::Rich => "rich_text",
-        PortalKind::Number(_) | PortalKind::Money => "number",
-        PortalKind::Flag => "checkbox",
-        PortalKind::Day | PortalKind::Moment => "date",
-        PortalKind::Choice if field.multiple => "multi_select",
-        PortalKind::Choice => "select",
-        PortalKind::User => "people",
-        PortalKind::Item(entity) | PortalKind::Binding(entity) => {
-            if targets.contains_key(&RecordKind::Items(*entity)) { "relation" } else { "rich_text" }
-        }
-        PortalKind::Itself => "relation",
-        PortalKind::File => "files",
-        PortalKind::Url => "url",
-    };
+    let kind =
+        match &field.kind {
+            PortalKind::Line | PortalKind::Rich => "rich_text",
+            PortalKind::Number(_) | PortalKind::Money => "number",
+            PortalKind::Flag => "checkbox",
+            PortalKind::Day | PortalKind::Moment => "date",
+            PortalKind::Choice if field.multiple => "multi_select",
+            PortalKind::Choice => "select",
+            PortalKind::User => "people",
+            PortalKind::Item(entity) | PortalKind::Binding(entity) => {
+                if targets.contains_key(&RecordKind::Items(*entity)) { "relation" } else { "rich_text" }
+            }
+            PortalKind::Itself => "relation",
+            PortalKind::File => "files",
+            PortalKind::Url => "url",
+        };
     kind.to_owned()
 }
 
@@ -276,7 +286,9 @@ fn making(field: &PortalField, setting: &FieldSetting, kind: &str, targets: &BTr
                 _ => None,
             };
             match target {
-                Some(target) => json!({"relation": {"data_source_id": target, "type": "single_property", "single_property": {}}}),
+                Some(target) => {
+                    json!({"relation": {"data_source_id": target, "type": "single_property", "single_property": {}}})
+                }
                 None => json!({"rich_text": {}}),
             }
         }
@@ -337,7 +349,10 @@ mod tests {
     fn portal() -> Vec<PortalField> {
         let described = [
             ("title", json!({"type": "string"})),
-            ("stageId", json!({"type": "crm_status", "statusType": "DEAL_STAGE", "items": [{"ID": "NEW", "VALUE": "New, fresh"}]})),
+            (
+                "stageId",
+                json!({"type": "crm_status", "statusType": "DEAL_STAGE", "items": [{"ID": "NEW", "VALUE": "New, fresh"}]}),
+            ),
             ("opportunity", json!({"type": "double"})),
             ("assignedById", json!({"type": "user"})),
             ("companyId", json!({"type": "crm_company"})),

@@ -10,8 +10,10 @@ pub mod mapping;
 pub mod merge;
 pub mod page;
 pub mod portal;
+pub mod signal;
 
 pub use cell::Cell;
 pub use mapping::{Field, Fit};
 pub use merge::{Agreed, Base, Conflict, Intent, Master, Merged, Policy, Reading, Side, Sides, Stuck, merge, recover};
 pub use portal::{PortalField, PortalKind};
+pub use signal::{Signal, SyncJob};

@@ -64,7 +64,11 @@ impl Field {
     /// The codes that can be chosen for a record, and what they are called in Notion.
     fn choices<'a>(&'a self, category: u64) -> impl Iterator<Item = (&'a str, String)> + 'a {
         let fits = move |code: &str| !self.portal.is_stage() || funnel_of(code) == category;
-        self.portal.options.iter().filter(move |(code, _)| fits(code)).map(|(code, _)| (code.as_str(), self.name_of(code)))
+        self.portal
+            .options
+            .iter()
+            .filter(move |(code, _)| fits(code))
+            .map(|(code, _)| (code.as_str(), self.name_of(code)))
     }
 }
 
@@ -83,10 +87,15 @@ pub fn of_portal(field: &Field, cell: &Cell, context: &Context) -> Reading {
         (PortalKind::Choice, Cell::Option(code)) => lacks(field, std::iter::once(code)),
         (PortalKind::Choice, Cell::Options(codes)) => lacks(field, codes.iter()),
         (PortalKind::Item(_) | PortalKind::Binding(_), Cell::Records(ids)) => {
-            let missing: Vec<_> = ids.iter().filter(|id| context.page(field, **id).is_none()).map(ToString::to_string).collect();
-            (!missing.is_empty()).then(|| format!(
-                "number {} has no page yet in the database that property {:?} leads to", missing.join(", "), field.property.name
-            ))
+            let missing: Vec<_> =
+                ids.iter().filter(|id| context.page(field, **id).is_none()).map(ToString::to_string).collect();
+            (!missing.is_empty()).then(|| {
+                format!(
+                    "number {} has no page yet in the database that property {:?} leads to",
+                    missing.join(", "),
+                    field.property.name
+                )
+            })
         }
         (_, Cell::Text(text)) => too_long(field, text),
         _ => None,
@@ -259,9 +268,11 @@ fn people(value: &Value, context: &Context) -> Reading {
     if known.len() == ids.len() {
         return Cell::users(known).into();
     }
-    let stranger = value.as_array().into_iter().flatten().find(|user| {
-        user["id"].as_str().is_some_and(|id| !context.to_portal.contains_key(id))
-    });
+    let stranger = value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|user| user["id"].as_str().is_some_and(|id| !context.to_portal.contains_key(id)));
     let name = stranger.and_then(|user| user["name"].as_str().or_else(|| user["id"].as_str())).unwrap_or_default();
     Reading {
         cell: Cell::Foreign(name.to_owned()),
@@ -303,7 +314,10 @@ pub fn written(field: &Field, cell: &Cell, now: Option<&Value>, context: &Contex
     let inner = match (kind, cell) {
         ("title" | "rich_text", Cell::Text(text)) => text::runs(text),
         ("url" | "email" | "phone_number", Cell::Text(text)) => json!(text),
-        ("number", Cell::Number(number)) => json!(number.parse::<f64>().unwrap_or_default()),
+        ("number", Cell::Number(number)) => match number.parse::<i64>() {
+            Ok(whole) => json!(whole),
+            Err(_) => json!(number.parse::<f64>().unwrap_or_default()),
+        },
         ("checkbox", cell) => json!(*cell == Cell::Flag(true)),
         ("date", Cell::Day(day)) => ranged(&day.to_string(), now),
         ("date", Cell::Moment(moment)) => {
@@ -319,9 +333,12 @@ pub fn written(field: &Field, cell: &Cell, now: Option<&Value>, context: &Contex
             let known = users.iter().filter_map(|user| context.to_notion.get(user));
             known.take(MOST_ENTRIES).map(|id| json!({"object": "user", "id": id})).collect()
         }
-        ("relation", Cell::Records(ids)) => {
-            ids.iter().filter_map(|id| context.page(field, *id)).take(MOST_ENTRIES).map(|page| json!({"id": page})).collect()
-        }
+        ("relation", Cell::Records(ids)) => ids
+            .iter()
+            .filter_map(|id| context.page(field, *id))
+            .take(MOST_ENTRIES)
+            .map(|page| json!({"id": page}))
+            .collect(),
         ("files", Cell::Files(files)) => files
             .iter()
             .take(MOST_ENTRIES)
@@ -333,9 +350,11 @@ pub fn written(field: &Field, cell: &Cell, now: Option<&Value>, context: &Contex
     let mut properties = Map::from_iter([(field.property.id.clone(), json!({kind: inner}))]);
     if let Some(unmapped) = &field.unmapped {
         let strangers: Vec<_> = match cell {
-            Cell::Users(users) => {
-                users.iter().filter(|user| !context.to_notion.contains_key(user)).map(|user| context.user_name(*user)).collect()
-            }
+            Cell::Users(users) => users
+                .iter()
+                .filter(|user| !context.to_notion.contains_key(user))
+                .map(|user| context.user_name(*user))
+                .collect(),
             _ => Vec::new(),
         };
         properties.insert(unmapped.id.clone(), json!({"rich_text": text::runs(&strangers.join(", "))}));

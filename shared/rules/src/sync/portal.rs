@@ -120,7 +120,10 @@ impl PortalField {
         vec![
             Self::new("title", PortalKind::Line),
             Self::new("description", PortalKind::Rich),
-            choice("status", &[("2", "To do"), ("3", "In progress"), ("4", "Awaiting control"), ("5", "Done"), ("6", "Deferred")]),
+            choice(
+                "status",
+                &[("2", "To do"), ("3", "In progress"), ("4", "Awaiting control"), ("5", "Done"), ("6", "Deferred")],
+            ),
             choice("priority", &[("0", "Low"), ("1", "Normal"), ("2", "High")]),
             Self::new("deadline", PortalKind::Moment),
             Self::new("responsibleId", PortalKind::User),
@@ -238,11 +241,7 @@ fn day(text: &str) -> Cell {
 }
 
 /// The fields to write, by the names that the record's update takes. `raw` is the record as it is.
-pub fn written(
-    kind: RecordKind,
-    fields: &[(&PortalField, &Cell)],
-    raw: &Map<String, Value>,
-) -> Map<String, Value> {
+pub fn written(kind: RecordKind, fields: &[(&PortalField, &Cell)], raw: &Map<String, Value>) -> Map<String, Value> {
     let mut all = Map::new();
     for (field, cell) in fields {
         if let PortalKind::Binding(entity) = field.kind {
@@ -276,7 +275,8 @@ fn value(field: &PortalField, cell: &Cell, now: Option<&Value>) -> Value {
     match (&field.kind, cell) {
         (PortalKind::Rich, Cell::Text(text)) => json!(Document::plain(text).to_bbcode(false)),
         (PortalKind::Money, Cell::Number(number)) => {
-            let currency = now.and_then(Value::as_str).and_then(|sum| sum.split_once('|')).map(|(_, currency)| currency);
+            let currency =
+                now.and_then(Value::as_str).and_then(|sum| sum.split_once('|')).map(|(_, currency)| currency);
             json!(currency.map_or_else(|| number.clone(), |currency| format!("{number}|{currency}")))
         }
         (PortalKind::Flag, Cell::Flag(yes)) => json!(if *yes { "Y" } else { "N" }),
@@ -316,15 +316,24 @@ mod tests {
     #[test]
     fn custom_fields_are_read_by_their_type() {
         assert_eq!(cell(&field("money", false), json!("300.50|EUR")), Cell::Number("300.5".into()));
-        assert_eq!(cell(&field("date", false), json!("2026-11-25T00:00:00+03:00")), Cell::Day("2026-11-25".parse().unwrap()));
+        assert_eq!(
+            cell(&field("date", false), json!("2026-11-25T00:00:00+03:00")),
+            Cell::Day("2026-11-25".parse().unwrap())
+        );
         assert_eq!(cell(&field("boolean", false), json!("1")), Cell::Flag(true));
         assert_eq!(cell(&field("boolean", false), json!("N")), Cell::Flag(false));
         assert_eq!(cell(&field("employee", true), json!(["6", 9])), Cell::users([6, 9]));
-        assert_eq!(cell(&field("enumeration", true), json!({"0": 44, "2": "46"})), Cell::options(["44".into(), "46".into()]));
+        assert_eq!(
+            cell(&field("enumeration", true), json!({"0": 44, "2": "46"})),
+            Cell::options(["44".into(), "46".into()])
+        );
         assert_eq!(cell(&field("enumeration", false), json!(0)), Cell::Empty);
         assert_eq!(cell(&field("text", false), json!("[b]a[/b]\nb ")), Cell::text("a\nb"));
         let file = json!({"id": 7, "url": "/show", "urlMachine": "https://a/rest/file"});
-        assert_eq!(cell(&field("file", false), file), Cell::Files(vec![("File 7".into(), "https://a/rest/file".into())]));
+        assert_eq!(
+            cell(&field("file", false), file),
+            Cell::Files(vec![("File 7".into(), "https://a/rest/file".into())])
+        );
         assert_eq!(PortalField::read("x", &json!({"type": "iblock_section"})), None);
     }
 
@@ -360,7 +369,8 @@ mod tests {
             date.prop_map(|cell| (field("date", false), cell)),
             moment.prop_map(|cell| (field("datetime", false), cell)),
             prop::collection::btree_set(1u64..99, 0..4).prop_map(|ids| (field("employee", true), Cell::users(ids))),
-            prop::collection::btree_set("[1-9]{1,3}", 0..4).prop_map(|codes| (field("enumeration", true), Cell::options(codes))),
+            prop::collection::btree_set("[1-9]{1,3}", 0..4)
+                .prop_map(|codes| (field("enumeration", true), Cell::options(codes))),
         ]
     }
 

@@ -31,6 +31,7 @@ async fn main() -> anyhow::Result<()> {
         bot_token: text("bot_token").into(),
         workspace: slack::client::Identity { team_id: text("team_id"), ..slack::client::Identity::default() },
         signing_secret: None,
+        notion: None,
         settings: Some(serde_json::to_value(journeys::each_alone())?),
     };
     connections.join(access).await?;

@@ -61,6 +61,7 @@ fn event_data(entity: u32, id: &Value) -> Value {
 fn blank(state: &State, entity: u32, id: u64, now: &str) -> Map<String, Value> {
     let user = state.credentials.user;
     let kind = if entity == DEAL { "deal" } else { "lead" };
+    let date = super::fields::midnight(now.get(..10).unwrap_or_default());
     let item = match entity {
         CONTACT => {
             json!({"id": id, "name": "", "lastName": "", "assignedById": user, "createdBy": user, "sourceId": "",
@@ -73,7 +74,7 @@ fn blank(state: &State, entity: u32, id: u64, now: &str) -> Map<String, Value> {
             "stageId": if entity > COMPANY { format!("DT{entity}_1:NEW") } else { "NEW".to_owned() }, "stageSemanticId": "P",
             "categoryId": match entity { DEAL => json!(0), LEAD => Value::Null, _ => json!(1) },
             "opportunity": 0, "currencyId": "RUB", "assignedById": user, "createdBy": user, "sourceId": "", "companyId": 0,
-            "contactId": 0, "closed": "N", "opened": "Y", "comments": "", "originatorId": "", "originId": "", "companyTitle": "", "createdTime": now, "updatedTime": now,
+            "contactId": 0, "closed": "N", "opened": "Y", "comments": "", "originatorId": "", "originId": "", "companyTitle": "", "begindate": date, "closedate": date, "createdTime": now, "updatedTime": now,
             "movedTime": now, "entityTypeId": entity,
         }),
     };
@@ -147,7 +148,12 @@ pub(super) fn delete(shared: &Arc<Shared>, entity: u32, id: u64) -> Result<(), R
 fn set(state: &State, item: &mut Map<String, Value>, fields: Map<String, Value>) {
     let is_settable = |name: &str| (item.contains_key(name) || name.starts_with("ufCrm")) && !READ_ONLY.contains(&name);
     let settable: Vec<_> = fields.into_iter().filter(|(name, _)| is_settable(name)).collect();
-    item.extend(settable);
+    let entity = item["entityTypeId"].as_u64().and_then(|entity| u32::try_from(entity).ok()).unwrap_or_default();
+    let described = state.described(entity);
+    for (name, value) in settable {
+        let kept = super::fields::kept(&described[&name], &name, value);
+        item.insert(name, kept);
+    }
     for name in ["opportunity", "assignedById", "companyId", "contactId", "categoryId"] {
         // Numbers may be written as text; they are kept as numbers.
         if let Some(number) = item.get(name).and_then(Value::as_str).and_then(|text| text.parse::<i64>().ok()) {

@@ -5,6 +5,7 @@ mod calls;
 mod chats;
 mod crm;
 mod events;
+mod fields;
 mod rest;
 mod seed;
 mod subscriptions;
@@ -96,6 +97,8 @@ pub(crate) struct State {
     /// By type, then id.
     items: BTreeMap<u32, BTreeMap<u64, Map<String, Value>>>,
     stage_history: Vec<Value>,
+    /// The customer's own fields, by type.
+    own_fields: BTreeMap<u32, Map<String, Value>>,
     tasks: BTreeMap<u64, Map<String, Value>>,
     /// Whether tasks have the old card, in which comments are no messages.
     old_card: bool,
@@ -331,6 +334,13 @@ impl Portal {
                 "NAME": name, "SORT": "10", "SEMANTICS": meaning,
             }));
         }
+    }
+
+    /// Adds a field of the customer's own to a type; its name is as REST gives it: `ufCrm_1`.
+    pub fn add_field(&self, entity: u32, name: &str, kind: &str, multiple: bool, items: &[(u64, &str)]) {
+        let items: Vec<_> = items.iter().map(|(id, name)| json!({"ID": id.to_string(), "VALUE": name})).collect();
+        let field = fields::own(name, kind, multiple, &items);
+        self.shared.lock().own_fields.entry(entity).or_default().insert(name.into(), field);
     }
 
     /// Takes a right away: calls of methods that begin so are refused.

@@ -259,6 +259,7 @@ fn call(
             item.map(|item| json!({"item": item}).into()).ok_or_else(|| (400, "NOT_FOUND", format!("type {entity} not found")))
         }
         "crm.item.update" => crm::update(shared, entity()?, whole("id")?, fields()).map(|item| json!({"item": item}).into()),
+        "crm.item.fields" => Ok(json!({"fields": shared.lock().described(entity()?)}).into()),
         "crm.item.delete" => crm::delete(shared, entity()?, whole("id")?).map(|()| json!([]).into()),
         "crm.status.list" => Ok(rows(&shared.lock().statuses, params)),
         "crm.category.list" => {
@@ -317,6 +318,21 @@ fn call(
         "tasks.task.update" => {
             let id = whole("taskId")?;
             tasks::update(shared, id, &fields())?;
+            Ok(shared.lock().task(id, &Map::new()).into())
+        }
+        "tasks.task.delete" => {
+            tasks::delete(shared, whole("taskId")?);
+            Ok(json!({"task": true}).into())
+        }
+        "tasks.task.renew" | "tasks.task.start" | "tasks.task.complete" | "tasks.task.defer" => {
+            let status = match method {
+                "tasks.task.renew" => "2",
+                "tasks.task.start" => "3",
+                "tasks.task.complete" => "5",
+                _ => "6",
+            };
+            let id = whole("taskId")?;
+            tasks::update(shared, id, &tasks::object(json!({"STATUS": status})))?;
             Ok(shared.lock().task(id, &Map::new()).into())
         }
         // Documented as depending on the order of its parameters: named ones are taken in that order.

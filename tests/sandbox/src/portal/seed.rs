@@ -43,6 +43,7 @@ pub(super) fn state(now: Timestamp) -> State {
             (CONTACT, items("contacts", CONTACT)),
             (COMPANY, items("companies", COMPANY)),
         ]),
+        own_fields: BTreeMap::new(),
         tasks: rows("tasks")
             .into_iter()
             .filter_map(|row| Some((row["id"].as_str()?.parse().ok()?, task(row))))
@@ -146,6 +147,8 @@ fn item(row: &Value, entity: u32) -> Map<String, Value> {
         "createdTime": time("DATE_CREATE"),
         "updatedTime": time("DATE_MODIFY"),
         "movedTime": time("DATE_CREATE"),
+        "begindate": row["BEGINDATE"],
+        "closedate": row["CLOSEDATE"],
         "closed": row["CLOSED"],
         "opened": row["OPENED"],
         "comments": "",

@@ -21,7 +21,8 @@ fn policy(field: &str, master: Master) -> Policy {
 #[test]
 fn what_changed_on_one_side_is_carried_to_the_other() {
     let base = base_of("title", &text("Roof"));
-    let merged = merge(&base, &sides(&[("title", text("Big roof"))], 10), &sides(&[("title", text("Roof"))], 5), &Policy::new());
+    let merged =
+        merge(&base, &sides(&[("title", text("Big roof"))], 10), &sides(&[("title", text("Roof"))], 5), &Policy::new());
     assert_eq!(merged.to_notion["title"], text("Big roof"));
     assert!(merged.to_bitrix24.is_empty() && merged.conflicts.is_empty());
 }
@@ -66,7 +67,8 @@ fn a_field_that_goes_one_way_is_put_back_with_a_line_in_the_log() {
 fn what_cannot_be_written_is_said_and_nothing_is_lost() {
     let base = base_of("stage", &Cell::Option("NEW".into()));
     let foreign = Reading { cell: Cell::Foreign("Weird".into()), cannot: Some("no stage is called Weird".into()) };
-    let n = Sides { fields: BTreeMap::from([("stage".to_owned(), foreign)]), edited_at: Timestamp::from_second(9).ok() };
+    let n =
+        Sides { fields: BTreeMap::from([("stage".to_owned(), foreign)]), edited_at: Timestamp::from_second(9).ok() };
     let merged = merge(&base, &sides(&[("stage", Cell::Option("NEW".into()))], 1), &n, &Policy::new());
     assert!(merged.is_quiet() && merged.conflicts.is_empty() && merged.agreed.is_empty());
     assert_eq!((merged.stuck[0].of, merged.stuck[0].field.as_str()), (Side::Notion, "stage"));
@@ -80,7 +82,12 @@ fn what_cannot_be_written_is_said_and_nothing_is_lost() {
 fn tags_that_both_added_are_all_kept() {
     let tags = |tags: &[&str]| Cell::options(tags.iter().map(|tag| (*tag).to_owned()));
     let base = base_of("tags", &tags(&["a", "b"]));
-    let merged = merge(&base, &sides(&[("tags", tags(&["a", "b", "c"]))], 1), &sides(&[("tags", tags(&["b", "d"]))], 2), &Policy::new());
+    let merged = merge(
+        &base,
+        &sides(&[("tags", tags(&["a", "b", "c"]))], 1),
+        &sides(&[("tags", tags(&["b", "d"]))], 2),
+        &Policy::new(),
+    );
     assert_eq!(merged.to_bitrix24["tags"], tags(&["b", "c", "d"]));
     assert_eq!(merged.to_notion["tags"], tags(&["b", "c", "d"]));
     assert!(merged.conflicts.is_empty());
@@ -88,7 +95,12 @@ fn tags_that_both_added_are_all_kept() {
 
 #[test]
 fn seen_together_for_the_first_time_the_fuller_side_fills_the_other() {
-    let merged = merge(&Base::new(), &sides(&[("a", text("x")), ("b", Cell::Empty)], 1), &sides(&[("a", Cell::Empty), ("b", text("y"))], 2), &Policy::new());
+    let merged = merge(
+        &Base::new(),
+        &sides(&[("a", text("x")), ("b", Cell::Empty)], 1),
+        &sides(&[("a", Cell::Empty), ("b", text("y"))], 2),
+        &Policy::new(),
+    );
     assert_eq!((&merged.to_notion["a"], &merged.to_bitrix24["b"]), (&text("x"), &text("y")));
 }
 
@@ -150,8 +162,11 @@ struct World {
 
 impl World {
     fn read(&self, side: Side) -> Sides {
-        let cells: Vec<_> =
-            FIELDS.iter().enumerate().map(|(n, name)| (*name, self.cells.get(&(side, n)).cloned().unwrap_or_default())).collect();
+        let cells: Vec<_> = FIELDS
+            .iter()
+            .enumerate()
+            .map(|(n, name)| (*name, self.cells.get(&(side, n)).cloned().unwrap_or_default()))
+            .collect();
         sides(&cells, self.edited.get(&side).copied().unwrap_or_default())
     }
 
@@ -168,7 +183,9 @@ impl World {
             let position = |field: &String| FIELDS.iter().position(|name| name == field).unwrap();
             self.fell_over.extend(self.intents.iter().map(|one| (one.to, position(&one.field), one.cell.clone())));
         }
-        for (turn, (side, writes)) in [(Side::Bitrix24, &merged.to_bitrix24), (Side::Notion, &merged.to_notion)].into_iter().enumerate() {
+        for (turn, (side, writes)) in
+            [(Side::Bitrix24, &merged.to_bitrix24), (Side::Notion, &merged.to_notion)].into_iter().enumerate()
+        {
             if dies == u8::try_from(turn).ok() {
                 return;
             }

@@ -21,7 +21,8 @@ fn context() -> Context {
 }
 
 fn field(portal: PortalField, kind: &str, options: &[&str]) -> Field {
-    let options = options.iter().map(|name| notion::schema::Choice { id: (*name).into(), name: (*name).into() }).collect();
+    let options =
+        options.iter().map(|name| notion::schema::Choice { id: (*name).into(), name: (*name).into() }).collect();
     let relates_to = (kind == "relation").then(|| "companies".to_owned());
     let property = Property { id: "p".into(), name: "P".into(), kind: kind.into(), options, relates_to };
     let fit = fit(&portal, kind).unwrap();
@@ -33,7 +34,8 @@ fn portal(kind: &str, multiple: bool) -> PortalField {
 }
 
 fn stage() -> PortalField {
-    let items = json!([{"ID": "NEW", "VALUE": "New"}, {"ID": "WON", "VALUE": "Won, paid"}, {"ID": "C7:NEW", "VALUE": "New"}]);
+    let items =
+        json!([{"ID": "NEW", "VALUE": "New"}, {"ID": "WON", "VALUE": "Won, paid"}, {"ID": "C7:NEW", "VALUE": "New"}]);
     PortalField::read("stageId", &json!({"type": "crm_status", "items": items})).unwrap()
 }
 
@@ -49,7 +51,8 @@ fn echoed(field: &Field, cell: &Cell) -> Value {
 fn dates_are_compared_as_moments_or_as_days() {
     let moment = field(portal("datetime", false), "date", &[]);
     let day = field(portal("date", false), "date", &[]);
-    let read = |field: &Field, date: Value| read(field, Some(&json!({"type": "date", "date": date})), None, &context()).cell;
+    let read =
+        |field: &Field, date: Value| read(field, Some(&json!({"type": "date", "date": date})), None, &context()).cell;
     let noon = Cell::moment("2026-11-25T07:00:00Z".parse().unwrap());
     assert_eq!(read(&moment, json!({"start": "2026-11-25T10:00:00.000+03:00"})), noon);
     assert_eq!(read(&moment, json!({"start": "2026-11-25T07:00:00"})), noon);
@@ -97,7 +100,13 @@ fn an_option_is_made_only_if_the_settings_say_so() {
 #[test]
 fn people_go_by_mapping_and_those_without_by_name() {
     let mut people = field(portal("employee", true), "people", &[]);
-    people.unmapped = Some(Property { id: "u".into(), name: "Others".into(), kind: "rich_text".into(), options: Vec::new(), relates_to: None });
+    people.unmapped = Some(Property {
+        id: "u".into(),
+        name: "Others".into(),
+        kind: "rich_text".into(),
+        options: Vec::new(),
+        relates_to: None,
+    });
     let mut context = context();
     context.names.add(Named::User(12), Some(crate::names::Entry { name: "Ann Lee".into(), email: None }));
     let written = written(&people, &Cell::users([6, 12]), None, &context);
@@ -140,9 +149,14 @@ fn cells() -> impl Strategy<Value = (Field, Cell)> {
         any::<bool>().prop_map(|yes| (field(portal("boolean", false), "checkbox", &[]), Cell::Flag(yes))),
         moment.prop_map(|cell| (field(portal("datetime", false), "date", &[]), cell)),
         day.prop_map(|cell| (field(portal("date", false), "date", &[]), cell)),
-        prop::sample::select(vec!["NEW", "WON"]).prop_map(|code| (field(stage(), "select", &["New", "Won‚ paid"]), Cell::Option(code.into()))),
-        prop::sample::subsequence(vec![6u64, 9], 0..=2).prop_map(|ids| (field(portal("employee", true), "people", &[]), Cell::users(ids))),
-        Just((field(PortalField::read("companyId", &json!({"type": "crm_company"})).unwrap(), "relation", &[]), Cell::records([5]))),
+        prop::sample::select(vec!["NEW", "WON"])
+            .prop_map(|code| (field(stage(), "select", &["New", "Won‚ paid"]), Cell::Option(code.into()))),
+        prop::sample::subsequence(vec![6u64, 9], 0..=2)
+            .prop_map(|ids| (field(portal("employee", true), "people", &[]), Cell::users(ids))),
+        Just((
+            field(PortalField::read("companyId", &json!({"type": "crm_company"})).unwrap(), "relation", &[]),
+            Cell::records([5])
+        )),
     ]
 }
 

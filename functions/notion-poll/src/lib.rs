@@ -1,0 +1,200 @@
+//! Finds in Notion what no webhook told, and looks whether the databases are as they were.
+//!
+//! A schedule calls it every minute; it polls twice, half a minute apart. Notion's times are whole minutes: an edit later
+//! in a minute that was read already does not move the row's time. So each poll begins two minutes before the latest one
+//! that it has seen, and what counts is whether the values differ from what was agreed, not whether a row came again.
+
+mod rows;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use connect::{Connections, Failure};
+use futures::StreamExt;
+use jiff::Timestamp;
+use mirror::runs::{Counts, Phase};
+use mirror::{Mirror, Run, SyncJob};
+use platform::clock::{Clock, later};
+use platform::limiter::Lane;
+use platform::links::Records;
+use platform::store::StoreError;
+use platform::sweeps::Sweeps;
+use platform::{Ports, TenantId, TraceId};
+use serde::{Deserialize, Serialize};
+
+/// Tenants that are polled side by side.
+const AT_ONCE: usize = 8;
+/// One worker polls a tenant at a time, for no longer than this.
+const LEASE: Duration = Duration::from_secs(25);
+/// The two polls of a run are so far apart.
+const APART: Duration = Duration::from_secs(30);
+
+/// What the function runs on.
+#[derive(Clone)]
+pub struct Deps {
+    mirror: Mirror,
+    records: Records,
+    sweeps: Sweeps,
+    clock: Arc<dyn Clock>,
+}
+
+impl Deps {
+    /// The function on `ports`, with connections to providers.
+    pub fn new(ports: &Ports, connections: Connections) -> Self {
+        Self {
+            mirror: Mirror::new(ports, connections),
+            records: Records::new(ports.store.clone()),
+            sweeps: Sweeps::new(ports.store.clone()),
+            clock: ports.clock.clone(),
+        }
+    }
+}
+
+/// What a run did.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Databases that were polled.
+    pub databases: usize,
+    /// Rows that were looked at.
+    pub rows: usize,
+    /// Signals that were made of what no webhook had told.
+    pub signals: usize,
+    /// What could not be polled, and why; the next run tries again.
+    pub stopped: Vec<String>,
+}
+
+/// When a tenant is polled by somebody.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Lease {
+    until: Option<Timestamp>,
+    /// When a poll last came to its end.
+    #[serde(default)]
+    finished_at: Option<Timestamp>,
+}
+
+/// Polls all tenants, twice.
+pub async fn handle(deps: &Deps, now: Timestamp) -> Report {
+    let mut report = poll(deps).await;
+    let second = later(now, APART);
+    let wait = platform::clock::until(deps.clock.now(), second);
+    if !wait.is_zero() {
+        deps.clock.sleep(wait).await;
+    }
+    let again = poll(deps).await;
+    report.rows += again.rows;
+    report.signals += again.signals;
+    report.stopped.extend(again.stopped);
+    report
+}
+
+/// Polls all tenants once.
+pub async fn poll(deps: &Deps) -> Report {
+    let tenants = match deps.mirror.connections.portals().tenants().await {
+        Ok(tenants) => tenants,
+        Err(error) => return Report { stopped: vec![error.to_string()], ..Report::default() },
+    };
+    let polls = futures::stream::iter(tenants).map(|tenant| async move {
+        let polled = leased(deps, &tenant).await;
+        (tenant, polled)
+    });
+    let mut report = Report::default();
+    let mut done = polls.buffer_unordered(AT_ONCE);
+    while let Some((tenant, polled)) = done.next().await {
+        match polled {
+            Ok(of_tenant) => {
+                report.databases += of_tenant.databases;
+                report.rows += of_tenant.rows;
+                report.signals += of_tenant.signals;
+                report.stopped.extend(of_tenant.stopped.into_iter().map(|cause| format!("{tenant}: {cause}")));
+            }
+            Err(failure) => {
+                tracing::warn!(%tenant, %failure, "the poll stopped; the next run goes on");
+                report.stopped.push(format!("{tenant}: {failure}"));
+            }
+        }
+    }
+    report
+}
+
+/// Polls a tenant, unless another worker does.
+async fn leased(deps: &Deps, tenant: &TenantId) -> Result<Report, Failure> {
+    let portal = deps.mirror.connections.portal(tenant).await?;
+    let settings = Mirror::settings(&portal)?;
+    if portal.notion.is_none() || settings.notion.databases.is_empty() {
+        return Ok(Report::default());
+    }
+    let now = deps.clock.now();
+    let (lease, version) = match deps.sweeps.recall::<Lease>(tenant, "notion-poll").await? {
+        Some((lease, version)) => (lease, Some(version)),
+        None => (Lease::default(), None),
+    };
+    if lease.until.is_some_and(|until| until > now) {
+        return Ok(Report::default());
+    }
+    let taken = Lease { until: Some(later(now, LEASE)), ..lease };
+    let version = match deps.sweeps.remember(tenant, "notion-poll", &taken, version).await {
+        Ok(version) => version,
+        Err(StoreError::Conflict(_)) => return Ok(Report::default()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut report = Report::default();
+    for database in &settings.notion.databases {
+        match of_database(deps, tenant, &database.name).await {
+            Ok((rows, signals)) => {
+                report.databases += 1;
+                report.rows += rows;
+                report.signals += signals;
+            }
+            Err(failure) => report.stopped.push(format!("{}: {failure}", database.name)),
+        }
+    }
+    let finished_at = if report.stopped.is_empty() { Some(deps.clock.now()) } else { taken.finished_at };
+    match deps.sweeps.remember(tenant, "notion-poll", &Lease { until: None, finished_at }, Some(version)).await {
+        Ok(_) | Err(StoreError::Conflict(_)) => Ok(report),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn of_database(deps: &Deps, tenant: &TenantId, name: &str) -> Result<(usize, usize), Failure> {
+    let mut opened = match deps.mirror.open(tenant, name).await? {
+        mirror::Open::Ready(opened) => opened,
+        // It is said where it was found out; nothing is tried again and again.
+        mirror::Open::Closed(_) => return Ok((0, 0)),
+    };
+    opened.notion = opened.notion.in_lane(Lane::Sweep);
+    make_up(deps, tenant, name).await?;
+    rows::poll(deps, &opened).await
+}
+
+/// What was missed while the database, or a mapping of it, could not be used is made up for by a run over all of it.
+async fn make_up(deps: &Deps, tenant: &TenantId, name: &str) -> Result<(), Failure> {
+    let missed = deps.mirror.stored(tenant, name).await?.is_some_and(|known| known.missed);
+    if missed {
+        start(&deps.mirror, tenant, name, false, "the sync, after a rest").await?;
+        deps.mirror.made_up(tenant, name).await?;
+    }
+    Ok(())
+}
+
+/// Starts a backfill; returns its id.
+pub async fn start(mirror: &Mirror, tenant: &TenantId, database: &str, dry: bool, by: &str) -> Result<String, Failure> {
+    let now = mirror.ports.clock.now();
+    let trace = TraceId::new(now);
+    let run = Run {
+        id: trace.to_string(),
+        database: database.to_owned(),
+        dry,
+        by: by.to_owned(),
+        began_at: now,
+        touched_at: now,
+        ended_at: None,
+        phase: Phase::Rows { cursor: None, since: None },
+        counts: Counts::default(),
+        examples: Vec::new(),
+        waits_for: None,
+    };
+    mirror.runs.put(tenant, &run, None).await?;
+    let job = SyncJob::Backfill { database: database.to_owned(), run: run.id.clone() };
+    mirror.send(vec![mirror::message(&job, tenant, trace, &format!("run#{}", run.id))?]).await?;
+    Ok(run.id)
+}

@@ -1,0 +1,11 @@
+//! The Lambda binary.
+
+use connect::Connections;
+use notion_poll::{Deps, handle};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), aws::Error> {
+    let ports = aws::ports();
+    let deps = Deps::new(&ports, Connections::from_env(&ports)?);
+    aws::run_schedule(&ports, |now| handle(&deps, now)).await
+}

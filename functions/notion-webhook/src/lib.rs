@@ -1,0 +1,195 @@
+//! Takes a webhook of Notion's: verifies its signature over the raw bytes, queues what it tells of, answers.
+//!
+//! Each tenant has an address of its own; whose a request is follows from the token that signed it, which is that
+//! address's and nobody else's. One read of the store and one send to the queue. If the queue refuses, the answer is 503,
+//! and Notion comes again, for a day.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use edge::{Refused, answer};
+use http::{Method, Request, Response, StatusCode};
+use notion::event::{Event, Inbound};
+use notion::signature;
+use platform::clock::Clock;
+use platform::hooks::{Hook, Hooks};
+use platform::job::message;
+use platform::metrics::Metrics;
+use platform::portals::NOTION_VERIFICATION;
+use platform::seal::KeyRing;
+use platform::secrets::KEY_RING;
+use platform::{Ports, Queue, QueueName, Secrets, TenantId, TraceId};
+use rules::sync::{Side, Signal, SyncJob};
+use secrecy::SecretString;
+use serde_json::json;
+
+/// Where webhooks come in; the key of the tenant's address follows.
+pub const PATH: &str = "/webhooks/notion";
+/// The largest body that is read: an event is a few kilobytes.
+pub const LARGEST_BODY: usize = 1024 * 1024;
+
+/// What the function runs on.
+#[derive(Clone)]
+pub struct Deps {
+    hooks: Hooks,
+    queue: Arc<dyn Queue>,
+    secrets: Arc<dyn Secrets>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<dyn Metrics>,
+    ring: Arc<Mutex<Option<Arc<KeyRing>>>>,
+}
+
+impl From<Ports> for Deps {
+    fn from(ports: Ports) -> Self {
+        Self {
+            hooks: Hooks::new(ports.store),
+            queue: ports.queue,
+            secrets: ports.secrets,
+            clock: ports.clock,
+            metrics: ports.metrics,
+            ring: Arc::default(),
+        }
+    }
+}
+
+/// Takes one request.
+pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
+    match accept(deps, &request).await {
+        Ok(answer) => answer,
+        Err(refused) => refused.answer(deps.metrics.as_ref(), "notion_refused"),
+    }
+}
+
+async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>, Refused> {
+    if request.method() != Method::POST {
+        return Err(Refused::not_post("Notion"));
+    }
+    if request.body().len() > LARGEST_BODY {
+        return Err(Refused::too_large("Notion"));
+    }
+    let path = request.uri().path().trim_end_matches('/');
+    let key = path.rsplit('/').next().filter(|_| path.len() > PATH.len()).unwrap_or_default();
+    let hook = deps.hooks.at(key).await.map_err(|error| Refused::unavailable(&error.to_string()))?;
+    let signature = request.headers().get(signature::HEADER).map(http::HeaderValue::as_bytes);
+    let Some(hook) = hook else { return Err(wrong()) };
+    for token in &tokens(deps, &hook).await? {
+        if signature::is_right(token, signature, request.body()) {
+            return take(deps, &hook, request.body()).await;
+        }
+    }
+    enrol(deps, key, &hook, signature, request.body()).await
+}
+
+/// A wrong signature and an unknown address are told apart for nobody.
+fn wrong() -> Refused {
+    let text = "the signature is missing or is not that of a subscription of this address";
+    Refused::new(StatusCode::UNAUTHORIZED, "wrong_signature", text)
+}
+
+async fn ring(deps: &Deps) -> Result<Arc<KeyRing>, Refused> {
+    if let Some(ring) = deps.ring.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+        return Ok(ring);
+    }
+    let text = deps.secrets.get(KEY_RING).await.map_err(|error| Refused::unavailable(&error.to_string()))?;
+    let ring = Arc::new(KeyRing::parse(&text).map_err(|error| Refused::unavailable(&error.to_string()))?);
+    *deps.ring.lock().unwrap_or_else(PoisonError::into_inner) = Some(ring.clone());
+    Ok(ring)
+}
+
+async fn tokens(deps: &Deps, hook: &Hook) -> Result<Vec<SecretString>, Refused> {
+    let ring = ring(deps).await?;
+    let open = |sealed| ring.open(&hook.tenant, NOTION_VERIFICATION, sealed);
+    hook.tokens.iter().map(|sealed| open(sealed).map_err(|error| Refused::unavailable(&error.to_string()))).collect()
+}
+
+/// A subscription's first request tells its token, signed with itself. It is taken only while somebody waits for it.
+async fn enrol(
+    deps: &Deps,
+    key: &str,
+    hook: &Hook,
+    signature: Option<&[u8]>,
+    body: &[u8],
+) -> Result<Response<Bytes>, Refused> {
+    let Ok(Inbound::Verification { token }) = Inbound::parse(body) else { return Err(wrong()) };
+    let token = SecretString::from(token);
+    if !signature::is_right(&token, signature, body) {
+        return Err(wrong());
+    }
+    let sealed = ring(deps).await?.seal(&hook.tenant, NOTION_VERIFICATION, &token);
+    let sealed = sealed.map_err(|error| Refused::unavailable(&error.to_string()))?;
+    let taken = deps.hooks.enrol(key, sealed, deps.clock.now()).await;
+    if !taken.map_err(|error| Refused::unavailable(&error.to_string()))? {
+        let text =
+            "nobody waits for a verification token; open the window on the page Notion of /admin, and send it again";
+        return Err(Refused::new(StatusCode::FORBIDDEN, "enrolment_closed", text));
+    }
+    tracing::info!(tenant = %hook.tenant, "a verification token was taken");
+    Ok(answer(StatusCode::OK, &json!({"ok": true})))
+}
+
+async fn take(deps: &Deps, hook: &Hook, body: &[u8]) -> Result<Response<Bytes>, Refused> {
+    let event = match Inbound::parse(body) {
+        Ok(Inbound::Event(event)) => event,
+        // The token of a subscription that is verified already, sent again.
+        Ok(Inbound::Verification { .. }) => return Ok(answer(StatusCode::OK, &json!({"ok": true}))),
+        Err(error) => return Err(Refused::new(StatusCode::BAD_REQUEST, "not_an_event", error.to_string())),
+    };
+    let Some(job) = job(&event) else {
+        deps.metrics.count("events_ignored", "notion");
+        return Ok(answer(StatusCode::OK, &json!({"ok": true, "ignored": event.kind})));
+    };
+    let (tenant, trace): (&TenantId, _) = (&hook.tenant, TraceId::new(deps.clock.now()));
+    let once = format!("{tenant}#notion#{}", event.id);
+    let job = message(tenant, trace, job.group(tenant), once, &job)
+        .map_err(|error| Refused::unavailable(&error.to_string()))?;
+    let sent = deps.queue.send(QueueName::RecordSync, vec![job]).await;
+    sent.map_err(|error| Refused::unavailable(&error.to_string()))?;
+    deps.metrics.count("events_accepted", "notion");
+    tracing::info!(%trace, %tenant, event = event.kind, "event of Notion accepted");
+    Ok(answer(StatusCode::OK, &json!({"ok": true, "trace": trace.to_string()})))
+}
+
+/// What an event asks for; nothing for one that no property hangs on.
+fn job(event: &Event) -> Option<SyncJob> {
+    let signal = Signal { told: event.timestamp, ..Signal::of(Side::Notion, &event.kind) };
+    if event.is_of_page() {
+        let page = notion::object_id(&event.entity.id)?;
+        let matters = !["page.locked", "page.unlocked"].contains(&event.kind.as_str());
+        return matters.then(|| SyncJob::Page { page, identity: event.id.clone(), signal });
+    }
+    // A row that changes is told of as such; that its data source's content changed says no more.
+    let matters = event.is_of_schema() && !event.kind.ends_with(".content_updated");
+    matters.then_some(SyncJob::Schema { signal })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(kind: &str, entity: &str) -> Option<SyncJob> {
+        let id = "153104cd-477e-809d-8dc4-ff2d96ae3090";
+        let body = json!({"id": "e", "type": kind, "entity": {"id": id, "type": entity}}).to_string();
+        match Inbound::parse(body.as_bytes()) {
+            Ok(Inbound::Event(event)) => job(&event),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn only_events_that_may_change_a_property_make_a_job() {
+        assert!(matches!(of("page.properties_updated", "page"), Some(SyncJob::Page { .. })));
+        assert!(
+            matches!(of("page.content_updated", "page"), Some(SyncJob::Page { .. })),
+            "a title may come as content"
+        );
+        assert!(matches!(of("data_source.schema_updated", "data_source"), Some(SyncJob::Schema { .. })));
+        for (kind, entity) in [
+            ("page.locked", "page"),
+            ("comment.created", "comment"),
+            ("data_source.content_updated", "data_source"),
+            ("view.created", "view"),
+        ] {
+            assert_eq!(of(kind, entity), None, "{kind}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The Lambda binary.
+
+use notion_webhook::{Deps, handle};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), aws::Error> {
+    let deps = Deps::from(aws::ports());
+    let deps = &deps;
+    aws::run_http(move |request| async move { handle(deps, request).await }).await
+}

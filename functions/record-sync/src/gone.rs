@@ -1,0 +1,159 @@
+//! A record or a page that is gone, and comes back. The other side is never deleted beyond what the settings say.
+
+use std::time::Duration;
+
+use connect::Failure;
+use mirror::{Apart, Standing};
+use platform::Kind;
+use records::alert::{self, Alert};
+use rules::Record;
+use rules::databases::Gone;
+use rules::text::Document;
+use serde_json::{Map, Value, json};
+
+use crate::record::{Work, misplaced};
+use crate::{Settled, Told, read};
+
+/// One of the two is gone: done what the settings say, and written down.
+pub(crate) async fn part(mut work: Work<'_>, why: Apart) -> Result<Settled, Failure> {
+    let setting = match why {
+        Apart::RecordGone => work.opened.database.deleted_records,
+        Apart::PageTrashed | Apart::PageGone | Apart::PageMoved => work.opened.database.trashed_pages,
+    };
+    let now = work.deps.now();
+    if why == Apart::PageTrashed && setting == Gone::Restore {
+        let page = page_of(&work)?;
+        let restored = work.opened.notion.trash(&page, false).await?;
+        return Ok(done(vec!["page taken out of the trash".into()], restored.url, Vec::new()));
+    }
+    let mut changes = vec![format!("apart: {}", why.words())];
+    // What can be done twice is done first.
+    match (why, setting) {
+        (Apart::RecordGone, Gone::Mark | Gone::Restore) => {
+            changes
+                .extend(note(&work, Some(&format!("Deleted in Bitrix24 (seen {})", now.strftime("%Y-%m-%d")))).await?);
+        }
+        (Apart::RecordGone, Gone::Delete) => {
+            if let Some(page) = &work.link.page {
+                match work.opened.notion.trash(page, true).await {
+                    Err(failure) if failure.code() == "object_not_found" => {}
+                    trashed => changes.push(format!("page put into Notion's trash: {}", trashed?.url)),
+                }
+            }
+        }
+        (Apart::PageTrashed | Apart::PageGone, Gone::Delete) => {
+            delete_record(&work).await?;
+            changes.push("record put into the portal's recycle bin".into());
+        }
+        _ => {}
+    }
+    work.link.standing = Standing::Apart { why, since: now };
+    work.link.resting = None;
+    work.link.intents.clear();
+    work.save(Vec::new()).await?;
+    // What would be seen twice comes after: better once too few than again and again.
+    let is_marked = matches!(setting, Gone::Mark | Gone::Restore);
+    if is_marked && why != Apart::RecordGone {
+        changes.extend(mark_record(&work, why).await?);
+    }
+    if setting != Gone::Keep {
+        tell(&work, why).await?;
+    }
+    let write = work.last_write()?;
+    let place = work.link.page.clone().unwrap_or_default();
+    Ok(done(changes, place, vec![write]))
+}
+
+/// Something was heard of a record or page that stood apart: it may be back.
+pub(crate) async fn look_again(mut work: Work<'_>, why: Apart) -> Result<Settled, Failure> {
+    let record = read::record(work.deps, work.opened, work.record(), None).await?;
+    let page = read::page(work.opened, &page_of(&work)?).await?;
+    let Some(page) = page else { return Ok(Settled::skip(still(why))) };
+    if record.is_none() {
+        return Ok(Settled::skip(still(if why == Apart::RecordGone { why } else { Apart::RecordGone })));
+    }
+    if why == Apart::RecordGone && page.in_trash && work.opened.database.deleted_records == Gone::Delete {
+        // It went with the record, and comes back with it.
+        work.opened.notion.trash(&page.id, false).await?;
+    } else if misplaced(work.opened, &page).is_some() {
+        return Ok(Settled::skip(still(why)));
+    }
+    note(&work, None).await?;
+    work.link.standing = Standing::Together;
+    work.save(Vec::new()).await?;
+    tracing::info!(tenant = %work.job.tenant, record = %work.link.record, "together again");
+    work.together().await
+}
+
+fn still(why: Apart) -> String {
+    format!("not kept alike: {}", why.words())
+}
+
+fn done(changes: Vec<String>, place: String, writes: Vec<platform::store::Write>) -> Settled {
+    Settled { told: Told::Done { changes, place }, writes }
+}
+
+fn page_of(work: &Work<'_>) -> Result<String, Failure> {
+    let missing = || Failure::permanent("no_page", format!("the link of {} has no page", work.link.record));
+    work.link.page.clone().ok_or_else(missing)
+}
+
+/// Writes the page's note, or clears it.
+async fn note(work: &Work<'_>, text: Option<&str>) -> Result<Option<String>, Failure> {
+    let (Some(property), Some(page)) = (&work.opened.note, &work.link.page) else { return Ok(None) };
+    let runs = notion::text::runs(text.unwrap_or_default());
+    let properties: Map<String, Value> = Map::from_iter([(property.id.clone(), json!({"rich_text": runs}))]);
+    match work.opened.notion.update(page, &properties).await {
+        Ok(_) => Ok(Some("noted on the page".into())),
+        // A page that cannot be written is no reason to hold up what stands apart.
+        Err(failure) if matches!(failure.kind, Kind::Permanent { .. }) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// A comment on the record's timeline.
+async fn mark_record(work: &Work<'_>, why: Apart) -> Result<Option<String>, Failure> {
+    let Record::Item { entity, id } = work.record() else { return Ok(None) };
+    let text = format!("{}: {}.", work.opened.database.name, why.words());
+    let fields =
+        json!({"ENTITY_ID": id, "ENTITY_TYPE": entity.to_string(), "COMMENT": Document::plain(&text).to_bbcode(false)});
+    match work.opened.bitrix24.call("crm.timeline.comment.add", &json!({"fields": fields})).await {
+        Ok(_) => Ok(Some("commented on the record".into())),
+        Err(failure) if matches!(failure.kind, Kind::Permanent { .. } | Kind::UnknownOutcome) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+async fn delete_record(work: &Work<'_>) -> Result<(), Failure> {
+    let (method, params) = match work.record() {
+        Record::Item { entity, id } => ("crm.item.delete", json!({"entityTypeId": entity, "id": id})),
+        Record::Task(id) => ("tasks.task.delete", json!({"taskId": id})),
+    };
+    match work.opened.bitrix24.call(method, &params).await {
+        Err(failure) if failure.code() == "not_found" => Ok(()),
+        Err(failure) if failure.kind == Kind::UnknownOutcome => Err(Failure { kind: Kind::Transient, ..failure }),
+        answer => answer.map(|_| ()),
+    }
+}
+
+async fn tell(work: &Work<'_>, why: Apart) -> Result<(), Failure> {
+    let what = work.link.record.to_string();
+    let head = format!("{what} ({}) and its Notion page are not kept alike any more", work.link.title);
+    let advice = match why {
+        Apart::RecordGone => "The page stays. Restore the record from the recycle bin, or put the page into the trash.",
+        Apart::PageTrashed => "The record stays. Restore the page in Notion, and the sync goes on by itself.",
+        Apart::PageGone => {
+            "The record stays. Share the page's database with the connection again, if that is what happened."
+        }
+        Apart::PageMoved => "The record stays. Move the page back into its database, and the sync goes on by itself.",
+    };
+    let alert = Alert {
+        kind: "sync_apart",
+        what: &what,
+        once: &format!("{}#{}#{}", work.link.database, work.link.record.key(), work.deps.now()),
+        again_after: Duration::from_secs(24 * 60 * 60),
+        head: &head,
+        lines: &[format!("Database {:?}: {}.", work.link.database, why.words()), advice.to_owned()],
+    };
+    alert::raise(&work.deps.ports, &work.opened.portal, &alert).await
+}

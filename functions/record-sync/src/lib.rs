@@ -1,0 +1,133 @@
+//! Makes a record and its Notion page alike: reads both, merges them with what they last agreed on, writes what is missing
+//! on either side.
+//!
+//! All signals lead here, and none is believed: what counts is what both sides show now. An echo of our own writing equals
+//! the base, and ends here.
+
+mod backfill;
+mod body;
+mod gone;
+mod make;
+mod owner;
+mod read;
+mod record;
+mod trail;
+mod undo;
+mod write;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use connect::{Connections, Failure};
+use jiff::Timestamp;
+use mirror::{Mirror, SyncJob};
+use platform::clock::Clock;
+use platform::job::{Job, Outcome};
+use platform::ledger::Ledger;
+use platform::links::Records;
+use platform::metrics::Metrics;
+use platform::store::{StoreError, Write};
+use platform::{Jobs, Outcomes, Ports};
+
+use trail::Trail;
+
+/// What the function runs on.
+#[derive(Clone)]
+pub struct Deps {
+    ports: Ports,
+    mirror: Mirror,
+    records: Records,
+    ledger: Ledger,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<dyn Metrics>,
+}
+
+impl Deps {
+    /// The function on `ports`, with connections to providers.
+    pub fn new(ports: &Ports, connections: Connections) -> Self {
+        Self {
+            mirror: Mirror::new(ports, connections),
+            records: Records::new(ports.store.clone()),
+            ledger: Ledger::new(ports.store.clone()),
+            clock: ports.clock.clone(),
+            metrics: ports.metrics.clone(),
+            ports: ports.clone(),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Writes all or none; whoever finds that another worker was faster comes again.
+    async fn put(&self, writes: Vec<Write>) -> Result<(), Failure> {
+        match self.ports.store.put_all(writes).await {
+            Err(StoreError::Conflict(_)) => Err(Failure::transient("another worker has this link")),
+            done => Ok(done?),
+        }
+    }
+}
+
+/// What came of a job.
+pub(crate) enum Told {
+    /// Something was written.
+    Done {
+        /// What, in words: `stageId → Notion`.
+        changes: Vec<String>,
+        /// Where it can be found.
+        place: String,
+    },
+    /// Nothing had to be, for this reason.
+    Skip(String),
+    /// Another job goes on with it, under the same trace, and has the line in the ledger.
+    HandedOn,
+    /// It is to be looked at again.
+    Wait(Duration, String),
+}
+
+/// What came of a job, with what is to be written in the same moment as its line in the ledger.
+pub(crate) struct Settled {
+    pub(crate) told: Told,
+    pub(crate) writes: Vec<Write>,
+}
+
+impl Settled {
+    pub(crate) fn skip(reason: impl Into<String>) -> Self {
+        Self { told: Told::Skip(reason.into()), writes: Vec::new() }
+    }
+
+    pub(crate) fn wait(after: Duration, cause: impl Into<String>) -> Self {
+        Self { told: Told::Wait(after, cause.into()), writes: Vec::new() }
+    }
+}
+
+/// Works the jobs received together.
+pub async fn handle(deps: &Deps, jobs: Jobs<SyncJob>) -> Outcomes {
+    jobs.each(|job| work(deps, job)).await
+}
+
+async fn work(deps: &Deps, job: Job<SyncJob>) -> Outcome {
+    let mut trail = match Trail::take(deps, &job).await {
+        Ok(trail) => trail,
+        Err(outcome) => return outcome,
+    };
+    match settle(deps, &job).await {
+        Ok(settled) => match trail.finish(deps, &job, settled).await {
+            Ok(outcome) => outcome,
+            Err(failure) => trail.fail(deps, &job, &failure).await,
+        },
+        Err(failure) => trail.fail(deps, &job, &failure).await,
+    }
+}
+
+async fn settle(deps: &Deps, job: &Job<SyncJob>) -> Result<Settled, Failure> {
+    match &job.body {
+        SyncJob::Record { database, record, signal } => record::sync(deps, job, database, *record, signal).await,
+        SyncJob::Page { page, identity, signal } => owner::find(deps, job, page, identity, signal).await,
+        SyncJob::Schema { .. } => owner::look_at_schemas(deps, job).await,
+        SyncJob::Backfill { database, run } => backfill::go_on(deps, job, database, run).await,
+        SyncJob::Undo { database, record, conflict, by } => {
+            undo::undo(deps, job, database, *record, conflict, by).await
+        }
+    }
+}

@@ -1,0 +1,426 @@
+//! A record and its page: what changed on either side since both last agreed is carried to the other.
+
+use std::time::Duration;
+
+use connect::Failure;
+use jiff::{SignedDuration, Timestamp};
+use mirror::link::{Resting, Seen, Written, link_write};
+use mirror::{Apart, Kept, Link, Open, Opened, Signal, Standing, SyncJob, conflicts};
+use notion::Page;
+use platform::job::Job;
+use platform::store::{Version, Write};
+use records::alert::{self, Alert};
+use rules::Record;
+use rules::sync::page::Context;
+use rules::sync::{Agreed, Cell, Merged, Policy, Side, Sides, Stuck, merge, recover};
+
+use crate::read::Known;
+use crate::{Deps, Settled, Told, body, gone, make, read, write};
+
+/// A change that is younger is left to come to rest: somebody may still be typing, and Notion saves each pause.
+const REST: SignedDuration = SignedDuration::from_secs(3);
+/// But no longer than this.
+const LONGEST_REST: SignedDuration = SignedDuration::from_secs(90);
+/// Notion's times are whole minutes.
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+/// The same value written to the same field so often within an hour …
+const MOST_FLIPS: usize = 6;
+/// … means that something writes against us: the link rests until the hour is over.
+const FLIPS_WITHIN: SignedDuration = SignedDuration::from_hours(1);
+/// Writes that are remembered.
+const MOST_WRITTEN: usize = 60;
+
+/// A link that is being worked on.
+pub(crate) struct Work<'a> {
+    pub(crate) deps: &'a Deps,
+    pub(crate) job: &'a Job<SyncJob>,
+    pub(crate) opened: &'a Opened,
+    pub(crate) signal: &'a Signal,
+    pub(crate) link: Link,
+    pub(crate) version: Version,
+}
+
+/// Makes a record and its page alike.
+pub(crate) async fn sync(
+    deps: &Deps,
+    job: &Job<SyncJob>,
+    database: &str,
+    record: Record,
+    signal: &Signal,
+) -> Result<Settled, Failure> {
+    let opened = match deps.mirror.open(&job.tenant, database).await? {
+        Open::Ready(opened) => opened,
+        Open::Closed(closed) => return Ok(Settled::skip(format!("{}: {}", closed.code, closed.text))),
+    };
+    let found = deps.mirror.links.get(&job.tenant, database, record).await?;
+    let Some((link, version)) = found else { return make::first(deps, job, &opened, record, signal).await };
+    let standing = link.standing.clone();
+    let work = Work { deps, job, opened: &opened, signal, link, version };
+    match standing {
+        Standing::Making { since, open } => make::again(work, since, open).await,
+        Standing::Together => work.together().await,
+        Standing::Apart { why, .. } => gone::look_again(work, why).await,
+    }
+}
+
+impl Work<'_> {
+    pub(crate) fn record(&self) -> Record {
+        self.link.record
+    }
+
+    fn page_id(&self) -> Result<String, Failure> {
+        let missing = || Failure::permanent("no_page", format!("the link of {} has no page", self.link.record));
+        self.link.page.clone().ok_or_else(missing)
+    }
+
+    /// Writes the link now; whoever reads it next sees that this worker has it.
+    pub(crate) async fn save(&mut self, also: Vec<Write>) -> Result<(), Failure> {
+        let write = link_write(&self.job.tenant, &self.link, Some(self.version))?;
+        self.deps.put([vec![write], also].concat()).await?;
+        self.version += 1;
+        Ok(())
+    }
+
+    /// The link's write, to go with the line in the ledger.
+    pub(crate) fn last_write(&self) -> Result<Write, Failure> {
+        Ok(link_write(&self.job.tenant, &self.link, Some(self.version))?)
+    }
+
+    /// Whether a merge since the signal arrived has seen what it tells of.
+    fn is_satisfied(&self) -> bool {
+        let arrived = self.job.arrived_at();
+        let seen = |moment: Option<Timestamp>| moment.is_some_and(|moment| moment > arrived);
+        match self.signal.side {
+            Some(Side::Bitrix24) => seen(self.link.seen.bitrix24),
+            Some(Side::Notion) => seen(self.link.seen.notion),
+            None => false,
+        }
+    }
+
+    pub(crate) async fn together(mut self) -> Result<Settled, Failure> {
+        if self.link.body_open {
+            body::complete(&mut self).await?;
+        }
+        if self.is_satisfied() && self.link.resting.is_none() && self.link.intents.is_empty() {
+            return Ok(Settled::skip("satisfied by a later read"));
+        }
+        let arrived = (self.signal.side == Some(Side::Bitrix24)).then(|| self.job.arrived_at());
+        // The side that is told of first: mostly it is an echo, and then the other need not be asked.
+        if let Some(side) = self.signal.side.filter(|_| self.link.resting.is_none()) {
+            match self.is_an_echo(side, arrived).await? {
+                Looked::Echo => return Ok(Settled::skip("an echo: it shows what both last agreed on")),
+                Looked::Gone(why) => return gone::part(self, why).await,
+                Looked::Changed => {}
+            }
+        }
+        let Some(known) = read::record(self.deps, self.opened, self.record(), arrived).await? else {
+            return gone::part(self, Apart::RecordGone).await;
+        };
+        let notion_read_at = self.deps.now();
+        let page = match read::page(self.opened, &self.page_id()?).await? {
+            None => return gone::part(self, Apart::PageGone).await,
+            Some(page) => page,
+        };
+        if let Some(why) = misplaced(self.opened, &page) {
+            return gone::part(self, why).await;
+        }
+        let seen = Seen { bitrix24: Some(known.read_at), notion: Some(notion_read_at) };
+        self.merge(known, page, seen).await
+    }
+
+    async fn is_an_echo(&self, side: Side, arrived: Option<Timestamp>) -> Result<Looked, Failure> {
+        let (record, mirror) = (self.record(), &self.deps.mirror);
+        let sides = match side {
+            Side::Bitrix24 => {
+                let Some(known) = read::record(self.deps, self.opened, record, arrived).await? else {
+                    return Ok(Looked::Gone(Apart::RecordGone));
+                };
+                let context = mirror.context(self.opened, record, Some(&known.state), None).await?;
+                read::portal_side(self.opened, record, &known.state, &context)
+            }
+            Side::Notion => {
+                let Some(page) = read::page(self.opened, &self.page_id()?).await? else {
+                    return Ok(Looked::Gone(Apart::PageGone));
+                };
+                if let Some(why) = misplaced(self.opened, &page) {
+                    return Ok(Looked::Gone(why));
+                }
+                let snapshot = self.deps.records.snapshot::<rules::State>(&self.job.tenant, &record.key()).await?;
+                let state = snapshot.map(|(snapshot, _)| snapshot.state);
+                let context = mirror.context(self.opened, record, state.as_ref(), Some(&page)).await?;
+                read::page_side(self.opened, &self.link, &page, self.signal.told, &context)
+            }
+        };
+        Ok(if read::is_base(&self.link, &sides, side) { Looked::Echo } else { Looked::Changed })
+    }
+
+    async fn merge(mut self, mut known: Known, page: Page, mut seen: Seen) -> Result<Settled, Failure> {
+        let record = self.record();
+        let (mut bitrix24, mut context);
+        loop {
+            context = self.deps.mirror.context(self.opened, record, Some(&known.state), Some(&page)).await?;
+            bitrix24 = read::portal_side(self.opened, record, &known.state, &context);
+            let notion = read::page_side(self.opened, &self.link, &page, self.signal.told, &context);
+            let mut base = self.link.base.clone();
+            recover(&mut base, &self.link.intents, &bitrix24, &notion);
+            let merged = merge(&base, &bitrix24, &notion, &self.policy());
+            if merged.to_bitrix24.is_empty() || known.fresh {
+                self.link.base = base;
+                return self.carry_out(known, page, context, bitrix24, notion, merged, seen).await;
+            }
+            // The portal is about to be written: what an event's decision read may be old by now.
+            let Some(fresh) = read::record(self.deps, self.opened, record, None).await? else {
+                return gone::part(self, Apart::RecordGone).await;
+            };
+            seen.bitrix24 = Some(fresh.read_at);
+            known = fresh;
+        }
+    }
+
+    fn policy(&self) -> Policy {
+        self.opened.fields.iter().map(|field| (field.key().to_owned(), field.master())).collect()
+    }
+
+    #[allow(clippy::too_many_arguments)] // the two sides, and what was made of them
+    async fn carry_out(
+        mut self,
+        known: Known,
+        page: Page,
+        context: Context,
+        bitrix24: Sides,
+        notion: Sides,
+        merged: Merged,
+        seen: Seen,
+    ) -> Result<Settled, Failure> {
+        let now = self.deps.now();
+        self.link.title = known.state.title().unwrap_or_default();
+        if merged.is_quiet() {
+            return self.quiet(merged, seen).await;
+        }
+        if let Some(wait) = self.rest(&merged, &bitrix24, &notion, now) {
+            let write = self.last_write()?;
+            return Ok(Settled { writes: vec![write], ..Settled::wait(wait, "the change is left to come to rest") });
+        }
+        if let Some(wait) = self.writes_against_us(&merged, now).await? {
+            return Ok(Settled::wait(wait, "something writes against us; the link rests"));
+        }
+        let kept = self.kept(&merged, now);
+        for conflict in &kept {
+            tracing::warn!(trace = %self.job.trace, tenant = %self.job.tenant, record = %self.link.record, line = conflict.line(), "conflict");
+            self.deps.metrics.count("sync_conflicts", "notion");
+        }
+        // Before anything is written: what is written, and what is lost by it.
+        self.link.resting = None;
+        self.link.intents = merged.intents(&bitrix24, &notion);
+        let lines: Result<Vec<_>, _> =
+            kept.iter().map(|kept| conflicts::conflict_write(&self.job.tenant, kept)).collect();
+        self.save(lines?).await?;
+
+        let record = self.record();
+        let (mut state, mut page, mut refused) = (known.state, page, Vec::new());
+        if !merged.to_bitrix24.is_empty() {
+            let written = write::to_portal(self.deps, self.opened, record, &state, &merged.to_bitrix24).await?;
+            (state, refused) = (written.now, written.refused);
+        }
+        if !merged.to_notion.is_empty() {
+            let written = write::to_page(self.opened, &page, &merged.to_notion, &context).await?;
+            page = written.now;
+            refused.extend(written.refused);
+        }
+        self.deps.metrics.count("sync_writes", "notion");
+        let mut changes: Vec<String> = Vec::new();
+        let context = self.deps.mirror.context(self.opened, record, Some(&state), Some(&page)).await?;
+        let now_bitrix24 = read::portal_side(self.opened, record, &state, &context);
+        let now_notion = read::page_side(self.opened, &self.link, &page, None, &context);
+        self.link.base.extend(merged.agreed.clone());
+        for (to, cells, before) in
+            [(Side::Bitrix24, &merged.to_bitrix24, &notion), (Side::Notion, &merged.to_notion, &bitrix24)]
+        {
+            for (field, cell) in cells {
+                if refused.iter().any(|stuck| stuck.field == *field && stuck.of == to.other()) {
+                    continue;
+                }
+                changes.push(format!("{field} → {to}"));
+                // The side that was written as it reads now; the other as it was when the write was decided.
+                let written =
+                    |sides: &Sides| sides.fields.get(field).map(|reading| reading.cell.clone()).unwrap_or_default();
+                let both = merged.to_bitrix24.contains_key(field) && merged.to_notion.contains_key(field);
+                let agreed = match to {
+                    Side::Bitrix24 => {
+                        Agreed::new(&written(&now_bitrix24), &written(if both { &now_notion } else { before }))
+                    }
+                    Side::Notion => {
+                        Agreed::new(&written(if both { &now_bitrix24 } else { before }), &written(&now_notion))
+                    }
+                };
+                self.link.base.insert(field.clone(), agreed);
+                self.link.written.push(Written { field: field.clone(), to, at: now, cell: cell.kept() });
+            }
+        }
+        let surplus = self.link.written.len().saturating_sub(MOST_WRITTEN);
+        self.link.written.drain(..surplus);
+        self.link.written.retain(|written| now.duration_since(written.at) < FLIPS_WITHIN);
+        self.link.intents.clear();
+        self.link.sync_source = Some(if merged.to_bitrix24.is_empty() { Side::Bitrix24 } else { Side::Notion });
+        self.link.synced_at = Some(now);
+        self.link.seen = seen;
+        let stuck = [merged.stuck, refused].concat();
+        self.set_stuck(stuck).await?;
+        changes.extend(kept.iter().map(Kept::line));
+        let place = page.url.clone();
+        let write = self.last_write()?;
+        if changes.is_empty() {
+            return Ok(Settled { writes: vec![write], ..Settled::skip(self.cannot()) });
+        }
+        Ok(Settled { told: Told::Done { changes, place }, writes: vec![write] })
+    }
+
+    /// Nothing is to be written; what is known of the link may have become more.
+    async fn quiet(mut self, merged: Merged, seen: Seen) -> Result<Settled, Failure> {
+        let before = self.link.clone();
+        self.link.base.extend(merged.agreed);
+        self.link.intents.clear();
+        self.link.resting = None;
+        self.link.seen = seen;
+        self.set_stuck(merged.stuck).await?;
+        let stuck = self.cannot();
+        let reason = if self.link.stuck.is_empty() { "both sides are alike" } else { &stuck };
+        let mut settled = Settled::skip(reason);
+        let is_news = |link: &Link| Link { seen: before.seen.clone(), ..link.clone() } != before;
+        // Others may wait behind this job with older signals; they need not read again.
+        if is_news(&self.link) || self.job.attempt > 1 {
+            self.link.synced_at = Some(self.deps.now());
+            settled.writes.push(self.last_write()?);
+        }
+        Ok(settled)
+    }
+
+    fn cannot(&self) -> String {
+        let stuck = |stuck: &Stuck| format!("{} of {}: {}", stuck.field, stuck.of, stuck.why);
+        format!("cannot be carried over: {}", self.link.stuck.iter().map(stuck).collect::<Vec<_>>().join("; "))
+    }
+
+    /// Keeps what cannot be carried over, and tells the operators what is new of it.
+    async fn set_stuck(&mut self, stuck: Vec<Stuck>) -> Result<(), Failure> {
+        for one in stuck.iter().filter(|one| !self.link.stuck.contains(one)) {
+            let what = self.link.record.to_string();
+            // One word for each reason, not for each record that meets it.
+            let once = format!("{}#{}#{}", self.link.database, one.field, one.why);
+            let head = format!("{what} ({}): {} of {} cannot be carried over", self.link.title, one.field, one.of);
+            let alert = Alert {
+                kind: "sync_stuck",
+                what: &what,
+                once: &once,
+                again_after: Duration::from_secs(24 * 60 * 60),
+                head: &head,
+                lines: std::slice::from_ref(&one.why),
+            };
+            alert::raise(&self.deps.ports, &self.opened.portal, &alert).await?;
+        }
+        self.link.stuck = stuck;
+        Ok(())
+    }
+
+    fn kept(&self, merged: &Merged, at: Timestamp) -> Vec<Kept> {
+        let kept = |conflict: &rules::sync::Conflict| Kept {
+            id: conflicts::id(self.job.trace, &self.link.database, &conflict.field),
+            at,
+            trace: self.job.trace,
+            database: self.link.database.clone(),
+            record: self.link.record,
+            title: self.link.title.clone(),
+            property: self
+                .opened
+                .field(&conflict.field)
+                .map_or_else(|| conflict.field.clone(), |field| field.property.name.clone()),
+            conflict: conflict.clone(),
+            undone: None,
+        };
+        merged.conflicts.iter().map(kept).collect()
+    }
+
+    /// How long a change is still left to come to rest: until it looks the same after a pause.
+    fn rest(&mut self, merged: &Merged, bitrix24: &Sides, notion: &Sides, now: Timestamp) -> Option<Duration> {
+        if self.signal.side.is_none() {
+            return None;
+        }
+        let young = |edited: Option<Timestamp>, exact: SignedDuration| {
+            edited.is_some_and(|edited| now.duration_since(edited) < exact + REST)
+        };
+        let is_young = (!merged.to_notion.is_empty() && young(bitrix24.edited_at, SignedDuration::ZERO))
+            || (!merged.to_bitrix24.is_empty() && young(notion.edited_at, MINUTE));
+        let shown = shown(bitrix24, notion);
+        match &self.link.resting {
+            Some(resting) if resting.shown == shown || now.duration_since(resting.since) >= LONGEST_REST => None,
+            None if !is_young => None,
+            before => {
+                let since = before.as_ref().map_or(now, |before| before.since);
+                self.link.resting = Some(Resting { since, shown });
+                Some(REST.unsigned_abs())
+            }
+        }
+    }
+
+    /// How long the link rests because what it writes is taken back again and again: by a robot of the portal, by an
+    /// automation in Notion.
+    async fn writes_against_us(&self, merged: &Merged, now: Timestamp) -> Result<Option<Duration>, Failure> {
+        let recent = |to: Side, field: &str, cell: &Cell| {
+            let same = |written: &&Written| {
+                written.to == to
+                    && written.field == field
+                    && cell.is(&written.cell)
+                    && now.duration_since(written.at) < FLIPS_WITHIN
+            };
+            self.link.written.iter().filter(same).map(|written| written.at).collect::<Vec<_>>()
+        };
+        for (to, cells) in [(Side::Bitrix24, &merged.to_bitrix24), (Side::Notion, &merged.to_notion)] {
+            for (field, cell) in cells {
+                let flips = recent(to, field, cell);
+                let Some(first) = flips.first().filter(|_| flips.len() >= MOST_FLIPS) else { continue };
+                let what = self.link.record.to_string();
+                let head = format!("{what} ({}): something writes against the sync", self.link.title);
+                let lines = [format!(
+                    "Field {field:?} was set to \"{cell}\" in {to} {MOST_FLIPS} times within an hour, and was changed back each time. \
+                     Look for a robot in Bitrix24 or an automation in Notion. Till {} the link rests.",
+                    platform::clock::later(*first, FLIPS_WITHIN.unsigned_abs()).strftime("%H:%M UTC")
+                )];
+                let alert = Alert {
+                    kind: "sync_loop",
+                    what: &what,
+                    once: &format!("{}#{}#{field}", self.link.database, self.link.record.key()),
+                    again_after: Duration::from_secs(6 * 60 * 60),
+                    head: &head,
+                    lines: &lines,
+                };
+                alert::raise(&self.deps.ports, &self.opened.portal, &alert).await?;
+                let until = platform::clock::later(*first, FLIPS_WITHIN.unsigned_abs());
+                return Ok(Some(platform::clock::until(now, until).max(Duration::from_secs(60))));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What came of looking at the side that a signal tells of.
+enum Looked {
+    Echo,
+    Changed,
+    Gone(Apart),
+}
+
+/// Why a page that is there is not in its place.
+pub(crate) fn misplaced(opened: &Opened, page: &Page) -> Option<Apart> {
+    if page.in_trash {
+        return Some(Apart::PageTrashed);
+    }
+    // An answer that does not tell the place says nothing.
+    (page.parent.data_source_id.is_some() && !page.is_in(&opened.source.id)).then_some(Apart::PageMoved)
+}
+
+/// What both sides show, to see whether it is still the same a moment later.
+fn shown(bitrix24: &Sides, notion: &Sides) -> String {
+    let cells = |sides: &Sides| {
+        serde_json::to_string(&sides.fields.values().map(|reading| reading.cell.kept()).collect::<Vec<_>>())
+    };
+    [cells(bitrix24), cells(notion)].into_iter().map(Result::unwrap_or_default).collect::<Vec<_>>().join("|")
+}

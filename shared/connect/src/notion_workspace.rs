@@ -1,0 +1,206 @@
+//! A Notion workspace's API under its limiter.
+//!
+//! A write that was saved without an answer is read here, so that nobody repeats it: whoever calls gets what was made.
+
+use std::time::Duration;
+
+use notion::client::{List, Person, Position};
+use notion::{DataSource, Error, Page};
+use platform::Kind;
+use platform::clock::later;
+use platform::limiter::{Account, Lane, Reservation};
+use serde_json::{Map, Value};
+
+use crate::Connections;
+use crate::failure::{Failure, UNTIL_REAUTHORISED};
+
+/// A wait up to this is slept; a longer one sends the job back to its queue.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Calls one workspace.
+pub struct NotionClient {
+    connections: Connections,
+    account: Account,
+    client: notion::Client,
+}
+
+impl NotionClient {
+    pub(crate) fn new(connections: Connections, account: Account, client: notion::Client) -> Self {
+        Self { connections, account, client }
+    }
+
+    /// The same client in another lane of the limiter.
+    #[must_use]
+    pub fn in_lane(mut self, lane: Lane) -> Self {
+        self.account.lane = lane;
+        self
+    }
+
+    /// A page of the workspace's people.
+    pub async fn people(&self, cursor: Option<&str>) -> Result<List<Person>, Failure> {
+        self.admit().await?;
+        self.note(self.client.people(cursor).await).await
+    }
+
+    /// The data sources of a database: id and name.
+    pub async fn database(&self, id: &str) -> Result<Vec<(String, String)>, Failure> {
+        self.admit().await?;
+        self.note(self.client.database(id).await).await
+    }
+
+    /// A data source with its schema.
+    pub async fn data_source(&self, id: &str) -> Result<DataSource, Failure> {
+        self.admit().await?;
+        self.note(self.client.data_source(id).await).await
+    }
+
+    /// Adds or changes properties of a data source.
+    pub async fn change_schema(&self, id: &str, properties: &Map<String, Value>) -> Result<DataSource, Failure> {
+        self.admit().await?;
+        match self.client.change_schema(id, properties).await {
+            Err(Error::Saved { .. }) => self.data_source(id).await,
+            answer => self.note(answer).await,
+        }
+    }
+
+    /// A page of rows.
+    pub async fn query(&self, data_source: &str, query: &Value, cursor: Option<&str>) -> Result<List<Page>, Failure> {
+        self.admit().await?;
+        self.note(self.client.query(data_source, query, cursor).await).await
+    }
+
+    /// A page; `None` if it was deleted for good, or is not shared any more: Notion does not tell which.
+    pub async fn page(&self, id: &str) -> Result<Option<Page>, Failure> {
+        self.admit().await?;
+        match self.client.page(id).await {
+            Err(error) if error.is_not_found() => {
+                self.note::<()>(Err(error)).await.ok();
+                Ok(None)
+            }
+            answer => self.note(answer).await.map(Some),
+        }
+    }
+
+    /// Everything that a relation holds.
+    pub async fn related(&self, page: &str, property: &str) -> Result<Vec<String>, Failure> {
+        let (mut all, mut cursor) = (Vec::new(), None);
+        loop {
+            self.admit().await?;
+            let list = self.note(self.client.related(page, property, cursor.as_deref()).await).await?;
+            all.extend(list.items);
+            cursor = list.cursor;
+            if cursor.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Creates a row.
+    pub async fn create(
+        &self,
+        data_source: &str,
+        properties: &Map<String, Value>,
+        children: &[Value],
+    ) -> Result<Page, Failure> {
+        self.admit().await?;
+        match self.client.create(data_source, properties, children).await {
+            Err(Error::Saved { resource: Some(id), call, children }) => {
+                let saved = Error::Saved { call, resource: None, children };
+                match self.page(&id).await? {
+                    Some(page) => Ok(page),
+                    None => self.note(Err(saved)).await,
+                }
+            }
+            answer => self.note(answer).await,
+        }
+    }
+
+    /// Changes properties of a page.
+    pub async fn update(&self, page: &str, properties: &Map<String, Value>) -> Result<Page, Failure> {
+        self.admit().await?;
+        let answer = self.client.update(page, properties).await;
+        self.changed(page, answer).await
+    }
+
+    /// Puts a page into the trash or takes it out.
+    pub async fn trash(&self, page: &str, in_trash: bool) -> Result<Page, Failure> {
+        self.admit().await?;
+        let answer = self.client.trash(page, in_trash).await;
+        self.changed(page, answer).await
+    }
+
+    async fn changed(&self, page: &str, answer: Result<Page, Error>) -> Result<Page, Failure> {
+        match answer {
+            Err(error @ Error::Saved { .. }) => match self.page(page).await? {
+                Some(page) => Ok(page),
+                None => self.note(Err(error)).await,
+            },
+            answer => self.note(answer).await,
+        }
+    }
+
+    /// Appends blocks; returns the ids of those of the first level.
+    pub async fn append(&self, block: &str, children: &[Value], position: &Position) -> Result<Vec<String>, Failure> {
+        self.admit().await?;
+        match self.client.append(block, children, position).await {
+            Err(Error::Saved { children: made, .. }) if made.len() == children.len() => Ok(made),
+            answer => self.note(answer).await,
+        }
+    }
+
+    /// All blocks of a page or block: id and type.
+    pub async fn children(&self, block: &str) -> Result<Vec<(String, String)>, Failure> {
+        let (mut all, mut cursor) = (Vec::new(), None);
+        loop {
+            self.admit().await?;
+            let list = self.note(self.client.children(block, cursor.as_deref()).await).await?;
+            all.extend(list.items);
+            cursor = list.cursor;
+            if cursor.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    async fn admit(&self) -> Result<(), Failure> {
+        match self.connections.limiter.admit(&self.account, PATIENCE).await? {
+            Ok(()) | Err(Reservation::Granted(_)) => Ok(()),
+            Err(Reservation::Wait { wait, parked }) => {
+                let why =
+                    if parked { "Notion asked for a pause" } else { "Notion's requests of this minute are used up" };
+                Err(Failure::wait(later(self.connections.clock.now(), wait), why))
+            }
+        }
+    }
+
+    async fn note<T>(&self, answer: Result<T, Error>) -> Result<T, Failure> {
+        let limiter = &self.connections.limiter;
+        let error = match answer {
+            Ok(answer) => {
+                limiter.provider_answered(&self.account).await?;
+                return Ok(answer);
+            }
+            Err(error) => error,
+        };
+        let now = self.connections.clock.now();
+        let mut failure = Failure::of_notion(&error, now);
+        // Two writes at once to one page are no sign that Notion is down.
+        let is_busy = error.code() == Some("conflict_error");
+        let noted = match &failure.kind {
+            Kind::Throttled { until } => limiter.park(&self.account, *until).await,
+            Kind::Reauthorise => limiter.park(&self.account, later(now, UNTIL_REAUTHORISED)).await,
+            Kind::Transient | Kind::UnknownOutcome if !is_busy => match limiter.provider_failed(&self.account).await {
+                Ok(down) => {
+                    failure.whole_account = down;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
+            _ => limiter.provider_answered(&self.account).await,
+        };
+        if let Err(error) = noted {
+            tracing::warn!(%error, "the limiter could not be told of a failure");
+        }
+        Err(failure)
+    }
+}

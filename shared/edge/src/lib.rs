@@ -1,0 +1,71 @@
+//! How webhooks answer: JSON, with a refusal that says what was wrong and nothing that helps whoever tries.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode};
+use platform::metrics::Metrics;
+use serde_json::{Value, json};
+
+/// Why a request is not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// Our code, for counters and logs.
+    pub code: &'static str,
+    /// The code that is told; another than ours where the difference is nobody's business.
+    pub told: &'static str,
+    /// In words.
+    pub text: String,
+}
+
+impl Refused {
+    /// A refusal that tells its own code.
+    pub fn new(status: StatusCode, code: &'static str, text: impl Into<String>) -> Self {
+        Self { status, code, told: code, text: text.into() }
+    }
+
+    /// A request by another method than POST.
+    pub fn not_post(provider: &str) -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "not_post", format!("{provider} sends its requests by POST"))
+    }
+
+    /// A body that is larger than any that the provider sends.
+    pub fn too_large(provider: &str) -> Self {
+        let text = format!("the body is larger than any that {provider} sends");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", text)
+    }
+
+    /// Our own store or queue does not work: the provider may come again.
+    pub fn unavailable(cause: &str) -> Self {
+        tracing::error!(cause, "a request could not be queued");
+        let text = "the request could not be queued; nothing was accepted";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", text)
+    }
+
+    /// The answer, counted as `counter`.
+    pub fn answer(&self, metrics: &dyn Metrics, counter: &'static str) -> Response<Bytes> {
+        metrics.count(counter, self.code);
+        if self.status.is_client_error() {
+            tracing::warn!(code = self.code, text = self.text, "request refused");
+        }
+        let mut response = answer(self.status, &json!({"error": self.told, "message": self.text}));
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+        }
+        response
+    }
+}
+
+/// An answer without a word.
+pub fn empty() -> Response<Bytes> {
+    Response::new(Bytes::new())
+}
+
+/// A JSON answer.
+pub fn answer(status: StatusCode, body: &Value) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,149 @@
+//! Backfills: existing records and existing rows brought together, first on paper and then for good.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use platform::TenantId;
+use platform::store::{Condition, Key, Query, Store, StoreError, Table, Version, Write};
+use serde::{Deserialize, Serialize};
+
+/// What is noted of what a run would do, at most.
+pub const MOST_EXAMPLES: usize = 20;
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its id.
+    pub id: String,
+    /// The database.
+    pub database: String,
+    /// Whether it only says what it would do.
+    pub dry: bool,
+    /// Who wanted it.
+    pub by: String,
+    /// When it was begun.
+    pub began_at: Timestamp,
+    /// When it was last worked on.
+    pub touched_at: Timestamp,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// How far it is.
+    pub phase: Phase,
+    /// What it found and did.
+    #[serde(default)]
+    pub counts: Counts,
+    /// Some of what it would do, or could not, in words.
+    #[serde(default)]
+    pub examples: Vec<String>,
+    /// What holds it up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all = "snake_case")]
+pub enum Phase {
+    /// It reads the database's rows.
+    Rows {
+        /// Where the next page starts.
+        #[serde(default)]
+        cursor: Option<String>,
+        /// From which creation time on the present query reads.
+        #[serde(default)]
+        since: Option<Timestamp>,
+    },
+    /// It goes through the portal's records.
+    Records {
+        /// All up to this number are done.
+        after: u64,
+    },
+    /// It finished.
+    Done,
+    /// It was stopped, or could not go on.
+    Stopped {
+        /// Why.
+        why: String,
+    },
+}
+
+/// What a run found and did. In a dry run: would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Rows in the database.
+    pub rows: u64,
+    /// Records that were looked at.
+    pub records: u64,
+    /// Of them, those that are linked already.
+    pub linked_before: u64,
+    /// Linked to a row by the number in it.
+    pub linked_by_id: u64,
+    /// Linked to a row by its title and company.
+    pub linked_by_title: u64,
+    /// Pages that were made.
+    pub created: u64,
+    /// Linked ones whose sides differ, and are made alike.
+    pub changed: u64,
+    /// Left out: their condition does not hold.
+    pub left_out: u64,
+    /// Those that could not be done.
+    pub failed: u64,
+}
+
+impl Run {
+    /// Whether there is nothing left to do.
+    pub fn has_ended(&self) -> bool {
+        self.ended_at.is_some()
+    }
+
+    /// Notes something in words, while there is room.
+    pub fn note(&mut self, text: String) {
+        if self.examples.len() < MOST_EXAMPLES {
+            self.examples.push(text);
+        }
+    }
+}
+
+/// Reads and writes runs.
+#[derive(Clone)]
+pub struct Runs {
+    store: Arc<dyn Store>,
+}
+
+impl Runs {
+    /// The runs in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// A run, and the version that [`Runs::put`] takes.
+    pub async fn get(&self, tenant: &TenantId, id: &str) -> Result<Option<(Run, Version)>, StoreError> {
+        match self.store.get(&key(tenant, id)).await? {
+            Some(item) => Ok(Some((item.decode()?, item.version))),
+            None => Ok(None),
+        }
+    }
+
+    /// Writes a run if nobody else did since `version` was read; `None` if it is new.
+    pub async fn put(&self, tenant: &TenantId, run: &Run, version: Option<Version>) -> Result<Version, StoreError> {
+        let condition = version.map_or(Condition::Absent, Condition::Version);
+        self.store.put(Write::new(key(tenant, &run.id), run, condition)?).await
+    }
+
+    /// The latest runs, newest first.
+    pub async fn latest(&self, tenant: &TenantId, most: usize) -> Result<Vec<Run>, StoreError> {
+        let mut query = Query::prefix(Table::Links, partition(tenant), "");
+        query.newest_first = true;
+        query.limit = most;
+        self.store.list(&query).await?.items.iter().map(platform::store::Item::decode).collect()
+    }
+}
+
+fn partition(tenant: &TenantId) -> String {
+    format!("{tenant}#backfill")
+}
+
+fn key(tenant: &TenantId, id: &str) -> Key {
+    Key::new(Table::Links, partition(tenant), id)
+}
