@@ -157,7 +157,7 @@ impl Mirror {
         }
         let unusable = || Failure::transient("the database was not read to its end");
         let source = known.source.clone().ok_or_else(unusable)?;
-        let targets = self.targets(tenant, &settings).await?;
+        let targets = self.targets(&portal, &settings, None).await?;
         let resolved = resolve(&database, &known.portal, &source, &known.properties, &targets);
         let id = resolved.id.ok_or_else(unusable)?;
         Ok(Open::Ready(Box::new(Opened {
@@ -281,7 +281,7 @@ impl Mirror {
     ) -> Result<Known, Failure> {
         let client = self.connections.bitrix24(portal).await?.in_lane(Lane::Sync);
         let fields = portal_fields(&client, database.records.kind()).await?;
-        let targets = self.targets(&portal.tenant, settings).await?;
+        let targets = self.targets(portal, settings, Some(notion)).await?;
         let mut resolved = resolve(database, &fields, &source, &before.properties, &targets);
         if !resolved.missing.is_empty() {
             tracing::info!(tenant = %portal.tenant, database = database.name, properties = ?resolved.missing.keys().collect::<Vec<_>>(), "properties are made");
@@ -313,18 +313,27 @@ impl Mirror {
         })
     }
 
-    /// The data sources that relations can lead to: those of the other databases, as far as they were found.
-    async fn targets(&self, tenant: &TenantId, settings: &Settings) -> Result<BTreeMap<RecordKind, String>, Failure> {
+    /// The data sources that relations can lead to: those of the other databases. One that was never looked at is looked
+    /// for with `notion`.
+    async fn targets(
+        &self,
+        portal: &Arc<Portal>,
+        settings: &Settings,
+        notion: Option<&NotionClient>,
+    ) -> Result<BTreeMap<RecordKind, String>, Failure> {
         let mut targets = BTreeMap::new();
         // Of several databases of a kind the first is meant.
         for database in &settings.notion.databases {
             if targets.contains_key(&database.records.kind()) {
                 continue;
             }
-            let known = self.stored(tenant, &database.name).await?.filter(|known| known.asked == database.database);
-            if let Some(source) = known.and_then(|known| known.source) {
-                targets.insert(database.records.kind(), source.id);
-            }
+            let known = self.stored(&portal.tenant, &database.name).await?;
+            let known = known.filter(|known| known.asked == database.database).and_then(|known| known.source);
+            let source = match (known, notion) {
+                (None, Some(notion)) => find(notion, portal, database, None).await?.ok(),
+                (known, _) => known,
+            };
+            targets.extend(source.map(|source| (database.records.kind(), source.id)));
         }
         Ok(targets)
     }

@@ -121,7 +121,10 @@ pub fn resolve(
                 property.clone()
             }
             Looked::Missing if database.create_properties => {
-                resolved.missing.insert(setting.property.clone(), making(&field, &setting, &wanted, targets));
+                resolved.missing.insert(
+                    setting.property.clone(),
+                    making(&field, &setting, &wanted, database.records.kind(), targets),
+                );
                 continue;
             }
             Looked::Missing => {
@@ -269,7 +272,13 @@ fn wanted_type(field: &PortalField, setting: &FieldSetting, targets: &BTreeMap<R
 }
 
 /// The property as a change of the schema makes it. Options are the portal's, under the names that the settings give them.
-fn making(field: &PortalField, setting: &FieldSetting, kind: &str, targets: &BTreeMap<RecordKind, String>) -> Value {
+fn making(
+    field: &PortalField,
+    setting: &FieldSetting,
+    kind: &str,
+    own: RecordKind,
+    targets: &BTreeMap<RecordKind, String>,
+) -> Value {
     let mut names: Vec<String> = Vec::new();
     for (code, name) in &field.options {
         let name = option_name(setting, code, name);
@@ -283,6 +292,8 @@ fn making(field: &PortalField, setting: &FieldSetting, kind: &str, targets: &BTr
         "relation" => {
             let target = match field.kind {
                 PortalKind::Item(entity) | PortalKind::Binding(entity) => targets.get(&RecordKind::Items(entity)),
+                // From one database of a kind to the first one of it.
+                PortalKind::Itself => targets.get(&own),
                 _ => None,
             };
             match target {
