@@ -82,6 +82,11 @@ impl Faults {
         self.0.entry(method.to_lowercase()).or_default().push_back(fault);
     }
 
+    /// Forgets all that wait.
+    pub fn forget(&mut self) {
+        self.0.clear();
+    }
+
     /// The fault of this request, if one waits.
     pub fn take(&mut self, method: &str) -> Option<Fault> {
         for name in [method.to_lowercase().as_str(), "*"] {

@@ -168,6 +168,11 @@ impl Notion {
         self.shared.lock().faults.next(method, fault);
     }
 
+    /// Forgets the failures that wait.
+    pub fn forget_faults(&self) {
+        self.shared.lock().faults.forget();
+    }
+
     /// Whether requests are counted; they are, unless told otherwise.
     pub fn limit_calls(&self, limited: bool) {
         self.shared.lock().limited = limited;

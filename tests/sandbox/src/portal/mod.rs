@@ -209,6 +209,11 @@ impl Portal {
         self.shared.lock().faults.next(method, fault);
     }
 
+    /// Forgets the failures that wait.
+    pub fn forget_faults(&self) {
+        self.shared.lock().faults.forget();
+    }
+
     /// Whether calls are counted against the limits; they are, unless told otherwise.
     pub fn limit_calls(&self, limited: bool) {
         self.shared.lock().limited = limited;
