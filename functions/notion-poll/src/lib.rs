@@ -12,14 +12,14 @@ use std::time::Duration;
 use connect::{Connections, Failure};
 use futures::StreamExt;
 use jiff::Timestamp;
-use mirror::runs::{Counts, Phase};
-use mirror::{Mirror, Run, SyncJob};
+use mirror::Mirror;
+use mirror::runs::Wanted;
 use platform::clock::{Clock, later};
 use platform::limiter::Lane;
 use platform::links::Records;
 use platform::store::StoreError;
 use platform::sweeps::Sweeps;
-use platform::{Ports, TenantId, TraceId};
+use platform::{Ports, TenantId};
 use serde::{Deserialize, Serialize};
 
 /// Tenants that are polled side by side.
@@ -168,33 +168,11 @@ async fn of_database(deps: &Deps, tenant: &TenantId, name: &str) -> Result<(usiz
 
 /// What was missed while the database, or a mapping of it, could not be used is made up for by a run over all of it.
 async fn make_up(deps: &Deps, tenant: &TenantId, name: &str) -> Result<(), Failure> {
-    let missed = deps.mirror.stored(tenant, name).await?.is_some_and(|known| known.missed);
-    if missed {
-        start(&deps.mirror, tenant, name, false, "the sync, after a rest").await?;
+    let missed = deps.mirror.stored(tenant, name).await?.and_then(|known| known.missed_since);
+    if let Some(since) = missed {
+        let wanted = Wanted { dry: false, since: Some(since), by: "the sync, after a rest" };
+        deps.mirror.start(tenant, name, &wanted).await?;
         deps.mirror.made_up(tenant, name).await?;
     }
     Ok(())
-}
-
-/// Starts a backfill; returns its id.
-pub async fn start(mirror: &Mirror, tenant: &TenantId, database: &str, dry: bool, by: &str) -> Result<String, Failure> {
-    let now = mirror.ports.clock.now();
-    let trace = TraceId::new(now);
-    let run = Run {
-        id: trace.to_string(),
-        database: database.to_owned(),
-        dry,
-        by: by.to_owned(),
-        began_at: now,
-        touched_at: now,
-        ended_at: None,
-        phase: Phase::Rows { cursor: None, since: None },
-        counts: Counts::default(),
-        examples: Vec::new(),
-        waits_for: None,
-    };
-    mirror.runs.put(tenant, &run, None).await?;
-    let job = SyncJob::Backfill { database: database.to_owned(), run: run.id.clone() };
-    mirror.send(vec![mirror::message(&job, tenant, trace, &format!("run#{}", run.id))?]).await?;
-    Ok(run.id)
 }

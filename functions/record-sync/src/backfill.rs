@@ -9,7 +9,7 @@ use std::time::Duration;
 use connect::Failure;
 use futures::StreamExt;
 use futures::stream::iter;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use mirror::link::{link_write, owner_write};
 use mirror::runs::Phase;
 use mirror::{Link, Open, Opened, Run, Signal, Standing, SyncJob};
@@ -167,10 +167,10 @@ async fn records(deps: &Deps, job: &Job<SyncJob>, opened: &Opened, run: &mut Run
     let (listed, _) = listing.after(&opened.bitrix24, &json!({}), after, 1).await?;
     let is_last = listed.len() < PAGE;
     let ids: Vec<_> = listed.iter().map(|(record, _)| record.id()).collect();
-    let (run_id, dry) = (run.id.clone(), run.dry);
+    let (run_id, dry, since) = (run.id.clone(), run.dry, run.since);
     let work = listed.into_iter().map(|(record, state)| {
         let run_id = &run_id;
-        async move { (record, one(deps, job, opened, run_id, dry, record, &state).await) }
+        async move { (record, one(deps, job, opened, run_id, dry, since, record, &state).await) }
     });
     // In order, so that what is done can be told by the last number.
     let mut working = iter(work).buffered(AT_ONCE);
@@ -222,12 +222,14 @@ fn note(run: &mut Run, record: Record, became: Became, changed: bool) {
 }
 
 /// One record: what it becomes, and whether its two sides differ.
+#[allow(clippy::too_many_arguments)] // a run's own things, and the record
 async fn one(
     deps: &Deps,
     job: &Job<SyncJob>,
     opened: &Opened,
     run: &str,
     dry: bool,
+    since: Option<Timestamp>,
     record: Record,
     state: &State,
 ) -> Result<(Became, bool), Failure> {
@@ -235,7 +237,8 @@ async fn one(
     if let Some((link, _)) = found {
         return known(deps, job, opened, run, dry, &link, state).await;
     }
-    if make::left_out(opened, record, state)?.is_some() {
+    let is_old = since.is_some_and(|since| state.changed_at().is_none_or(|at| at < since));
+    if is_old || make::left_out(opened, record, state)?.is_some() {
         return Ok((Became::LeftOut, false));
     }
     let (page, became) = match row(deps, job, opened, run, record, state).await? {
@@ -343,9 +346,9 @@ async fn create(
     }
     let mut link = Link::making(&opened.database.name, record, deps.now());
     link.made_by = Some(run.to_owned());
-    deps.put(vec![link_write(&job.tenant, &link, None)?]).await?;
+    let version = deps.begin(link_write(&job.tenant, &link, None)?).await?;
     let signal = Signal::both("backfill");
-    let mut work = Work { deps, job, opened, signal: &signal, link, version: 1 };
+    let mut work = Work { deps, job, opened, signal: &signal, link, version };
     match make::make_page(&mut work, state).await {
         Ok(_) => {
             if work.link.body_open {

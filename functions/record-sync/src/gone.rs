@@ -82,7 +82,7 @@ pub(crate) async fn look_again(mut work: Work<'_>, why: Apart) -> Result<Settled
     work.link.standing = Standing::Together;
     work.save(Vec::new()).await?;
     tracing::info!(tenant = %work.job.tenant, record = %work.link.record, "together again");
-    work.together().await
+    work.together(false).await
 }
 
 fn still(why: Apart) -> String {

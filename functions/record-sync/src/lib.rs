@@ -26,7 +26,7 @@ use platform::job::{Job, Outcome};
 use platform::ledger::Ledger;
 use platform::links::Records;
 use platform::metrics::Metrics;
-use platform::store::{StoreError, Write};
+use platform::store::{StoreError, Version, Write};
 use platform::{Jobs, Outcomes, Ports};
 
 use trail::Trail;
@@ -57,6 +57,14 @@ impl Deps {
 
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Writes a new item and returns its version.
+    async fn begin(&self, write: Write) -> Result<Version, Failure> {
+        match self.ports.store.put(write).await {
+            Err(StoreError::Conflict(_)) => Err(Failure::transient("another worker has this link")),
+            done => Ok(done?),
+        }
     }
 
     /// Writes all or none; whoever finds that another worker was faster comes again.

@@ -46,8 +46,8 @@ pub(crate) async fn first(
         return Ok(Settled::wait(Duration::from_secs(3), "the pages that it leads to are made first"));
     }
     let link = Link::making(&opened.database.name, record, deps.now());
-    deps.put(vec![link_write(&job.tenant, &link, None)?]).await?;
-    let work = Work { deps, job, opened, signal, link, version: 1 };
+    let version = deps.begin(link_write(&job.tenant, &link, None)?).await?;
+    let work = Work { deps, job, opened, signal, link, version };
     create(work, known.state).await
 }
 
@@ -124,7 +124,7 @@ pub(crate) async fn adopt(mut work: Work<'_>, page: Page) -> Result<Settled, Fai
     work.link.standing = Standing::Together;
     let owner = owner_write(&work.job.tenant, &page.id, &work.link)?;
     work.save(vec![owner]).await?;
-    work.together().await
+    work.together(false).await
 }
 
 /// What a new page says.

@@ -58,7 +58,7 @@ pub(crate) async fn sync(
     let work = Work { deps, job, opened: &opened, signal, link, version };
     match standing {
         Standing::Making { since, open } => make::again(work, since, open).await,
-        Standing::Together => work.together().await,
+        Standing::Together => work.together(true).await,
         Standing::Apart { why, .. } => gone::look_again(work, why).await,
     }
 }
@@ -97,16 +97,17 @@ impl Work<'_> {
         }
     }
 
-    pub(crate) async fn together(mut self) -> Result<Settled, Failure> {
+    /// Brings both sides into step. `quickly`: a side that shows what was agreed is not looked at any further.
+    pub(crate) async fn together(mut self, quickly: bool) -> Result<Settled, Failure> {
         if self.link.body_open {
             body::complete(&mut self).await?;
         }
-        if self.is_satisfied() && self.link.resting.is_none() && self.link.intents.is_empty() {
+        if quickly && self.is_satisfied() && self.link.resting.is_none() && self.link.intents.is_empty() {
             return Ok(Settled::skip("satisfied by a later read"));
         }
         let arrived = (self.signal.side == Some(Side::Bitrix24)).then(|| self.job.arrived_at());
         // The side that is told of first: mostly it is an echo, and then the other need not be asked.
-        if let Some(side) = self.signal.side.filter(|_| self.link.resting.is_none()) {
+        if let Some(side) = self.signal.side.filter(|_| quickly && self.link.resting.is_none()) {
             match self.is_an_echo(side, arrived).await? {
                 Looked::Echo => return Ok(Settled::skip("an echo: it shows what both last agreed on")),
                 Looked::Gone(why) => return gone::part(self, why).await,

@@ -55,7 +55,7 @@ impl Trail {
             }
             (Self::Delivery(hand), Told::Done { changes, place }) => {
                 tracing::info!(trace = %job.trace, tenant = %job.tenant, ?changes, place, "synced");
-                hand.done(format!("{place}: {}", changes.join("; ")), writes).await
+                hand.done_as(changes.join("; "), place, writes).await
             }
             (Self::Delivery(hand), Told::Skip(reason)) => {
                 if !writes.is_empty() {

@@ -99,6 +99,12 @@ impl InHand {
         Ok(Outcome::Done)
     }
 
+    /// The same, with what it came to in words.
+    pub async fn done_as(&mut self, change: String, provider_id: String, also: Vec<Write>) -> Result<Outcome, Failure> {
+        self.line.change = change;
+        self.done(provider_id, also).await
+    }
+
     /// Notes that it did not have to happen.
     pub async fn skip(&mut self, reason: impl Into<String>) -> Result<Outcome, Failure> {
         let reason = reason.into();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bitrix24::Batch;
 use connect::{Failure, NotionClient, PortalClient};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use notion::{DataSource, Property};
 use platform::TenantId;
 use platform::clock::later;
@@ -33,6 +33,8 @@ const FRESH: Duration = Duration::from_secs(10 * 60);
 const REMEMBERED: Duration = Duration::from_secs(30);
 /// A database that is closed is looked at so often.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(2 * 60);
+/// What was missed may have begun a little before it was noticed.
+const MARGIN: SignedDuration = SignedDuration::from_mins(5);
 /// Trouble that lasts is told again after this.
 const TELL_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -61,9 +63,9 @@ pub struct Known {
     pub closed: Option<Closed>,
     /// When it was looked at.
     pub checked_at: Timestamp,
-    /// Whether something was missed while it, or one of its mappings, could not be used.
+    /// Since when something may have been missed, because it, or one of its mappings, could not be used.
     #[serde(default)]
-    pub missed: bool,
+    pub missed_since: Option<Timestamp>,
 }
 
 /// Why a database cannot be used.
@@ -210,7 +212,7 @@ impl Mirror {
         Ok(known)
     }
 
-    /// Looks at a database now. Says whether something that was missed can be made up for.
+    /// Looks at a database now.
     pub async fn look_at(&self, tenant: &TenantId, name: &str) -> Result<Option<Known>, Failure> {
         let portal = self.connections.portal(tenant).await?;
         let settings = Self::settings(&portal)?;
@@ -222,7 +224,7 @@ impl Mirror {
     /// Forgets that something was missed: it is being made up for.
     pub async fn made_up(&self, tenant: &TenantId, name: &str) -> Result<(), Failure> {
         let Some(item) = self.ports.store.get(&key(tenant, name)).await? else { return Ok(()) };
-        let known = Known { missed: false, ..item.decode()? };
+        let known = Known { missed_since: None, ..item.decode()? };
         self.ports.store.put(Write::new(item.key, &known, Condition::Version(item.version))?).await?;
         self.lock().remove(&(tenant.clone(), name.to_owned()));
         Ok(())
@@ -253,7 +255,12 @@ impl Mirror {
                 let since =
                     before.closed.as_ref().filter(|closed| closed.code == code).map_or(now, |closed| closed.since);
                 let closed = Some(Closed { code, text, since });
-                Known { closed, checked_at: now, missed: before.source.is_some() || before.missed, ..before.clone() }
+                Known {
+                    closed,
+                    checked_at: now,
+                    missed_since: before.missed_since.or(Some(now - MARGIN)),
+                    ..before.clone()
+                }
             }
             Ok((notion, source)) => self.hold(portal, settings, database, &notion, source, &before).await?,
         };
@@ -261,7 +268,7 @@ impl Mirror {
         let paused = |known: &Known| known.troubles.iter().map(|trouble| trouble.field.clone()).collect::<Vec<_>>();
         if known.closed.is_none() {
             let again = paused(&before).iter().any(|field| !paused(&known).contains(field));
-            known.missed = before.missed || again;
+            known.missed_since = before.missed_since.or(again.then_some(now));
         }
         self.tell(portal, database, &before, &known).await?;
         self.ports.store.put(Write::new(key(tenant, &database.name), &known, Condition::Always)?).await?;
@@ -309,7 +316,7 @@ impl Mirror {
             notices: resolved.notices,
             closed,
             checked_at: self.ports.clock.now(),
-            missed: before.missed,
+            missed_since: before.missed_since,
         })
     }
 
@@ -393,7 +400,7 @@ impl Known {
             notices: Vec::new(),
             closed: None,
             checked_at: now,
-            missed: false,
+            missed_since: None,
         }
     }
 }

@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+use connect::Failure;
 use jiff::Timestamp;
-use platform::TenantId;
 use platform::store::{Condition, Key, Query, Store, StoreError, Table, Version, Write};
+use platform::{TenantId, TraceId};
+use rules::sync::SyncJob;
 use serde::{Deserialize, Serialize};
+
+use crate::Mirror;
 
 /// What is noted of what a run would do, at most.
 pub const MOST_EXAMPLES: usize = 20;
@@ -19,6 +23,9 @@ pub struct Run {
     pub database: String,
     /// Whether it only says what it would do.
     pub dry: bool,
+    /// Only records that changed since then get a page; those that have one are looked at anyway. None for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
     /// Who wanted it.
     pub by: String,
     /// When it was begun.
@@ -146,4 +153,41 @@ fn partition(tenant: &TenantId) -> String {
 
 fn key(tenant: &TenantId, id: &str) -> Key {
     Key::new(Table::Links, partition(tenant), id)
+}
+
+/// A run that somebody wants.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Whether it only says what it would do.
+    pub dry: bool,
+    /// Only records that changed since then get a page.
+    pub since: Option<Timestamp>,
+    /// Who wants it.
+    pub by: &'a str,
+}
+
+impl Mirror {
+    /// Starts a run over a database; returns its id.
+    pub async fn start(&self, tenant: &TenantId, database: &str, wanted: &Wanted<'_>) -> Result<String, Failure> {
+        let now = self.ports.clock.now();
+        let trace = TraceId::new(now);
+        let run = Run {
+            id: trace.to_string(),
+            database: database.to_owned(),
+            dry: wanted.dry,
+            since: wanted.since,
+            by: wanted.by.to_owned(),
+            began_at: now,
+            touched_at: now,
+            ended_at: None,
+            phase: Phase::Rows { cursor: None, since: None },
+            counts: Counts::default(),
+            examples: Vec::new(),
+            waits_for: None,
+        };
+        self.runs.put(tenant, &run, None).await?;
+        let job = SyncJob::Backfill { database: database.to_owned(), run: run.id.clone() };
+        self.send(vec![crate::message(&job, tenant, trace, &format!("run#{}", run.id))?]).await?;
+        Ok(run.id)
+    }
 }

@@ -28,7 +28,8 @@ struct Pairs {
 impl Pairs {
     async fn start(webhooks: bool) -> Self {
         let world = World::start_mirrored(webhooks, deals).await;
-        let made: Vec<_> = (0..DEALS).map(|n| world.sandbox.portal.add_deal(&format!("Deal {n}"), 100, "EUR")).collect();
+        let made: Vec<_> =
+            (0..DEALS).map(|n| world.sandbox.portal.add_deal(&format!("Deal {n}"), 100, "EUR")).collect();
         world.settle().await;
         let rows = world.sandbox.notion.rows(&world.sandbox.notion.database("Deals").unwrap().1);
         let row = |id: u64| {
@@ -104,7 +105,10 @@ fn edit_all(pairs: &Pairs, round: usize) -> (u64, u64) {
                 to_notion += 1;
             }
             1 => {
-                pairs.notion_sets(n, json!({"Amount": {"number": 0.5 + f64::from(u32::try_from(round * 10 + n).unwrap())}}));
+                pairs.notion_sets(
+                    n,
+                    json!({"Amount": {"number": 0.5 + f64::from(u32::try_from(round * 10 + n).unwrap())}}),
+                );
                 to_portal += 1;
             }
             2 => {
@@ -218,7 +222,11 @@ async fn ping_pong_is_impossible() {
     edit_all(&pairs, 0);
     // Both sides signal every write, ours too, twice over, for an hour.
     pairs.world.sandbox.portal.deliver(Delivery { double_every: 1, ..Delivery::default() });
-    pairs.world.sandbox.notion.deliver(sandbox::notion::Delivery { double_every: 1, ..sandbox::notion::Delivery::default() });
+    pairs
+        .world
+        .sandbox
+        .notion
+        .deliver(sandbox::notion::Delivery { double_every: 1, ..sandbox::notion::Delivery::default() });
     pairs.world.pass(5).await;
     let settled = pairs.writes();
     for _ in 0..60 {
@@ -288,7 +296,11 @@ async fn either_side_may_be_down_for_six_hours() {
         pairs.world.pass(30).await;
         pairs.are_alike();
         let (portal, notion) = pairs.writes();
-        println!("down: {notion_is_down}: {} to Bitrix24, {} to Notion, last round {least:?}", portal - before.0, notion - before.1);
+        println!(
+            "down: {notion_is_down}: {} to Bitrix24, {} to Notion, last round {least:?}",
+            portal - before.0,
+            notion - before.1
+        );
         // What was edited twice while it was down is written once.
         assert!(portal - before.0 <= 2 * DEALS as u64 && notion - before.1 <= 2 * DEALS as u64);
         pairs.no_dead_letters().await;
