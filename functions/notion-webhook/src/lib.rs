@@ -155,7 +155,12 @@ fn job(event: &Event) -> Option<SyncJob> {
     if event.is_of_page() {
         let page = notion::object_id(&event.entity.id)?;
         let matters = !["page.locked", "page.unlocked"].contains(&event.kind.as_str());
-        return matters.then(|| SyncJob::Page { page, identity: event.id.clone(), signal });
+        return matters.then(|| SyncJob::Page {
+            page,
+            identity: event.id.clone(),
+            authors: event.authors.iter().map(|author| author.id.clone()).collect(),
+            signal,
+        });
     }
     // A row that changes is told of as such; that its data source's content changed says no more.
     let matters = event.is_of_schema() && !event.kind.ends_with(".content_updated");

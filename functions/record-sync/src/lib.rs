@@ -131,7 +131,9 @@ async fn work(deps: &Deps, job: Job<SyncJob>) -> Outcome {
 async fn settle(deps: &Deps, job: &Job<SyncJob>) -> Result<Settled, Failure> {
     match &job.body {
         SyncJob::Record { database, record, signal } => record::sync(deps, job, database, *record, signal).await,
-        SyncJob::Page { page, identity, signal } => owner::find(deps, job, page, identity, signal).await,
+        SyncJob::Page { page, identity, authors, signal } => {
+            owner::find(deps, job, page, &owner::Told { identity, authors }, signal).await
+        }
         SyncJob::Schema { .. } => owner::look_at_schemas(deps, job).await,
         SyncJob::Backfill { database, run } => backfill::go_on(deps, job, database, run).await,
         SyncJob::Undo { database, record, conflict, by } => {

@@ -8,19 +8,34 @@ use platform::claims::{self, Claim};
 use platform::job::Job;
 use serde_json::json;
 
-use crate::{Deps, Settled, Told};
+use crate::{Deps, Settled};
 
 /// A page that was just made by us may not be written down yet.
 const WRITTEN_DOWN: Duration = Duration::from_secs(5);
 
-/// Hands the signal on to the link's own group. The same event is not handed on twice.
+/// What an event tells besides its page.
+pub(crate) struct Told<'a> {
+    /// Its identity.
+    pub(crate) identity: &'a str,
+    /// Who edited.
+    pub(crate) authors: &'a [String],
+}
+
+/// Hands the signal on to the link's own group. The same event is not handed on twice; and what we alone have written was
+/// read when it was written.
 pub(crate) async fn find(
     deps: &Deps,
     job: &Job<SyncJob>,
     page: &str,
-    identity: &str,
+    Told { identity, authors }: &Told<'_>,
     signal: &Signal,
 ) -> Result<Settled, Failure> {
+    let portal = deps.mirror.connections.portal(&job.tenant).await?;
+    let us = portal.notion.as_ref().map(|notion| notion.bot_id.as_str()).unwrap_or_default();
+    if !authors.is_empty() && authors.iter().all(|author| notion::id::same(author, us)) {
+        // Were it not so, the poll would find a row that does not show what was agreed.
+        return Ok(Settled::skip("an echo: nobody but we edited it"));
+    }
     let told = format!("notion#{identity}");
     if let Some(claim) = claims::find(deps.ports.store.as_ref(), &job.tenant, &told).await? {
         return Ok(Settled::skip(format!("already taken, trace {}", claim.trace)));
@@ -35,7 +50,7 @@ pub(crate) async fn find(
     };
     let next = SyncJob::Record { database: owner.database, record: owner.record, signal: signal.clone() };
     hand_on(deps, job, &next, identity).await?;
-    Ok(Settled { told: Told::HandedOn, writes: vec![claim] })
+    Ok(Settled { told: crate::Told::HandedOn, writes: vec![claim] })
 }
 
 async fn hand_on(deps: &Deps, job: &Job<SyncJob>, next: &SyncJob, identity: &str) -> Result<(), Failure> {
@@ -94,6 +109,6 @@ pub(crate) async fn look_at_schemas(deps: &Deps, job: &Job<SyncJob>) -> Result<S
     Ok(if found.is_empty() {
         Settled::skip("the schemas fit the settings")
     } else {
-        Settled { told: Told::Done { changes: found, place: "schemas".into() }, writes: Vec::new() }
+        Settled { told: crate::Told::Done { changes: found, place: "schemas".into() }, writes: Vec::new() }
     })
 }

@@ -56,6 +56,9 @@ pub enum SyncJob {
         page: String,
         /// The event's identity: the same again is not handed on.
         identity: String,
+        /// Who edited: ids of people and bots.
+        #[serde(default)]
+        authors: Vec<String>,
         /// Why.
         signal: Signal,
     },

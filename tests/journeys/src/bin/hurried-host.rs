@@ -23,6 +23,10 @@ async fn main() -> anyhow::Result<()> {
         Arc::new(HurriedClock::since(text("began").parse()?, u32::try_from(told["factor"].as_u64().unwrap_or(1))?));
     let engine = Engine::open(&PathBuf::from(text("database")), clock).await?;
     let connections = Connections::new(&engine.ports, ApiBase::new(&text("slack_api"))?);
+    let connections = match told["notion_api"].as_str() {
+        Some(url) => connections.with_notion(notion::ApiBase::new(url)?),
+        None => connections,
+    };
     let functions = Functions::new(&engine.ports, &connections, None);
     let access = Access {
         member_id: text("member_id"),
@@ -31,8 +35,14 @@ async fn main() -> anyhow::Result<()> {
         bot_token: text("bot_token").into(),
         workspace: slack::client::Identity { team_id: text("team_id"), ..slack::client::Identity::default() },
         signing_secret: None,
-        notion: None,
-        settings: Some(serde_json::to_value(journeys::each_alone())?),
+        notion: match told["notion_token"].as_str() {
+            Some(token) => Some(connections.look_at_notion(&token.to_owned().into()).await?),
+            None => None,
+        },
+        settings: match &told["settings"] {
+            Value::Null => Some(serde_json::to_value(journeys::each_alone())?),
+            settings => Some(settings.clone()),
+        },
     };
     connections.join(access).await?;
     let (_stop, stopped) = watch::channel(false);
