@@ -4,6 +4,7 @@
 //! scripts; every form carries the session's own token.
 
 mod bridges;
+mod notion;
 mod page;
 mod people;
 mod sessions;
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use connect::{Connections, Failure};
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
+use mirror::Mirror;
 use platform::Ports;
 use talk::{Talk, Tenant};
 
@@ -30,6 +32,7 @@ pub const LARGEST_BODY: usize = 512 * 1024;
 #[derive(Clone)]
 pub struct Deps {
     talk: Talk,
+    mirror: Mirror,
     public_url: Option<String>,
     by_host: bool,
 }
@@ -37,7 +40,8 @@ pub struct Deps {
 impl Deps {
     /// The function on `ports`, with connections to providers, which reach us at `public_url`.
     pub fn new(ports: &Ports, connections: Connections, public_url: Option<String>) -> Self {
-        Self { talk: Talk::new(ports, connections), public_url, by_host: false }
+        let mirror = Mirror::new(ports, connections.clone());
+        Self { talk: Talk::new(ports, connections), mirror, public_url, by_host: false }
     }
 
     /// Takes the host that a request names for our address, where none is known: behind API Gateway it is the gateway's.
@@ -117,6 +121,11 @@ pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     let done = match (posts, path.as_str()) {
         (false, "" | "/people") => people::show(&visit, query.get("done")).await,
         (false, "/bridges") => bridges::show(&visit, query.get("done")).await,
+        (false, "/notion") => notion::show(&visit, query.get("done")).await,
+        (true, "/notion/webhook") => notion::open_window(&visit).await,
+        (true, "/notion/webhook/close") => notion::close_old(&visit).await,
+        (true, "/notion/backfill") => notion::backfill(&visit, &form).await,
+        (true, "/notion/undo") => notion::undo(&visit, &form).await,
         (true, "/people/link") => people::link(&visit, &form).await,
         (true, "/people/unlink") => people::unlink(&visit, &form).await,
         (true, "/people/list") => people::list(&visit, &form).await,

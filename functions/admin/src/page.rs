@@ -29,6 +29,7 @@ pub(crate) fn signed_in(visit: &Visit<'_>, title: &str, done: &str, body: &Marku
     let nav = html! {
         nav aria-label="Pages" {
             a href="/admin/people" aria-current=[(title == "People").then_some("page")] { "People" }
+            a href="/admin/notion" aria-current=[(title == "Notion").then_some("page")] { "Notion" }
             a href="/admin/bridges" aria-current=[(title == "Conversations").then_some("page")] { "Conversations" }
             form method="post" action="/admin/sign-out" { (token(visit)) button { "Sign out" } }
         }
@@ -38,6 +39,11 @@ pub(crate) fn signed_in(visit: &Visit<'_>, title: &str, done: &str, body: &Marku
         (body)
     };
     frame(title, &nav, &body)
+}
+
+/// The same page, which loads itself again after some seconds: something on it goes on.
+pub(crate) fn refreshed(page: &str) -> String {
+    page.replacen("<head>", "<head><meta http-equiv=\"refresh\" content=\"3; url=/admin/notion\">", 1)
 }
 
 /// What makes a form one of ours.

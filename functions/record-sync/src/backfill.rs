@@ -182,10 +182,9 @@ async fn records(deps: &Deps, job: &Job<SyncJob>, opened: &Opened, run: &mut Run
                 note(run, record, became, changed);
                 done = record.id();
             }
-            // It is done, and counted when the run comes by again: its link says who made it.
-            Ok(_) => {}
             Err(failure) if first.is_ok() => first = Err(failure),
-            Err(_) => {}
+            // What is done behind a failure is counted when the run comes by again: its link says who made it.
+            Ok(_) | Err(_) => {}
         }
     }
     run.phase = if is_last && first.is_ok() { Phase::Done } else { Phase::Records { after: done.max(after) } };

@@ -118,9 +118,8 @@ impl Work<'_> {
             return gone::part(self, Apart::RecordGone).await;
         };
         let notion_read_at = self.deps.now();
-        let page = match read::page(self.opened, &self.page_id()?).await? {
-            None => return gone::part(self, Apart::PageGone).await,
-            Some(page) => page,
+        let Some(page) = read::page(self.opened, &self.page_id()?).await? else {
+            return gone::part(self, Apart::PageGone).await;
         };
         if let Some(why) = misplaced(self.opened, &page) {
             return gone::part(self, why).await;
@@ -342,9 +341,8 @@ impl Work<'_> {
 
     /// How long a change is still left to come to rest: until it looks the same after a pause.
     fn rest(&mut self, merged: &Merged, bitrix24: &Sides, notion: &Sides, now: Timestamp) -> Option<Duration> {
-        if self.signal.side.is_none() {
-            return None;
-        }
+        // Asked for by a person or a run: at once.
+        self.signal.side?;
         let young = |edited: Option<Timestamp>, exact: SignedDuration| {
             edited.is_some_and(|edited| now.duration_since(edited) < exact + REST)
         };

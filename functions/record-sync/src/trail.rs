@@ -120,7 +120,7 @@ async fn tell(deps: &Deps, job: &Job<SyncJob>, code: &str, failure: &Failure) {
         once: &format!("{database}#{code}"),
         again_after: TELL_AGAIN,
         head: &head,
-        lines: &[failure.text.clone()],
+        lines: std::slice::from_ref(&failure.text),
     };
     let told = match deps.mirror.connections.portal(&job.tenant).await {
         Ok(portal) => alert::raise(&deps.ports, &portal, &alert).await,

@@ -1,4 +1,4 @@
-//! Connects a portal and a workspace to a deployment on AWS.
+//! Connects a portal and its workspaces to a deployment on AWS.
 //!
 //! It reads the configuration file of `serve`, tries the credentials, makes the key ring on the first run, and
 //! stores the connection. `TABLE_PORTALS` and `SECRET_PREFIX` name the deployment (docs/deploying.md).
@@ -12,7 +12,7 @@ use platform::seal::KeyRing;
 use platform::secrets::{KEY_RING, SecretsError};
 use platform::{Ports, TenantId};
 use slack::ApiBase;
-use standalone::config::Config;
+use standalone::config::{Config, NotionConfig};
 
 /// Connects a portal and a Slack workspace to a deployment on AWS.
 #[derive(Parser)]
@@ -36,7 +36,8 @@ async fn main() -> anyhow::Result<()> {
     let config = Config::read(&arguments.config.context("--config is missing")?)?;
     ensure_key_ring(&ports).await?;
     let slack_api = config.slack.api_url.as_deref().map(ApiBase::new).transpose()?.unwrap_or_default();
-    let connections = Connections::new(&ports, slack_api);
+    let notion_api = NotionConfig::api(config.notion.as_ref())?;
+    let connections = Connections::new(&ports, slack_api).with_notion(notion_api);
     let member_id = config.portal.member_id.clone().context(
         "portal.member_id is missing: on AWS it cannot be learned from the first event; \
          it is auth[member_id] of any event of the portal",
@@ -46,7 +47,10 @@ async fn main() -> anyhow::Result<()> {
     let access = Access {
         member_id,
         workspace: connections.look_at(&portal, &config.slack.bot_token).await?,
-        notion: None,
+        notion: match &config.notion {
+            Some(notion) => Some(connections.look_at_notion(&notion.token).await?),
+            None => None,
+        },
         signing_secret: config.slack.signing_secret.clone(),
         settings,
         portal,

@@ -1,4 +1,4 @@
-//! `admin-code`: who runs Switchboard lets an administrator in.
+//! The database of a host, from beside it; and `admin-code`: who runs Switchboard lets an administrator in.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,31 +9,41 @@ use platform::metrics::Counters;
 use platform::portals::Portals;
 use platform::{Ports, SystemClock, TenantId};
 
-/// A code for the tenant of a database, or for its only one.
-pub async fn new(path: &Path, tenant: Option<String>) -> anyhow::Result<String> {
+/// The ports over the database of a host, which may be running.
+pub fn ports(path: &Path) -> anyhow::Result<Ports> {
     if !path.exists() {
         bail!("there is no database {}; name the one of the running host with --database", path.display());
     }
     let clock = Arc::new(SystemClock);
     let database = Database::open(path)?;
-    let ports = Ports {
+    Ok(Ports {
         store: Arc::new(SqliteStore::new(database.clone(), clock.clone())),
         queue: Arc::new(SqliteQueue::new(database, clock.clone())),
         secrets: Arc::new(FileSecrets::open(path.with_extension("secrets"))?),
-        clock: clock.clone(),
+        clock,
         metrics: Arc::new(Counters::default()),
-    };
-    let tenant = match tenant {
-        Some(tenant) => TenantId::new(tenant)?,
-        None => match Portals::new(ports.store.clone(), clock).tenants().await?.as_slice() {
-            [one] => one.clone(),
-            [] => bail!("no portal is connected in {}", path.display()),
-            several => {
-                let names: Vec<_> = several.iter().map(TenantId::as_str).collect();
-                bail!("several portals are connected; name one with --tenant: {}", names.join(", "))
-            }
-        },
-    };
+    })
+}
+
+/// The tenant that is named, or the only one.
+pub async fn tenant(ports: &Ports, named: Option<String>) -> anyhow::Result<TenantId> {
+    if let Some(named) = named {
+        return Ok(TenantId::new(named)?);
+    }
+    match Portals::new(ports.store.clone(), ports.clock.clone()).tenants().await?.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => bail!("no portal is connected in this database"),
+        several => {
+            let names: Vec<_> = several.iter().map(TenantId::as_str).collect();
+            bail!("several portals are connected; name one with --tenant: {}", names.join(", "))
+        }
+    }
+}
+
+/// A code for the tenant of a database, or for its only one.
+pub async fn new(path: &Path, named: Option<String>) -> anyhow::Result<String> {
+    let ports = ports(path)?;
+    let tenant = tenant(&ports, named).await?;
     let code = admin::new_code(&ports, &tenant).await.context("the code could not be kept")?;
     Ok(format!("{code}\nSign in with it at {} within 15 minutes; it works once.", admin::PATH))
 }

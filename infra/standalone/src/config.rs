@@ -31,6 +31,8 @@ pub struct Config {
     pub portal: PortalConfig,
     /// The workspace.
     pub slack: SlackConfig,
+    /// The Notion workspace, if records are kept alike with one.
+    pub notion: Option<NotionConfig>,
     /// Routes alone, for who needs no more than that.
     pub routes: Option<Vec<Route>>,
     /// What `settings` or `routes` say.
@@ -62,6 +64,24 @@ pub struct SlackConfig {
     pub api_url: Option<String>,
 }
 
+/// The Notion workspace's part.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotionConfig {
+    /// The internal connection's secret.
+    pub token: SecretString,
+    /// Another address for Notion's API: a simulator's.
+    pub api_url: Option<String>,
+}
+
+impl NotionConfig {
+    /// Where Notion's API is.
+    pub fn api(config: Option<&Self>) -> Result<notion::ApiBase, notion::Error> {
+        let url = config.and_then(|config| config.api_url.as_deref());
+        url.map(notion::ApiBase::new).transpose().map(Option::unwrap_or_default)
+    }
+}
+
 fn default_listen() -> SocketAddr {
     SocketAddr::from(([0, 0, 0, 0], 8080))
 }
@@ -87,6 +107,9 @@ impl Config {
         }
         if let Some(secret) = &mut config.slack.signing_secret {
             *secret = resolved(secret)?;
+        }
+        if let Some(notion) = &mut config.notion {
+            notion.token = resolved(&notion.token)?;
         }
         config.read = match (&config.settings, config.routes.take()) {
             (Some(_), Some(_)) => bail!("{}: settings and [[routes]] are both given; keep one", path.display()),

@@ -1,5 +1,6 @@
 //! `demo`: everything in one process, with simulators for the providers and a page to play with.
 
+mod notion;
 mod talk;
 
 use std::net::SocketAddr;
@@ -65,6 +66,7 @@ pub struct Options {
 struct Demo {
     engine: Engine,
     sandbox: Arc<Sandbox>,
+    connections: Connections,
     tenant: TenantId,
 }
 
@@ -78,8 +80,10 @@ pub async fn demo(options: Options, stop: watch::Receiver<bool>, started: impl F
     let saved = options.data.join("simulators.json");
     restore(&sandbox, &saved)?;
 
-    let connections = Connections::new(&engine.ports, ApiBase::new(&sandbox.slack.api_url())?);
+    let connections = Connections::new(&engine.ports, ApiBase::new(&sandbox.slack.api_url())?)
+        .with_notion(::notion::ApiBase::new(&sandbox.notion.url())?);
     talk::prepare(&sandbox);
+    notion::prepare(&sandbox);
     let tenant = join(&connections, &sandbox).await?;
     records::baseline::fill(&engine.ports, &connections, &tenant).await?;
     if sandbox.portal.projects().is_empty() {
@@ -93,9 +97,9 @@ pub async fn demo(options: Options, stop: watch::Receiver<bool>, started: impl F
     let address = format!("http://{}", listener.local_addr()?);
     let functions = Functions::new(&engine.ports, &connections, Some(address.clone()));
     sandbox.slack.send_requests_to(&format!("{address}{}", http::SLACK_WEBHOOK));
-    sandbox.portal.send_events_to(&format!("{address}{}", http::BITRIX24_WEBHOOK), &events(&settings()));
+    sandbox.portal.send_events_to(&format!("{address}{}", http::BITRIX24_WEBHOOK), &events(&settings(&sandbox)));
 
-    let demo = Demo { engine: engine.clone(), sandbox: sandbox.clone(), tenant };
+    let demo = Demo { engine: engine.clone(), sandbox: sandbox.clone(), connections: connections.clone(), tenant };
     let looking = demo.clone();
     let look: page::Look = Arc::new(move || {
         let demo = looking.clone();
@@ -104,7 +108,8 @@ pub async fn demo(options: Options, stop: watch::Receiver<bool>, started: impl F
     let router = http::webhooks(functions.clone())
         .merge(page::router(look))
         .merge(actions(demo.clone()))
-        .merge(talk::routes(demo));
+        .merge(notion::routes(demo.clone()))
+        .merge(talk::routes(demo.clone()));
     let workers = workers::start(&engine, &functions, &stop);
     let scheduled = schedule::start(&functions, &engine.ports.clock, SCHEDULE, &stop);
     let inviting = tokio::spawn({
@@ -112,11 +117,22 @@ pub async fn demo(options: Options, stop: watch::Receiver<bool>, started: impl F
         async move { talk::let_the_bot_in(&sandbox).await }
     });
     let saving = tokio::spawn(keep_saving(sandbox.clone(), saved.clone()));
+    let telling = tokio::spawn({
+        let sandbox = sandbox.clone();
+        async move { sandbox.notion.keep_sending().await }
+    });
     started(&address);
+    let subscribing = tokio::spawn(async move {
+        if let Err(error) = notion::subscribe(&demo, &address).await {
+            tracing::warn!(%error, "edits in Notion are found by the poll alone");
+        }
+    });
     http::serve(listener, router, stop).await.context("HTTP ended early")?;
     workers.join_all().await;
     scheduled.join_all().await;
     inviting.abort();
+    subscribing.abort();
+    telling.abort();
     saving.abort();
     save(&sandbox, &saved)
 }
@@ -129,20 +145,21 @@ async fn join(connections: &Connections, sandbox: &Sandbox) -> anyhow::Result<Te
         member_id: credentials.member_id,
         application_token: credentials.application_token.into(),
         workspace: connections.look_at(&portal, &bot_token).await?,
-        notion: None,
+        notion: Some(connections.look_at_notion(&sandbox.notion.token().to_owned().into()).await?),
         signing_secret: Some(sandbox.slack.signing_secret().to_owned().into()),
         portal,
         bot_token,
-        settings: Some(serde_json::to_value(settings())?),
+        settings: Some(serde_json::to_value(settings(sandbox))?),
     };
     Ok(connections.join(access).await?)
 }
 
 /// The default routes; a channel for a project is made when it is missing, and operators have a channel.
-fn settings() -> Settings {
+fn settings(sandbox: &Sandbox) -> Settings {
     let mut settings = Settings { missing_channels: MissingChannel::Create, ..Settings::default() };
     settings.operators.channel = Some("#ops".into());
     settings.bridges = vec![BridgeSetting { channel: format!("#{}", talk::CHANNEL), chat: talk::CHAT.into() }];
+    settings.notion = notion::settings(sandbox);
     settings
 }
 
@@ -291,6 +308,7 @@ impl Demo {
             json!({"name": channel.name, "count": channel.messages.len(), "messages": channel.messages[skip..]})
         });
         state["talk"] = talk::state(&self.sandbox);
+        state["notion"] = notion::state(&self.sandbox);
         state["channels"] = Value::Array(channels.collect());
         state
     }

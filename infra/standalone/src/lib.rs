@@ -12,5 +12,6 @@ pub mod replay;
 pub mod schedule;
 pub mod serve;
 pub mod settings;
+pub mod sync;
 pub mod trail;
 pub mod workers;

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 use platform::SystemClock;
 use sandbox::Sandbox;
-use standalone::{codes, demo, manifest, replay, serve, settings};
+use standalone::{codes, demo, manifest, replay, serve, settings, sync};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
-/// Joins Bitrix24 and Slack: what changes in the CRM becomes a card in the right channel.
+/// Joins Bitrix24, Slack and Notion: cards in the right channel, conversations, records and pages kept alike.
 #[derive(Parser)]
 #[command(name = "switchboard", version)]
 struct Arguments {
@@ -52,6 +52,11 @@ enum Command {
     Settings {
         #[command(subcommand)]
         command: settings::Command,
+    },
+    /// Shows how the Notion databases stand, plans and runs backfills.
+    Sync {
+        #[command(subcommand)]
+        command: sync::Command,
     },
     /// Makes a code with which an administrator signs in, once, within 15 minutes.
     AdminCode {
@@ -109,6 +114,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             println!("{}", settings::run(command).await?);
             Ok(())
         }
+        Command::Sync { command } => sync::run(command).await,
         Command::AdminCode { database, tenant } => {
             println!("{}", codes::new(&database, tenant).await?);
             Ok(())

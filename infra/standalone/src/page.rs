@@ -39,6 +39,7 @@ pub fn router(look: Look) -> Router {
         .route("/", get(|| async { asset("text/html; charset=utf-8", include_str!("page/index.html")) }))
         .route("/page.css", get(|| async { asset("text/css; charset=utf-8", include_str!("page/page.css")) }))
         .route("/page.js", get(|| async { asset("text/javascript; charset=utf-8", include_str!("page/page.js")) }))
+        .route("/notion.js", get(|| async { asset("text/javascript; charset=utf-8", include_str!("page/notion.js")) }))
         .route("/talk.js", get(|| async { asset("text/javascript; charset=utf-8", include_str!("page/talk.js")) }))
         .route("/api/state", get(|State(look): State<Look>| async move { axum::Json(look().await) }))
         .route("/api/changes", get(|State(look): State<Look>| async move { changes(look) }))

@@ -17,7 +17,7 @@ use secrecy::ExposeSecret;
 use slack::ApiBase;
 use tokio::sync::watch;
 
-use crate::config::Config;
+use crate::config::{Config, NotionConfig};
 use crate::engine::Engine;
 use crate::functions::Functions;
 use crate::schedule::{self, Schedule};
@@ -39,7 +39,8 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
     let config = Config::read(file)?;
     let engine = Engine::open(&config.database, Arc::new(SystemClock)).await?;
     let slack_api = config.slack.api_url.as_deref().map(ApiBase::new).transpose()?.unwrap_or_default();
-    let connections = Connections::new(&engine.ports, slack_api);
+    let notion_api = NotionConfig::api(config.notion.as_ref())?;
+    let connections = Connections::new(&engine.ports, slack_api).with_notion(notion_api);
     let functions = Functions::new(&engine.ports, &connections, config.public_url.clone());
     let host = Host { engine, connections, functions, pending: Arc::default(), tenant: Arc::default() };
 
@@ -92,7 +93,10 @@ impl Host {
             application_token: config.portal.application_token.clone(),
             bot_token: config.slack.bot_token.clone(),
             workspace,
-            notion: None,
+            notion: match &config.notion {
+                Some(notion) => Some(self.connections.look_at_notion(&notion.token).await?),
+                None => None,
+            },
             signing_secret: config.slack.signing_secret.clone(),
             settings: config.named_settings().map(serde_json::to_value).transpose()?,
         })

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-const WIRES: [&str; 2] = ["bitrix24", "slack"];
-const FUNCTIONS: [&str; 10] = [
+const WIRES: [&str; 3] = ["bitrix24", "slack", "notion"];
+const FUNCTIONS: [&str; 13] = [
     "admin",
     "bitrix24-webhook",
     "bitrix24-events",
@@ -18,6 +18,9 @@ const FUNCTIONS: [&str; 10] = [
     "slack-delivery",
     "portal-sweep",
     "upkeep",
+    "notion-webhook",
+    "notion-poll",
+    "record-sync",
 ];
 
 /// What each package may import of ours, outside its tests.
@@ -25,23 +28,30 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     let mut allowed = BTreeMap::from([
         ("bitrix24", vec![]),
         ("slack", vec![]),
+        ("notion", vec![]),
+        ("edge", vec!["platform"]),
+        ("mirror", [&WIRES[..], &["connect", "platform", "records", "rules"]].concat()),
         ("platform", vec![]),
         ("rules", WIRES.to_vec()),
         ("connect", [&WIRES[..], &["platform"]].concat()),
         ("records", [&WIRES[..], &["connect", "platform", "rules"]].concat()),
         ("aws", vec!["platform"]),
         ("embedded", vec!["platform"]),
-        // The Slack simulator signs as Slack does.
-        ("sandbox", vec!["bitrix24", "slack", "platform"]),
+        // The simulators sign as Slack and Notion do.
+        ("sandbox", vec!["bitrix24", "slack", "notion", "platform"]),
         ("talk", [&WIRES[..], &["connect", "platform", "rules"]].concat()),
         (
             "switchboard",
-            [&WIRES[..], &FUNCTIONS[..], &["connect", "embedded", "platform", "records", "rules", "sandbox"]].concat(),
+            [&WIRES[..], &FUNCTIONS[..], &["connect", "embedded", "mirror", "platform", "records", "rules", "sandbox"]]
+                .concat(),
         ),
     ]);
     allowed.insert("connect-aws", vec!["admin", "aws", "connect", "platform", "rules", "slack", "switchboard"]);
     for function in FUNCTIONS {
-        allowed.insert(function, [&WIRES[..], &["connect", "platform", "records", "rules", "talk", "aws"]].concat());
+        allowed.insert(
+            function,
+            [&WIRES[..], &["connect", "edge", "mirror", "platform", "records", "rules", "talk", "aws"]].concat(),
+        );
     }
     allowed
 }

@@ -47,6 +47,7 @@ impl Pairs {
         self.world.sandbox.portal.change_item(DEAL, self.pairs[n].0, fields);
     }
 
+    #[allow(clippy::needless_pass_by_value)] // reads better
     fn notion_sets(&self, n: usize, properties: Value) {
         self.world.sandbox.notion.edit(&self.pairs[n].1, &properties).unwrap();
     }
@@ -113,7 +114,7 @@ fn edit_all(pairs: &Pairs, round: usize) -> (u64, u64) {
             }
             2 => {
                 // Different fields on both sides at once.
-                pairs.portal_sets(n, json!({"stageId": if round % 2 == 0 { "WON" } else { "PREPARATION" }}));
+                pairs.portal_sets(n, json!({"stageId": if round.is_multiple_of(2) { "WON" } else { "PREPARATION" }}));
                 pairs.notion_sets(n, title(&format!("Notion {round}.{n}")));
                 to_portal += 1;
                 to_notion += 1;

@@ -220,6 +220,7 @@ function draw() {
   drawReach(state.reach);
   drawSlack(state.channels);
   drawTalk();
+  drawNotion(state.notion);
   drawTrail(state.trail);
   drawDead(state.dead_letters);
 }

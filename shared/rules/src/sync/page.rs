@@ -62,7 +62,7 @@ impl Field {
     }
 
     /// The codes that can be chosen for a record, and what they are called in Notion.
-    fn choices<'a>(&'a self, category: u64) -> impl Iterator<Item = (&'a str, String)> + 'a {
+    fn choices(&self, category: u64) -> impl Iterator<Item = (&str, String)> {
         let fits = move |code: &str| !self.portal.is_stage() || funnel_of(code) == category;
         self.portal
             .options
@@ -162,7 +162,7 @@ pub fn read(field: &Field, property: Option<&Value>, base: Option<&Cell>, contex
     let value = &property[kind];
     let plain = || text::plain(value);
     let cell = match (kind, &field.portal.kind) {
-        ("title", PortalKind::Rich) | ("rich_text", PortalKind::Rich) => Cell::text(&plain()),
+        ("title" | "rich_text", PortalKind::Rich) => Cell::text(&plain()),
         ("title" | "rich_text", _) => Cell::line(&plain()),
         ("url" | "email" | "phone_number", _) => Cell::line(value.as_str().unwrap_or_default()),
         ("number", kind) => {

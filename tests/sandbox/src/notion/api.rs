@@ -185,7 +185,7 @@ fn route(
         ("GET", ["v1", "data_sources", _]) => {
             needs(shared, "read")?;
             let state = shared.lock();
-            state.source(&id).map(|source| state.show_source(source)).ok_or_else(|| missing("data source", &id))
+            state.source(&id).map(super::State::show_source).ok_or_else(|| missing("data source", &id))
         }
         ("PATCH", ["v1", "data_sources", _]) => change_schema(shared, &id, body),
         ("POST", ["v1", "data_sources", _, "query"]) => {
@@ -290,7 +290,7 @@ fn change_schema(shared: &Arc<Shared>, id: &str, body: &Value) -> Good {
         state.tell_source(now, "data_source.schema_updated", id, &told);
     }
     let source = state.source(id).ok_or_else(|| missing("data source", id))?;
-    Ok(state.show_source(source))
+    Ok(super::State::show_source(source))
 }
 
 fn create(shared: &Arc<Shared>, body: &Value) -> Good {
@@ -337,7 +337,7 @@ fn create(shared: &Arc<Shared>, body: &Value) -> Good {
     }
     state.revision += 1;
     state.writes += 1;
-    state.tell_row(now, "page.created", &id, BOT, Vec::new());
+    state.tell_row(now, "page.created", &id, BOT, &[]);
     let row = state.row(&id).ok_or_else(|| missing("page", &id))?;
     Ok(state.show(row))
 }
@@ -419,7 +419,7 @@ fn append(shared: &Arc<Shared>, id: &str, body: &Value) -> Good {
             row.edited = now;
             row.edited_by = BOT.into();
         }
-        state.tell_row(now, "page.content_updated", &page, BOT, Vec::new());
+        state.tell_row(now, "page.content_updated", &page, BOT, &[]);
     }
     state.revision += 1;
     let results: Vec<_> = added.iter().map(|id| state.show_block(id)).collect();

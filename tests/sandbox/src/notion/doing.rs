@@ -129,7 +129,7 @@ impl Notion {
         };
         state.rows.insert(id.clone(), row);
         state.revision += 1;
-        state.tell_row(now, "page.created", &id, SOMEBODY, Vec::new());
+        state.tell_row(now, "page.created", &id, SOMEBODY, &[]);
         drop(state);
         self.send_due();
         Ok(id)
@@ -240,7 +240,7 @@ pub(super) fn edit(
     }
     state.revision += 1;
     if !changed.is_empty() {
-        state.tell_row(now, "page.properties_updated", id, author, changed);
+        state.tell_row(now, "page.properties_updated", id, author, &changed);
     }
     drop(state);
     super::events::send_due(shared);
@@ -256,7 +256,7 @@ pub(super) fn trash(shared: &Arc<Shared>, id: &str, in_trash: bool, author: &str
     author.clone_into(&mut row.edited_by);
     state.revision += 1;
     let kind = if in_trash { "page.deleted" } else { "page.undeleted" };
-    state.tell_row(now, kind, id, author, Vec::new());
+    state.tell_row(now, kind, id, author, &[]);
     drop(state);
     super::events::send_due(shared);
 }
@@ -269,7 +269,7 @@ pub(super) fn move_row(shared: &Arc<Shared>, id: &str, to: &str, author: &str) {
     to.clone_into(&mut row.source);
     row.edited = now;
     state.revision += 1;
-    state.tell_row(now, "page.moved", id, author, Vec::new());
+    state.tell_row(now, "page.moved", id, author, &[]);
     drop(state);
     super::events::send_due(shared);
 }

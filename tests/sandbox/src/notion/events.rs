@@ -36,7 +36,7 @@ pub(crate) struct Waiting {
 
 impl State {
     /// Notes an event about a row. `delay` is whether it may be told together with others.
-    pub(super) fn tell_row(&mut self, now: Timestamp, kind: &str, row: &str, author: &str, properties: Vec<String>) {
+    pub(super) fn tell_row(&mut self, now: Timestamp, kind: &str, row: &str, author: &str, properties: &[String]) {
         let Some(stored) = self.rows.get(row) else { return };
         let Some(source) = self.sources.get(&stored.source) else { return };
         if !self.databases.get(&source.database).is_some_and(|database| database.shared) {
@@ -55,7 +55,7 @@ impl State {
             }
         }
         if kind != "page.properties_updated" {
-            let event = self.event(now, kind, row, "page", data, author);
+            let event = self.event(now, kind, row, "page", &data, author);
             self.wait(now, event);
             return;
         }
@@ -73,7 +73,7 @@ impl State {
         }
         let mut data = data;
         data["updated_properties"] = json!(properties);
-        let event = self.event(now, kind, row, "page", data, author);
+        let event = self.event(now, kind, row, "page", &data, author);
         // The first is told at once, what follows within the minute together at its end.
         let told = self.told.get(row).copied().filter(|told| later(*told, TOGETHER) > now);
         let due = told.map_or(now, |told| later(told, TOGETHER));
@@ -85,11 +85,11 @@ impl State {
     pub(super) fn tell_source(&mut self, now: Timestamp, kind: &str, source: &str, changes: &[Value]) {
         let database = self.sources.get(source).map(|source| source.database.clone()).unwrap_or_default();
         let data = json!({"parent": {"id": database, "type": "database"}, "updated_properties": changes});
-        let event = self.event(now, kind, source, "data_source", data, super::SOMEBODY);
+        let event = self.event(now, kind, source, "data_source", &data, super::SOMEBODY);
         self.wait(now, event);
     }
 
-    fn event(&mut self, now: Timestamp, kind: &str, id: &str, entity: &str, data: Value, author: &str) -> Value {
+    fn event(&mut self, now: Timestamp, kind: &str, id: &str, entity: &str, data: &Value, author: &str) -> Value {
         json!({
             "id": self.id(), "timestamp": moment(now), "workspace_id": WORKSPACE, "workspace_name": "Sandbox",
             "subscription_id": "29d75c0d-5546-4414-8459-7b7a92f1fc4b", "integration_id": INTEGRATION, "type": kind,

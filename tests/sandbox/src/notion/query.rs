@@ -46,7 +46,7 @@ impl State {
                 rows.push(seen);
             }
         }
-        self.order(&mut rows, &body["sorts"])?;
+        order(&mut rows, &body["sorts"])?;
         let start: usize = body["start_cursor"].as_str().and_then(|cursor| cursor.parse().ok()).unwrap_or_default();
         let total = rows.len();
         let capped = total > self.cap;
@@ -63,24 +63,6 @@ impl State {
             list["request_status"] = json!({"type": "incomplete", "incomplete_reason": "query_result_limit_reached"});
         }
         Ok(list)
-    }
-
-    fn order(&self, rows: &mut [Row], sorts: &Value) -> Result<(), Refusal> {
-        for sort in sorts.as_array().into_iter().flatten().rev() {
-            let Some(which) = sort["timestamp"].as_str() else {
-                return Err(invalid("sorting by a property is not simulated"));
-            };
-            if !["created_time", "last_edited_time"].contains(&which) {
-                return Err(invalid(
-                    "body failed validation: body.sorts[0].timestamp should be `created_time` or `last_edited_time`.",
-                ));
-            }
-            rows.sort_by_key(|row| minute_of(row, which));
-            if sort["direction"] == "descending" {
-                rows.reverse();
-            }
-        }
-        Ok(())
     }
 
     fn passes(&self, row: &Row, filter: &Value) -> Result<bool, Refusal> {
@@ -160,4 +142,22 @@ impl State {
                 })
         })
     }
+}
+
+fn order(rows: &mut [Row], sorts: &Value) -> Result<(), Refusal> {
+    for sort in sorts.as_array().into_iter().flatten().rev() {
+        let Some(which) = sort["timestamp"].as_str() else {
+            return Err(invalid("sorting by a property is not simulated"));
+        };
+        if !["created_time", "last_edited_time"].contains(&which) {
+            return Err(invalid(
+                "body failed validation: body.sorts[0].timestamp should be `created_time` or `last_edited_time`.",
+            ));
+        }
+        rows.sort_by_key(|row| minute_of(row, which));
+        if sort["direction"] == "descending" {
+            rows.reverse();
+        }
+    }
+    Ok(())
 }

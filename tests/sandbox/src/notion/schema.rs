@@ -139,7 +139,7 @@ impl State {
     }
 
     /// A data source as the API shows it.
-    pub(super) fn show_source(&self, source: &Source) -> Value {
+    pub(super) fn show_source(source: &Source) -> Value {
         json!({
             "object": "data_source", "id": source.id, "cover": null, "icon": null, "created_time": super::minute(source.created),
             "last_edited_time": super::minute(source.edited), "created_by": {"object": "user", "id": super::SOMEBODY},

@@ -124,10 +124,9 @@ impl State {
             }
             "date" => date(&path, given),
             "select" if given.is_null() => Ok(Value::Null),
-            "select" => self.option(source, name, kind, given),
             // Nothing is no status: it falls back to the first.
             "status" if given.is_null() => Ok(self.first_status(source, name)),
-            "status" => self.option(source, name, kind, given),
+            "select" | "status" => self.option(source, name, kind, given),
             "multi_select" => list(100)?
                 .iter()
                 .map(|one| self.option(source, name, kind, one))

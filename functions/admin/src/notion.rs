@@ -1,0 +1,250 @@
+//! Notion: the connection, its webhook, the databases and what holds them up, conflicts with a way back, backfills.
+
+use connect::Failure;
+use maud::{Markup, html};
+use mirror::runs::{Phase, Wanted};
+use mirror::{Kept, Known, Run, SyncJob};
+use platform::TraceId;
+use platform::hooks::Hooks;
+use platform::portals::NOTION_VERIFICATION;
+use rules::databases::Database;
+use secrecy::ExposeSecret;
+
+use crate::page::{refreshed, signed_in, token};
+use crate::{Answer, Form, Visit};
+
+const TITLE: &str = "Notion";
+/// Conflicts that are shown.
+const MOST_CONFLICTS: usize = 30;
+/// Runs that are shown.
+const MOST_RUNS: usize = 5;
+
+pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failure> {
+    let (mirror, tenant) = (&visit.deps.mirror, &visit.tenant.id);
+    let runs = mirror.runs.latest(tenant, MOST_RUNS).await?;
+    let conflicts = mirror.conflicts.latest(tenant, MOST_CONFLICTS).await?;
+    let databases = &visit.tenant.settings.notion.databases;
+    let mut known = Vec::new();
+    for database in databases {
+        known.push((database, mirror.stored(tenant, &database.name).await?));
+    }
+    let body = html! {
+        (connection(visit))
+        (webhook(visit).await?)
+        h2 { "Databases" }
+        @if databases.is_empty() {
+            p.hint { "The settings name no database yet. docs/notion.md shows the few lines that it takes." }
+        }
+        @for (database, known) in &known { (one_database(visit, database, known.as_ref())) }
+        h2 { "Runs" }
+        @if runs.is_empty() { p.hint { "Nothing was backfilled yet. A plan says what a run would do, and does nothing." } }
+        @for run in &runs { (one_run(run)) }
+        h2 { "Conflicts" }
+        @if conflicts.is_empty() { p.hint { "Nobody has edited both sides of a field at once." } }
+        @else { (conflict_table(visit, &conflicts)) }
+    };
+    let goes_on = runs.iter().any(|run| !run.has_ended());
+    let page = signed_in(visit, TITLE, done, &body);
+    Ok(Answer::Page(if goes_on { refreshed(&page) } else { page }))
+}
+
+fn connection(visit: &Visit<'_>) -> Markup {
+    html! {
+        @match &visit.tenant.portal.notion {
+            Some(notion) => p {
+                "Connected with the workspace " strong { (notion.workspace) } " by the connection " strong { (notion.name) } ". "
+                "Each database has to be shared with it: ••• › Connections › " (notion.name) "."
+            },
+            None => p.problem {
+                "No Notion workspace is connected. Make an internal connection in Notion (Settings › Connections › Develop), "
+                "put its secret under [notion] into the configuration, and start again. docs/notion.md shows it step by step."
+            },
+        }
+    }
+}
+
+async fn webhook(visit: &Visit<'_>) -> Result<Markup, Failure> {
+    let (ports, tenant) = (&visit.deps.talk.ports, &visit.tenant.id);
+    let hooks = Hooks::new(ports.store.clone());
+    let key = hooks.key_of(tenant).await?;
+    let hook = match &key {
+        Some(key) => hooks.at(key).await?,
+        None => None,
+    };
+    let is_open = hook.as_ref().and_then(|hook| hook.open_until).is_some_and(|until| until > ports.clock.now());
+    let url = key.as_ref().zip(visit.public_url.as_ref()).map(|(key, url)| format!("{url}/webhooks/notion/{key}"));
+    // The token is shown for as long as the window is open: the operator pastes it into Notion.
+    let offered = match hook.as_ref().and_then(|hook| hook.tokens.last()).filter(|_| is_open) {
+        Some(sealed) => {
+            let opened =
+                visit.deps.mirror.connections.open_sealed(&visit.tenant.portal, NOTION_VERIFICATION, sealed).await?;
+            Some(opened.expose_secret().to_owned())
+        }
+        None => None,
+    };
+    let count = hook.as_ref().map_or(0, |hook| hook.tokens.len());
+    Ok(html! {
+        h2 { "Webhook" }
+        @match hook.as_ref().and_then(|hook| hook.seen_at) {
+            Some(at) => p { "Signed events arrive; the last was noted at " (at.strftime("%Y-%m-%d %H:%M UTC")) "." },
+            None if count > 0 => p { "There is a subscription; no event of it was noted yet." },
+            None => p.hint { "Without a webhook, edits in Notion are found by a poll every 30 seconds. With one they come within seconds." },
+        }
+        @if is_open {
+            ol {
+                li { "In Notion open your connection, then Webhooks › Create a subscription." }
+                li { "Address: " code { (url.as_deref().unwrap_or("(the public address is not known: set public_url)")) } }
+                li { "Version 2026-03-11; events: page created, properties updated, deleted, undeleted, moved, content updated; data source schema updated, deleted, undeleted." }
+                @match &offered {
+                    Some(token) => li { "Notion has sent the token. Paste it under Verify: " code { (token) } },
+                    None => li { "Notion sends a token to that address; it appears here. Load this page again." },
+                }
+            }
+        }
+        form.inline method="post" action="/admin/notion/webhook" {
+            (token(visit)) button { @if is_open { "Keep the window open" } @else { "Wait for a verification token (15 minutes)" } }
+        }
+        @if count > 1 {
+            form.inline method="post" action="/admin/notion/webhook/close" {
+                (token(visit)) button { "Forget the older subscription's token" }
+            }
+        }
+    })
+}
+
+fn one_database(visit: &Visit<'_>, database: &Database, known: Option<&Known>) -> Markup {
+    let closed = known.and_then(|known| known.closed.as_ref());
+    html! {
+        section.card {
+            h3 {
+                (database.name) " "
+                @match known.and_then(|known| known.source.as_ref()) {
+                    Some(source) => a href=(source.url) { (source.title) },
+                    None => span.hint { "not looked at yet" },
+                }
+            }
+            @if let Some(closed) = closed { p.problem role="alert" { (closed.text) } }
+            @if let Some(known) = known {
+                @for trouble in &known.troubles { p.problem role="alert" { strong { (trouble.field) " pauses. " } (trouble.text) } }
+                @for notice in &known.notices { p.hint { (notice.text) } }
+            }
+            p.hint {
+                "Mirrors each " (database.records.kind().to_string())
+                @if let Some(when) = &database.when { " for which " code { (when) } " holds" }
+                "; " (database.mappings().len()) " fields."
+            }
+            @for (dry, words) in [("yes", "Plan a backfill"), ("", "Run it")] {
+                form.inline method="post" action="/admin/notion/backfill" {
+                    (token(visit)) input type="hidden" name="database" value=(database.name);
+                    input type="hidden" name="dry" value=(dry);
+                    button { (words) }
+                }
+            }
+        }
+    }
+}
+
+/// A run as people read it.
+fn one_run(run: &Run) -> Markup {
+    let counts = &run.counts;
+    let state = match &run.phase {
+        Phase::Rows { .. } => "reading the rows".to_owned(),
+        Phase::Records { .. } => "going through the records".to_owned(),
+        Phase::Done => "done".to_owned(),
+        Phase::Stopped { why } => format!("stopped: {why}"),
+    };
+    let would = if run.dry { "would be " } else { "" };
+    html! {
+        section.card {
+            h3 { (if run.dry { "Plan" } else { "Run" }) " over " (run.database) ": " (state) }
+            p {
+                (counts.rows) " rows and " (counts.records) " records so far: "
+                (counts.created) " pages " (would) "made, " (counts.linked_by_id) " " (would) "linked by number, "
+                (counts.linked_by_title) " by title and company, " (counts.changed) " " (would) "brought into step, "
+                (counts.linked_before) " linked before, " (counts.left_out) " left out, " (counts.failed) " failed."
+            }
+            @if let Some(waits) = &run.waits_for { p.hint { "Waits: " (waits) } }
+            @if !run.examples.is_empty() {
+                details { summary { "Some of it" } ul { @for line in &run.examples { li { (line) } } } }
+            }
+            p.hint { "Begun by " (run.by) " at " (run.began_at.strftime("%Y-%m-%d %H:%M UTC")) }
+        }
+    }
+}
+
+fn conflict_table(visit: &Visit<'_>, conflicts: &[Kept]) -> Markup {
+    html! {
+        table {
+            thead { tr { @for head in ["When", "Record", "Field", "Bitrix24", "Notion", "What counted", ""] { th scope="col" { (head) } } } }
+            tbody {
+                @for kept in conflicts {
+                    tr {
+                        td data-label="When" { (kept.at.strftime("%m-%d %H:%M")) }
+                        td data-label="Record" { (kept.record.to_string()) " " (kept.title) }
+                        td data-label="Field" { (kept.property) }
+                        td data-label="Bitrix24" { (kept.conflict.bitrix24.to_string()) }
+                        td data-label="Notion" { (kept.conflict.notion.to_string()) }
+                        td data-label="What counted" { (kept.conflict.winner.to_string()) ": " (kept.conflict.why.words()) }
+                        td {
+                            @match &kept.undone {
+                                Some((at, by)) => span.hint { "undone by " (by) ", " (at.strftime("%m-%d %H:%M")) },
+                                None if kept.can_be_undone() => form.inline method="post" action="/admin/notion/undo" {
+                                    (token(visit)) input type="hidden" name="conflict" value=(kept.id);
+                                    button { "Write the other value" }
+                                },
+                                None => span.hint { "cannot be written back" },
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub(crate) async fn open_window(visit: &Visit<'_>) -> Result<Answer, Failure> {
+    let ports = &visit.deps.talk.ports;
+    let fresh = uuid::Uuid::new_v4().simple().to_string();
+    Hooks::new(ports.store.clone()).open(&visit.tenant.id, fresh, ports.clock.now()).await?;
+    tracing::info!(tenant = %visit.tenant.id, "an administrator waits for a verification token of Notion");
+    Ok(Answer::To("/notion", "A verification token is taken for the next 15 minutes.".into()))
+}
+
+pub(crate) async fn close_old(visit: &Visit<'_>) -> Result<Answer, Failure> {
+    let hooks = Hooks::new(visit.deps.talk.ports.store.clone());
+    if let Some(key) = hooks.key_of(&visit.tenant.id).await? {
+        hooks.close_old(&key).await?;
+    }
+    Ok(Answer::To("/notion", "Only the newest token is known now.".into()))
+}
+
+pub(crate) async fn backfill(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+    let (name, dry) = (form.get("database"), !form.get("dry").is_empty());
+    if visit.tenant.settings.notion.named(name).is_none() {
+        return Ok(Answer::To("/notion", format!("The settings have no database “{name}” any more.")));
+    }
+    let running = visit.deps.mirror.runs.latest(&visit.tenant.id, MOST_RUNS).await?;
+    if running.iter().any(|run| run.database == name && !run.has_ended()) {
+        return Ok(Answer::To("/notion", format!("A run over {name} goes on already.")));
+    }
+    let wanted = Wanted { dry, since: None, by: "an administrator" };
+    visit.deps.mirror.start(&visit.tenant.id, name, &wanted).await?;
+    let word = if dry { "The plan is being made." } else { "The run has begun." };
+    Ok(Answer::To("/notion", format!("{word} This page loads itself again until it is done.")))
+}
+
+pub(crate) async fn undo(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+    let (mirror, tenant) = (&visit.deps.mirror, &visit.tenant.id);
+    let Some(kept) = mirror.conflicts.get(tenant, form.get("conflict")).await? else {
+        return Ok(Answer::To("/notion", "This conflict is not kept any more.".into()));
+    };
+    let job = SyncJob::Undo {
+        database: kept.database.clone(),
+        record: kept.record,
+        conflict: kept.id.clone(),
+        by: "an administrator".into(),
+    };
+    let trace = TraceId::new(mirror.ports.clock.now());
+    mirror.send(vec![mirror::message(&job, tenant, trace, &format!("undo#{}", kept.id))?]).await?;
+    Ok(Answer::To("/notion", format!("{} of {} is being written back.", kept.property, kept.record)))
+}
