@@ -117,10 +117,10 @@ fn one_database(visit: &Visit<'_>, database: &Database, known: Option<&Known>) -
     html! {
         section.card {
             h3 {
-                (database.name) " "
                 @match known.and_then(|known| known.source.as_ref()) {
-                    Some(source) => a href=(source.url) { (source.title) },
-                    None => span.hint { "not looked at yet" },
+                    Some(source) if source.title == database.name => a href=(source.url) { (source.title) },
+                    Some(source) => { (database.name) ": " a href=(source.url) { (source.title) } },
+                    None => { (database.name) " " span.hint { "not looked at yet" } },
                 }
             }
             @if let Some(closed) = closed { p.problem role="alert" { (closed.text) } }

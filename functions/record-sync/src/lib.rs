@@ -22,6 +22,7 @@ use connect::{Connections, Failure};
 use jiff::Timestamp;
 use mirror::{Mirror, SyncJob};
 use platform::clock::Clock;
+use platform::hooks::Hooks;
 use platform::job::{Job, Outcome};
 use platform::ledger::Ledger;
 use platform::links::Records;
@@ -37,6 +38,7 @@ pub struct Deps {
     ports: Ports,
     mirror: Mirror,
     records: Records,
+    hooks: Hooks,
     ledger: Ledger,
     clock: Arc<dyn Clock>,
     metrics: Arc<dyn Metrics>,
@@ -48,6 +50,7 @@ impl Deps {
         Self {
             mirror: Mirror::new(ports, connections),
             records: Records::new(ports.store.clone()),
+            hooks: Hooks::new(ports.store.clone()),
             ledger: Ledger::new(ports.store.clone()),
             clock: ports.clock.clone(),
             metrics: ports.metrics.clone(),

@@ -31,6 +31,11 @@ pub(crate) async fn find(
     signal: &Signal,
 ) -> Result<Settled, Failure> {
     let portal = deps.mirror.connections.portal(&job.tenant).await?;
+    if job.attempt == 1
+        && let Some(key) = deps.hooks.key_of(&job.tenant).await?
+    {
+        deps.hooks.note_seen(&key, deps.now()).await?;
+    }
     let us = portal.notion.as_ref().map(|notion| notion.bot_id.as_str()).unwrap_or_default();
     if !authors.is_empty() && authors.iter().all(|author| notion::id::same(author, us)) {
         // Were it not so, the poll would find a row that does not show what was agreed.
