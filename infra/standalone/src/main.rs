@@ -126,7 +126,11 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Sandbox => {
             let sandbox = Sandbox::start(Arc::new(SystemClock)).await?;
             println!("{}", sandbox.describe());
-            stopped().wait_for(|stop| *stop).await?;
+            let mut stopped = stopped();
+            tokio::select! {
+                () = sandbox.notion.keep_sending() => {}
+                stopped = stopped.wait_for(|stop| *stop) => { stopped?; }
+            }
             Ok(())
         }
     }

@@ -30,6 +30,7 @@ pub struct Cloud {
     /// The SDK's configuration for it.
     pub config: SdkConfig,
     public_url: String,
+    notion_url: String,
 }
 
 /// The group of each message, by its body: the emulated SQS does not give it back.
@@ -65,12 +66,17 @@ impl Cloud {
             .load()
             .await;
         let names = create(&config).await?;
-        Ok(Self { server, groups, names, config, public_url: String::new() })
+        Ok(Self { server, groups, names, config, public_url: String::new(), notion_url: String::new() })
     }
 
     /// Sets where providers reach the functions that are started from now on.
     pub fn reach_at(&mut self, url: &str) {
         url.clone_into(&mut self.public_url);
+    }
+
+    /// Sets what stands for Notion's API for the functions that are started from now on.
+    pub fn notion_at(&mut self, url: &str) {
+        url.clone_into(&mut self.notion_url);
     }
 
     /// The address of all services.
@@ -90,6 +96,7 @@ impl Cloud {
             ("SLACK_API_URL", slack_api),
             ("LOG_LEVEL", "warn"),
             ("PUBLIC_URL", self.public_url.as_str()),
+            ("NOTION_API_URL", self.notion_url.as_str()),
         ];
         let others = others.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         tables.chain(queues).chain(dead).chain(others).collect()

@@ -31,10 +31,10 @@ impl Sandbox {
         let portal = Arc::new(Portal::start(clock.clone(), 0).await?);
         let slack = Arc::new(Workspace::start(clock.clone(), 0).await?);
         let notion = Arc::new(Notion::start(clock, 0).await?);
-        let (steered, workspace) = (portal.clone(), slack.clone());
+        let (steered, workspace, pages) = (portal.clone(), slack.clone(), notion.clone());
         let control = Server::start(0, move |request| {
-            let (portal, slack) = (steered.clone(), workspace.clone());
-            async move { Ok(steer(&portal, &slack, &request).await) }
+            let (portal, slack, notion) = (steered.clone(), workspace.clone(), pages.clone());
+            async move { Ok(steer(&portal, &slack, &notion, &request).await) }
         })
         .await?;
         Ok(Self { portal, slack, notion, control })
@@ -97,7 +97,7 @@ impl Sandbox {
     }
 }
 
-async fn steer(portal: &Portal, slack: &Workspace, request: &Request<Bytes>) -> Response<Bytes> {
+async fn steer(portal: &Portal, slack: &Workspace, notion: &Notion, request: &Request<Bytes>) -> Response<Bytes> {
     let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
     let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
     let number = |name: &str| body[name].as_u64().unwrap_or_default();
@@ -110,13 +110,35 @@ async fn steer(portal: &Portal, slack: &Workspace, request: &Request<Bytes>) -> 
             "POST /slack/press": {"email": "user6@example.com", "channel": "general", "action_id": "deal_take", "value": "1"},
             "POST /slack/submit": {"email": "user6@example.com", "values": {"name": "…"}},
             "GET /slack/whispers?EMAIL": "what somebody was told alone",
+            "POST /notion/databases": {"title": "Deals", "properties": {"Stage": {"select": {"options": []}}}},
+            "POST /notion/people": {"name": "Ann", "email": "ann@example.com"},
+            "POST /notion/share": {"database": "…", "shared": false},
+            "POST /notion/hook": {"url": "http://127.0.0.1/…"},
+            "POST /notion/edit": {"row": "…", "properties": {}},
             "GET /counts": "what has been asked of the simulators",
             "POST /deals": {"title": "Roof", "amount": 100, "currency": "EUR"},
             "POST /move": {"deal": 1, "stage": "EXECUTING"},
             "POST /handlers": {"url": "http://127.0.0.1/…", "events": ["ONCRMDEALUPDATE"]},
             "POST /delivery": {"delay_ms": 0, "drop_every": 0, "double_every": 0, "hold": false},
-            "POST /fail": {"provider": "slack | bitrix24", "method": "chat.postMessage", "fault": {"how": "reset", "when": "after_effect"}},
+            "POST /fail": {"provider": "slack | bitrix24 | notion", "method": "chat.postMessage", "fault": {"how": "reset", "when": "after_effect"}},
         }),
+        (&Method::POST, "/notion/databases") => {
+            let (database, source) = notion.add_database(&text("title"), &body["properties"]);
+            json!({"database": database, "data_source": source})
+        }
+        (&Method::POST, "/notion/people") => json!({"id": notion.add_person(&text("name"), &text("email"))}),
+        (&Method::POST, "/notion/share") => {
+            notion.share(&text("database"), body["shared"] == true);
+            json!({"ok": true})
+        }
+        (&Method::POST, "/notion/hook") => {
+            let (token, status) = notion.subscribe(&text("url")).await;
+            json!({"token": token, "status": status})
+        }
+        (&Method::POST, "/notion/edit") => match notion.edit(&text("row"), &body["properties"]) {
+            Ok(()) => json!({"ok": true}),
+            Err(error) => json!({"ok": false, "error": error}),
+        },
         (&Method::POST, "/slack/requests") => {
             slack.send_requests_to(&text("url"));
             json!({"ok": true})
@@ -147,6 +169,7 @@ async fn steer(portal: &Portal, slack: &Workspace, request: &Request<Bytes>) -> 
         }
         (&Method::GET, "/counts") => json!({
             "bitrix24": {"requests": portal.requests(), "calls": portal.calls(), "refused_for_limits": portal.refused_for_limits()},
+            "notion": {"requests": notion.requests(), "calls": notion.calls(), "refused_for_limits": notion.refused_for_limits()},
             "slack": {"calls": slack.calls(), "refused_for_limits": slack.refused_for_limits(), "refused_blocks": slack.refused_blocks()},
         }),
         (&Method::GET, "/messages") => json!(slack.messages(request.uri().query().unwrap_or_default())),
@@ -176,6 +199,7 @@ async fn steer(portal: &Portal, slack: &Workspace, request: &Request<Bytes>) -> 
             Ok(fault) => {
                 match text("provider").as_str() {
                     "slack" => slack.fail_next(&text("method"), fault),
+                    "notion" => notion.fail_next(&text("method"), fault),
                     _ => portal.fail_next(&text("method"), fault),
                 }
                 json!({"ok": true})

@@ -143,7 +143,9 @@ fn respond(shared: &Arc<Shared>, request: &Request<Bytes>, path: &str) -> Respon
         .collect();
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let is_newest = request.headers().get("notion-version").is_some_and(|version| version == notion_wire::VERSION);
-    match route(shared, request.method(), &parts, &query, &body, is_newest) {
+    let answered = route(shared, request.method(), &parts, &query, &body, is_newest);
+    super::events::send_due(shared);
+    match answered {
         Ok(mut good) => {
             good["request_id"] = json!(request_id(shared.lock().last));
             json_answer(200, &good)

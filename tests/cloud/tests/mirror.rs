@@ -1,0 +1,155 @@
+//! Records and Notion pages through the built binaries: a new deal, an edit on either side, the poll, the page.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cloud::{Cloud, Function, Gateway};
+use connect::{Access, Connections, PortalAccess};
+use platform::hooks::Hooks;
+use platform::seal::KeyRing;
+use platform::secrets::KEY_RING;
+use platform::{Clock, Ports, QueueName, SystemClock};
+use sandbox::Sandbox;
+use sandbox::portal::DEAL;
+use serde_json::{Value, json};
+use slack::ApiBase;
+use slack::client::Identity;
+
+fn bootstrap(function: &str) -> PathBuf {
+    let folder = std::env::var("LAMBDA_DIR")
+        .map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/lambda"), PathBuf::from);
+    folder.join(function).join("bootstrap")
+}
+
+struct Deployment {
+    cloud: Cloud,
+    sandbox: Sandbox,
+    gateway: Gateway,
+    queues: Vec<(QueueName, Arc<Function>)>,
+    poll: Arc<Function>,
+    ports: Ports,
+    tenant: platform::TenantId,
+}
+
+impl Deployment {
+    async fn start() -> anyhow::Result<Self> {
+        let gateway = Gateway::start().await?;
+        let mut cloud = Cloud::start().await?;
+        let sandbox = Sandbox::start(Arc::new(SystemClock)).await?;
+        cloud.reach_at(&gateway.url());
+        cloud.notion_at(&sandbox.notion.url());
+        let ports = aws::ports_over(&cloud.config, cloud.names.clone(), Arc::new(SystemClock));
+        let tenant = connect(&ports, &sandbox).await?;
+        let slack_api = sandbox.slack.api_url();
+        let start =
+            async |name: &str| anyhow::Ok(Arc::new(Function::start(name, &bootstrap(name), &cloud, &slack_api).await?));
+        for (path, name) in
+            [("/webhooks/notion", "notion-webhook"), ("/webhooks/bitrix24", "bitrix24-webhook"), ("/admin", "admin")]
+        {
+            gateway.route(path, &start(name).await?);
+        }
+        let mut queues = Vec::new();
+        for queue in [QueueName::Bitrix24Events, QueueName::RecordSync] {
+            queues.push((queue, start(queue.name()).await?));
+        }
+        let poll = start("notion-poll").await?;
+        sandbox.portal.send_events_to(&format!("{}/webhooks/bitrix24", gateway.url()), &["ONCRMDEALADD", "ONCRMDEALUPDATE"]);
+        Ok(Self { cloud, sandbox, gateway, queues, poll, ports, tenant })
+    }
+
+    /// Feeds the functions until `done`; gives up after two minutes.
+    async fn work_until(&self, what: &str, done: impl Fn() -> bool) -> anyhow::Result<()> {
+        let began = Instant::now();
+        while !done() {
+            anyhow::ensure!(began.elapsed() < Duration::from_secs(120), "{what} did not come");
+            self.sandbox.notion.send_due();
+            for (queue, function) in &self.queues {
+                function.feed(&self.cloud, *queue).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn row(&self, deal: u64) -> Option<String> {
+        let (_, source) = self.sandbox.notion.database("Deals")?;
+        let rows = self.sandbox.notion.rows(&source);
+        let row = rows.into_iter().find(|row| row["properties"]["Bitrix24 ID"]["number"] == deal)?;
+        Some(row["id"].as_str()?.to_owned())
+    }
+}
+
+async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<platform::TenantId> {
+    ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
+    let connections = Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?)
+        .with_notion(notion::ApiBase::new(&sandbox.notion.url())?);
+    let credentials = sandbox.portal.credentials();
+    let (database, _) = sandbox.notion.add_database("Deals", &json!({}));
+    let settings = json!({"routes": [], "notion": {"databases": [{"name": "Deals", "database": database, "records": "deal"}]}});
+    let access = Access {
+        member_id: credentials.member_id,
+        portal: PortalAccess::Webhook(sandbox.portal.webhook_url().into()),
+        application_token: credentials.application_token.into(),
+        bot_token: sandbox.slack.token().into(),
+        workspace: Identity { team_id: "T0".into(), team: "Sandbox".into(), user_id: "U0".into(), bot_id: "B0".into() },
+        notion: Some(connections.look_at_notion(&sandbox.notion.token().to_owned().into()).await?),
+        signing_secret: None,
+        settings: Some(settings),
+    };
+    Ok(connections.join(access).await?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deal_and_its_page_are_kept_alike_by_the_built_binaries() -> anyhow::Result<()> {
+    let deployment = Deployment::start().await?;
+    let (portal, notion) = (&deployment.sandbox.portal, &deployment.sandbox.notion);
+    let now = deployment.ports.clock.now();
+    let key = Hooks::new(deployment.ports.store.clone()).open(&deployment.tenant, "cloud-hook".into(), now).await?;
+    let (_, status) = notion.subscribe(&format!("{}/webhooks/notion/{key}", deployment.gateway.url())).await;
+    assert_eq!(status, 200, "the token is taken by the built binary");
+
+    let deal = portal.add_deal("Roof for ACME", 150_000, "EUR");
+    deployment.work_until("the page", || deployment.row(deal).is_some()).await?;
+    let row = deployment.row(deal).unwrap();
+    notion.edit(&row, &json!({"Amount": {"number": 160_000}})).map_err(anyhow::Error::msg)?;
+    deployment.work_until("the amount", || portal.item(DEAL, deal).unwrap()["opportunity"] == 160_000).await?;
+    portal.change_item(DEAL, deal, json!({"title": "Roof and windows"}));
+    deployment.work_until("the title", || notion.shown(&row, "Name") == "Roof and windows").await?;
+
+    // Without a webhook the poll finds it. It polls twice, half a minute apart.
+    notion.deliver(sandbox::notion::Delivery { drop_every: 1, ..sandbox::notion::Delivery::default() });
+    notion.edit(&row, &json!({"Amount": {"number": 170_000}})).map_err(anyhow::Error::msg)?;
+    let report = deployment.poll.invoke(sample("notion-poll.json")?).await?;
+    assert_eq!((&report["databases"], &report["stopped"]), (&json!(1), &json!([])), "{report}");
+    deployment.work_until("the polled amount", || portal.item(DEAL, deal).unwrap()["opportunity"] == 170_000).await?;
+
+    let code = admin::new_code(&deployment.ports, &deployment.tenant).await?;
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+    let address = deployment.gateway.url();
+    let signed_in = http.post(format!("{address}/admin/sign-in")).body(format!("code={code}")).send().await?;
+    let cookie = signed_in.headers()["set-cookie"].to_str()?.split(';').next().unwrap().to_owned();
+    let page = http.get(format!("{address}/admin/notion")).header("cookie", &cookie).send().await?.text().await?;
+    assert!(page.contains("Plan a backfill") && page.contains("Deals"), "{page}");
+    let letters = deployment.ports.queue.dead_letters(QueueName::RecordSync, 10).await?;
+    assert!(letters.is_empty(), "{letters:?}");
+
+    // The files in `events/` are understood: the first is signed for no address of ours, the second names no database.
+    let answer = deployment.sample_of_webhook().await?;
+    assert_eq!(answer["statusCode"], 401, "{answer}");
+    let (_, sync) = &deployment.queues[1];
+    assert_eq!(sync.invoke(sample("record-sync.json")?).await?, json!({"batchItemFailures": []}));
+    Ok(())
+}
+
+impl Deployment {
+    async fn sample_of_webhook(&self) -> anyhow::Result<Value> {
+        let function = Function::start("notion-webhook", &bootstrap("notion-webhook"), &self.cloud, "").await?;
+        function.invoke(sample("notion-webhook.json")?).await
+    }
+}
+
+fn sample(name: &str) -> anyhow::Result<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events").join(name);
+    Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+}
