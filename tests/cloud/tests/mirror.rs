@@ -10,7 +10,7 @@ use connect::{Access, Connections, PortalAccess};
 use platform::hooks::Hooks;
 use platform::seal::KeyRing;
 use platform::secrets::KEY_RING;
-use platform::{Clock, Ports, QueueName, SystemClock};
+use platform::{Ports, QueueName, SystemClock};
 use sandbox::Sandbox;
 use sandbox::portal::DEAL;
 use serde_json::{Value, json};

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use journeys::World;
 use platform::people::{Origin, People};
+use sandbox::portal::DEAL;
+use serde_json::json;
 
 /// A browser: it keeps the cookie and follows where it is sent.
 struct Browser {
@@ -154,4 +156,72 @@ async fn conversations_are_joined_and_parted_on_their_page() {
     let channel = slack.channel_id("general");
     let (_, page) = browser.post("/admin/bridges/part", &[("channel", &channel), ("token", &token)]).await;
     assert!(page.contains("No channel is joined"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notion_is_subscribed_backfilled_and_a_conflict_undone_on_its_page() {
+    let world = World::start_mirrored(false, |sandbox| {
+        let (database, _) = sandbox.notion.add_database("<b>Deals</b>", &json!({}));
+        json!({"databases": [{"name": "<b>Deals</b>", "database": database, "records": "deal", "page": []}]})
+    })
+    .await;
+    let (portal, notion) = (&world.sandbox.portal, &world.sandbox.notion);
+    let mut browser = signed_in(&world).await;
+    let token = browser.token().await;
+    let page = browser.get("/admin/notion").await.1;
+    assert!(
+        page.contains("not looked at yet") && page.contains("&lt;b&gt;Deals") && !page.contains("<b>Deals"),
+        "{page}"
+    );
+
+    // The window, the address, the token to paste.
+    let (_, page) = browser.post("/admin/notion/webhook", &[("token", &token)]).await;
+    let key = page.split("/webhooks/notion/").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    let (secret, status) = notion.subscribe(&world.notion_webhook(&key)).await;
+    assert_eq!(status, 200);
+    assert!(browser.get("/admin/notion").await.1.contains(&secret));
+    world.clock.advance(Duration::from_secs(16 * 60));
+    assert!(!browser.get("/admin/notion").await.1.contains(&secret), "not shown for longer than it is needed");
+
+    // A plan and a run.
+    for (dry, said) in [("yes", "pages would be made"), ("", "pages made")] {
+        let fields = [("token", token.as_str()), ("database", "<b>Deals</b>"), ("dry", dry)];
+        browser.post("/admin/notion/backfill", &fields).await;
+        assert!(browser.get("/admin/notion").await.1.contains("http-equiv=\"refresh\""), "it loads itself again");
+        world.settle().await;
+        let page = browser.get("/admin/notion").await.1;
+        assert!(page.contains(said) && !page.contains("http-equiv"), "{page}");
+    }
+    let deal = portal.ids(DEAL)[0];
+    let source = notion.database("<b>Deals</b>").unwrap().1;
+    let rows = notion.rows(&source);
+    let row =
+        rows.iter().find(|row| row["properties"]["Bitrix24 ID"]["number"] == deal).unwrap()["id"].as_str().unwrap();
+
+    // A conflict, and the other value.
+    world.clock.advance(Duration::from_secs(600));
+    notion.edit(row, &json!({"Name": {"title": [{"text": {"content": "<i>Notion</i>"}}]}})).unwrap();
+    world.clock.advance(Duration::from_secs(90));
+    portal.change_item(DEAL, deal, json!({"title": "Portal"}));
+    world.settle().await;
+    assert_eq!(notion.shown(row, "Name"), "Portal");
+    let page = browser.get("/admin/notion").await.1;
+    assert!(page.contains("&lt;i&gt;Notion&lt;/i&gt;") && page.contains("it was edited later"), "{page}");
+    let conflict = page
+        .split("name=\"conflict\" value=\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap()
+        .replace("&lt;", "<")
+        .replace("&gt;", ">");
+    assert_eq!(browser.post("/admin/notion/undo", &[("token", "wrong"), ("conflict", &conflict)]).await.0, 403);
+    browser.post("/admin/notion/undo", &[("token", &token), ("conflict", &conflict)]).await;
+    world.settle().await;
+    assert_eq!(
+        (notion.shown(row, "Name").as_str(), &portal.item(DEAL, deal).unwrap()["title"]),
+        ("<i>Notion</i>", &json!("<i>Notion</i>"))
+    );
+    assert!(browser.get("/admin/notion").await.1.contains("undone by an administrator"));
 }
