@@ -166,6 +166,7 @@ async fn records(deps: &Deps, job: &Job<SyncJob>, opened: &Opened, run: &mut Run
     let listing = Listing { kind: opened.kind(), custom_fields: opened.settings.fields_of(opened.kind()) };
     let (listed, _) = listing.after(&opened.bitrix24, &json!({}), after, 1).await?;
     let is_last = listed.len() < PAGE;
+    deps.mirror.learn_names(opened, &listed).await;
     let ids: Vec<_> = listed.iter().map(|(record, _)| record.id()).collect();
     let (run_id, dry, since) = (run.id.clone(), run.dry, run.since);
     let work = listed.into_iter().map(|(record, state)| {

@@ -211,3 +211,38 @@ fn the_settings_page_names_every_change_and_every_word() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backfill_is_planned_and_run_beside_a_serve_that_runs() {
+    let sandbox = Sandbox::start(Arc::new(SystemClock)).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let sync = async |arguments: &[&str]| {
+        let output = switchboard(&[&["sync"], arguments].concat(), folder.path()).output().await.unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.success(), text(&output.stdout), text(&output.stderr))
+    };
+    let (good, _, said) = sync(&["status"]).await;
+    assert!(!good && said.contains("there is no database switchboard.db"), "{said}");
+
+    let (database, source) = sandbox.notion.add_database("Deals", &serde_json::json!({}));
+    let settings = format!("notion:\n  databases:\n    - {{ name: Deals, database: {database}, records: deal }}\n");
+    std::fs::write(folder.path().join("settings.yaml"), settings).unwrap();
+    let notion = format!("[notion]\ntoken = '{}'\napi_url = '{}'\n", sandbox.notion.token(), sandbox.notion.url());
+    let config = config(&sandbox)
+        .replace("[slack]", &format!("member_id = '{}'\n[slack]", sandbox.portal.credentials().member_id));
+    let serving = Serving::start(folder.path(), &format!("settings = 'settings.yaml'\n{config}{notion}")).await;
+
+    let (good, _, said) = sync(&["plan", "Customers"]).await;
+    assert!(!good && said.contains("no database \"Customers\"; they have: Deals"), "{said}");
+    let (good, said, error) = sync(&["plan", "Deals"]).await;
+    assert!(good && said.contains("plan Deals: done") && said.contains("60 made"), "{said}{error}");
+    assert!(sandbox.notion.rows(&source).is_empty(), "a plan makes nothing");
+    let (good, said, error) = sync(&["run", "Deals"]).await;
+    assert!(good && said.contains("run Deals: done") && said.contains("60 made"), "{said}{error}");
+    assert_eq!(sandbox.notion.rows(&source).len(), 60);
+    let (good, said, _) = sync(&["status"]).await;
+    assert!(good && said.contains("Deals: open") && said.contains("connection \"Switchboard\""), "{said}");
+    let (good, said, _) = sync(&["conflicts"]).await;
+    assert!(good && said.contains("There are none"), "{said}");
+    serving.stop().await;
+}

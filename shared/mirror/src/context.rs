@@ -21,6 +21,12 @@ pub fn telling(record: Record, state: &State) -> Change {
 }
 
 impl Mirror {
+    /// Learns the names that many records speak of at once.
+    pub async fn learn_names(&self, opened: &Opened, records: &[(Record, State)]) {
+        let changes: Vec<_> = records.iter().map(|(record, state)| telling(*record, state)).collect();
+        self.names.learn_all(opened.tenant(), &changes).await;
+    }
+
     /// What has to be known to carry over the values of `state` and of `page`. `related` are the ids of relations that the
     /// page does not show in full, by property.
     pub async fn context(

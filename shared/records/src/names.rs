@@ -30,6 +30,8 @@ const KEEPS_NOTHING: Duration = Duration::from_secs(10 * 60);
 const FRESH: Duration = Duration::from_secs(60);
 /// More tenants than this are not kept in memory.
 const MOST_TENANTS: usize = 500;
+/// Rows on a page of any list.
+const PAGE: usize = 50;
 /// More pages of statuses than this are not read; the rest shows as codes.
 const MOST_PAGES: usize = 40;
 /// The lists are asked for anew at most so often, when a stage is not in them.
@@ -83,6 +85,31 @@ impl NamesCache {
         let names = Arc::new(names);
         self.remember(tenant, &names);
         names
+    }
+
+    /// Learns the names that many changes speak of, in one request: asked for one by one, each would cost its own.
+    pub async fn learn_all(&self, tenant: &TenantId, changes: &[Change]) {
+        let (mut asked, mut seen): (BTreeSet<Named>, HashMap<_, usize>) = (BTreeSet::new(), HashMap::new());
+        for named in changes.iter().flat_map(wanted).collect::<BTreeSet<_>>() {
+            // One question gives a page; the rest is asked for when it is needed.
+            let of_kind = seen.entry(std::mem::discriminant(&named)).or_default();
+            *of_kind += 1;
+            if *of_kind <= PAGE {
+                asked.insert(named);
+            }
+        }
+        let _asking = self.asking.lock().await;
+        let mut names = self.remembered(tenant).map(|names| (*names).clone()).unwrap_or_default();
+        self.read_stored(tenant, &mut names, &asked).await;
+        let missing = names.missing(&asked);
+        let entity = changes.first().and_then(Change::entity);
+        if !missing.is_empty()
+            && let Err(failure) = self.ask(tenant, entity, false, &missing, &mut names).await
+        {
+            tracing::warn!(%tenant, %failure, "names could not be read; they are asked for one by one");
+            return;
+        }
+        self.remember(tenant, &Arc::new(names));
     }
 
     /// Forgets what a schema event says has changed: a person, or the lists.

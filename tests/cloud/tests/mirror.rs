@@ -55,7 +55,9 @@ impl Deployment {
             queues.push((queue, start(queue.name()).await?));
         }
         let poll = start("notion-poll").await?;
-        sandbox.portal.send_events_to(&format!("{}/webhooks/bitrix24", gateway.url()), &["ONCRMDEALADD", "ONCRMDEALUPDATE"]);
+        sandbox
+            .portal
+            .send_events_to(&format!("{}/webhooks/bitrix24", gateway.url()), &["ONCRMDEALADD", "ONCRMDEALUPDATE"]);
         Ok(Self { cloud, sandbox, gateway, queues, poll, ports, tenant })
     }
 
@@ -86,7 +88,8 @@ async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<platform::T
         .with_notion(notion::ApiBase::new(&sandbox.notion.url())?);
     let credentials = sandbox.portal.credentials();
     let (database, _) = sandbox.notion.add_database("Deals", &json!({}));
-    let settings = json!({"routes": [], "notion": {"databases": [{"name": "Deals", "database": database, "records": "deal"}]}});
+    let settings =
+        json!({"routes": [], "notion": {"databases": [{"name": "Deals", "database": database, "records": "deal"}]}});
     let access = Access {
         member_id: credentials.member_id,
         portal: PortalAccess::Webhook(sandbox.portal.webhook_url().into()),

@@ -110,7 +110,11 @@ async fn five_thousand_deals_take_hardly_longer_than_the_limit_itself() {
     let world = World::start_mirrored(true, |sandbox| {
         let there = sandbox.portal.ids(DEAL).len() as u64;
         for n in there..DEALS {
-            sandbox.portal.add_deal(&format!("Deal {n}"), 100, "EUR");
+            // Each for a company of its own.
+            let company = sandbox.portal.add_item(sandbox::portal::COMPANY, json!({"title": format!("Company {n}")}));
+            let deal =
+                json!({"title": format!("Deal {n}"), "opportunity": 100, "companyId": company, "assignedById": 6});
+            sandbox.portal.add_item(DEAL, deal);
         }
         deals(sandbox)
     })

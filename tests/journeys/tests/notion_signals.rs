@@ -27,7 +27,11 @@ struct Pairs {
 
 impl Pairs {
     async fn start(webhooks: bool) -> Self {
-        let world = World::start_mirrored(webhooks, deals).await;
+        Box::pin(Self::made(webhooks)).await
+    }
+
+    async fn made(webhooks: bool) -> Self {
+        let world = Box::pin(World::start_mirrored(webhooks, deals)).await;
         let made: Vec<_> =
             (0..DEALS).map(|n| world.sandbox.portal.add_deal(&format!("Deal {n}"), 100, "EUR")).collect();
         world.settle().await;
@@ -306,4 +310,24 @@ async fn either_side_may_be_down_for_six_hours() {
         assert!(portal - before.0 <= 2 * DEALS as u64 && notion - before.1 <= 2 * DEALS as u64);
         pairs.no_dead_letters().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_polls_never_overlap() {
+    let pairs = Pairs::start(false).await;
+    let poll = &pairs.world.functions.notion_poll;
+    let (a, b) = tokio::join!(notion_poll::poll(poll), notion_poll::poll(poll));
+    assert_eq!(a.databases + b.databases, 1, "{a:?} {b:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poll_goes_on_behind_the_cap_of_a_query() {
+    let pairs = Pairs::start(false).await;
+    pairs.world.sandbox.notion.cap_queries(3);
+    for n in 0..DEALS {
+        pairs.notion_sets(n, json!({"Amount": {"number": n}}));
+        pairs.world.clock.advance(Duration::from_secs(61));
+    }
+    pairs.world.pass(4).await;
+    pairs.are_alike();
 }

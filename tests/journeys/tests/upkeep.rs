@@ -37,7 +37,7 @@ async fn world_of_application() -> World {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exactly_the_events_that_the_routes_need_are_bound_and_bound_again() {
-    let world = world_of_application().await;
+    let world = Box::pin(world_of_application()).await;
     let first = world.upkeep().await;
     assert!(first.failed.is_empty(), "{first:?}");
     let bound = world.sandbox.portal.bound_events();
@@ -58,7 +58,7 @@ async fn exactly_the_events_that_the_routes_need_are_bound_and_bound_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn silence_is_told_once_with_what_was_found_and_once_when_it_is_over() {
-    let world = world_of_application().await;
+    let world = Box::pin(world_of_application()).await;
     world.upkeep().await;
     world.sandbox.portal.add_deal("A", 1, "EUR");
     world.settle().await;
@@ -109,7 +109,7 @@ async fn nobody_is_woken_outside_business_hours_or_on_a_holiday() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_application_that_is_not_fully_installed_is_named_as_the_cause() {
-    let world = world_of_application().await;
+    let world = Box::pin(world_of_application()).await;
     world.sandbox.portal.finish_installation(false);
     world.clock.advance(Duration::from_secs(2 * 60 * 60));
     assert_eq!(world.upkeep().await.silent, 1);
