@@ -12,4 +12,4 @@ mod template;
 
 pub use self::aws::Cloud;
 pub use self::gateway::Gateway;
-pub use self::runtime::Function;
+pub use self::runtime::{Function, bootstrap};

@@ -1,7 +1,7 @@
 //! A Lambda Runtime API for one function, and an event source mapping that feeds it from its queue.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -176,4 +176,11 @@ async fn runtime_api(waiting: &Waiting, pending: &Mutex<Pending>, request: Reque
         }
         _ => answer(202, &json!({})),
     }
+}
+
+/// The built binary of a function, where `cargo lambda build` puts it, or in `LAMBDA_DIR`.
+pub fn bootstrap(function: &str) -> PathBuf {
+    let folder = std::env::var("LAMBDA_DIR")
+        .map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/lambda"), PathBuf::from);
+    folder.join(function).join("bootstrap")
 }

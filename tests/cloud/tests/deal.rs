@@ -3,12 +3,12 @@
 //! The binaries are those of `cargo lambda build --release`, in the folder that `LAMBDA_DIR` names (or
 //! `target/lambda`).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloud::Cloud;
 use cloud::runtime::{Function, form_post};
+use cloud::{Cloud, bootstrap};
 use connect::{Access, Connections, PortalAccess};
 use jiff::{SignedDuration, Timestamp};
 use platform::seal::KeyRing;
@@ -46,12 +46,6 @@ impl Clock for Behind {
     async fn sleep(&self, duration: Duration) {
         SystemClock.sleep(duration).await;
     }
-}
-
-fn bootstrap(function: &str) -> PathBuf {
-    let folder = std::env::var("LAMBDA_DIR")
-        .map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/lambda"), PathBuf::from);
-    folder.join(function).join("bootstrap")
 }
 
 impl Deployment {

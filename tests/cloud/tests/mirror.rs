@@ -1,11 +1,11 @@
 //! Records and Notion pages through the built binaries: a new deal, an edit on either side, the poll, the page.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloud::{Cloud, Function, Gateway};
+use cloud::{Cloud, Function, Gateway, bootstrap};
 use connect::{Access, Connections, PortalAccess};
 use platform::hooks::Hooks;
 use platform::seal::KeyRing;
@@ -16,12 +16,6 @@ use sandbox::portal::DEAL;
 use serde_json::{Value, json};
 use slack::ApiBase;
 use slack::client::Identity;
-
-fn bootstrap(function: &str) -> PathBuf {
-    let folder = std::env::var("LAMBDA_DIR")
-        .map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/lambda"), PathBuf::from);
-    folder.join(function).join("bootstrap")
-}
 
 struct Deployment {
     cloud: Cloud,

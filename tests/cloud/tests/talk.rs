@@ -1,11 +1,10 @@
 //! Slack talks back through the built binaries: a command, a bridge, the administrators' page.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cloud::{Cloud, Function, Gateway};
+use cloud::{Cloud, Function, Gateway, bootstrap};
 use connect::{Access, Connections, PortalAccess};
 use platform::seal::KeyRing;
 use platform::secrets::KEY_RING;
@@ -15,12 +14,6 @@ use sandbox::Sandbox;
 use sandbox::portal::LEAD;
 use slack::ApiBase;
 use slack::client::Identity;
-
-fn bootstrap(function: &str) -> PathBuf {
-    let folder = std::env::var("LAMBDA_DIR")
-        .map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/lambda"), PathBuf::from);
-    folder.join(function).join("bootstrap")
-}
 
 struct Deployment {
     cloud: Cloud,

@@ -24,16 +24,7 @@ impl Notion {
                 created: now,
             },
         );
-        let source = Source {
-            id: id.clone(),
-            database: database.clone(),
-            title: title.into(),
-            properties: Map::new(),
-            created: now,
-            edited: now,
-            in_trash: false,
-        };
-        state.sources.insert(id.clone(), source);
+        state.sources.insert(id.clone(), Source::new(&id, &database, title, now));
         let mut all = Map::from_iter([("Name".to_owned(), json!({"title": {}}))]);
         if let Some(properties) = properties.as_object() {
             if properties.values().any(|property| property.get("title").is_some()) {
@@ -58,16 +49,7 @@ impl Notion {
         let now = self.shared.clock.now();
         let mut state = self.shared.lock();
         let id = state.id();
-        let source = Source {
-            id: id.clone(),
-            database: database.into(),
-            title: title.into(),
-            properties: Map::new(),
-            created: now,
-            edited: now,
-            in_trash: false,
-        };
-        state.sources.insert(id.clone(), source);
+        state.sources.insert(id.clone(), Source::new(&id, database, title, now));
         let _ = state.change_schema(&id, &Map::from_iter([("Name".to_owned(), json!({"title": {}}))]));
         if let Some(database) = state.databases.get_mut(database) {
             database.sources.push(id);

@@ -64,6 +64,21 @@ pub(crate) struct Source {
     pub(crate) in_trash: bool,
 }
 
+impl Source {
+    /// One without properties.
+    fn new(id: &str, database: &str, title: &str, now: Timestamp) -> Self {
+        Self {
+            id: id.to_owned(),
+            database: database.to_owned(),
+            title: title.to_owned(),
+            properties: Map::new(),
+            created: now,
+            edited: now,
+            in_trash: false,
+        }
+    }
+}
+
 /// A row.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Row {
