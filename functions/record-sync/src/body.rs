@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use connect::Failure;
 use notion::block::Append;
-use notion::client::Position;
 use platform::TenantId;
 use platform::store::{Condition, Key, Table, Write};
 use serde::{Deserialize, Serialize};
@@ -53,7 +52,7 @@ pub(crate) async fn complete(work: &mut Work<'_>) -> Result<(), Failure> {
         if !done {
             body.begun_at = Some(there);
             store.put(Write::new(key.clone(), &body, Condition::Always)?).await?;
-            notion.append(&parent, &blocks, &Position::End).await?;
+            notion.append(&parent, &blocks).await?;
         }
         body.next += 1;
         body.begun_at = None;

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use notion::client::{List, Person, Position};
+use notion::client::{List, Person};
 use notion::{DataSource, Error, Page};
 use platform::Kind;
 use platform::clock::later;
@@ -140,9 +140,9 @@ impl NotionClient {
     }
 
     /// Appends blocks; returns the ids of those of the first level.
-    pub async fn append(&self, block: &str, children: &[Value], position: &Position) -> Result<Vec<String>, Failure> {
+    pub async fn append(&self, block: &str, children: &[Value]) -> Result<Vec<String>, Failure> {
         self.admit().await?;
-        match self.client.append(block, children, position).await {
+        match self.client.append(block, children).await {
             Err(Error::Saved { children: made, .. }) if made.len() == children.len() => Ok(made),
             answer => self.note(answer).await,
         }

@@ -7,6 +7,7 @@ pub mod conflicts;
 pub mod context;
 pub mod database;
 pub mod link;
+mod look;
 pub mod people;
 pub mod runs;
 

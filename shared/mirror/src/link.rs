@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use platform::TenantId;
-use platform::store::{Condition, Key, Page, Query, Store, StoreError, Table, Version, Write};
+use platform::store::{Condition, Key, Store, StoreError, Table, Version, Write};
 use rules::Record;
 use rules::sync::{Base, Cell, Intent, Side, Stuck};
 use serde::{Deserialize, Serialize};
@@ -210,20 +210,6 @@ impl Links {
             self.store.delete(&page_key(tenant, page)).await?;
         }
         self.store.delete(&link_key(tenant, &link.database, link.record)).await
-    }
-
-    /// A page of a database's links, going on from `after`.
-    pub async fn of_database(
-        &self,
-        tenant: &TenantId,
-        database: &str,
-        after: Option<String>,
-    ) -> Result<(Vec<Link>, Option<String>), StoreError> {
-        let mut query = Query::prefix(Table::Links, partition(tenant), format!("record#{database}#"));
-        query.after = after;
-        let Page { items, next } = self.store.list(&query).await?;
-        let links = items.iter().map(platform::store::Item::decode).collect::<Result<_, _>>()?;
-        Ok((links, next))
     }
 }
 

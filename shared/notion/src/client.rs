@@ -84,15 +84,6 @@ pub struct List<T> {
     pub capped: bool,
 }
 
-/// Where appended blocks go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Position {
-    /// Behind everything.
-    End,
-    /// Behind this block.
-    After(String),
-}
-
 impl Client {
     /// A client. The token is a secret of the workspace.
     pub fn new(http: reqwest::Client, base: ApiBase, token: SecretString) -> Self {
@@ -213,14 +204,11 @@ impl Client {
         Page::read(value).map_err(|error| shape(&path, &error.to_string()))
     }
 
-    /// Appends blocks; returns the ids of those of the first level, in order.
-    pub async fn append(&self, block: &str, children: &[Value], position: &Position) -> Result<Vec<String>, Error> {
-        let position = match position {
-            Position::End => json!({"type": "end"}),
-            Position::After(id) => json!({"type": "after_block", "after_block": {"id": id}}),
-        };
+    /// Appends blocks at the end; returns the ids of those of the first level, in order.
+    pub async fn append(&self, block: &str, children: &[Value]) -> Result<Vec<String>, Error> {
         let path = format!("/v1/blocks/{block}/children");
-        let list = self.list(Method::PATCH, &path, Some(&json!({"children": children, "position": position}))).await?;
+        let body = json!({"children": children, "position": {"type": "end"}});
+        let list = self.list(Method::PATCH, &path, Some(&body)).await?;
         Ok(list.items.iter().filter_map(|block| block["id"].as_str().map(str::to_owned)).collect())
     }
 
@@ -231,12 +219,6 @@ impl Client {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let items = list.items.iter().map(|block| (text(&block["id"]), text(&block["type"]))).collect();
         Ok(List { items, cursor: list.cursor, capped: list.capped })
-    }
-
-    /// Comments on a page.
-    pub async fn comment(&self, page: &str, text: &str) -> Result<(), Error> {
-        let body = json!({"parent": {"page_id": page}, "rich_text": crate::text::runs(text)});
-        self.call(Method::POST, "/v1/comments", Some(&body)).await.map(|_| ())
     }
 
     async fn list(&self, method: Method, path: &str, body: Option<&Value>) -> Result<List<Value>, Error> {

@@ -17,9 +17,6 @@ pub struct Page {
     /// When it was last edited, rounded down to the minute: an edit later in a minute does not move it.
     #[serde(default)]
     pub last_edited_time: Option<Timestamp>,
-    /// Who edited it last.
-    #[serde(default)]
-    pub last_edited_by: Option<Author>,
     /// Whether it lies in the trash. `archived` is what older versions call it.
     #[serde(default, alias = "archived", deserialize_with = "flag")]
     pub in_trash: bool,
@@ -32,13 +29,6 @@ pub struct Page {
     /// Its address.
     #[serde(default)]
     pub url: String,
-}
-
-/// Who did something, as far as a page tells.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Author {
-    /// The person's or bot's id.
-    pub id: String,
 }
 
 /// Where a page is.

@@ -16,7 +16,6 @@ use super::mapping::{Field, Fit, option_name};
 use super::merge::Reading;
 use super::portal::PortalKind;
 use crate::names::{Named, Names};
-use crate::record::RecordKind;
 
 /// Entries in one array of a property. <https://developers.notion.com/reference/request-limits>
 const MOST_ENTRIES: usize = 100;
@@ -397,14 +396,6 @@ pub fn edited_at(last_edited: Option<Timestamp>, told: Option<Timestamp>) -> Opt
     let minute = last_edited?;
     let within = |moment: &Timestamp| *moment >= minute && *moment < minute + SignedDuration::from_mins(1);
     Some(told.filter(within).unwrap_or(minute))
-}
-
-/// Whether a record of this kind can be told by a relation.
-pub fn is_related(kind: &PortalKind) -> Option<RecordKind> {
-    match kind {
-        PortalKind::Item(entity) | PortalKind::Binding(entity) => Some(RecordKind::Items(*entity)),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

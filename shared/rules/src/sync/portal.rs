@@ -1,7 +1,5 @@
 //! A record's fields: what the portal says they are, how their values are read, and how they are written.
 
-use std::collections::BTreeMap;
-
 use bitrix24::{EntityType, tolerant};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -291,11 +289,6 @@ fn value(field: &PortalField, cell: &Cell, now: Option<&Value>) -> Value {
         (PortalKind::Number(_), _) => json!(0),
         (_, _) => several(Vec::new(), json!("")),
     }
-}
-
-/// What the portal calls a code, by its lists.
-pub fn named(options: &[(String, String)]) -> BTreeMap<&str, &str> {
-    options.iter().map(|(code, name)| (code.as_str(), name.as_str())).collect()
 }
 
 #[cfg(test)]
