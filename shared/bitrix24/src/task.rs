@@ -109,7 +109,8 @@ pub struct Group {
 }
 
 impl Task {
-    /// Reads a task; of what the portal adds unasked (rights, people with pictures) nothing is kept.
+    /// Reads a task; of what the portal adds unasked (rights, people with pictures) nothing is kept:
+    /// beside the named fields only the description and the custom fields.
     pub fn read(value: Value) -> Result<Self, serde_json::Error> {
         let mut task: Self = serde_json::from_value(value)?;
         task.more.retain(|name, _| name.starts_with("uf") || name == "description");
@@ -172,7 +173,8 @@ mod tests {
         let task = Task::read(answer["result"]["task"].take()).unwrap();
         assert_eq!((task.id, task.responsible_id, task.group), (8017, Some(547), None));
         assert_eq!(task.uf_crm_task[4], "D_1723");
-        assert!(task.more.keys().all(|name| name.starts_with("uf")), "{:?}", task.more.keys());
+        let is_asked = |name: &str| name == "description" || name.starts_with("uf");
+        assert!(task.more.keys().all(|name| is_asked(name)), "{:?}", task.more.keys());
         assert_eq!(task.deadline.unwrap().to_string(), "2025-10-24T17:00:00Z");
     }
 

@@ -40,6 +40,7 @@ async fn a_route_reads_the_custom_fields_that_it_asks_for() {
         "card": {"fields": ["record.ufCrm_vip", "sum"]},
     }]))
     .await;
+    world.sandbox.portal.add_field(DEAL, "ufCrm_vip", "string", false, &[]);
     let deal = world.sandbox.portal.add_item(DEAL, json!({"title": "A", "ufCrm_vip": "no"}));
     world.settle().await;
     world.sandbox.portal.change_item(DEAL, deal, json!({"ufCrm_vip": "yes"}));

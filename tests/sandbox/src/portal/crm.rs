@@ -146,13 +146,14 @@ pub(super) fn delete(shared: &Arc<Shared>, entity: u32, id: u64) -> Result<(), R
 }
 
 fn set(state: &State, item: &mut Map<String, Value>, fields: Map<String, Value>) {
-    let is_settable = |name: &str| (item.contains_key(name) || name.starts_with("ufCrm")) && !READ_ONLY.contains(&name);
-    let settable: Vec<_> = fields.into_iter().filter(|(name, _)| is_settable(name)).collect();
     let entity = item["entityTypeId"].as_u64().and_then(|entity| u32::try_from(entity).ok()).unwrap_or_default();
     let described = state.described(entity);
-    for (name, value) in settable {
-        let kept = super::fields::kept(&described[&name], &name, value);
-        item.insert(name, kept);
+    for (name, value) in fields {
+        let is_known = item.contains_key(&name) || described.contains_key(&name);
+        if is_known && !READ_ONLY.contains(&name.as_str()) {
+            let kept = super::fields::kept(described.get(&name).unwrap_or(&Value::Null), &name, value);
+            item.insert(name, kept);
+        }
     }
     for name in ["opportunity", "assignedById", "companyId", "contactId", "categoryId"] {
         // Numbers may be written as text; they are kept as numbers.
