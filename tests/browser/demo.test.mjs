@@ -87,7 +87,7 @@ test("a comment on a task goes to its assignee as a direct message", async () =>
 });
 
 test("a missed call names time, deal and who is responsible, can be called back, and its recording follows in the thread", async () => {
-  await page.getByRole("button", { name: "Ring" }).click();
+  await page.getByRole("button", { name: "Ring", exact: true }).click();
   await channel(/#calls \(\d\)/).click();
   await messagesSay("Missed call from +49 30 1234567");
   const fields = await page.locator("#messages .fields").last().innerText();
