@@ -24,8 +24,8 @@ use serde::{Deserialize, Serialize};
 
 /// Tenants that are polled side by side.
 const AT_ONCE: usize = 8;
-/// One worker polls a tenant at a time, for no longer than this.
-const LEASE: Duration = Duration::from_secs(25);
+/// One worker polls a tenant at a time. It takes the lease anew for each database, and no run of the function is longer.
+const LEASE: Duration = Duration::from_secs(90);
 /// The two polls of a run are so far apart.
 const APART: Duration = Duration::from_secs(30);
 
@@ -124,21 +124,22 @@ async fn leased(deps: &Deps, tenant: &TenantId) -> Result<Report, Failure> {
         return Ok(Report::default());
     }
     let now = deps.clock.now();
-    let (lease, version) = match deps.sweeps.recall::<Lease>(tenant, "notion-poll").await? {
+    let (lease, mut version) = match deps.sweeps.recall::<Lease>(tenant, "notion-poll").await? {
         Some((lease, version)) => (lease, Some(version)),
         None => (Lease::default(), None),
     };
     if lease.until.is_some_and(|until| until > now) {
         return Ok(Report::default());
     }
-    let taken = Lease { until: Some(later(now, LEASE)), ..lease };
-    let version = match deps.sweeps.remember(tenant, "notion-poll", &taken, version).await {
-        Ok(version) => version,
-        Err(StoreError::Conflict(_)) => return Ok(Report::default()),
-        Err(error) => return Err(error.into()),
-    };
     let mut report = Report::default();
     for database in &settings.notion.databases {
+        let taken = Lease { until: Some(later(deps.clock.now(), LEASE)), ..lease };
+        version = match deps.sweeps.remember(tenant, "notion-poll", &taken, version).await {
+            Ok(version) => Some(version),
+            // Another worker has it.
+            Err(StoreError::Conflict(_)) => return Ok(report),
+            Err(error) => return Err(error.into()),
+        };
         match of_database(deps, tenant, &database.name).await {
             Ok((rows, signals)) => {
                 report.databases += 1;
@@ -148,8 +149,8 @@ async fn leased(deps: &Deps, tenant: &TenantId) -> Result<Report, Failure> {
             Err(failure) => report.stopped.push(format!("{}: {failure}", database.name)),
         }
     }
-    let finished_at = if report.stopped.is_empty() { Some(deps.clock.now()) } else { taken.finished_at };
-    match deps.sweeps.remember(tenant, "notion-poll", &Lease { until: None, finished_at }, Some(version)).await {
+    let finished_at = if report.stopped.is_empty() { Some(deps.clock.now()) } else { lease.finished_at };
+    match deps.sweeps.remember(tenant, "notion-poll", &Lease { until: None, finished_at }, version).await {
         Ok(_) | Err(StoreError::Conflict(_)) => Ok(report),
         Err(error) => Err(error.into()),
     }

@@ -74,7 +74,13 @@ pub(crate) async fn poll(deps: &Deps, opened: &Opened) -> Result<(usize, usize),
                 pass.cursor = Some(cursor.clone());
                 false
             }
-            (None, _) => true,
+            (None, capped) => {
+                if capped {
+                    let (at, database) = (pass.latest, &opened.database.name);
+                    tracing::warn!(%tenant, database, %at, "more rows than a query gives were edited in one minute; a backfill finds the rest");
+                }
+                true
+            }
         };
         if ends {
             progress.watermark = Some(pass.latest);
@@ -118,9 +124,12 @@ async fn compare(deps: &Deps, opened: &Opened, pages: &[Page], name: &str) -> Re
         }
         let signal = Signal { told: page::edited_at(page.last_edited_time, None), ..Signal::of(Side::Notion, name) };
         let job = SyncJob::Record { database: owner.database, record: owner.record, signal };
-        // As long as its job waits, the same row makes no second one.
+        // As long as its job waits, the same row makes no second one. Once it was worked on, the same values are news:
+        // somebody may have changed them back.
         let shown = serde_json::to_string(&page.properties).unwrap_or_default();
-        let once = platform::DeliveryId::of(&["poll", &page.id, &shown, if page.in_trash { "trash" } else { "" }]);
+        let synced = link.synced_at.map(|at| at.to_string()).unwrap_or_default();
+        let place = if page.in_trash { "trash" } else { "" };
+        let once = platform::DeliveryId::of(&["poll", &page.id, &shown, place, &synced]);
         messages.push(mirror::message(&job, tenant, TraceId::new(deps.clock.now()), &once.to_string())?);
     }
     let count = messages.len();

@@ -48,7 +48,8 @@ pub(crate) async fn complete(work: &mut Work<'_>) -> Result<(), Failure> {
     while let Some((into, blocks)) = body.calls.get(body.next).cloned() {
         let parent = parent(work, &mut body, &page, &into).await?;
         let there = notion.children(&parent).await?.len();
-        let done = body.begun_at.is_some_and(|before| there > before);
+        // A call's blocks come all or none; fewer than that are a person's.
+        let done = body.begun_at.is_some_and(|before| there >= before + blocks.len());
         if !done {
             body.begun_at = Some(there);
             store.put(Write::new(key.clone(), &body, Condition::Always)?).await?;

@@ -131,8 +131,7 @@ async fn delete_record(work: &Work<'_>) -> Result<(), Failure> {
     };
     match work.opened.bitrix24.call(method, &params).await {
         Err(failure) if failure.code() == "not_found" => Ok(()),
-        Err(failure) if failure.kind == Kind::UnknownOutcome => Err(Failure { kind: Kind::Transient, ..failure }),
-        answer => answer.map(|_| ()),
+        answer => answer.map(|_| ()).map_err(Failure::repeatable),
     }
 }
 

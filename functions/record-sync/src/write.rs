@@ -84,11 +84,8 @@ async fn update(opened: &Opened, record: Record, before: &State, fields: &[(&Fie
         }
         Record::Task(id) => ("tasks.task.update", json!({"taskId": id, "fields": written})),
     };
-    match opened.bitrix24.call(method, &params).await {
-        // The values are absolute: writing them again does no harm.
-        Err(failure) if failure.kind == Kind::UnknownOutcome => Err(Failure { kind: Kind::Transient, ..failure }),
-        answer => answer.map(|_| ()),
-    }
+    // The values are absolute: writing them again does no harm.
+    opened.bitrix24.call(method, &params).await.map(|_| ()).map_err(Failure::repeatable)
 }
 
 /// Some portals take a task's status only by the method that leads to it. Says whether one was called.
@@ -105,7 +102,7 @@ async fn finish_status(opened: &Opened, record: Record, wanted: &str, now: &Stat
         return Ok(false);
     }
     match opened.bitrix24.call(method, &json!({"taskId": record.id()})).await {
-        Err(failure) if !matches!(failure.kind, Kind::Permanent { .. }) => Err(failure),
+        Err(failure) if !matches!(failure.kind, Kind::Permanent { .. }) => Err(failure.repeatable()),
         _ => Ok(true),
     }
 }
@@ -170,14 +167,9 @@ pub(crate) async fn to_page(
 }
 
 async fn update_page(opened: &Opened, page: &Page, properties: &Map<String, Value>) -> Result<Page, Failure> {
-    match opened.notion.update(&page.id, properties).await {
-        Ok(mut page) => {
-            read::complete(opened, &mut page).await?;
-            Ok(page)
-        }
-        Err(failure) if failure.kind == Kind::UnknownOutcome => Err(Failure { kind: Kind::Transient, ..failure }),
-        Err(failure) => Err(failure),
-    }
+    let mut page = opened.notion.update(&page.id, properties).await.map_err(Failure::repeatable)?;
+    read::complete(opened, &mut page).await?;
+    Ok(page)
 }
 
 fn stuck(field: &Field, of: Side, failure: &Failure) -> Stuck {

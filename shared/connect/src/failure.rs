@@ -44,6 +44,15 @@ impl Failure {
         Self::new(Kind::Permanent { code: code.to_owned() }, text)
     }
 
+    /// Of a call that may be made twice without harm: if its outcome is unknown, it is made again.
+    #[must_use]
+    pub fn repeatable(mut self) -> Self {
+        if self.kind == Kind::UnknownOutcome {
+            self.kind = Kind::Transient;
+        }
+        self
+    }
+
     /// A person has to renew the credentials.
     pub fn reauthorise(text: impl Into<String>) -> Self {
         Self::new(Kind::Reauthorise, text)

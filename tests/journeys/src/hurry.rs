@@ -1,9 +1,17 @@
-//! A clock that runs faster than the world, the same in several processes.
+//! A clock that runs faster than the world, the same in several processes; and the host that runs by it.
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use platform::Clock;
+use serde_json::Value;
+use tokio::process::{Child, Command};
+
+/// Starts a host from its `binary`, with what it is `told`. It ends with the test.
+pub fn spawn(binary: &str, told: &Value) -> Child {
+    Command::new(binary).arg(told.to_string()).stdout(Stdio::null()).kill_on_drop(true).spawn().unwrap()
+}
 
 /// Starts at a moment of the machine's clock and runs `factor` times as fast from there.
 #[derive(Debug, Clone, Copy)]

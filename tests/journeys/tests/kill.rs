@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use jiff::Timestamp;
 use journeys::hurry::HurriedClock;
 use sandbox::Sandbox;
 use serde_json::{Value, json};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
 const RUNS: u32 = 50;
 const DEALS: usize = 200;
@@ -24,12 +23,7 @@ struct Host {
 }
 
 fn spawn(told: &Value) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_hurried-host"))
-        .arg(told.to_string())
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap()
+    journeys::hurry::spawn(env!("CARGO_BIN_EXE_hurried-host"), told)
 }
 
 impl Host {

@@ -1,7 +1,6 @@
 //! Existing records and existing rows brought together: on paper, for good, at the limit's pace, whatever is killed.
 #![allow(clippy::unwrap_used)]
 
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,7 +14,7 @@ use sandbox::Sandbox;
 use sandbox::portal::DEAL;
 use serde_json::{Value, json};
 use standalone::engine::Engine;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
 const ALL: Wanted<'_> = Wanted { dry: false, since: None, by: "a test" };
 
@@ -137,12 +136,7 @@ const KILLS: u64 = 20;
 const FACTOR: u32 = 40;
 
 fn spawn(told: &Value) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_hurried-host"))
-        .arg(told.to_string())
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap()
+    journeys::hurry::spawn(env!("CARGO_BIN_EXE_hurried-host"), told)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -313,6 +313,21 @@ async fn either_side_may_be_down_for_six_hours() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_comes_back_is_a_change_again() {
+    let pairs = Pairs::start(false).await;
+    for amount in [1, 2, 1] {
+        pairs.notion_sets(0, json!({"Amount": {"number": amount}}));
+        for _ in 0..3 {
+            notion_poll::poll(&pairs.world.functions.notion_poll).await;
+            pairs.world.clock.advance(Duration::from_secs(30));
+            pairs.world.none_left_to_work_now().await;
+        }
+        pairs.are_alike();
+    }
+    pairs.no_dead_letters().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_polls_never_overlap() {
     let pairs = Pairs::start(false).await;
     let poll = &pairs.world.functions.notion_poll;
