@@ -83,7 +83,8 @@ test("a webhook is signed as Notion signs, and tells no value", async () => {
   for (const [signature, body] of got) {
     assert.equal(signature, `sha256=${createHmac("sha256", token).update(body).digest("hex")}`);
   }
-  const event = JSON.parse(got[2][1]);
-  assert.equal(event.type, "page.properties_updated");
+  // They may overtake each other.
+  const event = got.map(([, body]) => JSON.parse(body)).find(({ type }) => type === "page.properties_updated");
+  assert.ok(event);
   assert.equal(JSON.stringify(event).includes("Signed"), false);
 });
