@@ -56,7 +56,7 @@ impl Batch {
     }
 
     /// The parameters of the `batch` call.
-    pub(crate) fn params(&self) -> Value {
+    pub fn params(&self) -> Value {
         let commands: Map<_, _> =
             self.commands.iter().map(|(name, command)| (name.clone(), Value::from(command.clone()))).collect();
         json!({"halt": u8::from(self.halt), "cmd": commands})
@@ -72,7 +72,8 @@ pub struct BatchAnswer {
 }
 
 impl BatchAnswer {
-    pub(crate) fn read(mut answer: Answer) -> Self {
+    /// Reads what the call answered.
+    pub fn read(mut answer: Answer) -> Self {
         let mut part = |name: &str| answer.result.get_mut(name).map(Value::take).map(tolerant::map).unwrap_or_default();
         Self { results: part("result"), errors: part("result_error"), totals: part("result_total") }
     }

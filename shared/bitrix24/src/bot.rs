@@ -110,6 +110,14 @@ impl Bot {
         }
     }
 
+    /// Takes the bot away.
+    pub fn unregister(&self) -> Request {
+        match self.api {
+            BotApi::V2 => self.request("imbot.v2.Bot.unregister", json!({})),
+            BotApi::V1 => self.request("imbot.unregister", json!({})),
+        }
+    }
+
     /// Writes a message. `uuid` is the same for every try of the same message; v1 has no place for it.
     pub fn send(&self, dialog: &str, text: &str, answers: Option<u64>, uuid: &str) -> Request {
         match self.api {

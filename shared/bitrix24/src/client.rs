@@ -11,7 +11,6 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::{Host, Url};
 
-use crate::batch::{Batch, BatchAnswer};
 use crate::error::Error;
 
 /// A portal cuts a request off after 60 seconds; longer waits are for nothing.
@@ -153,6 +152,11 @@ impl Client {
         Self { http, base }
     }
 
+    /// Where it calls, and with what.
+    pub fn base(&self) -> &RestBase {
+        &self.base
+    }
+
     /// Makes one call.
     pub async fn call(&self, method: &str, params: &Value) -> Result<Answer, Error> {
         match self.send(&self.base, method, params).await? {
@@ -165,12 +169,6 @@ impl Client {
                 }
             }
         }
-    }
-
-    /// Makes up to 50 calls in one request.
-    pub async fn batch(&self, batch: &Batch) -> Result<(BatchAnswer, Answer), Error> {
-        let answer = self.call("batch", &batch.params()).await?;
-        Ok((BatchAnswer::read(answer.clone()), Answer { result: Value::Null, ..answer }))
     }
 
     async fn send(&self, base: &RestBase, method: &str, params: &Value) -> Result<Sent, Error> {

@@ -114,6 +114,12 @@ fn kind_of(code: &str, free_at: Option<Timestamp>) -> Kind {
         | "application_not_found"
         | "error_oauth"
         | "payment_required"
+        | "portal_deleted"
+        | "invalid_grant"
+        | "bad_verification_code"
+        | "wrong_client"
+        | "invalid_client"
+        | "not_installed"
         | "method_confirm_waiting"
         | "user_access_error" => Kind::Reauthorise,
         // A right that is missing, "insufficient_scope", is missing for some methods only: the others go on.

@@ -13,6 +13,7 @@ pub mod crm;
 pub mod error;
 pub mod event;
 pub mod form;
+pub mod oauth;
 pub mod subject;
 pub mod task;
 pub mod tolerant;

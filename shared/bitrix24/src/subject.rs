@@ -96,6 +96,11 @@ pub enum Subject {
     },
     /// Something of the application's own life: installed, updated, removed, paid for, tested.
     Application,
+    /// The application was removed from the portal.
+    Uninstalled {
+        /// Whether the person wants its data deleted.
+        clean: bool,
+    },
     /// What happened in a chat that our bot is in.
     Chat(Box<ChatEvent>),
     /// Something else that a chatbot was told.
@@ -222,9 +227,8 @@ fn custom(code: &str, data: &Tree) -> Option<Subject> {
 fn other(code: &str, data: &Tree) -> Option<Subject> {
     Some(match code {
         "ONUSERADD" => data.number(&["ID"]).map_or_else(|| incomplete(&["ID"]), |id| Subject::User { id }),
-        "ONAPPINSTALL" | "ONAPPUPDATE" | "ONAPPUNINSTALL" | "ONAPPPAYMENT" | "ONAPPMETHODCONFIRM" | "ONAPPTEST" => {
-            Subject::Application
-        }
+        "ONAPPUNINSTALL" => Subject::Uninstalled { clean: data.number(&["CLEAN"]) == Some(1) },
+        "ONAPPINSTALL" | "ONAPPUPDATE" | "ONAPPPAYMENT" | "ONAPPMETHODCONFIRM" | "ONAPPTEST" => Subject::Application,
         "ONOFFLINEEVENT" => Subject::Offline,
         _ if code.starts_with("ONIMBOT") || code.starts_with("ONIMCOMMAND") => match ChatEvent::read(code, data) {
             Some(Ok(event)) => Subject::Chat(Box::new(event)),

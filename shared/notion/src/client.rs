@@ -37,6 +37,10 @@ impl ApiBase {
         }
         Ok(Self(url.trim_end_matches('/').to_owned()))
     }
+
+    pub(crate) fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
 }
 
 /// Calls one workspace.
@@ -88,6 +92,11 @@ impl Client {
     /// A client. The token is a secret of the workspace.
     pub fn new(http: reqwest::Client, base: ApiBase, token: SecretString) -> Self {
         Self { http, base, token }
+    }
+
+    /// The token that it works with.
+    pub fn token(&self) -> &SecretString {
+        &self.token
     }
 
     /// Who the token belongs to.
@@ -235,40 +244,41 @@ impl Client {
         // A query is a read, although it is posted.
         let reads = method == Method::GET || path.ends_with("/query");
         let call = format!("{method} {}", path.split('?').next().unwrap_or(path));
-        let mut request = self
-            .http
-            .request(method, format!("{}{path}", self.base.0))
-            .timeout(LONGEST_CALL)
-            .bearer_auth(self.token.expose_secret())
-            .header("Notion-Version", VERSION);
+        let mut request = self.http.request(method, self.base.at(path)).bearer_auth(self.token.expose_secret());
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
         }
-        let lost = |error: &reqwest::Error| {
-            let cause = why(error);
-            if error.is_connect() {
-                Error::NotConnected { call: call.clone(), cause }
-            } else {
-                Error::Lost { call: call.clone(), cause, reads }
-            }
-        };
-        let mut response = request.send().await.map_err(|error| lost(&error))?;
-        let status = response.status().as_u16();
-        let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.trim().parse().ok());
-        let mut read = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
-            read.extend_from_slice(&chunk);
-            if read.len() > LARGEST_ANSWER {
-                return Err(shape(path, "an answer of more than 32 MiB"));
-            }
+        ask(call, request, reads).await
+    }
+}
+
+/// Sends a request and understands its answer.
+pub(crate) async fn ask(call: String, request: reqwest::RequestBuilder, reads: bool) -> Result<Value, Error> {
+    let request = request.timeout(LONGEST_CALL).header("Notion-Version", VERSION);
+    let lost = |error: &reqwest::Error| {
+        let cause = why(error);
+        if error.is_connect() {
+            Error::NotConnected { call: call.clone(), cause }
+        } else {
+            Error::Lost { call: call.clone(), cause, reads }
         }
-        let text = String::from_utf8_lossy(&read);
-        match serde_json::from_str::<Value>(&text) {
-            Ok(value) if (200..300).contains(&status) && value["object"] != "error" => Ok(value),
-            Ok(value) if value["object"] == "error" => Err(refused(call, status, &value, wait, reads)),
-            _ if matches!(status, 429 | 529) => Err(Error::Throttled { call, wait: waited(wait) }),
-            _ => Err(Error::Garbage { call, status, beginning: text.chars().take(120).collect(), reads }),
+    };
+    let mut response = request.send().await.map_err(|error| lost(&error))?;
+    let status = response.status().as_u16();
+    let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.trim().parse().ok());
+    let mut read = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
+        read.extend_from_slice(&chunk);
+        if read.len() > LARGEST_ANSWER {
+            return Err(shape(&call, "an answer of more than 32 MiB"));
         }
+    }
+    let text = String::from_utf8_lossy(&read);
+    match serde_json::from_str::<Value>(&text) {
+        Ok(value) if (200..300).contains(&status) && value["object"] != "error" => Ok(value),
+        Ok(value) if value["object"] == "error" => Err(refused(call, status, &value, wait, reads)),
+        _ if matches!(status, 429 | 529) => Err(Error::Throttled { call, wait: waited(wait) }),
+        _ => Err(Error::Garbage { call, status, beginning: text.chars().take(120).collect(), reads }),
     }
 }
 

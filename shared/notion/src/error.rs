@@ -150,7 +150,9 @@ pub(crate) const DEFAULT_WAIT: Duration = Duration::from_secs(60);
 
 fn kind_of(code: &str, status: u16, out_of_blocks: bool, reads: bool) -> Kind {
     match (code, status) {
-        ("unauthorized", _) | (_, 401) => Kind::Reauthorise,
+        ("unauthorized" | "invalid_grant" | "invalid_client" | "unauthorized_client", _) | (_, 401) => {
+            Kind::Reauthorise
+        }
         ("restricted_resource", _) if out_of_blocks => Kind::Permanent { code: "block_limit".into() },
         // Nothing was written; who comes again reads first.
         ("conflict_error", _) => Kind::Transient,

@@ -8,6 +8,7 @@ pub mod client;
 pub mod error;
 pub mod event;
 pub mod id;
+pub mod oauth;
 pub mod page;
 pub mod schema;
 pub mod signature;

@@ -34,6 +34,15 @@ impl ApiBase {
         Ok(Self(format!("{}/", url.trim_end_matches('/'))))
     }
 
+    pub(crate) fn method(&self, method: &str) -> String {
+        format!("{}{method}", self.0)
+    }
+
+    /// A page of Slack's own, beside its API.
+    pub(crate) fn page(&self, path: &str) -> String {
+        format!("{}{path}", self.0.strip_suffix("api/").unwrap_or(&self.0))
+    }
+
     /// A URL of Slack's that an event or a command named, if it is indeed one of Slack's: requests go nowhere else.
     pub(crate) fn own(&self, method: &'static str, url: &str) -> Result<reqwest::Url, Error> {
         let refused = || Error::Address(format!("{method}: the address is none of Slack's"));
@@ -108,6 +117,11 @@ impl Client {
     /// A client with a bot token.
     pub fn new(http: reqwest::Client, base: ApiBase, token: SecretString) -> Self {
         Self { http, base, token }
+    }
+
+    /// The token that it works with.
+    pub fn token(&self) -> &SecretString {
+        &self.token
     }
 
     /// `auth.test`: who the token belongs to.
@@ -270,28 +284,27 @@ impl Client {
     }
 
     async fn send(&self, method: &'static str, kind: &str, body: String) -> Result<Value, Error> {
-        let request = self
-            .http
-            .post(format!("{}{method}", self.base.0))
-            .timeout(LONGEST_CALL)
-            .bearer_auth(self.token.expose_secret())
-            .header(CONTENT_TYPE, kind)
-            .body(body);
-        let mut response = request.send().await.map_err(|error| failed(method, &error))?;
-        let status = response.status().as_u16();
-        if status == 429 {
-            let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.trim().parse().ok());
-            return Err(Error::Throttled { method, wait: wait.map_or(DEFAULT_WAIT, Duration::from_secs) });
-        }
-        let mut answer = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| lost(method, &error))? {
-            answer.extend_from_slice(&chunk);
-            if answer.len() > LARGEST_ANSWER {
-                return Err(garbage(method, status, b"more than 16 MB"));
-            }
-        }
-        understand(method, status, &answer)
+        let request = self.http.post(self.base.method(method)).bearer_auth(self.token.expose_secret());
+        ask(method, request.header(CONTENT_TYPE, kind).body(body)).await
     }
+}
+
+/// Sends a request and understands its answer.
+pub(crate) async fn ask(method: &'static str, request: reqwest::RequestBuilder) -> Result<Value, Error> {
+    let mut response = request.timeout(LONGEST_CALL).send().await.map_err(|error| failed(method, &error))?;
+    let status = response.status().as_u16();
+    if status == 429 {
+        let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.trim().parse().ok());
+        return Err(Error::Throttled { method, wait: wait.map_or(DEFAULT_WAIT, Duration::from_secs) });
+    }
+    let mut answer = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| lost(method, &error))? {
+        answer.extend_from_slice(&chunk);
+        if answer.len() > LARGEST_ANSWER {
+            return Err(garbage(method, status, b"more than 16 MB"));
+        }
+    }
+    understand(method, status, &answer)
 }
 
 fn new_message(channel: &ChannelId, message: &Message, metadata: Option<&Metadata>) -> Value {

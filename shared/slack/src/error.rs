@@ -114,6 +114,9 @@ fn kind_of(code: &str) -> Kind {
         | "account_inactive"
         | "token_revoked"
         | "token_expired"
+        | "invalid_refresh_token"
+        | "invalid_client_id"
+        | "bad_client_secret"
         | "org_login_required"
         | "team_access_not_granted" => Kind::Reauthorise,
         code => Kind::Permanent { code: code.to_owned() },

@@ -15,6 +15,7 @@ pub mod id;
 pub mod inbound;
 pub mod interaction;
 pub mod message;
+pub mod oauth;
 pub mod signature;
 pub mod text;
 pub mod users;

@@ -1,0 +1,136 @@
+//! OAuth v2: where a person is asked, and what Slack gives for it (`docs/providers/slack.md`, "Install and tokens").
+
+use std::time::Duration;
+
+use reqwest::header::CONTENT_TYPE;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use crate::client::{ApiBase, ask, text};
+use crate::error::Error;
+
+/// An app's keys.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// `client_id`.
+    pub id: String,
+    /// `client_secret`.
+    pub secret: SecretString,
+}
+
+/// A bot token with whose it is.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// The bot token.
+    pub access: SecretString,
+    /// Where tokens rotate: what the next pair is fetched with.
+    pub refresh: Option<SecretString>,
+    /// Where tokens rotate: how long this one lives.
+    pub lives: Option<Duration>,
+    /// The workspace; none if the app was installed for a whole organisation.
+    pub team: Option<(String, String)>,
+    /// The organisation, if there is one.
+    pub enterprise: Option<(String, String)>,
+    /// Whether it is good for every workspace of the organisation.
+    pub is_enterprise: bool,
+    /// The bot's user.
+    pub bot_user: String,
+    /// The scopes that were given.
+    pub scopes: Vec<String>,
+}
+
+impl Grant {
+    /// The id and the name of what the app was installed for.
+    pub fn place(&self) -> Option<&(String, String)> {
+        if self.is_enterprise { self.enterprise.as_ref() } else { self.team.as_ref() }
+    }
+}
+
+/// The address at which a person is asked. `challenge` is the S256 challenge, where the app uses PKCE.
+pub fn authorize_url(
+    base: &ApiBase,
+    client_id: &str,
+    scopes: &[&str],
+    redirect: &str,
+    state: &str,
+    challenge: Option<&str>,
+) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("client_id", client_id).append_pair("scope", &scopes.join(","));
+    query.append_pair("redirect_uri", redirect).append_pair("state", state);
+    if let Some(challenge) = challenge {
+        query.append_pair("code_challenge", challenge).append_pair("code_challenge_method", "S256");
+    }
+    format!("{}?{}", base.page("oauth/v2/authorize"), query.finish())
+}
+
+/// Trades the code of a redirect for a token; it lives ten minutes and works once.
+pub async fn exchange(
+    http: &reqwest::Client,
+    base: &ApiBase,
+    app: &App,
+    code: &str,
+    redirect: &str,
+    verifier: Option<&SecretString>,
+) -> Result<Grant, Error> {
+    let mut fields = vec![("code", code), ("redirect_uri", redirect)];
+    fields.extend(verifier.map(|verifier| ("code_verifier", verifier.expose_secret())));
+    token(http, base, app, &fields).await
+}
+
+/// Trades a refresh token for a new pair.
+pub async fn refresh(
+    http: &reqwest::Client,
+    base: &ApiBase,
+    app: &App,
+    refresh: &SecretString,
+) -> Result<Grant, Error> {
+    let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh.expose_secret())];
+    token(http, base, app, &fields).await
+}
+
+async fn token(http: &reqwest::Client, base: &ApiBase, app: &App, fields: &[(&str, &str)]) -> Result<Grant, Error> {
+    const METHOD: &str = "oauth.v2.access";
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let request = http.post(base.method(METHOD)).basic_auth(&app.id, Some(app.secret.expose_secret()));
+    let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
+    let answer = ask(METHOD, request).await.map_err(|error| match error {
+        // Not a word of it is shown: an answer that was cut holds tokens.
+        Error::Garbage { method, status, .. } => {
+            Error::Garbage { method, status, beginning: "(not shown: it may hold tokens)".into() }
+        }
+        other => other,
+    })?;
+    let access = text(&answer, "access_token");
+    if !access.starts_with("xox") {
+        let details = "the answer has no bot token; the app asks for no bot scopes".into();
+        return Err(Error::Refused { method: METHOD, code: "no_bot_token".into(), details });
+    }
+    let place = |value: &Value| Some((value["id"].as_str()?.to_owned(), text(value, "name")));
+    Ok(Grant {
+        access: access.into(),
+        refresh: answer["refresh_token"].as_str().filter(|token| !token.is_empty()).map(Into::into),
+        lives: answer["expires_in"].as_u64().map(Duration::from_secs),
+        team: place(&answer["team"]),
+        enterprise: place(&answer["enterprise"]),
+        is_enterprise: answer["is_enterprise_install"] == true,
+        bot_user: text(&answer, "bot_user_id"),
+        scopes: text(&answer, "scope").split(',').filter(|scope| !scope.is_empty()).map(str::to_owned).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_is_asked_at_slack_for_exactly_these_scopes() {
+        let url =
+            authorize_url(&ApiBase::default(), "1.2", &["chat:write", "commands"], "https://us/x", "s", Some("c"));
+        assert_eq!(
+            url,
+            "https://slack.com/oauth/v2/authorize?client_id=1.2&scope=chat%3Awrite%2Ccommands\
+             &redirect_uri=https%3A%2F%2Fus%2Fx&state=s&code_challenge=c&code_challenge_method=S256"
+        );
+    }
+}
