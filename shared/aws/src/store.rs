@@ -13,7 +13,9 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use jiff::Timestamp;
 use platform::clock::Clock;
-use platform::store::{Condition, Item, Key, MOST_WRITES, Page, Query, Store, StoreError, Version, Write};
+use platform::store::{
+    Belongings, Condition, Item, Key, MOST_WRITES, Page, Query, Store, StoreError, Table, Version, Write,
+};
 
 use crate::{Clients, Names};
 
@@ -214,5 +216,26 @@ impl Store for DynamoStore {
             page.next = page.items.last().map(|item| item.key.sort.clone());
         }
         Ok(page)
+    }
+
+    async fn belonging(&self, table: Table, owner: &str, after: Option<&Key>) -> Result<Belongings, StoreError> {
+        let name = self.names.table(table).map_err(StoreError::Unavailable)?;
+        let scan = self.clients.get().await.dynamodb.scan().table_name(name).consistent_read(true);
+        let scan = scan
+            .filter_expression("pk = :owner OR begins_with(pk, :within)")
+            .expression_attribute_values(":owner", text(owner))
+            .expression_attribute_values(":within", text(&format!("{owner}#")))
+            .set_exclusive_start_key(after.map(key_of));
+        let found = scan.send().await.map_err(unavailable)?;
+        let now = self.clock.now();
+        let expiry = |attributes: &Attributes| {
+            let millis = attributes.get("expires_ms")?.as_n().ok()?.parse().ok()?;
+            Timestamp::from_millisecond(millis).ok()
+        };
+        let items = found.items().iter().filter_map(|item| Some((item_of(table, item, now)?, expiry(item)))).collect();
+        let text = |key: &Attributes, name: &str| key.get(name)?.as_s().ok().cloned();
+        let next = found.last_evaluated_key.as_ref();
+        let next = next.and_then(|key| Some(Key::new(table, text(key, "pk")?, text(key, "sk")?)));
+        Ok(Belongings { items, next })
     }
 }

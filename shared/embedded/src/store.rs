@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use platform::clock::Clock;
-use platform::store::{Condition, Item, Key, MOST_WRITES, Page, Query, Store, StoreError, Version, Write};
+use platform::store::{
+    Belongings, Condition, Item, Key, MOST_WRITES, Page, Query, Store, StoreError, Table, Version, Write,
+};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::database::{Database, Trouble};
@@ -75,6 +77,15 @@ impl Store for SqliteStore {
         let (query, now) = (query.clone(), self.clock.now());
         self.database.read(move |connection| Ok(list(connection, &query, now).map_err(Trouble::from)?)).await
     }
+
+    async fn belonging(&self, table: Table, owner: &str, after: Option<&Key>) -> Result<Belongings, StoreError> {
+        let (owner, after, now) = (owner.to_owned(), after.cloned(), self.clock.now());
+        self.database
+            .read(move |connection| {
+                Ok(belonging(connection, table, &owner, after.as_ref(), now).map_err(Trouble::from)?)
+            })
+            .await
+    }
 }
 
 fn get(connection: &Connection, key: Key, now: Timestamp) -> rusqlite::Result<Option<Item>> {
@@ -134,6 +145,37 @@ fn sweep(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
         )?
         .execute(params![now.as_millisecond(), SWEEP])
         .map(|_| ())
+}
+
+/// Items of an owner that are read at once.
+const BELONGINGS: usize = 500;
+
+fn belonging(
+    connection: &Connection,
+    table: Table,
+    owner: &str,
+    after: Option<&Key>,
+    now: Timestamp,
+) -> rusqlite::Result<Belongings> {
+    let mut select = connection.prepare_cached(
+        "SELECT part, sort, value, version, expires_at FROM items
+         WHERE tbl = ?1 AND (part = ?2 OR (part > ?3 AND part < ?4)) AND (part, sort) > (?5, ?6)
+           AND (expires_at IS NULL OR expires_at > ?7)
+         ORDER BY part, sort LIMIT ?8",
+    )?;
+    let (from, to) = (format!("{owner}#"), format!("{owner}#\u{10FFFF}"));
+    let (part, sort) = after.map_or(("", ""), |key| (key.partition.as_str(), key.sort.as_str()));
+    let most = i64::try_from(BELONGINGS).unwrap_or(i64::MAX);
+    let values = params![table.name(), owner, from, to, part, sort, now.as_millisecond(), most];
+    let rows = select.query_map(values, |row| {
+        let key = Key::new(table, row.get::<_, String>(0)?, row.get::<_, String>(1)?);
+        let item = Item { key, value: row.get(2)?, version: row.get::<_, i64>(3)?.unsigned_abs() };
+        let expires = row.get::<_, Option<i64>>(4)?.and_then(|at| Timestamp::from_millisecond(at).ok());
+        Ok((item, expires))
+    })?;
+    let items = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    let next = items.last().filter(|_| items.len() == BELONGINGS).map(|(item, _)| item.key.clone());
+    Ok(Belongings { items, next })
 }
 
 fn list(connection: &Connection, query: &Query, now: Timestamp) -> rusqlite::Result<Page> {

@@ -41,18 +41,42 @@ impl Clock for SystemClock {
 pub struct ManualClock {
     now: Mutex<Timestamp>,
     moved: watch::Sender<()>,
-    automatic: bool,
+    pace: Pace,
+}
+
+/// How time passes on a [`ManualClock`] by itself.
+#[derive(Debug, Clone, Copy)]
+enum Pace {
+    /// It does not.
+    Still,
+    /// To the waking time of whoever sleeps.
+    ToSleepers,
+    /// As for everybody, since then.
+    Flowing(std::time::Instant),
 }
 
 impl ManualClock {
     /// A clock that only moves when told to; sleepers wait for that.
     pub fn at(now: Timestamp) -> Self {
-        Self { now: Mutex::new(now), moved: watch::Sender::new(()), automatic: false }
+        Self { now: Mutex::new(now), moved: watch::Sender::new(()), pace: Pace::Still }
     }
 
     /// A clock on which a sleep takes no real time: the sleeper moves the clock to its own waking time.
     pub fn automatic(now: Timestamp) -> Self {
-        Self { automatic: true, ..Self::at(now) }
+        Self { pace: Pace::ToSleepers, ..Self::at(now) }
+    }
+
+    /// A clock on which time passes as for everybody, from `now` on, and which can be moved as well: for what takes its
+    /// time outside of the program.
+    pub fn flowing(now: Timestamp) -> Self {
+        Self { pace: Pace::Flowing(std::time::Instant::now()), ..Self::at(now) }
+    }
+
+    fn passed(&self) -> Duration {
+        match self.pace {
+            Pace::Flowing(since) => since.elapsed(),
+            Pace::Still | Pace::ToSleepers => Duration::ZERO,
+        }
     }
 
     /// Moves the clock on by `duration` and wakes whoever is due.
@@ -62,8 +86,9 @@ impl ManualClock {
 
     /// Moves the clock to `moment`; a moment in the past changes nothing.
     pub fn advance_to(&self, moment: Timestamp) {
+        let passed = jiff::SignedDuration::try_from(self.passed()).unwrap_or_default();
         let mut now = self.now.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *now = moment.max(*now);
+        *now = moment.checked_sub(passed).unwrap_or(moment).max(*now);
         drop(now);
         self.moved.send_replace(());
     }
@@ -72,15 +97,23 @@ impl ManualClock {
 #[async_trait]
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        *self.now.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        let moved = *self.now.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        later(moved, self.passed())
     }
 
     async fn sleep(&self, duration: Duration) {
         let due = later(self.now(), duration);
-        if self.automatic {
-            self.advance_to(due);
-            tokio::task::yield_now().await;
-            return;
+        match self.pace {
+            Pace::Still => {}
+            Pace::ToSleepers => {
+                self.advance_to(due);
+                tokio::task::yield_now().await;
+                return;
+            }
+            Pace::Flowing(_) => {
+                tokio::time::sleep(duration).await;
+                return;
+            }
         }
         let mut moved = self.moved.subscribe();
         while self.now() < due {

@@ -116,10 +116,11 @@ impl Hooks {
 }
 
 /// The partition of the addresses: no tenant can be called so.
-const HOOKS: &str = "#hooks";
+pub const PARTITION: &str = "#hooks";
 
-fn hook_key(key: &str) -> Key {
-    Key::new(Table::Portals, HOOKS, key)
+/// Where the hook at an address lies.
+pub fn hook_key(key: &str) -> Key {
+    Key::new(Table::Portals, PARTITION, key)
 }
 
 fn own_key(tenant: &TenantId) -> Key {

@@ -245,6 +245,11 @@ impl Limiter {
         .await
     }
 
+    /// Lets the account go, whatever it was parked for.
+    pub async fn release(&self, account: &Account) -> Result<(), StoreError> {
+        self.change(account, |state| State { parked_until: None, failures: 0, ..state }).await
+    }
+
     /// Notes that a call found the provider down. From the fifth in a row on, the account is parked, longer
     /// each time, up to 15 minutes.
     /// Returns whether the account as a whole now counts as down.

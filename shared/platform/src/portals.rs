@@ -35,6 +35,11 @@ impl TokenDigest {
         Self(Sha256::digest(token.as_bytes()).into())
     }
 
+    /// What no token's digest is: where none is known.
+    pub fn nobodys() -> Self {
+        NOBODYS
+    }
+
     /// Whether both are of one token; takes the same time whatever they are.
     pub fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
@@ -61,6 +66,9 @@ pub struct NotionConnection {
     pub bot_id: String,
     /// The token, sealed as [`NOTION_TOKEN`].
     pub token: Sealed,
+    /// Whether the token is renewed: then the one that is good is kept apart.
+    #[serde(default)]
+    pub renews: bool,
 }
 
 /// A connected Slack workspace.
@@ -76,6 +84,15 @@ pub struct SlackConnection {
     /// The bot user's id.
     #[serde(default)]
     pub bot_user: String,
+    /// The workspace's or the organisation's name.
+    #[serde(default)]
+    pub team: String,
+    /// The scopes that were given, where Slack said; empty where the token was pasted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+    /// Whether the token rotates: then the one that is good is kept apart.
+    #[serde(default)]
+    pub renews: bool,
 }
 
 /// Whose a workspace is, and which app may speak for it.
@@ -98,6 +115,15 @@ pub struct Application {
     pub endpoint: String,
     /// The access token, sealed as [`PORTAL_TOKEN`].
     pub access_token: Sealed,
+    /// Whether the token is renewed: then the one that is good is kept apart.
+    #[serde(default)]
+    pub renews: bool,
+    /// The scopes that were given, where the portal said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+    /// The user whose rights it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<u64>,
 }
 
 /// A tenant's connections and settings.
@@ -115,10 +141,10 @@ pub struct Portal {
     pub application: Option<Application>,
     /// What an event's application token must match.
     pub application_token: TokenDigest,
-    /// What the key in our chatbot's address must match: a bot that an incoming webhook registered is told with an
-    /// application token that nobody documents.
+    /// What the key in the address that we gave the portal must match. A chatbot's events carry an application token that
+    /// nobody documents, and an application learns its own only if the portal tells it on installing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bot_key: Option<TokenDigest>,
+    pub hook_key: Option<TokenDigest>,
     /// The Slack workspace.
     pub slack: Option<SlackConnection>,
     /// The Notion workspace.
@@ -169,9 +195,9 @@ impl Portals {
         self.verify_by(tenant, token, |portal| Some(portal.application_token)).await
     }
 
-    /// The same by the key in the chatbot's address.
-    pub async fn verify_bot(&self, tenant: &TenantId, key: &TokenDigest) -> Result<Option<Arc<Portal>>, StoreError> {
-        self.verify_by(tenant, key, |portal| portal.bot_key).await
+    /// The same by the key in the address.
+    pub async fn verify_hook(&self, tenant: &TenantId, key: &TokenDigest) -> Result<Option<Arc<Portal>>, StoreError> {
+        self.verify_by(tenant, key, |portal| portal.hook_key).await
     }
 
     async fn verify_by(
@@ -214,9 +240,9 @@ impl Portals {
         Ok(())
     }
 
-    /// Sets the key in the chatbot's address; false if the portal is not connected.
-    pub async fn set_bot_key(&self, tenant: &TenantId, key: TokenDigest) -> Result<bool, StoreError> {
-        self.change(tenant, |portal| Portal { bot_key: Some(key), ..portal }).await
+    /// Sets the key in the address that the portal is given; false if the portal is not connected.
+    pub async fn set_hook_key(&self, tenant: &TenantId, key: TokenDigest) -> Result<bool, StoreError> {
+        self.change(tenant, |portal| Portal { hook_key: Some(key), ..portal }).await
     }
 
     /// Connects a portal, or replaces its connection.
@@ -229,15 +255,45 @@ impl Portals {
 
     /// Replaces the settings document of a tenant; false if the portal is not connected.
     pub async fn set_settings(&self, tenant: &TenantId, settings: serde_json::Value) -> Result<bool, StoreError> {
-        self.change(tenant, |portal| Portal { settings, ..portal }).await
+        self.change(tenant, |portal| Portal { settings: settings.clone(), ..portal }).await
     }
 
-    async fn change(&self, tenant: &TenantId, change: impl FnOnce(Portal) -> Portal) -> Result<bool, StoreError> {
-        let Some(item) = self.store.get(&key(tenant)).await? else { return Ok(false) };
-        let portal = change(item.decode()?);
-        self.store.put(Write::new(item.key, &portal, Condition::Version(item.version))?).await?;
+    /// Changes a portal's record, also while others do; false if the portal is not connected.
+    pub async fn change(&self, tenant: &TenantId, change: impl Fn(Portal) -> Portal) -> Result<bool, StoreError> {
+        loop {
+            let Some(item) = self.store.get(&key(tenant)).await? else { return Ok(false) };
+            let portal = change(item.decode()?);
+            let written = self.store.put(Write::new(item.key, &portal, Condition::Version(item.version))?).await;
+            self.lock().remove(tenant);
+            match written {
+                Err(StoreError::Conflict(_)) => {}
+                written => return written.map(|_| true),
+            }
+        }
+    }
+
+    /// Takes a portal out of the list and forgets its connection; what else belongs to it is not touched.
+    pub async fn remove(&self, tenant: &TenantId) -> Result<(), StoreError> {
+        self.store.delete(&directory_key(tenant)).await?;
+        self.store.delete(&key(tenant)).await?;
         self.lock().remove(tenant);
-        Ok(true)
+        Ok(())
+    }
+
+    /// Takes a workspace away from a tenant; fine if it is another's by now.
+    pub async fn remove_workspace(&self, team: &str, tenant: &TenantId) -> Result<(), StoreError> {
+        if let Some(item) = self.store.get(&workspace_key(team)).await?
+            && item.decode::<Workspace>()?.tenant == *tenant
+        {
+            self.store.delete(&item.key).await?;
+        }
+        self.lock_workspaces().remove(team);
+        Ok(())
+    }
+
+    /// The tenant's portal as the store has it now.
+    pub async fn fresh(&self, tenant: &TenantId) -> Result<Option<Arc<Portal>>, StoreError> {
+        self.read(tenant).await
     }
 
     /// All tenants, for what runs on a schedule. The one list that crosses tenants; it holds their ids and no more.
@@ -304,9 +360,10 @@ impl Portals {
 const DIRECTORY: &str = "#tenants";
 
 /// The partition of the workspaces: no tenant can be called so.
-const WORKSPACES: &str = "#workspaces";
+pub const WORKSPACES: &str = "#workspaces";
 
-fn workspace_key(team: &str) -> Key {
+/// Where a workspace's entry lies.
+pub fn workspace_key(team: &str) -> Key {
     Key::new(Table::Portals, WORKSPACES, team)
 }
 

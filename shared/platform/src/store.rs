@@ -127,6 +127,15 @@ pub struct Page {
     pub next: Option<String>,
 }
 
+/// Some of an owner's items, and where to go on.
+#[derive(Debug, Clone, Default)]
+pub struct Belongings {
+    /// The items, with when each expires.
+    pub items: Vec<(Item, Option<Timestamp>)>,
+    /// The key after which the next part begins; `None` when this was the last.
+    pub next: Option<Key>,
+}
+
 /// Which items of a partition to list.
 #[derive(Debug, Clone)]
 pub struct Query {
@@ -191,4 +200,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// A page of items by prefix.
     async fn list(&self, query: &Query) -> Result<Page, StoreError>;
+
+    /// Some of the items of a table whose partition is `owner`, or begins with `owner#`: for taking a tenant out or
+    /// moving it, for it may read the whole table. In no order; it goes on after [`Belongings::next`], and a part may be
+    /// empty before the last.
+    async fn belonging(&self, table: Table, owner: &str, after: Option<&Key>) -> Result<Belongings, StoreError>;
 }

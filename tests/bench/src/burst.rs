@@ -10,7 +10,7 @@ use connect::Connections;
 use jiff::Timestamp;
 use journeys::hurry::HurriedClock;
 use journeys::{access_to, each_alone};
-use platform::store::{Item, Key, Page, Query, Store, StoreError, Version, Write};
+use platform::store::{Belongings, Item, Key, Page, Query, Store, StoreError, Table, Version, Write};
 use platform::{Clock, Ports};
 use sandbox::Sandbox;
 use sandbox::portal::{DEAL, Delivery};
@@ -50,6 +50,9 @@ impl Store for Counting {
     }
     async fn list(&self, query: &Query) -> Result<Page, StoreError> {
         self.inner.list(query).await
+    }
+    async fn belonging(&self, table: Table, owner: &str, after: Option<&Key>) -> Result<Belongings, StoreError> {
+        self.inner.belonging(table, owner, after).await
     }
 }
 

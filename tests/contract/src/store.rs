@@ -177,3 +177,37 @@ pub async fn any_text_is_kept(engine: &Engine) {
     engine.ports.store.put(write("Ж#1", &text, Condition::Always)).await.unwrap();
     assert_eq!(value(engine, "Ж#1").await, Some(text));
 }
+
+pub async fn what_belongs_to_an_owner_is_found_wherever_it_lies(engine: &Engine) {
+    let store = &engine.ports.store;
+    let expires = later(engine.clock.now(), Duration::from_secs(60));
+    for (partition, sort) in
+        [("acme", "a"), ("acme#bot", "b"), ("acme#hold#1", "c"), ("acme2", "d"), ("acm", "e"), ("b#acme", "f")]
+    {
+        let key = Key::new(Table::Links, partition, sort);
+        store.put(Write::new(key, &sort, Condition::Always).unwrap()).await.unwrap();
+    }
+    for number in 0..1_200 {
+        let key = Key::new(Table::Links, "acme#many", format!("{number:04}"));
+        store.put(Write::new(key, &number, Condition::Always).unwrap().expiring(expires)).await.unwrap();
+    }
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let part = store.belonging(Table::Links, "acme", after.as_ref()).await.unwrap();
+        found.extend(part.items);
+        after = part.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found.len(), 1_203);
+    let mut sorts: Vec<_> = found.iter().filter(|(item, _)| item.key.partition != "acme#many").collect();
+    sorts.sort_by(|a, b| a.0.key.cmp(&b.0.key));
+    assert_eq!(
+        sorts.iter().map(|(item, expires)| (item.key.sort.as_str(), *expires)).collect::<Vec<_>>(),
+        [("a", None), ("b", None), ("c", None)]
+    );
+    let kept = found.iter().find(|(item, _)| item.key.partition == "acme#many").and_then(|(_, expires)| *expires);
+    assert_eq!(kept.map(|at| at.as_millisecond()), Some(expires.as_millisecond()));
+    assert!(store.belonging(Table::Ledger, "acme", None).await.unwrap().items.is_empty());
+}

@@ -13,7 +13,7 @@ use platform::clock::{later, until};
 use platform::limiter::{Account, Limiter, Rate, Reservation};
 use platform::queue::{Message, Queue, QueueName};
 use platform::retry::jittered;
-use platform::store::{Condition, Item, Key, Page, Query, Store, StoreError, Version, Write};
+use platform::store::{Belongings, Condition, Item, Key, Page, Query, Store, StoreError, Table, Version, Write};
 use platform::{ManualClock, SystemClock};
 use sandbox::bucket::Bucket;
 
@@ -56,6 +56,10 @@ impl Store for Memory {
 
     async fn list(&self, _: &Query) -> Result<Page, StoreError> {
         unreachable!("the limiter lists nothing")
+    }
+
+    async fn belonging(&self, _: Table, _: &str, _: Option<&Key>) -> Result<Belongings, StoreError> {
+        unreachable!("the limiter takes nobody out")
     }
 }
 
