@@ -16,6 +16,9 @@ const PORTAL_PAUSE: Duration = Duration::from_millis(1_500);
 /// How often a job looks whether its tenant was authorised again.
 pub(crate) const UNTIL_REAUTHORISED: Duration = Duration::from_secs(15 * 60);
 
+/// The code of what is for a tenant that is not connected any more. Its jobs are dropped, and leave no trace.
+pub(crate) const GONE: &str = "portal_not_connected";
+
 /// Something between us and a provider did not work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
@@ -125,6 +128,9 @@ impl Failure {
 
     /// The outcome of a job that met this and has nothing to remember of it.
     pub fn outcome(&self, now: Timestamp, failures: u32) -> Outcome {
+        if self.code() == GONE {
+            return Outcome::Skip(self.text.clone());
+        }
         match self.retry_after(now, failures) {
             Some(after) => Outcome::Retry { after, cause: self.text.clone() },
             None => Outcome::Dead { code: self.code().to_owned(), reason: self.text.clone() },

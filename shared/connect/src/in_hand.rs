@@ -7,11 +7,13 @@ use jiff::Timestamp;
 use platform::clock::{Clock, later};
 use platform::job::{Job, Outcome};
 use platform::ledger::{DeliveryLine, DeliveryStatus, Ledger, OpenCall, delivery_write};
+use platform::portals::Portals;
 use platform::retry::GIVE_UP_AFTER;
 use platform::store::{Condition, Version, Write};
 use platform::{DeliveryId, Kind, Ports, TenantId, TraceId};
 
 use crate::Failure;
+use crate::failure::GONE;
 
 /// A call whose answer was lost may still be on its way: its effect is looked for not sooner than this.
 const SETTLES: Duration = Duration::from_secs(5);
@@ -38,6 +40,9 @@ impl InHand {
             }
             Ok(Some((line, version))) => {
                 Ok(Self { ports: ports.clone(), ledger, tenant: job.tenant.clone(), trace: job.trace, line, version })
+            }
+            Ok(None) if is_gone(ports, &job.tenant).await => {
+                Err(Outcome::Skip("the portal is not connected any more".into()))
             }
             // Lines are kept longer than queues keep jobs, so this is a job that nobody wrote down.
             Ok(None) => Err(Outcome::Dead {
@@ -115,6 +120,9 @@ impl InHand {
     /// Writes down what a failure means for the line, and says what becomes of the job. `explained` is for people.
     pub async fn fail(&mut self, failure: &Failure, explained: &str) -> Outcome {
         let mut outcome = failure.outcome(self.now(), self.line.attempts.max(1));
+        if failure.code() == GONE {
+            return outcome;
+        }
         if let Outcome::Dead { reason, .. } = &mut outcome {
             explained.clone_into(reason);
         }
@@ -149,4 +157,10 @@ impl InHand {
         let clock: &Arc<dyn Clock> = &self.ports.clock;
         clock.now()
     }
+}
+
+/// Whether a tenant is connected no more; if that cannot be told, it still is.
+async fn is_gone(ports: &Ports, tenant: &TenantId) -> bool {
+    let portals = Portals::new(ports.store.clone(), ports.clock.clone());
+    matches!(portals.fresh(tenant).await, Ok(None))
 }

@@ -58,7 +58,7 @@ pub enum PortalAccess {
 }
 
 impl PortalAccess {
-    fn base(&self) -> Result<bitrix24::RestBase, bitrix24::Error> {
+    pub(crate) fn base(&self) -> Result<bitrix24::RestBase, bitrix24::Error> {
         match self {
             Self::Webhook(url) => bitrix24::RestBase::webhook(url),
             Self::Application { endpoint, access_token } => {
@@ -88,6 +88,17 @@ pub enum JoinError {
         "Notion does not take the token: {0}; copy the \"Internal integration secret\" of your connection (docs/notion.md)"
     )]
     Notion(notion::Error),
+    /// The app was installed for nothing that has an id.
+    #[error("Slack names neither a workspace nor an organisation; install the app again")]
+    NoWorkspace,
+    /// The workspace is another tenant's.
+    #[error(
+        "the Slack workspace {team:?} is connected to another portal here; a workspace belongs to one portal: disconnect it there first"
+    )]
+    Taken {
+        /// Its name.
+        team: String,
+    },
     /// The key ring or the store does not work.
     #[error(transparent)]
     Engine(#[from] Failure),
@@ -115,15 +126,14 @@ impl Connections {
     pub async fn join(&self, access: Access) -> Result<TenantId, JoinError> {
         let tenant = TenantId::new(access.member_id)?;
         let base = access.portal.base().map_err(JoinError::Portal)?;
-        let ring = self.key_ring().await?;
-        let seal =
-            |field, secret| ring.seal(&tenant, field, secret).map_err(|error| Failure::transient(error.to_string()));
+        let seal = |field, secret| self.seal(&tenant, field, secret);
         let before = self.portals.get(&tenant).await.map_err(Failure::from)?;
         let (webhook, application) = match &access.portal {
-            PortalAccess::Webhook(url) => (Some(seal(PORTAL_WEBHOOK, url)?), None),
+            PortalAccess::Webhook(url) => (Some(seal(PORTAL_WEBHOOK, url).await?), None),
             PortalAccess::Application { endpoint, access_token } => {
-                let access_token = seal(PORTAL_TOKEN, access_token)?;
-                (None, Some(Application { endpoint: endpoint.clone(), access_token }))
+                let access_token = seal(PORTAL_TOKEN, access_token).await?;
+                let endpoint = endpoint.clone();
+                (None, Some(Application { endpoint, access_token, renews: false, scopes: Vec::new(), user: None }))
             }
         };
         let notion = match &access.notion {
@@ -132,7 +142,8 @@ impl Connections {
                 workspace: identity.workspace.clone(),
                 name: identity.name.clone(),
                 bot_id: identity.bot_id.clone(),
-                token: seal(NOTION_TOKEN, token)?,
+                token: seal(NOTION_TOKEN, token).await?,
+                renews: false,
             }),
             None => before.as_ref().and_then(|portal| portal.notion.clone()),
         };
@@ -142,12 +153,15 @@ impl Connections {
             webhook,
             application,
             application_token: TokenDigest::of(access.application_token.expose_secret()),
-            bot_key: before.as_ref().and_then(|portal| portal.bot_key),
+            hook_key: before.as_ref().and_then(|portal| portal.hook_key),
             slack: Some(SlackConnection {
                 team_id: access.workspace.team_id.clone(),
-                bot_token: seal(SLACK_BOT_TOKEN, &access.bot_token)?,
+                bot_token: seal(SLACK_BOT_TOKEN, &access.bot_token).await?,
                 bot_id: access.workspace.bot_id,
                 bot_user: access.workspace.user_id,
+                team: access.workspace.team,
+                scopes: Vec::new(),
+                renews: false,
             }),
             notion,
             settings: access.settings.or(kept).unwrap_or_else(|| json!({})),
@@ -166,7 +180,7 @@ impl Connections {
     }
 
     /// Adds an app's signing secret to those that are known.
-    async fn admit_app(&self, secret: &SecretString) -> Result<(), Failure> {
+    pub(crate) async fn admit_app(&self, secret: &SecretString) -> Result<(), Failure> {
         let known = match self.secrets.get(SLACK_SIGNING).await {
             Ok(known) => known.expose_secret().to_owned(),
             Err(SecretsError::Missing(_)) => String::new(),
@@ -182,6 +196,6 @@ impl Connections {
 }
 
 /// Portals write times to the second; what was created in this very second is news.
-fn whole_second(moment: Timestamp) -> Timestamp {
+pub(crate) fn whole_second(moment: Timestamp) -> Timestamp {
     Timestamp::from_second(moment.as_second()).unwrap_or(moment)
 }

@@ -4,37 +4,46 @@
 //! The wire crates know a provider and nothing of us; the platform knows no provider. Here they meet.
 
 mod accounts;
+mod apps;
 mod channels;
 mod failure;
 mod grants;
 mod http;
 mod in_hand;
+mod installing;
 mod joining;
 mod notion_workspace;
 mod people;
 mod portal;
 mod talking;
+mod tokens;
+mod troubles;
 mod undecided;
 mod workspace;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use platform::clock::Clock;
+use bitrix24::oauth::AuthServers;
+use jiff::Timestamp;
+use platform::clock::{Clock, later};
 use platform::limiter::Limiter;
 use platform::portals::{NOTION_TOKEN, PORTAL_TOKEN, PORTAL_WEBHOOK, Portal, Portals, SLACK_BOT_TOKEN};
-use platform::seal::{KeyRing, Sealed};
+use platform::seal::{KeyRing, RING_FRESH, SealError, Sealed};
 use platform::secrets::KEY_RING;
 use platform::{Ports, Secrets, Store, TenantId};
 use secrecy::SecretString;
 use slack::ApiBase;
-use tokio::sync::OnceCell;
 
+pub use apps::{AppKeys, Apps, SlackKeys};
 pub use failure::Failure;
 pub use in_hand::InHand;
+pub use installing::{Brought, Installation, Unproven};
 pub use joining::{Access, JoinError, NotionAccess, PortalAccess};
 pub use notion_workspace::NotionClient;
 pub use portal::PortalClient;
+pub use tokens::{IDLE, Slot, Standing};
+pub use troubles::{Side, Trouble};
 pub use undecided::undecided;
 pub use workspace::WorkspaceClient;
 
@@ -47,6 +56,9 @@ pub enum BadAddress {
     /// `NOTION_API_URL`.
     #[error("NOTION_API_URL: {0}")]
     Notion(#[from] notion::Error),
+    /// `BITRIX24_AUTH_WEST_URL` or `BITRIX24_AUTH_EAST_URL`.
+    #[error("BITRIX24_AUTH_WEST_URL, BITRIX24_AUTH_EAST_URL: {0}")]
+    Bitrix24(#[from] bitrix24::Error),
 }
 
 /// Opens connections. Cheap to clone.
@@ -62,7 +74,9 @@ pub struct Connections {
     patience: Option<Duration>,
     slack_api: ApiBase,
     notion_api: notion::ApiBase,
-    ring: Arc<OnceCell<Arc<KeyRing>>>,
+    auth_servers: AuthServers,
+    ring: Arc<Mutex<Option<(Arc<KeyRing>, Timestamp)>>>,
+    seen: tokens::Seen,
 }
 
 impl Connections {
@@ -78,8 +92,21 @@ impl Connections {
             patience: None,
             slack_api,
             notion_api: notion::ApiBase::default(),
+            auth_servers: AuthServers::default(),
             ring: Arc::default(),
+            seen: tokens::Seen::default(),
         }
+    }
+
+    /// The same with simulators in the place of Bitrix24's authorization servers.
+    #[must_use]
+    pub fn with_auth_servers(self, auth_servers: AuthServers) -> Self {
+        Self { auth_servers, ..self }
+    }
+
+    /// Bitrix24's authorization servers.
+    pub(crate) fn oauth(&self) -> Result<bitrix24::oauth::OAuth, Failure> {
+        Ok(bitrix24::oauth::OAuth::new(self.http()?, self.auth_servers.clone()))
     }
 
     /// The same with a simulator in Notion's place.
@@ -88,8 +115,8 @@ impl Connections {
         Self { notion_api, ..self }
     }
 
-    /// Connections over `ports`, by the environment: `SLACK_API_URL` and `NOTION_API_URL` name simulators in place of the
-    /// providers.
+    /// Connections over `ports`, by the environment: `SLACK_API_URL`, `NOTION_API_URL`, `BITRIX24_AUTH_WEST_URL` and
+    /// `BITRIX24_AUTH_EAST_URL` name simulators in place of the providers.
     pub fn from_env(ports: &Ports) -> Result<Self, BadAddress> {
         let slack_api = match std::env::var("SLACK_API_URL") {
             Ok(url) if !url.is_empty() => ApiBase::new(&url)?,
@@ -99,7 +126,13 @@ impl Connections {
             Ok(url) if !url.is_empty() => notion::ApiBase::new(&url)?,
             _ => notion::ApiBase::default(),
         };
-        Ok(Self::new(ports, slack_api).with_notion(notion_api))
+        let connections = Self::new(ports, slack_api).with_notion(notion_api);
+        Ok(match (std::env::var("BITRIX24_AUTH_WEST_URL"), std::env::var("BITRIX24_AUTH_EAST_URL")) {
+            (Ok(west), Ok(east)) if !west.is_empty() && !east.is_empty() => {
+                connections.with_auth_servers(AuthServers::new(&west, &east)?)
+            }
+            _ => connections,
+        })
     }
 
     /// The same connections, but a provider has only `patience` to answer, whatever the wire crates allow.
@@ -124,58 +157,111 @@ impl Connections {
 
     /// The tenant's portal record.
     pub async fn portal(&self, tenant: &TenantId) -> Result<Arc<Portal>, Failure> {
-        let gone = || Failure::permanent("portal_not_connected", format!("portal {tenant} is not connected any more"));
+        let gone = || Failure::permanent(failure::GONE, format!("portal {tenant} is not connected any more"));
         self.portals.get(tenant).await?.ok_or_else(gone)
     }
 
     /// A client of the tenant's portal.
     pub async fn bitrix24(&self, portal: &Arc<Portal>) -> Result<PortalClient, Failure> {
-        let base = self.rest_base(portal).await?;
-        Ok(PortalClient::new(self.clone(), portal.clone(), bitrix24::Client::new(self.http()?, base)))
+        let base = match self.rest_base(portal).await {
+            Ok(base) => base,
+            Err(failure) => return Err(self.in_trouble(&portal.tenant, Side::Bitrix24, failure).await),
+        };
+        let slot = portal.application.as_ref().filter(|application| application.renews).map(|_| Slot::Portal);
+        Ok(PortalClient::new(self.clone(), portal.clone(), base, slot, self.http()?))
     }
 
     /// Where the portal's REST answers: the application's access, or else the incoming webhook's.
     async fn rest_base(&self, portal: &Portal) -> Result<bitrix24::RestBase, Failure> {
         if let Some(application) = &portal.application {
-            let token = self.open(portal, PORTAL_TOKEN, &application.access_token).await?;
+            let token = self.current(portal, Slot::Portal, application.renews, &application.access_token).await?;
             return Ok(bitrix24::RestBase::OAuth { endpoint: application.endpoint.clone(), token });
         }
-        let missing = || Failure::permanent("portal_not_connected", "the portal has no webhook and no application");
+        let missing = || Failure::reauthorise("the portal has no webhook and no application; connect it again");
         let webhook = self.open(portal, PORTAL_WEBHOOK, portal.webhook.as_ref().ok_or_else(missing)?).await?;
         bitrix24::RestBase::webhook(&webhook).map_err(|error| Failure::of_bitrix24(&error, self.clock.now()))
     }
 
-    /// A client of the tenant's Slack workspace.
+    /// A client of the tenant's Slack workspace. Without one, what is for it waits until one is connected.
     pub async fn slack(&self, portal: &Portal) -> Result<WorkspaceClient, Failure> {
-        let missing = || Failure::permanent("slack_not_connected", "no Slack workspace is connected to this portal");
+        let missing = || Failure::reauthorise("no Slack workspace is connected to this portal");
         let connection = portal.slack.as_ref().ok_or_else(missing)?;
-        let token = self.open(portal, SLACK_BOT_TOKEN, &connection.bot_token).await?;
+        let token = match self.slack_token(portal).await {
+            Ok(token) => token,
+            Err(failure) => return Err(self.in_trouble(&portal.tenant, Side::Slack, failure).await),
+        };
         let client = slack::Client::new(self.http()?, self.slack_api.clone(), token);
-        Ok(WorkspaceClient::new(self.clone(), portal.tenant.clone(), &connection.team_id, client))
+        Ok(WorkspaceClient::new(self.clone(), portal.tenant.clone(), &connection.team_id, client, connection.renews))
+    }
+
+    async fn slack_token(&self, portal: &Portal) -> Result<SecretString, Failure> {
+        let missing = || Failure::reauthorise("no Slack workspace is connected to this portal");
+        let connection = portal.slack.as_ref().ok_or_else(missing)?;
+        self.current(portal, Slot::Slack, connection.renews, &connection.bot_token).await
     }
 
     /// A client of the tenant's Notion workspace. `a_minute` is how many requests its plan allows in a minute.
     pub async fn notion(&self, portal: &Portal, a_minute: u32) -> Result<NotionClient, Failure> {
-        let missing = || {
-            Failure::permanent(
-                "notion_not_connected",
-                "no Notion workspace is connected to this portal; docs/notion.md says how",
-            )
+        let connection = portal.notion.as_ref().ok_or_else(no_notion)?;
+        let token = match self.notion_token(portal).await {
+            Ok(token) => token,
+            Err(failure) => return Err(self.in_trouble(&portal.tenant, Side::Notion, failure).await),
         };
-        let connection = portal.notion.as_ref().ok_or_else(missing)?;
-        let token = self.open(portal, NOTION_TOKEN, &connection.token).await?;
         let client = notion::Client::new(self.http()?, self.notion_api.clone(), token);
-        Ok(NotionClient::new(self.clone(), accounts::notion(&connection.bot_id, a_minute), client))
+        let account = accounts::notion(&connection.bot_id, a_minute);
+        Ok(NotionClient::new(self.clone(), portal.tenant.clone(), account, client, connection.renews))
     }
 
-    /// The key ring, read once a process.
-    pub async fn key_ring(&self) -> Result<Arc<KeyRing>, Failure> {
-        let read = || async {
-            let text = self.secrets.get(KEY_RING).await.map_err(|error| Failure::transient(error.to_string()))?;
-            let ring = KeyRing::parse(&text).map_err(|error| Failure::transient(error.to_string()))?;
-            Ok::<_, Failure>(Arc::new(ring))
+    async fn notion_token(&self, portal: &Portal) -> Result<SecretString, Failure> {
+        let connection = portal.notion.as_ref().ok_or_else(no_notion)?;
+        self.current(portal, Slot::Notion, connection.renews, &connection.token).await
+    }
+
+    /// The token that is good now: the one that is kept apart, where it is renewed.
+    async fn current(
+        &self,
+        portal: &Portal,
+        slot: Slot,
+        renews: bool,
+        given: &Sealed,
+    ) -> Result<SecretString, Failure> {
+        if renews && let Some(token) = self.token(&portal.tenant, slot).await? {
+            return Ok(token);
+        }
+        let field = match slot {
+            Slot::Portal | Slot::Person(_) => PORTAL_TOKEN,
+            Slot::Slack => SLACK_BOT_TOKEN,
+            Slot::Notion => NOTION_TOKEN,
         };
-        self.ring.get_or_try_init(read).await.cloned()
+        self.open(portal, field, given).await
+    }
+
+    /// Notes a failure that asks for new credentials, and hands it on.
+    async fn in_trouble(&self, tenant: &TenantId, side: Side, failure: Failure) -> Failure {
+        if failure.kind == platform::Kind::Reauthorise
+            && let Err(error) = self.note_trouble(tenant, side, &failure.text).await
+        {
+            tracing::warn!(%tenant, %error, "the trouble with the credentials could not be noted");
+        }
+        failure
+    }
+
+    /// The key ring, at most some minutes old.
+    pub async fn key_ring(&self) -> Result<Arc<KeyRing>, Failure> {
+        let now = self.clock.now();
+        let known = self.ring.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match known {
+            Some((ring, fresh_until)) if now < fresh_until => Ok(ring),
+            _ => self.newest_ring().await,
+        }
+    }
+
+    async fn newest_ring(&self) -> Result<Arc<KeyRing>, Failure> {
+        let text = self.secrets.get(KEY_RING).await.map_err(|error| Failure::transient(error.to_string()))?;
+        let ring = Arc::new(KeyRing::parse(&text).map_err(|error| Failure::transient(error.to_string()))?);
+        let fresh_until = later(self.clock.now(), RING_FRESH);
+        *self.ring.lock().unwrap_or_else(PoisonError::into_inner) = Some((ring.clone(), fresh_until));
+        Ok(ring)
     }
 
     /// Opens what was sealed for a tenant under a field.
@@ -189,7 +275,33 @@ impl Connections {
     }
 
     async fn open(&self, portal: &Portal, field: &'static str, sealed: &Sealed) -> Result<SecretString, Failure> {
-        let ring = self.key_ring().await?;
-        ring.open(&portal.tenant, field, sealed).map_err(|error| Failure::reauthorise(error.to_string()))
+        self.open_for(&portal.tenant, field, sealed).await
     }
+
+    /// The same by the tenant's id. A key that is not known may be new.
+    pub async fn open_for(
+        &self,
+        tenant: &TenantId,
+        field: &'static str,
+        sealed: &Sealed,
+    ) -> Result<SecretString, Failure> {
+        let opened = match self.key_ring().await?.open(tenant, field, sealed) {
+            Err(SealError::UnknownKey(_)) => self.newest_ring().await?.open(tenant, field, sealed),
+            opened => opened,
+        };
+        opened.map_err(|error| Failure::reauthorise(error.to_string()))
+    }
+
+    /// Seals a secret for a tenant under a field.
+    pub async fn seal(&self, tenant: &TenantId, field: &'static str, secret: &SecretString) -> Result<Sealed, Failure> {
+        let sealed = self.key_ring().await?.seal(tenant, field, secret);
+        sealed.map_err(|error| Failure::transient(error.to_string()))
+    }
+}
+
+fn no_notion() -> Failure {
+    Failure::permanent(
+        "notion_not_connected",
+        "no Notion workspace is connected to this portal; docs/notion.md says how",
+    )
 }

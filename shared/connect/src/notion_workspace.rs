@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use notion::client::{List, Person};
 use notion::{DataSource, Error, Page};
-use platform::Kind;
 use platform::clock::later;
 use platform::limiter::{Account, Lane, Reservation};
+use platform::{Kind, TenantId};
 use serde_json::{Map, Value};
 
-use crate::Connections;
 use crate::failure::{Failure, UNTIL_REAUTHORISED};
+use crate::{Connections, Side, Slot};
 
 /// A wait up to this is slept; a longer one sends the job back to its queue.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -20,13 +20,22 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Calls one workspace.
 pub struct NotionClient {
     connections: Connections,
+    tenant: TenantId,
     account: Account,
     client: notion::Client,
+    /// Whether its token is renewed.
+    renews: bool,
 }
 
 impl NotionClient {
-    pub(crate) fn new(connections: Connections, account: Account, client: notion::Client) -> Self {
-        Self { connections, account, client }
+    pub(crate) fn new(
+        connections: Connections,
+        tenant: TenantId,
+        account: Account,
+        client: notion::Client,
+        renews: bool,
+    ) -> Self {
+        Self { connections, tenant, account, client, renews }
     }
 
     /// The same client in another lane of the limiter.
@@ -184,11 +193,22 @@ impl NotionClient {
         };
         let now = self.connections.clock.now();
         let mut failure = Failure::of_notion(&error, now);
+        // Notion has done nothing; the next try finds the new token.
+        if self.renews && failure.kind == Kind::Reauthorise {
+            match self.connections.token_after(&self.tenant, Slot::Notion, self.client.token()).await {
+                Ok(_) => return Err(Failure::transient("Notion: the token was renewed; the call is made again")),
+                Err(cannot) if cannot.kind == Kind::Reauthorise => {}
+                Err(other) => return Err(other),
+            }
+        }
         // Two writes at once to one page are no sign that Notion is down.
         let is_busy = error.code() == Some("conflict_error");
         let noted = match &failure.kind {
             Kind::Throttled { until } => limiter.park(&self.account, *until).await,
-            Kind::Reauthorise => limiter.park(&self.account, later(now, UNTIL_REAUTHORISED)).await,
+            Kind::Reauthorise => {
+                failure = self.connections.in_trouble(&self.tenant, Side::Notion, failure).await;
+                limiter.park(&self.account, later(now, UNTIL_REAUTHORISED)).await
+            }
             Kind::Transient | Kind::UnknownOutcome if !is_busy => match limiter.provider_failed(&self.account).await {
                 Ok(down) => {
                     failure.whole_account = down;

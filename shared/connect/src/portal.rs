@@ -1,12 +1,12 @@
 //! A portal's REST under its limiter.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bitrix24::batch::BatchAnswer;
 use bitrix24::bot::Request;
 use bitrix24::transfer::{Download, Pieces};
-use bitrix24::{Answer, Batch};
+use bitrix24::{Answer, Batch, RestBase};
 use platform::Kind;
 use platform::clock::later;
 use platform::limiter::{Account, Lane, Reservation};
@@ -15,7 +15,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, UNTIL_REAUTHORISED};
-use crate::{Connections, accounts};
+use crate::{Connections, Side, Slot, accounts};
 
 /// A wait up to this is slept; a longer one sends the job back to its queue.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -27,22 +27,46 @@ const OPERATING_LIMIT: f64 = 430.0;
 pub struct PortalClient {
     connections: Connections,
     portal: Arc<Portal>,
-    client: bitrix24::Client,
+    http: reqwest::Client,
+    base: Mutex<RestBase>,
+    /// Where its token is renewed, if it is.
+    slot: Option<Slot>,
     account: Account,
-    /// Whether it works with one person's own access.
-    is_persons: bool,
 }
 
 impl PortalClient {
-    pub(crate) fn new(connections: Connections, portal: Arc<Portal>, client: bitrix24::Client) -> Self {
+    pub(crate) fn new(
+        connections: Connections,
+        portal: Arc<Portal>,
+        base: RestBase,
+        slot: Option<Slot>,
+        http: reqwest::Client,
+    ) -> Self {
         let account = accounts::portal(&portal.tenant);
-        Self { connections, portal, client, account, is_persons: false }
+        Self { connections, portal, http, base: Mutex::new(base), slot, account }
     }
 
-    /// The same client for one person's own access: if that is no longer good, nobody else is held up.
-    #[must_use]
-    pub(crate) fn of_a_person(self) -> Self {
-        Self { is_persons: true, ..self }
+    fn client(&self) -> bitrix24::Client {
+        let base = self.base.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        bitrix24::Client::new(self.http.clone(), base)
+    }
+
+    /// If the portal did not take the token: whether there is another one now.
+    async fn renewed(&self, client: &bitrix24::Client, error: &bitrix24::Error) -> Result<bool, Failure> {
+        let ended = matches!(error.code(), Some("expired_token" | "invalid_token"));
+        let (Some(slot), true, RestBase::OAuth { endpoint, token }) = (self.slot, ended, client.base()) else {
+            return Ok(false);
+        };
+        match self.connections.token_after(&self.portal.tenant, slot, token).await {
+            Ok(token) => {
+                let base = RestBase::OAuth { endpoint: endpoint.clone(), token };
+                *self.base.lock().unwrap_or_else(PoisonError::into_inner) = base;
+                Ok(true)
+            }
+            // Then the portal's own words are handed on, and noted.
+            Err(failure) if failure.kind == Kind::Reauthorise => Ok(false),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// The same client in another lane of the limiter.
@@ -70,19 +94,22 @@ impl PortalClient {
     /// Makes one call.
     pub async fn call(&self, method: &str, params: &Value) -> Result<Answer, Failure> {
         self.admit().await?;
-        match self.client.call(method, params).await {
+        let client = self.client();
+        match client.call(method, params).await {
             Ok(answer) => self.answered(answer).await,
+            // Nothing was done: the same call again is the first.
+            Err(error) if self.renewed(&client, &error).await? => match self.client().call(method, params).await {
+                Ok(answer) => self.answered(answer).await,
+                Err(error) => Err(self.failed(&error).await),
+            },
             Err(error) => Err(self.failed(&error).await),
         }
     }
 
     /// Makes up to 50 calls in one request; gives the answers and what the portal says of the request.
     pub async fn batch(&self, batch: &Batch) -> Result<(BatchAnswer, Answer), Failure> {
-        self.admit().await?;
-        match self.client.batch(batch).await {
-            Ok((answers, answer)) => Ok((answers, self.answered(answer).await?)),
-            Err(error) => Err(self.failed(&error).await),
-        }
+        let answer = self.call("batch", &batch.params()).await?;
+        Ok((BatchAnswer::read(answer.clone()), Answer { result: Value::Null, ..answer }))
     }
 
     /// Makes one call of a bot's.
@@ -93,15 +120,20 @@ impl PortalClient {
     /// Makes one call that carries a file, a piece at a time.
     pub async fn call_with_file(&self, request: &Request, length: u64, pieces: Pieces) -> Result<Answer, Failure> {
         self.admit().await?;
-        match self.client.call_with_file(request.method, &request.params, length, pieces).await {
+        let client = self.client();
+        match client.call_with_file(request.method, &request.params, length, pieces).await {
             Ok(answer) => self.answered(answer).await,
+            // The pieces are gone: whoever has the file comes again.
+            Err(error) if self.renewed(&client, &error).await? => {
+                Err(Failure::transient("the token was renewed; the file is sent again"))
+            }
             Err(error) => Err(self.failed(&error).await),
         }
     }
 
     /// Fetches a file from where this portal says that it lies.
     pub async fn fetch(&self, address: &str) -> Result<Download, Failure> {
-        match self.client.fetch(address).await {
+        match self.client().fetch(address).await {
             Ok(download) => Ok(download),
             Err(error) => Err(self.failed(&error).await),
         }
@@ -138,12 +170,16 @@ impl PortalClient {
         let now = self.connections.clock.now();
         let mut failure = Failure::of_bitrix24(error, now);
         let limiter = &self.connections.limiter;
-        if self.is_persons && failure.kind == Kind::Reauthorise {
+        // If one person's own access is no longer good, nobody else is held up.
+        if matches!(self.slot, Some(Slot::Person(_))) && failure.kind == Kind::Reauthorise {
             failure = Failure::permanent("grant_expired", failure.text);
         }
         let noted = match &failure.kind {
             Kind::Throttled { until } => limiter.park(&self.account, *until).await,
-            Kind::Reauthorise => limiter.park(&self.account, later(now, UNTIL_REAUTHORISED)).await,
+            Kind::Reauthorise => {
+                failure = self.connections.in_trouble(&self.portal.tenant, Side::Bitrix24, failure).await;
+                limiter.park(&self.account, later(now, UNTIL_REAUTHORISED)).await
+            }
             Kind::Transient | Kind::UnknownOutcome => match limiter.provider_failed(&self.account).await {
                 Ok(down) => {
                     failure.whole_account = down;

@@ -7,6 +7,7 @@ use platform::ledger::{EventLine, EventStatus, Ledger};
 use platform::retry::GIVE_UP_AFTER;
 
 use crate::Failure;
+use crate::failure::GONE;
 
 /// Writes down what a failure means for an event, and says what becomes of its job. `line` is the event's line as it
 /// would be written now; a decision that stands in the ledger already is left as it is.
@@ -18,6 +19,9 @@ pub async fn undecided(
     failure: &Failure,
 ) -> Outcome {
     let mut outcome = failure.outcome(now, line.attempts);
+    if failure.code() == GONE {
+        return outcome;
+    }
     let earlier = if line.attempts == 1 { None } else { ledger.event(tenant, line.trace).await.ok().flatten() };
     if earlier.as_ref().is_some_and(|earlier| earlier.status == EventStatus::Routed) {
         // Only its jobs are not all on their queue yet.

@@ -11,7 +11,7 @@ use slack::{ChannelId, Message, Metadata, Posted, Ts};
 
 use crate::channels;
 use crate::failure::{Failure, UNTIL_REAUTHORISED};
-use crate::{Connections, accounts, people};
+use crate::{Connections, Side, Slot, accounts, people};
 
 /// A wait up to this is slept; a longer one sends the job back to its queue.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -22,11 +22,19 @@ pub struct WorkspaceClient {
     pub(crate) tenant: TenantId,
     pub(crate) team: String,
     pub(crate) client: slack::Client,
+    /// Whether its token is renewed.
+    renews: bool,
 }
 
 impl WorkspaceClient {
-    pub(crate) fn new(connections: Connections, tenant: TenantId, team: &str, client: slack::Client) -> Self {
-        Self { connections, tenant, team: team.to_owned(), client }
+    pub(crate) fn new(
+        connections: Connections,
+        tenant: TenantId,
+        team: &str,
+        client: slack::Client,
+        renews: bool,
+    ) -> Self {
+        Self { connections, tenant, team: team.to_owned(), client, renews }
     }
 
     /// The id of the channel that a route names: an id as it is, `#name` by look-up. `fresh` mistrusts what
@@ -177,9 +185,20 @@ impl WorkspaceClient {
         };
         let now = self.connections.clock.now();
         let mut failure = Failure::of_slack(&error, now);
+        // Slack has done nothing; the next try finds the new token.
+        if self.renews && matches!(error.code(), Some("token_expired" | "invalid_auth")) {
+            match self.connections.token_after(&self.tenant, Slot::Slack, self.client.token()).await {
+                Ok(_) => return Err(Failure::transient("Slack: the token was renewed; the call is made again")),
+                Err(cannot) if cannot.kind == Kind::Reauthorise => {}
+                Err(other) => return Err(other),
+            }
+        }
         let noted = match &failure.kind {
             Kind::Throttled { until } => limiter.park(account, *until).await,
-            Kind::Reauthorise => limiter.park(account, later(now, UNTIL_REAUTHORISED)).await,
+            Kind::Reauthorise => {
+                failure = self.connections.in_trouble(&self.tenant, Side::Slack, failure).await;
+                limiter.park(account, later(now, UNTIL_REAUTHORISED)).await
+            }
             Kind::Transient | Kind::UnknownOutcome => match limiter.provider_failed(account).await {
                 Ok(down) => {
                     failure.whole_account = down;

@@ -30,6 +30,11 @@ impl Refused {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "not_post", format!("{provider} sends its requests by POST"))
     }
 
+    /// Something that is not there, or is somebody else's: that is told apart for nobody.
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address")
+    }
+
     /// A body that is larger than any that the provider sends.
     pub fn too_large(provider: &str) -> Self {
         let text = format!("the body is larger than any that {provider} sends");
@@ -55,6 +60,15 @@ impl Refused {
         }
         response
     }
+}
+
+/// The tenant that a webhook's address names, if it names one: `/webhooks/MEMBER_ID/bitrix24`. Whose a request is, its
+/// credentials say; an address that says otherwise leads nowhere.
+pub fn named_tenant(path: &str) -> Option<&str> {
+    let rest = path.trim_start_matches('/').strip_prefix("webhooks/")?;
+    let (named, after) = rest.split_once('/')?;
+    let is_provider = ["bitrix24", "slack", "notion"].contains(&named);
+    (!is_provider && !after.is_empty()).then_some(named)
 }
 
 /// An answer without a word.

@@ -4,5 +4,6 @@ pub mod alert;
 pub mod baseline;
 pub mod names;
 pub mod pages;
+pub mod subscriptions;
 
 pub use names::NamesCache;

@@ -153,7 +153,7 @@ impl Hint {
             Subject::Activity { id, .. } => format!("activity#{id}"),
             Subject::TimelineComment { id, .. } => format!("timeline#{id}"),
             Subject::User { id } => format!("user#{id}"),
-            Subject::Application => "application".into(),
+            Subject::Application | Subject::Uninstalled { .. } => "application".into(),
             Subject::Chat(event) => format!("chat#{}", short(&event.dialog)),
             Subject::Bot => "bot".into(),
             Subject::Offline => "offline".into(),
@@ -178,7 +178,8 @@ impl Hint {
             | Subject::TaskComment { .. }
             | Subject::Call { .. }
             | Subject::Chat(_)
-            | Subject::Custom { .. } => None,
+            | Subject::Custom { .. }
+            | Subject::Uninstalled { .. } => None,
             _ => Some(format!("nothing watches {}", self.event)),
         }
     }

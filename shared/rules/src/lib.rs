@@ -1,6 +1,7 @@
 //! What should happen: what changed, who is to hear of it, and what they read. Pure: no I/O and no clock.
 
 pub mod asked;
+pub mod bot;
 pub mod card;
 pub mod change;
 pub mod chat;
@@ -20,6 +21,7 @@ pub mod money;
 pub mod names;
 pub mod problems;
 pub mod record;
+pub mod robots;
 pub mod router;
 pub mod settings;
 pub mod subscriptions;

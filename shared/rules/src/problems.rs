@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 
 use crate::condition::Condition;
 use crate::hours::Hours;
+use crate::robots::MOST_ROBOTS;
 use crate::settings::{Route, Settings};
 use crate::template::Template;
 use crate::words;
@@ -67,6 +68,28 @@ impl Settings {
                 add(
                     format!("people.map.{portal}"),
                     format!("{portal:?}: {slack:?} is not a portal user's number and a Slack user's id"),
+                );
+            }
+        }
+        for (path, text) in self.bot.problems() {
+            add(format!("bot.{path}"), text);
+        }
+        if self.robots.len() > MOST_ROBOTS {
+            add("robots".into(), format!("there are {} robots; at most {MOST_ROBOTS} fit", self.robots.len()));
+        }
+        for (place, robot) in self.robots.iter().enumerate() {
+            if let Some((part, text)) = robot.problem() {
+                add(format!("robots[{place}].{part}"), text);
+            }
+            if self.robots[..place].iter().any(|other| other.name == robot.name) {
+                add(format!("robots[{place}].name"), format!("there are two robots called {:?}", robot.name));
+            }
+            let unknown =
+                robot.database.as_ref().filter(|name| !self.notion.databases.iter().any(|known| known.name == **name));
+            if let Some(name) = unknown {
+                add(
+                    format!("robots[{place}].database"),
+                    format!("there is no database {name:?} under notion.databases"),
                 );
             }
         }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use crate::bot::BotSettings;
 use crate::change::ChangeKind;
 use crate::condition::Condition;
 use crate::databases::Notion;
@@ -15,6 +16,7 @@ use crate::destination::Destination;
 use crate::hours::{self, Hours};
 use crate::language::Language;
 use crate::record::RecordKind;
+use crate::robots::Robot;
 use crate::template::Template;
 use crate::words;
 
@@ -167,7 +169,7 @@ pub struct Route {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
@@ -379,6 +381,12 @@ pub struct Settings {
     /// What is kept alike with Notion.
     #[serde(skip_serializing_if = "is_default")]
     pub notion: Notion,
+    /// The chatbot in Bitrix24.
+    #[serde(skip_serializing_if = "is_default")]
+    pub bot: BotSettings,
+    /// What is done by the clock: digests, syncs, reports.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub robots: Vec<Robot>,
 }
 
 impl Default for Settings {
@@ -398,6 +406,8 @@ impl Default for Settings {
             chats: Chats::default(),
             commands: Commands::default(),
             notion: Notion::default(),
+            bot: BotSettings::default(),
+            robots: Vec::new(),
         }
     }
 }

@@ -6,16 +6,12 @@
 use bitrix24::bot::{Bot, BotApi};
 use connect::Failure;
 use platform::Kind;
-use platform::portals::TokenDigest;
-use platform::store::{Condition, Item, Key, StoreError, Table, Write};
-use secrecy::{ExposeSecret, SecretString};
+use platform::store::{Condition, Item, Key, Table, Write};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{Talk, Tenant};
 
-/// The field of the sealed key in the bot's address.
-const BOT_KEY: &str = "bot-key";
 /// What people see as the bot's name.
 const NAME: &str = "Switchboard";
 
@@ -43,10 +39,7 @@ impl Talk {
         {
             return Ok(kept.bot.clone());
         }
-        // The key first: an event that comes at once must be taken.
-        let secret = self.bot_secret(tenant).await?;
-        let url = format!("{}/webhooks/bitrix24?key={}", public_url.trim_end_matches('/'), secret.expose_secret());
-        self.connections.portals().set_bot_key(&tenant.id, TokenDigest::of(secret.expose_secret())).await?;
+        let url = self.connections.hook_url(&tenant.id, public_url).await?;
         let bot = match kept {
             Some(kept) => {
                 tenant.bitrix24.ask(&kept.bot.update(&url)).await?;
@@ -57,23 +50,6 @@ impl Talk {
         let kept = Kept { bot: bot.clone(), base: public_url.to_owned() };
         self.ports.store.put(Write::new(key(tenant), &kept, Condition::Always)?).await?;
         Ok(bot)
-    }
-
-    /// The key in the bot's address: the same for whoever registers it, also for two at once.
-    async fn bot_secret(&self, tenant: &Tenant) -> Result<SecretString, Failure> {
-        let place = Key::new(Table::Links, format!("{}#bot", tenant.id), "key");
-        if let Some(item) = self.ports.store.get(&place).await? {
-            return self.connections.open_sealed(&tenant.portal, BOT_KEY, &item.decode()?).await;
-        }
-        let secret = SecretString::from(uuid::Uuid::new_v4().simple().to_string());
-        let sealed = self.connections.key_ring().await?.seal(&tenant.id, BOT_KEY, &secret);
-        let sealed = sealed.map_err(|error| Failure::transient(error.to_string()))?;
-        match self.ports.store.put(Write::new(place, &sealed, Condition::Absent)?).await {
-            Ok(_) => Ok(secret),
-            // Somebody else was first; the next try finds theirs.
-            Err(StoreError::Conflict(_)) => Err(Failure::transient("the bot is being registered by another worker")),
-            Err(error) => Err(error.into()),
-        }
     }
 
     async fn register(&self, tenant: &Tenant, url: &str) -> Result<Bot, Failure> {
@@ -97,6 +73,17 @@ impl Talk {
         }
         tracing::info!(tenant = %tenant.id, bot = id, ?api, "bot registered");
         Ok(bot)
+    }
+
+    /// Takes the bot away from the portal, and forgets it.
+    pub async fn unregister_bot(&self, tenant: &Tenant) -> Result<(), Failure> {
+        if let Some(bot) = self.bot(tenant).await? {
+            match tenant.bitrix24.ask(&bot.unregister()).await {
+                Err(failure) if !matches!(failure.kind, Kind::Permanent { .. }) => return Err(failure),
+                _ => {}
+            }
+        }
+        self.forget_bot(tenant).await
     }
 
     /// Forgets the bot: the portal has deleted it.

@@ -1,0 +1,52 @@
+//! Secrets that work once: a sign-in code, the state of an authorization. Only their digests are kept.
+
+use std::time::Duration;
+
+use platform::clock::later;
+use platform::store::{Condition, Key, StoreError, Table, Write};
+use platform::{DeliveryId, Ports};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A fresh secret of 32 characters.
+pub fn secret() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
+
+/// A secret's place. What is stored does not tell the secret.
+pub(crate) fn key(kind: &str, secret: &str) -> Key {
+    let digest = DeliveryId::of(&["admin", kind, secret]);
+    Key::new(Table::Portals, PARTITION, format!("{kind}#{digest}"))
+}
+
+/// Where codes and sessions of all tenants lie: no tenant can be called so.
+pub const PARTITION: &str = "#admin";
+
+/// Keeps a value under a secret.
+pub async fn put<T: Serialize>(
+    ports: &Ports,
+    kind: &str,
+    secret: &str,
+    value: &T,
+    lives: Duration,
+) -> Result<(), StoreError> {
+    let write = Write::new(key(kind, secret), value, Condition::Absent)?;
+    ports.store.put(write.expiring(later(ports.clock.now(), lives))).await.map(|_| ())
+}
+
+/// The value under a secret, for the first who asks.
+pub async fn take<T: DeserializeOwned>(ports: &Ports, kind: &str, secret: &str) -> Result<Option<T>, StoreError> {
+    let key = key(kind, secret);
+    let Some(item) = ports.store.get(&key).await? else { return Ok(None) };
+    let Ok(value) = item.decode() else { return Ok(None) };
+    // Whoever writes over it first has it.
+    let used = Write::new(key.clone(), &"used", Condition::Version(item.version))?;
+    match ports.store.put(used.expiring(later(ports.clock.now(), Duration::from_secs(60)))).await {
+        Ok(_) => {
+            ports.store.delete(&key).await?;
+            Ok(Some(value))
+        }
+        Err(StoreError::Conflict(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
