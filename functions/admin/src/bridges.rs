@@ -7,7 +7,9 @@ use platform::conversations::Bridge;
 use platform::store::StoreError;
 
 use crate::page::{signed_in, token};
-use crate::{Answer, Form, Visit};
+use pages::Form;
+
+use crate::{Answer, Visit};
 
 pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failure> {
     let bridges = visit.deps.talk.conversations.bridges(&visit.tenant.id).await?;

@@ -7,20 +7,17 @@ mod bridges;
 mod notion;
 mod page;
 mod people;
-mod sessions;
 mod suggest;
 
 use bytes::Bytes;
 use connect::{Connections, Failure};
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use mirror::Mirror;
+use pages::{Form, Session, host_of, page as html, redirect, sessions, styled, with_cookie};
 use platform::Ports;
 use talk::{Talk, Tenant};
 
-pub use sessions::new_code;
-
-use crate::sessions::Session;
+pub use pages::sessions::new_code;
 
 /// Where the pages are.
 pub const PATH: &str = "/admin";
@@ -56,15 +53,6 @@ impl Deps {
     }
 }
 
-/// The fields of a form.
-pub(crate) struct Form(Vec<(String, String)>);
-
-impl Form {
-    pub(crate) fn get(&self, name: &str) -> &str {
-        self.0.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.trim())
-    }
-}
-
 /// Somebody who is signed in, and what they look at.
 pub(crate) struct Visit<'a> {
     pub(crate) deps: &'a Deps,
@@ -91,7 +79,7 @@ pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     if request.body().len() > LARGEST_BODY {
         return html(StatusCode::PAYLOAD_TOO_LARGE, page::message("The form is too large", "Send the list in parts."));
     }
-    let form = Form(form_urlencoded::parse(request.body()).into_owned().collect());
+    let form = Form::of_body(&request);
     let posts = request.method() == Method::POST;
     if path == "/sign-in" && posts {
         return sign_in(deps, &request, &form).await;
@@ -114,10 +102,8 @@ pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
         Ok(tenant) => tenant,
         Err(failure) => return failed(&failure),
     };
-    let host = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let visit = Visit { deps, tenant, session, public_url: deps.address(host) };
-    let query =
-        Form(form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).into_owned().collect());
+    let visit = Visit { deps, tenant, session, public_url: deps.address(host_of(request.headers())) };
+    let query = Form::of_query(&request);
     let done = match (posts, path.as_str()) {
         (false, "" | "/people") => people::show(&visit, query.get("done")).await,
         (false, "/bridges") => bridges::show(&visit, query.get("done")).await,
@@ -135,27 +121,14 @@ pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     };
     match done {
         Ok(Answer::Page(text)) => html(StatusCode::OK, text),
-        Ok(Answer::To(place, word)) => {
-            let word: String = form_urlencoded::byte_serialize(word.as_bytes()).collect();
-            redirect(&format!("{PATH}{place}?done={word}"))
-        }
+        Ok(Answer::To(place, word)) => redirect(&format!("{PATH}{place}?done={}", pages::encoded(&word))),
         Err(failure) => failed(&failure),
     }
 }
 
 async fn sign_in(deps: &Deps, request: &Request<Bytes>, form: &Form) -> Response<Bytes> {
-    let host = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let is_local = ["127.0.0.1", "localhost", "[::1]"].iter().any(|local| host.starts_with(local));
     match sessions::begin(&deps.talk.ports, form.get("code")).await {
-        Ok(Some(cookie)) => {
-            let mut response = redirect(&format!("{PATH}/people"));
-            // Without TLS only on this machine.
-            let secure = if is_local { "" } else { "; Secure" };
-            if let Ok(value) = HeaderValue::from_str(&format!("{cookie}{secure}")) {
-                response.headers_mut().insert(SET_COOKIE, value);
-            }
-            response
-        }
+        Ok(Some(cookie)) => with_cookie(redirect(&format!("{PATH}/people")), &cookie, host_of(request.headers())),
         Ok(None) => {
             tracing::warn!("a sign-in with a wrong code");
             html(
@@ -177,32 +150,4 @@ async fn sign_out(deps: &Deps, session: &Session) -> Response<Bytes> {
 fn failed(failure: &Failure) -> Response<Bytes> {
     tracing::warn!(%failure, "an administrators' page could not be made");
     html(StatusCode::BAD_GATEWAY, page::message("That did not work", &failure.text))
-}
-
-fn redirect(to: &str) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::new());
-    *response.status_mut() = StatusCode::SEE_OTHER;
-    if let Ok(to) = HeaderValue::from_str(to) {
-        response.headers_mut().insert(LOCATION, to);
-    }
-    response
-}
-
-fn html(status: StatusCode, text: String) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(text));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    let policy = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-    response
-}
-
-fn styled() -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from_static(include_bytes!("assets/style.css")));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("max-age=300"));
-    response
 }

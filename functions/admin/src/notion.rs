@@ -11,7 +11,9 @@ use rules::databases::Database;
 use secrecy::ExposeSecret;
 
 use crate::page::{refreshed, signed_in, token};
-use crate::{Answer, Form, Visit};
+use pages::Form;
+
+use crate::{Answer, Visit};
 
 const TITLE: &str = "Notion";
 /// Conflicts that are shown.
@@ -204,7 +206,7 @@ fn conflict_table(visit: &Visit<'_>, conflicts: &[Kept]) -> Markup {
 
 pub(crate) async fn open_window(visit: &Visit<'_>) -> Result<Answer, Failure> {
     let ports = &visit.deps.talk.ports;
-    let fresh = uuid::Uuid::new_v4().simple().to_string();
+    let fresh = pages::once::secret();
     Hooks::new(ports.store.clone()).open(&visit.tenant.id, fresh, ports.clock.now()).await?;
     tracing::info!(tenant = %visit.tenant.id, "an administrator waits for a verification token of Notion");
     Ok(Answer::To("/notion", "A verification token is taken for the next 15 minutes.".into()))

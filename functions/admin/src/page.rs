@@ -1,28 +1,9 @@
 //! What all pages have in common.
 
-use maud::{DOCTYPE, Markup, html};
+use maud::{Markup, html};
+use pages::frame;
 
 use crate::Visit;
-
-fn frame(title: &str, nav: &Markup, body: &Markup) -> String {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) " · Switchboard" }
-                link rel="stylesheet" href="/admin/style.css";
-                link rel="icon" href="data:,";
-            }
-            body {
-                header { strong { "Switchboard" } (nav) }
-                main { h1 { (title) } (body) }
-            }
-        }
-    }
-    .into_string()
-}
 
 /// A page for who is signed in.
 pub(crate) fn signed_in(visit: &Visit<'_>, title: &str, done: &str, body: &Markup) -> String {
@@ -31,6 +12,7 @@ pub(crate) fn signed_in(visit: &Visit<'_>, title: &str, done: &str, body: &Marku
             a href="/admin/people" aria-current=[(title == "People").then_some("page")] { "People" }
             a href="/admin/notion" aria-current=[(title == "Notion").then_some("page")] { "Notion" }
             a href="/admin/bridges" aria-current=[(title == "Conversations").then_some("page")] { "Conversations" }
+            a href="/install" { "Connections" }
             form method="post" action="/admin/sign-out" { (token(visit)) button { "Sign out" } }
         }
     };

@@ -11,7 +11,9 @@ use talk::profiles::PortalProfile;
 
 use crate::page::{signed_in, token};
 use crate::suggest::suggest;
-use crate::{Answer, Form, Visit};
+use pages::Form;
+
+use crate::{Answer, Visit};
 
 /// Pages of people that are read of either side.
 const MOST_PAGES: u64 = 10;

@@ -53,6 +53,7 @@ async fn try_to(deps: &Deps, readings: &Readings, job: &Job<Hint>) -> Result<Out
     match (&job.body.subject, job.body.record()) {
         (Subject::Call { .. }, _) => calls::decide(deps, job).await,
         (Subject::Chat(event), _) => chats::decide(deps, job, event).await,
+        (Subject::Uninstalled { clean }, _) => uninstalled(deps, job, *clean).await,
         (Subject::Custom { name, id, fields }, _) => {
             let about = job.body.about().unwrap_or_default();
             let state = State::Custom { custom: fields.clone() };
@@ -63,6 +64,21 @@ async fn try_to(deps: &Deps, readings: &Readings, job: &Job<Hint>) -> Result<Out
         (_, Some(record)) => of_record(deps, readings, job, record).await,
         (_, None) => skip(deps, job, "nothing watches it".into()).await,
     }
+}
+
+/// The application was removed from the portal: its tokens are dead, and its data goes if the person wants that.
+async fn uninstalled(deps: &Deps, job: &Job<Hint>, clean: bool) -> Result<Outcome, Failure> {
+    if deps.connections.try_again(&job.tenant, connect::Side::Bitrix24).await? {
+        return skip(deps, job, "the application was installed again since".into()).await;
+    }
+    if clean {
+        let departure = tenancy::departure::depart(&deps.ports, &job.tenant).await?;
+        let items: u64 = departure.deleted.values().sum();
+        return Ok(Outcome::Skip(format!("the portal left; {items} items were deleted")));
+    }
+    deps.connections.portal_left(&job.tenant).await?;
+    skip(deps, job, "the application was removed in Bitrix24; the data is kept until somebody connects it again".into())
+        .await
 }
 
 /// When an event of this kind was seen, and what names it makes old.

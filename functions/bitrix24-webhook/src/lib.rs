@@ -46,6 +46,8 @@ enum Refusal {
     NotAnEvent(String),
     /// A wrong token and an unknown portal are told apart for nobody.
     WrongToken,
+    /// The address names another tenant than the credentials.
+    NotTheirs,
     Unavailable(String),
 }
 
@@ -70,6 +72,9 @@ async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<TraceId, Refusa
         other => Refusal::NotAnEvent(other.to_string()),
     })?;
     let tenant = verify(deps, &event, request.uri().query()).await?;
+    if edge::named_tenant(request.uri().path()).is_some_and(|named| named != tenant.as_str()) {
+        return Err(Refusal::NotTheirs);
+    }
     let trace = TraceId::new(deps.clock.now());
     let hint = Hint::of(&event);
     // Every hint has a deduplication id of its own: two hints that look the same may be two changes.
@@ -95,12 +100,12 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
     Err(Refusal::NotAnEvent(format!("events come as application/x-www-form-urlencoded, not as {given}")))
 }
 
-/// A chatbot's events are known by the key in the address that it was given; all others by the application token.
+/// Events are known by the key in the address that we gave, where there is one, or else by the application token.
 async fn verify(deps: &Deps, event: &Event, query: Option<&str>) -> Result<TenantId, Refusal> {
     let tenant = TenantId::new(event.auth.member_id.clone()).map_err(|_| Refusal::WrongToken)?;
     let key = query.and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("key=")));
-    let found = match key.filter(|_| event.code.starts_with("ONIM")) {
-        Some(key) => deps.portals.verify_bot(&tenant, &TokenDigest::of(key)).await,
+    let found = match key {
+        Some(key) => deps.portals.verify_hook(&tenant, &TokenDigest::of(key)).await,
         None => {
             let digest = TokenDigest::of(event.auth.application_token.expose_secret());
             deps.portals.verify(&tenant, &digest).await
@@ -122,6 +127,7 @@ fn refuse(deps: &Deps, refusal: &Refusal) -> Response<Bytes> {
             "wrong_token",
             "auth[member_id] and auth[application_token] do not belong to a connected portal",
         ),
+        Refusal::NotTheirs => Refused::not_found(),
         Refusal::Unavailable(cause) => Refused::unavailable(cause),
     };
     refused.answer(deps.metrics.as_ref(), "events_refused")

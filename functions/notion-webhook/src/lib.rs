@@ -11,12 +11,12 @@ use edge::{Refused, answer};
 use http::{Method, Request, Response, StatusCode};
 use notion::event::{Event, Inbound};
 use notion::signature;
-use platform::clock::Clock;
+use platform::clock::{Clock, later};
 use platform::hooks::{Hook, Hooks};
 use platform::job::message;
 use platform::metrics::Metrics;
 use platform::portals::NOTION_VERIFICATION;
-use platform::seal::KeyRing;
+use platform::seal::{KeyRing, RING_FRESH, SealError};
 use platform::secrets::KEY_RING;
 use platform::{Ports, Queue, QueueName, Secrets, TenantId, TraceId};
 use rules::sync::{Side, Signal, SyncJob};
@@ -36,7 +36,7 @@ pub struct Deps {
     secrets: Arc<dyn Secrets>,
     clock: Arc<dyn Clock>,
     metrics: Arc<dyn Metrics>,
-    ring: Arc<Mutex<Option<Arc<KeyRing>>>>,
+    ring: Arc<Mutex<Option<(Arc<KeyRing>, jiff::Timestamp)>>>,
 }
 
 impl From<Ports> for Deps {
@@ -72,6 +72,9 @@ async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>
     let hook = deps.hooks.at(key).await.map_err(|error| Refused::unavailable(&error.to_string()))?;
     let signature = request.headers().get(signature::HEADER).map(http::HeaderValue::as_bytes);
     let Some(hook) = hook else { return Err(wrong()) };
+    if edge::named_tenant(path).is_some_and(|named| named != hook.tenant.as_str()) {
+        return Err(Refused::not_found());
+    }
     for token in &tokens(deps, &hook).await? {
         if signature::is_right(token, signature, request.body()) {
             return take(deps, &hook, request.body()).await;
@@ -86,20 +89,33 @@ fn wrong() -> Refused {
     Refused::new(StatusCode::UNAUTHORIZED, "wrong_signature", text)
 }
 
-async fn ring(deps: &Deps) -> Result<Arc<KeyRing>, Refused> {
-    if let Some(ring) = deps.ring.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+/// The key ring, as it was read before; `newest` mistrusts that.
+async fn ring(deps: &Deps, newest: bool) -> Result<Arc<KeyRing>, Refused> {
+    let known = deps.ring.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some((ring, fresh_until)) = known.filter(|_| !newest)
+        && deps.clock.now() < fresh_until
+    {
         return Ok(ring);
     }
     let text = deps.secrets.get(KEY_RING).await.map_err(|error| Refused::unavailable(&error.to_string()))?;
     let ring = Arc::new(KeyRing::parse(&text).map_err(|error| Refused::unavailable(&error.to_string()))?);
-    *deps.ring.lock().unwrap_or_else(PoisonError::into_inner) = Some(ring.clone());
+    let fresh_until = later(deps.clock.now(), RING_FRESH);
+    *deps.ring.lock().unwrap_or_else(PoisonError::into_inner) = Some((ring.clone(), fresh_until));
     Ok(ring)
 }
 
 async fn tokens(deps: &Deps, hook: &Hook) -> Result<Vec<SecretString>, Refused> {
-    let ring = ring(deps).await?;
-    let open = |sealed| ring.open(&hook.tenant, NOTION_VERIFICATION, sealed);
-    hook.tokens.iter().map(|sealed| open(sealed).map_err(|error| Refused::unavailable(&error.to_string()))).collect()
+    let (mut known, mut opened) = (ring(deps, false).await?, Vec::new());
+    for sealed in &hook.tokens {
+        let mut token = known.open(&hook.tenant, NOTION_VERIFICATION, sealed);
+        if matches!(token, Err(SealError::UnknownKey(_))) {
+            // The key may be new.
+            known = ring(deps, true).await?;
+            token = known.open(&hook.tenant, NOTION_VERIFICATION, sealed);
+        }
+        opened.push(token.map_err(|error| Refused::unavailable(&error.to_string()))?);
+    }
+    Ok(opened)
 }
 
 /// A subscription's first request tells its token, signed with itself. It is taken only while somebody waits for it.
@@ -115,7 +131,7 @@ async fn enrol(
     if !signature::is_right(&token, signature, body) {
         return Err(wrong());
     }
-    let sealed = ring(deps).await?.seal(&hook.tenant, NOTION_VERIFICATION, &token);
+    let sealed = ring(deps, false).await?.seal(&hook.tenant, NOTION_VERIFICATION, &token);
     let sealed = sealed.map_err(|error| Refused::unavailable(&error.to_string()))?;
     let taken = deps.hooks.enrol(key, sealed, deps.clock.now()).await;
     if !taken.map_err(|error| Refused::unavailable(&error.to_string()))? {

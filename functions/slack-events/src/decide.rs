@@ -117,7 +117,7 @@ async fn understand(deps: &Deps, job: &Job<EventCallback>, tenant: &Tenant) -> R
             ..Decision::skip(format!("{channel} has another name; it is known by its id"))
         }),
         Event::AppRemoved => {
-            tracing::error!(tenant = %job.tenant, "the app was removed from the workspace, or its tokens revoked");
+            deps.talk.connections.slack_left(&job.tenant).await?;
             Ok(Decision::skip("the app was removed from the workspace or its tokens were revoked; connect it again"))
         }
         Event::Other => Ok(Decision::skip(format!("nothing to do for {}", job.body.kind))),

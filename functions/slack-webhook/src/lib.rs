@@ -55,6 +55,8 @@ enum Refusal {
     /// A wrong signature and an unknown workspace are told apart for nobody.
     NotSlacks(&'static str),
     NotARequest(String),
+    /// The address names another tenant than the workspace's.
+    NotTheirs,
     Unavailable(String),
 }
 
@@ -86,6 +88,9 @@ async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>
     }
     let Some(team) = inbound.team_id() else { return Ok(empty()) };
     let workspace = whose(deps, team, &app).await?;
+    if edge::named_tenant(request.uri().path()).is_some_and(|named| named != workspace.tenant.as_str()) {
+        return Err(Refusal::NotTheirs);
+    }
     take(deps, inbound, &workspace).await
 }
 
@@ -206,6 +211,7 @@ fn refuse(deps: &Deps, refusal: &Refusal) -> Response<Bytes> {
                     .into(),
         },
         Refusal::NotARequest(what) => Refused::new(StatusCode::BAD_REQUEST, "not_a_request", what),
+        Refusal::NotTheirs => Refused::not_found(),
         Refusal::Unavailable(cause) => Refused::unavailable(cause),
     };
     refused.answer(deps.metrics.as_ref(), "slack_refused")

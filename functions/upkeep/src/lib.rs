@@ -1,22 +1,24 @@
 //! Keeps what runs running: the events that the routes need are bound, and silence is noticed.
 
+mod access;
 mod bot;
 mod silence;
-mod subscriptions;
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use connect::{Connections, Failure};
 use futures::StreamExt;
 use jiff::Timestamp;
-use platform::clock::Clock;
 use platform::limiter::Lane;
 use platform::sightings::Sightings;
 use platform::sweeps::Sweeps;
 use platform::{Ports, TenantId};
+use records::subscriptions::{self, Handler};
 use rules::Settings;
 use serde::Serialize;
 use talk::Talk;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Tenants that are looked after side by side.
 const AT_ONCE: usize = 8;
@@ -29,7 +31,6 @@ pub struct Deps {
     talk: Talk,
     sightings: Sightings,
     sweeps: Sweeps,
-    clock: Arc<dyn Clock>,
     /// Where providers reach us: `https://switchboard.example`.
     public_url: Option<String>,
 }
@@ -44,14 +45,15 @@ impl Deps {
             connections,
             sightings: Sightings::new(ports.store.clone()),
             sweeps: Sweeps::new(ports.store.clone()),
-            clock: ports.clock.clone(),
             public_url,
         }
     }
 
-    /// Where this deployment takes Bitrix24's events.
-    fn handler(&self) -> Option<String> {
-        self.public_url.as_ref().map(|url| format!("{url}/webhooks/bitrix24"))
+    /// Where this deployment takes a portal's events.
+    async fn handler(&self, tenant: &TenantId) -> Result<Option<Handler>, Failure> {
+        let Some(url) = &self.public_url else { return Ok(None) };
+        let ours = format!("{url}/webhooks/");
+        Ok(Some(Handler { url: self.connections.hook_url(tenant, url).await?, ours }))
     }
 }
 
@@ -64,6 +66,8 @@ pub struct Report {
     pub repaired: usize,
     /// Tenants whose events stay away.
     pub silent: usize,
+    /// Items of tenants that left, found and deleted.
+    pub left_behind: u64,
     /// What could not be done, and why.
     pub failed: Vec<String>,
 }
@@ -93,6 +97,10 @@ pub async fn handle(deps: &Deps, now: Timestamp) -> Report {
             }
         }
     }
+    match tenancy::departure::look_after(&deps.ports).await {
+        Ok(found) => report.left_behind = found,
+        Err(error) => report.failed.push(format!("tenants that left: {error}")),
+    }
     report
 }
 
@@ -100,8 +108,13 @@ async fn look_after(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<(u
     let portal = deps.connections.portal(tenant).await?;
     let settings: Settings = serde_json::from_value(portal.settings.clone())
         .map_err(|error| Failure::permanent("bad_settings", format!("the settings cannot be read: {error}")))?;
+    if !access::keep(deps, &portal).await? {
+        // There is nothing more to be done before somebody connects it again.
+        return Ok((0, false));
+    }
     let client = deps.connections.bitrix24(&portal).await?.in_lane(Lane::Sweep);
-    let state = subscriptions::keep(deps, &portal, &settings, &client).await;
+    let handler = if client.is_application() { deps.handler(tenant).await? } else { None };
+    let state = subscriptions::keep(&deps.ports, &portal, &settings, &client, handler.as_ref()).await;
     bot::keep(deps, tenant).await?;
     let watch = silence::Watch { deps, portal: &portal, settings: &settings, client: &client, now };
     let silent = watch.notice(&state).await?;

@@ -7,12 +7,11 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Parser;
-use connect::{Access, Connections, PortalAccess};
+use connect::{Access, PortalAccess};
 use platform::seal::KeyRing;
-use platform::secrets::{KEY_RING, SecretsError};
+use platform::secrets::{APPS, KEY_RING, SecretsError};
 use platform::{Ports, TenantId};
-use slack::ApiBase;
-use standalone::config::{Config, NotionConfig};
+use standalone::config::Config;
 
 /// Connects a portal and a Slack workspace to a deployment on AWS.
 #[derive(Parser)]
@@ -35,27 +34,30 @@ async fn main() -> anyhow::Result<()> {
     }
     let config = Config::read(&arguments.config.context("--config is missing")?)?;
     ensure_key_ring(&ports).await?;
-    let slack_api = config.slack.api_url.as_deref().map(ApiBase::new).transpose()?.unwrap_or_default();
-    let notion_api = NotionConfig::api(config.notion.as_ref())?;
-    let connections = Connections::new(&ports, slack_api).with_notion(notion_api);
-    let member_id = config.portal.member_id.clone().context(
+    let connections = config.connections(&ports)?;
+    if let Some(apps) = &config.apps {
+        ports.secrets.put(APPS, apps.secret()?).await?;
+        println!("Stored the keys of the applications. Portals connect themselves at /install.");
+    }
+    let settings = config.named_settings().map(serde_json::to_value).transpose()?;
+    let (Some(named), Some(slack)) = (config.portal, config.slack) else { return Ok(()) };
+    let member_id = named.member_id.clone().context(
         "portal.member_id is missing: on AWS it cannot be learned from the first event; \
          it is auth[member_id] of any event of the portal",
     )?;
-    let settings = config.named_settings().map(serde_json::to_value).transpose()?;
-    let portal = PortalAccess::Webhook(config.portal.webhook_url);
+    let portal = PortalAccess::Webhook(named.webhook_url);
     let access = Access {
         member_id,
-        workspace: connections.look_at(&portal, &config.slack.bot_token).await?,
+        workspace: connections.look_at(&portal, &slack.bot_token).await?,
         notion: match &config.notion {
             Some(notion) => Some(connections.look_at_notion(&notion.token).await?),
             None => None,
         },
-        signing_secret: config.slack.signing_secret.clone(),
+        signing_secret: slack.signing_secret.clone(),
         settings,
         portal,
-        application_token: config.portal.application_token,
-        bot_token: config.slack.bot_token,
+        application_token: named.application_token,
+        bot_token: slack.bot_token,
     };
     let tenant = connections.join(access).await?;
     println!("Connected portal {tenant}.");

@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use rules::{Route, Settings};
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::settings;
 
@@ -27,10 +28,15 @@ pub struct Config {
     pub public_url: Option<String>,
     /// The settings document, beside this file. Without it the settings are those that were applied last.
     pub settings: Option<PathBuf>,
-    /// The portal.
-    pub portal: PortalConfig,
-    /// The workspace.
-    pub slack: SlackConfig,
+    /// The portal, if it is connected by webhooks; portals that install the application are not named here.
+    pub portal: Option<PortalConfig>,
+    /// The workspace of that portal.
+    pub slack: Option<SlackConfig>,
+    /// The keys of the applications at the providers, for portals and workspaces that are connected by a click.
+    pub apps: Option<AppsConfig>,
+    /// Other addresses in the place of the providers': simulators'.
+    #[serde(default)]
+    pub providers: Providers,
     /// The Notion workspace, if records are kept alike with one.
     pub notion: Option<NotionConfig>,
     /// Routes alone, for who needs no more than that.
@@ -38,6 +44,102 @@ pub struct Config {
     /// What `settings` or `routes` say.
     #[serde(skip)]
     read: Option<Settings>,
+}
+
+/// The keys of the applications at the providers.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AppsConfig {
+    /// The Bitrix24 application.
+    pub bitrix24: Option<KeysConfig>,
+    /// The Slack app.
+    pub slack: Option<SlackKeysConfig>,
+    /// The public Notion connection.
+    pub notion: Option<KeysConfig>,
+}
+
+/// The keys of one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeysConfig {
+    /// `client_id`.
+    pub client_id: String,
+    /// `client_secret`.
+    pub client_secret: SecretString,
+}
+
+/// The keys of the Slack app.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlackKeysConfig {
+    /// `client_id`.
+    pub client_id: String,
+    /// `client_secret`.
+    pub client_secret: SecretString,
+    /// By which its requests are known.
+    pub signing_secret: SecretString,
+    /// Whether it is set up for PKCE.
+    #[serde(default)]
+    pub pkce: bool,
+}
+
+impl AppsConfig {
+    /// As the secret of a deployment holds it.
+    pub fn secret(&self) -> anyhow::Result<SecretString> {
+        use secrecy::ExposeSecret;
+        let keys = |keys: &KeysConfig| {
+            Ok::<_, anyhow::Error>(
+                json!({"client_id": keys.client_id, "client_secret": resolved(&keys.client_secret)?.expose_secret()}),
+            )
+        };
+        let mut all = serde_json::Map::new();
+        if let Some(app) = &self.bitrix24 {
+            all.insert("bitrix24".into(), keys(app)?);
+        }
+        if let Some(app) = &self.notion {
+            all.insert("notion".into(), keys(app)?);
+        }
+        if let Some(app) = &self.slack {
+            all.insert(
+                "slack".into(),
+                json!({
+                    "client_id": app.client_id, "client_secret": resolved(&app.client_secret)?.expose_secret(),
+                    "signing_secret": resolved(&app.signing_secret)?.expose_secret(), "pkce": app.pkce,
+                }),
+            );
+        }
+        Ok(serde_json::Value::Object(all).to_string().into())
+    }
+}
+
+/// Other addresses in the place of the providers'.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Providers {
+    /// Slack's API.
+    pub slack: Option<String>,
+    /// Notion's API.
+    pub notion: Option<String>,
+    /// `oauth.bitrix.info`.
+    pub bitrix24_auth_west: Option<String>,
+    /// `oauth.bitrix24.tech`.
+    pub bitrix24_auth_east: Option<String>,
+}
+
+impl Config {
+    /// Connections over `ports`, to the providers or to what stands in their places.
+    pub fn connections(&self, ports: &platform::Ports) -> anyhow::Result<connect::Connections> {
+        let of_slack = self.slack.as_ref().and_then(|slack| slack.api_url.as_deref());
+        let slack = of_slack.or(self.providers.slack.as_deref()).map(slack::ApiBase::new).transpose()?;
+        let of_notion = self.notion.as_ref().and_then(|notion| notion.api_url.as_deref());
+        let notion = of_notion.or(self.providers.notion.as_deref()).map(notion::ApiBase::new).transpose()?;
+        let connections =
+            connect::Connections::new(ports, slack.unwrap_or_default()).with_notion(notion.unwrap_or_default());
+        Ok(match (&self.providers.bitrix24_auth_west, &self.providers.bitrix24_auth_east) {
+            (Some(west), Some(east)) => connections.with_auth_servers(bitrix24::oauth::AuthServers::new(west, east)?),
+            _ => connections,
+        })
+    }
 }
 
 /// The portal's part.
@@ -74,14 +176,6 @@ pub struct NotionConfig {
     pub api_url: Option<String>,
 }
 
-impl NotionConfig {
-    /// Where Notion's API is.
-    pub fn api(config: Option<&Self>) -> Result<notion::ApiBase, notion::Error> {
-        let url = config.and_then(|config| config.api_url.as_deref());
-        url.map(notion::ApiBase::new).transpose().map(Option::unwrap_or_default)
-    }
-}
-
 fn default_listen() -> SocketAddr {
     SocketAddr::from(([0, 0, 0, 0], 8080))
 }
@@ -100,13 +194,24 @@ impl Config {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}; docs/connecting.md shows what to write there", path.display()))?;
         let mut config: Self = toml::from_str(&text).with_context(|| format!("{} is not right", path.display()))?;
-        for secret in
-            [&mut config.portal.webhook_url, &mut config.portal.application_token, &mut config.slack.bot_token]
-        {
-            *secret = resolved(secret)?;
+        if let Some(portal) = &mut config.portal {
+            portal.webhook_url = resolved(&portal.webhook_url)?;
+            portal.application_token = resolved(&portal.application_token)?;
         }
-        if let Some(secret) = &mut config.slack.signing_secret {
-            *secret = resolved(secret)?;
+        if let Some(slack) = &mut config.slack {
+            slack.bot_token = resolved(&slack.bot_token)?;
+            slack.signing_secret = slack.signing_secret.as_ref().map(resolved).transpose()?;
+        }
+        match (&config.portal, &config.slack, &config.apps) {
+            (Some(_), None, _) => bail!("{}: [portal] is there and [slack] is missing", path.display()),
+            (None, Some(_), _) => bail!("{}: [slack] is there and [portal] is missing", path.display()),
+            (None, None, None) => {
+                bail!(
+                    "{}: there is neither [portal] with [slack], nor [apps]; docs/connecting.md shows both",
+                    path.display()
+                )
+            }
+            _ => {}
         }
         if let Some(notion) = &mut config.notion {
             notion.token = resolved(&notion.token)?;

@@ -26,6 +26,8 @@ pub struct Functions {
     pub slack_delivery: slack_delivery::Deps,
     /// Shows the administrators' pages.
     pub admin: admin::Deps,
+    /// Connects portals and workspaces.
+    pub install: install::Deps,
     /// Finds what was never delivered.
     pub portal_sweep: portal_sweep::Deps,
     /// Keeps subscriptions right and notices silence.
@@ -51,6 +53,7 @@ impl Functions {
             bitrix24_delivery: bitrix24_delivery::Deps::new(ports, connections.clone(), public_url.clone()),
             slack_delivery: slack_delivery::Deps::new(ports, connections.clone()),
             admin: admin::Deps::new(ports, connections.clone(), public_url.clone()),
+            install: install::Deps::new(ports, connections.clone(), public_url.clone()),
             portal_sweep: portal_sweep::Deps::new(ports, connections.clone()),
             upkeep: upkeep::Deps::new(ports, connections.clone(), public_url),
             notion_webhook: ports.clone().into(),

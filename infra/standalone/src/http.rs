@@ -25,6 +25,11 @@ pub fn webhooks(functions: Functions) -> Router {
         .route(BITRIX24_WEBHOOK, any(bitrix24))
         .route(SLACK_WEBHOOK, any(slack))
         .route(&format!("{}/{{key}}", notion_webhook::PATH), any(notion))
+        .route("/webhooks/{member_id}/bitrix24", any(bitrix24))
+        .route("/webhooks/{member_id}/slack", any(slack))
+        .route("/webhooks/{member_id}/notion/{key}", any(notion))
+        .route(install::PATH, any(installs))
+        .route(&format!("{}/{{*rest}}", install::PATH), any(installs))
         .route(admin::PATH, any(admins))
         .route(&format!("{}/{{*rest}}", admin::PATH), any(admins))
         .with_state(functions)
@@ -48,6 +53,11 @@ async fn notion(State(functions): State<Functions>, request: Request) -> Respons
 async fn admins(State(functions): State<Functions>, request: Request) -> Response {
     let request = collected(request, admin::LARGEST_BODY).await;
     admin::handle(&functions.admin, request).await.map(Body::from)
+}
+
+async fn installs(State(functions): State<Functions>, request: Request) -> Response {
+    let request = collected(request, install::LARGEST_BODY).await;
+    install::handle(&functions.install, request).await.map(Body::from)
 }
 
 /// Reads the body, but no more of it than tells the handler that it is too large.

@@ -1,36 +1,9 @@
 //! The Slack app's manifest, made from the list of commands and the addresses, so that none of them is forgotten.
 //! Fields: <https://docs.slack.dev/reference/app-manifest/>.
 
+use install::scopes::SLACK as SCOPES;
 use rules::commands::{Name, views};
 use serde_json::{Value, json};
-
-/// What the bot may do, and why.
-pub const SCOPES: [(&str, &str); 21] = [
-    ("chat:write", "post cards and messages"),
-    ("chat:write.public", "in public channels without an invitation"),
-    ("chat:write.customize", "under the name and picture of who wrote in Bitrix24"),
-    ("commands", "take commands and shortcuts"),
-    ("channels:read", "find a channel by its name"),
-    ("channels:join", "join it, to be able to read it"),
-    (
-        "channels:history",
-        "hear what is said in bridged channels, and look whether a card is there before posting it again",
-    ),
-    ("channels:manage", "make a project's channel, if the settings want it"),
-    ("groups:read", "the same for private channels that invited the bot"),
-    ("groups:history", "the same for private channels that invited the bot"),
-    ("im:write", "write to a person"),
-    ("im:history", "look whether a message to a person is there before sending it again"),
-    ("users:read", "find a person"),
-    ("users:read.email", "by their e-mail"),
-    ("files:read", "copy files of bridged channels"),
-    ("files:write", "copy files of bridged chats"),
-    ("reactions:read", "copy reactions"),
-    ("reactions:write", "copy reactions"),
-    ("links:read", "unfold links to deals and tasks"),
-    ("links:write", "unfold links to deals and tasks"),
-    ("metadata.message:read", "find a message of ours by its delivery"),
-];
 
 /// The events that are heard.
 pub const EVENTS: [&str; 17] = [
@@ -84,7 +57,7 @@ pub fn manifest(url: &str, portal: Option<&str>) -> Value {
             "long_description": "Switchboard brings what changes in Bitrix24 to the right channel or person in Slack, lets you work on leads, deals and tasks from Slack, and joins Slack channels with Bitrix24 chats. It is run by your own company.",
         },
         "features": features,
-        "oauth_config": {"scopes": {"bot": SCOPES.iter().map(|(scope, _)| *scope).collect::<Vec<_>>()}},
+        "oauth_config": {"redirect_urls": [format!("{}{}", url.trim_end_matches('/'), install::SLACK_CALLBACK)], "scopes": {"bot": SCOPES.iter().map(|(scope, _)| *scope).collect::<Vec<_>>()}},
         "settings": {
             "event_subscriptions": {"request_url": webhook, "bot_events": EVENTS},
             "interactivity": {"is_enabled": true, "request_url": webhook},

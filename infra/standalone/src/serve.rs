@@ -11,13 +11,13 @@ use axum::response::Response;
 use axum::routing::get;
 use connect::{Access, Connections, PortalAccess};
 use platform::portals::TokenDigest;
+use platform::secrets::APPS;
 use platform::store::{Condition, Key, Table, Write};
 use platform::{SystemClock, TenantId};
 use secrecy::ExposeSecret;
-use slack::ApiBase;
 use tokio::sync::watch;
 
-use crate::config::{Config, NotionConfig};
+use crate::config::{Config, PortalConfig, SlackConfig};
 use crate::engine::Engine;
 use crate::functions::Functions;
 use crate::schedule::{self, Schedule};
@@ -38,18 +38,23 @@ struct Host {
 pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
     let config = Config::read(file)?;
     let engine = Engine::open(&config.database, Arc::new(SystemClock)).await?;
-    let slack_api = config.slack.api_url.as_deref().map(ApiBase::new).transpose()?.unwrap_or_default();
-    let notion_api = NotionConfig::api(config.notion.as_ref())?;
-    let connections = Connections::new(&engine.ports, slack_api).with_notion(notion_api);
+    if let Some(apps) = &config.apps {
+        engine.ports.secrets.put(APPS, apps.secret()?).await?;
+    }
+    let connections = config.connections(&engine.ports)?;
     let functions = Functions::new(&engine.ports, &connections, config.public_url.clone());
     let host = Host { engine, connections, functions, pending: Arc::default(), tenant: Arc::default() };
 
-    let access = host.access(&config).await?;
-    if let Some(member_id) = host.member_id(&config).await? {
-        host.connect(Access { member_id, ..access }).await?;
-    } else {
-        println!("The portal's member_id is not known yet: the first event with the right application token tells it.");
-        *host.pending.lock().unwrap_or_else(PoisonError::into_inner) = Some(access);
+    if let (Some(portal), Some(slack)) = (&config.portal, &config.slack) {
+        let access = host.access(&config, portal, slack).await?;
+        if let Some(member_id) = host.member_id(portal).await? {
+            host.connect(Access { member_id, ..access }).await?;
+        } else {
+            println!(
+                "The portal's member_id is not known yet: the first event with the right application token tells it."
+            );
+            *host.pending.lock().unwrap_or_else(PoisonError::into_inner) = Some(access);
+        }
     }
     let public = http::webhooks(host.functions.clone())
         .layer(from_fn_with_state(host.clone(), learn))
@@ -57,9 +62,15 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
     let listener = http::listen(config.listen).await?;
     let status = http::listen(config.status).await?;
     println!("Events:  http://{}{}  (give Bitrix24 its https address)", config.listen, http::BITRIX24_WEBHOOK);
-    match &config.slack.signing_secret {
-        Some(_) => println!("Slack:   http://{}{}  (give Slack its https address)", config.listen, http::SLACK_WEBHOOK),
-        None => {
+    if config.apps.is_some() {
+        println!("Connect: http://{}{}  (portals and workspaces, by a click)", config.listen, install::PATH);
+    }
+    match config.slack.as_ref().map(|slack| &slack.signing_secret) {
+        None => {}
+        Some(Some(_)) => {
+            println!("Slack:   http://{}{}  (give Slack its https address)", config.listen, http::SLACK_WEBHOOK)
+        }
+        Some(None) => {
             println!(
                 "Slack:   it cannot talk back: [slack] has no signing_secret; docs/connecting.md says where it is"
             );
@@ -84,30 +95,30 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
 
 impl Host {
     /// Checks the credentials against the providers, and says what is wrong with which.
-    async fn access(&self, config: &Config) -> anyhow::Result<Access> {
-        let portal = PortalAccess::Webhook(config.portal.webhook_url.clone());
-        let workspace = self.connections.look_at(&portal, &config.slack.bot_token).await?;
+    async fn access(&self, config: &Config, named: &PortalConfig, slack: &SlackConfig) -> anyhow::Result<Access> {
+        let portal = PortalAccess::Webhook(named.webhook_url.clone());
+        let workspace = self.connections.look_at(&portal, &slack.bot_token).await?;
         Ok(Access {
             member_id: String::new(),
             portal,
-            application_token: config.portal.application_token.clone(),
-            bot_token: config.slack.bot_token.clone(),
+            application_token: named.application_token.clone(),
+            bot_token: slack.bot_token.clone(),
             workspace,
             notion: match &config.notion {
                 Some(notion) => Some(self.connections.look_at_notion(&notion.token).await?),
                 None => None,
             },
-            signing_secret: config.slack.signing_secret.clone(),
+            signing_secret: slack.signing_secret.clone(),
             settings: config.named_settings().map(serde_json::to_value).transpose()?,
         })
     }
 
     /// The id from the configuration, or the one that an event told under this application token.
-    async fn member_id(&self, config: &Config) -> anyhow::Result<Option<String>> {
-        if config.portal.member_id.is_some() {
-            return Ok(config.portal.member_id.clone());
+    async fn member_id(&self, portal: &PortalConfig) -> anyhow::Result<Option<String>> {
+        if portal.member_id.is_some() {
+            return Ok(portal.member_id.clone());
         }
-        let learned = self.engine.ports.store.get(&learned_key(&config.portal.application_token)?).await?;
+        let learned = self.engine.ports.store.get(&learned_key(&portal.application_token)?).await?;
         Ok(learned.map(|item| item.decode()).transpose()?)
     }
 

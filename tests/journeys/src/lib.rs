@@ -2,7 +2,9 @@
 //! a clock that only moves when everybody waits.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 
+pub mod estate;
 pub mod hurry;
+pub mod secrecy;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +51,7 @@ pub struct World {
     /// Whoever calls it.
     pub http: reqwest::Client,
     _stop: watch::Sender<bool>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl World {
@@ -135,6 +137,7 @@ impl World {
     }
 
     async fn start_with(settings: Settings, patience: Duration, prepare: impl FnOnce(&Sandbox)) -> Self {
+        secrecy::listen();
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::automatic("2026-11-21T12:00:00Z".parse().unwrap()));
         let sandbox = Sandbox::start(clock.clone()).await.unwrap();
@@ -168,7 +171,7 @@ impl World {
             slack_webhook,
             http: reqwest::Client::new(),
             _stop: stop,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -295,6 +298,23 @@ impl World {
     }
 }
 
+impl Drop for World {
+    fn drop(&mut self) {
+        // A test that has failed already says why.
+        if std::thread::panicking() {
+            return;
+        }
+        let known = self.sandbox.portal.credentials();
+        let slack = &self.sandbox.slack;
+        let mut secrets = vec![known.secret, known.application_token, known.access_token];
+        secrets.extend([slack.token(), slack.signing_secret().to_owned()]);
+        secrets.extend(self.sandbox.notion.secrets());
+        let entries = std::fs::read_dir(self.folder.path()).into_iter().flatten().flatten();
+        let files = entries.filter(|entry| entry.path().is_file()).filter_map(|entry| std::fs::read(entry.path()).ok());
+        secrecy::nothing_leaked(&secrets, &files.flatten().collect::<Vec<_>>());
+    }
+}
+
 /// The default settings, but no cards are grouped.
 pub fn each_alone() -> Settings {
     Settings { group_bursts: None, ..Settings::default() }
@@ -318,7 +338,7 @@ pub fn access_to(sandbox: &Sandbox, settings: &Settings) -> Access {
 /// The bot and its workspace, as the simulator knows them.
 pub fn identity_of(workspace: &sandbox::Workspace) -> Identity {
     let (team, user, bot) = workspace.identity();
-    Identity { team_id: team.into(), team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() }
+    Identity { team_id: team, team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() }
 }
 
 fn tell(line: &Line) -> String {

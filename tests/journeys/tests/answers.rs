@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use bitrix24::batch::BatchAnswer;
 use bitrix24::client::shaped;
 use bitrix24::crm::{Item, StageMove, Status};
 use bitrix24::user::User;
@@ -57,7 +58,7 @@ async fn documented_items_users_stages_and_moves_are_read() {
 async fn documented_batches_are_read_with_phps_empty_lists() {
     let batch = |body: Value| async move {
         let (client, _server) = portal(200, body).await;
-        client.batch(&Batch::new()).await.unwrap().0
+        BatchAnswer::read(client.call("batch", &Batch::new().params()).await.unwrap())
     };
     let mut good = batch(fixture("batch-ok.json")).await;
     assert_eq!(good.take("get_user").unwrap().unwrap()["NAME"], "John");

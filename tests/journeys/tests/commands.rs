@@ -357,13 +357,13 @@ async fn who_has_allowed_it_acts_with_their_own_rights() {
     let cast = Cast::start().await;
     let portal = &cast.world.sandbox.portal;
     let token = portal.token_of(6).into();
-    cast.world.connections.grant(&cast.world.tenant, 6, &portal.client_endpoint(), &token).await.unwrap();
+    cast.world.connections.grant(&cast.world.tenant, 6, &token).await.unwrap();
     cast.types(&cast.ann, "/b24-lead", "With my own hands").await;
     let lead = portal.item(LEAD, *portal.ids(LEAD).last().unwrap()).unwrap();
     assert_eq!(lead["createdBy"], 6);
     assert!(!lead["comments"].as_str().unwrap_or_default().contains("Created in Slack"));
     // A permission that is no longer good holds up nobody else.
-    cast.world.connections.grant(&cast.world.tenant, 6, &portal.client_endpoint(), &"expired".into()).await.unwrap();
+    cast.world.connections.grant(&cast.world.tenant, 6, &"expired".into()).await.unwrap();
     assert!(cast.types(&cast.ann, "/b24-lead", "Too late").await.contains("no longer takes the permission"));
     assert!(cast.types(&cast.admin, "/b24-lead", "Others go on").await.contains("Others go on"));
     let strict = Cast::with(json!({"people": {"act_as": "person_only"}})).await;

@@ -6,14 +6,18 @@
 
 pub mod bucket;
 pub mod control;
+pub mod estate;
 pub mod fault;
 pub mod http;
 pub mod notion;
+pub mod oauth;
 pub mod portal;
 pub mod slack;
 
 pub use control::Sandbox;
+pub use estate::Estate;
 pub use fault::{Fault, When};
 pub use notion::Notion;
+pub use oauth::{Authority, Region, SlackHub};
 pub use portal::Portal;
 pub use slack::Workspace;

@@ -7,7 +7,7 @@ use http::{Method, Request, Response};
 use serde_json::{Map, Value, json};
 
 use super::values::{Refusal, invalid};
-use super::{BOT, NAME, Row, Shared, TOKEN, WORKSPACE, blocks, normal};
+use super::{BOT, NAME, Row, Shared, WORKSPACE, blocks, normal};
 use crate::fault::Fault;
 use crate::http::{Answer, answer as json_answer, spoil};
 
@@ -23,6 +23,9 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answ
         let mut state = shared.lock();
         state.requests += 1;
         *state.calls.entry(call.clone()).or_default() += 1;
+    }
+    if let Some(answer) = super::door::answer(&shared, &request) {
+        return Ok(answer);
     }
     if let Some(refused) = admitted(&shared, &request) {
         return Ok(refused);
@@ -94,7 +97,8 @@ fn too_many(seconds: u64, reason: &str) -> Response<Bytes> {
 fn admitted(shared: &Shared, request: &Request<Bytes>) -> Option<Response<Bytes>> {
     let header =
         |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-    if header("authorization").strip_prefix("Bearer ") != Some(TOKEN) {
+    let authorization = header("authorization");
+    if !authorization.strip_prefix("Bearer ").is_some_and(|token| super::door::is_good(shared, token)) {
         return Some(refusal(&(401, "unauthorized", "API token is invalid.".into(), Value::Null), None));
     }
     let version = header("notion-version");

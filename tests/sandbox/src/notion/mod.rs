@@ -7,6 +7,7 @@
 mod api;
 mod blocks;
 mod doing;
+mod door;
 mod events;
 mod query;
 mod schema;
@@ -116,6 +117,7 @@ pub(crate) struct State {
     pub(crate) people: Vec<Value>,
     pub(crate) capabilities: BTreeSet<&'static str>,
     pub(crate) faults: Faults,
+    pub(crate) door: door::Door,
     /// Requests in the minute that began then.
     pub(crate) window: (i64, u32),
     pub(crate) most_a_minute: u32,
@@ -319,6 +321,7 @@ impl State {
             people: Vec::new(),
             capabilities: BTreeSet::from(["read", "insert", "update", "people"]),
             faults: Faults::default(),
+            door: door::Door::default(),
             window: (0, 0),
             most_a_minute: 180,
             limited: true,

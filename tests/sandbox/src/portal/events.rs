@@ -66,6 +66,8 @@ impl State {
 /// Tells the handlers of `event`. Returns at once; the requests go out by themselves.
 pub(super) fn emit(shared: &Arc<Shared>, event: &str, data: &Value) {
     let now = shared.clock.now();
+    let member = shared.lock().credentials.member_id.clone();
+    let application_token = shared.authority.get().and_then(|authority| authority.token_of_events(&member));
     let mut state = shared.lock();
     state.queue_offline(event, data, &super::portal_time(now));
     let installed = state.installed;
@@ -76,7 +78,10 @@ pub(super) fn emit(shared: &Arc<Shared>, event: &str, data: &Value) {
         .filter(|handler| !handler.app || installed)
         .filter(|handler| handler.app || event != "ONCRMDEALMOVETOCATEGORY")
         .filter(|handler| handler.events.iter().any(|wanted| wanted == event))
-        .map(|handler| (handler.url.clone(), body_for(&state, event, handler.id, data, now, handler.app)))
+        .map(|handler| {
+            let token = handler.app.then(|| application_token.clone()).flatten();
+            (handler.url.clone(), body_for(&state, event, handler.id, data, now, handler.app, token.as_deref()))
+        })
         .collect();
     let delivery = state.delivery.clone();
     let every = |n: u64, count: u64| n > 0 && count.is_multiple_of(n);
@@ -166,7 +171,7 @@ pub(super) fn bot_body(state: &State, event: &str, data: &Value) -> String {
     parts.iter().map(bitrix24::form::build).collect::<Vec<_>>().join("&")
 }
 
-fn post(shared: &Arc<Shared>, url: String, body: String, delay: Duration) {
+pub(super) fn post(shared: &Arc<Shared>, url: String, body: String, delay: Duration) {
     let shared = shared.clone();
     shared.on_the_way.fetch_add(1, Ordering::SeqCst);
     tokio::spawn(async move {
@@ -191,21 +196,29 @@ async fn send(shared: &Shared, url: &str, body: String) {
 
 /// The body of an outgoing webhook's event.
 pub(super) fn body(state: &State, event: &str, handler: u64, data: &Value, now: Timestamp) -> String {
-    body_for(state, event, handler, data, now, false)
+    body_for(state, event, handler, data, now, false, None)
 }
 
 /// The body of an event, in the order of real captures. An application's carries tokens, never a refresh token.
-fn body_for(state: &State, event: &str, handler: u64, data: &Value, now: Timestamp, app: bool) -> String {
+fn body_for(
+    state: &State,
+    event: &str,
+    handler: u64,
+    data: &Value,
+    now: Timestamp,
+    app: bool,
+    application_token: Option<&str>,
+) -> String {
     let head = json!({"event": event, "event_handler_id": handler});
     let mut auth = json!({"auth": {}});
     if app {
         auth["auth"] = json!({
-            "access_token": state.credentials.access_token, "expires": now.as_second() + 3600, "expires_in": 3600,
+            "access_token": "a-token-of-the-event", "expires": now.as_second() + 3600, "expires_in": 3600,
             "scope": "crm,task,user_basic", "status": "L", "user_id": 1,
         });
     }
     let rest = json!({
-        "application_token": state.credentials.application_token,
+        "application_token": application_token.unwrap_or(&state.credentials.application_token),
         "client_endpoint": format!("https://{}/rest/", state.host),
         "domain": state.host,
         "member_id": state.credentials.member_id,

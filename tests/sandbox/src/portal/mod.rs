@@ -46,6 +46,8 @@ pub struct Portal {
 
 pub(crate) struct Shared {
     state: Mutex<State>,
+    /// Who gives out its tokens, once it was made known there.
+    authority: std::sync::OnceLock<Arc<crate::oauth::Inner>>,
     clock: OwnClock,
     http: reqwest::Client,
     /// Events on their way.
@@ -144,6 +146,7 @@ impl Portal {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let shared = Arc::new(Shared {
             state: Mutex::new(seed::state(clock.now())),
+            authority: std::sync::OnceLock::new(),
             clock: OwnClock { world: clock, behind: AtomicI64::new(0) },
             http: reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap_or_default(),
             on_the_way: AtomicU64::new(0),
@@ -155,6 +158,10 @@ impl Portal {
         let server = Server::start(port, move |request| rest::answer(serving.clone(), request)).await?;
         shared.lock().host = server.address.to_string();
         Ok(Self { shared, server })
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Sets the portal's own clock back.
@@ -476,6 +483,16 @@ impl Portal {
         self.shared.lock().revision
     }
 
+    /// Posts an event body to one address, once.
+    pub fn post_to(&self, url: &str, body: &str) {
+        events::post(&self.shared, url.to_owned(), body.to_owned(), Duration::ZERO);
+    }
+
+    /// Takes all bots away, as removing their application does.
+    pub fn forget_bots(&self) {
+        self.shared.lock().talk.bots.clear();
+    }
+
     /// Posts an event body to every handler, as the portal would.
     pub fn post_raw(&self, body: &str) {
         events::post_raw(&self.shared, body);
@@ -489,6 +506,16 @@ impl Portal {
 }
 
 impl Shared {
+    pub(crate) fn set_authority(&self, authority: Arc<crate::oauth::Inner>) {
+        let _ = self.authority.set(authority);
+    }
+
+    /// The portal's host, after a rename the new one.
+    pub(crate) fn present_host(&self) -> String {
+        let state = self.lock();
+        state.moved_to.clone().unwrap_or_else(|| state.host.clone())
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -39,6 +39,12 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answ
     if parts.first().is_some_and(|part| ["crm", "company", "telephony"].contains(part)) {
         return Ok(page(&shared, &parts));
     }
+    if parts.as_slice() == ["oauth", "authorize"]
+        && let Some(authority) = shared.authority.get()
+    {
+        let member = shared.lock().credentials.member_id.clone();
+        return Ok(authority.portal_page(&member, &request));
+    }
     if parts.as_slice() == ["rest", "download.json"] {
         let token = params(&request).get("token").and_then(Value::as_str).unwrap_or_default().to_owned();
         let fault = shared.lock().faults.take("download");
@@ -62,7 +68,8 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answ
             &json!({"error": "ERROR_METHOD_NOT_FOUND", "error_description": "Method not found!"}),
         ));
     }
-    if let Some(host) = shared.lock().moved_to.clone() {
+    let called = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if let Some(host) = shared.lock().moved_to.clone().filter(|host| host != called) {
         let mut moved = Response::new(Bytes::from_static(b"<html>Moved</html>"));
         *moved.status_mut() = http::StatusCode::FOUND;
         if let Ok(location) = format!("http://{host}{path}").parse() {
@@ -150,10 +157,14 @@ fn admit(shared: &Shared, parts: &[&str], params: &Map<String, Value>) -> Result
         }
         ["rest", _] => match params.get("auth").and_then(Value::as_str) {
             None => return Err((401, "NO_AUTH_FOUND", "Wrong authorization data".into())),
-            Some(token) if token != state.credentials.access_token && user_of(token).is_none() => {
-                return Err((401, "expired_token", "The access token provided has expired.".into()));
-            }
-            Some(_) => {}
+            Some(token) if token == state.credentials.access_token || user_of(token).is_some() => {}
+            Some(token) => match shared.authority.get() {
+                Some(authority) => {
+                    let checked = authority.check(&state.credentials.member_id, token);
+                    checked.map_err(|(status, code, text)| (status, code, text.to_owned()))?;
+                }
+                None => return Err((401, "expired_token", "The access token provided has expired.".into())),
+            },
         },
         _ => return Err((404, "ERROR_METHOD_NOT_FOUND", "Method not found!".into())),
     }
@@ -190,8 +201,12 @@ fn user_of(token: &str) -> Option<u64> {
 
 /// As whom a call is made: the token's person, or the webhook's.
 fn acting(shared: &Shared, params: &Map<String, Value>) -> u64 {
-    let own = params.get("auth").and_then(Value::as_str).and_then(user_of);
-    own.unwrap_or_else(|| shared.lock().credentials.user)
+    let state = shared.lock();
+    let token = params.get("auth").and_then(Value::as_str);
+    let granted =
+        |token: &str| shared.authority.get().and_then(|known| known.check(&state.credentials.member_id, token).ok());
+    let own = token.and_then(|token| user_of(token).or_else(|| granted(token)));
+    own.unwrap_or(state.credentials.user)
 }
 
 /// Whether an application calls: its calls carry a token.
@@ -256,9 +271,12 @@ fn call(
             let mut given = fields();
             given.entry("createdBy").or_insert_with(|| user.into());
             let item = crm::add(shared, entity, given);
-            item.map(|item| json!({"item": item}).into()).ok_or_else(|| (400, "NOT_FOUND", format!("type {entity} not found")))
+            item.map(|item| json!({"item": item}).into())
+                .ok_or_else(|| (400, "NOT_FOUND", format!("type {entity} not found")))
         }
-        "crm.item.update" => crm::update(shared, entity()?, whole("id")?, fields()).map(|item| json!({"item": item}).into()),
+        "crm.item.update" => {
+            crm::update(shared, entity()?, whole("id")?, fields()).map(|item| json!({"item": item}).into())
+        }
         "crm.item.fields" => Ok(json!({"fields": shared.lock().described(entity()?)}).into()),
         "crm.item.delete" => crm::delete(shared, entity()?, whole("id")?).map(|()| json!([]).into()),
         "crm.status.list" => Ok(rows(&shared.lock().statuses, params)),
@@ -274,14 +292,28 @@ fn call(
         }
         "user.get" => Ok(rows(&shared.lock().users, params)),
         "user.current" => Ok(shared.lock().users.first().cloned().unwrap_or_default().into()),
-        "profile" => Ok(json!({"ID": "1", "ADMIN": true, "NAME": "Sand", "LAST_NAME": "Box", "PERSONAL_GENDER": "", "TIME_ZONE": ""}).into()),
+        "profile" => {
+            let state = shared.lock();
+            let person = state.users.iter().find(|known| known["ID"] == user.to_string()).cloned().unwrap_or_default();
+            Ok(json!({
+                "ID": user.to_string(), "ADMIN": user == 1, "NAME": person["NAME"], "LAST_NAME": person["LAST_NAME"],
+                "PERSONAL_GENDER": "", "TIME_ZONE": "",
+            })
+            .into())
+        }
         "server.time" => Ok(json!(portal_time(shared.clock.now())).into()),
         "feature.get" => {
             let has = shared.lock().features.contains(param("CODE").as_str().unwrap_or_default());
             Ok(json!({"value": if has { "Y" } else { "N" }}).into())
         }
         "crm.type.list" => {
-            let types: Vec<_> = shared.lock().items.keys().filter(|entity| **entity > 4).map(|entity| json!({"entityTypeId": entity})).collect();
+            let types: Vec<_> = shared
+                .lock()
+                .items
+                .keys()
+                .filter(|entity| **entity > 4)
+                .map(|entity| json!({"entityTypeId": entity}))
+                .collect();
             Ok(Good { total: Some(types.len()), result: json!({"types": types}), next: None })
         }
         "crm.activity.list" => {
@@ -345,7 +377,9 @@ fn call(
             let rows = shared.lock().old_comments(whole("TASKID")?)?;
             let id = whole("ITEMID")?.to_string();
             let found = rows.into_iter().find(|row| row["ID"] == id.as_str());
-            found.map(Good::from).ok_or_else(|| (400, "ERROR_CORE", "TASKS_ERROR_EXCEPTION_#8; Comment not found".into()))
+            found
+                .map(Good::from)
+                .ok_or_else(|| (400, "ERROR_CORE", "TASKS_ERROR_EXCEPTION_#8; Comment not found".into()))
         }
         "im.dialog.messages.get" => shared.lock().messages(params).map(Good::from),
         "voximplant.statistic.get" => {

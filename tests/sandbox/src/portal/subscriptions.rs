@@ -8,7 +8,7 @@ use super::crm::{Refusal, values};
 use super::{Shared, State};
 
 /// Events that can be bound, besides those of one smart process.
-const KNOWN: [&str; 22] = [
+const KNOWN: [&str; 23] = [
     "ONCRMLEADADD",
     "ONCRMLEADUPDATE",
     "ONCRMLEADDELETE",
@@ -31,6 +31,7 @@ const KNOWN: [&str; 22] = [
     "ONTASKCOMMENTADD",
     "ONVOXIMPLANTCALLEND",
     "ONAPPTEST",
+    "ONAPPUNINSTALL",
 ];
 
 /// A row of the offline queue: one for each record, however often it changed.

@@ -24,7 +24,7 @@ pub(super) fn refusal(code: &'static str) -> Refusal {
     (code, Value::Null)
 }
 
-pub(super) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answer {
+pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answer {
     let base = base_of(&request);
     if let Some(id) = request.uri().path().strip_prefix("/response/") {
         let fault = shared.lock().faults.take("response_url");
@@ -53,13 +53,8 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answ
     unfold_json(&mut params);
 
     let refused = {
-        let mut state = shared.lock();
-        *state.calls.entry(method.clone()).or_default() += 1;
-        match token {
-            None => Some("not_authed"),
-            Some(token) if token == state.token => None,
-            Some(_) => Some("invalid_auth"),
-        }
+        *shared.lock().calls.entry(method.clone()).or_default() += 1;
+        shared.refusal(token.as_deref())
     };
     if let Some(code) = refused {
         return Ok(json_answer(200, &json!({"ok": false, "error": code})));
@@ -161,10 +156,10 @@ fn respond(shared: &Arc<Shared>, method: &str, params: &Map<String, Value>, base
     let done = match method {
         "api.test" => Ok(json!({})),
         "auth.test" => Ok(json!({
-            "url": "https://sandbox.slack.com/", "team": "Sandbox", "user": "switchboard", "team_id": TEAM,
+            "url": "https://sandbox.slack.com/", "team": shared.name(), "user": "switchboard", "team_id": shared.team(),
             "user_id": BOT_USER, "bot_id": BOT, "is_enterprise_install": false,
         })),
-        "team.info" => Ok(json!({"team": {"id": TEAM, "name": "Sandbox", "domain": "sandbox"}})),
+        "team.info" => Ok(json!({"team": {"id": shared.team(), "name": shared.name(), "domain": "sandbox"}})),
         "chat.postMessage" => state.post(params, now).inspect(|posted| events.push(own_event(posted))),
         "chat.update" => state.update(params).inspect(|updated| {
             let mut message = updated["message"].clone();

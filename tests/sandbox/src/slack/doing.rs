@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::events::Reply;
-use super::{APP, TEAM, Workspace};
+use super::{APP, Workspace};
 use crate::http::encoded;
 
 /// What somebody sees that others do not: an answer to a command.
@@ -96,7 +96,7 @@ impl Workspace {
             let shown: Vec<Value> =
                 files.iter().filter_map(|id| state.files.get(*id)).map(|file| file.show(&base)).collect();
             let mut message = json!({
-                "type": "message", "user": user, "text": text, "ts": ts, "team": TEAM, "client_msg_id": format!("cmid-{ts}"),
+                "type": "message", "user": user, "text": text, "ts": ts, "team": self.shared.team(), "client_msg_id": format!("cmid-{ts}"),
                 "blocks": [{"type": "rich_text", "block_id": "b1", "elements": written(text)}],
             });
             if text.is_empty() || text.contains(['<', '*', '`', '&', ':']) {
@@ -287,7 +287,7 @@ impl Workspace {
             let name = state.channels.get(channel).map(|channel| channel.name.clone()).unwrap_or_default();
             let fields = vec![
                 ("token", "deprecated".to_owned()),
-                ("team_id", TEAM.into()),
+                ("team_id", self.shared.team().into()),
                 ("team_domain", "sandbox".into()),
                 ("channel_id", channel.into()),
                 ("channel_name", name),
@@ -345,7 +345,7 @@ impl Workspace {
             filled[format!("block{place}")] = json!({action: {"type": kind, name: given.or(initial)}});
         }
         let payload = json!({
-            "type": "view_submission", "team": {"id": TEAM, "domain": "sandbox"}, "user": {"id": user, "team_id": TEAM}, "api_app_id": APP,
+            "type": "view_submission", "team": {"id": self.shared.team(), "domain": "sandbox"}, "user": {"id": user, "team_id": self.shared.team()}, "api_app_id": APP,
             "trigger_id": self.shared.lock().new_trigger(user, self.shared.clock.now()), "is_enterprise_install": false,
             "view": {
                 "id": view["id"], "callback_id": view["callback_id"], "private_metadata": view["private_metadata"],
@@ -371,7 +371,7 @@ impl Workspace {
                 });
             }
             json!({
-                "type": "block_actions", "team": {"id": TEAM, "domain": "sandbox"}, "user": {"id": user, "team_id": TEAM},
+                "type": "block_actions", "team": {"id": self.shared.team(), "domain": "sandbox"}, "user": {"id": user, "team_id": self.shared.team()},
                 "api_app_id": APP, "trigger_id": trigger, "channel": {"id": channel, "name": "x"}, "actions": [action],
                 "container": {"type": "message", "channel_id": channel, "is_ephemeral": true},
                 "response_url": format!("{}/response/{response}", self.server.url()), "is_enterprise_install": false,
@@ -388,7 +388,7 @@ impl Workspace {
             let (trigger, response) = (state.new_trigger(user, now), state.new_response(user, channel, now));
             let message = state.message(channel, ts).map(|message| message.clone()).unwrap_or_default();
             json!({
-                "type": "message_action", "team": {"id": TEAM}, "user": {"id": user}, "api_app_id": APP, "callback_id": callback_id,
+                "type": "message_action", "team": {"id": self.shared.team()}, "user": {"id": user}, "api_app_id": APP, "callback_id": callback_id,
                 "trigger_id": trigger, "channel": {"id": channel}, "message": message, "message_ts": ts, "action_ts": state.next_ts(now),
                 "response_url": format!("{}/response/{response}", self.server.url()),
             })

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{APP, BOT_USER, ENTERPRISE, Shared, TEAM};
+use super::{APP, BOT_USER, ENTERPRISE, Shared};
 
 /// When an event that was not taken is sent again: at once, after a minute, after five.
 const RETRIES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(60), Duration::from_secs(300)];
@@ -32,16 +32,16 @@ impl Shared {
             (url, format!("Ev0SAND{:05}", state.last_event), doubled)
         };
         let mut outer = json!({
-            "token": "deprecated", "team_id": TEAM, "api_app_id": APP, "event": event, "type": "event_callback", "event_id": id,
+            "token": "deprecated", "team_id": self.team(), "api_app_id": APP, "event": event, "type": "event_callback", "event_id": id,
             "event_time": self.clock.now().as_second(), "is_ext_shared_channel": false, "event_context": "4-sandbox",
-            "authorizations": [{"enterprise_id": null, "team_id": TEAM, "user_id": BOT_USER, "is_bot": true, "is_enterprise_install": false}],
+            "authorizations": [{"enterprise_id": null, "team_id": self.team(), "user_id": BOT_USER, "is_bot": true, "is_enterprise_install": false}],
         });
         if self.lock().is_enterprise {
             outer["enterprise_id"] = ENTERPRISE.into();
             outer["context_enterprise_id"] = ENTERPRISE.into();
-            outer["context_team_id"] = TEAM.into();
+            outer["context_team_id"] = self.team().into();
             outer["authorizations"] = json!([{
-                "enterprise_id": ENTERPRISE, "team_id": TEAM, "user_id": BOT_USER, "is_bot": true, "is_enterprise_install": false,
+                "enterprise_id": ENTERPRISE, "team_id": self.team(), "user_id": BOT_USER, "is_bot": true, "is_enterprise_install": false,
             }]);
         }
         let channel = outer["event"]["channel"].as_str().or_else(|| outer["event"]["item"]["channel"].as_str());

@@ -33,6 +33,8 @@ pub struct Workspace {
 }
 
 pub(crate) struct Shared {
+    /// The workspace's id, and its name.
+    team: (String, String),
     state: Mutex<State>,
     clock: Arc<dyn Clock>,
     http: reqwest::Client,
@@ -69,6 +71,8 @@ pub struct Channel {
 #[allow(clippy::struct_excessive_bools)] // what a test may switch
 pub(crate) struct State {
     token: String,
+    /// Tokens that were given by OAuth, with when they end.
+    granted: BTreeMap<String, Option<jiff::Timestamp>>,
     /// Whether the bot may post in public channels that it is not in.
     writes_public: bool,
     channels: BTreeMap<String, Channel>,
@@ -107,11 +111,18 @@ pub(crate) struct State {
 impl Workspace {
     /// Starts a workspace with the channels of the default routes, on `port` (0 for a free one).
     pub async fn start(clock: Arc<dyn Clock>, port: u16) -> std::io::Result<Self> {
+        Self::start_as(clock, port, TEAM, "Sandbox").await
+    }
+
+    /// The same under another id and name, for a world of many.
+    pub async fn start_as(clock: Arc<dyn Clock>, port: u16, team: &str, name: &str) -> std::io::Result<Self> {
         // Fails only if a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let shared = Arc::new(Shared {
+            team: (team.to_owned(), name.to_owned()),
             state: Mutex::new(State {
                 token: "xoxb-sandbox-bot-token".into(),
+                granted: BTreeMap::new(),
                 writes_public: true,
                 channels: BTreeMap::new(),
                 people: BTreeMap::new(),
@@ -162,8 +173,8 @@ impl Workspace {
     }
 
     /// The bot and its workspace, as `auth.test` tells them.
-    pub fn identity(&self) -> (&'static str, &'static str, &'static str) {
-        (TEAM, BOT_USER, BOT)
+    pub fn identity(&self) -> (String, &'static str, &'static str) {
+        (self.team_id(), BOT_USER, BOT)
     }
 
     /// The bot token.
@@ -177,8 +188,12 @@ impl Workspace {
     }
 
     /// The workspace's id.
-    pub fn team_id(&self) -> &'static str {
-        TEAM
+    pub fn team_id(&self) -> String {
+        self.shared.team.0.clone()
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Creates a public channel with the bot in it; returns its id.
@@ -328,9 +343,54 @@ pub(crate) const BOT_USER: &str = "U0SANDBOT";
 pub(crate) const BOT: &str = "B0SANDBOX";
 pub(crate) const APP: &str = "A0SANDBOX";
 
+pub(crate) use api::answer;
+
 impl Shared {
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The workspace's id.
+    pub(crate) fn team(&self) -> &str {
+        &self.team.0
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.team.1
+    }
+
+    /// Gives the app a token, until a moment where it rotates.
+    pub(crate) fn grant(&self, token: &str, until: Option<jiff::Timestamp>) {
+        self.lock().granted.insert(token.to_owned(), until);
+    }
+
+    /// Takes every token away that was given.
+    pub(crate) fn revoke_all(&self) {
+        self.lock().granted.clear();
+    }
+
+    /// The tokens that were given.
+    pub(crate) fn granted(&self) -> Vec<String> {
+        self.lock().granted.keys().cloned().collect()
+    }
+
+    /// Whether a token is or was this workspace's.
+    pub(crate) fn knows(&self, token: &str) -> bool {
+        let state = self.lock();
+        state.token == token || state.granted.contains_key(token)
+    }
+
+    /// Why a token is not taken, if it is not.
+    pub(crate) fn refusal(&self, token: Option<&str>) -> Option<&'static str> {
+        let state = self.lock();
+        let Some(token) = token else { return Some("not_authed") };
+        match state.granted.get(token) {
+            Some(Some(until)) if *until <= self.clock.now() => Some("token_expired"),
+            Some(_) => None,
+            None if token == state.token => None,
+            None => Some("invalid_auth"),
+        }
     }
 }
 

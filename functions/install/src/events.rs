@@ -1,0 +1,147 @@
+//! What a portal posts where the application is installed: that it was installed or updated, or that a person opens it.
+//!
+//! Both bring tokens, and neither is believed before the authorization server has said whose they are.
+
+use std::time::Duration;
+
+use bitrix24::form::{self, Tree};
+use bytes::Bytes;
+use connect::{Brought, Failure, Installation, Unproven};
+use edge::{Refused, answer};
+use http::{Request, Response, StatusCode};
+use secrecy::SecretString;
+use serde_json::json;
+
+use crate::{Deps, Refusal, page, portal, settle};
+
+/// Takes one post.
+pub(crate) async fn handle(deps: &Deps, request: &Request<Bytes>) -> Response<Bytes> {
+    let metrics = deps.ports.metrics.as_ref();
+    if request.body().len() > crate::LARGEST_BODY {
+        return Refused::too_large("Bitrix24").answer(metrics, "installs_refused");
+    }
+    let tree = match form::parse(request.body()) {
+        Ok(tree) => tree,
+        Err(error) => {
+            return Refused::new(StatusCode::BAD_REQUEST, "not_a_form", error.to_string())
+                .answer(metrics, "installs_refused");
+        }
+    };
+    let is_event = tree.text(&["event"]).is_some();
+    let done = if is_event { event(deps, request, &tree).await } else { opened(deps, request, &tree).await };
+    match done {
+        Ok(answer) => answer,
+        Err(refused) => refused.answer(metrics, "installs_refused"),
+    }
+}
+
+async fn event(deps: &Deps, request: &Request<Bytes>, tree: &Tree) -> Result<Response<Bytes>, Refused> {
+    let code = tree.text(&["event"]).unwrap_or_default().to_ascii_uppercase();
+    match code.as_str() {
+        "ONAPPINSTALL" | "ONAPPUPDATE" => {
+            let auth = |name: &str| tree.text(&["auth", name]).unwrap_or_default().to_owned();
+            let brought = Brought {
+                member_id: auth("member_id"),
+                server: Some(auth("server_endpoint")).filter(|server| !server.is_empty()),
+                access: auth("access_token").into(),
+                refresh: Some(auth("refresh_token")).filter(|token| !token.is_empty()).map(SecretString::from),
+                lives: Duration::from_secs(tree.number(&["auth", "expires_in"]).unwrap_or(3600)),
+            };
+            let installation = prove(deps, brought).await?;
+            take(deps, request, &installation, &auth("application_token").into()).await?;
+            Ok(answer(StatusCode::OK, &json!({"ok": true})))
+        }
+        // Everything else is known by a token that only the webhook's address checks.
+        _ => Err(Refused::new(
+            StatusCode::BAD_REQUEST,
+            "wrong_address",
+            "only ONAPPINSTALL and ONAPPUPDATE are taken here; other events go to the address that they were bound to",
+        )),
+    }
+}
+
+/// A person opens the application in their portal: the first time it installs itself.
+async fn opened(deps: &Deps, request: &Request<Bytes>, tree: &Tree) -> Result<Response<Bytes>, Refused> {
+    let field = |name: &str| tree.text(&[name]).unwrap_or_default().to_owned();
+    if field("AUTH_ID").is_empty() {
+        return Err(Refused::new(
+            StatusCode::BAD_REQUEST,
+            "no_auth",
+            "the form has no AUTH_ID: Bitrix24 sends it when it opens an application",
+        ));
+    }
+    let brought = Brought {
+        member_id: field("member_id"),
+        server: Some(field("SERVER_ENDPOINT")).filter(|server| !server.is_empty()),
+        access: field("AUTH_ID").into(),
+        refresh: Some(field("REFRESH_ID")).filter(|token| !token.is_empty()).map(SecretString::from),
+        lives: Duration::from_secs(tree.number(&["AUTH_EXPIRES"]).unwrap_or(3600)),
+    };
+    let installation = prove(deps, brought).await?;
+    let known =
+        deps.connections.portals().fresh(&installation.tenant).await.map_err(|error| unavailable(&error.into()))?;
+    // Whoever opens it later does not take the place of who connected it, unless that access has ended.
+    let troubles = deps.connections.troubles(&installation.tenant).await.map_err(|failure| unavailable(&failure))?;
+    let is_new = known.as_ref().is_none_or(|portal| portal.application.is_none()) || !troubles.is_empty();
+    if installation.is_admin && is_new {
+        take(deps, request, &installation, &field("APPLICATION_TOKEN").into()).await?;
+    } else if known.is_none() {
+        return Ok(in_portal(page::opened_by_other(&installation.domain), &installation));
+    }
+    let page =
+        page::opened(&installation.domain, &deps.address(request), known.is_some_and(|portal| portal.slack.is_some()));
+    Ok(in_portal(page, &installation))
+}
+
+/// A page within the portal's own: only that portal may show it, and the one script is the vendor's, which finishes the
+/// installation.
+fn in_portal(page: String, installation: &Installation) -> Response<Bytes> {
+    let origin = bitrix24::crm::origin(&installation.domain);
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; script-src 'self' https://api.bitrix24.com; frame-ancestors {origin}; base-uri 'none'; form-action 'none'"
+    );
+    pages::page_with(StatusCode::OK, page, &policy)
+}
+
+async fn prove(deps: &Deps, brought: Brought) -> Result<Installation, Refused> {
+    deps.connections.prove_tokens(brought).await.map_err(|error| match error {
+        Unproven::Engine(failure) => unavailable(&failure),
+        // Which of it was wrong helps nobody who means well.
+        other => {
+            tracing::warn!(%other, "an installation was not proven");
+            let text = "the access token is not that of a known application on this portal; enter the keys of a local application at /install first";
+            Refused { status: StatusCode::UNAUTHORIZED, code: "unproven", told: "wrong_token", text: text.into() }
+        }
+    })
+}
+
+async fn take(
+    deps: &Deps,
+    request: &Request<Bytes>,
+    installation: &Installation,
+    application_token: &SecretString,
+) -> Result<(), Refused> {
+    use secrecy::ExposeSecret;
+    portal::connect(deps, installation).await.map_err(|refusal| match refusal {
+        Refusal::Person(status, text) => Refused::new(status, "not_an_administrator", text),
+        Refusal::Engine(failure) => unavailable(&failure),
+    })?;
+    if !application_token.expose_secret().is_empty() {
+        let set = deps.connections.set_application_token(&installation.tenant, application_token).await;
+        set.map_err(|failure| unavailable(&failure))?;
+    }
+    // An update takes all bindings away; the upkeep would bind them again only later.
+    if let Err(failure) = settle::settle_in(deps, &installation.tenant, &deps.address(request)).await {
+        tracing::warn!(tenant = %installation.tenant, %failure, "the portal is connected; its events are bound by the upkeep");
+    }
+    Ok(())
+}
+
+fn unavailable(failure: &Failure) -> Refused {
+    tracing::error!(%failure, "an installation could not be taken");
+    Refused::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "unavailable",
+        "the installation could not be taken just now; nothing was stored",
+    )
+}

@@ -1,0 +1,306 @@
+//! The pages: where one begins, how everything stands, what happens next.
+
+use bitrix24::crm::origin;
+use connect::{Side, Trouble};
+use http::StatusCode;
+use maud::{DOCTYPE, Markup, html};
+use pages::{STYLE, Session, frame};
+use platform::portals::Portal;
+use tenancy::departure::Departure;
+
+use crate::{Answer, BITRIX24_APP, BITRIX24_CALLBACK, Deps, PATH, SLACK_CALLBACK, scopes};
+
+/// A page with nothing but a message.
+pub(crate) fn message(title: &str, text: &str) -> String {
+    frame(title, &html! {}, &html! { p role="status" { (text) } p { a href=(PATH) { "Connections" } } })
+}
+
+/// On the way to a provider.
+pub(crate) fn going(to: &str) -> String {
+    let host = to.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
+    let page = frame(
+        "One moment",
+        &html! {},
+        &html! { p { "You are taken to " a href=(to) { (host) } ", where you allow it." } },
+    );
+    let refresh = html! { meta http-equiv="refresh" content={ "0; url=" (to) }; }.into_string();
+    page.replacen("<head>", &format!("<head>{refresh}"), 1)
+}
+
+fn table(head: [&str; 2], rows: &[(&str, &str)]) -> Markup {
+    html! {
+        table {
+            thead { tr { @for name in head { th scope="col" { (name) } } } }
+            tbody { @for (scope, why) in rows { tr { td { code { (scope) } } td { (why) } } } }
+        }
+    }
+}
+
+/// Where one begins.
+pub(crate) async fn first(deps: &Deps) -> Answer {
+    let has_app = deps.connections.apps().await?.bitrix24.is_some();
+    let body = html! {
+        p { "Switchboard joins your Bitrix24 with Slack and Notion. First your portal; you must administer it." }
+        form method="post" action="/install/bitrix24" {
+            label for="portal" { "Address of your portal" }
+            input id="portal" name="portal" required placeholder="acme.bitrix24.com" autocomplete="off" autofocus;
+            details open[!has_app] {
+                summary { "My portal has a local application of its own" }
+                p.hint { "In the portal: Developer resources → Other → Local application, with server, without a user interface. Handler path and initial installation path as docs/installing.md shows them." }
+                label for="client_id" { "client_id" }
+                input id="client_id" name="client_id" autocomplete="off" required[!has_app];
+                label for="client_secret" { "client_secret" }
+                input id="client_secret" name="client_secret" type="password" autocomplete="off" required[!has_app];
+            }
+            button.main { "Connect Bitrix24" }
+        }
+        h2 { "What Bitrix24 is asked for" }
+        (table(["Right", "For"], &scopes::BITRIX24))
+        h2 { "Without an application" }
+        details {
+            summary { "Connect by an incoming and an outgoing webhook" }
+            (webhook_form(None))
+        }
+        p.hint { "Connected already? " a href="/admin" { "Sign in with a code" } ", or connect again as an administrator of the portal: nothing is lost by it." }
+    };
+    Ok(pages::page(StatusCode::OK, frame("Connect", &html! {}, &body)))
+}
+
+fn webhook_form(session: Option<&Session>) -> Markup {
+    html! {
+        form method="post" action="/install/webhook" {
+            @if let Some(session) = session { (token(session)) }
+            @else {
+                label for="code" { "One-time code, from whoever runs Switchboard" }
+                input id="code" name="code" type="password" autocomplete="one-time-code" required;
+                label for="member_id" { "member_id of the portal (auth[member_id] of any event)" }
+                input id="member_id" name="member_id" required autocomplete="off";
+            }
+            label for="webhook_url" { "URL of the incoming webhook" }
+            input id="webhook_url" name="webhook_url" type="password" required autocomplete="off" placeholder="https://acme.bitrix24.com/rest/1/…/";
+            label for="application_token" { "Application token of the outgoing webhook" }
+            input id="application_token" name="application_token" type="password" required autocomplete="off";
+            button { "Connect by webhooks" }
+        }
+    }
+}
+
+fn token(session: &Session) -> Markup {
+    html! { input type="hidden" name="token" value=(session.token); }
+}
+
+/// How everything stands.
+pub(crate) async fn state(deps: &Deps, session: &Session, done: &str, url: &str) -> Answer {
+    let portal = deps.connections.portal(&session.tenant).await?;
+    let troubles = deps.connections.troubles(&session.tenant).await?;
+    let apps = deps.connections.apps().await?;
+    let people = portal.slack.is_some();
+    let body = html! {
+        @if !done.is_empty() { p.done role="status" { (done) } }
+        (next(&portal, &troubles, session))
+        h2 { "Bitrix24" }
+        (bitrix24(&portal, trouble(&troubles, Side::Bitrix24), session))
+        h2 { "Slack" }
+        (slack(&portal, trouble(&troubles, Side::Slack), session, apps.slack.is_some()))
+        h2 { "Notion" }
+        (notion(&portal, trouble(&troubles, Side::Notion), session, apps.notion.is_some()))
+        h2 { "Addresses" }
+        p.hint { "What the providers' own settings need to know:" }
+        (table(["Address", "Where"], &[
+            (&format!("{url}{BITRIX24_CALLBACK}"), "Bitrix24, local application: handler path"),
+            (&format!("{url}{BITRIX24_APP}"), "Bitrix24, local application: initial installation path"),
+            (&format!("{url}/webhooks/slack"), "Slack: events, commands, interactivity"),
+            (&format!("{url}{SLACK_CALLBACK}"), "Slack: redirect URL"),
+        ]))
+        h2 { "Leave" }
+        details {
+            summary { "Disconnect and delete everything of this portal" }
+            p { "Connections, settings, links between records, chats and people, the log: all of it is deleted here at once, and nothing in Bitrix24, Slack or Notion. It cannot be undone; " code { "switchboard tenants export" } " keeps a copy." }
+            form method="post" action="/install/leave" {
+                (token(session))
+                label for="domain" { "Type " strong { (portal.domain) } " to confirm" }
+                input id="domain" name="domain" required autocomplete="off";
+                button { "Delete everything" }
+            }
+        }
+    };
+    let nav = html! {
+        nav aria-label="Pages" {
+            @if people {
+                a href="/admin/people" { "People" }
+                a href="/admin/notion" { "Notion" }
+                a href="/admin/bridges" { "Conversations" }
+                a href="/admin/keys" { "API keys" }
+            }
+            a href=(PATH) aria-current="page" { "Connections" }
+            form method="post" action="/install/sign-out" { (token(session)) button { "Sign out" } }
+        }
+    };
+    Ok(pages::page(StatusCode::OK, frame("Connections", &nav, &body)))
+}
+
+fn trouble(troubles: &[Trouble], side: Side) -> Option<&Trouble> {
+    troubles.iter().find(|trouble| trouble.side == side)
+}
+
+/// The one thing to do next.
+fn next(portal: &Portal, troubles: &[Trouble], session: &Session) -> Markup {
+    if let Some(trouble) = troubles.first() {
+        return html! { p.problem role="alert" { strong { (trouble.side.name()) " does not take our access any more. " } "Connect it again below. Nothing is lost: what is for it waits, and goes out then." } };
+    }
+    if portal.slack.is_none() {
+        return html! { p { strong { "Next: " } "connect Slack. Cards, commands and conversations begin with it." } };
+    }
+    let more = if portal.notion.is_none() { " Notion can be added below." } else { "" };
+    html! {
+        p { strong { "All is connected." } " Change a deal in Bitrix24: its card appears in Slack." (more) }
+        p { "Then: see who is who on " a href="/admin/people" { "People" } ", join chats on " a href="/admin/bridges" { "Conversations" } ", and type " code { "/b24-me" } " in Slack." }
+        form method="post" action="/install/settle" { (token(session)) button { "Check events and chatbot now" } }
+    }
+}
+
+fn broken(trouble: Option<&Trouble>) -> Markup {
+    html! { @if let Some(trouble) = trouble { p.problem role="alert" { "Since " (trouble.since.strftime("%Y-%m-%d %H:%M")) " UTC: " (trouble.why) } } }
+}
+
+fn lacking(needed: &[(&str, &str)], given: &[String]) -> Markup {
+    let missing = if given.is_empty() || given.iter().any(|scope| scope == "app") {
+        Vec::new()
+    } else {
+        scopes::missing(needed, given)
+    };
+    html! {
+        @if !missing.is_empty() {
+            p.problem { "Not allowed yet:" }
+            (table(["Right", "For"], &missing))
+        }
+    }
+}
+
+fn bitrix24(portal: &Portal, trouble: Option<&Trouble>, session: &Session) -> Markup {
+    let address = origin(&portal.domain);
+    html! {
+        (broken(trouble))
+        @match &portal.application {
+            Some(application) => {
+                p { "Connected as an application to " a href=(address) { (portal.domain) } "." }
+                (lacking(&scopes::BITRIX24, &application.scopes))
+            }
+            None => { p { "Connected by webhooks to " a href=(address) { (portal.domain) } ". Events are ticked by hand, and people cannot allow their own rights; an application can do both." } }
+        }
+        details {
+            summary { @if trouble.is_some() { "Connect again" } @else { "Change" } }
+            form method="post" action="/install/bitrix24" {
+                input type="hidden" name="portal" value=(portal.domain);
+                button { "Connect again as an application" }
+            }
+            @if portal.application.is_none() { (webhook_form(Some(session))) }
+        }
+    }
+}
+
+fn slack(portal: &Portal, trouble: Option<&Trouble>, session: &Session, has_app: bool) -> Markup {
+    html! {
+        (broken(trouble))
+        @match &portal.slack {
+            Some(slack) => {
+                p { "Connected to " strong { @if slack.team.is_empty() { (slack.team_id) } @else { (slack.team) } } "." @if slack.renews { " Its tokens rotate." } }
+                (lacking(&scopes::SLACK, &slack.scopes))
+            }
+            None => { p { "Not connected." } }
+        }
+        @if has_app {
+            form method="post" action="/install/slack" {
+                (token(session))
+                button.main[portal.slack.is_none() || trouble.is_some()] { @if portal.slack.is_some() { "Connect again" } @else { "Add to Slack" } }
+            }
+        } @else {
+            p.hint { "There is no Slack app here yet. Whoever runs Switchboard sets it up: docs/installing.md." }
+        }
+        details { summary { "What Slack is asked for" } (table(["Scope", "For"], &scopes::SLACK)) }
+    }
+}
+
+fn notion(portal: &Portal, trouble: Option<&Trouble>, session: &Session, has_app: bool) -> Markup {
+    html! {
+        (broken(trouble))
+        @match &portal.notion {
+            Some(notion) => { p { "Connected to " strong { (notion.workspace) } ". Share your databases with the connection " strong { (notion.name) } ", and name them on the page " a href="/admin/notion" { "Notion" } "." } }
+            None => { p { "Not connected. Only needed if deals or tasks are kept alike with Notion databases." } }
+        }
+        @if has_app {
+            form method="post" action="/install/notion" { (token(session)) button { @if portal.notion.is_some() { "Connect again" } @else { "Connect Notion" } } }
+        }
+        details {
+            summary { "Connect by the secret of an internal connection" }
+            form method="post" action="/install/notion/token" {
+                (token(session))
+                label for="secret" { "Internal integration secret" }
+                input id="secret" name="secret" type="password" required autocomplete="off" placeholder="ntn_…";
+                button { "Connect by this secret" }
+            }
+        }
+        details { summary { "What Notion is asked for" } (table(["Capability", "For"], &scopes::NOTION)) }
+    }
+}
+
+/// A person is asked whether we may work with their own rights.
+pub(crate) fn give(ticket: &str) -> String {
+    let body = html! {
+        p { "What you do from Slack will be done in Bitrix24 as you: with your rights, under your name. You can take it back at any time." }
+        form method="post" action="/install/give" {
+            input type="hidden" name="ticket" value=(ticket);
+            button.main { "Allow it in Bitrix24" }
+        }
+    };
+    frame("Work as yourself", &html! {}, &body)
+}
+
+/// Everything of a tenant is gone.
+pub(crate) fn departed(domain: &str, departure: &Departure) -> String {
+    let all: u64 = departure.deleted.values().sum();
+    let body = html! {
+        p role="status" { "Everything of " (domain) " was deleted here: " (all) " items." }
+        ul { @for (table, count) in &departure.deleted { li { (table) ": " (count) } } }
+        p { "What was under way may still write a line; it is looked for and deleted for another day. Messages that lie in queues are dropped when their turn comes, in 14 days at most." }
+        p { "To finish, remove the application in Bitrix24, the app in Slack and the connection in Notion." }
+    };
+    frame("Gone", &html! {}, &body)
+}
+
+/// Within the portal: the application was opened.
+pub(crate) fn opened(domain: &str, url: &str, is_joined: bool) -> String {
+    within(&html! {
+        p { (domain) " is connected with Switchboard." }
+        @if !is_joined { p { strong { "Next: " } "connect Slack, on Switchboard's own page." } }
+        p { a href={ (url) (PATH) } target="_blank" rel="noopener" { "Open Switchboard" } }
+    })
+}
+
+/// Within the portal: the application was opened by somebody who cannot connect it.
+pub(crate) fn opened_by_other(domain: &str) -> String {
+    within(
+        &html! { p { "An administrator of " (domain) " has to open this application first: that connects the portal." } },
+    )
+}
+
+fn within(body: &Markup) -> String {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "Switchboard" }
+                link rel="stylesheet" href=(STYLE);
+                script src="https://api.bitrix24.com/api/v1/" {}
+                script src="/install/finish.js" {}
+            }
+            body { main { h1 { "Switchboard" } (body) } }
+        }
+    }
+    .into_string()
+}
+
+/// Tells the portal that the installation is finished: until then it sends no events.
+pub(crate) const FINISH: &str = "BX24.init(function () { BX24.install(function () { BX24.installFinish(); }); });\n";
