@@ -4,6 +4,7 @@
 //! scripts; every form carries the session's own token.
 
 mod bridges;
+mod keys;
 mod notion;
 mod page;
 mod people;
@@ -108,6 +109,9 @@ pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
         (false, "" | "/people") => people::show(&visit, query.get("done")).await,
         (false, "/bridges") => bridges::show(&visit, query.get("done")).await,
         (false, "/notion") => notion::show(&visit, query.get("done")).await,
+        (false, "/keys") => keys::show(&visit, query.get("done")).await,
+        (true, "/keys") => keys::make(&visit, &form).await,
+        (true, "/keys/revoke") => keys::revoke(&visit, &form).await,
         (true, "/notion/webhook") => notion::open_window(&visit).await,
         (true, "/notion/webhook/close") => notion::close_old(&visit).await,
         (true, "/notion/backfill") => notion::backfill(&visit, &form).await,

@@ -12,6 +12,7 @@ pub(crate) fn signed_in(visit: &Visit<'_>, title: &str, done: &str, body: &Marku
             a href="/admin/people" aria-current=[(title == "People").then_some("page")] { "People" }
             a href="/admin/notion" aria-current=[(title == "Notion").then_some("page")] { "Notion" }
             a href="/admin/bridges" aria-current=[(title == "Conversations").then_some("page")] { "Conversations" }
+            a href="/admin/keys" aria-current=[(title == "API keys").then_some("page")] { "API keys" }
             a href="/install" { "Connections" }
             form method="post" action="/admin/sign-out" { (token(visit)) button { "Sign out" } }
         }

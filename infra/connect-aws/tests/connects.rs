@@ -54,7 +54,7 @@ async fn a_portal_is_connected_and_wrong_credentials_are_named() {
     let portals = Portals::new(ports.store, ports.clock);
     let portal = portals.verify(&tenant, &token).await.unwrap().unwrap();
     assert_eq!(portal.slack.as_ref().unwrap().team_id, sandbox.slack.team_id());
-    let workspace = portals.workspace(sandbox.slack.team_id()).await.unwrap().unwrap();
+    let workspace = portals.workspace(&sandbox.slack.team_id()).await.unwrap().unwrap();
     assert_eq!((workspace.tenant, workspace.signing), (tenant, TokenDigest::of(sandbox.slack.signing_secret())));
     let known = ports.secrets.get(platform::secrets::SLACK_SIGNING).await.unwrap();
     assert_eq!(secrecy::ExposeSecret::expose_secret(&known), sandbox.slack.signing_secret());

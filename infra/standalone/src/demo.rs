@@ -35,8 +35,12 @@ pub fn events(settings: &Settings) -> Vec<&'static str> {
 }
 
 /// How often the demonstration sweeps: what gets lost is found while one watches.
-const SCHEDULE: Schedule =
-    Schedule { sweep: Duration::from_secs(10), upkeep: Duration::from_secs(60), poll: Duration::from_secs(30) };
+const SCHEDULE: Schedule = Schedule {
+    sweep: Duration::from_secs(10),
+    upkeep: Duration::from_secs(60),
+    poll: Duration::from_secs(30),
+    robots: Duration::from_secs(60),
+};
 /// When the recording of a call appears.
 const RECORDING: Duration = Duration::from_secs(6);
 /// The demonstration's project, and who gets its tasks.

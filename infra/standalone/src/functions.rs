@@ -28,6 +28,10 @@ pub struct Functions {
     pub admin: admin::Deps,
     /// Connects portals and workspaces.
     pub install: install::Deps,
+    /// Answers programs.
+    pub api: api::Deps,
+    /// Does what is set for the clock.
+    pub robots: robots::Deps,
     /// Finds what was never delivered.
     pub portal_sweep: portal_sweep::Deps,
     /// Keeps subscriptions right and notices silence.
@@ -54,6 +58,8 @@ impl Functions {
             slack_delivery: slack_delivery::Deps::new(ports, connections.clone()),
             admin: admin::Deps::new(ports, connections.clone(), public_url.clone()),
             install: install::Deps::new(ports, connections.clone(), public_url.clone()),
+            api: api::Deps::new(ports, connections.clone()),
+            robots: robots::Deps::new(ports, connections.clone()),
             portal_sweep: portal_sweep::Deps::new(ports, connections.clone()),
             upkeep: upkeep::Deps::new(ports, connections.clone(), public_url),
             notion_webhook: ports.clone().into(),

@@ -28,6 +28,7 @@ pub fn webhooks(functions: Functions) -> Router {
         .route("/webhooks/{member_id}/bitrix24", any(bitrix24))
         .route("/webhooks/{member_id}/slack", any(slack))
         .route("/webhooks/{member_id}/notion/{key}", any(notion))
+        .route(&format!("{}/{{*rest}}", api::PATH), any(programs))
         .route(install::PATH, any(installs))
         .route(&format!("{}/{{*rest}}", install::PATH), any(installs))
         .route(admin::PATH, any(admins))
@@ -53,6 +54,11 @@ async fn notion(State(functions): State<Functions>, request: Request) -> Respons
 async fn admins(State(functions): State<Functions>, request: Request) -> Response {
     let request = collected(request, admin::LARGEST_BODY).await;
     admin::handle(&functions.admin, request).await.map(Body::from)
+}
+
+async fn programs(State(functions): State<Functions>, request: Request) -> Response {
+    let request = collected(request, api::LARGEST_BODY).await;
+    api::handle(&functions.api, request).await.map(Body::from)
 }
 
 async fn installs(State(functions): State<Functions>, request: Request) -> Response {

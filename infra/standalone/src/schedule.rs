@@ -18,11 +18,18 @@ pub struct Schedule {
     pub upkeep: Duration,
     /// The poll of Notion.
     pub poll: Duration,
+    /// The robots.
+    pub robots: Duration,
 }
 
 impl Default for Schedule {
     fn default() -> Self {
-        Self { sweep: Duration::from_secs(5 * 60), upkeep: Duration::from_secs(15 * 60), poll: Duration::from_secs(30) }
+        Self {
+            sweep: Duration::from_secs(5 * 60),
+            upkeep: Duration::from_secs(15 * 60),
+            poll: Duration::from_secs(30),
+            robots: Duration::from_secs(60),
+        }
     }
 }
 
@@ -48,6 +55,16 @@ pub fn start(
         async move {
             let report = upkeep::handle(&functions.upkeep, now).await;
             tracing::info!(?report, "looked after");
+        }
+    }));
+    let (own, now) = (functions.clone(), clock.clone());
+    tasks.spawn(repeat(clock.clone(), schedule.robots, stop.clone(), move || {
+        let (functions, now) = (own.clone(), now.now());
+        async move {
+            let report = robots::handle(&functions.robots, now).await;
+            if report.ran > 0 || !report.failed.is_empty() {
+                tracing::info!(?report, "robots ran");
+            }
         }
     }));
     let own = functions.clone();

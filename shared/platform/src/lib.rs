@@ -4,6 +4,7 @@
 //! written once over the ports (the job runner, the limiter, the ledger) lives here too, so that an engine
 //! stays thin. Nothing here knows a provider, HTTP or AWS.
 
+pub mod api_keys;
 pub mod cards;
 pub mod claims;
 pub mod clock;

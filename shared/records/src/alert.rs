@@ -43,6 +43,11 @@ struct Raised {
 
 /// Tells the operators' channel; the log alone if they have none.
 pub async fn raise(ports: &Ports, portal: &Portal, alert: &Alert<'_>) -> Result<(), Failure> {
+    raise_in(ports, portal, alert, None).await
+}
+
+/// The same in another channel than the operators', where one is named.
+pub async fn raise_in(ports: &Ports, portal: &Portal, alert: &Alert<'_>, channel: Option<&str>) -> Result<(), Failure> {
     let (tenant, now) = (&portal.tenant, ports.clock.now());
     let key = Key::new(Table::Links, format!("{tenant}#alert"), format!("{}#{}", alert.kind, alert.once));
     let until = later(now, alert.again_after);
@@ -64,7 +69,7 @@ pub async fn raise(ports: &Ports, portal: &Portal, alert: &Alert<'_>) -> Result<
     };
     tracing::warn!(%tenant, kind = alert.kind, what = alert.what, head = alert.head, lines = ?alert.lines, "operators are told");
     let settings: Settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
-    if let Some(channel) = settings.operators.channel.as_deref() {
+    if let Some(channel) = channel.or(settings.operators.channel.as_deref()) {
         send(ports, portal, alert, trace, settings.channel(channel)).await?;
     }
     let raised = Write::new(key, &Raised { trace, sent: true }, Condition::Always)?.expiring(until);

@@ -1,0 +1,96 @@
+//! Keys of the API: made, shown once, taken back.
+
+use connect::Failure;
+use maud::html;
+use pages::Form;
+use platform::api_keys::{ApiKeys, MOST_KEYS, Scope};
+
+use crate::page::{signed_in, token};
+use crate::{Answer, Visit};
+
+fn does(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Read => "read the log of events and deliveries",
+        Scope::Sync => "begin syncs with Notion and see how they go",
+        Scope::Intake => "bring in deals and contacts",
+    }
+}
+
+pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failure> {
+    page(visit, done, None).await
+}
+
+async fn page(visit: &Visit<'_>, done: &str, fresh: Option<&str>) -> Result<Answer, Failure> {
+    let keys = ApiKeys::new(visit.deps.talk.ports.store.clone()).all(&visit.tenant.id).await?;
+    let url = visit.public_url.clone().unwrap_or_default();
+    let body = html! {
+        p { "Programs of yours ask at " code { (url) "/api/v1/" (visit.tenant.id) "/…" } ". What they can ask: " a href="/api/v1/openapi.json" { "the OpenAPI document" } "." }
+        @if let Some(fresh) = fresh {
+            div.done role="status" {
+                p { strong { "Copy the key now; it is not shown again:" } }
+                p { code { (fresh) } }
+            }
+        }
+        h2 { "Keys" }
+        @if keys.is_empty() { p.hint { "None yet." } }
+        @else {
+            table {
+                thead { tr { th scope="col" { "Name" } th scope="col" { "May" } th scope="col" { "Made" } th scope="col" { "" } } }
+                tbody {
+                    @for key in &keys {
+                        tr {
+                            td { (key.name) " " code { "…" (key.id) "…" } }
+                            td { @for scope in &key.scopes { (scope.name()) " " } }
+                            td { (key.made_at.strftime("%Y-%m-%d")) }
+                            td {
+                                form method="post" action="/admin/keys/revoke" {
+                                    (token(visit))
+                                    input type="hidden" name="id" value=(key.id);
+                                    button aria-label={ "Take back " (key.name) } { "Take back" }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        h2 { "A new key" }
+        form method="post" action="/admin/keys" {
+            (token(visit))
+            label for="name" { "What it is for" }
+            input id="name" name="name" required maxlength="60" placeholder="Web shop";
+            @for scope in Scope::ALL {
+                label { input type="checkbox" name=(scope.name()) value="1"; " " (does(scope)) }
+            }
+            button.main { "Make the key" }
+        }
+    };
+    Ok(Answer::Page(signed_in(visit, "API keys", done, &body)))
+}
+
+pub(crate) async fn make(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+    let ports = &visit.deps.talk.ports;
+    let keys = ApiKeys::new(ports.store.clone());
+    let scopes: Vec<Scope> = Scope::ALL.into_iter().filter(|scope| !form.get(scope.name()).is_empty()).collect();
+    let name = form.get("name");
+    if scopes.is_empty() || name.is_empty() || name.chars().count() > 60 {
+        return Ok(Answer::To("/keys", "Nothing was made: a key needs a name and something that it may do.".into()));
+    }
+    if keys.all(&visit.tenant.id).await?.len() >= MOST_KEYS {
+        let word = format!("Nothing was made: there are {MOST_KEYS} keys already; take one back.");
+        return Ok(Answer::To("/keys", word));
+    }
+    let (key, text) = keys.make(&visit.tenant.id, name, &scopes, ports.clock.now()).await?;
+    tracing::info!(tenant = %visit.tenant.id, key = key.id, "an API key was made");
+    page(visit, "", Some(&text)).await
+}
+
+pub(crate) async fn revoke(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+    let id = form.get("id");
+    if !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Ok(Answer::To("/keys", "There is no such key.".into()));
+    }
+    ApiKeys::new(visit.deps.talk.ports.store.clone()).revoke(&visit.tenant.id, id).await?;
+    tracing::info!(tenant = %visit.tenant.id, key = id, "an API key was taken back");
+    Ok(Answer::To("/keys", "The key was taken back; it is refused from now on.".into()))
+}

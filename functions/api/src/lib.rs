@@ -1,0 +1,209 @@
+//! The API, version 1: begins syncs, shows the log, takes deals and contacts from a shop or a mailer.
+//!
+//! Whose a request is, its key says. An address that names another tenant is answered as one that does not exist.
+
+mod intake;
+mod log;
+pub mod openapi;
+mod sync;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use connect::{Connections, Failure};
+use edge::{Refused, answer};
+use http::header::{AUTHORIZATION, RETRY_AFTER};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use mirror::Mirror;
+use platform::api_keys::{ApiKey, ApiKeys, Scope};
+use platform::ledger::Ledger;
+use platform::limiter::{Account, Limiter, Rate, Reservation};
+use platform::{Kind, Ports, TenantId};
+use serde_json::{Value, json};
+
+/// Where the API is; the tenant's `member_id` follows.
+pub const PATH: &str = "/api/v1";
+/// The largest body that is read.
+pub const LARGEST_BODY: usize = 128 * 1024;
+/// What a key may ask: five times a second, fifty at once.
+const RATE: Rate = Rate { every: Duration::from_millis(200), burst: 50 };
+
+/// What the function runs on.
+#[derive(Clone)]
+pub struct Deps {
+    ports: Ports,
+    connections: Connections,
+    mirror: Mirror,
+    keys: ApiKeys,
+    ledger: Ledger,
+    limiter: Limiter,
+}
+
+impl Deps {
+    /// The function on `ports`, with connections to providers.
+    pub fn new(ports: &Ports, connections: Connections) -> Self {
+        Self {
+            mirror: Mirror::new(ports, connections.clone()),
+            keys: ApiKeys::new(ports.store.clone()),
+            ledger: Ledger::new(ports.store.clone()),
+            limiter: Limiter::new(ports.store.clone(), ports.clock.clone()),
+            ports: ports.clone(),
+            connections,
+        }
+    }
+}
+
+/// Who asks.
+pub(crate) struct Caller {
+    pub(crate) tenant: TenantId,
+    pub(crate) key: ApiKey,
+}
+
+pub(crate) type Answer = Result<Response<Bytes>, Refused>;
+
+/// Answers one request.
+pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
+    let metrics = deps.ports.metrics.as_ref();
+    match route(deps, &request).await {
+        Ok(answer) => {
+            metrics.count("api_answered", "api");
+            answer
+        }
+        Err(Refusal::Plain(refused)) => refused.answer(metrics, "api_refused"),
+        Err(Refusal::Later(refused, wait)) => {
+            let mut answer = refused.answer(metrics, "api_refused");
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+            answer
+        }
+    }
+}
+
+enum Refusal {
+    Plain(Refused),
+    Later(Refused, Duration),
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        // Nothing of ours or of a provider's that is down is up again within a second.
+        let later = refused.status == StatusCode::SERVICE_UNAVAILABLE;
+        if later { Self::Later(refused, Duration::from_secs(30)) } else { Self::Plain(refused) }
+    }
+}
+
+async fn route(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>, Refusal> {
+    let path = request.uri().path().trim_end_matches('/');
+    let rest = path.strip_prefix(PATH).unwrap_or_default();
+    if rest == "/openapi.json" && request.method() == Method::GET {
+        return Ok(answer(StatusCode::OK, &openapi::document()));
+    }
+    let caller = caller(deps, request).await?;
+    let mut parts = rest.trim_start_matches('/').splitn(2, '/');
+    let (named, place) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    if named != caller.tenant.as_str() {
+        return Err(Refused::not_found().into());
+    }
+    admit(deps, &caller).await?;
+    if request.body().len() > LARGEST_BODY {
+        let text = format!("the body is larger than {} KB", LARGEST_BODY / 1024);
+        return Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", text).into());
+    }
+    let (gets, posts) = (request.method() == Method::GET, request.method() == Method::POST);
+    let job = place.strip_prefix("jobs/");
+    Ok(match (place, job) {
+        ("events", _) if gets => log::events(deps, allowed(&caller, Scope::Read)?, request).await?,
+        ("deliveries", _) if gets => log::deliveries(deps, allowed(&caller, Scope::Read)?, request).await?,
+        ("sync", _) if posts => sync::begin(deps, allowed(&caller, Scope::Sync)?, request).await?,
+        (_, Some(id)) if gets => sync::progress(deps, allowed(&caller, Scope::Sync)?, id).await?,
+        ("deals", _) if posts => intake::deal(deps, allowed(&caller, Scope::Intake)?, request).await?,
+        ("contacts", _) if posts => intake::contact(deps, allowed(&caller, Scope::Intake)?, request).await?,
+        ("events" | "deliveries" | "sync" | "deals" | "contacts", _) | (_, Some(_)) => {
+            let text = format!("{} does not take {}; /api/v1/openapi.json says what is there", path, request.method());
+            return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", text).into());
+        }
+        _ => return Err(Refused::not_found().into()),
+    })
+}
+
+async fn caller(deps: &Deps, request: &Request<Bytes>) -> Result<Caller, Refused> {
+    let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let Some(given) = given.and_then(|value| value.strip_prefix("Bearer ")) else {
+        let text = "send the header Authorization: Bearer and a key; an administrator makes one on the page API keys";
+        return Err(Refused::new(StatusCode::UNAUTHORIZED, "no_key", text));
+    };
+    match deps.keys.find(given.trim()).await {
+        Ok(Some((tenant, key))) => Ok(Caller { tenant, key }),
+        Ok(None) => {
+            let text = "this key is wrong, or was taken back";
+            Err(Refused::new(StatusCode::UNAUTHORIZED, "wrong_key", text))
+        }
+        Err(error) => Err(unavailable(&error.into())),
+    }
+}
+
+async fn admit(deps: &Deps, caller: &Caller) -> Result<(), Refusal> {
+    let account = Account::new(format!("api#{}#{}", caller.tenant, caller.key.id), RATE).for_a_person();
+    match deps.limiter.reserve(&account, Duration::ZERO).await {
+        Ok(Reservation::Granted(_)) => Ok(()),
+        Ok(Reservation::Wait { wait, .. }) => {
+            let text = "this key asks more than five times a second; slow down";
+            Err(Refusal::Later(Refused::new(StatusCode::TOO_MANY_REQUESTS, "too_many", text), wait))
+        }
+        Err(error) => Err(unavailable(&error.into()).into()),
+    }
+}
+
+fn allowed(caller: &Caller, scope: Scope) -> Result<&Caller, Refused> {
+    if caller.key.scopes.contains(&scope) {
+        return Ok(caller);
+    }
+    let text = format!("the key {:?} may not do this; it needs the scope {}", caller.key.name, scope.name());
+    Err(Refused::new(StatusCode::FORBIDDEN, "missing_scope", text))
+}
+
+/// What a failure of ours or of a provider's means for the caller.
+pub(crate) fn unavailable(failure: &Failure) -> Refused {
+    match &failure.kind {
+        Kind::Permanent { code } => {
+            tracing::warn!(code, %failure, "a request of the API came to nothing");
+            Refused {
+                status: StatusCode::BAD_GATEWAY,
+                code: "refused_by_provider",
+                told: "refused_by_provider",
+                text: failure.text.clone(),
+            }
+        }
+        _ => {
+            tracing::warn!(%failure, "a request of the API could not be worked");
+            let text = format!("not just now: {}; send the same again, with the same Idempotency-Key", failure.text);
+            Refused::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", text)
+        }
+    }
+}
+
+/// The body as JSON.
+pub(crate) fn body<T: serde::de::DeserializeOwned>(request: &Request<Bytes>) -> Result<T, Refused> {
+    serde_json::from_slice(request.body()).map_err(|error| {
+        let text = format!("the body is not what is expected: {error}; /api/v1/openapi.json describes it");
+        Refused::new(StatusCode::BAD_REQUEST, "bad_body", text)
+    })
+}
+
+/// A refusal of one field.
+pub(crate) fn bad_field(field: &str, text: impl std::fmt::Display) -> Refused {
+    Refused::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_field", format!("{field}: {text}"))
+}
+
+/// An answer that something was begun.
+pub(crate) fn accepted(body: &Value) -> Response<Bytes> {
+    answer(StatusCode::ACCEPTED, body)
+}
+
+/// An answer.
+pub(crate) fn ok(body: &Value) -> Response<Bytes> {
+    answer(StatusCode::OK, body)
+}
+
+pub(crate) fn told_by(key: &ApiKey) -> String {
+    json!(format!("API key {}", key.name)).as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,194 @@
+//! Does by the clock what tenants have set: digests, syncs, reports.
+//!
+//! It looks every minute. A moment is taken once, by whoever notes it first; moments that were missed while nothing ran are
+//! made up for by the last of them, if that is not long ago.
+
+mod report;
+
+use std::time::Duration;
+
+use connect::{Connections, Failure};
+use futures::StreamExt;
+use jiff::Timestamp;
+use mirror::Mirror;
+use mirror::runs::Wanted;
+use platform::clock::{later, until};
+use platform::ledger::Ledger;
+use platform::portals::Portal;
+use platform::store::StoreError;
+use platform::sweeps::Sweeps;
+use platform::{Ports, TenantId};
+use records::alert::{self, Alert};
+use rules::Settings;
+use rules::robots::{Action, Robot};
+use serde::{Deserialize, Serialize};
+
+/// Tenants that are looked at side by side.
+const AT_ONCE: usize = 8;
+/// A moment that is longer ago is left out.
+const LATEST: Duration = Duration::from_secs(60 * 60);
+
+/// What the function runs on.
+#[derive(Clone)]
+pub struct Deps {
+    ports: Ports,
+    connections: Connections,
+    mirror: Mirror,
+    ledger: Ledger,
+    sweeps: Sweeps,
+}
+
+impl Deps {
+    /// The function on `ports`, with connections to providers.
+    pub fn new(ports: &Ports, connections: Connections) -> Self {
+        Self {
+            mirror: Mirror::new(ports, connections.clone()),
+            ledger: Ledger::new(ports.store.clone()),
+            sweeps: Sweeps::new(ports.store.clone()),
+            ports: ports.clone(),
+            connections,
+        }
+    }
+}
+
+/// What a run did.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Robots that did something.
+    pub ran: usize,
+    /// What could not be done, and why.
+    pub failed: Vec<String>,
+}
+
+/// What is known of a robot.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Memory {
+    /// Up to when its moments are done with.
+    until: Timestamp,
+    /// The moment at which it last did something.
+    #[serde(default)]
+    ran: Option<Timestamp>,
+}
+
+/// Looks at all tenants.
+pub async fn handle(deps: &Deps, now: Timestamp) -> Report {
+    let tenants = match deps.connections.portals().tenants().await {
+        Ok(tenants) => tenants,
+        Err(error) => return Report { failed: vec![error.to_string()], ..Report::default() },
+    };
+    let looked = futures::stream::iter(tenants).map(|tenant| async move { (look(deps, &tenant, now).await, tenant) });
+    let mut report = Report::default();
+    let mut looked = looked.buffer_unordered(AT_ONCE);
+    while let Some((done, tenant)) = looked.next().await {
+        match done {
+            Ok((ran, failed)) => {
+                report.ran += ran;
+                report.failed.extend(failed);
+            }
+            Err(failure) => report.failed.push(format!("{tenant}: {failure}")),
+        }
+    }
+    report
+}
+
+async fn look(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<(usize, Vec<String>), Failure> {
+    let portal = deps.connections.portal(tenant).await?;
+    let settings: Settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
+    let (mut ran, mut failed) = (0, Vec::new());
+    for robot in &settings.robots {
+        match run(deps, &portal, &settings, robot, now).await {
+            Ok(did) => ran += usize::from(did),
+            Err(failure) => {
+                tracing::warn!(%tenant, robot = robot.name, %failure, "a robot could not do its work");
+                failed.push(format!("{tenant}: {}: {failure}", robot.name));
+            }
+        }
+    }
+    Ok((ran, failed))
+}
+
+/// Runs a robot if one of its moments has come; whether it did.
+async fn run(
+    deps: &Deps,
+    portal: &Portal,
+    settings: &Settings,
+    robot: &Robot,
+    now: Timestamp,
+) -> Result<bool, Failure> {
+    let (tenant, name) = (&portal.tenant, format!("robot#{}", robot.name));
+    let known = deps.sweeps.recall::<Memory>(tenant, &name).await?;
+    let Some((memory, version)) = known else {
+        // What lies before its being set is none of its moments.
+        return match deps.sweeps.remember(tenant, &name, &Memory { until: now, ran: None }, None).await {
+            Ok(_) | Err(StoreError::Conflict(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        };
+    };
+    let zone = settings.zone();
+    let mut due = None;
+    // Moments of long ago are not gone through one by one.
+    let mut at = memory.until.max(now - jiff::SignedDuration::from_hours(25));
+    while let Some(next) = robot.next_after(at, &zone).filter(|next| *next <= now) {
+        due = Some(next);
+        at = next;
+    }
+    let Some(moment) = due else { return Ok(false) };
+    let next = Memory { until: moment, ran: Some(moment) };
+    match deps.sweeps.remember(tenant, &name, &next, Some(version)).await {
+        Ok(_) => {}
+        // Another worker has taken the moment.
+        Err(StoreError::Conflict(_)) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    }
+    if until(later(moment, LATEST), now) > Duration::ZERO {
+        tracing::warn!(%tenant, robot = robot.name, %moment, "a robot's moment was missed by more than an hour; it is left out");
+        return Ok(false);
+    }
+    tracing::info!(%tenant, robot = robot.name, %moment, "a robot runs");
+    match robot.run {
+        Action::Sync => sync(deps, portal, settings, robot).await?,
+        Action::Status => {
+            let lines = report::status(deps, portal, now).await?;
+            tell(deps, portal, settings, robot, moment, &lines).await?;
+        }
+        Action::Digest => {
+            let since = memory.ran.unwrap_or(memory.until);
+            let lines = report::digest(deps, portal, since, now).await?;
+            tell(deps, portal, settings, robot, moment, &lines).await?;
+        }
+    }
+    Ok(true)
+}
+
+async fn sync(deps: &Deps, portal: &Portal, settings: &Settings, robot: &Robot) -> Result<(), Failure> {
+    let running = deps.mirror.runs.latest(&portal.tenant, 100).await?;
+    let by = format!("robot {}", robot.name);
+    for database in &settings.notion.databases {
+        let is_wanted = robot.database.as_ref().is_none_or(|wanted| *wanted == database.name);
+        let goes_on = running.iter().any(|run| run.database == database.name && !run.has_ended());
+        if is_wanted && !goes_on {
+            let wanted = Wanted { dry: false, since: None, by: &by };
+            deps.mirror.start(&portal.tenant, &database.name, &wanted).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn tell(
+    deps: &Deps,
+    portal: &Portal,
+    settings: &Settings,
+    robot: &Robot,
+    moment: Timestamp,
+    lines: &[String],
+) -> Result<(), Failure> {
+    let channel = robot.channel.as_deref().or(settings.operators.channel.as_deref());
+    let Some(channel) = channel else {
+        let text = format!("the robot {:?} names no channel, and there is no operators' channel", robot.name);
+        return Err(Failure::permanent("no_channel", text));
+    };
+    let once = format!("{}#{moment}", robot.name);
+    let again_after = Duration::from_secs(7 * 24 * 60 * 60);
+    let alert = Alert { kind: "robot", what: &robot.name, once: &once, again_after, head: &robot.name, lines };
+    alert::raise_in(&deps.ports, portal, &alert, Some(settings.channel(channel))).await
+}

@@ -1,0 +1,12 @@
+//! The Lambda binary.
+
+use connect::Connections;
+use robots::{Deps, handle};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), aws::Error> {
+    let ports = aws::ports();
+    let deps = Deps::new(&ports, Connections::from_env(&ports)?);
+    let deps = &deps;
+    aws::run_schedule(&ports, move |now| async move { handle(deps, now).await }).await
+}

@@ -1,0 +1,111 @@
+//! What robots tell: how everything stands, and what has changed.
+
+use std::collections::BTreeMap;
+
+use connect::Failure;
+use jiff::{SignedDuration, Timestamp};
+use platform::ledger::{DeliveryStatus, Line, today};
+use platform::portals::Portal;
+use rules::Settings;
+
+use crate::Deps;
+
+/// Pages of the log that are counted for a day, at most.
+const MOST_PAGES: usize = 25;
+/// Days that are looked back, at most.
+const MOST_DAYS: i64 = 8;
+/// Kinds of changes that a digest names.
+const MOST_KINDS: usize = 12;
+
+/// The lines of the log since a moment, and whether all were seen.
+async fn since(deps: &Deps, portal: &Portal, since: Timestamp, now: Timestamp) -> Result<(Vec<Line>, bool), Failure> {
+    let (mut lines, mut all) = (Vec::new(), true);
+    for back in 0..MOST_DAYS {
+        let moment = now - SignedDuration::from_hours(24 * back);
+        let mut after = None;
+        for page_number in 0.. {
+            if page_number == MOST_PAGES {
+                all = false;
+                break;
+            }
+            let page = deps.ledger.day(&portal.tenant, &today(moment), after).await?;
+            lines.extend(page.lines);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        if today(moment) == today(since) {
+            break;
+        }
+    }
+    lines.retain(|line| match line {
+        Line::Event(event) => event.received_at > since,
+        Line::Delivery(delivery) => delivery.trace.arrived_at() > since,
+    });
+    Ok((lines, all))
+}
+
+/// How everything stands, and what went out in the last day.
+pub(crate) async fn status(deps: &Deps, portal: &Portal, now: Timestamp) -> Result<Vec<String>, Failure> {
+    let mut told = Vec::new();
+    let troubles = deps.connections.troubles(&portal.tenant).await?;
+    for trouble in &troubles {
+        told.push(format!("{} does not take our access: {}", trouble.side.name(), trouble.why));
+    }
+    if troubles.is_empty() {
+        let parts = [("Bitrix24", true), ("Slack", portal.slack.is_some()), ("Notion", portal.notion.is_some())];
+        let connected: Vec<_> = parts.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
+        told.push(format!("Connected: {}.", connected.join(", ")));
+    }
+    let (lines, all) = since(deps, portal, now - SignedDuration::from_hours(24), now).await?;
+    let (mut delivered, mut dead, mut waiting) = (0, 0, 0);
+    for line in &lines {
+        if let Line::Delivery(delivery) = line {
+            match delivery.status {
+                DeliveryStatus::Delivered { .. } => delivered += 1,
+                DeliveryStatus::Dead { .. } => dead += 1,
+                DeliveryStatus::Queued | DeliveryStatus::Started { .. } | DeliveryStatus::Retrying { .. } => {
+                    waiting += 1
+                }
+                _ => {}
+            }
+        }
+    }
+    let more = if all { "" } else { " at least" };
+    told.push(format!("In the last 24 hours{more}: {delivered} delivered, {waiting} waiting, {dead} dead."));
+    let settings: Settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
+    let open = deps.mirror.conflicts.latest(&portal.tenant, 50).await?.len();
+    if !settings.notion.databases.is_empty() {
+        told.push(format!("Notion: {} databases, {open} conflicts kept.", settings.notion.databases.len()));
+    }
+    Ok(told)
+}
+
+/// What has changed since a moment, by kind.
+pub(crate) async fn digest(
+    deps: &Deps,
+    portal: &Portal,
+    from: Timestamp,
+    now: Timestamp,
+) -> Result<Vec<String>, Failure> {
+    let (lines, all) = since(deps, portal, from, now).await?;
+    let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
+    for line in &lines {
+        if let Line::Event(event) = line {
+            for change in event.changes.iter().filter(|change| !change.starts_with("alert.")) {
+                let kind = change.split([' ', ':']).next().unwrap_or_default().replace(['.', '_'], " ");
+                *kinds.entry(kind).or_default() += 1;
+            }
+        }
+    }
+    let mut counted: Vec<_> = kinds.into_iter().collect();
+    counted.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), name.clone()));
+    let when = from.strftime("%Y-%m-%d %H:%M UTC");
+    if counted.is_empty() {
+        return Ok(vec![format!("Nothing has changed since {when}.")]);
+    }
+    let mut told = vec![format!("Since {when}{}:", if all { "" } else { ", at least" })];
+    told.extend(counted.iter().take(MOST_KINDS).map(|(name, count)| format!("{name}: {count}")));
+    Ok(told)
+}
