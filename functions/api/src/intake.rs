@@ -358,6 +358,7 @@ async fn note(deps: &Deps, caller: &Caller, entity: EntityType, intake: &Intake,
         status: EventStatus::Routed,
         outbox: Vec::new(),
         errands: Vec::new(),
+        said: Vec::new(),
         syncs: Vec::new(),
     };
     let write = event_write(&caller.tenant, line).map_err(|error| unavailable(&error.into()))?;

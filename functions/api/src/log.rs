@@ -80,7 +80,7 @@ fn shown(line: Value, left_out: &[&str]) -> Value {
 
 fn shown_event(event: &EventLine) -> Value {
     let line = serde_json::to_value(event).unwrap_or_default();
-    shown(line, &["outbox", "errands", "syncs", "waited"])
+    shown(line, &["outbox", "errands", "said", "syncs", "waited"])
 }
 
 fn shown_delivery(delivery: &DeliveryLine) -> Value {

@@ -45,6 +45,7 @@ async fn run(deps: &Deps, job: &Job<ToBitrix24>, line: &mut InHand) -> Result<Ou
     let delivery = Delivery { deps, job, tenant, bot, link };
     match &job.body.act {
         InBitrix24::Post { text, thread } => delivery.post(line, text, thread.as_deref()).await,
+        InBitrix24::Say { text, answers } => delivery.say(line, text, *answers).await,
         InBitrix24::Share { file, author } => files::share(&delivery, line, file, author).await,
         InBitrix24::Edit { parts } => delivery.edit(line, parts).await,
         InBitrix24::Delete => delivery.delete(line).await,
@@ -109,6 +110,25 @@ impl Delivery<'_> {
             sent => sent,
         }?;
         self.posted(line, self.number(&sent.result)?, thread).await
+    }
+
+    /// Says something of the bot's own: it is a copy of nothing, and nothing is kept of it.
+    async fn say(&self, line: &mut InHand, text: &str, answers: Option<(u64, u64)>) -> Result<Outcome, Failure> {
+        let body = &self.job.body;
+        let uuid = uuid_of(&body.delivery);
+        if let Some(call) = line.open_call().await
+            && let Some(message) = self.look_up(&uuid, text, call.began_at, &[]).await?
+        {
+            return line.done(format!("{}/{message}", body.dialog), Vec::new()).await;
+        }
+        let request = match answers {
+            Some((command, message)) => self.bot.answer(command, message, &body.dialog, text),
+            None => self.bot.send(&body.dialog, text, None, &uuid),
+        };
+        line.begin(body.dialog.clone()).await?;
+        let sent = line.ended(self.tenant.bitrix24.ask(&request).await)?;
+        let message = self.bot.sent(&sent.result).map(|message| format!("/{message}")).unwrap_or_default();
+        line.done(format!("{}{message}", body.dialog), Vec::new()).await
     }
 
     /// The number that the portal gave a message.
@@ -297,5 +317,6 @@ fn explain(body: &ToBitrix24, failure: &Failure) -> String {
         "no_bot" => "set public_url, or the parameter PublicUrl",
         _ => "see the text of Bitrix24's error",
     };
-    format!("message {} for {}: {}: {}; {fix}", body.ts, body.dialog, failure.code(), failure.text)
+    let what = if body.ts.is_empty() { "the bot's word".to_owned() } else { format!("message {}", body.ts) };
+    format!("{what} for {}: {}: {}; {fix}", body.dialog, failure.code(), failure.text)
 }

@@ -14,8 +14,8 @@ use rules::chat::{InSlack, SlackJob, ToSlack};
 use rules::text::reaction_to_slack;
 use talk::Tenant;
 
-use crate::Deps;
 use crate::decide::{line, send, skip};
+use crate::{Deps, bot};
 
 /// What an event comes to.
 struct Decided<'a> {
@@ -24,6 +24,8 @@ struct Decided<'a> {
     change: &'static str,
     outbox: Vec<Message>,
     writes: Vec<Write>,
+    /// What the bot says to it besides.
+    said: Option<bot::Said>,
 }
 
 pub(crate) async fn decide(deps: &Deps, job: &Job<Hint>, event: &ChatEvent) -> Result<Outcome, Failure> {
@@ -38,16 +40,32 @@ pub(crate) async fn decide(deps: &Deps, job: &Job<Hint>, event: &ChatEvent) -> R
             )
             .await;
         }
-        ChatAct::Joined => return skip(deps, job, "the bot was added to a chat".into()).await,
+        ChatAct::Joined => return bot::welcome(deps, job, &tenant, event).await,
+        ChatAct::Asked { .. } => return bot::command(deps, job, &tenant, event).await,
+        // It comes as a command as well, and is answered then.
+        ChatAct::Posted(message) | ChatAct::Edited(message) if bot::is_command(&message.text) => {
+            return skip(deps, job, "a command of the bot's".into()).await;
+        }
+        ChatAct::Posted(message) if event.is_private() => {
+            return bot::answer(deps, job, &tenant, event, message).await;
+        }
         _ => {}
     }
+    // In a group only what is said to the bot is for it, and that is copied like everything else.
+    let said = match &event.act {
+        ChatAct::Posted(message) => bot::said_to_it(deps, job, &tenant, event, message).await?,
+        _ => None,
+    };
     let Some(bridge) = deps.talk.bridge_of_dialog(&tenant, &event.dialog).await? else {
+        if let Some(said) = said {
+            return bot::finish(deps, job, event, said).await;
+        }
         return skip(deps, job, format!("no bridge leads from {}", event.dialog)).await;
     };
     if let Some(why) = echo(deps, &tenant, event).await? {
         return skip(deps, job, why.to_owned()).await;
     }
-    let mut decided = Decided { job, bridge: &bridge, change: "", outbox: Vec::new(), writes: Vec::new() };
+    let mut decided = Decided { job, bridge: &bridge, change: "", outbox: Vec::new(), writes: Vec::new(), said: None };
     match &event.act {
         ChatAct::Posted(message) => {
             decided.change = "chat.posted";
@@ -79,11 +97,12 @@ pub(crate) async fn decide(deps: &Deps, job: &Job<Hint>, event: &ChatEvent) -> R
             let act = InSlack::React { name: name.into(), by: event.author.id.to_string(), added: *added };
             decided.deliver(*message, &format!("reaction {}", job.trace), act)?;
         }
-        ChatAct::Joined | ChatAct::BotDeleted => {}
+        ChatAct::Asked { .. } | ChatAct::Joined | ChatAct::BotDeleted => {}
     }
     if decided.outbox.is_empty() {
         return skip(deps, job, "it says nothing and has no files".into()).await;
     }
+    decided.said = said;
     finish(deps, job, event, decided).await
 }
 
@@ -146,12 +165,17 @@ async fn finish(deps: &Deps, job: &Job<Hint>, event: &ChatEvent, decided: Decide
     let mut line = line(deps, job, EventStatus::Routed);
     line.changes = vec![decided.change.to_owned()];
     line.outbox = decided.outbox;
+    let mut more = decided.writes;
+    if let Some(said) = decided.said {
+        line.said = vec![said.job];
+        more.push(said.line);
+    }
     let mut writes = vec![event_write(&job.tenant, line.clone())?];
     if let Some(identity) = event.identity() {
         let claim = Claim { trace: job.trace, swept: false };
         writes.push(claims::write(&job.tenant, &identity, &claim, deps.clock.now())?);
     }
-    writes.extend(decided.writes);
+    writes.extend(more);
     match deps.store.put_all(writes).await {
         Ok(()) => {}
         Err(StoreError::Conflict(_)) => return Err(Failure::transient("another worker decided on this first")),

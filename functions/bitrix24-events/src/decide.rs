@@ -307,6 +307,7 @@ pub(crate) async fn send(deps: &Deps, line: EventLine) -> Result<(), Failure> {
     for (queue, messages) in [
         (QueueName::SlackDelivery, line.outbox),
         (QueueName::Bitrix24Events, line.errands),
+        (QueueName::Bitrix24Delivery, line.said),
         (QueueName::RecordSync, line.syncs),
     ] {
         if !messages.is_empty() {

@@ -4,6 +4,7 @@
 //! the same hint twice makes no second card, and hints that wait together cost one read. What happens only once (a
 //! comment, a call) is told once, by its identity.
 
+mod bot;
 mod burst;
 mod calls;
 mod chats;

@@ -55,9 +55,9 @@ pub(crate) async fn settle_in(deps: &Deps, tenant: &TenantId, public_url: &str) 
             Err(failure) => settled.open.push(format!("binding events ({})", failure.text)),
         }
     }
-    if portal.slack.is_some() && settings.bot.enabled {
+    if portal.slack.is_some() && settings.bot.enabled && client.is_application() {
         let done = match deps.talk.tenant(tenant).await {
-            Ok(tenant) => deps.talk.ensure_bot(&tenant, public_url).await.map(|_| ()),
+            Ok(tenant) => deps.talk.look_after_bot(&tenant, public_url).await.map(|_| ()),
             Err(failure) => Err(failure),
         };
         match done {

@@ -1,4 +1,5 @@
-//! The chatbot that bridges need: registered while there are any, and moved along when our address changes.
+//! The chatbot: there for every portal that is connected as an application, and for others while bridges need it; moved
+//! along when our address changes, and registered again when it vanished.
 
 use connect::Failure;
 use platform::{Kind, TenantId};
@@ -9,13 +10,14 @@ pub(crate) async fn keep(deps: &Deps, id: &TenantId) -> Result<(), Failure> {
     let portal = deps.connections.portal(id).await?;
     let (Some(url), true) = (&deps.public_url, portal.slack.is_some()) else { return Ok(()) };
     let tenant = deps.talk.tenant(id).await?;
-    if !deps.talk.has_bridges(&tenant).await? {
+    let is_wanted = tenant.settings.bot.enabled && tenant.bitrix24.is_application();
+    if !is_wanted && !deps.talk.has_bridges(&tenant).await? {
         return Ok(());
     }
-    match deps.talk.ensure_bot(&tenant, url).await {
+    match deps.talk.look_after_bot(&tenant, url).await {
         Ok(_) => Ok(()),
         Err(Failure { kind: Kind::Permanent { code }, text, .. }) => {
-            tracing::error!(tenant = %id, code, text, "the bot that the bridges need cannot be registered; give the connection the right imbot");
+            tracing::error!(tenant = %id, code, text, "the bot cannot be registered; give the connection the right imbot");
             Ok(())
         }
         Err(failure) => Err(failure),

@@ -110,6 +110,46 @@ impl Bot {
         }
     }
 
+    /// Registers a command, with its title and what follows it in each language.
+    pub fn command(&self, name: &str, words: &[(&str, &str, &str)], url: &str) -> Request {
+        match self.api {
+            BotApi::V2 => {
+                let of = |pick: fn(&(&str, &str, &str)) -> String| {
+                    let all = words.iter().map(|word| (word.0.to_owned(), Value::from(pick(word))));
+                    Value::Object(all.collect())
+                };
+                let fields = json!({
+                    "command": name, "title": of(|word| word.1.to_owned()), "params": of(|word| word.2.to_owned()),
+                    "common": true, "hidden": false, "extranetSupport": false,
+                });
+                self.request("imbot.v2.Command.register", json!({"fields": fields}))
+            }
+            BotApi::V1 => {
+                let lang: Vec<Value> = words
+                    .iter()
+                    .map(|(language, title, params)| json!({"LANGUAGE_ID": language, "TITLE": title, "PARAMS": params}))
+                    .collect();
+                let params =
+                    json!({"COMMAND": name, "COMMON": "Y", "HIDDEN": "N", "EVENT_COMMAND_ADD": url, "LANG": lang});
+                self.request("imbot.command.register", params)
+            }
+        }
+    }
+
+    /// Answers a command, also in a chat that the bot is not in.
+    pub fn answer(&self, command: u64, message: u64, dialog: &str, text: &str) -> Request {
+        match self.api {
+            BotApi::V2 => self.request(
+                "imbot.v2.Command.answer",
+                json!({"commandId": command, "messageId": message, "dialogId": dialog, "fields": {"message": text}}),
+            ),
+            BotApi::V1 => self.request(
+                "imbot.command.answer",
+                json!({"COMMAND_ID": command, "MESSAGE_ID": message, "MESSAGE": text}),
+            ),
+        }
+    }
+
     /// Takes the bot away.
     pub fn unregister(&self) -> Request {
         match self.api {

@@ -18,6 +18,9 @@ pub struct ChatEvent {
     pub dialog: String,
     /// Who did it.
     pub author: ChatAuthor,
+    /// The language of whoever did it, where it is told: `en`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub language: String,
     /// What was done.
     pub act: ChatAct,
 }
@@ -58,6 +61,17 @@ pub enum ChatAct {
         reaction: String,
         /// Whether it was added.
         added: bool,
+    },
+    /// A command of the bot's was typed.
+    Asked {
+        /// The command's number, by which it is answered.
+        id: u64,
+        /// Which: `/status`.
+        command: String,
+        /// What follows it.
+        params: String,
+        /// The message in which it stands.
+        message: u64,
     },
     /// The bot was added to the chat.
     Joined,
@@ -102,13 +116,22 @@ impl ChatEvent {
         if let Some(word) = code.strip_prefix("ONIMBOTV2") {
             return v2(word, data);
         }
+        if code == "ONIMCOMMANDADD" {
+            return Some(v1_command(data));
+        }
         v1(code.strip_prefix("ONIMBOT")?, data)
+    }
+
+    /// Whether it is between one person and the bot: such a dialog is named by the person's number.
+    pub fn is_private(&self) -> bool {
+        self.dialog.parse::<u64>().is_ok()
     }
 
     /// What makes the same event one, where it has that: a message is written once.
     pub fn identity(&self) -> Option<String> {
         match &self.act {
             ChatAct::Posted(message) => Some(format!("chat#{}", message.id)),
+            ChatAct::Asked { id, message, .. } => Some(format!("asked#{message}#{id}")),
             _ => None,
         }
     }
@@ -120,6 +143,7 @@ impl ChatEvent {
             ChatAct::Deleted { message } | ChatAct::Reacted { message, .. } => {
                 format!("message {message} in {}", self.dialog)
             }
+            ChatAct::Asked { command, .. } => format!("{command} in {}", self.dialog),
             ChatAct::Joined | ChatAct::BotDeleted => format!("bot in {}", self.dialog),
         }
     }
@@ -167,6 +191,12 @@ fn v2(word: &str, data: &Tree) -> Option<Result<ChatEvent, String>> {
             reaction: data.text(&["reaction"]).unwrap_or_default().to_owned(),
             added: data.text(&["action"]).is_none_or(|action| action != "delete"),
         }),
+        "COMMANDADD" => data.number(&["command", "id"]).map(|id| ChatAct::Asked {
+            id,
+            command: data.text(&["command", "command"]).unwrap_or_default().to_owned(),
+            params: data.text(&["command", "params"]).unwrap_or_default().to_owned(),
+            message: data.number(&["message", "id"]).unwrap_or_default(),
+        }),
         "JOINCHAT" => Some(ChatAct::Joined),
         "DELETE" => Some(ChatAct::BotDeleted),
         _ => return None,
@@ -175,14 +205,49 @@ fn v2(word: &str, data: &Tree) -> Option<Result<ChatEvent, String>> {
     if dialog.is_empty() && act != ChatAct::BotDeleted {
         return Some(missing("[chat][dialogId]"));
     }
-    Some(Ok(ChatEvent { bot, dialog, author, act }))
+    let language = data.text(&["language"]).unwrap_or_default().to_owned();
+    Some(Ok(ChatEvent { bot, dialog, author, language, act }))
+}
+
+/// A typed command by the older events: all of the bot's commands in the message, of which the first is taken.
+fn v1_command(data: &Tree) -> Result<ChatEvent, String> {
+    let all = data.get("COMMAND").and_then(|all| serde_json::to_value(all).ok()).unwrap_or_default();
+    let first = match &all {
+        Value::Object(map) => map.values().next().cloned(),
+        Value::Array(list) => list.iter().find(|row| row.is_object()).cloned(),
+        _ => None,
+    };
+    let Some(command) = first else { return missing("[COMMAND]") };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (Some(bot), Some(id)) = (whole(&command["BOT_ID"]), whole(&command["COMMAND_ID"])) else {
+        return missing("[COMMAND][BOT_ID]");
+    };
+    let param = |name: &str| data.text(&["PARAMS", name]).unwrap_or_default().to_owned();
+    let dialog = param("DIALOG_ID");
+    if dialog.is_empty() {
+        return missing("[PARAMS][DIALOG_ID]");
+    }
+    let author = ChatAuthor {
+        id: data.number(&["PARAMS", "FROM_USER_ID"]).or_else(|| data.number(&["USER", "ID"])).unwrap_or_default(),
+        name: data.text(&["USER", "NAME"]).unwrap_or_default().to_owned(),
+        is_bot: flag(data, &["USER", "IS_BOT"]),
+        picture: None,
+    };
+    let act = ChatAct::Asked {
+        id,
+        command: text(&command["COMMAND"]),
+        params: text(&command["COMMAND_PARAMS"]),
+        message: whole(&command["MESSAGE_ID"]).unwrap_or_default(),
+    };
+    Ok(ChatEvent { bot, dialog, author, language: param("LANGUAGE"), act })
 }
 
 fn v1(word: &str, data: &Tree) -> Option<Result<ChatEvent, String>> {
     if word == "DELETE" {
         let Some(bot) = data.number(&["BOT_ID"]) else { return Some(missing("[BOT_ID]")) };
-        let event = ChatEvent { bot, dialog: String::new(), author: ChatAuthor::default(), act: ChatAct::BotDeleted };
-        return Some(Ok(event));
+        let author = ChatAuthor::default();
+        let (dialog, language, act) = (String::new(), String::new(), ChatAct::BotDeleted);
+        return Some(Ok(ChatEvent { bot, dialog, author, language, act }));
     }
     let bots = data.get("BOT").and_then(|bots| serde_json::to_value(bots).ok()).unwrap_or_default();
     let bot = bots
@@ -219,7 +284,8 @@ fn v1(word: &str, data: &Tree) -> Option<Result<ChatEvent, String>> {
     if dialog.is_empty() {
         return Some(missing("[PARAMS][DIALOG_ID]"));
     }
-    Some(Ok(ChatEvent { bot, dialog, author, act }))
+    let language = param("LANGUAGE").unwrap_or_default().to_owned();
+    Some(Ok(ChatEvent { bot, dialog, author, language, act }))
 }
 
 /// The message that one answers: `params[replyId]` by the look of the web client, `REPLY_ID` in `im.message.add`.
@@ -294,6 +360,9 @@ mod tests {
         assert_eq!(reacted.author.id, 1);
         assert_eq!(fixture("imbot-v2-joinchat.webhook.form").act, ChatAct::Joined);
         assert_eq!(fixture("imbot-v2-delete.webhook.form").act, ChatAct::BotDeleted);
+        let asked = fixture("imbot-v2-commandadd.webhook.form");
+        let typed = ChatAct::Asked { id: 78, command: "/help".into(), params: "topic".into(), message: 790 };
+        assert_eq!((asked.act, asked.bot, asked.dialog.as_str()), (typed, 456, "chat5"));
     }
 
     #[test]
@@ -305,6 +374,9 @@ mod tests {
         assert!(matches!(fixture("imbot-v1-message-delete-1.form").act, ChatAct::Deleted { .. }));
         assert_eq!(fixture("imbot-v1-delete.form").act, ChatAct::BotDeleted);
         assert_eq!(fixture("imbot-v1-join-chat-1.form").act, ChatAct::Joined);
+        let asked = fixture("imbot-v1-command-add-1.form");
+        let ChatAct::Asked { id, command, params, .. } = asked.act else { unreachable!("{:?}", asked.act) };
+        assert_eq!((id, command.as_str(), params.as_str()), (103, "echo", "test"));
     }
 
     #[test]

@@ -82,6 +82,9 @@ pub struct EventLine {
     /// What it set us to come back to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errands: Vec<Message>,
+    /// What the bot says to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub said: Vec<Message>,
     /// The records that it made us look at beside their Notion pages.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub syncs: Vec<Message>,
@@ -103,6 +106,7 @@ impl EventLine {
             status,
             outbox: Vec::new(),
             errands: Vec::new(),
+            said: Vec::new(),
             syncs: Vec::new(),
         }
     }

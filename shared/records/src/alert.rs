@@ -110,6 +110,7 @@ async fn send(ports: &Ports, portal: &Portal, alert: &Alert<'_>, trace: TraceId,
         status: EventStatus::Routed,
         outbox: vec![job.clone()],
         errands: Vec::new(),
+        said: Vec::new(),
         syncs: Vec::new(),
     };
     let line = DeliveryLine {

@@ -36,6 +36,14 @@ pub enum InBitrix24 {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         thread: Option<String>,
     },
+    /// Say something of the bot's own.
+    Say {
+        /// The text, with markup.
+        text: String,
+        /// The command that it answers, and the message in which that stands.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answers: Option<(u64, u64)>,
+    },
     /// Share a file.
     Share {
         /// The file.

@@ -1,6 +1,6 @@
 //! A hint: an event that says that a record changed, not what it is now.
 
-use bitrix24::{Action, Event, Subject};
+use bitrix24::{Action, ChatAct, Event, Subject};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -128,6 +128,10 @@ impl Hint {
             }
             Subject::Call { call_id, stage, .. } if stage == "end" => Some(format!("call#{call_id}")),
             Subject::Custom { name, id: Some(id), .. } => Some(format!("custom#{name}#{id}")),
+            // Nothing of its own tells one from another: the bot comes into a chat once a second at most.
+            Subject::Chat(event) if event.act == ChatAct::Joined => {
+                Some(format!("joined#{}#{}", event.dialog, self.ts?))
+            }
             Subject::Chat(event) => event.identity(),
             _ => None,
         }

@@ -3,17 +3,20 @@
 //! Its address carries a key of our own. What application token the events of a bot carry that an incoming webhook
 //! registered is in no document, and the key does not depend on it.
 
+use std::time::Duration;
+
 use bitrix24::bot::{Bot, BotApi};
 use connect::Failure;
+use jiff::Timestamp;
 use platform::Kind;
+use platform::clock::until;
 use platform::store::{Condition, Item, Key, Table, Write};
+use rules::bot::Command;
+use rules::language::Language;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{Talk, Tenant};
-
-/// What people see as the bot's name.
-const NAME: &str = "Switchboard";
 
 /// The bot as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,35 +24,94 @@ struct Kept {
     bot: Bot,
     /// The address that it was last given, without its key.
     base: String,
+    /// The commands that were registered for it.
+    #[serde(default)]
+    commands: Vec<String>,
+    /// When it was last seen to be there.
+    #[serde(default)]
+    seen_at: Option<Timestamp>,
 }
+
+/// How often is looked whether the bot is still there.
+const LOOK: Duration = Duration::from_secs(60 * 60);
 
 impl Talk {
     /// The bot, if there is one.
     pub async fn bot(&self, tenant: &Tenant) -> Result<Option<Bot>, Failure> {
-        let item = self.ports.store.get(&key(tenant)).await?;
-        Ok(item.map(|item| item.decode::<Kept>()).transpose()?.map(|kept| kept.bot))
+        Ok(self.kept(tenant).await?.map(|kept| kept.bot))
     }
 
     /// The bot; registered if there is none, and moved to `public_url` if it was told to be elsewhere.
     pub async fn ensure_bot(&self, tenant: &Tenant, public_url: &str) -> Result<Bot, Failure> {
-        let item = self.ports.store.get(&key(tenant)).await?;
-        let kept = item.as_ref().map(Item::decode::<Kept>).transpose()?;
+        match self.kept(tenant).await? {
+            Some(kept) if kept.base == public_url => Ok(kept.bot),
+            kept => Ok(self.renew_bot(tenant, public_url, kept).await?.bot),
+        }
+    }
+
+    /// The same, with a look whether it is still there, and its commands with it: one that vanished is registered again.
+    pub async fn look_after_bot(&self, tenant: &Tenant, public_url: &str) -> Result<Bot, Failure> {
+        let kept = self.kept(tenant).await?;
+        let now = self.ports.clock.now();
         if let Some(kept) = &kept
             && kept.base == public_url
+            && kept.commands.len() == Command::ALL.len()
+            && kept.seen_at.is_some_and(|at| until(at, now) < LOOK)
         {
             return Ok(kept.bot.clone());
         }
+        let mut kept = self.renew_bot(tenant, public_url, kept).await?;
+        self.register_commands(tenant, public_url, &mut kept).await?;
+        self.remember_bot(tenant, &kept).await?;
+        Ok(kept.bot)
+    }
+
+    async fn kept(&self, tenant: &Tenant) -> Result<Option<Kept>, Failure> {
+        let item = self.ports.store.get(&key(tenant)).await?;
+        Ok(item.as_ref().map(Item::decode::<Kept>).transpose()?)
+    }
+
+    async fn remember_bot(&self, tenant: &Tenant, kept: &Kept) -> Result<(), Failure> {
+        self.ports.store.put(Write::new(key(tenant), kept, Condition::Always)?).await?;
+        Ok(())
+    }
+
+    /// Registering by the same code makes no second bot: it tells whether the one that is known is there.
+    async fn renew_bot(&self, tenant: &Tenant, public_url: &str, kept: Option<Kept>) -> Result<Kept, Failure> {
         let url = self.connections.hook_url(&tenant.id, public_url).await?;
-        let bot = match kept {
-            Some(kept) => {
-                tenant.bitrix24.ask(&kept.bot.update(&url)).await?;
-                kept.bot
+        let bot = self.register(tenant, &url).await?;
+        let is_same = kept.as_ref().is_some_and(|kept| kept.bot.id == bot.id);
+        if !is_same && kept.is_some() {
+            tracing::warn!(tenant = %tenant.id, bot = bot.id, "the bot had vanished and was registered again");
+        }
+        let commands = kept.filter(|_| is_same).map(|kept| kept.commands).unwrap_or_default();
+        let seen_at = Some(self.ports.clock.now());
+        let kept = Kept { bot, base: public_url.to_owned(), commands, seen_at };
+        self.remember_bot(tenant, &kept).await?;
+        Ok(kept)
+    }
+
+    async fn register_commands(&self, tenant: &Tenant, public_url: &str, kept: &mut Kept) -> Result<(), Failure> {
+        let url = self.connections.hook_url(&tenant.id, public_url).await?;
+        for command in Command::ALL {
+            if kept.commands.iter().any(|known| known == command.name()) {
+                continue;
             }
-            None => self.register(tenant, &url).await?,
-        };
-        let kept = Kept { bot: bot.clone(), base: public_url.to_owned() };
-        self.ports.store.put(Write::new(key(tenant), &kept, Condition::Always)?).await?;
-        Ok(bot)
+            let words = [Language::En, Language::Ru].map(|language| {
+                let name = if language == Language::Ru { "ru" } else { "en" };
+                (name, command.title(language), command.params(language))
+            });
+            match tenant.bitrix24.ask(&kept.bot.command(command.name(), &words, &url)).await {
+                Ok(_) => {}
+                // One that is there already is as good; which code says so is in no document.
+                Err(Failure { kind: Kind::Permanent { code }, text, .. }) => {
+                    tracing::warn!(tenant = %tenant.id, command = command.name(), code, text, "a command of the bot was not registered");
+                }
+                Err(failure) => return Err(failure),
+            }
+            kept.commands.push(command.name().to_owned());
+        }
+        Ok(())
     }
 
     async fn register(&self, tenant: &Tenant, url: &str) -> Result<Bot, Failure> {
@@ -61,16 +123,14 @@ impl Talk {
         // An application is known by its token; an incoming webhook says by a key of ours that the bot is its own.
         let own_key = (!tenant.bitrix24.is_application())
             .then(|| platform::DeliveryId::of(&[tenant.id.as_str(), "bot"]).as_str().to_owned());
-        let request = api.register(NAME, url, own_key.as_deref());
+        let request = api.register(&tenant.settings.bot.name, url, own_key.as_deref());
         let answer = tenant.bitrix24.ask(&request).await?;
         let id = api.registered(&answer.result).ok_or_else(|| {
             Failure::permanent("no_bot", format!("{} answered without the bot's number", request.method))
         })?;
         let bot = Bot { id, api, key: own_key };
         // A bot that was there before keeps the address that it had.
-        if api == BotApi::V2 {
-            tenant.bitrix24.ask(&bot.update(url)).await?;
-        }
+        tenant.bitrix24.ask(&bot.update(url)).await?;
         tracing::info!(tenant = %tenant.id, bot = id, ?api, "bot registered");
         Ok(bot)
     }

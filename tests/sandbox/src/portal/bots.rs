@@ -36,8 +36,10 @@ pub(super) fn bodies(
             row["text"].as_str().unwrap_or_default().to_lowercase().contains(&format!("[user={bot}]"))
         })
     };
-    let hears =
-        |bot: &&BotState| chat.members.contains(&bot.id) && (bot.supervisor || mentions(bot.id) || word == "JOINCHAT");
+    let hears = |bot: &&BotState| {
+        let hears_all = bot.supervisor || chat.private.is_some() || word == "JOINCHAT";
+        chat.members.contains(&bot.id) && (hears_all || mentions(bot.id))
+    };
     let by_bot = state.talk.bots.contains_key(&user);
     let told = state.talk.bots.values().filter(hears).map(|bot| {
         let (event, data) = if bot.old {
@@ -65,7 +67,7 @@ fn new(
     // As PHP writes a form: numbers and flags as text, nothing for null.
     let mut told = json!({
         "bot": {"id": bot.id, "code": bot.code, "auth": {"application_token": "another-token-of-the-bot", "access_token": "bot-token"}},
-        "chat": {"id": chat.id, "dialogId": format!("chat{}", chat.id), "type": "chat", "name": chat.name, "entityType": "", "owner": 1},
+        "chat": {"id": chat.id, "dialogId": chat.dialog(), "type": if chat.private.is_some() { "private" } else { "chat" }, "name": chat.name, "entityType": "", "owner": 1},
         "user": {"id": user, "name": name, "bot": if by_bot { "1" } else { "0" }, "extranet": "0", "connector": "0", "avatar": "", "type": "employee"},
         "language": "en",
     });
@@ -87,8 +89,8 @@ fn old(state: &State, chat: &Chat, bot: &BotState, word: &str, user: u64, row: O
     let row = row.unwrap_or(&empty);
     let by_bot = state.talk.bots.contains_key(&user);
     let mut params = json!({
-        "MESSAGE": row["text"], "MESSAGE_ORIGINAL": row["text"], "MESSAGE_TYPE": "C", "CHAT_TYPE": "C", "FROM_USER_ID": user, "AUTHOR_ID": user,
-        "TO_USER_ID": bot.id, "DIALOG_ID": format!("chat{}", chat.id), "TO_CHAT_ID": chat.id, "CHAT_ID": chat.id, "CHAT_TITLE": chat.name,
+        "MESSAGE": row["text"], "MESSAGE_ORIGINAL": row["text"], "MESSAGE_TYPE": if chat.private.is_some() { "P" } else { "C" }, "CHAT_TYPE": if chat.private.is_some() { "P" } else { "C" }, "FROM_USER_ID": user, "AUTHOR_ID": user,
+        "TO_USER_ID": bot.id, "DIALOG_ID": chat.dialog(), "TO_CHAT_ID": chat.id, "CHAT_ID": chat.id, "CHAT_TITLE": chat.name,
         "SYSTEM": if row["system"] == true { "Y" } else { "N" }, "LANGUAGE": "en",
     });
     if !row["id"].is_null() {
@@ -103,6 +105,45 @@ fn old(state: &State, chat: &Chat, bot: &BotState, word: &str, user: u64, row: O
         "USER": {"ID": user, "NAME": if by_bot { "Switchboard".to_owned() } else { state.name_of(user) }, "IS_BOT": if by_bot { "Y" } else { "N" }, "IS_CONNECTOR": "N"},
     });
     (format!("ONIMBOT{word}"), data)
+}
+
+/// What the bot of a command is told when it is typed.
+pub(super) fn command_bodies(
+    state: &State,
+    chat: &Chat,
+    (number, bot): (u64, u64),
+    command: &str,
+    params: &str,
+    user: u64,
+    row: Option<&Value>,
+) -> Vec<(String, String)> {
+    let Some(bot) = state.talk.bots.get(&bot) else { return Vec::new() };
+    let (event, data) = if bot.old {
+        let (_, mut data) = old(state, chat, bot, "MESSAGEADD", user, row);
+        let told = json!({
+            "BOT_ID": bot.id, "BOT_CODE": bot.code, "COMMAND": command, "COMMAND_ID": number, "COMMAND_PARAMS": params,
+            "COMMAND_CONTEXT": "TEXTAREA", "MESSAGE_ID": row.map(|row| row["id"].clone()),
+        });
+        data["COMMAND"] = json!({number.to_string(): told});
+        ("ONIMCOMMANDADD".to_owned(), data)
+    } else {
+        let told = json!({"command": {"id": number, "command": format!("/{command}"), "params": params, "context": "textarea"}});
+        new(state, chat, bot, "COMMANDADD", user, false, &told, row)
+    };
+    vec![(bot.url.clone(), events::bot_body(state, &event, &data))]
+}
+
+/// What each bot is told when it is deleted.
+pub(super) fn deleted_bodies(state: &State) -> Vec<(String, String)> {
+    let told = state.talk.bots.values().map(|bot| {
+        let (event, data) = if bot.old {
+            ("ONIMBOTDELETE", json!({"BOT_ID": bot.id, "BOT_CODE": bot.code}))
+        } else {
+            ("ONIMBOTV2DELETE", json!({"bot": {"id": bot.id, "code": bot.code}}))
+        };
+        (bot.url.clone(), events::bot_body(state, event, &data))
+    });
+    told.collect()
 }
 
 /// The methods of chats and bots; `None` for others.
@@ -253,6 +294,40 @@ fn of_bot(
                 kept.url = url;
             }
             Ok(json!({"result": true}))
+        }
+        "imbot.v2.bot.unregister" | "imbot.unregister" => {
+            let mut state = shared.lock();
+            state.talk.bots.remove(&bot.id);
+            state.talk.commands.retain(|_, (of, _)| *of != bot.id);
+            Ok(json!({"result": true}))
+        }
+        "imbot.v2.command.register" | "imbot.command.register" => {
+            let name = fields["command"].as_str().map_or_else(|| text("COMMAND"), str::to_owned);
+            let titled = fields["title"]["en"].is_string() || params.get("LANG").is_some_and(|lang| !lang.is_null());
+            if name.is_empty() || name.starts_with('/') || !titled {
+                return Err((400, "COMMAND_ERROR", "Command or its title is not right".into()));
+            }
+            let mut state = shared.lock();
+            if state.talk.commands.values().any(|(of, known)| *of == bot.id && *known == name) {
+                return Err((400, "COMMAND_ALREADY_EXISTS", "The command is registered already".into()));
+            }
+            let number = 77 + state.talk.commands.len() as u64;
+            state.talk.commands.insert(number, (bot.id, name));
+            Ok(if method.starts_with("imbot.v2") { json!({"command": {"id": number}}) } else { json!(number) })
+        }
+        "imbot.v2.command.answer" | "imbot.command.answer" => {
+            let said = fields["message"].as_str().map_or_else(|| text("MESSAGE"), str::to_owned);
+            let command = whole(["commandId", "COMMAND_ID"]).unwrap_or_default();
+            let message = whole(["messageId", "MESSAGE_ID"]).unwrap_or_default();
+            let dialog = {
+                let state = shared.lock();
+                let is_its = state.talk.commands.get(&command).is_some_and(|(of, _)| *of == bot.id);
+                is_its.then(|| state.dialog_of(message)).flatten()
+            };
+            let dialog = dialog.ok_or_else(|| (400, "COMMAND_ANSWER_FAILED", "Answer could not be sent".to_owned()))?;
+            let written = Written { text: &said, answers: None, files: &[], uuid: None, system: false };
+            let id = write(shared, bot.id, &dialog, &written).unwrap_or_default();
+            Ok(if method.starts_with("imbot.v2") { json!({"result": true}) } else { json!(id) })
         }
         "imbot.v2.chat.get" => {
             in_chat(&text("dialogId")).map(|chat| json!({"chat": {"id": chat.id, "name": chat.name, "type": "chat"}}))

@@ -23,6 +23,16 @@ pub struct Chat {
     pub name: String,
     /// Who is in it, bots too.
     pub members: BTreeSet<u64>,
+    /// The person, if it is between one and a bot.
+    #[serde(default)]
+    pub private: Option<u64>,
+}
+
+impl Chat {
+    /// How a bot calls it: a private one by the number of the other party.
+    pub(super) fn dialog(&self) -> String {
+        self.private.map_or_else(|| format!("chat{}", self.id), |person| person.to_string())
+    }
 }
 
 /// A file in a chat.
@@ -48,6 +58,8 @@ pub(crate) struct Talk {
     pub(super) chats: BTreeMap<u64, Chat>,
     pub(super) bots: BTreeMap<u64, BotState>,
     pub(super) files: BTreeMap<u64, ChatFile>,
+    /// By number: whose, and how it is typed.
+    pub(super) commands: BTreeMap<u64, (u64, String)>,
     downloads: BTreeMap<String, u64>,
     /// Whether the portal has only the older methods.
     pub(super) only_old: bool,
@@ -62,7 +74,7 @@ impl Portal {
     pub fn add_chat(&self, name: &str, members: &[u64]) -> String {
         let mut state = self.shared.lock();
         let id = state.talk.chats.keys().last().copied().unwrap_or(56) + 1;
-        let chat = Chat { id, name: name.to_owned(), members: members.iter().copied().collect() };
+        let chat = Chat { id, name: name.to_owned(), members: members.iter().copied().collect(), private: None };
         state.talk.chats.insert(id, chat);
         state.chats.entry(id).or_default();
         state.revision += 1;
@@ -78,6 +90,70 @@ impl Portal {
             chat.members.extend(bots);
             let chat = chat.clone();
             bodies(&state, &chat, "JOINCHAT", 1, &json!({"dialogId": dialog}), None)
+        };
+        events::post_all(&self.shared, told);
+    }
+
+    /// Somebody writes to the bots alone; returns the message's number.
+    pub fn write_to_bots(&self, user: u64, text: &str) -> u64 {
+        let dialog = self.private_dialog(user);
+        self.write(user, &dialog, text, None, &[])
+    }
+
+    /// What is said between somebody and the bots, oldest first.
+    pub fn private_conversation(&self, user: u64) -> Vec<String> {
+        let dialog = self.private_dialog(user);
+        self.conversation(&dialog)
+    }
+
+    fn private_dialog(&self, user: u64) -> String {
+        let mut state = self.shared.lock();
+        let known = state.talk.chats.values().find(|chat| chat.private == Some(user)).map(|chat| chat.id);
+        let bots: Vec<u64> = state.talk.bots.keys().copied().collect();
+        let id = known.unwrap_or_else(|| state.talk.chats.keys().last().copied().unwrap_or(56) + 1);
+        let members = bots.into_iter().chain([user]).collect();
+        state.talk.chats.insert(id, Chat { id, name: String::new(), members, private: Some(user) });
+        state.chats.entry(id).or_default();
+        format!("chat{id}")
+    }
+
+    /// Somebody types a command of a bot's in a chat, or alone with the bots (`""`); false if there is no such command.
+    pub fn type_command(&self, user: u64, dialog: &str, command: &str, params: &str) -> bool {
+        let dialog = if dialog.is_empty() { self.private_dialog(user) } else { dialog.to_owned() };
+        let text = format!("/{command} {params}");
+        let message = self.write(user, &dialog, text.trim(), None, &[]);
+        let told = {
+            let mut state = self.shared.lock();
+            let Some((number, bot)) = state
+                .talk
+                .commands
+                .iter()
+                .find(|(_, (_, name))| name == command)
+                .map(|(number, (bot, _))| (*number, *bot))
+            else {
+                return false;
+            };
+            let Some(chat) = chat_mut(&mut state, &dialog).cloned() else { return false };
+            let row = state.row(&dialog, message).cloned();
+            super::bots::command_bodies(&state, &chat, (number, bot), command, params, user, row.as_ref())
+        };
+        events::post_all(&self.shared, told);
+        true
+    }
+
+    /// The commands that bots have registered.
+    pub fn commands(&self) -> Vec<String> {
+        self.shared.lock().talk.commands.values().map(|(_, name)| name.clone()).collect()
+    }
+
+    /// A bot is deleted by an administrator; it is told so for the last time.
+    pub fn delete_bots(&self) {
+        let told = {
+            let mut state = self.shared.lock();
+            let told = super::bots::deleted_bodies(&state);
+            state.talk.bots.clear();
+            state.talk.commands.clear();
+            told
         };
         events::post_all(&self.shared, told);
     }
@@ -227,6 +303,9 @@ pub(super) struct Written<'a> {
 }
 
 pub(super) fn chat_mut<'a>(state: &'a mut State, dialog: &str) -> Option<&'a mut Chat> {
+    if let Ok(person) = dialog.parse::<u64>() {
+        return state.talk.chats.values_mut().find(|chat| chat.private == Some(person));
+    }
     let id: u64 = dialog.strip_prefix("chat")?.parse().ok()?;
     state.talk.chats.get_mut(&id)
 }

@@ -1,0 +1,349 @@
+//! What is said to our chatbot, and what it says: a welcome, answers to phrases, its commands.
+
+use bitrix24::EntityType;
+use bitrix24::chat::{ChatAct, ChatEvent, ChatMessage};
+use connect::Failure;
+use mirror::link::Links;
+use platform::DeliveryId;
+use platform::claims::{self, Claim};
+use platform::job::{Job, Outcome, message as queue_message};
+use platform::ledger::{DeliveryLine, DeliveryStatus, EventStatus, delivery_write, event_write};
+use platform::queue::Message;
+use platform::store::{Condition, StoreError, Write};
+use rules::bot::{self, Command, Heard, Otherwise};
+use rules::chat::{InBitrix24, InSlack, SlackJob, ToBitrix24, ToSlack};
+use rules::language::Language;
+use rules::text::Document;
+use rules::{Hint, Record};
+use talk::Tenant;
+
+use crate::Deps;
+use crate::decide::{line, send, skip};
+
+/// A word of the bot's: its job, and its line in the ledger.
+pub(crate) struct Said {
+    pub(crate) job: Message,
+    pub(crate) line: Write,
+}
+
+/// Whether a message is one of the bot's commands.
+pub(crate) fn is_command(text: &str) -> bool {
+    let first = text.split_whitespace().next().unwrap_or_default();
+    first.starts_with('/') && Command::parse(first).is_some()
+}
+
+fn language(event: &ChatEvent, tenant: &Tenant) -> Language {
+    match event.language.to_lowercase().as_str() {
+        "ru" | "kz" | "by" | "ua" => Language::Ru,
+        "" => tenant.settings.language,
+        _ => Language::En,
+    }
+}
+
+/// Makes a word of the bot's for the dialog of an event.
+fn say(
+    job: &Job<Hint>,
+    event: &ChatEvent,
+    what: &str,
+    text: String,
+    answers: Option<(u64, u64)>,
+) -> Result<Said, Failure> {
+    let tenant = &job.tenant;
+    let id = DeliveryId::of(&[tenant.as_str(), "say", &event.dialog, &job.trace.to_string(), what]);
+    let body = ToBitrix24 {
+        delivery: id.as_str().to_owned(),
+        channel: String::new(),
+        dialog: event.dialog.clone(),
+        ts: String::new(),
+        act: InBitrix24::Say { text, answers },
+    };
+    let group = format!("{tenant}#{}", event.dialog);
+    let job_of = queue_message(tenant, job.trace, group, id.as_str().to_owned(), &body);
+    let line = DeliveryLine {
+        record: event.about(),
+        change: what.to_owned(),
+        route: "bot".into(),
+        destination: event.dialog.clone(),
+        ..DeliveryLine::new(id, job.trace, job.arrived_at(), DeliveryStatus::Queued)
+    };
+    Ok(Said {
+        job: job_of.map_err(|error| Failure::permanent("unwritable_job", error.to_string()))?,
+        line: delivery_write(tenant, line, Condition::Always)?,
+    })
+}
+
+/// Writes down what the bot says, and sends it.
+pub(crate) async fn finish(deps: &Deps, job: &Job<Hint>, event: &ChatEvent, said: Said) -> Result<Outcome, Failure> {
+    commit(deps, job, event, "bot.answered", vec![said], Vec::new(), Vec::new()).await
+}
+
+async fn commit(
+    deps: &Deps,
+    job: &Job<Hint>,
+    event: &ChatEvent,
+    change: &str,
+    said: Vec<Said>,
+    outbox: Vec<Message>,
+    more: Vec<Write>,
+) -> Result<Outcome, Failure> {
+    let mut line = line(deps, job, EventStatus::Routed);
+    line.changes = vec![change.to_owned()];
+    line.outbox = outbox;
+    let mut writes = more;
+    for one in said {
+        line.said.push(one.job);
+        writes.push(one.line);
+    }
+    writes.push(event_write(&job.tenant, line.clone())?);
+    if let Some(identity) = job.body.identity() {
+        let claim = Claim { trace: job.trace, swept: false };
+        writes.push(claims::write(&job.tenant, &identity, &claim, deps.clock.now())?);
+    }
+    match deps.store.put_all(writes).await {
+        Ok(()) => {}
+        Err(StoreError::Conflict(_)) => return Err(Failure::transient("another worker decided on this first")),
+        Err(error) => return Err(error.into()),
+    }
+    tracing::info!(trace = %job.trace, tenant = %job.tenant, about = event.about(), change, "decided");
+    send(deps, line).await?;
+    Ok(Outcome::Done)
+}
+
+/// The bot came into a chat: it says what it can do.
+pub(crate) async fn welcome(
+    deps: &Deps,
+    job: &Job<Hint>,
+    tenant: &Tenant,
+    event: &ChatEvent,
+) -> Result<Outcome, Failure> {
+    let bridged = deps.talk.bridge_of_dialog(tenant, &event.dialog).await?.is_some();
+    let text = bot::welcome(language(event, tenant), bridged);
+    let said = say(job, event, "bot.welcome", text, None)?;
+    commit(deps, job, event, "bot.joined", vec![said], Vec::new(), Vec::new()).await
+}
+
+/// Somebody writes to the bot alone.
+pub(crate) async fn answer(
+    deps: &Deps,
+    job: &Job<Hint>,
+    tenant: &Tenant,
+    event: &ChatEvent,
+    message: &ChatMessage,
+) -> Result<Outcome, Failure> {
+    if event.author.id == event.bot || event.author.is_bot || message.is_system {
+        return skip(deps, job, "echo: we wrote it ourselves".into()).await;
+    }
+    let language = language(event, tenant);
+    let text = match heard(deps, tenant, event, message, language).await? {
+        Ok(text) => text,
+        Err(other) => match tenant.settings.bot.otherwise {
+            Otherwise::Help => bot::help(language),
+            Otherwise::Echo if other.is_empty() => bot::help(language),
+            // Their own markup must not become buttons of ours.
+            Otherwise::Echo => Document::plain(&Document::from_bbcode(&other).visible()).to_bbcode(false),
+            Otherwise::Nothing => return skip(deps, job, "the settings let the bot say nothing to this".into()).await,
+        },
+    };
+    finish(deps, job, event, say(job, event, "bot.answered", text, None)?).await
+}
+
+/// What the bot says to a message in a group, if it is mentioned and understands.
+pub(crate) async fn said_to_it(
+    deps: &Deps,
+    job: &Job<Hint>,
+    tenant: &Tenant,
+    event: &ChatEvent,
+    message: &ChatMessage,
+) -> Result<Option<Said>, Failure> {
+    let is_mentioned = message.text.to_lowercase().contains(&format!("[user={}", event.bot));
+    if !is_mentioned || event.author.id == event.bot || event.author.is_bot || message.is_system {
+        return Ok(None);
+    }
+    match heard(deps, tenant, event, message, language(event, tenant)).await? {
+        Ok(text) => say(job, event, "bot.answered", text, None).map(Some),
+        Err(_) => Ok(None),
+    }
+}
+
+/// What the bot answers, or what it did not understand.
+async fn heard(
+    deps: &Deps,
+    tenant: &Tenant,
+    event: &ChatEvent,
+    message: &ChatMessage,
+    language: Language,
+) -> Result<Result<String, String>, Failure> {
+    Ok(match bot::hear(&tenant.settings.bot, event.bot, &message.text) {
+        Heard::Phrase(answer) => Ok(answer),
+        Heard::Hello => {
+            let bridged = deps.talk.bridge_of_dialog(tenant, &event.dialog).await?.is_some();
+            Ok(bot::welcome(language, bridged))
+        }
+        Heard::Help => Ok(bot::help(language)),
+        Heard::Status => Ok(status(deps, tenant, event, language).await?),
+        Heard::Other(other) => Err(other),
+    })
+}
+
+/// A command of the bot's.
+pub(crate) async fn command(
+    deps: &Deps,
+    job: &Job<Hint>,
+    tenant: &Tenant,
+    event: &ChatEvent,
+) -> Result<Outcome, Failure> {
+    let ChatAct::Asked { id, command, params, message } = &event.act else {
+        return skip(deps, job, "no command".into()).await;
+    };
+    let (language, answers) = (language(event, tenant), Some((*id, *message)));
+    let tell = |text: String| say(job, event, "bot.answered", text, answers);
+    let said = match Command::parse(command) {
+        None => tell(bot::help(language))?,
+        Some(Command::Status) => tell(status(deps, tenant, event, language).await?)?,
+        Some(Command::Notion) => tell(find_page(deps, tenant, params.trim(), language).await?)?,
+        Some(Command::Slack) => return to_slack(deps, job, tenant, event, params.trim()).await,
+    };
+    commit(deps, job, event, "bot.asked", vec![said], Vec::new(), Vec::new()).await
+}
+
+/// `/slack text`: posts to the channel that the chat is bridged with, under the name of who asked.
+async fn to_slack(
+    deps: &Deps,
+    job: &Job<Hint>,
+    tenant: &Tenant,
+    event: &ChatEvent,
+    words: &str,
+) -> Result<Outcome, Failure> {
+    let ChatAct::Asked { id, message, .. } = event.act else { return skip(deps, job, "no command".into()).await };
+    let language = language(event, tenant);
+    let tell = |text: String| say(job, event, "bot.answered", text, Some((id, message)));
+    if words.is_empty() {
+        let text = language.pick("Write what to post: /slack text", "Напишите, что отправить: /slack текст");
+        return commit(deps, job, event, "bot.asked", vec![tell(text.into())?], Vec::new(), Vec::new()).await;
+    }
+    let Some(bridge) = deps.talk.bridge_of_dialog(tenant, &event.dialog).await? else {
+        let text = language.pick(
+            "This chat is bridged with no Slack channel. In Slack, type in the channel: /b24-bridge",
+            "Этот чат не связан с каналом Slack. В Slack наберите в канале: /b24-bridge",
+        );
+        return commit(deps, job, event, "bot.asked", vec![tell(text.into())?], Vec::new(), Vec::new()).await;
+    };
+    let author = deps.talk.author_for_slack(tenant, &event.author).await?;
+    let written =
+        ChatMessage { id: message, text: words.to_owned(), answers: None, files: Vec::new(), is_system: false };
+    let (mut outbox, mut lines) = (Vec::new(), Vec::new());
+    for (place, part) in deps.talk.for_slack(tenant, &written).await?.into_iter().enumerate() {
+        let cause = [job.tenant.as_str(), "to-slack", &bridge.dialog, &message.to_string(), &format!("asked {place}")];
+        let delivery = DeliveryId::of(&cause);
+        let body = SlackJob::Chat(Box::new(ToSlack {
+            delivery: delivery.as_str().to_owned(),
+            channel: bridge.channel.clone(),
+            dialog: bridge.dialog.clone(),
+            message,
+            in_slack: InSlack::Post { part, author: author.clone(), answers: None },
+        }));
+        let group = format!("{}#chat#{}", job.tenant, bridge.channel);
+        let sent = queue_message(&job.tenant, job.trace, group, delivery.as_str().to_owned(), &body);
+        outbox.push(sent.map_err(|error| Failure::permanent("unwritable_job", error.to_string()))?);
+        let line = DeliveryLine {
+            record: event.about(),
+            change: "bot.posted".into(),
+            route: "bot".into(),
+            destination: format!("#{}", bridge.channel_name),
+            ..DeliveryLine::new(delivery, job.trace, job.arrived_at(), DeliveryStatus::Queued)
+        };
+        lines.push(delivery_write(&job.tenant, line, Condition::Always)?);
+    }
+    let text = match language {
+        Language::En => format!("Posted to #{}.", bridge.channel_name),
+        Language::Ru => format!("Отправлено в #{}.", bridge.channel_name),
+    };
+    commit(deps, job, event, "bot.posted", vec![tell(text)?], outbox, lines).await
+}
+
+/// `/notion name or number`: the pages of the deals that fit.
+async fn find_page(deps: &Deps, tenant: &Tenant, words: &str, language: Language) -> Result<String, Failure> {
+    let databases = &tenant.settings.notion.databases;
+    if databases.is_empty() || tenant.portal.notion.is_none() {
+        let text = language.pick("Nothing is kept alike with Notion here.", "Здесь ничего не связано с Notion.");
+        return Ok(text.to_owned());
+    }
+    if words.is_empty() {
+        let text = language.pick(
+            "Write which deal or task: /notion name or number",
+            "Напишите сделку или задачу: /notion название или номер",
+        );
+        return Ok(text.to_owned());
+    }
+    let records = match words.trim_start_matches('#').parse::<u64>() {
+        Ok(id) => vec![(Record::item(EntityType::DEAL, id), words.to_owned()), (Record::Task(id), words.to_owned())],
+        Err(_) => {
+            let found = deps.talk.find_deals(tenant, &tenant.bitrix24, words).await?;
+            found.into_iter().map(|(id, title, _)| (Record::item(EntityType::DEAL, id), title)).collect()
+        }
+    };
+    let links = Links::new(deps.store.clone());
+    let mut lines = Vec::new();
+    for (record, title) in &records {
+        for database in databases.iter().filter(|known| known.records.kind() == record.kind()) {
+            let link = links.get(&tenant.id, &database.name, *record).await?;
+            if let Some(page) = link.and_then(|(link, _)| link.page) {
+                let title = Document::plain(title).to_bbcode(false);
+                lines.push(format!(
+                    "[url=https://www.notion.so/{}]{title}[/url] ({})",
+                    page.replace('-', ""),
+                    database.name
+                ));
+            }
+        }
+    }
+    let shown = Document::plain(words).to_bbcode(false);
+    Ok(match (lines.is_empty(), language) {
+        (false, _) => lines.join("\n"),
+        (true, Language::En) => format!("No page was found for {shown}."),
+        (true, Language::Ru) => format!("Страница не найдена: {shown}."),
+    })
+}
+
+/// How things stand for whoever asks.
+async fn status(deps: &Deps, tenant: &Tenant, event: &ChatEvent, language: Language) -> Result<String, Failure> {
+    let mut lines = Vec::new();
+    for trouble in deps.connections.troubles(&tenant.id).await? {
+        lines.push(match language {
+            Language::En => {
+                format!("{} does not take our access; an administrator has to connect it again.", trouble.side.name())
+            }
+            Language::Ru => {
+                format!("{} не принимает наш доступ; администратор должен подключить его снова.", trouble.side.name())
+            }
+        });
+    }
+    if lines.is_empty() {
+        let notion = if tenant.portal.notion.is_some() { ", Notion" } else { "" };
+        let connected = language.pick("Connected", "Подключено");
+        lines.push(format!("{connected}: Bitrix24, Slack{notion}."));
+    }
+    if let Some(bridge) = deps.talk.bridge_of_dialog(tenant, &event.dialog).await? {
+        let words = language.pick("This chat is one with the Slack channel", "Этот чат связан с каналом Slack");
+        lines.push(format!("{words} #{}.", bridge.channel_name));
+    }
+    let day = deps.talk.day(tenant, &tenant.bitrix24, event.author.id).await?;
+    let number = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
+    lines.push(match language {
+        Language::En => format!(
+            "Yours: {} open tasks, {} of them late; {} deals in progress; {} missed calls today.",
+            number(day.open),
+            number(day.overdue),
+            number(day.deals_in_all),
+            number(day.missed)
+        ),
+        Language::Ru => format!(
+            "Ваши: открытых задач {}, из них просрочено {}; сделок в работе {}; пропущенных звонков сегодня {}.",
+            number(day.open),
+            number(day.overdue),
+            number(day.deals_in_all),
+            number(day.missed)
+        ),
+    });
+    Ok(lines.join("\n"))
+}
