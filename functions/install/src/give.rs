@@ -1,35 +1,15 @@
 //! A person lets us work in Bitrix24 with their own rights: they come with a ticket from Slack, and allow it at their portal.
 
-use std::time::Duration;
-
 use bitrix24::oauth::authorize_url;
 use bytes::Bytes;
 use connect::Installation;
 use http::{Response, StatusCode};
-use pages::{Form, once};
-use platform::store::StoreError;
-use platform::{Ports, TenantId};
-use serde::{Deserialize, Serialize};
+use pages::Form;
+use pages::tickets::{self, Ticket};
+use platform::TenantId;
 
 use crate::started::{self, Flow};
 use crate::{Answer, Deps, Refusal, page};
-
-/// How long a ticket is good.
-const LIVES: Duration = Duration::from_secs(15 * 60);
-
-/// Who may come with a ticket.
-#[derive(Serialize, Deserialize)]
-struct Ticket {
-    tenant: TenantId,
-    user: u64,
-}
-
-/// Makes a ticket for a person of a portal; it is good once, for 15 minutes, at [`crate::GIVE`]`?ticket=…`.
-pub async fn ticket(ports: &Ports, tenant: &TenantId, user: u64) -> Result<String, StoreError> {
-    let ticket = once::secret();
-    once::put(ports, "give", &ticket, &Ticket { tenant: tenant.clone(), user }, LIVES).await?;
-    Ok(ticket)
-}
 
 /// The page that asks. A look at it uses nothing up: chat programs look at links.
 pub(crate) async fn ask(_: &Deps, query: &Form) -> Answer {
@@ -42,7 +22,7 @@ pub(crate) async fn begin(deps: &Deps, form: &Form) -> Answer {
             "This link was used before or is older than 15 minutes. Type /b24-me allow in Slack for another one.";
         Refusal::new(StatusCode::BAD_REQUEST, text)
     };
-    let Ticket { tenant, user } = once::take(&deps.ports, "give", form.get("ticket")).await?.ok_or_else(old)?;
+    let Ticket { tenant, user } = tickets::take(&deps.ports, form.get("ticket")).await?.ok_or_else(old)?;
     let portal = deps.connections.portal(&tenant).await?;
     let Some(client_id) = deps.connections.client_id_of(&tenant).await? else {
         let text = "Your portal is connected by an incoming webhook. People's own rights need an application; an administrator can connect one at /install.";

@@ -20,8 +20,6 @@ use pages::{Form, Session, host_of, redirect, sessions};
 use platform::Ports;
 use talk::Talk;
 
-pub use give::ticket;
-
 /// Where the pages are.
 pub const PATH: &str = "/install";
 /// Where a person comes back to from their portal: the application's card names it.
@@ -32,8 +30,6 @@ pub const BITRIX24_APP: &str = "/install/bitrix24/app";
 pub const SLACK_CALLBACK: &str = "/install/slack/callback";
 /// Where a person comes back to from Notion.
 pub const NOTION_CALLBACK: &str = "/install/notion/callback";
-/// Where a person allows us to work with their own rights; a ticket follows.
-pub const GIVE: &str = "/install/give";
 
 /// The largest body that is read.
 pub const LARGEST_BODY: usize = 64 * 1024;

@@ -40,8 +40,8 @@ async fn since(deps: &Deps, portal: &Portal, since: Timestamp, now: Timestamp) -
         }
     }
     lines.retain(|line| match line {
-        Line::Event(event) => event.received_at > since,
-        Line::Delivery(delivery) => delivery.trace.arrived_at() > since,
+        Line::Event(event) => event.received_at >= since && event.received_at < now,
+        Line::Delivery(delivery) => delivery.trace.arrived_at() >= since && delivery.trace.arrived_at() < now,
     });
     Ok((lines, all))
 }

@@ -43,8 +43,35 @@ pub(crate) async fn act(request: &Request<'_>, act: &MeAct) -> Result<Answer, Fa
         MeAct::Show => show(request).await,
         MeAct::Ask(email) => ask(request, email).await,
         MeAct::Prove(code) => prove(request, code).await,
+        MeAct::Allow => allow(request).await,
         MeAct::Forget => forget(request).await,
     }
+}
+
+/// Leads to the portal, where they allow it: only who is signed in there as this person can.
+async fn allow(request: &Request<'_>) -> Result<Answer, Failure> {
+    let person = match request.acting().await? {
+        Ok(person) => person,
+        Err(message) => return Ok(Answer::to_one(message)),
+    };
+    let url = request.deps.public_url.as_deref().filter(|_| request.tenant.portal.application.is_some());
+    let Some(url) = url else {
+        return Ok(Answer::to_one(answers::tell(request.language.pick(
+            "This portal is connected by webhooks; own rights need an application. An administrator can connect one.",
+            "Портал подключён вебхуками, а для собственных прав нужно приложение. Его может подключить администратор.",
+        ))));
+    };
+    let ticket = pages::tickets::make(&request.deps.talk.ports, &request.tenant.id, person.user).await?;
+    let link = format!("{}{}?ticket={ticket}", url.trim_end_matches('/'), pages::tickets::GIVE);
+    let text = match request.language {
+        rules::language::Language::En => {
+            format!("Open this within 15 minutes, and what you do from Slack is done as you in Bitrix24: {link}")
+        }
+        rules::language::Language::Ru => {
+            format!("Откройте в течение 15 минут, и ваши действия из Slack будут в Битрикс24 от вашего имени: {link}")
+        }
+    };
+    Ok(Answer::to_one(answers::tell(&text)))
 }
 
 async fn show(request: &Request<'_>) -> Result<Answer, Failure> {
@@ -124,6 +151,9 @@ async fn prove(request: &Request<'_>, code: &str) -> Result<Answer, Failure> {
 
 async fn forget(request: &Request<'_>) -> Result<Answer, Failure> {
     let people = &request.deps.talk.people;
+    if let Ok(person) = request.acting().await? {
+        request.deps.talk.connections.revoke(&request.tenant.id, person.user).await?;
+    }
     if let Some(link) = people.of_slack(&request.tenant.id, &request.user).await? {
         people.unlink(&request.tenant.id, &request.user, link.user).await?;
     }

@@ -12,16 +12,36 @@ use platform::seal::KeyRing;
 use platform::secrets::{APPS, KEY_RING, SecretsError};
 use platform::{Ports, TenantId};
 use standalone::config::Config;
+use standalone::{codes, tenants};
 
 /// Connects a portal and a Slack workspace to a deployment on AWS.
 #[derive(Parser)]
 struct Arguments {
     /// The configuration; docs/connecting.md shows one. Its addresses and database are not used.
-    #[arg(long, required_unless_present = "admin_code")]
+    #[arg(long)]
     config: Option<PathBuf>,
     /// Only makes a code with which an administrator of this portal (its `member_id`) signs in, once, within 15 minutes.
     #[arg(long, value_name = "MEMBER_ID")]
     admin_code: Option<String>,
+    /// Only makes a code with which a portal is connected by webhooks on the page /install, once, within 15 minutes.
+    #[arg(long)]
+    connect_code: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What is done with the tenants of a deployment.
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Lists, exports, imports and removes tenants.
+    #[command(subcommand)]
+    Tenants(tenants::Tenants),
+    /// Changes the key that seals secrets, while everything runs.
+    #[command(subcommand)]
+    Keys(tenants::Keys),
+    /// Makes, lists and takes back keys of the API.
+    #[command(subcommand)]
+    ApiKey(tenants::ApiKey),
 }
 
 #[tokio::main]
@@ -30,6 +50,23 @@ async fn main() -> anyhow::Result<()> {
     let ports = aws::ports();
     if let Some(member_id) = arguments.admin_code {
         println!("{}", admin::new_code(&ports, &TenantId::new(member_id)?).await?);
+        return Ok(());
+    }
+    if arguments.connect_code {
+        println!("{}", codes::to_connect(&ports).await?);
+        return Ok(());
+    }
+    if let Some(command) = arguments.command {
+        let done = match command {
+            Command::Tenants(command) => {
+                // An import seals with the deployment's own key.
+                ensure_key_ring(&ports).await?;
+                tenants::tenants(&ports, command).await?
+            }
+            Command::Keys(command) => tenants::keys(&ports, command).await?,
+            Command::ApiKey(command) => tenants::api_key(&ports, command).await?,
+        };
+        println!("{done}");
         return Ok(());
     }
     let config = Config::read(&arguments.config.context("--config is missing")?)?;

@@ -47,3 +47,10 @@ pub async fn new(path: &Path, named: Option<String>) -> anyhow::Result<String> {
     let code = admin::new_code(&ports, &tenant).await.context("the code could not be kept")?;
     Ok(format!("{code}\nSign in with it at {} within 15 minutes; it works once.", admin::PATH))
 }
+
+/// A code with which somebody connects a portal by webhooks on the page.
+pub async fn to_connect(ports: &Ports) -> anyhow::Result<String> {
+    let code = pages::once::secret();
+    pages::once::put(ports, "connect", &code, &true, std::time::Duration::from_secs(15 * 60)).await?;
+    Ok(format!("{code}\nConnect a portal with it at {} within 15 minutes; it works once.", install::PATH))
+}

@@ -13,5 +13,6 @@ pub mod schedule;
 pub mod serve;
 pub mod settings;
 pub mod sync;
+pub mod tenants;
 pub mod trail;
 pub mod workers;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 use platform::SystemClock;
 use sandbox::Sandbox;
-use standalone::{codes, demo, manifest, replay, serve, settings, sync};
+use standalone::{codes, demo, manifest, replay, serve, settings, sync, tenants};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
@@ -66,6 +66,33 @@ enum Command {
         /// Whose pages; may be left out where one portal is connected.
         #[arg(long)]
         tenant: Option<String>,
+        /// Instead a code with which a portal is connected by webhooks on the page.
+        #[arg(long, conflicts_with = "tenant")]
+        connect: bool,
+    },
+    /// Lists, exports, imports and removes tenants.
+    Tenants {
+        /// The database of the host; it may be running.
+        #[arg(long, default_value = "switchboard.db")]
+        database: PathBuf,
+        #[command(subcommand)]
+        command: tenants::Tenants,
+    },
+    /// Changes the key that seals secrets, while everything runs.
+    Keys {
+        /// The database of the host; it may be running.
+        #[arg(long, default_value = "switchboard.db")]
+        database: PathBuf,
+        #[command(subcommand)]
+        command: tenants::Keys,
+    },
+    /// Makes, lists and takes back keys of the API.
+    ApiKey {
+        /// The database of the host; it may be running.
+        #[arg(long, default_value = "switchboard.db")]
+        database: PathBuf,
+        #[command(subcommand)]
+        command: tenants::ApiKey,
     },
     /// Prints the Slack app's manifest for this address.
     Manifest {
@@ -77,7 +104,11 @@ enum Command {
         portal: Option<String>,
     },
     /// Starts the simulators alone, and prints one line of JSON that tells a client all it needs.
-    Sandbox,
+    Sandbox {
+        /// Many companies instead of one, each with a portal and a Slack workspace, and none connected yet.
+        #[arg(long)]
+        companies: Option<usize>,
+    },
 }
 
 #[tokio::main]
@@ -115,15 +146,37 @@ async fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Sync { command } => sync::run(command).await,
-        Command::AdminCode { database, tenant } => {
+        Command::AdminCode { database, connect: true, .. } => {
+            println!("{}", codes::to_connect(&codes::ports(&database)?).await?);
+            Ok(())
+        }
+        Command::AdminCode { database, tenant, .. } => {
             println!("{}", codes::new(&database, tenant).await?);
+            Ok(())
+        }
+        Command::Tenants { database, command } => {
+            println!("{}", tenants::tenants(&codes::ports(&database)?, command).await?);
+            Ok(())
+        }
+        Command::Keys { database, command } => {
+            println!("{}", tenants::keys(&codes::ports(&database)?, command).await?);
+            Ok(())
+        }
+        Command::ApiKey { database, command } => {
+            println!("{}", tenants::api_key(&codes::ports(&database)?, command).await?);
             Ok(())
         }
         Command::Manifest { url, portal } => {
             print!("{}", manifest::yaml(&url, portal.as_deref()));
             Ok(())
         }
-        Command::Sandbox => {
+        Command::Sandbox { companies: Some(companies) } => {
+            let estate = sandbox::Estate::start(Arc::new(SystemClock), companies.clamp(1, 20)).await?;
+            println!("{}", estate.describe());
+            stopped().wait_for(|stop| *stop).await?;
+            Ok(())
+        }
+        Command::Sandbox { companies: None } => {
             let sandbox = Sandbox::start(Arc::new(SystemClock)).await?;
             println!("{}", sandbox.describe());
             let mut stopped = stopped();

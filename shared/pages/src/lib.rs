@@ -4,6 +4,7 @@
 
 pub mod once;
 pub mod sessions;
+pub mod tickets;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, REFERRER_POLICY, SET_COOKIE};

@@ -84,6 +84,11 @@ impl Estate {
         connections(&self.engine, &self.sandbox)
     }
 
+    /// Connections to the same providers over another engine.
+    pub fn connections_over(&self, engine: &Engine) -> Connections {
+        connections(engine, &self.sandbox)
+    }
+
     /// A browser that nobody has used yet.
     pub fn browser(&self) -> Browser {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();

@@ -141,7 +141,9 @@ pub enum MeAct {
     Ask(String),
     /// Links with the code that came.
     Prove(String),
-    /// Takes the link away.
+    /// Leads to where one lets us work with one's own rights.
+    Allow,
+    /// Takes the link, and the rights, away.
     Forget,
 }
 
@@ -308,6 +310,7 @@ fn me(text: &str) -> MeAct {
     let lower = words.to_lowercase();
     match lower.as_str() {
         "" => MeAct::Show,
+        "allow" | "разрешить" => MeAct::Allow,
         "off" | "forget" | "unlink" | "забыть" => MeAct::Forget,
         email if email.contains('@') => MeAct::Ask(email.to_owned()),
         _ => MeAct::Prove(words),
@@ -408,6 +411,7 @@ mod tests {
         }
         assert_eq!(command("/b24-bridge", "off"), Ok(Command::Bridge(BridgeAct::Part)));
         assert_eq!(command("/b24-bridge", "sales"), Err(Misuse::Chat("sales".into())));
+        assert_eq!(command("/b24-me", " Allow "), Ok(Command::Me(MeAct::Allow)));
         assert_eq!(command("/b24-me", "123456"), Ok(Command::Me(MeAct::Prove("123456".into()))));
         assert_eq!(command("/other", "x"), Err(Misuse::Unknown("/other".into())));
     }

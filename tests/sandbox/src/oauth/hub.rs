@@ -64,6 +64,9 @@ impl SlackHub {
         let inner = Arc::new(Inner { state: Mutex::new(state), clock });
         let serving = inner.clone();
         let server = Server::start(0, move |request| answer(serving.clone(), request)).await?;
+        for shared in inner.lock().workspaces.values() {
+            shared.join(server.url());
+        }
         Ok(Self { inner, server })
     }
 
@@ -221,6 +224,9 @@ impl Inner {
 
     /// The workspace of a request, by its token.
     fn whose(&self, request: &Request<Bytes>) -> Option<Arc<Shared>> {
+        if let Some(response) = request.uri().path().strip_prefix("/response/") {
+            return self.lock().workspaces.values().find(|shared| shared.waits_at(response)).cloned();
+        }
         let bearer = request.headers().get(http::header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
         let state = self.lock();
         state.workspaces.values().find(|shared| shared.knows(bearer)).cloned()

@@ -65,7 +65,8 @@ fn blank(state: &State, entity: u32, id: u64, now: &str) -> Map<String, Value> {
     let item = match entity {
         CONTACT => {
             json!({"id": id, "name": "", "lastName": "", "assignedById": user, "createdBy": user, "sourceId": "",
-            "companyId": 0, "createdTime": now, "updatedTime": now, "entityTypeId": entity})
+            "companyId": 0, "createdTime": now, "updatedTime": now, "entityTypeId": entity, "comments": "", "fm": [],
+            "originatorId": "", "originId": ""})
         }
         COMPANY => json!({"id": id, "title": "", "assignedById": user, "createdBy": user, "createdTime": now,
             "updatedTime": now, "entityTypeId": entity}),
@@ -74,7 +75,7 @@ fn blank(state: &State, entity: u32, id: u64, now: &str) -> Map<String, Value> {
             "stageId": if entity > COMPANY { format!("DT{entity}_1:NEW") } else { "NEW".to_owned() }, "stageSemanticId": "P",
             "categoryId": match entity { DEAL => json!(0), LEAD => Value::Null, _ => json!(1) },
             "opportunity": 0, "currencyId": "RUB", "assignedById": user, "createdBy": user, "sourceId": "", "companyId": 0,
-            "contactId": 0, "closed": "N", "opened": "Y", "comments": "", "originatorId": "", "originId": "", "companyTitle": "", "begindate": date, "closedate": date, "createdTime": now, "updatedTime": now,
+            "contactId": 0, "contactIds": [], "utmSource": "", "closed": "N", "opened": "Y", "comments": "", "originatorId": "", "originId": "", "companyTitle": "", "begindate": date, "closedate": date, "createdTime": now, "updatedTime": now,
             "movedTime": now, "entityTypeId": entity,
         }),
     };

@@ -297,7 +297,7 @@ impl Workspace {
                 ("text", text.into()),
                 ("api_app_id", APP.into()),
                 ("is_enterprise_install", "false".into()),
-                ("response_url", format!("{}/response/{response}", self.server.url())),
+                ("response_url", self.response_url(&response)),
                 ("trigger_id", trigger),
             ];
             (state.requests_to.clone().unwrap_or_default(), fields)
@@ -307,6 +307,12 @@ impl Workspace {
             self.whispered(user, channel, &reply.body);
         }
         reply
+    }
+
+    /// Where an app answers later: at Slack's common address, where there is one.
+    fn response_url(&self, response: &str) -> String {
+        let base = self.shared.hub.get().cloned().unwrap_or_else(|| self.server.url());
+        format!("{base}/response/{response}")
     }
 
     fn whispered(&self, user: &str, channel: &str, message: &Value) {
@@ -374,7 +380,7 @@ impl Workspace {
                 "type": "block_actions", "team": {"id": self.shared.team(), "domain": "sandbox"}, "user": {"id": user, "team_id": self.shared.team()},
                 "api_app_id": APP, "trigger_id": trigger, "channel": {"id": channel, "name": "x"}, "actions": [action],
                 "container": {"type": "message", "channel_id": channel, "is_ephemeral": true},
-                "response_url": format!("{}/response/{response}", self.server.url()), "is_enterprise_install": false,
+                "response_url": self.response_url(&response), "is_enterprise_install": false,
             })
         };
         self.interact(&payload).await
@@ -390,7 +396,7 @@ impl Workspace {
             json!({
                 "type": "message_action", "team": {"id": self.shared.team()}, "user": {"id": user}, "api_app_id": APP, "callback_id": callback_id,
                 "trigger_id": trigger, "channel": {"id": channel}, "message": message, "message_ts": ts, "action_ts": state.next_ts(now),
-                "response_url": format!("{}/response/{response}", self.server.url()),
+                "response_url": self.response_url(&response),
             })
         };
         self.interact(&payload).await

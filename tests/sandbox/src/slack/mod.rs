@@ -35,6 +35,8 @@ pub struct Workspace {
 pub(crate) struct Shared {
     /// The workspace's id, and its name.
     team: (String, String),
+    /// Slack's common address, where there is one.
+    hub: std::sync::OnceLock<String>,
     state: Mutex<State>,
     clock: Arc<dyn Clock>,
     http: reqwest::Client,
@@ -120,6 +122,7 @@ impl Workspace {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let shared = Arc::new(Shared {
             team: (team.to_owned(), name.to_owned()),
+            hub: std::sync::OnceLock::new(),
             state: Mutex::new(State {
                 token: "xoxb-sandbox-bot-token".into(),
                 granted: BTreeMap::new(),
@@ -379,6 +382,16 @@ impl Shared {
     pub(crate) fn knows(&self, token: &str) -> bool {
         let state = self.lock();
         state.token == token || state.granted.contains_key(token)
+    }
+
+    /// Is reached at a common address from now on.
+    pub(crate) fn join(&self, hub: String) {
+        let _ = self.hub.set(hub);
+    }
+
+    /// Whether it waits for an answer at this address.
+    pub(crate) fn waits_at(&self, response: &str) -> bool {
+        self.lock().responses.contains_key(response)
     }
 
     /// Why a token is not taken, if it is not.

@@ -1,0 +1,35 @@
+//! Tickets: with one a person comes from Slack to a page of ours, as somebody whom Slack knows.
+
+use std::time::Duration;
+
+use platform::store::StoreError;
+use platform::{Ports, TenantId};
+use serde::{Deserialize, Serialize};
+
+use crate::once;
+
+/// How long a ticket is good.
+const LIVES: Duration = Duration::from_secs(15 * 60);
+/// Where a person comes with a ticket to let us work with their own rights.
+pub const GIVE: &str = "/install/give";
+
+/// Who may come.
+#[derive(Serialize, Deserialize)]
+pub struct Ticket {
+    /// Of which portal.
+    pub tenant: TenantId,
+    /// Their number there.
+    pub user: u64,
+}
+
+/// Makes a ticket for a person of a portal; it is good once, for 15 minutes, at [`GIVE`]`?ticket=…`.
+pub async fn make(ports: &Ports, tenant: &TenantId, user: u64) -> Result<String, StoreError> {
+    let ticket = once::secret();
+    once::put(ports, "give", &ticket, &Ticket { tenant: tenant.clone(), user }, LIVES).await?;
+    Ok(ticket)
+}
+
+/// Who comes with a ticket; it is used by that.
+pub async fn take(ports: &Ports, ticket: &str) -> Result<Option<Ticket>, StoreError> {
+    once::take(ports, "give", ticket).await
+}
