@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
-const binary = process.env.SWITCHBOARD || new URL("../../target/debug/switchboard", import.meta.url).pathname;
+export const binary = process.env.SWITCHBOARD || new URL("../../target/debug/switchboard", import.meta.url).pathname;
 
 export class Host {
   data = mkdtempSync(join(tmpdir(), "switchboard-demo-"));

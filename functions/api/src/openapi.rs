@@ -1,4 +1,4 @@
-//! The description of the API, in OpenAPI 3.1. `docs/openapi.json` is a copy of it.
+//! The description of the API, in `OpenAPI` 3.1. `docs/openapi.json` is a copy of it.
 
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use bitrix24::oauth::authorize_url;
 use bytes::Bytes;
 use connect::Installation;
-use http::{Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use pages::Form;
 use pages::tickets::{self, Ticket};
 use platform::TenantId;
@@ -12,11 +12,11 @@ use crate::started::{self, Flow};
 use crate::{Answer, Deps, Refusal, page};
 
 /// The page that asks. A look at it uses nothing up: chat programs look at links.
-pub(crate) async fn ask(_: &Deps, query: &Form) -> Answer {
-    Ok(pages::page(StatusCode::OK, page::give(query.get("ticket"))))
+pub(crate) fn ask(query: &Form) -> Response<Bytes> {
+    pages::page(StatusCode::OK, page::give(query.get("ticket")))
 }
 
-pub(crate) async fn begin(deps: &Deps, form: &Form) -> Answer {
+pub(crate) async fn begin(deps: &Deps, request: &Request<Bytes>, form: &Form) -> Answer {
     let old = || {
         let text =
             "This link was used before or is older than 15 minutes. Type /b24-me allow in Slack for another one.";
@@ -24,12 +24,12 @@ pub(crate) async fn begin(deps: &Deps, form: &Form) -> Answer {
     };
     let Ticket { tenant, user } = tickets::take(&deps.ports, form.get("ticket")).await?.ok_or_else(old)?;
     let portal = deps.connections.portal(&tenant).await?;
-    let Some(client_id) = deps.connections.client_id_of(&tenant).await? else {
+    let Some((client_id, own)) = deps.connections.app_of(&tenant).await? else {
         let text = "Your portal is connected by an incoming webhook. People's own rights need an application; an administrator can connect one at /install.";
         return Err(Refusal::new(StatusCode::BAD_REQUEST, text));
     };
-    let flow = Flow::Give { client_id: client_id.clone(), tenant, user };
-    started::begin(deps, "", flow, |state| {
+    let flow = Flow::Give { client_id: client_id.clone(), own, tenant, user };
+    started::begin(deps, started::host(request), flow, |state| {
         authorize_url(&portal.domain, &client_id, state)
             .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))
     })

@@ -130,11 +130,11 @@ async fn route(deps: &Deps, request: &Request<Bytes>, path: &str) -> Answer {
     let posts = request.method() == Method::POST;
     let place = path.strip_prefix(PATH).unwrap_or(path);
     match (posts, place) {
-        (true, "/bitrix24") => return portal::begin(deps, &form).await,
+        (true, "/bitrix24") => return portal::begin(deps, request, &form).await,
         (false, "/bitrix24/callback") => return portal::come_back(deps, request, &query).await,
         (false, "/finish.js") => return Ok(script()),
-        (false, "/give") => return give::ask(deps, &query).await,
-        (true, "/give") => return give::begin(deps, &form).await,
+        (false, "/give") => return Ok(give::ask(&query)),
+        (true, "/give") => return give::begin(deps, request, &form).await,
         _ => {}
     }
     let session = sessions::of(deps.ports.store.as_ref(), request.headers()).await?;

@@ -151,6 +151,11 @@ fn next(portal: &Portal, troubles: &[Trouble], session: &Session) -> Markup {
     if portal.slack.is_none() {
         return html! { p { strong { "Next: " } "connect Slack. Cards, commands and conversations begin with it." } };
     }
+    let lacks = |needed: &[(&str, &str)], given: &[String]| !missing(needed, given).is_empty();
+    let application = portal.application.as_ref().is_some_and(|known| lacks(&scopes::BITRIX24, &known.scopes));
+    if application || portal.slack.as_ref().is_some_and(|known| lacks(&scopes::SLACK, &known.scopes)) {
+        return html! { p.problem { strong { "Connected, but not everything is allowed. " } "What is missing stands below, with what it is for. Allow it at the provider, and connect again." } };
+    }
     let more = if portal.notion.is_none() { " Notion can be added below." } else { "" };
     html! {
         p { strong { "All is connected." } " Change a deal in Bitrix24: its card appears in Slack." (more) }
@@ -163,12 +168,14 @@ fn broken(trouble: Option<&Trouble>) -> Markup {
     html! { @if let Some(trouble) = trouble { p.problem role="alert" { "Since " (trouble.since.strftime("%Y-%m-%d %H:%M")) " UTC: " (trouble.why) } } }
 }
 
+/// What was not given, where that is known: a portal may say just `app`.
+fn missing<'a>(needed: &'a [(&'a str, &'a str)], given: &[String]) -> Vec<(&'a str, &'a str)> {
+    let is_told = !given.is_empty() && !given.iter().any(|scope| scope == "app");
+    if is_told { scopes::missing(needed, given) } else { Vec::new() }
+}
+
 fn lacking(needed: &[(&str, &str)], given: &[String]) -> Markup {
-    let missing = if given.is_empty() || given.iter().any(|scope| scope == "app") {
-        Vec::new()
-    } else {
-        scopes::missing(needed, given)
-    };
+    let missing = missing(needed, given);
     html! {
         @if !missing.is_empty() {
             p.problem { "Not allowed yet:" }

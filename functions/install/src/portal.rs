@@ -31,15 +31,16 @@ fn bad(error: &bitrix24::Error) -> Refusal {
 }
 
 /// Asks a portal's administrator: by our application, or by one of the portal's own whose keys are given.
-pub(crate) async fn begin(deps: &Deps, form: &Form) -> Answer {
+pub(crate) async fn begin(deps: &Deps, request: &Request<Bytes>, form: &Form) -> Answer {
     let own = AppKeys { client_id: form.get("client_id").into(), client_secret: form.get("client_secret").into() };
-    let client_id = match (own.client_id.is_empty(), form.get("client_secret").is_empty()) {
+    let (client_id, own) = match (own.client_id.is_empty(), form.get("client_secret").is_empty()) {
         (false, false) => {
+            // The portal itself may tell of the installation first.
             deps.connections.register_app(&own).await?;
-            own.client_id
+            (own.client_id.clone(), Some(deps.connections.seal_app(&own).await?))
         }
         (true, true) => match deps.connections.apps().await?.bitrix24 {
-            Some(app) => app.client_id,
+            Some(app) => (app.client_id, None),
             None => {
                 let text = "There is no application for all portals here. Make a local application in your portal and enter its client_id and client_secret.";
                 return Err(Refusal::new(StatusCode::BAD_REQUEST, text));
@@ -51,20 +52,27 @@ pub(crate) async fn begin(deps: &Deps, form: &Form) -> Answer {
         }
     };
     let portal = form.get("portal").to_owned();
-    let flow = Flow::Portal { client_id: client_id.clone() };
-    started::begin(deps, "", flow, |state| authorize_url(&portal, &client_id, state).map_err(|error| bad(&error))).await
+    let flow = Flow::Portal { client_id: client_id.clone(), own };
+    started::begin(deps, started::host(request), flow, |state| {
+        authorize_url(&portal, &client_id, state).map_err(|error| bad(&error))
+    })
+    .await
 }
 
 /// A person comes back from their portal.
 pub(crate) async fn come_back(deps: &Deps, request: &Request<Bytes>, query: &Form) -> Answer {
     let flow = started::end(deps, request, query).await?;
-    let (Flow::Portal { client_id } | Flow::Give { client_id, .. }) = &flow else {
+    let (Flow::Portal { client_id, own } | Flow::Give { client_id, own, .. }) = &flow else {
         return Err(Refusal::new(
             StatusCode::BAD_REQUEST,
             "This was begun for another provider. Begin again at /install.",
         ));
     };
-    let installation = deps.connections.prove_code(query.get("server_domain"), client_id, query.get("code")).await?;
+    let own = match own {
+        Some(sealed) => Some(deps.connections.open_app(client_id, sealed).await?),
+        None => None,
+    };
+    let installation = deps.connections.prove_code(query.get("server_domain"), own, query.get("code")).await?;
     if let Flow::Give { tenant, user, .. } = &flow {
         return give::end(deps, &installation, tenant, *user).await;
     }

@@ -21,10 +21,10 @@ const COOKIE: &str = "switchboard_install";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Flow {
-    /// To connect a portal by this application.
-    Portal { client_id: String },
+    /// To connect a portal by this application; with its sealed secret, if it is the portal's own.
+    Portal { client_id: String, own: Option<Sealed> },
     /// To let us work with a person's own rights.
-    Give { client_id: String, tenant: TenantId, user: u64 },
+    Give { client_id: String, own: Option<Sealed>, tenant: TenantId, user: u64 },
     /// To connect a Slack workspace; with the sealed verifier, where the app uses PKCE.
     Slack { tenant: TenantId, verifier: Option<Sealed> },
     /// To connect a Notion workspace.

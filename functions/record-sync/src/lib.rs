@@ -122,7 +122,7 @@ async fn work(deps: &Deps, job: Job<SyncJob>) -> Outcome {
         Ok(trail) => trail,
         Err(outcome) => return outcome,
     };
-    match settle(deps, &job).await {
+    match Box::pin(settle(deps, &job)).await {
         Ok(settled) => match trail.finish(deps, &job, settled).await {
             Ok(outcome) => outcome,
             Err(failure) => trail.fail(deps, &job, &failure).await,
@@ -133,7 +133,9 @@ async fn work(deps: &Deps, job: Job<SyncJob>) -> Outcome {
 
 async fn settle(deps: &Deps, job: &Job<SyncJob>) -> Result<Settled, Failure> {
     match &job.body {
-        SyncJob::Record { database, record, signal } => record::sync(deps, job, database, *record, signal).await,
+        SyncJob::Record { database, record, signal } => {
+            Box::pin(record::sync(deps, job, database, *record, signal)).await
+        }
         SyncJob::Page { page, identity, authors, signal } => {
             owner::find(deps, job, page, &owner::Told { identity, authors }, signal).await
         }

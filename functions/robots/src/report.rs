@@ -66,7 +66,7 @@ pub(crate) async fn status(deps: &Deps, portal: &Portal, now: Timestamp) -> Resu
                 DeliveryStatus::Delivered { .. } => delivered += 1,
                 DeliveryStatus::Dead { .. } => dead += 1,
                 DeliveryStatus::Queued | DeliveryStatus::Started { .. } | DeliveryStatus::Retrying { .. } => {
-                    waiting += 1
+                    waiting += 1;
                 }
                 _ => {}
             }

@@ -117,7 +117,7 @@ async fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match run(Arguments::parse().command).await {
+    match Box::pin(run(Arguments::parse().command)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("switchboard: {error:#}");
@@ -134,9 +134,9 @@ async fn run(command: Command) -> anyhow::Result<()> {
             }
             let any_port = listen.port() == 8080;
             let options = demo::Options { listen, any_port, data };
-            demo::demo(options, stopped(), |address| println!("{address}")).await
+            Box::pin(demo::demo(options, stopped(), |address| println!("{address}"))).await
         }
-        Command::Serve { config } => serve::serve(&config, stopped()).await,
+        Command::Serve { config } => Box::pin(serve::serve(&config, stopped())).await,
         Command::Replay { file, to } => {
             println!("{}", replay::replay(&file, &to).await?);
             Ok(())

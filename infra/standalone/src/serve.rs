@@ -68,7 +68,7 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
     match config.slack.as_ref().map(|slack| &slack.signing_secret) {
         None => {}
         Some(Some(_)) => {
-            println!("Slack:   http://{}{}  (give Slack its https address)", config.listen, http::SLACK_WEBHOOK)
+            println!("Slack:   http://{}{}  (give Slack its https address)", config.listen, http::SLACK_WEBHOOK);
         }
         Some(None) => {
             println!(

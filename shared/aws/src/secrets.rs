@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_secretsmanager::error::DisplayErrorContext;
+use aws_sdk_secretsmanager::operation::create_secret::CreateSecretError;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueError;
 use platform::secrets::{Secrets, SecretsError};
@@ -27,6 +28,20 @@ impl ManagedSecrets {
     fn id(&self, name: &str) -> String {
         format!("{}{name}", self.names.secret_prefix)
     }
+
+    /// Gives it a new text; whether there is such a secret.
+    async fn replace(&self, name: &str, text: &SecretString) -> Result<bool, SecretsError> {
+        let put = self.clients.get().await.secrets.put_secret_value();
+        match put.secret_id(self.id(name)).secret_string(text.expose_secret()).send().await {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error.as_service_error().is_some_and(PutSecretValueError::is_resource_not_found_exception) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(unavailable(name, error)),
+        }
+    }
 }
 
 fn unavailable(name: &str, error: impl std::error::Error) -> SecretsError {
@@ -49,28 +64,15 @@ impl Secrets for ManagedSecrets {
     }
 
     async fn put(&self, name: &str, text: SecretString) -> Result<(), SecretsError> {
-        let put = self
-            .clients
-            .get()
-            .await
-            .secrets
-            .put_secret_value()
-            .secret_id(self.id(name))
-            .secret_string(text.expose_secret());
-        match put.send().await {
+        if self.replace(name, &text).await? {
+            return Ok(());
+        }
+        let create = self.clients.get().await.secrets.create_secret();
+        match create.name(self.id(name)).secret_string(text.expose_secret()).send().await {
             Ok(_) => Ok(()),
-            Err(error)
-                if error.as_service_error().is_some_and(PutSecretValueError::is_resource_not_found_exception) =>
-            {
-                let create = self
-                    .clients
-                    .get()
-                    .await
-                    .secrets
-                    .create_secret()
-                    .name(self.id(name))
-                    .secret_string(text.expose_secret());
-                create.send().await.map(|_| ()).map_err(|error| unavailable(name, error))
+            // Another has created it meanwhile.
+            Err(error) if error.as_service_error().is_some_and(CreateSecretError::is_resource_exists_exception) => {
+                self.replace(name, &text).await.map(|_| ())
             }
             Err(error) => Err(unavailable(name, error)),
         }

@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use reqwest::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -102,8 +101,6 @@ pub struct TokenInfo {
     pub user: Option<u64>,
     /// What the application may do.
     pub scopes: Vec<String>,
-    /// Until when the token lives.
-    pub expires_at: Option<Timestamp>,
 }
 
 /// The address at which a person is asked. `portal` is what they typed: `acme.bitrix24.com`, or a whole address of it.
@@ -173,7 +170,6 @@ impl OAuth {
             endpoint: needed(METHOD, &install["client_endpoint"], "install.client_endpoint")?,
             user: whole(&told["user_id"]),
             scopes: scopes(&told["scope"]),
-            expires_at: whole(&told["expires"]).and_then(|at| Timestamp::from_second(i64::try_from(at).ok()?).ok()),
         })
     }
 

@@ -130,11 +130,25 @@ impl Connections {
         Ok((AppKeys { client_id: registered.client_id, client_secret }, true))
     }
 
-    /// Proves the code of a redirect.
-    pub async fn prove_code(&self, server: &str, client_id: &str, code: &str) -> Result<Installation, Unproven> {
+    /// The sealed secret of a portal's own application, for the time until somebody comes back.
+    pub async fn seal_app(&self, app: &AppKeys) -> Result<Sealed, Failure> {
+        self.seal(&not_installed()?, CLIENT_SECRET, &app.client_secret).await
+    }
+
+    /// The keys of such an application.
+    pub async fn open_app(&self, client_id: &str, secret: &Sealed) -> Result<AppKeys, Failure> {
+        let client_secret = self.open_for(&not_installed()?, CLIENT_SECRET, secret).await?;
+        Ok(AppKeys { client_id: client_id.to_owned(), client_secret })
+    }
+
+    /// Proves the code of a redirect: of the portal's `own` application, or of the deployment's.
+    pub async fn prove_code(&self, server: &str, own: Option<AppKeys>, code: &str) -> Result<Installation, Unproven> {
         let server = AuthServers::known(server).ok_or_else(|| Unproven::Server(shortened(server)))?;
-        // Before the exchange nobody knows whose it is; a local application's keys wait under its id.
-        let (app, is_own) = self.app_by_id(client_id, &not_installed()?).await?;
+        let is_own = own.is_some();
+        let app = match own {
+            Some(app) => app,
+            None => self.apps().await?.bitrix24.ok_or(Unproven::UnknownApp)?,
+        };
         let now = self.clock.now();
         let exchanged = self.oauth()?.exchange(server, &app.bitrix24(), code).await;
         let tokens = exchanged.map_err(|error| refused(&Failure::of_bitrix24(&error, now)))?;
@@ -299,19 +313,19 @@ impl Connections {
         self.keep_tokens(tenant, slot, &installation.pair, installation.server, own_app).await
     }
 
-    /// The application that a tenant's portal is connected by: its own, or the deployment's; none if it is by webhooks.
-    pub async fn client_id_of(&self, tenant: &TenantId) -> Result<Option<String>, Failure> {
+    /// The application that a tenant's portal is connected by, with its sealed secret if it is the portal's own; none if it
+    /// is connected by webhooks.
+    pub async fn app_of(&self, tenant: &TenantId) -> Result<Option<(String, Option<Sealed>)>, Failure> {
         let portal = self.portal(tenant).await?;
         if portal.application.is_none() {
             return Ok(None);
         }
         match self.own_app(tenant).await? {
             Some(app) => {
-                // A person's code is exchanged before anybody knows whose it is.
-                self.register_app(&app).await?;
-                Ok(Some(app.client_id))
+                let sealed = self.seal_app(&app).await?;
+                Ok(Some((app.client_id, Some(sealed))))
             }
-            None => Ok(self.apps().await?.bitrix24.map(|app| app.client_id)),
+            None => Ok(self.apps().await?.bitrix24.map(|app| (app.client_id, None))),
         }
     }
 

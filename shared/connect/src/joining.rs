@@ -6,7 +6,7 @@ use platform::portals::{
     Application, NOTION_TOKEN, NotionConnection, PORTAL_TOKEN, PORTAL_WEBHOOK, Portal, SLACK_BOT_TOKEN,
     SlackConnection, TokenDigest, Workspace,
 };
-use platform::secrets::{SLACK_SIGNING, SecretsError};
+use platform::secrets::{SLACK_SIGNING, add_line};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use slack::client::Identity;
@@ -181,17 +181,8 @@ impl Connections {
 
     /// Adds an app's signing secret to those that are known.
     pub(crate) async fn admit_app(&self, secret: &SecretString) -> Result<(), Failure> {
-        let known = match self.secrets.get(SLACK_SIGNING).await {
-            Ok(known) => known.expose_secret().to_owned(),
-            Err(SecretsError::Missing(_)) => String::new(),
-            Err(error) => return Err(Failure::transient(error.to_string())),
-        };
-        let given = secret.expose_secret().trim();
-        if known.lines().any(|line| line.trim() == given) {
-            return Ok(());
-        }
-        let together = format!("{}\n{given}", known.trim()).trim().to_owned();
-        self.secrets.put(SLACK_SIGNING, together.into()).await.map_err(|error| Failure::transient(error.to_string()))
+        let added = add_line(self.secrets.as_ref(), SLACK_SIGNING, secret).await;
+        added.map_err(|error| Failure::transient(error.to_string()))
     }
 }
 

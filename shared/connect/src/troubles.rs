@@ -68,7 +68,7 @@ impl Connections {
     /// The sides of a tenant that are in trouble.
     pub async fn troubles(&self, tenant: &TenantId) -> Result<Vec<Trouble>, Failure> {
         let page = self.store.list(&Query::prefix(Table::Portals, tenant.as_str(), PREFIX)).await?;
-        Ok(page.items.iter().map(|item| item.decode()).collect::<Result<_, _>>()?)
+        Ok(page.items.iter().map(platform::store::Item::decode).collect::<Result<_, _>>()?)
     }
 
     /// Takes a side's trouble away and lets go of what was parked for it.

@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use platform::seal::KeyRing;
@@ -39,7 +40,10 @@ impl FileSecrets {
 
     /// Writes beside and renames, so that a crash leaves the old text or the new.
     fn write(&self, name: &str, text: &SecretString) -> Result<(), SecretsError> {
-        let beside = self.folder.join(format!(".{name}.new"));
+        // A file of its own: another may be writing the same secret.
+        static WRITTEN: AtomicU64 = AtomicU64::new(0);
+        let place = WRITTEN.fetch_add(1, Ordering::Relaxed);
+        let beside = self.folder.join(format!(".{name}.{}-{place}.new", std::process::id()));
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);
         #[cfg(unix)]

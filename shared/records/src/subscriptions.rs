@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use bitrix24::Batch;
+use bitrix24::batch::MOST_COMMANDS;
 use bitrix24::client::shaped;
 use connect::{Failure, PortalClient};
 use platform::Ports;
@@ -57,23 +59,51 @@ async fn repair(client: &PortalClient, state: &mut Subscriptions, handler: Optio
     };
     let bound = bound(client).await?;
     let events: BTreeSet<String> = state.wanted.iter().cloned().collect();
-    let old =
-        bound.iter().filter(|one| !one.offline && one.handler.starts_with(&handler.ours) && one.handler != handler.url);
-    for one in old {
-        client.call("event.unbind", &json!({"event": one.event, "handler": one.handler})).await?;
-        state.unbound.push(one.event.clone());
-    }
+    let is_old = |one: &&Bound| !one.offline && one.handler.starts_with(&handler.ours) && one.handler != handler.url;
+    let mut changes: Vec<Change> =
+        bound.iter().filter(is_old).map(|one| Change::unbind(&one.event, &json!({"handler": one.handler}))).collect();
     let online: BTreeSet<String> = events.iter().cloned().chain([OWN.to_owned()]).collect();
     let online = compare(&online, &bound, &handler.url, false);
-    apply(client, state, &online, &json!({"handler": handler.url})).await?;
+    changes.extend(changes_of(&online, &json!({"handler": handler.url})));
     state.offline = client.has_feature("rest_offline_extended").await?;
     if state.offline {
         // Only records are looked up there: a call or a comment is found by its own sweep.
         let records = events.iter().filter(|event| event.starts_with("ONCRM") && !event.contains("MOVETOCATEGORY"));
         let offline = compare(&records.cloned().collect(), &bound, "", true);
-        apply(client, state, &offline, &json!({"event_type": "offline", "auth_connector": CONNECTOR})).await?;
+        changes.extend(changes_of(&offline, &json!({"event_type": "offline", "auth_connector": CONNECTOR})));
+    }
+    for some in changes.chunks(MOST_COMMANDS) {
+        apply(client, state, some).await?;
     }
     Ok(())
+}
+
+/// One binding to make or to end.
+struct Change {
+    event: String,
+    method: &'static str,
+    params: Value,
+}
+
+impl Change {
+    fn new(method: &'static str, event: &str, how: &Value) -> Self {
+        let mut params = how.clone();
+        params["event"] = json!(event);
+        Self { event: event.to_owned(), method, params }
+    }
+
+    fn bind(event: &str, how: &Value) -> Self {
+        Self::new("event.bind", event, how)
+    }
+
+    fn unbind(event: &str, how: &Value) -> Self {
+        Self::new("event.unbind", event, how)
+    }
+}
+
+fn changes_of(repair: &Repair, how: &Value) -> impl Iterator<Item = Change> {
+    let unbind = repair.unbind.iter().map(|event| Change::unbind(event, how));
+    unbind.chain(repair.bind.iter().map(|event| Change::bind(event, how)))
 }
 
 /// What is bound by the application.
@@ -89,23 +119,25 @@ pub async fn bound(client: &PortalClient) -> Result<Vec<Bound>, Failure> {
     Ok(rows.iter().map(read).collect())
 }
 
-async fn apply(client: &PortalClient, state: &mut Subscriptions, repair: &Repair, how: &Value) -> Result<(), Failure> {
-    let with = |event: &str| {
-        let mut params = how.clone();
-        params["event"] = json!(event);
-        params
-    };
-    for event in &repair.unbind {
-        client.call("event.unbind", &with(event)).await?;
-        state.unbound.push(event.clone());
+/// One request for all of them: a portal's rate is small, and many are changed at its first time.
+async fn apply(client: &PortalClient, state: &mut Subscriptions, changes: &[Change]) -> Result<(), Failure> {
+    let mut batch = Batch::new();
+    for (place, change) in changes.iter().enumerate() {
+        let _ = batch.add(format!("c{place}"), change.method, &change.params);
     }
-    for event in &repair.bind {
-        match client.call("event.bind", &with(event)).await {
-            Ok(_) => state.bound.push(event.clone()),
+    let (mut answers, _) = client.batch(&batch).await?;
+    for (place, change) in changes.iter().enumerate() {
+        let is_bind = change.method == "event.bind";
+        let done = if is_bind { &mut state.bound } else { &mut state.unbound };
+        let Some(answer) = answers.take(&format!("c{place}")) else {
+            return Err(Failure::permanent("no_answer", format!("batch did not answer for {}", change.method)));
+        };
+        match answer.map_err(|error| client.failure(&error)) {
+            Ok(_) => done.push(change.event.clone()),
             // One that is there already is what was wanted.
-            Err(failure) if failure.code() == "error_handler_already_exist" => {}
-            Err(failure) if matches!(failure.kind, platform::Kind::Permanent { .. }) => {
-                state.refused.push(format!("{event}: {failure}"));
+            Err(failure) if is_bind && failure.code() == "error_handler_already_exist" => {}
+            Err(failure) if is_bind && matches!(failure.kind, platform::Kind::Permanent { .. }) => {
+                state.refused.push(format!("{}: {failure}", change.event));
             }
             Err(failure) => return Err(failure),
         }

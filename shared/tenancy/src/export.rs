@@ -7,7 +7,7 @@ use std::io::BufRead;
 use jiff::Timestamp;
 use platform::portals::{Portal, Portals, TokenDigest, Workspace};
 use platform::seal::{KeyRing, SealError, Sealed};
-use platform::secrets::{KEY_RING, SLACK_SIGNING, SecretsError};
+use platform::secrets::{KEY_RING, SLACK_SIGNING, SecretsError, add_line};
 use platform::store::{Condition, Key, StoreError, Table, Write};
 use platform::{Ports, TenantId};
 use secrecy::{ExposeSecret, SecretString};
@@ -203,21 +203,8 @@ pub async fn import(
     }
     let portal = portal.ok_or_else(|| format(0, "the file ends without the tenant's connection; it was cut"))?;
     if let Some(sealed) = &head.slack_signing {
-        admit(ports, &ring.open(&tenant, SIGNING, sealed)?).await?;
+        add_line(ports.secrets.as_ref(), SLACK_SIGNING, &ring.open(&tenant, SIGNING, sealed)?).await?;
     }
     portals.put(&portal).await?;
     Ok(Imported { tenant, items })
-}
-
-async fn admit(ports: &Ports, secret: &SecretString) -> Result<(), ExportError> {
-    let known = match ports.secrets.get(SLACK_SIGNING).await {
-        Ok(known) => known.expose_secret().to_owned(),
-        Err(SecretsError::Missing(_)) => String::new(),
-        Err(error) => return Err(error.into()),
-    };
-    if known.lines().any(|line| line.trim() == secret.expose_secret()) {
-        return Ok(());
-    }
-    let together = format!("{}\n{}", known.trim(), secret.expose_secret()).trim().to_owned();
-    Ok(ports.secrets.put(SLACK_SIGNING, together.into()).await?)
 }

@@ -39,6 +39,6 @@ async fn main() -> anyhow::Result<()> {
         What::Webhook => webhook::measure().await,
         What::ServeForWebhook { side } => webhook::serve(&side).await,
         What::Cold => cold::measure().await,
-        What::Burst { deals } => burst::measure(deals).await,
+        What::Burst { deals } => Box::pin(burst::measure(deals)).await,
     }
 }

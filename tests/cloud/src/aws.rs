@@ -31,6 +31,7 @@ pub struct Cloud {
     pub config: SdkConfig,
     public_url: String,
     notion_url: String,
+    auth_urls: (String, String),
 }
 
 /// The group of each message, by its body: the emulated SQS does not give it back.
@@ -66,7 +67,15 @@ impl Cloud {
             .load()
             .await;
         let names = create(&config).await?;
-        Ok(Self { server, groups, names, config, public_url: String::new(), notion_url: String::new() })
+        Ok(Self {
+            server,
+            groups,
+            names,
+            config,
+            public_url: String::new(),
+            notion_url: String::new(),
+            auth_urls: Default::default(),
+        })
     }
 
     /// Sets where providers reach the functions that are started from now on.
@@ -77,6 +86,11 @@ impl Cloud {
     /// Sets what stands for Notion's API for the functions that are started from now on.
     pub fn notion_at(&mut self, url: &str) {
         url.clone_into(&mut self.notion_url);
+    }
+
+    /// Sets what stands for Bitrix24's authorization servers, west and east, for the functions that are started from now on.
+    pub fn authorize_at(&mut self, west: &str, east: &str) {
+        self.auth_urls = (west.to_owned(), east.to_owned());
     }
 
     /// The address of all services.
@@ -97,6 +111,8 @@ impl Cloud {
             ("LOG_LEVEL", "warn"),
             ("PUBLIC_URL", self.public_url.as_str()),
             ("NOTION_API_URL", self.notion_url.as_str()),
+            ("BITRIX24_AUTH_WEST_URL", self.auth_urls.0.as_str()),
+            ("BITRIX24_AUTH_EAST_URL", self.auth_urls.1.as_str()),
         ];
         let others = others.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         tables.chain(queues).chain(dead).chain(others).collect()

@@ -91,7 +91,7 @@ impl Deployment {
 
 fn identity(workspace: &sandbox::Workspace) -> slack::client::Identity {
     let (team, user, bot) = workspace.identity();
-    slack::client::Identity { team_id: team.into(), team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() }
+    slack::client::Identity { team_id: team, team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() }
 }
 
 async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<()> {

@@ -71,7 +71,7 @@ async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<platform::T
         portal: PortalAccess::Webhook(sandbox.portal.webhook_url().into()),
         application_token: credentials.application_token.into(),
         bot_token: sandbox.slack.token().into(),
-        workspace: Identity { team_id: team.into(), team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() },
+        workspace: Identity { team_id: team, team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() },
         notion: None,
         signing_secret: Some(sandbox.slack.signing_secret().to_owned().into()),
         settings: Some(serde_json::to_value(Settings::default())?),

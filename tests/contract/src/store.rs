@@ -208,6 +208,6 @@ pub async fn what_belongs_to_an_owner_is_found_wherever_it_lies(engine: &Engine)
         [("a", None), ("b", None), ("c", None)]
     );
     let kept = found.iter().find(|(item, _)| item.key.partition == "acme#many").and_then(|(_, expires)| *expires);
-    assert_eq!(kept.map(|at| at.as_millisecond()), Some(expires.as_millisecond()));
+    assert_eq!(kept.map(jiff::Timestamp::as_millisecond), Some(expires.as_millisecond()));
     assert!(store.belonging(Table::Ledger, "acme", None).await.unwrap().items.is_empty());
 }

@@ -26,7 +26,7 @@ pub struct Estate {
     /// SQLite.
     pub engine: Engine,
     /// The handlers.
-    pub functions: Functions,
+    pub functions: Box<Functions>,
     /// The connections.
     pub connections: Connections,
     /// The providers.
@@ -67,9 +67,9 @@ impl Estate {
         let connections = connections(&engine, &sandbox);
         let listener = http::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let functions = Functions::new(&engine.ports, &connections, Some(url.clone()));
+        let functions = Box::new(Functions::new(&engine.ports, &connections, Some(url.clone())));
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(http::serve(listener, http::webhooks(functions.clone()), stopped));
+        tokio::spawn(http::serve(listener, http::webhooks(*functions.clone()), stopped));
         sandbox.deploy(&url);
         Self { clock, engine, functions, connections, sandbox, url, stop, folder }
     }
@@ -91,8 +91,7 @@ impl Estate {
 
     /// A browser that nobody has used yet.
     pub fn browser(&self) -> Browser {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Browser { http, url: self.url.clone(), cookies: Mutex::default() }
+        Browser::at(&self.url)
     }
 
     /// An administrator connects a company's portal; their browser, and the page that they end on.
@@ -117,10 +116,13 @@ impl Estate {
     /// Both, and a moment later.
     pub async fn install(&self, company: usize) -> Browser {
         let (browser, _) = self.install_portal(company).await;
-        self.install_slack(company, &browser).await;
+        let page = self.install_slack(company, &browser).await;
+        assert!(page.contains(" is connected.") && !page.contains("Still to be done"), "{page}");
         let settings = json!({"group_bursts": null, "operators": {"channel": "#ops", "watch": []}});
         self.connections.portals().set_settings(&self.tenant(company), settings).await.unwrap();
         self.sweep().await;
+        // What is done from now on is news, by the second.
+        self.clock.advance(Duration::from_secs(1));
         browser
     }
 
@@ -249,6 +251,12 @@ pub struct Browser {
 }
 
 impl Browser {
+    /// A browser for a deployment.
+    pub fn at(url: &str) -> Self {
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { http, url: url.to_owned(), cookies: Mutex::default() }
+    }
+
     /// A page of ours.
     pub async fn get(&self, path: &str) -> Page {
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.url) };

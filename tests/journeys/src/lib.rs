@@ -37,7 +37,7 @@ pub struct World {
     /// SQLite.
     pub engine: Engine,
     /// The handlers.
-    pub functions: Functions,
+    pub functions: Box<Functions>,
     /// The connections.
     pub connections: Connections,
     /// The providers.
@@ -58,12 +58,12 @@ impl World {
     /// A company with the default routes, connected, its baseline filled. Cards are not grouped, that each can be
     /// counted.
     pub async fn start() -> Self {
-        Self::start_with(each_alone(), PATIENCE, |_| {}).await
+        Box::pin(Self::start_with(each_alone(), PATIENCE, |_| {})).await
     }
 
     /// The same with these settings.
     pub async fn start_with_settings(settings: serde_json::Value) -> Self {
-        Self::start_with(serde_json::from_value(settings).unwrap(), PATIENCE, |_| {}).await
+        Box::pin(Self::start_with(serde_json::from_value(settings).unwrap(), PATIENCE, |_| {})).await
     }
 
     /// The same, after `prepare` has changed the providers' data.
@@ -73,7 +73,7 @@ impl World {
 
     /// The same with these routes.
     pub async fn start_with_routes(routes: Vec<Route>) -> Self {
-        Self::start_with(Settings { routes, ..each_alone() }, PATIENCE, |_| {}).await
+        Box::pin(Self::start_with(Settings { routes, ..each_alone() }, PATIENCE, |_| {})).await
     }
 
     /// A company whose records are kept alike with Notion databases: `prepare` makes the databases and returns the
@@ -152,11 +152,11 @@ impl World {
         let public_url = format!("http://{}", listener.local_addr().unwrap());
         let webhook = format!("{public_url}{}", http::BITRIX24_WEBHOOK);
         let slack_webhook = format!("{public_url}{}", http::SLACK_WEBHOOK);
-        let functions = Functions::new(&engine.ports, &connections, Some(public_url));
+        let functions = Box::new(Functions::new(&engine.ports, &connections, Some(public_url)));
 
         let tenant = connections.join(access_to(&sandbox, &settings)).await.unwrap();
         records::baseline::fill(&engine.ports, &connections, &tenant).await.unwrap();
-        tokio::spawn(http::serve(listener, http::webhooks(functions.clone()), stopped));
+        tokio::spawn(http::serve(listener, http::webhooks(*functions.clone()), stopped));
         sandbox.portal.send_events_to(&webhook, &events(&settings));
         sandbox.slack.send_requests_to(&slack_webhook);
         clock.advance(Duration::from_secs(1));

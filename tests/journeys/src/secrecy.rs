@@ -34,11 +34,11 @@ impl<'a> MakeWriter<'a> for Keep {
 
 /// Keeps everything that is logged from now on, down to the smallest of ours.
 pub fn listen() {
+    use tracing_subscriber::layer::SubscriberExt;
+    use tracing_subscriber::util::SubscriberInitExt;
     let level = tracing_subscriber::filter::Targets::new().with_default(tracing::Level::INFO).with_targets(
         ["connect", "install", "edge", "talk", "tenancy", "api", "platform"].map(|name| (name, tracing::Level::TRACE)),
     );
-    use tracing_subscriber::layer::SubscriberExt;
-    use tracing_subscriber::util::SubscriberInitExt;
     let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(Keep);
     // Fails only if it listens already.
     let _ = tracing_subscriber::registry().with(level).with(layer).try_init();

@@ -7,8 +7,11 @@ use std::process::Command;
 use serde_json::Value;
 
 const WIRES: [&str; 3] = ["bitrix24", "slack", "notion"];
-const FUNCTIONS: [&str; 13] = [
+const FUNCTIONS: [&str; 16] = [
     "admin",
+    "api",
+    "install",
+    "robots",
     "bitrix24-webhook",
     "bitrix24-events",
     "bitrix24-delivery",
@@ -30,6 +33,8 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("slack", vec![]),
         ("notion", vec![]),
         ("edge", vec!["platform"]),
+        ("pages", vec!["platform"]),
+        ("tenancy", vec!["pages", "platform"]),
         ("mirror", [&WIRES[..], &["connect", "platform", "records", "rules"]].concat()),
         ("platform", vec![]),
         ("rules", WIRES.to_vec()),
@@ -42,15 +47,23 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("talk", [&WIRES[..], &["connect", "platform", "rules"]].concat()),
         (
             "switchboard",
-            [&WIRES[..], &FUNCTIONS[..], &["connect", "embedded", "mirror", "platform", "records", "rules", "sandbox"]]
-                .concat(),
+            [
+                &WIRES[..],
+                &FUNCTIONS[..],
+                &["connect", "embedded", "mirror", "pages", "platform", "records", "rules", "sandbox", "tenancy"],
+            ]
+            .concat(),
         ),
     ]);
     allowed.insert("connect-aws", vec!["admin", "aws", "connect", "platform", "rules", "slack", "switchboard"]);
     for function in FUNCTIONS {
         allowed.insert(
             function,
-            [&WIRES[..], &["connect", "edge", "mirror", "platform", "records", "rules", "talk", "aws"]].concat(),
+            [
+                &WIRES[..],
+                &["connect", "edge", "mirror", "pages", "platform", "records", "rules", "talk", "tenancy", "aws"],
+            ]
+            .concat(),
         );
     }
     allowed

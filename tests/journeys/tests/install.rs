@@ -66,7 +66,11 @@ async fn the_pages_say_what_is_connected_what_is_missing_and_what_is_next() {
     let page = words(&estate.install_slack(0, &browser).await);
     assert!(page.starts_with("Connections\nThe Slack workspace Company 1 is connected."), "{page}");
     assert!(page.contains("events of Bitrix24 were bound.") && page.contains("The chatbot is there."), "{page}");
-    // The sandbox's Slack gave two scopes of many.
+    assert!(page.contains("All is connected.") && !page.contains("Not allowed yet"), "{page}");
+    // An older app gives two scopes of many.
+    estate.sandbox.hub.give_only("chat:write,commands");
+    let page = words(&estate.install_slack(0, &browser).await);
+    assert!(page.contains("Connected, but not everything is allowed."), "{page}");
     assert!(page.contains("Not allowed yet:\nRight For\nchat:write.public |"), "{page}");
 }
 

@@ -344,7 +344,7 @@ async fn a_tenant_is_carried_to_another_engine_with_its_secrets_sealed_apart() {
     read(file, key, true).await.unwrap();
     // There it works: its token opens, its portal answers, and what was told is known.
     let portals = Portals::new(elsewhere.ports.store.clone(), elsewhere.ports.clock.clone());
-    assert_eq!(portals.tenants().await.unwrap(), [tenant.clone()]);
+    assert_eq!(portals.tenants().await.unwrap(), std::slice::from_ref(&tenant));
     let apps = estate.engine.ports.secrets.get(platform::secrets::APPS).await.unwrap();
     elsewhere.ports.secrets.put(platform::secrets::APPS, apps).await.unwrap();
     let connections = estate.connections_over(&elsewhere);
@@ -385,7 +385,13 @@ async fn a_person_lets_us_work_as_themselves_by_a_click() {
     let page = go(9, ticket.clone()).await;
     assert!(page.status == 403 && page.text.contains("whom your Slack account is not linked with"), "{}", page.text);
     assert_eq!(go(6, ticket).await.status, 400);
-    let ticket = pages::tickets::make(&estate.engine.ports, &tenant, 6).await.unwrap();
+    let slack = &estate.sandbox.workspaces[0];
+    let ann = slack.person("user6@example.com");
+    slack.command(&ann, &slack.channel_id("general"), "/b24-me", "allow").await;
+    estate.settle().await;
+    let told = slack.whispers(&ann).last().unwrap()["text"].as_str().unwrap().to_owned();
+    let ticket = told.split("/install/give?ticket=").nth(1).unwrap_or_else(|| unreachable!("{told}"));
+    let ticket: String = ticket.chars().take_while(char::is_ascii_alphanumeric).collect();
     let page = go(6, ticket).await;
     assert!(page.text.contains("is now done as"), "{}", page.text);
     // An hour later it is renewed, and still theirs.
@@ -394,6 +400,9 @@ async fn a_person_lets_us_work_as_themselves_by_a_click() {
     let hands = estate.connections.bitrix24_as(&known, 6).await.unwrap().unwrap();
     assert_eq!(hands.call("profile", &json!({})).await.unwrap().result["ID"], "6");
     assert!(estate.connections.bitrix24_as(&known, 9).await.unwrap().is_none());
+    slack.command(&ann, &slack.channel_id("general"), "/b24-me", "off").await;
+    estate.settle().await;
+    assert!(estate.another_worker().bitrix24_as(&known, 6).await.unwrap().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -417,5 +426,5 @@ async fn a_key_of_the_api_made_on_the_page_is_shown_once_and_can_be_taken_back()
     let (status, told) = ask().await;
     assert_eq!((status, told["error"].as_str()), (401, Some("wrong_key")));
     // The key is a secret like the others.
-    journeys::secrecy::nothing_leaked(&[key.clone()], &estate.everything_on_disk());
+    journeys::secrecy::nothing_leaked(std::slice::from_ref(&key), &estate.everything_on_disk());
 }

@@ -36,7 +36,7 @@ async fn a_hundred_workers_renew_once_and_none_sees_a_dead_token() {
     estate.install(0).await;
     estate.sandbox.portals[0].limit_calls(false);
     // Shortly before its end, well after it, and when the portal itself says so.
-    for (round, wait) in [(1, HOUR - Duration::from_secs(240)), (2, HOUR * 3)] {
+    for (round, wait) in [(1, HOUR.checked_sub(Duration::from_secs(240)).unwrap()), (2, HOUR * 3)] {
         estate.clock.advance(wait);
         assert_eq!(a_hundred_calls(&estate).await, 0, "round {round}");
         assert_eq!(estate.sandbox.authority.refreshes(), round);
@@ -77,7 +77,7 @@ async fn when_the_authorization_server_is_down_a_living_token_goes_on_and_a_dead
     estate.install(0).await;
     let (authority, tenant) = (&estate.sandbox.authority, estate.tenant(0));
     let portal = estate.connections.portal(&tenant).await.unwrap();
-    estate.clock.advance(HOUR - Duration::from_secs(240));
+    estate.clock.advance(HOUR.checked_sub(Duration::from_secs(240)).unwrap());
     authority.fail_next("token", Fault::Html { status: 502, when: When::BeforeEffect });
     let client = estate.another_worker().bitrix24(&portal).await.unwrap();
     client.call("user.current", &json!({})).await.unwrap();

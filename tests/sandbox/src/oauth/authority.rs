@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{Card, escaped, fields, page, redirect, secret};
 use crate::fault::{Fault, Faults};
 use crate::http::{Answer, Server, answer as json_answer, params, spoil};
-use crate::portal::Shared;
+use crate::portal::{Shared, portal_time, span};
 
 const CODE_LIVES: i64 = 30;
 const ACCESS_LIVES: i64 = 3600;
@@ -389,7 +389,8 @@ impl Inner {
         let refused = (401, "NO_AUTH_FOUND", "Wrong authorization data");
         let standing = state.access.get(token).ok_or(refused)?;
         let member = state.members.get(&standing.member).filter(|member| member.region == region).ok_or(refused)?;
-        if standing.until <= self.clock.now() {
+        let now = self.clock.now();
+        if standing.until <= now {
             return Err((401, "expired_token", "The access token provided has expired."));
         }
         state.usable(standing)?;
@@ -398,13 +399,13 @@ impl Inner {
             state.cards.get(&standing.client).map(|card| card.scope.clone()).unwrap_or_default(),
         );
         Ok(json!({"result": {
-            "client_id": standing.client, "scope": scope, "expires": standing.until.as_second(), "user_id": standing.user,
+            "client_id": standing.client, "scope": scope, "expires": portal_time(standing.until), "user_id": standing.user,
             "install": {
                 "installed": true, "version": "1", "status": "L", "scope": scope, "domain": host,
                 "uri": format!("http://{host}"), "client_endpoint": format!("http://{host}/rest/"), "member_id": standing.member,
                 "member_type": if member.region == Region::West { "com" } else { "ru" },
             },
-        }}))
+        }, "time": span(now, now)}))
     }
 }
 

@@ -30,6 +30,7 @@ struct Code {
     team: String,
     redirect: String,
     challenge: Option<String>,
+    scope: String,
     until: Timestamp,
 }
 
@@ -40,6 +41,8 @@ struct State {
     refresh: BTreeMap<String, String>,
     rotates: bool,
     enterprise: bool,
+    /// What is given, whatever is asked for.
+    only: Option<String>,
     refreshes: u64,
 }
 
@@ -59,6 +62,7 @@ impl SlackHub {
             refresh: BTreeMap::new(),
             rotates: false,
             enterprise: false,
+            only: None,
             refreshes: 0,
         };
         let inner = Arc::new(Inner { state: Mutex::new(state), clock });
@@ -83,6 +87,11 @@ impl SlackHub {
     /// Whether the app is installed for a whole organisation from now on.
     pub fn install_for_organisation(&self, enterprise: bool) {
         self.inner.lock().enterprise = enterprise;
+    }
+
+    /// Gives only these scopes from now on, whatever is asked for.
+    pub fn give_only(&self, scopes: &str) {
+        self.inner.lock().only = Some(scopes.to_owned());
     }
 
     /// Where a person comes back to.
@@ -132,7 +141,10 @@ impl Inner {
         }
         let code = secret("code");
         let challenge = given.get("code_challenge").cloned();
-        state.codes.insert(code.clone(), Code { team: team.into(), redirect: redirect.clone(), challenge, until });
+        let asked = given.get("scope").cloned().unwrap_or_default();
+        let scope = state.only.clone().unwrap_or(asked);
+        let kept = Code { team: team.into(), redirect: redirect.clone(), challenge, scope, until };
+        state.codes.insert(code.clone(), kept);
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("code", &code).append_pair("state", given.get("state").map_or("", String::as_str));
         Some(format!("{redirect}?{}", query.finish()))
@@ -185,9 +197,10 @@ impl Inner {
         if given_secret != state.card.secret {
             return Err("bad_client_secret");
         }
-        let team = if field("grant_type") == "refresh_token" {
+        let (team, scope) = if field("grant_type") == "refresh_token" {
             state.refreshes += 1;
-            state.refresh.remove(field("refresh_token")).ok_or("invalid_refresh_token")?
+            let team = state.refresh.remove(field("refresh_token")).ok_or("invalid_refresh_token")?;
+            (team, state.card.scope.clone())
         } else {
             let code = state.codes.remove(field("code")).filter(|code| now < code.until).ok_or("invalid_code")?;
             if code.redirect != field("redirect_uri") {
@@ -197,14 +210,14 @@ impl Inner {
             if code.challenge.is_some_and(|expected| expected != challenge) {
                 return Err("invalid_code_verifier");
             }
-            code.team
+            (code.team, code.scope)
         };
         let shared = state.workspaces.get(&team).cloned().ok_or("invalid_team_for_non_distributed_app")?;
         let token = secret(if state.rotates { "xoxe.xoxb-1-" } else { "xoxb-" });
         let until = state.rotates.then(|| now + jiff::SignedDuration::from_secs(ROTATED_LIVES));
         shared.grant(&token, until);
         let mut answer = json!({
-            "ok": true, "access_token": token, "token_type": "bot", "scope": state.card.scope, "bot_user_id": slack::BOT_USER,
+            "ok": true, "access_token": token, "token_type": "bot", "scope": scope, "bot_user_id": slack::BOT_USER,
             "app_id": slack::APP, "team": {"id": team, "name": shared.name()}, "enterprise": null, "is_enterprise_install": false,
             "authed_user": {"id": "U0PERSON01"},
         });

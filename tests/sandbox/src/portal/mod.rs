@@ -23,6 +23,7 @@ use serde_json::{Map, Value, json};
 use crate::bucket::Bucket;
 use crate::fault::{Fault, Faults};
 use crate::http::Server;
+pub(crate) use rest::span;
 
 pub use calls::Call;
 pub use chats::Chat;

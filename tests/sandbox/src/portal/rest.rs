@@ -132,6 +132,14 @@ fn refused(shared: &Shared, (status, code, text): &Refusal, start: Timestamp) ->
 
 fn time(shared: &Shared, method: &str, start: Timestamp) -> Value {
     let finish = shared.clock.now();
+    let mut time = span(start, finish);
+    time["operating"] = shared.lock().operating_of(method, finish).into();
+    time["operating_reset_at"] = (finish.as_second() + OPERATING_WINDOW).into();
+    time
+}
+
+/// `time` as every answer of Bitrix24's REST has it, its authorization servers' too.
+pub(crate) fn span(start: Timestamp, finish: Timestamp) -> Value {
     let seconds = |moment: Timestamp| {
         #[allow(clippy::cast_precision_loss)]
         let seconds = moment.as_microsecond() as f64 / 1e6;
@@ -140,7 +148,6 @@ fn time(shared: &Shared, method: &str, start: Timestamp) -> Value {
     json!({
         "start": seconds(start), "finish": seconds(finish), "duration": seconds(finish) - seconds(start),
         "processing": seconds(finish) - seconds(start), "date_start": portal_time(start), "date_finish": portal_time(finish),
-        "operating": shared.lock().operating_of(method, finish), "operating_reset_at": finish.as_second() + OPERATING_WINDOW,
     })
 }
 
@@ -294,7 +301,8 @@ fn call(
         "user.current" => Ok(shared.lock().users.first().cloned().unwrap_or_default().into()),
         "profile" => {
             let state = shared.lock();
-            let person = state.users.iter().find(|known| known["ID"] == user.to_string()).cloned().unwrap_or_default();
+            let id = user.to_string();
+            let person = state.users.iter().find(|known| known["ID"] == id.as_str()).cloned().unwrap_or_default();
             Ok(json!({
                 "ID": user.to_string(), "ADMIN": user == 1, "NAME": person["NAME"], "LAST_NAME": person["LAST_NAME"],
                 "PERSONAL_GENDER": "", "TIME_ZONE": "",

@@ -1,0 +1,78 @@
+//! A company connects itself through the built Lambda binaries: pages behind a gateway, OAuth of both providers, the first
+//! card; and a shop brings a deal in through the API.
+
+use std::sync::Arc;
+
+use cloud::{Cloud, Function, Gateway, bootstrap};
+use journeys::estate::{Browser, field};
+use platform::api_keys::{ApiKeys, Scope};
+use platform::seal::KeyRing;
+use platform::secrets::{APPS, KEY_RING};
+use platform::{Clock, QueueName, SystemClock, TenantId};
+use sandbox::Region;
+use sandbox::estate::{BITRIX24_APP, Estate, SLACK_APP};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_company_connects_itself_through_the_built_binaries() -> anyhow::Result<()> {
+    let mut cloud = Cloud::start().await?;
+    let gateway = Gateway::start().await?;
+    let estate = Estate::start(Arc::new(SystemClock), 1).await?;
+    cloud.reach_at(&gateway.url());
+    cloud.authorize_at(&estate.authority.url(Region::West), &estate.authority.url(Region::East));
+    estate.deploy(&gateway.url());
+    let ports = aws::ports_over(&cloud.config, cloud.names.clone(), Arc::new(SystemClock));
+    ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
+    let apps = json!({
+        "bitrix24": {"client_id": BITRIX24_APP.0, "client_secret": BITRIX24_APP.1},
+        "slack": {
+            "client_id": SLACK_APP.0, "client_secret": SLACK_APP.1, "signing_secret": estate.workspaces[0].signing_secret(), "pkce": true,
+        },
+    });
+    ports.secrets.put(APPS, apps.to_string().into()).await?;
+    let slack_api = estate.hub.api_url();
+    let start =
+        async |name: &str| anyhow::Ok(Arc::new(Function::start(name, &bootstrap(name), &cloud, &slack_api).await?));
+    let (events, delivery) = (start("bitrix24-events").await?, start("slack-delivery").await?);
+    gateway.route("/install", &start("install").await?);
+    gateway.route("/webhooks", &start("bitrix24-webhook").await?);
+    gateway.route("/api/v1", &start("api").await?);
+
+    let browser = Browser::at(&gateway.url());
+    let portal = &estate.portals[0];
+    let page = browser.post("/install/bitrix24", &[("portal", &portal.host())]).await;
+    let state = field(&browser.leads_to(&page.text), "state");
+    let page = browser.follow(&estate.authority.allow(portal, BITRIX24_APP.0, &state, 1)).await;
+    assert!(page.text.contains("connect Slack"), "{}", page.text);
+    let page = browser.submit("/install", "/install/slack", &[]).await;
+    let page = browser.follow(&estate.hub.allow(&browser.leads_to(&page.text), &estate.workspaces[0].team_id())).await;
+    assert!(page.text.contains("All is connected.") && page.text.contains("The chatbot is there."), "{}", page.text);
+
+    // A shop's order becomes a deal; the portal tells of it, and its card appears.
+    let tenant = TenantId::new(portal.credentials().member_id)?;
+    let (_, key) = ApiKeys::new(ports.store.clone()).make(&tenant, "Shop", &[Scope::Intake], SystemClock.now()).await?;
+    let order = reqwest::Client::new()
+        .post(format!("{}/api/v1/{tenant}/deals", gateway.url()))
+        .bearer_auth(key)
+        .header("idempotency-key", "1")
+        .body(json!({"title": "Order 1"}).to_string());
+    assert_eq!(order.send().await?.status(), 201);
+    while portal.events_on_the_way() > 0 {
+        tokio::task::yield_now().await;
+    }
+    while estate.workspaces[0].texts("sales-pipeline").is_empty() {
+        events.feed(&cloud, QueueName::Bitrix24Events).await?;
+        delivery.feed(&cloud, QueueName::SlackDelivery).await?;
+    }
+    assert_eq!(estate.workspaces[0].texts("sales-pipeline"), ["New deal: Order 1"]);
+
+    let robots = Function::start("robots", &bootstrap("robots"), &cloud, &slack_api).await?;
+    assert_eq!(robots.invoke(json!({})).await?, json!({"ran": 0, "failed": []}));
+    // Who leaves leaves nothing behind, on DynamoDB too.
+    let page = browser.submit("/install", "/install/leave", &[("domain", &portal.host())]).await;
+    assert!(page.text.contains("was deleted here"), "{}", page.text);
+    for table in platform::store::Table::ALL {
+        assert_eq!(ports.store.belonging(table, tenant.as_str(), None).await?.items.len(), 0, "{}", table.name());
+    }
+    Ok(())
+}
