@@ -8,7 +8,6 @@ import os
 
 from b24pysdk.api.requesters import BitrixOAuthRequester
 from b24pysdk.credentials import BitrixApp, BitrixWebhook
-from b24pysdk.errors import BitrixAPIError
 
 given = json.loads(os.environ["GIVEN"])
 
@@ -36,7 +35,6 @@ def calls():
         "listed": len(listed["items"] if isinstance(listed, dict) else listed),
         "batch": [batch["deal"]["item"]["id"], len(batch["users"])],
         "gone": refused(lambda: portal.call_method("crm.item.get", {"entityTypeId": 2, "id": 999999})),
-        "is_provider_error": issubclass(BitrixAPIError, Exception),
     }
 
 

@@ -35,8 +35,9 @@ impl Deployment {
         let slack_api = sandbox.slack.api_url();
         let start =
             async |name: &str| anyhow::Ok(Arc::new(Function::start(name, &bootstrap(name), &cloud, &slack_api).await?));
+        let of_the_portal = format!("/webhooks/{tenant}/bitrix24");
         for (path, name) in
-            [("/webhooks/slack", "slack-webhook"), ("/webhooks/bitrix24", "bitrix24-webhook"), ("/admin", "admin")]
+            [("/webhooks/slack", "slack-webhook"), (&of_the_portal, "bitrix24-webhook"), ("/admin", "admin")]
         {
             gateway.route(path, &start(name).await?);
         }
