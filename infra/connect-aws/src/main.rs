@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::Parser;
 use connect::{Access, PortalAccess};
 use platform::seal::KeyRing;
-use platform::secrets::{APPS, KEY_RING, SecretsError};
+use platform::secrets::{KEY_RING, SecretsError};
 use platform::{Ports, TenantId};
 use standalone::config::Config;
 use standalone::{codes, tenants};
@@ -73,7 +73,7 @@ async fn main() -> anyhow::Result<()> {
     ensure_key_ring(&ports).await?;
     let connections = config.connections(&ports)?;
     if let Some(apps) = &config.apps {
-        ports.secrets.put(APPS, apps.secret()?).await?;
+        apps.store(ports.secrets.as_ref()).await?;
         println!("Stored the keys of the applications. Portals connect themselves at /install.");
     }
     let settings = config.named_settings().map(serde_json::to_value).transpose()?;

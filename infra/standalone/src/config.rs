@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use platform::secrets::{APPS, SLACK_SIGNING, Secrets, add_line};
 use rules::{Route, Settings};
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -84,8 +85,18 @@ pub struct SlackKeysConfig {
 }
 
 impl AppsConfig {
+    /// Makes them known to a deployment. Requests of the Slack app are taken from then on: Slack asks its address for an
+    /// answer before anybody has installed it.
+    pub async fn store(&self, secrets: &dyn Secrets) -> anyhow::Result<()> {
+        secrets.put(APPS, self.secret()?).await?;
+        if let Some(app) = &self.slack {
+            add_line(secrets, SLACK_SIGNING, &resolved(&app.signing_secret)?).await?;
+        }
+        Ok(())
+    }
+
     /// As the secret of a deployment holds it.
-    pub fn secret(&self) -> anyhow::Result<SecretString> {
+    fn secret(&self) -> anyhow::Result<SecretString> {
         use secrecy::ExposeSecret;
         let keys = |keys: &KeysConfig| {
             Ok::<_, anyhow::Error>(
@@ -250,6 +261,8 @@ fn resolved(secret: &SecretString) -> anyhow::Result<SecretString> {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::*;
 
     fn read(text: &str) -> anyhow::Result<Config> {
@@ -287,5 +300,20 @@ mod tests {
         assert!(format!("{:#}", read(&format!("{SECRETS}{route}")).unwrap_err()).contains("routes[0].when"));
         let both = format!("settings = 'x.yaml'\n{SECRETS}{}", route.replace("when='record.sum > 1'\n", ""));
         assert!(format!("{:#}", read(&both).unwrap_err()).contains("keep one"));
+    }
+
+    #[tokio::test]
+    async fn the_apps_are_stored_and_slacks_requests_known_before_anybody_installs() {
+        let text = "[apps.slack]\nclient_id = '1.2'\nclient_secret = 's'\nsigning_secret = 'signing'\n";
+        let apps = read(text).unwrap().apps.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let secrets = embedded::FileSecrets::open(folder.path().into()).unwrap();
+        secrets.put(SLACK_SIGNING, "another".to_owned().into()).await.unwrap();
+        for _ in 0..2 {
+            apps.store(&secrets).await.unwrap();
+        }
+        let stored = connect::Apps::parse(&secrets.get(APPS).await.unwrap()).unwrap();
+        assert_eq!(stored.slack.unwrap().client_id, "1.2");
+        assert_eq!(secrets.get(SLACK_SIGNING).await.unwrap().expose_secret(), "another\nsigning");
     }
 }

@@ -11,7 +11,6 @@ use axum::response::Response;
 use axum::routing::get;
 use connect::{Access, Connections, PortalAccess};
 use platform::portals::TokenDigest;
-use platform::secrets::APPS;
 use platform::store::{Condition, Key, Table, Write};
 use platform::{SystemClock, TenantId};
 use secrecy::ExposeSecret;
@@ -39,7 +38,7 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
     let config = Config::read(file)?;
     let engine = Engine::open(&config.database, Arc::new(SystemClock)).await?;
     if let Some(apps) = &config.apps {
-        engine.ports.secrets.put(APPS, apps.secret()?).await?;
+        apps.store(engine.ports.secrets.as_ref()).await?;
     }
     let connections = config.connections(&engine.ports)?;
     let functions = Functions::new(&engine.ports, &connections, config.public_url.clone());

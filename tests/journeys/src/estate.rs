@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use connect::Connections;
 use platform::clock::Clock;
-use platform::{ManualClock, QueueName, TenantId};
+use platform::{ManualClock, TenantId};
 use sandbox::Region;
 use sandbox::estate::{BITRIX24_APP, Estate as Sandbox, NOTION_APP, SLACK_APP};
 use secrecy::SecretString;
@@ -16,6 +16,8 @@ use standalone::engine::Engine;
 use standalone::functions::Functions;
 use standalone::http;
 use tokio::sync::watch;
+
+use crate::{next_due, work_what_is_ready};
 
 const START: &str = "2026-11-21T12:00:00Z";
 
@@ -149,26 +151,11 @@ impl Estate {
 
     /// Works every batch that is ready now; returns how many there were.
     pub async fn work_what_is_ready(&self) -> usize {
-        let mut batches = 0;
-        for queue in QueueName::ALL {
-            loop {
-                let batch = self.engine.ports.queue.receive(queue, 10, Duration::ZERO).await.unwrap();
-                if batch.is_empty() {
-                    break;
-                }
-                self.functions.work(queue, batch).await;
-                batches += 1;
-            }
-        }
-        batches
+        work_what_is_ready(&self.engine, &self.functions).await
     }
 
     async fn pass_to_what_is_due(&self) -> bool {
-        let mut next = None;
-        for queue in QueueName::ALL {
-            let due = self.engine.queue.next_due(queue).await.unwrap();
-            next = [next, due].into_iter().flatten().min();
-        }
+        let next = next_due(&self.engine).await;
         if let Some(moment) = next {
             self.clock.advance_to(moment);
         }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connect::{Access, Connections, PortalAccess};
+use jiff::Timestamp;
 use platform::clock::Clock;
 use platform::ledger::{Ledger, Line, today};
 use platform::queue::{DeadLetter, Queue};
@@ -238,28 +239,12 @@ impl World {
 
     /// Works every batch that is ready now; returns how many there were.
     pub async fn work_what_is_ready(&self) -> usize {
-        let mut batches = 0;
-        for queue in QueueName::ALL {
-            loop {
-                let batch = self.engine.ports.queue.receive(queue, 10, Duration::ZERO).await.unwrap();
-                if batch.is_empty() {
-                    break;
-                }
-                self.functions.work(queue, batch).await;
-                batches += 1;
-            }
-        }
-        batches
+        work_what_is_ready(&self.engine, &self.functions).await
     }
 
     /// Moves the clock to when the next message is due; false if none waits.
     async fn pass_to_what_is_due(&self) -> bool {
-        let mut next = None;
-        for queue in QueueName::ALL {
-            let due = self.engine.queue.next_due(queue).await.unwrap();
-            next = [next, due].into_iter().flatten().min();
-        }
-        next = [next, self.sandbox.notion.next_due()].into_iter().flatten().min();
+        let next = [next_due(&self.engine).await, self.sandbox.notion.next_due()].into_iter().flatten().min();
         if let Some(moment) = next {
             self.clock.advance_to(moment);
         }
@@ -296,6 +281,31 @@ impl World {
     pub async fn dead_letters(&self, queue: QueueName) -> Vec<DeadLetter> {
         self.engine.queue.dead_letters(queue, 100).await.unwrap()
     }
+}
+
+async fn work_what_is_ready(engine: &Engine, functions: &Functions) -> usize {
+    let mut batches = 0;
+    for queue in QueueName::ALL {
+        loop {
+            let batch = engine.ports.queue.receive(queue, 10, Duration::ZERO).await.unwrap();
+            if batch.is_empty() {
+                break;
+            }
+            functions.work(queue, batch).await;
+            batches += 1;
+        }
+    }
+    batches
+}
+
+/// When the next message of any queue is due.
+async fn next_due(engine: &Engine) -> Option<Timestamp> {
+    let mut next = None;
+    for queue in QueueName::ALL {
+        let due = engine.queue.next_due(queue).await.unwrap();
+        next = [next, due].into_iter().flatten().min();
+    }
+    next
 }
 
 impl Drop for World {
