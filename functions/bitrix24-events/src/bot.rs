@@ -319,9 +319,10 @@ async fn status(deps: &Deps, tenant: &Tenant, event: &ChatEvent, language: Langu
         });
     }
     if lines.is_empty() {
-        let notion = if tenant.portal.notion.is_some() { ", Notion" } else { "" };
-        let connected = language.pick("Connected", "Подключено");
-        lines.push(format!("{connected}: Bitrix24, Slack{notion}."));
+        let mut names = vec!["Bitrix24"];
+        names.extend(tenant.portal.slack.as_ref().map(|_| "Slack"));
+        names.extend(tenant.portal.notion.as_ref().map(|_| "Notion"));
+        lines.push(format!("{}: {}.", language.pick("Connected", "Подключено"), names.join(", ")));
     }
     if let Some(bridge) = deps.talk.bridge_of_dialog(tenant, &event.dialog).await? {
         let words = language.pick("This chat is one with the Slack channel", "Этот чат связан с каналом Slack");

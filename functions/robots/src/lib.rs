@@ -17,7 +17,7 @@ use platform::ledger::Ledger;
 use platform::portals::Portal;
 use platform::store::StoreError;
 use platform::sweeps::Sweeps;
-use platform::{Ports, TenantId};
+use platform::{Kind, Ports, TenantId};
 use records::alert::{self, Alert};
 use rules::Settings;
 use rules::robots::{Action, Robot};
@@ -134,30 +134,45 @@ async fn run(
     }
     let Some(moment) = due else { return Ok(false) };
     let next = Memory { until: moment, ran: Some(moment) };
-    match deps.sweeps.remember(tenant, &name, &next, Some(version)).await {
-        Ok(_) => {}
+    let noted = match deps.sweeps.remember(tenant, &name, &next, Some(version)).await {
+        Ok(noted) => noted,
         // Another worker has taken the moment.
         Err(StoreError::Conflict(_)) => return Ok(false),
         Err(error) => return Err(error.into()),
-    }
+    };
     if until(later(moment, LATEST), now) > Duration::ZERO {
         tracing::warn!(%tenant, robot = robot.name, %moment, "a robot's moment was missed by more than an hour; it is left out");
         return Ok(false);
     }
     tracing::info!(%tenant, robot = robot.name, %moment, "a robot runs");
-    match robot.run {
-        Action::Sync => sync(deps, portal, settings, robot).await?,
-        Action::Status => {
-            let lines = report::status(deps, portal, now).await?;
-            tell(deps, portal, settings, robot, moment, &lines).await?;
-        }
-        Action::Digest => {
-            let since = memory.ran.unwrap_or(memory.until);
-            let lines = report::digest(deps, portal, since, now).await?;
-            tell(deps, portal, settings, robot, moment, &lines).await?;
+    let since = memory.ran.unwrap_or(memory.until);
+    match act(deps, portal, settings, robot, moment, since, now).await {
+        Ok(()) => Ok(true),
+        Err(failure) => {
+            if !matches!(failure.kind, Kind::Permanent { .. }) {
+                // It is tried again in a minute. If this is not noted either, the moment is lost.
+                deps.sweeps.remember(tenant, &name, &memory, Some(noted)).await?;
+            }
+            Err(failure)
         }
     }
-    Ok(true)
+}
+
+async fn act(
+    deps: &Deps,
+    portal: &Portal,
+    settings: &Settings,
+    robot: &Robot,
+    moment: Timestamp,
+    since: Timestamp,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let lines = match robot.run {
+        Action::Sync => return sync(deps, portal, settings, robot).await,
+        Action::Status => report::status(deps, portal, now).await?,
+        Action::Digest => report::digest(deps, portal, since, now).await?,
+    };
+    tell(deps, portal, settings, robot, moment, &lines).await
 }
 
 async fn sync(deps: &Deps, portal: &Portal, settings: &Settings, robot: &Robot) -> Result<(), Failure> {

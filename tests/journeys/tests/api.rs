@@ -1,11 +1,14 @@
 //! The API as a shop uses it, and robots by the clock.
 #![allow(clippy::unwrap_used)]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use journeys::estate::{Estate, json_of};
 use platform::api_keys::{ApiKeys, Scope};
 use platform::clock::Clock;
+use platform::queue::{DeadLetter, Depth, Message, Queue, QueueError, Received};
+use platform::{Ports, QueueName};
 use sandbox::portal::{CONTACT, DEAL};
 use sandbox::{Fault, When};
 use serde_json::{Value, json};
@@ -212,6 +215,67 @@ async fn a_sync_is_begun_and_its_progress_seen() {
         let (status, told) = shop.post("sync", "", &body).await;
         assert!(status == 422 && told["message"].as_str().unwrap().contains(says), "{body}: {told}");
     }
+}
+
+/// A queue that takes nothing.
+struct Deaf;
+
+#[async_trait::async_trait]
+impl Queue for Deaf {
+    async fn send(&self, queue: QueueName, _: Vec<Message>) -> Result<(), QueueError> {
+        Err(QueueError { queue: queue.name(), cause: "no answer".into() })
+    }
+
+    async fn receive(&self, _: QueueName, _: usize, _: Duration) -> Result<Vec<Received>, QueueError> {
+        Ok(Vec::new())
+    }
+
+    async fn delete(&self, _: QueueName, _: Vec<String>) -> Result<(), QueueError> {
+        Ok(())
+    }
+
+    async fn delay(&self, _: QueueName, _: &str, _: Duration) -> Result<(), QueueError> {
+        Ok(())
+    }
+
+    async fn bury(&self, _: QueueName, _: DeadLetter) -> Result<(), QueueError> {
+        Ok(())
+    }
+
+    async fn dead_letters(&self, _: QueueName, _: usize) -> Result<Vec<DeadLetter>, QueueError> {
+        Ok(Vec::new())
+    }
+
+    async fn depth(&self, _: QueueName) -> Result<Depth, QueueError> {
+        Ok(Depth::default())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_robot_that_could_not_do_its_work_tries_again_a_minute_later() {
+    let estate = Estate::start(1).await;
+    estate.install(0).await;
+    let settings = json!({
+        "operators": {"channel": "#ops", "watch": []},
+        "robots": [{"name": "Noon", "at": "0 12 * * *", "run": "status"}],
+    });
+    estate.connections.portals().set_settings(&estate.tenant(0), settings).await.unwrap();
+    let good = &estate.functions.robots;
+    estate.clock.advance_to("2026-11-22T11:59:00Z".parse().unwrap());
+    assert_eq!(robots::handle(good, estate.clock.now()).await, robots::Report::default());
+    estate.clock.advance_to("2026-11-22T12:00:30Z".parse().unwrap());
+    let deaf = Ports { queue: Arc::new(Deaf), ..estate.engine.ports.clone() };
+    let deaf = robots::Deps::new(&deaf, estate.connections.clone());
+    let report = robots::handle(&deaf, estate.clock.now()).await;
+    assert_eq!((report.ran, report.failed.len()), (0, 1), "{report:?}");
+    assert!(report.failed[0].contains("Noon") && report.failed[0].contains("no answer"), "{report:?}");
+    for ran in [1, 0] {
+        estate.clock.advance(Duration::from_secs(60));
+        assert_eq!(robots::handle(good, estate.clock.now()).await.ran, ran);
+        estate.settle().await;
+    }
+    let told = estate.channel(0, "ops");
+    assert_eq!(told.iter().filter(|text| text.contains("Noon")).count(), 1, "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
