@@ -51,7 +51,7 @@ pub(crate) async fn end(
     }
     deps.connections.grant_by_installation(installation).await?;
     let text = format!(
-        "What you do from Slack is now done as {} in {}. /b24-me forget in Slack takes it back.",
+        "What you do from Slack is now done as {} in {}. /b24-me off in Slack takes it back.",
         installation.name, installation.domain
     );
     Ok(pages::page(StatusCode::OK, page::message("Thank you", &text)))
