@@ -140,7 +140,7 @@ async fn route(deps: &Deps, request: &Request<Bytes>, path: &str) -> Answer {
     let session = sessions::of(deps.ports.store.as_ref(), request.headers()).await?;
     let Some(session) = session else {
         return match (posts, place) {
-            (false, "") => page::first(deps).await,
+            (false, "") => page::first(deps, &deps.address(request)).await,
             (true, "/webhook") => portal::by_webhook(deps, request, &form, None).await,
             (false, "/slack/callback" | "/notion/callback") | (true, _) => {
                 Err(Refusal::new(StatusCode::UNAUTHORIZED, "You are not signed in any more. Begin again at /install."))

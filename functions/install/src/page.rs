@@ -36,8 +36,8 @@ fn table(head: [&str; 2], rows: &[(&str, &str)]) -> Markup {
     }
 }
 
-/// Where one begins.
-pub(crate) async fn first(deps: &Deps) -> Answer {
+/// Where one begins, at our `address`.
+pub(crate) async fn first(deps: &Deps, address: &str) -> Answer {
     let has_app = deps.connections.apps().await?.bitrix24.is_some();
     let body = html! {
         p { "Switchboard joins your Bitrix24 with Slack and Notion. First your portal; you must administer it." }
@@ -46,7 +46,12 @@ pub(crate) async fn first(deps: &Deps) -> Answer {
             input id="portal" name="portal" required placeholder="acme.bitrix24.com" autocomplete="off" autofocus;
             details open[!has_app] {
                 summary { "My portal has a local application of its own" }
-                p.hint { "In the portal: Developer resources → Other → Local application, with server, without a user interface. Handler path and initial installation path as docs/installing.md shows them." }
+                p.hint {
+                    "In the portal: Developer resources → Other → Local application, with server, without a user interface, and the rights below. Handler path: "
+                    code { (address) (BITRIX24_CALLBACK) }
+                    " Initial installation path: "
+                    code { (address) (BITRIX24_APP) }
+                }
                 label for="client_id" { "client_id" }
                 input id="client_id" name="client_id" autocomplete="off" required[!has_app];
                 label for="client_secret" { "client_secret" }
