@@ -91,7 +91,7 @@ pub async fn engine_state(engine: &Engine, tenant: Option<&TenantId>) -> anyhow:
         depths.iter().map(|(queue, depth)| json!({"name": queue.name(), "waiting": depth.waiting, "dead": depth.dead}));
     let counters = engine.counters.all();
     let counts = counters.iter().map(|((name, reason), count)| json!({"name": name, "reason": reason, "count": count}));
-    let letters = dead.iter().map(|letter| {
+    let letters = dead.iter().map(|buried| &buried.letter).map(|letter| {
         json!({
             "code": letter.code, "reason": letter.reason, "attempts": letter.attempts, "trace": letter.trace,
             "buried_at": letter.buried_at,

@@ -6,10 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{
-    DeleteMessageBatchRequestEntry, Message as SqsMessage, MessageSystemAttributeName, QueueAttributeName,
-    SendMessageBatchRequestEntry,
+    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message as SqsMessage,
+    MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
 };
-use platform::queue::{DeadLetter, Depth, Message, Queue, QueueError, QueueName, Received};
+use platform::queue::{Buried, DeadLetter, Depth, Fate, Judge, Message, Queue, QueueError, QueueName, Received};
 
 use crate::{Clients, Names};
 
@@ -55,6 +55,52 @@ impl SqsQueue {
         let answer = ask.send().await.map_err(|error| failed(queue, error))?;
         let count = |name| answer.attributes()?.get(&name)?.parse::<u64>().ok();
         Ok(names.into_iter().filter_map(count).sum())
+    }
+}
+
+/// How long a letter that is looked at stays away from others who look.
+const LOOKED_AT: i32 = 60;
+
+impl SqsQueue {
+    /// Takes up to ten dead letters in hand.
+    async fn exhume(&self, queue: QueueName, most: usize) -> Result<Vec<(String, Buried)>, QueueError> {
+        let ask = self
+            .clients
+            .get()
+            .await
+            .sqs
+            .receive_message()
+            .queue_url(self.dead_url(queue)?)
+            .max_number_of_messages(i32::try_from(most.clamp(1, MOST_IN_BATCH)).unwrap_or(1))
+            .visibility_timeout(LOOKED_AT)
+            // Without a wait SQS asks only some of its servers, and an empty answer means nothing.
+            .wait_time_seconds(1)
+            .message_system_attribute_names(MessageSystemAttributeName::All);
+        let answer = ask.send().await.map_err(|error| failed(queue, error))?;
+        let buried = |message: SqsMessage| {
+            let sent = message.attributes().and_then(|all| all.get(&MessageSystemAttributeName::SentTimestamp));
+            let sent = sent.and_then(|millis| jiff::Timestamp::from_millisecond(millis.parse().ok()?).ok());
+            let Received { id, receipt, group, body, attempt } = received(message)?;
+            let letter = DeadLetter::of_text(&body)
+                .unwrap_or_else(|| DeadLetter::unexplained(body, group, attempt, sent.unwrap_or_default()));
+            Some((receipt, Buried { id, letter }))
+        };
+        Ok(answer.messages.unwrap_or_default().into_iter().filter_map(buried).collect())
+    }
+
+    /// Lets go of letters that were looked at, so that they are there for the next who looks.
+    async fn put_back(&self, queue: QueueName, receipts: &[String]) -> Result<(), QueueError> {
+        for some in receipts.chunks(MOST_IN_BATCH) {
+            let client = &self.clients.get().await.sqs;
+            let mut batch = client.change_message_visibility_batch().queue_url(self.dead_url(queue)?);
+            for (place, receipt) in some.iter().enumerate() {
+                let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(place.to_string());
+                let entry = entry.receipt_handle(receipt).visibility_timeout(0).build();
+                batch = batch.entries(entry.map_err(|error| failed(queue, error))?);
+            }
+            batch.send().await.map_err(|error| failed(queue, error))?;
+        }
+        Ok(())
     }
 }
 
@@ -146,7 +192,7 @@ impl Queue for SqsQueue {
 
     async fn bury(&self, queue: QueueName, letter: DeadLetter) -> Result<(), QueueError> {
         let text = serde_json::to_string(&letter).map_err(|error| failed(queue, error))?;
-        let group = if letter.group.is_empty() { letter.tenant } else { letter.group };
+        let fingerprint = fingerprint(&letter.body);
         let send = self
             .clients
             .get()
@@ -154,34 +200,53 @@ impl Queue for SqsQueue {
             .sqs
             .send_message()
             .queue_url(self.dead_url(queue)?)
-            .message_group_id(if group.is_empty() { "unknown".into() } else { id(&group) })
+            // A group for each: of one group SQS would hand out the first ten only, to whoever looks.
+            .message_group_id(&fingerprint)
             // A job that is buried twice is one letter.
-            .message_deduplication_id(fingerprint(&letter.body))
+            .message_deduplication_id(&fingerprint)
             .message_body(text);
         send.send().await.map(|_| ()).map_err(|error| failed(queue, error))
     }
 
-    async fn dead_letters(&self, queue: QueueName, most: usize) -> Result<Vec<DeadLetter>, QueueError> {
-        let url = self.dead_url(queue)?;
-        let most = i32::try_from(most.clamp(1, MOST_IN_BATCH)).unwrap_or(1);
-        let ask = self.clients.get().await.sqs.receive_message().queue_url(url).max_number_of_messages(most);
-        let messages = ask.send().await.map_err(|error| failed(queue, error))?.messages.unwrap_or_default();
-        let mut letters = Vec::new();
-        for message in messages {
-            letters.extend(message.body.and_then(|body| serde_json::from_str(&body).ok()));
-            // Looked at, not taken: it is there for the next look at once.
-            let put_back =
-                self.clients.get().await.sqs.change_message_visibility().queue_url(url).visibility_timeout(0);
-            let put_back = put_back.set_receipt_handle(message.receipt_handle).send().await;
-            put_back.map_err(|error| failed(queue, error))?;
+    async fn sift(&self, queue: QueueName, most: usize, judge: Judge<'_>) -> Result<Vec<Buried>, QueueError> {
+        let mut seen = 0;
+        let (mut settled, mut kept) = (Vec::new(), Vec::new());
+        // Whatever goes wrong, what was looked at is put back.
+        let sifted = async {
+            while seen < most {
+                let some = self.exhume(queue, most - seen).await?;
+                if some.is_empty() {
+                    break;
+                }
+                seen += some.len();
+                for (receipt, buried) in some {
+                    match judge(&buried) {
+                        Fate::Keep => kept.push(receipt),
+                        fate => {
+                            if fate == Fate::Redrive {
+                                self.send(queue, vec![buried.job()]).await?;
+                            }
+                            let delete = self.clients.get().await.sqs.delete_message().queue_url(self.dead_url(queue)?);
+                            let deleted = delete.receipt_handle(receipt).send().await;
+                            deleted.map_err(|error| failed(queue, error))?;
+                            settled.push(buried);
+                        }
+                    }
+                }
+            }
+            Ok(())
         }
-        Ok(letters)
+        .await;
+        let put_back = self.put_back(queue, &kept).await;
+        sifted.and(put_back).map(|()| settled)
     }
 
     async fn depth(&self, queue: QueueName) -> Result<Depth, QueueError> {
         Ok(Depth {
             waiting: self.waiting(queue, self.url(queue)?).await?,
             dead: self.waiting(queue, self.dead_url(queue)?).await?,
+            // SQS tells that to CloudWatch alone.
+            oldest: None,
         })
     }
 }

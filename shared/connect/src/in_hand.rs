@@ -38,7 +38,11 @@ impl InHand {
             Ok(Some((line, _))) if matches!(line.status, DeliveryStatus::Delivered { .. }) => {
                 Err(Outcome::Skip("already delivered".into()))
             }
-            Ok(Some((line, version))) => {
+            Ok(Some((mut line, version))) => {
+                // A job that was given up and comes again was redriven: it has its whole patience anew.
+                if matches!(line.status, DeliveryStatus::Dead { .. }) {
+                    line.waited = Duration::ZERO;
+                }
                 Ok(Self { ports: ports.clone(), ledger, tenant: job.tenant.clone(), trace: job.trace, line, version })
             }
             Ok(None) if is_gone(ports, &job.tenant).await => {

@@ -27,6 +27,8 @@ pub async fn undecided(
         // Only its jobs are not all on their queue yet.
         return outcome;
     }
+    // One that was given up and comes again was redriven: it has its whole patience anew.
+    let earlier = earlier.filter(|earlier| !matches!(earlier.status, EventStatus::Dead { .. }));
     let mut waited = earlier.map(|earlier| earlier.waited).unwrap_or_default();
     if let Outcome::Retry { after, cause } = &outcome
         && !failure.whole_account

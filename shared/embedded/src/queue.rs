@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use platform::clock::{Clock, later};
-use platform::queue::{DeadLetter, Depth, Message, Queue, QueueError, QueueName, Received};
+use platform::queue::{Buried, DeadLetter, Depth, Fate, Judge, Message, Queue, QueueError, QueueName, Received};
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::Notify;
 
@@ -152,28 +152,61 @@ impl Queue for SqliteQueue {
         .await
     }
 
-    async fn dead_letters(&self, queue: QueueName, most: usize) -> Result<Vec<DeadLetter>, QueueError> {
+    async fn sift(&self, queue: QueueName, most: usize, judge: Judge<'_>) -> Result<Vec<Buried>, QueueError> {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let letters = self.database.read(move |connection| {
-            let mut select =
-                connection.prepare_cached("SELECT letter FROM dead_letters WHERE queue = ?1 ORDER BY seq LIMIT ?2")?;
-            select.query_map(params![queue.name(), most], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()
+            let sql = "SELECT seq, letter FROM dead_letters WHERE queue = ?1 ORDER BY seq LIMIT ?2";
+            let mut select = connection.prepare_cached(sql)?;
+            let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            select.query_map(params![queue.name(), most], row)?.collect::<Result<Vec<(i64, String)>, _>>()
         });
         let letters = letters.await.map_err(|error: SqlError| failed(queue.name(), error))?;
-        let read = |letter: &String| serde_json::from_str(letter);
-        letters.iter().map(read).collect::<Result<_, _>>().map_err(|error: serde_json::Error| QueueError {
-            queue: queue.name(),
-            cause: format!("a dead letter cannot be read: {error}"),
-        })
+        let mut settled = Vec::new();
+        for (seq, text) in letters {
+            let letter = serde_json::from_str(&text).map_err(|error| QueueError {
+                queue: queue.name(),
+                cause: format!("a dead letter cannot be read: {error}"),
+            })?;
+            let buried = Buried { id: seq.to_string(), letter };
+            match judge(&buried) {
+                Fate::Keep => {}
+                fate => settled.push((seq, fate, buried)),
+            }
+        }
+        if settled.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now = self.clock.now();
+        let moved = self.write(queue, move |connection| {
+            let mut moved = Vec::new();
+            for (seq, fate, buried) in settled {
+                // Somebody else may have settled it since it was read.
+                let taken = connection.prepare_cached("DELETE FROM dead_letters WHERE seq = ?1")?.execute([seq])?;
+                if taken == 1 {
+                    if fate == Fate::Redrive {
+                        send(connection, queue, &buried.job(), now)?;
+                    }
+                    moved.push(buried);
+                }
+            }
+            Ok(moved)
+        });
+        let moved = moved.await?;
+        self.sent[&queue].notify_waiters();
+        Ok(moved)
     }
 
     async fn depth(&self, queue: QueueName) -> Result<Depth, QueueError> {
         let depth = self.database.read(move |connection| {
             let count =
                 |sql: &str| connection.prepare_cached(sql)?.query_row([queue.name()], |row| row.get::<_, i64>(0));
+            let first = "SELECT body FROM messages WHERE queue = ?1 ORDER BY seq LIMIT 1";
+            let mut first = connection.prepare_cached(first)?;
+            let first: Option<String> = first.query_row([queue.name()], |row| row.get(0)).optional()?;
             Ok(Depth {
                 waiting: count("SELECT COUNT(*) FROM messages WHERE queue = ?1")?.unsigned_abs(),
                 dead: count("SELECT COUNT(*) FROM dead_letters WHERE queue = ?1")?.unsigned_abs(),
+                oldest: first.and_then(|body| platform::job::arrival(&body)),
             })
         });
         depth.await.map_err(|error: SqlError| failed(queue.name(), error))

@@ -64,6 +64,18 @@ impl<T: DeserializeOwned> Job<T> {
     }
 }
 
+/// Whose a job is, and the trace of its event, from its text; `None` if it is no job.
+pub fn origin(text: &str) -> Option<(String, String)> {
+    let envelope: Envelope<serde::de::IgnoredAny> = serde_json::from_str(text).ok()?;
+    Some((envelope.tenant.to_string(), envelope.trace.to_string()))
+}
+
+/// When the event behind a job arrived, from the job's text.
+pub fn arrival(text: &str) -> Option<Timestamp> {
+    let envelope: Envelope<serde::de::IgnoredAny> = serde_json::from_str(text).ok()?;
+    Some(envelope.trace.arrived_at())
+}
+
 /// A message that carries `body`. `deduplication` is what makes a second send of the same job harmless.
 pub fn message<T: Serialize>(
     tenant: &TenantId,

@@ -104,6 +104,65 @@ pub struct DeadLetter {
     pub group: String,
 }
 
+/// The code of a letter that SQS itself moved, for it had been handed out too often.
+pub const HANDED_OUT_TOO_OFTEN: &str = "handed_out_too_often";
+
+impl DeadLetter {
+    /// The letter in a message's text, if it is one: somebody moved it back as it lay.
+    pub fn of_text(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// The letter of a job that the engine gave up, without a word of its handler.
+    pub fn unexplained(body: String, group: String, attempts: u32, buried_at: Timestamp) -> Self {
+        let (tenant, trace) = crate::job::origin(&body).unwrap_or_default();
+        let reason = format!(
+            "it was handed out {attempts} times and never finished; look into the function's log for its trace, then redrive it"
+        );
+        Self { code: HANDED_OUT_TOO_OFTEN.into(), reason, attempts, trace, tenant, buried_at, body, group }
+    }
+
+    /// The group that its job goes back to.
+    pub fn way_back(&self) -> String {
+        [&self.group, &self.tenant]
+            .into_iter()
+            .find(|name| !name.is_empty())
+            .map_or_else(|| "unknown".into(), Clone::clone)
+    }
+}
+
+/// A dead letter where it lies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Buried {
+    /// Its id in its dead-letter queue.
+    pub id: String,
+    /// What it says.
+    #[serde(flatten)]
+    pub letter: DeadLetter,
+}
+
+impl Buried {
+    /// Its job, ready to be sent again. The same letter sent again twice within five minutes is one job.
+    pub fn job(&self) -> Message {
+        let deduplication = format!("redrive#{}#{}", self.id, self.letter.buried_at.as_millisecond());
+        Message { group: self.letter.way_back(), deduplication, body: self.letter.body.clone() }
+    }
+}
+
+/// What is to become of a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It stays where it is.
+    Keep,
+    /// Its job goes back to the end of its group.
+    Redrive,
+    /// It is taken away for good.
+    Discard,
+}
+
+/// Says what is to become of each dead letter.
+pub type Judge<'a> = &'a mut (dyn for<'b> FnMut(&'b Buried) -> Fate + Send);
+
 /// How full a queue is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Depth {
@@ -111,6 +170,9 @@ pub struct Depth {
     pub waiting: u64,
     /// Messages in the dead-letter queue beside it.
     pub dead: u64,
+    /// When the event behind the oldest message arrived, where the engine tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<Timestamp>,
 }
 
 /// The queue did not do it.
@@ -143,8 +205,24 @@ pub trait Queue: Send + Sync + 'static {
     /// Sends a letter to the dead-letter queue of `queue`. The message itself is then deleted like a finished one.
     async fn bury(&self, queue: QueueName, letter: DeadLetter) -> Result<(), QueueError>;
 
+    /// Looks at up to `most` dead letters and does with each what `judge` says; those that were redriven or discarded.
+    ///
+    /// A letter is in one hand at a time: what somebody else looks at meanwhile may be left out. Should the process fall
+    /// between sending a job and taking its letter away, both are there; redriving it again is safe, for handlers know
+    /// what they have done.
+    async fn sift(&self, queue: QueueName, most: usize, judge: Judge<'_>) -> Result<Vec<Buried>, QueueError>;
+
     /// Up to `most` dead letters, oldest first, without taking them.
-    async fn dead_letters(&self, queue: QueueName, most: usize) -> Result<Vec<DeadLetter>, QueueError>;
+    async fn dead_letters(&self, queue: QueueName, most: usize) -> Result<Vec<Buried>, QueueError> {
+        let mut letters = Vec::new();
+        let mut look = |buried: &Buried| {
+            letters.push(buried.clone());
+            Fate::Keep
+        };
+        self.sift(queue, most, &mut look).await?;
+        letters.sort_by(|a: &Buried, b| a.letter.buried_at.cmp(&b.letter.buried_at));
+        Ok(letters)
+    }
 
     /// How full it is, about.
     async fn depth(&self, queue: QueueName) -> Result<Depth, QueueError>;

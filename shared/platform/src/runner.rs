@@ -10,8 +10,8 @@ use futures::future::join_all;
 use serde::de::DeserializeOwned;
 
 use crate::clock::{Clock, LONGEST_WAIT};
-use crate::job::{Job, Jobs, Outcome, Outcomes};
-use crate::queue::{DeadLetter, Queue, QueueName, Received};
+use crate::job::{self, Job, Jobs, Outcome, Outcomes};
+use crate::queue::{DeadLetter, Message, Queue, QueueName, Received};
 
 /// What became of a batch.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -23,6 +23,9 @@ pub struct BatchReport {
 }
 
 /// Works a batch: reads the jobs, lets `handle` work them, settles what it says.
+///
+/// A dead letter among them was moved back as it lay, by the console of SQS: it is opened, and its job goes to the end of
+/// its own group, where order holds. (Letters lie in groups of their own, so that all of them can be looked at.)
 pub async fn run<T, F>(
     queue: &dyn Queue,
     clock: &dyn Clock,
@@ -37,6 +40,10 @@ where
     let mut jobs = Vec::with_capacity(batch.len());
     let mut unreadable = Outcomes::default();
     for received in &batch {
+        if let Some(letter) = DeadLetter::of_text(&received.body) {
+            unreadable.0.insert(received.id.clone(), reopen(queue, name, received, letter).await);
+            continue;
+        }
         match Job::parse(received) {
             Ok(job) => jobs.push(job),
             Err(cause) => {
@@ -48,6 +55,16 @@ where
     let mut outcomes = handle(Jobs::new(jobs)).await;
     outcomes.0.extend(unreadable.0);
     settle(queue, clock, name, batch, &outcomes).await
+}
+
+async fn reopen(queue: &dyn Queue, name: QueueName, received: &Received, letter: DeadLetter) -> Outcome {
+    tracing::info!(queue = name.name(), trace = letter.trace, tenant = letter.tenant, "a dead letter was moved back");
+    let deduplication = format!("reopened#{}", received.id);
+    let job = Message { group: letter.way_back(), deduplication, body: letter.body };
+    match queue.send(name, vec![job]).await {
+        Ok(()) => Outcome::Done,
+        Err(error) => Outcome::Retry { after: Duration::from_secs(5), cause: error.to_string() },
+    }
 }
 
 async fn settle(
@@ -101,13 +118,13 @@ async fn bury(
     code: &str,
     reason: &str,
 ) -> bool {
-    let job = Job::<serde_json::Value>::parse(received).ok();
+    let (tenant, trace) = job::origin(&received.body).unwrap_or_default();
     let letter = DeadLetter {
         code: code.to_owned(),
         reason: reason.to_owned(),
         attempts: received.attempt,
-        trace: job.as_ref().map(|job| job.trace.to_string()).unwrap_or_default(),
-        tenant: job.map(|job| job.tenant.to_string()).unwrap_or_default(),
+        trace,
+        tenant,
         buried_at: clock.now(),
         body: received.body.clone(),
         group: received.group.clone(),

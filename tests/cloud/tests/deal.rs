@@ -144,7 +144,7 @@ async fn what_cannot_be_done_goes_to_the_dead_letters_and_the_rest_goes_on() -> 
     assert_eq!(deployment.sandbox.slack.texts("sales-leads"), ["New lead: Request"]);
     let ports = aws::ports_over(&deployment.cloud.config, deployment.cloud.names.clone(), Arc::new(SystemClock));
     let letters = ports.queue.dead_letters(QueueName::SlackDelivery, 10).await?;
-    assert_eq!(letters.iter().map(|letter| letter.code.as_str()).collect::<Vec<_>>(), ["channel_not_found"]);
+    assert_eq!(letters.iter().map(|buried| buried.letter.code.as_str()).collect::<Vec<_>>(), ["channel_not_found"]);
     Ok(())
 }
 
@@ -223,6 +223,6 @@ async fn the_sample_events_are_understood() -> anyhow::Result<()> {
     }
     let ports = aws::ports_over(&deployment.cloud.config, deployment.cloud.names.clone(), Arc::new(SystemClock));
     let letters = ports.queue.dead_letters(QueueName::SlackDelivery, 10).await?;
-    assert_eq!(letters[0].code, "no_ledger_line", "the delivery was read, and given up for what it is");
+    assert_eq!(letters[0].letter.code, "no_ledger_line", "the delivery was read, and given up for what it is");
     Ok(())
 }

@@ -45,7 +45,7 @@ macro_rules! all_promises {
                 a_prefix_is_taken_literally, concurrent_writers_lose_nothing, any_text_is_kept,
                 what_belongs_to_an_owner_is_found_wherever_it_lies;
             queue: a_group_comes_in_order, the_same_deduplication_id_is_one_message, what_is_deleted_does_not_come_again,
-                a_delayed_message_comes_later_and_counts, a_dead_letter_is_kept_with_its_reason, many_messages_are_sent_at_once;
+                a_delayed_message_comes_later_and_counts, a_dead_letter_is_kept_with_its_reason, every_dead_letter_is_seen_and_each_goes_where_it_should, many_messages_are_sent_at_once;
             secrets: a_secret_is_given_back_and_can_be_replaced, of_texts_put_at_once_one_stays_whole,
                 lines_added_at_once_are_all_there_once, a_missing_secret_is_named;
             limiter: concurrent_workers_share_one_rate, a_parked_account_waits, five_failures_in_a_row_park_the_account;

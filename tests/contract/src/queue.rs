@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use platform::clock::Clock;
-use platform::queue::{DeadLetter, Depth, Message, QueueName, Received};
+use platform::queue::{Buried, DeadLetter, Depth, Fate, Message, QueueName, Received};
 
 use crate::Engine;
 
@@ -52,7 +52,7 @@ pub async fn what_is_deleted_does_not_come_again(engine: &Engine) {
     engine.ports.queue.delete(QUEUE, Vec::new()).await.unwrap();
     engine.clock.advance(Duration::from_secs(3600));
     assert!(receive(engine, 10).await.is_empty());
-    assert_eq!(engine.ports.queue.depth(QUEUE).await.unwrap(), Depth { waiting: 0, dead: 0 });
+    assert_eq!(engine.ports.queue.depth(QUEUE).await.unwrap(), Depth::default());
 }
 
 pub async fn a_delayed_message_comes_later_and_counts(engine: &Engine) {
@@ -77,11 +77,50 @@ pub async fn a_dead_letter_is_kept_with_its_reason(engine: &Engine) {
         group: "g".into(),
     };
     engine.ports.queue.bury(QUEUE, letter.clone()).await.unwrap();
-    assert_eq!(engine.ports.queue.depth(QUEUE).await.unwrap(), Depth { waiting: 0, dead: 1 });
+    assert_eq!(engine.ports.queue.depth(QUEUE).await.unwrap(), Depth { dead: 1, ..Depth::default() });
     // Looked at, not taken.
     for _ in 0..2 {
-        assert_eq!(engine.ports.queue.dead_letters(QUEUE, 10).await.unwrap(), std::slice::from_ref(&letter));
+        let letters = engine.ports.queue.dead_letters(QUEUE, 10).await.unwrap();
+        assert_eq!(letters.into_iter().map(|buried| buried.letter).collect::<Vec<_>>(), std::slice::from_ref(&letter));
     }
+}
+
+fn letter(engine: &Engine, name: &str, group: &str) -> DeadLetter {
+    DeadLetter {
+        code: "is_archived".into(),
+        reason: "unarchive it".into(),
+        attempts: 1,
+        trace: String::new(),
+        tenant: "tenant".into(),
+        buried_at: engine.clock.now(),
+        body: name.into(),
+        group: group.into(),
+    }
+}
+
+pub async fn every_dead_letter_is_seen_and_each_goes_where_it_should(engine: &Engine) {
+    let queue = &engine.ports.queue;
+    // More of one group than a single look hands out.
+    for n in 0..25 {
+        queue.bury(QUEUE, letter(engine, &format!("job {n}"), "g")).await.unwrap();
+    }
+    assert_eq!(queue.dead_letters(QUEUE, 100).await.unwrap().len(), 25);
+    assert_eq!(queue.dead_letters(QUEUE, 7).await.unwrap().len(), 7);
+    let mut judge = |buried: &Buried| match buried.letter.body.as_str() {
+        "job 3" | "job 20" => Fate::Redrive,
+        "job 4" => Fate::Discard,
+        _ => Fate::Keep,
+    };
+    let mut moved: Vec<_> =
+        queue.sift(QUEUE, 100, &mut judge).await.unwrap().into_iter().map(|buried| buried.letter.body).collect();
+    moved.sort();
+    assert_eq!(moved, ["job 20", "job 3", "job 4"]);
+    assert_eq!(queue.dead_letters(QUEUE, 100).await.unwrap().len(), 22);
+    let mut back = bodies(&receive(engine, 10).await).iter().map(|body| (*body).to_owned()).collect::<Vec<_>>();
+    back.sort();
+    assert_eq!(back, ["job 20", "job 3"]);
+    // Once more finds nothing to do.
+    assert!(queue.sift(QUEUE, 100, &mut judge).await.unwrap().is_empty());
 }
 
 pub async fn many_messages_are_sent_at_once(engine: &Engine) {

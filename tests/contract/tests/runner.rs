@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use aws_lambda_events::sqs::SqsEvent;
 use embedded::{Database, SqliteQueue};
 use platform::job::{Job, Outcome, message};
-use platform::queue::{DeadLetter, Depth, Message, Queue, QueueError, QueueName, Received};
+use platform::queue::{Buried, DeadLetter, Depth, Fate, Judge, Message, Queue, QueueError, QueueName, Received};
 use platform::runner::{self, BatchReport};
 use platform::{Jobs, ManualClock, TenantId, TraceId};
 use serde_json::{Value, json};
@@ -18,6 +18,7 @@ const QUEUE: QueueName = QueueName::Bitrix24Events;
 /// A queue that writes down what it is told.
 #[derive(Default)]
 struct Recording {
+    sent: Mutex<Vec<Message>>,
     delays: Mutex<Vec<(String, Duration)>>,
     letters: Mutex<Vec<DeadLetter>>,
     refuses_letters: bool,
@@ -25,7 +26,8 @@ struct Recording {
 
 #[async_trait]
 impl Queue for Recording {
-    async fn send(&self, _: QueueName, _: Vec<Message>) -> Result<(), QueueError> {
+    async fn send(&self, _: QueueName, messages: Vec<Message>) -> Result<(), QueueError> {
+        self.sent.lock().unwrap().extend(messages);
         Ok(())
     }
     async fn receive(&self, _: QueueName, _: usize, _: Duration) -> Result<Vec<Received>, QueueError> {
@@ -45,7 +47,7 @@ impl Queue for Recording {
         self.letters.lock().unwrap().push(letter);
         Ok(())
     }
-    async fn dead_letters(&self, _: QueueName, _: usize) -> Result<Vec<DeadLetter>, QueueError> {
+    async fn sift(&self, _: QueueName, _: usize, _: Judge<'_>) -> Result<Vec<Buried>, QueueError> {
         Ok(Vec::new())
     }
     async fn depth(&self, _: QueueName) -> Result<Depth, QueueError> {
@@ -140,6 +142,21 @@ async fn a_dead_job_leaves_a_letter_and_does_not_block_its_group() {
 }
 
 #[tokio::test]
+async fn a_letter_that_the_console_moved_back_is_opened_and_its_job_goes_to_its_own_group() {
+    let queue = Recording::default();
+    let (_, worked) = run(&queue, batch(&[("1", "g", "die")])).await;
+    assert_eq!(worked, ["1"]);
+    let letter = queue.letters.lock().unwrap()[0].clone();
+    // As SQS gives it back: the letter's text, in the letter's group.
+    let mut moved = batch(&[("9", "letter", "do")]);
+    moved[0].body = serde_json::to_string(&letter).unwrap();
+    let (report, worked) = run(&queue, moved).await;
+    assert_eq!((report.finished.len(), report.failed.len(), worked.len()), (1, 0, 0));
+    let sent = queue.sent.into_inner().unwrap();
+    assert_eq!((sent.len(), sent[0].group.as_str(), &sent[0].body), (1, "g", &letter.body));
+}
+
+#[tokio::test]
 async fn a_job_whose_letter_cannot_be_sent_stays_on_the_queue() {
     let queue = Recording { refuses_letters: true, ..Recording::default() };
     let (report, _) = run(&queue, batch(&[("1", "g", "die")])).await;
@@ -207,5 +224,5 @@ async fn on_sqlite_a_job_is_tried_until_it_is_done_and_the_rest_follows_in_order
         clock.advance(Duration::from_secs(5));
     }
     assert_eq!(worked.into_inner().unwrap(), ["first 1", "first 2", "first 3", "second 3", "die 3", "last 3"]);
-    assert_eq!(queue.depth(QUEUE).await.unwrap(), Depth { waiting: 0, dead: 1 });
+    assert_eq!(queue.depth(QUEUE).await.unwrap(), Depth { dead: 1, ..Depth::default() });
 }

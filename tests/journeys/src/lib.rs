@@ -279,7 +279,7 @@ impl World {
 
     /// The dead letters of a queue.
     pub async fn dead_letters(&self, queue: QueueName) -> Vec<DeadLetter> {
-        self.engine.queue.dead_letters(queue, 100).await.unwrap()
+        self.engine.queue.dead_letters(queue, 100).await.unwrap().into_iter().map(|buried| buried.letter).collect()
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use journeys::estate::{Estate, json_of};
 use platform::api_keys::{ApiKeys, Scope};
 use platform::clock::Clock;
-use platform::queue::{DeadLetter, Depth, Message, Queue, QueueError, Received};
+use platform::queue::{Buried, DeadLetter, Depth, Fate, Judge, Message, Queue, QueueError, Received};
 use platform::{Ports, QueueName};
 use sandbox::portal::{CONTACT, DEAL};
 use sandbox::{Fault, When};
@@ -242,7 +242,7 @@ impl Queue for Deaf {
         Ok(())
     }
 
-    async fn dead_letters(&self, _: QueueName, _: usize) -> Result<Vec<DeadLetter>, QueueError> {
+    async fn sift(&self, _: QueueName, _: usize, _: Judge<'_>) -> Result<Vec<Buried>, QueueError> {
         Ok(Vec::new())
     }
 
