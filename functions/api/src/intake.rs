@@ -345,22 +345,9 @@ async fn add(
 /// What came in has a line in the log, like everything.
 async fn note(deps: &Deps, caller: &Caller, entity: EntityType, intake: &Intake, id: u64) -> Result<(), Refused> {
     let now = deps.ports.clock.now();
-    let line = EventLine {
-        trace: intake.trace,
-        event: format!("api.{entity}"),
-        record: Some(format!("{entity} {id}")),
-        received_at: intake.trace.arrived_at(),
-        decided_at: now,
-        attempts: 1,
-        waited: Duration::ZERO,
-        changes: vec![format!("{entity}.taken_in by {}", crate::told_by(&caller.key))],
-        left: Vec::new(),
-        status: EventStatus::Routed,
-        outbox: Vec::new(),
-        errands: Vec::new(),
-        said: Vec::new(),
-        syncs: Vec::new(),
-    };
+    let (name, record) = (format!("api.{entity}"), Some(format!("{entity} {id}")));
+    let mut line = EventLine::of_trace(intake.trace, name, record, now, EventStatus::Routed);
+    line.changes = vec![format!("{entity}.taken_in by {}", crate::told_by(&caller.key))];
     let write = event_write(&caller.tenant, line).map_err(|error| unavailable(&error.into()))?;
     deps.ports.store.put(write).await.map(|_| ()).map_err(|error| unavailable(&error.into()))
 }

@@ -265,6 +265,7 @@ async fn finish_with(
     let mut line = line(deps, job, EventStatus::Routed);
     line.changes = changes.iter().map(|change| change.kind.name()).collect();
     line.left = routed.left;
+    line.found = changes.iter().filter_map(|change| serde_json::to_value(change).ok()).collect();
     line.errands = routed.errands;
     line.outbox = routed.outbox;
     for Mirrored { job, line: delivery } in mirrored {

@@ -74,6 +74,15 @@ impl Deps {
 
 /// Works the hints received together: reads their records at once, then decides each.
 pub async fn handle(deps: &Deps, jobs: Jobs<Hint>) -> Outcomes {
-    let readings = read::all(deps, &jobs).await;
-    jobs.each(|job| decide::decide(deps, &readings, job)).await
+    let (readings, reads) = platform::calls::recorded(read::all(deps, &jobs)).await;
+    let reads = &reads;
+    jobs.each(|job| {
+        let readings = &readings;
+        async move {
+            // One read serves many: each of them shows it.
+            reads.iter().cloned().for_each(platform::calls::note);
+            decide::decide(deps, readings, job).await
+        }
+    })
+    .await
 }

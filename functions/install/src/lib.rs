@@ -8,7 +8,6 @@ mod events;
 mod give;
 mod page;
 mod portal;
-pub mod scopes;
 mod settle;
 mod started;
 mod workspaces;

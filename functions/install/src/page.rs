@@ -8,7 +8,8 @@ use pages::{STYLE, Session, frame};
 use platform::portals::Portal;
 use tenancy::departure::Departure;
 
-use crate::{Answer, BITRIX24_APP, BITRIX24_CALLBACK, Deps, PATH, SLACK_CALLBACK, scopes};
+use crate::{Answer, BITRIX24_APP, BITRIX24_CALLBACK, Deps, PATH, SLACK_CALLBACK};
+use connect::scopes;
 
 /// A page with nothing but a message.
 pub(crate) fn message(title: &str, text: &str) -> String {
@@ -156,7 +157,7 @@ fn next(portal: &Portal, troubles: &[Trouble], session: &Session) -> Markup {
     if portal.slack.is_none() {
         return html! { p { strong { "Next: " } "connect Slack. Cards, commands and conversations begin with it." } };
     }
-    let lacks = |needed: &[(&str, &str)], given: &[String]| !missing(needed, given).is_empty();
+    let lacks = |needed: &[(&str, &str)], given: &[String]| !scopes::lacking(needed, given).is_empty();
     let application = portal.application.as_ref().is_some_and(|known| lacks(&scopes::BITRIX24, &known.scopes));
     if application || portal.slack.as_ref().is_some_and(|known| lacks(&scopes::SLACK, &known.scopes)) {
         return html! { p.problem { strong { "Connected, but not everything is allowed. " } "What is missing stands below, with what it is for. Allow it at the provider, and connect again." } };
@@ -173,14 +174,8 @@ fn broken(trouble: Option<&Trouble>) -> Markup {
     html! { @if let Some(trouble) = trouble { p.problem role="alert" { "Since " (trouble.since.strftime("%Y-%m-%d %H:%M")) " UTC: " (trouble.why) } } }
 }
 
-/// What was not given, where that is known: a portal may say just `app`.
-fn missing<'a>(needed: &'a [(&'a str, &'a str)], given: &[String]) -> Vec<(&'a str, &'a str)> {
-    let is_told = !given.is_empty() && !given.iter().any(|scope| scope == "app");
-    if is_told { scopes::missing(needed, given) } else { Vec::new() }
-}
-
 fn lacking(needed: &[(&str, &str)], given: &[String]) -> Markup {
-    let missing = missing(needed, given);
+    let missing = scopes::lacking(needed, given);
     html! {
         @if !missing.is_empty() {
             p.problem { "Not allowed yet:" }

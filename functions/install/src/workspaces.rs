@@ -11,7 +11,8 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use crate::started::{self, Flow};
-use crate::{Answer, Deps, NOTION_CALLBACK, Refusal, SLACK_CALLBACK, scopes, settle, to_state};
+use crate::{Answer, Deps, NOTION_CALLBACK, Refusal, SLACK_CALLBACK, settle, to_state};
+use connect::scopes;
 
 /// Under what the verifier of PKCE is sealed.
 const VERIFIER: &str = "pkce-verifier";

@@ -2,7 +2,9 @@
 //!
 //! It does not retry and knows no limits; both belong to whoever knows the account.
 
-use std::time::Duration;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, LOCATION};
@@ -138,18 +140,31 @@ pub fn shaped<T: DeserializeOwned>(method: &str, value: Value) -> Result<T, Erro
     serde_json::from_value(value).map_err(|cause| Error::Shape { method: method.to_owned(), cause: cause.to_string() })
 }
 
+/// Is told of each call.
+pub trait Observer: fmt::Debug + Send + Sync {
+    /// A call of `method` ended: what was asked (without credentials), what came of it, and how long it took.
+    fn called(&self, method: &str, asked: &Value, answer: Result<&Value, &Error>, took: Duration);
+}
+
 /// Calls one portal.
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(crate) http: reqwest::Client,
     pub(crate) base: RestBase,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl Client {
     /// A client for the portal at `base`. `http` must not follow redirects: a renamed portal answers 302,
     /// and following that would turn the POST into a GET.
     pub fn new(http: reqwest::Client, base: RestBase) -> Self {
-        Self { http, base }
+        Self { http, base, observer: None }
+    }
+
+    /// The same client, which tells of each call.
+    #[must_use]
+    pub fn observed(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 
     /// Where it calls, and with what.
@@ -159,6 +174,15 @@ impl Client {
 
     /// Makes one call.
     pub async fn call(&self, method: &str, params: &Value) -> Result<Answer, Error> {
+        let began = Instant::now();
+        let answer = self.follow(method, params).await;
+        if let Some(observer) = &self.observer {
+            observer.called(method, params, answer.as_ref().map(|answer| &answer.result), began.elapsed());
+        }
+        answer
+    }
+
+    async fn follow(&self, method: &str, params: &Value) -> Result<Answer, Error> {
         match self.send(&self.base, method, params).await? {
             Sent::Answer(answer) => Ok(answer),
             Sent::Moved(domain) => {

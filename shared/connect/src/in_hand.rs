@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use platform::calls;
 use platform::clock::{Clock, later};
 use platform::job::{Job, Outcome};
 use platform::ledger::{DeliveryLine, DeliveryStatus, Ledger, OpenCall, delivery_write};
@@ -103,6 +104,7 @@ impl InHand {
             return Ok(Outcome::Done);
         }
         self.line.status = status;
+        self.note_calls();
         let line = delivery_write(&self.tenant, self.line.clone(), Condition::Version(self.version))?;
         self.ports.store.put_all([vec![line], also].concat()).await?;
         Ok(Outcome::Done)
@@ -151,8 +153,14 @@ impl InHand {
         outcome
     }
 
+    fn note_calls(&mut self) {
+        self.line.calls.extend(calls::taken());
+        calls::shorten(&mut self.line.calls);
+    }
+
     async fn write(&mut self, status: DeliveryStatus) -> Result<(), Failure> {
         self.line.status = status;
+        self.note_calls();
         self.version = self.ledger.record_delivery(&self.tenant, self.line.clone(), self.version).await?;
         Ok(())
     }

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod apps;
+mod calls;
 mod channels;
 mod failure;
 mod grants;
@@ -15,6 +16,7 @@ mod joining;
 mod notion_workspace;
 mod people;
 mod portal;
+pub mod scopes;
 mod talking;
 mod tokens;
 mod troubles;
@@ -27,7 +29,7 @@ use std::time::Duration;
 use bitrix24::oauth::AuthServers;
 use jiff::Timestamp;
 use platform::clock::{Clock, later};
-use platform::limiter::Limiter;
+use platform::limiter::{Limiter, Usage};
 use platform::portals::{NOTION_TOKEN, PORTAL_TOKEN, PORTAL_WEBHOOK, Portal, Portals, SLACK_BOT_TOKEN};
 use platform::seal::{KeyRing, RING_FRESH, SealError, Sealed};
 use platform::secrets::KEY_RING;
@@ -141,6 +143,11 @@ impl Connections {
         Self { patience: Some(patience), http: Arc::default(), ..self }
     }
 
+    /// What notes the calls of a job.
+    pub(crate) fn noting(&self) -> Arc<calls::Noting> {
+        Arc::new(calls::Noting(self.clock.clone()))
+    }
+
     fn http(&self) -> Result<reqwest::Client, Failure> {
         if let Some(http) = self.http.get() {
             return Ok(http.clone());
@@ -159,6 +166,18 @@ impl Connections {
     pub async fn portal(&self, tenant: &TenantId) -> Result<Arc<Portal>, Failure> {
         let gone = || Failure::permanent(failure::GONE, format!("portal {tenant} is not connected any more"));
         self.portals.get(tenant).await?.ok_or_else(gone)
+    }
+
+    /// How much of what each provider allows a tenant is used, for whoever looks. `a_minute` is what Notion's plan allows.
+    pub async fn usage(&self, portal: &Portal, a_minute: u32) -> Result<Vec<(Side, Usage)>, Failure> {
+        let slack = portal.slack.as_ref().map(|slack| (Side::Slack, accounts::posts(&slack.team_id)));
+        let notion = portal.notion.as_ref().map(|notion| (Side::Notion, accounts::notion(&notion.bot_id, a_minute)));
+        let all = [Some((Side::Bitrix24, accounts::portal(&portal.tenant))), slack, notion];
+        let mut usage = Vec::new();
+        for (side, account) in all.into_iter().flatten() {
+            usage.push((side, self.limiter.look(&account).await?));
+        }
+        Ok(usage)
     }
 
     /// A client of the tenant's portal.
@@ -190,7 +209,7 @@ impl Connections {
             Ok(token) => token,
             Err(failure) => return Err(self.in_trouble(&portal.tenant, Side::Slack, failure).await),
         };
-        let client = slack::Client::new(self.http()?, self.slack_api.clone(), token);
+        let client = slack::Client::new(self.http()?, self.slack_api.clone(), token).observed(self.noting());
         Ok(WorkspaceClient::new(self.clone(), portal.tenant.clone(), &connection.team_id, client, connection.renews))
     }
 
@@ -207,7 +226,7 @@ impl Connections {
             Ok(token) => token,
             Err(failure) => return Err(self.in_trouble(&portal.tenant, Side::Notion, failure).await),
         };
-        let client = notion::Client::new(self.http()?, self.notion_api.clone(), token);
+        let client = notion::Client::new(self.http()?, self.notion_api.clone(), token).observed(self.noting());
         let account = accounts::notion(&connection.bot_id, a_minute);
         Ok(NotionClient::new(self.clone(), portal.tenant.clone(), account, client, connection.renews))
     }

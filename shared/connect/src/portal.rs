@@ -48,7 +48,7 @@ impl PortalClient {
 
     fn client(&self) -> bitrix24::Client {
         let base = self.base.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        bitrix24::Client::new(self.http.clone(), base)
+        bitrix24::Client::new(self.http.clone(), base).observed(self.connections.noting())
     }
 
     /// If the portal did not take the token: whether there is another one now.

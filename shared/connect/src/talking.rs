@@ -41,6 +41,13 @@ impl WorkspaceClient {
         self.note(&account, answer).await
     }
 
+    /// Whether the workspace takes the token.
+    pub async fn check(&self) -> Result<(), Failure> {
+        let account = accounts::tier_4(&self.team, "auth.test");
+        self.admit(&account).await?;
+        self.note(&account, self.client.auth_test().await).await.map(|_| ())
+    }
+
     /// A person.
     pub async fn user(&self, id: &str) -> Result<User, Failure> {
         let account = accounts::tier_4(&self.team, "users.info");

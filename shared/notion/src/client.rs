@@ -1,6 +1,8 @@
 //! The client: one call, one answer, every failure with a kind. It does not retry and knows no limits.
 
-use std::time::Duration;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -43,12 +45,19 @@ impl ApiBase {
     }
 }
 
+/// Is told of each call.
+pub trait Observer: fmt::Debug + Send + Sync {
+    /// A call of `method`, with its path, ended: what was asked, what came of it, and how long it took.
+    fn called(&self, method: &str, asked: &Value, answer: Result<&Value, &Error>, took: Duration);
+}
+
 /// Calls one workspace.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
     base: ApiBase,
     token: SecretString,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 /// Who a token belongs to.
@@ -91,7 +100,13 @@ pub struct List<T> {
 impl Client {
     /// A client. The token is a secret of the workspace.
     pub fn new(http: reqwest::Client, base: ApiBase, token: SecretString) -> Self {
-        Self { http, base, token }
+        Self { http, base, token, observer: None }
+    }
+
+    /// The same client, which tells of each call.
+    #[must_use]
+    pub fn observed(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 
     /// The token that it works with.
@@ -248,7 +263,12 @@ impl Client {
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
         }
-        ask(call, request, reads).await
+        let (began, name) = (Instant::now(), call.clone());
+        let answer = ask(call, request, reads).await;
+        if let Some(observer) = &self.observer {
+            observer.called(&name, body.unwrap_or(&Value::Null), answer.as_ref(), began.elapsed());
+        }
+        answer
     }
 }
 

@@ -129,6 +129,11 @@ pub fn later(moment: Timestamp, duration: Duration) -> Timestamp {
     moment.checked_add(duration).unwrap_or(Timestamp::MAX)
 }
 
+/// The moment that lay `duration` before.
+pub fn earlier(moment: Timestamp, duration: Duration) -> Timestamp {
+    moment.checked_sub(duration).unwrap_or(Timestamp::MIN)
+}
+
 /// How long from `now` until `moment`; zero if it has passed.
 pub fn until(now: Timestamp, moment: Timestamp) -> Duration {
     Duration::try_from(moment.duration_since(now)).unwrap_or(Duration::ZERO)

@@ -7,7 +7,9 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tracing::Instrument;
 
+use crate::calls;
 use crate::queue::{Message, Received};
 use crate::{TenantId, TraceId};
 
@@ -155,7 +157,11 @@ impl<T> Jobs<T> {
                 let id = job.id.clone();
                 let outcome = match blocked {
                     Some(after) => Outcome::Retry { after, cause: "behind a job of its group that waits".into() },
-                    None => work(job).await,
+                    None => {
+                        // Every line that is logged for a job says whose it is and which way it came.
+                        let span = tracing::info_span!("job", trace = %job.trace, tenant = %job.tenant);
+                        calls::scope(work(job)).instrument(span).await
+                    }
                 };
                 if let Outcome::Retry { after, .. } = outcome {
                     blocked = Some(after);

@@ -13,6 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::calls::{self, Call};
 use crate::clock::later;
 use crate::id::day;
 use crate::job::Job;
@@ -73,6 +74,12 @@ pub struct EventLine {
     /// Routes for these changes that did not take them, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<String>,
+    /// The changes themselves, for whoever wants to see what other routes would have made of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<serde_json::Value>,
+    /// The calls that deciding it took: the last ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<Call>,
     /// Where it stands.
     #[serde(flatten)]
     pub status: EventStatus,
@@ -93,16 +100,29 @@ pub struct EventLine {
 impl EventLine {
     /// The line of an event that is looked at now.
     pub fn new<T>(job: &Job<T>, event: String, record: Option<String>, now: Timestamp, status: EventStatus) -> Self {
+        Self { attempts: job.attempt, ..Self::of_trace(job.trace, event, record, now, status) }
+    }
+
+    /// The line of something that was decided at once, without a job.
+    pub fn of_trace(
+        trace: TraceId,
+        event: String,
+        record: Option<String>,
+        now: Timestamp,
+        status: EventStatus,
+    ) -> Self {
         Self {
-            trace: job.trace,
+            trace,
             event,
             record,
-            received_at: job.arrived_at(),
+            received_at: trace.arrived_at(),
             decided_at: now,
-            attempts: job.attempt,
+            attempts: 1,
             waited: Duration::ZERO,
             changes: Vec::new(),
             left: Vec::new(),
+            found: Vec::new(),
+            calls: calls::taken(),
             status,
             outbox: Vec::new(),
             errands: Vec::new(),
@@ -186,6 +206,9 @@ pub struct DeliveryLine {
     /// looked for before another is begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_call: Option<OpenCall>,
+    /// The calls that it took: the last ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<Call>,
     /// Where it stands.
     #[serde(flatten)]
     pub status: DeliveryStatus,
@@ -205,6 +228,7 @@ impl DeliveryLine {
             attempts: 0,
             waited: Duration::ZERO,
             open_call: None,
+            calls: Vec::new(),
             status,
         }
     }
@@ -294,13 +318,26 @@ impl Ledger {
 
     /// The lines of a UTC day (`2026-11-21`), newest arrival first, up to 200, going on from `after`.
     pub async fn day(&self, tenant: &TenantId, day: &str, after: Option<String>) -> Result<Lines, StoreError> {
+        let (lines, next) = self.day_lines(tenant, day, after, 200).await?;
+        Ok(Lines { lines: lines.into_iter().map(|(_, line)| line).collect(), next })
+    }
+
+    /// The same, up to `most` lines, each with its place in the day: going on from `after` leaves out that place and all
+    /// that is newer.
+    pub async fn day_lines(
+        &self,
+        tenant: &TenantId,
+        day: &str,
+        after: Option<String>,
+        most: usize,
+    ) -> Result<(Vec<(String, Line)>, Option<String>), StoreError> {
         let mut query = Query::prefix(Table::Ledger, partition(tenant, day), "");
         query.after = after;
         query.newest_first = true;
-        query.limit = 200;
+        query.limit = most;
         let page = self.store.list(&query).await?;
-        let lines = page.items.iter().map(crate::store::Item::decode).collect::<Result<_, _>>()?;
-        Ok(Lines { lines, next: page.next })
+        let lines = page.items.iter().map(|item| Ok((item.key.sort.clone(), item.decode()?)));
+        Ok((lines.collect::<Result<_, StoreError>>()?, page.next))
     }
 
     /// All lines of one trace: the event's first, then its deliveries'.

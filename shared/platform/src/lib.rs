@@ -5,6 +5,8 @@
 //! stays thin. Nothing here knows a provider, HTTP or AWS.
 
 pub mod api_keys;
+pub mod audit;
+pub mod calls;
 pub mod cards;
 pub mod claims;
 pub mod clock;

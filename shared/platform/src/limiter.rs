@@ -108,6 +108,20 @@ pub enum Reservation {
     },
 }
 
+/// How much of an account is used at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// Calls that count at present: of the burst, or of the window.
+    pub used: u32,
+    /// How many may be made at once.
+    pub of: u32,
+    /// Until when nothing may be called, if so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parked_until: Option<Timestamp>,
+    /// Calls in a row that found the provider down.
+    pub failures: u32,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct State {
     /// When the bucket is empty again.
@@ -231,6 +245,22 @@ impl Limiter {
             }
             refused @ Reservation::Wait { .. } => Ok(Err(refused)),
         }
+    }
+
+    /// How an account stands, for whoever looks; takes no slot.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped
+    pub async fn look(&self, account: &Account) -> Result<Usage, StoreError> {
+        let (state, _) = self.read(&account.name).await?;
+        let now = self.clock.now();
+        let (used, of) = match account.window {
+            Some(window) => (if now < state.next { state.used } else { 0 }, window.most),
+            None => {
+                let ahead = until(now, state.next.max(now)).as_secs_f64() / account.rate.every.as_secs_f64().max(0.001);
+                (ahead.ceil().clamp(0.0, 1e6) as u32, account.rate.burst)
+            }
+        };
+        let parked_until = state.parked_until.filter(|parked| *parked > now);
+        Ok(Usage { used, of, parked_until, failures: state.failures })
     }
 
     /// Parks the account until then: the provider said so.

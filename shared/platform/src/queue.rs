@@ -220,7 +220,7 @@ pub trait Queue: Send + Sync + 'static {
             Fate::Keep
         };
         self.sift(queue, most, &mut look).await?;
-        letters.sort_by(|a: &Buried, b| a.letter.buried_at.cmp(&b.letter.buried_at));
+        letters.sort_by_key(|buried: &Buried| buried.letter.buried_at);
         Ok(letters)
     }
 

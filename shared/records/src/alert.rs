@@ -97,22 +97,8 @@ async fn send(ports: &Ports, portal: &Portal, alert: &Alert<'_>, trace: TraceId,
     let group = format!("{tenant}#{}", channel.trim_start_matches('#'));
     let job = message(tenant, trace, group, id.to_string(), &body)
         .map_err(|error| Failure::permanent("bad_job", error.to_string()))?;
-    let event = EventLine {
-        trace,
-        event: change.clone(),
-        record: Some(alert.what.into()),
-        received_at: trace.arrived_at(),
-        decided_at: now,
-        attempts: 1,
-        waited: Duration::ZERO,
-        changes: Vec::new(),
-        left: Vec::new(),
-        status: EventStatus::Routed,
-        outbox: vec![job.clone()],
-        errands: Vec::new(),
-        said: Vec::new(),
-        syncs: Vec::new(),
-    };
+    let mut event = EventLine::of_trace(trace, change.clone(), Some(alert.what.into()), now, EventStatus::Routed);
+    event.outbox = vec![job.clone()];
     let line = DeliveryLine {
         record: alert.what.into(),
         change,

@@ -157,7 +157,7 @@ pub(crate) fn likeness(a: &str, b: &str) -> usize {
 }
 
 /// A change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// What kind.
     pub kind: ChangeKind,
@@ -166,16 +166,22 @@ pub struct Change {
     /// How it is after it.
     pub state: State,
     /// How it was before it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<State>,
     /// The stage before it, for a move.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_stage: Option<String>,
     /// The names of the fields that changed, for an update.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<String>,
     /// What was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<Comment>,
     /// The deal that a call belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deal: Option<Related>,
     /// The client that a call belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<Related>,
 }
 

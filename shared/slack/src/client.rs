@@ -1,6 +1,8 @@
 //! The Web API client: one call, one answer, every failure with a kind. It does not retry and knows no limits.
 
-use std::time::Duration;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
@@ -63,12 +65,19 @@ impl ApiBase {
     }
 }
 
+/// Is told of each call.
+pub trait Observer: fmt::Debug + Send + Sync {
+    /// A call of `method` ended: what was asked (JSON or a form), what came of it, and how long it took.
+    fn called(&self, method: &str, asked: &str, answer: Result<&Value, &Error>, took: Duration);
+}
+
 /// Calls one workspace.
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(crate) http: reqwest::Client,
     pub(crate) base: ApiBase,
     pub(crate) token: SecretString,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 /// A channel as `conversations.list` shows it.
@@ -116,7 +125,13 @@ pub struct Page<T> {
 impl Client {
     /// A client with a bot token.
     pub fn new(http: reqwest::Client, base: ApiBase, token: SecretString) -> Self {
-        Self { http, base, token }
+        Self { http, base, token, observer: None }
+    }
+
+    /// The same client, which tells of each call.
+    #[must_use]
+    pub fn observed(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 
     /// The token that it works with.
@@ -285,7 +300,12 @@ impl Client {
 
     async fn send(&self, method: &'static str, kind: &str, body: String) -> Result<Value, Error> {
         let request = self.http.post(self.base.method(method)).bearer_auth(self.token.expose_secret());
-        ask(method, request.header(CONTENT_TYPE, kind).body(body)).await
+        let (began, asked) = (Instant::now(), self.observer.as_ref().map(|_| body.clone()));
+        let answer = ask(method, request.header(CONTENT_TYPE, kind).body(body)).await;
+        if let (Some(observer), Some(asked)) = (&self.observer, asked) {
+            observer.called(method, &asked, answer.as_ref(), began.elapsed());
+        }
+        answer
     }
 }
 

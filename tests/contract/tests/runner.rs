@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use aws_lambda_events::sqs::SqsEvent;
 use embedded::{Database, SqliteQueue};
 use platform::job::{Job, Outcome, message};
-use platform::queue::{Buried, DeadLetter, Depth, Fate, Judge, Message, Queue, QueueError, QueueName, Received};
+use platform::queue::{Buried, DeadLetter, Depth, Judge, Message, Queue, QueueError, QueueName, Received};
 use platform::runner::{self, BatchReport};
 use platform::{Jobs, ManualClock, TenantId, TraceId};
 use serde_json::{Value, json};

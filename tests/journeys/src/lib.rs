@@ -4,6 +4,7 @@
 
 pub mod estate;
 pub mod hurry;
+mod refusing;
 pub mod secrecy;
 
 use std::sync::Arc;
@@ -25,6 +26,8 @@ use standalone::engine::Engine;
 use standalone::functions::Functions;
 use standalone::http;
 use tokio::sync::watch;
+
+pub use refusing::Refusing;
 
 /// How long a provider may take to answer in a story: short, for stories in which it never does.
 const PATIENCE: Duration = Duration::from_secs(2);

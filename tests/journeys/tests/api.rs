@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use journeys::estate::{Estate, json_of};
+use platform::Ports;
 use platform::api_keys::{ApiKeys, Scope};
 use platform::clock::Clock;
-use platform::queue::{Buried, DeadLetter, Depth, Fate, Judge, Message, Queue, QueueError, Received};
-use platform::{Ports, QueueName};
 use sandbox::portal::{CONTACT, DEAL};
 use sandbox::{Fault, When};
 use serde_json::{Value, json};
@@ -217,40 +216,6 @@ async fn a_sync_is_begun_and_its_progress_seen() {
     }
 }
 
-/// A queue that takes nothing.
-struct Deaf;
-
-#[async_trait::async_trait]
-impl Queue for Deaf {
-    async fn send(&self, queue: QueueName, _: Vec<Message>) -> Result<(), QueueError> {
-        Err(QueueError { queue: queue.name(), cause: "no answer".into() })
-    }
-
-    async fn receive(&self, _: QueueName, _: usize, _: Duration) -> Result<Vec<Received>, QueueError> {
-        Ok(Vec::new())
-    }
-
-    async fn delete(&self, _: QueueName, _: Vec<String>) -> Result<(), QueueError> {
-        Ok(())
-    }
-
-    async fn delay(&self, _: QueueName, _: &str, _: Duration) -> Result<(), QueueError> {
-        Ok(())
-    }
-
-    async fn bury(&self, _: QueueName, _: DeadLetter) -> Result<(), QueueError> {
-        Ok(())
-    }
-
-    async fn sift(&self, _: QueueName, _: usize, _: Judge<'_>) -> Result<Vec<Buried>, QueueError> {
-        Ok(Vec::new())
-    }
-
-    async fn depth(&self, _: QueueName) -> Result<Depth, QueueError> {
-        Ok(Depth::default())
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_robot_that_could_not_do_its_work_tries_again_a_minute_later() {
     let estate = Estate::start(1).await;
@@ -264,11 +229,11 @@ async fn a_robot_that_could_not_do_its_work_tries_again_a_minute_later() {
     estate.clock.advance_to("2026-11-22T11:59:00Z".parse().unwrap());
     assert_eq!(robots::handle(good, estate.clock.now()).await, robots::Report::default());
     estate.clock.advance_to("2026-11-22T12:00:30Z".parse().unwrap());
-    let deaf = Ports { queue: Arc::new(Deaf), ..estate.engine.ports.clone() };
+    let deaf = Ports { queue: Arc::new(journeys::Refusing), ..estate.engine.ports.clone() };
     let deaf = robots::Deps::new(&deaf, estate.connections.clone());
     let report = robots::handle(&deaf, estate.clock.now()).await;
     assert_eq!((report.ran, report.failed.len()), (0, 1), "{report:?}");
-    assert!(report.failed[0].contains("Noon") && report.failed[0].contains("no answer"), "{report:?}");
+    assert!(report.failed[0].contains("Noon") && report.failed[0].contains("disk is full"), "{report:?}");
     for ran in [1, 0] {
         estate.clock.advance(Duration::from_secs(60));
         assert_eq!(robots::handle(good, estate.clock.now()).await.ran, ran);

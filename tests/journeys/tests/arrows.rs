@@ -35,6 +35,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("edge", vec!["platform"]),
         ("pages", vec!["platform"]),
         ("tenancy", vec!["pages", "platform"]),
+        ("operations", [&WIRES[..], &["connect", "mirror", "platform", "records", "rules"]].concat()),
         ("mirror", [&WIRES[..], &["connect", "platform", "records", "rules"]].concat()),
         ("platform", vec![]),
         ("rules", WIRES.to_vec()),
@@ -50,7 +51,18 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
             [
                 &WIRES[..],
                 &FUNCTIONS[..],
-                &["connect", "embedded", "mirror", "pages", "platform", "records", "rules", "sandbox", "tenancy"],
+                &[
+                    "connect",
+                    "embedded",
+                    "mirror",
+                    "operations",
+                    "pages",
+                    "platform",
+                    "records",
+                    "rules",
+                    "sandbox",
+                    "tenancy",
+                ],
             ]
             .concat(),
         ),
@@ -61,7 +73,19 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
             function,
             [
                 &WIRES[..],
-                &["connect", "edge", "mirror", "pages", "platform", "records", "rules", "talk", "tenancy", "aws"],
+                &[
+                    "connect",
+                    "edge",
+                    "mirror",
+                    "operations",
+                    "pages",
+                    "platform",
+                    "records",
+                    "rules",
+                    "talk",
+                    "tenancy",
+                    "aws",
+                ],
             ]
             .concat(),
         );

@@ -161,51 +161,10 @@ async fn a_replaced_token_is_believed_at_once() {
     assert_eq!(world.post(body.replace(&token, "another")).await.0, 200);
 }
 
-/// A queue that refuses, as one does whose disk is full.
-struct Refusing;
-
-#[async_trait::async_trait]
-impl platform::Queue for Refusing {
-    async fn send(
-        &self,
-        queue: QueueName,
-        _: Vec<platform::queue::Message>,
-    ) -> Result<(), platform::queue::QueueError> {
-        Err(platform::queue::QueueError { queue: queue.name(), cause: "the disk is full".into() })
-    }
-    async fn receive(
-        &self,
-        _: QueueName,
-        _: usize,
-        _: std::time::Duration,
-    ) -> Result<Vec<platform::queue::Received>, platform::queue::QueueError> {
-        Ok(Vec::new())
-    }
-    async fn delete(&self, _: QueueName, _: Vec<String>) -> Result<(), platform::queue::QueueError> {
-        Ok(())
-    }
-    async fn delay(&self, _: QueueName, _: &str, _: std::time::Duration) -> Result<(), platform::queue::QueueError> {
-        Ok(())
-    }
-    async fn bury(&self, _: QueueName, _: platform::queue::DeadLetter) -> Result<(), platform::queue::QueueError> {
-        Ok(())
-    }
-    async fn dead_letters(
-        &self,
-        _: QueueName,
-        _: usize,
-    ) -> Result<Vec<platform::queue::DeadLetter>, platform::queue::QueueError> {
-        Ok(Vec::new())
-    }
-    async fn depth(&self, _: QueueName) -> Result<platform::queue::Depth, platform::queue::QueueError> {
-        Ok(platform::queue::Depth::default())
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_refuses_makes_a_503_and_never_a_200() {
     let world = World::start().await;
-    let ports = platform::Ports { queue: std::sync::Arc::new(Refusing), ..world.engine.ports.clone() };
+    let ports = platform::Ports { queue: std::sync::Arc::new(journeys::Refusing), ..world.engine.ports.clone() };
     let deps = bitrix24_webhook::Deps::from(ports);
     let body = world.sandbox.portal.event_body("ONCRMDEALADD", 1);
     let request = http::Request::post("/webhooks/bitrix24").body(bytes::Bytes::from(body)).unwrap();

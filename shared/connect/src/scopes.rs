@@ -47,6 +47,12 @@ pub const NOTION: [(&str, &str); 4] = [
     ("Read user information including email addresses", "to find who is responsible"),
 ];
 
+/// Those that were not given, where that is known: a portal may say just `app`.
+pub fn lacking<'a>(needed: &'a [(&'a str, &'a str)], given: &[String]) -> Vec<(&'a str, &'a str)> {
+    let is_told = !given.is_empty() && !given.iter().any(|scope| scope == "app");
+    if is_told { missing(needed, given) } else { Vec::new() }
+}
+
 /// Those that were not given.
 pub fn missing<'a>(needed: &'a [(&'a str, &'a str)], given: &[String]) -> Vec<(&'a str, &'a str)> {
     needed.iter().filter(|(scope, _)| !given.iter().any(|given| given == scope)).copied().collect()

@@ -1,0 +1,131 @@
+//! The last day by the hour: what was delivered, what waits, how long it took.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use platform::TenantId;
+use platform::ledger::{DeliveryLine, DeliveryStatus, Ledger, Line};
+use platform::store::StoreError;
+use serde::Serialize;
+
+use crate::log::Status;
+
+/// Hours that are shown.
+pub const HOURS: usize = 24;
+/// Lines that are counted at most: the newest ones.
+pub const MOST_LINES: usize = 10_000;
+
+/// An hour's deliveries by where they stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Hour {
+    /// Delivered.
+    pub delivered: u32,
+    /// Still to happen.
+    pub waiting: u32,
+    /// Did not have to happen.
+    pub skipped: u32,
+    /// Given up.
+    pub dead: u32,
+}
+
+impl Hour {
+    /// How many there are.
+    pub fn all(&self) -> u32 {
+        self.delivered + self.waiting + self.skipped + self.dead
+    }
+
+    fn count(&mut self, status: Status) {
+        let counter = match status {
+            Status::Delivered => &mut self.delivered,
+            Status::Waiting => &mut self.waiting,
+            Status::Skipped => &mut self.skipped,
+            Status::Dead => &mut self.dead,
+        };
+        *counter += 1;
+    }
+}
+
+/// The last day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Day {
+    /// The beginning of the first hour.
+    pub from: Timestamp,
+    /// Its hours, oldest first.
+    pub hours: Vec<Hour>,
+    /// From an event's arrival to its delivery, in milliseconds: the middle one, and the one that 95 of 100 stay below.
+    /// None where nothing was delivered.
+    pub lag_ms: Option<(i64, i64)>,
+    /// The oldest that is still to happen, and when its event arrived.
+    pub oldest: Option<(String, Timestamp)>,
+    /// Events by where they stand.
+    pub events: BTreeMap<&'static str, u32>,
+    /// Whether there were more lines than are counted.
+    pub is_cut: bool,
+}
+
+/// Counts the last day.
+pub async fn count(ledger: &Ledger, tenant: &TenantId, now: Timestamp) -> Result<Day, StoreError> {
+    let span = SignedDuration::from_hours(i64::try_from(HOURS).unwrap_or(24) - 1);
+    let this_hour = Timestamp::from_second(now.as_second() / 3600 * 3600).unwrap_or(now);
+    let from = this_hour - span;
+    let mut day = Day {
+        from,
+        hours: vec![Hour::default(); HOURS],
+        lag_ms: None,
+        oldest: None,
+        events: BTreeMap::new(),
+        is_cut: false,
+    };
+    let (mut lags, mut counted) = (Vec::new(), 0);
+    // Two days of UTC hold any last day.
+    for at in [now, from] {
+        let mut after = None;
+        loop {
+            let (lines, next) = ledger.day_lines(tenant, &platform::ledger::today(at), after, 500).await?;
+            counted += lines.len();
+            for (_, line) in lines {
+                match line {
+                    Line::Event(event) => {
+                        if event.received_at >= from {
+                            *day.events.entry(Status::of_event(&event).name()).or_default() += 1;
+                        }
+                    }
+                    Line::Delivery(line) => day.take(&line, &mut lags),
+                }
+            }
+            after = next;
+            if after.is_none() {
+                break;
+            }
+            if counted >= MOST_LINES {
+                day.is_cut = true;
+                break;
+            }
+        }
+        if day.is_cut || platform::ledger::today(now) == platform::ledger::today(from) {
+            break;
+        }
+    }
+    lags.sort_unstable();
+    let at = |share: usize| lags.get((lags.len().saturating_sub(1)) * share / 100).copied();
+    day.lag_ms = at(50).zip(at(95));
+    Ok(day)
+}
+
+impl Day {
+    fn take(&mut self, line: &DeliveryLine, lags: &mut Vec<i64>) {
+        let arrived = line.trace.arrived_at();
+        let hour = arrived.duration_since(self.from).as_secs().div_euclid(3600);
+        let Some(hour) = usize::try_from(hour).ok().and_then(|hour| self.hours.get_mut(hour)) else { return };
+        let status = Status::of_delivery(line);
+        hour.count(status);
+        if let DeliveryStatus::Delivered { at, .. } = &line.status {
+            lags.push(i64::try_from(at.duration_since(arrived).as_millis()).unwrap_or(i64::MAX));
+        }
+        // What is held waits on purpose.
+        let waits = status == Status::Waiting && !matches!(line.status, DeliveryStatus::Held { .. });
+        if waits && self.oldest.as_ref().is_none_or(|(_, oldest)| arrived < *oldest) {
+            self.oldest = Some((line.trace.to_string(), arrived));
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Dead letters of a tenant: grouped by cause, redriven or discarded, one, a group, or what a filter finds.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use platform::audit::{Audit, Entry};
+use platform::ledger::{DeliveryStatus, EventStatus, Ledger};
+use platform::queue::{Buried, DeadLetter, Fate, QueueError, QueueName};
+use platform::store::StoreError;
+use platform::{DeliveryId, Ports, TenantId, TraceId};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Letters of a queue that are looked at, at most: more are redriven in another go.
+pub const MOST: usize = 1_000;
+
+/// A dead letter with its queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Letter {
+    /// The queue that its job was on.
+    pub queue: QueueName,
+    /// What lies there.
+    #[serde(flatten)]
+    pub buried: Buried,
+}
+
+impl Letter {
+    /// What names it: its queue and its id there.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.queue.name(), self.buried.id)
+    }
+
+    /// What its job is about, as far as the job says: a record and a place.
+    pub fn about(&self) -> String {
+        let Ok(job) = serde_json::from_str::<Value>(&self.buried.letter.body) else { return String::new() };
+        let body = &job["body"];
+        let text = |name: &str| body[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        let record = text("record").or_else(|| text("event")).or_else(|| text("database"));
+        let place = text("channel").or_else(|| text("dialog"));
+        [record, place].into_iter().flatten().collect::<Vec<_>>().join(" → ")
+    }
+}
+
+/// Letters that died of the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Group {
+    /// The queue.
+    pub queue: QueueName,
+    /// The code.
+    pub code: String,
+    /// The newest letter's reason.
+    pub reason: String,
+    /// When the first of them was buried.
+    pub oldest: Timestamp,
+    /// When the last was.
+    pub newest: Timestamp,
+    /// The letters, oldest first.
+    pub letters: Vec<Letter>,
+}
+
+/// Which letters are meant. All that is said has to hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Which {
+    /// On this queue.
+    pub queue: Option<QueueName>,
+    /// With this code.
+    pub code: Option<String>,
+    /// This one: `slack-delivery/17`.
+    pub name: Option<String>,
+    /// With these words in reason, trace or job.
+    pub text: String,
+}
+
+impl Which {
+    /// Whether a letter is meant.
+    pub fn means(&self, letter: &Letter) -> bool {
+        let own = &letter.buried.letter;
+        let words = || format!("{} {} {} {}", own.code, own.reason, own.trace, own.body).to_lowercase();
+        self.queue.is_none_or(|queue| queue == letter.queue)
+            && self.code.as_ref().is_none_or(|code| *code == own.code)
+            && self.name.as_ref().is_none_or(|name| *name == letter.name())
+            && self.text.to_lowercase().split_whitespace().all(|word| words().contains(word))
+    }
+}
+
+/// What was done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Done {
+    /// The letters that were redriven or discarded.
+    pub letters: Vec<Letter>,
+}
+
+/// Works on dead letters.
+#[derive(Clone)]
+pub struct Letters<'a> {
+    /// The engine.
+    pub ports: &'a Ports,
+    /// Whose letters: nobody else's are seen or touched. `None` for whoever runs the deployment: everybody's, and those of
+    /// which nobody knows whose they are.
+    pub tenant: Option<&'a TenantId>,
+}
+
+impl Letters<'_> {
+    fn is_own(&self, letter: &DeadLetter) -> bool {
+        self.tenant.is_none_or(|tenant| letter.tenant == tenant.as_str())
+    }
+
+    /// Those that are meant, oldest first.
+    pub async fn list(&self, which: &Which) -> Result<Vec<Letter>, QueueError> {
+        let mut letters = Vec::new();
+        for queue in queues(which) {
+            for buried in self.ports.queue.dead_letters(queue, MOST).await? {
+                let letter = Letter { queue, buried };
+                if self.is_own(&letter.buried.letter) && which.means(&letter) {
+                    letters.push(letter);
+                }
+            }
+        }
+        letters.sort_by_key(|letter| letter.buried.letter.buried_at);
+        Ok(letters)
+    }
+
+    /// Sends jobs again. It is safe to do it twice: a letter is in the queue once, and a job that was done is known.
+    pub async fn redrive(&self, which: &Which, who: &str) -> Result<Done, Trouble> {
+        let done = self.sift(which, Fate::Redrive).await?;
+        if !done.letters.is_empty() {
+            self.note(who, "dead letters redriven", which, &done).await?;
+        }
+        Ok(done)
+    }
+
+    /// Takes letters away for good, and says why where their lines are.
+    pub async fn discard(&self, which: &Which, who: &str, why: &str) -> Result<Done, Trouble> {
+        let ledger = Ledger::new(self.ports.store.clone());
+        // First the log, then the letter: a fall in between leaves a letter whose line says more than is true, and
+        // discarding it again mends that.
+        for letter in self.list(which).await? {
+            self.write_off(&ledger, &letter, &format!("discarded by {who}: {why}")).await?;
+        }
+        let done = self.sift(which, Fate::Discard).await?;
+        if !done.letters.is_empty() {
+            self.note(who, &format!("dead letters discarded: {why}"), which, &done).await?;
+        }
+        Ok(done)
+    }
+
+    async fn sift(&self, which: &Which, fate: Fate) -> Result<Done, QueueError> {
+        let mut done = Done::default();
+        for queue in queues(which) {
+            let mut judge = |buried: &Buried| {
+                let letter = Letter { queue, buried: buried.clone() };
+                if self.is_own(&buried.letter) && which.means(&letter) { fate } else { Fate::Keep }
+            };
+            let moved = self.ports.queue.sift(queue, MOST, &mut judge).await?;
+            done.letters.extend(moved.into_iter().map(|buried| Letter { queue, buried }));
+        }
+        Ok(done)
+    }
+
+    async fn note(&self, who: &str, what: &str, which: &Which, done: &Done) -> Result<(), StoreError> {
+        let count = done.letters.len();
+        let of = match (&which.name, &which.code) {
+            (Some(name), _) => name.clone(),
+            (None, Some(code)) => format!("{count} × {code}"),
+            (None, None) => format!("{count} letters"),
+        };
+        let audit = Audit::new(self.ports.store.clone());
+        let mut traces: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for letter in &done.letters {
+            traces.entry(&letter.buried.letter.tenant).or_default().push(&letter.buried.letter.trace);
+        }
+        for (tenant, traces) in traces {
+            // Of a job that cannot be read nobody knows whose it is.
+            let Ok(tenant) = TenantId::new(tenant) else { continue };
+            let some: Vec<_> = traces.into_iter().take(20).collect();
+            let entry = Entry::new(self.ports.clock.now(), who, what, &of).changed(&some.join(" "), "");
+            audit.note(&tenant, &entry).await?;
+        }
+        Ok(())
+    }
+
+    /// The line of a discarded job ends in what became of it.
+    async fn write_off(&self, ledger: &Ledger, letter: &Letter, reason: &str) -> Result<(), StoreError> {
+        let Ok(trace) = letter.buried.letter.trace.parse::<TraceId>() else { return Ok(()) };
+        let Ok(tenant) = TenantId::new(letter.buried.letter.tenant.as_str()) else { return Ok(()) };
+        let job: Value = serde_json::from_str(&letter.buried.letter.body).unwrap_or_default();
+        if let Some(id) = job["body"]["delivery"].as_str() {
+            let found = ledger.delivery(&tenant, trace, &DeliveryId::from_text(id)).await?;
+            let Some((mut line, version)) = found else { return Ok(()) };
+            if matches!(line.status, DeliveryStatus::Dead { .. }) {
+                line.status = DeliveryStatus::Skipped { reason: reason.to_owned() };
+                match ledger.record_delivery(&tenant, line, version).await {
+                    Err(StoreError::Conflict(_)) | Ok(_) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        } else if let Some(mut event) = ledger.event(&tenant, trace).await?
+            && matches!(event.status, EventStatus::Dead { .. })
+        {
+            event.status = EventStatus::Skipped { reason: reason.to_owned() };
+            ledger.record_event(&tenant, event).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Why letters could not be worked on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// The queue's.
+    Queue(QueueError),
+    /// The store's.
+    Store(StoreError),
+}
+
+impl From<QueueError> for Trouble {
+    fn from(error: QueueError) -> Self {
+        Self::Queue(error)
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl std::error::Error for Trouble {}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Queue(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+fn queues(which: &Which) -> impl Iterator<Item = QueueName> {
+    let named = which.name.as_ref().and_then(|name| name.split_once('/')).map(|(queue, _)| queue.to_owned());
+    let only = which.queue;
+    QueueName::ALL.into_iter().filter(move |queue| {
+        only.is_none_or(|only| only == *queue) && named.as_ref().is_none_or(|named| named == queue.name())
+    })
+}
+
+/// The letters by what they died of, the largest group first.
+pub fn grouped(letters: Vec<Letter>) -> Vec<Group> {
+    let mut groups: BTreeMap<(QueueName, String), Group> = BTreeMap::new();
+    for letter in letters {
+        let own = &letter.buried.letter;
+        let group = groups.entry((letter.queue, own.code.clone())).or_insert_with(|| Group {
+            queue: letter.queue,
+            code: own.code.clone(),
+            reason: String::new(),
+            oldest: own.buried_at,
+            newest: own.buried_at,
+            letters: Vec::new(),
+        });
+        group.oldest = group.oldest.min(own.buried_at);
+        if own.buried_at >= group.newest {
+            group.newest = own.buried_at;
+            group.reason.clone_from(&own.reason);
+        }
+        group.letters.push(letter);
+    }
+    let mut groups: Vec<_> = groups.into_values().collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.letters.len()));
+    groups
+}

@@ -1,0 +1,366 @@
+//! The log searched: events with their deliveries, newest first.
+//!
+//! The ledger is read backwards, a bounded number of lines at a time. Nothing is indexed: a page of a search costs what
+//! it reads, and says where to go on.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use platform::ledger::{DeliveryLine, DeliveryStatus, EventLine, EventStatus, KEEP, Ledger, Line};
+use platform::store::StoreError;
+use platform::{TenantId, TraceId};
+use serde::Serialize;
+
+/// Lines that one search reads before it says where to go on.
+const MOST_LINES: usize = 3_000;
+/// Lines that are read at once.
+const AT_ONCE: usize = 500;
+
+/// An event and what it led to. A delivery without its event (still to be written, or expired) stands alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Way {
+    /// Its trace.
+    pub trace: TraceId,
+    /// The event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventLine>,
+    /// What it led to.
+    pub deliveries: Vec<DeliveryLine>,
+}
+
+/// Where something stands, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It happened.
+    Delivered,
+    /// It is still to happen.
+    Waiting,
+    /// It did not have to happen.
+    Skipped,
+    /// It was given up.
+    Dead,
+}
+
+impl Status {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Delivered, Self::Waiting, Self::Skipped, Self::Dead];
+
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Waiting => "waiting",
+            Self::Skipped => "skipped",
+            Self::Dead => "dead",
+        }
+    }
+
+    /// By its word.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+
+    /// A delivery's.
+    pub fn of_delivery(line: &DeliveryLine) -> Self {
+        match line.status {
+            DeliveryStatus::Delivered { .. } | DeliveryStatus::Grouped { .. } => Self::Delivered,
+            DeliveryStatus::Queued
+            | DeliveryStatus::Started { .. }
+            | DeliveryStatus::Retrying { .. }
+            | DeliveryStatus::Held { .. } => Self::Waiting,
+            DeliveryStatus::Skipped { .. } => Self::Skipped,
+            DeliveryStatus::Dead { .. } => Self::Dead,
+        }
+    }
+
+    /// An event's own.
+    pub fn of_event(line: &EventLine) -> Self {
+        match line.status {
+            EventStatus::Routed => Self::Delivered,
+            EventStatus::Waiting { .. } => Self::Waiting,
+            EventStatus::Skipped { .. } => Self::Skipped,
+            EventStatus::Dead { .. } => Self::Dead,
+        }
+    }
+}
+
+/// Why a delivery stands where it does, where there is a reason.
+pub fn delivery_reason(line: &DeliveryLine) -> Option<String> {
+    match &line.status {
+        DeliveryStatus::Retrying { cause } => Some(cause.clone()),
+        DeliveryStatus::Held { until } => Some(format!("held until {}", until.strftime("%Y-%m-%d %H:%M:%S UTC"))),
+        DeliveryStatus::Grouped { into } => Some(format!("told together with others, delivery {into}")),
+        DeliveryStatus::Skipped { reason } => Some(reason.clone()),
+        DeliveryStatus::Dead { code, reason } => Some(format!("{code}: {reason}")),
+        DeliveryStatus::Queued | DeliveryStatus::Started { .. } | DeliveryStatus::Delivered { .. } => None,
+    }
+}
+
+/// Why an event stands where it does, where there is a reason.
+pub fn event_reason(line: &EventLine) -> Option<String> {
+    match &line.status {
+        EventStatus::Routed => None,
+        EventStatus::Waiting { cause } => Some(cause.clone()),
+        EventStatus::Skipped { reason } => Some(reason.clone()),
+        EventStatus::Dead { code, reason } => Some(format!("{code}: {reason}")),
+    }
+}
+
+impl Way {
+    /// Where it stands as a whole: what is worst of its deliveries, or else of the event.
+    pub fn status(&self) -> Status {
+        let of = |status| self.deliveries.iter().any(|line| Status::of_delivery(line) == status);
+        let event = self.event.as_ref().map(Status::of_event);
+        if of(Status::Dead) || event == Some(Status::Dead) {
+            Status::Dead
+        } else if of(Status::Waiting) || event == Some(Status::Waiting) {
+            Status::Waiting
+        } else if of(Status::Delivered) {
+            Status::Delivered
+        } else if of(Status::Skipped) {
+            Status::Skipped
+        } else {
+            event.unwrap_or(Status::Waiting)
+        }
+    }
+
+    /// When it arrived.
+    pub fn arrived_at(&self) -> Timestamp {
+        self.trace.arrived_at()
+    }
+
+    /// What it is about: `deal 42`.
+    pub fn record(&self) -> Option<&str> {
+        let own = self.event.as_ref().and_then(|event| event.record.as_deref());
+        own.or_else(|| self.deliveries.first().map(|line| line.record.as_str())).filter(|record| !record.is_empty())
+    }
+}
+
+/// What is searched for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Words that all have to be somewhere on the way: a record, a person, a channel, a route, a code, a reason.
+    pub text: String,
+    /// Where something on the way stands.
+    pub status: Option<Status>,
+    /// Not before.
+    pub from: Option<Timestamp>,
+    /// Not after.
+    pub to: Option<Timestamp>,
+}
+
+impl Filter {
+    /// Whether it asks for anything.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether a way fits.
+    pub fn fits(&self, way: &Way) -> bool {
+        let in_status = self.status.is_none_or(|status| {
+            way.status() == status || way.deliveries.iter().any(|line| Status::of_delivery(line) == status)
+        });
+        let at = way.arrived_at();
+        let in_time = self.from.is_none_or(|from| at >= from) && self.to.is_none_or(|to| at <= to);
+        in_status && in_time && self.has_words(way)
+    }
+
+    fn has_words(&self, way: &Way) -> bool {
+        if self.text.trim().is_empty() {
+            return true;
+        }
+        let words = told(way).to_lowercase();
+        // "deal 42" is one thing: deal 421 is another.
+        let wanted = self.text.trim().to_lowercase();
+        match wanted.split_once(' ') {
+            Some((kind, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) && !number.is_empty() => {
+                let record = format!("{kind} {number}");
+                way.record() == Some(record.as_str()) || way.deliveries.iter().any(|line| line.record == record)
+            }
+            _ => wanted.split_whitespace().all(|word| words.contains(word)),
+        }
+    }
+}
+
+/// Everything on a way that somebody may search for.
+fn told(way: &Way) -> String {
+    let mut told = way.trace.to_string();
+    let mut add = |text: &str| {
+        told.push(' ');
+        told.push_str(text);
+    };
+    if let Some(event) = &way.event {
+        add(&event.event);
+        add(event.record.as_deref().unwrap_or_default());
+        add(&event_reason(event).unwrap_or_default());
+        event.changes.iter().chain(&event.left).for_each(|text| add(text));
+    }
+    for line in &way.deliveries {
+        for text in [&line.record, &line.change, &line.route, &line.destination] {
+            add(text);
+        }
+        add(&delivery_reason(line).unwrap_or_default());
+        if let DeliveryStatus::Delivered { provider_id, .. } = &line.status {
+            add(provider_id);
+        }
+    }
+    told
+}
+
+/// What a search found.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Found {
+    /// The ways, newest first.
+    pub ways: Vec<Way>,
+    /// Where to go on; `None` when everything that is kept was looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// Lines that were looked at.
+    pub looked_at: usize,
+}
+
+/// Searches a tenant's log, newest first, up to `most` ways, going on at [`Found::next`].
+pub async fn search(
+    ledger: &Ledger,
+    tenant: &TenantId,
+    filter: &Filter,
+    after: Option<&str>,
+    most: usize,
+    now: Timestamp,
+) -> Result<Found, StoreError> {
+    if let Ok(trace) = filter.text.trim().parse::<TraceId>() {
+        let ways = way(ledger, tenant, trace).await?.into_iter().collect();
+        return Ok(Found { ways, next: None, looked_at: 1 });
+    }
+    let mut found = Found::default();
+    let mut reading = Reading::begin(ledger, tenant, filter, after, now);
+    let mut open: Option<Way> = None;
+    loop {
+        let lines = reading.next().await?;
+        let is_end = lines.is_empty();
+        found.looked_at += lines.len();
+        for (at, line) in lines {
+            let trace = trace_of(&line);
+            if open.as_ref().is_some_and(|open| open.trace != trace) {
+                let whole = open.take().filter(|way| filter.fits(way));
+                found.ways.extend(whole);
+                if found.ways.len() == most {
+                    found.next = Some(at.before());
+                    return Ok(found);
+                }
+            }
+            let way = open.get_or_insert_with(|| Way { trace, event: None, deliveries: Vec::new() });
+            match line {
+                Line::Event(event) => way.event = Some(event),
+                // Newest first: they come in the order of their ids, backwards.
+                Line::Delivery(delivery) => way.deliveries.insert(0, delivery),
+            }
+        }
+        if is_end {
+            found.ways.extend(open.filter(|way| filter.fits(way)));
+            return Ok(found);
+        }
+        if found.looked_at >= MOST_LINES
+            && let Some(open) = &open
+        {
+            // The way that is half read is read again from its beginning.
+            found.next = Some(Place::after(open.trace));
+            return Ok(found);
+        }
+    }
+}
+
+/// One way as a whole.
+pub async fn way(ledger: &Ledger, tenant: &TenantId, trace: TraceId) -> Result<Option<Way>, StoreError> {
+    let lines = ledger.trace(tenant, trace).await?;
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    let mut way = Way { trace, event: None, deliveries: Vec::new() };
+    for line in lines {
+        match line {
+            Line::Event(event) => way.event = Some(event),
+            Line::Delivery(delivery) => way.deliveries.push(delivery),
+        }
+    }
+    Ok(Some(way))
+}
+
+fn trace_of(line: &Line) -> TraceId {
+    match line {
+        Line::Event(event) => event.trace,
+        Line::Delivery(delivery) => delivery.trace,
+    }
+}
+
+/// A place in the log: a day, and the last line of it that was read.
+#[derive(Debug, Clone)]
+struct Place {
+    day: Date,
+    after: Option<String>,
+}
+
+impl Place {
+    /// Just behind a whole way, read backwards.
+    fn after(trace: TraceId) -> String {
+        // No line of it sorts above this: ids of deliveries are hexadecimal.
+        format!("{}|{trace}#~", trace.day())
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (day, after) = text.split_once('|')?;
+        Some(Self { day: day.parse().ok()?, after: Some(after.to_owned()).filter(|after| !after.is_empty()) })
+    }
+}
+
+/// Where a line was read, as a place to go on.
+struct At {
+    day: Date,
+    sort: String,
+}
+
+impl At {
+    /// The place from which this line is read again.
+    fn before(&self) -> String {
+        // "!" sorts behind the line itself and before every other one.
+        format!("{}|{}!", self.day, self.sort)
+    }
+}
+
+struct Reading<'a> {
+    ledger: &'a Ledger,
+    tenant: &'a TenantId,
+    place: Option<Place>,
+    oldest: Date,
+}
+
+impl<'a> Reading<'a> {
+    fn begin(ledger: &'a Ledger, tenant: &'a TenantId, filter: &Filter, after: Option<&str>, now: Timestamp) -> Self {
+        let day = |at: Timestamp| at.to_zoned(TimeZone::UTC).date();
+        let kept = platform::clock::earlier(now, KEEP);
+        let oldest = day(filter.from.map_or(kept, |from| from.max(kept)));
+        let newest = day(filter.to.map_or(now, |to| to.min(now)));
+        let place = after.and_then(Place::parse).unwrap_or(Place { day: newest, after: None });
+        Self { ledger, tenant, place: Some(place), oldest }
+    }
+
+    /// The next lines, newest first; none at the end.
+    async fn next(&mut self) -> Result<Vec<(At, Line)>, StoreError> {
+        while let Some(place) = self.place.take() {
+            if place.day < self.oldest {
+                return Ok(Vec::new());
+            }
+            let page = self.ledger.day_lines(self.tenant, &place.day.to_string(), place.after, AT_ONCE).await?;
+            self.place = match page.1 {
+                Some(after) => Some(Place { day: place.day, after: Some(after) }),
+                None => place.day.yesterday().ok().map(|day| Place { day, after: None }),
+            };
+            if !page.0.is_empty() {
+                let at = |sort| At { day: place.day, sort };
+                return Ok(page.0.into_iter().map(|(sort, line)| (at(sort), line)).collect());
+            }
+        }
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,262 @@
+//! How everything of a tenant stands, on one page: what is connected, what waits, what is lost and found, and whatever
+//! somebody should look at, with where it is mended.
+
+use std::time::Duration;
+
+use connect::{Connections, Failure, Side, Standing, Trouble};
+use jiff::Timestamp;
+use mirror::Mirror;
+use platform::ledger::Ledger;
+use platform::limiter::Usage;
+use platform::portals::Portal;
+use platform::queue::{Depth, QueueName};
+use platform::sweeps::{Counts, Subscriptions, Sweeps};
+use platform::{Ports, clock};
+use rules::Settings;
+use rules::databases::Plan;
+use serde::{Deserialize, Serialize};
+
+use crate::hours::{self, Day};
+use crate::letters::{Letters, Which};
+
+/// What waits longer than this is looked at.
+const LATE: Duration = Duration::from_secs(15 * 60);
+/// A sweep that has not finished for so long is late: it runs every five minutes.
+const SWEEP_LATE: Duration = Duration::from_secs(20 * 60);
+/// A poll that has not finished for so long is late: it runs every half a minute.
+const POLL_LATE: Duration = Duration::from_secs(5 * 60);
+
+/// A side of the tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Connection {
+    /// Which.
+    pub side: Side,
+    /// What it is connected to; `None` if it is not connected.
+    pub to: Option<String>,
+    /// Since when and why its access is not taken.
+    pub trouble: Option<Trouble>,
+    /// Rights that were not given, with what each is for.
+    pub lacks: Vec<(String, String)>,
+    /// When its access token ends and is renewed, where it does.
+    pub token_ends: Option<Timestamp>,
+    /// How much of what the provider allows is used.
+    pub usage: Option<Usage>,
+}
+
+/// Something to look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Alarm {
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it.
+    pub fix: String,
+    /// The page where it is looked at.
+    pub page: &'static str,
+    /// Whether it keeps something from being delivered; else it is worth a look.
+    pub is_urgent: bool,
+}
+
+/// How everything stands.
+#[derive(Debug, Clone, Serialize)]
+pub struct Overview {
+    /// The three sides.
+    pub connections: Vec<Connection>,
+    /// The deployment's queues.
+    pub queues: Vec<(QueueName, Depth)>,
+    /// The tenant's dead letters.
+    pub dead: usize,
+    /// The last day.
+    pub day: Day,
+    /// What was lost and swept today.
+    pub lost: Counts,
+    /// How the subscriptions stand.
+    pub subscriptions: Subscriptions,
+    /// When the sweep last came to its end.
+    pub swept_at: Option<Timestamp>,
+    /// When the poll of Notion last came to its end, if there is something to poll.
+    pub polled_at: Option<Timestamp>,
+    /// What somebody should look at; nothing is wrong if there is nothing.
+    pub alarms: Vec<Alarm>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Lease {
+    #[serde(default)]
+    finished_at: Option<Timestamp>,
+    #[serde(default)]
+    stopped_by: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Silence {
+    #[serde(default)]
+    since: Option<Timestamp>,
+}
+
+/// Looks at everything; nothing of it asks a provider.
+pub async fn look(
+    ports: &Ports,
+    connections: &Connections,
+    mirror: &Mirror,
+    portal: &Portal,
+) -> Result<Overview, Failure> {
+    let (tenant, now) = (&portal.tenant, ports.clock.now());
+    // Settings that cannot be read are an alarm, not the end of the page.
+    let read = serde_json::from_value::<Settings>(portal.settings.clone());
+    let settings = read.as_ref().ok().cloned().unwrap_or_default();
+    let sweeps = Sweeps::new(ports.store.clone());
+    let ledger = Ledger::new(ports.store.clone());
+    let letters = Letters { ports, tenant: Some(tenant) };
+    let lease = sweeps.recall::<Lease>(tenant, "lease").await?.map(|(lease, _)| lease).unwrap_or_default();
+    let poll = sweeps.recall::<Lease>(tenant, "notion-poll").await?.map(|(lease, _)| lease);
+    let silence = sweeps.recall::<Silence>(tenant, "silence").await?.and_then(|(silence, _)| silence.since);
+    let mut queues = Vec::new();
+    let mut dead = 0;
+    for queue in QueueName::ALL {
+        let depth = ports.queue.depth(queue).await.map_err(|error| Failure::transient(error.to_string()))?;
+        if depth.dead > 0 {
+            let of_queue = Which { queue: Some(queue), ..Which::default() };
+            dead += letters.list(&of_queue).await.map_err(|error| Failure::transient(error.to_string()))?.len();
+        }
+        queues.push((queue, depth));
+    }
+    let subscriptions = sweeps.recall::<Subscriptions>(tenant, "subscriptions").await?;
+    let mut overview = Overview {
+        connections: sides(connections, portal, &settings).await?,
+        queues,
+        dead,
+        day: hours::count(&ledger, tenant, now).await?,
+        lost: sweeps.counts(tenant, now).await?,
+        subscriptions: subscriptions.map(|(state, _)| state).unwrap_or_default(),
+        swept_at: lease.finished_at,
+        polled_at: poll.as_ref().and_then(|poll| poll.finished_at),
+        alarms: Vec::new(),
+    };
+    let mut alarms = alarms_of(&overview, portal, now);
+    if let Err(error) = read {
+        alarms.push(urgent("The settings cannot be read", format!("{error}; apply a document"), "/admin/settings"));
+    }
+    if let Some(cause) = lease.stopped_by {
+        alarms.push(notice("The last sweep stopped", cause, "/admin"));
+    }
+    if let Some(since) = silence {
+        let fix = "run the checks: they say whether the portal answers and the events are bound".to_owned();
+        alarms.push(urgent(&format!("No event from Bitrix24 since before {}", at(since)), fix, "/admin/doctor"));
+    }
+    let polls = !settings.notion.databases.is_empty() && portal.notion.is_some();
+    if polls && poll.is_some_and(|poll| poll.finished_at.is_none_or(|done| clock::until(done, now) > POLL_LATE)) {
+        alarms.push(notice(
+            "Notion was not polled to the end for a while",
+            "the page Notion says which database holds it up".into(),
+            "/admin/notion",
+        ));
+    }
+    for database in &settings.notion.databases {
+        let Some(known) = mirror.stored(tenant, &database.name).await? else { continue };
+        if let Some(closed) = known.closed {
+            alarms.push(urgent(&format!("The sync of {} rests", database.name), closed.text, "/admin/notion"));
+        }
+        for trouble in known.troubles {
+            let what = format!("{}: {} pauses", database.name, trouble.field);
+            alarms.push(notice(&what, trouble.text, "/admin/notion"));
+        }
+    }
+    alarms.sort_by_key(|alarm| !alarm.is_urgent);
+    overview.alarms = alarms;
+    Ok(overview)
+}
+
+fn at(moment: Timestamp) -> String {
+    moment.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+fn urgent(what: &str, fix: String, page: &'static str) -> Alarm {
+    Alarm { what: what.to_owned(), fix, page, is_urgent: true }
+}
+
+fn notice(what: &str, fix: String, page: &'static str) -> Alarm {
+    Alarm { is_urgent: false, ..urgent(what, fix, page) }
+}
+
+fn alarms_of(overview: &Overview, portal: &Portal, now: Timestamp) -> Vec<Alarm> {
+    let mut alarms = Vec::new();
+    for connection in &overview.connections {
+        let side = connection.side.name();
+        if let Some(trouble) = &connection.trouble {
+            let what = format!("{side} does not take our access since {}: {}", at(trouble.since), trouble.why);
+            alarms.push(urgent(&what, "connect it again; what is for it waits".into(), "/install"));
+        }
+        if let Some(until) = connection.usage.and_then(|usage| usage.parked_until) {
+            let what = format!("{side} asked for a pause until {}", at(until));
+            alarms.push(notice(&what, "nothing: what is for it waits and goes out then".into(), "/admin/events"));
+        }
+        if !connection.lacks.is_empty() {
+            let names: Vec<_> = connection.lacks.iter().map(|(scope, _)| scope.as_str()).collect();
+            let what = format!("{side} has not allowed {}", names.join(", "));
+            alarms.push(notice(&what, "allow it and connect again".into(), "/install"));
+        }
+    }
+    if portal.slack.is_none() {
+        alarms.push(urgent("Slack is not connected", "connect it; cards wait until then".into(), "/install"));
+    }
+    if overview.dead > 0 {
+        let what = format!("{} dead letter{}", overview.dead, if overview.dead == 1 { "" } else { "s" });
+        let fix = "look what they died of, mend it, and redrive them".to_owned();
+        alarms.push(urgent(&what, fix, "/admin/dead"));
+    }
+    if let Some((_, since)) = &overview.day.oldest
+        && clock::until(*since, now) > LATE
+    {
+        let what = format!("Something waits since {}", at(*since));
+        alarms.push(notice(&what, "its line says what for".into(), "/admin/events?status=waiting"));
+    }
+    if overview.swept_at.is_some_and(|done| clock::until(done, now) > SWEEP_LATE) {
+        let fix = "look into the log of portal-sweep; without it lost events stay lost".to_owned();
+        alarms.push(notice("No sweep has come to its end for a while", fix, "/admin/doctor"));
+    }
+    if overview.lost.conditions_failed > 0 {
+        let what = format!("Conditions of routes failed on {} changes today", overview.lost.conditions_failed);
+        let fix = "their events say which field was missing; mend the condition (has(record.…))".to_owned();
+        alarms.push(notice(&what, fix, "/admin/events?q=condition"));
+    }
+    for refused in &overview.subscriptions.refused {
+        alarms.push(urgent("Events are not bound", refused.clone(), "/admin/doctor"));
+    }
+    alarms
+}
+
+async fn sides(connections: &Connections, portal: &Portal, settings: &Settings) -> Result<Vec<Connection>, Failure> {
+    let troubles = connections.troubles(&portal.tenant).await?;
+    let standings = connections.token_standings(&portal.tenant).await?;
+    let a_minute = if settings.notion.plan == Plan::Business { 600 } else { 180 };
+    let usage = connections.usage(portal, a_minute).await?;
+    let side = |side: Side| {
+        let (to, lacks) = match side {
+            Side::Bitrix24 => {
+                let given = portal.application.as_ref().map(|application| application.scopes.as_slice());
+                (
+                    Some(portal.domain.clone()),
+                    connect::scopes::lacking(&connect::scopes::BITRIX24, given.unwrap_or_default()),
+                )
+            }
+            Side::Slack => {
+                let named = |slack: &platform::portals::SlackConnection| {
+                    if slack.team.is_empty() { slack.team_id.clone() } else { slack.team.clone() }
+                };
+                let given = portal.slack.as_ref().map(|slack| slack.scopes.as_slice()).unwrap_or_default();
+                (portal.slack.as_ref().map(named), connect::scopes::lacking(&connect::scopes::SLACK, given))
+            }
+            Side::Notion => (portal.notion.as_ref().map(|notion| notion.workspace.clone()), Vec::new()),
+        };
+        let is_of = |standing: &&Standing| standing.slot.name() == side.name();
+        Connection {
+            side,
+            to,
+            trouble: troubles.iter().find(|trouble| trouble.side == side).cloned(),
+            lacks: lacks.into_iter().map(|(scope, why)| (scope.to_owned(), why.to_owned())).collect(),
+            token_ends: standings.iter().find(is_of).and_then(|standing| standing.expires_at),
+            usage: usage.iter().find(|(of, _)| *of == side).map(|(_, usage)| *usage),
+        }
+    };
+    Ok(Side::ALL.into_iter().map(side).collect())
+}

@@ -1,0 +1,158 @@
+//! What routes would have told of the last events: a dry run, which sends nothing and writes nothing.
+
+use connect::Failure;
+use jiff::Timestamp;
+use platform::TenantId;
+use platform::ledger::Ledger;
+use platform::portals::Portal;
+use records::NamesCache;
+use rules::router::Router;
+use rules::{Change, ChangeKind, Settings, State, Telling};
+use serde::Serialize;
+use serde_json::json;
+use slack::Message;
+
+use crate::log::{self, Filter};
+
+/// So many events with changes are looked at.
+pub const MOST_EVENTS: usize = 50;
+/// Pages of the log that are read to find them.
+const MOST_PAGES: usize = 4;
+
+/// What a change that happened would come to.
+#[derive(Debug, Clone, Serialize)]
+pub struct Told {
+    /// When its event arrived.
+    pub at: Timestamp,
+    /// Its trace.
+    pub trace: String,
+    /// What changed: `deal 42`.
+    pub about: String,
+    /// How: `deal.stage_changed`.
+    pub change: String,
+    /// Each route that would take it: its name, where to, and the card.
+    pub cards: Vec<(String, String, Message)>,
+    /// Routes for this change that would not take it, and why.
+    pub left: Vec<(String, String)>,
+}
+
+/// Runs `settings` over the last changes, newest first.
+pub async fn dry_run(
+    ledger: &Ledger,
+    names: &NamesCache,
+    portal: &Portal,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<Vec<Told>, Failure> {
+    let router = Router::new(settings.clone());
+    let mut told = Vec::new();
+    for (at, trace, change) in last_changes(ledger, &portal.tenant, now).await? {
+        let names = names.of(&portal.tenant, &change).await;
+        told.push(tell(&router, &change, &names, portal, at, trace));
+    }
+    Ok(told)
+}
+
+async fn last_changes(
+    ledger: &Ledger,
+    tenant: &TenantId,
+    now: Timestamp,
+) -> Result<Vec<(Timestamp, String, Change)>, Failure> {
+    let (mut changes, mut after) = (Vec::new(), None::<String>);
+    for _ in 0..MOST_PAGES {
+        let found = log::search(ledger, tenant, &Filter::default(), after.as_deref(), 200, now).await?;
+        for event in found.ways.iter().filter_map(|way| way.event.as_ref()) {
+            // A change of an older shape is left out rather than misread.
+            let own = event.found.iter().filter_map(|change| serde_json::from_value::<Change>(change.clone()).ok());
+            changes.extend(own.map(|change| (event.received_at, event.trace.to_string(), change)));
+            if changes.len() >= MOST_EVENTS {
+                changes.truncate(MOST_EVENTS);
+                return Ok(changes);
+            }
+        }
+        after = found.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    Ok(changes)
+}
+
+fn tell(router: &Router, change: &Change, names: &rules::Names, portal: &Portal, at: Timestamp, trace: String) -> Told {
+    let telling = Telling { change, names, domain: &portal.domain, language: router.settings().language };
+    let (routes, left) = router.asked(change);
+    let mut left: Vec<_> = left.into_iter().map(|left| (left.route, left.reason)).collect();
+    let mut cards = Vec::new();
+    for route in routes {
+        let (taken, unplaced) = router.places(route, &telling);
+        left.extend(unplaced.into_iter().map(|left| (left.route, left.reason)));
+        for place in &taken.places {
+            cards.push((route.name.clone(), place.name(), taken.card(&telling)));
+        }
+    }
+    Told { at, trace, about: change.about.clone(), change: change.kind.name(), cards, left }
+}
+
+/// A change of a kind as an example, for whoever designs a card before the first one happened.
+pub fn example(kind: &ChangeKind) -> Change {
+    let noun = kind.name().split('.').next().unwrap_or_default().to_owned();
+    let item = json!({
+        "id": 42, "title": "Roof for ACME", "stageId": "EXECUTING", "categoryId": 0, "opportunity": 150_000,
+        "currencyId": "EUR", "assignedById": 1, "createdTime": "2026-11-20T10:00:00Z", "createdBy": 1,
+    });
+    let task = json!({"task": {
+        "id": "7", "title": "Pack the boxes", "status": "2", "deadline": "2026-11-25T16:00:00+01:00",
+        "responsibleId": "1", "createdBy": "1", "groupId": "3", "group": {"id": "3", "name": "Move"},
+    }});
+    let call = json!({"call": {
+        "CALL_ID": "x.1", "CALL_TYPE": "2", "PHONE_NUMBER": "+49 30 1234567", "PORTAL_USER_ID": "1",
+        "CALL_DURATION": "75", "CALL_START_DATE": "2026-11-21T09:00:00Z", "CALL_FAILED_CODE": "304",
+    }});
+    let (about, state) = match noun.as_str() {
+        "task" => ("task 7".to_owned(), task),
+        "call" => ("call x.1".to_owned(), call),
+        "custom" => ("order 17".to_owned(), json!({"custom": {"title": "Order 17"}})),
+        "item" => ("item-1220 42".to_owned(), item),
+        noun => (format!("{noun} 42"), item),
+    };
+    let state = serde_json::from_value::<State>(state).unwrap_or(State::Custom { custom: serde_json::Map::new() });
+    let mut change = Change::new(kind.clone(), about, state);
+    change.from_stage = kind.name().ends_with("stage_changed").then(|| "NEW".to_owned());
+    change
+}
+
+/// The latest change of a kind that a route names, or else an example; whether it is one that happened.
+pub async fn sample(
+    ledger: &Ledger,
+    tenant: &TenantId,
+    kinds: &[ChangeKind],
+    now: Timestamp,
+) -> Result<(Change, bool), Failure> {
+    let happened = last_changes(ledger, tenant, now).await?;
+    let found = happened.into_iter().map(|(_, _, change)| change).find(|change| kinds.contains(&change.kind));
+    let first = kinds.first().cloned().unwrap_or(ChangeKind::DealStageChanged);
+    let is_real = found.is_some();
+    Ok((found.unwrap_or_else(|| example(&first)), is_real))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rules::Names;
+
+    #[test]
+    fn there_is_an_example_of_every_change_that_its_route_can_show() {
+        for (kind, name, _) in ChangeKind::ALL {
+            let settings = json!({"routes": [{"name": "x", "change": name, "to": "#x", "card": {"density": "full"}}]});
+            let router = Router::new(serde_json::from_value(settings).unwrap_or_default());
+            let change = example(kind);
+            assert!(!matches!(&change.state, State::Custom { custom } if custom.is_empty()), "{name}");
+            let (routes, _) = router.asked(&change);
+            let names = Names::default();
+            let telling =
+                Telling { change: &change, names: &names, domain: "a.bitrix24.com", language: rules::Language::En };
+            let (taken, _) = router.places(routes[0], &telling);
+            assert!(!taken.card(&telling).text.as_str().is_empty(), "{name}");
+        }
+    }
+}
