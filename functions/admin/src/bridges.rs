@@ -9,9 +9,9 @@ use platform::store::StoreError;
 use crate::page::{signed_in, token};
 use pages::Form;
 
-use crate::{Answer, Visit};
+use crate::{Answer, Opened};
 
-pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failure> {
+pub(crate) async fn show(visit: &Opened<'_>, done: &str) -> Result<Answer, Failure> {
     let bridges = visit.deps.talk.conversations.bridges(&visit.tenant.id).await?;
     let bot = visit.deps.talk.bot(&visit.tenant).await?;
     let settings = &visit.tenant.settings.bridges;
@@ -61,11 +61,11 @@ pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failur
     Ok(Answer::Page(signed_in(visit, "Conversations", done, &body)))
 }
 
-pub(crate) async fn join(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
-    Ok(Answer::To("/bridges", joined(visit, form.get("channel"), form.get("chat")).await?))
+pub(crate) async fn join(visit: &Opened<'_>, form: &Form) -> Result<Answer, Failure> {
+    Ok(Answer::to("/bridges", joined(visit, form.get("channel"), form.get("chat")).await?))
 }
 
-async fn joined(visit: &Visit<'_>, named: &str, chat: &str) -> Result<String, Failure> {
+async fn joined(visit: &Opened<'_>, named: &str, chat: &str) -> Result<String, Failure> {
     let talk = &visit.deps.talk;
     let Some(dialog) = rules::commands::dialog_id(chat) else {
         return Ok(format!("“{chat}” is no chat: name it as chat57, or by its address."));
@@ -104,12 +104,12 @@ async fn joined(visit: &Visit<'_>, named: &str, chat: &str) -> Result<String, Fa
         dialog,
         channel_name: info.name,
         dialog_name,
-        by: "an administrator".into(),
+        by: visit.session.who.clone(),
         at: talk.ports.clock.now(),
     };
     match talk.conversations.join(&visit.tenant.id, &bridge).await {
         Ok(()) => {
-            tracing::info!(tenant = %visit.tenant.id, channel = bridge.channel, dialog = bridge.dialog, "joined by an administrator");
+            visit.note("joined", &format!("#{} and {}", bridge.channel_name, bridge.dialog), "", "").await?;
             Ok(format!("#{} and {} are one conversation now.", bridge.channel_name, bridge.dialog))
         }
         Err(StoreError::Conflict(_)) => Ok("One of them is joined with another already; part those first.".into()),
@@ -117,11 +117,11 @@ async fn joined(visit: &Visit<'_>, named: &str, chat: &str) -> Result<String, Fa
     }
 }
 
-pub(crate) async fn part(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn part(visit: &Opened<'_>, form: &Form) -> Result<Answer, Failure> {
     let talk = &visit.deps.talk;
     if let Some(bridge) = talk.conversations.of_channel(&visit.tenant.id, form.get("channel")).await? {
         talk.conversations.part(&visit.tenant.id, &bridge).await?;
-        tracing::info!(tenant = %visit.tenant.id, channel = bridge.channel, "parted by an administrator");
+        visit.note("parted", &format!("#{} and {}", bridge.channel_name, bridge.dialog), "", "").await?;
     }
-    Ok(Answer::To("/bridges", "They are two again.".into()))
+    Ok(Answer::to("/bridges", "They are two again."))
 }

@@ -21,10 +21,10 @@ pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failur
 }
 
 async fn page(visit: &Visit<'_>, done: &str, fresh: Option<&str>) -> Result<Answer, Failure> {
-    let keys = ApiKeys::new(visit.deps.talk.ports.store.clone()).all(&visit.tenant.id).await?;
+    let keys = ApiKeys::new(visit.deps.talk.ports.store.clone()).all(&visit.id).await?;
     let url = visit.public_url.clone().unwrap_or_default();
     let body = html! {
-        p { "Programs of yours ask at " code { (url) "/api/v1/" (visit.tenant.id) "/…" } ". What they can ask: " a href="/api/v1/openapi.json" { "the OpenAPI document" } "." }
+        p { "Programs of yours ask at " code { (url) "/api/v1/" (visit.id) "/…" } ". What they can ask: " a href="/api/v1/openapi.json" { "the OpenAPI document" } "." }
         @if let Some(fresh) = fresh {
             div.done role="status" {
                 p { strong { "Copy the key now; it is not shown again:" } }
@@ -74,23 +74,30 @@ pub(crate) async fn make(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failu
     let scopes: Vec<Scope> = Scope::ALL.into_iter().filter(|scope| !form.get(scope.name()).is_empty()).collect();
     let name = form.get("name");
     if scopes.is_empty() || name.is_empty() || name.chars().count() > 60 {
-        return Ok(Answer::To("/keys", "Nothing was made: a key needs a name and something that it may do.".into()));
+        return Ok(Answer::to("/keys", "Nothing was made: a key needs a name and something that it may do."));
     }
-    if keys.all(&visit.tenant.id).await?.len() >= MOST_KEYS {
+    if keys.all(&visit.id).await?.len() >= MOST_KEYS {
         let word = format!("Nothing was made: there are {MOST_KEYS} keys already; take one back.");
-        return Ok(Answer::To("/keys", word));
+        return Ok(Answer::to("/keys", word));
     }
-    let (key, text) = keys.make(&visit.tenant.id, name, &scopes, ports.clock.now()).await?;
-    tracing::info!(tenant = %visit.tenant.id, key = key.id, "an API key was made");
+    let (key, text) = keys.make(&visit.id, name, &scopes, ports.clock.now()).await?;
+    visit
+        .note(
+            "API key made",
+            &format!("{name} ({})", key.id),
+            "",
+            &scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(", "),
+        )
+        .await?;
     page(visit, "", Some(&text)).await
 }
 
 pub(crate) async fn revoke(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
     let id = form.get("id");
     if !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return Ok(Answer::To("/keys", "There is no such key.".into()));
+        return Ok(Answer::to("/keys", "There is no such key."));
     }
-    ApiKeys::new(visit.deps.talk.ports.store.clone()).revoke(&visit.tenant.id, id).await?;
-    tracing::info!(tenant = %visit.tenant.id, key = id, "an API key was taken back");
-    Ok(Answer::To("/keys", "The key was taken back; it is refused from now on.".into()))
+    ApiKeys::new(visit.deps.talk.ports.store.clone()).revoke(&visit.id, id).await?;
+    visit.note("API key taken back", id, "", "").await?;
+    Ok(Answer::to("/keys", "The key was taken back; it is refused from now on."))
 }

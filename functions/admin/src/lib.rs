@@ -1,24 +1,45 @@
-//! The administrators' pages: who is who, and which chat is which channel.
+//! The administrators' and operators' pages: how everything stands, the log, dead letters, settings, who is who.
 //!
-//! One signs in with a code that works once and that only who runs Switchboard can make. Pages are made here, without
-//! scripts; every form carries the session's own token.
+//! One signs in with Slack, as who administers the workspace or is named in the settings, or with a code that works once
+//! and that only who runs Switchboard can make. Pages are made here; every form carries the session's own token, and
+//! every change is written down with who made it. Scripts only make parts load themselves again: all works without.
 
+mod audit;
 mod bridges;
+mod card;
+mod databases;
+mod dead;
+mod document;
+mod events;
+mod health;
 mod keys;
 mod notion;
+mod overview;
 mod page;
 mod people;
+mod routes;
+mod settings;
+mod sign_in;
 mod suggest;
+
+use std::ops::Deref;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use connect::{Connections, Failure};
 use http::{Method, Request, Response, StatusCode};
 use mirror::Mirror;
-use pages::{Form, Session, host_of, page as html, redirect, sessions, styled, with_cookie};
-use platform::Ports;
+use pages::{Form, Session, host_of, lively_page, page as html, redirect, sessions, styled};
+use platform::audit::{Audit, Entry};
+use platform::limiter::Limiter;
+use platform::portals::Portal;
+use platform::{Ports, TenantId};
+use records::NamesCache;
+use rules::Settings;
 use talk::{Talk, Tenant};
 
 pub use pages::sessions::new_code;
+pub use sign_in::SLACK_CALLBACK;
 
 /// Where the pages are.
 pub const PATH: &str = "/admin";
@@ -31,6 +52,8 @@ pub const LARGEST_BODY: usize = 512 * 1024;
 pub struct Deps {
     talk: Talk,
     mirror: Mirror,
+    names: NamesCache,
+    limiter: Limiter,
     public_url: Option<String>,
     by_host: bool,
 }
@@ -38,8 +61,14 @@ pub struct Deps {
 impl Deps {
     /// The function on `ports`, with connections to providers, which reach us at `public_url`.
     pub fn new(ports: &Ports, connections: Connections, public_url: Option<String>) -> Self {
-        let mirror = Mirror::new(ports, connections.clone());
-        Self { talk: Talk::new(ports, connections), mirror, public_url, by_host: false }
+        Self {
+            mirror: Mirror::new(ports, connections.clone()),
+            names: NamesCache::new(connections.clone(), ports.store.clone(), ports.clock.clone()),
+            limiter: Limiter::new(ports.store.clone(), ports.clock.clone()),
+            talk: Talk::new(ports, connections),
+            public_url,
+            by_host: false,
+        }
     }
 
     /// Takes the host that a request names for our address, where none is known: behind API Gateway it is the gateway's.
@@ -52,42 +81,96 @@ impl Deps {
         let named = || (self.by_host && !host.is_empty()).then(|| format!("https://{host}"));
         self.public_url.clone().or_else(named)
     }
+
+    fn ports(&self) -> &Ports {
+        &self.talk.ports
+    }
 }
 
 /// Somebody who is signed in, and what they look at.
 pub(crate) struct Visit<'a> {
     pub(crate) deps: &'a Deps,
-    pub(crate) tenant: Tenant,
+    /// Whose pages these are.
+    pub(crate) id: TenantId,
+    pub(crate) portal: Arc<Portal>,
+    pub(crate) settings: Settings,
     pub(crate) session: Session,
     /// Where providers reach us.
     pub(crate) public_url: Option<String>,
 }
 
+/// A visit to a page that asks both the portal and the workspace.
+pub(crate) struct Opened<'a> {
+    visit: &'a Visit<'a>,
+    pub(crate) tenant: Tenant,
+}
+
+impl<'a> Deref for Opened<'a> {
+    type Target = Visit<'a>;
+
+    fn deref(&self) -> &Self::Target {
+        self.visit
+    }
+}
+
+impl Visit<'_> {
+    /// The same with both sides open; fails where one is not connected.
+    pub(crate) async fn opened(&self) -> Result<Opened<'_>, Failure> {
+        Ok(Opened { visit: self, tenant: self.deps.talk.tenant(&self.id).await? })
+    }
+
+    pub(crate) fn ports(&self) -> &Ports {
+        self.deps.ports()
+    }
+
+    /// Writes down what somebody changed.
+    pub(crate) async fn note(&self, what: &str, of: &str, before: &str, after: &str) -> Result<(), Failure> {
+        let ports = self.ports();
+        tracing::info!(tenant = %self.id, who = self.session.who, what, of, "changed on a page");
+        let entry = Entry::new(ports.clock.now(), &self.session.who, what, of).changed(before, after);
+        Ok(Audit::new(ports.store.clone()).note(&self.id, &entry).await?)
+    }
+}
+
 /// What a request comes to.
 pub(crate) enum Answer {
     Page(String),
+    /// A part of a page, for a script that asked for it.
+    Part(String),
     /// To another page, with a word about what was done.
-    To(&'static str, String),
+    To(String, String),
+    /// A file to keep.
+    File(&'static str, String),
+    /// There is no such thing.
+    Missing(String),
+}
+
+impl Answer {
+    pub(crate) fn to(place: &str, word: impl Into<String>) -> Self {
+        Self::To(place.to_owned(), word.into())
+    }
 }
 
 /// Answers one request.
 pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     let path = request.uri().path().trim_end_matches('/').to_owned();
     let path = path.strip_prefix(PATH).unwrap_or(&path).to_owned();
-    if path == "/style.css" {
-        return styled();
+    match path.as_str() {
+        "/style.css" => return styled(),
+        "/htmx.js" => return pages::script(),
+        _ => {}
     }
     if request.body().len() > LARGEST_BODY {
-        return html(StatusCode::PAYLOAD_TOO_LARGE, page::message("The form is too large", "Send the list in parts."));
+        return html(StatusCode::PAYLOAD_TOO_LARGE, page::message("The form is too large", "Send it in parts."));
     }
-    let form = Form::of_body(&request);
+    let (form, query) = (Form::of_body(&request), Form::of_query(&request));
     let posts = request.method() == Method::POST;
-    if path == "/sign-in" && posts {
-        return sign_in(deps, &request, &form).await;
+    if let Some(place) = path.strip_prefix("/sign-in") {
+        return sign_in::handle(deps, &request, place, &form, &query).await;
     }
-    let session = match sessions::of(deps.talk.ports.store.as_ref(), request.headers()).await {
+    let session = match sessions::of(deps.ports().store.as_ref(), request.headers()).await {
         Ok(Some(session)) => session,
-        Ok(None) => return html(StatusCode::OK, page::sign_in(None)),
+        Ok(None) => return sign_in::ask(deps, StatusCode::OK, None).await,
         Err(error) => return failed(&Failure::from(error)),
     };
     if posts && !session.is_own_form(form.get("token")) {
@@ -99,53 +182,76 @@ pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     if path == "/sign-out" && posts {
         return sign_out(deps, &session).await;
     }
-    let tenant = match deps.talk.tenant(&session.tenant).await {
-        Ok(tenant) => tenant,
+    let portal = match deps.talk.connections.portal(&session.tenant).await {
+        Ok(portal) => portal,
         Err(failure) => return failed(&failure),
     };
-    let visit = Visit { deps, tenant, session, public_url: deps.address(host_of(request.headers())) };
-    let query = Form::of_query(&request);
-    let done = match (posts, path.as_str()) {
-        (false, "" | "/people") => people::show(&visit, query.get("done")).await,
-        (false, "/bridges") => bridges::show(&visit, query.get("done")).await,
-        (false, "/notion") => notion::show(&visit, query.get("done")).await,
-        (false, "/keys") => keys::show(&visit, query.get("done")).await,
-        (true, "/keys") => keys::make(&visit, &form).await,
-        (true, "/keys/revoke") => keys::revoke(&visit, &form).await,
-        (true, "/notion/webhook") => notion::open_window(&visit).await,
-        (true, "/notion/webhook/close") => notion::close_old(&visit).await,
-        (true, "/notion/backfill") => notion::backfill(&visit, &form).await,
-        (true, "/notion/undo") => notion::undo(&visit, &form).await,
-        (true, "/people/link") => people::link(&visit, &form).await,
-        (true, "/people/unlink") => people::unlink(&visit, &form).await,
-        (true, "/people/list") => people::list(&visit, &form).await,
-        (true, "/bridges/join") => bridges::join(&visit, &form).await,
-        (true, "/bridges/part") => bridges::part(&visit, &form).await,
-        _ => return html(StatusCode::NOT_FOUND, page::message("There is no such page", "Go to /admin.")),
-    };
-    match done {
-        Ok(Answer::Page(text)) => html(StatusCode::OK, text),
-        Ok(Answer::To(place, word)) => redirect(&format!("{PATH}{place}?done={}", pages::encoded(&word))),
+    // Settings that cannot be read can be mended on their page.
+    let settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
+    let public_url = deps.address(host_of(request.headers()));
+    let visit = Visit { deps, id: session.tenant.clone(), portal, settings, session, public_url };
+    match route(&visit, posts, &path, &form, &query).await {
+        Ok(Answer::Page(text) | Answer::Part(text)) => lively_page(StatusCode::OK, text),
+        Ok(Answer::Missing(text)) => lively_page(StatusCode::NOT_FOUND, text),
+        Ok(Answer::To(place, word)) => {
+            let mark = if place.contains('?') { '&' } else { '?' };
+            redirect(&format!("{PATH}{place}{mark}done={}", pages::encoded(&word)))
+        }
+        Ok(Answer::File(name, text)) => page::file(name, text),
         Err(failure) => failed(&failure),
     }
 }
 
-async fn sign_in(deps: &Deps, request: &Request<Bytes>, form: &Form) -> Response<Bytes> {
-    match sessions::begin(&deps.talk.ports, form.get("code")).await {
-        Ok(Some(cookie)) => with_cookie(redirect(&format!("{PATH}/people")), &cookie, host_of(request.headers())),
-        Ok(None) => {
-            tracing::warn!("a sign-in with a wrong code");
-            html(
-                StatusCode::UNAUTHORIZED,
-                page::sign_in(Some("This code is wrong, too old or was used before. Make another one.")),
-            )
-        }
-        Err(error) => failed(&Failure::from(error)),
+async fn route(visit: &Visit<'_>, posts: bool, path: &str, form: &Form, query: &Form) -> Result<Answer, Failure> {
+    let done = query.get("done");
+    match (posts, path) {
+        (false, "") => overview::show(visit, done).await,
+        (false, "/overview") => overview::part(visit).await,
+        (false, "/events") => events::search(visit, query).await,
+        (false, place) if place.starts_with("/events/") => events::trace(visit, &place["/events/".len()..], done).await,
+        (false, "/dead") => dead::show(visit, query).await,
+        (false, "/dead/plan") => dead::plan(visit, query).await,
+        (true, "/dead/redrive") => dead::redrive(visit, form).await,
+        (true, "/dead/discard") => dead::discard(visit, form).await,
+        (false, "/doctor") => Ok(health::show(visit)),
+        (true, "/doctor") => health::examine(visit).await,
+        (false, "/routes") => Ok(routes::show(visit, done)),
+        (false, "/routes/edit") => routes::edit(visit, query).await,
+        (true, "/routes/preview") => routes::preview(visit, form).await,
+        (true, "/routes/try") => routes::try_out(visit, form).await,
+        (true, "/routes/save") => routes::save(visit, form).await,
+        (true, "/routes/move") => routes::shift(visit, form).await,
+        (true, "/routes/delete") => routes::delete(visit, form).await,
+        (false, "/settings") => Ok(document::show(visit, done)),
+        (false, "/settings/settings.yaml") => Ok(document::download(visit)),
+        (true, "/settings") => document::work(visit, form).await,
+        (false, "/people") => people::show(&visit.opened().await?, done).await,
+        (true, "/people/link") => people::link(&visit.opened().await?, form).await,
+        (true, "/people/unlink") => people::unlink(&visit.opened().await?, form).await,
+        (true, "/people/list") => people::list(&visit.opened().await?, form).await,
+        (false, "/bridges") => bridges::show(&visit.opened().await?, done).await,
+        (true, "/bridges/join") => bridges::join(&visit.opened().await?, form).await,
+        (true, "/bridges/part") => bridges::part(&visit.opened().await?, form).await,
+        (false, "/notion") => notion::show(visit, done).await,
+        (false, "/notion/runs") => notion::runs(visit).await,
+        (false, "/notion/edit") => databases::edit(visit, query).await,
+        (true, "/notion/save") => databases::save(visit, form).await,
+        (true, "/notion/forget") => databases::forget(visit, form).await,
+        (true, "/notion/webhook") => notion::open_window(visit).await,
+        (true, "/notion/webhook/close") => notion::close_old(visit).await,
+        (true, "/notion/backfill") => notion::backfill(visit, form).await,
+        (true, "/notion/undo") => notion::undo(visit, form).await,
+        (false, "/keys") => keys::show(visit, done).await,
+        (true, "/keys") => keys::make(visit, form).await,
+        (true, "/keys/revoke") => keys::revoke(visit, form).await,
+        (false, "/audit") => audit::show(visit, query).await,
+        (true, "/audit/revoke") => audit::revoke(visit, form).await,
+        _ => Ok(page::missing(visit, "There is no such page.")),
     }
 }
 
 async fn sign_out(deps: &Deps, session: &Session) -> Response<Bytes> {
-    if let Err(error) = sessions::end(deps.talk.ports.store.as_ref(), session).await {
+    if let Err(error) = sessions::end(deps.ports().store.as_ref(), session).await {
         return failed(&Failure::from(error));
     }
     redirect(PATH)

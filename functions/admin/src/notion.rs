@@ -10,7 +10,7 @@ use platform::portals::NOTION_VERIFICATION;
 use rules::databases::Database;
 use secrecy::ExposeSecret;
 
-use crate::page::{refreshed, signed_in, token};
+use crate::page::{signed_in, token};
 use pages::Form;
 
 use crate::{Answer, Visit};
@@ -22,10 +22,10 @@ const MOST_CONFLICTS: usize = 30;
 const MOST_RUNS: usize = 5;
 
 pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failure> {
-    let (mirror, tenant) = (&visit.deps.mirror, &visit.tenant.id);
+    let (mirror, tenant) = (&visit.deps.mirror, &visit.id);
     let runs = mirror.runs.latest(tenant, MOST_RUNS).await?;
     let conflicts = mirror.conflicts.latest(tenant, MOST_CONFLICTS).await?;
-    let databases = &visit.tenant.settings.notion.databases;
+    let databases = &visit.settings.notion.databases;
     let mut known = Vec::new();
     for database in databases {
         known.push((database, mirror.stored(tenant, &database.name).await?));
@@ -35,24 +35,39 @@ pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failur
         (webhook(visit).await?)
         h2 { "Databases" }
         @if databases.is_empty() {
-            p.hint { "The settings name no database yet. docs/notion.md shows the few lines that it takes." }
+            p.hint { "The settings name no database yet. Add one below." }
         }
         @for (database, known) in &known { (one_database(visit, database, known.as_ref())) }
+        p { a.button href="/admin/notion/edit" { "Add a database" } }
         h2 { "Runs" }
-        @if runs.is_empty() { p.hint { "Nothing was backfilled yet. A plan says what a run would do, and does nothing." } }
-        @for run in &runs { (one_run(run)) }
+        (all_runs(&runs))
         h2 { "Conflicts" }
         @if conflicts.is_empty() { p.hint { "Nobody has edited both sides of a field at once." } }
         @else { (conflict_table(visit, &conflicts)) }
     };
+    Ok(Answer::Page(signed_in(visit, TITLE, done, &body)))
+}
+
+/// The runs alone, for a page that looks how they go on.
+pub(crate) async fn runs(visit: &Visit<'_>) -> Result<Answer, Failure> {
+    let runs = visit.deps.mirror.runs.latest(&visit.id, MOST_RUNS).await?;
+    Ok(Answer::Part(all_runs(&runs).into_string()))
+}
+
+/// While a run goes on, this part asks for itself again.
+fn all_runs(runs: &[Run]) -> Markup {
     let goes_on = runs.iter().any(|run| !run.has_ended());
-    let page = signed_in(visit, TITLE, done, &body);
-    Ok(Answer::Page(if goes_on { refreshed(&page) } else { page }))
+    html! {
+        div hx-get=[goes_on.then_some("/admin/notion/runs")] hx-trigger="every 2s" hx-swap="outerHTML" aria-live="polite" {
+            @if runs.is_empty() { p.hint { "Nothing was backfilled yet. A plan says what a run would do, and does nothing." } }
+            @for run in runs { (one_run(run)) }
+        }
+    }
 }
 
 fn connection(visit: &Visit<'_>) -> Markup {
     html! {
-        @match &visit.tenant.portal.notion {
+        @match &visit.portal.notion {
             Some(notion) => p {
                 "Connected with the workspace " strong { (notion.workspace) } " by the connection " strong { (notion.name) } ". "
                 "Each database has to be shared with it: ••• › Connections › " (notion.name) "."
@@ -66,7 +81,7 @@ fn connection(visit: &Visit<'_>) -> Markup {
 }
 
 async fn webhook(visit: &Visit<'_>) -> Result<Markup, Failure> {
-    let (ports, tenant) = (&visit.deps.talk.ports, &visit.tenant.id);
+    let (ports, tenant) = (&visit.deps.talk.ports, &visit.id);
     let hooks = Hooks::new(ports.store.clone());
     let key = hooks.key_of(tenant).await?;
     let hook = match &key {
@@ -78,8 +93,7 @@ async fn webhook(visit: &Visit<'_>) -> Result<Markup, Failure> {
     // The token is shown for as long as the window is open: the operator pastes it into Notion.
     let offered = match hook.as_ref().and_then(|hook| hook.tokens.last()).filter(|_| is_open) {
         Some(sealed) => {
-            let opened =
-                visit.deps.mirror.connections.open_sealed(&visit.tenant.portal, NOTION_VERIFICATION, sealed).await?;
+            let opened = visit.deps.mirror.connections.open_sealed(&visit.portal, NOTION_VERIFICATION, sealed).await?;
             Some(opened.expose_secret().to_owned())
         }
         None => None,
@@ -135,6 +149,7 @@ fn one_database(visit: &Visit<'_>, database: &Database, known: Option<&Known>) -
                 @if let Some(when) = &database.when { " for which " code { (when) } " holds" }
                 "; " (database.mappings().len()) " fields."
             }
+            a.button href={ "/admin/notion/edit?database=" (pages::encoded(&database.name)) } { "Change" } " "
             @for (dry, words) in [("yes", "Plan a backfill"), ("", "Run it")] {
                 form.inline method="post" action="/admin/notion/backfill" {
                     (token(visit)) input type="hidden" name="database" value=(database.name);
@@ -159,6 +174,7 @@ fn one_run(run: &Run) -> Markup {
     html! {
         section.card {
             h3 { (if run.dry { "Plan" } else { "Run" }) " over " (run.database) ": " (state) }
+            @if !run.has_ended() { progress aria-label={ "Progress over " (run.database) } {} }
             p {
                 (counts.rows) " rows and " (counts.records) " records so far: "
                 (counts.created) " pages " (would) "made, " (counts.linked_by_id) " " (would) "linked by number, "
@@ -207,46 +223,50 @@ fn conflict_table(visit: &Visit<'_>, conflicts: &[Kept]) -> Markup {
 pub(crate) async fn open_window(visit: &Visit<'_>) -> Result<Answer, Failure> {
     let ports = &visit.deps.talk.ports;
     let fresh = pages::once::secret();
-    Hooks::new(ports.store.clone()).open(&visit.tenant.id, fresh, ports.clock.now()).await?;
-    tracing::info!(tenant = %visit.tenant.id, "an administrator waits for a verification token of Notion");
-    Ok(Answer::To("/notion", "A verification token is taken for the next 15 minutes.".into()))
+    Hooks::new(ports.store.clone()).open(&visit.id, fresh, ports.clock.now()).await?;
+    visit.note("window for a verification token opened", "Notion", "", "").await?;
+    Ok(Answer::to("/notion", "A verification token is taken for the next 15 minutes."))
 }
 
 pub(crate) async fn close_old(visit: &Visit<'_>) -> Result<Answer, Failure> {
     let hooks = Hooks::new(visit.deps.talk.ports.store.clone());
-    if let Some(key) = hooks.key_of(&visit.tenant.id).await? {
+    if let Some(key) = hooks.key_of(&visit.id).await? {
         hooks.close_old(&key).await?;
+        visit.note("older verification tokens forgotten", "Notion", "", "").await?;
     }
-    Ok(Answer::To("/notion", "Only the newest token is known now.".into()))
+    Ok(Answer::to("/notion", "Only the newest token is known now."))
 }
 
 pub(crate) async fn backfill(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
     let (name, dry) = (form.get("database"), !form.get("dry").is_empty());
-    if visit.tenant.settings.notion.named(name).is_none() {
-        return Ok(Answer::To("/notion", format!("The settings have no database “{name}” any more.")));
+    if visit.settings.notion.named(name).is_none() {
+        return Ok(Answer::to("/notion", format!("The settings have no database “{name}” any more.")));
     }
-    let running = visit.deps.mirror.runs.latest(&visit.tenant.id, MOST_RUNS).await?;
+    let running = visit.deps.mirror.runs.latest(&visit.id, MOST_RUNS).await?;
     if running.iter().any(|run| run.database == name && !run.has_ended()) {
-        return Ok(Answer::To("/notion", format!("A run over {name} goes on already.")));
+        return Ok(Answer::to("/notion", format!("A run over {name} goes on already.")));
     }
-    let wanted = Wanted { dry, since: None, by: "an administrator" };
-    visit.deps.mirror.start(&visit.tenant.id, name, &wanted).await?;
+    let wanted = Wanted { dry, since: None, by: &visit.session.who };
+    visit.deps.mirror.start(&visit.id, name, &wanted).await?;
+    let what = if dry { "backfill planned" } else { "backfill begun" };
+    visit.note(what, name, "", "").await?;
     let word = if dry { "The plan is being made." } else { "The run has begun." };
-    Ok(Answer::To("/notion", format!("{word} This page loads itself again until it is done.")))
+    Ok(Answer::to("/notion", format!("{word} It goes on below.")))
 }
 
 pub(crate) async fn undo(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
-    let (mirror, tenant) = (&visit.deps.mirror, &visit.tenant.id);
+    let (mirror, tenant) = (&visit.deps.mirror, &visit.id);
     let Some(kept) = mirror.conflicts.get(tenant, form.get("conflict")).await? else {
-        return Ok(Answer::To("/notion", "This conflict is not kept any more.".into()));
+        return Ok(Answer::to("/notion", "This conflict is not kept any more."));
     };
     let job = SyncJob::Undo {
         database: kept.database.clone(),
         record: kept.record,
         conflict: kept.id.clone(),
-        by: "an administrator".into(),
+        by: visit.session.who.clone(),
     };
     let trace = TraceId::new(mirror.ports.clock.now());
     mirror.send(vec![mirror::message(&job, tenant, trace, &format!("undo#{}", kept.id))?]).await?;
-    Ok(Answer::To("/notion", format!("{} of {} is being written back.", kept.property, kept.record)))
+    visit.note("conflict undone", &format!("{} of {}", kept.property, kept.record), "", "").await?;
+    Ok(Answer::to("/notion", format!("{} of {} is being written back.", kept.property, kept.record)))
 }

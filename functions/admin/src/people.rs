@@ -13,12 +13,12 @@ use crate::page::{signed_in, token};
 use crate::suggest::suggest;
 use pages::Form;
 
-use crate::{Answer, Visit};
+use crate::{Answer, Opened};
 
 /// Pages of people that are read of either side.
 const MOST_PAGES: u64 = 10;
 
-pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failure> {
+pub(crate) async fn show(visit: &Opened<'_>, done: &str) -> Result<Answer, Failure> {
     let in_slack = in_slack(visit).await?;
     let on_portal = on_portal(visit).await?;
     let links = visit.deps.talk.people.all(&visit.tenant.id).await?;
@@ -69,7 +69,7 @@ fn head(names: &[&str]) -> Markup {
     html! { thead { tr { @for name in names { th scope="col" { (name) } } } } }
 }
 
-fn unmapped(visit: &Visit<'_>, user: &User, on_portal: &[PortalProfile]) -> Markup {
+fn unmapped(visit: &Opened<'_>, user: &User, on_portal: &[PortalProfile]) -> Markup {
     let likely = suggest(&user.name, user.email.as_deref(), on_portal, |person| &person.name);
     html! {
         tr {
@@ -99,7 +99,7 @@ fn unmapped(visit: &Visit<'_>, user: &User, on_portal: &[PortalProfile]) -> Mark
 }
 
 fn mapped(
-    visit: &Visit<'_>,
+    visit: &Opened<'_>,
     user: &User,
     own: &[&Link],
     settings: Option<&str>,
@@ -144,7 +144,7 @@ fn mapped(
     }
 }
 
-async fn in_slack(visit: &Visit<'_>) -> Result<Vec<User>, Failure> {
+async fn in_slack(visit: &Opened<'_>) -> Result<Vec<User>, Failure> {
     let (mut all, mut cursor) = (Vec::new(), None::<String>);
     for _ in 0..MOST_PAGES {
         let page = visit.tenant.slack.users(cursor.as_deref()).await?;
@@ -157,7 +157,7 @@ async fn in_slack(visit: &Visit<'_>) -> Result<Vec<User>, Failure> {
     Ok(all)
 }
 
-async fn on_portal(visit: &Visit<'_>) -> Result<Vec<PortalProfile>, Failure> {
+async fn on_portal(visit: &Opened<'_>) -> Result<Vec<PortalProfile>, Failure> {
     let mut all = Vec::new();
     for page in 0..MOST_PAGES {
         let params = json!({"FILTER": {"ACTIVE": true}, "start": page * 50});
@@ -171,13 +171,13 @@ async fn on_portal(visit: &Visit<'_>) -> Result<Vec<PortalProfile>, Failure> {
     Ok(all)
 }
 
-pub(crate) async fn link(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn link(visit: &Opened<'_>, form: &Form) -> Result<Answer, Failure> {
     let word = link_one(visit, form.get("slack"), form.get("user")).await?;
-    Ok(Answer::To("/people", word))
+    Ok(Answer::to("/people", word))
 }
 
 /// Links two accounts; what to say of it.
-async fn link_one(visit: &Visit<'_>, slack: &str, user: &str) -> Result<String, Failure> {
+async fn link_one(visit: &Opened<'_>, slack: &str, user: &str) -> Result<String, Failure> {
     let Some(slack) = slack_id(visit, slack).await? else { return Ok(format!("Nobody in Slack is {slack}.")) };
     let found = match user.parse::<u64>() {
         Ok(number) => visit.deps.talk.portal_profile(&visit.tenant, number).await?,
@@ -188,31 +188,31 @@ async fn link_one(visit: &Visit<'_>, slack: &str, user: &str) -> Result<String, 
     let at = visit.deps.talk.ports.clock.now();
     let link = Link { slack: slack.clone(), user: found.user, origin: Origin::Hand, name: found.name.clone(), at };
     visit.deps.talk.people.link(&visit.tenant.id, &link).await?;
-    tracing::info!(tenant = %visit.tenant.id, slack, user = found.user, "linked by an administrator");
+    visit.note("linked", &format!("{slack} and {} ({})", found.name, found.user), "", "").await?;
     Ok(format!("{slack} is {} now.", found.name))
 }
 
-async fn slack_id(visit: &Visit<'_>, text: &str) -> Result<Option<String>, Failure> {
+async fn slack_id(visit: &Opened<'_>, text: &str) -> Result<Option<String>, Failure> {
     if text.contains('@') {
         return visit.tenant.slack.user_by_email(text).await;
     }
     Ok(visit.deps.talk.slack_profile(&visit.tenant, text).await?.map(|user| user.id))
 }
 
-pub(crate) async fn unlink(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn unlink(visit: &Opened<'_>, form: &Form) -> Result<Answer, Failure> {
     let (slack, user) = (form.get("slack"), form.get("user").parse().unwrap_or_default());
     visit.deps.talk.people.unlink(&visit.tenant.id, slack, user).await?;
-    tracing::info!(tenant = %visit.tenant.id, slack, user, "unlinked by an administrator");
-    Ok(Answer::To("/people", format!("{slack} and user {user} are two again.")))
+    visit.note("unlinked", &format!("{slack} and user {user}"), "", "").await?;
+    Ok(Answer::to("/people", format!("{slack} and user {user} are two again.")))
 }
 
 /// Lines of a list that are worked at once; more take longer than a page may.
 const MOST_LINES: usize = 100;
 
-pub(crate) async fn list(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+pub(crate) async fn list(visit: &Opened<'_>, form: &Form) -> Result<Answer, Failure> {
     let lines: Vec<&str> = form.get("list").lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     if lines.len() > MOST_LINES {
-        return Ok(Answer::To("/people", format!("At most {MOST_LINES} lines at once; nobody was linked.")));
+        return Ok(Answer::to("/people", format!("At most {MOST_LINES} lines at once; nobody was linked.")));
     }
     let (mut linked, mut problems) = (0, Vec::new());
     for (place, line) in lines.iter().enumerate() {
@@ -227,5 +227,5 @@ pub(crate) async fn list(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failu
             linked += 1;
         }
     }
-    Ok(Answer::To("/people", format!("{linked} linked. {}", problems.join(" "))))
+    Ok(Answer::to("/people", format!("{linked} linked. {}", problems.join(" "))))
 }

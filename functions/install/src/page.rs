@@ -16,18 +16,6 @@ pub(crate) fn message(title: &str, text: &str) -> String {
     frame(title, &html! {}, &html! { p role="status" { (text) } p { a href=(PATH) { "Connections" } } })
 }
 
-/// On the way to a provider.
-pub(crate) fn going(to: &str) -> String {
-    let host = to.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
-    let page = frame(
-        "One moment",
-        &html! {},
-        &html! { p { "You are taken to " a href=(to) { (host) } ", where you allow it." } },
-    );
-    let refresh = html! { meta http-equiv="refresh" content={ "0; url=" (to) }; }.into_string();
-    page.replacen("<head>", &format!("<head>{refresh}"), 1)
-}
-
 fn table(head: [&str; 2], rows: &[(&str, &str)]) -> Markup {
     html! {
         table {
@@ -132,12 +120,14 @@ pub(crate) async fn state(deps: &Deps, session: &Session, done: &str, url: &str)
     };
     let nav = html! {
         nav aria-label="Pages" {
+            a href="/admin" { "Overview" }
+            a href="/admin/events" { "Events" }
+            a href="/admin/routes" { "Routes" }
             @if people {
                 a href="/admin/people" { "People" }
-                a href="/admin/notion" { "Notion" }
                 a href="/admin/bridges" { "Conversations" }
-                a href="/admin/keys" { "API keys" }
             }
+            a href="/admin/notion" { "Notion" }
             a href=(PATH) aria-current="page" { "Connections" }
             form method="post" action="/install/sign-out" { (token(session)) button { "Sign out" } }
         }

@@ -77,7 +77,8 @@ pub(crate) async fn come_back(deps: &Deps, request: &Request<Bytes>, query: &For
         return give::end(deps, &installation, tenant, *user).await;
     }
     connect(deps, &installation).await?;
-    let cookie = sessions::start(&deps.ports, installation.tenant.clone()).await?;
+    let who = format!("{} (administrator of the portal)", installation.name);
+    let cookie = sessions::start(&deps.ports, installation.tenant.clone(), &who).await?;
     let word = format!("{} is connected.", installation.domain);
     Ok(with_cookie(to_state(&word), &cookie, started::host(request)))
 }
@@ -130,7 +131,7 @@ pub(crate) async fn by_webhook(
     let refused = |error: connect::JoinError| Refusal::new(StatusCode::BAD_REQUEST, format!("{error}."));
     deps.connections.connect_webhook(&tenant, &PortalAccess::Webhook(url), &token).await.map_err(refused)?;
     departure::forget(&deps.ports, &tenant).await?;
-    let cookie = sessions::start(&deps.ports, tenant).await?;
+    let cookie = sessions::start(&deps.ports, tenant, "whoever connected the portal by its webhooks").await?;
     Ok(with_cookie(to_state("The portal is connected."), &cookie, started::host(request)))
 }
 

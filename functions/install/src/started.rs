@@ -11,7 +11,7 @@ use platform::portals::TokenDigest;
 use platform::seal::Sealed;
 use serde::{Deserialize, Serialize};
 
-use crate::{Deps, Refusal, page};
+use crate::{Deps, Refusal};
 
 /// How long a person may take.
 const LIVES: Duration = Duration::from_secs(10 * 60);
@@ -51,7 +51,7 @@ pub(crate) async fn begin(
     once::put(&deps.ports, "install", &state, &started, LIVES).await?;
     let seconds = LIVES.as_secs();
     let kept = format!("{COOKIE}={browser}; HttpOnly; SameSite=Lax; Path={}; Max-Age={seconds}", crate::PATH);
-    Ok(with_cookie(pages::page(StatusCode::OK, page::going(&to)), &kept, host))
+    Ok(with_cookie(pages::page(StatusCode::OK, pages::going(&to)), &kept, host))
 }
 
 /// What was begun, for the browser that began it, once.

@@ -1,7 +1,7 @@
 //! The Slack app's manifest, made from the list of commands and the addresses, so that none of them is forgotten.
 //! Fields: <https://docs.slack.dev/reference/app-manifest/>.
 
-use install::scopes::SLACK as SCOPES;
+use connect::scopes::SLACK as SCOPES;
 use rules::commands::{Name, views};
 use serde_json::{Value, json};
 
@@ -51,13 +51,15 @@ pub fn manifest(url: &str, portal: Option<&str>) -> Value {
     if let Some(portal) = portal {
         features["unfurl_domains"] = json!([portal]);
     }
+    let redirects =
+        [install::SLACK_CALLBACK, admin::SLACK_CALLBACK].map(|path| format!("{}{path}", url.trim_end_matches('/')));
     json!({
         "display_information": {
             "name": "Switchboard", "description": "Bitrix24 and Slack, joined", "background_color": "#4a154b",
             "long_description": "Switchboard brings what changes in Bitrix24 to the right channel or person in Slack, lets you work on leads, deals and tasks from Slack, and joins Slack channels with Bitrix24 chats. It is run by your own company.",
         },
         "features": features,
-        "oauth_config": {"redirect_urls": [format!("{}{}", url.trim_end_matches('/'), install::SLACK_CALLBACK)], "scopes": {"bot": SCOPES.iter().map(|(scope, _)| *scope).collect::<Vec<_>>()}},
+        "oauth_config": {"redirect_urls": redirects, "scopes": {"bot": SCOPES.iter().map(|(scope, _)| *scope).collect::<Vec<_>>()}},
         "settings": {
             "event_subscriptions": {"request_url": webhook, "bot_events": EVENTS},
             "interactivity": {"is_enabled": true, "request_url": webhook},

@@ -383,6 +383,19 @@ impl Connections {
         slack::oauth::authorize_url(&self.slack_api, client_id, scopes, redirect, state, challenge)
     }
 
+    /// The address at which a person signs in with Slack; `None` if we have no Slack app.
+    pub async fn slack_sign_in_url(&self, redirect: &str, state: &str) -> Result<Option<String>, Failure> {
+        let keys = self.apps().await?.slack;
+        Ok(keys.map(|keys| slack::oauth::sign_in_url(&self.slack_api, &keys.client_id, redirect, state)))
+    }
+
+    /// Trades the code of that redirect for who came, by Slack's own word.
+    pub async fn slack_signed_in(&self, code: &str, redirect: &str) -> Result<slack::oauth::SignedIn, JoinError> {
+        let keys = self.apps().await?.slack.ok_or_else(|| no_app("Slack"))?;
+        let came = slack::oauth::signed_in(&self.http()?, &self.slack_api, &keys.app(), code, redirect).await;
+        came.map_err(JoinError::Slack)
+    }
+
     /// The address at which Notion asks a person.
     pub fn notion_authorize_url(&self, client_id: &str, redirect: &str, state: &str) -> String {
         notion::oauth::authorize_url(&self.notion_api, client_id, redirect, state)

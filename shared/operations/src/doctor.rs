@@ -424,7 +424,7 @@ impl Doctor<'_> {
                     }
                 }
                 Ok(Open::Closed(closed)) => {
-                    tell(Check::wrong(what, closed.text, "it opens by itself once that is mended"))
+                    tell(Check::wrong(what, closed.text, "it opens by itself once that is mended"));
                 }
                 Err(failure) => tell(Check::wrong(what, failure.text.clone(), remedy(&failure))),
             }

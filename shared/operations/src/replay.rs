@@ -149,8 +149,12 @@ mod tests {
             assert!(!matches!(&change.state, State::Custom { custom } if custom.is_empty()), "{name}");
             let (routes, _) = router.asked(&change);
             let names = Names::default();
-            let telling =
-                Telling { change: &change, names: &names, domain: "a.bitrix24.com", language: rules::Language::En };
+            let telling = Telling {
+                change: &change,
+                names: &names,
+                domain: "a.bitrix24.com",
+                language: rules::language::Language::En,
+            };
             let (taken, _) = router.places(routes[0], &telling);
             assert!(!taken.card(&telling).text.as_str().is_empty(), "{name}");
         }

@@ -7,7 +7,10 @@ pub mod sessions;
 pub mod tickets;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, REFERRER_POLICY, SET_COOKIE};
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, REFERRER_POLICY, SET_COOKIE,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use maud::{DOCTYPE, Markup, html};
 
@@ -17,6 +20,11 @@ pub use sessions::Session;
 pub struct Form(Vec<(String, String)>);
 
 impl Form {
+    /// These fields.
+    pub fn of_fields(fields: Vec<(String, String)>) -> Self {
+        Self(fields)
+    }
+
     /// The fields of a request's body.
     pub fn of_body(request: &Request<Bytes>) -> Self {
         Self(form_urlencoded::parse(request.body()).into_owned().collect())
@@ -28,6 +36,11 @@ impl Form {
         Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
 
+    /// All values of a field, as of boxes that are ticked.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.trim())
+    }
+
     /// A field without the space around it; empty if there is none.
     pub fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.trim())
@@ -37,6 +50,14 @@ impl Form {
 /// A text as a part of an address.
 pub fn encoded(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+/// Where a request comes from, as far as the proxy before us says; a request that came by none is of this machine.
+pub fn address_of(headers: &HeaderMap) -> &str {
+    // The last address is the one that our own proxy (API Gateway, the reverse proxy) put there; those before it are told
+    // by whoever asks.
+    let told = headers.get("x-forwarded-for").and_then(|told| told.to_str().ok());
+    told.and_then(|told| told.rsplit(',').next()).map_or("direct", str::trim)
 }
 
 /// The host that a request names.
@@ -61,8 +82,17 @@ pub fn with_cookie(mut response: Response<Bytes>, cookie: &str, host: &str) -> R
     response
 }
 
-/// A whole page.
+/// A whole page without scripts.
 pub fn frame(title: &str, nav: &Markup, body: &Markup) -> String {
+    framed(title, nav, body, false)
+}
+
+/// A whole page that parts of which load themselves again, if the browser runs scripts. Everything works without.
+pub fn lively_frame(title: &str, nav: &Markup, body: &Markup) -> String {
+    framed(title, nav, body, true)
+}
+
+fn framed(title: &str, nav: &Markup, body: &Markup, lively: bool) -> String {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -72,18 +102,39 @@ pub fn frame(title: &str, nav: &Markup, body: &Markup) -> String {
                 title { (title) " · Switchboard" }
                 link rel="stylesheet" href=(STYLE);
                 link rel="icon" href="data:,";
+                @if lively {
+                    // Nothing is evaluated and no style is put in: the policy would refuse both.
+                    meta name="htmx-config" content=r#"{"allowEval":false,"includeIndicatorStyles":false,"selfRequestsOnly":true,"historyEnabled":false}"#;
+                    script src=(SCRIPT) defer {}
+                }
             }
             body {
+                a.skip href="#main" { "To the content" }
                 header { strong { "Switchboard" } (nav) }
-                main { h1 { (title) } (body) }
+                main id="main" { h1 { (title) } (body) }
             }
         }
     }
     .into_string()
 }
 
+/// A page that takes a browser to a provider: a form may lead nowhere but to us.
+pub fn going(to: &str) -> String {
+    let host = to.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
+    let body = html! { p { "You are taken to " a href=(to) { (host) } ", where you allow it." } };
+    refreshed(&frame("One moment", &html! {}, &body), &format!("0; url={to}"))
+}
+
+/// The same page, which the browser leaves or loads again by itself: `3; url=/there`.
+pub fn refreshed(page: &str, when: &str) -> String {
+    let refresh = html! { meta http-equiv="refresh" content=(when); }.into_string();
+    page.replacen("<head>", &format!("<head>{refresh}"), 1)
+}
+
 /// Where [`styled`] is to be served.
 pub const STYLE: &str = "/admin/style.css";
+/// Where [`script`] is to be served.
+pub const SCRIPT: &str = "/admin/htmx.js";
 
 /// Sends a browser on.
 pub fn redirect(to: &str) -> Response<Bytes> {
@@ -106,6 +157,15 @@ pub fn page(status: StatusCode, text: String) -> Response<Bytes> {
     )
 }
 
+/// The same for a page of [`lively_frame`]: scripts of our own only, which ask us only.
+pub fn lively_page(status: StatusCode, text: String) -> Response<Bytes> {
+    page_with(
+        status,
+        text,
+        "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    )
+}
+
 /// The same with another policy for the browser.
 pub fn page_with(status: StatusCode, text: String, policy: &str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(text));
@@ -114,9 +174,18 @@ pub fn page_with(status: StatusCode, text: String, policy: &str) -> Response<Byt
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(policy) = HeaderValue::from_str(policy) {
         headers.insert(CONTENT_SECURITY_POLICY, policy);
     }
+    response
+}
+
+/// The script of lively pages: htmx (0BSD, see `assets/htmx.LICENSE`).
+pub fn script() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(include_bytes!("assets/htmx.min.js")));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("max-age=86400"));
     response
 }
 

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use http::HeaderMap;
+use jiff::Timestamp;
 use platform::clock::later;
 use platform::portals::TokenDigest;
-use platform::store::{Condition, Key, Store, StoreError, Write};
+use platform::store::{Condition, Key, Query, Store, StoreError, Table, Write};
 use platform::{Ports, TenantId};
 use serde::{Deserialize, Serialize};
 
@@ -18,14 +19,35 @@ const SESSION_LIVES: Duration = Duration::from_secs(8 * 60 * 60);
 const COOKIE: &str = "switchboard_session";
 
 /// A session.
+///
+/// Its cookie is 256 random bits of which only the digest is kept, so there is nothing in it to sign or to forge; it can
+/// be taken back at any time, for it is looked up with each request.
 #[derive(Serialize, Deserialize)]
 pub struct Session {
     /// Whose pages are shown.
     pub tenant: TenantId,
     /// What every form of the session carries.
     pub token: String,
+    /// Who signed in, for the audit.
+    #[serde(default = "somebody")]
+    pub who: String,
     #[serde(skip)]
     key: Option<Key>,
+}
+
+fn somebody() -> String {
+    "an administrator".into()
+}
+
+/// A session in the list of a tenant's sessions.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Listed {
+    /// Who signed in.
+    pub who: String,
+    /// When.
+    pub since: Timestamp,
+    /// What names it here; its cookie cannot be told from it.
+    pub name: String,
 }
 
 impl Session {
@@ -42,20 +64,25 @@ pub async fn new_code(ports: &Ports, tenant: &TenantId) -> Result<String, StoreE
     Ok(code)
 }
 
-/// Begins a session with a code; the cookie that keeps it, or `None` if the code is no good.
-pub async fn begin(ports: &Ports, code: &str) -> Result<Option<String>, StoreError> {
+/// Begins a session with a code; the cookie that keeps it and whose pages it shows, or `None` if the code is no good.
+pub async fn begin(ports: &Ports, code: &str) -> Result<Option<(String, TenantId)>, StoreError> {
     match once::take::<TenantId>(ports, "code", code).await? {
-        Some(tenant) => start(ports, tenant).await.map(Some),
+        Some(tenant) => Ok(Some((start(ports, tenant.clone(), "a one-time code").await?, tenant))),
         None => Ok(None),
     }
 }
 
-/// Begins a session for somebody who has proven that they administer the tenant's portal; the cookie that keeps it.
-pub async fn start(ports: &Ports, tenant: TenantId) -> Result<String, StoreError> {
+/// Begins a session for somebody who has proven that they may see the tenant's pages; the cookie that keeps it. `who` they
+/// are stands in the audit.
+pub async fn start(ports: &Ports, tenant: TenantId, who: &str) -> Result<String, StoreError> {
     let id = format!("{}{}", secret(), secret());
-    let session = Session { tenant, token: format!("{}{}", secret(), secret()), key: None };
-    let write = Write::new(key("session", &id), &session, Condition::Absent)?;
-    ports.store.put(write.expiring(later(ports.clock.now(), SESSION_LIVES))).await?;
+    let (now, place) = (ports.clock.now(), key("session", &id));
+    let listed = Listed { who: who.to_owned(), since: now, name: place.sort.clone() };
+    let listing = Write::new(listing_key(&tenant, &place.sort), &listed, Condition::Always)?;
+    let session = Session { tenant, token: format!("{}{}", secret(), secret()), who: who.to_owned(), key: None };
+    let write = Write::new(place, &session, Condition::Absent)?;
+    let ends = later(now, SESSION_LIVES);
+    ports.store.put_all(vec![write.expiring(ends), listing.expiring(ends)]).await?;
     let seconds = SESSION_LIVES.as_secs();
     // Lax: a person who comes back from a provider is still signed in. Forms carry a token of their own.
     Ok(format!("{COOKIE}={id}; HttpOnly; SameSite=Lax; Path=/; Max-Age={seconds}"))
@@ -72,7 +99,41 @@ pub async fn of(store: &dyn Store, headers: &HeaderMap) -> Result<Option<Session
 /// Ends a session.
 pub async fn end(store: &dyn Store, session: &Session) -> Result<(), StoreError> {
     match &session.key {
-        Some(key) => store.delete(key).await,
+        Some(key) => revoke(store, &session.tenant, &key.sort).await,
         None => Ok(()),
+    }
+}
+
+/// The sessions of a tenant, newest first.
+pub async fn list(store: &dyn Store, tenant: &TenantId) -> Result<Vec<Listed>, StoreError> {
+    let page = store.list(&Query::prefix(Table::Portals, listing(tenant), "")).await?;
+    let mut all = page.items.iter().map(platform::store::Item::decode).collect::<Result<Vec<Listed>, _>>()?;
+    all.sort_by_key(|listed| std::cmp::Reverse(listed.since));
+    Ok(all)
+}
+
+/// Takes a session of a tenant back, by its name in the list; another tenant's is left as it is.
+pub async fn revoke(store: &dyn Store, tenant: &TenantId, name: &str) -> Result<(), StoreError> {
+    let place = Key::new(Table::Portals, once::PARTITION, name);
+    if let Some(item) = store.get(&place).await?
+        && item.decode::<Session>().is_ok_and(|session| session.tenant == *tenant)
+    {
+        store.delete(&place).await?;
+    }
+    store.delete(&listing_key(tenant, name)).await
+}
+
+fn listing(tenant: &TenantId) -> String {
+    format!("{tenant}#session")
+}
+
+fn listing_key(tenant: &TenantId, name: &str) -> Key {
+    Key::new(Table::Portals, listing(tenant), name)
+}
+
+impl Session {
+    /// Its name in the list.
+    pub fn name(&self) -> &str {
+        self.key.as_ref().map_or("", |key| key.sort.as_str())
     }
 }

@@ -369,6 +369,10 @@ pub struct Settings {
     /// Those who keep it running.
     #[serde(skip_serializing_if = "is_default")]
     pub operators: Operators,
+    /// Who may sign in to the administrators' pages with Slack besides those who administer the workspace: Slack ids or
+    /// e-mails.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub admins: Vec<String>,
     /// Channels and chats that are one conversation; others are made by `/b24-bridge` and on the page.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub bridges: Vec<BridgeSetting>,
@@ -402,6 +406,7 @@ impl Default for Settings {
             group_bursts: Some(Bursts::default()),
             smart_processes: Vec::new(),
             operators: Operators::default(),
+            admins: Vec::new(),
             bridges: Vec::new(),
             chats: Chats::default(),
             commands: Commands::default(),

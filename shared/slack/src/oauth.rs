@@ -89,18 +89,75 @@ pub async fn refresh(
     token(http, base, app, &fields).await
 }
 
+/// Somebody who signed in with Slack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedIn {
+    /// Their id.
+    pub user: String,
+    /// Their workspace's id.
+    pub team: String,
+    /// Their organisation's id, if there is one.
+    pub enterprise: Option<String>,
+    /// Their name.
+    pub name: String,
+}
+
+/// The address at which a person signs in with Slack (`OpenID` Connect).
+pub fn sign_in_url(base: &ApiBase, client_id: &str, redirect: &str, state: &str) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("response_type", "code").append_pair("scope", "openid profile email");
+    query.append_pair("client_id", client_id).append_pair("redirect_uri", redirect).append_pair("state", state);
+    format!("{}?{}", base.page("openid/connect/authorize"), query.finish())
+}
+
+/// Trades the code of such a redirect for who came. The code is traded with our secret over TLS, and Slack itself is then
+/// asked whose token it is; so nothing depends on the signature of the `id_token`.
+pub async fn signed_in(
+    http: &reqwest::Client,
+    base: &ApiBase,
+    app: &App,
+    code: &str,
+    redirect: &str,
+) -> Result<SignedIn, Error> {
+    const METHOD: &str = "openid.connect.token";
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("client_id", app.id.as_str()),
+        ("client_secret", app.secret.expose_secret()),
+        ("code", code),
+        ("redirect_uri", redirect),
+    ];
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let request = http.post(base.method(METHOD)).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
+    let answer = ask(METHOD, request).await.map_err(without_tokens)?;
+    let token = text(&answer, "access_token");
+    let request = http.post(base.method("openid.connect.userInfo")).bearer_auth(token);
+    let person = ask("openid.connect.userInfo", request).await?;
+    let claim = |name: &str| person[format!("https://slack.com/{name}")].as_str().filter(|id| !id.is_empty());
+    let (Some(user), Some(team)) = (claim("user_id"), claim("team_id")) else {
+        let details = "the answer does not say who signed in".into();
+        return Err(Error::Refused { method: "openid.connect.userInfo", code: "no_identity".into(), details });
+    };
+    let enterprise = claim("enterprise_id").map(str::to_owned);
+    Ok(SignedIn { user: user.into(), team: team.into(), enterprise, name: text(&person, "name") })
+}
+
+/// Not a word of it is shown: an answer that was cut holds tokens.
+fn without_tokens(error: Error) -> Error {
+    match error {
+        Error::Garbage { method, status, .. } => {
+            Error::Garbage { method, status, beginning: "(not shown: it may hold tokens)".into() }
+        }
+        other => other,
+    }
+}
+
 async fn token(http: &reqwest::Client, base: &ApiBase, app: &App, fields: &[(&str, &str)]) -> Result<Grant, Error> {
     const METHOD: &str = "oauth.v2.access";
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let request = http.post(base.method(METHOD)).basic_auth(&app.id, Some(app.secret.expose_secret()));
     let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
-    let answer = ask(METHOD, request).await.map_err(|error| match error {
-        // Not a word of it is shown: an answer that was cut holds tokens.
-        Error::Garbage { method, status, .. } => {
-            Error::Garbage { method, status, beginning: "(not shown: it may hold tokens)".into() }
-        }
-        other => other,
-    })?;
+    let answer = ask(METHOD, request).await.map_err(without_tokens)?;
     let access = text(&answer, "access_token");
     if !access.starts_with("xox") {
         let details = "the answer has no bot token; the app asks for no bot scopes".into();

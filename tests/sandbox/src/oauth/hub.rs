@@ -44,6 +44,10 @@ struct State {
     /// What is given, whatever is asked for.
     only: Option<String>,
     refreshes: u64,
+    /// Who may sign in with a code: redirect, workspace, person, and until when.
+    sign_ins: BTreeMap<String, (String, String, String, Timestamp)>,
+    /// Whose a token of "Sign in with Slack" is.
+    identities: BTreeMap<String, (String, String)>,
 }
 
 struct Inner {
@@ -64,6 +68,8 @@ impl SlackHub {
             enterprise: false,
             only: None,
             refreshes: 0,
+            sign_ins: BTreeMap::new(),
+            identities: BTreeMap::new(),
         };
         let inner = Arc::new(Inner { state: Mutex::new(state), clock });
         let serving = inner.clone();
@@ -103,6 +109,12 @@ impl SlackHub {
     pub fn allow(&self, authorize_url: &str, team: &str) -> String {
         let query = authorize_url.split_once('?').map_or("", |(_, query)| query);
         self.inner.allow(&fields(query.as_bytes()), team).unwrap_or_default()
+    }
+
+    /// A person signs in with Slack, at the address where they were sent; where their browser is sent.
+    pub fn sign_in(&self, authorize_url: &str, team: &str, user: &str) -> String {
+        let query = authorize_url.split_once('?').map_or("", |(_, query)| query);
+        self.inner.sign_in(&fields(query.as_bytes()), team, user).unwrap_or_default()
     }
 
     /// Takes the app out of a workspace: every token of it is revoked.
@@ -171,6 +183,79 @@ impl Inner {
             "<p>Switchboard asks for: {asked}<form method=post><label>Workspace <select name=team>{options}<option value=cancel>None: cancel</select></label> <button>Allow</button></form>"
         );
         page("Slack of the sandbox", &body)
+    }
+
+    /// The page of "Sign in with Slack": a person says who they are, which the real one knows.
+    fn ask_who(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        let given = fields(request.uri().query().unwrap_or_default().as_bytes());
+        if request.method() == Method::POST {
+            let chosen = fields(request.body());
+            let field = |name: &str| chosen.get(name).cloned().unwrap_or_default();
+            return match self.sign_in(&given, &field("team"), &field("user")) {
+                Some(to) => redirect(&to),
+                None => page(
+                    "Slack",
+                    "<p role=alert>Something went wrong: the app, its redirect or its scopes are not right.",
+                ),
+            };
+        }
+        let state = self.lock();
+        let options = state.workspaces.keys().map(|team| format!("<option>{}", escaped(team))).collect::<String>();
+        let body = format!(
+            "<form method=post><label>Workspace <select name=team>{options}</select></label> <label>You are <input name=user value=U0PERSON01></label> <button>Sign in</button></form>"
+        );
+        page("Sign in with Slack", &body)
+    }
+
+    fn sign_in(&self, given: &BTreeMap<String, String>, team: &str, user: &str) -> Option<String> {
+        let until = self.clock.now() + jiff::SignedDuration::from_secs(CODE_LIVES);
+        let mut state = self.lock();
+        let redirect = given.get("redirect_uri")?.clone();
+        let is_ours = *given.get("client_id")? == state.card.id && redirect.starts_with(&origin(&state.card.redirect));
+        let is_openid =
+            given.get("scope")?.split(' ').any(|scope| scope == "openid") && given.get("response_type")? == "code";
+        if !is_ours || !is_openid {
+            return None;
+        }
+        let code = secret("code");
+        state.sign_ins.insert(code.clone(), (redirect.clone(), team.to_owned(), user.to_owned(), until));
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("code", &code).append_pair("state", given.get("state").map_or("", String::as_str));
+        Some(format!("{redirect}?{}", query.finish()))
+    }
+
+    fn identify(&self, request: &Request<Bytes>) -> Value {
+        let given = fields(request.body());
+        let field = |name: &str| given.get(name).map_or("", String::as_str);
+        let now = self.clock.now();
+        let mut state = self.lock();
+        let refused = |code: &str| json!({"ok": false, "error": code});
+        if field("client_id") != state.card.id {
+            return refused("invalid_client_id");
+        }
+        if field("client_secret") != state.card.secret {
+            return refused("bad_client_secret");
+        }
+        let known = state.sign_ins.remove(field("code")).filter(|(.., until)| now < *until);
+        let Some((redirect, team, user, _)) = known else { return refused("invalid_code") };
+        if redirect != field("redirect_uri") {
+            return refused("bad_redirect_uri");
+        }
+        let token = secret("xoxp-");
+        state.identities.insert(token.clone(), (team, user));
+        json!({"ok": true, "access_token": token, "token_type": "Bearer", "id_token": "e30.e30.c2ln"})
+    }
+
+    fn who(&self, request: &Request<Bytes>) -> Value {
+        let bearer = request.headers().get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let state = self.lock();
+        let found = bearer.and_then(|bearer| state.identities.get(bearer.strip_prefix("Bearer ")?));
+        match found {
+            Some((team, user)) => json!({
+                "ok": true, "sub": user, "name": user, "https://slack.com/user_id": user, "https://slack.com/team_id": team,
+            }),
+            None => json!({"ok": false, "error": "invalid_auth"}),
+        }
     }
 
     fn access(&self, request: &Request<Bytes>) -> Value {
@@ -246,9 +331,17 @@ impl Inner {
     }
 }
 
+/// Scheme, host and port of an address.
+fn origin(url: &str) -> String {
+    url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/")
+}
+
 async fn answer(inner: Arc<Inner>, request: Request<Bytes>) -> Answer {
     match request.uri().path() {
         "/oauth/v2/authorize" => Ok(inner.authorize(&request)),
+        "/openid/connect/authorize" => Ok(inner.ask_who(&request)),
+        "/api/openid.connect.token" => Ok(json_answer(200, &inner.identify(&request))),
+        "/api/openid.connect.userInfo" => Ok(json_answer(200, &inner.who(&request))),
         "/api/oauth.v2.access" => Ok(json_answer(200, &inner.access(&request))),
         _ => match inner.whose(&request) {
             Some(shared) => slack::answer(shared, request).await,
