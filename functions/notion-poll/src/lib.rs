@@ -17,6 +17,7 @@ use mirror::runs::Wanted;
 use platform::clock::{Clock, later};
 use platform::limiter::Lane;
 use platform::links::Records;
+use platform::metrics::Unit;
 use platform::store::StoreError;
 use platform::sweeps::Sweeps;
 use platform::{Ports, TenantId};
@@ -61,6 +62,8 @@ pub struct Report {
     pub signals: usize,
     /// What could not be polled, and why; the next run tries again.
     pub stopped: Vec<String>,
+    /// How long ago the poll that is most behind came to its end, in seconds.
+    pub late: u64,
 }
 
 /// When a tenant is polled by somebody.
@@ -84,6 +87,9 @@ pub async fn handle(deps: &Deps, now: Timestamp) -> Report {
     report.rows += again.rows;
     report.signals += again.signals;
     report.stopped.extend(again.stopped);
+    report.late = again.late;
+    let late = f64::from(u32::try_from(report.late).unwrap_or(u32::MAX));
+    deps.mirror.ports.metrics.measure("poll_lag", late, Unit::Seconds);
     report
 }
 
@@ -102,6 +108,7 @@ pub async fn poll(deps: &Deps) -> Report {
     while let Some((tenant, polled)) = done.next().await {
         match polled {
             Ok(of_tenant) => {
+                report.late = report.late.max(of_tenant.late);
                 report.databases += of_tenant.databases;
                 report.rows += of_tenant.rows;
                 report.signals += of_tenant.signals;
@@ -150,6 +157,8 @@ async fn leased(deps: &Deps, tenant: &TenantId) -> Result<Report, Failure> {
         }
     }
     let finished_at = if report.stopped.is_empty() { Some(deps.clock.now()) } else { lease.finished_at };
+    let since = finished_at.unwrap_or(portal.connected_at);
+    report.late = platform::clock::until(since, deps.clock.now()).as_secs();
     match deps.sweeps.remember(tenant, "notion-poll", &Lease { until: None, finished_at }, version).await {
         Ok(_) | Err(StoreError::Conflict(_)) => Ok(report),
         Err(error) => Err(error.into()),

@@ -16,9 +16,10 @@ use std::time::Duration;
 use connect::{Connections, Failure, PortalClient};
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
-use platform::clock::{Clock, later};
+use platform::clock::{Clock, later, until};
 use platform::limiter::Lane;
 use platform::links::Records;
+use platform::metrics::Unit;
 use platform::portals::Portal;
 use platform::store::StoreError;
 use platform::sweeps::{Counts, Sweeps};
@@ -105,8 +106,10 @@ pub async fn handle(deps: &Deps, now: Timestamp) -> Report {
         (tenant, swept)
     });
     let mut report = Report::default();
+    let mut late = Duration::ZERO;
     let mut done = sweeps.buffer_unordered(AT_ONCE);
     while let Some((tenant, swept)) = done.next().await {
+        late = late.max(lag(deps, &tenant, now).await.unwrap_or_default());
         match swept {
             Ok(Some((swept, hints, stopped))) => {
                 report.tenants += 1;
@@ -121,7 +124,18 @@ pub async fn handle(deps: &Deps, now: Timestamp) -> Report {
             }
         }
     }
+    deps.ports.metrics.measure("sweep_lag", late.as_secs_f64(), Unit::Seconds);
     report
+}
+
+/// How long ago a tenant's sweep came to its end; since it was connected, if none has.
+async fn lag(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<Duration, Failure> {
+    let lease = deps.sweeps.recall::<Lease>(tenant, "lease").await?.map(|(lease, _)| lease).unwrap_or_default();
+    let since = match lease.finished_at {
+        Some(finished) => finished,
+        None => deps.connections.portal(tenant).await?.connected_at,
+    };
+    Ok(until(since, now))
 }
 
 type Swept = (u64, u64, Option<String>);

@@ -1,7 +1,12 @@
 //! Each tenant's access to its providers: renewed before it dies of age, told once when it is not taken any more, and once
 //! when it is again.
 
-use connect::{Failure, Trouble};
+use std::time::Duration;
+
+use connect::{Failure, Standing, Trouble};
+use jiff::Timestamp;
+use platform::TenantId;
+use platform::clock::until;
 use platform::portals::Portal;
 use records::alert::{self, Alert};
 
@@ -29,6 +34,17 @@ pub(crate) async fn keep(deps: &Deps, portal: &Portal) -> Result<bool, Failure> 
         }
     }
     Ok(is_open)
+}
+
+/// A token that was not renewed for so long is near its end: Bitrix24's refresh tokens die after 180 days.
+const OLD: Duration = Duration::from_secs(150 * 24 * 60 * 60);
+
+/// How many tokens of a tenant are near their end, and how many of its sides are in trouble.
+pub(crate) async fn standing(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<(usize, usize), Failure> {
+    let standings = deps.connections.token_standings(tenant).await?;
+    let is_ending = |standing: &&Standing| standing.dead.is_some() || until(standing.renewed_at, now) > OLD;
+    let ending = standings.iter().filter(is_ending).count();
+    Ok((ending, deps.connections.troubles(tenant).await?.len()))
 }
 
 /// Once for each trouble: that it began, and that it is over.

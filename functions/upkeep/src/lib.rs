@@ -10,6 +10,7 @@ use connect::{Connections, Failure};
 use futures::StreamExt;
 use jiff::Timestamp;
 use platform::limiter::Lane;
+use platform::metrics::Unit;
 use platform::sightings::Sightings;
 use platform::sweeps::Sweeps;
 use platform::{Ports, TenantId};
@@ -66,6 +67,10 @@ pub struct Report {
     pub repaired: usize,
     /// Tenants whose events stay away.
     pub silent: usize,
+    /// Tokens that cannot be renewed, or were not for so long that they will end.
+    pub ending: usize,
+    /// Sides of tenants whose access is not taken.
+    pub in_trouble: usize,
     /// Items of tenants that left, found and deleted.
     pub left_behind: u64,
     /// What could not be done, and why.
@@ -86,6 +91,13 @@ pub async fn handle(deps: &Deps, now: Timestamp) -> Report {
     let mut done = looked_after.buffer_unordered(AT_ONCE);
     while let Some((tenant, done)) = done.next().await {
         report.tenants += 1;
+        match access::standing(deps, &tenant, now).await {
+            Ok((ending, in_trouble)) => {
+                report.ending += ending;
+                report.in_trouble += in_trouble;
+            }
+            Err(failure) => report.failed.push(format!("{tenant}: {failure}")),
+        }
         match done {
             Ok((repaired, silent)) => {
                 report.repaired += repaired;
@@ -97,6 +109,13 @@ pub async fn handle(deps: &Deps, now: Timestamp) -> Report {
             }
         }
     }
+    // Also when there is nothing: an alarm that hears nothing cannot tell that all is well.
+    let measure = |name, number: usize| {
+        deps.ports.metrics.measure(name, f64::from(u32::try_from(number).unwrap_or(u32::MAX)), Unit::Count);
+    };
+    measure("silent_tenants", report.silent);
+    measure("tokens_near_end", report.ending);
+    measure("sides_in_trouble", report.in_trouble);
     match tenancy::departure::look_after(&deps.ports).await {
         Ok(found) => report.left_behind = found,
         Err(error) => report.failed.push(format!("tenants that left: {error}")),

@@ -12,7 +12,10 @@ use platform::{Ports, SystemClock, TenantId};
 /// The ports over the database of a host, which may be running.
 pub fn ports(path: &Path) -> anyhow::Result<Ports> {
     if !path.exists() {
-        bail!("there is no database {}; name the one of the running host with --database", path.display());
+        bail!(
+            "there is no database {}; name the one of the running host with --database, or its configuration with --config",
+            path.display()
+        );
     }
     let clock = Arc::new(SystemClock);
     let database = Database::open(path)?;

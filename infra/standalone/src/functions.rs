@@ -70,27 +70,40 @@ impl Functions {
 
     /// Works a batch of a queue with its function, and takes off the queue what is finished.
     pub async fn work(&self, name: QueueName, batch: Vec<Received>) -> BatchReport {
-        let (queue, clock) = (self.ports.queue.as_ref(), self.ports.clock.as_ref());
+        let Ports { queue, clock, metrics, .. } = &self.ports;
+        let (queue, clock, metrics) = (queue.as_ref(), clock.as_ref(), metrics.as_ref());
         let report = match name {
             QueueName::Bitrix24Events => {
-                runner::run(queue, clock, name, batch, |jobs| bitrix24_events::handle(&self.bitrix24_events, jobs))
-                    .await
+                runner::run(queue, clock, metrics, name, batch, |jobs| {
+                    bitrix24_events::handle(&self.bitrix24_events, jobs)
+                })
+                .await
             }
             QueueName::SlackDelivery => {
-                runner::run(queue, clock, name, batch, |jobs| slack_delivery::handle(&self.slack_delivery, jobs)).await
+                runner::run(queue, clock, metrics, name, batch, |jobs| {
+                    slack_delivery::handle(&self.slack_delivery, jobs)
+                })
+                .await
             }
             QueueName::SlackEvents => {
-                runner::run(queue, clock, name, batch, |jobs| slack_events::handle(&self.slack_events, jobs)).await
-            }
-            QueueName::SlackCommands => {
-                runner::run(queue, clock, name, batch, |jobs| slack_commands::handle(&self.slack_commands, jobs)).await
-            }
-            QueueName::Bitrix24Delivery => {
-                runner::run(queue, clock, name, batch, |jobs| bitrix24_delivery::handle(&self.bitrix24_delivery, jobs))
+                runner::run(queue, clock, metrics, name, batch, |jobs| slack_events::handle(&self.slack_events, jobs))
                     .await
             }
+            QueueName::SlackCommands => {
+                runner::run(queue, clock, metrics, name, batch, |jobs| {
+                    slack_commands::handle(&self.slack_commands, jobs)
+                })
+                .await
+            }
+            QueueName::Bitrix24Delivery => {
+                runner::run(queue, clock, metrics, name, batch, |jobs| {
+                    bitrix24_delivery::handle(&self.bitrix24_delivery, jobs)
+                })
+                .await
+            }
             QueueName::RecordSync => {
-                runner::run(queue, clock, name, batch, |jobs| record_sync::handle(&self.record_sync, jobs)).await
+                runner::run(queue, clock, metrics, name, batch, |jobs| record_sync::handle(&self.record_sync, jobs))
+                    .await
             }
         };
         if let Err(error) = queue.delete(name, report.finished.clone()).await {

@@ -7,6 +7,7 @@ pub mod engine;
 pub mod functions;
 pub mod http;
 pub mod manifest;
+pub mod operate;
 pub mod page;
 pub mod replay;
 pub mod schedule;

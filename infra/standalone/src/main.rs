@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use platform::SystemClock;
 use sandbox::Sandbox;
-use standalone::{codes, demo, manifest, replay, serve, settings, sync, tenants};
+use standalone::config::Config;
+use standalone::{codes, demo, manifest, operate, replay, serve, settings, sync, tenants};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
@@ -16,6 +17,15 @@ use tracing_subscriber::EnvFilter;
 #[derive(Parser)]
 #[command(name = "switchboard", version)]
 struct Arguments {
+    /// For the commands of operators: the configuration of `serve`, which names the database.
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Operators")]
+    config: Option<PathBuf>,
+    /// For the commands of operators: the database of the host, which may be running.
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Operators")]
+    database: Option<PathBuf>,
+    /// For the commands of operators: prints JSON.
+    #[arg(long, global = true, help_heading = "Operators")]
+    json: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -94,6 +104,13 @@ enum Command {
         #[command(subcommand)]
         command: tenants::ApiKey,
     },
+    #[command(flatten)]
+    Operate(operate::Operate),
+    /// Prints what lets a shell complete these commands.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
     /// Prints the Slack app's manifest for this address.
     Manifest {
         /// Where Slack reaches Switchboard: `https://switchboard.example`.
@@ -117,7 +134,8 @@ async fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match Box::pin(run(Arguments::parse().command)).await {
+    let Arguments { config, database, json, command } = Arguments::parse();
+    match Box::pin(run(Host { config, database, json }, command)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("switchboard: {error:#}");
@@ -126,8 +144,16 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Command) -> anyhow::Result<()> {
+async fn run(host: Host, command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Operate(command) => {
+            println!("{}", Box::pin(operated(host, command)).await?);
+            Ok(())
+        }
+        Command::Completions { shell } => {
+            print!("{}", operate::completions(shell, &mut Arguments::command(), "switchboard"));
+            Ok(())
+        }
         Command::Demo { listen, data, fresh } => {
             if fresh && data.exists() {
                 forget(&data)?;
@@ -187,6 +213,28 @@ async fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+/// The host that operators' commands are about.
+struct Host {
+    config: Option<PathBuf>,
+    database: Option<PathBuf>,
+    json: bool,
+}
+
+/// Does what an operator wants.
+async fn operated(host: Host, command: operate::Operate) -> anyhow::Result<String> {
+    let config = host.config.as_deref().map(Config::read).transpose()?;
+    let named = host.database.or_else(|| Some(config.as_ref()?.database.clone()));
+    let ports = codes::ports(&named.unwrap_or_else(|| PathBuf::from("switchboard.db")))?;
+    let connections = match &config {
+        Some(config) => config.connections(&ports)?,
+        None => connect::Connections::from_env(&ports)?,
+    };
+    let public_url = config.and_then(|config| config.public_url);
+    let place =
+        operate::Place { ports: &ports, connections: &connections, public_url: public_url.as_deref(), json: host.json };
+    operate::run(&place, command).await
 }
 
 /// Removes what a demonstration made, and nothing else that may lie in its folder.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use embedded::{Database, SqliteStore};
-use platform::clock::Clock;
+use platform::audit::{Audit, Entry};
 use platform::portals::{Portal, Portals};
-use platform::{SystemClock, TenantId};
+use platform::{Ports, TenantId};
 use rules::{Settings, document};
 
 use crate::config::Config;
+use crate::{codes, operate};
 
 /// What to do with settings.
 #[derive(Debug, Subcommand)]
@@ -87,10 +87,7 @@ pub async fn run(command: Command) -> anyhow::Result<String> {
                     config.display()
                 );
             }
-            let tenant = Tenant::open(&config, tenant).await?;
-            let before = tenant.settings()?;
-            tenant.portals.set_settings(&tenant.portal.tenant, serde_json::to_value(&after)?).await?;
-            Ok(format!("{}\nin force for {}", differences(&before, &after), tenant.portal.tenant))
+            Tenant::open(&config, tenant).await?.apply(&after).await
         }
         Command::Schema => Ok(serde_json::to_string_pretty(&document::schema())?),
     }
@@ -112,21 +109,72 @@ pub fn read(file: &Path) -> anyhow::Result<Settings> {
     })
 }
 
-/// A tenant of the database that a configuration names. `serve` may run beside.
+/// What is done with a tenant's settings where there is no configuration of `serve`: on AWS.
+#[derive(Debug, Subcommand)]
+pub enum Remote {
+    /// Says everything that is wrong with a document, with its line.
+    Check {
+        /// The document.
+        file: PathBuf,
+    },
+    /// Shows the settings that are in force.
+    Show {
+        /// The tenant, if there are several.
+        #[arg(long)]
+        tenant: Option<String>,
+    },
+    /// Shows what a document would change.
+    Diff {
+        /// The document.
+        file: PathBuf,
+        /// The tenant, if there are several.
+        #[arg(long)]
+        tenant: Option<String>,
+    },
+    /// Puts a document into force, within a minute.
+    Apply {
+        /// The document.
+        file: PathBuf,
+        /// The tenant, if there are several.
+        #[arg(long)]
+        tenant: Option<String>,
+    },
+}
+
+/// Does it, and returns what to print.
+pub async fn run_remote(ports: &Ports, command: Remote) -> anyhow::Result<String> {
+    match command {
+        Remote::Check { file } => {
+            let settings = read(&file)?;
+            Ok(format!("{}: {} routes, nothing wrong", file.display(), settings.routes.len()))
+        }
+        Remote::Show { tenant } => {
+            Ok(document::write(&Tenant::of(ports, tenant).await?.settings()?).trim_end().to_owned())
+        }
+        Remote::Diff { file, tenant } => Ok(differences(&Tenant::of(ports, tenant).await?.settings()?, &read(&file)?)),
+        Remote::Apply { file, tenant } => Tenant::of(ports, tenant).await?.apply(&read(&file)?).await,
+    }
+}
+
+/// A tenant whose settings are looked at.
 struct Tenant {
+    ports: Ports,
     portals: Portals,
     portal: Arc<Portal>,
 }
 
 impl Tenant {
+    /// Of the database that a configuration names. `serve` may run beside.
     async fn open(config: &Path, named: Option<String>) -> anyhow::Result<Self> {
         let config = Config::read(config)?;
         if !config.database.exists() {
             bail!("there is no database {} yet; start `serve` once", config.database.display());
         }
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let store = SqliteStore::new(Database::open(&config.database)?, clock.clone());
-        let portals = Portals::new(Arc::new(store), clock);
+        Self::of(&codes::ports(&config.database)?, named).await
+    }
+
+    async fn of(ports: &Ports, named: Option<String>) -> anyhow::Result<Self> {
+        let portals = Portals::new(ports.store.clone(), ports.clock.clone());
         let tenants = portals.tenants().await?;
         let tenant = match (named, tenants.as_slice()) {
             (Some(named), _) => TenantId::new(named)?,
@@ -138,11 +186,22 @@ impl Tenant {
             }
         };
         let portal = portals.get(&tenant).await?.with_context(|| format!("there is no tenant {tenant}"))?;
-        Ok(Self { portals, portal })
+        Ok(Self { ports: ports.clone(), portals, portal })
     }
 
     fn settings(&self) -> anyhow::Result<Settings> {
         serde_json::from_value(self.portal.settings.clone())
             .context("the settings in force cannot be read; apply a document")
+    }
+
+    /// Puts settings into force, and notes who did.
+    async fn apply(&self, after: &Settings) -> anyhow::Result<String> {
+        // Settings that cannot be read are mended by applying others.
+        let before = self.settings().unwrap_or_default();
+        let changes = differences(&before, after);
+        self.portals.set_settings(&self.portal.tenant, serde_json::to_value(after)?).await?;
+        let entry = Entry::new(self.ports.clock.now(), operate::who(), "settings applied", "").changed("", &changes);
+        Audit::new(self.ports.store.clone()).note(&self.portal.tenant, &entry).await?;
+        Ok(format!("{changes}\nin force for {}", self.portal.tenant))
     }
 }

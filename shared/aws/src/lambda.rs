@@ -1,4 +1,4 @@
-//! A Lambda function's life: its log, its requests, its batches.
+//! A Lambda function's life: its requests, its batches, its schedule.
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use bytes::Bytes;
@@ -11,13 +11,6 @@ use platform::{Ports, QueueName, runner};
 use serde::de::DeserializeOwned;
 
 pub use lambda_runtime::Error;
-
-/// Logs as JSON, a line an event, with the time that CloudWatch adds left to CloudWatch.
-pub(crate) fn log() {
-    let level = std::env::var("LOG_LEVEL").ok().and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::INFO);
-    // Fails only if a log is set up already.
-    let _ = tracing_subscriber::fmt().json().flatten_event(true).with_max_level(level).without_time().try_init();
-}
 
 /// Answers API Gateway's requests with `handle`. Bodies come decoded: a signature is over these bytes.
 pub async fn run_http<F>(handle: impl Fn(Request<Bytes>) -> F + Sync) -> Result<(), Error>
@@ -45,7 +38,8 @@ where
     let handle = &handle;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
         let batch = event.payload.records.into_iter().filter_map(received).collect();
-        let report = runner::run(ports.queue.as_ref(), ports.clock.as_ref(), name, batch, handle).await;
+        let Ports { queue, clock, metrics, .. } = ports;
+        let report = runner::run(queue.as_ref(), clock.as_ref(), metrics.as_ref(), name, batch, handle).await;
         // What is not named here, the mapping deletes.
         Ok::<_, Error>(partial_batch_response(report.failed))
     }))

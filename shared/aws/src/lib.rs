@@ -5,6 +5,7 @@
 
 pub mod clients;
 pub mod lambda;
+mod log;
 pub mod metrics;
 pub mod names;
 pub mod queue;
@@ -22,7 +23,13 @@ pub use names::Names;
 
 /// The ports of this function, by its environment.
 pub fn ports() -> Ports {
-    lambda::log();
+    log::begin();
+    assemble(Clients::lazy(), Names::from_env(), Arc::new(SystemClock))
+}
+
+/// The ports of a deployment for a command that somebody runs: by the environment, with warnings for people.
+pub fn ports_of_command() -> Ports {
+    log::begin_for_people();
     assemble(Clients::lazy(), Names::from_env(), Arc::new(SystemClock))
 }
 
@@ -38,6 +45,6 @@ fn assemble(clients: Clients, names: Names, clock: Arc<dyn Clock>) -> Ports {
         queue: Arc::new(queue::SqsQueue::new(clients.clone(), names.clone())),
         secrets: Arc::new(secrets::ManagedSecrets::new(clients, names)),
         clock,
-        metrics: Arc::new(metrics::EmbeddedMetrics),
+        metrics: Arc::new(metrics::EmbeddedMetrics::from_env()),
     }
 }

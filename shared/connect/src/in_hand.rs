@@ -8,6 +8,7 @@ use platform::calls;
 use platform::clock::{Clock, later};
 use platform::job::{Job, Outcome};
 use platform::ledger::{DeliveryLine, DeliveryStatus, Ledger, OpenCall, delivery_write};
+use platform::metrics::Unit;
 use platform::portals::Portals;
 use platform::retry::GIVE_UP_AFTER;
 use platform::store::{Condition, Version, Write};
@@ -97,7 +98,10 @@ impl InHand {
     /// Notes that it happened, with what else is to be written in the same moment.
     pub async fn done(&mut self, provider_id: String, also: Vec<Write>) -> Result<Outcome, Failure> {
         tracing::info!(trace = %self.trace, tenant = %self.tenant, delivery = %self.line.id, provider_id, "delivered");
-        let status = DeliveryStatus::Delivered { at: self.now(), provider_id };
+        let (arrived, at) = (self.trace.arrived_at(), self.now());
+        let lag = platform::clock::until(arrived, at).as_secs_f64() * 1000.0;
+        self.ports.metrics.measure("delivery_lag", lag, Unit::Milliseconds);
+        let status = DeliveryStatus::Delivered { at, provider_id };
         if also.is_empty() {
             // A transaction costs twice a plain write.
             self.write(status).await?;

@@ -1,28 +1,58 @@
-//! Counting, as a port: CloudWatch's embedded metric format on Lambda, a map in memory on one machine.
+//! Counting and measuring, as a port: CloudWatch's embedded metric format on Lambda, a map in memory on one machine.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
-/// Takes counts. Names are few and fixed; a reason is one of a few fixed words, never user input.
+/// What a measure counts in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Milliseconds.
+    Milliseconds,
+    /// Seconds.
+    Seconds,
+    /// Things.
+    Count,
+}
+
+/// Takes counts and measures. Names are few and fixed; a reason is one of a few fixed words, never user input.
 pub trait Metrics: Send + Sync + 'static {
+    /// Adds to the counter `name` for `reason`.
+    fn add(&self, name: &'static str, reason: &'static str, number: u64);
+
     /// Adds one to the counter `name` for `reason`.
-    fn count(&self, name: &'static str, reason: &'static str);
+    fn count(&self, name: &'static str, reason: &'static str) {
+        self.add(name, reason, 1);
+    }
+
+    /// Notes how much something is at the moment, or how long it took.
+    fn measure(&self, name: &'static str, value: f64, unit: Unit);
 }
 
 /// Counters in memory, for one machine and for tests.
 #[derive(Debug, Default)]
-pub struct Counters(Mutex<BTreeMap<(&'static str, &'static str), u64>>);
+pub struct Counters {
+    counts: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
+    measures: Mutex<BTreeMap<&'static str, f64>>,
+}
 
 impl Counters {
     /// What has been counted since the start.
     pub fn all(&self) -> BTreeMap<(&'static str, &'static str), u64> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Each measure as it was last.
+    pub fn measures(&self) -> BTreeMap<&'static str, f64> {
+        self.measures.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl Metrics for Counters {
-    fn count(&self, name: &'static str, reason: &'static str) {
-        let mut counters = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *counters.entry((name, reason)).or_default() += 1;
+    fn add(&self, name: &'static str, reason: &'static str, number: u64) {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry((name, reason)).or_default() += number;
+    }
+
+    fn measure(&self, name: &'static str, value: f64, _: Unit) {
+        self.measures.lock().unwrap_or_else(PoisonError::into_inner).insert(name, value);
     }
 }

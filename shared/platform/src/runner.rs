@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::clock::{Clock, LONGEST_WAIT};
 use crate::job::{self, Job, Jobs, Outcome, Outcomes};
+use crate::metrics::Metrics;
 use crate::queue::{DeadLetter, Message, Queue, QueueName, Received};
 
 /// What became of a batch.
@@ -29,6 +30,7 @@ pub struct BatchReport {
 pub async fn run<T, F>(
     queue: &dyn Queue,
     clock: &dyn Clock,
+    metrics: &dyn Metrics,
     name: QueueName,
     batch: Vec<Received>,
     handle: impl FnOnce(Jobs<T>) -> F,
@@ -54,7 +56,26 @@ where
     }
     let mut outcomes = handle(Jobs::new(jobs)).await;
     outcomes.0.extend(unreadable.0);
+    count(metrics, &outcomes);
     settle(queue, clock, name, batch, &outcomes).await
+}
+
+/// One number a batch and outcome: a line for each job would cost more than it tells.
+fn count(metrics: &dyn Metrics, outcomes: &Outcomes) {
+    let (mut done, mut skipped, mut retried, mut dead) = (0, 0, 0, 0);
+    for outcome in outcomes.0.values() {
+        match outcome {
+            Outcome::Done => done += 1,
+            Outcome::Skip(_) => skipped += 1,
+            Outcome::Retry { .. } => retried += 1,
+            Outcome::Dead { .. } => dead += 1,
+        }
+    }
+    for (reason, number) in [("done", done), ("skipped", skipped), ("retried", retried), ("dead", dead)] {
+        if number > 0 {
+            metrics.add("jobs", reason, number);
+        }
+    }
 }
 
 async fn reopen(queue: &dyn Queue, name: QueueName, received: &Received, letter: DeadLetter) -> Outcome {

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use aws_lambda_events::sqs::SqsEvent;
 use embedded::{Database, SqliteQueue};
 use platform::job::{Job, Outcome, message};
+use platform::metrics::Counters;
 use platform::queue::{Buried, DeadLetter, Depth, Judge, Message, Queue, QueueError, QueueName, Received};
 use platform::runner::{self, BatchReport};
 use platform::{Jobs, ManualClock, TenantId, TraceId};
@@ -93,7 +94,7 @@ fn obey(job: &Job<String>) -> Outcome {
 
 async fn run(queue: &Recording, batch: Vec<Received>) -> (BatchReport, Vec<String>) {
     let worked = Mutex::new(Vec::new());
-    let report = runner::run(queue, &clock(), QUEUE, batch, |jobs: Jobs<String>| {
+    let report = runner::run(queue, &clock(), &Counters::default(), QUEUE, batch, |jobs: Jobs<String>| {
         jobs.each(|job| {
             worked.lock().unwrap().push(job.id.clone());
             async move { obey(&job) }
@@ -182,14 +183,20 @@ async fn groups_are_worked_side_by_side() {
     // Each job waits for the other: one after the other they would wait for ever.
     let meeting = tokio::sync::Barrier::new(2);
     let meeting = &meeting;
-    let report =
-        runner::run(&queue, &clock(), QUEUE, batch(&[("1", "g", "do"), ("2", "h", "do")]), |jobs: Jobs<String>| {
+    let report = runner::run(
+        &queue,
+        &clock(),
+        &Counters::default(),
+        QUEUE,
+        batch(&[("1", "g", "do"), ("2", "h", "do")]),
+        |jobs: Jobs<String>| {
             jobs.each(|_| async move {
                 meeting.wait().await;
                 Outcome::Done
             })
-        })
-        .await;
+        },
+    )
+    .await;
     assert_eq!(report.finished.len(), 2);
 }
 
@@ -204,7 +211,7 @@ async fn on_sqlite_a_job_is_tried_until_it_is_done_and_the_rest_follows_in_order
     let worked = Mutex::new(Vec::new());
     for _ in 0..4 {
         let batch = queue.receive(QUEUE, 10, Duration::ZERO).await.unwrap();
-        let report = runner::run(&queue, clock.as_ref(), QUEUE, batch, |jobs: Jobs<Value>| {
+        let report = runner::run(&queue, clock.as_ref(), &Counters::default(), QUEUE, batch, |jobs: Jobs<Value>| {
             jobs.each(|job| {
                 let says = job.body.as_str().unwrap().to_owned();
                 worked.lock().unwrap().push(format!("{says} {}", job.attempt));

@@ -67,7 +67,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
             .concat(),
         ),
     ]);
-    allowed.insert("connect-aws", vec!["admin", "aws", "connect", "platform", "rules", "slack", "switchboard"]);
+    allowed.insert("switchboard-aws", vec!["admin", "aws", "connect", "platform", "rules", "slack", "switchboard"]);
     for function in FUNCTIONS {
         allowed.insert(
             function,

@@ -1,22 +1,27 @@
-//! Connects a portal and its workspaces to a deployment on AWS.
+//! The command for a deployment on AWS: what `switchboard` does on one machine, by the SDK.
 //!
-//! It reads the configuration file of `serve`, tries the credentials, makes the key ring on the first run, and
-//! stores the connection. `TABLE_PORTALS` and `SECRET_PREFIX` name the deployment (docs/deploying.md).
+//! Without a command it connects a portal and its workspaces: it reads the configuration file of `serve`, tries the
+//! credentials, makes the key ring on the first run, and stores the connection. Variables name the deployment; its stack
+//! gives them out as one output (docs/deploying.md).
 
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::Parser;
-use connect::{Access, PortalAccess};
+use clap::{CommandFactory, Parser};
+use connect::{Access, Connections, PortalAccess};
 use platform::seal::KeyRing;
 use platform::secrets::{KEY_RING, SecretsError};
 use platform::{Ports, TenantId};
 use standalone::config::Config;
-use standalone::{codes, tenants};
+use standalone::{codes, operate, settings, tenants};
 
-/// Connects a portal and a Slack workspace to a deployment on AWS.
+/// Connects a portal and a Slack workspace to a deployment on AWS, and operates it.
 #[derive(Parser)]
+#[command(name = "switchboard-aws", version)]
 struct Arguments {
+    /// For the commands of operators: prints JSON.
+    #[arg(long, global = true)]
+    json: bool,
     /// The configuration; docs/connecting.md shows one. Its addresses and database are not used.
     #[arg(long)]
     config: Option<PathBuf>,
@@ -30,9 +35,19 @@ struct Arguments {
     command: Option<Command>,
 }
 
-/// What is done with the tenants of a deployment.
+/// What is done with a deployment.
 #[derive(clap::Subcommand)]
 enum Command {
+    #[command(flatten)]
+    Operate(operate::Operate),
+    /// Checks, shows, compares and applies the settings document.
+    #[command(subcommand)]
+    Settings(settings::Remote),
+    /// Prints what lets a shell complete these commands.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
     /// Lists, exports, imports and removes tenants.
     #[command(subcommand)]
     Tenants(tenants::Tenants),
@@ -47,7 +62,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let ports = aws::ports();
+    let ports = aws::ports_of_command();
     if let Some(member_id) = arguments.admin_code {
         println!("{}", admin::new_code(&ports, &TenantId::new(member_id)?).await?);
         return Ok(());
@@ -58,6 +73,19 @@ async fn main() -> anyhow::Result<()> {
     }
     if let Some(command) = arguments.command {
         let done = match command {
+            Command::Operate(command) => {
+                let connections = Connections::from_env(&ports)?;
+                let public_url = std::env::var("PUBLIC_URL").ok().filter(|url| !url.is_empty());
+                let place = operate::Place {
+                    ports: &ports,
+                    connections: &connections,
+                    public_url: public_url.as_deref(),
+                    json: arguments.json,
+                };
+                Box::pin(operate::run(&place, command)).await?
+            }
+            Command::Settings(command) => settings::run_remote(&ports, command).await?,
+            Command::Completions { shell } => operate::completions(shell, &mut Arguments::command(), "switchboard-aws"),
             Command::Tenants(command) => {
                 // An import seals with the deployment's own key.
                 ensure_key_ring(&ports).await?;

@@ -13,7 +13,7 @@ use sandbox::Sandbox;
 fn run(cloud: &Cloud, config: &str) -> Output {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), config).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_connect-aws"))
+    Command::new(env!("CARGO_BIN_EXE_switchboard-aws"))
         .arg("--config")
         .arg(file.path())
         .env("AWS_ENDPOINT_URL", cloud.url())
