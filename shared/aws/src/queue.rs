@@ -1,5 +1,6 @@
 //! The queue port on SQS FIFO.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,8 @@ use async_trait::async_trait;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message as SqsMessage,
-    MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
+    MessageSystemAttributeName, MessageSystemAttributeNameForSends, MessageSystemAttributeValue, QueueAttributeName,
+    SendMessageBatchRequestEntry,
 };
 use platform::queue::{Buried, DeadLetter, Depth, Fate, Judge, Message, Queue, QueueError, QueueName, Received};
 
@@ -138,6 +140,7 @@ impl Queue for SqsQueue {
                     .id(place.to_string())
                     .message_group_id(id(&message.group))
                     .message_deduplication_id(id(&message.deduplication))
+                    .set_message_system_attributes(trace_header())
                     .message_body(&message.body);
                 batch = batch.entries(entry.build().map_err(|error| failed(queue, error))?);
             }
@@ -204,6 +207,7 @@ impl Queue for SqsQueue {
             .message_group_id(&fingerprint)
             // A job that is buried twice is one letter.
             .message_deduplication_id(&fingerprint)
+            .set_message_system_attributes(trace_header())
             .message_body(text);
         send.send().await.map(|_| ()).map_err(|error| failed(queue, error))
     }
@@ -249,6 +253,13 @@ impl Queue for SqsQueue {
             oldest: None,
         })
     }
+}
+
+/// The X-Ray trace of this invocation, so that the one which works the message belongs to it.
+fn trace_header() -> Option<HashMap<MessageSystemAttributeNameForSends, MessageSystemAttributeValue>> {
+    let header = std::env::var("_X_AMZN_TRACE_ID").ok().filter(|header| !header.is_empty())?;
+    let value = MessageSystemAttributeValue::builder().data_type("String").string_value(header).build().ok()?;
+    Some(HashMap::from([(MessageSystemAttributeNameForSends::AwsTraceHeader, value)]))
 }
 
 fn fingerprint(body: &str) -> String {
