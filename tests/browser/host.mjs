@@ -34,7 +34,11 @@ export class Host {
     });
     const page = await this.browser.newPage({ viewport: { width: 1400, height: 1000 } });
     page.on("pageerror", (error) => { throw error; });
-    page.on("console", (message) => { if (message.type() === "error") throw new Error(message.text()); });
+    page.on("console", (message) => { 
+      // A page that is not there is said so by the browser, too; a test may want that.
+      const missing = page.expectMissing && /status of 404/.test(message.text());
+      if (message.type() === "error" && !missing) throw new Error(message.text());
+    });
     return page;
   }
 

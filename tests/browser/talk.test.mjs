@@ -139,7 +139,8 @@ test("an administrator signs in once, links people and joins conversations; the 
   await admin.goto(`${host.address}/admin`);
   await admin.getByLabel("One-time code").fill(code);
   await admin.getByRole("button", { name: "Sign in" }).click();
-  await admin.getByRole("heading", { name: "People" }).waitFor();
+  await admin.getByRole("heading", { name: "Overview" }).waitFor();
+  await admin.getByRole("link", { name: "People" }).click();
   await admin.getByLabel("One person a line").fill("user9@example.com, 1");
   await admin.getByRole("button", { name: "Link them" }).click();
   assert.match(await admin.getByRole("status").innerText(), /1 linked/);

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use pages::{Form, encoded, sessions};
 use platform::audit::{Audit, Entry};
 
-use crate::page::{moment, signed_in, token};
+use crate::page::{heads, moment, signed_in, token};
 use crate::{Answer, Visit};
 
 const A_PAGE: usize = 50;
@@ -18,7 +18,7 @@ pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
     let body = html! {
         h2 { "Signed in" }
         table {
-            thead { tr { th scope="col" { "Who" } th scope="col" { "Since (UTC)" } th scope="col" { "" } } }
+            (heads(&["Who", "Since (UTC)", ""]))
             tbody {
                 @for listed in &sessions {
                     tr {
@@ -39,7 +39,7 @@ pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
         @if entries.is_empty() { p.hint { "Nobody has changed anything yet." } }
         @else {
             table {
-                thead { tr { @for head in ["When (UTC)", "Who", "What", "Before and after"] { th scope="col" { (head) } } } }
+                (heads(&["When (UTC)", "Who", "What", "Before and after"]))
                 tbody { @for entry in &entries { (row(entry)) } }
             }
         }

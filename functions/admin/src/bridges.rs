@@ -6,7 +6,7 @@ use platform::Kind;
 use platform::conversations::Bridge;
 use platform::store::StoreError;
 
-use crate::page::{signed_in, token};
+use crate::page::{heads, signed_in, token};
 use pages::Form;
 
 use crate::{Answer, Opened};
@@ -24,7 +24,7 @@ pub(crate) async fn show(visit: &Opened<'_>, done: &str) -> Result<Answer, Failu
         @if bridges.is_empty() && settings.is_empty() { p.hint { "No channel is joined with a chat yet." } }
         @else {
             table {
-                thead { tr { th scope="col" { "Channel" } th scope="col" { "Chat" } th scope="col" { "By" } th scope="col" { "" } } }
+                (heads(&["Channel", "Chat", "By", ""]))
                 tbody {
                     @for bridge in &bridges {
                         tr {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::page::{missing, token, under};
+use crate::page::{heads, missing, token, under};
 use crate::settings::{STALE, Saved, marked, problems, save as save_settings};
 use crate::{Answer, Visit};
 
@@ -87,7 +87,7 @@ async fn page(visit: &Visit<'_>, of: &str, database: &Database, said: &Markup) -
             (lists(known.as_ref()))
             div.wide tabindex="0" role="region" aria-label="Fields" {
                 table.form {
-                    thead { tr { @for head in ["Field in Bitrix24", "Property in Notion", "Whose value counts", "Values (code = name; …)", "Type, if made", "Options"] { th scope="col" { (head) } } } }
+                    (heads(&["Field in Bitrix24", "Property in Notion", "Whose value counts", "Values (code = name; …)", "Type, if made", "Options"]))
                     tbody {
                         @let mappings = if database.name.is_empty() && of.is_empty() && is_usual { Vec::new() } else { database.mappings() };
                         @for (place, mapping) in mappings.iter().enumerate() { (row(place, Some(mapping))) }

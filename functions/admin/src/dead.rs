@@ -7,7 +7,7 @@ use operations::letters::{Group, Letter, Letters, Which, grouped};
 use pages::{Form, encoded};
 use platform::queue::QueueName;
 
-use crate::page::{ago, count, moment, signed_in, token, under};
+use crate::page::{ago, count, heads, moment, signed_in, token, under};
 use crate::{Answer, Visit};
 
 /// Letters of a group that are shown.
@@ -93,7 +93,7 @@ fn one_group(visit: &Visit<'_>, group: &Group) -> Markup {
             details {
                 summary { "Show " (count(group.letters.len().min(MOST_SHOWN), "letter")) }
                 table {
-                    thead { tr { @for head in ["Given up", "About", "Tries", "Event", ""] { th scope="col" { (head) } } } }
+                    (heads(&["Given up", "About", "Tries", "Event", ""]))
                     tbody { @for letter in group.letters.iter().take(MOST_SHOWN) { (row(letter)) } }
                 }
             }

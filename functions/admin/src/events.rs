@@ -12,7 +12,7 @@ use platform::TraceId;
 use platform::calls::Call;
 use platform::ledger::{DeliveryLine, DeliveryStatus, EventLine, Ledger};
 
-use crate::page::{badge, lasting, missing, moment, signed_in, under};
+use crate::page::{badge, heads, lasting, missing, moment, signed_in, under};
 use crate::{Answer, Visit};
 
 /// Ways on a page.
@@ -70,7 +70,7 @@ fn given(text: &str, zone: &TimeZone) -> Option<Timestamp> {
 fn table(ways: &[Way], zone: &TimeZone) -> Markup {
     html! {
         table {
-            thead { tr { @for head in ["Arrived", "Record", "Event", "Became", "Status"] { th scope="col" { (head) } } } }
+            (heads(&["Arrived", "Record", "Event", "Became", "Status"]))
             tbody {
                 @for way in ways {
                     tr {

@@ -4,7 +4,7 @@ use connect::Failure;
 use maud::{Markup, html};
 use operations::doctor::{Check, Doctor, Verdict};
 
-use crate::page::{count, signed_in, token};
+use crate::page::{count, heads, signed_in, token};
 use crate::{Answer, Visit};
 
 fn begin(visit: &Visit<'_>) -> Markup {
@@ -39,7 +39,7 @@ pub(crate) async fn examine(visit: &Visit<'_>) -> Result<Answer, Failure> {
         @if wrong == 0 { p.done role="status" { "Nothing is wrong." } }
         @else { p.problem role="alert" { (count(wrong, "thing")) " to mend." } }
         table {
-            thead { tr { @for head in ["", "What", "Seen", "To do"] { th scope="col" { (head) } } } }
+            (heads(&["", "What", "Seen", "To do"]))
             tbody { @for check in &checks { (row(check)) } }
         }
         (begin(visit))

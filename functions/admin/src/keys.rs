@@ -5,7 +5,7 @@ use maud::html;
 use pages::Form;
 use platform::api_keys::{ApiKeys, MOST_KEYS, Scope};
 
-use crate::page::{signed_in, token};
+use crate::page::{heads, signed_in, token};
 use crate::{Answer, Visit};
 
 fn does(scope: Scope) -> &'static str {
@@ -35,7 +35,7 @@ async fn page(visit: &Visit<'_>, done: &str, fresh: Option<&str>) -> Result<Answ
         @if keys.is_empty() { p.hint { "None yet." } }
         @else {
             table {
-                thead { tr { th scope="col" { "Name" } th scope="col" { "May" } th scope="col" { "Made" } th scope="col" { "" } } }
+                (heads(&["Name", "May", "Made", ""]))
                 tbody {
                     @for key in &keys {
                         tr {

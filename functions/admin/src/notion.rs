@@ -10,7 +10,7 @@ use platform::portals::NOTION_VERIFICATION;
 use rules::databases::Database;
 use secrecy::ExposeSecret;
 
-use crate::page::{signed_in, token};
+use crate::page::{heads, signed_in, token};
 use pages::Form;
 
 use crate::{Answer, Visit};
@@ -193,7 +193,7 @@ fn one_run(run: &Run) -> Markup {
 fn conflict_table(visit: &Visit<'_>, conflicts: &[Kept]) -> Markup {
     html! {
         table {
-            thead { tr { @for head in ["When", "Record", "Field", "Bitrix24", "Notion", "What counted", ""] { th scope="col" { (head) } } } }
+            (heads(&["When", "Record", "Field", "Bitrix24", "Notion", "What counted", ""]))
             tbody {
                 @for kept in conflicts {
                     tr {

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use operations::hours::{Day, Hour};
 use operations::overview::{self, Alarm, Connection, Overview};
 
-use crate::page::{ago, count, lasting, moment, signed_in};
+use crate::page::{ago, count, heads, lasting, moment, signed_in};
 use crate::{Answer, Visit};
 
 pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failure> {
@@ -111,7 +111,7 @@ fn numbers(overview: &Overview, now: jiff::Timestamp) -> Markup {
 fn queues(overview: &Overview, now: jiff::Timestamp) -> Markup {
     html! {
         table {
-            thead { tr { th scope="col" { "Queue" } th scope="col" { "Waiting" } th scope="col" { "Oldest" } th scope="col" { "Dead" } } }
+            (heads(&["Queue", "Waiting", "Oldest", "Dead"]))
             tbody {
                 @for (queue, depth) in &overview.queues {
                     tr {
@@ -150,7 +150,7 @@ fn chart(day: &Day) -> Markup {
         details {
             summary { "As a table" }
             table {
-                thead { tr { @for head in ["Hour (UTC)", "Delivered", "Waiting", "Skipped", "Dead"] { th scope="col" { (head) } } } }
+                (heads(&["Hour (UTC)", "Delivered", "Waiting", "Skipped", "Dead"]))
                 tbody {
                     @for (place, hour) in day.hours.iter().enumerate().filter(|(_, hour)| hour.all() > 0) {
                         tr {

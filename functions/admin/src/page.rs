@@ -80,6 +80,11 @@ pub(crate) fn file(name: &'static str, text: String) -> Response<Bytes> {
     response
 }
 
+/// The head of a table; a column without a name has no head.
+pub(crate) fn heads(names: &[&str]) -> Markup {
+    html! { thead { tr { @for name in names { @if name.is_empty() { td {} } @else { th scope="col" { (name) } } } } } }
+}
+
 /// A moment, to the second.
 pub(crate) fn moment(at: Timestamp) -> Markup {
     html! { time datetime=(at) { (at.strftime("%Y-%m-%d %H:%M:%S")) } }

@@ -9,7 +9,7 @@ use serde_json::json;
 use slack::event::User;
 use talk::profiles::PortalProfile;
 
-use crate::page::{signed_in, token};
+use crate::page::{heads, signed_in, token};
 use crate::suggest::suggest;
 use pages::Form;
 
@@ -45,12 +45,12 @@ pub(crate) async fn show(visit: &Opened<'_>, done: &str) -> Result<Answer, Failu
         p { (in_slack.len()) " in Slack, " (on_portal.len()) " on the portal, " (open.len()) " without a counterpart." }
         h2 { "Without a counterpart" }
         @if open.is_empty() { p.hint { "Everybody in Slack is somebody on the portal." } }
-        @else { table { (head(&["In Slack", "E-mail", "Might be", "Link"])) tbody { @for user in &open { (unmapped(visit, user, &on_portal)) } } } }
+        @else { table { (heads(&["In Slack", "E-mail", "Might be", "Link"])) tbody { @for user in &open { (unmapped(visit, user, &on_portal)) } } } }
         h2 { "Linked" }
         @if rows.is_empty() { p.hint { "Nobody yet." } }
         @else {
             table {
-                (head(&["In Slack", "On the portal", "How", ""]))
+                (heads(&["In Slack", "On the portal", "How", ""]))
                 tbody { @for (user, own, settings, email) in &rows { (mapped(visit, user, own, settings.as_deref(), *email)) } }
             }
         }
@@ -63,10 +63,6 @@ pub(crate) async fn show(visit: &Opened<'_>, done: &str) -> Result<Answer, Failu
         }
     };
     Ok(Answer::Page(signed_in(visit, "People", done, &body)))
-}
-
-fn head(names: &[&str]) -> Markup {
-    html! { thead { tr { @for name in names { th scope="col" { (name) } } } } }
 }
 
 fn unmapped(visit: &Opened<'_>, user: &User, on_portal: &[PortalProfile]) -> Markup {

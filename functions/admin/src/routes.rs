@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::page::{count, missing, moment, signed_in, token, under};
+use crate::page::{count, heads, missing, moment, signed_in, token, under};
 use crate::settings::{STALE, Saved, marked, problems, save as save_settings};
 use crate::{Answer, Visit, card};
 
@@ -26,7 +26,7 @@ pub(crate) fn show(visit: &Visit<'_>, done: &str) -> Answer {
         @if routes.is_empty() { p.hint { "There are none: nothing is told to anybody." } }
         @else {
             table {
-                thead { tr { @for head in ["Route", "Tells", "To", "Only if", ""] { th scope="col" { (head) } } } }
+                (heads(&["Route", "Tells", "To", "Only if", ""]))
                 tbody { @for (place, route) in routes.iter().enumerate() { (row(visit, route, place, routes.len())) } }
             }
         }
@@ -334,22 +334,22 @@ async fn look(visit: &Visit<'_>, draft: &Draft) -> Result<Markup, Failure> {
     };
     let (before, wrong) = (visit.settings.problems(), after.problems());
     let wrong: Vec<_> = wrong.into_iter().filter(|problem| !before.contains(problem)).collect();
-    let kinds: Vec<_> = draft.changes.iter().filter_map(|name| ChangeKind::parse(name)).collect();
-    let ledger = Ledger::new(visit.ports().store.clone());
-    let (change, happened) = replay::sample(&ledger, &visit.id, &kinds, visit.ports().clock.now()).await?;
-    // Names are asked of the portal; where it does not answer the card shows numbers, as it would then.
-    let names = visit.deps.names.of(&visit.id, &change).await;
     let router = Router::new(after);
-    let telling =
-        Telling { change: &change, names: &names, domain: &visit.portal.domain, language: visit.settings.language };
     let route = router.settings().routes.iter().find(|route| route.name == draft.name);
     let Some(route) = route else { return Ok(html! {}) };
+    let ledger = Ledger::new(visit.ports().store.clone());
+    let now = visit.ports().clock.now();
+    let (change, happened) = replay::sample(&ledger, &visit.id, &router, route, now).await?;
+    // Names are asked of the portal; where it does not answer the card shows numbers, as it would then.
+    let names = visit.deps.names.of(&visit.id, &change).await;
+    let telling =
+        Telling { change: &change, names: &names, domain: &visit.portal.domain, language: visit.settings.language };
     let (taken, left) = router.places(route, &telling);
     let (asked, not_taken) = router.asked(&change);
     let is_taken = asked.iter().any(|asked| asked.name == route.name);
     Ok(html! {
         @if !wrong.is_empty() { ul.problem { @for problem in &wrong { li { (problem.to_string()) } } } }
-        p.hint { @if happened { "The last such change: " (change.about) } @else { "An example; no such change has happened yet" } }
+        p.hint { @if happened { "A change that happened: " (change.about) } @else { "An example; no such change has happened yet" } }
         (card::show(&taken.card(&telling)))
         @if is_taken {
             @for place in &taken.places { p { "To " strong { (place.name()) } } }
@@ -391,7 +391,7 @@ pub(crate) fn outcome(told: &[Told], route: Option<&str>) -> Markup {
         @else {
             p { (count(all, "card")) " would have been sent. Nothing was sent by this try." }
             table {
-                thead { tr { @for head in ["When (UTC)", "What", "Would be told"] { th scope="col" { (head) } } } }
+                (heads(&["When (UTC)", "What", "Would be told"]))
                 tbody {
                     @for one in told {
                         tr {

@@ -53,12 +53,14 @@ pub(crate) async fn save(
     // The page's settings may be a minute old: the newest count.
     let portals = visit.deps.talk.connections.portals();
     let now = portals.fresh(&visit.id).await?;
-    let before: Settings =
-        now.and_then(|portal| serde_json::from_value(portal.settings.clone()).ok()).unwrap_or_default();
+    let readable: Option<Settings> = now.and_then(|portal| serde_json::from_value(portal.settings.clone()).ok());
+    let is_readable = readable.is_some();
+    let before = readable.unwrap_or_default();
     if mark(&before) != seen {
         return Ok(Saved::Stale);
     }
-    if before == after {
+    // What cannot be read is replaced, also by what was shown in its place.
+    if is_readable && before == after {
         return Ok(Saved::Same);
     }
     let value = serde_json::to_value(&after).map_err(|error| Failure::permanent("bad_settings", error.to_string()))?;

@@ -43,6 +43,8 @@ const SCHEDULE: Schedule = Schedule {
 };
 /// When the recording of a call appears.
 const RECORDING: Duration = Duration::from_secs(6);
+/// The channel that deals are told in.
+const PIPELINE: &str = "sales-pipeline";
 /// The demonstration's project, and who gets its tasks.
 const PROJECT: &str = "Office move";
 const ASSIGNEE: u64 = 6;
@@ -174,6 +176,7 @@ fn actions(demo: Demo) -> Router {
         .route("/api/calls", post(miss_call))
         .route("/api/deals/{id}", delete(delete_deal))
         .route("/api/lose", post(lose))
+        .route("/api/archive", post(archive))
         .route("/api/deals", post(add_deal))
         .route("/api/leads", post(add_lead))
         .route("/api/deals/{id}/stage", post(move_deal))
@@ -275,6 +278,17 @@ async fn lose(State(demo): State<Demo>, axum::Json(lose): axum::Json<Lose>) -> S
 }
 
 #[derive(Deserialize)]
+struct Archive {
+    archived: bool,
+}
+
+/// Whether nobody can post where deals are told: their cards become dead letters, to be found and redriven.
+async fn archive(State(demo): State<Demo>, axum::Json(archive): axum::Json<Archive>) -> StatusCode {
+    demo.sandbox.slack.change_channel(PIPELINE, |channel| channel.is_archived = archive.archived);
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Deserialize)]
 struct Move {
     stage: String,
 }
@@ -311,6 +325,10 @@ impl Demo {
             let skip = channel.messages.len().saturating_sub(MOST_MESSAGES);
             json!({"name": channel.name, "count": channel.messages.len(), "messages": channel.messages[skip..]})
         });
+        // For whoever wants more of the simulators than the page does.
+        state["control"] = self.sandbox.control_url().into();
+        let is_pipeline = |channel: &sandbox::slack::Channel| channel.name == PIPELINE && channel.is_archived;
+        state["archived"] = self.sandbox.slack.channels().iter().any(is_pipeline).into();
         state["talk"] = talk::state(&self.sandbox);
         state["notion"] = notion::state(&self.sandbox);
         state["channels"] = Value::Array(channels.collect());

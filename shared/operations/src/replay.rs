@@ -7,7 +7,7 @@ use platform::ledger::Ledger;
 use platform::portals::Portal;
 use records::NamesCache;
 use rules::router::Router;
-use rules::{Change, ChangeKind, Settings, State, Telling};
+use rules::{Change, ChangeKind, Route, Settings, State, Telling};
 use serde::Serialize;
 use serde_json::json;
 use slack::Message;
@@ -121,15 +121,20 @@ pub fn example(kind: &ChangeKind) -> Change {
     change
 }
 
-/// The latest change of a kind that a route names, or else an example; whether it is one that happened.
+/// The latest change that a route of `router` would take, or else one of its kinds, or else an example; whether it is one
+/// that happened.
 pub async fn sample(
     ledger: &Ledger,
     tenant: &TenantId,
-    kinds: &[ChangeKind],
+    router: &Router,
+    route: &Route,
     now: Timestamp,
 ) -> Result<(Change, bool), Failure> {
-    let happened = last_changes(ledger, tenant, now).await?;
-    let found = happened.into_iter().map(|(_, _, change)| change).find(|change| kinds.contains(&change.kind));
+    let kinds: Vec<_> = route.change.iter().cloned().collect();
+    let happened = last_changes(ledger, tenant, now).await?.into_iter().map(|(_, _, change)| change);
+    let happened: Vec<_> = happened.filter(|change| kinds.contains(&change.kind)).collect();
+    let is_taken = |change: &&Change| router.asked(change).0.iter().any(|taken| taken.name == route.name);
+    let found = happened.iter().find(is_taken).or(happened.first()).cloned();
     let first = kinds.first().cloned().unwrap_or(ChangeKind::DealStageChanged);
     let is_real = found.is_some();
     Ok((found.unwrap_or_else(|| example(&first)), is_real))

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::policy::{Guard, pascal};
 use ::aws::Names;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
@@ -10,6 +11,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use bytes::Bytes;
 use http::{Request, Response};
 use platform::QueueName;
+use platform::secrets::{APPS, KEY_RING, SLACK_SIGNING};
 use platform::store::Table;
 use sandbox::http::Server;
 use serde_json::Value;
@@ -25,6 +27,7 @@ pub(crate) const REGION: &str = "us-east-1";
 pub struct Cloud {
     server: Server,
     groups: Groups,
+    guard: Arc<Guard>,
     /// What the tables and queues are called here.
     pub names: Names,
     /// The SDK's configuration for it.
@@ -43,17 +46,30 @@ struct Services {
     sqs: SqsService,
     secrets: SecretsManagerService,
     groups: Groups,
+    guard: Arc<Guard>,
+}
+
+impl Drop for Cloud {
+    /// A function that asked for what its policy does not grant fails its test, whatever else came of it.
+    fn drop(&mut self) {
+        let refused = self.guard.refused();
+        assert!(
+            refused.is_empty() || std::thread::panicking(),
+            "the policies of template.yaml do not grant: {refused:?}"
+        );
+    }
 }
 
 impl Cloud {
     /// Starts it, with the tables and queues of `template.yaml`.
     pub async fn start() -> anyhow::Result<Self> {
-        let groups = Groups::default();
+        let (groups, guard) = (Groups::default(), Arc::new(Guard::new()));
         let services = Arc::new(Services {
             dynamodb: tokio::sync::Mutex::new(DynamoDbService::new()),
             sqs: SqsService::new(),
             secrets: SecretsManagerService::new(),
             groups: groups.clone(),
+            guard: guard.clone(),
         });
         let server = Server::start(0, move |request| {
             let services = services.clone();
@@ -70,6 +86,7 @@ impl Cloud {
         Ok(Self {
             server,
             groups,
+            guard,
             names,
             config,
             public_url: String::new(),
@@ -108,7 +125,8 @@ impl Cloud {
         let others = [
             ("SECRET_PREFIX", secret_prefix.as_str()),
             ("SLACK_API_URL", slack_api),
-            ("LOG_LEVEL", "warn"),
+            ("LOG_LEVEL", "info"),
+            ("STAGE", "test"),
             ("PUBLIC_URL", self.public_url.as_str()),
             ("NOTION_API_URL", self.notion_url.as_str()),
             ("BITRIX24_AUTH_WEST_URL", self.auth_urls.0.as_str()),
@@ -116,6 +134,13 @@ impl Cloud {
         ];
         let others = others.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         tables.chain(queues).chain(dead).chain(others).collect()
+    }
+
+    /// Notes what an event source mapping does in the name of its function.
+    pub(crate) fn note_mapping(&self, queue: QueueName) {
+        for action in ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"] {
+            self.guard.note(queue.name(), action, &pascal(queue.name()));
+        }
     }
 
     /// The group under which a message with this body was sent.
@@ -129,6 +154,12 @@ async fn answer(services: &Services, request: Request<Bytes>) -> Response<Bytes>
     let target = target.to_owned();
     if target.starts_with("AmazonSQS.Send") {
         remember_groups(&services.groups, request.body());
+    }
+    let authorization = request.headers().get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    if !services.guard.allows(authorization.unwrap_or_default(), &target, request.body()) {
+        eprintln!("refused by its policy: {target}");
+        let refusal = serde_json::json!({"__type": "AccessDeniedException", "message": "not granted by template.yaml"});
+        return sandbox::http::answer(400, &refusal);
     }
     let (head, body) = request.into_parts();
     let service = if target.starts_with("AmazonSQS") {
@@ -193,6 +224,11 @@ async fn create(config: &SdkConfig) -> anyhow::Result<Names> {
             .send()
             .await?;
         names.tables.insert(table, name);
+    }
+    // As the stack makes them: without a value.
+    let secrets = aws_sdk_secretsmanager::Client::new(config);
+    for name in [KEY_RING, APPS, SLACK_SIGNING] {
+        secrets.create_secret().name(format!("{}{name}", names.secret_prefix)).send().await?;
     }
     for queue in QueueName::ALL {
         let create = async |name: String| {

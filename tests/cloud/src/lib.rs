@@ -7,6 +7,7 @@
 
 mod aws;
 mod gateway;
+pub mod policy;
 pub mod runtime;
 mod template;
 

@@ -57,7 +57,8 @@ impl Function {
             .env("AWS_LAMBDA_LOG_GROUP_NAME", "group")
             .env("AWS_LAMBDA_LOG_STREAM_NAME", "stream")
             .env("AWS_REGION", crate::aws::REGION)
-            .env("AWS_ACCESS_KEY_ID", "test")
+            // By this the emulated AWS knows whose policy counts.
+            .env("AWS_ACCESS_KEY_ID", format!("{}{name}", crate::policy::KEY_OF))
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .env("AWS_ENDPOINT_URL", cloud.url())
             .envs(cloud.variables(slack_api).into_iter().filter(|(name, _)| variables.contains(name)))
@@ -84,6 +85,7 @@ impl Function {
     /// does, and deletes what it did not report. Returns how many messages the batch had.
     pub async fn feed(&self, cloud: &Cloud, queue: QueueName) -> anyhow::Result<usize> {
         let sqs = aws_sdk_sqs::Client::new(&cloud.config);
+        cloud.note_mapping(queue);
         let url = &cloud.names.queues[&queue];
         let received = sqs
             .receive_message()

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 
-const TEMPLATE: &str = include_str!("../../../template.yaml");
+use crate::policy::TEMPLATE;
 
 /// The names of the environment variables of the function with this binary, those of all functions included.
 pub(crate) fn variables(function: &str) -> anyhow::Result<Vec<String>> {

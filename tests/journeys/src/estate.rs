@@ -262,9 +262,15 @@ impl Browser {
         let page = self.get(path).await.text;
         let form = page.split("<form").find(|form| form.contains(&format!("action=\"{action}\"")));
         let form = form.unwrap_or_else(|| unreachable!("{path} has no form to {action}: {page}"));
-        let token = form.split("name=\"token\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
-        let token = token.map(|token| ("token", token));
-        let all: Vec<_> = token.into_iter().chain(fields.iter().copied()).collect();
+        let form = form.split("</form>").next().unwrap_or_default();
+        // What the form carries unseen, unless it is told otherwise.
+        let hidden = form.split("<input type=\"hidden\" name=\"").skip(1).filter_map(|input| {
+            let (name, rest) = input.split_once("\" value=\"")?;
+            Some((name.to_owned(), unescaped(rest.split('"').next()?)))
+        });
+        let hidden: Vec<_> = hidden.filter(|(name, _)| fields.iter().all(|(given, _)| given != name)).collect();
+        let all: Vec<_> =
+            hidden.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(fields.iter().copied()).collect();
         self.post(action, &all).await
     }
 
@@ -299,6 +305,11 @@ impl Browser {
         let location = response.headers().get("location").and_then(|to| to.to_str().ok()).map(str::to_owned);
         Page { status: response.status().as_u16(), location, text: response.text().await.unwrap() }
     }
+}
+
+/// A value as it stood before it was put into a page.
+fn unescaped(text: &str) -> String {
+    text.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 
 /// The body of an answer as JSON.

@@ -9,8 +9,13 @@ use serde_json::json;
 
 /// What a page says, without its markup.
 fn words(page: &str) -> String {
-    let body =
-        page.split("<main>").nth(1).unwrap_or(page).replace("</p>", "\n").replace("</h1>", "\n").replace("</h2>", "\n");
+    let body = page
+        .split("<main id=\"main\">")
+        .nth(1)
+        .unwrap_or(page)
+        .replace("</p>", "\n")
+        .replace("</h1>", "\n")
+        .replace("</h2>", "\n");
     let body = body
         .replace("</tr>", "\n")
         .replace("</td>", " | ")

@@ -143,6 +143,20 @@ async fn steer(portal: &Portal, slack: &Workspace, notion: &Notion, request: &Re
             slack.send_requests_to(&text("url"));
             json!({"ok": true})
         }
+        (&Method::POST, "/slack/channel") => {
+            if let Some(name) = body["new"].as_str() {
+                slack.add_channel(name);
+            }
+            slack.change_channel(&text("name"), |channel| {
+                channel.is_archived = body["archived"].as_bool().unwrap_or(channel.is_archived);
+            });
+            json!({"ok": true})
+        }
+        (&Method::POST, "/slack/person") => {
+            let id = slack.person(&text("email"));
+            slack.change_person(&id, |profile| profile.name = text("name"));
+            json!({"id": id})
+        }
         (&Method::POST, "/slack/say") => {
             let channel = slack.channel_id(&text("channel"));
             json!({"ts": slack.say(&slack.person(&text("email")), &channel, &text("text"), None, &[])})

@@ -247,6 +247,7 @@ $("new-call").addEventListener("submit", (event) => {
   event.preventDefault();
   post("/api/calls", { phone: event.target.phone.value });
 });
+$("archived").addEventListener("change", (event) => post("/api/archive", { archived: event.target.checked }));
 $("lose").addEventListener("change", (event) => post("/api/lose", { lose: event.target.checked }));
 
 const changes = new EventSource("/api/changes");
