@@ -54,6 +54,8 @@ pub enum Command {
     },
     /// Prints the JSON Schema of the document.
     Schema,
+    /// Prints the schema as a page for people.
+    Reference,
 }
 
 /// Does it, and returns what to print.
@@ -88,6 +90,9 @@ pub async fn run(command: Command) -> anyhow::Result<String> {
                 );
             }
             Tenant::open(&config, tenant).await?.apply(&after).await
+        }
+        Command::Reference => {
+            Ok(crate::reference::markdown(&serde_json::to_value(document::schema())?).trim_end().to_owned())
         }
         Command::Schema => Ok(serde_json::to_string_pretty(&document::schema())?),
     }

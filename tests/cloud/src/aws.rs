@@ -1,6 +1,7 @@
 //! The services behind HTTP, with this product's tables, queues and secrets in them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::policy::{Guard, pascal};
@@ -28,6 +29,8 @@ pub struct Cloud {
     server: Server,
     groups: Groups,
     guard: Arc<Guard>,
+    traced: Arc<AtomicUsize>,
+    charged: Charged,
     /// What the tables and queues are called here.
     pub names: Names,
     /// The SDK's configuration for it.
@@ -40,6 +43,9 @@ pub struct Cloud {
 /// The group of each message, by its body: the emulated SQS does not give it back.
 type Groups = Arc<Mutex<HashMap<String, String>>>;
 
+/// Calls and units, by operation.
+type Charged = Arc<Mutex<BTreeMap<String, (u64, u64)>>>;
+
 struct Services {
     /// One at a time: the emulator does not check a condition and write in one step.
     dynamodb: tokio::sync::Mutex<DynamoDbService>,
@@ -47,6 +53,8 @@ struct Services {
     secrets: SecretsManagerService,
     groups: Groups,
     guard: Arc<Guard>,
+    traced: Arc<AtomicUsize>,
+    charged: Charged,
 }
 
 impl Drop for Cloud {
@@ -63,6 +71,7 @@ impl Drop for Cloud {
 impl Cloud {
     /// Starts it, with the tables and queues of `template.yaml`.
     pub async fn start() -> anyhow::Result<Self> {
+        let (traced, charged) = (Arc::<AtomicUsize>::default(), Charged::default());
         let (groups, guard) = (Groups::default(), Arc::new(Guard::new()));
         let services = Arc::new(Services {
             dynamodb: tokio::sync::Mutex::new(DynamoDbService::new()),
@@ -70,6 +79,8 @@ impl Cloud {
             secrets: SecretsManagerService::new(),
             groups: groups.clone(),
             guard: guard.clone(),
+            traced: traced.clone(),
+            charged: charged.clone(),
         });
         let server = Server::start(0, move |request| {
             let services = services.clone();
@@ -87,6 +98,8 @@ impl Cloud {
             server,
             groups,
             guard,
+            traced,
+            charged,
             names,
             config,
             public_url: String::new(),
@@ -136,6 +149,38 @@ impl Cloud {
         tables.chain(queues).chain(dead).chain(others).collect()
     }
 
+    /// Moves a dead letter with this word in it back to its queue as it lies, as a redrive of the console does; whether there
+    /// was one.
+    pub async fn move_back(&self, queue: QueueName, word: &str) -> anyhow::Result<bool> {
+        let sqs = aws_sdk_sqs::Client::new(&self.config);
+        let (dead, own) = (&self.names.dead[&queue], &self.names.queues[&queue]);
+        let received =
+            sqs.receive_message().queue_url(dead).max_number_of_messages(10).visibility_timeout(1).send().await?;
+        for message in received.messages.unwrap_or_default() {
+            let body = message.body.clone().unwrap_or_default();
+            if body.contains(word) {
+                // The group and the id for deduplication stay what they were in the dead-letter queue.
+                let group = self.group_of(&body);
+                let send = sqs.send_message().queue_url(own).message_body(&body).message_group_id(&group);
+                send.message_deduplication_id(&group).send().await?;
+                sqs.delete_message().queue_url(dead).set_receipt_handle(message.receipt_handle).send().await?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The calls so far, by operation, with the units that AWS would charge for: a kilobyte written (twice within a
+    /// transaction), four read, a request.
+    pub fn charged(&self) -> BTreeMap<String, (u64, u64)> {
+        self.charged.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many messages were sent under an X-Ray trace.
+    pub fn traced_sends(&self) -> usize {
+        self.traced.load(Ordering::Relaxed)
+    }
+
     /// Notes what an event source mapping does in the name of its function.
     pub(crate) fn note_mapping(&self, queue: QueueName) {
         for action in ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"] {
@@ -154,6 +199,8 @@ async fn answer(services: &Services, request: Request<Bytes>) -> Response<Bytes>
     let target = target.to_owned();
     if target.starts_with("AmazonSQS.Send") {
         remember_groups(&services.groups, request.body());
+        let text = String::from_utf8_lossy(request.body());
+        services.traced.fetch_add(text.matches("\"AWSTraceHeader\"").count(), Ordering::Relaxed);
     }
     let authorization = request.headers().get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     if !services.guard.allows(authorization.unwrap_or_default(), &target, request.body()) {
@@ -162,6 +209,7 @@ async fn answer(services: &Services, request: Request<Bytes>) -> Response<Bytes>
         return sandbox::http::answer(400, &refusal);
     }
     let (head, body) = request.into_parts();
+    let sent = body.len();
     let service = if target.starts_with("AmazonSQS") {
         "sqs"
     } else if target.starts_with("DynamoDB") {
@@ -180,11 +228,26 @@ async fn answer(services: &Services, request: Request<Bytes>) -> Response<Bytes>
         "dynamodb" => services.dynamodb.lock().await.handle(asked).await,
         _ => services.secrets.handle(asked).await,
     };
+    note_charge(&services.charged, &target, sent, given.body.len());
     let mut response = Response::new(given.body);
     *response.status_mut() =
         http::StatusCode::from_u16(given.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     *response.headers_mut() = given.headers;
     response
+}
+
+fn note_charge(charged: &Charged, target: &str, sent: usize, answered: usize) {
+    let operation = target.split('.').next_back().unwrap_or_default();
+    let units = match operation {
+        "PutItem" | "DeleteItem" => sent.div_ceil(1024),
+        "TransactWriteItems" => 2 * sent.div_ceil(1024),
+        // A strongly consistent read; what is not there costs one, too.
+        "GetItem" | "Query" | "Scan" => answered.div_ceil(4096).max(1),
+        _ => 1,
+    };
+    let mut charged = charged.lock().unwrap_or_else(PoisonError::into_inner);
+    let entry = charged.entry(operation.to_owned()).or_default();
+    *entry = (entry.0 + 1, entry.1 + u64::try_from(units).unwrap_or_default());
 }
 
 fn remember_groups(groups: &Groups, body: &[u8]) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use http::{Method, Request, Response};
 use platform::QueueName;
 use sandbox::http::{Server, answer};
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,7 +27,12 @@ pub struct Function {
     _process: Child,
     _server: Server,
     invocations: mpsc::UnboundedSender<(Value, oneshot::Sender<Result<Value, Value>>)>,
+    log: Log,
+    worked: Mutex<(u64, Duration)>,
 }
+
+/// What a function wrote for CloudWatch, a line each.
+type Log = Arc<Mutex<Vec<String>>>;
 
 #[derive(Default)]
 struct Pending {
@@ -62,23 +68,49 @@ impl Function {
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .env("AWS_ENDPOINT_URL", cloud.url())
             .envs(cloud.variables(slack_api).into_iter().filter(|(name, _)| variables.contains(name)))
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .kill_on_drop(true);
-        let process = command.spawn().with_context(|| {
+        let mut process = command.spawn().with_context(|| {
             format!("{} does not start; build it with `cargo lambda build --release`", path.display())
         })?;
-        Ok(Self { _process: process, _server: server, invocations })
+        let log = Log::default();
+        if let Some(out) = process.stdout.take() {
+            let log = log.clone();
+            tokio::spawn(async move {
+                let mut lines = BufReader::new(out).lines();
+                while let Ok(Some(line)) = lines.next_line().await {
+                    log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                }
+            });
+        }
+        Ok(Self { _process: process, _server: server, invocations, log, worked: Mutex::default() })
     }
 
     /// Invokes the function and returns what it answers.
     pub async fn invoke(&self, event: Value) -> anyhow::Result<Value> {
+        let began = Instant::now();
         let (answer, answered) = oneshot::channel();
         self.invocations.send((event, answer)).ok().context("the Runtime API has stopped")?;
-        match tokio::time::timeout(PATIENCE, answered).await.context("the function does not answer")?? {
+        let answered = tokio::time::timeout(PATIENCE, answered).await.context("the function does not answer")??;
+        {
+            let mut worked = self.worked.lock().unwrap_or_else(PoisonError::into_inner);
+            *worked = (worked.0 + 1, worked.1 + began.elapsed());
+        }
+        match answered {
             Ok(answer) => Ok(answer),
             Err(error) => bail!("the function failed: {error}"),
         }
+    }
+
+    /// How often it was invoked, and how long that took together.
+    pub fn worked(&self) -> (u64, Duration) {
+        *self.worked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The lines that it has logged so far.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Feeds the function one batch from its queue, as an event source mapping with `ReportBatchItemFailures`
