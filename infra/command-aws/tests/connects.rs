@@ -59,3 +59,60 @@ async fn a_portal_is_connected_and_wrong_credentials_are_named() {
     let known = ports.secrets.get(platform::secrets::SLACK_SIGNING).await.unwrap();
     assert_eq!(secrecy::ExposeSecret::expose_secret(&known), sandbox.slack.signing_secret());
 }
+
+/// Runs a command of operators with what the output `Environment` of the stack says.
+fn operate(cloud: &Cloud, slack_api: &str, arguments: &[&str]) -> (bool, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard-aws"));
+    let variable = |kind: &str, name: &str| format!("{kind}_{}", name.to_uppercase().replace('-', "_"));
+    for (table, name) in &cloud.names.tables {
+        command.env(variable("TABLE", table.name()), name);
+    }
+    for (queues, kind) in [(&cloud.names.queues, "QUEUE"), (&cloud.names.dead, "DEAD")] {
+        for (queue, url) in queues {
+            command.env(variable(kind, queue.name()), url);
+        }
+    }
+    let output = command
+        .args(arguments)
+        .env("AWS_ENDPOINT_URL", cloud.url())
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("SECRET_PREFIX", &cloud.names.secret_prefix)
+        .env("SLACK_API_URL", slack_api)
+        .output()
+        .unwrap();
+    (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_is_operated_from_the_command_line() {
+    let cloud = Cloud::start().await.unwrap();
+    let sandbox = Sandbox::start(Arc::new(SystemClock)).await.unwrap();
+    let credentials = sandbox.portal.credentials();
+    let config = format!(
+        "[portal]\nwebhook_url = '{}'\napplication_token = '{}'\nmember_id = '{}'\n[slack]\nbot_token = '{}'\napi_url = '{}'\nsigning_secret = '{}'\n",
+        sandbox.portal.webhook_url(),
+        credentials.application_token,
+        credentials.member_id,
+        sandbox.slack.token(),
+        sandbox.slack.api_url(),
+        sandbox.slack.signing_secret(),
+    );
+    assert!(run(&cloud, &config).status.success());
+    let operate = |arguments: &[&str]| operate(&cloud, &sandbox.slack.api_url(), arguments);
+    let (well, told) = operate(&["queues", "--json"]);
+    let queues: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert!(well && queues.as_array().unwrap().len() == 6, "{told}");
+    let (_, told) = operate(&["doctor"]);
+    assert!(told.contains("ok     Keys") && told.contains("Slack: Sandbox: answers"), "{told}");
+    assert!(operate(&["dead", "list"]).1.contains("There are none."));
+    // The same document as on the pages.
+    let (_, document) = operate(&["settings", "show"]);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), document.replace("time_zone: UTC", "time_zone: Europe/Berlin")).unwrap();
+    let (well, told) = operate(&["settings", "apply", file.path().to_str().unwrap()]);
+    assert!(well && told.contains("Europe/Berlin"), "{told}");
+    assert!(operate(&["audit"]).1.contains("settings applied"));
+    assert!(operate(&["settings", "show"]).1.contains("Europe/Berlin"));
+}

@@ -101,7 +101,7 @@ pub async fn demo(options: Options, stop: watch::Receiver<bool>, started: impl F
         listener => listener?,
     };
     let address = format!("http://{}", listener.local_addr()?);
-    let functions = Functions::new(&engine.ports, &connections, Some(address.clone()));
+    let functions = Functions::new(&engine.ports, &connections, Some(&address));
     sandbox.slack.send_requests_to(&format!("{address}{}", http::SLACK_WEBHOOK));
     sandbox.portal.send_events_to(&format!("{address}{}", http::BITRIX24_WEBHOOK), &events(&settings(&sandbox)));
 

@@ -1,5 +1,7 @@
 //! The functions, ready to be called.
 
+use std::collections::HashMap;
+
 use platform::Ports;
 use platform::queue::{QueueName, Received};
 use platform::runner::{self, BatchReport};
@@ -9,7 +11,8 @@ use connect::Connections;
 /// Every function over one set of ports.
 #[derive(Clone)]
 pub struct Functions {
-    ports: Ports,
+    /// What each queue's function runs on.
+    workers: HashMap<QueueName, Ports>,
     /// Takes Bitrix24's events.
     pub bitrix24_webhook: bitrix24_webhook::Deps,
     /// Decides on them.
@@ -46,31 +49,48 @@ pub struct Functions {
 
 impl Functions {
     /// The functions on `ports`, with connections to providers, which reach us at `public_url` if that is known.
-    pub fn new(ports: &Ports, connections: &Connections, public_url: Option<String>) -> Self {
+    pub fn new(ports: &Ports, connections: &Connections, public_url: Option<&str>) -> Self {
+        Self::with(|_| (ports.clone(), connections.clone()), public_url)
+    }
+
+    /// The functions, each on the ports and connections that `of` gives it by its name.
+    pub fn with(of: impl Fn(&'static str) -> (Ports, Connections), public_url: Option<&str>) -> Self {
+        let ports = |name| of(name).0;
+        // A function with everything that it takes.
+        macro_rules! made {
+            ($name:literal, $function:ident) => {{
+                let (ports, connections) = of($name);
+                $function::Deps::new(&ports, connections)
+            }};
+            ($name:literal, $function:ident, reached) => {{
+                let (ports, connections) = of($name);
+                $function::Deps::new(&ports, connections, public_url.map(str::to_owned))
+            }};
+        }
         Self {
-            ports: ports.clone(),
-            bitrix24_webhook: ports.clone().into(),
-            bitrix24_events: bitrix24_events::Deps::new(ports, connections.clone()),
-            slack_webhook: ports.clone().into(),
-            slack_events: slack_events::Deps::new(ports, connections.clone()),
-            slack_commands: slack_commands::Deps::new(ports, connections.clone(), public_url.clone()),
-            bitrix24_delivery: bitrix24_delivery::Deps::new(ports, connections.clone(), public_url.clone()),
-            slack_delivery: slack_delivery::Deps::new(ports, connections.clone()),
-            admin: admin::Deps::new(ports, connections.clone(), public_url.clone()),
-            install: install::Deps::new(ports, connections.clone(), public_url.clone()),
-            api: api::Deps::new(ports, connections.clone()),
-            robots: robots::Deps::new(ports, connections.clone()),
-            portal_sweep: portal_sweep::Deps::new(ports, connections.clone()),
-            upkeep: upkeep::Deps::new(ports, connections.clone(), public_url),
-            notion_webhook: ports.clone().into(),
-            record_sync: record_sync::Deps::new(ports, connections.clone()),
-            notion_poll: notion_poll::Deps::new(ports, connections.clone()),
+            workers: QueueName::ALL.into_iter().map(|queue| (queue, ports(queue.name()))).collect(),
+            bitrix24_webhook: ports("bitrix24-webhook").into(),
+            bitrix24_events: made!("bitrix24-events", bitrix24_events),
+            slack_webhook: ports("slack-webhook").into(),
+            slack_events: made!("slack-events", slack_events),
+            slack_commands: made!("slack-commands", slack_commands, reached),
+            bitrix24_delivery: made!("bitrix24-delivery", bitrix24_delivery, reached),
+            slack_delivery: made!("slack-delivery", slack_delivery),
+            admin: made!("admin", admin, reached),
+            install: made!("install", install, reached),
+            api: made!("api", api),
+            robots: made!("robots", robots),
+            portal_sweep: made!("portal-sweep", portal_sweep),
+            upkeep: made!("upkeep", upkeep, reached),
+            notion_webhook: ports("notion-webhook").into(),
+            record_sync: made!("record-sync", record_sync),
+            notion_poll: made!("notion-poll", notion_poll),
         }
     }
 
     /// Works a batch of a queue with its function, and takes off the queue what is finished.
     pub async fn work(&self, name: QueueName, batch: Vec<Received>) -> BatchReport {
-        let Ports { queue, clock, metrics, .. } = &self.ports;
+        let Ports { queue, clock, metrics, .. } = &self.workers[&name];
         let (queue, clock, metrics) = (queue.as_ref(), clock.as_ref(), metrics.as_ref());
         let report = match name {
             QueueName::Bitrix24Events => {

@@ -41,7 +41,7 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
         apps.store(engine.ports.secrets.as_ref()).await?;
     }
     let connections = config.connections(&engine.ports)?;
-    let functions = Functions::new(&engine.ports, &connections, config.public_url.clone());
+    let functions = Functions::new(&engine.ports, &connections, config.public_url.as_deref());
     let host = Host { engine, connections, functions, pending: Arc::default(), tenant: Arc::default() };
 
     if let (Some(portal), Some(slack)) = (&config.portal, &config.slack) {

@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tenancy::{departure, export, keys};
 
 use crate::codes;
+use crate::operate::progress;
 
 /// What is done with tenants.
 #[derive(Subcommand)]
@@ -99,7 +100,9 @@ pub async fn tenants(ports: &Ports, command: Tenants) -> anyhow::Result<String> 
             let tenant = codes::tenant(ports, tenant).await?;
             let file = OpenOptions::new().write(true).create_new(true).open(&to);
             let file = file.with_context(|| format!("cannot make the file {}", to.display()))?;
+            let spinner = progress(0, "exporting");
             let (items, key) = export::export(ports, &tenant, BufWriter::new(file)).await?;
+            spinner.finish_and_clear();
             Ok(format!(
                 "Wrote {items} items of {tenant} to {}.\nThe key without which its secrets cannot be opened; keep it apart from the file:\n{}\nTo read it in elsewhere: set {EXPORT_KEY} to the key, and run `tenants import` there. Then take the tenant out here, and give the providers the new address.",
                 to.display(),
@@ -110,7 +113,9 @@ pub async fn tenants(ports: &Ports, command: Tenants) -> anyhow::Result<String> 
             let key = std::env::var(EXPORT_KEY)
                 .with_context(|| format!("set {EXPORT_KEY} to the key that the export printed"))?;
             let opened = File::open(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            let spinner = progress(0, "importing");
             let imported = export::import(ports, BufReader::new(opened), &SecretString::from(key), replace).await?;
+            spinner.finish_and_clear();
             Ok(format!(
                 "Read {} items of {} in. The upkeep binds its events to this address within a quarter of an hour.",
                 imported.items, imported.tenant
@@ -128,7 +133,9 @@ pub async fn tenants(ports: &Ports, command: Tenants) -> anyhow::Result<String> 
                     "this deletes everything of {tenant} here, for good; say --yes (and `tenants export` before, for a copy)"
                 );
             }
+            let spinner = progress(0, "deleting");
             let departure = departure::depart(ports, &tenant).await?;
+            spinner.finish_and_clear();
             let counts: Vec<_> = departure.deleted.iter().map(|(table, count)| format!("{table} {count}")).collect();
             let all: u64 = departure.deleted.values().sum();
             Ok(format!(

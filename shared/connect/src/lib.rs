@@ -137,6 +137,18 @@ impl Connections {
         })
     }
 
+    /// The same connections over other ports of the same engine; what they remember of portals and tokens is shared.
+    #[must_use]
+    pub fn on(&self, ports: &Ports) -> Self {
+        Self {
+            limiter: Limiter::new(ports.store.clone(), ports.clock.clone()),
+            store: ports.store.clone(),
+            secrets: ports.secrets.clone(),
+            ring: Arc::default(),
+            ..self.clone()
+        }
+    }
+
     /// The same connections, but a provider has only `patience` to answer, whatever the wire crates allow.
     #[must_use]
     pub fn impatient(self, patience: Duration) -> Self {

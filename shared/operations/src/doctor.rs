@@ -288,10 +288,10 @@ impl Doctor<'_> {
         let lease = sweeps.recall::<Lease>(tenant, "lease").await.ok().flatten().map(|(lease, _)| lease);
         tell(match lease {
             None => Check::notice("Sweep", "none has run yet", "it runs every five minutes; look again then"),
-            Some(Lease { stopped_by: Some(cause), .. }) => Check::wrong(
+            Some(Lease { stopped_by: Some(cause), .. }) => Check::notice(
                 "Sweep",
                 format!("the last one stopped: {cause}"),
-                "mend what it names; it goes on by itself",
+                "it goes on where it stopped in five minutes; mend what it names if that lasts",
             ),
             Some(Lease { finished_at, .. }) => {
                 let counts = sweeps.counts(tenant, self.ports.clock.now()).await.unwrap_or_default();

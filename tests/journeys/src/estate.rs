@@ -69,7 +69,7 @@ impl Estate {
         let connections = connections(&engine, &sandbox);
         let listener = http::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let functions = Box::new(Functions::new(&engine.ports, &connections, Some(url.clone())));
+        let functions = Box::new(crate::watched::functions(&engine.ports, &connections, Some(&url)));
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(http::serve(listener, http::webhooks(*functions.clone()), stopped));
         sandbox.deploy(&url);
@@ -196,6 +196,7 @@ impl Estate {
 impl Drop for Estate {
     fn drop(&mut self) {
         let _ = self.stop.send(true);
+        crate::watched::keep();
         // A test that has failed already says why.
         if !std::thread::panicking() {
             crate::secrecy::nothing_leaked(&self.sandbox.secrets(), &self.everything_on_disk());

@@ -6,6 +6,7 @@ pub mod estate;
 pub mod hurry;
 mod refusing;
 pub mod secrecy;
+pub mod watched;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -156,7 +157,7 @@ impl World {
         let public_url = format!("http://{}", listener.local_addr().unwrap());
         let webhook = format!("{public_url}{}", http::BITRIX24_WEBHOOK);
         let slack_webhook = format!("{public_url}{}", http::SLACK_WEBHOOK);
-        let functions = Box::new(Functions::new(&engine.ports, &connections, Some(public_url)));
+        let functions = Box::new(watched::functions(&engine.ports, &connections, Some(&public_url)));
 
         let tenant = connections.join(access_to(&sandbox, &settings)).await.unwrap();
         records::baseline::fill(&engine.ports, &connections, &tenant).await.unwrap();
@@ -313,6 +314,7 @@ async fn next_due(engine: &Engine) -> Option<Timestamp> {
 
 impl Drop for World {
     fn drop(&mut self) {
+        watched::keep();
         // A test that has failed already says why.
         if std::thread::panicking() {
             return;

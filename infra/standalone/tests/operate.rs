@@ -1,0 +1,113 @@
+//! What operators do on the command line, beside a host that ran: checks, dead letters, one event's way.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use platform::queue::{DeadLetter, Queue, QueueName};
+use platform::{Clock, SystemClock, TraceId};
+use sandbox::Sandbox;
+use serde_json::Value;
+use standalone::config::Config;
+use standalone::engine::Engine;
+
+/// Runs the command; whether it went well, and what it printed.
+fn run(folder: &Path, arguments: &[&str]) -> (bool, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
+    let output = command.args(["--config", "serve.toml"]).args(arguments).current_dir(folder).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.success(), text(&output.stdout), text(&output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_looks_redrives_and_is_told_what_is_wrong() {
+    let sandbox = Sandbox::start(Arc::new(SystemClock)).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let credentials = sandbox.portal.credentials();
+    let config = format!(
+        "listen = '127.0.0.1:0'\nstatus = '127.0.0.1:0'\n[portal]\nwebhook_url = '{}'\napplication_token = '{}'\nmember_id = '{}'\n[slack]\nbot_token = '{}'\napi_url = '{}'\n",
+        sandbox.portal.webhook_url(),
+        credentials.application_token,
+        credentials.member_id,
+        sandbox.slack.token(),
+        sandbox.slack.api_url(),
+    );
+    std::fs::write(folder.path().join("serve.toml"), config).unwrap();
+    let (well, _, said) = run(folder.path(), &["queues"]);
+    assert!(!well && said.contains("there is no database"), "{said}");
+
+    // The host ran for a moment, and left a job that could not be done.
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let file = folder.path().join("serve.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(
+        &file,
+        text.replacen("listen", &format!("database = '{}'\nlisten", folder.path().join("host.db").display()), 1),
+    )
+    .unwrap();
+    let serving = tokio::spawn(async move { standalone::serve::serve(&file, stopped).await });
+    let database = folder.path().join("host.db");
+    let until_connected = async {
+        while !(database.exists()
+            && run(folder.path(), &["tenants", "--database", database.to_str().unwrap(), "list"])
+                .1
+                .contains("webhooks"))
+        {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), until_connected).await.unwrap();
+    stop.send(true).unwrap();
+    serving.await.unwrap().unwrap();
+    let config = Config::read(&folder.path().join("serve.toml")).unwrap();
+    let engine = Engine::open(&config.database, Arc::new(SystemClock)).await.unwrap();
+    let trace = TraceId::new(SystemClock.now());
+    let body = serde_json::json!({"v": 1, "tenant": credentials.member_id, "trace": trace, "body": {"record": "deal 7", "channel": "#x"}});
+    let letter = DeadLetter {
+        code: "is_archived".into(),
+        reason: "unarchive the channel".into(),
+        attempts: 1,
+        trace: trace.to_string(),
+        tenant: credentials.member_id.clone(),
+        buried_at: SystemClock.now(),
+        body: body.to_string(),
+        group: format!("{}#x", credentials.member_id),
+    };
+    engine.queue.bury(QueueName::SlackDelivery, letter).await.unwrap();
+    drop(engine);
+
+    let (well, told, _) = run(folder.path(), &["queues"]);
+    assert!(well && told.contains("slack-delivery"), "{told}");
+    let (well, told, said) = run(folder.path(), &["--json", "doctor"]);
+    assert!(!well && said.contains("wrong"), "no signing secret, no channels: {said}");
+    let checks: Vec<Value> = serde_json::from_str(&told).unwrap();
+    let clock = checks.iter().find(|check| check["what"] == "Clock").unwrap();
+    assert_eq!(clock["verdict"], "fine", "{clock}");
+    assert!(checks.iter().all(|check| check["verdict"] != "wrong" || !check["fix"].as_str().unwrap().is_empty()));
+
+    let (_, told, _) = run(folder.path(), &["dead", "list"]);
+    assert!(
+        told.contains("1 × is_archived on slack-delivery: unarchive the channel") && told.contains("deal 7 → #x"),
+        "{told}"
+    );
+    let (_, told, _) = run(folder.path(), &["dead", "show", "slack-delivery/1"]);
+    assert!(told.contains(&trace.to_string()), "{told}");
+    let (well, _, said) = run(folder.path(), &["dead", "redrive"]);
+    assert!(!well && said.contains("--all"), "{said}");
+    let (_, told, _) = run(folder.path(), &["dead", "redrive", "--code", "is_archived", "--dry-run"]);
+    assert!(told.contains("nothing was done"), "{told}");
+    let (_, told, _) = run(folder.path(), &["dead", "redrive", "--code", "is_archived"]);
+    assert!(told.contains("1 of 1"), "{told}");
+    let (_, told, _) = run(folder.path(), &["dead", "list", "--json"]);
+    assert_eq!(told.trim(), "[]");
+    let (_, told, _) = run(folder.path(), &["audit"]);
+    assert!(told.contains("dead letters redriven: 1 × is_archived"), "{told}");
+    let (well, _, said) = run(folder.path(), &["trace", &trace.to_string()]);
+    assert!(!well && said.contains("30 days"), "{said}");
+    let (well, told, _) = run(folder.path(), &["events", "deal", "7"]);
+    assert!(well && told.contains("Nothing found"), "{told}");
+    let (well, told, _) = run(folder.path(), &["completions", "bash"]);
+    assert!(well && told.contains("redrive"), "the shell knows the words");
+}

@@ -1,0 +1,181 @@
+//! Each function's ports watched: what it asks the engine for, in the words of AWS's rights, is noted for the test that holds
+//! it against the policies of `template.yaml` (`tests/cloud/tests/grants.rs`).
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use connect::Connections;
+use platform::queue::{Buried, DeadLetter, Depth, Fate, Judge, Message, Queue, QueueError, QueueName, Received};
+use platform::secrets::{Secrets, SecretsError};
+use platform::store::{Belongings, Item, Key, Page, Query, Store, StoreError, Table, Version, Write};
+use platform::{Ports, secrets};
+use secrecy::SecretString;
+use standalone::functions::Functions;
+
+/// A function, what it does, and to what.
+type Grant = (&'static str, &'static str, String);
+
+static USED: Mutex<BTreeSet<Grant>> = Mutex::new(BTreeSet::new());
+
+/// The functions, each over ports of its own that note what it asks for.
+pub fn functions(ports: &Ports, connections: &Connections, public_url: Option<&str>) -> Functions {
+    let of = |function: &'static str| {
+        let watched = Ports {
+            store: Arc::new(Watched { function, inner: ports.store.clone() }),
+            queue: Arc::new(Watched { function, inner: ports.queue.clone() }),
+            secrets: Arc::new(Watched { function, inner: ports.secrets.clone() }),
+            ..ports.clone()
+        };
+        let connections = connections.on(&watched);
+        (watched, connections)
+    };
+    Functions::with(of, public_url)
+}
+
+/// Writes down what was used so far, for the test that comes after all others.
+pub fn keep() {
+    let used = USED.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/grants");
+    let name = format!("journeys-{}.json", std::process::id());
+    if std::fs::create_dir_all(&folder).is_ok()
+        && let Ok(text) = serde_json::to_string(&used)
+    {
+        // A note that is missing shows as a grant that is not used.
+        let _ = std::fs::write(folder.join(name), text);
+    }
+}
+
+struct Watched<T: ?Sized> {
+    function: &'static str,
+    inner: Arc<T>,
+}
+
+impl<T: ?Sized> Watched<T> {
+    fn note(&self, action: &'static str, resource: String) {
+        USED.lock().unwrap_or_else(PoisonError::into_inner).insert((self.function, action, resource));
+    }
+}
+
+/// `slack-delivery` → `SlackDelivery`: how the template calls it.
+fn pascal(name: &str) -> String {
+    let capital = |word: &str| word[..1].to_uppercase() + &word[1..];
+    name.split('-').map(capital).collect()
+}
+
+fn dead(queue: QueueName) -> String {
+    format!("{}Dead", pascal(queue.name()))
+}
+
+#[async_trait]
+impl Store for Watched<dyn Store> {
+    async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+        self.note("dynamodb:GetItem", pascal(key.table.name()));
+        self.inner.get(key).await
+    }
+
+    async fn put(&self, write: Write) -> Result<Version, StoreError> {
+        self.note("dynamodb:PutItem", pascal(write.key.table.name()));
+        self.inner.put(write).await
+    }
+
+    async fn put_all(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        for write in &writes {
+            self.note("dynamodb:PutItem", pascal(write.key.table.name()));
+        }
+        self.inner.put_all(writes).await
+    }
+
+    async fn delete(&self, key: &Key) -> Result<(), StoreError> {
+        self.note("dynamodb:DeleteItem", pascal(key.table.name()));
+        self.inner.delete(key).await
+    }
+
+    async fn list(&self, query: &Query) -> Result<Page, StoreError> {
+        self.note("dynamodb:Query", pascal(query.table.name()));
+        self.inner.list(query).await
+    }
+
+    async fn belonging(&self, table: Table, owner: &str, after: Option<&Key>) -> Result<Belongings, StoreError> {
+        self.note("dynamodb:Scan", pascal(table.name()));
+        self.inner.belonging(table, owner, after).await
+    }
+}
+
+#[async_trait]
+impl Queue for Watched<dyn Queue> {
+    async fn send(&self, queue: QueueName, messages: Vec<Message>) -> Result<(), QueueError> {
+        if !messages.is_empty() {
+            self.note("sqs:SendMessage", pascal(queue.name()));
+        }
+        self.inner.send(queue, messages).await
+    }
+
+    async fn receive(&self, queue: QueueName, most: usize, wait: Duration) -> Result<Vec<Received>, QueueError> {
+        self.note("sqs:ReceiveMessage", pascal(queue.name()));
+        self.inner.receive(queue, most, wait).await
+    }
+
+    async fn delete(&self, queue: QueueName, receipts: Vec<String>) -> Result<(), QueueError> {
+        self.note("sqs:DeleteMessage", pascal(queue.name()));
+        self.inner.delete(queue, receipts).await
+    }
+
+    async fn delay(&self, queue: QueueName, receipt: &str, after: Duration) -> Result<(), QueueError> {
+        self.note("sqs:ChangeMessageVisibility", pascal(queue.name()));
+        self.inner.delay(queue, receipt, after).await
+    }
+
+    async fn bury(&self, queue: QueueName, letter: DeadLetter) -> Result<(), QueueError> {
+        self.note("sqs:SendMessage", dead(queue));
+        self.inner.bury(queue, letter).await
+    }
+
+    async fn sift(&self, queue: QueueName, most: usize, judge: Judge<'_>) -> Result<Vec<Buried>, QueueError> {
+        self.note("sqs:ReceiveMessage", dead(queue));
+        let mut watching = |buried: &Buried| {
+            let fate = judge(buried);
+            match fate {
+                Fate::Keep => self.note("sqs:ChangeMessageVisibility", dead(queue)),
+                Fate::Redrive => {
+                    self.note("sqs:SendMessage", pascal(queue.name()));
+                    self.note("sqs:DeleteMessage", dead(queue));
+                }
+                Fate::Discard => self.note("sqs:DeleteMessage", dead(queue)),
+            }
+            fate
+        };
+        self.inner.sift(queue, most, &mut watching).await
+    }
+
+    async fn depth(&self, queue: QueueName) -> Result<Depth, QueueError> {
+        self.note("sqs:GetQueueAttributes", pascal(queue.name()));
+        self.note("sqs:GetQueueAttributes", dead(queue));
+        self.inner.depth(queue).await
+    }
+}
+
+#[async_trait]
+impl Secrets for Watched<dyn Secrets> {
+    async fn get(&self, name: &str) -> Result<SecretString, SecretsError> {
+        self.note("secretsmanager:GetSecretValue", secret(name));
+        self.inner.get(name).await
+    }
+
+    async fn put(&self, name: &str, text: SecretString) -> Result<(), SecretsError> {
+        self.note("secretsmanager:PutSecretValue", secret(name));
+        self.inner.put(name, text).await
+    }
+}
+
+fn secret(name: &str) -> String {
+    match name {
+        secrets::KEY_RING => "KeyRing",
+        secrets::APPS => "OAuthApps",
+        secrets::SLACK_SIGNING => "SlackSigning",
+        other => other,
+    }
+    .to_owned()
+}
