@@ -47,7 +47,7 @@ async fn an_operator_looks_redrives_and_is_told_what_is_wrong() {
         text.replacen("listen", &format!("database = '{}'\nlisten", folder.path().join("host.db").display()), 1),
     )
     .unwrap();
-    let serving = tokio::spawn(async move { standalone::serve::serve(&file, stopped).await });
+    let serving = tokio::spawn(async move { Box::pin(standalone::serve::serve(&file, stopped)).await });
     let database = folder.path().join("host.db");
     let until_connected = async {
         while !(database.exists()
@@ -80,8 +80,10 @@ async fn an_operator_looks_redrives_and_is_told_what_is_wrong() {
 
     let (well, told, _) = run(folder.path(), &["queues"]);
     assert!(well && told.contains("slack-delivery"), "{told}");
+    assert!(run(folder.path(), &["doctor"]).0, "nothing is wrong yet");
+    sandbox.slack.change_channel("calls", |channel| channel.is_archived = true);
     let (well, told, said) = run(folder.path(), &["--json", "doctor"]);
-    assert!(!well && said.contains("wrong"), "no signing secret, no channels: {said}");
+    assert!(!well && said.contains("1 thing is wrong"), "{said}");
     let checks: Vec<Value> = serde_json::from_str(&told).unwrap();
     let clock = checks.iter().find(|check| check["what"] == "Clock").unwrap();
     assert_eq!(clock["verdict"], "fine", "{clock}");
