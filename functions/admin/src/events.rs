@@ -10,7 +10,7 @@ use operations::log::{self, Filter, Status, Way, delivery_reason, event_reason};
 use pages::{Form, encoded};
 use platform::TraceId;
 use platform::calls::Call;
-use platform::ledger::{DeliveryLine, DeliveryStatus, EventLine, Ledger};
+use platform::ledger::{DeliveryLine, DeliveryStatus, EventLine, EventStatus, Ledger};
 
 use crate::page::{badge, heads, lasting, missing, moment, signed_in, under};
 use crate::{Answer, Visit};
@@ -152,7 +152,7 @@ fn after(from: Timestamp, to: Timestamp) -> String {
 fn decided(event: &EventLine) -> Markup {
     html! {
         li {
-            h2 { "Decided " (badge(Status::of_event(event))) }
+            h2 { "Decided " @if event.status == EventStatus::Routed { span.badge.delivered { "routed" } } @else { (badge(Status::of_event(event))) } }
             p {
                 (after(event.received_at, event.decided_at)) " after it arrived"
                 @if event.attempts > 1 { ", at try " (event.attempts) }

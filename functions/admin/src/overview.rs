@@ -128,7 +128,6 @@ fn queues(overview: &Overview, now: jiff::Timestamp) -> Markup {
 
 const WIDTH: u32 = 720;
 const HEIGHT: u32 = 140;
-const FOOT: u32 = 18;
 
 /// Bars by the hour; the same numbers as a table for who cannot see them.
 fn chart(day: &Day) -> Markup {
@@ -139,13 +138,14 @@ fn chart(day: &Day) -> Markup {
     let slot = WIDTH / u32::try_from(day.hours.len().max(1)).unwrap_or(24);
     let of = |hour: usize| day.from + jiff::SignedDuration::from_hours(i64::try_from(hour).unwrap_or_default());
     html! {
-        svg.chart role="img" aria-label={ "Deliveries an hour; at most " (most) } viewBox={ "0 0 " (WIDTH) " " (HEIGHT + FOOT) } preserveAspectRatio="none" {
+        svg.chart role="img" aria-label={ "Deliveries an hour; at most " (most) } viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" {
             @for (place, hour) in day.hours.iter().enumerate() {
                 @let x = u32::try_from(place).unwrap_or_default() * slot;
                 (bar(hour, most, x + 2, slot - 4, &of(place).strftime("%H:00").to_string()))
-                @if place % 6 == 0 { text x=(x + 2) y=(HEIGHT + 13) { (of(place).strftime("%H:00")) } }
             }
         }
+        // Outside of the picture, which is stretched to the width of the page.
+        p.axis aria-hidden="true" { @for place in [0, 6, 12, 18] { span { (of(place).strftime("%H:00")) } } }
         p.legend { @for word in ["delivered", "waiting", "skipped", "dead"] { span class={ "badge " (word) } { (word) } " " } }
         details {
             summary { "As a table" }

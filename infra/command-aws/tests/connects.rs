@@ -26,12 +26,10 @@ fn run(cloud: &Cloud, config: &str) -> Output {
         .unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_portal_is_connected_and_wrong_credentials_are_named() {
-    let cloud = Cloud::start().await.unwrap();
-    let sandbox = Sandbox::start(Arc::new(SystemClock)).await.unwrap();
+/// The configuration of `serve` for the simulators.
+fn config(sandbox: &Sandbox) -> String {
     let credentials = sandbox.portal.credentials();
-    let config = format!(
+    format!(
         "[portal]\nwebhook_url = '{}'\napplication_token = '{}'\nmember_id = '{}'\n[slack]\nbot_token = '{}'\napi_url = '{}'\nsigning_secret = '{}'\n",
         sandbox.portal.webhook_url(),
         credentials.application_token,
@@ -39,7 +37,15 @@ async fn a_portal_is_connected_and_wrong_credentials_are_named() {
         sandbox.slack.token(),
         sandbox.slack.api_url(),
         sandbox.slack.signing_secret(),
-    );
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_portal_is_connected_and_wrong_credentials_are_named() {
+    let cloud = Cloud::start().await.unwrap();
+    let sandbox = Sandbox::start(Arc::new(SystemClock)).await.unwrap();
+    let credentials = sandbox.portal.credentials();
+    let config = config(&sandbox);
     let wrong = run(&cloud, &config.replace("xoxb-", "xoxb-wrong-"));
     let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
     assert!(!wrong.status.success() && said.contains("Slack does not take the bot token"), "{said}");
@@ -89,16 +95,7 @@ fn operate(cloud: &Cloud, slack_api: &str, arguments: &[&str]) -> (bool, String)
 async fn a_deployment_is_operated_from_the_command_line() {
     let cloud = Cloud::start().await.unwrap();
     let sandbox = Sandbox::start(Arc::new(SystemClock)).await.unwrap();
-    let credentials = sandbox.portal.credentials();
-    let config = format!(
-        "[portal]\nwebhook_url = '{}'\napplication_token = '{}'\nmember_id = '{}'\n[slack]\nbot_token = '{}'\napi_url = '{}'\nsigning_secret = '{}'\n",
-        sandbox.portal.webhook_url(),
-        credentials.application_token,
-        credentials.member_id,
-        sandbox.slack.token(),
-        sandbox.slack.api_url(),
-        sandbox.slack.signing_secret(),
-    );
+    let config = config(&sandbox);
     assert!(run(&cloud, &config).status.success());
     let operate = |arguments: &[&str]| operate(&cloud, &sandbox.slack.api_url(), arguments);
     let (well, told) = operate(&["queues", "--json"]);
