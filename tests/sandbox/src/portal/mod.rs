@@ -47,6 +47,11 @@ pub struct Portal {
 
 pub(crate) struct Shared {
     state: Mutex<State>,
+    /// Where the portal answers, and its host after a rename. They lie beside the state: the
+    /// authorization server asks for them under its own lock, which the portal, under the state's,
+    /// asks about tokens.
+    address: std::sync::OnceLock<String>,
+    moved_to: Mutex<Option<String>>,
     /// Who gives out its tokens, once it was made known there.
     authority: std::sync::OnceLock<Arc<crate::oauth::Inner>>,
     clock: OwnClock,
@@ -132,7 +137,6 @@ pub(crate) struct State {
     operating: HashMap<String, Vec<(Timestamp, f64)>>,
     costs: HashMap<String, f64>,
     hidden: BTreeSet<(u32, u64)>,
-    moved_to: Option<String>,
     requests: u64,
     calls: BTreeMap<String, u64>,
     refused_for_limits: u64,
@@ -147,6 +151,8 @@ impl Portal {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let shared = Arc::new(Shared {
             state: Mutex::new(seed::state(clock.now())),
+            address: std::sync::OnceLock::new(),
+            moved_to: Mutex::default(),
             authority: std::sync::OnceLock::new(),
             clock: OwnClock { world: clock, behind: AtomicI64::new(0) },
             http: reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap_or_default(),
@@ -157,7 +163,7 @@ impl Portal {
         });
         let serving = shared.clone();
         let server = Server::start(port, move |request| rest::answer(serving.clone(), request)).await?;
-        shared.lock().host = server.address.to_string();
+        shared.lock().host.clone_from(shared.address.get_or_init(|| server.address.to_string()));
         Ok(Self { shared, server })
     }
 
@@ -239,7 +245,7 @@ impl Portal {
 
     /// Renames the portal: this address answers 302 to `host` from now on.
     pub fn move_to(&self, host: &str) {
-        self.shared.lock().moved_to = Some(host.to_owned());
+        *self.shared.moved_to.lock().unwrap_or_else(PoisonError::into_inner) = Some(host.to_owned());
     }
 
     /// Adds an item as a person would in the browser; returns its id.
@@ -513,8 +519,12 @@ impl Shared {
 
     /// The portal's host, after a rename the new one.
     pub(crate) fn present_host(&self) -> String {
-        let state = self.lock();
-        state.moved_to.clone().unwrap_or_else(|| state.host.clone())
+        self.moved_to().or_else(|| self.address.get().cloned()).unwrap_or_default()
+    }
+
+    /// The host that the portal was renamed to.
+    pub(crate) fn moved_to(&self) -> Option<String> {
+        self.moved_to.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {

@@ -69,7 +69,7 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answ
         ));
     }
     let called = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    if let Some(host) = shared.lock().moved_to.clone().filter(|host| host != called) {
+    if let Some(host) = shared.moved_to().filter(|host| host != called) {
         let mut moved = Response::new(Bytes::from_static(b"<html>Moved</html>"));
         *moved.status_mut() = http::StatusCode::FOUND;
         if let Ok(location) = format!("http://{host}{path}").parse() {

@@ -73,7 +73,6 @@ pub(super) fn state(now: Timestamp) -> State {
         operating: HashMap::new(),
         costs: HashMap::new(),
         hidden: BTreeSet::new(),
-        moved_to: None,
         requests: 0,
         calls: BTreeMap::new(),
         refused_for_limits: 0,
