@@ -128,6 +128,7 @@ pub(crate) async fn state(deps: &Deps, session: &Session, done: &str, url: &str)
                 a href="/admin/bridges" { "Conversations" }
             }
             a href="/admin/notion" { "Notion" }
+            a href="/admin/keys" { "API keys" }
             a href=(PATH) aria-current="page" { "Connections" }
             form method="post" action="/install/sign-out" { (token(session)) button { "Sign out" } }
         }
