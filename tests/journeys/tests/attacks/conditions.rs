@@ -1,0 +1,1 @@
+//! Conditions that would take forever, or all memory.

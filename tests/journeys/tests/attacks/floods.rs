@@ -1,0 +1,1 @@
+//! Bodies and texts whose work would grow with the square of their length.

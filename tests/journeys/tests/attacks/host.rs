@@ -1,0 +1,1 @@
+//! Slow and cut connections, foreign host names, readable files.

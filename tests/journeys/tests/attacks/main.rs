@@ -1,0 +1,12 @@
+//! Attacks, over real HTTP: each one that once worked must fail, and each one that failed must go on failing.
+#![allow(clippy::unwrap_used)]
+
+mod conditions;
+mod floods;
+mod host;
+mod outbound;
+mod people;
+mod rights;
+mod sign_in;
+mod takeover;
+mod tokens;

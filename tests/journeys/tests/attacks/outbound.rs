@@ -1,0 +1,1 @@
+//! Requests that would go where they should not.

@@ -1,0 +1,1 @@
+//! What people in Slack may see and do in Bitrix24.

@@ -1,0 +1,1 @@
+//! Taking a tenant over with proofs that were made for another application.

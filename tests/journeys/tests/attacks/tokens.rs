@@ -1,0 +1,1 @@
+//! What each function may reach of secrets and stored data.
