@@ -27,9 +27,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use connect::{Connections, Failure};
+use edge::Refused;
+use edge::doors::{self, Door, Proof};
 use http::{Method, Request, Response, StatusCode};
 use mirror::Mirror;
-use pages::{Form, Session, host_of, lively_page, page as html, redirect, sessions, styled};
+use pages::{Form, Session, host_of, lively_page, origin, page as html, redirect, sessions, styled};
 use platform::audit::{Audit, Entry};
 use platform::limiter::Limiter;
 use platform::portals::Portal;
@@ -45,7 +47,71 @@ pub use sign_in::SLACK_CALLBACK;
 pub const PATH: &str = "/admin";
 
 /// The largest form that is read.
-pub const LARGEST_BODY: usize = 512 * 1024;
+const MAX_FORM: usize = 128 * 1024;
+/// The largest settings document that is read, as a form.
+const MAX_DOCUMENT: usize = 512 * 1024;
+/// A code, and not more.
+const MAX_CODE: usize = 4 * 1024;
+
+const fn page_door(path: &'static str) -> Door {
+    Door::get(path, Proof::Session)
+}
+
+const fn form_door(path: &'static str) -> Door {
+    Door::form(path, MAX_FORM, Proof::SessionForm)
+}
+
+/// Every address that is answered here.
+pub const DOORS: &[Door] = &[
+    Door::get("/admin/style.css", Proof::Open),
+    Door::get("/admin/htmx.js", Proof::Open),
+    Door::get("/admin/sign-in", Proof::Open),
+    Door::form("/admin/sign-in", MAX_CODE, Proof::OneTimeSecret),
+    Door::get("/admin/sign-in/slack", Proof::Open),
+    Door::get(SLACK_CALLBACK, Proof::State),
+    form_door("/admin/sign-out"),
+    page_door("/admin"),
+    page_door("/admin/overview"),
+    page_door("/admin/events"),
+    page_door("/admin/events/{event+}"),
+    page_door("/admin/dead"),
+    page_door("/admin/dead/plan"),
+    form_door("/admin/dead/redrive"),
+    form_door("/admin/dead/discard"),
+    page_door("/admin/doctor"),
+    form_door("/admin/doctor"),
+    page_door("/admin/routes"),
+    page_door("/admin/routes/edit"),
+    form_door("/admin/routes/preview"),
+    form_door("/admin/routes/try"),
+    form_door("/admin/routes/save"),
+    form_door("/admin/routes/move"),
+    form_door("/admin/routes/delete"),
+    page_door("/admin/settings"),
+    page_door("/admin/settings/settings.yaml"),
+    Door::form("/admin/settings", MAX_DOCUMENT, Proof::SessionForm),
+    page_door("/admin/people"),
+    form_door("/admin/people/link"),
+    form_door("/admin/people/unlink"),
+    form_door("/admin/people/list"),
+    page_door("/admin/bridges"),
+    form_door("/admin/bridges/join"),
+    form_door("/admin/bridges/part"),
+    page_door("/admin/notion"),
+    page_door("/admin/notion/runs"),
+    page_door("/admin/notion/edit"),
+    form_door("/admin/notion/save"),
+    form_door("/admin/notion/forget"),
+    form_door("/admin/notion/webhook"),
+    form_door("/admin/notion/webhook/close"),
+    form_door("/admin/notion/backfill"),
+    form_door("/admin/notion/undo"),
+    page_door("/admin/keys"),
+    form_door("/admin/keys"),
+    form_door("/admin/keys/revoke"),
+    page_door("/admin/audit"),
+    form_door("/admin/audit/revoke"),
+];
 
 /// What the function runs on.
 #[derive(Clone)]
@@ -153,15 +219,19 @@ impl Answer {
 
 /// Answers one request.
 pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
+    let door = match doors::at(DOORS, &request) {
+        Ok(door) => door,
+        Err(refused) => return refused_page(deps, &refused),
+    };
+    if door.proof.needs_own_page() && !origin::is_own(request.headers(), deps.public_url.as_deref()) {
+        return refused_page(deps, &Refused::new(StatusCode::FORBIDDEN, "another_site", origin::REFUSED));
+    }
     let path = request.uri().path().trim_end_matches('/').to_owned();
     let path = path.strip_prefix(PATH).unwrap_or(&path).to_owned();
     match path.as_str() {
         "/style.css" => return styled(),
         "/htmx.js" => return pages::script(),
         _ => {}
-    }
-    if request.body().len() > LARGEST_BODY {
-        return html(StatusCode::PAYLOAD_TOO_LARGE, page::message("The form is too large", "Send it in parts."));
     }
     let (form, query) = (Form::of_body(&request), Form::of_query(&request));
     let posts = request.method() == Method::POST;
@@ -248,6 +318,15 @@ async fn route(visit: &Visit<'_>, posts: bool, path: &str, form: &Form, query: &
         (true, "/audit/revoke") => audit::revoke(visit, form).await,
         _ => Ok(page::missing(visit, "There is no such page.")),
     }
+}
+
+/// What is wrong before anybody is asked.
+fn refused_page(deps: &Deps, refused: &Refused) -> Response<Bytes> {
+    let page = match refused.status {
+        StatusCode::NOT_FOUND => page::message("There is no such page", "The pages begin at /admin."),
+        _ => page::message("That did not work", &refused.text),
+    };
+    refused.answer_with(deps.ports().metrics.as_ref(), "admin_refused", |status| html(status, page))
 }
 
 async fn sign_out(deps: &Deps, session: &Session) -> Response<Bytes> {

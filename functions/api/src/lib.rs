@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use connect::{Connections, Failure};
+use edge::doors::{self, Door, Proof};
 use edge::{Refused, answer};
 use http::header::{AUTHORIZATION, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -23,8 +24,19 @@ use serde_json::{Value, json};
 
 /// Where the API is; the tenant's `member_id` follows.
 pub const PATH: &str = "/api/v1";
-/// The largest body that is read.
-pub const LARGEST_BODY: usize = 128 * 1024;
+/// The largest document that is read.
+const MAX_DOCUMENT: usize = 128 * 1024;
+
+/// Every address that is answered here.
+pub const DOORS: &[Door] = &[
+    Door::get("/api/v1/openapi.json", Proof::Open),
+    Door::get("/api/v1/{member_id}/events", Proof::ApiKey),
+    Door::get("/api/v1/{member_id}/deliveries", Proof::ApiKey),
+    Door::json("/api/v1/{member_id}/sync", MAX_DOCUMENT, Proof::ApiKey),
+    Door::get("/api/v1/{member_id}/jobs/{job+}", Proof::ApiKey),
+    Door::json("/api/v1/{member_id}/deals", MAX_DOCUMENT, Proof::ApiKey),
+    Door::json("/api/v1/{member_id}/contacts", MAX_DOCUMENT, Proof::ApiKey),
+];
 /// What a key may ask: five times a second, fifty at once.
 const RATE: Rate = Rate { every: Duration::from_millis(200), burst: 50 };
 
@@ -92,6 +104,7 @@ impl From<Refused> for Refusal {
 }
 
 async fn route(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>, Refusal> {
+    let door = doors::at(DOORS, request);
     let path = request.uri().path().trim_end_matches('/');
     let rest = path.strip_prefix(PATH).unwrap_or_default();
     if rest == "/openapi.json" && request.method() == Method::GET {
@@ -104,23 +117,16 @@ async fn route(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>,
         return Err(Refused::not_found().into());
     }
     admit(deps, &caller).await?;
-    if request.body().len() > LARGEST_BODY {
-        let text = format!("the body is larger than {} KB", LARGEST_BODY / 1024);
-        return Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", text).into());
-    }
-    let (gets, posts) = (request.method() == Method::GET, request.method() == Method::POST);
+    // Only whoever has a key of this tenant learns which addresses there are.
+    door?;
     let job = place.strip_prefix("jobs/");
     Ok(match (place, job) {
-        ("events", _) if gets => log::events(deps, allowed(&caller, Scope::Read)?, request).await?,
-        ("deliveries", _) if gets => log::deliveries(deps, allowed(&caller, Scope::Read)?, request).await?,
-        ("sync", _) if posts => sync::begin(deps, allowed(&caller, Scope::Sync)?, request).await?,
-        (_, Some(id)) if gets => sync::progress(deps, allowed(&caller, Scope::Sync)?, id).await?,
-        ("deals", _) if posts => intake::deal(deps, allowed(&caller, Scope::Intake)?, request).await?,
-        ("contacts", _) if posts => intake::contact(deps, allowed(&caller, Scope::Intake)?, request).await?,
-        ("events" | "deliveries" | "sync" | "deals" | "contacts", _) | (_, Some(_)) => {
-            let text = format!("{} does not take {}; /api/v1/openapi.json says what is there", path, request.method());
-            return Err(Refused::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", text).into());
-        }
+        ("events", _) => log::events(deps, allowed(&caller, Scope::Read)?, request).await?,
+        ("deliveries", _) => log::deliveries(deps, allowed(&caller, Scope::Read)?, request).await?,
+        ("sync", _) => sync::begin(deps, allowed(&caller, Scope::Sync)?, request).await?,
+        (_, Some(id)) => sync::progress(deps, allowed(&caller, Scope::Sync)?, id).await?,
+        ("deals", _) => intake::deal(deps, allowed(&caller, Scope::Intake)?, request).await?,
+        ("contacts", _) => intake::contact(deps, allowed(&caller, Scope::Intake)?, request).await?,
         _ => return Err(Refused::not_found().into()),
     })
 }
@@ -166,12 +172,7 @@ pub(crate) fn unavailable(failure: &Failure) -> Refused {
     match &failure.kind {
         Kind::Permanent { code } => {
             tracing::warn!(code, %failure, "a request of the API came to nothing");
-            Refused {
-                status: StatusCode::BAD_GATEWAY,
-                code: "refused_by_provider",
-                told: "refused_by_provider",
-                text: failure.text.clone(),
-            }
+            Refused::new(StatusCode::BAD_GATEWAY, "refused_by_provider", failure.text.clone())
         }
         _ => {
             tracing::warn!(%failure, "a request of the API could not be worked");

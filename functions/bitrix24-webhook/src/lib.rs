@@ -7,6 +7,7 @@
 use bitrix24::Event;
 use bitrix24::event::EventError;
 use bytes::Bytes;
+use edge::doors::{Door, Proof};
 use edge::{Refused, answer};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -19,6 +20,12 @@ use rules::Hint;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use std::sync::Arc;
+
+/// Every address that is answered here.
+pub const DOORS: &[Door] = &[
+    Door::provider("/webhooks/bitrix24", bitrix24::form::LARGEST_BODY, Proof::PortalToken),
+    Door::provider("/webhooks/{member_id}/bitrix24", bitrix24::form::LARGEST_BODY, Proof::PortalToken),
+];
 
 /// What the function runs on.
 #[derive(Clone)]

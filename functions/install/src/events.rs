@@ -17,9 +17,6 @@ use crate::{Deps, Refusal, page, portal, settle};
 /// Takes one post.
 pub(crate) async fn handle(deps: &Deps, request: &Request<Bytes>) -> Response<Bytes> {
     let metrics = deps.ports.metrics.as_ref();
-    if request.body().len() > crate::LARGEST_BODY {
-        return Refused::too_large("Bitrix24").answer(metrics, "installs_refused");
-    }
     let tree = match form::parse(request.body()) {
         Ok(tree) => tree,
         Err(error) => {
@@ -80,6 +77,14 @@ async fn opened(deps: &Deps, request: &Request<Bytes>, tree: &Tree) -> Result<Re
     let installation = prove(deps, brought).await?;
     let known =
         deps.connections.portals().fresh(&installation.tenant).await.map_err(|error| unavailable(&error.into()))?;
+    match deps.connections.admit(&installation, &installation.entered_at_portal()).await {
+        Ok(_) => {}
+        Err(Unproven::NotAdmitted(why)) => {
+            count_foreign(deps);
+            return Ok(in_portal(page::not_admitted(&installation.domain, &why.to_string()), &installation));
+        }
+        Err(error) => return Err(unproven(error)),
+    }
     // Whoever opens it later does not take the place of who connected it, unless that access has ended.
     let troubles = deps.connections.troubles(&installation.tenant).await.map_err(|failure| unavailable(&failure))?;
     let is_new = known.as_ref().is_none_or(|portal| portal.application.is_none()) || !troubles.is_empty();
@@ -104,15 +109,30 @@ fn in_portal(page: String, installation: &Installation) -> Response<Bytes> {
 }
 
 async fn prove(deps: &Deps, brought: Brought) -> Result<Installation, Refused> {
-    deps.connections.prove_tokens(brought).await.map_err(|error| match error {
+    deps.connections.prove_tokens(brought).await.map_err(unproven)
+}
+
+fn unproven(error: Unproven) -> Refused {
+    match error {
         Unproven::Engine(failure) => unavailable(&failure),
+        Unproven::NotAdmitted(why) => Refused::new(StatusCode::FORBIDDEN, "another_application", format!("{why}.")),
         // Which of it was wrong helps nobody who means well.
         other => {
-            tracing::warn!(%other, "an installation was not proven");
-            let text = "the access token is not that of a known application on this portal; enter the keys of a local application at /install first";
-            Refused { status: StatusCode::UNAUTHORIZED, code: "unproven", told: "wrong_token", text: text.into() }
+            if edge::is_sampled("unproven") {
+                tracing::warn!(%other, "an installation was not proven");
+            }
+            let text = "the access token is not that of a known application on this portal; enter the keys of a local application at /install first, with a connection code";
+            Refused::new(StatusCode::UNAUTHORIZED, "unproven", text).told("wrong_token")
         }
-    })
+    }
+}
+
+/// An application that does not belong to the portal was opened there: somebody misunderstands, or tries.
+fn count_foreign(deps: &Deps) {
+    deps.ports.metrics.count("installs_refused", "another_application");
+    if edge::is_sampled("another_application") {
+        tracing::warn!("an application was opened at a portal that is connected with another");
+    }
 }
 
 async fn take(
@@ -122,8 +142,9 @@ async fn take(
     application_token: &SecretString,
 ) -> Result<(), Refused> {
     use secrecy::ExposeSecret;
-    portal::connect(deps, installation).await.map_err(|refusal| match refusal {
-        Refusal::Person(status, text) => Refused::new(status, "not_an_administrator", text),
+    let connected = portal::connect(deps, installation, &installation.entered_at_portal()).await;
+    connected.map_err(|refusal| match refusal {
+        Refusal::Person(status, text) => Refused::new(status, "not_allowed", text),
         Refusal::Engine(failure) => unavailable(&failure),
     })?;
     if !application_token.expose_secret().is_empty() {

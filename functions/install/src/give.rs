@@ -3,6 +3,7 @@
 use bitrix24::oauth::authorize_url;
 use bytes::Bytes;
 use connect::Installation;
+use connect::audience::Current;
 use http::{Request, Response, StatusCode};
 use pages::Form;
 use pages::tickets::{self, Ticket};
@@ -48,6 +49,12 @@ pub(crate) async fn end(
             installation.name
         );
         return Err(Refusal::new(StatusCode::FORBIDDEN, text));
+    }
+    // The portal may have been connected with another application meanwhile.
+    if deps.connections.current_app(tenant).await? != Current::Application(installation.client_id.clone()) {
+        let text =
+            "Your portal is connected with another application by now. Type /b24-me allow in Slack for another link.";
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, text));
     }
     deps.connections.grant_by_installation(installation).await?;
     let text = format!(

@@ -8,14 +8,17 @@ mod events;
 mod give;
 mod page;
 mod portal;
+mod replaced;
 mod settle;
 mod started;
 mod workspaces;
 
 use bytes::Bytes;
 use connect::{Connections, Failure};
+use edge::Refused;
+use edge::doors::{self, Door, Proof};
 use http::{Method, Request, Response, StatusCode};
-use pages::{Form, Session, host_of, redirect, sessions};
+use pages::{Form, Session, host_of, origin, redirect, sessions};
 use platform::Ports;
 use talk::Talk;
 
@@ -30,8 +33,30 @@ pub const SLACK_CALLBACK: &str = "/install/slack/callback";
 /// Where a person comes back to from Notion.
 pub const NOTION_CALLBACK: &str = "/install/notion/callback";
 
-/// The largest body that is read.
-pub const LARGEST_BODY: usize = 64 * 1024;
+/// The largest form that a person sends.
+const MAX_FORM: usize = 16 * 1024;
+/// The largest post of a portal that opens the application or says that it was installed: real ones have two kilobytes.
+const MAX_PORTAL_POST: usize = 32 * 1024;
+
+/// Every address that is answered here.
+pub const DOORS: &[Door] = &[
+    Door::get("/install", Proof::Open),
+    Door::get("/install/finish.js", Proof::Open),
+    Door::form("/install/bitrix24", MAX_FORM, Proof::OwnPage),
+    Door::get(BITRIX24_CALLBACK, Proof::State),
+    Door::form(BITRIX24_APP, MAX_PORTAL_POST, Proof::ProviderToken),
+    Door::form("/install/webhook", MAX_FORM, Proof::OneTimeSecret),
+    Door::get("/install/give", Proof::Open),
+    Door::form("/install/give", MAX_FORM, Proof::OneTimeSecret),
+    Door::form("/install/slack", MAX_FORM, Proof::SessionForm),
+    Door::get(SLACK_CALLBACK, Proof::SessionAndState),
+    Door::form("/install/notion", MAX_FORM, Proof::SessionForm),
+    Door::get(NOTION_CALLBACK, Proof::SessionAndState),
+    Door::form("/install/notion/token", MAX_FORM, Proof::SessionForm),
+    Door::form("/install/settle", MAX_FORM, Proof::SessionForm),
+    Door::form("/install/leave", MAX_FORM, Proof::SessionForm),
+    Door::form("/install/sign-out", MAX_FORM, Proof::SessionForm),
+];
 
 /// What the function runs on.
 #[derive(Clone)]
@@ -103,14 +128,26 @@ pub(crate) type Answer = Result<Response<Bytes>, Refusal>;
 
 /// Answers one request.
 pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
-    let path = request.uri().path().trim_end_matches('/').to_owned();
-    if path == BITRIX24_APP && request.method() == Method::POST {
+    let door = match doors::at(DOORS, &request) {
+        Ok(door) => door,
+        Err(refused) if request.uri().path().trim_end_matches('/') == BITRIX24_APP => {
+            return refused.answer(deps.ports.metrics.as_ref(), "installs_refused");
+        }
+        Err(refused) => return refused_page(deps, &refused),
+    };
+    if door.proof.needs_own_page() && !origin::is_own(request.headers(), deps.public_url.as_deref()) {
+        return refused_page(deps, &Refused::new(StatusCode::FORBIDDEN, "another_site", origin::REFUSED));
+    }
+    if door.proof == Proof::ProviderToken {
         return events::handle(deps, &request).await;
     }
-    match route(deps, &request, &path).await {
+    match route(deps, &request).await {
         Ok(answer) => answer,
         Err(Refusal::Person(status, text)) => {
-            tracing::warn!(%status, text, "a connection was refused");
+            deps.ports.metrics.count("installs_refused", "person");
+            if edge::is_sampled("install_refused") {
+                tracing::warn!(%status, text, "a connection was refused");
+            }
             pages::page(status, page::message("That did not work", &text))
         }
         Err(Refusal::Engine(failure)) => {
@@ -121,15 +158,22 @@ pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     }
 }
 
-async fn route(deps: &Deps, request: &Request<Bytes>, path: &str) -> Answer {
-    if request.body().len() > LARGEST_BODY {
-        return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "The form is too large."));
-    }
+/// What is wrong before anybody is asked.
+fn refused_page(deps: &Deps, refused: &Refused) -> Response<Bytes> {
+    let text = match refused.status {
+        StatusCode::NOT_FOUND => "There is no such page. Go to /install.".to_owned(),
+        _ => refused.text.clone(),
+    };
+    let page = page::message("That did not work", &text);
+    refused.answer_with(deps.ports.metrics.as_ref(), "installs_refused", |status| pages::page(status, page))
+}
+
+async fn route(deps: &Deps, request: &Request<Bytes>) -> Answer {
+    let path = request.uri().path().trim_end_matches('/');
     let (form, query) = (Form::of_body(request), Form::of_query(request));
     let posts = request.method() == Method::POST;
     let place = path.strip_prefix(PATH).unwrap_or(path);
     match (posts, place) {
-        (true, "/bitrix24") => return portal::begin(deps, request, &form).await,
         (false, "/bitrix24/callback") => return portal::come_back(deps, request, &query).await,
         (false, "/finish.js") => return Ok(script()),
         (false, "/give") => return Ok(give::ask(&query)),
@@ -137,14 +181,18 @@ async fn route(deps: &Deps, request: &Request<Bytes>, path: &str) -> Answer {
         _ => {}
     }
     let session = sessions::of(deps.ports.store.as_ref(), request.headers()).await?;
+    if (posts, place) == (true, "/bitrix24") {
+        // Without the session's own token it is a form for everybody.
+        let session = session.filter(|session| session.is_own_form(form.get("token")));
+        return portal::begin(deps, request, &form, session.as_ref()).await;
+    }
     let Some(session) = session else {
         return match (posts, place) {
             (false, "") => page::first(deps, &deps.address(request)).await,
             (true, "/webhook") => portal::by_webhook(deps, request, &form, None).await,
-            (false, "/slack/callback" | "/notion/callback") | (true, _) => {
+            _ => {
                 Err(Refusal::new(StatusCode::UNAUTHORIZED, "You are not signed in any more. Begin again at /install."))
             }
-            _ => Err(nothing_there()),
         };
     };
     if posts && !session.is_own_form(form.get("token")) {

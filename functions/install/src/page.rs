@@ -45,6 +45,9 @@ pub(crate) async fn first(deps: &Deps, address: &str) -> Answer {
                 input id="client_id" name="client_id" autocomplete="off" required[!has_app];
                 label for="client_secret" { "client_secret" }
                 input id="client_secret" name="client_secret" type="password" autocomplete="off" required[!has_app];
+                label for="app_code" { "Connection code, from the person who runs Switchboard" }
+                input id="app_code" name="code" type="password" autocomplete="one-time-code";
+                p.hint { "A portal that is connected by this application already needs no code." }
             }
             button.main { "Connect Bitrix24" }
         }
@@ -91,6 +94,7 @@ pub(crate) async fn state(deps: &Deps, session: &Session, done: &str, url: &str)
     let people = portal.slack.is_some();
     let body = html! {
         @if !done.is_empty() { p.done role="status" { (done) } }
+        p { "These are the pages of " strong { (portal.domain) } ". You are signed in as " (session.who) "." }
         (next(&portal, &troubles, session))
         h2 { "Bitrix24" }
         (bitrix24(&portal, trouble(&troubles, Side::Bitrix24), session))
@@ -189,8 +193,19 @@ fn bitrix24(portal: &Portal, trouble: Option<&Trouble>, session: &Session) -> Ma
         details {
             summary { @if trouble.is_some() { "Connect again" } @else { "Change" } }
             form method="post" action="/install/bitrix24" {
+                (token(session))
                 input type="hidden" name="portal" value=(portal.domain);
-                button { "Connect again as an application" }
+                button { @if portal.application.is_some() { "Connect again with the same application" } @else { "Connect as an application" } }
+            }
+            form method="post" action="/install/bitrix24" {
+                (token(session))
+                input type="hidden" name="portal" value=(portal.domain);
+                p.hint { "Another local application takes the place of this connection. All sessions and API keys end, and people allow their own rights again." }
+                label for="client_id" { "client_id of another local application" }
+                input id="client_id" name="client_id" autocomplete="off" required;
+                label for="client_secret" { "client_secret" }
+                input id="client_secret" name="client_secret" type="password" autocomplete="off" required;
+                button { "Change the application" }
             }
             @if portal.application.is_none() { (webhook_form(Some(session))) }
         }
@@ -210,6 +225,7 @@ fn slack(portal: &Portal, trouble: Option<&Trouble>, session: &Session, has_app:
         @if has_app {
             form method="post" action="/install/slack" {
                 (token(session))
+                p.hint { "The Slack workspace that you choose will work with " strong { (portal.domain) } "." }
                 button.main[portal.slack.is_none() || trouble.is_some()] { @if portal.slack.is_some() { "Connect again" } @else { "Add to Slack" } }
             }
         } @else {
@@ -227,7 +243,7 @@ fn notion(portal: &Portal, trouble: Option<&Trouble>, session: &Session, has_app
             None => { p { "Not connected. Only needed if deals or tasks are kept alike with Notion databases." } }
         }
         @if has_app {
-            form method="post" action="/install/notion" { (token(session)) button { @if portal.notion.is_some() { "Connect again" } @else { "Connect Notion" } } }
+            form method="post" action="/install/notion" { (token(session)) p.hint { "The Notion workspace that you choose will work with " strong { (portal.domain) } "." } button { @if portal.notion.is_some() { "Connect again" } @else { "Connect Notion" } } }
         }
         details {
             summary { "Connect by the secret of an internal connection" }
@@ -273,6 +289,24 @@ pub(crate) fn opened(domain: &str, url: &str, is_joined: bool) -> String {
         @if !is_joined { p { strong { "Next: " } "connect Slack, on Switchboard's own page." } }
         p { a href={ (url) (PATH) } target="_blank" rel="noopener" { "Open Switchboard" } }
     })
+}
+
+/// The portal has another name than the one that was typed.
+pub(crate) fn renamed(typed: &str, now: &str) -> String {
+    let body = html! {
+        p { "You typed " strong { (typed) } ". This portal is called " strong { (now) } " now. Nothing was changed yet." }
+        form method="post" action="/install/bitrix24" {
+            input type="hidden" name="portal" value=(now);
+            button.main { "Yes, connect " (now) }
+        }
+        p { a href=(PATH) { "No, go back" } }
+    };
+    frame("Is this your portal?", &html! {}, &body)
+}
+
+/// Within the portal: an application was opened that does not belong to the portal's connection.
+pub(crate) fn not_admitted(domain: &str, why: &str) -> String {
+    within(&html! { p role="alert" { (domain) ": " (why) "." } })
 }
 
 /// Within the portal: the application was opened by somebody who cannot connect it.

@@ -1,16 +1,27 @@
 //! Portals: by an application that their administrator allows, or by an incoming webhook that they paste.
 
-use bitrix24::oauth::authorize_url;
+use std::time::Duration;
+
+use bitrix24::oauth::{authorize_url, portal_host};
 use bytes::Bytes;
+use connect::audience::{Change, Current, EnteredBy, NotAdmitted};
 use connect::{AppKeys, Installation, PortalAccess, Unproven};
 use http::{Request, StatusCode};
 use pages::{Form, Session, once, sessions, with_cookie};
 use platform::TenantId;
+use platform::seal::Sealed;
 use secrecy::SecretString;
 use tenancy::departure;
 
 use crate::started::{self, Flow};
-use crate::{Answer, Deps, Refusal, give, to_state};
+use crate::{Answer, Deps, Refusal, give, page, replaced, to_state};
+
+/// Under which kind connection codes are kept.
+const CONNECT_CODE: &str = "connect";
+/// How long a code goes on living for what was begun with it.
+const HELD_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a code lives that was given back.
+const CODE_TTL: Duration = Duration::from_secs(15 * 60);
 
 impl From<Unproven> for Refusal {
     fn from(error: Unproven) -> Self {
@@ -21,6 +32,7 @@ impl From<Unproven> for Refusal {
                     format!("Bitrix24 did not take it: {why}. A code lives for 30 seconds; begin again at /install.");
                 Self::new(StatusCode::BAD_REQUEST, text)
             }
+            Unproven::NotAdmitted(why) => Self::new(StatusCode::FORBIDDEN, format!("{why}.")),
             other => Self::new(StatusCode::BAD_REQUEST, format!("{other}.")),
         }
     }
@@ -30,39 +42,82 @@ fn bad(error: &bitrix24::Error) -> Refusal {
     Refusal::new(StatusCode::BAD_REQUEST, format!("{error}."))
 }
 
+/// The application that a person is asked for, and who named it.
+struct Chosen {
+    client_id: String,
+    own: Option<Sealed>,
+    by: EnteredBy,
+}
+
 /// Asks a portal's administrator: by our application, or by one of the portal's own whose keys are given.
-pub(crate) async fn begin(deps: &Deps, request: &Request<Bytes>, form: &Form) -> Answer {
+pub(crate) async fn begin(deps: &Deps, request: &Request<Bytes>, form: &Form, session: Option<&Session>) -> Answer {
+    let portal = portal_host(form.get("portal")).map_err(|error| bad(&error))?;
     let own = AppKeys { client_id: form.get("client_id").into(), client_secret: form.get("client_secret").into() };
-    let (client_id, own) = match (own.client_id.is_empty(), form.get("client_secret").is_empty()) {
-        (false, false) => {
-            // The portal itself may tell of the installation first.
-            deps.connections.register_app(&own).await?;
-            (own.client_id.clone(), Some(deps.connections.seal_app(&own).await?))
-        }
-        (true, true) => match deps.connections.apps().await?.bitrix24 {
-            Some(app) => (app.client_id, None),
-            None => {
-                let text = "There is no application for all portals here. Make a local application in your portal and enter its client_id and client_secret.";
-                return Err(Refusal::new(StatusCode::BAD_REQUEST, text));
-            }
-        },
+    let chosen = match (own.client_id.is_empty(), form.get("client_secret").is_empty()) {
+        (false, false) => by_entered_keys(deps, form, session, &own).await?,
+        (true, true) => by_known_app(deps, &portal, session).await?,
         _ => {
             let text = "A local application has both a client_id and a client_secret; enter both, or none.";
             return Err(Refusal::new(StatusCode::BAD_REQUEST, text));
         }
     };
-    let portal = form.get("portal").to_owned();
-    let flow = Flow::Portal { client_id: client_id.clone(), own };
+    let Chosen { client_id, own, by } = chosen;
+    let flow = Flow::Portal { portal: portal.clone(), client_id: client_id.clone(), own, by };
     started::begin(deps, started::host(request), flow, |state| {
         authorize_url(&portal, &client_id, state).map_err(|error| bad(&error))
     })
     .await
 }
 
+/// The keys of a portal's own application. Whether it belongs to the portal is judged when the portal has answered; a code
+/// that is wrong is said at once.
+async fn by_entered_keys(
+    deps: &Deps,
+    form: &Form,
+    session: Option<&Session>,
+    own: &AppKeys,
+) -> Result<Chosen, Refusal> {
+    let by = match (session, form.get("code")) {
+        (Some(session), _) => EnteredBy::Session(session.tenant.clone()),
+        (None, "") => EnteredBy::Anyone,
+        (None, code) => {
+            let held = once::hold(&deps.ports, CONNECT_CODE, code, HELD_FOR).await?.ok_or_else(wrong_code)?;
+            // The portal itself may tell of the installation first.
+            deps.connections.register_app(own, &held).await?;
+            EnteredBy::Code(held)
+        }
+    };
+    let sealed = deps.connections.seal_app(own).await?;
+    Ok(Chosen { client_id: own.client_id.clone(), own: Some(sealed), by })
+}
+
+/// The application that the signed-in person's portal is connected with, or else the deployment's.
+async fn by_known_app(deps: &Deps, portal: &str, session: Option<&Session>) -> Result<Chosen, Refusal> {
+    if let Some(session) = session {
+        let by = EnteredBy::Session(session.tenant.clone());
+        let is_own = deps.connections.portal(&session.tenant).await?.domain.eq_ignore_ascii_case(portal);
+        if is_own && let Some((client_id, own)) = deps.connections.app_of(&session.tenant).await? {
+            return Ok(Chosen { client_id, own, by });
+        }
+    }
+    match deps.connections.apps().await?.bitrix24 {
+        Some(app) => Ok(Chosen { client_id: app.client_id, own: None, by: EnteredBy::Anyone }),
+        None => {
+            let text = "There is no application for all portals here. Make a local application in your portal and enter its client_id and client_secret.";
+            Err(Refusal::new(StatusCode::BAD_REQUEST, text))
+        }
+    }
+}
+
+fn wrong_code() -> Refusal {
+    let text = "The code is wrong, too old or was used before. Whoever runs Switchboard makes one with: switchboard admin-code --connect";
+    Refusal::new(StatusCode::UNAUTHORIZED, text)
+}
+
 /// A person comes back from their portal.
 pub(crate) async fn come_back(deps: &Deps, request: &Request<Bytes>, query: &Form) -> Answer {
     let flow = started::end(deps, request, query).await?;
-    let (Flow::Portal { client_id, own } | Flow::Give { client_id, own, .. }) = &flow else {
+    let (Flow::Portal { client_id, own, .. } | Flow::Give { client_id, own, .. }) = &flow else {
         return Err(Refusal::new(
             StatusCode::BAD_REQUEST,
             "This was begun for another provider. Begin again at /install.",
@@ -73,19 +128,49 @@ pub(crate) async fn come_back(deps: &Deps, request: &Request<Bytes>, query: &For
         None => None,
     };
     let installation = deps.connections.prove_code(query.get("server_domain"), own, query.get("code")).await?;
-    if let Flow::Give { tenant, user, .. } = &flow {
-        return give::end(deps, &installation, tenant, *user).await;
+    let (typed, by) = match &flow {
+        Flow::Portal { portal, by, .. } => (portal, by),
+        Flow::Give { tenant, user, .. } => return give::end(deps, &installation, tenant, *user).await,
+        Flow::Slack { .. } | Flow::Notion { .. } => return Err(mixed_up()),
+    };
+    if !is_same_host(typed, &installation.domain) {
+        return another_portal(deps, typed, &installation).await;
     }
-    connect(deps, &installation).await?;
+    connect(deps, &installation, by).await?;
     let who = format!("{} (administrator of the portal)", installation.name);
     let cookie = sessions::start(&deps.ports, installation.tenant.clone(), &who).await?;
     let word = format!("{} is connected.", installation.domain);
     Ok(with_cookie(to_state(&word), &cookie, started::host(request)))
 }
 
-/// Connects what was proven, if an administrator did it: another person's rights would not reach everything, and they
-/// have no say in it.
-pub(crate) async fn connect(deps: &Deps, installation: &Installation) -> Result<(), Refusal> {
+fn mixed_up() -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, "This was begun for another provider. Begin again at /install.")
+}
+
+/// Hosts in any spelling of their letters; a port counts, for an on-premise server may hold several portals.
+fn is_same_host(typed: &str, answered: &str) -> bool {
+    let plain = |host: &str| host.trim_end_matches('.').to_ascii_lowercase();
+    plain(typed) == plain(answered)
+}
+
+/// The answer came from another portal than the one that was typed. Nothing is connected by it and nobody is signed in:
+/// somebody may have led the browser here. If it is a portal that we know under the name that was typed, it was renamed,
+/// and the person is asked.
+async fn another_portal(deps: &Deps, typed: &str, installation: &Installation) -> Answer {
+    let known = deps.connections.portals().fresh(&installation.tenant).await?;
+    if known.is_some_and(|portal| is_same_host(typed, &portal.domain)) {
+        return Ok(pages::page(StatusCode::OK, page::renamed(typed, &installation.domain)));
+    }
+    let text = format!(
+        "You typed {typed}, and {} answered. Nothing was connected. If your portal was renamed or has a second address, begin again with {}.",
+        installation.domain, installation.domain
+    );
+    Err(Refusal::new(StatusCode::BAD_REQUEST, text))
+}
+
+/// Connects what was proven, if an administrator did it by an application that belongs here: another person's rights
+/// would not reach everything, and they have no say in it.
+pub(crate) async fn connect(deps: &Deps, installation: &Installation, by: &EnteredBy) -> Result<(), Refusal> {
     if !installation.is_admin {
         let text = format!(
             "{} does not administer {}. Ask an administrator of the portal to connect it.",
@@ -93,8 +178,20 @@ pub(crate) async fn connect(deps: &Deps, installation: &Installation) -> Result<
         );
         return Err(Refusal::new(StatusCode::FORBIDDEN, text));
     }
+    let before = deps.connections.current_app(&installation.tenant).await?;
+    let change = deps.connections.admit(installation, by).await?;
+    if let (Change::NewByCode, EnteredBy::Code(held)) = (change, by)
+        && once::take_held::<bool>(&deps.ports, held).await?.is_none()
+    {
+        return Err(Unproven::from(NotAdmitted::NeedsCode).into());
+    }
+    if change == Change::Replacement {
+        replaced::end_access(deps, &installation.tenant).await?;
+    }
     departure::forget(&deps.ports, &installation.tenant).await?;
-    Ok(deps.connections.connect_portal(installation).await?)
+    deps.connections.connect_portal(installation, change).await?;
+    let after = replaced::application(&installation.client_id);
+    replaced::note(deps, &installation.tenant, &installation.who(), change, &replaced::named(&before), &after).await
 }
 
 /// Connects a portal by an incoming webhook. It does not prove whose it is, so whoever runs Switchboard gives a code for
@@ -113,9 +210,9 @@ pub(crate) async fn by_webhook(
         Refusal::new(StatusCode::BAD_REQUEST, format!("{error}. It is auth[member_id] of any event of the portal."))
     })?;
     let is_own = session.is_some_and(|session| session.tenant == tenant);
-    if !is_own && once::take::<bool>(&deps.ports, "connect", form.get("code")).await?.is_none() {
-        let text = "The code is wrong, too old or was used before. Whoever runs Switchboard makes one with: switchboard admin-code --connect";
-        return Err(Refusal::new(StatusCode::UNAUTHORIZED, text));
+    // The code is looked at before anything is said about the portal.
+    if !is_own && once::hold(&deps.ports, CONNECT_CODE, form.get("code"), CODE_TTL).await?.is_none() {
+        return Err(wrong_code());
     }
     let known = deps.connections.portals().fresh(&tenant).await?;
     if known.is_some() && !is_own {
@@ -128,10 +225,29 @@ pub(crate) async fn by_webhook(
         let text = "The application token is missing: the outgoing webhook shows it when it is made.";
         return Err(Refusal::new(StatusCode::BAD_REQUEST, text));
     }
-    let refused = |error: connect::JoinError| Refusal::new(StatusCode::BAD_REQUEST, format!("{error}."));
-    deps.connections.connect_webhook(&tenant, &PortalAccess::Webhook(url), &token).await.map_err(refused)?;
+    if !is_own && once::take::<bool>(&deps.ports, CONNECT_CODE, form.get("code")).await?.is_none() {
+        return Err(wrong_code());
+    }
+    let before = deps.connections.current_app(&tenant).await?;
+    if let Err(error) = deps.connections.connect_webhook(&tenant, &PortalAccess::Webhook(url), &token).await {
+        if !is_own {
+            // Nothing was connected by it, so it is good for another try.
+            once::put(&deps.ports, CONNECT_CODE, form.get("code"), &true, CODE_TTL).await?;
+        }
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, format!("{error}.")));
+    }
+    let change = match before {
+        Current::Nothing => Change::New,
+        Current::Webhook => Change::Renewal,
+        Current::Application(_) => Change::Replacement,
+    };
+    let who = session.map_or("the person who connected the portal by its webhooks", |session| session.who.as_str());
+    if change == Change::Replacement {
+        replaced::end_access(deps, &tenant).await?;
+    }
+    replaced::note(deps, &tenant, who, change, &replaced::named(&before), "an incoming webhook").await?;
     departure::forget(&deps.ports, &tenant).await?;
-    let cookie = sessions::start(&deps.ports, tenant, "whoever connected the portal by its webhooks").await?;
+    let cookie = sessions::start(&deps.ports, tenant, who).await?;
     Ok(with_cookie(to_state("The portal is connected."), &cookie, started::host(request)))
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use connect::audience::EnteredBy;
 use http::{Request, Response, StatusCode};
 use pages::once::{self, secret};
 use pages::{Form, cookie, host_of, with_cookie};
@@ -21,8 +22,8 @@ const COOKIE: &str = "switchboard_install";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Flow {
-    /// To connect a portal by this application; with its sealed secret, if it is the portal's own.
-    Portal { client_id: String, own: Option<Sealed> },
+    /// To connect the portal that was typed by this application; with its sealed secret, if it is the portal's own.
+    Portal { portal: String, client_id: String, own: Option<Sealed>, by: EnteredBy },
     /// To let us work with a person's own rights.
     Give { client_id: String, own: Option<Sealed>, tenant: TenantId, user: u64 },
     /// To connect a Slack workspace; with the sealed verifier, where the app uses PKCE.

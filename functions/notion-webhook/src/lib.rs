@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use edge::doors::{Door, Proof};
 use edge::{Refused, answer};
 use http::{Method, Request, Response, StatusCode};
 use notion::event::{Event, Inbound};
@@ -27,6 +28,12 @@ use serde_json::json;
 pub const PATH: &str = "/webhooks/notion";
 /// The largest body that is read: an event is a few kilobytes.
 pub const LARGEST_BODY: usize = 1024 * 1024;
+
+/// Every address that is answered here.
+pub const DOORS: &[Door] = &[
+    Door::provider("/webhooks/notion/{key}", LARGEST_BODY, Proof::Signature),
+    Door::provider("/webhooks/{member_id}/notion/{key}", LARGEST_BODY, Proof::Signature),
+];
 
 /// What the function runs on.
 #[derive(Clone)]

@@ -9,6 +9,7 @@ mod secrets;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use edge::doors::{Door, Proof};
 use edge::{Refused, answer, empty};
 use http::{Method, Request, Response, StatusCode};
 use platform::clock::Clock;
@@ -25,6 +26,12 @@ use slack::inbound::{Inbound, LARGEST_BODY};
 use slack::signature::{self, SIGNATURE_HEADER, TIMESTAMP_HEADER};
 
 use crate::secrets::SigningSecrets;
+
+/// Every address that is answered here.
+pub const DOORS: &[Door] = &[
+    Door::provider("/webhooks/slack", LARGEST_BODY, Proof::Signature),
+    Door::provider("/webhooks/{member_id}/slack", LARGEST_BODY, Proof::Signature),
+];
 
 /// What the function runs on.
 #[derive(Clone)]
@@ -202,14 +209,11 @@ fn refuse(deps: &Deps, refusal: &Refusal) -> Response<Bytes> {
     let refused = match refusal {
         Refusal::NotPost => Refused::not_post("Slack"),
         Refusal::TooLarge => Refused::too_large("Slack"),
-        Refusal::NotSlacks(why) => Refused {
-            status: StatusCode::UNAUTHORIZED,
-            code: why,
-            told: "wrong_signature",
-            text:
-                "the signature is not that of an app that is connected here, is missing, or is older than five minutes"
-                    .into(),
-        },
+        Refusal::NotSlacks(why) => {
+            let text =
+                "the signature is not that of an app that is connected here, is missing, or is older than five minutes";
+            Refused::new(StatusCode::UNAUTHORIZED, why, text).told("wrong_signature")
+        }
         Refusal::NotARequest(what) => Refused::new(StatusCode::BAD_REQUEST, "not_a_request", what),
         Refusal::NotTheirs => Refused::not_found(),
         Refusal::Unavailable(cause) => Refused::unavailable(cause),

@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::any;
 use bytes::{Bytes, BytesMut};
+use edge::doors;
 use futures::StreamExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -52,17 +53,20 @@ async fn notion(State(functions): State<Functions>, request: Request) -> Respons
 }
 
 async fn admins(State(functions): State<Functions>, request: Request) -> Response {
-    let request = collected(request, admin::LARGEST_BODY).await;
+    let most = doors::limit(admin::DOORS, request.uri().path());
+    let request = collected(request, most).await;
     admin::handle(&functions.admin, request).await.map(Body::from)
 }
 
 async fn programs(State(functions): State<Functions>, request: Request) -> Response {
-    let request = collected(request, api::LARGEST_BODY).await;
+    let most = doors::limit(api::DOORS, request.uri().path());
+    let request = collected(request, most).await;
     api::handle(&functions.api, request).await.map(Body::from)
 }
 
 async fn installs(State(functions): State<Functions>, request: Request) -> Response {
-    let request = collected(request, install::LARGEST_BODY).await;
+    let most = doors::limit(install::DOORS, request.uri().path());
+    let request = collected(request, most).await;
     install::handle(&functions.install, request).await.map(Body::from)
 }
 

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::apps::AppKeys;
+use crate::audience::{Change, Current, EnteredBy, NotAdmitted, judge};
 use crate::joining::{JoinError, NotionAccess, PortalAccess, whole_second};
 use crate::tokens::{Pair, Slot};
 use crate::troubles::Side;
@@ -44,11 +45,27 @@ pub struct Installation {
     pub name: String,
     /// Whether they administer the portal.
     pub is_admin: bool,
+    /// The application that the access was made for.
+    pub client_id: String,
+    /// Who named that application, where the store says so.
+    entered_by_code: Option<String>,
     endpoint: String,
     scopes: Vec<String>,
     server: &'static str,
     pair: Pair,
     own_app: Option<AppKeys>,
+}
+
+impl Installation {
+    /// Who named the application, for what the portal itself has posted.
+    pub fn entered_at_portal(&self) -> EnteredBy {
+        self.entered_by_code.clone().map_or(EnteredBy::Portal, EnteredBy::Code)
+    }
+
+    /// Who did it, for the audit.
+    pub fn who(&self) -> String {
+        format!("{} (user {} of {}, confirmed by Bitrix24)", self.name, self.user, self.domain)
+    }
 }
 
 impl std::fmt::Debug for Pair {
@@ -87,6 +104,9 @@ pub enum Unproven {
     /// The authorization server or the portal does not take it.
     #[error("{0}")]
     Refused(String),
+    /// The application does not belong here.
+    #[error(transparent)]
+    NotAdmitted(#[from] NotAdmitted),
     /// It does not work just now.
     #[error(transparent)]
     Engine(#[from] Failure),
@@ -96,6 +116,19 @@ pub enum Unproven {
 struct Registered {
     client_id: String,
     client_secret: Sealed,
+    /// The name under which the connection code is held that allowed it.
+    code: String,
+}
+
+/// Keys of an application, and where they were found.
+struct FoundApp {
+    keys: AppKeys,
+    is_own: bool,
+    code: Option<String>,
+}
+
+fn hook_key_place(tenant: &TenantId) -> Key {
+    Key::new(Table::Portals, tenant.as_str(), "hook-key")
 }
 
 fn registered_key(client_id: &str) -> Key {
@@ -103,31 +136,54 @@ fn registered_key(client_id: &str) -> Key {
 }
 
 impl Connections {
-    /// Keeps the keys of a portal's own application until it is installed.
-    pub async fn register_app(&self, app: &AppKeys) -> Result<(), Failure> {
+    /// Keeps the keys of a new portal's own application until it is installed: the portal itself may tell of that first.
+    /// `code` is the name of the connection code that allows it.
+    pub async fn register_app(&self, app: &AppKeys, code: &str) -> Result<(), Failure> {
         let keeper = not_installed()?;
         let client_secret = self.seal(&keeper, CLIENT_SECRET, &app.client_secret).await?;
-        let registered = Registered { client_id: app.client_id.clone(), client_secret };
+        let registered = Registered { client_id: app.client_id.clone(), client_secret, code: code.to_owned() };
         let write = Write::new(registered_key(&app.client_id), &registered, Condition::Always)?;
         let until = platform::clock::later(self.clock.now(), REGISTERED_FOR);
         self.store.put(write.expiring(until)).await?;
         Ok(())
     }
 
-    /// The keys of an application by its id: the deployment's, or one that waits to be installed, or the one that the
-    /// tenant has installed.
-    async fn app_by_id(&self, client_id: &str, tenant: &TenantId) -> Result<(AppKeys, bool), Unproven> {
-        let own = self.apps().await?.bitrix24.filter(|app| app.client_id == client_id);
-        if let Some(app) = own {
-            return Ok((app, false));
+    /// The keys of an application by its id: the deployment's, or the one that the tenant is connected with, or one that
+    /// waits to be installed.
+    async fn app_by_id(&self, client_id: &str, tenant: &TenantId) -> Result<FoundApp, Unproven> {
+        let deployments = self.apps().await?.bitrix24.filter(|app| app.client_id == client_id);
+        if let Some(keys) = deployments {
+            return Ok(FoundApp { keys, is_own: false, code: None });
         }
-        if let Some(app) = self.own_app(tenant).await?.filter(|app| app.client_id == client_id) {
-            return Ok((app, true));
+        if let Some(keys) = self.own_app(tenant).await?.filter(|app| app.client_id == client_id) {
+            return Ok(FoundApp { keys, is_own: true, code: None });
         }
         let item = self.store.get(&registered_key(client_id)).await.map_err(Failure::from)?;
         let registered: Registered = item.ok_or(Unproven::UnknownApp)?.decode().map_err(Failure::from)?;
         let client_secret = self.open_for(&not_installed()?, CLIENT_SECRET, &registered.client_secret).await?;
-        Ok((AppKeys { client_id: registered.client_id, client_secret }, true))
+        let keys = AppKeys { client_id: registered.client_id, client_secret };
+        Ok(FoundApp { keys, is_own: true, code: Some(registered.code) })
+    }
+
+    /// What a tenant is connected with now.
+    pub async fn current_app(&self, tenant: &TenantId) -> Result<Current, Failure> {
+        let Some(portal) = self.portals.fresh(tenant).await? else { return Ok(Current::Nothing) };
+        let Some(application) = &portal.application else { return Ok(Current::Webhook) };
+        if !application.client_id.is_empty() {
+            return Ok(Current::Application(application.client_id.clone()));
+        }
+        // Connections that were made before their application was noted.
+        let own = self.own_app(tenant).await?.map(|app| app.client_id);
+        let deployments = self.apps().await?.bitrix24.map(|app| app.client_id);
+        Ok(Current::Application(own.or(deployments).unwrap_or_default()))
+    }
+
+    /// What it would change to connect a portal by what was proven.
+    pub async fn admit(&self, installation: &Installation, by: &EnteredBy) -> Result<Change, Unproven> {
+        let is_deployments = self.apps().await?.bitrix24.is_some_and(|app| app.client_id == installation.client_id);
+        let current = self.current_app(&installation.tenant).await?;
+        let change = judge(&installation.tenant, &current, &installation.client_id, is_deployments, by);
+        Ok(change?)
     }
 
     /// The sealed secret of a portal's own application, for the time until somebody comes back.
@@ -157,7 +213,7 @@ impl Connections {
         if info.client_id != app.client_id || info.member_id != tokens.member_id {
             return Err(Unproven::Another);
         }
-        self.proven(server, info, pair, is_own.then_some(app)).await
+        self.proven(server, info, pair, is_own.then_some(app), None).await
     }
 
     /// Proves tokens that an event or the opening of the application brought.
@@ -175,9 +231,10 @@ impl Connections {
                     if info.member_id != brought.member_id {
                         return Err(Unproven::Another);
                     }
-                    let (app, is_own) = self.app_by_id(&info.client_id, &tenant).await?;
+                    let app = self.app_by_id(&info.client_id, &tenant).await?;
                     let pair = Pair { access: brought.access, refresh: brought.refresh, lives: Some(brought.lives) };
-                    return self.proven(server, info, pair, is_own.then_some(app)).await;
+                    let own_app = app.is_own.then_some(app.keys);
+                    return self.proven(server, info, pair, own_app, app.code).await;
                 }
                 Err(error) => refusal = error,
             }
@@ -196,6 +253,7 @@ impl Connections {
         info: TokenInfo,
         pair: Pair,
         own_app: Option<AppKeys>,
+        entered_by_code: Option<String>,
     ) -> Result<Installation, Unproven> {
         let tenant = TenantId::new(info.member_id).map_err(|_| Unproven::Another)?;
         let base = bitrix24::RestBase::OAuth { endpoint: info.endpoint.clone(), token: pair.access.clone() };
@@ -211,6 +269,8 @@ impl Connections {
             user: bitrix24::tolerant::whole(&profile["ID"]).or(info.user).unwrap_or_default(),
             name: format!("{} {}", text("NAME"), text("LAST_NAME")).trim().to_owned(),
             is_admin: profile["ADMIN"] == true || profile["ADMIN"] == "Y" || profile["ADMIN"] == 1,
+            client_id: info.client_id,
+            entered_by_code,
             endpoint: info.endpoint,
             scopes: info.scopes,
             server,
@@ -220,9 +280,14 @@ impl Connections {
     }
 
     /// Connects a portal, or renews its connection. What it was connected with before gives way; its settings and its
-    /// workspaces stay.
-    pub async fn connect_portal(&self, installation: &Installation) -> Result<(), Failure> {
+    /// workspaces stay. With another application goes everything that the old one could use: its application token, the
+    /// key in the address that it was given, and what people allowed it.
+    pub async fn connect_portal(&self, installation: &Installation, change: Change) -> Result<(), Failure> {
         let Installation { tenant, domain, endpoint, pair, .. } = installation;
+        if change == Change::Replacement {
+            self.drop_grants(tenant).await?;
+            self.store.delete(&hook_key_place(tenant)).await?;
+        }
         // First the tokens: whoever sees the portal must find them.
         let own_app = installation.own_app.as_ref();
         self.keep_tokens(tenant, Slot::Portal, pair, installation.server, own_app).await?;
@@ -232,12 +297,14 @@ impl Connections {
             renews: true,
             scopes: installation.scopes.clone(),
             user: Some(installation.user),
+            client_id: installation.client_id.clone(),
         };
-        let changed = self.portals.change(tenant, |portal| Portal {
-            domain: domain.clone(),
-            application: Some(application.clone()),
-            webhook: None,
-            ..portal
+        let changed = self.portals.change(tenant, |portal| {
+            let portal = match change {
+                Change::Replacement => Portal { application_token: TokenDigest::nobodys(), hook_key: None, ..portal },
+                _ => portal,
+            };
+            Portal { domain: domain.clone(), application: Some(application.clone()), webhook: None, ..portal }
         });
         if !changed.await? {
             let portal = Portal {
@@ -260,7 +327,7 @@ impl Connections {
 
     /// The key in the address that the portal is given: the same for whoever gives it, also for two at once.
     pub async fn hook_secret(&self, tenant: &TenantId) -> Result<SecretString, Failure> {
-        let place = Key::new(Table::Portals, tenant.as_str(), "hook-key");
+        let place = hook_key_place(tenant);
         if let Some(item) = self.store.get(&place).await? {
             return self.open_for(tenant, HOOK_KEY, &item.decode()?).await;
         }

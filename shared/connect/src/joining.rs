@@ -133,7 +133,17 @@ impl Connections {
             PortalAccess::Application { endpoint, access_token } => {
                 let access_token = seal(PORTAL_TOKEN, access_token).await?;
                 let endpoint = endpoint.clone();
-                (None, Some(Application { endpoint, access_token, renews: false, scopes: Vec::new(), user: None }))
+                (
+                    None,
+                    Some(Application {
+                        endpoint,
+                        access_token,
+                        renews: false,
+                        scopes: Vec::new(),
+                        user: None,
+                        client_id: String::new(),
+                    }),
+                )
             }
         };
         let notion = match &access.notion {

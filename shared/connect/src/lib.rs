@@ -5,6 +5,7 @@
 
 mod accounts;
 mod apps;
+pub mod audience;
 mod calls;
 mod channels;
 mod failure;

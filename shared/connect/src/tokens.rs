@@ -220,6 +220,16 @@ impl Connections {
         Ok(self.store.delete(&slot.key(tenant)).await?)
     }
 
+    /// Forgets what people allowed: their own access to the portal.
+    pub(crate) async fn drop_grants(&self, tenant: &TenantId) -> Result<(), Failure> {
+        for standing in self.token_standings(tenant).await? {
+            if let Slot::Person(_) = standing.slot {
+                self.drop_tokens(tenant, standing.slot).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// A token that is good for some minutes at least, or as good as there is one; `None` if none is kept.
     pub(crate) async fn token(&self, tenant: &TenantId, slot: Slot) -> Result<Option<SecretString>, Failure> {
         if let Some(token) = self.seen.get(tenant, slot, self.clock.now()) {

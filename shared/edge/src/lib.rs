@@ -1,4 +1,10 @@
-//! How webhooks answer: JSON, with a refusal that says what was wrong and nothing that helps whoever tries.
+//! How functions answer: JSON, with a refusal that says what was wrong and nothing that helps an attacker; and the doors
+//! that they answer at.
+
+pub mod doors;
+mod sample;
+
+pub use sample::is_sampled;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE};
@@ -17,12 +23,35 @@ pub struct Refused {
     pub told: &'static str,
     /// In words.
     pub text: String,
+    /// The method that is allowed, where that is what was wrong.
+    pub allow: &'static str,
 }
 
 impl Refused {
     /// A refusal that tells its own code.
     pub fn new(status: StatusCode, code: &'static str, text: impl Into<String>) -> Self {
-        Self { status, code, told: code, text: text.into() }
+        Self { status, code, told: code, text: text.into(), allow: "POST" }
+    }
+
+    /// The same refusal under another code for the caller, where the difference is nobody's business.
+    #[must_use]
+    pub fn told(self, told: &'static str) -> Self {
+        Self { told, ..self }
+    }
+
+    /// The same with the method that is allowed.
+    #[must_use]
+    pub fn allowing(self, allow: &'static str) -> Self {
+        Self { allow, ..self }
+    }
+
+    /// A body over `limit` bytes.
+    pub fn over(limit: usize) -> Self {
+        let text = match limit {
+            0 => "this address takes no body".to_owned(),
+            limit => format!("the body is larger than {limit} bytes, the most that is read here"),
+        };
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", text)
     }
 
     /// A request by another method than POST.
@@ -50,13 +79,23 @@ impl Refused {
 
     /// The answer, counted as `counter`.
     pub fn answer(&self, metrics: &dyn Metrics, counter: &'static str) -> Response<Bytes> {
+        self.answer_with(metrics, counter, |status| answer(status, &json!({"error": self.told, "message": self.text})))
+    }
+
+    /// The same as another answer than JSON: a page.
+    pub fn answer_with(
+        &self,
+        metrics: &dyn Metrics,
+        counter: &'static str,
+        made: impl FnOnce(StatusCode) -> Response<Bytes>,
+    ) -> Response<Bytes> {
         metrics.count(counter, self.code);
-        if self.status.is_client_error() {
+        if self.status.is_client_error() && is_sampled(self.code) {
             tracing::warn!(code = self.code, text = self.text, "request refused");
         }
-        let mut response = answer(self.status, &json!({"error": self.told, "message": self.text}));
+        let mut response = made(self.status);
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(self.allow));
         }
         response
     }

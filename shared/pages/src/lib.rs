@@ -3,6 +3,7 @@
 //! Pages are made here, without scripts. Nothing on them comes from elsewhere, and a browser is told so.
 
 pub mod once;
+pub mod origin;
 pub mod sessions;
 pub mod tickets;
 
@@ -131,6 +132,10 @@ pub fn refreshed(page: &str, when: &str) -> String {
     page.replacen("<head>", &format!("<head>{refresh}"), 1)
 }
 
+/// Other sites learn no address of ours. Our own do: with `no-referrer`, browsers would also hide from us which page sent
+/// a form ([`origin`]).
+const REFERRERS: &str = "same-origin";
+
 /// Where [`styled`] is to be served.
 pub const STYLE: &str = "/admin/style.css";
 /// Where [`script`] is to be served.
@@ -144,7 +149,7 @@ pub fn redirect(to: &str) -> Response<Bytes> {
         response.headers_mut().insert(LOCATION, to);
     }
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static(REFERRERS));
     response
 }
 
@@ -173,7 +178,7 @@ pub fn page_with(status: StatusCode, text: String, policy: &str) -> Response<Byt
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static(REFERRERS));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(policy) = HeaderValue::from_str(policy) {
         headers.insert(CONTENT_SECURITY_POLICY, policy);

@@ -123,6 +123,20 @@ pub async fn revoke(store: &dyn Store, tenant: &TenantId, name: &str) -> Result<
     store.delete(&listing_key(tenant, name)).await
 }
 
+/// Ends all sessions of a tenant.
+pub async fn end_all(store: &dyn Store, tenant: &TenantId) -> Result<(), StoreError> {
+    loop {
+        // A page at a time: what was ended is not listed any more.
+        let all = list(store, tenant).await?;
+        if all.is_empty() {
+            return Ok(());
+        }
+        for listed in all {
+            revoke(store, tenant, &listed.name).await?;
+        }
+    }
+}
+
 fn listing(tenant: &TenantId) -> String {
     format!("{tenant}#session")
 }

@@ -124,6 +124,9 @@ pub struct Application {
     /// The user whose rights it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<u64>,
+    /// The application that the access was made for: proofs made for any other do not count. Empty where it is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub client_id: String,
 }
 
 /// A tenant's connections and settings.

@@ -124,7 +124,12 @@ async fn a_deal_and_its_page_are_kept_alike_by_the_built_binaries() -> anyhow::R
     let code = admin::new_code(&deployment.ports, &deployment.tenant).await?;
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
     let address = deployment.gateway.url();
-    let signed_in = http.post(format!("{address}/admin/sign-in")).body(format!("code={code}")).send().await?;
+    let signed_in = http
+        .post(format!("{address}/admin/sign-in"))
+        .header("sec-fetch-site", "same-origin")
+        .body(format!("code={code}"))
+        .send()
+        .await?;
     let cookie = signed_in.headers()["set-cookie"].to_str()?.split(';').next().unwrap().to_owned();
     let page = http.get(format!("{address}/admin/notion")).header("cookie", &cookie).send().await?.text().await?;
     assert!(page.contains("Plan a backfill") && page.contains("Deals"), "{page}");

@@ -108,8 +108,12 @@ async fn a_command_and_a_bridge_go_through_the_built_binaries() -> anyhow::Resul
 
     let code = admin::new_code(&deployment.ports, &deployment.tenant).await?;
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
-    let signed_in =
-        http.post(format!("{}/admin/sign-in", deployment.gateway.url())).body(format!("code={code}")).send().await?;
+    let signed_in = http
+        .post(format!("{}/admin/sign-in", deployment.gateway.url()))
+        .header("sec-fetch-site", "same-origin")
+        .body(format!("code={code}"))
+        .send()
+        .await?;
     assert_eq!(signed_in.status(), 303);
     let cookie = signed_in.headers()["set-cookie"].to_str()?.split(';').next().unwrap().to_owned();
     let page = http.get(format!("{}/admin/bridges", deployment.gateway.url())).header("cookie", cookie).send().await?;

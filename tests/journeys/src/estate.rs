@@ -254,7 +254,7 @@ impl Browser {
     /// Sends fields to an address of ours.
     pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Page {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let request = self.http.post(format!("{}{path}", self.url));
+        let request = self.http.post(format!("{}{path}", self.url)).header("sec-fetch-site", "same-origin");
         self.send(request.header("content-type", "application/x-www-form-urlencoded").body(body)).await
     }
 

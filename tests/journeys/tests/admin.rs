@@ -33,7 +33,11 @@ impl Browser {
 
     async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
         let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        let mut request = self.http.post(format!("{}{path}", self.base)).body(sandbox::http::encoded(&fields));
+        let mut request = self
+            .http
+            .post(format!("{}{path}", self.base))
+            .header("sec-fetch-site", "same-origin")
+            .body(sandbox::http::encoded(&fields));
         if let Some(cookie) = &self.cookie {
             request = request.header("cookie", cookie);
         }

@@ -53,6 +53,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
                 &FUNCTIONS[..],
                 &[
                     "connect",
+                    "edge",
                     "embedded",
                     "mirror",
                     "operations",

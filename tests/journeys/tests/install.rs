@@ -194,8 +194,15 @@ async fn an_application_of_the_portals_own_is_installed_by_its_keys() {
         scope: "crm,task".into(),
     };
     estate.sandbox.authority.add_card(card);
+    let code = pages::once::secret();
+    pages::once::put(&estate.engine.ports, "connect", &code, &true, std::time::Duration::from_secs(60)).await.unwrap();
     let fields = |secret: &'static str| {
-        [("portal", portal.host()), ("client_id", "local.own.1".into()), ("client_secret", secret.to_owned())]
+        [
+            ("portal", portal.host()),
+            ("client_id", "local.own.1".into()),
+            ("client_secret", secret.to_owned()),
+            ("code", code.clone()),
+        ]
     };
     let begin = |secret| {
         let fields = fields(secret);

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod conditions;
+mod doors;
 mod floods;
 mod host;
 mod outbound;

@@ -1,0 +1,94 @@
+//! What follows when a portal is connected: it stands in the audit, and whoever had access by another application loses it.
+
+use std::time::Duration;
+
+use connect::audience::{Change, Current};
+use pages::sessions;
+use platform::TenantId;
+use platform::api_keys::ApiKeys;
+use platform::audit::{Audit, Entry};
+use records::alert::{self, Alert};
+use rules::{Destination, Settings};
+
+use crate::{Deps, Refusal};
+
+/// How long the same replacement is not said again.
+const SAID_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// An application in words.
+pub(crate) fn application(client_id: &str) -> String {
+    if client_id.is_empty() { "an application".into() } else { format!("the application {client_id}") }
+}
+
+/// What a portal was connected with, in words.
+pub(crate) fn named(current: &Current) -> String {
+    match current {
+        Current::Nothing => String::new(),
+        Current::Webhook => "an incoming webhook".into(),
+        Current::Application(client_id) => application(client_id),
+    }
+}
+
+/// Ends all sessions and API keys of a tenant: they may be of somebody who had only the application that goes.
+pub(crate) async fn end_access(deps: &Deps, tenant: &TenantId) -> Result<(), Refusal> {
+    sessions::end_all(deps.ports.store.as_ref(), tenant).await?;
+    let keys = ApiKeys::new(deps.ports.store.clone());
+    for key in keys.all(tenant).await? {
+        keys.revoke(tenant, &key.id).await?;
+    }
+    Ok(())
+}
+
+/// Writes down who connected a portal, and says it in Slack where another application gave way.
+pub(crate) async fn note(
+    deps: &Deps,
+    tenant: &TenantId,
+    who: &str,
+    change: Change,
+    before: &str,
+    after: &str,
+) -> Result<(), Refusal> {
+    let what = match change {
+        Change::New | Change::NewByCode => "portal connected",
+        Change::Renewal => "connection renewed",
+        Change::Replacement => "connection replaced; all sessions and API keys ended",
+    };
+    let now = deps.ports.clock.now();
+    let entry = Entry::new(now, who, what, "Bitrix24").changed(before, after);
+    Audit::new(deps.ports.store.clone()).note(tenant, &entry).await?;
+    if change != Change::Replacement {
+        return Ok(());
+    }
+    let portal = deps.connections.portal(tenant).await?;
+    let lines = [
+        format!("By: {who}"),
+        format!("Before: {before}. Now: {after}."),
+        "All sessions of the administrators' pages and all API keys were ended. Sign in again, and make new keys."
+            .into(),
+        "If this was not planned, connect the portal again with the application that you trust, and look at the audit."
+            .into(),
+    ];
+    let alert = Alert {
+        kind: "connection_replaced",
+        what: "Bitrix24",
+        once: &now.to_string(),
+        again_after: SAID_FOR,
+        head: "The connection to Bitrix24 was replaced",
+        lines: &lines,
+    };
+    let settings: Settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
+    Ok(alert::raise_in(&deps.ports, &portal, &alert, channel(&settings).as_deref()).await?)
+}
+
+/// Where it is said: the operators' channel, or else a person who administers these pages, or else where the first route
+/// leads. That people see it counts more than that it is the best place.
+fn channel(settings: &Settings) -> Option<String> {
+    let named = settings.operators.channel.clone();
+    let person = || settings.admins.iter().find(|admin| admin.starts_with(['U', 'W']) && !admin.contains('@')).cloned();
+    let plain = |to: &Destination| match to {
+        Destination::Channel(name) => Some(name.clone()),
+        _ => None,
+    };
+    let routed = || settings.routes.iter().flat_map(|route| route.to.iter()).find_map(plain);
+    named.or_else(person).or_else(routed)
+}
