@@ -11,6 +11,9 @@ use crate::Refused;
 /// The longest address with its query. Slack, Notion and Bitrix24 stay far below 2 KB.
 pub const MAX_ADDRESS: usize = 8 * 1024;
 
+/// The most fields of a form. Ours have some hundred at most, and each is looked for among all.
+pub const MAX_FIELDS: usize = 2_000;
+
 /// How a door is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
@@ -131,7 +134,15 @@ pub fn at<'a>(doors: &'a [Door], request: &Request<Bytes>) -> Result<&'a Door, R
         return Err(Refused::new(StatusCode::URI_TOO_LONG, "address_too_long", text));
     }
     fits(request.body().len(), door.limit)?;
+    if door.accepts == Accepts::Form && fields(request.body()) > MAX_FIELDS {
+        let text = format!("the form has more than {MAX_FIELDS} fields, the most that are read here");
+        return Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_fields", text));
+    }
     Ok(door)
+}
+
+fn fields(form: &[u8]) -> usize {
+    form.iter().filter(|byte| **byte == b'&').count() + 1
 }
 
 /// Refuses a body over a limit.
@@ -187,6 +198,18 @@ mod tests {
         {
             assert_eq!(asked(Method::GET, nowhere, 0), Err((404, "not_found")), "{nowhere}");
         }
+    }
+
+    #[test]
+    fn a_form_of_thousands_of_fields_is_refused() {
+        let door = [Door::form("/form", 100_000, Proof::OwnPage)];
+        let at_door = |fields: usize| {
+            let body = vec!["a=1"; fields].join("&");
+            let request = Request::post("/form").body(Bytes::from(body)).unwrap();
+            at(&door, &request).map_err(|refused| refused.code).map(|door| door.limit)
+        };
+        assert_eq!(at_door(MAX_FIELDS), Ok(100_000));
+        assert_eq!(at_door(MAX_FIELDS + 1), Err("too_many_fields"));
     }
 
     #[test]
