@@ -16,6 +16,10 @@ use crate::record::Record;
 use crate::settings::{Route, Settings};
 use crate::words::Telling;
 
+/// Why a condition has no outcome where many are evaluated together.
+const OUT_OF_STEPS: &str =
+    "the condition was not evaluated: those before it used up the steps of this try; try one route at a time";
+
 /// A tenant's routes.
 #[derive(Debug)]
 pub struct Router {
@@ -124,7 +128,7 @@ impl Router {
             let outcome = match condition {
                 None => Ok(true),
                 Some(Err(error)) => Err(error.clone()),
-                Some(Ok(_)) if *steps == 0 => Err("its condition is not asked: those before it took all steps".into()),
+                Some(Ok(_)) if *steps == 0 => Err(OUT_OF_STEPS.into()),
                 Some(Ok(condition)) => {
                     let evaluation = condition.evaluate(facts.get_or_init(|| Facts::of(change)));
                     *steps = steps.saturating_sub(evaluation.steps);
@@ -259,9 +263,9 @@ mod tests {
 
     #[test]
     fn a_condition_that_takes_too_much_leaves_its_route_and_no_other() {
-        let dear = format!("{}x < 0{}", "[0,1,2,3,4,5,6,7,8,9].exists(x, ".repeat(10), ")".repeat(10));
+        let expensive = format!("{}x < 0{}", "[0,1,2,3,4,5,6,7,8,9].exists(x, ".repeat(10), ")".repeat(10));
         let router = router(json!({"routes": [
-            {"name": "a", "change": "task.created", "to": "#a", "when": dear},
+            {"name": "a", "change": "task.created", "to": "#a", "when": expensive},
             {"name": "b", "change": "task.created", "to": "#b", "when": "record.title == 'Pack'"},
         ]}));
         let change = task();
@@ -273,7 +277,7 @@ mod tests {
         let mut steps = 9_000;
         let (routes, left) = router.asked_within(&change, &mut steps);
         assert_eq!((routes.len(), left.len(), steps), (0, 2, 0));
-        assert_eq!(left[1].reason, "its condition is not asked: those before it took all steps");
+        assert_eq!(left[1].reason, OUT_OF_STEPS);
     }
 
     #[test]

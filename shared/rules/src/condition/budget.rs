@@ -61,14 +61,14 @@ impl Budget {
     }
 
     /// Looks at text.
-    pub(super) fn look_at(&mut self, bytes: usize) -> Result<(), Fault> {
+    pub(super) fn scan(&mut self, bytes: usize) -> Result<(), Fault> {
         self.take(bytes / BYTES_PER_STEP)
     }
 
     /// Makes text.
     pub(super) fn make_text(&mut self, bytes: usize) -> Result<(), Fault> {
         self.make(bytes)?;
-        self.look_at(bytes)
+        self.scan(bytes)
     }
 
     /// Makes a list or a map of so many elements, or adds so many to one.

@@ -50,7 +50,9 @@ impl<'a> Evaluator<'a> {
             Expr::List(list) => self.list(list),
             Expr::Map(map) => self.map(map),
             Expr::Comprehension(comprehension) => self.repeat(comprehension),
-            Expr::Struct(_) | Expr::Unspecified => Err(failed("there are no types with fields of their own")),
+            Expr::Struct(_) | Expr::Unspecified => {
+                Err(failed("objects written as name{field: value} are not supported"))
+            }
         }
     }
 
@@ -87,11 +89,12 @@ impl<'a> Evaluator<'a> {
         for entry in &map.entries {
             let EntryExpr::MapEntry(entry) = &entry.expr else { return Err(failed("a map is written {key: value}")) };
             let key = self.evaluate(&entry.key)?;
-            let key = Key::of(&key).ok_or_else(|| failed(&format!("{} is no key of a map", key.plain_type())))?;
+            let key =
+                Key::of(&key).ok_or_else(|| failed(&format!("{} cannot be the key of a map", key.plain_type())))?;
             let value = self.evaluate(&entry.value)?;
-            self.budget.look_at(key.len())?;
+            self.budget.scan(key.len())?;
             if made.insert(key, value).is_some() {
-                return Err(failed("a map has a key twice"));
+                return Err(failed("a map repeats a key"));
             }
         }
         Ok(Value::Map(Map::Made(Rc::new(made))))
@@ -120,7 +123,7 @@ impl<'a> Evaluator<'a> {
     fn test(&mut self, expression: &'a IdedExpr) -> Result<bool, Fault> {
         match self.evaluate(expression)? {
             Value::Bool(bool) => Ok(bool),
-            value => Err(failed(&format!("{} stands where true or false is needed", value.plain_type()))),
+            value => Err(failed(&format!("expected true or false, found {}", value.plain_type()))),
         }
     }
 
@@ -144,9 +147,9 @@ impl<'a> Evaluator<'a> {
             "==" => operators::equal(budget, &left, &right).map(Value::Bool),
             "!=" => operators::equal(budget, &left, &right).map(|equal| Value::Bool(!equal)),
             "<" | "<=" | ">" | ">=" => operators::compare(budget, symbol, &left, &right).map(Value::Bool),
-            "in" => operators::within(budget, &left, &right).map(Value::Bool),
+            "in" => operators::contains(budget, &left, &right).map(Value::Bool),
             "[ ]" => operators::index(budget, &left, &right),
-            _ => operators::reckon(budget, symbol, &left, &right),
+            _ => operators::arithmetic(budget, symbol, &left, &right),
         }
     }
 
@@ -166,7 +169,7 @@ impl<'a> Evaluator<'a> {
 
     fn repeat(&mut self, comprehension: &'a ComprehensionExpr) -> Outcome<'a> {
         self.budget.take(1)?;
-        let Some(purpose) = Loop::of(comprehension) else { return Err(failed("there is no such loop")) };
+        let Some(purpose) = Loop::of(comprehension) else { return Err(failed("this loop is not supported")) };
         let range = self.evaluate(&comprehension.iter_range)?;
         let elements = operators::elements(&mut self.budget, &range)?;
         let outer = self.bound.len();

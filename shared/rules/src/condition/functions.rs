@@ -80,7 +80,7 @@ impl Function {
             )));
         };
         let looked_at = if self == Self::Contains { text.len() + part.len() } else { part.len().min(text.len()) };
-        budget.look_at(looked_at)?;
+        budget.scan(looked_at)?;
         Ok(Value::Bool(match self {
             Self::StartsWith => text.starts_with(&**part),
             Self::EndsWith => text.ends_with(&**part),
@@ -121,7 +121,7 @@ impl Function {
 fn size<'a>(budget: &mut Budget, value: &Value<'a>) -> Result<Value<'a>, Fault> {
     let size = match value {
         Value::Text(text) => {
-            budget.look_at(text.len())?;
+            budget.scan(text.len())?;
             text.chars().count()
         }
         Value::Bytes(bytes) => bytes.len(),
@@ -138,7 +138,7 @@ fn int<'a>(budget: &mut Budget, value: &Value<'a>) -> Result<Value<'a>, Fault> {
         Value::Uint(number) => i64::try_from(*number).ok(),
         Value::Double(number) => int_of_double(*number),
         Value::Text(text) => {
-            budget.look_at(text.len())?;
+            budget.scan(text.len())?;
             text.parse().ok()
         }
         value => return Err(Function::Int.unfit(value)),
@@ -157,7 +157,7 @@ fn uint<'a>(budget: &mut Budget, value: &Value<'a>) -> Result<Value<'a>, Fault> 
         Value::Int(number) => u64::try_from(*number).ok(),
         Value::Double(number) => uint_of_double(*number),
         Value::Text(text) => {
-            budget.look_at(text.len())?;
+            budget.scan(text.len())?;
             text.parse().ok()
         }
         value => return Err(Function::Uint.unfit(value)),
@@ -177,7 +177,7 @@ fn double<'a>(budget: &mut Budget, value: &Value<'a>) -> Result<Value<'a>, Fault
         Value::Int(number) => Some(*number as f64),
         Value::Uint(number) => Some(*number as f64),
         Value::Text(text) => {
-            budget.look_at(text.len())?;
+            budget.scan(text.len())?;
             text.parse().ok()
         }
         value => return Err(Function::Double.unfit(value)),

@@ -1,4 +1,4 @@
-//! Comparing and reckoning with two values.
+//! The operators of values: comparisons, arithmetic, `in`, indexes and fields.
 
 use std::cmp::Ordering;
 use std::rc::Rc;
@@ -31,7 +31,7 @@ fn equal_bytes(budget: &mut Budget, left: &[u8], right: &[u8]) -> Result<bool, F
     if left.len() != right.len() {
         return Ok(false);
     }
-    budget.look_at(left.len())?;
+    budget.scan(left.len())?;
     Ok(left == right)
 }
 
@@ -54,7 +54,7 @@ fn equal_maps<'a>(budget: &mut Budget, left: &Map<'a>, right: &Map<'a>) -> Resul
     }
     for (key, value) in left.entries() {
         budget.take(1)?;
-        budget.look_at(key.len())?;
+        budget.scan(key.len())?;
         let Some(other) = right.get(&key) else { return Ok(false) };
         if !equal(budget, &value, &other)? {
             return Ok(false);
@@ -73,11 +73,11 @@ pub(super) fn compare<'a>(
     let order = match (left, right) {
         (Value::Bool(left), Value::Bool(right)) => Some(left.cmp(right)),
         (Value::Text(left), Value::Text(right)) => {
-            budget.look_at(left.len().min(right.len()))?;
+            budget.scan(left.len().min(right.len()))?;
             Some(left.cmp(right))
         }
         (Value::Bytes(left), Value::Bytes(right)) => {
-            budget.look_at(left.len().min(right.len()))?;
+            budget.scan(left.len().min(right.len()))?;
             Some(left.cmp(right))
         }
         _ => left.compare_numbers(right),
@@ -92,7 +92,7 @@ pub(super) fn compare<'a>(
 }
 
 /// `in`: in a list, or among the keys of a map.
-pub(super) fn within<'a>(budget: &mut Budget, value: &Value<'a>, all: &Value<'a>) -> Result<bool, Fault> {
+pub(super) fn contains<'a>(budget: &mut Budget, value: &Value<'a>, all: &Value<'a>) -> Result<bool, Fault> {
     match all {
         Value::List(list) => {
             for element in list.iter() {
@@ -113,7 +113,7 @@ pub(super) fn within<'a>(budget: &mut Budget, value: &Value<'a>, all: &Value<'a>
 
 fn find<'a>(budget: &mut Budget, map: &Map<'a>, key: Option<&Key<'a>>) -> Result<Option<Value<'a>>, Fault> {
     let Some(key) = key else { return Ok(None) };
-    budget.look_at(key.len())?;
+    budget.scan(key.len())?;
     Ok(map.get(key))
 }
 
@@ -170,11 +170,11 @@ pub(super) fn negate<'a>(value: &Value<'a>) -> Result<Value<'a>, Fault> {
 }
 
 fn too_large() -> Fault {
-    Fault::Failed("the number becomes too large".into())
+    Fault::Failed("the result is too large for a whole number".into())
 }
 
 /// `+`, `-`, `*`, `/`, `%`. Both sides are of one type: `1 + 1.0` is an error, as in CEL.
-pub(super) fn reckon<'a>(
+pub(super) fn arithmetic<'a>(
     budget: &mut Budget,
     operator: &str,
     left: &Value<'a>,
@@ -193,7 +193,7 @@ pub(super) fn reckon<'a>(
 
 fn ints(operator: &str, left: i64, right: i64) -> Result<i64, Fault> {
     if right == 0 && matches!(operator, "/" | "%") {
-        return Err(Fault::Failed("a number is divided by 0".into()));
+        return Err(Fault::Failed("division by zero".into()));
     }
     let outcome = match operator {
         "+" => left.checked_add(right),
@@ -207,7 +207,7 @@ fn ints(operator: &str, left: i64, right: i64) -> Result<i64, Fault> {
 
 fn uints(operator: &str, left: u64, right: u64) -> Result<u64, Fault> {
     if right == 0 && matches!(operator, "/" | "%") {
-        return Err(Fault::Failed("a number is divided by 0".into()));
+        return Err(Fault::Failed("division by zero".into()));
     }
     let outcome = match operator {
         "+" => left.checked_add(right),
@@ -258,6 +258,6 @@ pub(super) fn elements<'a>(budget: &mut Budget, value: &Value<'a>) -> Result<Lis
             budget.make_elements(map.len())?;
             Ok(List::Made(map.entries().map(|(key, _)| key.value()).collect()))
         }
-        value => Err(Fault::Failed(format!("{} is no list to go through", value.plain_type()))),
+        value => Err(Fault::Failed(format!("exists, all, map and filter need a list, not {}", value.plain_type()))),
     }
 }

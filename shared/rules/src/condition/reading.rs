@@ -21,11 +21,11 @@ pub(super) fn read(text: &str) -> Result<IdedExpr, String> {
     // It ends at the first error: what it would guess of the rest helps nobody.
     PrattParser::new().error_recovery_limit(0).parse(text).map_err(|errors| {
         let first = errors.errors.iter().find(|error| error.pos.0 > 0).or(errors.errors.first());
-        format!("the condition cannot be read: {}", first.map(told).unwrap_or_default())
+        format!("the condition cannot be read: {}", first.map(describe).unwrap_or_default())
     })
 }
 
-fn told(error: &ParseError) -> String {
+fn describe(error: &ParseError) -> String {
     let message = error.msg.strip_prefix("Syntax error: ").unwrap_or(&error.msg);
     match error.pos {
         (line, _) if line < 1 => message.to_owned(),

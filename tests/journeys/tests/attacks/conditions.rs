@@ -39,7 +39,7 @@ async fn form(browser: &Browser, when: &str) -> Vec<(&'static str, String)> {
         ("token", hidden("token")),
         ("seen", hidden("seen")),
         ("of", String::new()),
-        ("name", "dear".to_owned()),
+        ("name", "expensive".to_owned()),
         ("change", "deal.created".to_owned()),
         ("to", "#general".to_owned()),
         ("when", when.to_owned()),
@@ -140,14 +140,15 @@ async fn a_saved_route_that_takes_too_much_stops_no_other_route_and_no_other_com
         estate.settle().await;
         // Away with it, for the next one.
         let fields = form(&browsers[0], "").await;
-        let fields = [("token", fields[0].1.as_str()), ("seen", fields[1].1.as_str()), ("route", "dear")];
+        let fields = [("token", fields[0].1.as_str()), ("seen", fields[1].1.as_str()), ("route", "expensive")];
         assert_eq!(browsers[0].post("/admin/routes/delete", &fields).await.status, 303);
     }
     for company in [0, 1] {
         let told = "New deal: Roof for ACME, and a second roof, and a third one";
         assert_eq!(estate.channel(company, "general"), [told; 3]);
     }
-    let mut expected = [TOO_MANY_STEPS, TOO_MANY_STEPS, TOO_MANY_BYTES].map(|said| format!("route \"dear\": {said}"));
+    let mut expected =
+        [TOO_MANY_STEPS, TOO_MANY_STEPS, TOO_MANY_BYTES].map(|said| format!("route \"expensive\": {said}"));
     expected.sort();
     let mut said = left(&estate, 0).await;
     said.sort();
