@@ -72,9 +72,8 @@ async fn uninstalled(deps: &Deps, job: &Job<Hint>, clean: bool) -> Result<Outcom
         return skip(deps, job, "the application was installed again since".into()).await;
     }
     if clean {
-        let departure = tenancy::departure::depart(&deps.ports, &job.tenant).await?;
-        let items: u64 = departure.deleted.values().sum();
-        return Ok(Outcome::Skip(format!("the portal left; {items} items were deleted")));
+        tenancy::departure::begin(&deps.ports, &job.tenant, None).await?;
+        return Ok(Outcome::Skip("the portal left; everything of it is deleted within 15 minutes".into()));
     }
     deps.connections.portal_left(&job.tenant).await?;
     skip(deps, job, "the application was removed in Bitrix24; the data is kept until somebody connects it again".into())

@@ -21,6 +21,8 @@ use talk::Talk;
 
 /// Where the pages are.
 pub const PATH: &str = "/install";
+/// Where is shown how far the deletion of a portal that left is.
+pub const LEFT: &str = "/install/left";
 /// Where a person comes back to from their portal: the application's card names it.
 pub const BITRIX24_CALLBACK: &str = "/install/bitrix24/callback";
 /// Where a portal opens the application, and tells that it was installed or updated: the application's card names it.
@@ -134,6 +136,7 @@ async fn route(deps: &Deps, request: &Request<Bytes>, path: &str) -> Answer {
         (false, "/finish.js") => return Ok(script()),
         (false, "/give") => return Ok(give::ask(&query)),
         (true, "/give") => return give::begin(deps, request, &form).await,
+        (false, "/left") => return portal::left(deps, &query).await,
         _ => {}
     }
     let session = sessions::of(deps.ports.store.as_ref(), request.headers()).await?;

@@ -135,7 +135,7 @@ pub(crate) async fn by_webhook(
     Ok(with_cookie(to_state("The portal is connected."), &cookie, started::host(request)))
 }
 
-/// Takes everything of the tenant out, if its administrator has typed its name.
+/// Cuts the tenant off and has everything of it deleted, if its administrator has typed its name.
 pub(crate) async fn leave(deps: &Deps, session: &Session, form: &Form) -> Answer {
     let portal = deps.connections.portal(&session.tenant).await?;
     if form.get("domain") != portal.domain {
@@ -144,6 +144,19 @@ pub(crate) async fn leave(deps: &Deps, session: &Session, form: &Form) -> Answer
         return Err(Refusal::new(StatusCode::BAD_REQUEST, text));
     }
     crate::settle::unsettle(deps, &session.tenant).await;
-    let departure = departure::depart(&deps.ports, &session.tenant).await?;
-    Ok(pages::page(StatusCode::OK, crate::page::departed(&portal.domain, &departure)))
+    let receipt = once::secret();
+    let departure = departure::begin(&deps.ports, &session.tenant, Some(&receipt)).await?;
+    let follow = format!("{}?portal={}&receipt={receipt}", crate::LEFT, pages::encoded(session.tenant.as_str()));
+    Ok(pages::page(StatusCode::OK, crate::page::departed(&portal.domain, &departure, &follow)))
+}
+
+/// How far the deletion is, for who asked for it.
+pub(crate) async fn left(deps: &Deps, query: &Form) -> Answer {
+    let unknown = || {
+        let text = "There is no such deletion. It is shown for 30 days, to who has the whole address of the page, and until the portal is connected again.";
+        Refusal::new(StatusCode::NOT_FOUND, text)
+    };
+    let tenant = TenantId::new(query.get("portal")).map_err(|_| unknown())?;
+    let found = departure::by_receipt(&deps.ports, &tenant, query.get("receipt")).await?;
+    Ok(pages::page(StatusCode::OK, crate::page::left(&found.ok_or_else(unknown)?)))
 }

@@ -38,6 +38,7 @@ pub fn events(settings: &Settings) -> Vec<&'static str> {
 const SCHEDULE: Schedule = Schedule {
     sweep: Duration::from_secs(10),
     upkeep: Duration::from_secs(60),
+    departures: Duration::from_secs(10),
     poll: Duration::from_secs(30),
     robots: Duration::from_secs(60),
 };

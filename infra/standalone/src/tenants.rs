@@ -137,7 +137,7 @@ pub async fn tenants(ports: &Ports, command: Tenants) -> anyhow::Result<String> 
             let departure = departure::depart(ports, &tenant).await?;
             spinner.finish_and_clear();
             let counts: Vec<_> = departure.deleted.iter().map(|(table, count)| format!("{table} {count}")).collect();
-            let all: u64 = departure.deleted.values().sum();
+            let all = departure.total();
             Ok(format!(
                 "Deleted {all} items of {tenant} ({}). What was under way is looked for and deleted for another day.\nRemove the application in Bitrix24, the app in Slack and the connection in Notion, too.",
                 counts.join(", ")

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use platform::clock::Clock;
 use platform::store::{
-    Belongings, Condition, Item, Key, MOST_WRITES, Page, Query, Store, StoreError, Table, Version, Write,
+    Belongings, Condition, Item, Key, MOST_WRITES, Page, Query, Store, StoreError, Table, Version, Write, written_by,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -73,6 +73,18 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn erase(&self, key: &Key, version: Version) -> Result<bool, StoreError> {
+        let key = key.clone();
+        self.database
+            .write(move |connection| {
+                let sql = "DELETE FROM items WHERE tbl = ?1 AND part = ?2 AND sort = ?3 AND version = ?4";
+                let mut delete = connection.prepare_cached(sql)?;
+                let version = version.cast_signed();
+                Ok(Ok(delete.execute(params![key.table.name(), key.partition, key.sort, version])? > 0))
+            })
+            .await
+    }
+
     async fn list(&self, query: &Query) -> Result<Page, StoreError> {
         let (query, now) = (query.clone(), self.clock.now());
         self.database.read(move |connection| Ok(list(connection, &query, now).map_err(Trouble::from)?)).await
@@ -116,8 +128,13 @@ fn put(
         if !holds {
             return Ok(Err(StoreError::Conflict(write.key.clone())));
         }
-        // A new item starts at the present microsecond, so that a version read before a deletion never fits again.
-        versions.push(present.map_or_else(|| now.as_microsecond().unsigned_abs(), |version| version + 1));
+        // What follows no version starts at the present microsecond, so that a version read before a deletion never fits
+        // again.
+        let next = present.map_or(0, |version| version + 1);
+        versions.push(match write.condition {
+            Condition::Version(_) => next,
+            Condition::Always | Condition::Absent => next.max(written_by(now)),
+        });
     }
     let mut upsert = connection.prepare_cached(
         "INSERT OR REPLACE INTO items (tbl, part, sort, value, version, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",

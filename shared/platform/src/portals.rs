@@ -280,6 +280,11 @@ impl Portals {
         Ok(())
     }
 
+    /// The writes by which a portal goes out of the list and its connection is forgotten, to be made with others at once.
+    pub fn removal(tenant: &TenantId) -> [Write; 2] {
+        [Write::removal(directory_key(tenant)), Write::removal(key(tenant))]
+    }
+
     /// Takes a workspace away from a tenant; fine if it is another's by now.
     pub async fn remove_workspace(&self, team: &str, tenant: &TenantId) -> Result<(), StoreError> {
         if let Some(item) = self.store.get(&workspace_key(team)).await?

@@ -169,10 +169,12 @@ pub async fn import(
     }
     let tenant = head.tenant;
     let portals = Portals::new(ports.store.clone(), ports.clock.clone());
-    if portals.fresh(&tenant).await?.is_some() {
-        if !replace {
-            return Err(ExportError::IsThere(tenant));
-        }
+    let is_there = portals.fresh(&tenant).await?.is_some();
+    if is_there && !replace {
+        return Err(ExportError::IsThere(tenant));
+    }
+    let is_leaving = departure::of(ports, &tenant).await?.is_some_and(|departure| departure.done_at.is_none());
+    if is_there || is_leaving {
         departure::depart(ports, &tenant).await?;
     }
     departure::forget(ports, &tenant).await?;

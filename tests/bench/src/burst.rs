@@ -48,6 +48,9 @@ impl Store for Counting {
     async fn delete(&self, key: &Key) -> Result<(), StoreError> {
         self.inner.delete(key).await
     }
+    async fn erase(&self, key: &Key, version: Version) -> Result<bool, StoreError> {
+        self.inner.erase(key, version).await
+    }
     async fn list(&self, query: &Query) -> Result<Page, StoreError> {
         self.inner.list(query).await
     }

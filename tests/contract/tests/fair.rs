@@ -54,6 +54,10 @@ impl Store for Memory {
         unreachable!("the limiter deletes nothing")
     }
 
+    async fn erase(&self, _: &Key, _: Version) -> Result<bool, StoreError> {
+        unreachable!("the limiter erases nothing")
+    }
+
     async fn list(&self, _: &Query) -> Result<Page, StoreError> {
         unreachable!("the limiter lists nothing")
     }
