@@ -61,6 +61,22 @@ where
     .await
 }
 
+/// Answers the calls of other functions with `handle`.
+pub async fn run_calls<Q, A, F>(handle: impl Fn(Q) -> F) -> Result<(), Error>
+where
+    Q: DeserializeOwned,
+    A: serde::Serialize,
+    F: Future<Output = A>,
+{
+    let handle = &handle;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| async move {
+        // What cannot be read is not repeated in the log.
+        let request = serde_json::from_value(event.payload).map_err(|_| Error::from("the request cannot be read"))?;
+        Ok::<_, Error>(serde_json::to_value(handle(request).await)?)
+    }))
+    .await
+}
+
 /// The answer that names the messages to hand out again.
 pub fn partial_batch_response(failed: Vec<String>) -> SqsBatchResponse {
     let failures = failed.into_iter().map(|id| {

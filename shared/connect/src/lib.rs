@@ -16,6 +16,7 @@ mod joining;
 mod notion_workspace;
 mod people;
 mod portal;
+mod renewal;
 pub mod scopes;
 mod talking;
 mod tokens;
@@ -33,7 +34,7 @@ use platform::limiter::{Limiter, Usage};
 use platform::portals::{NOTION_TOKEN, PORTAL_TOKEN, PORTAL_WEBHOOK, Portal, Portals, SLACK_BOT_TOKEN};
 use platform::seal::{KeyRing, RING_FRESH, SealError, Sealed};
 use platform::secrets::KEY_RING;
-use platform::{Ports, Secrets, Store, TenantId};
+use platform::{Invoke, Ports, Secrets, Store, TenantId};
 use secrecy::SecretString;
 use slack::ApiBase;
 
@@ -44,6 +45,7 @@ pub use installing::{Brought, Installation, Unproven};
 pub use joining::{Access, JoinError, NotionAccess, PortalAccess};
 pub use notion_workspace::NotionClient;
 pub use portal::PortalClient;
+pub use renewal::{RenewalAnswer, RenewalRequest};
 pub use tokens::{IDLE, Slot, Standing};
 pub use troubles::{Side, Trouble};
 pub use undecided::undecided;
@@ -79,6 +81,8 @@ pub struct Connections {
     auth_servers: AuthServers,
     ring: Arc<Mutex<Option<(Arc<KeyRing>, Timestamp)>>>,
     seen: tokens::Seen,
+    /// What renews tokens; none where that is done here.
+    renewal: Option<Arc<dyn Invoke>>,
 }
 
 impl Connections {
@@ -97,6 +101,7 @@ impl Connections {
             auth_servers: AuthServers::default(),
             ring: Arc::default(),
             seen: tokens::Seen::default(),
+            renewal: None,
         }
     }
 

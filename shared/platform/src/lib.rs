@@ -14,6 +14,7 @@ pub mod conversations;
 pub mod holds;
 pub mod hooks;
 pub mod id;
+pub mod invoke;
 pub mod job;
 pub mod kind;
 pub mod ledger;
@@ -34,6 +35,7 @@ pub mod sweeps;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use id::{DeliveryId, TenantId, TraceId};
+pub use invoke::Invoke;
 pub use job::{Job, Jobs, Outcome, Outcomes};
 pub use kind::Kind;
 pub use ports::Ports;

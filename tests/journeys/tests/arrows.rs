@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 const WIRES: [&str; 3] = ["bitrix24", "slack", "notion"];
-const FUNCTIONS: [&str; 16] = [
+const FUNCTIONS: [&str; 17] = [
     "admin",
     "api",
     "install",
@@ -20,6 +20,7 @@ const FUNCTIONS: [&str; 16] = [
     "slack-commands",
     "slack-delivery",
     "portal-sweep",
+    "token-renewal",
     "upkeep",
     "notion-webhook",
     "notion-poll",
