@@ -7,7 +7,7 @@ use connect::{RenewalAnswer, RenewalRequest, Slot};
 use journeys::estate::Estate;
 use journeys::watched;
 use platform::clock::Clock;
-use platform::store::{Condition, Key, Table, Write};
+use platform::store::{Belongings, Condition, Item, Key, Page, Query, Store, StoreError, Table, Version, Write};
 use platform::{Invoke, Ports, TenantId};
 use sandbox::estate::BITRIX24_APP;
 use sandbox::{Fault, When};
@@ -302,4 +302,69 @@ async fn a_deletion_that_is_interrupted_goes_on_and_leaves_others_alone() {
     assert_eq!((counted.total(), counted.done_at.is_some()), (1_040, true));
     assert_eq!(all_of(ports, "leaving").await, []);
     assert_eq!(all_of(ports, "leaving2").await.len(), 520);
+}
+
+/// A store in which reading whole tables takes time.
+struct Slow {
+    inner: std::sync::Arc<dyn Store>,
+    clock: std::sync::Arc<platform::ManualClock>,
+    reads: std::sync::atomic::AtomicU32,
+}
+
+#[async_trait::async_trait]
+impl Store for Slow {
+    async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+        self.inner.get(key).await
+    }
+
+    async fn put(&self, write: Write) -> Result<Version, StoreError> {
+        self.inner.put(write).await
+    }
+
+    async fn put_all(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        self.inner.put_all(writes).await
+    }
+
+    async fn delete(&self, key: &Key) -> Result<(), StoreError> {
+        self.inner.delete(key).await
+    }
+
+    async fn erase(&self, key: &Key, version: Version) -> Result<bool, StoreError> {
+        self.inner.erase(key, version).await
+    }
+
+    async fn list(&self, query: &Query) -> Result<Page, StoreError> {
+        self.inner.list(query).await
+    }
+
+    async fn belonging(&self, table: Table, owner: &str, after: Option<&Key>) -> Result<Belongings, StoreError> {
+        self.clock.advance(Duration::from_secs(60));
+        self.reads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.inner.belonging(table, owner, after).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_whose_time_is_up_goes_on_where_it_was() {
+    let estate = Estate::start(1).await;
+    let (inner, tenant) = (estate.engine.ports.store.clone(), TenantId::new("leaving").unwrap());
+    for number in 0..1_200 {
+        let key = Key::new(Table::Links, "leaving#many", format!("{number:04}"));
+        inner.put(Write::new(key, &number, Condition::Absent).unwrap()).await.unwrap();
+    }
+    let store = std::sync::Arc::new(Slow { inner, clock: estate.clock.clone(), reads: 0.into() });
+    let ports = Ports { store: store.clone(), ..estate.engine.ports.clone() };
+    departure::begin(&ports, &tenant, None).await.unwrap();
+    let mut runs = Vec::new();
+    for _ in 0..4 {
+        estate.clock.advance(QUARTER);
+        let worked = departure::work(&ports).await.unwrap().unwrap();
+        runs.push((worked.deleted, worked.open));
+    }
+    // Three reads fit into a run, of at most 500 items: the portals and two of links; the last of links, the ledger, a first
+    // account; the two others. The fourth has nothing to do yet.
+    assert_eq!(runs, [(1_000, 1), (200, 1), (0, 0), (0, 0)]);
+    assert_eq!(store.reads.load(std::sync::atomic::Ordering::Relaxed), 8);
+    assert_eq!(all_of(&estate.engine.ports, "leaving").await, []);
+    assert_eq!(departure::of(&ports, &tenant).await.unwrap().unwrap().total(), 1_200);
 }
