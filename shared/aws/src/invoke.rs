@@ -1,7 +1,7 @@
 //! The port to another function on Lambda: one signed request. The SDK of Lambda has some hundred operations; this is the
 //! one that is used, over what the other SDKs bring along.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -28,21 +28,21 @@ pub struct LambdaFunction {
     clients: Arc<Clients>,
     name: Option<String>,
     variable: &'static str,
-    connector: std::sync::OnceLock<Connector>,
+    connector: OnceLock<Connector>,
 }
 
 /// The function that renews tokens, by the variable `TOKEN_RENEWAL_FUNCTION`.
 pub fn token_renewal() -> Arc<LambdaFunction> {
     let variable = "TOKEN_RENEWAL_FUNCTION";
     let name = std::env::var(variable).ok().filter(|name| !name.is_empty());
-    Arc::new(LambdaFunction { clients: Arc::new(Clients::lazy()), name, variable, connector: Default::default() })
+    Arc::new(LambdaFunction { clients: Arc::new(Clients::lazy()), name, variable, connector: OnceLock::new() })
 }
 
 impl LambdaFunction {
     /// A function by its name, over one configuration of the SDK.
     pub fn over(config: &SdkConfig, name: &str) -> Self {
         let (clients, name) = (Arc::new(Clients::over(config)), Some(name.to_owned()));
-        Self { clients, name, variable: "", connector: Default::default() }
+        Self { clients, name, variable: "", connector: OnceLock::new() }
     }
 
     async fn call(&self, request: &str) -> Result<String, String> {
