@@ -431,7 +431,8 @@ impl Connections {
     /// Renews a pair here, with the keys of its application, unless that is not needed or somebody else does. It waits for
     /// nobody but the provider.
     pub async fn renew_pair(&self, request: &RenewalRequest) -> RenewalAnswer {
-        self.try_to_renew(request).await.unwrap_or_else(RenewalAnswer::Failed)
+        // Rare and large: every call's future would have room for it.
+        Box::pin(self.try_to_renew(request)).await.unwrap_or_else(RenewalAnswer::Failed)
     }
 
     async fn try_to_renew(&self, request: &RenewalRequest) -> Result<RenewalAnswer, Failure> {
