@@ -12,7 +12,7 @@ use cloud::policy::{Grant, TEMPLATE, granted, kept_from_client_secrets, notes, r
 use platform::Invoke;
 
 /// Grants that no journey uses here, and why they are needed: function, action, resource (empty for any), reason.
-const UNSEEN: [(&str, &str, &str, &str); 18] = [
+const UNSEEN: [(&str, &str, &str, &str); 19] = [
     ("", "lambda:InvokeFunction", "TokenRenewalFunction", "a token that has ended is renewed for whoever meets it"),
     ("", "dynamodb:PutItem", "Portals", "a side in trouble, and one that works again; a portal that moved"),
     ("robots", "secretsmanager:GetSecretValue", "KeyRing", "tokens are opened where a robot reads the portal"),
