@@ -17,6 +17,7 @@ mod notion;
 mod overview;
 mod page;
 mod people;
+mod person;
 mod routes;
 mod settings;
 mod sign_in;
@@ -126,7 +127,8 @@ impl Visit<'_> {
     /// Writes down what somebody changed.
     pub(crate) async fn note(&self, what: &str, of: &str, before: &str, after: &str) -> Result<(), Failure> {
         let ports = self.ports();
-        tracing::info!(tenant = %self.id, who = self.session.who, what, of, "changed on a page");
+        // Who it was and what it was about are people's names: they stand in the audit only.
+        tracing::info!(tenant = %self.id, what, "changed on a page");
         let entry = Entry::new(ports.clock.now(), &self.session.who, what, of).changed(before, after);
         Ok(Audit::new(ports.store.clone()).note(&self.id, &entry).await?)
     }
@@ -229,6 +231,10 @@ async fn route(visit: &Visit<'_>, posts: bool, path: &str, form: &Form, query: &
         (true, "/people/link") => people::link(&visit.opened().await?, form).await,
         (true, "/people/unlink") => people::unlink(&visit.opened().await?, form).await,
         (true, "/people/list") => people::list(&visit.opened().await?, form).await,
+        (false, "/person") => Ok(person::show(visit, done)),
+        (true, "/person") => person::search(visit, form).await,
+        (true, "/person/export") => person::export(visit, form).await,
+        (true, "/person/forget") => person::forget(visit, form).await,
         (false, "/bridges") => bridges::show(&visit.opened().await?, done).await,
         (true, "/bridges/join") => bridges::join(&visit.opened().await?, form).await,
         (true, "/bridges/part") => bridges::part(&visit.opened().await?, form).await,
@@ -237,7 +243,7 @@ async fn route(visit: &Visit<'_>, posts: bool, path: &str, form: &Form, query: &
         (false, "/notion/edit") => databases::edit(visit, query).await,
         (true, "/notion/save") => databases::save(visit, form).await,
         (true, "/notion/forget") => databases::forget(visit, form).await,
-        (true, "/notion/webhook") => notion::open_window(visit).await,
+        (true, "/notion/webhook") => notion::open_window(visit, form).await,
         (true, "/notion/webhook/close") => notion::close_old(visit).await,
         (true, "/notion/backfill") => notion::backfill(visit, form).await,
         (true, "/notion/undo") => notion::undo(visit, form).await,

@@ -42,6 +42,7 @@ pub(crate) async fn show(visit: &Opened<'_>, done: &str) -> Result<Answer, Failu
         }
     }
     let body = html! {
+        p { a href="/admin/person" { "One person’s data: export or delete it" } }
         p { (in_slack.len()) " in Slack, " (on_portal.len()) " on the portal, " (open.len()) " without a counterpart." }
         h2 { "Without a counterpart" }
         @if open.is_empty() { p.hint { "Everybody in Slack is somebody on the portal." } }

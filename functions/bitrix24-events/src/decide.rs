@@ -145,6 +145,7 @@ async fn of_record(deps: &Deps, readings: &Readings, job: &Job<Hint>, record: Re
     }
     match readings.of(&job.tenant, record) {
         Read::Item(read) => {
+            let known = known.map(|(snapshot, version)| (snapshot.refilled(&read.state), version));
             let before = match &known {
                 Some((snapshot, _)) => Before::Known(&snapshot.state),
                 None => {

@@ -114,9 +114,9 @@ async fn verify(deps: &Deps, request: &Request<Bytes>) -> Result<platform::porta
 }
 
 async fn whose(deps: &Deps, team: &str, app: &platform::portals::TokenDigest) -> Result<Workspace, Refusal> {
-    match deps.portals.workspace(team).await {
-        Ok(Some(workspace)) if workspace.signing.matches(app) => Ok(workspace),
-        Ok(_) => Err(Refusal::NotSlacks("unknown_workspace")),
+    match deps.portals.verify_workspace(team, app).await {
+        Ok(Some(workspace)) => Ok(workspace),
+        Ok(None) => Err(Refusal::NotSlacks("unknown_workspace")),
         Err(error) => Err(Refusal::Unavailable(error.to_string())),
     }
 }

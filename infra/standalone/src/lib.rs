@@ -9,6 +9,7 @@ pub mod http;
 pub mod manifest;
 pub mod operate;
 pub mod page;
+pub mod person;
 pub mod reference;
 pub mod replay;
 pub mod schedule;

@@ -64,7 +64,8 @@ fn item_of(table: platform::store::Table, attributes: &Attributes, now: Timestam
         return None;
     }
     let key = Key::new(table, text("pk")?, text("sk")?);
-    Some(Item { key, value: text("value")?, version: number("version")?.unsigned_abs() })
+    let expires_at = number("expires_ms").and_then(|millis| Timestamp::from_millisecond(millis).ok());
+    Some(Item { key, value: text("value")?, version: number("version")?.unsigned_abs(), expires_at })
 }
 
 /// A write as DynamoDB takes it.

@@ -154,6 +154,7 @@ impl Connections {
             application,
             application_token: TokenDigest::of(access.application_token.expose_secret()),
             hook_key: before.as_ref().and_then(|portal| portal.hook_key),
+            hook_key_before: before.as_ref().and_then(|portal| portal.hook_key_before),
             slack: Some(SlackConnection {
                 team_id: access.workspace.team_id.clone(),
                 bot_token: seal(SLACK_BOT_TOKEN, &access.bot_token).await?,

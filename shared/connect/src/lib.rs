@@ -9,6 +9,7 @@ mod calls;
 mod channels;
 mod failure;
 mod grants;
+mod hook_key;
 mod http;
 mod in_hand;
 mod installing;

@@ -68,6 +68,8 @@ pub struct Item {
     pub value: String,
     /// Its version.
     pub version: Version,
+    /// From when on it counts as absent.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Item {

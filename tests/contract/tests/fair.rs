@@ -27,7 +27,12 @@ struct Memory(Mutex<HashMap<Key, (String, Version)>>);
 impl Store for Memory {
     async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
         let items = self.0.lock().unwrap();
-        Ok(items.get(key).map(|(value, version)| Item { key: key.clone(), value: value.clone(), version: *version }))
+        Ok(items.get(key).map(|(value, version)| Item {
+            key: key.clone(),
+            value: value.clone(),
+            version: *version,
+            expires_at: None,
+        }))
     }
 
     async fn put(&self, write: Write) -> Result<Version, StoreError> {

@@ -199,6 +199,7 @@ impl Drop for Estate {
         crate::watched::keep();
         // A test that has failed already says why.
         if !std::thread::panicking() {
+            crate::watched::all_are_listed();
             crate::secrecy::nothing_leaked(&self.sandbox.secrets(), &self.everything_on_disk());
         }
     }

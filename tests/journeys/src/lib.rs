@@ -11,6 +11,7 @@ pub mod watched;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::secrecy::ExposeSecret;
 use connect::{Access, Connections, PortalAccess};
 use jiff::Timestamp;
 use platform::clock::Clock;
@@ -110,9 +111,8 @@ impl World {
 
     /// Makes the subscription to Notion's webhooks, as an operator does.
     pub async fn subscribe(&self) {
-        let hooks = platform::hooks::Hooks::new(self.engine.ports.store.clone());
-        let key = hooks.open(&self.tenant, "sandbox-hook".into(), self.clock.now()).await.unwrap();
-        let (_, status) = self.sandbox.notion.subscribe(&self.notion_webhook(&key)).await;
+        let key = self.connections.open_notion_window(&self.tenant, false).await.unwrap();
+        let (_, status) = self.sandbox.notion.subscribe(&self.notion_webhook(key.expose_secret())).await;
         assert_eq!(status, 200);
     }
 
@@ -319,6 +319,7 @@ impl Drop for World {
         if std::thread::panicking() {
             return;
         }
+        watched::all_are_listed();
         let known = self.sandbox.portal.credentials();
         let slack = &self.sandbox.slack;
         let mut secrets = vec![known.secret, known.application_token, known.access_token];
