@@ -190,7 +190,7 @@ async fn link_one(visit: &Opened<'_>, slack: &str, user: &str) -> Result<String,
 
 async fn slack_id(visit: &Opened<'_>, text: &str) -> Result<Option<String>, Failure> {
     if text.contains('@') {
-        return visit.tenant.slack.user_by_email(text).await;
+        return Ok(visit.tenant.slack.user_by_email(text).await?.map(|user| user.id));
     }
     Ok(visit.deps.talk.slack_profile(&visit.tenant, text).await?.map(|user| user.id))
 }

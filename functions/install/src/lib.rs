@@ -10,6 +10,7 @@ mod page;
 mod portal;
 mod settle;
 mod started;
+mod unlink;
 mod workspaces;
 
 use bytes::Bytes;
@@ -134,6 +135,8 @@ async fn route(deps: &Deps, request: &Request<Bytes>, path: &str) -> Answer {
         (false, "/finish.js") => return Ok(script()),
         (false, "/give") => return Ok(give::ask(&query)),
         (true, "/give") => return give::begin(deps, request, &form).await,
+        (false, "/unlink") => return Ok(unlink::ask(&query)),
+        (true, "/unlink") => return unlink::undo(deps, &form).await,
         _ => {}
     }
     let session = sessions::of(deps.ports.store.as_ref(), request.headers()).await?;

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::error::{DEFAULT_WAIT, Error};
+use crate::event::User;
 use crate::id::{ChannelId, Ts};
 use crate::message::{Author, Message, Metadata, Posted};
 
@@ -193,10 +194,10 @@ impl Client {
         self.posted("chat.postMessage", &body).await
     }
 
-    /// `users.lookupByEmail`: the id of the person with that e-mail.
-    pub async fn user_by_email(&self, email: &str) -> Result<String, Error> {
+    /// `users.lookupByEmail`: the person with that e-mail.
+    pub async fn user_by_email(&self, email: &str) -> Result<User, Error> {
         let answer = self.call_form("users.lookupByEmail", &[("email", email)]).await?;
-        Ok(text(&answer["user"], "id"))
+        Ok(User::read(&answer["user"]))
     }
 
     /// `conversations.open`: the direct messages with a person.

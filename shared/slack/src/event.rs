@@ -166,6 +166,7 @@ pub struct File {
 
 /// A person, or a bot.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools)] // as Slack has them
 pub struct User {
     /// Their id.
     pub id: String,
@@ -192,6 +193,15 @@ pub struct User {
     /// Whether they administer the workspace.
     #[serde(default)]
     pub is_admin: bool,
+    /// Whether they are a guest: of some channels, or of one.
+    #[serde(default)]
+    pub is_guest: bool,
+    /// Whether they belong to another organisation, and are seen through a shared channel.
+    #[serde(default)]
+    pub is_stranger: bool,
+    /// The workspaces and the organisation that they belong to; empty where Slack did not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teams: Vec<String>,
 }
 
 /// Subtypes that are messages of people or apps; all others are Slack's own notices.
@@ -347,8 +357,29 @@ impl User {
             deleted: user["deleted"] == true,
             is_bot: user["is_bot"] == true,
             is_admin: user["is_admin"] == true || user["is_owner"] == true,
+            is_guest: user["is_restricted"] == true || user["is_ultra_restricted"] == true,
+            is_stranger: user["is_stranger"] == true,
+            teams: teams(user),
         }
     }
+
+    /// Whether they are a full member of the workspace or organisation `home`: no bot, no guest, nobody of another
+    /// organisation, and not deactivated. Only of them does an e-mail say who they are.
+    pub fn is_member_of(&self, home: &str) -> bool {
+        let is_other = self.deleted || self.is_bot || self.is_guest || self.is_stranger;
+        !is_other && (self.teams.is_empty() || self.teams.iter().any(|team| team == home))
+    }
+}
+
+/// The workspace of a user object, and on Enterprise Grid all workspaces and the organisation.
+fn teams(user: &Value) -> Vec<String> {
+    let grid = &user["enterprise_user"];
+    let listed = grid["teams"].as_array().into_iter().flatten();
+    let all = listed.chain([&user["team_id"], &grid["enterprise_id"]]).filter_map(filled);
+    let mut all: Vec<String> = all.collect();
+    all.sort();
+    all.dedup();
+    all
 }
 
 pub(crate) fn text(value: &Value) -> String {
@@ -375,6 +406,24 @@ mod tests {
             Event::Message(message) => *message,
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn only_full_members_are_members() {
+        let member = |more: Value| {
+            let mut user = json!({"id": "U1", "team_id": "T1", "name": "ann"});
+            user.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            User::read(&user).is_member_of("T1")
+        };
+        assert!(member(json!({})));
+        for flag in ["deleted", "is_bot", "is_restricted", "is_ultra_restricted", "is_stranger"] {
+            assert!(!member(json!({ flag: true })), "{flag}");
+        }
+        assert!(!member(json!({"team_id": "T2"})));
+        // Another workspace of the organisation is the home of a member of this one.
+        let grid = json!({"team_id": "T2", "enterprise_user": {"enterprise_id": "E1", "teams": ["T1", "T2"]}});
+        assert!(member(grid.clone()));
+        assert!(User::read(&grid).is_member_of("E1") && !User::read(&grid).is_member_of("E2"));
     }
 
     #[test]

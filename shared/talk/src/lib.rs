@@ -6,6 +6,7 @@ pub mod bridges;
 pub mod people;
 pub mod profiles;
 pub mod records;
+pub mod rights;
 pub mod texts;
 
 use std::sync::Arc;

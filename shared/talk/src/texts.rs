@@ -49,7 +49,7 @@ impl Talk {
             Acting::As(link) => {
                 Person { bitrix24: Some(link.user), name: Some(link.name).filter(|name| !name.is_empty()), ..person }
             }
-            Acting::Nobody { .. } => {
+            Acting::Dismissed | Acting::Nobody { .. } => {
                 Person { name: self.slack_profile(tenant, id).await?.map(|profile| profile.name), ..person }
             }
         })
