@@ -2,6 +2,7 @@
 
 mod access;
 mod bot;
+mod people;
 mod silence;
 
 use std::time::Duration;
@@ -135,6 +136,7 @@ async fn look_after(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<(u
     let handler = if client.is_application() { deps.handler(tenant).await? } else { None };
     let state = subscriptions::keep(&deps.ports, &portal, &settings, &client, handler.as_ref()).await;
     bot::keep(deps, tenant).await?;
+    people::keep(deps, tenant, &portal).await?;
     let watch = silence::Watch { deps, portal: &portal, settings: &settings, client: &client, now };
     let silent = watch.notice(&state).await?;
     Ok((state?.repairs(), silent))

@@ -7,6 +7,7 @@ pub mod people;
 pub mod profiles;
 pub mod records;
 pub mod rights;
+pub mod stale;
 pub mod texts;
 
 use std::sync::Arc;

@@ -203,7 +203,7 @@ pub fn end_of(
 /// Why a link ended, in words.
 pub fn reason_words(reason: EndReason) -> &'static str {
     match reason {
-        EndReason::Dismissed => "not active in Bitrix24",
+        EndReason::Dismissed => "dismissed in Bitrix24",
         EndReason::Deactivated => "deactivated in Slack",
         EndReason::NotMember => "a guest or outsider in Slack, found by e-mail only",
         EndReason::NotEmployee => "not an employee in Bitrix24, found by e-mail only",

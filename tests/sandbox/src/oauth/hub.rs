@@ -92,7 +92,9 @@ impl SlackHub {
 
     /// Whether the app is installed for a whole organisation from now on.
     pub fn install_for_organisation(&self, enterprise: bool) {
-        self.inner.lock().enterprise = enterprise;
+        let mut state = self.inner.lock();
+        state.enterprise = enterprise;
+        state.workspaces.values().for_each(|workspace| workspace.be_of_organisation(enterprise));
     }
 
     /// Gives only these scopes from now on, whatever is asked for.

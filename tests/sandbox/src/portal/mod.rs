@@ -7,6 +7,7 @@ mod crm;
 mod events;
 mod fields;
 mod rest;
+mod rights;
 mod seed;
 mod subscriptions;
 mod tasks;
@@ -137,6 +138,8 @@ pub(crate) struct State {
     operating: HashMap<String, Vec<(Timestamp, f64)>>,
     costs: HashMap<String, f64>,
     hidden: BTreeSet<(u32, u64)>,
+    /// Whose role reads and changes every CRM item.
+    reach_all: BTreeSet<u64>,
     requests: u64,
     calls: BTreeMap<String, u64>,
     refused_for_limits: u64,
