@@ -81,8 +81,18 @@ pub(crate) async fn ask_to_allow(request: &Request<'_>, is_again: bool, typed: &
         Ok(person) => person,
         Err(message) => return Ok(Answer::private(message)),
     };
-    if request.tenant.portal.application.is_none() {
-        return Ok(no_application(request));
+    match (request.tenant.portal.application.is_none(), is_again) {
+        (true, false) => return Ok(no_application(request)),
+        // It is from the time of an application: without it they reach what concerns them.
+        (true, true) => {
+            request.deps.talk.connections.revoke(&request.tenant.id, person.user).await?;
+            let text = request.language.pick(
+                "Bitrix24 no longer accepts the permission that you gave, so Switchboard dropped it. Do this again:",
+                "Битрикс24 больше не принимает данное вами разрешение, поэтому Switchboard его удалил. Повторите:",
+            );
+            return Ok(Answer::private(answers::tell(&format!("{text} {typed}"))));
+        }
+        (false, _) => {}
     }
     let link = permission_link(request, person.user).await?;
     Ok(Answer::private(answers::allow(link.as_deref(), is_again, typed, request.language)))

@@ -16,7 +16,7 @@ use axum::routing::{delete, post};
 use connect::{Access, Connections, PortalAccess};
 use platform::{Clock, SystemClock, TenantId};
 use rules::Settings;
-use rules::settings::{BridgeSetting, MissingChannel};
+use rules::settings::{ActAs, BridgeSetting, MissingChannel};
 use sandbox::Sandbox;
 use sandbox::portal::{DEAL, Delivery};
 use serde::Deserialize;
@@ -166,6 +166,8 @@ fn settings(sandbox: &Sandbox) -> Settings {
     settings.operators.channel = Some("#ops".into());
     settings.bridges = vec![BridgeSetting { channel: format!("#{}", talk::CHANNEL), chat: talk::CHAT.into() }];
     settings.notion = notion::settings(sandbox);
+    // Whoever tries the demonstration is the administrator whose webhook it is.
+    settings.people.act_as = ActAs::Connection;
     settings
 }
 

@@ -393,7 +393,7 @@ async fn a_person_lets_us_work_as_themselves_by_a_click() {
     let ann = slack.person("user6@example.com");
     slack.command(&ann, &slack.channel_id("general"), "/b24-me", "allow").await;
     estate.settle().await;
-    let told = slack.whispers(&ann).last().unwrap()["text"].as_str().unwrap().to_owned();
+    let told = slack.whispers(&ann).last().unwrap().to_string();
     let ticket = told.split("/install/give?ticket=").nth(1).unwrap_or_else(|| unreachable!("{told}"));
     let ticket: String = ticket.chars().take_while(char::is_ascii_alphanumeric).collect();
     let page = go(6, ticket).await;
