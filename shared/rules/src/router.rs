@@ -9,7 +9,7 @@ use crate::condition::Condition;
 use crate::delivery::Person;
 use crate::destination::Destination;
 use crate::language::Language;
-use crate::names::Names;
+use crate::names::{Named, Names};
 use crate::record::Record;
 use crate::settings::{Route, Settings};
 use crate::words::Telling;
@@ -159,11 +159,12 @@ impl Router {
 
     fn person(&self, user: u64, names: &Names) -> Person {
         let people = &self.settings.people;
+        let is_dismissed = names.entry(Named::User(user)).is_some_and(|entry| entry.is_dismissed);
         Person {
             user,
             name: names.user(Some(user)).map(str::to_owned),
             email: names.email(user).filter(|_| !people.not_by_email).map(str::to_owned),
-            slack: people.map.get(&user.to_string()).cloned(),
+            slack: people.map.get(&user.to_string()).filter(|_| !is_dismissed).cloned(),
         }
     }
 

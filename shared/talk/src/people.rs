@@ -82,13 +82,11 @@ impl Talk {
         Ok(end_of(link.origin, profile.as_ref(), &person, |user| tenant.slack.is_member(user)))
     }
 
-    /// Ends a link by itself: it is gone and listed, the person's permission is dropped, and the audit says so.
-    pub async fn end_link(&self, tenant: &Tenant, link: &Link, reason: EndReason) -> Result<(), Failure> {
+    /// Ends a link by itself: it is gone and listed, and the audit says so. The upkeep drops the person's permission; until
+    /// then nothing leads to it.
+    pub(crate) async fn end_link(&self, tenant: &Tenant, link: &Link, reason: EndReason) -> Result<(), Failure> {
         let now = self.ports.clock.now();
         self.people.end(&tenant.id, link, reason, now).await?;
-        if self.people.of_user(&tenant.id, link.user).await?.is_empty() || reason == EndReason::Dismissed {
-            self.connections.revoke(&tenant.id, link.user).await?;
-        }
         let whose = format!("{} and {} ({})", link.slack, link.name, link.user);
         let entry = Entry::new(now, "Switchboard", "link ended", whose).changed("linked", reason_words(reason));
         Audit::new(self.ports.store.clone()).note(&tenant.id, &entry).await?;

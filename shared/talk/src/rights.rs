@@ -137,9 +137,15 @@ impl Talk {
             given => given?,
         };
         match given {
-            Some(rights) => Ok(rights),
-            None => self.as_connection(tenant, user, Reach::Concerned).await,
+            // In a chat on the portal extranet users ask, too: they have no part in what the connection may.
+            Some(rights) if rights.reach != Reach::Connection || self.is_employee(tenant, user).await? => Ok(rights),
+            _ => self.as_connection(tenant, user, Reach::Concerned).await,
         }
+    }
+
+    async fn is_employee(&self, tenant: &Tenant, user: u64) -> Result<bool, Failure> {
+        let profile = self.portal_profile(tenant, user).await?;
+        Ok(profile.is_some_and(|profile| !profile.is_dismissed && !profile.is_outsider))
     }
 
     async fn rights_given(&self, tenant: &Tenant, user: u64) -> Result<Option<Rights>, Failure> {

@@ -58,11 +58,19 @@ impl Talk {
             }
         }
         for user in permitted {
-            if on_portal.get(&user).is_none_or(|person| person.is_dismissed) {
+            let is_dismissed = on_portal.get(&user).is_none_or(|person| person.is_dismissed);
+            if is_dismissed || self.has_only_ended(tenant, user).await? {
                 self.connections.revoke(&tenant.id, user).await?;
             }
         }
         Ok(ended)
+    }
+
+    /// Whether all links of a person ended by themselves.
+    async fn has_only_ended(&self, tenant: &Tenant, user: u64) -> Result<bool, Failure> {
+        let is_linked = tenant.settings.people.map.contains_key(&user.to_string())
+            || !self.people.of_user(&tenant.id, user).await?.is_empty();
+        Ok(!is_linked && self.people.ended(&tenant.id).await?.iter().any(|ended| ended.link.user == user))
     }
 
     /// Those who have allowed us to work with their own rights.

@@ -506,6 +506,23 @@ async fn guests_and_people_of_other_organisations_are_not_found_by_their_mail() 
 }
 
 #[tokio::test]
+async fn nothing_is_sent_to_whoever_was_dismissed_or_is_no_employee() {
+    for (field, value) in [("ACTIVE", json!(false)), ("USER_TYPE", json!("extranet"))] {
+        let route = json!({"name": "tasks", "change": "task.created", "to": "@responsible"});
+        let settings = json!({"group_bursts": null, "routes": [route]});
+        for person in [9, 6] {
+            let shop = Shop::with(settings.clone()).await;
+            shop.world.sandbox.portal.change_user(6, field, value.clone());
+            let task = json!({"TITLE": "Paint", "RESPONSIBLE_ID": person, "CREATED_BY": 1});
+            shop.world.sandbox.portal.add_task(task);
+            shop.world.settle().await;
+            let told = shop.world.direct(person).iter().any(|text| text.contains("Paint"));
+            assert_eq!(told, person == 9, "{field}, user {person}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn members_of_the_organisation_are_colleagues() {
     let shop = Shop::open().await;
     let team = shop.world.sandbox.slack.team_id();
