@@ -35,7 +35,11 @@ pub(crate) fn origin_of(asked: &Asked) -> Origin {
 /// What somebody would have to type again, as far as it can be typed.
 pub(crate) fn typed_again(asked: &Asked) -> String {
     match asked {
-        Asked::Command(command) => format!("{} {}", command.command, command.text).trim().to_owned(),
+        Asked::Command(command) => {
+            // Slack escapes three letters of what is typed.
+            let text = command.text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+            format!("{} {text}", command.command).trim().to_owned()
+        }
         Asked::Interaction(interaction) => match &interaction.act {
             Act::Chosen { action_id, value, .. } if action_id == DEAL_SHOW => format!("{} {value}", Name::Deal.typed()),
             Act::Sent { callback_id, values, .. } => form_as_typed(callback_id, values),

@@ -349,7 +349,7 @@ async fn forget(request: &Request<'_>) -> Result<Answer, Failure> {
         people.unlink(&request.tenant.id, &request.user, link.user).await?;
     }
     let text = request.language.pick(
-        "You are linked to nobody now, but by your e-mail if it is the same in both.",
+        "You are not linked any more, except by your e-mail if it is the same in both.",
         "Теперь вы ни с кем не связаны, кроме как по почте, если она одинакова.",
     );
     Ok(Answer::done(answers::tell(text), "person.unlinked", request.user.clone()))

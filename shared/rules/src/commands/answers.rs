@@ -51,7 +51,7 @@ pub fn help(name: Name, language: Language) -> Message {
                 "shows who you are in Bitrix24. With an e-mail it sends a code there, with the code it links you.",
                 "показывает, кто вы в Битрикс24. С адресом почты отправит туда код, с кодом свяжет вас.",
             ),
-            &["/b24-me", "/b24-me ann@example.com", "/b24-me 123456", "/b24-me allow", "/b24-me off"],
+            &["/b24-me", "/b24-me ann@example.com", "/b24-me K7M2QX4P", "/b24-me allow", "/b24-me off"],
         ),
         Name::Bridge => (
             language.pick(
