@@ -3,6 +3,7 @@
 
 mod conditions;
 mod floods;
+mod held;
 mod host;
 mod outbound;
 mod people;
