@@ -1,6 +1,5 @@
 //! Portals: by an application that their administrator allows, or by an incoming webhook that they paste.
 
-use bitrix24::oauth::authorize_url;
 use bytes::Bytes;
 use connect::{AppKeys, Installation, PortalAccess, Unproven};
 use http::{Request, StatusCode};
@@ -54,7 +53,7 @@ pub(crate) async fn begin(deps: &Deps, request: &Request<Bytes>, form: &Form) ->
     let portal = form.get("portal").to_owned();
     let flow = Flow::Portal { client_id: client_id.clone(), own };
     started::begin(deps, started::host(request), flow, |state| {
-        authorize_url(&portal, &client_id, state).map_err(|error| bad(&error))
+        deps.connections.portal_authorize_url(&portal, &client_id, state).map_err(|error| bad(&error))
     })
     .await
 }

@@ -273,6 +273,12 @@ impl Connections {
         self.renew(tenant, slot, Some(&used)).await.map(|_| true)
     }
 
+    /// The authorization server of a token that is renewed.
+    pub(crate) async fn token_server(&self, tenant: &TenantId, slot: Slot) -> Result<Option<String>, Failure> {
+        let item = self.store.get(&slot.key(tenant)).await?;
+        Ok(item.map(|item| item.decode::<Kept>()).transpose()?.map(|kept| kept.server))
+    }
+
     /// The keys of the local application that the tenant's portal is connected by, if it is by one.
     pub(crate) async fn own_app(&self, tenant: &TenantId) -> Result<Option<AppKeys>, Failure> {
         let Some(item) = self.store.get(&Slot::Portal.key(tenant)).await? else { return Ok(None) };
@@ -419,6 +425,7 @@ impl Connections {
                 if tokens.member_id != tenant.as_str() {
                     return Err(Failure::reauthorise("the authorization server answered with another portal's token"));
                 }
+                self.note_endpoint(tenant, &tokens.endpoint).await?;
                 Ok(Pair { access: tokens.access, refresh: tokens.refresh, lives: Some(tokens.lives) })
             }
             Slot::Slack => {

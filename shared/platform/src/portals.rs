@@ -312,24 +312,6 @@ impl Portals {
         }
     }
 
-    /// Notes that the portal moved to another domain, unless somebody changed its connection meanwhile.
-    pub async fn moved(
-        &self,
-        portal: &Portal,
-        domain: String,
-        webhook: Option<Sealed>,
-        application: Option<Application>,
-    ) -> Result<(), StoreError> {
-        let Some(item) = self.store.get(&key(&portal.tenant)).await? else { return Ok(()) };
-        let stored: Portal = item.decode()?;
-        if stored == *portal {
-            let moved = Portal { domain, webhook, application, ..stored };
-            self.store.put(Write::new(item.key, &moved, Condition::Version(item.version))?).await?;
-        }
-        self.lock().remove(&portal.tenant);
-        Ok(())
-    }
-
     async fn read(&self, tenant: &TenantId) -> Result<Option<Arc<Portal>>, StoreError> {
         let Some(item) = self.store.get(&key(tenant)).await? else { return Ok(None) };
         let portal = Arc::new(item.decode::<Portal>()?);
