@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use connect::Network;
 use platform::secrets::{APPS, SLACK_SIGNING, Secrets, add_line};
 use rules::{Route, Settings};
 use secrecy::SecretString;
@@ -38,6 +39,9 @@ pub struct Config {
     /// Other addresses in the place of the providers': simulators'.
     #[serde(default)]
     pub providers: Providers,
+    /// Where requests may go beside the open internet.
+    #[serde(default)]
+    pub network: NetworkConfig,
     /// The Notion workspace, if records are kept alike with one.
     pub notion: Option<NotionConfig>,
     /// Routes alone, for who needs no more than that.
@@ -137,7 +141,31 @@ pub struct Providers {
     pub bitrix24_auth_east: Option<String>,
 }
 
+/// Where requests may go beside the open internet.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkConfig {
+    /// Networks (`10.1.2.0/24`), addresses (`10.1.2.3`, `10.1.2.3:8443`) and hosts (`portal.corp.example`).
+    pub allow: Vec<String>,
+}
+
+impl NetworkConfig {
+    fn network(&self) -> anyhow::Result<Network> {
+        Network::allowing(&self.allow).context("[network] allow")
+    }
+}
+
 impl Config {
+    /// Where requests may go: also to the portal that this file names itself.
+    fn reach(&self) -> anyhow::Result<Network> {
+        use secrecy::ExposeSecret;
+        let network = self.network.network()?;
+        Ok(match &self.portal {
+            Some(portal) => network.naming(portal.webhook_url.expose_secret()),
+            None => network,
+        })
+    }
+
     /// Connections over `ports`, to the providers or to what stands in their places.
     pub fn connections(&self, ports: &platform::Ports) -> anyhow::Result<connect::Connections> {
         let of_slack = self.slack.as_ref().and_then(|slack| slack.api_url.as_deref());
@@ -146,6 +174,7 @@ impl Config {
         let notion = of_notion.or(self.providers.notion.as_deref()).map(notion::ApiBase::new).transpose()?;
         let connections =
             connect::Connections::new(ports, slack.unwrap_or_default()).with_notion(notion.unwrap_or_default());
+        let connections = connections.allowing(self.reach()?);
         Ok(match (&self.providers.bitrix24_auth_west, &self.providers.bitrix24_auth_east) {
             (Some(west), Some(east)) => connections.with_auth_servers(bitrix24::oauth::AuthServers::new(west, east)?),
             _ => connections,
@@ -205,6 +234,7 @@ impl Config {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}; docs/connecting.md shows what to write there", path.display()))?;
         let mut config: Self = toml::from_str(&text).with_context(|| format!("{} is not right", path.display()))?;
+        config.network.network().with_context(|| format!("{} is not right", path.display()))?;
         if let Some(portal) = &mut config.portal {
             portal.webhook_url = resolved(&portal.webhook_url)?;
             portal.application_token = resolved(&portal.application_token)?;
@@ -300,6 +330,25 @@ mod tests {
         assert!(format!("{:#}", read(&format!("{SECRETS}{route}")).unwrap_err()).contains("routes[0].when"));
         let both = format!("settings = 'x.yaml'\n{SECRETS}{}", route.replace("when='record.sum > 1'\n", ""));
         assert!(format!("{:#}", read(&both).unwrap_err()).contains("keep one"));
+    }
+
+    #[test]
+    fn what_may_be_called_beside_the_internet_is_named_and_a_wrong_entry_refused() {
+        let network = |allow: &str| read(&format!("{SECRETS}[network]\nallow = {allow}\n"));
+        let own =
+            network("['10.1.2.0/24', 'portal.corp.example', '127.0.0.1:4711']").unwrap().network.network().unwrap();
+        let may = |url: &str| own.check(&url.parse().unwrap()).is_ok();
+        assert!(may("https://10.1.2.3/") && may("http://portal.corp.example/") && may("http://127.0.0.1:4711/"));
+        assert!(!may("https://10.1.3.3/") && !may("http://127.0.0.1:4712/"));
+        let error = format!("{:#}", network("['10.1.2.3/24']").unwrap_err());
+        assert!(error.contains("[network] allow") && error.contains("10.1.2.0"), "{error}");
+        assert!(network("['https://portal.corp.example']").is_err() && network("'10.0.0.0/8'").is_err());
+        let of = |text: &str| read(text).unwrap().reach().unwrap();
+        assert!(of(SECRETS).check(&"http://127.0.0.1/".parse().unwrap()).is_err());
+        // The portal of the file itself is the deployment's word as well, at its port.
+        let own = of(&SECRETS.replace("https://a.bitrix24.com", "http://10.0.0.5:8080"));
+        assert!(own.check(&"http://10.0.0.5:8080/rest/".parse().unwrap()).is_ok());
+        assert!(own.check(&"http://10.0.0.5/rest/".parse().unwrap()).is_err());
     }
 
     #[tokio::test]

@@ -87,7 +87,9 @@ pub async fn demo(options: Options, stop: watch::Receiver<bool>, started: impl F
     restore(&sandbox, &saved)?;
 
     let connections = Connections::new(&engine.ports, ApiBase::new(&sandbox.slack.api_url())?)
-        .with_notion(::notion::ApiBase::new(&sandbox.notion.url())?);
+        .with_notion(::notion::ApiBase::new(&sandbox.notion.url())?)
+        // The simulators are here.
+        .allowing(connect::Network::this_machine());
     talk::prepare(&sandbox);
     notion::prepare(&sandbox);
     let tenant = join(&connections, &sandbox).await?;

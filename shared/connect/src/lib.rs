@@ -36,7 +36,7 @@ use platform::secrets::KEY_RING;
 use platform::{Ports, Secrets, Store, TenantId};
 use secrecy::SecretString;
 use slack::ApiBase;
-use wire::{Http, Network};
+use wire::Http;
 
 pub use apps::{AppKeys, Apps, SlackKeys};
 pub use failure::Failure;
@@ -48,6 +48,7 @@ pub use portal::PortalClient;
 pub use tokens::{IDLE, Slot, Standing};
 pub use troubles::{Side, Trouble};
 pub use undecided::undecided;
+pub use wire::Network;
 pub use workspace::WorkspaceClient;
 
 /// A provider's address in the environment is none.

@@ -9,7 +9,6 @@ use http::{HeaderName, HeaderValue, Method};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use reqwest::{Body, RequestBuilder, Response};
-use url::Url;
 
 use crate::network::{Blocked, Network, Unresolved};
 

@@ -69,7 +69,8 @@ pub(crate) async fn measure(deals: usize) -> anyhow::Result<()> {
     let ids: Vec<_> = (0..deals).map(|n| sandbox.portal.add_deal(&format!("Deal {n}"), 1, "EUR")).collect();
     clock.sleep(Duration::from_secs(5)).await;
 
-    let connections = Connections::new(&engine.ports, ApiBase::new(&sandbox.slack.api_url())?);
+    let connections = Connections::new(&engine.ports, ApiBase::new(&sandbox.slack.api_url())?)
+        .allowing(connect::Network::this_machine());
     let functions = Functions::new(&engine.ports, &connections, None);
     let tenant = connections.join(access_to(&sandbox, &each_alone())).await?;
     let read = records::baseline::fill(&engine.ports, &connections, &tenant).await?;

@@ -144,6 +144,8 @@ impl Cloud {
             ("NOTION_API_URL", self.notion_url.as_str()),
             ("BITRIX24_AUTH_WEST_URL", self.auth_urls.0.as_str()),
             ("BITRIX24_AUTH_EAST_URL", self.auth_urls.1.as_str()),
+            // The simulators are on this machine.
+            ("ALLOWED_NETWORKS", "127.0.0.1,::1,localhost"),
         ];
         let others = others.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         tables.chain(queues).chain(dead).chain(others).collect()

@@ -151,7 +151,8 @@ impl World {
         let engine = Engine::open(&folder.path().join("world.db"), clock.clone()).await.unwrap();
         let slack_api = ApiBase::new(&sandbox.slack.api_url()).unwrap();
         let notion_api = notion::ApiBase::new(&sandbox.notion.url()).unwrap();
-        let connections = Connections::new(&engine.ports, slack_api).with_notion(notion_api).impatient(patience);
+        let connections = Connections::new(&engine.ports, slack_api).with_notion(notion_api);
+        let connections = connections.allowing(connect::Network::this_machine()).impatient(patience);
         let (stop, stopped) = watch::channel(false);
         let listener = http::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let public_url = format!("http://{}", listener.local_addr().unwrap());
