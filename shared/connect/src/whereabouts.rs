@@ -29,7 +29,7 @@ impl Connections {
         token: &SecretString,
     ) -> Result<Option<RestBase>, Failure> {
         let Some((info, token)) = self.token_info(tenant, slot, token).await? else { return Ok(None) };
-        if info.member_id != tenant.as_str() || info.endpoint == known {
+        if info.member_id != tenant.as_str() || info.endpoint == known || !self.may_be_called(&info.endpoint) {
             return Ok(None);
         }
         self.note_endpoint(tenant, &info.endpoint).await?;
@@ -60,7 +60,9 @@ impl Connections {
     /// Notes the address that the authorization server gave for a portal that is connected by an application.
     pub(crate) async fn note_endpoint(&self, tenant: &TenantId, endpoint: &str) -> Result<(), Failure> {
         let Some(portal) = self.portals.get(tenant).await? else { return Ok(()) };
-        if portal.application.as_ref().is_none_or(|application| application.endpoint == endpoint) {
+        let is_known = portal.application.as_ref().is_none_or(|application| application.endpoint == endpoint);
+        // A portal that hosts itself has a say in its endpoint.
+        if is_known || !self.may_be_called(endpoint) {
             return Ok(());
         }
         let base = RestBase::OAuth { endpoint: endpoint.to_owned(), token: SecretString::default() };
@@ -75,6 +77,10 @@ impl Connections {
         };
         self.portals.change(tenant, moved).await?;
         Ok(())
+    }
+
+    fn may_be_called(&self, endpoint: &str) -> bool {
+        endpoint.parse().is_ok_and(|url| self.network().check(&url).is_ok())
     }
 
     /// Whether a portal takes our access, wherever it is now.

@@ -210,7 +210,7 @@ fn connections(engine: &Engine, sandbox: &Sandbox) -> Connections {
     Connections::new(&engine.ports, ApiBase::new(&sandbox.hub.api_url()).unwrap())
         .with_notion(notion::ApiBase::new(&sandbox.notion.url()).unwrap())
         .with_auth_servers(auth.unwrap())
-        .allowing(connect::Network::this_machine())
+        .allowing(crate::network())
         .impatient(Duration::from_secs(60))
 }
 
