@@ -76,7 +76,8 @@ impl RestBase {
             Self::OAuth { endpoint, .. } => endpoint_url(endpoint)?,
         };
         // Nothing that could lead to another place than below the base.
-        let is_method = method.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        let is_method = !method.starts_with('.')
+            && method.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
         let refused = || Error::Address(format!("{method:?} is no method"));
         if is_method { base.join(method).map_err(|_| refused()) } else { Err(refused()) }
     }
@@ -339,7 +340,7 @@ mod tests {
             assert!(RestBase::OAuth { endpoint: bad.into(), token: "t".into() }.url("profile").is_err(), "{bad}");
         }
         let base = base("https://acme.bitrix24.com/rest/").unwrap();
-        for bad in ["//evil.example/x", "https://evil.example/", "../x", "a/b", "x?y", "x#y", "/x"] {
+        for bad in ["//evil.example/x", "https://evil.example/", "..", "../x", "a/b", "x?y", "x#y", "/x"] {
             assert!(base.url(bad).is_err(), "{bad}");
         }
     }

@@ -7,7 +7,7 @@ use futures::stream::{BoxStream, StreamExt};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use wire::Seen;
+use wire::{Seen, SendError};
 
 use crate::client::{Client, failed, garbage, text};
 use crate::error::Error;
@@ -41,7 +41,10 @@ impl Client {
             let request = self.http.get(url.clone()).timeout(LONGEST_TRANSFER);
             let is_own = self.base.own(DOWNLOAD, url.as_str()).is_ok();
             let request = if is_own { request.bearer_auth(self.token.expose_secret()) } else { request };
-            let response = request.send().await.map_err(|error| failed(DOWNLOAD, error))?;
+            let response = request.send().await.map_err(|error| match error {
+                SendError::Blocked(_) if !is_own => not_shared(),
+                error => failed(DOWNLOAD, error),
+            })?;
             if !response.status().is_redirection() {
                 return download(response, &file.mimetype);
             }
