@@ -46,7 +46,7 @@ impl Connections {
         let Some(server) = self.token_server(tenant, slot).await? else { return Ok(None) };
         let mut token = token.clone();
         let mut asked = self.oauth()?.info(&server, &token).await;
-        if matches!(asked.as_ref().map_err(|error| error.code()), Err(Some("expired_token" | "invalid_token"))) {
+        if matches!(asked.as_ref().map_err(bitrix24::Error::code), Err(Some("expired_token" | "invalid_token"))) {
             token = self.token_after(tenant, slot, &token).await?;
             asked = self.oauth()?.info(&server, &token).await;
         }

@@ -27,7 +27,7 @@ const REFUSED_V4: [([u8; 4], u32); 16] = [
     ([240, 0, 0, 0], 4),
 ];
 
-/// Ranges within 2000::/3, the only global unicast range, that nobody in the open internet has.
+/// Ranges within `2000::/3`, the only global unicast range, that nobody in the open internet has.
 const REFUSED_V6: [([u16; 3], u32); 3] = [
     // Protocol assignments: Teredo, benchmarking, ORCHID.
     ([0x2001, 0, 0], 23),
@@ -83,7 +83,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     is_global && !REFUSED_V6.iter().any(is_refused) && tunnelled(address).is_none_or(is_public_v4)
 }
 
-/// The IPv4 address that an IPv6 one stands for: mapped, NAT64, 6to4. (NAT64 with a network's own prefix, 64:ff9b:1::/48,
+/// The IPv4 address that an IPv6 one stands for: mapped, NAT64, 6to4. (NAT64 with a network's own prefix, `64:ff9b:1::/48`,
 /// is not global unicast and so refused as a whole.)
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     match address.segments() {

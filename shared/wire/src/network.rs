@@ -175,12 +175,12 @@ impl Allowed {
         }
     }
 
-    /// The port of an entry that names this host.
-    fn port_of(&self, host: &str) -> Option<Option<u16>> {
-        match self {
-            Self::Host { name, port } if name == host => Some(*port),
-            _ => None,
-        }
+    fn is_host(&self, host: &str) -> bool {
+        matches!(self, Self::Host { name, .. } if name == host)
+    }
+
+    fn is_host_at(&self, host: &str, at: Option<u16>) -> bool {
+        matches!(self, Self::Host { name, port } if name == host && (port.is_none() || *port == at))
     }
 }
 
@@ -267,20 +267,18 @@ impl Network {
             Host::Ipv4(address) => address.into(),
             Host::Ipv6(address) => plain(address.into()),
         };
-        match self.names_address(address, port) {
-            true => Ok(Target::Named),
-            false if is_public(address) => Ok(Target::Open),
-            false => Err(Blocked::Private { host: shown(url) }),
+        if self.names_address(address, port) {
+            return Ok(Target::Named);
         }
+        if is_public(address) { Ok(Target::Open) } else { Err(Blocked::Private { host: shown(url) }) }
     }
 
     fn target_by_name(&self, name: &str, port: Option<u16>) -> Result<Target, Blocked> {
-        let mut ports = self.allowed.iter().filter_map(|allowed| allowed.port_of(name)).peekable();
-        if ports.peek().is_none() {
+        if !self.names_host(name) {
             return Ok(Target::Open);
         }
         // Its addresses are not looked at, so its port has to fit.
-        let fits = ports.any(|named| named.is_none() || named == port);
+        let fits = self.allowed.iter().any(|allowed| allowed.is_host_at(name, port));
         if fits { Ok(Target::Named) } else { Err(Blocked::Port { host: cut(name) }) }
     }
 
@@ -289,7 +287,7 @@ impl Network {
     }
 
     fn names_host(&self, name: &str) -> bool {
-        self.allowed.iter().any(|allowed| allowed.port_of(name).is_some())
+        self.allowed.iter().any(|allowed| allowed.is_host(name))
     }
 
     /// Whether an answer to a request to `url` may come from `peer`.

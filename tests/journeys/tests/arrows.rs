@@ -151,22 +151,20 @@ fn only_one_place_makes_an_http_client() {
         for entry in std::fs::read_dir(folder).unwrap().flatten() {
             let (path, is_folder) = (entry.path(), entry.file_type().unwrap().is_dir());
             let name = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
-            match is_folder {
-                true if !name.ends_with("/tests") && !name.ends_with("/target") => folders.push(path),
-                false if name.ends_with(".rs") => {
-                    let text = std::fs::read_to_string(&path).unwrap();
-                    // Tests stand at the end of a file.
-                    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
-                    let makes = [
-                        "reqwest::Client::",
-                        "reqwest::get",
-                        "reqwest::blocking",
-                        "hyper_util::client",
-                        "TcpStream::connect",
-                    ];
-                    found.extend(makes.iter().filter(|word| text.contains(**word)).map(|_| name.clone()));
-                }
-                _ => {}
+            if is_folder && !name.ends_with("/tests") && !name.ends_with("/target") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                // Tests stand at the end of a file.
+                let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+                let makes = [
+                    "reqwest::Client::",
+                    "reqwest::get",
+                    "reqwest::blocking",
+                    "hyper_util::client",
+                    "TcpStream::connect",
+                ];
+                found.extend(makes.iter().filter(|word| text.contains(**word)).map(|_| name.clone()));
             }
         }
     }
