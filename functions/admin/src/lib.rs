@@ -29,10 +29,12 @@ use bytes::Bytes;
 use connect::{Connections, Failure};
 use http::{Method, Request, Response, StatusCode};
 use mirror::Mirror;
-use pages::{Form, Session, host_of, lively_page, page as html, redirect, sessions, styled};
+use pages::sessions::Ended;
+use pages::{Form, Session, Site, host_of, lively_page, page as html, redirect, sessions, styled};
 use platform::audit::{Audit, Entry};
 use platform::limiter::Limiter;
 use platform::portals::Portal;
+use platform::store::StoreError;
 use platform::{Ports, TenantId};
 use records::NamesCache;
 use rules::Settings;
@@ -153,6 +155,11 @@ impl Answer {
 
 /// Answers one request.
 pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
+    let site = Site::of(deps.public_url.as_deref(), deps.by_host, request.headers());
+    site.send(answer(deps, site.receive(request)).await)
+}
+
+async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     let path = request.uri().path().trim_end_matches('/').to_owned();
     let path = path.strip_prefix(PATH).unwrap_or(&path).to_owned();
     match path.as_str() {
@@ -168,9 +175,9 @@ pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     if let Some(place) = path.strip_prefix("/sign-in") {
         return sign_in::handle(deps, &request, place, &form, &query).await;
     }
-    let session = match sessions::of(deps.ports().store.as_ref(), request.headers()).await {
-        Ok(Some(session)) => session,
-        Ok(None) => return sign_in::ask(deps, StatusCode::OK, None).await,
+    let session = match signed_in(deps, &request).await {
+        Ok(Ok(session)) => session,
+        Ok(Err(why)) => return sign_in::ask(deps, StatusCode::OK, why.map(sign_in::ended)).await,
         Err(error) => return failed(&Failure::from(error)),
     };
     if posts && !session.is_own_form(form.get("token")) {
@@ -248,6 +255,15 @@ async fn route(visit: &Visit<'_>, posts: bool, path: &str, form: &Form, query: &
         (true, "/audit/revoke") => audit::revoke(visit, form).await,
         _ => Ok(page::missing(visit, "There is no such page.")),
     }
+}
+
+/// The session of a request, if it has one whose person still administers the tenant; or why it ended.
+async fn signed_in(deps: &Deps, request: &Request<Bytes>) -> Result<Result<Session, Option<Ended>>, StoreError> {
+    let Some(session) = sessions::of(deps.ports().store.as_ref(), request.headers()).await? else {
+        return Ok(Err(None));
+    };
+    let ask = async |session: &Session| deps.talk.still_administers(&session.tenant, &session.proof).await;
+    Ok(sessions::confirmed(deps.ports(), session, ask).await?.map_err(Some))
 }
 
 async fn sign_out(deps: &Deps, session: &Session) -> Response<Bytes> {

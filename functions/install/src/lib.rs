@@ -15,8 +15,9 @@ mod workspaces;
 use bytes::Bytes;
 use connect::{Connections, Failure};
 use http::{Method, Request, Response, StatusCode};
-use pages::{Form, Session, host_of, redirect, sessions};
+use pages::{Form, Session, Site, host_of, redirect, sessions};
 use platform::Ports;
+use platform::store::StoreError;
 use talk::Talk;
 
 /// Where the pages are.
@@ -29,6 +30,20 @@ pub const BITRIX24_APP: &str = "/install/bitrix24/app";
 pub const SLACK_CALLBACK: &str = "/install/slack/callback";
 /// Where a person comes back to from Notion.
 pub const NOTION_CALLBACK: &str = "/install/notion/callback";
+
+/// What stands for our address on pages while it is not known.
+const UNKNOWN_ADDRESS: &str = "https://YOUR.SERVER";
+/// What sends a provider or a browser back to us.
+const NEED_ADDRESS: [&str; 8] = [
+    "/bitrix24",
+    "/bitrix24/callback",
+    "/bitrix24/app",
+    "/slack",
+    "/slack/callback",
+    "/notion",
+    "/notion/callback",
+    "/settle",
+];
 
 /// The largest body that is read.
 pub const LARGEST_BODY: usize = 64 * 1024;
@@ -56,14 +71,20 @@ impl Deps {
         Self { by_host: true, ..self }
     }
 
+    /// Where providers reach us. The host that a request names is believed behind API Gateway only, which takes no
+    /// other than its own.
     fn address(&self, request: &Request<Bytes>) -> String {
-        let host = host_of(request.headers());
         let url = match &self.public_url {
             Some(url) => url.clone(),
-            None if self.by_host => format!("https://{host}"),
-            None => format!("http://{host}"),
+            None if self.by_host => format!("https://{}", host_of(request.headers())),
+            None => UNKNOWN_ADDRESS.to_owned(),
         };
         url.trim_end_matches('/').to_owned()
+    }
+
+    /// Whether something would give a provider an address that is not known.
+    fn lacks_address(&self, place: &str) -> bool {
+        self.public_url.is_none() && !self.by_host && NEED_ADDRESS.contains(&place)
     }
 }
 
@@ -103,7 +124,16 @@ pub(crate) type Answer = Result<Response<Bytes>, Refusal>;
 
 /// Answers one request.
 pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
+    let site = Site::of(deps.public_url.as_deref(), deps.by_host, request.headers());
+    site.send(answer(deps, site.receive(request)).await)
+}
+
+async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     let path = request.uri().path().trim_end_matches('/').to_owned();
+    if deps.lacks_address(path.strip_prefix(PATH).unwrap_or(&path)) {
+        let text = "This needs the public address: whoever runs Switchboard sets public_url in its configuration.";
+        return pages::page(StatusCode::SERVICE_UNAVAILABLE, page::message("The public address is not known", text));
+    }
     if path == BITRIX24_APP && request.method() == Method::POST {
         return events::handle(deps, &request).await;
     }
@@ -129,18 +159,18 @@ async fn route(deps: &Deps, request: &Request<Bytes>, path: &str) -> Answer {
     let posts = request.method() == Method::POST;
     let place = path.strip_prefix(PATH).unwrap_or(path);
     match (posts, place) {
-        (true, "/bitrix24") => return portal::begin(deps, request, &form).await,
+        (true, "/bitrix24") => return portal::begin(deps, &form).await,
         (false, "/bitrix24/callback") => return portal::come_back(deps, request, &query).await,
         (false, "/finish.js") => return Ok(script()),
         (false, "/give") => return Ok(give::ask(&query)),
-        (true, "/give") => return give::begin(deps, request, &form).await,
+        (true, "/give") => return give::begin(deps, &form).await,
         _ => {}
     }
-    let session = sessions::of(deps.ports.store.as_ref(), request.headers()).await?;
+    let session = current_session(deps, request).await?;
     let Some(session) = session else {
         return match (posts, place) {
             (false, "") => page::first(deps, &deps.address(request)).await,
-            (true, "/webhook") => portal::by_webhook(deps, request, &form, None).await,
+            (true, "/webhook") => portal::by_webhook(deps, &form, None).await,
             (false, "/slack/callback" | "/notion/callback") | (true, _) => {
                 Err(Refusal::new(StatusCode::UNAUTHORIZED, "You are not signed in any more. Begin again at /install."))
             }
@@ -154,6 +184,13 @@ async fn route(deps: &Deps, request: &Request<Bytes>, path: &str) -> Answer {
     signed_in(deps, request, place, &session, &form, &query).await
 }
 
+/// The session of a request, if it has one whose person still administers the tenant.
+async fn current_session(deps: &Deps, request: &Request<Bytes>) -> Result<Option<Session>, StoreError> {
+    let Some(session) = sessions::of(deps.ports.store.as_ref(), request.headers()).await? else { return Ok(None) };
+    let ask = async |session: &Session| deps.talk.still_administers(&session.tenant, &session.proof).await;
+    Ok(sessions::confirmed(&deps.ports, session, ask).await?.ok())
+}
+
 async fn signed_in(
     deps: &Deps,
     request: &Request<Bytes>,
@@ -164,7 +201,7 @@ async fn signed_in(
 ) -> Answer {
     match (request.method() == Method::POST, place) {
         (false, "") => page::state(deps, session, query.get("done"), &deps.address(request)).await,
-        (true, "/webhook") => portal::by_webhook(deps, request, form, Some(session)).await,
+        (true, "/webhook") => portal::by_webhook(deps, form, Some(session)).await,
         (true, "/slack") => workspaces::begin_slack(deps, request, session).await,
         (false, "/slack/callback") => workspaces::end_slack(deps, request, session, query).await,
         (true, "/notion") => workspaces::begin_notion(deps, request, session).await,

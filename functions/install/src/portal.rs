@@ -6,6 +6,7 @@ use connect::{AppKeys, Installation, PortalAccess, Unproven};
 use http::{Request, StatusCode};
 use pages::{Form, Session, once, sessions, with_cookie};
 use platform::TenantId;
+use platform::administrators::Proof;
 use secrecy::SecretString;
 use tenancy::departure;
 
@@ -31,7 +32,7 @@ fn bad(error: &bitrix24::Error) -> Refusal {
 }
 
 /// Asks a portal's administrator: by our application, or by one of the portal's own whose keys are given.
-pub(crate) async fn begin(deps: &Deps, request: &Request<Bytes>, form: &Form) -> Answer {
+pub(crate) async fn begin(deps: &Deps, form: &Form) -> Answer {
     let own = AppKeys { client_id: form.get("client_id").into(), client_secret: form.get("client_secret").into() };
     let (client_id, own) = match (own.client_id.is_empty(), form.get("client_secret").is_empty()) {
         (false, false) => {
@@ -53,10 +54,7 @@ pub(crate) async fn begin(deps: &Deps, request: &Request<Bytes>, form: &Form) ->
     };
     let portal = form.get("portal").to_owned();
     let flow = Flow::Portal { client_id: client_id.clone(), own };
-    started::begin(deps, started::host(request), flow, |state| {
-        authorize_url(&portal, &client_id, state).map_err(|error| bad(&error))
-    })
-    .await
+    started::begin(deps, flow, |state| authorize_url(&portal, &client_id, state).map_err(|error| bad(&error))).await
 }
 
 /// A person comes back from their portal.
@@ -78,9 +76,10 @@ pub(crate) async fn come_back(deps: &Deps, request: &Request<Bytes>, query: &For
     }
     connect(deps, &installation).await?;
     let who = format!("{} (administrator of the portal)", installation.name);
-    let cookie = sessions::start(&deps.ports, installation.tenant.clone(), &who).await?;
+    let proof = Proof::Portal { user: installation.user };
+    let cookie = sessions::start_with(&deps.ports, installation.tenant.clone(), &who, proof).await?;
     let word = format!("{} is connected.", installation.domain);
-    Ok(with_cookie(to_state(&word), &cookie, started::host(request)))
+    Ok(with_cookie(to_state(&word), &cookie))
 }
 
 /// Connects what was proven, if an administrator did it: another person's rights would not reach everything, and they
@@ -99,12 +98,7 @@ pub(crate) async fn connect(deps: &Deps, installation: &Installation) -> Result<
 
 /// Connects a portal by an incoming webhook. It does not prove whose it is, so whoever runs Switchboard gives a code for
 /// it; who is signed in to the portal's pages may replace its webhook.
-pub(crate) async fn by_webhook(
-    deps: &Deps,
-    request: &Request<Bytes>,
-    form: &Form,
-    session: Option<&Session>,
-) -> Answer {
+pub(crate) async fn by_webhook(deps: &Deps, form: &Form, session: Option<&Session>) -> Answer {
     let member_id = match (form.get("member_id"), session) {
         ("", Some(session)) => session.tenant.to_string(),
         (given, _) => given.to_owned(),
@@ -131,8 +125,13 @@ pub(crate) async fn by_webhook(
     let refused = |error: connect::JoinError| Refusal::new(StatusCode::BAD_REQUEST, format!("{error}."));
     deps.connections.connect_webhook(&tenant, &PortalAccess::Webhook(url), &token).await.map_err(refused)?;
     departure::forget(&deps.ports, &tenant).await?;
-    let cookie = sessions::start(&deps.ports, tenant, "whoever connected the portal by its webhooks").await?;
-    Ok(with_cookie(to_state("The portal is connected."), &cookie, started::host(request)))
+    let done = to_state("The portal is connected.");
+    if is_own {
+        return Ok(done);
+    }
+    let who = "whoever connected the portal by its webhooks";
+    let cookie = sessions::start_with(&deps.ports, tenant, who, Proof::Operator).await?;
+    Ok(with_cookie(done, &cookie))
 }
 
 /// Takes everything of the tenant out, if its administrator has typed its name.

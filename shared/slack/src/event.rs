@@ -192,6 +192,9 @@ pub struct User {
     /// Whether they administer the workspace.
     #[serde(default)]
     pub is_admin: bool,
+    /// The Enterprise organisation that they own or administer as a whole, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub administers_organisation: Option<String>,
 }
 
 /// Subtypes that are messages of people or apps; all others are Slack's own notices.
@@ -347,8 +350,14 @@ impl User {
             deleted: user["deleted"] == true,
             is_bot: user["is_bot"] == true,
             is_admin: user["is_admin"] == true || user["is_owner"] == true,
+            administers_organisation: administered(&user["enterprise_user"]),
         }
     }
+}
+
+fn administered(enterprise: &Value) -> Option<String> {
+    let administers = enterprise["is_admin"] == true || enterprise["is_owner"] == true;
+    filled(&enterprise["enterprise_id"]).filter(|_| administers)
 }
 
 pub(crate) fn text(value: &Value) -> String {

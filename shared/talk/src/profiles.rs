@@ -81,7 +81,7 @@ pub fn read(rows: &Value) -> Vec<PortalProfile> {
     rows.as_array().cloned().unwrap_or_default().into_iter().filter_map(profile).collect()
 }
 
-fn is_nobody(code: &str) -> bool {
+pub(crate) fn is_nobody(code: &str) -> bool {
     ["user_not_found", "user_not_visible"].contains(&code)
 }
 

@@ -251,9 +251,16 @@ impl Inner {
         let state = self.lock();
         let found = bearer.and_then(|bearer| state.identities.get(bearer.strip_prefix("Bearer ")?));
         match found {
-            Some((team, user)) => json!({
-                "ok": true, "sub": user, "name": user, "https://slack.com/user_id": user, "https://slack.com/team_id": team,
-            }),
+            Some((team, user)) => {
+                let mut person = json!({
+                    "ok": true, "sub": user, "name": user, "https://slack.com/user_id": user,
+                    "https://slack.com/team_id": team,
+                });
+                if state.enterprise {
+                    person["https://slack.com/enterprise_id"] = slack::ENTERPRISE.into();
+                }
+                person
+            }
             None => json!({"ok": false, "error": "invalid_auth"}),
         }
     }

@@ -124,6 +124,8 @@ pub(crate) struct State {
     features: BTreeSet<String>,
     /// Whether the application's installation is finished.
     installed: bool,
+    /// Whether the first person is no administrator any more.
+    demoted: bool,
     offline: Vec<subscriptions::Row>,
     offline_rows: u64,
     offline_bound: Vec<subscriptions::Bound>,
@@ -216,6 +218,11 @@ impl Portal {
     /// Sends the events that were held back for reordering, newest first.
     pub fn release_held(&self) {
         events::release(&self.shared);
+    }
+
+    /// Takes the rights of an administrator from the first person, or gives them back.
+    pub fn demote(&self, demoted: bool) {
+        self.shared.lock().demoted = demoted;
     }
 
     /// Makes the next call of `method` fail; a batch fails as `batch`.

@@ -304,7 +304,7 @@ fn call(
             let id = user.to_string();
             let person = state.users.iter().find(|known| known["ID"] == id.as_str()).cloned().unwrap_or_default();
             Ok(json!({
-                "ID": user.to_string(), "ADMIN": user == 1, "NAME": person["NAME"], "LAST_NAME": person["LAST_NAME"],
+                "ID": user.to_string(), "ADMIN": user == 1 && !state.demoted, "NAME": person["NAME"], "LAST_NAME": person["LAST_NAME"],
                 "PERSONAL_GENDER": "", "TIME_ZONE": "",
             })
             .into())

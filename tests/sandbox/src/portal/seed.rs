@@ -60,6 +60,7 @@ pub(super) fn state(now: Timestamp) -> State {
         denied: BTreeSet::new(),
         features: BTreeSet::new(),
         installed: true,
+        demoted: false,
         offline: Vec::new(),
         offline_rows: 0,
         offline_bound: Vec::new(),

@@ -232,6 +232,7 @@ impl Workspace {
             is_admin,
             deleted: false,
             locale: "en-US".into(),
+            organisation_admin: None,
         };
         state.profiles.insert(id.clone(), profile);
         state.revision += 1;

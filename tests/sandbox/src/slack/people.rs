@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::api::{Refusal, number, refusal, text};
-use super::{BOT, BOT_USER, State, TEAM};
+use super::{BOT, BOT_USER, ENTERPRISE, State, TEAM};
 
 /// A person's profile.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -21,11 +21,14 @@ pub struct Profile {
     pub deleted: bool,
     /// Their language.
     pub locale: String,
+    /// Whether they administer the Enterprise organisation, if they are in one.
+    #[serde(default)]
+    pub organisation_admin: Option<bool>,
 }
 
 impl Profile {
     pub(super) fn show(&self) -> Value {
-        json!({
+        let mut shown = json!({
             "id": self.id, "team_id": TEAM, "name": self.name.to_lowercase().replace(' ', "."), "deleted": self.deleted,
             "real_name": self.name, "tz": "Europe/Berlin", "tz_offset": 3600, "locale": self.locale, "is_admin": self.is_admin,
             "is_owner": false, "is_bot": false, "is_restricted": false, "updated": 1_700_000_000,
@@ -34,7 +37,14 @@ impl Profile {
                 "image_48": format!("https://avatars.example/{}_48.png", self.id),
                 "image_72": format!("https://avatars.example/{}_72.png", self.id),
             },
-        })
+        });
+        if let Some(is_admin) = self.organisation_admin {
+            shown["enterprise_user"] = json!({
+                "id": self.id, "enterprise_id": ENTERPRISE, "enterprise_name": "Sandbox Organisation", "is_admin": is_admin,
+                "is_owner": false, "teams": [TEAM],
+            });
+        }
+        shown
     }
 }
 
