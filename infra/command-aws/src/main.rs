@@ -97,7 +97,7 @@ async fn main() -> anyhow::Result<()> {
         println!("{done}");
         return Ok(());
     }
-    let config = Config::read(&arguments.config.context("--config is missing")?)?;
+    let config = Config::read_keys(&arguments.config.context("--config is missing")?)?;
     ensure_key_ring(&ports).await?;
     let connections = config.connections(&ports)?;
     if let Some(apps) = &config.apps {

@@ -1,6 +1,6 @@
 //! `tenants`, `keys`, `api-key`: what who runs Switchboard does with tenants as a whole, on this machine or on AWS.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::PathBuf;
 
@@ -98,7 +98,7 @@ pub async fn tenants(ports: &Ports, command: Tenants) -> anyhow::Result<String> 
         Tenants::List => list(ports).await,
         Tenants::Export { tenant, to } => {
             let tenant = codes::tenant(ports, tenant).await?;
-            let file = OpenOptions::new().write(true).create_new(true).open(&to);
+            let file = embedded::private::options().create_new(true).open(&to);
             let file = file.with_context(|| format!("cannot make the file {}", to.display()))?;
             let spinner = progress(0, "exporting");
             let (items, key) = export::export(ports, &tenant, BufWriter::new(file)).await?;
