@@ -6,6 +6,7 @@ pub mod demo;
 pub mod engine;
 pub mod functions;
 pub mod http;
+pub mod log;
 pub mod manifest;
 pub mod names;
 pub mod operate;

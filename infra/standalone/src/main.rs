@@ -9,6 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use platform::SystemClock;
 use sandbox::Sandbox;
 use standalone::config::Config;
+use standalone::log::OneLine;
 use standalone::{codes, demo, manifest, operate, replay, serve, settings, sync, tenants};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
@@ -133,7 +134,7 @@ async fn main() -> ExitCode {
     // Fails only if a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(OneLine(std::io::stderr)).init();
     let Arguments { config, database, json, command } = Arguments::parse();
     match Box::pin(run(Host { config, database, json }, command)).await {
         Ok(()) => ExitCode::SUCCESS,
