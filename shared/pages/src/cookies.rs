@@ -74,7 +74,7 @@ impl Site {
 
     /// A request with the plain names of its cookies. Where the site is reached by https, a cookie without the prefix
     /// counts for nothing: anybody on the way, or another host of the domain, may have set it.
-    pub fn receive(&self, mut request: Request<Bytes>) -> Request<Bytes> {
+    pub fn receive(self, mut request: Request<Bytes>) -> Request<Bytes> {
         let kept: Vec<String> = pairs(request.headers())
             .filter_map(|(name, value)| Some(format!("{}={value}", self.plain(name)?)))
             .collect();
@@ -85,12 +85,12 @@ impl Site {
         request
     }
 
-    fn plain<'a>(&self, name: &'a str) -> Option<&'a str> {
+    fn plain<'a>(self, name: &'a str) -> Option<&'a str> {
         if self.is_secure { name.strip_prefix(PREFIX) } else { Some(name) }
     }
 
     /// An answer with the cookies as they travel, and the promise of https where there is one.
-    pub fn send(&self, mut response: Response<Bytes>) -> Response<Bytes> {
+    pub fn send(self, mut response: Response<Bytes>) -> Response<Bytes> {
         let headers = response.headers_mut();
         if self.is_secure {
             let set: Vec<HeaderValue> = headers.get_all(SET_COOKIE).iter().filter_map(secured).collect();

@@ -234,3 +234,44 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn session(proof: Proof) -> Session {
+        let old = r#"{"tenant": "member1", "token": "t"}"#;
+        Session { proof, confirmed: Some(at(0)), ..serde_json::from_str(old).unwrap() }
+    }
+
+    #[test]
+    fn a_session_of_an_earlier_version_is_read_and_ends_by_itself() {
+        let old: Session = serde_json::from_str(r#"{"tenant": "member1", "token": "t", "who": "Ann"}"#).unwrap();
+        assert_eq!((old.who.as_str(), &old.proof), ("Ann", &Proof::Operator));
+        assert!(!old.is_to_be_confirmed(at(1_000_000)));
+    }
+
+    #[test]
+    fn a_provider_is_asked_after_a_quarter_of_an_hour_and_what_it_says_counts() {
+        let session = session(Proof::Portal { user: 1 });
+        assert!(!session.is_to_be_confirmed(at(899)) && session.is_to_be_confirmed(at(900)));
+        assert!(session.is_to_be_confirmed(at(-1)), "a moment that is still to come counts as none");
+        let held = session.after(Rights::Held, at(900)).ok().unwrap();
+        assert!(!held.is_to_be_confirmed(at(1799)) && held.is_to_be_confirmed(at(1800)));
+        assert_eq!(session.after(Rights::Ended, at(900)).err(), Some(Ended::NoRights));
+    }
+
+    #[test]
+    fn while_it_does_not_answer_it_is_asked_once_a_minute_for_an_hour() {
+        let session = session(Proof::Slack { user: "U1".into(), organisation: None });
+        let asked = session.after(Rights::Unknown, at(900)).ok().unwrap();
+        assert!(asked.is_to_be_confirmed(at(959)) && !asked.may_ask(at(959)) && asked.may_ask(at(960)));
+        assert!(asked.after(Rights::Unknown, at(3599)).is_ok());
+        assert_eq!(asked.after(Rights::Unknown, at(3600)).err(), Some(Ended::Unconfirmed));
+        assert!(asked.after(Rights::Held, at(3600)).is_ok());
+    }
+}
