@@ -86,7 +86,7 @@ fn refuse(wait: Duration) -> Response<Bytes> {
     let minutes = wait.as_secs().div_ceil(60).max(1);
     let body = html! {
         p role="alert" {
-            "More than " (MAX_WRONG_CODES) " wrong codes came from your address in 15 minutes. Wrong codes are not counted again for " (minutes) " min; a right code works at once."
+            "Too many wrong codes came from your address: the limit is " (MAX_WRONG_CODES) " in 15 minutes. Try again in " (minutes) " min. A right code works at once."
         }
         p { a href="/admin" { "Sign in" } }
     };
