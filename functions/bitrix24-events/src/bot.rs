@@ -229,8 +229,14 @@ async fn to_slack(
         return commit(deps, job, event, "bot.asked", vec![tell(text.into())?], Vec::new(), Vec::new()).await;
     };
     let author = deps.talk.author_for_slack(tenant, &event.author).await?;
-    let written =
-        ChatMessage { id: message, text: words.to_owned(), answers: None, files: Vec::new(), is_system: false };
+    let written = ChatMessage {
+        id: message,
+        text: words.to_owned(),
+        shortened: false,
+        answers: None,
+        files: Vec::new(),
+        is_system: false,
+    };
     let (mut outbox, mut lines) = (Vec::new(), Vec::new());
     for (place, part) in deps.talk.for_slack(tenant, &written).await?.into_iter().enumerate() {
         let cause = [job.tenant.as_str(), "to-slack", &bridge.dialog, &message.to_string(), &format!("asked {place}")];

@@ -334,5 +334,6 @@ pub(crate) async fn wait(deps: &Deps, job: &Job<Hint>, after: Duration, cause: S
 }
 
 pub(crate) fn line(deps: &Deps, job: &Job<Hint>, status: EventStatus) -> EventLine {
-    EventLine::new(job, job.body.event.clone(), job.body.about(), deps.clock.now(), status)
+    let line = EventLine::new(job, job.body.event.clone(), job.body.about(), deps.clock.now(), status);
+    EventLine { remark: job.body.remark(), ..line }
 }

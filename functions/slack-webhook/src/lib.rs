@@ -21,7 +21,7 @@ use rules::asked::Asked;
 use rules::language::Language;
 use serde_json::json;
 use slack::event::{Event, EventCallback};
-use slack::inbound::{Inbound, LARGEST_BODY};
+use slack::inbound::{Inbound, MAX_REQUEST_BODY};
 use slack::signature::{self, SIGNATURE_HEADER, TIMESTAMP_HEADER};
 
 use crate::secrets::SigningSecrets;
@@ -61,7 +61,7 @@ enum Refusal {
 }
 
 /// The most of a job's text that a queue surely takes.
-const LARGEST_JOB: usize = 200 * 1024;
+const MAX_JOB: usize = 200 * 1024;
 
 /// Takes one request.
 pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
@@ -78,7 +78,7 @@ async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>
     if request.method() != Method::POST {
         return Err(Refusal::NotPost);
     }
-    if request.body().len() > LARGEST_BODY {
+    if request.body().len() > MAX_REQUEST_BODY {
         return Err(Refusal::TooLarge);
     }
     let app = verify(deps, request).await?;
@@ -137,7 +137,7 @@ async fn take(deps: &Deps, inbound: Inbound, workspace: &Workspace) -> Result<Re
             let group = format!("{tenant}#{}", event.event.group());
             let id = event.event_id.clone();
             let mut job = message(tenant, trace, group.clone(), id.clone(), &event).map_err(unavailable)?;
-            if job.body.len() > LARGEST_JOB
+            if job.body.len() > MAX_JOB
                 && let Event::Message(written) = &mut event.event
             {
                 // The same is in its text.

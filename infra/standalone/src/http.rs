@@ -37,12 +37,12 @@ pub fn webhooks(functions: Functions) -> Router {
 }
 
 async fn bitrix24(State(functions): State<Functions>, request: Request) -> Response {
-    let request = collected(request, bitrix24::form::LARGEST_BODY).await;
+    let request = collected(request, bitrix24::form::MAX_EVENT_BODY).await;
     bitrix24_webhook::handle(&functions.bitrix24_webhook, request).await.map(Body::from)
 }
 
 async fn slack(State(functions): State<Functions>, request: Request) -> Response {
-    let request = collected(request, ::slack::inbound::LARGEST_BODY).await;
+    let request = collected(request, ::slack::inbound::MAX_REQUEST_BODY).await;
     slack_webhook::handle(&functions.slack_webhook, request).await.map(Body::from)
 }
 

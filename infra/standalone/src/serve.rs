@@ -140,13 +140,13 @@ impl Host {
     /// Connects the portal if this event is the first that carries its application token.
     async fn learn(&self, body: &[u8]) -> anyhow::Result<()> {
         let Some(access) = self.pending.lock().unwrap_or_else(PoisonError::into_inner).clone() else { return Ok(()) };
-        let event = bitrix24::Event::parse(body)?;
-        let given = TokenDigest::of(event.auth.application_token.expose_secret());
+        let sender = bitrix24::event::Credentials::find(body)?;
+        let given = TokenDigest::of(sender.application_token.expose_secret());
         if !TokenDigest::of(access.application_token.expose_secret()).matches(&given) {
             bail!("another application token");
         }
         let key = learned_key(&access.application_token)?;
-        let member_id = event.auth.member_id;
+        let member_id = sender.member_id;
         self.engine.ports.store.put(Write::new(key, &member_id, Condition::Always)?).await?;
         self.connect(Access { member_id, ..access }).await?;
         self.pending.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -171,7 +171,7 @@ async fn learn(State(host): State<Host>, request: Request, next: Next) -> Respon
     if !waits {
         return next.run(request).await;
     }
-    let request = http::collected(request, bitrix24::form::LARGEST_BODY).await;
+    let request = http::collected(request, bitrix24::form::MAX_EVENT_BODY).await;
     if let Err(error) = host.learn(request.body()).await {
         tracing::info!(%error, "an event did not tell the member_id");
     }
