@@ -166,8 +166,9 @@ pub fn lively_page(status: StatusCode, text: String) -> Response<Bytes> {
     )
 }
 
-/// The same with another policy for the browser.
+/// The same with another policy for the browser. No title or name on it turns the direction of the words around it.
 pub fn page_with(status: StatusCode, text: String, policy: &str) -> Response<Bytes> {
+    let text = bidi::without_overrides(&text).into_owned();
     let mut response = Response::new(Bytes::from(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();

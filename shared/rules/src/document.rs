@@ -10,7 +10,10 @@ use crate::problems::Problem;
 use crate::settings::Settings;
 
 /// More text than this is no settings document.
-const LONGEST: usize = 256 * 1024;
+pub const MAX_SETTINGS: usize = 256 * 1024;
+
+/// How deep the document may nest. Settings nest six deep.
+const MAX_DEPTH: usize = 32;
 
 /// A problem with its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +36,8 @@ impl std::fmt::Display for Finding {
 /// Reads a document, or says everything that is wrong with it.
 pub fn read(text: &str) -> Result<Settings, Vec<Finding>> {
     let alone = |line, text: String| vec![Finding { line, problem: Problem { path: String::new(), text } }];
-    if text.len() > LONGEST {
-        return Err(alone(None, format!("the document is longer than {LONGEST} bytes")));
+    if text.len() > MAX_SETTINGS {
+        return Err(alone(None, format!("the document is longer than {MAX_SETTINGS} bytes")));
     }
     let documents = MarkedYaml::load_from_str(text)
         .map_err(|error| alone(Some(error.marker().line()), format!("this is no YAML: {}", error.info())))?;
@@ -42,12 +45,12 @@ pub fn read(text: &str) -> Result<Settings, Vec<Finding>> {
     if documents.len() > 1 {
         return Err(alone(Some(documents[1].span.start.line()), "there is a second document; write one only".into()));
     }
-    let mut lines = BTreeMap::new();
-    let value = value(document, "", &mut lines).map_err(|(line, text)| alone(Some(line), text))?;
+    let mut lines = Lines::default();
+    let value = value(document, 0, &mut lines).map_err(|(line, text)| alone(Some(line), text))?;
     if value.is_null() {
         return Ok(Settings::default());
     }
-    let found = |problem: Problem| Finding { line: line_of(&lines, &problem.path), problem };
+    let found = |problem: Problem| Finding { line: Some(lines.of(&problem.path)), problem };
     let settings: Settings = serde_path_to_error::deserialize(value).map_err(|error| {
         let path = match error.path().to_string() {
             whole if whole == "." => String::new(),
@@ -59,33 +62,59 @@ pub fn read(text: &str) -> Result<Settings, Vec<Finding>> {
     if problems.is_empty() { Ok(settings) } else { Err(problems) }
 }
 
-/// The line of a place, or of the nearest around it.
-fn line_of(lines: &BTreeMap<String, usize>, path: &str) -> Option<usize> {
-    let mut path = path;
-    loop {
-        if let Some(line) = lines.get(path) {
-            return Some(*line);
-        }
-        let shorter = path.rfind(['.', '[']).map(|end| &path[..end])?;
-        path = shorter;
+/// The line of a node, and the lines of what is in it by its name. Paths are looked up here, and written out nowhere: in
+/// a document of many names each would be as long as all those around it.
+#[derive(Default)]
+struct Lines {
+    line: usize,
+    inner: BTreeMap<String, Lines>,
+}
+
+impl Lines {
+    /// The line of a place, or of the nearest around it.
+    fn of(&self, path: &str) -> usize {
+        let rest = path.strip_prefix('.').unwrap_or(path);
+        let ends = rest.char_indices().skip(1).filter(|(_, c)| ['.', '['].contains(c)).map(|(at, _)| at);
+        let found = ends.chain([rest.len()]).find_map(|end| Some((self.inner.get(&rest[..end])?, end)));
+        found.map_or(self.line, |(inner, end)| inner.of(&rest[end..]))
+    }
+
+    /// A value may stand below its name; people look for the name.
+    fn inner(&mut self, name: String, line: usize) -> &mut Self {
+        let inner = self.inner.entry(name).or_default();
+        inner.line = line;
+        inner
     }
 }
 
-/// The node as JSON, and the lines of everything in it by its path.
-fn value(node: &MarkedYaml<'_>, path: &str, lines: &mut BTreeMap<String, usize>) -> Result<Value, (usize, String)> {
+/// The node as JSON, and the lines of everything in it.
+fn value(node: &MarkedYaml<'_>, depth: usize, lines: &mut Lines) -> Result<Value, (usize, String)> {
     let line = node.span.start.line();
-    lines.entry(path.to_owned()).or_insert(line);
+    steps::add(1);
+    if lines.line == 0 {
+        lines.line = line;
+    }
+    if depth > MAX_DEPTH {
+        return Err((line, format!("the document nests deeper than {MAX_DEPTH} levels; settings nest six deep")));
+    }
     Ok(match &node.data {
         YamlData::Value(scalar) => match scalar {
             Scalar::Null => Value::Null,
             Scalar::Boolean(bool) => Value::Bool(*bool),
             Scalar::Integer(number) => Value::from(*number),
             Scalar::FloatingPoint(number) => Value::from(number.into_inner()),
-            Scalar::String(text) => Value::from(text.as_ref()),
+            Scalar::String(text) => {
+                steps::add(text.len());
+                Value::from(text.as_ref())
+            }
         },
         YamlData::Sequence(list) => {
-            let values = list.iter().enumerate().map(|(place, one)| value(one, &format!("{path}[{place}]"), lines));
-            Value::Array(values.collect::<Result<_, _>>()?)
+            let mut values = Vec::with_capacity(list.len());
+            for (place, one) in list.iter().enumerate() {
+                let inner = lines.inner(format!("[{place}]"), one.span.start.line());
+                values.push(value(one, depth + 1, inner)?);
+            }
+            Value::Array(values)
         }
         YamlData::Mapping(map) => {
             let mut object = Map::new();
@@ -95,10 +124,9 @@ fn value(node: &MarkedYaml<'_>, path: &str, lines: &mut BTreeMap<String, usize>)
                     YamlData::Value(Scalar::Integer(number)) => number.to_string(),
                     _ => return Err((key.span.start.line(), "a name has to be a text".into())),
                 };
-                let place = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                // A value may stand below its name; people look for the name.
-                lines.insert(place.clone(), key.span.start.line());
-                let one = value(one, &place, lines)?;
+                steps::add(name.len());
+                let inner = lines.inner(name.clone(), key.span.start.line());
+                let one = value(one, depth + 1, inner)?;
                 object.insert(name, one);
             }
             Value::Object(object)
@@ -251,6 +279,30 @@ routes:
         );
         assert!(findings("routes: [")[0].contains("this is no YAML"));
         assert!(findings("a: 1\n---\nb: 1")[0].starts_with("line 3: there is a second document"));
+    }
+
+    #[test]
+    fn a_document_is_read_in_one_pass_whatever_its_shape() {
+        let long_name = |bytes: usize| {
+            format!(
+                "? {}\n:\n{}",
+                "k".repeat(bytes / 2),
+                (0..bytes / 14).map(|at| format!("  a{at}: 1\n")).collect::<String>()
+            )
+        };
+        let list = |bytes: usize| format!("[{}]", "1,".repeat(bytes / 2 - 1));
+        let shapes: [(&str, &dyn Fn(usize) -> String); 2] = [("a long name", &long_name), ("a list", &list)];
+        for (shape, of) in shapes {
+            let cost = |bytes: usize| {
+                let text = of(bytes);
+                steps::of(|| read(&text).is_err()).1
+            };
+            let (once, twice) = (cost(10_000), cost(20_000));
+            assert!(once > 0 && twice * 10 <= once * 22 && twice <= 100_000, "{shape}: {once} steps, then {twice}");
+        }
+        let deep = (0..60).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect::<String>();
+        assert_eq!(findings(&deep)[0], "line 34: the document nests deeper than 32 levels; settings nest six deep");
+        assert!(findings(&"x".repeat(MAX_SETTINGS + 1))[0].contains("longer than 262144 bytes"));
     }
 
     #[test]

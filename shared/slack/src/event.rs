@@ -3,6 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::text::received;
+
+/// The most files that one message shares, and the most links that one event unfurls.
+pub(crate) const MAX_FILES: usize = 100;
+
 /// An event with its envelope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventCallback {
@@ -126,6 +131,9 @@ pub struct MessageEvent {
     /// Its text, with markup.
     #[serde(default)]
     pub text: String,
+    /// Whether its text was longer than [`crate::text::MAX_MESSAGE`], and its end is missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shortened: bool,
     /// Its `rich_text` block, if it has one: exacter than the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rich_text: Option<Value>,
@@ -234,7 +242,13 @@ impl Event {
                 channel: channel(),
                 ts: text(&event["message_ts"]),
                 user: text(&event["user"]),
-                links: event["links"].as_array().into_iter().flatten().map(|link| text(&link["url"])).collect(),
+                links: event["links"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .take(MAX_FILES)
+                    .map(|link| text(&link["url"]))
+                    .collect(),
             },
             "app_home_opened" => Self::HomeOpened { user: text(&event["user"]), tab: text(&event["tab"]) },
             "user_change" | "team_join" => Self::UserChanged(User::read(&event["user"])),
@@ -284,6 +298,8 @@ impl MessageEvent {
         if change == MessageChange::Edited && inner_subtype.as_deref().is_some_and(|inner| !WRITTEN.contains(&inner)) {
             return None;
         }
+        let of = |message: &Value| received(message["text"].as_str().unwrap_or_default());
+        let (text_now, shortened) = of(message);
         Some(Self {
             change,
             channel: filled(&event["channel"])?,
@@ -295,10 +311,11 @@ impl MessageEvent {
             app_id: filled(&message["app_id"]).or_else(|| filled(&message["bot_profile"]["app_id"])),
             username: filled(&message["username"]).or_else(|| filled(&message["bot_profile"]["name"])),
             subtype: inner_subtype,
-            text: text(&message["text"]),
+            text: text_now,
+            shortened,
             rich_text: rich_text(&message["blocks"]),
-            was: (change == MessageChange::Edited).then(|| text(&event["previous_message"]["text"])),
-            files: message["files"].as_array().into_iter().flatten().map(File::read).collect(),
+            was: (change == MessageChange::Edited).then(|| of(&event["previous_message"]).0),
+            files: message["files"].as_array().into_iter().flatten().take(MAX_FILES).map(File::read).collect(),
         })
     }
 
