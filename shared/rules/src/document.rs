@@ -15,6 +15,10 @@ pub const MAX_SETTINGS: usize = 256 * 1024;
 /// How deep the document may nest. Settings nest six deep.
 const MAX_DEPTH: usize = 32;
 
+/// The most columns before the words of a line, and the most `-` and `?` in it: each may open a list or a map. The parser
+/// calls itself for each, and some thousands end the process.
+const MAX_COLUMNS: usize = 200;
+
 /// A problem with its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -39,6 +43,10 @@ pub fn read(text: &str) -> Result<Settings, Vec<Finding>> {
     if text.len() > MAX_SETTINGS {
         return Err(alone(None, format!("the document is longer than {MAX_SETTINGS} bytes")));
     }
+    if let Some(line) = too_deep(text) {
+        let text = format!("the line opens more than {MAX_COLUMNS} levels; settings nest six deep");
+        return Err(alone(Some(line), text));
+    }
     let documents = MarkedYaml::load_from_str(text)
         .map_err(|error| alone(Some(error.marker().line()), format!("this is no YAML: {}", error.info())))?;
     let Some(document) = documents.first() else { return Ok(Settings::default()) };
@@ -60,6 +68,22 @@ pub fn read(text: &str) -> Result<Settings, Vec<Finding>> {
     })?;
     let problems: Vec<_> = settings.problems().into_iter().map(found).collect();
     if problems.is_empty() { Ok(settings) } else { Err(problems) }
+}
+
+/// The first line that may nest deeper than the parser bears. A level of blocks takes a column of its own, or an indicator
+/// beside others on one line; brackets within brackets the parser counts itself.
+fn too_deep(text: &str) -> Option<usize> {
+    let is_deep = |line: &str| {
+        let columns = line.bytes().take_while(|byte| b" \t-?:".contains(byte)).count();
+        let bytes = line.as_bytes();
+        let opens =
+            |at: usize| matches!(bytes[at], b'-' | b'?') && bytes.get(at + 1).is_none_or(|next| b" \t".contains(next));
+        // A rule of dashes has as many columns, but opens nothing.
+        let is_rule = line.trim().bytes().all(|byte| byte == b'-');
+        steps::add(line.len());
+        (columns > MAX_COLUMNS && !is_rule) || (0..bytes.len()).filter(|at| opens(*at)).count() > MAX_COLUMNS
+    };
+    text.split('\n').position(|line| line.split('\r').any(is_deep)).map(|at| at + 1)
 }
 
 /// The line of a node, and the lines of what is in it by its name. Paths are looked up here, and written out nowhere: in
@@ -302,6 +326,11 @@ routes:
         }
         let deep = (0..60).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect::<String>();
         assert_eq!(findings(&deep)[0], "line 34: the document nests deeper than 32 levels; settings nest six deep");
+        for opener in ["- ", "? ", "-\t", "- ? "] {
+            let line = opener.repeat(MAX_SETTINGS / 2 / opener.len());
+            let said = "line 2: the line opens more than 200 levels; settings nest six deep";
+            assert_eq!(findings(&format!("a:\n{line}"))[0], said, "{opener:?}");
+        }
         assert!(findings(&"x".repeat(MAX_SETTINGS + 1))[0].contains("longer than 262144 bytes"));
     }
 
