@@ -47,12 +47,34 @@ final class Forwarder
      */
     public function forward(string $name, array $fields, ?string $id = null): void
     {
-        // The identity is made here, once: a second try of the same event must not be a second event.
-        $id ??= bin2hex(random_bytes(12));
         try {
-            ($this->later)(fn () => $this->send($name, $fields, $id));
+            // The identity is made here, once: a second try of the same event must not be a second event.
+            $id ??= bin2hex(random_bytes(12));
+            ($this->later)(function () use ($name, $fields, $id): void {
+                // This may run after forward() has returned: an error here must be caught here.
+                try {
+                    $this->send($name, $fields, $id);
+                } catch (\Throwable $error) {
+                    $this->report($name, $error);
+                }
+            });
         } catch (\Throwable $error) {
-            ($this->log)('Switchboard: ' . $name . ' was not forwarded: ' . $error->getMessage());
+            $this->report($name, $error);
+        }
+    }
+
+    private function report(string $name, \Throwable $error): void
+    {
+        $this->note('Switchboard: ' . $name . ' was not forwarded: ' . $error->getMessage());
+    }
+
+    /** A log that fails is no reason for the portal to fail. */
+    private function note(string $line): void
+    {
+        try {
+            ($this->log)($line);
+        } catch (\Throwable) {
+            error_log($line);
         }
     }
 
@@ -71,7 +93,7 @@ final class Forwarder
     {
         $body = $this->body($name, $fields, $id);
         if (strlen($body) > self::LARGEST_BODY) {
-            ($this->log)('Switchboard: ' . $name . ' is too large to be forwarded; send fewer fields');
+            $this->note('Switchboard: ' . $name . ' is too large to be forwarded; send fewer fields');
             return;
         }
         foreach ([1, 2] as $try) {
@@ -84,7 +106,7 @@ final class Forwarder
                 break;
             }
         }
-        ($this->log)(sprintf('Switchboard: %s was not taken: HTTP %d %s', $name, $status, substr($answer, 0, 200)));
+        $this->note(sprintf('Switchboard: %s was not taken: HTTP %d %s', $name, $status, substr($answer, 0, 200)));
     }
 
     /** @return array{int, string} the status, 0 where nobody answered, and the beginning of the answer */

@@ -159,6 +159,7 @@ fn decided(event: &EventLine) -> Markup {
             }
             @if let Some(reason) = event_reason(event) { p { (reason) } }
             @if !event.changes.is_empty() { p { "Found: " (event.changes.join(", ")) } }
+            @if let Some(remark) = &event.remark { p.hint { (remark) } }
             @for left in &event.left { p.hint { "Left: " (left) } }
             (calls(&event.calls))
         }

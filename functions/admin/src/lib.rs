@@ -17,6 +17,7 @@ mod notion;
 mod overview;
 mod page;
 mod people;
+mod person;
 mod routes;
 mod settings;
 mod sign_in;
@@ -31,10 +32,12 @@ use edge::Refused;
 use edge::doors::{self, Door, Proof};
 use http::{Method, Request, Response, StatusCode};
 use mirror::Mirror;
-use pages::{Form, Session, host_of, lively_page, origin, page as html, redirect, sessions, styled};
+use pages::sessions::Ended;
+use pages::{Form, Session, Site, host_of, lively_page, origin, page as html, redirect, sessions, styled};
 use platform::audit::{Audit, Entry};
 use platform::limiter::Limiter;
 use platform::portals::Portal;
+use platform::store::StoreError;
 use platform::{Ports, TenantId};
 use records::NamesCache;
 use rules::Settings;
@@ -94,6 +97,10 @@ pub const DOORS: &[Door] = &[
     form_door("/admin/people/link"),
     form_door("/admin/people/unlink"),
     form_door("/admin/people/list"),
+    page_door("/admin/person"),
+    form_door("/admin/person"),
+    form_door("/admin/person/export"),
+    form_door("/admin/person/forget"),
     page_door("/admin/bridges"),
     form_door("/admin/bridges/join"),
     form_door("/admin/bridges/part"),
@@ -192,7 +199,8 @@ impl Visit<'_> {
     /// Writes down what somebody changed.
     pub(crate) async fn note(&self, what: &str, of: &str, before: &str, after: &str) -> Result<(), Failure> {
         let ports = self.ports();
-        tracing::info!(tenant = %self.id, who = self.session.who, what, of, "changed on a page");
+        // Who it was and what it was about are people's names: they stand in the audit only.
+        tracing::info!(tenant = %self.id, what, "changed on a page");
         let entry = Entry::new(ports.clock.now(), &self.session.who, what, of).changed(before, after);
         Ok(Audit::new(ports.store.clone()).note(&self.id, &entry).await?)
     }
@@ -219,6 +227,11 @@ impl Answer {
 
 /// Answers one request.
 pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
+    let site = Site::of(deps.public_url.as_deref(), deps.by_host, request.headers());
+    site.send(answer(deps, site.receive(request)).await)
+}
+
+async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     let door = match doors::at(DOORS, &request) {
         Ok(door) => door,
         Err(refused) => return refused_page(deps, &refused),
@@ -238,9 +251,9 @@ pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     if let Some(place) = path.strip_prefix("/sign-in") {
         return sign_in::handle(deps, &request, place, &form, &query).await;
     }
-    let session = match sessions::of(deps.ports().store.as_ref(), request.headers()).await {
-        Ok(Some(session)) => session,
-        Ok(None) => return sign_in::ask(deps, StatusCode::OK, None).await,
+    let session = match signed_in(deps, &request).await {
+        Ok(Ok(session)) => session,
+        Ok(Err(why)) => return sign_in::ask(deps, StatusCode::OK, why.map(sign_in::ended)).await,
         Err(error) => return failed(&Failure::from(error)),
     };
     if posts && !session.is_own_form(form.get("token")) {
@@ -299,6 +312,10 @@ async fn route(visit: &Visit<'_>, posts: bool, path: &str, form: &Form, query: &
         (true, "/people/link") => people::link(&visit.opened().await?, form).await,
         (true, "/people/unlink") => people::unlink(&visit.opened().await?, form).await,
         (true, "/people/list") => people::list(&visit.opened().await?, form).await,
+        (false, "/person") => Ok(person::show(visit, done)),
+        (true, "/person") => person::search(visit, form).await,
+        (true, "/person/export") => person::export(visit, form).await,
+        (true, "/person/forget") => person::forget(visit, form).await,
         (false, "/bridges") => bridges::show(&visit.opened().await?, done).await,
         (true, "/bridges/join") => bridges::join(&visit.opened().await?, form).await,
         (true, "/bridges/part") => bridges::part(&visit.opened().await?, form).await,
@@ -307,7 +324,7 @@ async fn route(visit: &Visit<'_>, posts: bool, path: &str, form: &Form, query: &
         (false, "/notion/edit") => databases::edit(visit, query).await,
         (true, "/notion/save") => databases::save(visit, form).await,
         (true, "/notion/forget") => databases::forget(visit, form).await,
-        (true, "/notion/webhook") => notion::open_window(visit).await,
+        (true, "/notion/webhook") => notion::open_window(visit, form).await,
         (true, "/notion/webhook/close") => notion::close_old(visit).await,
         (true, "/notion/backfill") => notion::backfill(visit, form).await,
         (true, "/notion/undo") => notion::undo(visit, form).await,
@@ -327,6 +344,15 @@ fn refused_page(deps: &Deps, refused: &Refused) -> Response<Bytes> {
         _ => page::message("That did not work", &refused.text),
     };
     refused.answer_with(deps.ports().metrics.as_ref(), "admin_refused", |status| html(status, page))
+}
+
+/// The session of a request, if it has one whose person still administers the tenant; or why it ended.
+async fn signed_in(deps: &Deps, request: &Request<Bytes>) -> Result<Result<Session, Option<Ended>>, StoreError> {
+    let Some(session) = sessions::of(deps.ports().store.as_ref(), request.headers()).await? else {
+        return Ok(Err(None));
+    };
+    let ask = async |session: &Session| deps.talk.still_administers(&session.tenant, &session.proof).await;
+    Ok(sessions::confirmed(deps.ports(), session, ask).await?.map_err(Some))
 }
 
 async fn sign_out(deps: &Deps, session: &Session) -> Response<Bytes> {

@@ -82,28 +82,29 @@ fn connection(visit: &Visit<'_>) -> Markup {
 
 async fn webhook(visit: &Visit<'_>) -> Result<Markup, Failure> {
     let (ports, tenant) = (&visit.deps.talk.ports, &visit.id);
-    let hooks = Hooks::new(ports.store.clone());
-    let key = hooks.key_of(tenant).await?;
-    let hook = match &key {
-        Some(key) => hooks.at(key).await?,
+    let connections = &visit.deps.mirror.connections;
+    let address = connections.notion_address(tenant).await?;
+    let hook = match &address {
+        Some((_, place)) => Hooks::new(ports.store.clone()).read(place).await?,
         None => None,
     };
     let is_open = hook.as_ref().and_then(|hook| hook.open_until).is_some_and(|until| until > ports.clock.now());
-    let url = key.as_ref().zip(visit.public_url.as_ref()).map(|(key, url)| format!("{url}/webhooks/notion/{key}"));
-    // The token is shown for as long as the window is open: the operator pastes it into Notion.
-    let offered = match hook.as_ref().and_then(|hook| hook.tokens.last()).filter(|_| is_open) {
-        Some(sealed) => {
-            let opened = visit.deps.mirror.connections.open_sealed(&visit.portal, NOTION_VERIFICATION, sealed).await?;
-            Some(opened.expose_secret().to_owned())
-        }
-        None => None,
-    };
+    // The address and the tokens are shown for as long as the window is open: the operator pastes them into Notion.
+    let url = address.as_ref().zip(visit.public_url.as_ref());
+    let url = url.map(|((key, _), url)| format!("{url}/webhooks/notion/{}", key.expose_secret()));
+    let mut offered = Vec::new();
+    for sealed in hook.iter().flat_map(|hook| hook.pending.iter().rev()).filter(|_| is_open) {
+        offered.push(
+            connections.open_sealed(&visit.portal, NOTION_VERIFICATION, sealed).await?.expose_secret().to_owned(),
+        );
+    }
     let count = hook.as_ref().map_or(0, |hook| hook.tokens.len());
+    let pending = hook.as_ref().map_or(0, |hook| hook.pending.len());
     Ok(html! {
         h2 { "Webhook" }
         @match hook.as_ref().and_then(|hook| hook.seen_at) {
             Some(at) => p { "Signed events arrive; the last was noted at " (at.strftime("%Y-%m-%d %H:%M UTC")) "." },
-            None if count > 0 => p { "There is a subscription; no event of it was noted yet." },
+            None if count + pending > 0 => p { "There is a subscription; no event of it was noted yet." },
             None => p.hint { "Without a webhook, edits in Notion are found by a poll every 30 seconds. With one they come within seconds." },
         }
         @if is_open {
@@ -111,21 +112,39 @@ async fn webhook(visit: &Visit<'_>) -> Result<Markup, Failure> {
                 li { "In Notion open your connection, then Webhooks › Create a subscription." }
                 li { "Address: " code { (url.as_deref().unwrap_or("(the public address is not known: set public_url)")) } }
                 li { "Version 2026-03-11; events: page created, properties updated, deleted, undeleted, moved, content updated; data source schema updated, deleted, undeleted." }
-                @match &offered {
-                    Some(token) => li { "Notion has sent the token. Paste it under Verify: " code { (token) } },
-                    None => li { "Notion sends a token to that address; it appears here. Load this page again." },
-                }
+                li { (tokens(&offered)) }
             }
         }
         form.inline method="post" action="/admin/notion/webhook" {
             (token(visit)) button { @if is_open { "Keep the window open" } @else { "Wait for a verification token (15 minutes)" } }
         }
-        @if count > 1 {
+        @if address.is_some() {
+            form.inline method="post" action="/admin/notion/webhook" {
+                (token(visit)) input type="hidden" name="anew" value="yes"; button { "Make a new address" }
+            }
+            p.hint { "A new address ends the old one at once, with its subscription: create a subscription for the new one in Notion, and delete the old one there." }
+        }
+        @if count > 1 || (count > 0 && pending > 0) {
             form.inline method="post" action="/admin/notion/webhook/close" {
-                (token(visit)) button { "Forget the older subscription's token" }
+                (token(visit)) button { "Forget all but the newest subscription" }
             }
         }
     })
+}
+
+/// The tokens that arrived, newest first.
+fn tokens(offered: &[String]) -> Markup {
+    html! {
+        @match offered {
+            [] => "Notion sends a token to that address; it appears here. Load this page again.",
+            [token] => { "Notion has sent the token. Paste it under Verify: " code { (token) } },
+            many => {
+                (many.len()) " tokens arrived that have signed no event yet. Only one of them is Notion’s newest: paste them under Verify one after the other, Notion accepts only its own. "
+                "If you did not ask Notion for several, someone else knows this address: make a new one. "
+                @for token in many { code { (token) } " " }
+            },
+        }
+    }
 }
 
 fn one_database(visit: &Visit<'_>, database: &Database, known: Option<&Known>) -> Markup {
@@ -220,21 +239,20 @@ fn conflict_table(visit: &Visit<'_>, conflicts: &[Kept]) -> Markup {
     }
 }
 
-pub(crate) async fn open_window(visit: &Visit<'_>) -> Result<Answer, Failure> {
-    let ports = &visit.deps.talk.ports;
-    let fresh = pages::once::secret();
-    Hooks::new(ports.store.clone()).open(&visit.id, fresh, ports.clock.now()).await?;
-    visit.note("window for a verification token opened", "Notion", "", "").await?;
-    Ok(Answer::to("/notion", "A verification token is taken for the next 15 minutes."))
+pub(crate) async fn open_window(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+    let anew = !form.get("anew").is_empty();
+    visit.deps.mirror.connections.open_notion_window(&visit.id, anew).await?;
+    let what = if anew { "new address for webhooks made" } else { "window for a verification token opened" };
+    visit.note(what, "Notion", "", "").await?;
+    Ok(Answer::to("/notion", "A verification token is accepted for the next 15 minutes."))
 }
 
 pub(crate) async fn close_old(visit: &Visit<'_>) -> Result<Answer, Failure> {
-    let hooks = Hooks::new(visit.deps.talk.ports.store.clone());
-    if let Some(key) = hooks.key_of(&visit.id).await? {
-        hooks.close_old(&key).await?;
+    if let Some((_, place)) = visit.deps.mirror.connections.notion_address(&visit.id).await? {
+        Hooks::new(visit.deps.talk.ports.store.clone()).close_old(&place).await?;
         visit.note("older verification tokens forgotten", "Notion", "", "").await?;
     }
-    Ok(Answer::to("/notion", "Only the newest token is known now."))
+    Ok(Answer::to("/notion", "Only the newest subscription is known now."))
 }
 
 pub(crate) async fn backfill(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {

@@ -72,7 +72,9 @@ pub(crate) fn missing(visit: &Visit<'_>, text: &str) -> Answer {
 pub(crate) fn file(name: &'static str, text: String) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(text));
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/yaml; charset=utf-8"));
+    let is_json = name.rsplit('.').next() == Some("json");
+    let kind = if is_json { "application/json" } else { "application/yaml; charset=utf-8" };
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
         headers.insert(CONTENT_DISPOSITION, value);

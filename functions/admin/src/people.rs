@@ -1,13 +1,15 @@
 //! Who is who: everybody in Slack with their counterpart on the portal, or with whom that might be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use connect::Failure;
 use maud::{Markup, html};
-use platform::people::{Link, Origin};
+use platform::people::{Ended, Link, Origin};
 use serde_json::json;
 use slack::event::User;
+use talk::people::reason_words;
 use talk::profiles::PortalProfile;
+use talk::rights::Reach;
 
 use crate::page::{heads, signed_in, token};
 use crate::suggest::suggest;
@@ -26,22 +28,30 @@ pub(crate) async fn show(visit: &Opened<'_>, done: &str) -> Result<Answer, Failu
     for link in &links {
         of.entry(&link.slack).or_default().push(link);
     }
-    let by_email: BTreeMap<String, &PortalProfile> =
-        on_portal.iter().filter_map(|person| Some((person.email.as_ref()?.to_lowercase(), person))).collect();
+    let by_email: BTreeMap<String, &PortalProfile> = on_portal
+        .iter()
+        .filter(|person| !person.is_outsider)
+        .filter_map(|person| Some((person.email.as_ref()?.to_lowercase(), person)))
+        .collect();
     let by_settings = &visit.tenant.settings.people.map;
     let mut rows = Vec::new();
     let mut open = Vec::new();
     for user in &in_slack {
         let own = of.get(user.id.as_str()).cloned().unwrap_or_default();
         let settings = by_settings.iter().find(|(_, id)| **id == user.id).map(|(number, _)| number.clone());
-        let email = user.email.as_ref().and_then(|email| by_email.get(&email.to_lowercase()));
+        let is_member = visit.tenant.slack.is_member(user) && !visit.tenant.settings.people.not_by_email;
+        let email = user.email.as_ref().filter(|_| is_member).and_then(|email| by_email.get(&email.to_lowercase()));
         if own.is_empty() && settings.is_none() && email.is_none() {
             open.push(user);
         } else {
             rows.push((user, own, settings, email.copied()));
         }
     }
+    let permitted = visit.deps.talk.permitted(&visit.tenant).await?;
+    let ended = visit.deps.talk.people.ended(&visit.tenant.id).await?;
     let body = html! {
+        p { a href="/admin/person" { "One person’s data: export or delete it" } }
+        (rights(visit, &permitted))
         p { (in_slack.len()) " in Slack, " (on_portal.len()) " on the portal, " (open.len()) " without a counterpart." }
         h2 { "Without a counterpart" }
         @if open.is_empty() { p.hint { "Everybody in Slack is somebody on the portal." } }
@@ -50,10 +60,11 @@ pub(crate) async fn show(visit: &Opened<'_>, done: &str) -> Result<Answer, Failu
         @if rows.is_empty() { p.hint { "Nobody yet." } }
         @else {
             table {
-                (heads(&["In Slack", "On the portal", "How", ""]))
-                tbody { @for (user, own, settings, email) in &rows { (mapped(visit, user, own, settings.as_deref(), *email)) } }
+                (heads(&["In Slack", "On the portal", "How", "Permission", ""]))
+                tbody { @for (user, own, settings, email) in &rows { (mapped(visit, user, own, settings.as_deref(), *email, &permitted)) } }
             }
         }
+        (ended_links(&ended))
         h2 { "By a list" }
         form method="post" action="/admin/people/list" {
             (token(visit))
@@ -63,6 +74,61 @@ pub(crate) async fn show(visit: &Opened<'_>, done: &str) -> Result<Answer, Failu
         }
     };
     Ok(Answer::Page(signed_in(visit, "People", done, &body)))
+}
+
+/// Whether a person has allowed us to work with their own rights.
+fn permission(
+    own: &[&Link],
+    settings: Option<&str>,
+    email: Option<&PortalProfile>,
+    permitted: &BTreeSet<u64>,
+) -> &'static str {
+    let by_settings = settings.and_then(|number| number.parse().ok());
+    let user = by_settings.or(own.first().map(|link| link.user)).or(email.map(|person| person.user));
+    if user.is_some_and(|user| permitted.contains(&user)) { "given" } else { "not given" }
+}
+
+/// With whose rights people work here, and how that is changed.
+fn rights(visit: &Opened<'_>, permitted: &BTreeSet<u64>) -> Markup {
+    let act_as = visit.tenant.settings.people.act_as;
+    let text = match Reach::without_permission(act_as, &visit.tenant.portal) {
+        None => {
+            "People act with their own rights. Whoever has given no permission yet is asked for it when they first use Switchboard."
+        }
+        Some(Reach::Connection) => {
+            "People act with the connection's rights: everybody who is linked sees and changes everything that the connection may."
+        }
+        Some(_) => {
+            "People act only on records that they are responsible for, created or observe. The incoming webhook has no rights of theirs; connect an application at /install, and they act with their own."
+        }
+    };
+    html! {
+        p.rights { (text) " " (permitted.len()) " gave a permission of their own." }
+        p.hint { "The setting " code { "people.act_as" } " on the page " a href="/admin/settings" { "Settings" } " changes that: " code { "person" } ", " code { "person_only" } " or " code { "connection" } "." }
+    }
+}
+
+/// Links that ended by themselves in the last 30 days.
+fn ended_links(ended: &[Ended]) -> Markup {
+    html! {
+        @if !ended.is_empty() {
+            h2 { "Ended" }
+            p.hint { "These links ended by themselves in the last 30 days. Link somebody again below if that was a mistake." }
+            table {
+                (heads(&["In Slack", "On the portal", "Why", "Noticed"]))
+                tbody {
+                    @for one in ended {
+                        tr {
+                            td data-label="In Slack" { code { (one.link.slack) } }
+                            td data-label="On the portal" { (one.link.name) " (" (one.link.user) ")" }
+                            td data-label="Why" { (reason_words(one.reason)) }
+                            td data-label="Noticed" { (one.at.strftime("%Y-%m-%d %H:%M UTC")) }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn unmapped(visit: &Opened<'_>, user: &User, on_portal: &[PortalProfile]) -> Markup {
@@ -100,6 +166,7 @@ fn mapped(
     own: &[&Link],
     settings: Option<&str>,
     email: Option<&PortalProfile>,
+    permitted: &BTreeSet<u64>,
 ) -> Markup {
     let how = |origin| match origin {
         Origin::Email => "by e-mail",
@@ -120,6 +187,7 @@ fn mapped(
                 @for link in own { div { (how(link.origin)) } }
                 @if own.is_empty() && settings.is_none() { "by e-mail" }
             }
+            td data-label="Permission" { (permission(own, settings, email, permitted)) }
             td {
                 @for link in own.iter().filter(|link| link.origin != Origin::Email) {
                     form.inline method="post" action="/admin/people/unlink" {
@@ -176,11 +244,14 @@ pub(crate) async fn link(visit: &Opened<'_>, form: &Form) -> Result<Answer, Fail
 async fn link_one(visit: &Opened<'_>, slack: &str, user: &str) -> Result<String, Failure> {
     let Some(slack) = slack_id(visit, slack).await? else { return Ok(format!("Nobody in Slack is {slack}.")) };
     let found = match user.parse::<u64>() {
-        Ok(number) => visit.deps.talk.portal_profile(&visit.tenant, number).await?,
+        Ok(number) => visit.deps.talk.portal_profile_now(&visit.tenant, number).await?,
         Err(_) if user.contains('@') => visit.deps.talk.portal_user_by_email(&visit.tenant, user).await?,
         Err(_) => None,
     };
     let Some(found) = found else { return Ok(format!("Nobody on the portal is {user}.")) };
+    if found.is_dismissed {
+        return Ok(format!("Nobody active on the portal is {user}: {} was dismissed.", found.name));
+    }
     let at = visit.deps.talk.ports.clock.now();
     let link = Link { slack: slack.clone(), user: found.user, origin: Origin::Hand, name: found.name.clone(), at };
     visit.deps.talk.people.link(&visit.tenant.id, &link).await?;
@@ -190,7 +261,7 @@ async fn link_one(visit: &Opened<'_>, slack: &str, user: &str) -> Result<String,
 
 async fn slack_id(visit: &Opened<'_>, text: &str) -> Result<Option<String>, Failure> {
     if text.contains('@') {
-        return visit.tenant.slack.user_by_email(text).await;
+        return Ok(visit.tenant.slack.user_by_email(text).await?.map(|user| user.id));
     }
     Ok(visit.deps.talk.slack_profile(&visit.tenant, text).await?.map(|user| user.id))
 }
@@ -198,6 +269,9 @@ async fn slack_id(visit: &Opened<'_>, text: &str) -> Result<Option<String>, Fail
 pub(crate) async fn unlink(visit: &Opened<'_>, form: &Form) -> Result<Answer, Failure> {
     let (slack, user) = (form.get("slack"), form.get("user").parse().unwrap_or_default());
     visit.deps.talk.people.unlink(&visit.tenant.id, slack, user).await?;
+    if visit.deps.talk.people.of_user(&visit.tenant.id, user).await?.is_empty() {
+        visit.deps.talk.connections.revoke(&visit.tenant.id, user).await?;
+    }
     visit.note("unlinked", &format!("{slack} and user {user}"), "", "").await?;
     Ok(Answer::to("/people", format!("{slack} and user {user} are two again.")))
 }

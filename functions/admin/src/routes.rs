@@ -355,7 +355,9 @@ async fn look(visit: &Visit<'_>, draft: &Draft) -> Result<Markup, Failure> {
             @for place in &taken.places { p { "To " strong { (place.name()) } } }
             @for left in &left { p.hint { (left.reason) } }
         } @else {
-            @for left in not_taken.iter().filter(|left| left.route == route.name) { p.hint { "It would not be told: " (left.reason) } }
+            @for left in not_taken.iter().filter(|left| left.route == route.name) {
+                p.hint[!left.failed].problem[left.failed] { "It would not be told: " (left.reason) }
+            }
         }
     })
 }
@@ -370,7 +372,10 @@ pub(crate) async fn try_out(visit: &Visit<'_>, form: &Form) -> Result<Answer, Fa
         Ok(after) => after,
         Err(wrong) => return page(visit, &draft, &said(&wrong), &html! {}).await,
     };
-    let told = tried(visit, &after).await?;
+    // Only this route is asked: the steps that a try may take are all its own.
+    let alone =
+        Settings { routes: after.routes.iter().filter(|route| route.name == draft.name).cloned().collect(), ..after };
+    let told = tried(visit, &alone).await?;
     page(visit, &draft, &html! {}, &outcome(&told, Some(&draft.name))).await
 }
 

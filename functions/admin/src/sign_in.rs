@@ -1,5 +1,5 @@
 //! Signing in: with Slack, as who administers the workspace or is named in the settings; or with a code that works once.
-//! Tries are counted by the address they come from.
+//! Wrong codes are counted by the address they come from. A right one always works: nobody can shut others out.
 
 use std::time::Duration;
 
@@ -7,35 +7,33 @@ use bytes::Bytes;
 use connect::Failure;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
+use jiff::Timestamp;
 use maud::html;
-use pages::{Form, address_of, cookie, frame, going, host_of, once, page as page_of, redirect, sessions, with_cookie};
+use pages::sessions::Ended;
+use pages::{
+    Form, address_of, cookie, cookies, frame, going, host_of, once, page as page_of, redirect, sessions, with_cookie,
+};
 use platform::TenantId;
+use platform::administrators::Proof;
 use platform::audit::{Audit, Entry};
+use platform::clock::until;
 use platform::limiter::{Account, Reservation, Window};
-use platform::portals::TokenDigest;
+use platform::portals::{TokenDigest, Workspace};
 use rules::Settings;
-use serde::{Deserialize, Serialize};
+use slack::oauth::SignedIn;
+use talk::administrators::administers;
 
 use crate::{Deps, PATH, failed};
 
 /// Where Slack sends a browser back to.
 pub const SLACK_CALLBACK: &str = "/admin/sign-in/slack/back";
 
-/// Tries from one address within a quarter of an hour.
-const MOST_TRIES: u32 = 10;
-/// Tries from everywhere.
-const MOST_TRIES_OF_ALL: u32 = 200;
+/// Wrong codes from one address within a quarter of an hour.
+const MAX_WRONG_CODES: u32 = 10;
 const QUARTER: Duration = Duration::from_secs(15 * 60);
 /// How long a person may take at Slack.
-const FLOW_LIVES: Duration = Duration::from_secs(10 * 60);
+const FLOW_TTL: Duration = Duration::from_secs(10 * 60);
 const COOKIE: &str = "switchboard_sign_in";
-
-/// Who was sent to Slack: the browser that was.
-#[derive(Serialize, Deserialize)]
-struct Begun {
-    browser: TokenDigest,
-    redirect: String,
-}
 
 pub(crate) async fn handle(
     deps: &Deps,
@@ -46,16 +44,8 @@ pub(crate) async fn handle(
 ) -> Response<Bytes> {
     let posts = request.method() == Method::POST;
     let done = match (posts, place) {
-        (true, "") => match too_many(deps, request).await {
-            Ok(None) => by_code(deps, request, form).await,
-            Ok(Some(wait)) => return refuse(wait),
-            Err(failure) => Err(failure),
-        },
-        (false, "/slack") => match too_many(deps, request).await {
-            Ok(None) => to_slack(deps, request).await,
-            Ok(Some(wait)) => return refuse(wait),
-            Err(failure) => Err(failure),
-        },
+        (true, "") => by_code(deps, request, form).await,
+        (false, "/slack") => to_slack(deps, request).await,
         (false, "/slack/back") => from_slack(deps, request, query).await,
         _ => return ask(deps, StatusCode::OK, None).await,
     };
@@ -81,25 +71,26 @@ pub(crate) async fn ask(deps: &Deps, status: StatusCode, problem: Option<&str>) 
     page_of(status, frame("Sign in", &html! {}, &body))
 }
 
-/// How long to wait, if there were too many tries.
+/// Counts a wrong code; how long to wait, if there were too many from that address.
 async fn too_many(deps: &Deps, request: &Request<Bytes>) -> Result<Option<Duration>, Failure> {
-    let address = address_of(request.headers());
-    let accounts = [(format!("sign-in#{address}"), MOST_TRIES), ("sign-in#all".to_owned(), MOST_TRIES_OF_ALL)];
-    for (name, most) in accounts {
-        let account = Account::windowed(name, Window { length: QUARTER, most }).for_a_person();
-        if let Reservation::Wait { wait, .. } = deps.limiter.reserve(&account, Duration::ZERO).await? {
-            deps.ports().metrics.count("sign_ins_refused", "too_many");
-            tracing::warn!(address, "too many tries to sign in");
-            return Ok(Some(wait));
-        }
+    let address = address_of(request);
+    let window = Window { length: QUARTER, most: MAX_WRONG_CODES };
+    let account = Account::windowed(format!("sign-in#{address}"), window).for_a_person();
+    match deps.limiter.reserve(&account, Duration::ZERO).await? {
+        Reservation::Granted(_) => Ok(None),
+        Reservation::Wait { wait, .. } => Ok(Some(wait)),
     }
-    Ok(None)
 }
 
 fn refuse(wait: Duration) -> Response<Bytes> {
     let minutes = wait.as_secs().div_ceil(60).max(1);
-    let body = html! { p role="alert" { "There were too many tries to sign in. Try again in " (minutes) " min." } };
-    let mut response = page_of(StatusCode::TOO_MANY_REQUESTS, frame("Too many tries", &html! {}, &body));
+    let body = html! {
+        p role="alert" {
+            "Too many wrong codes came from your address: the limit is " (MAX_WRONG_CODES) " in 15 minutes. Try again in " (minutes) " min. A right code works at once."
+        }
+        p { a href="/admin" { "Sign in" } }
+    };
+    let mut response = page_of(StatusCode::TOO_MANY_REQUESTS, frame("Too many wrong codes", &html! {}, &body));
     if let Ok(seconds) = HeaderValue::from_str(&wait.as_secs().max(1).to_string()) {
         response.headers_mut().insert(RETRY_AFTER, seconds);
     }
@@ -107,14 +98,18 @@ fn refuse(wait: Duration) -> Response<Bytes> {
 }
 
 async fn by_code(deps: &Deps, request: &Request<Bytes>, form: &Form) -> Result<Response<Bytes>, Failure> {
-    let Some((cookie, tenant)) = sessions::begin(deps.ports(), form.get("code")).await? else {
-        tracing::warn!("a sign-in with a wrong code");
-        deps.ports().metrics.count("sign_ins_refused", "wrong_code");
-        let problem = "This code is wrong, too old or was used before. Make another one.";
-        return Ok(ask(deps, StatusCode::UNAUTHORIZED, Some(problem)).await);
-    };
-    note(deps, &tenant, "a one-time code").await?;
-    Ok(with_cookie(redirect(PATH), &cookie, host_of(request.headers())))
+    if let Some((cookie, tenant)) = sessions::begin(deps.ports(), form.get("code")).await? {
+        note(deps, &tenant, "a one-time code").await?;
+        return Ok(with_cookie(redirect(PATH), &cookie));
+    }
+    if let Some(wait) = too_many(deps, request).await? {
+        deps.ports().metrics.count("sign_ins_refused", "too_many");
+        return Ok(refuse(wait));
+    }
+    tracing::warn!("a sign-in with a wrong code");
+    deps.ports().metrics.count("sign_ins_refused", "wrong_code");
+    let problem = "This code is wrong, too old or was used before. Make another one.";
+    Ok(ask(deps, StatusCode::UNAUTHORIZED, Some(problem)).await)
 }
 
 async fn note(deps: &Deps, tenant: &TenantId, who: &str) -> Result<(), Failure> {
@@ -122,68 +117,136 @@ async fn note(deps: &Deps, tenant: &TenantId, who: &str) -> Result<(), Failure> 
     Ok(Audit::new(deps.ports().store.clone()).note(tenant, &entry).await?)
 }
 
+/// Sends a browser to Slack. Nothing is stored for it: the state is the digest of what the browser keeps as a cookie, so
+/// that it is good in this browser only, and anybody may ask as often as they like.
 async fn to_slack(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>, Failure> {
-    let host = host_of(request.headers());
-    let local = format!("http://{host}");
-    let address = deps.address(host).unwrap_or(local);
-    let redirect = format!("{}{SLACK_CALLBACK}", address.trim_end_matches('/'));
-    let (state, browser) = (once::secret(), once::secret());
-    let Some(to) = deps.talk.connections.slack_sign_in_url(&redirect, &state).await? else {
+    let Some(redirect) = back_from_slack(deps, request) else {
+        let problem = "Signing in with Slack needs the public address: set public_url in the configuration, or the parameter PublicUrl. Until then, use a code.";
+        return Ok(ask(deps, StatusCode::NOT_FOUND, Some(problem)).await);
+    };
+    let kept = format!("{}.{}", once::secret(), deps.ports().clock.now().as_second());
+    let Some(to) = deps.talk.connections.slack_sign_in_url(&redirect, &state_of(&kept)).await? else {
         return Ok(ask(deps, StatusCode::NOT_FOUND, Some("There is no Slack app here. Use a code.")).await);
     };
-    let begun = Begun { browser: TokenDigest::of(&browser), redirect };
-    once::put(deps.ports(), "sign-in", &state, &begun, FLOW_LIVES).await?;
-    let seconds = FLOW_LIVES.as_secs();
-    let kept = format!("{COOKIE}={browser}; HttpOnly; SameSite=Lax; Path=/admin/sign-in; Max-Age={seconds}");
-    Ok(with_cookie(page_of(StatusCode::OK, going(&to)), &kept, host))
+    Ok(cookies::set(page_of(StatusCode::OK, going(&to)), COOKIE, &kept, FLOW_TTL))
+}
+
+/// Where Slack sends a browser back to. The address is the configured one, never what a request calls its host.
+fn back_from_slack(deps: &Deps, request: &Request<Bytes>) -> Option<String> {
+    let address = deps.address(host_of(request.headers()))?;
+    Some(format!("{}{SLACK_CALLBACK}", address.trim_end_matches('/')))
+}
+
+fn state_of(kept: &str) -> String {
+    platform::DeliveryId::of(&["sign-in", kept]).to_string()
+}
+
+/// Whether a browser that keeps this was sent to Slack with this state, not longer ago than a person may take.
+fn began_here(kept: &str, state: &str, now: Timestamp) -> bool {
+    let begun = kept.split_once('.').and_then(|(_, second)| Timestamp::from_second(second.parse().ok()?).ok());
+    let in_time = begun.is_some_and(|begun| begun <= now && until(begun, now) < FLOW_TTL);
+    in_time && TokenDigest::of(&state_of(kept)).matches(&TokenDigest::of(state))
 }
 
 async fn from_slack(deps: &Deps, request: &Request<Bytes>, query: &Form) -> Result<Response<Bytes>, Failure> {
-    let refused = |status, text: String| async move {
-        deps.ports().metrics.count("sign_ins_refused", "slack");
-        Ok(ask(deps, status, Some(&text)).await)
-    };
-    let begun: Option<Begun> = once::take(deps.ports(), "sign-in", query.get("state")).await?;
-    let browser = TokenDigest::of(cookie(request.headers(), COOKIE).unwrap_or_default());
-    let Some(begun) = begun.filter(|begun| begun.browser.matches(&browser)) else {
+    match came_from_slack(deps, request, query).await? {
+        Ok((tenant, who, proof)) => {
+            let session = sessions::start_with(deps.ports(), tenant.clone(), &who, proof).await?;
+            note(deps, &tenant, &who).await?;
+            Ok(cookies::clear(with_cookie(redirect(PATH), &session), COOKIE))
+        }
+        Err((status, text)) => {
+            deps.ports().metrics.count("sign_ins_refused", "slack");
+            Ok(ask(deps, status, Some(&text)).await)
+        }
+    }
+}
+
+type Refused = (StatusCode, String);
+
+/// Who came back from Slack and whose pages they may see, or what to say to them.
+async fn came_from_slack(
+    deps: &Deps,
+    request: &Request<Bytes>,
+    query: &Form,
+) -> Result<Result<(TenantId, String, Proof), Refused>, Failure> {
+    let kept = cookie(request.headers(), COOKIE).unwrap_or_default();
+    let redirect = back_from_slack(deps, request);
+    let (true, Some(redirect)) = (began_here(kept, query.get("state"), deps.ports().clock.now()), redirect) else {
         let text = "This was begun in another browser, more than ten minutes ago, or was used before. Begin again.";
-        return refused(StatusCode::BAD_REQUEST, text.into()).await;
+        return Ok(Err((StatusCode::BAD_REQUEST, text.into())));
     };
     if query.get("code").is_empty() {
-        return refused(StatusCode::BAD_REQUEST, format!("Slack did not say who you are ({}).", query.get("error")))
-            .await;
+        return Ok(Err((StatusCode::BAD_REQUEST, format!("Slack did not say who you are ({}).", query.get("error")))));
     }
-    let came = match deps.talk.connections.slack_signed_in(query.get("code"), &begun.redirect).await {
+    let came = match deps.talk.connections.slack_signed_in(query.get("code"), &redirect).await {
         Ok(came) => came,
-        Err(error) => {
-            return refused(StatusCode::BAD_GATEWAY, format!("Slack did not say who you are: {error}.")).await;
-        }
+        Err(error) => return Ok(Err((StatusCode::BAD_GATEWAY, format!("Slack did not say who you are: {error}.")))),
     };
+    let Some((workspace, organisation)) = connected(deps, &came).await? else {
+        return Ok(Err((StatusCode::FORBIDDEN, "Your workspace is not connected to a portal here.".into())));
+    };
+    admitted(deps, workspace.tenant, came.user, organisation).await
+}
+
+/// The workspace that somebody came from, if it is connected; with the organisation, where that is connected as a whole.
+async fn connected(deps: &Deps, came: &SignedIn) -> Result<Option<(Workspace, Option<String>)>, Failure> {
     let portals = deps.talk.connections.portals();
-    let mut workspace = portals.workspace(&came.team).await?;
-    if let (None, Some(enterprise)) = (&workspace, &came.enterprise) {
-        workspace = portals.workspace(enterprise).await?;
+    for id in std::iter::once(&came.team).chain(&came.enterprise) {
+        if let Some(workspace) = portals.workspace(id).await? {
+            let is_organisation = came.enterprise.as_ref() == Some(id) || id.starts_with('E');
+            return Ok(Some((workspace, is_organisation.then(|| id.clone()))));
+        }
     }
-    let Some(workspace) = workspace else {
-        return refused(StatusCode::FORBIDDEN, "Your workspace is not connected to a portal here.".into()).await;
-    };
-    let tenant = workspace.tenant;
+    Ok(None)
+}
+
+/// Admits who administers the tenant by Slack's own word now: who was an administrator yesterday may be none today.
+async fn admitted(
+    deps: &Deps,
+    tenant: TenantId,
+    user: String,
+    organisation: Option<String>,
+) -> Result<Result<(TenantId, String, Proof), Refused>, Failure> {
     let portal = deps.talk.connections.portal(&tenant).await?;
-    // Slack's own word now: who was an administrator yesterday may be none today.
-    let person = deps.talk.connections.slack(&portal).await?.user(&came.user).await?;
+    let person = deps.talk.connections.slack(&portal).await?.user(&user).await?;
     let settings: Settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
-    let is_named = settings.admins.iter().any(|named| {
-        *named == came.user || person.email.as_ref().is_some_and(|email| email.eq_ignore_ascii_case(named))
-    });
-    if person.deleted || !(person.is_admin || is_named) {
+    if !administers(&person, organisation.as_deref(), &settings) {
+        let what = if organisation.is_some() { "organisation" } else { "workspace" };
         let text = format!(
-            "{} neither administers the workspace nor is named in the settings (admins). Ask somebody who is.",
+            "{} neither administers the {what} nor is named in the settings (admins). Ask somebody who is.",
             person.name
         );
-        return refused(StatusCode::FORBIDDEN, text).await;
+        return Ok(Err((StatusCode::FORBIDDEN, text)));
     }
-    let who = format!("{} ({})", person.name, came.user);
-    let cookie = sessions::start(deps.ports(), tenant.clone(), &who).await?;
-    note(deps, &tenant, &who).await?;
-    Ok(with_cookie(redirect(PATH), &cookie, host_of(request.headers())))
+    Ok(Ok((tenant, format!("{} ({user})", person.name), Proof::Slack { user, organisation })))
+}
+
+/// What somebody reads whose session has ended before its time.
+pub(crate) fn ended(ended: Ended) -> &'static str {
+    match ended {
+        Ended::NoRights => {
+            "You are signed out: you no longer administer this tenant, according to the provider you signed in with."
+        }
+        Ended::Unconfirmed => {
+            "You are signed out: for an hour, the provider you signed in with could not confirm that you administer this tenant. Sign in again."
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_good_for_its_browser_and_for_ten_minutes() {
+        let begun = Timestamp::from_second(1_000_000).unwrap();
+        let (kept, later) = ("secret.1000000", |seconds: i64| Timestamp::from_second(1_000_000 + seconds).unwrap());
+        let state = state_of(kept);
+        assert!(began_here(kept, &state, begun) && began_here(kept, &state, later(599)));
+        assert!(!began_here(kept, &state, later(600)) && !began_here(kept, &state, later(-1)));
+        assert!(!began_here("secret.1000500", &state, later(599)), "the moment is part of the state");
+        assert!(!began_here("", &state, begun) && !began_here("other.1000000", &state, begun));
+        assert!(!began_here("", &state_of(""), begun) && !began_here("x.", &state_of("x."), begun));
+    }
 }

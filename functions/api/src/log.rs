@@ -71,19 +71,69 @@ async fn list(
     Ok(ok(&json!({name: lines, "day": day, "next": after})))
 }
 
-/// A line without what is ours alone: the jobs that it made.
-fn shown(line: Value, left_out: &[&str]) -> Value {
-    let Value::Object(line) = line else { return line };
-    let kept: Map<String, Value> = line.into_iter().filter(|(name, _)| !left_out.contains(&name.as_str())).collect();
+/// What an answer says of an event. Everything else of its line stays here: requests and answers of providers, the
+/// records' states, and the jobs that it made.
+const EVENT_FIELDS: [&str; 12] = [
+    "trace",
+    "event",
+    "record",
+    "received_at",
+    "decided_at",
+    "attempts",
+    "changes",
+    "left",
+    "status",
+    "reason",
+    "cause",
+    "code",
+];
+/// The same of a delivery.
+const DELIVERY_FIELDS: [&str; 16] = [
+    "id",
+    "trace",
+    "record",
+    "change",
+    "route",
+    "destination",
+    "queued_at",
+    "attempts",
+    "status",
+    "at",
+    "provider_id",
+    "until",
+    "into",
+    "reason",
+    "cause",
+    "code",
+];
+
+/// Only these fields of a line: one that is added to lines is not shown before somebody has decided that.
+fn shown(line: Value, fields: &[&str]) -> Value {
+    let Value::Object(line) = line else { return Value::Null };
+    let kept: Map<String, Value> = line.into_iter().filter(|(name, _)| fields.contains(&name.as_str())).collect();
     Value::Object(kept)
 }
 
 fn shown_event(event: &EventLine) -> Value {
-    let line = serde_json::to_value(event).unwrap_or_default();
-    shown(line, &["outbox", "errands", "said", "syncs", "waited"])
+    shown(serde_json::to_value(event).unwrap_or_default(), &EVENT_FIELDS)
 }
 
 fn shown_delivery(delivery: &DeliveryLine) -> Value {
-    let line = serde_json::to_value(delivery).unwrap_or_default();
-    shown(line, &["open_call", "waited"])
+    shown(serde_json::to_value(delivery).unwrap_or_default(), &DELIVERY_FIELDS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::openapi;
+
+    #[test]
+    fn the_description_names_exactly_the_fields_that_are_shown() {
+        let schemas = &openapi::document()["components"]["schemas"];
+        for (schema, shown) in [("Event", EVENT_FIELDS.as_slice()), ("Delivery", DELIVERY_FIELDS.as_slice())] {
+            let described = schemas[schema]["properties"].as_object().map(|fields| fields.keys().cloned().collect());
+            let shown: std::collections::BTreeSet<String> = shown.iter().map(ToString::to_string).collect();
+            assert_eq!(described, Some(shown), "{schema}");
+        }
+    }
 }

@@ -62,7 +62,7 @@ fn intake(id: &str, summary: &str, schema: &str) -> Value {
     operation(id, summary, "intake", &own)
 }
 
-fn listing(id: &str, summary: &str, name: &str) -> Value {
+fn listing(id: &str, summary: &str, name: &str, schema: &str) -> Value {
     let query = |name: &str, text: &str| json!({"name": name, "in": "query", "required": false, "schema": {"type": "string"}, "description": text});
     let own = json!({
         "parameters": [
@@ -73,11 +73,11 @@ fn listing(id: &str, summary: &str, name: &str) -> Value {
             "200": {"description": "Newest first.", "content": {"application/json": {"schema": {
                 "type": "object", "required": [name, "day", "next"],
                 "properties": {
-                    name: {"type": "array", "items": {"type": "object"}}, "day": {"type": "string"}, "next": {"type": ["string", "null"]},
+                    name: {"type": "array", "items": {"$ref": format!("#/components/schemas/{schema}")}}, "day": {"type": "string"}, "next": {"type": ["string", "null"]},
                 },
             }}}},
-            "400": error("The cursor is none."),
-            "422": error("The day is none."),
+            "400": error("Invalid cursor."),
+            "422": error("Invalid day."),
         },
     });
     operation(id, summary, "read", &own)
@@ -109,8 +109,8 @@ pub fn document() -> Value {
         "paths": {
             "/api/v1/{member_id}/sync": {"post": operation("beginSync", "Make records and their Notion pages alike", "sync", &sync)},
             "/api/v1/{member_id}/jobs/{id}": {"get": operation("getJob", "How a sync goes", "sync", &progress)},
-            "/api/v1/{member_id}/events": {"get": listing("listEvents", "What came in", "events")},
-            "/api/v1/{member_id}/deliveries": {"get": listing("listDeliveries", "What went out", "deliveries")},
+            "/api/v1/{member_id}/events": {"get": listing("listEvents", "What came in", "events", "Event")},
+            "/api/v1/{member_id}/deliveries": {"get": listing("listDeliveries", "What went out", "deliveries", "Delivery")},
             "/api/v1/{member_id}/deals": {"post": intake("createDeal", "Bring in a deal", "Deal")},
             "/api/v1/{member_id}/contacts": {"post": intake("createContact", "Bring in a contact", "Contact")},
         },
@@ -149,6 +149,8 @@ fn schemas() -> Value {
                 "parts": {"type": "array", "items": {"type": "object"}},
             },
         },
+        "Event": event(),
+        "Delivery": delivery(),
         "Made": {
             "type": "object", "required": ["id", "type", "link"],
             "properties": {"id": id, "type": {"type": "string", "enum": ["deal", "contact"]}, "link": {"type": "string", "format": "uri"}},
@@ -168,6 +170,39 @@ fn schemas() -> Value {
                 "phone": {"type": "string", "maxLength": 50}, "company_id": id, "source": text, "responsible_id": id, "comment": text,
                 "fields": own,
             },
+        },
+    })
+}
+
+/// A line of the log of what came in.
+fn event() -> Value {
+    let (text, moment) = (json!({"type": "string"}), json!({"type": "string", "format": "date-time"}));
+    let texts = json!({"type": "array", "items": {"type": "string"}});
+    json!({
+        "type": "object", "required": ["trace", "event", "received_at", "decided_at", "attempts", "status"],
+        "description": "An event and what was decided. Requests to providers, their answers and the states of records are never part of it.",
+        "properties": {
+            "trace": {"type": "string", "format": "uuid"}, "event": {"type": "string", "examples": ["ONCRMDEALUPDATE"]},
+            "record": {"type": "string", "examples": ["deal 42"]}, "received_at": moment, "decided_at": moment,
+            "attempts": {"type": "integer"}, "changes": texts, "left": texts,
+            "status": {"type": "string", "enum": ["routed", "skipped", "waiting", "dead"]},
+            "reason": text, "cause": text, "code": text,
+        },
+    })
+}
+
+/// A line of the log of what went out.
+fn delivery() -> Value {
+    let (text, moment) = (json!({"type": "string"}), json!({"type": "string", "format": "date-time"}));
+    json!({
+        "type": "object", "required": ["id", "trace", "record", "queued_at", "attempts", "status"],
+        "description": "A delivery and its status. Its text, requests to providers and their answers are never part of it.",
+        "properties": {
+            "id": text, "trace": {"type": "string", "format": "uuid"}, "record": {"type": "string", "examples": ["deal 42"]},
+            "change": {"type": "string", "examples": ["deal.stage_changed"]}, "route": text, "destination": text,
+            "queued_at": moment, "attempts": {"type": "integer"},
+            "status": {"type": "string", "enum": ["queued", "started", "retrying", "delivered", "held", "grouped", "skipped", "dead"]},
+            "at": moment, "until": moment, "provider_id": text, "into": text, "reason": text, "cause": text, "code": text,
         },
     })
 }

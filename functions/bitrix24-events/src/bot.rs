@@ -200,7 +200,7 @@ pub(crate) async fn command(
     let said = match Command::parse(command) {
         None => tell(bot::help(language))?,
         Some(Command::Status) => tell(status(deps, tenant, event, language).await?)?,
-        Some(Command::Notion) => tell(find_page(deps, tenant, params.trim(), language).await?)?,
+        Some(Command::Notion) => tell(find_page(deps, tenant, event.author.id, params.trim(), language).await?)?,
         Some(Command::Slack) => return to_slack(deps, job, tenant, event, params.trim()).await,
     };
     commit(deps, job, event, "bot.asked", vec![said], Vec::new(), Vec::new()).await
@@ -229,8 +229,14 @@ async fn to_slack(
         return commit(deps, job, event, "bot.asked", vec![tell(text.into())?], Vec::new(), Vec::new()).await;
     };
     let author = deps.talk.author_for_slack(tenant, &event.author).await?;
-    let written =
-        ChatMessage { id: message, text: words.to_owned(), answers: None, files: Vec::new(), is_system: false };
+    let written = ChatMessage {
+        id: message,
+        text: words.to_owned(),
+        shortened: false,
+        answers: None,
+        files: Vec::new(),
+        is_system: false,
+    };
     let (mut outbox, mut lines) = (Vec::new(), Vec::new());
     for (place, part) in deps.talk.for_slack(tenant, &written).await?.into_iter().enumerate() {
         let cause = [job.tenant.as_str(), "to-slack", &bridge.dialog, &message.to_string(), &format!("asked {place}")];
@@ -262,7 +268,13 @@ async fn to_slack(
 }
 
 /// `/notion name or number`: the pages of the deals that fit.
-async fn find_page(deps: &Deps, tenant: &Tenant, words: &str, language: Language) -> Result<String, Failure> {
+async fn find_page(
+    deps: &Deps,
+    tenant: &Tenant,
+    user: u64,
+    words: &str,
+    language: Language,
+) -> Result<String, Failure> {
     let databases = &tenant.settings.notion.databases;
     if databases.is_empty() || tenant.portal.notion.is_none() {
         let text = language.pick("Nothing is kept alike with Notion here.", "Здесь ничего не связано с Notion.");
@@ -275,13 +287,7 @@ async fn find_page(deps: &Deps, tenant: &Tenant, words: &str, language: Language
         );
         return Ok(text.to_owned());
     }
-    let records = match words.trim_start_matches('#').parse::<u64>() {
-        Ok(id) => vec![(Record::item(EntityType::DEAL, id), words.to_owned()), (Record::Task(id), words.to_owned())],
-        Err(_) => {
-            let found = deps.talk.find_deals(tenant, &tenant.bitrix24, words).await?;
-            found.into_iter().map(|(id, title, _)| (Record::item(EntityType::DEAL, id), title)).collect()
-        }
-    };
+    let records = found_for(deps, tenant, user, words).await?;
     let links = Links::new(deps.store.clone());
     let mut lines = Vec::new();
     for (record, title) in &records {
@@ -303,6 +309,23 @@ async fn find_page(deps: &Deps, tenant: &Tenant, words: &str, language: Language
         (true, Language::En) => format!("No page was found for {shown}."),
         (true, Language::Ru) => format!("Страница не найдена: {shown}."),
     })
+}
+
+/// The deals and tasks that words or a number name, as far as who asks may see them.
+async fn found_for(deps: &Deps, tenant: &Tenant, user: u64, words: &str) -> Result<Vec<(Record, String)>, Failure> {
+    let rights = deps.talk.rights_unasked(tenant, user).await?;
+    let Ok(id) = words.trim_start_matches('#').parse::<u64>() else {
+        let found = deps.talk.find_deals(tenant, &rights, words).await?;
+        return Ok(found.into_iter().map(|(id, title, _)| (Record::item(EntityType::DEAL, id), title)).collect());
+    };
+    let mut records = Vec::new();
+    if rights.item(EntityType::DEAL, id).await?.is_some() {
+        records.push((Record::item(EntityType::DEAL, id), words.to_owned()));
+    }
+    if rights.task(id).await?.is_some() {
+        records.push((Record::Task(id), words.to_owned()));
+    }
+    Ok(records)
 }
 
 /// How things stand for whoever asks.
@@ -328,7 +351,8 @@ async fn status(deps: &Deps, tenant: &Tenant, event: &ChatEvent, language: Langu
         let words = language.pick("This chat is one with the Slack channel", "Этот чат связан с каналом Slack");
         lines.push(format!("{words} #{}.", bridge.channel_name));
     }
-    let day = deps.talk.day(tenant, &tenant.bitrix24, event.author.id).await?;
+    let rights = deps.talk.rights_unasked(tenant, event.author.id).await?;
+    let day = deps.talk.day(tenant, &rights).await?;
     let number = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
     lines.push(match language {
         Language::En => format!(

@@ -72,9 +72,8 @@ async fn uninstalled(deps: &Deps, job: &Job<Hint>, clean: bool) -> Result<Outcom
         return skip(deps, job, "the application was installed again since".into()).await;
     }
     if clean {
-        let departure = tenancy::departure::depart(&deps.ports, &job.tenant).await?;
-        let items: u64 = departure.deleted.values().sum();
-        return Ok(Outcome::Skip(format!("the portal left; {items} items were deleted")));
+        tenancy::departure::begin(&deps.ports, &job.tenant, None).await?;
+        return Ok(Outcome::Skip("the portal left; everything of it is deleted within 15 minutes".into()));
     }
     deps.connections.portal_left(&job.tenant).await?;
     skip(deps, job, "the application was removed in Bitrix24; the data is kept until somebody connects it again".into())
@@ -145,6 +144,7 @@ async fn of_record(deps: &Deps, readings: &Readings, job: &Job<Hint>, record: Re
     }
     match readings.of(&job.tenant, record) {
         Read::Item(read) => {
+            let known = known.map(|(snapshot, version)| (snapshot.refilled(&read.state), version));
             let before = match &known {
                 Some((snapshot, _)) => Before::Known(&snapshot.state),
                 None => {
@@ -334,5 +334,6 @@ pub(crate) async fn wait(deps: &Deps, job: &Job<Hint>, after: Duration, cause: S
 }
 
 pub(crate) fn line(deps: &Deps, job: &Job<Hint>, status: EventStatus) -> EventLine {
-    EventLine::new(job, job.body.event.clone(), job.body.about(), deps.clock.now(), status)
+    let line = EventLine::new(job, job.body.event.clone(), job.body.about(), deps.clock.now(), status);
+    EventLine { remark: job.body.remark(), ..line }
 }

@@ -1,11 +1,13 @@
 //! Takes a Bitrix24 event: verifies it, queues its hint, answers. Nothing else, for Bitrix24 sends it once
 //! and calls slow handlers less often.
 //!
+//! The sender is looked at first, in one pass over the body; only an event of a connected portal is read any further.
 //! At most one read of the store (cached) and one send to the queue; no call to any provider. If the queue
 //! refuses, the answer is 503 and never 200: what was acknowledged is durable.
 
 use bitrix24::Event;
-use bitrix24::event::EventError;
+use bitrix24::event::{Credentials, EventError};
+use bitrix24::form::{FormError, MAX_EVENT_BODY};
 use bytes::Bytes;
 use edge::doors::{Door, Proof};
 use edge::{Refused, answer};
@@ -23,8 +25,8 @@ use std::sync::Arc;
 
 /// Every address that is answered here.
 pub const DOORS: &[Door] = &[
-    Door::provider("/webhooks/bitrix24", bitrix24::form::LARGEST_BODY, Proof::PortalToken),
-    Door::provider("/webhooks/{member_id}/bitrix24", bitrix24::form::LARGEST_BODY, Proof::PortalToken),
+    Door::provider("/webhooks/bitrix24", MAX_EVENT_BODY, Proof::PortalToken),
+    Door::provider("/webhooks/{member_id}/bitrix24", MAX_EVENT_BODY, Proof::PortalToken),
 ];
 
 /// What the function runs on.
@@ -47,15 +49,31 @@ impl From<Ports> for Deps {
     }
 }
 
+/// The most of a job's text that a queue surely takes. A message of 20,000 characters has 80 KB.
+const MAX_JOB: usize = 200 * 1024;
+
 /// Why an event is not taken.
 enum Refusal {
     NotPost,
+    TooLarge(String),
     NotAnEvent(String),
     /// A wrong token and an unknown portal are told apart for nobody.
     WrongToken,
     /// The address names another tenant than the credentials.
     NotTheirs,
     Unavailable(String),
+}
+
+impl From<EventError> for Refusal {
+    fn from(error: EventError) -> Self {
+        match error {
+            EventError::NoAuth(_) => Self::WrongToken,
+            EventError::Form(FormError::TooLarge(_)) => Self::TooLarge(format!(
+                "an event has at most {MAX_EVENT_BODY} bytes; Bitrix24 sends none that is larger"
+            )),
+            other => Self::NotAnEvent(other.to_string()),
+        }
+    }
 }
 
 /// Takes one event.
@@ -74,24 +92,26 @@ async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<TraceId, Refusa
         return Err(Refusal::NotPost);
     }
     check_content_type(request.headers())?;
-    let event = Event::parse(request.body()).map_err(|error| match error {
-        EventError::NoAuth(_) => Refusal::WrongToken,
-        other => Refusal::NotAnEvent(other.to_string()),
-    })?;
-    let tenant = verify(deps, &event, request.uri().query()).await?;
+    let credentials = Credentials::find(request.body())?;
+    let tenant = verify(deps, &credentials, request.uri().query()).await?;
     if edge::named_tenant(request.uri().path()).is_some_and(|named| named != tenant.as_str()) {
         return Err(Refusal::NotTheirs);
     }
+    let event = Event::parse(request.body())?;
     let trace = TraceId::new(deps.clock.now());
     let hint = Hint::of(&event);
     // Every hint has a deduplication id of its own: two hints that look the same may be two changes.
     let job = message(&tenant, trace, format!("{tenant}#{}", hint.group()), trace.to_string(), &hint)
         .map_err(|error| Refusal::Unavailable(error.to_string()))?;
+    if job.body.len() > MAX_JOB {
+        let text = format!("what is used of an event has at most {MAX_JOB} bytes; Bitrix24 sends none that has more");
+        return Err(Refusal::TooLarge(text));
+    }
     deps.queue
         .send(QueueName::Bitrix24Events, vec![job])
         .await
         .map_err(|error| Refusal::Unavailable(error.to_string()))?;
-    tracing::info!(%trace, %tenant, event = hint.event, "event accepted");
+    tracing::info!(%trace, %tenant, event = hint.event, unread = hint.unread, "event accepted");
     Ok(trace)
 }
 
@@ -108,13 +128,13 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// Events are known by the key in the address that we gave, where there is one, or else by the application token.
-async fn verify(deps: &Deps, event: &Event, query: Option<&str>) -> Result<TenantId, Refusal> {
-    let tenant = TenantId::new(event.auth.member_id.clone()).map_err(|_| Refusal::WrongToken)?;
+async fn verify(deps: &Deps, credentials: &Credentials, query: Option<&str>) -> Result<TenantId, Refusal> {
+    let tenant = TenantId::new(credentials.member_id.clone()).map_err(|_| Refusal::WrongToken)?;
     let key = query.and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("key=")));
     let found = match key {
         Some(key) => deps.portals.verify_hook(&tenant, &TokenDigest::of(key)).await,
         None => {
-            let digest = TokenDigest::of(event.auth.application_token.expose_secret());
+            let digest = TokenDigest::of(credentials.application_token.expose_secret());
             deps.portals.verify(&tenant, &digest).await
         }
     };
@@ -128,6 +148,7 @@ async fn verify(deps: &Deps, event: &Event, query: Option<&str>) -> Result<Tenan
 fn refuse(deps: &Deps, refusal: &Refusal) -> Response<Bytes> {
     let refused = match refusal {
         Refusal::NotPost => Refused::not_post("Bitrix24"),
+        Refusal::TooLarge(what) => Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", what),
         Refusal::NotAnEvent(what) => Refused::new(StatusCode::BAD_REQUEST, "not_an_event", what),
         Refusal::WrongToken => Refused::new(
             StatusCode::UNAUTHORIZED,

@@ -4,7 +4,7 @@ use bitrix24::oauth::authorize_url;
 use bytes::Bytes;
 use connect::Installation;
 use connect::audience::Current;
-use http::{Request, Response, StatusCode};
+use http::{Response, StatusCode};
 use pages::Form;
 use pages::tickets::{self, Ticket};
 use platform::TenantId;
@@ -17,7 +17,7 @@ pub(crate) fn ask(query: &Form) -> Response<Bytes> {
     pages::page(StatusCode::OK, page::give(query.get("ticket")))
 }
 
-pub(crate) async fn begin(deps: &Deps, request: &Request<Bytes>, form: &Form) -> Answer {
+pub(crate) async fn begin(deps: &Deps, form: &Form) -> Answer {
     let old = || {
         let text =
             "This link was used before or is older than 15 minutes. Type /b24-me allow in Slack for another one.";
@@ -30,7 +30,7 @@ pub(crate) async fn begin(deps: &Deps, request: &Request<Bytes>, form: &Form) ->
         return Err(Refusal::new(StatusCode::BAD_REQUEST, text));
     };
     let flow = Flow::Give { client_id: client_id.clone(), own, tenant, user };
-    started::begin(deps, started::host(request), flow, |state| {
+    started::begin(deps, flow, |state| {
         authorize_url(&portal.domain, &client_id, state)
             .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))
     })

@@ -11,6 +11,7 @@ mod portal;
 mod replaced;
 mod settle;
 mod started;
+mod unlink;
 mod workspaces;
 
 use bytes::Bytes;
@@ -18,12 +19,15 @@ use connect::{Connections, Failure};
 use edge::Refused;
 use edge::doors::{self, Door, Proof};
 use http::{Method, Request, Response, StatusCode};
-use pages::{Form, Session, host_of, origin, redirect, sessions};
+use pages::{Form, Session, Site, host_of, origin, redirect, sessions};
 use platform::Ports;
+use platform::store::StoreError;
 use talk::Talk;
 
 /// Where the pages are.
 pub const PATH: &str = "/install";
+/// Where is shown how far the deletion of a portal that left is.
+pub const LEFT: &str = "/install/left";
 /// Where a person comes back to from their portal: the application's card names it.
 pub const BITRIX24_CALLBACK: &str = "/install/bitrix24/callback";
 /// Where a portal opens the application, and tells that it was installed or updated: the application's card names it.
@@ -48,6 +52,9 @@ pub const DOORS: &[Door] = &[
     Door::form("/install/webhook", MAX_FORM, Proof::OneTimeSecret),
     Door::get("/install/give", Proof::Open),
     Door::form("/install/give", MAX_FORM, Proof::OneTimeSecret),
+    Door::get("/install/unlink", Proof::Open),
+    Door::form("/install/unlink", MAX_FORM, Proof::OneTimeSecret),
+    Door::get(LEFT, Proof::Receipt),
     Door::form("/install/slack", MAX_FORM, Proof::SessionForm),
     Door::get(SLACK_CALLBACK, Proof::SessionAndState),
     Door::form("/install/notion", MAX_FORM, Proof::SessionForm),
@@ -56,6 +63,20 @@ pub const DOORS: &[Door] = &[
     Door::form("/install/settle", MAX_FORM, Proof::SessionForm),
     Door::form("/install/leave", MAX_FORM, Proof::SessionForm),
     Door::form("/install/sign-out", MAX_FORM, Proof::SessionForm),
+];
+
+/// What stands for our address on pages while it is not known.
+const UNKNOWN_ADDRESS: &str = "https://YOUR.SERVER";
+/// What sends a provider or a browser back to us.
+const NEED_ADDRESS: [&str; 8] = [
+    "/bitrix24",
+    "/bitrix24/callback",
+    "/bitrix24/app",
+    "/slack",
+    "/slack/callback",
+    "/notion",
+    "/notion/callback",
+    "/settle",
 ];
 
 /// What the function runs on.
@@ -81,14 +102,20 @@ impl Deps {
         Self { by_host: true, ..self }
     }
 
+    /// Where providers reach us. The host that a request names is believed behind API Gateway only, which takes no
+    /// other than its own.
     fn address(&self, request: &Request<Bytes>) -> String {
-        let host = host_of(request.headers());
         let url = match &self.public_url {
             Some(url) => url.clone(),
-            None if self.by_host => format!("https://{host}"),
-            None => format!("http://{host}"),
+            None if self.by_host => format!("https://{}", host_of(request.headers())),
+            None => UNKNOWN_ADDRESS.to_owned(),
         };
         url.trim_end_matches('/').to_owned()
+    }
+
+    /// Whether something would give a provider an address that is not known.
+    fn lacks_address(&self, place: &str) -> bool {
+        self.public_url.is_none() && !self.by_host && NEED_ADDRESS.contains(&place)
     }
 }
 
@@ -128,15 +155,25 @@ pub(crate) type Answer = Result<Response<Bytes>, Refusal>;
 
 /// Answers one request.
 pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
+    let site = Site::of(deps.public_url.as_deref(), deps.by_host, request.headers());
+    site.send(answer(deps, site.receive(request)).await)
+}
+
+async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
+    let path = request.uri().path().trim_end_matches('/').to_owned();
     let door = match doors::at(DOORS, &request) {
         Ok(door) => door,
-        Err(refused) if request.uri().path().trim_end_matches('/') == BITRIX24_APP => {
+        Err(refused) if path == BITRIX24_APP => {
             return refused.answer(deps.ports.metrics.as_ref(), "installs_refused");
         }
         Err(refused) => return refused_page(deps, &refused),
     };
     if door.proof.needs_own_page() && !origin::is_own(request.headers(), deps.public_url.as_deref()) {
         return refused_page(deps, &Refused::new(StatusCode::FORBIDDEN, "another_site", origin::REFUSED));
+    }
+    if deps.lacks_address(path.strip_prefix(PATH).unwrap_or(&path)) {
+        let text = "This needs the public address: whoever runs Switchboard sets public_url in its configuration.";
+        return pages::page(StatusCode::SERVICE_UNAVAILABLE, page::message("The public address is not known", text));
     }
     if door.proof == Proof::ProviderToken {
         return events::handle(deps, &request).await;
@@ -177,19 +214,22 @@ async fn route(deps: &Deps, request: &Request<Bytes>) -> Answer {
         (false, "/bitrix24/callback") => return portal::come_back(deps, request, &query).await,
         (false, "/finish.js") => return Ok(script()),
         (false, "/give") => return Ok(give::ask(&query)),
-        (true, "/give") => return give::begin(deps, request, &form).await,
+        (true, "/give") => return give::begin(deps, &form).await,
+        (false, "/left") => return portal::left(deps, &query).await,
+        (false, "/unlink") => return Ok(unlink::ask(&query)),
+        (true, "/unlink") => return unlink::undo(deps, &form).await,
         _ => {}
     }
-    let session = sessions::of(deps.ports.store.as_ref(), request.headers()).await?;
+    let session = current_session(deps, request).await?;
     if (posts, place) == (true, "/bitrix24") {
         // Without the session's own token it is a form for everybody.
         let session = session.filter(|session| session.is_own_form(form.get("token")));
-        return portal::begin(deps, request, &form, session.as_ref()).await;
+        return portal::begin(deps, &form, session.as_ref()).await;
     }
     let Some(session) = session else {
         return match (posts, place) {
             (false, "") => page::first(deps, &deps.address(request)).await,
-            (true, "/webhook") => portal::by_webhook(deps, request, &form, None).await,
+            (true, "/webhook") => portal::by_webhook(deps, &form, None).await,
             _ => {
                 Err(Refusal::new(StatusCode::UNAUTHORIZED, "You are not signed in any more. Begin again at /install."))
             }
@@ -202,6 +242,13 @@ async fn route(deps: &Deps, request: &Request<Bytes>) -> Answer {
     signed_in(deps, request, place, &session, &form, &query).await
 }
 
+/// The session of a request, if it has one whose person still administers the tenant.
+async fn current_session(deps: &Deps, request: &Request<Bytes>) -> Result<Option<Session>, StoreError> {
+    let Some(session) = sessions::of(deps.ports.store.as_ref(), request.headers()).await? else { return Ok(None) };
+    let ask = async |session: &Session| deps.talk.still_administers(&session.tenant, &session.proof).await;
+    Ok(sessions::confirmed(&deps.ports, session, ask).await?.ok())
+}
+
 async fn signed_in(
     deps: &Deps,
     request: &Request<Bytes>,
@@ -212,7 +259,7 @@ async fn signed_in(
 ) -> Answer {
     match (request.method() == Method::POST, place) {
         (false, "") => page::state(deps, session, query.get("done"), &deps.address(request)).await,
-        (true, "/webhook") => portal::by_webhook(deps, request, form, Some(session)).await,
+        (true, "/webhook") => portal::by_webhook(deps, form, Some(session)).await,
         (true, "/slack") => workspaces::begin_slack(deps, request, session).await,
         (false, "/slack/callback") => workspaces::end_slack(deps, request, session, query).await,
         (true, "/notion") => workspaces::begin_notion(deps, request, session).await,

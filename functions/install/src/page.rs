@@ -113,7 +113,7 @@ pub(crate) async fn state(deps: &Deps, session: &Session, done: &str, url: &str)
         h2 { "Leave" }
         details {
             summary { "Disconnect and delete everything of this portal" }
-            p { "Connections, settings, links between records, chats and people, the log: all of it is deleted here at once, and nothing in Bitrix24, Slack or Notion. It cannot be undone; " code { "switchboard tenants export" } " keeps a copy." }
+            p { "Connections, settings, links between records, chats and people, the log: all of it is deleted here within 15 minutes, and nothing in Bitrix24, Slack or Notion. It cannot be undone; " code { "switchboard tenants export" } " keeps a copy." }
             form method="post" action="/install/leave" {
                 (token(session))
                 label for="domain" { "Type " strong { (portal.domain) } " to confirm" }
@@ -270,16 +270,41 @@ pub(crate) fn give(ticket: &str) -> String {
     frame("Work as yourself", &html! {}, &body)
 }
 
-/// Everything of a tenant is gone.
-pub(crate) fn departed(domain: &str, departure: &Departure) -> String {
-    let all: u64 = departure.deleted.values().sum();
+/// A tenant was cut off, and everything of it will be deleted.
+pub(crate) fn departed(domain: &str, departure: &Departure, follow: &str) -> String {
     let body = html! {
-        p role="status" { "Everything of " (domain) " was deleted here: " (all) " items." }
-        ul { @for (table, count) in &departure.deleted { li { (table) ": " (count) } } }
+        p role="status" { (domain) " is disconnected. Everything of it will be deleted here within 15 minutes." }
+        (progress(departure))
+        p { a href=(follow) { "See how far the deletion is" } ". Keep this address if you want to see that it is done; nobody else can see it." }
+        (to_finish())
+    };
+    frame("Disconnected", &html! {}, &body)
+}
+
+/// How far that is.
+pub(crate) fn left(departure: &Departure) -> String {
+    let body = html! { (progress(departure)) (to_finish()) };
+    frame("Deletion", &html! {}, &body)
+}
+
+fn progress(departure: &Departure) -> Markup {
+    let began = departure.began_at.strftime("%Y-%m-%d %H:%M UTC");
+    html! {
+        @match departure.done_at {
+            Some(done) => p { "Everything of " (departure.tenant) " was deleted here: " (departure.total()) " items. Asked for at " (began) ", done at " (done.strftime("%Y-%m-%d %H:%M UTC")) "." },
+            None => p { "Asked for at " (began) ". Not done yet: " (departure.total()) " items were deleted so far. Load this page again in a few minutes." },
+        }
+        @if !departure.deleted.is_empty() {
+            ul { @for (table, count) in &departure.deleted { li { (table) ": " (count) } } }
+        }
+    }
+}
+
+fn to_finish() -> Markup {
+    html! {
         p { "What was under way may still write a line; it is looked for and deleted for another day. Messages that lie in queues are dropped when their turn comes, in 14 days at most." }
         p { "To finish, remove the application in Bitrix24, the app in Slack and the connection in Notion." }
-    };
-    frame("Gone", &html! {}, &body)
+    }
 }
 
 /// Within the portal: the application was opened.

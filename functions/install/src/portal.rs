@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use bitrix24::oauth::{authorize_url, portal_host};
+use bitrix24::oauth::portal_host;
 use bytes::Bytes;
 use connect::audience::{Change, Current, EnteredBy, NotAdmitted};
 use connect::{AppKeys, Installation, PortalAccess, Unproven};
 use http::{Request, StatusCode};
 use pages::{Form, Session, once, sessions, with_cookie};
 use platform::TenantId;
+use platform::administrators::Proof;
 use platform::seal::Sealed;
 use secrecy::SecretString;
 use tenancy::departure;
@@ -50,7 +51,7 @@ struct Chosen {
 }
 
 /// Asks a portal's administrator: by our application, or by one of the portal's own whose keys are given.
-pub(crate) async fn begin(deps: &Deps, request: &Request<Bytes>, form: &Form, session: Option<&Session>) -> Answer {
+pub(crate) async fn begin(deps: &Deps, form: &Form, session: Option<&Session>) -> Answer {
     let portal = portal_host(form.get("portal")).map_err(|error| bad(&error))?;
     let own = AppKeys { client_id: form.get("client_id").into(), client_secret: form.get("client_secret").into() };
     let chosen = match (own.client_id.is_empty(), form.get("client_secret").is_empty()) {
@@ -63,8 +64,8 @@ pub(crate) async fn begin(deps: &Deps, request: &Request<Bytes>, form: &Form, se
     };
     let Chosen { client_id, own, by } = chosen;
     let flow = Flow::Portal { portal: portal.clone(), client_id: client_id.clone(), own, by };
-    started::begin(deps, started::host(request), flow, |state| {
-        authorize_url(&portal, &client_id, state).map_err(|error| bad(&error))
+    started::begin(deps, flow, |state| {
+        deps.connections.portal_authorize_url(&portal, &client_id, state).map_err(|error| bad(&error))
     })
     .await
 }
@@ -138,9 +139,10 @@ pub(crate) async fn come_back(deps: &Deps, request: &Request<Bytes>, query: &For
     }
     connect(deps, &installation, by).await?;
     let who = format!("{} (administrator of the portal)", installation.name);
-    let cookie = sessions::start(&deps.ports, installation.tenant.clone(), &who).await?;
+    let proof = Proof::Portal { user: installation.user };
+    let cookie = sessions::start_with(&deps.ports, installation.tenant.clone(), &who, proof).await?;
     let word = format!("{} is connected.", installation.domain);
-    Ok(with_cookie(to_state(&word), &cookie, started::host(request)))
+    Ok(with_cookie(to_state(&word), &cookie))
 }
 
 fn mixed_up() -> Refusal {
@@ -196,12 +198,7 @@ pub(crate) async fn connect(deps: &Deps, installation: &Installation, by: &Enter
 
 /// Connects a portal by an incoming webhook. It does not prove whose it is, so whoever runs Switchboard gives a code for
 /// it; who is signed in to the portal's pages may replace its webhook.
-pub(crate) async fn by_webhook(
-    deps: &Deps,
-    request: &Request<Bytes>,
-    form: &Form,
-    session: Option<&Session>,
-) -> Answer {
+pub(crate) async fn by_webhook(deps: &Deps, form: &Form, session: Option<&Session>) -> Answer {
     let member_id = match (form.get("member_id"), session) {
         ("", Some(session)) => session.tenant.to_string(),
         (given, _) => given.to_owned(),
@@ -247,11 +244,18 @@ pub(crate) async fn by_webhook(
     }
     replaced::note(deps, &tenant, who, change, &replaced::named(&before), "an incoming webhook").await?;
     departure::forget(&deps.ports, &tenant).await?;
-    let cookie = sessions::start(&deps.ports, tenant, who).await?;
-    Ok(with_cookie(to_state("The portal is connected."), &cookie, started::host(request)))
+    let done = to_state("The portal is connected.");
+    if is_own && change != Change::Replacement {
+        return Ok(done);
+    }
+    let cookie = {
+        let proof = session.map_or(Proof::Operator, |session| session.proof.clone());
+        sessions::start_with(&deps.ports, tenant, who, proof).await?
+    };
+    Ok(with_cookie(done, &cookie))
 }
 
-/// Takes everything of the tenant out, if its administrator has typed its name.
+/// Cuts the tenant off and has everything of it deleted, if its administrator has typed its name.
 pub(crate) async fn leave(deps: &Deps, session: &Session, form: &Form) -> Answer {
     let portal = deps.connections.portal(&session.tenant).await?;
     if form.get("domain") != portal.domain {
@@ -260,6 +264,19 @@ pub(crate) async fn leave(deps: &Deps, session: &Session, form: &Form) -> Answer
         return Err(Refusal::new(StatusCode::BAD_REQUEST, text));
     }
     crate::settle::unsettle(deps, &session.tenant).await;
-    let departure = departure::depart(&deps.ports, &session.tenant).await?;
-    Ok(pages::page(StatusCode::OK, crate::page::departed(&portal.domain, &departure)))
+    let receipt = once::secret();
+    let departure = departure::begin(&deps.ports, &session.tenant, Some(&receipt)).await?;
+    let follow = format!("{}?portal={}&receipt={receipt}", crate::LEFT, pages::encoded(session.tenant.as_str()));
+    Ok(pages::page(StatusCode::OK, crate::page::departed(&portal.domain, &departure, &follow)))
+}
+
+/// How far the deletion is, for who asked for it.
+pub(crate) async fn left(deps: &Deps, query: &Form) -> Answer {
+    let unknown = || {
+        let text = "There is no such deletion. It is shown for 30 days, to who has the whole address of the page, and until the portal is connected again.";
+        Refusal::new(StatusCode::NOT_FOUND, text)
+    };
+    let tenant = TenantId::new(query.get("portal")).map_err(|_| unknown())?;
+    let found = departure::by_receipt(&deps.ports, &tenant, query.get("receipt")).await?;
+    Ok(pages::page(StatusCode::OK, crate::page::left(&found.ok_or_else(unknown)?)))
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use connect::audience::EnteredBy;
 use http::{Request, Response, StatusCode};
 use pages::once::{self, secret};
-use pages::{Form, cookie, host_of, with_cookie};
+use pages::{Form, cookie, cookies};
 use platform::TenantId;
 use platform::portals::TokenDigest;
 use platform::seal::Sealed;
@@ -42,7 +42,6 @@ struct Started {
 /// not lead elsewhere.
 pub(crate) async fn begin(
     deps: &Deps,
-    host: &str,
     flow: Flow,
     url: impl FnOnce(&str) -> Result<String, Refusal>,
 ) -> Result<Response<Bytes>, Refusal> {
@@ -50,9 +49,7 @@ pub(crate) async fn begin(
     let to = url(&state)?;
     let started = Started { flow, browser: TokenDigest::of(&browser) };
     once::put(&deps.ports, "install", &state, &started, LIVES).await?;
-    let seconds = LIVES.as_secs();
-    let kept = format!("{COOKIE}={browser}; HttpOnly; SameSite=Lax; Path={}; Max-Age={seconds}", crate::PATH);
-    Ok(with_cookie(pages::page(StatusCode::OK, pages::going(&to)), &kept, host))
+    Ok(cookies::set(pages::page(StatusCode::OK, pages::going(&to)), COOKIE, &browser, LIVES))
 }
 
 /// What was begun, for the browser that began it, once.
@@ -76,9 +73,4 @@ pub(crate) async fn end(deps: &Deps, request: &Request<Bytes>, query: &Form) -> 
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "The provider sent no code. Begin again at /install."));
     }
     Ok(started.flow)
-}
-
-/// The host that the request names, for the cookie.
-pub(crate) fn host(request: &Request<Bytes>) -> &str {
-    host_of(request.headers())
 }

@@ -45,7 +45,7 @@ pub(crate) async fn begin_slack(deps: &Deps, request: &Request<Bytes>, session: 
     };
     let wanted: Vec<&str> = scopes::SLACK.iter().map(|(scope, _)| *scope).collect();
     let flow = Flow::Slack { tenant: session.tenant.clone(), verifier };
-    started::begin(deps, started::host(request), flow, |state| {
+    started::begin(deps, flow, |state| {
         Ok(deps.connections.slack_authorize_url(&app.client_id, &wanted, &redirect, state, challenge.as_deref()))
     })
     .await
@@ -70,10 +70,8 @@ pub(crate) async fn begin_notion(deps: &Deps, request: &Request<Bytes>, session:
     let app = deps.connections.apps().await?.notion.ok_or_else(|| no_app("Notion"))?;
     let redirect = format!("{}{NOTION_CALLBACK}", deps.address(request));
     let flow = Flow::Notion { tenant: session.tenant.clone() };
-    started::begin(deps, started::host(request), flow, |state| {
-        Ok(deps.connections.notion_authorize_url(&app.client_id, &redirect, state))
-    })
-    .await
+    started::begin(deps, flow, |state| Ok(deps.connections.notion_authorize_url(&app.client_id, &redirect, state)))
+        .await
 }
 
 pub(crate) async fn end_notion(deps: &Deps, request: &Request<Bytes>, session: &Session, query: &Form) -> Answer {

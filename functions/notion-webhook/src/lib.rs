@@ -1,7 +1,8 @@
 //! Takes a webhook of Notion's: verifies its signature over the raw bytes, queues what it tells of, answers.
 //!
 //! Each tenant has an address of its own; whose a request is follows from the token that signed it, which is that
-//! address's and nobody else's. One read of the store and one send to the queue. If the queue refuses, the answer is 503,
+//! address's and nobody else's. One read of the store and one send to the queue; a subscription's first event also writes
+//! down that its token is in use. If the queue refuses, the answer is 503,
 //! and Notion comes again, for a day.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,12 +14,13 @@ use http::{Method, Request, Response, StatusCode};
 use notion::event::{Event, Inbound};
 use notion::signature;
 use platform::clock::{Clock, later};
-use platform::hooks::{Hook, Hooks};
+use platform::hooks::{Enrolment, Hook, Hooks, MAX_ACTIVE, MAX_PENDING};
 use platform::job::message;
 use platform::metrics::Metrics;
 use platform::portals::NOTION_VERIFICATION;
-use platform::seal::{KeyRing, RING_FRESH, SealError};
+use platform::seal::{KeyRing, RING_FRESH, SealError, Sealed};
 use platform::secrets::KEY_RING;
+use platform::store::Key;
 use platform::{Ports, Queue, QueueName, Secrets, TenantId, TraceId};
 use rules::sync::{Side, Signal, SyncJob};
 use secrecy::SecretString;
@@ -78,16 +80,40 @@ async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>
     let key = path.rsplit('/').next().filter(|_| path.len() > PATH.len()).unwrap_or_default();
     let hook = deps.hooks.at(key).await.map_err(|error| Refused::unavailable(&error.to_string()))?;
     let signature = request.headers().get(signature::HEADER).map(http::HeaderValue::as_bytes);
-    let Some(hook) = hook else { return Err(wrong()) };
+    let Some((place, hook)) = hook else { return Err(wrong()) };
     if edge::named_tenant(path).is_some_and(|named| named != hook.tenant.as_str()) {
         return Err(Refused::not_found());
     }
-    for token in &tokens(deps, &hook).await? {
-        if signature::is_right(token, signature, request.body()) {
-            return take(deps, &hook, request.body()).await;
-        }
+    let is_right = |token: &SecretString| signature::is_right(token, signature, request.body());
+    if tokens(deps, &hook, &hook.tokens).await?.iter().any(is_right) {
+        return take(deps, &hook, request.body()).await;
     }
-    enrol(deps, key, &hook, signature, request.body()).await
+    let pending = tokens(deps, &hook, &hook.pending).await?;
+    match hook.pending.iter().zip(&pending).find(|(_, token)| is_right(token)) {
+        Some((sealed, _)) => first(deps, &place, &hook, sealed, request.body()).await,
+        None => enrol(deps, &place, &hook, signature, request.body()).await,
+    }
+}
+
+/// Something signed with a pending token. An event of the tenant's workspace activates it; the token itself, sent again,
+/// changes nothing; and who enrolled a token of their own signs for another workspace, or does not know this one's id.
+async fn first(deps: &Deps, place: &Key, hook: &Hook, token: &Sealed, body: &[u8]) -> Result<Response<Bytes>, Refused> {
+    if let Ok(Inbound::Event(event)) = Inbound::parse(body) {
+        let expected = hook.workspace.as_deref().unwrap_or_default();
+        if expected.is_empty() || !notion::id::same(expected, &event.workspace_id) {
+            let text = "the event is not of the workspace that this address was made for; open the window again on the page Notion of /admin after connecting another workspace";
+            return Err(Refused::new(StatusCode::FORBIDDEN, "wrong_workspace", text));
+        }
+        let active = deps.hooks.activate(place, token).await;
+        if !active.map_err(|error| Refused::unavailable(&error.to_string()))? {
+            let text = format!(
+                "{MAX_ACTIVE} subscriptions are active at this address already; forget the older ones on the page Notion of /admin"
+            );
+            return Err(Refused::new(StatusCode::FORBIDDEN, "too_many_subscriptions", text));
+        }
+        tracing::info!(tenant = %hook.tenant, "a subscription of Notion was activated by its first event");
+    }
+    take(deps, hook, body).await
 }
 
 /// A wrong signature and an unknown address are told apart for nobody.
@@ -111,9 +137,9 @@ async fn ring(deps: &Deps, newest: bool) -> Result<Arc<KeyRing>, Refused> {
     Ok(ring)
 }
 
-async fn tokens(deps: &Deps, hook: &Hook) -> Result<Vec<SecretString>, Refused> {
+async fn tokens(deps: &Deps, hook: &Hook, sealed: &[Sealed]) -> Result<Vec<SecretString>, Refused> {
     let (mut known, mut opened) = (ring(deps, false).await?, Vec::new());
-    for sealed in &hook.tokens {
+    for sealed in sealed {
         let mut token = known.open(&hook.tenant, NOTION_VERIFICATION, sealed);
         if matches!(token, Err(SealError::UnknownKey(_))) {
             // The key may be new.
@@ -125,10 +151,10 @@ async fn tokens(deps: &Deps, hook: &Hook) -> Result<Vec<SecretString>, Refused> 
     Ok(opened)
 }
 
-/// A subscription's first request tells its token, signed with itself. It is taken only while somebody waits for it.
+/// A subscription's first request carries its token, signed with itself. It is accepted only while a window is open.
 async fn enrol(
     deps: &Deps,
-    key: &str,
+    place: &Key,
     hook: &Hook,
     signature: Option<&[u8]>,
     body: &[u8],
@@ -140,14 +166,24 @@ async fn enrol(
     }
     let sealed = ring(deps, false).await?.seal(&hook.tenant, NOTION_VERIFICATION, &token);
     let sealed = sealed.map_err(|error| Refused::unavailable(&error.to_string()))?;
-    let taken = deps.hooks.enrol(key, sealed, deps.clock.now()).await;
-    if !taken.map_err(|error| Refused::unavailable(&error.to_string()))? {
-        let text =
-            "nobody waits for a verification token; open the window on the page Notion of /admin, and send it again";
-        return Err(Refused::new(StatusCode::FORBIDDEN, "enrolment_closed", text));
+    let enrolment = deps.hooks.enrol(place, &sealed, deps.clock.now()).await;
+    match enrolment.map_err(|error| Refused::unavailable(&error.to_string()))? {
+        Enrolment::Pending => {
+            tracing::info!(tenant = %hook.tenant, "a verification token is pending");
+            Ok(answer(StatusCode::OK, &json!({"ok": true})))
+        }
+        Enrolment::Closed => {
+            let text =
+                "no verification token is expected; open the window on the page Notion of /admin, and send it again";
+            Err(Refused::new(StatusCode::FORBIDDEN, "enrolment_closed", text))
+        }
+        Enrolment::Full => {
+            let text = format!(
+                "{MAX_PENDING} verification tokens are pending already; make a new address on the page Notion of /admin"
+            );
+            Err(Refused::new(StatusCode::FORBIDDEN, "too_many_tokens", text))
+        }
     }
-    tracing::info!(tenant = %hook.tenant, "a verification token was taken");
-    Ok(answer(StatusCode::OK, &json!({"ok": true})))
 }
 
 async fn take(deps: &Deps, hook: &Hook, body: &[u8]) -> Result<Response<Bytes>, Refused> {

@@ -32,9 +32,9 @@ pub(crate) async fn find(
 ) -> Result<Settled, Failure> {
     let portal = deps.mirror.connections.portal(&job.tenant).await?;
     if job.attempt == 1
-        && let Some(key) = deps.hooks.key_of(&job.tenant).await?
+        && let Some(address) = deps.hooks.address(&job.tenant).await?
     {
-        deps.hooks.note_seen(&key, deps.now()).await?;
+        deps.hooks.note_seen(&address.place(), deps.now()).await?;
     }
     let us = portal.notion.as_ref().map(|notion| notion.bot_id.as_str()).unwrap_or_default();
     if !authors.is_empty() && authors.iter().all(|author| notion::id::same(author, us)) {

@@ -6,7 +6,7 @@ use robots::{Deps, handle};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), aws::Error> {
     let ports = aws::ports();
-    let deps = Deps::new(&ports, Connections::from_env(&ports)?);
+    let deps = Deps::new(&ports, Connections::from_env(&ports)?.renewing_through(aws::token_renewal()));
     let deps = &deps;
     aws::run_schedule(&ports, move |now| async move { handle(deps, now).await }).await
 }

@@ -1,9 +1,11 @@
 //! What was asked for, and who does it.
 
+use std::collections::BTreeMap;
+
 use connect::Failure;
 use platform::Kind;
 use rules::asked::Asked;
-use rules::commands::answers::{self, DEAL_COMMENT, DEAL_SHOW, DEAL_STAGE, DEAL_TAKE};
+use rules::commands::answers::{self, DEAL_COMMENT, DEAL_SHOW, DEAL_STAGE, DEAL_TAKE, PERSON_ALLOW};
 use rules::commands::views::{self, Origin};
 use rules::commands::{self, BridgeAct, Command, DealQuery, LeadDraft, Name, TaskDraft, deadline};
 use slack::View;
@@ -28,6 +30,34 @@ pub(crate) fn origin_of(asked: &Asked) -> Origin {
         },
         Asked::Command(_) => Origin::default(),
     }
+}
+
+/// What somebody would have to type again, as far as it can be typed.
+pub(crate) fn typed_again(asked: &Asked) -> String {
+    match asked {
+        Asked::Command(command) => {
+            // Slack escapes three letters of what is typed.
+            let text = command.text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+            format!("{} {text}", command.command).trim().to_owned()
+        }
+        Asked::Interaction(interaction) => match &interaction.act {
+            Act::Chosen { action_id, value, .. } if action_id == DEAL_SHOW => format!("{} {value}", Name::Deal.typed()),
+            Act::Sent { callback_id, values, .. } => form_as_typed(callback_id, values),
+            _ => String::new(),
+        },
+    }
+}
+
+/// What was filled in, as a command where one does the same.
+fn form_as_typed(callback_id: &str, values: &BTreeMap<String, String>) -> String {
+    let (name, fields): (Option<Name>, &[&str]) = match callback_id {
+        views::LEAD => (Some(Name::Lead), &["company", "comment"]),
+        views::TASK => (Some(Name::Task), &["name", "description"]),
+        _ => (None, &["comment"]),
+    };
+    let filled = fields.iter().filter_map(|field| values.get(*field)).map(|text| text.trim());
+    let text = filled.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" | ");
+    name.map_or(text.clone(), |name| format!("{} {text}", name.typed()))
 }
 
 async fn typed(request: &Request<'_>, name: &str, text: &str) -> Result<Answer, Failure> {
@@ -66,6 +96,10 @@ fn here(request: &Request<'_>) -> Origin {
 }
 
 async fn open(request: &Request<'_>, name: Name) -> Result<Answer, Failure> {
+    // What is needed first is said before a form is filled in, not after it.
+    if let Err(answer) = request.ready().await? {
+        return Ok(answer);
+    }
     let view = match name {
         Name::Task => views::task(request.language, &here(request), "", "", &request.user),
         _ => views::lead(request.language, &here(request), ""),
@@ -120,6 +154,9 @@ async fn done(request: &Request<'_>, interaction: &Interaction) -> Result<Answer
             };
             let words = rules::text::Document::from_mrkdwn(text).visible();
             let first = words.lines().next().unwrap_or_default();
+            if let Err(answer) = request.ready().await? {
+                return Ok(answer);
+            }
             match callback_id.as_str() {
                 views::SHORTCUT_LEAD => {
                     show_view(request, &views::lead(request.language, &origin, &words), Name::Lead).await
@@ -138,6 +175,7 @@ async fn done(request: &Request<'_>, interaction: &Interaction) -> Result<Answer
 async fn chosen(request: &Request<'_>, action_id: &str, value: &str) -> Result<Answer, Failure> {
     let id = value.split(' ').next().and_then(|id| id.parse().ok());
     match (action_id, id) {
+        (PERSON_ALLOW, _) => me::allow(request).await,
         (views::OPEN_DIALOG, _) => open(request, Name::of(value).unwrap_or(Name::Lead)).await,
         (DEAL_SHOW, Some(id)) => deal::show(request, &DealQuery::Id(id)).await,
         (DEAL_STAGE, Some(id)) => {
@@ -145,6 +183,9 @@ async fn chosen(request: &Request<'_>, action_id: &str, value: &str) -> Result<A
         }
         (DEAL_TAKE, Some(id)) => deal::take(request, id).await,
         (DEAL_COMMENT, Some(id)) => {
+            if let Err(answer) = request.ready().await? {
+                return Ok(answer);
+            }
             let origin = Origin { id: Some(id), ..here(request) };
             show_view(request, &views::comment(request.language, &origin), Name::Deal).await
         }

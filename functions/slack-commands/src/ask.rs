@@ -4,6 +4,7 @@ use connect::Failure;
 use platform::claims::{self, Claim};
 use platform::job::{Job, Outcome};
 use platform::ledger::{EventLine, EventStatus, event_write};
+use platform::people::Link;
 use platform::store::StoreError;
 use platform::{DeliveryId, Kind};
 use rules::asked::Asked;
@@ -13,8 +14,9 @@ use slack::Message;
 use slack::answers::Shown;
 use talk::Tenant;
 use talk::people::Acting;
+use talk::rights::Rights;
 
-use crate::{Deps, act};
+use crate::{Deps, act, me};
 
 /// The portal's clock and ours need not agree.
 pub(crate) const SKEW: jiff::SignedDuration = jiff::SignedDuration::from_secs(120);
@@ -29,27 +31,34 @@ pub(crate) struct Answer {
     pub(crate) did: Option<String>,
     /// What it was done to: `deal 42`.
     pub(crate) record: Option<String>,
+    /// Whether nobody but who asked may read it, wherever they asked.
+    pub(crate) is_private: bool,
 }
 
 impl Answer {
     /// An answer to who asked; nothing was done.
     pub(crate) fn to_one(message: Message) -> Self {
-        Self { message: Some(message), shown: Shown::ToOne, did: None, record: None }
+        Self { message: Some(message), shown: Shown::ToOne, did: None, record: None, is_private: false }
+    }
+
+    /// An answer that nobody but who asked may read.
+    pub(crate) fn private(message: Message) -> Self {
+        Self { is_private: true, ..Self::to_one(message) }
     }
 
     /// An answer after something was done.
     pub(crate) fn done(message: Message, did: &str, record: String) -> Self {
-        Self { message: Some(message), shown: Shown::ToOne, did: Some(did.to_owned()), record: Some(record) }
+        Self { did: Some(did.to_owned()), record: Some(record), ..Self::to_one(message) }
     }
 
     /// Nothing to say.
     pub(crate) fn silent(did: &str) -> Self {
-        Self { message: None, shown: Shown::ToOne, did: Some(did.to_owned()), record: None }
+        Self { message: None, shown: Shown::ToOne, did: Some(did.to_owned()), record: None, is_private: false }
     }
 
     /// The same for everybody in the channel.
     pub(crate) fn seen_by(self, everybody: bool) -> Self {
-        if everybody { Self { shown: Shown::ToAll, ..self } } else { self }
+        if everybody && !self.is_private { Self { shown: Shown::ToAll, ..self } } else { self }
     }
 }
 
@@ -73,11 +82,22 @@ pub(crate) struct Request<'a> {
 
 impl Request<'_> {
     /// As whom who asked acts; or what to tell them.
-    pub(crate) async fn acting(&self) -> Result<Result<platform::people::Link, Message>, Failure> {
+    pub(crate) async fn acting(&self) -> Result<Result<Link, Message>, Failure> {
         Ok(match self.deps.talk.acting(&self.tenant, &self.user).await? {
             Acting::As(link) => Ok(link),
+            Acting::Dismissed => Err(answers::tell(answers::dismissed(self.language))),
             Acting::Nobody { email } => Err(answers::unmapped(email.as_deref(), self.language)),
         })
+    }
+
+    /// Who asked, and the rights with which it is done; or what to tell them.
+    pub(crate) async fn ready(&self) -> Result<Result<(Link, Rights), Answer>, Failure> {
+        let person = match self.acting().await? {
+            Ok(person) => person,
+            Err(message) => return Ok(Err(Answer::private(message))),
+        };
+        let rights = self.deps.talk.rights(&self.tenant, person.user).await?;
+        Ok(Ok((person, rights)))
     }
 }
 
@@ -145,14 +165,20 @@ async fn run(request: &Request<'_>, job: &Job<Asked>) -> Result<Outcome, Failure
         // Who asked is told at once what cannot be; there is nothing to keep for later.
         Err(Failure { kind: Kind::Permanent { code }, text, .. }) if code != "portal_not_connected" => {
             tracing::warn!(trace = %job.trace, tenant = %job.tenant, code, text, "a request was refused");
-            let mut answer = Answer::to_one(refused(request, &code, &text));
-            answer.did = Some(format!("refused: {code}"));
-            answer
+            let did = Some(format!("refused: {code}"));
+            if talk::records::needs_permission(&code) {
+                Answer {
+                    did,
+                    ..me::ask_to_allow(request, code == "grant_expired", &act::typed_again(&job.body)).await?
+                }
+            } else {
+                Answer { did, ..Answer::private(answers::refused(&code, &text, request.language)) }
+            }
         }
         Err(failure) => return Err(failure),
     };
     if let Some(message) = &answer.message {
-        say(request, &job.body, message, answer.shown).await?;
+        say(request, &job.body, message, answer.shown, answer.is_private).await?;
     }
     let mut line = line(request.deps, job, EventStatus::Routed);
     line.record = answer.record;
@@ -166,27 +192,17 @@ async fn run(request: &Request<'_>, job: &Job<Asked>) -> Result<Outcome, Failure
     Ok(Outcome::Done)
 }
 
-fn refused(request: &Request<'_>, code: &str, text: &str) -> Message {
-    if code == "grant_needed" {
-        return answers::tell(request.language.pick(
-            "This workspace lets you work in Bitrix24 with your own rights only, and you have not allowed that yet. Ask your administrator for the link.",
-            "Здесь можно работать в Битрикс24 только с вашими собственными правами, а вы этого ещё не разрешили. Попросите ссылку у администратора.",
-        ));
-    }
-    if code == "grant_expired" {
-        return answers::tell(request.language.pick(
-            "Bitrix24 no longer takes the permission that you gave. Ask your administrator for the link to give it again.",
-            "Битрикс24 больше не принимает данное вами разрешение. Попросите у администратора ссылку, чтобы дать его снова.",
-        ));
-    }
-    answers::refused(code, text, request.language)
-}
-
 /// Says it where it was asked; to the person alone, where that is no longer possible.
-async fn say(request: &Request<'_>, asked: &Asked, message: &Message, shown: Shown) -> Result<(), Failure> {
+async fn say(
+    request: &Request<'_>,
+    asked: &Asked,
+    message: &Message,
+    shown: Shown,
+    is_private: bool,
+) -> Result<(), Failure> {
     let origin = act::origin_of(asked);
     let response_url = if request.response_url.is_empty() { &origin.response_url } else { &request.response_url };
-    if let Some(thread) = &origin.thread {
+    if let Some(thread) = origin.thread.as_ref().filter(|_| !is_private) {
         // What came of a message is said below it.
         let channel = slack::ChannelId::from(origin.channel.as_str());
         request.tenant.slack.admit_post(&channel).await?;
@@ -232,7 +248,7 @@ async fn fail(deps: &Deps, job: &Job<Asked>, request: Option<&Request<'_>>, fail
     // Who waits is told once that it takes longer.
     if let (Outcome::Retry { .. }, Some(request), 1) = (&outcome, request, job.attempt) {
         let message = answers::unavailable(request.language);
-        if let Err(error) = say(request, &job.body, &message, Shown::ToOne).await {
+        if let Err(error) = say(request, &job.body, &message, Shown::ToOne, true).await {
             tracing::warn!(trace = %job.trace, tenant = %job.tenant, %error, "nor could it be said that it takes longer");
         }
     }

@@ -34,7 +34,9 @@ async fn refusal(request: &Request<'_>) -> Result<Option<Answer>, Failure> {
         WhoBridges::Everyone => true,
         WhoBridges::Nobody => false,
         WhoBridges::Admins => {
-            request.deps.talk.slack_profile(&request.tenant, &request.user).await?.is_some_and(|user| user.is_admin)
+            let profile = request.deps.talk.slack_profile(&request.tenant, &request.user).await?;
+            // Who administers another organisation's workspace administers nothing here.
+            profile.is_some_and(|user| user.is_admin && request.tenant.slack.is_member(&user))
         }
     };
     let text = request.language.pick(

@@ -18,17 +18,16 @@ pub(crate) async fn lead(request: &Request<'_>, draft: &LeadDraft) -> Result<Ans
     if draft.company.is_empty() {
         return Ok(Answer::to_one(answers::misuse(&Misuse::NoName(Name::Lead), request.language)));
     }
-    let person = match request.acting().await? {
-        Ok(person) => person,
-        Err(message) => return Ok(Answer::to_one(message)),
+    let (person, rights) = match request.ready().await? {
+        Ok(ready) => ready,
+        Err(answer) => return Ok(answer),
     };
-    let hands = request.deps.talk.hands(&request.tenant, person.user).await?;
-    let found = if request.is_retry { find_lead(request, &hands.client).await? } else { None };
+    let found = if request.is_retry { find_lead(request, &rights.client).await? } else { None };
     let item = match found {
         Some(item) => item,
         None => {
             let said = Document::from_mrkdwn(&draft.comment).to_bbcode(false);
-            let comments = if hands.are_own {
+            let comments = if rights.are_own() {
                 said
             } else {
                 let named = answers::on_behalf(&person.name, EntityType::LEAD, request.language);
@@ -39,7 +38,7 @@ pub(crate) async fn lead(request: &Request<'_>, draft: &LeadDraft) -> Result<Ans
                 "originatorId": ORIGINATOR, "originId": request.id.as_str(),
             });
             let params = json!({"entityTypeId": EntityType::LEAD.0, "fields": fields});
-            let answer = hands.client.call("crm.item.add", &params).await?;
+            let answer = rights.client.call("crm.item.add", &params).await?;
             shaped(answer.result["item"].clone())?
         }
     };
@@ -72,16 +71,15 @@ pub(crate) async fn task(request: &Request<'_>, draft: &TaskDraft) -> Result<Ans
     if draft.name.is_empty() {
         return Ok(Answer::to_one(answers::misuse(&Misuse::NoName(Name::Task), request.language)));
     }
-    let person = match request.acting().await? {
-        Ok(person) => person,
-        Err(message) => return Ok(Answer::to_one(message)),
+    let (person, rights) = match request.ready().await? {
+        Ok(ready) => ready,
+        Err(answer) => return Ok(answer),
     };
     let Some(assignee) = assignee(request, draft.assignee.as_ref(), &person).await? else {
-        return Ok(Answer::to_one(answers::refused("unmapped", "", request.language)));
+        return Ok(Answer::private(answers::refused("unmapped", "", request.language)));
     };
-    let hands = request.deps.talk.hands(&request.tenant, person.user).await?;
     let deadline = draft.deadline.map(|deadline| deadline.moment(&request.tenant.settings.zone()));
-    let found = if request.is_retry { find_task(request, &hands.client, &draft.name).await? } else { None };
+    let found = if request.is_retry { find_task(request, &rights.client, &draft.name).await? } else { None };
     let task = match found {
         Some(task) => task,
         None => {
@@ -92,7 +90,7 @@ pub(crate) async fn task(request: &Request<'_>, draft: &TaskDraft) -> Result<Ans
             if let Some(deadline) = deadline {
                 fields["DEADLINE"] = deadline.to_string().into();
             }
-            let answer = hands.client.call("tasks.task.add", &json!({"fields": fields})).await?;
+            let answer = rights.client.call("tasks.task.add", &json!({"fields": fields})).await?;
             Task::read(answer.result["task"].clone()).map_err(unexpected)?
         }
     };
@@ -122,7 +120,7 @@ async fn assignee(
         Some(Assignee::Slack(id)) if *id == request.user => Some((person.user, person.name.clone())),
         Some(Assignee::Slack(id)) => match talk.acting(&request.tenant, id).await? {
             Acting::As(link) => Some((link.user, link.name)),
-            Acting::Nobody { .. } => None,
+            Acting::Dismissed | Acting::Nobody { .. } => None,
         },
         Some(Assignee::Email(email)) => {
             talk.portal_user_by_email(&request.tenant, email).await?.map(|found| (found.user, found.name))

@@ -9,58 +9,63 @@ use rules::commands::answers;
 use rules::text::Document;
 use serde_json::{Value, json};
 use slack::Mrkdwn;
-use talk::people::Hands;
+use talk::rights::Rights;
 
 use crate::ask::{Answer, Request, SKEW};
 
-/// Who asked, and with what it is done.
-async fn ready(request: &Request<'_>) -> Result<Result<(Link, Hands), Answer>, Failure> {
-    let person = match request.acting().await? {
-        Ok(person) => person,
-        Err(message) => return Ok(Err(Answer::to_one(message))),
-    };
-    let hands = request.deps.talk.hands(&request.tenant, person.user).await?;
-    Ok(Ok((person, hands)))
-}
-
 pub(crate) async fn show(request: &Request<'_>, query: &DealQuery) -> Result<Answer, Failure> {
-    let (_, hands) = match ready(request).await? {
+    let (_, rights) = match request.ready().await? {
         Ok(ready) => ready,
         Err(answer) => return Ok(answer),
     };
     let id = match query {
         DealQuery::Id(id) => *id,
         DealQuery::Words(words) => {
-            let found = request.deps.talk.find_deals(&request.tenant, &hands.client, words).await?;
+            let found = request.deps.talk.find_deals(&request.tenant, &rights, words).await?;
             match found.as_slice() {
                 [(id, ..)] => *id,
                 several => return Ok(Answer::to_one(answers::which_deal(several, words, request.language))),
             }
         }
     };
-    card(request, &hands, id, None).await
+    card(request, &rights, id, None).await
 }
 
-async fn card(request: &Request<'_>, hands: &Hands, id: u64, note: Option<&Mrkdwn>) -> Result<Answer, Failure> {
-    match request.deps.talk.deal(&request.tenant, &hands.client, id).await? {
+async fn card(request: &Request<'_>, rights: &Rights, id: u64, note: Option<&Mrkdwn>) -> Result<Answer, Failure> {
+    match request.deps.talk.deal(&request.tenant, rights, id).await? {
         Some(deal) => {
             let mut answer = Answer::to_one(deal.card(request.language, note));
             answer.record = Some(format!("deal {id}"));
             Ok(answer)
         }
-        None => Ok(Answer::to_one(answers::refused("not_found", "", request.language))),
+        None => Ok(not_found(request)),
     }
 }
 
+/// The same for a deal that is not there and for one that the person may not see.
+fn not_found(request: &Request<'_>) -> Answer {
+    Answer::private(answers::refused("not_found", "", request.language))
+}
+
+/// Who asked and their rights, if the deal is within their reach; else what to tell them.
+async fn reach(request: &Request<'_>, id: u64) -> Result<Result<(Link, Rights), Answer>, Failure> {
+    let (person, rights) = match request.ready().await? {
+        Ok(ready) => ready,
+        Err(answer) => return Ok(Err(answer)),
+    };
+    let deal = rights.item(EntityType::DEAL, id).await?;
+    Ok(if deal.is_some() { Ok((person, rights)) } else { Err(not_found(request)) })
+}
+
 pub(crate) async fn set_stage(request: &Request<'_>, id: u64, stage: &str) -> Result<Answer, Failure> {
-    let (person, hands) = match ready(request).await? {
+    let (person, rights) = match reach(request, id).await? {
         Ok(ready) => ready,
         Err(answer) => return Ok(answer),
     };
-    change(request, &hands, id, &json!({"stageId": stage})).await?;
-    let deal = request.deps.talk.deal(&request.tenant, &hands.client, id).await?;
+    change(request, &rights, id, &json!({"stageId": stage})).await?;
+    let deal = request.deps.talk.deal(&request.tenant, &rights, id).await?;
     // The portal may say yes and mean no: what it has now decides.
-    let Some(deal) = deal else { return Ok(Answer::to_one(answers::refused("not_found", "", request.language))) };
+    let Some(deal) = deal else { return Ok(not_found(request)) };
     if deal.stage_id != stage {
         let text = request.language.pick(
             "Bitrix24 left the deal in its stage: a required field may be empty, or the stage is of another funnel.",
@@ -68,41 +73,41 @@ pub(crate) async fn set_stage(request: &Request<'_>, id: u64, stage: &str) -> Re
         );
         return Ok(Answer::to_one(deal.card(request.language, Some(&Mrkdwn::text(text)))));
     }
-    named(request, &hands, &person, id, &format!("{} → {}", request.language.label("stage"), deal.stage)).await?;
+    named(request, &rights, &person, id, &format!("{} → {}", request.language.label("stage"), deal.stage)).await?;
     let note = Mrkdwn::text(&format!("{} {}", request.language.pick("Moved to", "Перенесена:"), deal.stage));
     Ok(Answer::done(deal.card(request.language, Some(&note)), "deal.moved_from_slack", format!("deal {id}")))
 }
 
 pub(crate) async fn take(request: &Request<'_>, id: u64) -> Result<Answer, Failure> {
-    let (person, hands) = match ready(request).await? {
+    let (person, rights) = match reach(request, id).await? {
         Ok(ready) => ready,
         Err(answer) => return Ok(answer),
     };
-    change(request, &hands, id, &json!({"assignedById": person.user})).await?;
+    change(request, &rights, id, &json!({"assignedById": person.user})).await?;
     let text = request.language.pick("It is yours now.", "Теперь она ваша.");
-    let answer = card(request, &hands, id, Some(&Mrkdwn::text(text))).await?;
+    let answer = card(request, &rights, id, Some(&Mrkdwn::text(text))).await?;
     Ok(Answer { did: Some("deal.taken_from_slack".into()), ..answer })
 }
 
 pub(crate) async fn comment(request: &Request<'_>, id: u64, text: &str) -> Result<Answer, Failure> {
-    let (person, hands) = match ready(request).await? {
+    let (person, rights) = match reach(request, id).await? {
         Ok(ready) => ready,
         Err(answer) => return Ok(answer),
     };
     let mut said = Document::from_mrkdwn(text).to_bbcode(false);
-    if !hands.are_own {
+    if !rights.are_own() {
         said = format!("{said}\n{}", Document::plain(&behalf(request, &person)).to_bbcode(false));
     }
-    add_comment(request, &hands, id, &said).await?;
+    add_comment(request, &rights, id, &said).await?;
     let done = request.language.pick("Comment added.", "Комментарий добавлен.");
-    let answer = card(request, &hands, id, Some(&Mrkdwn::text(done))).await?;
+    let answer = card(request, &rights, id, Some(&Mrkdwn::text(done))).await?;
     Ok(Answer { did: Some("deal.commented_from_slack".into()), ..answer })
 }
 
-async fn change(request: &Request<'_>, hands: &Hands, id: u64, fields: &Value) -> Result<(), Failure> {
+async fn change(request: &Request<'_>, rights: &Rights, id: u64, fields: &Value) -> Result<(), Failure> {
     tracing::debug!(tenant = %request.tenant.id, id, "changing a deal");
     let params = json!({"entityTypeId": EntityType::DEAL.0, "id": id, "fields": fields});
-    hands.client.call("crm.item.update", &params).await.map(|_| ())
+    rights.client.call("crm.item.update", &params).await.map(|_| ())
 }
 
 fn behalf(request: &Request<'_>, person: &Link) -> String {
@@ -110,12 +115,12 @@ fn behalf(request: &Request<'_>, person: &Link) -> String {
 }
 
 /// Where the connection did it, the deal says for whom.
-async fn named(request: &Request<'_>, hands: &Hands, person: &Link, id: u64, what: &str) -> Result<(), Failure> {
-    if hands.are_own {
+async fn named(request: &Request<'_>, rights: &Rights, person: &Link, id: u64, what: &str) -> Result<(), Failure> {
+    if rights.are_own() {
         return Ok(());
     }
     let said = Document::plain(&format!("{what}. {}", behalf(request, person))).to_bbcode(false);
-    match add_comment(request, hands, id, &said).await {
+    match add_comment(request, rights, id, &said).await {
         // The right to comment may be missing; what was asked for is done.
         Err(Failure { kind: platform::Kind::Permanent { .. }, .. }) => Ok(()),
         added => added,
@@ -123,21 +128,21 @@ async fn named(request: &Request<'_>, hands: &Hands, person: &Link, id: u64, wha
 }
 
 /// Comments once: what another try has written is found by its text, for a comment has no id of ours.
-async fn add_comment(request: &Request<'_>, hands: &Hands, id: u64, text: &str) -> Result<(), Failure> {
-    if request.is_retry && was_said(request, hands, id, text).await? {
+async fn add_comment(request: &Request<'_>, rights: &Rights, id: u64, text: &str) -> Result<(), Failure> {
+    if request.is_retry && was_said(request, rights, id, text).await? {
         return Ok(());
     }
     let fields = json!({"ENTITY_ID": id, "ENTITY_TYPE": "deal", "COMMENT": text});
-    hands.client.call("crm.timeline.comment.add", &json!({"fields": fields})).await.map(|_| ())
+    rights.client.call("crm.timeline.comment.add", &json!({"fields": fields})).await.map(|_| ())
 }
 
 /// Whether this very request has written it: the same words from another day are not these.
-async fn was_said(request: &Request<'_>, hands: &Hands, id: u64, text: &str) -> Result<bool, Failure> {
+async fn was_said(request: &Request<'_>, rights: &Rights, id: u64, text: &str) -> Result<bool, Failure> {
     let params = json!({
         "filter": {"ENTITY_ID": id, "ENTITY_TYPE": "deal"}, "order": {"ID": "DESC"},
         "select": ["ID", "COMMENT", "CREATED"],
     });
-    match hands.client.call("crm.timeline.comment.list", &params).await {
+    match rights.client.call("crm.timeline.comment.list", &params).await {
         Ok(answer) => {
             let rows = answer.result.as_array().cloned().unwrap_or_default();
             let since = request.arrived_at - SKEW;

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use connect::Connections;
 use platform::clock::Clock;
 use platform::ledger::Ledger;
+use platform::limiter::Limiter;
 use platform::{Jobs, Outcomes, Ports};
 use rules::asked::Asked;
 use talk::Talk;
@@ -25,6 +26,7 @@ pub struct Deps {
     talk: Talk,
     ledger: Ledger,
     clock: Arc<dyn Clock>,
+    limiter: Limiter,
     public_url: Option<String>,
 }
 
@@ -35,6 +37,7 @@ impl Deps {
             talk: Talk::new(ports, connections),
             ledger: Ledger::new(ports.store.clone()),
             clock: ports.clock.clone(),
+            limiter: Limiter::new(ports.store.clone(), ports.clock.clone()),
             public_url,
         }
     }

@@ -8,6 +8,6 @@ use slack_commands::{Deps, handle};
 async fn main() -> Result<(), aws::Error> {
     let ports = aws::ports();
     let public_url = std::env::var("PUBLIC_URL").ok().filter(|url| !url.is_empty());
-    let deps = Deps::new(&ports, Connections::from_env(&ports)?, public_url);
+    let deps = Deps::new(&ports, Connections::from_env(&ports)?.renewing_through(aws::token_renewal()), public_url);
     aws::run_queue(&ports, QueueName::SlackCommands, |jobs| handle(&deps, jobs)).await
 }

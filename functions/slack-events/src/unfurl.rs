@@ -1,19 +1,26 @@
 //! Links to deals and tasks, shown as cards: with the rights of who pasted them, and without fields where strangers read.
 
+use std::time::Duration;
+
 use connect::Failure;
 use platform::Kind;
+use platform::clock::later;
 use platform::job::Job;
+use platform::store::{Condition, Key, StoreError, Table, Write};
+use rules::commands::answers;
 use slack::event::EventCallback;
 use slack::{Message, Ts};
 use talk::Tenant;
 use talk::people::Acting;
-use talk::records::Linked;
+use talk::records::{Linked, needs_permission};
 
 use crate::Deps;
 use crate::decide::Decision;
 
 /// Links shown of one message.
 const MOST_LINKS: usize = 5;
+/// How often somebody is asked for their permission below links that they paste.
+const HINT_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(crate) async fn unfurl(
     deps: &Deps,
@@ -32,13 +39,24 @@ pub(crate) async fn unfurl(
     if known.is_empty() {
         return Ok(Decision::skip("no link to a deal or task of this portal"));
     }
-    let Acting::As(person) = deps.talk.acting(tenant, user).await? else {
-        return Ok(Decision::skip("unmapped: who pasted the link is nobody we know in Bitrix24"));
+    let person = match deps.talk.acting(tenant, user).await? {
+        Acting::As(person) => person,
+        Acting::Dismissed => return Ok(Decision::skip("who pasted the link is not active in Bitrix24 any more")),
+        Acting::Nobody { .. } => {
+            return Ok(Decision::skip("unmapped: who pasted the link is nobody we know in Bitrix24"));
+        }
+    };
+    let rights = match deps.talk.rights(tenant, person.user).await {
+        Err(Failure { kind: Kind::Permanent { code }, .. }) if needs_permission(&code) => {
+            hint(deps, tenant, channel, user).await?;
+            return Ok(Decision::skip("who pasted the link has not allowed us to work with their own rights"));
+        }
+        rights => rights?,
     };
     let strangers = job.body.is_shared_channel && !tenant.settings.commands.fields_in_shared_channels;
     let mut cards: Vec<(String, Message)> = Vec::new();
     for (link, linked) in known {
-        match deps.talk.linked_card(tenant, person.user, linked, strangers).await {
+        match deps.talk.linked_card(tenant, &rights, linked, strangers).await {
             Ok(Some(card)) => cards.push((link.clone(), card)),
             // What they may not see is not shown; the link stays a link.
             Ok(None) | Err(Failure { kind: Kind::Permanent { .. }, .. }) => {}
@@ -50,4 +68,21 @@ pub(crate) async fn unfurl(
     }
     tenant.slack.unfurl(channel, &Ts::from(ts), &cards).await?;
     Ok(Decision { record: Some(format!("{} link(s)", cards.len())), ..Decision::did("link.unfurled") })
+}
+
+/// Asks who pasted a link for their permission, seen by them alone and at most once a day.
+async fn hint(deps: &Deps, tenant: &Tenant, channel: &str, user: &str) -> Result<(), Failure> {
+    let now = deps.clock.now();
+    let key = Key::new(Table::Links, format!("{}#person", tenant.id), format!("hint#{user}"));
+    let write = Write::new(key, &now, Condition::Absent)?.expiring(later(now, HINT_EVERY));
+    match deps.talk.ports.store.put(write).await {
+        Ok(_) => {}
+        Err(StoreError::Conflict(_)) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    }
+    match tenant.slack.whisper(channel, user, &answers::allow_later(tenant.settings.language)).await {
+        // We may not be in that channel; the home tab and the commands ask, too.
+        Err(Failure { kind: Kind::Permanent { .. }, .. }) => Ok(()),
+        said => said,
+    }
 }

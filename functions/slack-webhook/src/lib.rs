@@ -22,15 +22,15 @@ use rules::asked::Asked;
 use rules::language::Language;
 use serde_json::json;
 use slack::event::{Event, EventCallback};
-use slack::inbound::{Inbound, LARGEST_BODY};
+use slack::inbound::{Inbound, MAX_REQUEST_BODY};
 use slack::signature::{self, SIGNATURE_HEADER, TIMESTAMP_HEADER};
 
 use crate::secrets::SigningSecrets;
 
 /// Every address that is answered here.
 pub const DOORS: &[Door] = &[
-    Door::provider("/webhooks/slack", LARGEST_BODY, Proof::Signature),
-    Door::provider("/webhooks/{member_id}/slack", LARGEST_BODY, Proof::Signature),
+    Door::provider("/webhooks/slack", MAX_REQUEST_BODY, Proof::Signature),
+    Door::provider("/webhooks/{member_id}/slack", MAX_REQUEST_BODY, Proof::Signature),
 ];
 
 /// What the function runs on.
@@ -68,7 +68,7 @@ enum Refusal {
 }
 
 /// The most of a job's text that a queue surely takes.
-const LARGEST_JOB: usize = 200 * 1024;
+const MAX_JOB: usize = 200 * 1024;
 
 /// Takes one request.
 pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
@@ -85,7 +85,7 @@ async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>
     if request.method() != Method::POST {
         return Err(Refusal::NotPost);
     }
-    if request.body().len() > LARGEST_BODY {
+    if request.body().len() > MAX_REQUEST_BODY {
         return Err(Refusal::TooLarge);
     }
     let app = verify(deps, request).await?;
@@ -121,9 +121,9 @@ async fn verify(deps: &Deps, request: &Request<Bytes>) -> Result<platform::porta
 }
 
 async fn whose(deps: &Deps, team: &str, app: &platform::portals::TokenDigest) -> Result<Workspace, Refusal> {
-    match deps.portals.workspace(team).await {
-        Ok(Some(workspace)) if workspace.signing.matches(app) => Ok(workspace),
-        Ok(_) => Err(Refusal::NotSlacks("unknown_workspace")),
+    match deps.portals.verify_workspace(team, app).await {
+        Ok(Some(workspace)) => Ok(workspace),
+        Ok(None) => Err(Refusal::NotSlacks("unknown_workspace")),
         Err(error) => Err(Refusal::Unavailable(error.to_string())),
     }
 }
@@ -144,7 +144,7 @@ async fn take(deps: &Deps, inbound: Inbound, workspace: &Workspace) -> Result<Re
             let group = format!("{tenant}#{}", event.event.group());
             let id = event.event_id.clone();
             let mut job = message(tenant, trace, group.clone(), id.clone(), &event).map_err(unavailable)?;
-            if job.body.len() > LARGEST_JOB
+            if job.body.len() > MAX_JOB
                 && let Event::Message(written) = &mut event.event
             {
                 // The same is in its text.

@@ -24,6 +24,10 @@ pub(crate) async fn keep(deps: &Deps, portal: &Portal) -> Result<bool, Failure> 
             }
         }
     }
+    // An address that an earlier version stored in plain text is sealed on this way.
+    if let Err(failure) = deps.connections.notion_address(tenant).await {
+        tracing::warn!(%tenant, %failure, "the address of the Notion webhooks could not be sealed");
+    }
     let mut is_open = true;
     for trouble in deps.connections.troubles(tenant).await? {
         if deps.connections.try_again(tenant, trouble.side).await? {

@@ -13,7 +13,7 @@ use platform::seal::KeyRing;
 use platform::secrets::{KEY_RING, SecretsError};
 use platform::{Ports, TenantId};
 use standalone::config::Config;
-use standalone::{codes, operate, settings, tenants};
+use standalone::{codes, operate, person, settings, tenants};
 
 /// Connects a portal and a Slack workspace to a deployment on AWS, and operates it.
 #[derive(Parser)]
@@ -51,6 +51,9 @@ enum Command {
     /// Lists, exports, imports and removes tenants.
     #[command(subcommand)]
     Tenants(tenants::Tenants),
+    /// Finds one person's data, hands it out, deletes it.
+    #[command(subcommand)]
+    Person(person::Person),
     /// Changes the key that seals secrets, while everything runs.
     #[command(subcommand)]
     Keys(tenants::Keys),
@@ -91,13 +94,14 @@ async fn main() -> anyhow::Result<()> {
                 ensure_key_ring(&ports).await?;
                 tenants::tenants(&ports, command).await?
             }
+            Command::Person(command) => person::run(&ports, command).await?,
             Command::Keys(command) => tenants::keys(&ports, command).await?,
             Command::ApiKey(command) => tenants::api_key(&ports, command).await?,
         };
         println!("{done}");
         return Ok(());
     }
-    let config = Config::read(&arguments.config.context("--config is missing")?)?;
+    let config = Config::read_keys(&arguments.config.context("--config is missing")?)?;
     ensure_key_ring(&ports).await?;
     let connections = config.connections(&ports)?;
     if let Some(apps) = &config.apps {

@@ -86,6 +86,7 @@ fn operate(cloud: &Cloud, slack_api: &str, arguments: &[&str]) -> (bool, String)
         .env("AWS_SECRET_ACCESS_KEY", "test")
         .env("SECRET_PREFIX", &cloud.names.secret_prefix)
         .env("SLACK_API_URL", slack_api)
+        .env("ALLOWED_NETWORKS", "127.0.0.1")
         .output()
         .unwrap();
     (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())

@@ -2,15 +2,25 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
+use ::http::Uri;
 use anyhow::{Context, bail};
+use connect::Network;
+use platform::metrics::Counters;
 use platform::secrets::{APPS, SLACK_SIGNING, Secrets, add_line};
 use rules::{Route, Settings};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::proxies::Proxies;
+use crate::server::{HostLimits, Options};
 use crate::settings;
+
+/// More connections than any machine of one process keeps.
+const MAX_CONNECTIONS: usize = 100_000;
 
 /// What `serve` needs to know.
 #[derive(Debug, Deserialize)]
@@ -25,8 +35,18 @@ pub struct Config {
     /// The SQLite file.
     #[serde(default = "default_database")]
     pub database: PathBuf,
-    /// Where providers reach us from outside: `https://switchboard.example`. An application binds its events there.
+    /// Names by which operators reach the status page, besides `localhost` and the address that it listens on.
+    #[serde(default)]
+    pub status_names: Vec<String>,
+    /// Where providers reach us from outside: `https://switchboard.example`. An application binds its events there, and
+    /// providers send browsers back there.
     pub public_url: Option<String>,
+    /// Proxies in front of us.
+    #[serde(default)]
+    pub proxies: ProxiesConfig,
+    /// How much those who connect get.
+    #[serde(default)]
+    pub limits: LimitsConfig,
     /// The settings document, beside this file. Without it the settings are those that were applied last.
     pub settings: Option<PathBuf>,
     /// The portal, if it is connected by webhooks; portals that install the application are not named here.
@@ -38,6 +58,9 @@ pub struct Config {
     /// Other addresses in the place of the providers': simulators'.
     #[serde(default)]
     pub providers: Providers,
+    /// Where requests may go beside the open internet.
+    #[serde(default)]
+    pub network: NetworkConfig,
     /// The Notion workspace, if records are kept alike with one.
     pub notion: Option<NotionConfig>,
     /// Routes alone, for who needs no more than that.
@@ -45,6 +68,50 @@ pub struct Config {
     /// What `settings` or `routes` say.
     #[serde(skip)]
     read: Option<Settings>,
+}
+
+/// Proxies in front of us.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProxiesConfig {
+    /// Addresses and networks of proxies whose `X-Forwarded-For` is believed. Nobody else's is.
+    pub trusted: Vec<String>,
+    /// What `trusted` says.
+    #[serde(skip)]
+    read: Proxies,
+}
+
+/// How much those who connect get; what is left out is as usual.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Connections at once.
+    pub connections: Option<usize>,
+    /// Connections at once from one address that is no trusted proxy's.
+    pub connections_per_address: Option<usize>,
+    /// Seconds in which the head of a request has to arrive.
+    pub head_seconds: Option<u64>,
+    /// Seconds in which its body has to arrive after that.
+    pub body_seconds: Option<u64>,
+    /// Seconds for which a connection may wait for its next request.
+    pub idle_seconds: Option<u64>,
+}
+
+impl LimitsConfig {
+    /// The limits of the public address.
+    fn limits(&self) -> HostLimits {
+        let usual = HostLimits::default();
+        let seconds = |given: Option<u64>, usual| given.map_or(usual, |seconds| Duration::from_secs(seconds.max(1)));
+        let count = |given: Option<usize>, usual| given.map_or(usual, |count| count.clamp(1, MAX_CONNECTIONS));
+        HostLimits {
+            connections: count(self.connections, usual.connections),
+            connections_per_address: count(self.connections_per_address, usual.connections_per_address),
+            head: seconds(self.head_seconds, usual.head),
+            body: seconds(self.body_seconds, usual.body),
+            idle: seconds(self.idle_seconds, usual.idle),
+            ..usual
+        }
+    }
 }
 
 /// The keys of the applications at the providers.
@@ -137,7 +204,36 @@ pub struct Providers {
     pub bitrix24_auth_east: Option<String>,
 }
 
+/// Where requests may go beside the open internet.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkConfig {
+    /// Networks (`10.1.2.0/24`), addresses (`10.1.2.3`, `10.1.2.3:8443`) and hosts (`portal.corp.example`).
+    pub allow: Vec<String>,
+}
+
+impl NetworkConfig {
+    fn network(&self) -> anyhow::Result<Network> {
+        Network::allowing(&self.allow).context("[network] allow")
+    }
+}
+
 impl Config {
+    /// Where requests may go: also to the portal that this file names itself.
+    fn reach(&self) -> anyhow::Result<Network> {
+        use secrecy::ExposeSecret;
+        let network = self.network.network()?;
+        Ok(match &self.portal {
+            Some(portal) => network.naming(portal.webhook_url.expose_secret()),
+            None => network,
+        })
+    }
+
+    /// How the public address is served; refusals are counted with `counters`.
+    pub fn options(&self, counters: Arc<Counters>) -> Options {
+        Options { limits: self.limits.limits(), proxies: self.proxies.read.clone(), counters }
+    }
+
     /// Connections over `ports`, to the providers or to what stands in their places.
     pub fn connections(&self, ports: &platform::Ports) -> anyhow::Result<connect::Connections> {
         let of_slack = self.slack.as_ref().and_then(|slack| slack.api_url.as_deref());
@@ -146,6 +242,7 @@ impl Config {
         let notion = of_notion.or(self.providers.notion.as_deref()).map(notion::ApiBase::new).transpose()?;
         let connections =
             connect::Connections::new(ports, slack.unwrap_or_default()).with_notion(notion.unwrap_or_default());
+        let connections = connections.allowing(self.reach()?);
         Ok(match (&self.providers.bitrix24_auth_west, &self.providers.bitrix24_auth_east) {
             (Some(west), Some(east)) => connections.with_auth_servers(bitrix24::oauth::AuthServers::new(west, east)?),
             _ => connections,
@@ -200,11 +297,26 @@ fn default_database() -> PathBuf {
 }
 
 impl Config {
-    /// Reads a file. Secrets may be given as `env:NAME`.
+    /// Reads a file, for a host. Secrets may be given as `env:NAME`.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let config = Self::read_keys(path)?;
+        if config.apps.is_some() && config.public_url.is_none() {
+            bail!(
+                "{}: [apps] needs public_url: providers send browsers and events there. Write public_url = \"https://YOUR.SERVER\" above the first [section]",
+                path.display()
+            );
+        }
+        Ok(config)
+    }
+
+    /// Reads a file for a deployment elsewhere, which knows its own address.
+    pub fn read_keys(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}; docs/connecting.md shows what to write there", path.display()))?;
         let mut config: Self = toml::from_str(&text).with_context(|| format!("{} is not right", path.display()))?;
+        config.network.network().with_context(|| format!("{} is not right", path.display()))?;
+        config.public_url = config.public_url.as_deref().map(public_url).transpose().context_of(path)?;
+        config.proxies.read = Proxies::read(&config.proxies.trusted).context_of(path)?;
         if let Some(portal) = &mut config.portal {
             portal.webhook_url = resolved(&portal.webhook_url)?;
             portal.application_token = resolved(&portal.application_token)?;
@@ -246,6 +358,40 @@ impl Config {
     pub fn named_settings(&self) -> Option<&Settings> {
         self.read.as_ref()
     }
+}
+
+trait InFile<T> {
+    /// The same with the file that an error is about.
+    fn context_of(self, path: &Path) -> anyhow::Result<T>;
+}
+
+impl<T> InFile<T> for anyhow::Result<T> {
+    fn context_of(self, path: &Path) -> anyhow::Result<T> {
+        self.with_context(|| path.display().to_string())
+    }
+}
+
+/// The address as it is put before paths: https, unless it is this machine's, and nothing after the host.
+fn public_url(given: &str) -> anyhow::Result<String> {
+    let right = "it has to be like https://switchboard.example";
+    let uri: Uri = given.trim().parse().with_context(|| format!("public_url {given:?} is no address: {right}"))?;
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        bail!("public_url {given:?} is not a whole address: {right}");
+    };
+    if !matches!(uri.path(), "" | "/") || uri.query().is_some() || given.contains('#') {
+        bail!("public_url {given:?} has a path: {right}; paths are added to it");
+    }
+    if authority.as_str().contains('@') || authority.host().is_empty() {
+        bail!("public_url {given:?} has more than a host: {right}");
+    }
+    match scheme {
+        "https" => {}
+        "http" if pages::is_loopback(authority.as_str()) => {}
+        _ => bail!(
+            "public_url {given:?} is not https: {right}. Providers and browsers send secrets there; only this machine's own address (http://127.0.0.1:8080) may go without"
+        ),
+    }
+    Ok(format!("{scheme}://{}", authority.as_str().to_ascii_lowercase()))
 }
 
 fn resolved(secret: &SecretString) -> anyhow::Result<SecretString> {
@@ -302,9 +448,73 @@ mod tests {
         assert!(format!("{:#}", read(&both).unwrap_err()).contains("keep one"));
     }
 
+    #[test]
+    fn what_may_be_called_beside_the_internet_is_named_and_a_wrong_entry_refused() {
+        let network = |allow: &str| read(&format!("{SECRETS}[network]\nallow = {allow}\n"));
+        let own =
+            network("['10.1.2.0/24', 'portal.corp.example', '127.0.0.1:4711']").unwrap().network.network().unwrap();
+        let may = |url: &str| own.check(&url.parse().unwrap()).is_ok();
+        assert!(may("https://10.1.2.3/") && may("http://portal.corp.example/") && may("http://127.0.0.1:4711/"));
+        assert!(!may("https://10.1.3.3/") && !may("http://127.0.0.1:4712/"));
+        let error = format!("{:#}", network("['10.1.2.3/24']").unwrap_err());
+        assert!(error.contains("[network] allow") && error.contains("10.1.2.0"), "{error}");
+        assert!(network("['https://portal.corp.example']").is_err() && network("'10.0.0.0/8'").is_err());
+        let of = |text: &str| read(text).unwrap().reach().unwrap();
+        assert!(of(SECRETS).check(&"http://127.0.0.1/".parse().unwrap()).is_err());
+        // The portal of the file itself is the deployment's word as well, at its port.
+        let own = of(&SECRETS.replace("https://a.bitrix24.com", "http://10.0.0.5:8080"));
+        assert!(own.check(&"http://10.0.0.5:8080/rest/".parse().unwrap()).is_ok());
+        assert!(own.check(&"http://10.0.0.5/rest/".parse().unwrap()).is_err());
+    }
+
+    #[test]
+    fn applications_need_an_address_that_is_https_and_nothing_but_a_host() {
+        let apps = "[apps.notion]\nclient_id = 'x'\nclient_secret = 's'\n";
+        let error = format!("{:#}", read(apps).unwrap_err());
+        assert!(error.contains("public_url = \"https://YOUR.SERVER\""), "{error}");
+        let with = |url: &str| read(&format!("public_url = '{url}'\n{apps}"));
+        for (given, kept) in [
+            ("https://switchboard.example", "https://switchboard.example"),
+            ("https://Switchboard.example:8443/", "https://switchboard.example:8443"),
+            ("http://localhost:8080", "http://localhost:8080"),
+            ("http://[::1]:8080/", "http://[::1]:8080"),
+        ] {
+            assert_eq!(with(given).unwrap().public_url.as_deref(), Some(kept));
+        }
+        for (given, says) in [
+            ("http://switchboard.example", "is not https"),
+            ("http://localhost.evil.example", "is not https"),
+            ("ftp://switchboard.example", "is not https"),
+            ("https://switchboard.example/admin", "has a path"),
+            ("https://switchboard.example/?x=1", "has a path"),
+            ("https://switchboard.example/#x", "has a path"),
+            ("https://me@switchboard.example", "more than a host"),
+            ("switchboard.example", "whole address"),
+            ("/admin", "whole address"),
+            ("", "public_url"),
+        ] {
+            let error = format!("{:#}", with(given).unwrap_err());
+            assert!(error.contains(says) && error.contains("https://switchboard.example"), "{given}: {error}");
+        }
+    }
+
+    #[test]
+    fn proxies_and_limits_are_read() {
+        let text = format!(
+            "status_names = ['ops.internal']\n{SECRETS}[proxies]\ntrusted = ['127.0.0.1', '10.0.0.0/8']\n[limits]\nconnections = 7\nhead_seconds = 3\n"
+        );
+        let config = read(&text).unwrap();
+        let options = config.options(Arc::default());
+        assert!(options.proxies.trusts("10.1.2.3".parse().unwrap()));
+        assert_eq!((options.limits.connections, options.limits.head), (7, Duration::from_secs(3)));
+        assert_eq!(options.limits.body, HostLimits::default().body);
+        let wrong = format!("{SECRETS}[proxies]\ntrusted = ['proxy.example']\n");
+        assert!(format!("{:#}", read(&wrong).unwrap_err()).contains("proxies.trusted"));
+    }
+
     #[tokio::test]
     async fn the_apps_are_stored_and_slacks_requests_known_before_anybody_installs() {
-        let text = "[apps.slack]\nclient_id = '1.2'\nclient_secret = 's'\nsigning_secret = 'signing'\n";
+        let text = "public_url = 'https://switchboard.example'\n[apps.slack]\nclient_id = '1.2'\nclient_secret = 's'\nsigning_secret = 'signing'\n";
         let apps = read(text).unwrap().apps.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let secrets = embedded::FileSecrets::open(folder.path().into()).unwrap();

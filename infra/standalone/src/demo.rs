@@ -3,6 +3,7 @@
 mod notion;
 mod talk;
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use axum::routing::{delete, post};
 use connect::{Access, Connections, PortalAccess};
 use platform::{Clock, SystemClock, TenantId};
 use rules::Settings;
-use rules::settings::{BridgeSetting, MissingChannel};
+use rules::settings::{ActAs, BridgeSetting, MissingChannel};
 use sandbox::Sandbox;
 use sandbox::portal::{DEAL, Delivery};
 use serde::Deserialize;
@@ -27,7 +28,7 @@ use tokio::sync::watch;
 use crate::engine::Engine;
 use crate::functions::Functions;
 use crate::schedule::{self, Schedule};
-use crate::{http, page, workers};
+use crate::{http, names, page, workers};
 
 /// The events that the demonstration portal sends.
 pub fn events(settings: &Settings) -> Vec<&'static str> {
@@ -38,6 +39,7 @@ pub fn events(settings: &Settings) -> Vec<&'static str> {
 const SCHEDULE: Schedule = Schedule {
     sweep: Duration::from_secs(10),
     upkeep: Duration::from_secs(60),
+    departures: Duration::from_secs(10),
     poll: Duration::from_secs(30),
     robots: Duration::from_secs(60),
 };
@@ -78,7 +80,7 @@ struct Demo {
 
 /// Runs until `stop` becomes true. `started` is told the page's address.
 pub async fn demo(options: Options, stop: watch::Receiver<bool>, started: impl FnOnce(&str)) -> anyhow::Result<()> {
-    std::fs::create_dir_all(&options.data)
+    embedded::private::folder(&options.data)
         .with_context(|| format!("the folder {} cannot be made", options.data.display()))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let engine = Engine::open(&options.data.join("demo.db"), clock.clone()).await?;
@@ -87,7 +89,9 @@ pub async fn demo(options: Options, stop: watch::Receiver<bool>, started: impl F
     restore(&sandbox, &saved)?;
 
     let connections = Connections::new(&engine.ports, ApiBase::new(&sandbox.slack.api_url())?)
-        .with_notion(::notion::ApiBase::new(&sandbox.notion.url())?);
+        .with_notion(::notion::ApiBase::new(&sandbox.notion.url())?)
+        // The simulators are here.
+        .allowing(connect::Network::this_machine());
     talk::prepare(&sandbox);
     notion::prepare(&sandbox);
     let tenant = join(&connections, &sandbox).await?;
@@ -111,11 +115,13 @@ pub async fn demo(options: Options, stop: watch::Receiver<bool>, started: impl F
         let demo = looking.clone();
         Box::pin(async move { demo.state().await })
     });
-    let router = http::webhooks(functions.clone())
-        .merge(page::router(look))
+    let shown = page::router(look)
         .merge(actions(demo.clone()))
         .merge(notion::routes(demo.clone()))
         .merge(talk::routes(demo.clone()));
+    // One that was opened to others is reached by names that we do not know.
+    let shown = if options.listen.ip().is_loopback() { names::only(shown, &[]) } else { shown };
+    let router = http::webhooks(functions.clone()).merge(shown);
     let workers = workers::start(&engine, &functions, &stop);
     let scheduled = schedule::start(&functions, &engine.ports.clock, SCHEDULE, &stop);
     let inviting = tokio::spawn({
@@ -166,6 +172,8 @@ fn settings(sandbox: &Sandbox) -> Settings {
     settings.operators.channel = Some("#ops".into());
     settings.bridges = vec![BridgeSetting { channel: format!("#{}", talk::CHANNEL), chat: talk::CHAT.into() }];
     settings.notion = notion::settings(sandbox);
+    // Whoever tries the demonstration is the administrator whose webhook it is.
+    settings.people.act_as = ActAs::Connection;
     settings
 }
 
@@ -347,7 +355,8 @@ fn restore(sandbox: &Sandbox, file: &Path) -> anyhow::Result<()> {
 
 fn save(sandbox: &Sandbox, file: &Path) -> anyhow::Result<()> {
     let beside = file.with_extension("new");
-    std::fs::write(&beside, sandbox.save().to_string())?;
+    let mut new = embedded::private::options().create(true).truncate(true).open(&beside)?;
+    new.write_all(sandbox.save().to_string().as_bytes())?;
     Ok(std::fs::rename(beside, file)?)
 }
 

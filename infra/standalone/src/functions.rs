@@ -1,10 +1,11 @@
 //! The functions, ready to be called.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use platform::Ports;
 use platform::queue::{QueueName, Received};
 use platform::runner::{self, BatchReport};
+use platform::{Invoke, Ports};
 
 use connect::Connections;
 
@@ -37,6 +38,8 @@ pub struct Functions {
     pub robots: robots::Deps,
     /// Finds what was never delivered.
     pub portal_sweep: portal_sweep::Deps,
+    /// Renews a token for a worker that met one at its end.
+    pub token_renewal: token_renewal::Deps,
     /// Keeps subscriptions right and notices silence.
     pub upkeep: upkeep::Deps,
     /// Takes Notion's webhooks.
@@ -50,19 +53,35 @@ pub struct Functions {
 impl Functions {
     /// The functions on `ports`, with connections to providers, which reach us at `public_url` if that is known.
     pub fn new(ports: &Ports, connections: &Connections, public_url: Option<&str>) -> Self {
-        Self::with(|_| (ports.clone(), connections.clone()), public_url)
+        Self::with(|_| (ports.clone(), connections.clone()), |_, function| function, public_url)
     }
 
-    /// The functions, each on the ports and connections that `of` gives it by its name.
-    pub fn with(of: impl Fn(&'static str) -> (Ports, Connections), public_url: Option<&str>) -> Self {
+    /// The functions, each on the ports and connections that `of` gives it by its name; `called` stands between each and the
+    /// function that renews its tokens.
+    pub fn with(
+        of: impl Fn(&'static str) -> (Ports, Connections),
+        called: impl Fn(&'static str, Arc<dyn Invoke>) -> Arc<dyn Invoke>,
+        public_url: Option<&str>,
+    ) -> Self {
         let ports = |name| of(name).0;
+        let (renewing, keyed) = of("token-renewal");
+        let token_renewal = token_renewal::Deps::new(&renewing, keyed);
+        // Most functions may not read the keys of our applications: that renews tokens for them.
+        let of_worker = |name| {
+            let (ports, connections): (Ports, Connections) = of(name);
+            (ports, connections.renewing_through(called(name, Arc::new(token_renewal.clone()))))
+        };
         // A function with everything that it takes.
         macro_rules! made {
             ($name:literal, $function:ident) => {{
-                let (ports, connections) = of($name);
+                let (ports, connections) = of_worker($name);
                 $function::Deps::new(&ports, connections)
             }};
             ($name:literal, $function:ident, reached) => {{
+                let (ports, connections) = of_worker($name);
+                $function::Deps::new(&ports, connections, public_url.map(str::to_owned))
+            }};
+            ($name:literal, $function:ident, reached, with keys) => {{
                 let (ports, connections) = of($name);
                 $function::Deps::new(&ports, connections, public_url.map(str::to_owned))
             }};
@@ -76,15 +95,16 @@ impl Functions {
             slack_commands: made!("slack-commands", slack_commands, reached),
             bitrix24_delivery: made!("bitrix24-delivery", bitrix24_delivery, reached),
             slack_delivery: made!("slack-delivery", slack_delivery),
-            admin: made!("admin", admin, reached),
-            install: made!("install", install, reached),
+            admin: made!("admin", admin, reached, with keys),
+            install: made!("install", install, reached, with keys),
             api: made!("api", api),
             robots: made!("robots", robots),
             portal_sweep: made!("portal-sweep", portal_sweep),
-            upkeep: made!("upkeep", upkeep, reached),
+            upkeep: made!("upkeep", upkeep, reached, with keys),
             notion_webhook: ports("notion-webhook").into(),
             record_sync: made!("record-sync", record_sync),
             notion_poll: made!("notion-poll", notion_poll),
+            token_renewal,
         }
     }
 

@@ -1,7 +1,9 @@
-//! HTTP for the functions: requests in, responses out, and a clean end.
+//! HTTP for the functions: requests in, responses out.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use ::http::StatusCode;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -12,8 +14,10 @@ use edge::doors;
 use futures::StreamExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::timeout_at;
 
 use crate::functions::Functions;
+use crate::server::{self, BodyDeadline, refusal};
 
 /// Where Bitrix24 posts its events.
 pub const BITRIX24_WEBHOOK: &str = "/webhooks/bitrix24";
@@ -38,65 +42,88 @@ pub fn webhooks(functions: Functions) -> Router {
 }
 
 async fn bitrix24(State(functions): State<Functions>, request: Request) -> Response {
-    let request = collected(request, bitrix24::form::LARGEST_BODY).await;
-    bitrix24_webhook::handle(&functions.bitrix24_webhook, request).await.map(Body::from)
+    answered(request, bitrix24::form::MAX_EVENT_BODY, async |request| {
+        bitrix24_webhook::handle(&functions.bitrix24_webhook, request).await
+    })
+    .await
 }
 
 async fn slack(State(functions): State<Functions>, request: Request) -> Response {
-    let request = collected(request, ::slack::inbound::LARGEST_BODY).await;
-    slack_webhook::handle(&functions.slack_webhook, request).await.map(Body::from)
+    answered(request, ::slack::inbound::MAX_REQUEST_BODY, async |request| {
+        slack_webhook::handle(&functions.slack_webhook, request).await
+    })
+    .await
 }
 
 async fn notion(State(functions): State<Functions>, request: Request) -> Response {
-    let request = collected(request, notion_webhook::LARGEST_BODY).await;
-    notion_webhook::handle(&functions.notion_webhook, request).await.map(Body::from)
+    answered(request, notion_webhook::LARGEST_BODY, async |request| {
+        notion_webhook::handle(&functions.notion_webhook, request).await
+    })
+    .await
 }
 
 async fn admins(State(functions): State<Functions>, request: Request) -> Response {
     let most = doors::limit(admin::DOORS, request.uri().path());
-    let request = collected(request, most).await;
-    admin::handle(&functions.admin, request).await.map(Body::from)
+    answered(request, most, async |request| admin::handle(&functions.admin, request).await).await
 }
 
 async fn programs(State(functions): State<Functions>, request: Request) -> Response {
     let most = doors::limit(api::DOORS, request.uri().path());
-    let request = collected(request, most).await;
-    api::handle(&functions.api, request).await.map(Body::from)
+    answered(request, most, async |request| api::handle(&functions.api, request).await).await
 }
 
 async fn installs(State(functions): State<Functions>, request: Request) -> Response {
     let most = doors::limit(install::DOORS, request.uri().path());
-    let request = collected(request, most).await;
-    install::handle(&functions.install, request).await.map(Body::from)
+    answered(request, most, async |request| install::handle(&functions.install, request).await).await
 }
 
-/// Reads the body, but no more of it than tells the handler that it is too large.
-pub async fn collected(request: Request, most: usize) -> ::http::Request<Bytes> {
+/// What a function answers, or why its request is refused before.
+async fn answered(
+    request: Request,
+    most: usize,
+    handle: impl AsyncFnOnce(::http::Request<Bytes>) -> ::http::Response<Bytes>,
+) -> Response {
+    match collected(request, most).await {
+        Ok(request) => handle(request).await.map(Body::from),
+        Err(refused) => refused,
+    }
+}
+
+/// Reads the body, but no more of it than shows the handler that it is too large. A body that is late is refused, and so
+/// is one that was cut off: half a request means something else than a whole one.
+pub async fn collected(request: Request, most: usize) -> Result<::http::Request<Bytes>, Response> {
     let (head, body) = request.into_parts();
+    let read = body_of(body, most);
+    let read = match head.extensions.get::<BodyDeadline>().copied() {
+        None => read.await,
+        Some(deadline) => timeout_at(deadline.at, read).await.map_err(|_| too_late(deadline.limit))?,
+    };
+    match read {
+        Ok(body) => Ok(::http::Request::from_parts(head, body)),
+        Err(_) => Err(refusal(StatusCode::BAD_REQUEST, "The body of the request was cut off.\n".to_owned())),
+    }
+}
+
+async fn body_of(body: Body, most: usize) -> Result<Bytes, axum::Error> {
     let mut read = BytesMut::new();
     let mut chunks = body.into_data_stream();
-    while let Some(Ok(chunk)) = chunks.next().await {
-        read.extend_from_slice(&chunk);
+    while let Some(chunk) = chunks.next().await {
+        read.extend_from_slice(&chunk?);
         if read.len() > most {
             break;
         }
     }
-    ::http::Request::from_parts(head, read.freeze())
+    Ok(read.freeze())
 }
 
-/// Serves `router` until `stop` becomes true. Open event streams do not hold up the end.
-pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) -> std::io::Result<()> {
-    let mut stopping = stop.clone();
-    let ends = async move {
-        let _ = stopping.wait_for(|stop| *stop).await;
-    };
-    tokio::select! {
-        served = axum::serve(listener, router).with_graceful_shutdown(ends) => served,
-        () = async {
-            let _ = stop.wait_for(|stop| *stop).await;
-            tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-        } => Ok(()),
-    }
+fn too_late(limit: Duration) -> Response {
+    let text = format!("The body of the request did not arrive within {} s.\n", limit.as_secs_f32());
+    refusal(StatusCode::REQUEST_TIMEOUT, text)
+}
+
+/// Serves `router` until `stop` becomes true, within the usual limits and without trusted proxies.
+pub async fn serve(listener: TcpListener, router: Router, stop: watch::Receiver<bool>) -> std::io::Result<()> {
+    server::serve(listener, router, server::Options::default(), stop).await
 }
 
 /// Listens, or says what to do about it.

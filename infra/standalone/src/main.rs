@@ -9,7 +9,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use platform::SystemClock;
 use sandbox::Sandbox;
 use standalone::config::Config;
-use standalone::{codes, demo, manifest, operate, replay, serve, settings, sync, tenants};
+use standalone::log::OneLine;
+use standalone::{codes, demo, manifest, operate, person, replay, serve, settings, sync, tenants};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
@@ -88,6 +89,11 @@ enum Command {
         #[command(subcommand)]
         command: tenants::Tenants,
     },
+    /// Finds one person's data, hands it out, deletes it.
+    Person {
+        #[command(subcommand)]
+        command: person::Person,
+    },
     /// Changes the key that seals secrets, while everything runs.
     Keys {
         /// The database of the host; it may be running.
@@ -133,7 +139,7 @@ async fn main() -> ExitCode {
     // Fails only if a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(OneLine(std::io::stderr)).init();
     let Arguments { config, database, json, command } = Arguments::parse();
     match Box::pin(run(Host { config, database, json }, command)).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -184,6 +190,11 @@ async fn run(host: Host, command: Command) -> anyhow::Result<()> {
             println!("{}", tenants::tenants(&codes::ports(&database)?, command).await?);
             Ok(())
         }
+        Command::Person { command } => {
+            let ports = codes::ports(&host.named_database()?)?;
+            println!("{}", person::run(&ports, command).await?);
+            Ok(())
+        }
         Command::Keys { database, command } => {
             println!("{}", tenants::keys(&codes::ports(&database)?, command).await?);
             Ok(())
@@ -222,11 +233,21 @@ struct Host {
     json: bool,
 }
 
+impl Host {
+    /// The database: as it was named, or as the configuration names it.
+    fn named_database(&self) -> anyhow::Result<PathBuf> {
+        if let Some(database) = &self.database {
+            return Ok(database.clone());
+        }
+        let config = self.config.as_deref().map(Config::read).transpose()?;
+        Ok(config.map_or_else(|| PathBuf::from("switchboard.db"), |config| config.database))
+    }
+}
+
 /// Does what an operator wants.
 async fn operated(host: Host, command: operate::Operate) -> anyhow::Result<String> {
+    let ports = codes::ports(&host.named_database()?)?;
     let config = host.config.as_deref().map(Config::read).transpose()?;
-    let named = host.database.or_else(|| Some(config.as_ref()?.database.clone()));
-    let ports = codes::ports(&named.unwrap_or_else(|| PathBuf::from("switchboard.db")))?;
     let connections = match &config {
         Some(config) => config.connections(&ports)?,
         None => connect::Connections::from_env(&ports)?,

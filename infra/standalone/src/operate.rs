@@ -307,6 +307,7 @@ fn told(way: &Way) -> String {
         if let Some(reason) = event_reason(event) {
             add(format!("    {reason}"));
         }
+        event.remark.iter().for_each(|remark| add(format!("    {remark}")));
         event.left.iter().for_each(|left| add(format!("    left: {left}")));
         event
             .calls

@@ -21,12 +21,15 @@ use rules::{Settings, subscriptions};
 use serde_json::{Value, json};
 
 use crate::engine::Engine;
-use crate::trail;
+use crate::server::HostLimits;
+use crate::{names, server, trail};
 
 /// How often the page's state is looked at while somebody watches.
 const LOOK: Duration = Duration::from_millis(150);
 /// Events on the page.
 const MOST_EVENTS: usize = 40;
+/// Connections to a private page.
+const MAX_CONNECTIONS: usize = 64;
 /// Dead letters on the page.
 const MOST_LETTERS: usize = 20;
 
@@ -44,6 +47,17 @@ pub fn router(look: Look) -> Router {
         .route("/api/state", get(|State(look): State<Look>| async move { axum::Json(look().await) }))
         .route("/api/changes", get(|State(look): State<Look>| async move { changes(look) }))
         .with_state(look)
+}
+
+/// The same for a private address: with a probe, and only by its own names.
+pub fn private(look: Look, names: &[String]) -> Router {
+    names::only(router(look).route(names::PROBE, get(|| async { "ok\n" })), names)
+}
+
+/// How the private address is served: few look at it.
+pub fn options() -> server::Options {
+    let limits = HostLimits { connections: MAX_CONNECTIONS, ..HostLimits::default() };
+    server::Options { limits, ..server::Options::default() }
 }
 
 fn asset(kind: &'static str, text: &'static str) -> Response {

@@ -16,6 +16,8 @@ pub struct Schedule {
     pub sweep: Duration,
     /// The upkeep.
     pub upkeep: Duration,
+    /// The deletion of what is left of tenants that have left.
+    pub departures: Duration,
     /// The poll of Notion.
     pub poll: Duration,
     /// The robots.
@@ -27,6 +29,7 @@ impl Default for Schedule {
         Self {
             sweep: Duration::from_secs(5 * 60),
             upkeep: Duration::from_secs(15 * 60),
+            departures: Duration::from_secs(60),
             poll: Duration::from_secs(30),
             robots: Duration::from_secs(60),
         }
@@ -55,6 +58,16 @@ pub fn start(
         async move {
             let report = upkeep::handle(&functions.upkeep, now).await;
             tracing::info!(?report, "looked after");
+        }
+    }));
+    let own = functions.clone();
+    tasks.spawn(repeat(clock.clone(), schedule.departures, stop.clone(), move || {
+        let functions = own.clone();
+        async move {
+            let report = upkeep::let_leave(&functions.upkeep).await;
+            if report.left_behind > 0 || !report.failed.is_empty() {
+                tracing::info!(deleted = report.left_behind, failed = ?report.failed, "deleted what is left of tenants that left");
+            }
         }
     }));
     let (own, now) = (functions.clone(), clock.clone());

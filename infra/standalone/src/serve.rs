@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, bail};
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
@@ -20,7 +19,7 @@ use crate::config::{Config, PortalConfig, SlackConfig};
 use crate::engine::Engine;
 use crate::functions::Functions;
 use crate::schedule::{self, Schedule};
-use crate::{http, page, workers};
+use crate::{http, names, page, server, workers};
 
 /// A connection that waits for its `member_id`, or has it.
 #[derive(Clone)]
@@ -57,7 +56,7 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
     }
     let public = http::webhooks(host.functions.clone())
         .layer(from_fn_with_state(host.clone(), learn))
-        .route("/healthz", get(|| async { "ok\n" }));
+        .route(names::PROBE, get(|| async { "ok\n" }));
     let listener = http::listen(config.listen).await?;
     let status = http::listen(config.status).await?;
     println!("Events:  http://{}{}  (give Bitrix24 its https address)", config.listen, http::BITRIX24_WEBHOOK);
@@ -76,6 +75,7 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
         }
     }
     println!("Status:  http://{}/", config.status);
+    let counters = host.engine.counters.clone();
     let workers = workers::start(&host.engine, &host.functions, &stop);
     let scheduled = schedule::start(&host.functions, &host.engine.ports.clock, Schedule::default(), &stop);
     let watching = host.clone();
@@ -84,8 +84,8 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
         Box::pin(async move { host.state().await })
     });
     let (public, status) = tokio::join!(
-        http::serve(listener, public, stop.clone()),
-        http::serve(status, Router::new().merge(page::router(look)), stop),
+        server::serve(listener, public, config.options(counters), stop.clone()),
+        server::serve(status, page::private(look, &config.status_names), page::options(), stop),
     );
     workers.join_all().await;
     scheduled.join_all().await;
@@ -140,13 +140,13 @@ impl Host {
     /// Connects the portal if this event is the first that carries its application token.
     async fn learn(&self, body: &[u8]) -> anyhow::Result<()> {
         let Some(access) = self.pending.lock().unwrap_or_else(PoisonError::into_inner).clone() else { return Ok(()) };
-        let event = bitrix24::Event::parse(body)?;
-        let given = TokenDigest::of(event.auth.application_token.expose_secret());
+        let sender = bitrix24::event::Credentials::find(body)?;
+        let given = TokenDigest::of(sender.application_token.expose_secret());
         if !TokenDigest::of(access.application_token.expose_secret()).matches(&given) {
             bail!("another application token");
         }
         let key = learned_key(&access.application_token)?;
-        let member_id = event.auth.member_id;
+        let member_id = sender.member_id;
         self.engine.ports.store.put(Write::new(key, &member_id, Condition::Always)?).await?;
         self.connect(Access { member_id, ..access }).await?;
         self.pending.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -171,7 +171,10 @@ async fn learn(State(host): State<Host>, request: Request, next: Next) -> Respon
     if !waits {
         return next.run(request).await;
     }
-    let request = http::collected(request, bitrix24::form::LARGEST_BODY).await;
+    let request = match http::collected(request, bitrix24::form::MAX_EVENT_BODY).await {
+        Ok(request) => request,
+        Err(refused) => return refused,
+    };
     if let Err(error) = host.learn(request.body()).await {
         tracing::info!(%error, "an event did not tell the member_id");
     }

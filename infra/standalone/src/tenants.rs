@@ -1,19 +1,22 @@
 //! `tenants`, `keys`, `api-key`: what who runs Switchboard does with tenants as a whole, on this machine or on AWS.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
+use connect::Connections;
 use platform::api_keys::{ApiKeys, Scope};
+use platform::audit::{Audit, Entry};
 use platform::portals::Portals;
 use platform::{Ports, TenantId};
 use secrecy::{ExposeSecret, SecretString};
 use tenancy::{departure, export, keys};
 
 use crate::codes;
-use crate::operate::progress;
+use crate::operate::{progress, who};
 
 /// What is done with tenants.
 #[derive(Subcommand)]
@@ -36,6 +39,16 @@ pub enum Tenants {
         /// Takes the place of the tenant that is here.
         #[arg(long)]
         replace: bool,
+    },
+    /// Replaces the key in the address that a portal sends its events to: after it was seen by others, or regularly. The upkeep
+    /// binds the portal's events to the new address within a quarter of an hour; the old key is good for an hour.
+    RotateKey {
+        /// Whose; may be left out where one portal is connected.
+        #[arg(long)]
+        tenant: Option<String>,
+        /// Ends the old key at once: events are lost until the upkeep has bound the new address, and the sweep finds them.
+        #[arg(long)]
+        now: bool,
     },
     /// Deletes everything of a tenant here, and nothing in Bitrix24, Slack or Notion.
     Remove {
@@ -89,6 +102,8 @@ pub enum ApiKey {
     },
 }
 
+/// How long a replaced key of a portal's address is good: the upkeep binds the new address three times over within it.
+const OLD_HOOK_KEY_TTL: Duration = Duration::from_secs(60 * 60);
 /// The environment variable that holds the key of an export.
 const EXPORT_KEY: &str = "SWITCHBOARD_EXPORT_KEY";
 
@@ -98,7 +113,7 @@ pub async fn tenants(ports: &Ports, command: Tenants) -> anyhow::Result<String> 
         Tenants::List => list(ports).await,
         Tenants::Export { tenant, to } => {
             let tenant = codes::tenant(ports, tenant).await?;
-            let file = OpenOptions::new().write(true).create_new(true).open(&to);
+            let file = embedded::private::options().create_new(true).open(&to);
             let file = file.with_context(|| format!("cannot make the file {}", to.display()))?;
             let spinner = progress(0, "exporting");
             let (items, key) = export::export(ports, &tenant, BufWriter::new(file)).await?;
@@ -121,6 +136,7 @@ pub async fn tenants(ports: &Ports, command: Tenants) -> anyhow::Result<String> 
                 imported.items, imported.tenant
             ))
         }
+        Tenants::RotateKey { tenant, now } => rotate_key(ports, tenant, now).await,
         Tenants::Remove { tenant, yes } => {
             let tenant = TenantId::new(tenant)?;
             let portals = Portals::new(ports.store.clone(), ports.clock.clone());
@@ -137,13 +153,28 @@ pub async fn tenants(ports: &Ports, command: Tenants) -> anyhow::Result<String> 
             let departure = departure::depart(ports, &tenant).await?;
             spinner.finish_and_clear();
             let counts: Vec<_> = departure.deleted.iter().map(|(table, count)| format!("{table} {count}")).collect();
-            let all: u64 = departure.deleted.values().sum();
+            let all = departure.total();
             Ok(format!(
                 "Deleted {all} items of {tenant} ({}). What was under way is looked for and deleted for another day.\nRemove the application in Bitrix24, the app in Slack and the connection in Notion, too.",
                 counts.join(", ")
             ))
         }
     }
+}
+
+async fn rotate_key(ports: &Ports, tenant: Option<String>, now: bool) -> anyhow::Result<String> {
+    let tenant = codes::tenant(ports, tenant).await?;
+    let grace = if now { Duration::ZERO } else { OLD_HOOK_KEY_TTL };
+    Connections::from_env(ports)?
+        .rotate_hook_key(&tenant, grace)
+        .await
+        .map_err(|failure| anyhow::anyhow!("{failure}"))?;
+    let entry = Entry::new(ports.clock.now(), who(), "address key of Bitrix24 replaced", tenant.as_str());
+    Audit::new(ports.store.clone()).note(&tenant, &entry).await?;
+    let old = if now { "The old key is refused from now on." } else { "The old key is good for another hour." };
+    Ok(format!(
+        "{tenant} has a new key in its address. The upkeep gives the portal the new address within a quarter of an hour. {old}"
+    ))
 }
 
 async fn list(ports: &Ports) -> anyhow::Result<String> {

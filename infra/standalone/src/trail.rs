@@ -24,7 +24,7 @@ pub struct Trail {
     pub reason: Option<String>,
     /// The changes found.
     pub changes: Vec<String>,
-    /// Routes that did not take them, and why.
+    /// What is to be said about the event itself; routes that did not take its changes, and why.
     pub left: Vec<String>,
     /// What they led to.
     pub deliveries: Vec<Step>,
@@ -86,7 +86,7 @@ fn trail(event: &EventLine, deliveries: impl Iterator<Item = DeliveryLine>) -> T
         status,
         reason,
         changes: event.changes.clone(),
-        left: event.left.clone(),
+        left: event.remark.iter().chain(&event.left).cloned().collect(),
         deliveries: deliveries.map(|delivery| step(event.received_at, &delivery)).collect(),
     }
 }

@@ -109,6 +109,78 @@ async fn serve_learns_its_portal_from_the_first_event_and_goes_on_after_a_restar
     serving.stop().await;
 }
 
+/// What a page answers to a browser that was led there by this name.
+async fn by_name(url: &str, host: &str) -> (u16, String) {
+    let answer = reqwest::Client::new().get(url).header("host", host).send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn serve_keeps_its_files_and_its_status_page_to_itself() {
+    use std::os::unix::fs::PermissionsExt;
+    let sandbox = Sandbox::start(Arc::new(SystemClock)).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    // What an earlier version left.
+    std::fs::create_dir(path("switchboard.secrets")).unwrap();
+    std::fs::write(path("switchboard.db"), "").unwrap();
+    for (name, mode) in [("switchboard.secrets", 0o755), ("switchboard.db", 0o644)] {
+        std::fs::set_permissions(path(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let mut serving = Serving::start(folder.path(), &config(&sandbox)).await;
+    let files = ["switchboard.db", "switchboard.db-wal", "switchboard.db-shm", "switchboard.secrets/key-ring"];
+    for (name, mode) in files.map(|name| (name, 0o600)).into_iter().chain([("switchboard.secrets", 0o700)]) {
+        assert_eq!(std::fs::metadata(path(name)).unwrap().permissions().mode() & 0o777, mode, "{name}");
+    }
+
+    let state = format!("{}/api/state", serving.status);
+    let (status, text) = by_name(&state, "evil.example").await;
+    assert!(status == 421 && text.contains("status_names"), "{status} {text}");
+    assert_eq!(by_name(&state, "localhost").await.0, 200);
+    assert_eq!(by_name(&format!("{}/healthz", serving.status), "evil.example").await, (200, "ok\n".into()));
+
+    let mut log = BufReader::new(serving.process.stderr.take().unwrap());
+    serving.stop().await;
+    let mut said = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut log, &mut said).await.unwrap();
+    for closed in ["switchboard.secrets", "switchboard.db"] {
+        let line = said.lines().find(|line| line.contains("others could read this") && line.contains(closed));
+        assert!(line.is_some(), "{closed}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn applications_without_a_public_address_are_refused_with_the_fix() {
+    let folder = tempfile::tempdir().unwrap();
+    let apps = "[apps.notion]\nclient_id = 'x'\nclient_secret = 'y'\n";
+    std::fs::write(folder.path().join("serve.toml"), apps).unwrap();
+    let output = switchboard(&["serve", "--config", "serve.toml"], folder.path()).output().await.unwrap();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && error.contains("public_url = \"https://YOUR.SERVER\""), "{error}");
+    assert!(!folder.path().join("switchboard.db").exists(), "nothing was begun");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demonstration_is_signed_in_to_without_tls_and_by_its_own_names() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let folder = tempfile::tempdir().unwrap();
+    let mut process =
+        switchboard(&["demo", "--listen", "127.0.0.1:0", "--data", "demo"], folder.path()).spawn().unwrap();
+    let mut address = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut address).await.unwrap();
+    let address = address.trim();
+    assert_eq!(by_name(address, "localhost:8080").await.0, 200);
+    assert_eq!(by_name(&format!("{address}/api/state"), "evil.example").await.0, 421);
+    let code = switchboard(&["admin-code", "--database", "demo/demo.db"], folder.path()).output().await.unwrap();
+    let code = String::from_utf8_lossy(&code.stdout).lines().next().unwrap().to_owned();
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let request = http.post(format!("{address}/admin/sign-in")).header("sec-fetch-site", "same-origin");
+    let signed_in = request.body(format!("code={code}")).send().await.unwrap();
+    let cookie = signed_in.headers()["set-cookie"].to_str().unwrap();
+    assert!(cookie.starts_with("switchboard_session=") && !cookie.contains("Secure"), "{cookie}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_are_checked_compared_and_applied_beside_a_serve_that_runs() {
     let sandbox = Sandbox::start(Arc::new(SystemClock)).await.unwrap();

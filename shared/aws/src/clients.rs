@@ -16,6 +16,12 @@ pub(crate) struct Made {
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     pub(crate) sqs: aws_sdk_sqs::Client,
     pub(crate) secrets: aws_sdk_secretsmanager::Client,
+    pub(crate) config: SdkConfig,
+}
+
+/// The one implementation of TLS.
+pub(crate) fn tls() -> Provider {
+    Provider::Rustls(CryptoMode::Ring)
 }
 
 impl Clients {
@@ -31,8 +37,7 @@ impl Clients {
 
     pub(crate) async fn get(&self) -> &Made {
         let make = || async {
-            let tls = Provider::Rustls(CryptoMode::Ring);
-            let http = aws_smithy_http_client::Builder::new().tls_provider(tls).build_https();
+            let http = aws_smithy_http_client::Builder::new().tls_provider(tls()).build_https();
             made(&aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await)
         };
         self.0.get_or_init(make).await
@@ -44,5 +49,6 @@ fn made(config: &SdkConfig) -> Made {
         dynamodb: aws_sdk_dynamodb::Client::new(config),
         sqs: aws_sdk_sqs::Client::new(config),
         secrets: aws_sdk_secretsmanager::Client::new(config),
+        config: config.clone(),
     }
 }

@@ -4,22 +4,27 @@ use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMe
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::BodyExt;
+use lambda_http::request::RequestContext;
 use lambda_runtime::{LambdaEvent, service_fn};
 use platform::job::{Jobs, Outcomes};
 use platform::queue::Received;
-use platform::{Ports, QueueName, runner};
+use platform::{ClientAddress, Ports, QueueName, runner};
 use serde::de::DeserializeOwned;
 
 pub use lambda_runtime::Error;
 
-/// Answers API Gateway's requests with `handle`. Bodies come decoded: a signature is over these bytes.
+/// Answers API Gateway's requests with `handle`. Bodies come decoded: a signature is over these bytes. Where a request
+/// comes from, the gateway says in its context; headers about it are the client's own words.
 pub async fn run_http<F>(handle: impl Fn(Request<Bytes>) -> F + Sync) -> Result<(), Error>
 where
     F: Future<Output = Response<Bytes>> + Send,
 {
     let handle = &handle;
     lambda_http::run(service_fn(move |request: lambda_http::Request| async move {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        if let Some(address) = source(&head.extensions) {
+            head.extensions.insert(address);
+        }
         let body = body.collect().await?.to_bytes();
         let (head, body) = handle(Request::from_parts(head, body)).await.into_parts();
         // Our answers are text; as bytes they would travel in base64.
@@ -27,6 +32,13 @@ where
         Ok::<_, Error>(Response::from_parts(head, body))
     }))
     .await
+}
+
+fn source(extensions: &http::Extensions) -> Option<ClientAddress> {
+    match extensions.get::<RequestContext>()? {
+        RequestContext::ApiGatewayV2(context) => context.http.source_ip.as_ref()?.parse().ok().map(ClientAddress),
+        _ => None,
+    }
 }
 
 /// Works the batches of a queue's event source mapping with `handle`.
@@ -57,6 +69,22 @@ where
         let report = serde_json::to_value(handle(ports.clock.now()).await)?;
         tracing::info!(%report, "done");
         Ok::<_, Error>(report)
+    }))
+    .await
+}
+
+/// Answers the calls of other functions with `handle`.
+pub async fn run_calls<Q, A, F>(handle: impl Fn(Q) -> F) -> Result<(), Error>
+where
+    Q: DeserializeOwned,
+    A: serde::Serialize,
+    F: Future<Output = A>,
+{
+    let handle = &handle;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| async move {
+        // What cannot be read is not repeated in the log.
+        let request = serde_json::from_value(event.payload).map_err(|_| Error::from("the request cannot be read"))?;
+        Ok::<_, Error>(serde_json::to_value(handle(request).await)?)
     }))
     .await
 }

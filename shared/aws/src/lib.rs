@@ -4,6 +4,7 @@
 //! of them: its `main.rs` takes the ports from here and hands its handler over.
 
 pub mod clients;
+pub mod invoke;
 pub mod lambda;
 mod log;
 pub mod metrics;
@@ -18,7 +19,8 @@ use aws_config::SdkConfig;
 use platform::{Clock, Ports, SystemClock};
 
 pub use clients::Clients;
-pub use lambda::{Error, run_http, run_queue, run_schedule};
+pub use invoke::{LambdaFunction, token_renewal};
+pub use lambda::{Error, run_calls, run_http, run_queue, run_schedule};
 pub use names::Names;
 
 /// The ports of this function, by its environment.

@@ -2,12 +2,15 @@
 //!
 //! An item has the attributes `pk`, `sk`, `value`, `version`, and where it expires `expires_ms` and `ttl`. The
 //! first decides, for DynamoDB deletes by `ttl` (in seconds) only within days.
+//!
+//! To delete is to write an item that has expired: functions that read what outsiders send need no right to delete.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
@@ -64,7 +67,8 @@ fn item_of(table: platform::store::Table, attributes: &Attributes, now: Timestam
         return None;
     }
     let key = Key::new(table, text("pk")?, text("sk")?);
-    Some(Item { key, value: text("value")?, version: number("version")?.unsigned_abs() })
+    let expires_at = number("expires_ms").and_then(|millis| Timestamp::from_millisecond(millis).ok());
+    Some(Item { key, value: text("value")?, version: number("version")?.unsigned_abs(), expires_at })
 }
 
 /// A write as DynamoDB takes it.
@@ -78,7 +82,7 @@ struct Prepared {
 fn prepare(write: &Write, now: Timestamp) -> Prepared {
     // A write that does not follow a version begins at the present microsecond, so that a version read before
     // a deletion never fits again.
-    let beginning = now.as_microsecond().unsigned_abs();
+    let beginning = platform::store::written_by(now);
     let version = match write.condition {
         Condition::Version(version) => version + 1,
         Condition::Always | Condition::Absent => beginning,
@@ -88,7 +92,8 @@ fn prepare(write: &Write, now: Timestamp) -> Prepared {
     item.insert("version".into(), number(version));
     if let Some(expires) = write.expires_at {
         item.insert("expires_ms".into(), number(expires.as_millisecond()));
-        item.insert("ttl".into(), number(expires.as_second() + 1));
+        // DynamoDB leaves items alone whose end lies years back.
+        item.insert("ttl".into(), number(expires.max(now).as_second() + 1));
     }
     let now = (":now".to_owned(), number(now.as_millisecond()));
     let (condition, values) = match write.condition {
@@ -172,9 +177,23 @@ impl Store for DynamoStore {
     }
 
     async fn delete(&self, key: &Key) -> Result<(), StoreError> {
+        self.put(Write::removal(key.clone())).await.map(|_| ())
+    }
+
+    async fn erase(&self, key: &Key, version: Version) -> Result<bool, StoreError> {
         let delete =
             self.clients.get().await.dynamodb.delete_item().table_name(self.table(key)?).set_key(Some(key_of(key)));
-        delete.send().await.map(|_| ()).map_err(unavailable)
+        let delete =
+            delete.condition_expression("version = :version").expression_attribute_values(":version", number(version));
+        match delete.send().await {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error.as_service_error().is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(unavailable(error)),
+        }
     }
 
     async fn list(&self, query: &Query) -> Result<Page, StoreError> {

@@ -35,7 +35,7 @@ const KNOWN: [&str; 27] = [
 pub fn plain(text: &str) -> String {
     let mut seen = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(open) = rest.find('[') {
+    while let Some(open) = steps::find(rest, &['[']) {
         seen.push_str(&rest[..open]);
         rest = &rest[open..];
         let Some((tag, length)) = tag(rest) else {
@@ -57,9 +57,9 @@ pub fn plain(text: &str) -> String {
 
 /// The name of the tag at the beginning of `text`, with its slash, and how long the tag is.
 fn tag(text: &str) -> Option<(String, usize)> {
-    let end = text.find(']')?;
-    // A bracket within brackets: the first one was text.
-    let inside = Some(&text[1..end]).filter(|inside| !inside.contains('['))?;
+    // A bracket within brackets: the first one was text. The search stops there, so no text is searched twice.
+    let end = 1 + steps::find(&text[1..], &[']', '['])?;
+    let inside = text[..end].get(1..).filter(|_| text[end..].starts_with(']'))?;
     let name = inside.split(['=', ' ']).next().unwrap_or_default().to_ascii_lowercase();
     KNOWN.contains(&name.trim_start_matches('/')).then_some((name, end + 1))
 }
@@ -75,6 +75,15 @@ mod tests {
         assert_eq!(plain("[list][*]one[*]two[/list]"), "• one\n• two");
         assert_eq!(plain("a[0] = [x] [send=/boom]press[/send]"), "a[0] = [x] press");
         assert_eq!(plain("[b [/b]"), "[b");
+    }
+
+    #[test]
+    fn work_grows_with_the_text_and_no_faster() {
+        for shape in ["[", "[b", "[b]", "[/b", "[url=", "]", "[[]", "[b x"] {
+            let cost = |bytes: usize| steps::of(|| plain(&shape.repeat(bytes / shape.len()))).1;
+            let (once, twice) = (cost(20_000), cost(40_000));
+            assert!(once > 0 && twice * 10 <= once * 22 && twice <= 200_000, "{shape}: {once} steps, then {twice}");
+        }
     }
 
     proptest! {

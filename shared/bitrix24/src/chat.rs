@@ -9,6 +9,13 @@ use serde_json::Value;
 use crate::form::Tree;
 use crate::tolerant::whole;
 
+/// The longest message, in characters. Bitrix24 cuts its own there; what comes longer is cut here, and says so.
+pub const MAX_MESSAGE: usize = 20_000;
+/// The longest name of anything, in characters.
+const MAX_NAME: usize = 255;
+/// The most files of one message.
+const MAX_FILES: usize = 100;
+
 /// Something happened in a chat that the bot is in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatEvent {
@@ -86,6 +93,9 @@ pub struct ChatMessage {
     pub id: u64,
     /// Its text, with markup.
     pub text: String,
+    /// Whether it was longer than [`MAX_MESSAGE`], and its end is missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shortened: bool,
     /// The message that it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answers: Option<u64>,
@@ -149,6 +159,19 @@ impl ChatEvent {
     }
 }
 
+/// The text up to `most` characters.
+fn short(text: Option<&str>, most: usize) -> String {
+    text.unwrap_or_default().chars().take(most).collect()
+}
+
+impl ChatMessage {
+    fn new(id: u64, text: Option<&str>, answers: Option<u64>, files: Vec<ChatFile>, is_system: bool) -> Self {
+        let text = text.unwrap_or_default();
+        let shortened = text.chars().nth(MAX_MESSAGE).is_some();
+        Self { id, text: short(Some(text), MAX_MESSAGE), shortened, answers, files, is_system }
+    }
+}
+
 fn missing(what: &str) -> Result<ChatEvent, String> {
     Err(format!("data{what}"))
 }
@@ -159,25 +182,24 @@ fn flag(data: &Tree, path: &[&str]) -> bool {
 
 fn v2(word: &str, data: &Tree) -> Option<Result<ChatEvent, String>> {
     let Some(bot) = data.number(&["bot", "id"]) else { return Some(missing("[bot][id]")) };
-    let dialog = data.text(&["chat", "dialogId"]).or_else(|| data.text(&["dialogId"])).unwrap_or_default().to_owned();
+    let dialog = short(data.text(&["chat", "dialogId"]).or_else(|| data.text(&["dialogId"])), MAX_NAME);
     let author = ChatAuthor {
         id: data
             .number(&["message", "authorId"])
             .filter(|_| word != "REACTIONCHANGE")
             .or_else(|| data.number(&["user", "id"]))
             .unwrap_or_default(),
-        name: data.text(&["user", "name"]).unwrap_or_default().to_owned(),
+        name: short(data.text(&["user", "name"]), MAX_NAME),
         is_bot: flag(data, &["user", "bot"]) || flag(data, &["user", "connector"]),
-        picture: data.text(&["user", "avatar"]).filter(|url| url.starts_with("https://")).map(str::to_owned),
+        picture: data
+            .text(&["user", "avatar"])
+            .filter(|url| url.starts_with("https://") && url.len() <= 2_000)
+            .map(str::to_owned),
     };
     let message = || {
-        Some(ChatMessage {
-            id: data.number(&["message", "id"])?,
-            text: data.text(&["message", "text"]).unwrap_or_default().to_owned(),
-            answers: answers(data, &["message"]),
-            files: files(data, &["message"]),
-            is_system: flag(data, &["message", "isSystem"]),
-        })
+        let (text, is_system) = (data.text(&["message", "text"]), flag(data, &["message", "isSystem"]));
+        let (answers, files) = (answers(data, &["message"]), files(data, &["message"]));
+        Some(ChatMessage::new(data.number(&["message", "id"])?, text, answers, files, is_system))
     };
     let act = match word {
         "MESSAGEADD" => message().map(ChatAct::Posted),
@@ -188,13 +210,13 @@ fn v2(word: &str, data: &Tree) -> Option<Result<ChatEvent, String>> {
             .map(|message| ChatAct::Deleted { message }),
         "REACTIONCHANGE" => data.number(&["message", "id"]).map(|message| ChatAct::Reacted {
             message,
-            reaction: data.text(&["reaction"]).unwrap_or_default().to_owned(),
+            reaction: short(data.text(&["reaction"]), MAX_NAME),
             added: data.text(&["action"]).is_none_or(|action| action != "delete"),
         }),
         "COMMANDADD" => data.number(&["command", "id"]).map(|id| ChatAct::Asked {
             id,
-            command: data.text(&["command", "command"]).unwrap_or_default().to_owned(),
-            params: data.text(&["command", "params"]).unwrap_or_default().to_owned(),
+            command: short(data.text(&["command", "command"]), MAX_NAME),
+            params: short(data.text(&["command", "params"]), MAX_MESSAGE),
             message: data.number(&["message", "id"]).unwrap_or_default(),
         }),
         "JOINCHAT" => Some(ChatAct::Joined),
@@ -205,7 +227,7 @@ fn v2(word: &str, data: &Tree) -> Option<Result<ChatEvent, String>> {
     if dialog.is_empty() && act != ChatAct::BotDeleted {
         return Some(missing("[chat][dialogId]"));
     }
-    let language = data.text(&["language"]).unwrap_or_default().to_owned();
+    let language = short(data.text(&["language"]), MAX_NAME);
     Some(Ok(ChatEvent { bot, dialog, author, language, act }))
 }
 
@@ -218,18 +240,18 @@ fn v1_command(data: &Tree) -> Result<ChatEvent, String> {
         _ => None,
     };
     let Some(command) = first else { return missing("[COMMAND]") };
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let text = |value: &Value| short(value.as_str(), MAX_MESSAGE);
     let (Some(bot), Some(id)) = (whole(&command["BOT_ID"]), whole(&command["COMMAND_ID"])) else {
         return missing("[COMMAND][BOT_ID]");
     };
-    let param = |name: &str| data.text(&["PARAMS", name]).unwrap_or_default().to_owned();
+    let param = |name: &str| short(data.text(&["PARAMS", name]), MAX_NAME);
     let dialog = param("DIALOG_ID");
     if dialog.is_empty() {
         return missing("[PARAMS][DIALOG_ID]");
     }
     let author = ChatAuthor {
         id: data.number(&["PARAMS", "FROM_USER_ID"]).or_else(|| data.number(&["USER", "ID"])).unwrap_or_default(),
-        name: data.text(&["USER", "NAME"]).unwrap_or_default().to_owned(),
+        name: short(data.text(&["USER", "NAME"]), MAX_NAME),
         is_bot: flag(data, &["USER", "IS_BOT"]),
         picture: None,
     };
@@ -256,22 +278,20 @@ fn v1(word: &str, data: &Tree) -> Option<Result<ChatEvent, String>> {
     let listed = bots.as_array().and_then(|bots| bots.iter().find_map(|bot| whole(&bot["BOT_ID"])));
     let Some(bot) = bot.or(listed) else { return Some(missing("[BOT]")) };
     let param = |name: &str| data.text(&["PARAMS", name]);
-    let dialog = param("DIALOG_ID").unwrap_or_default().to_owned();
+    let dialog = short(param("DIALOG_ID"), MAX_NAME);
     let author_id = data.number(&["PARAMS", "AUTHOR_ID"]).or_else(|| data.number(&["PARAMS", "FROM_USER_ID"]));
     let author = ChatAuthor {
         id: author_id.or_else(|| data.number(&["USER", "ID"])).unwrap_or_default(),
-        name: data.text(&["USER", "NAME"]).unwrap_or_default().to_owned(),
+        name: short(data.text(&["USER", "NAME"]), MAX_NAME),
         is_bot: flag(data, &["USER", "IS_BOT"]) || flag(data, &["USER", "IS_CONNECTOR"]),
         picture: None,
     };
     let id = data.number(&["PARAMS", "MESSAGE_ID"]).or_else(|| data.number(&["PARAMS", "ID"]));
-    let message = |id| ChatMessage {
-        id,
+    let message = |id| {
         // In a group the mention of the bot is cut out of MESSAGE.
-        text: param("MESSAGE_ORIGINAL").or_else(|| param("MESSAGE")).unwrap_or_default().to_owned(),
-        answers: answers(data, &["PARAMS"]),
-        files: files(data, &["PARAMS"]),
-        is_system: flag(data, &["PARAMS", "SYSTEM"]),
+        let text = param("MESSAGE_ORIGINAL").or_else(|| param("MESSAGE"));
+        let (answers, files) = (answers(data, &["PARAMS"]), files(data, &["PARAMS"]));
+        ChatMessage::new(id, text, answers, files, flag(data, &["PARAMS", "SYSTEM"]))
     };
     let act = match word {
         "MESSAGEADD" => id.map(|id| ChatAct::Posted(message(id))),
@@ -284,7 +304,7 @@ fn v1(word: &str, data: &Tree) -> Option<Result<ChatEvent, String>> {
     if dialog.is_empty() {
         return Some(missing("[PARAMS][DIALOG_ID]"));
     }
-    let language = param("LANGUAGE").unwrap_or_default().to_owned();
+    let language = short(param("LANGUAGE"), MAX_NAME);
     Some(Ok(ChatEvent { bot, dialog, author, language, act }))
 }
 
@@ -321,7 +341,7 @@ fn files(data: &Tree, at: &[&str]) -> Vec<ChatFile> {
         Some(one @ Value::String(_)) => vec![(None, one)],
         _ => Vec::new(),
     };
-    rows.into_iter().filter_map(|(key, row)| file(key, &row)).collect()
+    rows.into_iter().take(MAX_FILES).filter_map(|(key, row)| file(key, &row)).collect()
 }
 
 fn file(key: Option<u64>, row: &Value) -> Option<ChatFile> {

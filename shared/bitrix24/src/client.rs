@@ -11,7 +11,8 @@ use reqwest::header::{CONTENT_TYPE, LOCATION};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use url::{Host, Url};
+use url::Url;
+use wire::{Cause, Http, Seen, SendError};
 
 use crate::error::Error;
 
@@ -19,6 +20,8 @@ use crate::error::Error;
 const LONGEST_CALL: Duration = Duration::from_secs(65);
 /// An answer larger than this is not read to its end.
 const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
+/// More of a portal's words is not kept.
+const MAX_WORDS: usize = 1_000;
 
 /// Where a portal's REST answers, with the credentials that belong to it.
 #[derive(Debug, Clone)]
@@ -39,17 +42,23 @@ impl RestBase {
     pub fn webhook(url: &SecretString) -> Result<Self, Error> {
         let mut parsed = checked(url.expose_secret())?;
         let parts: Vec<_> = parsed.path_segments().into_iter().flatten().filter(|part| !part.is_empty()).collect();
-        let [.., "rest", user, _secret] = parts[..] else {
-            return Err(Error::Address("an incoming webhook's URL looks like https://PORTAL/rest/USER/SECRET/".into()));
+        let ["rest", user, secret] = parts[..] else {
+            return Err(Error::Address(
+                "an incoming webhook's URL looks like https://PORTAL/rest/USER/SECRET/: copy it as the portal shows it"
+                    .into(),
+            ));
         };
-        if user.parse::<u64>().is_err() {
+        if !user.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(Error::Address("an incoming webhook's URL has the user's number after /rest/".into()));
         }
-        let path = format!("/{}/", parts.join("/"));
+        let path = format!("/rest/{user}/{secret}/");
         parsed.set_path(&path);
-        parsed.set_query(None);
-        parsed.set_fragment(None);
         Ok(Self::Webhook(String::from(parsed).into()))
+    }
+
+    /// An application's access. The endpoint is the `client_endpoint` of the authorization server.
+    pub fn application(endpoint: &str, token: SecretString) -> Result<Self, Error> {
+        Ok(Self::OAuth { endpoint: endpoint_url(endpoint)?.into(), token })
     }
 
     /// The portal's host, with a port where there is one.
@@ -61,47 +70,46 @@ impl RestBase {
         Url::parse(url).ok().and_then(|url| authority(&url)).unwrap_or_default()
     }
 
-    /// The same credentials on another host.
-    fn moved_to(&self, domain: &str) -> Result<Self, Error> {
-        let moved = |url: &str| on_host(&SecretString::from(url), domain);
-        Ok(match self {
-            Self::Webhook(url) => Self::Webhook(moved(url.expose_secret())?.into()),
-            Self::OAuth { endpoint, token } => Self::OAuth { endpoint: moved(endpoint)?, token: token.clone() },
-        })
-    }
-
     pub(crate) fn url(&self, method: &str) -> Result<Url, Error> {
         let base = match self {
-            Self::Webhook(url) => url.expose_secret(),
-            Self::OAuth { endpoint, .. } => endpoint,
+            Self::Webhook(url) => checked(url.expose_secret())?,
+            Self::OAuth { endpoint, .. } => endpoint_url(endpoint)?,
         };
-        checked(base)?.join(method).map_err(|_| Error::Address(format!("{method:?} is no method")))
+        // Nothing that could lead to another place than below the base.
+        let is_method = !method.starts_with('.')
+            && method.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        let refused = || Error::Address(format!("{method:?} is no method"));
+        if is_method { base.join(method).map_err(|_| refused()) } else { Err(refused()) }
     }
 }
 
-/// The same URL on another host (with a port where there is one): a renamed portal's webhook keeps its secret.
-pub fn on_host(url: &SecretString, domain: &str) -> Result<String, Error> {
-    let mut url = checked(url.expose_secret())?;
-    let (host, port) = domain.rsplit_once(':').map_or((domain, None), |(host, port)| (host, port.parse().ok()));
-    let fits = url.set_host(Some(host)).is_ok() && url.set_port(port).is_ok();
-    if fits { checked(url.as_str()).map(String::from) } else { Err(Error::Address(format!("{domain:?} is no host"))) }
-}
-
-/// A portal is reached by https; by http only on this very machine, where a simulator may stand in for it.
+/// A portal's address: a URL of a host, without a user name, a query or a fragment. Where it may lead, and whether plain
+/// HTTP will do, [`wire::Network`] decides at each request.
 pub(crate) fn checked(url: &str) -> Result<Url, Error> {
-    let url =
-        Url::parse(url.trim()).map_err(|cause| Error::Address(format!("the portal's address is no URL: {cause}")))?;
-    let local = match url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
+    let url = file_url(url)?;
+    let is_plain = url.query().is_none() && url.fragment().is_none();
+    if is_plain { Ok(url) } else { Err(Error::Address("a portal's address has no ? and no #".into())) }
+}
+
+/// The address of a file, which may have a query.
+pub(crate) fn file_url(url: &str) -> Result<Url, Error> {
+    let url = Url::parse(url.trim()).map_err(|cause| Error::Address(format!("the address is no URL: {cause}")))?;
+    let is_plain = url.has_host() && url.username().is_empty() && url.password().is_none();
     match url.scheme() {
-        "https" => Ok(url),
-        "http" if local => Ok(url),
-        scheme => Err(Error::Address(format!("a portal is called by https, not by {scheme}"))),
+        "https" | "http" if is_plain => Ok(url),
+        "https" | "http" => Err(Error::Address("an address has a host, and no user name and no password".into())),
+        _ => Err(Error::Address("a portal is called by https".into())),
     }
+}
+
+/// A `client_endpoint`: `https://PORTAL/rest/`, and nothing else.
+pub(crate) fn endpoint_url(endpoint: &str) -> Result<Url, Error> {
+    let mut url = checked(endpoint)?;
+    if url.path().trim_end_matches('/') != "/rest" {
+        return Err(Error::Address("the address of a portal's REST looks like https://PORTAL/rest/".into()));
+    }
+    url.set_path("/rest/");
+    Ok(url)
 }
 
 pub(crate) fn authority(url: &Url) -> Option<String> {
@@ -124,8 +132,6 @@ pub struct Answer {
     pub operating_reset_at: Option<Timestamp>,
     /// When the portal began to work on the call, by its own clock.
     pub started_at: Option<Timestamp>,
-    /// The portal's new host, if it was renamed: store it.
-    pub moved_to: Option<String>,
 }
 
 impl Answer {
@@ -149,15 +155,14 @@ pub trait Observer: fmt::Debug + Send + Sync {
 /// Calls one portal.
 #[derive(Debug, Clone)]
 pub struct Client {
-    pub(crate) http: reqwest::Client,
+    pub(crate) http: Http,
     pub(crate) base: RestBase,
     observer: Option<Arc<dyn Observer>>,
 }
 
 impl Client {
-    /// A client for the portal at `base`. `http` must not follow redirects: a renamed portal answers 302,
-    /// and following that would turn the POST into a GET.
-    pub fn new(http: reqwest::Client, base: RestBase) -> Self {
+    /// A client for the portal at `base`.
+    pub fn new(http: Http, base: RestBase) -> Self {
         Self { http, base, observer: None }
     }
 
@@ -175,98 +180,69 @@ impl Client {
     /// Makes one call.
     pub async fn call(&self, method: &str, params: &Value) -> Result<Answer, Error> {
         let began = Instant::now();
-        let answer = self.follow(method, params).await;
+        let answer = self.send(method, params).await;
         if let Some(observer) = &self.observer {
             observer.called(method, params, answer.as_ref().map(|answer| &answer.result), began.elapsed());
         }
         answer
     }
 
-    async fn follow(&self, method: &str, params: &Value) -> Result<Answer, Error> {
-        match self.send(&self.base, method, params).await? {
-            Sent::Answer(answer) => Ok(answer),
-            Sent::Moved(domain) => {
-                let base = self.base.moved_to(&domain)?;
-                match self.send(&base, method, params).await? {
-                    Sent::Answer(answer) => Ok(Answer { moved_to: Some(domain), ..answer }),
-                    Sent::Moved(_) => Err(Error::Address(format!("the portal moved to {domain}, and on from there"))),
-                }
-            }
-        }
-    }
-
-    async fn send(&self, base: &RestBase, method: &str, params: &Value) -> Result<Sent, Error> {
-        let url = base.url(method)?;
+    async fn send(&self, method: &str, params: &Value) -> Result<Answer, Error> {
+        let url = self.base.url(method)?;
         let mut body = params.clone();
-        if let (RestBase::OAuth { token, .. }, Some(body)) = (base, body.as_object_mut()) {
+        if let (RestBase::OAuth { token, .. }, Some(body)) = (&self.base, body.as_object_mut()) {
             body.insert("auth".into(), token.expose_secret().into());
         }
         let request = self.http.post(url.clone()).timeout(LONGEST_CALL).header(CONTENT_TYPE, "application/json");
-        let response = request.body(body.to_string()).send().await.map_err(|error| failed(method, &error))?;
-        let status = response.status();
-        if status.is_redirection() {
-            let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
-            let moved = location.and_then(|location| url.join(location).ok()).map(String::from);
-            let moved = moved.map(|moved| checked(&moved)).transpose()?.and_then(|moved| authority(&moved));
-            return moved.map(Sent::Moved).ok_or_else(|| garbage(method, status.as_u16(), b"a redirect to nowhere"));
-        }
-        let text = read(response, method).await?;
-        understand(method, status.as_u16(), &text).map(Sent::Answer)
+        let response = request.body(body.to_string()).send().await.map_err(|error| failed(method, error))?;
+        not_elsewhere(method, &url, &response)?;
+        let (seen, text) = read(response, method).await?;
+        understand(method, seen, &text)
     }
 }
 
-enum Sent {
-    Answer(Answer),
-    Moved(String),
+/// A renamed portal answers with a redirect. It is not followed: the credentials are this host's, and where a portal is,
+/// only the authorization server or an administrator says.
+pub(crate) fn not_elsewhere(method: &str, url: &Url, response: &reqwest::Response) -> Result<(), Error> {
+    if !response.status().is_redirection() {
+        return Ok(());
+    }
+    let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
+    let host = location.and_then(|location| url.join(location).ok()).and_then(|to| to.host_str().map(str::to_owned));
+    Err(Error::Moved { method: method.to_owned(), host: host.filter(|host| host.len() <= 253) })
 }
 
 /// Reads the body, but not more than a REST answer can hold.
-pub(crate) async fn read(mut response: reqwest::Response, method: &str) -> Result<Vec<u8>, Error> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| lost(method, &error))? {
+pub(crate) async fn read(mut response: reqwest::Response, method: &str) -> Result<(Seen, Vec<u8>), Error> {
+    let (seen, mut body) = (Seen::of(&response), Vec::new());
+    while let Some(chunk) = response.chunk().await.map_err(|error| lost(method, Cause::of(&error)))? {
         body.extend_from_slice(&chunk);
         if body.len() > LARGEST_ANSWER {
-            return Err(garbage(method, response.status().as_u16(), b"more than 32 MB"));
+            return Err(garbage(method, seen.with_length(body.len())));
         }
     }
-    Ok(body)
+    Ok((seen.with_length(body.len()), body))
 }
 
-pub(crate) fn failed(method: &str, error: &reqwest::Error) -> Error {
-    if error.is_connect() || error.is_builder() {
-        return Error::NotConnected { method: method.to_owned(), cause: causes(error) };
+pub(crate) fn failed(method: &str, error: SendError) -> Error {
+    match error {
+        SendError::Blocked(blocked) => Error::Blocked { method: method.to_owned(), blocked },
+        SendError::NotConnected(cause) => Error::NotConnected { method: method.to_owned(), cause: cause.to_string() },
+        SendError::Lost(cause) => lost(method, cause),
     }
-    lost(method, error)
 }
 
-fn lost(method: &str, error: &reqwest::Error) -> Error {
-    Error::Lost { method: method.to_owned(), cause: causes(error) }
+fn lost(method: &str, cause: Cause) -> Error {
+    Error::Lost { method: method.to_owned(), cause: cause.to_string() }
 }
 
-/// An error and what is behind it, without the URL: an incoming webhook's URL is a secret.
-fn causes(error: &reqwest::Error) -> String {
-    let mut text = if error.is_timeout() { "timed out".to_owned() } else { "connection failed".to_owned() };
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    if text.contains("certificate") {
-        text.push_str(
-            "; the portal's certificate is not trusted: install one of a known authority, self-signed ones are refused",
-        );
-    }
-    text
+pub(crate) fn garbage(method: &str, seen: Seen) -> Error {
+    Error::Garbage { method: method.to_owned(), seen }
 }
 
-pub(crate) fn garbage(method: &str, status: u16, body: &[u8]) -> Error {
-    let beginning = String::from_utf8_lossy(&body[..body.len().min(120)]).into_owned();
-    Error::Garbage { method: method.to_owned(), status, beginning }
-}
-
-pub(crate) fn understand(method: &str, status: u16, body: &[u8]) -> Result<Answer, Error> {
+pub(crate) fn understand(method: &str, seen: Seen, body: &[u8]) -> Result<Answer, Error> {
     let Ok(Value::Object(mut envelope)) = serde_json::from_slice(body) else {
-        return Err(garbage(method, status, body));
+        return Err(garbage(method, seen));
     };
     let time = envelope.remove("time").unwrap_or_default();
     let reset = time.get("operating_reset_at").or_else(|| envelope.get("operating_reset_at"));
@@ -275,7 +251,7 @@ pub(crate) fn understand(method: &str, status: u16, body: &[u8]) -> Result<Answe
         return Err(refused(method, error, envelope.get("error_description"), operating_reset_at));
     }
     // A missing result is an error page of a proxy that happens to be JSON.
-    let result = envelope.remove("result").ok_or_else(|| garbage(method, status, body))?;
+    let result = envelope.remove("result").ok_or_else(|| garbage(method, seen))?;
     Ok(Answer {
         result,
         total: envelope.get("total").and_then(Value::as_u64),
@@ -283,7 +259,6 @@ pub(crate) fn understand(method: &str, status: u16, body: &[u8]) -> Result<Answe
         operating: time.get("operating").and_then(Value::as_f64),
         operating_reset_at,
         started_at: time.get("start").and_then(seconds),
-        moved_to: None,
     })
 }
 
@@ -295,11 +270,13 @@ fn seconds(value: &Value) -> Option<Timestamp> {
 
 /// The code is text in v2 (sometimes empty, sometimes a number) and an object in REST 3.0.
 fn refused(method: &str, error: &Value, description: Option<&Value>, free_at: Option<Timestamp>) -> Error {
-    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |value: Option<&Value>| {
+        value.and_then(Value::as_str).unwrap_or_default().chars().take(MAX_WORDS).collect::<String>()
+    };
     let (code, text) = match error {
         Value::Object(v3) => (text(v3.get("code")), text(v3.get("message"))),
-        Value::String(code) => (code.clone(), text(description)),
-        other => (other.to_string(), text(description)),
+        Value::String(_) => (text(Some(error)), text(description)),
+        other => (other.to_string().chars().take(MAX_WORDS).collect(), text(description)),
     };
     // Old crm.* methods give an empty code; their words are all there is to tell by.
     let code =
@@ -323,13 +300,57 @@ mod tests {
         );
         assert!(base("http://127.0.0.1:8080/rest/1/x/").is_ok());
         for bad in [
-            "http://acme.bitrix24.com/rest/7/s/",
             "https://acme.bitrix24.com/",
+            "https://acme.bitrix24.com/admin/rest/7/s/",
+            "https://acme.bitrix24.com/rest/7/s/profile.json",
+            "https://acme.bitrix24.com/rest/7/s/?to=x",
+            "https://acme.bitrix24.com/rest/7/s/#x",
+            "https://acme.bitrix24.com/rest/7/../../s/",
+            "https://acme.bitrix24.com/rest/7//",
+            "https://user@acme.bitrix24.com/rest/7/s/",
             "ftp://a/rest/1/x/",
             "nonsense",
             "https://a/rest/me/x/",
+            "https://a/rest/+1/x/",
         ] {
             assert!(base(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_a_portals_rest_and_nothing_else() {
+        let base = |endpoint: &str| RestBase::application(endpoint, "t".into());
+        for good in ["https://acme.bitrix24.com/rest/", "https://acme.bitrix24.com/rest"] {
+            let url = base(good).unwrap().url("crm.item.list").unwrap();
+            assert_eq!(url.as_str(), "https://acme.bitrix24.com/rest/crm.item.list");
+        }
+        for bad in [
+            "https://acme.bitrix24.com/",
+            "https://acme.bitrix24.com/internal/",
+            "https://acme.bitrix24.com/rest/../internal/",
+            "https://acme.bitrix24.com/rest/1/x/",
+            "https://acme.bitrix24.com/rest/?x=",
+            "https://acme.bitrix24.com/rest/#",
+            "https://a:b@acme.bitrix24.com/rest/",
+            "file:///rest/",
+            "//acme.bitrix24.com/rest/",
+        ] {
+            assert!(base(bad).is_err(), "{bad}");
+            // Also where it was stored before it was checked.
+            assert!(RestBase::OAuth { endpoint: bad.into(), token: "t".into() }.url("profile").is_err(), "{bad}");
+        }
+        let base = base("https://acme.bitrix24.com/rest/").unwrap();
+        for bad in ["//evil.example/x", "https://evil.example/", "..", "../x", "a/b", "x?y", "x#y", "/x"] {
+            assert!(base.url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn not_a_byte_of_an_answer_that_is_none_of_rest_is_shown() {
+        for body in ["SECRET-MARKER", r#"{"SECRET-MARKER":"#, r#"{"token":"SECRET-MARKER"}"#, r#"["SECRET-MARKER"]"#] {
+            let error = understand("profile", Seen::new(200, "text/plain").with_length(body.len()), body.as_bytes());
+            let text = format!("{0} {0:?}", error.unwrap_err());
+            assert!(!text.contains("MARKER") && text.contains("HTTP 200, text/plain"), "{text}");
         }
     }
 
@@ -341,7 +362,7 @@ mod tests {
 
     #[test]
     fn the_code_decides_not_the_status() {
-        let kind = |status, body: &str| understand("m", status, body.as_bytes()).unwrap_err().kind();
+        let kind = |status, body: &str| understand("m", Seen::new(status, ""), body.as_bytes()).unwrap_err().kind();
         assert_eq!(kind(503, r#"{"error":"QUERY_LIMIT_EXCEEDED"}"#), Kind::Throttled { until: None });
         assert_eq!(kind(200, r#"{"error":"expired_token"}"#), Kind::Reauthorise);
         assert_eq!(

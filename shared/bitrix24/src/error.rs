@@ -54,15 +54,29 @@ pub enum Error {
         /// How.
         cause: String,
     },
-    /// The answer is not what the portal's REST answers: an HTML page, a cut text.
-    #[error("{method}: the portal answered HTTP {status} with something that is no REST answer: {beginning:?}")]
+    /// The answer is not what the portal's REST answers: an HTML page, a cut text. Nothing of it is shown.
+    #[error("{method}: the answer is not one of a portal's REST ({seen}); is the address that of the portal?")]
     Garbage {
         /// The method called.
         method: String,
-        /// The HTTP status.
-        status: u16,
-        /// How it begins.
-        beginning: String,
+        /// What may be said of it.
+        seen: wire::Seen,
+    },
+    /// The portal's host may not be called; nothing was sent.
+    #[error("{method}: {blocked}")]
+    Blocked {
+        /// The method called.
+        method: String,
+        /// Why not.
+        blocked: wire::Blocked,
+    },
+    /// The portal answered with a redirect, which is not followed; nothing was done.
+    #[error("{method}: the portal redirects{}: it seems to have been renamed", to(.host.as_deref()))]
+    Moved {
+        /// The method called.
+        method: String,
+        /// The host that it redirects to, where it names one.
+        host: Option<String>,
     },
     /// The result is not of the shape that the method documents.
     #[error("{method}: the result has an unexpected shape: {cause}")]
@@ -77,6 +91,10 @@ pub enum Error {
     Address(String),
 }
 
+fn to(host: Option<&str>) -> String {
+    host.map_or_else(String::new, |host| format!(" to {host}"))
+}
+
 impl Error {
     /// What it asks of the caller.
     ///
@@ -87,6 +105,8 @@ impl Error {
             Self::Refused { code, free_at, .. } => kind_of(code, *free_at),
             Self::NotConnected { .. } => Kind::Transient,
             Self::Lost { .. } | Self::Garbage { .. } => Kind::UnknownOutcome,
+            // A person has to say where the portal is, or whoever runs us that it may be there.
+            Self::Blocked { .. } | Self::Moved { .. } => Kind::Reauthorise,
             Self::Shape { .. } => Kind::Permanent { code: "unexpected_shape".into() },
             Self::Address(_) => Kind::Permanent { code: "bad_address".into() },
         }

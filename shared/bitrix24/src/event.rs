@@ -5,7 +5,7 @@
 
 use secrecy::SecretString;
 
-use crate::form::{self, FormError, Tree};
+use crate::form::{self, Form, FormError, Tree};
 use crate::subject::Subject;
 
 /// An event that was read but not yet verified.
@@ -21,6 +21,8 @@ pub struct Event {
     pub ts: Option<i64>,
     /// Whose it is and how that is proven.
     pub auth: Auth,
+    /// How many of its values could not be read, or only in part.
+    pub unread: usize,
 }
 
 /// The `auth` part. Tokens are left out on purpose: calls are made with stored credentials only.
@@ -36,6 +38,15 @@ pub struct Auth {
     pub user_id: Option<u64>,
 }
 
+/// Who says to send an event, and the proof: all that is looked at before the sender is believed.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The portal's lasting id.
+    pub member_id: String,
+    /// The only proof of the sender.
+    pub application_token: SecretString,
+}
+
 /// Why a body is not an event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
@@ -48,30 +59,72 @@ pub enum EventError {
     /// It carries no proof of its sender.
     #[error("the form has no auth[{0}]: Bitrix24 sends it with every event")]
     NoAuth(&'static str),
+    /// The proof of its sender cannot be read.
+    #[error("auth[{0}] is not UTF-8")]
+    UnreadableAuth(&'static str),
 }
 
 /// Codes are short words; what is longer is not one.
-const LONGEST_CODE: usize = 100;
+const MAX_CODE: usize = 100;
+
+/// One of the two credentials: missing, broken, or there.
+#[derive(Default)]
+struct Field(Option<(String, bool)>);
+
+impl Field {
+    fn read(self, name: &'static str) -> Result<String, EventError> {
+        match self.0 {
+            Some((_, false)) => Err(EventError::UnreadableAuth(name)),
+            // What Bitrix24 writes where it has nothing to say.
+            Some((text, true)) if !text.is_empty() && text != "undefined" => Ok(text),
+            _ => Err(EventError::NoAuth(name)),
+        }
+    }
+}
+
+impl Credentials {
+    /// Finds them in a body, wherever they are, by one pass that builds nothing: this is all the work that a body gets
+    /// of a sender who is not known yet. The rules are those of the whole form: the last value of a name counts.
+    pub fn find(body: &[u8]) -> Result<Self, EventError> {
+        form::check(body)?;
+        let (mut member_id, mut token) = (Field::default(), Field::default());
+        for pair in form::under(body, "auth") {
+            let Some(path) = form::path_of(&pair.name).filter(|path| path[0] == "auth") else { continue };
+            let field = match path.get(1) {
+                Some(&"member_id") => &mut member_id,
+                Some(&"application_token") => &mut token,
+                Some(_) => continue,
+                // `auth` became a text, and everything in it is gone.
+                None => {
+                    (member_id, token) = (Field::default(), Field::default());
+                    continue;
+                }
+            };
+            // `auth[member_id][x]` makes it a map, which is no id.
+            *field = Field((path.len() == 2).then_some((pair.value, pair.is_whole)));
+        }
+        Ok(Self { member_id: member_id.read("member_id")?, application_token: token.read("application_token")?.into() })
+    }
+}
 
 impl Event {
-    /// Reads a body.
+    /// Reads a body. Call it after [`Credentials::find`] and a look at what that found.
     pub fn parse(body: &[u8]) -> Result<Self, EventError> {
-        let tree = form::parse(body)?;
-        let code = tree.text(&["event"]).map(str::trim).filter(|code| (1..=LONGEST_CODE).contains(&code.len()));
+        let Form { tree, unread, .. } = form::read(body)?;
+        let code = tree.text(&["event"]).map(str::trim).filter(|code| (1..=MAX_CODE).contains(&code.len()));
         let code = code.ok_or(EventError::NoEvent)?.to_ascii_uppercase();
-        let auth = |name: &'static str| {
-            tree.text(&["auth", name]).filter(|text| !text.is_empty()).ok_or(EventError::NoAuth(name))
-        };
+        let Credentials { member_id, application_token } = Credentials::find(body)?;
         Ok(Self {
             auth: Auth {
-                member_id: auth("member_id")?.to_owned(),
-                application_token: auth("application_token")?.to_owned().into(),
+                member_id,
+                application_token,
                 domain: tree.text(&["auth", "domain"]).map(str::to_owned),
                 user_id: tree.number(&["auth", "user_id"]),
             },
             handler_id: tree.text(&["event_handler_id"]).map(str::to_owned),
             ts: tree.number(&["ts"]),
             data: tree.get("data").cloned().unwrap_or_default(),
+            unread,
             code,
         })
     }
@@ -109,5 +162,55 @@ mod tests {
     fn a_printed_event_does_not_show_its_token() {
         let event = Event::parse(format!("event=X{HOOK}").as_bytes()).unwrap();
         assert!(!format!("{event:?}").contains("t1"));
+    }
+
+    #[test]
+    fn a_broken_value_costs_only_itself_unless_it_is_the_proof() {
+        let deep = format!("deep{}=1", "[x]".repeat(60));
+        let event = Event::parse(format!("event=X&flag&data[T]=%ff&=1&{deep}{HOOK}").as_bytes()).unwrap();
+        assert_eq!((event.code.as_str(), event.unread), ("X", 4));
+        let broken = Event::parse(b"event=X&auth[member_id]=m%ff&auth[application_token]=t").unwrap_err();
+        assert_eq!(broken.to_string(), "auth[member_id] is not UTF-8");
+        let broken = Event::parse(b"event=X&auth[member_id]=m&auth[application_token]").unwrap_err();
+        assert_eq!(broken, EventError::UnreadableAuth("application_token"));
+    }
+
+    #[test]
+    fn the_proof_is_found_behind_any_number_of_values() {
+        let body = format!("event=X&{}{HOOK}", "a[]=1&".repeat(form::MAX_PAIRS + 10));
+        let event = Event::parse(body.as_bytes()).unwrap();
+        assert_eq!((event.auth.member_id.as_str(), event.unread), ("m1", 14), "auth itself is found by another way");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_proof_is_what_the_whole_form_says(
+            pairs in proptest::collection::vec(
+                (
+                    "(auth|%61uth|au|auths)(\\[(member_id|application_token|member%5Fid|x|)\\]?(\\[y\\])?)?",
+                    "=(a|b|%ff|undefined|)|",
+                ),
+                1..8,
+            ),
+        ) {
+            let body = pairs.into_iter().map(|(name, value)| name + &value).collect::<Vec<_>>().join("&") + "&end=1";
+            let tree = form::read(body.as_bytes()).unwrap().tree;
+            let said = |name: &str| tree.text(&["auth", name]).filter(|text| !text.is_empty()).map(str::to_owned);
+            let found = Credentials::find(body.as_bytes());
+            match found {
+                Ok(found) => {
+                    proptest::prop_assert_eq!(Some(found.member_id), said("member_id"));
+                    let token = found.application_token.expose_secret().to_owned();
+                    proptest::prop_assert_eq!(Some(token), said("application_token"));
+                }
+                Err(EventError::NoAuth(name)) => proptest::prop_assert_eq!(said(name), None),
+                Err(EventError::UnreadableAuth(name)) => {
+                    let text = said(name).unwrap_or_default();
+                    let is_broken = text.is_empty() || text.contains(char::REPLACEMENT_CHARACTER);
+                    proptest::prop_assert!(is_broken, "{}", text);
+                }
+                Err(other) => proptest::prop_assert!(false, "{other}"),
+            }
+        }
     }
 }

@@ -10,7 +10,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
 
-use crate::client::{authority, checked, failed, garbage, read};
+use wire::Http;
+
+use crate::client::{authority, checked, endpoint_url, failed, garbage, read};
 use crate::error::Error;
 use crate::tolerant::whole;
 
@@ -47,9 +49,16 @@ impl Default for AuthServers {
 }
 
 impl AuthServers {
-    /// Simulators on this very machine in the places of both servers.
+    /// Other servers in the places of both: simulators.
     pub fn new(west: &str, east: &str) -> Result<Self, Error> {
         Ok(Self { west: checked(west)?, east: checked(east)? })
+    }
+
+    /// The addresses of those that are not Bitrix24's own.
+    pub fn others(&self) -> impl Iterator<Item = &str> {
+        let own = Self::default();
+        let others = [(&self.west, own.west), (&self.east, own.east)].into_iter();
+        others.filter(|(url, own)| *url != own).map(|(url, _)| url.as_str())
     }
 
     /// The known name of a server, from the host or the URL by which somebody calls it; `None` for any other.
@@ -136,13 +145,13 @@ fn portal_url(typed: &str) -> Result<Url, Error> {
 /// Asks the authorization servers.
 #[derive(Debug, Clone)]
 pub struct OAuth {
-    http: reqwest::Client,
+    http: Http,
     servers: AuthServers,
 }
 
 impl OAuth {
-    /// A client of both servers. `http` must not follow redirects.
-    pub fn new(http: reqwest::Client, servers: AuthServers) -> Self {
+    /// A client of both servers.
+    pub fn new(http: Http, servers: AuthServers) -> Self {
         Self { http, servers }
     }
 
@@ -167,7 +176,7 @@ impl OAuth {
         Ok(TokenInfo {
             client_id: needed(METHOD, &told["client_id"], "client_id")?,
             member_id: needed(METHOD, &install["member_id"], "install.member_id")?,
-            endpoint: needed(METHOD, &install["client_endpoint"], "install.client_endpoint")?,
+            endpoint: endpoint(METHOD, &install["client_endpoint"], "install.client_endpoint")?,
             user: whole(&told["user_id"]),
             scopes: scopes(&told["scope"]),
         })
@@ -184,7 +193,7 @@ impl OAuth {
             refresh: answer["refresh_token"].as_str().filter(|token| !token.is_empty()).map(Into::into),
             lives: Duration::from_secs(whole(&answer["expires_in"]).unwrap_or(3600)),
             member_id: needed(METHOD, &answer["member_id"], "member_id")?,
-            endpoint: needed(METHOD, &answer["client_endpoint"], "client_endpoint")?,
+            endpoint: endpoint(METHOD, &answer["client_endpoint"], "client_endpoint")?,
             scopes: scopes(&answer["scope"]),
             user: whole(&answer["user_id"]),
         })
@@ -194,13 +203,9 @@ impl OAuth {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let request =
             self.http.post(url).timeout(LONGEST_CALL).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        let response = request.body(body).send().await.map_err(|error| failed(method, &error))?;
-        let status = response.status().as_u16();
-        let text = read(response, method).await?;
-        let Ok(answer @ Value::Object(_)) = serde_json::from_slice(&text) else {
-            // Not a word of it is shown: an answer that was cut holds tokens.
-            return Err(garbage(method, status, b"(not shown: it may hold tokens)"));
-        };
+        let response = request.body(body).send().await.map_err(|error| failed(method, error))?;
+        let (seen, text) = read(response, method).await?;
+        let Ok(answer @ Value::Object(_)) = serde_json::from_slice(&text) else { return Err(garbage(method, seen)) };
         // An unknown client_id is answered with 200: the body decides.
         match answer["error"].as_str() {
             None => Ok(answer),
@@ -217,6 +222,11 @@ impl OAuth {
 fn needed(method: &str, value: &Value, name: &str) -> Result<String, Error> {
     let text = value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     text.ok_or_else(|| Error::Shape { method: method.to_owned(), cause: format!("{name} is missing") })
+}
+
+/// Where a portal's REST answers. A portal that hosts itself has a say in it, so it is looked at.
+fn endpoint(method: &str, value: &Value, name: &str) -> Result<String, Error> {
+    Ok(endpoint_url(&needed(method, value, name)?)?.into())
 }
 
 /// Documents separate scopes by spaces, portals by commas.

@@ -17,6 +17,21 @@ pub fn whole(value: &Value) -> Option<u64> {
     }
 }
 
+/// A yes or no, written as a boolean, `Y`, `N`, `true`, `false`, 1 or 0; anything else is none.
+pub fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    let text = match Value::deserialize(deserializer)? {
+        Value::Bool(flag) => return Ok(Some(flag)),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.trim().to_lowercase(),
+        _ => return Ok(None),
+    };
+    Ok(match text.as_str() {
+        "y" | "true" | "1" => Some(true),
+        "n" | "false" | "0" => Some(false),
+        _ => None,
+    })
+}
+
 /// A text; numbers become text, null and containers are none, and so is an empty text.
 pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {

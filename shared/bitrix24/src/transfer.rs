@@ -7,13 +7,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use reqwest::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use url::Url;
+use wire::Seen;
 
 use crate::bot::CONTENT;
-use crate::client::{Answer, Client, RestBase, authority, checked, failed, garbage, read, understand};
+use crate::client::{Answer, Client, RestBase, authority, failed, file_url, garbage, not_elsewhere, read, understand};
 use crate::error::Error;
 
 /// The largest file that a portal takes: 100 MB (`imbot.v2.File.upload`).
@@ -21,7 +22,9 @@ pub const LARGEST_FILE: u64 = 100 * 1024 * 1024;
 /// A transfer may take this long; a function has a minute.
 const LONGEST_TRANSFER: Duration = Duration::from_secs(50);
 /// A download may be handed on this often: the portal's disk to its storage.
-const MOST_REDIRECTS: usize = 3;
+const MAX_REDIRECTS: usize = 3;
+/// The method by which errors of a download are named.
+const DOWNLOAD: &str = "download";
 
 /// A file's bytes, in pieces.
 pub type Pieces = BoxStream<'static, Result<Bytes, io::Error>>;
@@ -58,11 +61,11 @@ impl Client {
         let whole = stream::once(async move { Ok(before) })
             .chain(in_base64(pieces))
             .chain(stream::once(async move { Ok::<_, io::Error>(after) }));
-        let request = self.http.post(url).timeout(LONGEST_TRANSFER).header(CONTENT_TYPE, "application/json");
+        let request = self.http.post(url.clone()).timeout(LONGEST_TRANSFER).header(CONTENT_TYPE, "application/json");
         let request = request.header(CONTENT_LENGTH, total).body(reqwest::Body::wrap_stream(whole));
-        let response = request.send().await.map_err(|error| failed(method, &error))?;
-        let status = response.status().as_u16();
-        if status == 413 {
+        let response = request.send().await.map_err(|error| failed(method, error))?;
+        not_elsewhere(method, &url, &response)?;
+        if response.status().as_u16() == 413 {
             return Err(Error::Refused {
                 method: method.to_owned(),
                 code: "file_too_large".into(),
@@ -70,56 +73,93 @@ impl Client {
                 free_at: None,
             });
         }
-        understand(method, status, &read(response, method).await?)
+        let (seen, text) = read(response, method).await?;
+        understand(method, seen, &text)
     }
 
     /// Fetches a file from an address that this portal gave. The address is a secret, and works once.
+    ///
+    /// Files may lie on another host than the portal: each address on the way is checked like any other, and no
+    /// credentials of ours go there.
     pub async fn fetch(&self, address: &str) -> Result<Download, Error> {
-        const METHOD: &str = "download";
-        let refused = |code: &str, text: &str| {
-            Err(Error::Refused { method: METHOD.into(), code: code.into(), text: text.into(), free_at: None })
-        };
-        let mut url = checked(address)?;
-        if authority(&url).as_deref() != Some(self.base.domain().as_str()) {
-            return Err(Error::Address("the file lies on another host than the portal".into()));
-        }
-        for _ in 0..=MOST_REDIRECTS {
-            let referer = format!("https://{}/", self.base.domain());
-            let request = self.http.get(url.clone()).timeout(LONGEST_TRANSFER);
-            // Without these the portal's front may answer 404 for a signed link.
-            let request = request.header("accept", "*/*").header("accept-language", "en").header("referer", referer);
-            let response = request.send().await.map_err(|error| failed(METHOD, &error))?;
-            let status = response.status();
-            let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-            if status.is_redirection() {
-                let next = url
-                    .join(header(LOCATION))
-                    .map_err(|_| garbage(METHOD, status.as_u16(), b"a redirect to nowhere"))?;
-                url = checked(next.as_str())?;
-                continue;
+        let mut url = file_url(address)?;
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.ask_for_file(&url).await?;
+            if !response.status().is_redirection() {
+                return download(response, &self.base, &url);
             }
-            let kind = header(CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-            let length = header(CONTENT_LENGTH).parse().ok();
-            return match status.as_u16() {
-                200 if is_no_file(&kind, &url) => {
-                    refused("not_visible", "the portal showed a page instead of the file")
-                }
-                200 => {
-                    let pieces = response.bytes_stream().map(|piece| piece.map_err(io::Error::other)).boxed();
-                    Ok(Download { length, kind, pieces })
-                }
-                401 | 403 | 404 | 410 => refused("file_not_found", "the portal does not give the file (any more)"),
-                status => Err(garbage(METHOD, status, b"")),
-            };
+            let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
+            let next = location.and_then(|location| url.join(location).ok());
+            url = file_url(next.ok_or_else(|| garbage(DOWNLOAD, Seen::of(&response)))?.as_str())?;
         }
-        Err(garbage(METHOD, 302, b"one redirect after another"))
+        Err(refused("file_not_found", "the portal redirects from one address of the file to the next"))
+    }
+
+    async fn ask_for_file(&self, url: &Url) -> Result<reqwest::Response, Error> {
+        let is_own = is_own(&self.base, url);
+        let url = if is_own { url.clone() } else { without_credentials(&self.base, url) };
+        let request = self.http.get(url).timeout(LONGEST_TRANSFER);
+        // Without these the portal's front may answer 404 for a signed link.
+        let request = request.header("accept", "*/*").header("accept-language", "en");
+        let request =
+            if is_own { request.header("referer", format!("https://{}/", self.base.domain())) } else { request };
+        request.send().await.map_err(|error| match failed(DOWNLOAD, error) {
+            // That the file lies out of reach says nothing of the portal.
+            Error::Blocked { blocked, .. } => refused("file_not_found", &blocked.to_string()),
+            other => other,
+        })
     }
 }
 
-/// A login page, or an error in the place of the file.
-fn is_no_file(kind: &str, url: &Url) -> bool {
+fn refused(code: &str, text: &str) -> Error {
+    Error::Refused { method: DOWNLOAD.into(), code: code.into(), text: text.into(), free_at: None }
+}
+
+fn is_own(base: &RestBase, url: &Url) -> bool {
+    authority(url).is_some_and(|authority| authority == base.domain())
+}
+
+/// The address without the access token: `auth` of a portal's own download addresses, and any other value that is it.
+fn without_credentials(base: &RestBase, url: &Url) -> Url {
+    let is_credential = |name: &str, value: &str| match base {
+        RestBase::OAuth { token, .. } => name == "auth" || value == token.expose_secret(),
+        RestBase::Webhook(_) => name == "auth",
+    };
+    if !url.query_pairs().any(|(name, value)| is_credential(&name, &value)) {
+        // Exactly as it was signed.
+        return url.clone();
+    }
+    let kept: Vec<_> = url.query_pairs().filter(|(name, value)| !is_credential(name, value)).collect();
+    let mut plain = url.clone();
+    plain.query_pairs_mut().clear().extend_pairs(kept);
+    plain
+}
+
+fn download(response: reqwest::Response, base: &RestBase, url: &Url) -> Result<Download, Error> {
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = header(CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_attached = header(CONTENT_DISPOSITION).trim_start().to_ascii_lowercase().starts_with("attachment");
+    let length = header(CONTENT_LENGTH).parse().ok();
+    match response.status().as_u16() {
+        200 if !is_attached && is_no_file(&kind, is_own(base, url), url) => {
+            Err(refused("not_visible", "the portal showed a page or an error instead of the file"))
+        }
+        200 => {
+            let pieces = response.bytes_stream().map(|piece| piece.map_err(io::Error::other)).boxed();
+            Ok(Download { length, kind, pieces })
+        }
+        401 | 403 | 404 | 410 => Err(refused("file_not_found", "the portal does not give the file (any more)")),
+        _ => Err(garbage(DOWNLOAD, Seen::of(&response))),
+    }
+}
+
+/// Of what is not said to be an attachment: whether it is a login page, or an error in the place of the file. A storage
+/// beside the portal may leave that word out; there a page or a JSON text counts as a file if its name ends so.
+fn is_no_file(kind: &str, is_own: bool, url: &Url) -> bool {
     let path = url.path().to_ascii_lowercase();
-    (kind == "text/html" && !path.contains(".htm")) || kind == "application/json" && path.ends_with("download.json")
+    let is_named = |endings: &[&str]| !is_own && endings.iter().any(|ending| path.ends_with(ending));
+    let is_json = kind == "application/json" || kind == "text/json" || kind.ends_with("+json");
+    (kind == "text/html" && !is_named(&[".htm", ".html"])) || (is_json && !is_named(&[".json"]))
 }
 
 /// The same bytes in base64, without ever holding more than a piece.
@@ -149,6 +189,34 @@ fn in_base64(pieces: Pieces) -> impl futures::Stream<Item = Result<Bytes, io::Er
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_page_or_an_error_is_no_file() {
+        let portal = RestBase::application("https://acme.bitrix24.com/rest/", "t0ken".into()).unwrap();
+        let no_file = |kind: &str, url: &str| {
+            let url = Url::parse(url).unwrap();
+            is_no_file(kind, is_own(&portal, &url), &url)
+        };
+        let own = "https://acme.bitrix24.com/rest/download.json?token=1";
+        assert!(
+            no_file("text/html", own) && no_file("application/json", own) && no_file("application/problem+json", own)
+        );
+        assert!(!no_file("application/octet-stream", own) && !no_file("image/png", own));
+        assert!(no_file("application/json", "https://storage.example/api/state"));
+        assert!(!no_file("application/json", "https://storage.example/b/report.json?sign=1"));
+        assert!(!no_file("text/html", "https://storage.example/b/page.HTML"));
+        assert!(no_file("text/html", "https://acme.bitrix24.com/auth/index.html"));
+    }
+
+    #[test]
+    fn credentials_stay_at_the_portal_and_signed_addresses_stay_as_they_are() {
+        let portal = RestBase::application("https://acme.bitrix24.com/rest/", "t0ken".into()).unwrap();
+        let sent = |url: &str| without_credentials(&portal, &Url::parse(url).unwrap()).to_string();
+        assert_eq!(sent("https://cdn.example/x?auth=t0ken&token=disk%7C1"), "https://cdn.example/x?token=disk%7C1");
+        assert_eq!(sent("https://cdn.example/x?a=t0ken"), "https://cdn.example/x?");
+        let signed = "https://cdn.example/x?X-Sig=a%2Fb+c&r='%20'";
+        assert_eq!(sent(signed), Url::parse(signed).unwrap().to_string());
+    }
 
     proptest! {
         #[test]

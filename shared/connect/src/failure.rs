@@ -8,6 +8,7 @@ use platform::clock::{later, until};
 use platform::job::Outcome;
 use platform::retry::jittered;
 use platform::store::StoreError;
+use serde::{Deserialize, Serialize};
 
 /// How long to stay away from a portal that says "too many" without saying how long: its bucket drains two a
 /// second, and vendors' clients wait a second more.
@@ -20,7 +21,7 @@ pub(crate) const UNTIL_REAUTHORISED: Duration = Duration::from_secs(15 * 60);
 pub(crate) const GONE: &str = "portal_not_connected";
 
 /// Something between us and a provider did not work.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{text}")]
 pub struct Failure {
     /// What it asks.

@@ -30,7 +30,7 @@ const REGISTERED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 const NOT_INSTALLED: &str = "not-installed";
 const CLIENT_SECRET: &str = "client-secret";
 /// The field of the sealed key in the address that a portal is given.
-const HOOK_KEY: &str = "hook-key";
+pub(crate) const HOOK_KEY: &str = "hook-key";
 
 /// A portal's access that its authorization server has confirmed.
 #[derive(Debug)]
@@ -314,6 +314,7 @@ impl Connections {
                 application: Some(application.clone()),
                 application_token: TokenDigest::nobodys(),
                 hook_key: None,
+                hook_key_before: None,
                 slack: None,
                 notion: None,
                 settings: json!({}),
@@ -419,6 +420,7 @@ impl Connections {
             application: None,
             application_token,
             hook_key: None,
+            hook_key_before: None,
             slack: None,
             notion: None,
             settings: json!({}),

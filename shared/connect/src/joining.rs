@@ -62,7 +62,7 @@ impl PortalAccess {
         match self {
             Self::Webhook(url) => bitrix24::RestBase::webhook(url),
             Self::Application { endpoint, access_token } => {
-                Ok(bitrix24::RestBase::OAuth { endpoint: endpoint.clone(), token: access_token.clone() })
+                bitrix24::RestBase::application(endpoint, access_token.clone())
             }
         }
     }
@@ -75,10 +75,7 @@ pub enum JoinError {
     #[error(transparent)]
     MemberId(#[from] platform::id::NotATenant),
     /// The portal's address or credentials do not work.
-    #[error(
-        "the portal does not take the incoming webhook: {0}; \
-         create one with the rights that docs/connecting.md lists and copy its whole URL"
-    )]
+    #[error("{}", portal_refused(.0))]
     Portal(bitrix24::Error),
     /// Slack does not take the token.
     #[error("Slack does not take the bot token: {0}; copy the \"Bot User OAuth Token\" of your app")]
@@ -102,6 +99,20 @@ pub enum JoinError {
     /// The key ring or the store does not work.
     #[error(transparent)]
     Engine(#[from] Failure),
+}
+
+fn portal_refused(error: &bitrix24::Error) -> String {
+    match error {
+        bitrix24::Error::Blocked { blocked, .. } => blocked.to_string(),
+        bitrix24::Error::Address(why) => why.clone(),
+        bitrix24::Error::Moved { .. } => {
+            format!("{error}; copy the incoming webhook's URL from the portal again: redirects are not followed")
+        }
+        other => format!(
+            "the portal does not take the incoming webhook: {other}; \
+             create one with the rights that docs/connecting.md lists and copy its whole URL"
+        ),
+    }
 }
 
 impl Connections {
@@ -164,6 +175,7 @@ impl Connections {
             application,
             application_token: TokenDigest::of(access.application_token.expose_secret()),
             hook_key: before.as_ref().and_then(|portal| portal.hook_key),
+            hook_key_before: before.as_ref().and_then(|portal| portal.hook_key_before),
             slack: Some(SlackConnection {
                 team_id: access.workspace.team_id.clone(),
                 bot_token: seal(SLACK_BOT_TOKEN, &access.bot_token).await?,

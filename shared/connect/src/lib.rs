@@ -10,18 +10,20 @@ mod calls;
 mod channels;
 mod failure;
 mod grants;
-mod http;
+mod hook_key;
 mod in_hand;
 mod installing;
 mod joining;
 mod notion_workspace;
 mod people;
 mod portal;
+mod renewal;
 pub mod scopes;
 mod talking;
 mod tokens;
 mod troubles;
 mod undecided;
+mod whereabouts;
 mod workspace;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -34,9 +36,10 @@ use platform::limiter::{Limiter, Usage};
 use platform::portals::{NOTION_TOKEN, PORTAL_TOKEN, PORTAL_WEBHOOK, Portal, Portals, SLACK_BOT_TOKEN};
 use platform::seal::{KeyRing, RING_FRESH, SealError, Sealed};
 use platform::secrets::KEY_RING;
-use platform::{Ports, Secrets, Store, TenantId};
+use platform::{Invoke, Ports, Secrets, Store, TenantId};
 use secrecy::SecretString;
 use slack::ApiBase;
+use wire::Http;
 
 pub use apps::{AppKeys, Apps, SlackKeys};
 pub use failure::Failure;
@@ -45,9 +48,11 @@ pub use installing::{Brought, Installation, Unproven};
 pub use joining::{Access, JoinError, NotionAccess, PortalAccess};
 pub use notion_workspace::NotionClient;
 pub use portal::PortalClient;
+pub use renewal::{RenewalAnswer, RenewalRequest};
 pub use tokens::{IDLE, Slot, Standing};
 pub use troubles::{Side, Trouble};
 pub use undecided::undecided;
+pub use wire::Network;
 pub use workspace::WorkspaceClient;
 
 /// A provider's address in the environment is none.
@@ -62,6 +67,9 @@ pub enum BadAddress {
     /// `BITRIX24_AUTH_WEST_URL` or `BITRIX24_AUTH_EAST_URL`.
     #[error("BITRIX24_AUTH_WEST_URL, BITRIX24_AUTH_EAST_URL: {0}")]
     Bitrix24(#[from] bitrix24::Error),
+    /// `ALLOWED_NETWORKS`.
+    #[error("ALLOWED_NETWORKS: {0}")]
+    Network(#[from] wire::BadEntry),
 }
 
 /// Opens connections. Cheap to clone.
@@ -73,13 +81,16 @@ pub struct Connections {
     secrets: Arc<dyn Secrets>,
     clock: Arc<dyn Clock>,
     /// Made when the first provider is called: reading certificates takes longer than a function's start.
-    http: Arc<OnceLock<reqwest::Client>>,
+    http: Arc<OnceLock<Http>>,
     patience: Option<Duration>,
+    network: Network,
     slack_api: ApiBase,
     notion_api: notion::ApiBase,
     auth_servers: AuthServers,
     ring: Arc<Mutex<Option<(Arc<KeyRing>, Timestamp)>>>,
     seen: tokens::Seen,
+    /// What renews tokens; none where that is done here.
+    renewal: Option<Arc<dyn Invoke>>,
 }
 
 impl Connections {
@@ -93,18 +104,20 @@ impl Connections {
             clock: ports.clock.clone(),
             http: Arc::default(),
             patience: None,
+            network: Network::default(),
             slack_api,
             notion_api: notion::ApiBase::default(),
             auth_servers: AuthServers::default(),
             ring: Arc::default(),
             seen: tokens::Seen::default(),
+            renewal: None,
         }
     }
 
     /// The same with simulators in the place of Bitrix24's authorization servers.
     #[must_use]
     pub fn with_auth_servers(self, auth_servers: AuthServers) -> Self {
-        Self { auth_servers, ..self }
+        Self { auth_servers, http: Arc::default(), ..self }
     }
 
     /// Bitrix24's authorization servers.
@@ -115,11 +128,25 @@ impl Connections {
     /// The same with a simulator in Notion's place.
     #[must_use]
     pub fn with_notion(self, notion_api: notion::ApiBase) -> Self {
-        Self { notion_api, ..self }
+        Self { notion_api, http: Arc::default(), ..self }
+    }
+
+    /// The same, which may also call what the deployment's configuration allows beside the open internet.
+    #[must_use]
+    pub fn allowing(self, network: Network) -> Self {
+        Self { network, http: Arc::default(), ..self }
+    }
+
+    /// Where it may call: the open internet, what the configuration allows, and the providers' addresses that it names.
+    pub fn network(&self) -> Network {
+        let named =
+            self.slack_api.another().into_iter().chain(self.notion_api.another()).chain(self.auth_servers.others());
+        named.fold(self.network.clone(), |network, address| network.naming(address))
     }
 
     /// Connections over `ports`, by the environment: `SLACK_API_URL`, `NOTION_API_URL`, `BITRIX24_AUTH_WEST_URL` and
-    /// `BITRIX24_AUTH_EAST_URL` name simulators in place of the providers.
+    /// `BITRIX24_AUTH_EAST_URL` name simulators in place of the providers, `ALLOWED_NETWORKS` what may be called beside the
+    /// open internet.
     pub fn from_env(ports: &Ports) -> Result<Self, BadAddress> {
         let slack_api = match std::env::var("SLACK_API_URL") {
             Ok(url) if !url.is_empty() => ApiBase::new(&url)?,
@@ -129,7 +156,8 @@ impl Connections {
             Ok(url) if !url.is_empty() => notion::ApiBase::new(&url)?,
             _ => notion::ApiBase::default(),
         };
-        let connections = Self::new(ports, slack_api).with_notion(notion_api);
+        let network = Network::parse(&std::env::var("ALLOWED_NETWORKS").unwrap_or_default())?;
+        let connections = Self::new(ports, slack_api).with_notion(notion_api).allowing(network);
         Ok(match (std::env::var("BITRIX24_AUTH_WEST_URL"), std::env::var("BITRIX24_AUTH_EAST_URL")) {
             (Ok(west), Ok(east)) if !west.is_empty() && !east.is_empty() => {
                 connections.with_auth_servers(AuthServers::new(&west, &east)?)
@@ -161,12 +189,12 @@ impl Connections {
         Arc::new(calls::Noting(self.clock.clone()))
     }
 
-    fn http(&self) -> Result<reqwest::Client, Failure> {
+    fn http(&self) -> Result<Http, Failure> {
         if let Some(http) = self.http.get() {
             return Ok(http.clone());
         }
-        let made =
-            http::client(self.patience).map_err(|error| Failure::transient(format!("no HTTP client: {error}")))?;
+        let made = Http::new(self.network(), self.patience)
+            .map_err(|error| Failure::transient(format!("no HTTP client: {error}")))?;
         Ok(self.http.get_or_init(|| made).clone())
     }
 
@@ -211,7 +239,8 @@ impl Connections {
         }
         let missing = || Failure::reauthorise("the portal has no webhook and no application; connect it again");
         let webhook = self.open(portal, PORTAL_WEBHOOK, portal.webhook.as_ref().ok_or_else(missing)?).await?;
-        bitrix24::RestBase::webhook(&webhook).map_err(|error| Failure::of_bitrix24(&error, self.clock.now()))
+        bitrix24::RestBase::webhook(&webhook)
+            .map_err(|error| Failure::reauthorise(format!("Bitrix24: {error}; paste its URL again at /install")))
     }
 
     /// A client of the tenant's Slack workspace. Without one, what is for it waits until one is connected.

@@ -7,8 +7,10 @@ use std::time::Duration;
 use notion::client::{List, Person};
 use notion::{DataSource, Error, Page};
 use platform::clock::later;
+use platform::hooks::{ADDRESS_KEY, Address, Hooks};
 use platform::limiter::{Account, Lane, Reservation};
 use platform::{Kind, TenantId};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
 use crate::failure::{Failure, UNTIL_REAUTHORISED};
@@ -222,5 +224,55 @@ impl NotionClient {
             tracing::warn!(%error, "the limiter could not be told of a failure");
         }
         Err(failure)
+    }
+}
+
+/// The address at which a workspace's webhooks arrive.
+impl Connections {
+    /// The address's key and its hook's place; `None` if no address was made. One that an earlier version stored in plain text
+    /// is sealed and moved here.
+    pub async fn notion_address(
+        &self,
+        tenant: &TenantId,
+    ) -> Result<Option<(SecretString, platform::store::Key)>, Failure> {
+        let hooks = Hooks::new(self.store.clone());
+        match hooks.address(tenant).await? {
+            None => Ok(None),
+            Some(Address::Plain(key)) => self.set_notion_address(tenant, key.into(), true).await.map(Some),
+            Some(address @ Address::Sealed { .. }) => {
+                let place = address.place();
+                let Address::Sealed { key, .. } = &address else { return Ok(None) };
+                Ok(Some((self.open_for(tenant, ADDRESS_KEY, key).await?, place)))
+            }
+        }
+    }
+
+    /// Opens the window in which a subscription's token is accepted; makes an address if there is none, and another one if
+    /// `anew`: then the one before ends. Returns the address's key.
+    pub async fn open_notion_window(&self, tenant: &TenantId, anew: bool) -> Result<SecretString, Failure> {
+        let portal = self.portals.fresh(tenant).await?;
+        let notion = portal.and_then(|portal| portal.notion.clone()).ok_or_else(crate::no_notion)?;
+        let known = self.notion_address(tenant).await?.filter(|_| !anew);
+        let (key, place) = match known {
+            Some(known) => known,
+            None => {
+                let fresh = SecretString::from(uuid::Uuid::new_v4().simple().to_string());
+                self.set_notion_address(tenant, fresh, false).await?
+            }
+        };
+        Hooks::new(self.store.clone()).open(&place, &notion.workspace_id, self.clock.now()).await?;
+        Ok(key)
+    }
+
+    async fn set_notion_address(
+        &self,
+        tenant: &TenantId,
+        key: SecretString,
+        carry: bool,
+    ) -> Result<(SecretString, platform::store::Key), Failure> {
+        let sealed = self.seal(tenant, ADDRESS_KEY, &key).await?;
+        let address = Address::new(key.expose_secret(), sealed);
+        Hooks::new(self.store.clone()).set_address(tenant, &address, carry).await?;
+        Ok((key, address.place()))
     }
 }

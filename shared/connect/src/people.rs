@@ -40,7 +40,7 @@ pub(crate) async fn direct(
     }
     let id = match (slack, email) {
         (Some(id), _) => Some(id.to_owned()),
-        (None, Some(email)) => workspace.user_by_email(email).await?,
+        (None, Some(email)) => workspace.member_by_email(email).await?.map(|user| user.id),
         (None, None) => None,
     };
     let channel = match id {

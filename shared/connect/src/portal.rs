@@ -10,9 +10,9 @@ use bitrix24::{Answer, Batch, RestBase};
 use platform::Kind;
 use platform::clock::later;
 use platform::limiter::{Account, Lane, Reservation};
-use platform::portals::{Application, PORTAL_WEBHOOK, Portal};
-use secrecy::SecretString;
+use platform::portals::Portal;
 use serde_json::{Value, json};
+use wire::Http;
 
 use crate::failure::{Failure, UNTIL_REAUTHORISED};
 use crate::{Connections, Side, Slot, accounts};
@@ -27,7 +27,7 @@ const OPERATING_LIMIT: f64 = 430.0;
 pub struct PortalClient {
     connections: Connections,
     portal: Arc<Portal>,
-    http: reqwest::Client,
+    http: Http,
     base: Mutex<RestBase>,
     /// Where its token is renewed, if it is.
     slot: Option<Slot>,
@@ -40,7 +40,7 @@ impl PortalClient {
         portal: Arc<Portal>,
         base: RestBase,
         slot: Option<Slot>,
-        http: reqwest::Client,
+        http: Http,
     ) -> Self {
         let account = accounts::portal(&portal.tenant);
         Self { connections, portal, http, base: Mutex::new(base), slot, account }
@@ -67,6 +67,23 @@ impl PortalClient {
             Err(failure) if failure.kind == Kind::Reauthorise => Ok(false),
             Err(failure) => Err(failure),
         }
+    }
+
+    /// If the portal redirects: whether its authorization server says where it is now.
+    async fn relocated(&self, client: &bitrix24::Client, error: &bitrix24::Error) -> Result<bool, Failure> {
+        let is_moved = matches!(error, bitrix24::Error::Moved { .. });
+        let (Some(slot), true, RestBase::OAuth { endpoint, token }) = (self.slot, is_moved, client.base()) else {
+            return Ok(false);
+        };
+        let moved = self.connections.moved_access(&self.portal.tenant, slot, endpoint, token).await?;
+        let Some(base) = moved else { return Ok(false) };
+        *self.base.lock().unwrap_or_else(PoisonError::into_inner) = base;
+        Ok(true)
+    }
+
+    /// Whether the same call may work now, with another token or at another address.
+    async fn recovered(&self, client: &bitrix24::Client, error: &bitrix24::Error) -> Result<bool, Failure> {
+        Ok(self.renewed(client, error).await? || self.relocated(client, error).await?)
     }
 
     /// The same client in another lane of the limiter.
@@ -98,7 +115,7 @@ impl PortalClient {
         match client.call(method, params).await {
             Ok(answer) => self.answered(answer).await,
             // Nothing was done: the same call again is the first.
-            Err(error) if self.renewed(&client, &error).await? => match self.client().call(method, params).await {
+            Err(error) if self.recovered(&client, &error).await? => match self.client().call(method, params).await {
                 Ok(answer) => self.answered(answer).await,
                 Err(error) => Err(self.failed(&error).await),
             },
@@ -124,8 +141,8 @@ impl PortalClient {
         match client.call_with_file(request.method, &request.params, length, pieces).await {
             Ok(answer) => self.answered(answer).await,
             // The pieces are gone: whoever has the file comes again.
-            Err(error) if self.renewed(&client, &error).await? => {
-                Err(Failure::transient("the token was renewed; the file is sent again"))
+            Err(error) if self.recovered(&client, &error).await? => {
+                Err(Failure::transient("the token or the portal's address was renewed; the file is sent again"))
             }
             Err(error) => Err(self.failed(&error).await),
         }
@@ -160,9 +177,6 @@ impl PortalClient {
             let reset = answer.operating_reset_at.unwrap_or_else(|| later(self.connections.clock.now(), PATIENCE));
             self.connections.limiter.park(&self.account, reset).await?;
         }
-        if let Some(domain) = &answer.moved_to {
-            self.note_move(domain).await?;
-        }
         Ok(answer)
     }
 
@@ -170,8 +184,12 @@ impl PortalClient {
         let now = self.connections.clock.now();
         let mut failure = Failure::of_bitrix24(error, now);
         let limiter = &self.connections.limiter;
+        let is_elsewhere = matches!(error, bitrix24::Error::Moved { .. } | bitrix24::Error::Blocked { .. });
+        if matches!(error, bitrix24::Error::Moved { .. }) {
+            failure.text = format!("{}. {}", failure.text, self.where_to_say());
+        }
         // If one person's own access is no longer good, nobody else is held up.
-        if matches!(self.slot, Some(Slot::Person(_))) && failure.kind == Kind::Reauthorise {
+        if matches!(self.slot, Some(Slot::Person(_))) && failure.kind == Kind::Reauthorise && !is_elsewhere {
             failure = Failure::permanent("grant_expired", failure.text);
         }
         let noted = match &failure.kind {
@@ -195,27 +213,15 @@ impl PortalClient {
         failure
     }
 
-    /// The portal was renamed: calls go to the new host from now on.
-    async fn note_move(&self, domain: &str) -> Result<(), Failure> {
-        tracing::warn!(tenant = %self.portal.tenant, from = self.portal.domain, to = domain, "the portal moved");
-        let webhook = match &self.portal.webhook {
-            Some(webhook) => {
-                let old = self.connections.open(&self.portal, PORTAL_WEBHOOK, webhook).await?;
-                let moved = bitrix24::client::on_host(&old, domain).map_err(|error| self.failure(&error))?;
-                let ring = self.connections.key_ring().await?;
-                let sealed = ring.seal(&self.portal.tenant, PORTAL_WEBHOOK, &SecretString::from(moved));
-                Some(sealed.map_err(|error| Failure::transient(error.to_string()))?)
+    /// What an administrator does about a portal that redirects.
+    fn where_to_say(&self) -> &'static str {
+        match self.slot {
+            Some(_) => {
+                "Bitrix24's authorization server names no other address; if this lasts, connect the portal again at /install"
             }
-            None => None,
-        };
-        let application = match self.portal.application.clone() {
-            Some(application) => {
-                let endpoint = SecretString::from(application.endpoint.clone());
-                let endpoint = bitrix24::client::on_host(&endpoint, domain).map_err(|error| self.failure(&error))?;
-                Some(Application { endpoint, ..application })
+            None => {
+                "A redirect is not followed. Copy the incoming webhook's URL from the portal again, and replace it at /install"
             }
-            None => None,
-        };
-        Ok(self.connections.portals.moved(&self.portal, domain.to_owned(), webhook, application).await?)
+        }
     }
 }

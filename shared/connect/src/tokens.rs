@@ -1,8 +1,10 @@
 //! Tokens that end: kept sealed, renewed before they end, and by one worker at a time.
 //!
-//! Whoever renews holds a lease in the store; the others go on with the old token while it lives, or wait for the new
-//! one. A provider that says that the refresh token is no good has the last word only after a look whether somebody
-//! else renewed it meanwhile.
+//! A token is renewed when somebody needs it and it has ended or is about to; never by a timer, for the vendor blocks
+//! applications that do. Whoever renews holds a lease in the store; the others go on with the old token while it lives, or
+//! wait for the new one. The keys of the application are read only where the renewing itself is done: a worker has that
+//! done by another function (`renewal`). A provider that says that the refresh token is no good has the last word only
+//! after a look whether somebody else renewed it meanwhile.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +20,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::apps::AppKeys;
-use crate::{Connections, Failure};
+use crate::{Connections, Failure, RenewalAnswer, RenewalRequest};
 
 /// A token is renewed so long before its end.
 const EARLY: Duration = Duration::from_secs(5 * 60);
@@ -26,15 +28,20 @@ const EARLY: Duration = Duration::from_secs(5 * 60);
 const LEASE: Duration = Duration::from_secs(60);
 /// How often those who wait look.
 const LOOK: Duration = Duration::from_millis(200);
-/// A token that the provider gave up is tried again so much later, for a subscription may be paid again.
+/// A token that the provider gave up is tried again so much later, for a subscription may be paid again; twice as much
+/// after each time.
 const DEAD_FOR: Duration = Duration::from_secs(60 * 60);
+/// It is not left alone longer than this.
+const MAX_DEAD_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// So many are remembered in a process.
 const MOST_CACHED: usize = 1_000;
-/// A token that nobody uses is renewed after this, for refresh tokens die (Bitrix24: after 180 days).
-pub const IDLE: Duration = Duration::from_secs(25 * 24 * 60 * 60);
+/// A pair that nobody has used for so long is renewed once, for refresh tokens die: Bitrix24's after 180 days. That is the
+/// one renewal that no call asks for; one in three months is far from a timer.
+pub const IDLE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// What a token opens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Slot {
     /// The portal, as the connection.
     Portal,
@@ -47,6 +54,8 @@ pub enum Slot {
 }
 
 const PREFIX: &str = "token#";
+/// How the partitions end that hold the keys of portals' own applications. `template.yaml` refuses them to workers.
+const APPS_PARTITION: &str = "#apps";
 
 impl Slot {
     fn sort(self) -> String {
@@ -80,6 +89,11 @@ impl Slot {
         Key::new(Table::Portals, tenant.as_str(), self.sort())
     }
 
+    /// Where the keys of a portal's own application lie that renew the pair: in a partition that workers may not read.
+    fn app_key(self, tenant: &TenantId) -> Key {
+        Key::new(Table::Portals, format!("{tenant}{APPS_PARTITION}"), self.sort())
+    }
+
     /// In words.
     pub fn name(self) -> &'static str {
         match self {
@@ -98,6 +112,13 @@ struct OwnApp {
     client_secret: Sealed,
 }
 
+/// An application with its keys.
+enum App {
+    Bitrix24(bitrix24::oauth::App),
+    Slack(slack::oauth::App),
+    Notion(notion::oauth::App),
+}
+
 const OWN_SECRET: &str = "client-secret";
 
 /// A pair of tokens as it is kept.
@@ -113,6 +134,10 @@ struct Kept {
     /// The authorization server, where there are several.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     server: String,
+    /// Whether the pair is that of the portal's own application, whose keys lie apart.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    by_own_app: bool,
+    /// Where those keys were kept by earlier versions; the next renewal moves them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     own_app: Option<OwnApp>,
     /// Until when somebody renews it.
@@ -125,8 +150,38 @@ struct Kept {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Dead {
+    /// When it was tried last.
     since: Timestamp,
     why: String,
+    /// How often it was tried.
+    #[serde(default)]
+    tries: u32,
+}
+
+impl Dead {
+    /// Whether it is left alone at `now`.
+    fn rests(&self, now: Timestamp) -> bool {
+        let pause = DEAD_FOR.saturating_mul(1 << self.tries.saturating_sub(1).min(8)).min(MAX_DEAD_FOR);
+        until(self.since, now) < pause
+    }
+}
+
+impl Kept {
+    /// Whether somebody renews it at `now`.
+    fn is_leased(&self, now: Timestamp) -> bool {
+        self.lease.is_some_and(|lease| now < lease)
+    }
+
+    /// Why it cannot be renewed, if it was found out a short while ago that it cannot.
+    fn refusal(&self, now: Timestamp) -> Option<RenewalAnswer> {
+        let dead = self.dead.as_ref().filter(|dead| dead.rests(now))?;
+        Some(RenewalAnswer::Failed(Failure::reauthorise(dead.why.clone())))
+    }
+
+    /// Whether its access token has more than some minutes left.
+    fn has_time_left(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| later(now, EARLY) < end)
+    }
 }
 
 /// A pair of tokens to keep.
@@ -183,15 +238,18 @@ impl Connections {
         server: &str,
         own_app: Option<&AppKeys>,
     ) -> Result<(), Failure> {
-        let own_app = match own_app {
-            Some(app) => Some(OwnApp {
-                client_id: app.client_id.clone(),
-                client_secret: self.seal(tenant, OWN_SECRET, &app.client_secret).await?,
-            }),
-            None => None,
-        };
-        let kept = Kept { server: server.to_owned(), own_app, ..self.sealed(tenant, slot, pair).await? };
-        self.store.put(Write::new(slot.key(tenant), &kept, Condition::Always)?).await?;
+        let sealed = self.sealed(tenant, slot, pair).await?;
+        let kept = Kept { server: server.to_owned(), by_own_app: own_app.is_some(), ..sealed };
+        let write = Write::new(slot.key(tenant), &kept, Condition::Always)?;
+        match own_app {
+            Some(app) => {
+                let client_secret = self.seal(tenant, OWN_SECRET, &app.client_secret).await?;
+                let own = OwnApp { client_id: app.client_id.clone(), client_secret };
+                let keys = Write::new(slot.app_key(tenant), &own, Condition::Always)?;
+                self.store.put_all(vec![keys, write]).await?;
+            }
+            None => self.store.put(write).await.map(|_| ())?,
+        }
         self.seen.forget(tenant, slot);
         Ok(())
     }
@@ -208,6 +266,7 @@ impl Connections {
             expires_at: pair.lives.map(|lives| later(now, lives)),
             renewed_at: now,
             server: String::new(),
+            by_own_app: false,
             own_app: None,
             lease: None,
             dead: None,
@@ -240,7 +299,7 @@ impl Connections {
         let access = self.open_for(tenant, slot.fields().0, &kept.access).await?;
         let now = self.clock.now();
         match kept.expires_at {
-            Some(end) if kept.refresh.is_some() && later(now, EARLY) >= end => {
+            Some(_) if kept.refresh.is_some() && !kept.has_time_left(now) => {
                 self.renew(tenant, slot, None).await.map(Some)
             }
             end => {
@@ -275,7 +334,7 @@ impl Connections {
         let kept: Kept = item.decode()?;
         let now = self.clock.now();
         let idle = until(kept.renewed_at, now) >= IDLE;
-        let again = kept.dead.as_ref().is_some_and(|dead| until(dead.since, now) >= DEAD_FOR);
+        let again = kept.dead.as_ref().is_some_and(|dead| !dead.rests(now));
         if kept.refresh.is_none() || !(idle || again) {
             return Ok(false);
         }
@@ -283,10 +342,28 @@ impl Connections {
         self.renew(tenant, slot, Some(&used)).await.map(|_| true)
     }
 
+    /// The authorization server of a token that is renewed.
+    pub(crate) async fn token_server(&self, tenant: &TenantId, slot: Slot) -> Result<Option<String>, Failure> {
+        let item = self.store.get(&slot.key(tenant)).await?;
+        Ok(item.map(|item| item.decode::<Kept>()).transpose()?.map(|kept| kept.server))
+    }
+
     /// The keys of the local application that the tenant's portal is connected by, if it is by one.
     pub(crate) async fn own_app(&self, tenant: &TenantId) -> Result<Option<AppKeys>, Failure> {
         let Some(item) = self.store.get(&Slot::Portal.key(tenant)).await? else { return Ok(None) };
-        let Some(own) = item.decode::<Kept>()?.own_app else { return Ok(None) };
+        self.own_app_of(tenant, Slot::Portal, &item.decode()?).await
+    }
+
+    async fn own_app_of(&self, tenant: &TenantId, slot: Slot, kept: &Kept) -> Result<Option<AppKeys>, Failure> {
+        let own = match &kept.own_app {
+            Some(own) => own.clone(),
+            None if kept.by_own_app => {
+                let missing =
+                    || Failure::reauthorise("the keys of the portal's own application are gone; connect again");
+                self.store.get(&slot.app_key(tenant)).await?.ok_or_else(missing)?.decode()?
+            }
+            None => return Ok(None),
+        };
         let client_secret = self.open_for(tenant, OWN_SECRET, &own.client_secret).await?;
         Ok(Some(AppKeys { client_id: own.client_id, client_secret }))
     }
@@ -323,123 +400,179 @@ impl Connections {
         refused: Option<&SecretString>,
     ) -> Result<SecretString, Failure> {
         loop {
-            let Some(item) = self.store.get(&slot.key(tenant)).await? else {
-                return Err(Failure::permanent("not_connected", format!("{} is not connected any more", slot.name())));
-            };
-            let kept: Kept = item.decode()?;
+            let (item, kept) = self.kept(tenant, slot).await?;
             let access = self.open_for(tenant, slot.fields().0, &kept.access).await?;
             let now = self.clock.now();
             let lives = kept.expires_at.is_none_or(|end| now < end);
             let is_other = refused.is_some_and(|refused| refused.expose_secret() != access.expose_secret());
-            let is_early = refused.is_none() && kept.expires_at.is_none_or(|end| later(now, EARLY) < end);
-            if (is_other && lives) || is_early {
+            if (is_other && lives) || (refused.is_none() && kept.has_time_left(now)) {
                 self.remember(tenant, slot, &access, kept.expires_at);
                 return Ok(access);
             }
-            let usable = lives && (refused.is_none() || is_other);
-            if let Some(dead) = &kept.dead
-                && until(dead.since, now) < DEAD_FOR
-            {
-                return if usable { Ok(access) } else { Err(Failure::reauthorise(dead.why.clone())) };
-            }
-            if kept.lease.is_some_and(|lease| now < lease) {
-                if usable {
-                    return Ok(access);
+            let is_refused = refused.is_some() && !is_other;
+            let usable = lives && !is_refused;
+            let answer = match kept.refusal(now) {
+                Some(refusal) => refusal,
+                None if kept.is_leased(now) => RenewalAnswer::Busy,
+                None => {
+                    let (tenant, version) = (tenant.clone(), item.version);
+                    self.ask_to_renew(&RenewalRequest { tenant, slot, version, refused: is_refused }).await
                 }
-                self.clock.sleep(LOOK).await;
-                continue;
-            }
-            let leased = Kept { lease: Some(later(now, LEASE)), ..kept.clone() };
-            match self.store.put(Write::new(item.key.clone(), &leased, Condition::Version(item.version))?).await {
-                Ok(version) => {
-                    if let Some(token) =
-                        self.fetch(tenant, slot, &item, kept, version, usable.then_some(access)).await?
-                    {
-                        return Ok(token);
-                    }
-                }
-                Err(StoreError::Conflict(_)) => {}
-                Err(error) => return Err(error.into()),
+            };
+            match answer {
+                RenewalAnswer::Good => return self.read_back(tenant, slot).await,
+                RenewalAnswer::Changed => {}
+                RenewalAnswer::Busy | RenewalAnswer::Failed(_) if usable => return Ok(access),
+                RenewalAnswer::Busy => self.clock.sleep(LOOK).await,
+                RenewalAnswer::Failed(failure) => return Err(failure),
             }
         }
     }
 
-    /// Fetches a new pair under the lease. `None` if somebody authorised anew meanwhile.
+    async fn kept(&self, tenant: &TenantId, slot: Slot) -> Result<(Item, Kept), Failure> {
+        let gone = || Failure::permanent("not_connected", format!("{} is not connected any more", slot.name()));
+        let item = self.store.get(&slot.key(tenant)).await?.ok_or_else(gone)?;
+        let kept = item.decode()?;
+        Ok((item, kept))
+    }
+
+    /// The token that was renewed.
+    async fn read_back(&self, tenant: &TenantId, slot: Slot) -> Result<SecretString, Failure> {
+        let (_, kept) = self.kept(tenant, slot).await?;
+        let access = self.open_for(tenant, slot.fields().0, &kept.access).await?;
+        self.remember(tenant, slot, &access, kept.expires_at);
+        Ok(access)
+    }
+
+    /// Renews a pair here, with the keys of its application, unless that is not needed or somebody else does. It waits for
+    /// nobody but the provider.
+    pub async fn renew_pair(&self, request: &RenewalRequest) -> RenewalAnswer {
+        // Rare and large: every call's future would have room for it.
+        Box::pin(self.try_to_renew(request)).await.unwrap_or_else(RenewalAnswer::Failed)
+    }
+
+    async fn try_to_renew(&self, request: &RenewalRequest) -> Result<RenewalAnswer, Failure> {
+        let (item, kept) = self.kept(&request.tenant, request.slot).await?;
+        let now = self.clock.now();
+        if item.version != request.version {
+            return Ok(if kept.is_leased(now) { RenewalAnswer::Busy } else { RenewalAnswer::Changed });
+        }
+        if let Some(refusal) = kept.refusal(now) {
+            return Ok(refusal);
+        }
+        if kept.is_leased(now) {
+            return Ok(RenewalAnswer::Busy);
+        }
+        if !request.refused && kept.has_time_left(now) {
+            return Ok(RenewalAnswer::Good);
+        }
+        // Where the keys are missing nobody is asked, and nothing is concluded.
+        let app = match kept.refresh {
+            Some(_) => Some(self.app_for(&request.tenant, request.slot, &kept).await?),
+            None => None,
+        };
+        let leased = Kept { lease: Some(later(now, LEASE)), ..kept.clone() };
+        match self.store.put(Write::new(item.key.clone(), &leased, Condition::Version(item.version))?).await {
+            Ok(version) => self.fetch(request, app.as_ref(), &item, kept, version).await,
+            Err(StoreError::Conflict(_)) => Ok(RenewalAnswer::Changed),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Fetches a new pair under the lease.
     async fn fetch(
         &self,
-        tenant: &TenantId,
-        slot: Slot,
+        request: &RenewalRequest,
+        app: Option<&App>,
         item: &Item,
         kept: Kept,
         version: Version,
-        usable: Option<SecretString>,
-    ) -> Result<Option<SecretString>, Failure> {
-        let now = self.clock.now();
-        let (next, result) = match self.ask_for_pair(tenant, slot, &kept).await {
+    ) -> Result<RenewalAnswer, Failure> {
+        let (tenant, slot) = (&request.tenant, request.slot);
+        let moved = kept.own_app.clone();
+        let (next, answer) = match self.ask_for_pair(tenant, slot, app, &kept).await {
             Ok(pair) => {
                 let sealed = self.sealed(tenant, slot, &pair).await?;
                 // A provider that gives no new refresh token means the old one to stay.
                 let refresh = sealed.refresh.clone().or_else(|| kept.refresh.clone());
-                let next = Kept { refresh, server: kept.server.clone(), own_app: kept.own_app.clone(), ..sealed };
+                let next = Kept { refresh, server: kept.server.clone(), by_own_app: kept.by_own_app, ..sealed };
                 tracing::info!(%tenant, slot = slot.name(), "token renewed");
-                (next, Ok(pair.access))
+                (next, RenewalAnswer::Good)
             }
             Err(failure) if failure.kind == Kind::Reauthorise => {
                 tracing::error!(%tenant, slot = slot.name(), why = failure.text, "the token cannot be renewed; connect again");
-                let dead = Some(Dead { since: now, why: failure.text.clone() });
-                (Kept { lease: None, dead, ..kept }, usable.ok_or(failure))
+                let tries = kept.dead.as_ref().map_or(0, |dead| dead.tries).saturating_add(1);
+                let dead = Some(Dead { since: self.clock.now(), why: failure.text.clone(), tries });
+                (Kept { dead, ..kept }, RenewalAnswer::Failed(failure))
             }
-            Err(failure) => (Kept { lease: None, ..kept }, usable.ok_or(failure)),
+            Err(failure) => (kept, RenewalAnswer::Failed(failure)),
         };
-        match self.store.put(Write::new(item.key.clone(), &next, Condition::Version(version))?).await {
-            Ok(_) => {}
-            Err(StoreError::Conflict(_)) => return Ok(None),
-            Err(error) => return Err(error.into()),
+        let by_own_app = next.by_own_app || moved.is_some();
+        let next = Kept { lease: None, by_own_app, own_app: None, ..next };
+        let write = Write::new(item.key.clone(), &next, Condition::Version(version))?;
+        let written = match moved {
+            Some(keys) => {
+                self.store.put_all(vec![Write::new(slot.app_key(tenant), &keys, Condition::Always)?, write]).await
+            }
+            None => self.store.put(write).await.map(|_| ()),
+        };
+        match written {
+            Ok(()) => Ok(answer),
+            // Somebody has authorised anew meanwhile.
+            Err(StoreError::Conflict(_)) => Ok(RenewalAnswer::Changed),
+            Err(error) => Err(error.into()),
         }
-        if let Ok(token) = &result {
-            self.remember(tenant, slot, token, next.expires_at);
-        }
-        result.map(Some)
     }
 
-    async fn ask_for_pair(&self, tenant: &TenantId, slot: Slot, kept: &Kept) -> Result<Pair, Failure> {
-        let gone = || {
-            Failure::reauthorise(format!("the token of {} has ended and cannot be renewed; connect again", slot.name()))
-        };
-        let refresh = self.open_for(tenant, slot.fields().1, kept.refresh.as_ref().ok_or_else(gone)?).await?;
+    /// The application that renews a pair.
+    async fn app_for(&self, tenant: &TenantId, slot: Slot, kept: &Kept) -> Result<App, Failure> {
+        if let Some(own) = self.own_app_of(tenant, slot, kept).await? {
+            return Ok(App::Bitrix24(own.bitrix24()));
+        }
         let apps = self.apps().await?;
-        let no_app = || {
+        let found = match slot {
+            Slot::Portal | Slot::Person(_) => apps.bitrix24.map(|app| App::Bitrix24(app.bitrix24())),
+            Slot::Slack => apps.slack.map(|app| App::Slack(app.app())),
+            Slot::Notion => apps.notion.map(|app| App::Notion(app.notion())),
+        };
+        found.ok_or_else(|| {
             Failure::reauthorise(format!(
                 "the keys of our {} application are gone from the secret oauth-apps; put them back",
                 slot.name()
             ))
+        })
+    }
+
+    async fn ask_for_pair(
+        &self,
+        tenant: &TenantId,
+        slot: Slot,
+        app: Option<&App>,
+        kept: &Kept,
+    ) -> Result<Pair, Failure> {
+        let (Some(app), Some(refresh)) = (app, &kept.refresh) else {
+            let text = format!("the token of {} has ended and cannot be renewed; connect again", slot.name());
+            return Err(Failure::reauthorise(text));
         };
+        let refresh = self.open_for(tenant, slot.fields().1, refresh).await?;
         let now = self.clock.now();
-        match slot {
-            Slot::Portal | Slot::Person(_) => {
-                let app = match &kept.own_app {
-                    Some(own) => bitrix24::oauth::App {
-                        id: own.client_id.clone(),
-                        secret: self.open_for(tenant, OWN_SECRET, &own.client_secret).await?,
-                    },
-                    None => apps.bitrix24.as_ref().ok_or_else(no_app)?.bitrix24(),
-                };
-                let asked = self.oauth()?.refresh(&kept.server, &app, &refresh).await;
+        match app {
+            App::Bitrix24(app) => {
+                let asked = self.oauth()?.refresh(&kept.server, app, &refresh).await;
                 let tokens = asked.map_err(|error| Failure::of_bitrix24(&error, now).repeatable())?;
                 if tokens.member_id != tenant.as_str() {
                     return Err(Failure::reauthorise("the authorization server answered with another portal's token"));
                 }
+                self.note_endpoint(tenant, &tokens.endpoint).await?;
                 Ok(Pair { access: tokens.access, refresh: tokens.refresh, lives: Some(tokens.lives) })
             }
-            Slot::Slack => {
-                let app = apps.slack.as_ref().ok_or_else(no_app)?.app();
-                let asked = slack::oauth::refresh(&self.http()?, &self.slack_api, &app, &refresh).await;
+            App::Slack(app) => {
+                let asked = slack::oauth::refresh(&self.http()?, &self.slack_api, app, &refresh).await;
                 let grant = asked.map_err(|error| Failure::of_slack(&error, now).repeatable())?;
                 Ok(Pair { access: grant.access, refresh: grant.refresh, lives: grant.lives })
             }
-            Slot::Notion => {
-                let app = apps.notion.as_ref().ok_or_else(no_app)?.notion();
-                let asked = notion::oauth::refresh(&self.http()?, &self.notion_api, &app, &refresh).await;
+            App::Notion(app) => {
+                let asked = notion::oauth::refresh(&self.http()?, &self.notion_api, app, &refresh).await;
                 let grant = asked.map_err(|error| Failure::of_notion(&error, now).repeatable())?;
                 Ok(Pair { access: grant.access, refresh: grant.refresh, lives: None })
             }

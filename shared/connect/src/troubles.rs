@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use platform::TenantId;
 use platform::store::{Condition, Key, Query, StoreError, Table, Write};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::{Connections, Failure, accounts};
 
@@ -91,13 +90,7 @@ impl Connections {
         let portal = self.portal(tenant).await?;
         // Around the limiter, which is parked for this very reason.
         let works = match side {
-            Side::Bitrix24 => {
-                let base = self.rest_base(&portal).await;
-                match base {
-                    Ok(base) => bitrix24::Client::new(self.http()?, base).call("profile", &json!({})).await.is_ok(),
-                    Err(_) => false,
-                }
-            }
+            Side::Bitrix24 => self.portal_answers(&portal).await?,
             Side::Slack => match self.slack_token(&portal).await {
                 Ok(token) => slack::Client::new(self.http()?, self.slack_api.clone(), token).auth_test().await.is_ok(),
                 Err(_) => false,

@@ -7,6 +7,7 @@ use platform::TenantId;
 use platform::clock::later;
 use platform::limiter::{Account, Reservation};
 use slack::client::{Channel, HistoryMessage, Page};
+use slack::event::User;
 use slack::{ChannelId, Message, Metadata, Posted, Ts};
 
 use crate::channels;
@@ -86,14 +87,24 @@ impl WorkspaceClient {
         people::direct(self, self.connections.store.as_ref(), self.connections.clock.as_ref(), user, slack, email).await
     }
 
-    /// The account with an e-mail; `None` if there is none.
-    pub async fn user_by_email(&self, email: &str) -> Result<Option<String>, Failure> {
+    /// The account with an e-mail, a guest's too; `None` if there is none.
+    pub async fn user_by_email(&self, email: &str) -> Result<Option<User>, Failure> {
         let account = accounts::tier_3(&self.team, "users.lookupByEmail");
         self.admit(&account).await?;
         match self.note(&account, self.client.user_by_email(email).await).await {
             Err(failure) if failure.code() == "users_not_found" => Ok(None),
             found => found.map(Some),
         }
+    }
+
+    /// The full member of this workspace with an e-mail: no guest, nobody of another organisation.
+    pub async fn member_by_email(&self, email: &str) -> Result<Option<User>, Failure> {
+        Ok(self.user_by_email(email).await?.filter(|user| self.is_member(user)))
+    }
+
+    /// Whether somebody is a full member of this workspace or organisation.
+    pub fn is_member(&self, user: &User) -> bool {
+        user.is_member_of(&self.team)
     }
 
     pub(crate) async fn open(&self, user: &str) -> Result<Option<ChannelId>, Failure> {

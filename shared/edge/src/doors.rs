@@ -55,6 +55,8 @@ pub enum Proof {
     OwnPage,
     /// A page of our own sent it, with a ticket or code that works once.
     OneTimeSecret,
+    /// A receipt in the address, which only the person was given who began what it shows.
+    Receipt,
     /// A session.
     Session,
     /// A session, a page of our own, and the session's own token in the form.
@@ -142,7 +144,7 @@ pub fn at<'a>(doors: &'a [Door], request: &Request<Bytes>) -> Result<&'a Door, R
 }
 
 fn fields(form: &[u8]) -> usize {
-    form.iter().filter(|byte| **byte == b'&').count() + 1
+    form.split(|byte| *byte == b'&').filter(|field| !field.is_empty()).count()
 }
 
 /// Refuses a body over a limit.

@@ -91,7 +91,8 @@ impl Refused {
     ) -> Response<Bytes> {
         metrics.count(counter, self.code);
         if self.status.is_client_error() && is_sampled(self.code) {
-            tracing::warn!(code = self.code, text = self.text, "request refused");
+            // The code alone: a text may repeat what was sent.
+            tracing::warn!(code = self.code, "request refused");
         }
         let mut response = made(self.status);
         if self.status == StatusCode::METHOD_NOT_ALLOWED {

@@ -14,7 +14,7 @@ pub fn is_sampled(code: &'static str) -> bool {
     let mut seen = SEEN.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
     let count = seen.entry(code).or_default();
     *count += 1;
-    *count <= LOGGED_EACH || *count % LOGGED_ONE_OF == 0
+    *count <= LOGGED_EACH || count.is_multiple_of(LOGGED_ONE_OF)
 }
 
 #[cfg(test)]

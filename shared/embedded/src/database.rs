@@ -8,6 +8,8 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::oneshot;
 
+use crate::private;
+
 /// As many writes as wait are committed together, up to this many.
 const MOST_IN_ONE_COMMIT: usize = 256;
 
@@ -52,7 +54,7 @@ const SCHEMA: &str = "
 #[error("the database {path} cannot be opened: {cause}")]
 pub struct OpenError {
     path: String,
-    cause: rusqlite::Error,
+    cause: String,
 }
 
 /// Answers its caller once the commit is known to be durable, or known to have failed.
@@ -72,10 +74,17 @@ struct Readers {
 }
 
 impl Database {
-    /// Opens the file, creating it if need be.
+    /// Opens the file, creating it if need be. Only its owner may read it, and what SQLite keeps beside it.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let file = path;
         let path = path.to_string_lossy().into_owned();
-        let failed = |cause| OpenError { path: path.clone(), cause };
+        let unmade = |error: std::io::Error| OpenError { path: path.clone(), cause: error.to_string() };
+        let failed = |cause: rusqlite::Error| OpenError { path: path.clone(), cause: cause.to_string() };
+        // SQLite gives its log and its index the mode of the database.
+        private::file(file).map_err(unmade)?;
+        for beside in ["-wal", "-shm"] {
+            private::tighten(Path::new(&format!("{path}{beside}")));
+        }
         let connection = Connection::open(&path).map_err(failed)?;
         // FULL: a commit returns only after the log is synced to the disk.
         connection
@@ -96,7 +105,7 @@ impl Database {
         thread("sqlite-writer")
             .spawn(move || write_all(connection, &waiting, &written))
             .and_then(|_| thread("sqlite-checkpoint").spawn(move || checkpoint(&beside, &writer_lives)))
-            .map_err(|error| failed(rusqlite::Error::ToSqlConversionFailure(error.into())))?;
+            .map_err(unmade)?;
         Ok(Self { writes, readers: Arc::new(Readers { idle: Mutex::default(), path }) })
     }
 

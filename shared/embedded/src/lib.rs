@@ -5,6 +5,7 @@
 //! more than one. Reads go their own way and see everything that was committed.
 
 mod database;
+pub mod private;
 mod queue;
 mod secrets;
 mod store;

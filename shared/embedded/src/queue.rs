@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use platform::TenantId;
 use platform::clock::{Clock, later};
 use platform::queue::{Buried, DeadLetter, Depth, Fate, Judge, Message, Queue, QueueError, QueueName, Received};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -194,6 +195,17 @@ impl Queue for SqliteQueue {
         let moved = moved.await?;
         self.sent[&queue].notify_waiters();
         Ok(moved)
+    }
+
+    async fn waiting(&self, queue: QueueName, tenant: &TenantId) -> Result<Option<Vec<String>>, QueueError> {
+        let tenant = tenant.to_string();
+        let bodies = self.database.read(move |connection| {
+            let sql = "SELECT body FROM messages
+                       WHERE queue = ?1 AND substr(grp, 1, instr(grp || '#', '#') - 1) = ?2 ORDER BY seq";
+            let mut select = connection.prepare_cached(sql)?;
+            select.query_map(params![queue.name(), tenant], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()
+        });
+        bodies.await.map(Some).map_err(|error: SqlError| failed(queue.name(), error))
     }
 
     async fn depth(&self, queue: QueueName) -> Result<Depth, QueueError> {

@@ -1,6 +1,6 @@
 //! The secrets port: one file a secret, readable by its owner only, beside the database and never in it.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +9,8 @@ use async_trait::async_trait;
 use platform::seal::KeyRing;
 use platform::secrets::{KEY_RING, Secrets, SecretsError};
 use secrecy::{ExposeSecret, SecretString};
+
+use crate::private;
 
 /// Secrets in a folder.
 #[derive(Debug, Clone)]
@@ -23,7 +25,10 @@ impl FileSecrets {
             name: folder.display().to_string(),
             cause: error.to_string(),
         };
-        fs::create_dir_all(&folder).map_err(unavailable)?;
+        private::folder(&folder).map_err(unavailable)?;
+        for entry in fs::read_dir(&folder).map_err(unavailable)?.flatten() {
+            private::tighten(&entry.path());
+        }
         let secrets = Self { folder };
         if let Err(SecretsError::Missing(_)) = secrets.read(KEY_RING) {
             secrets.write(KEY_RING, &KeyRing::generate())?;
@@ -44,11 +49,7 @@ impl FileSecrets {
         static WRITTEN: AtomicU64 = AtomicU64::new(0);
         let place = WRITTEN.fetch_add(1, Ordering::Relaxed);
         let beside = self.folder.join(format!(".{name}.{}-{place}.new", std::process::id()));
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let written = options.open(&beside).and_then(|mut file| {
+        let written = private::options().create(true).truncate(true).open(&beside).and_then(|mut file| {
             file.write_all(text.expose_secret().as_bytes())?;
             file.sync_all()
         });

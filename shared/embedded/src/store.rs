@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use platform::clock::Clock;
 use platform::store::{
-    Belongings, Condition, Item, Key, MOST_WRITES, Page, Query, Store, StoreError, Table, Version, Write,
+    Belongings, Condition, Item, Key, MOST_WRITES, Page, Query, Store, StoreError, Table, Version, Write, written_by,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -73,6 +73,18 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn erase(&self, key: &Key, version: Version) -> Result<bool, StoreError> {
+        let key = key.clone();
+        self.database
+            .write(move |connection| {
+                let sql = "DELETE FROM items WHERE tbl = ?1 AND part = ?2 AND sort = ?3 AND version = ?4";
+                let mut delete = connection.prepare_cached(sql)?;
+                let version = version.cast_signed();
+                Ok(Ok(delete.execute(params![key.table.name(), key.partition, key.sort, version])? > 0))
+            })
+            .await
+    }
+
     async fn list(&self, query: &Query) -> Result<Page, StoreError> {
         let (query, now) = (query.clone(), self.clock.now());
         self.database.read(move |connection| Ok(list(connection, &query, now).map_err(Trouble::from)?)).await
@@ -88,15 +100,21 @@ impl Store for SqliteStore {
     }
 }
 
+/// A moment as it is stored.
+fn moment(millis: Option<i64>) -> Option<Timestamp> {
+    Timestamp::from_millisecond(millis?).ok()
+}
+
 fn get(connection: &Connection, key: Key, now: Timestamp) -> rusqlite::Result<Option<Item>> {
     let mut select = connection.prepare_cached(
-        "SELECT value, version FROM items
+        "SELECT value, version, expires_at FROM items
          WHERE tbl = ?1 AND part = ?2 AND sort = ?3 AND (expires_at IS NULL OR expires_at > ?4)",
     )?;
     let found = select.query_row(params![key.table.name(), key.partition, key.sort, now.as_millisecond()], |row| {
-        Ok((row.get(0)?, row.get::<_, i64>(1)?))
+        Ok((row.get(0)?, row.get::<_, i64>(1)?, moment(row.get(2)?)))
     });
-    Ok(found.optional()?.map(|(value, version)| Item { key, value, version: version.unsigned_abs() }))
+    let found = found.optional()?;
+    Ok(found.map(|(value, version, expires_at)| Item { key, value, version: version.unsigned_abs(), expires_at }))
 }
 
 /// Writes all, if every condition holds, and returns their versions; the conditions come first.
@@ -116,8 +134,13 @@ fn put(
         if !holds {
             return Ok(Err(StoreError::Conflict(write.key.clone())));
         }
-        // A new item starts at the present microsecond, so that a version read before a deletion never fits again.
-        versions.push(present.map_or_else(|| now.as_microsecond().unsigned_abs(), |version| version + 1));
+        // What follows no version starts at the present microsecond, so that a version read before a deletion never fits
+        // again.
+        let next = present.map_or(0, |version| version + 1);
+        versions.push(match write.condition {
+            Condition::Version(_) => next,
+            Condition::Always | Condition::Absent => next.max(written_by(now)),
+        });
     }
     let mut upsert = connection.prepare_cached(
         "INSERT OR REPLACE INTO items (tbl, part, sort, value, version, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -169,9 +192,9 @@ fn belonging(
     let values = params![table.name(), owner, from, to, part, sort, now.as_millisecond(), most];
     let rows = select.query_map(values, |row| {
         let key = Key::new(table, row.get::<_, String>(0)?, row.get::<_, String>(1)?);
-        let item = Item { key, value: row.get(2)?, version: row.get::<_, i64>(3)?.unsigned_abs() };
-        let expires = row.get::<_, Option<i64>>(4)?.and_then(|at| Timestamp::from_millisecond(at).ok());
-        Ok((item, expires))
+        let expires_at = moment(row.get(4)?);
+        let item = Item { key, value: row.get(2)?, version: row.get::<_, i64>(3)?.unsigned_abs(), expires_at };
+        Ok((item, expires_at))
     })?;
     let items = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     let next = items.last().filter(|_| items.len() == BELONGINGS).map(|(item, _)| item.key.clone());
@@ -189,7 +212,7 @@ fn list(connection: &Connection, query: &Query, now: Timestamp) -> rusqlite::Res
     let limit = query.limit.clamp(1, 1000);
     let one_more = i64::try_from(limit + 1).unwrap_or(i64::MAX);
     let mut select = connection.prepare_cached(&format!(
-        "SELECT sort, value, version FROM items
+        "SELECT sort, value, version, expires_at FROM items
          WHERE tbl = ?1 AND part = ?2 AND sort >= ?3 AND sort <= ?4 AND sort IS NOT ?5
            AND (expires_at IS NULL OR expires_at > ?6)
          ORDER BY sort {order} LIMIT ?7"
@@ -198,7 +221,8 @@ fn list(connection: &Connection, query: &Query, now: Timestamp) -> rusqlite::Res
     let values = params![query.table.name(), query.partition, from, to, after, now.as_millisecond(), one_more];
     let rows = select.query_map(values, |row| {
         let key = Key::new(query.table, query.partition.clone(), row.get::<_, String>(0)?);
-        Ok(Item { key, value: row.get(1)?, version: row.get::<_, i64>(2)?.unsigned_abs() })
+        let version = row.get::<_, i64>(2)?.unsigned_abs();
+        Ok(Item { key, value: row.get(1)?, version, expires_at: moment(row.get(3)?) })
     })?;
     let mut items = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     let more = items.len() > limit;

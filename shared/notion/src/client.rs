@@ -9,6 +9,7 @@ use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use wire::{Cause, Http, Outgoing, Seen, SendError};
 
 use crate::VERSION;
 use crate::error::{DEFAULT_WAIT, Error};
@@ -40,6 +41,11 @@ impl ApiBase {
         Ok(Self(url.trim_end_matches('/').to_owned()))
     }
 
+    /// The address, if it is not Notion's own.
+    pub fn another(&self) -> Option<&str> {
+        (self.0 != Self::default().0).then_some(self.0.as_str())
+    }
+
     pub(crate) fn at(&self, path: &str) -> String {
         format!("{}{path}", self.0)
     }
@@ -54,7 +60,7 @@ pub trait Observer: fmt::Debug + Send + Sync {
 /// Calls one workspace.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: reqwest::Client,
+    http: Http,
     base: ApiBase,
     token: SecretString,
     observer: Option<Arc<dyn Observer>>,
@@ -99,7 +105,7 @@ pub struct List<T> {
 
 impl Client {
     /// A client. The token is a secret of the workspace.
-    pub fn new(http: reqwest::Client, base: ApiBase, token: SecretString) -> Self {
+    pub fn new(http: Http, base: ApiBase, token: SecretString) -> Self {
         Self { http, base, token, observer: None }
     }
 
@@ -272,34 +278,50 @@ impl Client {
     }
 }
 
-/// Sends a request and understands its answer.
-pub(crate) async fn ask(call: String, request: reqwest::RequestBuilder, reads: bool) -> Result<Value, Error> {
+async fn ask(call: String, request: Outgoing, reads: bool) -> Result<Value, Error> {
+    let answer = send(&call, request, reads).await?;
+    understand(call, answer, reads)
+}
+
+/// What an answer says.
+pub(crate) fn understand(call: String, answer: Raw, reads: bool) -> Result<Value, Error> {
+    let (status, wait) = (answer.seen.status, answer.wait);
+    match answer.body {
+        Some(value) if (200..300).contains(&status) && value["object"] != "error" => Ok(value),
+        Some(value) if value["object"] == "error" => Err(refused(call, status, &value, wait, reads)),
+        _ if matches!(status, 429 | 529) => Err(Error::Throttled { call, wait: waited(wait) }),
+        _ => Err(Error::Garbage { call, seen: answer.seen, reads }),
+    }
+}
+
+/// An answer before it is understood.
+pub(crate) struct Raw {
+    /// What may be said of it, whatever it is.
+    pub(crate) seen: Seen,
+    /// Its JSON, if it is that.
+    pub(crate) body: Option<Value>,
+    /// `Retry-After`.
+    pub(crate) wait: Option<u64>,
+}
+
+/// Sends a request and reads its answer.
+pub(crate) async fn send(call: &str, request: Outgoing, reads: bool) -> Result<Raw, Error> {
+    let lost = |cause: Cause| Error::Lost { call: call.to_owned(), cause: cause.to_string(), reads };
     let request = request.timeout(LONGEST_CALL).header("Notion-Version", VERSION);
-    let lost = |error: &reqwest::Error| {
-        let cause = why(error);
-        if error.is_connect() {
-            Error::NotConnected { call: call.clone(), cause }
-        } else {
-            Error::Lost { call: call.clone(), cause, reads }
-        }
-    };
-    let mut response = request.send().await.map_err(|error| lost(&error))?;
-    let status = response.status().as_u16();
+    let mut response = request.send().await.map_err(|error| match error {
+        SendError::Lost(cause) => lost(cause),
+        // If Notion's own host may not be called, that is for whoever runs us, and later it may work.
+        not_sent => Error::NotConnected { call: call.to_owned(), cause: not_sent.to_string() },
+    })?;
     let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.trim().parse().ok());
-    let mut read = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
+    let (seen, mut read) = (Seen::of(&response), Vec::new());
+    while let Some(chunk) = response.chunk().await.map_err(|error| lost(Cause::of(&error)))? {
         read.extend_from_slice(&chunk);
         if read.len() > LARGEST_ANSWER {
-            return Err(shape(&call, "an answer of more than 32 MiB"));
+            return Err(shape(call, "an answer of more than 32 MiB"));
         }
     }
-    let text = String::from_utf8_lossy(&read);
-    match serde_json::from_str::<Value>(&text) {
-        Ok(value) if (200..300).contains(&status) && value["object"] != "error" => Ok(value),
-        Ok(value) if value["object"] == "error" => Err(refused(call, status, &value, wait, reads)),
-        _ if matches!(status, 429 | 529) => Err(Error::Throttled { call, wait: waited(wait) }),
-        _ => Err(Error::Garbage { call, status, beginning: text.chars().take(120).collect(), reads }),
-    }
+    Ok(Raw { seen: seen.with_length(read.len()), body: serde_json::from_slice(&read).ok(), wait })
 }
 
 fn refused(call: String, status: u16, body: &Value, wait: Option<u64>, reads: bool) -> Error {
@@ -339,15 +361,6 @@ fn shape(path: &str, cause: &str) -> Error {
 fn encoded(id: &str) -> String {
     let plain = percent_encoding::percent_decode_str(id).decode_utf8_lossy().into_owned();
     percent_encoding::utf8_percent_encode(&plain, percent_encoding::NON_ALPHANUMERIC).to_string()
-}
-
-/// Without the URL, which is long and says nothing here.
-fn why(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    if error.is_timeout() { "it took too long".into() } else { cause.to_string() }
 }
 
 #[cfg(test)]

@@ -82,15 +82,13 @@ pub enum Error {
         /// Whether the call only reads.
         reads: bool,
     },
-    /// The answer is not the API's: an HTML page, a cut text.
-    #[error("{call}: Notion answered HTTP {status} with something that is no API answer: {beginning:?}")]
+    /// The answer is not the API's: an HTML page, a cut text. Nothing of it is shown.
+    #[error("{call}: the answer is not one of Notion's API ({seen})")]
     Garbage {
         /// The call.
         call: String,
-        /// The HTTP status.
-        status: u16,
-        /// How it begins.
-        beginning: String,
+        /// What may be said of it.
+        seen: wire::Seen,
         /// Whether the call only reads.
         reads: bool,
     },

@@ -29,6 +29,9 @@ pub struct Event {
     /// When, to the millisecond; of several edits told together, the last.
     #[serde(default)]
     pub timestamp: Option<Timestamp>,
+    /// The workspace that it happened in.
+    #[serde(default)]
+    pub workspace_id: String,
     /// To what.
     pub entity: Entity,
     /// Where that is.

@@ -4,8 +4,9 @@ use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+use wire::Http;
 
-use crate::client::{ApiBase, Identity, ask};
+use crate::client::{ApiBase, Identity, Raw, send, understand};
 use crate::error::Error;
 
 /// A public connection's keys.
@@ -42,37 +43,22 @@ pub fn authorize_url(base: &ApiBase, client_id: &str, redirect: &str, state: &st
 }
 
 /// Trades the code of a redirect for a token.
-pub async fn exchange(
-    http: &reqwest::Client,
-    base: &ApiBase,
-    app: &App,
-    code: &str,
-    redirect: &str,
-) -> Result<Grant, Error> {
+pub async fn exchange(http: &Http, base: &ApiBase, app: &App, code: &str, redirect: &str) -> Result<Grant, Error> {
     let body = json!({"grant_type": "authorization_code", "code": code, "redirect_uri": redirect});
     token(http, base, app, &body).await
 }
 
 /// Trades a refresh token for a new pair; both tokens of the old one give way.
-pub async fn refresh(
-    http: &reqwest::Client,
-    base: &ApiBase,
-    app: &App,
-    refresh: &SecretString,
-) -> Result<Grant, Error> {
+pub async fn refresh(http: &Http, base: &ApiBase, app: &App, refresh: &SecretString) -> Result<Grant, Error> {
     token(http, base, app, &json!({"grant_type": "refresh_token", "refresh_token": refresh.expose_secret()})).await
 }
 
-async fn token(http: &reqwest::Client, base: &ApiBase, app: &App, body: &Value) -> Result<Grant, Error> {
+async fn token(http: &Http, base: &ApiBase, app: &App, body: &Value) -> Result<Grant, Error> {
     const PATH: &str = "/v1/oauth/token";
     let call = format!("{} {PATH}", Method::POST);
     let request = http.post(base.at(PATH)).basic_auth(&app.id, Some(app.secret.expose_secret()));
     let request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
-    let answer = ask(call.clone(), request, false).await.map_err(|error| match error {
-        // Errors of this endpoint come in OAuth's own form; tokens in a cut answer are not shown.
-        Error::Garbage { call, status, beginning, reads } => refused(call, status, &beginning, reads),
-        other => other,
-    })?;
+    let answer = granted(&call, send(&call, request, false).await?)?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let access = text(&answer["access_token"]);
     if access.is_empty() {
@@ -90,19 +76,20 @@ async fn token(http: &reqwest::Client, base: &ApiBase, app: &App, body: &Value) 
     })
 }
 
-fn refused(call: String, status: u16, beginning: &str, reads: bool) -> Error {
-    match serde_json::from_str::<Value>(beginning) {
-        Ok(body) if body["error"].is_string() => Error::Refused {
-            call,
-            status,
-            code: body["error"].as_str().unwrap_or_default().to_owned(),
-            message: body["error_description"].as_str().unwrap_or_default().to_owned(),
-            out_of_blocks: false,
-            request_id: body["request_id"].as_str().unwrap_or_default().to_owned(),
-            reads,
-        },
-        _ => Error::Garbage { call, status, beginning: "(not shown: it may hold tokens)".into(), reads },
-    }
+/// What this endpoint gave. Its errors come in OAuth's own form.
+fn granted(call: &str, answer: Raw) -> Result<Value, Error> {
+    let body = answer.body.clone().unwrap_or_default();
+    let Some(code) = body["error"].as_str() else { return understand(call.to_owned(), answer, false) };
+    let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+    Err(Error::Refused {
+        call: call.to_owned(),
+        status: answer.seen.status,
+        code: code.to_owned(),
+        message: text("error_description"),
+        out_of_blocks: false,
+        request_id: text("request_id"),
+        reads: false,
+    })
 }
 
 #[cfg(test)]
@@ -118,9 +105,16 @@ mod tests {
 
     #[test]
     fn an_oauth_error_is_read_and_a_cut_answer_is_not_shown() {
-        let error = refused("x".into(), 400, r#"{"error":"invalid_grant","error_description":"used"}"#, false);
-        assert_eq!(error.code(), Some("invalid_grant"));
-        let cut = refused("x".into(), 200, r#"{"access_token":"ntn_secret"#, false);
-        assert!(!cut.to_string().contains("ntn_secret"));
+        let of = |status: u16, body: &str| {
+            let seen = wire::Seen::new(status, "application/json").with_length(body.len());
+            granted("x", Raw { seen, body: serde_json::from_str(body).ok(), wait: None })
+        };
+        let error = of(400, r#"{"error":"invalid_grant","error_description":"used"}"#).unwrap_err();
+        assert_eq!((error.code(), error.to_string().as_str()), (Some("invalid_grant"), "x: invalid_grant: used"));
+        for (status, body) in [(200, r#"{"access_token":"ntn_secret"#), (502, r#"{"access_token":"ntn_secret"}"#)] {
+            let error = of(status, body).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("ntn_secret"), "{error}");
+        }
+        assert_eq!(of(200, r#"{"access_token":"t"}"#).unwrap()["access_token"], "t");
     }
 }

@@ -16,6 +16,8 @@ use crate::log::{self, Filter};
 
 /// So many events with changes are looked at.
 pub const MOST_EVENTS: usize = 50;
+/// So many steps the conditions of one try take together: a condition that takes all it may fits each event.
+const MAX_STEPS: u64 = MOST_EVENTS as u64 * rules::condition::MAX_STEPS;
 /// Pages of the log that are read to find them.
 const MOST_PAGES: usize = 4;
 
@@ -45,10 +47,10 @@ pub async fn dry_run(
     now: Timestamp,
 ) -> Result<Vec<Told>, Failure> {
     let router = Router::new(settings.clone());
-    let mut told = Vec::new();
+    let (mut told, mut steps) = (Vec::new(), MAX_STEPS);
     for (at, trace, change) in last_changes(ledger, &portal.tenant, now).await? {
         let names = names.of(&portal.tenant, &change).await;
-        told.push(tell(&router, &change, &names, portal, at, trace));
+        told.push(tell(&router, &change, &names, portal, at, trace, &mut steps));
     }
     Ok(told)
 }
@@ -78,9 +80,17 @@ async fn last_changes(
     Ok(changes)
 }
 
-fn tell(router: &Router, change: &Change, names: &rules::Names, portal: &Portal, at: Timestamp, trace: String) -> Told {
+fn tell(
+    router: &Router,
+    change: &Change,
+    names: &rules::Names,
+    portal: &Portal,
+    at: Timestamp,
+    trace: String,
+    steps: &mut u64,
+) -> Told {
     let telling = Telling { change, names, domain: &portal.domain, language: router.settings().language };
-    let (routes, left) = router.asked(change);
+    let (routes, left) = router.asked_within(change, steps);
     let mut left: Vec<_> = left.into_iter().map(|left| (left.route, left.reason)).collect();
     let mut cards = Vec::new();
     for route in routes {
@@ -133,8 +143,7 @@ pub async fn sample(
     let kinds: Vec<_> = route.change.iter().cloned().collect();
     let happened = last_changes(ledger, tenant, now).await?.into_iter().map(|(_, _, change)| change);
     let happened: Vec<_> = happened.filter(|change| kinds.contains(&change.kind)).collect();
-    let is_taken = |change: &&Change| router.asked(change).0.iter().any(|taken| taken.name == route.name);
-    let found = happened.iter().find(is_taken).or(happened.first()).cloned();
+    let found = happened.iter().find(|change| router.takes(route, change)).or(happened.first()).cloned();
     let first = kinds.first().cloned().unwrap_or(ChangeKind::DealStageChanged);
     let is_real = found.is_some();
     Ok((found.unwrap_or_else(|| example(&first)), is_real))

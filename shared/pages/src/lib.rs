@@ -2,19 +2,23 @@
 //!
 //! Pages are made here, without scripts. Nothing on them comes from elsewhere, and a browser is told so.
 
+pub mod cookies;
 pub mod once;
 pub mod origin;
 pub mod sessions;
 pub mod tickets;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, REFERRER_POLICY, SET_COOKIE,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use maud::{DOCTYPE, Markup, html};
+use platform::ClientAddress;
 
+pub use cookies::{Site, cookie, is_loopback, with_cookie};
 pub use sessions::Session;
 
 /// The fields of a form, or of a query.
@@ -53,12 +57,11 @@ pub fn encoded(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-/// Where a request comes from, as far as the proxy before us says; a request that came by none is of this machine.
-pub fn address_of(headers: &HeaderMap) -> &str {
-    // The last address is the one that our own proxy (API Gateway, the reverse proxy) put there; those before it are told
-    // by whoever asks.
-    let told = headers.get("x-forwarded-for").and_then(|told| told.to_str().ok());
-    told.and_then(|told| told.rsplit(',').next()).map_or("direct", str::trim)
+/// Where a request comes from, for counting: an IPv4 address, or an IPv6 network of a customer. What a request says of
+/// itself does not count.
+pub fn address_of(request: &Request<Bytes>) -> String {
+    let address = request.extensions().get::<ClientAddress>();
+    address.map_or_else(|| "unknown".to_owned(), |address| address.network().to_string())
 }
 
 /// The host that a request names.
@@ -66,21 +69,12 @@ pub fn host_of(headers: &HeaderMap) -> &str {
     headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
 }
 
-/// The value of a cookie.
-pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let cookies = headers.get_all(http::header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|cookies| cookies.split(';'));
-    pairs.find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
-}
-
-/// Gives a browser a cookie. It comes back by TLS only, except on this machine.
-pub fn with_cookie(mut response: Response<Bytes>, cookie: &str, host: &str) -> Response<Bytes> {
-    let is_local = ["127.0.0.1", "localhost", "[::1]"].iter().any(|local| host.starts_with(local));
-    let secure = if is_local { "" } else { "; Secure" };
-    if let Ok(value) = HeaderValue::from_str(&format!("{cookie}{secure}")) {
-        response.headers_mut().append(SET_COOKIE, value);
+/// A host without its port: `[::1]:8080` is `[::1]`.
+pub fn host_name(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
     }
-    response
 }
 
 /// A whole page without scripts.
@@ -171,8 +165,12 @@ pub fn lively_page(status: StatusCode, text: String) -> Response<Bytes> {
     )
 }
 
-/// The same with another policy for the browser.
+/// The same with another policy for the browser. No title or name on it turns the direction of the words around it.
 pub fn page_with(status: StatusCode, text: String, policy: &str) -> Response<Bytes> {
+    let text = match bidi::without_overrides(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(other) => other,
+    };
     let mut response = Response::new(Bytes::from(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use platform::people::Link;
 use platform::store::StoreError;
 use platform::{Ports, TenantId};
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,11 @@ use crate::once;
 const LIVES: Duration = Duration::from_secs(15 * 60);
 /// Where a person comes with a ticket to let us work with their own rights.
 pub const GIVE: &str = "/install/give";
+
+/// How long somebody can undo that an account in Slack was linked to them.
+const UNLINK_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Where a person comes with a ticket to undo it.
+pub const UNLINK: &str = "/install/unlink";
 
 /// Who may come.
 #[derive(Serialize, Deserialize)]
@@ -32,4 +38,26 @@ pub async fn make(ports: &Ports, tenant: &TenantId, user: u64) -> Result<String,
 /// Who comes with a ticket; it is used by that.
 pub async fn take(ports: &Ports, ticket: &str) -> Result<Option<Ticket>, StoreError> {
     once::take(ports, "give", ticket).await
+}
+
+/// A link that its ticket undoes.
+#[derive(Serialize, Deserialize)]
+pub struct Unlink {
+    /// Of which portal.
+    pub tenant: TenantId,
+    /// The link.
+    pub link: Link,
+}
+
+/// Makes a ticket that undoes a link; it is good once, for seven days, at [`UNLINK`]`?ticket=…`.
+pub async fn make_unlink(ports: &Ports, tenant: &TenantId, link: &Link) -> Result<String, StoreError> {
+    let ticket = once::secret();
+    let unlink = Unlink { tenant: tenant.clone(), link: link.clone() };
+    once::put(ports, "unlink", &ticket, &unlink, UNLINK_TTL).await?;
+    Ok(ticket)
+}
+
+/// The link that a ticket undoes; the ticket is used by that.
+pub async fn take_unlink(ports: &Ports, ticket: &str) -> Result<Option<Unlink>, StoreError> {
+    once::take(ports, "unlink", ticket).await
 }

@@ -1,9 +1,11 @@
 //! The error taxonomy: an error says what to do about it.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// What an error asks of whoever gets it. Every error that leaves a crate answers with one of these.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The provider asks for a pause until then; nothing happened.
     Throttled {

@@ -74,6 +74,9 @@ pub struct EventLine {
     /// Routes for these changes that did not take them, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<String>,
+    /// What is to be said about the event itself: that some of its values could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
     /// The changes themselves, for whoever wants to see what other routes would have made of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub found: Vec<serde_json::Value>,
@@ -121,6 +124,7 @@ impl EventLine {
             waited: Duration::ZERO,
             changes: Vec::new(),
             left: Vec::new(),
+            remark: None,
             found: Vec::new(),
             calls: calls::taken(),
             status,

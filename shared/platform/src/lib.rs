@@ -4,16 +4,19 @@
 //! written once over the ports (the job runner, the limiter, the ledger) lives here too, so that an engine
 //! stays thin. Nothing here knows a provider, HTTP or AWS.
 
+pub mod administrators;
 pub mod api_keys;
 pub mod audit;
 pub mod calls;
 pub mod cards;
 pub mod claims;
+pub mod client_address;
 pub mod clock;
 pub mod conversations;
 pub mod holds;
 pub mod hooks;
 pub mod id;
+pub mod invoke;
 pub mod job;
 pub mod kind;
 pub mod ledger;
@@ -32,8 +35,10 @@ pub mod sightings;
 pub mod store;
 pub mod sweeps;
 
+pub use client_address::ClientAddress;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use id::{DeliveryId, TenantId, TraceId};
+pub use invoke::Invoke;
 pub use job::{Job, Jobs, Outcome, Outcomes};
 pub use kind::Kind;
 pub use ports::Ports;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::TenantId;
 use crate::clock::later;
@@ -40,6 +41,47 @@ impl<S> Snapshot<S> {
     /// The first snapshot of a record that is there.
     pub fn first(state: S, read: ReadMoment) -> Self {
         Self { state, read, revision: 1, gone: false, swept: false }
+    }
+}
+
+/// What stands where a person's words were, after they were removed on request.
+pub const REMOVED: &str = "(removed)";
+
+impl<S: Serialize + DeserializeOwned> Snapshot<S> {
+    /// The same with what was removed on request taken from the state just read: that something was removed here is no
+    /// change of the record.
+    #[must_use]
+    pub fn refilled(self, now: &S) -> Self {
+        let (Ok(mut state), Ok(now)) = (serde_json::to_value(&self.state), serde_json::to_value(now)) else {
+            return self;
+        };
+        if !refill(&mut state, &now) {
+            return self;
+        }
+        match serde_json::from_value(state) {
+            Ok(state) => Self { state, ..self },
+            Err(_) => self,
+        }
+    }
+}
+
+/// Whether anything was removed, and is filled in now.
+fn refill(before: &mut Value, now: &Value) -> bool {
+    match before {
+        Value::String(text) if text.contains(REMOVED) => {
+            *before = now.clone();
+            true
+        }
+        Value::Object(map) => map.iter_mut().fold(false, |any, (name, value)| {
+            let now = now.get(name).unwrap_or(&Value::Null);
+            refill(value, now) | any
+        }),
+        // A list's items have no names: it is taken as a whole.
+        Value::Array(list) if list.iter().any(|value| value.to_string().contains(REMOVED)) => {
+            *before = now.clone();
+            true
+        }
+        _ => false,
     }
 }
 
@@ -175,6 +217,18 @@ mod tests {
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn what_was_removed_is_no_change() {
+        let snapshot = |state: Value| Snapshot::first(state, ReadMoment { here: at(1), there: None });
+        let removed =
+            snapshot(serde_json::json!({"title": "Order of (removed)", "sum": 5, "fm": [{"value": "(removed)"}]}));
+        let now = serde_json::json!({"title": "Order of Ann", "sum": 6, "fm": [{"value": "a@example.com"}]});
+        let refilled = serde_json::json!({"title": "Order of Ann", "sum": 5, "fm": [{"value": "a@example.com"}]});
+        assert_eq!(removed.refilled(&now).state, refilled);
+        let whole = snapshot(serde_json::json!({"title": "Order"}));
+        assert_eq!(whole.clone().refilled(&now), whole);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Who is who: links between people in Slack and people of the portal.
 //!
 //! Somebody in Slack acts as one person of the portal; several accounts may be one person, and a person's accounts are
-//! found from them. A link that an e-mail made is believed for a day and then looked up again; one made by hand stays.
+//! found from them. A link that an e-mail made is believed for a day and then looked up again; one made by hand stays
+//! until the person is dismissed or their account in Slack is deactivated.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +66,31 @@ pub struct Unmapped {
     pub at: Timestamp,
 }
 
+/// Why a link ended by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// The person is not active on the portal any more: dismissed, or deleted there.
+    Dismissed,
+    /// The account in Slack was deactivated.
+    Deactivated,
+    /// An e-mail made the link, and the account in Slack is a guest's, a bot's or of another organisation.
+    NotMember,
+    /// An e-mail made the link, and the person of the portal is no employee: an extranet user.
+    NotEmployee,
+}
+
+/// A link that ended by itself. It is listed for a while, and whoever had it is told why they are linked no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// The link as it was.
+    pub link: Link,
+    /// Why it ended.
+    pub reason: EndReason,
+    /// When that was noticed.
+    pub at: Timestamp,
+}
+
 /// Reads and writes links.
 #[derive(Clone)]
 pub struct People {
@@ -106,7 +132,34 @@ impl People {
             });
         }
         self.store.put_all(writes).await?;
+        self.store.delete(&ended_key(tenant, &link.slack, link.user)).await?;
         self.store.delete(&unmapped_key(tenant, &link.slack)).await
+    }
+
+    /// Ends a link by itself, and lists it as ended for 30 days.
+    pub async fn end(
+        &self,
+        tenant: &TenantId,
+        link: &Link,
+        reason: EndReason,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let ended = Ended { link: link.clone(), reason, at };
+        let write = Write::new(ended_key(tenant, &link.slack, link.user), &ended, Condition::Always)?;
+        self.store.put(write.expiring(later(at, LISTED))).await?;
+        self.unlink(tenant, &link.slack, link.user).await
+    }
+
+    /// The links that ended by themselves in the last 30 days.
+    pub async fn ended(&self, tenant: &TenantId) -> Result<Vec<Ended>, StoreError> {
+        self.listed(tenant, "ended#".into()).await
+    }
+
+    /// The links of an account in Slack that ended by themselves in the last 30 days, the latest first.
+    pub async fn ended_of(&self, tenant: &TenantId, slack: &str) -> Result<Vec<Ended>, StoreError> {
+        let mut ended: Vec<Ended> = self.listed(tenant, format!("ended#{slack}#")).await?;
+        ended.sort_by_key(|ended| std::cmp::Reverse(ended.at));
+        Ok(ended)
     }
 
     /// Takes a link away; fine if there is none.
@@ -178,6 +231,10 @@ fn slack_key(tenant: &TenantId, slack: &str) -> Key {
 
 fn user_key(tenant: &TenantId, user: u64, slack: &str) -> Key {
     Key::new(Table::Links, partition(tenant), format!("user#{user}#{slack}"))
+}
+
+fn ended_key(tenant: &TenantId, slack: &str, user: u64) -> Key {
+    Key::new(Table::Links, partition(tenant), format!("ended#{slack}#{user}"))
 }
 
 fn unmapped_key(tenant: &TenantId, slack: &str) -> Key {

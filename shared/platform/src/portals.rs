@@ -1,6 +1,7 @@
 //! The connection of each tenant: its portal, the workspaces joined to it, its settings.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -129,6 +130,15 @@ pub struct Application {
     pub client_id: String,
 }
 
+/// A key in the address that was replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OldHookKey {
+    /// What it must match.
+    pub key: TokenDigest,
+    /// Until when it is good.
+    pub until: Timestamp,
+}
+
 /// A tenant's connections and settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Portal {
@@ -148,6 +158,9 @@ pub struct Portal {
     /// nobody documents, and an application learns its own only if the portal tells it on installing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hook_key: Option<TokenDigest>,
+    /// The key before that one: events that the portal has sent to the old address, or sends until it is given the new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook_key_before: Option<OldHookKey>,
     /// The Slack workspace.
     pub slack: Option<SlackConnection>,
     /// The Notion workspace.
@@ -159,20 +172,49 @@ pub struct Portal {
     pub connected_at: Timestamp,
 }
 
-/// How long a cached portal is believed. A changed token is noticed at once, see [`Portals::verify`].
-const FRESH: Duration = Duration::from_secs(60);
+/// How old a cached portal may be where it is read for its connections and settings.
+const PORTAL_TTL: Duration = Duration::from_secs(60);
+/// How old a cached portal or workspace may be where a request is checked against it: what was taken back or replaced by
+/// another process is refused after this at the latest. A change that this process makes counts at once.
+pub const PROOF_TTL: Duration = Duration::from_secs(10);
+/// Counts the changes that this process makes to portals and workspaces, through whichever [`Portals`]: what was cached
+/// before the last of them is read again.
+static CHANGES: AtomicU64 = AtomicU64::new(0);
 /// What no token's digest is: compared with where there is nothing to compare with, so that it takes as long.
 const NOBODYS: TokenDigest = TokenDigest([0; 32]);
 /// More portals than this are not cached at once.
-const MOST_CACHED: usize = 1_000;
+const MAX_CACHED: usize = 1_000;
 
 /// Reads and writes portals, through a small cache.
 #[derive(Clone)]
 pub struct Portals {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    cache: Arc<Mutex<HashMap<TenantId, (Arc<Portal>, Timestamp)>>>,
-    workspaces: Arc<Mutex<HashMap<String, (Workspace, Timestamp)>>>,
+    cache: Arc<Mutex<HashMap<TenantId, Cached<Arc<Portal>>>>>,
+    workspaces: Arc<Mutex<HashMap<String, Cached<Workspace>>>>,
+}
+
+/// Something that was read, and when.
+#[derive(Clone)]
+struct Cached<T> {
+    value: T,
+    read_at: Timestamp,
+    /// [`CHANGES`] before the read.
+    changes: u64,
+}
+
+impl<T: Clone> Cached<T> {
+    /// What was read, if nothing was changed here since, and it is not older than `ttl`. A clock that was set back makes it
+    /// old as well.
+    fn value(&self, now: Timestamp, ttl: Duration) -> Option<T> {
+        let is_recent = self.read_at <= now && now < later(self.read_at, ttl);
+        (is_recent && self.changes == CHANGES.load(Ordering::SeqCst)).then(|| self.value.clone())
+    }
+}
+
+/// Notes that this process changed a portal or a workspace.
+fn changed() {
+    CHANGES.fetch_add(1, Ordering::SeqCst);
 }
 
 impl Portals {
@@ -183,7 +225,7 @@ impl Portals {
 
     /// The tenant's portal, at most a minute old; `None` if there is none.
     pub async fn get(&self, tenant: &TenantId) -> Result<Option<Arc<Portal>>, StoreError> {
-        match self.cached(tenant) {
+        match self.cached(tenant, PORTAL_TTL) {
             Some(portal) => Ok(Some(portal)),
             None => self.read(tenant).await,
         }
@@ -191,56 +233,85 @@ impl Portals {
 
     /// The tenant whose portal has this application token, if `tenant` is it.
     ///
-    /// At most one read of the store. A cached portal that does not match is read again, for the token may
-    /// have been replaced; so a wrong token costs one read like an unknown portal does, and the time of a
-    /// refusal does not tell whether the portal exists.
+    /// At most one read of the store. A cached portal that matches is believed for [`PROOF_TTL`]: a token that was replaced
+    /// is refused at once in the process that replaced it, and within ten seconds in all others. A cached portal that does
+    /// not match is read again, for the token may be new; so a wrong token costs one read like an unknown portal does, and
+    /// the time of a refusal does not show whether the portal exists.
     pub async fn verify(&self, tenant: &TenantId, token: &TokenDigest) -> Result<Option<Arc<Portal>>, StoreError> {
-        self.verify_by(tenant, token, |portal| Some(portal.application_token)).await
+        self.verify_by(tenant, |portal| portal.map_or(NOBODYS, |portal| portal.application_token).matches(token)).await
     }
 
-    /// The same by the key in the address.
+    /// The same by the key in the address; one that was replaced counts until its end.
     pub async fn verify_hook(&self, tenant: &TenantId, key: &TokenDigest) -> Result<Option<Arc<Portal>>, StoreError> {
-        self.verify_by(tenant, key, |portal| portal.hook_key).await
+        let now = self.clock.now();
+        let matches = |portal: Option<&Portal>| {
+            let current = portal.and_then(|portal| portal.hook_key).unwrap_or(NOBODYS).matches(key);
+            let before = portal.and_then(|portal| portal.hook_key_before);
+            let is_good = before.is_some_and(|before| now < before.until);
+            // Both are compared whatever the first says: it takes as long.
+            let old = before.map_or(NOBODYS, |before| before.key).matches(key);
+            current || (is_good && old)
+        };
+        self.verify_by(tenant, matches).await
     }
 
     async fn verify_by(
         &self,
         tenant: &TenantId,
-        given: &TokenDigest,
-        known: impl Fn(&Portal) -> Option<TokenDigest>,
+        matches: impl Fn(Option<&Portal>) -> bool,
     ) -> Result<Option<Arc<Portal>>, StoreError> {
-        let matching = |portal: &Arc<Portal>| known(portal).unwrap_or(NOBODYS).matches(given);
-        if let Some(portal) = self.cached(tenant).filter(matching) {
+        if let Some(portal) = self.cached(tenant, PROOF_TTL).filter(|portal| matches(Some(portal))) {
             return Ok(Some(portal));
         }
         let found = self.read(tenant).await?;
-        let matches = found.as_ref().map_or_else(|| NOBODYS.matches(given), matching);
-        Ok(found.filter(|_| matches))
+        let is_right = matches(found.as_deref());
+        Ok(found.filter(|_| is_right))
     }
 
-    /// Whose a workspace (or an organisation) is, at most a minute old.
+    /// Whose a workspace (or an organisation) is, at most ten seconds old.
     pub async fn workspace(&self, team: &str) -> Result<Option<Workspace>, StoreError> {
-        let now = self.clock.now();
-        if let Some((workspace, fresh_until)) = self.lock_workspaces().get(team)
-            && now < *fresh_until
-        {
-            return Ok(Some(workspace.clone()));
+        match self.cached_workspace(team) {
+            Some(workspace) => Ok(Some(workspace)),
+            None => self.read_workspace(team).await,
         }
-        let Some(item) = self.store.get(&workspace_key(team)).await? else { return Ok(None) };
-        let workspace: Workspace = item.decode()?;
+    }
+
+    /// Whose a workspace is, if it was connected with the app whose signing secret has this digest. At most one read of the
+    /// store, as with [`Portals::verify`].
+    pub async fn verify_workspace(&self, team: &str, signing: &TokenDigest) -> Result<Option<Workspace>, StoreError> {
+        let matching = |workspace: &Workspace| workspace.signing.matches(signing);
+        if let Some(workspace) = self.cached_workspace(team).filter(matching) {
+            return Ok(Some(workspace));
+        }
+        Ok(self.read_workspace(team).await?.filter(matching))
+    }
+
+    async fn read_workspace(&self, team: &str) -> Result<Option<Workspace>, StoreError> {
+        // Both from before the read: what is written meanwhile makes it old.
+        let (changes, read_at) = (CHANGES.load(Ordering::SeqCst), self.clock.now());
+        let item = self.store.get(&workspace_key(team)).await?;
         let mut cache = self.lock_workspaces();
-        if cache.len() >= MOST_CACHED {
+        let Some(item) = item else {
+            cache.remove(team);
+            return Ok(None);
+        };
+        let workspace: Workspace = item.decode()?;
+        if cache.len() >= MAX_CACHED {
             cache.clear();
         }
-        cache.insert(team.to_owned(), (workspace.clone(), later(now, FRESH)));
+        cache.insert(team.to_owned(), Cached { value: workspace.clone(), read_at, changes });
         Ok(Some(workspace))
+    }
+
+    fn cached_workspace(&self, team: &str) -> Option<Workspace> {
+        self.lock_workspaces().get(team)?.value(self.clock.now(), PROOF_TTL)
     }
 
     /// Connects a workspace to a tenant; one that was another's before is now this one's.
     pub async fn put_workspace(&self, team: &str, workspace: &Workspace) -> Result<(), StoreError> {
-        self.store.put(Write::new(workspace_key(team), workspace, Condition::Always)?).await?;
-        self.lock_workspaces().remove(team);
-        Ok(())
+        let written = self.store.put(Write::new(workspace_key(team), workspace, Condition::Always)?).await;
+        changed();
+        written.map(|_| ())
     }
 
     /// Sets the key in the address that the portal is given; false if the portal is not connected.
@@ -248,12 +319,32 @@ impl Portals {
         self.change(tenant, |portal| Portal { hook_key: Some(key), ..portal }).await
     }
 
+    /// Replaces the key in the address, together with what keeps the key itself; the one before is good until `old_until`.
+    /// False if the portal is not connected; [`StoreError::Conflict`] if someone else replaces it at the same time.
+    pub async fn replace_hook_key(
+        &self,
+        tenant: &TenantId,
+        new: TokenDigest,
+        old_until: Timestamp,
+        kept: Write,
+    ) -> Result<bool, StoreError> {
+        let Some(item) = self.store.get(&key(tenant)).await? else { return Ok(false) };
+        let portal: Portal = item.decode()?;
+        let before = portal.hook_key.map(|key| OldHookKey { key, until: old_until });
+        let portal = Portal { hook_key: Some(new), hook_key_before: before, ..portal };
+        let write = Write::new(item.key, &portal, Condition::Version(item.version))?;
+        let written = self.store.put_all(vec![write, kept]).await;
+        changed();
+        written.map(|()| true)
+    }
+
     /// Connects a portal, or replaces its connection.
     pub async fn put(&self, portal: &Portal) -> Result<(), StoreError> {
         let entry = Write::new(directory_key(&portal.tenant), &portal.tenant, Condition::Always)?;
-        self.store.put_all(vec![Write::new(key(&portal.tenant), portal, Condition::Always)?, entry]).await?;
-        self.lock().remove(&portal.tenant);
-        Ok(())
+        let written =
+            self.store.put_all(vec![Write::new(key(&portal.tenant), portal, Condition::Always)?, entry]).await;
+        changed();
+        written
     }
 
     /// Replaces the settings document of a tenant; false if the portal is not connected.
@@ -267,7 +358,7 @@ impl Portals {
             let Some(item) = self.store.get(&key(tenant)).await? else { return Ok(false) };
             let portal = change(item.decode()?);
             let written = self.store.put(Write::new(item.key, &portal, Condition::Version(item.version))?).await;
-            self.lock().remove(tenant);
+            changed();
             match written {
                 Err(StoreError::Conflict(_)) => {}
                 written => return written.map(|_| true),
@@ -278,9 +369,14 @@ impl Portals {
     /// Takes a portal out of the list and forgets its connection; what else belongs to it is not touched.
     pub async fn remove(&self, tenant: &TenantId) -> Result<(), StoreError> {
         self.store.delete(&directory_key(tenant)).await?;
-        self.store.delete(&key(tenant)).await?;
-        self.lock().remove(tenant);
-        Ok(())
+        let deleted = self.store.delete(&key(tenant)).await;
+        changed();
+        deleted
+    }
+
+    /// The writes by which a portal goes out of the list and its connection is forgotten, to be made with others at once.
+    pub fn removal(tenant: &TenantId) -> [Write; 2] {
+        [Write::removal(directory_key(tenant)), Write::removal(key(tenant))]
     }
 
     /// Takes a workspace away from a tenant; fine if it is another's by now.
@@ -290,7 +386,7 @@ impl Portals {
         {
             self.store.delete(&item.key).await?;
         }
-        self.lock_workspaces().remove(team);
+        changed();
         Ok(())
     }
 
@@ -315,46 +411,32 @@ impl Portals {
         }
     }
 
-    /// Notes that the portal moved to another domain, unless somebody changed its connection meanwhile.
-    pub async fn moved(
-        &self,
-        portal: &Portal,
-        domain: String,
-        webhook: Option<Sealed>,
-        application: Option<Application>,
-    ) -> Result<(), StoreError> {
-        let Some(item) = self.store.get(&key(&portal.tenant)).await? else { return Ok(()) };
-        let stored: Portal = item.decode()?;
-        if stored == *portal {
-            let moved = Portal { domain, webhook, application, ..stored };
-            self.store.put(Write::new(item.key, &moved, Condition::Version(item.version))?).await?;
-        }
-        self.lock().remove(&portal.tenant);
-        Ok(())
-    }
-
     async fn read(&self, tenant: &TenantId) -> Result<Option<Arc<Portal>>, StoreError> {
-        let Some(item) = self.store.get(&key(tenant)).await? else { return Ok(None) };
-        let portal = Arc::new(item.decode::<Portal>()?);
+        // Both from before the read: what is written meanwhile makes it old.
+        let (changes, read_at) = (CHANGES.load(Ordering::SeqCst), self.clock.now());
+        let item = self.store.get(&key(tenant)).await?;
         let mut cache = self.lock();
-        if cache.len() >= MOST_CACHED {
+        let Some(item) = item else {
+            cache.remove(tenant);
+            return Ok(None);
+        };
+        let portal = Arc::new(item.decode::<Portal>()?);
+        if cache.len() >= MAX_CACHED {
             cache.clear();
         }
-        cache.insert(tenant.clone(), (portal.clone(), later(self.clock.now(), FRESH)));
+        cache.insert(tenant.clone(), Cached { value: portal.clone(), read_at, changes });
         Ok(Some(portal))
     }
 
-    fn cached(&self, tenant: &TenantId) -> Option<Arc<Portal>> {
-        let cache = self.lock();
-        let (portal, fresh_until) = cache.get(tenant)?;
-        (self.clock.now() < *fresh_until).then(|| portal.clone())
+    fn cached(&self, tenant: &TenantId, ttl: Duration) -> Option<Arc<Portal>> {
+        self.lock().get(tenant)?.value(self.clock.now(), ttl)
     }
 
-    fn lock_workspaces(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Workspace, Timestamp)>> {
+    fn lock_workspaces(&self) -> std::sync::MutexGuard<'_, HashMap<String, Cached<Workspace>>> {
         self.workspaces.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TenantId, (Arc<Portal>, Timestamp)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TenantId, Cached<Arc<Portal>>>> {
         self.cache.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

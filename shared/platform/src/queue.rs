@@ -9,6 +9,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::TenantId;
+
 /// The queues of the house.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -222,6 +224,12 @@ pub trait Queue: Send + Sync + 'static {
         self.sift(queue, most, &mut look).await?;
         letters.sort_by_key(|buried: &Buried| buried.letter.buried_at);
         Ok(letters)
+    }
+
+    /// The texts of a tenant's jobs that wait or are out, without taking them; `None` where an engine cannot show them.
+    async fn waiting(&self, queue: QueueName, tenant: &TenantId) -> Result<Option<Vec<String>>, QueueError> {
+        let _ = (queue, tenant);
+        Ok(None)
     }
 
     /// How full it is, about.

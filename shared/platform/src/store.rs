@@ -56,8 +56,15 @@ impl Key {
     }
 }
 
-/// Counts the writes of an item, from 1.
+/// Rises with every write of an item. A write that follows no version begins at the present microsecond, and one that
+/// follows a version adds one: a version never lies ahead of the clock by which it was written, so it also says when the
+/// item can have been made at the earliest ([`written_by`]).
 pub type Version = u64;
+
+/// The highest version that an item can have which was last written at `moment`.
+pub fn written_by(moment: Timestamp) -> Version {
+    moment.as_microsecond().unsigned_abs()
+}
 
 /// An item as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +75,8 @@ pub struct Item {
     pub value: String,
     /// Its version.
     pub version: Version,
+    /// From when on it counts as absent.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Item {
@@ -108,6 +117,11 @@ impl Write {
         let value = serde_json::to_string(value)
             .map_err(|cause| StoreError::Unreadable { key: key.clone(), cause: cause.to_string() })?;
         Ok(Self { key, value, condition, expires_at: None })
+    }
+
+    /// A write that leaves nothing to be read: an item that has expired already. It needs no right to delete.
+    pub fn removal(key: Key) -> Self {
+        Self { key, value: "null".to_owned(), condition: Condition::Always, expires_at: Some(Timestamp::UNIX_EPOCH) }
     }
 
     /// The same write with an end.
@@ -195,14 +209,19 @@ pub trait Store: Send + Sync + 'static {
     /// Writes all or, if any condition fails, none. At most [`MOST_WRITES`], each to another key.
     async fn put_all(&self, writes: Vec<Write>) -> Result<(), StoreError>;
 
-    /// Removes the item; fine if there is none.
+    /// Removes the item; fine if there is none. What is left of its place (a key without a value, say) goes by itself later:
+    /// on AWS this takes the right to write and not the right to delete.
     async fn delete(&self, key: &Key) -> Result<(), StoreError>;
+
+    /// Takes the item out for good if it still has this version; whether it did. Only the upkeep and the commands of
+    /// operators may: it is for what [`Store::belonging`] finds.
+    async fn erase(&self, key: &Key, version: Version) -> Result<bool, StoreError>;
 
     /// A page of items by prefix.
     async fn list(&self, query: &Query) -> Result<Page, StoreError>;
 
     /// Some of the items of a table whose partition is `owner`, or begins with `owner#`: for taking a tenant out or
-    /// moving it, for it may read the whole table. In no order; it goes on after [`Belongings::next`], and a part may be
+    /// moving it, for it may read the whole table. Only the upkeep and the commands of operators may. In no order; it goes on after [`Belongings::next`], and a part may be
     /// empty before the last.
     async fn belonging(&self, table: Table, owner: &str, after: Option<&Key>) -> Result<Belongings, StoreError>;
 }

@@ -124,7 +124,7 @@ impl NamesCache {
     /// Takes in a name that was read on another occasion.
     pub async fn learn(&self, tenant: &TenantId, named: Named, name: String) {
         self.lock().remove(tenant);
-        self.keep_entry(tenant, named, Some(&Entry { name, email: None })).await;
+        self.keep_entry(tenant, named, Some(&Entry { name, ..Entry::default() })).await;
     }
 
     fn remembered(&self, tenant: &TenantId) -> Option<Arc<Names>> {
@@ -289,7 +289,7 @@ fn take_items(names: &mut Names, answers: &mut BatchAnswer) {
         let Some(Ok(mut result)) = answers.take(&format!("items{entity}")) else { continue };
         for item in shaped::<Vec<Item>>("crm.item.list", result["items"].take()).unwrap_or_default() {
             if let Some(name) = item.display_title() {
-                names.add(Named::Item(EntityType(entity), item.id), Some(Entry { name, email: None }));
+                names.add(Named::Item(EntityType(entity), item.id), Some(Entry { name, ..Entry::default() }));
             }
         }
     }
@@ -299,7 +299,7 @@ fn take_projects(names: &mut Names, answers: &mut BatchAnswer) {
     let Some(Ok(rows)) = answers.take("projects") else { return };
     for row in rows.as_array().into_iter().flatten() {
         if let Some((id, name)) = whole(&row["ID"]).zip(row["NAME"].as_str()) {
-            names.add(Named::Project(id), Some(Entry { name: name.to_owned(), email: None }));
+            names.add(Named::Project(id), Some(Entry { name: name.to_owned(), ..Entry::default() }));
         }
     }
 }

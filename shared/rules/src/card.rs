@@ -201,9 +201,9 @@ mod tests {
             .unwrap(),
         );
         for (id, name) in [(6, "Ann Lee"), (7, "Bob Ray")] {
-            names.add(Named::User(id), Some(Entry { name: name.into(), email: None }));
+            names.add(Named::User(id), Some(Entry { name: name.into(), ..Entry::default() }));
         }
-        names.add(Named::Item(EntityType::COMPANY, 4), Some(Entry { name: "ACME".into(), email: None }));
+        names.add(Named::Item(EntityType::COMPANY, 4), Some(Entry { name: "ACME".into(), ..Entry::default() }));
         names.add_funnel(EntityType::DEAL, 0, "Sales".into());
         names
     }

@@ -63,17 +63,32 @@ pub struct Hint {
     /// What we set ourselves; never from outside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub errand: Option<Errand>,
+    /// How many of the event's values could not be read, or only in part.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub unread: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_none(unread: &usize) -> bool {
+    *unread == 0
 }
 
 impl Hint {
     /// The hint in an event.
     pub fn of(event: &Event) -> Self {
-        Self { event: event.code.clone(), ts: event.ts, subject: event.subject(), origin: Origin::Event, errand: None }
+        Self {
+            event: event.code.clone(),
+            ts: event.ts,
+            subject: event.subject(),
+            origin: Origin::Event,
+            errand: None,
+            unread: event.unread,
+        }
     }
 
     /// A hint that nobody sent: something was found.
     pub fn found(event: &str, ts: Option<i64>, subject: Subject, origin: Origin) -> Self {
-        Self { event: event.to_owned(), ts, subject, origin, errand: None }
+        Self { event: event.to_owned(), ts, subject, origin, errand: None, unread: 0 }
     }
 
     /// Something to come back to.
@@ -83,7 +98,16 @@ impl Hint {
             Errand::Digest { .. } => "digest",
         };
         let subject = Subject::Application;
-        Self { event: event.into(), ts: None, subject, origin: Origin::Own, errand: Some(errand) }
+        Self { event: event.into(), ts: None, subject, origin: Origin::Own, errand: Some(errand), unread: 0 }
+    }
+
+    /// What its line in the ledger says besides, if something of it was lost.
+    pub fn remark(&self) -> Option<String> {
+        match self.unread {
+            0 => None,
+            1 => Some("1 value of the event could not be read".into()),
+            many => Some(format!("{many} values of the event could not be read")),
+        }
     }
 
     /// The record whose present state it makes us read. A comment makes us read its task.

@@ -90,6 +90,22 @@ impl Language {
         self.choose("Open in Bitrix24", "Открыть в Битрикс24")
     }
 
+    /// What stands at the end of a message that is longer than either side takes.
+    pub fn shortened(self, characters: usize) -> String {
+        match self {
+            Self::En => format!("… (shortened: only the first {characters} characters are shown)"),
+            Self::Ru => format!("… (сокращено: показаны только первые {characters} знаков)"),
+        }
+    }
+
+    /// The same for one whose markup makes too many messages of it.
+    pub fn shortened_to_parts(self, parts: usize) -> String {
+        match self {
+            Self::En => format!("… (shortened: only the first {parts} parts are shown)"),
+            Self::Ru => format!("… (сокращено: показаны только первые {parts} частей)"),
+        }
+    }
+
     fn choose(self, en: &'static str, ru: &'static str) -> &'static str {
         match self {
             Self::En => en,

@@ -31,9 +31,12 @@ pub struct Names {
 pub struct Entry {
     /// What people call it.
     pub name: String,
-    /// A person's e-mail.
+    /// A person's e-mail; none for who was dismissed and for extranet users, whom no e-mail finds in Slack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
+    /// Whether a person was dismissed: nothing is sent to them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_dismissed: bool,
 }
 
 /// Something that has a name of its own.
@@ -83,7 +86,9 @@ impl Names {
     pub fn add_users(&mut self, users: impl IntoIterator<Item = User>) {
         for user in users {
             if let (Some(id), Some(name)) = (user.id, user.display_name()) {
-                self.add(Named::User(id), Some(Entry { name, email: user.email }));
+                let is_colleague = user.is_active() && user.is_employee();
+                let (email, is_dismissed) = (user.email.clone().filter(|_| is_colleague), !user.is_active());
+                self.add(Named::User(id), Some(Entry { name, email, is_dismissed }));
             }
         }
     }

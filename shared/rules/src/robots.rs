@@ -41,7 +41,16 @@ pub struct Robot {
 /// The most robots of a tenant.
 pub const MOST_ROBOTS: usize = 20;
 
+/// The longest expression: each of its five parts may name every value it has.
+const MAX_AT: usize = 500;
+
 fn parse(at: &str) -> Result<Cron, String> {
+    if at.len() > MAX_AT {
+        return Err(format!(
+            "the time has {} characters; write it in at most {MAX_AT}, with ranges like 1-5",
+            at.len()
+        ));
+    }
     let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
     parser.parse(at).map_err(|error| {
         format!("{at:?} is no time: {error}; write it like \"0 9 * * 1-5\", at nine from Monday to Friday")
@@ -91,5 +100,10 @@ mod tests {
             assert!(place == "at" && text.contains("is no time"), "{bad}: {text}");
         }
         assert_eq!(robot("0 9 1 * *").problem(), None);
+        let (place, text) = robot(&"0,".repeat(5_000)).problem().unwrap();
+        assert_eq!(
+            (place, text.as_str()),
+            ("at", "the time has 10000 characters; write it in at most 500, with ranges like 1-5")
+        );
     }
 }

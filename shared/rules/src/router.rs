@@ -1,18 +1,24 @@
 //! From a change to the deliveries that a tenant's settings make of it. Routes with their conditions, ready to ask.
 
+use std::cell::OnceCell;
+
 use jiff::Timestamp;
 use slack::Message;
 
 use crate::card;
 use crate::change::{Change, ChangeKind};
-use crate::condition::Condition;
+use crate::condition::{Condition, Facts};
 use crate::delivery::Person;
 use crate::destination::Destination;
 use crate::language::Language;
-use crate::names::Names;
+use crate::names::{Named, Names};
 use crate::record::Record;
 use crate::settings::{Route, Settings};
 use crate::words::Telling;
+
+/// Why a condition has no outcome where many are evaluated together.
+const OUT_OF_STEPS: &str =
+    "the condition was not evaluated: those before it used up the steps of this try; try one route at a time";
 
 /// A tenant's routes.
 #[derive(Debug)]
@@ -106,23 +112,47 @@ impl Router {
 
     /// The routes whose kind and condition fit, and those whose condition does not or fails.
     pub fn asked(&self, change: &Change) -> (Vec<&Route>, Vec<Left>) {
+        let mut no_limit_together = u64::MAX;
+        self.asked_within(change, &mut no_limit_together)
+    }
+
+    /// The same, where the conditions of many changes may take only so many steps together; what is left of them is less
+    /// afterwards. A condition that is begun is finished: it has its own limit.
+    pub fn asked_within(&self, change: &Change, steps: &mut u64) -> (Vec<&Route>, Vec<Left>) {
+        let facts = OnceCell::new();
         let (mut taking, mut left) = (Vec::new(), Vec::new());
         for (route, condition) in self.settings.routes.iter().zip(&self.conditions) {
             if !route.change.iter().any(|kind| *kind == change.kind) {
                 continue;
             }
+            let outcome = match condition {
+                None => Ok(true),
+                Some(Err(error)) => Err(error.clone()),
+                Some(Ok(_)) if *steps == 0 => Err(OUT_OF_STEPS.into()),
+                Some(Ok(condition)) => {
+                    let evaluation = condition.evaluate(facts.get_or_init(|| Facts::of(change)));
+                    *steps = steps.saturating_sub(evaluation.steps);
+                    evaluation.holds.map_err(|error| error.to_string())
+                }
+            };
             let leave = |reason: String, failed| Left { route: route.name.clone(), reason, failed };
-            match condition {
-                None => taking.push(route),
-                Some(Err(error)) => left.push(leave(error.clone(), true)),
-                Some(Ok(condition)) => match condition.holds(change) {
-                    Ok(true) => taking.push(route),
-                    Ok(false) => left.push(leave("its condition does not hold".into(), false)),
-                    Err(error) => left.push(leave(error.to_string(), true)),
-                },
+            match outcome {
+                Ok(true) => taking.push(route),
+                Ok(false) => left.push(leave("its condition does not hold".into(), false)),
+                Err(error) => left.push(leave(error, true)),
             }
         }
         (taking, left)
+    }
+
+    /// Whether a route takes a change; of the others nothing is asked.
+    pub fn takes(&self, route: &Route, change: &Change) -> bool {
+        let Some(place) = self.settings.routes.iter().position(|own| own.name == route.name) else { return false };
+        route.change.iter().any(|kind| *kind == change.kind)
+            && match &self.conditions[place] {
+                None => true,
+                Some(condition) => condition.as_ref().is_ok_and(|condition| condition.holds(change).unwrap_or(false)),
+            }
     }
 
     /// Where a route sends a change. A place that the record lacks is left out, with the reason.
@@ -159,11 +189,12 @@ impl Router {
 
     fn person(&self, user: u64, names: &Names) -> Person {
         let people = &self.settings.people;
+        let is_dismissed = names.entry(Named::User(user)).is_some_and(|entry| entry.is_dismissed);
         Person {
             user,
             name: names.user(Some(user)).map(str::to_owned),
             email: names.email(user).filter(|_| !people.not_by_email).map(str::to_owned),
-            slack: people.map.get(&user.to_string()).cloned(),
+            slack: people.map.get(&user.to_string()).filter(|_| !is_dismissed).cloned(),
         }
     }
 
@@ -229,6 +260,25 @@ mod tests {
         let (routes, left) = router.asked(&change);
         assert_eq!(routes[0].name, "b");
         assert!(left[0].failed && left[0].reason.contains("ufCode"), "{left:?}");
+    }
+
+    #[test]
+    fn a_condition_that_takes_too_much_leaves_its_route_and_no_other() {
+        let expensive = format!("{}x < 0{}", "[0,1,2,3,4,5,6,7,8,9].exists(x, ".repeat(10), ")".repeat(10));
+        let router = router(json!({"routes": [
+            {"name": "a", "change": "task.created", "to": "#a", "when": expensive},
+            {"name": "b", "change": "task.created", "to": "#b", "when": "record.title == 'Pack'"},
+        ]}));
+        let change = task();
+        let (routes, left) = router.asked(&change);
+        assert_eq!(routes[0].name, "b");
+        assert!(left[0].failed && left[0].reason.contains("more than 10,000 steps"), "{left:?}");
+        assert!(!router.takes(&router.settings().routes[0], &change) && router.takes(routes[0], &change));
+        // Where many are asked, they end together.
+        let mut steps = 9_000;
+        let (routes, left) = router.asked_within(&change, &mut steps);
+        assert_eq!((routes.len(), left.len(), steps), (0, 2, 0));
+        assert_eq!(left[1].reason, OUT_OF_STEPS);
     }
 
     #[test]

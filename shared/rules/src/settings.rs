@@ -184,22 +184,25 @@ pub struct People {
     /// By hand: the number on the portal, and the Slack id.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub map: BTreeMap<String, String>,
-    /// As whom commands work on the portal.
+    /// With whose rights people in Slack work on the portal.
     #[serde(skip_serializing_if = "is_default")]
     pub act_as: ActAs,
 }
 
-/// As whom commands work on the portal.
+/// With whose rights people in Slack work on the portal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ActAs {
-    /// As the person, where they have allowed it; else as the connection, with the person named in the record.
+    /// With the person's own rights. Where an application is connected they allow that once; where an incoming webhook is
+    /// connected, which has only its own rights, the person reaches the records that they are responsible for, created or
+    /// observe.
     #[default]
     Person,
-    /// Always as the connection, with the person named in the record.
+    /// With all rights of the connection, for everybody who is linked: they see and change whatever it may. The record
+    /// names the person.
     Connection,
-    /// As the person only: who has not allowed it is asked to.
+    /// With a permission of the person's own only, also where an incoming webhook is connected.
     PersonOnly,
 }
 

@@ -32,7 +32,7 @@ impl Template {
         let mut pieces = Vec::new();
         let mut plain = String::new();
         let mut rest = text;
-        while let Some(open) = rest.find('{') {
+        while let Some(open) = steps::find(rest, &['{']) {
             plain.push_str(&rest[..open]);
             rest = &rest[open + 1..];
             if let Some(after) = rest.strip_prefix('{') {
@@ -41,7 +41,7 @@ impl Template {
                 continue;
             }
             // A brace within braces is one that was meant as text, or a word that was never closed.
-            let closed = rest.find('}').filter(|close| !rest[..*close].contains('{'));
+            let closed = steps::find(rest, &['}', '{']).filter(|close| rest[*close..].starts_with('}'));
             let Some(close) = closed else {
                 return Err(TemplateError::Open(rest.chars().take(20).collect()));
             };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use wire::{Cause, Seen};
 
 use crate::client::{Client, failed, garbage, lost};
 use crate::error::{DEFAULT_WAIT, Error};
@@ -41,13 +42,14 @@ impl Client {
             body["blocks"] = json!(message.blocks);
         }
         let request = self.http.post(url).timeout(LONGEST_CALL).header("content-type", "application/json");
-        let response = request.body(body.to_string()).send().await.map_err(|error| failed(METHOD, &error))?;
+        let response = request.body(body.to_string()).send().await.map_err(|error| failed(METHOD, error))?;
         let status = response.status().as_u16();
         if status == 429 {
             let wait = response.headers().get("retry-after").and_then(|wait| wait.to_str().ok()?.trim().parse().ok());
             return Err(Error::Throttled { method: METHOD, wait: wait.map_or(DEFAULT_WAIT, Duration::from_secs) });
         }
-        let text = response.text().await.map_err(|error| lost(METHOD, &error))?;
+        let seen = Seen::of(&response);
+        let text = response.text().await.map_err(|error| lost(METHOD, Cause::of(&error)))?;
         if status == 200 {
             return Ok(());
         }
@@ -59,7 +61,7 @@ impl Client {
                 Err(Error::Refused { method: METHOD, code: code.to_owned(), details: String::new() })
             }
             404 | 410 => Err(Error::Refused { method: METHOD, code: "expired_url".into(), details: String::new() }),
-            _ => Err(garbage(METHOD, status, text.as_bytes())),
+            _ => Err(garbage(METHOD, seen.with_length(text.len()))),
         }
     }
 

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+use wire::{Cause, Http, Outgoing, Seen, SendError};
 
 use crate::error::{DEFAULT_WAIT, Error};
+use crate::event::User;
 use crate::id::{ChannelId, Ts};
 use crate::message::{Author, Message, Metadata, Posted};
 
@@ -34,6 +36,11 @@ impl ApiBase {
             return Err(Error::Address("Slack's API is called by https (by http only on this machine)".into()));
         }
         Ok(Self(format!("{}/", url.trim_end_matches('/'))))
+    }
+
+    /// The address, if it is not Slack's own.
+    pub fn another(&self) -> Option<&str> {
+        (self.0 != Self::default().0).then_some(self.0.as_str())
     }
 
     pub(crate) fn method(&self, method: &str) -> String {
@@ -74,7 +81,7 @@ pub trait Observer: fmt::Debug + Send + Sync {
 /// Calls one workspace.
 #[derive(Debug, Clone)]
 pub struct Client {
-    pub(crate) http: reqwest::Client,
+    pub(crate) http: Http,
     pub(crate) base: ApiBase,
     pub(crate) token: SecretString,
     observer: Option<Arc<dyn Observer>>,
@@ -124,7 +131,7 @@ pub struct Page<T> {
 
 impl Client {
     /// A client with a bot token.
-    pub fn new(http: reqwest::Client, base: ApiBase, token: SecretString) -> Self {
+    pub fn new(http: Http, base: ApiBase, token: SecretString) -> Self {
         Self { http, base, token, observer: None }
     }
 
@@ -193,10 +200,10 @@ impl Client {
         self.posted("chat.postMessage", &body).await
     }
 
-    /// `users.lookupByEmail`: the id of the person with that e-mail.
-    pub async fn user_by_email(&self, email: &str) -> Result<String, Error> {
+    /// `users.lookupByEmail`: the person with that e-mail.
+    pub async fn user_by_email(&self, email: &str) -> Result<User, Error> {
         let answer = self.call_form("users.lookupByEmail", &[("email", email)]).await?;
-        Ok(text(&answer["user"], "id"))
+        Ok(User::read(&answer["user"]))
     }
 
     /// `conversations.open`: the direct messages with a person.
@@ -283,7 +290,7 @@ impl Client {
         let answer = self.call(method, body).await?;
         let (channel, ts) = (text(&answer, "channel"), text(&answer, "ts"));
         if channel.is_empty() || ts.is_empty() {
-            return Err(garbage(method, 200, b"an answer without channel and ts"));
+            return Err(garbage(method, Seen::new(200, "application/json")));
         }
         Ok(Posted { channel: ChannelId(channel), ts: Ts(ts) })
     }
@@ -310,21 +317,21 @@ impl Client {
 }
 
 /// Sends a request and understands its answer.
-pub(crate) async fn ask(method: &'static str, request: reqwest::RequestBuilder) -> Result<Value, Error> {
-    let mut response = request.timeout(LONGEST_CALL).send().await.map_err(|error| failed(method, &error))?;
+pub(crate) async fn ask(method: &'static str, request: Outgoing) -> Result<Value, Error> {
+    let mut response = request.timeout(LONGEST_CALL).send().await.map_err(|error| failed(method, error))?;
     let status = response.status().as_u16();
     if status == 429 {
         let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.trim().parse().ok());
         return Err(Error::Throttled { method, wait: wait.map_or(DEFAULT_WAIT, Duration::from_secs) });
     }
-    let mut answer = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| lost(method, &error))? {
+    let (seen, mut answer) = (Seen::of(&response), Vec::new());
+    while let Some(chunk) = response.chunk().await.map_err(|error| lost(method, Cause::of(&error)))? {
         answer.extend_from_slice(&chunk);
         if answer.len() > LARGEST_ANSWER {
-            return Err(garbage(method, status, b"more than 16 MB"));
+            return Err(garbage(method, seen.with_length(answer.len())));
         }
     }
-    understand(method, status, &answer)
+    understand(method, seen.with_length(answer.len()), &answer)
 }
 
 fn new_message(channel: &ChannelId, message: &Message, metadata: Option<&Metadata>) -> Value {
@@ -361,12 +368,12 @@ pub(crate) fn page<T>(answer: &Value, name: &str, read: impl Fn(&Value) -> T) ->
     Page { items, cursor: cursor.map(str::to_owned) }
 }
 
-fn understand(method: &'static str, status: u16, body: &[u8]) -> Result<Value, Error> {
-    let Ok(answer) = serde_json::from_slice::<Value>(body) else { return Err(garbage(method, status, body)) };
+fn understand(method: &'static str, seen: Seen, body: &[u8]) -> Result<Value, Error> {
+    let Ok(answer) = serde_json::from_slice::<Value>(body) else { return Err(garbage(method, seen)) };
     match answer["ok"].as_bool() {
         Some(true) => Ok(answer),
         Some(false) => Err(Error::Refused { method, code: text(&answer, "error"), details: details(&answer) }),
-        None => Err(garbage(method, status, body)),
+        None => Err(garbage(method, seen)),
     }
 }
 
@@ -381,29 +388,21 @@ fn details(answer: &Value) -> String {
     details.join("; ")
 }
 
-pub(crate) fn failed(method: &'static str, error: &reqwest::Error) -> Error {
-    if error.is_connect() || error.is_builder() {
-        return Error::NotConnected { method, cause: causes(error) };
+pub(crate) fn failed(method: &'static str, error: SendError) -> Error {
+    match error {
+        // Slack's own host may not be called: that is for whoever runs us, and later it may work.
+        SendError::Blocked(blocked) => Error::NotConnected { method, cause: blocked.to_string() },
+        SendError::NotConnected(cause) => Error::NotConnected { method, cause: cause.to_string() },
+        SendError::Lost(cause) => lost(method, cause),
     }
-    lost(method, error)
 }
 
-pub(crate) fn lost(method: &'static str, error: &reqwest::Error) -> Error {
-    Error::Lost { method, cause: causes(error) }
+pub(crate) fn lost(method: &'static str, cause: Cause) -> Error {
+    Error::Lost { method, cause: cause.to_string() }
 }
 
-fn causes(error: &reqwest::Error) -> String {
-    let mut text = if error.is_timeout() { "timed out".to_owned() } else { "connection failed".to_owned() };
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
-}
-
-pub(crate) fn garbage(method: &'static str, status: u16, body: &[u8]) -> Error {
-    Error::Garbage { method, status, beginning: String::from_utf8_lossy(&body[..body.len().min(120)]).into_owned() }
+pub(crate) fn garbage(method: &'static str, seen: Seen) -> Error {
+    Error::Garbage { method, seen }
 }
 
 #[cfg(test)]
@@ -413,7 +412,7 @@ mod tests {
 
     #[test]
     fn the_code_decides_what_to_do() {
-        let kind = |body: &str| understand("chat.postMessage", 200, body.as_bytes()).unwrap_err().kind();
+        let kind = |body: &str| understand("chat.postMessage", Seen::new(200, ""), body.as_bytes()).unwrap_err().kind();
         assert_eq!(
             kind(r#"{"ok":false,"error":"channel_not_found"}"#),
             Kind::Permanent { code: "channel_not_found".into() }
@@ -425,10 +424,22 @@ mod tests {
     }
 
     #[test]
+    fn not_a_byte_of_an_answer_that_is_none_of_slacks_is_shown() {
+        for body in ["SECRET-MARKER", r#"{"ok":tr"#, r#"{"token":"SECRET-MARKER"}"#] {
+            let error = understand("auth.test", Seen::new(200, "text/plain").with_length(3), body.as_bytes());
+            let text = format!("{0} {0:?}", error.unwrap_err());
+            assert!(!text.contains("MARKER") && text.contains("HTTP 200, text/plain"), "{text}");
+        }
+    }
+
+    #[test]
     fn what_slack_adds_is_kept() {
-        let error =
-            understand("chat.postMessage", 200, br#"{"ok":false,"error":"missing_scope","needed":"chat:write"}"#)
-                .unwrap_err();
+        let error = understand(
+            "chat.postMessage",
+            Seen::new(200, ""),
+            br#"{"ok":false,"error":"missing_scope","needed":"chat:write"}"#,
+        )
+        .unwrap_err();
         assert_eq!(error.to_string(), "chat.postMessage: missing_scope (needs the scope chat:write)");
     }
 

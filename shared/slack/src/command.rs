@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::form::Fields;
+use crate::text::received_with_mark;
 
 /// A slash command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +44,7 @@ impl SlashCommand {
             channel_name: form.filled("channel_name").unwrap_or_default(),
             user: form.filled("user_id").ok_or("user_id")?,
             command: form.filled("command").ok_or("command")?,
-            text: form.get("text").unwrap_or_default().trim().to_owned(),
+            text: received_with_mark(form.get("text").unwrap_or_default().trim()),
             response_url: form.filled("response_url").unwrap_or_default(),
             trigger_id: form.filled("trigger_id").unwrap_or_default(),
         })

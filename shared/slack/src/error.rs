@@ -60,15 +60,13 @@ pub enum Error {
         /// How.
         cause: String,
     },
-    /// The answer is not the Web API's: an HTML page, a cut text.
-    #[error("{method}: Slack answered HTTP {status} with something that is no API answer: {beginning:?}")]
+    /// The answer is not the Web API's: an HTML page, a cut text. Nothing of it is shown.
+    #[error("{method}: the answer is not one of Slack's API ({seen})")]
     Garbage {
         /// The method called.
         method: &'static str,
-        /// The HTTP status.
-        status: u16,
-        /// How it begins.
-        beginning: String,
+        /// What may be said of it.
+        seen: wire::Seen,
     },
     /// Slack's address cannot be called.
     #[error("{0}")]

@@ -3,6 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::text::received;
+
+/// The most files that one message shares, and the most links that one event unfurls.
+pub(crate) const MAX_FILES: usize = 100;
+
 /// An event with its envelope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventCallback {
@@ -126,6 +131,9 @@ pub struct MessageEvent {
     /// Its text, with markup.
     #[serde(default)]
     pub text: String,
+    /// Whether its text was longer than [`crate::text::MAX_MESSAGE`], and its end is missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shortened: bool,
     /// Its `rich_text` block, if it has one: exacter than the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rich_text: Option<Value>,
@@ -166,6 +174,7 @@ pub struct File {
 
 /// A person, or a bot.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools)] // as Slack has them
 pub struct User {
     /// Their id.
     pub id: String,
@@ -192,6 +201,18 @@ pub struct User {
     /// Whether they administer the workspace.
     #[serde(default)]
     pub is_admin: bool,
+    /// Whether they are a guest: of some channels, or of one.
+    #[serde(default)]
+    pub is_guest: bool,
+    /// Whether they belong to another organisation, and are seen through a shared channel.
+    #[serde(default)]
+    pub is_stranger: bool,
+    /// The workspaces and the organisation that they belong to; empty where Slack did not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teams: Vec<String>,
+    /// The Enterprise organisation that they own or administer as a whole, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub administers_organisation: Option<String>,
 }
 
 /// Subtypes that are messages of people or apps; all others are Slack's own notices.
@@ -234,7 +255,13 @@ impl Event {
                 channel: channel(),
                 ts: text(&event["message_ts"]),
                 user: text(&event["user"]),
-                links: event["links"].as_array().into_iter().flatten().map(|link| text(&link["url"])).collect(),
+                links: event["links"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .take(MAX_FILES)
+                    .map(|link| text(&link["url"]))
+                    .collect(),
             },
             "app_home_opened" => Self::HomeOpened { user: text(&event["user"]), tab: text(&event["tab"]) },
             "user_change" | "team_join" => Self::UserChanged(User::read(&event["user"])),
@@ -284,6 +311,8 @@ impl MessageEvent {
         if change == MessageChange::Edited && inner_subtype.as_deref().is_some_and(|inner| !WRITTEN.contains(&inner)) {
             return None;
         }
+        let of = |message: &Value| received(message["text"].as_str().unwrap_or_default());
+        let (text_now, shortened) = of(message);
         Some(Self {
             change,
             channel: filled(&event["channel"])?,
@@ -295,10 +324,11 @@ impl MessageEvent {
             app_id: filled(&message["app_id"]).or_else(|| filled(&message["bot_profile"]["app_id"])),
             username: filled(&message["username"]).or_else(|| filled(&message["bot_profile"]["name"])),
             subtype: inner_subtype,
-            text: text(&message["text"]),
+            text: text_now,
+            shortened,
             rich_text: rich_text(&message["blocks"]),
-            was: (change == MessageChange::Edited).then(|| text(&event["previous_message"]["text"])),
-            files: message["files"].as_array().into_iter().flatten().map(File::read).collect(),
+            was: (change == MessageChange::Edited).then(|| of(&event["previous_message"]).0),
+            files: message["files"].as_array().into_iter().flatten().take(MAX_FILES).map(File::read).collect(),
         })
     }
 
@@ -347,8 +377,35 @@ impl User {
             deleted: user["deleted"] == true,
             is_bot: user["is_bot"] == true,
             is_admin: user["is_admin"] == true || user["is_owner"] == true,
+            is_guest: user["is_restricted"] == true || user["is_ultra_restricted"] == true,
+            is_stranger: user["is_stranger"] == true,
+            teams: teams(user),
+            administers_organisation: administered(&user["enterprise_user"]),
         }
     }
+
+    /// Whether they are a full member of the workspace or organisation `home`: no bot, no guest, nobody of another
+    /// organisation, and not deactivated. Only of them does an e-mail say who they are.
+    pub fn is_member_of(&self, home: &str) -> bool {
+        let is_other = self.deleted || self.is_bot || self.is_guest || self.is_stranger;
+        !is_other && (self.teams.is_empty() || self.teams.iter().any(|team| team == home))
+    }
+}
+
+/// The workspace of a user object, and on Enterprise Grid all workspaces and the organisation.
+fn teams(user: &Value) -> Vec<String> {
+    let grid = &user["enterprise_user"];
+    let listed = grid["teams"].as_array().into_iter().flatten();
+    let all = listed.chain([&user["team_id"], &grid["enterprise_id"]]).filter_map(filled);
+    let mut all: Vec<String> = all.collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+fn administered(enterprise: &Value) -> Option<String> {
+    let administers = enterprise["is_admin"] == true || enterprise["is_owner"] == true;
+    filled(&enterprise["enterprise_id"]).filter(|_| administers)
 }
 
 pub(crate) fn text(value: &Value) -> String {
@@ -375,6 +432,24 @@ mod tests {
             Event::Message(message) => *message,
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn only_full_members_are_members() {
+        let member = |more: Value| {
+            let mut user = json!({"id": "U1", "team_id": "T1", "name": "ann"});
+            user.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            User::read(&user).is_member_of("T1")
+        };
+        assert!(member(json!({})));
+        for flag in ["deleted", "is_bot", "is_restricted", "is_ultra_restricted", "is_stranger"] {
+            assert!(!member(json!({ flag: true })), "{flag}");
+        }
+        assert!(!member(json!({"team_id": "T2"})));
+        // Another workspace of the organisation is the home of a member of this one.
+        let grid = json!({"team_id": "T2", "enterprise_user": {"enterprise_id": "E1", "teams": ["T1", "T2"]}});
+        assert!(member(grid.clone()));
+        assert!(User::read(&grid).is_member_of("E1") && !User::read(&grid).is_member_of("E2"));
     }
 
     #[test]

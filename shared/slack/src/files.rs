@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use wire::{Seen, SendError};
 
 use crate::client::{Client, failed, garbage, text};
 use crate::error::Error;
@@ -14,6 +15,10 @@ use crate::event::File;
 
 /// A transfer may take this long; a function has a minute.
 const LONGEST_TRANSFER: Duration = Duration::from_secs(50);
+/// A download may be handed on this often.
+const MAX_REDIRECTS: usize = 3;
+/// The method by which errors of a download are named.
+const DOWNLOAD: &str = "download";
 
 /// A file that is being fetched.
 pub struct Download {
@@ -26,35 +31,27 @@ pub struct Download {
 }
 
 impl Client {
-    /// Fetches a file's bytes with the bot's token.
+    /// Fetches a file's bytes with the bot's token. A redirect to another host is followed without the token.
     ///
-    /// With a token that may not read it, Slack answers 200 (or a redirect) and its login page; that is told as the
-    /// permanent error `not_visible`.
+    /// With a token that may not read it, Slack answers 200 or a redirect and its login page; that is the permanent error
+    /// `not_visible`.
     pub async fn download(&self, file: &File) -> Result<Download, Error> {
-        const METHOD: &str = "download";
-        let url = self.base.own(METHOD, &file.download)?;
-        let request = self.http.get(url).timeout(LONGEST_TRANSFER).bearer_auth(self.token.expose_secret());
-        let response = request.send().await.map_err(|error| failed(METHOD, &error))?;
-        let status = response.status();
-        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let kind = header(CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let length = header(CONTENT_LENGTH).parse().ok();
-        let refused = |code: &str, details: &str| {
-            Err(Error::Refused { method: METHOD, code: code.into(), details: details.into() })
-        };
-        if status.is_redirection() || (kind == "text/html" && !file.mimetype.starts_with("text/html")) {
-            return refused(
-                "not_visible",
-                "Slack showed its login page; the app needs files:read, and the file must be shared with it",
-            );
+        let mut url = self.base.own(DOWNLOAD, &file.download)?;
+        for _ in 0..=MAX_REDIRECTS {
+            let request = self.http.get(url.clone()).timeout(LONGEST_TRANSFER);
+            let is_own = self.base.own(DOWNLOAD, url.as_str()).is_ok();
+            let request = if is_own { request.bearer_auth(self.token.expose_secret()) } else { request };
+            let response = request.send().await.map_err(|error| match error {
+                SendError::Blocked(_) if !is_own => not_shared(),
+                error => failed(DOWNLOAD, error),
+            })?;
+            if !response.status().is_redirection() {
+                return download(response, &file.mimetype);
+            }
+            let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
+            url = location.and_then(|location| url.join(location).ok()).ok_or_else(not_shared)?;
         }
-        match status.as_u16() {
-            200 => Ok(Download { length, kind, pieces: pieces(response) }),
-            404 | 410 => refused("file_not_found", ""),
-            401 | 403 => refused("not_visible", "the app needs files:read"),
-            429 => Err(Error::Throttled { method: METHOD, wait: crate::error::DEFAULT_WAIT }),
-            status => Err(garbage(METHOD, status, b"")),
-        }
+        Err(not_shared())
     }
 
     /// `files.info`: a file, and the messages that share it in `channel`.
@@ -86,7 +83,7 @@ impl Client {
         let request = self.http.post(url).timeout(LONGEST_TRANSFER).header(CONTENT_LENGTH, length);
         let request = request.header(CONTENT_TYPE, "application/octet-stream").body(reqwest::Body::wrap_stream(pieces));
         // Nobody sees the file before it is completed: whatever went wrong here, nothing has happened.
-        let response = request.send().await.map_err(|error| match failed(METHOD, &error) {
+        let response = request.send().await.map_err(|error| match failed(METHOD, error) {
             Error::Lost { method, cause } => Error::NotConnected { method, cause },
             other => other,
         })?;
@@ -112,6 +109,30 @@ impl Client {
             body["thread_ts"] = Value::from(thread);
         }
         self.call("files.completeUploadExternal", &body).await.map(|_| ())
+    }
+}
+
+fn refused(code: &str, details: &str) -> Error {
+    Error::Refused { method: DOWNLOAD, code: code.into(), details: details.into() }
+}
+
+fn not_shared() -> Error {
+    refused("not_visible", "Slack showed its login page; the app needs files:read, and the file must be shared with it")
+}
+
+fn download(response: reqwest::Response, mimetype: &str) -> Result<Download, Error> {
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = header(CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let length = header(CONTENT_LENGTH).parse().ok();
+    if kind == "text/html" && !mimetype.starts_with("text/html") {
+        return Err(not_shared());
+    }
+    match response.status().as_u16() {
+        200 => Ok(Download { length, kind, pieces: pieces(response) }),
+        404 | 410 => Err(refused("file_not_found", "")),
+        401 | 403 => Err(refused("not_visible", "the app needs files:read")),
+        429 => Err(Error::Throttled { method: DOWNLOAD, wait: crate::error::DEFAULT_WAIT }),
+        _ => Err(garbage(DOWNLOAD, Seen::of(&response))),
     }
 }
 

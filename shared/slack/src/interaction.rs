@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::event::{File, filled, text};
+use crate::event::{File, MAX_FILES, filled, text};
+use crate::text::received_with_mark;
 
 /// Something that somebody did with what we showed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,8 +130,14 @@ impl Act {
                 ts: text(&payload["message"]["ts"]),
                 thread: filled(&payload["message"]["thread_ts"]),
                 author: text(&payload["message"]["user"]),
-                text: text(&payload["message"]["text"]),
-                files: payload["message"]["files"].as_array().into_iter().flatten().map(File::read).collect(),
+                text: received_with_mark(payload["message"]["text"].as_str().unwrap_or_default()),
+                files: payload["message"]["files"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .take(MAX_FILES)
+                    .map(File::read)
+                    .collect(),
                 action_ts: text(&payload["action_ts"]),
             },
             _ => Self::Other { kind: kind.to_owned() },

@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use wire::Http;
 
 use crate::client::{ApiBase, ask, text};
 use crate::error::Error;
@@ -66,7 +67,7 @@ pub fn authorize_url(
 
 /// Trades the code of a redirect for a token; it lives ten minutes and works once.
 pub async fn exchange(
-    http: &reqwest::Client,
+    http: &Http,
     base: &ApiBase,
     app: &App,
     code: &str,
@@ -79,12 +80,7 @@ pub async fn exchange(
 }
 
 /// Trades a refresh token for a new pair.
-pub async fn refresh(
-    http: &reqwest::Client,
-    base: &ApiBase,
-    app: &App,
-    refresh: &SecretString,
-) -> Result<Grant, Error> {
+pub async fn refresh(http: &Http, base: &ApiBase, app: &App, refresh: &SecretString) -> Result<Grant, Error> {
     let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh.expose_secret())];
     token(http, base, app, &fields).await
 }
@@ -112,13 +108,7 @@ pub fn sign_in_url(base: &ApiBase, client_id: &str, redirect: &str, state: &str)
 
 /// Trades the code of such a redirect for who came. The code is traded with our secret over TLS, and Slack itself is then
 /// asked whose token it is; so nothing depends on the signature of the `id_token`.
-pub async fn signed_in(
-    http: &reqwest::Client,
-    base: &ApiBase,
-    app: &App,
-    code: &str,
-    redirect: &str,
-) -> Result<SignedIn, Error> {
+pub async fn signed_in(http: &Http, base: &ApiBase, app: &App, code: &str, redirect: &str) -> Result<SignedIn, Error> {
     const METHOD: &str = "openid.connect.token";
     let fields = [
         ("grant_type", "authorization_code"),
@@ -129,7 +119,7 @@ pub async fn signed_in(
     ];
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let request = http.post(base.method(METHOD)).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
-    let answer = ask(METHOD, request).await.map_err(without_tokens)?;
+    let answer = ask(METHOD, request).await?;
     let token = text(&answer, "access_token");
     let request = http.post(base.method("openid.connect.userInfo")).bearer_auth(token);
     let person = ask("openid.connect.userInfo", request).await?;
@@ -142,22 +132,12 @@ pub async fn signed_in(
     Ok(SignedIn { user: user.into(), team: team.into(), enterprise, name: text(&person, "name") })
 }
 
-/// Not a word of it is shown: an answer that was cut holds tokens.
-fn without_tokens(error: Error) -> Error {
-    match error {
-        Error::Garbage { method, status, .. } => {
-            Error::Garbage { method, status, beginning: "(not shown: it may hold tokens)".into() }
-        }
-        other => other,
-    }
-}
-
-async fn token(http: &reqwest::Client, base: &ApiBase, app: &App, fields: &[(&str, &str)]) -> Result<Grant, Error> {
+async fn token(http: &Http, base: &ApiBase, app: &App, fields: &[(&str, &str)]) -> Result<Grant, Error> {
     const METHOD: &str = "oauth.v2.access";
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let request = http.post(base.method(METHOD)).basic_auth(&app.id, Some(app.secret.expose_secret()));
     let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
-    let answer = ask(METHOD, request).await.map_err(without_tokens)?;
+    let answer = ask(METHOD, request).await?;
     let access = text(&answer, "access_token");
     if !access.starts_with("xox") {
         let details = "the answer has no bot token; the app asks for no bot scopes".into();

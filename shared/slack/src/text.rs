@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use bidi::without_overrides;
+
 use serde::{Deserialize, Serialize};
 
 /// Text with Slack's markup. Made from parts that are escaped on the way in.
@@ -17,6 +19,12 @@ pub struct Mrkdwn(String);
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Plain(String);
+
+/// The longest message, in characters. Slack cuts its own there; what comes longer is cut here, and says so.
+pub const MAX_MESSAGE: usize = 40_000;
+
+/// The most bytes of a message: with all else that is known of it, it still fits into a queue.
+const MAX_BYTES: usize = 4 * MAX_MESSAGE;
 
 const ELLIPSIS: char = '…';
 
@@ -99,6 +107,7 @@ impl Mrkdwn {
 impl Plain {
     /// Someone's text, cut to `most` UTF-16 units with an ellipsis.
     pub fn cut(text: &str, most: usize) -> Self {
+        let text = &*without_overrides(text);
         if units(text) <= most {
             return Self(text.to_owned());
         }
@@ -130,20 +139,53 @@ impl<'a> FromIterator<&'a Mrkdwn> for Mrkdwn {
 }
 
 /// Escapes what Slack would read as markup of its own.
+///
+/// What would turn the direction of the text around it goes as well: no title makes another one's words read backwards.
 pub fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    without_overrides(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// Text from outside, cut to [`MAX_MESSAGE`]; whether anything is missing now.
+pub(crate) fn received(text: &str) -> (String, bool) {
+    steps::add(text.len());
+    let (mut rest, mut characters) = (text, 0);
+    while let Some(first) = rest.chars().next() {
+        // What Slack escapes is one character to whoever wrote it.
+        let escaped = ["&amp;", "&lt;", "&gt;"].into_iter().find(|escaped| rest.starts_with(escaped));
+        let bytes = escaped.map_or(first.len_utf8(), str::len);
+        let end = text.len() - rest.len();
+        if characters == MAX_MESSAGE || end + bytes > MAX_BYTES {
+            return (text[..end].to_owned(), true);
+        }
+        (rest, characters) = (&rest[bytes..], characters + 1);
+    }
+    (text.to_owned(), false)
+}
+
+/// The same where nothing else can say that it was cut.
+pub(crate) fn received_with_mark(text: &str) -> String {
+    match received(text) {
+        (text, true) => format!("{text}… (shortened to {MAX_MESSAGE} characters)"),
+        (text, false) => text,
+    }
 }
 
 fn units(text: &str) -> usize {
+    steps::add(text.len());
     text.encode_utf16().count()
 }
 
 /// What must stay whole: a link or mention in angle brackets, an entity, else one character.
 fn first_piece(text: &str) -> Option<&str> {
     let first = text.chars().next()?;
+    steps::add(1);
     let end = match first {
-        '<' => text.find('>').map(|end| end + 1),
-        '&' => text.find(';').filter(|end| *end <= 5).map(|end| end + 1),
+        // No link holds another: the search ends where the next one begins.
+        '<' => steps::find(&text[1..], &['>', '<'])
+            .map(|end| end + 1)
+            .filter(|end| text[*end..].starts_with('>'))
+            .map(|end| end + 1),
+        '&' => text.bytes().take(6).position(|byte| byte == b';').map(|end| end + 1),
         _ => None,
     };
     Some(&text[..end.unwrap_or(first.len_utf8())])
@@ -171,6 +213,42 @@ mod tests {
         let text = Mrkdwn::text("see ").then(&Mrkdwn::link("https://portal/crm/deal/details/1/", "Deal"));
         assert_eq!(text.cut(20).as_str(), "see …");
         assert_eq!(Mrkdwn::text("a&b").cut(4).as_str(), "a…");
+    }
+
+    #[test]
+    fn no_title_turns_the_words_around_it() {
+        let title = "\u{202e}cod.exe\u{202c} \u{2066}x\u{2069}";
+        assert_eq!(Mrkdwn::text(title).as_str(), "cod.exe x");
+        assert_eq!(Mrkdwn::bold(title).as_str(), "*cod.exe x*");
+        assert_eq!(Mrkdwn::link("https://a/", title).as_str(), "<https://a/|cod.exe x>");
+        assert_eq!(Plain::cut(title, 20).as_str(), "cod.exe x");
+        assert_eq!(
+            Mrkdwn::text("שלום\u{200f}. می\u{200c}خواهم").as_str(),
+            "שלום\u{200f}. می\u{200c}خواهم",
+            "honest text is whole"
+        );
+    }
+
+    #[test]
+    fn a_long_text_is_cut_and_says_so() {
+        assert_eq!(received(&"ж".repeat(MAX_MESSAGE)), ("ж".repeat(MAX_MESSAGE), false));
+        let escaped = "&amp;".repeat(MAX_MESSAGE / 2) + &"x".repeat(MAX_MESSAGE / 2);
+        assert_eq!(received(&escaped), (escaped.clone(), false), "an escape is one character");
+        assert_eq!(received(&"&amp;".repeat(MAX_MESSAGE)), ("&amp;".repeat(MAX_BYTES / 5), true));
+        assert!(received_with_mark(&"ж".repeat(MAX_MESSAGE + 1)).ends_with("ж… (shortened to 40000 characters)"));
+        assert_eq!(received_with_mark("x"), "x");
+    }
+
+    #[test]
+    fn work_grows_with_the_text_and_no_faster() {
+        for shape in ["<", "&", "<a", "&a;", ";", "<a>", "&amp", "ж<"] {
+            let cost = |bytes: usize| {
+                let text = Mrkdwn::from_markup(&shape.repeat(bytes / shape.len()));
+                steps::of(|| text.cut(bytes - 10)).1
+            };
+            let (once, twice) = (cost(20_000), cost(40_000));
+            assert!(once > 0 && twice * 10 <= once * 22 && twice <= 400_000, "{shape}: {once} steps, then {twice}");
+        }
     }
 
     proptest! {

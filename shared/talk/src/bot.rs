@@ -8,9 +8,9 @@ use std::time::Duration;
 use bitrix24::bot::{Bot, BotApi};
 use connect::Failure;
 use jiff::Timestamp;
-use platform::Kind;
 use platform::clock::until;
 use platform::store::{Condition, Item, Key, Table, Write};
+use platform::{DeliveryId, Kind};
 use rules::bot::Command;
 use rules::language::Language;
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ use crate::{Talk, Tenant};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Kept {
     bot: Bot,
-    /// The address that it was last given, without its key.
+    /// What stands for the address that it was last given: an address with another key is another one.
     base: String,
     /// The commands that were registered for it.
     #[serde(default)]
@@ -43,8 +43,9 @@ impl Talk {
 
     /// The bot; registered if there is none, and moved to `public_url` if it was told to be elsewhere.
     pub async fn ensure_bot(&self, tenant: &Tenant, public_url: &str) -> Result<Bot, Failure> {
+        let base = self.address_of(tenant, public_url).await?.1;
         match self.kept(tenant).await? {
-            Some(kept) if kept.base == public_url => Ok(kept.bot),
+            Some(kept) if kept.base == base => Ok(kept.bot),
             kept => Ok(self.renew_bot(tenant, public_url, kept).await?.bot),
         }
     }
@@ -53,8 +54,9 @@ impl Talk {
     pub async fn look_after_bot(&self, tenant: &Tenant, public_url: &str) -> Result<Bot, Failure> {
         let kept = self.kept(tenant).await?;
         let now = self.ports.clock.now();
+        let base = self.address_of(tenant, public_url).await?.1;
         if let Some(kept) = &kept
-            && kept.base == public_url
+            && kept.base == base
             && kept.commands.len() == Command::ALL.len()
             && kept.seen_at.is_some_and(|at| until(at, now) < LOOK)
         {
@@ -64,6 +66,13 @@ impl Talk {
         self.register_commands(tenant, public_url, &mut kept).await?;
         self.remember_bot(tenant, &kept).await?;
         Ok(kept.bot)
+    }
+
+    /// The bot's address with its key, and what stands for it in the store: the key is not readable there.
+    async fn address_of(&self, tenant: &Tenant, public_url: &str) -> Result<(String, String), Failure> {
+        let url = self.connections.hook_url(&tenant.id, public_url).await?;
+        let base = format!("{public_url}#{}", DeliveryId::of(&["hook", &url]));
+        Ok((url, base))
     }
 
     async fn kept(&self, tenant: &Tenant) -> Result<Option<Kept>, Failure> {
@@ -78,7 +87,7 @@ impl Talk {
 
     /// Registering by the same code makes no second bot: it tells whether the one that is known is there.
     async fn renew_bot(&self, tenant: &Tenant, public_url: &str, kept: Option<Kept>) -> Result<Kept, Failure> {
-        let url = self.connections.hook_url(&tenant.id, public_url).await?;
+        let (url, base) = self.address_of(tenant, public_url).await?;
         let bot = self.register(tenant, &url).await?;
         let is_same = kept.as_ref().is_some_and(|kept| kept.bot.id == bot.id);
         if !is_same && kept.is_some() {
@@ -86,7 +95,7 @@ impl Talk {
         }
         let commands = kept.filter(|_| is_same).map(|kept| kept.commands).unwrap_or_default();
         let seen_at = Some(self.ports.clock.now());
-        let kept = Kept { bot, base: public_url.to_owned(), commands, seen_at };
+        let kept = Kept { bot, base, commands, seen_at };
         self.remember_bot(tenant, &kept).await?;
         Ok(kept)
     }
@@ -122,7 +131,7 @@ impl Talk {
         };
         // An application is known by its token; an incoming webhook says by a key of ours that the bot is its own.
         let own_key = (!tenant.bitrix24.is_application())
-            .then(|| platform::DeliveryId::of(&[tenant.id.as_str(), "bot"]).as_str().to_owned());
+            .then(|| DeliveryId::of(&[tenant.id.as_str(), "bot"]).as_str().to_owned());
         let request = api.register(&tenant.settings.bot.name, url, own_key.as_deref());
         let answer = tenant.bitrix24.ask(&request).await?;
         let id = api.registered(&answer.result).ok_or_else(|| {

@@ -1,11 +1,14 @@
 //! People and conversations in both systems: who is who, which chat is which channel, and what a text says on the other
 //! side. What several functions need of that lives here.
 
+pub mod administrators;
 pub mod bot;
 pub mod bridges;
 pub mod people;
 pub mod profiles;
 pub mod records;
+pub mod rights;
+pub mod stale;
 pub mod texts;
 
 use std::sync::Arc;

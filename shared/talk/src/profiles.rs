@@ -29,6 +29,12 @@ pub struct PortalProfile {
     /// Their picture, where everybody can see it.
     #[serde(default)]
     pub picture: Option<String>,
+    /// Whether they were dismissed.
+    #[serde(default)]
+    pub is_dismissed: bool,
+    /// Whether they are no employee but, for one, an extranet user.
+    #[serde(default)]
+    pub is_outsider: bool,
 }
 
 impl Talk {
@@ -54,13 +60,28 @@ impl Talk {
 
     /// Somebody on the portal; `None` if there is nobody of that number.
     pub async fn portal_profile(&self, tenant: &Tenant, user: u64) -> Result<Option<PortalProfile>, Failure> {
-        let key = Key::new(Table::Links, format!("{}#profile", tenant.id), format!("portal#{user}"));
+        let key = portal_key(tenant, user);
         if let Some(item) = self.ports.store.get(&key).await? {
             return Ok(item.decode()?);
         }
+        self.portal_profile_now(tenant, user).await
+    }
+
+    /// The same as the portal has it now, whatever is kept.
+    pub async fn portal_profile_now(&self, tenant: &Tenant, user: u64) -> Result<Option<PortalProfile>, Failure> {
         let found = self.portal_users(tenant, &json!({"ID": user})).await?.into_iter().find(|found| found.user == user);
-        self.keep(key, &found).await?;
+        self.keep_portal_profile(tenant, user, found.as_ref()).await?;
         Ok(found)
+    }
+
+    /// Keeps what the portal says of somebody, for an hour.
+    pub async fn keep_portal_profile(
+        &self,
+        tenant: &Tenant,
+        user: u64,
+        found: Option<&PortalProfile>,
+    ) -> Result<(), Failure> {
+        self.keep(portal_key(tenant, user), &found).await
     }
 
     /// People of the portal by a filter of `user.get`.
@@ -76,17 +97,28 @@ impl Talk {
     }
 }
 
+fn portal_key(tenant: &Tenant, user: u64) -> Key {
+    Key::new(Table::Links, format!("{}#profile", tenant.id), format!("portal#{user}"))
+}
+
 /// The people in an answer of `user.get`.
 pub fn read(rows: &Value) -> Vec<PortalProfile> {
     rows.as_array().cloned().unwrap_or_default().into_iter().filter_map(profile).collect()
 }
 
-fn is_nobody(code: &str) -> bool {
+pub(crate) fn is_nobody(code: &str) -> bool {
     ["user_not_found", "user_not_visible"].contains(&code)
 }
 
 fn profile(row: Value) -> Option<PortalProfile> {
     let picture = row["PERSONAL_PHOTO"].as_str().filter(|url| url.starts_with("https://")).map(str::to_owned);
     let user: PortalUser = serde_json::from_value(row).ok()?;
-    Some(PortalProfile { user: user.id?, name: user.display_name().unwrap_or_default(), email: user.email, picture })
+    Some(PortalProfile {
+        user: user.id?,
+        name: user.display_name().unwrap_or_default(),
+        is_dismissed: !user.is_active(),
+        is_outsider: !user.is_employee(),
+        email: user.email,
+        picture,
+    })
 }

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use slack::{Message, Mrkdwn, View};
 
 use crate::people::Acting;
+use crate::rights::{Reach, Rights};
 use crate::{Talk, Tenant};
 
 /// Pages of fifty deals that are counted.
@@ -48,18 +49,14 @@ impl Linked {
 }
 
 impl Talk {
-    /// A deal, read with `client`; `None` if it is not there or may not be seen.
-    pub async fn deal(&self, tenant: &Tenant, client: &PortalClient, id: u64) -> Result<Option<DealView>, Failure> {
-        let params = json!({"entityTypeId": EntityType::DEAL.0, "id": id});
-        let answer = match client.call("crm.item.get", &params).await {
-            Err(Failure { kind: Kind::Permanent { code }, .. })
-                if ["not_found", "access_denied"].contains(&code.as_str()) =>
-            {
-                return Ok(None);
-            }
-            answer => answer?,
-        };
-        let item: Item = shaped(answer.result["item"].clone())?;
+    /// A deal; `None` if it is not there or out of reach.
+    pub async fn deal(&self, tenant: &Tenant, rights: &Rights, id: u64) -> Result<Option<DealView>, Failure> {
+        let Some(item) = rights.item(EntityType::DEAL, id).await? else { return Ok(None) };
+        self.deal_view(tenant, rights, &item).await.map(Some)
+    }
+
+    async fn deal_view(&self, tenant: &Tenant, rights: &Rights, item: &Item) -> Result<DealView, Failure> {
+        let (client, id) = (&rights.client, item.id);
         let category = item.category_id.unwrap_or_default();
         let mut batch = Batch::new();
         let list = EntityType::DEAL.stages_of(category);
@@ -83,14 +80,16 @@ impl Talk {
         let mut part = |name: &str| answers.take(name).and_then(Result::ok).unwrap_or_default();
         let stages = statuses(&part("stages"));
         let next = first_activity(&part("next"));
-        let client_name = serde_json::from_value::<Item>(part("client")["item"].clone()).ok();
+        // The client is a record of its own: whoever may not see it does not read its name here.
+        let client_item = serde_json::from_value::<Item>(part("client")["item"].clone()).ok();
+        let client_item = client_item.filter(|item| rights.may_see(item));
         let responsible = match item.assigned_by_id.filter(|id| *id > 0) {
             Some(id) => self.portal_profile(tenant, id).await?.map(|profile| profile.name),
             None => None,
         };
         let stage_id = item.stage_id.clone().unwrap_or_default();
         let known = stages.iter().find(|(code, _)| *code == stage_id).map(|(_, words)| words.clone());
-        Ok(Some(DealView {
+        Ok(DealView {
             id,
             title: item.display_title().unwrap_or_else(|| id.to_string()),
             url: EntityType::DEAL.link(&tenant.portal.domain, id),
@@ -99,34 +98,67 @@ impl Talk {
             stages,
             sum: item.opportunity.clone().map(|sum| (sum, item.currency_id.clone())),
             responsible,
-            client: client_name.and_then(|client| client.display_title()),
+            client: client_item.and_then(|client| client.display_title()),
             next,
-        }))
+        })
     }
 
-    /// Deals whose title has these words: number, title, address; those changed last come first.
+    /// Deals within reach whose title has these words: number, title, address; those changed last come first.
     pub async fn find_deals(
         &self,
         tenant: &Tenant,
-        client: &PortalClient,
+        rights: &Rights,
         words: &str,
     ) -> Result<Vec<(u64, String, String)>, Failure> {
-        let params = json!({
-            "entityTypeId": EntityType::DEAL.0, "select": ["id", "title"], "filter": {"%title": words},
-            "order": {"updatedTime": "DESC"},
-        });
-        let answer = client.call("crm.item.list", &params).await?;
-        Ok(titled(tenant, &answer.result["items"]).into_iter().take(MOST_OFFERED).collect())
+        let mut found = match rights.reach {
+            Reach::Own | Reach::Connection => {
+                items(&rights.client.call("crm.item.list", &titled_so(words, None)).await?.result)
+            }
+            Reach::Concerned => self.find_concerning(rights, words).await?,
+        };
+        found.retain(|deal| rights.may_see(deal));
+        found.truncate(MOST_OFFERED);
+        Ok(titled(tenant, found))
     }
 
-    /// Somebody's day.
-    pub async fn day(&self, tenant: &Tenant, client: &PortalClient, user: u64) -> Result<Day, Failure> {
+    /// Deals that somebody is responsible for or created, whatever their number; those that they observe, which no filter
+    /// finds, among the ones changed last.
+    async fn find_concerning(&self, rights: &Rights, words: &str) -> Result<Vec<Item>, Failure> {
+        let mut batch = Batch::new();
+        for of in ["assignedById", "createdBy"] {
+            add(&mut batch, of, "crm.item.list", &titled_so(words, Some((of, rights.user))))?;
+        }
+        for page in 0..DEAL_PAGES {
+            let mut params = titled_so(words, None);
+            params["start"] = (page * 50).into();
+            add(&mut batch, &format!("page{page}"), "crm.item.list", &params)?;
+        }
+        let (mut answers, _) = rights.client.batch(&batch).await?;
+        let names = ["assignedById".to_owned(), "createdBy".to_owned()];
+        let names = names.into_iter().chain((0..DEAL_PAGES).map(|page| format!("page{page}")));
+        let mut found: Vec<Item> = Vec::new();
+        for name in names {
+            let rows = answers.take(&name).and_then(Result::ok).unwrap_or_default();
+            found.extend(items(&rows).into_iter().filter(|deal| rights.may_see(deal)));
+        }
+        found.sort_by_key(|deal| (std::cmp::Reverse(deal.updated_time), deal.id));
+        found.dedup_by_key(|deal| deal.id);
+        Ok(found)
+    }
+
+    /// Somebody's day. Where only what concerns them is within reach, leads are counted that are theirs.
+    pub async fn day(&self, tenant: &Tenant, rights: &Rights) -> Result<Day, Failure> {
+        let (client, user) = (&rights.client, rights.user);
+        let only_own = rights.reach == Reach::Concerned;
         let (zone, now) = (tenant.settings.zone(), self.ports.clock.now());
         let today = start_of_day(now, &zone);
         let mut batch = Batch::new();
-        let leads = json!({
+        let mut leads = json!({
             "entityTypeId": EntityType::LEAD.0, "select": ["id"], "filter": {">=createdTime": today.to_string()},
         });
+        if only_own {
+            leads["filter"]["assignedById"] = user.into();
+        }
         add(&mut batch, "leads", "crm.item.list", &leads)?;
         let tasks = json!({
             "filter": {"RESPONSIBLE_ID": user, "REAL_STATUS": OPEN}, "order": {"DEADLINE": "ASC"},
@@ -164,7 +196,7 @@ impl Talk {
             }
         }
         let deals = stages_in_order(client, stages).await?;
-        Ok(Day { leads, tasks, open, overdue, missed, deals, deals_in_all })
+        Ok(Day { leads, only_own, tasks, open, overdue, missed, deals, deals_in_all })
     }
 
     fn task_lines(&self, tenant: &Tenant, rows_of: &Value) -> Vec<TaskLine> {
@@ -184,60 +216,62 @@ impl Talk {
     pub async fn linked_card(
         &self,
         tenant: &Tenant,
-        user: u64,
+        rights: &Rights,
         linked: Linked,
         for_strangers: bool,
     ) -> Result<Option<Message>, Failure> {
         let language = tenant.settings.language;
-        let hands = self.hands(tenant, user).await?;
-        match linked {
-            Linked::Deal(id) => {
-                let deal = self.deal(tenant, &hands.client, id).await?;
-                Ok(deal.map(|deal| deal.unfurled(language, for_strangers)))
-            }
-            Linked::Task(id) => {
-                let params = json!({"taskId": id, "select": bitrix24::task::FIELDS});
-                let answer = hands.client.call("tasks.task.get", &params).await?;
-                let Ok(task) = Task::read(answer.result["task"].clone()) else { return Ok(None) };
-                // Without their own rights, only who has to do with the task is shown it.
-                let concerned = [task.created_by, task.responsible_id].contains(&Some(user))
-                    || task.accomplices.contains(&user)
-                    || task.auditors.contains(&user);
-                Ok((hands.are_own || concerned).then(|| task_card(tenant, &task, language, for_strangers)))
-            }
-        }
+        Ok(match linked {
+            Linked::Deal(id) => self.deal(tenant, rights, id).await?.map(|deal| deal.unfurled(language, for_strangers)),
+            Linked::Task(id) => rights.task(id).await?.map(|task| task_card(tenant, &task, language, for_strangers)),
+        })
     }
 
     /// Somebody's home tab.
     pub async fn home(&self, tenant: &Tenant, slack: &str) -> Result<View, Failure> {
         let language = tenant.settings.language;
         let origin = tenant.origin();
-        let Acting::As(person) = self.acting(tenant, slack).await? else {
-            return Ok(Home {
-                name: None,
-                known_by: language.pick("Not linked.", "Не связано."),
-                day: None,
-                deals: &[],
-                portal: &origin,
+        let home = |name, known_by| Home { name, known_by, day: None, deals: &[], portal: &origin, must_allow: false };
+        let person = match self.acting(tenant, slack).await? {
+            Acting::As(person) => person,
+            Acting::Dismissed => return Ok(home(None, answers::dismissed(language)).view(language)),
+            Acting::Nobody { .. } => {
+                return Ok(home(None, language.pick("Not linked.", "Не связано.")).view(language));
             }
-            .view(language));
         };
-        let client = self.hands(tenant, person.user).await?.client;
-        let day = self.day(tenant, &client, person.user).await?;
+        let known_by = known_by(&person, language);
+        let home = home(Some(person.name.as_str()), &known_by);
+        let rights = match self.rights(tenant, person.user).await {
+            Err(Failure { kind: Kind::Permanent { code }, .. }) if needs_permission(&code) => {
+                return Ok(Home { must_allow: true, ..home }.view(language));
+            }
+            rights => rights?,
+        };
+        let day = self.day(tenant, &rights).await?;
+        let deals = self.latest_deals(tenant, &rights).await?;
+        Ok(Home { day: Some(&day), deals: &deals, ..home }.view(language))
+    }
+
+    /// Deals in progress that somebody is responsible for: number, title, address.
+    async fn latest_deals(&self, tenant: &Tenant, rights: &Rights) -> Result<Vec<(u64, String, String)>, Failure> {
         let params = json!({
-            "entityTypeId": EntityType::DEAL.0, "select": ["id", "title"],
-            "filter": {"assignedById": person.user, "stageSemanticId": "P"}, "order": {"updatedTime": "DESC"},
+            "entityTypeId": EntityType::DEAL.0, "select": CONCERNED,
+            "filter": {"assignedById": rights.user, "stageSemanticId": "P"}, "order": {"updatedTime": "DESC"},
         });
-        let deals: Vec<_> = match client.call("crm.item.list", &params).await {
-            Ok(answer) => titled(tenant, &answer.result["items"]).into_iter().take(MOST_OFFERED).collect(),
+        let mut found = match rights.client.call("crm.item.list", &params).await {
+            Ok(answer) => items(&answer.result),
             Err(Failure { kind: Kind::Permanent { .. }, .. }) => Vec::new(),
             Err(failure) => return Err(failure),
         };
-        let known_by = known_by(&person, language);
-        let home =
-            Home { name: Some(&person.name), known_by: &known_by, day: Some(&day), deals: &deals, portal: &origin };
-        Ok(home.view(language))
+        found.retain(|deal| rights.may_see(deal));
+        found.truncate(MOST_OFFERED);
+        Ok(titled(tenant, found))
     }
+}
+
+/// Whether a failure says that somebody must allow us to work with their own rights, for the first time or again.
+pub fn needs_permission(code: &str) -> bool {
+    ["grant_needed", "grant_expired"].contains(&code)
 }
 
 /// How it is known who somebody is, in words.
@@ -312,10 +346,6 @@ fn add(batch: &mut Batch, name: &str, method: &str, params: &Value) -> Result<()
     batch.add(name, method, params).map_err(|full| Failure::permanent("batch_full", full.to_string()))
 }
 
-fn shaped<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Failure> {
-    serde_json::from_value(value).map_err(|error| Failure::permanent("unexpected_answer", error.to_string()))
-}
-
 fn rows(value: &Value) -> Vec<Value> {
     value.as_array().cloned().unwrap_or_default()
 }
@@ -354,14 +384,30 @@ fn missed_calls(value: &Value) -> u64 {
     value.as_array().into_iter().flatten().filter(incoming).count() as u64
 }
 
-fn titled(tenant: &Tenant, items: &Value) -> Vec<(u64, String, String)> {
-    let items = rows(items).into_iter().filter_map(|row| serde_json::from_value::<Item>(row).ok());
-    items
-        .map(|item| {
-            let title = item.display_title().unwrap_or_else(|| item.id.to_string());
-            (item.id, title, EntityType::DEAL.link(&tenant.portal.domain, item.id))
-        })
-        .collect()
+/// Whom a deal concerns, and what it is called.
+const CONCERNED: [&str; 6] = ["id", "title", "assignedById", "createdBy", "observers", "updatedTime"];
+
+/// A search for deals by words of their title, of one person where they are given.
+fn titled_so(words: &str, of: Option<(&str, u64)>) -> Value {
+    let mut params = json!({
+        "entityTypeId": EntityType::DEAL.0, "select": CONCERNED, "filter": {"%title": words}, "order": {"updatedTime": "DESC"},
+    });
+    if let Some((field, user)) = of {
+        params["filter"][field] = user.into();
+    }
+    params
+}
+
+fn items(answer: &Value) -> Vec<Item> {
+    rows(&answer["items"]).into_iter().filter_map(|row| serde_json::from_value(row).ok()).collect()
+}
+
+fn titled(tenant: &Tenant, items: Vec<Item>) -> Vec<(u64, String, String)> {
+    let titled = items.into_iter().map(|item| {
+        let title = item.display_title().unwrap_or_else(|| item.id.to_string());
+        (item.id, title, EntityType::DEAL.link(&tenant.portal.domain, item.id))
+    });
+    titled.collect()
 }
 
 fn start_of_day(now: jiff::Timestamp, zone: &TimeZone) -> jiff::Timestamp {

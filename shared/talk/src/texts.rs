@@ -3,14 +3,21 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use bitrix24::chat::MAX_MESSAGE as MAX_FROM_BITRIX24;
 use bitrix24::chat::{ChatAuthor, ChatMessage};
 use connect::Failure;
 use rules::text::{Document, Person};
 use slack::Author;
 use slack::event::MessageEvent;
+use slack::text::MAX_MESSAGE as MAX_FROM_SLACK;
 
 use crate::people::Acting;
 use crate::{Talk, Tenant};
+
+/// The document, saying at its end that it is not all that was written.
+fn shortened(document: Document, is_cut: bool, tenant: &Tenant, most: usize) -> Document {
+    if is_cut { document.then(&tenant.settings.language.shortened(most)) } else { document }
+}
 
 impl Talk {
     /// What somebody wrote in Slack, for Bitrix24, below their name.
@@ -20,9 +27,9 @@ impl Talk {
         message: &MessageEvent,
         author: &str,
     ) -> Result<Vec<String>, Failure> {
-        let written = match &message.rich_text {
-            Some(block) => Document::from_rich_text(block),
-            None => Document::from_mrkdwn(&message.text),
+        let (written, is_cut) = match &message.rich_text {
+            Some(block) => Document::from_rich_text(block).within(MAX_FROM_SLACK),
+            None => (Document::from_mrkdwn(&message.text), message.shortened),
         };
         if written.is_empty() {
             return Ok(Vec::new());
@@ -40,7 +47,8 @@ impl Talk {
                 *person = Person { name: found.name.clone().or_else(|| person.name.take()), ..found.clone() };
             }
         });
-        Ok(rules::chat::bitrix24_parts(document.by(author), tenant.settings.chats.mention_everyone))
+        let document = shortened(document.by(author), is_cut, tenant, MAX_FROM_SLACK);
+        Ok(rules::chat::bitrix24_parts(document, tenant.settings.chats.mention_everyone, tenant.settings.language))
     }
 
     async fn of_slack(&self, tenant: &Tenant, id: &str) -> Result<Person, Failure> {
@@ -49,7 +57,7 @@ impl Talk {
             Acting::As(link) => {
                 Person { bitrix24: Some(link.user), name: Some(link.name).filter(|name| !name.is_empty()), ..person }
             }
-            Acting::Nobody { .. } => {
+            Acting::Dismissed | Acting::Nobody { .. } => {
                 Person { name: self.slack_profile(tenant, id).await?.map(|profile| profile.name), ..person }
             }
         })
@@ -75,7 +83,8 @@ impl Talk {
         let document = written.with_people(|person| {
             person.slack = person.bitrix24.and_then(|user| known.get(&user).cloned().flatten());
         });
-        Ok(rules::chat::slack_parts(document, tenant.settings.chats.mention_everyone))
+        let document = shortened(document, message.shortened, tenant, MAX_FROM_BITRIX24);
+        Ok(rules::chat::slack_parts(document, tenant.settings.chats.mention_everyone, tenant.settings.language))
     }
 
     /// The name of whoever wrote a message in Slack.

@@ -19,6 +19,9 @@ use crate::{departure, each_of, shared_keys};
 /// The version of the file that is written; others are refused.
 const VERSION: u32 = 1;
 const SIGNING: &str = "slack-signing-secret";
+/// Where items of a tenant lie among those of others.
+const SHARED_PARTITIONS: [&str; 3] =
+    [platform::portals::WORKSPACES, platform::hooks::PARTITION, platform::hooks::PLAIN_PARTITION];
 
 /// Why a tenant could not be written out or read in.
 #[derive(Debug, thiserror::Error)]
@@ -169,10 +172,12 @@ pub async fn import(
     }
     let tenant = head.tenant;
     let portals = Portals::new(ports.store.clone(), ports.clock.clone());
-    if portals.fresh(&tenant).await?.is_some() {
-        if !replace {
-            return Err(ExportError::IsThere(tenant));
-        }
+    let is_there = portals.fresh(&tenant).await?.is_some();
+    if is_there && !replace {
+        return Err(ExportError::IsThere(tenant));
+    }
+    let is_leaving = departure::of(ports, &tenant).await?.is_some_and(|departure| departure.done_at.is_none());
+    if is_there || is_leaving {
         departure::depart(ports, &tenant).await?;
     }
     departure::forget(ports, &tenant).await?;
@@ -185,8 +190,7 @@ pub async fn import(
         let table = table.ok_or_else(|| format(number, "an unknown table"))?;
         // A file can only bring what is the tenant's own.
         let is_own = line.partition == tenant.as_str() || line.partition.starts_with(&format!("{tenant}#"));
-        let is_shared = line.value["tenant"] == tenant.as_str()
-            && [platform::portals::WORKSPACES, platform::hooks::PARTITION].contains(&line.partition.as_str());
+        let is_shared = line.value["tenant"] == tenant.as_str() && SHARED_PARTITIONS.contains(&line.partition.as_str());
         if !is_own && !is_shared {
             return Err(format(number, "an item of another tenant"));
         }

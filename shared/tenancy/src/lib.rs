@@ -1,8 +1,10 @@
 //! A tenant as a whole: everything that is its, wherever it lies; taken out, carried to another engine, sealed anew.
 
+pub mod catalogue;
 pub mod departure;
 pub mod export;
 pub mod keys;
+pub mod person;
 
 use platform::hooks::Hooks;
 use platform::portals::Portals;
@@ -36,8 +38,6 @@ pub(crate) async fn shared_keys(ports: &Ports, tenant: &TenantId) -> Result<Vec<
     if let Some(slack) = portals.fresh(tenant).await?.and_then(|portal| portal.slack.clone()) {
         keys.push(platform::portals::workspace_key(&slack.team_id));
     }
-    if let Some(key) = Hooks::new(ports.store.clone()).key_of(tenant).await? {
-        keys.push(platform::hooks::hook_key(&key));
-    }
+    keys.extend(Hooks::new(ports.store.clone()).address(tenant).await?.map(|address| address.place()));
     Ok(keys)
 }

@@ -48,6 +48,9 @@ impl Store for Counting {
     async fn delete(&self, key: &Key) -> Result<(), StoreError> {
         self.inner.delete(key).await
     }
+    async fn erase(&self, key: &Key, version: Version) -> Result<bool, StoreError> {
+        self.inner.erase(key, version).await
+    }
     async fn list(&self, query: &Query) -> Result<Page, StoreError> {
         self.inner.list(query).await
     }
@@ -69,7 +72,8 @@ pub(crate) async fn measure(deals: usize) -> anyhow::Result<()> {
     let ids: Vec<_> = (0..deals).map(|n| sandbox.portal.add_deal(&format!("Deal {n}"), 1, "EUR")).collect();
     clock.sleep(Duration::from_secs(5)).await;
 
-    let connections = Connections::new(&engine.ports, ApiBase::new(&sandbox.slack.api_url())?);
+    let connections = Connections::new(&engine.ports, ApiBase::new(&sandbox.slack.api_url())?)
+        .allowing(connect::Network::this_machine());
     let functions = Functions::new(&engine.ports, &connections, None);
     let tenant = connections.join(access_to(&sandbox, &each_alone())).await?;
     let read = records::baseline::fill(&engine.ports, &connections, &tenant).await?;

@@ -3,6 +3,7 @@
 
 mod burst;
 mod cold;
+mod cost;
 mod webhook;
 
 use clap::{Parser, Subcommand};
@@ -25,6 +26,8 @@ enum What {
     },
     /// From the start of each bootstrap to its first request for work, beside a bare one.
     Cold,
+    /// What the worst inputs of every parser cost, at half their limit and at the limit.
+    Cost,
     /// Ten thousand deals changed at once.
     Burst {
         /// How many deals.
@@ -38,6 +41,7 @@ async fn main() -> anyhow::Result<()> {
     match Arguments::parse().what {
         What::Webhook => webhook::measure().await,
         What::ServeForWebhook { side } => webhook::serve(&side).await,
+        What::Cost => cost::measure(),
         What::Cold => cold::measure().await,
         What::Burst { deals } => Box::pin(burst::measure(deals)).await,
     }

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use crate::Function;
 use crate::policy::{Guard, pascal};
 use ::aws::Names;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -31,6 +32,7 @@ pub struct Cloud {
     guard: Arc<Guard>,
     traced: Arc<AtomicUsize>,
     charged: Charged,
+    callable: Callable,
     /// What the tables and queues are called here.
     pub names: Names,
     /// The SDK's configuration for it.
@@ -42,6 +44,9 @@ pub struct Cloud {
 
 /// The group of each message, by its body: the emulated SQS does not give it back.
 type Groups = Arc<Mutex<HashMap<String, String>>>;
+
+/// The functions that others may call, by name.
+type Callable = Arc<Mutex<HashMap<String, Weak<Function>>>>;
 
 /// Calls and units, by operation.
 type Charged = Arc<Mutex<BTreeMap<String, (u64, u64)>>>;
@@ -55,6 +60,7 @@ struct Services {
     guard: Arc<Guard>,
     traced: Arc<AtomicUsize>,
     charged: Charged,
+    callable: Callable,
 }
 
 impl Drop for Cloud {
@@ -72,7 +78,7 @@ impl Cloud {
     /// Starts it, with the tables and queues of `template.yaml`.
     pub async fn start() -> anyhow::Result<Self> {
         let (traced, charged) = (Arc::<AtomicUsize>::default(), Charged::default());
-        let (groups, guard) = (Groups::default(), Arc::new(Guard::new()));
+        let (groups, guard, callable) = (Groups::default(), Arc::new(Guard::new()), Callable::default());
         let services = Arc::new(Services {
             dynamodb: tokio::sync::Mutex::new(DynamoDbService::new()),
             sqs: SqsService::new(),
@@ -81,6 +87,7 @@ impl Cloud {
             guard: guard.clone(),
             traced: traced.clone(),
             charged: charged.clone(),
+            callable: callable.clone(),
         });
         let server = Server::start(0, move |request| {
             let services = services.clone();
@@ -100,6 +107,7 @@ impl Cloud {
             guard,
             traced,
             charged,
+            callable,
             names,
             config,
             public_url: String::new(),
@@ -123,6 +131,11 @@ impl Cloud {
         self.auth_urls = (west.to_owned(), east.to_owned());
     }
 
+    /// Lets functions call this one by its name, if their policy does.
+    pub fn let_be_called(&self, name: &str, function: &Arc<Function>) {
+        self.callable.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), Arc::downgrade(function));
+    }
+
     /// The address of all services.
     pub fn url(&self) -> String {
         self.server.url()
@@ -138,12 +151,15 @@ impl Cloud {
         let others = [
             ("SECRET_PREFIX", secret_prefix.as_str()),
             ("SLACK_API_URL", slack_api),
+            ("TOKEN_RENEWAL_FUNCTION", "token-renewal"),
             ("LOG_LEVEL", "info"),
             ("STAGE", "test"),
             ("PUBLIC_URL", self.public_url.as_str()),
             ("NOTION_API_URL", self.notion_url.as_str()),
             ("BITRIX24_AUTH_WEST_URL", self.auth_urls.0.as_str()),
             ("BITRIX24_AUTH_EAST_URL", self.auth_urls.1.as_str()),
+            // The simulators are on this machine.
+            ("ALLOWED_NETWORKS", "127.0.0.1,::1,localhost"),
         ];
         let others = others.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         tables.chain(queues).chain(dead).chain(others).collect()
@@ -194,7 +210,34 @@ impl Cloud {
     }
 }
 
+/// Lambda's `Invoke`, which waits for the answer.
+async fn call(services: &Services, called: &str, request: &Request<Bytes>) -> Response<Bytes> {
+    let authorization = request.headers().get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let authorization = authorization.unwrap_or_default();
+    let is_signed = authorization.contains("/lambda/aws4_request") && request.headers().contains_key("x-amz-date");
+    if !is_signed || !services.guard.allows_call(authorization, called) {
+        let text = "not signed for Lambda, or not granted by template.yaml";
+        return sandbox::http::answer(403, &serde_json::json!({"Message": text}));
+    }
+    let known = services.callable.lock().unwrap_or_else(PoisonError::into_inner).get(called).and_then(Weak::upgrade);
+    let (Some(function), Some("Qualifier=live")) = (known, request.uri().query()) else {
+        return sandbox::http::answer(404, &serde_json::json!({"Message": "Function not found"}));
+    };
+    match function.invoke(serde_json::from_slice(request.body()).unwrap_or_default()).await {
+        Ok(answered) => sandbox::http::answer(200, &answered),
+        Err(error) => {
+            let mut response = sandbox::http::answer(200, &serde_json::json!({"errorMessage": error.to_string()}));
+            response.headers_mut().insert("x-amz-function-error", http::HeaderValue::from_static("Unhandled"));
+            response
+        }
+    }
+}
+
 async fn answer(services: &Services, request: Request<Bytes>) -> Response<Bytes> {
+    let called = request.uri().path().strip_prefix("/2015-03-31/functions/");
+    if let Some(called) = called.and_then(|rest| rest.strip_suffix("/invocations")) {
+        return call(services, called, &request).await;
+    }
     let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let target = target.to_owned();
     if target.starts_with("AmazonSQS.Send") {

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::Value;
 
 /// The whole template.
-pub(crate) const TEMPLATE: &str = include_str!("../../../template.yaml");
+pub const TEMPLATE: &str = include_str!("../../../template.yaml");
 /// How the access key of a function begins; what follows is the name of its binary.
 pub(crate) const KEY_OF: &str = "function.";
 
@@ -18,6 +18,22 @@ pub type Grant = (String, String, String);
 /// What every function may do, by its policies.
 pub fn granted() -> BTreeSet<Grant> {
     functions().into_iter().flat_map(|(function, text)| statements(&function, &text)).collect()
+}
+
+/// The functions that may not touch the partitions in which the keys of portals' own applications lie.
+pub fn kept_from_client_secrets() -> BTreeSet<String> {
+    let denial = "Effect: Deny\n              Action: [dynamodb:GetItem, dynamodb:Query, dynamodb:PutItem]\n              \
+                  Resource: !GetAtt Portals.Arn\n              Condition: { \"ForAnyValue:StringLike\": { \
+                  \"dynamodb:LeadingKeys\": [\"*#apps\"] } }";
+    functions().into_iter().filter(|(_, text)| text.contains(denial)).map(|(function, _)| function).collect()
+}
+
+/// Whether a request of DynamoDB's is for such a partition, as its item, its key or what is listed.
+fn is_for_client_secrets(body: &Value) -> bool {
+    let is_such = |partition: &Value| partition["S"].as_str().is_some_and(|name| name.ends_with("#apps"));
+    let single = [&body["Key"]["pk"], &body["Item"]["pk"], &body["ExpressionAttributeValues"][":partition"]];
+    let several = body["TransactItems"].as_array().into_iter().flatten().map(|item| &item["Put"]["Item"]["pk"]);
+    single.into_iter().chain(several).any(is_such)
 }
 
 /// The policies of each function, by its binary.
@@ -35,13 +51,14 @@ fn functions() -> BTreeMap<String, String> {
 
 fn statements(function: &str, policies: &str) -> Vec<Grant> {
     let mut grants = Vec::new();
-    for statement in policies.split("- Sid: ").skip(1) {
+    for statement in policies.split("- Sid: ").skip(1).filter(|statement| statement.contains("Effect: Allow")) {
         let words: Vec<&str> =
             statement.split(|c: char| " \n,[]".contains(c)).filter(|word| !word.is_empty()).collect();
-        let actions =
-            words.iter().filter(|word| ["dynamodb:", "sqs:", "secretsmanager:"].iter().any(|of| word.starts_with(of)));
-        let after =
-            |pair: &[&str]| ["!GetAtt", "!Ref"].contains(&pair[0]).then(|| pair[1].trim_end_matches(".Arn").to_owned());
+        let actions = words
+            .iter()
+            .filter(|word| ["dynamodb:", "sqs:", "secretsmanager:", "lambda:"].iter().any(|of| word.starts_with(of)));
+        let name = |word: &str| word.trim_end_matches(".Arn").trim_end_matches(".Alias").to_owned();
+        let after = |pair: &[&str]| ["!GetAtt", "!Ref"].contains(&pair[0]).then(|| name(pair[1]));
         let resources: Vec<_> = words.windows(2).filter_map(after).collect();
         for action in actions {
             grants
@@ -54,20 +71,33 @@ fn statements(function: &str, policies: &str) -> Vec<Grant> {
 /// Keeps the policies.
 pub(crate) struct Guard {
     granted: BTreeSet<Grant>,
+    kept_from_client_secrets: BTreeSet<String>,
     used: Mutex<BTreeSet<Grant>>,
     refused: Mutex<BTreeSet<Grant>>,
 }
 
 impl Guard {
     pub(crate) fn new() -> Self {
-        Self { granted: granted(), used: Mutex::default(), refused: Mutex::default() }
+        let kept_from_client_secrets = kept_from_client_secrets();
+        Self { granted: granted(), kept_from_client_secrets, used: Mutex::default(), refused: Mutex::default() }
+    }
+
+    /// Whether a function may call another by its name; whoever is no function may.
+    pub(crate) fn allows_call(&self, authorization: &str, called: &str) -> bool {
+        let resource = format!("{}Function", pascal(called));
+        caller(authorization).is_none_or(|function| self.note(function, "lambda:InvokeFunction", &resource))
     }
 
     /// Whether a function may do what it asks for; whoever is no function may do anything.
     pub(crate) fn allows(&self, authorization: &str, target: &str, body: &[u8]) -> bool {
-        let key =
-            authorization.split_once("Credential=").and_then(|(_, rest)| rest.split('/').next()).unwrap_or_default();
-        let Some(function) = key.strip_prefix(KEY_OF) else { return true };
+        let Some(function) = caller(authorization) else { return true };
+        if target.starts_with("DynamoDB")
+            && self.kept_from_client_secrets.contains(function)
+            && is_for_client_secrets(&serde_json::from_slice(body).unwrap_or_default())
+        {
+            // As a grant that there is not.
+            return self.note(function, "any", "the keys of portals' own applications");
+        }
         let asked = asked(target, body);
         asked.into_iter().all(|(action, resource)| self.note(function, &action, &resource))
     }
@@ -100,6 +130,49 @@ impl Drop for Guard {
             let _ = std::fs::write(folder.join(name), text);
         }
     }
+}
+
+/// The function whose credentials signed a request.
+fn caller(authorization: &str) -> Option<&str> {
+    let (_, rest) = authorization.split_once("Credential=")?;
+    rest.split('/').next()?.strip_prefix(KEY_OF)
+}
+
+/// The policies on queues, secrets and topics themselves: kind, what it is on, and its text.
+pub fn resource_policies() -> Vec<(String, String, String)> {
+    let kinds = ["AWS::SQS::QueuePolicy", "AWS::SecretsManager::ResourcePolicy", "AWS::SNS::TopicPolicy"];
+    let found = resources().into_iter().filter_map(|(_, kind, text)| {
+        let on = text.lines().find_map(|line| {
+            let line = line.trim();
+            ["Queues: [", "SecretId: ", "Topics: ["].iter().find_map(|before| line.strip_prefix(before))
+        })?;
+        let on = on.trim_start_matches("!Ref ").trim_end_matches(']').to_owned();
+        kinds.contains(&kind.as_str()).then_some((kind, on, text))
+    });
+    found.collect()
+}
+
+/// Every resource of the template: its name, its kind and its text.
+pub fn resources() -> Vec<(String, String, String)> {
+    let (_, rest) = TEMPLATE.split_once("\nResources:\n").unwrap_or_default();
+    let rest = rest.split_once("\nOutputs:\n").map_or(rest, |(resources, _)| resources);
+    let mut found: Vec<(String, String)> = Vec::new();
+    for line in rest.lines() {
+        let name = line
+            .strip_prefix("  ")
+            .filter(|name| !name.starts_with([' ', '#']))
+            .and_then(|name| name.strip_suffix(':'));
+        match (name, found.last_mut()) {
+            (Some(name), _) => found.push((name.to_owned(), String::new())),
+            (None, Some((_, text))) => {
+                text.push_str(line);
+                text.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    let kind = |text: &str| text.lines().find_map(|line| line.strip_prefix("    Type: ").map(str::to_owned));
+    found.into_iter().filter_map(|(name, text)| Some((name, kind(&text)?, text))).collect()
 }
 
 /// Where it is noted what was used.

@@ -96,7 +96,8 @@ fn identity(workspace: &sandbox::Workspace) -> slack::client::Identity {
 
 async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<()> {
     ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
-    let connections = Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?);
+    let connections =
+        Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?).allowing(connect::Network::this_machine());
     let credentials = sandbox.portal.credentials();
     let access = Access {
         member_id: credentials.member_id,

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use cloud::{Cloud, Function, Gateway, bootstrap};
 use connect::{Access, Connections, PortalAccess};
-use platform::hooks::Hooks;
 use platform::seal::KeyRing;
 use platform::secrets::KEY_RING;
 use platform::{Ports, QueueName, SystemClock};
@@ -79,7 +78,8 @@ impl Deployment {
 async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<platform::TenantId> {
     ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
     let connections = Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?)
-        .with_notion(notion::ApiBase::new(&sandbox.notion.url())?);
+        .with_notion(notion::ApiBase::new(&sandbox.notion.url())?)
+        .allowing(connect::Network::this_machine());
     let credentials = sandbox.portal.credentials();
     let (database, _) = sandbox.notion.add_database("Deals", &json!({}));
     let settings =
@@ -101,9 +101,11 @@ async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<platform::T
 async fn a_deal_and_its_page_are_kept_alike_by_the_built_binaries() -> anyhow::Result<()> {
     let deployment = Deployment::start().await?;
     let (portal, notion) = (&deployment.sandbox.portal, &deployment.sandbox.notion);
-    let now = deployment.ports.clock.now();
-    let key = Hooks::new(deployment.ports.store.clone()).open(&deployment.tenant, "cloud-hook".into(), now).await?;
-    let (_, status) = notion.subscribe(&format!("{}/webhooks/notion/{key}", deployment.gateway.url())).await;
+    let connections = Connections::from_env(&deployment.ports)?;
+    let key = connections.open_notion_window(&deployment.tenant, false).await?;
+    let address =
+        format!("{}/webhooks/notion/{}", deployment.gateway.url(), secrecy::ExposeSecret::expose_secret(&key));
+    let (_, status) = notion.subscribe(&address).await;
     assert_eq!(status, 200, "the token is taken by the built binary");
 
     let deal = portal.add_deal("Roof for ACME", 150_000, "EUR");

@@ -86,7 +86,8 @@ impl Deployment {
 async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<TenantId> {
     ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
     let connections = Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?)
-        .with_notion(notion::ApiBase::new(&sandbox.notion.url())?);
+        .with_notion(notion::ApiBase::new(&sandbox.notion.url())?)
+        .allowing(connect::Network::this_machine());
     let credentials = sandbox.portal.credentials();
     let (team, user, bot) = sandbox.slack.identity();
     let (database, _) = sandbox.notion.add_database("Deals", &json!({}));

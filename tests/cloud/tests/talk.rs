@@ -64,7 +64,8 @@ impl Deployment {
 
 async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<platform::TenantId> {
     ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
-    let connections = Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?);
+    let connections =
+        Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?).allowing(connect::Network::this_machine());
     let credentials = sandbox.portal.credentials();
     let (team, user, bot) = sandbox.slack.identity();
     let access = Access {

@@ -43,7 +43,8 @@ macro_rules! all_promises {
                 a_version_never_comes_again, all_writes_or_none, a_hundred_writes_at_once_and_no_more,
                 what_has_expired_is_absent, a_list_is_in_order_and_comes_in_pages, a_list_goes_backwards_too,
                 a_prefix_is_taken_literally, concurrent_writers_lose_nothing, any_text_is_kept,
-                what_belongs_to_an_owner_is_found_wherever_it_lies;
+                what_belongs_to_an_owner_is_found_wherever_it_lies, what_is_deleted_is_absent_to_every_way_of_reading,
+                an_item_is_erased_only_as_it_was_seen, a_version_says_when_an_item_was_written;
             queue: a_group_comes_in_order, the_same_deduplication_id_is_one_message, what_is_deleted_does_not_come_again,
                 a_delayed_message_comes_later_and_counts, a_dead_letter_is_kept_with_its_reason, every_dead_letter_is_seen_and_each_goes_where_it_should, many_messages_are_sent_at_once;
             secrets: a_secret_is_given_back_and_can_be_replaced, of_texts_put_at_once_one_stays_whole,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use platform::clock::{Clock, later};
-use platform::store::{Condition, Key, Query, StoreError, Table, Write};
+use platform::store::{Condition, Key, Query, StoreError, Table, Write, written_by};
 
 use crate::Engine;
 
@@ -210,4 +210,66 @@ pub async fn what_belongs_to_an_owner_is_found_wherever_it_lies(engine: &Engine)
     let kept = found.iter().find(|(item, _)| item.key.partition == "acme#many").and_then(|(_, expires)| *expires);
     assert_eq!(kept.map(jiff::Timestamp::as_millisecond), Some(expires.as_millisecond()));
     assert!(store.belonging(Table::Ledger, "acme", None).await.unwrap().items.is_empty());
+}
+
+pub async fn what_is_deleted_is_absent_to_every_way_of_reading(engine: &Engine) {
+    let store = &engine.ports.store;
+    for sort in ["a", "b", "c"] {
+        store.put(write(sort, sort, Condition::Always)).await.unwrap();
+    }
+    let version = store.get(&key("b")).await.unwrap().unwrap().version;
+    store.delete(&key("b")).await.unwrap();
+    store.delete(&key("never")).await.unwrap();
+    // As one of several writes it is the same.
+    store.put_all(vec![Write::removal(key("c")), write("d", "d", Condition::Absent)]).await.unwrap();
+    assert_eq!((value(engine, "b").await, value(engine, "never").await, value(engine, "c").await), (None, None, None));
+    let mut query = Query::prefix(Table::Links, "tenant#things", "");
+    query.limit = 1;
+    let mut listed = Vec::new();
+    loop {
+        let page = store.list(&query).await.unwrap();
+        listed.extend(page.items.into_iter().map(|item| item.key.sort));
+        query.after = page.next;
+        if query.after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(listed, ["a", "d"]);
+    let owned = store.belonging(Table::Links, "tenant", None).await.unwrap().items;
+    assert_eq!(owned.len(), 2, "{owned:?}");
+    assert!(store.put(write("b", "late", Condition::Version(version))).await.is_err());
+    // A clock that is behind sees no more of it, and it can be made again at once.
+    store.put(write("b", "new", Condition::Absent)).await.unwrap();
+    assert_eq!(value(engine, "b").await.as_deref(), Some("new"));
+    engine.clock.advance(Duration::from_secs(86_400));
+    assert_eq!(value(engine, "b").await.as_deref(), Some("new"));
+}
+
+pub async fn an_item_is_erased_only_as_it_was_seen(engine: &Engine) {
+    let store = &engine.ports.store;
+    let seen = store.put(write("a", "one", Condition::Always)).await.unwrap();
+    let newer = store.put(write("a", "two", Condition::Version(seen))).await.unwrap();
+    assert!(!store.erase(&key("a"), seen).await.unwrap());
+    assert_eq!(value(engine, "a").await.as_deref(), Some("two"));
+    assert!(store.erase(&key("a"), newer).await.unwrap());
+    assert_eq!(value(engine, "a").await, None);
+    assert!(!store.erase(&key("a"), newer).await.unwrap());
+}
+
+pub async fn a_version_says_when_an_item_was_written(engine: &Engine) {
+    let store = &engine.ports.store;
+    let old = store.put(write("old", "x", Condition::Absent)).await.unwrap();
+    for _ in 0..3 {
+        engine.clock.advance(Duration::from_secs(1));
+        let version = store.get(&key("old")).await.unwrap().unwrap().version;
+        store.put(write("old", "x", Condition::Version(version))).await.unwrap();
+    }
+    engine.clock.advance(Duration::from_secs(1));
+    let moment = engine.clock.now();
+    engine.clock.advance(Duration::from_secs(1));
+    // Written over without a look at what was there, it is new.
+    let over = store.put(write("old", "y", Condition::Always)).await.unwrap();
+    let new = store.put(write("new", "x", Condition::Absent)).await.unwrap();
+    assert!(old < written_by(moment) && over > written_by(moment) && new > written_by(moment), "{old} {over} {new}");
+    assert!(over <= written_by(engine.clock.now()) && new <= written_by(engine.clock.now()));
 }

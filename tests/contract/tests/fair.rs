@@ -27,7 +27,12 @@ struct Memory(Mutex<HashMap<Key, (String, Version)>>);
 impl Store for Memory {
     async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
         let items = self.0.lock().unwrap();
-        Ok(items.get(key).map(|(value, version)| Item { key: key.clone(), value: value.clone(), version: *version }))
+        Ok(items.get(key).map(|(value, version)| Item {
+            key: key.clone(),
+            value: value.clone(),
+            version: *version,
+            expires_at: None,
+        }))
     }
 
     async fn put(&self, write: Write) -> Result<Version, StoreError> {
@@ -52,6 +57,10 @@ impl Store for Memory {
 
     async fn delete(&self, _: &Key) -> Result<(), StoreError> {
         unreachable!("the limiter deletes nothing")
+    }
+
+    async fn erase(&self, _: &Key, _: Version) -> Result<bool, StoreError> {
+        unreachable!("the limiter erases nothing")
     }
 
     async fn list(&self, _: &Query) -> Result<Page, StoreError> {

@@ -199,6 +199,7 @@ impl Drop for Estate {
         crate::watched::keep();
         // A test that has failed already says why.
         if !std::thread::panicking() {
+            crate::watched::all_are_listed();
             crate::secrecy::nothing_leaked(&self.sandbox.secrets(), &self.everything_on_disk());
         }
     }
@@ -210,6 +211,7 @@ fn connections(engine: &Engine, sandbox: &Sandbox) -> Connections {
     Connections::new(&engine.ports, ApiBase::new(&sandbox.hub.api_url()).unwrap())
         .with_notion(notion::ApiBase::new(&sandbox.notion.url()).unwrap())
         .with_auth_servers(auth.unwrap())
+        .allowing(crate::network())
         .impatient(Duration::from_secs(60))
 }
 

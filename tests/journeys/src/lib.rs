@@ -11,6 +11,7 @@ pub mod watched;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::secrecy::ExposeSecret;
 use connect::{Access, Connections, PortalAccess};
 use jiff::Timestamp;
 use platform::clock::Clock;
@@ -110,9 +111,8 @@ impl World {
 
     /// Makes the subscription to Notion's webhooks, as an operator does.
     pub async fn subscribe(&self) {
-        let hooks = platform::hooks::Hooks::new(self.engine.ports.store.clone());
-        let key = hooks.open(&self.tenant, "sandbox-hook".into(), self.clock.now()).await.unwrap();
-        let (_, status) = self.sandbox.notion.subscribe(&self.notion_webhook(&key)).await;
+        let key = self.connections.open_notion_window(&self.tenant, false).await.unwrap();
+        let (_, status) = self.sandbox.notion.subscribe(&self.notion_webhook(key.expose_secret())).await;
         assert_eq!(status, 200);
     }
 
@@ -151,7 +151,8 @@ impl World {
         let engine = Engine::open(&folder.path().join("world.db"), clock.clone()).await.unwrap();
         let slack_api = ApiBase::new(&sandbox.slack.api_url()).unwrap();
         let notion_api = notion::ApiBase::new(&sandbox.notion.url()).unwrap();
-        let connections = Connections::new(&engine.ports, slack_api).with_notion(notion_api).impatient(patience);
+        let connections = Connections::new(&engine.ports, slack_api).with_notion(notion_api);
+        let connections = connections.allowing(network()).impatient(patience);
         let (stop, stopped) = watch::channel(false);
         let listener = http::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let public_url = format!("http://{}", listener.local_addr().unwrap());
@@ -281,6 +282,13 @@ impl World {
         lines.iter().rev().map(tell).collect()
     }
 
+    /// Everything that lies on this machine's disk, as bytes.
+    pub fn everything_on_disk(&self) -> Vec<u8> {
+        let entries = std::fs::read_dir(self.folder.path()).into_iter().flatten().flatten();
+        let files = entries.filter(|entry| entry.path().is_file()).filter_map(|entry| std::fs::read(entry.path()).ok());
+        files.flatten().collect()
+    }
+
     /// The dead letters of a queue.
     pub async fn dead_letters(&self, queue: QueueName) -> Vec<DeadLetter> {
         self.engine.queue.dead_letters(queue, 100).await.unwrap().into_iter().map(|buried| buried.letter).collect()
@@ -319,15 +327,27 @@ impl Drop for World {
         if std::thread::panicking() {
             return;
         }
+        watched::all_are_listed();
         let known = self.sandbox.portal.credentials();
         let slack = &self.sandbox.slack;
         let mut secrets = vec![known.secret, known.application_token, known.access_token];
         secrets.extend([slack.token(), slack.signing_secret().to_owned()]);
         secrets.extend(self.sandbox.notion.secrets());
-        let entries = std::fs::read_dir(self.folder.path()).into_iter().flatten().flatten();
-        let files = entries.filter(|entry| entry.path().is_file()).filter_map(|entry| std::fs::read(entry.path()).ok());
-        secrecy::nothing_leaked(&secrets, &files.flatten().collect::<Vec<_>>());
+        secrecy::nothing_leaked(&secrets, &self.everything_on_disk());
     }
+}
+
+/// Where a story's requests may go: to the simulators on 127.0.0.1. 127.0.0.2 stands for the network behind the host. No
+/// name of the real internet is looked up; those of `.inside.example` lead to 127.0.0.2.
+pub fn network() -> connect::Network {
+    connect::Network::this_machine().looking_up(Arc::new(|name: String| {
+        let address: Option<std::net::IpAddr> = match name.as_str() {
+            "localhost" => Some([127, 0, 0, 1].into()),
+            name if name.ends_with(".inside.example") => Some([127, 0, 0, 2].into()),
+            _ => None,
+        };
+        Box::pin(async move { address.map(|address| vec![address]).ok_or(std::io::ErrorKind::NotFound.into()) })
+    }))
 }
 
 /// The default settings, but no cards are grouped.

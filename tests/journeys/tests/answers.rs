@@ -16,9 +16,13 @@ fn fixture(name: &str) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
+/// A client that may call this machine.
+fn http() -> wire::Http {
+    wire::Http::new(wire::Network::this_machine(), None).unwrap()
+}
+
 /// A portal that answers everything so.
 async fn portal(status: u16, body: Value) -> (Client, Server) {
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let server = Server::start(0, move |_| {
         let body = body.clone();
         async move { Ok(answer(status, &body)) }
@@ -26,7 +30,7 @@ async fn portal(status: u16, body: Value) -> (Client, Server) {
     .await
     .unwrap();
     let base = RestBase::webhook(&format!("{}/rest/1/secret/", server.url()).into()).unwrap();
-    (Client::new(reqwest::Client::new(), base), server)
+    (Client::new(http(), base), server)
 }
 
 async fn call(body: Value) -> Result<bitrix24::Answer, Error> {
@@ -105,7 +109,6 @@ async fn method_errors_keep_their_code_and_words() {
 
 #[tokio::test]
 async fn an_access_token_goes_in_the_body_and_never_in_the_address() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let server = Server::start(0, |request| async move {
         let body: Value = serde_json::from_slice(request.body()).unwrap();
         Ok(answer(200, &json!({"result": {"auth": body["auth"], "uri": request.uri().to_string()}, "time": {}})))
@@ -113,17 +116,16 @@ async fn an_access_token_goes_in_the_body_and_never_in_the_address() {
     .await
     .unwrap();
     let base = RestBase::OAuth { endpoint: format!("{}/rest/", server.url()), token: "s3cret".to_owned().into() };
-    let client = Client::new(reqwest::Client::new(), base);
+    let client = Client::new(http(), base);
     let seen = client.call("crm.item.get", &json!({"id": 1})).await.unwrap().result;
     assert_eq!(seen, json!({"auth": "s3cret", "uri": "/rest/crm.item.get"}));
 }
 
 #[tokio::test]
 async fn nobody_listening_is_told_from_an_answer_that_was_lost() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let base = RestBase::webhook(&format!("http://127.0.0.1:{port}/rest/1/s3cret/").into()).unwrap();
-    let error = Client::new(reqwest::Client::new(), base).call("user.get", &json!({})).await.unwrap_err();
+    let error = Client::new(http(), base).call("user.get", &json!({})).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Transient);
     assert!(!error.to_string().contains("s3cret"), "{error}");
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use journeys::estate::Estate;
+use sandbox::portal::DEAL;
 use serde_json::json;
 
 async fn estate() -> Estate {
@@ -111,17 +112,22 @@ async fn the_page_of_a_deal_is_found() {
     estate.connections.portals().set_settings(&tenant, settings).await.unwrap();
     estate.clock.advance(Duration::from_secs(61));
     estate.upkeep().await;
-    let deal = portal.add_deal("Roof for ACME", 1, "EUR");
+    let deal = portal.add_item(DEAL, json!({"title": "Roof for ACME", "observers": [6]}));
+    let hidden = portal.add_deal("Roof of somebody else", 1, "EUR");
     estate.settle().await;
     for asked in ["Roof", &deal.to_string()] {
         portal.type_command(6, "", "notion", asked);
         estate.settle().await;
         let told = portal.private_conversation(6).pop().unwrap();
         assert!(told.contains("https://www.notion.so/") && told.contains("(Deals)"), "{asked}: {told}");
+        assert!(!told.contains("somebody else"), "only what who asks may see: {told}");
     }
-    portal.type_command(6, "", "notion", "nothing like that");
-    estate.settle().await;
-    assert!(portal.private_conversation(6).pop().unwrap().contains("No page was found"));
+    for asked in ["nothing like that", "somebody else", &hidden.to_string()] {
+        portal.type_command(6, "", "notion", asked);
+        estate.settle().await;
+        let told = portal.private_conversation(6).pop().unwrap();
+        assert_eq!(told, format!("No page was found for {asked}."));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -296,14 +296,14 @@ async fn a_file_that_cannot_go_leaves_a_word_and_no_token() {
 }
 
 #[tokio::test]
-async fn sixty_thousand_characters_arrive_in_parts_and_whole() {
+async fn as_many_characters_as_a_message_can_have_arrive_in_parts_and_whole() {
     let bridge = Bridged::start().await;
-    let text = "слово ".repeat(10_000);
+    let text = "слово ".repeat(6_600);
     let ts = bridge.says(&bridge.ann, text.trim()).await;
     let parts = bridge.in_bitrix24();
-    assert!(parts.len() >= 3 && parts.iter().all(|part| part.chars().count() <= 20_000), "{}", parts.len());
+    assert!(parts.len() >= 2 && parts.iter().all(|part| part.chars().count() <= 20_000), "{}", parts.len());
     let words: usize = parts.iter().map(|part| part.matches("слово").count()).sum();
-    assert_eq!(words, 10_000);
+    assert_eq!(words, 6_600);
     // Shortened to a word, the other parts go.
     bridge.world.sandbox.slack.edit(&bridge.channel, &ts, "short");
     bridge.world.settle().await;
@@ -311,7 +311,7 @@ async fn sixty_thousand_characters_arrive_in_parts_and_whole() {
     // And grown again, they are there again, before what came after.
     bridge.world.sandbox.slack.edit(&bridge.channel, &ts, text.trim());
     bridge.world.settle().await;
-    assert_eq!(bridge.in_bitrix24().iter().map(|part| part.matches("слово").count()).sum::<usize>(), 10_000);
+    assert_eq!(bridge.in_bitrix24().iter().map(|part| part.matches("слово").count()).sum::<usize>(), 6_600);
     bridge.writes(1, &"длинно ".repeat(2_500)).await;
     let words: usize = bridge.in_slack().iter().map(|line| line.matches("длинно").count()).sum();
     assert_eq!(words, 2_500);
@@ -328,13 +328,13 @@ async fn a_text_that_grows_grows_once_though_the_answers_are_lost() {
         slack.fail_next("chat.postMessage", Fault::Reset { when: When::AfterEffect });
         portal.fail_next("imbot.v2.chat.message.send", Fault::Reset { when: When::AfterEffect });
     }
-    slack.edit(&bridge.channel, &ts, "слово ".repeat(10_000).trim());
+    slack.edit(&bridge.channel, &ts, "слово ".repeat(6_600).trim());
     portal.edit(&bridge.chat, short, "длинно ".repeat(2_500).trim());
     bridge.world.settle().await;
     let count = |lines: &[String], word: &str| lines.iter().map(|line| line.matches(word).count()).sum::<usize>();
     let (in_bitrix24, in_slack) = (bridge.in_bitrix24(), bridge.in_slack());
-    assert!(in_bitrix24.len() > 3 && in_slack.len() > 3, "{} {}", in_bitrix24.len(), in_slack.len());
-    assert_eq!(count(&in_bitrix24, "слово"), 10_000);
+    assert!(in_bitrix24.len() >= 3 && in_slack.len() > 3, "{} {}", in_bitrix24.len(), in_slack.len());
+    assert_eq!(count(&in_bitrix24, "слово"), 6_600);
     assert_eq!(count(&in_slack, "длинно"), 2_500);
     bridge.nothing_is_dead().await;
 }

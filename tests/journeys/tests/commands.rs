@@ -42,6 +42,12 @@ impl Cast {
         self.told(user)
     }
 
+    /// A deal that Ann observes.
+    fn observed_deal(&self, title: &str, amount: u64) -> u64 {
+        let deal = json!({"title": title, "opportunity": amount, "currencyId": "EUR", "observers": [6]});
+        self.world.sandbox.portal.add_item(DEAL, deal)
+    }
+
     fn told(&self, user: &str) -> String {
         self.world.sandbox.slack.whispers(user).last().map(shown).unwrap_or_default()
     }
@@ -174,7 +180,7 @@ async fn an_answer_is_in_the_readers_language() {
 async fn a_deal_is_shown_moved_taken_and_commented() {
     let cast = Cast::start().await;
     let portal = &cast.world.sandbox.portal;
-    let id = portal.add_deal("Roof <!channel> for ACME", 150_000, "EUR");
+    let id = cast.observed_deal("Roof <!channel> for ACME", 150_000);
     cast.world.settle().await;
     let told = cast.types(&cast.ann, "/b24-deal", &id.to_string()).await;
     for part in ["Roof &lt;!channel&gt; for ACME", "150,000 EUR", "Next activity", "Take it", "Add comment"] {
@@ -204,7 +210,7 @@ async fn a_deal_is_shown_moved_taken_and_commented() {
 async fn a_comment_is_written_once_and_the_same_words_on_another_day_once_more() {
     let cast = Cast::start().await;
     let (slack, portal) = (&cast.world.sandbox.slack, &cast.world.sandbox.portal);
-    let id = portal.add_deal("Roof", 1, "EUR");
+    let id = cast.observed_deal("Roof", 1);
     cast.world.settle().await;
     for (when, comments) in [(When::AfterEffect, 1), (When::BeforeEffect, 2)] {
         portal.fail_next("crm.timeline.comment.add", Fault::Reset { when });
@@ -225,7 +231,7 @@ async fn a_comment_is_written_once_and_the_same_words_on_another_day_once_more()
 #[tokio::test]
 async fn who_may_not_is_told_so_clearly() {
     let cast = Cast::start().await;
-    let id = cast.world.sandbox.portal.add_deal("Secret", 1, "EUR");
+    let id = cast.observed_deal("Secret", 1);
     cast.world.settle().await;
     let unmapped = cast.types(&cast.stranger, "/b24-lead", "ACME").await;
     assert!(unmapped.contains("nobody@elsewhere.example") && unmapped.contains("/b24-me"), "{unmapped}");
@@ -298,7 +304,8 @@ async fn the_day_is_told_in_numbers() {
         .count();
     task("Late one", "2026-11-20T12:00:00+00:00");
     task("Later one", "2026-12-20T12:00:00+00:00");
-    portal.add_lead("Today's");
+    portal.add_item(LEAD, json!({"title": "Today's", "assignedById": 6}));
+    portal.add_lead("Somebody else's");
     portal.end_call(&sandbox::portal::Call {
         kind: 2,
         phone: "+49301".into(),
@@ -317,7 +324,7 @@ async fn the_day_is_told_in_numbers() {
     let told = cast.types(&cast.ann, "/b24-status", "").await;
     assert!(told.contains("⚠️ <") && told.contains("Late one"), "{told}");
     assert!(told.contains(&format!("*My open tasks*\n{}", before + 2)), "{told}");
-    assert!(told.contains("*My missed calls today*\n1") && told.contains("*Leads today*\n1"), "{told}");
+    assert!(told.contains("*My missed calls today*\n1") && told.contains("*My leads today*\n1"), "{told}");
     assert!(told.contains("My deals:"), "{told}");
     // With `public` at its end everybody reads it.
     cast.types(&cast.ann, "/b24-status", "public").await;
@@ -332,7 +339,8 @@ async fn people_are_linked_by_mail_by_themselves_and_checked_again() {
     let told = cast.types(&cast.stranger, "/b24-me", "user9@example.com").await;
     assert!(told.contains("If somebody in Bitrix24 has this e-mail"), "{told}");
     let note = cast.world.sandbox.portal.notes(9).pop().unwrap();
-    let code: String = note.split("/b24-me ").nth(1).unwrap().chars().take(6).collect();
+    assert!(note.contains("nobody (nobody@elsewhere.example) in Slack asked to be linked to you"), "{note}");
+    let code: String = note.split("/b24-me ").nth(1).unwrap().chars().take(8).collect();
     assert!(cast.types(&cast.stranger, "/b24-me", "000000x").await.contains("not the code"));
     assert!(cast.types(&cast.stranger, "/b24-me", &code).await.contains("linked by yourself"));
     assert!(cast.types(&cast.stranger, "/b24-lead", "Mine").await.contains("Mine"));
@@ -345,7 +353,7 @@ async fn people_are_linked_by_mail_by_themselves_and_checked_again() {
     // Guessing is in vain: after five tries the code is gone.
     cast.types(&cast.ann, "/b24-me", "user12@example.com").await;
     let note = portal.notes(12).pop().unwrap();
-    let code: String = note.split("/b24-me ").nth(1).unwrap().chars().take(6).collect();
+    let code: String = note.split("/b24-me ").nth(1).unwrap().chars().take(8).collect();
     for _ in 0..5 {
         cast.types(&cast.ann, "/b24-me", "111111x").await;
     }
@@ -362,12 +370,16 @@ async fn who_has_allowed_it_acts_with_their_own_rights() {
     let lead = portal.item(LEAD, *portal.ids(LEAD).last().unwrap()).unwrap();
     assert_eq!(lead["createdBy"], 6);
     assert!(!lead["comments"].as_str().unwrap_or_default().contains("Created in Slack"));
-    // A permission that is no longer good holds up nobody else.
+    // Where a webhook is connected, a permission that is no longer good is dropped; and it holds up nobody else.
     cast.world.connections.grant(&cast.world.tenant, 6, &"expired".into()).await.unwrap();
-    assert!(cast.types(&cast.ann, "/b24-lead", "Too late").await.contains("no longer takes the permission"));
+    let told = cast.types(&cast.ann, "/b24-lead", "By the webhook").await;
+    assert!(told.contains("dropped it. Do this again: /b24-lead By the webhook"), "{told}");
+    cast.types(&cast.ann, "/b24-lead", "By the webhook").await;
+    let lead = portal.item(LEAD, *portal.ids(LEAD).last().unwrap()).unwrap();
+    assert!(lead["createdBy"] == 1 && lead["comments"].as_str().unwrap().contains("Created in Slack"), "{lead}");
     assert!(cast.types(&cast.admin, "/b24-lead", "Others go on").await.contains("Others go on"));
     let strict = Cast::with(json!({"people": {"act_as": "person_only"}})).await;
-    assert!(strict.types(&strict.ann, "/b24-lead", "X").await.contains("your own rights only"));
+    assert!(strict.types(&strict.ann, "/b24-lead", "X").await.contains("connected by an incoming webhook"));
 }
 
 #[tokio::test]
@@ -390,7 +402,7 @@ async fn links_unfold_for_who_may_see_and_show_strangers_nothing() {
     let cast = Cast::start().await;
     let portal = &cast.world.sandbox.portal;
     let slack = &cast.world.sandbox.slack;
-    let deal = portal.add_deal("Roof", 150_000, "EUR");
+    let deal = cast.observed_deal("Roof", 150_000);
     let task = portal.add_task(json!({"TITLE": "Mine", "RESPONSIBLE_ID": 6}));
     let others = portal.add_task(json!({"TITLE": "Not mine", "RESPONSIBLE_ID": 9, "CREATED_BY": 9}));
     cast.world.settle().await;

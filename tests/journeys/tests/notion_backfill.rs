@@ -172,7 +172,8 @@ async fn whenever_it_is_killed_each_deal_gets_one_page() {
     // The same database from here: the run is begun and looked at.
     let engine = Engine::open(&database, clock).await.unwrap();
     let connections = connect::Connections::new(&engine.ports, slack::ApiBase::new(&sandbox.slack.api_url()).unwrap())
-        .with_notion(notion::ApiBase::new(&sandbox.notion.url()).unwrap());
+        .with_notion(notion::ApiBase::new(&sandbox.notion.url()).unwrap())
+        .allowing(connect::Network::this_machine());
     let mirror = Mirror::new(&engine.ports, connections);
     let tenant = TenantId::new(credentials.member_id).unwrap();
     let id = mirror.start(&tenant, "Deals", &ALL).await.unwrap();

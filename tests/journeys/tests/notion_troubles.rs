@@ -351,7 +351,8 @@ async fn a_long_and_deep_body_is_written_whole_and_once_though_calls_fail() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_that_is_not_notions_is_refused_and_a_token_is_taken_only_when_somebody_waits() {
     let world = World::start_mirrored(true, deals).await;
-    let url = world.notion_webhook("sandbox-hook");
+    let (key, _) = world.connections.notion_address(&world.tenant).await.unwrap().unwrap();
+    let url = world.notion_webhook(secrecy::ExposeSecret::expose_secret(&key));
     let post = |body: &'static str, signature: String| {
         let request = world.http.post(&url).header("x-notion-signature", signature).body(body);
         async move { request.send().await.unwrap().status().as_u16() }

@@ -199,33 +199,12 @@ async fn who_administers_the_workspace_signs_in_with_slack_and_nobody_else() {
     let asked = victim.leads_to(&victim.get("/admin/sign-in/slack").await.text);
     let back = estate.sandbox.hub.sign_in(&asked, &team, &administrator.id);
     assert_eq!(thief.get(&back).await.status, 400);
+    assert_eq!(victim.get(&back).await.status, 303, "a stranger's try takes nothing from who began");
     assert_eq!(victim.get(&back).await.status, 400, "it was used by that");
     let asked = victim.leads_to(&victim.get("/admin/sign-in/slack").await.text);
     let state = journeys::estate::field(&asked, "state");
     let made_up = victim.get(&format!("/admin/sign-in/slack/back?code=guess&state={state}")).await;
     assert!(made_up.status == 502 && made_up.text.contains("invalid_code"), "{}", made_up.text);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tries_to_sign_in_are_counted_by_where_they_come_from() {
-    let estate = Estate::start(1).await;
-    estate.install(0).await;
-    let http = reqwest::Client::new();
-    let try_from = async |address: &str| {
-        let request = http.post(format!("{}/admin/sign-in", estate.url)).header("x-forwarded-for", address.to_owned());
-        request.body("code=guess").send().await.unwrap()
-    };
-    for _ in 0..10 {
-        assert_eq!(try_from("203.0.113.7").await.status(), 401);
-    }
-    let refused = try_from("203.0.113.7").await;
-    assert_eq!(refused.status(), 429);
-    assert!(refused.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() > 600);
-    // What the asker says of themselves does not count, only what our own proxy adds.
-    assert_eq!(try_from("198.51.100.1, 203.0.113.7").await.status(), 429);
-    assert_eq!(try_from("203.0.113.8").await.status(), 401);
-    estate.clock.advance(Duration::from_secs(15 * 60));
-    assert_eq!(try_from("203.0.113.7").await.status(), 401);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

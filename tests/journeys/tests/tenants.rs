@@ -19,6 +19,9 @@ use serde_json::json;
 use standalone::engine::Engine;
 use tenancy::{departure, export, keys};
 
+/// The upkeep's next run.
+const QUARTER: Duration = Duration::from_secs(15 * 60);
+
 async fn all_of(ports: &Ports, owner: &str) -> usize {
     let mut count = 0;
     for table in Table::ALL {
@@ -212,7 +215,13 @@ async fn who_leaves_leaves_nothing_behind_and_others_notice_nothing() {
 
     let host = estate.sandbox.portals[0].host();
     let page = browser.submit("/install", "/install/leave", &[("domain", &host)]).await;
-    assert!(page.text.contains("Everything of") && page.text.contains("items."), "{}", page.text);
+    assert!(page.text.contains("will be deleted here within 15 minutes"), "{}", page.text);
+    // Cut off at once, and deleted by the next run of the upkeep.
+    assert_eq!(estate.connections.portals().tenants().await.unwrap().as_slice(), std::slice::from_ref(&stays));
+    assert!(estate.connections.token_standings(&gone).await.unwrap().is_empty());
+    estate.clock.advance(QUARTER);
+    let report = upkeep::handle(&estate.functions.upkeep, estate.clock.now()).await;
+    assert!(report.left_behind > 20 && report.leaving == 0 && report.failed.is_empty(), "{report:?}");
     assert_eq!(all_of(&estate.engine.ports, gone.as_str()).await, 0);
     assert_eq!(all_of(&estate.engine.ports, &format!("bitrix24#{gone}")).await, 0);
     assert_eq!(all_of(&estate.engine.ports, &format!("slack#{}", estate.sandbox.workspaces[0].team_id())).await, 0);
@@ -221,6 +230,7 @@ async fn who_leaves_leaves_nothing_behind_and_others_notice_nothing() {
     assert!(browser.get("/install").await.text.contains("Address of your portal"));
     estate.sandbox.portals[0].move_deal(deal, "EXECUTING");
     estate.settle().await;
+    estate.clock.advance(QUARTER);
     estate.upkeep().await;
     assert_eq!(all_of(&estate.engine.ports, gone.as_str()).await, 0);
     for queue in QueueName::ALL {
@@ -274,6 +284,8 @@ async fn an_uninstallation_does_what_was_ticked_and_only_if_it_is_the_portals() 
     estate.sandbox.authority.uninstall(&estate.sandbox.portals[1], BITRIX24_APP.0, true);
     estate.settle().await;
     assert_eq!(tenants().await, [estate.tenant(0)]);
+    estate.clock.advance(QUARTER);
+    estate.upkeep().await;
     assert_eq!(all_of(&estate.engine.ports, estate.tenant(1).as_str()).await, 0);
     assert!(departure::of(&estate.engine.ports, &estate.tenant(1)).await.unwrap().unwrap().done_at.is_some());
 }
@@ -393,7 +405,7 @@ async fn a_person_lets_us_work_as_themselves_by_a_click() {
     let ann = slack.person("user6@example.com");
     slack.command(&ann, &slack.channel_id("general"), "/b24-me", "allow").await;
     estate.settle().await;
-    let told = slack.whispers(&ann).last().unwrap()["text"].as_str().unwrap().to_owned();
+    let told = slack.whispers(&ann).last().unwrap().to_string();
     let ticket = told.split("/install/give?ticket=").nth(1).unwrap_or_else(|| unreachable!("{told}"));
     let ticket: String = ticket.chars().take_while(char::is_ascii_alphanumeric).collect();
     let page = go(6, ticket).await;

@@ -16,7 +16,8 @@ async fn workspace() -> (Workspace, Client, ChannelId) {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let workspace = Workspace::start(Arc::new(SystemClock), 0).await.unwrap();
     let base = ApiBase::new(&workspace.api_url()).unwrap();
-    let client = Client::new(reqwest::Client::new(), base, workspace.token().into());
+    let client =
+        Client::new(wire::Http::new(wire::Network::this_machine(), None).unwrap(), base, workspace.token().into());
     let channel = workspace.add_channel("cards").as_str().into();
     (workspace, client, channel)
 }

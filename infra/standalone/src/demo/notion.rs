@@ -5,9 +5,9 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
 use mirror::runs::Wanted;
-use platform::hooks::Hooks;
 use rules::databases::{Database, FieldSetting, Mirrored, Notion, Part};
 use sandbox::Sandbox;
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -63,11 +63,9 @@ pub(super) fn settings(sandbox: &Sandbox) -> Notion {
 
 /// Subscribes to the workspace's webhooks, as an operator would.
 pub(super) async fn subscribe(demo: &Demo, address: &str) -> anyhow::Result<()> {
-    let ports = &demo.engine.ports;
-    let key = Hooks::new(ports.store.clone())
-        .open(&demo.tenant, platform::TraceId::new(ports.clock.now()).to_string(), ports.clock.now())
-        .await?;
-    let (_, status) = demo.sandbox.notion.subscribe(&format!("{address}{}/{key}", notion_webhook::PATH)).await;
+    let key = demo.connections.open_notion_window(&demo.tenant, false).await?;
+    let url = format!("{address}{}/{}", notion_webhook::PATH, key.expose_secret());
+    let (_, status) = demo.sandbox.notion.subscribe(&url).await;
     anyhow::ensure!(status == 200, "the simulated Notion could not subscribe: HTTP {status}");
     Ok(())
 }

@@ -51,7 +51,7 @@ pub fn help(name: Name, language: Language) -> Message {
                 "shows who you are in Bitrix24. With an e-mail it sends a code there, with the code it links you.",
                 "показывает, кто вы в Битрикс24. С адресом почты отправит туда код, с кодом свяжет вас.",
             ),
-            &["/b24-me", "/b24-me ann@example.com", "/b24-me 123456", "/b24-me allow", "/b24-me off"],
+            &["/b24-me", "/b24-me ann@example.com", "/b24-me K7M2QX4P", "/b24-me allow", "/b24-me off"],
         ),
         Name::Bridge => (
             language.pick(
@@ -150,6 +150,67 @@ pub fn unmapped(email: Option<&str>, language: Language) -> Message {
         "Наберите /b24-me и вашу почту в Битрикс24, чтобы связать себя, или попросите администратора сделать это на странице людей.",
     );
     tell(&format!("{known}{fix}"))
+}
+
+/// Somebody was dismissed on the portal.
+pub fn dismissed(language: Language) -> &'static str {
+    language.pick(
+        "Your Bitrix24 account is not active any more. If that is a mistake, ask an administrator of your portal.",
+        "Ваша учётная запись в Битрикс24 больше не активна. Если это ошибка, обратитесь к администратору портала.",
+    )
+}
+
+/// The `action_id` of the button that asks for the link by which somebody lets us work with their own rights.
+pub const PERSON_ALLOW: &str = "person_allow";
+
+/// Why somebody's own permission is needed: the first one, or another one where Bitrix24 rejects the last.
+pub fn why_allow(is_again: bool, language: Language) -> &'static str {
+    if is_again {
+        language.pick(
+            "Bitrix24 no longer accepts the permission that you gave Switchboard. Give it again, and what you do here is done as you.",
+            "Битрикс24 больше не принимает разрешение, которое вы дали Switchboard. Дайте его снова, и всё будет делаться от вашего имени.",
+        )
+    } else {
+        language.pick(
+            "Switchboard works in Bitrix24 with your own rights: you see and change here what you may see and change there. Allow that once.",
+            "Switchboard работает в Битрикс24 с вашими правами: здесь вы видите и меняете то же, что и там. Разрешите это один раз.",
+        )
+    }
+}
+
+fn allow_words(language: Language) -> &'static str {
+    language.pick("Allow Switchboard to act as you", "Разрешить действовать за вас")
+}
+
+/// Asks for somebody's own permission, with the button that leads to it, and gives back what they typed.
+pub fn allow(link: Option<&str>, is_again: bool, typed: &str, language: Language) -> Message {
+    let why = Mrkdwn::text(why_allow(is_again, language));
+    let mut blocks = vec![Block::section(why.clone())];
+    match link.and_then(|link| Element::open(allow_words(language), link, "open_permission")) {
+        Some(button) => blocks.push(Block::actions([button])),
+        None => blocks.push(Block::section(Mrkdwn::text(language.pick(
+            "Ask an administrator to make that possible: Switchboard does not know its public address.",
+            "Попросите администратора сделать это возможным: Switchboard не знает своего публичного адреса.",
+        )))),
+    }
+    let kept = if typed.is_empty() {
+        language.pick("Then do it again.", "Потом повторите.").to_owned()
+    } else {
+        format!("{} {typed}", language.pick("Then do this again:", "Потом повторите:"))
+    };
+    blocks.push(Block::context([Mrkdwn::text(&kept)]));
+    Message::new(why, blocks)
+}
+
+/// The same for somewhere a link would be too old when it is pressed: the button asks for one.
+pub fn allow_later(language: Language) -> Message {
+    let why = Mrkdwn::text(why_allow(false, language));
+    Message::new(why.clone(), [Block::section(why), Block::actions([allow_button(language)])])
+}
+
+/// The button that asks for the link.
+pub fn allow_button(language: Language) -> Element {
+    Element::press(allow_words(language), PERSON_ALLOW, "allow")
 }
 
 /// A lead or a task was created.
@@ -316,8 +377,10 @@ pub fn which_deal(deals: &[(u64, String, String)], words: &str, language: Langua
 /// The numbers of somebody's day.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Day {
-    /// Leads that were created today, and whether more were than could be counted.
+    /// Leads that were created today.
     pub leads: Option<u64>,
+    /// Whether only leads were counted that the person is responsible for.
+    pub only_own: bool,
     /// Open tasks.
     pub tasks: Vec<TaskLine>,
     /// How many open tasks there are in all.
@@ -366,8 +429,13 @@ impl Day {
                 |count| Mrkdwn::text(&count.to_string()),
             )
         };
+        let leads = if self.only_own {
+            language.pick("My leads today", "Мои лиды сегодня")
+        } else {
+            language.pick("Leads today", "Лиды сегодня")
+        };
         let fields = [
-            (language.pick("Leads today", "Лиды сегодня"), count(self.leads)),
+            (leads, count(self.leads)),
             (language.pick("My missed calls today", "Мои пропущенные звонки сегодня"), count(self.missed)),
             (language.pick("My open tasks", "Мои открытые задачи"), count(self.open)),
             (language.pick("Overdue", "Просрочено"), count(self.overdue)),
@@ -403,13 +471,14 @@ fn listed(lines: impl Iterator<Item = Mrkdwn>) -> Option<Block> {
 pub fn refused(code: &str, text: &str, language: Language) -> Message {
     let words = match code {
         "not_found" | "error_core" => language.pick(
-            "Bitrix24 does not find it, or does not show it to us. Look whether it is still there and whether you may see it.",
-            "Битрикс24 не находит запись или не показывает её. Проверьте, что она есть и что вам её видно.",
+            "Bitrix24 does not find it, or you may not see it. Open it in Bitrix24, or ask to become its observer.",
+            "Битрикс24 не находит запись, или вам её не видно. Откройте её в Битрикс24 или попросите сделать вас наблюдателем.",
         ),
         "access_denied" | "insufficient_scope" | "user_access_error" | "allowed_only_intranet_user" => language.pick(
             "Bitrix24 does not allow it. Ask whoever administers your portal for the right, or open the record there.",
             "Битрикс24 этого не разрешает. Попросите права у администратора портала или откройте запись там.",
         ),
+        "dismissed" => dismissed(language),
         "unmapped" => language.pick(
             "The person is nobody we know in Bitrix24. They can type /b24-me, or an administrator can link them.",
             "Этого человека мы не знаем в Битрикс24. Он может набрать /b24-me, или администратор свяжет его.",

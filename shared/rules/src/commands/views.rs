@@ -5,7 +5,7 @@ use slack::block::{Block, Element};
 use slack::{Mrkdwn, View};
 
 use super::Name;
-use super::answers::{DEAL_SHOW, Day};
+use super::answers::{self, DEAL_SHOW, Day};
 use crate::language::Language;
 
 /// The dialog's kinds, by their `callback_id`.
@@ -147,6 +147,8 @@ pub struct Home<'a> {
     pub deals: &'a [(u64, String, String)],
     /// The portal's address.
     pub portal: &'a str,
+    /// Whether they must first let us work with their own rights.
+    pub must_allow: bool,
 }
 
 impl Home<'_> {
@@ -168,6 +170,10 @@ impl Home<'_> {
                         &id.to_string(),
                     )]));
                 }
+            }
+            (Some(_), None) if self.must_allow => {
+                blocks.push(Block::header(language.pick("Welcome to Switchboard", "Добро пожаловать в Switchboard")));
+                blocks.extend(answers::allow_later(language).blocks);
             }
             _ => {
                 blocks.push(Block::header(language.pick("Welcome to Switchboard", "Добро пожаловать в Switchboard")));

@@ -1,6 +1,12 @@
 //! Bitrix24's chat markup: BBCode, `>>` before a quoted line, a block between lines of dashes for a longer quote.
 //!
 //! No way to escape a bracket is documented, so one that would begin a tag is set apart by a character of no width.
+//!
+//! Reading is linear in the text: every closing tag is found once, beforehand, and no search runs past the next bracket.
+
+use std::collections::BTreeMap;
+
+use bidi::without_overrides;
 
 use super::document::{Block, Document, Leaf, Person, Span, Style, is_safe_link, item, quoted};
 
@@ -11,7 +17,8 @@ impl Document {
     /// Reads a chat message.
     pub fn from_bbcode(text: &str) -> Self {
         let mut blocks = Vec::new();
-        let text = text.replace("\r\n", "\n");
+        let text = without_overrides(text).replace("\r\n", "\n");
+        steps::add(text.len());
         let mut rest = text.as_str();
         while let Some(open) = find_tag(rest, "code") {
             let inside = &rest[open + "[code]".len()..];
@@ -39,13 +46,20 @@ impl Document {
 
 /// Where the tag `[name]` is, whatever its case.
 fn find_tag(text: &str, name: &str) -> Option<usize> {
-    let tag = format!("[{name}]");
-    text.char_indices()
-        .map(|(at, _)| at)
-        .find(|at| text.get(*at..at + tag.len()).is_some_and(|found| found.eq_ignore_ascii_case(&tag)))
+    let mut from = 0;
+    loop {
+        let at = from + steps::find(&text[from..], &['['])?;
+        from = at + 1;
+        if text.get(from..from + name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name))
+            && text[from + name.len()..].starts_with(']')
+        {
+            return Some(at);
+        }
+    }
 }
 
 fn is_dashes(line: &str) -> bool {
+    steps::add(line.len());
     line.len() >= 20 && line.bytes().all(|b| b == b'-')
 }
 
@@ -98,10 +112,11 @@ struct Tag<'a> {
     length: usize,
 }
 
+/// The tag at the beginning of `text`, which is a bracket.
 fn tag(text: &str) -> Option<Tag<'_>> {
-    let end = text.find(']')?;
+    let end = 1 + steps::find(&text[1..], &[']', '[', '\n'])?;
     let inside = &text[1..end];
-    if inside.is_empty() || inside.contains(['[', '\n']) {
+    if inside.is_empty() || !text[end..].starts_with(']') {
         return None;
     }
     let closes = inside.starts_with('/');
@@ -145,47 +160,97 @@ fn holds(name: &str) -> Option<Holds> {
     })
 }
 
+/// The longest name of a tag that closes: `context`.
+const MAX_NAME: usize = 7;
+
+/// Where the closing tags of a text are, by their names.
+struct Closings(BTreeMap<String, Vec<usize>>);
+
+impl Closings {
+    fn of(text: &str) -> Self {
+        let mut all: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        let mut from = 0;
+        while let Some(at) = steps::find(&text[from..], &['[']).map(|at| from + at) {
+            from = at + 1;
+            let Some(name) = text[from..].strip_prefix('/') else { continue };
+            let length = name.bytes().take(MAX_NAME).take_while(u8::is_ascii_alphabetic).count();
+            steps::add(length);
+            if name[length..].starts_with(']') {
+                all.entry(name[..length].to_ascii_lowercase()).or_default().push(at);
+            }
+        }
+        Self(all)
+    }
+
+    /// The first closing tag of a name that is within a part of the text.
+    fn within(&self, name: &str, from: usize, to: usize) -> Option<usize> {
+        let places = self.0.get(name)?;
+        steps::add(places.len().checked_ilog2().map_or(1, |log| log as usize + 1));
+        let first = places.partition_point(|at| *at < from);
+        places.get(first).copied().filter(|at| at + name.len() + "[/]".len() <= to)
+    }
+}
+
 fn inline(text: &str) -> Vec<Span> {
-    let mut reader = Reader { spans: Vec::new(), plain: String::new() };
-    reader.read(text, Style::default(), None, 0);
+    let closings = Closings::of(text);
+    let mut reader = Reader { text, closings: &closings, spans: Vec::new(), plain: String::new() };
+    reader.read(0, text.len(), Style::default(), None, 0);
     reader.flush(Style::default(), None);
     reader.spans
 }
 
 /// Tags within tags beyond this depth are text.
-const DEEPEST: usize = 12;
+const MAX_DEPTH: usize = 12;
 
-struct Reader {
+struct Reader<'a> {
+    text: &'a str,
+    closings: &'a Closings,
     spans: Vec<Span>,
     plain: String,
 }
 
-impl Reader {
+impl<'a> Reader<'a> {
     fn flush(&mut self, style: Style, link: Option<&str>) {
         let text = std::mem::take(&mut self.plain);
         if !text.is_empty() {
+            steps::add(text.len() + link.map_or(0, str::len));
             self.spans.push(Span { leaf: Leaf::Text(text), style, link: link.map(str::to_owned) });
         }
     }
 
-    fn read(&mut self, text: &str, style: Style, link: Option<&str>, depth: usize) {
-        let mut rest = text;
-        while let Some(open) = rest.find('[') {
-            self.plain.push_str(&rest[..open]);
-            rest = &rest[open..];
-            match tag(rest).and_then(|tag| self.tag(rest, &tag, style, link, depth)) {
-                Some(length) => rest = &rest[length..],
+    fn read(&mut self, from: usize, to: usize, style: Style, link: Option<&'a str>, depth: usize) {
+        let mut at = from;
+        while let Some(open) = steps::find(&self.text[at..to], &['[']).map(|open| at + open) {
+            self.plain.push_str(&self.text[at..open]);
+            let rest = &self.text[open..to];
+            match tag(rest).and_then(|tag| self.tag((open, to), &tag, style, link, depth)) {
+                Some(length) => at = open + length,
                 None => {
                     self.plain.push('[');
-                    rest = &rest[1..];
+                    at = open + 1;
                 }
             }
         }
-        self.plain.push_str(rest);
+        self.plain.push_str(&self.text[at..to]);
+    }
+
+    /// What people see of a part of the text.
+    fn visible(&self, (from, to): (usize, usize), depth: usize) -> String {
+        let mut inner = Reader { spans: Vec::new(), plain: String::new(), ..*self };
+        inner.read(from, to, Style::default(), None, depth);
+        inner.flush(Style::default(), None);
+        inner.spans.iter().map(Span::visible).collect()
     }
 
     /// Reads a tag with what it holds; how much of the text that was, or `None` if it is no tag.
-    fn tag(&mut self, text: &str, tag: &Tag<'_>, style: Style, link: Option<&str>, depth: usize) -> Option<usize> {
+    fn tag(
+        &mut self,
+        (open, to): (usize, usize),
+        tag: &Tag<'a>,
+        style: Style,
+        link: Option<&'a str>,
+        depth: usize,
+    ) -> Option<usize> {
         if tag.closes {
             // Closes nothing: known ones are dropped, others are text.
             return holds(&tag.name).map(|_| tag.length);
@@ -213,45 +278,52 @@ impl Reader {
             "disk" => return tag.value.map(|_| tag.length),
             _ => {}
         }
-        let holds = holds(&tag.name).filter(|_| depth < DEEPEST)?;
-        let inside = &text[tag.length..];
-        let closing = format!("/{}", tag.name);
-        let (inner, length) = match find_tag(inside, &closing) {
-            Some(end) => (&inside[..end], tag.length + end + closing.len() + 2),
+        let holds = holds(&tag.name).filter(|_| depth < MAX_DEPTH)?;
+        let from = open + tag.length;
+        let (end, length) = match self.closings.within(&tag.name, from, to) {
+            Some(end) => (end, end - open + tag.name.len() + "[/]".len()),
             // Never closed: it holds to the end.
-            None if matches!(holds, Holds::Style(_) | Holds::Words) => (inside, text.len()),
+            None if matches!(holds, Holds::Style(_) | Holds::Words) => (to, to - open),
             None => return None,
         };
+        let inner = &self.text[from..end];
         self.flush(style, link);
         match holds {
             Holds::Style(set) => {
                 let mut own = style;
                 set(&mut own);
-                self.read(inner, own, link, depth + 1);
+                self.read(from, end, own, link, depth + 1);
                 self.flush(own, link);
             }
             Holds::Words => {
-                self.read(inner, style, link, depth + 1);
+                self.read(from, end, style, link, depth + 1);
                 self.flush(style, link);
             }
             Holds::Link => {
                 let url = tag.value.unwrap_or_else(|| inner.trim());
+                steps::add(url.len());
                 let own = is_safe_link(url).then_some(url);
-                self.read(inner, style, own.or(link), depth + 1);
+                self.read(from, end, style, own.or(link), depth + 1);
                 self.flush(style, own.or(link));
             }
-            Holds::Person => self.person(tag.value.unwrap_or_default(), &visible(inner), style),
+            Holds::Person => {
+                let name = self.visible((from, end), depth + 1);
+                self.person(tag.value.unwrap_or_default(), &name, style);
+            }
             Holds::Place => {
-                self.plain.push_str(&visible(inner));
+                let name = self.visible((from, end), depth + 1);
+                self.plain.push_str(&name);
                 self.flush(style, link);
             }
             Holds::Telephone => {
                 let number = tag.value.unwrap_or(inner).trim();
-                let span = Span::linked(Leaf::Text(visible(inner)), style, &format!("tel:{}", number.replace(' ', "")));
+                let words = self.visible((from, end), depth + 1);
+                let span = Span::linked(Leaf::Text(words), style, &format!("tel:{}", number.replace(' ', "")));
                 self.spans.push(span);
             }
             Holds::Picture => {
                 let url = inner.trim();
+                steps::add(url.len());
                 self.spans.push(Span::linked(Leaf::Text(url.to_owned()), style, url));
             }
         }
@@ -271,15 +343,12 @@ impl Reader {
     }
 }
 
-fn visible(text: &str) -> String {
-    inline(text).iter().map(Span::visible).collect()
-}
-
 fn line(spans: &[Span], may_mention_everyone: bool) -> String {
     spans.iter().map(|span| written(span, may_mention_everyone)).collect()
 }
 
 fn written(span: &Span, may_mention_everyone: bool) -> String {
+    steps::add(span.size());
     let inner = match &span.leaf {
         Leaf::Person(Person { bitrix24: Some(id), name, .. }) => {
             let name =

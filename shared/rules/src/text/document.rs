@@ -1,6 +1,8 @@
 //! The document: blocks of spans. A span is a piece of text, or something that stands for a person, a moment, an emoji,
 //! with the style that it has.
 
+use bidi::without_overrides;
+
 /// A text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Document {
@@ -119,6 +121,17 @@ impl Span {
         Self { leaf, style, link: is_safe_link(url).then(|| url.trim().to_owned()) }
     }
 
+    /// About how many bytes writing it takes, for [`steps`].
+    pub(super) fn size(&self) -> usize {
+        let words = match &self.leaf {
+            Leaf::Text(text) | Leaf::Everyone(text) | Leaf::Moment { words: text, .. } => text.len(),
+            Leaf::Person(person) => person.name.as_ref().map_or(0, String::len),
+            Leaf::Channel { id, name } => id.len() + name.as_ref().map_or(0, String::len),
+            Leaf::Emoji { name, .. } => name.len(),
+        };
+        1 + words + self.link.as_ref().map_or(0, String::len)
+    }
+
     /// What people see of it.
     pub fn visible(&self) -> String {
         match &self.leaf {
@@ -190,7 +203,7 @@ impl Document {
         if text.is_empty() {
             return Self::default();
         }
-        Self { blocks: vec![Block::Paragraph(vec![Span::text(text)])] }
+        Self { blocks: vec![Block::Paragraph(vec![Span::text(without_overrides(text))])] }
     }
 
     /// What people see of it: its words without its looks.
@@ -217,6 +230,7 @@ impl Document {
         for span in self.blocks.iter_mut().filter_map(Block::spans_mut).flatten() {
             if let Leaf::Person(person) = &mut span.leaf {
                 know(person);
+                person.name = person.name.take().map(|name| without_overrides(&name).into_owned());
             }
         }
         self
@@ -226,7 +240,7 @@ impl Document {
     #[must_use]
     pub fn by(mut self, name: &str) -> Self {
         let bold = Style { bold: true, ..Style::default() };
-        let mut head = vec![Span::styled(format!("{}:", name.trim()), bold)];
+        let mut head = vec![Span::styled(format!("{}:", without_overrides(name).trim()), bold)];
         match self.blocks.first_mut() {
             Some(Block::Paragraph(spans)) => {
                 head.push(Span::text(" "));
@@ -238,12 +252,21 @@ impl Document {
         self
     }
 
+    /// The same with a paragraph of ours below, set off from what was written.
+    #[must_use]
+    pub fn then(mut self, words: &str) -> Self {
+        let italic = Style { italic: true, ..Style::default() };
+        self.blocks.push(Block::Paragraph(vec![Span::styled(words, italic)]));
+        self
+    }
+
     /// Joins texts of one look and drops empty ones, so that equal documents are equal.
     #[must_use]
     pub(super) fn tidy(mut self) -> Self {
         for spans in self.blocks.iter_mut().filter_map(Block::spans_mut) {
             let mut tidy: Vec<Span> = Vec::with_capacity(spans.len());
             for span in spans.drain(..) {
+                steps::add(span.size());
                 if let (Some(last), Leaf::Text(text)) = (tidy.last_mut(), &span.leaf)
                     && last.style == span.style
                     && last.link == span.link

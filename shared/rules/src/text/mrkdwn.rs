@@ -1,5 +1,9 @@
 //! Slack's mrkdwn: read where a message has nothing exacter, written for notifications and comments of files.
+//!
+//! Reading is linear in the text: fences are counted once, and what closes a mark is searched on from where the last
+//! search of its kind ended.
 
+use bidi::without_overrides;
 use slack::text::escape;
 
 use super::document::{Block, Document, Leaf, Person, Span, Style, item, quoted};
@@ -12,9 +16,12 @@ const APART: char = '\u{200b}';
 impl Document {
     /// Reads mrkdwn.
     pub fn from_mrkdwn(text: &str) -> Self {
+        let text = without_overrides(text);
         let mut blocks = Vec::new();
+        steps::add(2 * text.len());
+        let fences = text.matches(FENCE).count();
         for (place, part) in text.split(FENCE).enumerate() {
-            let is_closed = text.matches(FENCE).count() >= place + place % 2;
+            let is_closed = fences >= place + place % 2;
             match place % 2 {
                 1 if is_closed => blocks.push(Block::Code(unescape(part.trim_matches('\n')))),
                 1 => paragraphs(&format!("{FENCE}{part}"), &mut blocks),
@@ -69,28 +76,33 @@ fn paragraphs(text: &str, blocks: &mut Vec<Block>) {
 fn inline(text: &str, style: Style) -> Vec<Span> {
     let mut spans = Vec::new();
     let mut plain = String::new();
-    let mut rest = text;
+    let mut closings = Closings::of(text);
+    let mut at = 0;
     let mut before: Option<char> = None;
-    while let Some(first) = rest.chars().next() {
+    while let Some(first) = text[at..].chars().next() {
+        steps::add(first.len_utf8());
+        let rest = &text[at..];
         let taken = match first {
             '<' => angle(rest, style),
-            '*' | '_' | '~' | '`' if before.is_none_or(|c| !c.is_alphanumeric()) => marked(rest, first, style),
+            '*' | '_' | '~' | '`' if before.is_none_or(|c| !c.is_alphanumeric()) => {
+                marked(&mut closings, at, first, style)
+            }
             ':' => named_emoji(rest, style),
             _ => None,
         };
-        match taken {
+        let length = match taken {
             Some((mut inner, length)) => {
                 spans.extend(take(&mut plain, style));
                 spans.append(&mut inner);
-                before = rest[..length].chars().last();
-                rest = &rest[length..];
+                length
             }
             None => {
                 plain.push(first);
-                before = Some(first);
-                rest = &rest[first.len_utf8()..];
+                first.len_utf8()
             }
-        }
+        };
+        before = rest[..length].chars().next_back();
+        at += length;
     }
     spans.extend(take(&mut plain, style));
     spans
@@ -103,9 +115,9 @@ fn take(plain: &mut String, style: Style) -> Option<Span> {
 
 /// `<@U1|ann>`, `<#C1|general>`, `<!here>`, `<https://a|words>`.
 fn angle(rest: &str, style: Style) -> Option<(Vec<Span>, usize)> {
-    let end = rest.find('>')?;
+    let end = 1 + steps::find(&rest[1..], &['>', '<', '\n'])?;
     let inside = &rest[1..end];
-    if inside.is_empty() || inside.contains(['<', '\n']) {
+    if inside.is_empty() || !rest[end..].starts_with('>') {
         return None;
     }
     let (target, words) = inside.split_once('|').map_or((inside, None), |(target, words)| (target, Some(words)));
@@ -133,20 +145,63 @@ fn angle(rest: &str, style: Style) -> Option<(Vec<Span>, usize)> {
     Some((vec![Span::leaf(leaf, style)], end + 1))
 }
 
-/// `*bold*` and its like, if the mark closes behind a word and before no other.
-fn marked(rest: &str, mark: char, style: Style) -> Option<(Vec<Span>, usize)> {
-    let line = &rest[1..rest.find('\n').unwrap_or(rest.len())];
-    if line.chars().next().is_none_or(|c| c.is_whitespace() || c == APART) {
+/// The marks that close something, and the end of a line, which nothing crosses.
+const MARKS: [char; 5] = ['*', '_', '~', '`', '\n'];
+
+/// What closes the marks of a text, found on the way. A mark closes, or does not, whatever opened before it; so a search
+/// never has to begin before the end of the last one.
+struct Closings<'a> {
+    text: &'a str,
+    /// Of each of [`MARKS`], the first that closes behind the last place asked for; the text's length if none does.
+    ahead: [Option<usize>; MARKS.len()],
+}
+
+impl<'a> Closings<'a> {
+    fn of(text: &'a str) -> Self {
+        Self { text, ahead: [None; MARKS.len()] }
+    }
+
+    /// The first from `from` on. Places are asked for in rising order.
+    fn next(&mut self, mark: char, from: usize) -> usize {
+        let Some(kind) = MARKS.iter().position(|known| *known == mark) else { return self.text.len() };
+        if let Some(known) = self.ahead[kind].filter(|known| *known >= from) {
+            return known;
+        }
+        let mut at = from;
+        let found = loop {
+            match steps::find(&self.text[at..], &[mark]).map(|found| at + found) {
+                Some(found) if self.closes(found, mark) => break found,
+                Some(found) => at = found + 1,
+                None => break self.text.len(),
+            }
+        };
+        self.ahead[kind] = Some(found);
+        found
+    }
+
+    /// A mark closes behind a word and before no other.
+    fn closes(&self, at: usize, mark: char) -> bool {
+        let before = self.text[..at].chars().next_back();
+        let after = self.text[at + 1..].chars().next();
+        let is_closed_word = before.is_some_and(|c| !c.is_whitespace() && c != mark && c != APART)
+            && after.is_none_or(|c| !c.is_alphanumeric() && c != mark);
+        mark == '\n' || is_closed_word
+    }
+}
+
+/// `*bold*` and its like.
+fn marked(closings: &mut Closings<'_>, at: usize, mark: char, style: Style) -> Option<(Vec<Span>, usize)> {
+    let text = closings.text;
+    let from = at + 1;
+    if text[from..].chars().next().is_none_or(|c| c.is_whitespace() || c == APART) {
         return None;
     }
-    let closes = |at: &usize| {
-        let before = line[..*at].chars().last();
-        let after = line[at + 1..].chars().next();
-        before.is_some_and(|c| !c.is_whitespace() && c != mark && c != APART)
-            && after.is_none_or(|c| !c.is_alphanumeric() && c != mark)
-    };
-    let end = line.match_indices(mark).map(|(at, _)| at).find(closes)?;
-    let inner = &line[..end];
+    let close = closings.next(mark, from);
+    if close >= closings.next('\n', from) {
+        return None;
+    }
+    let inner = &text[from..close];
+    let end = inner.len();
     let length = end + 2;
     let style = match mark {
         '*' => Style { bold: true, ..style },
@@ -163,7 +218,9 @@ fn marked(rest: &str, mark: char, style: Style) -> Option<(Vec<Span>, usize)> {
 /// The name between colons at the beginning of a text, if it is one: a time, 10:30:15, has none.
 fn emoji_name(rest: &str) -> Option<&str> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_+-'".contains(c);
-    let end = rest[1..].find(|c| !fits(c))? + 1;
+    let end = rest[1..].find(|c| !fits(c));
+    steps::add(end.unwrap_or(rest.len()));
+    let end = end? + 1;
     let mut length = end;
     if rest[end..].starts_with("::skin-tone-") {
         length = end + "::skin-tone-".len() + 1;
@@ -184,6 +241,7 @@ fn line(spans: &[Span], may_mention_everyone: bool) -> String {
 }
 
 fn written(span: &Span, may_mention_everyone: bool) -> String {
+    steps::add(span.size());
     let inner = match &span.leaf {
         Leaf::Person(Person { slack: Some(id), .. }) => return format!("<@{id}>"),
         Leaf::Everyone(_) if may_mention_everyone => return "<!channel>".into(),

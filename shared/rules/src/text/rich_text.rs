@@ -1,5 +1,6 @@
 //! Slack's `rich_text` block: what people write in Slack, and how we write to them, for nothing in it is read as markup.
 
+use bidi::without_overrides;
 use serde_json::{Value, json};
 
 use super::document::{Block, Document, Leaf, Person, Span, Style};
@@ -18,7 +19,7 @@ impl Document {
                     let mut count =
                         element["offset"].as_u64().and_then(|offset| u32::try_from(offset).ok()).unwrap_or_default();
                     for item in element["elements"].as_array().into_iter().flatten() {
-                        count += 1;
+                        count = count.saturating_add(1);
                         let number = ordered.then_some(count);
                         blocks.push(Block::Item { depth: depth.min(8), number, spans: spans(&item["elements"]) });
                     }
@@ -90,28 +91,29 @@ fn span(element: &Value) -> Option<Span> {
         underline: is("underline"),
         code: is("code"),
     };
-    let text = |name: &str| element[name].as_str().unwrap_or_default();
+    let text = |name: &str| element[name].as_str().map(without_overrides).unwrap_or_default();
+    steps::add(text("text").len() + text("url").len() + 1);
     Some(match element["type"].as_str()? {
         "text" => Span::styled(text("text"), style),
         "link" => {
             let words = Some(text("text")).filter(|words| !words.is_empty()).unwrap_or_else(|| text("url"));
-            Span::linked(Leaf::Text(words.to_owned()), style, text("url"))
+            Span::linked(Leaf::Text(words.into_owned()), style, &text("url"))
         }
-        "user" => Span::leaf(Leaf::Person(Person::of_slack(text("user_id"), None)), style),
+        "user" => Span::leaf(Leaf::Person(Person::of_slack(&text("user_id"), None)), style),
         "usergroup" => Span::styled(format!("@{}", text("usergroup_id")), style),
-        "channel" => Span::leaf(Leaf::Channel { id: text("channel_id").to_owned(), name: None }, style),
-        "broadcast" => Span::leaf(Leaf::Everyone(text("range").to_owned()), style),
+        "channel" => Span::leaf(Leaf::Channel { id: text("channel_id").into_owned(), name: None }, style),
+        "broadcast" => Span::leaf(Leaf::Everyone(text("range").into_owned()), style),
         "emoji" => {
-            let name = text("name").to_owned();
-            let character = emoji::from_code_points(text("unicode")).or_else(|| emoji::character(&name));
+            let name = text("name").into_owned();
+            let character = emoji::from_code_points(&text("unicode")).or_else(|| emoji::character(&name));
             Span::leaf(Leaf::Emoji { name, character }, style)
         }
         "date" => {
             let at = element["timestamp"].as_i64().unwrap_or_default();
-            Span::leaf(Leaf::Moment { at, words: text("fallback").to_owned() }, style)
+            Span::leaf(Leaf::Moment { at, words: text("fallback").into_owned() }, style)
         }
         "color" => Span::styled(text("value"), style),
-        _ => Span::styled(element["text"].as_str()?, style),
+        _ => Span::styled(element["text"].as_str().map(without_overrides)?, style),
     })
 }
 

@@ -129,6 +129,14 @@ fn a_long_text_is_cut_at_paragraphs_then_words_then_characters() {
 }
 
 #[test]
+fn a_part_that_ends_with_its_line_fits_with_the_marks_that_it_gains() {
+    let document = Document::from_bbcode("[b]aaaa bbbb cccc ddd\ne ffff gggg[/b]");
+    for part in document.split(21, |part| units(&part.to_mrkdwn(false))) {
+        assert!(units(&part.to_mrkdwn(false)) <= 21, "{part:?}");
+    }
+}
+
+#[test]
 fn reactions_go_as_far_as_both_have_them() {
     assert_eq!(reaction_from_slack("+1::skin-tone-3"), Some("like"));
     assert_eq!(reaction_from_slack("party_parrot"), None);
@@ -278,4 +286,155 @@ fn outside_code(text: &str) -> String {
         rest = rest[at..].find("[/code]").map_or("", |end| &rest[at + end + 7..]);
     }
     outside + rest
+}
+
+/// Shapes that made some search begin again and again, each repeated to any length.
+const SHAPES: [&str; 62] = [
+    "[",
+    "]",
+    "[]",
+    "[[]",
+    "[b",
+    "[b]",
+    "[/b]",
+    "[b]x[/b]",
+    "[b][i]",
+    "[url]",
+    "[url=https://a]",
+    "[url]x[/url]",
+    "[img]",
+    "[img]x[/img]",
+    "[call]",
+    "[call=1]x[/call]",
+    "[user=1]",
+    "[user=1]x[/user]",
+    "[user=1][chat=1]x[/chat]",
+    "[chat=1]",
+    "[context=1]",
+    "[code]",
+    "[code]x[/code]",
+    "[/code]",
+    "[CODE",
+    "[quote]",
+    "[timestamp=1]",
+    "[icon=a title=b]",
+    "[disk=1]",
+    "[br]",
+    "[/urlurlurl]",
+    "--------------------\n",
+    ">>\n",
+    "\n",
+    ">>x\ny\n",
+    "*",
+    "**",
+    "***",
+    "___",
+    "_",
+    "~",
+    "~a~",
+    "*a",
+    "*a ",
+    "_a *b ~c ",
+    "*_~a",
+    "`",
+    "`a`",
+    "``",
+    "```",
+    "```\n",
+    "*a\n",
+    "<",
+    "<<<",
+    "<a",
+    "<a>",
+    "<@U1>",
+    ":",
+    ":a",
+    ":a:",
+    "&gt;",
+    "&amp;",
+];
+
+/// A text of a shape, with a lead that may open something around all of it.
+fn shaped(lead: &str, shape: &str, bytes: usize) -> String {
+    [lead, &shape.repeat(bytes / shape.len())].concat()
+}
+
+/// Steps for a text of each length: reading, both ways of writing, cutting into parts.
+fn cost(read: fn(&str) -> Document, text: &str) -> u64 {
+    let work = || {
+        let document = read(text);
+        let _ = (document.to_bbcode(true), document.to_mrkdwn(true), document.to_rich_text(true));
+        crate::chat::slack_parts(document.clone(), false, crate::language::Language::En).len()
+            + crate::chat::bitrix24_parts(document, false, crate::language::Language::En).len()
+    };
+    steps::of(work).1
+}
+
+#[test]
+fn work_grows_with_the_text_and_no_faster() {
+    for (name, read) in [("bbcode", Document::from_bbcode as fn(&str) -> Document), ("mrkdwn", Document::from_mrkdwn)] {
+        for shape in SHAPES {
+            for lead in ["", "[b]", "[url=https://a]", "*", "x "] {
+                // Reading alone, which is where searches are; then everything that is done with a message.
+                let reading = |bytes: usize| {
+                    let text = shaped(lead, shape, bytes);
+                    steps::of(|| read(&text)).1
+                };
+                let (once, twice, most) = (reading(5_000), reading(10_000), reading(40_000));
+                assert!(once > 0 && twice * 10 <= once * 22, "{name} {lead:?} {shape:?}: {once} steps, then {twice}");
+                assert!(most <= 40 * 40_000, "{name} {lead:?} {shape:?}: {most} steps for 40,000 bytes");
+            }
+            // Beyond what fits into one part of either side. Parts come whole, so the work grows in steps: what holds is so
+            // much for each byte, at every length.
+            for bytes in [20_000, 60_000] {
+                let all = cost(read, &shaped("", shape, bytes));
+                assert!(all <= 250 * bytes as u64, "{name} {shape:?}: {all} steps with all writing for {bytes} bytes");
+            }
+        }
+    }
+}
+
+#[test]
+fn depth_is_bounded_and_nothing_overflows() {
+    for shape in ["[b]", "[url=https://a]", "[quote]", "*_~", "[user=1][chat=1]"] {
+        let text = shape.repeat(100_000);
+        assert!(!Document::from_bbcode(&text).to_mrkdwn(false).is_empty());
+        assert!(!Document::from_mrkdwn(&text).to_bbcode(false).is_empty());
+    }
+    let mut nested = json!({"type": "text", "text": "deep"});
+    for _ in 0..100 {
+        nested = json!({"type": "rich_text_section", "elements": [nested]});
+    }
+    let block = json!({"type": "rich_text", "elements": [nested, {"type": "rich_text_list", "style": "ordered", "offset": u32::MAX, "indent": u64::MAX,
+        "elements": [{"elements": [{"type": "text", "text": "a"}]}, {"elements": [{"type": "text", "text": "b"}]}]}]});
+    assert!(Document::from_rich_text(&block).visible().contains('b'));
+}
+
+#[test]
+fn nothing_turns_the_direction_of_the_words_around_it() {
+    let turned = "\u{202e}cod.exe\u{202c} \u{2067}x\u{2069}";
+    let block = json!({"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [{"type": "text", "text": turned}]}]});
+    let documents = [
+        Document::from_bbcode(turned),
+        Document::from_mrkdwn(turned),
+        Document::from_rich_text(&block),
+        Document::plain(turned),
+        Document::plain("").by(turned),
+        Document::from_mrkdwn("<@U1>").with_people(|person| person.name = Some(turned.into())),
+    ];
+    for document in documents {
+        for written in [document.to_bbcode(false), document.to_mrkdwn(false), document.visible()] {
+            assert!(!written.contains(['\u{202e}', '\u{202c}', '\u{2067}', '\u{2069}']), "{written:?}");
+        }
+    }
+    let honest = "שלום\u{200f}. می\u{200c}خواهم 👨\u{200d}👩\u{200d}👧";
+    assert_eq!(Document::from_bbcode(honest).to_bbcode(false), honest);
+}
+
+#[test]
+fn a_beginning_says_whether_it_is_all() {
+    let (whole, is_cut) = Document::from_mrkdwn("*one* two").within(7);
+    assert_eq!((whole.visible().as_str(), is_cut), ("one two", false));
+    let (start, is_cut) = Document::plain(&"word ".repeat(20_000)).within(40_000);
+    assert!(is_cut && start.visible().chars().count() <= 40_000 && start.visible().chars().count() > 39_990);
 }

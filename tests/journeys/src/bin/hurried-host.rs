@@ -23,6 +23,7 @@ async fn main() -> anyhow::Result<()> {
         Arc::new(HurriedClock::since(text("began").parse()?, u32::try_from(told["factor"].as_u64().unwrap_or(1))?));
     let engine = Engine::open(&PathBuf::from(text("database")), clock).await?;
     let connections = Connections::new(&engine.ports, ApiBase::new(&text("slack_api"))?);
+    let connections = connections.allowing(connect::Network::this_machine());
     let connections = match told["notion_api"].as_str() {
         Some(url) => connections.with_notion(notion::ApiBase::new(url)?),
         None => connections,

@@ -98,9 +98,9 @@ async fn each_door_asks_for_its_proof_and_takes_no_more_than_its_limit() {
             Proof::Open => &[200, 303, 404],
             Proof::Signature | Proof::ApiKey => &[401],
             // A form that is no event is refused for that.
-            Proof::PortalToken | Proof::ProviderToken => &[400, 401],
+            Proof::PortalToken | Proof::ProviderToken | Proof::SessionAndState | Proof::OneTimeSecret => &[400, 401],
             Proof::State | Proof::OwnPage => &[400],
-            Proof::SessionAndState | Proof::OneTimeSecret => &[400, 401],
+            Proof::Receipt => &[404],
             // Whoever is not signed in is asked to sign in.
             Proof::Session => &[200],
             Proof::SessionForm => &[200, 401],

@@ -4,6 +4,7 @@
 mod conditions;
 mod doors;
 mod floods;
+mod held;
 mod host;
 mod outbound;
 mod people;

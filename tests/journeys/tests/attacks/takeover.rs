@@ -257,7 +257,7 @@ async fn changing_the_application_ends_what_the_old_one_could_reach_and_is_said(
 /// The value of a hidden field.
 fn field_of(page: &str, name: &str) -> String {
     let found = page.split(&format!("name=\"{name}\" value=\"")).nth(1);
-    found.and_then(|rest| rest.split('"').next()).unwrap_or_else(|| panic!("no {name}: {page}")).to_owned()
+    found.and_then(|rest| rest.split('"').next()).unwrap_or_else(|| unreachable!("no {name}: {page}")).to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

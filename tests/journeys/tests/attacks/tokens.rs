@@ -1,1 +1,370 @@
 //! What each function may reach of secrets and stored data.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use connect::{RenewalAnswer, RenewalRequest, Slot};
+use journeys::estate::Estate;
+use journeys::watched;
+use platform::clock::Clock;
+use platform::store::{Belongings, Condition, Item, Key, Page, Query, Store, StoreError, Table, Version, Write};
+use platform::{Invoke, Ports, TenantId};
+use sandbox::estate::BITRIX24_APP;
+use sandbox::{Fault, When};
+use serde_json::json;
+use tenancy::departure;
+
+const QUARTER: Duration = Duration::from_secs(15 * 60);
+/// Those that may read the keys of our applications.
+const KEYED: [&str; 4] = ["admin", "install", "token-renewal", "upkeep"];
+
+/// The functions that did this to that.
+fn who(action: &str, resource: &str) -> BTreeSet<&'static str> {
+    let used = watched::used();
+    let hits = used.into_iter().filter(|(_, did, to)| *did == action && (resource.is_empty() || to == resource));
+    hits.map(|(function, ..)| function).collect()
+}
+
+fn nobody_reached_too_far() {
+    let readers = who("secretsmanager:GetSecretValue", "OAuthApps");
+    assert!(readers.iter().all(|function| KEYED.contains(function)), "{readers:?}");
+    let keyed = watched::keyed();
+    assert!(keyed.iter().all(|function| KEYED.contains(function)), "{keyed:?}");
+    for action in ["dynamodb:Scan", "dynamodb:DeleteItem"] {
+        let those = who(action, "");
+        assert!(those.iter().all(|function| *function == "upkeep"), "{action}: {those:?}");
+    }
+}
+
+async fn all_of(ports: &Ports, owner: &str) -> Vec<Key> {
+    let mut found = Vec::new();
+    for table in Table::ALL {
+        let mut after = None;
+        loop {
+            let part = ports.store.belonging(table, owner, after.as_ref()).await.unwrap();
+            found.extend(part.items.into_iter().map(|(item, _)| item.key));
+            after = part.next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    found
+}
+
+async fn a_deal(estate: &Estate, company: usize, name: &str) {
+    let portal = &estate.sandbox.portals[company];
+    let deal = portal.add_deal(name, 1, "EUR");
+    portal.move_deal(deal, "EXECUTING");
+    estate.settle().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_never_reads_the_keys_of_our_applications_although_its_tokens_are_renewed() {
+    let estate = Estate::start(1).await;
+    estate.sandbox.hub.rotate(true);
+    estate.install(0).await;
+    let before = estate.sandbox.authority.refreshes();
+    // Ended by our clock; near its end; refused by the portal although it should live. Slack's has ended with the first.
+    a_deal(&estate, 0, "Roof").await;
+    estate.clock.advance(Duration::from_secs(13 * 3600));
+    a_deal(&estate, 0, "Bridge").await;
+    estate.clock.advance(Duration::from_secs(3600 - 200));
+    a_deal(&estate, 0, "Tower").await;
+    estate.sandbox.authority.expire_all();
+    a_deal(&estate, 0, "Gate").await;
+    let cards = estate.channel(0, "sales-pipeline");
+    for name in ["Roof", "Bridge", "Tower", "Gate"] {
+        assert!(cards.iter().any(|card| card.contains(name)), "{name}: {cards:?}");
+    }
+    assert!(estate.sandbox.authority.refreshes() >= before + 3 && estate.sandbox.hub.refreshes() >= 1);
+    assert!(who("secretsmanager:GetSecretValue", "OAuthApps").contains("token-renewal"));
+    let callers = who("lambda:InvokeFunction", "TokenRenewalFunction");
+    assert!(callers.contains("bitrix24-events") && callers.contains("slack-delivery"), "{callers:?}");
+    nobody_reached_too_far();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_keys_of_a_portals_own_application_are_out_of_the_workers_reach_too() {
+    let estate = Estate::start(1).await;
+    let (browser, portal) = (estate.browser(), &estate.sandbox.portals[0]);
+    let keys =
+        [("portal", portal.host()), ("client_id", BITRIX24_APP.0.into()), ("client_secret", BITRIX24_APP.1.into())];
+    let form: Vec<_> = keys.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let page = browser.post("/install/bitrix24", &form).await;
+    let state = journeys::estate::field(&browser.leads_to(&page.text), "state");
+    browser.follow(&estate.sandbox.authority.allow(portal, BITRIX24_APP.0, &state, 1)).await;
+    estate.install_slack(0, &browser).await;
+    let (tenant, ports) = (estate.tenant(0), &estate.engine.ports);
+    // The deployment's own keys are gone: what is renewed now is renewed with the portal's.
+    ports.secrets.put(platform::secrets::APPS, "{}".to_owned().into()).await.unwrap();
+    let place = Key::new(Table::Portals, tenant.as_str(), "token#portal");
+    let pair = ports.store.get(&place).await.unwrap().unwrap();
+    assert!(pair.value.contains("by_own_app") && !pair.value.contains("client_secret"), "{}", pair.value);
+    let apart = Key::new(Table::Portals, format!("{tenant}#apps"), "token#portal");
+    let own = ports.store.get(&apart).await.unwrap().unwrap();
+    for round in 0..2 {
+        let before = estate.sandbox.authority.refreshes();
+        estate.clock.advance(Duration::from_secs(2 * 3600));
+        a_deal(&estate, 0, &format!("Roof {round}")).await;
+        assert_eq!(estate.sandbox.authority.refreshes(), before + 1);
+        assert!(estate.channel(0, "sales-pipeline").iter().any(|card| card.contains(&format!("Roof {round}"))));
+        // As earlier versions kept it: with its keys beside it. The next renewal moves them.
+        let pair = ports.store.get(&place).await.unwrap().unwrap();
+        let mut value: serde_json::Value = pair.decode().unwrap();
+        assert!(value.get("own_app").is_none(), "{value}");
+        value["own_app"] = own.decode().unwrap();
+        value.as_object_mut().unwrap().remove("by_own_app");
+        ports.store.put(Write::new(place.clone(), &value, Condition::Always).unwrap()).await.unwrap();
+        ports.store.delete(&apart).await.unwrap();
+    }
+    assert!(watched::keyed().contains("token-renewal"), "{:?}", watched::keyed());
+    nobody_reached_too_far();
+    // They leave with the tenant.
+    departure::depart(ports, &tenant).await.unwrap();
+    assert_eq!(all_of(ports, tenant.as_str()).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_renewing_function_tells_no_secret_and_renews_nothing_that_is_not_at_its_end() {
+    let estate = Estate::start(1).await;
+    estate.install(0).await;
+    let (renewal, tenant) = (&estate.functions.token_renewal, estate.tenant(0));
+    let place = Key::new(Table::Portals, tenant.as_str(), "token#portal");
+    let version = async || estate.engine.ports.store.get(&place).await.unwrap().unwrap().version;
+    let ask = async |version, refused| {
+        let request = RenewalRequest { tenant: tenant.clone(), slot: Slot::Portal, version, refused };
+        let answer = renewal.invoke(serde_json::to_string(&request).unwrap()).await.unwrap();
+        journeys::secrecy::nothing_leaked(&estate.sandbox.secrets(), answer.as_bytes());
+        serde_json::from_str::<RenewalAnswer>(&answer).unwrap()
+    };
+    let refreshes = || estate.sandbox.authority.refreshes();
+    let before = refreshes();
+    // It has an hour to go; somebody has seen another pair than there is.
+    assert_eq!(ask(version().await, false).await, RenewalAnswer::Good);
+    assert_eq!(ask(version().await - 1, true).await, RenewalAnswer::Changed);
+    assert_eq!(refreshes(), before);
+    // Five minutes to go.
+    estate.clock.advance(Duration::from_secs(3600 - 300));
+    assert_eq!(ask(version().await, false).await, RenewalAnswer::Good);
+    assert_eq!(refreshes(), before + 1);
+    // What the provider says comes back as what it asks for.
+    estate.sandbox.authority.fail_next("token", Fault::Html { status: 502, when: When::BeforeEffect });
+    estate.clock.advance(Duration::from_secs(3600));
+    let RenewalAnswer::Failed(failure) = ask(version().await, false).await else {
+        unreachable!("it cannot be renewed")
+    };
+    assert_eq!(failure.kind, platform::Kind::Transient);
+    estate.sandbox.authority.revoke(&estate.sandbox.portals[0]);
+    for _ in 0..2 {
+        let RenewalAnswer::Failed(failure) = ask(version().await, true).await else { unreachable!("it has ended") };
+        assert_eq!(failure.kind, platform::Kind::Reauthorise);
+    }
+    // Of nobody, or not what it takes.
+    let nobody = json!({"tenant": "nobody", "slot": "portal", "version": 1, "refused": true});
+    let answer = renewal.invoke(nobody.to_string()).await.unwrap();
+    assert!(
+        matches!(serde_json::from_str(&answer).unwrap(), RenewalAnswer::Failed(failure) if failure.code() == "not_connected")
+    );
+    for bad in ["", "{}", "[]", r#"{"tenant":"a","slot":"everything","version":1,"refused":true}"#] {
+        assert!(renewal.invoke(bad.to_owned()).await.is_err(), "{bad}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_cannot_be_renewed_is_left_alone_longer_and_longer() {
+    let estate = Estate::start(1).await;
+    estate.install(0).await;
+    estate.sandbox.authority.revoke(&estate.sandbox.portals[0]);
+    estate.clock.advance(Duration::from_secs(2 * 3600));
+    let asked = || estate.sandbox.authority.refreshes_asked();
+    let before = asked();
+    for _ in 0..4 * 24 * 4 {
+        estate.clock.advance(QUARTER);
+        upkeep::handle(&estate.functions.upkeep, estate.clock.now()).await;
+    }
+    // In four days at most: after 1, 2, 4, 8, 16 and then each 24 hours.
+    let tries = asked() - before;
+    assert!((5..=9).contains(&tries), "{tries}");
+    estate.install_portal(0).await;
+    assert_eq!(estate.connections.troubles(&estate.tenant(0)).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_asked_for_a_deletion_sees_when_it_is_done_and_nobody_else_does() {
+    let estate = Estate::start(1).await;
+    let browser = estate.install(0).await;
+    a_deal(&estate, 0, "Roof").await;
+    let (tenant, host) = (estate.tenant(0), estate.sandbox.portals[0].host());
+    let page = browser.submit("/install", "/install/leave", &[("domain", &host)]).await;
+    let follow = page.text.split("href=\"").find_map(|part| part.strip_prefix("/install/left")).unwrap();
+    let follow = format!("/install/left{}", follow.split('"').next().unwrap().replace("&amp;", "&"));
+    let stranger = estate.browser();
+    assert!(stranger.get(&follow).await.text.contains("Not done yet"));
+    for other in [format!("/install/left?portal={tenant}&receipt=guess"), "/install/left".to_owned()] {
+        assert_eq!(stranger.get(&other).await.status, 404);
+    }
+    // Nothing of it can be reached in the meantime.
+    assert_eq!(estate.connections.portals().fresh(&tenant).await.unwrap(), None);
+    let own: Vec<_> = all_of(&estate.engine.ports, tenant.as_str()).await;
+    assert!(!own.iter().any(|key| key.partition == tenant.as_str()), "{own:?}");
+    estate.clock.advance(QUARTER);
+    estate.upkeep().await;
+    assert_eq!(all_of(&estate.engine.ports, tenant.as_str()).await, []);
+    let page = stranger.get(&follow).await.text;
+    assert!(page.contains("was deleted here") && page.contains("links: "), "{page}");
+    nobody_reached_too_far();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_connects_again_before_everything_is_deleted_keeps_what_is_new() {
+    let estate = Estate::start(1).await;
+    let browser = estate.install(0).await;
+    a_deal(&estate, 0, "Roof").await;
+    let (tenant, ports) = (estate.tenant(0), &estate.engine.ports);
+    let old: BTreeSet<_> = all_of(ports, tenant.as_str()).await.into_iter().collect();
+    estate.clock.advance(Duration::from_secs(60));
+    let host = estate.sandbox.portals[0].host();
+    browser.submit("/install", "/install/leave", &[("domain", &host)]).await;
+    estate.clock.advance(Duration::from_secs(60));
+    // The portal's people come back before the upkeep has run, and work.
+    let browser = estate.install(0).await;
+    a_deal(&estate, 0, "Bridge").await;
+    let kept = Key::new(Table::Links, format!("{tenant}#new"), "new");
+    ports.store.put(Write::new(kept.clone(), &"new", Condition::Absent).unwrap()).await.unwrap();
+    estate.clock.advance(QUARTER);
+    let report = estate.upkeep().await;
+    assert!(report.left_behind > 0 && report.leaving == 0 && report.failed.is_empty(), "{report:?}");
+    assert!(browser.get("/install").await.text.contains("All is connected."));
+    assert!(ports.store.get(&kept).await.unwrap().is_some());
+    // The log of before is gone, that of since is there.
+    let ledger: Vec<_> = all_of(ports, tenant.as_str()).await;
+    let lines = |keys: &[Key]| keys.iter().filter(|key| key.table == Table::Ledger).cloned().collect::<BTreeSet<_>>();
+    let new = lines(&ledger);
+    assert!(!new.is_empty() && new.is_disjoint(&old), "{new:?}");
+    a_deal(&estate, 0, "Tower").await;
+    assert!(estate.channel(0, "sales-pipeline").iter().any(|card| card.contains("Tower")));
+    assert_eq!(departure::of(ports, &tenant).await.unwrap(), None);
+    // And goes on doing so.
+    let before = all_of(ports, tenant.as_str()).await.len();
+    for _ in 0..3 {
+        estate.clock.advance(QUARTER);
+        estate.upkeep().await;
+    }
+    assert!(all_of(ports, tenant.as_str()).await.len() >= before);
+    nobody_reached_too_far();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_just_being_written_is_not_taken_for_what_was_left() {
+    let estate = Estate::start(1).await;
+    let browser = estate.install(0).await;
+    let (tenant, ports) = (estate.tenant(0), &estate.engine.ports);
+    let host = estate.sandbox.portals[0].host();
+    browser.submit("/install", "/install/leave", &[("domain", &host)]).await;
+    estate.clock.advance(QUARTER);
+    // A connection that is under way has written this, and not yet the portal itself.
+    let place = Key::new(Table::Portals, tenant.as_str(), "token#portal");
+    ports.store.put(Write::new(place.clone(), &"new", Condition::Absent).unwrap()).await.unwrap();
+    let report = estate.upkeep().await;
+    assert_eq!((report.leaving, ports.store.get(&place).await.unwrap().is_some()), (1, true), "{report:?}");
+    // It came to nothing: the next run takes it.
+    estate.clock.advance(QUARTER);
+    let report = estate.upkeep().await;
+    assert_eq!((report.leaving, all_of(ports, tenant.as_str()).await), (0, vec![]), "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_that_is_interrupted_goes_on_and_leaves_others_alone() {
+    let estate = Estate::start(1).await;
+    let ports = &estate.engine.ports;
+    let tenant = TenantId::new("leaving").unwrap();
+    for number in 0..520 {
+        for (owner, table) in [("leaving", Table::Links), ("leaving", Table::Ledger), ("leaving2", Table::Ledger)] {
+            let key = Key::new(table, format!("{owner}#many"), format!("{number:04}"));
+            ports.store.put(Write::new(key, &number, Condition::Absent).unwrap()).await.unwrap();
+        }
+    }
+    departure::begin(ports, &tenant, None).await.unwrap();
+    // Asked for twice, it is one.
+    let again = departure::begin(ports, &tenant, None).await.unwrap();
+    assert_eq!(again.done_at, None);
+    estate.clock.advance(QUARTER);
+    // A run that is still going, or was cut off a moment ago, keeps others from counting beside it.
+    let lease = Key::new(Table::Portals, "#departing", "run");
+    let cut = Write::new(lease, &"cut off", Condition::Absent).unwrap();
+    ports.store.put(cut.expiring(platform::clock::later(estate.clock.now(), Duration::from_secs(240)))).await.unwrap();
+    assert_eq!(departure::work(ports).await.unwrap(), None);
+    estate.clock.advance(QUARTER);
+    let worked = departure::work(ports).await.unwrap().unwrap();
+    assert_eq!((worked.deleted, worked.open, worked.late), (1_040, 0, 0));
+    let counted = departure::of(ports, &tenant).await.unwrap().unwrap();
+    assert_eq!((counted.total(), counted.done_at.is_some()), (1_040, true));
+    assert_eq!(all_of(ports, "leaving").await, []);
+    assert_eq!(all_of(ports, "leaving2").await.len(), 520);
+}
+
+/// A store in which reading whole tables takes time.
+struct Slow {
+    inner: std::sync::Arc<dyn Store>,
+    clock: std::sync::Arc<platform::ManualClock>,
+    reads: std::sync::atomic::AtomicU32,
+}
+
+#[async_trait::async_trait]
+impl Store for Slow {
+    async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+        self.inner.get(key).await
+    }
+
+    async fn put(&self, write: Write) -> Result<Version, StoreError> {
+        self.inner.put(write).await
+    }
+
+    async fn put_all(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        self.inner.put_all(writes).await
+    }
+
+    async fn delete(&self, key: &Key) -> Result<(), StoreError> {
+        self.inner.delete(key).await
+    }
+
+    async fn erase(&self, key: &Key, version: Version) -> Result<bool, StoreError> {
+        self.inner.erase(key, version).await
+    }
+
+    async fn list(&self, query: &Query) -> Result<Page, StoreError> {
+        self.inner.list(query).await
+    }
+
+    async fn belonging(&self, table: Table, owner: &str, after: Option<&Key>) -> Result<Belongings, StoreError> {
+        self.clock.advance(Duration::from_secs(60));
+        self.reads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.inner.belonging(table, owner, after).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_whose_time_is_up_goes_on_where_it_was() {
+    let estate = Estate::start(1).await;
+    let (inner, tenant) = (estate.engine.ports.store.clone(), TenantId::new("leaving").unwrap());
+    for number in 0..1_200 {
+        let key = Key::new(Table::Links, "leaving#many", format!("{number:04}"));
+        inner.put(Write::new(key, &number, Condition::Absent).unwrap()).await.unwrap();
+    }
+    let store = std::sync::Arc::new(Slow { inner, clock: estate.clock.clone(), reads: 0.into() });
+    let ports = Ports { store: store.clone(), ..estate.engine.ports.clone() };
+    departure::begin(&ports, &tenant, None).await.unwrap();
+    let mut runs = Vec::new();
+    for _ in 0..4 {
+        estate.clock.advance(QUARTER);
+        let worked = departure::work(&ports).await.unwrap().unwrap();
+        runs.push((worked.deleted, worked.open));
+    }
+    // Three reads fit into a run, of at most 500 items: the portals and two of links; the last of links, the ledger, a first
+    // account; the two others. The fourth has nothing to do yet.
+    assert_eq!(runs, [(1_000, 1), (200, 1), (0, 0), (0, 0)]);
+    assert_eq!(store.reads.load(std::sync::atomic::Ordering::Relaxed), 8);
+    assert_eq!(all_of(&estate.engine.ports, "leaving").await, []);
+    assert_eq!(departure::of(&ports, &tenant).await.unwrap().unwrap().total(), 1_200);
+}

@@ -62,6 +62,7 @@ struct State {
     access: BTreeMap<String, Standing>,
     refresh: BTreeMap<String, Standing>,
     refreshes: u64,
+    refreshes_asked: u64,
     /// Whether a refresh token that was used is good for another time: nobody documents it.
     old_refresh_lives: bool,
     unpaid: Vec<String>,
@@ -234,6 +235,11 @@ impl Authority {
         self.inner.lock().refreshes
     }
 
+    /// How often somebody wanted to trade a refresh token, a bad one included.
+    pub fn refreshes_asked(&self) -> u64 {
+        self.inner.lock().refreshes_asked
+    }
+
     /// Every secret that was given out.
     pub fn secrets(&self) -> Vec<String> {
         let state = self.inner.lock();
@@ -363,6 +369,7 @@ impl Inner {
             let standing = match field("grant_type") {
                 "authorization_code" => state.codes.remove(field("code")).ok_or(invalid)?,
                 "refresh_token" => {
+                    state.refreshes_asked += 1;
                     let standing = state.refresh.get(field("refresh_token")).cloned().ok_or(invalid)?;
                     state.refreshes += 1;
                     if !state.old_refresh_lives {

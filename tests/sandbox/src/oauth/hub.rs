@@ -92,7 +92,9 @@ impl SlackHub {
 
     /// Whether the app is installed for a whole organisation from now on.
     pub fn install_for_organisation(&self, enterprise: bool) {
-        self.inner.lock().enterprise = enterprise;
+        let mut state = self.inner.lock();
+        state.enterprise = enterprise;
+        state.workspaces.values().for_each(|workspace| workspace.be_of_organisation(enterprise));
     }
 
     /// Gives only these scopes from now on, whatever is asked for.
@@ -251,9 +253,16 @@ impl Inner {
         let state = self.lock();
         let found = bearer.and_then(|bearer| state.identities.get(bearer.strip_prefix("Bearer ")?));
         match found {
-            Some((team, user)) => json!({
-                "ok": true, "sub": user, "name": user, "https://slack.com/user_id": user, "https://slack.com/team_id": team,
-            }),
+            Some((team, user)) => {
+                let mut person = json!({
+                    "ok": true, "sub": user, "name": user, "https://slack.com/user_id": user,
+                    "https://slack.com/team_id": team,
+                });
+                if state.enterprise {
+                    person["https://slack.com/enterprise_id"] = slack::ENTERPRISE.into();
+                }
+                person
+            }
             None => json!({"ok": false, "error": "invalid_auth"}),
         }
     }

@@ -74,7 +74,7 @@ fn blank(state: &State, entity: u32, id: u64, now: &str) -> Map<String, Value> {
             "id": id, "title": format!("New {kind} #{id}"),
             "stageId": if entity > COMPANY { format!("DT{entity}_1:NEW") } else { "NEW".to_owned() }, "stageSemanticId": "P",
             "categoryId": match entity { DEAL => json!(0), LEAD => Value::Null, _ => json!(1) },
-            "opportunity": 0, "currencyId": "RUB", "assignedById": user, "createdBy": user, "sourceId": "", "companyId": 0,
+            "opportunity": 0, "currencyId": "RUB", "assignedById": user, "createdBy": user, "observers": [], "sourceId": "", "companyId": 0,
             "contactId": 0, "contactIds": [], "utmSource": "", "closed": "N", "opened": "Y", "comments": "", "originatorId": "", "originId": "", "companyTitle": "", "begindate": date, "closedate": date, "createdTime": now, "updatedTime": now,
             "movedTime": now, "entityTypeId": entity,
         }),
@@ -201,6 +201,7 @@ impl State {
         &self,
         entity: u32,
         params: &Map<String, Value>,
+        user: u64,
     ) -> Result<(Vec<Value>, Option<usize>, Option<usize>), Refusal> {
         let items =
             self.items.get(&entity).ok_or_else(|| (400, "NOT_FOUND", format!("Smart process {entity} not found")))?;
@@ -213,7 +214,8 @@ impl State {
         let by_id = order.is_none_or(|(field, direction)| field == "id" && !is_descending(direction));
         let mut rows = Vec::new();
         for (id, item) in items {
-            if !self.hidden.contains(&(entity, *id)) && passes(item, filter)? {
+            let is_seen = !self.hidden.contains(&(entity, *id)) && self.reads_item(user, item);
+            if is_seen && passes(item, filter)? {
                 rows.push(item);
             }
             if by_id && !counted && rows.len() == PAGE {

@@ -7,6 +7,7 @@ mod crm;
 mod events;
 mod fields;
 mod rest;
+mod rights;
 mod seed;
 mod subscriptions;
 mod tasks;
@@ -96,6 +97,7 @@ pub struct Credentials {
     pub access_token: String,
 }
 
+#[allow(clippy::struct_excessive_bools)] // switches of the tests
 pub(crate) struct State {
     credentials: Credentials,
     host: String,
@@ -124,6 +126,8 @@ pub(crate) struct State {
     features: BTreeSet<String>,
     /// Whether the application's installation is finished.
     installed: bool,
+    /// Whether the first person is no administrator any more.
+    demoted: bool,
     offline: Vec<subscriptions::Row>,
     offline_rows: u64,
     offline_bound: Vec<subscriptions::Bound>,
@@ -137,6 +141,8 @@ pub(crate) struct State {
     operating: HashMap<String, Vec<(Timestamp, f64)>>,
     costs: HashMap<String, f64>,
     hidden: BTreeSet<(u32, u64)>,
+    /// Whose role reads and changes every CRM item.
+    reach_all: BTreeSet<u64>,
     requests: u64,
     calls: BTreeMap<String, u64>,
     refused_for_limits: u64,
@@ -216,6 +222,11 @@ impl Portal {
     /// Sends the events that were held back for reordering, newest first.
     pub fn release_held(&self) {
         events::release(&self.shared);
+    }
+
+    /// Takes the rights of an administrator from the first person, or gives them back.
+    pub fn demote(&self, demoted: bool) {
+        self.shared.lock().demoted = demoted;
     }
 
     /// Makes the next call of `method` fail; a batch fails as `batch`.

@@ -189,19 +189,21 @@ type Rows = (Vec<Value>, Option<usize>, Option<usize>);
 
 impl State {
     /// `tasks.task.get`: a task that is missing or hidden is an empty list, with HTTP 200.
-    pub(super) fn task(&self, id: u64, params: &Map<String, Value>) -> Value {
-        match self.tasks.get(&id).filter(|_| !self.hidden.contains(&(0, id))) {
+    pub(super) fn task(&self, id: u64, params: &Map<String, Value>, user: u64) -> Value {
+        let is_seen = |task: &&Map<String, Value>| !self.hidden.contains(&(0, id)) && self.reads_task(user, task);
+        match self.tasks.get(&id).filter(is_seen) {
             Some(task) => json!({"task": selected(task, params)}),
             None => json!([]),
         }
     }
 
     /// `tasks.task.list`.
-    pub(super) fn task_list(&self, params: &Map<String, Value>) -> Result<Rows, Refusal> {
+    pub(super) fn task_list(&self, params: &Map<String, Value>, user: u64) -> Result<Rows, Refusal> {
         let filter = params.get("filter").and_then(Value::as_object).cloned().unwrap_or_default();
         let mut rows = Vec::new();
         for (id, task) in &self.tasks {
-            if !self.hidden.contains(&(0, *id)) && passes(task, &filter)? {
+            let is_seen = !self.hidden.contains(&(0, *id)) && self.reads_task(user, task);
+            if is_seen && passes(task, &filter)? {
                 rows.push(selected(task, params));
             }
         }

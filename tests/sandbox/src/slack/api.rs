@@ -7,7 +7,7 @@ use http::{Request, Response};
 use serde_json::{Map, Value, json};
 
 use super::messages::own_event;
-use super::{APP, BOT, BOT_USER, Shared, State, TEAM, blocks, files};
+use super::{APP, BOT, BOT_USER, Shared, State, blocks, files};
 use crate::bucket::Bucket;
 use crate::fault::Fault;
 use crate::http::{Answer, answer as json_answer, params, spoil};
@@ -290,8 +290,12 @@ impl State {
     }
 
     fn by_email(&self, params: &Map<String, Value>) -> Result<Value, Refusal> {
-        let id = self.people.get(&text(params, "email").to_lowercase()).ok_or_else(|| refusal("users_not_found"))?;
-        Ok(json!({"user": {"id": id, "team_id": TEAM, "deleted": false, "is_bot": false}}))
+        let id = self.people.get(&text(params, "email").to_lowercase());
+        // Who was deactivated is not found, and strangers are not of this workspace.
+        let profile =
+            id.and_then(|id| self.profiles.get(id)).filter(|profile| !profile.deleted && !profile.is_stranger);
+        let profile = profile.ok_or_else(|| refusal("users_not_found"))?;
+        Ok(json!({"user": profile.show()}))
     }
 
     /// The direct messages with a person; the same channel every time.

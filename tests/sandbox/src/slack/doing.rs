@@ -32,6 +32,7 @@ impl Workspace {
     /// Whether the workspace belongs to an organisation: payloads say so.
     pub fn be_enterprise(&self, is: bool) {
         self.shared.lock().is_enterprise = is;
+        self.shared.be_of_organisation(is);
     }
 
     /// Whether the bot may fetch files (`files:read`).

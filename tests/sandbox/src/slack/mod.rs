@@ -232,6 +232,12 @@ impl Workspace {
             is_admin,
             deleted: false,
             locale: "en-US".into(),
+            team: self.shared.team.0.clone(),
+            is_restricted: false,
+            is_ultra_restricted: false,
+            is_stranger: false,
+            organisation: state.is_enterprise.then(|| (ENTERPRISE.to_owned(), vec![self.shared.team.0.clone()])),
+            organisation_admin: None,
         };
         state.profiles.insert(id.clone(), profile);
         state.revision += 1;
@@ -361,6 +367,13 @@ impl Shared {
     /// Its name.
     pub(crate) fn name(&self) -> &str {
         &self.team.1
+    }
+
+    /// Whether its people belong to an organisation.
+    pub(crate) fn be_of_organisation(&self, is: bool) {
+        for profile in self.lock().profiles.values_mut() {
+            profile.organisation = is.then(|| (ENTERPRISE.to_owned(), vec![self.team.0.clone()]));
+        }
     }
 
     /// Gives the app a token, until a moment where it rotates.

@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::api::{Refusal, number, refusal, text};
-use super::{BOT, BOT_USER, State, TEAM};
+use super::{BOT, BOT_USER, ENTERPRISE, State, TEAM};
 
 /// A person's profile.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools)] // as Slack has them
 pub struct Profile {
     /// Their id.
     pub id: String,
@@ -21,20 +22,52 @@ pub struct Profile {
     pub deleted: bool,
     /// Their language.
     pub locale: String,
+    /// Their workspace.
+    pub team: String,
+    /// Whether they are a guest of several channels.
+    #[serde(default)]
+    pub is_restricted: bool,
+    /// Whether they are a guest of one channel.
+    #[serde(default)]
+    pub is_ultra_restricted: bool,
+    /// Whether they are of another organisation, and seen through a shared channel.
+    #[serde(default)]
+    pub is_stranger: bool,
+    /// The organisation, and its workspaces that they belong to.
+    #[serde(default)]
+    pub organisation: Option<(String, Vec<String>)>,
+    /// Whether they administer the Enterprise organisation, if they are in one.
+    #[serde(default)]
+    pub organisation_admin: Option<bool>,
 }
 
 impl Profile {
     pub(super) fn show(&self) -> Value {
-        json!({
-            "id": self.id, "team_id": TEAM, "name": self.name.to_lowercase().replace(' ', "."), "deleted": self.deleted,
+        let mut shown = json!({
+            "id": self.id, "team_id": self.team, "name": self.name.to_lowercase().replace(' ', "."), "deleted": self.deleted,
             "real_name": self.name, "tz": "Europe/Berlin", "tz_offset": 3600, "locale": self.locale, "is_admin": self.is_admin,
-            "is_owner": false, "is_bot": false, "is_restricted": false, "updated": 1_700_000_000,
+            "is_owner": false, "is_bot": false, "is_restricted": self.is_restricted || self.is_ultra_restricted,
+            "is_ultra_restricted": self.is_ultra_restricted, "updated": 1_700_000_000,
             "profile": {
-                "real_name": self.name, "display_name": self.name, "email": self.email, "team": TEAM,
+                "real_name": self.name, "display_name": self.name, "email": self.email, "team": self.team,
                 "image_48": format!("https://avatars.example/{}_48.png", self.id),
                 "image_72": format!("https://avatars.example/{}_72.png", self.id),
             },
-        })
+        });
+        if self.is_stranger {
+            shown["is_stranger"] = true.into();
+        }
+        if let Some((organisation, teams)) = &self.organisation {
+            shown["enterprise_user"] =
+                json!({"id": format!("W{}", self.id), "enterprise_id": organisation, "teams": teams});
+        }
+        if let Some(is_admin) = self.organisation_admin {
+            shown["enterprise_user"] = json!({
+                "id": self.id, "enterprise_id": ENTERPRISE, "enterprise_name": "Sandbox Organisation", "is_admin": is_admin,
+                "is_owner": false, "teams": [self.team],
+            });
+        }
+        shown
     }
 }
 

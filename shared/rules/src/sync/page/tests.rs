@@ -108,7 +108,7 @@ fn people_go_by_mapping_and_those_without_by_name() {
         relates_to: None,
     });
     let mut context = context();
-    context.names.add(Named::User(12), Some(crate::names::Entry { name: "Ann Lee".into(), email: None }));
+    context.names.add(Named::User(12), Some(crate::names::Entry { name: "Ann Lee".into(), ..Default::default() }));
     let written = written(&people, &Cell::users([6, 12]), None, &context);
     assert_eq!(written["p"], json!({"people": [{"object": "user", "id": "n6"}]}));
     assert_eq!(written["u"]["rich_text"][0]["text"]["content"], "Ann Lee");
@@ -122,7 +122,7 @@ fn what_notion_cannot_take_back_is_shown_as_text() {
     let company = field(PortalField::read("companyId", &json!({"type": "crm_company"})).unwrap(), "rich_text", &[]);
     let mut context = context();
     let entity = bitrix24::EntityType::COMPANY;
-    context.names.add(Named::Item(entity, 5), Some(crate::names::Entry { name: "ACME".into(), email: None }));
+    context.names.add(Named::Item(entity, 5), Some(crate::names::Entry { name: "ACME".into(), ..Default::default() }));
     assert_eq!(of_portal(&company, &Cell::records([5]), &context).cell, Cell::Text("ACME".into()));
     let related = field(company.portal.clone(), "relation", &[]);
     assert_eq!(of_portal(&related, &Cell::records([5]), &context).cannot, None);

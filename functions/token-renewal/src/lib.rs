@@ -1,0 +1,54 @@
+//! Renews a pair of tokens when a worker meets one at its end, and only then. It may read the keys of our applications,
+//! which the workers may not; it is told a tenant and a slot, and answers whether there is a new pair in the store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use connect::{Connections, RenewalAnswer, RenewalRequest};
+use platform::Ports;
+use platform::invoke::{Invoke, InvokeError};
+use platform::metrics::Metrics;
+
+/// How long a provider may take to answer: less than the function has, which is less than its callers wait.
+const PATIENCE: Duration = Duration::from_secs(12);
+
+/// What the function runs on.
+#[derive(Clone)]
+pub struct Deps {
+    connections: Connections,
+    metrics: Arc<dyn Metrics>,
+}
+
+impl Deps {
+    /// The function on `ports`.
+    pub fn new(ports: &Ports, connections: Connections) -> Self {
+        Self { connections, metrics: ports.metrics.clone() }
+    }
+
+    /// The same with a limit for how long a provider may take.
+    #[must_use]
+    pub fn limited(self) -> Self {
+        Self { connections: self.connections.impatient(PATIENCE), ..self }
+    }
+}
+
+/// Renews what is asked for, if it is to be renewed.
+pub async fn handle(deps: &Deps, request: RenewalRequest) -> RenewalAnswer {
+    let answer = deps.connections.renew_pair(&request).await;
+    if let Some(word) = answer.word() {
+        deps.metrics.count("token_renewals", word);
+    }
+    answer
+}
+
+/// Called within one process, as Lambda would call it.
+#[async_trait]
+impl Invoke for Deps {
+    async fn invoke(&self, request: String) -> Result<String, InvokeError> {
+        let failed =
+            |cause: serde_json::Error| InvokeError { function: "token-renewal".into(), cause: cause.to_string() };
+        let request = serde_json::from_str(&request).map_err(failed)?;
+        serde_json::to_string(&handle(self, request).await).map_err(failed)
+    }
+}

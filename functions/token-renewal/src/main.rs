@@ -1,0 +1,11 @@
+//! The Lambda binary.
+
+use connect::Connections;
+use token_renewal::{Deps, handle};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), aws::Error> {
+    let ports = aws::ports();
+    let deps = Deps::new(&ports, Connections::from_env(&ports)?).limited();
+    aws::run_calls(|request| handle(&deps, request)).await
+}

@@ -1,0 +1,23 @@
+//! Links of people who were dismissed or left Slack end by themselves.
+
+use connect::Failure;
+use platform::portals::Portal;
+use platform::{Kind, TenantId};
+
+use crate::Deps;
+
+/// Ends what is good no more; returns how many links that were.
+pub(crate) async fn keep(deps: &Deps, id: &TenantId, portal: &Portal) -> Result<usize, Failure> {
+    if portal.slack.is_none() {
+        return Ok(0);
+    }
+    let tenant = deps.talk.tenant(id).await?;
+    match deps.talk.end_stale_links(&tenant).await {
+        // What one side does not let us read is said elsewhere: the rest of the upkeep goes on.
+        Err(Failure { kind: Kind::Permanent { .. } | Kind::Reauthorise, text, .. }) => {
+            tracing::warn!(tenant = %id, text, "it could not be checked who is still there");
+            Ok(0)
+        }
+        ended => ended,
+    }
+}

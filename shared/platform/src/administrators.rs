@@ -1,0 +1,37 @@
+//! How somebody proved that they administer a tenant, and whom to ask whether they still do.
+
+use serde::{Deserialize, Serialize};
+
+/// The proof that a session began with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// A code that an operator of Switchboard made. No provider knows of it.
+    #[default]
+    Operator,
+    /// Slack said who they are, and that they administer the workspace or are named in the settings.
+    Slack {
+        /// Their id.
+        user: String,
+        /// The organisation, where the app is installed for a whole Enterprise organisation and not for their workspace.
+        organisation: Option<String>,
+    },
+    /// The portal said that they administer it.
+    Portal {
+        /// Their id there.
+        user: u64,
+    },
+    /// Something that cannot be asked again.
+    Once,
+}
+
+/// What a provider says when it is asked again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rights {
+    /// They still administer the tenant.
+    Held,
+    /// They do not any more.
+    Ended,
+    /// It could not be asked.
+    Unknown,
+}

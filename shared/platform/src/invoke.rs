@@ -1,0 +1,20 @@
+//! The port to another function: it is called with a text, and its answer is waited for.
+
+use async_trait::async_trait;
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the function {function} did not answer: {cause}")]
+pub struct InvokeError {
+    /// Which function.
+    pub function: String,
+    /// What happened.
+    pub cause: String,
+}
+
+/// Calls one other function. A call may have had its effect although there is no answer.
+#[async_trait]
+pub trait Invoke: Send + Sync + 'static {
+    /// Calls it with a JSON text; what it answers, which is JSON too.
+    async fn invoke(&self, request: String) -> Result<String, InvokeError>;
+}

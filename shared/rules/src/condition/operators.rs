@@ -1,0 +1,263 @@
+//! The operators of values: comparisons, arithmetic, `in`, indexes and fields.
+
+use std::cmp::Ordering;
+use std::rc::Rc;
+
+use super::budget::{Budget, Fault};
+use super::value::{Key, List, Map, NotAKey, Shared, Value};
+
+fn unfit(operator: &str, left: &Value<'_>, right: &Value<'_>) -> Fault {
+    Fault::Failed(format!("{operator} does not work on {} and {}", left.plain_type(), right.plain_type()))
+}
+
+/// Whether two values are equal; values of different types are not, but for numbers.
+pub(super) fn equal<'a>(budget: &mut Budget, left: &Value<'a>, right: &Value<'a>) -> Result<bool, Fault> {
+    if left.compare_numbers(right) == Some(Ordering::Equal) {
+        return Ok(true);
+    }
+    match (left, right) {
+        (Value::Null, Value::Null) => Ok(true),
+        (Value::Bool(left), Value::Bool(right)) => Ok(left == right),
+        (Value::Type(left), Value::Type(right)) => Ok(left == right),
+        (Value::Text(left), Value::Text(right)) => equal_bytes(budget, left.as_bytes(), right.as_bytes()),
+        (Value::Bytes(left), Value::Bytes(right)) => equal_bytes(budget, left, right),
+        (Value::List(left), Value::List(right)) => equal_lists(budget, left, right),
+        (Value::Map(left), Value::Map(right)) => equal_maps(budget, left, right),
+        _ => Ok(false),
+    }
+}
+
+fn equal_bytes(budget: &mut Budget, left: &[u8], right: &[u8]) -> Result<bool, Fault> {
+    if left.len() != right.len() {
+        return Ok(false);
+    }
+    budget.scan(left.len())?;
+    Ok(left == right)
+}
+
+fn equal_lists<'a>(budget: &mut Budget, left: &List<'a>, right: &List<'a>) -> Result<bool, Fault> {
+    if left.len() != right.len() {
+        return Ok(false);
+    }
+    for (left, right) in left.iter().zip(right.iter()) {
+        budget.take(1)?;
+        if !equal(budget, &left, &right)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn equal_maps<'a>(budget: &mut Budget, left: &Map<'a>, right: &Map<'a>) -> Result<bool, Fault> {
+    if left.len() != right.len() {
+        return Ok(false);
+    }
+    for (key, value) in left.entries() {
+        budget.take(1)?;
+        budget.scan(key.len())?;
+        let Some(other) = right.get(&key) else { return Ok(false) };
+        if !equal(budget, &value, &other)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// `<`, `<=`, `>` and `>=`.
+pub(super) fn compare<'a>(
+    budget: &mut Budget,
+    operator: &str,
+    left: &Value<'a>,
+    right: &Value<'a>,
+) -> Result<bool, Fault> {
+    let order = match (left, right) {
+        (Value::Bool(left), Value::Bool(right)) => Some(left.cmp(right)),
+        (Value::Text(left), Value::Text(right)) => {
+            budget.scan(left.len().min(right.len()))?;
+            Some(left.cmp(right))
+        }
+        (Value::Bytes(left), Value::Bytes(right)) => {
+            budget.scan(left.len().min(right.len()))?;
+            Some(left.cmp(right))
+        }
+        _ => left.compare_numbers(right),
+    };
+    let order = order.ok_or_else(|| unfit(operator, left, right))?;
+    Ok(match operator {
+        "<" => order.is_lt(),
+        "<=" => order.is_le(),
+        ">" => order.is_gt(),
+        _ => order.is_ge(),
+    })
+}
+
+/// `in`: in a list, or among the keys of a map.
+pub(super) fn contains<'a>(budget: &mut Budget, value: &Value<'a>, all: &Value<'a>) -> Result<bool, Fault> {
+    match all {
+        Value::List(list) => {
+            for element in list.iter() {
+                budget.take(1)?;
+                if equal(budget, &element, value)? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        }
+        Value::Map(map) => {
+            let sought = Key::sought(value).map_err(|NotAKey| unfit("in", value, all))?;
+            find(budget, map, sought.as_ref()).map(|found| found.is_some())
+        }
+        _ => Err(unfit("in", value, all)),
+    }
+}
+
+fn find<'a>(budget: &mut Budget, map: &Map<'a>, key: Option<&Key<'a>>) -> Result<Option<Value<'a>>, Fault> {
+    let Some(key) = key else { return Ok(None) };
+    budget.scan(key.len())?;
+    Ok(map.get(key))
+}
+
+/// `list[place]`, `map[key]`.
+pub(super) fn index<'a>(budget: &mut Budget, value: &Value<'a>, index: &Value<'a>) -> Result<Value<'a>, Fault> {
+    match value {
+        Value::List(list) => {
+            let Ok(Some(Key::Number { value: place, .. })) = Key::sought(index) else {
+                return Err(unfit("[ ]", value, index));
+            };
+            let found = usize::try_from(place).ok().and_then(|place| list.get(place));
+            found.ok_or_else(|| Fault::Failed(format!("there is no place {place} in a list of {}", list.len())))
+        }
+        Value::Map(map) => {
+            let sought = Key::sought(index).map_err(|NotAKey| unfit("[ ]", value, index))?;
+            find(budget, map, sought.as_ref())?.ok_or_else(|| missing(index))
+        }
+        _ => Err(unfit("[ ]", value, index)),
+    }
+}
+
+fn missing(key: &Value<'_>) -> Fault {
+    match key {
+        Value::Text(name) => no_field(name),
+        key => Fault::Failed(format!("the map has no such key, {}", key.plain_type())),
+    }
+}
+
+fn no_field(name: &str) -> Fault {
+    let shown: String = name.chars().take(60).collect();
+    Fault::Failed(format!("there is no field {shown:?}; ask has(record.field) first"))
+}
+
+/// `map.field`: what it holds, if it holds it.
+pub(super) fn field<'a>(budget: &mut Budget, value: &Value<'a>, name: &'a str) -> Result<Option<Value<'a>>, Fault> {
+    match value {
+        Value::Map(map) => find(budget, map, Some(&Key::Text(Shared::Borrowed(name)))),
+        value => Err(Fault::Failed(format!("{} has no field {name:?}", value.plain_type()))),
+    }
+}
+
+/// `map.field`, which has to be there.
+pub(super) fn present_field<'a>(budget: &mut Budget, value: &Value<'a>, name: &'a str) -> Result<Value<'a>, Fault> {
+    field(budget, value, name)?.ok_or_else(|| no_field(name))
+}
+
+/// `-x`.
+pub(super) fn negate<'a>(value: &Value<'a>) -> Result<Value<'a>, Fault> {
+    match value {
+        Value::Int(number) => number.checked_neg().map(Value::Int).ok_or_else(too_large),
+        Value::Double(number) => Ok(Value::Double(-number)),
+        value => Err(Fault::Failed(format!("- does not work on {}", value.plain_type()))),
+    }
+}
+
+fn too_large() -> Fault {
+    Fault::Failed("the result is too large for a whole number".into())
+}
+
+/// `+`, `-`, `*`, `/`, `%`. Both sides are of one type: `1 + 1.0` is an error, as in CEL.
+pub(super) fn arithmetic<'a>(
+    budget: &mut Budget,
+    operator: &str,
+    left: &Value<'a>,
+    right: &Value<'a>,
+) -> Result<Value<'a>, Fault> {
+    match (left, right) {
+        (Value::Int(left), Value::Int(right)) => ints(operator, *left, *right).map(Value::Int),
+        (Value::Uint(left), Value::Uint(right)) => uints(operator, *left, *right).map(Value::Uint),
+        (Value::Double(a), Value::Double(b)) => {
+            doubles(operator, *a, *b).map(Value::Double).ok_or_else(|| unfit(operator, left, right))
+        }
+        _ if operator == "+" => join(budget, left, right),
+        _ => Err(unfit(operator, left, right)),
+    }
+}
+
+fn ints(operator: &str, left: i64, right: i64) -> Result<i64, Fault> {
+    if right == 0 && matches!(operator, "/" | "%") {
+        return Err(Fault::Failed("division by zero".into()));
+    }
+    let outcome = match operator {
+        "+" => left.checked_add(right),
+        "-" => left.checked_sub(right),
+        "*" => left.checked_mul(right),
+        "/" => left.checked_div(right),
+        _ => left.checked_rem(right),
+    };
+    outcome.ok_or_else(too_large)
+}
+
+fn uints(operator: &str, left: u64, right: u64) -> Result<u64, Fault> {
+    if right == 0 && matches!(operator, "/" | "%") {
+        return Err(Fault::Failed("division by zero".into()));
+    }
+    let outcome = match operator {
+        "+" => left.checked_add(right),
+        "-" => left.checked_sub(right),
+        "*" => left.checked_mul(right),
+        "/" => left.checked_div(right),
+        _ => left.checked_rem(right),
+    };
+    outcome.ok_or_else(too_large)
+}
+
+fn doubles(operator: &str, left: f64, right: f64) -> Option<f64> {
+    Some(match operator {
+        "+" => left + right,
+        "-" => left - right,
+        "*" => left * right,
+        "/" => left / right,
+        _ => return None,
+    })
+}
+
+/// `+` of texts, bytes and lists.
+fn join<'a>(budget: &mut Budget, left: &Value<'a>, right: &Value<'a>) -> Result<Value<'a>, Fault> {
+    match (left, right) {
+        (Value::Text(left), Value::Text(right)) => {
+            budget.make_text(left.len() + right.len())?;
+            Ok(Value::Text(Shared::Made(Rc::from([&**left, &**right].concat()))))
+        }
+        (Value::Bytes(left), Value::Bytes(right)) => {
+            budget.make_text(left.len() + right.len())?;
+            Ok(Value::Bytes(Shared::Made(Rc::from([&**left, &**right].concat()))))
+        }
+        (Value::List(list), more) => {
+            let more = elements(budget, more)
+                .map_err(|fault| if fault.is_final() { fault } else { unfit("+", left, right) })?;
+            budget.make_elements(list.len() + more.len())?;
+            Ok(Value::List(List::Made(list.iter().chain(more.iter()).collect())))
+        }
+        _ => Err(unfit("+", left, right)),
+    }
+}
+
+/// What a loop goes over: the elements of a list, the keys of a map.
+pub(super) fn elements<'a>(budget: &mut Budget, value: &Value<'a>) -> Result<List<'a>, Fault> {
+    match value {
+        Value::List(list) => Ok(list.clone()),
+        Value::Map(map) => {
+            budget.make_elements(map.len())?;
+            Ok(List::Made(map.entries().map(|(key, _)| key.value()).collect()))
+        }
+        value => Err(Fault::Failed(format!("exists, all, map and filter need a list, not {}", value.plain_type()))),
+    }
+}

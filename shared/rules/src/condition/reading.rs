@@ -1,0 +1,114 @@
+//! Reading a condition: the `cel` crate's small parser, kept from texts that would nest too deep.
+
+use cel::IdedExpr;
+use cel::parser::pratt_parser::{Lexer, TokenKind};
+use cel::parser::{ParseError, PrattParser};
+
+/// The most characters of a condition.
+pub const MAX_LENGTH: usize = 1_000;
+/// The most brackets within brackets.
+const MAX_BRACKETS: usize = 24;
+/// The deepest that brackets and operators in a row may nest expressions: what reads, evaluates and drops them calls itself
+/// for each level.
+const MAX_NESTING: usize = 150;
+
+/// Reads a condition, or says what is wrong with it.
+pub(super) fn read(text: &str) -> Result<IdedExpr, String> {
+    if text.chars().count() > MAX_LENGTH {
+        return Err(format!("the condition is longer than {MAX_LENGTH} characters"));
+    }
+    check_nesting(text)?;
+    // It ends at the first error: what it would guess of the rest helps nobody.
+    PrattParser::new().error_recovery_limit(0).parse(text).map_err(|errors| {
+        let first = errors.errors.iter().find(|error| error.pos.0 > 0).or(errors.errors.first());
+        format!("the condition cannot be read: {}", first.map(describe).unwrap_or_default())
+    })
+}
+
+fn describe(error: &ParseError) -> String {
+    let message = error.msg.strip_prefix("Syntax error: ").unwrap_or(&error.msg);
+    match error.pos {
+        (line, _) if line < 1 => message.to_owned(),
+        (1, column) => format!("character {column}: {message}"),
+        (line, column) => format!("line {line}, character {column}: {message}"),
+    }
+}
+
+/// What stands between two brackets: how deep its operators nest what is in it.
+#[derive(Default)]
+struct Level {
+    /// Operators in a row since the last comma, `&&` or `||`, and the most of them.
+    chain: usize,
+    longest: usize,
+    /// `? :` in a row since the last comma, and the most of them.
+    choices: usize,
+    most_choices: usize,
+    /// The deepest of the brackets in it.
+    inner: usize,
+}
+
+impl Level {
+    fn depth(&self) -> usize {
+        self.longest + self.most_choices + self.inner
+    }
+
+    fn add(&mut self, kind: TokenKind) {
+        match kind {
+            TokenKind::TokComma => (self.chain, self.choices) = (0, 0),
+            TokenKind::TokLogicalAnd | TokenKind::TokLogicalOr => self.chain = 0,
+            TokenKind::TokQuestion => self.choices += 1,
+            kind if is_operator(kind) => self.chain += 1,
+            _ => {}
+        }
+        self.longest = self.longest.max(self.chain);
+        self.most_choices = self.most_choices.max(self.choices);
+    }
+}
+
+fn is_operator(kind: TokenKind) -> bool {
+    use TokenKind as T;
+    matches!(
+        kind,
+        T::TokDot | T::TokLeftBracket | T::TokLeftBrace | T::TokLeftParen | T::TokMinus | T::TokPlus | T::TokAsterisk
+    ) || matches!(kind, T::TokSlash | T::TokPercent | T::TokExclamation | T::TokIn | T::TokEqualEqual)
+        || matches!(kind, T::TokExclamationEqual | T::TokLess | T::TokLessEqual | T::TokGreater | T::TokGreaterEqual)
+}
+
+/// Refuses what would nest too deep, before anything is built of it.
+fn check_nesting(text: &str) -> Result<(), String> {
+    use TokenKind as T;
+    let mut lexer = Lexer::new(text);
+    let mut levels = vec![Level::default()];
+    loop {
+        let kind = lexer.lex().kind;
+        if let Some(level) = levels.last_mut() {
+            level.add(kind);
+        }
+        match kind {
+            T::TokLeftParen | T::TokLeftBracket | T::TokLeftBrace => levels.push(Level::default()),
+            T::TokRightParen | T::TokRightBracket | T::TokRightBrace if levels.len() > 1 => close(&mut levels),
+            T::TokEnd => break,
+            _ => {}
+        }
+        if levels.len() > MAX_BRACKETS + 1 {
+            return Err(format!("the condition has more than {MAX_BRACKETS} brackets within brackets"));
+        }
+    }
+    while levels.len() > 1 {
+        close(&mut levels);
+    }
+    if levels[0].depth() > MAX_NESTING {
+        return Err(format!(
+            "the condition nests its expressions more than {MAX_NESTING} deep; write shorter rows of operators, with && or \
+             || between them"
+        ));
+    }
+    Ok(())
+}
+
+fn close(levels: &mut Vec<Level>) {
+    let depth = levels.pop().map_or(0, |level| level.depth());
+    if let Some(outer) = levels.last_mut() {
+        outer.inner = outer.inner.max(depth);
+    }
+}
