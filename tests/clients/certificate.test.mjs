@@ -16,7 +16,7 @@ test("a portal with a self-signed certificate is refused with words that name th
       + `[slack]\nbot_token = "${told.slack.bot_token}"\napi_url = "${told.slack.api_url}"\n`);
     const ran = spawnSync(process.env.SWITCHBOARD, ["serve", "--config", config], { encoding: "utf8", timeout: 30_000 });
     assert.equal(ran.status, 1);
-    assert.match(ran.stderr, /certificate is not trusted: install one of a known authority/);
+    assert.match(ran.stderr, /its TLS certificate is not valid: it has to be of a known authority/);
     assert.ok(!ran.stderr.includes(webhook), "the webhook's URL is a secret");
   } finally {
     rmSync(folder, { recursive: true });
