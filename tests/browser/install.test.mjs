@@ -40,6 +40,8 @@ listen = "127.0.0.1:${port}"
 status = "127.0.0.1:0"
 database = "${join(folder, "switchboard.db")}"
 public_url = "${url}"
+[network]
+allow = ["127.0.0.1"]
 [providers]
 slack = "${slack.api_url}"
 notion = "${notion.api_url}"
