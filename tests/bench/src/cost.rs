@@ -19,8 +19,9 @@ use slack::inbound::Inbound;
 const AIM: Duration = Duration::from_millis(20);
 /// The aim is missed clearly: more than a busy machine explains.
 const MISSED: Duration = Duration::from_millis(60);
-/// Less than this is noise, and has no ratio.
-const NOISE: Duration = Duration::from_micros(200);
+/// Less than this is noise, and has no ratio: a text that fits into one part costs less for each of its bytes than one that
+/// is cut into several.
+const NOISE: Duration = Duration::from_millis(2);
 /// One measurement that takes longer has failed.
 const CAP: Duration = Duration::from_secs(5);
 /// Twice the input, at most so many times the work.
@@ -78,9 +79,15 @@ fn condition(text: &str) {
     let _ = condition.holds(&change);
 }
 
-fn rich_text(text: &str) {
-    let block = json!({"type": "rich_text", "elements": [{"type": "rich_text_section", "elements":
-        text.chars().map(|c| json!({"type": "text", "text": c, "style": {"bold": c == 'a'}})).collect::<Vec<_>>()}]});
+/// A block of so many characters, each in an element of its own, as Slack sends it.
+fn rich_text_block(shape: &str, characters: usize) -> String {
+    let elements = shape.chars().cycle().take(characters);
+    let elements: Vec<_> = elements.map(|c| json!({"type": "text", "text": c, "style": {"bold": c == 'a'}})).collect();
+    json!({"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": elements}]}).to_string()
+}
+
+fn rich_text(block: &str) {
+    let block = serde_json::from_str(block).unwrap_or_default();
     let _ = rules::chat::bitrix24_parts(Document::from_rich_text(&block), false, Language::En);
 }
 
@@ -115,7 +122,9 @@ fn cases() -> Vec<Case> {
         ),
         each("BBCode to Slack", bitrix24::chat::MAX_MESSAGE, message_from_bitrix24, &bbcode),
         each("mrkdwn to Bitrix24", slack::text::MAX_MESSAGE, message_from_slack, &mrkdwn),
-        each("rich text to Bitrix24", slack::text::MAX_MESSAGE, rich_text, &["a", "ab", "\n"]),
+        made("rich text to Bitrix24", "a", slack::text::MAX_MESSAGE, rich_text_block, rich_text),
+        made("rich text to Bitrix24", "ab", slack::text::MAX_MESSAGE, rich_text_block, rich_text),
+        made("rich text to Bitrix24", "\n", slack::text::MAX_MESSAGE, rich_text_block, rich_text),
         each("BBCode as plain text", 512 * 1024, |text| drop(bitrix24::bbcode::plain(text)), &["[", "[b", "[b]"]),
         each(
             "settings",
