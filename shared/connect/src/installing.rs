@@ -285,8 +285,7 @@ impl Connections {
     pub async fn connect_portal(&self, installation: &Installation, change: Change) -> Result<(), Failure> {
         let Installation { tenant, domain, endpoint, pair, .. } = installation;
         if change == Change::Replacement {
-            self.drop_grants(tenant).await?;
-            self.store.delete(&hook_key_place(tenant)).await?;
+            self.drop_what_was_given(tenant).await?;
         }
         // First the tokens: whoever sees the portal must find them.
         let own_app = installation.own_app.as_ref();
@@ -300,10 +299,7 @@ impl Connections {
             client_id: installation.client_id.clone(),
         };
         let changed = self.portals.change(tenant, |portal| {
-            let portal = match change {
-                Change::Replacement => Portal { application_token: TokenDigest::nobodys(), hook_key: None, ..portal },
-                _ => portal,
-            };
+            let portal = if change == Change::Replacement { portal.without_proofs() } else { portal };
             Portal { domain: domain.clone(), application: Some(application.clone()), webhook: None, ..portal }
         });
         if !changed.await? {
@@ -324,6 +320,12 @@ impl Connections {
         }
         tracing::info!(%tenant, domain, user = installation.user, "portal connected");
         self.end_trouble(tenant, Side::Bitrix24).await
+    }
+
+    /// Forgets what the application of a portal was given, or gave: people's permissions, and the key in its address.
+    async fn drop_what_was_given(&self, tenant: &TenantId) -> Result<(), Failure> {
+        self.drop_grants(tenant).await?;
+        Ok(self.store.delete(&hook_key_place(tenant)).await?)
     }
 
     /// The key in the address that the portal is given: the same for whoever gives it, also for two at once.
@@ -426,12 +428,19 @@ impl Connections {
             settings: json!({}),
             connected_at: whole_second(self.clock.now()),
         };
-        let changed = self.portals.change(tenant, |portal| Portal {
-            domain: fresh.domain.clone(),
-            webhook: fresh.webhook.clone(),
-            application: None,
-            application_token,
-            ..portal
+        // An application that gives way to a webhook must not go on proving itself by what it was given.
+        if matches!(self.current_app(tenant).await?, Current::Application(_)) {
+            self.drop_what_was_given(tenant).await?;
+        }
+        let changed = self.portals.change(tenant, |portal| {
+            let portal = if portal.application.is_some() { portal.without_proofs() } else { portal };
+            Portal {
+                domain: fresh.domain.clone(),
+                webhook: fresh.webhook.clone(),
+                application: None,
+                application_token,
+                ..portal
+            }
         });
         if !changed.await.map_err(Failure::from)? {
             self.portals.put(&fresh).await.map_err(Failure::from)?;

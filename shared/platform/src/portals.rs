@@ -172,6 +172,15 @@ pub struct Portal {
     pub connected_at: Timestamp,
 }
 
+impl Portal {
+    /// The portal without what a replaced application could still prove itself with: its token, and the keys in its
+    /// address, the one before included.
+    #[must_use]
+    pub fn without_proofs(self) -> Self {
+        Self { application_token: TokenDigest::nobodys(), hook_key: None, hook_key_before: None, ..self }
+    }
+}
+
 /// How old a cached portal may be where it is read for its connections and settings.
 const PORTAL_TTL: Duration = Duration::from_secs(60);
 /// How old a cached portal or workspace may be where a request is checked against it: what was taken back or replaced by

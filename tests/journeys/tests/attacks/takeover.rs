@@ -222,6 +222,9 @@ async fn changing_the_application_ends_what_the_old_one_could_reach_and_is_said(
     let asked = || reqwest::Client::new().get(&log).bearer_auth(format!("swb_{key}")).send();
     assert_eq!(asked().await.unwrap().status(), 200);
     let hook = estate.sandbox.portals[0].bound_events()[0].1.clone();
+    // A key that was replaced a moment ago is good for another hour, but not for an application that goes.
+    let hour = std::time::Duration::from_secs(3600);
+    estate.connections.rotate_hook_key(&estate.tenant(0), hour).await.unwrap();
 
     // Another portal's administrator cannot do it with their session.
     let token = field_of(&other.get("/install").await.text, "token");
@@ -236,10 +239,26 @@ async fn changing_the_application_ends_what_the_old_one_could_reach_and_is_said(
     assert_eq!(known.application.as_ref().unwrap().client_id, OWN.0);
     assert!(elsewhere.get("/admin/keys").await.text.contains("One-time code"), "the other session has ended");
     assert_eq!(asked().await.unwrap().status(), 401, "the key has ended");
-    let old = [("event", "ONCRMDEALADD".to_owned()), ("auth[member_id]", estate.tenant(0).to_string())];
+    // An event that only the key in its address can prove.
+    let old = [
+        ("event", "ONCRMDEALADD".to_owned()),
+        ("data[FIELDS][ID]", "1".to_owned()),
+        ("auth[member_id]", estate.tenant(0).to_string()),
+        ("auth[application_token]", "of-nobody".to_owned()),
+    ];
     assert_eq!(post(&estate, &hook.replace(&estate.url, ""), &old).await.0, 401, "the old address has ended");
     let application_token = estate.sandbox.authority.application_token(&estate.sandbox.portals[0], BITRIX24_APP.0);
     assert!(!takes_token(&estate, 0, &application_token).await);
+
+    // The same where a webhook takes the place of the application.
+    let hook = estate.connections.hook_url(&estate.tenant(0), &estate.url).await.unwrap().replace(&estate.url, "");
+    assert_ne!(post(&estate, &hook, &old).await.0, 401, "the address is good until then");
+    let token = field_of(&browser.get("/install").await.text, "token");
+    let webhook = estate.sandbox.portals[0].webhook_url();
+    let fields = [("token", token.as_str()), ("webhook_url", &webhook), ("application_token", "of-the-webhook")];
+    assert_eq!(browser.post("/install/webhook", &fields).await.status, 303);
+    assert_eq!(post(&estate, &hook, &old).await.0, 401);
+    assert!(browser.get("/install").await.text.contains("Connected by webhooks"));
 
     let audit = audit(&estate, 0).await.join("\n");
     let entry = format!(
