@@ -1,0 +1,1 @@
+//! BBCode and rich text, in comments, descriptions and chats.

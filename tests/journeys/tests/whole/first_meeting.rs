@@ -1,0 +1,1 @@
+//! Rows and records that exist before they are linked.

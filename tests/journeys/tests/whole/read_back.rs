@@ -1,0 +1,1 @@
+//! What was written is compared with what the provider shows.

@@ -1,0 +1,1 @@
+//! The simulators, as strict as the providers.
