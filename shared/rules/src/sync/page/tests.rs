@@ -7,6 +7,7 @@ use super::*;
 use crate::databases::FieldSetting;
 use crate::sync::mapping::fit;
 use crate::sync::portal::PortalField;
+use crate::sync::table;
 
 fn context() -> Context {
     Context {
@@ -17,6 +18,7 @@ fn context() -> Context {
         records: HashMap::from([("page5".to_owned(), 5)]),
         zone: TimeZone::get("Europe/Moscow").unwrap(),
         category: 0,
+        raw: Map::new(),
     }
 }
 
@@ -26,7 +28,19 @@ fn field(portal: PortalField, kind: &str, options: &[&str]) -> Field {
     let relates_to = (kind == "relation").then(|| "companies".to_owned());
     let property = Property { id: "p".into(), name: "P".into(), kind: kind.into(), options, relates_to };
     let fit = fit(&portal, kind).unwrap();
-    Field { setting: FieldSetting::new(&portal.name, "P"), portal, property, fit, unmapped: None }
+    let codec = match table::entry(&portal, kind) {
+        table::Entry::TwoWay(codec) => Some(codec),
+        _ => None,
+    };
+    let portal = PortalField { codec, ..portal };
+    Field {
+        setting: FieldSetting::new(&portal.name, "P"),
+        portal,
+        property,
+        fit,
+        unmapped: None,
+        options: BTreeMap::new(),
+    }
 }
 
 fn portal(kind: &str, multiple: bool) -> PortalField {
