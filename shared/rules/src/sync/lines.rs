@@ -1,5 +1,7 @@
 //! Values as lines of text: each reads back to the very value that it was written from.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -31,10 +33,12 @@ pub fn text(cell: &Cell, zone: &TimeZone) -> String {
 /// The values of a text, or why a line is no value, with its number. `now` are the values that the portal has: a line
 /// that shows one of them is that one.
 pub fn read(kind: &PortalKind, text: &str, now: &[Cell], zone: &TimeZone) -> Result<Vec<Cell>, String> {
+    steps::add(text.len());
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let shown: HashMap<String, &Cell> = now.iter().rev().map(|cell| (line(cell, zone), cell)).collect();
     let value = |(at, written): (usize, &str)| {
-        if let Some(same) = now.iter().find(|cell| line(cell, zone) == written) {
-            return Ok(same.clone());
+        if let Some(same) = shown.get(written) {
+            return Ok((*same).clone());
         }
         value(kind, written, now.get(at), now, zone).map_err(|why| format!("line {}: {why}", at + 1))
     };

@@ -1,5 +1,7 @@
 //! Editing lists and lines so that only what was edited changes.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::cell::Cell;
@@ -125,8 +127,9 @@ pub(super) fn melted(cells: &[Cell], wanted: &[Cell]) -> Option<usize> {
         Cell::Text(text) => Some(text.clone()),
         _ => None,
     };
-    let gone: Vec<String> = cells.iter().filter(|cell| !wanted.contains(cell)).filter_map(text).collect();
-    let fresh = wanted.iter().enumerate().filter(|(_, cell)| !cells.contains(cell));
+    let (now, then): (BTreeSet<&Cell>, BTreeSet<&Cell>) = (cells.iter().collect(), wanted.iter().collect());
+    let gone: Vec<String> = now.difference(&then).copied().filter_map(text).collect();
+    let fresh = wanted.iter().enumerate().filter(|(_, cell)| !now.contains(cell));
     let fresh: Vec<(usize, String)> = fresh.filter_map(|(at, cell)| Some((at, text(cell)?))).collect();
     let size = fresh.iter().map(|(_, line)| line.len()).sum::<usize>().saturating_mul(gone.len());
     if size > MAX_COMPARED * 10 {

@@ -463,4 +463,52 @@ mod tests {
         assert!(!again.missing.contains_key("Amount"), "what somebody deleted is not made again");
         assert_eq!((again.fields.len(), again.notices[0].field.as_str()), (5, "closedate"));
     }
+
+    #[test]
+    fn an_option_that_is_renamed_goes_on_by_its_id_with_a_word_about_it() {
+        let with = |options: Value| {
+            source(json!({
+                "Name": {"id": "title", "type": "title"},
+                "Stage": {"id": "s", "type": "select", "select": {"options": options}},
+            }))
+        };
+        let mut database = deals();
+        database.fields = Some(vec![FieldSetting::new("title", "Name"), FieldSetting::new("stageId", "Stage")]);
+        let first = with(json!([{"id": "o1", "name": "New‚ fresh"}]));
+        let known = resolve(&database, &portal(), &first, &BTreeMap::new(), &BTreeMap::new()).known;
+        assert_eq!(known["stageId"].options["NEW"], KnownOption { id: "o1".into(), name: "New‚ fresh".into() });
+        let renamed = with(json!([{"id": "o1", "name": "Neu"}, {"id": "o2", "name": "Other"}]));
+        let second = resolve(&database, &portal(), &renamed, &known, &BTreeMap::new());
+        assert!(second.notices[0].text.contains("is called \"Neu\" now"), "{:?}", second.notices);
+        assert_eq!(second.fields[1].setting.values["NEW"], "Neu");
+        assert_eq!(second.fields[1].options["NEW"], "o1");
+        // It stays known from then on, and older data without options still reads.
+        let third = resolve(&database, &portal(), &renamed, &second.known, &BTreeMap::new());
+        assert_eq!(third.known, second.known);
+        let old: Known = serde_json::from_value(json!({"id": "s", "type": "select"})).unwrap();
+        assert!(old.options.is_empty());
+    }
+
+    #[test]
+    fn a_field_that_holds_several_goes_into_no_property_that_holds_one() {
+        let mut fields = portal();
+        fields.push(PortalField::read("ufCrm_7", &json!({"type": "date", "isMultiple": true})).unwrap());
+        let mut database = deals();
+        database.fields = Some(vec![FieldSetting::new("ufCrm_7", "Visit")]);
+        let bare = json!({"Name": {"id": "title", "type": "title"}, "Visit": {"id": "v", "type": "date"}});
+        let resolved = resolve(&database, &fields, &source(bare), &BTreeMap::new(), &BTreeMap::new());
+        assert!(resolved.fields.is_empty());
+        let text = &resolved.troubles[0].text;
+        assert!(text.contains("holds several values") && text.contains("type rich_text"), "{text}");
+        database.fields =
+            Some(vec![FieldSetting { kind: Some("date".into()), ..FieldSetting::new("ufCrm_7", "Days") }]);
+        let made = resolve(
+            &database,
+            &fields,
+            &source(json!({"Name": {"id": "title", "type": "title"}})),
+            &BTreeMap::new(),
+            &BTreeMap::new(),
+        );
+        assert!(!made.missing.contains_key("Days") && made.troubles[0].text.contains("take type rich_text"));
+    }
 }

@@ -265,8 +265,7 @@ pub fn read(field: &Field, property: Option<&Value>, base: Option<&Cell>, contex
         "checkbox" => Cell::Flag(value == &json!(true)).into(),
         "date" => date(value, field.portal.kind == PortalKind::Day, context).into(),
         "select" => option(field, value, base, context),
-        "status" if is_default_status(field, value, base, context) => Cell::Empty.into(),
-        "status" => option(field, value, base, context),
+        "status" => status(field, value, base, context),
         "multi_select" => options(field, value, base, context),
         "people" => people(field, value, base, context),
         "relation" => relation(field, value, context),
@@ -375,12 +374,15 @@ fn date(value: &Value, as_day: bool, context: &Context) -> Cell {
     }
 }
 
-/// Whether a status is the one that Notion itself puts where nobody chose one.
-fn is_default_status(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) -> bool {
-    let was_nothing = base.is_none_or(|base| *base == Cell::Empty);
+/// A status. The one that Notion itself puts where nobody chose one is no choice, unless the portal has the same.
+fn status(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) -> Reading {
+    let reading = option(field, value, base, context);
     let first = field.property.options.first();
     let is_first = first.is_some_and(|first| value["id"] == first.id.as_str() || value["name"] == first.name.as_str());
-    was_nothing && is_first && !context.raw.is_empty()
+    let was_nothing = base.is_none_or(|base| *base == Cell::Empty);
+    let is_known = !context.raw.is_empty();
+    let is_alike = || portal::read(&field.portal, context.record(), &context.raw) == reading.cell;
+    if is_first && was_nothing && is_known && !is_alike() { Cell::Empty.into() } else { reading }
 }
 
 fn option(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) -> Reading {

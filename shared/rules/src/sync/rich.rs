@@ -17,5 +17,5 @@ pub(super) fn edited(_now: &str, wanted: &str) -> Result<String, String> {
 
 /// The property's items with an edit of the BBCode.
 pub(super) fn items(_now: Option<&Value>, bbcode: &str) -> Value {
-    notion::text::runs(&shown(bbcode))
+    notion::text::runs(&shown(bbcode.trim_end()))
 }

@@ -168,10 +168,21 @@ fn held(kind: &'static str, multiple: bool) -> BoxedStrategy<Value> {
     prop_oneof![5 => list.clone().prop_map(Value::Array), 1 => list.prop_map(gaps)].boxed()
 }
 
-/// The rows of the table that have a pair: field, property, and whether values go both ways.
+/// The rows of the table that have a pair: field, whether it holds several values, and property. Of types that are the
+/// same kind of field the first.
 fn rows() -> Vec<(&'static str, bool, &'static str)> {
     let mut rows = Vec::new();
+    let mut kinds: Vec<PortalKind> = Vec::new();
     for kind in FIELD_TYPES {
+        let field = portal_field(kind, false);
+        let is_known = |known: &PortalKind| match (known, &field.kind) {
+            (PortalKind::Item(_), PortalKind::Item(_)) => true,
+            (known, kind) => known == kind,
+        };
+        if kinds.iter().any(is_known) {
+            continue;
+        }
+        kinds.push(field.kind.clone());
         for multiple in [false, true] {
             for property in PROPERTY_TYPES {
                 if !matches!(entry(&portal_field(kind, multiple), property), Entry::Refused(_)) {
