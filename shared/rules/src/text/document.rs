@@ -3,6 +3,8 @@
 
 use bidi::without_overrides;
 
+use super::address;
+
 /// A text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Document {
@@ -118,7 +120,7 @@ impl Span {
 
     /// Something that leads somewhere, if that is somewhere to lead to.
     pub(super) fn linked(leaf: Leaf, style: Style, url: &str) -> Self {
-        Self { leaf, style, link: is_safe_link(url).then(|| url.trim().to_owned()) }
+        Self { leaf, style, link: address::is_safe(url).then(|| url.trim().to_owned()) }
     }
 
     /// About how many bytes writing it takes, for [`steps`].
@@ -162,14 +164,6 @@ impl Person {
         let name = self.name.as_deref().map(|name| name.trim_start_matches('@').to_owned());
         format!("@{}", name.or_else(id).unwrap_or_else(|| "?".into()))
     }
-}
-
-/// Links lead to pages, letter boxes and telephones, never to scripts or files.
-pub(super) fn is_safe_link(url: &str) -> bool {
-    let url = url.trim();
-    let scheme = url.split(':').next().unwrap_or_default().to_ascii_lowercase();
-    let known = ["http", "https", "mailto", "tel"].contains(&scheme.as_str()) && url.len() > scheme.len() + 1;
-    known && url.len() <= 2000 && !url.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
 impl Block {
