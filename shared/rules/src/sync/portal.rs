@@ -423,11 +423,11 @@ pub fn edited(field: &PortalField, cell: &Cell, raw: &Map<String, Value>) -> Res
     if field.multiple {
         match (&field.kind, cell) {
             (PortalKind::Choice, Cell::Options(codes)) => {
-                return Ok(chosen(&all, codes.iter().cloned().collect(), text_of, |code| json!(code)));
+                return Ok(chosen(&all, &codes.iter().cloned().collect::<Vec<_>>(), text_of, |code| json!(code)));
             }
             (PortalKind::User | PortalKind::Item(_), Cell::Users(ids) | Cell::Records(ids)) => {
                 let id = |value: &Value| tolerant::whole(value).unwrap_or_default();
-                return Ok(chosen(&all, ids.iter().copied().collect(), id, |id| json!(id)));
+                return Ok(chosen(&all, &ids.iter().copied().collect::<Vec<_>>(), id, |id| json!(id)));
             }
             (_, Cell::Empty) => return Ok(json!([])),
             _ => {}
@@ -443,12 +443,7 @@ pub fn edited(field: &PortalField, cell: &Cell, raw: &Map<String, Value>) -> Res
 }
 
 /// A list of codes or numbers with some taken away and some added. What stays keeps its place.
-fn chosen<T: PartialEq>(
-    now: &[&Value],
-    wanted: Vec<T>,
-    key: impl Fn(&Value) -> T,
-    value: impl Fn(&T) -> Value,
-) -> Value {
+fn chosen<T: PartialEq>(now: &[&Value], wanted: &[T], key: impl Fn(&Value) -> T, value: impl Fn(&T) -> Value) -> Value {
     let kept = now.iter().filter(|value| wanted.contains(&key(value))).map(|value| (*value).clone());
     let added = wanted.iter().filter(|wanted| !now.iter().any(|value| key(value) == **wanted)).map(value);
     kept.chain(added).collect()
