@@ -82,6 +82,7 @@ impl Mirror {
             records,
             zone: opened.settings.zone(),
             category,
+            raw,
         })
     }
 

@@ -6,11 +6,16 @@
 
 pub mod body;
 pub mod cell;
+pub mod lines;
+mod list;
 pub mod mapping;
 pub mod merge;
 pub mod page;
 pub mod portal;
+mod rich;
+mod runs;
 pub mod signal;
+pub mod table;
 
 pub use cell::Cell;
 pub use mapping::{Field, Fit};
