@@ -132,6 +132,8 @@ pub enum Why {
     OneWay,
     /// The other value cannot be written here.
     OtherCannotBeWritten,
+    /// Both had a value when they were linked, and the settings say whose counts then.
+    First,
 }
 
 impl Why {
@@ -143,6 +145,7 @@ impl Why {
             Self::SameMinute => "both were edited in the same minute, and then Bitrix24 counts",
             Self::OneWay => "the field goes one way only",
             Self::OtherCannotBeWritten => "the other value cannot be written there",
+            Self::First => "the settings say that it counts when a record and a row are linked",
         }
     }
 }

@@ -6,13 +6,17 @@
 
 pub mod body;
 pub mod cell;
+pub mod first;
+pub mod full_name;
 pub mod mapping;
+pub mod matching;
 pub mod merge;
 pub mod page;
 pub mod portal;
 pub mod signal;
 
 pub use cell::Cell;
+pub use first::meet;
 pub use mapping::{Field, Fit};
 pub use merge::{Agreed, Base, Conflict, Intent, Master, Merged, Policy, Reading, Side, Sides, Stuck, merge, recover};
 pub use portal::{PortalField, PortalKind};
