@@ -18,6 +18,7 @@ mod overview;
 mod page;
 mod people;
 mod person;
+mod plan;
 mod routes;
 mod settings;
 mod sign_in;
@@ -106,6 +107,9 @@ pub const DOORS: &[Door] = &[
     form_door("/admin/bridges/part"),
     page_door("/admin/notion"),
     page_door("/admin/notion/runs"),
+    page_door("/admin/notion/plan"),
+    page_door("/admin/notion/plan.csv"),
+    form_door("/admin/notion/join"),
     page_door("/admin/notion/edit"),
     form_door("/admin/notion/save"),
     form_door("/admin/notion/forget"),
@@ -321,6 +325,9 @@ async fn route(visit: &Visit<'_>, posts: bool, path: &str, form: &Form, query: &
         (true, "/bridges/part") => bridges::part(&visit.opened().await?, form).await,
         (false, "/notion") => notion::show(visit, done).await,
         (false, "/notion/runs") => notion::runs(visit).await,
+        (false, "/notion/plan") => plan::show(visit, query).await,
+        (false, "/notion/plan.csv") => plan::file(visit, query).await,
+        (true, "/notion/join") => plan::join(visit, form).await,
         (false, "/notion/edit") => databases::edit(visit, query).await,
         (true, "/notion/save") => databases::save(visit, form).await,
         (true, "/notion/forget") => databases::forget(visit, form).await,

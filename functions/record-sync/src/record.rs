@@ -12,7 +12,7 @@ use platform::store::{Version, Write};
 use records::alert::{self, Alert};
 use rules::Record;
 use rules::sync::page::Context;
-use rules::sync::{Agreed, Cell, Merged, Policy, Side, Sides, Stuck, merge, recover};
+use rules::sync::{Agreed, Cell, Merged, Policy, Side, Sides, Stuck, meet, recover};
 
 use crate::read::Known;
 use crate::{Deps, Settled, Told, body, gone, make, read, write};
@@ -163,7 +163,7 @@ impl Work<'_> {
             let notion = read::page_side(self.opened, &self.link, &page, self.signal.told, &context);
             let mut base = self.link.base.clone();
             recover(&mut base, &self.link.intents, &bitrix24, &notion);
-            let merged = merge(&base, &bitrix24, &notion, &self.policy());
+            let merged = meet(&base, &bitrix24, &notion, &self.policy(), self.opened.database.first);
             if merged.to_bitrix24.is_empty() || known.fresh {
                 self.link.base = base;
                 return self.carry_out(known, page, context, bitrix24, notion, merged, seen).await;

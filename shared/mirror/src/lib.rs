@@ -1,6 +1,6 @@
 //! Records and their Notion pages: what more than one function knows of them.
 //!
-//! Links and their bases, the databases with their mappings, who is who, conflicts, backfills. The merge itself is in
+//! Links and their bases, the databases with their mappings, who is who, conflicts, backfills and what they would change. The merge itself is in
 //! `rules`, the writing in `record-sync`.
 
 pub mod conflicts;
@@ -9,6 +9,7 @@ pub mod database;
 pub mod link;
 mod look;
 pub mod people;
+pub mod plan;
 pub mod runs;
 
 use std::collections::HashMap;
@@ -23,7 +24,8 @@ use records::NamesCache;
 pub use conflicts::{Conflicts, Kept};
 pub use database::{Closed, Known, Open, Opened};
 pub use link::{Apart, Link, Links, Standing};
-pub use rules::sync::{Signal, SyncJob};
+pub use plan::Plans;
+pub use rules::sync::{Others, Signal, SyncJob};
 pub use runs::{Run, Runs};
 
 /// What the functions share. Cheap to clone.
@@ -39,6 +41,8 @@ pub struct Mirror {
     pub conflicts: Conflicts,
     /// The backfills.
     pub runs: Runs,
+    /// What they would do or did, record by record.
+    pub plans: Plans,
     names: NamesCache,
     memory: Arc<Mutex<HashMap<(TenantId, String), (Arc<Known>, Timestamp)>>>,
     people: Arc<Mutex<HashMap<TenantId, (Arc<people::Map>, Timestamp)>>>,
@@ -69,6 +73,7 @@ impl Mirror {
             links: Links::new(ports.store.clone()),
             conflicts: Conflicts::new(ports.store.clone()),
             runs: Runs::new(ports.store.clone()),
+            plans: Plans::new(ports.store.clone()),
             memory: Arc::default(),
             people: Arc::default(),
         }

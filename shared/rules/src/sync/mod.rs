@@ -20,4 +20,4 @@ pub use first::meet;
 pub use mapping::{Field, Fit};
 pub use merge::{Agreed, Base, Conflict, Intent, Master, Merged, Policy, Reading, Side, Sides, Stuck, merge, recover};
 pub use portal::{PortalField, PortalKind};
-pub use signal::{Signal, SyncJob};
+pub use signal::{Others, Signal, SyncJob};
