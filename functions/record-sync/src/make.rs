@@ -159,9 +159,8 @@ async fn create(mut work: Work<'_>, state: State) -> Result<Settled, Failure> {
         body::complete(&mut work).await?;
     }
     let changes = vec![format!("page made in {}", work.opened.database.name)];
-    let place = page.url.clone();
     let write = work.last_write()?;
-    Ok(Settled { told: Told::Done { changes, place }, writes: vec![write] })
+    Ok(work.settled(changes, page.url, vec![write]))
 }
 
 /// Makes the page and writes the link down.
@@ -187,7 +186,7 @@ pub(crate) async fn make_page(work: &mut Work<'_>, state: &State) -> Result<Page
     work.link.title = state.title().unwrap_or_default();
     work.link.standing = Standing::Making { since: read_at, open: true };
     work.save(Vec::new()).await?;
-    let page = opened.notion.create(&opened.source.id, &properties, &first).await?;
+    let (page, is_partial) = write::create_page(opened, &properties, &first).await?;
 
     work.link.page = Some(page.id.clone());
     work.link.standing = Standing::Together;
@@ -195,21 +194,8 @@ pub(crate) async fn make_page(work: &mut Work<'_>, state: &State) -> Result<Page
     work.link.synced_at = Some(deps.now());
     work.link.seen.bitrix24 = Some(read_at);
     work.link.body_open = calls.len() > 1;
-    let bitrix24 = read::portal_side(opened, record, state, &context);
-    let notion = read::page_side(opened, &work.link, &page, None, &context);
-    for field in cells.keys() {
-        let cell = |sides: &rules::sync::Sides| {
-            sides.fields.get(field).map(|reading| reading.cell.clone()).unwrap_or_default()
-        };
-        work.link.base.insert(field.clone(), Agreed::new(&cell(&bitrix24), &cell(&notion)));
-    }
-    // What was empty on both sides agrees as well.
-    for (field, reading) in &bitrix24.fields {
-        if reading.cell == Cell::Empty && notion.fields.get(field).is_some_and(|reading| reading.cell == Cell::Empty) {
-            work.link.base.insert(field.clone(), Agreed::new(&Cell::Empty, &Cell::Empty));
-        }
-    }
-    let mut also = vec![owner_write(&work.job.tenant, &page.id, &work.link)?];
+    let mut also = work.page_made(&page, state, &cells, &context, is_partial).await?;
+    also.push(owner_write(&work.job.tenant, &page.id, &work.link)?);
     if work.link.body_open {
         also.push(body::begin(&work.job.tenant, &page.id, calls)?);
     }

@@ -134,7 +134,9 @@ async fn tell(deps: &Deps, job: &Job<SyncJob>, code: &str, failure: &Failure) {
 /// What a job is about, and the database.
 pub(crate) fn about(job: &Job<SyncJob>) -> (String, String) {
     match &job.body {
-        SyncJob::Record { database, record, .. } | SyncJob::Undo { database, record, .. } => {
+        SyncJob::Record { database, record, .. }
+        | SyncJob::Undo { database, record, .. }
+        | SyncJob::Take { database, record, .. } => {
             (record.to_string(), database.clone())
         }
         SyncJob::Page { page, .. } => (format!("page {page}"), "Notion".into()),
@@ -150,6 +152,7 @@ fn line(deps: &Deps, job: &Job<SyncJob>, status: EventStatus) -> EventLine {
         }
         SyncJob::Backfill { .. } => "backfill".into(),
         SyncJob::Undo { .. } => "undo".into(),
+        SyncJob::Take { side, .. } => format!("take {side}'s value"),
     };
     EventLine::new(job, name, Some(about(job).0), deps.now(), status)
 }

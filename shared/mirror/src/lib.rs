@@ -1,8 +1,9 @@
 //! Records and their Notion pages: what more than one function knows of them.
 //!
-//! Links and their bases, the databases with their mappings, who is who, conflicts, backfills. The merge itself is in
+//! Links and their bases, the databases with their mappings, who is who, conflicts, what needs attention, backfills. The merge itself is in
 //! `rules`, the writing in `record-sync`.
 
+pub mod attention;
 pub mod conflicts;
 pub mod context;
 pub mod database;
@@ -20,6 +21,7 @@ use platform::queue::Message;
 use platform::{Ports, QueueName, TenantId, TraceId};
 use records::NamesCache;
 
+pub use attention::Attention;
 pub use conflicts::{Conflicts, Kept};
 pub use database::{Closed, Known, Open, Opened};
 pub use link::{Apart, Link, Links, Standing};
@@ -37,6 +39,8 @@ pub struct Mirror {
     pub links: Links,
     /// The conflicts.
     pub conflicts: Conflicts,
+    /// What needs attention.
+    pub attention: Attention,
     /// The backfills.
     pub runs: Runs,
     names: NamesCache,
@@ -68,6 +72,7 @@ impl Mirror {
             connections,
             links: Links::new(ports.store.clone()),
             conflicts: Conflicts::new(ports.store.clone()),
+            attention: Attention::new(ports.store.clone()),
             runs: Runs::new(ports.store.clone()),
             memory: Arc::default(),
             people: Arc::default(),

@@ -104,6 +104,7 @@ pub const KINDS: &[Kind] = {
         kind(Links, "rows", "", "row that a run has read", Delete),
         kind(Links, "body", "", "rest of a page's body", Blank),
         kind(Links, "conflict", "", "conflict", Delete),
+        kind(Links, "attention", "", "value that could not be synced", Delete),
         kind(
             Links,
             "database",

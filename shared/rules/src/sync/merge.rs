@@ -132,6 +132,8 @@ pub enum Why {
     OneWay,
     /// The other value cannot be written here.
     OtherCannotBeWritten,
+    /// A person took it.
+    Chosen,
 }
 
 impl Why {
@@ -143,6 +145,7 @@ impl Why {
             Self::SameMinute => "both were edited in the same minute, and then Bitrix24 counts",
             Self::OneWay => "the field goes one way only",
             Self::OtherCannotBeWritten => "the other value cannot be written there",
+            Self::Chosen => "a person took this side's value",
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod merge;
 pub mod page;
 pub mod portal;
 pub mod signal;
+pub mod written;
 
 pub use cell::Cell;
 pub use mapping::{Field, Fit};

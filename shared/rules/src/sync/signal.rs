@@ -85,13 +85,28 @@ pub enum SyncJob {
         /// Who wants it.
         by: String,
     },
+    /// Write one side's value to the other, as a person decided.
+    Take {
+        /// The database.
+        database: String,
+        /// The record.
+        record: Record,
+        /// The field.
+        field: String,
+        /// The side whose value is taken.
+        side: Side,
+        /// Who wants it.
+        by: String,
+    },
 }
 
 impl SyncJob {
     /// What keeps its order.
     pub fn group(&self, tenant: impl std::fmt::Display) -> String {
         match self {
-            Self::Record { database, record, .. } | Self::Undo { database, record, .. } => {
+            Self::Record { database, record, .. }
+            | Self::Undo { database, record, .. }
+            | Self::Take { database, record, .. } => {
                 format!("{tenant}#{database}#{}", record.key())
             }
             Self::Page { page, .. } => format!("{tenant}#page#{page}"),
