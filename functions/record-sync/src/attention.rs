@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use connect::Failure;
 use jiff::Timestamp;
-use mirror::attention::{Entry, replace, shortened};
 use mirror::Opened;
+use mirror::attention::{Entry, replace, shortened};
 use platform::store::Write;
 use platform::{DeliveryId, clock};
 use records::alert::{self, Alert};
@@ -28,12 +28,20 @@ impl Work<'_> {
         now: &Both,
         context: &Context,
     ) -> Result<Vec<Write>, Failure> {
+        let is_new = |stuck: &&Stuck| !self.link.stuck.contains(stuck);
+        let new: Vec<Stuck> = stuck.iter().filter(is_new).cloned().collect();
+        // The page of a new relation is often still to be made: the operators are not bothered before it was waited for.
+        let looks_again = self.leads_to_missing(&new) && !self.is_second_look();
+        if looks_again && self.link.page.is_some() {
+            self.sync_again().await?;
+        }
         self.link.stuck = stuck;
         let entries: Vec<Entry> =
             self.link.all_stuck().iter().filter_map(|stuck| self.entry(stuck, now, context)).collect();
         for entry in &entries {
             let is_known = |known: &Entry| known.id() == entry.id() && known.why == entry.why && known.of == entry.of;
-            if !self.link.attention.iter().any(is_known) {
+            let is_waited_for = looks_again && self.leads_to_missing(&[stuck_of(entry)]);
+            if !is_waited_for && (!self.link.attention.iter().any(is_known) || self.is_second_look()) {
                 notify(self, entry).await?;
             }
         }
@@ -80,12 +88,19 @@ impl Work<'_> {
             notion: read(Side::Notion),
             why: stuck.why.clone(),
             since: self.deps.now(),
+            tried_at: None,
             rests_until: None,
             can_take: can_take(field, stuck.of, now),
         };
         let known = self.link.attention.iter().find(|known| known.id() == entry.id() && known.of == entry.of);
-        Some(Entry { since: known.map_or(entry.since, |known| known.since), ..entry })
+        let Some(known) = known else { return Some(entry) };
+        let tried_at = if self.signal.side.is_none() { Some(self.deps.now()) } else { known.tried_at };
+        Some(Entry { since: known.since, tried_at, ..entry })
     }
+}
+
+fn stuck_of(entry: &Entry) -> Stuck {
+    Stuck { field: entry.field.clone(), of: entry.of, why: entry.why.clone() }
 }
 
 /// The side whose value can be written to the other instead of the one that could not.
@@ -142,14 +157,8 @@ async fn notify(work: &Work<'_>, entry: &Entry) -> Result<(), Failure> {
          with buttons to try again or to take the other side's value."
             .to_owned(),
     ];
-    let alert = Alert {
-        kind: "sync_stuck",
-        what: &what,
-        once: &once,
-        again_after: NOTIFY_AGAIN,
-        head: &head,
-        lines: &lines,
-    };
+    let alert =
+        Alert { kind: "sync_stuck", what: &what, once: &once, again_after: NOTIFY_AGAIN, head: &head, lines: &lines };
     alert::raise(&work.deps.ports, &work.opened.portal, &alert).await
 }
 

@@ -15,17 +15,17 @@ use notion::Page;
 use platform::Kind;
 use platform::job::Job;
 use rules::condition::Condition;
-use rules::sync::{Agreed, Cell, Side};
+use rules::sync::{Cell, Side};
 use rules::{Record, State};
 use serde_json::json;
 
 use crate::record::Work;
-use crate::{Deps, Settled, Told, body, read, write};
+use crate::{Deps, Settled, body, read, write};
 
 /// After so long a row that was made is surely found by a query.
 const FINDABLE: SignedDuration = SignedDuration::from_secs(75);
 /// How often a record waits for the pages that it leads to; then it does without.
-const MOST_WAITS: u32 = 5;
+pub(crate) const MOST_WAITS: u32 = 5;
 
 /// A record that has no link yet.
 pub(crate) async fn first(
@@ -63,7 +63,7 @@ pub(crate) fn left_out(opened: &Opened, record: Record, state: &State) -> Result
 }
 
 /// Sees to it that the pages are made that this one's relations lead to.
-async fn waits_for_others(
+pub(crate) async fn waits_for_others(
     deps: &Deps,
     job: &Job<SyncJob>,
     opened: &Opened,
@@ -194,7 +194,7 @@ pub(crate) async fn make_page(work: &mut Work<'_>, state: &State) -> Result<Page
     work.link.synced_at = Some(deps.now());
     work.link.seen.bitrix24 = Some(read_at);
     work.link.body_open = calls.len() > 1;
-    let mut also = work.page_made(&page, state, &cells, &context, is_partial).await?;
+    let mut also = work.page_made(&page, state, &cells, is_partial).await?;
     also.push(owner_write(&work.job.tenant, &page.id, &work.link)?);
     if work.link.body_open {
         also.push(body::begin(&work.job.tenant, &page.id, calls)?);

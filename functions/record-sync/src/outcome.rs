@@ -17,6 +17,9 @@ use rules::sync::{Agreed, Cell, Side, Sides, Stuck};
 use crate::read;
 use crate::record::Work;
 
+/// The signal of a job that looks at a pair once more.
+const SECOND_LOOK: &str = "second-look";
+
 /// What both sides show.
 pub(crate) struct Both {
     pub(crate) bitrix24: Sides,
@@ -119,9 +122,10 @@ impl Work<'_> {
         page: &Page,
         state: &State,
         cells: &BTreeMap<String, Cell>,
-        context: &Context,
         is_partial: bool,
     ) -> Result<Vec<Write>, Failure> {
+        // Anew, for what the page shows: whose pages its relations lead to, and who its people are.
+        let context = &self.deps.mirror.context(self.opened, self.record(), Some(state), Some(page)).await?;
         let bitrix24 = read::portal_side(self.opened, self.record(), state, context);
         let notion = read::page_side_after(self.opened, &self.link, cells, page, context);
         let stuck = bitrix24.fields.iter().filter_map(|(field, reading)| {
@@ -139,6 +143,8 @@ impl Work<'_> {
         let now = Both { bitrix24, notion };
         if is_partial {
             wanted.retain(|field, cell| now.cell(Side::Notion, field) == *cell);
+        }
+        if is_partial {
             self.sync_again().await?;
         }
         let blank = Both { bitrix24: now.bitrix24.clone(), notion: Sides::default() };
@@ -152,14 +158,26 @@ impl Work<'_> {
         self.set_stuck(stuck, &now, context).await
     }
 
-    /// Asks for another look at the pair, after this one.
-    async fn sync_again(&self) -> Result<(), Failure> {
+    /// Whether a relation leads to records that have no page yet.
+    pub(crate) fn leads_to_missing(&self, stuck: &[Stuck]) -> bool {
+        let is_relation = |field: &str| self.opened.field(field).is_some_and(|field| field.property.kind == "relation");
+        stuck.iter().any(|stuck| stuck.of == Side::Bitrix24 && is_relation(&stuck.field))
+    }
+
+    /// Whether this is the look that [`Self::sync_again`] asked for.
+    pub(crate) fn is_second_look(&self) -> bool {
+        self.signal.name == SECOND_LOOK
+    }
+
+    /// Asks for another look at the pair, after this one: at values that Notion refused together with others, and at
+    /// relations to pages that are still to be made.
+    pub(crate) async fn sync_again(&self) -> Result<(), Failure> {
         let job = SyncJob::Record {
             database: self.link.database.clone(),
             record: self.link.record,
-            signal: Signal::both("values of a new page"),
+            signal: Signal::both(SECOND_LOOK),
         };
-        let once = format!("values#{}#{}", self.link.database, self.job.trace);
+        let once = format!("second-look#{}#{}", self.link.database, self.job.trace);
         let message = mirror::message(&job, &self.job.tenant, TraceId::new(self.deps.now()), &once)?;
         self.deps.mirror.send(vec![message]).await
     }

@@ -168,6 +168,10 @@ impl Work<'_> {
             let mut base = self.link.base.clone();
             recover(&mut base, &self.link.intents, &both.bitrix24, &both.notion);
             let (base, held, merged) = self.merged(&base, &both);
+            if self.is_second_look() && self.leads_to_missing(&merged.stuck) && self.job.attempt <= make::MOST_WAITS {
+                make::waits_for_others(self.deps, self.job, self.opened, record, &known.state).await?;
+                return Ok(Settled::wait(Duration::from_secs(3), "the pages that it leads to are made first"));
+            }
             if merged.to_bitrix24.is_empty() || known.fresh {
                 (self.link.base, self.link.held) = (base, held);
                 return self.carry_out(known, page, context, both, merged, seen).await;
@@ -304,13 +308,7 @@ impl Work<'_> {
     }
 
     /// Nothing is to be written; what is known of the link may have become more.
-    async fn quiet(
-        mut self,
-        merged: Merged,
-        both: &Both,
-        context: &Context,
-        seen: Seen,
-    ) -> Result<Settled, Failure> {
+    async fn quiet(mut self, merged: Merged, both: &Both, context: &Context, seen: Seen) -> Result<Settled, Failure> {
         let before = self.link.clone();
         self.link.base.extend(merged.agreed);
         self.link.intents.clear();

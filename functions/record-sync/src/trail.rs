@@ -136,9 +136,7 @@ pub(crate) fn about(job: &Job<SyncJob>) -> (String, String) {
     match &job.body {
         SyncJob::Record { database, record, .. }
         | SyncJob::Undo { database, record, .. }
-        | SyncJob::Take { database, record, .. } => {
-            (record.to_string(), database.clone())
-        }
+        | SyncJob::Take { database, record, .. } => (record.to_string(), database.clone()),
         SyncJob::Page { page, .. } => (format!("page {page}"), "Notion".into()),
         SyncJob::Schema { .. } => ("schema".into(), "Notion".into()),
         SyncJob::Backfill { database, .. } => ("backfill".into(), database.clone()),

@@ -239,9 +239,8 @@ pub(crate) async fn create_page(
         Err(failure) if is_refusal(&failure) => failure,
         answer => return answer.map(|page| (page, false)),
     };
-    let is_title = |id: &str| {
-        opened.fields.iter().any(|field| field.property.kind == "title" && field.property.id == id)
-    };
+    let is_title =
+        |id: &str| opened.fields.iter().any(|field| field.property.kind == "title" && field.property.id == id);
     for with_title in [true, false] {
         let some = properties.iter().filter(|(id, _)| **id == opened.id.id || (with_title && is_title(id)));
         let some: Map<String, Value> = some.map(|(id, value)| (id.clone(), value.clone())).collect();

@@ -47,6 +47,9 @@ pub struct Entry {
     pub why: String,
     /// Since when.
     pub since: Timestamp,
+    /// When it was last tried again because somebody asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tried_at: Option<Timestamp>,
     /// Until when the link rests, where something writes against the sync.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rests_until: Option<Timestamp>,
@@ -212,6 +215,7 @@ mod tests {
             notion: "b".into(),
             why: why.into(),
             since: Timestamp::UNIX_EPOCH,
+            tried_at: None,
             rests_until: None,
             can_take: Vec::new(),
         }
@@ -223,7 +227,8 @@ mod tests {
         let mut link = Link::making("Deals", Record::item(EntityType::DEAL, 42), Timestamp::UNIX_EPOCH);
         let mut set = |entries: Vec<Entry>| {
             let writes = replace(&tenant, &mut link, entries).unwrap_or_default();
-            let name = |write: &Write| format!("{}{}", write.key.sort, if write.value == "null" { " removed" } else { "" });
+            let name =
+                |write: &Write| format!("{}{}", write.key.sort, if write.value == "null" { " removed" } else { "" });
             writes.iter().map(name).collect::<Vec<_>>()
         };
         assert_eq!(set(vec![entry("a", "x"), entry("b", "x")]), ["Deals#deal#42#a", "Deals#deal#42#b"]);

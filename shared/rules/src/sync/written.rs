@@ -232,7 +232,8 @@ mod tests {
         ] {
             assert_eq!(why(wanted, before, shown).as_deref(), said);
         }
-        let status = difference(&super::tests::field("status"), Side::Notion, &Cell::Empty, &Cell::Empty, &text("To do"));
+        let status =
+            difference(&super::tests::field("status"), Side::Notion, &Cell::Empty, &Cell::Empty, &text("To do"));
         assert!(status.unwrap().contains("a status is never empty"));
         assert_eq!(expected(Side::Notion, &Cell::users([1, 9]), |user| user == 1), Cell::users([1]));
         assert_eq!(expected(Side::Bitrix24, &Cell::users([1, 9]), |user| user == 1), Cell::users([1, 9]));
