@@ -66,11 +66,7 @@ impl Entry {
 
     /// The property, with the field's own name where it is another.
     pub fn name(&self) -> String {
-        if self.property.eq_ignore_ascii_case(&self.field) {
-            self.property.clone()
-        } else {
-            format!("{} ({})", self.property, self.field)
-        }
+        if self.property == self.field { self.property.clone() } else { format!("{} ({})", self.property, self.field) }
     }
 
     /// Whether a new try can help now: a link that rests goes on by itself.
@@ -235,7 +231,7 @@ mod tests {
         assert_eq!(set(vec![entry("a", "x"), entry("b", "y")]), ["Deals#deal#42#b"]);
         assert_eq!(set(vec![entry("b", "y")]), ["Deals#deal#42#a removed"]);
         assert_eq!(set(Vec::new()), ["Deals#deal#42#b removed"]);
-        assert_eq!((entry("text", "").name(), entry("ufCrm_1", "").name()), ("Text".into(), "Text (ufCrm_1)".into()));
+        assert_eq!((entry("Text", "").name(), entry("ufCrm_1", "").name()), ("Text".into(), "Text (ufCrm_1)".into()));
         assert_eq!(shortened(&"я".repeat(400)).chars().count(), 300);
     }
 }
