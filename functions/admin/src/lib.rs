@@ -19,6 +19,7 @@ mod overview;
 mod page;
 mod people;
 mod person;
+mod plan;
 mod routes;
 mod settings;
 mod sign_in;
@@ -111,6 +112,9 @@ pub const DOORS: &[Door] = &[
     form_door("/admin/notion/attention/try"),
     form_door("/admin/notion/attention/take"),
     form_door("/admin/notion/attention/forget"),
+    page_door("/admin/notion/plan"),
+    page_door("/admin/notion/plan.csv"),
+    form_door("/admin/notion/join"),
     page_door("/admin/notion/edit"),
     form_door("/admin/notion/save"),
     form_door("/admin/notion/forget"),
@@ -335,6 +339,9 @@ async fn route(visit: &Visit<'_>, posts: bool, path: &str, form: &Form, query: &
         (true, "/notion/attention/try") => attention::try_again(visit, form).await,
         (true, "/notion/attention/take") => attention::take(visit, form).await,
         (true, "/notion/attention/forget") => attention::forget(visit, form).await,
+        (false, "/notion/plan") => plan::show(visit, query).await,
+        (false, "/notion/plan.csv") => plan::file(visit, query).await,
+        (true, "/notion/join") => plan::join(visit, form).await,
         (false, "/notion/edit") => databases::edit(visit, query).await,
         (true, "/notion/save") => databases::save(visit, form).await,
         (true, "/notion/forget") => databases::forget(visit, form).await,

@@ -78,8 +78,11 @@ pub(crate) fn missing(visit: &Visit<'_>, text: &str) -> Answer {
 pub(crate) fn file(name: &'static str, text: String) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(text));
     let headers = response.headers_mut();
-    let is_json = name.rsplit('.').next() == Some("json");
-    let kind = if is_json { "application/json" } else { "application/yaml; charset=utf-8" };
+    let kind = match name.rsplit('.').next() {
+        Some("json") => "application/json",
+        Some("csv") => "text/csv; charset=utf-8",
+        _ => "application/yaml; charset=utf-8",
+    };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {

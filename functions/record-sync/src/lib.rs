@@ -8,7 +8,9 @@ mod attention;
 mod backfill;
 mod body;
 mod gone;
+mod join;
 mod make;
+mod matching;
 mod outcome;
 mod owner;
 mod read;
@@ -143,6 +145,10 @@ async fn settle(deps: &Deps, job: &Job<SyncJob>) -> Result<Settled, Failure> {
         }
         SyncJob::Schema { .. } => owner::look_at_schemas(deps, job).await,
         SyncJob::Backfill { database, run } => backfill::go_on(deps, job, database, run).await,
+        SyncJob::Join { database, record, keep, others, by } => {
+            let wanted = join::Wanted { record: *record, keep, others: *others, by };
+            Box::pin(join::join(deps, job, database, &wanted)).await
+        }
         SyncJob::Undo { database, record, conflict, by } => {
             undo::undo(deps, job, (database, *record), conflict, by).await
         }

@@ -13,7 +13,7 @@ use platform::store::{Version, Write};
 use records::alert::{self, Alert};
 use rules::sync::page::Context;
 use rules::sync::written::{Held, Retry, set_aside};
-use rules::sync::{Base, Cell, Merged, Policy, Side, Sides, merge, recover};
+use rules::sync::{Base, Cell, Merged, Policy, Side, Sides, meet, recover};
 use rules::{Record, State};
 
 use crate::attention::rest_until;
@@ -192,7 +192,7 @@ impl Work<'_> {
         let merged = |retry: Retry| {
             let (mut base, mut bitrix24, mut notion) = (base.clone(), both.bitrix24.clone(), both.notion.clone());
             let held = set_aside(&mut base, &self.link.held, &mut bitrix24, &mut notion, retry);
-            let merged = merge(&base, &bitrix24, &notion, &policy);
+            let merged = meet(&base, &bitrix24, &notion, &policy, self.opened.database.first);
             (base, held, merged)
         };
         if self.signal.side.is_none() {

@@ -1,7 +1,7 @@
 //! Records and their Notion pages: what more than one function knows of them.
 //!
-//! Links and their bases, the databases with their mappings, who is who, conflicts, what needs attention, backfills. The merge itself is in
-//! `rules`, the writing in `record-sync`.
+//! Links and their bases, the databases with their mappings, who is who, conflicts, what needs attention, backfills and what
+//! they would change. The merge itself is in `rules`, the writing in `record-sync`.
 
 pub mod attention;
 pub mod conflicts;
@@ -10,6 +10,7 @@ pub mod database;
 pub mod link;
 mod look;
 pub mod people;
+pub mod plan;
 pub mod runs;
 
 use std::collections::HashMap;
@@ -25,7 +26,8 @@ pub use attention::Attention;
 pub use conflicts::{Conflicts, Kept};
 pub use database::{Closed, Known, Open, Opened};
 pub use link::{Apart, Link, Links, Standing};
-pub use rules::sync::{Signal, SyncJob};
+pub use plan::Plans;
+pub use rules::sync::{Others, Signal, SyncJob};
 pub use runs::{Run, Runs};
 
 /// What the functions share. Cheap to clone.
@@ -43,6 +45,8 @@ pub struct Mirror {
     pub attention: Attention,
     /// The backfills.
     pub runs: Runs,
+    /// What they would do or did, record by record.
+    pub plans: Plans,
     names: NamesCache,
     memory: Arc<Mutex<HashMap<(TenantId, String), (Arc<Known>, Timestamp)>>>,
     people: Arc<Mutex<HashMap<TenantId, (Arc<people::Map>, Timestamp)>>>,
@@ -74,6 +78,7 @@ impl Mirror {
             conflicts: Conflicts::new(ports.store.clone()),
             attention: Attention::new(ports.store.clone()),
             runs: Runs::new(ports.store.clone()),
+            plans: Plans::new(ports.store.clone()),
             memory: Arc::default(),
             people: Arc::default(),
         }

@@ -220,6 +220,11 @@ impl Links {
         self.store.get(&page_key(tenant, page)).await?.map(|item| item.decode()).transpose()
     }
 
+    /// Forgets whose a page is.
+    pub async fn disown(&self, tenant: &TenantId, page: &str) -> Result<(), StoreError> {
+        self.store.delete(&page_key(tenant, page)).await
+    }
+
     /// Forgets a link and whose its page is.
     pub async fn forget(&self, tenant: &TenantId, link: &Link) -> Result<(), StoreError> {
         if let Some(page) = &link.page {

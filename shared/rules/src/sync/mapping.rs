@@ -6,9 +6,10 @@ use notion::{DataSource, Property};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::full_name::FULL_NAME;
 use super::merge::Master;
 use super::portal::{PortalField, PortalKind};
-use crate::databases::{Database, FieldSetting};
+use crate::databases::{Database, FieldSetting, Mirrored};
 use crate::record::RecordKind;
 
 /// The property that carries the record's number. By it a page is found again whose making was not written down.
@@ -192,6 +193,9 @@ fn find(portal: &[PortalField], setting: &FieldSetting, database: &Database) -> 
     if setting.field == "self" {
         return Some(PortalField::itself());
     }
+    if setting.field == FULL_NAME && matches!(database.records, Mirrored::Contact | Mirrored::Lead) {
+        return Some(PortalField::full_name());
+    }
     let found = portal.iter().find(|field| field.name == setting.field).cloned();
     let custom = database.records.kind() == RecordKind::Tasks && setting.field.starts_with("uf");
     found.or_else(|| {
@@ -224,7 +228,8 @@ fn look<'a>(
             };
         }
         // Whatever the title is called, there is one.
-        let is_title = setting.kind.as_deref() == Some("title") || matches!(field.name.as_str(), "title" | "name");
+        let is_title =
+            setting.kind.as_deref() == Some("title") || matches!(field.name.as_str(), "title" | "name" | FULL_NAME);
         return source.title_property().filter(|_| is_title).map_or(Looked::Missing, Looked::Found);
     };
     match source.property(&known.id) {
@@ -254,7 +259,7 @@ fn wanted_type(field: &PortalField, setting: &FieldSetting, targets: &BTreeMap<R
     }
     let kind =
         match &field.kind {
-            PortalKind::Line | PortalKind::Rich => "rich_text",
+            PortalKind::Line | PortalKind::Rich | PortalKind::FullName => "rich_text",
             PortalKind::Number(_) | PortalKind::Money => "number",
             PortalKind::Flag => "checkbox",
             PortalKind::Day | PortalKind::Moment => "date",
@@ -319,7 +324,7 @@ pub fn fit(field: &PortalField, property: &str) -> Option<Fit> {
     let text = matches!(property, "title" | "rich_text");
     match &field.kind {
         PortalKind::Line => (text || ["url", "email", "phone_number"].contains(&property)).then_some(TwoWay),
-        PortalKind::Rich => text.then_some(TwoWay),
+        PortalKind::Rich | PortalKind::FullName => text.then_some(TwoWay),
         PortalKind::Url => match property {
             "url" => Some(TwoWay),
             _ => text.then_some(TwoWay),
@@ -354,7 +359,6 @@ pub fn fit(field: &PortalField, property: &str) -> Option<Fit> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::databases::Mirrored;
     use bitrix24::EntityType;
 
     fn portal() -> Vec<PortalField> {

@@ -134,6 +134,8 @@ pub enum Why {
     OtherCannotBeWritten,
     /// A person took it.
     Chosen,
+    /// Both had a value when they were linked, and the settings say whose counts then.
+    First,
 }
 
 impl Why {
@@ -146,6 +148,7 @@ impl Why {
             Self::OneWay => "the field goes one way only",
             Self::OtherCannotBeWritten => "the other value cannot be written there",
             Self::Chosen => "a person took this side's value",
+            Self::First => "the settings say that it counts when a record and a row are linked",
         }
     }
 }

@@ -12,6 +12,7 @@ use notion::text;
 use serde_json::{Map, Value, json};
 
 use super::cell::Cell;
+use super::full_name::Parts;
 use super::mapping::{Field, Fit, option_name};
 use super::merge::Reading;
 use super::portal::PortalKind;
@@ -40,6 +41,8 @@ pub struct Context {
     pub zone: TimeZone,
     /// The record's funnel: its stages are those that can be chosen.
     pub category: u64,
+    /// The parts of a person's name on the portal, where the record is a person's and is known.
+    pub person: Option<Parts>,
 }
 
 impl Context {
@@ -160,6 +163,14 @@ pub fn read(field: &Field, property: Option<&Value>, base: Option<&Cell>, contex
     let kind = field.property.kind.as_str();
     let value = &property[kind];
     let plain = || text::plain(value);
+    if let ("title" | "rich_text", Some(person)) = (kind, &context.person) {
+        if field.portal.kind == PortalKind::FullName {
+            return full_name(&plain(), person);
+        }
+        if let Some(why) = person.is_whole_name(&field.portal.name, &plain()) {
+            return Reading { cell: Cell::line(&plain()), cannot: Some(why) };
+        }
+    }
     let cell = match (kind, &field.portal.kind) {
         ("title" | "rich_text", PortalKind::Rich) => Cell::text(&plain()),
         ("title" | "rich_text", _) => Cell::line(&plain()),
@@ -184,6 +195,15 @@ pub fn read(field: &Field, property: Option<&Value>, base: Option<&Cell>, contex
         _ => Cell::Empty,
     };
     cell.into()
+}
+
+/// A whole name: it can be written if it changes one part of what the portal has.
+fn full_name(text: &str, person: &Parts) -> Reading {
+    match person.edit(text) {
+        Ok(None) => Cell::line(&person.shown()).into(),
+        Ok(Some(_)) => Cell::line(text).into(),
+        Err(why) => Reading { cell: Cell::line(text), cannot: Some(why) },
+    }
 }
 
 /// Of a range the beginning counts. A day for a moment is the end of that day; a moment for a day is the day that it is

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::cell::Cell;
+use super::full_name::{FULL_NAME, Parts};
 use crate::record::{Record, RecordKind, State};
 use crate::text::Document;
 
@@ -41,6 +42,8 @@ pub enum PortalKind {
     Url,
     /// The record itself: to lead from one database to another.
     Itself,
+    /// A person's whole name, made of the portal's parts.
+    FullName,
 }
 
 /// A field.
@@ -140,6 +143,11 @@ impl PortalField {
         Self { read_only: true, ..Self::new("self", PortalKind::Itself) }
     }
 
+    /// A person's whole name: contacts and leads keep its parts.
+    pub fn full_name() -> Self {
+        Self::new(FULL_NAME, PortalKind::FullName)
+    }
+
     /// A task's custom field: what it holds follows from the property's type, for no method tells.
     pub fn of_task_custom(name: &str, property: &str) -> Self {
         let kind = match property {
@@ -179,6 +187,7 @@ pub fn read(field: &PortalField, record: Record, raw: &Map<String, Value>) -> Ce
     let value = raw.get(&field.name).unwrap_or(&null);
     match field.kind {
         PortalKind::Itself => return Cell::records([record.id()]),
+        PortalKind::FullName => return Cell::line(&Parts::of(raw).shown()),
         PortalKind::Binding(entity) => {
             let prefix = binding_prefix(entity);
             let bound = raw.get("ufCrmTask").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
@@ -228,7 +237,7 @@ pub fn read(field: &PortalField, record: Record, raw: &Map<String, Value>) -> Ce
             let files: Vec<_> = all.iter().filter_map(file).collect();
             if files.is_empty() { Cell::Empty } else { Cell::Files(files) }
         }
-        PortalKind::Itself | PortalKind::Binding(_) => Cell::Empty,
+        PortalKind::Itself | PortalKind::Binding(_) | PortalKind::FullName => Cell::Empty,
     }
 }
 
@@ -242,6 +251,14 @@ fn day(text: &str) -> Cell {
 pub fn written(kind: RecordKind, fields: &[(&PortalField, &Cell)], raw: &Map<String, Value>) -> Map<String, Value> {
     let mut all = Map::new();
     for (field, cell) in fields {
+        if field.kind == PortalKind::FullName {
+            // A text that cannot be divided was refused before it came here.
+            if let (Cell::Text(text), parts) = (cell, Parts::of(raw)) {
+                let edit = parts.edit(text).ok().flatten();
+                all.extend(edit.map(|edit| (edit.field.to_owned(), json!(edit.value))));
+            }
+            continue;
+        }
         if let PortalKind::Binding(entity) = field.kind {
             let prefix = binding_prefix(entity);
             let bound = raw.get("ufCrmTask").and_then(Value::as_array).into_iter().flatten();

@@ -17,6 +17,7 @@ fn context() -> Context {
         records: HashMap::from([("page5".to_owned(), 5)]),
         zone: TimeZone::get("Europe/Moscow").unwrap(),
         category: 0,
+        person: None,
     }
 }
 
