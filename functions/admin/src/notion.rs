@@ -13,7 +13,7 @@ use secrecy::ExposeSecret;
 use crate::page::{heads, signed_in, token};
 use pages::Form;
 
-use crate::{Answer, Visit};
+use crate::{Answer, Visit, attention};
 
 const TITLE: &str = "Notion";
 /// Conflicts that are shown.
@@ -33,6 +33,7 @@ pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failur
     let body = html! {
         (connection(visit))
         (webhook(visit).await?)
+        (attention::hint(visit.attention))
         h2 { "Databases" }
         @if databases.is_empty() {
             p.hint { "The settings name no database yet. Add one below." }

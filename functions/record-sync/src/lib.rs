@@ -4,12 +4,14 @@
 //! All signals lead here, and none is believed: what counts is what both sides show now. An echo of our own writing equals
 //! the base, and ends here.
 
+mod attention;
 mod backfill;
 mod body;
 mod gone;
 mod join;
 mod make;
 mod matching;
+mod outcome;
 mod owner;
 mod read;
 mod record;
@@ -148,7 +150,10 @@ async fn settle(deps: &Deps, job: &Job<SyncJob>) -> Result<Settled, Failure> {
             Box::pin(join::join(deps, job, database, &wanted)).await
         }
         SyncJob::Undo { database, record, conflict, by } => {
-            undo::undo(deps, job, database, *record, conflict, by).await
+            undo::undo(deps, job, (database, *record), conflict, by).await
+        }
+        SyncJob::Take { database, record, field, side, by } => {
+            undo::take(deps, job, (database, *record), (field, *side), by).await
         }
     }
 }

@@ -18,18 +18,18 @@ use platform::job::Job;
 use records::alert::{self, Alert};
 use rules::condition::Condition;
 use rules::sync::matching::Key;
-use rules::sync::{Agreed, Cell, Side};
+use rules::sync::{Cell, Side};
 use rules::{Record, State};
 use serde_json::json;
 
 use crate::matching::{self, Row};
 use crate::record::Work;
-use crate::{Deps, Settled, Told, body, read, write};
+use crate::{Deps, Settled, body, read, write};
 
 /// After so long a row that was made is surely found by a query.
 const FINDABLE: SignedDuration = SignedDuration::from_secs(75);
 /// How often a record waits for the pages that it leads to; then it does without.
-const MOST_WAITS: u32 = 5;
+pub(crate) const MOST_WAITS: u32 = 5;
 
 /// A record that has no link yet.
 pub(crate) async fn first(
@@ -111,7 +111,7 @@ pub(crate) fn left_out(opened: &Opened, record: Record, state: &State) -> Result
 }
 
 /// Sees to it that the pages are made that this one's relations lead to.
-async fn waits_for_others(
+pub(crate) async fn waits_for_others(
     deps: &Deps,
     job: &Job<SyncJob>,
     opened: &Opened,
@@ -212,9 +212,8 @@ async fn create(mut work: Work<'_>, state: State) -> Result<Settled, Failure> {
         body::complete(&mut work).await?;
     }
     let changes = vec![format!("page made in {}", work.opened.database.name)];
-    let place = page.url.clone();
     let write = work.last_write()?;
-    Ok(Settled { told: Told::Done { changes, place }, writes: vec![write] })
+    Ok(work.settled(changes, page.url, vec![write]))
 }
 
 /// Makes the page and writes the link down.
@@ -240,7 +239,7 @@ pub(crate) async fn make_page(work: &mut Work<'_>, state: &State) -> Result<Page
     work.link.title = state.title().unwrap_or_default();
     work.link.standing = Standing::Making { since: read_at, open: true };
     work.save(Vec::new()).await?;
-    let page = opened.notion.create(&opened.source.id, &properties, &first).await?;
+    let (page, is_partial) = write::create_page(opened, &properties, &first).await?;
 
     work.link.page = Some(page.id.clone());
     work.link.standing = Standing::Together;
@@ -248,21 +247,8 @@ pub(crate) async fn make_page(work: &mut Work<'_>, state: &State) -> Result<Page
     work.link.synced_at = Some(deps.now());
     work.link.seen.bitrix24 = Some(read_at);
     work.link.body_open = calls.len() > 1;
-    let bitrix24 = read::portal_side(opened, record, state, &context);
-    let notion = read::page_side(opened, &work.link, &page, None, &context);
-    for field in cells.keys() {
-        let cell = |sides: &rules::sync::Sides| {
-            sides.fields.get(field).map(|reading| reading.cell.clone()).unwrap_or_default()
-        };
-        work.link.base.insert(field.clone(), Agreed::new(&cell(&bitrix24), &cell(&notion)));
-    }
-    // What was empty on both sides agrees as well.
-    for (field, reading) in &bitrix24.fields {
-        if reading.cell == Cell::Empty && notion.fields.get(field).is_some_and(|reading| reading.cell == Cell::Empty) {
-            work.link.base.insert(field.clone(), Agreed::new(&Cell::Empty, &Cell::Empty));
-        }
-    }
-    let mut also = vec![owner_write(&work.job.tenant, &page.id, &work.link)?];
+    let mut also = work.page_made(&page, state, &cells, is_partial).await?;
+    also.push(owner_write(&work.job.tenant, &page.id, &work.link)?);
     if work.link.body_open {
         also.push(body::begin(&work.job.tenant, &page.id, calls)?);
     }

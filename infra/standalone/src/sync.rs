@@ -87,6 +87,12 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Lists the values that could not be synced, with the reason, and what is paused.
+    Attention {
+        /// Where.
+        #[command(flatten)]
+        place: Place,
+    },
     /// Lists the latest conflicts; the page Notion of /admin can undo them.
     Conflicts {
         /// Where.
@@ -101,6 +107,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
         Command::Status { place } => status(&place).await,
         Command::Plan { name, place } => backfill(&place, &name, true).await,
         Command::Run { name, place } => backfill(&place, &name, false).await,
+        Command::Attention { place } => attention(&place).await,
         Command::Conflicts { place } => conflicts(&place).await,
         Command::Lines { run, kind, csv, place } => lines(&place, run, kind.as_deref(), csv.as_deref()).await,
         Command::Join { name, record, keep, trash, place } => join(&place, &name, &record, &keep, trash).await,
@@ -139,6 +146,38 @@ async fn status(place: &Place) -> anyhow::Result<()> {
     }
     for run in mirror.runs.latest(&tenant, 5).await? {
         println!("{}", line(&run));
+    }
+    Ok(())
+}
+
+async fn attention(place: &Place) -> anyhow::Result<()> {
+    let (mirror, tenant) = open(place).await?;
+    let portal = mirror.connections.portal(&tenant).await?;
+    let databases = Mirror::settings(&portal)?.notion.databases.clone();
+    let (mut known, mut lines) = (Vec::new(), 0);
+    for database in &databases {
+        known.extend(mirror.stored(&tenant, &database.name).await?.map(|known| (database.name.clone(), known)));
+    }
+    for one in mirror::attention::paused(&databases, &known) {
+        let what = one.field.map_or_else(|| one.database.clone(), |field| format!("{}, {field}", one.database));
+        println!("{} {what} is paused: {}", one.since.strftime("%Y-%m-%d %H:%M"), one.why);
+        lines += 1;
+    }
+    let mut after = None;
+    loop {
+        let (entries, next) = mirror.attention.list(&tenant, after.as_deref(), 100).await?;
+        for entry in &entries {
+            println!("{} {}: {}", entry.since.strftime("%Y-%m-%d %H:%M"), entry.database, entry.line());
+        }
+        lines += entries.len();
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    match lines {
+        0 => println!("Nothing needs attention."),
+        _ => println!("The page Needs attention of /admin tries a value again, or takes the other side's."),
     }
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! Records and their Notion pages: what more than one function knows of them.
 //!
-//! Links and their bases, the databases with their mappings, who is who, conflicts, backfills and what they would change. The merge itself is in
-//! `rules`, the writing in `record-sync`.
+//! Links and their bases, the databases with their mappings, who is who, conflicts, what needs attention, backfills and what
+//! they would change. The merge itself is in `rules`, the writing in `record-sync`.
 
+pub mod attention;
 pub mod conflicts;
 pub mod context;
 pub mod database;
@@ -21,6 +22,7 @@ use platform::queue::Message;
 use platform::{Ports, QueueName, TenantId, TraceId};
 use records::NamesCache;
 
+pub use attention::Attention;
 pub use conflicts::{Conflicts, Kept};
 pub use database::{Closed, Known, Open, Opened};
 pub use link::{Apart, Link, Links, Standing};
@@ -39,6 +41,8 @@ pub struct Mirror {
     pub links: Links,
     /// The conflicts.
     pub conflicts: Conflicts,
+    /// What needs attention.
+    pub attention: Attention,
     /// The backfills.
     pub runs: Runs,
     /// What they would do or did, record by record.
@@ -72,6 +76,7 @@ impl Mirror {
             connections,
             links: Links::new(ports.store.clone()),
             conflicts: Conflicts::new(ports.store.clone()),
+            attention: Attention::new(ports.store.clone()),
             runs: Runs::new(ports.store.clone()),
             plans: Plans::new(ports.store.clone()),
             memory: Arc::default(),

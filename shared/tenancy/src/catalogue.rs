@@ -105,6 +105,7 @@ pub const KINDS: &[Kind] = {
         kind(Links, "plan", "", "what a run would change", Delete),
         kind(Links, "body", "", "rest of a page's body", Blank),
         kind(Links, "conflict", "", "conflict", Delete),
+        kind(Links, "attention", "", "value that could not be synced", Delete),
         kind(
             Links,
             "database",

@@ -110,6 +110,19 @@ pub enum SyncJob {
         /// Who wants it.
         by: String,
     },
+    /// Write one side's value to the other, as a person decided.
+    Take {
+        /// The database.
+        database: String,
+        /// The record.
+        record: Record,
+        /// The field.
+        field: String,
+        /// The side whose value is taken.
+        side: Side,
+        /// Who wants it.
+        by: String,
+    },
 }
 
 impl SyncJob {
@@ -118,7 +131,8 @@ impl SyncJob {
         match self {
             Self::Record { database, record, .. }
             | Self::Undo { database, record, .. }
-            | Self::Join { database, record, .. } => {
+            | Self::Join { database, record, .. }
+            | Self::Take { database, record, .. } => {
                 format!("{tenant}#{database}#{}", record.key())
             }
             Self::Page { page, .. } => format!("{tenant}#page#{page}"),
