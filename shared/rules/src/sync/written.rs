@@ -197,6 +197,7 @@ mod tests {
             setting: FieldSetting::new("ufCrm_1", "Text"),
             fit: Fit::TwoWay,
             unmapped: None,
+            options: std::collections::BTreeMap::new(),
         }
     }
 
