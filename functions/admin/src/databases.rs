@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use mirror::Known;
 use pages::Form;
 use rules::Settings;
-use rules::databases::{Database, FieldSetting, Gone, Mirrored};
+use rules::databases::{Database, FieldSetting, First, Gone, MatchProperty, MatchSetting, Mirrored};
 use rules::sync::Master;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -30,6 +30,11 @@ const MASTERS: [(&str, &str); 5] = [
     ("notion", "both ways, Notion counts"),
     ("bitrix24_only", "from Bitrix24 only"),
     ("notion_only", "from Notion only"),
+];
+const FIRSTS: [(&str, &str); 3] = [
+    ("bitrix24", "the value of Bitrix24 counts"),
+    ("notion", "the value of Notion counts"),
+    ("ask", "both stay until someone decides"),
 ];
 const GONE: [(&str, &str); 4] = [
     ("mark", "the other stays and says so"),
@@ -80,6 +85,10 @@ async fn page(visit: &Visit<'_>, of: &str, database: &Database, said: &Markup) -
             (choice("records", "Its rows are", &word(&database.records), &RECORDS))
             label for="when" { "Only records for which this holds (CEL)" } input id="when" name="when" value=(database.when.as_deref().unwrap_or_default()) placeholder="record.stageSemanticId == \"S\"";
             label.tick { input type="checkbox" name="create_properties" value="yes" checked[database.create_properties]; " Make properties that are missing, the first time" }
+            label for="match" { "Existing rows are matched by (keys, the surest first)" }
+            input id="match" name="match" value=(keys_text(database)) placeholder="number, email, ufCrm_1714 = Client code";
+            p.hint { "Empty: the number, then the title; of contacts the number, e-mail, phone and full name. " code { "key = property" } " names the property that holds a key." }
+            (choice("first", "When a record and a row are linked and both have a value", &word(&database.first), &FIRSTS))
             (choice("deleted_records", "When a record is deleted", &word(&database.deleted_records), &GONE))
             (choice("trashed_pages", "When a page goes into the trash", &word(&database.trashed_pages), &GONE))
             h2 { "Fields" }
@@ -166,12 +175,38 @@ fn of_form(form: &Form, before: Option<&Database>) -> Database {
     Database {
         when: some(form.get("when")),
         fields: (!usual).then_some(fields),
+        keys: keys_of(form.get("match")),
+        first: named::<First>(form.get("first")),
         page: before.and_then(|before| before.page.clone()),
         create_properties: !form.get("create_properties").is_empty(),
         deleted_records: named::<Gone>(form.get("deleted_records")),
         trashed_pages: named::<Gone>(form.get("trashed_pages")),
         ..Database::new(form.get("name"), form.get("database"), records)
     }
+}
+
+/// `number, email, ufCrm_1714 = Client code`.
+fn keys_text(database: &Database) -> String {
+    let key = |setting: &MatchSetting| match setting.property() {
+        Some(property) => format!("{} = {property}", setting.key()),
+        None => setting.key().to_owned(),
+    };
+    database.keys.iter().flatten().map(key).collect::<Vec<_>>().join(", ")
+}
+
+/// The other way round; nothing for the usual keys.
+fn keys_of(text: &str) -> Option<Vec<MatchSetting>> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let keys: Vec<_> = parts
+        .map(|part| match part.split_once('=') {
+            Some((key, property)) => MatchSetting::Property(MatchProperty {
+                key: key.trim().to_owned(),
+                property: property.trim().to_owned(),
+            }),
+            None => MatchSetting::Key(part.to_owned()),
+        })
+        .collect();
+    (!keys.is_empty()).then_some(keys)
 }
 
 /// `C1:NEW = Fresh; C1:WON = Won`.
@@ -224,6 +259,7 @@ mod tests {
     fn a_form_gives_the_database_that_it_was_made_of() {
         let before: Database = serde_json::from_value(serde_json::json!({
             "name": "Deals", "database": "https://www.notion.so/0123456789abcdef0123456789abcdef", "records": "deal",
+            "match": ["number", {"key": "ufCrm_1", "property": "Client code"}, "title"], "first": "ask",
             "when": "record.id > 1", "deleted_records": "delete", "page": [{"heading": "x"}],
             "fields": [
                 {"field": "title", "property": "Name", "master": "bitrix24"},
@@ -237,6 +273,8 @@ mod tests {
             ("database".into(), before.database.clone()),
             ("records".into(), "deal".into()),
             ("when".into(), "record.id > 1".into()),
+            ("match".into(), keys_text(&before)),
+            ("first".into(), "ask".into()),
             ("create_properties".into(), "yes".into()),
             ("deleted_records".into(), "delete".into()),
             ("trashed_pages".into(), "mark".into()),

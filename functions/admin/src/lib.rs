@@ -4,6 +4,7 @@
 //! and that only who runs Switchboard can make. Pages are made here; every form carries the session's own token, and
 //! every change is written down with who made it. Scripts only make parts load themselves again: all works without.
 
+mod attention;
 mod audit;
 mod bridges;
 mod card;
@@ -18,6 +19,7 @@ mod overview;
 mod page;
 mod people;
 mod person;
+mod plan;
 mod routes;
 mod settings;
 mod sign_in;
@@ -106,6 +108,13 @@ pub const DOORS: &[Door] = &[
     form_door("/admin/bridges/part"),
     page_door("/admin/notion"),
     page_door("/admin/notion/runs"),
+    page_door("/admin/notion/attention"),
+    form_door("/admin/notion/attention/try"),
+    form_door("/admin/notion/attention/take"),
+    form_door("/admin/notion/attention/forget"),
+    page_door("/admin/notion/plan"),
+    page_door("/admin/notion/plan.csv"),
+    form_door("/admin/notion/join"),
     page_door("/admin/notion/edit"),
     form_door("/admin/notion/save"),
     form_door("/admin/notion/forget"),
@@ -170,6 +179,8 @@ pub(crate) struct Visit<'a> {
     pub(crate) session: Session,
     /// Where providers reach us.
     pub(crate) public_url: Option<String>,
+    /// How many values need attention, and whether there are more than were counted.
+    pub(crate) attention: (usize, bool),
 }
 
 /// A visit to a page that asks both the portal and the workspace.
@@ -272,7 +283,10 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     // Settings that cannot be read can be mended on their page.
     let settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
     let public_url = deps.address(host_of(request.headers()));
-    let visit = Visit { deps, id: session.tenant.clone(), portal, settings, session, public_url };
+    // What is only counted keeps no page from being shown.
+    let attention =
+        if posts { (0, false) } else { deps.mirror.attention.count(&session.tenant).await.unwrap_or_default() };
+    let visit = Visit { deps, id: session.tenant.clone(), portal, settings, session, public_url, attention };
     match route(&visit, posts, &path, &form, &query).await {
         Ok(Answer::Page(text) | Answer::Part(text)) => lively_page(StatusCode::OK, text),
         Ok(Answer::Missing(text)) => lively_page(StatusCode::NOT_FOUND, text),
@@ -321,6 +335,13 @@ async fn route(visit: &Visit<'_>, posts: bool, path: &str, form: &Form, query: &
         (true, "/bridges/part") => bridges::part(&visit.opened().await?, form).await,
         (false, "/notion") => notion::show(visit, done).await,
         (false, "/notion/runs") => notion::runs(visit).await,
+        (false, "/notion/attention") => attention::show(visit, query).await,
+        (true, "/notion/attention/try") => attention::try_again(visit, form).await,
+        (true, "/notion/attention/take") => attention::take(visit, form).await,
+        (true, "/notion/attention/forget") => attention::forget(visit, form).await,
+        (false, "/notion/plan") => plan::show(visit, query).await,
+        (false, "/notion/plan.csv") => plan::file(visit, query).await,
+        (true, "/notion/join") => plan::join(visit, form).await,
         (false, "/notion/edit") => databases::edit(visit, query).await,
         (true, "/notion/save") => databases::save(visit, form).await,
         (true, "/notion/forget") => databases::forget(visit, form).await,

@@ -2,7 +2,7 @@
 
 use connect::Failure;
 use maud::{Markup, html};
-use mirror::runs::{Phase, Wanted};
+use mirror::runs::Wanted;
 use mirror::{Kept, Known, Run, SyncJob};
 use platform::TraceId;
 use platform::hooks::Hooks;
@@ -13,7 +13,7 @@ use secrecy::ExposeSecret;
 use crate::page::{heads, signed_in, token};
 use pages::Form;
 
-use crate::{Answer, Visit};
+use crate::{Answer, Visit, attention};
 
 const TITLE: &str = "Notion";
 /// Conflicts that are shown.
@@ -33,6 +33,7 @@ pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failur
     let body = html! {
         (connection(visit))
         (webhook(visit).await?)
+        (attention::hint(visit.attention))
         h2 { "Databases" }
         @if databases.is_empty() {
             p.hint { "The settings name no database yet. Add one below." }
@@ -183,12 +184,7 @@ fn one_database(visit: &Visit<'_>, database: &Database, known: Option<&Known>) -
 /// A run as people read it.
 fn one_run(run: &Run) -> Markup {
     let counts = &run.counts;
-    let state = match &run.phase {
-        Phase::Rows { .. } => "reading the rows".to_owned(),
-        Phase::Records { .. } => "going through the records".to_owned(),
-        Phase::Done => "done".to_owned(),
-        Phase::Stopped { why } => format!("stopped: {why}"),
-    };
+    let state = run.phase.words();
     let would = if run.dry { "would be " } else { "" };
     html! {
         section.card {
@@ -197,9 +193,17 @@ fn one_run(run: &Run) -> Markup {
             p {
                 (counts.rows) " rows and " (counts.records) " records so far: "
                 (counts.created) " pages " (would) "made, " (counts.linked_by_id) " " (would) "linked by number, "
-                (counts.linked_by_title) " by title and company, " (counts.changed) " " (would) "brought into step, "
+                (counts.linked_by_title) " by title or name, " (counts.linked_by_key) " by another key, "
+                (counts.changed) " " (would) "brought into step, "
                 (counts.linked_before) " linked before, " (counts.left_out) " left out, " (counts.failed) " failed."
             }
+            @if counts.doubles + counts.strays + counts.refused + counts.undecided > 0 {
+                p.problem {
+                    "To decide: " (counts.doubles) " records with several rows, " (counts.refused) " records whose row is not clear, "
+                    (counts.strays) " rows with a number of no record, " (counts.undecided) " fields that both sides have."
+                }
+            }
+            p { a href={ "/admin/notion/plan?run=" (pages::encoded(&run.id)) } { "Show every record and field" } }
             @if let Some(waits) = &run.waits_for { p.hint { "Waits: " (waits) } }
             @if !run.examples.is_empty() {
                 details { summary { "Some of it" } ul { @for line in &run.examples { li { (line) } } } }

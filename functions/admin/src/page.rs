@@ -8,10 +8,10 @@ use maud::{Markup, html};
 use operations::log::Status;
 use pages::{frame, lively_frame};
 
-use crate::{Answer, Visit};
+use crate::{Answer, Visit, attention};
 
 /// The pages, by their title and address.
-const PAGES: [(&str, &str); 11] = [
+const PAGES: [(&str, &str); 12] = [
     ("Overview", "/admin"),
     ("Events", "/admin/events"),
     ("Dead letters", "/admin/dead"),
@@ -21,6 +21,7 @@ const PAGES: [(&str, &str); 11] = [
     ("People", "/admin/people"),
     ("Conversations", "/admin/bridges"),
     ("Notion", "/admin/notion"),
+    (attention::TITLE, "/admin/notion/attention"),
     ("API keys", "/admin/keys"),
     ("Audit", "/admin/audit"),
 ];
@@ -34,7 +35,12 @@ pub(crate) fn signed_in(visit: &Visit<'_>, title: &str, done: &str, body: &Marku
 pub(crate) fn under(visit: &Visit<'_>, of: &str, title: &str, done: &str, body: &Markup) -> String {
     let nav = html! {
         nav aria-label="Pages" {
-            @for (name, address) in PAGES { a href=(address) aria-current=[(name == of).then_some("page")] { (name) } }
+            @for (name, address) in PAGES {
+                a href=(address) aria-current=[(name == of).then_some("page")] {
+                    (name)
+                    @if name == attention::TITLE && let Some(number) = attention::shown_count(visit.attention) { " (" (number) ")" }
+                }
+            }
             a href="/install" { "Connections" }
             form method="post" action="/admin/sign-out" { (token(visit)) button { "Sign out" } }
         }
@@ -72,8 +78,11 @@ pub(crate) fn missing(visit: &Visit<'_>, text: &str) -> Answer {
 pub(crate) fn file(name: &'static str, text: String) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(text));
     let headers = response.headers_mut();
-    let is_json = name.rsplit('.').next() == Some("json");
-    let kind = if is_json { "application/json" } else { "application/yaml; charset=utf-8" };
+    let kind = match name.rsplit('.').next() {
+        Some("json") => "application/json",
+        Some("csv") => "text/csv; charset=utf-8",
+        _ => "application/yaml; charset=utf-8",
+    };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {

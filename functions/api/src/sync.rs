@@ -175,6 +175,7 @@ pub(crate) async fn progress(deps: &Deps, caller: &Caller, id: &str) -> Answer {
 fn shown(run: &Run) -> Value {
     let phase = match &run.phase {
         Phase::Rows { .. } => "reading rows",
+        Phase::Numbers { .. } | Phase::Keys { .. } => "comparing numbers and keys",
         Phase::Records { .. } => "going through records",
         Phase::Done => "done",
         Phase::Stopped { .. } => "stopped",

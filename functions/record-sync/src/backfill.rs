@@ -1,31 +1,35 @@
 //! A backfill: existing records and existing rows brought together.
 //!
-//! First the rows are read and put down by their number and by their title; then the records are gone through by rising
-//! number. Each step is written down before the next, so that a run goes on where it was, whatever happens. It asks Notion
-//! for nothing but the rows, a hundred at a time, and for the pages that it makes: its pace is the limit's.
+//! First the rows are read and put down by their number and by the keys of the settings; then the numbers are looked at, the
+//! records that fit rows without one are noted, and the records are gone through by rising number. Each step is written down
+//! before the next, so that a run goes on where it was, whatever happens. A plan is the same run without its writes: the same
+//! code decides both. It asks Notion for nothing but the rows, a hundred at a time, and for the pages that it makes: its pace
+//! is the limit's.
 
 use std::time::Duration;
 
 use connect::Failure;
 use futures::StreamExt;
 use futures::stream::iter;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use mirror::link::{link_write, owner_write};
+use mirror::plan::{Entry, EntryKind, FieldChange, MAX_ENTRIES, entry_write};
 use mirror::runs::Phase;
 use mirror::{Link, Open, Opened, Run, Signal, Standing, SyncJob};
 use notion::Page;
-use platform::clock::{later, until};
+use platform::clock::until;
 use platform::job::Job;
-use platform::store::{Condition, Key, MOST_WRITES, Version, Write};
+use platform::store::Version;
 use platform::{Kind, TraceId};
 use records::pages::{Listing, PAGE};
-use rules::sync::{Merged, Policy, merge};
+use rules::sync::matching::Key;
+use rules::sync::{Merged, Policy, Side, meet};
 use rules::{Record, State};
-use serde_json::json;
 
+mod numbers;
 mod rows;
 
-use self::rows::{Row, by_title, index, row, row_key};
+use crate::matching::{self, Row};
 use crate::record::Work;
 use crate::{Deps, Settled, Told, make, read};
 
@@ -33,22 +37,86 @@ use crate::{Deps, Settled, Told, make, read};
 const AT_ONCE: usize = 8;
 /// A run hands itself back to the queue after this: a function does not live forever.
 const BUDGET: SignedDuration = SignedDuration::from_secs(30);
-/// What was put down of the rows is kept this long.
-const KEEPS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Pages of records that are read at once to be compared with rows.
+const PAGES_AT_ONCE: usize = 5;
 
 /// What became of a record.
 enum Became {
     LinkedBefore,
-    LinkedById,
-    LinkedByTitle,
+    Linked(Key),
     Created,
     LeftOut,
+    /// Several rows carry its number; they are listed already.
+    Doubled,
+    Refused(String),
     Failed(String),
+}
+
+/// A record, what became of it, and how its sides differ.
+struct Outcome {
+    record: Record,
+    title: String,
+    became: Became,
+    rows: Vec<Page>,
+    merged: Option<Merged>,
+    changes: Vec<FieldChange>,
+    /// Whether what differs is to be looked at, though the page could not be read here.
+    unseen: bool,
+}
+
+impl Outcome {
+    fn new(record: Record, state: &State, became: Became) -> Self {
+        Self {
+            record,
+            title: state.title().unwrap_or_default(),
+            became,
+            rows: Vec::new(),
+            merged: None,
+            changes: Vec::new(),
+            unseen: false,
+        }
+    }
+
+    /// Whether one of the sides is written.
+    fn is_change(&self) -> bool {
+        self.unseen || self.merged.as_ref().is_some_and(|merged| !merged.is_quiet())
+    }
+
+    /// Whether the link's own job has something to do or to say.
+    fn has_work(&self) -> bool {
+        self.is_change() || self.merged.as_ref().is_some_and(|merged| !merged.stuck.is_empty())
+    }
+
+    /// The line that is kept of it, if there is something to say.
+    fn entry(&self) -> Option<Entry> {
+        let entry = |kind| Entry {
+            rows: self.rows.iter().map(matching::row_ref).collect(),
+            changes: self.changes.clone(),
+            ..Entry::new(kind, self.record, self.title.clone())
+        };
+        Some(match &self.became {
+            // Linked earlier by this run: its line was kept then.
+            Became::Linked(_) if self.rows.is_empty() => return None,
+            Became::Linked(key) => Entry { key: Some(key.words()), ..entry(EntryKind::Link) },
+            Became::Created => entry(EntryKind::Make),
+            Became::LinkedBefore if !self.changes.is_empty() => entry(EntryKind::Change),
+            Became::Refused(why) | Became::Failed(why) => Entry { why: Some(why.clone()), ..entry(EntryKind::Refused) },
+            Became::LinkedBefore | Became::LeftOut | Became::Doubled => return None,
+        })
+    }
+}
+
+/// A run in a worker's hands.
+struct Running<'a> {
+    deps: &'a Deps,
+    job: &'a Job<SyncJob>,
+    opened: &'a Opened,
+    run: Run,
 }
 
 /// Goes on with a run for a while.
 pub(crate) async fn go_on(deps: &Deps, job: &Job<SyncJob>, name: &str, id: &str) -> Result<Settled, Failure> {
-    let Some((mut run, mut version)) = deps.mirror.runs.get(&job.tenant, id).await? else {
+    let Some((run, mut version)) = deps.mirror.runs.get(&job.tenant, id).await? else {
         return Ok(Settled::skip("the run is not kept any more"));
     };
     if run.has_ended() {
@@ -59,27 +127,31 @@ pub(crate) async fn go_on(deps: &Deps, job: &Job<SyncJob>, name: &str, id: &str)
         Open::Closed(closed) => return stop(deps, job, run, version, closed.text).await,
     };
     let began = deps.now();
+    let mut running = Running { deps, job, opened: &opened, run };
     loop {
-        let step = match run.phase.clone() {
-            Phase::Rows { .. } => rows(deps, job, &opened, &mut run).await,
-            Phase::Records { after } => records(deps, job, &opened, &mut run, after).await,
+        let step = match running.run.phase.clone() {
+            Phase::Rows { .. } => rows::read(&mut running).await,
+            Phase::Numbers { after } => numbers::look(&mut running, after).await,
+            Phase::Keys { after } => running.keys(after).await,
+            Phase::Records { after } => running.records(after).await,
             Phase::Done | Phase::Stopped { .. } => Ok(()),
         };
+        let run = &mut running.run;
         run.touched_at = deps.now();
         run.waits_for = step.as_ref().err().map(|failure| failure.text.clone());
         let ended = run.phase == Phase::Done;
         if ended {
             run.ended_at = Some(deps.now());
         }
-        version = deps.mirror.runs.put(&job.tenant, &run, Some(version)).await?;
+        version = deps.mirror.runs.put(&job.tenant, run, Some(version)).await?;
         match step {
-            Err(failure) if is_final(&failure) => return stop(deps, job, run, version, failure.text).await,
+            Err(failure) if is_final(&failure) => return stop(deps, job, running.run, version, failure.text).await,
             Err(failure) => {
                 // To wait for the limit is the ordinary course of a run, and no failure.
                 let Kind::Throttled { until: moment } = failure.kind else { return Err(failure) };
                 return Ok(Settled::wait(until(deps.now(), moment), failure.text));
             }
-            Ok(()) if ended => return Ok(done(&run)),
+            Ok(()) if ended => return Ok(done(&running.run)),
             Ok(()) if deps.now().duration_since(began) >= BUDGET => {
                 return Ok(Settled::wait(Duration::ZERO, "the run goes on"));
             }
@@ -107,17 +179,7 @@ async fn stop(
 }
 
 fn done(run: &Run) -> Settled {
-    let counts = &run.counts;
-    let text = format!(
-        "{} rows, {} records: {} made, {} linked by number, {} by title, {} brought into step, {} failed",
-        counts.rows,
-        counts.records,
-        counts.created,
-        counts.linked_by_id,
-        counts.linked_by_title,
-        counts.changed,
-        counts.failed
-    );
+    let text = summary(run);
     if run.dry {
         Settled::skip(format!("dry run: {text}"))
     } else {
@@ -125,256 +187,299 @@ fn done(run: &Run) -> Settled {
     }
 }
 
-/// Reads a page of rows and puts them down.
-async fn rows(deps: &Deps, job: &Job<SyncJob>, opened: &Opened, run: &mut Run) -> Result<(), Failure> {
-    let Phase::Rows { cursor, since } = run.phase.clone() else { return Ok(()) };
-    let mut query = json!({"sorts": [{"timestamp": "created_time", "direction": "ascending"}], "page_size": 100});
-    if let Some(since) = since {
-        query["filter"] = json!({"timestamp": "created_time", "created_time": {"on_or_after": since.to_string()}});
+fn summary(run: &Run) -> String {
+    let counts = &run.counts;
+    format!(
+        "{} rows, {} records: {} made, {} linked by number, {} by title or name, {} by another key, {} brought into step, {} failed; {} doubles, {} numbers of no record",
+        counts.rows,
+        counts.records,
+        counts.created,
+        counts.linked_by_id,
+        counts.linked_by_title,
+        counts.linked_by_key,
+        counts.changed,
+        counts.failed,
+        counts.doubles,
+        counts.strays
+    )
+}
+
+impl Running<'_> {
+    fn listing(&self) -> Listing {
+        Listing { kind: self.opened.kind(), custom_fields: matching::extra_fields(self.opened) }
     }
-    let list = opened.notion.query(&opened.source.id, &query, cursor.as_deref()).await?;
-    let (tenant, mut writes) = (&job.tenant, Vec::new());
-    for page in &list.items {
-        // A query that begins anew at a moment gives some rows again.
-        if since.is_some() && deps.ports.store.get(&row_key(tenant, &run.id, &page.id)).await?.is_some() {
-            continue;
+
+    /// The link of a record, if it has one.
+    async fn link(&self, record: Record) -> Result<Option<Link>, Failure> {
+        let found = self.deps.mirror.links.get(self.tenant(), &self.opened.database.name, record).await?;
+        Ok(found.map(|(link, _)| link))
+    }
+
+    /// Keeps lines, as many as are kept of a run.
+    async fn note(&mut self, entries: Vec<Entry>) -> Result<(), Failure> {
+        let mut writes = Vec::new();
+        for entry in entries {
+            if self.run.counts.entries >= MAX_ENTRIES {
+                break;
+            }
+            self.run.counts.entries += 1;
+            writes.push(entry_write(self.tenant(), &self.run.id, &entry, self.deps.now())?);
+            if self.run.dry || entry.kind != EntryKind::Make {
+                self.run.note(in_words(&entry, self.run.dry));
+            }
         }
-        run.counts.rows += 1;
-        let expires = later(deps.now(), KEEPS);
-        let mut put = |key: Key, value: &serde_json::Value| {
-            writes.push(Write::new(key, value, Condition::Always).map(|write| write.expiring(expires)));
+        self.write(writes).await
+    }
+
+    /// Notes which records fit rows without a number.
+    async fn keys(&mut self, after: u64) -> Result<(), Failure> {
+        let (deps, opened) = (self.deps, self.opened);
+        if !rows::are_compared(opened, self.run.counts.unnumbered) {
+            self.run.phase = Phase::Records { after: 0 };
+            return Ok(());
+        }
+        let (listed, _) = self.listing().after(&opened.bitrix24, &serde_json::json!({}), after, PAGES_AT_ONCE).await?;
+        deps.mirror.learn_names(opened, &listed).await;
+        for (record, state) in &listed {
+            if self.link(*record).await?.is_some() || make::left_out(opened, *record, state)?.is_some() {
+                continue;
+            }
+            let context = deps.mirror.context(opened, *record, Some(state), None).await?;
+            rows::note_record(self, *record, &matching::of_record(opened, *record, state, &context)).await?;
+        }
+        self.run.phase = match listed.last() {
+            Some((last, _)) if listed.len() == PAGE * PAGES_AT_ONCE => Phase::Keys { after: last.id() },
+            _ => Phase::Records { after: 0 },
         };
-        put(row_key(tenant, &run.id, &page.id), &serde_json::to_value(page).unwrap_or_default());
-        match page.property(&opened.id.id).and_then(|value| value["number"].as_u64()) {
-            Some(number) => put(index(tenant, &run.id, &format!("number#{number}#{}", page.id)), &json!(page.id)),
-            None => put(index(tenant, &run.id, &format!("{}{}", by_title(&page.title()), page.id)), &json!(page.id)),
-        }
+        Ok(())
     }
-    let writes: Result<Vec<_>, _> = writes.into_iter().collect();
-    for some in writes?.chunks(MOST_WRITES) {
-        deps.ports.store.put_all(some.to_vec()).await?;
-    }
-    // Notion stops after 10,000 rows, and only this tells: the rest begins where the last one was made.
-    let last = list.items.last().and_then(|page| page.created_time);
-    run.phase = match (list.cursor, list.capped, last) {
-        (_, true, Some(last)) if since != Some(last) => Phase::Rows { cursor: None, since: Some(last) },
-        (Some(cursor), _, _) => Phase::Rows { cursor: Some(cursor), since },
-        _ => Phase::Records { after: 0 },
-    };
-    Ok(())
-}
 
-/// Goes through a page of records.
-async fn records(deps: &Deps, job: &Job<SyncJob>, opened: &Opened, run: &mut Run, after: u64) -> Result<(), Failure> {
-    let listing = Listing { kind: opened.kind(), custom_fields: opened.settings.fields_of(opened.kind()) };
-    let (listed, _) = listing.after(&opened.bitrix24, &json!({}), after, 1).await?;
-    let is_last = listed.len() < PAGE;
-    deps.mirror.learn_names(opened, &listed).await;
-    let ids: Vec<_> = listed.iter().map(|(record, _)| record.id()).collect();
-    let (run_id, dry, since) = (run.id.clone(), run.dry, run.since);
-    let work = listed.into_iter().map(|(record, state)| {
-        let run_id = &run_id;
-        async move { (record, one(deps, job, opened, run_id, dry, since, record, &state).await) }
-    });
-    // In order, so that what is done can be told by the last number.
-    let mut working = iter(work).buffered(AT_ONCE);
-    let mut first = Ok(());
-    let mut done = after;
-    while let Some((record, became)) = working.next().await {
-        match became {
-            Ok((became, changed)) if first.is_ok() => {
-                note(run, record, became, changed);
-                done = record.id();
-            }
-            Err(failure) if first.is_ok() => first = Err(failure),
-            // What is done behind a failure is counted when the run comes by again: its link says who made it.
-            Ok(_) | Err(_) => {}
-        }
-    }
-    run.phase = if is_last && first.is_ok() { Phase::Done } else { Phase::Records { after: done.max(after) } };
-    debug_assert!(first.is_err() || ids.last().is_none_or(|last| *last == done));
-    first
-}
-
-fn note(run: &mut Run, record: Record, became: Became, changed: bool) {
-    run.counts.records += 1;
-    run.counts.changed += u64::from(changed);
-    let would = if run.dry { "would be " } else { "" };
-    match became {
-        Became::LinkedBefore => run.counts.linked_before += 1,
-        Became::LinkedById => {
-            run.counts.linked_by_id += 1;
-            run.note(format!("{record}: {would}linked to the row with its number"));
-        }
-        Became::LinkedByTitle => {
-            run.counts.linked_by_title += 1;
-            run.note(format!("{record}: {would}linked to the row with its title"));
-        }
-        Became::Created => {
-            run.counts.created += 1;
-            if run.dry {
-                run.note(format!("{record}: a page would be made"));
-            }
-        }
-        Became::LeftOut => run.counts.left_out += 1,
-        Became::Failed(why) => {
-            run.counts.failed += 1;
-            run.note(format!("{record}: {why}"));
-        }
-    }
-}
-
-/// One record: what it becomes, and whether its two sides differ.
-#[allow(clippy::too_many_arguments)] // a run's own things, and the record
-async fn one(
-    deps: &Deps,
-    job: &Job<SyncJob>,
-    opened: &Opened,
-    run: &str,
-    dry: bool,
-    since: Option<Timestamp>,
-    record: Record,
-    state: &State,
-) -> Result<(Became, bool), Failure> {
-    let found = deps.mirror.links.get(&job.tenant, &opened.database.name, record).await?;
-    if let Some((link, _)) = found {
-        return known(deps, job, opened, run, dry, &link, state).await;
-    }
-    let is_old = since.is_some_and(|since| state.changed_at().is_none_or(|at| at < since));
-    if is_old || make::left_out(opened, record, state)?.is_some() {
-        return Ok((Became::LeftOut, false));
-    }
-    let (page, became) = match row(deps, job, opened, run, record, state).await? {
-        Row::Numbered(page) => (page, Became::LinkedById),
-        Row::Titled(page) => (page, Became::LinkedByTitle),
-        Row::Several(count) => {
-            return Ok((
-                Became::Failed(format!(
-                    "{count} rows have its title and company; write its number into the right one's {:?}",
-                    opened.id.name
-                )),
-                false,
-            ));
-        }
-        Row::None if dry => return Ok((Became::Created, false)),
-        Row::None => return create(deps, job, opened, run, record, state).await,
-    };
-    let mut link = Link::making(&opened.database.name, record, deps.now());
-    link.page = Some(page.id.clone());
-    link.standing = Standing::Together;
-    link.title = state.title().unwrap_or_default();
-    link.made_by = Some(run.to_owned());
-    let merged = compare(deps, opened, &link, state, &page).await?;
-    let changed = !merged.is_quiet();
-    if !dry {
-        link.base = merged.agreed;
-        link.synced_at = Some(deps.now());
-        let owner = owner_write(&job.tenant, &page.id, &link)?;
-        deps.put(vec![link_write(&job.tenant, &link, None)?, owner]).await?;
-        if matches!(became, Became::LinkedByTitle) {
-            let number = serde_json::Map::from_iter([(opened.id.id.clone(), json!({"number": record.id()}))]);
-            opened.notion.update(&page.id, &number).await?;
-        }
-        if changed {
-            hand_on(deps, job, run, record).await?;
-        }
-    }
-    Ok((became, changed))
-}
-
-/// A record that is linked: whether its sides differ.
-async fn known(
-    deps: &Deps,
-    job: &Job<SyncJob>,
-    opened: &Opened,
-    run: &str,
-    dry: bool,
-    link: &Link,
-    state: &State,
-) -> Result<(Became, bool), Failure> {
-    let by_this = link.made_by.as_deref() == Some(run);
-    let became = if by_this { Became::Created } else { Became::LinkedBefore };
-    if let Standing::Making { .. } = link.standing {
-        // Its own job finds out what became of the call.
-        if !dry {
-            hand_on(deps, job, run, link.record).await?;
-        }
-        return Ok((became, false));
-    }
-    if by_this || !link.is_together() {
-        return Ok((became, false));
-    }
-    let row = match &link.page {
-        Some(page) => deps.ports.store.get(&row_key(&job.tenant, run, page)).await?,
-        None => None,
-    };
-    let changed = match row {
-        Some(row) => !compare(deps, opened, link, state, &row.decode()?).await?.is_quiet(),
-        // The row is not in the database any more: its own job finds out why.
-        None => true,
-    };
-    if changed && !dry {
-        hand_on(deps, job, run, link.record).await?;
-    }
-    Ok((became, changed))
-}
-
-async fn compare(deps: &Deps, opened: &Opened, link: &Link, state: &State, page: &Page) -> Result<Merged, Failure> {
-    let context = deps.mirror.context(opened, link.record, Some(state), Some(page)).await?;
-    let bitrix24 = read::portal_side(opened, link.record, state, &context);
-    let notion = read::page_side(opened, link, page, None, &context);
-    let policy: Policy = opened.fields.iter().map(|field| (field.key().to_owned(), field.master())).collect();
-    Ok(merge(&link.base, &bitrix24, &notion, &policy))
-}
-
-/// The link's own job goes on.
-async fn hand_on(deps: &Deps, job: &Job<SyncJob>, run: &str, record: Record) -> Result<(), Failure> {
-    let SyncJob::Backfill { database, .. } = &job.body else { return Ok(()) };
-    let next = SyncJob::Record { database: database.clone(), record, signal: Signal::both("backfill") };
-    let once = format!("backfill#{run}#{}", record.key());
-    deps.mirror.send(vec![mirror::message(&next, &job.tenant, TraceId::new(deps.now()), &once)?]).await
-}
-
-async fn create(
-    deps: &Deps,
-    job: &Job<SyncJob>,
-    opened: &Opened,
-    run: &str,
-    record: Record,
-    state: &State,
-) -> Result<(Became, bool), Failure> {
-    if !deps.mirror.awaited(opened, record, state).await?.is_empty() {
-        hand_on(deps, job, run, record).await?;
-        return Ok((Became::Created, false));
-    }
-    let mut link = Link::making(&opened.database.name, record, deps.now());
-    link.made_by = Some(run.to_owned());
-    let version = deps.begin(link_write(&job.tenant, &link, None)?).await?;
-    let signal = Signal::both("backfill");
-    let mut work = Work { deps, job, opened, signal: &signal, link, version };
-    match make::make_page(&mut work, state).await {
-        Ok(_) => {
-            if work.link.body_open {
-                hand_on(deps, job, run, record).await?;
-            }
-            Ok((Became::Created, false))
-        }
-        // Whether it was made, its own job finds out.
-        Err(failure) if failure.kind == Kind::UnknownOutcome => {
-            hand_on(deps, job, run, record).await?;
-            Ok((Became::Created, false))
-        }
-        Err(failure) => {
-            // Surely nothing was made: the run comes by again.
-            deps.mirror.links.forget(&job.tenant, &work.link).await?;
-            match &failure.kind {
-                Kind::Permanent { code }
-                    if !["block_limit", "object_not_found", "restricted_resource"].contains(&code.as_str()) =>
-                {
-                    Ok((Became::Failed(failure.text), false))
+    /// Goes through a page of records.
+    async fn records(&mut self, after: u64) -> Result<(), Failure> {
+        let (deps, opened) = (self.deps, self.opened);
+        let (listed, _) = self.listing().after(&opened.bitrix24, &serde_json::json!({}), after, 1).await?;
+        let is_last = listed.len() < PAGE;
+        deps.mirror.learn_names(opened, &listed).await;
+        let ids: Vec<_> = listed.iter().map(|(record, _)| record.id()).collect();
+        let mut outcomes = Vec::new();
+        let mut first = Ok(());
+        {
+            let this = &*self;
+            let work = listed.into_iter().map(|(record, state)| async move { this.one(record, &state).await });
+            // In order, so that what is done can be told by the last number.
+            let mut working = iter(work).buffered(AT_ONCE);
+            while let Some(outcome) = working.next().await {
+                match outcome {
+                    Ok(outcome) if first.is_ok() => outcomes.push(outcome),
+                    Err(failure) if first.is_ok() => first = Err(failure),
+                    // What is done behind a failure is counted when the run comes by again: its link says who made it.
+                    Ok(_) | Err(_) => {}
                 }
-                _ => Err(failure),
             }
+        }
+        let done = outcomes.last().map_or(after, |outcome| outcome.record.id());
+        for outcome in &outcomes {
+            count(&mut self.run, outcome);
+        }
+        self.note(outcomes.iter().filter_map(Outcome::entry).collect()).await?;
+        self.run.phase = if is_last && first.is_ok() { Phase::Done } else { Phase::Records { after: done.max(after) } };
+        debug_assert!(first.is_err() || ids.last().is_none_or(|last| *last == done));
+        first
+    }
+
+    /// One record: what it becomes, and how its two sides differ.
+    async fn one(&self, record: Record, state: &State) -> Result<Outcome, Failure> {
+        let (deps, opened) = (self.deps, self.opened);
+        if let Some(link) = self.link(record).await? {
+            return self.known(&link, state).await;
+        }
+        let context = deps.mirror.context(opened, record, Some(state), None).await?;
+        let traits = matching::of_record(opened, record, state, &context);
+        let row = rows::of(self, record, &traits).await?;
+        // A number on a row is that row's record, whatever the condition of the database says.
+        if !matches!(&row, Row::One(_, Key::Number)) {
+            let is_old = self.run.since.is_some_and(|since| state.changed_at().is_none_or(|at| at < since));
+            if is_old || make::left_out(opened, record, state)?.is_some() {
+                return Ok(Outcome::new(record, state, Became::LeftOut));
+            }
+        }
+        match row {
+            Row::One(page, key) => self.link_with(record, state, *page, key).await,
+            Row::Refused { rows, .. } if rows.iter().any(|page| matching::number(opened, page).is_some()) => {
+                Ok(Outcome::new(record, state, Became::Doubled))
+            }
+            Row::Refused { why, rows } => Ok(Outcome { rows, ..Outcome::new(record, state, Became::Refused(why)) }),
+            Row::None if self.run.dry => Ok(Outcome::new(record, state, Became::Created)),
+            Row::None => self.create(record, state).await,
+        }
+    }
+
+    /// Links a record with a row that is there.
+    async fn link_with(&self, record: Record, state: &State, page: Page, key: Key) -> Result<Outcome, Failure> {
+        let (deps, opened) = (self.deps, self.opened);
+        let mut link = Link::making(&opened.database.name, record, deps.now());
+        link.page = Some(page.id.clone());
+        link.standing = Standing::Together;
+        link.title = state.title().unwrap_or_default();
+        link.made_by = Some(self.run.id.clone());
+        let (merged, changes) = self.compare(&link, state, &page).await?;
+        let is_numbered = key == Key::Number;
+        let mut outcome = Outcome { changes, ..Outcome::new(record, state, Became::Linked(key)) };
+        if !self.run.dry {
+            if !is_numbered && let Err(failure) = matching::write_number(opened, &page.id, record).await {
+                let Kind::Permanent { code } = &failure.kind else { return Err(failure) };
+                if stops_all(code) {
+                    return Err(failure);
+                }
+                return Ok(Outcome { rows: vec![page], ..Outcome::new(record, state, Became::Failed(failure.text)) });
+            }
+            link.base = merged.agreed.clone();
+            link.synced_at = Some(deps.now());
+            let owner = owner_write(self.tenant(), &page.id, &link)?;
+            deps.put(vec![link_write(self.tenant(), &link, None)?, owner]).await?;
+        }
+        outcome.rows = vec![page];
+        outcome.merged = Some(merged);
+        if !self.run.dry && outcome.has_work() {
+            self.hand_on(record).await?;
+        }
+        Ok(outcome)
+    }
+
+    /// A record that is linked: whether its sides differ.
+    async fn known(&self, link: &Link, state: &State) -> Result<Outcome, Failure> {
+        let by_this = link.made_by.as_deref() == Some(self.run.id.as_str());
+        let made = by_this && link.sync_source == Some(Side::Bitrix24);
+        let became = match (by_this, made) {
+            (false, _) => Became::LinkedBefore,
+            (true, true) => Became::Created,
+            // By which key, its line says, which was kept when it was linked.
+            (true, false) => Became::Linked(Key::Number),
+        };
+        let mut outcome = Outcome::new(link.record, state, became);
+        if let Standing::Making { .. } = link.standing {
+            // Its own job finds out what became of the call.
+            if !self.run.dry {
+                self.hand_on(link.record).await?;
+            }
+            return Ok(outcome);
+        }
+        if by_this || !link.is_together() {
+            return Ok(outcome);
+        }
+        let row = match &link.page {
+            Some(page) => self.row(page).await?,
+            None => None,
+        };
+        match row {
+            Some(row) => {
+                let (merged, changes) = self.compare(link, state, &row).await?;
+                (outcome.merged, outcome.changes, outcome.rows) = (Some(merged), changes, vec![row]);
+            }
+            // The row is not in the database any more: its own job finds out why.
+            None => outcome.unseen = true,
+        }
+        if outcome.is_change() && !self.run.dry {
+            self.hand_on(link.record).await?;
+        }
+        Ok(outcome)
+    }
+
+    async fn compare(&self, link: &Link, state: &State, page: &Page) -> Result<(Merged, Vec<FieldChange>), Failure> {
+        let opened = self.opened;
+        let context = self.deps.mirror.context(opened, link.record, Some(state), Some(page)).await?;
+        let bitrix24 = read::portal_side(opened, link.record, state, &context);
+        let notion = read::page_side(opened, link, page, None, &context);
+        let policy: Policy = opened.fields.iter().map(|field| (field.key().to_owned(), field.master())).collect();
+        let merged = meet(&link.base, &bitrix24, &notion, &policy, opened.database.first);
+        let changes = matching::changes(opened, &merged, &bitrix24, &notion, &context);
+        Ok((merged, changes))
+    }
+
+    /// The link's own job goes on.
+    async fn hand_on(&self, record: Record) -> Result<(), Failure> {
+        let SyncJob::Backfill { database, .. } = &self.job.body else { return Ok(()) };
+        let next = SyncJob::Record { database: database.clone(), record, signal: Signal::both("backfill") };
+        let once = format!("backfill#{}#{}", self.run.id, record.key());
+        let mirror = &self.deps.mirror;
+        mirror.send(vec![mirror::message(&next, self.tenant(), TraceId::new(self.deps.now()), &once)?]).await
+    }
+
+    async fn create(&self, record: Record, state: &State) -> Result<Outcome, Failure> {
+        let (deps, opened) = (self.deps, self.opened);
+        let created = || Outcome::new(record, state, Became::Created);
+        if !deps.mirror.awaited(opened, record, state).await?.is_empty() {
+            self.hand_on(record).await?;
+            return Ok(created());
+        }
+        let mut link = Link::making(&opened.database.name, record, deps.now());
+        link.made_by = Some(self.run.id.clone());
+        link.sync_source = Some(Side::Bitrix24);
+        let version = deps.begin(link_write(self.tenant(), &link, None)?).await?;
+        let signal = Signal::both("backfill");
+        let mut work = Work { deps, job: self.job, opened, signal: &signal, link, version };
+        match make::make_page(&mut work, state).await {
+            Ok(_) => {
+                if work.link.body_open {
+                    self.hand_on(record).await?;
+                }
+                Ok(created())
+            }
+            // Whether it was made, its own job finds out.
+            Err(failure) if failure.kind == Kind::UnknownOutcome => {
+                self.hand_on(record).await?;
+                Ok(created())
+            }
+            Err(failure) => {
+                // Surely nothing was made: the run comes by again.
+                deps.mirror.links.forget(self.tenant(), &work.link).await?;
+                match &failure.kind {
+                    Kind::Permanent { code } if !stops_all(code) => {
+                        Ok(Outcome::new(record, state, Became::Failed(failure.text)))
+                    }
+                    _ => Err(failure),
+                }
+            }
+        }
+    }
+}
+
+/// Whether what was refused for one record is refused for all.
+fn stops_all(code: &str) -> bool {
+    ["block_limit", "object_not_found", "restricted_resource"].contains(&code)
+}
+
+/// A line as a sentence.
+fn in_words(entry: &Entry, dry: bool) -> String {
+    let would = if dry { "would be " } else { "" };
+    let what = match entry.record {
+        Some(record) => record.to_string(),
+        None => entry.rows.first().map_or_else(String::new, |row| format!("row {}", row.url)),
+    };
+    match (entry.kind, &entry.key, &entry.why) {
+        (EntryKind::Link, Some(key), _) => format!("{what}: {would}linked to the row with its {key}"),
+        (EntryKind::Make, ..) => format!("{what}: a page would be made"),
+        (_, _, Some(why)) => format!("{what}: {why}"),
+        _ => format!("{what}: {} fields differ", entry.changes.len()),
+    }
+}
+
+fn count(run: &mut Run, outcome: &Outcome) {
+    let counts = &mut run.counts;
+    counts.records += 1;
+    counts.changed += u64::from(outcome.is_change());
+    counts.undecided += outcome.merged.as_ref().map_or(0, |merged| merged.stuck.len() as u64);
+    match &outcome.became {
+        Became::LinkedBefore => counts.linked_before += 1,
+        Became::Linked(Key::Number) => counts.linked_by_id += 1,
+        Became::Linked(Key::Title | Key::FullName) => counts.linked_by_title += 1,
+        Became::Linked(_) => counts.linked_by_key += 1,
+        Became::Created => counts.created += 1,
+        Became::LeftOut => counts.left_out += 1,
+        Became::Failed(_) => counts.failed += 1,
+        Became::Refused(_) | Became::Doubled => {
+            counts.failed += 1;
+            counts.refused += 1;
         }
     }
 }

@@ -50,7 +50,9 @@ pub(crate) async fn part(mut work: Work<'_>, why: Apart) -> Result<Settled, Fail
     work.link.standing = Standing::Apart { why, since: now };
     work.link.resting = None;
     work.link.intents.clear();
-    work.save(Vec::new()).await?;
+    // Nobody can do anything about a field of a pair that is not synced; if it comes back, the merge says it again.
+    let cleared = work.clear_attention()?;
+    work.save(cleared).await?;
     // What would be seen twice comes after: better once too few than again and again.
     let is_marked = matches!(setting, Gone::Mark | Gone::Restore);
     if is_marked && why != Apart::RecordGone {

@@ -4,10 +4,14 @@
 //! All signals lead here, and none is believed: what counts is what both sides show now. An echo of our own writing equals
 //! the base, and ends here.
 
+mod attention;
 mod backfill;
 mod body;
 mod gone;
+mod join;
 mod make;
+mod matching;
+mod outcome;
 mod owner;
 mod read;
 mod record;
@@ -141,8 +145,15 @@ async fn settle(deps: &Deps, job: &Job<SyncJob>) -> Result<Settled, Failure> {
         }
         SyncJob::Schema { .. } => owner::look_at_schemas(deps, job).await,
         SyncJob::Backfill { database, run } => backfill::go_on(deps, job, database, run).await,
+        SyncJob::Join { database, record, keep, others, by } => {
+            let wanted = join::Wanted { record: *record, keep, others: *others, by };
+            Box::pin(join::join(deps, job, database, &wanted)).await
+        }
         SyncJob::Undo { database, record, conflict, by } => {
-            undo::undo(deps, job, database, *record, conflict, by).await
+            undo::undo(deps, job, (database, *record), conflict, by).await
+        }
+        SyncJob::Take { database, record, field, side, by } => {
+            undo::take(deps, job, (database, *record), (field, *side), by).await
         }
     }
 }

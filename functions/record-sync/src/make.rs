@@ -2,7 +2,8 @@
 //!
 //! Notion knows no request twice, and finds a new row by a query only after a while. So the link says that a call is
 //! begun before it is made; whoever finds it like that waits for the row to be findable, looks for the record's number,
-//! and only then makes another.
+//! and only then makes another. The number, and the other keys, are looked up before any page is made: a row that is the
+//! record's already is linked.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,18 +15,21 @@ use mirror::{Link, Opened, Signal, Standing, SyncJob};
 use notion::Page;
 use platform::Kind;
 use platform::job::Job;
+use records::alert::{self, Alert};
 use rules::condition::Condition;
-use rules::sync::{Agreed, Cell, Side};
+use rules::sync::matching::Key;
+use rules::sync::{Cell, Side};
 use rules::{Record, State};
 use serde_json::json;
 
+use crate::matching::{self, Row};
 use crate::record::Work;
-use crate::{Deps, Settled, Told, body, read, write};
+use crate::{Deps, Settled, body, read, write};
 
 /// After so long a row that was made is surely found by a query.
 const FINDABLE: SignedDuration = SignedDuration::from_secs(75);
 /// How often a record waits for the pages that it leads to; then it does without.
-const MOST_WAITS: u32 = 5;
+pub(crate) const MOST_WAITS: u32 = 5;
 
 /// A record that has no link yet.
 pub(crate) async fn first(
@@ -45,10 +49,54 @@ pub(crate) async fn first(
     if job.attempt <= MOST_WAITS && waits_for_others(deps, job, opened, record, &known.state).await? {
         return Ok(Settled::wait(Duration::from_secs(3), "the pages that it leads to are made first"));
     }
+    let Some(state) = with_addresses(deps, opened, record, known.state).await? else {
+        return Ok(Settled::skip("the record is gone, and had no page"));
+    };
+    let row = matching::find(deps, opened, record, &state).await?;
+    if let Row::Refused { why, .. } = &row {
+        return refuse(deps, opened, record, &state, why).await;
+    }
     let link = Link::making(&opened.database.name, record, deps.now());
     let version = deps.begin(link_write(&job.tenant, &link, None)?).await?;
     let work = Work { deps, job, opened, signal, link, version };
-    create(work, known.state).await
+    match row {
+        Row::One(page, key) => take(work, &state, *page, &key).await,
+        Row::None | Row::Refused { .. } => create(work, state).await,
+    }
+}
+
+/// The record with its e-mail addresses and telephone numbers, if rows are recognised by them.
+async fn with_addresses(deps: &Deps, opened: &Opened, record: Record, state: State) -> Result<Option<State>, Failure> {
+    let lacks = |state: &State| state.as_item().is_some_and(|item| !item.more.contains_key("fm"));
+    if !matching::needs_addresses(opened) || !lacks(&state) {
+        return Ok(Some(state));
+    }
+    Ok(read::record(deps, opened, record, None).await?.map(|known| known.state))
+}
+
+/// It cannot be decided which row is the record's: no page is made, and operators read what to do.
+async fn refuse(deps: &Deps, opened: &Opened, record: Record, state: &State, why: &str) -> Result<Settled, Failure> {
+    let (what, title) = (record.to_string(), state.title().unwrap_or_default());
+    let alert = Alert {
+        kind: "sync_undecided",
+        what: &what,
+        once: &format!("{}#{}#{why}", opened.database.name, record.key()),
+        again_after: Duration::from_secs(24 * 60 * 60),
+        head: &format!("{what} ({title}) is not linked with a row of Notion database {:?}", opened.database.name),
+        lines: &[why.to_owned()],
+    };
+    alert::raise(&deps.ports, &opened.portal, &alert).await?;
+    Ok(Settled::skip(format!("not linked: {why}")))
+}
+
+/// Takes a row that was recognised for the record's page.
+async fn take(mut work: Work<'_>, state: &State, page: Page, key: &Key) -> Result<Settled, Failure> {
+    if *key != Key::Number {
+        matching::write_number(work.opened, &page.id, work.record()).await?;
+    }
+    work.link.title = state.title().unwrap_or_default();
+    tracing::info!(trace = %work.job.trace, tenant = %work.job.tenant, record = %work.link.record, key = key.name(), "a row is linked");
+    adopt(work, page).await
 }
 
 /// Why a record gets no page, if it gets none.
@@ -63,7 +111,7 @@ pub(crate) fn left_out(opened: &Opened, record: Record, state: &State) -> Result
 }
 
 /// Sees to it that the pages are made that this one's relations lead to.
-async fn waits_for_others(
+pub(crate) async fn waits_for_others(
     deps: &Deps,
     job: &Job<SyncJob>,
     opened: &Opened,
@@ -96,7 +144,8 @@ pub(crate) async fn again(mut work: Work<'_>, since: Timestamp, open: bool) -> R
                 "a page may have been made; it is looked for once it can be found",
             ));
         }
-        if let Some(page) = find(work.opened, work.record()).await? {
+        // Of several the oldest: it was there, or was made, first.
+        if let Some(page) = matching::with_number(work.opened, work.record()).await?.into_iter().next() {
             return adopt(work, page).await;
         }
     }
@@ -104,18 +153,22 @@ pub(crate) async fn again(mut work: Work<'_>, since: Timestamp, open: bool) -> R
         work.deps.mirror.links.forget(&work.job.tenant, &work.link).await?;
         return Ok(Settled::skip("the record is gone, and had no page"));
     };
-    work.link.standing = Standing::Making { since: work.deps.now(), open: false };
-    create(work, known.state).await
-}
-
-/// The row that carries a record's number.
-pub(crate) async fn find(opened: &Opened, record: Record) -> Result<Option<Page>, Failure> {
-    let query = json!({
-        "filter": {"property": opened.id.id, "number": {"equals": record.id()}},
-        "sorts": [{"timestamp": "created_time", "direction": "ascending"}], "page_size": 2,
-    });
-    let found = opened.notion.query(&opened.source.id, &query, None).await?;
-    Ok(found.items.into_iter().find(|page| !page.in_trash))
+    let (deps, opened, record) = (work.deps, work.opened, work.record());
+    let Some(state) = with_addresses(deps, opened, record, known.state).await? else {
+        deps.mirror.links.forget(&work.job.tenant, &work.link).await?;
+        return Ok(Settled::skip("the record is gone, and had no page"));
+    };
+    match matching::find(deps, opened, record, &state).await? {
+        Row::One(page, key) => take(work, &state, *page, &key).await,
+        Row::Refused { why, .. } => {
+            deps.mirror.links.forget(&work.job.tenant, &work.link).await?;
+            refuse(deps, opened, record, &state, &why).await
+        }
+        Row::None => {
+            work.link.standing = Standing::Making { since: deps.now(), open: false };
+            create(work, state).await
+        }
+    }
 }
 
 /// Takes a row that is there for the record's page. What differs is merged next.
@@ -159,9 +212,8 @@ async fn create(mut work: Work<'_>, state: State) -> Result<Settled, Failure> {
         body::complete(&mut work).await?;
     }
     let changes = vec![format!("page made in {}", work.opened.database.name)];
-    let place = page.url.clone();
     let write = work.last_write()?;
-    Ok(Settled { told: Told::Done { changes, place }, writes: vec![write] })
+    Ok(work.settled(changes, page.url, vec![write]))
 }
 
 /// Makes the page and writes the link down.
@@ -187,7 +239,7 @@ pub(crate) async fn make_page(work: &mut Work<'_>, state: &State) -> Result<Page
     work.link.title = state.title().unwrap_or_default();
     work.link.standing = Standing::Making { since: read_at, open: true };
     work.save(Vec::new()).await?;
-    let page = opened.notion.create(&opened.source.id, &properties, &first).await?;
+    let (page, is_partial) = write::create_page(opened, &properties, &first).await?;
 
     work.link.page = Some(page.id.clone());
     work.link.standing = Standing::Together;
@@ -195,21 +247,8 @@ pub(crate) async fn make_page(work: &mut Work<'_>, state: &State) -> Result<Page
     work.link.synced_at = Some(deps.now());
     work.link.seen.bitrix24 = Some(read_at);
     work.link.body_open = calls.len() > 1;
-    let bitrix24 = read::portal_side(opened, record, state, &context);
-    let notion = read::page_side(opened, &work.link, &page, None, &context);
-    for field in cells.keys() {
-        let cell = |sides: &rules::sync::Sides| {
-            sides.fields.get(field).map(|reading| reading.cell.clone()).unwrap_or_default()
-        };
-        work.link.base.insert(field.clone(), Agreed::new(&cell(&bitrix24), &cell(&notion)));
-    }
-    // What was empty on both sides agrees as well.
-    for (field, reading) in &bitrix24.fields {
-        if reading.cell == Cell::Empty && notion.fields.get(field).is_some_and(|reading| reading.cell == Cell::Empty) {
-            work.link.base.insert(field.clone(), Agreed::new(&Cell::Empty, &Cell::Empty));
-        }
-    }
-    let mut also = vec![owner_write(&work.job.tenant, &page.id, &work.link)?];
+    let mut also = work.page_made(&page, state, &cells, is_partial).await?;
+    also.push(owner_write(&work.job.tenant, &page.id, &work.link)?);
     if work.link.body_open {
         also.push(body::begin(&work.job.tenant, &page.id, calls)?);
     }

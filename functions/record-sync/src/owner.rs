@@ -3,12 +3,17 @@
 use std::time::Duration;
 
 use connect::Failure;
-use mirror::{Open, Signal, SyncJob};
+use mirror::link::{link_write, owner_write};
+use mirror::{Link, Open, Opened, Signal, Standing, SyncJob};
+use notion::Page;
 use platform::claims::{self, Claim};
 use platform::job::Job;
+use platform::store::Version;
+use rules::Record;
 use serde_json::json;
 
-use crate::{Deps, Settled};
+use crate::matching::{self, COPY, Row};
+use crate::{Deps, Settled, read};
 
 /// A page that was just made by us may not be written down yet.
 const WRITTEN_DOWN: Duration = Duration::from_secs(5);
@@ -75,10 +80,9 @@ async fn stranger(deps: &Deps, job: &Job<SyncJob>, id: &str) -> Result<String, F
             continue;
         };
         let Open::Ready(opened) = deps.mirror.open(&job.tenant, &database.name).await? else { continue };
-        let number = page.property(&opened.id.id).and_then(|value| value["number"].as_u64());
-        let Some(number) = number else {
+        let Some(number) = matching::number(&opened, &page) else {
             return Ok(format!(
-                "a row that somebody added to {:?}; a backfill can link it to a record of the same title",
+                "a row that someone added to {:?}; a backfill can link it to a record, and so does its number",
                 source.title
             ));
         };
@@ -90,15 +94,63 @@ async fn stranger(deps: &Deps, job: &Job<SyncJob>, id: &str) -> Result<String, F
             if let Some(note) = &opened.note {
                 let properties = serde_json::Map::from_iter([
                     (opened.id.id.clone(), json!({"number": null})),
-                    (note.id.clone(), json!({"rich_text": notion::text::runs("A copy: not kept alike with Bitrix24")})),
+                    (
+                        note.id.clone(),
+                        json!({"rich_text": notion::text::runs(&format!("{COPY} of the page of {record}: it is not synced"))}),
+                    ),
                 ]);
                 opened.notion.update(&page.id, &properties).await?;
             }
-            return Ok(format!("a copy of the page of {record}: it is marked, and not kept alike"));
+            return Ok(format!("a copy of the page of {record}: it is marked, and not synced"));
         }
-        return Ok(format!("it carries the number of {record}, and a backfill links it"));
+        return numbered(deps, job, &opened, &page, record, link).await;
     }
-    Ok("a page of no database that is kept alike".into())
+    Ok("a page of no database that is synced".into())
+}
+
+/// A row that carries the number of a record without a page: it is that record's. It is linked from here, for a query may not
+/// show its number yet.
+async fn numbered(
+    deps: &Deps,
+    job: &Job<SyncJob>,
+    opened: &Opened,
+    page: &Page,
+    record: Record,
+    link: Option<(Link, Version)>,
+) -> Result<String, Failure> {
+    if page.in_trash {
+        return Ok("a row in the trash".into());
+    }
+    if read::record(deps, opened, record, None).await?.is_none() {
+        let text = format!("Bitrix24 has no {record}, or the connection may not see it");
+        if let Some(note) = &opened.note {
+            let properties =
+                serde_json::Map::from_iter([(note.id.clone(), json!({"rich_text": notion::text::runs(&text)}))]);
+            opened.notion.update(&page.id, &properties).await?;
+        }
+        return Ok(format!("{text}; the row says so"));
+    }
+    let next =
+        SyncJob::Record { database: opened.database.name.clone(), record, signal: Signal::both("a number on a row") };
+    let message = mirror::message(&next, &job.tenant, job.trace, &format!("numbered#{}#{}", page.id, record.key()))?;
+    if link.is_some() {
+        // Its page is being made, or was linked a moment ago: its own job finds out.
+        deps.mirror.send(vec![message]).await?;
+        return Ok(format!("it carries the number of {record}, whose link is looked at"));
+    }
+    let others = matching::with_number(opened, record).await?;
+    if others.iter().any(|other| !notion::id::same(&other.id, &page.id)) {
+        let rows: Vec<Page> = others.into_iter().filter(|other| other.id != page.id).chain([page.clone()]).collect();
+        let Row::Refused { why, .. } = matching::doubled(opened, record, rows) else { return Ok(String::new()) };
+        return Ok(why);
+    }
+    let mut link = Link::making(&opened.database.name, record, deps.now());
+    link.page = Some(page.id.clone());
+    link.standing = Standing::Together;
+    let owner = owner_write(&job.tenant, &page.id, &link)?;
+    deps.put(vec![link_write(&job.tenant, &link, None)?, owner]).await?;
+    deps.mirror.send(vec![message]).await?;
+    Ok(format!("it carries the number of {record} and is linked with it"))
 }
 
 /// Holds the settings against the schemas again: a webhook said that one changed.

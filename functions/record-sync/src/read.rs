@@ -10,7 +10,7 @@ use platform::links::ReadMoment;
 use records::pages::Listing;
 use rules::sync::page::{self, Context};
 use rules::sync::portal;
-use rules::sync::{Reading, Side, Sides};
+use rules::sync::{Agreed, Cell, Reading, Side, Sides};
 use rules::{Record, State};
 use serde_json::{Map, Value, json};
 
@@ -110,10 +110,25 @@ pub(crate) fn page_side(
     Sides { fields, edited_at: page::edited_at(page.last_edited_time, told) }
 }
 
-/// Whether a side shows what it showed when both last agreed.
+/// The page's side after `cells` were written to it: of several values of a list with one name, the one that was written is
+/// meant.
+pub(crate) fn page_side_after(
+    opened: &Opened,
+    link: &Link,
+    cells: &BTreeMap<String, Cell>,
+    page: &Page,
+    context: &Context,
+) -> Sides {
+    let mut link = link.clone();
+    link.base.extend(cells.iter().map(|(field, cell)| (field.clone(), Agreed::new(cell, cell))));
+    page_side(opened, &link, page, None, context)
+}
+
+/// Whether a side shows what it showed when both last agreed, or when its value could last not be carried over.
 pub(crate) fn is_base(link: &Link, sides: &Sides, side: Side) -> bool {
-    let same = |(field, reading): (&String, &Reading)| {
-        link.base.get(field).is_some_and(|agreed| reading.cell.is(agreed.of(side)))
+    let same = |(field, reading): (&String, &Reading)| match link.held.iter().find(|held| held.field == *field) {
+        Some(held) => reading.cell.is(held.shown(side)),
+        None => link.base.get(field).is_some_and(|agreed| reading.cell.is(agreed.of(side))),
     };
     link.intents.is_empty() && link.stuck.is_empty() && sides.fields.iter().all(same)
 }

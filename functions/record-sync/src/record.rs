@@ -1,5 +1,6 @@
 //! A record and its page: what changed on either side since both last agreed is carried to the other.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use connect::Failure;
@@ -10,12 +11,15 @@ use notion::Page;
 use platform::job::Job;
 use platform::store::{Version, Write};
 use records::alert::{self, Alert};
-use rules::Record;
 use rules::sync::page::Context;
-use rules::sync::{Agreed, Cell, Merged, Policy, Side, Sides, Stuck, merge, recover};
+use rules::sync::written::{Held, Retry, set_aside};
+use rules::sync::{Base, Cell, Merged, Policy, Side, Sides, meet, recover};
+use rules::{Record, State};
 
+use crate::attention::rest_until;
+use crate::outcome::{Both, Made};
 use crate::read::Known;
-use crate::{Deps, Settled, Told, body, gone, make, read, write};
+use crate::{Deps, Settled, Told, attention, body, gone, make, read, write};
 
 /// A change that is younger is left to come to rest: somebody may still be typing, and Notion saves each pause.
 const REST: SignedDuration = SignedDuration::from_secs(3);
@@ -156,17 +160,21 @@ impl Work<'_> {
 
     async fn merge(mut self, mut known: Known, page: Page, mut seen: Seen) -> Result<Settled, Failure> {
         let record = self.record();
-        let (mut bitrix24, mut context);
         loop {
-            context = self.deps.mirror.context(self.opened, record, Some(&known.state), Some(&page)).await?;
-            bitrix24 = read::portal_side(self.opened, record, &known.state, &context);
+            let context = self.deps.mirror.context(self.opened, record, Some(&known.state), Some(&page)).await?;
+            let bitrix24 = read::portal_side(self.opened, record, &known.state, &context);
             let notion = read::page_side(self.opened, &self.link, &page, self.signal.told, &context);
+            let both = Both { bitrix24, notion };
             let mut base = self.link.base.clone();
-            recover(&mut base, &self.link.intents, &bitrix24, &notion);
-            let merged = merge(&base, &bitrix24, &notion, &self.policy());
+            recover(&mut base, &self.link.intents, &both.bitrix24, &both.notion);
+            let (base, held, merged) = self.merged(&base, &both);
+            if self.is_second_look() && self.leads_to_missing(&merged.stuck) && self.job.attempt <= make::MOST_WAITS {
+                make::waits_for_others(self.deps, self.job, self.opened, record, &known.state).await?;
+                return Ok(Settled::wait(Duration::from_secs(3), "the pages that it leads to are made first"));
+            }
             if merged.to_bitrix24.is_empty() || known.fresh {
-                self.link.base = base;
-                return self.carry_out(known, page, context, bitrix24, notion, merged, seen).await;
+                (self.link.base, self.link.held) = (base, held);
+                return self.carry_out(known, page, context, both, merged, seen).await;
             }
             // The portal is about to be written: what an event's decision read may be old by now.
             let Some(fresh) = read::record(self.deps, self.opened, record, None).await? else {
@@ -177,32 +185,50 @@ impl Work<'_> {
         }
     }
 
+    /// The merge, with the values that a provider did not keep: they are written again only if a side changed or somebody
+    /// asked for it; what was refused with an error also if something else is written.
+    fn merged(&self, base: &Base, both: &Both) -> (Base, Vec<Held>, Merged) {
+        let policy = self.policy();
+        let merged = |retry: Retry| {
+            let (mut base, mut bitrix24, mut notion) = (base.clone(), both.bitrix24.clone(), both.notion.clone());
+            let held = set_aside(&mut base, &self.link.held, &mut bitrix24, &mut notion, retry);
+            let merged = meet(&base, &bitrix24, &notion, &policy, self.opened.database.first);
+            (base, held, merged)
+        };
+        if self.signal.side.is_none() {
+            return merged(Retry::All);
+        }
+        let first = merged(Retry::Never);
+        if first.2.is_quiet() || !first.1.iter().any(|held| held.refused) { first } else { merged(Retry::Refused) }
+    }
+
     fn policy(&self) -> Policy {
         self.opened.fields.iter().map(|field| (field.key().to_owned(), field.master())).collect()
     }
 
-    #[allow(clippy::too_many_arguments)] // the two sides, and what was made of them
     async fn carry_out(
         mut self,
         known: Known,
         page: Page,
         context: Context,
-        bitrix24: Sides,
-        notion: Sides,
+        both: Both,
         merged: Merged,
         seen: Seen,
     ) -> Result<Settled, Failure> {
         let now = self.deps.now();
         self.link.title = known.state.title().unwrap_or_default();
         if merged.is_quiet() {
-            return self.quiet(merged, seen).await;
+            return self.quiet(merged, &both, &context, seen).await;
         }
-        if let Some(wait) = self.rest(&merged, &bitrix24, &notion, now) {
+        if let Some(wait) = self.rest(&merged, &both.bitrix24, &both.notion, now) {
             let write = self.last_write()?;
             return Ok(Settled { writes: vec![write], ..Settled::wait(wait, "the change is left to come to rest") });
         }
-        if let Some(wait) = self.writes_against_us(&merged, now).await? {
-            return Ok(Settled::wait(wait, "something writes against us; the link rests"));
+        if let Some((to, field, until)) = self.writes_against_us(&merged, now).await? {
+            let mut writes = self.set_resting((to, &field), until, &both, &context)?;
+            writes.push(self.last_write()?);
+            let wait = Settled::wait(rest_until(now, until), "something writes against the sync; the link rests");
+            return Ok(Settled { writes, ..wait });
         }
         let kept = self.kept(&merged, now);
         for conflict in &kept {
@@ -211,81 +237,88 @@ impl Work<'_> {
         }
         // Before anything is written: what is written, and what is lost by it.
         self.link.resting = None;
-        self.link.intents = merged.intents(&bitrix24, &notion);
+        self.link.intents = merged.intents(&both.bitrix24, &both.notion);
         let lines: Result<Vec<_>, _> =
             kept.iter().map(|kept| conflicts::conflict_write(&self.job.tenant, kept)).collect();
         self.save(lines?).await?;
-
-        let record = self.record();
-        let (mut state, mut page, mut refused) = (known.state, page, Vec::new());
-        if !merged.to_bitrix24.is_empty() {
-            let written = write::to_portal(self.deps, self.opened, record, &state, &merged.to_bitrix24).await?;
-            (state, refused) = (written.now, written.refused);
-        }
-        if !merged.to_notion.is_empty() {
-            let written = write::to_page(self.opened, &page, &merged.to_notion, &context).await?;
-            page = written.now;
-            refused.extend(written.refused);
-        }
-        self.deps.metrics.count("sync_writes", "notion");
-        let mut changes: Vec<String> = Vec::new();
-        let context = self.deps.mirror.context(self.opened, record, Some(&state), Some(&page)).await?;
-        let now_bitrix24 = read::portal_side(self.opened, record, &state, &context);
-        let now_notion = read::page_side(self.opened, &self.link, &page, None, &context);
+        let done = self.write(known.state, page, &context, &both, &merged.to_bitrix24, &merged.to_notion).await?;
         self.link.base.extend(merged.agreed.clone());
-        for (to, cells, before) in
-            [(Side::Bitrix24, &merged.to_bitrix24, &notion), (Side::Notion, &merged.to_notion, &bitrix24)]
-        {
-            for (field, cell) in cells {
-                if refused.iter().any(|stuck| stuck.field == *field && stuck.of == to.other()) {
-                    continue;
-                }
-                changes.push(format!("{field} → {to}"));
-                // The side that was written as it reads now; the other as it was when the write was decided.
-                let written =
-                    |sides: &Sides| sides.fields.get(field).map(|reading| reading.cell.clone()).unwrap_or_default();
-                let both = merged.to_bitrix24.contains_key(field) && merged.to_notion.contains_key(field);
-                let agreed = match to {
-                    Side::Bitrix24 => {
-                        Agreed::new(&written(&now_bitrix24), &written(if both { &now_notion } else { before }))
-                    }
-                    Side::Notion => {
-                        Agreed::new(&written(if both { &now_bitrix24 } else { before }), &written(&now_notion))
-                    }
-                };
-                self.link.base.insert(field.clone(), agreed);
-                self.link.written.push(Written { field: field.clone(), to, at: now, cell: cell.kept() });
-            }
-        }
-        let surplus = self.link.written.len().saturating_sub(MOST_WRITTEN);
-        self.link.written.drain(..surplus);
-        self.link.written.retain(|written| now.duration_since(written.at) < FLIPS_WITHIN);
+        let mut changes = done.changes.clone();
         self.link.intents.clear();
         self.link.sync_source = Some(if merged.to_bitrix24.is_empty() { Side::Bitrix24 } else { Side::Notion });
         self.link.synced_at = Some(now);
         self.link.seen = seen;
-        let stuck = [merged.stuck, refused].concat();
-        self.set_stuck(stuck).await?;
-        changes.extend(kept.iter().map(Kept::line));
-        let place = page.url.clone();
-        let write = self.last_write()?;
-        if changes.is_empty() {
-            return Ok(Settled { writes: vec![write], ..Settled::skip(self.cannot()) });
+        let mut writes = self.set_stuck(merged.stuck, &done.now, &done.context).await?;
+        for conflict in kept {
+            if self.link.held.iter().any(|held| held.field == conflict.conflict.field) {
+                writes.push(conflicts::removal(&self.job.tenant, &conflict.id));
+            } else {
+                changes.push(conflict.line());
+            }
         }
-        Ok(Settled { told: Told::Done { changes, place }, writes: vec![write] })
+        writes.push(self.last_write()?);
+        Ok(self.settled(changes, done.place, writes))
+    }
+
+    /// Writes to both sides, and takes what became of it into the link.
+    pub(crate) async fn write(
+        &mut self,
+        state: State,
+        page: Page,
+        context: &Context,
+        before: &Both,
+        to_bitrix24: &BTreeMap<String, Cell>,
+        to_notion: &BTreeMap<String, Cell>,
+    ) -> Result<Done, Failure> {
+        let (record, at) = (self.record(), self.deps.now());
+        let (mut state, mut page, mut refused) = (state, page, Vec::new());
+        if !to_bitrix24.is_empty() {
+            let written = write::to_portal(self.deps, self.opened, record, &state, to_bitrix24).await?;
+            (state, refused) = (written.now, written.refused);
+        }
+        if !to_notion.is_empty() {
+            let written = write::to_page(self.opened, &page, to_notion, context).await?;
+            page = written.now;
+            refused.extend(written.refused);
+        }
+        self.deps.metrics.count("sync_writes", "notion");
+        let context = self.deps.mirror.context(self.opened, record, Some(&state), Some(&page)).await?;
+        let now = Both {
+            bitrix24: read::portal_side(self.opened, record, &state, &context),
+            notion: read::page_side_after(self.opened, &self.link, to_notion, &page, &context),
+        };
+        let made = Made { to_bitrix24, to_notion, before, now: &now, refused: &refused, context: &context, at };
+        let changes = made.take_into(&mut self.link, self.opened);
+        let surplus = self.link.written.len().saturating_sub(MOST_WRITTEN);
+        self.link.written.drain(..surplus);
+        self.link.written.retain(|written| at.duration_since(written.at) < FLIPS_WITHIN);
+        Ok(Done { changes, now, context, place: page.url })
+    }
+
+    /// What is said of a job: what was changed and what could not be; nothing counts as delivered that only one side shows.
+    pub(crate) fn settled(&self, mut changes: Vec<String>, place: String, writes: Vec<Write>) -> Settled {
+        let stuck = self.link.all_stuck();
+        if changes.is_empty() {
+            return Settled { writes, ..Settled::skip(attention::line(self.opened, &stuck)) };
+        }
+        if !stuck.is_empty() {
+            changes.push(attention::line(self.opened, &stuck));
+        }
+        Settled { told: Told::Done { changes, place }, writes }
     }
 
     /// Nothing is to be written; what is known of the link may have become more.
-    async fn quiet(mut self, merged: Merged, seen: Seen) -> Result<Settled, Failure> {
+    async fn quiet(mut self, merged: Merged, both: &Both, context: &Context, seen: Seen) -> Result<Settled, Failure> {
         let before = self.link.clone();
         self.link.base.extend(merged.agreed);
         self.link.intents.clear();
         self.link.resting = None;
         self.link.seen = seen;
-        self.set_stuck(merged.stuck).await?;
-        let stuck = self.cannot();
-        let reason = if self.link.stuck.is_empty() { "both sides are alike" } else { &stuck };
-        let mut settled = Settled::skip(reason);
+        let writes = self.set_stuck(merged.stuck, both, context).await?;
+        let stuck = self.link.all_stuck();
+        let reason =
+            if stuck.is_empty() { "both sides agree".to_owned() } else { attention::line(self.opened, &stuck) };
+        let mut settled = Settled { writes, ..Settled::skip(reason) };
         let is_news = |link: &Link| Link { seen: before.seen.clone(), ..link.clone() } != before;
         // Others may wait behind this job with older signals; they need not read again.
         if is_news(&self.link) || self.job.attempt > 1 {
@@ -293,32 +326,6 @@ impl Work<'_> {
             settled.writes.push(self.last_write()?);
         }
         Ok(settled)
-    }
-
-    fn cannot(&self) -> String {
-        let stuck = |stuck: &Stuck| format!("{} of {}: {}", stuck.field, stuck.of, stuck.why);
-        format!("cannot be carried over: {}", self.link.stuck.iter().map(stuck).collect::<Vec<_>>().join("; "))
-    }
-
-    /// Keeps what cannot be carried over, and tells the operators what is new of it.
-    async fn set_stuck(&mut self, stuck: Vec<Stuck>) -> Result<(), Failure> {
-        for one in stuck.iter().filter(|one| !self.link.stuck.contains(one)) {
-            let what = self.link.record.to_string();
-            // One word for each reason, not for each record that meets it.
-            let once = format!("{}#{}#{}", self.link.database, one.field, one.why);
-            let head = format!("{what} ({}): {} of {} cannot be carried over", self.link.title, one.field, one.of);
-            let alert = Alert {
-                kind: "sync_stuck",
-                what: &what,
-                once: &once,
-                again_after: Duration::from_secs(24 * 60 * 60),
-                head: &head,
-                lines: std::slice::from_ref(&one.why),
-            };
-            alert::raise(&self.deps.ports, &self.opened.portal, &alert).await?;
-        }
-        self.link.stuck = stuck;
-        Ok(())
     }
 
     fn kept(&self, merged: &Merged, at: Timestamp) -> Vec<Kept> {
@@ -362,7 +369,11 @@ impl Work<'_> {
 
     /// How long the link rests because what it writes is taken back again and again: by a robot of the portal, by an
     /// automation in Notion.
-    async fn writes_against_us(&self, merged: &Merged, now: Timestamp) -> Result<Option<Duration>, Failure> {
+    async fn writes_against_us(
+        &self,
+        merged: &Merged,
+        now: Timestamp,
+    ) -> Result<Option<(Side, String, Timestamp)>, Failure> {
         let recent = |to: Side, field: &str, cell: &Cell| {
             let same = |written: &&Written| {
                 written.to == to
@@ -393,11 +404,22 @@ impl Work<'_> {
                 };
                 alert::raise(&self.deps.ports, &self.opened.portal, &alert).await?;
                 let until = platform::clock::later(*first, FLIPS_WITHIN.unsigned_abs());
-                return Ok(Some(platform::clock::until(now, until).max(Duration::from_secs(60))));
+                return Ok(Some((to, field.clone(), until)));
             }
         }
         Ok(None)
     }
+}
+
+/// What became of writing to both sides.
+pub(crate) struct Done {
+    /// What was changed, in words: `stageId → Notion`.
+    pub(crate) changes: Vec<String>,
+    /// What both sides show now.
+    pub(crate) now: Both,
+    pub(crate) context: Context,
+    /// The page's address.
+    pub(crate) place: String,
 }
 
 /// What came of looking at the side that a signal tells of.

@@ -134,9 +134,10 @@ async fn tell(deps: &Deps, job: &Job<SyncJob>, code: &str, failure: &Failure) {
 /// What a job is about, and the database.
 pub(crate) fn about(job: &Job<SyncJob>) -> (String, String) {
     match &job.body {
-        SyncJob::Record { database, record, .. } | SyncJob::Undo { database, record, .. } => {
-            (record.to_string(), database.clone())
-        }
+        SyncJob::Record { database, record, .. }
+        | SyncJob::Undo { database, record, .. }
+        | SyncJob::Join { database, record, .. }
+        | SyncJob::Take { database, record, .. } => (record.to_string(), database.clone()),
         SyncJob::Page { page, .. } => (format!("page {page}"), "Notion".into()),
         SyncJob::Schema { .. } => ("schema".into(), "Notion".into()),
         SyncJob::Backfill { database, .. } => ("backfill".into(), database.clone()),
@@ -150,6 +151,8 @@ fn line(deps: &Deps, job: &Job<SyncJob>, status: EventStatus) -> EventLine {
         }
         SyncJob::Backfill { .. } => "backfill".into(),
         SyncJob::Undo { .. } => "undo".into(),
+        SyncJob::Take { side, .. } => format!("take {side}'s value"),
+        SyncJob::Join { .. } => "join".into(),
     };
     EventLine::new(job, name, Some(about(job).0), deps.now(), status)
 }

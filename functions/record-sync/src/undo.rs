@@ -1,20 +1,70 @@
-//! Undoing a conflict: the value that lost is written to both sides.
+//! What a person decides on a page: the value that lost in a conflict is written to both sides again, or one side's value is
+//! taken over to the other.
 
 use std::collections::BTreeMap;
 
 use connect::Failure;
-use mirror::{Kept, Open, SyncJob, conflicts};
+use mirror::{Kept, Open, Opened, Signal, SyncJob, conflicts};
+use notion::Page;
 use platform::job::Job;
 use rules::Record;
-use rules::sync::Agreed;
+use rules::sync::merge::Why;
+use rules::sync::page::Context;
+use rules::sync::{Agreed, Cell, Conflict, Field, Fit, Side};
 
-use crate::{Deps, Settled, Told, read, write};
+use crate::outcome::Both;
+use crate::read::Known;
+use crate::record::{Done, Work, misplaced};
+use crate::{Deps, Settled, attention, read};
 
+/// A pair with what both sides show now.
+struct Looked<'a> {
+    work: Work<'a>,
+    known: Known,
+    page: Page,
+    context: Context,
+    both: Both,
+}
+
+/// Both sides of a pair, or why there is nothing to be done.
+async fn look<'a>(
+    deps: &'a Deps,
+    job: &'a Job<SyncJob>,
+    opened: &'a Opened,
+    signal: &'a Signal,
+    record: Record,
+) -> Result<Result<Looked<'a>, &'static str>, Failure> {
+    let database = &opened.database.name;
+    let Some((link, version)) = deps.mirror.links.get(&job.tenant, database, record).await? else {
+        return Ok(Err("the record and its page are not linked any more"));
+    };
+    if !link.is_together() {
+        return Ok(Err("the record and its page are not synced now; the page Notion says why"));
+    }
+    let work = Work { deps, job, opened, signal, link, version };
+    let Some(known) = read::record(deps, opened, record, None).await? else {
+        return Ok(Err("the record was deleted in Bitrix24"));
+    };
+    let page = read::page(opened, work.link.page.as_deref().unwrap_or_default()).await?;
+    let Some(page) = page.filter(|page| misplaced(opened, page).is_none()) else {
+        return Ok(Err("the page is not in its database any more"));
+    };
+    let context = deps.mirror.context(opened, record, Some(&known.state), Some(&page)).await?;
+    let bitrix24 = read::portal_side(opened, record, &known.state, &context);
+    let notion = read::page_side(opened, &work.link, &page, None, &context);
+    Ok(Ok(Looked { work, known, page, context, both: Both { bitrix24, notion } }))
+}
+
+/// Whether nobody writes a field on the portal.
+fn is_shown_only(field: &Field) -> bool {
+    field.fit == Fit::Shown || field.portal.read_only
+}
+
+/// Writes the value that lost to both sides.
 pub(crate) async fn undo(
     deps: &Deps,
     job: &Job<SyncJob>,
-    database: &str,
-    record: Record,
+    (database, record): (&str, Record),
     conflict: &str,
     by: &str,
 ) -> Result<Settled, Failure> {
@@ -28,43 +78,121 @@ pub(crate) async fn undo(
         Open::Ready(opened) => opened,
         Open::Closed(closed) => return Ok(Settled::skip(closed.text)),
     };
-    let field = kept.conflict.field.clone();
-    let Some((mut link, version)) = deps.mirror.links.get(&job.tenant, database, record).await? else {
-        return Ok(Settled::skip("the record and its page are not linked any more"));
+    let Some(field) = opened.field(&kept.conflict.field) else {
+        return Ok(Settled::skip("the field is not mapped any more, or its mapping is paused"));
     };
-    if opened.field(&field).is_none() || !link.is_together() {
-        return Ok(Settled::skip("the field or the link rests; see the database's state"));
+    let signal = Signal::both("undo");
+    let mut looked = match look(deps, job, &opened, &signal, record).await? {
+        Ok(looked) => looked,
+        Err(reason) => return Ok(Settled::skip(reason)),
+    };
+    let cells = BTreeMap::from([(field.key().to_owned(), kept.conflict.lost().clone())]);
+    let to_bitrix24 = if is_shown_only(field) { BTreeMap::new() } else { cells.clone() };
+    let Looked { work, known, page, context, both } = &mut looked;
+    let done = work.write(known.state.clone(), page.clone(), context, both, &to_bitrix24, &cells).await?;
+    let now = deps.now();
+    let word = format!("{}: {:?} written again, by {by}", field.key(), kept.conflict.lost().to_string());
+    let undone = Kept { undone: Some((now, by.to_owned())), ..kept };
+    let line = conflicts::conflict_write(&job.tenant, &undone)?;
+    finish(looked.work, field, done, word, line).await
+}
+
+/// Writes one side's value to the other; what is overwritten is kept among the conflicts.
+pub(crate) async fn take(
+    deps: &Deps,
+    job: &Job<SyncJob>,
+    (database, record): (&str, Record),
+    (key, side): (&str, Side),
+    by: &str,
+) -> Result<Settled, Failure> {
+    let opened = match deps.mirror.open(&job.tenant, database).await? {
+        Open::Ready(opened) => opened,
+        Open::Closed(closed) => return Ok(Settled::skip(closed.text)),
+    };
+    let Some(field) = opened.field(key) else {
+        return Ok(Settled::skip("the field is not mapped any more, or its mapping is paused"));
+    };
+    let signal = Signal::both("take");
+    let mut looked = match look(deps, job, &opened, &signal, record).await? {
+        Ok(looked) => looked,
+        Err(reason) => return Ok(Settled::skip(reason)),
+    };
+    let Looked { work, known, page, context, both } = &mut looked;
+    if let Some(why) = cannot_take(field, side, both) {
+        return Ok(Settled::skip(why));
     }
-    let gone = || Failure::permanent("gone", format!("{record} or its page is gone"));
-    let known = read::record(deps, &opened, record, None).await?.ok_or_else(gone)?;
-    let page = read::page(&opened, link.page.as_deref().unwrap_or_default()).await?.ok_or_else(gone)?;
-    let cells = BTreeMap::from([(field.clone(), kept.conflict.lost().clone())]);
-    let context = deps.mirror.context(&opened, record, Some(&known.state), Some(&page)).await?;
-    let mut state = known.state;
-    let is_shown =
-        opened.field(&field).is_some_and(|field| field.fit == rules::sync::Fit::Shown || field.portal.read_only);
-    let mut refused = Vec::new();
-    if !is_shown {
-        let written = write::to_portal(deps, &opened, record, &state, &cells).await?;
-        (state, refused) = (written.now, written.refused);
+    let cell = both.cell(side, key);
+    let (b, n) = (both.cell(Side::Bitrix24, key), both.cell(Side::Notion, key));
+    if b == n {
+        work.link.base.insert(key.to_owned(), Agreed::new(&b, &n));
+        work.link.held.retain(|held| held.field != key);
+        let stuck = work.link.stuck.iter().filter(|stuck| stuck.field != key).cloned().collect();
+        let mut writes = work.set_stuck(stuck, both, context).await?;
+        writes.push(work.last_write()?);
+        return Ok(Settled { writes, ..Settled::skip("both sides show the same already") });
     }
-    let written = write::to_page(&opened, &page, &cells, &context).await?;
-    refused.extend(written.refused);
-    if let Some(refused) = refused.first() {
-        return Err(Failure::permanent("undo_refused", refused.why.clone()));
+    let cells = BTreeMap::from([(key.to_owned(), cell.clone())]);
+    let none = BTreeMap::new();
+    let (to_bitrix24, to_notion) = match side {
+        Side::Bitrix24 => (&none, &cells),
+        Side::Notion => (&cells, &none),
+    };
+    let word = format!("{key}: {side}'s value {:?} taken by {by}", attention::as_read(field, &cell, context));
+    let kept = Kept {
+        id: conflicts::id(job.trace, database, key),
+        at: deps.now(),
+        trace: job.trace,
+        database: database.to_owned(),
+        record,
+        title: work.link.title.clone(),
+        property: field.property.name.clone(),
+        conflict: Conflict { field: key.to_owned(), bitrix24: b, notion: n, winner: side, why: Why::Chosen },
+        undone: None,
+    };
+    let line = conflicts::conflict_write(&job.tenant, &kept)?;
+    let done = work.write(known.state.clone(), page.clone(), context, both, to_bitrix24, to_notion).await?;
+    finish(looked.work, field, done, word, line).await
+}
+
+/// Why a side's value cannot be written to the other.
+fn cannot_take(field: &Field, side: Side, both: &Both) -> Option<String> {
+    let sides = match side {
+        Side::Bitrix24 => &both.bitrix24,
+        Side::Notion => &both.notion,
+    };
+    let reading = sides.fields.get(field.key())?;
+    if side == Side::Notion && is_shown_only(field) {
+        return Some(format!("{:?} is read-only in Bitrix24", field.property.name));
     }
-    let context = deps.mirror.context(&opened, record, Some(&state), Some(&written.now)).await?;
-    let cell =
-        |sides: &rules::sync::Sides| sides.fields.get(&field).map(|reading| reading.cell.clone()).unwrap_or_default();
-    let bitrix24 = read::portal_side(&opened, record, &state, &context);
-    let notion = read::page_side(&opened, &link, &written.now, None, &context);
-    link.base.insert(field.clone(), Agreed::new(&cell(&bitrix24), &cell(&notion)));
-    link.synced_at = Some(deps.now());
-    let undone = Kept { undone: Some((deps.now(), by.to_owned())), ..kept };
-    let writes = vec![
-        mirror::link::link_write(&job.tenant, &link, Some(version))?,
-        conflicts::conflict_write(&job.tenant, &undone)?,
-    ];
-    let changes = vec![format!("{field}: {:?} written again, by {by}", undone.conflict.lost().to_string())];
-    Ok(Settled { told: Told::Done { changes, place: written.now.url }, writes })
+    if matches!(reading.cell, Cell::Foreign(_)) && reading.cannot.is_none() {
+        return Some(format!("{side}'s value has no counterpart"));
+    }
+    reading.cannot.clone()
+}
+
+/// Says what became of it. `line` is written if the value is there now.
+async fn finish(
+    mut work: Work<'_>,
+    field: &Field,
+    done: Done,
+    word: String,
+    line: platform::store::Write,
+) -> Result<Settled, Failure> {
+    work.link.synced_at = Some(work.deps.now());
+    work.link.intents.clear();
+    let stuck = work.link.stuck.iter().filter(|stuck| stuck.field != field.key()).cloned().collect();
+    let mut writes = work.set_stuck(stuck, &done.now, &done.context).await?;
+    writes.push(work.last_write()?);
+    let held = work.link.held.iter().find(|held| held.field == field.key());
+    let changes = match held {
+        None => {
+            writes.push(line);
+            vec![word]
+        }
+        Some(held) if done.changes.is_empty() => {
+            return Ok(Settled { writes, ..Settled::skip(attention::line(work.opened, &[held.stuck()])) });
+        }
+        Some(held) => vec![done.changes.join(", "), attention::line(work.opened, &[held.stuck()])],
+    };
+    Ok(Settled { told: crate::Told::Done { changes, place: done.place }, writes })
 }

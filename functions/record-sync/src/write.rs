@@ -6,8 +6,9 @@ use connect::Failure;
 use mirror::Opened;
 use notion::Page;
 use platform::Kind;
+use records::pages::Listing;
 use rules::sync::page::{self, Context};
-use rules::sync::portal::{self, PortalField};
+use rules::sync::portal::{self, PortalField, PortalKind};
 use rules::sync::{Cell, Field, Side, Stuck};
 use rules::{Record, RecordKind, State};
 use serde_json::{Map, Value, json};
@@ -38,46 +39,50 @@ pub(crate) async fn to_portal(
 ) -> Result<Outcome<State>, Failure> {
     let fields: Vec<(&Field, &Cell)> =
         cells.iter().filter_map(|(key, cell)| Some((opened.field(key)?, cell))).collect();
-    let mut refused = Vec::new();
-    match update(opened, record, before, &fields).await {
-        Ok(()) => {}
-        Err(failure) if is_refusal(&failure) => {
-            for one in &fields {
-                match update(opened, record, before, std::slice::from_ref(one)).await {
-                    Ok(()) => {}
-                    Err(failure) if is_refusal(&failure) => refused.push(stuck(one.0, Side::Notion, &failure)),
-                    Err(failure) => return Err(failure),
-                }
-            }
-        }
+    let mut outcome = Outcome { now: before.clone(), refused: Vec::new() };
+    match update(deps, opened, record, before, &fields).await {
+        Ok(now) => outcome.now = now,
+        Err(failure) if is_refusal(&failure) => match fields.as_slice() {
+            [(field, _)] => outcome.refused.push(stuck(field, Side::Notion, &failure)),
+            several => one_by_one(deps, opened, record, several, &mut outcome).await?,
+        },
         Err(failure) => return Err(failure),
     }
-    let gone = || Failure::transient("the record went while it was written");
-    let mut now = read::record(deps, opened, record, None).await?.ok_or_else(gone)?.state;
     if let (RecordKind::Tasks, Some(Cell::Option(status))) = (record.kind(), cells.get("status"))
-        && finish_status(opened, record, status, &now).await?
+        && let Some(now) = finish_status(deps, opened, record, status, &outcome.now).await?
     {
-        now = read::record(deps, opened, record, None).await?.ok_or_else(gone)?.state;
+        outcome.now = now;
     }
-    // The portal says success and drops a value of a list that it does not know.
-    let raw = read::raw(&now);
-    for (field, cell) in &fields {
-        let kept = portal::read(&field.portal, record, &raw);
-        let is_list = matches!(cell, Cell::Option(_) | Cell::Options(_));
-        if is_list && kept != **cell && !refused.iter().any(|stuck| stuck.field == field.key()) {
-            refused.push(Stuck {
-                field: field.key().to_owned(),
-                of: Side::Notion,
-                why: format!("the portal said that it took {cell}, and keeps {kept}; look at the rights and the required fields there"),
-            });
-        }
-    }
-    Ok(Outcome { now, refused })
+    Ok(outcome)
 }
 
-async fn update(opened: &Opened, record: Record, before: &State, fields: &[(&Field, &Cell)]) -> Result<(), Failure> {
-    let fields: Vec<(&PortalField, &Cell)> = fields.iter().map(|(field, cell)| (&field.portal, *cell)).collect();
-    let written = portal::written(record.kind(), &fields, &read::raw(before));
+async fn one_by_one(
+    deps: &Deps,
+    opened: &Opened,
+    record: Record,
+    fields: &[(&Field, &Cell)],
+    outcome: &mut Outcome<State>,
+) -> Result<(), Failure> {
+    for one in fields {
+        match update(deps, opened, record, &outcome.now, std::slice::from_ref(one)).await {
+            Ok(now) => outcome.now = now,
+            Err(failure) if is_refusal(&failure) => outcome.refused.push(stuck(one.0, Side::Notion, &failure)),
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(())
+}
+
+/// Writes fields, and gives the record as it is now: as the answer shows it, or read once where the answer lacks a field.
+async fn update(
+    deps: &Deps,
+    opened: &Opened,
+    record: Record,
+    before: &State,
+    fields: &[(&Field, &Cell)],
+) -> Result<State, Failure> {
+    let portal_fields: Vec<(&PortalField, &Cell)> = fields.iter().map(|(field, cell)| (&field.portal, *cell)).collect();
+    let written = portal::written(record.kind(), &portal_fields, &read::raw(before));
     let (method, params) = match record {
         Record::Item { entity, id } => {
             ("crm.item.update", json!({"entityTypeId": entity, "id": id, "fields": written}))
@@ -85,25 +90,66 @@ async fn update(opened: &Opened, record: Record, before: &State, fields: &[(&Fie
         Record::Task(id) => ("tasks.task.update", json!({"taskId": id, "fields": written})),
     };
     // The values are absolute: writing them again does no harm.
-    opened.bitrix24.call(method, &params).await.map(|_| ()).map_err(Failure::repeatable)
+    let answer = opened.bitrix24.call(method, &params).await.map_err(Failure::repeatable)?;
+    let names: Vec<&str> = fields.iter().map(|(field, _)| raw_name(&field.portal)).collect();
+    now(deps, opened, record, before, &names, &answer.result).await
 }
 
-/// Some portals take a task's status only by the method that leads to it. Says whether one was called.
-async fn finish_status(opened: &Opened, record: Record, wanted: &str, now: &State) -> Result<bool, Failure> {
-    let has = now.as_task().and_then(|task| task.status).map(|status| status.to_string());
+/// Where the portal's answers hold a field.
+fn raw_name(field: &PortalField) -> &str {
+    if matches!(field.kind, PortalKind::Binding(_)) { "ufCrmTask" } else { &field.name }
+}
+
+/// The record after a call, out of the call's answer where that shows all of `names`.
+async fn now(
+    deps: &Deps,
+    opened: &Opened,
+    record: Record,
+    before: &State,
+    names: &[&str],
+    answer: &Value,
+) -> Result<State, Failure> {
+    let part = match record {
+        Record::Item { .. } => "item",
+        Record::Task(_) => "task",
+    };
+    let shown = answer[part].as_object().filter(|shown| names.iter().all(|name| shown.contains_key(*name)));
+    if let Some(shown) = shown {
+        // A task's answer has the usual fields only: the others are as they were.
+        let mut whole = read::raw(before);
+        whole.extend(shown.clone());
+        let listing = Listing { kind: record.kind(), custom_fields: Vec::new() };
+        if let Ok(Some(state)) = listing.state_of_one(&opened.bitrix24, json!({part: whole})) {
+            return Ok(state);
+        }
+    }
+    let gone = || Failure::transient("the record was deleted while it was written");
+    Ok(read::record(deps, opened, record, None).await?.ok_or_else(gone)?.state)
+}
+
+/// Some portals accept a task's status only by the method that leads to it. Gives the task if one was called.
+async fn finish_status(
+    deps: &Deps,
+    opened: &Opened,
+    record: Record,
+    wanted: &str,
+    before: &State,
+) -> Result<Option<State>, Failure> {
+    let has = before.as_task().and_then(|task| task.status).map(|status| status.to_string());
     let method = match wanted {
         "2" => "tasks.task.renew",
         "3" => "tasks.task.start",
         "5" => "tasks.task.complete",
         "6" => "tasks.task.defer",
-        _ => return Ok(false),
+        _ => return Ok(None),
     };
     if has.as_deref() == Some(wanted) {
-        return Ok(false);
+        return Ok(None);
     }
     match opened.bitrix24.call(method, &json!({"taskId": record.id()})).await {
-        Err(failure) if !matches!(failure.kind, Kind::Permanent { .. }) => Err(failure.repeatable()),
-        _ => Ok(true),
+        Ok(answer) => now(deps, opened, record, before, &["status"], &answer.result).await.map(Some),
+        Err(failure) if matches!(failure.kind, Kind::Permanent { .. }) => Ok(None),
+        Err(failure) => Err(failure.repeatable()),
     }
 }
 
@@ -146,32 +192,66 @@ pub(crate) async fn to_page(
     context: &Context,
 ) -> Result<Outcome<Page>, Failure> {
     make_options(opened, cells).await?;
-    let all = properties(opened, cells, Some(page), context);
-    match update_page(opened, page, &all).await {
-        Ok(now) => Ok(Outcome { now, refused: Vec::new() }),
+    let mut outcome = Outcome { now: page.clone(), refused: Vec::new() };
+    match update_page(opened, page, &properties(opened, cells, Some(page), context)).await {
+        Ok(now) => outcome.now = now,
         Err(failure) if is_refusal(&failure) => {
-            let (mut now, mut refused) = (page.clone(), Vec::new());
             for (key, cell) in cells {
                 let Some(field) = opened.field(key) else { continue };
+                if cells.len() == 1 {
+                    outcome.refused.push(stuck(field, Side::Bitrix24, &failure));
+                    break;
+                }
                 let one = BTreeMap::from([(key.clone(), cell.clone())]);
                 match update_page(opened, page, &properties(opened, &one, Some(page), context)).await {
-                    Ok(page) => now = page,
-                    Err(failure) if is_refusal(&failure) => refused.push(stuck(field, Side::Bitrix24, &failure)),
+                    Ok(now) => outcome.now = now,
+                    Err(failure) if is_refusal(&failure) => {
+                        outcome.refused.push(stuck(field, Side::Bitrix24, &failure));
+                    }
                     Err(failure) => return Err(failure),
                 }
             }
-            Ok(Outcome { now, refused })
         }
-        Err(failure) => Err(failure),
+        Err(failure) => return Err(failure),
     }
+    Ok(outcome)
 }
 
+/// Writes properties, and gives the page as it is now: as the answer shows it, or read once where the answer lacks one.
 async fn update_page(opened: &Opened, page: &Page, properties: &Map<String, Value>) -> Result<Page, Failure> {
-    let mut page = opened.notion.update(&page.id, properties).await.map_err(Failure::repeatable)?;
-    read::complete(opened, &mut page).await?;
-    Ok(page)
+    let mut now = opened.notion.update(&page.id, properties).await.map_err(Failure::repeatable)?;
+    if !properties.keys().all(|id| now.property(id).is_some()) {
+        let gone = || Failure::transient("the page was deleted while it was written");
+        now = opened.notion.page(&page.id).await?.ok_or_else(gone)?;
+    }
+    read::complete(opened, &mut now).await?;
+    Ok(now)
+}
+
+/// Creates the page. What Notion refuses together is left to the next merge, which writes it field by field: the page begins
+/// with its number and, if that is not what was refused, its title. Says whether something was left out.
+pub(crate) async fn create_page(
+    opened: &Opened,
+    properties: &Map<String, Value>,
+    blocks: &[Value],
+) -> Result<(Page, bool), Failure> {
+    let first = match opened.notion.create(&opened.source.id, properties, blocks).await {
+        Err(failure) if is_refusal(&failure) => failure,
+        answer => return answer.map(|page| (page, false)),
+    };
+    let is_title =
+        |id: &str| opened.fields.iter().any(|field| field.property.kind == "title" && field.property.id == id);
+    for with_title in [true, false] {
+        let some = properties.iter().filter(|(id, _)| **id == opened.id.id || (with_title && is_title(id)));
+        let some: Map<String, Value> = some.map(|(id, value)| (id.clone(), value.clone())).collect();
+        match opened.notion.create(&opened.source.id, &some, blocks).await {
+            Err(failure) if is_refusal(&failure) => {}
+            answer => return answer.map(|page| (page, true)),
+        }
+    }
+    Err(first)
 }
 
 fn stuck(field: &Field, of: Side, failure: &Failure) -> Stuck {
-    Stuck { field: field.key().to_owned(), of, why: failure.text.clone() }
+    Stuck { field: field.key().to_owned(), of, why: format!("{} refused it: {}", of.other(), failure.text) }
 }

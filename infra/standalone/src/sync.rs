@@ -7,10 +7,12 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use connect::Connections;
+use mirror::plan::{self, Entry, EntryKind};
 use mirror::runs::{Phase, Wanted};
-use mirror::{Mirror, Run};
-use platform::TenantId;
+use mirror::{Mirror, Others, Run, SyncJob};
 use platform::clock::later;
+use platform::{TenantId, TraceId};
+use rules::Settings;
 use slack::ApiBase;
 
 use crate::codes;
@@ -46,10 +48,47 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Shows what a plan would do, or a run did, record by record and field by field.
+    Lines {
+        /// The run; the latest if not said. `sync plan` and `sync run` print it.
+        #[arg(long)]
+        run: Option<String>,
+        /// Only one kind of lines: double, refused, stray, change, link, make.
+        #[arg(long)]
+        kind: Option<String>,
+        /// Writes them to a CSV file instead of showing them.
+        #[arg(long)]
+        csv: Option<PathBuf>,
+        /// Where.
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Joins rows that carry the number of one record: one stays its page, the others lose the number and get a note.
+    Join {
+        /// The database, by its name in the settings.
+        name: String,
+        /// The record: "deal 5", or its number alone.
+        record: String,
+        /// The row that stays: its address or id.
+        #[arg(long)]
+        keep: String,
+        /// Puts the other rows into Notion's trash as well.
+        #[arg(long)]
+        trash: bool,
+        /// Where.
+        #[command(flatten)]
+        place: Place,
+    },
     /// Brings existing records and existing rows together. The host has to be running; Ctrl-C here does not stop the run.
     Run {
         /// The database, by its name in the settings.
         name: String,
+        /// Where.
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Lists the values that could not be synced, with the reason, and what is paused.
+    Attention {
         /// Where.
         #[command(flatten)]
         place: Place,
@@ -68,7 +107,10 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
         Command::Status { place } => status(&place).await,
         Command::Plan { name, place } => backfill(&place, &name, true).await,
         Command::Run { name, place } => backfill(&place, &name, false).await,
+        Command::Attention { place } => attention(&place).await,
         Command::Conflicts { place } => conflicts(&place).await,
+        Command::Lines { run, kind, csv, place } => lines(&place, run, kind.as_deref(), csv.as_deref()).await,
+        Command::Join { name, record, keep, trash, place } => join(&place, &name, &record, &keep, trash).await,
     }
 }
 
@@ -108,6 +150,38 @@ async fn status(place: &Place) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn attention(place: &Place) -> anyhow::Result<()> {
+    let (mirror, tenant) = open(place).await?;
+    let portal = mirror.connections.portal(&tenant).await?;
+    let databases = Mirror::settings(&portal)?.notion.databases.clone();
+    let (mut known, mut lines) = (Vec::new(), 0);
+    for database in &databases {
+        known.extend(mirror.stored(&tenant, &database.name).await?.map(|known| (database.name.clone(), known)));
+    }
+    for one in mirror::attention::paused(&databases, &known) {
+        let what = one.field.map_or_else(|| one.database.clone(), |field| format!("{}, {field}", one.database));
+        println!("{} {what} is paused: {}", one.since.strftime("%Y-%m-%d %H:%M"), one.why);
+        lines += 1;
+    }
+    let mut after = None;
+    loop {
+        let (entries, next) = mirror.attention.list(&tenant, after.as_deref(), 100).await?;
+        for entry in &entries {
+            println!("{} {}: {}", entry.since.strftime("%Y-%m-%d %H:%M"), entry.database, entry.line());
+        }
+        lines += entries.len();
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    match lines {
+        0 => println!("Nothing needs attention."),
+        _ => println!("The page Needs attention of /admin tries a value again, or takes the other side's."),
+    }
+    Ok(())
+}
+
 async fn conflicts(place: &Place) -> anyhow::Result<()> {
     let (mirror, tenant) = open(place).await?;
     let latest = mirror.conflicts.latest(&tenant, 50).await?;
@@ -121,13 +195,98 @@ async fn conflicts(place: &Place) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn lines(
+    place: &Place,
+    run: Option<String>,
+    kind: Option<&str>,
+    file: Option<&std::path::Path>,
+) -> anyhow::Result<()> {
+    let (mirror, tenant) = open(place).await?;
+    let kind = match kind {
+        None => None,
+        Some(name) => match EntryKind::named(name) {
+            Some(kind) => Some(kind),
+            None => {
+                bail!("{name:?} is no kind of lines; choose one of {}", EntryKind::ALL.map(EntryKind::name).join(", "))
+            }
+        },
+    };
+    let run = match run {
+        Some(run) => run,
+        None => match mirror.runs.latest(&tenant, 1).await?.pop() {
+            Some(run) => run.id,
+            None => bail!("there is no plan and no run yet; make one with `switchboard sync plan NAME`"),
+        },
+    };
+    if mirror.runs.get(&tenant, &run).await?.is_none() {
+        bail!("there is no run {run:?}; `switchboard sync status` shows the latest");
+    }
+    let (mut text, mut after) = (plan::csv(&[], true), None);
+    loop {
+        let (entries, next) = mirror.plans.page(&tenant, &run, kind, after, 500).await?;
+        match file {
+            Some(_) => text.push_str(&plan::csv(&entries, false)),
+            None => entries.iter().for_each(show),
+        }
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    if let Some(file) = file {
+        std::fs::write(file, text)?;
+        println!("{} written", file.display());
+    }
+    Ok(())
+}
+
+/// A line for people.
+fn show(entry: &Entry) {
+    let record = entry.record.map(|record| record.to_string()).unwrap_or_default();
+    let about = [entry.kind.name(), &record, &entry.title].into_iter().filter(|word| !word.is_empty());
+    let key = entry.key.as_ref().map(|key| format!(", by its {key}")).unwrap_or_default();
+    let why = entry.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    println!("{}{key}{why}", about.collect::<Vec<_>>().join(" "));
+    for row in &entry.rows {
+        println!("  row {}", row.url);
+    }
+    for change in &entry.changes {
+        let to = change.to.map_or_else(|| "both stay".to_owned(), |side| format!("written to {side}"));
+        println!("  {}: Bitrix24 {:?}, Notion {:?}; {to}", change.property, change.bitrix24, change.notion);
+    }
+}
+
+async fn join(place: &Place, name: &str, record: &str, keep: &str, trash: bool) -> anyhow::Result<()> {
+    let (mirror, tenant) = open(place).await?;
+    let portal = mirror.connections.portal(&tenant).await?;
+    let settings = Mirror::settings(&portal)?;
+    let Some(database) = settings.notion.named(name) else { bail!(unknown(&settings, name)) };
+    let kind = database.records.kind();
+    let number = record.trim().strip_prefix(&kind.to_string()).unwrap_or(record).trim().parse::<u64>();
+    let Ok(number) = number else { bail!("{record:?} is no {kind}; write its number, or \"{kind} 42\"") };
+    let Some(keep) = notion::object_id(keep) else {
+        bail!("{keep:?} is no page; copy the address of the row that stays")
+    };
+    let others = if trash { Others::Trash } else { Others::Note };
+    let record = kind.record(number);
+    let job = SyncJob::Join { database: name.to_owned(), record, keep, others, by: "the command line".into() };
+    let trace = TraceId::new(mirror.ports.clock.now());
+    mirror.send(vec![mirror::message(&job, &tenant, trace, &format!("join#{trace}"))?]).await?;
+    println!("The rows of {record} will be joined by the running host, under trace {trace}.");
+    Ok(())
+}
+
+fn unknown(settings: &Settings, name: &str) -> String {
+    let names: Vec<_> = settings.notion.databases.iter().map(|database| database.name.as_str()).collect();
+    format!("the settings have no database {name:?}; they have: {}", names.join(", "))
+}
+
 async fn backfill(place: &Place, name: &str, dry: bool) -> anyhow::Result<()> {
     let (mirror, tenant) = open(place).await?;
     let portal = mirror.connections.portal(&tenant).await?;
     let settings = Mirror::settings(&portal)?;
     if settings.notion.named(name).is_none() {
-        let names: Vec<_> = settings.notion.databases.iter().map(|database| database.name.as_str()).collect();
-        bail!("the settings have no database {name:?}; they have: {}", names.join(", "));
+        bail!(unknown(&settings, name));
     }
     let id = mirror.start(&tenant, name, &Wanted { dry, since: None, by: "the command line" }).await?;
     loop {
@@ -140,6 +299,12 @@ async fn backfill(place: &Place, name: &str, dry: bool) -> anyhow::Result<()> {
             println!("{}", line(&run));
             for example in &run.examples {
                 println!("  {example}");
+            }
+            if run.counts.entries > 0 {
+                println!(
+                    "All {} lines, with every field that differs: switchboard sync lines --run {id}",
+                    run.counts.entries
+                );
             }
             return match &run.phase {
                 Phase::Stopped { why } => bail!("{why}"),
@@ -160,6 +325,7 @@ async fn backfill(place: &Place, name: &str, dry: bool) -> anyhow::Result<()> {
 fn line(run: &Run) -> String {
     let state = match &run.phase {
         Phase::Rows { .. } => "reading rows".to_owned(),
+        Phase::Numbers { .. } | Phase::Keys { .. } => "comparing rows and records".to_owned(),
         Phase::Records { after } => format!("at record {after}"),
         Phase::Done => "done".into(),
         Phase::Stopped { .. } => "stopped".into(),
@@ -167,7 +333,7 @@ fn line(run: &Run) -> String {
     let counts = &run.counts;
     let waits = run.waits_for.as_deref().map(|cause| format!("; waits: {cause}")).unwrap_or_default();
     format!(
-        "{} {}: {state}; {} rows, {} records, {} made, {} linked by number, {} by title, {} brought into step, {} left out, {} failed{waits}",
+        "{} {}: {state}; {} rows, {} records, {} made, {} linked by number, {} by title or name, {} by another key, {} brought into step, {} left out, {} failed, {} doubles, {} numbers of no record{waits}",
         if run.dry { "plan" } else { "run" },
         run.database,
         counts.rows,
@@ -175,8 +341,11 @@ fn line(run: &Run) -> String {
         counts.created,
         counts.linked_by_id,
         counts.linked_by_title,
+        counts.linked_by_key,
         counts.changed,
         counts.left_out,
-        counts.failed
+        counts.failed,
+        counts.doubles,
+        counts.strays
     )
 }

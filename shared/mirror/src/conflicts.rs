@@ -90,6 +90,11 @@ pub fn conflict_write(tenant: &TenantId, kept: &Kept) -> Result<Write, StoreErro
     Ok(Write::new(key(tenant, &kept.id), kept, Condition::Always)?.expiring(later(kept.at, KEEP)))
 }
 
+/// The write that removes a conflict: the value that counted could not be written, so nobody lost anything.
+pub fn removal(tenant: &TenantId, id: &str) -> Write {
+    Write::removal(key(tenant, id))
+}
+
 /// The id of a conflict: the same for whoever comes to the same again.
 pub fn id(trace: TraceId, database: &str, field: &str) -> String {
     format!("{trace}.{database}.{field}")

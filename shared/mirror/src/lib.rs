@@ -1,14 +1,16 @@
 //! Records and their Notion pages: what more than one function knows of them.
 //!
-//! Links and their bases, the databases with their mappings, who is who, conflicts, backfills. The merge itself is in
-//! `rules`, the writing in `record-sync`.
+//! Links and their bases, the databases with their mappings, who is who, conflicts, what needs attention, backfills and what
+//! they would change. The merge itself is in `rules`, the writing in `record-sync`.
 
+pub mod attention;
 pub mod conflicts;
 pub mod context;
 pub mod database;
 pub mod link;
 mod look;
 pub mod people;
+pub mod plan;
 pub mod runs;
 
 use std::collections::HashMap;
@@ -20,10 +22,12 @@ use platform::queue::Message;
 use platform::{Ports, QueueName, TenantId, TraceId};
 use records::NamesCache;
 
+pub use attention::Attention;
 pub use conflicts::{Conflicts, Kept};
 pub use database::{Closed, Known, Open, Opened};
 pub use link::{Apart, Link, Links, Standing};
-pub use rules::sync::{Signal, SyncJob};
+pub use plan::Plans;
+pub use rules::sync::{Others, Signal, SyncJob};
 pub use runs::{Run, Runs};
 
 /// What the functions share. Cheap to clone.
@@ -37,8 +41,12 @@ pub struct Mirror {
     pub links: Links,
     /// The conflicts.
     pub conflicts: Conflicts,
+    /// What needs attention.
+    pub attention: Attention,
     /// The backfills.
     pub runs: Runs,
+    /// What they would do or did, record by record.
+    pub plans: Plans,
     names: NamesCache,
     memory: Arc<Mutex<HashMap<(TenantId, String), (Arc<Known>, Timestamp)>>>,
     people: Arc<Mutex<HashMap<TenantId, (Arc<people::Map>, Timestamp)>>>,
@@ -68,7 +76,9 @@ impl Mirror {
             connections,
             links: Links::new(ports.store.clone()),
             conflicts: Conflicts::new(ports.store.clone()),
+            attention: Attention::new(ports.store.clone()),
             runs: Runs::new(ports.store.clone()),
+            plans: Plans::new(ports.store.clone()),
             memory: Arc::default(),
             people: Arc::default(),
         }

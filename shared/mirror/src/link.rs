@@ -6,8 +6,11 @@ use jiff::Timestamp;
 use platform::TenantId;
 use platform::store::{Condition, Key, Store, StoreError, Table, Version, Write};
 use rules::Record;
+use rules::sync::written::Held;
 use rules::sync::{Base, Cell, Intent, Side, Stuck};
 use serde::{Deserialize, Serialize};
+
+use crate::attention::Entry;
 
 /// A record and its page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +48,12 @@ pub struct Link {
     /// What cannot be carried over.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stuck: Vec<Stuck>,
+    /// What was written and not kept by the provider.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<Held>,
+    /// What of it stands in the index of what needs attention.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attention: Vec<Entry>,
     /// What was written lately, to notice when somebody writes against us.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub written: Vec<Written>,
@@ -153,10 +162,17 @@ impl Link {
             sync_source: None,
             synced_at: None,
             stuck: Vec::new(),
+            held: Vec::new(),
+            attention: Vec::new(),
             written: Vec::new(),
             made_by: None,
             body_open: false,
         }
+    }
+
+    /// Everything that cannot be carried over, for whatever reason.
+    pub fn all_stuck(&self) -> Vec<Stuck> {
+        self.stuck.iter().cloned().chain(self.held.iter().map(Held::stuck)).collect()
     }
 
     /// Whether both are kept alike.
@@ -202,6 +218,11 @@ impl Links {
     /// Whose page it is.
     pub async fn owner(&self, tenant: &TenantId, page: &str) -> Result<Option<Owner>, StoreError> {
         self.store.get(&page_key(tenant, page)).await?.map(|item| item.decode()).transpose()
+    }
+
+    /// Forgets whose a page is.
+    pub async fn disown(&self, tenant: &TenantId, page: &str) -> Result<(), StoreError> {
+        self.store.delete(&page_key(tenant, page)).await
     }
 
     /// Forgets a link and whose its page is.

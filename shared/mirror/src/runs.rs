@@ -61,6 +61,17 @@ pub enum Phase {
         #[serde(default)]
         since: Option<Timestamp>,
     },
+    /// It looks at the numbers that rows carry: doubles, and numbers that are no record's.
+    Numbers {
+        /// All rows up to this place in the order of numbers are done.
+        #[serde(default)]
+        after: Option<String>,
+    },
+    /// It notes which records fit the rows without a number, so that none is linked where several fit.
+    Keys {
+        /// All up to this number are done.
+        after: u64,
+    },
     /// It goes through the portal's records.
     Records {
         /// All up to this number are done.
@@ -80,14 +91,20 @@ pub enum Phase {
 pub struct Counts {
     /// Rows in the database.
     pub rows: u64,
+    /// Of them, those without a number.
+    #[serde(default)]
+    pub unnumbered: u64,
     /// Records that were looked at.
     pub records: u64,
     /// Of them, those that are linked already.
     pub linked_before: u64,
     /// Linked to a row by the number in it.
     pub linked_by_id: u64,
-    /// Linked to a row by its title and company.
+    /// Linked to a row by its title, or a person's full name.
     pub linked_by_title: u64,
+    /// Linked to a row by another key: an e-mail address, a telephone number, a field.
+    #[serde(default)]
+    pub linked_by_key: u64,
     /// Pages that were made.
     pub created: u64,
     /// Linked ones whose sides differ, and are made alike.
@@ -96,6 +113,35 @@ pub struct Counts {
     pub left_out: u64,
     /// Those that could not be done.
     pub failed: u64,
+    /// Those of which it cannot be decided which row is theirs. They count as failed, too.
+    #[serde(default)]
+    pub refused: u64,
+    /// Records whose number several rows carry.
+    #[serde(default)]
+    pub doubles: u64,
+    /// Rows whose number is no record's, or another's.
+    #[serde(default)]
+    pub strays: u64,
+    /// Fields that differ where nobody said yet which side counts, or that cannot be written.
+    #[serde(default)]
+    pub undecided: u64,
+    /// Lines that were kept of it.
+    #[serde(default)]
+    pub entries: u64,
+}
+
+impl Phase {
+    /// In words.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Rows { .. } => "reading the rows".into(),
+            Self::Numbers { .. } => "looking at the numbers on the rows".into(),
+            Self::Keys { .. } => "comparing records with rows".into(),
+            Self::Records { .. } => "going through the records".into(),
+            Self::Done => "done".into(),
+            Self::Stopped { why } => format!("stopped: {why}"),
+        }
+    }
 }
 
 impl Run {

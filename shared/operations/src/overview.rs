@@ -163,9 +163,21 @@ pub async fn look(
             alarms.push(notice(&what, trouble.text, "/admin/notion"));
         }
     }
+    alarms.extend(attention(mirror.attention.count(tenant).await?));
     alarms.sort_by_key(|alarm| !alarm.is_urgent);
     overview.alarms = alarms;
     Ok(overview)
+}
+
+/// What could not be synced.
+fn attention((number, more): (usize, bool)) -> Option<Alarm> {
+    let what = match (number, more) {
+        (0, _) => return None,
+        (1, false) => "1 value could not be synced".to_owned(),
+        (number, more) => format!("{number}{} values could not be synced", if more { " or more" } else { "" }),
+    };
+    let fix = "the page Needs attention says which, why, and what to do".to_owned();
+    Some(urgent(&what, fix, "/admin/notion/attention"))
 }
 
 fn at(moment: Timestamp) -> String {

@@ -9,6 +9,8 @@ use crate::change::ChangeKind;
 use crate::condition::Condition;
 use crate::record::RecordKind;
 use crate::sync::Master;
+use crate::sync::full_name::{FULL_NAME, PARTS};
+use crate::sync::matching::Key;
 use crate::template::Template;
 use crate::words;
 
@@ -58,6 +60,14 @@ pub struct Database {
     /// Which field goes with which property; the usual ones if not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fields: Option<Vec<FieldSetting>>,
+    /// By what an existing row is recognised as a record's, the surest first: `number`, `email`, `phone`, `fullName`, `title`,
+    /// or a field as the portal names it. A number counts first in any case. If not said: the number, then the title; of
+    /// contacts the number, e-mail, phone, full name.
+    #[serde(rename = "match", default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Vec<MatchSetting>>,
+    /// Whose value counts where a record and an existing row are linked for the first time and both have one.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub first: First,
     /// The body of a new page; the usual one if not said, none if empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<Vec<Part>>,
@@ -127,6 +137,61 @@ pub struct FieldSetting {
     /// The text property that names people who have no account in Notion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unmapped: Option<String>,
+}
+
+/// By what a row is recognised.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub enum MatchSetting {
+    /// A key: `email`, `ufCrm_1714`. It is compared with the property that the field goes with; e-mail and phone with all
+    /// properties of these types.
+    Key(String),
+    /// A key and the property that holds it.
+    Property(MatchProperty),
+}
+
+/// A key and the property that holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MatchProperty {
+    /// The key: `email`, `phone`, or a field as the portal names it.
+    pub key: String,
+    /// The property, as the database names it.
+    pub property: String,
+}
+
+impl MatchSetting {
+    /// The key's name.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Key(key) => key,
+            Self::Property(own) => &own.key,
+        }
+    }
+
+    /// The property that holds it, if the settings name one.
+    pub fn property(&self) -> Option<&str> {
+        match self {
+            Self::Key(_) => None,
+            Self::Property(own) => Some(&own.property),
+        }
+    }
+}
+
+/// Whose value counts where both sides have one and were never compared before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum First {
+    /// Bitrix24's.
+    #[default]
+    Bitrix24,
+    /// Notion's.
+    Notion,
+    /// Neither: both stay as they are and are listed until someone decides.
+    Ask,
 }
 
 /// What is done on one side when its counterpart on the other is gone. Nothing is ever deleted for good.
@@ -216,6 +281,8 @@ impl Database {
             records,
             when: None,
             fields: None,
+            keys: None,
+            first: First::default(),
             page: None,
             create_properties: true,
             deleted_records: Gone::Mark,
@@ -249,6 +316,7 @@ impl Database {
                 problems.push((format!("fields[{place}].property"), text));
             }
         }
+        problems.extend(self.key_problems(&mappings));
         for (place, part) in self.page.iter().flatten().enumerate() {
             for text in part.templates() {
                 let unknown = match Template::parse(text) {
@@ -262,6 +330,44 @@ impl Database {
             }
         }
         problems
+    }
+
+    fn key_problems(&self, mappings: &[FieldSetting]) -> Vec<(String, String)> {
+        let mut problems = Vec::new();
+        let settings = self.keys.as_deref().unwrap_or_default();
+        for (place, setting) in settings.iter().enumerate() {
+            let key = Key::parse(setting.key());
+            let text = if settings[..place].iter().any(|other| other.key() == setting.key()) {
+                format!("{:?} stands twice; name each key once", setting.key())
+            } else if !key.fits(self.records) {
+                format!(
+                    "a {} has no {:?} that rows could be matched by; it has {}",
+                    self.records.kind(),
+                    setting.key(),
+                    Key::named(self.records).join(", ")
+                )
+            } else if let (Key::Field(field), None) = (&key, setting.property())
+                && !mappings.iter().any(|mapping| mapping.field == *field)
+            {
+                format!(
+                    "{field:?} is neither a key ({}) nor among the fields of database {:?}; add it under `fields`, or name the property that holds it: {{ key: {field}, property: … }}",
+                    Key::named(self.records).join(", "),
+                    self.name
+                )
+            } else {
+                continue;
+            };
+            problems.push((format!("match[{place}]"), text));
+        }
+        problems
+    }
+
+    /// By what rows are recognised besides the number, the surest first.
+    pub fn match_keys(&self) -> Vec<(Key, Option<String>)> {
+        let usual = || Key::usual(self.records).into_iter().map(|key| (key, None)).collect();
+        let Some(settings) = &self.keys else { return usual() };
+        let read = |setting: &MatchSetting| (Key::parse(setting.key()), setting.property().map(str::to_owned));
+        settings.iter().map(read).filter(|(key, _)| *key != Key::Number).collect()
     }
 
     /// Which field goes with which property.
@@ -310,10 +416,19 @@ impl Notion {
     /// The portal's fields of a kind that databases mirror.
     pub fn fields_of(&self, kind: RecordKind) -> Vec<String> {
         let mut fields: Vec<_> = self.of(kind).flat_map(Database::mappings).map(|mapping| mapping.field).collect();
+        let keys = self.of(kind).flat_map(Database::match_keys);
+        fields.extend(keys.filter_map(|(key, _)| match key {
+            Key::Field(field) => Some(field),
+            Key::FullName => Some(FULL_NAME.to_owned()),
+            _ => None,
+        }));
+        if fields.iter().any(|field| field == FULL_NAME) {
+            fields.extend(PARTS.map(str::to_owned));
+        }
         fields.sort();
         fields.dedup();
         // What is made of another field, and what is always read.
-        fields.retain(|field| !["deal", "contact", "company", "id", "self"].contains(&field.as_str()));
+        fields.retain(|field| !["deal", "contact", "company", "id", "self", FULL_NAME].contains(&field.as_str()));
         fields
     }
 }
@@ -353,9 +468,7 @@ fn usual_fields(records: Mirrored) -> Vec<FieldSetting> {
             FieldSetting::new("deal", "Project"),
         ],
         Mirrored::Company => vec![FieldSetting::new("title", "Name"), people("assignedById")],
-        Mirrored::Contact => {
-            vec![FieldSetting::new("name", "Name"), FieldSetting::new("lastName", "Last name"), people("assignedById")]
-        }
+        Mirrored::Contact => vec![FieldSetting::new(FULL_NAME, "Name"), people("assignedById")],
     }
 }
 
@@ -405,5 +518,49 @@ mod tests {
         let notion = Notion { databases: vec![deals], ..Notion::default() };
         assert!(notion.fields_of(Mirrored::Deal.kind()).contains(&"closedate".to_owned()));
         assert!(notion.fields_of(RecordKind::Tasks).is_empty());
+    }
+
+    fn problems(database: serde_json::Value) -> Vec<String> {
+        let mut database = database;
+        database["name"] = json!("People");
+        database["database"] = json!("0123456789abcdef0123456789abcdef");
+        let notion = Notion { databases: vec![serde_json::from_value(database).unwrap()], ..Notion::default() };
+        notion.problems().into_iter().map(|(place, text)| format!("{place}: {text}")).collect()
+    }
+
+    #[test]
+    fn rows_are_matched_by_keys_that_the_records_have() {
+        let fits = [
+            json!({"records": "contact", "match": ["number", "phone", "email", "fullName", "title"]}),
+            json!({"records": "deal", "match": ["title", "opportunity", {"key": "ufCrm_1", "property": "Client code"}]}),
+            json!({"records": "company", "match": ["email"], "first": "ask"}),
+            json!({"records": "task", "match": [], "first": "notion"}),
+        ];
+        for database in fits {
+            assert_eq!(problems(database), Vec::<String>::new());
+        }
+        let unknown = problems(json!({"records": "contact", "match": ["email", "ufCrm_9"]}));
+        assert!(
+            unknown[0].starts_with("databases[0].match[1]: \"ufCrm_9\" is neither a key (number, email, phone, fullName, title) nor among the fields"),
+            "{unknown:?}"
+        );
+        let deal = problems(json!({"records": "deal", "match": ["email"]}));
+        assert_eq!(
+            deal,
+            ["databases[0].match[0]: a deal has no \"email\" that rows could be matched by; it has number, title"]
+        );
+        let twice = problems(json!({"records": "deal", "match": ["title", "title"]}));
+        assert_eq!(twice, ["databases[0].match[1]: \"title\" stands twice; name each key once"]);
+        let mistyped = serde_json::from_value::<Database>(
+            json!({"name": "x", "database": "x", "records": "deal", "first": "bitrix"}),
+        );
+        assert!(mistyped.unwrap_err().to_string().contains("expected one of `bitrix24`, `notion`, `ask`"));
+    }
+
+    #[test]
+    fn a_contacts_title_is_its_full_name_and_its_parts_are_read() {
+        let notion = Notion { databases: vec![Database::new("People", "x", Mirrored::Contact)], ..Notion::default() };
+        let fields = notion.fields_of(Mirrored::Contact.kind());
+        assert_eq!(fields, ["assignedById", "honorific", "lastName", "name", "secondName"]);
     }
 }

@@ -102,8 +102,10 @@ pub const KINDS: &[Kind] = {
         kind(Links, "api-job", "", "job of the API", Blank),
         kind(Links, "backfill", "", "run over a database", Blank),
         kind(Links, "rows", "", "row that a run has read", Delete),
+        kind(Links, "plan", "", "what a run would change", Delete),
         kind(Links, "body", "", "rest of a page's body", Blank),
         kind(Links, "conflict", "", "conflict", Delete),
+        kind(Links, "attention", "", "value that could not be synced", Delete),
         kind(
             Links,
             "database",
@@ -148,7 +150,7 @@ pub async fn partitions(
     let mut all: Vec<(Table, String)> = Vec::new();
     for kind in KINDS {
         let partition = match (kind.table, kind.partition) {
-            (Table::Limits, _) | (_, "day" | "hold" | "rows" | "learned") => continue,
+            (Table::Limits, _) | (_, "day" | "hold" | "rows" | "plan" | "learned") => continue,
             (_, "") => tenant.to_string(),
             (_, "#admin") => "#admin".to_owned(),
             (_, shared) if shared.starts_with('#') => continue,
@@ -165,13 +167,15 @@ pub async fn partitions(
         let moment = moment.unwrap_or(Timestamp::UNIX_EPOCH);
         all.push((Table::Ledger, format!("{tenant}#{}", platform::ledger::today(moment))));
     }
-    // Holds lie where the digest's own entry says; rows lie under their run.
+    // Holds lie where the digest's own entry says; rows and plans lie under their run.
     let holds = sorts(store, Table::Links, format!("{tenant}#errand")).await?;
     all.extend(
         holds.into_iter().filter(|hold| hold.starts_with(&format!("{tenant}#hold#"))).map(|hold| (Table::Links, hold)),
     );
     let runs = sorts(store, Table::Links, format!("{tenant}#backfill")).await?;
-    all.extend(runs.into_iter().map(|run| (Table::Links, format!("{tenant}#rows#{run}"))));
+    for run in runs {
+        all.extend(["rows", "plan"].map(|kind| (Table::Links, format!("{tenant}#{kind}#{run}"))));
+    }
     Ok(all)
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::fault::Fault;
 use crate::http::{Server, answer, not_found};
 use crate::notion::Notion;
-use crate::portal::{DEAL, Delivery, Portal};
+use crate::portal::{DEAL, Delivery, Portal, Quirk};
 use crate::slack::Workspace;
 
 /// The simulators, running. They stop when dropped.
@@ -118,6 +118,7 @@ async fn steer(portal: &Portal, slack: &Workspace, notion: &Notion, request: &Re
             "GET /counts": "what has been asked of the simulators",
             "POST /deals": {"title": "Roof", "amount": 100, "currency": "EUR"},
             "POST /move": {"deal": 1, "stage": "EXECUTING"},
+            "POST /bitrix24/quirk": {"type": 2, "field": "ufCrm_1", "quirk": "ignore-clearing | ignore | drop-unknown | cut | lowercase | round | refuse; null ends it", "at": 255},
             "POST /handlers": {"url": "http://127.0.0.1/…", "events": ["ONCRMDEALUPDATE"]},
             "POST /delivery": {"delay_ms": 0, "drop_every": 0, "double_every": 0, "hold": false},
             "POST /fail": {"provider": "slack | bitrix24 | notion", "method": "chat.postMessage", "fault": {"how": "reset", "when": "after_effect"}},
@@ -192,6 +193,14 @@ async fn steer(portal: &Portal, slack: &Workspace, notion: &Notion, request: &Re
         }
         (&Method::POST, "/move") => {
             portal.move_deal(number("deal"), &text("stage"));
+            json!({"ok": true})
+        }
+        (&Method::POST, "/bitrix24/quirk") => {
+            let quirk = Quirk::named(&text("quirk"), body["at"].as_u64());
+            if quirk.is_none() && !body["quirk"].is_null() {
+                return answer(400, &json!({"error": format!("there is no quirk {}", body["quirk"])}));
+            }
+            portal.set_quirk(u32::try_from(number("type")).unwrap_or_default(), &text("field"), quirk);
             json!({"ok": true})
         }
         (&Method::POST, "/handlers") => {

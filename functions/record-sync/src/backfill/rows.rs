@@ -1,102 +1,223 @@
-//! The rows as they were put down, and which of them a record belongs to.
+//! The rows of a database as a run put them down, and which of them a record belongs to.
+
+use std::time::Duration;
 
 use connect::Failure;
-use mirror::{Link, Opened, SyncJob};
+use mirror::Opened;
+use mirror::runs::Phase;
 use notion::Page;
 use platform::TenantId;
-use platform::job::Job;
-use platform::store::{Key, Query, Table};
-use rules::sync::Cell;
-use rules::{Record, State};
+use platform::clock::later;
+use platform::store::{Condition, Item, Key as StoreKey, MOST_WRITES, Query, Table, Write};
+use rules::Record;
+use rules::sync::matching::{Key, Traits};
+use rules::sync::page::Context;
+use serde::Serialize;
+use serde_json::json;
 
-use crate::{Deps, read};
+use super::Running;
+use crate::matching::{self, Row};
 
-/// The row that a record belongs to.
-pub(super) enum Row {
-    None,
-    Numbered(Page),
-    Titled(Page),
-    Several(usize),
-}
+/// What was put down of the rows is kept this long.
+const ROWS_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// A value is known by its beginning and its length; what is found by it is compared as a whole.
+const MAX_VALUE: usize = 80;
 
-pub(super) async fn row(
-    deps: &Deps,
-    job: &Job<SyncJob>,
-    opened: &Opened,
-    run: &str,
-    record: Record,
-    state: &State,
-) -> Result<Row, Failure> {
-    let numbered = free(deps, job, run, &format!("number#{}#", record.id())).await?;
-    if let Some(page) = numbered.into_iter().next() {
-        return Ok(Row::Numbered(page));
+/// Reads a page of rows and puts them down.
+pub(super) async fn read(running: &mut Running<'_>) -> Result<(), Failure> {
+    let Phase::Rows { cursor, since } = running.run.phase.clone() else { return Ok(()) };
+    let (deps, opened) = (running.deps, running.opened);
+    let mut query = json!({"sorts": [{"timestamp": "created_time", "direction": "ascending"}], "page_size": 100});
+    if let Some(since) = since {
+        query["filter"] = json!({"timestamp": "created_time", "created_time": {"on_or_after": since.to_string()}});
     }
-    let title = state.title().unwrap_or_default();
-    let titled = free(deps, job, run, &by_title(&title)).await?;
-    let mut fitting = Vec::new();
-    for page in titled {
-        // The same title, letter for letter, and the same company where the database has one.
-        if Cell::line(&page.title()) == Cell::line(&title) && has_company(deps, opened, record, state, &page).await? {
-            fitting.push(page);
-        }
-    }
-    Ok(match fitting.len() {
-        0 => Row::None,
-        1 => fitting.pop().map_or(Row::None, Row::Titled),
-        several => Row::Several(several),
-    })
-}
-
-async fn has_company(
-    deps: &Deps,
-    opened: &Opened,
-    record: Record,
-    state: &State,
-    page: &Page,
-) -> Result<bool, Failure> {
-    if opened.field("companyId").is_none() {
-        return Ok(true);
-    }
-    let context = deps.mirror.context(opened, record, Some(state), Some(page)).await?;
-    let link = Link::making(&opened.database.name, record, deps.now());
-    let company = |sides: &rules::sync::Sides| {
-        sides.fields.get("companyId").map(|reading| reading.cell.clone()).unwrap_or_default()
-    };
-    let bitrix24 = read::portal_side(opened, record, state, &context);
-    let notion = read::page_side(opened, &link, page, None, &context);
-    Ok(company(&bitrix24) == company(&notion))
-}
-
-/// The rows put down under a prefix that are nobody's yet.
-async fn free(deps: &Deps, job: &Job<SyncJob>, run: &str, prefix: &str) -> Result<Vec<Page>, Failure> {
-    let query = Query::prefix(Table::Links, partition(&job.tenant, run), prefix);
-    let mut pages = Vec::new();
-    for item in deps.ports.store.list(&query).await?.items {
-        let id: String = item.decode()?;
-        if deps.mirror.links.owner(&job.tenant, &id).await?.is_some() {
+    let list = opened.notion.query(&opened.source.id, &query, cursor.as_deref()).await?;
+    let mut writes = Vec::new();
+    for page in &list.items {
+        // A query that begins anew at a moment gives some rows again.
+        if since.is_some() && running.row(&page.id).await?.is_some() {
             continue;
         }
-        if let Some(row) = deps.ports.store.get(&row_key(&job.tenant, run, &id)).await? {
-            pages.push(row.decode()?);
+        running.run.counts.rows += 1;
+        running.put(&mut writes, &format!("page#{}", page.id), page)?;
+        if let Some(number) = matching::number(opened, page) {
+            running.put(&mut writes, &format!("{}{}", by_number(number), page.id), &page.id)?;
+            continue;
+        }
+        running.run.counts.unnumbered += 1;
+        if matching::is_set_aside(opened, page) {
+            continue;
+        }
+        let context = matching::page_context(deps, opened, page).await?;
+        let traits = matching::of_page(opened, page, &context);
+        for key in matching::keys(opened) {
+            for value in traits.of(key.name()) {
+                running.put(&mut writes, &format!("{}{}", by_key("row", &key, value), page.id), &page.id)?;
+            }
         }
     }
-    Ok(pages)
+    running.write(writes).await?;
+    // Notion stops after 10,000 rows, and only this says so: the rest begins where the last one was made.
+    let last = list.items.last().and_then(|page| page.created_time);
+    running.run.phase = match (list.cursor, list.capped, last) {
+        (_, true, Some(last)) if since != Some(last) => Phase::Rows { cursor: None, since: Some(last) },
+        (Some(cursor), _, _) => Phase::Rows { cursor: Some(cursor), since },
+        _ => Phase::Numbers { after: None },
+    };
+    Ok(())
 }
 
-/// The prefix of rows with a title; a long one by its beginning and its length.
-pub(super) fn by_title(title: &str) -> String {
-    let Cell::Text(title) = Cell::line(title) else { return "title##".into() };
-    format!("title#{}#{}#", title.len(), title.chars().take(80).collect::<String>())
+/// The row of a record, of those that are nobody's yet.
+pub(super) async fn of(running: &Running<'_>, record: Record, traits: &Traits) -> Result<Row, Failure> {
+    let (deps, opened) = (running.deps, running.opened);
+    let mut numbered = Vec::new();
+    for item in running.list(&by_number(record.id())).await? {
+        let id: String = item.decode()?;
+        let Some(page) = running.row(&id).await? else { continue };
+        match deps.mirror.links.owner(running.tenant(), &id).await? {
+            None => numbered.push(page),
+            Some(owner) if owner.record == record && owner.database == opened.database.name => {}
+            // Its own line says what to do; a page more would only make a second row with this number.
+            Some(owner) => return Ok(matching::taken(record, owner.record, page)),
+        }
+    }
+    match numbered.len() {
+        0 => {}
+        1 => return Ok(numbered.pop().map_or(Row::None, |page| Row::One(Box::new(page), Key::Number))),
+        _ => return Ok(matching::doubled(opened, record, numbered)),
+    }
+    let mut rows: Vec<(Traits, Page)> = Vec::new();
+    for key in matching::keys(opened) {
+        for value in traits.of(key.name()) {
+            for page in running.free(&by_key("row", &key, value)).await? {
+                if rows.iter().all(|(_, known)| known.id != page.id) {
+                    let context = matching::page_context(deps, opened, &page).await?;
+                    rows.push((matching::of_page(opened, &page, &context), page));
+                }
+            }
+        }
+    }
+    match matching::best(opened, record, traits, rows) {
+        Row::One(page, key) => {
+            let context = matching::page_context(deps, opened, &page).await?;
+            let rivals = rivals(running, record, traits, &key, &page, &context).await?;
+            Ok(matching::among(opened, record, &key, *page, &context, &rivals))
+        }
+        row => Ok(row),
+    }
 }
 
-fn partition(tenant: &TenantId, run: &str) -> String {
-    format!("{tenant}#rows#{run}")
+/// The records that may claim a row by a key, this one among them.
+async fn rivals(
+    running: &Running<'_>,
+    record: Record,
+    traits: &Traits,
+    key: &Key,
+    page: &Page,
+    context: &Context,
+) -> Result<Vec<(Record, Traits)>, Failure> {
+    let mut rivals = vec![(record, traits.clone())];
+    for value in matching::of_page(running.opened, page, context).of(key.name()) {
+        for item in running.list(&by_key("record", key, value)).await? {
+            let (other, traits): (Record, Traits) = item.decode()?;
+            let is_new = rivals.iter().all(|(known, _)| *known != other);
+            if is_new && running.link(other).await?.is_none() {
+                rivals.push((other, traits));
+            }
+        }
+    }
+    Ok(rivals)
 }
 
-pub(super) fn row_key(tenant: &TenantId, run: &str, page: &str) -> Key {
-    index(tenant, run, &format!("page#{page}"))
+/// Puts down which rows a record fits, that another record may know of it.
+pub(super) async fn note_record(running: &Running<'_>, record: Record, traits: &Traits) -> Result<(), Failure> {
+    let mut writes = Vec::new();
+    for key in matching::keys(running.opened) {
+        for value in traits.of(key.name()) {
+            if !running.list_some(&by_key("row", &key, value), 1).await?.is_empty() {
+                let sort = format!("{}{:020}", by_key("record", &key, value), record.id());
+                running.put(&mut writes, &sort, &(record, traits))?;
+            }
+        }
+    }
+    running.write(writes).await
 }
 
-pub(super) fn index(tenant: &TenantId, run: &str, sort: &str) -> Key {
-    Key::new(Table::Links, partition(tenant, run), sort)
+impl Running<'_> {
+    /// A row that was put down.
+    pub(super) async fn row(&self, page: &str) -> Result<Option<Page>, Failure> {
+        let key = self.key(&format!("page#{page}"));
+        Ok(self.deps.ports.store.get(&key).await?.map(|item| item.decode()).transpose()?)
+    }
+
+    /// The rows put down under a prefix that are nobody's yet.
+    pub(super) async fn free(&self, prefix: &str) -> Result<Vec<Page>, Failure> {
+        let mut pages = Vec::new();
+        for item in self.list(prefix).await? {
+            let id: String = item.decode()?;
+            if self.deps.mirror.links.owner(self.tenant(), &id).await?.is_none() {
+                pages.extend(self.row(&id).await?);
+            }
+        }
+        Ok(pages)
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<Item>, Failure> {
+        self.list_some(prefix, 100).await
+    }
+
+    async fn list_some(&self, prefix: &str, limit: usize) -> Result<Vec<Item>, Failure> {
+        let query = Query { limit, ..Query::prefix(Table::Links, self.partition(), prefix) };
+        Ok(self.deps.ports.store.list(&query).await?.items)
+    }
+
+    pub(super) fn partition(&self) -> String {
+        format!("{}#rows#{}", self.tenant(), self.run.id)
+    }
+
+    fn key(&self, sort: &str) -> StoreKey {
+        StoreKey::new(Table::Links, self.partition(), sort)
+    }
+
+    pub(super) fn tenant(&self) -> &TenantId {
+        &self.job.tenant
+    }
+
+    fn put<T: Serialize>(&self, writes: &mut Vec<Write>, sort: &str, value: &T) -> Result<(), Failure> {
+        let write = Write::new(self.key(sort), value, Condition::Always)?;
+        writes.push(write.expiring(later(self.deps.now(), ROWS_TTL)));
+        Ok(())
+    }
+
+    /// Writes many, some at a time.
+    pub(super) async fn write(&self, writes: Vec<Write>) -> Result<(), Failure> {
+        for some in writes.chunks(MOST_WRITES) {
+            self.deps.ports.store.put_all(some.to_vec()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The prefix of all rows with numbers, in their order.
+pub(super) const NUMBERS: &str = "number#";
+
+/// The prefix of rows with a number.
+fn by_number(number: u64) -> String {
+    format!("{NUMBERS}{number:020}#")
+}
+
+/// The number that a place in the order of numbers is about, and its page.
+pub(super) fn number_of(sort: &str) -> Option<(u64, &str)> {
+    let (number, page) = sort.strip_prefix(NUMBERS)?.split_once('#')?;
+    Some((number.parse().ok()?, page))
+}
+
+/// The prefix of rows or records that have a value of a key.
+fn by_key(what: &str, key: &Key, value: &str) -> String {
+    format!("{what}#{}#{}#{}#", key.name(), value.len(), value.chars().take(MAX_VALUE).collect::<String>())
+}
+
+/// Whether there is anything to compare besides numbers.
+pub(super) fn are_compared(opened: &Opened, unnumbered: u64) -> bool {
+    unnumbered > 0 && !matching::keys(opened).is_empty()
 }

@@ -6,10 +6,11 @@ use notion::{DataSource, Property};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::full_name::FULL_NAME;
 use super::merge::Master;
 use super::portal::{PortalField, PortalKind};
 use super::table::{self, Entry};
-use crate::databases::{Database, FieldSetting};
+use crate::databases::{Database, FieldSetting, Mirrored};
 use crate::record::RecordKind;
 
 /// The property that carries the record's number. By it a page is found again whose making was not written down.
@@ -270,6 +271,9 @@ fn find(portal: &[PortalField], setting: &FieldSetting, database: &Database) -> 
     if setting.field == "self" {
         return Some(PortalField::itself());
     }
+    if setting.field == FULL_NAME && matches!(database.records, Mirrored::Contact | Mirrored::Lead) {
+        return Some(PortalField::full_name());
+    }
     let found = portal.iter().find(|field| field.name == setting.field).cloned();
     let custom = database.records.kind() == RecordKind::Tasks && setting.field.starts_with("uf");
     found.or_else(|| {
@@ -302,7 +306,8 @@ fn look<'a>(
             };
         }
         // Whatever the title is called, there is one.
-        let is_title = setting.kind.as_deref() == Some("title") || matches!(field.name.as_str(), "title" | "name");
+        let is_title =
+            setting.kind.as_deref() == Some("title") || matches!(field.name.as_str(), "title" | "name" | FULL_NAME);
         return source.title_property().filter(|_| is_title).map_or(Looked::Missing, Looked::Found);
     };
     match source.property(&known.id) {
@@ -399,7 +404,6 @@ pub fn fit(field: &PortalField, property: &str) -> Option<Fit> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::databases::Mirrored;
     use bitrix24::EntityType;
 
     fn portal() -> Vec<PortalField> {

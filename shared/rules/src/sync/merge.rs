@@ -147,6 +147,10 @@ pub enum Why {
     OneWay,
     /// The other value cannot be written here.
     OtherCannotBeWritten,
+    /// A person took it.
+    Chosen,
+    /// Both had a value when they were linked, and the settings say whose counts then.
+    First,
 }
 
 impl Why {
@@ -158,6 +162,8 @@ impl Why {
             Self::SameMinute => "both were edited in the same minute, and then Bitrix24 counts",
             Self::OneWay => "the field goes one way only",
             Self::OtherCannotBeWritten => "the other value cannot be written there",
+            Self::Chosen => "a person took this side's value",
+            Self::First => "the settings say that it counts when a record and a row are linked",
         }
     }
 }

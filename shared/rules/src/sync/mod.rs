@@ -6,9 +6,12 @@
 
 pub mod body;
 pub mod cell;
+pub mod first;
+pub mod full_name;
 pub mod lines;
 mod list;
 pub mod mapping;
+pub mod matching;
 pub mod merge;
 pub mod page;
 pub mod portal;
@@ -16,9 +19,11 @@ mod rich;
 mod runs;
 pub mod signal;
 pub mod table;
+pub mod written;
 
 pub use cell::Cell;
+pub use first::meet;
 pub use mapping::{Field, Fit};
 pub use merge::{Agreed, Base, Conflict, Intent, Master, Merged, Policy, Reading, Side, Sides, Stuck, merge, recover};
 pub use portal::{PortalField, PortalKind};
-pub use signal::{Signal, SyncJob};
+pub use signal::{Others, Signal, SyncJob};

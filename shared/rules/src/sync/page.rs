@@ -13,6 +13,7 @@ use notion::text;
 use serde_json::{Map, Value, json};
 
 use super::cell::Cell;
+use super::full_name::Parts;
 use super::mapping::{Field, Fit, option_name};
 use super::merge::Reading;
 use super::portal::{self, PortalKind};
@@ -256,6 +257,9 @@ pub fn read(field: &Field, property: Option<&Value>, base: Option<&Cell>, contex
     if field.fit == Fit::Shown {
         return as_shown(kind, field, value, context);
     }
+    if let Some(reading) = name(kind, field, value, context) {
+        return reading;
+    }
     let reading = match kind {
         "title" | "rich_text" => text_property(field, &text::plain(value), base, context),
         "url" | "email" | "phone_number" => Cell::line(value.as_str().unwrap_or_default()).into(),
@@ -360,6 +364,28 @@ fn number(field: &Field, value: &Value) -> Reading {
         },
         _ => cell.into(),
     }
+}
+
+/// A person's whole name: it can be written if it changes one part of what the portal has. Where it stands for the first or the
+/// last name alone, it is refused.
+fn name(kind: &str, field: &Field, value: &Value, context: &Context) -> Option<Reading> {
+    if !matches!(kind, "title" | "rich_text") {
+        return None;
+    }
+    let text = text::plain(value);
+    let is_whole = field.portal.kind == PortalKind::FullName;
+    if context.raw.is_empty() {
+        return is_whole.then(|| Cell::line(&text).into());
+    }
+    let person = Parts::of(&context.raw);
+    if !is_whole {
+        return person.is_whole_name(&field.portal.name, &text).map(|why| Reading::refused(Cell::line(&text), why));
+    }
+    Some(match person.edit(&text) {
+        Ok(None) => Cell::line(&person.shown()).into(),
+        Ok(Some(_)) => Cell::line(&text).into(),
+        Err(why) => Reading::refused(Cell::line(&text), why),
+    })
 }
 
 /// Of a range the beginning counts. A day for a moment is the end of that day; a moment for a day is the day that it is

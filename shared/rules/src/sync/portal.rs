@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::cell::Cell;
+use super::full_name::{FULL_NAME, Parts};
 use super::table::Codec;
 use super::{lines, list, rich};
 use crate::record::{Record, RecordKind, State};
@@ -42,6 +43,8 @@ pub enum PortalKind {
     Url,
     /// The record itself: to lead from one database to another.
     Itself,
+    /// A person's whole name, made of the portal's parts.
+    FullName,
     /// A postal address, which may have a place on the map.
     Address,
     /// Records of several types: `D_5`, `CO_3`. Read only.
@@ -169,6 +172,11 @@ impl PortalField {
         Self { read_only: true, ..Self::new("self", PortalKind::Itself) }
     }
 
+    /// A person's whole name: contacts and leads keep its parts.
+    pub fn full_name() -> Self {
+        Self::new(FULL_NAME, PortalKind::FullName)
+    }
+
     /// A task's custom field: what it holds follows from the property's type, for no method tells.
     pub fn of_task_custom(name: &str, property: &str) -> Self {
         let kind = match property {
@@ -207,6 +215,7 @@ pub fn read(field: &PortalField, record: Record, raw: &Map<String, Value>) -> Ce
     let value = raw.get(&field.name).unwrap_or(&Value::Null);
     match field.kind {
         PortalKind::Itself => return Cell::records([record.id()]),
+        PortalKind::FullName => return Cell::line(&Parts::of(raw).shown()),
         PortalKind::Binding(entity) => return Cell::records(bound(entity, raw)),
         _ => {}
     }
@@ -323,9 +332,12 @@ fn single(field: &PortalField, value: &Value) -> Cell {
             code => Cell::Option(code),
         },
         PortalKind::Other => Cell::line(&unknown(value)),
-        PortalKind::User | PortalKind::Item(_) | PortalKind::File | PortalKind::Itself | PortalKind::Binding(_) => {
-            Cell::Empty
-        }
+        PortalKind::User
+        | PortalKind::Item(_)
+        | PortalKind::File
+        | PortalKind::Itself
+        | PortalKind::Binding(_)
+        | PortalKind::FullName => Cell::Empty,
     }
 }
 
@@ -376,6 +388,14 @@ fn day(text: &str) -> Cell {
 pub fn written(kind: RecordKind, fields: &[(&PortalField, &Cell)], raw: &Map<String, Value>) -> Map<String, Value> {
     let mut all = Map::new();
     for (field, cell) in fields {
+        if field.kind == PortalKind::FullName {
+            // A text that cannot be divided was refused before it came here.
+            if let (Cell::Text(text), parts) = (cell, Parts::of(raw)) {
+                let edit = parts.edit(text).ok().flatten();
+                all.extend(edit.map(|edit| (edit.field.to_owned(), json!(edit.value))));
+            }
+            continue;
+        }
         if let PortalKind::Binding(entity) = field.kind {
             // Several of these fields are parts of one list.
             let now = all.get("UF_CRM_TASK").or_else(|| raw.get("ufCrmTask")).cloned().unwrap_or_default();

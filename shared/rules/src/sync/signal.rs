@@ -37,6 +37,17 @@ impl Signal {
     }
 }
 
+/// What becomes of the other rows of a record when they are joined.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Others {
+    /// They lose their number and say which row is the record's.
+    #[default]
+    Note,
+    /// The same, and they go into Notion's trash, from which they can be restored.
+    Trash,
+}
+
 /// A job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
@@ -74,6 +85,20 @@ pub enum SyncJob {
         /// The run.
         run: String,
     },
+    /// Join rows that carry the number of one record.
+    Join {
+        /// The database.
+        database: String,
+        /// The record.
+        record: Record,
+        /// The page that stays the record's.
+        keep: String,
+        /// What becomes of the others.
+        #[serde(default)]
+        others: Others,
+        /// Who wants it.
+        by: String,
+    },
     /// Write the value that lost.
     Undo {
         /// The database.
@@ -85,13 +110,29 @@ pub enum SyncJob {
         /// Who wants it.
         by: String,
     },
+    /// Write one side's value to the other, as a person decided.
+    Take {
+        /// The database.
+        database: String,
+        /// The record.
+        record: Record,
+        /// The field.
+        field: String,
+        /// The side whose value is taken.
+        side: Side,
+        /// Who wants it.
+        by: String,
+    },
 }
 
 impl SyncJob {
     /// What keeps its order.
     pub fn group(&self, tenant: impl std::fmt::Display) -> String {
         match self {
-            Self::Record { database, record, .. } | Self::Undo { database, record, .. } => {
+            Self::Record { database, record, .. }
+            | Self::Undo { database, record, .. }
+            | Self::Join { database, record, .. }
+            | Self::Take { database, record, .. } => {
                 format!("{tenant}#{database}#{}", record.key())
             }
             Self::Page { page, .. } => format!("{tenant}#page#{page}"),

@@ -179,6 +179,15 @@ const ROWS: &[(Shape, &str, Row, Option<Row>)] = &[
         Some(LINES),
     ),
     (
+        Shape::FullName,
+        "a person's whole name (`fullName`)",
+        Row {
+            pairs: &[("rich_text", both(Codec::Line)), ("title", both(Codec::Line))],
+            note: "first, second and last name; an edit is written if exactly one of them is different, and refused otherwise",
+        },
+        None,
+    ),
+    (
         Shape::Rich,
         "text with formatting (`text`, a task's `description`)",
         Row {
@@ -342,6 +351,7 @@ const SHOWN_AS_TEXT: Row =
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
     Line,
+    FullName,
     Rich,
     Number,
     Money,
@@ -362,6 +372,7 @@ enum Shape {
 fn shape(kind: &PortalKind) -> Shape {
     match kind {
         PortalKind::Line => Shape::Line,
+        PortalKind::FullName => Shape::FullName,
         PortalKind::Rich => Shape::Rich,
         PortalKind::Number(_) => Shape::Number,
         PortalKind::Money => Shape::Money,

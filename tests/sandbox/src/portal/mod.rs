@@ -6,6 +6,7 @@ mod chats;
 mod crm;
 mod events;
 mod fields;
+mod quirks;
 mod rest;
 mod rights;
 mod seed;
@@ -29,6 +30,7 @@ pub(crate) use rest::span;
 pub use calls::Call;
 pub use chats::Chat;
 pub use events::{Delivery, Handler};
+pub use quirks::Quirk;
 
 /// Deals.
 pub const DEAL: u32 = 2;
@@ -109,6 +111,8 @@ pub(crate) struct State {
     stage_history: Vec<Value>,
     /// The customer's own fields, by type.
     own_fields: BTreeMap<u32, Map<String, Value>>,
+    /// What becomes of values that applications write.
+    quirks: quirks::Quirks,
     tasks: BTreeMap<u64, Map<String, Value>>,
     /// Whether tasks have the old card, in which comments are no messages.
     old_card: bool,

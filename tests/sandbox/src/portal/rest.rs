@@ -272,6 +272,10 @@ fn call(
         whole("entityTypeId").and_then(|id| u32::try_from(id).map_err(|_| (400, "INVALID_ARG_VALUE", String::new())))
     };
     let fields = || param("fields").as_object().cloned().unwrap_or_default();
+    let quirky = |entity: u32| {
+        let state = shared.lock();
+        super::quirks::applied(&state.quirks, entity, &state.described(entity), fields())
+    };
     match method {
         "crm.item.get" => {
             let item = shared.lock().visible(entity()?, whole("id")?)?.clone();
@@ -283,14 +287,15 @@ fn call(
         }
         "crm.item.add" => {
             let entity = entity()?;
-            let mut given = fields();
+            let mut given = quirky(entity)?;
             given.entry("createdBy").or_insert_with(|| user.into());
             let item = crm::add(shared, entity, given);
             item.map(|item| json!({"item": item}).into())
                 .ok_or_else(|| (400, "NOT_FOUND", format!("type {entity} not found")))
         }
         "crm.item.update" => {
-            crm::update(shared, entity()?, whole("id")?, fields()).map(|item| json!({"item": item}).into())
+            let entity = entity()?;
+            crm::update(shared, entity, whole("id")?, quirky(entity)?).map(|item| json!({"item": item}).into())
         }
         "crm.item.fields" => Ok(json!({"fields": shared.lock().described(entity()?)}).into()),
         "crm.item.delete" => crm::delete(shared, entity()?, whole("id")?).map(|()| json!([]).into()),
@@ -366,7 +371,7 @@ fn call(
         }
         "tasks.task.update" => {
             let id = whole("taskId")?;
-            tasks::update(shared, id, &fields())?;
+            tasks::update(shared, id, &quirky(0)?)?;
             Ok(shared.lock().task(id, &Map::new(), user).into())
         }
         "tasks.task.delete" => {

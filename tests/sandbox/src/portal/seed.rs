@@ -43,6 +43,7 @@ pub(super) fn state(now: Timestamp) -> State {
             (CONTACT, items("contacts", CONTACT)),
             (COMPANY, items("companies", COMPANY)),
         ]),
+        quirks: super::quirks::Quirks::new(),
         own_fields: BTreeMap::new(),
         tasks: rows("tasks")
             .into_iter()

@@ -362,6 +362,7 @@ async fn what_is_typed_into_a_form_is_text_when_it_is_shown_again() {
             "/admin/notion/forget",
             "/admin/notion/backfill",
             "/admin/notion/undo",
+            "/admin/notion/join",
             "/admin/keys/revoke",
             "/admin/audit/revoke",
             "/install/webhook",
