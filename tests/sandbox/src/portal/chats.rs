@@ -429,8 +429,8 @@ pub(super) fn download(shared: &Shared, file: Option<u64>) -> Result<Value, Refu
     state.talk.last += 1;
     let token = format!("imbot|{:08}", state.talk.last);
     state.talk.downloads.insert(token.clone(), id);
-    let host = state.host.clone();
-    Ok(json!({"downloadUrl": format!("http://{host}/rest/download.json?token={}", token.replace('|', "%7C"))}))
+    let (scheme, host) = (state.scheme, state.host.clone());
+    Ok(json!({"downloadUrl": format!("{scheme}://{host}/rest/download.json?token={}", token.replace('|', "%7C"))}))
 }
 
 /// The bytes behind such an address.

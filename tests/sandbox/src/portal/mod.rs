@@ -3,15 +3,21 @@
 mod bots;
 mod calls;
 mod chats;
+mod classic;
 mod crm;
+mod directory;
 mod events;
 mod fields;
 mod quirks;
+mod query;
 mod rest;
 mod rights;
 mod seed;
+mod seed_fields;
 mod subscriptions;
 mod tasks;
+mod userfields;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -31,6 +37,7 @@ pub use calls::Call;
 pub use chats::Chat;
 pub use events::{Delivery, Handler};
 pub use quirks::Quirk;
+pub use userfields::NewField;
 
 /// Deals.
 pub const DEAL: u32 = 2;
@@ -54,6 +61,7 @@ pub(crate) struct Shared {
     /// authorization server asks for them under its own lock, which the portal, under the state's,
     /// asks about tokens.
     address: std::sync::OnceLock<String>,
+    is_secure: std::sync::OnceLock<bool>,
     moved_to: Mutex<Option<String>>,
     /// Who gives out its tokens, once it was made known there.
     authority: std::sync::OnceLock<Arc<crate::oauth::Inner>>,
@@ -110,9 +118,19 @@ pub(crate) struct State {
     items: BTreeMap<u32, BTreeMap<u64, Map<String, Value>>>,
     stage_history: Vec<Value>,
     /// The customer's own fields, by type.
-    own_fields: BTreeMap<u32, Map<String, Value>>,
     /// What becomes of values that applications write.
     quirks: quirks::Quirks,
+    own_fields: BTreeMap<u32, Vec<userfields::OwnField>>,
+    last_field: u64,
+    last_way: u64,
+    /// What was deleted and can be restored, by type and id; tasks under 0.
+    trash: BTreeMap<(u32, u64), Map<String, Value>>,
+    /// The contents of files in fields: name and bytes.
+    documents: BTreeMap<u64, (String, bytes::Bytes)>,
+    currencies: Vec<Value>,
+    departments: Vec<Value>,
+    /// How the portal is reached: `http`, or `https` behind a certificate.
+    scheme: &'static str,
     tasks: BTreeMap<u64, Map<String, Value>>,
     /// Whether tasks have the old card, in which comments are no messages.
     old_card: bool,
@@ -126,6 +144,10 @@ pub(crate) struct State {
     bindings: BTreeMap<u64, Vec<Value>>,
     /// Methods that the webhook's or application's rights do not reach.
     denied: BTreeSet<String>,
+    /// Scopes that were taken away.
+    removed_scopes: BTreeSet<String>,
+    /// What the portal makes of its webhook and its tokens.
+    access: rest::Standing,
     /// What the plan has.
     features: BTreeSet<String>,
     /// Whether the application's installation is finished.
@@ -162,6 +184,7 @@ impl Portal {
         let shared = Arc::new(Shared {
             state: Mutex::new(seed::state(clock.now())),
             address: std::sync::OnceLock::new(),
+            is_secure: std::sync::OnceLock::new(),
             moved_to: Mutex::default(),
             authority: std::sync::OnceLock::new(),
             clock: OwnClock { world: clock, behind: AtomicI64::new(0) },
@@ -173,12 +196,23 @@ impl Portal {
         });
         let serving = shared.clone();
         let server = Server::start(port, move |request| rest::answer(serving.clone(), request)).await?;
-        shared.lock().host.clone_from(shared.address.get_or_init(|| server.address.to_string()));
+        {
+            let _ = shared.is_secure.set(server.scheme() == "https");
+            let mut state = shared.lock();
+            state.scheme = server.scheme();
+            state.host.clone_from(shared.address.get_or_init(|| server.host()));
+            seed::files(&mut state);
+        }
         Ok(Self { shared, server })
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// The portal's server, for what happens on the way.
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
     }
 
     /// Sets the portal's own clock back.
@@ -199,7 +233,7 @@ impl Portal {
 
     /// Its host with port: what stands for `acme.bitrix24.com`.
     pub fn host(&self) -> String {
-        self.server.address.to_string()
+        self.server.host()
     }
 
     /// Its ids and secrets.
@@ -266,7 +300,8 @@ impl Portal {
     /// Adds an item as a person would in the browser; returns its id.
     pub fn add_item(&self, entity: u32, fields: Value) -> u64 {
         let Value::Object(fields) = fields else { return 0 };
-        crm::add(&self.shared, entity, fields).and_then(|item| item["id"].as_u64()).unwrap_or_default()
+        let added = crm::add(&self.shared, entity, fields, self.as_person());
+        added.ok().and_then(|item| item["id"].as_u64()).unwrap_or_default()
     }
 
     /// Adds a deal.
@@ -282,8 +317,13 @@ impl Portal {
     /// Changes an item as a person would in the browser. Nothing happens if nothing changes.
     pub fn change_item(&self, entity: u32, id: u64, fields: Value) {
         if let Value::Object(fields) = fields {
-            let _ = crm::update(&self.shared, entity, id, fields);
+            let _ = crm::update(&self.shared, entity, id, fields, self.as_person());
         }
+    }
+
+    /// Whoever the Rust tests act as in the browser.
+    fn as_person(&self) -> crm::By {
+        crm::By { user: self.shared.lock().credentials.user, writer: values::Writer::Person }
     }
 
     /// Moves a deal to a stage.
@@ -291,7 +331,12 @@ impl Portal {
         self.change_item(DEAL, id, json!({"stageId": stage}));
     }
 
-    /// Deletes an item.
+    /// Takes an item out of the bin, with its number; false if it is not there.
+    pub fn restore_item(&self, entity: u32, id: u64) -> bool {
+        crm::restore(&self.shared, entity, id)
+    }
+
+    /// Deletes an item: it goes into the bin.
     pub fn delete_item(&self, entity: u32, id: u64) {
         let _ = crm::delete(&self.shared, entity, id);
     }
@@ -308,7 +353,12 @@ impl Portal {
 
     /// Deletes a task.
     pub fn delete_task(&self, id: u64) {
-        tasks::delete(&self.shared, id);
+        let _ = tasks::delete(&self.shared, id);
+    }
+
+    /// Takes a task out of the bin, with its number; false if it is not there.
+    pub fn restore_task(&self, id: u64) -> bool {
+        tasks::restore(&self.shared, id)
     }
 
     /// Comments on a task; returns the id of the message or, in the old card, of the comment.
@@ -370,13 +420,6 @@ impl Portal {
         }
     }
 
-    /// Adds a field of the customer's own to a type; its name is as REST gives it: `ufCrm_1`.
-    pub fn add_field(&self, entity: u32, name: &str, kind: &str, multiple: bool, items: &[(u64, &str)]) {
-        let items: Vec<_> = items.iter().map(|(id, name)| json!({"ID": id.to_string(), "VALUE": name})).collect();
-        let field = fields::own(name, kind, multiple, &items);
-        self.shared.lock().own_fields.entry(entity).or_default().insert(name.into(), field);
-    }
-
     /// Takes a right away: calls of methods that begin so are refused.
     pub fn deny(&self, methods: &str) {
         self.shared.lock().denied.insert(methods.to_lowercase());
@@ -385,6 +428,21 @@ impl Portal {
     /// Gives a denied right back.
     pub fn allow(&self, methods: &str) {
         self.shared.lock().denied.remove(&methods.to_lowercase());
+    }
+
+    /// Takes a scope away from the webhook and the application, or gives it back.
+    pub fn allow_scope(&self, scope: &str, allowed: bool) {
+        let mut state = self.shared.lock();
+        if allowed {
+            state.removed_scopes.remove(scope);
+        } else {
+            state.removed_scopes.insert(scope.to_owned());
+        }
+    }
+
+    /// The scopes that the portal has.
+    pub fn scopes(&self) -> Vec<&'static str> {
+        directory::scopes()
     }
 
     /// Gives the plan a feature.
@@ -455,6 +513,7 @@ impl Portal {
             "items": state.items, "stage_history": state.stage_history, "tasks": state.tasks, "chats": state.chats,
             "comments": state.comments, "projects": state.projects, "telephony": state.telephony, "activities": state.activities,
             "bindings": state.bindings, "last_message": state.last_message, "rooms": state.talk.chats,
+            "own_fields": state.own_fields, "statuses": state.statuses,
         })
     }
 
@@ -472,6 +531,8 @@ impl Portal {
         take(&saved["bindings"], &mut state.bindings);
         take(&saved["last_message"], &mut state.last_message);
         take(&saved["rooms"], &mut state.talk.chats);
+        take(&saved["own_fields"], &mut state.own_fields);
+        take(&saved["statuses"], &mut state.statuses);
         take(&saved["bots"], &mut state.talk.bots);
     }
 
@@ -527,9 +588,29 @@ impl Portal {
     }
 }
 
+impl State {
+    /// Keeps the contents of a file that a field holds; returns its number.
+    pub(crate) fn keep_document(&mut self, name: &str, bytes: bytes::Bytes) -> u64 {
+        let id = self.documents.keys().last().copied().unwrap_or(1066) + 1;
+        self.documents.insert(id, (name.to_owned(), bytes));
+        id
+    }
+
+    /// A number for a phone or an address.
+    pub(crate) fn next_way(&mut self) -> u64 {
+        self.last_way += 1;
+        self.last_way
+    }
+}
+
 impl Shared {
     pub(crate) fn set_authority(&self, authority: Arc<crate::oauth::Inner>) {
         let _ = self.authority.set(authority);
+    }
+
+    /// How the portal is reached: `http` or `https`.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.is_secure.get().is_some_and(|secure| *secure) { "https" } else { "http" }
     }
 
     /// The portal's host, after a rename the new one.
