@@ -9,7 +9,7 @@ use tokio_rustls::TlsAcceptor;
 
 tokio::task_local! {
     /// With what the servers that are started within answer.
-    static ACCEPTOR: TlsAcceptor;
+    static ACCEPTOR: Option<TlsAcceptor>;
 }
 
 /// A certificate authority and a certificate for `localhost` and 127.0.0.1. Its keys never leave the process.
@@ -51,11 +51,16 @@ impl Authority {
 
     /// Starts servers: those that `starting` starts answer https.
     pub async fn secure<F: Future>(&self, starting: F) -> F::Output {
-        ACCEPTOR.scope(self.acceptor.clone(), starting).await
+        ACCEPTOR.scope(Some(self.acceptor.clone()), starting).await
     }
+}
+
+/// Starts servers that answer plain http, whatever is wanted around.
+pub(crate) async fn plainly<F: Future>(starting: F) -> F::Output {
+    ACCEPTOR.scope(None, starting).await
 }
 
 /// With what a server that starts now answers.
 pub(crate) fn wanted() -> Option<TlsAcceptor> {
-    ACCEPTOR.try_with(Clone::clone).ok()
+    ACCEPTOR.try_with(Clone::clone).ok().flatten()
 }

@@ -149,15 +149,11 @@ fn list(state: &State, entity: u32, params: &Map<String, Value>, user: u64) -> R
         .collect();
     let wanted = |name: &str| {
         let is_own = name.starts_with("UF_");
-        match select.is_empty() {
-            true => !is_way(name),
-            false => {
-                name == "ID"
-                    || select.iter().any(|wanted| wanted == name)
-                    || (!is_own && !is_way(name) && select.iter().any(|wanted| wanted == "*"))
-                    || (is_own && select.iter().any(|wanted| wanted == "UF_*"))
-            }
+        if select.is_empty() {
+            return !is_way(name);
         }
+        let has = |wanted: &str| select.iter().any(|selected| selected == wanted);
+        name == "ID" || has(name) || (!is_own && !is_way(name) && has("*")) || (is_own && has("UF_*"))
     };
     let rows = page.into_iter().map(|item| {
         let mut row = row(state, entity, item);
@@ -168,7 +164,7 @@ fn list(state: &State, entity: u32, params: &Map<String, Value>, user: u64) -> R
 }
 
 /// What the person may see; the older methods say so in words without a code.
-fn visible<'a>(state: &'a State, entity: u32, id: u64, user: u64) -> Result<&'a Map<String, Value>, Refusal> {
+fn visible(state: &State, entity: u32, id: u64, user: u64) -> Result<&Map<String, Value>, Refusal> {
     match state.visible(entity, id) {
         Ok(item) if state.reads_item(user, item) => Ok(item),
         Err((_, "NOT_FOUND", _)) => Err(refused("Not found")),

@@ -8,6 +8,8 @@ mod crm;
 mod directory;
 mod events;
 mod fields;
+#[cfg(test)]
+mod fuzz;
 mod quirks;
 mod query;
 mod rest;
@@ -16,6 +18,8 @@ mod seed;
 mod seed_fields;
 mod subscriptions;
 mod tasks;
+#[cfg(test)]
+mod tests;
 mod userfields;
 mod values;
 
@@ -160,6 +164,7 @@ pub(crate) struct State {
     last_handler: u64,
     handlers: Vec<Handler>,
     delivery: Delivery,
+    paces: events::Paces,
     held: Vec<(String, String)>,
     faults: Faults,
     bucket: Bucket,
@@ -257,6 +262,11 @@ impl Portal {
         self.shared.lock().delivery = delivery;
     }
 
+    /// How events travel now.
+    pub fn delivery(&self) -> Delivery {
+        self.shared.lock().delivery.clone()
+    }
+
     /// Sends the events that were held back for reordering, newest first.
     pub fn release_held(&self) {
         events::release(&self.shared);
@@ -270,6 +280,11 @@ impl Portal {
     /// Makes the next call of `method` fail; a batch fails as `batch`.
     pub fn fail_next(&self, method: &str, fault: Fault) {
         self.shared.lock().faults.next(method, fault);
+    }
+
+    /// What is to fail.
+    pub(crate) fn faults<T>(&self, with: impl FnOnce(&mut Faults) -> T) -> T {
+        with(&mut self.shared.lock().faults)
     }
 
     /// Forgets the failures that wait.
@@ -290,6 +305,11 @@ impl Portal {
     /// Hides an item from the webhook's user.
     pub fn hide(&self, entity: u32, id: u64) {
         self.shared.lock().hidden.insert((entity, id));
+    }
+
+    /// For how long the next event for a handler waits, because its last answers were slow.
+    pub fn pause_of(&self, url: &str) -> Duration {
+        events::pause(&self.shared.lock().paces, url)
     }
 
     /// Renames the portal: this address answers 302 to `host` from now on.
@@ -331,6 +351,47 @@ impl Portal {
         self.change_item(DEAL, id, json!({"stageId": stage}));
     }
 
+    /// Adds an item as someone in the browser does: what the type does not have is refused. Returns its number.
+    pub fn add_as(&self, user: u64, entity: u32, fields: Map<String, Value>) -> Result<u64, String> {
+        self.known_fields(entity, &fields)?;
+        let added = crm::add(&self.shared, entity, fields, crm::By { user, writer: values::Writer::Rest });
+        added.map(|item| item["id"].as_u64().unwrap_or_default()).map_err(in_words)
+    }
+
+    /// Changes an item as someone in the browser does; returns it.
+    pub fn edit_as(&self, user: u64, entity: u32, id: u64, fields: Map<String, Value>) -> Result<Value, String> {
+        self.known_fields(entity, &fields)?;
+        crm::update(&self.shared, entity, id, fields, crm::By { user, writer: values::Writer::Rest }).map_err(in_words)
+    }
+
+    fn known_fields(&self, entity: u32, fields: &Map<String, Value>) -> Result<(), String> {
+        let state = self.shared.lock();
+        let unknown = fields.keys().find(|name| {
+            let described = state.described_field(entity, name);
+            described.is_none_or(|field| field["isReadOnly"] == true)
+        });
+        unknown.map_or(Ok(()), |name| {
+            Err(format!("the record has no field {name} that can be written; crm.item.fields lists them"))
+        })
+    }
+
+    /// Adds a task as someone in the browser does; the names of the fields are those of `tasks.task.add`.
+    pub fn add_task_as(&self, user: u64, mut fields: Map<String, Value>) -> Result<u64, String> {
+        fields.entry("CREATED_BY").or_insert_with(|| json!(user.to_string()));
+        tasks::add(&self.shared, &fields).map_err(in_words)
+    }
+
+    /// Changes a task as someone in the browser does; returns it.
+    pub fn edit_task_as(&self, id: u64, fields: &Map<String, Value>) -> Result<Value, String> {
+        tasks::update(&self.shared, id, fields).map_err(in_words)?;
+        Ok(self.task(id).unwrap_or_default())
+    }
+
+    /// Whether the portal has a type of items.
+    pub fn has_type(&self, entity: u32) -> bool {
+        self.shared.lock().items.contains_key(&entity)
+    }
+
     /// Takes an item out of the bin, with its number; false if it is not there.
     pub fn restore_item(&self, entity: u32, id: u64) -> bool {
         crm::restore(&self.shared, entity, id)
@@ -363,7 +424,12 @@ impl Portal {
 
     /// Comments on a task; returns the id of the message or, in the old card, of the comment.
     pub fn comment(&self, task: u64, author: u64, text: &str) -> u64 {
-        tasks::comment(&self.shared, task, author, text)
+        tasks::comment(&self.shared, task, author, text, &[])
+    }
+
+    /// The same with files, by their numbers.
+    pub fn comment_with(&self, task: u64, author: u64, text: &str, files: &[u64]) -> u64 {
+        tasks::comment(&self.shared, task, author, text, files)
     }
 
     /// Whether tasks made from now on have the old card.
@@ -626,6 +692,10 @@ impl Shared {
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn in_words((_, code, text): crm::Refusal) -> String {
+    if code.is_empty() { text } else { format!("{code}: {text}") }
 }
 
 /// A moment as the portal writes it: to the second, with an offset.

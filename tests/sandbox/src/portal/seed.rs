@@ -77,6 +77,7 @@ pub(super) fn state(now: Timestamp) -> State {
         last_handler: 0,
         handlers: Vec::new(),
         delivery: Delivery::default(),
+        paces: BTreeMap::new(),
         held: Vec::new(),
         faults: Faults::default(),
         bucket: Bucket::new(50.0, 2.0),

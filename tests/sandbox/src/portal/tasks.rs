@@ -145,7 +145,7 @@ fn added(shared: &Arc<Shared>, id: u64) {
 
 /// A person comments: in the new card a message in the task's chat, in the old one a comment. The task's change date
 /// stays; its activity date moves.
-pub(super) fn comment(shared: &Arc<Shared>, task: u64, author: u64, text: &str) -> u64 {
+pub(super) fn comment(shared: &Arc<Shared>, task: u64, author: u64, text: &str, files: &[u64]) -> u64 {
     let now = portal_time(shared.clock.now());
     let (id, in_chat) = {
         let mut state = shared.lock();
@@ -157,17 +157,20 @@ pub(super) fn comment(shared: &Arc<Shared>, task: u64, author: u64, text: &str) 
         state.revision += 1;
         match chat {
             Some(chat) => {
+                let params = if files.is_empty() { json!([]) } else { json!({"FILE_ID": files}) };
                 let message = json!({
                     "id": id, "chat_id": chat, "author_id": author, "date": now, "text": text, "unread": false, "uuid": null,
-                    "replaces": [], "params": [], "disappearing_date": null,
+                    "replaces": [], "params": params, "disappearing_date": null,
                 });
                 state.chats.entry(chat).or_default().push(message);
                 (id, true)
             }
             None => {
+                let shown = files.iter().filter_map(|id| state.talk.files.get(id)).map(super::chats::ChatFile::show);
+                let attached: Vec<Value> = shown.collect();
                 let comment = json!({
                     "POST_MESSAGE_HTML": null, "ID": id.to_string(), "AUTHOR_ID": author.to_string(), "AUTHOR_NAME": "",
-                    "AUTHOR_EMAIL": "", "POST_DATE": now, "POST_MESSAGE": text, "ATTACHED_OBJECTS": [],
+                    "AUTHOR_EMAIL": "", "POST_DATE": now, "POST_MESSAGE": text, "ATTACHED_OBJECTS": attached,
                 });
                 state.comments.entry(task).or_default().push(comment);
                 (id, false)
@@ -265,7 +268,7 @@ impl State {
 
     /// `tasks.task.list`.
     pub(super) fn task_list(&self, params: &Map<String, Value>, user: u64) -> Result<Rows, Refusal> {
-        let names = Names::strict(|given| column(given));
+        let names = Names::strict(column);
         let empty = Map::new();
         let refused = |(status, _, text): Refusal| (status, "ERROR_CORE", format!("{text}<br>"));
         let filter = query::param(params, "filter").and_then(Value::as_object).unwrap_or(&empty);

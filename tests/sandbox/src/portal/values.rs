@@ -180,9 +180,10 @@ fn real(given: &str, precision: i64) -> Option<Value> {
     let number: f64 = given.trim().replace(',', ".").parse().ok().filter(|number: &f64| number.is_finite())?;
     let factor = 10f64.powi(i32::try_from(precision.clamp(0, 12)).unwrap_or(2));
     let rounded = (number * factor).round() / factor;
-    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // looked at in the same line
-    let as_whole = (rounded.abs() < 9e15 && (rounded as i64) as f64 == rounded).then_some(rounded as i64);
-    Some(as_whole.map_or_else(|| json!(if rounded.is_finite() { rounded } else { number }), |whole| json!(whole)))
+    let is_whole = rounded.abs() < 9e15 && rounded.fract().abs() < f64::EPSILON;
+    #[allow(clippy::cast_possible_truncation)] // looked at above
+    let whole = rounded as i64;
+    Some(if is_whole { json!(whole) } else { json!(if rounded.is_finite() { rounded } else { number }) })
 }
 
 /// `10|EUR`; a sum without a currency is one of the portal's.
