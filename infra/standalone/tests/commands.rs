@@ -316,6 +316,8 @@ async fn a_backfill_is_planned_and_run_beside_a_serve_that_runs() {
     assert!(good && said.contains("Deals: open") && said.contains("connection \"Switchboard\""), "{said}");
     let (good, said, _) = sync(&["conflicts"]).await;
     assert!(good && said.contains("There are none"), "{said}");
+    let (good, said, _) = sync(&["attention"]).await;
+    assert!(good && said.contains("Nothing needs attention"), "{said}");
     serving.stop().await;
 }
 
@@ -330,6 +332,7 @@ async fn every_command_uses_the_database_of_the_configuration_that_is_named() {
     for command in [
         &["sync", "status"][..],
         &["sync", "conflicts"],
+        &["sync", "attention"],
         &["tenants", "list"],
         &["api-key", "list"],
         &["admin-code"],
