@@ -185,6 +185,16 @@ impl Notion {
         self.shared.lock().faults.next(method, fault);
     }
 
+    /// What is to fail.
+    pub(crate) fn faults<T>(&self, with: impl FnOnce(&mut Faults) -> T) -> T {
+        with(&mut self.shared.lock().faults)
+    }
+
+    /// Its server, for what happens on the way.
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
+    }
+
     /// Forgets the failures that wait.
     pub fn forget_faults(&self) {
         self.shared.lock().faults.forget();

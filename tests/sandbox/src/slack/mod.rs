@@ -285,6 +285,16 @@ impl Workspace {
         self.shared.lock().faults.next(method, fault);
     }
 
+    /// What is to fail.
+    pub(crate) fn faults<T>(&self, with: impl FnOnce(&mut Faults) -> T) -> T {
+        with(&mut self.shared.lock().faults)
+    }
+
+    /// Its server, for what happens on the way.
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
+    }
+
     /// Whether calls are counted against the limits; they are, unless told otherwise.
     pub fn limit_calls(&self, limited: bool) {
         self.shared.lock().limited = limited;
