@@ -1,1 +1,3 @@
 //! The simulators, as strict as the providers.
+
+mod notion;
