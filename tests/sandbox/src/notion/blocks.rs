@@ -403,9 +403,8 @@ impl State {
             return Err(should("after", "not present beside position", after));
         }
         let after = match (after, position.map(|position| position["type"].as_str())) {
-            (None, None) => return Ok(inside.len()),
             (None, Some(Some("start"))) => return Ok(0),
-            (None, Some(Some("end"))) => return Ok(inside.len()),
+            (None, None | Some(Some("end"))) => return Ok(inside.len()),
             (None, Some(Some("after_block"))) => &body["position"]["after_block"]["id"],
             (Some(after), _) => after,
             _ => return Err(should("position.type", "`start`, `end` or `after_block`", body["position"].get("type"))),

@@ -201,8 +201,8 @@ impl State {
 }
 
 fn display_name(given: &Value) -> Result<Value, Refusal> {
-    match given["type"].as_str() {
-        None if given.is_null() => Ok(json!({"type": "integration", "resolved_name": NAME})),
+    let kind = if given.is_null() { Some("integration") } else { given["type"].as_str() };
+    match kind {
         Some("integration") => Ok(json!({"type": "integration", "resolved_name": NAME})),
         Some("user") => Ok(json!({"type": "user", "resolved_name": NAME})),
         Some("custom") => match given["custom"]["name"].as_str().filter(|name| !name.is_empty()) {

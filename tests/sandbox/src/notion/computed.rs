@@ -26,13 +26,12 @@ impl Term {
             "number" | "unique_id" => {
                 value.as_f64().or_else(|| value["number"].as_f64()).map_or(Self::Nothing, Self::Number)
             }
-            "checkbox" => Self::Flag(value == true),
+            "checkbox" | "boolean" => Self::Flag(value == true),
             "date" if value.is_null() => Self::Nothing,
             "date" => Self::Date(value.clone()),
             "formula" => {
                 Self::of(value["type"].as_str().unwrap_or_default(), &value[value["type"].as_str().unwrap_or_default()])
             }
-            "boolean" => Self::Flag(value == true),
             "string" => value.as_str().map_or(Self::Nothing, |text| Self::Text(text.to_owned())),
             _ => Self::Text(super::convert::words(kind, value)),
         }

@@ -63,6 +63,7 @@ pub(crate) struct Shared {
 /// A database with one data source or more.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
+#[allow(clippy::struct_excessive_bools)] // as the API shows them
 pub(crate) struct Database {
     pub(crate) id: String,
     pub(crate) title: String,
@@ -104,6 +105,7 @@ pub(crate) struct Source {
 /// A page: a row of a data source, or a page that stands in another page or in the workspace.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
+#[allow(clippy::struct_excessive_bools)] // as the API shows them
 pub(crate) struct Page {
     pub(crate) id: String,
     /// The data source that it is a row of; empty for other pages.
@@ -416,6 +418,7 @@ impl Notion {
 
 impl Shared {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
         Self {
             state: Mutex::new(State::new(clock.now())),
             clock,

@@ -96,6 +96,7 @@ impl State {
             self.checked_blocks("children", Some(&children))?;
         }
         let (icon, cover) = (picture("icon", &body["icon"])?, picture("cover", &body["cover"])?);
+        self.are_named(&source, &call.filter_properties())?;
         let values = self.page_values(&source, &properties(body)?)?;
         let id = self.new_page(&source, &parent, values, BOT);
         if let Some(page) = self.pages.get_mut(&id) {
@@ -189,6 +190,7 @@ impl State {
         let icon = body.get("icon").map(|icon| picture("icon", icon)).transpose()?;
         let cover = body.get("cover").map(|cover| picture("cover", cover)).transpose()?;
         let given = properties(body)?;
+        self.are_named(&source, &call.filter_properties())?;
         let values = self.page_values(&source, &given)?;
         if let Some(trash) = trash {
             self.trash_page(id, trash, BOT);

@@ -295,7 +295,6 @@ impl State {
         let (kind, name) = (old["type"].as_str().unwrap_or_default(), old["name"].as_str().unwrap_or_default());
         let mut property = old.clone();
         match new {
-            None => {}
             Some(new) if new != kind => {
                 if kind == "title" || new == "title" {
                     return Err(invalid("Cannot change the type of the title property."));
@@ -318,7 +317,7 @@ impl State {
                 let fresh = self.property(id, name, change)?;
                 property[kind] = fresh[kind].clone();
             }
-            Some(_) => {}
+            _ => {}
         }
         Ok(property)
     }

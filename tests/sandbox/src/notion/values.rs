@@ -259,15 +259,20 @@ impl State {
         self.show_some(page, &[]).unwrap_or_default()
     }
 
+    /// Refuses keys that name no property of a data source.
+    pub(super) fn are_named(&self, source: &str, keys: &[String]) -> Result<(), Refusal> {
+        let Some(source) = self.sources.get(source) else { return Ok(()) };
+        match keys.iter().find(|key| Self::named(source, key).is_none()) {
+            Some(key) => Err(invalid(format!("Could not find property with name or id: {key}"))),
+            None => Ok(()),
+        }
+    }
+
     /// A page with the properties that were asked for; with all if none was.
     pub(super) fn show_some(&self, page: &Page, wanted: &[String]) -> Result<Value, Refusal> {
         let mut properties = Map::new();
         if let Some(source) = self.sources.get(&page.source) {
-            for key in wanted {
-                if Self::named(source, key).is_none() {
-                    return Err(invalid(format!("Could not find property with name or id: {key}")));
-                }
-            }
+            self.are_named(&source.id, wanted)?;
             for (name, property) in &source.properties {
                 let is_wanted = |key: &String| Self::named(source, key).is_some_and(|(found, _)| found == name);
                 if wanted.is_empty() || wanted.iter().any(is_wanted) {
