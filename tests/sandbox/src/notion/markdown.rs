@@ -119,7 +119,7 @@ fn shown_inline(runs: &Value) -> String {
             }
         }
         match run["href"].as_str() {
-            Some(url) => text.push_str(&format!("[{words}]({url})")),
+            Some(url) => text.extend(["[", &words, "](", url, ")"]),
             None => text.push_str(&words),
         }
     }
