@@ -109,6 +109,7 @@ async fn steer(portal: &Portal, slack: &Workspace, notion: &Notion, request: &Re
             "POST /slack/command": {"email": "user6@example.com", "channel": "general", "command": "/b24-lead", "text": "ACME"},
             "POST /slack/press": {"email": "user6@example.com", "channel": "general", "action_id": "deal_take", "value": "1"},
             "POST /slack/submit": {"email": "user6@example.com", "values": {"name": "…"}},
+            "GET /slack": "what else can be done in Slack",
             "GET /slack/whispers?EMAIL": "what somebody was told alone",
             "POST /notion/databases": {"title": "Deals", "properties": {"Stage": {"select": {"options": []}}}},
             "POST /notion/people": {"name": "Ann", "email": "ann@example.com"},
@@ -219,6 +220,11 @@ async fn steer(portal: &Portal, slack: &Workspace, notion: &Notion, request: &Re
                 json!({"ok": true})
             }
             Err(error) => return answer(400, &json!({"error": error.to_string()})),
+        },
+        (&Method::GET, "/slack") => crate::slack::help(),
+        (&Method::POST, path) => match crate::slack::steer(slack, path, &body) {
+            Some(done) => done,
+            None => return not_found(),
         },
         _ => return not_found(),
     };

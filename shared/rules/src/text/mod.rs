@@ -12,6 +12,7 @@ mod split;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use document::is_safe_link;
 pub use document::{Block, Document, Leaf, Person, Span, Style};
 pub use emoji::{reaction_from_slack, reaction_to_slack};
 pub use split::{BITRIX24_MESSAGE, SLACK_MESSAGE, units};
