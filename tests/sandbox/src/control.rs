@@ -281,6 +281,7 @@ async fn steer(portal: &Portal, slack: &Workspace, notion: &Notion, request: &Re
             "POST /slack/command": {"email": "user6@example.com", "channel": "general", "command": "/b24-lead", "text": "ACME"},
             "POST /slack/press": {"email": "user6@example.com", "channel": "general", "action_id": "deal_take", "value": "1"},
             "POST /slack/submit": {"email": "user6@example.com", "values": {"name": "…"}},
+            "GET /slack": "what else can be done in Slack",
             "GET /slack/whispers?EMAIL": "what somebody was told alone",
             "/notion/…": crate::notion::help(),
             "GET /counts": "what has been asked of the simulators",
@@ -391,6 +392,11 @@ async fn steer(portal: &Portal, slack: &Workspace, notion: &Notion, request: &Re
                 None => return not_found(),
             }
         }
+        (&Method::GET, "/slack") => crate::slack::help(),
+        (&Method::POST, path) => match crate::slack::steer(slack, path, &body) {
+            Some(done) => done,
+            None => return not_found(),
+        },
         _ => return not_found(),
     };
     answer(200, &done)

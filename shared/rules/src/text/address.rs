@@ -6,7 +6,7 @@ use std::ops::Range;
 const MAX_ADDRESS: usize = 2_000;
 
 /// Whether an address leads to a page, a letter box or a telephone, never to a script or a file.
-pub(super) fn is_safe(url: &str) -> bool {
+pub(crate) fn is_safe(url: &str) -> bool {
     let url = url.trim();
     let scheme = url.split(':').next().unwrap_or_default().to_ascii_lowercase();
     let known = ["http", "https", "mailto", "tel"].contains(&scheme.as_str()) && url.len() > scheme.len() + 1;

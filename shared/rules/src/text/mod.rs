@@ -4,6 +4,7 @@
 //! say anything and do nothing: no button, no mention of everyone, no tag that its writer typed by hand.
 
 mod address;
+pub(crate) use address::is_safe as is_safe_link;
 mod bbcode;
 mod difference;
 mod document;

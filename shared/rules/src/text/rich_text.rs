@@ -129,7 +129,7 @@ fn span(element: &Value) -> Option<Span> {
             Span::linked(Leaf::Text(words.into_owned()), style, &text("url"))
         }
         "user" => Span::leaf(Leaf::Person(Person::of_slack(&text("user_id"), None)), style),
-        "usergroup" => Span::styled(format!("@{}", text("usergroup_id")), style),
+        "usergroup" => Span::leaf(Leaf::Group { id: text("usergroup_id").into_owned(), name: None }, style),
         "channel" => Span::leaf(Leaf::Channel { id: text("channel_id").into_owned(), name: None }, style),
         "broadcast" => Span::leaf(Leaf::Everyone(text("range").into_owned()), style),
         "emoji" => {
