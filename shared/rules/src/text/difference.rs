@@ -29,7 +29,7 @@ pub(super) enum Numbers {
 pub(super) fn changes(old: &str, new: &str, numbers: Numbers) -> Vec<Change> {
     steps::add(old.len() + new.len());
     let (old_lines, new_lines) = (lines(old), lines(new));
-    let key = |text: &'_ str, at: &Range<usize>| -> String {
+    let key = |text: &str, at: &Range<usize>| -> String {
         let line = &text[at.clone()];
         if numbers == Numbers::Follow { without_number(line) } else { line.to_owned() }
     };
