@@ -81,7 +81,8 @@ pub struct PortalField {
 }
 
 /// The fields of records and tasks that are never empty, whatever their description says.
-const NEVER_EMPTY: &[&str] = &["title", "stageId", "assignedById", "categoryId", "status", "responsibleId", "priority"];
+const NEVER_EMPTY: &[&str] =
+    &["title", "stageId", "assignedById", "categoryId", "currencyId", "status", "responsibleId", "priority"];
 
 impl PortalField {
     fn new(name: &str, kind: PortalKind) -> Self {
@@ -242,9 +243,10 @@ pub fn holds_several(field: &PortalField, raw: &Map<String, Value>) -> bool {
 
 /// The values of a field that holds several, each as it is compared; [`Cell::Empty`] for one that says nothing.
 fn cells(field: &PortalField, values: &[&Value]) -> Vec<Cell> {
+    let one_of_several = PortalField { multiple: true, ..PortalField::new(&field.name, field.kind.clone()) };
     let cell = |value: &&Value| match text_of(value).trim() {
         "" if !value.is_object() => Cell::Empty,
-        _ => single(&PortalField { multiple: true, ..field.clone() }, value),
+        _ => single(&one_of_several, value),
     };
     values.iter().map(cell).collect()
 }
