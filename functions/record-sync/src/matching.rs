@@ -365,15 +365,15 @@ async fn alone(
     let (RecordKind::Items(_), Some(item)) = (opened.kind(), state.as_item()) else {
         return Ok(Row::One(Box::new(page), key));
     };
-    let written = |text: &Option<String>, others: Vec<String>| -> BTreeSet<String> {
-        let text = text.clone().unwrap_or_default();
+    let written = |text: Option<&String>, others: Vec<String>| -> BTreeSet<String> {
+        let text = text.cloned().unwrap_or_default();
         [text.to_lowercase(), text.to_uppercase(), text].into_iter().chain(others).collect()
     };
     let filter = match (&key, &item.title) {
         (Key::Title | Key::FullName, None) => {
-            json!({"@name": written(&item.name, Vec::new()), "@lastName": written(&item.last_name, Vec::new())})
+            json!({"@name": written(item.name.as_ref(), Vec::new()), "@lastName": written(item.last_name.as_ref(), Vec::new())})
         }
-        (Key::Title, title @ Some(_)) => json!({"@title": written(title, vec![page.title()])}),
+        (Key::Title, Some(title)) => json!({"@title": written(Some(title), vec![page.title()])}),
         _ => return Ok(Row::One(Box::new(page), key)),
     };
     let listing = Listing { kind: opened.kind(), custom_fields: extra_fields(opened) };
