@@ -1,4 +1,4 @@
-"""Bitrix24's official Python client against the simulated portal and its authorization server.
+"""Bitrix24's official Python client, and fast-bitrix24, against the simulated portal and its authorization server.
 
 Reads what it needs from the environment, prints what it saw as one line of JSON.
 """
@@ -38,6 +38,65 @@ def calls():
     }
 
 
+def families():
+    """The older methods, which most scripts still call, and their own fields."""
+    portal = BitrixWebhook(domain=given["domain"], webhook_token=given["webhook"])
+    call = lambda method, **params: portal.call_method(method, params)["result"]
+    name = f"PY_{os.getpid()}"
+    field = call("crm.deal.userfield.add", fields={"FIELD_NAME": name, "USER_TYPE_ID": "string", "MULTIPLE": "Y", "LABEL": "Sites"})
+    upper = f"UF_CRM_{name}"
+    deal = call("crm.deal.add", fields={"TITLE": "From Python", "OPPORTUNITY": 12.5, upper: ["Roof", "Wall, north"]})
+    read = call("crm.deal.get", id=deal)
+    call("crm.deal.update", id=deal, fields={"STAGE_ID": "WON"})
+    won = call("crm.deal.list", filter={"ID": deal}, select=["ID", "STAGE_SEMANTIC_ID", "UF_*"])
+    contact = call("crm.contact.add", fields={"NAME": "Ann", "PHONE": [{"VALUE": "+49 30 1234567", "VALUE_TYPE": "WORK"}]})
+    found = call("crm.duplicate.findbycomm", type="PHONE", values=["+49301234567"], entity_type="CONTACT")
+    listed = [row["FIELD_NAME"] for row in call("crm.deal.userfield.list", filter={"LANG": "en"}, order={"SORT": "ASC"})]
+    call("crm.deal.delete", id=deal)
+    gone = refused(lambda: call("crm.deal.get", id=deal))
+    call("crm.deal.userfield.delete", id=field)
+    return {
+        "sum": read["OPPORTUNITY"], "several": read[upper], "won": won[0]["STAGE_SEMANTIC_ID"], "kept": won[0][upper],
+        "known": contact in found["CONTACT"], "field": upper in listed, "gone": gone,
+        "currencies": [row["CURRENCY"] for row in call("crm.currency.list")],
+        "departments": len(call("department.get")),
+        "scope": "crm" in call("scope"), "method": call("method.get", name="crm.deal.list"),
+        "unknown_stage": refused(lambda: call("crm.item.add", entityTypeId=2, fields={"stageId": "NOPE"})),
+    }
+
+
+def fast():
+    """fast-bitrix24: whole lists, records by their numbers, batches."""
+    import asyncio
+    import ssl
+
+    import aiohttp
+    from fast_bitrix24 import BitrixAsync
+
+    async def run():
+        context = ssl.create_default_context(cafile=os.environ["REQUESTS_CA_BUNDLE"])
+        connector = aiohttp.TCPConnector(ssl=context)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            portal = BitrixAsync(given["webhook_url"], verbose=False, client=session)
+            deals = await portal.get_all("crm.deal.list")
+            items = await portal.get_all("crm.item.list", {"entityTypeId": 2})
+            tasks = await portal.get_all("tasks.task.list", {"select": ["ID", "TITLE", "STATUS"]})
+            statuses = await portal.get_all("crm.status.list", {"filter": {"ENTITY_ID": "DEAL_STAGE"}})
+            users = await portal.get_all("user.get")
+            some = [1, 2, 3]
+            by_number = await portal.get_by_ID("crm.deal.get", some)
+            as_items = await portal.get_by_ID("crm.item.get", some, ID_field_name="id", params={"entityTypeId": 2})
+            batch = await portal.call_batch({"halt": 0, "cmd": {"one": "crm.deal.get?id=1", "company": "crm.company.get?id=$result[one][COMPANY_ID]"}})
+            updated = await portal.call("crm.deal.update", [{"ID": number, "fields": {"COMMENTS": "by fast"}} for number in some])
+        return {
+            "deals": len({row["ID"] for row in deals}), "items": len({row["id"] for row in items}), "tasks": len(tasks),
+            "statuses": len(statuses), "users": len(users), "by_number": sorted(int(key) for key in by_number),
+            "as_items": sorted(int(key) for key in as_items), "batch": sorted(batch), "updated": len(list(updated)),
+        }
+
+    return asyncio.run(run())
+
+
 def tokens():
     """A code exchanged, a token looked at, a pair renewed; and what is refused."""
     west = given["west"]
@@ -57,4 +116,4 @@ def tokens():
     }
 
 
-print(json.dumps({"calls": calls, "tokens": tokens}[given["what"]]()))
+print(json.dumps({"calls": calls, "families": families, "fast": fast, "tokens": tokens}[given["what"]]()))

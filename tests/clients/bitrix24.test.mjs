@@ -57,3 +57,20 @@ test("a refusal reaches the caller with its code", async () => {
     (error) => error.code === "NOT_FOUND",
   );
 });
+
+test("the older methods answer in capital letters and in the order that is asked for", async () => {
+  const call = async (method, params) => {
+    const answer = await b24.actions.v2.call.make({ method, params });
+    assert.ok(answer.isSuccess, answer.getErrorMessages().join());
+    return answer.getData().result;
+  };
+  const deals = await call("crm.deal.list", { order: { ID: "DESC" }, filter: { "<=ID": 60, "@STAGE_ID": ["NEW", "WON"] }, select: ["ID", "TITLE"] });
+  const ids = deals.map((deal) => Number(deal.ID));
+  assert.deepEqual(ids, [...ids].sort((a, b) => b - a));
+  assert.deepEqual(Object.keys(deals[0]).sort(), ["ID", "TITLE"]);
+  const items = await call("crm.item.list", { entityTypeId: 2, order: { ID: "ASC" }, select: ["id"] });
+  assert.equal(items.items[0].id, 1);
+  const several = await call("crm.item.get", { entityTypeId: 2, id: 1 });
+  const lists = Object.values(several.item).filter((value) => Array.isArray(value) && value.length > 1);
+  assert.ok(lists.length >= 10, "fields with several values are in the first data");
+});

@@ -1,24 +1,31 @@
 //! The one-machine host, as a command.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 use platform::SystemClock;
 use sandbox::Sandbox;
+use sandbox::portal::Delivery;
+use serde_json::Value;
 use standalone::config::Config;
 use standalone::log::OneLine;
 use standalone::{codes, demo, manifest, operate, person, replay, serve, settings, sync, tenants};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
+/// A handler that takes longer to answer is called less often by the simulated portal.
+const SLOW_HANDLER: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// Joins Bitrix24, Slack and Notion: cards in the right channel, conversations, records and pages kept alike.
 #[derive(Parser)]
 #[command(name = "switchboard", version)]
 struct Arguments {
-    /// For the commands of operators: the configuration of `serve`, which names the database.
+    /// The configuration of `serve`, which names the database. For `serve` itself, and for the commands of operators.
     #[arg(long, global = true, value_name = "FILE", help_heading = "Operators")]
     config: Option<PathBuf>,
     /// For the commands of operators: the database of the host, which may be running.
@@ -45,12 +52,9 @@ enum Command {
         #[arg(long)]
         fresh: bool,
     },
-    /// Runs against a real portal and a real workspace.
-    Serve {
-        /// The configuration; docs/connecting.md shows one.
-        #[arg(long)]
-        config: PathBuf,
-    },
+    /// Runs against a real portal and a real workspace, with the configuration that `--config` names; docs/connecting.md
+    /// shows one.
+    Serve,
     /// Posts a recorded event body, as Bitrix24 would.
     Replay {
         /// The file that holds the body.
@@ -71,9 +75,6 @@ enum Command {
     },
     /// Makes a code with which an administrator signs in, once, within 15 minutes.
     AdminCode {
-        /// The database of the running host.
-        #[arg(long, default_value = "switchboard.db")]
-        database: PathBuf,
         /// Whose pages; may be left out where one portal is connected.
         #[arg(long)]
         tenant: Option<String>,
@@ -83,9 +84,6 @@ enum Command {
     },
     /// Lists, exports, imports and removes tenants.
     Tenants {
-        /// The database of the host; it may be running.
-        #[arg(long, default_value = "switchboard.db")]
-        database: PathBuf,
         #[command(subcommand)]
         command: tenants::Tenants,
     },
@@ -96,17 +94,11 @@ enum Command {
     },
     /// Changes the key that seals secrets, while everything runs.
     Keys {
-        /// The database of the host; it may be running.
-        #[arg(long, default_value = "switchboard.db")]
-        database: PathBuf,
         #[command(subcommand)]
         command: tenants::Keys,
     },
     /// Makes, lists and takes back keys of the API.
     ApiKey {
-        /// The database of the host; it may be running.
-        #[arg(long, default_value = "switchboard.db")]
-        database: PathBuf,
         #[command(subcommand)]
         command: tenants::ApiKey,
     },
@@ -131,6 +123,10 @@ enum Command {
         /// Many companies instead of one, each with a portal and a Slack workspace, and none connected yet.
         #[arg(long)]
         companies: Option<usize>,
+        /// Answers https, for clients that insist on it: with a certificate of an authority that is made for this run. The
+        /// line names the file that holds the authority's own certificate, for the client to trust.
+        #[arg(long)]
+        tls: bool,
     },
 }
 
@@ -168,61 +164,114 @@ async fn run(host: Host, command: Command) -> anyhow::Result<()> {
             let options = demo::Options { listen, any_port, data };
             Box::pin(demo::demo(options, stopped(), |address| println!("{address}"))).await
         }
-        Command::Serve { config } => Box::pin(serve::serve(&config, stopped())).await,
+        Command::Serve => {
+            let config =
+                host.config.context("name the configuration with --config FILE; docs/connecting.md shows one")?;
+            Box::pin(serve::serve(&config, stopped())).await
+        }
         Command::Replay { file, to } => {
             println!("{}", replay::replay(&file, &to).await?);
             Ok(())
         }
         Command::Settings { command } => {
-            println!("{}", settings::run(command).await?);
+            let place = settings::Place { config: host.config, database: host.database };
+            println!("{}", settings::run(command, &place).await?);
             Ok(())
         }
-        Command::Sync { command } => sync::run(command).await,
-        Command::AdminCode { database, connect: true, .. } => {
-            println!("{}", codes::to_connect(&codes::ports(&database)?).await?);
+        Command::Sync { command } => sync::run(command, host.named_database()?).await,
+        Command::AdminCode { connect: true, .. } => {
+            println!("{}", codes::to_connect(&host.ports()?).await?);
             Ok(())
         }
-        Command::AdminCode { database, tenant, .. } => {
-            println!("{}", codes::new(&database, tenant).await?);
+        Command::AdminCode { tenant, .. } => {
+            println!("{}", codes::new(&host.named_database()?, tenant).await?);
             Ok(())
         }
-        Command::Tenants { database, command } => {
-            println!("{}", tenants::tenants(&codes::ports(&database)?, command).await?);
+        Command::Tenants { command } => {
+            println!("{}", tenants::tenants(&host.ports()?, command).await?);
             Ok(())
         }
         Command::Person { command } => {
-            let ports = codes::ports(&host.named_database()?)?;
-            println!("{}", person::run(&ports, command).await?);
+            println!("{}", person::run(&host.ports()?, command).await?);
             Ok(())
         }
-        Command::Keys { database, command } => {
-            println!("{}", tenants::keys(&codes::ports(&database)?, command).await?);
+        Command::Keys { command } => {
+            println!("{}", tenants::keys(&host.ports()?, command).await?);
             Ok(())
         }
-        Command::ApiKey { database, command } => {
-            println!("{}", tenants::api_key(&codes::ports(&database)?, command).await?);
+        Command::ApiKey { command } => {
+            println!("{}", tenants::api_key(&host.ports()?, command).await?);
             Ok(())
         }
         Command::Manifest { url, portal } => {
             print!("{}", manifest::yaml(&url, portal.as_deref()));
             Ok(())
         }
-        Command::Sandbox { companies: Some(companies) } => {
-            let estate = sandbox::Estate::start(Arc::new(SystemClock), companies.clamp(1, 20)).await?;
-            println!("{}", estate.describe());
-            stopped().wait_for(|stop| *stop).await?;
-            Ok(())
-        }
-        Command::Sandbox { companies: None } => {
-            let sandbox = Sandbox::start(Arc::new(SystemClock)).await?;
-            println!("{}", sandbox.describe());
-            let mut stopped = stopped();
-            tokio::select! {
-                () = sandbox.notion.keep_sending() => {}
-                stopped = stopped.wait_for(|stop| *stop) => { stopped?; }
-            }
-            Ok(())
-        }
+        Command::Sandbox { companies, tls } => Box::pin(simulate(companies, tls)).await,
+    }
+}
+
+/// Runs the simulators until they are stopped.
+async fn simulate(companies: Option<usize>, tls: bool) -> anyhow::Result<()> {
+    let authority = if tls { Some(Trusted::new()?) } else { None };
+    let secured = |described: Value| match &authority {
+        Some(authority) => authority.named_in(described),
+        None => described,
+    };
+    let mut stopped = stopped();
+    if let Some(companies) = companies {
+        let starting = sandbox::Estate::start(Arc::new(SystemClock), companies.clamp(1, 20));
+        let estate = match &authority {
+            Some(trusted) => trusted.authority.secure(starting).await?,
+            None => starting.await?,
+        };
+        println!("{}", secured(estate.describe()));
+        stopped.wait_for(|stop| *stop).await?;
+        return Ok(());
+    }
+    let starting = Sandbox::start(Arc::new(SystemClock));
+    let sandbox = match &authority {
+        Some(trusted) => trusted.authority.secure(starting).await?,
+        None => starting.await?,
+    };
+    sandbox.portal.deliver(Delivery { slow_after: SLOW_HANDLER, ..Delivery::default() });
+    println!("{}", secured(sandbox.describe()));
+    tokio::select! {
+        () = sandbox.notion.keep_sending() => {}
+        stopped = stopped.wait_for(|stop| *stop) => { stopped?; }
+    }
+    Ok(())
+}
+
+/// A certificate authority whose certificate lies in a file as long as the simulators run.
+struct Trusted {
+    authority: sandbox::tls::Authority,
+    file: PathBuf,
+}
+
+impl Trusted {
+    fn new() -> anyhow::Result<Self> {
+        let made =
+            sandbox::tls::Authority::new().map_err(|error| anyhow::anyhow!("no certificate could be made: {error}"))?;
+        let moment = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_nanos();
+        let file = std::env::temp_dir().join(format!("switchboard-sandbox-{}-{moment}.pem", std::process::id()));
+        let mut kept = embedded::private::options()
+            .create_new(true)
+            .open(&file)
+            .with_context(|| format!("the file {} cannot be made", file.display()))?;
+        kept.write_all(made.certificate().as_bytes())?;
+        Ok(Self { authority: made, file })
+    }
+
+    fn named_in(&self, mut described: Value) -> Value {
+        described["certificate_authority"] = self.file.display().to_string().into();
+        described
+    }
+}
+
+impl Drop for Trusted {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.file);
     }
 }
 
@@ -234,6 +283,11 @@ struct Host {
 }
 
 impl Host {
+    /// The ports over the database.
+    fn ports(&self) -> anyhow::Result<platform::Ports> {
+        codes::ports(&self.named_database()?)
+    }
+
     /// The database: as it was named, or as the configuration names it.
     fn named_database(&self) -> anyhow::Result<PathBuf> {
         if let Some(database) = &self.database {

@@ -23,9 +23,6 @@ pub enum Command {
     },
     /// Shows the settings that are in force; the defaults without a configuration.
     Show {
-        /// The configuration of `serve`.
-        #[arg(long)]
-        config: Option<PathBuf>,
         /// The tenant, if there are several.
         #[arg(long)]
         tenant: Option<String>,
@@ -34,9 +31,6 @@ pub enum Command {
     Diff {
         /// The document.
         file: PathBuf,
-        /// The configuration of `serve`.
-        #[arg(long)]
-        config: Option<PathBuf>,
         /// The tenant, if there are several.
         #[arg(long)]
         tenant: Option<String>,
@@ -45,9 +39,6 @@ pub enum Command {
     Apply {
         /// The document.
         file: PathBuf,
-        /// The configuration of `serve`.
-        #[arg(long)]
-        config: PathBuf,
         /// The tenant, if there are several.
         #[arg(long)]
         tenant: Option<String>,
@@ -58,43 +49,74 @@ pub enum Command {
     Reference,
 }
 
-/// Does it, and returns what to print.
-pub async fn run(command: Command) -> anyhow::Result<String> {
+/// Does it, and returns what to print. `place` says where the settings in force are.
+pub async fn run(command: Command, place: &Place) -> anyhow::Result<String> {
     match command {
         Command::Check { file } => {
             let settings = read(&file)?;
             Ok(format!("{}: {} routes, nothing wrong", file.display(), settings.routes.len()))
         }
-        Command::Show { config, tenant } => {
-            let settings = match config {
-                Some(config) => Tenant::open(&config, tenant).await?.settings()?,
-                None => Settings::default(),
-            };
+        Command::Show { tenant } => {
+            let settings = place.settings(tenant).await?;
             Ok(document::write(&settings).trim_end().to_owned())
         }
-        Command::Diff { file, config, tenant } => {
+        Command::Diff { file, tenant } => {
             let after = read(&file)?;
-            let before = match config {
-                Some(config) => Tenant::open(&config, tenant).await?.settings()?,
-                None => Settings::default(),
-            };
-            Ok(differences(&before, &after))
+            Ok(differences(&place.settings(tenant).await?, &after))
         }
-        Command::Apply { file, config, tenant } => {
+        Command::Apply { file, tenant } => {
             let after = read(&file)?;
-            if Config::read(&config)?.named_settings().is_some() {
-                bail!(
-                    "{} names settings itself, which `serve` puts into force when it starts; change them there, or take \
-                     them out of it first",
-                    config.display()
-                );
-            }
-            Tenant::open(&config, tenant).await?.apply(&after).await
+            place.names_no_settings()?;
+            let Some(database) = place.database()? else {
+                bail!("name the configuration of `serve` with --config, or its database with --database")
+            };
+            Tenant::open(&database, tenant).await?.apply(&after).await
         }
         Command::Reference => {
             Ok(crate::reference::markdown(&serde_json::to_value(document::schema())?).trim_end().to_owned())
         }
         Command::Schema => Ok(serde_json::to_string_pretty(&document::schema())?),
+    }
+}
+
+/// Where the settings in force are: nowhere, if nothing is named.
+#[derive(Debug, Clone, Default)]
+pub struct Place {
+    /// The configuration of `serve`, which names the database.
+    pub config: Option<PathBuf>,
+    /// The database itself.
+    pub database: Option<PathBuf>,
+}
+
+impl Place {
+    fn database(&self) -> anyhow::Result<Option<PathBuf>> {
+        match (&self.database, &self.config) {
+            (Some(database), _) => Ok(Some(database.clone())),
+            (None, Some(config)) => Ok(Some(Config::read(config)?.database)),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// The settings in force; the defaults if nothing is named.
+    async fn settings(&self, tenant: Option<String>) -> anyhow::Result<Settings> {
+        match self.database()? {
+            Some(database) => Tenant::open(&database, tenant).await?.settings(),
+            None => Ok(Settings::default()),
+        }
+    }
+
+    /// Refuses a configuration that `serve` would take other settings from.
+    fn names_no_settings(&self) -> anyhow::Result<()> {
+        if let Some(config) = &self.config
+            && Config::read(config)?.named_settings().is_some()
+        {
+            bail!(
+                "{} names settings itself, which `serve` puts into force when it starts; change them there, or take \
+                 them out of it first",
+                config.display()
+            );
+        }
+        Ok(())
     }
 }
 
@@ -169,13 +191,12 @@ struct Tenant {
 }
 
 impl Tenant {
-    /// Of the database that a configuration names. `serve` may run beside.
-    async fn open(config: &Path, named: Option<String>) -> anyhow::Result<Self> {
-        let config = Config::read(config)?;
-        if !config.database.exists() {
-            bail!("there is no database {} yet; start `serve` once", config.database.display());
+    /// Of a database. `serve` may run beside.
+    async fn open(database: &Path, named: Option<String>) -> anyhow::Result<Self> {
+        if !database.exists() {
+            bail!("there is no database {} yet; start `serve` once", database.display());
         }
-        Self::of(&codes::ports(&config.database)?, named).await
+        Self::of(&codes::ports(database)?, named).await
     }
 
     async fn of(ports: &Ports, named: Option<String>) -> anyhow::Result<Self> {

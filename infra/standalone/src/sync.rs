@@ -23,8 +23,8 @@ const SILENCE: Duration = Duration::from_secs(90);
 /// Where.
 #[derive(Debug, Args)]
 pub struct Place {
-    /// The database of the running host.
-    #[arg(long, default_value = "switchboard.db")]
+    /// The database of the running host, as `--database` or `--config` names it.
+    #[arg(skip)]
     database: PathBuf,
     /// Whose; may be left out where one portal is connected.
     #[arg(long)]
@@ -101,8 +101,13 @@ pub enum Command {
     },
 }
 
-/// Does what is wanted.
-pub async fn run(command: Command) -> anyhow::Result<()> {
+/// Does what is wanted, on the database of a host.
+pub async fn run(mut command: Command, database: PathBuf) -> anyhow::Result<()> {
+    let (Command::Status { place }
+    | Command::Plan { place, .. }
+    | Command::Run { place, .. }
+    | Command::Conflicts { place }) = &mut command;
+    place.database = database;
     match command {
         Command::Status { place } => status(&place).await,
         Command::Plan { name, place } => backfill(&place, &name, true).await,

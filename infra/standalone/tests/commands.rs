@@ -316,5 +316,75 @@ async fn a_backfill_is_planned_and_run_beside_a_serve_that_runs() {
     assert!(good && said.contains("Deals: open") && said.contains("connection \"Switchboard\""), "{said}");
     let (good, said, _) = sync(&["conflicts"]).await;
     assert!(good && said.contains("There are none"), "{said}");
+    let (good, said, _) = sync(&["attention"]).await;
+    assert!(good && said.contains("Nothing needs attention"), "{said}");
     serving.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_uses_the_database_of_the_configuration_that_is_named() {
+    let sandbox = Sandbox::start(Arc::new(SystemClock)).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let member = format!("member_id = '{}'\n[slack]", sandbox.portal.credentials().member_id);
+    let config = format!("database = 'other.db'\n{}", config(&sandbox).replace("[slack]", &member));
+    let serving = Serving::start(folder.path(), &config).await;
+    assert!(folder.path().join("other.db").exists() && !folder.path().join("switchboard.db").exists());
+    for command in [
+        &["sync", "status"][..],
+        &["sync", "conflicts"],
+        &["sync", "attention"],
+        &["tenants", "list"],
+        &["api-key", "list"],
+        &["admin-code"],
+        &["settings", "show"],
+        &["audit"],
+        &["queues"],
+    ] {
+        for place in [&["--config", "serve.toml"], &["--database", "other.db"]] {
+            for arguments in [[place, command].concat(), [command, place].concat()] {
+                let output = switchboard(&arguments, folder.path()).output().await.unwrap();
+                let error = String::from_utf8_lossy(&output.stderr).into_owned();
+                assert!(output.status.success(), "{arguments:?}: {error}");
+            }
+        }
+        let output = switchboard(command, folder.path()).output().await.unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        let shows_defaults = command[0] == "settings";
+        assert!(
+            shows_defaults || error.contains("--database, or its configuration with --config"),
+            "{command:?}: {error}"
+        );
+    }
+    serving.stop().await;
+    let output = switchboard(&["serve"], folder.path()).output().await.unwrap();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && error.contains("name the configuration with --config"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sandbox_answers_https_with_a_certificate_of_its_own_authority() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let folder = tempfile::tempdir().unwrap();
+    for more in [&[][..], &["--companies", "1"]] {
+        let mut process = switchboard(&[&["sandbox", "--tls"], more].concat(), folder.path()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).await.unwrap();
+        let told: Value = serde_json::from_str(&line).unwrap();
+        let file = told["certificate_authority"].as_str().unwrap();
+        let certificate = reqwest::Certificate::from_pem(&std::fs::read(file).unwrap()).unwrap();
+        let client = reqwest::Client::builder().tls_certs_only([certificate]).build().unwrap();
+        let url = match told["bitrix24"]["webhook_url"].as_str() {
+            Some(webhook) => format!("{webhook}server.time"),
+            None => format!("https://{}/rest/server.time", told["bitrix24"]["portals"][0].as_str().unwrap()),
+        };
+        assert!(url.starts_with("https://localhost:"), "{url}");
+        let answer = client.get(&url).send().await.unwrap();
+        assert!([200, 401].contains(&answer.status().as_u16()), "{url}");
+        let control = told["control"].as_str().unwrap();
+        assert!(reqwest::get(format!("{control}/")).await.unwrap().status().is_success());
+        let pid = process.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
+        assert!(process.wait().await.unwrap().success());
+        assert!(!Path::new(file).exists(), "the authority ends with its sandbox");
+    }
 }

@@ -149,7 +149,7 @@ impl Attention {
 
     /// Removes an entry of a link that is not synced any more.
     pub async fn forget(&self, tenant: &TenantId, id: &str) -> Result<(), StoreError> {
-        self.store.delete(&key(tenant, id)).await
+        self.store.put(Write::removal(key(tenant, id))).await.map(|_| ())
     }
 }
 

@@ -188,9 +188,9 @@ async fn a_deal_is_shown_moved_taken_and_commented() {
     }
     assert!(cast.types(&cast.ann, "/b24-deal", "for ACME").await.contains("150,000 EUR"));
     let slack = &cast.world.sandbox.slack;
-    slack.press(&cast.ann, &cast.channel, "deal_stage", &format!("{id} EXECUTING")).await;
+    slack.press(&cast.ann, &cast.channel, "deal_stage", &format!("{id} PREPARATION")).await;
     cast.world.settle().await;
-    assert_eq!(portal.item(DEAL, id).unwrap()["stageId"], "EXECUTING");
+    assert_eq!(portal.item(DEAL, id).unwrap()["stageId"], "PREPARATION");
     assert!(cast.told(&cast.ann).contains("Moved to"));
     assert!(portal.timeline("deal", id)[0].contains("From Slack, by"), "{:?}", portal.timeline("deal", id));
     slack.press(&cast.ann, &cast.channel, "deal_take", &id.to_string()).await;
@@ -223,7 +223,7 @@ async fn a_comment_is_written_once_and_the_same_words_on_another_day_once_more()
     }
     // A move is told of once, too, though the answer is lost.
     portal.fail_next("crm.timeline.comment.add", Fault::Reset { when: When::AfterEffect });
-    slack.press(&cast.ann, &cast.channel, "deal_stage", &format!("{id} EXECUTING")).await;
+    slack.press(&cast.ann, &cast.channel, "deal_stage", &format!("{id} PREPARATION")).await;
     cast.world.settle().await;
     assert_eq!(portal.timeline("deal", id).len(), 3, "{:?}", portal.timeline("deal", id));
 }

@@ -238,7 +238,7 @@ async fn every_type_of_field_goes_both_ways() {
         ("Page", json!({"url": null}), "ufCrm_url", json!("")),
         ("Mail", json!({"email": "b@example.com"}), "ufCrm_mail", json!("b@example.com")),
         ("Phone", json!({"phone_number": "112"}), "ufCrm_phone", json!("112")),
-        ("Count", json!({"number": 13}), "ufCrm_count", json!("13")),
+        ("Count", json!({"number": 13}), "ufCrm_count", json!(13)),
     ] {
         notion.edit(&row, &json!({property: value})).unwrap();
         world.settle().await;

@@ -64,8 +64,9 @@ impl Estate {
         let control = Server::start(0, move |request| {
             let (portals, workspaces, authority, hub) = steered.clone();
             async move { Ok(steer(&portals, &workspaces, &authority, &hub, &request)) }
-        })
-        .await?;
+        });
+        // Whoever steers needs no certificate.
+        let control = crate::tls::plainly(control).await?;
         Ok(Self { portals, workspaces, authority, hub, notion, control })
     }
 
@@ -138,11 +139,52 @@ fn steer(
             Some(portal) => json!({"id": portal.add_deal(&text("title"), 100, "EUR")}),
             None => return not_found(),
         },
+        (&Method::GET, "/") => json!({
+            "POST /deploy": {"url": "http://127.0.0.1/…"},
+            "POST /deals": {"company": 0, "title": "Roof"},
+            "POST /messages": {"company": 0, "channel": "sales-pipeline"},
+            "POST /tokens": {"company": 0, "do": "expire | revoke | keep old refresh tokens | unpaid | paid | fire", "user": 6},
+            "POST /bitrix24/…": "as for one company, with \"company\": 0",
+        }),
+        (&Method::POST, "/tokens") => match portals.get(place) {
+            Some(portal) => match change_tokens(authority, portal, &body) {
+                Ok(()) => json!({"ok": true}),
+                Err(error) => return answer(400, &json!({"error": error})),
+            },
+            None => return not_found(),
+        },
         (&Method::POST, "/messages") => match workspaces.get(place) {
             Some(workspace) => json!(workspace.texts(&text("channel"))),
             None => return not_found(),
         },
+        (method, path) if path.starts_with("/bitrix24/") => {
+            let Some(portal) = portals.get(place) else { return not_found() };
+            let mut body = body.clone();
+            if let Some(body) = body.as_object_mut() {
+                body.remove("company");
+            }
+            match crate::control::portal::steer(portal, method, path, request.uri().query().unwrap_or_default(), &body)
+            {
+                Some(Ok(done)) => done,
+                Some(Err(error)) => return answer(400, &json!({"error": error})),
+                None => return not_found(),
+            }
+        }
         _ => return not_found(),
     };
     answer(200, &done)
+}
+
+/// What happens to the tokens of a portal's application.
+fn change_tokens(authority: &Authority, portal: &Portal, body: &Value) -> Result<(), String> {
+    match body["do"].as_str().unwrap_or_default() {
+        "expire" => authority.expire_all(),
+        "revoke" => authority.revoke(portal),
+        "keep old refresh tokens" => authority.keep_old_refresh_tokens(true),
+        "unpaid" => authority.unpaid(portal, true),
+        "paid" => authority.unpaid(portal, false),
+        "fire" => authority.fire(portal, body["user"].as_u64().ok_or("\"user\" has to be a whole number")?),
+        other => return Err(format!("there is nothing called {other:?} here; GET / shows what there is")),
+    }
+    Ok(())
 }

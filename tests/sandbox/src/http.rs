@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -14,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::fault::Fault;
+use crate::tls;
 
 /// The connection is to break instead of carrying an answer.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub type Answer = Result<Response<Bytes>, HangUp>;
 pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
+    is_secure: bool,
+    slow: Arc<Mutex<Vec<(String, Duration)>>>,
     task: JoinHandle<()>,
 }
 
@@ -55,34 +60,81 @@ impl Server {
     {
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
+        let acceptor = tls::wanted();
+        let is_secure = acceptor.is_some();
+        let slow: Arc<Mutex<Vec<(String, Duration)>>> = Arc::default();
+        let waits = slow.clone();
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let handle = handle.clone();
+                let (handle, waits, acceptor) = (handle.clone(), waits.clone(), acceptor.clone());
                 let service = service_fn(move |request: Request<Incoming>| {
-                    let handle = handle.clone();
+                    let (handle, waits) = (handle.clone(), waits.clone());
                     async move {
                         let (head, body) = request.into_parts();
                         let body = body.collect().await.map_err(|_| HangUp)?.to_bytes();
+                        let pause = latency(&waits, head.uri.path());
+                        if !pause.is_zero() {
+                            tokio::time::sleep(pause).await;
+                        }
                         handle(Request::from_parts(head, body)).await.map(|answer| answer.map(Full::new))
                     }
                 });
                 connections.spawn(async move {
                     let _ = stream.set_nodelay(true);
-                    let _ = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await;
+                    let http1 = hyper::server::conn::http1::Builder::new();
+                    match acceptor {
+                        None => drop(http1.serve_connection(TokioIo::new(stream), service).await),
+                        Some(acceptor) => {
+                            let Ok(stream) = acceptor.accept(stream).await else { return };
+                            let _ = http1.serve_connection(TokioIo::new(stream), service).await;
+                        }
+                    }
                 });
                 while connections.try_join_next().is_some() {}
             }
         });
-        Ok(Self { address, task })
+        Ok(Self { address, is_secure, slow, task })
     }
 
-    /// `http://127.0.0.1:PORT`.
-    pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+    /// `http`, or `https` where certificates are wanted.
+    pub fn scheme(&self) -> &'static str {
+        if self.is_secure { "https" } else { "http" }
     }
+
+    /// Its host with port.
+    pub fn host(&self) -> String {
+        // Clients compare the certificate with a name more readily than with an address.
+        if self.is_secure { format!("localhost:{}", self.address.port()) } else { self.address.to_string() }
+    }
+
+    /// `http://127.0.0.1:PORT`, or `https://localhost:PORT`.
+    pub fn url(&self) -> String {
+        format!("{}://{}", self.scheme(), self.host())
+    }
+
+    /// Lets every request whose path has `part` in it (`*` is any) wait so long before it is worked; zero for no longer.
+    /// This is real time, whatever the clock of the simulators says.
+    pub fn slow_down(&self, part: &str, pause: Duration) {
+        let mut slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+        slow.retain(|(known, _)| known != part);
+        if !pause.is_zero() {
+            slow.push((part.to_lowercase(), pause));
+        }
+    }
+
+    /// No request waits any longer.
+    pub fn hurry_up(&self) {
+        self.slow.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// How long a request waits: the longest of what it matches.
+fn latency(slow: &Mutex<Vec<(String, Duration)>>, path: &str) -> Duration {
+    let slow = slow.lock().unwrap_or_else(PoisonError::into_inner);
+    let path = if slow.is_empty() { String::new() } else { path.to_lowercase() };
+    let matching = slow.iter().filter(|(part, _)| part == "*" || path.contains(part.as_str()));
+    matching.map(|(_, pause)| *pause).max().unwrap_or_default()
 }
 
 /// A JSON answer.

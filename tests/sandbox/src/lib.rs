@@ -13,6 +13,7 @@ pub mod notion;
 pub mod oauth;
 pub mod portal;
 pub mod slack;
+pub mod tls;
 
 pub use control::Sandbox;
 pub use estate::Estate;

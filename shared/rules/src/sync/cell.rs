@@ -135,7 +135,7 @@ impl Cell {
     #[must_use]
     pub fn kept(&self) -> Self {
         match self {
-            Self::Text(text) if text.len() > LONGEST_KEPT => Self::Long(digest(text)),
+            Self::Text(text) | Self::Foreign(text) if text.len() > LONGEST_KEPT => Self::Long(digest(text)),
             Self::List(_) => {
                 let text = serde_json::to_string(self).unwrap_or_default();
                 if text.len() > LONGEST_KEPT { Self::Long(digest(&text)) } else { self.clone() }

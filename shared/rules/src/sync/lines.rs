@@ -90,7 +90,7 @@ fn money(line: &str, was: Option<&Cell>, now: &[Cell]) -> Result<Cell, String> {
         let is_code = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_alphabetic());
         let known = now.iter().any(|cell| matches!(cell, Cell::Money(_, known) if known == currency));
         let currency = if known { currency.to_owned() } else { currency.to_uppercase() };
-        return (is_code || known).then(|| Cell::Money(amount, currency)).ok_or_else(unclear);
+        return (is_code || known).then_some(Cell::Money(amount, currency)).ok_or_else(unclear);
     }
     let lacking = || format!("{line:?} lacks its currency; write it as {amount} EUR");
     match was {

@@ -29,6 +29,9 @@ const MAX_SHOWN: usize = 25;
 const MAX_URL: usize = 2_000;
 const MAX_ADDRESS: usize = 200;
 
+/// Readers ask for the record's number; it matters to the field of the record itself only, which is not read here.
+const ANY_RECORD: Record = Record::Task(0);
+
 /// What is known of people, pages and names while values are carried over.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -54,11 +57,6 @@ impl Context {
     /// The page of a record that a relation to `data_source` can lead to.
     fn page(&self, field: &Field, id: u64) -> Option<&String> {
         self.pages.get(&(field.property.relates_to.clone()?, id))
-    }
-
-    /// A number for readers that ask for one; it matters to the record itself only, which is never looked at here.
-    fn record(&self) -> Record {
-        Record::Task(0)
     }
 
     fn user_name(&self, id: u64) -> String {
@@ -295,7 +293,7 @@ fn accepted(field: &Field, reading: Reading, context: &Context) -> Reading {
         return reading;
     }
     let name = &field.portal.name;
-    if field.portal.required && is_blank(&reading.cell) {
+    if field.portal.required && is_blank(reading.carried()) {
         let why = format!(
             "the portal's field {name:?} may not be empty; write a value in Notion, or change the one in Bitrix24"
         );
@@ -325,7 +323,7 @@ fn text_property(field: &Field, plain: &str, base: Option<&Cell>, context: &Cont
         return Cell::line(plain).into();
     }
     match &field.portal.kind {
-        PortalKind::Rich => return Cell::text(plain).into(),
+        PortalKind::Rich => return Cell::text(&rich::typed(plain)).into(),
         PortalKind::Line | PortalKind::Url | PortalKind::Address if !several => return Cell::line(plain).into(),
         _ => {}
     }
@@ -407,7 +405,7 @@ fn status(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) 
     let is_first = first.is_some_and(|first| value["id"] == first.id.as_str() || value["name"] == first.name.as_str());
     let was_nothing = base.is_none_or(|base| *base == Cell::Empty);
     let is_known = !context.raw.is_empty();
-    let is_alike = || portal::read(&field.portal, context.record(), &context.raw) == reading.cell;
+    let is_alike = || portal::read(&field.portal, ANY_RECORD, &context.raw) == reading.cell;
     if is_first && was_nothing && is_known && !is_alike() { Cell::Empty.into() } else { reading }
 }
 
@@ -433,7 +431,7 @@ fn codes(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) -
         Some(id) => field.options.get(code).is_some_and(|known| known == id),
         None => field.name_of(code).trim().to_lowercase() == wanted,
     };
-    let now = portal::read(&field.portal, context.record(), &context.raw);
+    let now = portal::read(&field.portal, ANY_RECORD, &context.raw);
     for was in [Some(&now), base] {
         let meant: Vec<String> = match was {
             Some(Cell::Option(was)) => Some(was.clone()).filter(|was| same(was)).into_iter().collect(),
@@ -500,7 +498,7 @@ fn people(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) 
             ),
         };
     }
-    let hidden = match portal::read(&field.portal, context.record(), &context.raw) {
+    let hidden = match portal::read(&field.portal, ANY_RECORD, &context.raw) {
         Cell::Users(users) => users.into_iter().filter(|user| !context.to_notion.contains_key(user)).collect(),
         _ => Vec::new(),
     };
@@ -516,7 +514,7 @@ fn relation(field: &Field, value: &Value, context: &Context) -> Reading {
             format!("property {:?} leads to a page that is no record of the portal", field.property.name),
         );
     }
-    let hidden: Vec<u64> = match portal::read(&field.portal, context.record(), &context.raw) {
+    let hidden: Vec<u64> = match portal::read(&field.portal, ANY_RECORD, &context.raw) {
         Cell::Records(ids) if field.fit == Fit::TwoWay => {
             ids.into_iter().filter(|id| context.page(field, *id).is_none()).collect()
         }
@@ -579,12 +577,8 @@ pub fn written(field: &Field, cell: &Cell, now: Option<&Value>, context: &Contex
             .take(MAX_ENTRIES)
             .map(|page| json!({"id": page}))
             .collect(),
-        ("files", Cell::Files(files)) => files
-            .iter()
-            .take(MAX_ENTRIES)
-            .map(|(name, url)| json!({"name": name.chars().take(100).collect::<String>(), "external": {"url": url}}))
-            .collect(),
-        ("title" | "rich_text" | "multi_select" | "people" | "relation" | "files", _) => json!([]),
+        ("files", cell) => file_links(cell, now),
+        ("title" | "rich_text" | "multi_select" | "people" | "relation", _) => json!([]),
         _ => Value::Null,
     };
     let mut properties = Map::from_iter([(field.property.id.clone(), json!({kind: inner}))]);
@@ -600,6 +594,18 @@ pub fn written(field: &Field, cell: &Cell, now: Option<&Value>, context: &Contex
         properties.insert(unmapped.id.clone(), json!({"rich_text": text::runs(&strangers.join(", "))}));
     }
     properties
+}
+
+/// Links to the portal's files, behind the files that people uploaded in Notion: those stay as long as they are passed on.
+fn file_links(cell: &Cell, now: Option<&Value>) -> Value {
+    let now = now.and_then(|property| property["files"].as_array()).into_iter().flatten();
+    let uploaded = now.filter(|file| file["file"].is_object()).cloned();
+    let links: &[(String, String)] = match cell {
+        Cell::Files(files) => files,
+        _ => &[],
+    };
+    let link = |(name, url): &(String, String)| json!({"name": name.chars().take(100).collect::<String>(), "external": {"url": url}});
+    uploaded.chain(links.iter().map(link)).take(MAX_ENTRIES).collect()
 }
 
 fn text_items(field: &Field, cell: &Cell, now: Option<&Value>, context: &Context) -> Value {

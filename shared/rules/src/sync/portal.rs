@@ -443,11 +443,11 @@ pub fn edited(field: &PortalField, cell: &Cell, raw: &Map<String, Value>) -> Res
     if field.multiple {
         match (&field.kind, cell) {
             (PortalKind::Choice, Cell::Options(codes)) => {
-                return Ok(chosen(&all, codes.iter().cloned().collect(), text_of, |code| json!(code)));
+                return Ok(chosen(&all, &codes.iter().cloned().collect::<Vec<_>>(), text_of, |code| json!(code)));
             }
             (PortalKind::User | PortalKind::Item(_), Cell::Users(ids) | Cell::Records(ids)) => {
                 let id = |value: &Value| tolerant::whole(value).unwrap_or_default();
-                return Ok(chosen(&all, ids.iter().copied().collect(), id, |id| json!(id)));
+                return Ok(chosen(&all, &ids.iter().copied().collect::<Vec<_>>(), id, |id| json!(id)));
             }
             (_, Cell::Empty) => return Ok(json!([])),
             _ => {}
@@ -463,12 +463,7 @@ pub fn edited(field: &PortalField, cell: &Cell, raw: &Map<String, Value>) -> Res
 }
 
 /// A list of codes or numbers with some taken away and some added. What stays keeps its place.
-fn chosen<T: PartialEq>(
-    now: &[&Value],
-    wanted: Vec<T>,
-    key: impl Fn(&Value) -> T,
-    value: impl Fn(&T) -> Value,
-) -> Value {
+fn chosen<T: PartialEq>(now: &[&Value], wanted: &[T], key: impl Fn(&Value) -> T, value: impl Fn(&T) -> Value) -> Value {
     let kept = now.iter().filter(|value| wanted.contains(&key(value))).map(|value| (*value).clone());
     let added = wanted.iter().filter(|wanted| !now.iter().any(|value| key(value) == **wanted)).map(value);
     kept.chain(added).collect()
@@ -587,6 +582,81 @@ mod tests {
         );
         assert_eq!(cell(&field("iblock_section", true), json!([7, "8"])).to_string(), "7; 8");
         assert_eq!(PortalField::read("x", &json!({})), None);
+    }
+
+    #[test]
+    fn a_sum_is_read_whatever_form_it_has() {
+        let sums = json!(["1000|EUR", "|EUR", "", "1000.5|", null, false, [], {}]);
+        let seen: Vec<_> =
+            sums.as_array().unwrap().iter().map(|sum| cell(&field("money", false), sum.clone())).collect();
+        let number = |text: &str| Cell::Number(text.into());
+        let nothing = Cell::Empty;
+        let expected = [
+            number("1000"),
+            nothing.clone(),
+            nothing.clone(),
+            number("1000.5"),
+            nothing.clone(),
+            nothing.clone(),
+            nothing.clone(),
+            nothing,
+        ];
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn what_is_written_keeps_what_the_edit_does_not_name() {
+        let deals = RecordKind::Items(EntityType::DEAL);
+        let after = |field: &PortalField, cell: Cell, now: Value| {
+            let raw = Map::from_iter([(field.name.clone(), now)]);
+            written(deals, &[(field, &cell)], &raw).remove(&field.name).unwrap_or_default()
+        };
+        let text = |texts: &[&str]| Cell::list(texts.iter().map(|text| Cell::line(text)));
+        assert_eq!(
+            after(&field("string", true), text(&["Roof", "Wall, north", "Door"]), json!(["Roof", "Wall, north"])),
+            json!(["Roof", "Wall, north", "Door"])
+        );
+        let list = Cell::list([Cell::Number("10".into()), Cell::Number("25".into())]);
+        assert_eq!(after(&field("double", true), list.clone(), json!([10, 20])), json!([10, 25]));
+        assert_eq!(after(&field("double", true), list, json!(["10.00", "20"])), json!(["10.00", "25"]));
+        let sums = Cell::list([Cell::Money("10".into(), "EUR".into()), Cell::Money("5".into(), "USD".into())]);
+        assert_eq!(after(&field("money", true), sums, json!(["10.00|EUR", "20|USD"])), json!(["10.00|EUR", "5|USD"]));
+        let moment = Cell::moment("2026-12-01T07:30:00Z".parse().unwrap());
+        let now = json!("2026-12-01T10:30:42+03:00");
+        assert_eq!(after(&field("datetime", false), moment, now.clone()), now, "the seconds stay");
+        let place = json!("Main Street 1|52.51;13.38|77");
+        assert_eq!(after(&field("address", false), Cell::line("Main Street 1"), place.clone()), place);
+        assert_eq!(after(&field("address", false), Cell::line("Main Street 2"), place.clone()), place, "refused");
+        assert_eq!(after(&field("boolean", false), Cell::Flag(true), json!("0")), json!("1"));
+        assert_eq!(after(&field("employee", true), Cell::users([9, 4]), json!(["9", 7])), json!(["9", 4]));
+        // One text over a list is no edit of it.
+        assert_eq!(after(&field("string", true), Cell::line("a, b"), json!(["a", "b"])), json!(["a", "b"]));
+        let melted = edited(
+            &field("string", true),
+            &text(&["Roof, Wall, north, Door"]),
+            &Map::from_iter([("ufCrm_1".to_owned(), json!(["Roof", "Wall, north"]))]),
+        );
+        assert!(melted.unwrap_err().contains("several of the values"));
+    }
+
+    #[test]
+    fn a_task_that_belongs_to_several_deals_keeps_them() {
+        let fields = PortalField::of_tasks();
+        let deal = fields.iter().find(|field| field.name == "deal").unwrap();
+        let raw = Map::from_iter([("ufCrmTask".to_owned(), json!(["D_9", "CO_5", "D_42"]))]);
+        assert_eq!(read(deal, Record::Task(1), &raw), Cell::records([9, 42]));
+        let written = written(RecordKind::Tasks, &[(deal, &Cell::records([9, 42, 7]))], &raw);
+        assert_eq!(Value::Object(written), json!({"UF_CRM_TASK": ["D_9", "CO_5", "D_42", "D_7"]}));
+    }
+
+    #[test]
+    fn a_custom_field_of_a_task_that_has_a_list_stays_a_list() {
+        let field = PortalField::of_task_custom("ufAuto1", "rich_text");
+        let raw = Map::from_iter([("ufAuto1".to_owned(), json!(["a", "b"]))]);
+        assert_eq!(read(&field, Record::Task(1), &raw), Cell::list([Cell::line("a"), Cell::line("b")]));
+        let cell = Cell::list([Cell::line("a"), Cell::line("c")]);
+        let written = written(RecordKind::Tasks, &[(&field, &cell)], &raw);
+        assert_eq!(Value::Object(written), json!({"UF_AUTO1": ["a", "c"]}));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What goes with what: every type of field on the portal, with one value or several, and every type of property in
 //! Notion. How values are read and written, which property is made, and the table in `docs/notion.md` come from here.
 
+use std::fmt::Write;
+
 use super::portal::{PortalField, PortalKind};
 
 /// How a field and a property go together.
@@ -428,12 +430,8 @@ pub fn markdown() -> String {
     for (_, name, one, several) in ROWS {
         for (count, row) in [("one", Some(one)), ("several", several.as_ref())] {
             let Some(row) = row else { continue };
-            text.push_str(&format!(
-                "| {name} | {count} | {} | {} | {} |\n",
-                named(row, true),
-                named(row, false),
-                row.note
-            ));
+            let (both, shown, note) = (named(row, true), named(row, false), row.note);
+            let _ = writeln!(text, "| {name} | {count} | {both} | {shown} | {note} |");
         }
     }
     text

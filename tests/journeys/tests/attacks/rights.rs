@@ -130,7 +130,7 @@ async fn without_a_permission_nothing_is_shown_or_changed_and_one_button_asks_fo
         ("deal_show", id.clone()),
         ("deal_take", id.clone()),
         ("deal_comment", id.clone()),
-        ("deal_stage", format!("{id} EXECUTING")),
+        ("deal_stage", format!("{id} PREPARATION")),
     ] {
         asks(&office.presses(action, &value).await, action);
     }
@@ -177,7 +177,7 @@ async fn with_a_permission_people_may_what_bitrix24_lets_them() {
     for (action, value) in [
         ("deal_take", secret.to_string()),
         ("deal_show", secret.to_string()),
-        ("deal_stage", format!("{secret} EXECUTING")),
+        ("deal_stage", format!("{secret} PREPARATION")),
     ] {
         assert_eq!(words(&office.presses(action, &value).await), missing, "{action}");
     }
@@ -187,8 +187,8 @@ async fn with_a_permission_people_may_what_bitrix24_lets_them() {
     assert!(office.pastes(secret).await.is_null());
     // Their own they move; what they observe they read, and Bitrix24 lets them change no more than that.
     assert!(words(&office.types("/b24-deal", &own.to_string()).await).contains("Own roof"));
-    office.presses("deal_stage", &format!("{own} EXECUTING")).await;
-    assert_eq!(portal.item(DEAL, own).unwrap()["stageId"], "EXECUTING");
+    office.presses("deal_stage", &format!("{own} PREPARATION")).await;
+    assert_eq!(portal.item(DEAL, own).unwrap()["stageId"], "PREPARATION");
     assert!(words(&office.types("/b24-deal", "Observed").await).contains("Observed roof"));
     assert!(words(&office.presses("deal_take", &observed.to_string()).await).contains("does not allow it"));
     assert_eq!(portal.item(DEAL, observed).unwrap()["assignedById"], 9);
@@ -311,7 +311,7 @@ async fn with_a_webhook_people_reach_what_concerns_them_and_nothing_else() {
     for (action, value) in [
         ("deal_show", secret.to_string()),
         ("deal_take", secret.to_string()),
-        ("deal_stage", format!("{secret} EXECUTING")),
+        ("deal_stage", format!("{secret} PREPARATION")),
     ] {
         assert_eq!(shop.presses(action, &value).await, missing, "{action}");
     }

@@ -1,1 +1,4 @@
 //! The simulators, as strict as the providers.
+
+mod notion;
+mod portal;

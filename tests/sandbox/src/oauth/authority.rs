@@ -173,7 +173,7 @@ impl Authority {
         let token = self.application_token(portal, client);
         self.inner.revoke(&portal.credentials().member_id);
         let auth = json!({
-            "domain": portal.host(), "client_endpoint": format!("http://{}/rest/", portal.host()),
+            "domain": portal.host(), "client_endpoint": portal.client_endpoint(),
             "server_endpoint": "https://oauth.bitrix.info/rest/", "member_id": portal.credentials().member_id,
             "application_token": token,
         });
@@ -339,7 +339,8 @@ impl Inner {
         let now = self.clock.now();
         let after = |seconds: i64| now + jiff::SignedDuration::from_secs(seconds);
         let mut state = self.lock();
-        let (Some(host), Some(region)) = (state.host(member), state.members.get(member).map(|known| known.region))
+        let (Some(address), Some(region)) =
+            (state.address(member), state.members.get(member).map(|known| known.region))
         else {
             return Value::Null;
         };
@@ -349,7 +350,7 @@ impl Inner {
         state.refresh.insert(refresh.clone(), standing(after(REFRESH_LIVES)));
         let scope = state.cards.get(client).map(|card| card.scope.clone()).unwrap_or_default();
         json!({
-            "access_token": access, "client_endpoint": format!("http://{host}/rest/"), "domain": region.host(),
+            "access_token": access, "client_endpoint": format!("{address}/rest/"), "domain": region.host(),
             "expires": after(ACCESS_LIVES).as_second(), "expires_in": ACCESS_LIVES, "member_id": member, "refresh_token": refresh,
             "scope": scope, "server_endpoint": format!("https://{}/rest/", region.host()), "status": "L", "user_id": user,
         })
@@ -401,15 +402,16 @@ impl Inner {
             return Err((401, "expired_token", "The access token provided has expired."));
         }
         state.usable(standing)?;
-        let (host, scope) = (
+        let (host, address, scope) = (
             state.host(&standing.member).unwrap_or_default(),
+            state.address(&standing.member).unwrap_or_default(),
             state.cards.get(&standing.client).map(|card| card.scope.clone()).unwrap_or_default(),
         );
         Ok(json!({"result": {
             "client_id": standing.client, "scope": scope, "expires": portal_time(standing.until), "user_id": standing.user,
             "install": {
                 "installed": true, "version": "1", "status": "L", "scope": scope, "domain": host,
-                "uri": format!("http://{host}"), "client_endpoint": format!("http://{host}/rest/"), "member_id": standing.member,
+                "uri": address, "client_endpoint": format!("{address}/rest/"), "member_id": standing.member,
                 "member_type": if member.region == Region::West { "com" } else { "ru" },
             },
         }, "time": span(now, now)}))
@@ -417,6 +419,12 @@ impl Inner {
 }
 
 impl State {
+    /// Where the portal is now.
+    fn address(&self, member: &str) -> Option<String> {
+        let shared = self.members.get(member)?.shared.upgrade()?;
+        Some(format!("{}://{}", shared.scheme(), shared.present_host()))
+    }
+
     /// The portal's present host.
     fn host(&self, member: &str) -> Option<String> {
         self.members.get(member)?.shared.upgrade().map(|shared| shared.present_host())

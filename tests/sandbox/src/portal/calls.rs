@@ -90,7 +90,7 @@ impl State {
                 if row.get(column).is_none() {
                     return Err((400, "ERROR_CORE", format!("Unknown field {column}")));
                 }
-                let order = super::crm::compare(&row[column], wanted);
+                let order = super::query::compare(&row[column], wanted);
                 passes &= match &key[..key.len() - column.len()] {
                     ">" => order.is_gt(),
                     ">=" => order.is_ge(),
@@ -104,7 +104,7 @@ impl State {
             }
         }
         if let Some(by) = params.get("SORT").and_then(Value::as_str) {
-            rows.sort_by(|a, b| super::crm::compare(&a[by], &b[by]));
+            rows.sort_by(|a, b| super::query::compare(&a[by], &b[by]));
         }
         if params.get("ORDER").and_then(Value::as_str).is_some_and(|order| order.eq_ignore_ascii_case("desc")) {
             rows.reverse();

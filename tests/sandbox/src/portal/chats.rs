@@ -106,6 +106,11 @@ impl Portal {
         self.conversation(&dialog)
     }
 
+    /// The chat of a person and the bots alone.
+    pub fn dialog_with_bots(&self, user: u64) -> String {
+        self.private_dialog(user)
+    }
+
     fn private_dialog(&self, user: u64) -> String {
         let mut state = self.shared.lock();
         let known = state.talk.chats.values().find(|chat| chat.private == Some(user)).map(|chat| chat.id);
@@ -286,6 +291,12 @@ impl Portal {
         self.shared.lock().talk.notes.get(&user).cloned().unwrap_or_default()
     }
 
+    /// Somebody comments in the timeline of a record; returns the comment's number.
+    pub fn write_timeline(&self, entity: &str, id: u64, text: &str) -> u64 {
+        let fields = json!({"ENTITY_TYPE": entity, "ENTITY_ID": id, "COMMENT": text});
+        timeline_add(&self.shared, &fields).as_u64().unwrap_or_default()
+    }
+
     /// The comments in the timeline of a record.
     pub fn timeline(&self, entity: &str, id: u64) -> Vec<String> {
         let state = self.shared.lock();
@@ -429,8 +440,8 @@ pub(super) fn download(shared: &Shared, file: Option<u64>) -> Result<Value, Refu
     state.talk.last += 1;
     let token = format!("imbot|{:08}", state.talk.last);
     state.talk.downloads.insert(token.clone(), id);
-    let host = state.host.clone();
-    Ok(json!({"downloadUrl": format!("http://{host}/rest/download.json?token={}", token.replace('|', "%7C"))}))
+    let (scheme, host) = (state.scheme, state.host.clone());
+    Ok(json!({"downloadUrl": format!("{scheme}://{host}/rest/download.json?token={}", token.replace('|', "%7C"))}))
 }
 
 /// The bytes behind such an address.
@@ -458,14 +469,19 @@ pub(super) fn message_add(shared: &Arc<Shared>, dialog: &str, text: &str, user: 
     write(shared, user, dialog, &written).map(|id| json!(id)).ok_or_else(|| (400, "CHAT_ID", "Chat not found".into()))
 }
 
-pub(super) fn timeline_add(shared: &Shared, fields: &Value) -> Value {
-    let mut state = shared.lock();
-    let id = state.talk.timeline.len() as u64 + 1;
-    let entity = number(&fields["ENTITY_ID"]).unwrap_or_default();
-    state.talk.timeline.push(json!({
-        "ID": id.to_string(), "ENTITY_ID": entity, "ENTITY_TYPE": fields["ENTITY_TYPE"], "COMMENT": fields["COMMENT"],
-        "CREATED": portal_time(shared.clock.now()),
-    }));
-    state.revision += 1;
+pub(super) fn timeline_add(shared: &Arc<Shared>, fields: &Value) -> Value {
+    let id = {
+        let mut state = shared.lock();
+        let id = state.talk.timeline.len() as u64 + 1;
+        let entity = number(fields.get("ENTITY_ID").unwrap_or(&Value::Null)).unwrap_or_default();
+        let of = |name: &str| fields.get(name).cloned().unwrap_or_default();
+        state.talk.timeline.push(json!({
+            "ID": id.to_string(), "ENTITY_ID": entity, "ENTITY_TYPE": of("ENTITY_TYPE"), "COMMENT": of("COMMENT"),
+            "CREATED": portal_time(shared.clock.now()),
+        }));
+        state.revision += 1;
+        id
+    };
+    events::emit(shared, "ONCRMTIMELINECOMMENTADD", &json!({"FIELDS": {"ID": id}}));
     json!(id)
 }

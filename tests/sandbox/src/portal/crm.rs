@@ -1,43 +1,22 @@
 //! CRM items: what adding, changing, deleting and listing them does.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::query::{self, Names, PAGE};
+use super::values::{self as written, Writer};
 use super::{COMPANY, CONTACT, DEAL, LEAD, Shared, State, events, portal_time};
 
 /// A refusal: HTTP status, code, words.
 pub(super) type Refusal = (u16, &'static str, String);
 
-/// Fields that a filter may name.
-const FILTERABLE: [&str; 20] = [
-    "originatorId",
-    "originId",
-    "id",
-    "name",
-    "lastName",
-    "title",
-    "stageId",
-    "stageSemanticId",
-    "categoryId",
-    "opportunity",
-    "currencyId",
-    "assignedById",
-    "createdBy",
-    "sourceId",
-    "companyId",
-    "contactId",
-    "createdTime",
-    "updatedTime",
-    "movedTime",
-    "closed",
-];
-
-/// Fields that nobody sets from outside.
-const READ_ONLY: [&str; 6] = ["id", "createdTime", "updatedTime", "movedTime", "entityTypeId", "stageSemanticId"];
-
-const PAGE: usize = 50;
+/// By whom and for whom an item is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct By {
+    pub(super) user: u64,
+    pub(super) writer: Writer,
+}
 
 fn event_name(entity: u32, action: &str) -> String {
     match entity {
@@ -60,60 +39,83 @@ fn event_data(entity: u32, id: &Value) -> Value {
 /// An item as it is before anybody fills it in.
 fn blank(state: &State, entity: u32, id: u64, now: &str) -> Map<String, Value> {
     let user = state.credentials.user;
-    let kind = if entity == DEAL { "deal" } else { "lead" };
-    let date = super::fields::midnight(now.get(..10).unwrap_or_default());
-    let item = match entity {
-        CONTACT => {
-            json!({"id": id, "name": "", "lastName": "", "assignedById": user, "createdBy": user, "sourceId": "",
-            "companyId": 0, "createdTime": now, "updatedTime": now, "entityTypeId": entity, "comments": "", "fm": [],
-            "originatorId": "", "originId": ""})
-        }
-        COMPANY => json!({"id": id, "title": "", "assignedById": user, "createdBy": user, "createdTime": now,
-            "updatedTime": now, "entityTypeId": entity}),
+    let date = written::midnight(now.get(..10).unwrap_or_default());
+    let mut item = super::tasks::object(json!({
+        "id": id, "assignedById": user, "createdBy": user, "updatedBy": user, "createdTime": now, "updatedTime": now,
+        "entityTypeId": entity, "opened": "Y", "comments": "", "originatorId": "", "originId": "", "utmSource": "",
+    }));
+    let own = match entity {
+        CONTACT => json!({"name": "", "lastName": "", "sourceId": "", "companyId": 0, "fm": []}),
+        COMPANY => json!({"title": "", "fm": []}),
         _ => json!({
-            "id": id, "title": format!("New {kind} #{id}"),
-            "stageId": if entity > COMPANY { format!("DT{entity}_1:NEW") } else { "NEW".to_owned() }, "stageSemanticId": "P",
+            "title": format!("New {} #{id}", if entity == DEAL { "deal" } else { "lead" }),
+            "stageId": "", "stageSemanticId": "P",
             "categoryId": match entity { DEAL => json!(0), LEAD => Value::Null, _ => json!(1) },
-            "opportunity": 0, "currencyId": "RUB", "assignedById": user, "createdBy": user, "observers": [], "sourceId": "", "companyId": 0,
-            "contactId": 0, "contactIds": [], "utmSource": "", "closed": "N", "opened": "Y", "comments": "", "originatorId": "", "originId": "", "companyTitle": "", "begindate": date, "closedate": date, "createdTime": now, "updatedTime": now,
-            "movedTime": now, "entityTypeId": entity,
+            "opportunity": 0, "currencyId": "RUB", "observers": [], "sourceId": "", "companyId": 0, "contactId": 0,
+            "contactIds": [], "closed": "N", "movedTime": now,
         }),
     };
-    super::tasks::object(item)
+    item.extend(super::tasks::object(own));
+    match entity {
+        LEAD => item.extend(super::tasks::object(json!({"name": "", "lastName": "", "companyTitle": "", "fm": []}))),
+        CONTACT | COMPANY => {}
+        _ => item.extend([("begindate".to_owned(), json!(date)), ("closedate".to_owned(), json!(date))]),
+    }
+    item
 }
 
-pub(super) fn add(shared: &Arc<Shared>, entity: u32, fields: Map<String, Value>) -> Option<Value> {
+pub(super) fn add(shared: &Arc<Shared>, entity: u32, fields: Map<String, Value>, by: By) -> Result<Value, Refusal> {
     let now = portal_time(shared.clock.now());
     let item = {
         let mut state = shared.lock();
-        let items = state.items.get(&entity)?;
-        let id = items.keys().last().copied().unwrap_or_default() + 1;
+        let Some(items) = state.items.get(&entity) else {
+            return Err((400, "NOT_FOUND", format!("type {entity} not found")));
+        };
+        let in_use = items.keys().last().copied().unwrap_or_default();
+        let trashed = state.trash.keys().filter(|(known, _)| *known == entity).map(|(_, id)| *id).max();
+        let id = in_use.max(trashed.unwrap_or_default()) + 1;
         let mut item = blank(&state, entity, id, &now);
-        set(&state, &mut item, fields);
+        for name in ["createdBy", "updatedBy"] {
+            item.insert(name.into(), by.user.into());
+        }
+        set(&mut state, &mut item, fields, by.writer)?;
+        if by.writer == Writer::Rest {
+            state.check_required(entity, &item)?;
+        }
         if item.contains_key("stageId") {
             remember_move(&mut state, &item, 1, &now);
         }
-        state.items.get_mut(&entity)?.insert(id, item.clone());
+        state.items.entry(entity).or_default().insert(id, item.clone());
         state.revision += 1;
         item
     };
     events::emit(shared, &event_name(entity, "ADD"), &event_data(entity, &item["id"]));
-    Some(Value::Object(item))
+    Ok(Value::Object(item))
 }
 
-pub(super) fn update(shared: &Arc<Shared>, entity: u32, id: u64, fields: Map<String, Value>) -> Result<Value, Refusal> {
+pub(super) fn update(
+    shared: &Arc<Shared>,
+    entity: u32,
+    id: u64,
+    fields: Map<String, Value>,
+    by: By,
+) -> Result<Value, Refusal> {
     let now = portal_time(shared.clock.now());
     let (item, changed, moved_to) = {
         let mut state = shared.lock();
         let old = state.visible(entity, id)?.clone();
         let mut item = old.clone();
-        set(&state, &mut item, fields);
+        set(&mut state, &mut item, fields, by.writer)?;
         let changed = item != old;
         if changed {
             item.insert("updatedTime".into(), now.clone().into());
+            item.insert("updatedBy".into(), by.user.into());
             if item.get("stageId") != old.get("stageId") {
+                if by.writer == Writer::Rest {
+                    state.check_required(entity, &item)?;
+                }
                 item.insert("movedTime".into(), now.clone().into());
-                let kind = if item["stageSemanticId"] == "P" { 2 } else { 3 };
+                let kind = if item.get("stageSemanticId").is_some_and(|meaning| meaning == "P") { 2 } else { 3 };
                 remember_move(&mut state, &item, kind, &now);
             }
             state.items.entry(entity).or_default().insert(id, item.clone());
@@ -122,70 +124,159 @@ pub(super) fn update(shared: &Arc<Shared>, entity: u32, id: u64, fields: Map<Str
         let moved_to = item.get("categoryId").filter(|category| old.get("categoryId") != Some(*category)).cloned();
         (item, changed, moved_to)
     };
-    // An update that changes nothing is not saved and nobody is told.
+    // An update that changes nothing is not saved and nobody is notified.
     if changed {
         events::emit(shared, &event_name(entity, "UPDATE"), &event_data(entity, &json!(id)));
         if entity == DEAL && moved_to.is_some() {
-            let fields = json!({"ID": id, "CATEGORY_ID": item["categoryId"], "STAGE_ID": item["stageId"]});
+            let fields = json!({"ID": id, "CATEGORY_ID": item.get("categoryId"), "STAGE_ID": item.get("stageId")});
             events::emit(shared, "ONCRMDEALMOVETOCATEGORY", &json!({"FIELDS": fields}));
         }
     }
     Ok(Value::Object(item))
 }
 
+/// Deletes an item: it goes into the bin.
 pub(super) fn delete(shared: &Arc<Shared>, entity: u32, id: u64) -> Result<(), Refusal> {
     {
         let mut state = shared.lock();
         state.visible(entity, id)?;
-        if let Some(items) = state.items.get_mut(&entity) {
-            items.remove(&id);
-        }
+        let removed = state.items.get_mut(&entity).and_then(|items| items.remove(&id));
+        state.trash.extend(removed.map(|item| ((entity, id), item)));
         state.revision += 1;
     }
     events::emit(shared, &event_name(entity, "DELETE"), &event_data(entity, &json!(id)));
     Ok(())
 }
 
-fn set(state: &State, item: &mut Map<String, Value>, fields: Map<String, Value>) {
-    let entity = item["entityTypeId"].as_u64().and_then(|entity| u32::try_from(entity).ok()).unwrap_or_default();
-    let described = state.described(entity);
-    for (name, value) in fields {
-        let is_known = item.contains_key(&name) || described.contains_key(&name);
-        if is_known && !READ_ONLY.contains(&name.as_str()) {
-            let kept = super::fields::kept(described.get(&name).unwrap_or(&Value::Null), &name, value);
-            item.insert(name, kept);
-        }
+/// Takes an item out of the bin, with its number. The portal says of it what it says of a new one.
+pub(super) fn restore(shared: &Arc<Shared>, entity: u32, id: u64) -> bool {
+    {
+        let mut state = shared.lock();
+        let Some(mut item) = state.trash.remove(&(entity, id)) else { return false };
+        item.insert("updatedTime".into(), portal_time(shared.clock.now()).into());
+        state.items.entry(entity).or_default().insert(id, item);
+        state.revision += 1;
     }
-    for name in ["opportunity", "assignedById", "companyId", "contactId", "categoryId"] {
-        // Numbers may be written as text; they are kept as numbers.
-        if let Some(number) = item.get(name).and_then(Value::as_str).and_then(|text| text.parse::<i64>().ok()) {
-            item.insert(name.into(), number.into());
+    events::emit(shared, &event_name(entity, "ADD"), &event_data(entity, &json!(id)));
+    true
+}
+
+fn set(
+    state: &mut State,
+    item: &mut Map<String, Value>,
+    fields: Map<String, Value>,
+    writer: Writer,
+) -> Result<(), Refusal> {
+    let entity =
+        item.get("entityTypeId").and_then(Value::as_u64).and_then(|id| u32::try_from(id).ok()).unwrap_or_default();
+    let (before, moves) = (item.get("categoryId").cloned(), fields.contains_key("stageId"));
+    let named = |name: String| if name.starts_with("UF_") { super::userfields::camel(&name) } else { name };
+    let mut fields: Map<String, Value> = fields.into_iter().map(|(name, value)| (named(name), value)).collect();
+    if writer == Writer::Rest && !state.quirks.is_empty() {
+        fields = super::quirks::applied(&state.quirks, entity, &state.described(entity), fields)?;
+    }
+    for (name, value) in fields {
+        // A field that the type does not have is ignored.
+        let Some(described) = state.described_field(entity, &name) else { continue };
+        let by_hand = writer == Writer::Person && ["createdBy", "updatedBy"].contains(&name.as_str());
+        if described["isReadOnly"] == true && !by_hand {
+            continue;
         }
+        if writer == Writer::Rest && described["isRequired"] == true && written::is_empty(&value) {
+            return Err(required(&described, &name));
+        }
+        let kept = match name.as_str() {
+            "fm" => written::ways(state, item.get("fm").unwrap_or(&Value::Null), &value),
+            _ => written::kept(state, &described, &name, value, writer)?,
+        };
+        match name.as_str() {
+            "contactId" if item.contains_key("contactIds") => {
+                let id = kept.as_u64().unwrap_or_default();
+                item.insert("contactIds".into(), if id == 0 { json!([]) } else { json!([id]) });
+            }
+            "contactIds" => drop(item.insert("contactId".into(), kept.get(0).cloned().unwrap_or(json!(0)))),
+            _ => {}
+        }
+        item.insert(name, kept);
     }
     if !item.contains_key("stageId") {
-        return;
+        return Ok(());
+    }
+    let to_other_funnel = item.get("categoryId") != before.as_ref() && !moves;
+    let is_blank = item.get("stageId").is_some_and(|stage| stage == "");
+    if to_other_funnel || is_blank {
+        let first = state.first_stage(entity, item);
+        item.insert("stageId".into(), json!(first));
+    } else if writer == Writer::Rest && moves {
+        state.check_stage(entity, item)?;
     }
     let meaning = state.meaning(item);
     item.insert("closed".into(), if meaning == "P" { "N" } else { "Y" }.into());
     item.insert("stageSemanticId".into(), meaning.into());
+    Ok(())
+}
+
+fn required(described: &Value, name: &str) -> Refusal {
+    let title = described["title"].as_str().unwrap_or(name);
+    (400, "CRM_FIELD_ERROR_REQUIRED", format!("Required field \"{title}\" is empty"))
 }
 
 fn remember_move(state: &mut State, item: &Map<String, Value>, kind: u8, now: &str) {
     let id = state.stage_history.len() + 1;
+    let of = |name: &str| item.get(name).cloned().unwrap_or_default();
     state.stage_history.push(json!({
-        "ID": id, "TYPE_ID": kind, "OWNER_ID": item["id"], "CREATED_TIME": now, "CATEGORY_ID": item["categoryId"],
-        "STAGE_SEMANTIC_ID": item["stageSemanticId"], "STAGE_ID": item["stageId"],
+        "ID": id, "TYPE_ID": kind, "OWNER_ID": of("id"), "CREATED_TIME": now, "CATEGORY_ID": of("categoryId"),
+        "STAGE_SEMANTIC_ID": of("stageSemanticId"), "STAGE_ID": of("stageId"),
     }));
+}
+
+/// The list of an item's stages, as `crm.status.list` names it.
+fn stage_list(entity: u32, category: Option<&Value>) -> String {
+    let category = category.and_then(Value::as_i64).unwrap_or_default();
+    match entity {
+        LEAD => "STATUS".into(),
+        DEAL if category == 0 => "DEAL_STAGE".into(),
+        DEAL => format!("DEAL_STAGE_{category}"),
+        other => format!("DYNAMIC_{other}_STAGE_{category}"),
+    }
 }
 
 impl State {
     fn meaning(&self, item: &Map<String, Value>) -> String {
+        let stage = item.get("stageId").unwrap_or(&Value::Null);
         let row = self.statuses.iter().find(|row| {
             let list = row["ENTITY_ID"].as_str().unwrap_or_default();
             (list.starts_with("DEAL_STAGE") || list == "STATUS" || list.starts_with("DYNAMIC_"))
-                && row["STATUS_ID"] == item["stageId"]
+                && row["STATUS_ID"] == *stage
         });
         row.and_then(|row| row["SEMANTICS"].as_str()).unwrap_or("P").to_owned()
+    }
+
+    fn stages_of(&self, list: &str) -> Vec<&Value> {
+        let mut stages: Vec<_> = self.statuses.iter().filter(|row| row["ENTITY_ID"] == list).collect();
+        stages.sort_by(|a, b| query::compare(&a["SORT"], &b["SORT"]));
+        stages
+    }
+
+    fn first_stage(&self, entity: u32, item: &Map<String, Value>) -> String {
+        let list = stage_list(entity, item.get("categoryId"));
+        let first = self.stages_of(&list).first().and_then(|row| row["STATUS_ID"].as_str()).map(str::to_owned);
+        first.unwrap_or_else(|| if entity > COMPANY { format!("DT{entity}_1:NEW") } else { "NEW".into() })
+    }
+
+    /// Refuses a stage that the item's funnel does not have, and a funnel that the type does not have.
+    fn check_stage(&self, entity: u32, item: &Map<String, Value>) -> Result<(), Refusal> {
+        let stages = self.stages_of(&stage_list(entity, item.get("categoryId")));
+        let stage = item.get("stageId").unwrap_or(&Value::Null);
+        if stages.iter().any(|row| row["STATUS_ID"] == *stage) { Ok(()) } else { Err(written::invalid("stageId")) }
+    }
+
+    /// Refuses an item whose required fields are not all filled in.
+    fn check_required(&self, entity: u32, item: &Map<String, Value>) -> Result<(), Refusal> {
+        let own = self.own_fields.get(&entity).into_iter().flatten();
+        let missing =
+            own.filter(|field| field.required).find(|field| item.get(&field.name).is_none_or(written::is_empty));
+        missing.map_or(Ok(()), |field| Err(required(&field.described(), &field.name)))
     }
 
     pub(super) fn visible(&self, entity: u32, id: u64) -> Result<&Map<String, Value>, Refusal> {
@@ -196,6 +287,24 @@ impl State {
         found.ok_or_else(|| (400, "NOT_FOUND", "Element not found".into()))
     }
 
+    /// An item with all fields that its type has, empty ones too.
+    pub(super) fn whole(&self, entity: u32, item: &Map<String, Value>) -> Map<String, Value> {
+        let mut item = item.clone();
+        for field in self.own_fields.get(&entity).into_iter().flatten() {
+            let empty = if field.multiple { json!([]) } else { Value::Null };
+            item.entry(field.name.clone()).or_insert(empty);
+        }
+        item
+    }
+
+    /// The names of `crm.item.*`: as the fields are described, or in the capital letters of the older methods.
+    fn name(&self, entity: u32, given: &str, any_case: bool) -> Option<String> {
+        let same = |known: &str| if any_case { known.eq_ignore_ascii_case(given) } else { known == given };
+        let standard = super::fields::standard(entity).find(|field| same(field.name) || same(field.upper));
+        let own = || self.own_fields.get(&entity)?.iter().find(|field| same(&field.name) || same(&field.upper));
+        standard.map(|field| field.name.to_owned()).or_else(|| own().map(|field| field.name.clone()))
+    }
+
     /// `crm.item.list`: the rows, how many there are in all, where the next page starts.
     pub(super) fn list(
         &self,
@@ -203,53 +312,60 @@ impl State {
         params: &Map<String, Value>,
         user: u64,
     ) -> Result<(Vec<Value>, Option<usize>, Option<usize>), Refusal> {
+        let allowed = |name: String| (name != "fm").then_some(name);
+        let filtering = Names::strict(|given| self.name(entity, given, false).and_then(allowed));
+        let sorting = Names::strict(|given| self.name(entity, given, true).and_then(allowed));
+        let (page, total, next) = self.found(entity, params, user, &filtering, &sorting)?;
+        let select: Vec<String> =
+            params.get("select").map(values).unwrap_or_default().into_iter().map(query::text).collect();
+        let select: Vec<String> = select
+            .into_iter()
+            .filter_map(|name| if name == "*" { Some(name) } else { self.name(entity, &name, false) })
+            .collect();
+        let page = page.into_iter().map(|item| selected(self.whole(entity, item), &select)).collect();
+        Ok((page, total, next))
+    }
+
+    /// A page of a type's items.
+    pub(super) fn found(
+        &self,
+        entity: u32,
+        params: &Map<String, Value>,
+        user: u64,
+        filtering: &Names,
+        sorting: &Names,
+    ) -> Result<(Vec<&Map<String, Value>>, Option<usize>, Option<usize>), Refusal> {
         let items =
             self.items.get(&entity).ok_or_else(|| (400, "NOT_FOUND", format!("Smart process {entity} not found")))?;
         let empty = Map::new();
-        let filter = params.get("filter").and_then(Value::as_object).unwrap_or(&empty);
-        let order = params.get("order").and_then(Value::as_object).and_then(|order| order.iter().next());
-        let start = params.get("start").map_or(0, |start| number(start).unwrap_or_default());
-        let (skip, counted) = if start < 0 { (0, false) } else { (usize::try_from(start).unwrap_or_default(), true) };
+        let test =
+            query::filter(query::param(params, "filter").and_then(Value::as_object).unwrap_or(&empty), filtering)?;
+        let order = query::order(query::param(params, "order"), sorting)?;
+        let counted = query::start(params).is_some();
         // Items lie in the order of their ids: a page that is neither counted nor sorted otherwise ends early.
-        let by_id = order.is_none_or(|(field, direction)| field == "id" && !is_descending(direction));
+        let by_id = order.first().is_none_or(|(field, down)| field == "id" && !down);
         let mut rows = Vec::new();
         for (id, item) in items {
             let is_seen = !self.hidden.contains(&(entity, *id)) && self.reads_item(user, item);
-            if is_seen && passes(item, filter)? {
+            if is_seen && test.passes(item) {
                 rows.push(item);
             }
             if by_id && !counted && rows.len() == PAGE {
                 break;
             }
         }
-        if let Some((field, direction)) = order.filter(|_| !by_id) {
-            rows.sort_by(|a, b| compare(&a[field.as_str()], &b[field.as_str()]));
-            if is_descending(direction) {
-                rows.reverse();
-            }
+        if !by_id {
+            query::sort(&mut rows, &order);
         }
-        let total = rows.len();
-        let select: Option<Vec<&str>> =
-            params.get("select").map(|select| values(select).into_iter().filter_map(Value::as_str).collect());
-        let page: Vec<_> =
-            rows.into_iter().skip(skip).take(PAGE).map(|item| selected(item, select.as_deref())).collect();
-        let next = (counted && skip + page.len() < total).then_some(skip + PAGE);
-        Ok((page, counted.then_some(total), next))
+        Ok(query::page(&rows, params))
     }
 }
 
-fn is_descending(direction: &Value) -> bool {
-    direction.as_str().is_some_and(|direction| direction.eq_ignore_ascii_case("desc"))
-}
-
-fn selected(item: &Map<String, Value>, select: Option<&[&str]>) -> Value {
-    match select {
-        Some(names) if !names.is_empty() && !names.contains(&"*") => {
-            let wanted = |name: &str| name == "id" || names.contains(&name);
-            Value::Object(item.iter().filter(|(name, _)| wanted(name)).map(|(n, v)| (n.clone(), v.clone())).collect())
-        }
-        _ => Value::Object(item.clone()),
+fn selected(mut item: Map<String, Value>, select: &[String]) -> Value {
+    if !select.is_empty() && !select.iter().any(|name| name == "*") {
+        item.retain(|name, _| name == "id" || select.iter().any(|wanted| wanted == name));
     }
+    Value::Object(item)
 }
 
 /// The members of a list, or of a map that PHP made of one.
@@ -264,61 +380,4 @@ pub(super) fn values(value: &Value) -> Vec<&Value> {
 
 pub(super) fn number(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())
-}
-
-fn passes(item: &Map<String, Value>, filter: &Map<String, Value>) -> Result<bool, Refusal> {
-    // The id is compared fastest.
-    let (ids, others): (Vec<_>, Vec<_>) = filter.iter().partition(|(key, _)| key.ends_with("id"));
-    for (key, wanted) in ids.into_iter().chain(others) {
-        let field = key.trim_start_matches(['>', '<', '=', '!', '@', '%']);
-        let operator = &key[..key.len() - field.len()];
-        if !FILTERABLE.contains(&field) && !field.starts_with("ufCrm") {
-            return Err((
-                400,
-                "INVALID_ARG_VALUE",
-                format!("Invalid filter: field '{field}' is not allowed in filter"),
-            ));
-        }
-        let given = item.get(field).unwrap_or(&Value::Null);
-        let order = compare(given, wanted);
-        let holds = match operator {
-            "" | "=" if wanted.is_array() || wanted.is_object() => is_among(given, wanted),
-            "@" => is_among(given, wanted),
-            "" | "=" => order == Ordering::Equal,
-            "!" | "!=" => order != Ordering::Equal,
-            ">" => order == Ordering::Greater,
-            ">=" => order != Ordering::Less,
-            "<" => order == Ordering::Less,
-            "<=" => order != Ordering::Greater,
-            "%" => given.as_str().unwrap_or_default().contains(wanted.as_str().unwrap_or_default()),
-            _ => return Err((400, "INVALID_ARG_VALUE", format!("Invalid filter: operator '{operator}'"))),
-        };
-        if !holds {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-fn is_among(given: &Value, wanted: &Value) -> bool {
-    values(wanted).into_iter().any(|one| compare(given, one) == Ordering::Equal)
-}
-
-/// Numbers by value, moments by time, the rest by letters. An empty text counts as zero beside a number, as
-/// it does when a batch's reference leads nowhere.
-pub(super) fn compare(a: &Value, b: &Value) -> Ordering {
-    let as_number = |value: &Value| match value {
-        Value::String(text) if text.is_empty() => Some(0.0),
-        Value::String(text) => text.parse::<f64>().ok(),
-        other => other.as_f64(),
-    };
-    if let (Some(a), Some(b)) = (as_number(a), as_number(b)) {
-        return a.total_cmp(&b);
-    }
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let (a, b) = (text(a), text(b));
-    match (a.parse::<jiff::Timestamp>(), b.parse::<jiff::Timestamp>()) {
-        (Ok(a), Ok(b)) => a.cmp(&b),
-        _ => a.cmp(&b),
-    }
 }

@@ -1,5 +1,6 @@
 //! Events as Bitrix24 sends them: one request each, one try, no order promised, nothing said of what changed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -46,6 +47,43 @@ pub struct Delivery {
     pub shuffle: bool,
     /// Events are held back until `release_held`, and then sent newest first.
     pub hold: bool,
+    /// A handler that takes longer to answer is called less often from then on, with growing pauses, until it answers
+    /// quickly again; zero for never. Bitrix24 names no number of seconds.
+    pub slow_after: Duration,
+}
+
+/// The first pause before the next event for a handler that is slow, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(5 * 60));
+
+/// How long handlers are waited with, by their addresses.
+pub(crate) type Paces = BTreeMap<String, Pace>;
+
+/// How a handler is treated.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Pace {
+    pause: Duration,
+    /// Before this nothing is sent there.
+    until: Timestamp,
+}
+
+/// The pause of a handler.
+pub(super) fn pause(paces: &Paces, url: &str) -> Duration {
+    paces.get(url).map(|pace| pace.pause).unwrap_or_default()
+}
+
+impl Pace {
+    /// After an answer that took so long.
+    fn after(self, took: Duration, slow_after: Duration, now: Timestamp) -> Self {
+        let pause = if slow_after.is_zero() || took <= slow_after {
+            Duration::ZERO
+        } else if self.pause.is_zero() {
+            PAUSES.0
+        } else {
+            (self.pause * 2).min(PAUSES.1)
+        };
+        let wait = jiff::SignedDuration::try_from(pause).unwrap_or_default();
+        Self { pause, until: now.checked_add(wait).unwrap_or(now) }
+    }
 }
 
 impl State {
@@ -184,7 +222,9 @@ pub(super) fn post(shared: &Arc<Shared>, url: String, body: String, delay: Durat
 }
 
 async fn send(shared: &Shared, url: &str, body: String) {
+    wait_for_turn(shared, url).await;
     let _sender = shared.senders.acquire().await;
+    let began = shared.clock.now();
     let request = shared
         .http
         .post(url)
@@ -192,6 +232,28 @@ async fn send(shared: &Shared, url: &str, body: String) {
         .header("user-agent", "Bitrix24 Webhook Engine");
     // Whatever comes of it, it is not sent again.
     let _ = request.body(body).send().await;
+    let now = shared.clock.now();
+    let took = Duration::try_from(now.duration_since(began)).unwrap_or_default();
+    let mut state = shared.lock();
+    let slow_after = state.delivery.slow_after;
+    let pace = state.paces.get(url).copied().unwrap_or_default().after(took, slow_after, now);
+    state.paces.insert(url.to_owned(), pace);
+}
+
+/// Waits out the pause of a handler that was slow; the next event waits behind this one.
+async fn wait_for_turn(shared: &Shared, url: &str) {
+    let wait = {
+        let mut state = shared.lock();
+        let now = shared.clock.now();
+        let Some(pace) = state.paces.get_mut(url).filter(|pace| !pace.pause.is_zero() && pace.until > now) else {
+            return;
+        };
+        let wait = Duration::try_from(pace.until.duration_since(now)).unwrap_or_default();
+        let pause = jiff::SignedDuration::try_from(pace.pause).unwrap_or_default();
+        pace.until = pace.until.checked_add(pause).unwrap_or(pace.until);
+        wait
+    };
+    shared.clock.sleep(wait).await;
 }
 
 /// The body of an outgoing webhook's event.

@@ -1,115 +1,157 @@
-//! The fields of CRM types: how `crm.item.fields` describes them, and what the portal makes of a value that is written.
+//! The portal's own fields of CRM types, by both families of methods, and how they are described.
 
 use serde_json::{Map, Value, json};
 
 use super::{COMPANY, CONTACT, DEAL, LEAD, State};
 
-/// The longest title; the rest is cut off without a word.
-const LONGEST_TITLE: usize = 255;
-
-/// A field as it is described.
-fn field(kind: &str, title: &str, read_only: bool) -> Value {
-    json!({
-        "type": kind, "isRequired": false, "isReadOnly": read_only, "isImmutable": false, "isMultiple": false,
-        "isDynamic": false, "title": title,
-    })
+/// A field of the portal's own.
+pub(super) struct Standard {
+    /// As `crm.item.*` names it.
+    pub(super) name: &'static str,
+    /// As the older methods name it.
+    pub(super) upper: &'static str,
+    pub(super) kind: &'static str,
+    /// Whether nobody sets it from outside.
+    pub(super) read_only: bool,
 }
 
-/// A field of the customer's own.
-pub(super) fn own(name: &str, kind: &str, multiple: bool, items: &[Value]) -> Value {
-    let mut field = field(kind, name, false);
-    field["isMultiple"] = json!(multiple);
-    field["isDynamic"] = json!(true);
-    if !items.is_empty() {
-        field["items"] = json!(items);
+const fn rw(name: &'static str, upper: &'static str, kind: &'static str) -> Standard {
+    Standard { name, upper, kind, read_only: false }
+}
+
+const fn ro(name: &'static str, upper: &'static str, kind: &'static str) -> Standard {
+    Standard { name, upper, kind, read_only: true }
+}
+
+/// What every type has.
+const COMMON: [Standard; 13] = [
+    ro("id", "ID", "integer"),
+    rw("assignedById", "ASSIGNED_BY_ID", "user"),
+    ro("createdBy", "CREATED_BY_ID", "user"),
+    ro("updatedBy", "MODIFY_BY_ID", "user"),
+    ro("createdTime", "DATE_CREATE", "datetime"),
+    ro("updatedTime", "DATE_MODIFY", "datetime"),
+    rw("opened", "OPENED", "boolean"),
+    rw("comments", "COMMENTS", "text"),
+    rw("originatorId", "ORIGINATOR_ID", "string"),
+    rw("originId", "ORIGIN_ID", "string"),
+    rw("utmSource", "UTM_SOURCE", "string"),
+    rw("utmMedium", "UTM_MEDIUM", "string"),
+    rw("utmCampaign", "UTM_CAMPAIGN", "string"),
+];
+
+/// What has stages and a sum.
+const STAGED: [Standard; 9] = [
+    rw("title", "TITLE", "string"),
+    rw("opportunity", "OPPORTUNITY", "double"),
+    rw("currencyId", "CURRENCY_ID", "crm_currency"),
+    rw("companyId", "COMPANY_ID", "crm_company"),
+    rw("contactId", "CONTACT_ID", "crm_contact"),
+    rw("contactIds", "CONTACT_IDS", "crm_contact"),
+    rw("sourceId", "SOURCE_ID", "crm_status"),
+    rw("observers", "OBSERVERS", "user"),
+    ro("movedTime", "MOVED_TIME", "datetime"),
+];
+
+const OF_DEALS: [Standard; 8] = [
+    rw("stageId", "STAGE_ID", "crm_status"),
+    ro("stageSemanticId", "STAGE_SEMANTIC_ID", "string"),
+    rw("categoryId", "CATEGORY_ID", "crm_category"),
+    rw("begindate", "BEGINDATE", "date"),
+    rw("closedate", "CLOSEDATE", "date"),
+    ro("closed", "CLOSED", "boolean"),
+    rw("typeId", "TYPE_ID", "crm_status"),
+    rw("probability", "PROBABILITY", "integer"),
+];
+
+const OF_LEADS: [Standard; 8] = [
+    rw("stageId", "STATUS_ID", "crm_status"),
+    ro("stageSemanticId", "STATUS_SEMANTIC_ID", "string"),
+    rw("name", "NAME", "string"),
+    rw("secondName", "SECOND_NAME", "string"),
+    rw("lastName", "LAST_NAME", "string"),
+    rw("companyTitle", "COMPANY_TITLE", "string"),
+    rw("post", "POST", "string"),
+    rw("fm", "FM", "crm_multifield"),
+];
+
+const OF_CONTACTS: [Standard; 8] = [
+    rw("name", "NAME", "string"),
+    rw("secondName", "SECOND_NAME", "string"),
+    rw("lastName", "LAST_NAME", "string"),
+    rw("post", "POST", "string"),
+    rw("companyId", "COMPANY_ID", "crm_company"),
+    rw("typeId", "TYPE_ID", "crm_status"),
+    rw("sourceId", "SOURCE_ID", "crm_status"),
+    rw("fm", "FM", "crm_multifield"),
+];
+
+const OF_COMPANIES: [Standard; 6] = [
+    rw("title", "TITLE", "string"),
+    rw("typeId", "COMPANY_TYPE", "crm_status"),
+    rw("industry", "INDUSTRY", "crm_status"),
+    rw("revenue", "REVENUE", "double"),
+    rw("currencyId", "CURRENCY_ID", "crm_currency"),
+    rw("fm", "FM", "crm_multifield"),
+];
+
+/// The portal's own fields of a type.
+pub(super) fn standard(entity: u32) -> impl Iterator<Item = &'static Standard> {
+    let (staged, own): (&[Standard], &[Standard]) = match entity {
+        LEAD => (&STAGED, &OF_LEADS),
+        CONTACT => (&[], &OF_CONTACTS),
+        COMPANY => (&[], &OF_COMPANIES),
+        // Smart processes have what deals have.
+        _ => (&STAGED, &OF_DEALS),
+    };
+    COMMON.iter().chain(staged).chain(own)
+}
+
+/// The list in `crm.status.list` that a field's values are from.
+fn status_type(entity: u32, name: &str) -> Option<&'static str> {
+    match (entity, name) {
+        (DEAL, "stageId") => Some("DEAL_STAGE"),
+        (LEAD, "stageId") => Some("STATUS"),
+        (_, "sourceId") => Some("SOURCE"),
+        (DEAL, "typeId") => Some("DEAL_TYPE"),
+        (CONTACT, "typeId") => Some("CONTACT_TYPE"),
+        (COMPANY, "typeId") => Some("COMPANY_TYPE"),
+        (COMPANY, "industry") => Some("INDUSTRY"),
+        _ => None,
     }
-    field
 }
 
-/// Midnight of a day where the portal is.
-pub(super) fn midnight(day: &str) -> String {
-    format!("{day}T00:00:00+03:00")
+fn describe(entity: u32, field: &Standard) -> Value {
+    let is_multiple = ["contactIds", "observers", "fm"].contains(&field.name);
+    let mut described = json!({
+        "type": field.kind, "isRequired": false, "isReadOnly": field.read_only, "isImmutable": false,
+        "isMultiple": is_multiple, "isDynamic": false, "title": field.name, "upperName": field.upper,
+    });
+    if let Some(list) = status_type(entity, field.name) {
+        described["statusType"] = json!(list);
+    }
+    described
 }
 
 impl State {
-    /// All fields of a type.
+    /// All fields of a type, by the names of `crm.item.*`.
     pub(super) fn described(&self, entity: u32) -> Map<String, Value> {
-        let mut fields = Map::new();
-        let mut add = |name: &str, kind: &str, read_only: bool| {
-            fields.insert(name.into(), field(kind, name, read_only));
-        };
-        add("id", "integer", true);
-        add("assignedById", "user", false);
-        add("createdBy", "user", true);
-        add("createdTime", "datetime", true);
-        add("updatedTime", "datetime", true);
-        match entity {
-            CONTACT => {
-                add("name", "string", false);
-                add("lastName", "string", false);
-                add("companyId", "crm_company", false);
-            }
-            COMPANY => add("title", "string", false),
-            _ => {
-                add("title", "string", false);
-                add("stageId", "crm_status", false);
-                add("categoryId", "crm_category", false);
-                add("opportunity", "double", false);
-                add("currencyId", "crm_currency", false);
-                add("companyId", "crm_company", false);
-                add("contactId", "crm_contact", false);
-                add("sourceId", "crm_status", false);
-                add("begindate", "date", false);
-                add("closedate", "date", false);
-                add("comments", "text", false);
-                add("opened", "boolean", false);
-                fields["sourceId"]["statusType"] = json!("SOURCE");
-                if entity == DEAL || entity == LEAD {
-                    fields["stageId"]["statusType"] = json!(if entity == DEAL { "DEAL_STAGE" } else { "STATUS" });
-                }
-            }
-        }
-        fields.extend(self.own_fields.get(&entity).cloned().unwrap_or_default());
-        fields
+        let own = self.own_fields.get(&entity).into_iter().flatten();
+        standard(entity)
+            .map(|field| (field.name.to_owned(), describe(entity, field)))
+            .chain(own.map(|field| (field.name.clone(), field.described())))
+            .collect()
     }
-}
 
-/// What the portal keeps of a value.
-pub(super) fn kept(described: &Value, name: &str, value: Value) -> Value {
-    let kind = described["type"].as_str().unwrap_or_default();
-    if let (true, Value::Array(list)) = (described["isMultiple"] == true, &value) {
-        let one = json!({"type": kind, "items": described["items"]});
-        let kept = list.iter().map(|value| kept(&one, name, value.clone()));
-        return kept.filter(|value| !value.is_null()).collect();
-    }
-    match (kind, &value) {
-        ("string", Value::String(text)) if name == "title" => {
-            json!(text.chars().take(LONGEST_TITLE).collect::<String>())
-        }
-        ("date", Value::String(text)) if text.len() >= 10 => json!(midnight(&text[..10])),
-        ("datetime", Value::String(text)) => match text.parse::<jiff::Timestamp>() {
-            Ok(moment) => {
-                let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(3));
-                json!(moment.to_zoned(zone).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string())
-            }
-            Err(_) => value,
-        },
-        ("double", Value::String(text)) => match (text.parse::<i64>(), text.parse::<f64>()) {
-            (Ok(whole), _) => json!(whole),
-            (_, Ok(number)) => json!(number),
-            _ => Value::Null,
-        },
-        ("money", Value::String(text)) => {
-            let (sum, currency) = text.split_once('|').unwrap_or((text, "RUB"));
-            sum.parse::<f64>().map_or(Value::Null, |sum| json!(format!("{sum:.2}|{currency}")))
-        }
-        ("employee" | "user", Value::String(text)) => text.parse::<u64>().map_or(Value::Null, |id| json!(id)),
-        // What is not in the list is dropped, and the answer says success.
-        ("enumeration", _) => {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let known = described["items"].as_array().into_iter().flatten().any(|item| item["ID"] == text.as_str());
-            if known { json!(text.parse::<u64>().unwrap_or_default()) } else { Value::Null }
-        }
-        _ => value,
+    /// How one field is described.
+    pub(super) fn described_field(&self, entity: u32, name: &str) -> Option<Value> {
+        let own = || {
+            self.own_fields
+                .get(&entity)?
+                .iter()
+                .find(|field| field.name == name)
+                .map(super::userfields::OwnField::described)
+        };
+        standard(entity).find(|field| field.name == name).map(|field| describe(entity, field)).or_else(own)
     }
 }

@@ -3,15 +3,25 @@
 mod bots;
 mod calls;
 mod chats;
+mod classic;
 mod crm;
+mod directory;
 mod events;
 mod fields;
+#[cfg(test)]
+mod fuzz;
 mod quirks;
+mod query;
 mod rest;
 mod rights;
 mod seed;
+mod seed_fields;
 mod subscriptions;
 mod tasks;
+#[cfg(test)]
+mod tests;
+mod userfields;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -31,6 +41,7 @@ pub use calls::Call;
 pub use chats::Chat;
 pub use events::{Delivery, Handler};
 pub use quirks::Quirk;
+pub use userfields::NewField;
 
 /// Deals.
 pub const DEAL: u32 = 2;
@@ -54,6 +65,7 @@ pub(crate) struct Shared {
     /// authorization server asks for them under its own lock, which the portal, under the state's,
     /// asks about tokens.
     address: std::sync::OnceLock<String>,
+    is_secure: std::sync::OnceLock<bool>,
     moved_to: Mutex<Option<String>>,
     /// Who gives out its tokens, once it was made known there.
     authority: std::sync::OnceLock<Arc<crate::oauth::Inner>>,
@@ -110,9 +122,19 @@ pub(crate) struct State {
     items: BTreeMap<u32, BTreeMap<u64, Map<String, Value>>>,
     stage_history: Vec<Value>,
     /// The customer's own fields, by type.
-    own_fields: BTreeMap<u32, Map<String, Value>>,
     /// What becomes of values that applications write.
     quirks: quirks::Quirks,
+    own_fields: BTreeMap<u32, Vec<userfields::OwnField>>,
+    last_field: u64,
+    last_way: u64,
+    /// What was deleted and can be restored, by type and id; tasks under 0.
+    trash: BTreeMap<(u32, u64), Map<String, Value>>,
+    /// The contents of files in fields: name and bytes.
+    documents: BTreeMap<u64, (String, bytes::Bytes)>,
+    currencies: Vec<Value>,
+    departments: Vec<Value>,
+    /// How the portal is reached: `http`, or `https` behind a certificate.
+    scheme: &'static str,
     tasks: BTreeMap<u64, Map<String, Value>>,
     /// Whether tasks have the old card, in which comments are no messages.
     old_card: bool,
@@ -126,6 +148,10 @@ pub(crate) struct State {
     bindings: BTreeMap<u64, Vec<Value>>,
     /// Methods that the webhook's or application's rights do not reach.
     denied: BTreeSet<String>,
+    /// Scopes that were taken away.
+    removed_scopes: BTreeSet<String>,
+    /// What the portal makes of its webhook and its tokens.
+    access: rest::Standing,
     /// What the plan has.
     features: BTreeSet<String>,
     /// Whether the application's installation is finished.
@@ -138,6 +164,7 @@ pub(crate) struct State {
     last_handler: u64,
     handlers: Vec<Handler>,
     delivery: Delivery,
+    paces: events::Paces,
     held: Vec<(String, String)>,
     faults: Faults,
     bucket: Bucket,
@@ -162,6 +189,7 @@ impl Portal {
         let shared = Arc::new(Shared {
             state: Mutex::new(seed::state(clock.now())),
             address: std::sync::OnceLock::new(),
+            is_secure: std::sync::OnceLock::new(),
             moved_to: Mutex::default(),
             authority: std::sync::OnceLock::new(),
             clock: OwnClock { world: clock, behind: AtomicI64::new(0) },
@@ -173,12 +201,23 @@ impl Portal {
         });
         let serving = shared.clone();
         let server = Server::start(port, move |request| rest::answer(serving.clone(), request)).await?;
-        shared.lock().host.clone_from(shared.address.get_or_init(|| server.address.to_string()));
+        {
+            let _ = shared.is_secure.set(server.scheme() == "https");
+            let mut state = shared.lock();
+            state.scheme = server.scheme();
+            state.host.clone_from(shared.address.get_or_init(|| server.host()));
+            seed::files(&mut state);
+        }
         Ok(Self { shared, server })
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// The portal's server, for what happens on the way.
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
     }
 
     /// Sets the portal's own clock back.
@@ -199,7 +238,7 @@ impl Portal {
 
     /// Its host with port: what stands for `acme.bitrix24.com`.
     pub fn host(&self) -> String {
-        self.server.address.to_string()
+        self.server.host()
     }
 
     /// Its ids and secrets.
@@ -223,6 +262,11 @@ impl Portal {
         self.shared.lock().delivery = delivery;
     }
 
+    /// How events travel now.
+    pub fn delivery(&self) -> Delivery {
+        self.shared.lock().delivery.clone()
+    }
+
     /// Sends the events that were held back for reordering, newest first.
     pub fn release_held(&self) {
         events::release(&self.shared);
@@ -236,6 +280,11 @@ impl Portal {
     /// Makes the next call of `method` fail; a batch fails as `batch`.
     pub fn fail_next(&self, method: &str, fault: Fault) {
         self.shared.lock().faults.next(method, fault);
+    }
+
+    /// What is to fail.
+    pub(crate) fn faults<T>(&self, with: impl FnOnce(&mut Faults) -> T) -> T {
+        with(&mut self.shared.lock().faults)
     }
 
     /// Forgets the failures that wait.
@@ -258,6 +307,11 @@ impl Portal {
         self.shared.lock().hidden.insert((entity, id));
     }
 
+    /// For how long the next event for a handler waits, because its last answers were slow.
+    pub fn pause_of(&self, url: &str) -> Duration {
+        events::pause(&self.shared.lock().paces, url)
+    }
+
     /// Renames the portal: this address answers 302 to `host` from now on.
     pub fn move_to(&self, host: &str) {
         *self.shared.moved_to.lock().unwrap_or_else(PoisonError::into_inner) = Some(host.to_owned());
@@ -266,7 +320,8 @@ impl Portal {
     /// Adds an item as a person would in the browser; returns its id.
     pub fn add_item(&self, entity: u32, fields: Value) -> u64 {
         let Value::Object(fields) = fields else { return 0 };
-        crm::add(&self.shared, entity, fields).and_then(|item| item["id"].as_u64()).unwrap_or_default()
+        let added = crm::add(&self.shared, entity, fields, self.as_person());
+        added.ok().and_then(|item| item["id"].as_u64()).unwrap_or_default()
     }
 
     /// Adds a deal.
@@ -282,8 +337,13 @@ impl Portal {
     /// Changes an item as a person would in the browser. Nothing happens if nothing changes.
     pub fn change_item(&self, entity: u32, id: u64, fields: Value) {
         if let Value::Object(fields) = fields {
-            let _ = crm::update(&self.shared, entity, id, fields);
+            let _ = crm::update(&self.shared, entity, id, fields, self.as_person());
         }
+    }
+
+    /// Whoever the Rust tests act as in the browser.
+    fn as_person(&self) -> crm::By {
+        crm::By { user: self.shared.lock().credentials.user, writer: values::Writer::Person }
     }
 
     /// Moves a deal to a stage.
@@ -291,7 +351,53 @@ impl Portal {
         self.change_item(DEAL, id, json!({"stageId": stage}));
     }
 
-    /// Deletes an item.
+    /// Adds an item as someone in the browser does: what the type does not have is refused. Returns its number.
+    pub fn add_as(&self, user: u64, entity: u32, fields: Map<String, Value>) -> Result<u64, String> {
+        self.known_fields(entity, &fields)?;
+        let added = crm::add(&self.shared, entity, fields, crm::By { user, writer: values::Writer::Rest });
+        added.map(|item| item["id"].as_u64().unwrap_or_default()).map_err(in_words)
+    }
+
+    /// Changes an item as someone in the browser does; returns it.
+    pub fn edit_as(&self, user: u64, entity: u32, id: u64, fields: Map<String, Value>) -> Result<Value, String> {
+        self.known_fields(entity, &fields)?;
+        crm::update(&self.shared, entity, id, fields, crm::By { user, writer: values::Writer::Rest }).map_err(in_words)
+    }
+
+    fn known_fields(&self, entity: u32, fields: &Map<String, Value>) -> Result<(), String> {
+        let state = self.shared.lock();
+        let unknown = fields.keys().find(|name| {
+            let described = state.described_field(entity, name);
+            described.is_none_or(|field| field["isReadOnly"] == true)
+        });
+        unknown.map_or(Ok(()), |name| {
+            Err(format!("the record has no field {name} that can be written; crm.item.fields lists them"))
+        })
+    }
+
+    /// Adds a task as someone in the browser does; the names of the fields are those of `tasks.task.add`.
+    pub fn add_task_as(&self, user: u64, mut fields: Map<String, Value>) -> Result<u64, String> {
+        fields.entry("CREATED_BY").or_insert_with(|| json!(user.to_string()));
+        tasks::add(&self.shared, &fields).map_err(in_words)
+    }
+
+    /// Changes a task as someone in the browser does; returns it.
+    pub fn edit_task_as(&self, id: u64, fields: &Map<String, Value>) -> Result<Value, String> {
+        tasks::update(&self.shared, id, fields).map_err(in_words)?;
+        Ok(self.task(id).unwrap_or_default())
+    }
+
+    /// Whether the portal has a type of items.
+    pub fn has_type(&self, entity: u32) -> bool {
+        self.shared.lock().items.contains_key(&entity)
+    }
+
+    /// Takes an item out of the bin, with its number; false if it is not there.
+    pub fn restore_item(&self, entity: u32, id: u64) -> bool {
+        crm::restore(&self.shared, entity, id)
+    }
+
+    /// Deletes an item: it goes into the bin.
     pub fn delete_item(&self, entity: u32, id: u64) {
         let _ = crm::delete(&self.shared, entity, id);
     }
@@ -308,12 +414,22 @@ impl Portal {
 
     /// Deletes a task.
     pub fn delete_task(&self, id: u64) {
-        tasks::delete(&self.shared, id);
+        let _ = tasks::delete(&self.shared, id);
+    }
+
+    /// Takes a task out of the bin, with its number; false if it is not there.
+    pub fn restore_task(&self, id: u64) -> bool {
+        tasks::restore(&self.shared, id)
     }
 
     /// Comments on a task; returns the id of the message or, in the old card, of the comment.
     pub fn comment(&self, task: u64, author: u64, text: &str) -> u64 {
-        tasks::comment(&self.shared, task, author, text)
+        tasks::comment(&self.shared, task, author, text, &[])
+    }
+
+    /// The same with files, by their numbers.
+    pub fn comment_with(&self, task: u64, author: u64, text: &str, files: &[u64]) -> u64 {
+        tasks::comment(&self.shared, task, author, text, files)
     }
 
     /// Whether tasks made from now on have the old card.
@@ -370,13 +486,6 @@ impl Portal {
         }
     }
 
-    /// Adds a field of the customer's own to a type; its name is as REST gives it: `ufCrm_1`.
-    pub fn add_field(&self, entity: u32, name: &str, kind: &str, multiple: bool, items: &[(u64, &str)]) {
-        let items: Vec<_> = items.iter().map(|(id, name)| json!({"ID": id.to_string(), "VALUE": name})).collect();
-        let field = fields::own(name, kind, multiple, &items);
-        self.shared.lock().own_fields.entry(entity).or_default().insert(name.into(), field);
-    }
-
     /// Takes a right away: calls of methods that begin so are refused.
     pub fn deny(&self, methods: &str) {
         self.shared.lock().denied.insert(methods.to_lowercase());
@@ -385,6 +494,21 @@ impl Portal {
     /// Gives a denied right back.
     pub fn allow(&self, methods: &str) {
         self.shared.lock().denied.remove(&methods.to_lowercase());
+    }
+
+    /// Takes a scope away from the webhook and the application, or gives it back.
+    pub fn allow_scope(&self, scope: &str, allowed: bool) {
+        let mut state = self.shared.lock();
+        if allowed {
+            state.removed_scopes.remove(scope);
+        } else {
+            state.removed_scopes.insert(scope.to_owned());
+        }
+    }
+
+    /// The scopes that the portal has.
+    pub fn scopes(&self) -> Vec<&'static str> {
+        directory::scopes()
     }
 
     /// Gives the plan a feature.
@@ -455,6 +579,7 @@ impl Portal {
             "items": state.items, "stage_history": state.stage_history, "tasks": state.tasks, "chats": state.chats,
             "comments": state.comments, "projects": state.projects, "telephony": state.telephony, "activities": state.activities,
             "bindings": state.bindings, "last_message": state.last_message, "rooms": state.talk.chats,
+            "own_fields": state.own_fields, "statuses": state.statuses,
         })
     }
 
@@ -472,6 +597,8 @@ impl Portal {
         take(&saved["bindings"], &mut state.bindings);
         take(&saved["last_message"], &mut state.last_message);
         take(&saved["rooms"], &mut state.talk.chats);
+        take(&saved["own_fields"], &mut state.own_fields);
+        take(&saved["statuses"], &mut state.statuses);
         take(&saved["bots"], &mut state.talk.bots);
     }
 
@@ -527,9 +654,29 @@ impl Portal {
     }
 }
 
+impl State {
+    /// Keeps the contents of a file that a field holds; returns its number.
+    pub(crate) fn keep_document(&mut self, name: &str, bytes: bytes::Bytes) -> u64 {
+        let id = self.documents.keys().last().copied().unwrap_or(1066) + 1;
+        self.documents.insert(id, (name.to_owned(), bytes));
+        id
+    }
+
+    /// A number for a phone or an address.
+    pub(crate) fn next_way(&mut self) -> u64 {
+        self.last_way += 1;
+        self.last_way
+    }
+}
+
 impl Shared {
     pub(crate) fn set_authority(&self, authority: Arc<crate::oauth::Inner>) {
         let _ = self.authority.set(authority);
+    }
+
+    /// How the portal is reached: `http` or `https`.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.is_secure.get().is_some_and(|secure| *secure) { "https" } else { "http" }
     }
 
     /// The portal's host, after a rename the new one.
@@ -545,6 +692,10 @@ impl Shared {
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn in_words((_, code, text): crm::Refusal) -> String {
+    if code.is_empty() { text } else { format!("{code}: {text}") }
 }
 
 /// A moment as the portal writes it: to the second, with an offset.

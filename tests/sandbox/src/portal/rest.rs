@@ -1,5 +1,6 @@
 //! REST as the portal answers it: the v2 envelope, its limits, its batch, its errors.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,8 +8,10 @@ use http::{Request, Response};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::crm::{self, Refusal, number, values};
-use super::{Shared, State, portal_time, tasks};
+use super::crm::{self, By, Refusal, number};
+use super::query::{self, text};
+use super::values::{Access, FILE_METHOD, Writer, is_empty, signed};
+use super::{Shared, State, directory, portal_time, tasks};
 use crate::fault::Fault;
 use crate::http::{Answer, answer as json_answer, params, spoil};
 
@@ -18,13 +21,53 @@ const OPERATING_WINDOW: i64 = 600;
 /// What a call costs unless a test says otherwise.
 const COST: f64 = 0.02;
 
-const MOST_COMMANDS: usize = 50;
+/// Commands that a batch may have.
+const MAX_COMMANDS: usize = 50;
 
 /// A method's result with its paging.
-struct Good {
-    result: Value,
-    total: Option<usize>,
-    next: Option<usize>,
+pub(super) struct Good {
+    pub(super) result: Value,
+    pub(super) total: Option<usize>,
+    pub(super) next: Option<usize>,
+}
+
+/// What became of the portal's webhook and of its tokens.
+#[derive(Debug, Default)]
+pub(crate) struct Standing {
+    /// Until when a token is good, if not for ever.
+    until: BTreeMap<String, Timestamp>,
+    /// Tokens, and the webhook's secret, that were taken back.
+    revoked: BTreeSet<String>,
+}
+
+impl Standing {
+    fn check(&self, token: &str, now: Timestamp) -> Result<(), Refusal> {
+        if self.revoked.contains(token) {
+            return Err((401, "invalid_token", "Unable to get application by token".into()));
+        }
+        if self.until.get(token).is_some_and(|until| *until <= now) {
+            return Err((401, "expired_token", "The access token provided has expired.".into()));
+        }
+        Ok(())
+    }
+}
+
+impl super::Portal {
+    /// Takes an access token or the incoming webhook's secret back; whoever uses it is refused from now on.
+    pub fn revoke(&self, token: &str) {
+        self.shared.lock().access.revoked.insert(token.to_owned());
+    }
+
+    /// Lets an access token end so many seconds from now; 0 is at once.
+    pub fn expire(&self, token: &str, seconds: u32) {
+        let until = self.shared.clock.now() + jiff::SignedDuration::from_secs(seconds.into());
+        self.shared.lock().access.until.insert(token.to_owned(), until);
+    }
+
+    /// Makes every token and the webhook good again.
+    pub fn give_access_back(&self) {
+        self.shared.lock().access = Standing::default();
+    }
 }
 
 impl From<Value> for Good {
@@ -72,7 +115,7 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answ
     if let Some(host) = shared.moved_to().filter(|host| host != called) {
         let mut moved = Response::new(Bytes::from_static(b"<html>Moved</html>"));
         *moved.status_mut() = http::StatusCode::FOUND;
-        if let Ok(location) = format!("http://{host}{path}").parse() {
+        if let Ok(location) = format!("{}://{host}{path}", shared.lock().scheme).parse() {
             moved.headers_mut().insert(http::header::LOCATION, location);
         }
         return Ok(moved);
@@ -85,7 +128,11 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answ
     if let Err(refusal) = admit(&shared, &parts, &params) {
         return Ok(refused(&shared, &refusal, start));
     }
-    let fault = shared.lock().faults.take(&method);
+    if method == FILE_METHOD.to_lowercase() {
+        return Ok(document(&shared, &params));
+    }
+    let access = access_of(&parts, &params);
+    let fault = shared.lock().faults.take_for(&method, &request);
     match fault {
         Some(Fault::TooMany { .. }) => {
             Ok(refused(&shared, &(503, "QUERY_LIMIT_EXCEEDED", "Too many requests".into()), start))
@@ -95,19 +142,53 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answ
         }
         Some(fault) => {
             let good = if fault.has_effect() {
-                respond(&shared, &method, &params, start)
+                respond(&shared, &method, &params, &access, start)
             } else {
                 json_answer(200, &json!({"result": true, "time": {}}))
             };
             spoil(&fault, good).await
         }
-        None => Ok(respond(&shared, &method, &params, start)),
+        None => Ok(respond(&shared, &method, &params, &access, start)),
     }
 }
 
-fn respond(shared: &Arc<Shared>, method: &str, params: &Map<String, Value>, start: Timestamp) -> Response<Bytes> {
+/// With what a caller came in.
+fn access_of(parts: &[&str], params: &Map<String, Value>) -> Access {
+    match parts {
+        ["rest", user, secret, _] => {
+            Access::Webhook { user: user.parse().unwrap_or_default(), secret: (*secret).to_owned() }
+        }
+        _ => Access::Token(params.get("auth").map(text).unwrap_or_default()),
+    }
+}
+
+/// The contents of a file that a field holds.
+fn document(shared: &Shared, params: &Map<String, Value>) -> Response<Bytes> {
+    let token = params.get("token").map(text).unwrap_or_default();
+    let id = token.strip_prefix("crm|").and_then(|id| id.parse::<u64>().ok());
+    let found = id.and_then(|id| shared.lock().documents.get(&id).cloned());
+    let Some((name, bytes)) = found else { return json_answer(404, &json!({"error": "file_not_found"})) };
+    let mut response = Response::new(bytes);
+    let headers = response.headers_mut();
+    headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/octet-stream"));
+    let name: String =
+        name.chars().filter(|letter| letter.is_ascii_alphanumeric() || ".-_ ".contains(*letter)).collect();
+    if let Ok(disposition) = format!("attachment; filename=\"{name}\"").parse() {
+        headers.insert(http::header::CONTENT_DISPOSITION, disposition);
+    }
+    response
+}
+
+fn respond(
+    shared: &Arc<Shared>,
+    method: &str,
+    params: &Map<String, Value>,
+    access: &Access,
+    start: Timestamp,
+) -> Response<Bytes> {
     match call(shared, method, params, true, is_app(params), acting(shared, params)) {
-        Ok(good) => {
+        Ok(mut good) => {
+            signed(&mut good.result, access);
             let mut envelope = Map::from_iter([("result".to_owned(), good.result)]);
             envelope.extend(good.next.map(|next| ("next".to_owned(), json!(next))));
             envelope.extend(good.total.map(|total| ("total".to_owned(), json!(total))));
@@ -153,18 +234,21 @@ pub(crate) fn span(start: Timestamp, finish: Timestamp) -> Value {
 
 /// Credentials first, then the bucket: a stranger's calls do not count.
 fn admit(shared: &Shared, parts: &[&str], params: &Map<String, Value>) -> Result<(), Refusal> {
+    let now = shared.clock.now();
     let mut state = shared.lock();
     state.requests += 1;
     match parts {
         ["rest", user, secret, _] => {
             let known = *user == state.credentials.user.to_string() && *secret == state.credentials.secret;
-            if !known {
+            if !known || state.access.check(secret, now).is_err() {
                 return Err((401, "INVALID_CREDENTIALS", "Invalid request credentials".into()));
             }
         }
         ["rest", _] => match params.get("auth").and_then(Value::as_str) {
             None => return Err((401, "NO_AUTH_FOUND", "Wrong authorization data".into())),
-            Some(token) if token == state.credentials.access_token || user_of(token).is_some() => {}
+            Some(token) if token == state.credentials.access_token || user_of(token).is_some() => {
+                state.access.check(token, now)?;
+            }
             Some(token) => match shared.authority.get() {
                 Some(authority) => {
                     let checked = authority.check(&state.credentials.member_id, token);
@@ -182,7 +266,6 @@ fn admit(shared: &Shared, parts: &[&str], params: &Map<String, Value>) -> Result
     if own.is_some_and(|user| state.is_dismissed(user)) {
         return Err((401, "authorization_error", "Unable to authorize user".into()));
     }
-    let now = shared.clock.now();
     if state.limited && state.bucket.add(now).is_err() {
         return Err((503, "QUERY_LIMIT_EXCEEDED", "Too many requests".into()));
     }
@@ -255,6 +338,14 @@ fn call(
                 "The request requires higher privileges than provided by the webhook token".into(),
             ));
         }
+        let scope = directory::scope_of(method);
+        if state.removed_scopes.contains(scope) {
+            return Err((
+                401,
+                "insufficient_scope",
+                "The request requires higher privileges than provided by the webhook token".into(),
+            ));
+        }
         state.guard(method, params, user)?;
     }
     if let Some(answer) = super::subscriptions::call(shared, method, params, app) {
@@ -263,69 +354,27 @@ fn call(
     if let Some(answer) = super::bots::call(shared, method, params, app, user) {
         return answer.map(Good::from);
     }
-    let param = |name: &str| params.get(name).cloned().unwrap_or_default();
-    let whole = |name: &str| {
-        let given = number(&param(name)).and_then(|number| u64::try_from(number).ok());
-        given.ok_or_else(|| (400, "INVALID_ARG_VALUE", format!("Could not find value for parameter {{{name}}}")))
-    };
-    let entity = || {
-        whole("entityTypeId").and_then(|id| u32::try_from(id).map_err(|_| (400, "INVALID_ARG_VALUE", String::new())))
-    };
-    let fields = || param("fields").as_object().cloned().unwrap_or_default();
-    let quirky = |entity: u32| {
-        let state = shared.lock();
-        super::quirks::applied(&state.quirks, entity, &state.described(entity), fields())
-    };
+    let families = super::classic::call(shared, method, params, user);
+    if let Some(answer) = families.or_else(|| directory::call(shared, method, params, user)) {
+        return answer;
+    }
+    if method.starts_with("crm.item.") {
+        return items(shared, method, params, user);
+    }
+    if method.starts_with("tasks.task.") {
+        return task(shared, method, params, user);
+    }
+    let whole = |name: &str| whole(params, name);
     match method {
-        "crm.item.get" => {
-            let item = shared.lock().visible(entity()?, whole("id")?)?.clone();
-            Ok(json!({"item": item}).into())
-        }
-        "crm.item.list" => {
-            let (items, total, next) = shared.lock().list(entity()?, params, user)?;
-            Ok(Good { result: json!({"items": items}), total, next })
-        }
-        "crm.item.add" => {
-            let entity = entity()?;
-            let mut given = quirky(entity)?;
-            given.entry("createdBy").or_insert_with(|| user.into());
-            let item = crm::add(shared, entity, given);
-            item.map(|item| json!({"item": item}).into())
-                .ok_or_else(|| (400, "NOT_FOUND", format!("type {entity} not found")))
-        }
-        "crm.item.update" => {
-            let entity = entity()?;
-            crm::update(shared, entity, whole("id")?, quirky(entity)?).map(|item| json!({"item": item}).into())
-        }
-        "crm.item.fields" => Ok(json!({"fields": shared.lock().described(entity()?)}).into()),
-        "crm.item.delete" => crm::delete(shared, entity()?, whole("id")?).map(|()| json!([]).into()),
-        "crm.status.list" => Ok(rows(&shared.lock().statuses, params)),
         "crm.category.list" => {
-            let entity = entity()?;
+            let entity = entity_of(params)?;
             let mut categories = shared.lock().categories.clone();
             categories.retain(|category| category["entityTypeId"] == entity);
             Ok(Good { total: Some(categories.len()), result: json!({"categories": categories}), next: None })
         }
         "crm.stagehistory.list" => {
-            let listed = rows(&shared.lock().stage_history, params);
+            let listed = directory::of_rows(&shared.lock().stage_history, params)?;
             Ok(Good { result: json!({"items": listed.result}), ..listed })
-        }
-        "user.get" => Ok(rows(&shared.lock().users, params)),
-        "user.current" => Ok(shared.lock().users.first().cloned().unwrap_or_default().into()),
-        "profile" => {
-            let state = shared.lock();
-            let id = user.to_string();
-            let person = state.users.iter().find(|known| known["ID"] == id.as_str()).cloned().unwrap_or_default();
-            Ok(json!({
-                "ID": user.to_string(), "ADMIN": user == 1 && !state.demoted, "NAME": person["NAME"], "LAST_NAME": person["LAST_NAME"],
-                "PERSONAL_GENDER": "", "TIME_ZONE": "",
-            })
-            .into())
-        }
-        "server.time" => Ok(json!(portal_time(shared.clock.now())).into()),
-        "feature.get" => {
-            let has = shared.lock().features.contains(param("CODE").as_str().unwrap_or_default());
-            Ok(json!({"value": if has { "Y" } else { "N" }}).into())
         }
         "crm.type.list" => {
             let types: Vec<_> = shared
@@ -338,17 +387,10 @@ fn call(
             Ok(Good { total: Some(types.len()), result: json!({"types": types}), next: None })
         }
         "crm.activity.list" => {
-            let filter = param("filter");
             let state = shared.lock();
-            let of = |row: &&Value| {
-                filter.as_object().into_iter().flatten().all(|(name, wanted)| {
-                    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                    text(&row[name]) == text(wanted)
-                })
-            };
-            let seen = |row: &&Value| state.reads_activity(user, row);
-            let found: Vec<Value> = state.activities.values().filter(of).filter(seen).cloned().collect();
-            Ok(Good { total: Some(found.len()), result: Value::Array(found), next: None })
+            let rows: Vec<Value> =
+                state.activities.values().filter(|row| state.reads_activity(user, row)).cloned().collect();
+            directory::of_rows(&rows, params)
         }
         "crm.activity.get" => {
             let found = shared.lock().activities.get(&whole("id")?).cloned();
@@ -357,37 +399,6 @@ fn call(
         "crm.activity.binding.list" => {
             let found = shared.lock().bindings.get(&whole("activityId")?).cloned();
             found.map(|rows| Value::Array(rows).into()).ok_or_else(|| (400, "", "Not found".into()))
-        }
-        "tasks.task.get" => Ok(shared.lock().task(whole("taskId")?, params, user).into()),
-        "tasks.task.list" => {
-            let (tasks, total, next) = shared.lock().task_list(params, user)?;
-            Ok(Good { result: json!({"tasks": tasks}), total, next })
-        }
-        "tasks.task.add" => {
-            let mut given = fields();
-            given.entry("CREATED_BY").or_insert_with(|| user.to_string().into());
-            let id = tasks::add(shared, &given)?;
-            Ok(shared.lock().task(id, &Map::new(), user).into())
-        }
-        "tasks.task.update" => {
-            let id = whole("taskId")?;
-            tasks::update(shared, id, &quirky(0)?)?;
-            Ok(shared.lock().task(id, &Map::new(), user).into())
-        }
-        "tasks.task.delete" => {
-            tasks::delete(shared, whole("taskId")?);
-            Ok(json!({"task": true}).into())
-        }
-        "tasks.task.renew" | "tasks.task.start" | "tasks.task.complete" | "tasks.task.defer" => {
-            let status = match method {
-                "tasks.task.renew" => "2",
-                "tasks.task.start" => "3",
-                "tasks.task.complete" => "5",
-                _ => "6",
-            };
-            let id = whole("taskId")?;
-            tasks::update(shared, id, &tasks::object(json!({"STATUS": status})))?;
-            Ok(shared.lock().task(id, &Map::new(), user).into())
         }
         // Documented as depending on the order of its parameters: named ones are taken in that order.
         "task.commentitem.getlist" => {
@@ -408,30 +419,123 @@ fn call(
             let state = shared.lock();
             let mut rows = state.statistics(params)?;
             rows.retain(|row| state.hears_call(user, row));
-            Ok(self::rows(&rows, &Map::from_iter([("start".to_owned(), param("start"))])))
+            let (page, total, next) = query::page(&rows, params);
+            Ok(Good { result: Value::Array(page), total, next })
         }
-        "sonet_group.get" => Ok(rows(&shared.lock().projects, params)),
+        "sonet_group.get" => directory::of_rows(&shared.lock().projects, params),
         _ => Err((404, "ERROR_METHOD_NOT_FOUND", "Method not found!".into())),
     }
 }
 
-/// A page of 50 out of rows in upper case, filtered by equality.
-fn rows(rows: &[Value], params: &Map<String, Value>) -> Good {
-    let filter =
-        params.get("filter").or_else(|| params.get("FILTER")).and_then(Value::as_object).cloned().unwrap_or_default();
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let passes = |row: &&Value| {
-        filter.iter().all(|(key, wanted)| {
-            let given = text(&row[key.trim_start_matches(['@', '='])]);
-            values(wanted).into_iter().any(|wanted| text(wanted) == given)
-        })
+/// A number among the parameters.
+fn whole(params: &Map<String, Value>, name: &str) -> Result<u64, Refusal> {
+    let given = params.get(name).and_then(number).and_then(|number| u64::try_from(number).ok());
+    given.ok_or_else(|| (400, "INVALID_ARG_VALUE", format!("Could not find value for parameter {{{name}}}")))
+}
+
+fn entity_of(params: &Map<String, Value>) -> Result<u32, Refusal> {
+    let entity = whole(params, "entityTypeId")?;
+    u32::try_from(entity).map_err(|_| (400, "NOT_FOUND", "Smart process not found".to_owned()))
+}
+
+fn fields_of(params: &Map<String, Value>) -> Map<String, Value> {
+    params.get("fields").and_then(Value::as_object).cloned().unwrap_or_default()
+}
+
+/// The customer's own fields under their original names, if the caller wants them so.
+fn original_names(state: &State, entity: u32, params: &Map<String, Value>, item: Value) -> Value {
+    let wanted =
+        params.get("useOriginalUfNames").is_some_and(|wanted| ["Y", "1", "true"].contains(&text(wanted).as_str()));
+    let (true, Value::Object(item)) = (wanted, &item) else { return item };
+    let own = state.own_fields.get(&entity);
+    let name = |name: &String| {
+        let field = own.into_iter().flatten().find(|field| field.name == *name);
+        field.map_or_else(|| name.clone(), |field| field.upper.clone())
     };
-    let found: Vec<_> = rows.iter().filter(passes).cloned().collect();
-    let start = params.get("start").and_then(number).unwrap_or_default();
-    let skip = usize::try_from(start).unwrap_or_default();
-    let page: Vec<_> = found.iter().skip(skip).take(50).cloned().collect();
-    let next = (start >= 0 && skip + page.len() < found.len()).then_some(skip + 50);
-    Good { result: Value::Array(page), total: (start >= 0).then_some(found.len()), next }
+    item.iter().map(|(key, value)| (name(key), value.clone())).collect()
+}
+
+/// `crm.item.*`.
+fn items(shared: &Arc<Shared>, method: &str, params: &Map<String, Value>, user: u64) -> Result<Good, Refusal> {
+    let entity = entity_of(params)?;
+    let by = By { user, writer: Writer::Rest };
+    let shown = |item: Value| {
+        let state = shared.lock();
+        let item = match item {
+            Value::Object(item) => Value::Object(state.whole(entity, &item)),
+            other => other,
+        };
+        Good::from(json!({"item": original_names(&state, entity, params, item)}))
+    };
+    match method {
+        "crm.item.get" => {
+            let item = shared.lock().visible(entity, whole(params, "id")?)?.clone();
+            Ok(shown(Value::Object(item)))
+        }
+        "crm.item.list" => {
+            let state = shared.lock();
+            let (items, total, next) = state.list(entity, params, user)?;
+            let items: Vec<_> = items.into_iter().map(|item| original_names(&state, entity, params, item)).collect();
+            Ok(Good { result: json!({"items": items}), total, next })
+        }
+        "crm.item.add" => crm::add(shared, entity, fields_of(params), by).map(shown),
+        "crm.item.update" => crm::update(shared, entity, whole(params, "id")?, fields_of(params), by).map(shown),
+        "crm.item.fields" => {
+            let state = shared.lock();
+            if !state.items.contains_key(&entity) {
+                return Err((400, "NOT_FOUND", "Smart process not found".into()));
+            }
+            Ok(json!({"fields": state.described(entity)}).into())
+        }
+        "crm.item.delete" => crm::delete(shared, entity, whole(params, "id")?).map(|()| json!([]).into()),
+        _ => Err((404, "ERROR_METHOD_NOT_FOUND", "Method not found!".into())),
+    }
+}
+
+/// `tasks.task.*`.
+fn task(shared: &Arc<Shared>, method: &str, params: &Map<String, Value>, user: u64) -> Result<Good, Refusal> {
+    let id = || whole(params, "taskId");
+    let shown = |id: u64| Good::from(shared.lock().task(id, &Map::new(), user));
+    let status = match method {
+        "tasks.task.renew" => "2",
+        "tasks.task.start" => "3",
+        "tasks.task.complete" => "5",
+        "tasks.task.defer" => "6",
+        _ => "",
+    };
+    match method {
+        "tasks.task.get" => Ok(shared.lock().task(id()?, params, user).into()),
+        "tasks.task.list" => {
+            let (tasks, total, next) = shared.lock().task_list(params, user)?;
+            Ok(Good { result: json!({"tasks": tasks}), total, next })
+        }
+        "tasks.task.add" => {
+            let mut given = fields_of(params);
+            if given.get("CREATED_BY").is_none_or(is_empty) {
+                given.insert("CREATED_BY".into(), user.to_string().into());
+            }
+            tasks::add(shared, &given).map(shown)
+        }
+        "tasks.task.update" => {
+            let fields = {
+                let state = shared.lock();
+                super::quirks::applied(&state.quirks, 0, &Map::new(), fields_of(params))?
+            };
+            tasks::update(shared, id()?, &fields)?;
+            Ok(shown(id()?))
+        }
+        "tasks.task.delete" => {
+            if !tasks::delete(shared, id()?) {
+                return Err((400, "0", "wrong task id".into()));
+            }
+            Ok(json!({"task": true}).into())
+        }
+        _ if !status.is_empty() => {
+            tasks::update(shared, id()?, &tasks::object(json!({"STATUS": status})))?;
+            Ok(shown(id()?))
+        }
+        _ => Err((404, "ERROR_METHOD_NOT_FOUND", "Method not found!".into())),
+    }
 }
 
 /// Runs the commands in order; each answer part is an empty list when it has nothing, as PHP writes it.
@@ -453,7 +557,7 @@ fn batch(shared: &Arc<Shared>, params: &Map<String, Value>, app: bool, user: u64
         (Map::new(), Map::new(), Map::new(), Map::new(), Map::new());
     for (place, (name, command)) in commands.into_iter().enumerate() {
         let start = shared.clock.now();
-        let outcome = if place >= MOST_COMMANDS {
+        let outcome = if place >= MAX_COMMANDS {
             Err((400, "ERROR_BATCH_LENGTH_EXCEEDED", "Max batch length exceeded".into()))
         } else {
             let (method, query) = command.split_once('?').unwrap_or((&command, ""));

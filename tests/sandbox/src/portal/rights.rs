@@ -45,6 +45,10 @@ impl State {
         self.reaches_all(user) || is_one(item.get("assignedById"), user) || is_among(item.get("observers"), user)
     }
 
+    pub(super) fn changes_item(&self, user: u64, item: &Map<String, Value>) -> bool {
+        self.reaches_all(user) || is_one(item.get("assignedById"), user)
+    }
+
     pub(super) fn reads_task(&self, user: u64, task: &Map<String, Value>) -> bool {
         let own = ["createdBy", "responsibleId"].iter().any(|field| is_one(task.get(*field), user));
         let with = ["accomplices", "auditors"].iter().any(|field| is_among(task.get(*field), user));
@@ -84,7 +88,7 @@ impl State {
             }
             "crm.timeline.comment.add" | "crm.timeline.comment.list" => {
                 let given = params.get("fields").or_else(|| params.get("filter")).cloned().unwrap_or_default();
-                let entity = match given["ENTITY_TYPE"].as_str() {
+                let entity = match given.get("ENTITY_TYPE").and_then(Value::as_str) {
                     Some("lead") => LEAD,
                     Some("deal") => DEAL,
                     _ => return Ok(()),

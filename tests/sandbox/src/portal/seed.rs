@@ -44,7 +44,14 @@ pub(super) fn state(now: Timestamp) -> State {
             (COMPANY, items("companies", COMPANY)),
         ]),
         quirks: super::quirks::Quirks::new(),
-        own_fields: BTreeMap::new(),
+        own_fields: super::seed_fields::all(),
+        last_field: 7000,
+        last_way: 20_000,
+        trash: BTreeMap::new(),
+        documents: BTreeMap::new(),
+        currencies: currencies(),
+        departments: departments(),
+        scheme: "http",
         tasks: rows("tasks")
             .into_iter()
             .filter_map(|row| Some((row["id"].as_str()?.parse().ok()?, task(row))))
@@ -59,6 +66,8 @@ pub(super) fn state(now: Timestamp) -> State {
         activities: BTreeMap::new(),
         bindings: BTreeMap::new(),
         denied: BTreeSet::new(),
+        removed_scopes: BTreeSet::new(),
+        access: super::rest::Standing::default(),
         features: BTreeSet::new(),
         installed: true,
         demoted: false,
@@ -68,6 +77,7 @@ pub(super) fn state(now: Timestamp) -> State {
         last_handler: 0,
         handlers: Vec::new(),
         delivery: Delivery::default(),
+        paces: BTreeMap::new(),
         held: Vec::new(),
         faults: Faults::default(),
         bucket: Bucket::new(50.0, 2.0),
@@ -99,63 +109,109 @@ fn task(mut row: Value) -> Map<String, Value> {
     row["chatId"] = json!(2000 + id);
     row["activityDate"] = row["changedDate"].clone();
     row["subStatus"] = row["status"].clone();
+    row["ufCrmTask"] = json!([]);
+    let place = usize::try_from(id).unwrap_or_default().checked_sub(100);
+    if let Some(text) = place.and_then(|place| super::seed_fields::DESCRIPTIONS.get(place)) {
+        row["description"] = json!(text);
+    }
     tasks::object(row)
 }
 
 /// A row of the old methods (upper case, everything text) as `crm.item.*` gives it.
 fn item(row: &Value, entity: u32) -> Map<String, Value> {
-    let number = |name: &str| row[name].as_str().and_then(|text| text.parse::<f64>().ok());
-    let whole = |name: &str| {
-        number(name).map_or(Value::Null, |number| {
-            #[allow(clippy::cast_possible_truncation)]
-            let whole = number as i64;
-            json!(whole)
+    let mut item = Map::new();
+    for field in super::fields::standard(entity) {
+        let value = match field.name {
+            "fm" => ways(row),
+            "observers" | "contactIds" => json!([]),
+            "movedTime" => read("datetime", &row["DATE_CREATE"]),
+            "categoryId" if entity == LEAD => Value::Null,
+            _ => read(field.kind, &row[field.upper]),
+        };
+        item.insert(field.name.into(), value);
+    }
+    let contact = item.get("contactId").and_then(Value::as_u64).unwrap_or_default();
+    if contact > 0 {
+        item.insert("contactIds".into(), json!([contact]));
+    }
+    item.insert("entityTypeId".into(), json!(entity));
+    let comment =
+        super::seed_fields::COMMENTS.get(usize::try_from(text_number(row)).unwrap_or_default().wrapping_sub(1));
+    if let Some(comment) = comment.filter(|_| entity == DEAL || entity == LEAD) {
+        item.insert("comments".into(), json!(comment));
+    }
+    item
+}
+
+fn text_number(row: &Value) -> u64 {
+    row["ID"].as_str().and_then(|id| id.parse().ok()).unwrap_or_default()
+}
+
+/// A text of the data set as a value of its type.
+fn read(kind: &str, given: &Value) -> Value {
+    let text = given.as_str();
+    let number = text.and_then(|text| text.parse::<f64>().ok());
+    match kind {
+        "integer" | "double" | "user" | "crm_company" | "crm_contact" | "crm_category" => {
+            number.map_or(Value::Null, |number| {
+                #[allow(clippy::cast_possible_truncation)]
+                let whole = number as i64;
+                json!(whole)
+            })
+        }
+        "datetime" => {
+            let moment = text.and_then(|text| text.parse::<Timestamp>().ok());
+            moment.map_or(Value::Null, |moment| Value::from(portal_time(moment)))
+        }
+        "date" => given.clone(),
+        "boolean" => json!(text.unwrap_or("N")),
+        _ => json!(text.unwrap_or_default()),
+    }
+}
+
+/// Phones and addresses, which the old methods keep in lists of their own.
+fn ways(row: &Value) -> Value {
+    let of = |kind: &'static str| {
+        let list = row[kind].as_array().into_iter().flatten();
+        list.map(move |way| {
+            let id = way["ID"].as_str().and_then(|id| id.parse::<u64>().ok());
+            json!({"id": id, "typeId": kind, "valueType": way["VALUE_TYPE"], "value": way["VALUE"]})
         })
     };
-    let time = |name: &str| {
-        let moment = row[name].as_str().and_then(|text| text.parse::<Timestamp>().ok());
-        moment.map_or(Value::Null, |moment| Value::from(portal_time(moment)))
+    of("PHONE").chain(of("EMAIL")).collect()
+}
+
+/// The portal's currencies.
+fn currencies() -> Vec<Value> {
+    let of = |(code, name, rate, base, format): (&str, &str, &str, bool, &str)| {
+        json!({
+            "CURRENCY": code, "AMOUNT_CNT": "1", "AMOUNT": rate, "SORT": "100", "BASE": if base { "Y" } else { "N" },
+            "FULL_NAME": name, "LID": "en", "FORMAT_STRING": format, "DEC_POINT": ".", "THOUSANDS_SEP": " ", "DECIMALS": "2",
+            "DATE_UPDATE": "2026-08-14T10:00:00+03:00",
+        })
     };
-    let stage = if entity == LEAD { "STATUS_ID" } else { "STAGE_ID" };
-    let semantic = if entity == LEAD { "STATUS_SEMANTIC_ID" } else { "STAGE_SEMANTIC_ID" };
-    if entity == CONTACT || entity == COMPANY {
-        let mut fields = json!({
-            "id": whole("ID"), "assignedById": whole("ASSIGNED_BY_ID"), "createdBy": whole("CREATED_BY_ID"),
-            "createdTime": time("DATE_CREATE"), "updatedTime": time("DATE_MODIFY"), "entityTypeId": entity,
-        });
-        if entity == CONTACT {
-            fields["name"] = row["NAME"].clone();
-            fields["lastName"] = row["LAST_NAME"].clone();
-            fields["companyId"] = whole("COMPANY_ID");
-            fields["sourceId"] = row["SOURCE_ID"].clone();
-        } else {
-            fields["title"] = row["TITLE"].clone();
+    [
+        ("RUB", "Ruble", "1.0000", true, "# RUB"),
+        ("USD", "US Dollar", "90.0000", false, "$#"),
+        ("EUR", "Euro", "98.0000", false, "€#"),
+    ]
+    .map(of)
+    .into()
+}
+
+/// The portal's departments.
+fn departments() -> Vec<Value> {
+    let of = |(id, name, parent, head): (u64, &str, Option<u64>, u64)| {
+        let mut row = json!({"ID": id.to_string(), "NAME": name, "SORT": 500, "UF_HEAD": head.to_string()});
+        if let Some(parent) = parent {
+            row["PARENT"] = json!(parent.to_string());
         }
-        return tasks::object(fields);
-    }
-    let fields = json!({
-        "id": whole("ID"),
-        "title": row["TITLE"],
-        "stageId": row[stage],
-        "stageSemanticId": row[semantic],
-        "categoryId": if entity == LEAD { Value::Null } else { whole("CATEGORY_ID") },
-        "opportunity": whole("OPPORTUNITY"),
-        "currencyId": row["CURRENCY_ID"],
-        "assignedById": whole("ASSIGNED_BY_ID"),
-        "createdBy": whole("CREATED_BY_ID"),
-        "observers": [],
-        "sourceId": row["SOURCE_ID"],
-        "companyId": whole("COMPANY_ID"),
-        "contactId": whole("CONTACT_ID"),
-        "createdTime": time("DATE_CREATE"),
-        "updatedTime": time("DATE_MODIFY"),
-        "movedTime": time("DATE_CREATE"),
-        "begindate": row["BEGINDATE"],
-        "closedate": row["CLOSEDATE"],
-        "closed": row["CLOSED"],
-        "opened": row["OPENED"],
-        "comments": "",
-        "entityTypeId": entity,
-    });
-    tasks::object(fields)
+        row
+    };
+    [(1, "Company", None, 1), (2, "Purchasing", Some(1), 9), (3, "Sales", Some(1), 1)].map(of).into()
+}
+
+/// What needs the portal's address.
+pub(super) fn files(state: &mut State) {
+    super::seed_fields::fill(state);
 }

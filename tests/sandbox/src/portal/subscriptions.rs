@@ -8,7 +8,7 @@ use super::crm::{Refusal, values};
 use super::{Shared, State};
 
 /// Events that can be bound, besides those of one smart process.
-const KNOWN: [&str; 23] = [
+const KNOWN: [&str; 26] = [
     "ONCRMLEADADD",
     "ONCRMLEADUPDATE",
     "ONCRMLEADDELETE",
@@ -25,6 +25,9 @@ const KNOWN: [&str; 23] = [
     "ONCRMDYNAMICITEMADD",
     "ONCRMDYNAMICITEMUPDATE",
     "ONCRMDYNAMICITEMDELETE",
+    "ONCRMTIMELINECOMMENTADD",
+    "ONCRMTIMELINECOMMENTUPDATE",
+    "ONCRMTIMELINECOMMENTDELETE",
     "ONTASKADD",
     "ONTASKUPDATE",
     "ONTASKDELETE",
@@ -74,7 +77,11 @@ pub(super) fn call(
         })),
         "events" => Ok(json!(KNOWN)),
         "event.get" => Ok(state.bound_events()),
-        "event.bind" if !KNOWN.contains(&event.as_str()) && !event.starts_with("ONCRMDYNAMICITEM") => {
+        "event.bind"
+            if !KNOWN.contains(&event.as_str())
+                && !event.starts_with("ONCRMDYNAMICITEM")
+                && !event.contains("USERFIELD") =>
+        {
             Err((400, "ERROR_EVENT_NOT_FOUND", "Event not found".into()))
         }
         "event.bind" if text("event_type") == "offline" => {

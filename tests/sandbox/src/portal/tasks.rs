@@ -5,9 +5,37 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::crm::{Refusal, number, values};
+use super::query::{self, Names};
 use super::{Shared, State, events, portal_time};
 
-const PAGE: usize = 50;
+/// Under which type tasks lie in the bin: no CRM type has the number.
+const TRASHED: u32 = 0;
+
+/// Fields that a request may set, besides custom ones.
+const WRITABLE: [&str; 22] = [
+    "title",
+    "description",
+    "deadline",
+    "startDatePlan",
+    "endDatePlan",
+    "priority",
+    "createdBy",
+    "responsibleId",
+    "groupId",
+    "stageId",
+    "accomplices",
+    "auditors",
+    "parentId",
+    "status",
+    "tags",
+    "mark",
+    "allowChangeDeadline",
+    "taskControl",
+    "timeEstimate",
+    "xmlId",
+    "descriptionInBbcode",
+    "siteId",
+];
 
 /// Columns that a filter may name, and the fields they are.
 const COLUMNS: [(&str, &str); 11] = [
@@ -34,7 +62,9 @@ pub(super) fn add(shared: &Arc<Shared>, fields: &Map<String, Value>) -> Result<u
         if fields.get("TITLE").and_then(Value::as_str).is_none_or(str::is_empty) {
             return Err((400, "ERROR_CORE", "Task title is not specified<br>".into()));
         }
-        let id = state.tasks.keys().last().copied().unwrap_or(100) + 1;
+        let in_use = state.tasks.keys().last().copied().unwrap_or(100);
+        let trashed = state.trash.keys().filter(|(kind, _)| *kind == TRASHED).map(|(_, id)| *id).max();
+        let id = in_use.max(trashed.unwrap_or_default()) + 1;
         let chat = if state.old_card { Value::Null } else { json!(2000 + id) };
         let user = state.credentials.user.to_string();
         let mut task = object(json!({
@@ -48,10 +78,7 @@ pub(super) fn add(shared: &Arc<Shared>, fields: &Map<String, Value>) -> Result<u
         state.revision += 1;
         id
     };
-    let data = json!({
-        "FIELDS_BEFORE": "undefined", "FIELDS_AFTER": {"ID": id}, "IS_ACCESSIBLE_BEFORE": "N", "IS_ACCESSIBLE_AFTER": "undefined",
-    });
-    events::emit(shared, "ONTASKADD", &data);
+    added(shared, id);
     Ok(id)
 }
 
@@ -81,21 +108,44 @@ pub(super) fn update(shared: &Arc<Shared>, id: u64, fields: &Map<String, Value>)
     Ok(())
 }
 
-pub(super) fn delete(shared: &Arc<Shared>, id: u64) {
+/// Deletes a task: it goes into the bin. False if there is none.
+pub(super) fn delete(shared: &Arc<Shared>, id: u64) -> bool {
     {
         let mut state = shared.lock();
-        state.tasks.remove(&id);
+        let Some(task) = state.tasks.remove(&id) else { return false };
+        state.trash.insert((TRASHED, id), task);
         state.revision += 1;
     }
     let data = json!({
         "FIELDS_BEFORE": {"ID": id}, "FIELDS_AFTER": "undefined", "IS_ACCESSIBLE_BEFORE": "undefined", "IS_ACCESSIBLE_AFTER": "N",
     });
     events::emit(shared, "ONTASKDELETE", &data);
+    true
+}
+
+/// Takes a task out of the bin, with its number.
+pub(super) fn restore(shared: &Arc<Shared>, id: u64) -> bool {
+    {
+        let mut state = shared.lock();
+        let Some(mut task) = state.trash.remove(&(TRASHED, id)) else { return false };
+        task.insert("changedDate".into(), portal_time(shared.clock.now()).into());
+        state.tasks.insert(id, task);
+        state.revision += 1;
+    }
+    added(shared, id);
+    true
+}
+
+fn added(shared: &Arc<Shared>, id: u64) {
+    let data = json!({
+        "FIELDS_BEFORE": "undefined", "FIELDS_AFTER": {"ID": id}, "IS_ACCESSIBLE_BEFORE": "N", "IS_ACCESSIBLE_AFTER": "undefined",
+    });
+    events::emit(shared, "ONTASKADD", &data);
 }
 
 /// A person comments: in the new card a message in the task's chat, in the old one a comment. The task's change date
 /// stays; its activity date moves.
-pub(super) fn comment(shared: &Arc<Shared>, task: u64, author: u64, text: &str) -> u64 {
+pub(super) fn comment(shared: &Arc<Shared>, task: u64, author: u64, text: &str, files: &[u64]) -> u64 {
     let now = portal_time(shared.clock.now());
     let (id, in_chat) = {
         let mut state = shared.lock();
@@ -103,21 +153,24 @@ pub(super) fn comment(shared: &Arc<Shared>, task: u64, author: u64, text: &str) 
         let id = state.last_message;
         let Some(stored) = state.tasks.get_mut(&task) else { return 0 };
         stored.insert("activityDate".into(), now.clone().into());
-        let chat = stored["chatId"].as_u64();
+        let chat = stored.get("chatId").and_then(Value::as_u64);
         state.revision += 1;
         match chat {
             Some(chat) => {
+                let params = if files.is_empty() { json!([]) } else { json!({"FILE_ID": files}) };
                 let message = json!({
                     "id": id, "chat_id": chat, "author_id": author, "date": now, "text": text, "unread": false, "uuid": null,
-                    "replaces": [], "params": [], "disappearing_date": null,
+                    "replaces": [], "params": params, "disappearing_date": null,
                 });
                 state.chats.entry(chat).or_default().push(message);
                 (id, true)
             }
             None => {
+                let shown = files.iter().filter_map(|id| state.talk.files.get(id)).map(super::chats::ChatFile::show);
+                let attached: Vec<Value> = shown.collect();
                 let comment = json!({
                     "POST_MESSAGE_HTML": null, "ID": id.to_string(), "AUTHOR_ID": author.to_string(), "AUTHOR_NAME": "",
-                    "AUTHOR_EMAIL": "", "POST_DATE": now, "POST_MESSAGE": text, "ATTACHED_OBJECTS": [],
+                    "AUTHOR_EMAIL": "", "POST_DATE": now, "POST_MESSAGE": text, "ATTACHED_OBJECTS": attached,
                 });
                 state.comments.entry(task).or_default().push(comment);
                 (id, false)
@@ -139,22 +192,24 @@ pub(super) fn comment(shared: &Arc<Shared>, task: u64, author: u64, text: &str) 
 fn set(state: &State, task: &mut Map<String, Value>, fields: &Map<String, Value>) {
     for (name, value) in fields {
         let name = camel(name);
-        let value = match value {
-            Value::Number(number) => Value::String(number.to_string()),
-            Value::Array(list) => Value::Array(list.iter().map(text).collect()),
-            other => other.clone(),
-        };
+        // A field that tasks do not have is ignored.
+        if !WRITABLE.contains(&name.as_str()) && !name.starts_with("uf") {
+            continue;
+        }
+        let Some(value) = kept(&name, value) else { continue };
         if name == "status" {
             task.insert("subStatus".into(), value.clone());
         }
         task.insert(name, value);
     }
-    let group = state.projects.iter().find(|group| group["ID"] == task["groupId"]);
+    let of = |name: &str| task.get(name).cloned().unwrap_or_default();
+    let (group_id, people) = (of("groupId"), [("responsible", of("responsibleId")), ("creator", of("createdBy"))]);
+    let group = state.projects.iter().find(|group| group["ID"] == group_id);
     let group =
         group.map_or_else(|| json!([]), |group| json!({"id": group["ID"], "name": group["NAME"], "opened": true}));
     task.insert("group".into(), group);
-    for (name, of) in [("responsible", "responsibleId"), ("creator", "createdBy")] {
-        let person = state.users.iter().find(|user| user["ID"] == task[of]);
+    for (name, id) in people {
+        let person = state.users.iter().find(|user| user["ID"] == id);
         let shown = person.map(|user| {
             let name = format!("{} {}", user["NAME"].as_str().unwrap_or_default(), user["LAST_NAME"].as_str().unwrap_or_default());
             json!({"id": user["ID"], "name": name, "link": format!("/company/personal/user/{}/", user["ID"].as_str().unwrap_or_default())})
@@ -162,6 +217,20 @@ fn set(state: &State, task: &mut Map<String, Value>, fields: &Map<String, Value>
         task.insert(name.into(), shown.unwrap_or_default());
     }
     task.insert("action".into(), json!({"edit": true, "remove": true}));
+}
+
+/// What a task keeps of a value: lists of texts, or one text.
+fn kept(name: &str, value: &Value) -> Option<Value> {
+    let is_list = ["accomplices", "auditors", "tags", "ufCrmTask"].contains(&name);
+    match value {
+        _ if is_list => Some(values(value).into_iter().filter(|one| !query::text(one).is_empty()).map(text).collect()),
+        Value::Array(list) if name.starts_with("uf") => Some(list.iter().map(text).collect()),
+        Value::Array(_) | Value::Object(_) => None,
+        Value::Number(number) => Some(Value::String(number.to_string())),
+        Value::String(text) if text.is_empty() && name == "deadline" => Some(Value::Null),
+        Value::Null if ["title", "description"].contains(&name) => Some(json!("")),
+        other => Some(other.clone()),
+    }
 }
 
 fn text(value: &Value) -> Value {
@@ -199,20 +268,19 @@ impl State {
 
     /// `tasks.task.list`.
     pub(super) fn task_list(&self, params: &Map<String, Value>, user: u64) -> Result<Rows, Refusal> {
-        let filter = params.get("filter").and_then(Value::as_object).cloned().unwrap_or_default();
-        let mut rows = Vec::new();
-        for (id, task) in &self.tasks {
-            let is_seen = !self.hidden.contains(&(0, *id)) && self.reads_task(user, task);
-            if is_seen && passes(task, &filter)? {
-                rows.push(selected(task, params));
-            }
-        }
-        let start = params.get("start").and_then(number).unwrap_or_default();
-        let skip = usize::try_from(start).unwrap_or_default();
-        let total = rows.len();
-        let page: Vec<_> = rows.into_iter().skip(skip).take(PAGE).collect();
-        let next = (start >= 0 && skip + page.len() < total).then_some(skip + PAGE);
-        Ok((page, (start >= 0).then_some(total), next))
+        let names = Names::strict(column);
+        let empty = Map::new();
+        let refused = |(status, _, text): Refusal| (status, "ERROR_CORE", format!("{text}<br>"));
+        let filter = query::param(params, "filter").and_then(Value::as_object).unwrap_or(&empty);
+        let test = query::filter(filter, &names).map_err(refused)?;
+        let order = query::order(query::param(params, "order"), &names).map_err(refused)?;
+        let is_seen = |(id, task): &(&u64, &Map<String, Value>)| {
+            !self.hidden.contains(&(0, **id)) && self.reads_task(user, task) && test.passes(task)
+        };
+        let mut rows: Vec<_> = self.tasks.iter().filter(is_seen).map(|(_, task)| task).collect();
+        query::sort(&mut rows, &order);
+        let (page, total, next) = query::page(&rows, params);
+        Ok((page.into_iter().map(|task| selected(task, params)).collect(), total, next))
     }
 
     /// `im.dialog.messages.get`: newest first; with `FIRST_ID` those after it, with `LAST_ID` those before it.
@@ -238,7 +306,9 @@ impl State {
     /// The comments of a task in the old card; the methods do not work in the new one.
     pub(super) fn old_comments(&self, task: u64) -> Result<Vec<Value>, Refusal> {
         match self.tasks.get(&task) {
-            Some(stored) if stored["chatId"].is_null() => Ok(self.comments.get(&task).cloned().unwrap_or_default()),
+            Some(stored) if stored.get("chatId").is_none_or(Value::is_null) => {
+                Ok(self.comments.get(&task).cloned().unwrap_or_default())
+            }
             Some(_) => Err((400, "ERROR_CORE", "TASKS_ERROR_EXCEPTION_#8; Action failed; not allowed".into())),
             None => Err((400, "ERROR_CORE", "TASKS_ERROR_EXCEPTION_#8; Task not found".into())),
         }
@@ -249,7 +319,8 @@ fn selected(task: &Map<String, Value>, params: &Map<String, Value>) -> Value {
     let names: Vec<_> =
         params.get("select").map(values).unwrap_or_default().into_iter().filter_map(Value::as_str).collect();
     let names: Vec<_> = names.into_iter().map(camel).collect();
-    let wanted = |name: &String| names.is_empty() || names.contains(name) || ALWAYS.contains(&name.as_str());
+    let all = names.is_empty() || names.iter().any(|name| name == "*");
+    let wanted = |name: &String| all || names.contains(name) || ALWAYS.contains(&name.as_str());
     // Custom fields and the CRM link come only when they are named.
     let custom = |name: &String| name.starts_with("uf") && !names.contains(name);
     Value::Object(
@@ -257,28 +328,7 @@ fn selected(task: &Map<String, Value>, params: &Map<String, Value>) -> Value {
     )
 }
 
-fn passes(task: &Map<String, Value>, filter: &Map<String, Value>) -> Result<bool, Refusal> {
-    for (key, wanted) in filter {
-        let column = key.trim_start_matches(['>', '<', '=', '!', '%']);
-        let operator = &key[..key.len() - column.len()];
-        let Some((_, field)) = COLUMNS.iter().find(|(name, _)| *name == column) else {
-            return Err((400, "ERROR_CORE", format!("Unknown column {column}<br>")));
-        };
-        let given = &task[*field];
-        let holds = |wanted: &Value| {
-            let order = super::crm::compare(given, wanted);
-            match operator {
-                ">" => order.is_gt(),
-                ">=" => order.is_ge(),
-                "<" => order.is_lt(),
-                "<=" => order.is_le(),
-                "!" => order.is_ne(),
-                _ => order.is_eq(),
-            }
-        };
-        if !values(wanted).into_iter().any(holds) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+/// The field behind a column of the filter or the order, whatever its letters.
+fn column(given: &str) -> Option<String> {
+    COLUMNS.iter().find(|(name, _)| name.eq_ignore_ascii_case(given)).map(|(_, field)| (*field).to_owned())
 }

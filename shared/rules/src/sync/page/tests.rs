@@ -306,6 +306,17 @@ fn a_field_that_holds_one_takes_no_second_person_and_keeps_one_without_an_accoun
 }
 
 #[test]
+fn files_that_people_uploaded_in_notion_stay_beside_the_portals_links() {
+    let files = field(portal("file", true), "files", &[]);
+    let uploaded = json!({"name": "plan.pdf", "type": "file", "file": {"url": "https://files/1", "expiry_time": "x"}});
+    let old = json!({"name": "old", "type": "external", "external": {"url": "https://a/1"}});
+    let now = json!({"type": "files", "files": [uploaded, old]});
+    let cell = Cell::Files(vec![("new".into(), "https://a/2".into())]);
+    let new = json!({"name": "new", "external": {"url": "https://a/2"}});
+    assert_eq!(written(&files, &cell, Some(&now), &context())["p"], json!({"files": [uploaded, new]}));
+}
+
+#[test]
 fn what_was_agreed_on_as_one_text_is_no_edit_once_it_is_a_list() {
     let lines = field(portal("string", true), "rich_text", &[]);
     let context = having("ufCrm_1", json!(["Roof", "Wall, north"]));

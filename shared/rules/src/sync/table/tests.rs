@@ -116,7 +116,23 @@ fn values(kind: &str) -> BoxedStrategy<Value> {
     };
     let nothing = select(vec![Value::Null, json!("")]);
     let some = match kind {
-        "text" => "([a-c0-9]{0,5}[ \n]{0,2}){0,6}".prop_map(Value::from).boxed(),
+        "text" => {
+            let pieces = select(vec![
+                "a ",
+                "b\n",
+                "c",
+                "\n\n",
+                "  ",
+                "[b]d[/b]",
+                "[p]e[/p]",
+                "[list][*]f[*]g [b]h[/b][/list]",
+                "[url=https://example.com/a]i[/url]",
+                "[quote]j[/quote]",
+                "[table][tr][td]k[/td][/tr][/table]",
+                "[l",
+            ]);
+            prop::collection::vec(pieces, 0..7).prop_map(|pieces| json!(pieces.concat())).boxed()
+        }
         "integer" => {
             prop_oneof![(-99i64..99).prop_map(Value::from), any::<i64>().prop_map(|n| json!(n.to_string()))].boxed()
         }
