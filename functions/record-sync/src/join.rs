@@ -81,6 +81,7 @@ pub(crate) async fn join(
             resting: None,
             seen: Seen::default(),
             stuck: Vec::new(),
+            held: Vec::new(),
             body_open: false,
             ..work.link
         };

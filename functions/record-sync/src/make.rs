@@ -23,7 +23,7 @@ use rules::{Record, State};
 use serde_json::json;
 
 use crate::matching::{self, Row};
-use crate::record::Work;
+use crate::record::{Work, misplaced};
 use crate::{Deps, Settled, body, read, write};
 
 /// After so long a row that was made is surely found by a query.
@@ -91,6 +91,13 @@ async fn refuse(deps: &Deps, opened: &Opened, record: Record, state: &State, why
 
 /// Takes a row that was recognised for the record's page.
 async fn take(mut work: Work<'_>, state: &State, page: Page, key: &Key) -> Result<Settled, Failure> {
+    // A query may show what was a moment ago.
+    let now = work.opened.notion.page(&page.id).await?.filter(|page| misplaced(work.opened, page).is_none());
+    let carries = now.as_ref().map(|page| matching::number(work.opened, page));
+    let expected = (*key == Key::Number).then(|| work.record().id());
+    if carries != Some(expected) {
+        return Ok(Settled::wait(FINDABLE.unsigned_abs(), "the row was changed a moment ago; it is looked up again"));
+    }
     if *key != Key::Number {
         matching::write_number(work.opened, &page.id, work.record()).await?;
     }

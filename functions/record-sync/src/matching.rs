@@ -22,7 +22,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{Deps, make, read};
 
-/// The pages of rows without a number that are read before one page is made; more are a backfill's work.
+/// The rows without a number that are read before one page is made; more are a backfill's work.
+const MAX_ROWS: usize = 1_000;
+/// The pages of an answer that are read for one number.
 const MAX_PAGES: usize = 10;
 /// Conditions in a filter: Notion takes a hundred.
 const MAX_CONDITIONS: usize = 90;
@@ -192,8 +194,7 @@ pub(crate) async fn find(deps: &Deps, opened: &Opened, record: Record, state: &S
         Row::None if !is_whole => Ok(Row::Refused {
             why: format!(
                 "database {:?} has more than {} rows without a number that may be {record}; run a backfill over it first",
-                opened.database.name,
-                MAX_PAGES * 100
+                opened.database.name, MAX_ROWS
             ),
             rows: Vec::new(),
         }),
@@ -207,8 +208,17 @@ pub(crate) async fn with_number(opened: &Opened, record: Record) -> Result<Vec<P
         "filter": {"property": opened.id.id, "number": {"equals": record.id()}},
         "sorts": [{"timestamp": "created_time", "direction": "ascending"}], "page_size": 100,
     });
-    let found = opened.notion.query(&opened.source.id, &query, None).await?;
-    Ok(found.items.into_iter().filter(|page| !page.in_trash).collect())
+    let (mut rows, mut cursor) = (Vec::new(), None);
+    // A page of an answer may be short, or empty, though more follow.
+    for _ in 0..MAX_PAGES {
+        let found = opened.notion.query(&opened.source.id, &query, cursor.as_deref()).await?;
+        rows.extend(found.items.into_iter().filter(|page| !page.in_trash));
+        cursor = found.cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    Ok(rows)
 }
 
 /// Several rows carry the number of a record that none is linked with.
@@ -297,7 +307,7 @@ async fn ask(opened: &Opened, record: Record, traits: &Traits) -> Result<(Vec<Pa
         return Ok((rows, true));
     }
     let (filter, mut cursor) = (query(&json!({"and": [is_free, {"or": conditions}]})), None);
-    for _ in 0..MAX_PAGES {
+    while rows.len() < MAX_ROWS {
         let list = opened.notion.query(source, &filter, cursor.as_deref()).await?;
         rows.extend(list.items);
         cursor = list.cursor;
@@ -365,15 +375,15 @@ async fn alone(
     let (RecordKind::Items(_), Some(item)) = (opened.kind(), state.as_item()) else {
         return Ok(Row::One(Box::new(page), key));
     };
-    let written = |text: &Option<String>, others: Vec<String>| -> BTreeSet<String> {
-        let text = text.clone().unwrap_or_default();
+    let written = |text: Option<&String>, others: Vec<String>| -> BTreeSet<String> {
+        let text = text.cloned().unwrap_or_default();
         [text.to_lowercase(), text.to_uppercase(), text].into_iter().chain(others).collect()
     };
     let filter = match (&key, &item.title) {
         (Key::Title | Key::FullName, None) => {
-            json!({"@name": written(&item.name, Vec::new()), "@lastName": written(&item.last_name, Vec::new())})
+            json!({"@name": written(item.name.as_ref(), Vec::new()), "@lastName": written(item.last_name.as_ref(), Vec::new())})
         }
-        (Key::Title, title @ Some(_)) => json!({"@title": written(title, vec![page.title()])}),
+        (Key::Title, Some(title)) => json!({"@title": written(Some(title), vec![page.title()])}),
         _ => return Ok(Row::One(Box::new(page), key)),
     };
     let listing = Listing { kind: opened.kind(), custom_fields: extra_fields(opened) };
