@@ -10,8 +10,8 @@ mod events;
 mod fields;
 #[cfg(test)]
 mod fuzz;
-mod quirks;
 mod query;
+mod quirks;
 mod rest;
 mod rights;
 mod seed;

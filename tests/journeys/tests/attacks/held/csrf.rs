@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{Administrator, FORM, client, form, sent, stored, waiting};
 
 /// The forms that only who is signed in may send.
-const DOORS: [&str; 31] = [
+const DOORS: [&str; 34] = [
     "/admin/dead/redrive",
     "/admin/dead/discard",
     "/admin/doctor",
@@ -32,6 +32,9 @@ const DOORS: [&str; 31] = [
     "/admin/notion/webhook/close",
     "/admin/notion/backfill",
     "/admin/notion/undo",
+    "/admin/notion/attention/try",
+    "/admin/notion/attention/take",
+    "/admin/notion/attention/forget",
     "/admin/keys",
     "/admin/keys/revoke",
     "/admin/audit/revoke",
