@@ -97,6 +97,7 @@ fn words(leaf: &Leaf) -> String {
         }
         Leaf::Everyone(name) => format!("@{name}"),
         Leaf::Channel { id, name } => format!("#{}", name.as_ref().unwrap_or(id)),
+        Leaf::Group { id, name } => format!("@{}", name.as_deref().unwrap_or(id).trim_start_matches('@')),
         Leaf::Moment { words, .. } => words.clone(),
         Leaf::Emoji { name, character } => character.clone().unwrap_or_else(|| format!(":{name}:")),
     }

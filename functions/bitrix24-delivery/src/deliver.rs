@@ -3,7 +3,7 @@
 use bitrix24::bot::{self, Bot};
 use connect::{Failure, InHand};
 use jiff::{SignedDuration, Timestamp};
-use platform::conversations::{Conversations, MessageLink, Side};
+use platform::conversations::{Conversations, MessageLink, Side, SlackState};
 use platform::job::{Job, Outcome};
 use platform::store::{Version, Write};
 use platform::{DeliveryId, Kind};
@@ -11,7 +11,7 @@ use rules::chat::{InBitrix24, ToBitrix24};
 use serde_json::Value;
 use talk::{Talk, Tenant};
 
-use crate::{Deps, files};
+use crate::{Deps, edit, files};
 
 /// The portal's clock and ours need not agree.
 const SKEW: SignedDuration = SignedDuration::from_secs(120);
@@ -47,7 +47,8 @@ async fn run(deps: &Deps, job: &Job<ToBitrix24>, line: &mut InHand) -> Result<Ou
         InBitrix24::Post { text, thread } => delivery.post(line, text, thread.as_deref()).await,
         InBitrix24::Say { text, answers } => delivery.say(line, text, *answers).await,
         InBitrix24::Share { file, author } => files::share(&delivery, line, file, author).await,
-        InBitrix24::Edit { parts } => delivery.edit(line, parts).await,
+        InBitrix24::Edit { parts, at } => edit::edit(&delivery, line, parts, at).await,
+        InBitrix24::TakeBack { files, had } => edit::take_back(&delivery, line, files, had).await,
         InBitrix24::Delete => delivery.delete(line).await,
         InBitrix24::React { reaction, by, added } => delivery.react(line, reaction, by, *added).await,
     }
@@ -85,6 +86,9 @@ impl Delivery<'_> {
     async fn post(&self, line: &mut InHand, text: &str, thread: Option<&str>) -> Result<Outcome, Failure> {
         if self.link.as_ref().is_some_and(|(link, _)| link.deleted) {
             return line.skip("it was deleted in Slack before it could be copied").await;
+        }
+        if self.link.as_ref().is_some_and(|(link, _)| link.in_slack.is_older) {
+            return line.skip("an edit of it came first, and its text is in the chat").await;
         }
         let body = &self.job.body;
         let uuid = uuid_of(&body.delivery);
@@ -132,7 +136,7 @@ impl Delivery<'_> {
     }
 
     /// The number that the portal gave a message.
-    fn number(&self, sent: &Value) -> Result<u64, Failure> {
+    pub(crate) fn number(&self, sent: &Value) -> Result<u64, Failure> {
         let missing = || Failure::permanent("no_message_id", "the portal took the message and did not say its number");
         self.bot.sent(sent).ok_or_else(missing)
     }
@@ -149,29 +153,41 @@ impl Delivery<'_> {
 
     /// The writes that add a copy to the message's link.
     fn linked(&self, message: u64, thread: Option<&str>) -> Result<Vec<Write>, Failure> {
-        let body = &self.job.body;
-        let (mut link, version) = match self.link.clone() {
-            Some((link, version)) => (link, Some(version)),
-            None => (
-                MessageLink {
-                    written_in: Side::Slack,
-                    channel: body.channel.clone(),
-                    slack: vec![body.ts.clone()],
-                    thread: thread.map(str::to_owned),
-                    dialog: body.dialog.clone(),
-                    bitrix24: Vec::new(),
-                    texts: 0,
-                    reactions: std::collections::BTreeMap::new(),
-                    deleted: false,
-                },
-                None,
-            ),
-        };
+        let (mut link, version) = self.link_or_new(thread);
         if !link.bitrix24.contains(&message) {
             link.bitrix24.push(message);
-            link.texts += usize::from(matches!(body.act, InBitrix24::Post { .. }));
+            link.texts += usize::from(matches!(self.job.body.act, InBitrix24::Post { .. }));
         }
-        Ok(Conversations::link_writes(&self.job.tenant, &link, version, self.now())?)
+        if let InBitrix24::Share { file, .. } = &self.job.body.act {
+            link.in_slack.files.insert(file.id.clone(), message);
+        }
+        self.keeping(&link, version)
+    }
+
+    /// The message's link, or one without copies.
+    pub(crate) fn link_or_new(&self, thread: Option<&str>) -> (MessageLink, Option<Version>) {
+        if let Some((link, version)) = self.link.clone() {
+            return (link, Some(version));
+        }
+        let body = &self.job.body;
+        let link = MessageLink {
+            written_in: Side::Slack,
+            channel: body.channel.clone(),
+            slack: vec![body.ts.clone()],
+            thread: thread.map(str::to_owned),
+            dialog: body.dialog.clone(),
+            bitrix24: Vec::new(),
+            texts: 0,
+            reactions: std::collections::BTreeMap::new(),
+            deleted: false,
+            in_slack: SlackState::default(),
+        };
+        (link, None)
+    }
+
+    /// The writes that keep a link.
+    pub(crate) fn keeping(&self, link: &MessageLink, version: Option<Version>) -> Result<Vec<Write>, Failure> {
+        Ok(Conversations::link_writes(&self.job.tenant, link, version, self.now())?)
     }
 
     /// The message in the chat that a reply's thread began with.
@@ -197,7 +213,13 @@ impl Delivery<'_> {
     }
 
     /// A message of ours that an earlier try has written and that is not yet `known`: by its uuid, or else by its text.
-    async fn look_up(&self, uuid: &str, text: &str, since: Timestamp, known: &[u64]) -> Result<Option<u64>, Failure> {
+    pub(crate) async fn look_up(
+        &self,
+        uuid: &str,
+        text: &str,
+        since: Timestamp,
+        known: &[u64],
+    ) -> Result<Option<u64>, Failure> {
         let Some(rows) = self.last_messages().await? else { return Ok(None) };
         let is_ours = |row: &&Value| {
             let by_uuid = row["uuid"] == uuid;
@@ -219,62 +241,24 @@ impl Delivery<'_> {
         }
     }
 
-    /// Writes the parts over the copies that there are; adds what is more, takes away what is less.
-    async fn edit(&self, line: &mut InHand, parts: &[String]) -> Result<Outcome, Failure> {
-        let Some((link, version)) = &self.link else {
-            return line.skip("it was never copied: it is older than the bridge, or its copy failed").await;
-        };
-        if link.deleted {
-            return line.skip("it was deleted since").await;
-        }
-        let mut link = link.clone();
-        let call = line.open_call().await;
-        for (place, text) in parts.iter().enumerate() {
-            if place < link.texts {
-                // The same edit twice is one.
-                self.tenant.bitrix24.ask(&self.bot.edit(link.bitrix24[place], text)).await?;
-                continue;
-            }
-            let body = &self.job.body;
-            let uuid = uuid_of(&format!("{}{place}", body.delivery));
-            let earlier = match &call {
-                Some(_) => self.look_up(&uuid, text, line.queued_at(), &link.bitrix24).await?,
-                None => None,
-            };
-            let message = match earlier {
-                Some(message) => message,
-                None => {
-                    line.begin(body.dialog.clone()).await?;
-                    let sent = self.tenant.bitrix24.ask(&self.bot.send(&body.dialog, text, None, &uuid)).await;
-                    self.number(&line.ended(sent)?.result)?
-                }
-            };
-            link.bitrix24.insert(place.min(link.bitrix24.len()), message);
-            link.texts += 1;
-        }
-        while link.texts > parts.len() {
-            link.texts -= 1;
-            self.remove(link.bitrix24.remove(link.texts)).await?;
-        }
-        let writes = Conversations::link_writes(&self.job.tenant, &link, Some(*version), self.now())?;
-        let first = link.bitrix24.first().copied().unwrap_or_default();
-        line.done(format!("{}/{first}", link.dialog), writes).await
-    }
-
     async fn delete(&self, line: &mut InHand) -> Result<Outcome, Failure> {
-        let Some((link, version)) = &self.link else {
-            return line.skip("it was never copied").await;
-        };
+        let (link, version) = self.link_or_new(None);
         for message in &link.bitrix24 {
             self.remove(*message).await?;
         }
-        let link = MessageLink { deleted: true, ..link.clone() };
-        let writes = Conversations::link_writes(&self.job.tenant, &link, Some(*version), self.now())?;
-        line.done(format!("{} deleted", link.dialog), writes).await
+        let was_copied = version.is_some();
+        let link = MessageLink { deleted: true, ..link };
+        let writes = self.keeping(&link, version)?;
+        if was_copied {
+            return line.done(format!("{} deleted", link.dialog), writes).await;
+        }
+        // Should it arrive after its deletion, it is not copied.
+        self.talk().ports.store.put_all(writes).await?;
+        line.skip("it was never copied").await
     }
 
     /// Takes a copy away; one that is gone already is as good.
-    async fn remove(&self, message: u64) -> Result<(), Failure> {
+    pub(crate) async fn remove(&self, message: u64) -> Result<(), Failure> {
         match self.tenant.bitrix24.ask(&self.bot.delete(message)).await {
             Err(failure) if is_gone(&failure) => Ok(()),
             deleted => deleted.map(|_| ()),

@@ -4,6 +4,7 @@ use bitrix24::transfer::LARGEST_FILE;
 use connect::{Failure, InHand};
 use platform::Kind;
 use platform::job::Outcome;
+use rules::chat::said::{instead_of_copy, not_copied, with_copy};
 use rules::text::Document;
 use slack::event::File;
 
@@ -18,16 +19,24 @@ pub(crate) async fn share(
     if delivery.link.as_ref().is_some_and(|(link, _)| link.deleted) {
         return line.skip("it was deleted in Slack before it could be copied").await;
     }
+    let state = delivery.link.as_ref().map(|(link, _)| &link.in_slack);
+    if state.is_some_and(|state| state.taken.contains(&file.id)) {
+        return line.skip("its author took it back before it could be copied").await;
+    }
+    if state.is_some_and(|state| state.files.contains_key(&file.id)) {
+        return line.skip("it is copied already").await;
+    }
     let thread = delivery.link.as_ref().and_then(|(link, _)| link.thread.clone());
     let body = &delivery.job.body;
     let language = delivery.tenant.settings.language;
     let chats = &delivery.tenant.settings.chats;
     let most = u64::from(chats.largest_file_mb).saturating_mul(1024 * 1024).min(LARGEST_FILE);
     let file = if file.ask_first { delivery.tenant.slack.file(&file.id, &body.channel).await?.0 } else { file.clone() };
-    let comment = Document::default().by(author).to_bbcode(false);
-    let why = if file.gone {
-        Some(language.pick("it is not there any more", "его больше нет"))
-    } else if !chats.files {
+    if let Some(instead) = instead_of_copy(&file, language) {
+        return say(delivery, line, instead, author, thread.as_deref()).await;
+    }
+    let comment = with_copy(&file, author).to_bbcode(false);
+    let why = if !chats.files {
         Some(language.pick("files are not copied", "файлы не копируются"))
     } else if file.size > most {
         Some(language.pick("it is too large to copy", "он слишком велик для копирования"))
@@ -115,25 +124,30 @@ async fn note(
     why: &str,
     thread: Option<&str>,
 ) -> Result<Outcome, Failure> {
-    let size = readable(file.size);
-    let text = format!("📎 {}{size}: {why}", file.name);
-    let mut said = Document::plain(&text).by(author).to_bbcode(false);
-    if file.permalink.starts_with("https://") && !file.gone {
-        let words = delivery.tenant.settings.language.pick("open in Slack", "открыть в Slack");
-        said = format!("{said} [url={}]{words}[/url]", file.permalink.replace(['[', ']'], ""));
-    }
-    let body = &delivery.job.body;
-    line.begin(body.dialog.clone()).await?;
-    let request = delivery.bot.send(&body.dialog, &said, None, &uuid_of(&body.delivery));
-    let sent = line.ended(delivery.tenant.bitrix24.ask(&request).await)?;
-    let message = delivery.bot.sent(&sent.result).unwrap_or_default();
-    delivery.posted(line, message, thread).await
+    let said = not_copied(file, why, delivery.tenant.settings.language);
+    say(delivery, line, said, author, thread).await
 }
 
-fn readable(bytes: u64) -> String {
-    match bytes {
-        0 => String::new(),
-        1..1_048_576 => format!(" ({} KB)", bytes.div_ceil(1024)),
-        _ => format!(" ({} MB)", bytes.div_ceil(1024 * 1024)),
+/// Says something in the place of a file's copy.
+async fn say(
+    delivery: &Delivery<'_>,
+    line: &mut InHand,
+    said: Document,
+    author: &str,
+    thread: Option<&str>,
+) -> Result<Outcome, Failure> {
+    let body = &delivery.job.body;
+    let uuid = uuid_of(&body.delivery);
+    let text = said.by(author).to_bbcode(false);
+    let known = delivery.link.as_ref().map(|(link, _)| link.bitrix24.clone()).unwrap_or_default();
+    if let Some(call) = line.open_call().await
+        && let Some(message) = delivery.look_up(&uuid, &text, call.began_at, &known).await?
+    {
+        return delivery.posted(line, message, thread).await;
     }
+    line.begin(body.dialog.clone()).await?;
+    let request = delivery.bot.send(&body.dialog, &text, None, &uuid);
+    let sent = line.ended(delivery.tenant.bitrix24.ask(&request).await)?;
+    let message = delivery.number(&sent.result)?;
+    delivery.posted(line, message, thread).await
 }

@@ -4,6 +4,7 @@
 //! chat's last messages are searched for it, by the uuid that travels with it or by its text, before it is written again.
 
 mod deliver;
+mod edit;
 mod files;
 
 use connect::Connections;

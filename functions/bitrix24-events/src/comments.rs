@@ -1,8 +1,8 @@
 //! What was said on a task, read from the old card's comments or from the new card's chat.
 
+use bitrix24::Subject;
 use bitrix24::task::Comment;
 use bitrix24::tolerant::whole;
-use bitrix24::{Subject, bbcode};
 use connect::Failure;
 use platform::job::Job;
 use rules::{Change, ChangeKind, Hint, State};
@@ -23,7 +23,9 @@ pub(crate) async fn read(deps: &Deps, job: &Job<Hint>, state: &State) -> Result<
                 json!({"DIALOG_ID": format!("chat{chat}"), "FIRST_ID": message.saturating_sub(1), "LIMIT": 50});
             let answer = client.call("im.dialog.messages.get", &params).await?;
             let mut messages = answer.result["messages"].as_array().into_iter().flatten();
-            messages.find(|row| whole(&row["id"]) == Some(message)).and_then(Comment::from_message)
+            messages
+                .find(|row| whole(&row["id"]) == Some(message))
+                .and_then(|row| Comment::from_message(row, &answer.result["files"]))
         }
         (_, _, Some(comment)) => {
             // This old method takes its parameters by their order, whatever their names.
@@ -46,5 +48,5 @@ pub(crate) async fn read(deps: &Deps, job: &Job<Hint>, state: &State) -> Result<
 
 /// A message with nothing in it but a mark-up that shows nothing.
 fn is_empty(comment: &Comment) -> bool {
-    !comment.text.is_empty() && bbcode::plain(&comment.text).is_empty()
+    !comment.text.is_empty() && comment.files.is_empty() && rules::text::Document::from_bbcode(&comment.text).is_empty()
 }

@@ -141,6 +141,7 @@ fn as_read(field: &Field, cell: &Cell, context: &Context) -> String {
         Cell::Users(ids) => ids.iter().map(user).collect::<Vec<_>>().join(", "),
         Cell::Records(ids) => ids.iter().map(record).collect::<Vec<_>>().join(", "),
         Cell::Moment(moment) => moment.to_zoned(context.zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string(),
+        Cell::List(cells) => cells.iter().map(|cell| as_read(field, cell, context)).collect::<Vec<_>>().join("; "),
         other => other.to_string(),
     }
 }

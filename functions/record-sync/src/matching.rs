@@ -170,11 +170,7 @@ pub(crate) async fn find(deps: &Deps, opened: &Opened, record: Record, state: &S
         match (number(opened, &page), owner) {
             (Some(number), _) if number != record.id() => {}
             (Some(_), Some(owner)) if owner.database != opened.database.name || owner.record != record => {
-                let why = format!(
-                    "row {} carries the number of {record} and is linked with {}; put the number of {} back, or clear it and run a backfill",
-                    page.url, owner.record, owner.record
-                );
-                return Ok(Row::Refused { why, rows: vec![page] });
+                return Ok(taken(record, owner.record, page));
             }
             (Some(_), _) => numbered.push(page),
             (None, None) if !is_set_aside(opened, &page) => free.push(page),
@@ -218,6 +214,16 @@ pub(crate) async fn with_number(opened: &Opened, record: Record) -> Result<Vec<P
 /// Several rows carry the number of a record that none is linked with.
 pub(crate) fn doubled(opened: &Opened, record: Record, rows: Vec<Page>) -> Row {
     Row::Refused { why: doubles(opened, record, &rows.iter().map(row_ref).collect::<Vec<_>>()), rows }
+}
+
+/// A row carries the number of a record and is linked with another.
+pub(crate) fn taken(record: Record, owner: Record, page: Page) -> Row {
+    let why = format!(
+        "row {} carries the number of {record} and is linked with {owner}; write {} into it, and run a backfill",
+        page.url,
+        owner.id()
+    );
+    Row::Refused { why, rows: vec![page] }
 }
 
 /// What is said of rows that carry one number.
@@ -359,9 +365,15 @@ async fn alone(
     let (RecordKind::Items(_), Some(item)) = (opened.kind(), state.as_item()) else {
         return Ok(Row::One(Box::new(page), key));
     };
+    let written = |text: &Option<String>, others: Vec<String>| -> BTreeSet<String> {
+        let text = text.clone().unwrap_or_default();
+        [text.to_lowercase(), text.to_uppercase(), text].into_iter().chain(others).collect()
+    };
     let filter = match (&key, &item.title) {
-        (Key::Title | Key::FullName, None) => json!({"=name": item.name, "=lastName": item.last_name}),
-        (Key::Title, Some(title)) => json!({"=title": title}),
+        (Key::Title | Key::FullName, None) => {
+            json!({"@name": written(&item.name, Vec::new()), "@lastName": written(&item.last_name, Vec::new())})
+        }
+        (Key::Title, title @ Some(_)) => json!({"@title": written(title, vec![page.title()])}),
         _ => return Ok(Row::One(Box::new(page), key)),
     };
     let listing = Listing { kind: opened.kind(), custom_fields: extra_fields(opened) };

@@ -154,6 +154,7 @@ impl Delivery<'_> {
                     texts: 0,
                     reactions: std::collections::BTreeMap::new(),
                     deleted: false,
+                    in_slack: platform::conversations::SlackState::default(),
                 },
                 None,
             ),

@@ -8,7 +8,7 @@ use platform::ledger::{DeliveryLine, DeliveryStatus, delivery_write};
 use platform::store::Condition;
 use rules::chat::{InBitrix24, ToBitrix24};
 use rules::text::reaction_from_slack;
-use slack::event::{EventCallback, MessageChange, MessageEvent};
+use slack::event::{Edit, EventCallback, File, MessageChange, MessageEvent};
 use talk::Tenant;
 
 use crate::Deps;
@@ -33,6 +33,9 @@ pub(crate) async fn message(
     if link.as_ref().is_some_and(|(link, _)| link.written_in == Side::Bitrix24) {
         return Ok(Decision::skip("echo: it is the copy of a message in Bitrix24"));
     }
+    if let Some(row) = message.left_out() {
+        return Ok(Decision::skip(format!("{} is not carried: {}", row.what, row.how)));
+    }
     let is_bot = message.bot_id.is_some() && message.user.as_deref() != Some(tenant_bot(tenant));
     if is_bot && !tenant.settings.chats.bots {
         return Ok(Decision::skip("written by another app; chats.bots in the settings lets them through"));
@@ -41,7 +44,7 @@ pub(crate) async fn message(
     let decided = match message.change {
         MessageChange::Posted => posted(deps, job, tenant, &bridge, message).await?,
         MessageChange::Edited if message.is_the_same() => {
-            Decision::skip("nothing that is read changed: an unfurl, for one")
+            Decision::skip("nothing that is carried changed: the preview of a link, for one")
         }
         MessageChange::Edited => edited(deps, job, tenant, &bridge, message).await?,
         MessageChange::Deleted => {
@@ -82,12 +85,9 @@ async fn posted(
         let act = InBitrix24::Post { text, thread: message.thread.clone() };
         add(&mut decision, job, bridge, message, &format!("part {place}"), act)?;
     }
-    for file in &message.files {
-        let act = InBitrix24::Share { file: Box::new(file.clone()), author: author.clone() };
-        add(&mut decision, job, bridge, message, &format!("file {}", file.id), act)?;
-    }
+    share(&mut decision, job, bridge, message, &author, |_| true)?;
     if decision.outbox.is_empty() {
-        decision.skipped = Some("it says nothing and has no files".into());
+        decision.skipped = Some("it carries nothing: no text, no blocks, no attachments, no files".into());
     }
     Ok(decision)
 }
@@ -100,11 +100,41 @@ async fn edited(
     message: &MessageEvent,
 ) -> Result<Decision, Failure> {
     let author = deps.talk.author_in_slack(tenant, message).await?;
-    let parts = deps.talk.for_bitrix24(tenant, message, &author).await?;
     let mut decision = Decision::did("chat.edited");
-    let cause = format!("edit {}", job.body.event_id);
-    add(&mut decision, job, bridge, message, &cause, InBitrix24::Edit { parts })?;
+    // Of an edit that was queued before all was compared, nothing is known but that it is one.
+    let edit = message.edit.clone().unwrap_or_else(|| Edit { words: true, ..Edit::default() });
+    let of_event = |what: &str| format!("{what} {}", job.body.event_id);
+    if edit.words {
+        let parts = deps.talk.for_bitrix24(tenant, message, &author).await?;
+        let act = InBitrix24::Edit { parts, at: edit.at };
+        add(&mut decision, job, bridge, message, &of_event("edit"), act)?;
+    }
+    if !edit.taken.is_empty() {
+        let files = edit.taken.into_iter().map(|file| (file.id, file.name)).collect();
+        let act = InBitrix24::TakeBack { files, had: edit.had.clone() };
+        add(&mut decision, job, bridge, message, &of_event("taken"), act)?;
+    }
+    if message.edit.is_some() {
+        let is_new = |file: &File| !file.is_taken_back() && !edit.had.contains(&file.id);
+        share(&mut decision, job, bridge, message, &author, is_new)?;
+    }
     Ok(decision)
+}
+
+/// Shares the message's files: of one, `which` says whether.
+fn share(
+    decision: &mut Decision,
+    job: &Job<EventCallback>,
+    bridge: &Bridge,
+    message: &MessageEvent,
+    author: &str,
+    which: impl Fn(&File) -> bool,
+) -> Result<(), Failure> {
+    for file in message.files.iter().filter(|file| which(file)) {
+        let act = InBitrix24::Share { file: Box::new(file.clone()), author: author.to_owned() };
+        add(decision, job, bridge, message, &format!("file {}", file.id), act)?;
+    }
+    Ok(())
 }
 
 /// A reaction, as the event tells it.

@@ -112,14 +112,19 @@ async fn understand(deps: &Deps, job: &Job<EventCallback>, tenant: &Tenant) -> R
             let what = if bridged { "bridged channel gone" } else { "channel gone" };
             Ok(Decision { record: Some(channel.clone()), ..Decision::skip(what) })
         }
-        Event::ChannelRenamed { channel, name } => Ok(Decision {
-            record: Some(format!("#{name}")),
-            ..Decision::skip(format!("{channel} has another name; it is known by its id"))
-        }),
+        Event::ChannelRenamed { channel, name } => {
+            deps.talk.forget_channel_name(tenant, channel).await?;
+            let record = Some(format!("#{name}"));
+            Ok(Decision { record, ..Decision::skip(format!("{channel} has another name; it is known by its id")) })
+        }
         Event::AppRemoved => {
             deps.talk.connections.slack_left(&job.tenant).await?;
             Ok(Decision::skip("the app was removed from the workspace or its tokens were revoked; connect it again"))
         }
+        Event::PeopleRevoked { users } => Ok(Decision {
+            record: Some(users.join(", ")),
+            ..Decision::skip("a person's permission was revoked in Slack; it is not one that the connection works with")
+        }),
         Event::Other => Ok(Decision::skip(format!("nothing to do for {}", job.body.kind))),
     }
 }

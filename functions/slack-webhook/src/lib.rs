@@ -69,6 +69,8 @@ enum Refusal {
 
 /// The most of a job's text that a queue surely takes.
 const MAX_JOB: usize = 200 * 1024;
+/// What a job holds beside its message.
+const MAX_ENVELOPE: usize = 8 * 1024;
 
 /// Takes one request.
 pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
@@ -147,9 +149,8 @@ async fn take(deps: &Deps, inbound: Inbound, workspace: &Workspace) -> Result<Re
             if job.body.len() > MAX_JOB
                 && let Event::Message(written) = &mut event.event
             {
-                // The same is in its text.
-                written.rich_text = None;
-                written.was = None;
+                let room = MAX_JOB - MAX_ENVELOPE;
+                written.lighten(|message| serde_json::to_string(message).is_ok_and(|text| text.len() <= room));
                 job = message(tenant, trace, group, id, &event).map_err(unavailable)?;
             }
             (QueueName::SlackEvents, job, empty(), event.kind)

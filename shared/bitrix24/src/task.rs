@@ -139,25 +139,61 @@ fn group<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Gro
 }
 
 /// A comment on a task, from either card.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Comment {
     /// Who wrote it; 0 is the system.
     pub author: u64,
     /// What, in BBCode.
     pub text: String,
+    /// The files in it whose names are known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<CommentFile>,
+}
+
+/// A file of a comment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommentFile {
+    /// The numbers by which a text may name it: of the file, of its attachment.
+    pub ids: Vec<u64>,
+    /// Its name.
+    pub name: String,
 }
 
 impl Comment {
     /// Out of `task.commentitem.get`: the old card.
     pub fn from_item(row: &Value) -> Option<Self> {
         let author = tolerant::whole(&row["AUTHOR_ID"])?;
-        Some(Self { author, text: row["POST_MESSAGE"].as_str().unwrap_or_default().to_owned() })
+        let objects = row["ATTACHED_OBJECTS"].as_object().into_iter().flatten().map(|(_, object)| object);
+        let files =
+            objects.filter_map(|object| CommentFile::of(object, &["FILE_ID", "ATTACHMENT_ID"], "NAME")).collect();
+        Some(Self { author, text: row["POST_MESSAGE"].as_str().unwrap_or_default().to_owned(), files })
     }
 
-    /// Out of a message of `im.dialog.messages.get`: the new card.
-    pub fn from_message(row: &Value) -> Option<Self> {
+    /// Out of a message of `im.dialog.messages.get` and the `files` beside it: the new card.
+    pub fn from_message(row: &Value, files: &Value) -> Option<Self> {
         let author = tolerant::whole(&row["author_id"])?;
-        Some(Self { author, text: row["text"].as_str().unwrap_or_default().to_owned() })
+        let own = |name: &str| match &row["params"][name] {
+            Value::Array(ids) => ids.iter().filter_map(tolerant::whole).collect::<Vec<_>>(),
+            id => tolerant::whole(id).into_iter().collect(),
+        };
+        let own = own("FILE_ID");
+        let all = files.as_array().into_iter().flatten().filter_map(|file| CommentFile::of(file, &["id"], "name"));
+        let files = all.filter(|file| file.ids.iter().any(|id| own.contains(id))).collect();
+        Some(Self { author, text: row["text"].as_str().unwrap_or_default().to_owned(), files })
+    }
+
+    /// The name of the file that a text names by a number.
+    pub fn file(&self, id: &str) -> Option<&str> {
+        let id: u64 = id.parse().ok()?;
+        self.files.iter().find(|file| file.ids.contains(&id)).map(|file| file.name.as_str())
+    }
+}
+
+impl CommentFile {
+    fn of(value: &Value, ids: &[&str], name: &str) -> Option<Self> {
+        let ids: Vec<u64> = ids.iter().filter_map(|id| tolerant::whole(&value[*id])).collect();
+        let name = value[name].as_str().map(str::trim).filter(|name| !name.is_empty() && !ids.is_empty())?;
+        Some(Self { name: name.to_owned(), ids })
     }
 }
 
@@ -165,6 +201,23 @@ impl Comment {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_comment_knows_the_names_of_its_files() {
+        let item = json!({"AUTHOR_ID": "5", "POST_MESSAGE": "see [DISK FILE ID=n77]",
+            "ATTACHED_OBJECTS": {"12": {"ATTACHMENT_ID": "12", "NAME": "offer.pdf", "FILE_ID": "77"}}});
+        let comment = Comment::from_item(&item).unwrap();
+        assert_eq!(
+            (comment.file("77"), comment.file("12"), comment.file("5")),
+            (Some("offer.pdf"), Some("offer.pdf"), None)
+        );
+        let files = json!([{"id": 5, "name": "a.png"}, {"id": 6, "name": "of another message.png"}]);
+        let message = json!({"author_id": 5, "text": "", "params": {"FILE_ID": [5]}});
+        let comment = Comment::from_message(&message, &files).unwrap();
+        assert_eq!(comment.files, [CommentFile { ids: vec![5], name: "a.png".into() }]);
+        let none = Comment::from_message(&json!({"author_id": 5, "text": "x", "params": []}), &files).unwrap();
+        assert_eq!(none.files, []);
+    }
 
     #[test]
     fn a_task_is_read_as_documented_and_keeps_nothing_unasked() {

@@ -1,7 +1,7 @@
 //! What we ask for at each provider, and why. Nothing is asked for that nothing needs.
 
 /// What the bot may do, and why.
-pub const SLACK: [(&str, &str); 21] = [
+pub const SLACK: [(&str, &str); 22] = [
     ("chat:write", "post cards and messages"),
     ("chat:write.public", "in public channels without an invitation"),
     ("chat:write.customize", "under the name and picture of who wrote in Bitrix24"),
@@ -19,6 +19,7 @@ pub const SLACK: [(&str, &str); 21] = [
     ("im:history", "look whether a message to a person is there before sending it again"),
     ("users:read", "find a person"),
     ("users:read.email", "by their e-mail"),
+    ("usergroups:read", "write user groups by their names in bridged chats; without it they are \"a user group\""),
     ("files:read", "copy files of bridged channels"),
     ("files:write", "copy files of bridged chats"),
     ("reactions:read", "copy reactions"),

@@ -69,6 +69,13 @@ impl WorkspaceClient {
         self.note(&account, self.client.channel_info(channel).await).await
     }
 
+    /// Id and handle of each user group of the workspace.
+    pub async fn user_groups(&self) -> Result<Vec<(String, String)>, Failure> {
+        let account = accounts::tier_2(&self.team, "usergroups.list");
+        self.admit(&account).await?;
+        self.note(&account, self.client.user_groups().await).await
+    }
+
     /// Answers at a response URL. It has no account of its own: an answer is owed to each request.
     pub async fn respond(&self, response_url: &str, message: &Message, shown: Shown) -> Result<(), Failure> {
         let now = self.connections.clock.now();

@@ -82,7 +82,7 @@ impl Mirror {
             records,
             zone: opened.settings.zone(),
             category,
-            person: state.and_then(State::as_item).map(rules::sync::full_name::Parts::of_item),
+            raw,
         })
     }
 

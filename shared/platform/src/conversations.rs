@@ -69,6 +69,38 @@ pub struct MessageLink {
     /// Whether the message was deleted where it was written.
     #[serde(default)]
     pub deleted: bool,
+    /// What is known of one that was written in Slack.
+    #[serde(default, skip_serializing_if = "SlackState::is_empty")]
+    pub in_slack: SlackState,
+}
+
+/// What is known of a message that was written in Slack, beside its copies.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SlackState {
+    /// Which message in Bitrix24 is the copy of which file.
+    pub files: BTreeMap<String, u64>,
+    /// The files that their author took back.
+    pub taken: BTreeSet<String>,
+    /// The moment of the last edit that was carried, by Slack's clock.
+    pub edited: String,
+    /// Whether its copy tells of an edit only: the message is older than the bridge.
+    pub is_older: bool,
+}
+
+impl SlackState {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether an edit at `at` is older than one that was carried already: Slack promises no order.
+    pub fn is_outdated(&self, at: &str) -> bool {
+        let moment = |at: &str| {
+            let (seconds, rest) = at.split_once('.')?;
+            Some((seconds.parse::<u64>().ok()?, rest.parse::<u64>().ok()?))
+        };
+        matches!((moment(at), moment(&self.edited)), (Some(at), Some(last)) if at < last)
+    }
 }
 
 impl MessageLink {

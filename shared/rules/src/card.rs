@@ -171,7 +171,11 @@ mod tests {
         let before = json!({"task": {"id": "7", "status": "3", "responsibleId": "7"}});
         Change {
             before: Some(serde_json::from_value(before).unwrap()),
-            comment: Some(Comment { author: 7, text: "[b]Please[/b] hurry, [USER=6]Ann[/USER] <!channel>".into() }),
+            comment: Some(Comment {
+                author: 7,
+                text: "[b]Please[/b] hurry, [USER=6]Ann[/USER] <!channel>".into(),
+                ..Comment::default()
+            }),
             ..Change::new(ChangeKind::TaskCreated, "task 7", serde_json::from_value(task).unwrap())
         }
     }
@@ -316,7 +320,7 @@ mod tests {
         #[test]
         fn no_text_makes_markup(text in "[<>!@#&|*_~`a-z \\n]{0,40}") {
             let names = names();
-            let spoken = Change { comment: Some(Comment { author: 7, text: text.clone() }), kind: ChangeKind::TaskCommented, ..task() };
+            let spoken = Change { comment: Some(Comment { author: 7, text: text.clone(), ..Comment::default() }), kind: ChangeKind::TaskCommented, ..task() };
             for change in [deal(&text), spoken] {
                 let message = render(&telling(&change, &names), None);
                 for shown in [message.text.as_str(), &serde_json::to_string(&message.blocks).unwrap()] {

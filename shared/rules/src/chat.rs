@@ -1,5 +1,8 @@
 //! Messages of a bridged conversation on their way to the other side.
 
+mod blocks;
+pub mod said;
+
 use bitrix24::chat::ChatFile;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -56,6 +59,16 @@ pub enum InBitrix24 {
     Edit {
         /// Its parts, with markup.
         parts: Vec<String>,
+        /// When it was edited, by Slack's clock; empty where Slack did not say.
+        #[serde(default)]
+        at: String,
+    },
+    /// Take files of the message away, which its author took back.
+    TakeBack {
+        /// The files: id and name.
+        files: Vec<(String, String)>,
+        /// The ids of all files that the message had, in their order.
+        had: Vec<String>,
     },
     /// Take the message away.
     Delete,

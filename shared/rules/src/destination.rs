@@ -208,7 +208,7 @@ mod tests {
     fn nobody_is_told_of_their_own_comment() {
         let state: State =
             serde_json::from_value(json!({"task": {"id": 7, "responsibleId": 5, "auditors": [5, 6]}})).unwrap();
-        let comment = bitrix24::task::Comment { author: 5, text: "x".into() };
+        let comment = bitrix24::task::Comment { author: 5, text: "x".into(), ..Default::default() };
         let change = Change { comment: Some(comment), ..Change::new(ChangeKind::TaskCommented, "task 7", state) };
         assert_eq!(Role::Responsible.people(&change), [0u64; 0]);
         assert_eq!(Role::Auditors.people(&change), [6]);

@@ -1,6 +1,6 @@
 //! The words of a card: what can stand in braces in a template, and what it shows for a change.
 
-use bitrix24::{EntityType, bbcode};
+use bitrix24::EntityType;
 use jiff::Timestamp;
 use serde_json::Value;
 use slack::Mrkdwn;
@@ -10,6 +10,7 @@ use crate::language::Language;
 use crate::money;
 use crate::names::{Named, Names};
 use crate::record::State;
+use crate::text::{Block, Document, Span, Surroundings, units};
 
 /// The most that a card shows of a text that somebody wrote.
 const MOST_TEXT: usize = 1_500;
@@ -210,7 +211,7 @@ impl Telling<'_> {
 
     /// The same without markup.
     pub fn plain(&self, word: &str) -> String {
-        crate::text::Document::from_mrkdwn(self.word(word).as_str()).visible()
+        Document::from_mrkdwn(self.word(word).as_str()).visible().replace('\u{200b}', "")
     }
 
     fn item_word(&self, word: &str) -> Option<Mrkdwn> {
@@ -372,12 +373,22 @@ impl Telling<'_> {
 
     fn text(&self) -> Mrkdwn {
         let Some(comment) = &self.change.comment else { return self.unknown() };
-        let text = bbcode::plain(&comment.text);
-        if text.is_empty() {
-            Mrkdwn::text(self.language.pick("(a file)", "(файл)"))
-        } else {
-            Mrkdwn::text(&text).cut(MOST_TEXT)
+        let named = |id: &str| comment.file(id).map(str::to_owned);
+        let mut document = self.read(&comment.text, Some(&named));
+        let shown = document.visible();
+        for name in comment.files.iter().map(|file| &file.name).filter(|name| !shown.contains(name.as_str())) {
+            document.blocks.push(Block::Paragraph(vec![Span::text(format!("📎 {name}"))]));
         }
+        if document.is_empty() { Mrkdwn::text(self.language.pick("(a file)", "(файл)")) } else { markup(document) }
+    }
+
+    /// What somebody wrote in the portal.
+    fn read(&self, text: &str, file: Option<&dyn Fn(&str) -> Option<String>>) -> Document {
+        let origin = bitrix24::crm::origin(self.domain);
+        Document::from_bbcode_in(
+            text,
+            Surroundings { origin: Some(&origin), file, chat: self.change.comment.is_some() },
+        )
     }
 
     fn field(&self, state: &State, path: &str) -> Mrkdwn {
@@ -386,7 +397,7 @@ impl Telling<'_> {
         match value {
             None | Some(Value::Null) => Mrkdwn::text(self.language.none()),
             Some(Value::String(text)) if text.is_empty() => Mrkdwn::text(self.language.none()),
-            Some(Value::String(text)) => Mrkdwn::text(&bbcode::plain(text)).cut(MOST_TEXT),
+            Some(Value::String(text)) => markup(self.read(text, None)),
             Some(Value::Array(list)) => {
                 let texts: Vec<_> =
                     list.iter().map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned)).collect();
@@ -403,6 +414,14 @@ impl Telling<'_> {
     fn unknown(&self) -> Mrkdwn {
         Mrkdwn::text(self.language.unknown())
     }
+}
+
+/// A text with its links and formatting, its beginning if it is long.
+fn markup(document: Document) -> Mrkdwn {
+    let mut parts = document.split(MOST_TEXT - 1, |part| units(&part.to_mrkdwn(false))).into_iter();
+    let first = parts.next().unwrap_or_default().to_mrkdwn(false);
+    let end = if parts.next().is_some() { "…" } else { "" };
+    Mrkdwn::from_markup(&format!("{first}{end}"))
 }
 
 /// A number as a telephone takes it.

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::text::received;
+use crate::attached::{self, Attachment, AttachmentKind, Huddle, MAX_PARTS};
+use crate::carries;
+use crate::text::{MAX_MESSAGE, received};
 
-/// The most files that one message shares, and the most links that one event unfurls.
-pub(crate) const MAX_FILES: usize = 100;
+pub use crate::attached::{File, FileKind};
 
 /// An event with its envelope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,8 +81,13 @@ pub enum Event {
         /// Its name now.
         name: String,
     },
-    /// The app was removed, or its tokens are no longer good.
+    /// The app was removed, or its bot's tokens are no longer good.
     AppRemoved,
+    /// People took back the permission that they had given the app; the app itself stays.
+    PeopleRevoked {
+        /// Who.
+        users: Vec<String>,
+    },
     /// Anything else.
     Other,
 }
@@ -131,45 +137,41 @@ pub struct MessageEvent {
     /// Its text, with markup.
     #[serde(default)]
     pub text: String,
-    /// Whether its text was longer than [`crate::text::MAX_MESSAGE`], and its end is missing.
+    /// Whether not all of it is here: its text was longer than [`crate::text::MAX_MESSAGE`], or it was too large to be queued.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shortened: bool,
-    /// Its `rich_text` block, if it has one: exacter than the text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rich_text: Option<Value>,
-    /// Its text before, when it was edited.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub was: Option<String>,
+    /// Its blocks: what people see in place of the text, and exacter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocks: Vec<Value>,
+    /// What hangs on it: forwards, cards, previews of links.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
     /// Its files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<File>,
+    /// The huddle that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub huddle: Option<Huddle>,
+    /// What an edit changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit: Option<Edit>,
 }
 
-/// A file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct File {
-    /// Its id.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// Its MIME type.
+/// What an edit of a message changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    /// When: a moment of Slack's, by which edits that arrive in the wrong order are known.
     #[serde(default)]
-    pub mimetype: String,
-    /// Its size in bytes.
+    pub at: String,
+    /// Whether anything but its files changed: words, looks, the target of a link, what hangs on it.
     #[serde(default)]
-    pub size: u64,
-    /// Where the bot can fetch it with its token.
+    pub words: bool,
+    /// The files that it had and has no more, as it had them.
     #[serde(default)]
-    pub download: String,
-    /// Its page in Slack; only who may see it can open it.
+    pub taken: Vec<File>,
+    /// The ids of all files that it had, in their order.
     #[serde(default)]
-    pub permalink: String,
-    /// Whether `files.info` has to be asked first, as in channels shared with others.
-    #[serde(default)]
-    pub ask_first: bool,
-    /// Whether it is gone: a tombstone, or hidden by the plan's limit.
-    #[serde(default)]
-    pub gone: bool,
+    pub had: Vec<String>,
 }
 
 /// A person, or a bot.
@@ -215,9 +217,6 @@ pub struct User {
     pub administers_organisation: Option<String>,
 }
 
-/// Subtypes that are messages of people or apps; all others are Slack's own notices.
-const WRITTEN: [&str; 4] = ["file_share", "thread_broadcast", "me_message", "bot_message"];
-
 impl EventCallback {
     /// Reads the outer object of an `event_callback`; says what is missing.
     pub fn read(outer: &Value) -> Result<Self, &'static str> {
@@ -259,7 +258,7 @@ impl Event {
                     .as_array()
                     .into_iter()
                     .flatten()
-                    .take(MAX_FILES)
+                    .take(MAX_PARTS)
                     .map(|link| text(&link["url"]))
                     .collect(),
             },
@@ -270,7 +269,8 @@ impl Event {
             "channel_rename" | "group_rename" => {
                 Self::ChannelRenamed { channel: channel(), name: text(&event["channel"]["name"]) }
             }
-            "app_uninstalled" | "tokens_revoked" => Self::AppRemoved,
+            "tokens_revoked" => revoked(&event["tokens"]),
+            "app_uninstalled" => Self::AppRemoved,
             _ => Self::Other,
         }
     }
@@ -285,35 +285,35 @@ impl Event {
             | Self::ChannelRenamed { channel, .. } => channel.clone(),
             Self::HomeOpened { user, .. } => user.clone(),
             Self::UserChanged(user) => user.id.clone(),
-            Self::AppRemoved | Self::Other => "other".into(),
+            Self::AppRemoved | Self::PeopleRevoked { .. } | Self::Other => "other".into(),
         }
     }
 }
 
+/// Whose tokens are gone: people's alone, or the bot's.
+fn revoked(tokens: &Value) -> Event {
+    let of = |kind: &str| tokens[kind].as_array().into_iter().flatten().take(MAX_PARTS).filter_map(filled).collect();
+    let (users, bots): (Vec<String>, Vec<String>) = (of("oauth"), of("bot"));
+    if bots.is_empty() && !users.is_empty() { Event::PeopleRevoked { users } } else { Event::AppRemoved }
+}
+
 impl MessageEvent {
-    /// `None` for Slack's own notices: somebody joined, a topic was set.
+    /// `None` for what is no message at all.
     fn read(event: &Value) -> Option<Self> {
         let subtype = filled(&event["subtype"]);
         let (change, message) = match subtype.as_deref() {
-            None => (MessageChange::Posted, event),
             Some("message_changed") => {
                 // A parent that was deleted with replies below it stays as a tombstone.
                 let gone = event["message"]["subtype"] == "tombstone";
                 (if gone { MessageChange::Deleted } else { MessageChange::Edited }, &event["message"])
             }
             Some("message_deleted") => (MessageChange::Deleted, &event["previous_message"]),
-            Some(other) if WRITTEN.contains(&other) => (MessageChange::Posted, event),
-            Some(_) => return None,
+            _ => (MessageChange::Posted, event),
         };
         let ts = filled(&event["deleted_ts"]).or_else(|| filled(&message["ts"]))?;
         let author = if message["user"].is_string() { message } else { &event["previous_message"] };
-        let inner_subtype = if change == MessageChange::Posted { subtype } else { filled(&message["subtype"]) };
-        if change == MessageChange::Edited && inner_subtype.as_deref().is_some_and(|inner| !WRITTEN.contains(&inner)) {
-            return None;
-        }
-        let of = |message: &Value| received(message["text"].as_str().unwrap_or_default());
-        let (text_now, shortened) = of(message);
-        Some(Self {
+        let Content { text: said, is_cut, blocks, attachments, files, huddle } = Content::read(message);
+        let mut read = Self {
             change,
             channel: filled(&event["channel"])?,
             channel_type: text(&event["channel_type"]),
@@ -323,41 +323,130 @@ impl MessageEvent {
             bot_id: filled(&message["bot_id"]),
             app_id: filled(&message["app_id"]).or_else(|| filled(&message["bot_profile"]["app_id"])),
             username: filled(&message["username"]).or_else(|| filled(&message["bot_profile"]["name"])),
-            subtype: inner_subtype,
-            text: text_now,
-            shortened,
-            rich_text: rich_text(&message["blocks"]),
-            was: (change == MessageChange::Edited).then(|| of(&event["previous_message"]).0),
-            files: message["files"].as_array().into_iter().flatten().take(MAX_FILES).map(File::read).collect(),
-        })
+            subtype: if change == MessageChange::Posted { subtype } else { filled(&message["subtype"]) },
+            text: said,
+            shortened: is_cut,
+            blocks,
+            attachments,
+            files,
+            huddle,
+            edit: None,
+        };
+        if change == MessageChange::Edited {
+            read.edit = Some(read.edit_since(&event["previous_message"], event));
+        }
+        Some(read)
     }
 
-    /// Whether people see nothing new: an unfurl also comes as a change.
+    /// What changed since the message was as `before`.
+    fn edit_since(&self, before: &Value, event: &Value) -> Edit {
+        let was = Content::read(before);
+        let has = |id: &str| self.files.iter().any(|file| file.id == id && !file.is_taken_back());
+        let is_gone = |file: &&File| !file.is_taken_back() && !has(&file.id);
+        let mut taken: Vec<File> = was.files.iter().filter(is_gone).cloned().collect();
+        if before.is_null() {
+            taken.extend(self.files.iter().filter(|file| file.is_taken_back()).cloned());
+        }
+        let moment = [&Self::edited_at(event), &event["event_ts"], &event["ts"]].into_iter().find_map(filled);
+        Edit {
+            at: moment.unwrap_or_default(),
+            words: before.is_null() || !self.says_the_same(&was),
+            taken,
+            had: was.files.into_iter().map(|file| file.id).collect(),
+        }
+    }
+
+    /// When its author edited it; an event of a preview carries the time of an earlier edit, so the event's own counts there.
+    fn edited_at(event: &Value) -> Value {
+        let (now, before) = (&event["message"]["edited"]["ts"], &event["previous_message"]["edited"]["ts"]);
+        if now == before { Value::Null } else { now.clone() }
+    }
+
+    fn says_the_same(&self, was: &Content) -> bool {
+        let shown = |list: &[Attachment]| -> Vec<Attachment> {
+            list.iter().filter(|one| one.kind != AttachmentKind::Unfurl).cloned().collect()
+        };
+        // Where one of both has no blocks, only the texts can be compared.
+        let same_blocks = self.blocks.is_empty() || was.blocks.is_empty() || self.blocks == was.blocks;
+        self.text == was.text
+            && same_blocks
+            && self.huddle == was.huddle
+            && shown(&self.attachments) == shown(&was.attachments)
+    }
+
+    /// Whether an edit changed nothing that is carried: the preview of a link also comes as a change.
     pub fn is_the_same(&self) -> bool {
-        self.was.as_deref() == Some(self.text.as_str())
+        let is_new = |edit: &Edit| self.files.iter().any(|file| !edit.had.contains(&file.id));
+        self.edit.as_ref().is_some_and(|edit| !edit.words && edit.taken.is_empty() && !is_new(edit))
+    }
+
+    /// Drops what says the same in fewer ways, then what says the least, until `fits`; whatever is lost is said.
+    pub fn lighten(&mut self, fits: impl Fn(&Self) -> bool) {
+        let steps: [fn(&mut Self); 4] = [
+            // The same words are in its text, if it is what people write.
+            |message| {
+                let only_text = message.blocks.iter().all(|block| block["type"] == "rich_text");
+                if !message.text.is_empty() {
+                    message.shortened |= !only_text;
+                    message.blocks.clear();
+                }
+            },
+            |message| {
+                for attachment in message.attachments.iter_mut().filter(|one| !one.text.is_empty()) {
+                    attachment.blocks.clear();
+                    attachment.attachments.clear();
+                }
+                message.shortened = true;
+            },
+            |message| message.attachments.clear(),
+            |message| {
+                message.blocks.clear();
+                message.text = message.text.chars().take(MAX_MESSAGE / 2).collect();
+                message.files.iter_mut().for_each(|file| file.content.clear());
+                message.files.truncate(MAX_PARTS / 4);
+            },
+        ];
+        for step in steps {
+            if fits(self) {
+                return;
+            }
+            step(self);
+        }
+    }
+
+    /// The reason for which it is left out by its subtype, if it is.
+    pub fn left_out(&self) -> Option<&'static carries::Row> {
+        carries::left_out(self.subtype.as_deref().unwrap_or_default()).filter(|_| self.change != MessageChange::Deleted)
     }
 }
 
-/// The only block of what people write; messages of apps have others beside it, and then their text says it.
-fn rich_text(blocks: &Value) -> Option<Value> {
-    match blocks.as_array()?.as_slice() {
-        [one] if one["type"] == "rich_text" => Some(one.clone()),
-        _ => None,
-    }
+/// What a message carries.
+struct Content {
+    text: String,
+    is_cut: bool,
+    blocks: Vec<Value>,
+    attachments: Vec<Attachment>,
+    files: Vec<File>,
+    huddle: Option<Huddle>,
 }
 
-impl File {
-    /// Reads a file object.
-    pub fn read(file: &Value) -> Self {
+impl Content {
+    fn read(message: &Value) -> Self {
+        let (text, is_cut) = received(message["text"].as_str().unwrap_or_default());
+        let blocks = attached::blocks(&message["blocks"]);
+        let shown = attached::shown_by(&text, &blocks);
+        let mut files = attached::files(&message["files"]);
+        // Older messages have just one.
+        if files.is_empty() && message["file"].is_object() {
+            files.push(File::read(&message["file"]));
+        }
         Self {
-            id: text(&file["id"]),
-            name: filled(&file["name"]).or_else(|| filled(&file["title"])).unwrap_or_else(|| "file".into()),
-            mimetype: text(&file["mimetype"]),
-            size: file["size"].as_u64().unwrap_or_default(),
-            download: filled(&file["url_private_download"]).unwrap_or_else(|| text(&file["url_private"])),
-            permalink: text(&file["permalink"]),
-            ask_first: file["file_access"] == "check_file_info",
-            gone: ["tombstone", "hidden_by_limit"].iter().any(|mode| file["mode"] == *mode),
+            attachments: attached::attachments(&message["attachments"], &shown),
+            huddle: Huddle::read(&message["room"]),
+            text,
+            is_cut,
+            blocks,
+            files,
         }
     }
 }
@@ -462,25 +551,107 @@ mod tests {
         assert_eq!((gone.change, gone.ts.as_str(), gone.user.as_deref()), (MessageChange::Deleted, "1.1", Some("U1")));
     }
 
-    #[test]
-    fn an_unfurl_is_no_edit() {
-        let event = |text: &str| {
-            message(json!({
-                "type": "message", "subtype": "message_changed", "channel": "C1",
-                "message": {"ts": "1.1", "user": "U1", "text": text, "attachments": [{}]},
-                "previous_message": {"ts": "1.1", "user": "U1", "text": "see https://a"},
-            }))
-        };
-        assert!(event("see https://a").is_the_same());
-        assert!(!event("see https://b").is_the_same());
+    fn edited(before: Value, after: Value) -> MessageEvent {
+        message(json!({
+            "type": "message", "subtype": "message_changed", "channel": "C1", "event_ts": "9.9",
+            "message": after, "previous_message": before,
+        }))
     }
 
     #[test]
-    fn notices_are_no_messages() {
-        for subtype in ["channel_join", "channel_topic", "pinned_item", "something_new"] {
-            let event = json!({"type": "message", "subtype": subtype, "channel": "C1", "ts": "1.1", "text": "x"});
-            assert_eq!(read(event), Event::Other, "{subtype}");
+    fn a_preview_is_no_edit() {
+        let plain = json!({"ts": "1.1", "user": "U1", "text": "see https://a.example"});
+        for preview in [
+            json!({"title": "A", "from_url": "https://a.example"}),
+            json!({"title": "A", "from_url": "https://www.a.example/home", "original_url": "https://a.example"}),
+            json!({"is_app_unfurl": true, "app_unfurl_url": "https://a.example/"}),
+        ] {
+            let mut with = plain.clone();
+            with["attachments"] = json!([preview]);
+            assert!(edited(plain.clone(), with.clone()).is_the_same(), "{preview}");
+            // It is taken away again.
+            assert!(edited(with, plain.clone()).is_the_same(), "{preview}");
         }
+        assert!(!edited(plain.clone(), json!({"ts": "1.1", "user": "U1", "text": "see https://b"})).is_the_same());
+        // Blocks have ids that change by themselves.
+        let typed = |id: &str| json!({"ts": "1.1", "text": "a", "blocks": [{"type": "rich_text", "block_id": id, "elements": []}]});
+        assert!(edited(typed("a"), typed("b")).is_the_same());
+    }
+
+    #[test]
+    fn all_that_is_carried_is_compared() {
+        let base = json!({
+            "ts": "1.1", "user": "U1", "text": "look", "files": [{"id": "F1", "name": "a.pdf"}],
+            "blocks": [{"type": "rich_text", "elements": [{"type": "link", "url": "https://a.example", "text": "look"}]}],
+            "attachments": [{"is_share": true, "text": "old"}], "room": {"has_ended": false},
+        });
+        for (name, value) in [
+            ("text", json!("look!")),
+            (
+                "blocks",
+                json!([{"type": "rich_text", "elements": [{"type": "link", "url": "https://b.example", "text": "look"}]}]),
+            ),
+            ("attachments", json!([{"is_share": true, "text": "new"}])),
+            ("attachments", json!([])),
+            ("room", json!({"has_ended": true})),
+        ] {
+            let mut after = base.clone();
+            after[name] = value;
+            let edit = edited(base.clone(), after).edit.unwrap();
+            assert!(edit.words && edit.taken.is_empty() && edit.at == "9.9", "{name}");
+        }
+        for files in [json!([]), json!([{"id": "F1", "mode": "tombstone"}]), json!([{"id": "F2"}])] {
+            let mut after = base.clone();
+            after["files"] = files;
+            let changed = edited(base.clone(), after);
+            let edit = changed.edit.clone().unwrap();
+            assert_eq!((edit.words, edit.taken[0].name.as_str()), (false, "a.pdf"));
+            assert!(!changed.is_the_same());
+        }
+        let mut more = base.clone();
+        more["files"] = json!([{"id": "F1"}, {"id": "F2"}]);
+        let added = edited(base.clone(), more);
+        assert!(!added.is_the_same() && added.edit.unwrap().had == ["F1"]);
+        assert!(edited(base.clone(), base).is_the_same());
+    }
+
+    #[test]
+    fn notices_say_why_they_are_left_out_and_others_are_read() {
+        let notice = |subtype: &str| {
+            message(
+                json!({"type": "message", "subtype": subtype, "channel": "C1", "ts": "1.1", "text": "x", "user": "U1"}),
+            )
+        };
+        assert!(notice("channel_join").left_out().is_some());
+        for subtype in ["channel_topic", "pinned_item", "something_new", "me_message"] {
+            assert_eq!(notice(subtype).left_out(), None, "{subtype}");
+        }
+    }
+
+    #[test]
+    fn a_persons_token_is_not_the_apps() {
+        let revoked = |tokens: Value| read(json!({"type": "tokens_revoked", "tokens": tokens}));
+        let people = Event::PeopleRevoked { users: vec!["U1".into()] };
+        assert_eq!(revoked(json!({"oauth": ["U1"], "bot": []})), people);
+        assert_eq!(revoked(json!({"oauth": ["U1"]})), people);
+        for all in
+            [json!({"oauth": [], "bot": ["U9"]}), json!({"oauth": ["U1"], "bot": ["U9"]}), json!({}), Value::Null]
+        {
+            assert_eq!(revoked(all), Event::AppRemoved);
+        }
+    }
+
+    #[test]
+    fn a_message_too_large_for_a_queue_keeps_its_words_and_says_what_it_lost() {
+        let cell = json!({"type": "raw_text", "text": "x".repeat(1_000)});
+        let mut large = message(json!({
+            "type": "message", "channel": "C1", "ts": "1.1", "user": "U1", "text": "y".repeat(1_000),
+            "blocks": [{"type": "table", "rows": vec![vec![cell]; 300]}],
+            "attachments": [{"is_share": true, "text": "z".repeat(1_000)}],
+        }));
+        let fits = |message: &MessageEvent| serde_json::to_string(message).unwrap().len() < 100_000;
+        large.lighten(fits);
+        assert!(fits(&large) && large.shortened && large.text.len() == 1_000 && large.attachments.len() == 1);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::event::{File, MAX_FILES, filled, text};
+use crate::attached::MAX_PARTS;
+use crate::event::{File, filled, text};
 use crate::text::received_with_mark;
 
 /// Something that somebody did with what we showed.
@@ -135,7 +136,7 @@ impl Act {
                     .as_array()
                     .into_iter()
                     .flatten()
-                    .take(MAX_FILES)
+                    .take(MAX_PARTS)
                     .map(File::read)
                     .collect(),
                 action_ts: text(&payload["action_ts"]),

@@ -4,7 +4,9 @@
 //! store.
 
 pub mod answers;
+pub mod attached;
 pub mod block;
+pub mod carries;
 pub mod client;
 pub mod command;
 pub mod error;

@@ -1,10 +1,10 @@
 //! The Web API's people.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::{Client, Page, page};
 use crate::error::Error;
-use crate::event::User;
+use crate::event::{User, filled};
 
 impl Client {
     /// `users.info`: a person, with their language.
@@ -31,6 +31,17 @@ impl Client {
             is_archived: channel["is_archived"] == true,
             is_member: channel["is_member"] == true,
         })
+    }
+
+    /// `usergroups.list`: id and handle of each user group, also of those that were switched off, for old messages name them
+    /// (`usergroups:read`).
+    pub async fn user_groups(&self) -> Result<Vec<(String, String)>, Error> {
+        let answer = self.call_form("usergroups.list", &[("include_disabled", "true")]).await?;
+        let group = |group: &Value| {
+            let handle = filled(&group["handle"]).or_else(|| filled(&group["name"]))?;
+            Some((filled(&group["id"])?, handle))
+        };
+        Ok(answer["usergroups"].as_array().into_iter().flatten().filter_map(group).collect())
     }
 
     /// `reactions.add`; one that is there already is as good.

@@ -4,6 +4,7 @@
 pub mod administrators;
 pub mod bot;
 pub mod bridges;
+pub mod names;
 pub mod people;
 pub mod profiles;
 pub mod records;

@@ -90,7 +90,7 @@ impl Talk {
         Ok(read(&answer.result))
     }
 
-    async fn keep<T: Serialize>(&self, key: Key, value: &T) -> Result<(), Failure> {
+    pub(crate) async fn keep<T: Serialize>(&self, key: Key, value: &T) -> Result<(), Failure> {
         let write = Write::new(key, value, Condition::Always)?.expiring(later(self.ports.clock.now(), KEEPS));
         self.ports.store.put(write).await?;
         Ok(())

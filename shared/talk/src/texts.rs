@@ -6,12 +6,13 @@ use std::collections::btree_map::Entry;
 use bitrix24::chat::MAX_MESSAGE as MAX_FROM_BITRIX24;
 use bitrix24::chat::{ChatAuthor, ChatMessage};
 use connect::Failure;
-use rules::text::{Document, Person};
+use rules::chat::said::Said;
+use rules::text::Document;
 use slack::Author;
 use slack::event::MessageEvent;
 use slack::text::MAX_MESSAGE as MAX_FROM_SLACK;
 
-use crate::people::Acting;
+use crate::names::Labels;
 use crate::{Talk, Tenant};
 
 /// The document, saying at its end that it is not all that was written.
@@ -20,47 +21,28 @@ fn shortened(document: Document, is_cut: bool, tenant: &Tenant, most: usize) -> 
 }
 
 impl Talk {
-    /// What somebody wrote in Slack, for Bitrix24, below their name.
+    /// What somebody wrote in Slack, for Bitrix24, below their name; and nothing if it says nothing.
     pub async fn for_bitrix24(
         &self,
         tenant: &Tenant,
         message: &MessageEvent,
         author: &str,
     ) -> Result<Vec<String>, Failure> {
-        let (written, is_cut) = match &message.rich_text {
-            Some(block) => Document::from_rich_text(block).within(MAX_FROM_SLACK),
-            None => (Document::from_mrkdwn(&message.text), message.shortened),
-        };
-        if written.is_empty() {
+        let language = tenant.settings.language;
+        let said = Said::of(message, language);
+        if said.is_empty() {
             return Ok(Vec::new());
         }
-        let mut known: BTreeMap<String, Person> = BTreeMap::new();
-        let mentioned: Vec<String> = written.people().filter_map(|person| person.slack.clone()).collect();
-        for id in mentioned {
-            if let Entry::Vacant(place) = known.entry(id) {
-                let person = self.of_slack(tenant, place.key()).await?;
-                place.insert(person);
-            }
-        }
-        let document = written.with_people(|person| {
-            if let Some(found) = person.slack.as_ref().and_then(|id| known.get(id)) {
-                *person = Person { name: found.name.clone().or_else(|| person.name.take()), ..found.clone() };
-            }
-        });
-        let document = shortened(document.by(author), is_cut, tenant, MAX_FROM_SLACK);
-        Ok(rules::chat::bitrix24_parts(document, tenant.settings.chats.mention_everyone, tenant.settings.language))
-    }
-
-    async fn of_slack(&self, tenant: &Tenant, id: &str) -> Result<Person, Failure> {
-        let person = Person::of_slack(id, None);
-        Ok(match self.acting(tenant, id).await? {
-            Acting::As(link) => {
-                Person { bitrix24: Some(link.user), name: Some(link.name).filter(|name| !name.is_empty()), ..person }
-            }
-            Acting::Dismissed | Acting::Nobody { .. } => {
-                Person { name: self.slack_profile(tenant, id).await?.map(|profile| profile.name), ..person }
-            }
-        })
+        let labels = Labels::of(&message.text);
+        let (own, is_cut) = said.own.within(MAX_FROM_SLACK);
+        let (shown, is_shown_cut) = said.shown.within(MAX_FROM_SLACK);
+        let own = self.named(tenant, own, &labels, true).await?;
+        // Who is mentioned in what somebody forwards was notified when it was written.
+        let shown = self.named(tenant, shown, &Labels::default(), false).await?;
+        let document = Said { own, shown, ..said }.by(author);
+        let is_cut = is_cut || is_shown_cut || message.shortened;
+        let document = shortened(document, is_cut, tenant, MAX_FROM_SLACK);
+        Ok(rules::chat::bitrix24_parts(document, tenant.settings.chats.mention_everyone, language))
     }
 
     /// What somebody wrote in Bitrix24, for Slack.
@@ -89,12 +71,15 @@ impl Talk {
 
     /// The name of whoever wrote a message in Slack.
     pub async fn author_in_slack(&self, tenant: &Tenant, message: &MessageEvent) -> Result<String, Failure> {
-        if let Some(user) = &message.user
-            && let Some(profile) = self.slack_profile(tenant, user).await?
+        // Of a huddle Slack itself writes.
+        let began = message.huddle.as_ref().map(|huddle| &huddle.by).filter(|by| !by.is_empty());
+        if let Some(user) = began.or(message.user.as_ref())
+            && let Some(name) = self.slack_name(tenant, user).await?
         {
-            return Ok(profile.name);
+            return Ok(name);
         }
-        Ok(message.username.clone().unwrap_or_else(|| "Slack".into()))
+        let outside = message.user.as_ref().map(|_| tenant.settings.language.pick("someone outside", "кто-то извне"));
+        Ok(message.username.clone().unwrap_or_else(|| outside.unwrap_or("Slack").into()))
     }
 
     /// Under which name and picture what somebody wrote in Bitrix24 is posted in Slack: their own there, if they have one.

@@ -410,7 +410,7 @@ fn shape(document: &Document) -> u64 {
             Leaf::Text(_) => 0,
             Leaf::Person(_) => 1,
             Leaf::Everyone(_) => 2,
-            Leaf::Channel { .. } => 3,
+            Leaf::Channel { .. } | Leaf::Group { .. } => 3,
             Leaf::Moment { .. } => 4,
             Leaf::Emoji { .. } => 5,
         };

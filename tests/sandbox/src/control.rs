@@ -281,12 +281,9 @@ async fn steer(portal: &Portal, slack: &Workspace, notion: &Notion, request: &Re
             "POST /slack/command": {"email": "user6@example.com", "channel": "general", "command": "/b24-lead", "text": "ACME"},
             "POST /slack/press": {"email": "user6@example.com", "channel": "general", "action_id": "deal_take", "value": "1"},
             "POST /slack/submit": {"email": "user6@example.com", "values": {"name": "…"}},
+            "GET /slack": "what else can be done in Slack",
             "GET /slack/whispers?EMAIL": "what somebody was told alone",
-            "POST /notion/databases": {"title": "Deals", "properties": {"Stage": {"select": {"options": []}}}},
-            "POST /notion/people": {"name": "Ann", "email": "ann@example.com"},
-            "POST /notion/share": {"database": "…", "shared": false},
-            "POST /notion/hook": {"url": "http://127.0.0.1/…"},
-            "POST /notion/edit": {"row": "…", "properties": {}},
+            "/notion/…": crate::notion::help(),
             "GET /counts": "what has been asked of the simulators",
             "POST /deals": {"title": "Roof", "amount": 100, "currency": "EUR"},
             "POST /move": {"deal": 1, "stage": "PREPARATION"},
@@ -295,23 +292,6 @@ async fn steer(portal: &Portal, slack: &Workspace, notion: &Notion, request: &Re
             "POST /delivery": {"delay_ms": 0, "drop_every": 0, "double_every": 0, "hold": false, "slow_after_ms": 0},
             "POST /fail": {"provider": "slack | bitrix24 | notion", "method": "chat.postMessage", "fault": {"how": "reset", "when": "after_effect"}},
         })),
-        (&Method::POST, "/notion/databases") => {
-            let (database, source) = notion.add_database(&text("title"), &body["properties"]);
-            json!({"database": database, "data_source": source})
-        }
-        (&Method::POST, "/notion/people") => json!({"id": notion.add_person(&text("name"), &text("email"))}),
-        (&Method::POST, "/notion/share") => {
-            notion.share(&text("database"), body["shared"] == true);
-            json!({"ok": true})
-        }
-        (&Method::POST, "/notion/hook") => {
-            let (token, status) = notion.subscribe(&text("url")).await;
-            json!({"token": token, "status": status})
-        }
-        (&Method::POST, "/notion/edit") => match notion.edit(&text("row"), &body["properties"]) {
-            Ok(()) => json!({"ok": true}),
-            Err(error) => json!({"ok": false, "error": error}),
-        },
         (&Method::POST, "/slack/requests") => {
             slack.send_requests_to(&text("url"));
             json!({"ok": true})
@@ -404,6 +384,18 @@ async fn steer(portal: &Portal, slack: &Workspace, notion: &Notion, request: &Re
                 json!({"ok": true})
             }
             Err(error) => return answer(400, &json!({"error": error.to_string()})),
+        },
+        (method, path) if path.starts_with("/notion/") => {
+            let query = request.uri().query().unwrap_or_default();
+            match notion.steer(method.as_str(), path, query, &body).await {
+                Some(done) => done,
+                None => return not_found(),
+            }
+        }
+        (&Method::GET, "/slack") => crate::slack::help(),
+        (&Method::POST, path) => match crate::slack::steer(slack, path, &body) {
+            Some(done) => done,
+            None => return not_found(),
         },
         _ => return not_found(),
     };

@@ -70,7 +70,17 @@ pub(super) async fn read(running: &mut Running<'_>) -> Result<(), Failure> {
 /// The row of a record, of those that are nobody's yet.
 pub(super) async fn of(running: &Running<'_>, record: Record, traits: &Traits) -> Result<Row, Failure> {
     let (deps, opened) = (running.deps, running.opened);
-    let mut numbered = running.free(&by_number(record.id())).await?;
+    let mut numbered = Vec::new();
+    for item in running.list(&by_number(record.id())).await? {
+        let id: String = item.decode()?;
+        let Some(page) = running.row(&id).await? else { continue };
+        match deps.mirror.links.owner(running.tenant(), &id).await? {
+            None => numbered.push(page),
+            Some(owner) if owner.record == record && owner.database == opened.database.name => {}
+            // Its own line says what to do; a page more would only make a second row with this number.
+            Some(owner) => return Ok(matching::taken(record, owner.record, page)),
+        }
+    }
     match numbered.len() {
         0 => {}
         1 => return Ok(numbered.pop().map_or(Row::None, |page| Row::One(Box::new(page), Key::Number))),

@@ -41,6 +41,10 @@ pub enum Cell {
     Foreign(String),
     /// A text that is too long to be kept twice, by its digest.
     Long(String),
+    /// A sum: its amount as a decimal number, and its currency; none if the portal names none.
+    Money(String, String),
+    /// Several values, in their order.
+    List(Vec<Cell>),
 }
 
 impl Cell {
@@ -77,6 +81,27 @@ impl Cell {
         text.trim().parse().map_or(Self::Empty, |number| Self::number(number, scale))
     }
 
+    /// A decimal number as it is written, digit for digit; no number is no value.
+    pub fn decimal(text: &str) -> Self {
+        canonical(text).map_or(Self::Empty, Self::Number)
+    }
+
+    /// A number of JSON: what binary adds behind fifteen digits is left out.
+    pub fn double(number: f64) -> Self {
+        if !number.is_finite() {
+            return Self::Empty;
+        }
+        let is_whole = number.fract() == 0.0;
+        let rounded = if is_whole { number } else { format!("{number:.14e}").parse().unwrap_or(number) };
+        Self::decimal(&rounded.to_string())
+    }
+
+    /// Several values; none is no value.
+    pub fn list(cells: impl IntoIterator<Item = Self>) -> Self {
+        let cells: Vec<_> = cells.into_iter().filter(|cell| *cell != Self::Empty).collect();
+        if cells.is_empty() { Self::Empty } else { Self::List(cells) }
+    }
+
     /// A moment, cut to the minute: Notion's editor knows no seconds.
     pub fn moment(moment: Timestamp) -> Self {
         let seconds = moment.as_second();
@@ -110,7 +135,11 @@ impl Cell {
     #[must_use]
     pub fn kept(&self) -> Self {
         match self {
-            Self::Text(text) if text.len() > LONGEST_KEPT => Self::Long(digest(text)),
+            Self::Text(text) | Self::Foreign(text) if text.len() > LONGEST_KEPT => Self::Long(digest(text)),
+            Self::List(_) => {
+                let text = serde_json::to_string(self).unwrap_or_default();
+                if text.len() > LONGEST_KEPT { Self::Long(digest(&text)) } else { self.clone() }
+            }
             other => other.clone(),
         }
     }
@@ -119,6 +148,28 @@ impl Cell {
     pub fn is(&self, kept: &Self) -> bool {
         self == kept || self.kept() == *kept
     }
+}
+
+/// A decimal number without what makes no difference: signs of nothing, zeros before and behind.
+pub fn canonical(text: &str) -> Option<String> {
+    let text = text.trim();
+    let (is_negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if digits.contains(['e', 'E']) {
+        let number: f64 = text.parse().ok()?;
+        return number.is_finite().then(|| canonical(&number.to_string())).flatten();
+    }
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if (whole.is_empty() && fraction.is_empty()) || !is_number(whole) || !is_number(fraction) {
+        return None;
+    }
+    let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+    let whole = if whole.is_empty() { "0" } else { whole };
+    let number = if fraction.is_empty() { whole.to_owned() } else { format!("{whole}.{fraction}") };
+    Some(if is_negative && number != "0" { format!("-{number}") } else { number })
 }
 
 fn digest(text: &str) -> String {
@@ -141,6 +192,9 @@ impl fmt::Display for Cell {
             Self::Records(records) => list(f, records.iter().map(|record| format!("#{record}")).collect()),
             Self::Files(files) => list(f, files.iter().map(|(name, _)| name.clone()).collect()),
             Self::Long(_) => f.write_str("(a long text)"),
+            Self::Money(amount, currency) if currency.is_empty() => f.write_str(amount),
+            Self::Money(amount, currency) => write!(f, "{amount} {currency}"),
+            Self::List(cells) => f.write_str(&cells.iter().map(Self::to_string).collect::<Vec<_>>().join("; ")),
         }
     }
 }
@@ -162,6 +216,20 @@ mod tests {
         let moment = |text: &str| Cell::moment(text.parse().unwrap());
         assert_eq!(moment("2026-11-25T10:00:59+03:00"), moment("2026-11-25T07:00:00Z"));
         assert_eq!(Cell::users([0]), Cell::Empty);
+    }
+
+    #[test]
+    fn a_number_is_kept_digit_for_digit() {
+        let same = [("10", "10"), ("+010.50", "10.5"), ("-0.0", "0"), (".5", "0.5"), ("5.", "5"), ("1e3", "1000")];
+        for (text, number) in same {
+            assert_eq!(Cell::decimal(text), Cell::Number(number.into()), "{text}");
+        }
+        assert_eq!(Cell::decimal("9007199254740993"), Cell::Number("9007199254740993".into()));
+        assert_eq!(Cell::decimal("3.141593"), Cell::Number("3.141593".into()));
+        assert_eq!(Cell::double(0.1 + 0.2), Cell::Number("0.3".into()));
+        for text in ["", ".", "-", "1,5", "1 0", "0x1", "1e999", "NaN", "ten"] {
+            assert_eq!(Cell::decimal(text), Cell::Empty, "{text}");
+        }
     }
 
     proptest! {

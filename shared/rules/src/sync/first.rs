@@ -16,7 +16,8 @@ pub fn meet(base: &Base, bitrix24: &Sides, notion: &Sides, policy: &Policy, firs
         let Some(n) = notion.fields.get(field) else { continue };
         let master = policy.get(field).copied().unwrap_or_default();
         let is_one_way = matches!(master, Master::Bitrix24Only | Master::NotionOnly);
-        let differ = b.cell != n.cell && !b.cell.is_empty() && !n.cell.is_empty();
+        let same = b.cell == n.cell || n.carried() == &b.cell || b.carried() == &n.cell;
+        let differ = !same && !b.cell.is_empty() && !n.cell.is_empty();
         if !base.contains_key(field) && differ && !is_one_way {
             known.fields.remove(field);
             met.push((field, b, n, master));
@@ -41,7 +42,7 @@ pub fn meet(base: &Base, bitrix24: &Sides, notion: &Sides, policy: &Policy, firs
             continue;
         }
         let writes = if winner == Side::Bitrix24 { &mut merged.to_notion } else { &mut merged.to_bitrix24 };
-        writes.insert(field.clone(), reading.cell.clone());
+        writes.insert(field.clone(), reading.carried().clone());
         merged.conflicts.push(Conflict {
             field: field.clone(),
             bitrix24: b.cell.clone(),
@@ -85,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_value_that_cannot_be_written_stays_on_both_sides() {
-        let refused = Reading { cell: Cell::text("Eva Jones"), cannot: Some("unclear".into()) };
+        let refused = Reading::refused(Cell::text("Eva Jones"), "unclear");
         let n = Sides { fields: [("sum".to_owned(), refused)].into(), edited_at: None };
         let merged = meet(&Base::new(), &side(Cell::text("Anna Smith")), &n, &Policy::new(), First::Notion);
         assert!(merged.is_quiet() && merged.conflicts.is_empty(), "{merged:?}");

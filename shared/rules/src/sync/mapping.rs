@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::full_name::FULL_NAME;
 use super::merge::Master;
 use super::portal::{PortalField, PortalKind};
+use super::table::{self, Entry};
 use crate::databases::{Database, FieldSetting, Mirrored};
 use crate::record::RecordKind;
 
@@ -16,6 +17,9 @@ use crate::record::RecordKind;
 pub const ID_PROPERTY: &str = "Bitrix24 ID";
 /// The property that says what became of the record.
 pub const NOTE_PROPERTY: &str = "Bitrix24";
+
+/// The longest name of an option, in UTF-16 units. <https://developers.notion.com/reference/request-limits>
+const MAX_OPTION_NAME: usize = 100;
 
 /// A field and its property, ready to be read and written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +34,8 @@ pub struct Field {
     pub fit: Fit,
     /// The property that names people who have no account in Notion.
     pub unmapped: Option<Property>,
+    /// The property's options by the portal's codes, as they are known by their ids.
+    pub options: BTreeMap<String, String>,
 }
 
 /// How well a field and a property go together.
@@ -61,6 +67,18 @@ pub struct Known {
     /// Its type.
     #[serde(rename = "type")]
     pub kind: String,
+    /// Its options by the portal's codes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, KnownOption>,
+}
+
+/// An option that stands for a value of the portal. It is known by its id from then on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownOption {
+    /// The option's id.
+    pub id: String,
+    /// What it was to be called when it was used first: by the portal, or by the settings.
+    pub name: String,
 }
 
 /// A mapping that pauses, while the others go on.
@@ -101,12 +119,12 @@ pub fn resolve(
     targets: &BTreeMap<RecordKind, String>,
 ) -> Resolved {
     let mut resolved = Resolved::default();
-    for setting in database.mappings() {
+    for mut setting in database.mappings() {
         let name = setting.field.clone();
         let trouble = |text: String| Trouble { field: name.clone(), text };
-        let Some(field) = find(portal, &setting, database) else {
+        let Some(mut field) = find(portal, &setting, database) else {
             resolved.troubles.push(trouble(format!(
-                "the portal has no field {:?} that could be mirrored; look at its name in the settings of database {:?}",
+                "the portal has no field {:?}; look at its name in the settings of database {:?}",
                 setting.field, database.name
             )));
             continue;
@@ -121,7 +139,7 @@ pub fn resolve(
                 )));
                 property.clone()
             }
-            Looked::Missing if database.create_properties => {
+            Looked::Missing if database.create_properties && fit(&field, &wanted).is_some() => {
                 resolved.missing.insert(
                     setting.property.clone(),
                     making(&field, &setting, &wanted, database.records.kind(), targets),
@@ -129,10 +147,16 @@ pub fn resolve(
                 continue;
             }
             Looked::Missing => {
-                resolved.troubles.push(trouble(format!(
-                    "database {:?} has no property {:?}; add it there with type {wanted}, or change the settings",
-                    database.name, setting.property
-                )));
+                resolved.troubles.push(trouble(match table::entry(&field, &wanted) {
+                    Entry::Refused(reason) => format!(
+                        "field {:?} cannot go into a property of type {wanted}, because {}; take type {} for property {:?} in the settings of database {:?}",
+                        setting.field, reason.words(), table::usual(&field), setting.property, database.name
+                    ),
+                    _ => format!(
+                        "database {:?} has no property {:?}; add it there with type {wanted}, or change the settings",
+                        database.name, setting.property
+                    ),
+                }));
                 continue;
             }
             Looked::Broken(text) => {
@@ -142,12 +166,19 @@ pub fn resolve(
                 continue;
             }
         };
-        let Some(fit) = fit(&field, &property.kind) else {
-            resolved.troubles.push(trouble(format!(
-                "field {:?} cannot go into property {:?} of database {:?}, which is of type {}; make it {wanted}",
-                setting.field, property.name, database.name, property.kind
-            )));
-            continue;
+        let fit = match table::entry(&field, &property.kind) {
+            Entry::TwoWay(codec) => {
+                field.codec = Some(codec);
+                Fit::TwoWay
+            }
+            Entry::Shown => Fit::Shown,
+            Entry::Refused(reason) => {
+                resolved.troubles.push(trouble(format!(
+                    "field {:?} cannot go into property {:?} of database {:?}, which is of type {}, because {}; make a property of type {} for it",
+                    setting.field, property.name, database.name, property.kind, reason.words(), table::usual(&field)
+                )));
+                continue;
+            }
         };
         let unmapped = setting.unmapped.as_deref().filter(|_| property.kind == "people");
         let unmapped = match unmapped {
@@ -164,8 +195,13 @@ pub fn resolve(
                 found
             }
         };
-        resolved.known.insert(name.clone(), Known { id: property.id.clone(), kind: property.kind.clone() });
-        resolved.fields.push(Field { portal: field, property, setting, fit, unmapped });
+        let renamed = known.get(&name).filter(|known| known.id == property.id);
+        let options = known_options(&field, &mut setting, &property, renamed);
+        resolved.notices.extend(options.notices.into_iter().map(trouble));
+        let ids = options.known.iter().map(|(code, option)| (code.clone(), option.id.clone())).collect();
+        let known = Known { id: property.id.clone(), kind: property.kind.clone(), options: options.known };
+        resolved.known.insert(name.clone(), known);
+        resolved.fields.push(Field { portal: field, property, setting, fit, unmapped, options: ids });
     }
     for (name, kind) in [(ID_PROPERTY, "number"), (NOTE_PROPERTY, "rich_text")] {
         let found = source.named(name).filter(|property| property.kind == kind).cloned();
@@ -187,6 +223,48 @@ pub fn resolve(
         }
     }
     resolved
+}
+
+/// What is known of the options of a property.
+struct Options {
+    known: BTreeMap<String, KnownOption>,
+    notices: Vec<String>,
+}
+
+/// The options that stand for the portal's values. One that got a new name in Notion is known by its id, and the value
+/// goes by the new name from then on.
+fn known_options(
+    field: &PortalField,
+    setting: &mut FieldSetting,
+    property: &Property,
+    before: Option<&Known>,
+) -> Options {
+    let mut options = Options { known: BTreeMap::new(), notices: Vec::new() };
+    for (code, name) in &field.options {
+        let wanted = option_name(setting, code, name);
+        let was = before.and_then(|known| known.options.get(code)).filter(|was| was.name == wanted);
+        let renamed = was.and_then(|was| property.options.iter().find(|option| option.id == was.id));
+        if let Some(option) = renamed.filter(|option| !is_same_name(&option.name, &wanted)) {
+            options.notices.push(format!(
+                "option {wanted:?} of property {:?} is called {:?} now; it is known by its id and goes on. Put `{code:?}: {:?}` under `values` of field {:?} in the settings",
+                property.name, option.name, option.name, setting.field
+            ));
+            setting.values.insert(code.clone(), option.name.clone());
+        }
+        if let Some(option) = renamed.or_else(|| property.option(&wanted)).filter(|option| !option.id.is_empty()) {
+            options.known.insert(code.clone(), KnownOption { id: option.id.clone(), name: wanted });
+        } else if let Some(was) = before.and_then(|known| known.options.get(code))
+            && (was.name == wanted || !setting.values.contains_key(code))
+        {
+            // What was deleted may be brought back, and a new name on the portal is none in Notion.
+            options.known.insert(code.clone(), was.clone());
+        }
+    }
+    options
+}
+
+fn is_same_name(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
 }
 
 fn find(portal: &[PortalField], setting: &FieldSetting, database: &Database) -> Option<PortalField> {
@@ -257,23 +335,14 @@ fn wanted_type(field: &PortalField, setting: &FieldSetting, targets: &BTreeMap<R
     if let Some(kind) = &setting.kind {
         return kind.clone();
     }
-    let kind =
-        match &field.kind {
-            PortalKind::Line | PortalKind::Rich | PortalKind::FullName => "rich_text",
-            PortalKind::Number(_) | PortalKind::Money => "number",
-            PortalKind::Flag => "checkbox",
-            PortalKind::Day | PortalKind::Moment => "date",
-            PortalKind::Choice if field.multiple => "multi_select",
-            PortalKind::Choice => "select",
-            PortalKind::User => "people",
-            PortalKind::Item(entity) | PortalKind::Binding(entity) => {
-                if targets.contains_key(&RecordKind::Items(*entity)) { "relation" } else { "rich_text" }
-            }
-            PortalKind::Itself => "relation",
-            PortalKind::File => "files",
-            PortalKind::Url => "url",
-        };
-    kind.to_owned()
+    match (&field.kind, table::usual(field)) {
+        (PortalKind::Item(entity) | PortalKind::Binding(entity), _)
+            if !targets.contains_key(&RecordKind::Items(*entity)) =>
+        {
+            "rich_text".to_owned()
+        }
+        (_, kind) => kind.to_owned(),
+    }
 }
 
 /// The property as a change of the schema makes it. Options are the portal's, under the names that the settings give them.
@@ -287,13 +356,13 @@ fn making(
     let mut names: Vec<String> = Vec::new();
     for (code, name) in &field.options {
         let name = option_name(setting, code, name);
-        if !names.iter().any(|known| known.eq_ignore_ascii_case(&name)) && names.len() < 100 {
+        if !names.iter().any(|known| is_same_name(known, &name)) && names.len() < 100 {
             names.push(name);
         }
     }
     let options: Vec<_> = names.iter().map(|name| json!({"name": name})).collect();
     match kind {
-        "select" | "multi_select" => json!({kind: {"options": options}}),
+        "select" | "multi_select" | "status" => json!({kind: {"options": options}}),
         "relation" => {
             let target = match field.kind {
                 PortalKind::Item(entity) | PortalKind::Binding(entity) => targets.get(&RecordKind::Items(entity)),
@@ -315,44 +384,20 @@ fn making(
 /// What a value of the portal is called in Notion. A comma divides options there, so it is written as its look-alike.
 pub fn option_name(setting: &FieldSetting, code: &str, name: &str) -> String {
     let name = setting.values.get(code).map_or(if name.is_empty() { code } else { name }, String::as_str);
-    name.trim().replace(',', "‚").chars().take(100).collect()
+    let mut units = 0;
+    let fits = |c: &char| {
+        units += c.len_utf16();
+        units <= MAX_OPTION_NAME
+    };
+    name.trim().replace(',', "‚").chars().take_while(fits).collect::<String>().trim_end().to_owned()
 }
 
 /// Whether a field fits a property of a type.
 pub fn fit(field: &PortalField, property: &str) -> Option<Fit> {
-    use Fit::{Shown, TwoWay};
-    let text = matches!(property, "title" | "rich_text");
-    match &field.kind {
-        PortalKind::Line => (text || ["url", "email", "phone_number"].contains(&property)).then_some(TwoWay),
-        PortalKind::Rich | PortalKind::FullName => text.then_some(TwoWay),
-        PortalKind::Url => match property {
-            "url" => Some(TwoWay),
-            _ => text.then_some(TwoWay),
-        },
-        PortalKind::Number(_) | PortalKind::Money => match property {
-            "number" => Some(TwoWay),
-            _ => text.then_some(Shown),
-        },
-        PortalKind::Flag => (property == "checkbox").then_some(TwoWay),
-        PortalKind::Day | PortalKind::Moment => (property == "date").then_some(TwoWay),
-        PortalKind::Choice if field.multiple => match property {
-            "multi_select" => Some(TwoWay),
-            _ => text.then_some(Shown),
-        },
-        PortalKind::Choice => match property {
-            "select" | "status" => Some(TwoWay),
-            _ => text.then_some(Shown),
-        },
-        PortalKind::User => match property {
-            "people" => Some(TwoWay),
-            _ => text.then_some(Shown),
-        },
-        PortalKind::Item(_) | PortalKind::Binding(_) => match property {
-            "relation" => Some(TwoWay),
-            _ => text.then_some(Shown),
-        },
-        PortalKind::Itself => (property == "relation").then_some(Shown),
-        PortalKind::File => ["files", "url"].contains(&property).then_some(Shown),
+    match table::entry(field, property) {
+        Entry::TwoWay(_) => Some(Fit::TwoWay),
+        Entry::Shown => Some(Fit::Shown),
+        Entry::Refused(_) => None,
     }
 }
 
@@ -421,5 +466,53 @@ mod tests {
         assert_eq!(paused, ["stageId", "opportunity"]);
         assert!(!again.missing.contains_key("Amount"), "what somebody deleted is not made again");
         assert_eq!((again.fields.len(), again.notices[0].field.as_str()), (5, "closedate"));
+    }
+
+    #[test]
+    fn an_option_that_is_renamed_goes_on_by_its_id_with_a_word_about_it() {
+        let with = |options: Value| {
+            source(json!({
+                "Name": {"id": "title", "type": "title"},
+                "Stage": {"id": "s", "type": "select", "select": {"options": options}},
+            }))
+        };
+        let mut database = deals();
+        database.fields = Some(vec![FieldSetting::new("title", "Name"), FieldSetting::new("stageId", "Stage")]);
+        let first = with(json!([{"id": "o1", "name": "New‚ fresh"}]));
+        let known = resolve(&database, &portal(), &first, &BTreeMap::new(), &BTreeMap::new()).known;
+        assert_eq!(known["stageId"].options["NEW"], KnownOption { id: "o1".into(), name: "New‚ fresh".into() });
+        let renamed = with(json!([{"id": "o1", "name": "Neu"}, {"id": "o2", "name": "Other"}]));
+        let second = resolve(&database, &portal(), &renamed, &known, &BTreeMap::new());
+        assert!(second.notices[0].text.contains("is called \"Neu\" now"), "{:?}", second.notices);
+        assert_eq!(second.fields[1].setting.values["NEW"], "Neu");
+        assert_eq!(second.fields[1].options["NEW"], "o1");
+        // It stays known from then on, and older data without options still reads.
+        let third = resolve(&database, &portal(), &renamed, &second.known, &BTreeMap::new());
+        assert_eq!(third.known, second.known);
+        let old: Known = serde_json::from_value(json!({"id": "s", "type": "select"})).unwrap();
+        assert!(old.options.is_empty());
+    }
+
+    #[test]
+    fn a_field_that_holds_several_goes_into_no_property_that_holds_one() {
+        let mut fields = portal();
+        fields.push(PortalField::read("ufCrm_7", &json!({"type": "date", "isMultiple": true})).unwrap());
+        let mut database = deals();
+        database.fields = Some(vec![FieldSetting::new("ufCrm_7", "Visit")]);
+        let bare = json!({"Name": {"id": "title", "type": "title"}, "Visit": {"id": "v", "type": "date"}});
+        let resolved = resolve(&database, &fields, &source(bare), &BTreeMap::new(), &BTreeMap::new());
+        assert!(resolved.fields.is_empty());
+        let text = &resolved.troubles[0].text;
+        assert!(text.contains("holds several values") && text.contains("type rich_text"), "{text}");
+        database.fields =
+            Some(vec![FieldSetting { kind: Some("date".into()), ..FieldSetting::new("ufCrm_7", "Days") }]);
+        let made = resolve(
+            &database,
+            &fields,
+            &source(json!({"Name": {"id": "title", "type": "title"}})),
+            &BTreeMap::new(),
+            &BTreeMap::new(),
+        );
+        assert!(!made.missing.contains_key("Days") && made.troubles[0].text.contains("take type rich_text"));
     }
 }

@@ -163,6 +163,7 @@ pub fn of_cell(cell: &Cell) -> BTreeSet<String> {
         Cell::Empty | Cell::Flag(_) | Cell::Foreign(_) | Cell::Long(_) => BTreeSet::new(),
         Cell::Options(codes) => codes.iter().filter_map(|code| text(code)).collect(),
         Cell::Users(ids) | Cell::Records(ids) => ids.iter().map(ToString::to_string).collect(),
+        Cell::List(cells) => cells.iter().flat_map(of_cell).collect(),
         other => text(&other.to_string()).into_iter().collect(),
     }
 }

@@ -67,11 +67,26 @@ pub struct Reading {
     pub cell: Cell,
     /// Why it cannot be written on the other side, if it cannot.
     pub cannot: Option<String>,
+    /// What the other side gets if this is carried there, where that is more than is shown here: people without an
+    /// account in Notion stay on the portal when others are added.
+    pub carried: Option<Cell>,
+}
+
+impl Reading {
+    /// A value that cannot be written on the other side, and why.
+    pub fn refused(cell: Cell, why: impl Into<String>) -> Self {
+        Self { cell, cannot: Some(why.into()), carried: None }
+    }
+
+    /// What the other side gets if this is carried there.
+    pub fn carried(&self) -> &Cell {
+        self.carried.as_ref().unwrap_or(&self.cell)
+    }
 }
 
 impl From<Cell> for Reading {
     fn from(cell: Cell) -> Self {
-        Self { cell, cannot: None }
+        Self { cell, cannot: None, carried: None }
     }
 }
 
@@ -306,7 +321,7 @@ impl One<'_> {
             // Seen together for the first time: an empty side has nothing to say.
             None => (!b.is_empty(), !n.is_empty()),
         };
-        if b == n {
+        if b == n || self.n.carried() == b || self.b.carried() == n {
             let agreed = Agreed::new(b, n);
             if base != Some(&agreed) {
                 merged.agreed.insert(self.field.to_owned(), agreed);
@@ -361,7 +376,7 @@ impl One<'_> {
                 false
             }
             None => {
-                merged.carry(from.other(), self.field, &reading.cell);
+                merged.carry(from.other(), self.field, reading.carried());
                 true
             }
         }

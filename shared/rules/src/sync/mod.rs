@@ -8,12 +8,17 @@ pub mod body;
 pub mod cell;
 pub mod first;
 pub mod full_name;
+pub mod lines;
+mod list;
 pub mod mapping;
 pub mod matching;
 pub mod merge;
 pub mod page;
 pub mod portal;
+mod rich;
+mod runs;
 pub mod signal;
+pub mod table;
 pub mod written;
 
 pub use cell::Cell;

@@ -3,8 +3,9 @@
 //! Sources: <https://developers.notion.com/reference/page-property-values>; times, options and people are explained in
 //! `docs/notion.md`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
+use bitrix24::EntityType;
 use jiff::civil::{Date, time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -15,14 +16,21 @@ use super::cell::Cell;
 use super::full_name::Parts;
 use super::mapping::{Field, Fit, option_name};
 use super::merge::Reading;
-use super::portal::PortalKind;
+use super::portal::{self, PortalKind};
+use super::{lines, rich, runs};
+use crate::Record;
 use crate::names::{Named, Names};
 
 /// Entries in one array of a property. <https://developers.notion.com/reference/request-limits>
-const MOST_ENTRIES: usize = 100;
-/// The longest address, and the longest e-mail and telephone number.
-const LONGEST_URL: usize = 2_000;
-const LONGEST_ADDRESS: usize = 200;
+const MAX_ENTRIES: usize = 100;
+/// People that a page shows of a property.
+const MAX_SHOWN: usize = 25;
+/// The longest address of a page, and the longest e-mail and telephone number.
+const MAX_URL: usize = 2_000;
+const MAX_ADDRESS: usize = 200;
+
+/// Readers ask for the record's number; it matters to the field of the record itself only, which is not read here.
+const ANY_RECORD: Record = Record::Task(0);
 
 /// What is known of people, pages and names while values are carried over.
 #[derive(Debug, Clone)]
@@ -41,8 +49,8 @@ pub struct Context {
     pub zone: TimeZone,
     /// The record's funnel: its stages are those that can be chosen.
     pub category: u64,
-    /// The parts of a person's name on the portal, where the record is a person's and is known.
-    pub person: Option<Parts>,
+    /// The record as the portal has it now, from [`portal::raw`]: what Notion cannot show of it stays as it is.
+    pub raw: Map<String, Value>,
 }
 
 impl Context {
@@ -61,6 +69,13 @@ impl Field {
     fn name_of(&self, code: &str) -> String {
         let name = self.portal.options.iter().find(|(known, _)| known == code).map_or("", |(_, name)| name);
         option_name(&self.setting, code, name)
+    }
+
+    /// The option that stands for a code: by its id, else by its name.
+    fn option_of(&self, code: &str) -> Option<&notion::schema::Choice> {
+        let known = self.options.get(code);
+        let by_id = known.and_then(|id| self.property.options.iter().find(|option| option.id == *id));
+        by_id.or_else(|| self.property.option(&self.name_of(code)))
     }
 
     /// The codes that can be chosen for a record, and what they are called in Notion.
@@ -87,22 +102,62 @@ pub fn of_portal(field: &Field, cell: &Cell, context: &Context) -> Reading {
     }
     let cannot = match (&field.portal.kind, cell) {
         (PortalKind::Choice, Cell::Option(code)) => lacks(field, std::iter::once(code)),
-        (PortalKind::Choice, Cell::Options(codes)) => lacks(field, codes.iter()),
-        (PortalKind::Item(_) | PortalKind::Binding(_), Cell::Records(ids)) => {
-            let missing: Vec<_> =
-                ids.iter().filter(|id| context.page(field, **id).is_none()).map(ToString::to_string).collect();
-            (!missing.is_empty()).then(|| {
-                format!(
-                    "number {} has no page yet in the database that property {:?} leads to",
-                    missing.join(", "),
-                    field.property.name
-                )
-            })
+        (PortalKind::Choice, Cell::Options(codes)) => {
+            lacks(field, codes.iter()).or_else(|| too_many(field, codes.len()))
         }
-        (_, Cell::Text(text)) => too_long(field, text),
+        (PortalKind::Item(_) | PortalKind::Binding(_), Cell::Records(ids)) => {
+            without_page(field, ids, context).or_else(|| too_many(field, ids.len()))
+        }
+        (PortalKind::User, Cell::Users(ids)) => {
+            too_many(field, ids.iter().filter(|id| context.to_notion.contains_key(id)).count())
+        }
+        (PortalKind::Number(_) | PortalKind::Money, Cell::Number(number)) if field.property.kind == "number" => {
+            too_long_number(field, number)
+        }
+        (_, Cell::List(cells)) if !is_text(&field.property.kind) => Some(format!(
+            "the portal holds {} values, and property {:?} holds one; make a property of type rich_text for it",
+            cells.len(),
+            field.property.name
+        )),
+        (_, cell) if is_text(&field.property.kind) || matches!(cell, Cell::Text(_)) => {
+            too_long(field, &lines::text(cell, &context.zone))
+        }
         _ => None,
     };
-    Reading { cell: cell.clone(), cannot }
+    Reading { cell: cell.clone(), cannot, carried: None }
+}
+
+fn is_text(kind: &str) -> bool {
+    ["title", "rich_text"].contains(&kind)
+}
+
+fn without_page(field: &Field, ids: &BTreeSet<u64>, context: &Context) -> Option<String> {
+    let missing: Vec<_> =
+        ids.iter().filter(|id| context.page(field, **id).is_none()).map(ToString::to_string).collect();
+    (!missing.is_empty()).then(|| {
+        format!(
+            "number {} has no page yet in the database that property {:?} leads to",
+            missing.join(", "),
+            field.property.name
+        )
+    })
+}
+
+fn too_many(field: &Field, count: usize) -> Option<String> {
+    (count > MAX_ENTRIES)
+        .then(|| format!("there are {count} values, and property {:?} takes {MAX_ENTRIES}", field.property.name))
+}
+
+/// Notion's numbers are binary: not every decimal number is one.
+fn too_long_number(field: &Field, number: &str) -> Option<String> {
+    let binary = number.parse::<f64>().ok().filter(|binary| binary.is_finite());
+    let is_same = binary.is_some_and(|binary| Cell::double(binary) == Cell::Number(number.to_owned()));
+    (!is_same).then(|| {
+        format!(
+            "{number} has more digits than a number in Notion holds; make a property of type rich_text instead of {:?}",
+            field.property.name
+        )
+    })
 }
 
 /// Which options Notion lacks, if they may not be made.
@@ -110,8 +165,8 @@ fn lacks<'a>(field: &Field, codes: impl Iterator<Item = &'a String>) -> Option<S
     if field.setting.create_options {
         return None;
     }
-    let names = codes.map(|code| field.name_of(code));
-    let missing: Vec<_> = names.filter(|name| field.property.option(name).is_none()).collect();
+    let missing: Vec<_> =
+        codes.filter(|code| field.option_of(code).is_none()).map(|code| field.name_of(code)).collect();
     (!missing.is_empty()).then(|| format!(
         "property {:?} has no option {:?}; add it in Notion, name another under `values`, or allow `create_options`",
         field.property.name, missing.join(", ")
@@ -121,8 +176,8 @@ fn lacks<'a>(field: &Field, codes: impl Iterator<Item = &'a String>) -> Option<S
 fn too_long(field: &Field, text: &str) -> Option<String> {
     let units = text.encode_utf16().count();
     let most = match field.property.kind.as_str() {
-        "url" => LONGEST_URL,
-        "email" | "phone_number" => LONGEST_ADDRESS,
+        "url" => MAX_URL,
+        "email" | "phone_number" => MAX_ADDRESS,
         _ if text::too_long(text) => text::MOST_IN_A_RUN * text::MOST_RUNS,
         _ => return None,
     };
@@ -140,21 +195,58 @@ fn shown(field: &Field, cell: &Cell, context: &Context) -> Reading {
             let Cell::Records(ids) = cell else { return cell.clone().into() };
             let missing = ids.iter().any(|id| context.page(field, *id).is_none());
             let cannot = missing.then(|| "its page in the first database is not there yet".to_owned());
-            return Reading { cell: cell.clone(), cannot };
+            return Reading { cell: cell.clone(), cannot, carried: None };
         }
         (PortalKind::Item(entity) | PortalKind::Binding(entity), Cell::Records(ids)) => {
             joined(ids.iter().map(|id| item_name(*entity, id)).collect())
         }
         (PortalKind::User, Cell::Users(ids)) => joined(ids.iter().map(|id| context.user_name(*id)).collect()),
         (_, Cell::Option(code)) => Cell::line(&field.name_of(code)),
-        (_, Cell::Options(codes)) => joined(codes.iter().map(|code| field.name_of(code)).collect()),
-        (_, Cell::Number(number)) => Cell::Text(number.clone()),
+        (_, Cell::Options(codes)) => joined(
+            in_order(codes, &portal::codes(&field.portal, &context.raw)).map(|code| field.name_of(code)).collect(),
+        ),
         (PortalKind::File, Cell::Files(files)) if field.property.kind == "url" => {
             files.first().map_or(Cell::Empty, |(_, url)| Cell::Text(url.clone()))
         }
-        (_, cell) => cell.clone(),
+        (PortalKind::File, Cell::Files(files)) if is_text(&field.property.kind) => {
+            Cell::text(&files.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join("\n"))
+        }
+        (PortalKind::File, cell @ Cell::Files(_)) => cell.clone(),
+        (PortalKind::Rich, Cell::List(cells)) => {
+            Cell::text(&cells.iter().map(Cell::to_string).collect::<Vec<_>>().join("\n\n"))
+        }
+        (PortalKind::Links, cell) => Cell::text(&lines::text(&linked(cell, context), &context.zone)),
+        (_, Cell::Empty) => Cell::Empty,
+        (_, cell) => Cell::text(&lines::text(cell, &context.zone)),
     };
-    cell.into()
+    let cannot = match &cell {
+        Cell::Text(text) => too_long(field, text),
+        Cell::Files(files) => too_many(field, files.len()),
+        _ => None,
+    };
+    Reading { cell, cannot, carried: None }
+}
+
+/// Links to records of several types by the records' names, as far as they are known.
+fn linked(cell: &Cell, context: &Context) -> Cell {
+    let named = |link: &Cell| {
+        let text = link.to_string();
+        let (prefix, id) = text.split_once('_').unwrap_or(("", &text));
+        let entity = match prefix {
+            "D" => Some(EntityType::DEAL),
+            "C" => Some(EntityType::CONTACT),
+            "CO" => Some(EntityType::COMPANY),
+            "L" => Some(EntityType::LEAD),
+            _ => None,
+        };
+        let entry = entity.and_then(|entity| context.names.entry(Named::Item(entity, id.parse().ok()?)));
+        entry.map_or(Cell::Text(text.clone()), |entry| Cell::line(&entry.name))
+    };
+    match cell {
+        Cell::List(links) => Cell::List(links.iter().map(named).collect()),
+        Cell::Text(_) => named(cell),
+        other => other.clone(),
+    }
 }
 
 /// What a property says, in the portal's terms. `base` tells which of several codes with one name is meant.
@@ -162,159 +254,293 @@ pub fn read(field: &Field, property: Option<&Value>, base: Option<&Cell>, contex
     let Some(property) = property else { return Reading::default() };
     let kind = field.property.kind.as_str();
     let value = &property[kind];
-    let plain = || text::plain(value);
-    if let ("title" | "rich_text", Some(person)) = (kind, &context.person) {
-        if field.portal.kind == PortalKind::FullName {
-            return full_name(&plain(), person);
-        }
-        if let Some(why) = person.is_whole_name(&field.portal.name, &plain()) {
-            return Reading { cell: Cell::line(&plain()), cannot: Some(why) };
-        }
+    if field.fit == Fit::Shown {
+        return as_shown(kind, field, value, context);
     }
-    let cell = match (kind, &field.portal.kind) {
-        ("title" | "rich_text", PortalKind::Rich) => Cell::text(&plain()),
-        ("title" | "rich_text", _) => Cell::line(&plain()),
-        ("url" | "email" | "phone_number", _) => Cell::line(value.as_str().unwrap_or_default()),
-        ("number", kind) => {
-            let scale = match kind {
-                PortalKind::Number(scale) => *scale,
-                _ => 2,
-            };
-            value.as_f64().map_or(Cell::Empty, |number| Cell::number(number, scale))
-        }
-        ("checkbox", _) => Cell::Flag(value == &json!(true)),
-        ("date", kind) => date(value, *kind == PortalKind::Day, context),
-        ("select" | "status", _) => match value["name"].as_str() {
-            Some(name) => return option(field, name, base, context),
-            None => Cell::Empty,
-        },
-        ("multi_select", _) => return options(field, value, base, context),
-        ("people", _) => return people(value, context),
-        ("relation", _) => return relation(field, value, context),
-        ("files", _) => files(value),
-        _ => Cell::Empty,
+    if let Some(reading) = name(kind, field, value, context) {
+        return reading;
+    }
+    let reading = match kind {
+        "title" | "rich_text" => text_property(field, &text::plain(value), base, context),
+        "url" | "email" | "phone_number" => Cell::line(value.as_str().unwrap_or_default()).into(),
+        "number" => number(field, value),
+        "checkbox" => Cell::Flag(value == &json!(true)).into(),
+        "date" => date(value, field.portal.kind == PortalKind::Day, context).into(),
+        "select" => option(field, value, base, context),
+        "status" => status(field, value, base, context),
+        "multi_select" => options(field, value, base, context),
+        "people" => people(field, value, base, context),
+        "relation" => relation(field, value, context),
+        _ => Cell::Empty.into(),
     };
-    cell.into()
+    accepted(field, reading, context)
 }
 
-/// A whole name: it can be written if it changes one part of what the portal has.
-fn full_name(text: &str, person: &Parts) -> Reading {
-    match person.edit(text) {
-        Ok(None) => Cell::line(&person.shown()).into(),
-        Ok(Some(_)) => Cell::line(text).into(),
-        Err(why) => Reading { cell: Cell::line(text), cannot: Some(why) },
+/// What a property says that only shows something.
+fn as_shown(kind: &str, field: &Field, value: &Value, context: &Context) -> Reading {
+    match kind {
+        "title" | "rich_text" => Cell::text(&text::plain(value)).into(),
+        "url" => Cell::line(value.as_str().unwrap_or_default()).into(),
+        "relation" => relation(field, value, context),
+        "files" => files(value).into(),
+        _ => Cell::Empty.into(),
     }
+}
+
+/// The reading, refused if the portal's field does not take it without loss.
+fn accepted(field: &Field, reading: Reading, context: &Context) -> Reading {
+    if reading.cannot.is_some() {
+        return reading;
+    }
+    let name = &field.portal.name;
+    if field.portal.required && is_blank(reading.carried()) {
+        let why = format!(
+            "the portal's field {name:?} may not be empty; write a value in Notion, or change the one in Bitrix24"
+        );
+        return Reading { cannot: Some(why), ..reading };
+    }
+    if matches!(field.portal.kind, PortalKind::Binding(_) | PortalKind::Itself) {
+        return reading;
+    }
+    let cannot = portal::edited(&field.portal, reading.carried(), &context.raw).err();
+    Reading { cannot, ..reading }
+}
+
+/// Whether a person sees nothing.
+fn is_blank(cell: &Cell) -> bool {
+    let is_seen =
+        |c: char| !c.is_whitespace() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}');
+    match cell {
+        Cell::Empty => true,
+        Cell::Text(text) => !text.chars().any(is_seen),
+        _ => false,
+    }
+}
+
+fn text_property(field: &Field, plain: &str, base: Option<&Cell>, context: &Context) -> Reading {
+    let several = portal::holds_several(&field.portal, &context.raw);
+    if several && was_joined(plain, base) {
+        return Cell::line(plain).into();
+    }
+    match &field.portal.kind {
+        PortalKind::Rich => return Cell::text(&rich::typed(plain)).into(),
+        PortalKind::Line | PortalKind::Url | PortalKind::Address if !several => return Cell::line(plain).into(),
+        _ => {}
+    }
+    let now = portal::listed(&field.portal, &context.raw);
+    match lines::read(&field.portal.kind, plain, &now, &context.zone) {
+        Ok(cells) if several => Cell::list(cells).into(),
+        Ok(cells) if cells.len() > 1 => Reading::refused(
+            Cell::Foreign(plain.trim().to_owned()),
+            "the portal's field holds one value; leave one line",
+        ),
+        Ok(cells) => cells.into_iter().next().unwrap_or_default().into(),
+        Err(why) => Reading::refused(Cell::Foreign(plain.trim().to_owned()), why),
+    }
+}
+
+/// Whether the text is what was agreed on when several values were still one text: nobody edited it since.
+fn was_joined(plain: &str, base: Option<&Cell>) -> bool {
+    match base {
+        None | Some(Cell::Empty | Cell::List(_)) => false,
+        Some(base) => {
+            let line = Cell::line(plain);
+            line.is(base) || line == Cell::line(&base.to_string())
+        }
+    }
+}
+
+fn number(field: &Field, value: &Value) -> Reading {
+    let Value::Number(number) = value else { return Cell::Empty.into() };
+    let cell = if number.is_f64() {
+        Cell::double(number.as_f64().unwrap_or_default())
+    } else {
+        Cell::decimal(&number.to_string())
+    };
+    match field.portal.kind {
+        PortalKind::Number(scale) => match lines::holds(scale, &cell) {
+            Err(why) => Reading::refused(cell, why),
+            Ok(()) => cell.into(),
+        },
+        _ => cell.into(),
+    }
+}
+
+/// A person's whole name: it can be written if it changes one part of what the portal has. Where it stands for the first or the
+/// last name alone, it is refused.
+fn name(kind: &str, field: &Field, value: &Value, context: &Context) -> Option<Reading> {
+    if !matches!(kind, "title" | "rich_text") {
+        return None;
+    }
+    let text = text::plain(value);
+    let is_whole = field.portal.kind == PortalKind::FullName;
+    if context.raw.is_empty() {
+        return is_whole.then(|| Cell::line(&text).into());
+    }
+    let person = Parts::of(&context.raw);
+    if !is_whole {
+        return person.is_whole_name(&field.portal.name, &text).map(|why| Reading::refused(Cell::line(&text), why));
+    }
+    Some(match person.edit(&text) {
+        Ok(None) => Cell::line(&person.shown()).into(),
+        Ok(Some(_)) => Cell::line(&text).into(),
+        Err(why) => Reading::refused(Cell::line(&text), why),
+    })
 }
 
 /// Of a range the beginning counts. A day for a moment is the end of that day; a moment for a day is the day that it is
 /// in the tenant's time zone.
 fn date(value: &Value, as_day: bool, context: &Context) -> Cell {
-    let Some(start) = value["start"].as_str() else { return Cell::Empty };
-    let day = || start.get(..10).and_then(|day| day.parse::<Date>().ok());
-    if start.len() <= 10 {
-        let Some(day) = day() else { return Cell::Empty };
-        if as_day {
-            return Cell::Day(day);
-        }
-        let end = day.to_datetime(time(23, 59, 0, 0)).to_zoned(context.zone.clone());
-        return end.map_or(Cell::Empty, |end| Cell::moment(end.timestamp()));
-    }
-    let moment = start.parse::<Timestamp>().ok().or_else(|| {
-        // Without an offset it is UTC, or the time zone that goes with it.
-        let zone = value["time_zone"].as_str().and_then(|zone| TimeZone::get(zone).ok()).unwrap_or(TimeZone::UTC);
-        let local: jiff::civil::DateTime = start.parse().ok()?;
-        local.to_zoned(zone).ok().map(|zoned| zoned.timestamp())
-    });
-    match moment {
-        Some(moment) if as_day => Cell::Day(moment.to_zoned(context.zone.clone()).date()),
-        Some(moment) => Cell::moment(moment),
-        None => Cell::Empty,
+    match (Point::read(&value["start"], &value["time_zone"]), as_day) {
+        (None, _) => Cell::Empty,
+        (Some(point), true) => Cell::Day(point.day(&context.zone)),
+        (Some(point), false) => point.moment(&context.zone).map_or(Cell::Empty, Cell::moment),
     }
 }
 
-fn option(field: &Field, name: &str, base: Option<&Cell>, context: &Context) -> Reading {
-    match code(field, name, base, context) {
-        Ok(code) => Cell::Option(code).into(),
-        Err(why) => Reading { cell: Cell::Foreign(name.to_owned()), cannot: Some(why) },
+/// A status. The one that Notion itself puts where nobody chose one is no choice, unless the portal has the same.
+fn status(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) -> Reading {
+    let reading = option(field, value, base, context);
+    let first = field.property.options.first();
+    let is_first = first.is_some_and(|first| value["id"] == first.id.as_str() || value["name"] == first.name.as_str());
+    let was_nothing = base.is_none_or(|base| *base == Cell::Empty);
+    let is_known = !context.raw.is_empty();
+    let is_alike = || portal::read(&field.portal, ANY_RECORD, &context.raw) == reading.cell;
+    if is_first && was_nothing && is_known && !is_alike() { Cell::Empty.into() } else { reading }
+}
+
+fn option(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) -> Reading {
+    let Some(name) = value["name"].as_str() else { return Cell::Empty.into() };
+    match codes(field, value, base, context) {
+        Ok(codes) => codes.into_iter().next().map_or(Cell::Empty, Cell::Option).into(),
+        Err(why) => Reading::refused(Cell::Foreign(name.to_owned()), why),
     }
 }
 
-fn code(field: &Field, name: &str, base: Option<&Cell>, context: &Context) -> Result<String, String> {
+/// The codes that an option stands for. Several may be called the same: then those are meant that the portal has now,
+/// or had.
+fn codes(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) -> Result<Vec<String>, String> {
+    let name = value["name"].as_str().unwrap_or_default();
     // A list without known values (currencies) is chosen from by code.
     if field.portal.options.is_empty() {
-        return Ok(name.to_owned());
+        return Ok(vec![name.to_owned()]);
     }
-    let same = |own: &str| own.trim().to_lowercase() == name.trim().to_lowercase();
-    // Several codes may be called the same: the one that it was is meant.
-    match base {
-        Some(Cell::Option(was)) if same(&field.name_of(was)) => return Ok(was.clone()),
-        Some(Cell::Options(were)) => {
-            if let Some(was) = were.iter().find(|was| same(&field.name_of(was))) {
-                return Ok(was.clone());
-            }
+    let id = value["id"].as_str().filter(|id| field.options.values().any(|known| known == id));
+    let wanted = name.trim().to_lowercase();
+    let same = |code: &String| match id {
+        Some(id) => field.options.get(code).is_some_and(|known| known == id),
+        None => field.name_of(code).trim().to_lowercase() == wanted,
+    };
+    let now = portal::read(&field.portal, ANY_RECORD, &context.raw);
+    for was in [Some(&now), base] {
+        let meant: Vec<String> = match was {
+            Some(Cell::Option(was)) => Some(was.clone()).filter(|was| same(was)).into_iter().collect(),
+            Some(Cell::Options(were)) => were.iter().filter(|was| same(was)).cloned().collect(),
+            _ => Vec::new(),
+        };
+        if !meant.is_empty() {
+            return Ok(meant);
         }
-        _ => {}
     }
-    let found = field.choices(context.category).find(|(_, own)| same(own)).map(|(code, _)| code.to_owned());
-    found.ok_or_else(|| {
-        let known: Vec<_> = field.choices(context.category).map(|(_, name)| name).collect();
-        format!(
-            "{name:?} is no value of the portal's field {:?} here, which has {}; choose one of these, or name it under `values`",
+    let found: Vec<String> =
+        field.choices(context.category).map(|(code, _)| code.to_owned()).filter(|code| same(code)).collect();
+    match found.len() {
+        1 => Ok(found),
+        0 => {
+            let known: Vec<_> = field.choices(context.category).map(|(_, name)| name).collect();
+            Err(format!(
+                "{name:?} is no value of the portal's field {:?} here, which has {}; choose one of these, or name it under `values`",
+                field.portal.name,
+                known.join(", ")
+            ))
+        }
+        _ => Err(format!(
+            "the portal's field {:?} has several values that are called {name:?} in Notion ({}); give them different names under `values`",
             field.portal.name,
-            known.join(", ")
-        )
-    })
+            found.join(", ")
+        )),
+    }
 }
 
 fn options(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) -> Reading {
-    let names = value.as_array().into_iter().flatten().filter_map(|option| option["name"].as_str());
-    let (mut codes, mut unknown) = (Vec::new(), None);
-    for name in names {
-        match code(field, name, base, context) {
-            Ok(code) => codes.push(code),
+    let (mut all, mut unknown) = (Vec::new(), None);
+    for option in value.as_array().into_iter().flatten() {
+        let Some(name) = option["name"].as_str() else { continue };
+        match codes(field, option, base, context) {
+            Ok(codes) => all.extend(codes),
             Err(why) => unknown = Some((name, why)),
         }
     }
     match unknown {
-        None => Cell::options(codes).into(),
-        Some((name, why)) => Reading { cell: Cell::Foreign(name.to_owned()), cannot: Some(why) },
+        None => Cell::options(all).into(),
+        Some((name, why)) => Reading::refused(Cell::Foreign(name.to_owned()), why),
     }
 }
 
-fn people(value: &Value, context: &Context) -> Reading {
-    let ids: Vec<_> = value.as_array().into_iter().flatten().filter_map(|user| user["id"].as_str()).collect();
-    let known: Vec<_> = ids.iter().filter_map(|id| context.to_portal.get(*id).copied()).collect();
-    if known.len() == ids.len() {
-        return Cell::users(known).into();
-    }
-    let stranger = value
-        .as_array()
-        .into_iter()
-        .flatten()
-        .find(|user| user["id"].as_str().is_some_and(|id| !context.to_portal.contains_key(id)));
-    let name = stranger.and_then(|user| user["name"].as_str().or_else(|| user["id"].as_str())).unwrap_or_default();
-    Reading {
-        cell: Cell::Foreign(name.to_owned()),
-        cannot: Some(format!(
+fn people(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) -> Reading {
+    let all: Vec<&Value> = value.as_array().into_iter().flatten().filter(|user| user["id"].is_string()).collect();
+    let id = |user: &&Value| user["id"].as_str().and_then(|id| context.to_portal.get(id).copied());
+    if let Some(stranger) = all.iter().find(|user| id(user).is_none()) {
+        let name = stranger["name"].as_str().or_else(|| stranger["id"].as_str()).unwrap_or_default();
+        let why = format!(
             "{name} has no counterpart on the portal; give both accounts one e-mail, or link them under `notion.people`"
-        )),
+        );
+        return Reading::refused(Cell::Foreign(name.to_owned()), why);
     }
+    let known: Vec<u64> = all.iter().filter_map(id).collect();
+    if known.len() >= MAX_SHOWN {
+        // Notion shows no more of them: who is missing was not taken away.
+        return match base {
+            Some(Cell::Users(were)) if known.iter().all(|user| were.contains(user)) => Cell::Users(were.clone()).into(),
+            _ => Reading::refused(
+                Cell::users(known),
+                format!("Notion tells of {MAX_SHOWN} people only; change them in Bitrix24"),
+            ),
+        };
+    }
+    let hidden = match portal::read(&field.portal, ANY_RECORD, &context.raw) {
+        Cell::Users(users) => users.into_iter().filter(|user| !context.to_notion.contains_key(user)).collect(),
+        _ => Vec::new(),
+    };
+    together(field, Cell::users(known.clone()), Cell::users(known.into_iter().chain(hidden.iter().copied())), &hidden)
 }
 
 fn relation(field: &Field, value: &Value, context: &Context) -> Reading {
     let pages: Vec<_> = value.as_array().into_iter().flatten().filter_map(|page| page["id"].as_str()).collect();
     let known: Vec<_> = pages.iter().filter_map(|page| context.records.get(*page).copied()).collect();
-    if known.len() == pages.len() {
-        if !field.portal.multiple && known.len() > 1 {
-            let cannot = "the portal's field holds one record; leave one in Notion".to_owned();
-            return Reading { cell: Cell::records(known), cannot: Some(cannot) };
+    if known.len() != pages.len() {
+        return Reading::refused(
+            Cell::Foreign(format!("{} pages", pages.len())),
+            format!("property {:?} leads to a page that is no record of the portal", field.property.name),
+        );
+    }
+    let hidden: Vec<u64> = match portal::read(&field.portal, ANY_RECORD, &context.raw) {
+        Cell::Records(ids) if field.fit == Fit::TwoWay => {
+            ids.into_iter().filter(|id| context.page(field, *id).is_none()).collect()
         }
-        return Cell::records(known).into();
+        _ => Vec::new(),
+    };
+    together(
+        field,
+        Cell::records(known.clone()),
+        Cell::records(known.into_iter().chain(hidden.iter().copied())),
+        &hidden,
+    )
+}
+
+/// What Notion shows, carried to the portal together with what it cannot show. A field that holds one keeps what cannot
+/// be shown only as long as nothing is put in its place.
+fn together(field: &Field, cell: Cell, all: Cell, hidden: &[u64]) -> Reading {
+    let shows_nothing = cell == Cell::Empty;
+    let count = match &cell {
+        Cell::Users(ids) | Cell::Records(ids) => ids.len(),
+        _ => 0,
+    };
+    if !field.portal.multiple && count > 1 && field.portal.kind != PortalKind::Itself {
+        return Reading::refused(cell, "the portal's field holds one; leave one in Notion");
     }
-    Reading {
-        cell: Cell::Foreign(format!("{} pages", pages.len())),
-        cannot: Some(format!("property {:?} leads to a page that is no record of the portal", field.property.name)),
-    }
+    let keeps = !hidden.is_empty() && (field.portal.multiple || shows_nothing);
+    Reading { cell, cannot: None, carried: keeps.then_some(all) }
 }
 
 fn files(value: &Value) -> Cell {
@@ -327,43 +553,32 @@ fn files(value: &Value) -> Cell {
     if files.is_empty() { Cell::Empty } else { Cell::Files(files) }
 }
 
-/// The properties to write for a value, by their ids. `now` is what the property holds.
+/// The properties to write for a value, by their ids. `now` is what the property holds: what a cell does not say (the
+/// end of a range, formatting, mentions) stays as it is there.
 pub fn written(field: &Field, cell: &Cell, now: Option<&Value>, context: &Context) -> Map<String, Value> {
     let kind = field.property.kind.as_str();
     let inner = match (kind, cell) {
-        ("title" | "rich_text", Cell::Text(text)) => text::runs(text),
+        ("title" | "rich_text", cell) if *cell != Cell::Empty => text_items(field, cell, now, context),
         ("url" | "email" | "phone_number", Cell::Text(text)) => json!(text),
         ("number", Cell::Number(number)) => match number.parse::<i64>() {
             Ok(whole) => json!(whole),
             Err(_) => json!(number.parse::<f64>().unwrap_or_default()),
         },
         ("checkbox", cell) => json!(*cell == Cell::Flag(true)),
-        ("date", Cell::Day(day)) => ranged(&day.to_string(), now),
-        ("date", Cell::Moment(moment)) => {
-            // With the tenant's offset: in Notion it shows like that to whoever reads the raw value.
-            let zoned = moment.to_zoned(context.zone.clone());
-            ranged(&zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(), now)
-        }
-        ("select" | "status", Cell::Option(code)) => json!({"name": exact(field, code)}),
-        ("multi_select", Cell::Options(codes)) => {
-            codes.iter().take(MOST_ENTRIES).map(|code| json!({"name": exact(field, code)})).collect()
-        }
+        ("date", Cell::Day(_) | Cell::Moment(_)) => dated(field, cell, now, context),
+        ("select" | "status", Cell::Option(code)) => exact(field, code),
+        ("multi_select", Cell::Options(codes)) => chosen(field, codes, context),
         ("people", Cell::Users(users)) => {
-            let known = users.iter().filter_map(|user| context.to_notion.get(user));
-            known.take(MOST_ENTRIES).map(|id| json!({"object": "user", "id": id})).collect()
+            let known = in_order(users, &numbers(field, context)).filter_map(|user| context.to_notion.get(user));
+            known.take(MAX_ENTRIES).map(|id| json!({"object": "user", "id": id})).collect()
         }
-        ("relation", Cell::Records(ids)) => ids
-            .iter()
+        ("relation", Cell::Records(ids)) => in_order(ids, &numbers(field, context))
             .filter_map(|id| context.page(field, *id))
-            .take(MOST_ENTRIES)
+            .take(MAX_ENTRIES)
             .map(|page| json!({"id": page}))
             .collect(),
-        ("files", Cell::Files(files)) => files
-            .iter()
-            .take(MOST_ENTRIES)
-            .map(|(name, url)| json!({"name": name.chars().take(100).collect::<String>(), "external": {"url": url}}))
-            .collect(),
-        ("title" | "rich_text" | "multi_select" | "people" | "relation" | "files", _) => json!([]),
+        ("files", cell) => file_links(cell, now),
+        ("title" | "rich_text" | "multi_select" | "people" | "relation", _) => json!([]),
         _ => Value::Null,
     };
     let mut properties = Map::from_iter([(field.property.id.clone(), json!({kind: inner}))]);
@@ -381,28 +596,175 @@ pub fn written(field: &Field, cell: &Cell, now: Option<&Value>, context: &Contex
     properties
 }
 
-/// The option as Notion spells it, where it has one.
-fn exact(field: &Field, code: &str) -> String {
-    let name = field.name_of(code);
-    field.property.option(&name).map_or(name, |option| option.name.clone())
+/// Links to the portal's files, behind the files that people uploaded in Notion: those stay as long as they are passed on.
+fn file_links(cell: &Cell, now: Option<&Value>) -> Value {
+    let now = now.and_then(|property| property["files"].as_array()).into_iter().flatten();
+    let uploaded = now.filter(|file| file["file"].is_object()).cloned();
+    let links: &[(String, String)] = match cell {
+        Cell::Files(files) => files,
+        _ => &[],
+    };
+    let link = |(name, url): &(String, String)| json!({"name": name.chars().take(100).collect::<String>(), "external": {"url": url}});
+    uploaded.chain(links.iter().map(link)).take(MAX_ENTRIES).collect()
 }
 
-/// A date that keeps the end of the range that stands there, if that is still later.
-fn ranged(start: &str, now: Option<&Value>) -> Value {
-    let end = now.map(|property| &property["date"]["end"]).and_then(Value::as_str);
-    let same_kind = end.filter(|end| (end.len() > 10) == (start.len() > 10));
-    let later = same_kind.filter(|end| match (end.parse::<Timestamp>(), start.parse::<Timestamp>()) {
-        (Ok(end), Ok(start)) => end > start,
-        _ => *end > start,
+fn text_items(field: &Field, cell: &Cell, now: Option<&Value>, context: &Context) -> Value {
+    let now = now.map(|property| &property[field.property.kind.as_str()]);
+    let text = lines::text(cell, &context.zone);
+    if field.portal.kind != PortalKind::Rich || field.fit == Fit::Shown {
+        return runs::edited(now, &text);
+    }
+    let bbcode = portal::edited(&field.portal, cell, &context.raw);
+    let bbcode = bbcode.ok().and_then(|value| value.as_str().map(str::to_owned));
+    bbcode.map_or_else(|| runs::edited(now, &text), |bbcode| rich::items(now, &bbcode))
+}
+
+/// The numbers of a field in the portal's order.
+fn numbers(field: &Field, context: &Context) -> Vec<u64> {
+    portal::numbers(&field.portal, &context.raw)
+}
+
+/// A set in the order of a list; what is not in it comes last.
+fn in_order<'a, T: Ord>(set: &'a BTreeSet<T>, order: &[T]) -> impl Iterator<Item = &'a T> + use<'a, T> {
+    let mut all: Vec<&T> = Vec::new();
+    let first: Vec<&T> = order.iter().filter_map(|item| set.get(item)).collect();
+    let mut seen = BTreeSet::new();
+    for item in first.into_iter().chain(set) {
+        if seen.insert(item) {
+            all.push(item);
+        }
+    }
+    all.into_iter()
+}
+
+/// The option as Notion knows it: by its id, else by its name.
+fn exact(field: &Field, code: &str) -> Value {
+    if let Some(id) = field.options.get(code)
+        && field.property.options.iter().any(|option| option.id == *id)
+    {
+        return json!({"id": id});
+    }
+    let name = field.name_of(code);
+    json!({"name": field.property.option(&name).map_or(name, |option| option.name.clone())})
+}
+
+/// The options for some codes, each once, in the portal's order.
+fn chosen(field: &Field, codes: &BTreeSet<String>, context: &Context) -> Value {
+    let order = portal::codes(&field.portal, &context.raw);
+    let mut options: Vec<Value> = Vec::new();
+    for option in in_order(codes, &order).map(|code| exact(field, code)) {
+        if !options.contains(&option) {
+            options.push(option);
+        }
+    }
+    options.truncate(MAX_ENTRIES);
+    Value::Array(options)
+}
+
+/// A date's point: a day in no time zone, or a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Point {
+    Day(Date),
+    Moment(Timestamp),
+}
+
+impl Point {
+    /// Without an offset it is UTC, or the time zone that goes with it.
+    fn read(value: &Value, zone: &Value) -> Option<Self> {
+        let text = value.as_str()?;
+        if text.len() <= 10 {
+            return text.parse().ok().map(Self::Day);
+        }
+        let moment = text.parse::<Timestamp>().ok().or_else(|| {
+            let zone = zone.as_str().and_then(|zone| TimeZone::get(zone).ok()).unwrap_or(TimeZone::UTC);
+            let local: jiff::civil::DateTime = text.parse().ok()?;
+            local.to_zoned(zone).ok().map(|zoned| zoned.timestamp())
+        });
+        moment.map(Self::Moment)
+    }
+
+    fn day(self, zone: &TimeZone) -> Date {
+        match self {
+            Self::Day(day) => day,
+            Self::Moment(moment) => moment.to_zoned(zone.clone()).date(),
+        }
+    }
+
+    /// A day ends a minute before midnight.
+    fn moment(self, zone: &TimeZone) -> Option<Timestamp> {
+        match self {
+            Self::Day(day) => {
+                day.to_datetime(time(23, 59, 0, 0)).to_zoned(zone.clone()).ok().map(|end| end.timestamp())
+            }
+            Self::Moment(moment) => Some(moment),
+        }
+    }
+
+    /// As it is written: with the offset of `zone`, or in local time where the zone is named beside it.
+    fn text(self, zone: &TimeZone, is_named: bool) -> String {
+        match self {
+            Self::Day(day) => day.to_string(),
+            Self::Moment(moment) => {
+                let form = if is_named { "%Y-%m-%dT%H:%M:%S" } else { "%Y-%m-%dT%H:%M:%S%:z" };
+                moment.to_zoned(zone.clone()).strftime(form).to_string()
+            }
+        }
+    }
+}
+
+/// A date with what the property holds beside its beginning: the time of day beside a day, the end of the range, the
+/// time zone. An end that the beginning passes keeps its distance.
+fn dated(field: &Field, cell: &Cell, now: Option<&Value>, context: &Context) -> Value {
+    let now = now.map_or(&Value::Null, |property| &property["date"]);
+    let named = now["time_zone"].as_str().and_then(|name| Some((name, TimeZone::get(name).ok()?)));
+    let zone = named.as_ref().map_or(&context.zone, |(_, zone)| zone);
+    let point = |name: &str| Point::read(&now[name], &now["time_zone"]);
+    let start_was = point("start");
+    if date(now, field.portal.kind == PortalKind::Day, context) == *cell {
+        return now.clone();
+    }
+    let start = match (cell, start_was) {
+        (Cell::Day(day), Some(Point::Moment(was))) => {
+            let moved = was.to_zoned(context.zone.clone()).with().date(*day).build();
+            moved.map_or(Point::Day(*day), |moved| Point::Moment(moved.timestamp()))
+        }
+        (Cell::Day(day), _) => Point::Day(*day),
+        (Cell::Moment(moment), _) => Point::Moment(*moment),
+        _ => return Value::Null,
+    };
+    let end = point("end").and_then(|end| ended(start, start_was, end, &context.zone));
+    let is_named = named.is_some() && matches!(start, Point::Moment(_));
+    let mut written = json!({
+        "start": start.text(zone, is_named),
+        "end": end.map(|end| if point("end") == Some(end) && !is_named { now["end"].clone() } else { json!(end.text(zone, is_named)) }),
     });
-    json!({"start": start, "end": later})
+    if let Some((name, _)) = named.filter(|_| is_named) {
+        written["time_zone"] = json!(name);
+    }
+    written
+}
+
+/// The end of a range whose beginning moved: of the same kind as the beginning, and not before it.
+fn ended(start: Point, start_was: Option<Point>, end: Point, zone: &TimeZone) -> Option<Point> {
+    match start {
+        Point::Day(start) => {
+            let (end, was) = (end.day(zone), start_was?.day(zone));
+            let moved = if end >= start { Some(end) } else { start.checked_add(end.duration_since(was)).ok() };
+            moved.filter(|end| *end >= start).map(Point::Day)
+        }
+        Point::Moment(start) => {
+            let (end, was) = (end.moment(zone)?, start_was?.moment(zone)?);
+            let moved = if end >= start { Some(end) } else { start.checked_add(end.duration_since(was)).ok() };
+            moved.filter(|end| *end >= start).map(Point::Moment)
+        }
+    }
 }
 
 /// The options that a status lacks for a value: writing a page does not make them, unlike those of a select.
 pub fn missing_statuses(field: &Field, cell: &Cell) -> Option<Value> {
     let Cell::Option(code) = cell else { return None };
     let name = field.name_of(code);
-    if field.property.kind != "status" || field.property.option(&name).is_some() {
+    if field.property.kind != "status" || field.option_of(code).is_some() {
         return None;
     }
     let known = field.property.options.iter().map(|option| json!({"id": option.id, "name": option.name}));

@@ -3,6 +3,8 @@
 
 use bidi::without_overrides;
 
+use super::address;
+
 /// A text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Document {
@@ -73,6 +75,13 @@ pub enum Leaf {
         /// Its name, if it came with one.
         name: Option<String>,
     },
+    /// A group of people, by its handle.
+    Group {
+        /// Its id where it came from.
+        id: String,
+        /// Its handle, if it came with one.
+        name: Option<String>,
+    },
     /// A moment, in Unix seconds, and the words for who cannot show it.
     Moment {
         /// The moment.
@@ -117,8 +126,8 @@ impl Span {
     }
 
     /// Something that leads somewhere, if that is somewhere to lead to.
-    pub(super) fn linked(leaf: Leaf, style: Style, url: &str) -> Self {
-        Self { leaf, style, link: is_safe_link(url).then(|| url.trim().to_owned()) }
+    pub(crate) fn linked(leaf: Leaf, style: Style, url: &str) -> Self {
+        Self { leaf, style, link: address::is_safe(url).then(|| url.trim().to_owned()) }
     }
 
     /// About how many bytes writing it takes, for [`steps`].
@@ -126,7 +135,7 @@ impl Span {
         let words = match &self.leaf {
             Leaf::Text(text) | Leaf::Everyone(text) | Leaf::Moment { words: text, .. } => text.len(),
             Leaf::Person(person) => person.name.as_ref().map_or(0, String::len),
-            Leaf::Channel { id, name } => id.len() + name.as_ref().map_or(0, String::len),
+            Leaf::Channel { id, name } | Leaf::Group { id, name } => id.len() + name.as_ref().map_or(0, String::len),
             Leaf::Emoji { name, .. } => name.len(),
         };
         1 + words + self.link.as_ref().map_or(0, String::len)
@@ -138,7 +147,11 @@ impl Span {
             Leaf::Text(text) => text.clone(),
             Leaf::Person(person) => person.visible(),
             Leaf::Everyone(name) => format!("@{name}"),
-            Leaf::Channel { id, name } => format!("#{}", name.as_deref().unwrap_or(id)),
+            // An id says nothing to people, so none is ever shown.
+            Leaf::Channel { name, .. } => name.as_ref().map_or_else(|| "a channel".into(), |name| format!("#{name}")),
+            Leaf::Group { name, .. } => {
+                name.as_ref().map_or_else(|| "a user group".into(), |name| format!("@{}", name.trim_start_matches('@')))
+            }
             Leaf::Moment { words, .. } => words.clone(),
             Leaf::Emoji { name, character } => character.clone().unwrap_or_else(|| format!(":{name}:")),
         }
@@ -156,20 +169,12 @@ impl Person {
         Self { slack: None, bitrix24: Some(id), name: Some(name.to_owned()).filter(|name| !name.is_empty()) }
     }
 
-    /// `@Ann Lee`.
+    /// `@Ann Lee`. An id of Slack's says nothing to people, so none is ever shown.
     pub fn visible(&self) -> String {
-        let id = || self.slack.clone().or_else(|| self.bitrix24.map(|id| format!("user {id}")));
+        let number = || self.bitrix24.map(|id| format!("user {id}"));
         let name = self.name.as_deref().map(|name| name.trim_start_matches('@').to_owned());
-        format!("@{}", name.or_else(id).unwrap_or_else(|| "?".into()))
+        format!("@{}", name.or_else(number).unwrap_or_else(|| "someone".into()))
     }
-}
-
-/// Links lead to pages, letter boxes and telephones, never to scripts or files.
-pub(super) fn is_safe_link(url: &str) -> bool {
-    let url = url.trim();
-    let scheme = url.split(':').next().unwrap_or_default().to_ascii_lowercase();
-    let known = ["http", "https", "mailto", "tel"].contains(&scheme.as_str()) && url.len() > scheme.len() + 1;
-    known && url.len() <= 2000 && !url.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
 impl Block {
@@ -231,6 +236,25 @@ impl Document {
             if let Leaf::Person(person) = &mut span.leaf {
                 know(person);
                 person.name = person.name.take().map(|name| without_overrides(&name).into_owned());
+            }
+        }
+        self
+    }
+
+    /// What it stands for: people, groups, channels, moments, beside its texts.
+    pub fn leaves(&self) -> impl Iterator<Item = &Leaf> {
+        self.blocks.iter().flat_map(Block::spans).map(|span| &span.leaf)
+    }
+
+    /// The same, after `change` has seen each of [`Document::leaves`]. Names that it gives turn no text around them.
+    #[must_use]
+    pub fn with_leaves(mut self, mut change: impl FnMut(&mut Leaf)) -> Self {
+        for span in self.blocks.iter_mut().filter_map(Block::spans_mut).flatten() {
+            change(&mut span.leaf);
+            if let Leaf::Person(Person { name, .. }) | Leaf::Channel { name, .. } | Leaf::Group { name, .. } =
+                &mut span.leaf
+            {
+                *name = name.take().map(|name| without_overrides(&name).into_owned());
             }
         }
         self

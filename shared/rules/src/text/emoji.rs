@@ -33,6 +33,29 @@ pub(super) fn from_code_points(code_points: &str) -> Option<String> {
     points.collect::<Option<String>>().filter(|text| !text.is_empty())
 }
 
+/// The longest code of an emoji in hexadecimal: a flag of a region has 28 bytes.
+const MAX_HEX: usize = 128;
+
+/// The characters that a portal keeps as `:f09f918d:`, their bytes in hexadecimal, and how long the code is. Text of
+/// everyday characters is never kept so: `10:20:30` is a time.
+pub(super) fn hex(text: &str) -> Option<(String, usize)> {
+    let digits = text.get(1..)?.bytes().take(MAX_HEX).take_while(u8::is_ascii_hexdigit).count();
+    steps::add(digits + 1);
+    if digits < 4 || digits % 2 == 1 || text.as_bytes().get(digits + 1) != Some(&b':') {
+        return None;
+    }
+    let bytes = (1..=digits).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok());
+    let characters = String::from_utf8(bytes.collect::<Option<_>>()?).ok()?;
+    let is_emoji = characters.chars().all(|c| !c.is_ascii() && !c.is_control() && c != '\u{200b}');
+    let turns = bidi::without_overrides(&characters).len() != characters.len();
+    (is_emoji && !turns).then_some((characters, digits + 2))
+}
+
+/// The character that a portal's smile has by its title: `smile`, `:smile:`, `Wink`.
+pub(super) fn of_title(title: &str) -> Option<String> {
+    character(&title.to_ascii_lowercase().replace([' ', '-'], "_"))
+}
+
 /// Bitrix24's reactions and the emoji in Slack that say the same, the first of each being the one we set.
 const REACTIONS: [(&str, &[&str]); 7] = [
     ("like", &["+1", "thumbsup", "heart", "ok_hand", "white_check_mark", "clap", "raised_hands", "fire"]),

@@ -134,7 +134,7 @@ fn angle(rest: &str, style: Style) -> Option<(Vec<Span>, usize)> {
                 let at = parts.next().and_then(|at| at.parse().ok()).unwrap_or_default();
                 Leaf::Moment { at, words: words.unwrap_or_default() }
             }
-            Some("subteam") => Leaf::Text(words.unwrap_or_else(|| format!("@{}", parts.next().unwrap_or_default()))),
+            Some("subteam") => Leaf::Group { id: parts.next().unwrap_or_default().to_owned(), name: words },
             _ => Leaf::Text(words.unwrap_or_else(|| special.to_owned())),
         }
     } else {

@@ -10,19 +10,25 @@ impl Document {
     /// Reads a `rich_text` block; parts that are not known become their text.
     pub fn from_rich_text(block: &Value) -> Self {
         let mut blocks = Vec::new();
+        let mut counts = Counts::default();
         for element in block["elements"].as_array().into_iter().flatten() {
             let inner = || spans(&element["elements"]);
+            if element["type"] != "rich_text_list" {
+                counts = Counts::default();
+            }
             match element["type"].as_str() {
                 Some("rich_text_list") => {
                     let ordered = element["style"] == "ordered";
                     let depth = usize::try_from(element["indent"].as_u64().unwrap_or_default()).unwrap_or_default();
-                    let mut count =
-                        element["offset"].as_u64().and_then(|offset| u32::try_from(offset).ok()).unwrap_or_default();
+                    let depth = depth.min(MAX_DEPTH);
+                    let offset = element["offset"].as_u64().map(|offset| u32::try_from(offset).unwrap_or(u32::MAX));
+                    let mut count = offset.unwrap_or_else(|| counts.before(depth, ordered));
                     for item in element["elements"].as_array().into_iter().flatten() {
                         count = count.saturating_add(1);
                         let number = ordered.then_some(count);
-                        blocks.push(Block::Item { depth: depth.min(8), number, spans: spans(&item["elements"]) });
+                        blocks.push(Block::Item { depth, number, spans: spans(&item["elements"]) });
                     }
+                    counts.add(depth, ordered, count);
                 }
                 Some("rich_text_preformatted") => {
                     blocks.push(Block::Code(inner().iter().map(Span::visible).collect()));
@@ -66,6 +72,29 @@ impl Document {
     }
 }
 
+/// Lists within lists beyond this depth look like the deepest.
+const MAX_DEPTH: usize = 8;
+
+/// How far ordered lists have counted, by their depth. A list that one within it splits goes on counting.
+#[derive(Default)]
+struct Counts {
+    by_depth: [u32; MAX_DEPTH + 1],
+    last: Option<usize>,
+}
+
+impl Counts {
+    /// What the points of a list that says nothing of it are counted from.
+    fn before(&self, depth: usize, ordered: bool) -> u32 {
+        if ordered && self.last.is_some_and(|last| last > depth) { self.by_depth[depth] } else { 0 }
+    }
+
+    fn add(&mut self, depth: usize, ordered: bool, count: u32) {
+        self.by_depth[depth] = if ordered { count } else { 0 };
+        self.by_depth[depth + 1..].fill(0);
+        self.last = Some(depth);
+    }
+}
+
 /// A section before another kind of block may end its line though the block begins a new one anyway.
 fn trim_line_ends(blocks: &mut [Block]) {
     for block in blocks {
@@ -100,7 +129,7 @@ fn span(element: &Value) -> Option<Span> {
             Span::linked(Leaf::Text(words.into_owned()), style, &text("url"))
         }
         "user" => Span::leaf(Leaf::Person(Person::of_slack(&text("user_id"), None)), style),
-        "usergroup" => Span::styled(format!("@{}", text("usergroup_id")), style),
+        "usergroup" => Span::leaf(Leaf::Group { id: text("usergroup_id").into_owned(), name: None }, style),
         "channel" => Span::leaf(Leaf::Channel { id: text("channel_id").into_owned(), name: None }, style),
         "broadcast" => Span::leaf(Leaf::Everyone(text("range").into_owned()), style),
         "emoji" => {

@@ -65,7 +65,7 @@ fn bbcode_becomes_slacks_markup() {
         ("[code][b]x[/b][/code]", "```\n[b]x[/b]\n```"),
         ("<!channel> a[0] & [x]", "&lt;!channel&gt; a[0] &amp; [x]"),
         ("[img size=small]https://a.example/p.png [/img]", "<https://a.example/p.png|https://a.example/p.png>"),
-        ("[icon=https://a/b size=20 title=smile] ok[br]two", ":smile: ok\ntwo"),
+        ("[icon=https://a/b size=20 title=smile] ok[br]two", "😄 ok\ntwo"),
         ("[size=20][color=#ff0000]red[/color][/size]", "red"),
         ("[b]open", "*open*"),
         ("*not bold* _nor this_", "*not bold* _nor this_"),
@@ -104,6 +104,124 @@ fn a_rich_text_block_keeps_its_shape() {
         document.to_bbcode(false),
         "Hi [user=5]user 5[/user]👋[b] bold[/b][url=https://a.example]https://a.example[/url]\n1. one\n2. two\n>>said\n[code]x = 1[/code]"
     );
+}
+
+#[test]
+fn an_ordered_list_that_is_split_goes_on_counting() {
+    let list = |style: &str, indent: usize, offset: Option<u64>, words: &[&str]| {
+        let points: Vec<_> = words
+            .iter()
+            .map(|words| json!({"type": "rich_text_section", "elements": [{"type": "text", "text": words}]}))
+            .collect();
+        let mut list = json!({"type": "rich_text_list", "style": style, "indent": indent, "elements": points});
+        if let Some(offset) = offset {
+            list["offset"] = offset.into();
+        }
+        list
+    };
+    let said = |elements: Vec<serde_json::Value>| {
+        Document::from_rich_text(&json!({"type": "rich_text", "elements": elements})).to_bbcode(false)
+    };
+    let ordered = |offset, words: &[&str]| list("ordered", 0, offset, words);
+    assert_eq!(
+        said(vec![ordered(None, &["one", "two"]), list("bullet", 1, None, &["in"]), ordered(None, &["three"])]),
+        "1. one\n2. two\n    • in\n3. three"
+    );
+    assert_eq!(
+        said(vec![
+            ordered(None, &["one"]),
+            list("ordered", 1, None, &["a", "b"]),
+            list("bullet", 2, None, &["deep"]),
+            list("ordered", 1, None, &["c"]),
+            ordered(None, &["two"]),
+            list("ordered", 1, None, &["a"]),
+        ]),
+        "1. one\n    1. a\n    2. b\n        • deep\n    3. c\n2. two\n    1. a"
+    );
+    // As said, where it is said; and another list begins anew.
+    let bullets = || list("bullet", 1, None, &["in"]);
+    assert_eq!(said(vec![ordered(None, &["one"]), bullets(), ordered(Some(5), &["six"])]), "1. one\n    • in\n6. six");
+    assert_eq!(said(vec![ordered(None, &["one"]), bullets(), ordered(Some(0), &["one"])]), "1. one\n    • in\n1. one");
+    assert_eq!(said(vec![ordered(None, &["one"]), ordered(None, &["one"])]), "1. one\n1. one");
+    assert_eq!(
+        said(vec![ordered(None, &["one"]), list("bullet", 0, None, &["x"]), ordered(None, &["one"])]),
+        "1. one\n• x\n1. one"
+    );
+    let between = json!({"type": "rich_text_section", "elements": [{"type": "text", "text": "then"}]});
+    assert_eq!(
+        said(vec![ordered(None, &["one"]), bullets(), between, ordered(None, &["one"])]),
+        "1. one\n    • in\nthen\n1. one"
+    );
+}
+
+#[test]
+fn what_bitrix24_writes_reaches_slack_whole() {
+    for (bbcode, mrkdwn) in [
+        ("[list][*]one[*]two[/list]", "• one\n• two"),
+        (
+            "tasks:\n[list=1]\n[*]one\n[list]\n[*]in\n[/list]\n[*]two\n[/list]\nend",
+            "tasks:\n1. one\n    • in\n2. two\nend",
+        ),
+        ("[b]bold [b]inner[/b] still bold[/b]", "*bold inner still bold*"),
+        ("[b]a [i]b[/b] c[/i]", "*a* *_b_* _c_"),
+        ("see [DISK FILE ID=n77]", "see 📎 file"),
+        ("[disk=5]", "📎 file"),
+        ("nice :f09f918d:", "nice 👍"),
+        (":f09f91a8e2808df09f91a9e2808df09f91a7: 10:20:30 :c3a9: :f0:", "👨\u{200d}👩\u{200d}👧 10:20:30 é :f0:"),
+        ("[p]one[/p][p]two[/p]", "one\ntwo"),
+        ("[p]one[/p]\n[p][/p]\n[p]two[/p]", "one\n\ntwo"),
+        ("[quote]said\ntwice[/quote]\nyes", "> said\n> twice\nyes"),
+        ("[table][tr][td]a[/td][td]b[/td][/tr][tr][td]1[/td][td]2[/td][/tr][/table]", "a | b\n1 | 2"),
+        ("use [code]x_y[/code] here", "use `x_y` here"),
+        ("see https://a.example/x_y_z.", "see <https://a.example/x_y_z|https://a.example/x_y_z>."),
+        ("(https://a.example/q?a=1&b=2)", "(<https://a.example/q?a=1&amp;b=2|https://a.example/q?a=1&amp;b=2>)"),
+        ("[url=https://a.example/a|b]words[/url]", "<https://a.example/a%7Cb|words>"),
+        ("[url=https://a.example/x[1]]words[/url]", "<https://a.example/x[1]|words>"),
+        ("[url=https://пример.example/путь до]words[/url]", "<https://пример.example/путь%20до|words>"),
+        ("[url=mailto:ann@a.example]write[/url]", "<mailto:ann@a.example|write>"),
+        ("[url=/crm/deal/details/5/]deal[/url]", "deal (/crm/deal/details/5/)"),
+        ("[url=https://a.example][/url]", "<https://a.example|https://a.example>"),
+        ("[url=javascript:alert(1)]words[/url]", "words"),
+        ("[h1]Head[/h1]text", "*Head*\ntext"),
+        ("[user=5]Ann Lee[/user], [department=3]HR[/department], [project=4]X[/project]", "@Ann Lee, HR, X"),
+    ] {
+        assert_eq!(to_slack(bbcode), mrkdwn, "{bbcode:?}");
+    }
+    let own = Surroundings {
+        origin: Some("https://acme.bitrix24.com"),
+        file: Some(&|id| (id == "77").then(|| "offer.pdf".to_owned())),
+        chat: true,
+    };
+    let read = |bbcode| Document::from_bbcode_in(bbcode, own).to_mrkdwn(false);
+    assert_eq!(read("[url=/crm/deal/details/5/]deal[/url]"), "<https://acme.bitrix24.com/crm/deal/details/5/|deal>");
+    assert_eq!(read("see [DISK FILE ID=n77] [disk=78]"), "see 📎 offer.pdf 📎 file");
+}
+
+#[test]
+fn a_typed_address_is_a_link_element() {
+    let block =
+        Document::from_bbcode("see https://a.example/x_y_z, [b]www.b.example[/b] [code]https://c.example[/code] x")
+            .to_rich_text(false);
+    assert_eq!(
+        block["elements"][0]["elements"],
+        json!([
+            {"type": "text", "text": "see "},
+            {"type": "link", "url": "https://a.example/x_y_z", "text": "https://a.example/x_y_z"},
+            {"type": "text", "text": ", "},
+            {"type": "link", "url": "http://www.b.example", "text": "www.b.example", "style": {"bold": true}},
+            {"type": "text", "text": " "},
+            {"type": "text", "text": "https://c.example", "style": {"code": true}},
+            {"type": "text", "text": " x"},
+        ])
+    );
+}
+
+#[test]
+fn the_documentation_has_the_table_of_tags() {
+    let page = include_str!("../../../../docs/talking.md");
+    let (_, rest) = page.split_once("<!-- tags -->\n").unwrap();
+    let (table, _) = rest.split_once("<!-- /tags -->").unwrap();
+    assert_eq!(table.trim(), documentation_of_tags().trim(), "copy the table into docs/talking.md");
 }
 
 #[test]
@@ -397,7 +515,7 @@ fn work_grows_with_the_text_and_no_faster() {
 #[test]
 fn depth_is_bounded_and_nothing_overflows() {
     for shape in ["[b]", "[url=https://a]", "[quote]", "*_~", "[user=1][chat=1]"] {
-        let text = shape.repeat(100_000);
+        let text = shape.repeat(100_000) + "x";
         assert!(!Document::from_bbcode(&text).to_mrkdwn(false).is_empty());
         assert!(!Document::from_mrkdwn(&text).to_bbcode(false).is_empty());
     }

@@ -1,3 +1,4 @@
 //! The simulators, as strict as the providers.
 
+mod notion;
 mod portal;

@@ -1,19 +1,24 @@
-//! What people do in Notion: make databases, add rows, edit, trash, move, rename.
-
-use std::sync::Arc;
+//! What people do in Notion: make databases, add rows, edit, trash, move, rename, comment.
 
 use serde_json::{Map, Value, json};
 
-use super::values::Refusal;
-use super::{Database, Notion, Row, SOMEBODY, Shared, Source};
+use super::templates::Template;
+use super::{Database, Notion, SOMEBODY, State};
 
 impl Notion {
+    /// Does something as a person does it, and sends the webhooks that are due.
+    fn deed<T>(&self, deed: impl FnOnce(&mut State) -> T) -> T {
+        let done = deed(&mut self.shared.lock());
+        self.send_due();
+        done
+    }
+
     /// Makes a database with one data source that has a title and these properties, and shares it with the connection.
     /// Returns the ids of the database and of the data source.
     pub fn add_database(&self, title: &str, properties: &Value) -> (String, String) {
-        let now = self.shared.clock.now();
         let mut state = self.shared.lock();
         let (database, id) = (state.id(), state.id());
+        let now = state.now;
         state.databases.insert(
             database.clone(),
             Database {
@@ -22,19 +27,29 @@ impl Notion {
                 sources: vec![id.clone()],
                 shared: true,
                 created: now,
+                edited: now,
+                ..Database::default()
             },
         );
-        state.sources.insert(id.clone(), Source::new(&id, &database, title, now));
-        let mut all = Map::from_iter([("Name".to_owned(), json!({"title": {}}))]);
-        if let Some(properties) = properties.as_object() {
-            if properties.values().any(|property| property.get("title").is_some()) {
-                all.clear();
-            }
-            all.extend(properties.clone());
+        let properties = properties.as_object().cloned().unwrap_or_default();
+        if state.new_source(&id, &database, title, &properties, SOMEBODY).is_err() {
+            let _ = state.new_source(&id, &database, title, &Map::new(), SOMEBODY);
         }
-        let _ = state.change_schema(&id, &all);
         state.revision += 1;
         (database, id)
+    }
+
+    /// Makes a page of the workspace, and shares it with the connection or does not.
+    pub fn add_page(&self, title: &str, shared: bool) -> String {
+        self.deed(|state| {
+            let values = vec![("title".to_owned(), super::text::runs(title))];
+            let id = state.new_page("", "", values, SOMEBODY);
+            if let Some(page) = state.pages.get_mut(&id) {
+                page.shared = shared;
+            }
+            state.note_page("page.created", &id, SOMEBODY, &[]);
+            id
+        })
     }
 
     /// The ids of a database and its first data source, by title.
@@ -46,114 +61,260 @@ impl Notion {
 
     /// Adds a second data source to a database.
     pub fn add_source(&self, database: &str, title: &str) {
-        let now = self.shared.clock.now();
         let mut state = self.shared.lock();
         let id = state.id();
-        state.sources.insert(id.clone(), Source::new(&id, database, title, now));
-        let _ = state.change_schema(&id, &Map::from_iter([("Name".to_owned(), json!({"title": {}}))]));
+        let _ = state.new_source(&id, database, title, &Map::new(), SOMEBODY);
         if let Some(database) = state.databases.get_mut(database) {
             database.sources.push(id);
         }
     }
 
-    /// Adds the connection to a database, or takes it away.
-    pub fn share(&self, database: &str, shared: bool) {
-        let mut state = self.shared.lock();
-        if let Some(database) = state.databases.get_mut(database) {
-            database.shared = shared;
-        }
-        state.revision += 1;
-    }
-
-    /// Adds a person; returns their id.
-    pub fn add_person(&self, name: &str, email: &str) -> String {
+    /// Adds a template to a data source; returns its id.
+    pub fn add_template(
+        &self,
+        source: &str,
+        name: &str,
+        is_default: bool,
+        properties: &Value,
+        children: &Value,
+    ) -> String {
         let mut state = self.shared.lock();
         let id = state.id();
-        state.people.push(json!({
-            "object": "user", "id": id, "name": name, "avatar_url": null, "type": "person", "person": {"email": email},
-        }));
+        if let Some(source) = state.sources.get_mut(source) {
+            let properties = properties.as_object().cloned().unwrap_or_default();
+            source.templates.push(Template {
+                id: id.clone(),
+                name: name.into(),
+                is_default,
+                properties,
+                children: children.clone(),
+            });
+        }
         id
     }
 
-    /// Changes the schema of a data source as a person does: `{"Amount": null}` takes a property away,
-    /// `{"Stage": {"name": "State"}}` renames it.
-    pub fn change_schema(&self, source: &str, changes: &Value) {
-        let now = self.shared.clock.now();
+    /// Adds the connection to a database or page, or takes it away.
+    pub fn share(&self, what: &str, shared: bool) {
         let mut state = self.shared.lock();
-        if let Some(changes) = changes.as_object()
-            && let Ok(told) = state.change_schema(source, changes)
-        {
-            state.tell_source(now, "data_source.schema_updated", source, &told);
+        if let Some(database) = state.databases.get_mut(what) {
+            database.shared = shared;
+        }
+        if let Some(page) = state.pages.get_mut(what) {
+            page.shared = shared;
         }
         state.revision += 1;
-        drop(state);
-        self.send_due();
+    }
+
+    /// Puts a database into the trash, or takes it out.
+    pub fn trash_database(&self, database: &str, in_trash: bool) {
+        self.deed(|state| state.trash_block(database, in_trash, SOMEBODY));
+    }
+
+    /// Adds a member of the workspace; returns their id.
+    pub fn add_person(&self, name: &str, email: &str) -> String {
+        self.add_user(name, email, false)
+    }
+
+    /// Adds a guest: somebody who may be named in properties and is not in the list of users.
+    pub fn add_guest(&self, name: &str, email: &str) -> String {
+        self.add_user(name, email, true)
+    }
+
+    fn add_user(&self, name: &str, email: &str, guest: bool) -> String {
+        let mut state = self.shared.lock();
+        let id = state.id();
+        let mut user = json!({
+            "object": "user", "id": id, "name": name, "avatar_url": null, "type": "person", "person": {"email": email},
+        });
+        if guest {
+            user["guest"] = json!(true);
+        }
+        state.people.push(user);
+        id
+    }
+
+    /// A person leaves the workspace: where they are named, only their id is left.
+    pub fn remove_person(&self, id: &str) {
+        self.shared.lock().people.retain(|user| user["id"] != id);
+    }
+
+    /// Changes the schema of a data source as a person does: `{"Amount": null}` takes a property away,
+    /// `{"Stage": {"name": "State"}}` renames it, `{"Amount": {"rich_text": {}}}` gives it another type.
+    pub fn change_schema(&self, source: &str, changes: &Value) {
+        let _ = self.try_change_schema(source, changes);
+    }
+
+    /// The same; says why it cannot be.
+    pub fn try_change_schema(&self, source: &str, changes: &Value) -> Result<(), String> {
+        let changes = changes.as_object().cloned().unwrap_or_default();
+        self.deed(|state| {
+            let noted = state.change_schema(source, &changes).map_err(|refused| refused.2)?;
+            state.note_source("data_source.schema_updated", source, SOMEBODY, Some(&noted));
+            state.revision += 1;
+            Ok(())
+        })
+    }
+
+    /// Renames an option, which is named by its id or its name; rows that have it show the new name.
+    pub fn rename_option(&self, source: &str, property: &str, option: &str, name: &str) -> Result<(), String> {
+        let schema = self.schema(source);
+        let kind = schema[property]["type"].as_str().unwrap_or_default();
+        let mut options = schema[property][kind]["options"].as_array().cloned().unwrap_or_default();
+        let found = options.iter_mut().find(|found| found["id"] == option || found["name"] == option);
+        let Some(found) = found else { return Err(format!("{property} has no option {option}.")) };
+        found["name"] = json!(name);
+        self.try_change_schema(source, &json!({property: {kind: {"options": options}}}))
+    }
+
+    /// Removes an option, which is named by its id or its name; rows that had it have it no more.
+    pub fn remove_option(&self, source: &str, property: &str, option: &str) -> bool {
+        self.change_options(source, property, |state| state.remove_option(source, property, option))
+    }
+
+    /// Puts an option of a status into a group: `To-do`, `In progress` or `Complete`.
+    pub fn group_option(&self, source: &str, property: &str, option: &str, group: &str) -> bool {
+        self.change_options(source, property, |state| state.group_option(source, property, option, group))
+    }
+
+    fn change_options(&self, source: &str, property: &str, change: impl FnOnce(&mut State) -> bool) -> bool {
+        self.deed(|state| {
+            let done = change(state);
+            if done {
+                let id = state.sources.get(source).map(|source| source.properties[property]["id"].clone());
+                let noted = [json!({"id": id, "name": property, "action": "updated"})];
+                state.note_source("data_source.schema_updated", source, SOMEBODY, Some(&noted));
+                state.revision += 1;
+            }
+            done
+        })
+    }
+
+    /// Sets what a formula or rollup of a row gives: `{"type": "number", "number": 3}`. No event tells of it, and the page
+    /// counts as not edited.
+    pub fn compute(&self, row: &str, property: &str, value: &Value) -> Result<(), String> {
+        let mut state = self.shared.lock();
+        let found = state.pages.get(row).and_then(|page| state.sources.get(&page.source));
+        let found = found
+            .and_then(|source| source.properties.get(property))
+            .ok_or_else(|| format!("{row} has no {property}."))?;
+        if !matches!(found["type"].as_str(), Some("formula" | "rollup")) || !value.is_object() {
+            return Err(format!("{property} is computed from an object, and must be a formula or a rollup."));
+        }
+        let id = found["id"].as_str().unwrap_or_default().to_owned();
+        if let Some(page) = state.pages.get_mut(row) {
+            page.values.insert(id, value.clone());
+        }
+        state.revision += 1;
+        Ok(())
     }
 
     /// Adds a row as a person does; returns its id, or why it cannot be.
     pub fn add_row(&self, source: &str, properties: &Value) -> Result<String, String> {
-        let now = self.shared.clock.now();
-        let mut state = self.shared.lock();
-        let values =
-            state.checked(source, &properties.as_object().cloned().unwrap_or_default()).map_err(|refused| refused.2)?;
-        let id = state.id();
-        let row = Row {
-            id: id.clone(),
-            source: source.into(),
-            created: now,
-            edited: now,
-            created_by: SOMEBODY.into(),
-            edited_by: SOMEBODY.into(),
-            in_trash: false,
-            values: values.into_iter().collect(),
-            children: Vec::new(),
-            indexed: None,
-        };
-        state.rows.insert(id.clone(), row);
-        state.revision += 1;
-        state.tell_row(now, "page.created", &id, SOMEBODY, &[]);
-        drop(state);
-        self.send_due();
-        Ok(id)
+        self.add_row_as(source, properties, SOMEBODY)
+    }
+
+    /// Adds a row as this person does.
+    pub fn add_row_as(&self, source: &str, properties: &Value, person: &str) -> Result<String, String> {
+        let properties = properties.as_object().cloned().unwrap_or_default();
+        self.deed(|state| {
+            let values = state.checked(source, &properties).map_err(|refused| refused.2)?;
+            let id = state.new_page(source, "", values, person);
+            state.note_page("page.created", &id, person, &[]);
+            Ok(id)
+        })
     }
 
     /// Edits a row as a person does.
     pub fn edit(&self, row: &str, properties: &Value) -> Result<(), String> {
+        self.edit_as(row, properties, SOMEBODY)
+    }
+
+    /// Edits a row as this person does.
+    pub fn edit_as(&self, row: &str, properties: &Value, person: &str) -> Result<(), String> {
         let properties = properties.as_object().cloned().unwrap_or_default();
-        let edited = edit(&self.shared, row, &properties, SOMEBODY).map_err(|refused| refused.2);
-        self.send_due();
-        edited
+        self.deed(|state| state.edit_page(row, &properties, person).map_err(|refused| refused.2))
     }
 
-    /// Puts a row into the trash, or takes it out.
+    /// Adds blocks to a page as a person does.
+    pub fn add_blocks(&self, page: &str, blocks: &Value) -> Result<Vec<String>, String> {
+        self.deed(|state| {
+            state.checked_blocks("children", Some(blocks)).map_err(|refused| refused.2)?;
+            let added = state.add_blocks(page, blocks, SOMEBODY);
+            if let Some(page) = state.pages.get_mut(page) {
+                page.children.extend(added.iter().cloned());
+            }
+            state.note_blocks(page, SOMEBODY, &added);
+            Ok(added)
+        })
+    }
+
+    /// Deletes a block as a person does, or takes it out of the trash.
+    pub fn delete_block(&self, block: &str, in_trash: bool) {
+        self.deed(|state| state.trash_block(block, in_trash, SOMEBODY));
+    }
+
+    /// Comments on a page or block as a person does; returns the comment's id.
+    pub fn comment(&self, on: &str, text: &str, person: &str) -> String {
+        self.deed(|state| state.comment(on, None, super::text::runs(text), person))
+    }
+
+    /// Edits a comment as who wrote it does.
+    pub fn edit_comment(&self, comment: &str, text: &str) {
+        self.deed(|state| {
+            let author = state.comments.get(comment).map(|comment| comment.author.clone()).unwrap_or_default();
+            state.change_comment(comment, super::text::runs(text), &author);
+        });
+    }
+
+    /// Deletes a comment as who wrote it does.
+    pub fn delete_comment(&self, comment: &str) {
+        self.deed(|state| {
+            let author = state.comments.get(comment).map(|comment| comment.author.clone()).unwrap_or_default();
+            state.remove_comment(comment, &author);
+        });
+    }
+
+    /// Resolves the discussion of a comment: its comments are listed no more.
+    pub fn resolve(&self, comment: &str) {
+        let mut state = self.shared.lock();
+        let Some(discussion) = state.comments.get(comment).map(|comment| comment.discussion.clone()) else { return };
+        for comment in state.comments.values_mut().filter(|comment| comment.discussion == discussion) {
+            comment.resolved = true;
+        }
+    }
+
+    /// Locks a page, or unlocks it.
+    pub fn lock(&self, page: &str, locked: bool) {
+        self.deed(|state| state.lock_page(page, locked, SOMEBODY));
+    }
+
+    /// Puts a page into the trash, or takes it out.
     pub fn trash(&self, row: &str, in_trash: bool) {
-        trash(&self.shared, row, in_trash, SOMEBODY);
-        self.send_due();
+        self.deed(|state| state.trash_page(row, in_trash, SOMEBODY));
     }
 
-    /// Deletes a row for good.
+    /// Deletes a page for good.
     pub fn delete_forever(&self, row: &str) {
         let mut state = self.shared.lock();
-        state.rows.remove(row);
+        state.pages.remove(row);
         state.revision += 1;
     }
 
-    /// Moves a row to another data source.
+    /// Moves a page to another data source.
     pub fn move_row(&self, row: &str, to: &str) {
-        move_row(&self.shared, row, to, SOMEBODY);
-        self.send_due();
+        self.deed(|state| state.move_page(row, to, "", SOMEBODY));
     }
 
     /// A row as the API shows it.
     pub fn row(&self, id: &str) -> Option<Value> {
         let state = self.shared.lock();
-        state.rows.get(id).map(|row| state.show(row))
+        state.pages.get(id).map(|row| state.show(row))
     }
 
     /// The rows of a data source as the API shows them, oldest first; those in the trash too.
     pub fn rows(&self, source: &str) -> Vec<Value> {
         let state = self.shared.lock();
-        let mut rows: Vec<_> = state.rows.values().filter(|row| row.source == source).collect();
+        let mut rows: Vec<_> = state.pages.values().filter(|row| row.source == source).collect();
         rows.sort_by(|a, b| (a.created, &a.id[24..]).cmp(&(b.created, &b.id[24..])));
         rows.into_iter().map(|row| state.show(row)).collect()
     }
@@ -167,7 +328,7 @@ impl Notion {
     /// What people read in a page's body, a line a block.
     pub fn body(&self, row: &str) -> Vec<String> {
         let state = self.shared.lock();
-        state.rows.get(row).map(|row| state.body(&row.children, 0)).unwrap_or_default()
+        state.pages.get(row).map(|row| state.body(&row.children, 0)).unwrap_or_default()
     }
 
     /// What a row shows in a property, as plain text.
@@ -186,72 +347,5 @@ impl Notion {
 /// A shown property as plain text.
 pub(super) fn plain(property: &Value) -> String {
     let kind = property["type"].as_str().unwrap_or_default();
-    let value = &property[kind];
-    let names = |list: &Value| {
-        let one = |one: &Value| one["name"].as_str().or_else(|| one["id"].as_str()).unwrap_or_default().to_owned();
-        list.as_array().into_iter().flatten().map(one).collect::<Vec<_>>().join(", ")
-    };
-    match kind {
-        "title" | "rich_text" => notion_wire::text::plain(value),
-        "select" | "status" => value["name"].as_str().unwrap_or_default().to_owned(),
-        "multi_select" | "people" | "relation" | "files" => names(value),
-        "date" => value["start"].as_str().unwrap_or_default().to_owned(),
-        _ if value.is_null() => String::new(),
-        _ => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
-    }
-}
-
-/// Edits a row. Whether writing the same again counts as an edit, nobody knows: here it does.
-pub(super) fn edit(
-    shared: &Arc<Shared>,
-    id: &str,
-    properties: &Map<String, Value>,
-    author: &str,
-) -> Result<(), Refusal> {
-    let now = shared.clock.now();
-    let mut state = shared.lock();
-    let Some(source) = state.rows.get(id).map(|row| row.source.clone()) else { return Ok(()) };
-    let values = state.checked(&source, properties)?;
-    let changed: Vec<_> = values.iter().map(|(property, _)| property.clone()).collect();
-    if let Some(row) = state.rows.get_mut(id) {
-        let before = Row { indexed: None, ..row.clone() };
-        row.indexed = Some((now, Box::new(before)));
-        row.values.extend(values);
-        row.edited = now;
-        author.clone_into(&mut row.edited_by);
-    }
-    state.revision += 1;
-    if !changed.is_empty() {
-        state.tell_row(now, "page.properties_updated", id, author, &changed);
-    }
-    drop(state);
-    super::events::send_due(shared);
-    Ok(())
-}
-
-pub(super) fn trash(shared: &Arc<Shared>, id: &str, in_trash: bool, author: &str) {
-    let now = shared.clock.now();
-    let mut state = shared.lock();
-    let Some(row) = state.rows.get_mut(id).filter(|row| row.in_trash != in_trash) else { return };
-    row.in_trash = in_trash;
-    row.edited = now;
-    author.clone_into(&mut row.edited_by);
-    state.revision += 1;
-    let kind = if in_trash { "page.deleted" } else { "page.undeleted" };
-    state.tell_row(now, kind, id, author, &[]);
-    drop(state);
-    super::events::send_due(shared);
-}
-
-pub(super) fn move_row(shared: &Arc<Shared>, id: &str, to: &str, author: &str) {
-    let now = shared.clock.now();
-    let mut state = shared.lock();
-    // What the other data source has no property for stays with the page, unseen.
-    let Some(row) = state.rows.get_mut(id) else { return };
-    to.clone_into(&mut row.source);
-    row.edited = now;
-    state.revision += 1;
-    state.tell_row(now, "page.moved", id, author, &[]);
-    drop(state);
-    super::events::send_due(shared);
+    super::convert::words(kind, &property[kind])
 }

@@ -84,20 +84,50 @@ pub(super) fn answer(shared: &Shared, request: &Request<Bytes>) -> Option<Respon
             Ok(good) => json_answer(200, &good),
             Err((status, code)) => json_answer(status, &json!({"error": code, "request_id": "door"})),
         }),
+        "/v1/oauth/introspect" => Some(known_token(
+            shared,
+            request,
+            |shared, token| json!({"active": is_good(shared, token), "request_id": "door"}),
+        )),
+        "/v1/oauth/revoke" => Some(known_token(shared, request, |shared, token| {
+            shared.lock().door.access.remove(token);
+            json!({"request_id": "door"})
+        })),
         _ => None,
     }
 }
 
-fn token(shared: &Shared, request: &Request<Bytes>) -> Result<Value, (u16, &'static str)> {
+/// Answers about a token, to who knows the connection's keys.
+fn known_token(
+    shared: &Shared,
+    request: &Request<Bytes>,
+    answer: impl FnOnce(&Shared, &str) -> Value,
+) -> Response<Bytes> {
+    let refused = |status, code| json_answer(status, &json!({"error": code, "request_id": "door"}));
+    if !has_keys(shared, request) {
+        return refused(401, "invalid_client");
+    }
+    let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+    match body["token"].as_str() {
+        Some(token) => json_answer(200, &answer(shared, token)),
+        None => refused(400, "invalid_request"),
+    }
+}
+
+/// Whether a request carries the connection's keys.
+fn has_keys(shared: &Shared, request: &Request<Bytes>) -> bool {
     let basic = request.headers().get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let basic = basic.and_then(|value| value.strip_prefix("Basic ")).and_then(|text| STANDARD.decode(text).ok());
     let basic = basic.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+    shared.lock().door.keys.as_ref().is_some_and(|(id, secret)| format!("{id}:{secret}") == basic)
+}
+
+fn token(shared: &Shared, request: &Request<Bytes>) -> Result<Value, (u16, &'static str)> {
     let body: Value = serde_json::from_slice(request.body()).map_err(|_| (400, "invalid_request"))?;
-    let mut state = shared.lock();
-    let keys = state.door.keys.as_ref().map(|(id, secret)| format!("{id}:{secret}"));
-    if keys.as_deref() != Some(basic.as_str()) {
+    if !has_keys(shared, request) {
         return Err((401, "invalid_client"));
     }
+    let mut state = shared.lock();
     let text = |name: &str| body[name].as_str().unwrap_or_default();
     match text("grant_type") {
         "authorization_code" => {

@@ -1,17 +1,35 @@
-//! A Notion workspace: databases, their rows, blocks, people and webhooks, as strict as Notion is.
+//! A Notion workspace: pages, databases, data sources, blocks, comments, files, people and webhooks, as strict as Notion.
 //!
-//! Times of pages are cut to the minute, options of a status are not made by writing a page, a window of a minute takes so
-//! many requests and no more. What the real service has not told anybody (does writing the same again make an event?) is
-//! done in the way that is harder for a client.
+//! Times of pages are cut to the minute, writing a page makes no option of a status, and a window of a minute allows a
+//! fixed number of requests. What Notion documents nowhere (does writing the same value again make an event?) is done in
+//! the way that is harder for a client. Not simulated, and refused as an invalid address: views, agents, custom emoji,
+//! meeting notes and asynchronous tasks.
 
+mod access;
 mod api;
 mod blocks;
+mod comments;
+mod computed;
+mod control;
+mod convert;
+mod databases;
+mod dates;
 mod doing;
 mod door;
 mod events;
+mod filters;
+mod markdown;
+mod pages;
 mod query;
 mod schema;
+mod search;
+mod templates;
+mod text;
+mod uploads;
 mod values;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,6 +44,7 @@ use serde_json::{Map, Value, json};
 use crate::fault::{Fault, Faults};
 use crate::http::Server;
 
+pub(crate) use control::help;
 pub use events::Delivery;
 
 /// A simulated workspace. It stops when dropped.
@@ -42,18 +61,30 @@ pub(crate) struct Shared {
 }
 
 /// A database with one data source or more.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(clippy::struct_excessive_bools)] // as the API shows them
 pub(crate) struct Database {
     pub(crate) id: String,
     pub(crate) title: String,
+    pub(crate) description: String,
+    /// The page that it stands in; empty for the workspace itself.
+    pub(crate) parent: String,
     pub(crate) sources: Vec<String>,
     /// Whether the connection was added to it.
     pub(crate) shared: bool,
     pub(crate) created: Timestamp,
+    pub(crate) edited: Timestamp,
+    pub(crate) in_trash: bool,
+    pub(crate) is_inline: bool,
+    pub(crate) is_locked: bool,
+    pub(crate) icon: Value,
+    pub(crate) cover: Value,
 }
 
 /// A data source.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Source {
     pub(crate) id: String,
     pub(crate) database: String,
@@ -62,75 +93,128 @@ pub(crate) struct Source {
     pub(crate) properties: Map<String, Value>,
     pub(crate) created: Timestamp,
     pub(crate) edited: Timestamp,
+    pub(crate) created_by: String,
+    pub(crate) edited_by: String,
     pub(crate) in_trash: bool,
+    pub(crate) icon: Value,
+    pub(crate) templates: Vec<templates::Template>,
+    /// The number that the last row got, for properties of the type `unique_id`.
+    pub(crate) numbered: u64,
 }
 
-impl Source {
-    /// One without properties.
-    fn new(id: &str, database: &str, title: &str, now: Timestamp) -> Self {
-        Self {
-            id: id.to_owned(),
-            database: database.to_owned(),
-            title: title.to_owned(),
-            properties: Map::new(),
-            created: now,
-            edited: now,
-            in_trash: false,
-        }
-    }
-}
-
-/// A row.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Row {
+/// A page: a row of a data source, or a page that stands in another page or in the workspace.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(clippy::struct_excessive_bools)] // as the API shows them
+pub(crate) struct Page {
     pub(crate) id: String,
+    /// The data source that it is a row of; empty for other pages.
     pub(crate) source: String,
+    /// The page that it stands in; empty for rows and for pages of the workspace.
+    pub(crate) parent: String,
+    /// Whether the connection was added to this very page.
+    pub(crate) shared: bool,
     pub(crate) created: Timestamp,
     pub(crate) edited: Timestamp,
     pub(crate) created_by: String,
     pub(crate) edited_by: String,
     pub(crate) in_trash: bool,
-    /// By property id: the value under its type.
+    pub(crate) is_archived: bool,
+    pub(crate) is_locked: bool,
+    pub(crate) icon: Value,
+    pub(crate) cover: Value,
+    /// Its number among the rows of its data source.
+    pub(crate) number: u64,
+    /// By property id: the value under its type. Options are kept by their ids.
     pub(crate) values: BTreeMap<String, Value>,
     pub(crate) children: Vec<String>,
     /// What a query shows, until the index has caught up.
     #[serde(skip)]
-    pub(crate) indexed: Option<(Timestamp, Box<Row>)>,
+    pub(crate) indexed: Option<(Timestamp, Box<Page>)>,
 }
 
 /// A block.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct StoredBlock {
     pub(crate) id: String,
     pub(crate) parent: String,
     pub(crate) kind: String,
     pub(crate) value: Value,
     pub(crate) children: Vec<String>,
+    pub(crate) created: Timestamp,
+    pub(crate) edited: Timestamp,
+    pub(crate) created_by: String,
+    pub(crate) edited_by: String,
+    pub(crate) in_trash: bool,
 }
 
-#[allow(clippy::struct_excessive_bools)] // what a test may switch
+/// What a test may switch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)]
+pub(crate) struct Switches {
+    /// Whether requests are counted.
+    pub(crate) limited: bool,
+    pub(crate) most_a_minute: u32,
+    /// The most rows that a query gives.
+    pub(crate) cap: usize,
+    /// How far the index of queries is behind.
+    pub(crate) lag: Duration,
+    /// Whether lists give fewer items than they were asked for, with `has_more`.
+    pub(crate) short_pages: bool,
+    /// Whether writes that overlap on one page or data source conflict.
+    pub(crate) conflicts: bool,
+    /// How long every answer takes.
+    pub(crate) latency: Duration,
+    pub(crate) out_of_blocks: bool,
+    /// The largest file.
+    pub(crate) largest_file: usize,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self {
+            limited: true,
+            most_a_minute: 180,
+            cap: 10_000,
+            lag: Duration::ZERO,
+            short_pages: false,
+            conflicts: false,
+            latency: Duration::ZERO,
+            out_of_blocks: false,
+            largest_file: 5 * 1024 * 1024,
+        }
+    }
+}
+
 pub(crate) struct State {
+    /// The time of the request or deed that holds the lock.
+    pub(crate) now: Timestamp,
     pub(crate) databases: BTreeMap<String, Database>,
     pub(crate) sources: BTreeMap<String, Source>,
-    pub(crate) rows: BTreeMap<String, Row>,
+    pub(crate) pages: BTreeMap<String, Page>,
     pub(crate) blocks: BTreeMap<String, StoredBlock>,
+    pub(crate) comments: BTreeMap<String, comments::Comment>,
+    pub(crate) uploads: BTreeMap<String, uploads::Upload>,
     pub(crate) people: Vec<Value>,
     pub(crate) capabilities: BTreeSet<&'static str>,
     pub(crate) faults: Faults,
     pub(crate) door: door::Door,
+    pub(crate) switches: Switches,
     /// Requests in the minute that began then.
     pub(crate) window: (i64, u32),
-    pub(crate) most_a_minute: u32,
-    pub(crate) limited: bool,
-    /// The most rows that a query gives.
-    pub(crate) cap: usize,
-    /// How long the index of queries is behind.
-    pub(crate) lag: Duration,
-    pub(crate) out_of_blocks: bool,
+    /// What is being written to, while overlapping writes conflict.
+    pub(crate) busy: BTreeSet<String>,
     pub(crate) hook: Option<(String, String)>,
+    /// The types of events that the subscription has; all if it is empty.
+    pub(crate) subscribed: BTreeSet<String>,
     pub(crate) delivery: Delivery,
     pub(crate) waiting: VecDeque<events::Waiting>,
+    /// Events that were noted, whether anybody was told or not: the last thousand.
+    pub(crate) noted: VecDeque<Value>,
     pub(crate) told: BTreeMap<String, Timestamp>,
+    /// Templates that are applied a moment after the request.
+    pub(crate) applying: Vec<templates::Applying>,
     pub(crate) last: u64,
     pub(crate) calls: BTreeMap<String, u64>,
     pub(crate) requests: u64,
@@ -148,18 +232,17 @@ pub(crate) const INTEGRATION: &str = "0ef2e755-4912-8096-91c1-00376a88a5ca";
 pub(crate) const WORKSPACE: &str = "13950b26-c203-4f3b-b97d-93ec06319565";
 const TOKEN: &str = "ntn_sandbox00000000000000000000000000000000000";
 const NAME: &str = "Switchboard";
+/// What a connection may be allowed to do: read, insert and update content; see people, and their e-mail addresses; read
+/// and insert comments.
+pub const CAPABILITIES: [&str; 7] =
+    ["read", "insert", "update", "people", "people_emails", "read_comments", "insert_comments"];
 /// The person as whom people edit who are not named.
 pub(crate) const SOMEBODY: &str = "c7c11cca-1d73-471d-9b6e-bdef51470190";
 
 impl Notion {
     /// Starts an empty workspace on `port` (0 for a free one).
     pub async fn start(clock: Arc<dyn Clock>, port: u16) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared {
-            state: Mutex::new(State::new()),
-            clock,
-            http: reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap_or_default(),
-            on_the_way: AtomicU64::new(0),
-        });
+        let shared = Arc::new(Shared::new(clock));
         let serving = shared.clone();
         let server = Server::start(port, move |request| api::answer(serving.clone(), request)).await?;
         Ok(Self { shared, server })
@@ -202,32 +285,50 @@ impl Notion {
 
     /// Whether requests are counted; they are, unless told otherwise.
     pub fn limit_calls(&self, limited: bool) {
-        self.shared.lock().limited = limited;
+        self.shared.lock().switches.limited = limited;
     }
 
     /// Sets the most rows that a query gives; Notion's is 10,000.
     pub fn cap_queries(&self, rows: usize) {
-        self.shared.lock().cap = rows;
+        self.shared.lock().switches.cap = rows;
     }
 
     /// Lets queries show rows as they were so long ago.
     pub fn lag_queries(&self, lag: Duration) {
-        self.shared.lock().lag = lag;
+        self.shared.lock().switches.lag = lag;
     }
 
     /// Uses up the free plan's blocks.
     pub fn use_up_blocks(&self, used: bool) {
-        self.shared.lock().out_of_blocks = used;
+        self.shared.lock().switches.out_of_blocks = used;
     }
 
-    /// Takes a capability of the connection away, or gives it back: `read`, `insert`, `update`, `people`.
-    pub fn allow(&self, capability: &'static str, allowed: bool) {
+    /// Lets lists give fewer items than they were asked for, while there are more: Notion may.
+    pub fn short_pages(&self, short: bool) {
+        self.shared.lock().switches.short_pages = short;
+    }
+
+    /// Lets writes that overlap on one page or data source conflict: all but the first get 409.
+    pub fn conflict(&self, conflicts: bool) {
+        self.shared.lock().switches.conflicts = conflicts;
+    }
+
+    /// Lets every answer take so long.
+    pub fn slow_down(&self, latency: Duration) {
+        self.shared.lock().switches.latency = latency;
+    }
+
+    /// Takes a capability of the connection away, or gives it back: one of [`CAPABILITIES`]. Says whether there is such a
+    /// one.
+    pub fn allow(&self, capability: &str, allowed: bool) -> bool {
+        let Some(capability) = CAPABILITIES.iter().find(|known| **known == capability) else { return false };
         let mut state = self.shared.lock();
         if allowed {
             state.capabilities.insert(capability);
         } else {
             state.capabilities.remove(capability);
         }
+        true
     }
 
     /// Sets how webhooks travel from now on.
@@ -240,12 +341,19 @@ impl Notion {
         self.shared.on_the_way.load(Ordering::SeqCst)
     }
 
-    /// When the next webhook is due that waits to be told together with others, or again.
+    /// When the next webhook is due that waits to be sent together with others, or again; or the next template.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.shared.lock().waiting.iter().map(|waiting| waiting.due).min()
+        let state = self.shared.lock();
+        let templates = state.applying.iter().map(|applying| applying.due);
+        state.waiting.iter().map(|waiting| waiting.due).chain(templates).min()
     }
 
-    /// Sends the webhooks that are due.
+    /// The events that were noted so far, the last thousand, oldest first.
+    pub fn events(&self) -> Vec<Value> {
+        self.shared.lock().noted.iter().cloned().collect()
+    }
+
+    /// Sends the webhooks that are due, and applies the templates that are.
     pub fn send_due(&self) {
         events::send_due(&self.shared);
     }
@@ -292,8 +400,9 @@ impl Notion {
     pub fn save(&self) -> Value {
         let state = self.shared.lock();
         json!({
-            "databases": state.databases, "sources": state.sources, "rows": state.rows, "blocks": state.blocks,
-            "people": state.people, "last": state.last, "hook": state.hook,
+            "databases": state.databases, "sources": state.sources, "rows": state.pages, "blocks": state.blocks,
+            "comments": state.comments, "uploads": state.uploads, "people": state.people, "last": state.last,
+            "hook": state.hook,
         })
     }
 
@@ -307,8 +416,10 @@ impl Notion {
         let mut state = self.shared.lock();
         take(&saved["databases"], &mut state.databases);
         take(&saved["sources"], &mut state.sources);
-        take(&saved["rows"], &mut state.rows);
+        take(&saved["rows"], &mut state.pages);
         take(&saved["blocks"], &mut state.blocks);
+        take(&saved["comments"], &mut state.comments);
+        take(&saved["uploads"], &mut state.uploads);
         take(&saved["people"], &mut state.people);
         take(&saved["last"], &mut state.last);
         take(&saved["hook"], &mut state.hook);
@@ -316,32 +427,47 @@ impl Notion {
 }
 
 impl Shared {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self {
+            state: Mutex::new(State::new(clock.now())),
+            clock,
+            http: reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap_or_default(),
+            on_the_way: AtomicU64::new(0),
+        }
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.now = self.clock.now();
+        state
     }
 }
 
 impl State {
-    fn new() -> Self {
+    fn new(now: Timestamp) -> Self {
         Self {
+            now,
             databases: BTreeMap::new(),
             sources: BTreeMap::new(),
-            rows: BTreeMap::new(),
+            pages: BTreeMap::new(),
             blocks: BTreeMap::new(),
+            comments: BTreeMap::new(),
+            uploads: BTreeMap::new(),
             people: Vec::new(),
-            capabilities: BTreeSet::from(["read", "insert", "update", "people"]),
+            capabilities: BTreeSet::from(CAPABILITIES),
             faults: Faults::default(),
             door: door::Door::default(),
+            switches: Switches::default(),
             window: (0, 0),
-            most_a_minute: 180,
-            limited: true,
-            cap: 10_000,
-            lag: Duration::ZERO,
-            out_of_blocks: false,
+            busy: BTreeSet::new(),
             hook: None,
+            subscribed: BTreeSet::new(),
             delivery: Delivery::default(),
             waiting: VecDeque::new(),
+            noted: VecDeque::new(),
             told: BTreeMap::new(),
+            applying: Vec::new(),
             last: 0,
             calls: BTreeMap::new(),
             requests: 0,
@@ -356,18 +482,6 @@ impl State {
         self.last += 1;
         let mixed = self.last.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         format!("{:08x}-5ab0-4{:03x}-8000-{:012x}", mixed >> 32, (mixed >> 20) & 0xfff, self.last)
-    }
-
-    /// The data source, if it is there and its database is shared.
-    pub(crate) fn source(&self, id: &str) -> Option<&Source> {
-        let source = self.sources.get(id)?;
-        self.databases.get(&source.database).filter(|database| database.shared).map(|_| source)
-    }
-
-    /// The row, if it is there and its database is shared.
-    pub(crate) fn row(&self, id: &str) -> Option<&Row> {
-        let row = self.rows.get(id)?;
-        self.source(&row.source).map(|_| row)
     }
 }
 

@@ -1,163 +1,177 @@
-//! Queries: filters, orders, cursors, the cap, an index that may lag.
+//! Queries: orders, cursors, the cap, an index that may lag. What filters mean is in `filters`.
 
 use std::cmp::Ordering;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::values::{Refusal, invalid};
-use super::{Row, State};
+use super::api::{Call, Good, cursor, missing};
+use super::search::posted_window;
+use super::text::{Refusal, invalid, list, should};
+use super::{Page, Source, State};
 
-/// The value of a timestamp as queries compare it: cut to the minute.
-fn minute_of(row: &Row, which: &str) -> Timestamp {
-    let moment = if which == "created_time" { row.created } else { row.edited };
+/// A timestamp of a page as queries compare it: cut to the minute.
+pub(super) fn minute_of(page: &Page, which: &str) -> Timestamp {
+    let moment = if which == "created_time" { page.created } else { page.edited };
     super::minute(moment).parse().unwrap_or(moment)
 }
 
 impl State {
     /// `POST /v1/data_sources/{id}/query`.
-    pub(super) fn query(&self, id: &str, body: &Value, now: Timestamp) -> Result<Value, Refusal> {
-        if !body["start_cursor"].is_null()
-            && body["start_cursor"].as_str().is_none_or(|cursor| cursor.parse::<usize>().is_err())
-        {
-            return Err(invalid("body failed validation: body.start_cursor should be a valid cursor."));
-        }
-        let size = body["page_size"].as_u64().unwrap_or(100);
-        if size == 0 || size > 100 {
-            return Err(invalid("body failed validation: body.page_size should be ≤ `100`."));
-        }
-        let wants_trash = body["in_trash"] == true;
-        let mut rows: Vec<Row> = Vec::new();
-        for row in self.rows.values().filter(|row| row.source == id) {
-            // What the index has not taken in yet shows as it was.
-            let seen = match &row.indexed {
-                Some((since, before))
-                    if now.duration_since(*since) < jiff::SignedDuration::try_from(self.lag).unwrap_or_default() =>
-                {
-                    (**before).clone()
-                }
-                _ => row.clone(),
-            };
-            let is_new = now.duration_since(row.created) < jiff::SignedDuration::try_from(self.lag).unwrap_or_default();
-            if seen.in_trash == wants_trash
-                && !is_new
-                && (body["filter"].is_null() || self.passes(&seen, &body["filter"])?)
-            {
+    pub(super) fn query(&self, id: &str, call: &Call) -> Good {
+        self.needs("read")?;
+        let body = &call.body;
+        let source = self.source(id).ok_or_else(|| missing("data source", id))?;
+        let (start, size) = posted_window(body)?;
+        let wants_trash = super::api::wants_trash("in_trash", body)? == Some(true);
+        let wants_pages = match body.get("result_type") {
+            None => true,
+            Some(kind) if kind == "page" || kind == "data_source" => kind == "page",
+            other => return Err(should("result_type", "`page` or `data_source`", other)),
+        };
+        let filter = body.get("filter").filter(|filter| !filter.is_null());
+        let filter = filter.map(|filter| self.filter(source, "filter", filter, 0)).transpose()?;
+        let sorts = sorts(source, body.get("sorts"))?;
+        let mut rows: Vec<Page> = Vec::new();
+        for row in self.pages.values().filter(|row| row.source == id && wants_pages) {
+            let Some(seen) = self.seen(row) else { continue };
+            let passes = filter.as_ref().is_none_or(|filter| self.passes(&seen, source, filter));
+            if self.is_trashed(&seen) == wants_trash && passes {
                 rows.push(seen);
             }
         }
-        order(&mut rows, &body["sorts"])?;
-        let start: usize = body["start_cursor"].as_str().and_then(|cursor| cursor.parse().ok()).unwrap_or_default();
-        let total = rows.len();
-        let capped = total > self.cap;
-        rows.truncate(self.cap);
-        let size = usize::try_from(size).unwrap_or(100);
-        let page: Vec<_> = rows.iter().skip(start).take(size).map(|row| self.show(row)).collect();
-        let next = start + page.len();
-        let has_more = next < rows.len();
+        self.order(&mut rows, source, &sorts);
+        let is_capped = rows.len() > self.switches.cap;
+        rows.truncate(self.switches.cap);
+        let properties = call.filter_properties();
+        let page = rows.iter().skip(start).take(self.shortened(size));
+        let page: Vec<_> = page.map(|row| self.show_some(row, &properties)).collect::<Result<_, _>>()?;
+        let next = start.saturating_add(page.len());
+        let has_more = !page.is_empty() && next < rows.len();
         let mut list = json!({
             "object": "list", "type": "page_or_data_source", "page_or_data_source": {}, "results": page,
-            "next_cursor": has_more.then(|| next.to_string()), "has_more": has_more,
+            "next_cursor": has_more.then(|| cursor(next)), "has_more": has_more,
         });
-        if capped && !has_more {
+        if is_capped && !has_more {
             list["request_status"] = json!({"type": "incomplete", "incomplete_reason": "query_result_limit_reached"});
         }
         Ok(list)
     }
 
-    fn passes(&self, row: &Row, filter: &Value) -> Result<bool, Refusal> {
-        if let Some(all) = filter["and"].as_array() {
-            return all.iter().try_fold(true, |passes, one| Ok(passes && self.passes(row, one)?));
+    /// A row as the index of queries has it: as it was, until the index has caught up.
+    fn seen(&self, row: &Page) -> Option<Page> {
+        let lag = jiff::SignedDuration::try_from(self.switches.lag).unwrap_or_default();
+        let is_recent = |moment: Timestamp| self.now.duration_since(moment) < lag;
+        match &row.indexed {
+            _ if is_recent(row.created) => None,
+            Some((since, before)) if is_recent(*since) => Some((**before).clone()),
+            _ => Some(row.clone()),
         }
-        if let Some(any) = filter["or"].as_array() {
-            return any.iter().try_fold(false, |passes, one| Ok(passes || self.passes(row, one)?));
-        }
-        if let Some(which) = filter["timestamp"].as_str() {
-            if filter.get("property").is_some() {
-                return Err(invalid("body failed validation: body.filter.property should be not present."));
-            }
-            let Some(condition) = filter[which].as_object() else {
-                return Err(invalid(format!(
-                    "body failed validation: body.filter.{which} should be defined, instead was `undefined`."
-                )));
-            };
-            let given = minute_of(row, which);
-            return condition.iter().try_fold(true, |passes, (operator, wanted)| {
-                let wanted = wanted.as_str().unwrap_or_default();
-                let wanted: Timestamp = wanted.parse().map_err(|_| invalid(format!("{wanted:?} is no date")))?;
-                let order = given.cmp(&wanted);
-                Ok(passes
-                    && match operator.as_str() {
-                        "equals" => order.is_eq(),
-                        "before" => order.is_lt(),
-                        "after" => order.is_gt(),
-                        "on_or_before" => order.is_le(),
-                        "on_or_after" => order.is_ge(),
-                        other => {
-                            return Err(invalid(format!(
-                                "body failed validation: body.filter.{which}.{other} is no operator."
-                            )));
-                        }
-                    })
+    }
+
+    fn order(&self, rows: &mut [Page], source: &Source, sorts: &[Sort]) {
+        for sort in sorts.iter().rev() {
+            rows.sort_by(|a, b| {
+                let (a, b) = match &sort.by {
+                    By::Time(which) => (Key::Time(minute_of(a, which)), Key::Time(minute_of(b, which))),
+                    By::Property(property) => (self.key(a, source, property), self.key(b, source, property)),
+                };
+                a.compare(&b, sort.is_descending)
             });
         }
-        let key = filter["property"].as_str().unwrap_or_default();
-        let Some(source) = self.sources.get(&row.source) else { return Ok(false) };
-        let Some((_, property)) = Self::named(source, key) else {
-            return Err(invalid(format!("Could not find property with name or id: {key}")));
-        };
-        let (id, kind) = (property["id"].as_str().unwrap_or_default(), property["type"].as_str().unwrap_or_default());
-        let Some(condition) = filter[kind].as_object() else {
-            return Err(invalid(format!(
-                "body failed validation: body.filter.{kind} should be defined, instead was `undefined`."
-            )));
-        };
-        let value = row.values.get(id).cloned().unwrap_or_default();
-        let text = if value.is_array() {
-            notion_wire::text::plain(&value)
-        } else {
-            value["name"].as_str().unwrap_or_default().to_owned()
-        };
-        condition.iter().try_fold(true, |passes, (operator, wanted)| {
-            let is_empty = value.is_null() || (value.is_array() && value.as_array().is_some_and(Vec::is_empty));
-            let equal = match kind {
-                "number" => {
-                    value.as_f64().zip(wanted.as_f64()).is_some_and(|(a, b)| a.partial_cmp(&b) == Some(Ordering::Equal))
-                }
-                "checkbox" => value == *wanted,
-                _ => wanted.as_str().is_some_and(|wanted| wanted == text),
-            };
-            Ok(passes
-                && match operator.as_str() {
-                    "equals" => equal,
-                    "does_not_equal" => !equal,
-                    "contains" => wanted.as_str().is_some_and(|wanted| text.contains(wanted)),
-                    "is_empty" => is_empty,
-                    "is_not_empty" => !is_empty,
-                    other => {
-                        return Err(invalid(format!(
-                            "body failed validation: body.filter.{kind}.{other} is no operator."
-                        )));
-                    }
-                })
-        })
+    }
+
+    fn key(&self, row: &Page, source: &Source, property: &Value) -> Key {
+        let kind = property["type"].as_str().unwrap_or_default();
+        let value = self.full(row, source, property, 0);
+        let words = super::convert::words(kind, &value);
+        match kind {
+            "number" => value.as_f64().map_or(Key::Nothing, Key::Number),
+            "unique_id" => value["number"].as_f64().map_or(Key::Nothing, Key::Number),
+            "checkbox" => Key::Number(if value == true { 1.0 } else { 0.0 }),
+            "date" | "created_time" | "last_edited_time" => {
+                super::dates::moment(value["start"].as_str().unwrap_or(&words)).map_or(Key::Nothing, Key::Time)
+            }
+            // Options are ordered as the property lists them.
+            "select" | "status" => {
+                let options = property[kind]["options"].as_array();
+                let at = options.and_then(|options| options.iter().position(|option| option["id"] == value["id"]));
+                at.map_or(Key::Nothing, Key::Place)
+            }
+            "formula" | "rollup" => match value["number"].as_f64() {
+                Some(number) => Key::Number(number),
+                None if words.is_empty() => Key::Nothing,
+                None => Key::Words(words.to_lowercase()),
+            },
+            _ if words.is_empty() => Key::Nothing,
+            _ => Key::Words(words.to_lowercase()),
+        }
     }
 }
 
-fn order(rows: &mut [Row], sorts: &Value) -> Result<(), Refusal> {
-    for sort in sorts.as_array().into_iter().flatten().rev() {
-        let Some(which) = sort["timestamp"].as_str() else {
-            return Err(invalid("sorting by a property is not simulated"));
+/// What rows are ordered by. What is empty comes last, whatever the direction.
+#[derive(Debug)]
+enum Key {
+    Number(f64),
+    Time(Timestamp),
+    Place(usize),
+    Words(String),
+    Nothing,
+}
+
+impl Key {
+    fn compare(&self, other: &Self, is_descending: bool) -> Ordering {
+        let order = match (self, other) {
+            (Self::Nothing, Self::Nothing) => return Ordering::Equal,
+            (Self::Nothing, _) => return Ordering::Greater,
+            (_, Self::Nothing) => return Ordering::Less,
+            (Self::Number(a), Self::Number(b)) => a.total_cmp(b),
+            (Self::Time(a), Self::Time(b)) => a.cmp(b),
+            (Self::Place(a), Self::Place(b)) => a.cmp(b),
+            (Self::Words(a), Self::Words(b)) => a.cmp(b),
+            _ => Ordering::Equal,
         };
-        if !["created_time", "last_edited_time"].contains(&which) {
-            return Err(invalid(
-                "body failed validation: body.sorts[0].timestamp should be `created_time` or `last_edited_time`.",
-            ));
-        }
-        rows.sort_by_key(|row| minute_of(row, which));
-        if sort["direction"] == "descending" {
-            rows.reverse();
-        }
+        if is_descending { order.reverse() } else { order }
     }
-    Ok(())
+}
+
+struct Sort {
+    by: By,
+    is_descending: bool,
+}
+
+enum By {
+    Time(String),
+    Property(Value),
+}
+
+fn sorts(source: &Source, given: Option<&Value>) -> Result<Vec<Sort>, Refusal> {
+    let Some(given) = given.filter(|given| !given.is_null()) else { return Ok(Vec::new()) };
+    let read = |(index, sort): (usize, &Value)| {
+        let path = format!("sorts[{index}]");
+        let is_descending = match sort["direction"].as_str() {
+            Some("ascending") => false,
+            Some("descending") => true,
+            _ => {
+                return Err(should(&format!("{path}.direction"), "`ascending` or `descending`", sort.get("direction")));
+            }
+        };
+        let by = match (sort.get("property"), sort.get("timestamp")) {
+            (Some(key), None) => {
+                let name = key.as_str().ok_or_else(|| should(&format!("{path}.property"), "a string", Some(key)))?;
+                let found = State::named(source, name);
+                let (_, property) =
+                    found.ok_or_else(|| invalid(format!("Could not find sort property with name or id: {name}")))?;
+                By::Property(property.clone())
+            }
+            (None, Some(which)) if which == "created_time" || which == "last_edited_time" => {
+                By::Time(which.as_str().unwrap_or_default().to_owned())
+            }
+            (_, which) => {
+                return Err(should(&format!("{path}.timestamp"), "`created_time` or `last_edited_time`", which));
+            }
+        };
+        Ok(Sort { by, is_descending })
+    };
+    list("sorts", Some(given), 100)?.iter().enumerate().map(read).collect()
 }

@@ -59,6 +59,9 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answ
     if let Some(code) = refused {
         return Ok(json_answer(200, &json!({"ok": false, "error": code})));
     }
+    if let Some(refused) = shared.lock().lacks(&method, &params) {
+        return Ok(json_answer(200, &refused));
+    }
     let fault = shared.lock().faults.take(&method);
     match fault {
         Some(Fault::TooMany { seconds }) => Ok(too_many(&shared, seconds)),
@@ -181,6 +184,7 @@ fn respond(shared: &Arc<Shared>, method: &str, params: &Map<String, Value>, base
         "views.publish" => state.publish(params),
         "users.info" => state.user_info(params),
         "users.list" => Ok(state.user_list(params)),
+        "usergroups.list" => Ok(state.group_list(params)),
         "reactions.add" | "reactions.remove" => state.react(params, method == "reactions.add"),
         "files.getUploadURLExternal" => state.upload_place(params, base),
         "files.completeUploadExternal" => state.complete_upload(params, base, now).inspect(|done| {
@@ -188,7 +192,7 @@ fn respond(shared: &Arc<Shared>, method: &str, params: &Map<String, Value>, base
         }),
         "files.info" => state.file_info(params, base),
         "conversations.list" => Ok(state.list(params)),
-        "conversations.info" => state.channel(params).map(|channel| json!({"channel": channel.show()})),
+        "conversations.info" => state.channel_info(params),
         "conversations.join" => state.join(params),
         "conversations.history" => state.history(params),
         "conversations.replies" => state.replies(params),
@@ -243,7 +247,7 @@ impl State {
             return workspace.or_insert_with(|| Bucket::new(WORKSPACE_BURST, WORKSPACE_A_SECOND)).add(now);
         }
         let a_minute = match method {
-            "conversations.list" | "conversations.create" | "users.list" => 20.0,
+            "conversations.list" | "conversations.create" | "users.list" | "usergroups.list" => 20.0,
             "users.info"
             | "files.info"
             | "views.publish"
@@ -270,6 +274,21 @@ impl State {
 
     pub(super) fn channel(&self, params: &Map<String, Value>) -> Result<&super::Channel, Refusal> {
         self.channels.get(text(params, "channel")).ok_or_else(|| refusal("channel_not_found"))
+    }
+
+    /// A private channel that the app is not in is none that it sees.
+    fn channel_info(&self, params: &Map<String, Value>) -> Result<Value, Refusal> {
+        let channel = self.channel(params)?;
+        if channel.is_private && !channel.is_member {
+            return Err(refusal("channel_not_found"));
+        }
+        let mut shown = channel.show();
+        if let (Some(person), Some(shown)) = (&channel.person, shown.as_object_mut()) {
+            // Direct messages have no name.
+            shown.retain(|name, _| !name.starts_with("name"));
+            shown.insert("user".into(), person.as_str().into());
+        }
+        Ok(json!({"channel": shown}))
     }
 
     /// Posting takes a name, too.
@@ -384,6 +403,7 @@ impl State {
         self.revision += 1;
         let Some(message) = self.message(channel, ts) else { return };
         let mut rows = message["reactions"].as_array().cloned().unwrap_or_default();
+        rows.retain(Value::is_object);
         if !rows.iter().any(|row| row["name"] == name) {
             rows.push(json!({"name": name, "users": [], "count": 0}));
         }

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::events::Reply;
-use super::{APP, Workspace};
+use super::gestures::told;
+use super::{APP, Workspace, editor};
 use crate::http::encoded;
 
 /// What somebody sees that others do not: an answer to a command.
@@ -94,15 +95,14 @@ impl Workspace {
         let event = {
             let mut state = self.shared.lock();
             let ts = state.next_ts(self.shared.clock.now());
+            let (text, blocks) = editor::typed(text);
             let shown: Vec<Value> =
                 files.iter().filter_map(|id| state.files.get(*id)).map(|file| file.show(&base)).collect();
             let mut message = json!({
                 "type": "message", "user": user, "text": text, "ts": ts, "team": self.shared.team(), "client_msg_id": format!("cmid-{ts}"),
-                "blocks": [{"type": "rich_text", "block_id": "b1", "elements": written(text)}],
             });
-            if text.is_empty() || text.contains(['<', '*', '`', '&', ':']) {
-                // What was typed with markup comes as mrkdwn here; only plain text is written out as a block.
-                message.as_object_mut().map(|message| message.remove("blocks"));
+            if let Some(blocks) = blocks {
+                message["blocks"] = blocks;
             }
             if let Some(thread) = thread {
                 message["thread_ts"] = thread.into();
@@ -122,11 +122,7 @@ impl Workspace {
                 channel.messages.push(message.clone());
             }
             state.revision += 1;
-            let mut event = message;
-            event["channel"] = channel.into();
-            event["channel_type"] = "channel".into();
-            event["event_ts"] = ts.into();
-            event
+            told(&message, channel)
         };
         let ts = event["ts"].as_str().unwrap_or_default().to_owned();
         self.shared.emit(&event);
@@ -164,38 +160,30 @@ impl Workspace {
 
     /// Somebody edits their message.
     pub fn edit(&self, channel: &str, ts: &str, text: &str) {
-        self.change(channel, ts, |message| {
-            message["text"] = text.into();
-            message["edited"] = json!({"user": message["user"], "ts": format!("{ts}9")});
-            message.as_object_mut().map(|message| message.remove("blocks"));
-        });
+        let (text, blocks) = editor::typed(text);
+        self.edit_raw(channel, ts, &json!({"text": text, "blocks": blocks.unwrap_or_else(|| json!([]))}));
     }
 
-    /// A link in a message unfolds: the message changes, its text does not.
+    /// The first link of a message unfolds: the message changes, its text does not. A message without a link stays.
     pub fn unfold(&self, channel: &str, ts: &str) {
-        self.change(channel, ts, |message| message["attachments"] = json!([{"from_url": "https://a.example"}]));
-    }
-
-    fn change(&self, channel: &str, ts: &str, change: impl FnOnce(&mut Value)) {
-        let event = {
+        let text = {
             let mut state = self.shared.lock();
-            let Some(message) = state.message(channel, ts) else { return };
-            let before = message.clone();
-            change(message);
-            let after = message.clone();
-            state.revision += 1;
-            json!({
-                "type": "message", "subtype": "message_changed", "hidden": true, "channel": channel, "message": after,
-                "previous_message": before, "ts": format!("{ts}8"), "event_ts": format!("{ts}8"), "channel_type": "channel",
-            })
+            state
+                .message(channel, ts)
+                .and_then(|message| message["text"].as_str().map(str::to_owned))
+                .unwrap_or_default()
         };
-        self.shared.emit(&event);
+        let Some((_, rest)) = text.split_once("<http") else { return };
+        let url = format!("http{}", rest.split(['|', '>']).next().unwrap_or_default());
+        let preview = json!({"id": 1, "title": "A page", "title_link": url, "from_url": url, "original_url": url, "text": "What it says", "service_name": "a.example"});
+        self.change(channel, ts, |message| message["attachments"] = json!([preview]));
     }
 
     /// Somebody deletes their message; a thread's first message stays as a tombstone.
     pub fn delete(&self, channel: &str, ts: &str) {
         let event = {
             let mut state = self.shared.lock();
+            let at = state.next_ts(self.shared.clock.now());
             let Some(message) = state.message(channel, ts) else { return };
             let before = message.clone();
             let has_replies = before["reply_count"].as_u64().unwrap_or_default() > 0;
@@ -207,7 +195,7 @@ impl Workspace {
                 let after = message.clone();
                 json!({
                     "type": "message", "subtype": "message_changed", "hidden": true, "channel": channel, "message": after,
-                    "previous_message": before, "ts": format!("{ts}7"), "event_ts": format!("{ts}7"),
+                    "previous_message": before, "ts": at, "event_ts": at,
                 })
             } else {
                 if let Some(channel) = state.channels.get_mut(channel) {
@@ -215,7 +203,7 @@ impl Workspace {
                 }
                 json!({
                     "type": "message", "subtype": "message_deleted", "hidden": true, "channel": channel, "deleted_ts": ts,
-                    "previous_message": before, "ts": format!("{ts}7"), "event_ts": format!("{ts}7"),
+                    "previous_message": before, "ts": at, "event_ts": at,
                 })
             }
         };
@@ -336,7 +324,9 @@ impl Workspace {
 
     /// Somebody fills in the dialog before them and sends it; the app's answer.
     pub async fn submit(&self, user: &str, values: &[(&str, &str)]) -> Reply {
-        let Some(view) = self.shared.lock().dialogs.remove(user) else { return Reply { status: 0, body: Value::Null } };
+        let Some(view) = self.shared.lock().dialogs.remove(user) else {
+            return Reply { status: 0, is_late: false, body: Value::Null };
+        };
         let mut filled = json!({});
         for (place, block) in view["blocks"].as_array().into_iter().flatten().enumerate() {
             let Some(action) = block["element"]["action_id"].as_str() else { continue };
@@ -414,9 +404,4 @@ impl Workspace {
         let body = json!({"type": "url_verification", "token": "deprecated", "challenge": "c-3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"});
         self.shared.post(url, "application/json", &body.to_string(), None).await
     }
-}
-
-/// Plain text as Slack's editor writes it.
-fn written(text: &str) -> Value {
-    json!([{"type": "rich_text_section", "elements": [{"type": "text", "text": text}]}])
 }

@@ -12,11 +12,25 @@ use super::{APP, BOT_USER, ENTERPRISE, Shared};
 /// When an event that was not taken is sent again: at once, after a minute, after five.
 const RETRIES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(60), Duration::from_secs(300)];
 
+/// How long Slack waits for an answer, by the clock.
+const PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_secs(3);
+
+/// In which order events come that were held back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Release {
+    /// As they happened.
+    InOrder,
+    /// The last first: Slack promises no order.
+    Reversed,
+}
+
 /// An answer to a request.
 #[derive(Debug, Clone)]
 pub struct Reply {
-    /// HTTP status; 0 if there was none.
+    /// HTTP status; 0 if there was none in time.
     pub status: u16,
+    /// Whether the answer came after Slack had stopped waiting for it: it does not count.
+    pub is_late: bool,
     /// Its body.
     pub body: Value,
 }
@@ -24,6 +38,26 @@ pub struct Reply {
 impl Shared {
     /// Tells the app of an event, if it listens. Returns at once; events go out one after the other.
     pub(super) fn emit(self: &Arc<Self>, event: &Value) {
+        let is_doubled = {
+            let mut state = self.lock();
+            if state.requests_to.is_none() {
+                return;
+            }
+            if let Some(held) = &mut state.held {
+                held.push(event.clone());
+                return;
+            }
+            let every = state.double_as_new_every;
+            every > 0 && (state.last_event + 1).is_multiple_of(every)
+        };
+        self.send(event.clone());
+        if is_doubled {
+            self.send(event.clone());
+        }
+    }
+
+    /// Sends an event under an id of its own.
+    pub(super) fn send(self: &Arc<Self>, event: Value) {
         let (url, id, doubled) = {
             let mut state = self.lock();
             let Some(url) = state.requests_to.clone() else { return };
@@ -76,7 +110,12 @@ impl Shared {
             if !wait.is_zero() {
                 self.clock.sleep(*wait).await;
             }
-            retry = Some((retry.map_or(1, |(number, _)| number + 1), "http_error"));
+            let reason = match reply.status {
+                0 if reply.is_late => "http_timeout",
+                0 => "connection_failed",
+                _ => "http_error",
+            };
+            retry = Some((retry.map_or(1, |(number, _)| number + 1), reason));
         }
     }
 
@@ -97,13 +136,19 @@ impl Shared {
         if let Some((number, reason)) = retry {
             request = request.header("x-slack-retry-num", number.to_string()).header("x-slack-retry-reason", reason);
         }
-        match request.body(Bytes::from(body.to_owned())).send().await {
+        let began = self.clock.now();
+        let sent = request.body(Bytes::from(body.to_owned())).send().await;
+        if self.clock.now().duration_since(began) > PATIENCE {
+            return Reply { status: 0, is_late: true, body: Value::Null };
+        }
+        match sent {
             Ok(response) => {
                 let status = response.status().as_u16();
                 let text = response.text().await.unwrap_or_default();
-                Reply { status, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) }
+                let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+                Reply { status, is_late: false, body }
             }
-            Err(_) => Reply { status: 0, body: Value::Null },
+            Err(_) => Reply { status: 0, is_late: false, body: Value::Null },
         }
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Stored {
     pub(super) uploaded: bool,
     pub(super) gone: bool,
     pub(super) ask_first: bool,
+    /// What it says of itself beside or instead of that.
+    pub(super) more: Value,
 }
 
 impl Stored {
@@ -54,6 +56,9 @@ impl Stored {
         if self.ask_first {
             file["file_access"] = "check_file_info".into();
         }
+        if let (Some(file), Some(more)) = (file.as_object_mut(), self.more.as_object()) {
+            file.extend(more.clone());
+        }
         file
     }
 }
@@ -83,6 +88,7 @@ impl State {
             uploaded,
             gone: false,
             ask_first: false,
+            more: Value::Null,
         };
         self.files.insert(id.clone(), file);
         id

@@ -7,6 +7,8 @@ use super::{APP, BOT, BOT_USER, State, TEAM, blocks};
 
 /// A text is cut here, as Slack does.
 const TEXT: usize = 40_000;
+/// No message has more.
+const MAX_ATTACHMENTS: usize = 100;
 
 impl State {
     pub(super) fn message(&mut self, channel: &str, ts: &str) -> Option<&mut Value> {
@@ -22,8 +24,16 @@ impl State {
     pub(super) fn content(&mut self, params: &Map<String, Value>) -> Result<Value, Refusal> {
         let shown = text(params, "text");
         let blocks = params.get("blocks").filter(|blocks| !blocks.is_null());
-        if shown.is_empty() && blocks.is_none() {
+        let attachments = params.get("attachments").filter(|attachments| !attachments.is_null());
+        let hangs_on = attachments.and_then(Value::as_array).map_or(0, Vec::len);
+        if shown.is_empty() && blocks.is_none() && hangs_on == 0 {
             return Err(refusal("no_text"));
+        }
+        if attachments.is_some_and(|attachments| !attachments.is_array()) {
+            return Err(refusal("invalid_attachments"));
+        }
+        if hangs_on > MAX_ATTACHMENTS {
+            return Err(refusal("too_many_attachments"));
         }
         if let Some(blocks) = blocks
             && let Err(problems) = blocks::check(blocks)
@@ -34,6 +44,9 @@ impl State {
         let mut message = json!({"text": shown.chars().take(TEXT).collect::<String>()});
         if let Some(blocks) = blocks {
             message["blocks"] = blocks.clone();
+        }
+        if let Some(attachments) = attachments {
+            message["attachments"] = attachments.clone();
         }
         if let Some(metadata) = params.get("metadata").filter(|metadata| !metadata.is_null()) {
             if !metadata["event_type"].is_string() || !metadata["event_payload"].is_object() {

@@ -3,13 +3,19 @@
 mod api;
 mod blocks;
 mod doing;
+mod editor;
 mod events;
 mod files;
+mod gestures;
 mod messages;
 mod people;
+mod scopes;
+mod steer;
+#[cfg(test)]
+mod tests;
 mod views;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,7 +29,7 @@ use crate::fault::{Fault, Faults};
 use crate::http::Server;
 
 pub use doing::Whisper;
-pub use events::Reply;
+pub use events::{Release, Reply};
 pub use people::Profile;
 
 /// A simulated workspace. It stops when dropped.
@@ -90,6 +96,14 @@ pub(crate) struct State {
     requests_to: Option<String>,
     last_event: u64,
     double_every: u64,
+    /// Every n-th event comes again under another id; 0 for none.
+    double_as_new_every: u64,
+    /// Events that are held back, if any are.
+    held: Option<Vec<Value>>,
+    /// What the app may do.
+    scopes: BTreeSet<String>,
+    /// Handle and name of each user group.
+    groups: BTreeMap<String, (String, String)>,
     is_enterprise: bool,
     /// Triggers that were not used yet: whose, and since when.
     triggers: BTreeMap<String, (String, jiff::Timestamp)>,
@@ -136,6 +150,10 @@ impl Workspace {
                 requests_to: None,
                 last_event: 0,
                 double_every: 0,
+                double_as_new_every: 0,
+                held: None,
+                scopes: scopes::given(),
+                groups: BTreeMap::new(),
                 is_enterprise: false,
                 triggers: BTreeMap::new(),
                 responses: BTreeMap::new(),
@@ -363,6 +381,7 @@ pub(crate) const BOT: &str = "B0SANDBOX";
 pub(crate) const APP: &str = "A0SANDBOX";
 
 pub(crate) use api::answer;
+pub(crate) use steer::{help, steer};
 
 impl Shared {
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {

@@ -85,13 +85,38 @@ impl State {
             return Ok(json!({"user": bot()}));
         }
         let profile = self.profiles.get(id).ok_or_else(|| refusal("user_not_found"))?;
-        Ok(json!({"user": profile.show()}))
+        Ok(json!({"user": self.shown_to_app(profile)}))
+    }
+
+    /// An e-mail is shown only to who may see it.
+    fn shown_to_app(&self, profile: &Profile) -> Value {
+        let mut shown = profile.show();
+        if !self.scopes.contains("users:read.email") {
+            shown["profile"].as_object_mut().map(|profile| profile.remove("email"));
+        }
+        shown
+    }
+
+    pub(super) fn group_list(&self, params: &Map<String, Value>) -> Value {
+        let group = |(id, (handle, name)): (&String, &(String, String))| {
+            let mut group = json!({
+                "id": id, "team_id": TEAM, "is_usergroup": true, "is_subteam": true, "name": name, "handle": handle,
+                "description": "", "is_external": false, "date_create": 1_700_000_000, "date_update": 1_700_000_000,
+                "date_delete": 0, "auto_type": null, "created_by": BOT_USER, "prefs": {"channels": [], "groups": []},
+            });
+            if super::api::is_set(params, "include_users") {
+                group["users"] = json!([]);
+            }
+            group
+        };
+        json!({"usergroups": self.groups.iter().map(group).collect::<Vec<_>>()})
     }
 
     pub(super) fn user_list(&self, params: &Map<String, Value>) -> Value {
         let start = text(params, "cursor").parse::<usize>().unwrap_or_default();
         let limit = number(params, "limit").unwrap_or(100).clamp(1, 1000);
-        let all: Vec<Value> = std::iter::once(bot()).chain(self.profiles.values().map(Profile::show)).collect();
+        let all: Vec<Value> =
+            std::iter::once(bot()).chain(self.profiles.values().map(|profile| self.shown_to_app(profile))).collect();
         let page: Vec<_> = all.iter().skip(start).take(limit).cloned().collect();
         let next = start + page.len();
         let cursor = if next < all.len() { next.to_string() } else { String::new() };

@@ -66,7 +66,7 @@ fn a_field_that_goes_one_way_is_put_back_with_a_line_in_the_log() {
 #[test]
 fn what_cannot_be_written_is_said_and_nothing_is_lost() {
     let base = base_of("stage", &Cell::Option("NEW".into()));
-    let foreign = Reading { cell: Cell::Foreign("Weird".into()), cannot: Some("no stage is called Weird".into()) };
+    let foreign = Reading::refused(Cell::Foreign("Weird".into()), "no stage is called Weird");
     let n =
         Sides { fields: BTreeMap::from([("stage".to_owned(), foreign)]), edited_at: Timestamp::from_second(9).ok() };
     let merged = merge(&base, &sides(&[("stage", Cell::Option("NEW".into()))], 1), &n, &Policy::new());

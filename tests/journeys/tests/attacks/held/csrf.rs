@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{Administrator, FORM, client, form, sent, stored, waiting};
 
 /// The forms that only who is signed in may send.
-const DOORS: [&str; 34] = [
+const DOORS: [&str; 35] = [
     "/admin/dead/redrive",
     "/admin/dead/discard",
     "/admin/doctor",
@@ -35,6 +35,7 @@ const DOORS: [&str; 34] = [
     "/admin/notion/attention/try",
     "/admin/notion/attention/take",
     "/admin/notion/attention/forget",
+    "/admin/notion/join",
     "/admin/keys",
     "/admin/keys/revoke",
     "/admin/audit/revoke",

@@ -365,6 +365,7 @@ async fn what_is_typed_into_a_form_is_text_when_it_is_shown_again() {
             "/admin/notion/attention/try",
             "/admin/notion/attention/take",
             "/admin/notion/attention/forget",
+            "/admin/notion/join",
             "/admin/keys/revoke",
             "/admin/audit/revoke",
             "/install/webhook",
