@@ -68,8 +68,9 @@ pub(crate) async fn to_portal(
 
 /// Why an edit cannot be applied to what the portal has without losing something, if it cannot.
 fn cannot_edit(field: &PortalField, cell: &Cell, raw: &Map<String, Value>) -> Option<String> {
-    // What a task belongs to is one list for several fields, and is put together when it is written.
-    if matches!(field.kind, PortalKind::Binding(_)) {
+    // What a task belongs to is one list for several fields, and a whole name is several fields in one: both are put together
+    // when they are written.
+    if matches!(field.kind, PortalKind::Binding(_) | PortalKind::FullName) {
         return None;
     }
     portal::edited(field, cell, raw).err()
@@ -116,7 +117,11 @@ async fn update(
 
 /// Where the portal's answers hold a field.
 fn raw_name(field: &PortalField) -> &str {
-    if matches!(field.kind, PortalKind::Binding(_)) { "ufCrmTask" } else { &field.name }
+    match field.kind {
+        PortalKind::Binding(_) => "ufCrmTask",
+        PortalKind::FullName => "lastName",
+        _ => &field.name,
+    }
 }
 
 /// The record after a call, out of the call's answer where that shows all of `names`.
