@@ -1,9 +1,10 @@
-//! The log: events and deliveries of a day, newest first.
+//! The log: events and deliveries of a day, newest first; and what could not be synced.
 
 use bytes::Bytes;
 use edge::Refused;
 use http::{Request, Response, StatusCode};
 use jiff::civil::Date;
+use mirror::attention::Entry;
 use pages::Form;
 use platform::ledger::{DeliveryLine, EventLine, Line, today};
 use serde_json::{Map, Value, json};
@@ -71,6 +72,24 @@ async fn list(
     Ok(ok(&json!({name: lines, "day": day, "next": after})))
 }
 
+/// The values that could not be synced: which record and field, why, since when. The values themselves stay here.
+pub(crate) async fn attention(deps: &Deps, caller: &Caller, request: &Request<Bytes>) -> Answer {
+    let query = Form::of_query(request);
+    let after = Some(query.get("after")).filter(|after| !after.is_empty());
+    let listed = deps.mirror.attention.list(&caller.tenant, after, MOST_LINES).await;
+    let (entries, next) = listed.map_err(|error| unavailable(&error.into()))?;
+    let entry = |entry: &Entry| {
+        let mut line = shown(serde_json::to_value(entry).unwrap_or_default(), &ATTENTION_FIELDS);
+        line["record"] = json!(entry.record.to_string());
+        line
+    };
+    Ok(ok(&json!({"attention": entries.iter().map(entry).collect::<Vec<_>>(), "next": next})))
+}
+
+/// What an answer says of a value that could not be synced.
+const ATTENTION_FIELDS: [&str; 9] =
+    ["database", "record", "page", "field", "property", "of", "why", "since", "rests_until"];
+
 /// What an answer says of an event. Everything else of its line stays here: requests and answers of providers, the
 /// records' states, and the jobs that it made.
 const EVENT_FIELDS: [&str; 12] = [
@@ -130,7 +149,11 @@ mod tests {
     #[test]
     fn the_description_names_exactly_the_fields_that_are_shown() {
         let schemas = &openapi::document()["components"]["schemas"];
-        for (schema, shown) in [("Event", EVENT_FIELDS.as_slice()), ("Delivery", DELIVERY_FIELDS.as_slice())] {
+        for (schema, shown) in [
+            ("Event", EVENT_FIELDS.as_slice()),
+            ("Delivery", DELIVERY_FIELDS.as_slice()),
+            ("Attention", ATTENTION_FIELDS.as_slice()),
+        ] {
             let described = schemas[schema]["properties"].as_object().map(|fields| fields.keys().cloned().collect());
             let shown: std::collections::BTreeSet<String> = shown.iter().map(ToString::to_string).collect();
             assert_eq!(described, Some(shown), "{schema}");

@@ -97,6 +97,13 @@ pub fn document() -> Value {
         "parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "string"}, "description": "The job."}],
         "responses": {"200": good("How it goes.", "Progress")},
     });
+    let attention = json!({
+        "parameters": [{"name": "after", "in": "query", "required": false, "schema": {"type": "string"}, "description": "Where to go on: the answer's next."}],
+        "responses": {"200": {"description": "By database, record and field.", "content": {"application/json": {"schema": {
+            "type": "object", "required": ["attention", "next"],
+            "properties": {"attention": {"type": "array", "items": {"$ref": "#/components/schemas/Attention"}}, "next": {"type": ["string", "null"]}},
+        }}}}},
+    });
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -111,6 +118,7 @@ pub fn document() -> Value {
             "/api/v1/{member_id}/jobs/{id}": {"get": operation("getJob", "How a sync goes", "sync", &progress)},
             "/api/v1/{member_id}/events": {"get": listing("listEvents", "What came in", "events", "Event")},
             "/api/v1/{member_id}/deliveries": {"get": listing("listDeliveries", "What went out", "deliveries", "Delivery")},
+            "/api/v1/{member_id}/attention": {"get": operation("listAttention", "What could not be synced", "read", &attention)},
             "/api/v1/{member_id}/deals": {"post": intake("createDeal", "Bring in a deal", "Deal")},
             "/api/v1/{member_id}/contacts": {"post": intake("createContact", "Bring in a contact", "Contact")},
         },
@@ -150,7 +158,7 @@ fn schemas() -> Value {
             },
         },
         "Event": event(),
-        "Delivery": delivery(),
+        "Attention": attention(), "Delivery": delivery(),
         "Made": {
             "type": "object", "required": ["id", "type", "link"],
             "properties": {"id": id, "type": {"type": "string", "enum": ["deal", "contact"]}, "link": {"type": "string", "format": "uri"}},
@@ -203,6 +211,23 @@ fn delivery() -> Value {
             "queued_at": moment, "attempts": {"type": "integer"},
             "status": {"type": "string", "enum": ["queued", "started", "retrying", "delivered", "held", "grouped", "skipped", "dead"]},
             "at": moment, "until": moment, "provider_id": text, "into": text, "reason": text, "cause": text, "code": text,
+        },
+    })
+}
+
+/// A value that could not be synced.
+fn attention() -> Value {
+    let (text, moment) = (json!({"type": "string"}), json!({"type": "string", "format": "date-time"}));
+    json!({
+        "type": "object", "required": ["database", "record", "field", "property", "of", "why", "since"],
+        "description": "A value that one side did not accept. Both sides stay as they are. The values are never part of it; the page Needs attention shows them.",
+        "properties": {
+            "database": text, "record": {"type": "string", "examples": ["deal 42"]},
+            "page": {"type": "string", "description": "The page in Notion."}, "field": {"type": "string", "description": "By its name on the portal.", "examples": ["ufCrm_17"]},
+            "property": {"type": "string", "description": "By its name in Notion."},
+            "of": {"type": "string", "enum": ["bitrix24", "notion"], "description": "The side whose value could not be carried over."},
+            "why": {"type": "string", "description": "The reason, with the fix."}, "since": moment,
+            "rests_until": {"type": "string", "format": "date-time", "description": "Until when the record rests, where something writes against the sync."},
         },
     })
 }

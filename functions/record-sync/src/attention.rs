@@ -120,7 +120,7 @@ fn can_take(field: &Field, of: Side, now: &Both) -> Vec<Side> {
 }
 
 /// A value as people read it: with the names of values of lists, of people and of records.
-pub(crate) fn as_read(field: &Field, cell: &Cell, context: &Context) -> String {
+fn as_read(field: &Field, cell: &Cell, context: &Context) -> String {
     let option = |code: &String| {
         let named = field.setting.values.get(code).or_else(|| {
             field.portal.options.iter().find(|(known, name)| known == code && !name.is_empty()).map(|(_, name)| name)
@@ -141,6 +141,7 @@ pub(crate) fn as_read(field: &Field, cell: &Cell, context: &Context) -> String {
         Cell::Users(ids) => ids.iter().map(user).collect::<Vec<_>>().join(", "),
         Cell::Records(ids) => ids.iter().map(record).collect::<Vec<_>>().join(", "),
         Cell::Moment(moment) => moment.to_zoned(context.zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string(),
+        Cell::List(cells) => cells.iter().map(|cell| as_read(field, cell, context)).collect::<Vec<_>>().join("; "),
         other => other.to_string(),
     }
 }

@@ -137,7 +137,7 @@ pub(crate) async fn take(
         Side::Bitrix24 => (&none, &cells),
         Side::Notion => (&cells, &none),
     };
-    let word = format!("{key}: {side}'s value {:?} taken by {by}", attention::as_read(field, &cell, context));
+    let word = format!("{key} → {}: {side}'s value taken by {by}", side.other());
     let kept = Kept {
         id: conflicts::id(job.trace, database, key),
         at: deps.now(),

@@ -37,9 +37,19 @@ pub(crate) async fn to_portal(
     before: &State,
     cells: &BTreeMap<String, Cell>,
 ) -> Result<Outcome<State>, Failure> {
-    let fields: Vec<(&Field, &Cell)> =
-        cells.iter().filter_map(|(key, cell)| Some((opened.field(key)?, cell))).collect();
     let mut outcome = Outcome { now: before.clone(), refused: Vec::new() };
+    let raw = read::raw(before);
+    let mut fields: Vec<(&Field, &Cell)> = Vec::new();
+    for (key, cell) in cells {
+        let Some(field) = opened.field(key) else { continue };
+        match cannot_edit(&field.portal, cell, &raw) {
+            None => fields.push((field, cell)),
+            Some(why) => outcome.refused.push(Stuck { field: key.clone(), of: Side::Notion, why }),
+        }
+    }
+    if fields.is_empty() {
+        return Ok(outcome);
+    }
     match update(deps, opened, record, before, &fields).await {
         Ok(now) => outcome.now = now,
         Err(failure) if is_refusal(&failure) => match fields.as_slice() {
@@ -54,6 +64,16 @@ pub(crate) async fn to_portal(
         outcome.now = now;
     }
     Ok(outcome)
+}
+
+/// Why an edit cannot be applied to what the portal has without losing something, if it cannot.
+fn cannot_edit(field: &PortalField, cell: &Cell, raw: &Map<String, Value>) -> Option<String> {
+    // What a task belongs to is one list for several fields, and a whole name is several fields in one: both are put together
+    // when they are written.
+    if matches!(field.kind, PortalKind::Binding(_) | PortalKind::FullName) {
+        return None;
+    }
+    portal::edited(field, cell, raw).err()
 }
 
 async fn one_by_one(
@@ -97,7 +117,11 @@ async fn update(
 
 /// Where the portal's answers hold a field.
 fn raw_name(field: &PortalField) -> &str {
-    if matches!(field.kind, PortalKind::Binding(_)) { "ufCrmTask" } else { &field.name }
+    match field.kind {
+        PortalKind::Binding(_) => "ufCrmTask",
+        PortalKind::FullName => "lastName",
+        _ => &field.name,
+    }
 }
 
 /// The record after a call, out of the call's answer where that shows all of `names`.

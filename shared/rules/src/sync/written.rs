@@ -145,6 +145,13 @@ pub fn difference(field: &Field, to: Side, wanted: &Cell, before: &Cell, shown: 
         (_, shown) if shown == before => "still shows the value from before".to_owned(),
         (Cell::Text(wanted), Cell::Text(shown)) => text_difference(wanted, shown),
         (Cell::Number(wanted), Cell::Number(shown)) if rounds(wanted, shown) => "rounded the number".to_owned(),
+        (Cell::Money(wanted, own), Cell::Money(shown, other)) if own == other && rounds(wanted, shown) => {
+            "rounded the sum".to_owned()
+        }
+        (Cell::Money(wanted, _), Cell::Money(shown, _)) if wanted == shown => "shows another currency".to_owned(),
+        (Cell::List(wanted), Cell::List(shown)) if shown.iter().all(|one| wanted.contains(one)) => {
+            format!("dropped {} of the {} values", wanted.len() - shown.len().min(wanted.len()), wanted.len())
+        }
         (Cell::Options(wanted), Cell::Options(shown)) if shown.is_subset(wanted) => dropped("values", wanted, shown),
         (Cell::Users(wanted), Cell::Users(shown)) if shown.is_subset(wanted) => dropped("people", wanted, shown),
         (Cell::Records(wanted), Cell::Records(shown)) if shown.is_subset(wanted) => dropped("records", wanted, shown),
@@ -216,6 +223,7 @@ mod tests {
             let why = difference(&field, Side::Bitrix24, &wanted, &before, &shown);
             why.map(|why| why.split(". ").next().unwrap().replace("Bitrix24 accepted the change but ", ""))
         };
+        let money = |sum: &str, currency: &str| Cell::Money(sum.into(), currency.into());
         let options = |codes: &[&str]| Cell::options(codes.iter().map(|code| (*code).to_owned()));
         for (wanted, before, shown, said) in [
             (text("a"), Cell::Empty, text("a"), None),
@@ -227,6 +235,14 @@ mod tests {
             (text("Ann@Example.com"), Cell::Empty, text("ann@example.com"), Some("changed upper and lower case in it")),
             (Cell::number(1.5, 2), Cell::Empty, Cell::number(2.0, 2), Some("rounded the number")),
             (Cell::number(1.5, 2), Cell::Empty, Cell::number(20.0, 2), Some("shows another value")),
+            (money("1.5", "EUR"), Cell::Empty, money("2", "EUR"), Some("rounded the sum")),
+            (money("1.5", "EUR"), Cell::Empty, money("1.5", "RUB"), Some("shows another currency")),
+            (
+                Cell::List(vec![text("a"), text("b")]),
+                Cell::Empty,
+                Cell::List(vec![text("b")]),
+                Some("dropped 1 of the 2 values"),
+            ),
             (options(&["1", "2"]), Cell::Empty, options(&["1"]), Some("dropped 1 of the 2 values")),
             (Cell::users([1, 2]), Cell::users([9]), Cell::users([2]), Some("dropped 1 of the 2 people")),
             (Cell::Option("9".into()), Cell::Option("1".into()), Cell::Empty, Some("shows nothing")),

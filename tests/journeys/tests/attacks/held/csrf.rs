@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{Administrator, FORM, client, form, sent, stored, waiting};
 
 /// The forms that only who is signed in may send.
-const DOORS: [&str; 32] = [
+const DOORS: [&str; 35] = [
     "/admin/dead/redrive",
     "/admin/dead/discard",
     "/admin/doctor",
@@ -32,6 +32,9 @@ const DOORS: [&str; 32] = [
     "/admin/notion/webhook/close",
     "/admin/notion/backfill",
     "/admin/notion/undo",
+    "/admin/notion/attention/try",
+    "/admin/notion/attention/take",
+    "/admin/notion/attention/forget",
     "/admin/notion/join",
     "/admin/keys",
     "/admin/keys/revoke",
