@@ -420,7 +420,7 @@ fn named(portal: &Portal, given: &str) -> Result<Named, String> {
             Ok(entity) if portal.has_type(entity) => Named::Item(entity),
             _ => {
                 return Err(format!(
-                    "{other} is no record; there are lead, deal, contact, company, task and the number of a smart process"
+                    "there are no records called {other}; there are lead, deal, contact, company, task and the number of a smart process"
                 ));
             }
         },

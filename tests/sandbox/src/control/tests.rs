@@ -126,7 +126,7 @@ async fn what_cannot_be_done_says_what_is_wrong() {
         ("/bitrix24/fields", json!({"record": "deal", "type": "colour"}), "\"colour\" is not a type of fields"),
         ("/bitrix24/fields", json!({"record": "deal", "type": "boolean", "multiple": true}), "cannot be multiple"),
         ("/bitrix24/fields", json!({"record": "deal", "type": "string", "plural": true}), "plural"),
-        ("/bitrix24/records", json!({"record": "order", "fields": {}}), "order is no record"),
+        ("/bitrix24/records", json!({"record": "order", "fields": {}}), "no records called order"),
         ("/bitrix24/records", json!({"record": "deal", "fields": {"titel": "x"}}), "no field titel"),
         (
             "/bitrix24/edit",

@@ -138,7 +138,7 @@ async fn a_required_field_is_neither_emptied_nor_left_out() {
     assert!(refusal(&portal, "crm.item.update", empty).await.starts_with("400 CRM_FIELD_ERROR_REQUIRED"));
     let without = json!({"entityTypeId": 2, "fields": {"title": "x"}});
     assert!(refusal(&portal, "crm.item.add", without).await.starts_with("400 CRM_FIELD_ERROR_REQUIRED"));
-    let moved = json!({"entityTypeId": 2, "id": 7, "fields": {"stageId": "WON"}});
+    let moved = json!({"entityTypeId": 2, "id": 7, "fields": {"stageId": "C2:NEW"}});
     assert!(refusal(&portal, "crm.item.update", moved).await.starts_with("400 CRM_FIELD_ERROR_REQUIRED"));
     let titled = json!({"entityTypeId": 2, "id": 7, "fields": {"title": "Other"}});
     assert_eq!(call(&portal, "crm.item.update", titled).await["item"]["title"], "Other");
