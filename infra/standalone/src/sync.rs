@@ -105,7 +105,10 @@ pub enum Command {
 pub async fn run(mut command: Command, database: PathBuf) -> anyhow::Result<()> {
     let (Command::Status { place }
     | Command::Plan { place, .. }
+    | Command::Lines { place, .. }
+    | Command::Join { place, .. }
     | Command::Run { place, .. }
+    | Command::Attention { place }
     | Command::Conflicts { place }) = &mut command;
     place.database = database;
     match command {
