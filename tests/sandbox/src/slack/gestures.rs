@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{Release, Shared, State, Workspace, editor};
+use super::{Release, Shared, State, TEAM, Workspace, editor};
 
 impl Workspace {
     /// Somebody posts a message of which they know each field: blocks, attachments, subtype; returns its ts.
@@ -165,7 +165,9 @@ impl Workspace {
         if order == Release::Reversed {
             held.reverse();
         }
-        held.into_iter().for_each(|event| self.shared.send(event));
+        for event in &held {
+            self.shared.send(event);
+        }
     }
 
     /// Puts a message into a channel and tells the app of it.
@@ -221,9 +223,9 @@ impl State {
         let link = format!("https://sandbox.slack.com/archives/{channel}/p{}", ts.replace('.', ""));
         let mut shown = json!({
             "id": 1, "ts": ts, "author_id": user, "author_name": name, "author_subname": name, "channel_id": channel,
-            "channel_team": self.team(), "is_msg_unfurl": true, "text": text, "from_url": link, "original_url": link,
+            "channel_team": TEAM, "is_msg_unfurl": true, "text": text, "from_url": link, "original_url": link,
             "fallback": format!("[November 21st, 2026 12:00 PM] {name}: {text}"), "mrkdwn_in": ["text"],
-            "message_blocks": [{"team": self.team(), "channel": channel, "ts": ts, "message": {"blocks": message["blocks"]}}],
+            "message_blocks": [{"team": TEAM, "channel": channel, "ts": ts, "message": {"blocks": message["blocks"]}}],
             "footer": "Slack Conversation",
         });
         if is_share {
@@ -238,10 +240,6 @@ impl State {
             }
         }
         shown
-    }
-
-    fn team(&self) -> &'static str {
-        super::TEAM
     }
 }
 
