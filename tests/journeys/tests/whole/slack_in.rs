@@ -156,7 +156,7 @@ async fn people_groups_and_channels_have_names() {
     slack.say(&bridge.ann, &bridge.channel, &format!("Ping <!subteam^{group}> about <#{pipeline}>"), None, &[]);
     assert_eq!(bridge.chat().await, ["[b]user6:[/b] Ping @sales about #sales-pipeline"]);
     let asked = slack.calls();
-    // The names that stand in the text are used first; what nobody can look up has words.
+    // The names that the text gives are used first; what nobody can look up has words.
     slack.change_channel("ops", |channel| (channel.is_private, channel.is_member) = (true, false));
     let (hidden, of) = (slack.channel_id("ops"), |kind: &str, name: &str, id: &str| json!({"type": kind, name: id}));
     let elements = json!([
@@ -179,7 +179,7 @@ async fn people_groups_and_channels_have_names() {
     slack.say(&bridge.ann, &bridge.channel, &format!("<!subteam^{group}> <#{pipeline}>"), None, &[]);
     assert_eq!(bridge.chat().await[2], "[b]user6:[/b] @sales #sales-pipeline");
     assert_eq!(slack.calls()["usergroups.list"], asked["usergroups.list"]);
-    // A right that is missing takes the names of groups, and nothing else.
+    // Without a right the names are missing, and nothing else.
     let poor = Bridged::start().await;
     let slack = &poor.world.sandbox.slack;
     let group = slack.add_group("sales", "Sales");

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::events::Reply;
-use super::gestures::told;
+use super::gestures::as_event;
 use super::{APP, Workspace, editor};
 use crate::http::encoded;
 
@@ -122,7 +122,7 @@ impl Workspace {
                 channel.messages.push(message.clone());
             }
             state.revision += 1;
-            told(&message, channel)
+            as_event(&message, channel)
         };
         let ts = event["ts"].as_str().unwrap_or_default().to_owned();
         self.shared.emit(&event);

@@ -40,7 +40,7 @@ impl Workspace {
         self.change(channel, ts, |message| message["attachments"] = json!([shared]));
     }
 
-    /// Another app posts: text, blocks, attachments, as it likes, if Slack takes them; returns the message's ts.
+    /// Another app posts: text, blocks, attachments, as it likes, if Slack accepts them; returns the message's ts.
     pub fn post_as_app(&self, channel: &str, bot: &str, params: &Value) -> Result<String, String> {
         let params = params.as_object().cloned().unwrap_or_default();
         let content = self.shared.lock().content(&params).map_err(|(code, details)| format!("{code} {details}"))?;
@@ -81,7 +81,7 @@ impl Workspace {
         });
     }
 
-    /// Somebody attaches something that is no plain file: `fields` say what it is (`mode`, `external_type`, `url_private`, …).
+    /// Somebody attaches something other than a plain file: `fields` say what it is (`mode`, `external_type`, `url_private`, …).
     pub fn attach_as(&self, user: &str, name: &str, bytes: impl Into<Bytes>, fields: &Value) -> String {
         let mut state = self.shared.lock();
         let id = state.keep_file(name, user, bytes.into(), true);
@@ -133,7 +133,7 @@ impl Workspace {
         id
     }
 
-    /// Takes a right of the app away: calls that need it are answered `missing_scope`.
+    /// Withdraws a right of the app: calls that need it are answered `missing_scope`.
     pub fn take_scope(&self, scope: &str) {
         self.shared.lock().scopes.remove(scope);
     }
@@ -170,7 +170,7 @@ impl Workspace {
         }
     }
 
-    /// Puts a message into a channel and tells the app of it.
+    /// Puts a message into a channel and notifies the app.
     fn put(&self, channel: &str, mut message: Value) -> String {
         let event = {
             let mut state = self.shared.lock();
@@ -180,14 +180,14 @@ impl Workspace {
                 channel.messages.push(message.clone());
             }
             state.revision += 1;
-            told(&message, channel)
+            as_event(&message, channel)
         };
         let ts = event["ts"].as_str().unwrap_or_default().to_owned();
         self.shared.emit(&event);
         ts
     }
 
-    /// Changes a message and tells the app of it.
+    /// Changes a message and notifies the app.
     pub(super) fn change(&self, channel: &str, ts: &str, change: impl FnOnce(&mut Value)) {
         self.shared.change(channel, ts, change);
     }
@@ -243,8 +243,8 @@ impl State {
     }
 }
 
-/// A message as an event tells it.
-pub(super) fn told(message: &Value, channel: &str) -> Value {
+/// A message as an event shows it.
+pub(super) fn as_event(message: &Value, channel: &str) -> Value {
     let mut event = message.clone();
     event["channel"] = channel.into();
     event["channel_type"] = "channel".into();
