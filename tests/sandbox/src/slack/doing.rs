@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::events::Reply;
-use super::gestures::told;
+use super::gestures::as_event;
 use super::{APP, Workspace, editor};
 use crate::http::encoded;
 
@@ -122,7 +122,7 @@ impl Workspace {
                 channel.messages.push(message.clone());
             }
             state.revision += 1;
-            told(&message, channel)
+            as_event(&message, channel)
         };
         let ts = event["ts"].as_str().unwrap_or_default().to_owned();
         self.shared.emit(&event);
@@ -161,7 +161,18 @@ impl Workspace {
     /// Somebody edits their message.
     pub fn edit(&self, channel: &str, ts: &str, text: &str) {
         let (text, blocks) = editor::typed(text);
-        self.edit_raw(channel, ts, &json!({"text": text, "blocks": blocks.unwrap_or_else(|| json!([]))}));
+        let attachments = {
+            let mut state = self.shared.lock();
+            let held = state.message(channel, ts).and_then(|message| message["attachments"].as_array().cloned());
+            let mut held = held.unwrap_or_default();
+            // The preview of a link goes with the link.
+            held.retain(|one| {
+                one["is_msg_unfurl"] == true || one["from_url"].as_str().is_none_or(|url| text.contains(url))
+            });
+            held
+        };
+        let blocks = blocks.unwrap_or_else(|| json!([]));
+        self.edit_raw(channel, ts, &json!({"text": text, "blocks": blocks, "attachments": attachments}));
     }
 
     /// The first link of a message unfolds: the message changes, its text does not. A message without a link stays.
