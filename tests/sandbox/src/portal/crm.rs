@@ -79,7 +79,11 @@ fn blank(state: &State, entity: u32, id: u64, now: &str) -> Map<String, Value> {
             "movedTime": now, "entityTypeId": entity,
         }),
     };
-    super::tasks::object(item)
+    let mut item = super::tasks::object(item);
+    if entity == LEAD {
+        item.insert("fm".into(), json!([]));
+    }
+    item
 }
 
 pub(super) fn add(shared: &Arc<Shared>, entity: u32, fields: Map<String, Value>) -> Option<Value> {

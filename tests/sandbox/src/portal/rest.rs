@@ -415,8 +415,16 @@ fn rows(rows: &[Value], params: &Map<String, Value>) -> Good {
     let filter =
         params.get("filter").or_else(|| params.get("FILTER")).and_then(Value::as_object).cloned().unwrap_or_default();
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    // `user.get` finds people by the words of their names.
+    let is_called = |row: &Value, wanted: &Value| {
+        let name = format!("{} {}", text(&row["NAME"]), text(&row["LAST_NAME"])).to_lowercase();
+        text(wanted).to_lowercase().split_whitespace().all(|word| name.contains(word))
+    };
     let passes = |row: &&Value| {
         filter.iter().all(|(key, wanted)| {
+            if key == "NAME_SEARCH" {
+                return is_called(row, wanted);
+            }
             let given = text(&row[key.trim_start_matches(['@', '='])]);
             values(wanted).into_iter().any(|wanted| text(wanted) == given)
         })
