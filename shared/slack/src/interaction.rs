@@ -161,8 +161,12 @@ fn with_attached(message: &Value) -> String {
     own.into_iter().chain(quoted).collect::<Vec<_>>().join("\n")
 }
 
-/// What an element holds: a text, a chosen option, a date, a person.
+/// What an element holds: a text, a chosen option, a date, a person; of several people their ids with commas between.
 fn value_of(element: &Value) -> Option<String> {
+    if let Some(users) = element["selected_users"].as_array() {
+        let users: Vec<&str> = users.iter().filter_map(Value::as_str).collect();
+        return Some(users.join(","));
+    }
     let option = &element["selected_option"]["value"];
     let places = [
         option,
@@ -188,10 +192,18 @@ mod tests {
                 "b1": {"name": {"type": "plain_text_input", "value": "Call them"}},
                 "b2": {"assignee": {"type": "users_select", "selected_user": "U2"}},
                 "b3": {"deadline": {"type": "datepicker", "selected_date": null}},
+                "b4": {"accomplices": {"type": "multi_users_select", "selected_users": ["U3", "U4"]}},
             }}},
         });
         let Act::Sent { values, .. } = Interaction::read(&payload).unwrap().act else { panic!() };
-        assert_eq!(values, BTreeMap::from([("assignee".into(), "U2".into()), ("name".into(), "Call them".into())]));
+        assert_eq!(
+            values,
+            BTreeMap::from([
+                ("accomplices".into(), "U3,U4".into()),
+                ("assignee".into(), "U2".into()),
+                ("name".into(), "Call them".into()),
+            ])
+        );
     }
 
     #[test]

@@ -250,6 +250,7 @@ impl Workspace {
             is_admin,
             deleted: false,
             locale: "en-US".into(),
+            tz: None,
             team: self.shared.team.0.clone(),
             is_restricted: false,
             is_ultra_restricted: false,
