@@ -4,7 +4,6 @@
 //! answers disagree, this crate reads tolerantly. It knows no AWS, no Slack and no store.
 
 pub mod batch;
-pub mod bbcode;
 pub mod bot;
 pub mod call;
 pub mod chat;

@@ -420,7 +420,11 @@ impl Telling<'_> {
 fn markup(document: Document) -> Mrkdwn {
     let mut parts = document.split(MOST_TEXT - 1, |part| units(&part.to_mrkdwn(false))).into_iter();
     let first = parts.next().unwrap_or_default().to_mrkdwn(false);
-    let end = if parts.next().is_some() { "…" } else { "" };
+    let end = match parts.next() {
+        Some(_) if first.ends_with("```") => "\n…",
+        Some(_) => "…",
+        None => "",
+    };
     Mrkdwn::from_markup(&format!("{first}{end}"))
 }
 

@@ -125,7 +125,7 @@ fn cases() -> Vec<Case> {
         made("rich text to Bitrix24", "a", slack::text::MAX_MESSAGE, rich_text_block, rich_text),
         made("rich text to Bitrix24", "ab", slack::text::MAX_MESSAGE, rich_text_block, rich_text),
         made("rich text to Bitrix24", "\n", slack::text::MAX_MESSAGE, rich_text_block, rich_text),
-        each("BBCode as plain text", 512 * 1024, |text| drop(bitrix24::bbcode::plain(text)), &["[", "[b", "[b]"]),
+        each("BBCode as people see it", 512 * 1024, |text| drop(rules::text::edit::shown(text)), &["[", "[b", "[b]"]),
         each(
             "settings",
             rules::document::MAX_SETTINGS,

@@ -88,10 +88,10 @@ impl Builder<'_> {
         });
     }
 
-    /// A paragraph before another block does not end its line as well.
+    /// A text before another block does not end its line as well.
     fn end_line(&mut self) {
         if !self.held
-            && let Some(Block::Paragraph(spans)) = self.blocks.last_mut()
+            && let Some(spans) = self.blocks.last_mut().and_then(Block::spans_mut)
             && let Some(Span { leaf: Leaf::Text(text), .. }) = spans.last_mut()
             && text.ends_with('\n')
         {

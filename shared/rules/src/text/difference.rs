@@ -29,7 +29,7 @@ pub(super) enum Numbers {
 pub(super) fn changes(old: &str, new: &str, numbers: Numbers) -> Vec<Change> {
     steps::add(old.len() + new.len());
     let (old_lines, new_lines) = (lines(old), lines(new));
-    let key = |text: &'_ str, at: &Range<usize>| -> String {
+    let key = |text: &str, at: &Range<usize>| -> String {
         let line = &text[at.clone()];
         if numbers == Numbers::Follow { without_number(line) } else { line.to_owned() }
     };
@@ -80,9 +80,20 @@ fn compare(old: &[String], new: &[String]) -> Vec<Change> {
         return vec![Change { old: start..old.len() - end, new: start..new.len() - end }];
     }
     let operations = capture_diff_slices(Algorithm::Myers, old_middle, new_middle);
-    let moved = |range: Range<usize>| range.start + start..range.end + start;
-    let changed = operations.iter().filter(|operation| !matches!(operation, DiffOp::Equal { .. }));
-    changed.map(|op| Change { old: moved(op.old_range()), new: moved(op.new_range()) }).collect()
+    // What lies between what is equal has changed.
+    let mut hunks = Vec::new();
+    let (mut old_at, mut new_at) = (start, start);
+    let equal = operations.iter().filter_map(|operation| match operation {
+        DiffOp::Equal { old_index, new_index, len } => Some((old_index + start, new_index + start, *len)),
+        _ => None,
+    });
+    for (old_from, new_from, length) in equal.chain([(old.len() - end, new.len() - end, 0)]) {
+        if old_at < old_from || new_at < new_from {
+            hunks.push(Change { old: old_at..old_from, new: new_at..new_from });
+        }
+        (old_at, new_at) = (old_from + length, new_from + length);
+    }
+    hunks
 }
 
 /// Without what both begin and end with.

@@ -269,7 +269,7 @@ impl Editor<'_> {
         for change in changes {
             let new = &self.wanted[change.new.clone()];
             match way {
-                Way::Structure => match self.points(change, new) {
+                Way::Structure => match self.points(change, new).or_else(|| self.quoted(change, new)) {
                     Some(edit) => edits.push(edit),
                     None => self.in_place(change, new, way, &mut edits)?,
                 },
@@ -398,6 +398,18 @@ impl Editor<'_> {
             let separator = if starts_a_line || ends_a_line { "\n" } else { "" };
             (open..open, points.iter().map(|point| format!("{point}{separator}")).collect())
         })
+    }
+
+    /// New lines of the quote that they stand behind.
+    fn quoted(&self, change: &Change, new: &str) -> Option<(Range<usize>, String)> {
+        let lines = new.trim_matches('\n').split('\n').map(|line| line.strip_prefix("> "));
+        let lines: Vec<&str> = lines.collect::<Option<_>>().filter(|_| change.old.is_empty())?;
+        let pieces = &self.layout.pieces;
+        let next = pieces.partition_point(|piece| piece.to() <= change.old.start);
+        let before = pieces[..next].iter().rev().find(|piece| piece.text != "\n" && !piece.text.is_empty())?;
+        let is_text = before.is_quoted && matches!(before.kind, Kind::Text | Kind::Whole);
+        let written = lines.iter().map(|line| format!("\n{}", literal(line))).collect();
+        is_text.then_some((before.source.end..before.source.end, written))
     }
 
     /// The source of the point that a mark begins.

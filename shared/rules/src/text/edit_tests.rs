@@ -124,7 +124,7 @@ fn what_would_be_lost_is_refused() {
         ("[table][tr][td]a[/td][td]b[/td][/tr][/table]", "a | b\nc | d"),
         ("hi [user=5]Ann Lee[/user]", "hi @Anna Lee"),
         ("see [DISK FILE ID=n77]", "see"),
-        ("see [DISK FILE ID=n77]", "see 📎 file.pdf is gone 📎 fil"),
+        ("see [DISK FILE ID=n77] x", "see 📎 offer x"),
         ("see [disk=5]", ""),
         ("[url=/crm/deal/details/5/]deal[/url]", "deal (/crm/deal/details/6/)"),
     ] {

@@ -166,7 +166,8 @@ struct Writer<'a, 'b> {
     cells: usize,
     styles: [usize; 4],
     headings: usize,
-    in_code: bool,
+    /// How many pairs of `[code]` are open: one, or none.
+    codes: usize,
     shape: usize,
     quotes: usize,
     /// Open links: the opening tag's place, and which link.
@@ -207,7 +208,7 @@ impl<'a, 'b> Writer<'a, 'b> {
             cells: 0,
             styles: [0; 4],
             headings: 0,
-            in_code: false,
+            codes: 0,
             shape: 0,
             quotes: 0,
             links: Vec::new(),
@@ -666,10 +667,10 @@ impl<'a, 'b> Writer<'a, 'b> {
             }
         }
         let began = self.length + usize::from(self.due.is_some());
-        self.in_code = true;
+        self.codes = 1;
         self.opened = false;
         self.plain(&content);
-        self.in_code = false;
+        self.codes = 0;
         self.shape = shape;
         if is_block && self.length > began {
             self.due = Some(source.end);
@@ -780,13 +781,11 @@ impl<'a, 'b> Writer<'a, 'b> {
             let c = text[found..].chars().next().unwrap_or_default();
             let after = found + c.len_utf8();
             let special = match c {
-                '\n' => Some(found..after),
                 '\r' if text[after..].starts_with('\n') => Some(found..after + 1),
-                '\r' => Some(found..after),
                 '[' => apart(text, after).map(|end| found..end),
-                ':' if !self.in_code => emoji::hex(&text[found..]).map(|(_, length)| found..found + length),
+                ':' if self.codes == 0 => emoji::hex(&text[found..]).map(|(_, length)| found..found + length),
                 ':' => None,
-                // What turns the direction of other text.
+                // Line ends, and what turns the direction of other text.
                 _ => Some(found..after),
             };
             let Some(special) = special else {
@@ -883,7 +882,7 @@ impl<'a, 'b> Writer<'a, 'b> {
             italic: on(Look::Italic),
             underline: on(Look::Underline),
             strike: on(Look::Strike),
-            code: self.in_code,
+            code: self.codes > 0,
         }
     }
 }

@@ -163,7 +163,7 @@ fn what_bitrix24_writes_reaches_slack_whole() {
             "tasks:\n1. one\n    • in\n2. two\nend",
         ),
         ("[b]bold [b]inner[/b] still bold[/b]", "*bold inner still bold*"),
-        ("[b]a [i]b[/b] c[/i]", "*a* _*b*_ _c_"),
+        ("[b]a [i]b[/b] c[/i]", "*a* *_b_* _c_"),
         ("see [DISK FILE ID=n77]", "see 📎 file"),
         ("[disk=5]", "📎 file"),
         ("nice :f09f918d:", "nice 👍"),
