@@ -122,7 +122,7 @@ pub(crate) async fn take_back(
     line.skip("it was never copied").await
 }
 
-/// Which message is the copy of a file. Of links that do not know it, the files' copies stand behind the text, in order.
+/// Which message is the copy of a file. Of links that do not know it, the files' copies follow those of the text, in order.
 fn copy_of(link: &MessageLink, file: &str, had: &[String]) -> Option<u64> {
     if let Some(copy) = link.in_slack.files.get(file) {
         return Some(*copy);

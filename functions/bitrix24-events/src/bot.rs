@@ -316,7 +316,7 @@ async fn found_for(deps: &Deps, tenant: &Tenant, user: u64, words: &str) -> Resu
     let rights = deps.talk.rights_unasked(tenant, user).await?;
     let Ok(id) = words.trim_start_matches('#').parse::<u64>() else {
         let found = deps.talk.find_deals(tenant, &rights, words).await?;
-        return Ok(found.into_iter().map(|(id, title, _)| (Record::item(EntityType::DEAL, id), title)).collect());
+        return Ok(found.deals.into_iter().map(|(id, title, _)| (Record::item(EntityType::DEAL, id), title)).collect());
     };
     let mut records = Vec::new();
     if rights.item(EntityType::DEAL, id).await?.is_some() {

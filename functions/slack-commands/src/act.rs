@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use connect::Failure;
 use platform::Kind;
 use rules::asked::Asked;
-use rules::commands::answers::{self, DEAL_COMMENT, DEAL_SHOW, DEAL_STAGE, DEAL_TAKE, PERSON_ALLOW};
+use rules::commands::answers::{self, DEAL_COMMENT, DEAL_SHOW, DEAL_STAGE, DEAL_TAKE, PERSON_ALLOW, SHARE};
+use rules::commands::forms::{self, Draft, LeadForm, Sent, TaskForm};
 use rules::commands::views::{self, Origin};
-use rules::commands::{self, BridgeAct, Command, DealQuery, LeadDraft, Name, TaskDraft, deadline};
+use rules::commands::{self, BridgeAct, Command, Context, DealQuery, LeadDraft, Name, TaskDraft, reader};
 use slack::View;
+use slack::block::Block;
 use slack::interaction::{Act, Interaction};
 
 use crate::ask::{Answer, Request};
-use crate::{bridge, create, deal, me};
+use crate::{bridge, create, deal, drafts, me, people, share};
 
 pub(crate) async fn act(request: &Request<'_>, asked: &Asked) -> Result<Answer, Failure> {
     match asked {
@@ -50,40 +52,70 @@ pub(crate) fn typed_again(asked: &Asked) -> String {
 
 /// What was filled in, as a command where one does the same.
 fn form_as_typed(callback_id: &str, values: &BTreeMap<String, String>) -> String {
-    let (name, fields): (Option<Name>, &[&str]) = match callback_id {
-        views::LEAD => (Some(Name::Lead), &["company", "comment"]),
-        views::TASK => (Some(Name::Task), &["name", "description"]),
-        _ => (None, &["comment"]),
+    let sent = Sent(values);
+    let (name, fields) = match callback_id {
+        views::LEAD => (Some(Name::Lead), vec![sent.field("company"), sent.long("comment")]),
+        views::TASK => {
+            let form = sent.task();
+            (Some(Name::Task), vec![form.name, form.description, form.day, form.deadline])
+        }
+        _ => (None, vec![sent.long("comment"), sent.long("text")]),
     };
-    let filled = fields.iter().filter_map(|field| values.get(*field)).map(|text| text.trim());
-    let text = filled.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" | ");
+    let text = fields.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" | ");
     name.map_or(text.clone(), |name| format!("{} {text}", name.typed()))
 }
 
 async fn typed(request: &Request<'_>, name: &str, text: &str) -> Result<Answer, Failure> {
-    let today = request.arrived_at.to_zoned(request.tenant.settings.zone()).date();
-    let parsed = match commands::parse(name, text, today) {
-        Ok(parsed) => parsed,
-        Err(misuse) => return Ok(Answer::to_one(answers::misuse(&misuse, request.language))),
+    let text = people::named(request, text).await;
+    let directory = people::directory(request, name, &text).await?;
+    let now = request.local();
+    let portal = &request.tenant.portal.domain;
+    let context = Context { now: &now, language: request.language, portal, directory: &directory };
+    let answer = match commands::parse(name, &text, &context) {
+        Ok(parsed) => run(request, parsed.command, parsed.public).await?,
+        Err(misuse) => Answer::misuse(misuse, request.language),
     };
-    let everybody = parsed.public || request.tenant.settings.commands.public;
-    // Strangers read along where the channel is shared: there only who asked sees a record's fields.
-    let everybody = everybody && may_show_fields(request).await;
-    match parsed.command {
-        Command::Help(name) => Ok(Answer::to_one(answers::help(name, request.language))),
-        Command::Dialog(name) => open(request, name).await,
-        Command::Lead(draft) => Ok(create::lead(request, &draft).await?.seen_by(everybody)),
-        Command::Task(draft) => Ok(create::task(request, &draft).await?.seen_by(everybody)),
-        Command::Deal(query) => Ok(deal::show(request, &query).await?.seen_by(everybody)),
-        Command::Status => Ok(me::day(request).await?.seen_by(everybody)),
-        Command::Me(act) => me::act(request, &act).await,
-        Command::Bridge(BridgeAct::Show) => bridge::show(request).await,
-        Command::Bridge(BridgeAct::Join(dialog)) => bridge::join(request, &dialog).await,
-        Command::Bridge(BridgeAct::Part) => bridge::part(request).await,
+    match Name::of(name).filter(|_| answer.problem.is_some()) {
+        Some(name) => drafts::offer(request, answer, &forms::of_typed(name, &text, &context)).await,
+        None => Ok(answer),
     }
 }
 
-async fn may_show_fields(request: &Request<'_>) -> bool {
+async fn run(request: &Request<'_>, command: Command, public: bool) -> Result<Answer, Failure> {
+    let answer = match command {
+        Command::Help(name) => return Ok(Answer::to_one(answers::help(name, request.language))),
+        Command::Dialog(name) => return open(request, name).await,
+        Command::Me(act) => return me::act(request, &act).await,
+        Command::Bridge(BridgeAct::Show) => return bridge::show(request).await,
+        Command::Bridge(BridgeAct::Join(dialog)) => return bridge::join(request, &dialog).await,
+        Command::Bridge(BridgeAct::Part) => return bridge::part(request).await,
+        Command::Lead(draft) => create::lead(request, &draft).await?,
+        Command::Task(draft) => create::task(request, &draft).await?,
+        Command::Deal(query) => deal::show(request, &query).await?,
+        Command::Status => me::day(request).await?,
+    };
+    Ok(shown_to(request, answer, public).await)
+}
+
+/// The answer for everybody, if that is asked for or set, and may be.
+async fn shown_to(request: &Request<'_>, answer: Answer, public: bool) -> Answer {
+    let everybody = public || request.tenant.settings.commands.public;
+    if !everybody || answer.is_private {
+        return answer;
+    }
+    // Strangers read along where the channel is shared: there only who asked sees a record's fields.
+    if may_show_fields(request).await {
+        return answer.seen_by(true);
+    }
+    let mut answer = Answer { share: None, ..answer };
+    if let Some(message) = answer.message.as_mut().filter(|_| public) {
+        let why = slack::Mrkdwn::text(answers::not_shown_here(request.language));
+        message.blocks.push(Block::context([why]));
+    }
+    answer
+}
+
+pub(crate) async fn may_show_fields(request: &Request<'_>) -> bool {
     if request.tenant.settings.commands.fields_in_shared_channels {
         return true;
     }
@@ -91,8 +123,15 @@ async fn may_show_fields(request: &Request<'_>) -> bool {
     request.tenant.slack.channel_info(&request.channel).await.is_ok_and(|channel| !channel.is_shared)
 }
 
-fn here(request: &Request<'_>) -> Origin {
-    Origin { channel: request.channel.clone(), response_url: request.response_url.clone(), ..Origin::default() }
+/// Where the answer of a form that opens now goes.
+pub(crate) fn here(request: &Request<'_>) -> Origin {
+    Origin {
+        channel: request.channel.clone(),
+        response_url: request.response_url.clone(),
+        zone: request.zone.iana_name().unwrap_or("UTC").to_owned(),
+        language: request.language,
+        ..Origin::default()
+    }
 }
 
 async fn open(request: &Request<'_>, name: Name) -> Result<Answer, Failure> {
@@ -101,8 +140,11 @@ async fn open(request: &Request<'_>, name: Name) -> Result<Answer, Failure> {
         return Ok(answer);
     }
     let view = match name {
-        Name::Task => views::task(request.language, &here(request), "", "", &request.user),
-        _ => views::lead(request.language, &here(request), ""),
+        Name::Task => {
+            let form = TaskForm { assignee: request.user.clone(), ..TaskForm::default() };
+            views::task(request.language, &here(request), &form, None)
+        }
+        _ => views::lead(request.language, &here(request), &LeadForm::default(), None),
     };
     show_view(request, &view, name).await
 }
@@ -121,54 +163,88 @@ async fn show_view(request: &Request<'_>, view: &View, name: Name) -> Result<Ans
 async fn done(request: &Request<'_>, interaction: &Interaction) -> Result<Answer, Failure> {
     match &interaction.act {
         Act::Chosen { action_id, value, .. } => chosen(request, action_id, value).await,
-        Act::Sent { callback_id, values, .. } => {
-            let field = |name: &str| values.get(name).map(|text| text.trim().to_owned()).unwrap_or_default();
-            match callback_id.as_str() {
-                views::LEAD => {
-                    create::lead(request, &LeadDraft { company: field("company"), comment: field("comment") }).await
-                }
-                views::TASK => {
-                    let today = request.arrived_at.to_zoned(request.tenant.settings.zone()).date();
-                    let assignee = Some(field("assignee")).filter(|id| !id.is_empty());
-                    let draft = TaskDraft {
-                        name: field("name"),
-                        description: field("description"),
-                        assignee: assignee.map(commands::Assignee::Slack),
-                        deadline: deadline::parse(&field("deadline"), today),
-                    };
-                    create::task(request, &draft).await
-                }
-                views::COMMENT => {
-                    let origin = origin_of(&Asked::Interaction(Box::new(interaction.clone())));
-                    deal::comment(request, origin.id.unwrap_or_default(), &field("comment")).await
-                }
-                _ => Ok(Answer::silent("unknown dialog")),
-            }
+        Act::Sent { callback_id, values, private_metadata, .. } => {
+            sent(request, callback_id, &Sent(values), &Origin::read(private_metadata)).await
         }
-        Act::Shortcut { callback_id, ts, thread, text, .. } => {
-            let origin = Origin {
-                channel: interaction.channel.clone(),
-                response_url: interaction.response_url.clone(),
-                thread: Some(thread.clone().unwrap_or_else(|| ts.clone())),
-                id: None,
-            };
-            let words = rules::text::Document::from_mrkdwn(text).visible();
-            let first = words.lines().next().unwrap_or_default();
-            if let Err(answer) = request.ready().await? {
-                return Ok(answer);
-            }
-            match callback_id.as_str() {
-                views::SHORTCUT_LEAD => {
-                    show_view(request, &views::lead(request.language, &origin, &words), Name::Lead).await
-                }
-                views::SHORTCUT_TASK => {
-                    let view = views::task(request.language, &origin, first, &words, &request.user);
-                    show_view(request, &view, Name::Task).await
-                }
-                _ => Ok(Answer::silent("unknown shortcut")),
-            }
-        }
+        Act::Shortcut { .. } => shortcut(request, interaction).await,
         Act::Other { .. } => Ok(Answer::silent("nothing to do")),
+    }
+}
+
+/// A form that was sent.
+async fn sent(request: &Request<'_>, callback_id: &str, sent: &Sent<'_>, origin: &Origin) -> Result<Answer, Failure> {
+    let (answer, draft) = match callback_id {
+        views::LEAD => {
+            let form = sent.lead();
+            (lead_of(request, &form).await?, Draft::Lead(form))
+        }
+        views::TASK => {
+            let form = sent.task();
+            (task_of(request, &form).await?, Draft::Task(form))
+        }
+        views::RETYPE => {
+            let command = origin.command.as_deref().unwrap_or_default();
+            return typed(request, command, &reader::from_form(&sent.long("text"))).await;
+        }
+        views::COMMENT => {
+            let text = reader::from_form(&sent.long("comment"));
+            return deal::comment(request, origin.id.unwrap_or_default(), &text).await;
+        }
+        _ => return Ok(Answer::silent("unknown dialog")),
+    };
+    match &answer.problem {
+        Some(problem) => {
+            let problem = answers::misuse_words(problem, request.language);
+            drafts::reopen(request, answer, &draft, origin, &problem).await
+        }
+        None => Ok(answer),
+    }
+}
+
+async fn lead_of(request: &Request<'_>, form: &LeadForm) -> Result<Answer, Failure> {
+    match LeadDraft::read(&reader::from_form(&form.company), &reader::from_form(&form.comment)) {
+        Ok(draft) => create::lead(request, &draft).await,
+        Err(misuse) => Ok(Answer::misuse(misuse, request.language)),
+    }
+}
+
+async fn task_of(request: &Request<'_>, form: &TaskForm) -> Result<Answer, Failure> {
+    let name = reader::line(&reader::tokens(&reader::from_form(&form.name)), true);
+    let deadline = match form.until(&request.local(), request.language) {
+        Ok(deadline) if !name.is_empty() => deadline,
+        Ok(_) => return Ok(Answer::misuse(commands::Misuse::NoName(Name::Task), request.language)),
+        Err((_, misuse)) => return Ok(Answer::misuse(misuse, request.language)),
+    };
+    let description = people::named(request, &reader::from_form(&form.description)).await;
+    create::task(request, &TaskDraft { name, description, people: form.people(), deadline }).await
+}
+
+/// A message from which a lead or a task is to be made: its form, filled in.
+async fn shortcut(request: &Request<'_>, interaction: &Interaction) -> Result<Answer, Failure> {
+    let Act::Shortcut { callback_id, ts, thread, text, .. } = &interaction.act else {
+        return Ok(Answer::silent("nothing to do"));
+    };
+    let origin = Origin { thread: Some(thread.clone().unwrap_or_else(|| ts.clone())), ..here(request) };
+    if let Err(answer) = request.ready().await? {
+        return Ok(answer);
+    }
+    let text = people::named(request, text).await;
+    let said = reader::to_form(&text);
+    match callback_id.as_str() {
+        views::SHORTCUT_LEAD => {
+            let form = LeadForm { company: String::new(), comment: said };
+            show_view(request, &views::lead(request.language, &origin, &form, None), Name::Lead).await
+        }
+        views::SHORTCUT_TASK => {
+            let seen = rules::text::Document::from_mrkdwn(&text).visible();
+            let name = seen.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+            // The whole of it is the description.
+            let name = name.chars().take(forms::MAX_NAME / 2).collect();
+            let assignee = request.user.clone();
+            let form = TaskForm { name, description: said, assignee, ..TaskForm::default() };
+            show_view(request, &views::task(request.language, &origin, &form, None), Name::Task).await
+        }
+        _ => Ok(Answer::silent("unknown shortcut")),
     }
 }
 
@@ -176,6 +252,9 @@ async fn chosen(request: &Request<'_>, action_id: &str, value: &str) -> Result<A
     let id = value.split(' ').next().and_then(|id| id.parse().ok());
     match (action_id, id) {
         (PERSON_ALLOW, _) => me::allow(request).await,
+        (SHARE, _) => share::share(request, value).await,
+        (views::EDIT, _) => drafts::edit(request, value).await,
+        (name, _) if views::PEOPLE.contains(&name) => people::chosen(request, value).await,
         (views::OPEN_DIALOG, _) => open(request, Name::of(value).unwrap_or(Name::Lead)).await,
         (DEAL_SHOW, Some(id)) => deal::show(request, &DealQuery::Id(id)).await,
         (DEAL_STAGE, Some(id)) => {

@@ -1,6 +1,8 @@
 //! One request, from its queue to its answer and its line in the ledger.
 
 use connect::Failure;
+use jiff::Zoned;
+use jiff::tz::TimeZone;
 use platform::claims::{self, Claim};
 use platform::job::{Job, Outcome};
 use platform::ledger::{EventLine, EventStatus, event_write};
@@ -8,6 +10,7 @@ use platform::people::Link;
 use platform::store::StoreError;
 use platform::{DeliveryId, Kind};
 use rules::asked::Asked;
+use rules::commands::Misuse;
 use rules::commands::answers;
 use rules::language::Language;
 use slack::Message;
@@ -33,12 +36,29 @@ pub(crate) struct Answer {
     pub(crate) record: Option<String>,
     /// Whether nobody but who asked may read it, wherever they asked.
     pub(crate) is_private: bool,
+    /// What is wrong with what was typed or filled in, if that is the answer.
+    pub(crate) problem: Option<Misuse>,
+    /// What a button may show to everybody: `deal 42`, `status`.
+    pub(crate) share: Option<String>,
 }
 
 impl Answer {
     /// An answer to who asked; nothing was done.
     pub(crate) fn to_one(message: Message) -> Self {
-        Self { message: Some(message), shown: Shown::ToOne, did: None, record: None, is_private: false }
+        Self {
+            message: Some(message),
+            shown: Shown::ToOne,
+            did: None,
+            record: None,
+            is_private: false,
+            problem: None,
+            share: None,
+        }
+    }
+
+    /// What is wrong with what was typed.
+    pub(crate) fn misuse(misuse: Misuse, language: Language) -> Self {
+        Self { problem: Some(misuse.clone()), ..Self::private(answers::misuse(&misuse, language)) }
     }
 
     /// An answer that nobody but who asked may read.
@@ -48,12 +68,20 @@ impl Answer {
 
     /// An answer after something was done.
     pub(crate) fn done(message: Message, did: &str, record: String) -> Self {
-        Self { did: Some(did.to_owned()), record: Some(record), ..Self::to_one(message) }
+        Self { did: Some(did.to_owned()), share: Some(record.clone()), record: Some(record), ..Self::to_one(message) }
     }
 
     /// Nothing to say.
     pub(crate) fn silent(did: &str) -> Self {
-        Self { message: None, shown: Shown::ToOne, did: Some(did.to_owned()), record: None, is_private: false }
+        Self {
+            message: None,
+            shown: Shown::ToOne,
+            did: Some(did.to_owned()),
+            record: None,
+            is_private: false,
+            problem: None,
+            share: None,
+        }
     }
 
     /// The same for everybody in the channel.
@@ -76,17 +104,27 @@ pub(crate) struct Request<'a> {
     pub(crate) arrived_at: jiff::Timestamp,
     pub(crate) is_retry: bool,
     pub(crate) language: Language,
+    /// Where who asked is, by the clock.
+    pub(crate) zone: TimeZone,
     /// The id that what it makes carries: the same for every try.
     pub(crate) id: DeliveryId,
 }
 
 impl Request<'_> {
+    /// When it arrived, by the clock of who asked: the same for every try.
+    pub(crate) fn local(&self) -> Zoned {
+        self.arrived_at.to_zoned(self.zone.clone())
+    }
+
     /// As whom who asked acts; or what to tell them.
     pub(crate) async fn acting(&self) -> Result<Result<Link, Message>, Failure> {
         Ok(match self.deps.talk.acting(&self.tenant, &self.user).await? {
             Acting::As(link) => Ok(link),
             Acting::Dismissed => Err(answers::tell(answers::dismissed(self.language))),
-            Acting::Nobody { email } => Err(answers::unmapped(email.as_deref(), self.language)),
+            Acting::Nobody { email } => {
+                let by_email = !self.tenant.settings.people.not_by_email;
+                Err(answers::unmapped(email.as_deref(), by_email, self.language))
+            }
         })
     }
 
@@ -139,21 +177,26 @@ async fn request<'a>(deps: &'a Deps, job: &Job<Asked>) -> Result<Request<'a>, Fa
         Asked::Interaction(asked) => (&asked.user, &asked.channel, &asked.trigger_id, &asked.response_url),
     };
     // In the language of who asks, as far as we have it; else in the tenant's.
-    let locale = deps.talk.slack_profile(&tenant, user).await.ok().flatten().and_then(|profile| profile.locale);
+    let profile = deps.talk.slack_profile(&tenant, user).await.ok().flatten();
+    let zone = profile.as_ref().and_then(|profile| TimeZone::get(profile.time_zone.as_deref()?).ok());
+    let locale = profile.and_then(|profile| profile.locale);
     let language = match locale.as_deref().map(|locale| locale.get(..2).unwrap_or_default()) {
         Some("ru") => Language::Ru,
         Some("en") if tenant.settings.language == Language::En => Language::En,
         _ => tenant.settings.language,
     };
+    // A form that was sent knows where it was opened.
+    let origin = act::origin_of(&job.body);
     Ok(Request {
         user: user.clone(),
-        channel: channel.clone(),
+        channel: if channel.is_empty() { origin.channel } else { channel.clone() },
         trigger_id: trigger_id.clone(),
         response_url: response_url.clone(),
         arrived_at: job.arrived_at(),
         is_retry: job.attempt > 1,
         id: DeliveryId::of(&[job.tenant.as_str(), "asked", &job.trace.to_string()]),
         language,
+        zone: zone.unwrap_or_else(|| tenant.settings.zone()),
         tenant,
         deps,
     })
@@ -177,6 +220,7 @@ async fn run(request: &Request<'_>, job: &Job<Asked>) -> Result<Outcome, Failure
         }
         Err(failure) => return Err(failure),
     };
+    let answer = with_share_button(request, &job.body, answer);
     if let Some(message) = &answer.message {
         say(request, &job.body, message, answer.shown, answer.is_private).await?;
     }
@@ -190,6 +234,19 @@ async fn run(request: &Request<'_>, job: &Job<Asked>) -> Result<Outcome, Failure
     request.deps.talk.ports.store.put(event_write(&job.tenant, line)?).await?;
     tracing::info!(trace = %job.trace, tenant = %job.tenant, asked = job.body.name(), "answered");
     Ok(Outcome::Done)
+}
+
+/// The answer with a button that shows it to everybody, where only who asked sees it and others may.
+fn with_share_button(request: &Request<'_>, asked: &Asked, mut answer: Answer) -> Answer {
+    let origin = act::origin_of(asked);
+    let channel = if request.channel.is_empty() { &origin.channel } else { &request.channel };
+    // In a direct message there is nobody else.
+    let has_others = channel.starts_with(['C', 'G']) && origin.thread.is_none();
+    let is_for_one = answer.shown == Shown::ToOne && !answer.is_private;
+    if let (Some(message), Some(what), true) = (&mut answer.message, &answer.share, has_others && is_for_one) {
+        message.blocks.push(answers::share_button(what, request.language));
+    }
+    answer
 }
 
 /// Says it where it was asked; to the person alone, where that is no longer possible.

@@ -4,6 +4,7 @@ use bitrix24::{EntityType, Item, Task};
 use connect::{Failure, PortalClient};
 use platform::people::Link;
 use rules::commands::answers::{self, Created, Kind};
+use rules::commands::contacts::Contacts;
 use rules::commands::{Assignee, LeadDraft, Misuse, Name, TaskDraft};
 use rules::text::Document;
 use serde_json::{Value, json};
@@ -15,9 +16,6 @@ use crate::ask::{Answer, Request, SKEW};
 const ORIGINATOR: &str = "switchboard";
 
 pub(crate) async fn lead(request: &Request<'_>, draft: &LeadDraft) -> Result<Answer, Failure> {
-    if draft.company.is_empty() {
-        return Ok(Answer::to_one(answers::misuse(&Misuse::NoName(Name::Lead), request.language)));
-    }
     let (person, rights) = match request.ready().await? {
         Ok(ready) => ready,
         Err(answer) => return Ok(answer),
@@ -33,24 +31,33 @@ pub(crate) async fn lead(request: &Request<'_>, draft: &LeadDraft) -> Result<Ans
                 let named = answers::on_behalf(&person.name, EntityType::LEAD, request.language);
                 format!("{said}\n{}", Document::plain(&named).to_bbcode(false)).trim().to_owned()
             };
-            let fields = json!({
+            let mut fields = json!({
                 "title": draft.company, "companyTitle": draft.company, "comments": comments, "assignedById": person.user,
                 "originatorId": ORIGINATOR, "originId": request.id.as_str(),
             });
+            let reached_by = multifields(&draft.contacts);
+            if !reached_by.is_empty() {
+                fields["fm"] = reached_by.into();
+            }
             let params = json!({"entityTypeId": EntityType::LEAD.0, "fields": fields});
-            let answer = rights.client.call("crm.item.add", &params).await?;
-            shaped(answer.result["item"].clone())?
+            match rights.client.call("crm.item.add", &params).await {
+                Ok(answer) => shaped(answer.result["item"].clone())?,
+                Err(failure) => return not_created(request, Name::Lead, failure),
+            }
         }
     };
     let title = item.display_title().unwrap_or_else(|| draft.company.clone());
+    let Contacts { phones, emails, web } = &draft.contacts;
+    let note = [phones.as_slice(), emails, web].concat().join(" · ");
     let message = answers::created(
         Created {
             kind: Kind::Lead,
             title: &title,
             url: &EntityType::LEAD.link(&request.tenant.portal.domain, item.id),
             responsible: Some(&person.name),
+            accomplices: &[],
             deadline: None,
-            note: None,
+            note: Some(note.as_str()).filter(|note| !note.is_empty()),
         },
         request.language,
     );
@@ -67,18 +74,44 @@ async fn find_lead(request: &Request<'_>, client: &PortalClient) -> Result<Optio
     answer.result["items"].get(0).cloned().map(shaped).transpose()
 }
 
-pub(crate) async fn task(request: &Request<'_>, draft: &TaskDraft) -> Result<Answer, Failure> {
-    if draft.name.is_empty() {
-        return Ok(Answer::to_one(answers::misuse(&Misuse::NoName(Name::Task), request.language)));
+/// How a lead can be reached, as `crm.item.add` takes it.
+fn multifields(contacts: &Contacts) -> Vec<Value> {
+    let of = |kind: &str, values: &[String]| -> Vec<Value> {
+        let field = |value: &String| json!({"typeId": kind, "valueType": "WORK", "value": value});
+        values.iter().map(field).collect()
+    };
+    [of("PHONE", &contacts.phones), of("EMAIL", &contacts.emails), of("WEB", &contacts.web)].concat()
+}
+
+/// What the portal refused to create: in its words, unless a permission is missing, which has an answer of its own.
+fn not_created(request: &Request<'_>, name: Name, failure: Failure) -> Result<Answer, Failure> {
+    let code = failure.code().to_owned();
+    let is_ours = code.is_empty() || code == "portal_not_connected" || talk::records::needs_permission(&code);
+    if !matches!(failure.kind, platform::Kind::Permanent { .. }) || is_ours {
+        return Err(failure);
     }
+    let misuse = if answers::is_not_allowed(&code) {
+        Misuse::NotAllowed
+    } else {
+        // The portal ends its lines in HTML.
+        let text = failure.text.replace("<br />", " ").replace("<br>", " ");
+        Misuse::NotCreated(name, text.trim().to_owned())
+    };
+    tracing::warn!(tenant = %request.tenant.id, code, text = failure.text, "the portal refused to create a record");
+    Ok(Answer { did: Some(format!("refused: {code}")), ..Answer::misuse(misuse, request.language) })
+}
+
+pub(crate) async fn task(request: &Request<'_>, draft: &TaskDraft) -> Result<Answer, Failure> {
     let (person, rights) = match request.ready().await? {
         Ok(ready) => ready,
         Err(answer) => return Ok(answer),
     };
-    let Some(assignee) = assignee(request, draft.assignee.as_ref(), &person).await? else {
-        return Ok(Answer::private(answers::refused("unmapped", "", request.language)));
+    let doers = match doers(request, &draft.people, &person).await? {
+        Ok(doers) => doers,
+        Err(misuse) => return Ok(Answer::misuse(misuse, request.language)),
     };
-    let deadline = draft.deadline.map(|deadline| deadline.moment(&request.tenant.settings.zone()));
+    let (assignee, accomplices) = doers.split_first().map_or((None, &[][..]), |(first, rest)| (Some(first), rest));
+    let assignee = assignee.cloned().unwrap_or((person.user, person.name.clone()));
     let found = if request.is_retry { find_task(request, &rights.client, &draft.name).await? } else { None };
     let task = match found {
         Some(task) => task,
@@ -87,20 +120,27 @@ pub(crate) async fn task(request: &Request<'_>, draft: &TaskDraft) -> Result<Ans
                 "TITLE": draft.name, "DESCRIPTION": Document::from_mrkdwn(&draft.description).to_bbcode(false),
                 "RESPONSIBLE_ID": assignee.0, "CREATED_BY": person.user, "XML_ID": request.id.as_str(),
             });
-            if let Some(deadline) = deadline {
+            if !accomplices.is_empty() {
+                fields["ACCOMPLICES"] = accomplices.iter().map(|(user, _)| *user).collect();
+            }
+            if let Some(deadline) = draft.deadline {
                 fields["DEADLINE"] = deadline.to_string().into();
             }
-            let answer = rights.client.call("tasks.task.add", &json!({"fields": fields})).await?;
-            Task::read(answer.result["task"].clone()).map_err(unexpected)?
+            match rights.client.call("tasks.task.add", &json!({"fields": fields})).await {
+                Ok(answer) => Task::read(answer.result["task"].clone()).map_err(unexpected)?,
+                Err(failure) => return not_created(request, Name::Task, failure),
+            }
         }
     };
+    let names: Vec<String> = accomplices.iter().map(|(_, name)| name.clone()).collect();
     let message = answers::created(
         Created {
             kind: Kind::Task,
             title: &draft.name,
             url: &task.link(&request.tenant.portal.domain),
             responsible: Some(&assignee.1),
-            deadline,
+            accomplices: &names,
+            deadline: draft.deadline.map(|deadline| (deadline, &request.zone)),
             note: None,
         },
         request.language,
@@ -108,21 +148,47 @@ pub(crate) async fn task(request: &Request<'_>, draft: &TaskDraft) -> Result<Ans
     Ok(Answer::done(message, "task.created_from_slack", format!("task {}", task.id)))
 }
 
-/// The number and name of who is to do it; `None` if they are nobody on the portal.
-async fn assignee(
+/// The numbers and names of who is to do it, each once; or whom nobody on the portal is.
+async fn doers(
     request: &Request<'_>,
-    wanted: Option<&Assignee>,
+    wanted: &[Assignee],
     person: &Link,
-) -> Result<Option<(u64, String)>, Failure> {
+) -> Result<Result<Vec<(u64, String)>, Misuse>, Failure> {
+    let mut doers: Vec<(u64, String)> = Vec::new();
+    let mut unlinked = Vec::new();
+    for wanted in wanted {
+        match doer(request, wanted, person).await? {
+            Some(doer) if doers.iter().any(|known| known.0 == doer.0) => {}
+            Some(doer) => doers.push(doer),
+            None => match wanted {
+                Assignee::Slack(id) => {
+                    let profile = request.deps.talk.slack_profile(&request.tenant, id).await?;
+                    unlinked.push(format!("@{}", profile.map_or_else(|| id.clone(), |profile| profile.name)));
+                }
+                Assignee::Email(email) => return Ok(Err(Misuse::Assignee(email.clone()))),
+                Assignee::Portal(user) => return Ok(Err(Misuse::Assignee(user.to_string()))),
+                Assignee::Me => {}
+            },
+        }
+    }
+    Ok(if unlinked.is_empty() { Ok(doers) } else { Err(Misuse::Unlinked(unlinked)) })
+}
+
+/// Somebody's number and name on the portal; `None` if they are nobody there.
+async fn doer(request: &Request<'_>, wanted: &Assignee, person: &Link) -> Result<Option<(u64, String)>, Failure> {
     let talk = &request.deps.talk;
     Ok(match wanted {
-        None => Some((person.user, person.name.clone())),
-        Some(Assignee::Slack(id)) if *id == request.user => Some((person.user, person.name.clone())),
-        Some(Assignee::Slack(id)) => match talk.acting(&request.tenant, id).await? {
+        Assignee::Me => Some((person.user, person.name.clone())),
+        Assignee::Slack(id) if *id == request.user => Some((person.user, person.name.clone())),
+        Assignee::Slack(id) => match talk.acting(&request.tenant, id).await? {
             Acting::As(link) => Some((link.user, link.name)),
             Acting::Dismissed | Acting::Nobody { .. } => None,
         },
-        Some(Assignee::Email(email)) => {
+        Assignee::Portal(user) => {
+            let profile = talk.portal_profile(&request.tenant, *user).await?;
+            profile.filter(|profile| !profile.is_dismissed).map(|profile| (profile.user, profile.name))
+        }
+        Assignee::Email(email) => {
             talk.portal_user_by_email(&request.tenant, email).await?.map(|found| (found.user, found.name))
         }
     })

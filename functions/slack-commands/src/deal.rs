@@ -22,9 +22,11 @@ pub(crate) async fn show(request: &Request<'_>, query: &DealQuery) -> Result<Ans
         DealQuery::Id(id) => *id,
         DealQuery::Words(words) => {
             let found = request.deps.talk.find_deals(&request.tenant, &rights, words).await?;
-            match found.as_slice() {
+            match found.deals.as_slice() {
                 [(id, ..)] => *id,
-                several => return Ok(Answer::to_one(answers::which_deal(several, words, request.language))),
+                several => {
+                    return Ok(Answer::to_one(answers::which_deal(several, found.more, words, request.language)));
+                }
             }
         }
     };
@@ -36,6 +38,7 @@ async fn card(request: &Request<'_>, rights: &Rights, id: u64, note: Option<&Mrk
         Some(deal) => {
             let mut answer = Answer::to_one(deal.card(request.language, note));
             answer.record = Some(format!("deal {id}"));
+            answer.share = Some(format!("deal {id}"));
             Ok(answer)
         }
         None => Ok(not_found(request)),
@@ -43,7 +46,7 @@ async fn card(request: &Request<'_>, rights: &Rights, id: u64, note: Option<&Mrk
 }
 
 /// The same for a deal that is not there and for one that the person may not see.
-fn not_found(request: &Request<'_>) -> Answer {
+pub(crate) fn not_found(request: &Request<'_>) -> Answer {
     Answer::private(answers::refused("not_found", "", request.language))
 }
 

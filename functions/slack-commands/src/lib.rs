@@ -8,7 +8,10 @@ mod ask;
 mod bridge;
 mod create;
 mod deal;
+mod drafts;
 mod me;
+mod people;
+mod share;
 
 use std::sync::Arc;
 

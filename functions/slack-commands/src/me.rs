@@ -39,7 +39,8 @@ pub(crate) async fn day(request: &Request<'_>) -> Result<Answer, Failure> {
         Err(answer) => return Ok(answer),
     };
     let day = request.deps.talk.day(&request.tenant, &rights).await?;
-    Ok(Answer::to_one(day.card(&person.name, request.language)))
+    let answer = Answer::to_one(day.card(&person.name, request.language));
+    Ok(Answer { share: Some("status".into()), ..answer })
 }
 
 /// A code on its way to the person that somebody says they are.
@@ -310,7 +311,11 @@ async fn prove(request: &Request<'_>, code: &str) -> Result<Answer, Failure> {
         "Об этом сообщено в Битрикс24. Отменить можно командой /b24-me off.",
     );
     let message = answers::tell(&format!("{} {undo}", talk::records::known_by(&link, request.language)));
-    Ok(Answer { is_private: true, ..Answer::done(message, "person.linked", format!("user {}", link.user)) })
+    Ok(Answer {
+        is_private: true,
+        share: None,
+        ..Answer::done(message, "person.linked", format!("user {}", link.user))
+    })
 }
 
 /// Tells the person of the portal who is linked to them now, and how they undo it.
@@ -352,7 +357,7 @@ async fn forget(request: &Request<'_>) -> Result<Answer, Failure> {
         "You are not linked any more, except by your e-mail if it is the same in both.",
         "Теперь вы ни с кем не связаны, кроме как по почте, если она одинакова.",
     );
-    Ok(Answer::done(answers::tell(text), "person.unlinked", request.user.clone()))
+    Ok(Answer { share: None, ..Answer::done(answers::tell(text), "person.unlinked", request.user.clone()) })
 }
 
 fn key(request: &Request<'_>) -> Key {

@@ -2,10 +2,12 @@
 //! Slack waits three seconds.
 //!
 //! At most one read of the store (cached) and one send to the queue; no call to any provider. If the queue refuses, the
-//! answer is 503 and never 200: Slack then sends an event again.
+//! answer is 503 and never 200: Slack then sends an event again. A form that was sent is checked before: what is wrong with
+//! it stands at its field, and the form stays open. For that the store is asked who of the chosen people is linked to nobody.
 
 mod secrets;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,14 +17,19 @@ use http::{Method, Request, Response, StatusCode};
 use platform::clock::Clock;
 use platform::job::message;
 use platform::metrics::Metrics;
+use platform::people::People;
 use platform::portals::{Portals, Workspace};
 use platform::queue::Message;
 use platform::{Ports, Queue, QueueName, TraceId};
 use rules::asked::Asked;
+use rules::commands::forms::{self, Sent};
+use rules::commands::views::{self, Origin};
+use rules::commands::{self, Misuse, answers};
 use rules::language::Language;
 use serde_json::json;
 use slack::event::{Event, EventCallback};
 use slack::inbound::{Inbound, MAX_REQUEST_BODY};
+use slack::interaction::{Act, Interaction};
 use slack::signature::{self, SIGNATURE_HEADER, TIMESTAMP_HEADER};
 
 use crate::secrets::SigningSecrets;
@@ -37,6 +44,7 @@ pub const DOORS: &[Door] = &[
 #[derive(Clone)]
 pub struct Deps {
     portals: Portals,
+    people: People,
     queue: Arc<dyn Queue>,
     clock: Arc<dyn Clock>,
     metrics: Arc<dyn Metrics>,
@@ -46,6 +54,7 @@ pub struct Deps {
 impl From<Ports> for Deps {
     fn from(ports: Ports) -> Self {
         Self {
+            people: People::new(ports.store.clone()),
             portals: Portals::new(ports.store, ports.clock.clone()),
             queue: ports.queue,
             secrets: SigningSecrets::new(ports.secrets, ports.clock.clone()),
@@ -166,6 +175,10 @@ async fn take(deps: &Deps, inbound: Inbound, workspace: &Workspace) -> Result<Re
             )
         }
         Inbound::Interaction(interaction) => {
+            let problems = form_problems(deps, workspace, &interaction).await?;
+            if !problems.is_empty() {
+                return Ok(answer(StatusCode::OK, &json!({"response_action": "errors", "errors": problems})));
+            }
             let asked_for = Asked::Interaction(interaction);
             let job = asked(workspace, trace, &asked_for).map_err(unavailable)?;
             (QueueName::SlackCommands, job, empty(), asked_for.name())
@@ -195,10 +208,35 @@ fn asked(workspace: &Workspace, trace: TraceId, asked: &Asked) -> Result<Message
     message(&workspace.tenant, trace, group, asked.identity(), asked)
 }
 
+/// The most people chosen in a form who are looked for.
+const MAX_CHOSEN: usize = 10;
+
+/// What is wrong with a form that was sent, by field; nothing for anything else.
+async fn form_problems(
+    deps: &Deps,
+    workspace: &Workspace,
+    interaction: &Interaction,
+) -> Result<BTreeMap<String, String>, Refusal> {
+    let Act::Sent { callback_id, private_metadata, values, .. } = &interaction.act else { return Ok(BTreeMap::new()) };
+    let (origin, now) = (Origin::read(private_metadata), deps.clock.now());
+    let mut problems = forms::problems(callback_id, &origin, values, now);
+    if callback_id == views::TASK {
+        for field in views::PEOPLE {
+            for person in Sent(values).people(field).iter().take(MAX_CHOSEN) {
+                let unlinked = deps.people.is_unmapped(&workspace.tenant, person, now).await;
+                if unlinked.map_err(|error| Refusal::Unavailable(error.to_string()))? {
+                    let words = answers::misuse_words(&Misuse::Unlinked(Vec::new()), origin.language);
+                    problems.insert(field.to_owned(), words);
+                }
+            }
+        }
+    }
+    Ok(problems)
+}
+
 /// A command's first answer, seen only by who typed it; none where a dialog opens instead.
 fn working(workspace: &Workspace, command: &slack::command::SlashCommand) -> Response<Bytes> {
-    let opens_a_dialog = ["/b24-lead", "/b24-task"].contains(&command.command.as_str()) && command.text.is_empty();
-    if opens_a_dialog {
+    if commands::opens_a_form(&command.command, &command.text) {
         return empty();
     }
     let language = if workspace.language == "ru" { Language::Ru } else { Language::En };

@@ -84,7 +84,7 @@ pub struct SlackState {
     pub taken: BTreeSet<String>,
     /// The moment of the last edit that was carried, by Slack's clock.
     pub edited: String,
-    /// Whether its copy tells of an edit only: the message is older than the bridge.
+    /// Whether its copy shows an edit only: the message is older than the bridge.
     pub is_older: bool,
 }
 

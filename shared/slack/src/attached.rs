@@ -102,7 +102,7 @@ impl File {
         }
     }
 
-    /// Whether it is no file any more: its author took it away.
+    /// Whether its author took it away.
     pub fn is_taken_back(&self) -> bool {
         self.kind == FileKind::Tombstone
     }

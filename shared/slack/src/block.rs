@@ -63,6 +63,9 @@ pub enum Block {
     },
     /// A field of a dialog, with its name above it.
     Input {
+        /// Which field it is: what is wrong with it is said by this.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        block_id: String,
         /// Its name.
         label: Text,
         /// The field.
@@ -72,6 +75,9 @@ pub enum Block {
         hint: Option<Text>,
         /// Whether it may stay empty.
         optional: bool,
+        /// Whether each choice is sent before the dialog is.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        dispatch_action: bool,
     },
     /// A line across.
     Divider,
@@ -155,8 +161,19 @@ pub enum Element {
         /// Which element it is.
         action_id: String,
     },
+    /// Several people of the workspace.
+    MultiUsersSelect {
+        /// Who is chosen at first.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        initial_users: Vec<String>,
+        /// Which element it is.
+        action_id: String,
+    },
     /// A day.
     Datepicker {
+        /// The day that is chosen at first, as `2026-12-25`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        initial_date: Option<String>,
         /// Which element it is.
         action_id: String,
     },
@@ -204,14 +221,25 @@ impl Block {
         Self::RichText { elements: block["elements"].as_array().cloned().unwrap_or_default() }
     }
 
-    /// A field of a dialog.
-    pub fn input(label: &str, element: Element, hint: Option<&str>, optional: bool) -> Self {
+    /// A field of a dialog; `block_id` names it where something is wrong with it.
+    pub fn input(block_id: &str, label: &str, element: Element, hint: Option<&str>, optional: bool) -> Self {
         Self::Input {
+            block_id: block_id.to_owned(),
+            dispatch_action: false,
             label: plain(label, LABEL_TEXT),
             element,
             hint: hint.map(|hint| plain(hint, LABEL_TEXT)),
             optional,
         }
+    }
+
+    /// The same field, whose choices are sent before the dialog is.
+    #[must_use]
+    pub fn telling_choices(mut self) -> Self {
+        if let Self::Input { dispatch_action, .. } = &mut self {
+            *dispatch_action = true;
+        }
+        self
     }
 }
 
@@ -260,9 +288,9 @@ impl Element {
         })
     }
 
-    /// A line of text, or several.
-    pub fn text_input(action_id: &str, multiline: bool, max_length: usize) -> Self {
-        Self::PlainTextInput { multiline, initial_value: None, max_length, action_id: action_id.to_owned() }
+    /// A line of text, or several. What stands there at first is at most `max_length` long.
+    pub fn text_input(action_id: &str, multiline: bool, max_length: usize, initial_value: Option<String>) -> Self {
+        Self::PlainTextInput { multiline, initial_value, max_length, action_id: action_id.to_owned() }
     }
 }
 

@@ -27,7 +27,7 @@ pub enum Carriage {
     Left,
 }
 
-/// A row: things that are treated alike.
+/// A row: things that are treated the same way.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Row {
     /// What they are parts of.
@@ -76,8 +76,8 @@ pub const ROWS: &[Row] = {
             Named,
             "🎧 that it started; when it is over, that it ended, with how many people",
         ),
-        row(Subtype, &["reminder_add"], "a reminder that somebody set", Named, "Slack's line"),
-        row(Subtype, &["pinned_item", "unpinned_item"], "something that was pinned", Named, "Slack's line"),
+        row(Subtype, &["reminder_add"], "a reminder that somebody set", Named, "as Slack says it"),
+        row(Subtype, &["pinned_item", "unpinned_item"], "something that was pinned", Named, "as Slack says it"),
         row(
             Subtype,
             &[
@@ -96,14 +96,14 @@ pub const ROWS: &[Row] = {
             ],
             "the channel's topic, description, name, end",
             Named,
-            "Slack's line",
+            "as Slack says it",
         ),
         row(
             Subtype,
             &["channel_canvas_updated", "tabbed_canvas_updated"],
             "a change of the channel's canvas",
             Named,
-            "a line",
+            "who changed it",
         ),
         row(
             Subtype,
@@ -132,7 +132,7 @@ pub const ROWS: &[Row] = {
         row(Block, &["header"], "a heading", Carried, "in bold"),
         row(Block, &["context"], "small print", Carried, "as a line"),
         row(Block, &["markdown"], "Markdown of an app", Carried, "its text as it was written"),
-        row(Block, &["table", "data_table"], "a table", Carried, "a line for each row, ` | ` between its cells"),
+        row(Block, &["table", "data_table"], "a table", Carried, "a line for each row, a bar between its cells"),
         row(Block, &["data_visualization"], "a chart", Carried, "its title, and a line for each series"),
         row(
             Block,
@@ -214,7 +214,7 @@ pub fn left_out(subtype: &str) -> Option<&'static Row> {
     find(Part::Subtype, subtype).filter(|row| row.carriage == Carriage::Left)
 }
 
-/// The table as it stands in `docs/talking.md`.
+/// The table as `docs/talking.md` shows it.
 pub fn as_markdown() -> String {
     let mut lines = vec!["| a message has | Slack's name | in the chat |".to_owned(), "|---|---|---|".to_owned()];
     for row in ROWS {
@@ -224,7 +224,9 @@ pub fn as_markdown() -> String {
             Carriage::Named => format!("named in a line: {}", row.how),
             Carriage::Left => format!("left out: {}", row.how),
         };
-        lines.push(format!("| {} | {} | {becomes} |", row.what, names.collect::<Vec<_>>().join(", ")));
+        let names = names.collect::<Vec<_>>().join(", ");
+        let names = if names.is_empty() { "no subtype" } else { names.as_str() };
+        lines.push(format!("| {} | {names} | {becomes} |", row.what));
     }
     lines.join("\n")
 }

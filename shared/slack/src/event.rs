@@ -298,7 +298,7 @@ fn revoked(tokens: &Value) -> Event {
 }
 
 impl MessageEvent {
-    /// `None` for what is no message at all.
+    /// `None` for what has no channel or no time.
     fn read(event: &Value) -> Option<Self> {
         let subtype = filled(&event["subtype"]);
         let (change, message) = match subtype.as_deref() {

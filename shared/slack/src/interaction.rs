@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::attached::MAX_PARTS;
+use crate::attached::{self, AttachmentKind, MAX_PARTS};
 use crate::event::{File, filled, text};
 use crate::text::received_with_mark;
 
@@ -131,7 +131,7 @@ impl Act {
                 ts: text(&payload["message"]["ts"]),
                 thread: filled(&payload["message"]["thread_ts"]),
                 author: text(&payload["message"]["user"]),
-                text: received_with_mark(payload["message"]["text"].as_str().unwrap_or_default()),
+                text: received_with_mark(&with_attached(&payload["message"])),
                 files: payload["message"]["files"]
                     .as_array()
                     .into_iter()
@@ -146,8 +146,27 @@ impl Act {
     }
 }
 
-/// What an element holds: a text, a chosen option, a date, a person.
+/// A message's text, and below it what it forwards and what an app shows with it: a forward often has no words of its own.
+fn with_attached(message: &Value) -> String {
+    let own = message["text"].as_str().unwrap_or_default();
+    let shown = attached::shown_by(own, &attached::blocks(&message["blocks"]));
+    let attached = attached::attachments(&message["attachments"], &shown);
+    let quoted = attached.iter().filter(|one| one.kind != AttachmentKind::Unfurl).map(|one| {
+        let title = if one.title.is_empty() { &one.author } else { &one.title };
+        let words = if one.text.is_empty() { &one.fallback } else { &one.text };
+        let all = if title.is_empty() { words.clone() } else { format!("{title}: {words}") };
+        format!("&gt; {}", all.replace('\n', "\n&gt; "))
+    });
+    let own = Some(own.to_owned()).filter(|own| !own.is_empty());
+    own.into_iter().chain(quoted).collect::<Vec<_>>().join("\n")
+}
+
+/// What an element holds: a text, a chosen option, a date, a person; of several people their ids with commas between.
 fn value_of(element: &Value) -> Option<String> {
+    if let Some(users) = element["selected_users"].as_array() {
+        let users: Vec<&str> = users.iter().filter_map(Value::as_str).collect();
+        return Some(users.join(","));
+    }
     let option = &element["selected_option"]["value"];
     let places = [
         option,
@@ -173,10 +192,18 @@ mod tests {
                 "b1": {"name": {"type": "plain_text_input", "value": "Call them"}},
                 "b2": {"assignee": {"type": "users_select", "selected_user": "U2"}},
                 "b3": {"deadline": {"type": "datepicker", "selected_date": null}},
+                "b4": {"accomplices": {"type": "multi_users_select", "selected_users": ["U3", "U4"]}},
             }}},
         });
         let Act::Sent { values, .. } = Interaction::read(&payload).unwrap().act else { panic!() };
-        assert_eq!(values, BTreeMap::from([("assignee".into(), "U2".into()), ("name".into(), "Call them".into())]));
+        assert_eq!(
+            values,
+            BTreeMap::from([
+                ("accomplices".into(), "U3,U4".into()),
+                ("assignee".into(), "U2".into()),
+                ("name".into(), "Call them".into()),
+            ])
+        );
     }
 
     #[test]
@@ -194,6 +221,24 @@ mod tests {
             view_id: String::new(),
         };
         assert_eq!(read.act, wanted);
+    }
+
+    #[test]
+    fn a_forwards_words_are_the_messages() {
+        let taken = |message: Value| {
+            let payload =
+                json!({"type": "message_action", "team": {"id": "T1"}, "user": {"id": "U1"}, "message": message});
+            match Interaction::read(&payload).unwrap().act {
+                Act::Shortcut { text, .. } => text,
+                other => panic!("{other:?}"),
+            }
+        };
+        let forward = json!({"is_share": true, "author_name": "Dana", "text": "signed\nship it"});
+        assert_eq!(taken(json!({"text": "", "attachments": [forward]})), "&gt; Dana: signed\n&gt; ship it");
+        let card = json!({"title": "Build", "fallback": "failed"});
+        assert_eq!(taken(json!({"text": "see", "attachments": [card]})), "see\n&gt; Build: failed");
+        let preview = json!({"title": "A", "from_url": "https://a.example"});
+        assert_eq!(taken(json!({"text": "<https://a.example>", "attachments": [preview]})), "<https://a.example>");
     }
 
     #[test]

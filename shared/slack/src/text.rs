@@ -58,6 +58,14 @@ impl Mrkdwn {
         Self(format!("<!date^{second}^{{date_short_pretty}} {{time}}|{fallback}>"))
     }
 
+    /// A moment with its weekday and year, in the reader's own time zone; where Slack cannot show it, in `zone`.
+    pub fn moment_in_full(moment: jiff::Timestamp, zone: &jiff::tz::TimeZone) -> Self {
+        let local = moment.to_zoned(zone.clone());
+        let name = zone.iana_name().unwrap_or("UTC");
+        let fallback = escape(&format!("{} ({name})", local.strftime("%Y-%m-%d %H:%M")));
+        Self(format!("<!date^{}^{{date_long}}, {{time}}|{fallback}>", moment.as_second()))
+    }
+
     /// The mention of a person by their Slack id; anything else is text.
     pub fn mention(user: &str) -> Self {
         let is_id = user.starts_with(['U', 'W']) && user.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());

@@ -20,7 +20,7 @@ const GROUPS_TTL: SignedDuration = SignedDuration::from_mins(10);
 /// The most groups of a workspace that are kept.
 const MAX_GROUPS: usize = 5_000;
 
-/// The names that stand in a message's own text: `<#C1|general>`, `<!subteam^S1|@sales>`.
+/// The names that a message's own text gives: `<#C1|general>`, `<!subteam^S1|@sales>`.
 #[derive(Debug, Clone, Default)]
 pub struct Labels(BTreeMap<String, String>);
 

@@ -24,6 +24,15 @@ const MOST_OFFERED: usize = 5;
 /// The states of tasks that are not done.
 const OPEN: [u64; 5] = [1, 2, 3, 4, 6];
 
+/// Deals that words fit.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FoundDeals {
+    /// Those that are offered: number, title, address.
+    pub deals: Vec<(u64, String, String)>,
+    /// How many more there are, at least.
+    pub more: u64,
+}
+
 /// What a link to the portal leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Linked {
@@ -103,22 +112,25 @@ impl Talk {
         })
     }
 
-    /// Deals within reach whose title has these words: number, title, address; those changed last come first.
-    pub async fn find_deals(
-        &self,
-        tenant: &Tenant,
-        rights: &Rights,
-        words: &str,
-    ) -> Result<Vec<(u64, String, String)>, Failure> {
-        let mut found = match rights.reach {
+    /// Deals within reach whose title has these words: number, title, address. Those that are called exactly so come first,
+    /// then those changed last.
+    pub async fn find_deals(&self, tenant: &Tenant, rights: &Rights, words: &str) -> Result<FoundDeals, Failure> {
+        // However old one is that is called exactly so, it is found.
+        let mut found = items(&rights.client.call("crm.item.list", &called_so(words)).await?.result);
+        found.extend(match rights.reach {
             Reach::Own | Reach::Connection => {
                 items(&rights.client.call("crm.item.list", &titled_so(words, None)).await?.result)
             }
             Reach::Concerned => self.find_concerning(rights, words).await?,
-        };
-        found.retain(|deal| rights.may_see(deal));
+        });
+        let is_exact =
+            |deal: &Item| deal.display_title().is_some_and(|title| title.to_lowercase() == words.to_lowercase());
+        let mut known = std::collections::BTreeSet::new();
+        found.retain(|deal| rights.may_see(deal) && known.insert(deal.id));
+        found.sort_by_key(|deal| !is_exact(deal));
+        let more = found.len().saturating_sub(MOST_OFFERED) as u64;
         found.truncate(MOST_OFFERED);
-        Ok(titled(tenant, found))
+        Ok(FoundDeals { deals: titled(tenant, found), more })
     }
 
     /// Deals that somebody is responsible for or created, whatever their number; those that they observe, which no filter
@@ -395,6 +407,13 @@ fn titled_so(words: &str, of: Option<(&str, u64)>) -> Value {
     if let Some((field, user)) = of {
         params["filter"][field] = user.into();
     }
+    params
+}
+
+/// A search for deals by their whole title.
+fn called_so(title: &str) -> Value {
+    let mut params = titled_so(title, None);
+    params["filter"] = json!({"=title": title});
     params
 }
 

@@ -93,6 +93,7 @@ pub const KINDS: &[Kind] = {
         kind(Links, "listing", "", "how far a listing is", Keep(NO_WORDS)),
         kind(Links, "person", "", "user mapping", Delete),
         kind(Links, "person-code", "", "code that links a person", Delete),
+        kind(Links, "draft", "", "command text to be corrected, for a day", Delete),
         kind(Links, "profile", "", "profile", Delete),
         kind(Links, "bridge", "", "channel bridged with a chat", Blank),
         kind(Links, "message", "", "which message is which", Keep(NO_WORDS)),

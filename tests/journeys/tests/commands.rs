@@ -140,7 +140,7 @@ async fn a_task_has_its_assignee_and_its_deadline() {
     assert!(by_mail.contains("Write"), "{by_mail}");
     assert_eq!(portal.task(*portal.task_ids().last().unwrap()).unwrap()["responsibleId"], "9");
     let nobody = cast.types(&cast.admin, "/b24-task", &format!("X | | <@{}>", cast.stranger)).await;
-    assert!(nobody.contains("nobody we know"), "{nobody}");
+    assert!(nobody.contains("isn't linked"), "{nobody}");
 }
 
 #[tokio::test]
@@ -149,9 +149,9 @@ async fn what_is_typed_wrong_is_answered_with_what_to_type() {
     for (command, text, expected) in [
         ("/b24-lead", "help", "creates a lead"),
         ("/b24-lead", "| only a comment", "Which company?"),
-        ("/b24-task", "Name | x | Ann", "name the assignee"),
-        ("/b24-task", "Name | x | | someday", "no deadline that I know"),
-        ("/b24-task", "a|b||d|e", "more parts"),
+        ("/b24-task", "Name | x | Ann", "To name the assignee"),
+        ("/b24-task", "Name | x | | someday", "I don't understand the deadline"),
+        ("/b24-task", "a|b|me|friday|e", "what to do with “e”"),
         ("/b24-deal", "", "shows a deal"),
         ("/b24-deal", "999999", "does not find it"),
         ("/b24-deal", "no deal has these words", "No deal has"),
@@ -326,8 +326,8 @@ async fn the_day_is_told_in_numbers() {
     assert!(told.contains(&format!("*My open tasks*\n{}", before + 2)), "{told}");
     assert!(told.contains("*My missed calls today*\n1") && told.contains("*My leads today*\n1"), "{told}");
     assert!(told.contains("My deals:"), "{told}");
-    // With `public` at its end everybody reads it.
-    cast.types(&cast.ann, "/b24-status", "public").await;
+    // With the switch everybody reads it.
+    cast.types(&cast.ann, "/b24-status", "--public").await;
     assert!(cast.world.channel("general").last().unwrap().contains("Today in Bitrix24"));
 }
 
@@ -424,9 +424,9 @@ async fn links_unfold_for_who_may_see_and_show_strangers_nothing() {
     let ts = slack.paste(&cast.stranger, &cast.channel, &[&deal]);
     cast.world.settle().await;
     assert!(slack.unfurled(&cast.channel, &ts).is_null());
-    // Nor does `public` show a deal's fields there.
+    // Nor does `--public` show a deal's fields there.
     let count = cast.world.channel("general").len();
-    cast.types(&cast.ann, "/b24-status", "public").await;
+    cast.types(&cast.ann, "/b24-status", "--public").await;
     assert_eq!(cast.world.channel("general").len(), count);
 }
 

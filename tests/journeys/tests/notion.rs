@@ -217,7 +217,7 @@ async fn every_type_of_field_goes_both_ways() {
             "Comments",
             json!({"rich_text": [{"text": {"content": "plain [send=/x]y[/send]"}}]}),
             "comments",
-            json!("plain [\u{200b}send=/x]y[\u{200b}/send]"),
+            json!("[b]plain[/b] [\u{200b}send=/x]y[\u{200b}/send]"),
         ),
         ("Responsible", json!({"people": [{"id": person("Dmitry")}]}), "assignedById", json!(6)),
         ("Company", json!({"relation": [{"id": company_page(acme)}]}), "companyId", json!(acme)),

@@ -1,4 +1,4 @@
-//! Slack's blocks as a document. Which of them are carried, named or left out stands in [`slack::carries`].
+//! Slack's blocks as a document. [`slack::carries`] says which of them are carried, named or left out.
 
 use serde_json::Value;
 use slack::carries::{self, Carriage, Part};
@@ -201,7 +201,7 @@ fn call(call: &Value, language: Language) -> Block {
     Block::Paragraph(spans)
 }
 
-/// Where words may stand in a block of which nothing else is known, in the order in which people read them.
+/// Where a block of which nothing else is known may have words, in the order in which people read them.
 const PLACES: [&str; 21] = [
     "title",
     "rich_text_title",

@@ -1,5 +1,5 @@
-//! What a message in Slack says, as a document: its own words, and what it shows of others. What becomes of each part stands in
-//! [`slack::carries`].
+//! What a message in Slack says, as a document: its own words, and what it shows of others. [`slack::carries`] says
+//! what becomes of each part.
 
 use slack::attached::{Attachment, AttachmentKind, Huddle};
 use slack::carries::{self, Carriage, Part};
@@ -125,7 +125,7 @@ fn huddle_line(huddle: &Huddle, language: Language) -> Document {
     line("🎧", &words)
 }
 
-/// What Slack says of something that happened in the channel, without the name that stands above it already.
+/// What Slack says of something that happened in the channel, without the name that is above it already.
 fn notice(message: &MessageEvent, subtype: &str, language: Language) -> Vec<Block> {
     let own = message.user.as_deref().unwrap_or_default();
     let mention = [format!("<@{own}>"), format!("<@{own}|")];
@@ -279,7 +279,7 @@ fn silent(document: Document) -> Document {
     })
 }
 
-/// What stands in a chat in the place of a file that has no copy there: what it is, and where. `None` for a file that is copied.
+/// What a chat has in the place of a file that has no copy there: what it is, and where. `None` for a file that is copied.
 pub fn instead_of_copy(file: &File, language: Language) -> Option<Document> {
     match file.kind {
         FileKind::Hosted | FileKind::Clip => None,

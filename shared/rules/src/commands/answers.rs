@@ -4,6 +4,7 @@ use bitrix24::EntityType;
 use slack::block::{Block, Element};
 use slack::{Message, Mrkdwn};
 
+use super::deadline::Unread;
 use super::{Misuse, Name};
 use crate::language::Language;
 use crate::money;
@@ -22,29 +23,35 @@ pub fn tell(text: &str) -> Message {
 pub fn help(name: Name, language: Language) -> Message {
     let (does, examples): (&str, &[&str]) = match name {
         Name::Lead => (
-            language.pick("creates a lead. Without text it opens a form.", "создаёт лид. Без текста открывается форма."),
-            &["/b24-lead ACME | asked for a price list", "/b24-lead ACME public"],
+            language.pick(
+                "creates a lead. Phone numbers, e-mails and web addresses in the text become its fields. Without text it opens a form.",
+                "создаёт лид. Телефоны, почта и адреса сайтов из текста попадают в его поля. Без текста открывается форма.",
+            ),
+            &["/b24-lead ACME | asked for a price list, +49 30 1234567, ann@acme.example", "/b24-lead acme.example --public"],
         ),
         Name::Task => (
             language.pick(
-                "creates a task. Description, assignee and deadline may be left out; without text it opens a form.",
-                "создаёт задачу. Описание, исполнителя и срок можно опустить; без текста открывается форма.",
+                "creates a task. Description, assignee and deadline may be left out, and a person or a deadline may stand anywhere; a second person helps. Without text it opens a form.",
+                "создаёт задачу. Описание, исполнителя и срок можно опустить, человек и срок могут стоять где угодно; второй человек будет соисполнителем. Без текста открывается форма.",
             ),
-            &["/b24-task Call ACME | about the roof | @ann | tomorrow 15:00", "/b24-task Send the offer | | ann@example.com | 25.12."],
+            match language {
+                Language::En => &["/b24-task Call ACME | about the roof | @ann | tomorrow 15:00", "/b24-task Send the offer @ann @bob friday 5pm", "/b24-task Send the offer | ann@example.com | in 2 hours --public"],
+                Language::Ru => &["/b24-task Позвонить в АКМЕ | о крыше | @anna | завтра в 15:00", "/b24-task Отправить предложение @anna @boris до пятницы", "/b24-task Отправить предложение | anna@example.com | через 2 часа --public"],
+            },
         ),
         Name::Deal => (
             language.pick(
                 "shows a deal: stage, sum, responsible, next activity, and buttons to work on it.",
                 "показывает сделку: стадию, сумму, ответственного, следующее дело и кнопки.",
             ),
-            &["/b24-deal 42", "/b24-deal roof for ACME"],
+            &["/b24-deal 42", "/b24-deal roof for ACME", "/b24-deal 42 --public"],
         ),
         Name::Status => (
             language.pick(
                 "shows today's leads, your open and overdue tasks, your missed calls and your deals by stage.",
                 "показывает лиды за сегодня, ваши открытые и просроченные задачи, пропущенные звонки и сделки по стадиям.",
             ),
-            &["/b24-status", "/b24-status public"],
+            &["/b24-status", "/b24-status --public"],
         ),
         Name::Me => (
             language.pick(
@@ -63,85 +70,178 @@ pub fn help(name: Name, language: Language) -> Message {
     };
     let head = Mrkdwn::bold(name.typed()).then(&Mrkdwn::text(" ")).then(&Mrkdwn::text(does));
     let usage = Mrkdwn::text(&format!("{} {}", name.typed(), name.usage()));
+    let public = language.pick(
+        "Only you see the answer; everybody in the channel with --public, or when you press Share to channel.",
+        "Ответ видите только вы; с --public или по кнопке «Показать в канале» его увидят все в канале.",
+    );
     let examples =
         examples.iter().fold(Mrkdwn::text("\n"), |text, example| text.then(&Mrkdwn::text(&format!("\n• {example}"))));
-    let blocks = [Block::section(head.clone().then(&Mrkdwn::text("\n")).then(&usage).then(&examples))];
+    let mut blocks = vec![Block::section(head.clone().then(&Mrkdwn::text("\n")).then(&usage).then(&examples))];
+    if !matches!(name, Name::Me | Name::Bridge) {
+        blocks.push(Block::context([Mrkdwn::text(public)]));
+    }
     Message::new(head, blocks)
 }
 
-/// Why what was typed cannot be done, and what to type.
-pub fn misuse(misuse: &Misuse, language: Language) -> Message {
-    let (text, name) = match misuse {
+/// Why what was typed cannot be done, and what to type instead.
+pub fn misuse_words(misuse: &Misuse, language: Language) -> String {
+    let say = |en: &str, ru: &str| language.pick(en, ru).to_owned();
+    match misuse {
         Misuse::Unknown(typed) => {
-            (format!("{typed}: {}", language.pick("there is no such command here", "такой команды здесь нет")), None)
+            let known = Name::ALL.map(Name::typed).join(", ");
+            match language {
+                Language::En => format!("“{typed}”: there is no such command. These are: {known}"),
+                Language::Ru => format!("«{typed}»: такой команды нет. Есть такие: {known}"),
+            }
         }
-        Misuse::NoName(Name::Lead) => (
-            language
-                .pick(
-                    "Which company? It comes first, before the bar.",
-                    "Какая компания? Она стоит первой, перед чертой.",
-                )
-                .into(),
-            Some(Name::Lead),
+        Misuse::NoName(Name::Lead) => say(
+            "Which company? Its name comes first, before the bar.",
+            "Какая компания? Её название стоит первым, перед чертой.",
         ),
-        Misuse::NoName(name) => (
-            language
-                .pick(
-                    "What is the task called? Its name comes first, before the bar.",
-                    "Как называется задача? Название стоит первым, перед чертой.",
-                )
-                .into(),
-            Some(*name),
+        Misuse::NoName(_) => say(
+            "What is the task called? Its name comes first, before the bar.",
+            "Как называется задача? Название стоит первым, перед чертой.",
         ),
-        Misuse::Deadline(words) => (
-            format!(
-                "“{words}”: {}",
-                language.pick(
-                    "this is no deadline that I know; say tomorrow, friday 15:00, in 3 days, 25.12. or 2026-12-25",
-                    "такого срока я не понимаю; напишите завтра, в пятницу, через 3 дня, 25.12. или 2026-12-25",
-                )
+        Misuse::Deadline(words, why) => deadline_words(words, why, language),
+        Misuse::Assignee(words) => match language {
+            Language::En => format!(
+                "I don't know who “{words}” is. To name the assignee, type an @mention, a full name or an e-mail."
             ),
-            Some(Name::Task),
-        ),
-        Misuse::Assignee(words) => (
-            format!(
-                "“{words}”: {}",
-                language.pick(
-                    "name the assignee by @mention or by e-mail",
-                    "укажите исполнителя через @упоминание или адресом почты"
-                )
+            Language::Ru => format!(
+                "Не знаю, кто такой «{words}». Укажите исполнителя через @упоминание, полным именем или адресом почты."
             ),
-            Some(Name::Task),
-        ),
-        Misuse::TooMany(name) => (
-            language
-                .pick("There are more parts than this command has.", "Частей больше, чем есть у этой команды.")
-                .into(),
-            Some(*name),
-        ),
-        Misuse::Chat(words) => (
-            format!(
-                "“{words}”: {}",
-                language.pick(
-                    "name the chat as chat57 or by its address (…/online/?IM_DIALOG=chat57)",
-                    "укажите чат как chat57 или его адресом (…/online/?IM_DIALOG=chat57)",
-                )
+        },
+        Misuse::WhichPerson(words, people) => {
+            let people = listed_names(people, language);
+            match language {
+                Language::En => format!("“{words}” can be {people}. Type an @mention, a full name or an e-mail."),
+                Language::Ru => {
+                    format!("«{words}»: это может быть {people}. Укажите @упоминание, полное имя или адрес почты.")
+                }
+            }
+        }
+        Misuse::NotAllowed => not_allowed(language).to_owned(),
+        Misuse::Unlinked(people) => {
+            let names = if people.is_empty() { String::new() } else { format!("{}: ", people.join(", ")) };
+            match language {
+                Language::En => format!(
+                    "{names}this Slack account isn't linked to a Bitrix24 user. They can type /b24-me, or an administrator can link them."
+                ),
+                Language::Ru => format!(
+                    "{names}эта учётная запись Slack не связана с пользователем Битрикс24. Человек может набрать /b24-me, или его свяжет администратор."
+                ),
+            }
+        }
+        Misuse::LeftOver(words) => match language {
+            Language::En => format!("I don't know what to do with “{words}”. Remove it, or put it where it belongs."),
+            Language::Ru => format!("Не знаю, что делать с «{words}». Уберите это или поставьте на своё место."),
+        },
+        Misuse::TakesNoText(name, words) => match language {
+            Language::En => format!(
+                "{} takes no text, so I don't know what to do with “{words}”. To show the answer to everybody in the channel, type {0} --public",
+                name.typed()
             ),
-            Some(Name::Bridge),
+            Language::Ru => format!(
+                "Команда {} вводится без текста, поэтому я не знаю, что делать с «{words}». Чтобы ответ увидели все в канале, наберите {0} --public",
+                name.typed()
+            ),
+        },
+        Misuse::Chat(words) => match language {
+            Language::En => {
+                format!("“{words}”: name the chat as chat57 or by its address (…/online/?IM_DIALOG=chat57)")
+            }
+            Language::Ru => format!("«{words}»: укажите чат как chat57 или его адресом (…/online/?IM_DIALOG=chat57)"),
+        },
+        Misuse::OtherPortal(host, ours) => match language {
+            Language::En => {
+                format!("This link leads to {host}. Switchboard works with {ours} here, so nothing was opened.")
+            }
+            Language::Ru => {
+                format!("Эта ссылка ведёт на {host}. Switchboard работает здесь с {ours}, поэтому ничего не открыто.")
+            }
+        },
+        Misuse::NotADeal(link) => match language {
+            Language::En => {
+                format!("{link} does not lead to a deal. /b24-deal shows deals, by number, link or words of the title.")
+            }
+            Language::Ru => format!(
+                "{link} ведёт не на сделку. /b24-deal показывает сделки: по номеру, ссылке или словам названия."
+            ),
+        },
+        Misuse::NotCreated(name, text) => {
+            let what = if *name == Name::Task {
+                language.pick("task", "задачу")
+            } else {
+                language.pick("lead", "лид")
+            };
+            match language {
+                Language::En => {
+                    format!("Bitrix24 refused to create the {what}, and nothing was created. It says: {text}")
+                }
+                Language::Ru => format!("Битрикс24 отказался создать {what}, и ничего не создано. Его ответ: {text}"),
+            }
+        }
+    }
+}
+
+fn deadline_words(words: &str, why: &Unread, language: Language) -> String {
+    match (why, language) {
+        (Unread::Unknown, Language::En) => format!(
+            "I don't understand the deadline “{words}”. Type tomorrow 15:00, friday, 5pm, in 2 hours, end of month, 25 dec or 2026-12-25"
         ),
-    };
-    let mut message = tell(&text);
-    if let Some(name) = name {
-        message.blocks.extend(help(name, language).blocks);
+        (Unread::Unknown, Language::Ru) => format!(
+            "Не понимаю срок «{words}». Напишите: завтра в 15:00, в пятницу, через 2 часа, конец месяца, 25 декабря или 2026-12-25"
+        ),
+        (Unread::Past(_), Language::En) => format!("The deadline “{words}” is in the past. Type a later one."),
+        (Unread::Past(_), Language::Ru) => format!("Срок «{words}» уже прошёл. Укажите более поздний."),
+        (Unread::Ambiguous(one, other), Language::En) => {
+            format!("The deadline “{words}” can be {one} or {other}. Type one of these.")
+        }
+        (Unread::Ambiguous(one, other), Language::Ru) => {
+            format!("Срок «{words}» может значить {one} или {other}. Наберите одно из двух.")
+        }
+    }
+}
+
+/// Several names, cut where there are many.
+fn listed_names(names: &[String], language: Language) -> String {
+    const MOST: usize = 5;
+    let shown = names.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(MOST) {
+        0 => shown,
+        more => format!("{shown} {} {more}", language.pick("and others:", "и ещё")),
+    }
+}
+
+/// The command whose usage helps.
+fn helped(misuse: &Misuse) -> Option<Name> {
+    match misuse {
+        Misuse::NoName(name) => Some(*name),
+        Misuse::Deadline(..) | Misuse::Assignee(_) | Misuse::LeftOver(_) => Some(Name::Task),
+        Misuse::Chat(_) => Some(Name::Bridge),
+        _ => None,
+    }
+}
+
+/// The same as a message, with the command's usage where that helps.
+pub fn misuse(misuse: &Misuse, language: Language) -> Message {
+    let mut message = tell(&misuse_words(misuse, language));
+    if let Some(name) = helped(misuse) {
+        let usage = format!("{} {}", name.typed(), name.usage());
+        message.blocks.push(Block::context([Mrkdwn::text(&usage)]));
     }
     message
 }
 
-/// Somebody has no counterpart on the portal: how to get one.
-pub fn unmapped(email: Option<&str>, language: Language) -> Message {
-    let known = match (email, language) {
+/// Somebody has no counterpart on the portal: how to get one. The e-mail counts only where it was looked for.
+pub fn unmapped(email: Option<&str>, by_email: bool, language: Language) -> Message {
+    let known = match (email.filter(|_| by_email), language) {
         (Some(email), Language::En) => format!("Nobody in Bitrix24 has your e-mail {email}. "),
         (Some(email), Language::Ru) => format!("Ни у кого в Битрикс24 нет вашей почты {email}. "),
+        (None, Language::En) if !by_email => "Your Slack account isn't linked to a Bitrix24 user yet. ".into(),
+        (None, Language::Ru) if !by_email => {
+            "Ваша учётная запись Slack ещё не связана с пользователем Битрикс24. ".into()
+        }
         (None, Language::En) => "I cannot see your e-mail in Slack. ".into(),
         (None, Language::Ru) => "Я не вижу вашей почты в Slack. ".into(),
     };
@@ -228,8 +328,13 @@ pub fn created(what: Created<'_>, language: Language) -> Message {
             language.label(if what.kind == Kind::Task { "assignee" } else { "responsible" })
         )));
     }
-    if let Some(deadline) = what.deadline {
-        parts.push(Mrkdwn::text(&format!("{}: ", language.label("deadline"))).then(&Mrkdwn::moment(deadline)));
+    if !what.accomplices.is_empty() {
+        let label = language.pick("Accomplices", "Соисполнители");
+        parts.push(Mrkdwn::text(&format!("{label}: {}", what.accomplices.join(", "))));
+    }
+    if let Some((deadline, zone)) = what.deadline {
+        let label = Mrkdwn::text(&format!("{}: ", language.label("deadline")));
+        parts.push(label.then(&Mrkdwn::moment_in_full(deadline, zone)));
     }
     parts.extend(what.note.map(Mrkdwn::text));
     let mut blocks = vec![Block::section(text.clone())];
@@ -260,10 +365,35 @@ pub struct Created<'a> {
     pub url: &'a str,
     /// Whose it is.
     pub responsible: Option<&'a str>,
-    /// Until when.
-    pub deadline: Option<jiff::Timestamp>,
-    /// What else is to be known: that it was not new.
+    /// Who helps.
+    pub accomplices: &'a [String],
+    /// Until when, and the time zone where Slack does not show the reader's.
+    pub deadline: Option<(jiff::Timestamp, &'a jiff::tz::TimeZone)>,
+    /// What else is to be known: what became of its text.
     pub note: Option<&'a str>,
+}
+
+/// The `action_id` of the button that shows an answer to everybody in the channel.
+pub const SHARE: &str = "share_answer";
+
+/// That button, for what `what` names: `deal 42`, `task 7`, `status`.
+pub fn share_button(what: &str, language: Language) -> Block {
+    Block::actions([Element::press(language.pick("Share to channel", "Показать в канале"), SHARE, what)])
+}
+
+/// An answer that somebody shows to everybody, and who that is.
+pub fn shared(mut message: Message, user: &str, language: Language) -> Message {
+    let by = Mrkdwn::text(language.pick("Shared by ", "Показал(а) ")).then(&Mrkdwn::mention(user));
+    message.blocks.push(Block::context([by]));
+    message
+}
+
+/// Why an answer is not shown in a channel that is shared with another organisation.
+pub fn not_shown_here(language: Language) -> &'static str {
+    language.pick(
+        "People of another organisation read this channel, so only you see this. An administrator can allow it in the settings (commands.fields_in_shared_channels).",
+        "Этот канал читают люди другой организации, поэтому ответ видите только вы. Администратор может разрешить это в настройках (commands.fields_in_shared_channels).",
+    )
 }
 
 /// A deal as its card shows it.
@@ -356,7 +486,7 @@ impl DealView {
 }
 
 /// Several deals that words fit: which one?
-pub fn which_deal(deals: &[(u64, String, String)], words: &str, language: Language) -> Message {
+pub fn which_deal(deals: &[(u64, String, String)], more: u64, words: &str, language: Language) -> Message {
     if deals.is_empty() {
         let text = match language {
             Language::En => format!("No deal has “{words}” in its title. Try its number: /b24-deal 42"),
@@ -370,6 +500,13 @@ pub fn which_deal(deals: &[(u64, String, String)], words: &str, language: Langua
         let line = Mrkdwn::text(&format!("{id} · ")).then(&Mrkdwn::link(url, title));
         blocks.push(Block::section(line));
         blocks.push(Block::actions([Element::press(language.pick("Show", "Показать"), DEAL_SHOW, &id.to_string())]));
+    }
+    if more > 0 {
+        let text = match language {
+            Language::En => format!("There are {more} more. Type more of the title, or the number."),
+            Language::Ru => format!("Есть ещё {more}. Наберите больше слов названия или номер."),
+        };
+        blocks.push(Block::context([Mrkdwn::text(&text)]));
     }
     Message::new(head, blocks)
 }
@@ -467,6 +604,18 @@ fn listed(lines: impl Iterator<Item = Mrkdwn>) -> Option<Block> {
     Some(Block::section(text))
 }
 
+/// Whether a portal's refusal says that the person's right is missing.
+pub fn is_not_allowed(code: &str) -> bool {
+    ["access_denied", "insufficient_scope", "user_access_error", "allowed_only_intranet_user"].contains(&code)
+}
+
+fn not_allowed(language: Language) -> &'static str {
+    language.pick(
+        "Bitrix24 does not allow it. Ask whoever administers your portal for the right, or open the record there.",
+        "Битрикс24 этого не разрешает. Попросите права у администратора портала или откройте запись там.",
+    )
+}
+
 /// The words for what may not be done.
 pub fn refused(code: &str, text: &str, language: Language) -> Message {
     let words = match code {
@@ -474,16 +623,13 @@ pub fn refused(code: &str, text: &str, language: Language) -> Message {
             "Bitrix24 does not find it, or you may not see it. Open it in Bitrix24, or ask to become its observer.",
             "Битрикс24 не находит запись, или вам её не видно. Откройте её в Битрикс24 или попросите сделать вас наблюдателем.",
         ),
-        "access_denied" | "insufficient_scope" | "user_access_error" | "allowed_only_intranet_user" => language.pick(
-            "Bitrix24 does not allow it. Ask whoever administers your portal for the right, or open the record there.",
-            "Битрикс24 этого не разрешает. Попросите права у администратора портала или откройте запись там.",
-        ),
+        code if is_not_allowed(code) => not_allowed(language),
         "dismissed" => dismissed(language),
         "unmapped" => language.pick(
-            "The person is nobody we know in Bitrix24. They can type /b24-me, or an administrator can link them.",
-            "Этого человека мы не знаем в Битрикс24. Он может набрать /b24-me, или администратор свяжет его.",
+            "This person isn't linked to a Bitrix24 user yet. They can type /b24-me, or an administrator can link them.",
+            "Этот человек ещё не связан с пользователем Битрикс24. Он может набрать /b24-me, или его свяжет администратор.",
         ),
-        _ => language.pick("Bitrix24 did not take it:", "Битрикс24 не принял это:"),
+        _ => language.pick("Bitrix24 refused it:", "Битрикс24 не принял это:"),
     };
     let known = !words.ends_with(':');
     if known { tell(words) } else { tell(&format!("{words} {text}")) }

@@ -1,12 +1,24 @@
 //! Slash commands: what somebody typed, understood or answered with what to type instead.
+//!
+//! All of them are read by [`reader`]; where a part stands and what it is called is decided here.
 
 pub mod answers;
+pub mod contacts;
 pub mod deadline;
+pub mod forms;
+pub mod people;
+pub mod reader;
+pub mod task;
 pub mod views;
 
-use jiff::civil::Date;
+use jiff::{Timestamp, Zoned};
+use serde::{Deserialize, Serialize};
 
-use crate::commands::deadline::Deadline;
+use crate::commands::contacts::Contacts;
+use crate::commands::deadline::Unread;
+use crate::commands::people::Directory;
+use crate::commands::reader::{Token, Unit, simple};
+use crate::language::Language;
 
 /// A command that we have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,10 +68,10 @@ impl Name {
     /// How it is used, for Slack's own list of commands.
     pub fn usage(self) -> &'static str {
         match self {
-            Self::Lead => "Company | Comment",
-            Self::Task => "Name | Description | @assignee | deadline",
-            Self::Deal => "ID or words of its title",
-            Self::Status => "[public]",
+            Self::Lead => "Company | Comment [--public]",
+            Self::Task => "Name | Description | @assignee | deadline [--public]",
+            Self::Deal => "ID, link or words of its title [--public]",
+            Self::Status => "[--public]",
             Self::Me => "[e-mail or code]",
             Self::Bridge => "[chat57 or off]",
         }
@@ -95,30 +107,47 @@ pub enum Command {
 /// A lead to be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LeadDraft {
-    /// The company.
+    /// The company, as people see it.
     pub company: String,
-    /// What is said of it.
+    /// What is said of it, as Slack sent it.
     pub comment: String,
+    /// How it can be reached, as far as the text says.
+    pub contacts: Contacts,
+}
+
+impl LeadDraft {
+    /// From a company and a comment, both as Slack sends text.
+    pub fn read(company: &str, comment: &str) -> Result<Self, Misuse> {
+        let (company, comment) = (reader::tokens(company), reader::tokens(comment));
+        let contacts = Contacts::of(&company, true).and(Contacts::of(&comment, false));
+        let draft = Self { company: reader::line(&company, false), comment: reader::raw(&comment), contacts };
+        if draft.company.is_empty() { Err(Misuse::NoName(Name::Lead)) } else { Ok(draft) }
+    }
 }
 
 /// A task to be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TaskDraft {
-    /// Its name.
+    /// Its name, as people see it.
     pub name: String,
-    /// What is to be done.
+    /// What is to be done, as Slack sent it.
     pub description: String,
-    /// Who does it; who typed it, if nobody is said.
-    pub assignee: Option<Assignee>,
+    /// Who does it, then who helps; who typed it, if nobody is named.
+    pub people: Vec<Assignee>,
     /// Until when.
-    pub deadline: Option<Deadline>,
+    pub deadline: Option<Timestamp>,
 }
 
 /// Who a task is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Assignee {
-    /// Somebody in Slack.
+    /// Whoever typed it.
+    Me,
+    /// Somebody in Slack, by their id.
     Slack(String),
+    /// Somebody of the portal, by their number.
+    Portal(u64),
     /// Somebody by their e-mail.
     Email(String),
 }
@@ -165,14 +194,28 @@ pub enum Misuse {
     Unknown(String),
     /// A lead has no company, a task no name.
     NoName(Name),
-    /// This is no deadline that we know.
-    Deadline(String),
+    /// This is no deadline, and why.
+    Deadline(String, Unread),
     /// This names nobody.
     Assignee(String),
-    /// There are more parts than the command has.
-    TooMany(Name),
+    /// This may be one of several people: their names.
+    WhichPerson(String, Vec<String>),
+    /// These have no counterpart in Bitrix24.
+    Unlinked(Vec<String>),
+    /// This has no place in the command.
+    LeftOver(String),
+    /// The command takes no text.
+    TakesNoText(Name, String),
     /// This is no chat.
     Chat(String),
+    /// This link leads to another portal: its host, and ours.
+    OtherPortal(String, String),
+    /// This link leads to something else than a deal.
+    NotADeal(String),
+    /// The right to create it is missing.
+    NotAllowed,
+    /// Bitrix24 refused what was to be created, in its words.
+    NotCreated(Name, String),
 }
 
 /// A command, and whether the whole channel sees the answer.
@@ -180,145 +223,146 @@ pub enum Misuse {
 pub struct Parsed {
     /// The command.
     pub command: Command,
-    /// Whether it ended in `public`.
+    /// Whether that was asked for, with `--public`.
     pub public: bool,
 }
 
-/// Understands what was typed, on the day that is `today` where it was typed.
-pub fn parse(typed: &str, text: &str, today: Date) -> Result<Parsed, Misuse> {
+/// Where and when something was typed.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The moment, in the time zone of who typed it.
+    pub now: &'a Zoned,
+    /// Their language.
+    pub language: Language,
+    /// The host of the portal.
+    pub portal: &'a str,
+    /// The people that names in the text may mean.
+    pub directory: &'a Directory,
+}
+
+/// Whether a command opens its form: nothing is typed behind it.
+pub fn opens_a_form(typed: &str, text: &str) -> bool {
+    matches!(Name::of(typed), Some(Name::Lead | Name::Task)) && reader::trimmed(text).is_empty()
+}
+
+/// Understands what was typed.
+pub fn parse(typed: &str, text: &str, context: &Context<'_>) -> Result<Parsed, Misuse> {
     let name = Name::of(typed).ok_or_else(|| Misuse::Unknown(typed.chars().take(40).collect()))?;
-    let (text, public) = without_public(text.trim());
-    let command = if is_help(text) {
+    let (tokens, public) = reader::without_public(reader::tokens(text));
+    let tokens = reader::trim(&tokens);
+    let command = if is_help(tokens) {
         Command::Help(name)
     } else {
         match name {
-            Name::Lead | Name::Task if text.is_empty() => Command::Dialog(name),
-            Name::Lead => Command::Lead(lead(text)?),
-            Name::Task => Command::Task(task(text, today)?),
-            Name::Deal if text.is_empty() => Command::Help(name),
-            Name::Deal => Command::Deal(deal(text)),
-            Name::Status => Command::Status,
-            Name::Me => Command::Me(me(text)),
-            Name::Bridge => Command::Bridge(bridge(text)?),
+            Name::Lead | Name::Task if tokens.is_empty() => Command::Dialog(name),
+            Name::Lead => Command::Lead(lead(tokens)?),
+            Name::Task => Command::Task(task::read(tokens, context).finished()?),
+            Name::Deal if tokens.is_empty() => Command::Help(name),
+            Name::Deal => Command::Deal(deal(tokens, context)?),
+            Name::Status if tokens.is_empty() => Command::Status,
+            Name::Status => return Err(Misuse::TakesNoText(name, reader::line(tokens, false))),
+            Name::Me => Command::Me(me(tokens)?),
+            Name::Bridge => Command::Bridge(bridge(tokens, context)?),
         }
     };
     Ok(Parsed { command, public })
 }
 
-fn is_help(text: &str) -> bool {
-    ["help", "?", "--help", "-h", "помощь", "справка"].contains(&text.to_lowercase().as_str())
+fn is_help(tokens: &[Token<'_>]) -> bool {
+    let words = simple(&reader::line(tokens, false)).to_lowercase();
+    ["help", "?", "--help", "-h", "помощь", "справка"].contains(&words.as_str())
 }
 
-fn without_public(text: &str) -> (&str, bool) {
-    let marks = ["public", "публично"];
-    let last = text.split_whitespace().last().unwrap_or_default();
-    // Before it stands nothing, a blank or a bar: a part of a word is not it.
-    if marks.contains(&last.to_lowercase().as_str()) {
-        let rest = text[..text.len() - last.len()].trim_end();
-        return (rest.strip_suffix('|').unwrap_or(rest).trim_end(), true);
+/// The company and the comment of a lead, as Slack sent them: all behind the first bar is comment.
+fn lead_parts<'t, 'a>(tokens: &'t [Token<'a>]) -> (&'t [Token<'a>], &'t [Token<'a>]) {
+    match tokens.iter().position(|token| token.unit == Unit::Bar) {
+        Some(bar) => (reader::trim(&tokens[..bar]), reader::trim(&tokens[bar + 1..])),
+        None => (tokens, &[]),
     }
-    (text, false)
 }
 
-/// Slack's entities and links, as the words that were typed.
-fn typed_words(text: &str) -> String {
-    crate::text::Document::from_mrkdwn(text).visible().trim().to_owned()
+fn lead(tokens: &[Token<'_>]) -> Result<LeadDraft, Misuse> {
+    let (company, comment) = lead_parts(tokens);
+    LeadDraft::read(&reader::raw(company), &reader::raw(comment))
 }
 
-fn lead(text: &str) -> Result<LeadDraft, Misuse> {
-    let (company, comment) = text.split_once('|').unwrap_or((text, ""));
-    let company = typed_words(company);
-    if company.is_empty() {
-        return Err(Misuse::NoName(Name::Lead));
-    }
-    Ok(LeadDraft { company, comment: comment.trim().to_owned() })
+/// A web address of Bitrix24: its host and its path.
+fn address(token: &Token<'_>) -> Option<(String, String)> {
+    let url = match &token.unit {
+        Unit::Link { url, .. } => url.clone(),
+        Unit::Word => token.typed(),
+        _ => return None,
+    };
+    let url = simple(&url);
+    let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+    let (host, path) = rest.split_once('/')?;
+    // What stands before an @ is no host.
+    let host = host.rsplit('@').next().unwrap_or_default().to_lowercase();
+    Some((host, path.to_owned()))
 }
 
-fn task(text: &str, today: Date) -> Result<TaskDraft, Misuse> {
-    // A bar within `<@U1|ann>` parts nothing.
-    let parts = split_parts(text);
-    if parts.len() > 4 {
-        return Err(Misuse::TooMany(Name::Task));
+fn deal(tokens: &[Token<'_>], context: &Context<'_>) -> Result<DealQuery, Misuse> {
+    let is_record = |token: &&Token<'_>| address(token).is_some_and(|(_, path)| path.starts_with("crm/"));
+    if let Some(link) = tokens.iter().find(is_record) {
+        let others: Vec<_> = tokens.iter().filter(|token| *token != link).cloned().collect();
+        let others = reader::line(&others, false);
+        return match linked_deal(link, context)? {
+            id if without_deal_word(&others).is_empty() => Ok(DealQuery::Id(id)),
+            _ => Err(Misuse::LeftOver(others)),
+        };
     }
-    let part = |place: usize| parts.get(place).map_or("", |part| part.trim());
-    let name = typed_words(part(0));
-    if name.is_empty() {
-        return Err(Misuse::NoName(Name::Task));
+    let words = reader::line(tokens, false);
+    let number = without_deal_word(&words);
+    match number.parse() {
+        Ok(id) if id > 0 && number.bytes().all(|b| b.is_ascii_digit()) => Ok(DealQuery::Id(id)),
+        _ => Ok(DealQuery::Words(words)),
     }
-    Ok(TaskDraft {
-        name,
-        description: part(1).to_owned(),
-        assignee: assignee(part(2))?,
-        deadline: match part(3) {
-            "" => None,
-            words => {
-                Some(deadline::parse(&typed_words(words), today).ok_or_else(|| Misuse::Deadline(words.to_owned()))?)
-            }
+}
+
+/// What is left without `deal`, `#`, `№` before it.
+fn without_deal_word(words: &str) -> String {
+    let words = simple(words).to_lowercase();
+    let mut rest = words.as_str();
+    for word in ["deal", "сделка", "сделку", "сделки", "id"] {
+        let behind = rest.strip_prefix(word).filter(|rest| !rest.starts_with(char::is_alphabetic));
+        rest = behind.unwrap_or(rest).trim_start();
+    }
+    rest.trim_start_matches(['#', '№', ':', ' ']).trim_end_matches(['.', ',', ' ']).to_owned()
+}
+
+fn linked_deal(link: &Token<'_>, context: &Context<'_>) -> Result<u64, Misuse> {
+    let (host, path) = address(link).unwrap_or_default();
+    if !host.eq_ignore_ascii_case(context.portal) {
+        return Err(Misuse::OtherPortal(host, context.portal.to_owned()));
+    }
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let id = match parts.as_slice() {
+        ["crm", "deal", "details" | "show" | "edit", id, ..] | ["crm", "type", "2", "details", id, ..] => {
+            id.parse().ok()
+        }
+        _ => None,
+    };
+    id.filter(|id| *id > 0).ok_or_else(|| Misuse::NotADeal(format!("{host}/{path}")))
+}
+
+fn me(tokens: &[Token<'_>]) -> Result<MeAct, Misuse> {
+    let words = simple(&reader::line(tokens, false));
+    let lower = words.to_lowercase();
+    Ok(match lower.as_str() {
+        "" => MeAct::Show,
+        "allow" | "разрешить" => MeAct::Allow,
+        "off" | "forget" | "unlink" | "забыть" => MeAct::Forget,
+        _ => match people::is_email(&lower) {
+            Some(email) if !email.contains(' ') => MeAct::Ask(email),
+            _ if lower.contains('@') => return Err(Misuse::LeftOver(words)),
+            _ => MeAct::Prove(words),
         },
     })
 }
 
-fn split_parts(text: &str) -> Vec<&str> {
-    let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0_u32);
-    for (at, c) in text.char_indices() {
-        match c {
-            '<' => depth += 1,
-            '>' => depth = depth.saturating_sub(1),
-            '|' if depth == 0 => {
-                parts.push(&text[start..at]);
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(&text[start..]);
-    parts
-}
-
-/// `<@U1|ann>`, `<mailto:a@b|a@b>`, `a@b`, or nobody.
-pub fn assignee(text: &str) -> Result<Option<Assignee>, Misuse> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Ok(None);
-    }
-    if let Some(inside) = text.strip_prefix("<@").and_then(|rest| rest.strip_suffix('>')) {
-        let id = inside.split('|').next().unwrap_or_default();
-        return Ok(Some(Assignee::Slack(id.to_owned())));
-    }
-    let words = typed_words(text);
-    match words.split_once('@') {
-        Some((who, host)) if !who.is_empty() && host.contains('.') && !words.contains(char::is_whitespace) => {
-            Ok(Some(Assignee::Email(words.to_lowercase())))
-        }
-        _ => Err(Misuse::Assignee(words)),
-    }
-}
-
-fn deal(text: &str) -> DealQuery {
-    let words = typed_words(text);
-    let bare = words.trim_start_matches('#');
-    let linked =
-        words.split_once("/deal/details/").map_or(bare, |(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
-    match linked.parse() {
-        Ok(id) if id > 0 => DealQuery::Id(id),
-        _ => DealQuery::Words(words),
-    }
-}
-
-fn me(text: &str) -> MeAct {
-    let words = typed_words(text);
-    let lower = words.to_lowercase();
-    match lower.as_str() {
-        "" => MeAct::Show,
-        "allow" | "разрешить" => MeAct::Allow,
-        "off" | "forget" | "unlink" | "забыть" => MeAct::Forget,
-        email if email.contains('@') => MeAct::Ask(email.to_owned()),
-        _ => MeAct::Prove(words),
-    }
-}
-
-fn bridge(text: &str) -> Result<BridgeAct, Misuse> {
-    let words = typed_words(text);
+fn bridge(tokens: &[Token<'_>], context: &Context<'_>) -> Result<BridgeAct, Misuse> {
+    let words = simple(&reader::line(tokens, false));
     let lower = words.to_lowercase();
     if lower.is_empty() {
         return Ok(BridgeAct::Show);
@@ -326,7 +370,17 @@ fn bridge(text: &str) -> Result<BridgeAct, Misuse> {
     if ["off", "stop", "none", "выкл"].contains(&lower.as_str()) {
         return Ok(BridgeAct::Part);
     }
-    dialog_id(&words).map(BridgeAct::Join).ok_or(Misuse::Chat(words))
+    let chat = match tokens {
+        [one] => match address(one) {
+            Some((host, _)) if !host.eq_ignore_ascii_case(context.portal) => {
+                return Err(Misuse::OtherPortal(host, context.portal.to_owned()));
+            }
+            Some((host, path)) => format!("{host}/{path}"),
+            None => words.clone(),
+        },
+        _ => words.clone(),
+    };
+    dialog_id(&chat).map(BridgeAct::Join).ok_or(Misuse::Chat(words))
 }
 
 /// A chat by its id, its number or its address: `chat57`, `57`, `https://portal/online/?IM_DIALOG=chat57`.
@@ -341,85 +395,4 @@ pub fn dialog_id(words: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use jiff::civil::date;
-    use proptest::prelude::*;
-
-    const TODAY: Date = date(2026, 11, 21);
-
-    fn command(typed: &str, text: &str) -> Result<Command, Misuse> {
-        parse(typed, text, TODAY).map(|parsed| parsed.command)
-    }
-
-    #[test]
-    fn a_lead_is_a_company_and_a_comment() {
-        let draft = LeadDraft { company: "R&D <ACME>".into(), comment: "called *twice*".into() };
-        assert_eq!(command("/b24-lead", "R&amp;D &lt;ACME&gt; | called *twice*"), Ok(Command::Lead(draft)));
-        assert_eq!(command("/B24-Lead", ""), Ok(Command::Dialog(Name::Lead)));
-        assert_eq!(command("/b24-lead", " | x"), Err(Misuse::NoName(Name::Lead)));
-        assert_eq!(command("/b24-lead", "help"), Ok(Command::Help(Name::Lead)));
-        assert_eq!(parse("/b24-lead", "ACME | x public", TODAY).map(|parsed| parsed.public), Ok(true));
-        assert_eq!(
-            command("/b24-lead", "Republic"),
-            Ok(Command::Lead(LeadDraft { company: "Republic".into(), comment: String::new() }))
-        );
-    }
-
-    #[test]
-    fn a_task_has_a_name_a_description_an_assignee_and_a_deadline() {
-        let Ok(Command::Task(draft)) =
-            command("/b24-task", "Call <https://a.example|them> | now | <@U1|ann> | tomorrow")
-        else {
-            panic!()
-        };
-        assert_eq!((draft.name.as_str(), draft.description.as_str()), ("Call them", "now"));
-        assert_eq!(draft.assignee, Some(Assignee::Slack("U1".into())));
-        assert_eq!(draft.deadline.map(|deadline| deadline.day), Some(date(2026, 11, 22)));
-        let Ok(Command::Task(draft)) = command("/b24-task", "Call || <mailto:Ann@corp.example|Ann@corp.example>")
-        else {
-            panic!()
-        };
-        assert_eq!(draft.assignee, Some(Assignee::Email("ann@corp.example".into())));
-        assert_eq!(command("/b24-task", "Call | x | Ann"), Err(Misuse::Assignee("Ann".into())));
-        assert_eq!(command("/b24-task", "Call | x | | someday"), Err(Misuse::Deadline("someday".into())));
-        assert_eq!(command("/b24-task", "a|b||d|e"), Err(Misuse::TooMany(Name::Task)));
-    }
-
-    #[test]
-    fn a_deal_is_found_by_number_address_or_words() {
-        for text in [
-            "42",
-            "#42",
-            "<https://p.example/crm/deal/details/42/>",
-            "<https://p.example/crm/deal/details/42/?x=1|deal>",
-            "42 public",
-        ] {
-            let found = command("/b24-deal", text);
-            // A link's words are all that is left of it; its address stands in them unless it has others.
-            let by_words = text.contains("|deal");
-            assert_eq!(found == Ok(Command::Deal(DealQuery::Id(42))), !by_words, "{text}: {found:?}");
-        }
-        assert_eq!(command("/b24-deal", "roof for acme"), Ok(Command::Deal(DealQuery::Words("roof for acme".into()))));
-        assert_eq!(command("/b24-deal", ""), Ok(Command::Help(Name::Deal)));
-    }
-
-    #[test]
-    fn a_chat_is_named_in_any_way_that_people_see_it() {
-        for text in ["chat57", "57", "Chat57", "<https://p.example/online/?IM_DIALOG=chat57>"] {
-            assert_eq!(command("/b24-bridge", text), Ok(Command::Bridge(BridgeAct::Join("chat57".into()))), "{text}");
-        }
-        assert_eq!(command("/b24-bridge", "off"), Ok(Command::Bridge(BridgeAct::Part)));
-        assert_eq!(command("/b24-bridge", "sales"), Err(Misuse::Chat("sales".into())));
-        assert_eq!(command("/b24-me", " Allow "), Ok(Command::Me(MeAct::Allow)));
-        assert_eq!(command("/b24-me", "123456"), Ok(Command::Me(MeAct::Prove("123456".into()))));
-        assert_eq!(command("/other", "x"), Err(Misuse::Unknown("/other".into())));
-    }
-
-    proptest! {
-        #[test]
-        fn nothing_that_is_typed_makes_it_fall(text in "\\PC{0,60}", which in 0usize..6) {
-            let _ = parse(Name::ALL[which].typed(), &text, TODAY);
-        }
-    }
-}
+mod tests;

@@ -4,8 +4,11 @@ use serde::{Deserialize, Serialize};
 use slack::block::{Block, Element};
 use slack::{Mrkdwn, View};
 
+use jiff::{Timestamp, Zoned};
+
 use super::Name;
 use super::answers::{self, DEAL_SHOW, Day};
+use super::forms::{self, Draft, LeadForm, MAX_NAME, TaskForm};
 use crate::language::Language;
 
 /// The dialog's kinds, by their `callback_id`.
@@ -14,6 +17,12 @@ pub const LEAD: &str = "new_lead";
 pub const TASK: &str = "new_task";
 /// A comment on a deal.
 pub const COMMENT: &str = "deal_comment";
+/// The text of a command, to be corrected.
+pub const RETYPE: &str = "retype";
+/// The menus of people in the form of a task.
+pub const PEOPLE: [&str; 2] = ["assignee", "accomplices"];
+/// The button that opens the form with what was typed.
+pub const EDIT: &str = "edit_typed";
 /// The shortcut of a message that makes a lead of it.
 pub const SHORTCUT_LEAD: &str = "message_to_lead";
 /// The shortcut of a message that makes a task of it.
@@ -36,6 +45,15 @@ pub struct Origin {
     /// The record that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<u64>,
+    /// The time zone of who fills it in.
+    #[serde(default)]
+    pub zone: String,
+    /// Their language.
+    #[serde(default)]
+    pub language: Language,
+    /// The command whose text is corrected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
 }
 
 impl Origin {
@@ -48,6 +66,11 @@ impl Origin {
     pub fn read(text: &str) -> Self {
         serde_json::from_str(text).unwrap_or_default()
     }
+
+    /// A moment where they are.
+    pub fn local(&self, at: Timestamp) -> Zoned {
+        at.to_zoned(forms::zone(&self.zone))
+    }
 }
 
 fn close(language: Language) -> &'static str {
@@ -58,74 +81,134 @@ fn create(language: Language) -> &'static str {
     language.pick("Create", "Создать")
 }
 
-/// The longest text that a field takes.
+/// The longest text that a field takes, in UTF-16 units.
 const LONGEST: usize = 3000;
+/// The most fields that one long text is spread over.
+pub const MAX_FIELDS: usize = 5;
 
-fn filled(element: Element, text: &str) -> Element {
-    match element {
-        Element::PlainTextInput { multiline, max_length, action_id, .. } => Element::PlainTextInput {
-            multiline,
-            initial_value: Some(text.chars().take(max_length).collect::<String>()).filter(|text| !text.is_empty()),
-            max_length,
-            action_id,
-        },
-        other => other,
+/// The field that holds a part of a long text.
+pub fn field_of(name: &str, place: usize) -> String {
+    if place == 0 { name.to_owned() } else { format!("{name}_{}", place + 1) }
+}
+
+/// A line of text, filled in.
+fn line(name: &str, label: &str, text: &str) -> Block {
+    let text = Some(text.to_owned()).filter(|text| !text.is_empty());
+    Block::input(name, label, Element::text_input(name, false, MAX_NAME, text), None, false)
+}
+
+/// A long text, filled in: as many fields as it needs.
+fn long(name: &str, label: &str, text: &str, optional: bool) -> Vec<Block> {
+    let mut parts = vec![String::new()];
+    let mut used = 0;
+    for c in text.chars() {
+        if used + c.len_utf16() > LONGEST && parts.len() < MAX_FIELDS {
+            parts.push(String::new());
+            used = 0;
+        }
+        used += c.len_utf16();
+        if used <= LONGEST
+            && let Some(part) = parts.last_mut()
+        {
+            part.push(c);
+        }
     }
+    let fields = parts.into_iter().enumerate().map(|(place, part)| {
+        let name = field_of(name, place);
+        let part = Some(part).filter(|part| !part.is_empty());
+        let element = Element::text_input(&name, true, LONGEST, part);
+        Block::input(&name, label, element, None, optional || place > 0)
+    });
+    fields.collect()
+}
+
+/// What is wrong with what the form holds, above it.
+fn above(problem: Option<&str>) -> Option<Block> {
+    problem.map(|problem| Block::section(Mrkdwn::text(&format!("⚠️ {problem}"))))
 }
 
 /// A new lead, with what is known of it.
-pub fn lead(language: Language, origin: &Origin, comment: &str) -> View {
-    let company = Element::text_input("company", false, 250);
-    let said = filled(Element::text_input("comment", true, LONGEST), comment);
+pub fn lead(language: Language, origin: &Origin, form: &LeadForm, problem: Option<&str>) -> View {
+    let mut blocks: Vec<Block> = above(problem).into_iter().collect();
+    blocks.push(line("company", language.pick("Company", "Компания"), &form.company));
+    blocks.extend(long("comment", language.pick("Comment", "Комментарий"), &form.comment, true));
     View::modal(
         LEAD,
         language.pick("New lead", "Новый лид"),
         Some(create(language)),
         close(language),
         &origin.text(),
-        [
-            Block::input(language.pick("Company", "Компания"), company, None, false),
-            Block::input(language.pick("Comment", "Комментарий"), said, None, true),
-        ],
+        blocks,
     )
 }
 
 /// A new task, with what is known of it.
-pub fn task(language: Language, origin: &Origin, name: &str, description: &str, user: &str) -> View {
-    let title = filled(Element::text_input("name", false, 250), name);
-    let text = filled(Element::text_input("description", true, LONGEST), description);
-    let assignee = Element::UsersSelect {
-        initial_user: Some(user.to_owned()).filter(|user| !user.is_empty()),
-        action_id: "assignee".into(),
+pub fn task(language: Language, origin: &Origin, form: &TaskForm, problem: Option<&str>) -> View {
+    let filled = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let assignee = Element::UsersSelect { initial_user: filled(&form.assignee), action_id: "assignee".into() };
+    let accomplices =
+        Element::MultiUsersSelect { initial_users: form.accomplices.clone(), action_id: "accomplices".into() };
+    let deadline = Element::Datepicker { initial_date: filled(&form.day), action_id: "deadline".into() };
+    let words = Element::text_input("deadline_words", false, MAX_NAME, filled(&form.deadline));
+    let hint = match language {
+        Language::En => format!("tomorrow 15:00, friday, in 2 hours, end of month; in your time zone, {}", origin.zone),
+        Language::Ru => {
+            format!("завтра в 15:00, пятница, через 2 часа, конец месяца; в вашем часовом поясе, {}", origin.zone)
+        }
     };
-    let deadline = Element::Datepicker { action_id: "deadline".into() };
+    let in_words = language.pick("Or the deadline in words", "Или срок словами");
+    let mut blocks: Vec<Block> = above(problem).into_iter().collect();
+    blocks.push(line("name", language.pick("Name", "Название"), &form.name));
+    blocks.extend(long("description", language.pick("Description", "Описание"), &form.description, true));
+    blocks.push(Block::input("assignee", language.label("assignee"), assignee, None, true).telling_choices());
+    let helpers = language.pick("Accomplices", "Соисполнители");
+    blocks.push(Block::input("accomplices", helpers, accomplices, None, true).telling_choices());
+    blocks.push(Block::input("deadline", language.label("deadline"), deadline, None, true));
+    blocks.push(Block::input("deadline_words", in_words, words, Some(&hint), true));
     View::modal(
         TASK,
         language.pick("New task", "Новая задача"),
         Some(create(language)),
         close(language),
         &origin.text(),
-        [
-            Block::input(language.pick("Name", "Название"), title, None, false),
-            Block::input(language.pick("Description", "Описание"), text, None, true),
-            Block::input(language.label("assignee"), assignee, None, true),
-            Block::input(language.label("deadline"), deadline, None, true),
-        ],
+        blocks,
     )
+}
+
+/// The text of a command that was not understood.
+pub fn retype(language: Language, origin: &Origin, command: &str, text: &str, problem: Option<&str>) -> View {
+    let origin = Origin { command: Some(command.to_owned()), ..origin.clone() };
+    let mut blocks: Vec<Block> = above(problem).into_iter().collect();
+    blocks.extend(long("text", command, text, true));
+    let run = language.pick("Run", "Выполнить");
+    View::modal(RETYPE, command, Some(run), close(language), &origin.text(), blocks)
+}
+
+/// The form of a draft.
+pub fn of_draft(draft: &Draft, language: Language, origin: &Origin, problem: Option<&str>) -> View {
+    match draft {
+        Draft::Lead(form) => lead(language, origin, form, problem),
+        Draft::Task(form) => task(language, origin, form, problem),
+        Draft::Text { command, text } => retype(language, origin, command, text, problem),
+    }
 }
 
 /// A comment on a deal.
 pub fn comment(language: Language, origin: &Origin) -> View {
-    let text = Element::text_input("comment", true, LONGEST);
-    let title = language.pick("Add comment", "Комментарий");
+    let label = language.pick("Comment", "Комментарий");
     View::modal(
         COMMENT,
-        title,
+        language.pick("Add comment", "Комментарий"),
         Some(language.pick("Add", "Добавить")),
         close(language),
         &origin.text(),
-        [Block::input(language.pick("Comment", "Комментарий"), text, None, false)],
+        [Block::input("comment", label, Element::text_input("comment", true, LONGEST, None), None, false)],
     )
+}
+
+/// The button that opens the form with what was typed, kept under `draft`.
+pub fn edit_button(draft: &str, language: Language) -> Block {
+    Block::actions([Element::press(language.pick("Edit", "Изменить"), EDIT, draft)])
 }
 
 /// A button for a dialog whose three seconds were over.
@@ -133,6 +216,15 @@ pub fn open_dialog(name: Name, language: Language) -> slack::Message {
     let text = Mrkdwn::text(language.pick("The form took too long to open.", "Форма открывалась слишком долго."));
     let button = Element::press(language.pick("Open it", "Открыть"), OPEN_DIALOG, name.typed());
     slack::Message::new(text.clone(), [Block::section(text), Block::actions([button])])
+}
+
+/// The same for a form that was filled in.
+pub fn open_draft(draft: &str, language: Language) -> slack::Message {
+    let text = Mrkdwn::text(language.pick(
+        "The form took too long to open. What you typed is kept.",
+        "Форма открывалась слишком долго. Набранное вами сохранено.",
+    ));
+    slack::Message::new(text.clone(), [Block::section(text), edit_button(draft, language)])
 }
 
 /// Somebody's home: their day, their deals, who they are.
@@ -178,7 +270,7 @@ impl Home<'_> {
             _ => {
                 blocks.push(Block::header(language.pick("Welcome to Switchboard", "Добро пожаловать в Switchboard")));
                 let text = language.pick(
-                    "You are nobody we know in Bitrix24 yet. Type /b24-me with your Bitrix24 e-mail in any channel, or ask an administrator to link you.",
+                    "Your Slack account isn't linked to a Bitrix24 user yet. Type /b24-me with your Bitrix24 e-mail in any channel, or ask an administrator to link you.",
                     "Мы пока не знаем вас в Битрикс24. Наберите /b24-me с вашей почтой в Битрикс24 в любом канале или попросите администратора связать вас.",
                 );
                 blocks.push(Block::section(Mrkdwn::text(text)));

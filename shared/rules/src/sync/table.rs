@@ -341,7 +341,7 @@ const ROWS: &[(Shape, &str, Row, Option<Row>)] = &[
 
 const LINES: Row = Row {
     pairs: &[("rich_text", both(Codec::Lines)), ("title", both(Codec::Lines))],
-    note: "one value a line, in the portal's order; a line that is no such value is refused by its number, and then nothing is written",
+    note: "one value a line, in the portal's order; a line that is not such a value is refused with its number, and then nothing is written",
 };
 
 const SHOWN_AS_TEXT: Row =

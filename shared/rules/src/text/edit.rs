@@ -409,7 +409,7 @@ impl Editor<'_> {
         let before = pieces[..next].iter().rev().find(|piece| piece.text != "\n" && !piece.text.is_empty())?;
         let is_text = before.is_quoted && matches!(before.kind, Kind::Text | Kind::Whole);
         let written = lines.iter().map(|line| format!("\n{}", literal(line))).collect();
-        is_text.then(|| (before.source.end..before.source.end, written))
+        is_text.then_some((before.source.end..before.source.end, written))
     }
 
     /// The source of the point that a mark begins.

@@ -155,6 +155,7 @@ impl Person {
                 slack("slack#") || slack("nobody#") || user("user#") || user("absent#") || self.linked(sort)
             }
             (Table::Links, "person-code") => self.slack.contains(sort),
+            (Table::Links, "draft") => sort.split_once('#').is_some_and(|(slack, _)| self.slack.contains(slack)),
             (Table::Links, "direct") => user("user#"),
             (Table::Links, "page") => self.records.iter().any(|record| sort.ends_with(&format!("#{record}"))),
             _ => false,

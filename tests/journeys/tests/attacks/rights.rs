@@ -140,7 +140,7 @@ async fn without_a_permission_nothing_is_shown_or_changed_and_one_button_asks_fo
     assert!(office.portal().timeline("deal", deal).is_empty());
     // What is said for everybody in the channel is not said there.
     let read = office.estate.channel(0, "general").len();
-    asks(&office.types("/b24-deal", &format!("{id} public")).await, "public");
+    asks(&office.types("/b24-deal", &format!("{id} --public")).await, "public");
     assert_eq!(office.estate.channel(0, "general").len(), read);
 }
 

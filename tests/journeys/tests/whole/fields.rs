@@ -70,7 +70,7 @@ fn deal() -> Value {
         "ufCrm_12": "Main Street 1|52.51;13.38|77",
         "ufCrm_13": ["2026-12-01T00:00:00+03:00", "2026-12-15T00:00:00+03:00"],
         "ufCrm_14": [7, 9],
-        "ufCrm_15": 3.141_593,
+        "ufCrm_15": 3.271_593,
     })
 }
 
@@ -112,7 +112,7 @@ async fn a_list_stays_a_list_whatever_is_edited_in_notion() {
         ("Cost", "99.9"),
         ("Address", "Main Street 1"),
         ("Section", "7\n9"),
-        ("Width", "3.141593"),
+        ("Width", "3.271593"),
     ] {
         assert_eq!(notion.shown(&row, property), shown, "{property}");
     }

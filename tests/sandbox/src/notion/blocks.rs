@@ -308,7 +308,7 @@ impl State {
         if let Some(page) = self.pages.get(id) {
             let page_value = self.show(page);
             let mut block = json!({"object": "block", "has_children": page.children.iter().any(|id| self.is_live(id)),
-                "type": "child_page", "child_page": {"title": self.title(page)}});
+                "type": "child_page", "child_page": {"title": super::values::title(page)}});
             for name in ["id", "parent", "created_time", "last_edited_time", "created_by", "last_edited_by", "in_trash"]
             {
                 block[name] = page_value[name].clone();

@@ -134,7 +134,7 @@ impl State {
             let indent = "\t".repeat(depth);
             let Some(block) = self.blocks.get(id) else {
                 let (mark, title) = match (self.pages.get(id), self.databases.get(id)) {
-                    (Some(page), _) => ("page", self.title(page)),
+                    (Some(page), _) => ("page", super::values::title(page)),
                     (_, found) => ("database", found.map(|found| found.title.clone()).unwrap_or_default()),
                 };
                 lines.push(format!("{indent}<{mark} url=\"{}\">{title}</{mark}>", super::text::address(id)));

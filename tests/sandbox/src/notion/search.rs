@@ -38,7 +38,7 @@ impl State {
         if kinds.contains(&"page") {
             let pages =
                 self.pages.values().filter(|page| self.page(&page.id).is_some() && self.is_trashed(page) == in_trash);
-            let matching = pages.filter(|page| self.title(page).to_lowercase().contains(&words));
+            let matching = pages.filter(|page| super::values::title(page).to_lowercase().contains(&words));
             found.extend(matching.map(|page| (page.edited, self.show(page))));
         }
         if kinds.contains(&"data_source") {

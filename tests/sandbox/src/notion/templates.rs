@@ -1,5 +1,6 @@
 //! Templates of data sources. They are applied a moment after the request, by the bot, and nothing says that it failed.
 
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -94,9 +95,9 @@ impl State {
             if let Some(page) = self.pages.get_mut(&page) {
                 page.children.extend(added.iter().cloned());
                 for (id, value) in values {
-                    if !page.values.contains_key(&id) {
-                        changed.push(id.clone());
-                        page.values.insert(id, value);
+                    if let Entry::Vacant(entry) = page.values.entry(id) {
+                        changed.push(entry.key().clone());
+                        entry.insert(value);
                     }
                 }
             }

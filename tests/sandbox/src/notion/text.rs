@@ -206,7 +206,7 @@ impl State {
             }
             "page" => {
                 let page = self.page(&id).ok_or_else(|| super::api::missing("page", &id))?;
-                (json!({"id": id}), self.title(page), json!(address(&id)))
+                (json!({"id": id}), super::values::title(page), json!(address(&id)))
             }
             _ => {
                 let database = self.database(&id).ok_or_else(|| super::api::missing("database", &id))?;

@@ -94,7 +94,7 @@ impl State {
             "relation" => self.relation_of(source, name, path, given),
             "files" => self.files_of(path, given),
             "place" => place(path, given),
-            "verification" => self.verification(path, given),
+            "verification" => verification(path, given),
             _ => Err(fix_one(path, &WRITABLE)),
         }
     }
@@ -176,17 +176,6 @@ impl State {
             files.push(json!({"name": name, "type": "external", "external": {"url": url}}));
         }
         Ok(Value::Array(files))
-    }
-
-    fn verification(&self, path: &str, given: &Value) -> Result<Value, Refusal> {
-        match given["state"].as_str() {
-            Some("unverified") => Ok(json!({"state": "unverified", "verified_by": null, "date": null})),
-            Some("verified") => {
-                let date = super::dates::checked(&format!("{path}.date"), &given["date"])?;
-                Ok(json!({"state": "verified", "verified_by": {"object": "user", "id": super::BOT}, "date": date}))
-            }
-            _ => Err(should(&format!("{path}.state"), "`verified` or `unverified`", given.get("state"))),
-        }
     }
 
     /// The option that is meant, by its id. Writing makes one of a select, and none of a status.
@@ -283,7 +272,7 @@ impl State {
             let title = page.values.get("title").cloned().unwrap_or_else(|| json!([]));
             properties.insert("title".into(), json!({"id": "title", "type": "title", "title": title}));
         }
-        let title = self.title(page).replace(|c: char| !c.is_alphanumeric(), "-");
+        let title = title(page).replace(|c: char| !c.is_alphanumeric(), "-");
         let bare = page.id.replace('-', "");
         let slug = if title.is_empty() { bare } else { format!("{title}-{bare}") };
         Ok(json!({
@@ -305,11 +294,6 @@ impl State {
         } else {
             json!({"type": "page_id", "page_id": page.parent})
         }
-    }
-
-    /// What a page's title says.
-    pub(super) fn title(&self, page: &Page) -> String {
-        page.values.get("title").map(notion_wire::text::plain).unwrap_or_default()
     }
 
     fn show_property(&self, page: &Page, source: &Source, property: &Value) -> Value {
@@ -365,6 +349,22 @@ impl State {
             },
             _ => value.cloned().unwrap_or_default(),
         }
+    }
+}
+
+/// What a page's title says.
+pub(super) fn title(page: &Page) -> String {
+    page.values.get("title").map(notion_wire::text::plain).unwrap_or_default()
+}
+
+fn verification(path: &str, given: &Value) -> Result<Value, Refusal> {
+    match given["state"].as_str() {
+        Some("unverified") => Ok(json!({"state": "unverified", "verified_by": null, "date": null})),
+        Some("verified") => {
+            let date = super::dates::checked(&format!("{path}.date"), &given["date"])?;
+            Ok(json!({"state": "verified", "verified_by": {"object": "user", "id": super::BOT}, "date": date}))
+        }
+        _ => Err(should(&format!("{path}.state"), "`verified` or `unverified`", given.get("state"))),
     }
 }
 

@@ -198,7 +198,10 @@ pub(super) fn call(
             let params = without_case(params);
             of_rows(&shared.lock().departments, &params)
         }
-        "user.get" => of_rows(&shared.lock().users, &people(params)),
+        "user.get" => {
+            let (called, asked) = called(&shared.lock().users, people(params));
+            of_rows(&called, &asked)
+        }
         "user.search" => Ok(search(&shared.lock(), params)),
         "user.current" => Ok(shared.lock().person(user).into()),
         "profile" => Ok(profile(&shared.lock(), user).into()),
@@ -231,6 +234,19 @@ fn people(params: &Map<String, Value>) -> Map<String, Value> {
         asked.insert("order".into(), json!({text(sort): order}));
     }
     asked
+}
+
+/// The people whose names hold each word of `NAME_SEARCH`, and the other filters.
+fn called(users: &[Value], mut params: Map<String, Value>) -> (Vec<Value>, Map<String, Value>) {
+    let name = params.keys().find(|name| name.eq_ignore_ascii_case("filter")).cloned();
+    let filter = name.and_then(|name| params.get_mut(&name)).and_then(Value::as_object_mut);
+    let wanted = filter.and_then(|filter| filter.remove("NAME_SEARCH")).map(|words| text(&words).to_lowercase());
+    let Some(wanted) = wanted else { return (users.to_vec(), params) };
+    let is_called = |user: &&Value| {
+        let name = format!("{} {}", text(&user["NAME"]), text(&user["LAST_NAME"])).to_lowercase();
+        wanted.split_whitespace().all(|word| name.contains(word))
+    };
+    (users.iter().filter(is_called).cloned().collect(), params)
 }
 
 /// A filter that stands among the parameters: `ID=1`.

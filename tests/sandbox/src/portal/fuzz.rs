@@ -188,7 +188,7 @@ fn requests(method: &str, params: &Map<String, Value>) -> Vec<Request<Bytes>> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(24),
+        cases: std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(12),
         ..ProptestConfig::default()
     })]
 

@@ -172,7 +172,7 @@ fn check_field(element: &Value, at: &str, problems: &mut Vec<String>) {
                 wrong("longer than max_length", format!("{at}/initial_value"));
             }
         }
-        Some("users_select" | "datepicker") => {}
+        Some("users_select" | "multi_users_select" | "datepicker") => {}
         Some("static_select") => check_menu(element, at, problems),
         _ => wrong("unsupported type", format!("{at}/type")),
     }

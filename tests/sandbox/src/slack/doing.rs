@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::events::Reply;
-use super::gestures::told;
+use super::gestures::as_event;
 use super::{APP, Workspace, editor};
 use crate::http::encoded;
 
@@ -122,7 +122,7 @@ impl Workspace {
                 channel.messages.push(message.clone());
             }
             state.revision += 1;
-            told(&message, channel)
+            as_event(&message, channel)
         };
         let ts = event["ts"].as_str().unwrap_or_default().to_owned();
         self.shared.emit(&event);
@@ -161,7 +161,18 @@ impl Workspace {
     /// Somebody edits their message.
     pub fn edit(&self, channel: &str, ts: &str, text: &str) {
         let (text, blocks) = editor::typed(text);
-        self.edit_raw(channel, ts, &json!({"text": text, "blocks": blocks.unwrap_or_else(|| json!([]))}));
+        let attachments = {
+            let mut state = self.shared.lock();
+            let held = state.message(channel, ts).and_then(|message| message["attachments"].as_array().cloned());
+            let mut held = held.unwrap_or_default();
+            // The preview of a link goes with the link.
+            held.retain(|one| {
+                one["is_msg_unfurl"] == true || one["from_url"].as_str().is_none_or(|url| text.contains(url))
+            });
+            held
+        };
+        let blocks = blocks.unwrap_or_else(|| json!([]));
+        self.edit_raw(channel, ts, &json!({"text": text, "blocks": blocks, "attachments": attachments}));
     }
 
     /// The first link of a message unfolds: the message changes, its text does not. A message without a link stays.
@@ -332,14 +343,22 @@ impl Workspace {
             let Some(action) = block["element"]["action_id"].as_str() else { continue };
             let kind = block["element"]["type"].as_str().unwrap_or_default();
             let given = values.iter().find(|(name, _)| *name == action).map(|(_, value)| *value);
+            let element = &block["element"];
             let initial =
-                block["element"]["initial_value"].as_str().or_else(|| block["element"]["initial_user"].as_str());
+                ["initial_value", "initial_user", "initial_date"].iter().find_map(|name| element[*name].as_str());
             let name = match kind {
                 "users_select" => "selected_user",
                 "datepicker" => "selected_date",
+                "multi_users_select" => "selected_users",
                 _ => "value",
             };
-            filled[format!("block{place}")] = json!({action: {"type": kind, name: given.or(initial)}});
+            let mut entered = json!(given.or(initial));
+            if kind == "multi_users_select" {
+                let chosen = given.map(|ids| json!(ids.split(',').collect::<Vec<_>>()));
+                entered = chosen.or_else(|| element.get("initial_users").cloned()).unwrap_or_else(|| json!([]));
+            }
+            let id = block["block_id"].as_str().map_or_else(|| format!("block{place}"), str::to_owned);
+            filled[id] = json!({action: {"type": kind, name: entered}});
         }
         let payload = json!({
             "type": "view_submission", "team": {"id": self.shared.team(), "domain": "sandbox"}, "user": {"id": user, "team_id": self.shared.team()}, "api_app_id": APP,
@@ -349,6 +368,45 @@ impl Workspace {
                 "state": {"values": filled}, "type": "modal",
             },
         });
+        let reply = self.interact(&payload).await;
+        if reply.body["response_action"] == "errors" {
+            // Each error belongs to a field; else Slack says that it could not connect.
+            let has_field = |name: &String| {
+                view["blocks"].as_array().into_iter().flatten().any(|block| block["block_id"] == name.as_str())
+            };
+            let known = reply.body["errors"]
+                .as_object()
+                .is_some_and(|errors| !errors.is_empty() && errors.keys().all(has_field));
+            if !known {
+                return Reply { status: 0, body: reply.body };
+            }
+            self.shared.lock().dialogs.insert(user.to_owned(), view);
+        }
+        reply
+    }
+
+    /// Somebody chooses people in the dialog before them, whose field sends each choice; the app's answer.
+    pub async fn choose_people(&self, user: &str, action_id: &str, people: &[&str]) -> Reply {
+        let payload = {
+            let mut state = self.shared.lock();
+            let view = state.dialogs.get(user).cloned().unwrap_or_default();
+            let now = self.shared.clock.now();
+            let (trigger, ts) = (state.new_trigger(user, now), state.next_ts(now));
+            let mut action = json!({"action_id": action_id, "block_id": action_id, "action_ts": ts});
+            if let [one] = people {
+                action["type"] = "users_select".into();
+                action["selected_user"] = (*one).into();
+            } else {
+                action["type"] = "multi_users_select".into();
+                action["selected_users"] = json!(people);
+            }
+            json!({
+                "type": "block_actions", "team": {"id": self.shared.team(), "domain": "sandbox"},
+                "user": {"id": user, "team_id": self.shared.team()}, "api_app_id": APP, "trigger_id": trigger,
+                "container": {"type": "view", "view_id": view["id"]}, "view": view, "actions": [action],
+                "is_enterprise_install": false,
+            })
+        };
         self.interact(&payload).await
     }
 

@@ -50,14 +50,14 @@ impl Shared {
             let every = state.double_as_new_every;
             every > 0 && (state.last_event + 1).is_multiple_of(every)
         };
-        self.send(event.clone());
+        self.send(event);
         if is_doubled {
-            self.send(event.clone());
+            self.send(event);
         }
     }
 
     /// Sends an event under an id of its own.
-    pub(super) fn send(self: &Arc<Self>, event: Value) {
+    pub(super) fn send(self: &Arc<Self>, event: &Value) {
         let (url, id, doubled) = {
             let mut state = self.lock();
             let Some(url) = state.requests_to.clone() else { return };

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{Release, Shared, State, Workspace, editor};
+use super::{Release, Shared, State, TEAM, Workspace, editor};
 
 impl Workspace {
     /// Somebody posts a message of which they know each field: blocks, attachments, subtype; returns its ts.
@@ -40,7 +40,7 @@ impl Workspace {
         self.change(channel, ts, |message| message["attachments"] = json!([shared]));
     }
 
-    /// Another app posts: text, blocks, attachments, as it likes, if Slack takes them; returns the message's ts.
+    /// Another app posts: text, blocks, attachments, as it likes, if Slack accepts them; returns the message's ts.
     pub fn post_as_app(&self, channel: &str, bot: &str, params: &Value) -> Result<String, String> {
         let params = params.as_object().cloned().unwrap_or_default();
         let content = self.shared.lock().content(&params).map_err(|(code, details)| format!("{code} {details}"))?;
@@ -81,7 +81,7 @@ impl Workspace {
         });
     }
 
-    /// Somebody attaches something that is no plain file: `fields` say what it is (`mode`, `external_type`, `url_private`, …).
+    /// Somebody attaches something other than a plain file: `fields` say what it is (`mode`, `external_type`, `url_private`, …).
     pub fn attach_as(&self, user: &str, name: &str, bytes: impl Into<Bytes>, fields: &Value) -> String {
         let mut state = self.shared.lock();
         let id = state.keep_file(name, user, bytes.into(), true);
@@ -133,7 +133,7 @@ impl Workspace {
         id
     }
 
-    /// Takes a right of the app away: calls that need it are answered `missing_scope`.
+    /// Withdraws a right of the app: calls that need it are answered `missing_scope`.
     pub fn take_scope(&self, scope: &str) {
         self.shared.lock().scopes.remove(scope);
     }
@@ -165,10 +165,12 @@ impl Workspace {
         if order == Release::Reversed {
             held.reverse();
         }
-        held.into_iter().for_each(|event| self.shared.send(event));
+        for event in &held {
+            self.shared.send(event);
+        }
     }
 
-    /// Puts a message into a channel and tells the app of it.
+    /// Puts a message into a channel and notifies the app.
     fn put(&self, channel: &str, mut message: Value) -> String {
         let event = {
             let mut state = self.shared.lock();
@@ -178,14 +180,14 @@ impl Workspace {
                 channel.messages.push(message.clone());
             }
             state.revision += 1;
-            told(&message, channel)
+            as_event(&message, channel)
         };
         let ts = event["ts"].as_str().unwrap_or_default().to_owned();
         self.shared.emit(&event);
         ts
     }
 
-    /// Changes a message and tells the app of it.
+    /// Changes a message and notifies the app.
     pub(super) fn change(&self, channel: &str, ts: &str, change: impl FnOnce(&mut Value)) {
         self.shared.change(channel, ts, change);
     }
@@ -221,9 +223,9 @@ impl State {
         let link = format!("https://sandbox.slack.com/archives/{channel}/p{}", ts.replace('.', ""));
         let mut shown = json!({
             "id": 1, "ts": ts, "author_id": user, "author_name": name, "author_subname": name, "channel_id": channel,
-            "channel_team": self.team(), "is_msg_unfurl": true, "text": text, "from_url": link, "original_url": link,
+            "channel_team": TEAM, "is_msg_unfurl": true, "text": text, "from_url": link, "original_url": link,
             "fallback": format!("[November 21st, 2026 12:00 PM] {name}: {text}"), "mrkdwn_in": ["text"],
-            "message_blocks": [{"team": self.team(), "channel": channel, "ts": ts, "message": {"blocks": message["blocks"]}}],
+            "message_blocks": [{"team": TEAM, "channel": channel, "ts": ts, "message": {"blocks": message["blocks"]}}],
             "footer": "Slack Conversation",
         });
         if is_share {
@@ -239,14 +241,10 @@ impl State {
         }
         shown
     }
-
-    fn team(&self) -> &'static str {
-        super::TEAM
-    }
 }
 
-/// A message as an event tells it.
-pub(super) fn told(message: &Value, channel: &str) -> Value {
+/// A message as an event shows it.
+pub(super) fn as_event(message: &Value, channel: &str) -> Value {
     let mut event = message.clone();
     event["channel"] = channel.into();
     event["channel_type"] = "channel".into();

@@ -96,7 +96,7 @@ pub(crate) struct State {
     requests_to: Option<String>,
     last_event: u64,
     double_every: u64,
-    /// Every n-th event comes again under another id; 0 for none.
+    /// Every n-th event comes a second time under another id; 0 for none.
     double_as_new_every: u64,
     /// Events that are held back, if any are.
     held: Option<Vec<Value>>,
@@ -250,6 +250,7 @@ impl Workspace {
             is_admin,
             deleted: false,
             locale: "en-US".into(),
+            tz: None,
             team: self.shared.team.0.clone(),
             is_restricted: false,
             is_ultra_restricted: false,

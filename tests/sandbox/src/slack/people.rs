@@ -22,6 +22,9 @@ pub struct Profile {
     pub deleted: bool,
     /// Their language.
     pub locale: String,
+    /// Their time zone; Berlin's, if none is named.
+    #[serde(default)]
+    pub tz: Option<String>,
     /// Their workspace.
     pub team: String,
     /// Whether they are a guest of several channels.
@@ -45,7 +48,7 @@ impl Profile {
     pub(super) fn show(&self) -> Value {
         let mut shown = json!({
             "id": self.id, "team_id": self.team, "name": self.name.to_lowercase().replace(' ', "."), "deleted": self.deleted,
-            "real_name": self.name, "tz": "Europe/Berlin", "tz_offset": 3600, "locale": self.locale, "is_admin": self.is_admin,
+            "real_name": self.name, "tz": self.tz.as_deref().unwrap_or("Europe/Berlin"), "tz_offset": 3600, "locale": self.locale, "is_admin": self.is_admin,
             "is_owner": false, "is_bot": false, "is_restricted": self.is_restricted || self.is_ultra_restricted,
             "is_ultra_restricted": self.is_ultra_restricted, "updated": 1_700_000_000,
             "profile": {

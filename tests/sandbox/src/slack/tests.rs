@@ -1,4 +1,4 @@
-//! The simulated Slack is as strict as Slack, and no request makes it fall.
+//! The simulated Slack is as strict as Slack, and no request makes it panic.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -164,7 +164,7 @@ fn runner() -> TestRunner {
 }
 
 #[test]
-fn no_request_makes_it_fall() {
+fn no_request_makes_it_panic() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let workspace = runtime.block_on(Workspace::start(clock(), 0)).unwrap();
     workspace.limit_calls(false);

@@ -122,7 +122,7 @@ fn attachment(name: &str) -> (Value, Option<&'static str>) {
         ),
         "card" => (
             json!({"title": "Build", "title_link": "https://ci.example/1", "fallback": "x"}),
-            Some("[url=https://ci.example/1][b]Build[/b][/url]"),
+            Some("[b][url=https://ci.example/1]Build[/url][/b]"),
         ),
         "unfurl" => (json!({"title": "Preview", "from_url": "https://a.example"}), None),
         other => panic!("no example of {other}"),
@@ -219,7 +219,7 @@ fn a_card_of_an_app_has_all_its_words_or_its_fallback() {
     });
     assert_eq!(
         read(json!({"text": "Deploy", "attachments": [card]})),
-        "[b]Ann:[/b] Deploy\nBuild [b]failed[/b]\nCI\n[url=https://ci.example/12][b]main #12[/b][/url]\n3 tests\n[b]Branch: [/b][i]main[/i]\n\
+        "[b]Ann:[/b] Deploy\nBuild [b]failed[/b]\nCI\n[b][url=https://ci.example/12]main #12[/url][/b]\n3 tests\n[b]Branch: [/b][i]main[/i]\n\
          [b]By: [/b]ann\n🖼 [url=https://ci.example/g.png]a picture[/url]\n🔘 [url=https://ci.example/rerun]Rerun[/url]\n[i]ci.example[/i]"
     );
     assert_eq!(read(json!({"attachments": [{"fallback": "only this"}]})), "[b]Ann:[/b] only this");

@@ -229,8 +229,8 @@ fn a_number_is_carried_digit_for_digit_or_refused() {
     let double = field(portal("double", false), "number", &[]);
     let whole = field(portal("integer", false), "number", &[]);
     let cell = |value: Value| portal::read(&double.portal, crate::Record::Task(1), &having("ufCrm_1", value).raw);
-    let exact = cell(json!(3.141_592_653_589));
-    assert_eq!(written(&double, &exact, None, &context())["p"], json!({"number": 3.141_592_653_589}));
+    let exact = cell(json!(1.234_567_890_123));
+    assert_eq!(written(&double, &exact, None, &context())["p"], json!({"number": 1.234_567_890_123}));
     for long in ["9007199254740993", "0.12345678901234567891"] {
         let reading = of_portal(&double, &cell(json!(long)), &context());
         assert!(reading.cannot.unwrap().contains("more digits"), "{long}");

@@ -210,6 +210,7 @@ fn rows() -> Vec<(&'static str, bool, &'static str)> {
     rows
 }
 
+#[allow(clippy::needless_pass_by_value)] // reads better
 fn run<T: std::fmt::Debug>(row: &str, values: BoxedStrategy<T>, law: impl Fn(T) -> Result<(), TestCaseError>) {
     let config = Config { cases: cases(), failure_persistence: None, ..Config::default() };
     if let Err(broken) = TestRunner::new(config).run(&values, law) {

@@ -303,7 +303,7 @@ fn whatever_is_asked_is_answered() {
     proptest!(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }, |((method, path, query, id, body, steps, new, whole, newest) in requests)| {
         let mut sent = body;
         if whole { sent = new; } else { spoiled(&mut sent, &steps, new); }
-        let path = format!("{}{}", path, query).replace("{}", &id);
+        let path = format!("{path}{query}").replace("{}", &id);
         let version = if newest { notion_wire::VERSION } else { "2025-09-03" };
         let (status, answer) = runtime.block_on(bench.raw(method, &path, version, Bytes::from(sent.to_string())));
         prop_assert!(status < 500, "{method} {path}: {status} {answer}");
