@@ -349,7 +349,7 @@ async fn where_several_fit_nothing_is_linked_and_nothing_is_made() {
     let one_row = add(&world, "Deals", json!({"Name": title("Same deals")}));
     world.clock.advance(Duration::from_secs(120));
     let deal = |title: &str| portal.add_item(DEAL, json!({"title": title}));
-    let deals = [deal("Same rows"), deal("SAME deals"), deal("Same deals")];
+    let deals = [deal("Same rows"), deal("Same deals"), deal("Same deals")];
     world.settle().await;
     for deal in deals {
         assert_eq!(with_number(&world, "Deals", deal).len(), 0, "{:?}", world.ledger().await);
