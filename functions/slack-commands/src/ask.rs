@@ -58,7 +58,8 @@ impl Answer {
 
     /// What is wrong with what was typed.
     pub(crate) fn misuse(misuse: Misuse, language: Language) -> Self {
-        Self { problem: Some(misuse.clone()), ..Self::private(answers::misuse(&misuse, language)) }
+        let message = answers::misuse(&misuse, language);
+        Self { problem: Some(misuse), ..Self::private(message) }
     }
 
     /// An answer that nobody but who asked may read.

@@ -378,7 +378,7 @@ impl Workspace {
                 .as_object()
                 .is_some_and(|errors| !errors.is_empty() && errors.keys().all(has_field));
             if !known {
-                return Reply { status: 0, body: reply.body };
+                return Reply { status: 0, ..reply };
             }
             self.shared.lock().dialogs.insert(user.to_owned(), view);
         }

@@ -42,7 +42,7 @@ fn with_links(text: &str) -> String {
         if !in_fence && is_start && (rest.starts_with("https://") || rest.starts_with("http://")) {
             let end = rest.find(|c: char| c.is_whitespace() || "<>|)`*".contains(c)).unwrap_or(rest.len());
             let url = rest[..end].trim_end_matches(['.', ',', '!', '?', ';', ':']);
-            all.push_str(&format!("<{url}>"));
+            all.extend(["<", url, ">"]);
             rest = &rest[url.len()..];
             continue;
         }
@@ -199,6 +199,10 @@ fn angle(rest: &str, style: &Value) -> Option<(Vec<Value>, usize)> {
     Some((vec![with_style(element, style)], end + 1))
 }
 
+/// Emoji that carry their character, as most do.
+const KNOWN: [(&str, &str); 5] =
+    [("wave", "1f44b"), ("+1", "1f44d"), ("tada", "1f389"), ("smile", "1f604"), ("heart", "2764-fe0f")];
+
 fn emoji(rest: &str) -> Option<(Vec<Value>, usize)> {
     let end = 1 + rest[1..].find(':')?;
     let name = &rest[1..end];
@@ -206,8 +210,6 @@ fn emoji(rest: &str) -> Option<(Vec<Value>, usize)> {
     if name.is_empty() || !name.chars().all(fits) || name.chars().all(|c| c.is_ascii_digit()) {
         return None;
     }
-    const KNOWN: [(&str, &str); 5] =
-        [("wave", "1f44b"), ("+1", "1f44d"), ("tada", "1f389"), ("smile", "1f604"), ("heart", "2764-fe0f")];
     let mut element = json!({"type": "emoji", "name": name});
     let mut length = end + 1;
     let unicode = KNOWN.iter().find(|(known, _)| *known == name).map(|(_, unicode)| *unicode);

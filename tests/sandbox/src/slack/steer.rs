@@ -88,9 +88,9 @@ pub(crate) fn steer(slack: &Workspace, path: &str, body: &Value) -> Option<Value
         "scope" => {
             let given = body["given"] == true;
             if given {
-                slack.give_scope(text("scope"))
+                slack.give_scope(text("scope"));
             } else {
-                slack.take_scope(text("scope"))
+                slack.take_scope(text("scope"));
             }
             done()
         }
