@@ -75,7 +75,10 @@ async fn a_comment_goes_to_the_assignee_from_the_new_and_the_old_card() {
     read.sort();
     assert_eq!(
         read,
-        ["Анна Титов on New card: Please hurry &lt;!channel&gt;", "Елена Кузнецов on Old card: Done?"],
+        [
+            "Анна Титов on New card: \u{200b}*Please*\u{200b} hurry &lt;!channel&gt;",
+            "Елена Кузнецов on Old card: Done?"
+        ],
         "nobody hears of their own comment"
     );
     let ledger = world.ledger().await.join("\n");
