@@ -61,7 +61,7 @@ pub(crate) async fn sync(
     let standing = link.standing.clone();
     let work = Work { deps, job, opened: &opened, signal, link, version };
     match standing {
-        Standing::Making { since, open } => make::again(work, since, open).await,
+        Standing::Making { since, open } => Box::pin(make::again(work, since, open)).await,
         Standing::Together => work.together(true).await,
         Standing::Apart { why, .. } => gone::look_again(work, why).await,
     }

@@ -551,6 +551,7 @@ mod tests {
         assert_eq!((gone.change, gone.ts.as_str(), gone.user.as_deref()), (MessageChange::Deleted, "1.1", Some("U1")));
     }
 
+    #[allow(clippy::needless_pass_by_value)] // reads better
     fn edited(before: Value, after: Value) -> MessageEvent {
         message(json!({
             "type": "message", "subtype": "message_changed", "channel": "C1", "event_ts": "9.9",

@@ -199,9 +199,9 @@ mod tests {
         ) {
             let parts = Parts::new(&name, &second, &last);
             let Ok(Some(edit)) = parts.edit(&text) else { return Ok(()) };
-            let mut raw = Map::from_iter(
-                SHOWN.into_iter().zip([&name, &second, &last]).map(|(field, value)| (field.to_owned(), Value::from(value.as_str()))),
-            );
+            let named = SHOWN.into_iter().zip([&name, &second, &last]);
+            let mut raw: Map<String, Value> =
+                named.map(|(field, value)| (field.to_owned(), Value::from(value.as_str()))).collect();
             prop_assert!(!edit.value.is_empty());
             raw.insert(edit.field.to_owned(), Value::from(edit.value));
             let after = Parts::of(&raw);

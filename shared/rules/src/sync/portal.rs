@@ -358,12 +358,33 @@ fn unknown(value: &Value) -> String {
 
 fn files(all: &[&Value]) -> Cell {
     let file = |value: &&Value| {
-        let url = value["urlMachine"].as_str().or_else(|| value["url"].as_str())?;
+        let url = address_for_people(value)?;
         let name = value["name"].as_str().map_or_else(|| format!("File {}", text_of(&value["id"])), str::to_owned);
-        Some((name, url.to_owned()))
+        Some((name, url))
     };
     let files: Vec<_> = all.iter().filter_map(file).collect();
     if files.is_empty() { Cell::Empty } else { Cell::Files(files) }
+}
+
+/// Where a signed-in person opens a file. The address for programs (`urlMachine`) holds our own secret, so nothing but its host
+/// is used, for an address for people (`url`) that is relative.
+fn address_for_people(file: &Value) -> Option<String> {
+    let address = |name: &str| file[name].as_str().filter(|text| !text.is_empty());
+    let machine = address("urlMachine").and_then(origin_and_path).map(|(origin, _)| origin);
+    let (origin, path) = match (address("url"), machine) {
+        (Some(url), machine) => origin_and_path(url).or_else(|| Some((machine?, url)))?,
+        (None, machine) => (machine?, "/"),
+    };
+    let holds_a_secret = path.starts_with("/rest/") || path.contains("auth=") || path.contains("token=");
+    let path = if holds_a_secret || !path.starts_with('/') { "/" } else { path };
+    Some(format!("{origin}{path}"))
+}
+
+/// `https://portal` and `/path?query` of an absolute address.
+fn origin_and_path(url: &str) -> Option<(&str, &str)> {
+    let host = ["https://", "http://"].iter().find_map(|scheme| url.starts_with(scheme).then_some(scheme.len()))?;
+    let end = url[host..].find(['/', '?', '#']).map_or(url.len(), |at| host + at);
+    Some(url.split_at(end))
 }
 
 /// An address, and its place on the map with its number: `Main Street 1|52.51;13.38|77`.
@@ -577,13 +598,24 @@ mod tests {
         );
         assert_eq!(cell(&field("enumeration", false), json!(0)), Cell::Empty);
         assert_eq!(cell(&field("text", false), json!("[b]a[/b]\nb ")), Cell::text("a\nb"));
-        let file = json!({"id": 7, "url": "/show", "urlMachine": "https://a/rest/file"});
-        assert_eq!(
-            cell(&field("file", false), file),
-            Cell::Files(vec![("File 7".into(), "https://a/rest/file".into())])
-        );
         assert_eq!(cell(&field("iblock_section", true), json!([7, "8"])).to_string(), "7; 8");
         assert_eq!(PortalField::read("x", &json!({})), None);
+    }
+
+    #[test]
+    fn a_files_address_is_the_one_for_people_and_never_the_one_that_holds_our_secret() {
+        let secret = "https://a.example/rest/1/s3cret/crm.controller.item.getFile/?token=crm%7C7";
+        for (url, shown) in [
+            (json!("/show.php?id=7"), "https://a.example/show.php?id=7"),
+            (json!("https://b.example/show.php?id=7"), "https://b.example/show.php?id=7"),
+            (json!("https://a.example?auth=s3cret"), "https://a.example/"),
+            (json!("https://a.example/rest/1/s3cret/x"), "https://a.example/"),
+            (Value::Null, "https://a.example/"),
+        ] {
+            let file = json!({"id": 7, "url": url, "urlMachine": secret});
+            assert_eq!(cell(&field("file", false), file), Cell::Files(vec![("File 7".into(), shown.into())]));
+        }
+        assert_eq!(cell(&field("file", false), json!({"id": 7, "url": "/show.php"})), Cell::Empty);
     }
 
     #[test]

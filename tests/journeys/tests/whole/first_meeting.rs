@@ -44,6 +44,7 @@ fn source(world: &World, database: &str) -> String {
     world.sandbox.notion.database(database).unwrap().1
 }
 
+#[allow(clippy::needless_pass_by_value)] // reads better
 fn add(world: &World, database: &str, properties: Value) -> String {
     world.sandbox.notion.add_row(&source(world, database), &properties).unwrap()
 }
@@ -558,10 +559,10 @@ impl Browser {
         let request = http.post(format!("{base}/admin/sign-in")).header("sec-fetch-site", "same-origin");
         let answer = request.body(format!("code={code}")).send().await.unwrap();
         let cookie = answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
-        let mut browser = Self { http, base, cookie, token: String::new() };
+        let browser = Self { http, base, cookie, token: String::new() };
         let page = browser.get("/admin/notion").await.2;
-        browser.token = page.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-        browser
+        let token = page.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        Self { token, ..browser }
     }
 
     async fn get(&self, path: &str) -> (u16, reqwest::header::HeaderMap, String) {

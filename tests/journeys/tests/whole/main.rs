@@ -1,6 +1,8 @@
 //! What people wrote arrives whole, and nothing is overwritten by what the other side cannot express. One binary, one
 //! module a subject.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod bbcode;
 mod commands;
 mod fields;

@@ -110,7 +110,7 @@ async fn what_is_forwarded_arrives_with_its_author_with_words_and_without() {
     let said = bridge.chat().await;
     for text in &said[2..] {
         // Who is mentioned in it is not notified again.
-        assert!(text.contains(">>• [b]one[/b]") && text.contains("@") && !text.contains("[user="), "{text}");
+        assert!(text.contains(">>• [b]one[/b]") && text.contains('@') && !text.contains("[user="), "{text}");
         assert!(text.contains("in #ops") && text.contains("offer.pdf[/url]"), "{text}");
     }
     assert!(said[3].starts_with("[b]user6:[/b] again\n↪ forwarded: [b]user6[/b] in #general"), "{}", said[3]);
