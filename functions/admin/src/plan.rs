@@ -181,7 +181,9 @@ pub(crate) async fn file(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
 
 pub(crate) async fn join(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
     let mirror = &visit.deps.mirror;
-    let Some((run, _)) = mirror.runs.get(&visit.id, form.get("run")).await? else { return Ok(missing(visit, GONE)) };
+    let Some((run, _)) = mirror.runs.get(&visit.id, form.get("run")).await? else {
+        return Ok(Answer::to("/notion", GONE));
+    };
     let back = format!("/notion/plan?run={}&kind=double", encoded(&run.id));
     let Some(database) = visit.settings.notion.named(&run.database) else {
         return Ok(Answer::to("/notion", format!("The settings have no database “{}” any more.", run.database)));

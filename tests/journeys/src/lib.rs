@@ -269,6 +269,22 @@ impl World {
         (status, serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or_default())
     }
 
+    /// Posts an event as Slack would, signed, to the real address, and waits until it has been worked.
+    pub async fn post_slack_event(&self, id: &str, event: &serde_json::Value) {
+        let secret = self.sandbox.slack.signing_secret().to_owned();
+        let at = self.clock.now().as_second();
+        let outer = serde_json::json!({
+            "type": "event_callback", "team_id": "T0SANDBOX", "api_app_id": "A0SANDBOX", "event_id": id, "event_time": at,
+            "event": event,
+        });
+        let body = outer.to_string();
+        let signature = slack::signature::sign(&secret.into(), at, body.as_bytes());
+        let request = self.http.post(&self.slack_webhook).header("x-slack-signature", signature);
+        let response = request.header("x-slack-request-timestamp", at.to_string()).body(body).send().await.unwrap();
+        assert_eq!(response.status().as_u16(), 200);
+        self.settle().await;
+    }
+
     /// What people read in a channel, oldest first.
     pub fn channel(&self, name: &str) -> Vec<String> {
         self.sandbox.slack.texts(name)

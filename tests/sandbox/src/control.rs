@@ -263,7 +263,7 @@ fn help(own: Value) -> Value {
         "POST /clock": {"advance_seconds": 3600},
     });
     let mut all = serde_json::Map::new();
-    for part in [own, portal::help(), shared] {
+    for part in [own, portal::help(), Value::Object(crate::notion::help()), shared] {
         all.extend(part.as_object().cloned().unwrap_or_default());
     }
     Value::Object(all)
@@ -283,7 +283,6 @@ async fn steer(portal: &Portal, slack: &Workspace, notion: &Notion, request: &Re
             "POST /slack/submit": {"email": "user6@example.com", "values": {"name": "…"}},
             "GET /slack": "what else can be done in Slack",
             "GET /slack/whispers?EMAIL": "what somebody was told alone",
-            "/notion/…": crate::notion::help(),
             "GET /counts": "what has been asked of the simulators",
             "POST /deals": {"title": "Roof", "amount": 100, "currency": "EUR"},
             "POST /move": {"deal": 1, "stage": "PREPARATION"},

@@ -37,6 +37,8 @@ impl Contacts {
                 }
                 (Unit::Link { url, .. }, None) => {
                     if let Some(number) = url.strip_prefix("tel:") {
+                        contacts.phones_in(&words);
+                        words.clear();
                         let shown = simple(&token.typed());
                         let is_number = shown.bytes().filter(u8::is_ascii_digit).count() >= 3;
                         put_phone(&mut contacts.phones, if is_number { shown } else { simple(number) });

@@ -1,7 +1,7 @@
 //! Editing a property's text so that formatting, links and mentions stay where the text stays.
 
 use notion::text;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The items of a text property with an edit of what they read like.
 pub(super) fn edited(now: Option<&Value>, wanted: &str) -> Value {
@@ -26,7 +26,41 @@ pub(super) fn edited(now: Option<&Value>, wanted: &str) -> Value {
         edited.push(around.map_or_else(|| plain(piece), |item| item.with(piece)));
     }
     edited.extend(all.iter().filter_map(|item| item.within(was.len() - tail, was.len())));
+    let edited = joined(edited);
     if edited.len() > text::MOST_RUNS { text::runs(wanted) } else { Value::Array(edited) }
+}
+
+/// Texts that stand beside each other and look the same, as one, so that edits leave no crumbs.
+fn joined(items: Vec<Value>) -> Vec<Value> {
+    let mut all: Vec<Value> = Vec::new();
+    for item in items {
+        match all.last_mut() {
+            Some(last) if look_the_same(last, &item) => {
+                let both = [content(last), content(&item)].concat();
+                last["text"]["content"] = both.into();
+            }
+            _ => all.push(item),
+        }
+    }
+    all
+}
+
+fn content(item: &Value) -> &str {
+    item["text"]["content"].as_str().unwrap_or_default()
+}
+
+fn look_the_same(one: &Value, other: &Value) -> bool {
+    let is_text = |item: &Value| item["type"] == "text";
+    let units = content(one).encode_utf16().count() + content(other).encode_utf16().count();
+    let looks = |item: &Value| {
+        let all = item["annotations"].as_object().cloned().unwrap_or_default();
+        all.into_iter().filter(|(_, value)| *value != false && value != "default").collect::<Map<_, _>>()
+    };
+    is_text(one)
+        && is_text(other)
+        && units <= text::MOST_IN_A_RUN
+        && one["text"]["link"] == other["text"]["link"]
+        && looks(one) == looks(other)
 }
 
 /// How many bytes at the beginning and at the end two texts have in common.

@@ -226,8 +226,9 @@ fn emoji_name(rest: &str) -> Option<&str> {
         length = end + "::skin-tone-".len() + 1;
     }
     let name = rest.get(1..length).filter(|name| name.len() > 1)?;
-    let is_number = name.bytes().all(|b| b.is_ascii_digit());
-    (!is_number && rest.get(length..=length) == Some(":")).then_some(name)
+    // `12:00:00+01:00` has none either; of names without a letter only the thumbs are known.
+    let is_known = name.bytes().any(|b| b.is_ascii_lowercase()) || name.starts_with("+1") || name.starts_with("-1");
+    (is_known && rest.get(length..=length) == Some(":")).then_some(name)
 }
 
 fn named_emoji(rest: &str, style: Style) -> Option<(Vec<Span>, usize)> {

@@ -26,6 +26,7 @@ fn lists(sandbox: &Sandbox) -> Value {
         ("ufCrm_15", "double", false),
     ] {
         portal.add_field(DEAL, name, kind, multiple, &[]);
+        portal.set_precision(DEAL, name, 6);
     }
     portal.add_field(DEAL, "ufCrm_10", "enumeration", true, &[(50, "urgent"), (52, "repeat"), (54, "repeat")]);
     let (database, _) = sandbox.notion.add_database("Deals", &json!({"Visit": {"date": {}}}));

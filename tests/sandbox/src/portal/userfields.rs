@@ -268,6 +268,14 @@ impl Portal {
         self.shared.lock().make_field(entity, field).map(|field| field.name)
     }
 
+    /// How many digits after the point a number has from now on.
+    pub fn set_precision(&self, entity: u32, name: &str, digits: u64) {
+        let mut state = self.shared.lock();
+        for field in state.own_fields.get_mut(&entity).into_iter().flatten().filter(|field| field.name == name) {
+            field.settings["PRECISION"] = json!(digits);
+        }
+    }
+
     /// Whether a field may be empty from now on.
     pub fn require_field(&self, entity: u32, name: &str, required: bool) {
         let mut state = self.shared.lock();
