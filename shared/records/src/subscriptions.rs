@@ -8,6 +8,7 @@ use bitrix24::client::shaped;
 use connect::{Failure, PortalClient};
 use platform::Ports;
 use platform::portals::Portal;
+use platform::store::StoreError;
 use platform::sweeps::{Subscriptions, Sweeps};
 use rules::Settings;
 use rules::subscriptions::{Bound, CONNECTOR, Repair, compare, wanted};
@@ -39,8 +40,11 @@ pub async fn keep(
         repair(client, &mut state, handler).await?;
     }
     let version = sweeps.recall::<Value>(&portal.tenant, "subscriptions").await?.map(|(_, version)| version);
-    sweeps.remember(&portal.tenant, "subscriptions", &state, version).await?;
-    Ok(state)
+    match sweeps.remember(&portal.tenant, "subscriptions", &state, version).await {
+        // A connection was completed in the same moment and noted the same.
+        Ok(_) | Err(StoreError::Conflict(_)) => Ok(state),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Where a portal's events are taken.
