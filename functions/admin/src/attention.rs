@@ -36,7 +36,7 @@ pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
         p {
             "Values that one side did not accept, and what else keeps records and pages from being synced. "
             "Both sides stay as they are; everything else of the record is synced. "
-            "An entry goes by itself once both sides show the same."
+            "An entry disappears once both sides show the same value."
         }
         @if entries.is_empty() && paused.is_empty() {
             @if after.is_some() { p.hint { "There are no more." } }
@@ -133,7 +133,7 @@ fn buttons(visit: &Visit<'_>, entry: &Entry) -> Markup {
         };
     }
     html! {
-        @if let Some(until) = entry.rests_until { span.hint { "goes on at " (until.strftime("%H:%M UTC")) } }
+        @if let Some(until) = entry.rests_until { span.hint { "resumes at " (until.strftime("%H:%M UTC")) } }
         @if entry.can_be_tried() { (form("/try", None, "Try again")) }
         @for side in &entry.can_take { (form("/take", Some(*side), &format!("Take {side}’s value"))) }
     }
@@ -171,7 +171,7 @@ pub(crate) async fn try_again(visit: &Visit<'_>, form: &Form) -> Result<Answer, 
     send(visit, &SyncJob::Record { database, record, signal: Signal::both("try again") }, "try").await?;
     visit.note("value tried again", &described(&entry), "", "").await?;
     let word = format!(
-        "{} is being tried again. Load this page again: it goes from the list if it works; if not, the reason says why.",
+        "{} is being tried again. Reload this page: the entry disappears if it worked; otherwise the reason says why not.",
         described(&entry)
     );
     Ok(Answer::to(PLACE, word))
@@ -200,7 +200,7 @@ pub(crate) async fn take(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failu
     };
     visit.note(&format!("{side}'s value taken"), &described(&entry), before, after).await?;
     let word = format!(
-        "{side}’s value of {} is being written to {}. Load this page again: it goes from the list once both show it. The other value is kept under Conflicts on the page Notion.",
+        "{side}’s value of {} is being written to {}. Reload this page: the entry disappears once both sides show it. The other value is kept under Conflicts on the page Notion.",
         described(&entry),
         side.other()
     );
@@ -213,7 +213,7 @@ pub(crate) async fn forget(visit: &Visit<'_>, form: &Form) -> Result<Answer, Fai
         Err(gone) => return Ok(gone),
     };
     if visit.settings.notion.named(&entry.database).is_some() {
-        return Ok(Answer::to(PLACE, "An entry of a database that is synced goes by itself once both sides agree."));
+        return Ok(Answer::to(PLACE, "This database is synced: the entry disappears once both sides agree."));
     }
     visit.deps.mirror.attention.forget(&visit.id, &entry.id()).await?;
     visit.note("entry removed from what needs attention", &described(&entry), "", "").await?;

@@ -1,4 +1,4 @@
-//! A database that is kept alike, on a form: what its rows are, and which field goes with which property.
+//! A database that is synced, on a form: what its rows are, and which field goes with which property.
 
 use std::collections::BTreeMap;
 
@@ -244,7 +244,7 @@ pub(crate) async fn forget(visit: &Visit<'_>, form: &Form) -> Result<Answer, Fai
     let mut after: Settings = visit.settings.clone();
     after.notion.databases.retain(|database| database.name != name);
     Ok(match save_settings(visit, form.get("seen"), "database taken out", name, after).await? {
-        Saved::Done => Answer::to("/notion", format!("{name} is not kept alike any more.")),
+        Saved::Done => Answer::to("/notion", format!("{name} is no longer synced.")),
         Saved::Same => Answer::to("/notion", "Nothing changed."),
         Saved::Stale => Answer::to("/notion", STALE),
         Saved::Wrong(wrong) => Answer::to("/notion", wrong.first().map(ToString::to_string).unwrap_or_default()),

@@ -43,7 +43,7 @@ pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failur
         h2 { "Runs" }
         (all_runs(&runs))
         h2 { "Conflicts" }
-        @if conflicts.is_empty() { p.hint { "Nobody has edited both sides of a field at once." } }
+        @if conflicts.is_empty() { p.hint { "No conflicts." } }
         @else { (conflict_table(visit, &conflicts)) }
     };
     Ok(Answer::Page(signed_in(visit, TITLE, done, &body)))
@@ -199,8 +199,8 @@ fn one_run(run: &Run) -> Markup {
             }
             @if counts.doubles + counts.strays + counts.refused + counts.undecided > 0 {
                 p.problem {
-                    "To decide: " (counts.doubles) " records with several rows, " (counts.refused) " records whose row is not clear, "
-                    (counts.strays) " rows with a number of no record, " (counts.undecided) " fields that both sides have."
+                    "To decide: " (counts.doubles) " records with several rows, " (counts.refused) " records that could not be matched or failed, "
+                    (counts.strays) " rows whose number fits no record, " (counts.undecided) " fields with different values."
                 }
             }
             p { a href={ "/admin/notion/plan?run=" (pages::encoded(&run.id)) } { "Show every record and field" } }

@@ -51,7 +51,7 @@ impl Asked {
     }
 }
 
-const GONE: &str = "This run is not kept any more. Make a new plan on the page Notion.";
+const GONE: &str = "This run has expired. Make a new plan on the page Notion.";
 
 pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<Answer, Failure> {
     let Some(asked) = Asked::read(visit, query).await? else { return Ok(missing(visit, GONE)) };
@@ -60,7 +60,7 @@ pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
     let run = &asked.run;
     let body = html! {
         p { (run.phase.words()) ". " (run.counts.rows) " rows and " (run.counts.records) " records so far." }
-        @if !run.has_ended() { p.hint { "It goes on; load this page again to see more." } }
+        @if !run.has_ended() { p.hint { "The run continues; reload this page to see more." } }
         @if run.counts.entries >= MAX_ENTRIES { p.problem { "Only the first " (MAX_ENTRIES) " lines are kept; the counts on the page Notion are complete." } }
         form.search method="get" action="/admin/notion/plan" role="search" {
             input type="hidden" name="run" value=(run.id);

@@ -72,7 +72,7 @@ async fn list(
     Ok(ok(&json!({name: lines, "day": day, "next": after})))
 }
 
-/// The values that could not be synced: which record and field, why, since when. The values themselves stay here.
+/// The values that could not be synced: which record and field, why, since when. The two values stay here; a reason may quote a part of one.
 pub(crate) async fn attention(deps: &Deps, caller: &Caller, request: &Request<Bytes>) -> Answer {
     let query = Form::of_query(request);
     let after = Some(query.get("after")).filter(|after| !after.is_empty());

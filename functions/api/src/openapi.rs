@@ -89,7 +89,7 @@ pub fn document() -> Value {
         "requestBody": takes("Sync"),
         "responses": {
             "202": good("Begun.", "Job"), "400": error("The body is no JSON or has a field that is not known."),
-            "409": error("No database is kept alike with Notion."), "413": error("The body is too large."),
+            "409": error("No database is synced with Notion."), "413": error("The body is too large."),
             "422": error("A record or a database is not known, or too many are named."),
         },
     });
@@ -220,7 +220,7 @@ fn attention() -> Value {
     let (text, moment) = (json!({"type": "string"}), json!({"type": "string", "format": "date-time"}));
     json!({
         "type": "object", "required": ["database", "record", "field", "property", "of", "why", "since"],
-        "description": "A value that one side did not accept. Both sides stay as they are. The values are never part of it; the page Needs attention shows them.",
+        "description": "A value that one side did not accept. Both sides stay as they are. The two values are not listed here; the page Needs attention shows them. The reason may quote the part of a value that was refused.",
         "properties": {
             "database": text, "record": {"type": "string", "examples": ["deal 42"]},
             "page": {"type": "string", "description": "The page in Notion."}, "field": {"type": "string", "description": "By its name on the portal.", "examples": ["ufCrm_17"]},

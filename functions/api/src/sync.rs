@@ -61,7 +61,7 @@ pub(crate) async fn begin(deps: &Deps, caller: &Caller, request: &Request<Bytes>
     let settings: Settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
     let databases = &settings.notion.databases;
     if databases.is_empty() {
-        let text = "no database is kept alike with Notion; the settings name them under notion.databases";
+        let text = "no database is synced with Notion; the settings name them under notion.databases";
         return Err(Refused::new(StatusCode::CONFLICT, "nothing_to_sync", text));
     }
     match (asked.all || asked.database.is_some(), asked.records.is_empty()) {

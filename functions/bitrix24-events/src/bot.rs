@@ -277,7 +277,7 @@ async fn find_page(
 ) -> Result<String, Failure> {
     let databases = &tenant.settings.notion.databases;
     if databases.is_empty() || tenant.portal.notion.is_none() {
-        let text = language.pick("Nothing is kept alike with Notion here.", "Здесь ничего не связано с Notion.");
+        let text = language.pick("Notion sync is not set up for this portal.", "Здесь ничего не связано с Notion.");
         return Ok(text.to_owned());
     }
     if words.is_empty() {

@@ -240,7 +240,7 @@ fn notion(portal: &Portal, trouble: Option<&Trouble>, session: &Session, has_app
         (broken(trouble))
         @match &portal.notion {
             Some(notion) => { p { "Connected to " strong { (notion.workspace) } ". Share your databases with the connection " strong { (notion.name) } ", and name them on the page " a href="/admin/notion" { "Notion" } "." } }
-            None => { p { "Not connected. Only needed if deals or tasks are kept alike with Notion databases." } }
+            None => { p { "Not connected. Only needed if deals or tasks are synced with Notion databases." } }
         }
         @if has_app {
             form method="post" action="/install/notion" { (token(session)) p.hint { "The Notion workspace that you choose will work with " strong { (portal.domain) } "." } button { @if portal.notion.is_some() { "Connect again" } @else { "Connect Notion" } } }

@@ -11,6 +11,7 @@ use platform::store::Write;
 use platform::{DeliveryId, clock};
 use records::alert::{self, Alert};
 use rules::names::Named;
+use rules::sync::first::UNDECIDED;
 use rules::sync::page::Context;
 use rules::sync::{Cell, Field, Fit, PortalKind, Side, Stuck};
 
@@ -90,7 +91,7 @@ impl Work<'_> {
             since: self.deps.now(),
             tried_at: None,
             rests_until: None,
-            can_take: can_take(field, stuck.of, now),
+            can_take: can_take(field, stuck, now),
         };
         let known = self.link.attention.iter().find(|known| known.id() == entry.id() && known.of == entry.of);
         let Some(known) = known else { return Some(entry) };
@@ -103,20 +104,19 @@ fn stuck_of(entry: &Entry) -> Stuck {
     Stuck { field: entry.field.clone(), of: entry.of, why: entry.why.clone() }
 }
 
-/// The side whose value can be written to the other instead of the one that could not.
-fn can_take(field: &Field, of: Side, now: &Both) -> Vec<Side> {
-    let side = of.other();
-    let sides = match side {
-        Side::Bitrix24 => &now.bitrix24,
-        Side::Notion => &now.notion,
-    };
-    let is_writable = match side {
-        Side::Bitrix24 => true,
-        Side::Notion => field.fit != Fit::Shown && !field.portal.read_only,
+/// The sides whose value can be written to the other: the one that was not refused, or either where nobody has decided yet.
+fn can_take(field: &Field, stuck: &Stuck, now: &Both) -> Vec<Side> {
+    let asked = if stuck.why == UNDECIDED { vec![Side::Bitrix24, Side::Notion] } else { vec![stuck.of.other()] };
+    asked.into_iter().filter(|side| is_writable(field, *side, now)).collect()
+}
+
+fn is_writable(field: &Field, side: Side, now: &Both) -> bool {
+    let (sides, fits) = match side {
+        Side::Bitrix24 => (&now.bitrix24, true),
+        Side::Notion => (&now.notion, field.fit != Fit::Shown && !field.portal.read_only),
     };
     let reading = sides.fields.get(field.key());
-    let can = reading.is_some_and(|reading| reading.cannot.is_none() && !matches!(reading.cell, Cell::Foreign(_)));
-    if is_writable && can { vec![side] } else { Vec::new() }
+    fits && reading.is_some_and(|reading| reading.cannot.is_none() && !matches!(reading.cell, Cell::Foreign(_)))
 }
 
 /// A value as people read it: with the names of values of lists, of people and of records.
@@ -154,7 +154,7 @@ async fn notify(work: &Work<'_>, entry: &Entry) -> Result<(), Failure> {
     let lines = [
         format!("Bitrix24 shows \"{}\", Notion shows \"{}\".", short(&entry.bitrix24), short(&entry.notion)),
         format!("{}.", entry.why.trim_end_matches('.')),
-        "Both sides stay as they are; the other fields are synced. Notion › Needs attention in /admin lists all such values, \
+        "Both sides stay as they are; the other fields are synced. The page Needs attention of /admin lists all such values, \
          with buttons to try again or to take the other side's value."
             .to_owned(),
     ];

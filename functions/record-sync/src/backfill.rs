@@ -190,7 +190,7 @@ fn done(run: &Run) -> Settled {
 fn summary(run: &Run) -> String {
     let counts = &run.counts;
     format!(
-        "{} rows, {} records: {} made, {} linked by number, {} by title or name, {} by another key, {} brought into step, {} failed; {} doubles, {} numbers of no record",
+        "{} rows, {} records: {} made, {} linked by number, {} by title or name, {} by another key, {} brought into step, {} failed; {} records with several rows, {} rows whose number fits no record",
         counts.rows,
         counts.records,
         counts.created,

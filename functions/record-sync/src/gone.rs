@@ -88,7 +88,7 @@ pub(crate) async fn look_again(mut work: Work<'_>, why: Apart) -> Result<Settled
 }
 
 fn still(why: Apart) -> String {
-    format!("not kept alike: {}", why.words())
+    format!("not synced: {}", why.words())
 }
 
 fn done(changes: Vec<String>, place: String, writes: Vec<platform::store::Write>) -> Settled {
@@ -139,7 +139,7 @@ async fn delete_record(work: &Work<'_>) -> Result<(), Failure> {
 
 async fn tell(work: &Work<'_>, why: Apart) -> Result<(), Failure> {
     let what = work.link.record.to_string();
-    let head = format!("{what} ({}) and its Notion page are not kept alike any more", work.link.title);
+    let head = format!("{what} ({}) and its Notion page are no longer synced", work.link.title);
     let advice = match why {
         Apart::RecordGone => "The page stays. Restore the record from the recycle bin, or put the page into the trash.",
         Apart::PageTrashed => "The record stays. Restore the page in Notion, and the sync goes on by itself.",

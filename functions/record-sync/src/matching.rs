@@ -240,7 +240,7 @@ pub(crate) fn taken(record: Record, owner: Record, page: Page) -> Row {
 pub(crate) fn doubles(opened: &Opened, record: Record, rows: &[RowRef]) -> String {
     let urls: Vec<_> = rows.iter().map(|row| row.url.as_str()).collect();
     format!(
-        "{} rows carry the number of {record} ({}); join them on the page Notion of /admin, or with `switchboard sync join {:?} {:?} --keep ADDRESS`",
+        "{} rows carry the number of {record} ({}); join them in a plan (/admin › Notion › Plan a backfill › Show every record and field), or with `switchboard sync join {:?} {:?} --keep ADDRESS`",
         rows.len(),
         urls.join(", "),
         opened.database.name,

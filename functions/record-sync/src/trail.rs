@@ -112,7 +112,7 @@ async fn tell(deps: &Deps, job: &Job<SyncJob>, code: &str, failure: &Failure) {
     let (record, database) = about(job);
     let head = match code {
         "block_limit" => "Notion makes no more pages: the workspace's free blocks are used up".to_owned(),
-        _ => format!("{record} and Notion database {database:?} cannot be made alike"),
+        _ => format!("{record} and Notion database {database:?} cannot be synced"),
     };
     let alert = Alert {
         kind: "sync_failed",

@@ -58,7 +58,7 @@ pub(crate) async fn edit(request: &Request<'_>, id: &str) -> Result<Answer, Fail
     let kept = request.deps.talk.ports.store.get(&key(request, id)).await?;
     let Some(draft) = kept.and_then(|item| item.decode::<Draft>().ok()) else {
         return Ok(Answer::private(answers::tell(request.language.pick(
-            "What you typed was kept for a day and is gone. Type the command again.",
+            "What you typed was kept for a day and has been deleted. Type the command again.",
             "Набранное вами хранилось сутки и удалено. Наберите команду снова.",
         ))));
     };

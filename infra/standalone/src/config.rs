@@ -61,7 +61,7 @@ pub struct Config {
     /// Where requests may go beside the open internet.
     #[serde(default)]
     pub network: NetworkConfig,
-    /// The Notion workspace, if records are kept alike with one.
+    /// The Notion workspace, if records are synced with one.
     pub notion: Option<NotionConfig>,
     /// Routes alone, for who needs no more than that.
     pub routes: Option<Vec<Route>>,

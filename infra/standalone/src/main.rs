@@ -21,7 +21,7 @@ use tracing_subscriber::EnvFilter;
 /// A handler that takes longer to answer is called less often by the simulated portal.
 const SLOW_HANDLER: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// Joins Bitrix24, Slack and Notion: cards in the right channel, conversations, records and pages kept alike.
+/// Joins Bitrix24, Slack and Notion: cards in the right channel, conversations, records and pages in sync.
 #[derive(Parser)]
 #[command(name = "switchboard", version)]
 struct Arguments {

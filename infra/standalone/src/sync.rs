@@ -215,7 +215,7 @@ async fn lines(
         Some(name) => match EntryKind::named(name) {
             Some(kind) => Some(kind),
             None => {
-                bail!("{name:?} is no kind of lines; choose one of {}", EntryKind::ALL.map(EntryKind::name).join(", "))
+                bail!("unknown kind {name:?}; choose one of {}", EntryKind::ALL.map(EntryKind::name).join(", "))
             }
         },
     };
@@ -271,9 +271,9 @@ async fn join(place: &Place, name: &str, record: &str, keep: &str, trash: bool) 
     let Some(database) = settings.notion.named(name) else { bail!(unknown(&settings, name)) };
     let kind = database.records.kind();
     let number = record.trim().strip_prefix(&kind.to_string()).unwrap_or(record).trim().parse::<u64>();
-    let Ok(number) = number else { bail!("{record:?} is no {kind}; write its number, or \"{kind} 42\"") };
+    let Ok(number) = number else { bail!("{record:?} does not name a {kind}; write its number, or \"{kind} 42\"") };
     let Some(keep) = notion::object_id(keep) else {
-        bail!("{keep:?} is no page; copy the address of the row that stays")
+        bail!("{keep:?} is not the address or id of a page; copy the address of the row that stays")
     };
     let others = if trash { Others::Trash } else { Others::Note };
     let record = kind.record(number);
@@ -341,7 +341,7 @@ fn line(run: &Run) -> String {
     let counts = &run.counts;
     let waits = run.waits_for.as_deref().map(|cause| format!("; waits: {cause}")).unwrap_or_default();
     format!(
-        "{} {}: {state}; {} rows, {} records, {} made, {} linked by number, {} by title or name, {} by another key, {} brought into step, {} left out, {} failed, {} doubles, {} numbers of no record{waits}",
+        "{} {}: {state}; {} rows, {} records, {} made, {} linked by number, {} by title or name, {} by another key, {} brought into step, {} left out, {} failed, {} records with several rows, {} rows whose number fits no record{waits}",
         if run.dry { "plan" } else { "run" },
         run.database,
         counts.rows,

@@ -76,7 +76,7 @@ pub enum Standing {
         /// Whether a call was begun.
         open: bool,
     },
-    /// They are kept alike.
+    /// They are synced.
     Together,
     /// One of them is gone; nothing is carried over until it is back.
     Apart {
@@ -87,7 +87,7 @@ pub enum Standing {
     },
 }
 
-/// Why a record and its page are not kept alike.
+/// Why a record and its page are not synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Apart {
@@ -175,7 +175,7 @@ impl Link {
         self.stuck.iter().cloned().chain(self.held.iter().map(Held::stuck)).collect()
     }
 
-    /// Whether both are kept alike.
+    /// Whether both are synced.
     pub fn is_together(&self) -> bool {
         self.standing == Standing::Together
     }

@@ -107,7 +107,7 @@ pub struct Counts {
     pub linked_by_key: u64,
     /// Pages that were made.
     pub created: u64,
-    /// Linked ones whose sides differ, and are made alike.
+    /// Linked ones whose sides differ, and are synced.
     pub changed: u64,
     /// Left out: their condition does not hold.
     pub left_out: u64,

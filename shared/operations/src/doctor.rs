@@ -413,7 +413,7 @@ impl Doctor<'_> {
             let what = format!("Notion: {}", database.name);
             match self.mirror.open(&portal.tenant, &database.name).await {
                 Ok(Open::Ready(opened)) => {
-                    tell(Check::fine(&what, format!("open, {} fields kept alike", opened.fields.len())));
+                    tell(Check::fine(&what, format!("open, {} fields synced", opened.fields.len())));
                     let known = self.mirror.stored(&portal.tenant, &database.name).await.ok().flatten();
                     for trouble in known.map(|known| known.troubles).unwrap_or_default() {
                         tell(Check::wrong(
@@ -430,7 +430,7 @@ impl Doctor<'_> {
             }
         }
         if databases.is_empty() {
-            tell(Check::fine("Notion", "connected; no database is kept alike yet"));
+            tell(Check::fine("Notion", "connected; no database is synced yet"));
         }
     }
 }

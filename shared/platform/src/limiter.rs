@@ -33,7 +33,7 @@ pub enum Lane {
     /// An event is decided or delivered.
     #[default]
     Event,
-    /// Two systems are kept alike.
+    /// Two systems are synced.
     Sync,
     /// What was lost is looked for, what is old is filled in.
     Sweep,

@@ -25,7 +25,7 @@ pub enum QueueName {
     SlackCommands,
     /// Messages, waiting to go to Bitrix24.
     Bitrix24Delivery,
-    /// Records and pages that are to be made alike.
+    /// Records and pages that are to be synced.
     RecordSync,
 }
 

@@ -1,4 +1,4 @@
-//! What of the portal is kept alike with which Notion database: a part of the settings document.
+//! What of the portal is synced with which Notion database: a part of the settings document.
 
 use std::collections::BTreeMap;
 
@@ -83,7 +83,7 @@ pub struct Database {
     pub trashed_pages: Gone,
 }
 
-/// The kinds of records that can be kept alike with a database.
+/// The kinds of records that can be synced with a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -338,7 +338,7 @@ impl Database {
         for (place, setting) in settings.iter().enumerate() {
             let key = Key::parse(setting.key());
             let text = if settings[..place].iter().any(|other| other.key() == setting.key()) {
-                format!("{:?} stands twice; name each key once", setting.key())
+                format!("{:?} is named twice; name each key once", setting.key())
             } else if !key.fits(self.records) {
                 format!(
                     "a {} has no {:?} that rows could be matched by; it has {}",
@@ -433,7 +433,7 @@ impl Notion {
     }
 }
 
-/// The fields that are kept alike without being named.
+/// The fields that are synced without being named.
 fn usual_fields(records: Mirrored) -> Vec<FieldSetting> {
     let people = |field: &str| FieldSetting {
         unmapped: Some("Responsible (not in Notion)".into()),
@@ -550,7 +550,7 @@ mod tests {
             ["databases[0].match[0]: a deal has no \"email\" that rows could be matched by; it has number, title"]
         );
         let twice = problems(json!({"records": "deal", "match": ["title", "title"]}));
-        assert_eq!(twice, ["databases[0].match[1]: \"title\" stands twice; name each key once"]);
+        assert_eq!(twice, ["databases[0].match[1]: \"title\" is named twice; name each key once"]);
         let mistyped = serde_json::from_value::<Database>(
             json!({"name": "x", "database": "x", "records": "deal", "first": "bitrix"}),
         );

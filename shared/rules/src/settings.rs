@@ -385,7 +385,7 @@ pub struct Settings {
     /// How commands in Slack behave.
     #[serde(skip_serializing_if = "is_default")]
     pub commands: Commands,
-    /// What is kept alike with Notion.
+    /// What is synced with Notion.
     #[serde(skip_serializing_if = "is_default")]
     pub notion: Notion,
     /// The chatbot in Bitrix24.

@@ -82,7 +82,7 @@ impl World {
         Box::pin(Self::start_with(Settings { routes, ..each_alone() }, PATIENCE, |_| {})).await
     }
 
-    /// A company whose records are kept alike with Notion databases: `prepare` makes the databases and returns the
+    /// A company whose records are synced with Notion databases: `prepare` makes the databases and returns the
     /// settings' `notion`. With `webhooks`, Notion tells of its changes; without, only the poll finds them.
     pub async fn start_mirrored(webhooks: bool, prepare: impl FnOnce(&Sandbox) -> serde_json::Value) -> Self {
         let mut notion = serde_json::Value::Null;

@@ -91,7 +91,7 @@ async fn its_commands_post_find_and_tell() {
     assert!(told.contains("one with the Slack channel #general") && told.contains("deals in progress"), "{told}");
     portal.type_command(6, "", "notion", "Roof");
     estate.settle().await;
-    assert!(portal.private_conversation(6).pop().unwrap().contains("Nothing is kept alike with Notion"));
+    assert!(portal.private_conversation(6).pop().unwrap().contains("Notion sync is not set up"));
     // What people say to each other goes to Slack, commands do not; what is said to the bot is answered, too.
     let bot = portal.bots()[0];
     portal.write(6, &chat, &format!("[USER={bot}]Switchboard[/USER] hello"), None, &[]);

@@ -1,4 +1,4 @@
-//! Records and their Notion pages, kept alike.
+//! Records and their Notion pages, in sync.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use journeys::World;

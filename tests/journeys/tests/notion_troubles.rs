@@ -181,7 +181,7 @@ async fn trash_restore_moves_and_deletions_touch_nothing_on_the_other_side() {
     assert_eq!(notion.row(&other_row).unwrap()["in_trash"], false);
     assert!(notion.shown(&other_row, "Bitrix24").starts_with("Deleted in Bitrix24"));
     let told = world.channel("ops");
-    assert_eq!(told.iter().filter(|line| line.contains("not kept alike")).count(), 4, "{told:?}");
+    assert_eq!(told.iter().filter(|line| line.contains("not synced")).count(), 4, "{told:?}");
     assert!(dead(&world).await.is_empty());
 }
 
@@ -295,7 +295,7 @@ async fn used_up_blocks_are_stated_and_not_retried() {
     world.settle().await;
     assert_eq!(dead(&world).await, ["block_limit"]);
     assert!(world.channel("ops")[0].contains("free blocks are used up"));
-    // What is there is still kept alike.
+    // What is there is still synced.
     world.sandbox.portal.change_item(DEAL, deal, json!({"title": "Big roof"}));
     world.settle().await;
     assert_eq!(world.sandbox.notion.shown(&row, "Name"), "Big roof");

@@ -42,7 +42,7 @@ pub(super) fn prepare(sandbox: &Sandbox) {
     notion.add_database(TITLES[2], &json!({"Status": {"status": {"options": statuses}}}));
 }
 
-/// What is kept alike with them.
+/// What is synced with them.
 pub(super) fn settings(sandbox: &Sandbox) -> Notion {
     let id = |title: &str| sandbox.notion.database(title).map(|(database, _)| database).unwrap_or_default();
     let mut won = Database::new(TITLES[1], &id(TITLES[1]), Mirrored::Deal);

@@ -31,7 +31,7 @@ pub fn help(name: Name, language: Language) -> Message {
         ),
         Name::Task => (
             language.pick(
-                "creates a task. Description, assignee and deadline may be left out, and a person or a deadline may stand anywhere; a second person helps. Without text it opens a form.",
+                "creates a task. Description, assignee and deadline are optional. People and a deadline can be in any part, or at the end of the name; further people become accomplices. Without text it opens a form.",
                 "создаёт задачу. Описание, исполнителя и срок можно опустить, человек и срок могут стоять где угодно; второй человек будет соисполнителем. Без текста открывается форма.",
             ),
             match language {
@@ -125,11 +125,11 @@ pub fn misuse_words(misuse: &Misuse, language: Language) -> String {
             let names = if people.is_empty() { String::new() } else { format!("{}: ", people.join(", ")) };
             match language {
                 Language::En => format!(
-                    "{names}this Slack account isn't linked to a Bitrix24 user. They can type /b24-me, or an administrator can link them."
+                    "{names}not linked to a Bitrix24 user yet. Type /b24-me to link an account, or ask an administrator."
                 ),
-                Language::Ru => format!(
-                    "{names}эта учётная запись Slack не связана с пользователем Битрикс24. Человек может набрать /b24-me, или его свяжет администратор."
-                ),
+                Language::Ru => {
+                    format!("{names}нет связи с пользователем Битрикс24. Её создаёт команда /b24-me или администратор.")
+                }
             }
         }
         Misuse::LeftOver(words) => match language {
@@ -138,7 +138,7 @@ pub fn misuse_words(misuse: &Misuse, language: Language) -> String {
         },
         Misuse::TakesNoText(name, words) => match language {
             Language::En => format!(
-                "{} takes no text, so I don't know what to do with “{words}”. To show the answer to everybody in the channel, type {0} --public",
+                "{} is used without text, so I don't know what to do with “{words}”. To show the answer to everyone in the channel, type {0} --public",
                 name.typed()
             ),
             Language::Ru => format!(
@@ -611,7 +611,7 @@ pub fn is_not_allowed(code: &str) -> bool {
 
 fn not_allowed(language: Language) -> &'static str {
     language.pick(
-        "Bitrix24 does not allow it. Ask whoever administers your portal for the right, or open the record there.",
+        "Bitrix24 does not allow this. Ask an administrator of your portal for the permission, or open the record there.",
         "Битрикс24 этого не разрешает. Попросите права у администратора портала или откройте запись там.",
     )
 }

@@ -271,7 +271,7 @@ impl Home<'_> {
                 blocks.push(Block::header(language.pick("Welcome to Switchboard", "Добро пожаловать в Switchboard")));
                 let text = language.pick(
                     "Your Slack account isn't linked to a Bitrix24 user yet. Type /b24-me with your Bitrix24 e-mail in any channel, or ask an administrator to link you.",
-                    "Мы пока не знаем вас в Битрикс24. Наберите /b24-me с вашей почтой в Битрикс24 в любом канале или попросите администратора связать вас.",
+                    "Ваша учётная запись Slack ещё не связана с пользователем Битрикс24. Наберите /b24-me с вашей почтой в Битрикс24 в любом канале или попросите администратора связать вас.",
                 );
                 blocks.push(Block::section(Mrkdwn::text(text)));
             }

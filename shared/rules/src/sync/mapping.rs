@@ -149,7 +149,7 @@ pub fn resolve(
             Looked::Missing => {
                 resolved.troubles.push(trouble(match table::entry(&field, &wanted) {
                     Entry::Refused(reason) => format!(
-                        "field {:?} cannot go into a property of type {wanted}, because {}; take type {} for property {:?} in the settings of database {:?}",
+                        "field {:?} cannot go into a property of type {wanted}, because {}; use type {} for property {:?} in the settings of database {:?}",
                         setting.field, reason.words(), table::usual(&field), setting.property, database.name
                     ),
                     _ => format!(
@@ -513,6 +513,6 @@ mod tests {
             &BTreeMap::new(),
             &BTreeMap::new(),
         );
-        assert!(!made.missing.contains_key("Days") && made.troubles[0].text.contains("take type rich_text"));
+        assert!(!made.missing.contains_key("Days") && made.troubles[0].text.contains("use type rich_text"));
     }
 }

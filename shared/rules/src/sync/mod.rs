@@ -1,4 +1,4 @@
-//! Keeping a record of the portal and a page of Notion alike: what their fields mean, how they are compared and merged.
+//! Syncing a record of the portal with a page of Notion: what their fields mean, how they are compared and merged.
 //!
 //! Each side is read into [`Cell`]s, in the portal's terms (codes of stages, numbers of people and records), so that a
 //! time zone, a trailing space or the case of an option is no change. What is merged is three-way and by value: an echo

@@ -449,7 +449,7 @@ fn codes(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) -
         0 => {
             let known: Vec<_> = field.choices(context.category).map(|(_, name)| name).collect();
             Err(format!(
-                "{name:?} is no value of the portal's field {:?} here, which has {}; choose one of these, or name it under `values`",
+                "the portal's field {:?} has no value {name:?} here; it has {}; choose one of these, or name it under `values`",
                 field.portal.name,
                 known.join(", ")
             ))
@@ -494,7 +494,7 @@ fn people(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) 
             Some(Cell::Users(were)) if known.iter().all(|user| were.contains(user)) => Cell::Users(were.clone()).into(),
             _ => Reading::refused(
                 Cell::users(known),
-                format!("Notion tells of {MAX_SHOWN} people only; change them in Bitrix24"),
+                format!("Notion shows only {MAX_SHOWN} people; change them in Bitrix24"),
             ),
         };
     }
@@ -511,7 +511,10 @@ fn relation(field: &Field, value: &Value, context: &Context) -> Reading {
     if known.len() != pages.len() {
         return Reading::refused(
             Cell::Foreign(format!("{} pages", pages.len())),
-            format!("property {:?} leads to a page that is no record of the portal", field.property.name),
+            format!(
+                "property {:?} links to a page that does not belong to a record of the portal",
+                field.property.name
+            ),
         );
     }
     let hidden: Vec<u64> = match portal::read(&field.portal, ANY_RECORD, &context.raw) {

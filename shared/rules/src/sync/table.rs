@@ -201,7 +201,7 @@ const ROWS: &[(Shape, &str, Row, Option<Row>)] = &[
         "number (`integer`, `double`, sums)",
         Row {
             pairs: &[("number", both(Codec::Number)), ("rich_text", both(Codec::Lines)), ("title", both(Codec::Lines))],
-            note: "digit for digit; whole numbers and sums (two digits) take no more digits than they hold; a number with more digits than Notion's numbers hold is not carried over",
+            note: "exact; a number with more decimal places than the field holds (none for whole numbers, two for sums) is refused; a number with more digits than Notion's numbers hold is not carried over",
         },
         Some(LINES),
     ),

@@ -194,7 +194,7 @@ impl Editor<'_> {
         if let Some(loss) = changes.iter().find_map(|change| self.touches_whole(change)) {
             return Err(loss);
         }
-        let Some(last) = changes.last() else { return Err(Loss::new("the edit cannot be told from the text")) };
+        let Some(last) = changes.last() else { return Err(Loss::new("it is not clear what the edit changes")) };
         if changes.len() > MAX_ONE_BY_ONE {
             return Err(self.loss(last));
         }
