@@ -41,7 +41,8 @@ pub(crate) async fn part(mut work: Work<'_>, why: Apart) -> Result<Settled, Fail
                 }
             }
         }
-        (Apart::PageTrashed | Apart::PageGone, Gone::Delete) => {
+        // A page that is not there for us may only be shared no longer: nothing is deleted for that.
+        (Apart::PageTrashed, Gone::Delete) => {
             delete_record(&work).await?;
             changes.push("record put into the portal's recycle bin".into());
         }
@@ -54,7 +55,7 @@ pub(crate) async fn part(mut work: Work<'_>, why: Apart) -> Result<Settled, Fail
     let cleared = work.clear_attention()?;
     work.save(cleared).await?;
     // What would be seen twice comes after: better once too few than again and again.
-    let is_marked = matches!(setting, Gone::Mark | Gone::Restore);
+    let is_marked = matches!(setting, Gone::Mark | Gone::Restore) || why == Apart::PageGone && setting == Gone::Delete;
     if is_marked && why != Apart::RecordGone {
         changes.extend(mark_record(&work, why).await?);
     }

@@ -108,7 +108,7 @@ async fn unfit(
     linked: Option<&str>,
 ) -> Result<Option<String>, Failure> {
     let record = wanted.record;
-    let owner = deps.mirror.links.owner(&job.tenant, &keep.id).await?;
+    let owner = opened.known_owner(deps.mirror.links.owner(&job.tenant, &keep.id).await?);
     if let Some(owner) = owner.filter(|owner| owner.record != record || owner.database != opened.database.name) {
         return Ok(Some(format!("{} is linked with {}", keep.url, owner.record)));
     }

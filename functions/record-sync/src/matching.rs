@@ -168,7 +168,7 @@ pub(crate) async fn find(deps: &Deps, opened: &Opened, record: Record, state: &S
     let (rows, is_whole) = ask(opened, record, &traits).await?;
     let (mut numbered, mut free) = (Vec::new(), Vec::new());
     for page in rows.into_iter().filter(|page| !page.in_trash) {
-        let owner = deps.mirror.links.owner(opened.tenant(), &page.id).await?;
+        let owner = opened.known_owner(deps.mirror.links.owner(opened.tenant(), &page.id).await?);
         match (number(opened, &page), owner) {
             (Some(number), _) if number != record.id() => {}
             (Some(_), Some(owner)) if owner.database != opened.database.name || owner.record != record => {
@@ -395,7 +395,9 @@ async fn alone(
     };
     let mut rivals = vec![(record, traits.clone())];
     for (other, state) in others.into_iter().filter(|(other, _)| *other != record) {
-        let is_linked = deps.mirror.links.get(opened.tenant(), &opened.database.name, other).await?.is_some();
+        // One whose link has only begun may claim the row just as well.
+        let link = deps.mirror.links.get(opened.tenant(), &opened.database.name, other).await?;
+        let is_linked = link.is_some_and(|(link, _)| link.page.is_some());
         if is_linked || make::left_out(opened, other, &state)?.is_some() {
             continue;
         }

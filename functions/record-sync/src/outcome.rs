@@ -34,6 +34,11 @@ impl Both {
         }
     }
 
+    /// What a side gives to the other one: what it shows, with what it cannot show.
+    pub(crate) fn carried(&self, side: Side, field: &str) -> Cell {
+        self.of(side).fields.get(field).map(|reading| reading.carried().clone()).unwrap_or_default()
+    }
+
     pub(crate) fn cell(&self, side: Side, field: &str) -> Cell {
         self.of(side).fields.get(field).map(|reading| reading.cell.clone()).unwrap_or_default()
     }

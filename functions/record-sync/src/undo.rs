@@ -10,7 +10,7 @@ use platform::job::Job;
 use rules::Record;
 use rules::sync::merge::Why;
 use rules::sync::page::Context;
-use rules::sync::{Agreed, Cell, Conflict, Field, Fit, Side};
+use rules::sync::{Agreed, Cell, Conflict, Field, Fit, Master, Side};
 
 use crate::outcome::Both;
 use crate::read::Known;
@@ -87,7 +87,8 @@ pub(crate) async fn undo(
         Err(reason) => return Ok(Settled::skip(reason)),
     };
     let cells = BTreeMap::from([(field.key().to_owned(), kept.conflict.lost().clone())]);
-    let to_bitrix24 = if is_shown_only(field) { BTreeMap::new() } else { cells.clone() };
+    let stays = is_shown_only(field) || field.master() == Master::Bitrix24Only;
+    let to_bitrix24 = if stays { BTreeMap::new() } else { cells.clone() };
     let Looked { work, known, page, context, both } = &mut looked;
     let done = work.write(known.state.clone(), page.clone(), context, both, &to_bitrix24, &cells).await?;
     let now = deps.now();
@@ -121,7 +122,7 @@ pub(crate) async fn take(
     if let Some(why) = cannot_take(field, side, both) {
         return Ok(Settled::skip(why));
     }
-    let cell = both.cell(side, key);
+    let cell = both.carried(side, key);
     let (b, n) = (both.cell(Side::Bitrix24, key), both.cell(Side::Notion, key));
     if b == n {
         work.link.base.insert(key.to_owned(), Agreed::new(&b, &n));

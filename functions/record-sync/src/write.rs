@@ -73,6 +73,9 @@ fn cannot_edit(field: &PortalField, cell: &Cell, raw: &Map<String, Value>) -> Op
     if matches!(field.kind, PortalKind::Binding(_) | PortalKind::FullName) {
         return None;
     }
+    if field.required && page::is_blank(cell) {
+        return Some(format!("the portal's field {:?} may not be empty", field.name));
+    }
     portal::edited(field, cell, raw).err()
 }
 

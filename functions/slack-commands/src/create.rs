@@ -163,7 +163,9 @@ async fn doers(
             None => match wanted {
                 Assignee::Slack(id) => {
                     let profile = request.deps.talk.slack_profile(&request.tenant, id).await?;
-                    unlinked.push(format!("@{}", profile.map_or_else(|| id.clone(), |profile| profile.name)));
+                    let name = profile.map(|profile| profile.name).filter(|name| !name.is_empty() && name != id);
+                    let outside = || request.language.pick("someone outside", "кто-то извне").to_owned();
+                    unlinked.push(name.map_or_else(outside, |name| format!("@{name}")));
                 }
                 Assignee::Email(email) => return Ok(Err(Misuse::Assignee(email.clone()))),
                 Assignee::Portal(user) => return Ok(Err(Misuse::Assignee(user.to_string()))),

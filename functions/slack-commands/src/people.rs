@@ -25,7 +25,7 @@ pub(crate) async fn named(request: &Request<'_>, text: &str) -> String {
         } else {
             request.tenant.slack.channel_info(&id).await.ok().map(|channel| channel.name)
         };
-        if let Some(name) = name.filter(|name| !name.is_empty()) {
+        if let Some(name) = name.filter(|name| !name.is_empty() && *name != id) {
             names.insert((sign, id), name);
         }
     }

@@ -21,6 +21,8 @@ use rules::sync::Field;
 use rules::sync::mapping::{self, Trouble, resolve};
 use rules::sync::portal::PortalField;
 use rules::{RecordKind, Settings};
+
+use crate::link::Owner;
 use serde::{Deserialize, Serialize};
 
 use crate::Mirror;
@@ -101,6 +103,11 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// The owner of a page, if its database is still in the settings: one that was renamed owns nothing any more.
+    pub fn known_owner(&self, owner: Option<Owner>) -> Option<Owner> {
+        owner.filter(|owner| self.settings.notion.named(&owner.database).is_some())
+    }
+
     /// The kind of its records.
     pub fn kind(&self) -> RecordKind {
         self.database.records.kind()

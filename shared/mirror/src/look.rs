@@ -117,7 +117,12 @@ pub(crate) async fn portal_fields(client: &PortalClient, kind: RecordKind) -> Re
         }
         let (mut answers, _) = client.batch(&batch).await?;
         for (n, (place, _)) in some.iter().enumerate() {
-            let Some(Ok(rows)) = answers.take(&format!("l{n}")) else { continue };
+            // Without its values a list would be written by names: nothing is synced before they are known.
+            let rows = match answers.take(&format!("l{n}")) {
+                Some(Ok(rows)) => rows,
+                Some(Err(error)) => return Err(client.failure(&error)),
+                None => return Err(Failure::transient("the portal left a command of a batch unanswered")),
+            };
             let mut rows: Vec<_> = rows.as_array().cloned().unwrap_or_default();
             rows.sort_by_key(|row| bitrix24::tolerant::whole(&row["SORT"]));
             let option = |row: &Value| {

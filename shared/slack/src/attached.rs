@@ -276,7 +276,8 @@ pub(crate) fn attachments(list: &Value, shown: &str) -> Vec<Attachment> {
 
 fn attachments_within(list: &Value, shown: &str, depth: usize) -> Vec<Attachment> {
     if depth == 0 {
-        return Vec::new();
+        let has_more = list.as_array().is_some_and(|list| !list.is_empty());
+        return has_more.then(|| Attachment { text: "…".into(), ..Attachment::default() }).into_iter().collect();
     }
     list.as_array().into_iter().flatten().take(MAX_PARTS).map(|one| attachment(one, shown, depth)).collect()
 }

@@ -366,8 +366,11 @@ impl MessageEvent {
         let shown = |list: &[Attachment]| -> Vec<Attachment> {
             list.iter().filter(|one| one.kind != AttachmentKind::Unfurl).cloned().collect()
         };
-        // Where one of both has no blocks, only the texts can be compared.
-        let same_blocks = self.blocks.is_empty() || was.blocks.is_empty() || self.blocks == was.blocks;
+        // Where one of both has no blocks and the other one only the text as blocks, the texts are compared.
+        let are_text = |list: &[Value]| list.iter().all(|block| block["type"] == "rich_text");
+        let only_text =
+            (self.blocks.is_empty() || was.blocks.is_empty()) && are_text(&self.blocks) && are_text(&was.blocks);
+        let same_blocks = self.blocks == was.blocks || only_text;
         self.text == was.text
             && same_blocks
             && self.huddle == was.huddle

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::attached::{self, AttachmentKind, MAX_PARTS};
+use crate::attached::{self, Attachment, AttachmentKind, MAX_PARTS};
 use crate::event::{File, filled, text};
 use crate::text::received_with_mark;
 
@@ -151,14 +151,37 @@ fn with_attached(message: &Value) -> String {
     let own = message["text"].as_str().unwrap_or_default();
     let shown = attached::shown_by(own, &attached::blocks(&message["blocks"]));
     let attached = attached::attachments(&message["attachments"], &shown);
-    let quoted = attached.iter().filter(|one| one.kind != AttachmentKind::Unfurl).map(|one| {
-        let title = if one.title.is_empty() { &one.author } else { &one.title };
-        let words = if one.text.is_empty() { &one.fallback } else { &one.text };
-        let all = if title.is_empty() { words.clone() } else { format!("{title}: {words}") };
-        format!("&gt; {}", all.replace('\n', "\n&gt; "))
-    });
+    let quoted = attached
+        .iter()
+        .filter(|one| one.kind != AttachmentKind::Unfurl)
+        .map(|one| format!("&gt; {}", words_of(one).replace('\n', "\n&gt; ")));
+    let files = attached::files(&message["files"]).into_iter().map(|file| named(&file));
     let own = Some(own.to_owned()).filter(|own| !own.is_empty());
-    own.into_iter().chain(quoted).collect::<Vec<_>>().join("\n")
+    own.into_iter().chain(quoted).chain(files).collect::<Vec<_>>().join("\n")
+}
+
+/// What an attachment says, a line for each of its parts.
+fn words_of(attachment: &Attachment) -> String {
+    let title = match (attachment.title.as_str(), attachment.title_link.as_str()) {
+        ("", _) => String::new(),
+        (title, "") => title.to_owned(),
+        (title, link) => format!("<{link}|{title}>"),
+    };
+    let fields = attachment.fields.iter().map(|(title, value)| format!("{title}: {value}"));
+    let files = attachment.files.iter().map(named);
+    let nested = attachment.attachments.iter().map(words_of);
+    let has_words = !(attachment.pretext.is_empty() && attachment.text.is_empty() && attachment.fields.is_empty());
+    let words = if has_words { attachment.text.clone() } else { attachment.fallback.clone() };
+    let texts = [attachment.pretext.clone(), title, words].into_iter();
+    let all: Vec<String> = texts.chain(fields).chain(files).chain(nested).filter(|part| !part.is_empty()).collect();
+    let said = all.join("\n");
+    if attachment.author.is_empty() { said } else { format!("{}: {said}", attachment.author) }
+}
+
+/// A file by its name, with where it can be opened.
+fn named(file: &File) -> String {
+    let name = crate::text::escape(&file.name);
+    if file.permalink.is_empty() { format!("📎 {name}") } else { format!("📎 <{}|{name}>", file.permalink) }
 }
 
 /// What an element holds: a text, a chosen option, a date, a person; of several people their ids with commas between.
@@ -236,7 +259,11 @@ mod tests {
         let forward = json!({"is_share": true, "author_name": "Dana", "text": "signed\nship it"});
         assert_eq!(taken(json!({"text": "", "attachments": [forward]})), "&gt; Dana: signed\n&gt; ship it");
         let card = json!({"title": "Build", "fallback": "failed"});
-        assert_eq!(taken(json!({"text": "see", "attachments": [card]})), "see\n&gt; Build: failed");
+        assert_eq!(taken(json!({"text": "see", "attachments": [card]})), "see\n&gt; Build\n&gt; failed");
+        let fields = json!({"author_name": "CI", "fields": [{"title": "Branch", "value": "main"}]});
+        assert_eq!(taken(json!({"text": "", "attachments": [fields]})), "&gt; CI: Branch: main");
+        let files = json!([{"id": "F1", "name": "a<b.pdf", "permalink": "https://a.example/F1"}]);
+        assert_eq!(taken(json!({"text": "plan", "files": files})), "plan\n📎 <https://a.example/F1|a&lt;b.pdf>");
         let preview = json!({"title": "A", "from_url": "https://a.example"});
         assert_eq!(taken(json!({"text": "<https://a.example>", "attachments": [preview]})), "<https://a.example>");
     }

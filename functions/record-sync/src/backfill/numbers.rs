@@ -66,7 +66,7 @@ async fn own_rows(
     let mut rows = Vec::new();
     for id in pages {
         let Some(page) = running.row(id).await? else { continue };
-        let owner = running.deps.mirror.links.owner(running.tenant(), id).await?;
+        let owner = running.opened.known_owner(running.deps.mirror.links.owner(running.tenant(), id).await?);
         match owner.filter(|owner| owner.record != record || owner.database != running.opened.database.name) {
             None => rows.push(row_ref(&page)),
             Some(owner) => {

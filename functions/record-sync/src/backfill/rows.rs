@@ -61,6 +61,12 @@ pub(super) async fn read(running: &mut Running<'_>) -> Result<(), Failure> {
     let last = list.items.last().and_then(|page| page.created_time);
     running.run.phase = match (list.cursor, list.capped, last) {
         (_, true, Some(last)) if since != Some(last) => Phase::Rows { cursor: None, since: Some(last) },
+        // Rows that are not read may carry numbers: to go on would make second pages.
+        (None, true, _) => {
+            let text =
+                "more than 10,000 rows were made within one minute, and Notion does not list the rest; no page is made";
+            return Err(Failure::permanent("rows_unread", text));
+        }
         (Some(cursor), _, _) => Phase::Rows { cursor: Some(cursor), since },
         _ => Phase::Numbers { after: None },
     };
@@ -74,7 +80,7 @@ pub(super) async fn of(running: &Running<'_>, record: Record, traits: &Traits) -
     for item in running.list(&by_number(record.id())).await? {
         let id: String = item.decode()?;
         let Some(page) = running.row(&id).await? else { continue };
-        match deps.mirror.links.owner(running.tenant(), &id).await? {
+        match opened.known_owner(deps.mirror.links.owner(running.tenant(), &id).await?) {
             None => numbered.push(page),
             Some(owner) if owner.record == record && owner.database == opened.database.name => {}
             // Its own line says what to do; a page more would only make a second row with this number.

@@ -166,11 +166,17 @@ fn shown(list: &[Attachment], language: Language) -> Vec<Block> {
 
 /// Who wrote it where, and what it says, quoted.
 fn forward(attachment: &Attachment, language: Language) -> Vec<Block> {
-    let mut said = content(&attachment.blocks, &attachment.text, language);
-    said.extend(attachment.files.iter().flat_map(|file| file_line(file, language).blocks));
-    said.extend(shown(&attachment.attachments, language));
+    // Its head names the author and the place; all else of it is what a card shows.
+    let inside = Attachment {
+        author: String::new(),
+        link: String::new(),
+        footer: String::new(),
+        fallback: String::new(),
+        ..attachment.clone()
+    };
+    let mut said = card(&inside, language);
     if (Document { blocks: said.clone() }).is_empty() {
-        said = Document::plain(&attachment.fallback).blocks;
+        said = Document::from_mrkdwn(&attachment.fallback).blocks;
     }
     let author = match (attachment.author.as_str(), attachment.author_id.as_str()) {
         ("", "") => Leaf::Text(language.pick("someone", "кто-то").into()),
@@ -244,7 +250,12 @@ fn card(attachment: &Attachment, language: Language) -> Vec<Block> {
 fn field(title: &str, value: &str) -> Block {
     let mut spans = Vec::new();
     if !title.is_empty() {
-        spans.push(Span::styled(format!("{title}: "), BOLD));
+        let title = flat(Document::from_mrkdwn(title).blocks).into_iter();
+        spans.extend(title.map(|span| Span { style: BOLD, ..span }));
+        match spans.last_mut() {
+            Some(Span { leaf: Leaf::Text(text), .. }) => text.push_str(": "),
+            _ => spans.push(Span::styled(": ", BOLD)),
+        }
     }
     spans.extend(flat(Document::from_mrkdwn(value).blocks));
     Block::Paragraph(spans)

@@ -295,9 +295,16 @@ impl<'a> Reading<'a> {
             self.set_day(Day::Date(self.today()))?;
             let taken = name.split(' ').count();
             // `tonight at 8` has a time of its own, `tonight 22:00` has one behind it.
-            if let Some((hour, more)) = evening_hour(&rest[taken..]).filter(|_| *name == "tonight") {
+            if let Some((hour, more)) =
+                evening_hour(&rest[taken..]).filter(|_| ["tonight", "this evening"].contains(name))
+            {
                 self.set_time(hour)?;
                 return Ok(taken + more);
+            }
+            // `tonight at 12` may be noon or midnight.
+            let hour = rest[taken..].iter().find(|word| **word != "at").and_then(|word| word.parse::<i8>().ok());
+            if *name != "this morning" && hour.is_some_and(|hour| hour <= 12) {
+                return Err(Unread::Unknown);
             }
             let has_time = self.time.is_some() || rest[taken..].iter().any(|word| has_digit(word));
             if let Some(time) = part_of_day(rest[taken - 1]).filter(|_| !has_time) {
@@ -391,7 +398,8 @@ impl<'a> Reading<'a> {
 
     /// What all of it comes to.
     fn moment(self) -> Result<Deadline, Unread> {
-        let deadline = |at| Deadline { at, is_plain: self.is_by || !self.is_vague, is_by: self.is_by };
+        let deadline =
+            |at| Deadline { at, is_plain: self.is_by || !self.is_vague || self.time.is_some(), is_by: self.is_by };
         let says_day = self.day.is_some() || self.time.is_some() || self.ends_day || self.is_midnight;
         if let Some(at) = self.exact {
             return if says_day { Err(Unread::Unknown) } else { not_past(at, self.now).map(deadline) };
@@ -595,16 +603,16 @@ fn clock(rest: &[&str], said_at: bool, has_day: bool) -> Clock {
     let Some((hour, minute)) = hour_and_minute(digits) else {
         return if has_colon { Clock::Wrong } else { Clock::No };
     };
-    let half = |word: &str| match word.replace('.', "").as_str() {
-        "am" | "утра" | "ночи" => Some(0),
-        "pm" | "дня" | "вечера" => Some(12),
+    let half = |word: &str| match (word.replace('.', "").as_str(), hour) {
+        ("am", _) | ("утра", 1..=11) | ("ночи", 1..=4 | 12) => Some(0),
+        ("pm", _) | ("ночи", 9..=11) | ("вечера", 3..=11) | ("дня", 12 | 1..=5) => Some(12),
         _ => None,
     };
     let (half, taken) = match (suffix, half(suffix), half(next)) {
         ("", _, Some(half)) => (Some(half), 2),
         ("", _, None) => (None, 1),
         (_, Some(half), _) => (Some(half), 1),
-        ("h" | "hrs" | "ч", ..) => return made(hour, minute, 1),
+        ("h" | "hrs" | "ч", ..) => return of_hours(hour, minute, 1),
         // `17h30`
         (suffix, ..) => {
             let minutes = suffix.strip_prefix(['h', 'ч']).and_then(|minutes| minutes.parse::<i8>().ok());
@@ -626,7 +634,7 @@ fn clock(rest: &[&str], said_at: bool, has_day: bool) -> Clock {
         && (said_at || has_day || next == "h" || next == "ч")
         && !digits.contains('.')
     {
-        return made(hour, 0, 2);
+        return of_hours(hour, 0, 2);
     }
     if digits.contains('.') {
         let is_time = digits.rsplit('.').next().is_some_and(|minutes| minutes.len() == 2);
@@ -644,6 +652,11 @@ fn clock(rest: &[&str], said_at: bool, has_day: bool) -> Clock {
 
 fn made(hour: i8, minute: i8, taken: usize) -> Clock {
     Time::new(hour, minute, 0, 0).map_or(Clock::Wrong, |time| Clock::Time(time, taken))
+}
+
+/// `17h`; `2h` may be a duration, and `3 hours` in the morning or in the afternoon.
+fn of_hours(hour: i8, minute: i8, taken: usize) -> Clock {
+    if (1..=6).contains(&hour) { Clock::Wrong } else { made(hour, minute, taken) }
 }
 
 /// `15:00`, `15.00`, `15`.

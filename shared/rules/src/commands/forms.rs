@@ -77,15 +77,15 @@ pub fn of_typed(name: Name, text: &str, context: &Context<'_>) -> Draft {
 }
 
 fn task_form(read: &task::Reading) -> TaskForm {
-    let mut people = read.people.iter().zip(&read.people_words);
+    let people = read.people.iter().zip(&read.people_words);
     let mut in_slack = Vec::new();
     let mut lines = vec![reader::to_form(&read.description)];
-    for (person, words) in people.by_ref() {
+    for (place, (person, words)) in people.enumerate() {
         match person {
             Assignee::Slack(id) => in_slack.push(id.clone()),
-            Assignee::Me => {}
+            Assignee::Me if place == 0 => {}
             // Who is named by e-mail cannot be chosen: the words stay for who corrects them.
-            Assignee::Portal(_) | Assignee::Email(_) => lines.push(words.clone()),
+            Assignee::Me | Assignee::Portal(_) | Assignee::Email(_) => lines.push(words.clone()),
         }
     }
     // What was meant for the deadline goes where it can be corrected, everything else to the description.
@@ -100,11 +100,13 @@ fn task_form(read: &task::Reading) -> TaskForm {
     }
     lines.retain(|line| !line.is_empty());
     let (name, description) = within_name(read.name.clone(), lines.join("\n"));
+    // Whoever comes first is the assignee, also where the form cannot show them: nobody else takes their place.
+    let is_first = matches!(read.people.first(), Some(Assignee::Slack(_)));
     let mut in_slack = in_slack.into_iter();
     TaskForm {
         name,
         description,
-        assignee: in_slack.next().unwrap_or_default(),
+        assignee: if is_first { in_slack.next().unwrap_or_default() } else { String::new() },
         accomplices: in_slack.collect(),
         day: String::new(),
         deadline,

@@ -273,10 +273,17 @@ fn is_public(token: &Token<'_>) -> bool {
 pub fn without_public(mut tokens: Vec<Token<'_>>) -> (Vec<Token<'_>>, bool) {
     let before = tokens.len();
     let is_end = |token: Option<&Token<'_>>| token.is_none_or(|token| matches!(token.unit, Unit::Blank | Unit::Bar));
+    let is_mark = |c: char| is_quote(c) && !matches!(c, '\'' | '\u{2018}' | '\u{2019}' | '\u{201b}');
+    let mut marks = 0;
     let is_taken: Vec<bool> = (0..before)
         .map(|at| {
+            // What stands between quotes is quoted, and asks for nothing.
+            let is_quoted = marks % 2 == 1;
+            if tokens[at].unit == Unit::Word {
+                marks += decoded(tokens[at].raw).chars().filter(|c| is_mark(*c)).count();
+            }
             let behind = at.checked_sub(1).and_then(|at| tokens.get(at));
-            is_public(&tokens[at]) && is_end(behind) && is_end(tokens.get(at + 1))
+            !is_quoted && is_public(&tokens[at]) && is_end(behind) && is_end(tokens.get(at + 1))
         })
         .collect();
     let mut taken = is_taken.iter();
@@ -346,6 +353,19 @@ mod tests {
 
     fn units(text: &str) -> Vec<String> {
         tokens(text).iter().filter(|token| !token.is_blank()).map(Token::typed).collect()
+    }
+
+    #[test]
+    fn what_is_quoted_publishes_nothing() {
+        for text in
+            ["Explain “b24-lead --public now” to the team", "say \"x --public y\" here", "the «a --public b» switch"]
+        {
+            let (left, is_public) = without_public(tokens(text));
+            assert!(!is_public && line(&left, false).contains("--public"), "{text}");
+        }
+        for text in ["Ann's offer --public", "“quoted” words --public"] {
+            assert!(without_public(tokens(text)).1, "{text}");
+        }
     }
 
     #[test]

@@ -269,7 +269,7 @@ impl<'t, 'a> Edges<'t, 'a> {
             let is_begin = at == 0 || self.rest[at - 1].is_blank() || self.rest[at - 1].unit != Unit::Word;
             let words = reader::line(&self.rest[at..], false);
             match deadline::parse(&words, context.now, context.language) {
-                _ if !is_begin => {}
+                _ if !is_begin || (!is_whole && self.goes_on_a_number(at, &words)) => {}
                 Ok(found) if is_whole || found.is_plain && self.may_end_at(at, found.is_by) => {
                     self.cut(at, Ok(found.at));
                     return;
@@ -278,9 +278,18 @@ impl<'t, 'a> Edges<'t, 'a> {
                     self.cut(at, Err(why));
                     return;
                 }
-                _ => {}
+                // What is understood as a whole means nothing else in part: `25.12.2025 15:00` is not today at 15:00.
+                Ok(_) | Err(Unread::Past(_) | Unread::Ambiguous(..)) => return,
+                Err(Unread::Unknown) => {}
             }
         }
+    }
+
+    /// Whether a time of day stands right behind a number: `Feb 30 15:00` is more likely a date that does not exist.
+    fn goes_on_a_number(&self, at: usize, words: &str) -> bool {
+        let before = self.rest[..at].iter().rev().find(|token| !token.is_blank());
+        words.starts_with(|c: char| c.is_ascii_digit())
+            && before.is_some_and(|token| token.typed().trim_end_matches('.').ends_with(|c: char| c.is_ascii_digit()))
     }
 
     /// Whether a name can end before these words: `Report for | tomorrow` does not.

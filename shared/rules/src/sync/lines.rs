@@ -34,15 +34,17 @@ pub fn text(cell: &Cell, zone: &TimeZone) -> String {
 /// that shows one of them is that one.
 pub fn read(kind: &PortalKind, text: &str, now: &[Cell], zone: &TimeZone) -> Result<Vec<Cell>, String> {
     steps::add(text.len());
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let shown: HashMap<String, &Cell> = now.iter().rev().map(|cell| (line(cell, zone), cell)).collect();
     let value = |(at, written): (usize, &str)| {
         if let Some(same) = shown.get(written) {
             return Ok((*same).clone());
         }
-        value(kind, written, now.get(at), now, zone).map_err(|why| format!("line {}: {why}", at + 1))
+        // The value that stood in this place, if only this one was edited: else nobody can say which it was.
+        let was = now.get(at).filter(|was| lines.len() == now.len() && !lines.contains(&line(was, zone).as_str()));
+        value(kind, written, was, now, zone).map_err(|why| format!("line {}: {why}", at + 1))
     };
-    lines.enumerate().map(value).collect()
+    lines.iter().copied().enumerate().map(value).collect()
 }
 
 fn value(kind: &PortalKind, line: &str, was: Option<&Cell>, now: &[Cell], zone: &TimeZone) -> Result<Cell, String> {
@@ -124,6 +126,9 @@ mod tests {
         let money = |amount: &str, currency: &str| Cell::Money(amount.into(), currency.into());
         assert_eq!(read("10 EUR\n21.50 usd\n"), Ok(vec![money("10", "EUR"), money("21.5", "USD")]));
         assert_eq!(read("11\n20 USD"), Ok(vec![money("11", "EUR"), money("20", "USD")]));
+        for moved in ["25", "5\n10 EUR\n20 USD", "20 USD\n11"] {
+            assert!(read(moved).unwrap_err().contains("lacks its currency"), "{moved}");
+        }
         assert!(read("10 EUR\n20 USD\n30").unwrap_err().starts_with("line 3: \"30\" lacks its currency"));
         for wrong in ["10,50 EUR", "EUR", "10 EURO", "10 EUR 5", "1 000 EUR", "ten EUR"] {
             assert!(read(wrong).unwrap_err().starts_with("line 1: "), "{wrong}");

@@ -315,12 +315,24 @@ struct One<'a> {
 
 impl One<'_> {
     fn merge(&self, base: Option<&Agreed>, merged: &mut Merged) {
+        match base.and_then(|base| with_unshown(base, self.b, self.n)) {
+            Some(n) => One { n: &n, ..*self }.settle(base, merged),
+            None => self.settle(base, merged),
+        }
+    }
+
+    fn settle(&self, base: Option<&Agreed>, merged: &mut Merged) {
         let (b, n) = (&self.b.cell, &self.n.cell);
         let changed = match base {
             Some(base) => (!b.is(base.of(Side::Bitrix24)), !n.is(base.of(Side::Notion))),
             // Seen together for the first time: an empty side has nothing to say.
             None => (!b.is_empty(), !n.is_empty()),
         };
+        // What the page cannot show yet is not agreed, or nobody would look at it again.
+        if let (true, false, Some(why)) = (b != n, changed.1, &self.b.cannot) {
+            merged.stuck.push(Stuck { field: self.field.to_owned(), of: Side::Bitrix24, why: why.clone() });
+            return;
+        }
         if b == n || self.n.carried() == b || self.b.carried() == n {
             let agreed = Agreed::new(b, n);
             if base != Some(&agreed) {
@@ -384,6 +396,10 @@ impl One<'_> {
 
     fn unite(&self, both: &Cell, merged: &mut Merged) {
         for side in [Side::Bitrix24, Side::Notion] {
+            if let (Side::Notion, Some(why)) = (side, &self.b.cannot) {
+                merged.stuck.push(Stuck { field: self.field.to_owned(), of: Side::Bitrix24, why: why.clone() });
+                continue;
+            }
             if self.reading(side).cell != *both {
                 // A part of it may not be sayable over there; the rest is.
                 merged.carry(side, self.field, both);
@@ -422,6 +438,37 @@ impl One<'_> {
             });
         }
     }
+}
+
+/// The page's people or records with those that it did not show when both sides agreed, and still does not show: that they are
+/// not there is nobody's edit, also if the page could show them by now.
+fn with_unshown(base: &Agreed, b: &Reading, n: &Reading) -> Option<Reading> {
+    fn added<T: Ord + Copy>(
+        (was, shown): (&BTreeSet<T>, &BTreeSet<T>),
+        b: &BTreeSet<T>,
+        n: &BTreeSet<T>,
+    ) -> Option<BTreeSet<T>> {
+        let unshown: BTreeSet<T> = was.iter().filter(|one| !shown.contains(one) && b.contains(one)).copied().collect();
+        // A field that holds one is replaced as a whole.
+        (was.len() > 1 && !unshown.is_subset(n)).then(|| n.union(&unshown).copied().collect())
+    }
+    let none = BTreeSet::new();
+    let carried = match (base.of(Side::Bitrix24), base.of(Side::Notion), &b.cell, n.carried()) {
+        (Cell::Users(was), Cell::Users(shown), Cell::Users(b), Cell::Users(n)) => {
+            Cell::Users(added((was, shown), b, n)?)
+        }
+        (Cell::Users(was), Cell::Empty, Cell::Users(b), Cell::Users(n)) => {
+            Cell::Users(added((was, &BTreeSet::new()), b, n)?)
+        }
+        (Cell::Records(was), Cell::Records(shown), Cell::Records(b), Cell::Records(n)) => {
+            Cell::Records(added((was, shown), b, n)?)
+        }
+        (Cell::Records(was), Cell::Empty, Cell::Records(b), Cell::Records(n)) => {
+            Cell::Records(added((was, &none), b, n)?)
+        }
+        _ => return None,
+    };
+    Some(Reading { carried: Some(carried), ..n.clone() })
 }
 
 /// What two sets are together, if it is sets that changed on both sides: what either added, without what either took

@@ -307,12 +307,14 @@ fn accepted(field: &Field, reading: Reading, context: &Context) -> Reading {
 }
 
 /// Whether a person sees nothing.
-fn is_blank(cell: &Cell) -> bool {
+/// Whether a value shows nothing: blanks and characters that nobody sees do not count.
+pub fn is_blank(cell: &Cell) -> bool {
     let is_seen =
         |c: char| !c.is_whitespace() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}');
     match cell {
         Cell::Empty => true,
         Cell::Text(text) => !text.chars().any(is_seen),
+        Cell::List(all) => all.iter().all(is_blank),
         _ => false,
     }
 }

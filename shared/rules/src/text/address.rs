@@ -13,6 +13,11 @@ pub(crate) fn is_safe(url: &str) -> bool {
     known && url.len() <= MAX_ADDRESS && !url.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
+/// The words of a link, with its address where that becomes no link.
+pub(super) fn with_target(words: String, url: &str) -> String {
+    if url.is_empty() || words == url || is_safe(url) || is_script(url) { words } else { format!("{words} ({url})") }
+}
+
 /// Whether Notion makes a link of an address.
 pub(super) fn is_link_in_notion(url: &str) -> bool {
     let lower = url.get(..8).unwrap_or(url).to_ascii_lowercase();

@@ -6,6 +6,7 @@
 use bidi::without_overrides;
 use slack::text::escape;
 
+use super::address;
 use super::document::{Block, Document, Leaf, Person, Span, Style, item, quoted};
 use super::emoji;
 
@@ -139,6 +140,7 @@ fn angle(rest: &str, style: Style) -> Option<(Vec<Span>, usize)> {
         }
     } else {
         let url = unescape(target);
+        let words = words.map(|words| address::with_target(words, &url));
         let leaf = Leaf::Text(words.unwrap_or_else(|| url.trim_start_matches("mailto:").to_owned()));
         return Some((vec![Span::linked(leaf, style, &url)], end + 1));
     };

@@ -3,6 +3,7 @@
 use bidi::without_overrides;
 use serde_json::{Value, json};
 
+use super::address;
 use super::document::{Block, Document, Leaf, Person, Span, Style};
 use super::emoji;
 
@@ -126,7 +127,8 @@ fn span(element: &Value) -> Option<Span> {
         "text" => Span::styled(text("text"), style),
         "link" => {
             let words = Some(text("text")).filter(|words| !words.is_empty()).unwrap_or_else(|| text("url"));
-            Span::linked(Leaf::Text(words.into_owned()), style, &text("url"))
+            let words = address::with_target(words.into_owned(), &text("url"));
+            Span::linked(Leaf::Text(words), style, &text("url"))
         }
         "user" => Span::leaf(Leaf::Person(Person::of_slack(&text("user_id"), None)), style),
         "usergroup" => Span::leaf(Leaf::Group { id: text("usergroup_id").into_owned(), name: None }, style),
@@ -142,7 +144,11 @@ fn span(element: &Value) -> Option<Span> {
             Span::leaf(Leaf::Moment { at, words: text("fallback").into_owned() }, style)
         }
         "color" => Span::styled(text("value"), style),
-        _ => Span::styled(element["text"].as_str().map(without_overrides)?, style),
+        // What Slack invents later keeps its place, if it has no words.
+        _ => {
+            let words = ["text", "name", "fallback", "url"].iter().find_map(|name| element[*name].as_str());
+            Span::styled(words.map_or("🧩".into(), without_overrides), style)
+        }
     })
 }
 

@@ -172,6 +172,26 @@ fn what_people_say_in_russian_is_understood() {
 }
 
 #[test]
+fn half_of_a_day_is_never_guessed() {
+    for words in ["tomorrow 2h", "friday 3 hours", "tonight at 12", "this afternoon at 4", "tomorrow 13pm"] {
+        assert!(read(words, Language::En).is_err(), "{words}: {:?}", read(words, Language::En));
+    }
+    for words in ["завтра в 3 часа", "завтра в 12 вечера", "завтра в 11 дня", "завтра в 5 ночи"]
+    {
+        assert!(read(words, Language::Ru).is_err(), "{words}: {:?}", read(words, Language::Ru));
+    }
+    for (words, expected) in [
+        ("завтра в 11 ночи", "2026-11-22 23:00"),
+        ("завтра в 12 ночи", "2026-11-22 00:00"),
+        ("завтра в 12 дня", "2026-11-22 12:00"),
+        ("завтра в 2 ночи", "2026-11-22 02:00"),
+    ] {
+        assert_eq!(read(words, Language::Ru).as_deref(), Ok(expected), "{words}");
+    }
+    assert_eq!(read("this evening at 9", Language::En).as_deref(), Ok("2026-11-21 21:00"));
+}
+
+#[test]
 fn what_is_not_wholly_understood_is_no_deadline() {
     for words in [
         "",

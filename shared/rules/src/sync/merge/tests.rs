@@ -290,3 +290,28 @@ proptest! {
         prop_assert!(merged.is_quiet() && merged.conflicts.is_empty());
     }
 }
+
+#[test]
+fn what_the_page_cannot_show_yet_is_not_agreed_and_not_lost() {
+    let records = |ids: &[u64]| Cell::records(ids.iter().copied());
+    let reading = |cell: Cell, cannot: Option<&str>, carried: Option<Cell>| Reading {
+        cell,
+        cannot: cannot.map(str::to_owned),
+        carried,
+    };
+    let side = |reading: Reading| Sides { fields: BTreeMap::from([("deal".to_owned(), reading)]), edited_at: None };
+    // A deal whose page is still to be made: listed, and not agreed, so that it is looked at again.
+    let b = side(reading(records(&[8]), Some("number 8 has no page yet"), None));
+    let n = side(reading(Cell::Empty, None, Some(records(&[8]))));
+    let merged = merge(&base_of("deal", &Cell::Empty), &b, &n, &Policy::new());
+    assert_eq!((merged.stuck.len(), merged.agreed.len(), merged.is_quiet()), (1, 0, true));
+    // Agreed while the page could not show 77, which it could by now: an edit there does not take 77 away.
+    let base = Base::from([("deal".to_owned(), Agreed::new(&records(&[42, 77]), &records(&[42])))]);
+    let b = side(reading(records(&[42, 77]), None, None));
+    let n = side(reading(records(&[42, 90]), None, None));
+    let merged = merge(&base, &b, &n, &Policy::new());
+    assert_eq!(merged.to_bitrix24["deal"], records(&[42, 77, 90]));
+    // What the portal took away in between stays away.
+    let merged = merge(&base, &side(reading(records(&[42]), None, None)), &n, &policy("deal", Master::Notion));
+    assert_eq!(merged.to_bitrix24["deal"], records(&[42, 90]));
+}
