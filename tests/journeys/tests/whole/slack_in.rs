@@ -2,7 +2,6 @@
 
 use journeys::World;
 use platform::QueueName;
-use platform::clock::Clock;
 use sandbox::slack::Release;
 use serde_json::{Value, json};
 
