@@ -161,7 +161,7 @@ test("everything is reached by the keyboard", async () => {
   await admin.keyboard.press("Tab");
   assert.equal(await admin.evaluate(() => document.activeElement.textContent), "To the content");
   const names = [];
-  for (let steps = 0; steps < 13; steps += 1) {
+  for (let steps = 0; steps < 14; steps += 1) {
     await admin.keyboard.press("Tab");
     names.push(await admin.evaluate(() => document.activeElement.textContent.trim()));
   }

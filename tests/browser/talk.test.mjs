@@ -129,7 +129,7 @@ test("the day, and the app's home", async () => {
 
 test("what is typed wrong is answered with what to type", async () => {
   await say("/b24-task Name | x | nobody");
-  await told("name the assignee by @mention or by e-mail").waitFor();
+  await told("To name the assignee, type an @mention, a full name or an e-mail.").waitFor();
 });
 
 test("an administrator signs in once, links people and joins conversations; the pages fit a phone", async () => {

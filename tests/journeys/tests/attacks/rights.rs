@@ -190,7 +190,7 @@ async fn with_a_permission_people_may_what_bitrix24_lets_them() {
     office.presses("deal_stage", &format!("{own} PREPARATION")).await;
     assert_eq!(portal.item(DEAL, own).unwrap()["stageId"], "PREPARATION");
     assert!(words(&office.types("/b24-deal", "Observed").await).contains("Observed roof"));
-    assert!(words(&office.presses("deal_take", &observed.to_string()).await).contains("does not allow it"));
+    assert!(words(&office.presses("deal_take", &observed.to_string()).await).contains("does not allow this"));
     assert_eq!(portal.item(DEAL, observed).unwrap()["assignedById"], 9);
     assert!(words(&office.pastes(own).await).contains("Own roof"));
     let home = office.home().await.to_string();
