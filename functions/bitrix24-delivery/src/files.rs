@@ -31,15 +31,16 @@ pub(crate) async fn share(
     let language = delivery.tenant.settings.language;
     let chats = &delivery.tenant.settings.chats;
     let most = u64::from(chats.largest_file_mb).saturating_mul(1024 * 1024).min(LARGEST_FILE);
-    let file = match file.ask_first {
-        false => file.clone(),
-        true => match delivery.tenant.slack.file(&file.id, &body.channel).await {
+    let file = if file.ask_first {
+        match delivery.tenant.slack.file(&file.id, &body.channel).await {
             Err(Failure { kind: Kind::Permanent { .. }, .. }) => {
                 let why = language.pick("Slack does not give it to the app", "Slack не отдаёт его приложению");
                 return note(delivery, line, file, author, why, thread.as_deref()).await;
             }
             found => found?.0,
-        },
+        }
+    } else {
+        file.clone()
     };
     if let Some(instead) = instead_of_copy(&file, language) {
         return say(delivery, line, instead, author, thread.as_deref()).await;

@@ -181,7 +181,7 @@ async fn trash_restore_moves_and_deletions_touch_nothing_on_the_other_side() {
     assert_eq!(notion.row(&other_row).unwrap()["in_trash"], false);
     assert!(notion.shown(&other_row, "Bitrix24").starts_with("Deleted in Bitrix24"));
     let told = world.channel("ops");
-    assert_eq!(told.iter().filter(|line| line.contains("not synced")).count(), 4, "{told:?}");
+    assert_eq!(told.iter().filter(|line| line.contains("no longer synced")).count(), 4, "{told:?}");
     assert!(dead(&world).await.is_empty());
 }
 
