@@ -12,7 +12,7 @@ use cloud::policy::{Grant, TEMPLATE, granted, kept_from_client_secrets, notes, r
 use platform::Invoke;
 
 /// Grants that no journey uses here, and why they are needed: function, action, resource (empty for any), reason.
-const UNSEEN: [(&str, &str, &str, &str); 19] = [
+const UNSEEN: [(&str, &str, &str, &str); 20] = [
     ("", "lambda:InvokeFunction", "TokenRenewalFunction", "a token that has ended is renewed for whoever meets it"),
     ("", "dynamodb:PutItem", "Portals", "a side in trouble, and one that works again; a portal that moved"),
     ("robots", "secretsmanager:GetSecretValue", "KeyRing", "tokens are opened where a robot reads the portal"),
@@ -27,6 +27,7 @@ const UNSEEN: [(&str, &str, &str, &str); 19] = [
     ("slack-commands", "sqs:SendMessage", "SlackCommandsDead", "the same"),
     ("slack-events", "sqs:SendMessage", "SlackEventsDead", "the same"),
     ("slack-events", "sqs:ChangeMessageVisibility", "SlackEvents", "a job that is tried again: runner.rs"),
+    ("slack-webhook", "dynamodb:GetItem", "Links", "whether somebody who is chosen in a form is linked to nobody"),
     ("slack-events", "dynamodb:GetItem", "Ledger", "how long an event that failed before has waited"),
     ("bitrix24-delivery", "dynamodb:Query", "Links", "accounts of a person who has several"),
     ("install", "dynamodb:Query", "Links", "bridges, where the bot is looked after"),

@@ -140,7 +140,7 @@ async fn a_task_has_its_assignee_and_its_deadline() {
     assert!(by_mail.contains("Write"), "{by_mail}");
     assert_eq!(portal.task(*portal.task_ids().last().unwrap()).unwrap()["responsibleId"], "9");
     let nobody = cast.types(&cast.admin, "/b24-task", &format!("X | | <@{}>", cast.stranger)).await;
-    assert!(nobody.contains("not linked"), "{nobody}");
+    assert!(nobody.contains("isn't linked"), "{nobody}");
 }
 
 #[tokio::test]

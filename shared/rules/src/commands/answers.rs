@@ -122,13 +122,19 @@ pub fn misuse_words(misuse: &Misuse, language: Language) -> String {
         }
         Misuse::NotAllowed => not_allowed(language).to_owned(),
         Misuse::Unlinked(people) => {
-            let names = if people.is_empty() { String::new() } else { format!("{}: ", people.join(", ")) };
+            let who = match (people.as_slice(), language) {
+                ([], Language::En) => "This Slack account isn't".to_owned(),
+                ([one], Language::En) => format!("{one} isn't"),
+                (several, Language::En) => format!("{} aren't", several.join(", ")),
+                ([], Language::Ru) => "У этой учётной записи Slack".to_owned(),
+                (people, Language::Ru) => format!("{}:", people.join(", ")),
+            };
             match language {
                 Language::En => format!(
-                    "{names}not linked to a Bitrix24 user yet. Type /b24-me to link an account, or ask an administrator."
+                    "{who} linked to a Bitrix24 user yet. Type /b24-me to link an account, or ask an administrator."
                 ),
                 Language::Ru => {
-                    format!("{names}нет связи с пользователем Битрикс24. Её создаёт команда /b24-me или администратор.")
+                    format!("{who} нет связи с пользователем Битрикс24. Её создаёт команда /b24-me или администратор.")
                 }
             }
         }
