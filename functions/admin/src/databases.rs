@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use connect::Failure;
+use clients::Failure;
 use maud::{Markup, html};
-use mirror::Known;
-use pages::Form;
-use rules::Settings;
-use rules::databases::{Database, FieldSetting, First, Gone, MatchProperty, MatchSetting, Mirrored};
-use rules::sync::Master;
+use notion_sync::database::Known;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use settings::Settings;
+use settings::databases::Master;
+use settings::databases::{Database, FieldSetting, First, Gone, MatchProperty, MatchSetting, Mirrored};
+use web::page::Form;
 
 use crate::page::{heads, missing, token, under};
-use crate::settings::{STALE, Saved, marked, problems, save as save_settings};
+use crate::settings_form::{STALE, Saved, marked, problems, save as save_settings};
 use crate::{Answer, Visit};
 
 /// Empty rows below the mappings.

@@ -1,11 +1,11 @@
 //! Dead letters: grouped by cause; redriven or discarded, one, a group, or what a filter finds; and before that, what
 //! will happen.
 
-use connect::Failure;
+use clients::Failure;
 use maud::{Markup, html};
 use operations::letters::{Group, Letter, Letters, Which, grouped};
-use pages::{Form, encoded};
-use platform::queue::QueueName;
+use runtime::queue::QueueName;
+use web::page::{Form, encoded};
 
 use crate::page::{ago, count, heads, moment, signed_in, token, under};
 use crate::{Answer, Visit};

@@ -1,13 +1,13 @@
 //! The settings as one document: read, checked, compared, tried on what happened, put into force; and as a file.
 
-use connect::Failure;
+use clients::Failure;
 use maud::{Markup, html};
-use pages::Form;
-use rules::{Settings, document};
+use settings::{Settings, document};
+use web::page::Form;
 
 use crate::page::{signed_in, token};
 use crate::routes::{outcome, tried};
-use crate::settings::{STALE, Saved, mark, problems, save};
+use crate::settings_form::{STALE, Saved, mark, problems, save};
 use crate::{Answer, Visit};
 
 const TITLE: &str = "Settings";

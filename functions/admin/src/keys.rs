@@ -1,9 +1,9 @@
 //! Keys of the API: made, shown once, taken back.
 
-use connect::Failure;
+use clients::Failure;
 use maud::html;
-use pages::Form;
-use platform::api_keys::{ApiKeys, MOST_KEYS, Scope};
+use tenants::api_keys::{ApiKeys, MOST_KEYS, Scope};
+use web::page::Form;
 
 use crate::page::{heads, signed_in, token};
 use crate::{Answer, Visit};

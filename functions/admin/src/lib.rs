@@ -21,7 +21,7 @@ mod people;
 mod person;
 mod plan;
 mod routes;
-mod settings;
+mod settings_form;
 mod sign_in;
 mod suggest;
 
@@ -29,24 +29,28 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use connect::{Connections, Failure};
-use edge::Refused;
-use edge::doors::{self, Door, Proof};
+use clients::{Connections, Failure};
+use crm::names::NamesCache;
 use http::{Method, Request, Response, StatusCode};
-use mirror::Mirror;
-use pages::sessions::Ended;
-use pages::{Form, Session, Site, host_of, lively_page, origin, page as html, redirect, sessions, styled};
-use platform::audit::{Audit, Entry};
-use platform::limiter::Limiter;
-use platform::portals::Portal;
-use platform::store::StoreError;
-use platform::{Ports, TenantId};
-use records::NamesCache;
-use rules::Settings;
-use talk::{Talk, Tenant};
+use notion_sync::Mirror;
+use runtime::limiter::Limiter;
+use runtime::store::StoreError;
+use runtime::{Ports, TenantId};
+use settings::Settings;
+use tenants::audit::{Audit, Entry};
+use tenants::portals::Portal;
+use user_mapping::{Talk, Tenant};
+use web::answer::Refused;
+use web::cookies::Site;
+use web::doors;
+use web::doors::{Door, Proof};
+use web::page::{Form, host_of, lively_page, page as html, redirect, styled};
+use web::sessions::Ended;
+use web::sessions::Session;
+use web::{origin, sessions};
 
-pub use pages::sessions::new_code;
 pub use sign_in::SLACK_CALLBACK;
+pub use web::sessions::new_code;
 
 /// Where the pages are.
 pub const PATH: &str = "/admin";
@@ -254,7 +258,7 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     let path = path.strip_prefix(PATH).unwrap_or(&path).to_owned();
     match path.as_str() {
         "/style.css" => return styled(),
-        "/htmx.js" => return pages::script(),
+        "/htmx.js" => return web::page::script(),
         _ => {}
     }
     let (form, query) = (Form::of_body(&request), Form::of_query(&request));
@@ -292,7 +296,7 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
         Ok(Answer::Missing(text)) => lively_page(StatusCode::NOT_FOUND, text),
         Ok(Answer::To(place, word)) => {
             let mark = if place.contains('?') { '&' } else { '?' };
-            redirect(&format!("{PATH}{place}{mark}done={}", pages::encoded(&word)))
+            redirect(&format!("{PATH}{place}{mark}done={}", web::page::encoded(&word)))
         }
         Ok(Answer::File(name, text)) => page::file(name, text),
         Err(failure) => failed(&failure),

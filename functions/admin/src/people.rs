@@ -2,19 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use connect::Failure;
+use clients::Failure;
 use maud::{Markup, html};
-use platform::people::{Ended, Link, Origin};
 use serde_json::json;
 use slack::event::User;
-use talk::people::reason_words;
-use talk::profiles::PortalProfile;
-use talk::rights::Reach;
+use tenants::people::{Ended, Link, Origin};
+use user_mapping::mapping::reason_words;
+use user_mapping::profiles::PortalProfile;
+use user_mapping::rights::Reach;
+use web::page::Form;
 
 use crate::page::{heads, signed_in, token};
 use crate::suggest::suggest;
-use pages::Form;
-
 use crate::{Answer, Opened};
 
 /// Pages of people that are read of either side.
@@ -227,7 +226,7 @@ async fn on_portal(visit: &Opened<'_>) -> Result<Vec<PortalProfile>, Failure> {
         let params = json!({"FILTER": {"ACTIVE": true}, "start": page * 50});
         let answer = visit.tenant.bitrix24.call("user.get", &params).await?;
         let more = answer.next.is_some();
-        all.extend(talk::profiles::read(&answer.result));
+        all.extend(user_mapping::profiles::read(&answer.result));
         if !more {
             break;
         }

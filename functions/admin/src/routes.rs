@@ -1,21 +1,22 @@
 //! Routes: what is told to whom. Each on a form of its own, with its card as people will see it and a try on what really
 //! happened; the same document as the page Settings.
 
-use connect::Failure;
+use clients::Failure;
+use locale::language::Language;
 use maud::{Markup, html};
+use notifications::router::Router;
 use operations::replay::{self, Told};
-use pages::{Form, encoded};
-use platform::ledger::Ledger;
-use rules::language::Language;
-use rules::router::Router;
-use rules::settings::{CardDesign, CardField, Density, OneOrMany, Thread};
-use rules::{ChangeKind, Destination, Route, Settings, Telling};
+use records::{ChangeKind, Telling};
+use runtime::ledger::Ledger;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use settings::schema::{CardDesign, CardField, Density, OneOrMany, Thread};
+use settings::{Destination, Route, Settings};
+use web::page::{Form, encoded};
 
 use crate::page::{count, heads, missing, moment, signed_in, token, under};
-use crate::settings::{STALE, Saved, marked, problems, save as save_settings};
+use crate::settings_form::{STALE, Saved, marked, problems, save as save_settings};
 use crate::{Answer, Visit, card};
 
 pub(crate) fn show(visit: &Visit<'_>, done: &str) -> Answer {
@@ -314,12 +315,12 @@ fn words(visit: &Visit<'_>, draft: &Draft) -> String {
     let kinds: Vec<_> = draft.changes.iter().filter_map(|name| ChangeKind::parse(name)).collect();
     let mut words: Vec<String> = kinds
         .first()
-        .map(|kind| rules::words::known(kind).iter().map(|word| format!("{{{word}}}")).collect())
+        .map(|kind| records::words::known(kind).iter().map(|word| format!("{{{word}}}")).collect())
         .unwrap_or_default();
     words.extend(
         visit
             .settings
-            .fields_of(rules::RecordKind::Items(bitrix24::EntityType::DEAL))
+            .fields_of(records::RecordKind::Items(bitrix24::EntityType::DEAL))
             .iter()
             .map(|field| format!("{{record.{field}}}")),
     );

@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use bitrix24::{EntityType, Item};
 use bytes::Bytes;
-use connect::{Failure, PortalClient};
-use edge::{Refused, answer};
+use clients::{Failure, PortalClient};
 use http::{HeaderValue, Request, Response, StatusCode};
 use jiff::Timestamp;
-use platform::clock::{later, until};
-use platform::ledger::{EventLine, EventStatus, event_write};
-use platform::limiter::Lane;
-use platform::store::{Condition, Key, StoreError, Table, Write};
-use platform::{DeliveryId, Kind, TraceId};
+use runtime::clock::{later, until};
+use runtime::ledger::{EventLine, EventStatus, event_write};
+use runtime::limiter::Lane;
+use runtime::store::{Condition, Key, StoreError, Table, Write};
+use runtime::{DeliveryId, Kind, TraceId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+use web::answer::{Refused, answer};
 
 use crate::{Answer, Caller, Deps, bad_field, body, unavailable};
 
@@ -197,11 +197,8 @@ fn text(
         }
         Some(value) => {
             // What comes from a form is text: it must not become a button or a mention in the CRM.
-            let plain = if name == "comments" {
-                rules::text::Document::plain(value).to_bbcode(false)
-            } else {
-                value.to_owned()
-            };
+            let plain =
+                if name == "comments" { text::Document::plain(value).to_bbcode(false) } else { value.to_owned() };
             fields.insert(name.to_owned(), plain.into());
             Ok(())
         }

@@ -1,13 +1,13 @@
 //! The log: events and deliveries of a day, newest first; and what could not be synced.
 
 use bytes::Bytes;
-use edge::Refused;
 use http::{Request, Response, StatusCode};
 use jiff::civil::Date;
-use mirror::attention::Entry;
-use pages::Form;
-use platform::ledger::{DeliveryLine, EventLine, Line, today};
+use notion_sync::attention::Entry;
+use runtime::ledger::{DeliveryLine, EventLine, Line, today};
 use serde_json::{Map, Value, json};
+use web::answer::Refused;
+use web::page::Form;
 
 use crate::{Answer, Caller, Deps, bad_field, ok, unavailable};
 

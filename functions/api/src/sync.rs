@@ -2,17 +2,18 @@
 
 use bitrix24::EntityType;
 use bytes::Bytes;
-use edge::Refused;
 use http::{Request, StatusCode};
 use jiff::Timestamp;
-use mirror::runs::{Phase, Run, Wanted};
-use platform::TraceId;
-use platform::ledger::EventStatus;
-use platform::store::{Condition, Key, Table, Write};
-use rules::sync::{Signal, SyncJob};
-use rules::{Record, Settings};
+use jobs::sync::{Signal, SyncJob};
+use notion_sync::runs::{Phase, Run, Wanted};
+use records::Record;
+use runtime::TraceId;
+use runtime::ledger::EventStatus;
+use runtime::store::{Condition, Key, Table, Write};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use settings::Settings;
+use web::answer::Refused;
 
 use crate::{Answer, Caller, Deps, accepted, bad_field, body, ok, told_by, unavailable};
 
@@ -96,7 +97,7 @@ pub(crate) async fn begin(deps: &Deps, caller: &Caller, request: &Request<Bytes>
     }
     let id = TraceId::new(now).to_string();
     let write = Write::new(key(caller, &id), &job, Condition::Absent).map_err(|error| unavailable(&error.into()))?;
-    let kept = deps.ports.store.put(write.expiring(platform::clock::later(now, KEEP))).await;
+    let kept = deps.ports.store.put(write.expiring(runtime::clock::later(now, KEEP))).await;
     kept.map_err(|error| unavailable(&error.into()))?;
     tracing::info!(tenant = %caller.tenant, key = caller.key.id, job = id, "a sync was begun by the API");
     Ok(accepted(&json!({"job": id, "progress": format!("{}/{}/jobs/{id}", crate::PATH, caller.tenant)})))
@@ -124,7 +125,7 @@ async fn some(deps: &Deps, caller: &Caller, settings: &Settings, asked: &Asked, 
             let trace = TraceId::new(deps.ports.clock.now());
             let signal = Signal::both("api");
             let work = SyncJob::Record { database: database.name.clone(), record, signal };
-            let message = mirror::message(&work, &caller.tenant, trace, &trace.to_string());
+            let message = notion_sync::message(&work, &caller.tenant, trace, &trace.to_string());
             messages.push(message.map_err(|failure| unavailable(&failure))?);
             job.records.push((record.to_string(), trace));
         }

@@ -1,15 +1,15 @@
 //! One delivery, from its ledger line to its message in the chat.
 
 use bitrix24::bot::{self, Bot};
-use connect::{Failure, InHand};
+use clients::{Failure, InHand};
 use jiff::{SignedDuration, Timestamp};
-use platform::conversations::{Conversations, MessageLink, Side, SlackState};
-use platform::job::{Job, Outcome};
-use platform::store::{Version, Write};
-use platform::{DeliveryId, Kind};
-use rules::chat::{InBitrix24, ToBitrix24};
+use jobs::chat::{InBitrix24, ToBitrix24};
+use runtime::job::{Job, Outcome};
+use runtime::store::{Version, Write};
+use runtime::{DeliveryId, Kind};
 use serde_json::Value;
-use talk::{Talk, Tenant};
+use tenants::conversations::{Conversations, MessageLink, Side, SlackState};
+use user_mapping::{Talk, Tenant};
 
 use crate::{Deps, edit, files};
 
@@ -55,11 +55,11 @@ async fn run(deps: &Deps, job: &Job<ToBitrix24>, line: &mut InHand) -> Result<Ou
 }
 
 async fn bot_of(deps: &Deps, tenant: &Tenant) -> Result<Bot, Failure> {
-    if let Some(bot) = deps.talk.bot(tenant).await? {
+    if let Some(bot) = chat_bridge::registration::bot(&deps.talk, tenant).await? {
         return Ok(bot);
     }
     match &deps.public_url {
-        Some(url) => deps.talk.ensure_bot(tenant, url).await,
+        Some(url) => chat_bridge::registration::ensure_bot(&deps.talk, tenant, url).await,
         None => Err(Failure::permanent(
             "no_bot",
             "there is no bot on the portal, and none can be registered without the public address (public_url)",
@@ -203,7 +203,7 @@ impl Delivery<'_> {
         let found = self.last_messages().await.ok().flatten().unwrap_or_default();
         let text =
             found.iter().find(|row| row["id"] == message).and_then(|row| row["text"].as_str()).unwrap_or_default();
-        let visible = rules::text::Document::from_bbcode(text).visible();
+        let visible = text::Document::from_bbcode(text).visible();
         let first: String = visible.lines().next().unwrap_or_default().chars().take(120).collect();
         if first.is_empty() { String::new() } else { format!(">>{first}\n") }
     }

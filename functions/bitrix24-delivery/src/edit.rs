@@ -1,11 +1,11 @@
 //! What became of a message after it was copied: it says something else, or its author took files back.
 
-use connect::{Failure, InHand};
-use platform::Kind;
-use platform::conversations::{MessageLink, SlackState};
-use platform::job::Outcome;
-use rules::chat::said::{edit_of_older, taken_back};
-use rules::text::{BITRIX24_MESSAGE, units};
+use chat_bridge::chat::said::{edit_of_older, taken_back};
+use clients::{Failure, InHand};
+use runtime::Kind;
+use runtime::job::Outcome;
+use tenants::conversations::{MessageLink, SlackState};
+use text::{BITRIX24_MESSAGE, units};
 
 use crate::deliver::{Delivery, uuid_of};
 

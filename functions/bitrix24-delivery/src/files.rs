@@ -1,12 +1,12 @@
 //! A file from Slack into the chat, a piece at a time; or a note that says why it could not go and where it is.
 
 use bitrix24::transfer::LARGEST_FILE;
-use connect::{Failure, InHand};
-use platform::Kind;
-use platform::job::Outcome;
-use rules::chat::said::{instead_of_copy, not_copied, with_copy};
-use rules::text::Document;
+use chat_bridge::chat::said::{instead_of_copy, not_copied, with_copy};
+use clients::{Failure, InHand};
+use runtime::Kind;
+use runtime::job::Outcome;
 use slack::event::File;
+use text::Document;
 
 use crate::deliver::{Delivery, uuid_of};
 

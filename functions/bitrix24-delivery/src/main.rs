@@ -1,8 +1,8 @@
 //! The Lambda binary.
 
 use bitrix24_delivery::{Deps, handle};
-use connect::Connections;
-use platform::QueueName;
+use clients::Connections;
+use runtime::QueueName;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), aws::Error> {

@@ -2,20 +2,24 @@
 
 use bitrix24::EntityType;
 use bitrix24::chat::{ChatAct, ChatEvent, ChatMessage};
-use connect::Failure;
-use mirror::link::Links;
-use platform::DeliveryId;
-use platform::claims::{self, Claim};
-use platform::job::{Job, Outcome, message as queue_message};
-use platform::ledger::{DeliveryLine, DeliveryStatus, EventStatus, delivery_write, event_write};
-use platform::queue::Message;
-use platform::store::{Condition, StoreError, Write};
-use rules::bot::{self, Command, Heard, Otherwise};
-use rules::chat::{InBitrix24, InSlack, SlackJob, ToBitrix24, ToSlack};
-use rules::language::Language;
-use rules::text::Document;
-use rules::{Hint, Record};
-use talk::Tenant;
+use chat_bridge::bot;
+use chat_bridge::bot::{Command, Heard};
+use clients::Failure;
+use jobs::Hint;
+use jobs::chat::{InBitrix24, InSlack, SlackJob, ToBitrix24, ToSlack};
+use locale::language::Language;
+use notion_sync::link::Links;
+use records::Record;
+use runtime::DeliveryId;
+use runtime::claims;
+use runtime::claims::Claim;
+use runtime::job::{Job, Outcome, message as queue_message};
+use runtime::ledger::{DeliveryLine, DeliveryStatus, EventStatus, delivery_write, event_write};
+use runtime::queue::Message;
+use runtime::store::{Condition, StoreError, Write};
+use settings::bot::Otherwise;
+use text::Document;
+use user_mapping::Tenant;
 
 use crate::Deps;
 use crate::decide::{line, send, skip};
@@ -116,7 +120,7 @@ pub(crate) async fn welcome(
     tenant: &Tenant,
     event: &ChatEvent,
 ) -> Result<Outcome, Failure> {
-    let bridged = deps.talk.bridge_of_dialog(tenant, &event.dialog).await?.is_some();
+    let bridged = chat_bridge::bridges::bridge_of_dialog(&deps.talk, tenant, &event.dialog).await?.is_some();
     let text = bot::welcome(language(event, tenant), bridged);
     let said = say(job, event, "bot.welcome", text, None)?;
     commit(deps, job, event, "bot.joined", vec![said], Vec::new(), Vec::new()).await
@@ -176,7 +180,7 @@ async fn heard(
     Ok(match bot::hear(&tenant.settings.bot, event.bot, &message.text) {
         Heard::Phrase(answer) => Ok(answer),
         Heard::Hello => {
-            let bridged = deps.talk.bridge_of_dialog(tenant, &event.dialog).await?.is_some();
+            let bridged = chat_bridge::bridges::bridge_of_dialog(&deps.talk, tenant, &event.dialog).await?.is_some();
             Ok(bot::welcome(language, bridged))
         }
         Heard::Help => Ok(bot::help(language)),
@@ -221,14 +225,14 @@ async fn to_slack(
         let text = language.pick("Write what to post: /slack text", "Напишите, что отправить: /slack текст");
         return commit(deps, job, event, "bot.asked", vec![tell(text.into())?], Vec::new(), Vec::new()).await;
     }
-    let Some(bridge) = deps.talk.bridge_of_dialog(tenant, &event.dialog).await? else {
+    let Some(bridge) = chat_bridge::bridges::bridge_of_dialog(&deps.talk, tenant, &event.dialog).await? else {
         let text = language.pick(
             "This chat is bridged with no Slack channel. In Slack, type in the channel: /b24-bridge",
             "Этот чат не связан с каналом Slack. В Slack наберите в канале: /b24-bridge",
         );
         return commit(deps, job, event, "bot.asked", vec![tell(text.into())?], Vec::new(), Vec::new()).await;
     };
-    let author = deps.talk.author_for_slack(tenant, &event.author).await?;
+    let author = chat_bridge::texts::author_for_slack(&deps.talk, tenant, &event.author).await?;
     let written = ChatMessage {
         id: message,
         text: words.to_owned(),
@@ -238,7 +242,7 @@ async fn to_slack(
         is_system: false,
     };
     let (mut outbox, mut lines) = (Vec::new(), Vec::new());
-    for (place, part) in deps.talk.for_slack(tenant, &written).await?.into_iter().enumerate() {
+    for (place, part) in chat_bridge::texts::for_slack(&deps.talk, tenant, &written).await?.into_iter().enumerate() {
         let cause = [job.tenant.as_str(), "to-slack", &bridge.dialog, &message.to_string(), &format!("asked {place}")];
         let delivery = DeliveryId::of(&cause);
         let body = SlackJob::Chat(Box::new(ToSlack {
@@ -315,7 +319,7 @@ async fn find_page(
 async fn found_for(deps: &Deps, tenant: &Tenant, user: u64, words: &str) -> Result<Vec<(Record, String)>, Failure> {
     let rights = deps.talk.rights_unasked(tenant, user).await?;
     let Ok(id) = words.trim_start_matches('#').parse::<u64>() else {
-        let found = deps.talk.find_deals(tenant, &rights, words).await?;
+        let found = commands::records::find_deals(tenant, &rights, words).await?;
         return Ok(found.deals.into_iter().map(|(id, title, _)| (Record::item(EntityType::DEAL, id), title)).collect());
     };
     let mut records = Vec::new();
@@ -347,12 +351,12 @@ async fn status(deps: &Deps, tenant: &Tenant, event: &ChatEvent, language: Langu
         names.extend(tenant.portal.notion.as_ref().map(|_| "Notion"));
         lines.push(format!("{}: {}.", language.pick("Connected", "Подключено"), names.join(", ")));
     }
-    if let Some(bridge) = deps.talk.bridge_of_dialog(tenant, &event.dialog).await? {
+    if let Some(bridge) = chat_bridge::bridges::bridge_of_dialog(&deps.talk, tenant, &event.dialog).await? {
         let words = language.pick("This chat is one with the Slack channel", "Этот чат связан с каналом Slack");
         lines.push(format!("{words} #{}.", bridge.channel_name));
     }
     let rights = deps.talk.rights_unasked(tenant, event.author.id).await?;
-    let day = deps.talk.day(tenant, &rights).await?;
+    let day = commands::records::day(&deps.talk, tenant, &rights).await?;
     let number = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
     lines.push(match language {
         Language::En => format!(

@@ -6,15 +6,16 @@
 
 use std::time::Duration;
 
-use connect::{Failure, PortalClient};
+use clients::{Failure, PortalClient};
+use crm::pages::{Listing, PAGE};
 use jiff::{SignedDuration, Timestamp};
-use platform::clock::later;
-use platform::links::{ReadMoment, Reading};
-use platform::portals::Portal;
-use platform::store::{Condition, Key, StoreError, Table, Write};
-use records::pages::{Listing, PAGE};
-use rules::{Record, Settings, State};
+use records::{Record, State};
+use runtime::clock::later;
+use runtime::links::{ReadMoment, Reading};
+use runtime::store::{Condition, Key, StoreError, Table, Write};
 use serde::{Deserialize, Serialize};
+use settings::Settings;
+use tenants::portals::Portal;
 
 use crate::Deps;
 use crate::read::{Found, Wanted, kinds};

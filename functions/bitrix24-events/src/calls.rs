@@ -3,10 +3,11 @@
 use bitrix24::client::shaped;
 use bitrix24::tolerant::whole;
 use bitrix24::{Batch, Call, EntityType, Item, Subject};
-use connect::{Failure, PortalClient};
-use platform::job::{Job, Outcome};
-use rules::change::Related;
-use rules::{Change, ChangeKind, Hint, State};
+use clients::{Failure, PortalClient};
+use jobs::Hint;
+use records::change::Related;
+use records::{Change, ChangeKind, State};
+use runtime::job::{Job, Outcome};
 use serde_json::json;
 
 use crate::Deps;
@@ -46,7 +47,7 @@ pub(crate) async fn read(client: &PortalClient, call_id: &str) -> Result<Result<
     let params = json!({"FILTER": {"CALL_ID": call_id}});
     let rows = match client.call("voximplant.statistic.get", &params).await {
         Ok(answer) => answer.result,
-        Err(failure) if matches!(failure.kind, platform::Kind::Permanent { .. }) => {
+        Err(failure) if matches!(failure.kind, runtime::Kind::Permanent { .. }) => {
             return Ok(Err(format!(
                 "{failure}; give the webhook the right \"telephony\" and its user \"Call statistics: view\""
             )));

@@ -1,18 +1,19 @@
 //! What happened in a chat that our bot is in, as deliveries to the channel that it is bridged with.
 
 use bitrix24::chat::{ChatAct, ChatEvent, ChatMessage};
-use connect::Failure;
-use platform::DeliveryId;
-use platform::claims::{self, Claim};
-use platform::conversations::{Bridge, Side};
-use platform::job::{Job, Outcome, message as queue_message};
-use platform::ledger::{DeliveryLine, DeliveryStatus, EventStatus, delivery_write, event_write};
-use platform::queue::Message;
-use platform::store::{Condition, StoreError, Write};
-use rules::Hint;
-use rules::chat::{InSlack, SlackJob, ToSlack};
-use rules::text::reaction_to_slack;
-use talk::Tenant;
+use clients::Failure;
+use jobs::Hint;
+use jobs::chat::{InSlack, SlackJob, ToSlack};
+use runtime::DeliveryId;
+use runtime::claims;
+use runtime::claims::Claim;
+use runtime::job::{Job, Outcome, message as queue_message};
+use runtime::ledger::{DeliveryLine, DeliveryStatus, EventStatus, delivery_write, event_write};
+use runtime::queue::Message;
+use runtime::store::{Condition, StoreError, Write};
+use tenants::conversations::{Bridge, Side};
+use text::reaction_to_slack;
+use user_mapping::Tenant;
 
 use crate::decide::{line, send, skip};
 use crate::{Deps, bot};
@@ -32,7 +33,7 @@ pub(crate) async fn decide(deps: &Deps, job: &Job<Hint>, event: &ChatEvent) -> R
     let tenant = deps.talk.tenant(&job.tenant).await?;
     match &event.act {
         ChatAct::BotDeleted => {
-            deps.talk.forget_bot(&tenant).await?;
+            chat_bridge::registration::forget_bot(&deps.talk, &tenant).await?;
             return skip(
                 deps,
                 job,
@@ -56,7 +57,7 @@ pub(crate) async fn decide(deps: &Deps, job: &Job<Hint>, event: &ChatEvent) -> R
         ChatAct::Posted(message) => bot::said_to_it(deps, job, &tenant, event, message).await?,
         _ => None,
     };
-    let Some(bridge) = deps.talk.bridge_of_dialog(&tenant, &event.dialog).await? else {
+    let Some(bridge) = chat_bridge::bridges::bridge_of_dialog(&deps.talk, &tenant, &event.dialog).await? else {
         if let Some(said) = said {
             return bot::finish(deps, job, event, said).await;
         }
@@ -69,8 +70,10 @@ pub(crate) async fn decide(deps: &Deps, job: &Job<Hint>, event: &ChatEvent) -> R
     match &event.act {
         ChatAct::Posted(message) => {
             decided.change = "chat.posted";
-            let author = deps.talk.author_for_slack(&tenant, &event.author).await?;
-            for (place, part) in deps.talk.for_slack(&tenant, message).await?.into_iter().enumerate() {
+            let author = chat_bridge::texts::author_for_slack(&deps.talk, &tenant, &event.author).await?;
+            for (place, part) in
+                chat_bridge::texts::for_slack(&deps.talk, &tenant, message).await?.into_iter().enumerate()
+            {
                 let act = InSlack::Post { part, author: author.clone(), answers: message.answers };
                 decided.deliver(message.id, &format!("part {place}"), act)?;
             }
@@ -81,8 +84,8 @@ pub(crate) async fn decide(deps: &Deps, job: &Job<Hint>, event: &ChatEvent) -> R
         }
         ChatAct::Edited(message) => {
             decided.change = "chat.edited";
-            let author = deps.talk.author_for_slack(&tenant, &event.author).await?;
-            let parts = deps.talk.for_slack(&tenant, message).await?;
+            let author = chat_bridge::texts::author_for_slack(&deps.talk, &tenant, &event.author).await?;
+            let parts = chat_bridge::texts::for_slack(&deps.talk, &tenant, message).await?;
             decided.deliver(message.id, &cause("edit", job, message), InSlack::Edit { parts, author })?;
         }
         ChatAct::Deleted { message } => {

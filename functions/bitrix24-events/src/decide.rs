@@ -3,18 +3,20 @@
 use std::time::Duration;
 
 use bitrix24::{Action, EntityType, Subject};
-use connect::Failure;
-use platform::claims::{self, Claim};
-use platform::job::{Job, Outcome};
-use platform::ledger::{EventLine, EventStatus, event_write};
-use platform::links::{ReadMoment, Snapshot, snapshot_write};
-use platform::store::{MOST_WRITES, StoreError, Version, Write};
-use platform::sweeps::Counts;
-use platform::{QueueName, clock};
-use records::baseline;
-use rules::names::Named;
-use rules::subscriptions;
-use rules::{Before, Change, ChangeKind, Hint, Origin, Record, State, diff};
+use clients::Failure;
+use crm::baseline;
+use crm::sweeps::Counts;
+use jobs::{Hint, Origin};
+use records::names::Named;
+use records::{Before, Change, ChangeKind, Record, State, diff};
+use runtime::claims;
+use runtime::claims::Claim;
+use runtime::job::{Job, Outcome};
+use runtime::ledger::{EventLine, EventStatus, event_write};
+use runtime::links::{ReadMoment, Snapshot, snapshot_write};
+use runtime::store::{MOST_WRITES, StoreError, Version, Write};
+use runtime::{QueueName, clock};
+use settings::subscriptions;
 
 use crate::mirrored::{self, Mirrored};
 use crate::read::{GONE_OR_HIDDEN, Read, Readings};
@@ -28,7 +30,7 @@ pub(crate) async fn decide(deps: &Deps, readings: &Readings, job: Job<Hint>) -> 
         Err(failure) => {
             let now = deps.clock.now();
             let line = line(deps, &job, EventStatus::Waiting { cause: failure.text.clone() });
-            connect::undecided(&deps.ledger, &job.tenant, line, now, &failure).await
+            clients::undecided(&deps.ledger, &job.tenant, line, now, &failure).await
         }
     }
 }
@@ -68,11 +70,11 @@ async fn try_to(deps: &Deps, readings: &Readings, job: &Job<Hint>) -> Result<Out
 
 /// The application was removed from the portal: its tokens are dead, and its data goes if the person wants that.
 async fn uninstalled(deps: &Deps, job: &Job<Hint>, clean: bool) -> Result<Outcome, Failure> {
-    if deps.connections.try_again(&job.tenant, connect::Side::Bitrix24).await? {
+    if deps.connections.try_again(&job.tenant, clients::Side::Bitrix24).await? {
         return skip(deps, job, "the application was installed again since".into()).await;
     }
     if clean {
-        tenancy::departure::begin(&deps.ports, &job.tenant, None).await?;
+        tenants::departure::begin(&deps.ports, &job.tenant, None).await?;
         return Ok(Outcome::Skip("the portal left; everything of it is deleted within 15 minutes".into()));
     }
     deps.connections.portal_left(&job.tenant).await?;
@@ -182,7 +184,7 @@ async fn gone(deps: &Deps, job: &Job<Hint>, record: Record, known: Known, code: 
     let Some((last, version)) = known.filter(|(last, _)| is_gone && !last.gone) else {
         return skip(deps, job, absent(record, code)).await;
     };
-    let changes: Vec<_> = rules::diff::deleted(record, &last.state).into_iter().collect();
+    let changes: Vec<_> = records::diff::deleted(record, &last.state).into_iter().collect();
     let read = ReadMoment { here: deps.clock.now(), there: None };
     let (state, known) = (last.state.clone(), Some((last, version)));
     let snapshot = Snapshot { gone: true, ..next(&known, state, read, told_by_none(job, &changes)) };

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use connect::Failure;
+use clients::Failure;
 use jiff::Timestamp;
-use platform::clock::{later, until};
-use platform::holds::Waiting;
-use platform::job::{Job, Outcome, message};
-use platform::ledger::{DeliveryLine, DeliveryStatus, EventStatus, delivery_write, event_write};
-use platform::store::{Condition, Write};
-use platform::{DeliveryId, QueueName};
-use rules::hint::Errand;
-use rules::{Change, ChangeKind, Hint, SlackDelivery, State, card};
+use jobs::hint::Errand;
+use jobs::{Hint, SlackDelivery};
+use notifications::card;
+use notifications::holds::Waiting;
+use records::{Change, ChangeKind, State};
+use runtime::clock::{later, until};
+use runtime::job::{Job, Outcome, message};
+use runtime::ledger::{DeliveryLine, DeliveryStatus, EventStatus, delivery_write, event_write};
+use runtime::store::{Condition, Write};
+use runtime::{DeliveryId, QueueName};
 use slack::Mrkdwn;
 
 use crate::Deps;
@@ -100,7 +102,7 @@ async fn digest(
             if hold.taken {
                 continue;
             }
-            writes.push(waiting.hold(&platform::holds::Hold { taken: true, ..hold.clone() })?);
+            writes.push(waiting.hold(&notifications::holds::Hold { taken: true, ..hold.clone() })?);
             if let Some((mut told, version)) = deps.ledger.delivery(tenant, hold.trace, &hold.delivery).await? {
                 told.status = DeliveryStatus::Grouped { into: id.clone() };
                 writes.push(delivery_write(tenant, told, Condition::Version(version))?);

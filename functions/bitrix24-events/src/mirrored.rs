@@ -1,13 +1,14 @@
 //! A record that changed, and the Notion databases that have a page of it: a job for each, and its line in the ledger.
 
-use connect::Failure;
-use platform::DeliveryId;
-use platform::job::{Job, message};
-use platform::ledger::{DeliveryLine, DeliveryStatus, delivery_write};
-use platform::queue::Message;
-use platform::store::{Condition, Write};
-use rules::sync::{Side, Signal, SyncJob};
-use rules::{Hint, Record};
+use clients::Failure;
+use jobs::Hint;
+use jobs::sync::{Side, Signal, SyncJob};
+use records::Record;
+use runtime::DeliveryId;
+use runtime::job::{Job, message};
+use runtime::ledger::{DeliveryLine, DeliveryStatus, delivery_write};
+use runtime::queue::Message;
+use runtime::store::{Condition, Write};
 
 use crate::Deps;
 

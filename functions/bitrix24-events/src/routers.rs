@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use connect::Failure;
-use platform::TenantId;
-use platform::portals::Portal;
-use rules::Router;
+use clients::Failure;
+use notifications::Router;
+use runtime::TenantId;
+use tenants::portals::Portal;
 
 /// More tenants than this are not kept at once.
 const MOST: usize = 500;

@@ -2,21 +2,23 @@
 
 use std::time::Duration;
 
-use connect::Failure;
+use clients::Failure;
+use crm::sweeps::Counts;
 use jiff::Timestamp;
-use platform::holds::{Hold, Waiting};
-use platform::job::{Job, message};
-use platform::ledger::{DeliveryLine, DeliveryStatus, delivery_write};
-use platform::limiter::{Account, Rate, Reservation};
-use platform::portals::Portal;
-use platform::queue::Message;
-use platform::store::{Condition, Write};
-use platform::sweeps::Counts;
-use platform::{DeliveryId, TraceId};
-use rules::change::Noun;
-use rules::hint::Errand;
-use rules::router::{Left, Place, Router, Taken};
-use rules::{Change, ChangeKind, Hint, Names, Route, SlackDelivery, Telling};
+use jobs::hint::Errand;
+use jobs::{Hint, SlackDelivery};
+use notifications::holds::{Hold, Waiting};
+use notifications::router::{Left, Place, Router, Taken};
+use records::change::Noun;
+use records::{Change, ChangeKind, Names, Telling};
+use runtime::job::{Job, message};
+use runtime::ledger::{DeliveryLine, DeliveryStatus, delivery_write};
+use runtime::limiter::{Account, Rate, Reservation};
+use runtime::queue::Message;
+use runtime::store::{Condition, Write};
+use runtime::{DeliveryId, TraceId};
+use settings::Route;
+use tenants::portals::Portal;
 
 use crate::Deps;
 
@@ -132,7 +134,7 @@ impl Routing<'_> {
             thread: route.thread,
             line: Some(taken.line(telling)),
             may_create: matches!(place, Place::Made(_))
-                && self.router.settings().missing_channels == rules::settings::MissingChannel::Create,
+                && self.router.settings().missing_channels == settings::schema::MissingChannel::Create,
         };
         Made { route, place, id, body }
     }
@@ -175,7 +177,7 @@ impl Routing<'_> {
             until: until.as_second(),
             quiet,
             language,
-            sample: Box::new(SlackDelivery { thread: rules::settings::Thread::None, line: None, ..made.body }),
+            sample: Box::new(SlackDelivery { thread: settings::schema::Thread::None, line: None, ..made.body }),
         };
         self.errands_set.push(set);
         self.errand(errand)

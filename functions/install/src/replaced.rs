@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use connect::audience::{Change, Current};
-use pages::sessions;
-use platform::TenantId;
-use platform::api_keys::ApiKeys;
-use platform::audit::{Audit, Entry};
-use records::alert::{self, Alert};
-use rules::{Destination, Settings};
+use clients::audience::{Change, Current};
+use notifications::alert;
+use notifications::alert::Alert;
+use runtime::TenantId;
+use settings::{Destination, Settings};
+use tenants::api_keys::ApiKeys;
+use tenants::audit::{Audit, Entry};
+use web::sessions;
 
 use crate::{Deps, Refusal};
 

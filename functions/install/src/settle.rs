@@ -1,12 +1,13 @@
 //! What follows a connection at once: events are bound, the chatbot is registered. The upkeep does the same again and
 //! again; what cannot be done now is done then.
 
-use connect::Failure;
-use platform::limiter::Lane;
-use platform::{Kind, TenantId};
-use records::subscriptions::{self, Handler};
-use rules::Settings;
+use clients::Failure;
+use crm::subscriptions;
+use crm::subscriptions::Handler;
+use runtime::limiter::Lane;
+use runtime::{Kind, TenantId};
 use serde_json::json;
+use settings::Settings;
 
 use crate::Deps;
 
@@ -57,7 +58,7 @@ pub(crate) async fn settle_in(deps: &Deps, tenant: &TenantId, public_url: &str) 
     }
     if portal.slack.is_some() && settings.bot.enabled && client.is_application() {
         let done = match deps.talk.tenant(tenant).await {
-            Ok(tenant) => deps.talk.look_after_bot(&tenant, public_url).await.map(|_| ()),
+            Ok(tenant) => chat_bridge::registration::look_after_bot(&deps.talk, &tenant, public_url).await.map(|_| ()),
             Err(failure) => Err(failure),
         };
         match done {
@@ -80,7 +81,7 @@ async fn try_to_unsettle(deps: &Deps, tenant: &TenantId) -> Result<(), Failure> 
     let client = deps.connections.bitrix24(&portal).await?.in_lane(Lane::Person);
     if portal.slack.is_some() {
         let tenant = deps.talk.tenant(tenant).await?;
-        deps.talk.unregister_bot(&tenant).await?;
+        chat_bridge::registration::unregister_bot(&deps.talk, &tenant).await?;
     }
     if client.is_application() {
         for one in subscriptions::bound(&client).await? {

@@ -8,23 +8,23 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use edge::doors::{Door, Proof};
-use edge::{Refused, answer};
 use http::{Method, Request, Response, StatusCode};
+use jobs::sync::{Side, Signal, SyncJob};
 use notion::event::{Event, Inbound};
 use notion::signature;
-use platform::clock::{Clock, later};
-use platform::hooks::{Enrolment, Hook, Hooks, MAX_ACTIVE, MAX_PENDING};
-use platform::job::message;
-use platform::metrics::Metrics;
-use platform::portals::NOTION_VERIFICATION;
-use platform::seal::{KeyRing, RING_FRESH, SealError, Sealed};
-use platform::secrets::KEY_RING;
-use platform::store::Key;
-use platform::{Ports, Queue, QueueName, Secrets, TenantId, TraceId};
-use rules::sync::{Side, Signal, SyncJob};
+use runtime::clock::{Clock, later};
+use runtime::job::message;
+use runtime::metrics::Metrics;
+use runtime::seal::{KeyRing, RING_FRESH, SealError, Sealed};
+use runtime::secrets::KEY_RING;
+use runtime::store::Key;
+use runtime::{Ports, Queue, QueueName, Secrets, TenantId, TraceId};
 use secrecy::SecretString;
 use serde_json::json;
+use tenants::hooks::{Enrolment, Hook, Hooks, MAX_ACTIVE, MAX_PENDING};
+use tenants::portals::NOTION_VERIFICATION;
+use web::answer::{Refused, answer};
+use web::doors::{Door, Proof};
 
 /// Where webhooks come in; the key of the tenant's address follows.
 pub const PATH: &str = "/webhooks/notion";
@@ -81,7 +81,7 @@ async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>
     let hook = deps.hooks.at(key).await.map_err(|error| Refused::unavailable(&error.to_string()))?;
     let signature = request.headers().get(signature::HEADER).map(http::HeaderValue::as_bytes);
     let Some((place, hook)) = hook else { return Err(wrong()) };
-    if edge::named_tenant(path).is_some_and(|named| named != hook.tenant.as_str()) {
+    if web::answer::named_tenant(path).is_some_and(|named| named != hook.tenant.as_str()) {
         return Err(Refused::not_found());
     }
     let is_right = |token: &SecretString| signature::is_right(token, signature, request.body());

@@ -2,10 +2,10 @@
 
 use bitrix24::client::shaped;
 use bitrix24::{Call, Subject};
-use connect::Failure;
+use clients::Failure;
 use jiff::{SignedDuration, Timestamp};
-use platform::claims;
-use rules::Origin;
+use jobs::Origin;
+use runtime::claims;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -71,7 +71,7 @@ impl Sweep<'_> {
                 continue;
             }
             found.push(Found {
-                once: format!("sweep#call#{}", platform::DeliveryId::of(&[&call_id])),
+                once: format!("sweep#call#{}", runtime::DeliveryId::of(&[&call_id])),
                 subject: Subject::Call { call_id, stage: "end".into(), told: Some(Box::new(call)) },
                 at: Some(ended),
                 origin: Origin::Sweep,

@@ -3,10 +3,10 @@
 
 use bitrix24::tolerant::whole;
 use bitrix24::{Action, Batch, Subject, Task};
-use connect::Failure;
+use clients::Failure;
 use jiff::{SignedDuration, Timestamp};
-use platform::claims;
-use rules::Origin;
+use jobs::Origin;
+use runtime::claims;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

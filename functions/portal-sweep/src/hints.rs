@@ -1,11 +1,11 @@
 //! What was found, as hints on the queue.
 
 use bitrix24::Subject;
-use connect::Failure;
+use clients::Failure;
 use jiff::Timestamp;
-use platform::job::message;
-use platform::{QueueName, TraceId};
-use rules::{Hint, Origin};
+use jobs::{Hint, Origin};
+use runtime::job::message;
+use runtime::{QueueName, TraceId};
 
 use crate::Sweep;
 

@@ -13,20 +13,22 @@ mod records_of;
 use std::sync::Arc;
 use std::time::Duration;
 
-use connect::{Connections, Failure, PortalClient};
+use clients::{Connections, Failure, PortalClient};
+use crm::baseline;
+use crm::sweeps::{Counts, Sweeps};
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
-use platform::clock::{Clock, later, until};
-use platform::limiter::Lane;
-use platform::links::Records;
-use platform::metrics::Unit;
-use platform::portals::Portal;
-use platform::store::StoreError;
-use platform::sweeps::{Counts, Sweeps};
-use platform::{Ports, TenantId};
-use records::baseline;
-use rules::{ChangeKind, Router, Settings, subscriptions};
+use notifications::Router;
+use records::ChangeKind;
+use runtime::clock::{Clock, later, until};
+use runtime::limiter::Lane;
+use runtime::links::Records;
+use runtime::metrics::Unit;
+use runtime::store::StoreError;
+use runtime::{Ports, TenantId};
 use serde::{Deserialize, Serialize};
+use settings::{Settings, subscriptions};
+use tenants::portals::Portal;
 
 /// Tenants that are swept side by side.
 const AT_ONCE: usize = 8;

@@ -4,11 +4,11 @@
 //! cleared once the hints are safe on our queue.
 
 use bitrix24::{Subject, form};
-use connect::Failure;
-use rules::Origin;
-use rules::subscriptions::CONNECTOR;
+use clients::Failure;
+use jobs::Origin;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use settings::subscriptions::CONNECTOR;
 
 use crate::Sweep;
 use crate::hints::Found;

@@ -8,23 +8,27 @@
 
 use std::time::Duration;
 
-use connect::Failure;
+use clients::Failure;
+use crm::pages::{Listing, PAGE};
 use futures::StreamExt;
 use futures::stream::iter;
 use jiff::SignedDuration;
-use mirror::link::{link_write, owner_write};
-use mirror::plan::{Entry, EntryKind, FieldChange, MAX_ENTRIES, entry_write};
-use mirror::runs::Phase;
-use mirror::{Link, Open, Opened, Run, Signal, Standing, SyncJob};
+use jobs::sync::Side;
+use jobs::sync::{Signal, SyncJob};
 use notion::Page;
-use platform::clock::until;
-use platform::job::Job;
-use platform::store::Version;
-use platform::{Kind, TraceId};
-use records::pages::{Listing, PAGE};
-use rules::sync::matching::Key;
-use rules::sync::{Merged, Policy, Side, meet};
-use rules::{Record, State};
+use notion_sync::database::{Open, Opened};
+use notion_sync::fields::{Merged, Policy, meet};
+use notion_sync::link::{Link, Standing};
+use notion_sync::link::{link_write, owner_write};
+use notion_sync::plan::{Entry, EntryKind, FieldChange, MAX_ENTRIES, entry_write};
+use notion_sync::runs::Phase;
+use notion_sync::runs::Run;
+use records::{Record, State};
+use runtime::clock::until;
+use runtime::job::Job;
+use runtime::store::Version;
+use runtime::{Kind, TraceId};
+use settings::databases::Key;
 
 mod numbers;
 mod rows;
@@ -402,7 +406,7 @@ impl Running<'_> {
         let next = SyncJob::Record { database: database.clone(), record, signal: Signal::both("backfill") };
         let once = format!("backfill#{}#{}", self.run.id, record.key());
         let mirror = &self.deps.mirror;
-        mirror.send(vec![mirror::message(&next, self.tenant(), TraceId::new(self.deps.now()), &once)?]).await
+        mirror.send(vec![notion_sync::message(&next, self.tenant(), TraceId::new(self.deps.now()), &once)?]).await
     }
 
     async fn create(&self, record: Record, state: &State) -> Result<Outcome, Failure> {

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use connect::Failure;
-use mirror::{Apart, Standing};
-use platform::Kind;
-use records::alert::{self, Alert};
-use rules::Record;
-use rules::databases::Gone;
-use rules::text::Document;
+use clients::Failure;
+use notifications::alert;
+use notifications::alert::Alert;
+use notion_sync::link::{Apart, Standing};
+use records::Record;
+use runtime::Kind;
 use serde_json::{Map, Value, json};
+use settings::databases::Gone;
+use text::Document;
 
 use crate::record::{Work, misplaced};
 use crate::{Settled, Told, read};
@@ -92,7 +93,7 @@ fn still(why: Apart) -> String {
     format!("not synced: {}", why.words())
 }
 
-fn done(changes: Vec<String>, place: String, writes: Vec<platform::store::Write>) -> Settled {
+fn done(changes: Vec<String>, place: String, writes: Vec<runtime::store::Write>) -> Settled {
     Settled { told: Told::Done { changes, place }, writes }
 }
 

@@ -1,13 +1,15 @@
 //! Joining the rows that carry the number of one record: one stays its page, the others lose the number and say which one stays.
 //! What stands in them is not touched.
 
-use connect::Failure;
-use mirror::link::{Seen, link_write, owner_write};
-use mirror::{Link, Open, Opened, Others, Signal, Standing, SyncJob};
+use clients::Failure;
+use jobs::sync::{Others, Signal, SyncJob};
 use notion::Page;
-use platform::job::Job;
-use rules::Record;
-use rules::sync::Base;
+use notion_sync::database::{Open, Opened};
+use notion_sync::fields::Base;
+use notion_sync::link::{Link, Standing};
+use notion_sync::link::{Seen, link_write, owner_write};
+use records::Record;
+use runtime::job::Job;
 use serde_json::{Map, json};
 
 use crate::matching::{DOUBLE, number, with_number, write_number};

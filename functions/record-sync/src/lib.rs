@@ -22,17 +22,18 @@ mod write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use connect::{Connections, Failure};
+use clients::{Connections, Failure};
 use jiff::Timestamp;
-use mirror::{Mirror, SyncJob};
-use platform::clock::Clock;
-use platform::hooks::Hooks;
-use platform::job::{Job, Outcome};
-use platform::ledger::Ledger;
-use platform::links::Records;
-use platform::metrics::Metrics;
-use platform::store::{StoreError, Version, Write};
-use platform::{Jobs, Outcomes, Ports};
+use jobs::sync::SyncJob;
+use notion_sync::Mirror;
+use runtime::clock::Clock;
+use runtime::job::{Job, Outcome};
+use runtime::ledger::Ledger;
+use runtime::links::Records;
+use runtime::metrics::Metrics;
+use runtime::store::{StoreError, Version, Write};
+use runtime::{Jobs, Outcomes, Ports};
+use tenants::hooks::Hooks;
 
 use trail::Trail;
 

@@ -1,8 +1,8 @@
 //! The Lambda binary.
 
-use connect::Connections;
-use platform::QueueName;
+use clients::Connections;
 use record_sync::{Deps, handle};
+use runtime::QueueName;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), aws::Error> {

@@ -8,19 +8,23 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use connect::Failure;
+use clients::Failure;
 use jiff::{SignedDuration, Timestamp};
-use mirror::link::{link_write, owner_write};
-use mirror::{Link, Opened, Signal, Standing, SyncJob};
+use jobs::sync::Side;
+use jobs::sync::{Signal, SyncJob};
+use notifications::alert;
+use notifications::alert::Alert;
 use notion::Page;
-use platform::Kind;
-use platform::job::Job;
-use records::alert::{self, Alert};
-use rules::condition::Condition;
-use rules::sync::matching::Key;
-use rules::sync::{Cell, Side};
-use rules::{Record, State};
+use notion_sync::database::Opened;
+use notion_sync::fields::Cell;
+use notion_sync::link::{Link, Standing};
+use notion_sync::link::{link_write, owner_write};
+use records::{Record, State};
+use runtime::Kind;
+use runtime::job::Job;
 use serde_json::json;
+use settings::condition::Condition;
+use settings::databases::Key;
 
 use crate::matching::{self, Row};
 use crate::record::{Work, misplaced};
@@ -113,7 +117,7 @@ pub(crate) fn left_out(opened: &Opened, record: Record, state: &State) -> Result
         Failure::permanent("bad_condition", format!("the condition of database {:?}: {error}", opened.database.name))
     };
     let condition = Condition::parse(when).map_err(|error| bad(&error))?;
-    let holds = condition.holds(&mirror::context::telling(record, state)).map_err(|error| bad(&error))?;
+    let holds = condition.holds(&notion_sync::context::telling(record, state)).map_err(|error| bad(&error))?;
     Ok((!holds).then(|| format!("the condition of database {:?} does not hold", opened.database.name)))
 }
 
@@ -130,10 +134,10 @@ pub(crate) async fn waits_for_others(
         let mut messages = Vec::new();
         for (database, record) in &awaited {
             let signal = Signal::both("relation");
-            let trace = platform::TraceId::new(deps.now());
+            let trace = runtime::TraceId::new(deps.now());
             let wanted = SyncJob::Record { database: database.clone(), record: *record, signal };
             let once = format!("awaited#{database}#{}#{}", record.key(), job.trace);
-            messages.push(mirror::message(&wanted, &job.tenant, trace, &once)?);
+            messages.push(notion_sync::message(&wanted, &job.tenant, trace, &once)?);
         }
         deps.mirror.send(messages).await?;
     }
@@ -147,7 +151,7 @@ pub(crate) async fn again(mut work: Work<'_>, since: Timestamp, open: bool) -> R
         let now = work.deps.now();
         if now < findable {
             return Ok(Settled::wait(
-                platform::clock::until(now, findable),
+                runtime::clock::until(now, findable),
                 "a page may have been made; it is looked for once it can be found",
             ));
         }
@@ -190,7 +194,7 @@ pub(crate) async fn adopt(mut work: Work<'_>, page: Page) -> Result<Settled, Fai
 /// What a new page says.
 pub(crate) struct Fresh {
     pub(crate) cells: BTreeMap<String, Cell>,
-    pub(crate) context: rules::sync::page::Context,
+    pub(crate) context: notion_sync::fields::page::Context,
 }
 
 /// The values of a record that can be written to a new page.
@@ -230,10 +234,10 @@ pub(crate) async fn make_page(work: &mut Work<'_>, state: &State) -> Result<Page
     write::make_options(opened, &cells).await?;
     let mut properties = write::properties(opened, &cells, None, &context);
     properties.insert(opened.id.id.clone(), json!({"number": record.id()}));
-    let telling = mirror::context::telling(record, state);
-    let blocks = rules::sync::body::blocks(
+    let telling = notion_sync::context::telling(record, state);
+    let blocks = notion_sync::fields::body::blocks(
         &opened.database.parts(),
-        &rules::Telling {
+        &records::Telling {
             change: &telling,
             names: &context.names,
             domain: &opened.portal.domain,

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use connect::Failure;
-use mirror::link::{link_write, owner_write};
-use mirror::{Link, Open, Opened, Signal, Standing, SyncJob};
+use clients::Failure;
+use jobs::sync::{Signal, SyncJob};
 use notion::Page;
-use platform::claims::{self, Claim};
-use platform::job::Job;
-use platform::store::Version;
-use rules::Record;
+use notion_sync::database::{Open, Opened};
+use notion_sync::link::{Link, Standing};
+use notion_sync::link::{link_write, owner_write};
+use records::Record;
+use runtime::claims;
+use runtime::claims::Claim;
+use runtime::job::Job;
+use runtime::store::Version;
 use serde_json::json;
 
 use crate::matching::{self, COPY, Row};
@@ -64,14 +67,14 @@ pub(crate) async fn find(
 }
 
 async fn hand_on(deps: &Deps, job: &Job<SyncJob>, next: &SyncJob, identity: &str) -> Result<(), Failure> {
-    let message = mirror::message(next, &job.tenant, job.trace, &format!("signal#{identity}"))?;
+    let message = notion_sync::message(next, &job.tenant, job.trace, &format!("signal#{identity}"))?;
     deps.mirror.send(vec![message]).await
 }
 
 /// A page that no link knows: of another database, a row that somebody added, or a copy of a linked one.
 async fn stranger(deps: &Deps, job: &Job<SyncJob>, id: &str) -> Result<String, Failure> {
     let portal = deps.mirror.connections.portal(&job.tenant).await?;
-    let settings = mirror::Mirror::settings(&portal)?;
+    let settings = notion_sync::Mirror::settings(&portal)?;
     let notion = deps.mirror.notion(&portal, &settings).await?;
     let Some(page) = notion.page(id).await? else { return Ok("no page of ours, and gone".into()) };
     for database in &settings.notion.databases {
@@ -132,7 +135,8 @@ async fn numbered(
     }
     let next =
         SyncJob::Record { database: opened.database.name.clone(), record, signal: Signal::both("a number on a row") };
-    let message = mirror::message(&next, &job.tenant, job.trace, &format!("numbered#{}#{}", page.id, record.key()))?;
+    let message =
+        notion_sync::message(&next, &job.tenant, job.trace, &format!("numbered#{}#{}", page.id, record.key()))?;
     if link.is_some() {
         // Its page is being made, or was linked a moment ago: its own job finds out.
         deps.mirror.send(vec![message]).await?;
@@ -156,7 +160,7 @@ async fn numbered(
 /// Holds the settings against the schemas again: a webhook said that one changed.
 pub(crate) async fn look_at_schemas(deps: &Deps, job: &Job<SyncJob>) -> Result<Settled, Failure> {
     let portal = deps.mirror.connections.portal(&job.tenant).await?;
-    let settings = mirror::Mirror::settings(&portal)?;
+    let settings = notion_sync::Mirror::settings(&portal)?;
     let mut found = Vec::new();
     for database in &settings.notion.databases {
         let Some(known) = deps.mirror.look_at(&job.tenant, &database.name).await? else { continue };

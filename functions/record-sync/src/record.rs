@@ -3,18 +3,24 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use connect::Failure;
+use clients::Failure;
 use jiff::{SignedDuration, Timestamp};
-use mirror::link::{Resting, Seen, Written, link_write};
-use mirror::{Apart, Kept, Link, Open, Opened, Signal, Standing, SyncJob, conflicts};
+use jobs::sync::Side;
+use jobs::sync::{Signal, SyncJob};
+use notifications::alert;
+use notifications::alert::Alert;
 use notion::Page;
-use platform::job::Job;
-use platform::store::{Version, Write};
-use records::alert::{self, Alert};
-use rules::sync::page::Context;
-use rules::sync::written::{Held, Retry, set_aside};
-use rules::sync::{Base, Cell, Merged, Policy, Side, Sides, meet, recover};
-use rules::{Record, State};
+use notion_sync::conflicts;
+use notion_sync::conflicts::Kept;
+use notion_sync::database::{Open, Opened};
+use notion_sync::fields::page::Context;
+use notion_sync::fields::written::{Held, Retry, set_aside};
+use notion_sync::fields::{Base, Cell, Merged, Policy, Sides, meet, recover};
+use notion_sync::link::{Apart, Link, Standing};
+use notion_sync::link::{Resting, Seen, Written, link_write};
+use records::{Record, State};
+use runtime::job::Job;
+use runtime::store::{Version, Write};
 
 use crate::attention::rest_until;
 use crate::outcome::{Both, Made};
@@ -149,7 +155,7 @@ impl Work<'_> {
                 if let Some(why) = misplaced(self.opened, &page) {
                     return Ok(Looked::Gone(why));
                 }
-                let snapshot = self.deps.records.snapshot::<rules::State>(&self.job.tenant, &record.key()).await?;
+                let snapshot = self.deps.records.snapshot::<records::State>(&self.job.tenant, &record.key()).await?;
                 let state = snapshot.map(|(snapshot, _)| snapshot.state);
                 let context = mirror.context(self.opened, record, state.as_ref(), Some(&page)).await?;
                 read::page_side(self.opened, &self.link, &page, self.signal.told, &context)
@@ -329,7 +335,7 @@ impl Work<'_> {
     }
 
     fn kept(&self, merged: &Merged, at: Timestamp) -> Vec<Kept> {
-        let kept = |conflict: &rules::sync::Conflict| Kept {
+        let kept = |conflict: &notion_sync::fields::Conflict| Kept {
             id: conflicts::id(self.job.trace, &self.link.database, &conflict.field),
             at,
             trace: self.job.trace,
@@ -392,7 +398,7 @@ impl Work<'_> {
                 let lines = [format!(
                     "Field {field:?} was set to \"{cell}\" in {to} {MOST_FLIPS} times within an hour, and was changed back each time. \
                      Look for a robot in Bitrix24 or an automation in Notion. Till {} the link rests.",
-                    platform::clock::later(*first, FLIPS_WITHIN.unsigned_abs()).strftime("%H:%M UTC")
+                    runtime::clock::later(*first, FLIPS_WITHIN.unsigned_abs()).strftime("%H:%M UTC")
                 )];
                 let alert = Alert {
                     kind: "sync_loop",
@@ -403,7 +409,7 @@ impl Work<'_> {
                     lines: &lines,
                 };
                 alert::raise(&self.deps.ports, &self.opened.portal, &alert).await?;
-                let until = platform::clock::later(*first, FLIPS_WITHIN.unsigned_abs());
+                let until = runtime::clock::later(*first, FLIPS_WITHIN.unsigned_abs());
                 return Ok(Some((to, field.clone(), until)));
             }
         }

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use connect::{Failure, InHand};
-use mirror::SyncJob;
-use platform::job::{Job, Outcome};
-use platform::ledger::{DeliveryLine, DeliveryStatus, EventLine, EventStatus, delivery_write, event_write};
-use platform::store::Condition;
-use platform::{DeliveryId, Kind};
-use records::alert::{self, Alert};
+use clients::{Failure, InHand};
+use jobs::sync::SyncJob;
+use notifications::alert;
+use notifications::alert::Alert;
+use runtime::job::{Job, Outcome};
+use runtime::ledger::{DeliveryLine, DeliveryStatus, EventLine, EventStatus, delivery_write, event_write};
+use runtime::store::Condition;
+use runtime::{DeliveryId, Kind};
 
 use crate::{Deps, Settled, Told};
 
@@ -101,7 +102,7 @@ impl Trail {
             Self::Delivery(hand) => hand.fail(failure, &failure.text).await,
             Self::Event => {
                 let line = line(deps, job, EventStatus::Waiting { cause: failure.text.clone() });
-                connect::undecided(&deps.ledger, &job.tenant, line, deps.now(), failure).await
+                clients::undecided(&deps.ledger, &job.tenant, line, deps.now(), failure).await
             }
         }
     }

@@ -3,14 +3,19 @@
 
 use std::collections::BTreeMap;
 
-use connect::Failure;
-use mirror::{Kept, Open, Opened, Signal, SyncJob, conflicts};
+use clients::Failure;
+use jobs::sync::Side;
+use jobs::sync::{Signal, SyncJob};
 use notion::Page;
-use platform::job::Job;
-use rules::Record;
-use rules::sync::merge::Why;
-use rules::sync::page::Context;
-use rules::sync::{Agreed, Cell, Conflict, Field, Fit, Master, Side};
+use notion_sync::conflicts;
+use notion_sync::conflicts::Kept;
+use notion_sync::database::{Open, Opened};
+use notion_sync::fields::merge::Why;
+use notion_sync::fields::page::Context;
+use notion_sync::fields::{Agreed, Cell, Conflict, Field, Fit};
+use records::Record;
+use runtime::job::Job;
+use settings::databases::Master;
 
 use crate::outcome::Both;
 use crate::read::Known;
@@ -177,7 +182,7 @@ async fn finish(
     field: &Field,
     done: Done,
     word: String,
-    line: platform::store::Write,
+    line: runtime::store::Write,
 ) -> Result<Settled, Failure> {
     work.link.synced_at = Some(work.deps.now());
     work.link.intents.clear();

@@ -7,21 +7,22 @@ mod report;
 
 use std::time::Duration;
 
-use connect::{Connections, Failure};
+use clients::{Connections, Failure};
+use crm::sweeps::Sweeps;
 use futures::StreamExt;
 use jiff::Timestamp;
-use mirror::Mirror;
-use mirror::runs::Wanted;
-use platform::clock::{later, until};
-use platform::ledger::Ledger;
-use platform::portals::Portal;
-use platform::store::StoreError;
-use platform::sweeps::Sweeps;
-use platform::{Kind, Ports, TenantId};
-use records::alert::{self, Alert};
-use rules::Settings;
-use rules::robots::{Action, Robot};
+use notifications::alert;
+use notifications::alert::Alert;
+use notion_sync::Mirror;
+use notion_sync::runs::Wanted;
+use runtime::clock::{later, until};
+use runtime::ledger::Ledger;
+use runtime::store::StoreError;
+use runtime::{Kind, Ports, TenantId};
 use serde::{Deserialize, Serialize};
+use settings::Settings;
+use settings::robots::{Action, Robot};
+use tenants::portals::Portal;
 
 /// Tenants that are looked at side by side.
 const AT_ONCE: usize = 8;

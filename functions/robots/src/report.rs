@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use connect::Failure;
+use clients::Failure;
 use jiff::{SignedDuration, Timestamp};
-use platform::ledger::{DeliveryStatus, Line, today};
-use platform::portals::Portal;
-use rules::Settings;
+use runtime::ledger::{DeliveryStatus, Line, today};
+use settings::Settings;
+use tenants::portals::Portal;
 
 use crate::Deps;
 

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use connect::Failure;
-use platform::Kind;
-use rules::asked::Asked;
-use rules::commands::answers::{self, DEAL_COMMENT, DEAL_SHOW, DEAL_STAGE, DEAL_TAKE, PERSON_ALLOW, SHARE};
-use rules::commands::forms::{self, Draft, LeadForm, Sent, TaskForm};
-use rules::commands::views::{self, Origin};
-use rules::commands::{self, BridgeAct, Command, Context, DealQuery, LeadDraft, Name, TaskDraft, reader};
+use clients::Failure;
+use commands::answers;
+use commands::answers::{DEAL_COMMENT, DEAL_SHOW, DEAL_STAGE, DEAL_TAKE, PERSON_ALLOW, SHARE};
+use commands::forms;
+use commands::forms::{Draft, LeadForm, Sent, TaskForm};
+use commands::views;
+use commands::views::Origin;
+use commands::{self, BridgeAct, Command, Context, DealQuery, LeadDraft, Name, TaskDraft, reader};
+use jobs::asked::Asked;
+use runtime::Kind;
 use slack::View;
 use slack::block::Block;
 use slack::interaction::{Act, Interaction};
@@ -236,7 +239,7 @@ async fn shortcut(request: &Request<'_>, interaction: &Interaction) -> Result<An
             show_view(request, &views::lead(request.language, &origin, &form, None), Name::Lead).await
         }
         views::SHORTCUT_TASK => {
-            let seen = rules::text::Document::from_mrkdwn(&text).visible();
+            let seen = text::Document::from_mrkdwn(&text).visible();
             let name = seen.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
             // The whole of it is the description.
             let name = name.chars().take(forms::MAX_NAME / 2).collect();

@@ -1,23 +1,24 @@
 //! One request, from its queue to its answer and its line in the ledger.
 
-use connect::Failure;
+use clients::Failure;
+use commands::Misuse;
+use commands::answers;
 use jiff::Zoned;
 use jiff::tz::TimeZone;
-use platform::claims::{self, Claim};
-use platform::job::{Job, Outcome};
-use platform::ledger::{EventLine, EventStatus, event_write};
-use platform::people::Link;
-use platform::store::StoreError;
-use platform::{DeliveryId, Kind};
-use rules::asked::Asked;
-use rules::commands::Misuse;
-use rules::commands::answers;
-use rules::language::Language;
+use jobs::asked::Asked;
+use locale::language::Language;
+use runtime::claims;
+use runtime::claims::Claim;
+use runtime::job::{Job, Outcome};
+use runtime::ledger::{EventLine, EventStatus, event_write};
+use runtime::store::StoreError;
+use runtime::{DeliveryId, Kind};
 use slack::Message;
 use slack::answers::Shown;
-use talk::Tenant;
-use talk::people::Acting;
-use talk::rights::Rights;
+use tenants::people::Link;
+use user_mapping::Tenant;
+use user_mapping::mapping::Acting;
+use user_mapping::rights::Rights;
 
 use crate::{Deps, act, me};
 
@@ -210,7 +211,7 @@ async fn run(request: &Request<'_>, job: &Job<Asked>) -> Result<Outcome, Failure
         Err(Failure { kind: Kind::Permanent { code }, text, .. }) if code != "portal_not_connected" => {
             tracing::warn!(trace = %job.trace, tenant = %job.tenant, code, text, "a request was refused");
             let did = Some(format!("refused: {code}"));
-            if talk::records::needs_permission(&code) {
+            if commands::records::needs_permission(&code) {
                 Answer {
                     did,
                     ..me::ask_to_allow(request, code == "grant_expired", &act::typed_again(&job.body)).await?
@@ -265,7 +266,7 @@ async fn say(
         let channel = slack::ChannelId::from(origin.channel.as_str());
         request.tenant.slack.admit_post(&channel).await?;
         let metadata = slack::Metadata {
-            event_type: rules::delivery::METADATA_EVENT.into(),
+            event_type: jobs::delivery::METADATA_EVENT.into(),
             event_payload: serde_json::json!({"delivery_id": request.id.as_str()}),
         };
         let posted = request.tenant.slack.reply(&channel, &slack::Ts::from(thread.as_str()), message, &metadata).await;
@@ -289,7 +290,7 @@ async fn say(
         }
     }
     let metadata = slack::Metadata {
-        event_type: rules::delivery::METADATA_EVENT.into(),
+        event_type: jobs::delivery::METADATA_EVENT.into(),
         event_payload: serde_json::json!({"delivery_id": request.id.as_str()}),
     };
     if let Some(direct) = request.tenant.slack.direct(0, Some(&request.user), None).await? {
@@ -302,7 +303,7 @@ async fn say(
 async fn fail(deps: &Deps, job: &Job<Asked>, request: Option<&Request<'_>>, failure: &Failure) -> Outcome {
     let now = deps.clock.now();
     let line = line(deps, job, EventStatus::Waiting { cause: failure.text.clone() });
-    let outcome = connect::undecided(&deps.ledger, &job.tenant, line, now, failure).await;
+    let outcome = clients::undecided(&deps.ledger, &job.tenant, line, now, failure).await;
     // Who waits is told once that it takes longer.
     if let (Outcome::Retry { .. }, Some(request), 1) = (&outcome, request, job.attempt) {
         let message = answers::unavailable(request.language);

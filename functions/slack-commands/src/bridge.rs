@@ -1,18 +1,18 @@
 //! `/b24-bridge`: a channel and a chat become one conversation, or two again.
 
-use connect::Failure;
-use platform::Kind;
-use platform::conversations::Bridge;
-use platform::store::StoreError;
-use rules::commands::answers;
-use rules::language::Language;
-use rules::settings::WhoBridges;
+use clients::Failure;
+use commands::answers;
+use locale::language::Language;
+use runtime::Kind;
+use runtime::store::StoreError;
+use settings::schema::WhoBridges;
 use slack::Mrkdwn;
+use tenants::conversations::Bridge;
 
 use crate::ask::{Answer, Request};
 
 pub(crate) async fn show(request: &Request<'_>) -> Result<Answer, Failure> {
-    let text = match request.deps.talk.bridge_of_channel(&request.tenant, &request.channel).await? {
+    let text = match chat_bridge::bridges::bridge_of_channel(&request.deps.talk, &request.tenant, &request.channel).await? {
         Some(bridge) => joined(request, &bridge),
         None => Mrkdwn::text(request.language.pick(
             "This channel is joined with no chat. Add the bot Switchboard to the chat in Bitrix24, then type /b24-bridge chat57 with the chat's number.",
@@ -51,17 +51,17 @@ pub(crate) async fn join(request: &Request<'_>, dialog: &str) -> Result<Answer, 
         return Ok(refusal);
     }
     let talk = &request.deps.talk;
-    if let Some(bridge) = talk.bridge_of_channel(&request.tenant, &request.channel).await? {
+    if let Some(bridge) = chat_bridge::bridges::bridge_of_channel(talk, &request.tenant, &request.channel).await? {
         return Ok(Answer::to_one(answers::say(&joined(request, &bridge))));
     }
     let Some(url) = &request.deps.public_url else {
         let text = "Switchboard does not know its public address yet: set public_url (on one machine) or PublicUrl (on AWS), and start it again.";
         return Ok(Answer::to_one(answers::tell(text)));
     };
-    if talk.bridge_of_dialog(&request.tenant, dialog).await?.is_some() {
+    if chat_bridge::bridges::bridge_of_dialog(talk, &request.tenant, dialog).await?.is_some() {
         return Ok(Answer::to_one(answers::tell(taken(request.language))));
     }
-    let bot = talk.ensure_bot(&request.tenant, url).await?;
+    let bot = chat_bridge::registration::ensure_bot(talk, &request.tenant, url).await?;
     let dialog_name = match request.tenant.bitrix24.ask(&bot.chat(dialog)).await {
         Ok(answer) => {
             let chat = if answer.result["chat"].is_object() { &answer.result["chat"] } else { &answer.result };
@@ -129,7 +129,7 @@ pub(crate) async fn part(request: &Request<'_>) -> Result<Answer, Failure> {
             let text = request.language.pick("Channel and chat are two again.", "Канал и чат снова разделены.");
             return Ok(Answer::done(answers::tell(text), "bridge.parted", bridge.dialog).seen_by(true));
         }
-        None if talk.bridge_of_channel(&request.tenant, &request.channel).await?.is_some() => {
+        None if chat_bridge::bridges::bridge_of_channel(talk, &request.tenant, &request.channel).await?.is_some() => {
             "This bridge stands in the settings document, under bridges; take it out there."
         }
         None => request.language.pick("This channel is joined with no chat.", "Этот канал не соединён с чатом."),

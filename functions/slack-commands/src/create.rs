@@ -1,14 +1,15 @@
 //! New leads and tasks, each created once.
 
 use bitrix24::{EntityType, Item, Task};
-use connect::{Failure, PortalClient};
-use platform::people::Link;
-use rules::commands::answers::{self, Created, Kind};
-use rules::commands::contacts::Contacts;
-use rules::commands::{Assignee, LeadDraft, Misuse, Name, TaskDraft};
-use rules::text::Document;
+use clients::{Failure, PortalClient};
+use commands::answers;
+use commands::answers::{Created, Kind};
+use commands::contacts::Contacts;
+use commands::{Assignee, LeadDraft, Misuse, Name, TaskDraft};
 use serde_json::{Value, json};
-use talk::people::Acting;
+use tenants::people::Link;
+use text::Document;
+use user_mapping::mapping::Acting;
 
 use crate::ask::{Answer, Request, SKEW};
 
@@ -86,8 +87,8 @@ fn multifields(contacts: &Contacts) -> Vec<Value> {
 /// What the portal refused to create: in its words, unless a permission is missing, which has an answer of its own.
 fn not_created(request: &Request<'_>, name: Name, failure: Failure) -> Result<Answer, Failure> {
     let code = failure.code().to_owned();
-    let is_ours = code.is_empty() || code == "portal_not_connected" || talk::records::needs_permission(&code);
-    if !matches!(failure.kind, platform::Kind::Permanent { .. }) || is_ours {
+    let is_ours = code.is_empty() || code == "portal_not_connected" || commands::records::needs_permission(&code);
+    if !matches!(failure.kind, runtime::Kind::Permanent { .. }) || is_ours {
         return Err(failure);
     }
     let misuse = if answers::is_not_allowed(&code) {

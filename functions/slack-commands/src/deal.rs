@@ -1,15 +1,15 @@
 //! A deal: shown, moved, taken, commented.
 
 use bitrix24::EntityType;
-use connect::Failure;
+use clients::Failure;
+use commands::DealQuery;
+use commands::answers;
 use jiff::Timestamp;
-use platform::people::Link;
-use rules::commands::DealQuery;
-use rules::commands::answers;
-use rules::text::Document;
 use serde_json::{Value, json};
 use slack::Mrkdwn;
-use talk::rights::Rights;
+use tenants::people::Link;
+use text::Document;
+use user_mapping::rights::Rights;
 
 use crate::ask::{Answer, Request, SKEW};
 
@@ -21,7 +21,7 @@ pub(crate) async fn show(request: &Request<'_>, query: &DealQuery) -> Result<Ans
     let id = match query {
         DealQuery::Id(id) => *id,
         DealQuery::Words(words) => {
-            let found = request.deps.talk.find_deals(&request.tenant, &rights, words).await?;
+            let found = commands::records::find_deals(&request.tenant, &rights, words).await?;
             match found.deals.as_slice() {
                 [(id, ..)] => *id,
                 several => {
@@ -34,7 +34,7 @@ pub(crate) async fn show(request: &Request<'_>, query: &DealQuery) -> Result<Ans
 }
 
 async fn card(request: &Request<'_>, rights: &Rights, id: u64, note: Option<&Mrkdwn>) -> Result<Answer, Failure> {
-    match request.deps.talk.deal(&request.tenant, rights, id).await? {
+    match commands::records::deal(&request.deps.talk, &request.tenant, rights, id).await? {
         Some(deal) => {
             let mut answer = Answer::to_one(deal.card(request.language, note));
             answer.record = Some(format!("deal {id}"));
@@ -66,7 +66,7 @@ pub(crate) async fn set_stage(request: &Request<'_>, id: u64, stage: &str) -> Re
         Err(answer) => return Ok(answer),
     };
     change(request, &rights, id, &json!({"stageId": stage})).await?;
-    let deal = request.deps.talk.deal(&request.tenant, &rights, id).await?;
+    let deal = commands::records::deal(&request.deps.talk, &request.tenant, &rights, id).await?;
     // The portal may say yes and mean no: what it has now decides.
     let Some(deal) = deal else { return Ok(not_found(request)) };
     if deal.stage_id != stage {
@@ -125,7 +125,7 @@ async fn named(request: &Request<'_>, rights: &Rights, person: &Link, id: u64, w
     let said = Document::plain(&format!("{what}. {}", behalf(request, person))).to_bbcode(false);
     match add_comment(request, rights, id, &said).await {
         // The right to comment may be missing; what was asked for is done.
-        Err(Failure { kind: platform::Kind::Permanent { .. }, .. }) => Ok(()),
+        Err(Failure { kind: runtime::Kind::Permanent { .. }, .. }) => Ok(()),
         added => added,
     }
 }
@@ -155,7 +155,7 @@ async fn was_said(request: &Request<'_>, rights: &Rights, id: u64, text: &str) -
             };
             Ok(rows.iter().take(5).any(|row| row["COMMENT"] == text && recent(row)))
         }
-        Err(Failure { kind: platform::Kind::Permanent { .. }, .. }) => Ok(false),
+        Err(Failure { kind: runtime::Kind::Permanent { .. }, .. }) => Ok(false),
         Err(failure) => Err(failure),
     }
 }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use connect::Failure;
-use platform::Kind;
-use platform::clock::later;
-use platform::store::{Condition, Key, Table, Write};
-use rules::commands::answers;
-use rules::commands::forms::Draft;
-use rules::commands::views::{self, Origin};
+use clients::Failure;
+use commands::answers;
+use commands::forms::Draft;
+use commands::views;
+use commands::views::Origin;
+use runtime::Kind;
+use runtime::clock::later;
+use runtime::store::{Condition, Key, Table, Write};
 
 use crate::act;
 use crate::ask::{Answer, Request};

@@ -15,13 +15,13 @@ mod share;
 
 use std::sync::Arc;
 
-use connect::Connections;
-use platform::clock::Clock;
-use platform::ledger::Ledger;
-use platform::limiter::Limiter;
-use platform::{Jobs, Outcomes, Ports};
-use rules::asked::Asked;
-use talk::Talk;
+use clients::Connections;
+use jobs::asked::Asked;
+use runtime::clock::Clock;
+use runtime::ledger::Ledger;
+use runtime::limiter::Limiter;
+use runtime::{Jobs, Outcomes, Ports};
+use user_mapping::Talk;
 
 /// What the function runs on.
 #[derive(Clone)]

@@ -2,23 +2,23 @@
 
 use std::time::Duration;
 
-use connect::Failure;
+use clients::Failure;
+use commands::MeAct;
+use commands::answers;
+use commands::records::needs_permission;
 use jiff::Timestamp;
-use platform::Kind;
-use platform::audit::{Audit, Entry};
-use platform::clock::{later, until};
-use platform::limiter::{Account, Reservation, Window};
-use platform::people::{Link, Origin};
-use platform::portals::TokenDigest;
-use platform::store::{Condition, Key, Table, Version, Write};
-use rules::commands::MeAct;
-use rules::commands::answers;
-use rules::language::Language;
-use rules::text::Document;
+use locale::language::Language;
+use runtime::Kind;
+use runtime::clock::{later, until};
+use runtime::limiter::{Account, Reservation, Window};
+use runtime::store::{Condition, Key, Table, Version, Write};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use talk::records::needs_permission;
-use talk::rights::Reach;
+use tenants::audit::{Audit, Entry};
+use tenants::people::{Link, Origin};
+use tenants::portals::TokenDigest;
+use text::Document;
+use user_mapping::rights::Reach;
 
 use crate::ask::{Answer, Request};
 
@@ -38,7 +38,7 @@ pub(crate) async fn day(request: &Request<'_>) -> Result<Answer, Failure> {
         Ok(ready) => ready,
         Err(answer) => return Ok(answer),
     };
-    let day = request.deps.talk.day(&request.tenant, &rights).await?;
+    let day = commands::records::day(&request.deps.talk, &request.tenant, &rights).await?;
     let answer = Answer::to_one(day.card(&person.name, request.language));
     Ok(Answer { share: Some("status".into()), ..answer })
 }
@@ -109,14 +109,14 @@ fn no_application(request: &Request<'_>) -> Answer {
 /// Where the person allows it, for the next 15 minutes; `None` if we do not know where we are reached.
 async fn permission_link(request: &Request<'_>, user: u64) -> Result<Option<String>, Failure> {
     let Some(url) = request.deps.public_url.as_deref() else { return Ok(None) };
-    let ticket = pages::tickets::make(&request.deps.talk.ports, &request.tenant.id, user).await?;
-    Ok(Some(format!("{}{}?ticket={ticket}", url.trim_end_matches('/'), pages::tickets::GIVE)))
+    let ticket = tenants::tickets::make(&request.deps.talk.ports, &request.tenant.id, user).await?;
+    Ok(Some(format!("{}{}?ticket={ticket}", url.trim_end_matches('/'), tenants::tickets::GIVE)))
 }
 
 async fn show(request: &Request<'_>) -> Result<Answer, Failure> {
     Ok(Answer::to_one(match request.acting().await? {
         Ok(person) => {
-            let how = talk::records::known_by(&person, request.language);
+            let how = commands::records::known_by(&person, request.language);
             let rights = rights_words(request, &person).await?;
             let more = request.language.pick(
                 "Somebody else? Type /b24-me and their Bitrix24 e-mail.",
@@ -310,7 +310,7 @@ async fn prove(request: &Request<'_>, code: &str) -> Result<Answer, Failure> {
         "They were told so in Bitrix24. /b24-me off undoes it.",
         "Об этом сообщено в Битрикс24. Отменить можно командой /b24-me off.",
     );
-    let message = answers::tell(&format!("{} {undo}", talk::records::known_by(&link, request.language)));
+    let message = answers::tell(&format!("{} {undo}", commands::records::known_by(&link, request.language)));
     Ok(Answer {
         is_private: true,
         share: None,
@@ -323,8 +323,8 @@ async fn tell_linked(request: &Request<'_>, link: &Link) -> Result<(), Failure> 
     let who = asker(request).await?;
     let undo = match request.deps.public_url.as_deref() {
         Some(url) => {
-            let ticket = pages::tickets::make_unlink(&request.deps.talk.ports, &request.tenant.id, link).await?;
-            let link = format!("{}{}?ticket={ticket}", url.trim_end_matches('/'), pages::tickets::UNLINK);
+            let ticket = tenants::tickets::make_unlink(&request.deps.talk.ports, &request.tenant.id, link).await?;
+            let link = format!("{}{}?ticket={ticket}", url.trim_end_matches('/'), tenants::tickets::UNLINK);
             match request.language {
                 Language::En => format!("If that was not you, undo it within seven days: {link}"),
                 Language::Ru => format!("Если это были не вы, отмените это в течение семи дней: {link}"),

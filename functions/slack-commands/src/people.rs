@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use connect::Failure;
-use platform::Kind;
-use rules::commands::people::{self, Directory, Found, Known};
-use rules::commands::{Assignee, Name, reader};
+use clients::Failure;
+use commands::people;
+use commands::people::{Directory, Found, Known};
+use commands::{Assignee, Name, reader};
+use runtime::Kind;
 use serde_json::json;
 
 use crate::ask::{Answer, Request};
@@ -58,8 +59,9 @@ async fn look_up(request: &Request<'_>, words: &str) -> Result<Vec<Known>, Failu
         Err(Failure { kind: Kind::Permanent { .. }, .. }) => Vec::new(),
         found => found?,
     };
-    let known =
-        |person: talk::profiles::PortalProfile| Known::new(Assignee::Portal(person.user), &person.name, person.email);
+    let known = |person: user_mapping::profiles::PortalProfile| {
+        Known::new(Assignee::Portal(person.user), &person.name, person.email)
+    };
     let found: Vec<Known> = found.into_iter().filter(|person| !person.is_dismissed).map(known).collect();
     if Directory::new(found.clone()).by_name(words) == Found::Nobody && !words.contains(' ') {
         return in_slack(request, words).await;

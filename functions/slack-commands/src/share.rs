@@ -1,9 +1,10 @@
 //! The button *Share to channel*: what one person was answered, read again with their rights, for everybody in the channel.
 
 use bitrix24::EntityType;
-use connect::Failure;
-use rules::commands::DealQuery;
-use rules::commands::answers::{self, Created, Kind};
+use clients::Failure;
+use commands::DealQuery;
+use commands::answers;
+use commands::answers::{Created, Kind};
 use slack::Message;
 
 use crate::act::may_show_fields;

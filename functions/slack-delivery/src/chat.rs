@@ -1,18 +1,18 @@
 //! Messages of bridged conversations, written in Slack under the name of who wrote them in Bitrix24.
 
 use bitrix24::chat::ChatFile;
-use connect::{Failure, InHand};
+use clients::{Failure, InHand};
 use jiff::Timestamp;
-use platform::Kind;
-use platform::conversations::{Conversations, MessageLink, Side};
-use platform::job::{Job, Outcome};
-use platform::ledger::OpenCall;
-use platform::store::{Version, Write};
-use rules::chat::{InSlack, SlackPart, ToSlack};
-use rules::delivery::METADATA_EVENT;
+use jobs::chat::{InSlack, SlackPart, ToSlack};
+use jobs::delivery::METADATA_EVENT;
+use runtime::Kind;
+use runtime::job::{Job, Outcome};
+use runtime::ledger::OpenCall;
+use runtime::store::{Version, Write};
 use serde_json::json;
 use slack::{Author, Block, ChannelId, Message, Metadata, Mrkdwn, Posted, Ts};
-use talk::{Talk, Tenant};
+use tenants::conversations::{Conversations, MessageLink, Side};
+use user_mapping::{Talk, Tenant};
 
 use crate::{Deps, look_up};
 
@@ -154,7 +154,7 @@ impl Delivery<'_> {
                     texts: 0,
                     reactions: std::collections::BTreeMap::new(),
                     deleted: false,
-                    in_slack: platform::conversations::SlackState::default(),
+                    in_slack: tenants::conversations::SlackState::default(),
                 },
                 None,
             ),
@@ -294,7 +294,7 @@ impl Delivery<'_> {
         let name = if file.name.is_empty() { format!("file-{}", file.id) } else { file.name.clone() };
         let id = self.tenant.slack.upload(&name, length, download).await?;
         line.begin(format!("file:{id}")).await?;
-        let comment = rules::text::Document::default().by(&author.name).to_mrkdwn(false);
+        let comment = text::Document::default().by(&author.name).to_mrkdwn(false);
         let thread_ts = thread.as_ref().map(|thread| thread.0.as_str());
         let shared = self.tenant.slack.share_file(&id, &name, &self.channel.0, thread_ts, &comment).await;
         line.ended(shared)?;
@@ -330,7 +330,7 @@ impl Delivery<'_> {
 
     async fn fetch(&self, file: &ChatFile) -> Result<bitrix24::transfer::Download, Failure> {
         let missing = || Failure::permanent("no_bot", "there is no bot on the portal");
-        let bot = self.talk.bot(&self.tenant).await?.ok_or_else(missing)?;
+        let bot = chat_bridge::registration::bot(&self.talk, &self.tenant).await?.ok_or_else(missing)?;
         let answer = self.tenant.bitrix24.ask(&bot.download(&self.job.body.dialog, file.id)).await?;
         let address = answer.result["downloadUrl"].as_str().unwrap_or_default();
         self.tenant.bitrix24.fetch(address).await

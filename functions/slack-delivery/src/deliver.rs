@@ -1,15 +1,16 @@
 //! One delivery, from its ledger line to its message in the channel.
 
-use connect::{Failure, InHand, WorkspaceClient};
-use platform::job::{Job, Outcome};
-use platform::ledger::OpenCall;
-use platform::people::Origin;
-use platform::{DeliveryId, Kind, TenantId, cards};
-use rules::SlackDelivery;
-use rules::delivery::METADATA_EVENT;
-use rules::settings::Thread;
+use clients::{Failure, InHand, WorkspaceClient};
+use jobs::SlackDelivery;
+use jobs::delivery::METADATA_EVENT;
+use notifications::cards;
+use runtime::job::{Job, Outcome};
+use runtime::ledger::OpenCall;
+use runtime::{DeliveryId, Kind, TenantId};
 use serde_json::json;
+use settings::schema::Thread;
 use slack::{ChannelId, Message, Metadata, Posted, Ts};
+use tenants::people::Origin;
 
 use crate::{Deps, look_up, trouble};
 

@@ -12,12 +12,12 @@ mod trouble;
 
 use std::sync::Arc;
 
-use connect::Connections;
-use platform::clock::Clock;
-use platform::job::Job;
-use platform::{Jobs, Outcomes, Ports};
-use rules::chat::SlackJob;
-use talk::Talk;
+use clients::Connections;
+use jobs::chat::SlackJob;
+use runtime::clock::Clock;
+use runtime::job::Job;
+use runtime::{Jobs, Outcomes, Ports};
+use user_mapping::Talk;
 
 /// What the function runs on.
 #[derive(Clone)]

@@ -1,8 +1,8 @@
 //! Looking for a delivery's message in a channel or a thread, before it is posted again.
 
-use connect::{Failure, WorkspaceClient};
+use clients::{Failure, WorkspaceClient};
 use jiff::{SignedDuration, Timestamp};
-use rules::delivery::METADATA_EVENT;
+use jobs::delivery::METADATA_EVENT;
 use slack::client::HistoryMessage;
 use slack::{ChannelId, Posted, Ts};
 

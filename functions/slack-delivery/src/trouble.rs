@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use connect::Failure;
-use platform::TenantId;
-use records::alert::{self, Alert};
-use rules::Settings;
+use clients::Failure;
+use notifications::alert;
+use notifications::alert::Alert;
+use runtime::TenantId;
+use settings::Settings;
 
 use crate::Deps;
 

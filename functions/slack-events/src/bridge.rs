@@ -1,15 +1,15 @@
 //! A message in a bridged channel, as deliveries to its chat.
 
-use connect::Failure;
-use platform::DeliveryId;
-use platform::conversations::{Bridge, Side};
-use platform::job::{Job, message as queue_message};
-use platform::ledger::{DeliveryLine, DeliveryStatus, delivery_write};
-use platform::store::Condition;
-use rules::chat::{InBitrix24, ToBitrix24};
-use rules::text::reaction_from_slack;
+use clients::Failure;
+use jobs::chat::{InBitrix24, ToBitrix24};
+use runtime::DeliveryId;
+use runtime::job::{Job, message as queue_message};
+use runtime::ledger::{DeliveryLine, DeliveryStatus, delivery_write};
+use runtime::store::Condition;
 use slack::event::{Edit, EventCallback, File, MessageChange, MessageEvent};
-use talk::Tenant;
+use tenants::conversations::{Bridge, Side};
+use text::reaction_from_slack;
+use user_mapping::Tenant;
 
 use crate::Deps;
 use crate::decide::{Decision, group};
@@ -26,7 +26,7 @@ pub(crate) async fn message(
     if let Some(why) = echo(job, tenant, message) {
         return Ok(Decision::skip(why));
     }
-    let Some(bridge) = deps.talk.bridge_of_channel(tenant, &message.channel).await? else {
+    let Some(bridge) = chat_bridge::bridges::bridge_of_channel(&deps.talk, tenant, &message.channel).await? else {
         return Ok(Decision::skip("no bridge leads from this channel"));
     };
     let link = deps.talk.conversations.of_slack_message(&job.tenant, &message.channel, &message.ts).await?;
@@ -76,8 +76,8 @@ async fn posted(
     bridge: &Bridge,
     message: &MessageEvent,
 ) -> Result<Decision, Failure> {
-    let author = deps.talk.author_in_slack(tenant, message).await?;
-    let parts = deps.talk.for_bitrix24(tenant, message, &author).await?;
+    let author = chat_bridge::texts::author_in_slack(&deps.talk, tenant, message).await?;
+    let parts = chat_bridge::texts::for_bitrix24(&deps.talk, tenant, message, &author).await?;
     let mut decision = Decision::did("chat.posted");
     // One Slack message comes under several event ids at times.
     decision.identity = Some(format!("slack-message#{}#{}", message.channel, message.ts));
@@ -99,13 +99,13 @@ async fn edited(
     bridge: &Bridge,
     message: &MessageEvent,
 ) -> Result<Decision, Failure> {
-    let author = deps.talk.author_in_slack(tenant, message).await?;
+    let author = chat_bridge::texts::author_in_slack(&deps.talk, tenant, message).await?;
     let mut decision = Decision::did("chat.edited");
     // Of an edit that was queued before all was compared, nothing is known but that it is one.
     let edit = message.edit.clone().unwrap_or_else(|| Edit { words: true, ..Edit::default() });
     let of_event = |what: &str| format!("{what} {}", job.body.event_id);
     if edit.words {
-        let parts = deps.talk.for_bitrix24(tenant, message, &author).await?;
+        let parts = chat_bridge::texts::for_bitrix24(&deps.talk, tenant, message, &author).await?;
         let act = InBitrix24::Edit { parts, at: edit.at };
         add(&mut decision, job, bridge, message, &of_event("edit"), act)?;
     }
@@ -156,7 +156,7 @@ pub(crate) async fn reaction(
     if told.user == tenant_bot(tenant) {
         return Ok(Decision::skip("echo: we reacted ourselves"));
     }
-    let Some(bridge) = deps.talk.bridge_of_channel(tenant, told.channel).await? else {
+    let Some(bridge) = chat_bridge::bridges::bridge_of_channel(&deps.talk, tenant, told.channel).await? else {
         return Ok(Decision::skip("no bridge leads from this channel"));
     };
     let Some(reaction) = reaction_from_slack(told.name) else {

@@ -1,14 +1,15 @@
 //! One event, from its queue to its line in the ledger.
 
-use connect::Failure;
-use platform::claims::{self, Claim};
-use platform::job::{Job, Outcome};
-use platform::ledger::{EventLine, EventStatus, event_write};
-use platform::queue::Message;
-use platform::store::{StoreError, Write};
-use platform::{QueueName, TenantId};
+use clients::Failure;
+use runtime::claims;
+use runtime::claims::Claim;
+use runtime::job::{Job, Outcome};
+use runtime::ledger::{EventLine, EventStatus, event_write};
+use runtime::queue::Message;
+use runtime::store::{StoreError, Write};
+use runtime::{QueueName, TenantId};
 use slack::event::{Event, EventCallback};
-use talk::Tenant;
+use user_mapping::Tenant;
 
 use crate::{Deps, bridge, home, unfurl};
 
@@ -47,7 +48,7 @@ pub(crate) async fn decide(deps: &Deps, job: Job<EventCallback>) -> Outcome {
         Err(failure) => {
             let now = deps.clock.now();
             let line = line(deps, &job, EventStatus::Waiting { cause: failure.text.clone() });
-            connect::undecided(&deps.ledger, &job.tenant, line, now, &failure).await
+            clients::undecided(&deps.ledger, &job.tenant, line, now, &failure).await
         }
     }
 }
@@ -108,12 +109,12 @@ async fn understand(deps: &Deps, job: &Job<EventCallback>, tenant: &Tenant) -> R
             Ok(Decision { record: Some(user.id.clone()), ..Decision::did("person.checked_again") })
         }
         Event::ChannelGone { channel } => {
-            let bridged = deps.talk.bridge_of_channel(tenant, channel).await?.is_some();
+            let bridged = chat_bridge::bridges::bridge_of_channel(&deps.talk, tenant, channel).await?.is_some();
             let what = if bridged { "bridged channel gone" } else { "channel gone" };
             Ok(Decision { record: Some(channel.clone()), ..Decision::skip(what) })
         }
         Event::ChannelRenamed { channel, name } => {
-            deps.talk.forget_channel_name(tenant, channel).await?;
+            chat_bridge::names::forget_channel_name(&deps.talk, tenant, channel).await?;
             let record = Some(format!("#{name}"));
             Ok(Decision { record, ..Decision::skip(format!("{channel} has another name; it is known by its id")) })
         }

@@ -10,12 +10,12 @@ mod unfurl;
 
 use std::sync::Arc;
 
-use connect::Connections;
-use platform::clock::Clock;
-use platform::ledger::Ledger;
-use platform::{Jobs, Outcomes, Ports};
+use clients::Connections;
+use runtime::clock::Clock;
+use runtime::ledger::Ledger;
+use runtime::{Jobs, Outcomes, Ports};
 use slack::event::EventCallback;
-use talk::Talk;
+use user_mapping::Talk;
 
 /// What the function runs on.
 #[derive(Clone)]

@@ -1,7 +1,7 @@
 //! The Lambda binary.
 
-use connect::Connections;
-use platform::QueueName;
+use clients::Connections;
+use runtime::QueueName;
 use slack_events::{Deps, handle};
 
 #[tokio::main(flavor = "current_thread")]

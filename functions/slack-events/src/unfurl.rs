@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use connect::Failure;
-use platform::Kind;
-use platform::clock::later;
-use platform::job::Job;
-use platform::store::{Condition, Key, StoreError, Table, Write};
-use rules::commands::answers;
+use clients::Failure;
+use commands::answers;
+use commands::records::{Linked, needs_permission};
+use runtime::Kind;
+use runtime::clock::later;
+use runtime::job::Job;
+use runtime::store::{Condition, Key, StoreError, Table, Write};
 use slack::event::EventCallback;
 use slack::{Message, Ts};
-use talk::Tenant;
-use talk::people::Acting;
-use talk::records::{Linked, needs_permission};
+use user_mapping::Tenant;
+use user_mapping::mapping::Acting;
 
 use crate::Deps;
 use crate::decide::Decision;
@@ -56,7 +56,7 @@ pub(crate) async fn unfurl(
     let strangers = job.body.is_shared_channel && !tenant.settings.commands.fields_in_shared_channels;
     let mut cards: Vec<(String, Message)> = Vec::new();
     for (link, linked) in known {
-        match deps.talk.linked_card(tenant, &rights, linked, strangers).await {
+        match commands::records::linked_card(&deps.talk, tenant, &rights, linked, strangers).await {
             Ok(Some(card)) => cards.push((link.clone(), card)),
             // What they may not see is not shown; the link stays a link.
             Ok(None) | Err(Failure { kind: Kind::Permanent { .. }, .. }) => {}

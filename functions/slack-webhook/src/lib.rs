@@ -11,26 +11,28 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use edge::doors::{Door, Proof};
-use edge::{Refused, answer, empty};
+use commands::forms;
+use commands::forms::Sent;
+use commands::views;
+use commands::views::Origin;
+use commands::{self, Misuse, answers};
 use http::{Method, Request, Response, StatusCode};
-use platform::clock::Clock;
-use platform::job::message;
-use platform::metrics::Metrics;
-use platform::people::People;
-use platform::portals::{Portals, Workspace};
-use platform::queue::Message;
-use platform::{Ports, Queue, QueueName, TraceId};
-use rules::asked::Asked;
-use rules::commands::forms::{self, Sent};
-use rules::commands::views::{self, Origin};
-use rules::commands::{self, Misuse, answers};
-use rules::language::Language;
+use jobs::asked::Asked;
+use locale::language::Language;
+use runtime::clock::Clock;
+use runtime::job::message;
+use runtime::metrics::Metrics;
+use runtime::queue::Message;
+use runtime::{Ports, Queue, QueueName, TraceId};
 use serde_json::json;
 use slack::event::{Event, EventCallback};
 use slack::inbound::{Inbound, MAX_REQUEST_BODY};
 use slack::interaction::{Act, Interaction};
 use slack::signature::{self, SIGNATURE_HEADER, TIMESTAMP_HEADER};
+use tenants::people::People;
+use tenants::portals::{Portals, Workspace};
+use web::answer::{Refused, answer, empty};
+use web::doors::{Door, Proof};
 
 use crate::secrets::SigningSecrets;
 
@@ -106,14 +108,14 @@ async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>
     }
     let Some(team) = inbound.team_id() else { return Ok(empty()) };
     let workspace = whose(deps, team, &app).await?;
-    if edge::named_tenant(request.uri().path()).is_some_and(|named| named != workspace.tenant.as_str()) {
+    if web::answer::named_tenant(request.uri().path()).is_some_and(|named| named != workspace.tenant.as_str()) {
         return Err(Refusal::NotTheirs);
     }
     take(deps, inbound, &workspace).await
 }
 
 /// The digest of the secret of the app that signed the request.
-async fn verify(deps: &Deps, request: &Request<Bytes>) -> Result<platform::portals::TokenDigest, Refusal> {
+async fn verify(deps: &Deps, request: &Request<Bytes>) -> Result<tenants::portals::TokenDigest, Refusal> {
     let header = |name| request.headers().get(name).map(http::HeaderValue::as_bytes);
     let (signature, timestamp) = (header(SIGNATURE_HEADER), header(TIMESTAMP_HEADER));
     let now = deps.clock.now();
@@ -131,7 +133,7 @@ async fn verify(deps: &Deps, request: &Request<Bytes>) -> Result<platform::porta
     }
 }
 
-async fn whose(deps: &Deps, team: &str, app: &platform::portals::TokenDigest) -> Result<Workspace, Refusal> {
+async fn whose(deps: &Deps, team: &str, app: &tenants::portals::TokenDigest) -> Result<Workspace, Refusal> {
     match deps.portals.verify_workspace(team, app).await {
         Ok(Some(workspace)) => Ok(workspace),
         Ok(None) => Err(Refusal::NotSlacks("unknown_workspace")),

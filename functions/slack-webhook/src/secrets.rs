@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use platform::Secrets;
-use platform::clock::{Clock, later};
-use platform::portals::TokenDigest;
-use platform::secrets::{SLACK_SIGNING, SecretsError};
+use runtime::Secrets;
+use runtime::clock::{Clock, later};
+use runtime::secrets::{SLACK_SIGNING, SecretsError};
 use secrecy::{ExposeSecret, SecretString};
+use tenants::portals::TokenDigest;
 
 /// A signature that none of them made is a reason to read them again, but not more often than this.
 const FRESH: Duration = Duration::from_secs(60);

@@ -7,18 +7,19 @@ mod silence;
 
 use std::time::Duration;
 
-use connect::{Connections, Failure};
+use clients::{Connections, Failure};
+use crm::sightings::Sightings;
+use crm::subscriptions;
+use crm::subscriptions::Handler;
+use crm::sweeps::Sweeps;
 use futures::StreamExt;
 use jiff::Timestamp;
-use platform::limiter::Lane;
-use platform::metrics::Unit;
-use platform::sightings::Sightings;
-use platform::sweeps::Sweeps;
-use platform::{Ports, TenantId};
-use records::subscriptions::{self, Handler};
-use rules::Settings;
+use runtime::limiter::Lane;
+use runtime::metrics::Unit;
+use runtime::{Ports, TenantId};
 use serde::Serialize;
-use talk::Talk;
+use settings::Settings;
+use user_mapping::Talk;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -93,7 +94,7 @@ pub async fn handle(deps: &Deps, now: Timestamp) -> Report {
 
 /// Deletes what is left of tenants that have left. On one machine this runs by itself, more often than the rest.
 pub async fn let_leave(deps: &Deps) -> Report {
-    let worked = match tenancy::departure::work(&deps.ports).await {
+    let worked = match tenants::departure::work(&deps.ports).await {
         Ok(Some(worked)) => worked,
         Ok(None) => return Report::default(),
         Err(error) => return Report { failed: vec![format!("tenants that left: {error}")], ..Report::default() },

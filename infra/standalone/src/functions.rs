@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use platform::queue::{QueueName, Received};
-use platform::runner::{self, BatchReport};
-use platform::{Invoke, Ports};
+use runtime::queue::{QueueName, Received};
+use runtime::runner;
+use runtime::runner::BatchReport;
+use runtime::{Invoke, Ports};
 
-use connect::Connections;
+use clients::Connections;
 
 /// Every function over one set of ports.
 #[derive(Clone)]

@@ -10,11 +10,11 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::any;
 use bytes::{Bytes, BytesMut};
-use edge::doors;
 use futures::StreamExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::timeout_at;
+use web::doors;
 
 use crate::functions::Functions;
 use crate::server::{self, BodyDeadline, refusal};

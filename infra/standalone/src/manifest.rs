@@ -1,8 +1,8 @@
 //! The Slack app's manifest, made from the list of commands and the addresses, so that none of them is forgotten.
 //! Fields: <https://docs.slack.dev/reference/app-manifest/>.
 
-use connect::scopes::SLACK as SCOPES;
-use rules::commands::{Name, views};
+use clients::scopes::SLACK as SCOPES;
+use commands::{Name, views};
 use serde_json::{Value, json};
 
 /// The events that are heard.
@@ -70,7 +70,7 @@ pub fn manifest(url: &str, portal: Option<&str>) -> Value {
 
 /// The same as YAML, each scope with its reason.
 pub fn yaml(url: &str, portal: Option<&str>) -> String {
-    let mut text = rules::document::to_yaml(&manifest(url, portal));
+    let mut text = settings::document::to_yaml(&manifest(url, portal));
     for (scope, why) in SCOPES {
         for line in [format!("- {scope}\n"), format!("- \"{scope}\"\n")] {
             text = text.replace(&line, &format!("{}  # {why}\n", line.trim_end()));

@@ -5,17 +5,17 @@ use std::io::IsTerminal;
 
 use anyhow::bail;
 use clap::Subcommand;
-use connect::Connections;
+use clients::Connections;
 use indicatif::{ProgressBar, ProgressStyle};
-use mirror::Mirror;
+use notion_sync::Mirror;
 use operations::doctor::{Check, Doctor, Verdict};
 use operations::letters::{Letter, Letters, Which, grouped};
 use operations::log::{self, Filter, Status, Way, delivery_reason, event_reason};
-use platform::audit::Audit;
-use platform::ledger::{DeliveryStatus, Ledger};
-use platform::portals::Portals;
-use platform::{Ports, QueueName, TenantId, TraceId};
+use runtime::ledger::{DeliveryStatus, Ledger};
+use runtime::{Ports, QueueName, TenantId, TraceId};
 use serde::Serialize;
+use tenants::audit::Audit;
+use tenants::portals::Portals;
 
 use crate::codes;
 
@@ -370,7 +370,7 @@ async fn queues(place: &Place<'_>) -> anyhow::Result<String> {
     struct Queue {
         queue: &'static str,
         #[serde(flatten)]
-        depth: platform::queue::Depth,
+        depth: runtime::queue::Depth,
     }
     let mut all = Vec::new();
     for queue in QueueName::ALL {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use platform::clock::Clock;
+use runtime::clock::Clock;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;

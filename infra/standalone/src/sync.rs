@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
-use connect::Connections;
-use mirror::plan::{self, Entry, EntryKind};
-use mirror::runs::{Phase, Wanted};
-use mirror::{Mirror, Others, Run, SyncJob};
-use platform::clock::later;
-use platform::{TenantId, TraceId};
-use rules::Settings;
+use clients::Connections;
+use jobs::sync::{Others, SyncJob};
+use notion_sync::Mirror;
+use notion_sync::plan;
+use notion_sync::plan::{Entry, EntryKind};
+use notion_sync::runs::Run;
+use notion_sync::runs::{Phase, Wanted};
+use runtime::clock::later;
+use runtime::{TenantId, TraceId};
+use settings::Settings;
 use slack::ApiBase;
 
 use crate::codes;
@@ -166,7 +169,7 @@ async fn attention(place: &Place) -> anyhow::Result<()> {
     for database in &databases {
         known.extend(mirror.stored(&tenant, &database.name).await?.map(|known| (database.name.clone(), known)));
     }
-    for one in mirror::attention::paused(&databases, &known) {
+    for one in notion_sync::attention::paused(&databases, &known) {
         let what = one.field.map_or_else(|| one.database.clone(), |field| format!("{}, {field}", one.database));
         println!("{} {what} is paused: {}", one.since.strftime("%Y-%m-%d %H:%M"), one.why);
         lines += 1;
@@ -279,7 +282,7 @@ async fn join(place: &Place, name: &str, record: &str, keep: &str, trash: bool) 
     let record = kind.record(number);
     let job = SyncJob::Join { database: name.to_owned(), record, keep, others, by: "the command line".into() };
     let trace = TraceId::new(mirror.ports.clock.now());
-    mirror.send(vec![mirror::message(&job, &tenant, trace, &format!("join#{trace}"))?]).await?;
+    mirror.send(vec![notion_sync::message(&job, &tenant, trace, &format!("join#{trace}"))?]).await?;
     println!("The rows of {record} will be joined by the running host, under trace {trace}.");
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use platform::QueueName;
+use runtime::QueueName;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 

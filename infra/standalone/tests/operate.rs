@@ -6,10 +6,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use platform::queue::{DeadLetter, Queue, QueueName};
-use platform::{Clock, SystemClock, TraceId};
-use sandbox::Sandbox;
+use runtime::queue::{DeadLetter, Queue, QueueName};
+use runtime::{Clock, SystemClock, TraceId};
 use serde_json::Value;
+use simulators::Sandbox;
 use standalone::config::Config;
 use standalone::engine::Engine;
 

@@ -6,9 +6,9 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use lambda_http::request::RequestContext;
 use lambda_runtime::{LambdaEvent, service_fn};
-use platform::job::{Jobs, Outcomes};
-use platform::queue::Received;
-use platform::{ClientAddress, Ports, QueueName, runner};
+use runtime::job::{Jobs, Outcomes};
+use runtime::queue::Received;
+use runtime::{ClientAddress, Ports, QueueName, runner};
 use serde::de::DeserializeOwned;
 
 pub use lambda_runtime::Error;

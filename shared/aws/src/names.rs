@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use platform::QueueName;
-use platform::store::Table;
+use runtime::QueueName;
+use runtime::store::Table;
 
 /// The names. `template.yaml` gives them to each function as environment variables.
 #[derive(Debug, Clone)]

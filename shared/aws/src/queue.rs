@@ -11,7 +11,7 @@ use aws_sdk_sqs::types::{
     MessageSystemAttributeName, MessageSystemAttributeNameForSends, MessageSystemAttributeValue, QueueAttributeName,
     SendMessageBatchRequestEntry,
 };
-use platform::queue::{Buried, DeadLetter, Depth, Fate, Judge, Message, Queue, QueueError, QueueName, Received};
+use runtime::queue::{Buried, DeadLetter, Depth, Fate, Judge, Message, Queue, QueueError, QueueName, Received};
 
 use crate::{Clients, Names};
 
@@ -263,7 +263,7 @@ fn trace_header() -> Option<HashMap<MessageSystemAttributeNameForSends, MessageS
 }
 
 fn fingerprint(body: &str) -> String {
-    platform::DeliveryId::of(&[body]).to_string()
+    runtime::DeliveryId::of(&[body]).to_string()
 }
 
 /// SQS takes ids of 128 letters, digits and marks of ASCII. A channel's name may have others: then its fingerprint

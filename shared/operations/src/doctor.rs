@@ -4,21 +4,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use connect::{Connections, Failure, PortalClient, WorkspaceClient, scopes};
+use clients::{Connections, Failure, PortalClient, WorkspaceClient, scopes};
+use crm::sightings::Sightings;
+use crm::subscriptions;
+use crm::sweeps::Sweeps;
 use jiff::Timestamp;
-use mirror::{Mirror, Open};
-use platform::limiter::Lane;
-use platform::portals::Portal;
-use platform::secrets::{SLACK_SIGNING, SecretsError};
-use platform::sightings::Sightings;
-use platform::sweeps::Sweeps;
-use platform::{Kind, Ports, QueueName, TenantId};
-use records::subscriptions;
-use rules::destination::Destination;
-use rules::{Settings, subscriptions as events};
+use notion_sync::Mirror;
+use notion_sync::database::Open;
+use runtime::limiter::Lane;
+use runtime::secrets::{SLACK_SIGNING, SecretsError};
+use runtime::{Kind, Ports, QueueName, TenantId};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use settings::destination::Destination;
+use settings::{Settings, subscriptions as events};
+use tenants::portals::Portal;
 
 /// Our clock and a provider's may differ by so many seconds; Slack refuses signatures that are five minutes old.
 const MOST_SKEW: i64 = 60;

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use platform::audit::{Audit, Entry};
-use platform::ledger::{DeliveryStatus, EventStatus, Ledger};
-use platform::queue::{Buried, DeadLetter, Fate, QueueError, QueueName};
-use platform::store::StoreError;
-use platform::{DeliveryId, Ports, TenantId, TraceId};
+use runtime::ledger::{DeliveryStatus, EventStatus, Ledger};
+use runtime::queue::{Buried, DeadLetter, Fate, QueueError, QueueName};
+use runtime::store::StoreError;
+use runtime::{DeliveryId, Ports, TenantId, TraceId};
 use serde::Serialize;
 use serde_json::Value;
+use tenants::audit::{Audit, Entry};
 
 /// Letters of a queue that are looked at, at most: more are redriven in another go.
 pub const MOST: usize = 1_000;

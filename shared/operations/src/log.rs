@@ -6,9 +6,9 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use platform::ledger::{DeliveryLine, DeliveryStatus, EventLine, EventStatus, KEEP, Ledger, Line};
-use platform::store::StoreError;
-use platform::{TenantId, TraceId};
+use runtime::ledger::{DeliveryLine, DeliveryStatus, EventLine, EventStatus, KEEP, Ledger, Line};
+use runtime::store::StoreError;
+use runtime::{TenantId, TraceId};
 use serde::Serialize;
 
 /// Lines that one search reads before it says where to go on.
@@ -338,7 +338,7 @@ struct Reading<'a> {
 impl<'a> Reading<'a> {
     fn begin(ledger: &'a Ledger, tenant: &'a TenantId, filter: &Filter, after: Option<&str>, now: Timestamp) -> Self {
         let day = |at: Timestamp| at.to_zoned(TimeZone::UTC).date();
-        let kept = platform::clock::earlier(now, KEEP);
+        let kept = runtime::clock::earlier(now, KEEP);
         let oldest = day(filter.from.map_or(kept, |from| from.max(kept)));
         let newest = day(filter.to.map_or(now, |to| to.min(now)));
         let place = after.and_then(Place::parse).unwrap_or(Place { day: newest, after: None });

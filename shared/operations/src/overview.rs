@@ -3,18 +3,18 @@
 
 use std::time::Duration;
 
-use connect::{Connections, Failure, Side, Standing, Trouble};
+use clients::{Connections, Failure, Side, Standing, Trouble};
+use crm::sweeps::{Counts, Subscriptions, Sweeps};
 use jiff::Timestamp;
-use mirror::Mirror;
-use platform::ledger::Ledger;
-use platform::limiter::Usage;
-use platform::portals::Portal;
-use platform::queue::{Depth, QueueName};
-use platform::sweeps::{Counts, Subscriptions, Sweeps};
-use platform::{Ports, clock};
-use rules::Settings;
-use rules::databases::Plan;
+use notion_sync::Mirror;
+use runtime::ledger::Ledger;
+use runtime::limiter::Usage;
+use runtime::queue::{Depth, QueueName};
+use runtime::{Ports, clock};
 use serde::{Deserialize, Serialize};
+use settings::Settings;
+use settings::databases::Plan;
+use tenants::portals::Portal;
 
 use crate::hours::{self, Day};
 use crate::letters::{Letters, Which};
@@ -250,15 +250,15 @@ async fn sides(connections: &Connections, portal: &Portal, settings: &Settings) 
                 let given = portal.application.as_ref().map(|application| application.scopes.as_slice());
                 (
                     Some(portal.domain.clone()),
-                    connect::scopes::lacking(&connect::scopes::BITRIX24, given.unwrap_or_default()),
+                    clients::scopes::lacking(&clients::scopes::BITRIX24, given.unwrap_or_default()),
                 )
             }
             Side::Slack => {
-                let named = |slack: &platform::portals::SlackConnection| {
+                let named = |slack: &tenants::portals::SlackConnection| {
                     if slack.team.is_empty() { slack.team_id.clone() } else { slack.team.clone() }
                 };
                 let given = portal.slack.as_ref().map(|slack| slack.scopes.as_slice()).unwrap_or_default();
-                (portal.slack.as_ref().map(named), connect::scopes::lacking(&connect::scopes::SLACK, given))
+                (portal.slack.as_ref().map(named), clients::scopes::lacking(&clients::scopes::SLACK, given))
             }
             Side::Notion => (portal.notion.as_ref().map(|notion| notion.workspace.clone()), Vec::new()),
         };

@@ -1,23 +1,24 @@
 //! What routes would have told of the last events: a dry run, which sends nothing and writes nothing.
 
-use connect::Failure;
+use clients::Failure;
+use crm::names::NamesCache;
 use jiff::Timestamp;
-use platform::TenantId;
-use platform::ledger::Ledger;
-use platform::portals::Portal;
-use records::NamesCache;
-use rules::router::Router;
-use rules::{Change, ChangeKind, Route, Settings, State, Telling};
+use notifications::router::Router;
+use records::{Change, ChangeKind, State, Telling};
+use runtime::TenantId;
+use runtime::ledger::Ledger;
 use serde::Serialize;
 use serde_json::json;
+use settings::{Route, Settings};
 use slack::Message;
+use tenants::portals::Portal;
 
 use crate::log::{self, Filter};
 
 /// So many events with changes are looked at.
 pub const MOST_EVENTS: usize = 50;
 /// So many steps the conditions of one try take together: a condition that takes all it may fits each event.
-const MAX_STEPS: u64 = MOST_EVENTS as u64 * rules::condition::MAX_STEPS;
+const MAX_STEPS: u64 = MOST_EVENTS as u64 * settings::condition::MAX_STEPS;
 /// Pages of the log that are read to find them.
 const MOST_PAGES: usize = 4;
 
@@ -83,7 +84,7 @@ async fn last_changes(
 fn tell(
     router: &Router,
     change: &Change,
-    names: &rules::Names,
+    names: &records::Names,
     portal: &Portal,
     at: Timestamp,
     trace: String,
@@ -152,7 +153,7 @@ pub async fn sample(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rules::Names;
+    use records::Names;
 
     #[test]
     fn there_is_an_example_of_every_change_that_its_route_can_show() {
@@ -167,7 +168,7 @@ mod tests {
                 change: &change,
                 names: &names,
                 domain: "a.bitrix24.com",
-                language: rules::language::Language::En,
+                language: locale::language::Language::En,
             };
             let (taken, _) = router.places(routes[0], &telling);
             assert!(!taken.card(&telling).text.as_str().is_empty(), "{name}");

@@ -5,13 +5,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use clients::{Access, Connections, PortalAccess};
 use cloud::{Cloud, Function, Gateway, bootstrap};
-use connect::{Access, Connections, PortalAccess};
-use platform::seal::KeyRing;
-use platform::secrets::KEY_RING;
-use platform::{QueueName, SystemClock};
-use sandbox::Sandbox;
+use runtime::seal::KeyRing;
+use runtime::secrets::KEY_RING;
+use runtime::{QueueName, SystemClock};
 use serde_json::json;
+use simulators::Sandbox;
 use slack::ApiBase;
 use slack::client::Identity;
 
@@ -37,7 +37,7 @@ async fn what_a_thousand_changes_cost() -> anyhow::Result<()> {
     let ports = aws::ports_over(&cloud.config, cloud.names.clone(), Arc::new(SystemClock));
     ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
     let connections =
-        Connections::new(&ports, ApiBase::new(&sandbox.slack.api_url())?).allowing(connect::Network::this_machine());
+        Connections::new(&ports, ApiBase::new(&sandbox.slack.api_url())?).allowing(clients::Network::this_machine());
     let credentials = sandbox.portal.credentials();
     let (team, user, bot) = sandbox.slack.identity();
     // Each card to a channel of its own kind, so that Slack's one a second does not make the measurement long.

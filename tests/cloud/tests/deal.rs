@@ -7,18 +7,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clients::{Access, Connections, PortalAccess};
 use cloud::runtime::{Function, form_post};
 use cloud::{Cloud, bootstrap};
-use connect::{Access, Connections, PortalAccess};
 use jiff::{SignedDuration, Timestamp};
-use platform::seal::KeyRing;
-use platform::secrets::KEY_RING;
-use platform::{Clock, Ports, QueueName, SystemClock};
-use rules::Settings;
-use sandbox::Sandbox;
-use sandbox::fault::{Fault, When};
-use sandbox::portal::Call;
+use runtime::seal::KeyRing;
+use runtime::secrets::KEY_RING;
+use runtime::{Clock, Ports, QueueName, SystemClock};
 use serde_json::json;
+use settings::Settings;
+use simulators::Sandbox;
+use simulators::fault::{Fault, When};
+use simulators::portal::Call;
 use slack::ApiBase;
 
 const WEBHOOK: &str = "/webhooks/bitrix24";
@@ -89,7 +89,7 @@ impl Deployment {
     }
 }
 
-fn identity(workspace: &sandbox::Workspace) -> slack::client::Identity {
+fn identity(workspace: &simulators::Workspace) -> slack::client::Identity {
     let (team, user, bot) = workspace.identity();
     slack::client::Identity { team_id: team, team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() }
 }
@@ -97,7 +97,7 @@ fn identity(workspace: &sandbox::Workspace) -> slack::client::Identity {
 async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<()> {
     ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
     let connections =
-        Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?).allowing(connect::Network::this_machine());
+        Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?).allowing(clients::Network::this_machine());
     let credentials = sandbox.portal.credentials();
     let access = Access {
         member_id: credentials.member_id,

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use cloud::{Cloud, Function, Gateway, bootstrap};
 use journeys::estate::{Browser, field};
-use platform::api_keys::{ApiKeys, Scope};
-use platform::seal::KeyRing;
-use platform::secrets::{APPS, KEY_RING};
-use platform::store::{Condition, Key, Table, Write};
-use platform::{Clock, ManualClock, QueueName, SystemClock, TenantId};
-use sandbox::Region;
-use sandbox::estate::{BITRIX24_APP, Estate, SLACK_APP};
+use runtime::seal::KeyRing;
+use runtime::secrets::{APPS, KEY_RING};
+use runtime::store::{Condition, Key, Table, Write};
+use runtime::{Clock, ManualClock, QueueName, SystemClock, TenantId};
 use serde_json::json;
+use simulators::Region;
+use simulators::estate::{BITRIX24_APP, Estate, SLACK_APP};
+use tenants::api_keys::{ApiKeys, Scope};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_company_connects_itself_through_the_built_binaries() -> anyhow::Result<()> {
@@ -102,7 +102,7 @@ async fn a_company_connects_itself_through_the_built_binaries() -> anyhow::Resul
     assert!(report["left_behind"].as_u64() >= Some(20) && report["failed"] == json!([]), "{report}");
     assert_eq!(ports.store.get(&place(0)).await?, None);
     // An operator does not wait.
-    tenancy::departure::depart(&ports, &tenant).await?;
+    tenants::departure::depart(&ports, &tenant).await?;
     for table in Table::ALL {
         assert_eq!(ports.store.belonging(table, tenant.as_str(), None).await?.items.len(), 0, "{}", table.name());
     }

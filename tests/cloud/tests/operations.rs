@@ -6,17 +6,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use clients::{Access, Connections, PortalAccess};
 use cloud::{Cloud, Function, Gateway, bootstrap};
-use connect::{Access, Connections, PortalAccess};
 use journeys::estate::Browser;
-use platform::api_keys::{ApiKeys, Scope};
-use platform::seal::KeyRing;
-use platform::secrets::KEY_RING;
-use platform::{Clock, Ports, QueueName, SystemClock, TenantId};
-use sandbox::Sandbox;
+use runtime::seal::KeyRing;
+use runtime::secrets::KEY_RING;
+use runtime::{Clock, Ports, QueueName, SystemClock, TenantId};
 use serde_json::{Value, json};
+use simulators::Sandbox;
 use slack::ApiBase;
 use slack::client::Identity;
+use tenants::api_keys::{ApiKeys, Scope};
 
 struct Deployment {
     cloud: Cloud,
@@ -87,7 +87,7 @@ async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<TenantId> {
     ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
     let connections = Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?)
         .with_notion(notion::ApiBase::new(&sandbox.notion.url())?)
-        .allowing(connect::Network::this_machine());
+        .allowing(clients::Network::this_machine());
     let credentials = sandbox.portal.credentials();
     let (team, user, bot) = sandbox.slack.identity();
     let (database, _) = sandbox.notion.add_database("Deals", &json!({}));
@@ -200,7 +200,7 @@ async fn everything_that_happens_on_a_portal_goes_through_the_built_binaries() -
     let (slack, portal) = (&deployment.sandbox.slack, &deployment.sandbox.portal);
     portal.add_lead("Request");
     let task = portal.add_task(json!({"TITLE": "Pack the boxes", "RESPONSIBLE_ID": 6}));
-    let call = portal.end_call(&sandbox::portal::Call {
+    let call = portal.end_call(&simulators::portal::Call {
         kind: 2,
         phone: "+49 30 1".into(),
         user: 6,
@@ -260,8 +260,8 @@ async fn everything_that_happens_on_a_portal_goes_through_the_built_binaries() -
 fn every_metric_that_the_template_watches_is_one_that_we_make() {
     let template = include_str!("../../../template.yaml");
     let sources = [
-        "shared/platform/src",
-        "shared/connect/src",
+        "shared/runtime/src",
+        "shared/clients/src",
         "functions/upkeep/src",
         "functions/portal-sweep/src",
         "functions/notion-poll/src",

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use clients::{Access, Connections, PortalAccess};
 use cloud::{Cloud, Function, Gateway, bootstrap};
-use connect::{Access, Connections, PortalAccess};
-use platform::seal::KeyRing;
-use platform::secrets::KEY_RING;
-use platform::{Ports, QueueName, SystemClock};
-use rules::Settings;
-use sandbox::Sandbox;
-use sandbox::portal::LEAD;
+use runtime::seal::KeyRing;
+use runtime::secrets::KEY_RING;
+use runtime::{Ports, QueueName, SystemClock};
+use settings::Settings;
+use simulators::Sandbox;
+use simulators::portal::LEAD;
 use slack::ApiBase;
 use slack::client::Identity;
 
@@ -21,7 +21,7 @@ struct Deployment {
     gateway: Gateway,
     queues: Vec<(QueueName, Arc<Function>)>,
     ports: Ports,
-    tenant: platform::TenantId,
+    tenant: runtime::TenantId,
 }
 
 impl Deployment {
@@ -62,10 +62,10 @@ impl Deployment {
     }
 }
 
-async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<platform::TenantId> {
+async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<runtime::TenantId> {
     ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
     let connections =
-        Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?).allowing(connect::Network::this_machine());
+        Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?).allowing(clients::Network::this_machine());
     let credentials = sandbox.portal.credentials();
     let (team, user, bot) = sandbox.slack.identity();
     let access = Access {

@@ -10,7 +10,7 @@ pub mod store;
 
 use std::sync::Arc;
 
-use platform::{ManualClock, Ports};
+use runtime::{ManualClock, Ports};
 
 /// An engine under test.
 pub struct Engine {

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use platform::clock::Clock;
-use platform::queue::{Buried, DeadLetter, Depth, Fate, Message, QueueName, Received};
+use runtime::clock::Clock;
+use runtime::queue::{Buried, DeadLetter, Depth, Fate, Message, QueueName, Received};
 
 use crate::Engine;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cloud::Cloud;
 use contract::Engine;
-use platform::ManualClock;
+use runtime::ManualClock;
 
 async fn engine() -> (Engine, Cloud) {
     let cloud = Cloud::start().await.unwrap();

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use contract::Engine;
-use embedded::{Database, FileSecrets, SqliteQueue, SqliteStore};
-use platform::metrics::Counters;
-use platform::{ManualClock, Ports};
+use runtime::metrics::Counters;
+use runtime::{ManualClock, Ports};
+use sqlite::{Database, FileSecrets, SqliteQueue, SqliteStore};
 
 fn engine() -> (Engine, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();

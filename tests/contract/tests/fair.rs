@@ -7,15 +7,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use embedded::{Database, SqliteQueue};
 use jiff::Timestamp;
-use platform::clock::{later, until};
-use platform::limiter::{Account, Limiter, Rate, Reservation};
-use platform::queue::{Message, Queue, QueueName};
-use platform::retry::jittered;
-use platform::store::{Belongings, Condition, Item, Key, Page, Query, Store, StoreError, Table, Version, Write};
-use platform::{ManualClock, SystemClock};
-use sandbox::bucket::Bucket;
+use runtime::clock::{later, until};
+use runtime::limiter::{Account, Limiter, Rate, Reservation};
+use runtime::queue::{Message, Queue, QueueName};
+use runtime::retry::jittered;
+use runtime::store::{Belongings, Condition, Item, Key, Page, Query, Store, StoreError, Table, Version, Write};
+use runtime::{ManualClock, SystemClock};
+use simulators::bucket::Bucket;
+use sqlite::{Database, SqliteQueue};
 
 const START: &str = "2026-11-21T12:00:00Z";
 

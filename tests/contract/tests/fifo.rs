@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::queue::message;
-use embedded::{Database, SqliteQueue};
-use platform::ManualClock;
-use platform::queue::{Queue, QueueName, Received};
 use proptest::prelude::*;
+use runtime::ManualClock;
+use runtime::queue::{Queue, QueueName, Received};
+use sqlite::{Database, SqliteQueue};
 
 const QUEUE: QueueName = QueueName::SlackDelivery;
 

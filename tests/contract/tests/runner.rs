@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lambda_events::sqs::SqsEvent;
-use embedded::{Database, SqliteQueue};
-use platform::job::{Job, Outcome, message};
-use platform::metrics::Counters;
-use platform::queue::{Buried, DeadLetter, Depth, Judge, Message, Queue, QueueError, QueueName, Received};
-use platform::runner::{self, BatchReport};
-use platform::{Jobs, ManualClock, TenantId, TraceId};
+use runtime::job::{Job, Outcome, message};
+use runtime::metrics::Counters;
+use runtime::queue::{Buried, DeadLetter, Depth, Judge, Message, Queue, QueueError, QueueName, Received};
+use runtime::runner;
+use runtime::runner::BatchReport;
+use runtime::{Jobs, ManualClock, TenantId, TraceId};
 use serde_json::{Value, json};
+use sqlite::{Database, SqliteQueue};
 
 const QUEUE: QueueName = QueueName::Bitrix24Events;
 

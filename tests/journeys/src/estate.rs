@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use connect::Connections;
-use platform::clock::Clock;
-use platform::{ManualClock, TenantId};
-use sandbox::Region;
-use sandbox::estate::{BITRIX24_APP, Estate as Sandbox, NOTION_APP, SLACK_APP};
+use clients::Connections;
+use runtime::clock::Clock;
+use runtime::{ManualClock, TenantId};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use simulators::Region;
+use simulators::estate::{BITRIX24_APP, Estate as Sandbox, NOTION_APP, SLACK_APP};
 use slack::ApiBase;
 use standalone::engine::Engine;
 use standalone::functions::Functions;
@@ -65,7 +65,7 @@ impl Estate {
             },
             "notion": {"client_id": NOTION_APP.0, "client_secret": NOTION_APP.1},
         });
-        engine.ports.secrets.put(platform::secrets::APPS, apps.to_string().into()).await.unwrap();
+        engine.ports.secrets.put(runtime::secrets::APPS, apps.to_string().into()).await.unwrap();
         let connections = connections(&engine, &sandbox);
         let listener = http::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

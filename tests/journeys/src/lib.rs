@@ -12,15 +12,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::secrecy::ExposeSecret;
-use connect::{Access, Connections, PortalAccess};
+use clients::{Access, Connections, PortalAccess};
 use jiff::Timestamp;
-use platform::clock::Clock;
-use platform::ledger::{Ledger, Line, today};
-use platform::queue::{DeadLetter, Queue};
-use platform::{ManualClock, QueueName, TenantId};
-use rules::{Route, Settings};
-use sandbox::Sandbox;
+use runtime::clock::Clock;
+use runtime::ledger::{Ledger, Line, today};
+use runtime::queue::{DeadLetter, Queue};
+use runtime::{ManualClock, QueueName, TenantId};
 use serde_json::json;
+use settings::{Route, Settings};
+use simulators::Sandbox;
 use slack::ApiBase;
 use slack::client::Identity;
 use standalone::demo::events;
@@ -161,7 +161,7 @@ impl World {
         let functions = Box::new(watched::functions(&engine.ports, &connections, Some(&public_url)));
 
         let tenant = connections.join(access_to(&sandbox, &settings)).await.unwrap();
-        records::baseline::fill(&engine.ports, &connections, &tenant).await.unwrap();
+        crm::baseline::fill(&engine.ports, &connections, &tenant).await.unwrap();
         tokio::spawn(http::serve(listener, http::webhooks(*functions.clone()), stopped));
         sandbox.portal.send_events_to(&webhook, &events(&settings));
         sandbox.slack.send_requests_to(&slack_webhook);
@@ -355,8 +355,8 @@ impl Drop for World {
 
 /// Where a story's requests may go: to the simulators on 127.0.0.1. 127.0.0.2 stands for the network behind the host. No
 /// name of the real internet is looked up; those of `.inside.example` lead to 127.0.0.2.
-pub fn network() -> connect::Network {
-    connect::Network::this_machine().looking_up(Arc::new(|name: String| {
+pub fn network() -> clients::Network {
+    clients::Network::this_machine().looking_up(Arc::new(|name: String| {
         let address: Option<std::net::IpAddr> = match name.as_str() {
             "localhost" => Some([127, 0, 0, 1].into()),
             name if name.ends_with(".inside.example") => Some([127, 0, 0, 2].into()),
@@ -387,7 +387,7 @@ pub fn access_to(sandbox: &Sandbox, settings: &Settings) -> Access {
 }
 
 /// The bot and its workspace, as the simulator knows them.
-pub fn identity_of(workspace: &sandbox::Workspace) -> Identity {
+pub fn identity_of(workspace: &simulators::Workspace) -> Identity {
     let (team, user, bot) = workspace.identity();
     Identity { team_id: team, team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() }
 }

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use connect::Connections;
-use platform::invoke::{Invoke, InvokeError};
-use platform::queue::{Buried, DeadLetter, Depth, Fate, Judge, Message, Queue, QueueError, QueueName, Received};
-use platform::secrets::{Secrets, SecretsError};
-use platform::store::{Belongings, Item, Key, Page, Query, Store, StoreError, Table, Version, Write};
-use platform::{Ports, TenantId, secrets};
+use clients::Connections;
+use runtime::invoke::{Invoke, InvokeError};
+use runtime::queue::{Buried, DeadLetter, Depth, Fate, Judge, Message, Queue, QueueError, QueueName, Received};
+use runtime::secrets::{Secrets, SecretsError};
+use runtime::store::{Belongings, Item, Key, Page, Query, Store, StoreError, Table, Version, Write};
+use runtime::{Ports, TenantId, secrets};
 use secrecy::SecretString;
 use standalone::functions::Functions;
 
@@ -28,11 +28,11 @@ static UNLISTED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 /// Fails if a key was written that the catalogue does not know: nobody could find a person's data in it.
 pub fn all_are_listed() {
     let unlisted = UNLISTED.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    assert!(unlisted.is_empty(), "name these in shared/tenancy/src/catalogue.rs: {unlisted:?}");
+    assert!(unlisted.is_empty(), "name these in shared/tenants/src/catalogue.rs: {unlisted:?}");
 }
 
 fn look_up(key: &Key) {
-    if tenancy::catalogue::kind_of(key).is_none() {
+    if tenants::catalogue::kind_of(key).is_none() {
         let name = format!("{} {} {}", key.table.name(), key.partition, key.sort);
         UNLISTED.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
     }

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use journeys::World;
-use platform::people::{Origin, People};
-use sandbox::portal::DEAL;
 use serde_json::json;
+use simulators::portal::DEAL;
+use tenants::people::{Origin, People};
 
 /// A browser: it keeps the cookie and follows where it is sent.
 struct Browser {
@@ -37,7 +37,7 @@ impl Browser {
             .http
             .post(format!("{}{path}", self.base))
             .header("sec-fetch-site", "same-origin")
-            .body(sandbox::http::encoded(&fields));
+            .body(simulators::http::encoded(&fields));
         if let Some(cookie) = &self.cookie {
             request = request.header("cookie", cookie);
         }

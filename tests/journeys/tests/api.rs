@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use journeys::estate::{Estate, json_of};
-use platform::Ports;
-use platform::api_keys::{ApiKeys, Scope};
-use platform::clock::Clock;
-use sandbox::portal::{CONTACT, DEAL};
-use sandbox::{Fault, When};
+use runtime::Ports;
+use runtime::clock::Clock;
 use serde_json::{Value, json};
+use simulators::portal::{CONTACT, DEAL};
+use simulators::{Fault, When};
+use tenants::api_keys::{ApiKeys, Scope};
 
 struct Shop {
     http: reqwest::Client,

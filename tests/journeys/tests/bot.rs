@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use journeys::estate::Estate;
-use sandbox::portal::DEAL;
 use serde_json::json;
+use simulators::portal::DEAL;
 
 async fn estate() -> Estate {
     let estate = Estate::start(1).await;

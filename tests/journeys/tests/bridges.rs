@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use journeys::World;
-use platform::QueueName;
-use sandbox::{Fault, When};
+use runtime::QueueName;
 use serde_json::{Value, json};
+use simulators::{Fault, When};
 
 /// A world with a bridge between `#general` and a chat.
 struct Bridged {
@@ -344,7 +344,7 @@ async fn nothing_comes_back_and_nothing_comes_twice() {
     let bridge = Bridged::start().await;
     let slack = &bridge.world.sandbox.slack;
     slack.double_events(1);
-    bridge.world.sandbox.portal.deliver(sandbox::portal::Delivery { double_every: 1, ..Default::default() });
+    bridge.world.sandbox.portal.deliver(simulators::portal::Delivery { double_every: 1, ..Default::default() });
     for n in 0..5 {
         bridge.says(&bridge.ann, &format!("slack {n}")).await;
         bridge.writes(1, &format!("bitrix {n}")).await;

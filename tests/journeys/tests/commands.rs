@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use journeys::World;
-use sandbox::portal::{DEAL, LEAD};
-use sandbox::{Fault, When};
 use serde_json::{Value, json};
+use simulators::portal::{DEAL, LEAD};
+use simulators::{Fault, When};
 
 /// The people: the first administers the workspace, and is user 1 of the portal by their e-mail.
 struct Cast {
@@ -306,14 +306,14 @@ async fn the_day_is_told_in_numbers() {
     task("Later one", "2026-12-20T12:00:00+00:00");
     portal.add_item(LEAD, json!({"title": "Today's", "assignedById": 6}));
     portal.add_lead("Somebody else's");
-    portal.end_call(&sandbox::portal::Call {
+    portal.end_call(&simulators::portal::Call {
         kind: 2,
         phone: "+49301".into(),
         user: 6,
         code: "304".into(),
         ..Default::default()
     });
-    portal.end_call(&sandbox::portal::Call {
+    portal.end_call(&simulators::portal::Call {
         kind: 1,
         phone: "+49302".into(),
         user: 6,

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use journeys::World;
-use platform::Clock;
-use platform::ledger::{Ledger, Line, today};
-use sandbox::portal::{DEAL, Delivery, LEAD};
+use runtime::Clock;
+use runtime::ledger::{Ledger, Line, today};
 use serde_json::json;
+use simulators::portal::{DEAL, Delivery, LEAD};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_moved_deal_becomes_a_card_in_the_pipeline() {

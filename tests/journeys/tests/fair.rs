@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use connect::{Access, PortalAccess};
+use clients::{Access, PortalAccess};
 use journeys::{World, access_to, each_alone};
-use platform::TenantId;
-use platform::ledger::{Ledger, Line, today};
-use platform::{Clock, QueueName};
-use sandbox::Portal;
+use runtime::TenantId;
+use runtime::ledger::{Ledger, Line, today};
+use runtime::{Clock, QueueName};
 use serde_json::json;
+use simulators::Portal;
 
 const TENANTS: usize = 100;
 const DEALS: usize = 100;
@@ -55,7 +55,7 @@ async fn ten_thousand_changed_deals_of_a_hundred_tenants_drain_in_turn_and_withi
             ..access_to(&world.sandbox, &each_alone())
         };
         let tenant = world.connections.join(access).await.unwrap();
-        records::baseline::fill(&world.engine.ports, &world.connections, &tenant).await.unwrap();
+        crm::baseline::fill(&world.engine.ports, &world.connections, &tenant).await.unwrap();
         portal.send_events_to(&world.webhook, &["ONCRMDEALUPDATE"]);
     }
     world.clock.advance(std::time::Duration::from_secs(60));

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use journeys::World;
-use platform::QueueName;
-use platform::clock::Clock;
-use platform::queue::{Message, Queue};
-use rules::{ChangeKind, Destination, Route};
-use sandbox::fault::{Fault, When};
+use records::ChangeKind;
+use runtime::QueueName;
+use runtime::clock::Clock;
+use runtime::queue::{Message, Queue};
+use settings::{Destination, Route};
+use simulators::fault::{Fault, When};
 
 const SLACK: (u16, &str) = (200, "internal_error");
 const BITRIX24: (u16, &str) = (500, "INTERNAL_SERVER_ERROR");
@@ -180,7 +181,7 @@ async fn a_renamed_portals_cards_wait_until_its_webhook_is_replaced() {
     assert!(troubles[0].why.contains("replace it at /install"), "{troubles:?}");
     let webhook = world.sandbox.portal.webhook_url().replace(&old, &new);
     let token = world.sandbox.portal.credentials().application_token.into();
-    let access = connect::PortalAccess::Webhook(webhook.into());
+    let access = clients::PortalAccess::Webhook(webhook.into());
     world.connections.connect_webhook(&world.tenant, &access, &token).await.unwrap();
     world.settle().await;
     assert_eq!(world.channel("sales-pipeline"), ["New deal: Roof"]);

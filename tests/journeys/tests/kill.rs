@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use journeys::hurry::HurriedClock;
-use sandbox::Sandbox;
 use serde_json::{Value, json};
+use simulators::Sandbox;
 use tokio::process::Child;
 
 const RUNS: u32 = 50;

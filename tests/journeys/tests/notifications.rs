@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use journeys::World;
-use platform::QueueName;
-use sandbox::portal::{COMPANY, CONTACT, Call, DEAL, LEAD};
+use runtime::QueueName;
 use serde_json::{Value, json};
+use simulators::portal::{COMPANY, CONTACT, Call, DEAL, LEAD};
 
 fn missed(phone: &str) -> Call {
     Call { kind: 2, phone: phone.into(), user: 6, code: "304".into(), ..Call::default() }
@@ -88,7 +88,7 @@ async fn a_comment_goes_to_the_assignee_from_the_new_and_the_old_card() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_comment_told_twice_is_one_message_and_also_tells_what_changed_meanwhile() {
     let world = World::start().await;
-    world.sandbox.portal.deliver(sandbox::portal::Delivery { double_every: 1, ..Default::default() });
+    world.sandbox.portal.deliver(simulators::portal::Delivery { double_every: 1, ..Default::default() });
     let task = world.sandbox.portal.add_task(json!({"TITLE": "T", "RESPONSIBLE_ID": 6}));
     world.settle().await;
     world.sandbox.portal.comment(task, 1, "Once");
@@ -214,7 +214,7 @@ async fn a_deleted_deal_is_told_once_from_its_last_state() {
     let route = json!({"name": "gone", "change": ["deal.deleted", "task.deleted"], "to": "#general"});
     world.apply(json!({"routes": [route, {"name": "new", "change": "deal.created", "to": "#sales-pipeline"}]})).await;
     world.clock.advance(Duration::from_secs(120));
-    world.sandbox.portal.deliver(sandbox::portal::Delivery { double_every: 1, ..Default::default() });
+    world.sandbox.portal.deliver(simulators::portal::Delivery { double_every: 1, ..Default::default() });
     let deal = world.sandbox.portal.add_deal("Roof", 1500, "EUR");
     let task = world.sandbox.portal.add_task(json!({"TITLE": "Pack"}));
     world.settle().await;

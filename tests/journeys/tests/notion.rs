@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use journeys::World;
-use sandbox::Sandbox;
-use sandbox::portal::{COMPANY, DEAL};
 use serde_json::{Value, json};
+use simulators::Sandbox;
+use simulators::portal::{COMPANY, DEAL};
 
 /// Deals in a database that has a title and nothing else.
 fn deals(sandbox: &Sandbox) -> Value {
@@ -111,7 +111,7 @@ async fn a_won_deal_gets_a_second_page_that_leads_to_the_first_and_a_task_leads_
     let kept = portal.task(task).unwrap();
     assert_eq!((&kept["status"], kept["deadline"].as_str().unwrap()), (&json!("5"), "2026-11-26T23:59:00+00:00"));
     assert_eq!(notion.shown(&row, "Deadline"), "2026-11-26", "the same day, as it was written");
-    assert_eq!(world.dead_letters(platform::QueueName::RecordSync).await.len(), 0);
+    assert_eq!(world.dead_letters(runtime::QueueName::RecordSync).await.len(), 0);
 }
 
 /// Every type of field, with its property.
@@ -248,6 +248,6 @@ async fn every_type_of_field_goes_both_ways() {
     notion.edit(&row, &json!({"Files": {"files": []}})).unwrap();
     world.settle().await;
     assert_eq!(notion.shown(&row, "Files"), "File 7");
-    assert_eq!(world.dead_letters(platform::QueueName::RecordSync).await.len(), 0);
+    assert_eq!(world.dead_letters(runtime::QueueName::RecordSync).await.len(), 0);
     assert_eq!(world.channel("ops"), Vec::<String>::new());
 }

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use journeys::World;
 use journeys::hurry::HurriedClock;
-use mirror::runs::{Phase, Wanted};
-use mirror::{Mirror, Run};
-use platform::{QueueName, TenantId};
-use sandbox::Sandbox;
-use sandbox::portal::DEAL;
+use notion_sync::Mirror;
+use notion_sync::runs::Run;
+use notion_sync::runs::{Phase, Wanted};
+use runtime::{QueueName, TenantId};
 use serde_json::{Value, json};
+use simulators::Sandbox;
+use simulators::portal::DEAL;
 use standalone::engine::Engine;
 use tokio::process::Child;
 
@@ -46,7 +47,7 @@ async fn a_dry_run_says_what_would_be_done_and_does_nothing_and_the_run_does_it(
     let deal = |n: usize| portal.item(DEAL, portal.ids(DEAL)[n]).unwrap();
     let title = |text: &str| json!({"title": [{"text": {"content": text}}]});
     let company = |deal: &Value| {
-        let item = portal.item(sandbox::portal::COMPANY, deal["companyId"].as_u64().unwrap()).unwrap();
+        let item = portal.item(simulators::portal::COMPANY, deal["companyId"].as_u64().unwrap()).unwrap();
         item["title"].as_str().unwrap().to_owned()
     };
     // One row carries a number and another sum; one has title and company; one only the title; one is a person's own.
@@ -110,7 +111,8 @@ async fn five_thousand_deals_take_hardly_longer_than_the_limit_itself() {
         let there = sandbox.portal.ids(DEAL).len() as u64;
         for n in there..DEALS {
             // Each for a company of its own.
-            let company = sandbox.portal.add_item(sandbox::portal::COMPANY, json!({"title": format!("Company {n}")}));
+            let company =
+                sandbox.portal.add_item(simulators::portal::COMPANY, json!({"title": format!("Company {n}")}));
             let deal =
                 json!({"title": format!("Deal {n}"), "opportunity": 100, "companyId": company, "assignedById": 6});
             sandbox.portal.add_item(DEAL, deal);
@@ -171,9 +173,9 @@ async fn whenever_it_is_killed_each_deal_gets_one_page() {
     up(http.clone()).await;
     // The same database from here: the run is begun and looked at.
     let engine = Engine::open(&database, clock).await.unwrap();
-    let connections = connect::Connections::new(&engine.ports, slack::ApiBase::new(&sandbox.slack.api_url()).unwrap())
+    let connections = clients::Connections::new(&engine.ports, slack::ApiBase::new(&sandbox.slack.api_url()).unwrap())
         .with_notion(notion::ApiBase::new(&sandbox.notion.url()).unwrap())
-        .allowing(connect::Network::this_machine());
+        .allowing(clients::Network::this_machine());
     let mirror = Mirror::new(&engine.ports, connections);
     let tenant = TenantId::new(credentials.member_id).unwrap();
     let id = mirror.start(&tenant, "Deals", &ALL).await.unwrap();

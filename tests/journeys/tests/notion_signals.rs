@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use journeys::World;
-use platform::QueueName;
-use sandbox::Sandbox;
-use sandbox::portal::{DEAL, Delivery};
+use runtime::QueueName;
 use serde_json::{Value, json};
+use simulators::Sandbox;
+use simulators::portal::{DEAL, Delivery};
 
 const DEALS: usize = 8;
 
@@ -175,7 +175,7 @@ async fn with_webhooks_and_events_alone() {
 async fn with_signals_lost_doubled_and_out_of_order() {
     let pairs = Pairs::start(true).await;
     pairs.world.sandbox.portal.deliver(Delivery { drop_every: 3, double_every: 2, ..Delivery::default() });
-    pairs.world.sandbox.notion.deliver(sandbox::notion::Delivery { drop_every: 3, double_every: 2, reversed: true });
+    pairs.world.sandbox.notion.deliver(simulators::notion::Delivery { drop_every: 3, double_every: 2, reversed: true });
     rounds(&pairs, 12).await;
 }
 
@@ -231,7 +231,7 @@ async fn ping_pong_is_impossible() {
         .world
         .sandbox
         .notion
-        .deliver(sandbox::notion::Delivery { double_every: 1, ..sandbox::notion::Delivery::default() });
+        .deliver(simulators::notion::Delivery { double_every: 1, ..simulators::notion::Delivery::default() });
     pairs.world.pass(5).await;
     let settled = pairs.writes();
     for _ in 0..60 {
@@ -270,7 +270,7 @@ async fn somebody_who_writes_against_us_is_noticed_and_not_fought_forever() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn either_side_may_be_down_for_six_hours() {
-    use sandbox::{Fault, When};
+    use simulators::{Fault, When};
     for notion_is_down in [true, false] {
         let pairs = Pairs::start(true).await;
         let before = pairs.writes();

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use journeys::World;
-use platform::QueueName;
-use sandbox::fault::{Fault, When};
-use sandbox::portal::DEAL;
+use runtime::QueueName;
 use serde_json::{Value, json};
+use simulators::fault::{Fault, When};
+use simulators::portal::DEAL;
 
 /// A world with these routes, in which no cards are grouped.
 async fn world(routes: Value) -> World {
@@ -26,8 +26,8 @@ async fn a_condition_lets_through_what_it_should_and_one_that_fails_is_counted()
     world.settle().await;
     assert_eq!(world.channel("general"), ["New deal: Large"]);
     assert!(world.channel("ops").is_empty());
-    let sweeps = platform::sweeps::Sweeps::new(world.engine.ports.store.clone());
-    let now = platform::Clock::now(world.clock.as_ref());
+    let sweeps = crm::sweeps::Sweeps::new(world.engine.ports.store.clone());
+    let now = runtime::Clock::now(world.clock.as_ref());
     assert_eq!(sweeps.counts(&world.tenant, now).await.unwrap().conditions_failed, 2);
     let ledger = world.ledger().await.join("\n");
     assert!(ledger.contains("route \"odd\": the condition fails on this record"), "{ledger}");
@@ -154,7 +154,7 @@ async fn quiet_hours_end_in_one_digest_a_place_and_urgent_routes_do_not_wait() {
     assert_eq!(world.channel("ops"), ["New deal: Roof"]);
     world.settle().await;
     assert_eq!(world.channel("general"), ["While it was quiet: 3 changes"]);
-    let now = platform::Clock::now(world.clock.as_ref()).to_string();
+    let now = runtime::Clock::now(world.clock.as_ref()).to_string();
     assert!(now.starts_with("2026-11-23T07:00:"), "Monday at eight in Berlin, not {now}");
     let digest = world.sandbox.slack.messages("general")[0].to_string();
     for words in ["New deal", "Deal won", "New lead"] {

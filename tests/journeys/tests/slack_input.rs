@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use journeys::World;
-use platform::QueueName;
-use platform::clock::Clock;
-use platform::queue::Queue;
+use runtime::QueueName;
+use runtime::clock::Clock;
+use runtime::queue::Queue;
 use serde_json::{Value, json};
 use slack::signature::sign;
 
@@ -57,7 +57,7 @@ async fn what_is_not_slacks_is_refused_counted_and_left() {
 async fn another_apps_secret_speaks_for_no_workspace_but_its_own() {
     let world = World::start().await;
     let connections = &world.connections;
-    let mut other = journeys::access_to(&world.sandbox, &rules::Settings::default());
+    let mut other = journeys::access_to(&world.sandbox, &settings::Settings::default());
     other.member_id = "ffffffffffffffffffffffffffffffff".into();
     other.workspace.team_id = "T0OTHER".into();
     other.signing_secret = Some("the other app's secret".to_owned().into());
@@ -144,7 +144,7 @@ async fn a_revoked_token_keeps_what_waits() {
     slack.command(&user, &channel, "/b24-lead", "Waits Ltd").await;
     world.none_left_to_work_now().await;
     // A person renews the connection; what waited then goes out.
-    let settings = rules::Settings::default();
+    let settings = settings::Settings::default();
     world.connections.join(journeys::access_to(&world.sandbox, &settings)).await.unwrap();
     world.clock.advance(Duration::from_secs(20 * 60));
     world.settle().await;

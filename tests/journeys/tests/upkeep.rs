@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use connect::{Access, PortalAccess};
+use clients::{Access, PortalAccess};
 use journeys::{World, access_to};
-use platform::Clock;
-use platform::store::{Condition, Key, Table, Write};
-use sandbox::portal::Delivery;
+use runtime::Clock;
+use runtime::store::{Condition, Key, Table, Write};
 use serde_json::{Value, json};
+use simulators::portal::Delivery;
 
 const OPERATORS: &str =
     r##"{"channel": "#ops", "silence_minutes": 60, "business_hours": {"from": "09:00", "to": "17:00"}}"##;
@@ -123,9 +123,9 @@ async fn a_webhooks_events_are_only_listed_to_be_ticked_by_hand() {
     let world = World::start_with_settings(settings()).await;
     let report = world.upkeep().await;
     assert_eq!((report.repaired, report.failed.len()), (0, 0));
-    let sweeps = platform::sweeps::Sweeps::new(world.engine.ports.store.clone());
+    let sweeps = crm::sweeps::Sweeps::new(world.engine.ports.store.clone());
     let (state, _) =
-        sweeps.recall::<platform::sweeps::Subscriptions>(&world.tenant, "subscriptions").await.unwrap().unwrap();
+        sweeps.recall::<crm::sweeps::Subscriptions>(&world.tenant, "subscriptions").await.unwrap().unwrap();
     assert!(state.by_hand && state.wanted.contains(&"ONCRMDEALUPDATE".to_owned()));
 }
 
@@ -133,7 +133,7 @@ async fn a_webhooks_events_are_only_listed_to_be_ticked_by_hand() {
 async fn an_alert_whose_teller_fell_is_told_by_the_next_and_never_twice() {
     let world = World::start_with_settings(settings()).await;
     let portal = world.connections.portals().get(&world.tenant).await.unwrap().unwrap();
-    let alert = records::alert::Alert {
+    let alert = notifications::alert::Alert {
         kind: "test",
         what: "a test",
         once: "one",
@@ -144,16 +144,16 @@ async fn an_alert_whose_teller_fell_is_told_by_the_next_and_never_twice() {
     let store = &world.engine.ports.store;
     let key = Key::new(Table::Links, format!("{}#alert", world.tenant), "test#one");
     // It fell after it had decided to tell, and before anything was sent.
-    let decided = json!({"trace": platform::TraceId::new(world.clock.now()), "sent": false});
+    let decided = json!({"trace": runtime::TraceId::new(world.clock.now()), "sent": false});
     store.put(Write::new(key.clone(), &decided, Condition::Always).unwrap()).await.unwrap();
-    records::alert::raise(&world.engine.ports, &portal, &alert).await.unwrap();
+    notifications::alert::raise(&world.engine.ports, &portal, &alert).await.unwrap();
     world.settle().await;
     assert_eq!(world.channel("ops"), ["Trouble"]);
     // It fell after the message was out, and before it noted so; long enough ago for the queue to have forgotten.
     world.clock.advance(Duration::from_secs(600));
     store.put(Write::new(key, &decided, Condition::Always).unwrap()).await.unwrap();
     for _ in 0..2 {
-        records::alert::raise(&world.engine.ports, &portal, &alert).await.unwrap();
+        notifications::alert::raise(&world.engine.ports, &portal, &alert).await.unwrap();
         world.settle().await;
     }
     assert_eq!(world.channel("ops"), ["Trouble"]);

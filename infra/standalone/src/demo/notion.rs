@@ -4,12 +4,12 @@ use axum::extract::{Path as Segment, State};
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
-use mirror::runs::Wanted;
-use rules::databases::{Database, FieldSetting, Mirrored, Notion, Part};
-use sandbox::Sandbox;
+use notion_sync::runs::Wanted;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use settings::databases::{Database, FieldSetting, Mirrored, Notion, Part};
+use simulators::Sandbox;
 
 use super::Demo;
 
@@ -113,7 +113,7 @@ struct Which {
 }
 
 async fn backfill(State(demo): State<Demo>, Json(which): Json<Which>) -> StatusCode {
-    let mirror = mirror::Mirror::new(&demo.engine.ports, demo.connections.clone());
+    let mirror = notion_sync::Mirror::new(&demo.engine.ports, demo.connections.clone());
     let wanted = Wanted { dry: false, since: None, by: "the demonstration" };
     match mirror.start(&demo.tenant, &which.database, &wanted).await {
         Ok(_) => StatusCode::NO_CONTENT,

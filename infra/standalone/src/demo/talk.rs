@@ -10,9 +10,9 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sandbox::Sandbox;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use simulators::Sandbox;
 
 use super::Demo;
 

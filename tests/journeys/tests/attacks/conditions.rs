@@ -1,10 +1,10 @@
 //! Conditions that would take forever, or all memory.
 
 use journeys::estate::{Browser, Estate, Page};
-use platform::Clock;
-use platform::ledger::{Ledger, Line, today};
-use sandbox::portal::DEAL;
+use runtime::Clock;
+use runtime::ledger::{Ledger, Line, today};
 use serde_json::json;
+use simulators::portal::DEAL;
 
 const TOO_MANY_STEPS: &str = "the condition takes more than 10,000 steps on this record; use fewer exists, all, map and \
     filter within each other, or shorter lists";

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use edge::doors::{Accepts, Door, Proof, Verb, leads_to};
 use insta::assert_snapshot;
 use journeys::estate::Estate;
+use web::doors::{Accepts, Door, Proof, Verb, leads_to};
 
 /// The functions that have an address.
 const FUNCTIONS: [(&str, &[Door]); 6] = [

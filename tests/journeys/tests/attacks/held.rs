@@ -13,10 +13,10 @@ mod wire;
 
 use journeys::World;
 use journeys::estate::Estate;
-use platform::queue::Queue;
-use platform::store::Table;
-use platform::{Ports, QueueName, TenantId};
 use reqwest::{Client, Method, RequestBuilder};
+use runtime::queue::Queue;
+use runtime::store::Table;
+use runtime::{Ports, QueueName, TenantId};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -239,7 +239,7 @@ async fn what_is_too_large_is_refused_with_its_limit() {
     let many: String = (0..200).map(|n| format!("x-{n}: 1\r\n")).collect();
     assert_eq!(status(&host.send(&get("/admin", &many)).await), "431");
     for (door, most) in [("/admin/sign-in", admin::DOORS), ("/install/bitrix24", install::DOORS)] {
-        let most = edge::doors::limit(most, door);
+        let most = web::doors::limit(most, door);
         let body = "x".repeat(most + 1);
         let head = format!("POST {door} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", 100 * most);
         assert_eq!(status(&host.send(&(head + &body)).await), "413", "{door}");
@@ -312,8 +312,8 @@ async fn what_is_written_is_its_owners_alone() {
     let _engine = standalone::engine::Engine::open(&database, estate.clock.clone()).await.unwrap();
     assert_eq!(mode(&folder.path().join("host.secrets")), 0o700);
     let to = folder.path().join("acme.export");
-    let export = standalone::tenants::Tenants::Export { tenant: None, to: to.clone() };
-    standalone::tenants::tenants(&estate.engine.ports, export).await.unwrap();
+    let export = standalone::tenants_command::Tenants::Export { tenant: None, to: to.clone() };
+    standalone::tenants_command::tenants(&estate.engine.ports, export).await.unwrap();
     let inside = std::fs::read_dir(folder.path().join("host.secrets")).unwrap().map(|file| file.unwrap().path());
     for file in ["host.db", "host.db-wal", "host.db-shm"].map(|name| folder.path().join(name)).into_iter().chain(inside)
     {

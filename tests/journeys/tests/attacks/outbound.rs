@@ -8,14 +8,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use connect::{Access, PortalAccess};
+use clients::{Access, PortalAccess};
 use http::{Request, Response};
 use journeys::estate::{Browser, Estate, Page};
 use journeys::{World, access_to, each_alone, secrecy};
-use platform::Kind;
-use platform::clock::Clock;
-use sandbox::http::Server;
+use runtime::Kind;
+use runtime::clock::Clock;
 use serde_json::json;
+use simulators::http::Server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const MARKER: &str = "INTERNAL-SECRET-ADMIN-PANEL";
@@ -310,7 +310,7 @@ async fn slack_is_answered_at_slacks_own_addresses_only() {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str().unwrap().to_owned()))
             .collect();
-        let body = sandbox::http::encoded(&fields);
+        let body = simulators::http::encoded(&fields);
         let at = world.clock.now().as_second();
         let signature =
             slack::signature::sign(&world.sandbox.slack.signing_secret().to_owned().into(), at, body.as_bytes());

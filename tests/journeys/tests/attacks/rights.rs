@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use journeys::World;
 use journeys::estate::{Browser, Estate};
-use platform::TenantId;
-use platform::audit::Audit;
-use platform::people::{EndReason, Link, Origin, People};
-use sandbox::estate::BITRIX24_APP;
-use sandbox::portal::{DEAL, LEAD, Portal};
-use sandbox::slack::Workspace;
+use runtime::TenantId;
 use serde_json::{Value, json};
+use simulators::estate::BITRIX24_APP;
+use simulators::portal::{DEAL, LEAD, Portal};
+use simulators::slack::Workspace;
+use tenants::audit::Audit;
+use tenants::people::{EndReason, Link, Origin, People};
 
 /// All words of a message.
 fn words(message: &Value) -> String {
@@ -273,7 +273,7 @@ impl Shop {
 
     /// Links Ann by hand, as an administrator does.
     async fn link_ann(&self) -> Link {
-        let at = platform::clock::Clock::now(self.world.clock.as_ref());
+        let at = runtime::clock::Clock::now(self.world.clock.as_ref());
         let link = Link { slack: self.ann.clone(), user: 6, origin: Origin::Hand, name: "Ann".into(), at };
         self.people().link(&self.world.tenant, &link).await.unwrap();
         link
@@ -342,12 +342,12 @@ async fn with_a_webhook_people_reach_what_concerns_them_and_nothing_else() {
 async fn a_deal_does_not_give_away_the_client_that_is_hidden() {
     let shop = Shop::open().await;
     let portal = &shop.world.sandbox.portal;
-    let company = portal.add_item(sandbox::portal::COMPANY, json!({"title": "Hidden Holding", "assignedById": 9}));
+    let company = portal.add_item(simulators::portal::COMPANY, json!({"title": "Hidden Holding", "assignedById": 9}));
     let deal = portal.add_item(DEAL, json!({"title": "Roof", "assignedById": 6, "companyId": company}));
     shop.world.settle().await;
     let told = shop.types(&shop.ann, "/b24-deal", &deal.to_string()).await;
     assert!(told.contains("Roof") && !told.contains("Hidden Holding"), "{told}");
-    portal.change_item(sandbox::portal::COMPANY, company, json!({"assignedById": 6}));
+    portal.change_item(simulators::portal::COMPANY, company, json!({"assignedById": 6}));
     shop.world.settle().await;
     assert!(shop.types(&shop.ann, "/b24-deal", &deal.to_string()).await.contains("Hidden Holding"));
 }
@@ -445,7 +445,7 @@ async fn the_upkeep_ends_links_drops_permissions_and_lists_both() {
     let office = Office::open().await;
     let people = People::new(office.estate.engine.ports.store.clone());
     let tenant = office.tenant();
-    let at = platform::clock::Clock::now(office.estate.clock.as_ref());
+    let at = runtime::clock::Clock::now(office.estate.clock.as_ref());
     let bob = office.slack().person("user9@example.com");
     for (slack, user, name) in [(&office.ann, 6, "Ann"), (&bob, 9, "Bob")] {
         let link = Link { slack: slack.clone(), user, origin: Origin::Own, name: name.into(), at };
@@ -472,7 +472,7 @@ async fn the_upkeep_ends_links_drops_permissions_and_lists_both() {
 
 #[tokio::test]
 async fn guests_and_people_of_other_organisations_are_not_found_by_their_mail() {
-    type Change = fn(&mut sandbox::slack::Profile);
+    type Change = fn(&mut simulators::slack::Profile);
     let changes: [(&str, Change); 5] = [
         ("guest of several channels", |profile| profile.is_restricted = true),
         ("guest of one channel", |profile| profile.is_ultra_restricted = true),

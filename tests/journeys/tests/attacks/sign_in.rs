@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use journeys::estate::{Browser, Estate, Page};
-use platform::store::{Query, Table};
+use runtime::store::{Query, Table};
 use serde_json::json;
 use standalone::http;
 use standalone::proxies::Proxies;
@@ -29,7 +29,7 @@ async fn looking_at_the_pages_shuts_nobody_out_and_leaves_nothing_behind() {
     estate.install(0).await;
     let store = estate.engine.ports.store.clone();
     let kept = async || {
-        let query = Query::prefix(Table::Portals, pages::once::PARTITION.to_owned(), "");
+        let query = Query::prefix(Table::Portals, tenants::once::PARTITION.to_owned(), "");
         store.list(&query).await.unwrap().items.len()
     };
     let before = kept().await;

@@ -1,11 +1,11 @@
 //! Taking a tenant over with proofs that were made for another application, or by leading a browser astray.
 
 use journeys::estate::{Browser, Estate, Page, field};
-use platform::audit::Audit;
-use platform::portals::TokenDigest;
-use sandbox::estate::BITRIX24_APP;
-use sandbox::oauth::Card;
 use serde_json::Value;
+use simulators::estate::BITRIX24_APP;
+use simulators::oauth::Card;
+use tenants::audit::Audit;
+use tenants::portals::TokenDigest;
 
 const EVIL: (&str, &str) = ("app.evil", "planted-evil-client-secret");
 const OWN: (&str, &str) = ("local.own.1", "planted-own-client-secret");
@@ -346,7 +346,7 @@ async fn the_portal_that_answers_is_the_one_that_was_typed() {
     let changed = estate
         .connections
         .portals()
-        .change(&tenant, |portal| platform::portals::Portal { domain: "old-name.example".into(), ..portal });
+        .change(&tenant, |portal| tenants::portals::Portal { domain: "old-name.example".into(), ..portal });
     assert!(changed.await.unwrap());
     let browser = estate.browser();
     let page = browser.post("/install/bitrix24", &[("portal", "old-name.example")]).await;

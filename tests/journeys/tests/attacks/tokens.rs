@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use connect::{RenewalAnswer, RenewalRequest, Slot};
+use clients::{RenewalAnswer, RenewalRequest, Slot};
 use journeys::estate::Estate;
 use journeys::watched;
-use platform::clock::Clock;
-use platform::store::{Belongings, Condition, Item, Key, Page, Query, Store, StoreError, Table, Version, Write};
-use platform::{Invoke, Ports, TenantId};
-use sandbox::estate::BITRIX24_APP;
-use sandbox::{Fault, When};
+use runtime::clock::Clock;
+use runtime::store::{Belongings, Condition, Item, Key, Page, Query, Store, StoreError, Table, Version, Write};
+use runtime::{Invoke, Ports, TenantId};
 use serde_json::json;
-use tenancy::departure;
+use simulators::estate::BITRIX24_APP;
+use simulators::{Fault, When};
+use tenants::departure;
 
 const QUARTER: Duration = Duration::from_secs(15 * 60);
 /// Those that may read the keys of our applications.
@@ -97,7 +97,7 @@ async fn the_keys_of_a_portals_own_application_are_out_of_the_workers_reach_too(
     estate.install_slack(0, &browser).await;
     let (tenant, ports) = (estate.tenant(0), &estate.engine.ports);
     // The deployment's own keys are gone: what is renewed now is renewed with the portal's.
-    ports.secrets.put(platform::secrets::APPS, "{}".to_owned().into()).await.unwrap();
+    ports.secrets.put(runtime::secrets::APPS, "{}".to_owned().into()).await.unwrap();
     let place = Key::new(Table::Portals, tenant.as_str(), "token#portal");
     let pair = ports.store.get(&place).await.unwrap().unwrap();
     assert!(pair.value.contains("by_own_app") && !pair.value.contains("client_secret"), "{}", pair.value);
@@ -154,11 +154,11 @@ async fn the_renewing_function_tells_no_secret_and_renews_nothing_that_is_not_at
     let RenewalAnswer::Failed(failure) = ask(version().await, false).await else {
         unreachable!("it cannot be renewed")
     };
-    assert_eq!(failure.kind, platform::Kind::Transient);
+    assert_eq!(failure.kind, runtime::Kind::Transient);
     estate.sandbox.authority.revoke(&estate.sandbox.portals[0]);
     for _ in 0..2 {
         let RenewalAnswer::Failed(failure) = ask(version().await, true).await else { unreachable!("it has ended") };
-        assert_eq!(failure.kind, platform::Kind::Reauthorise);
+        assert_eq!(failure.kind, runtime::Kind::Reauthorise);
     }
     // Of nobody, or not what it takes.
     let nobody = json!({"tenant": "nobody", "slot": "portal", "version": 1, "refused": true});
@@ -293,7 +293,7 @@ async fn a_deletion_that_is_interrupted_goes_on_and_leaves_others_alone() {
     // A run that is still going, or was cut off a moment ago, keeps others from counting beside it.
     let lease = Key::new(Table::Portals, "#departing", "run");
     let cut = Write::new(lease, &"cut off", Condition::Absent).unwrap();
-    ports.store.put(cut.expiring(platform::clock::later(estate.clock.now(), Duration::from_secs(240)))).await.unwrap();
+    ports.store.put(cut.expiring(runtime::clock::later(estate.clock.now(), Duration::from_secs(240)))).await.unwrap();
     assert_eq!(departure::work(ports).await.unwrap(), None);
     estate.clock.advance(QUARTER);
     let worked = departure::work(ports).await.unwrap().unwrap();
@@ -307,7 +307,7 @@ async fn a_deletion_that_is_interrupted_goes_on_and_leaves_others_alone() {
 /// A store in which reading whole tables takes time.
 struct Slow {
     inner: std::sync::Arc<dyn Store>,
-    clock: std::sync::Arc<platform::ManualClock>,
+    clock: std::sync::Arc<runtime::ManualClock>,
     reads: std::sync::atomic::AtomicU32,
 }
 

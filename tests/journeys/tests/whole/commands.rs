@@ -1,9 +1,9 @@
 //! What people type behind a slash.
 
 use journeys::World;
-use sandbox::portal::{DEAL, LEAD};
-use sandbox::{Fault, When};
 use serde_json::{Value, json};
+use simulators::portal::{DEAL, LEAD};
+use simulators::{Fault, When};
 
 /// Two people who are linked by their e-mail, one who is not, and a channel.
 struct Desk {

@@ -3,15 +3,17 @@
 
 use std::time::Duration;
 
+use jobs::sync::{Others, SyncJob};
 use journeys::World;
-use mirror::plan::{Entry, EntryKind};
-use mirror::runs::{Phase, Wanted};
-use mirror::{Mirror, Others, Run, SyncJob};
-use platform::store::{Query, Table};
-use platform::{QueueName, TraceId};
-use sandbox::Sandbox;
-use sandbox::portal::{COMPANY, CONTACT, DEAL};
+use notion_sync::Mirror;
+use notion_sync::plan::{Entry, EntryKind};
+use notion_sync::runs::Run;
+use notion_sync::runs::{Phase, Wanted};
+use runtime::store::{Query, Table};
+use runtime::{QueueName, TraceId};
 use serde_json::{Value, json};
+use simulators::Sandbox;
+use simulators::portal::{COMPANY, CONTACT, DEAL};
 
 fn mirror(world: &World) -> Mirror {
     Mirror::new(&world.engine.ports, world.connections.clone())
@@ -224,7 +226,7 @@ async fn at_the_first_meeting_the_declared_side_counts_and_the_other_value_can_b
         if first == "ask" {
             assert_eq!(portal.item(DEAL, deal).unwrap()["opportunity"], 2_222_000);
             assert_eq!((notion.shown(&row, "Amount").as_str(), conflicts.len()), ("999", 0));
-            let record = rules::Record::item(bitrix24::EntityType::DEAL, deal);
+            let record = records::Record::item(bitrix24::EntityType::DEAL, deal);
             let (link, _) = mirror(&world).links.get(&world.tenant, "Deals", record).await.unwrap().unwrap();
             assert_eq!((link.stuck.len(), link.stuck[0].field.as_str()), (1, "opportunity"));
             // Someone decides.
@@ -243,8 +245,8 @@ async fn at_the_first_meeting_the_declared_side_counts_and_the_other_value_can_b
             conflict: conflicts[0].id.clone(),
             by: "a test".into(),
         };
-        let trace = TraceId::new(platform::clock::Clock::now(world.clock.as_ref()));
-        mirror(&world).send(vec![mirror::message(&undo, &world.tenant, trace, "undo").unwrap()]).await.unwrap();
+        let trace = TraceId::new(runtime::clock::Clock::now(world.clock.as_ref()));
+        mirror(&world).send(vec![notion_sync::message(&undo, &world.tenant, trace, "undo").unwrap()]).await.unwrap();
         world.settle().await;
         let other = if first == "bitrix24" { 999 } else { 2_222_000 };
         assert_eq!(portal.item(DEAL, deal).unwrap()["opportunity"], other, "{first}");
@@ -492,13 +494,13 @@ async fn rows_that_nobody_linked_yet_are_joined_before_one_is_taken() {
     assert_eq!((run.counts.doubles, run.counts.refused), (1, 1), "{run:?}");
     let job = SyncJob::Join {
         database: "Deals".into(),
-        record: rules::Record::item(bitrix24::EntityType::DEAL, deal),
+        record: records::Record::item(bitrix24::EntityType::DEAL, deal),
         keep: rows[1].clone(),
         others: Others::Note,
         by: "a test".into(),
     };
-    let trace = TraceId::new(platform::clock::Clock::now(world.clock.as_ref()));
-    mirror(&world).send(vec![mirror::message(&job, &world.tenant, trace, "join").unwrap()]).await.unwrap();
+    let trace = TraceId::new(runtime::clock::Clock::now(world.clock.as_ref()));
+    mirror(&world).send(vec![notion_sync::message(&job, &world.tenant, trace, "join").unwrap()]).await.unwrap();
     world.settle().await;
     assert_eq!(with_number(&world, "Deals", deal), [rows[1].clone()]);
     assert_eq!(world.sandbox.notion.shown(&rows[1], "Amount"), "5");
@@ -575,7 +577,8 @@ impl Browser {
         let own = fields.iter().copied().chain([("token", self.token.as_str())]);
         let fields: Vec<_> = own.map(|(name, value)| (name, value.to_owned())).collect();
         let request = self.http.post(format!("{}{path}", self.base)).header("sec-fetch-site", "same-origin");
-        let answer = request.header("cookie", &self.cookie).body(sandbox::http::encoded(&fields)).send().await.unwrap();
+        let answer =
+            request.header("cookie", &self.cookie).body(simulators::http::encoded(&fields)).send().await.unwrap();
         let place = answer.headers().get("location").map(|place| place.to_str().unwrap().to_owned());
         (answer.status().as_u16(), place.unwrap_or_default())
     }

@@ -4,16 +4,17 @@
 
 use std::time::Duration;
 
+use jobs::sync::Side;
+use jobs::sync::{Signal, SyncJob};
 use journeys::World;
-use mirror::attention::Entry;
-use mirror::{Mirror, Signal, SyncJob};
-use platform::ledger::{DeliveryStatus, EventStatus, Ledger, Line, today};
-use platform::{Clock, QueueName, TraceId};
-use rules::Record;
-use rules::sync::Side;
-use sandbox::portal::{COMPANY, DEAL, Quirk};
-use sandbox::{Fault, Sandbox};
+use notion_sync::Mirror;
+use notion_sync::attention::Entry;
+use records::Record;
+use runtime::ledger::{DeliveryStatus, EventStatus, Ledger, Line, today};
+use runtime::{Clock, QueueName, TraceId};
 use serde_json::{Value, json};
+use simulators::portal::{COMPANY, DEAL, Quirk};
+use simulators::{Fault, Sandbox};
 
 const FIELDS: [(&str, &str); 14] = [
     ("ufCrm_text", "Text"),
@@ -95,7 +96,7 @@ impl Pair {
         self.world.settle().await;
     }
 
-    fn portal(&self) -> &sandbox::Portal {
+    fn portal(&self) -> &simulators::Portal {
         &self.world.sandbox.portal
     }
 
@@ -172,7 +173,7 @@ fn calls(world: &World, method: &str) -> u64 {
 
 async fn send(world: &World, job: SyncJob) {
     let trace = TraceId::new(world.clock.now());
-    let message = ::mirror::message(&job, &world.tenant, trace, &trace.to_string()).unwrap();
+    let message = notion_sync::message(&job, &world.tenant, trace, &trace.to_string()).unwrap();
     mirror(world).send(vec![message]).await.unwrap();
     world.settle().await;
 }
@@ -726,7 +727,7 @@ impl Browser {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let base = world.slack_webhook.replace("/webhooks/slack", "");
         let code = ::admin::new_code(&world.engine.ports, &world.tenant).await.unwrap();
-        let form = sandbox::http::encoded(&[("code", code)]);
+        let form = simulators::http::encoded(&[("code", code)]);
         let request = http.post(format!("{base}/admin/sign-in")).header("sec-fetch-site", "same-origin").body(form);
         let response = request.send().await.unwrap();
         let cookie = response.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
@@ -745,7 +746,7 @@ impl Browser {
         let mut all: Vec<_> = fields.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         all.push(("token", token));
         let request = self.http.post(format!("{}{path}", self.base)).header("sec-fetch-site", "same-origin");
-        let request = request.header("cookie", &self.cookie).body(sandbox::http::encoded(&all));
+        let request = request.header("cookie", &self.cookie).body(simulators::http::encoded(&all));
         let response = request.send().await.unwrap();
         let place = response.headers()["location"].to_str().unwrap().to_owned();
         self.get(&place).await

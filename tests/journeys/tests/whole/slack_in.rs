@@ -1,9 +1,9 @@
 //! Everything that a Slack message can carry.
 
 use journeys::World;
-use platform::QueueName;
-use sandbox::slack::Release;
+use runtime::QueueName;
 use serde_json::{Value, json};
+use simulators::slack::Release;
 
 /// A world with a bridge between `#general` and a chat.
 struct Bridged {
@@ -225,7 +225,7 @@ async fn a_file_that_is_taken_back_goes_from_the_chat() {
     let stuck = slack.attach(&bridge.ann, "stuck.pdf", vec![9; 10]);
     let third = slack.say(&bridge.ann, &bridge.channel, "", None, &[&stuck]);
     bridge.world.settle().await;
-    let refused = sandbox::Fault::Code { status: 400, code: "CANT_EDIT_MESSAGE".into() };
+    let refused = simulators::Fault::Code { status: 400, code: "CANT_EDIT_MESSAGE".into() };
     portal.fail_next("imbot.v2.chat.message.delete", refused);
     slack.take_out_file(&bridge.channel, &third, &stuck);
     let said = bridge.chat().await;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use journeys::estate::{Estate, json_of};
-use platform::api_keys::{ApiKeys, Scope};
-use platform::clock::Clock;
 use reqwest::Method;
-use sandbox::portal::{CONTACT, DEAL};
+use runtime::clock::Clock;
 use serde_json::{Value, json};
+use simulators::portal::{CONTACT, DEAL};
+use tenants::api_keys::{ApiKeys, Scope};
 
 use super::{Administrator, client, raw, sent, statuses, stored, waiting};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use journeys::World;
 use journeys::estate::Estate;
-use platform::{Ports, TenantId};
 use reqwest::Method;
+use runtime::{Ports, TenantId};
 use serde_json::json;
 
 use super::{Administrator, FORM, client, form, sent, stored, waiting};

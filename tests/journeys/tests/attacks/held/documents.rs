@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use journeys::World;
 use journeys::estate::{Estate, json_of};
-use platform::QueueName;
-use platform::api_keys::{ApiKeys, Scope};
-use platform::clock::Clock;
-use rules::document;
+use runtime::QueueName;
+use runtime::clock::Clock;
 use secrecy::SecretString;
+use settings::document;
+use tenants::api_keys::{ApiKeys, Scope};
 
 use super::{Administrator, FORM, client, sent};
 

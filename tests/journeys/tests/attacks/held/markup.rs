@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use journeys::World;
 use journeys::estate::{Estate, field};
 use reqwest::Method;
-use sandbox::estate::BITRIX24_APP;
-use sandbox::{Fault, When};
 use serde_json::json;
+use simulators::estate::BITRIX24_APP;
+use simulators::{Fault, When};
 
 use super::{Administrator, FORM, Reply, client, form, sent};
 
@@ -475,7 +475,7 @@ async fn names_titles_and_errors_from_elsewhere_are_text_on_every_page() {
     let mut to_see: VecDeque<String> = PAGES.iter().map(|path| (*path).to_owned()).collect();
     let (mut seen, mut shows) = (BTreeSet::new(), BTreeSet::new());
     while let Some(path) = to_see.pop_front() {
-        if seen.len() >= 150 || path == pages::STYLE || !seen.insert(path.clone()) {
+        if seen.len() >= 150 || path == web::page::STYLE || !seen.insert(path.clone()) {
             continue;
         }
         let page = follow(&own, own.get(&path).await, &path).await;

@@ -2,10 +2,10 @@
 
 use journeys::World;
 use journeys::estate::Estate;
-use platform::api_keys::{ApiKeys, Scope};
-use platform::clock::Clock;
-use sandbox::portal::{DEAL, LEAD};
+use runtime::clock::Clock;
 use serde_json::{Value, json};
+use simulators::portal::{DEAL, LEAD};
+use tenants::api_keys::{ApiKeys, Scope};
 
 use super::{Administrator, client, sent};
 
@@ -340,7 +340,7 @@ async fn the_bot_and_the_api_repeat_what_they_were_told_as_text() {
         estate.clock.advance(std::time::Duration::from_secs(1));
         let deal = portal.item(DEAL, reply.json()["id"].as_u64().unwrap()).unwrap();
         assert_eq!(alive_in_bitrix24(deal["comments"].as_str().unwrap()), None, "a deal's comment {text}");
-        let contact = portal.item(sandbox::portal::CONTACT, deal["contactIds"][0].as_u64().unwrap()).unwrap();
+        let contact = portal.item(simulators::portal::CONTACT, deal["contactIds"][0].as_u64().unwrap()).unwrap();
         assert_eq!(alive_in_bitrix24(contact["comments"].as_str().unwrap()), None, "a contact's comment {text}");
     }
 }

@@ -8,9 +8,9 @@ use bitrix24::oauth::{AuthServers, WEST};
 use bytes::Bytes;
 use http::Request;
 use journeys::estate::{Browser, Estate, Page, field, secret};
-use sandbox::estate::BITRIX24_APP;
-use sandbox::http::{Server, answer};
 use serde_json::json;
+use simulators::estate::BITRIX24_APP;
+use simulators::http::{Server, answer};
 
 use super::{FORM, client, form, sent};
 
@@ -250,7 +250,7 @@ async fn tokens_that_an_installation_brings_are_believed_by_nobody_but_their_ser
     let expired = form(&[("event", "ONAPPINSTALL"), ("auth[member_id]", &own), ("auth[access_token]", good)]);
     let reply = sent(client().post(&handler).header("content-type", FORM).body(expired)).await;
     assert_eq!(reply.status, 401, "expired: {}", reply.text);
-    let card = sandbox::oauth::Card {
+    let card = simulators::oauth::Card {
         id: "app.unknown.1".into(),
         secret: "planted-unknown-client-secret".into(),
         redirect: String::new(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use journeys::World;
 use journeys::estate::Estate;
-use platform::clock::Clock;
+use runtime::clock::Clock;
 use secrecy::SecretString;
 use serde_json::json;
 use slack::signature::sign;
@@ -129,7 +129,7 @@ async fn a_request_that_slack_did_not_sign_is_refused_with_one_text_for_all() {
 #[tokio::test]
 async fn a_workspace_is_spoken_for_by_its_own_app_only() {
     let world = World::start().await;
-    let mut other = journeys::access_to(&world.sandbox, &rules::Settings::default());
+    let mut other = journeys::access_to(&world.sandbox, &settings::Settings::default());
     other.member_id = "f".repeat(32);
     other.workspace.team_id = "T0OTHER".into();
     other.signing_secret = Some(secret("the other app's secret"));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use journeys::World;
 use journeys::estate::Estate;
-use sandbox::estate::BITRIX24_APP;
+use simulators::estate::BITRIX24_APP;
 
 use super::{FORM, Reply, client, sent, waiting};
 

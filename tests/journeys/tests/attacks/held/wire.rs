@@ -1,12 +1,12 @@
 //! Requests that no client would send; and names of tenants of which one begins like another.
 
 use journeys::World;
-use platform::TenantId;
-use platform::api_keys::{ApiKeys, Scope};
-use platform::audit::{Audit, Entry};
-use platform::clock::Clock;
+use runtime::TenantId;
+use runtime::clock::Clock;
 use secrecy::SecretString;
-use tenancy::departure;
+use tenants::api_keys::{ApiKeys, Scope};
+use tenants::audit::{Audit, Entry};
+use tenants::departure;
 
 use super::{Administrator, FORM, base, client, raw, sent, statuses, stored, waiting};
 
@@ -128,7 +128,7 @@ async fn a_tenant_whose_name_begins_anothers_reaches_nothing_of_it() {
     let ports = &world.engine.ports;
     let named = |name: &str| TenantId::new(name).unwrap();
     for (name, team) in [("abc", "T0ABC"), ("abcd", "T0ABCD"), ("abc-d", "T0ABCE"), ("ab", "T0AB")] {
-        let mut access = journeys::access_to(&world.sandbox, &rules::Settings::default());
+        let mut access = journeys::access_to(&world.sandbox, &settings::Settings::default());
         access.member_id = name.into();
         access.workspace.team_id = team.into();
         access.application_token = SecretString::from(format!("the token of {name}"));

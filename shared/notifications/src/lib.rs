@@ -1,0 +1,10 @@
+//! From a change to the cards that tell of it: routes, the design of cards, digests, alerts to operators.
+
+pub mod alert;
+pub mod card;
+pub mod cards;
+mod design;
+pub mod holds;
+pub mod router;
+
+pub use router::Router;
