@@ -493,21 +493,23 @@ fn work_grows_with_the_text_and_no_faster() {
     for (name, read) in [("bbcode", Document::from_bbcode as fn(&str) -> Document), ("mrkdwn", Document::from_mrkdwn)] {
         for shape in SHAPES {
             for lead in ["", "[b]", "[url=https://a]", "*", "x "] {
-                // Reading alone, which is where searches are; then everything that is done with a message.
+                // Reading alone, which is where searches are; then everything that is done with a message. A quadratic part
+                // shows first in the doubling: it fails if that part is a ninth of the rest at 5,000 bytes.
                 let reading = |bytes: usize| {
                     let text = shaped(lead, shape, bytes);
                     steps::of(|| read(&text)).1
                 };
-                let (once, twice, most) = (reading(5_000), reading(10_000), reading(40_000));
+                let (once, twice) = (reading(5_000), reading(10_000));
                 assert!(once > 0 && twice * 10 <= once * 22, "{name} {lead:?} {shape:?}: {once} steps, then {twice}");
-                assert!(most <= 40 * 40_000, "{name} {lead:?} {shape:?}: {most} steps for 40,000 bytes");
+                assert!(twice <= 40 * 10_000, "{name} {lead:?} {shape:?}: {twice} steps for 10,000 bytes");
             }
-            // Beyond what fits into one part of either side. Parts come whole, so the work grows in steps: what holds is so
-            // much for each byte, at every length.
-            for bytes in [20_000, 60_000] {
-                let all = cost(read, &shaped("", shape, bytes));
-                assert!(all <= 250 * bytes as u64, "{name} {shape:?}: {all} steps with all writing for {bytes} bytes");
-            }
+            // The longest message that Slack has, for what might begin only at a length of its own.
+            let most = steps::of(|| read(&shaped("", shape, 40_000))).1;
+            assert!(most <= 40 * 40_000, "{name} {shape:?}: {most} steps for 40,000 bytes");
+            // Beyond what fits into two parts of either side. Parts come whole, so the work grows in steps: what holds is so
+            // much for each byte. The dearest shape takes 165.
+            let all = cost(read, &shaped("", shape, 45_000));
+            assert!(all <= 200 * 45_000, "{name} {shape:?}: {all} steps with all writing for 45,000 bytes");
         }
     }
 }
