@@ -1,5 +1,4 @@
 //! The promises, kept by the AWS engine with the real SDKs, over emulated services.
-#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 
@@ -7,11 +6,11 @@ use cloud::Cloud;
 use contract::Engine;
 use runtime::ManualClock;
 
-async fn engine() -> (Engine, Cloud) {
+pub(crate) async fn engine() -> (Engine, Cloud) {
     let cloud = Cloud::start().await.unwrap();
     let clock = Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()));
     let ports = aws::ports_over(&cloud.config, cloud.names.clone(), clock.clone());
     (Engine { ports, clock }, cloud)
 }
 
-contract::all_promises!(crate::engine());
+contract::all_promises!(crate::aws::engine());

@@ -1,5 +1,4 @@
 //! The promises, kept by the engine of one machine.
-#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 
@@ -8,7 +7,7 @@ use runtime::metrics::Counters;
 use runtime::{ManualClock, Ports};
 use sqlite::{Database, FileSecrets, SqliteQueue, SqliteStore};
 
-fn engine() -> (Engine, tempfile::TempDir) {
+pub(crate) fn engine() -> (Engine, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()));
     let database = Database::open(&folder.path().join("test.db")).unwrap();
@@ -22,4 +21,4 @@ fn engine() -> (Engine, tempfile::TempDir) {
     (Engine { ports, clock }, folder)
 }
 
-contract::all_promises!(std::future::ready(crate::engine()));
+contract::all_promises!(std::future::ready(crate::embedded::engine()));

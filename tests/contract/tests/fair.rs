@@ -1,5 +1,4 @@
 //! A hundred tenants at once: nobody waits behind somebody else's backlog, and everybody gets their own rate.
-#![allow(clippy::unwrap_used)]
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};

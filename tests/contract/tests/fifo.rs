@@ -1,6 +1,5 @@
 //! The whole FIFO promise, kept by the SQLite queue: order in a group, one receipt of a group at a time, groups
 //! side by side. On AWS it is SQS's own, and no emulator keeps it.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
