@@ -1,6 +1,6 @@
 //! What a change costs, from what the built binaries asked AWS for: a measurement, not a test. `docs/costs.md` says how to
 //! repeat it.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss)]
+#![allow(clippy::cast_precision_loss)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

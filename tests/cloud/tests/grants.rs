@@ -2,7 +2,6 @@
 //!
 //! While the other tests run, the emulated AWS refuses what a policy does not grant. The last test here looks at what they
 //! used; `scripts/check` runs it after them.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 

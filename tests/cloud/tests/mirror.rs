@@ -1,5 +1,4 @@
 //! Records and Notion pages through the built binaries: a new deal, an edit on either side, the poll, the page.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,6 +1,5 @@
 //! Operators at work on the built binaries: every page, a fault found, redriven from the pages and from the console of SQS,
 //! the log's lines and the metrics in them, the trace across queues, the API's log.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

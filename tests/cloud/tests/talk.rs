@@ -1,5 +1,4 @@
 //! Slack talks back through the built binaries: a command, a bridge, the administrators' page.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

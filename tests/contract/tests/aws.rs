@@ -1,5 +1,4 @@
 //! The promises, kept by the AWS engine with the real SDKs, over emulated services.
-#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 
@@ -7,7 +6,7 @@ use cloud::Cloud;
 use contract::Engine;
 use platform::ManualClock;
 
-async fn engine() -> (Engine, Cloud) {
+pub(crate) async fn engine() -> (Engine, Cloud) {
     let cloud = Cloud::start().await.unwrap();
     let clock = Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()));
     let ports = aws::ports_over(&cloud.config, cloud.names.clone(), clock.clone());
@@ -18,4 +17,4 @@ async fn engine() -> (Engine, Cloud) {
     (Engine { ports, clock, restart: Box::new(restart) }, cloud)
 }
 
-contract::all_promises!(crate::engine());
+contract::all_promises!(crate::aws::engine());

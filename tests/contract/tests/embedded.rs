@@ -1,5 +1,4 @@
 //! The promises, kept by the engine of one machine.
-#![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +21,7 @@ fn ports(folder: &Path, clock: &Arc<ManualClock>) -> (Ports, SqliteQueue) {
     (ports, queue)
 }
 
-fn engine() -> (Engine, tempfile::TempDir) {
+pub(crate) fn engine() -> (Engine, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()));
     let (first, _) = ports(folder.path(), &clock);
@@ -37,5 +36,5 @@ fn engine() -> (Engine, tempfile::TempDir) {
     (Engine { ports: first, clock, restart: Box::new(restart) }, folder)
 }
 
-contract::all_promises!(std::future::ready(crate::engine()));
-contract::fifo_promises!(std::future::ready(crate::engine()));
+contract::all_promises!(std::future::ready(crate::embedded::engine()));
+contract::fifo_promises!(std::future::ready(crate::embedded::engine()));

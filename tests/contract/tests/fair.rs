@@ -1,5 +1,4 @@
 //! A hundred tenants at once: every one gets its own rate.
-#![allow(clippy::unwrap_used)]
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -1,5 +1,4 @@
 //! The promises, kept by the engine in memory.
-#![allow(clippy::unwrap_used)]
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +8,7 @@ use platform::ManualClock;
 use platform::metrics::Counters;
 use platform::store::{Condition, Key, StoreError, Table, Write};
 
-fn engine() -> (Engine, ()) {
+pub(crate) fn engine() -> (Engine, ()) {
     let clock = Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()));
     let memory = Memory::new(clock.clone());
     let ports = memory.ports(Arc::new(Counters::default()));
@@ -22,8 +21,8 @@ fn engine() -> (Engine, ()) {
     (Engine { ports, clock, restart: Box::new(restart) }, ())
 }
 
-contract::all_promises!(std::future::ready(crate::engine()));
-contract::fifo_promises!(std::future::ready(crate::engine()));
+contract::all_promises!(std::future::ready(crate::memory::engine()));
+contract::fifo_promises!(std::future::ready(crate::memory::engine()));
 
 fn write(sort: &str) -> Write {
     Write::new(Key::new(Table::Links, "tenant#things", sort), &sort, Condition::Always).unwrap()

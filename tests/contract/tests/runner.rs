@@ -1,5 +1,4 @@
 //! The job runner, on batches as Lambda gets them and on SQLite.
-#![allow(clippy::unwrap_used)]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,5 +1,4 @@
 //! The administrators' pages, as a browser without scripts would use them.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
 //! The portal's documented answers, through the real client over real HTTP.
-#![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 

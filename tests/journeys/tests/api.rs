@@ -1,5 +1,4 @@
 //! The API as a shop uses it, and robots by the clock.
-#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 use std::time::Duration;

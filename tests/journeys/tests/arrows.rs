@@ -1,5 +1,4 @@
 //! Imports go one way. What may import what is the design's; this fails when an arrow is drawn that it forbids.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;

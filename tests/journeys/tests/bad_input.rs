@@ -1,5 +1,4 @@
 //! What arrives at the webhook: every real and documented body, and everything that should be refused.
-#![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

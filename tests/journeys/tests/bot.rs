@@ -1,5 +1,4 @@
 //! The chatbot in Bitrix24: welcomes, phrases, commands; there again when it vanished.
-#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
 //! A Slack channel and a Bitrix24 chat that are one conversation.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use journeys::World;
 use platform::QueueName;

@@ -1,5 +1,4 @@
 //! Commands typed in Slack, and what becomes of them in Bitrix24.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::time::Duration;
 

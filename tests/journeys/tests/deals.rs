@@ -1,5 +1,4 @@
 //! From a change in the CRM to a card, when all goes well and when events do not.
-#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 

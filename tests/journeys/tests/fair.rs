@@ -1,5 +1,4 @@
 //! A hundred companies at once, through the real handlers.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,5 +1,4 @@
 //! When providers fail: every card arrives, exactly once, or it is said why not.
-#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 

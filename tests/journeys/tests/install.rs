@@ -1,5 +1,4 @@
 //! Connecting by a click: from nothing to the first card, and everything that can go wrong on the way.
-#![allow(clippy::unwrap_used)]
 
 use connect::Side;
 use insta::assert_snapshot;

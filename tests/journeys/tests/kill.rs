@@ -1,5 +1,4 @@
 //! Killing the process at any moment: each card arrives exactly once all the same.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,5 +1,4 @@
 //! Each kind of change, from what a person does in Bitrix24 to what people read in Slack, with the default routes.
-#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 

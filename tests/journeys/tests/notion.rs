@@ -1,5 +1,4 @@
 //! Records and their Notion pages, in sync.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
 use journeys::World;
 use sandbox::Sandbox;

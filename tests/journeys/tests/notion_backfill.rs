@@ -1,5 +1,4 @@
 //! Existing records and existing rows brought together: on paper, for good, at the limit's pace, whatever is killed.
-#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,5 +1,4 @@
 //! However signals travel, or do not: both sides end alike, with hardly more writes than there must be.
-#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
 //! What goes wrong between the portal and Notion, and what people are told of it.
-#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
 //! The handler for on-premise portals, run by PHP with a stand-in for the portal's own classes.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::Path;
 use std::process::{Command, Output};

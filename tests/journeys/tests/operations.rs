@@ -1,5 +1,4 @@
 //! Operators at work: signing in, finding a fault and its cause, redriving, changing what is told; and what others may not.
-#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
 //! What the settings make of changes: conditions, threads, live cards, languages, quiet hours, bursts, trouble.
-#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 

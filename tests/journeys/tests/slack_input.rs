@@ -1,5 +1,4 @@
 //! What comes to Slack's address and is not what it should be; and what comes twice.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
 //! What Bitrix24 never delivered is found by the sweep, and told as if it had been.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 use std::time::Duration;

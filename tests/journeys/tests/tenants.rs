@@ -1,5 +1,4 @@
 //! Tenants apart from each other, taken out, carried elsewhere; and keys that change while everything runs.
-#![allow(clippy::unwrap_used)]
 
 use std::io::BufReader;
 use std::sync::Arc;

@@ -1,5 +1,4 @@
 //! Tokens under load: renewed once, by whoever comes first; and what is for a tenant whose access has ended waits.
-#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
 //! The events that the routes need stay bound, and silence is noticed.
-#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
 //! Slack's Web API through the real client over real HTTP.
-#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 use std::time::Duration;

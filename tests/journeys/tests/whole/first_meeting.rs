@@ -1,5 +1,4 @@
 //! Rows and records that exist before they are linked.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::time::Duration;
 

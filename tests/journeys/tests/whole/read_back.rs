@@ -1,6 +1,5 @@
 //! What was written is compared with what the provider shows. What it does not show is listed with the reason, is not written
 //! again and again, and never travels back over what a person wrote.
-#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
 //! Attacks, over real HTTP: each one that once worked must fail, and each one that failed must go on failing.
-#![allow(clippy::unwrap_used)]
 
 mod conditions;
 mod doors;
