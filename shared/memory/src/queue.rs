@@ -120,9 +120,9 @@ impl Lane {
 
     /// The first tenant after `served` that has a group which is ready.
     fn next_tenant(&self, served: &str, now: Timestamp) -> Option<&str> {
-        let after = self.ready.range::<str, _>((Bound::Excluded(served), Bound::Unbounded));
+        let mut after = self.ready.range::<str, _>((Bound::Excluded(served), Bound::Unbounded));
         let is_ready = |ready: &BTreeSet<(Timestamp, String)>| ready.first().is_some_and(|(at, _)| *at <= now);
-        after.filter(|(_, ready)| is_ready(ready)).map(|(tenant, _)| tenant.as_str()).next()
+        after.find(|(_, ready)| is_ready(ready)).map(|(tenant, _)| tenant.as_str())
     }
 
     /// The groups that are ready, those of one tenant after those of another: a batch is the next tenant's as far as it can

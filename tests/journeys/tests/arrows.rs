@@ -46,8 +46,9 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("records", [&WIRES[..], &["connect", "platform", "rules"]].concat()),
         ("aws", vec!["platform"]),
         ("embedded", vec!["platform"]),
+        ("memory", vec!["platform"]),
         // The simulators sign as Slack and Notion do.
-        ("sandbox", vec!["bitrix24", "slack", "notion", "platform"]),
+        ("sandbox", vec!["bitrix24", "slack", "notion", "platform", "wire"]),
         ("talk", [&WIRES[..], &["connect", "platform", "rules"]].concat()),
         (
             "switchboard",
