@@ -1,11 +1,12 @@
-//! A world to tell stories in: the one-machine engine, the real handlers behind real HTTP, the simulators, and
-//! a clock that only moves when everybody waits.
+//! A world for stories: an engine, the real handlers, the simulators, and a clock that only moves when everybody waits.
+//! [`Stage`] says which engine, and how they reach each other.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 
 pub mod estate;
 pub mod hurry;
 mod refusing;
 pub mod secrecy;
+mod stage;
 pub mod watched;
 
 use std::sync::Arc;
@@ -13,23 +14,23 @@ use std::time::Duration;
 
 use ::secrecy::ExposeSecret;
 use connect::{Access, Connections, PortalAccess};
-use jiff::Timestamp;
 use platform::clock::Clock;
 use platform::ledger::{Ledger, Line, today};
-use platform::queue::{DeadLetter, Queue};
+use platform::queue::DeadLetter;
 use platform::{ManualClock, QueueName, TenantId};
 use rules::{Route, Settings};
 use sandbox::Sandbox;
+use sandbox::direct::Listed;
 use serde_json::json;
 use slack::ApiBase;
 use slack::client::Identity;
 use standalone::demo::events;
-use standalone::engine::Engine;
 use standalone::functions::Functions;
 use standalone::http;
 use tokio::sync::watch;
 
 pub use refusing::Refusing;
+pub use stage::{Engine, Stage};
 
 /// How long a provider may take to answer in a story: short, for stories in which it never does.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -40,7 +41,7 @@ const MUCH_PATIENCE: Duration = Duration::from_secs(120);
 pub struct World {
     /// Time. It moves when all wait for it.
     pub clock: Arc<ManualClock>,
-    /// SQLite.
+    /// What keeps things.
     pub engine: Engine,
     /// The handlers.
     pub functions: Box<Functions>,
@@ -57,29 +58,34 @@ pub struct World {
     /// Whoever calls it.
     pub http: reqwest::Client,
     _stop: watch::Sender<bool>,
-    folder: tempfile::TempDir,
+    _listed: Option<Listed>,
 }
 
 impl World {
     /// A company with the default routes, connected, its baseline filled. Cards are not grouped, that each can be
     /// counted.
     pub async fn start() -> Self {
-        Box::pin(Self::start_with(each_alone(), PATIENCE, |_| {})).await
+        Self::start_on(Stage::usual()).await
+    }
+
+    /// The same on this stage.
+    pub async fn start_on(stage: Stage) -> Self {
+        Box::pin(Self::start_with(stage, each_alone(), PATIENCE, |_| {})).await
     }
 
     /// The same with these settings.
     pub async fn start_with_settings(settings: serde_json::Value) -> Self {
-        Box::pin(Self::start_with(serde_json::from_value(settings).unwrap(), PATIENCE, |_| {})).await
+        Box::pin(Self::start_with(Stage::usual(), serde_json::from_value(settings).unwrap(), PATIENCE, |_| {})).await
     }
 
     /// The same, after `prepare` has changed the providers' data.
     pub async fn start_after(prepare: impl FnOnce(&Sandbox)) -> Self {
-        Self::start_with(each_alone(), MUCH_PATIENCE, prepare).await
+        Box::pin(Self::start_with(Stage::usual(), each_alone(), MUCH_PATIENCE, prepare)).await
     }
 
     /// The same with these routes.
     pub async fn start_with_routes(routes: Vec<Route>) -> Self {
-        Box::pin(Self::start_with(Settings { routes, ..each_alone() }, PATIENCE, |_| {})).await
+        Box::pin(Self::start_with(Stage::usual(), Settings { routes, ..each_alone() }, PATIENCE, |_| {})).await
     }
 
     /// A company whose records are synced with Notion databases: `prepare` makes the databases and returns the
@@ -89,7 +95,8 @@ impl World {
         // Cards are not what is looked at here; operators' words are.
         let base = json!({"routes": [], "group_bursts": null, "operators": {"channel": "#ops", "watch": []}});
         let first: Settings = serde_json::from_value(base.clone()).unwrap();
-        let world = Box::pin(Self::start_with(first, MUCH_PATIENCE, |sandbox| notion = prepare(sandbox))).await;
+        let world =
+            Box::pin(Self::start_with(Stage::usual(), first, MUCH_PATIENCE, |sandbox| notion = prepare(sandbox))).await;
         let mut settings = base;
         settings["notion"] = notion;
         let settings: Settings = serde_json::from_value(settings).unwrap();
@@ -141,28 +148,30 @@ impl World {
         }
     }
 
-    async fn start_with(settings: Settings, patience: Duration, prepare: impl FnOnce(&Sandbox)) -> Self {
+    async fn start_with(stage: Stage, settings: Settings, patience: Duration, prepare: impl FnOnce(&Sandbox)) -> Self {
         secrecy::listen();
-        let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::automatic("2026-11-21T12:00:00Z".parse().unwrap()));
         let sandbox = Sandbox::start(clock.clone()).await.unwrap();
         prepare(&sandbox);
         clock.advance(Duration::from_secs(10));
-        let engine = Engine::open(&folder.path().join("world.db"), clock.clone()).await.unwrap();
+        let engine = Engine::start(stage, clock.clone()).await;
         let slack_api = ApiBase::new(&sandbox.slack.api_url()).unwrap();
         let notion_api = notion::ApiBase::new(&sandbox.notion.url()).unwrap();
         let connections = Connections::new(&engine.ports, slack_api).with_notion(notion_api);
-        let connections = connections.allowing(network()).impatient(patience);
+        let connections = stage.connect(connections.allowing(network()), patience);
         let (stop, stopped) = watch::channel(false);
         let listener = http::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let public_url = format!("http://{}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let public_url = format!("http://{address}");
         let webhook = format!("{public_url}{}", http::BITRIX24_WEBHOOK);
         let slack_webhook = format!("{public_url}{}", http::SLACK_WEBHOOK);
         let functions = Box::new(watched::functions(&engine.ports, &connections, Some(&public_url)));
 
         let tenant = connections.join(access_to(&sandbox, &settings)).await.unwrap();
         records::baseline::fill(&engine.ports, &connections, &tenant).await.unwrap();
-        tokio::spawn(http::serve(listener, http::webhooks(*functions.clone()), stopped));
+        let router = http::webhooks(*functions.clone());
+        let listed = stage.list(address, router.clone());
+        tokio::spawn(http::serve(listener, router, stopped));
         sandbox.portal.send_events_to(&webhook, &events(&settings));
         sandbox.slack.send_requests_to(&slack_webhook);
         clock.advance(Duration::from_secs(1));
@@ -177,7 +186,7 @@ impl World {
             slack_webhook,
             http: reqwest::Client::new(),
             _stop: stop,
-            folder,
+            _listed: listed,
         }
     }
 
@@ -249,7 +258,7 @@ impl World {
 
     /// Moves the clock to when the next message is due; false if none waits.
     async fn pass_to_what_is_due(&self) -> bool {
-        let next = [next_due(&self.engine).await, self.sandbox.notion.next_due()].into_iter().flatten().min();
+        let next = [self.engine.next_due().await, self.sandbox.notion.next_due()].into_iter().flatten().min();
         if let Some(moment) = next {
             self.clock.advance_to(moment);
         }
@@ -298,11 +307,9 @@ impl World {
         lines.iter().rev().map(tell).collect()
     }
 
-    /// Everything that lies on this machine's disk, as bytes.
+    /// Everything that the engine keeps readable, as bytes.
     pub fn everything_on_disk(&self) -> Vec<u8> {
-        let entries = std::fs::read_dir(self.folder.path()).into_iter().flatten().flatten();
-        let files = entries.filter(|entry| entry.path().is_file()).filter_map(|entry| std::fs::read(entry.path()).ok());
-        files.flatten().collect()
+        self.engine.everything()
     }
 
     /// The dead letters of a queue.
@@ -324,16 +331,6 @@ async fn work_what_is_ready(engine: &Engine, functions: &Functions) -> usize {
         }
     }
     batches
-}
-
-/// When the next message of any queue is due.
-async fn next_due(engine: &Engine) -> Option<Timestamp> {
-    let mut next = None;
-    for queue in QueueName::ALL {
-        let due = engine.queue.next_due(queue).await.unwrap();
-        next = [next, due].into_iter().flatten().min();
-    }
-    next
 }
 
 impl Drop for World {

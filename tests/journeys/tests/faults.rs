@@ -5,7 +5,7 @@ use std::time::Duration;
 use journeys::World;
 use platform::QueueName;
 use platform::clock::Clock;
-use platform::queue::{Message, Queue};
+use platform::queue::Message;
 use rules::{ChangeKind, Destination, Route};
 use sandbox::fault::{Fault, When};
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use journeys::estate::{Browser, Estate};
+use platform::QueueName;
 use platform::audit::Audit;
 use platform::clock::Clock;
-use platform::{Queue, QueueName};
 use serde_json::json;
 
 async fn signed_in(estate: &Estate, company: usize) -> Browser {

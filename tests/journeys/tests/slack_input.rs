@@ -5,7 +5,6 @@ use std::time::Duration;
 use journeys::World;
 use platform::QueueName;
 use platform::clock::Clock;
-use platform::queue::Queue;
 use serde_json::{Value, json};
 use slack::signature::sign;
 

@@ -6,7 +6,6 @@ use connect::Side;
 use futures::future::join_all;
 use journeys::estate::Estate;
 use platform::clock::Clock;
-use platform::queue::Queue;
 use sandbox::estate::BITRIX24_APP;
 use sandbox::{Fault, When};
 use serde_json::json;

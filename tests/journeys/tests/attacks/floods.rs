@@ -1,8 +1,8 @@
 //! Bodies and texts whose work would grow with the square of their length.
 
 use bitrix24::form::{MAX_EVENT_BODY, MAX_PAIRS};
-use journeys::World;
 use journeys::estate::Estate;
+use journeys::{Stage, World};
 use platform::QueueName;
 use platform::clock::Clock;
 use platform::ledger::{Ledger, Line, today};
@@ -32,7 +32,7 @@ async fn remarks(world: &World) -> Vec<Option<String>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_values_without_a_token_is_looked_at_once_and_refused() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     for shape in SHAPES {
         let (status, answer) = world.post(flood(shape, MAX_EVENT_BODY - 8)).await;
         // `%` alone is no form at all.
@@ -49,7 +49,7 @@ async fn a_flood_of_values_without_a_token_is_looked_at_once_and_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_price_of_an_unknown_senders_body_is_one_look_at_it() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     let deps = bitrix24_webhook::Deps::from(world.engine.ports.clone());
     for shape in SHAPES {
         let body = flood(shape, MAX_EVENT_BODY - 8);
@@ -66,7 +66,7 @@ async fn the_price_of_an_unknown_senders_body_is_one_look_at_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_flood_where_an_application_is_installed_is_refused() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let http = reqwest::Client::new();
     let post = |body: String| {
         let request = http.post(format!("{}/install/bitrix24/app", estate.url));
@@ -90,7 +90,7 @@ async fn the_same_flood_where_an_application_is_installed_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_value_costs_only_itself_and_the_ledger_says_so() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     let good = world.sandbox.portal.event_body("ONCRMDEALADD", 1);
     let deep = format!("x{}=1", "[a]".repeat(60));
     for broken in ["flag", "x=%ff", "x%ff=1", "=1", &deep, &format!("flag&{deep}&x=%c3%28")] {
@@ -116,7 +116,7 @@ async fn a_broken_value_costs_only_itself_and_the_ledger_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_proof_is_refused_for_that() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     let good = world.sandbox.portal.event_body("ONCRMDEALADD", 1);
     let token = world.sandbox.portal.credentials().application_token;
     let (status, answer) = world.post(good.replace(&token, "%ff%fe")).await;
@@ -137,7 +137,7 @@ struct Bridged {
 
 impl Bridged {
     async fn start() -> Self {
-        let world = World::start().await;
+        let world = World::start_on(Stage::Sockets).await;
         let (slack, portal) = (&world.sandbox.slack, &world.sandbox.portal);
         let (admin, ann) = (slack.person("user1@example.com"), slack.person("user6@example.com"));
         let channel = slack.channel_id("general");
@@ -230,7 +230,7 @@ async fn a_message_that_is_longer_than_any_arrives_shortened_and_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_title_does_not_turn_the_words_around_it() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     world.sandbox.portal.add_deal("\u{202e}cod.exe\u{202c} \u{2067}deal\u{2069} שלום\u{200f}", 100, "EUR");
     world.settle().await;
     let said = world.channel("sales-leads").concat()

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use journeys::World;
 use journeys::estate::{Browser, Estate, json_of};
+use journeys::{Stage, World};
 use platform::api_keys::{ApiKeys, Scope};
 use platform::audit::Audit;
 use platform::clock::Clock;
@@ -109,7 +109,7 @@ async fn dead_letter(estate: &Estate, company: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_customer_is_found_everywhere_and_deleted_without_a_second_card() {
-    let estate = Estate::start(2).await;
+    let estate = Estate::start_on(Stage::Sockets, 2).await;
     company(&estate, 0).await;
     company(&estate, 1).await;
     let (ports, tenant, other) = (&estate.engine.ports, estate.tenant(0), estate.tenant(1));
@@ -192,7 +192,7 @@ async fn a_customer_is_found_everywhere_and_deleted_without_a_second_card() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_employee_is_deleted_on_the_page_with_their_own_access() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let browser = company(&estate, 0).await;
     let (ports, tenant, now) = (&estate.engine.ports, estate.tenant(0), estate.clock.now());
     let people = People::new(ports.store.clone());
@@ -258,7 +258,7 @@ async fn an_employee_is_deleted_on_the_page_with_their_own_access() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_answer_of_the_api_has_what_providers_were_asked_or_answered() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     company(&estate, 0).await;
     let (deal, _) = order(&estate, 0, "Order 1").await;
     let (ports, tenant) = (&estate.engine.ports, estate.tenant(0));
@@ -434,7 +434,7 @@ async fn hint(estate: &Estate, tenant: &TenantId, key: &str, token: &str) -> u16
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replaced_token_is_refused_at_once_here_and_within_seconds_elsewhere() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     let tenant = estate.tenant(0);
     let old = estate.sandbox.portals[0].credentials().application_token;
@@ -464,7 +464,7 @@ async fn a_replaced_token_is_refused_at_once_here_and_within_seconds_elsewhere()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replaced_key_of_the_address_is_good_until_the_portal_has_the_new_one() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     company(&estate, 0).await;
     let tenant = estate.tenant(0);
     let key_of =

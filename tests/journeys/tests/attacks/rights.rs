@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use journeys::World;
 use journeys::estate::{Browser, Estate};
+use journeys::{Stage, World};
 use platform::TenantId;
 use platform::audit::Audit;
 use platform::people::{EndReason, Link, Origin, People};
@@ -35,7 +35,7 @@ struct Office {
 
 impl Office {
     async fn open() -> Self {
-        let estate = Estate::start(1).await;
+        let estate = Estate::start_on(Stage::Sockets, 1).await;
         estate.install(0).await;
         let slack = &estate.sandbox.workspaces[0];
         let (ann, channel) = (slack.person("user6@example.com"), slack.channel_id("general"));
@@ -230,7 +230,7 @@ struct Shop {
 
 impl Shop {
     async fn open() -> Self {
-        Self::of(World::start().await)
+        Self::of(World::start_on(Stage::Sockets).await)
     }
 
     async fn with(settings: Value) -> Self {

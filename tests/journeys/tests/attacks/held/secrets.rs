@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use journeys::Stage;
 use journeys::estate::Estate;
 use platform::seal::{KeyRing, Sealed};
 use platform::secrets::{KEY_RING, SLACK_SIGNING};
@@ -17,7 +18,7 @@ use super::{Administrator, FORM, client, form, sent};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_secret_that_is_typed_or_sent_is_on_the_disk_or_in_the_log() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let browser = estate.install(0).await;
     let (tenant, portal) = (estate.tenant(0), &estate.sandbox.portals[0]);
     let own = Administrator::of_company(&estate, 0).await;
