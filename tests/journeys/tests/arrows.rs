@@ -176,7 +176,7 @@ fn only_one_place_makes_an_http_client() {
     }
     found.sort();
     found.dedup();
-    assert_eq!(found, [OWN, "shared/wire/src/http.rs"]);
+    assert_eq!(found, [OWN, "shared/wire/src/internet.rs"]);
 }
 
 #[test]
