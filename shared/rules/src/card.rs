@@ -141,6 +141,7 @@ mod tests {
     use crate::change::{Change, ChangeKind, Noun, Related};
     use crate::names::{Entry, Named, Names};
     use crate::record::State;
+    use crate::words::problem;
     use bitrix24::crm::Status;
     use bitrix24::task::Comment;
     use bitrix24::{Call, EntityType};
@@ -254,8 +255,6 @@ mod tests {
                     let telling = Telling { language, ..telling(&change, &names) };
                     let design = CardDesign { density: Some(density), ..CardDesign::default() };
                     let card = serde_json::to_value(render(&telling, Some(&design))).unwrap();
-                    let text = card.to_string();
-                    assert!(!text.contains("unknown word"), "{text}");
                     if density == Density::Normal || language == Language::En {
                         cards.insert(format!("{} {language:?} {density:?}", change.kind), card);
                     }
@@ -263,6 +262,33 @@ mod tests {
             }
         }
         insta::assert_json_snapshot!("cards", Value::Object(cards));
+    }
+
+    #[test]
+    fn every_word_of_a_cards_own_design_is_known_and_has_a_label() {
+        // The headline of a deal's card depends on what its stage means.
+        let meanings = ["P", "F"].map(|meaning| {
+            let state = json!({"id": 42, "stageId": "X", "stageSemanticId": meaning});
+            Change::new(ChangeKind::DealStageChanged, "deal 42", serde_json::from_value(state).unwrap())
+        });
+        for change in gallery().into_iter().chain(meanings) {
+            for language in [Language::En, Language::Ru] {
+                let own = own_design(&change, language);
+                let templates = [own.head, own.text].into_iter().chain(own.body);
+                let templates: Vec<_> = templates.map(|template| Template::parse(template).unwrap()).collect();
+                let typed = templates.iter().flat_map(Template::pieces).filter_map(|piece| match piece {
+                    Piece::Word(word) => Some(word.as_str()),
+                    Piece::Text(_) => None,
+                });
+                let fields = || own.fields.iter().chain(own.more).copied();
+                for word in typed.chain(fields()) {
+                    assert_eq!(problem(&change.kind, word), None);
+                }
+                for word in fields() {
+                    assert_ne!(language.label(word), language.label("no such word"), "{}: {word}", change.kind);
+                }
+            }
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use standalone::functions::Functions;
 use standalone::http;
 use tokio::sync::watch;
 
-use crate::{Engine, Stage, work_what_is_ready};
+use crate::{Engine, Stage, World, next_due, work_what_is_ready};
 
 const START: &str = "2026-11-21T12:00:00Z";
 
@@ -233,6 +233,15 @@ pub struct Page {
     pub text: String,
     /// Where it sends the browser.
     pub location: Option<String>,
+    /// Its headers.
+    pub headers: reqwest::header::HeaderMap,
+}
+
+impl Page {
+    /// A header's text; empty if it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
 }
 
 /// A browser of one person: it keeps cookies and fills in forms.
@@ -247,6 +256,34 @@ impl Browser {
     pub fn at(url: &str) -> Self {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { http, url: url.to_owned(), cookies: Mutex::default() }
+    }
+
+    /// A browser for a world.
+    pub fn of(world: &World) -> Self {
+        Self::at(world.slack_webhook.trim_end_matches(http::SLACK_WEBHOOK))
+    }
+
+    /// The browser of a world's administrator, signed in with a one-time code.
+    pub async fn administrator(world: &World) -> Self {
+        let browser = Self::of(world);
+        let code = admin::new_code(&world.engine.ports, &world.tenant).await.unwrap();
+        let page = browser.post("/admin/sign-in", &[("code", &code)]).await;
+        assert_eq!(page.status, 303, "{}", page.text);
+        browser
+    }
+
+    /// Sends fields to an address of the administrators' pages with the session's token, and follows to the page that
+    /// it leads to.
+    pub async fn press(&self, path: &str, fields: &[(&str, &str)]) -> Page {
+        let page = self.get("/admin/people").await;
+        let token = page.text.split("name=\"token\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+        let token = token.unwrap_or_else(|| unreachable!("the page has no token: {}", page.text));
+        let fields: Vec<_> = fields.iter().copied().chain([("token", token)]).collect();
+        let answer = self.post(path, &fields).await;
+        match &answer.location {
+            Some(location) => self.follow(location).await,
+            None => answer,
+        }
     }
 
     /// A page of ours.
@@ -307,8 +344,9 @@ impl Browser {
                 self.cookies.lock().unwrap_or_else(PoisonError::into_inner).insert(name.into(), value.into());
             }
         }
-        let location = response.headers().get("location").and_then(|to| to.to_str().ok()).map(str::to_owned);
-        Page { status: response.status().as_u16(), location, text: response.text().await.unwrap() }
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let location = headers.get("location").and_then(|to| to.to_str().ok()).map(str::to_owned);
+        Page { status, location, headers, text: response.text().await.unwrap() }
     }
 }
 

@@ -1,107 +1,12 @@
 //! A Slack channel and a Bitrix24 chat that are one conversation.
 
 use journeys::World;
+use journeys::random::Random;
 use platform::QueueName;
 use sandbox::{Fault, When};
-use serde_json::{Value, json};
+use serde_json::json;
 
-/// A world with a bridge between `#general` and a chat.
-struct Bridged {
-    world: World,
-    admin: String,
-    ann: String,
-    channel: String,
-    chat: String,
-}
-
-fn is_welcome(text: &str) -> bool {
-    text.starts_with("Hello! I am Switchboard")
-}
-
-/// What is said in a chat, but for the bot's welcome.
-fn talk_in(world: &World, chat: &str) -> Vec<String> {
-    let mut said = world.sandbox.portal.conversation(chat);
-    said.retain(|text| !is_welcome(text));
-    said
-}
-
-impl Bridged {
-    async fn start() -> Self {
-        Self::of(World::start().await).await
-    }
-
-    async fn with(settings: Value) -> Self {
-        Self::of(World::start_with_settings(settings).await).await
-    }
-
-    async fn of(world: World) -> Self {
-        let (slack, portal) = (&world.sandbox.slack, &world.sandbox.portal);
-        let (admin, ann) = (slack.person("user1@example.com"), slack.person("user6@example.com"));
-        let channel = slack.channel_id("general");
-        let chat = portal.add_chat("Support", &[1, 6]);
-        // The first try registers the bot; the chat's people then let it in.
-        slack.command(&admin, &channel, "/b24-bridge", &chat).await;
-        world.settle().await;
-        portal.invite_bots(&chat);
-        world.settle().await;
-        slack.command(&admin, &channel, "/b24-bridge", &chat).await;
-        world.settle().await;
-        Self { world, admin, ann, channel, chat }
-    }
-
-    fn say(&self, user: &str, text: &str) -> String {
-        self.world.sandbox.slack.say(user, &self.channel, text, None, &[])
-    }
-
-    async fn says(&self, user: &str, text: &str) -> String {
-        let ts = self.say(user, text);
-        self.world.settle().await;
-        ts
-    }
-
-    async fn writes(&self, user: u64, text: &str) -> u64 {
-        let id = self.world.sandbox.portal.write(user, &self.chat, text, None, &[]);
-        self.world.settle().await;
-        id
-    }
-
-    fn in_bitrix24(&self) -> Vec<String> {
-        talk_in(&self.world, &self.chat)
-    }
-
-    /// The chat's messages as the portal keeps them, but for the bot's welcome.
-    fn rows(&self) -> Vec<Value> {
-        let mut rows = self.world.sandbox.portal.messages(&self.chat);
-        rows.retain(|row| !row["text"].as_str().is_some_and(is_welcome));
-        rows
-    }
-
-    /// What people read in the channel: `name: text`.
-    fn in_slack(&self) -> Vec<String> {
-        let messages = self.world.sandbox.slack.messages("general");
-        let shown = messages.iter().map(|message| {
-            let name = message["username"].as_str().or_else(|| message["user"].as_str()).unwrap_or_default();
-            format!("{name}: {}", message["text"].as_str().unwrap_or_default().replace('\u{200b}', ""))
-        });
-        shown.filter(|line| !line.contains("This channel is one with")).collect()
-    }
-
-    fn message(&self, place: usize) -> Value {
-        let messages = self.world.sandbox.slack.messages("general");
-        let talk: Vec<_> = messages
-            .into_iter()
-            .filter(|message| !message["text"].as_str().unwrap_or_default().contains("one with the chat"))
-            .collect();
-        talk[place].clone()
-    }
-
-    async fn nothing_is_dead(&self) {
-        for queue in QueueName::ALL {
-            let letters = self.world.dead_letters(queue).await;
-            assert!(letters.is_empty(), "{letters:?}");
-        }
-    }
-}
+use crate::bridged::{Bridged, said_in};
 
 #[tokio::test]
 async fn what_is_said_on_one_side_is_read_on_both() {
@@ -118,12 +23,12 @@ async fn what_is_said_on_one_side_is_read_on_both() {
         ]
         .map(|line| line.replace("User 1", &name_of(&bridge, 1)))
     );
-    let posted = bridge.message(1);
+    let posted = bridge.messages()[1].clone();
     assert_eq!(posted["text"].as_str().unwrap().replace('\u{200b}', ""), "hi *Ann*, see <https://a.example/|this>");
     assert_eq!(posted["username"], name_of(&bridge, 1).as_str());
     assert!(posted["icon_url"].as_str().unwrap().contains("avatars.example"), "{posted}");
     assert_eq!(posted["blocks"][0]["type"], "rich_text");
-    bridge.nothing_is_dead().await;
+    bridge.nothing_is_stuck().await;
     let ledger = bridge.world.ledger().await;
     assert!(ledger.iter().any(|line| line.contains("echo")), "{ledger:#?}");
     assert_eq!(bridge.world.sandbox.slack.refused_blocks(), 0);
@@ -152,7 +57,7 @@ async fn an_edit_is_an_edit_and_a_deletion_a_deletion() {
     portal.delete(&bridge.chat, id);
     bridge.world.settle().await;
     assert_eq!((bridge.in_bitrix24().len(), bridge.in_slack().len()), (0, 0), "{:?}", bridge.in_slack());
-    bridge.nothing_is_dead().await;
+    bridge.nothing_is_stuck().await;
 }
 
 #[tokio::test]
@@ -216,10 +121,15 @@ async fn reactions_go_as_far_as_both_have_them() {
     assert_eq!(likes(), 0);
     portal.react(6, &bridge.chat, id, "laugh", true);
     bridge.world.settle().await;
-    assert!(bridge.message(0)["reactions"].to_string().contains("joy"), "{}", bridge.message(0));
+    let reactions = || {
+        let message = &bridge.messages()[0];
+        let names = message["reactions"].as_array().into_iter().flatten().map(|reaction| reaction["name"].clone());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(reactions(), ["party_parrot", "joy"]);
     portal.react(6, &bridge.chat, id, "laugh", false);
     bridge.world.settle().await;
-    assert!(!bridge.message(0)["reactions"].to_string().contains("joy"));
+    assert_eq!(reactions(), ["party_parrot"]);
 }
 
 #[tokio::test]
@@ -245,7 +155,7 @@ async fn files_go_both_ways_whole_and_after_their_text() {
     portal.delete(&bridge.chat, id);
     bridge.world.settle().await;
     assert_eq!(bridge.in_slack().len(), 1, "{:?}", bridge.in_slack());
-    bridge.nothing_is_dead().await;
+    bridge.nothing_is_stuck().await;
 }
 
 #[tokio::test]
@@ -291,7 +201,7 @@ async fn a_file_that_cannot_go_leaves_a_word_and_no_token() {
         !everything.contains("xoxb-") && !everything.contains("token=") && !everything.contains("download"),
         "{everything}"
     );
-    bridge.nothing_is_dead().await;
+    bridge.nothing_is_stuck().await;
 }
 
 #[tokio::test]
@@ -314,7 +224,7 @@ async fn as_many_characters_as_a_message_can_have_arrive_in_parts_and_whole() {
     bridge.writes(1, &"длинно ".repeat(2_500)).await;
     let words: usize = bridge.in_slack().iter().map(|line| line.matches("длинно").count()).sum();
     assert_eq!(words, 2_500);
-    bridge.nothing_is_dead().await;
+    bridge.nothing_is_stuck().await;
 }
 
 #[tokio::test]
@@ -335,7 +245,7 @@ async fn a_text_that_grows_grows_once_though_the_answers_are_lost() {
     assert!(in_bitrix24.len() >= 3 && in_slack.len() > 3, "{} {}", in_bitrix24.len(), in_slack.len());
     assert_eq!(count(&in_bitrix24, "слово"), 6_600);
     assert_eq!(count(&in_slack, "длинно"), 2_500);
-    bridge.nothing_is_dead().await;
+    bridge.nothing_is_stuck().await;
 }
 
 #[tokio::test]
@@ -362,12 +272,8 @@ async fn under_faults_both_sides_end_with_the_same_conversation_in_the_same_orde
     let bridge = Bridged::start().await;
     let (slack, portal) = (&bridge.world.sandbox.slack, &bridge.world.sandbox.portal);
     slack.double_events(3);
-    // A fifth of all calls fail, in every way, by a fixed run of numbers.
-    let mut seed: u64 = 7;
-    let mut next = || {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        seed >> 33
-    };
+    // A fifth of all calls fail, in every way.
+    let mut random = Random::seeded();
     let mut expected = Vec::new();
     for n in 0..40 {
         for (from_slack, method) in [
@@ -376,9 +282,9 @@ async fn under_faults_both_sides_end_with_the_same_conversation_in_the_same_orde
             (false, "user.get"),
             (true, "users.info"),
         ] {
-            if next() % 5 == 0 {
-                let when = if next() % 2 == 0 { When::BeforeEffect } else { When::AfterEffect };
-                let fault = match next() % 5 {
+            if random.below(5) == 0 {
+                let when = if random.below(2) == 0 { When::BeforeEffect } else { When::AfterEffect };
+                let fault = match random.below(5) {
                     0 => Fault::Reset { when },
                     1 => Fault::Html { status: 502, when },
                     2 => Fault::CutJson { when },
@@ -406,7 +312,7 @@ async fn under_faults_both_sides_end_with_the_same_conversation_in_the_same_orde
     };
     assert_eq!(words(bridge.in_bitrix24()), expected);
     assert_eq!(words(bridge.in_slack()), expected);
-    bridge.nothing_is_dead().await;
+    bridge.nothing_is_stuck().await;
 }
 
 #[tokio::test]
@@ -497,7 +403,7 @@ async fn bridges_of_the_settings_need_nobody_to_type() {
     let slack = &world.sandbox.slack;
     slack.say(&slack.person("user6@example.com"), &slack.channel_id("general"), "<!channel> hi", None, &[]);
     world.settle().await;
-    assert_eq!(talk_in(&world, &chat), ["[b]user6:[/b] [user=all]channel[/user] hi"]);
+    assert_eq!(said_in(&world, &chat), ["[b]user6:[/b] [user=all]channel[/user] hi"]);
     // A bot that was deleted is registered again while there are bridges.
     assert_eq!(portal.bots().len(), 1);
 }

@@ -187,6 +187,17 @@ async fn thousands_of_records_are_read_in_a_few_requests() {
     let requests = world.sandbox.portal.requests() - baseline;
     assert!(requests <= 4, "{requests} requests for {} deals", deals.len());
     let ledger = Ledger::new(world.engine.ports.store.clone());
-    let day = ledger.day(&world.tenant, &today(world.clock.now()), None).await.unwrap();
-    assert!(day.lines.iter().all(|line| matches!(line, Line::Event(event) if event.changes == ["deal.stage_changed"])));
+    let (mut decided, mut after) = (0, None);
+    loop {
+        let page = ledger.day(&world.tenant, &today(world.clock.now()), after).await.unwrap();
+        for line in &page.lines {
+            assert!(matches!(line, Line::Event(event) if event.changes == ["deal.stage_changed"]), "{line:?}");
+        }
+        decided += page.lines.len();
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(decided, deals.len());
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use journeys::World;
 use journeys::hurry::HurriedClock;
+use journeys::random::Random;
 use mirror::runs::{Phase, Wanted};
 use mirror::{Mirror, Run};
 use platform::{QueueName, TenantId};
@@ -176,10 +177,9 @@ async fn whenever_it_is_killed_each_deal_gets_one_page() {
     let mirror = Mirror::new(&engine.ports, connections);
     let tenant = TenantId::new(credentials.member_id).unwrap();
     let id = mirror.start(&tenant, "Deals", &ALL).await.unwrap();
-    let mut seed = u64::try_from(moment.as_microsecond()).unwrap();
+    let mut random = Random::seeded();
     for kill in 0..KILLS {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let wait = Duration::from_millis(100 + (seed >> 33) % 500);
+        let wait = Duration::from_millis(100 + random.below(500));
         tokio::time::sleep(wait).await;
         host.kill().await.unwrap();
         let (run, _) = mirror.runs.get(&tenant, &id).await.unwrap().unwrap();

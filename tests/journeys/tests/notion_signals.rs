@@ -250,14 +250,13 @@ async fn somebody_who_writes_against_us_is_noticed_and_not_fought_forever() {
     let pairs = Pairs::start(true).await;
     let before = pairs.writes();
     // An automation in Notion sets the amount back whenever it changes.
-    for n in 0..30 {
+    for _ in 0..30 {
         pairs.portal_sets(0, json!({"opportunity": 777}));
         pairs.world.clock.advance(Duration::from_secs(20));
         pairs.world.none_left_to_work_now().await;
         pairs.notion_sets(0, json!({"Amount": {"number": 1}}));
         pairs.world.clock.advance(Duration::from_secs(40));
         pairs.world.none_left_to_work_now().await;
-        let _ = n;
     }
     let (portal, notion) = pairs.writes();
     assert!(portal - before.0 + notion - before.1 <= 14, "{} and {}", portal - before.0, notion - before.1);

@@ -7,6 +7,8 @@ use platform::QueueName;
 use platform::clock::Clock;
 use platform::ledger::{Ledger, Line, today};
 
+use crate::bridged::Bridged;
+
 /// Many values, as large as a door lets through.
 fn flood(shape: &str, bytes: usize) -> String {
     shape.repeat(bytes / shape.len())
@@ -124,56 +126,6 @@ async fn a_broken_proof_is_refused_for_that() {
     assert_eq!((status, answer["message"].as_str()), (400, Some(text)), "{answer}");
     for body in [format!("{good}&auth=x"), format!("{good}&auth%5Bapplication_token%5D[x]=1")] {
         assert_eq!(world.post(body).await.0, 401, "the last value of a name counts");
-    }
-}
-
-/// A channel and a chat that are one conversation.
-struct Bridged {
-    world: World,
-    ann: String,
-    channel: String,
-    chat: String,
-}
-
-impl Bridged {
-    async fn start() -> Self {
-        let world = World::start_on(Stage::Sockets).await;
-        let (slack, portal) = (&world.sandbox.slack, &world.sandbox.portal);
-        let (admin, ann) = (slack.person("user1@example.com"), slack.person("user6@example.com"));
-        let channel = slack.channel_id("general");
-        let chat = portal.add_chat("Support", &[1, 6]);
-        // The first try registers the bot; the chat's people then let it in.
-        slack.command(&admin, &channel, "/b24-bridge", &chat).await;
-        world.settle().await;
-        portal.invite_bots(&chat);
-        world.settle().await;
-        slack.command(&admin, &channel, "/b24-bridge", &chat).await;
-        world.settle().await;
-        Self { world, ann, channel, chat }
-    }
-
-    /// What the channel shows after somebody wrote in the chat.
-    async fn after_writing(&self, text: &str) -> Vec<String> {
-        let before = self.world.channel("general").len();
-        self.world.sandbox.portal.write(1, &self.chat, text, None, &[]);
-        self.world.settle().await;
-        self.world.channel("general").split_off(before)
-    }
-
-    /// What the chat shows after somebody wrote in the channel.
-    async fn after_saying(&self, text: &str) -> Vec<String> {
-        let before = self.world.sandbox.portal.conversation(&self.chat).len();
-        self.world.sandbox.slack.say(&self.ann, &self.channel, text, None, &[]);
-        self.world.settle().await;
-        self.world.sandbox.portal.conversation(&self.chat).split_off(before)
-    }
-
-    async fn nothing_is_stuck(&self) {
-        for queue in QueueName::ALL {
-            assert!(self.world.dead_letters(queue).await.is_empty(), "{queue:?}");
-            let depth = platform::Queue::depth(self.world.engine.queue.as_ref(), queue).await.unwrap();
-            assert_eq!(depth.waiting, 0, "{queue:?}");
-        }
     }
 }
 

@@ -74,13 +74,6 @@ async fn leading_to(status: u16, location: String) -> (Server, Asked) {
     server(status, &[("location", location)], MARKER).await
 }
 
-async fn administrator(world: &World) -> Browser {
-    let browser = Browser::at(&world.slack_webhook.replace("/webhooks/slack", ""));
-    let code = ::admin::new_code(&world.engine.ports, &world.tenant).await.unwrap();
-    assert_eq!(browser.post("/admin/sign-in", &[("code", &code)]).await.status, 303);
-    browser
-}
-
 async fn enter_webhook(browser: &Browser, url: &str) -> Page {
     let fields = [("webhook_url", url), ("application_token", "0123456789abcdef")];
     browser.submit("/install", "/install/webhook", &fields).await
@@ -89,7 +82,7 @@ async fn enter_webhook(browser: &Browser, url: &str) -> Page {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_webhook_leads_behind_the_host() {
     let (world, internal) = (World::start_on(Stage::Sockets).await, Internal::start().await);
-    let browser = administrator(&world).await;
+    let browser = Browser::administrator(&world).await;
     let before = world.connections.portals().fresh(&world.tenant).await.unwrap();
     let port = internal.port;
     for url in [
@@ -126,7 +119,7 @@ async fn no_webhook_leads_behind_the_host() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_has_the_form_of_one_and_is_called_by_https() {
     let world = World::start_on(Stage::Sockets).await;
-    let browser = administrator(&world).await;
+    let browser = Browser::administrator(&world).await;
     let (own, asked) = server(200, &[], r#"{"result":{}}"#).await;
     for (url, why) in [
         (format!("{}/api/state/rest/1/x/", own.url()), "looks like https://PORTAL/rest/USER/SECRET/"),
@@ -167,7 +160,7 @@ async fn a_portal_that_redirects_is_not_followed_and_moves_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_kind_of_redirect_takes_the_credentials_along() {
     let world = World::start_on(Stage::Sockets).await;
-    let browser = administrator(&world).await;
+    let browser = Browser::administrator(&world).await;
     let (elsewhere, asked) = server(200, &[], r#"{"result":{}}"#).await;
     for status in [301, 302, 303, 307, 308] {
         let (portal, _) = leading_to(status, format!("{}/rest/1/x/profile", elsewhere.url())).await;
@@ -256,7 +249,7 @@ async fn a_file_is_followed_through_the_same_check_and_without_credentials() {
 #[tokio::test(flavor = "multi_thread")]
 async fn not_a_byte_of_a_foreign_answer_is_shown_noted_or_logged() {
     let world = World::start_on(Stage::Sockets).await;
-    let browser = administrator(&world).await;
+    let browser = Browser::administrator(&world).await;
     let bodies = [
         format!("{MARKER} token=abcdef0123456789"),
         format!("<html>{MARKER}</html>"),

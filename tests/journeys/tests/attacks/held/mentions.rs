@@ -268,9 +268,12 @@ async fn what_is_written_in_slack_is_text_in_a_chat() {
         slack.change_person(&person, |profile| profile.name = text.into());
         said += 1;
         let file = slack.attach(&person, &format!("{}.png", text.replace('/', "")), vec![1, 2, 3]);
+        let before = portal.messages(&chat).len();
         slack.say(&person, &channel, "my name is", None, &[&file]);
         world.settle().await;
-        for row in portal.messages(&chat).iter().rev().take(2) {
+        let rows = portal.messages(&chat).split_off(before);
+        assert_eq!(rows.len(), 2, "the text and the file of {text}");
+        for row in rows {
             let line = row["text"].as_str().unwrap();
             assert_eq!(alive_in_bitrix24(line), None, "the name {text}");
         }

@@ -117,7 +117,11 @@ async fn a_request_within_a_request_is_a_body_and_no_request() {
     for size in ["-1", "0x10", "fffffffffffffffff", "g", "10 10", ""] {
         let answer =
             raw(&at, &post("transfer-encoding: chunked\r\n", &format!("{size}\r\n{event}\r\n0\r\n\r\n"))).await;
-        assert!(statuses(&answer).iter().all(|status| (400..500).contains(status)), "{size:?}: {answer}");
+        let statuses = statuses(&answer);
+        assert!(
+            !statuses.is_empty() && statuses.iter().all(|status| (400..500).contains(status)),
+            "{size:?}: {answer}"
+        );
         assert_eq!(waiting(&world.engine.ports).await, 0, "{size:?}");
     }
 }
