@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
+use commands::answers;
+use commands::unfurl::{Linked, linked_card};
 use connect::Failure;
 use platform::Kind;
 use platform::clock::later;
 use platform::job::Job;
 use platform::store::{Condition, Key, StoreError, Table, Write};
-use rules::commands::answers;
 use slack::event::EventCallback;
 use slack::{Message, Ts};
 use talk::Tenant;
 use talk::people::Acting;
-use talk::records::{Linked, needs_permission};
+use talk::records::needs_permission;
 
 use crate::Deps;
 use crate::decide::Decision;
@@ -56,7 +57,7 @@ pub(crate) async fn unfurl(
     let strangers = job.body.is_shared_channel && !tenant.settings.commands.fields_in_shared_channels;
     let mut cards: Vec<(String, Message)> = Vec::new();
     for (link, linked) in known {
-        match deps.talk.linked_card(tenant, &rights, linked, strangers).await {
+        match linked_card(&deps.talk, tenant, &rights, linked, strangers).await {
             Ok(Some(card)) => cards.push((link.clone(), card)),
             // What they may not see is not shown; the link stays a link.
             Ok(None) | Err(Failure { kind: Kind::Permanent { .. }, .. }) => {}

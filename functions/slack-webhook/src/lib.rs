@@ -7,10 +7,11 @@
 
 mod secrets;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use commands::forms::{FormOrigin, FormProblems, SubmittedForm};
+use commands::misuse::Misuse;
 use edge::doors::{Door, Proof};
 use edge::{Refused, answer, empty};
 use http::{Method, Request, Response, StatusCode};
@@ -21,10 +22,7 @@ use platform::people::People;
 use platform::portals::{Portals, Workspace};
 use platform::queue::Message;
 use platform::{Ports, Queue, QueueName, TraceId};
-use rules::asked::Asked;
-use rules::commands::forms::{self, Sent};
-use rules::commands::views::{self, Origin};
-use rules::commands::{self, Misuse, answers};
+use rules::asked::SlackRequest;
 use rules::language::Language;
 use serde_json::json;
 use slack::event::{Event, EventCallback};
@@ -165,11 +163,11 @@ async fn take(deps: &Deps, inbound: Inbound, workspace: &Workspace) -> Result<Re
             (QueueName::SlackEvents, job, empty(), event.kind)
         }
         Inbound::Command(command) => {
-            let reply = working(workspace, &command);
+            let reply = first_answer(workspace, &command);
             let kind = command.command.clone();
             (
                 QueueName::SlackCommands,
-                asked(workspace, trace, &Asked::Command(Box::new(command))).map_err(unavailable)?,
+                asked(workspace, trace, &SlackRequest::Command(Box::new(command))).map_err(unavailable)?,
                 reply,
                 kind,
             )
@@ -179,7 +177,7 @@ async fn take(deps: &Deps, inbound: Inbound, workspace: &Workspace) -> Result<Re
             if !problems.is_empty() {
                 return Ok(answer(StatusCode::OK, &json!({"response_action": "errors", "errors": problems})));
             }
-            let asked_for = Asked::Interaction(interaction);
+            let asked_for = SlackRequest::Interaction(interaction);
             let job = asked(workspace, trace, &asked_for).map_err(unavailable)?;
             (QueueName::SlackCommands, job, empty(), asked_for.name())
         }
@@ -203,45 +201,35 @@ fn is_own(event: &EventCallback) -> bool {
 }
 
 /// What a person asks keeps its order with what else they ask; other people's requests do not wait for it.
-fn asked(workspace: &Workspace, trace: TraceId, asked: &Asked) -> Result<Message, serde_json::Error> {
+fn asked(workspace: &Workspace, trace: TraceId, asked: &SlackRequest) -> Result<Message, serde_json::Error> {
     let group = format!("{}#{}", workspace.tenant, asked.user());
     message(&workspace.tenant, trace, group, asked.identity(), asked)
 }
 
-/// The most people chosen in a form who are looked for.
-const MAX_CHOSEN: usize = 10;
-
 /// What is wrong with a form that was sent, by field; nothing for anything else.
-async fn form_problems(
-    deps: &Deps,
-    workspace: &Workspace,
-    interaction: &Interaction,
-) -> Result<BTreeMap<String, String>, Refusal> {
-    let Act::Sent { callback_id, private_metadata, values, .. } = &interaction.act else { return Ok(BTreeMap::new()) };
-    let (origin, now) = (Origin::read(private_metadata), deps.clock.now());
-    let mut problems = forms::problems(callback_id, &origin, values, now);
-    if callback_id == views::TASK {
-        for field in views::PEOPLE {
-            for person in Sent(values).people(field).iter().take(MAX_CHOSEN) {
-                let unlinked = deps.people.is_unmapped(&workspace.tenant, person, now).await;
-                if unlinked.map_err(|error| Refusal::Unavailable(error.to_string()))? {
-                    let words = answers::misuse_words(&Misuse::Unlinked(Vec::new()), origin.language);
-                    problems.insert(field.to_owned(), words);
-                }
-            }
+async fn form_problems(deps: &Deps, workspace: &Workspace, interaction: &Interaction) -> Result<FormProblems, Refusal> {
+    let Act::Sent { callback_id, private_metadata, values, .. } = &interaction.act else {
+        return Ok(FormProblems::new());
+    };
+    let (form, now) =
+        (SubmittedForm { callback_id, origin: FormOrigin::read(private_metadata), values }, deps.clock.now());
+    let mut problems = commands::form_problems(&form, now);
+    for (field, person) in commands::chosen_people(&form) {
+        let unlinked = deps.people.is_unmapped(&workspace.tenant, &person, now).await;
+        if unlinked.map_err(|error| Refusal::Unavailable(error.to_string()))? {
+            problems.insert(field.to_owned(), Misuse::Unlinked(Vec::new()).words(form.origin.language));
         }
     }
     Ok(problems)
 }
 
-/// A command's first answer, seen only by who typed it; none where a dialog opens instead.
-fn working(workspace: &Workspace, command: &slack::command::SlashCommand) -> Response<Bytes> {
-    if commands::opens_a_form(&command.command, &command.text) {
-        return empty();
-    }
+/// A command's first answer, seen only by the person who typed it; none where a form opens instead.
+fn first_answer(workspace: &Workspace, command: &slack::command::SlashCommand) -> Response<Bytes> {
     let language = if workspace.language == "ru" { Language::Ru } else { Language::En };
-    let text = language.pick("Working on it …", "Выполняется …");
-    answer(StatusCode::OK, &json!({"response_type": "ephemeral", "text": text}))
+    match commands::typed::acknowledgement(&command.command, &command.text, language) {
+        Some(text) => answer(StatusCode::OK, &json!({"response_type": "ephemeral", "text": text})),
+        None => empty(),
+    }
 }
 
 fn refuse(deps: &Deps, refusal: &Refusal) -> Response<Bytes> {

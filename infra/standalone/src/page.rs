@@ -39,7 +39,7 @@ pub type Look = Arc<dyn Fn() -> BoxFuture<'static, Value> + Send + Sync>;
 /// The page's routes over `look`.
 pub fn router(look: Look) -> Router {
     Router::new()
-        .route("/", get(|| async { asset("text/html; charset=utf-8", include_str!("page/index.html")) }))
+        .route("/", get(|| async { asset("text/html; charset=utf-8", index()) }))
         .route("/page.css", get(|| async { asset("text/css; charset=utf-8", include_str!("page/page.css")) }))
         .route("/page.js", get(|| async { asset("text/javascript; charset=utf-8", include_str!("page/page.js")) }))
         .route("/notion.js", get(|| async { asset("text/javascript; charset=utf-8", include_str!("page/notion.js")) }))
@@ -47,6 +47,12 @@ pub fn router(look: Look) -> Router {
         .route("/api/state", get(|State(look): State<Look>| async move { axum::Json(look().await) }))
         .route("/api/changes", get(|State(look): State<Look>| async move { changes(look) }))
         .with_state(look)
+}
+
+/// The page, with the commands that there are.
+fn index() -> String {
+    let commands = commands::ALL.iter().map(|spec| spec.typed).collect::<Vec<_>>().join(", ");
+    include_str!("page/index.html").replace("{{commands}}", &commands)
 }
 
 /// The same for a private address: with a probe, and only by its own names.
@@ -60,7 +66,7 @@ pub fn options() -> server::Options {
     server::Options { limits, ..server::Options::default() }
 }
 
-fn asset(kind: &'static str, text: &'static str) -> Response {
+fn asset(kind: &'static str, text: impl IntoResponse) -> Response {
     let headers = [
         (CONTENT_TYPE, kind),
         (CACHE_CONTROL, "no-cache"),

@@ -5,7 +5,6 @@ pub mod bot;
 pub mod card;
 pub mod change;
 pub mod chat;
-pub mod commands;
 pub mod condition;
 pub mod databases;
 pub mod delivery;

@@ -97,7 +97,7 @@ async fn a_command_and_a_bridge_go_through_the_built_binaries() -> anyhow::Resul
     deployment.work_until("the bot", || !portal.bots().is_empty() && slack.whispers(&admin).len() > 3).await?;
     portal.invite_bots(&chat);
     slack.command(&admin, &channel, "/b24-bridge", &chat).await;
-    let joined = || slack.texts("general").iter().any(|text| text.contains("is one with the chat"));
+    let joined = || slack.texts("general").iter().any(|text| text.contains("is bridged with the chat"));
     deployment.work_until("the bridge", joined).await?;
     let file = slack.attach(&admin, "plan.png", vec![7; 200_000]);
     slack.say(&admin, &channel, "hello", None, &[&file]);

@@ -84,14 +84,14 @@ impl Bridged {
             let name = message["username"].as_str().or_else(|| message["user"].as_str()).unwrap_or_default();
             format!("{name}: {}", message["text"].as_str().unwrap_or_default().replace('\u{200b}', ""))
         });
-        shown.filter(|line| !line.contains("This channel is one with")).collect()
+        shown.filter(|line| !line.contains("This channel is bridged with")).collect()
     }
 
     fn message(&self, place: usize) -> Value {
         let messages = self.world.sandbox.slack.messages("general");
         let talk: Vec<_> = messages
             .into_iter()
-            .filter(|message| !message["text"].as_str().unwrap_or_default().contains("one with the chat"))
+            .filter(|message| !message["text"].as_str().unwrap_or_default().contains("bridged with the chat"))
             .collect();
         talk[place].clone()
     }
@@ -472,7 +472,7 @@ async fn only_who_may_joins_and_parts_conversations() {
     let other = slack.channel_id("calls");
     slack.command(&bridge.admin, &other, "/b24-bridge", &bridge.chat).await;
     bridge.world.settle().await;
-    assert!(told(&bridge.admin).contains("another channel already"), "{}", told(&bridge.admin));
+    assert!(told(&bridge.admin).contains("already bridged with another channel"), "{}", told(&bridge.admin));
     slack.command(&bridge.admin, &bridge.channel, "/b24-bridge", "off").await;
     bridge.world.settle().await;
     bridge.says(&bridge.ann, "alone").await;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use commands::spec::WithoutText;
 use journeys::World;
 use sandbox::portal::{DEAL, LEAD};
 use sandbox::{Fault, When};
@@ -337,7 +338,7 @@ async fn people_are_linked_by_mail_by_themselves_and_checked_again() {
     assert!(cast.types(&cast.ann, "/b24-me", "").await.contains("by your e-mail"));
     // Somebody else's e-mail: only who reads the code there is them.
     let told = cast.types(&cast.stranger, "/b24-me", "user9@example.com").await;
-    assert!(told.contains("If somebody in Bitrix24 has this e-mail"), "{told}");
+    assert!(told.contains("If someone in Bitrix24 has this e-mail"), "{told}");
     let note = cast.world.sandbox.portal.notes(9).pop().unwrap();
     assert!(note.contains("nobody (nobody@elsewhere.example) in Slack asked to be linked to you"), "{note}");
     let code: String = note.split("/b24-me ").nth(1).unwrap().chars().take(8).collect();
@@ -390,7 +391,7 @@ async fn a_long_wait_is_said_and_the_answer_comes_later() {
     }
     cast.types(&cast.ann, "/b24-lead", "Patient Ltd").await;
     let whispers: Vec<_> = cast.world.sandbox.slack.whispers(&cast.ann).iter().map(shown).collect();
-    assert!(whispers[1].contains("does not answer just now"), "{whispers:?}");
+    assert!(whispers[1].contains("is not answering right now"), "{whispers:?}");
     assert!(whispers.last().unwrap().contains("Patient Ltd"), "{whispers:?}");
     // A response URL that is used up: the answer goes to the person all the same.
     cast.world.sandbox.slack.fail_next("response_url", Fault::Code { status: 404, code: "used_url".into() });
@@ -440,4 +441,31 @@ async fn the_home_shows_my_day_and_who_i_am() {
     let mine = slack.home(&cast.ann).unwrap().to_string();
     assert!(mine.contains("My open tasks") && mine.contains("by your e-mail") && mine.contains("/b24-lead"), "{mine}");
     assert!(slack.home(&cast.stranger).unwrap().to_string().contains("Welcome to Switchboard"));
+}
+
+/// A form that opens is the answer: "Working on it …" would stay for ever.
+#[tokio::test]
+async fn either_a_form_opens_or_the_wait_is_acknowledged() {
+    let cast = Cast::with(json!({"routes": []})).await;
+    let slack = &cast.world.sandbox.slack;
+    let said = || slack.whispers(&cast.ann).len() + cast.world.channel("general").len();
+    let form = || slack.dialog(&cast.ann).map(|form| (form["id"].to_string(), form["callback_id"].to_string()));
+    for spec in commands::ALL {
+        for text in ["", " \u{a0}", "--public", "—public", " --PUBLIC ", "\u{200b}--публично", "public", "help", "x"] {
+            let typed = format!("{} {text:?}", spec.typed);
+            let before = form();
+            let first = slack.command(&cast.ann, &cast.channel, spec.typed, text).await;
+            let is_acknowledged = first.body["text"] == "Working on it …";
+            assert_eq!(first.body == Value::String(String::new()), !is_acknowledged, "{typed}: {first:?}");
+            let said_before = said();
+            cast.world.none_left_to_work_now().await;
+            assert_eq!(form() != before, !is_acknowledged, "{typed}: a form opens, or the wait is acknowledged");
+            assert_eq!(said() > said_before, is_acknowledged, "{typed}: an answer follows, or the form is it");
+            if form() != before {
+                let opened = form().map(|(_, callback_id)| callback_id);
+                let own = matches!(spec.without_text, WithoutText::Form(id) if opened == Some(format!("{id:?}")));
+                assert!(own, "{typed}: {opened:?}");
+            }
+        }
+    }
 }

@@ -1,18 +1,19 @@
-//! `/b24-task`: its name, what is to be done, who does it and until when.
+//! The text of a task: its name, what is to be done, who does it and until when.
 //!
 //! `Name | Description | @assignee | deadline`; but a part that is plainly people or a deadline is taken wherever it stands,
 //! and so are those at the ends of the name. Everything else has its place, or is refused by name.
 
 use jiff::Timestamp;
 
-use super::deadline::{self, Unread};
-use super::people::{self, Found};
-use super::reader::{self, Token, Unit};
-use super::{Assignee, Context, Misuse, Name, TaskDraft};
+use crate::deadline::{self, DeadlineProblem};
+use crate::misuse::Misuse;
+use crate::people::{self, Assignee, PersonMatch};
+use crate::reader::{self, TextToken, TokenUnit};
+use crate::typed::CommandContext;
 
 /// A text as a task, as far as it is understood.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Reading {
+pub struct TaskReading {
     /// Its name, as people see it.
     pub name: String,
     /// What is to be done, as Slack sent it.
@@ -29,11 +30,11 @@ pub struct Reading {
     pub problem: Option<Misuse>,
 }
 
-/// Reads a task; what is wrong with it stands in it.
-pub(super) fn read(tokens: &[Token<'_>], context: &Context<'_>) -> Reading {
+/// Reads a task; what is wrong with it is its `problem`.
+pub fn read(tokens: &[TextToken<'_>], context: &CommandContext<'_>) -> TaskReading {
     let parts = reader::parts(tokens);
-    let mut reading = Reading::default();
-    let mut free: Vec<(usize, &[Token<'_>])> = Vec::new();
+    let mut reading = TaskReading::default();
+    let mut free: Vec<(usize, &[TextToken<'_>])> = Vec::new();
     let mut has_places = true;
     for (place, part) in parts.iter().enumerate().skip(1) {
         if part.is_empty() {
@@ -56,25 +57,12 @@ pub(super) fn read(tokens: &[Token<'_>], context: &Context<'_>) -> Reading {
         }
     }
     if reading.name.is_empty() {
-        reading.problem = Some(Misuse::NoName(Name::Task));
+        reading.problem = Some(Misuse::NoTaskName);
     }
     reading
 }
 
-impl Reading {
-    /// The task, if nothing is wrong with it.
-    pub(super) fn finished(self) -> Result<TaskDraft, Misuse> {
-        match self.problem {
-            Some(problem) => Err(problem),
-            None => Ok(TaskDraft {
-                name: self.name,
-                description: self.description,
-                people: self.people,
-                deadline: self.deadline.map(|(at, _)| at),
-            }),
-        }
-    }
-
+impl TaskReading {
     fn wrong(&mut self, problem: Misuse) {
         self.problem.get_or_insert(problem);
     }
@@ -87,21 +75,21 @@ impl Reading {
     }
 
     /// A part that has no place: which one it may have been meant for, says where it stands.
-    fn leave(&mut self, place: usize, part: &[Token<'_>], context: &Context<'_>) {
+    fn leave(&mut self, place: usize, part: &[TextToken<'_>], context: &CommandContext<'_>) {
         let words = reader::line(part, true);
-        let is_date = |token: &Token<'_>| deadline::parse(&token.typed(), context.now, context.language).is_ok();
+        let is_date = |token: &TextToken<'_>| deadline::parse(&token.typed(), context.now, context.language).is_ok();
         let is_dated = part.iter().take(4 * deadline::MAX_WORDS).any(is_date);
         self.wrong(match place {
             2 if self.people.is_empty() && !is_dated => Misuse::Assignee(words.clone()),
-            2 if self.deadline.is_none() && is_dated => Misuse::Deadline(words.clone(), Unread::Unknown),
-            3 if self.deadline.is_none() => Misuse::Deadline(words.clone(), Unread::Unknown),
+            2 if self.deadline.is_none() && is_dated => Misuse::Deadline(words.clone(), DeadlineProblem::Unknown),
+            3 if self.deadline.is_none() => Misuse::Deadline(words.clone(), DeadlineProblem::Unknown),
             _ => Misuse::LeftOver(words.clone()),
         });
         self.left.push(reader::raw(part));
     }
 
     /// Takes a part that is nothing but people and a deadline; whether it was one.
-    fn takes_whole(&mut self, part: &[Token<'_>], place: usize, context: &Context<'_>) -> bool {
+    fn takes_whole(&mut self, part: &[TextToken<'_>], place: usize, context: &CommandContext<'_>) -> bool {
         let mut whole =
             Edges { rest: part, people: Vec::new(), deadline: None, problem: None, may_date: true, may_name: true };
         whole.take(context, place, true);
@@ -144,7 +132,7 @@ impl Reading {
     }
 
     /// Takes the name, without the people and the deadline at its ends, unless another part names them.
-    fn read_name(&mut self, part: &[Token<'_>], context: &Context<'_>) {
+    fn read_name(&mut self, part: &[TextToken<'_>], context: &CommandContext<'_>) {
         let mut edges = Edges {
             rest: part,
             people: Vec::new(),
@@ -181,7 +169,7 @@ impl Reading {
 }
 
 /// The names that a part is made of, if it is made of nothing else.
-fn names(words: &str, place: usize, context: &Context<'_>) -> Option<Result<Vec<(Assignee, String)>, Misuse>> {
+fn names(words: &str, place: usize, context: &CommandContext<'_>) -> Option<Result<Vec<(Assignee, String)>, Misuse>> {
     if words.is_empty() {
         return None;
     }
@@ -196,21 +184,21 @@ fn names(words: &str, place: usize, context: &Context<'_>) -> Option<Result<Vec<
             None => context.directory.in_full(name),
         };
         match (known, people::is_email(name)) {
-            (Found::One(person), _) => found.push((person, name.to_owned())),
-            (Found::Several(names), _) => return Some(Err(Misuse::WhichPerson(name.to_owned(), names))),
+            (PersonMatch::One(person), _) => found.push((person, name.to_owned())),
+            (PersonMatch::Several(names), _) => return Some(Err(Misuse::WhichPerson(name.to_owned(), names))),
             // An address in the place of the assignee is meant as one.
-            (Found::Nobody, Some(email)) if place >= 2 => found.push((Assignee::Email(email), name.to_owned())),
-            (Found::Nobody, _) => return None,
+            (PersonMatch::Nobody, Some(email)) if place >= 2 => found.push((Assignee::Email(email), name.to_owned())),
+            (PersonMatch::Nobody, _) => return None,
         }
     }
     (!found.is_empty()).then_some(Ok(found))
 }
 
-type Dated = (Result<Timestamp, Unread>, String);
+type Dated = (Result<Timestamp, DeadlineProblem>, String);
 
 /// What is left of a part while people and a deadline are taken from its ends.
 struct Edges<'t, 'a> {
-    rest: &'t [Token<'a>],
+    rest: &'t [TextToken<'a>],
     people: Vec<(Assignee, String)>,
     deadline: Option<Dated>,
     problem: Option<Misuse>,
@@ -219,7 +207,7 @@ struct Edges<'t, 'a> {
 }
 
 impl<'t, 'a> Edges<'t, 'a> {
-    fn take(&mut self, context: &Context<'_>, place: usize, is_whole: bool) {
+    fn take(&mut self, context: &CommandContext<'_>, place: usize, is_whole: bool) {
         self.rest = reader::trim(self.rest);
         let mut behind: Vec<(Assignee, String)> = Vec::new();
         loop {
@@ -245,16 +233,16 @@ impl<'t, 'a> Edges<'t, 'a> {
     }
 
     /// Takes the longest deadline at the end.
-    fn take_deadline(&mut self, context: &Context<'_>, is_whole: bool) {
+    fn take_deadline(&mut self, context: &CommandContext<'_>, is_whole: bool) {
         let mut starts: Vec<usize> = Vec::new();
         for at in (0..self.rest.len()).rev() {
             match self.rest[at].unit {
-                Unit::Word => starts.push(at),
-                Unit::Blank => {}
-                Unit::Moment(second) if at + 1 == self.rest.len() => {
-                    let moment = Timestamp::from_second(second).map_err(|_| Unread::Unknown);
+                TokenUnit::Word => starts.push(at),
+                TokenUnit::Blank => {}
+                TokenUnit::Moment(second) if at + 1 == self.rest.len() => {
+                    let moment = Timestamp::from_second(second).map_err(|_| DeadlineProblem::Unknown);
                     let is_over = |at: &Timestamp| *at <= context.now.timestamp();
-                    let read = moment.and_then(|at| if is_over(&at) { Err(Unread::Past(at)) } else { Ok(at) });
+                    let read = moment.and_then(|at| if is_over(&at) { Err(DeadlineProblem::Past(at)) } else { Ok(at) });
                     self.cut(at, read);
                     return;
                 }
@@ -266,7 +254,7 @@ impl<'t, 'a> Edges<'t, 'a> {
         }
         // The longest comes first.
         for at in starts.into_iter().rev() {
-            let is_begin = at == 0 || self.rest[at - 1].is_blank() || self.rest[at - 1].unit != Unit::Word;
+            let is_begin = at == 0 || self.rest[at - 1].is_blank() || self.rest[at - 1].unit != TokenUnit::Word;
             let words = reader::line(&self.rest[at..], false);
             match deadline::parse(&words, context.now, context.language) {
                 _ if !is_begin || (!is_whole && self.goes_on_a_number(at, &words)) => {}
@@ -274,13 +262,13 @@ impl<'t, 'a> Edges<'t, 'a> {
                     self.cut(at, Ok(found.at));
                     return;
                 }
-                Err(why) if why != Unread::Unknown && (is_whole || is_by(&words)) => {
+                Err(why) if why != DeadlineProblem::Unknown && (is_whole || is_by(&words)) => {
                     self.cut(at, Err(why));
                     return;
                 }
                 // What is understood as a whole means nothing else in part: `25.12.2025 15:00` is not today at 15:00.
-                Ok(_) | Err(Unread::Past(_) | Unread::Ambiguous(..)) => return,
-                Err(Unread::Unknown) => {}
+                Ok(_) | Err(DeadlineProblem::Past(_) | DeadlineProblem::Ambiguous(..)) => return,
+                Err(DeadlineProblem::Unknown) => {}
             }
         }
     }
@@ -319,30 +307,36 @@ impl<'t, 'a> Edges<'t, 'a> {
             "или",
         ];
         let before = self.rest[..at].iter().rev().find(|token| !token.is_blank());
-        let is_open = before.is_some_and(|token| token.unit == Unit::Word && OPEN.contains(&token.meant().as_str()));
+        let is_open =
+            before.is_some_and(|token| token.unit == TokenUnit::Word && OPEN.contains(&token.meant().as_str()));
         is_by || !is_open
     }
 
-    fn cut(&mut self, at: usize, read: Result<Timestamp, Unread>) {
+    fn cut(&mut self, at: usize, read: Result<Timestamp, DeadlineProblem>) {
         let words = reader::line(&self.rest[at..], false);
         self.deadline = Some((read, words));
         self.rest = without_joints(&self.rest[..at]);
     }
 
     /// Takes the person that the rest ends with.
-    fn last_person(&mut self, context: &Context<'_>, place: usize, is_whole: bool) -> Option<(Assignee, String)> {
+    fn last_person(
+        &mut self,
+        context: &CommandContext<'_>,
+        place: usize,
+        is_whole: bool,
+    ) -> Option<(Assignee, String)> {
         let rest = without_joints(self.rest);
         let (last, before) = rest.split_last()?;
         if !is_whole && is_object(before) {
             return None;
         }
-        if let Unit::Person { id, .. } = last.unit {
+        if let TokenUnit::Person { id, .. } = last.unit {
             self.rest = without_joints(before);
             return Some((Assignee::Slack(id.to_owned()), last.typed()));
         }
         if let Some(email) = people::email(last) {
             let person = match context.directory.in_full(&email) {
-                Found::One(person) => person,
+                PersonMatch::One(person) => person,
                 _ if is_whole && place >= 2 => Assignee::Email(email),
                 _ => return None,
             };
@@ -353,40 +347,40 @@ impl<'t, 'a> Edges<'t, 'a> {
     }
 
     /// Takes an `@name` at the end: the `@` begins it, and the name ends with the rest.
-    fn last_called(&mut self, rest: &'t [Token<'a>], context: &Context<'_>) -> Option<(Assignee, String)> {
-        const MOST_TOKENS: usize = 7;
-        let from = rest.len().saturating_sub(MOST_TOKENS);
+    fn last_called(&mut self, rest: &'t [TextToken<'a>], context: &CommandContext<'_>) -> Option<(Assignee, String)> {
+        const MAX_TOKENS: usize = 7;
+        let from = rest.len().saturating_sub(MAX_TOKENS);
         let at = (from..rest.len()).rev().find(|at| people::called(&rest[*at]).is_some())?;
-        let only_words = rest[at..].iter().all(|token| matches!(token.unit, Unit::Word | Unit::Blank));
+        let only_words = rest[at..].iter().all(|token| matches!(token.unit, TokenUnit::Word | TokenUnit::Blank));
         let words = reader::line(&rest[at..], false);
         let name = reader::simple(&words).trim_start_matches(['@', '"', '(']).to_owned();
         let found = match () {
             () if !only_words => return None,
-            () if people::is_me(&name) => Found::One(Assignee::Me),
+            () if people::is_me(&name) => PersonMatch::One(Assignee::Me),
             () => context.directory.by_name(&name),
         };
         match found {
-            Found::One(person) => {
+            PersonMatch::One(person) => {
                 self.rest = without_joints(&rest[..at]);
                 Some((person, words))
             }
-            Found::Several(names) => {
+            PersonMatch::Several(names) => {
                 self.problem.get_or_insert(Misuse::WhichPerson(words, names));
                 None
             }
             // More than one word, and nobody: the name may go on in the middle of the text.
-            Found::Nobody if rest.len() - at == 1 => {
+            PersonMatch::Nobody if rest.len() - at == 1 => {
                 self.problem.get_or_insert(Misuse::Assignee(words));
                 None
             }
-            Found::Nobody => None,
+            PersonMatch::Nobody => None,
         }
     }
 
     /// Takes the person that the rest begins with.
-    fn first_person(&mut self, context: &Context<'_>) -> Option<(Assignee, String)> {
+    fn first_person(&mut self, context: &CommandContext<'_>) -> Option<(Assignee, String)> {
         let (first, behind) = self.rest.split_first()?;
-        if let Unit::Person { id, .. } = first.unit {
+        if let TokenUnit::Person { id, .. } = first.unit {
             let person = (Assignee::Slack(id.to_owned()), first.typed());
             self.rest = after_joints(behind);
             return Some(person);
@@ -395,22 +389,23 @@ impl<'t, 'a> Edges<'t, 'a> {
         // The longest name counts.
         for length in [5, 3, 1] {
             let Some(phrase) = self.rest.get(..length) else { continue };
-            if !phrase.iter().all(|token| matches!(token.unit, Unit::Word | Unit::Blank)) {
+            if !phrase.iter().all(|token| matches!(token.unit, TokenUnit::Word | TokenUnit::Blank)) {
                 continue;
             }
             let words = reader::line(phrase, false);
             let name = reader::simple(&words).trim_start_matches('@').to_owned();
-            let found = if people::is_me(&name) { Found::One(Assignee::Me) } else { context.directory.by_name(&name) };
+            let found =
+                if people::is_me(&name) { PersonMatch::One(Assignee::Me) } else { context.directory.by_name(&name) };
             match found {
-                Found::One(person) => {
+                PersonMatch::One(person) => {
                     self.rest = after_joints(&self.rest[length..]);
                     return Some((person, words));
                 }
-                Found::Several(names) => {
+                PersonMatch::Several(names) => {
                     self.problem.get_or_insert(Misuse::WhichPerson(words, names));
                     return None;
                 }
-                Found::Nobody => {}
+                PersonMatch::Nobody => {}
             }
         }
         None
@@ -423,25 +418,26 @@ fn is_by(words: &str) -> bool {
 }
 
 /// Whether a name without what was taken from its end says too little: one word, or one that ends in `for`.
-fn needs_more(rest: &[Token<'_>]) -> bool {
+fn needs_more(rest: &[TextToken<'_>]) -> bool {
     let words = rest.iter().filter(|token| !token.is_blank()).count();
     words == 1 || rest.last().is_some_and(|last| ["for", "для", "на"].contains(&last.meant().as_str()))
 }
 
 /// Whether what follows belongs to the sentence: `Talk with`, `Ask about`.
-fn is_object(before: &[Token<'_>]) -> bool {
+fn is_object(before: &[TextToken<'_>]) -> bool {
     const BEFORE_AN_OBJECT: [&str; 14] =
         ["to", "with", "from", "about", "of", "by", "к", "с", "со", "от", "о", "об", "про", "у"];
     let last = reader::trim(before).last();
-    last.is_some_and(|last| last.unit == Unit::Word && BEFORE_AN_OBJECT.contains(&last.meant().as_str()))
+    last.is_some_and(|last| last.unit == TokenUnit::Word && BEFORE_AN_OBJECT.contains(&last.meant().as_str()))
 }
 
 /// The small words between people: `Ann and Bob`, `Ann, Bob`.
-fn is_joint(token: &Token<'_>) -> bool {
-    token.unit == Unit::Word && [",", ";", "+", "&", "and", "и", ":", "-", ".", "\""].contains(&token.meant().as_str())
+fn is_joint(token: &TextToken<'_>) -> bool {
+    token.unit == TokenUnit::Word
+        && [",", ";", "+", "&", "and", "и", ":", "-", ".", "\""].contains(&token.meant().as_str())
 }
 
-fn without_joints<'t, 'a>(tokens: &'t [Token<'a>]) -> &'t [Token<'a>] {
+fn without_joints<'t, 'a>(tokens: &'t [TextToken<'a>]) -> &'t [TextToken<'a>] {
     let mut rest = reader::trim(tokens);
     while let Some((_, before)) = rest.split_last().filter(|(last, _)| is_joint(last)) {
         rest = reader::trim(before);
@@ -449,7 +445,7 @@ fn without_joints<'t, 'a>(tokens: &'t [Token<'a>]) -> &'t [Token<'a>] {
     rest
 }
 
-fn after_joints<'t, 'a>(tokens: &'t [Token<'a>]) -> &'t [Token<'a>] {
+fn after_joints<'t, 'a>(tokens: &'t [TextToken<'a>]) -> &'t [TextToken<'a>] {
     let mut rest = reader::trim(tokens);
     while let Some((_, behind)) = rest.split_first().filter(|(first, _)| is_joint(first)) {
         rest = reader::trim(behind);
