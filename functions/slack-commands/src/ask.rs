@@ -4,7 +4,7 @@ use connect::Failure;
 use jiff::Zoned;
 use jiff::tz::TimeZone;
 use platform::claims::{self, Claim};
-use platform::job::{Job, Outcome};
+use platform::job::{Outcome, ReceivedJob};
 use platform::ledger::{EventLine, EventStatus, event_write};
 use platform::people::Link;
 use platform::store::StoreError;
@@ -140,7 +140,7 @@ impl Request<'_> {
     }
 }
 
-pub(crate) async fn answer(deps: &Deps, job: Job<Asked>) -> Outcome {
+pub(crate) async fn answer(deps: &Deps, job: ReceivedJob<Asked>) -> Outcome {
     match claim(deps, &job).await {
         Ok(true) => {}
         Ok(false) => return Outcome::Skip("asked for once already".into()),
@@ -157,7 +157,7 @@ pub(crate) async fn answer(deps: &Deps, job: Job<Asked>) -> Outcome {
 }
 
 /// Whether this is the request's own job: the first that claims it, in whichever try.
-async fn claim(deps: &Deps, job: &Job<Asked>) -> Result<bool, Failure> {
+async fn claim(deps: &Deps, job: &ReceivedJob<Asked>) -> Result<bool, Failure> {
     let identity = format!("asked#{}", job.body.identity());
     let store = deps.talk.ports.store.as_ref();
     if let Some(claim) = claims::find(store, &job.tenant, &identity).await? {
@@ -171,7 +171,7 @@ async fn claim(deps: &Deps, job: &Job<Asked>) -> Result<bool, Failure> {
     }
 }
 
-async fn request<'a>(deps: &'a Deps, job: &Job<Asked>) -> Result<Request<'a>, Failure> {
+async fn request<'a>(deps: &'a Deps, job: &ReceivedJob<Asked>) -> Result<Request<'a>, Failure> {
     let tenant = deps.talk.tenant(&job.tenant).await?;
     let (user, channel, trigger_id, response_url) = match &job.body {
         Asked::Command(command) => (&command.user, &command.channel, &command.trigger_id, &command.response_url),
@@ -203,7 +203,7 @@ async fn request<'a>(deps: &'a Deps, job: &Job<Asked>) -> Result<Request<'a>, Fa
     })
 }
 
-async fn run(request: &Request<'_>, job: &Job<Asked>) -> Result<Outcome, Failure> {
+async fn run(request: &Request<'_>, job: &ReceivedJob<Asked>) -> Result<Outcome, Failure> {
     let answer = match act::act(request, &job.body).await {
         Ok(answer) => answer,
         // Who asked is told at once what cannot be; there is nothing to keep for later.
@@ -299,7 +299,7 @@ async fn say(
     Ok(())
 }
 
-async fn fail(deps: &Deps, job: &Job<Asked>, request: Option<&Request<'_>>, failure: &Failure) -> Outcome {
+async fn fail(deps: &Deps, job: &ReceivedJob<Asked>, request: Option<&Request<'_>>, failure: &Failure) -> Outcome {
     let now = deps.clock.now();
     let line = line(deps, job, EventStatus::Waiting { cause: failure.text.clone() });
     let outcome = connect::undecided(&deps.ledger, &job.tenant, line, now, failure).await;
@@ -313,6 +313,6 @@ async fn fail(deps: &Deps, job: &Job<Asked>, request: Option<&Request<'_>>, fail
     outcome
 }
 
-fn line(deps: &Deps, job: &Job<Asked>, status: EventStatus) -> EventLine {
+fn line(deps: &Deps, job: &ReceivedJob<Asked>, status: EventStatus) -> EventLine {
     EventLine::new(job, format!("slack {}", job.body.name()), None, deps.clock.now(), status)
 }

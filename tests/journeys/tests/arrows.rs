@@ -42,7 +42,8 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("operations", [&WIRES[..], &["connect", "mirror", "platform", "records", "rules"]].concat()),
         ("mirror", [&WIRES[..], &["connect", "platform", "records", "rules"]].concat()),
         ("platform", vec![]),
-        ("rules", WIRES.to_vec()),
+        // What lies on the queues has a queue and a group.
+        ("rules", [&WIRES[..], &["platform"]].concat()),
         ("connect", [&WIRES[..], &["platform", "wire"]].concat()),
         ("records", [&WIRES[..], &["connect", "platform", "rules"]].concat()),
         ("aws", vec!["platform"]),
