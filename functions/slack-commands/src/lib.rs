@@ -10,17 +10,17 @@ use commands::request::{CommandAnswer, CommandRequest, RequestTry};
 use connect::{Connections, Failure};
 use platform::claims::{self, Claim};
 use platform::clock::Clock;
-use platform::job::{Job, Outcome};
-use platform::ledger::{EventLine, EventStatus, Ledger, event_write};
-use platform::store::{Store, StoreError};
-use platform::{Jobs, Outcomes, Ports};
+use platform::job::{Outcome, ReceivedJob};
+use platform::ledger::{EventStatus, Ledger};
+use platform::store::StoreError;
+use platform::{Decision, Jobs, Outcomes, Ports};
 use rules::asked::SlackRequest;
 
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
     commands: commands::request::Deps,
-    store: Arc<dyn Store>,
+    ports: Ports,
     ledger: Ledger,
     clock: Arc<dyn Clock>,
 }
@@ -30,7 +30,7 @@ impl Deps {
     pub fn new(ports: &Ports, connections: Connections, public_url: Option<String>) -> Self {
         Self {
             commands: commands::request::Deps::new(ports, connections, public_url),
-            store: ports.store.clone(),
+            ports: ports.clone(),
             ledger: Ledger::new(ports.store.clone()),
             clock: ports.clock.clone(),
         }
@@ -42,7 +42,7 @@ pub async fn handle(deps: &Deps, jobs: Jobs<SlackRequest>) -> Outcomes {
     jobs.each(|job| work(deps, job)).await
 }
 
-async fn work(deps: &Deps, job: Job<SlackRequest>) -> Outcome {
+async fn work(deps: &Deps, job: ReceivedJob<SlackRequest>) -> Outcome {
     match claim(deps, &job).await {
         Ok(true) => {}
         Ok(false) => return Outcome::Skip("this request was already answered".into()),
@@ -54,61 +54,66 @@ async fn work(deps: &Deps, job: Job<SlackRequest>) -> Outcome {
         Err(failure) => return undecided(deps, &job, None, &failure).await,
     };
     match answer(deps, &job, &request).await {
-        Ok(()) => Outcome::Done,
+        Ok(outcome) => outcome,
         Err(failure) => undecided(deps, &job, Some(&request), &failure).await,
     }
 }
 
 /// Whether this is the request's own job: the first that claims it, in whichever try.
-async fn claim(deps: &Deps, job: &Job<SlackRequest>) -> Result<bool, Failure> {
-    let identity = format!("asked#{}", job.body.identity());
-    if let Some(claim) = claims::find(deps.store.as_ref(), &job.tenant, &identity).await? {
+async fn claim(deps: &Deps, job: &ReceivedJob<SlackRequest>) -> Result<bool, Failure> {
+    let (store, identity) = (deps.ports.store.as_ref(), format!("asked#{}", job.body.identity()));
+    if let Some(claim) = claims::find(store, &job.tenant, &identity).await? {
         return Ok(claim.trace == job.trace);
     }
     let claim = Claim { trace: job.trace, swept: false };
-    match deps.store.put(claims::write(&job.tenant, &identity, &claim, deps.clock.now())?).await {
+    match store.put(claims::write(&job.tenant, &identity, &claim, deps.clock.now())?).await {
         Ok(_) => Ok(true),
         Err(StoreError::Conflict(_)) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }
 
-async fn answer(deps: &Deps, job: &Job<SlackRequest>, request: &CommandRequest<'_>) -> Result<(), Failure> {
+async fn answer(
+    deps: &Deps,
+    job: &ReceivedJob<SlackRequest>,
+    request: &CommandRequest<'_>,
+) -> Result<Outcome, Failure> {
+    // An earlier try whose answer to the queue was lost has done everything.
+    if let Some(outcome) = platform::decision::finished(&deps.ports, job, |_| Vec::new()).await? {
+        return Ok(outcome);
+    }
     let answer = dispatch::answer(request, &job.body).await?;
     dispatch::send(request, &answer).await?;
-    deps.store.put(event_write(&job.tenant, line_of(deps, job, answer))?).await?;
-    tracing::info!(trace = %job.trace, tenant = %job.tenant, asked = job.body.name(), "answered");
-    Ok(())
+    let mut decision = decision(deps, job);
+    decision.line.record = answer.record;
+    match answer.did {
+        Some(did) if did.starts_with("refused") => decision.line.status = EventStatus::Skipped { reason: did },
+        Some(did) => decision.line.changes = vec![did],
+        None => {
+            decision.line.status = EventStatus::Skipped { reason: "answered; nothing was changed".into() };
+        }
+    }
+    Ok(decision.commit(&deps.ports).await?)
 }
 
-fn line_of(deps: &Deps, job: &Job<SlackRequest>, answer: CommandAnswer) -> EventLine {
-    let mut line = line(deps, job, EventStatus::Routed);
-    line.record = answer.record;
-    match answer.did {
-        Some(did) if did.starts_with("refused") => line.status = EventStatus::Skipped { reason: did },
-        Some(did) => line.changes = vec![did],
-        None => line.status = EventStatus::Skipped { reason: "answered; nothing was changed".into() },
-    }
-    line
+/// A decision on the request of a job, without anything in it.
+fn decision(deps: &Deps, job: &ReceivedJob<SlackRequest>) -> Decision {
+    Decision::on(job, format!("slack {}", job.body.name()), None, deps.clock.now())
 }
 
 async fn undecided(
     deps: &Deps,
-    job: &Job<SlackRequest>,
+    job: &ReceivedJob<SlackRequest>,
     request: Option<&CommandRequest<'_>>,
     failure: &Failure,
 ) -> Outcome {
-    let line = line(deps, job, EventStatus::Waiting { cause: failure.text.clone() });
+    let line = decision(deps, job).line;
     let outcome = connect::undecided(&deps.ledger, &job.tenant, line, deps.clock.now(), failure).await;
-    // The person who waits is told once that it takes longer.
+    // The person who waits is notified once that it takes longer.
     if let (Outcome::Retry { .. }, Some(request), 1) = (&outcome, request, job.attempt)
         && let Err(error) = dispatch::send(request, &dispatch::it_takes_longer(request)).await
     {
         tracing::warn!(trace = %job.trace, tenant = %job.tenant, %error, "the person could not be notified of the delay");
     }
     outcome
-}
-
-fn line(deps: &Deps, job: &Job<SlackRequest>, status: EventStatus) -> EventLine {
-    EventLine::new(job, format!("slack {}", job.body.name()), None, deps.clock.now(), status)
 }

@@ -16,13 +16,13 @@ use edge::doors::{Door, Proof};
 use edge::{Refused, answer, empty};
 use http::{Method, Request, Response, StatusCode};
 use platform::clock::Clock;
-use platform::job::message;
+use platform::job::{BadJob, message};
 use platform::metrics::Metrics;
 use platform::people::People;
 use platform::portals::{Portals, Workspace};
-use platform::queue::Message;
-use platform::{Ports, Queue, QueueName, TraceId};
+use platform::{Ports, Queue, TraceId, ports};
 use rules::asked::SlackRequest;
+use rules::jobs::SlackEvent;
 use rules::language::Language;
 use serde_json::json;
 use slack::event::{Event, EventCallback};
@@ -140,7 +140,7 @@ async fn whose(deps: &Deps, team: &str, app: &platform::portals::TokenDigest) ->
 async fn take(deps: &Deps, inbound: Inbound, workspace: &Workspace) -> Result<Response<Bytes>, Refusal> {
     let trace = TraceId::new(deps.clock.now());
     let tenant = &workspace.tenant;
-    let unavailable = |error: serde_json::Error| Refusal::Unavailable(error.to_string());
+    let unavailable = |error: BadJob| Refusal::Unavailable(error.to_string());
     if let Inbound::Event(event) = &inbound
         && is_own(event)
     {
@@ -148,38 +148,32 @@ async fn take(deps: &Deps, inbound: Inbound, workspace: &Workspace) -> Result<Re
         deps.metrics.count("events_echoed", "slack");
         return Ok(empty());
     }
-    let (queue, job, reply, kind) = match inbound {
-        Inbound::Event(mut event) => {
-            let group = format!("{tenant}#{}", event.event.group());
-            let id = event.event_id.clone();
-            let mut job = message(tenant, trace, group.clone(), id.clone(), &event).map_err(unavailable)?;
-            if job.body.len() > MAX_JOB
-                && let Event::Message(written) = &mut event.event
+    let (job, reply, kind) = match inbound {
+        Inbound::Event(event) => {
+            let mut event = SlackEvent(event);
+            let mut job = message(tenant, trace, &event).map_err(unavailable)?;
+            if job.message.body.len() > MAX_JOB
+                && let Event::Message(written) = &mut event.0.event
             {
                 let room = MAX_JOB - MAX_ENVELOPE;
                 written.lighten(|message| serde_json::to_string(message).is_ok_and(|text| text.len() <= room));
-                job = message(tenant, trace, group, id, &event).map_err(unavailable)?;
+                job = message(tenant, trace, &event).map_err(unavailable)?;
             }
-            (QueueName::SlackEvents, job, empty(), event.kind)
+            (job, empty(), event.0.kind)
         }
         Inbound::Command(command) => {
             let reply = first_answer(workspace, &command);
             let kind = command.command.clone();
-            (
-                QueueName::SlackCommands,
-                asked(workspace, trace, &SlackRequest::Command(Box::new(command))).map_err(unavailable)?,
-                reply,
-                kind,
-            )
+            let asked = SlackRequest::Command(Box::new(command));
+            (message(tenant, trace, &asked).map_err(unavailable)?, reply, kind)
         }
         Inbound::Interaction(interaction) => {
             let problems = form_problems(deps, workspace, &interaction).await?;
             if !problems.is_empty() {
                 return Ok(answer(StatusCode::OK, &json!({"response_action": "errors", "errors": problems})));
             }
-            let asked_for = SlackRequest::Interaction(interaction);
-            let job = asked(workspace, trace, &asked_for).map_err(unavailable)?;
-            (QueueName::SlackCommands, job, empty(), asked_for.name())
+            let asked = SlackRequest::Interaction(interaction);
+            (message(tenant, trace, &asked).map_err(unavailable)?, empty(), asked.name())
         }
         Inbound::RateLimited { .. } => {
             tracing::warn!(%tenant, "Slack leaves events out: more than 30,000 an hour");
@@ -188,7 +182,7 @@ async fn take(deps: &Deps, inbound: Inbound, workspace: &Workspace) -> Result<Re
         }
         Inbound::UrlVerification { .. } | Inbound::SslCheck => return Ok(empty()),
     };
-    deps.queue.send(queue, vec![job]).await.map_err(|error| Refusal::Unavailable(error.to_string()))?;
+    ports::send(deps.queue.as_ref(), vec![job]).await.map_err(|error| Refusal::Unavailable(error.to_string()))?;
     deps.metrics.count("events_accepted", "slack");
     tracing::info!(%trace, %tenant, kind, "request from Slack accepted");
     Ok(reply)
@@ -198,12 +192,6 @@ async fn take(deps: &Deps, inbound: Inbound, workspace: &Workspace) -> Result<Re
 fn is_own(event: &EventCallback) -> bool {
     let Event::Message(message) = &event.event else { return false };
     !event.api_app_id.is_empty() && message.app_id.as_deref() == Some(event.api_app_id.as_str())
-}
-
-/// What a person asks keeps its order with what else they ask; other people's requests do not wait for it.
-fn asked(workspace: &Workspace, trace: TraceId, asked: &SlackRequest) -> Result<Message, serde_json::Error> {
-    let group = format!("{}#{}", workspace.tenant, asked.user());
-    message(&workspace.tenant, trace, group, asked.identity(), asked)
 }
 
 /// What is wrong with a form that was sent, by field; nothing for anything else.

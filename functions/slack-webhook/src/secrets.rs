@@ -6,7 +6,8 @@ use std::time::Duration;
 use platform::Secrets;
 use platform::clock::{Clock, later};
 use platform::portals::TokenDigest;
-use platform::secrets::{SLACK_SIGNING, SecretsError};
+use platform::secret_names::SLACK_SIGNING;
+use platform::secrets::SecretsError;
 use secrecy::{ExposeSecret, SecretString};
 
 /// A signature that none of them made is a reason to read them again, but not more often than this.

@@ -215,9 +215,8 @@ impl Tenant {
         Ok(Self { ports: ports.clone(), portals, portal })
     }
 
-    fn settings(&self) -> anyhow::Result<Settings> {
-        serde_json::from_value(self.portal.settings.clone())
-            .context("the settings in force cannot be read; apply a document")
+    fn settings(&self) -> anyhow::Result<Arc<Settings>> {
+        Ok(self.portal.settings_as()?)
     }
 
     /// Puts settings into force, and notes who did.

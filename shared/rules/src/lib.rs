@@ -15,6 +15,7 @@ pub mod diff;
 pub mod document;
 pub mod hint;
 pub mod hours;
+pub mod jobs;
 pub mod language;
 pub mod money;
 pub mod names;

@@ -8,7 +8,7 @@ use cloud::{Cloud, Function, Gateway, bootstrap};
 use connect::{Access, Connections, PortalAccess};
 use platform::seal::KeyRing;
 use platform::secrets::KEY_RING;
-use platform::{Ports, QueueName, SystemClock};
+use platform::{Ports, QueueName, SystemClock, queues};
 use rules::Settings;
 use sandbox::Sandbox;
 use sandbox::portal::LEAD;
@@ -42,7 +42,7 @@ impl Deployment {
             gateway.route(path, &start(name).await?);
         }
         let mut queues = Vec::new();
-        for queue in QueueName::ALL {
+        for queue in queues::ALL {
             queues.push((queue, start(queue.name()).await?));
         }
         sandbox.slack.send_requests_to(&format!("{}/webhooks/slack", gateway.url()));

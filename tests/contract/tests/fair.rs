@@ -11,7 +11,8 @@ use embedded::{Database, SqliteQueue};
 use jiff::Timestamp;
 use platform::clock::{later, until};
 use platform::limiter::{Account, Limiter, Rate, Reservation};
-use platform::queue::{Message, Queue, QueueName};
+use platform::queue::{Message, Queue};
+use platform::queues;
 use platform::retry::jittered;
 use platform::store::{Belongings, Condition, Item, Key, Page, Query, Store, StoreError, Table, Version, Write};
 use platform::{ManualClock, SystemClock};
@@ -133,7 +134,7 @@ async fn a_backlog_of_one_tenant_holds_up_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::open(&folder.path().join("fair.db")).unwrap();
     let queue = SqliteQueue::new(database, Arc::new(SystemClock));
-    let name = QueueName::Bitrix24Events;
+    let name = queues::BITRIX24_EVENTS;
     let message = |tenant: usize, deal: usize| Message {
         group: format!("tenant{tenant:03}#deal#{deal}"),
         deduplication: format!("{tenant}/{deal}"),

@@ -10,9 +10,10 @@ use contract::queue::message;
 use embedded::{Database, SqliteQueue};
 use platform::ManualClock;
 use platform::queue::{Queue, QueueName, Received};
+use platform::queues;
 use proptest::prelude::*;
 
-const QUEUE: QueueName = QueueName::SlackDelivery;
+const QUEUE: QueueName = queues::SLACK_DELIVERY;
 
 fn queue() -> (SqliteQueue, Arc<ManualClock>, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();

@@ -65,7 +65,7 @@ impl Estate {
             },
             "notion": {"client_id": NOTION_APP.0, "client_secret": NOTION_APP.1},
         });
-        engine.ports.secrets.put(platform::secrets::APPS, apps.to_string().into()).await.unwrap();
+        engine.ports.secrets.put(platform::secret_names::APPS, apps.to_string().into()).await.unwrap();
         let connections = connections(&engine, &sandbox);
         let listener = http::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use platform::clock::Clock;
 use platform::ledger::{Ledger, Line, today};
 use platform::queue::{DeadLetter, Queue};
-use platform::{ManualClock, QueueName, TenantId};
+use platform::{ManualClock, QueueName, TenantId, queues};
 use rules::{Route, Settings};
 use sandbox::Sandbox;
 use serde_json::json;
@@ -313,7 +313,7 @@ impl World {
 
 async fn work_what_is_ready(engine: &Engine, functions: &Functions) -> usize {
     let mut batches = 0;
-    for queue in QueueName::ALL {
+    for queue in queues::ALL {
         loop {
             let batch = engine.ports.queue.receive(queue, 10, Duration::ZERO).await.unwrap();
             if batch.is_empty() {
@@ -329,7 +329,7 @@ async fn work_what_is_ready(engine: &Engine, functions: &Functions) -> usize {
 /// When the next message of any queue is due.
 async fn next_due(engine: &Engine) -> Option<Timestamp> {
     let mut next = None;
-    for queue in QueueName::ALL {
+    for queue in queues::ALL {
         let due = engine.queue.next_due(queue).await.unwrap();
         next = [next, due].into_iter().flatten().min();
     }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use journeys::World;
-use platform::QueueName;
+use platform::queues;
 use sandbox::{Fault, When};
 use serde_json::{Value, json};
 
@@ -97,7 +97,7 @@ impl Bridged {
     }
 
     async fn nothing_is_dead(&self) {
-        for queue in QueueName::ALL {
+        for queue in queues::ALL {
             let letters = self.world.dead_letters(queue).await;
             assert!(letters.is_empty(), "{letters:?}");
         }
@@ -447,7 +447,7 @@ async fn a_kicked_bot_and_an_archived_channel_are_dead_letters_with_words() {
     let bridge = Bridged::start().await;
     bridge.world.sandbox.portal.kick_bots(&bridge.chat);
     bridge.says(&bridge.ann, "lost").await;
-    let letters = bridge.world.dead_letters(QueueName::Bitrix24Delivery).await;
+    let letters = bridge.world.dead_letters(queues::BITRIX24_DELIVERY).await;
     assert!(letters[0].reason.contains("add the bot Switchboard to the chat"), "{}", letters[0].reason);
     bridge.world.sandbox.portal.invite_bots(&bridge.chat);
     bridge.world.settle().await;
@@ -455,7 +455,7 @@ async fn a_kicked_bot_and_an_archived_channel_are_dead_letters_with_words() {
     assert_eq!(bridge.in_bitrix24(), ["[b]user6:[/b] others go on"]);
     bridge.world.sandbox.slack.change_channel("general", |channel| channel.is_archived = true);
     bridge.writes(1, "nobody reads this").await;
-    let letters = bridge.world.dead_letters(QueueName::SlackDelivery).await;
+    let letters = bridge.world.dead_letters(queues::SLACK_DELIVERY).await;
     assert!(letters[0].reason.contains("unarchive the channel"), "{}", letters[0].reason);
     let ledger = bridge.world.ledger().await;
     assert!(ledger.iter().any(|line| line.contains("is_archived")), "{ledger:#?}");

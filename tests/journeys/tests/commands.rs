@@ -451,7 +451,8 @@ async fn either_a_form_opens_or_the_wait_is_acknowledged() {
     let said = || slack.whispers(&cast.ann).len() + cast.world.channel("general").len();
     let form = || slack.dialog(&cast.ann).map(|form| (form["id"].to_string(), form["callback_id"].to_string()));
     for spec in commands::ALL {
-        for text in ["", " \u{a0}", "--public", "—public", " --PUBLIC ", "\u{200b}--публично", "public", "help", "x"] {
+        for text in ["", " \u{a0}", "--public", "—public", " --PUBLIC ", "\u{200b}--публично", "public", "help", "x"]
+        {
             let typed = format!("{} {text:?}", spec.typed);
             let before = form();
             let first = slack.command(&cast.ann, &cast.channel, spec.typed, text).await;

@@ -3,9 +3,9 @@
 use bitrix24::form::{MAX_EVENT_BODY, MAX_PAIRS};
 use journeys::World;
 use journeys::estate::Estate;
-use platform::QueueName;
 use platform::clock::Clock;
 use platform::ledger::{Ledger, Line, today};
+use platform::queues;
 
 /// Many values, as large as a door lets through.
 fn flood(shape: &str, bytes: usize) -> String {
@@ -16,7 +16,7 @@ const SHAPES: [&str; 8] =
     ["a[]=1&", "a[", "a[0][1][2][3][4]=1&", "%", "flag&", "auth[x]=1&", "auth[member_id]=m&", "a[b]c[]=&"];
 
 async fn waiting(world: &World) -> u64 {
-    platform::Queue::depth(world.engine.queue.as_ref(), QueueName::Bitrix24Events).await.unwrap().waiting
+    platform::Queue::depth(world.engine.queue.as_ref(), queues::BITRIX24_EVENTS).await.unwrap().waiting
 }
 
 /// What the ledger says about each event besides.
@@ -169,7 +169,7 @@ impl Bridged {
     }
 
     async fn nothing_is_stuck(&self) {
-        for queue in QueueName::ALL {
+        for queue in queues::ALL {
             assert!(self.world.dead_letters(queue).await.is_empty(), "{queue:?}");
             let depth = platform::Queue::depth(self.world.engine.queue.as_ref(), queue).await.unwrap();
             assert_eq!(depth.waiting, 0, "{queue:?}");

@@ -1,7 +1,7 @@
 //! Everything that a Slack message can carry.
 
 use journeys::World;
-use platform::QueueName;
+use platform::queues;
 use sandbox::slack::Release;
 use serde_json::{Value, json};
 
@@ -56,7 +56,7 @@ impl Bridged {
     }
 
     async fn nothing_is_dead(&self) {
-        for queue in QueueName::ALL {
+        for queue in queues::ALL {
             let letters = self.world.dead_letters(queue).await;
             assert!(letters.is_empty(), "{letters:?}");
         }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use journeys::World;
 use journeys::estate::{Estate, json_of};
-use platform::QueueName;
 use platform::api_keys::{ApiKeys, Scope};
 use platform::clock::Clock;
+use platform::queues;
 use rules::document;
 use secrecy::SecretString;
 
@@ -195,7 +195,7 @@ async fn a_forms_names_that_nest_too_deep_bring_nothing_in() {
     // An event may be taken without what was too deep; that is in no job.
     let queue = world.engine.ports.queue.clone();
     loop {
-        let batch = queue.receive(QueueName::Bitrix24Events, 10, Duration::ZERO).await.unwrap();
+        let batch = queue.receive(queues::BITRIX24_EVENTS, 10, Duration::ZERO).await.unwrap();
         if batch.is_empty() {
             break;
         }
@@ -203,7 +203,7 @@ async fn a_forms_names_that_nest_too_deep_bring_nothing_in() {
             assert!(!message.body.contains("deep-marker"), "{}", message.body);
         }
         let receipts = batch.into_iter().map(|message| message.receipt).collect();
-        queue.delete(QueueName::Bitrix24Events, receipts).await.unwrap();
+        queue.delete(queues::BITRIX24_EVENTS, receipts).await.unwrap();
     }
     assert_eq!(world.post(good).await.0, 200);
     // The same at the address where applications are installed; the server that it names is none of Bitrix24's.

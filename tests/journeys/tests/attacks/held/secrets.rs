@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use journeys::estate::Estate;
 use platform::seal::{KeyRing, Sealed};
-use platform::secrets::{KEY_RING, SLACK_SIGNING};
+use platform::secret_names::SLACK_SIGNING;
+use platform::secrets::KEY_RING;
 use platform::{SystemClock, TenantId};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
