@@ -2,7 +2,8 @@
 
 use bitrix24::bot::{self, Bot};
 use connect::{DeliveryAttempt, Failure};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
+use platform::clock::MAX_PROVIDER_SKEW;
 use platform::conversations::{Conversations, MessageLink, Side, SlackState};
 use platform::job::{Outcome, ReceivedJob};
 use platform::store::{Version, Write};
@@ -12,9 +13,6 @@ use serde_json::Value;
 use talk::{Talk, Tenant};
 
 use crate::{Deps, edit, files};
-
-/// The portal's clock and ours need not agree.
-const SKEW: SignedDuration = SignedDuration::from_secs(120);
 
 pub(crate) async fn deliver(deps: &Deps, job: ReceivedJob<ToBitrix24>) -> Outcome {
     let mut line = match DeliveryAttempt::take(&deps.talk.ports, &job, &job.body.delivery).await {
@@ -227,7 +225,7 @@ impl Delivery<'_> {
         let is_ours = |row: &&Value| {
             let by_uuid = row["uuid"] == uuid;
             let at = row["date"].as_str().and_then(|date| date.parse::<Timestamp>().ok());
-            let recent = at.is_none_or(|at| at >= since - SKEW);
+            let recent = at.is_none_or(|at| at >= since - MAX_PROVIDER_SKEW);
             by_uuid || (row["uuid"].is_null() && recent && row["author_id"] == self.bot.id && row["text"] == text)
         };
         let ids = rows.iter().filter(is_ours).filter_map(|row| row["id"].as_u64());

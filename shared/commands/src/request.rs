@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use connect::{Connections, Failure};
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, Zoned};
-use platform::clock::Clock;
+use jiff::{Timestamp, Zoned};
+use platform::clock::{Clock, MAX_PROVIDER_SKEW};
 use platform::limiter::Limiter;
 use platform::people::Link;
 use platform::{DeliveryId, Kind, Ports, TenantId, TraceId};
@@ -22,9 +22,6 @@ use crate::forms::FormOrigin;
 use crate::misuse::Misuse;
 use crate::spec::CommandSpec;
 use crate::{answers, views};
-
-/// How far the portal's clock and ours can differ.
-const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(120);
 
 /// What acting on a request needs.
 #[derive(Clone)]
@@ -126,7 +123,7 @@ impl<'a> CommandRequest<'a> {
 
     /// The earliest moment, by the portal's clock, at which this request can have changed something there.
     pub(crate) fn not_before(&self) -> Timestamp {
-        self.arrived_at - MAX_CLOCK_SKEW
+        self.arrived_at - MAX_PROVIDER_SKEW
     }
 
     /// As whom the person acts; or what to answer.
