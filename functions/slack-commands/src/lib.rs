@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use commands::dispatch;
-use commands::request::{CommandAnswer, CommandRequest, RequestTry};
+use commands::request::{CommandRequest, RequestTry};
 use connect::{Connections, Failure};
 use platform::claims::{self, Claim};
 use platform::clock::Clock;

@@ -207,7 +207,7 @@ impl<'a> DeadlineReading<'a> {
                 self.day = Some(day);
             }
             (Some(NamedDay::Date(_)), NamedDay::Weekday(weekday)) if self.weekday.is_none() => {
-                self.weekday = Some(weekday)
+                self.weekday = Some(weekday);
             }
             _ => return Err(DeadlineProblem::Unknown),
         }
@@ -240,7 +240,7 @@ impl<'a> DeadlineReading<'a> {
             }
             Some(_) => return Err(DeadlineProblem::Unknown),
             None => {
-                self.set_day(NamedDay::Date(self.today().checked_add(span).map_err(|_| DeadlineProblem::Unknown)?))?
+                self.set_day(NamedDay::Date(self.today().checked_add(span).map_err(|_| DeadlineProblem::Unknown)?))?;
             }
         }
         Ok(1 + taken)

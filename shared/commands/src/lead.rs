@@ -245,10 +245,9 @@ mod act {
 
     /// The fields of a new lead. Where the connection creates it, the comment names the person that it is created for.
     fn fields(request: &CommandRequest<'_>, draft: &LeadDraft, user: u64, behalf: Option<&str>) -> Value {
-        let mut comments = Document::from_mrkdwn(&draft.comment).to_bbcode(false);
-        if let Some(behalf) = behalf {
-            comments = format!("{comments}\n{}", Document::plain(behalf).to_bbcode(false)).trim().to_owned();
-        }
+        let said = Document::from_mrkdwn(&draft.comment).to_bbcode(false);
+        let behalf = behalf.map(|behalf| Document::plain(behalf).to_bbcode(false)).unwrap_or_default();
+        let comments = format!("{said}\n{behalf}").trim().to_owned();
         let mut fields = json!({
             "title": draft.company, "companyTitle": draft.company, "comments": comments, "assignedById": user,
             "originatorId": ORIGINATOR, "originId": request.id.as_str(),

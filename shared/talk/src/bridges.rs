@@ -16,7 +16,7 @@ impl Talk {
             if let Ok(id) = tenant.slack.channel(&setting.channel, false).await
                 && id.0 == channel
             {
-                return Ok(Some(self.from_setting(channel, &setting.channel, &setting.chat)));
+                return Ok(Some(self.bridge_in_settings(channel, &setting.channel, &setting.chat)));
             }
         }
         Ok(None)
@@ -32,10 +32,10 @@ impl Talk {
             return Ok(None);
         };
         let channel = tenant.slack.channel(&setting.channel, false).await?;
-        Ok(Some(self.from_setting(&channel.0, &setting.channel, &setting.chat)))
+        Ok(Some(self.bridge_in_settings(&channel.0, &setting.channel, &setting.chat)))
     }
 
-    fn from_setting(&self, channel: &str, name: &str, chat: &str) -> Bridge {
+    fn bridge_in_settings(&self, channel: &str, name: &str, chat: &str) -> Bridge {
         Bridge {
             channel: channel.to_owned(),
             dialog: bitrix24::chat::dialog_id(chat).unwrap_or_else(|| chat.to_owned()),
