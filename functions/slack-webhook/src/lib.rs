@@ -3,7 +3,7 @@
 //!
 //! At most one read of the store (cached) and one send to the queue; no call to any provider. If the queue refuses, the
 //! answer is 503 and never 200: Slack then sends an event again. A form that was sent is checked before: what is wrong with
-//! it stands at its field, and the form stays open. For that the store is asked who of the chosen people is linked to nobody.
+//! it is said at its field, and the form stays open. For that the store is asked which of the chosen people are not linked.
 
 mod secrets;
 
@@ -66,7 +66,7 @@ impl From<Ports> for Deps {
 enum Refusal {
     NotPost,
     TooLarge,
-    /// A wrong signature and an unknown workspace are told apart for nobody.
+    /// A wrong signature and an unknown workspace are indistinguishable to the caller.
     NotSlacks(&'static str),
     NotARequest(String),
     /// The address names another tenant than the workspace's.
@@ -119,7 +119,7 @@ async fn verify(deps: &Deps, request: &Request<Bytes>) -> Result<platform::porta
     loop {
         let known = deps.secrets.get(newest).await.map_err(Refusal::Unavailable)?;
         match signature::verify(&known.secrets, signature, timestamp, request.body(), now) {
-            Ok(place) => return Ok(known.digests[place]),
+            Ok(index) => return Ok(known.digests[index]),
             // The app may have been connected since.
             Err(signature::SignatureError::Wrong) if !newest && deps.secrets.may_be_old(&known) => newest = true,
             Err(signature::SignatureError::Malformed) => return Err(Refusal::NotSlacks("no_signature")),

@@ -598,7 +598,7 @@ enum ClockReading {
     Wrong,
 }
 
-/// A time of the day. `said_at` stands behind `at`; `has_day` behind a day, where a number with a dot is no date any more.
+/// A time of the day. `said_at`: it follows `at`; `has_day`: it follows a day, so that a number with a dot cannot be a date.
 fn clock(rest: &[&str], said_at: bool, has_day: bool) -> ClockReading {
     let word = rest[0];
     let next = rest.get(1).copied().unwrap_or_default();

@@ -18,7 +18,7 @@ pub enum Assignee {
     Email(String),
 }
 
-/// Somebody that a name in a command may mean.
+/// A person that a name in a command can mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownPerson {
     /// Who they are.
@@ -30,7 +30,7 @@ pub struct KnownPerson {
 }
 
 impl KnownPerson {
-    /// Somebody by their name, in the order that it is written and the other way round.
+    /// A person by their name, in the order that it is written and the other way round.
     pub fn new(who: Assignee, name: &str, others: impl IntoIterator<Item = String>) -> Self {
         let mut aliases = vec![folded(name)];
         if let Some((first, last)) = folded(name).split_once(' ') {
@@ -75,13 +75,13 @@ impl Directory {
         directory
     }
 
-    /// Whoever is called so in full.
+    /// The person whose full name this is.
     pub fn in_full(&self, words: &str) -> PersonMatch {
         let wanted = folded(words);
         Self::found(self.0.iter().filter(|known| !wanted.is_empty() && known.aliases.contains(&wanted)))
     }
 
-    /// The same, else whoever has this as a part of their name.
+    /// The same, else the person who has this as a part of their name.
     pub fn by_name(&self, words: &str) -> PersonMatch {
         match self.in_full(words) {
             PersonMatch::Nobody => {
@@ -147,7 +147,7 @@ pub fn is_email(words: &str) -> Option<String> {
     (!who.is_empty() && is_host && is_clean(who) && is_clean(host)).then(|| words.to_owned())
 }
 
-/// A name that may be somebody's, typed behind an `@`, without it.
+/// What can be a person's name, typed behind an `@`, without it.
 pub fn called(token: &TextToken<'_>) -> Option<String> {
     if token.unit != TokenUnit::Word {
         return None;
@@ -158,7 +158,7 @@ pub fn called(token: &TextToken<'_>) -> Option<String> {
     (!name.is_empty() && !name.contains('@')).then(|| name.to_owned())
 }
 
-/// Whether words look like somebody's full name: two to four words of letters.
+/// Whether words look like a full name: two to four words of letters.
 pub fn looks_like_a_name(words: &str) -> bool {
     let words = simple(words);
     let is_name = |word: &str| {

@@ -283,8 +283,7 @@ fn is_public(token: &TextToken<'_>) -> bool {
     is_switch && PUBLIC.contains(&word.to_lowercase().as_str())
 }
 
-/// Takes `--public` out, wherever it stands as a word of its own; whether it was there. What stays of a part that held
-/// nothing else, goes as well.
+/// Takes `--public` out, wherever it is a word of its own; whether it was there. A part that held nothing else goes with it.
 pub fn without_public(mut tokens: Vec<TextToken<'_>>) -> (Vec<TextToken<'_>>, bool) {
     let before = tokens.len();
     let is_end = |token: Option<&TextToken<'_>>| {
@@ -294,7 +293,7 @@ pub fn without_public(mut tokens: Vec<TextToken<'_>>) -> (Vec<TextToken<'_>>, bo
     let mut marks = 0;
     let is_taken: Vec<bool> = (0..before)
         .map(|at| {
-            // What stands between quotes is quoted, and asks for nothing.
+            // What is between quotes is quoted, and asks for nothing.
             let is_quoted = marks % 2 == 1;
             if tokens[at].unit == TokenUnit::Word {
                 marks += decoded(tokens[at].raw).chars().filter(|c| is_mark(*c)).count();

@@ -5,7 +5,7 @@ use rules::language::Language;
 
 use crate::forms::{FormProblems, SubmittedForm};
 
-/// What everybody needs to know of a command: Slack's list, its help, the documentation, and whoever acknowledges it.
+/// What is known of a command without acting: for Slack's list, its help, the documentation and its acknowledgement.
 #[derive(Debug)]
 pub struct CommandSpec {
     /// As it is typed: `/b24-lead`.

@@ -1,6 +1,6 @@
 //! The text of a task: its name, what is to be done, who does it and until when.
 //!
-//! `Name | Description | @assignee | deadline`; but a part that is plainly people or a deadline is taken wherever it stands,
+//! `Name | Description | @assignee | deadline`; but a part that is plainly people or a deadline is taken wherever it is,
 //! and so are those at the ends of the name. Everything else has its place, or is refused by name.
 
 use jiff::Timestamp;
@@ -74,7 +74,7 @@ impl TaskReading {
         }
     }
 
-    /// A part that has no place: which one it may have been meant for, says where it stands.
+    /// A part that has no place: its position says what it was probably meant for.
     fn leave(&mut self, place: usize, part: &[TextToken<'_>], context: &CommandContext<'_>) {
         let words = reader::line(part, true);
         let is_date = |token: &TextToken<'_>| deadline::parse(&token.typed(), context.now, context.language).is_ok();
@@ -273,7 +273,7 @@ impl<'t, 'a> Edges<'t, 'a> {
         }
     }
 
-    /// Whether a time of day stands right behind a number: `Feb 30 15:00` is more likely a date that does not exist.
+    /// Whether a time of day comes right behind a number: `Feb 30 15:00` is more likely a date that does not exist.
     fn goes_on_a_number(&self, at: usize, words: &str) -> bool {
         let before = self.rest[..at].iter().rev().find(|token| !token.is_blank());
         words.starts_with(|c: char| c.is_ascii_digit())

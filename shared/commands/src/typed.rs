@@ -1,4 +1,4 @@
-//! A command as it was typed: which one, and what it asks for. Whoever acknowledges it and whoever acts go by the same.
+//! A command as it was typed: which one, and what it asks for. Acknowledging and acting go by the same reading.
 
 use jiff::Zoned;
 use rules::language::Language;

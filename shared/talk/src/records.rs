@@ -119,7 +119,7 @@ impl Talk {
         let mut part = |name: &str| answers.take(name).and_then(Result::ok).unwrap_or_default();
         let stages = statuses(&part("stages"));
         let next = first_activity(&part("next"));
-        // The client is a record of its own: whoever may not see it does not read its name here.
+        // The client is a record of its own: its name is shown only to people who are allowed to see it.
         let client_item = serde_json::from_value::<Item>(part("client")["item"].clone()).ok();
         let client_item = client_item.filter(|item| rights.may_see(item));
         let responsible = match item.assigned_by_id.filter(|id| *id > 0) {
