@@ -67,7 +67,7 @@ pub(crate) async fn join(visit: &Opened<'_>, form: &Form) -> Result<Answer, Fail
 
 async fn joined(visit: &Opened<'_>, named: &str, chat: &str) -> Result<String, Failure> {
     let talk = &visit.deps.talk;
-    let Some(dialog) = rules::commands::dialog_id(chat) else {
+    let Some(dialog) = bitrix24::chat::dialog_id(chat) else {
         return Ok(format!("“{chat}” is no chat: name it as chat57, or by its address."));
     };
     let Some(url) = &visit.public_url else {

@@ -19,9 +19,7 @@ use platform::audit::{Audit, Entry};
 use platform::clock::until;
 use platform::limiter::{Account, Reservation, Window};
 use platform::portals::{TokenDigest, Workspace};
-use rules::Settings;
 use slack::oauth::SignedIn;
-use talk::administrators::administers;
 
 use crate::{Deps, PATH, failed};
 
@@ -210,8 +208,7 @@ async fn admitted(
 ) -> Result<Result<(TenantId, String, Proof), Refused>, Failure> {
     let portal = deps.talk.connections.portal(&tenant).await?;
     let person = deps.talk.connections.slack(&portal).await?.user(&user).await?;
-    let settings: Settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
-    if !administers(&person, organisation.as_deref(), &settings) {
+    if !deps.talk.may_administer(&portal, &person, organisation.as_deref())? {
         let what = if organisation.is_some() { "organisation" } else { "workspace" };
         let text = format!(
             "{} neither administers the {what} nor is named in the settings (admins). Ask somebody who is.",

@@ -6,9 +6,9 @@ use edge::Refused;
 use http::{Request, StatusCode};
 use jiff::Timestamp;
 use mirror::runs::{Phase, Run, Wanted};
-use platform::TraceId;
 use platform::ledger::EventStatus;
 use platform::store::{Condition, Key, Table, Write};
+use platform::{SettingsError, TraceId, UNREADABLE_SETTINGS};
 use rules::sync::{Signal, SyncJob};
 use rules::{Record, Settings};
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,8 @@ fn key(caller: &Caller, id: &str) -> Key {
 pub(crate) async fn begin(deps: &Deps, caller: &Caller, request: &Request<Bytes>) -> Answer {
     let asked: Asked = body(request)?;
     let portal = deps.connections.portal(&caller.tenant).await.map_err(|failure| unavailable(&failure))?;
-    let settings: Settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
+    let unreadable = |error: SettingsError| Refused::new(StatusCode::CONFLICT, UNREADABLE_SETTINGS, error.to_string());
+    let settings = portal.settings_as::<Settings>().map_err(unreadable)?;
     let databases = &settings.notion.databases;
     if databases.is_empty() {
         let text = "no database is synced with Notion; the settings name them under notion.databases";

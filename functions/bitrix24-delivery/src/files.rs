@@ -1,7 +1,7 @@
 //! A file from Slack into the chat, a piece at a time; or a note that says why it could not go and where it is.
 
 use bitrix24::transfer::LARGEST_FILE;
-use connect::{Failure, InHand};
+use connect::{DeliveryAttempt, Failure};
 use platform::Kind;
 use platform::job::Outcome;
 use rules::chat::said::{instead_of_copy, not_copied, with_copy};
@@ -12,7 +12,7 @@ use crate::deliver::{Delivery, uuid_of};
 
 pub(crate) async fn share(
     delivery: &Delivery<'_>,
-    line: &mut InHand,
+    line: &mut DeliveryAttempt,
     file: &File,
     author: &str,
 ) -> Result<Outcome, Failure> {
@@ -85,9 +85,8 @@ pub(crate) async fn share(
         let why = language.pick("it is too large to copy", "он слишком велик для копирования");
         return note(delivery, line, &file, author, why, thread.as_deref()).await;
     }
-    line.begin(format!("{}/file", body.dialog)).await?;
-    let sent = delivery.tenant.bitrix24.call_with_file(&request, length, download.pieces).await;
-    let sent = match line.ended(sent) {
+    let upload = delivery.tenant.bitrix24.call_with_file(&request, length, download.pieces);
+    let sent = match line.call(format!("{}/file", body.dialog), upload).await {
         Err(Failure { kind: Kind::Permanent { code }, .. }) if code == "file_too_large" => {
             let why = language.pick("it is too large to copy", "он слишком велик для копирования");
             return note(delivery, line, &file, author, why, thread.as_deref()).await;
@@ -128,7 +127,7 @@ async fn shared_before(delivery: &Delivery<'_>, file: &File, since: jiff::Timest
 /// Says in the chat that there is a file, and where. The link opens for who may see it in Slack; it holds no token.
 async fn note(
     delivery: &Delivery<'_>,
-    line: &mut InHand,
+    line: &mut DeliveryAttempt,
     file: &File,
     author: &str,
     why: &str,
@@ -141,7 +140,7 @@ async fn note(
 /// Says something in the place of a file's copy.
 async fn say(
     delivery: &Delivery<'_>,
-    line: &mut InHand,
+    line: &mut DeliveryAttempt,
     said: Document,
     author: &str,
     thread: Option<&str>,
@@ -155,9 +154,8 @@ async fn say(
     {
         return delivery.posted(line, message, thread).await;
     }
-    line.begin(body.dialog.clone()).await?;
     let request = delivery.bot.send(&body.dialog, &text, None, &uuid);
-    let sent = line.ended(delivery.tenant.bitrix24.ask(&request).await)?;
+    let sent = line.call(body.dialog.as_str(), delivery.tenant.bitrix24.ask(&request)).await?;
     let message = delivery.number(&sent.result)?;
     delivery.posted(line, message, thread).await
 }

@@ -4,12 +4,9 @@ use bitrix24::EntityType;
 use bitrix24::chat::{ChatAct, ChatEvent, ChatMessage};
 use connect::Failure;
 use mirror::link::Links;
-use platform::DeliveryId;
-use platform::claims::{self, Claim};
-use platform::job::{Job, Outcome, message as queue_message};
-use platform::ledger::{DeliveryLine, DeliveryStatus, EventStatus, delivery_write, event_write};
-use platform::queue::Message;
-use platform::store::{Condition, StoreError, Write};
+use platform::job::{Outcome, ReceivedJob};
+use platform::ledger::{DeliveryLine, DeliveryStatus};
+use platform::{Decision, DeliveryId};
 use rules::bot::{self, Command, Heard, Otherwise};
 use rules::chat::{InBitrix24, InSlack, SlackJob, ToBitrix24, ToSlack};
 use rules::language::Language;
@@ -18,12 +15,18 @@ use rules::{Hint, Record};
 use talk::Tenant;
 
 use crate::Deps;
-use crate::decide::{line, send, skip};
+use crate::decide::{decision, skip};
 
-/// A word of the bot's: its job, and its line in the ledger.
+/// What the bot says: its delivery, and the job that carries it.
 pub(crate) struct Said {
-    pub(crate) job: Message,
-    pub(crate) line: Write,
+    line: DeliveryLine,
+    job: ToBitrix24,
+}
+
+impl Said {
+    pub(crate) fn add_to(self, decision: &mut Decision) -> Result<(), Failure> {
+        Ok(decision.deliver(self.line, &self.job)?)
+    }
 }
 
 /// Whether a message is one of the bot's commands.
@@ -40,25 +43,17 @@ fn language(event: &ChatEvent, tenant: &Tenant) -> Language {
     }
 }
 
-/// Makes a word of the bot's for the dialog of an event.
-fn say(
-    job: &Job<Hint>,
-    event: &ChatEvent,
-    what: &str,
-    text: String,
-    answers: Option<(u64, u64)>,
-) -> Result<Said, Failure> {
+/// What the bot says in the dialog of an event.
+fn say(job: &ReceivedJob<Hint>, event: &ChatEvent, what: &str, text: String, answers: Option<(u64, u64)>) -> Said {
     let tenant = &job.tenant;
     let id = DeliveryId::of(&[tenant.as_str(), "say", &event.dialog, &job.trace.to_string(), what]);
-    let body = ToBitrix24 {
+    let said = ToBitrix24 {
         delivery: id.as_str().to_owned(),
         channel: String::new(),
         dialog: event.dialog.clone(),
         ts: String::new(),
         act: InBitrix24::Say { text, answers },
     };
-    let group = format!("{tenant}#{}", event.dialog);
-    let job_of = queue_message(tenant, job.trace, group, id.as_str().to_owned(), &body);
     let line = DeliveryLine {
         record: event.about(),
         change: what.to_owned(),
@@ -66,66 +61,45 @@ fn say(
         destination: event.dialog.clone(),
         ..DeliveryLine::new(id, job.trace, job.arrived_at(), DeliveryStatus::Queued)
     };
-    Ok(Said {
-        job: job_of.map_err(|error| Failure::permanent("unwritable_job", error.to_string()))?,
-        line: delivery_write(tenant, line, Condition::Always)?,
-    })
+    Said { line, job: said }
 }
 
-/// Writes down what the bot says, and sends it.
-pub(crate) async fn finish(deps: &Deps, job: &Job<Hint>, event: &ChatEvent, said: Said) -> Result<Outcome, Failure> {
-    commit(deps, job, event, "bot.answered", vec![said], Vec::new(), Vec::new()).await
-}
-
-async fn commit(
+/// Commits what was decided together with what the bot says.
+pub(crate) async fn say_and_commit(
     deps: &Deps,
-    job: &Job<Hint>,
-    event: &ChatEvent,
+    mut decision: Decision,
     change: &str,
-    said: Vec<Said>,
-    outbox: Vec<Message>,
-    more: Vec<Write>,
+    said: Said,
 ) -> Result<Outcome, Failure> {
-    let mut line = line(deps, job, EventStatus::Routed);
-    line.changes = vec![change.to_owned()];
-    line.outbox = outbox;
-    let mut writes = more;
-    for one in said {
-        line.said.push(one.job);
-        writes.push(one.line);
-    }
-    writes.push(event_write(&job.tenant, line.clone())?);
-    if let Some(identity) = job.body.identity() {
-        let claim = Claim { trace: job.trace, swept: false };
-        writes.push(claims::write(&job.tenant, &identity, &claim, deps.clock.now())?);
-    }
-    match deps.store.put_all(writes).await {
-        Ok(()) => {}
-        Err(StoreError::Conflict(_)) => return Err(Failure::transient("another worker decided on this first")),
-        Err(error) => return Err(error.into()),
-    }
-    tracing::info!(trace = %job.trace, tenant = %job.tenant, about = event.about(), change, "decided");
-    send(deps, line).await?;
-    Ok(Outcome::Done)
+    said.add_to(&mut decision)?;
+    decision.line.changes = vec![change.to_owned()];
+    Ok(decision.commit(&deps.ports).await?)
+}
+
+/// A decision that claims the event, where it has an identity of its own.
+pub(crate) fn claimed(deps: &Deps, job: &ReceivedJob<Hint>) -> Decision {
+    let mut decision = decision(deps, job);
+    decision.claims.extend(job.body.identity());
+    decision
 }
 
 /// The bot came into a chat: it says what it can do.
 pub(crate) async fn welcome(
     deps: &Deps,
-    job: &Job<Hint>,
+    job: &ReceivedJob<Hint>,
     tenant: &Tenant,
     event: &ChatEvent,
 ) -> Result<Outcome, Failure> {
     let bridged = deps.talk.bridge_of_dialog(tenant, &event.dialog).await?.is_some();
     let text = bot::welcome(language(event, tenant), bridged);
-    let said = say(job, event, "bot.welcome", text, None)?;
-    commit(deps, job, event, "bot.joined", vec![said], Vec::new(), Vec::new()).await
+    let said = say(job, event, "bot.welcome", text, None);
+    say_and_commit(deps, claimed(deps, job), "bot.joined", said).await
 }
 
 /// Somebody writes to the bot alone.
 pub(crate) async fn answer(
     deps: &Deps,
-    job: &Job<Hint>,
+    job: &ReceivedJob<Hint>,
     tenant: &Tenant,
     event: &ChatEvent,
     message: &ChatMessage,
@@ -144,13 +118,13 @@ pub(crate) async fn answer(
             Otherwise::Nothing => return skip(deps, job, "the settings let the bot say nothing to this".into()).await,
         },
     };
-    finish(deps, job, event, say(job, event, "bot.answered", text, None)?).await
+    say_and_commit(deps, claimed(deps, job), "bot.answered", say(job, event, "bot.answered", text, None)).await
 }
 
 /// What the bot says to a message in a group, if it is mentioned and understands.
 pub(crate) async fn said_to_it(
     deps: &Deps,
-    job: &Job<Hint>,
+    job: &ReceivedJob<Hint>,
     tenant: &Tenant,
     event: &ChatEvent,
     message: &ChatMessage,
@@ -160,7 +134,7 @@ pub(crate) async fn said_to_it(
         return Ok(None);
     }
     match heard(deps, tenant, event, message, language(event, tenant)).await? {
-        Ok(text) => say(job, event, "bot.answered", text, None).map(Some),
+        Ok(text) => Ok(Some(say(job, event, "bot.answered", text, None))),
         Err(_) => Ok(None),
     }
 }
@@ -188,7 +162,7 @@ async fn heard(
 /// A command of the bot's.
 pub(crate) async fn command(
     deps: &Deps,
-    job: &Job<Hint>,
+    job: &ReceivedJob<Hint>,
     tenant: &Tenant,
     event: &ChatEvent,
 ) -> Result<Outcome, Failure> {
@@ -198,18 +172,18 @@ pub(crate) async fn command(
     let (language, answers) = (language(event, tenant), Some((*id, *message)));
     let tell = |text: String| say(job, event, "bot.answered", text, answers);
     let said = match Command::parse(command) {
-        None => tell(bot::help(language))?,
-        Some(Command::Status) => tell(status(deps, tenant, event, language).await?)?,
-        Some(Command::Notion) => tell(find_page(deps, tenant, event.author.id, params.trim(), language).await?)?,
+        None => tell(bot::help(language)),
+        Some(Command::Status) => tell(status(deps, tenant, event, language).await?),
+        Some(Command::Notion) => tell(find_page(deps, tenant, event.author.id, params.trim(), language).await?),
         Some(Command::Slack) => return to_slack(deps, job, tenant, event, params.trim()).await,
     };
-    commit(deps, job, event, "bot.asked", vec![said], Vec::new(), Vec::new()).await
+    say_and_commit(deps, claimed(deps, job), "bot.asked", said).await
 }
 
 /// `/slack text`: posts to the channel that the chat is bridged with, under the name of who asked.
 async fn to_slack(
     deps: &Deps,
-    job: &Job<Hint>,
+    job: &ReceivedJob<Hint>,
     tenant: &Tenant,
     event: &ChatEvent,
     words: &str,
@@ -219,14 +193,14 @@ async fn to_slack(
     let tell = |text: String| say(job, event, "bot.answered", text, Some((id, message)));
     if words.is_empty() {
         let text = language.pick("Write what to post: /slack text", "Напишите, что отправить: /slack текст");
-        return commit(deps, job, event, "bot.asked", vec![tell(text.into())?], Vec::new(), Vec::new()).await;
+        return say_and_commit(deps, claimed(deps, job), "bot.asked", tell(text.into())).await;
     }
     let Some(bridge) = deps.talk.bridge_of_dialog(tenant, &event.dialog).await? else {
         let text = language.pick(
             "This chat is bridged with no Slack channel. In Slack, type in the channel: /b24-bridge",
             "Этот чат не связан с каналом Slack. В Slack наберите в канале: /b24-bridge",
         );
-        return commit(deps, job, event, "bot.asked", vec![tell(text.into())?], Vec::new(), Vec::new()).await;
+        return say_and_commit(deps, claimed(deps, job), "bot.asked", tell(text.into())).await;
     };
     let author = deps.talk.author_for_slack(tenant, &event.author).await?;
     let written = ChatMessage {
@@ -237,7 +211,7 @@ async fn to_slack(
         files: Vec::new(),
         is_system: false,
     };
-    let (mut outbox, mut lines) = (Vec::new(), Vec::new());
+    let mut decision = claimed(deps, job);
     for (place, part) in deps.talk.for_slack(tenant, &written).await?.into_iter().enumerate() {
         let cause = [job.tenant.as_str(), "to-slack", &bridge.dialog, &message.to_string(), &format!("asked {place}")];
         let delivery = DeliveryId::of(&cause);
@@ -248,9 +222,6 @@ async fn to_slack(
             message,
             in_slack: InSlack::Post { part, author: author.clone(), answers: None },
         }));
-        let group = format!("{}#chat#{}", job.tenant, bridge.channel);
-        let sent = queue_message(&job.tenant, job.trace, group, delivery.as_str().to_owned(), &body);
-        outbox.push(sent.map_err(|error| Failure::permanent("unwritable_job", error.to_string()))?);
         let line = DeliveryLine {
             record: event.about(),
             change: "bot.posted".into(),
@@ -258,13 +229,13 @@ async fn to_slack(
             destination: format!("#{}", bridge.channel_name),
             ..DeliveryLine::new(delivery, job.trace, job.arrived_at(), DeliveryStatus::Queued)
         };
-        lines.push(delivery_write(&job.tenant, line, Condition::Always)?);
+        decision.deliver(line, &body)?;
     }
     let text = match language {
         Language::En => format!("Posted to #{}.", bridge.channel_name),
         Language::Ru => format!("Отправлено в #{}.", bridge.channel_name),
     };
-    commit(deps, job, event, "bot.posted", vec![tell(text)?], outbox, lines).await
+    say_and_commit(deps, decision, "bot.posted", tell(text)).await
 }
 
 /// `/notion name or number`: the pages of the deals that fit.

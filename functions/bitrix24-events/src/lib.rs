@@ -26,7 +26,7 @@ use platform::links::Records;
 use platform::metrics::Metrics;
 use platform::sightings::Sightings;
 use platform::sweeps::Sweeps;
-use platform::{Jobs, Outcomes, Ports, Queue, Store};
+use platform::{Jobs, Outcomes, Ports, Store};
 use records::NamesCache;
 use rules::Hint;
 use talk::Talk;
@@ -45,7 +45,6 @@ pub struct Deps {
     sightings: Sightings,
     sweeps: Sweeps,
     routers: routers::Routers,
-    queue: Arc<dyn Queue>,
     clock: Arc<dyn Clock>,
     metrics: Arc<dyn Metrics>,
 }
@@ -65,7 +64,6 @@ impl Deps {
             sightings: Sightings::new(ports.store.clone()),
             sweeps: Sweeps::new(ports.store.clone()),
             routers: routers::Routers::default(),
-            queue: ports.queue.clone(),
             clock: ports.clock.clone(),
             metrics: ports.metrics.clone(),
         }

@@ -13,7 +13,7 @@ use bitrix24::crm::StageMove;
 use connect::{Failure, PortalClient};
 use futures::future::join_all;
 use jiff::Timestamp;
-use platform::job::Job;
+use platform::job::ReceivedJob;
 use platform::links::{ReadMoment, Reading};
 use platform::portals::Portal;
 use platform::{Jobs, TenantId};
@@ -83,7 +83,7 @@ pub(crate) struct Hints {
 }
 
 impl Hints {
-    fn of(job: &Job<Hint>) -> Self {
+    fn of(job: &ReceivedJob<Hint>) -> Self {
         Self { arrived_at: job.arrived_at(), sent: job.body.sent_at().map(|sent| (sent, sent)) }
     }
 

@@ -15,13 +15,13 @@ use notion::event::{Event, Inbound};
 use notion::signature;
 use platform::clock::{Clock, later};
 use platform::hooks::{Enrolment, Hook, Hooks, MAX_ACTIVE, MAX_PENDING};
-use platform::job::message;
+use platform::job::message_once;
 use platform::metrics::Metrics;
 use platform::portals::NOTION_VERIFICATION;
 use platform::seal::{KeyRing, RING_FRESH, SealError, Sealed};
 use platform::secrets::KEY_RING;
 use platform::store::Key;
-use platform::{Ports, Queue, QueueName, Secrets, TenantId, TraceId};
+use platform::{Ports, Queue, Secrets, TenantId, TraceId, ports};
 use rules::sync::{Side, Signal, SyncJob};
 use secrecy::SecretString;
 use serde_json::json;
@@ -198,10 +198,9 @@ async fn take(deps: &Deps, hook: &Hook, body: &[u8]) -> Result<Response<Bytes>, 
         return Ok(answer(StatusCode::OK, &json!({"ok": true, "ignored": event.kind})));
     };
     let (tenant, trace): (&TenantId, _) = (&hook.tenant, TraceId::new(deps.clock.now()));
-    let once = format!("{tenant}#notion#{}", event.id);
-    let job = message(tenant, trace, job.group(tenant), once, &job)
+    let job = message_once(tenant, trace, &job, &format!("notion#{}", event.id))
         .map_err(|error| Refused::unavailable(&error.to_string()))?;
-    let sent = deps.queue.send(QueueName::RecordSync, vec![job]).await;
+    let sent = ports::send(deps.queue.as_ref(), vec![job]).await;
     sent.map_err(|error| Refused::unavailable(&error.to_string()))?;
     deps.metrics.count("events_accepted", "notion");
     tracing::info!(%trace, %tenant, event = event.kind, "event of Notion accepted");

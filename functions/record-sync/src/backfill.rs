@@ -18,7 +18,7 @@ use mirror::runs::Phase;
 use mirror::{Link, Open, Opened, Run, Signal, Standing, SyncJob};
 use notion::Page;
 use platform::clock::until;
-use platform::job::Job;
+use platform::job::ReceivedJob;
 use platform::store::Version;
 use platform::{Kind, TraceId};
 use records::pages::{Listing, PAGE};
@@ -31,7 +31,7 @@ mod rows;
 
 use crate::matching::{self, Row};
 use crate::record::Work;
-use crate::{Deps, Settled, Told, make, read};
+use crate::{Deps, Settled, make, read};
 
 /// Pages that are made side by side: more would only wait for each other's answers.
 const AT_ONCE: usize = 8;
@@ -109,13 +109,13 @@ impl Outcome {
 /// A run in a worker's hands.
 struct Running<'a> {
     deps: &'a Deps,
-    job: &'a Job<SyncJob>,
+    job: &'a ReceivedJob<SyncJob>,
     opened: &'a Opened,
     run: Run,
 }
 
 /// Goes on with a run for a while.
-pub(crate) async fn go_on(deps: &Deps, job: &Job<SyncJob>, name: &str, id: &str) -> Result<Settled, Failure> {
+pub(crate) async fn go_on(deps: &Deps, job: &ReceivedJob<SyncJob>, name: &str, id: &str) -> Result<Settled, Failure> {
     let Some((run, mut version)) = deps.mirror.runs.get(&job.tenant, id).await? else {
         return Ok(Settled::skip("the run is not kept any more"));
     };
@@ -167,7 +167,7 @@ fn is_final(failure: &Failure) -> bool {
 
 async fn stop(
     deps: &Deps,
-    job: &Job<SyncJob>,
+    job: &ReceivedJob<SyncJob>,
     mut run: Run,
     version: Version,
     why: String,
@@ -183,7 +183,7 @@ fn done(run: &Run) -> Settled {
     if run.dry {
         Settled::skip(format!("dry run: {text}"))
     } else {
-        Settled { told: Told::Done { changes: vec![text], place: run.id.clone() }, writes: Vec::new() }
+        Settled::done(vec![text], run.id.clone(), Vec::new())
     }
 }
 

@@ -12,7 +12,7 @@ use rules::text::Document;
 use serde_json::{Map, Value, json};
 
 use crate::record::{Work, misplaced};
-use crate::{Settled, Told, read};
+use crate::{Settled, read};
 
 /// One of the two is gone: done what the settings say, and written down.
 pub(crate) async fn part(mut work: Work<'_>, why: Apart) -> Result<Settled, Failure> {
@@ -93,7 +93,7 @@ fn still(why: Apart) -> String {
 }
 
 fn done(changes: Vec<String>, place: String, writes: Vec<platform::store::Write>) -> Settled {
-    Settled { told: Told::Done { changes, place }, writes }
+    Settled::done(changes, place, writes)
 }
 
 fn page_of(work: &Work<'_>) -> Result<String, Failure> {

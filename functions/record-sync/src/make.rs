@@ -14,7 +14,7 @@ use mirror::link::{link_write, owner_write};
 use mirror::{Link, Opened, Signal, Standing, SyncJob};
 use notion::Page;
 use platform::Kind;
-use platform::job::Job;
+use platform::job::ReceivedJob;
 use records::alert::{self, Alert};
 use rules::condition::Condition;
 use rules::sync::matching::Key;
@@ -34,7 +34,7 @@ pub(crate) const MOST_WAITS: u32 = 5;
 /// A record that has no link yet.
 pub(crate) async fn first(
     deps: &Deps,
-    job: &Job<SyncJob>,
+    job: &ReceivedJob<SyncJob>,
     opened: &Opened,
     record: Record,
     signal: &Signal,
@@ -120,7 +120,7 @@ pub(crate) fn left_out(opened: &Opened, record: Record, state: &State) -> Result
 /// Sees to it that the pages are made that this one's relations lead to.
 pub(crate) async fn waits_for_others(
     deps: &Deps,
-    job: &Job<SyncJob>,
+    job: &ReceivedJob<SyncJob>,
     opened: &Opened,
     record: Record,
     state: &State,

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use mirror::link::{Resting, Seen, Written, link_write};
 use mirror::{Apart, Kept, Link, Open, Opened, Signal, Standing, SyncJob, conflicts};
 use notion::Page;
-use platform::job::Job;
+use platform::job::ReceivedJob;
 use platform::store::{Version, Write};
 use records::alert::{self, Alert};
 use rules::sync::page::Context;
@@ -19,7 +19,7 @@ use rules::{Record, State};
 use crate::attention::rest_until;
 use crate::outcome::{Both, Made};
 use crate::read::Known;
-use crate::{Deps, Settled, Told, attention, body, gone, make, read, write};
+use crate::{Deps, Settled, attention, body, gone, make, read, write};
 
 /// A change that is younger is left to come to rest: somebody may still be typing, and Notion saves each pause.
 const REST: SignedDuration = SignedDuration::from_secs(3);
@@ -37,7 +37,7 @@ const MOST_WRITTEN: usize = 60;
 /// A link that is being worked on.
 pub(crate) struct Work<'a> {
     pub(crate) deps: &'a Deps,
-    pub(crate) job: &'a Job<SyncJob>,
+    pub(crate) job: &'a ReceivedJob<SyncJob>,
     pub(crate) opened: &'a Opened,
     pub(crate) signal: &'a Signal,
     pub(crate) link: Link,
@@ -47,7 +47,7 @@ pub(crate) struct Work<'a> {
 /// Makes a record and its page alike.
 pub(crate) async fn sync(
     deps: &Deps,
-    job: &Job<SyncJob>,
+    job: &ReceivedJob<SyncJob>,
     database: &str,
     record: Record,
     signal: &Signal,
@@ -304,7 +304,7 @@ impl Work<'_> {
         if !stuck.is_empty() {
             changes.push(attention::line(self.opened, &stuck));
         }
-        Settled { told: Told::Done { changes, place }, writes }
+        Settled::done(changes, place, writes)
     }
 
     /// Nothing is to be written; what is known of the link may have become more.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use connect::Failure;
 use mirror::{Kept, Open, Opened, Signal, SyncJob, conflicts};
 use notion::Page;
-use platform::job::Job;
+use platform::job::ReceivedJob;
 use rules::Record;
 use rules::sync::merge::Why;
 use rules::sync::page::Context;
@@ -29,7 +29,7 @@ struct Looked<'a> {
 /// Both sides of a pair, or why there is nothing to be done.
 async fn look<'a>(
     deps: &'a Deps,
-    job: &'a Job<SyncJob>,
+    job: &'a ReceivedJob<SyncJob>,
     opened: &'a Opened,
     signal: &'a Signal,
     record: Record,
@@ -63,7 +63,7 @@ fn is_shown_only(field: &Field) -> bool {
 /// Writes the value that lost to both sides.
 pub(crate) async fn undo(
     deps: &Deps,
-    job: &Job<SyncJob>,
+    job: &ReceivedJob<SyncJob>,
     (database, record): (&str, Record),
     conflict: &str,
     by: &str,
@@ -101,7 +101,7 @@ pub(crate) async fn undo(
 /// Writes one side's value to the other; what is overwritten is kept among the conflicts.
 pub(crate) async fn take(
     deps: &Deps,
-    job: &Job<SyncJob>,
+    job: &ReceivedJob<SyncJob>,
     (database, record): (&str, Record),
     (key, side): (&str, Side),
     by: &str,
@@ -195,5 +195,5 @@ async fn finish(
         }
         Some(held) => vec![done.changes.join(", "), attention::line(work.opened, &[held.stuck()])],
     };
-    Ok(Settled { told: crate::Told::Done { changes, place: done.place }, writes })
+    Ok(Settled::done(changes, done.place, writes))
 }

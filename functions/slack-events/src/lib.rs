@@ -14,7 +14,7 @@ use connect::Connections;
 use platform::clock::Clock;
 use platform::ledger::Ledger;
 use platform::{Jobs, Outcomes, Ports};
-use slack::event::EventCallback;
+use rules::jobs::SlackEvent;
 use talk::Talk;
 
 /// What the function runs on.
@@ -37,6 +37,6 @@ impl Deps {
 }
 
 /// Works the events received together: channels side by side, the events of a channel in order.
-pub async fn handle(deps: &Deps, jobs: Jobs<EventCallback>) -> Outcomes {
-    jobs.each(|job| decide::decide(deps, job)).await
+pub async fn handle(deps: &Deps, jobs: Jobs<SlackEvent>) -> Outcomes {
+    jobs.each(|job| decide::decide(deps, job.map(|SlackEvent(event)| *event))).await
 }

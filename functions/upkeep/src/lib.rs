@@ -12,9 +12,11 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use platform::limiter::Lane;
 use platform::metrics::Unit;
+use platform::portals::Portal;
 use platform::sightings::Sightings;
 use platform::sweeps::Sweeps;
-use platform::{Ports, TenantId};
+use platform::{DeliveryId, Ports, SettingsError, TenantId, UNREADABLE_SETTINGS};
+use records::alert::{self, Alert};
 use records::subscriptions::{self, Handler};
 use rules::Settings;
 use serde::Serialize;
@@ -144,10 +146,29 @@ async fn look_after_all(deps: &Deps, now: Timestamp) -> Report {
     report
 }
 
+/// Nothing works with settings that cannot be read: the operators are alerted, once for each such document.
+async fn report_unreadable(deps: &Deps, portal: &Portal, error: &SettingsError) -> Result<(), Failure> {
+    let document = DeliveryId::of(&[&portal.settings.to_string()]);
+    let alert = Alert {
+        kind: UNREADABLE_SETTINGS,
+        what: "settings",
+        once: document.as_str(),
+        again_after: DAY,
+        head: "The settings cannot be read, and nothing is delivered until they can",
+        lines: &[error.to_string()],
+    };
+    alert::raise(&deps.ports, portal, &alert).await
+}
+
 async fn look_after(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<(usize, bool), Failure> {
     let portal = deps.connections.portal(tenant).await?;
-    let settings: Settings = serde_json::from_value(portal.settings.clone())
-        .map_err(|error| Failure::permanent("bad_settings", format!("the settings cannot be read: {error}")))?;
+    let settings = match portal.settings_as::<Settings>() {
+        Ok(settings) => settings,
+        Err(error) => {
+            report_unreadable(deps, &portal, &error).await?;
+            return Err(error.into());
+        }
+    };
     if !access::keep(deps, &portal).await? {
         // There is nothing more to be done before somebody connects it again.
         return Ok((0, false));

@@ -7,7 +7,7 @@ use anyhow::Context;
 use embedded::{Database, FileSecrets, SqliteQueue, SqliteStore};
 use platform::clock::Clock;
 use platform::metrics::Counters;
-use platform::{Ports, QueueName};
+use platform::{Ports, QueueName, queues};
 
 /// An open engine.
 #[derive(Clone)]
@@ -44,7 +44,7 @@ impl Engine {
     /// How many messages wait in each queue, and how many are dead.
     pub async fn depths(&self) -> anyhow::Result<Vec<(QueueName, platform::queue::Depth)>> {
         let mut depths = Vec::new();
-        for queue in QueueName::ALL {
+        for queue in queues::ALL {
             depths.push((queue, self.ports.queue.depth(queue).await?));
         }
         Ok(depths)

@@ -2,7 +2,8 @@
 //!
 //! They are one secret of the deployment. A portal's own local application has keys of its own, kept with its tenant.
 
-use platform::secrets::{APPS, SecretsError};
+use platform::secret_names::APPS;
+use platform::secrets::SecretsError;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 

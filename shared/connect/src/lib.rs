@@ -43,7 +43,7 @@ use wire::{Http, Transport};
 
 pub use apps::{AppKeys, Apps, SlackKeys};
 pub use failure::Failure;
-pub use in_hand::InHand;
+pub use in_hand::DeliveryAttempt;
 pub use installing::{Brought, Installation, Unproven};
 pub use joining::{Access, JoinError, NotionAccess, PortalAccess};
 pub use notion_workspace::NotionClient;

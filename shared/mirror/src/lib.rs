@@ -18,8 +18,8 @@ use std::sync::{Arc, Mutex};
 
 use connect::{Connections, Failure};
 use jiff::Timestamp;
-use platform::queue::Message;
-use platform::{Ports, QueueName, TenantId, TraceId};
+use platform::queue::Outgoing;
+use platform::{Ports, TenantId, TraceId};
 use records::NamesCache;
 
 pub use attention::Attention;
@@ -53,19 +53,14 @@ pub struct Mirror {
 }
 
 /// A job as a message; `once` makes a second send of it harmless.
-pub fn message(job: &SyncJob, tenant: &TenantId, trace: TraceId, once: &str) -> Result<Message, Failure> {
-    platform::job::message(tenant, trace, job.group(tenant), format!("{tenant}#{once}"), job)
-        .map_err(|error| Failure::permanent("bad_job", error.to_string()))
+pub fn message(job: &SyncJob, tenant: &TenantId, trace: TraceId, once: &str) -> Result<Outgoing, Failure> {
+    Ok(platform::job::message_once(tenant, trace, job, once)?)
 }
 
 impl Mirror {
     /// Sends a job.
-    pub async fn send(&self, jobs: Vec<Message>) -> Result<(), Failure> {
-        if jobs.is_empty() {
-            return Ok(());
-        }
-        let sent = self.ports.queue.send(QueueName::RecordSync, jobs).await;
-        sent.map_err(|error| Failure::transient(error.to_string()))
+    pub async fn send(&self, jobs: Vec<Outgoing>) -> Result<(), Failure> {
+        Ok(self.ports.send(jobs).await?)
     }
 
     /// Over `ports`, with connections to providers.

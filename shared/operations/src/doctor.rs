@@ -9,10 +9,11 @@ use jiff::Timestamp;
 use mirror::{Mirror, Open};
 use platform::limiter::Lane;
 use platform::portals::Portal;
-use platform::secrets::{SLACK_SIGNING, SecretsError};
+use platform::secret_names::SLACK_SIGNING;
+use platform::secrets::SecretsError;
 use platform::sightings::Sightings;
 use platform::sweeps::Sweeps;
-use platform::{Kind, Ports, QueueName, TenantId};
+use platform::{Kind, Ports, TenantId, queues};
 use records::subscriptions;
 use rules::destination::Destination;
 use rules::{Settings, subscriptions as events};
@@ -114,7 +115,7 @@ impl Doctor<'_> {
                 Check::wrong("Slack signing secret", error.to_string(), "see whether the secrets can be read")
             }
         });
-        for queue in QueueName::ALL {
+        for queue in queues::ALL {
             tell(match self.ports.queue.depth(queue).await {
                 Ok(depth) if depth.dead > 0 => Check::notice(
                     format!("Queue {}", queue.name()),
@@ -135,11 +136,11 @@ impl Doctor<'_> {
             Ok(portal) => portal,
             Err(failure) => return tell(Check::wrong("Portal", failure.text, "connect it at /install")),
         };
-        let settings = match serde_json::from_value::<Settings>(portal.settings.clone()) {
+        let settings = match portal.settings_as::<Settings>() {
             Ok(settings) => settings,
             Err(error) => {
                 let fix = "apply a document that `settings check` takes";
-                return tell(Check::wrong("Settings", format!("they cannot be read: {error}"), fix));
+                return tell(Check::wrong("Settings", format!("they cannot be read: {}", error.0), fix));
             }
         };
         let problems = settings.problems();

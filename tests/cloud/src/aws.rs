@@ -12,9 +12,10 @@ use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement
 use aws_sdk_sqs::types::QueueAttributeName;
 use bytes::Bytes;
 use http::{Request, Response};
-use platform::QueueName;
-use platform::secrets::{APPS, KEY_RING, SLACK_SIGNING};
+use platform::secret_names::{APPS, SLACK_SIGNING};
+use platform::secrets::KEY_RING;
 use platform::store::Table;
+use platform::{QueueName, queues};
 use sandbox::http::Server;
 use serde_json::Value;
 use winterbaume_core::{MockRequest, MockService};
@@ -336,7 +337,7 @@ async fn create(config: &SdkConfig) -> anyhow::Result<Names> {
     for name in [KEY_RING, APPS, SLACK_SIGNING] {
         secrets.create_secret().name(format!("{}{name}", names.secret_prefix)).send().await?;
     }
-    for queue in QueueName::ALL {
+    for queue in queues::ALL {
         let create = async |name: String| {
             let created = sqs
                 .create_queue()

@@ -9,7 +9,7 @@ use cloud::{Cloud, Function, Gateway, bootstrap};
 use connect::{Access, Connections, PortalAccess};
 use platform::seal::KeyRing;
 use platform::secrets::KEY_RING;
-use platform::{QueueName, SystemClock};
+use platform::{SystemClock, queues};
 use sandbox::Sandbox;
 use serde_json::json;
 use slack::ApiBase;
@@ -77,8 +77,8 @@ async fn what_a_thousand_changes_cost() -> anyhow::Result<()> {
     let work = async |wanted: usize| {
         let began = Instant::now();
         while cards() < wanted && began.elapsed() < Duration::from_secs(300) {
-            events.feed(&cloud, QueueName::Bitrix24Events).await?;
-            delivery.feed(&cloud, QueueName::SlackDelivery).await?;
+            events.feed(&cloud, queues::BITRIX24_EVENTS).await?;
+            delivery.feed(&cloud, queues::SLACK_DELIVERY).await?;
         }
         anyhow::Ok(())
     };

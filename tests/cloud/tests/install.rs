@@ -7,9 +7,10 @@ use cloud::{Cloud, Function, Gateway, bootstrap};
 use journeys::estate::{Browser, field};
 use platform::api_keys::{ApiKeys, Scope};
 use platform::seal::KeyRing;
-use platform::secrets::{APPS, KEY_RING};
+use platform::secret_names::APPS;
+use platform::secrets::KEY_RING;
 use platform::store::{Condition, Key, Table, Write};
-use platform::{Clock, ManualClock, QueueName, SystemClock, TenantId};
+use platform::{Clock, ManualClock, SystemClock, TenantId, queues};
 use sandbox::Region;
 use sandbox::estate::{BITRIX24_APP, Estate, SLACK_APP};
 use serde_json::json;
@@ -64,8 +65,8 @@ async fn a_company_connects_itself_through_the_built_binaries() -> anyhow::Resul
         tokio::task::yield_now().await;
     }
     while estate.workspaces[0].texts("sales-pipeline").is_empty() {
-        events.feed(&cloud, QueueName::Bitrix24Events).await?;
-        delivery.feed(&cloud, QueueName::SlackDelivery).await?;
+        events.feed(&cloud, queues::BITRIX24_EVENTS).await?;
+        delivery.feed(&cloud, queues::SLACK_DELIVERY).await?;
     }
     assert_eq!(estate.workspaces[0].texts("sales-pipeline"), ["New deal: Order 1"]);
 
@@ -75,8 +76,8 @@ async fn a_company_connects_itself_through_the_built_binaries() -> anyhow::Resul
     estate.authority.expire_all();
     portal.add_deal("Order 2", 1, "EUR");
     while estate.workspaces[0].texts("sales-pipeline").len() < 2 {
-        events.feed(&cloud, QueueName::Bitrix24Events).await?;
-        delivery.feed(&cloud, QueueName::SlackDelivery).await?;
+        events.feed(&cloud, queues::BITRIX24_EVENTS).await?;
+        delivery.feed(&cloud, queues::SLACK_DELIVERY).await?;
     }
     assert_eq!(estate.workspaces[0].texts("sales-pipeline")[1], "New deal: Order 2");
     assert_eq!(estate.authority.refreshes(), before + 1);

@@ -8,7 +8,7 @@ use cloud::{Cloud, Function, Gateway, bootstrap};
 use connect::{Access, Connections, PortalAccess};
 use platform::seal::KeyRing;
 use platform::secrets::KEY_RING;
-use platform::{Ports, QueueName, SystemClock};
+use platform::{Ports, QueueName, SystemClock, queues};
 use sandbox::Sandbox;
 use sandbox::portal::DEAL;
 use serde_json::{Value, json};
@@ -43,7 +43,7 @@ impl Deployment {
             gateway.route(path, &start(name).await?);
         }
         let mut queues = Vec::new();
-        for queue in [QueueName::Bitrix24Events, QueueName::RecordSync] {
+        for queue in [queues::BITRIX24_EVENTS, queues::RECORD_SYNC] {
             queues.push((queue, start(queue.name()).await?));
         }
         let poll = start("notion-poll").await?;
@@ -134,7 +134,7 @@ async fn a_deal_and_its_page_are_kept_alike_by_the_built_binaries() -> anyhow::R
     let cookie = signed_in.headers()["set-cookie"].to_str()?.split(';').next().unwrap().to_owned();
     let page = http.get(format!("{address}/admin/notion")).header("cookie", &cookie).send().await?.text().await?;
     assert!(page.contains("Plan a backfill") && page.contains("Deals"), "{page}");
-    let letters = deployment.ports.queue.dead_letters(QueueName::RecordSync, 10).await?;
+    let letters = deployment.ports.queue.dead_letters(queues::RECORD_SYNC, 10).await?;
     assert!(letters.is_empty(), "{letters:?}");
 
     // The files in `events/` are understood: the first is signed for no address of ours, the second names no database.

@@ -11,7 +11,7 @@ use journeys::estate::Browser;
 use platform::api_keys::{ApiKeys, Scope};
 use platform::seal::KeyRing;
 use platform::secrets::KEY_RING;
-use platform::{Clock, Ports, QueueName, SystemClock, TenantId};
+use platform::{Clock, Ports, QueueName, SystemClock, TenantId, queues};
 use sandbox::Sandbox;
 use serde_json::{Value, json};
 use slack::ApiBase;
@@ -49,7 +49,7 @@ impl Deployment {
             gateway.route(path, &start(name).await?);
         }
         let (mut queues, mut scheduled) = (Vec::new(), BTreeMap::new());
-        for queue in QueueName::ALL {
+        for queue in queues::ALL {
             queues.push((queue, start(queue.name()).await?));
         }
         for name in ["portal-sweep", "upkeep", "robots"] {
@@ -74,7 +74,7 @@ impl Deployment {
     }
 
     async fn dead(&self) -> usize {
-        self.ports.queue.dead_letters(QueueName::SlackDelivery, 100).await.unwrap().len()
+        self.ports.queue.dead_letters(queues::SLACK_DELIVERY, 100).await.unwrap().len()
     }
 
     fn cards(&self) -> Vec<String> {
@@ -164,7 +164,7 @@ async fn operators_find_a_fault_and_redrive_it_through_the_built_binaries() -> a
     assert!(page.contains("1 × channel_not_found"), "{page}");
     browser.submit("/admin/dead/plan?act=redrive&q=Alpha", "/admin/dead/redrive", &[]).await;
     // The console of SQS moves a letter back as it lies.
-    let moved = deployment.cloud.move_back(QueueName::SlackDelivery, "Bravo").await?;
+    let moved = deployment.cloud.move_back(queues::SLACK_DELIVERY, "Bravo").await?;
     assert!(moved, "it was there");
     let back = || deployment.cards().len();
     deployment.work_until("the cards", async || back() == 2).await?;

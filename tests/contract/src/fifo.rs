@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use platform::queues;
 use platform::Ports;
 use platform::queue::{Message, QueueName, Received};
 use proptest::prelude::*;
@@ -12,7 +13,7 @@ use proptest::prelude::*;
 use crate::Engine;
 use crate::queue::message;
 
-const QUEUE: QueueName = QueueName::SlackDelivery;
+const QUEUE: QueueName = queues::SLACK_DELIVERY;
 
 async fn receive(ports: &Ports, most: usize) -> Vec<Received> {
     ports.queue.receive(QUEUE, most, Duration::ZERO).await.unwrap()

@@ -10,6 +10,8 @@ use memory::Memory;
 use platform::ManualClock;
 use platform::clock::{later, until};
 use platform::limiter::{Account, Limiter, Rate, Reservation};
+use platform::queue::{Message, Queue};
+use platform::queues;
 use platform::retry::jittered;
 use sandbox::bucket::Bucket;
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use contract::Engine;
 use memory::Memory;
+use platform::queues;
 use platform::ManualClock;
 use platform::metrics::Counters;
 use platform::store::{Condition, Key, StoreError, Table, Write};
@@ -40,7 +41,7 @@ async fn a_crash_keeps_what_was_written_and_stops_the_old_process() {
     // What the old process had not written yet is lost.
     assert!(matches!(old.store.put(write("b")).await, Err(StoreError::Unavailable(_))));
     let job = contract::queue::message("g", "1");
-    assert!(old.queue.send(platform::QueueName::SlackDelivery, vec![job]).await.is_err());
+    assert!(old.queue.send(platform::queues::SLACK_DELIVERY, vec![job]).await.is_err());
     assert!(old.secrets.put("thing", "other".to_owned().into()).await.is_err());
     assert_eq!(new.store.get(&write("b").key).await.unwrap(), None);
 }

@@ -19,6 +19,8 @@ use platform::clock::Clock;
 use platform::ledger::{Ledger, Line, today};
 use platform::queue::DeadLetter;
 use platform::{ManualClock, QueueName, TenantId};
+use platform::queue::{DeadLetter, Queue};
+use platform::{ManualClock, QueueName, TenantId, queues};
 use rules::{Route, Settings};
 use sandbox::Sandbox;
 use sandbox::direct::Listed;
@@ -321,7 +323,7 @@ impl World {
 
 async fn work_what_is_ready(engine: &Engine, functions: &Functions) -> usize {
     let mut batches = 0;
-    for queue in QueueName::ALL {
+    for queue in queues::ALL {
         loop {
             let batch = engine.ports.queue.receive(queue, 10, Duration::ZERO).await.unwrap();
             if batch.is_empty() {

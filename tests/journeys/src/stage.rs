@@ -15,6 +15,7 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
 use memory::Memory;
+use platform::queues;
 use platform::clock::Clock;
 use platform::metrics::Counters;
 use platform::queue::Queue;
@@ -103,7 +104,7 @@ impl Engine {
     /// When the next message of any queue is due.
     pub(crate) async fn next_due(&self) -> Option<Timestamp> {
         let mut next = None;
-        for queue in QueueName::ALL {
+        for queue in queues::ALL {
             let due = match &self.kept {
                 Kept::Memory(memory) => memory.next_due(queue).unwrap(),
                 Kept::Sqlite { engine, .. } => engine.queue.next_due(queue).await.unwrap(),

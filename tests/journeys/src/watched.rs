@@ -12,7 +12,7 @@ use platform::invoke::{Invoke, InvokeError};
 use platform::queue::{Buried, DeadLetter, Depth, Fate, Judge, Message, Queue, QueueError, QueueName, Received};
 use platform::secrets::{Secrets, SecretsError};
 use platform::store::{Belongings, Item, Key, Page, Query, Store, StoreError, Table, Version, Write};
-use platform::{Ports, TenantId, secrets};
+use platform::{Ports, TenantId, secret_names, secrets};
 use secrecy::SecretString;
 use standalone::functions::Functions;
 
@@ -241,8 +241,8 @@ impl Invoke for Watched<dyn Invoke> {
 fn secret(name: &str) -> String {
     match name {
         secrets::KEY_RING => "KeyRing",
-        secrets::APPS => "OAuthApps",
-        secrets::SLACK_SIGNING => "SlackSigning",
+        secret_names::APPS => "OAuthApps",
+        secret_names::SLACK_SIGNING => "SlackSigning",
         other => other,
     }
     .to_owned()

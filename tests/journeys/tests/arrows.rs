@@ -41,7 +41,8 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("operations", [&WIRES[..], &["connect", "mirror", "platform", "records", "rules"]].concat()),
         ("mirror", [&WIRES[..], &["connect", "platform", "records", "rules"]].concat()),
         ("platform", vec![]),
-        ("rules", WIRES.to_vec()),
+        // What lies on the queues has a queue and a group.
+        ("rules", [&WIRES[..], &["platform"]].concat()),
         ("connect", [&WIRES[..], &["platform", "wire"]].concat()),
         ("records", [&WIRES[..], &["connect", "platform", "rules"]].concat()),
         ("aws", vec!["platform"]),
@@ -50,12 +51,14 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         // The simulators sign as Slack and Notion do.
         ("sandbox", vec!["bitrix24", "slack", "notion", "platform", "wire"]),
         ("talk", [&WIRES[..], &["connect", "platform", "rules"]].concat()),
+        ("commands", vec!["bitrix24", "connect", "pages", "platform", "rules", "slack", "talk"]),
         (
             "switchboard",
             [
                 &WIRES[..],
                 &FUNCTIONS[..],
                 &[
+                    "commands",
                     "connect",
                     "edge",
                     "embedded",
@@ -79,6 +82,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
             [
                 &WIRES[..],
                 &[
+                    "commands",
                     "connect",
                     "edge",
                     "mirror",
@@ -192,4 +196,37 @@ fn the_rules_and_the_wires_do_no_forbidden_thing() {
             }
         }
     }
+}
+
+/// Everything of ours that acknowledging a request of Slack's is built from, also through other crates and their features.
+#[test]
+fn acknowledging_slack_reaches_no_client_of_a_provider() {
+    const ALLOWED: [&str; 11] = [
+        "bidi",
+        "bitrix24",
+        "commands",
+        "edge",
+        "notion",
+        "platform",
+        "rules",
+        "slack",
+        "slack-webhook",
+        "steps",
+        "wire",
+    ];
+    assert_eq!(built_into("slack-webhook", &["--no-default-features"]), ALLOWED.map(str::to_owned).into());
+    let in_lambda = ALLOWED.into_iter().chain(["aws"]).map(str::to_owned).collect();
+    assert_eq!(built_into("slack-webhook", &["--features", "lambda"]), in_lambda);
+}
+
+/// Our packages in the tree of one of them.
+fn built_into(package: &str, features: &[&str]) -> BTreeSet<String> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let tree = ["tree", "-p", package, "-e", "normal", "--prefix", "none", "--format", "{p}", "--offline"];
+    let output = Command::new(env!("CARGO")).args(tree).args(features).current_dir(root).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let ours: BTreeSet<_> = packages().iter().map(|package| package["name"].as_str().unwrap().to_owned()).collect();
+    let tree = String::from_utf8(output.stdout).unwrap();
+    let names = tree.lines().filter_map(|line| line.split(' ').next());
+    names.filter(|name| ours.contains(*name)).map(str::to_owned).collect()
 }

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use journeys::World;
+use platform::queues;
 use platform::QueueName;
 use platform::queue::Queue;
 use serde_json::Value;
@@ -85,7 +86,7 @@ impl Bridged {
     pub(crate) fn messages(&self) -> Vec<Value> {
         let mut messages = self.world.sandbox.slack.messages("general");
         messages
-            .retain(|message| !message["text"].as_str().is_some_and(|text| text.contains("This channel is one with")));
+            .retain(|message| !message["text"].as_str().is_some_and(|text| text.contains("This channel is bridged with")));
         messages
     }
 
@@ -120,7 +121,7 @@ impl Bridged {
 
     /// Fails if a delivery was given up, or still waits.
     pub(crate) async fn nothing_is_stuck(&self) {
-        for queue in QueueName::ALL {
+        for queue in queues::ALL {
             let letters = self.world.dead_letters(queue).await;
             assert!(letters.is_empty(), "{queue:?}: {letters:?}");
             let waiting = self.world.engine.queue.depth(queue).await.unwrap().waiting;

@@ -7,7 +7,7 @@ use connect::{Access, PortalAccess};
 use journeys::{World, access_to, each_alone};
 use platform::TenantId;
 use platform::ledger::{Ledger, Line, today};
-use platform::{Clock, QueueName};
+use platform::{Clock, queues};
 use sandbox::Portal;
 use serde_json::json;
 
@@ -71,8 +71,8 @@ async fn ten_thousand_changed_deals_of_a_hundred_tenants_drain_in_turn_and_withi
     // Half of the batches that are needed at most: everybody has had a turn.
     for _ in 0..TENANTS * DEALS / 20 {
         let batch =
-            world.engine.ports.queue.receive(QueueName::Bitrix24Events, 10, std::time::Duration::ZERO).await.unwrap();
-        world.functions.work(QueueName::Bitrix24Events, batch).await;
+            world.engine.ports.queue.receive(queues::BITRIX24_EVENTS, 10, std::time::Duration::ZERO).await.unwrap();
+        world.functions.work(queues::BITRIX24_EVENTS, batch).await;
     }
     let mut halfway = BTreeMap::new();
     for (portal, _) in &portals {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use journeys::World;
-use platform::QueueName;
+use platform::queues;
 use sandbox::Sandbox;
 use sandbox::portal::{DEAL, Delivery};
 use serde_json::{Value, json};
@@ -90,7 +90,7 @@ impl Pairs {
     }
 
     async fn no_dead_letters(&self) {
-        let letters = self.world.dead_letters(QueueName::RecordSync).await;
+        let letters = self.world.dead_letters(queues::RECORD_SYNC).await;
         assert!(letters.is_empty(), "{letters:?}");
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use journeys::World;
 use mirror::{Mirror, SyncJob};
-use platform::{Clock, QueueName, TraceId};
+use platform::{Clock, TraceId, queues};
 use rules::Record;
 use sandbox::portal::DEAL;
 use sandbox::{Fault, Sandbox, When};
@@ -45,7 +45,7 @@ fn mirror(world: &World) -> Mirror {
 }
 
 async fn dead(world: &World) -> Vec<String> {
-    world.dead_letters(QueueName::RecordSync).await.into_iter().map(|letter| letter.code).collect()
+    world.dead_letters(queues::RECORD_SYNC).await.into_iter().map(|letter| letter.code).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use journeys::World;
-use platform::QueueName;
+use platform::queues;
 use sandbox::fault::{Fault, When};
 use sandbox::portal::DEAL;
 use serde_json::{Value, json};
@@ -194,7 +194,7 @@ async fn a_deleted_channel_is_told_to_the_operators_once() {
         world.sandbox.portal.add_deal(&format!("B{n}"), 1, "EUR");
     }
     world.settle().await;
-    assert_eq!(world.dead_letters(QueueName::SlackDelivery).await.len(), 5);
+    assert_eq!(world.dead_letters(queues::SLACK_DELIVERY).await.len(), 5);
     assert_eq!(world.channel("ops"), ["Cards to #sales-pipeline do not arrive"]);
     let alert = world.sandbox.slack.messages("ops")[0].to_string();
     assert!(alert.contains("create the channel, invite the bot"), "{alert}");

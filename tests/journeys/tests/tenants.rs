@@ -11,7 +11,7 @@ use platform::portals::Portals;
 use platform::seal::KeyRing;
 use platform::secrets::KEY_RING;
 use platform::store::{Condition, Key, Table, Write};
-use platform::{Ports, QueueName, TenantId};
+use platform::{Ports, TenantId, queues};
 use proptest::prelude::*;
 use sandbox::estate::BITRIX24_APP;
 use serde_json::json;
@@ -232,7 +232,7 @@ async fn who_leaves_leaves_nothing_behind_and_others_notice_nothing() {
     estate.clock.advance(QUARTER);
     estate.upkeep().await;
     assert_eq!(all_of(&estate.engine.ports, gone.as_str()).await, 0);
-    for queue in QueueName::ALL {
+    for queue in queues::ALL {
         let dead = platform::Queue::dead_letters(estate.engine.queue.as_ref(), queue, 10).await.unwrap();
         assert_eq!(dead.len(), 0, "{dead:?}");
     }
@@ -360,8 +360,8 @@ async fn a_tenant_is_carried_to_another_engine_with_its_secrets_sealed_apart() {
     // There it works: its token opens, its portal answers, and what was told is known.
     let portals = Portals::new(elsewhere.ports.store.clone(), elsewhere.ports.clock.clone());
     assert_eq!(portals.tenants().await.unwrap(), std::slice::from_ref(&tenant));
-    let apps = estate.engine.ports.secrets.get(platform::secrets::APPS).await.unwrap();
-    elsewhere.ports.secrets.put(platform::secrets::APPS, apps).await.unwrap();
+    let apps = estate.engine.ports.secrets.get(platform::secret_names::APPS).await.unwrap();
+    elsewhere.ports.secrets.put(platform::secret_names::APPS, apps).await.unwrap();
     let connections = estate.connections_over(&elsewhere);
     estate.clock.advance(Duration::from_secs(2 * 3600));
     let portal = connections.portal(&tenant).await.unwrap();

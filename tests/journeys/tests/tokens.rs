@@ -129,7 +129,7 @@ async fn an_access_that_ended_is_told_once_and_its_deliveries_go_out_when_it_is_
     estate.upkeep().await;
     assert_eq!(estate.connections.troubles(&estate.tenant(0)).await.unwrap(), []);
     assert!(browser.get("/install").await.text.contains("All is connected."));
-    for queue in platform::QueueName::ALL {
+    for queue in platform::queues::ALL {
         assert_eq!(estate.engine.queue.dead_letters(queue, 10).await.unwrap().len(), 0);
     }
 }

@@ -6,6 +6,7 @@ use journeys::{Stage, World};
 use platform::QueueName;
 use platform::clock::Clock;
 use platform::ledger::{Ledger, Line, today};
+use platform::queues;
 
 use crate::bridged::Bridged;
 
@@ -18,7 +19,7 @@ const SHAPES: [&str; 8] =
     ["a[]=1&", "a[", "a[0][1][2][3][4]=1&", "%", "flag&", "auth[x]=1&", "auth[member_id]=m&", "a[b]c[]=&"];
 
 async fn waiting(world: &World) -> u64 {
-    platform::Queue::depth(world.engine.queue.as_ref(), QueueName::Bitrix24Events).await.unwrap().waiting
+    platform::Queue::depth(world.engine.queue.as_ref(), queues::BITRIX24_EVENTS).await.unwrap().waiting
 }
 
 /// What the ledger says about each event besides.

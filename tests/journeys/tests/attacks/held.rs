@@ -15,7 +15,7 @@ use journeys::World;
 use journeys::estate::Estate;
 use platform::queue::Queue;
 use platform::store::Table;
-use platform::{Ports, QueueName, TenantId};
+use platform::{Ports, TenantId, queues};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -145,7 +145,7 @@ async fn stored(ports: &Ports, owner: &str) -> Vec<String> {
 /// Messages that wait on any queue.
 async fn waiting(ports: &Ports) -> u64 {
     let mut all = 0;
-    for queue in QueueName::ALL {
+    for queue in queues::ALL {
         all += Queue::depth(ports.queue.as_ref(), queue).await.unwrap().waiting;
     }
     all

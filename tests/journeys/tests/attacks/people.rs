@@ -11,7 +11,7 @@ use platform::clock::Clock;
 use platform::people::{Link, Origin, People, Unmapped};
 use platform::queue::DeadLetter;
 use platform::store::{Condition, Key, Table, Write};
-use platform::{Ports, QueueName, TenantId};
+use platform::{Ports, TenantId, queues};
 use sandbox::portal::CONTACT;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ async fn raw(ports: &Ports, owner: &str, markers: &[&str]) -> BTreeSet<(String, 
 
 async fn letters(ports: &Ports, markers: &[&str]) -> usize {
     let mut count = 0;
-    for queue in QueueName::ALL {
+    for queue in queues::ALL {
         let letters = ports.queue.dead_letters(queue, 100).await.unwrap();
         count += letters.iter().filter(|buried| marked(&buried.letter.body, markers)).count();
     }
@@ -104,7 +104,7 @@ async fn dead_letter(estate: &Estate, company: usize) {
         buried_at: estate.clock.now(),
         group: "g".into(),
     };
-    estate.engine.ports.queue.bury(QueueName::SlackDelivery, letter).await.unwrap();
+    estate.engine.ports.queue.bury(queues::SLACK_DELIVERY, letter).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -290,7 +290,7 @@ fn assert_no_calls(answer: &Value, place: &str) {
     match answer {
         Value::Object(map) => {
             for (name, value) in map {
-                let is_ours = ["calls", "found", "request", "answer", "outbox", "errands", "said", "syncs"]
+                let is_ours = ["calls", "found", "request", "answer", "outbox", "errands", "said", "syncs", "jobs"]
                     .contains(&name.as_str());
                 assert!(!is_ours, "{place}: {name}");
                 assert_no_calls(value, place);

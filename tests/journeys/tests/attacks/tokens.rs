@@ -98,7 +98,7 @@ async fn the_keys_of_a_portals_own_application_are_out_of_the_workers_reach_too(
     estate.install_slack(0, &browser).await;
     let (tenant, ports) = (estate.tenant(0), &estate.engine.ports);
     // The deployment's own keys are gone: what is renewed now is renewed with the portal's.
-    ports.secrets.put(platform::secrets::APPS, "{}".to_owned().into()).await.unwrap();
+    ports.secrets.put(platform::secret_names::APPS, "{}".to_owned().into()).await.unwrap();
     let place = Key::new(Table::Portals, tenant.as_str(), "token#portal");
     let pair = ports.store.get(&place).await.unwrap().unwrap();
     assert!(pair.value.contains("by_own_app") && !pair.value.contains("client_secret"), "{}", pair.value);

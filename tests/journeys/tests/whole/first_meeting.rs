@@ -8,7 +8,7 @@ use mirror::plan::{Entry, EntryKind};
 use mirror::runs::{Phase, Wanted};
 use mirror::{Mirror, Others, Run, SyncJob};
 use platform::store::{Query, Table};
-use platform::{QueueName, TraceId};
+use platform::{TraceId, queues};
 use sandbox::Sandbox;
 use sandbox::portal::{COMPANY, CONTACT, DEAL};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ async fn run(world: &World, database: &str, dry: bool) -> Run {
     world.settle().await;
     let run = mirror.runs.get(&world.tenant, &id).await.unwrap().unwrap().0;
     assert_eq!(run.phase, Phase::Done, "{run:?}");
-    assert_eq!(world.dead_letters(QueueName::RecordSync).await.len(), 0);
+    assert_eq!(world.dead_letters(queues::RECORD_SYNC).await.len(), 0);
     run
 }
 

@@ -8,7 +8,7 @@ use journeys::estate::Browser;
 use mirror::attention::Entry;
 use mirror::{Mirror, Signal, SyncJob};
 use platform::ledger::{DeliveryStatus, EventStatus, Ledger, Line, today};
-use platform::{Clock, QueueName, TraceId};
+use platform::{Clock, TraceId, queues};
 use rules::Record;
 use rules::sync::Side;
 use sandbox::portal::{COMPANY, DEAL, Quirk};
@@ -183,7 +183,7 @@ async fn try_again(world: &World, database: &str, record: Record) {
 }
 
 async fn is_well(world: &World) {
-    let dead = world.dead_letters(QueueName::RecordSync).await;
+    let dead = world.dead_letters(queues::RECORD_SYNC).await;
     assert!(dead.is_empty(), "{:?}", dead.iter().map(|letter| &letter.reason).collect::<Vec<_>>());
 }
 

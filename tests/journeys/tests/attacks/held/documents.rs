@@ -7,6 +7,7 @@ use journeys::{Stage, World};
 use platform::QueueName;
 use platform::api_keys::{ApiKeys, Scope};
 use platform::clock::Clock;
+use platform::queues;
 use rules::document;
 use secrecy::SecretString;
 
@@ -196,7 +197,7 @@ async fn a_forms_names_that_nest_too_deep_bring_nothing_in() {
     let queue = world.engine.ports.queue.clone();
     let mut accepted = 0;
     loop {
-        let batch = queue.receive(QueueName::Bitrix24Events, 10, Duration::ZERO).await.unwrap();
+        let batch = queue.receive(queues::BITRIX24_EVENTS, 10, Duration::ZERO).await.unwrap();
         if batch.is_empty() {
             break;
         }
@@ -205,7 +206,7 @@ async fn a_forms_names_that_nest_too_deep_bring_nothing_in() {
             assert!(!message.body.contains("deep-marker"), "{}", message.body);
         }
         let receipts = batch.into_iter().map(|message| message.receipt).collect();
-        queue.delete(QueueName::Bitrix24Events, receipts).await.unwrap();
+        queue.delete(queues::BITRIX24_EVENTS, receipts).await.unwrap();
     }
     assert!(accepted > 0, "no event was accepted");
     assert_eq!(world.post(good).await.0, 200);
