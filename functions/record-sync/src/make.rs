@@ -60,7 +60,7 @@ pub(crate) async fn first(
     let version = deps.begin(link_write(&job.tenant, &link, None)?).await?;
     let work = Work { deps, job, opened, signal, link, version };
     match row {
-        Row::One(page, key) => take(work, &state, *page, &key).await,
+        Row::One(page, key) => Box::pin(take(work, &state, *page, &key)).await,
         Row::None | Row::Refused { .. } => create(work, state).await,
     }
 }
@@ -166,7 +166,7 @@ pub(crate) async fn again(mut work: Work<'_>, since: Timestamp, open: bool) -> R
         return Ok(Settled::skip("the record is gone, and had no page"));
     };
     match matching::find(deps, opened, record, &state).await? {
-        Row::One(page, key) => take(work, &state, *page, &key).await,
+        Row::One(page, key) => Box::pin(take(work, &state, *page, &key)).await,
         Row::Refused { why, .. } => {
             deps.mirror.links.forget(&work.job.tenant, &work.link).await?;
             refuse(deps, opened, record, &state, &why).await

@@ -57,7 +57,7 @@ pub(crate) async fn sync(
         Open::Closed(closed) => return Ok(Settled::skip(format!("{}: {}", closed.code, closed.text))),
     };
     let found = deps.mirror.links.get(&job.tenant, database, record).await?;
-    let Some((link, version)) = found else { return make::first(deps, job, &opened, record, signal).await };
+    let Some((link, version)) = found else { return Box::pin(make::first(deps, job, &opened, record, signal)).await };
     let standing = link.standing.clone();
     let work = Work { deps, job, opened: &opened, signal, link, version };
     match standing {
