@@ -6,10 +6,12 @@ use bitrix24::crm::Status;
 use bitrix24::{Batch, EntityType, Item, Task};
 use connect::{Failure, PortalClient};
 use jiff::tz::TimeZone;
+use locale::texts;
 use platform::Kind;
 use rules::commands::answers::{self, Day, DealView, TaskLine};
 use rules::commands::views::Home;
 use rules::language::Language;
+use rules::words::task_status;
 use serde_json::{Value, json};
 use slack::{Message, Mrkdwn, View};
 
@@ -309,7 +311,7 @@ fn task_card(tenant: &Tenant, task: &Task, language: Language, for_strangers: bo
     let title = task.title.clone().unwrap_or_else(|| task.id.to_string());
     let text =
         Mrkdwn::text(&format!("{word} {}: ", task.id)).then(&Mrkdwn::link(&task.link(&tenant.portal.domain), &title));
-    let status = task.status.and_then(|status| language.task_status(status)).unwrap_or(language.unknown());
+    let status = language.text(task.status.and_then(task_status).unwrap_or(texts::records::UNKNOWN));
     let mut parts = vec![Mrkdwn::text(&format!("{}: {status}", language.label("status")))];
     if let Some(deadline) = task.deadline {
         parts.push(Mrkdwn::text(&format!("{}: ", language.label("deadline"))).then(&Mrkdwn::moment(deadline)));
