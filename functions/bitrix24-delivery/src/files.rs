@@ -2,6 +2,7 @@
 
 use bitrix24::transfer::LARGEST_FILE;
 use connect::{DeliveryAttempt, Failure};
+use locale::{Fixed, texts};
 use platform::Kind;
 use platform::job::Outcome;
 use rules::chat::said::{instead_of_copy, not_copied, with_copy};
@@ -34,7 +35,7 @@ pub(crate) async fn share(
     let file = if file.ask_first {
         match delivery.tenant.slack.file(&file.id, &body.channel).await {
             Err(Failure { kind: Kind::Permanent { .. }, .. }) => {
-                let why = language.pick("Slack does not give it to the app", "Slack не отдаёт его приложению");
+                let why = texts::chat::FILE_REFUSED;
                 return note(delivery, line, file, author, why, thread.as_deref()).await;
             }
             found => found?.0,
@@ -47,17 +48,15 @@ pub(crate) async fn share(
     }
     let comment = with_copy(&file, author).to_bbcode(false);
     let why = if !chats.files {
-        Some(language.pick("files are not copied", "файлы не копируются"))
+        Some(texts::chat::FILES_OFF)
     } else if file.size > most {
-        Some(language.pick("it is too large to copy", "он слишком велик для копирования"))
+        Some(texts::chat::FILE_TOO_LARGE)
     } else {
         None
     };
     let request = delivery.bot.upload(&body.dialog, &file.name, &comment);
     let (Some(request), None) = (request, why) else {
-        let why = why.unwrap_or(
-            language.pick("this portal's bots cannot share files", "боты этого портала не могут передавать файлы"),
-        );
+        let why = why.unwrap_or(texts::chat::BOTS_CANNOT_SHARE);
         return note(delivery, line, &file, author, why, thread.as_deref()).await;
     };
     if let Some(call) = line.open_call().await
@@ -68,27 +67,21 @@ pub(crate) async fn share(
     let download = match delivery.tenant.slack.download(&file).await {
         Err(Failure { kind: Kind::Permanent { code }, text, .. }) => {
             tracing::warn!(trace = %delivery.job.trace, file = file.id, code, text, "a file could not be fetched from Slack");
-            let why = if code == "file_not_found" {
-                language.pick("it is not there any more", "его больше нет")
-            } else {
-                language.pick(
-                    "Slack does not give it to the app (files:read)",
-                    "Slack не отдаёт его приложению (files:read)",
-                )
-            };
+            let is_gone = code == "file_not_found";
+            let why = if is_gone { texts::chat::FILE_GONE } else { texts::chat::FILE_SCOPE_MISSING };
             return note(delivery, line, &file, author, why, thread.as_deref()).await;
         }
         download => download?,
     };
     let length = download.length.unwrap_or(file.size);
     if length > most {
-        let why = language.pick("it is too large to copy", "он слишком велик для копирования");
+        let why = texts::chat::FILE_TOO_LARGE;
         return note(delivery, line, &file, author, why, thread.as_deref()).await;
     }
     let upload = delivery.tenant.bitrix24.call_with_file(&request, length, download.pieces);
     let sent = match line.call(format!("{}/file", body.dialog), upload).await {
         Err(Failure { kind: Kind::Permanent { code }, .. }) if code == "file_too_large" => {
-            let why = language.pick("it is too large to copy", "он слишком велик для копирования");
+            let why = texts::chat::FILE_TOO_LARGE;
             return note(delivery, line, &file, author, why, thread.as_deref()).await;
         }
         sent => sent?,
@@ -130,7 +123,7 @@ async fn note(
     line: &mut DeliveryAttempt,
     file: &File,
     author: &str,
-    why: &str,
+    why: Fixed,
     thread: Option<&str>,
 ) -> Result<Outcome, Failure> {
     let said = not_copied(file, why, delivery.tenant.settings.language);

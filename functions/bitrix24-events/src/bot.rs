@@ -3,6 +3,7 @@
 use bitrix24::EntityType;
 use bitrix24::chat::{ChatAct, ChatEvent, ChatMessage};
 use connect::Failure;
+use locale::texts;
 use mirror::link::Links;
 use platform::job::{Outcome, ReceivedJob};
 use platform::ledger::{DeliveryLine, DeliveryStatus};
@@ -36,10 +37,9 @@ pub(crate) fn is_command(text: &str) -> bool {
 }
 
 fn language(event: &ChatEvent, tenant: &Tenant) -> Language {
-    match event.language.to_lowercase().as_str() {
-        "ru" | "kz" | "by" | "ua" => Language::Ru,
+    match event.language.as_str() {
         "" => tenant.settings.language,
-        _ => Language::En,
+        code => Language::of_reader(code).unwrap_or_default(),
     }
 }
 
@@ -192,14 +192,11 @@ async fn to_slack(
     let language = language(event, tenant);
     let tell = |text: String| say(job, event, "bot.answered", text, Some((id, message)));
     if words.is_empty() {
-        let text = language.pick("Write what to post: /slack text", "Напишите, что отправить: /slack текст");
+        let text = language.text(texts::bot::SLACK_NEEDS_TEXT);
         return say_and_commit(deps, claimed(deps, job), "bot.asked", tell(text.into())).await;
     }
     let Some(bridge) = deps.talk.bridge_of_dialog(tenant, &event.dialog).await? else {
-        let text = language.pick(
-            "This chat is bridged with no Slack channel. In Slack, type in the channel: /b24-bridge",
-            "Этот чат не связан с каналом Slack. В Slack наберите в канале: /b24-bridge",
-        );
+        let text = language.text(texts::bot::CHAT_IS_NOT_BRIDGED);
         return say_and_commit(deps, claimed(deps, job), "bot.asked", tell(text.into())).await;
     };
     let author = deps.talk.author_for_slack(tenant, &event.author).await?;
@@ -231,10 +228,7 @@ async fn to_slack(
         };
         decision.deliver(line, &body)?;
     }
-    let text = match language {
-        Language::En => format!("Posted to #{}.", bridge.channel_name),
-        Language::Ru => format!("Отправлено в #{}.", bridge.channel_name),
-    };
+    let text = language.text(texts::bot::Posted { channel: &bridge.channel_name });
     say_and_commit(deps, decision, "bot.posted", tell(text)).await
 }
 
@@ -248,14 +242,11 @@ async fn find_page(
 ) -> Result<String, Failure> {
     let databases = &tenant.settings.notion.databases;
     if databases.is_empty() || tenant.portal.notion.is_none() {
-        let text = language.pick("Notion sync is not set up for this portal.", "Здесь ничего не связано с Notion.");
+        let text = language.text(texts::bot::NOTION_IS_NOT_SET_UP);
         return Ok(text.to_owned());
     }
     if words.is_empty() {
-        let text = language.pick(
-            "Write which deal or task: /notion name or number",
-            "Напишите сделку или задачу: /notion название или номер",
-        );
+        let text = language.text(texts::bot::NOTION_NEEDS_WORDS);
         return Ok(text.to_owned());
     }
     let records = found_for(deps, tenant, user, words).await?;
@@ -274,12 +265,10 @@ async fn find_page(
             }
         }
     }
-    let shown = Document::plain(words).to_bbcode(false);
-    Ok(match (lines.is_empty(), language) {
-        (false, _) => lines.join("\n"),
-        (true, Language::En) => format!("No page was found for {shown}."),
-        (true, Language::Ru) => format!("Страница не найдена: {shown}."),
-    })
+    if lines.is_empty() {
+        return Ok(language.text(texts::bot::NoPage { words: Document::plain(words).to_bbcode(false) }));
+    }
+    Ok(lines.join("\n"))
 }
 
 /// The deals and tasks that words or a number name, as far as who asks may see them.
@@ -303,43 +292,25 @@ async fn found_for(deps: &Deps, tenant: &Tenant, user: u64, words: &str) -> Resu
 async fn status(deps: &Deps, tenant: &Tenant, event: &ChatEvent, language: Language) -> Result<String, Failure> {
     let mut lines = Vec::new();
     for trouble in deps.connections.troubles(&tenant.id).await? {
-        lines.push(match language {
-            Language::En => {
-                format!("{} does not take our access; an administrator has to connect it again.", trouble.side.name())
-            }
-            Language::Ru => {
-                format!("{} не принимает наш доступ; администратор должен подключить его снова.", trouble.side.name())
-            }
-        });
+        lines.push(language.text(texts::bot::AccessRefused { provider: trouble.side.name() }));
     }
     if lines.is_empty() {
         let mut names = vec!["Bitrix24"];
         names.extend(tenant.portal.slack.as_ref().map(|_| "Slack"));
         names.extend(tenant.portal.notion.as_ref().map(|_| "Notion"));
-        lines.push(format!("{}: {}.", language.pick("Connected", "Подключено"), names.join(", ")));
+        lines.push(language.text(texts::bot::Connected { providers: names.join(", ") }));
     }
     if let Some(bridge) = deps.talk.bridge_of_dialog(tenant, &event.dialog).await? {
-        let words = language.pick("This chat is one with the Slack channel", "Этот чат связан с каналом Slack");
-        lines.push(format!("{words} #{}.", bridge.channel_name));
+        lines.push(language.text(texts::bot::BridgedWith { channel: &bridge.channel_name }));
     }
     let rights = deps.talk.rights_unasked(tenant, event.author.id).await?;
     let day = deps.talk.day(tenant, &rights).await?;
     let number = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
-    lines.push(match language {
-        Language::En => format!(
-            "Yours: {} open tasks, {} of them late; {} deals in progress; {} missed calls today.",
-            number(day.open),
-            number(day.overdue),
-            number(day.deals_in_all),
-            number(day.missed)
-        ),
-        Language::Ru => format!(
-            "Ваши: открытых задач {}, из них просрочено {}; сделок в работе {}; пропущенных звонков сегодня {}.",
-            number(day.open),
-            number(day.overdue),
-            number(day.deals_in_all),
-            number(day.missed)
-        ),
-    });
+    lines.push(language.text(texts::bot::OpenWork {
+        open: number(day.open),
+        late: number(day.overdue),
+        deals: number(day.deals_in_all),
+        calls: number(day.missed),
+    }));
     Ok(lines.join("\n"))
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use connect::Failure;
 use jiff::Timestamp;
+use locale::texts;
 use platform::DeliveryId;
 use platform::clock::{later, until};
 use platform::holds::Waiting;
@@ -33,8 +34,8 @@ pub(crate) async fn run(deps: &Deps, job: &ReceivedJob<Hint>, errand: &Errand) -
             let until = Timestamp::from_second(*until).unwrap_or_else(|_| deps.clock.now());
             let waiting = Waiting { tenant: &job.tenant, place, until };
             let title = match quiet {
-                true => language.pick("While it was quiet", "Пока было тихо"),
-                false => language.pick("Many at once", "Много сразу"),
+                true => language.text(texts::cards::AFTER_QUIET_HOURS),
+                false => language.text(texts::cards::MANY_AT_ONCE),
             };
             digest(deps, job, &waiting, sample, |lines, left| card::digest(lines, left, *language, title)).await
         }

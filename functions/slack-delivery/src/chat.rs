@@ -3,6 +3,7 @@
 use bitrix24::chat::ChatFile;
 use connect::{DeliveryAttempt, Failure};
 use jiff::Timestamp;
+use locale::texts;
 use platform::Kind;
 use platform::conversations::{Conversations, MessageLink, Side};
 use platform::job::{Outcome, ReceivedJob};
@@ -264,10 +265,10 @@ impl Delivery<'_> {
         let language = self.tenant.settings.language;
         let chats = &self.tenant.settings.chats;
         let most = (u64::from(chats.largest_file_mb) * 1024 * 1024).min(LARGEST_FILE);
-        let too_large = language.pick("it is too large to copy", "он слишком велик для копирования");
-        let gone = language.pick("Bitrix24 does not give it", "Битрикс24 не отдаёт его");
+        let too_large = language.text(texts::chat::FILE_TOO_LARGE);
+        let gone = language.text(texts::chat::FILE_REFUSED_BY_BITRIX24);
         if !chats.files {
-            let why = language.pick("files are not copied", "файлы не копируются");
+            let why = language.text(texts::chat::FILES_OFF);
             return self.note(line, file, author, why, thread.as_ref(), answers).await;
         }
         if file.size.is_some_and(|size| size > most) {
@@ -341,8 +342,10 @@ impl Delivery<'_> {
         thread: Option<&Ts>,
         answers: Option<u64>,
     ) -> Result<Outcome, Failure> {
-        let words = self.tenant.settings.language.pick("open in Bitrix24", "открыть в Битрикс24");
-        let name = if file.name.is_empty() { format!("file {}", file.id) } else { file.name.clone() };
+        let language = self.tenant.settings.language;
+        let words = language.text(texts::chat::OPEN_IN_BITRIX24);
+        let unnamed = || language.text(texts::chat::FileNumber { id: file.id.to_string() });
+        let name = if file.name.is_empty() { unnamed() } else { file.name.clone() };
         let text = Mrkdwn::text(&format!("📎 {name}: {why} "))
             .then(&Mrkdwn::link(&self.tenant.chat_url(&self.job.body.dialog), words));
         let message = Message::new(text.clone(), [Block::section(text)]);

@@ -4,6 +4,7 @@ mod blocks;
 pub mod said;
 
 use bitrix24::chat::ChatFile;
+use locale::texts;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -183,7 +184,7 @@ fn named<T: DeserializeOwned, E: serde::de::Error>(value: Value) -> Result<T, E>
 
 /// The most messages that are made of one. Honest ones make up to twelve; markup can be written so that a few characters
 /// become thousands.
-const MAX_PARTS: usize = 30;
+const MAX_PARTS: u8 = 30;
 
 /// A document in parts that Bitrix24 takes whole.
 pub fn bitrix24_parts(document: Document, may_mention_everyone: bool, language: Language) -> Vec<String> {
@@ -201,9 +202,11 @@ pub fn slack_parts(document: Document, may_mention_everyone: bool, language: Lan
 
 /// No more parts than [`MAX_PARTS`], and a word about those that are missing.
 fn bounded(mut parts: Vec<Document>, language: Language) -> Vec<Document> {
-    if parts.len() > MAX_PARTS {
-        parts.truncate(MAX_PARTS - 1);
-        parts.push(Document::default().then(&language.shortened_to_parts(MAX_PARTS - 1)));
+    if parts.len() > usize::from(MAX_PARTS) {
+        parts.truncate(usize::from(MAX_PARTS) - 1);
+        parts.push(
+            Document::default().then(&language.text(texts::chat::ShortenedToParts { parts: u64::from(MAX_PARTS) - 1 })),
+        );
     }
     parts
 }

@@ -20,6 +20,8 @@ pub mod language;
 pub mod money;
 pub mod names;
 pub mod problems;
+#[cfg(test)]
+mod pseudo;
 pub mod record;
 pub mod robots;
 pub mod router;

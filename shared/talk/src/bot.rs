@@ -106,10 +106,8 @@ impl Talk {
             if kept.commands.iter().any(|known| known == command.name()) {
                 continue;
             }
-            let words = [Language::En, Language::Ru].map(|language| {
-                let name = if language == Language::Ru { "ru" } else { "en" };
-                (name, command.title(language), command.params(language))
-            });
+            let words =
+                Language::ALL.map(|language| (language.code(), command.title(language), command.params(language)));
             match tenant.bitrix24.ask(&kept.bot.command(command.name(), &words, &url)).await {
                 Ok(_) => {}
                 // One that is there already is as good; which code says so is in no document.

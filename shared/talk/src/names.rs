@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use connect::Failure;
 use jiff::{SignedDuration, Timestamp};
+use locale::texts;
 use platform::Kind;
 use platform::store::{Key, Table};
 use rules::language::Language;
@@ -99,7 +100,7 @@ impl Talk {
                     Some(name) => Some(name.to_owned()),
                     None => self.group_name(tenant, id).await?,
                 };
-                let unknown = || Leaf::Text(language.pick("a user group", "группа пользователей").into());
+                let unknown = || Leaf::Text(language.text(texts::chat::A_USER_GROUP).into());
                 name.map_or_else(unknown, |name| Leaf::Group { id: id.clone(), name: Some(name) })
             }
             Leaf::Channel { id, name } => {
@@ -141,7 +142,7 @@ impl Talk {
             },
         };
         let is_known = found.name.is_some() || found.bitrix24.is_some();
-        let outside = || Leaf::Text(tenant.settings.language.pick("someone outside", "кто-то извне").into());
+        let outside = || Leaf::Text(tenant.settings.language.text(texts::chat::SOMEONE_OUTSIDE).into());
         Ok(if is_known { Leaf::Person(found) } else { outside() })
     }
 
@@ -228,9 +229,9 @@ fn id_of(leaf: &Leaf) -> Option<&str> {
 fn named_channel(id: &str, name: Channel, language: Language) -> Leaf {
     match name {
         Channel::Named(name) => Leaf::Channel { id: id.to_owned(), name: Some(name) },
-        Channel::Private => Leaf::Text(language.pick("a private channel", "закрытый канал").into()),
-        Channel::Direct => Leaf::Text(language.pick("direct messages", "личные сообщения").into()),
-        Channel::Unknown => Leaf::Text(language.pick("a channel", "канал").into()),
+        Channel::Private => Leaf::Text(language.text(texts::chat::A_PRIVATE_CHANNEL).into()),
+        Channel::Direct => Leaf::Text(language.text(texts::chat::DIRECT_MESSAGES).into()),
+        Channel::Unknown => Leaf::Text(language.text(texts::chat::A_CHANNEL).into()),
     }
 }
 

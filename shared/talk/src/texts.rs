@@ -6,6 +6,7 @@ use std::collections::btree_map::Entry;
 use bitrix24::chat::MAX_MESSAGE as MAX_FROM_BITRIX24;
 use bitrix24::chat::{ChatAuthor, ChatMessage};
 use connect::Failure;
+use locale::texts;
 use rules::chat::said::Said;
 use rules::text::Document;
 use slack::Author;
@@ -17,7 +18,11 @@ use crate::{Talk, Tenant};
 
 /// The document, saying at its end that it is not all that was written.
 fn shortened(document: Document, is_cut: bool, tenant: &Tenant, most: usize) -> Document {
-    if is_cut { document.then(&tenant.settings.language.shortened(most)) } else { document }
+    if is_cut {
+        document.then(&tenant.settings.language.text(texts::chat::Shortened { characters: most as u64 }))
+    } else {
+        document
+    }
 }
 
 impl Talk {
@@ -78,7 +83,7 @@ impl Talk {
         {
             return Ok(name);
         }
-        let outside = message.user.as_ref().map(|_| tenant.settings.language.pick("someone outside", "кто-то извне"));
+        let outside = message.user.as_ref().map(|_| tenant.settings.language.text(texts::chat::SOMEONE_OUTSIDE));
         Ok(message.username.clone().unwrap_or_else(|| outside.unwrap_or("Slack").into()))
     }
 

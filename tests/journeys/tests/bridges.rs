@@ -177,7 +177,7 @@ async fn a_file_that_cannot_go_leaves_a_word_and_no_token() {
             && lines[1].contains("sandbox.slack.com/files/"),
         "{lines:?}"
     );
-    assert!(lines[2].contains("it is not there any more"), "{lines:?}");
+    assert!(lines[2].contains("it no longer exists"), "{lines:?}");
     assert!(lines[3].contains("[asked.txt]"), "{lines:?}");
     // Without files:read Slack shows its login page, with 200.
     slack.let_files_be_read(false);
@@ -185,7 +185,7 @@ async fn a_file_that_cannot_go_leaves_a_word_and_no_token() {
     slack.say(&bridge.ann, &bridge.channel, "", None, &[&secret]);
     bridge.world.settle().await;
     assert!(
-        bridge.in_bitrix24()[4].contains("Slack does not give it to the app (files:read)"),
+        bridge.in_bitrix24()[4].contains("Slack does not allow the app to read it (files:read)"),
         "{:?}",
         bridge.in_bitrix24()
     );
@@ -196,7 +196,7 @@ async fn a_file_that_cannot_go_leaves_a_word_and_no_token() {
     portal.write(1, &bridge.chat, "two files", None, &[large, vanished]);
     bridge.world.settle().await;
     let all = bridge.in_slack().join("\n");
-    assert!(all.contains("Bitrix24 does not give it") && all.contains("IM_DIALOG=chat"), "{all}");
+    assert!(all.contains("Bitrix24 does not allow the app to read it") && all.contains("IM_DIALOG=chat"), "{all}");
     let everything = format!("{all}{:?}", bridge.in_bitrix24());
     assert!(
         !everything.contains("xoxb-") && !everything.contains("token=") && !everything.contains("download"),

@@ -163,7 +163,7 @@ async fn a_message_that_is_longer_than_any_arrives_shortened_and_says_so() {
     bridge.world.post_slack_event("EvLONG", &event).await;
     let text = joined(&bridge.world.sandbox.portal.conversation(&bridge.chat).split_off(before));
     assert!(text.contains("begins") && !text.contains("ends"), "{}", text.len());
-    assert!(text.contains("shortened: only the first 40000 characters are shown"), "{}", &text[text.len() - 100..]);
+    assert!(text.contains("shortened: only the first 40,000 characters are shown"), "{}", &text[text.len() - 100..]);
 
     // A portal of somebody's own making: Bitrix24 itself cuts its messages at 20,000.
     let text = format!("begins {} ends", "[b]x ".repeat(5_000)).replace(' ', "+");
@@ -177,7 +177,7 @@ async fn a_message_that_is_longer_than_any_arrives_shortened_and_says_so() {
     bridge.world.settle().await;
     let text = joined(&bridge.world.channel("general").split_off(before));
     assert!(text.contains("begins") && !text.contains("ends"), "{}", text.len());
-    assert!(text.contains("shortened: only the first 20000 characters are shown"), "{text:.300}");
+    assert!(text.contains("shortened: only the first 20,000 characters are shown"), "{text:.300}");
     bridge.nothing_is_stuck().await;
 }
 
