@@ -220,7 +220,7 @@ fn pairs(text: &str) -> BTreeMap<String, String> {
 
 pub(crate) async fn save(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
     let of = form.get("of");
-    let mut after = visit.settings.clone();
+    let mut after = Settings::clone(&visit.settings);
     let place = after.notion.databases.iter().position(|own| !of.is_empty() && own.name == of);
     let database = of_form(form, place.map(|place| &after.notion.databases[place]));
     match place {
@@ -241,7 +241,7 @@ pub(crate) async fn save(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failu
 
 pub(crate) async fn forget(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
     let name = form.get("database");
-    let mut after: Settings = visit.settings.clone();
+    let mut after: Settings = Settings::clone(&visit.settings);
     after.notion.databases.retain(|database| database.name != name);
     Ok(match save_settings(visit, form.get("seen"), "database taken out", name, after).await? {
         Saved::Done => Answer::to("/notion", format!("{name} is no longer synced.")),

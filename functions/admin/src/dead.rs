@@ -2,6 +2,7 @@
 //! will happen.
 
 use clients::Failure;
+use jobs::queues;
 use maud::{Markup, html};
 use operations::letters::{Group, Letter, Letters, Which, grouped};
 use runtime::queue::QueueName;
@@ -16,7 +17,7 @@ const MOST_SHOWN: usize = 20;
 fn which(form: &Form) -> Which {
     let given = |name: &str| Some(form.get(name).to_owned()).filter(|text| !text.is_empty());
     Which {
-        queue: QueueName::ALL.into_iter().find(|queue| queue.name() == form.get("queue")),
+        queue: queues::ALL.into_iter().find(|queue| queue.name() == form.get("queue")),
         code: given("code"),
         name: given("name"),
         text: form.get("q").to_owned(),
@@ -59,7 +60,7 @@ pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
             div { label for="q" { "Any word of reason, trace or job" } input id="q" name="q" type="search" value=(which.text); }
             div { label for="queue" { "Queue" } select id="queue" name="queue" {
                 option value="" { "any" }
-                @for queue in QueueName::ALL { option value=(queue.name()) selected[which.queue == Some(queue)] { (queue.name()) } }
+                @for queue in queues::ALL { option value=(queue.name()) selected[which.queue == Some(queue)] { (queue.name()) } }
             } }
             @if let Some(code) = &which.code { input type="hidden" name="code" value=(code); }
             button { "Filter" }

@@ -13,10 +13,10 @@ use crate::{Answer, Visit};
 const TITLE: &str = "Settings";
 
 pub(crate) fn show(visit: &Visit<'_>, done: &str) -> Answer {
-    let broken = serde_json::from_value::<Settings>(visit.portal.settings.clone()).err();
+    let broken = visit.portal.settings_as::<Settings>().err();
     let said = html! {
         @if let Some(error) = broken {
-            p.problem role="alert" { "The settings in force cannot be read (" (error.to_string()) "); the usual ones are shown. Save what should be in force." }
+            p.problem role="alert" { "The settings in force cannot be read (" (error.0) "); the usual ones are shown. Save what should be in force." }
         }
     };
     Answer::Page(page(visit, done, &document::write(&visit.settings), &said, &html! {}))

@@ -179,7 +179,7 @@ pub(crate) struct Visit<'a> {
     /// Whose pages these are.
     pub(crate) id: TenantId,
     pub(crate) portal: Arc<Portal>,
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) session: Session,
     /// Where providers reach us.
     pub(crate) public_url: Option<String>,
@@ -284,8 +284,14 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
         Ok(portal) => portal,
         Err(failure) => return failed(&failure),
     };
-    // Settings that cannot be read can be mended on their page.
-    let settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
+    let settings = match portal.settings_as::<Settings>() {
+        Ok(settings) => settings,
+        Err(error) if needs_settings(&path) => {
+            return html(StatusCode::CONFLICT, page::message("The settings cannot be read", &error.to_string()));
+        }
+        // They can be repaired on their page.
+        Err(_) => Arc::default(),
+    };
     let public_url = deps.address(host_of(request.headers()));
     // What is only counted keeps no page from being shown.
     let attention =
@@ -301,6 +307,12 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
         Ok(Answer::File(name, text)) => page::file(name, text),
         Err(failure) => failed(&failure),
     }
+}
+
+/// Whether a page shows or changes a part of the settings. Of a document that cannot be read it would show nothing, and
+/// saving the part would lose the rest.
+fn needs_settings(path: &str) -> bool {
+    ["/routes", "/notion"].iter().any(|page| path.starts_with(page))
 }
 
 async fn route(visit: &Visit<'_>, posts: bool, path: &str, form: &Form, query: &Form) -> Result<Answer, Failure> {

@@ -2,7 +2,7 @@
 //! happened; the same document as the page Settings.
 
 use clients::Failure;
-use locale::language::Language;
+use locale::Language;
 use maud::{Markup, html};
 use notifications::router::Router;
 use operations::replay::{self, Told};
@@ -451,7 +451,7 @@ async fn changed(visit: &Visit<'_>, form: &Form, what: &str, after: Settings) ->
 }
 
 pub(crate) async fn shift(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
-    let mut after = visit.settings.clone();
+    let mut after = Settings::clone(&visit.settings);
     if let Some(place) = after.routes.iter().position(|route| route.name == form.get("route")) {
         let other = if form.get("up").is_empty() { place + 1 } else { place.saturating_sub(1) };
         if other < after.routes.len() {
@@ -462,7 +462,7 @@ pub(crate) async fn shift(visit: &Visit<'_>, form: &Form) -> Result<Answer, Fail
 }
 
 pub(crate) async fn delete(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
-    let mut after = visit.settings.clone();
+    let mut after = Settings::clone(&visit.settings);
     after.routes.retain(|route| route.name != form.get("route"));
     changed(visit, form, "route deleted", after).await
 }

@@ -53,22 +53,23 @@ pub(crate) async fn save(
     // The page's settings may be a minute old: the newest count.
     let portals = visit.deps.talk.connections.portals();
     let now = portals.fresh(&visit.id).await?;
-    let readable: Option<Settings> = now.and_then(|portal| serde_json::from_value(portal.settings.clone()).ok());
+    let readable = now.and_then(|portal| portal.settings_as::<Settings>().ok());
     let is_readable = readable.is_some();
     let before = readable.unwrap_or_default();
     if mark(&before) != seen {
         return Ok(Saved::Stale);
     }
     // What cannot be read is replaced, also by what was shown in its place.
-    if is_readable && before == after {
+    if is_readable && *before == after {
         return Ok(Saved::Same);
     }
-    let value = serde_json::to_value(&after).map_err(|error| Failure::permanent("bad_settings", error.to_string()))?;
+    let value =
+        serde_json::to_value(&after).map_err(|error| Failure::permanent("unwritable_settings", error.to_string()))?;
     let is_stale = AtomicBool::new(false);
     let replace = |portal: Portal| {
-        let current = serde_json::from_value::<Settings>(portal.settings.clone()).unwrap_or_default();
+        let current = portal.settings_as::<Settings>().unwrap_or_default();
         is_stale.store(mark(&current) != seen, Ordering::Relaxed);
-        if is_stale.load(Ordering::Relaxed) { portal } else { Portal { settings: value.clone(), ..portal } }
+        if is_stale.load(Ordering::Relaxed) { portal } else { Portal { settings: value.clone().into(), ..portal } }
     };
     portals.change(&visit.id, replace).await?;
     if is_stale.load(Ordering::Relaxed) {

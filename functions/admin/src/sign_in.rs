@@ -12,13 +12,11 @@ use maud::html;
 use runtime::TenantId;
 use runtime::clock::until;
 use runtime::limiter::{Account, Reservation, Window};
-use settings::Settings;
 use slack::oauth::SignedIn;
 use tenants::administrators::Proof;
 use tenants::audit::{Audit, Entry};
 use tenants::once;
 use tenants::portals::{TokenDigest, Workspace};
-use user_mapping::administrators::administers;
 use web::cookies::{cookie, with_cookie};
 use web::page::{Form, address_of, frame, going, host_of, page as page_of, redirect};
 use web::sessions::Ended;
@@ -211,8 +209,7 @@ async fn admitted(
 ) -> Result<Result<(TenantId, String, Proof), Refused>, Failure> {
     let portal = deps.talk.connections.portal(&tenant).await?;
     let person = deps.talk.connections.slack(&portal).await?.user(&user).await?;
-    let settings: Settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
-    if !administers(&person, organisation.as_deref(), &settings) {
+    if !deps.talk.may_administer(&portal, &person, organisation.as_deref())? {
         let what = if organisation.is_some() { "organisation" } else { "workspace" };
         let text = format!(
             "{} neither administers the {what} nor is named in the settings (admins). Ask somebody who is.",

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use jobs::sync::{Signal, SyncJob};
 use notion_sync::runs::{Phase, Run, Wanted};
 use records::Record;
-use runtime::TraceId;
 use runtime::ledger::EventStatus;
 use runtime::store::{Condition, Key, Table, Write};
+use runtime::{SettingsError, TraceId, UNREADABLE_SETTINGS};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use settings::Settings;
@@ -59,7 +59,8 @@ fn key(caller: &Caller, id: &str) -> Key {
 pub(crate) async fn begin(deps: &Deps, caller: &Caller, request: &Request<Bytes>) -> Answer {
     let asked: Asked = body(request)?;
     let portal = deps.connections.portal(&caller.tenant).await.map_err(|failure| unavailable(&failure))?;
-    let settings: Settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
+    let unreadable = |error: SettingsError| Refused::new(StatusCode::CONFLICT, UNREADABLE_SETTINGS, error.to_string());
+    let settings = portal.settings_as::<Settings>().map_err(unreadable)?;
     let databases = &settings.notion.databases;
     if databases.is_empty() {
         let text = "no database is synced with Notion; the settings name them under notion.databases";

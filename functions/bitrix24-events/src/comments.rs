@@ -6,13 +6,13 @@ use bitrix24::tolerant::whole;
 use clients::Failure;
 use jobs::Hint;
 use records::{Change, ChangeKind, State};
-use runtime::job::Job;
+use runtime::job::ReceivedJob;
 use serde_json::{Value, json};
 
 use crate::Deps;
 
 /// The change that a comment is. None for what no person wrote, and for what is gone by now.
-pub(crate) async fn read(deps: &Deps, job: &Job<Hint>, state: &State) -> Result<Option<Change>, Failure> {
+pub(crate) async fn read(deps: &Deps, job: &ReceivedJob<Hint>, state: &State) -> Result<Option<Change>, Failure> {
     let Subject::TaskComment { task, comment, message, .. } = job.body.subject else { return Ok(None) };
     let portal = deps.connections.portal(&job.tenant).await?;
     let client = deps.connections.bitrix24(&portal).await?;

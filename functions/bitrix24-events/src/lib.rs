@@ -28,7 +28,7 @@ use runtime::ledger::Ledger;
 use runtime::limiter::Limiter;
 use runtime::links::Records;
 use runtime::metrics::Metrics;
-use runtime::{Jobs, Outcomes, Ports, Queue, Store};
+use runtime::{Jobs, Outcomes, Ports, Store};
 use user_mapping::Talk;
 
 /// What the function runs on.
@@ -45,7 +45,6 @@ pub struct Deps {
     sightings: Sightings,
     sweeps: Sweeps,
     routers: routers::Routers,
-    queue: Arc<dyn Queue>,
     clock: Arc<dyn Clock>,
     metrics: Arc<dyn Metrics>,
 }
@@ -65,7 +64,6 @@ impl Deps {
             sightings: Sightings::new(ports.store.clone()),
             sweeps: Sweeps::new(ports.store.clone()),
             routers: routers::Routers::default(),
-            queue: ports.queue.clone(),
             clock: ports.clock.clone(),
             metrics: ports.metrics.clone(),
         }

@@ -16,7 +16,7 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use jobs::Hint;
 use records::{Record, RecordKind, State};
-use runtime::job::Job;
+use runtime::job::ReceivedJob;
 use runtime::links::{ReadMoment, Reading};
 use runtime::{Jobs, TenantId};
 use serde_json::json;
@@ -85,7 +85,7 @@ pub(crate) struct Hints {
 }
 
 impl Hints {
-    fn of(job: &Job<Hint>) -> Self {
+    fn of(job: &ReceivedJob<Hint>) -> Self {
         Self { arrived_at: job.arrived_at(), sent: job.body.sent_at().map(|sent| (sent, sent)) }
     }
 

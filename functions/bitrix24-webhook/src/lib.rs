@@ -17,7 +17,7 @@ use jobs::Hint;
 use runtime::clock::Clock;
 use runtime::job::message;
 use runtime::metrics::Metrics;
-use runtime::{Ports, Queue, QueueName, TenantId, TraceId};
+use runtime::{Ports, Queue, TenantId, TraceId, ports};
 use secrecy::ExposeSecret;
 use serde_json::json;
 use tenants::portals::{Portals, TokenDigest};
@@ -101,17 +101,13 @@ async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<TraceId, Refusa
     let event = Event::parse(request.body())?;
     let trace = TraceId::new(deps.clock.now());
     let hint = Hint::of(&event);
-    // Every hint has a deduplication id of its own: two hints that look the same may be two changes.
-    let job = message(&tenant, trace, format!("{tenant}#{}", hint.group()), trace.to_string(), &hint)
-        .map_err(|error| Refusal::Unavailable(error.to_string()))?;
-    if job.body.len() > MAX_JOB {
+    let job = message(&tenant, trace, &hint).map_err(|error| Refusal::Unavailable(error.to_string()))?;
+    if job.message.body.len() > MAX_JOB {
         let text = format!("what is used of an event has at most {MAX_JOB} bytes; Bitrix24 sends none that has more");
         return Err(Refusal::TooLarge(text));
     }
-    deps.queue
-        .send(QueueName::Bitrix24Events, vec![job])
-        .await
-        .map_err(|error| Refusal::Unavailable(error.to_string()))?;
+    let sent = ports::send(deps.queue.as_ref(), vec![job]).await;
+    sent.map_err(|error| Refusal::Unavailable(error.to_string()))?;
     tracing::info!(%trace, %tenant, event = hint.event, unread = hint.unread, "event accepted");
     Ok(trace)
 }

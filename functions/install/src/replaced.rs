@@ -77,8 +77,9 @@ pub(crate) async fn note(
         head: "The connection to Bitrix24 was replaced",
         lines: &lines,
     };
-    let settings: Settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
-    Ok(alert::raise_in(&deps.ports, &portal, &alert, channel(&settings).as_deref()).await?)
+    // Without readable settings the operators' channel may still be known.
+    let channel = portal.settings_as().ok().and_then(|settings| channel(&settings));
+    Ok(alert::raise_in(&deps.ports, &portal, &alert, channel.as_deref()).await?)
 }
 
 /// Where it is said: the operators' channel, or else a person who administers these pages, or else where the first route

@@ -42,7 +42,10 @@ impl Settled {
 pub(crate) async fn settle_in(deps: &Deps, tenant: &TenantId, public_url: &str) -> Result<Settled, Failure> {
     let portal = deps.connections.portals().fresh(tenant).await?;
     let Some(portal) = portal else { return Ok(Settled::default()) };
-    let settings: Settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
+    let settings = match portal.settings_as::<Settings>() {
+        Ok(settings) => settings,
+        Err(error) => return Ok(Settled { open: vec![error.to_string()], ..Settled::default() }),
+    };
     let client = deps.connections.bitrix24(&portal).await?.in_lane(Lane::Person);
     let mut settled = Settled::default();
     if client.is_application() {

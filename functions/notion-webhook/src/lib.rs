@@ -13,12 +13,12 @@ use jobs::sync::{Side, Signal, SyncJob};
 use notion::event::{Event, Inbound};
 use notion::signature;
 use runtime::clock::{Clock, later};
-use runtime::job::message;
+use runtime::job::message_once;
 use runtime::metrics::Metrics;
 use runtime::seal::{KeyRing, RING_FRESH, SealError, Sealed};
 use runtime::secrets::KEY_RING;
 use runtime::store::Key;
-use runtime::{Ports, Queue, QueueName, Secrets, TenantId, TraceId};
+use runtime::{Ports, Queue, Secrets, TenantId, TraceId, ports};
 use secrecy::SecretString;
 use serde_json::json;
 use tenants::hooks::{Enrolment, Hook, Hooks, MAX_ACTIVE, MAX_PENDING};
@@ -198,10 +198,9 @@ async fn take(deps: &Deps, hook: &Hook, body: &[u8]) -> Result<Response<Bytes>, 
         return Ok(answer(StatusCode::OK, &json!({"ok": true, "ignored": event.kind})));
     };
     let (tenant, trace): (&TenantId, _) = (&hook.tenant, TraceId::new(deps.clock.now()));
-    let once = format!("{tenant}#notion#{}", event.id);
-    let job = message(tenant, trace, job.group(tenant), once, &job)
+    let job = message_once(tenant, trace, &job, &format!("notion#{}", event.id))
         .map_err(|error| Refused::unavailable(&error.to_string()))?;
-    let sent = deps.queue.send(QueueName::RecordSync, vec![job]).await;
+    let sent = ports::send(deps.queue.as_ref(), vec![job]).await;
     sent.map_err(|error| Refused::unavailable(&error.to_string()))?;
     deps.metrics.count("events_accepted", "notion");
     tracing::info!(%trace, %tenant, event = event.kind, "event of Notion accepted");

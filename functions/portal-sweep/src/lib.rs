@@ -79,7 +79,7 @@ pub struct Report {
 struct Sweep<'a> {
     deps: &'a Deps,
     portal: Arc<Portal>,
-    settings: Settings,
+    settings: Arc<Settings>,
     client: PortalClient,
     now: Timestamp,
     /// The earlier of our time and the portal's own, as its answers tell it.
@@ -177,8 +177,7 @@ async fn sweep(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<Option<
 async fn begin<'a>(deps: &'a Deps, tenant: &TenantId, now: Timestamp) -> Result<Sweep<'a>, Failure> {
     let portal = deps.connections.portal(tenant).await?;
     let client = deps.connections.bitrix24(&portal).await?.in_lane(Lane::Sweep);
-    let settings: Settings = serde_json::from_value(portal.settings.clone())
-        .map_err(|error| Failure::permanent("bad_settings", format!("the settings cannot be read: {error}")))?;
+    let settings = portal.settings_as()?;
     Ok(Sweep { deps, portal, settings, client, now, agreed_now: now, swept: 0, hints: 0 })
 }
 
@@ -192,7 +191,7 @@ impl Sweep<'_> {
         for kind in subscriptions::swept(&self.settings) {
             keep_first(&mut first, self.records_of(kind).await);
         }
-        let router = Router::new(self.settings.clone());
+        let router = Router::new(Settings::clone(&self.settings));
         if [ChangeKind::CallMissed, ChangeKind::CallEnded].iter().any(|kind| router.has_route_for(kind)) {
             keep_first(&mut first, self.calls().await);
         }

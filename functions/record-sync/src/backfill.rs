@@ -25,7 +25,7 @@ use notion_sync::runs::Phase;
 use notion_sync::runs::Run;
 use records::{Record, State};
 use runtime::clock::until;
-use runtime::job::Job;
+use runtime::job::ReceivedJob;
 use runtime::store::Version;
 use runtime::{Kind, TraceId};
 use settings::databases::Key;
@@ -35,7 +35,7 @@ mod rows;
 
 use crate::matching::{self, Row};
 use crate::record::Work;
-use crate::{Deps, Settled, Told, make, read};
+use crate::{Deps, Settled, make, read};
 
 /// Pages that are made side by side: more would only wait for each other's answers.
 const AT_ONCE: usize = 8;
@@ -113,13 +113,13 @@ impl Outcome {
 /// A run in a worker's hands.
 struct Running<'a> {
     deps: &'a Deps,
-    job: &'a Job<SyncJob>,
+    job: &'a ReceivedJob<SyncJob>,
     opened: &'a Opened,
     run: Run,
 }
 
 /// Goes on with a run for a while.
-pub(crate) async fn go_on(deps: &Deps, job: &Job<SyncJob>, name: &str, id: &str) -> Result<Settled, Failure> {
+pub(crate) async fn go_on(deps: &Deps, job: &ReceivedJob<SyncJob>, name: &str, id: &str) -> Result<Settled, Failure> {
     let Some((run, mut version)) = deps.mirror.runs.get(&job.tenant, id).await? else {
         return Ok(Settled::skip("the run is not kept any more"));
     };
@@ -171,7 +171,7 @@ fn is_final(failure: &Failure) -> bool {
 
 async fn stop(
     deps: &Deps,
-    job: &Job<SyncJob>,
+    job: &ReceivedJob<SyncJob>,
     mut run: Run,
     version: Version,
     why: String,
@@ -187,7 +187,7 @@ fn done(run: &Run) -> Settled {
     if run.dry {
         Settled::skip(format!("dry run: {text}"))
     } else {
-        Settled { told: Told::Done { changes: vec![text], place: run.id.clone() }, writes: Vec::new() }
+        Settled::done(vec![text], run.id.clone(), Vec::new())
     }
 }
 

@@ -13,7 +13,7 @@ use settings::databases::Gone;
 use text::Document;
 
 use crate::record::{Work, misplaced};
-use crate::{Settled, Told, read};
+use crate::{Settled, read};
 
 /// One of the two is gone: done what the settings say, and written down.
 pub(crate) async fn part(mut work: Work<'_>, why: Apart) -> Result<Settled, Failure> {
@@ -94,7 +94,7 @@ fn still(why: Apart) -> String {
 }
 
 fn done(changes: Vec<String>, place: String, writes: Vec<runtime::store::Write>) -> Settled {
-    Settled { told: Told::Done { changes, place }, writes }
+    Settled::done(changes, place, writes)
 }
 
 fn page_of(work: &Work<'_>) -> Result<String, Failure> {

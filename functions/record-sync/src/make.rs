@@ -21,7 +21,7 @@ use notion_sync::link::{Link, Standing};
 use notion_sync::link::{link_write, owner_write};
 use records::{Record, State};
 use runtime::Kind;
-use runtime::job::Job;
+use runtime::job::ReceivedJob;
 use serde_json::json;
 use settings::condition::Condition;
 use settings::databases::Key;
@@ -38,7 +38,7 @@ pub(crate) const MOST_WAITS: u32 = 5;
 /// A record that has no link yet.
 pub(crate) async fn first(
     deps: &Deps,
-    job: &Job<SyncJob>,
+    job: &ReceivedJob<SyncJob>,
     opened: &Opened,
     record: Record,
     signal: &Signal,
@@ -64,7 +64,7 @@ pub(crate) async fn first(
     let version = deps.begin(link_write(&job.tenant, &link, None)?).await?;
     let work = Work { deps, job, opened, signal, link, version };
     match row {
-        Row::One(page, key) => take(work, &state, *page, &key).await,
+        Row::One(page, key) => Box::pin(take(work, &state, *page, &key)).await,
         Row::None | Row::Refused { .. } => create(work, state).await,
     }
 }
@@ -124,7 +124,7 @@ pub(crate) fn left_out(opened: &Opened, record: Record, state: &State) -> Result
 /// Sees to it that the pages are made that this one's relations lead to.
 pub(crate) async fn waits_for_others(
     deps: &Deps,
-    job: &Job<SyncJob>,
+    job: &ReceivedJob<SyncJob>,
     opened: &Opened,
     record: Record,
     state: &State,
@@ -170,7 +170,7 @@ pub(crate) async fn again(mut work: Work<'_>, since: Timestamp, open: bool) -> R
         return Ok(Settled::skip("the record is gone, and had no page"));
     };
     match matching::find(deps, opened, record, &state).await? {
-        Row::One(page, key) => take(work, &state, *page, &key).await,
+        Row::One(page, key) => Box::pin(take(work, &state, *page, &key)).await,
         Row::Refused { why, .. } => {
             deps.mirror.links.forget(&work.job.tenant, &work.link).await?;
             refuse(deps, opened, record, &state, &why).await

@@ -10,8 +10,8 @@ use notion_sync::link::{Link, Standing};
 use notion_sync::link::{link_write, owner_write};
 use records::Record;
 use runtime::claims;
-use runtime::claims::Claim;
-use runtime::job::Job;
+use runtime::decision::already_decided;
+use runtime::job::ReceivedJob;
 use runtime::store::Version;
 use serde_json::json;
 
@@ -33,7 +33,7 @@ pub(crate) struct Told<'a> {
 /// read when it was written.
 pub(crate) async fn find(
     deps: &Deps,
-    job: &Job<SyncJob>,
+    job: &ReceivedJob<SyncJob>,
     page: &str,
     Told { identity, authors }: &Told<'_>,
     signal: &Signal,
@@ -51,28 +51,26 @@ pub(crate) async fn find(
     }
     let told = format!("notion#{identity}");
     if let Some(claim) = claims::find(deps.ports.store.as_ref(), &job.tenant, &told).await? {
-        return Ok(Settled::skip(format!("already taken, trace {}", claim.trace)));
+        if claim.trace == job.trace {
+            // An earlier try handed it on; the line is the other job's now.
+            return Ok(Settled::handed_on(Vec::new(), Vec::new()));
+        }
+        return Ok(Settled::skip(already_decided(&claim)));
     }
-    let claim = claims::write(&job.tenant, &told, &Claim { trace: job.trace, swept: false }, deps.now())?;
     let Some(owner) = deps.mirror.links.owner(&job.tenant, page).await? else {
         if job.attempt == 1 {
             return Ok(Settled::wait(WRITTEN_DOWN, "nobody's page yet; it may be one that is being made"));
         }
         let reason = stranger(deps, job, page).await?;
-        return Ok(Settled { writes: vec![claim], ..Settled::skip(reason) });
+        return Ok(Settled { claims: vec![told], ..Settled::skip(reason) });
     };
     let next = SyncJob::Record { database: owner.database, record: owner.record, signal: signal.clone() };
-    hand_on(deps, job, &next, identity).await?;
-    Ok(Settled { told: crate::Told::HandedOn, writes: vec![claim] })
-}
-
-async fn hand_on(deps: &Deps, job: &Job<SyncJob>, next: &SyncJob, identity: &str) -> Result<(), Failure> {
-    let message = notion_sync::message(next, &job.tenant, job.trace, &format!("signal#{identity}"))?;
-    deps.mirror.send(vec![message]).await
+    let message = notion_sync::message(&next, &job.tenant, job.trace, &format!("signal#{identity}"))?;
+    Ok(Settled::handed_on(vec![told], vec![message]))
 }
 
 /// A page that no link knows: of another database, a row that somebody added, or a copy of a linked one.
-async fn stranger(deps: &Deps, job: &Job<SyncJob>, id: &str) -> Result<String, Failure> {
+async fn stranger(deps: &Deps, job: &ReceivedJob<SyncJob>, id: &str) -> Result<String, Failure> {
     let portal = deps.mirror.connections.portal(&job.tenant).await?;
     let settings = notion_sync::Mirror::settings(&portal)?;
     let notion = deps.mirror.notion(&portal, &settings).await?;
@@ -115,7 +113,7 @@ async fn stranger(deps: &Deps, job: &Job<SyncJob>, id: &str) -> Result<String, F
 /// show its number yet.
 async fn numbered(
     deps: &Deps,
-    job: &Job<SyncJob>,
+    job: &ReceivedJob<SyncJob>,
     opened: &Opened,
     page: &Page,
     record: Record,
@@ -158,7 +156,7 @@ async fn numbered(
 }
 
 /// Holds the settings against the schemas again: a webhook said that one changed.
-pub(crate) async fn look_at_schemas(deps: &Deps, job: &Job<SyncJob>) -> Result<Settled, Failure> {
+pub(crate) async fn look_at_schemas(deps: &Deps, job: &ReceivedJob<SyncJob>) -> Result<Settled, Failure> {
     let portal = deps.mirror.connections.portal(&job.tenant).await?;
     let settings = notion_sync::Mirror::settings(&portal)?;
     let mut found = Vec::new();
@@ -170,6 +168,6 @@ pub(crate) async fn look_at_schemas(deps: &Deps, job: &Job<SyncJob>) -> Result<S
     Ok(if found.is_empty() {
         Settled::skip("the schemas fit the settings")
     } else {
-        Settled { told: crate::Told::Done { changes: found, place: "schemas".into() }, writes: Vec::new() }
+        Settled::done(found, "schemas".into(), Vec::new())
     })
 }

@@ -19,13 +19,13 @@ use notion_sync::fields::{Base, Cell, Merged, Policy, Sides, meet, recover};
 use notion_sync::link::{Apart, Link, Standing};
 use notion_sync::link::{Resting, Seen, Written, link_write};
 use records::{Record, State};
-use runtime::job::Job;
+use runtime::job::ReceivedJob;
 use runtime::store::{Version, Write};
 
 use crate::attention::rest_until;
 use crate::outcome::{Both, Made};
 use crate::read::Known;
-use crate::{Deps, Settled, Told, attention, body, gone, make, read, write};
+use crate::{Deps, Settled, attention, body, gone, make, read, write};
 
 /// A change that is younger is left to come to rest: somebody may still be typing, and Notion saves each pause.
 const REST: SignedDuration = SignedDuration::from_secs(3);
@@ -43,7 +43,7 @@ const MOST_WRITTEN: usize = 60;
 /// A link that is being worked on.
 pub(crate) struct Work<'a> {
     pub(crate) deps: &'a Deps,
-    pub(crate) job: &'a Job<SyncJob>,
+    pub(crate) job: &'a ReceivedJob<SyncJob>,
     pub(crate) opened: &'a Opened,
     pub(crate) signal: &'a Signal,
     pub(crate) link: Link,
@@ -53,7 +53,7 @@ pub(crate) struct Work<'a> {
 /// Makes a record and its page alike.
 pub(crate) async fn sync(
     deps: &Deps,
-    job: &Job<SyncJob>,
+    job: &ReceivedJob<SyncJob>,
     database: &str,
     record: Record,
     signal: &Signal,
@@ -63,7 +63,7 @@ pub(crate) async fn sync(
         Open::Closed(closed) => return Ok(Settled::skip(format!("{}: {}", closed.code, closed.text))),
     };
     let found = deps.mirror.links.get(&job.tenant, database, record).await?;
-    let Some((link, version)) = found else { return make::first(deps, job, &opened, record, signal).await };
+    let Some((link, version)) = found else { return Box::pin(make::first(deps, job, &opened, record, signal)).await };
     let standing = link.standing.clone();
     let work = Work { deps, job, opened: &opened, signal, link, version };
     match standing {
@@ -310,7 +310,7 @@ impl Work<'_> {
         if !stuck.is_empty() {
             changes.push(attention::line(self.opened, &stuck));
         }
-        Settled { told: Told::Done { changes, place }, writes }
+        Settled::done(changes, place, writes)
     }
 
     /// Nothing is to be written; what is known of the link may have become more.

@@ -94,7 +94,7 @@ pub async fn handle(deps: &Deps, now: Timestamp) -> Report {
 
 async fn look(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<(usize, Vec<String>), Failure> {
     let portal = deps.connections.portal(tenant).await?;
-    let settings: Settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
+    let settings = portal.settings_as::<Settings>()?;
     let (mut ran, mut failed) = (0, Vec::new());
     for robot in &settings.robots {
         match run(deps, &portal, &settings, robot, now).await {

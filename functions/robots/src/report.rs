@@ -74,7 +74,7 @@ pub(crate) async fn status(deps: &Deps, portal: &Portal, now: Timestamp) -> Resu
     }
     let more = if all { "" } else { " at least" };
     told.push(format!("In the last 24 hours{more}: {delivered} delivered, {waiting} waiting, {dead} dead."));
-    let settings: Settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
+    let settings = portal.settings_as::<Settings>()?;
     let open = deps.mirror.conflicts.latest(&portal.tenant, 50).await?.len();
     if !settings.notion.databases.is_empty() {
         told.push(format!("Notion: {} databases, {open} conflicts kept.", settings.notion.databases.len()));

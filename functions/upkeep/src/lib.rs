@@ -14,11 +14,14 @@ use crm::subscriptions::Handler;
 use crm::sweeps::Sweeps;
 use futures::StreamExt;
 use jiff::Timestamp;
+use notifications::alert;
+use notifications::alert::Alert;
 use runtime::limiter::Lane;
 use runtime::metrics::Unit;
-use runtime::{Ports, TenantId};
+use runtime::{DeliveryId, Ports, SettingsError, TenantId, UNREADABLE_SETTINGS};
 use serde::Serialize;
 use settings::Settings;
+use tenants::portals::Portal;
 use user_mapping::Talk;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -145,10 +148,29 @@ async fn look_after_all(deps: &Deps, now: Timestamp) -> Report {
     report
 }
 
+/// Nothing works with settings that cannot be read: the operators are alerted, once for each such document.
+async fn report_unreadable(deps: &Deps, portal: &Portal, error: &SettingsError) -> Result<(), Failure> {
+    let document = DeliveryId::of(&[&portal.settings.to_string()]);
+    let alert = Alert {
+        kind: UNREADABLE_SETTINGS,
+        what: "settings",
+        once: document.as_str(),
+        again_after: DAY,
+        head: "The settings cannot be read, and nothing is delivered until they can",
+        lines: &[error.to_string()],
+    };
+    alert::raise(&deps.ports, portal, &alert).await
+}
+
 async fn look_after(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<(usize, bool), Failure> {
     let portal = deps.connections.portal(tenant).await?;
-    let settings: Settings = serde_json::from_value(portal.settings.clone())
-        .map_err(|error| Failure::permanent("bad_settings", format!("the settings cannot be read: {error}")))?;
+    let settings = match portal.settings_as::<Settings>() {
+        Ok(settings) => settings,
+        Err(error) => {
+            report_unreadable(deps, &portal, &error).await?;
+            return Err(error.into());
+        }
+    };
     if !access::keep(deps, &portal).await? {
         // There is nothing more to be done before somebody connects it again.
         return Ok((0, false));

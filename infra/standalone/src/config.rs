@@ -9,11 +9,12 @@ use ::http::Uri;
 use anyhow::{Context, bail};
 use clients::Network;
 use runtime::metrics::Counters;
-use runtime::secrets::{APPS, SLACK_SIGNING, Secrets, add_line};
+use runtime::secrets::{Secrets, add_line};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
 use settings::{Route, Settings};
+use tenants::secret_names::{APPS, SLACK_SIGNING};
 
 use crate::proxies::Proxies;
 use crate::server::{HostLimits, Options};

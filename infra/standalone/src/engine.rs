@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use jobs::queues;
 use runtime::clock::Clock;
 use runtime::metrics::Counters;
 use runtime::{Ports, QueueName};
@@ -44,7 +45,7 @@ impl Engine {
     /// How many messages wait in each queue, and how many are dead.
     pub async fn depths(&self) -> anyhow::Result<Vec<(QueueName, runtime::queue::Depth)>> {
         let mut depths = Vec::new();
-        for queue in QueueName::ALL {
+        for queue in queues::ALL {
             depths.push((queue, self.ports.queue.depth(queue).await?));
         }
         Ok(depths)

@@ -100,7 +100,7 @@ impl Place {
     /// The settings in force; the defaults if nothing is named.
     async fn settings(&self, tenant: Option<String>) -> anyhow::Result<Settings> {
         match self.database()? {
-            Some(database) => Tenant::open(&database, tenant).await?.settings(),
+            Some(database) => Ok(Settings::clone(Tenant::open(&database, tenant).await?.settings()?.as_ref())),
             None => Ok(Settings::default()),
         }
     }
@@ -176,9 +176,11 @@ pub async fn run_remote(ports: &Ports, command: Remote) -> anyhow::Result<String
             Ok(format!("{}: {} routes, nothing wrong", file.display(), settings.routes.len()))
         }
         Remote::Show { tenant } => {
-            Ok(document::write(&Tenant::of(ports, tenant).await?.settings()?).trim_end().to_owned())
+            Ok(document::write(Tenant::of(ports, tenant).await?.settings()?.as_ref()).trim_end().to_owned())
         }
-        Remote::Diff { file, tenant } => Ok(differences(&Tenant::of(ports, tenant).await?.settings()?, &read(&file)?)),
+        Remote::Diff { file, tenant } => {
+            Ok(differences(Tenant::of(ports, tenant).await?.settings()?.as_ref(), &read(&file)?))
+        }
         Remote::Apply { file, tenant } => Tenant::of(ports, tenant).await?.apply(&read(&file)?).await,
     }
 }
@@ -215,9 +217,8 @@ impl Tenant {
         Ok(Self { ports: ports.clone(), portals, portal })
     }
 
-    fn settings(&self) -> anyhow::Result<Settings> {
-        serde_json::from_value(self.portal.settings.clone())
-            .context("the settings in force cannot be read; apply a document")
+    fn settings(&self) -> anyhow::Result<Arc<Settings>> {
+        Ok(self.portal.settings_as()?)
     }
 
     /// Puts settings into force, and notes who did.

@@ -6,7 +6,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use runtime::queue::{DeadLetter, Queue, QueueName};
+use jobs::queues;
+use runtime::queue::{DeadLetter, Queue};
 use runtime::{Clock, SystemClock, TraceId};
 use serde_json::Value;
 use simulators::Sandbox;
@@ -75,7 +76,7 @@ async fn an_operator_looks_redrives_and_is_told_what_is_wrong() {
         body: body.to_string(),
         group: format!("{}#x", credentials.member_id),
     };
-    engine.queue.bury(QueueName::SlackDelivery, letter).await.unwrap();
+    engine.queue.bury(queues::SLACK_DELIVERY, letter).await.unwrap();
     drop(engine);
 
     let (well, told, _) = run(folder.path(), &["queues"]);

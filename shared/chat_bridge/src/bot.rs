@@ -1,6 +1,7 @@
 //! The chatbot in Bitrix24: what it understands, and what it says.
 
-use locale::language::Language;
+use locale::Language;
+use locale::texts;
 use settings::bot::BotSettings;
 
 /// Something that the chatbot was told.
@@ -12,7 +13,7 @@ pub enum Heard {
     Hello,
     /// A question for what it can do.
     Help,
-    /// A question how things stand.
+    /// A question for the status.
     Status,
     /// Anything else, without the mention of the bot.
     Other(String),
@@ -25,7 +26,7 @@ pub enum Command {
     Slack,
     /// Finds the page in Notion.
     Notion,
-    /// Says how things stand.
+    /// Shows what is connected, and the open work of who asks.
     Status,
 }
 
@@ -51,19 +52,17 @@ impl Command {
     /// What it does.
     pub fn title(self, language: Language) -> &'static str {
         match self {
-            Self::Slack => language.pick("Post to the Slack channel of this chat", "Написать в канал Slack этого чата"),
-            Self::Notion => {
-                language.pick("Find a deal's or task's page in Notion", "Найти страницу сделки или задачи в Notion")
-            }
-            Self::Status => language.pick("How things stand", "Как обстоят дела"),
+            Self::Slack => language.text(texts::bot::COMMAND_SLACK),
+            Self::Notion => language.text(texts::bot::COMMAND_NOTION),
+            Self::Status => language.text(texts::bot::COMMAND_STATUS),
         }
     }
 
     /// What follows it.
     pub fn params(self, language: Language) -> &'static str {
         match self {
-            Self::Slack => language.pick("text", "текст"),
-            Self::Notion => language.pick("name or number", "название или номер"),
+            Self::Slack => language.text(texts::bot::COMMAND_SLACK_PARAMS),
+            Self::Notion => language.text(texts::bot::COMMAND_NOTION_PARAMS),
             Self::Status => "",
         }
     }
@@ -112,16 +111,8 @@ fn without_mention(text: &str, bot: u64) -> String {
 
 /// What the chatbot says of itself when it comes into a chat.
 pub fn welcome(language: Language, bridged: bool) -> String {
-    let hello = language.pick(
-        "Hello! I am Switchboard: I join this portal with Slack and Notion.",
-        "Здравствуйте! Я Switchboard: соединяю этот портал со Slack и Notion.",
-    );
-    let bridge = match (bridged, language) {
-        (true, Language::En) => "This chat is one conversation with a Slack channel.",
-        (true, Language::Ru) => "Этот чат — один разговор с каналом Slack.",
-        (false, Language::En) => "To make this chat one conversation with a Slack channel, type there: /b24-bridge",
-        (false, Language::Ru) => "Чтобы связать этот чат с каналом Slack, наберите там: /b24-bridge",
-    };
+    let hello = language.text(texts::bot::HELLO);
+    let bridge = language.text(if bridged { texts::bot::CHAT_IS_BRIDGED } else { texts::bot::HOW_TO_BRIDGE });
     format!("{hello}\n{bridge}\n\n{}", help(language))
 }
 
@@ -132,7 +123,7 @@ pub fn help(language: Language) -> String {
         let space = if params.is_empty() { "" } else { " " };
         format!("[b]/{}[/b]{space}{params} — {}", command.name(), command.title(language))
     });
-    let head = language.pick("Here is what I can do:", "Вот что я умею:");
+    let head = language.text(texts::bot::HELP);
     std::iter::once(head.to_owned()).chain(commands).collect::<Vec<_>>().join("\n")
 }
 
@@ -163,5 +154,18 @@ mod tests {
         assert_eq!(Command::parse("status "), Some(Command::Status));
         assert_eq!(Command::parse("/other"), None);
         assert!(help(Language::Ru).contains("/notion"));
+    }
+
+    #[test]
+    fn what_the_bot_says_comes_from_the_catalogues() {
+        let said = locale::in_pseudo(|| [false, true].map(|bridged| welcome(Language::En, bridged)));
+        for said in said {
+            // What is typed is the same in every language.
+            let typed = Command::ALL.map(Command::name);
+            let text = typed
+                .iter()
+                .fold(text::Document::from_bbcode(&said).visible(), |text, name| text.replace(&format!("/{name}"), ""));
+            locale::assert_from_the_catalogues(&text);
+        }
     }
 }

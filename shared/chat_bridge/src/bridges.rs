@@ -1,4 +1,4 @@
-//! Which chat is which channel: those that were joined by command or on the page, and those that the settings name.
+//! Which channel is bridged with which chat: by command, on the page, or in the settings.
 
 use clients::Failure;
 use tenants::conversations::Bridge;
@@ -11,11 +11,11 @@ pub async fn bridge_of_channel(talk: &Talk, tenant: &Tenant, channel: &str) -> R
         return Ok(Some(bridge));
     }
     for setting in &tenant.settings.bridges {
-        // A channel that does not exist (any more) is in no bridge; the page says so.
+        // A channel that does not exist (any more) has no bridge; the page says so.
         if let Ok(id) = tenant.slack.channel(&setting.channel, false).await
             && id.0 == channel
         {
-            return Ok(Some(of_setting(talk, channel, &setting.channel, &setting.chat)));
+            return Ok(Some(bridge_in_settings(talk, channel, &setting.channel, &setting.chat)));
         }
     }
     Ok(None)
@@ -31,10 +31,10 @@ pub async fn bridge_of_dialog(talk: &Talk, tenant: &Tenant, dialog: &str) -> Res
         return Ok(None);
     };
     let channel = tenant.slack.channel(&setting.channel, false).await?;
-    Ok(Some(of_setting(talk, &channel.0, &setting.channel, &setting.chat)))
+    Ok(Some(bridge_in_settings(talk, &channel.0, &setting.channel, &setting.chat)))
 }
 
-fn of_setting(talk: &Talk, channel: &str, name: &str, chat: &str) -> Bridge {
+fn bridge_in_settings(talk: &Talk, channel: &str, name: &str, chat: &str) -> Bridge {
     Bridge {
         channel: channel.to_owned(),
         dialog: bitrix24::chat::dialog_id(chat).unwrap_or_else(|| chat.to_owned()),

@@ -4,7 +4,8 @@ mod blocks;
 pub mod said;
 
 pub use jobs::chat::SlackPart;
-use locale::language::Language;
+use locale::Language;
+use locale::texts;
 use text::{BITRIX24_MESSAGE, Document, SLACK_MESSAGE, units};
 
 /// The most messages that are made of one. Honest ones make up to twelve; markup can be written so that a few characters
@@ -29,7 +30,9 @@ pub fn slack_parts(document: Document, may_mention_everyone: bool, language: Lan
 fn bounded(mut parts: Vec<Document>, language: Language) -> Vec<Document> {
     if parts.len() > MAX_PARTS {
         parts.truncate(MAX_PARTS - 1);
-        parts.push(Document::default().then(&language.shortened_to_parts(MAX_PARTS - 1)));
+        parts.push(
+            Document::default().then(&language.text(texts::chat::ShortenedToParts { parts: MAX_PARTS as u64 - 1 })),
+        );
     }
     parts
 }

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use clients::Failure;
 use jiff::{SignedDuration, Timestamp};
-use locale::language::Language;
+use locale::Language;
+use locale::texts;
 use runtime::Kind;
 use runtime::store::{Key, Table};
 use serde::{Deserialize, Serialize};
@@ -104,7 +105,7 @@ async fn named_leaf(
                 Some(name) => Some(name.to_owned()),
                 None => group_name(talk, tenant, id).await?,
             };
-            let unknown = || Leaf::Text(language.pick("a user group", "группа пользователей").into());
+            let unknown = || Leaf::Text(language.text(texts::chat::A_USER_GROUP).into());
             name.map_or_else(unknown, |name| Leaf::Group { id: id.clone(), name: Some(name) })
         }
         Leaf::Channel { id, name } => {
@@ -146,7 +147,7 @@ async fn named_person(
         },
     };
     let is_known = found.name.is_some() || found.bitrix24.is_some();
-    let outside = || Leaf::Text(tenant.settings.language.pick("someone outside", "кто-то извне").into());
+    let outside = || Leaf::Text(tenant.settings.language.text(texts::chat::SOMEONE_OUTSIDE).into());
     Ok(if is_known { Leaf::Person(found) } else { outside() })
 }
 
@@ -232,9 +233,9 @@ fn id_of(leaf: &Leaf) -> Option<&str> {
 fn named_channel(id: &str, name: Channel, language: Language) -> Leaf {
     match name {
         Channel::Named(name) => Leaf::Channel { id: id.to_owned(), name: Some(name) },
-        Channel::Private => Leaf::Text(language.pick("a private channel", "закрытый канал").into()),
-        Channel::Direct => Leaf::Text(language.pick("direct messages", "личные сообщения").into()),
-        Channel::Unknown => Leaf::Text(language.pick("a channel", "канал").into()),
+        Channel::Private => Leaf::Text(language.text(texts::chat::A_PRIVATE_CHANNEL).into()),
+        Channel::Direct => Leaf::Text(language.text(texts::chat::DIRECT_MESSAGES).into()),
+        Channel::Unknown => Leaf::Text(language.text(texts::chat::A_CHANNEL).into()),
     }
 }
 

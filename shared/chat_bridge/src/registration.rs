@@ -9,7 +9,7 @@ use crate::bot::Command;
 use bitrix24::bot::{Bot, BotApi};
 use clients::Failure;
 use jiff::Timestamp;
-use locale::language::Language;
+use locale::Language;
 use runtime::clock::until;
 use runtime::store::{Condition, Item, Key, Table, Write};
 use runtime::{DeliveryId, Kind};
@@ -105,10 +105,7 @@ async fn register_commands(talk: &Talk, tenant: &Tenant, public_url: &str, kept:
         if kept.commands.iter().any(|known| known == command.name()) {
             continue;
         }
-        let words = [Language::En, Language::Ru].map(|language| {
-            let name = if language == Language::Ru { "ru" } else { "en" };
-            (name, command.title(language), command.params(language))
-        });
+        let words = Language::ALL.map(|language| (language.code(), command.title(language), command.params(language)));
         match tenant.bitrix24.ask(&kept.bot.command(command.name(), &words, &url)).await {
             Ok(_) => {}
             // One that is there already is as good; which code says so is in no document.

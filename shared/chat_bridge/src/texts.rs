@@ -7,6 +7,7 @@ use crate::chat::said::Said;
 use bitrix24::chat::MAX_MESSAGE as MAX_FROM_BITRIX24;
 use bitrix24::chat::{ChatAuthor, ChatMessage};
 use clients::Failure;
+use locale::texts;
 use slack::Author;
 use slack::event::MessageEvent;
 use slack::text::MAX_MESSAGE as MAX_FROM_SLACK;
@@ -17,7 +18,11 @@ use user_mapping::{Talk, Tenant};
 
 /// The document, saying at its end that it is not all that was written.
 fn shortened(document: Document, is_cut: bool, tenant: &Tenant, most: usize) -> Document {
-    if is_cut { document.then(&tenant.settings.language.shortened(most)) } else { document }
+    if is_cut {
+        document.then(&tenant.settings.language.text(texts::chat::Shortened { characters: most as u64 }))
+    } else {
+        document
+    }
 }
 
 /// What somebody wrote in Slack, for Bitrix24, below their name; and nothing if it says nothing.
@@ -77,7 +82,7 @@ pub async fn author_in_slack(talk: &Talk, tenant: &Tenant, message: &MessageEven
     {
         return Ok(name);
     }
-    let outside = message.user.as_ref().map(|_| tenant.settings.language.pick("someone outside", "кто-то извне"));
+    let outside = message.user.as_ref().map(|_| tenant.settings.language.text(texts::chat::SOMEONE_OUTSIDE));
     Ok(message.username.clone().unwrap_or_else(|| outside.unwrap_or("Slack").into()))
 }
 

@@ -2,9 +2,10 @@
 //!
 //! They are one secret of the deployment. A portal's own local application has keys of its own, kept with its tenant.
 
-use runtime::secrets::{APPS, SecretsError};
+use runtime::secrets::SecretsError;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use tenants::secret_names::APPS;
 
 use crate::{Connections, Failure};
 

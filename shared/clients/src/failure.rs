@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use runtime::Kind;
 use runtime::clock::{later, until};
-use runtime::job::Outcome;
+use runtime::job::{BAD_JOB, BadJob, Outcome};
+use runtime::ports::EnqueueError;
+use runtime::queue::QueueError;
 use runtime::retry::jittered;
 use runtime::store::StoreError;
+use runtime::{DecisionError, Kind, SettingsError, UNREADABLE_SETTINGS};
 use serde::{Deserialize, Serialize};
 
 /// How long to stay away from a portal that says "too many" without saying how long: its bucket drains two a
@@ -144,6 +146,45 @@ impl From<StoreError> for Failure {
         match error {
             StoreError::Unreadable { .. } => Self::permanent("unreadable_record", error.to_string()),
             StoreError::Conflict(_) | StoreError::Unavailable(_) => Self::transient(error.to_string()),
+        }
+    }
+}
+
+impl From<BadJob> for Failure {
+    fn from(error: BadJob) -> Self {
+        Self::permanent(BAD_JOB, error.to_string())
+    }
+}
+
+impl From<QueueError> for Failure {
+    fn from(error: QueueError) -> Self {
+        Self::transient(error.to_string())
+    }
+}
+
+impl From<EnqueueError> for Failure {
+    fn from(error: EnqueueError) -> Self {
+        match error {
+            EnqueueError::BadJob(error) => error.into(),
+            EnqueueError::Queue(error) => error.into(),
+        }
+    }
+}
+
+impl From<SettingsError> for Failure {
+    fn from(error: SettingsError) -> Self {
+        Self::permanent(UNREADABLE_SETTINGS, error.to_string())
+    }
+}
+
+impl From<DecisionError> for Failure {
+    fn from(error: DecisionError) -> Self {
+        match error {
+            DecisionError::TooManyWrites(_) => Self::permanent("too_many_deliveries", error.to_string()),
+            DecisionError::LostRace(_) => Self::transient(error.to_string()),
+            DecisionError::BadJob(error) => error.into(),
+            DecisionError::Store(error) => error.into(),
+            DecisionError::Queue(error) => error.into(),
         }
     }
 }

@@ -1,12 +1,12 @@
-//! A delivery in hand: its ledger line, written before the call and after it, and what becomes of its failure.
+//! An attempt at a delivery: its ledger line, written before the call and after it, and what becomes of its failure.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use runtime::calls;
-use runtime::clock::{Clock, later};
-use runtime::job::{Job, Outcome};
+use runtime::clock::{Clock, LONGEST_WAIT, later};
+use runtime::job::{Outcome, ReceivedJob};
 use runtime::ledger::{DeliveryLine, DeliveryStatus, Ledger, OpenCall, delivery_write};
 use runtime::metrics::Unit;
 use runtime::retry::GIVE_UP_AFTER;
@@ -20,8 +20,8 @@ use crate::failure::GONE;
 /// A call whose answer was lost may still be on its way: its effect is looked for not sooner than this.
 const SETTLES: Duration = Duration::from_secs(5);
 
-/// A delivery that is being worked.
-pub struct InHand {
+/// An attempt at a delivery: its line is written before the effect and after it.
+pub struct DeliveryAttempt {
     ports: Ports,
     ledger: Ledger,
     tenant: TenantId,
@@ -29,11 +29,13 @@ pub struct InHand {
     line: DeliveryLine,
     /// The version to write the line over.
     version: Version,
+    /// Whether this attempt has reached out to the provider.
+    has_begun: bool,
 }
 
-impl InHand {
+impl DeliveryAttempt {
     /// Takes a delivery up; or says what becomes of its job at once.
-    pub async fn take<T>(ports: &Ports, job: &Job<T>, delivery: &str) -> Result<Self, Outcome> {
+    pub async fn take<T>(ports: &Ports, job: &ReceivedJob<T>, delivery: &str) -> Result<Self, Outcome> {
         let ledger = Ledger::new(ports.store.clone());
         let id = DeliveryId::from_text(delivery);
         match ledger.delivery(&job.tenant, job.trace, &id).await {
@@ -45,7 +47,8 @@ impl InHand {
                 if matches!(line.status, DeliveryStatus::Dead { .. }) {
                     line.waited = Duration::ZERO;
                 }
-                Ok(Self { ports: ports.clone(), ledger, tenant: job.tenant.clone(), trace: job.trace, line, version })
+                let (tenant, trace) = (job.tenant.clone(), job.trace);
+                Ok(Self { ports: ports.clone(), ledger, tenant, trace, line, version, has_begun: false })
             }
             Ok(None) if is_gone(ports, &job.tenant).await => {
                 Err(Outcome::Skip("the portal is not connected any more".into()))
@@ -80,15 +83,40 @@ impl InHand {
     }
 
     /// Notes that a call begins whose effect would be found at `place`.
-    pub async fn begin(&mut self, place: impl Into<String>) -> Result<(), Failure> {
+    async fn begin(&mut self, place: impl Into<String>) -> Result<(), Failure> {
         self.line.attempts += 1;
+        self.has_begun = true;
         let at = self.now();
         self.line.open_call = Some(OpenCall { began_at: at, place: place.into() });
         self.write(DeliveryStatus::Started { at }).await
     }
 
+    /// Makes a call whose effect would be found at `place`: the line says so before it, and after one that surely failed it
+    /// does not any more.
+    pub async fn call<T>(
+        &mut self,
+        place: impl Into<String>,
+        call: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        self.begin(place).await?;
+        let called = call.await;
+        self.ended(called)
+    }
+
+    /// Makes a call that may be made twice without harm: one that writes over, takes away or reacts. The line says that the
+    /// attempt began; what an earlier call may have left to look for stays.
+    pub async fn repeatable<T>(&mut self, call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        if !self.has_begun {
+            self.line.attempts += 1;
+            let at = self.now();
+            self.write(DeliveryStatus::Started { at }).await?;
+            self.has_begun = true;
+        }
+        call.await.map_err(Failure::repeatable)
+    }
+
     /// Takes what a call came to: a failure that surely had no effect leaves nothing to look for.
-    pub fn ended<T>(&mut self, call: Result<T, Failure>) -> Result<T, Failure> {
+    fn ended<T>(&mut self, call: Result<T, Failure>) -> Result<T, Failure> {
         if call.as_ref().is_err_and(|failure| failure.kind != Kind::UnknownOutcome) {
             self.line.open_call = None;
         }
@@ -102,15 +130,7 @@ impl InHand {
         let lag = runtime::clock::until(arrived, at).as_secs_f64() * 1000.0;
         self.ports.metrics.measure("delivery_lag", lag, Unit::Milliseconds);
         let status = DeliveryStatus::Delivered { at, provider_id };
-        if also.is_empty() {
-            // A transaction costs twice a plain write.
-            self.write(status).await?;
-            return Ok(Outcome::Done);
-        }
-        self.line.status = status;
-        self.note_calls();
-        let line = delivery_write(&self.tenant, self.line.clone(), Condition::Version(self.version))?;
-        self.ports.store.put_all([vec![line], also].concat()).await?;
+        self.write_with(status, also).await?;
         Ok(Outcome::Done)
     }
 
@@ -125,6 +145,18 @@ impl InHand {
         let reason = reason.into();
         self.write(DeliveryStatus::Skipped { reason: reason.clone() }).await?;
         Ok(Outcome::Skip(reason))
+    }
+
+    /// Notes that it did not have to happen, with what else is to be written in the same moment.
+    pub async fn skip_with(&mut self, reason: String, also: Vec<Write>) -> Result<Outcome, Failure> {
+        self.write_with(DeliveryStatus::Skipped { reason: reason.clone() }, also).await?;
+        Ok(Outcome::Skip(reason))
+    }
+
+    /// Notes what it waits for, on purpose; the job is received again after that time.
+    pub async fn wait(&mut self, after: Duration, cause: String, also: Vec<Write>) -> Result<Outcome, Failure> {
+        self.write_with(DeliveryStatus::Retrying { cause: cause.clone() }, also).await?;
+        Ok(Outcome::Retry { after: after.min(LONGEST_WAIT), cause })
     }
 
     /// Writes down what a failure means for the line, and says what becomes of the job. `explained` is for people.
@@ -166,6 +198,18 @@ impl InHand {
         self.line.status = status;
         self.note_calls();
         self.version = self.ledger.record_delivery(&self.tenant, self.line.clone(), self.version).await?;
+        Ok(())
+    }
+
+    async fn write_with(&mut self, status: DeliveryStatus, also: Vec<Write>) -> Result<(), Failure> {
+        if also.is_empty() {
+            // A transaction costs twice a plain write.
+            return self.write(status).await;
+        }
+        self.line.status = status;
+        self.note_calls();
+        let line = delivery_write(&self.tenant, self.line.clone(), Condition::Version(self.version))?;
+        self.ports.store.put_all([vec![line], also].concat()).await?;
         Ok(())
     }
 

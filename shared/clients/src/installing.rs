@@ -313,7 +313,7 @@ impl Connections {
                 hook_key_before: None,
                 slack: None,
                 notion: None,
-                settings: json!({}),
+                settings: json!({}).into(),
                 connected_at: whole_second(self.clock.now()),
             };
             self.portals.put(&portal).await?;
@@ -425,7 +425,7 @@ impl Connections {
             hook_key_before: None,
             slack: None,
             notion: None,
-            settings: json!({}),
+            settings: json!({}).into(),
             connected_at: whole_second(self.clock.now()),
         };
         // An application that gives way to a webhook must not go on proving itself by what it was given.

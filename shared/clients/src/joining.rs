@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use runtime::TenantId;
-use runtime::secrets::{SLACK_SIGNING, add_line};
+use runtime::secrets::add_line;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use slack::client::Identity;
@@ -10,6 +10,7 @@ use tenants::portals::{
     Application, NOTION_TOKEN, NotionConnection, PORTAL_TOKEN, PORTAL_WEBHOOK, Portal, SLACK_BOT_TOKEN,
     SlackConnection, TokenDigest, Workspace,
 };
+use tenants::secret_names::SLACK_SIGNING;
 
 use crate::{Connections, Failure};
 
@@ -186,7 +187,7 @@ impl Connections {
                 renews: false,
             }),
             notion,
-            settings: access.settings.or(kept).unwrap_or_else(|| json!({})),
+            settings: access.settings.map(Into::into).or(kept).unwrap_or_else(|| json!({}).into()),
             connected_at: before.map_or_else(|| whole_second(self.clock.now()), |portal| portal.connected_at),
             tenant: tenant.clone(),
         };

@@ -39,11 +39,11 @@ use runtime::{Invoke, Ports, Secrets, Store, TenantId};
 use secrecy::SecretString;
 use slack::ApiBase;
 use tenants::portals::{NOTION_TOKEN, PORTAL_TOKEN, PORTAL_WEBHOOK, Portal, Portals, SLACK_BOT_TOKEN};
-use wire::Http;
+use wire::{Http, Transport};
 
 pub use apps::{AppKeys, Apps, SlackKeys};
 pub use failure::Failure;
-pub use in_hand::InHand;
+pub use in_hand::DeliveryAttempt;
 pub use installing::{Brought, Installation, Unproven};
 pub use joining::{Access, JoinError, NotionAccess, PortalAccess};
 pub use notion_workspace::NotionClient;
@@ -82,6 +82,8 @@ pub struct Connections {
     clock: Arc<dyn Clock>,
     /// Made when the first provider is called: reading certificates takes longer than a function's start.
     http: Arc<OnceLock<Http>>,
+    /// What carries requests, if not the internet.
+    transport: Option<Arc<dyn Transport>>,
     patience: Option<Duration>,
     network: Network,
     slack_api: ApiBase,
@@ -103,6 +105,7 @@ impl Connections {
             secrets: ports.secrets.clone(),
             clock: ports.clock.clone(),
             http: Arc::default(),
+            transport: None,
             patience: None,
             network: Network::default(),
             slack_api,
@@ -135,6 +138,12 @@ impl Connections {
     #[must_use]
     pub fn allowing(self, network: Network) -> Self {
         Self { network, http: Arc::default(), ..self }
+    }
+
+    /// The same, but requests are carried by `transport`, which has time limits of its own.
+    #[must_use]
+    pub fn over(self, transport: Arc<dyn Transport>) -> Self {
+        Self { transport: Some(transport), http: Arc::default(), ..self }
     }
 
     /// Where it may call: the open internet, what the configuration allows, and the providers' addresses that it names.
@@ -193,8 +202,11 @@ impl Connections {
         if let Some(http) = self.http.get() {
             return Ok(http.clone());
         }
-        let made = Http::new(self.network(), self.patience)
-            .map_err(|error| Failure::transient(format!("no HTTP client: {error}")))?;
+        let made = match &self.transport {
+            Some(transport) => Http::over(transport.clone(), self.network()),
+            None => Http::new(self.network(), self.patience)
+                .map_err(|error| Failure::transient(format!("no HTTP client: {error}")))?,
+        };
         Ok(self.http.get_or_init(|| made).clone())
     }
 

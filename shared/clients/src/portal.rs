@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use bitrix24::batch::BatchAnswer;
 use bitrix24::bot::Request;
-use bitrix24::transfer::{Download, Pieces};
+use bitrix24::transfer::Download;
 use bitrix24::{Answer, Batch, RestBase};
 use runtime::Kind;
 use runtime::clock::later;
 use runtime::limiter::{Account, Lane, Reservation};
 use serde_json::{Value, json};
 use tenants::portals::Portal;
-use wire::Http;
+use wire::{Http, Pieces};
 
 use crate::failure::{Failure, UNTIL_REAUTHORISED};
 use crate::{Connections, Side, Slot, accounts};

@@ -10,7 +10,7 @@ use crate::Failure;
 use crate::failure::GONE;
 
 /// Writes down what a failure means for an event, and says what becomes of its job. `line` is the event's line as it
-/// would be written now; a decision that stands in the ledger already is left as it is.
+/// would be written now; a decision that is in the ledger already is left as it is.
 pub async fn undecided(
     ledger: &Ledger,
     tenant: &TenantId,
@@ -22,14 +22,22 @@ pub async fn undecided(
     if failure.code() == GONE {
         return outcome;
     }
-    let earlier = if line.attempts == 1 { None } else { ledger.event(tenant, line.trace).await.ok().flatten() };
-    if earlier.as_ref().is_some_and(|earlier| earlier.status == EventStatus::Routed) {
-        // Only its jobs are not all on their queue yet.
-        return outcome;
+    let trace = line.trace;
+    let earlier = match ledger.event(tenant, trace).await {
+        // Only its jobs are not all on their queue yet: the next try sends them.
+        Ok(Some(earlier)) if is_decided(&earlier, &line) => return outcome,
+        Ok(earlier) => earlier,
+        Err(error) => {
+            tracing::warn!(%trace, %tenant, %error, "the line of an event could not be read");
+            return outcome;
+        }
+    };
+    let mut line = line;
+    line.note_calls();
+    if let Some(earlier) = earlier {
+        line.go_on_from(earlier);
     }
-    // One that was given up and comes again was redriven: it has its whole patience anew.
-    let earlier = earlier.filter(|earlier| !matches!(earlier.status, EventStatus::Dead { .. }));
-    let mut waited = earlier.map(|earlier| earlier.waited).unwrap_or_default();
+    let mut waited = line.waited;
     if let Outcome::Retry { after, cause } = &outcome
         && !failure.whole_account
     {
@@ -43,9 +51,15 @@ pub async fn undecided(
         Outcome::Dead { code, reason } => EventStatus::Dead { code: code.clone(), reason: reason.clone() },
         _ => EventStatus::Waiting { cause: failure.text.clone() },
     };
-    let trace = line.trace;
     if let Err(error) = ledger.record_event(tenant, EventLine { waited, status, ..line }).await {
         tracing::warn!(%trace, %tenant, %error, "the ledger could not be told of a failure");
     }
     outcome
+}
+
+/// Whether the line was decided before. One that hands its jobs on to another job of the trace waits with them; that
+/// job's own line is about something else.
+fn is_decided(earlier: &EventLine, line: &EventLine) -> bool {
+    let hands_on = !earlier.outbox.is_empty() && earlier.record == line.record;
+    earlier.status == EventStatus::Routed || hands_on
 }

@@ -1,7 +1,7 @@
 //! Phone numbers, e-mails and web addresses in the text of a lead. Numbers that are sums, dates or orders are no phones.
 
-use super::people::email;
-use super::reader::{Token, Unit, simple};
+use crate::people::email;
+use crate::reader::{TextToken, TokenUnit, simple};
 
 /// How a lead can be reached, as far as its text says; each once, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -15,19 +15,19 @@ pub struct Contacts {
 }
 
 /// The most of each kind.
-const MOST: usize = 10;
+const MAX_CONTACTS: usize = 10;
 /// The most digits of a phone number, and the fewest.
 const DIGITS: std::ops::RangeInclusive<usize> = 6..=15;
 
 impl Contacts {
     /// Those of a text. The address behind a link with words of its own counts if `with_labelled`.
-    pub fn of(tokens: &[Token<'_>], with_labelled: bool) -> Self {
+    pub fn of(tokens: &[TextToken<'_>], with_labelled: bool) -> Self {
         let mut contacts = Self::default();
         let mut words: Vec<String> = Vec::new();
         for token in tokens {
             match (&token.unit, email(token)) {
                 (_, Some(email)) => put(&mut contacts.emails, email),
-                (Unit::Word, None) => {
+                (TokenUnit::Word, None) => {
                     if let Some(web) = web_address(&token.typed()) {
                         put(&mut contacts.web, web);
                     } else {
@@ -35,7 +35,7 @@ impl Contacts {
                     }
                     continue;
                 }
-                (Unit::Link { url, .. }, None) => {
+                (TokenUnit::Link { url, .. }, None) => {
                     if let Some(number) = url.strip_prefix("tel:") {
                         contacts.phones_in(&words);
                         words.clear();
@@ -46,7 +46,7 @@ impl Contacts {
                         put(&mut contacts.web, url.clone());
                     }
                 }
-                (Unit::Blank, None) => continue,
+                (TokenUnit::Blank, None) => continue,
                 _ => {}
             }
             contacts.phones_in(&words);
@@ -81,7 +81,7 @@ impl Contacts {
 }
 
 fn put(list: &mut Vec<String>, value: String) {
-    if list.len() < MOST && !list.contains(&value) {
+    if list.len() < MAX_CONTACTS && !list.contains(&value) {
         list.push(value);
     }
 }

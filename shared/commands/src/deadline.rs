@@ -8,8 +8,8 @@ use jiff::civil::{Date, DateTime, Time, Weekday, time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp, Zoned};
 
-use super::reader::simple;
-use locale::language::Language;
+use crate::reader::simple;
+use locale::Language;
 
 /// The end of a working day: when a day alone is over.
 const END_OF_DAY: Time = time(19, 0, 0, 0);
@@ -24,7 +24,7 @@ const MAX_AHEAD: i64 = 3650;
 
 /// Why words are no deadline.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unread {
+pub enum DeadlineProblem {
     /// They are not understood, or name no moment that there is.
     Unknown,
     /// The moment is over.
@@ -45,22 +45,22 @@ pub struct Deadline {
 }
 
 /// Reads a deadline that somebody writes at the moment `now` of their zone.
-pub fn parse(words: &str, now: &Zoned, language: Language) -> Result<Deadline, Unread> {
+pub fn parse(words: &str, now: &Zoned, language: Language) -> Result<Deadline, DeadlineProblem> {
     if words.len() > 4 * MAX_LENGTH {
-        return Err(Unread::Unknown);
+        return Err(DeadlineProblem::Unknown);
     }
     let words = simple(words).to_lowercase();
     if words.len() > MAX_LENGTH {
-        return Err(Unread::Unknown);
+        return Err(DeadlineProblem::Unknown);
     }
     if let Some(at) = instant(&words, now) {
         return not_past(at, now).map(|at| Deadline { at, is_plain: true, is_by: false });
     }
     let tokens: Vec<&str> = words.split(' ').map(bare).filter(|word| !word.is_empty()).collect();
     if tokens.is_empty() || tokens.len() > MAX_WORDS {
-        return Err(Unread::Unknown);
+        return Err(DeadlineProblem::Unknown);
     }
-    let mut reading = Reading::new(now, language);
+    let mut reading = DeadlineReading::new(now, language);
     let mut rest = tokens.as_slice();
     while !rest.is_empty() {
         let taken = reading.take(rest)?;
@@ -80,8 +80,8 @@ fn at_local(local: DateTime, zone: &TimeZone) -> Option<Timestamp> {
     zone.to_ambiguous_zoned(local).compatible().ok().map(|zoned| zoned.timestamp())
 }
 
-fn not_past(at: Timestamp, now: &Zoned) -> Result<Timestamp, Unread> {
-    if at <= now.timestamp() { Err(Unread::Past(at)) } else { Ok(at) }
+fn not_past(at: Timestamp, now: &Zoned) -> Result<Timestamp, DeadlineProblem> {
+    if at <= now.timestamp() { Err(DeadlineProblem::Past(at)) } else { Ok(at) }
 }
 
 /// `2026-12-25T15:00:00Z`, `2026-12-25 15:00+01:00`, `2026-12-25T15:00`.
@@ -103,7 +103,7 @@ fn bare(word: &str) -> &str {
 
 /// How a day is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Day {
+enum NamedDay {
     Date(Date),
     Weekday(Weekday),
     NextWeekday(Weekday),
@@ -112,10 +112,10 @@ enum Day {
 
 /// What has been understood so far.
 #[allow(clippy::struct_excessive_bools)] // each is said, or not
-struct Reading<'a> {
+struct DeadlineReading<'a> {
     now: &'a Zoned,
     language: Language,
-    day: Option<Day>,
+    day: Option<NamedDay>,
     weekday: Option<Weekday>,
     time: Option<Time>,
     /// The end of the day, said as such.
@@ -133,7 +133,7 @@ const BY: [&str; 8] = ["by", "until", "till", "before", "due", "до", "к", "к
 const AT: [&str; 3] = ["at", "в", "во"];
 const FILLERS: [&str; 4] = ["on", "the", "of", "на"];
 
-impl<'a> Reading<'a> {
+impl<'a> DeadlineReading<'a> {
     fn new(now: &'a Zoned, language: Language) -> Self {
         Self {
             now,
@@ -155,15 +155,15 @@ impl<'a> Reading<'a> {
     }
 
     /// Understands the next words; how many they are.
-    fn take(&mut self, rest: &[&str]) -> Result<usize, Unread> {
+    fn take(&mut self, rest: &[&str]) -> Result<usize, DeadlineProblem> {
         let is_first = std::mem::replace(&mut self.is_first, false);
         let skipped = self.skip(rest, is_first);
         let (before, rest) = rest.split_at(skipped);
         let said_at = before.last().is_some_and(|word| AT.contains(word) || (self.day.is_some() && BY.contains(word)));
         if rest.is_empty() {
-            return Err(Unread::Unknown);
+            return Err(DeadlineProblem::Unknown);
         }
-        let readers: [fn(&mut Self, &[&str], bool) -> Result<usize, Unread>; 7] =
+        let readers: [fn(&mut Self, &[&str], bool) -> Result<usize, DeadlineProblem>; 7] =
             [Self::ahead, Self::period_end, Self::named_day, Self::weekday, Self::clock, Self::date, Self::nth];
         for reader in readers {
             match reader(self, rest, said_at)? {
@@ -171,7 +171,7 @@ impl<'a> Reading<'a> {
                 taken => return Ok(skipped + taken),
             }
         }
-        Err(Unread::Unknown)
+        Err(DeadlineProblem::Unknown)
     }
 
     /// The small words before what counts.
@@ -198,52 +198,56 @@ impl<'a> Reading<'a> {
         skipped
     }
 
-    fn set_day(&mut self, day: Day) -> Result<(), Unread> {
+    fn set_day(&mut self, day: NamedDay) -> Result<(), DeadlineProblem> {
         match (self.day, day) {
             (None, day) => self.day = Some(day),
             // `friday, 25 december`: both must be the same.
-            (Some(Day::Weekday(weekday)), Day::Date(_)) if self.weekday.is_none() => {
+            (Some(NamedDay::Weekday(weekday)), NamedDay::Date(_)) if self.weekday.is_none() => {
                 self.weekday = Some(weekday);
                 self.day = Some(day);
             }
-            (Some(Day::Date(_)), Day::Weekday(weekday)) if self.weekday.is_none() => self.weekday = Some(weekday),
-            _ => return Err(Unread::Unknown),
+            (Some(NamedDay::Date(_)), NamedDay::Weekday(weekday)) if self.weekday.is_none() => {
+                self.weekday = Some(weekday);
+            }
+            _ => return Err(DeadlineProblem::Unknown),
         }
         Ok(())
     }
 
-    fn set_time(&mut self, time: Time) -> Result<(), Unread> {
+    fn set_time(&mut self, time: Time) -> Result<(), DeadlineProblem> {
         if self.time.is_some() || self.ends_day || self.is_midnight {
-            return Err(Unread::Unknown);
+            return Err(DeadlineProblem::Unknown);
         }
         self.time = Some(time);
         Ok(())
     }
 
-    fn days_ahead(&self, days: i64) -> Result<Date, Unread> {
-        let span = Span::new().try_days(days).map_err(|_| Unread::Unknown)?;
-        self.today().checked_add(span).map_err(|_| Unread::Unknown)
+    fn days_ahead(&self, days: i64) -> Result<Date, DeadlineProblem> {
+        let span = Span::new().try_days(days).map_err(|_| DeadlineProblem::Unknown)?;
+        self.today().checked_add(span).map_err(|_| DeadlineProblem::Unknown)
     }
 
     /// `in 2 hours`, `in a week`, `через полчаса`.
-    fn ahead(&mut self, rest: &[&str], _: bool) -> Result<usize, Unread> {
+    fn ahead(&mut self, rest: &[&str], _: bool) -> Result<usize, DeadlineProblem> {
         if !["in", "через", "within"].contains(&rest[0]) {
             return Ok(0);
         }
-        let Some((minutes, span, taken)) = span(&rest[1..]) else { return Err(Unread::Unknown) };
+        let Some((minutes, span, taken)) = span(&rest[1..]) else { return Err(DeadlineProblem::Unknown) };
         match minutes {
             Some(minutes) if self.exact.is_none() => {
                 let at = self.now.timestamp().checked_add(SignedDuration::from_mins(minutes));
-                self.exact = Some(at.map_err(|_| Unread::Unknown)?);
+                self.exact = Some(at.map_err(|_| DeadlineProblem::Unknown)?);
             }
-            Some(_) => return Err(Unread::Unknown),
-            None => self.set_day(Day::Date(self.today().checked_add(span).map_err(|_| Unread::Unknown)?))?,
+            Some(_) => return Err(DeadlineProblem::Unknown),
+            None => {
+                self.set_day(NamedDay::Date(self.today().checked_add(span).map_err(|_| DeadlineProblem::Unknown)?))?;
+            }
         }
         Ok(1 + taken)
     }
 
     /// `eod`, `end of the month`, `конец недели`, `next week`.
-    fn period_end(&mut self, rest: &[&str], _: bool) -> Result<usize, Unread> {
+    fn period_end(&mut self, rest: &[&str], _: bool) -> Result<usize, DeadlineProblem> {
         let found = PERIODS.iter().find_map(|(names, period)| {
             let name = names.iter().find(|name| starts(rest, name))?;
             Some((*period, name.split(' ').count()))
@@ -253,22 +257,22 @@ impl<'a> Reading<'a> {
             // `eod friday` and `tomorrow eod` are the end of that day.
             self.end_day()?;
         } else {
-            let last = last_day(period, self.today()).ok_or(Unread::Unknown)?;
-            self.set_day(Day::Date(last))?;
+            let last = last_day(period, self.today()).ok_or(DeadlineProblem::Unknown)?;
+            self.set_day(NamedDay::Date(last))?;
         }
         Ok(taken)
     }
 
-    fn end_day(&mut self) -> Result<(), Unread> {
+    fn end_day(&mut self) -> Result<(), DeadlineProblem> {
         if self.time.is_some() || self.ends_day || self.is_midnight {
-            return Err(Unread::Unknown);
+            return Err(DeadlineProblem::Unknown);
         }
         self.ends_day = true;
         Ok(())
     }
 
     /// `today`, `tomorrow`, `tonight`, `послезавтра`.
-    fn named_day(&mut self, rest: &[&str], _: bool) -> Result<usize, Unread> {
+    fn named_day(&mut self, rest: &[&str], _: bool) -> Result<usize, DeadlineProblem> {
         const DAYS: [(&str, i64); 15] = [
             ("day after tomorrow", 2),
             ("today", 0),
@@ -288,11 +292,11 @@ impl<'a> Reading<'a> {
         ];
         const TONIGHT: [&str; 4] = ["tonight", "this evening", "this afternoon", "this morning"];
         if let Some((name, ahead)) = DAYS.iter().find(|(name, _)| starts(rest, name)) {
-            self.set_day(Day::Date(self.days_ahead(*ahead)?))?;
+            self.set_day(NamedDay::Date(self.days_ahead(*ahead)?))?;
             return Ok(name.split(' ').count());
         }
         if let Some(name) = TONIGHT.iter().find(|name| starts(rest, name)) {
-            self.set_day(Day::Date(self.today()))?;
+            self.set_day(NamedDay::Date(self.today()))?;
             let taken = name.split(' ').count();
             // `tonight at 8` has a time of its own, `tonight 22:00` has one behind it.
             if let Some((hour, more)) =
@@ -304,7 +308,7 @@ impl<'a> Reading<'a> {
             // `tonight at 12` may be noon or midnight.
             let hour = rest[taken..].iter().find(|word| **word != "at").and_then(|word| word.parse::<i8>().ok());
             if *name != "this morning" && hour.is_some_and(|hour| hour <= 12) {
-                return Err(Unread::Unknown);
+                return Err(DeadlineProblem::Unknown);
             }
             let has_time = self.time.is_some() || rest[taken..].iter().any(|word| has_digit(word));
             if let Some(time) = part_of_day(rest[taken - 1]).filter(|_| !has_time) {
@@ -316,7 +320,7 @@ impl<'a> Reading<'a> {
     }
 
     /// `friday`, `next monday`, `в следующую пятницу`.
-    fn weekday(&mut self, rest: &[&str], _: bool) -> Result<usize, Unread> {
+    fn weekday(&mut self, rest: &[&str], _: bool) -> Result<usize, DeadlineProblem> {
         const NEXT: [&str; 5] = ["next", "следующий", "следующую", "следующее", "следующей"];
         const THIS: [&str; 5] = ["this", "этот", "эту", "это", "этой"];
         let said = |words: &[&str]| words.contains(&rest[0]);
@@ -324,21 +328,21 @@ impl<'a> Reading<'a> {
         let Some(found) = rest.get(usize::from(is_after)).and_then(|word| weekday(word)) else { return Ok(0) };
         let (weekday, is_short) = found;
         self.set_day(match () {
-            () if said(&NEXT) => Day::NextWeekday(weekday),
-            () if said(&THIS) => Day::ThisWeekday(weekday),
-            () => Day::Weekday(weekday),
+            () if said(&NEXT) => NamedDay::NextWeekday(weekday),
+            () if said(&THIS) => NamedDay::ThisWeekday(weekday),
+            () => NamedDay::Weekday(weekday),
         })?;
         self.is_vague |= is_short && !is_after;
         Ok(1 + usize::from(is_after))
     }
 
     /// `15:00`, `5pm`, `5:30 pm`, `17h`, `at 17`, `noon`, `в 5 вечера`, `утром`.
-    fn clock(&mut self, rest: &[&str], said_at: bool) -> Result<usize, Unread> {
+    fn clock(&mut self, rest: &[&str], said_at: bool) -> Result<usize, DeadlineProblem> {
         if let Some(names) =
             [&["midnight"][..], &["полночь"], &["полуночи"], &["24:00"]].iter().find(|names| names.contains(&rest[0]))
         {
             if self.time.is_some() || self.ends_day {
-                return Err(Unread::Unknown);
+                return Err(DeadlineProblem::Unknown);
             }
             self.is_midnight = true;
             return Ok(names.len());
@@ -348,39 +352,39 @@ impl<'a> Reading<'a> {
             {
                 // `morning`, alone: of which day?
                 if !is_russian_part(rest[0]) {
-                    return Err(Unread::Unknown);
+                    return Err(DeadlineProblem::Unknown);
                 }
             }
             self.set_time(time)?;
             return Ok(1);
         }
         match clock(rest, said_at, self.day.is_some()) {
-            Clock::Time(time, taken) => {
+            ClockReading::Time(time, taken) => {
                 self.set_time(time)?;
                 Ok(taken)
             }
-            Clock::No => Ok(0),
-            Clock::Wrong => Err(Unread::Unknown),
+            ClockReading::No => Ok(0),
+            ClockReading::Wrong => Err(DeadlineProblem::Unknown),
         }
     }
 
     /// `2026-12-25`, `25.12.`, `12/25`, `25 dec 2027`, `dec 25th`.
-    fn date(&mut self, rest: &[&str], _: bool) -> Result<usize, Unread> {
+    fn date(&mut self, rest: &[&str], _: bool) -> Result<usize, DeadlineProblem> {
         let today = self.today();
         if let Some((day, taken)) = with_month(rest, today)? {
-            self.set_day(Day::Date(day))?;
+            self.set_day(NamedDay::Date(day))?;
             return Ok(taken);
         }
         let Some(read) = numeric(rest[0], today, self.language) else { return Ok(0) };
         let (day, is_vague) = read?;
         self.is_vague |= is_vague;
-        self.set_day(Day::Date(day))?;
+        self.set_day(NamedDay::Date(day))?;
         let has_year_word = rest.get(1).is_some_and(|word| YEAR_WORDS.contains(word));
         Ok(1 + usize::from(has_year_word))
     }
 
     /// `25th`, `25-го`, `25 числа`.
-    fn nth(&mut self, rest: &[&str], _: bool) -> Result<usize, Unread> {
+    fn nth(&mut self, rest: &[&str], _: bool) -> Result<usize, DeadlineProblem> {
         let (number, taken) = match rest {
             [number, "числа" | "число", ..] => (number.trim_end_matches("-го").trim_end_matches("го"), 2),
             [word, ..] => match ordinal(word) {
@@ -390,26 +394,26 @@ impl<'a> Reading<'a> {
             [] => return Ok(0),
         };
         let Ok(day) = number.parse::<i8>() else { return Ok(0) };
-        let found = next_day_of_month(day, self.today()).ok_or(Unread::Unknown)?;
-        self.set_day(Day::Date(found))?;
+        let found = next_day_of_month(day, self.today()).ok_or(DeadlineProblem::Unknown)?;
+        self.set_day(NamedDay::Date(found))?;
         self.is_vague |= taken == 1;
         Ok(taken)
     }
 
     /// What all of it comes to.
-    fn moment(self) -> Result<Deadline, Unread> {
+    fn moment(self) -> Result<Deadline, DeadlineProblem> {
         let deadline =
             |at| Deadline { at, is_plain: self.is_by || !self.is_vague || self.time.is_some(), is_by: self.is_by };
         let says_day = self.day.is_some() || self.time.is_some() || self.ends_day || self.is_midnight;
         if let Some(at) = self.exact {
-            return if says_day { Err(Unread::Unknown) } else { not_past(at, self.now).map(deadline) };
+            return if says_day { Err(DeadlineProblem::Unknown) } else { not_past(at, self.now).map(deadline) };
         }
         if !says_day {
-            return Err(Unread::Unknown);
+            return Err(DeadlineProblem::Unknown);
         }
         let day = self.resolved()?;
         if self.weekday.is_some_and(|weekday| weekday != day.weekday()) {
-            return Err(Unread::Unknown);
+            return Err(DeadlineProblem::Unknown);
         }
         let zone = self.now.time_zone();
         let at = match self.time {
@@ -419,20 +423,22 @@ impl<'a> Reading<'a> {
             }
             None => end_of(day, zone, self.now),
         };
-        not_past(at.ok_or(Unread::Unknown)?, self.now).map(deadline)
+        not_past(at.ok_or(DeadlineProblem::Unknown)?, self.now).map(deadline)
     }
 
-    fn resolved(&self) -> Result<Date, Unread> {
+    fn resolved(&self) -> Result<Date, DeadlineProblem> {
         let today = self.today();
         let next = |weekday: Weekday| {
             (1..=7).filter_map(|days| self.days_ahead(days).ok()).find(|day| day.weekday() == weekday)
         };
         match self.day {
             None => Ok(today),
-            Some(Day::Date(day)) => Ok(day),
-            Some(Day::ThisWeekday(weekday)) if weekday == today.weekday() => Ok(today),
-            Some(Day::Weekday(weekday) | Day::ThisWeekday(weekday)) => next(weekday).ok_or(Unread::Unknown),
-            Some(Day::NextWeekday(weekday)) => {
+            Some(NamedDay::Date(day)) => Ok(day),
+            Some(NamedDay::ThisWeekday(weekday)) if weekday == today.weekday() => Ok(today),
+            Some(NamedDay::Weekday(weekday) | NamedDay::ThisWeekday(weekday)) => {
+                next(weekday).ok_or(DeadlineProblem::Unknown)
+            }
+            Some(NamedDay::NextWeekday(weekday)) => {
                 let monday = 7 - i64::from(today.weekday().to_monday_zero_offset());
                 self.days_ahead(monday + i64::from(weekday.to_monday_zero_offset()))
             }
@@ -584,7 +590,7 @@ fn evening_hour(rest: &[&str]) -> Option<(Time, usize)> {
     Some((Time::new(hour + 12, 0, 0, 0).ok()?, skipped + 1))
 }
 
-enum Clock {
+enum ClockReading {
     Time(Time, usize),
     /// It is no time.
     No,
@@ -592,8 +598,8 @@ enum Clock {
     Wrong,
 }
 
-/// A time of the day. `said_at` stands behind `at`; `has_day` behind a day, where a number with a dot is no date any more.
-fn clock(rest: &[&str], said_at: bool, has_day: bool) -> Clock {
+/// A time of the day. `said_at`: it follows `at`; `has_day`: it follows a day, so that a number with a dot cannot be a date.
+fn clock(rest: &[&str], said_at: bool, has_day: bool) -> ClockReading {
     let word = rest[0];
     let next = rest.get(1).copied().unwrap_or_default();
     let (digits, suffix) =
@@ -601,7 +607,7 @@ fn clock(rest: &[&str], said_at: bool, has_day: bool) -> Clock {
     let digits = digits.trim_end_matches('.');
     let has_colon = digits.contains(':');
     let Some((hour, minute)) = hour_and_minute(digits) else {
-        return if has_colon { Clock::Wrong } else { Clock::No };
+        return if has_colon { ClockReading::Wrong } else { ClockReading::No };
     };
     let half = |word: &str| match (word.replace('.', "").as_str(), hour) {
         ("am", _) | ("утра", 1..=11) | ("ночи", 1..=4 | 12) => Some(0),
@@ -618,14 +624,14 @@ fn clock(rest: &[&str], said_at: bool, has_day: bool) -> Clock {
             let minutes = suffix.strip_prefix(['h', 'ч']).and_then(|minutes| minutes.parse::<i8>().ok());
             return match minutes {
                 Some(minute) if !digits.contains([':', '.']) => made(hour, minute, 1),
-                _ if has_colon => Clock::Wrong,
-                _ => Clock::No,
+                _ if has_colon => ClockReading::Wrong,
+                _ => ClockReading::No,
             };
         }
     };
     if let Some(half) = half {
         let in_half = (1..=12).contains(&hour);
-        return if in_half { made(hour % 12 + half, minute, taken) } else { Clock::Wrong };
+        return if in_half { made(hour % 12 + half, minute, taken) } else { ClockReading::Wrong };
     }
     if has_colon {
         return made(hour, minute, 1);
@@ -640,23 +646,23 @@ fn clock(rest: &[&str], said_at: bool, has_day: bool) -> Clock {
         let is_time = digits.rsplit('.').next().is_some_and(|minutes| minutes.len() == 2);
         let is_said = said_at || (has_day && !(1..=12).contains(&minute));
         let is_time = is_time && is_said && digits.matches('.').count() == 1;
-        return if is_time { made(hour, minute, 1) } else { Clock::No };
+        return if is_time { made(hour, minute, 1) } else { ClockReading::No };
     }
     // `at 17`; `at 5` may be in the morning or in the afternoon.
     match hour {
-        _ if !said_at || digits.len() > 2 => Clock::No,
+        _ if !said_at || digits.len() > 2 => ClockReading::No,
         0 | 7..=24 => made(hour, 0, 1),
-        _ => Clock::Wrong,
+        _ => ClockReading::Wrong,
     }
 }
 
-fn made(hour: i8, minute: i8, taken: usize) -> Clock {
-    Time::new(hour, minute, 0, 0).map_or(Clock::Wrong, |time| Clock::Time(time, taken))
+fn made(hour: i8, minute: i8, taken: usize) -> ClockReading {
+    Time::new(hour, minute, 0, 0).map_or(ClockReading::Wrong, |time| ClockReading::Time(time, taken))
 }
 
 /// `17h`; `2h` may be a duration, and `3 hours` in the morning or in the afternoon.
-fn of_hours(hour: i8, minute: i8, taken: usize) -> Clock {
-    if (1..=6).contains(&hour) { Clock::Wrong } else { made(hour, minute, taken) }
+fn of_hours(hour: i8, minute: i8, taken: usize) -> ClockReading {
+    if (1..=6).contains(&hour) { ClockReading::Wrong } else { made(hour, minute, taken) }
 }
 
 /// `15:00`, `15.00`, `15`.
@@ -829,7 +835,7 @@ fn month(word: &str) -> Option<i8> {
 }
 
 /// `25 dec`, `25th of december 2027`, `dec 25, 2027`, `25 декабря 2027 г.`
-fn with_month(rest: &[&str], today: Date) -> Result<Option<(Date, usize)>, Unread> {
+fn with_month(rest: &[&str], today: Date) -> Result<Option<(Date, usize)>, DeadlineProblem> {
     let day_of = |word: &str| {
         let number = ordinal(word).unwrap_or(word);
         let is_number = (1..=2).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
@@ -852,11 +858,11 @@ fn with_month(rest: &[&str], today: Date) -> Result<Option<(Date, usize)>, Unrea
         Some(year) => Date::new(year, month, day).ok(),
         None => next_of(month, day, today),
     };
-    found.map(|day| Some((day, taken))).ok_or(Unread::Unknown)
+    found.map(|day| Some((day, taken))).ok_or(DeadlineProblem::Unknown)
 }
 
 /// A day in numbers, and whether it may be something else: a version, a fraction.
-fn numeric(word: &str, today: Date, language: Language) -> Option<Result<(Date, bool), Unread>> {
+fn numeric(word: &str, today: Date, language: Language) -> Option<Result<(Date, bool), DeadlineProblem>> {
     let sign = ['-', '/', '.'].into_iter().find(|sign| word.contains(*sign))?;
     let parts: Vec<&str> = word.split(sign).collect();
     let is_number = |part: &&str| (1..=4).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
@@ -884,7 +890,7 @@ fn numeric(word: &str, today: Date, language: Language) -> Option<Result<(Date, 
         _ => return Some(slashed(of(small(0), small(1)), of(small(1), small(0)), language)),
     };
     let is_vague = parts.len() == 2;
-    Some(found.map(|day| (day, is_vague)).ok_or(Unread::Unknown))
+    Some(found.map(|day| (day, is_vague)).ok_or(DeadlineProblem::Unknown))
 }
 
 fn written_year(year: &str) -> i16 {
@@ -893,10 +899,16 @@ fn written_year(year: &str) -> i16 {
 }
 
 /// `12/25` is a day in one way only; `5/6` in two, where people write the month first or the day.
-fn slashed(day_first: Option<Date>, month_first: Option<Date>, language: Language) -> Result<(Date, bool), Unread> {
+fn slashed(
+    day_first: Option<Date>,
+    month_first: Option<Date>,
+    language: Language,
+) -> Result<(Date, bool), DeadlineProblem> {
     match (day_first, month_first) {
-        (Some(one), Some(other)) if one != other && language == Language::En => Err(Unread::Ambiguous(one, other)),
-        _ => day_first.or(month_first).map(|day| (day, true)).ok_or(Unread::Unknown),
+        (Some(one), Some(other)) if one != other && language == Language::En => {
+            Err(DeadlineProblem::Ambiguous(one, other))
+        }
+        _ => day_first.or(month_first).map(|day| (day, true)).ok_or(DeadlineProblem::Unknown),
     }
 }
 

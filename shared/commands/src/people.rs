@@ -1,11 +1,26 @@
 //! People as commands name them: by mention, by e-mail, by name, or as oneself.
 
-use super::Assignee;
-use super::reader::{self, Token, Unit, simple};
+use serde::{Deserialize, Serialize};
 
-/// Somebody that a name in a command may mean.
+use crate::reader::{self, TextToken, TokenUnit, simple};
+
+/// Who a task is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Assignee {
+    /// The person who typed the command.
+    Me,
+    /// A person in Slack, by their id.
+    Slack(String),
+    /// A user of the portal, by their number.
+    Portal(u64),
+    /// A person by their e-mail.
+    Email(String),
+}
+
+/// A person that a name in a command can mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownPerson {
     /// Who they are.
     pub who: Assignee,
     /// Their name, for people.
@@ -14,8 +29,8 @@ pub struct Known {
     pub aliases: Vec<String>,
 }
 
-impl Known {
-    /// Somebody by their name, in the order that it is written and the other way round.
+impl KnownPerson {
+    /// A person by their name, in the order that it is written and the other way round.
     pub fn new(who: Assignee, name: &str, others: impl IntoIterator<Item = String>) -> Self {
         let mut aliases = vec![folded(name)];
         if let Some((first, last)) = folded(name).split_once(' ') {
@@ -34,11 +49,11 @@ impl Known {
 
 /// The people that a command's text may mean, looked up before.
 #[derive(Debug, Clone, Default)]
-pub struct Directory(Vec<Known>);
+pub struct Directory(Vec<KnownPerson>);
 
 /// Whom words mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum PersonMatch {
     /// Nobody.
     Nobody,
     /// One person.
@@ -49,7 +64,7 @@ pub enum Found {
 
 impl Directory {
     /// Of these people; each counts once.
-    pub fn new(people: impl IntoIterator<Item = Known>) -> Self {
+    pub fn new(people: impl IntoIterator<Item = KnownPerson>) -> Self {
         let mut directory = Self::default();
         for person in people {
             match directory.0.iter_mut().find(|known| known.who == person.who) {
@@ -60,16 +75,16 @@ impl Directory {
         directory
     }
 
-    /// Whoever is called so in full.
-    pub fn in_full(&self, words: &str) -> Found {
+    /// The person whose full name this is.
+    pub fn in_full(&self, words: &str) -> PersonMatch {
         let wanted = folded(words);
         Self::found(self.0.iter().filter(|known| !wanted.is_empty() && known.aliases.contains(&wanted)))
     }
 
-    /// The same, else whoever has this as a part of their name.
-    pub fn by_name(&self, words: &str) -> Found {
+    /// The same, else the person who has this as a part of their name.
+    pub fn by_name(&self, words: &str) -> PersonMatch {
         match self.in_full(words) {
-            Found::Nobody => {
+            PersonMatch::Nobody => {
                 let wanted = folded(words);
                 Self::found(self.0.iter().filter(|known| !wanted.is_empty() && known.has_part(&wanted)))
             }
@@ -77,17 +92,17 @@ impl Directory {
         }
     }
 
-    fn found<'a>(people: impl Iterator<Item = &'a Known>) -> Found {
-        let people: Vec<&Known> = people.collect();
+    fn found<'a>(people: impl Iterator<Item = &'a KnownPerson>) -> PersonMatch {
+        let people: Vec<&KnownPerson> = people.collect();
         match people.as_slice() {
-            [] => Found::Nobody,
-            [one] => Found::One(one.who.clone()),
-            several => Found::Several(several.iter().map(|known| known.label()).collect()),
+            [] => PersonMatch::Nobody,
+            [one] => PersonMatch::One(one.who.clone()),
+            several => PersonMatch::Several(several.iter().map(|known| known.label()).collect()),
         }
     }
 }
 
-impl Known {
+impl KnownPerson {
     /// The name with what tells them from others of that name.
     fn label(&self) -> String {
         match self.aliases.iter().find(|alias| alias.contains('@')) {
@@ -113,10 +128,10 @@ pub fn is_me(words: &str) -> bool {
 }
 
 /// The e-mail that a token is, in small letters.
-pub fn email(token: &Token<'_>) -> Option<String> {
+pub fn email(token: &TextToken<'_>) -> Option<String> {
     let words = match &token.unit {
-        Unit::Link { url, .. } => url.strip_prefix("mailto:")?.split('?').next()?.to_owned(),
-        Unit::Word => token.typed(),
+        TokenUnit::Link { url, .. } => url.strip_prefix("mailto:")?.split('?').next()?.to_owned(),
+        TokenUnit::Word => token.typed(),
         _ => return None,
     };
     is_email(&words)
@@ -132,9 +147,9 @@ pub fn is_email(words: &str) -> Option<String> {
     (!who.is_empty() && is_host && is_clean(who) && is_clean(host)).then(|| words.to_owned())
 }
 
-/// A name that may be somebody's, typed behind an `@`, without it.
-pub fn called(token: &Token<'_>) -> Option<String> {
-    if token.unit != Unit::Word {
+/// What can be a person's name, typed behind an `@`, without it.
+pub fn called(token: &TextToken<'_>) -> Option<String> {
+    if token.unit != TokenUnit::Word {
         return None;
     }
     let words = token.meant();
@@ -143,7 +158,7 @@ pub fn called(token: &Token<'_>) -> Option<String> {
     (!name.is_empty() && !name.contains('@')).then(|| name.to_owned())
 }
 
-/// Whether words look like somebody's full name: two to four words of letters.
+/// Whether words look like a full name: two to four words of letters.
 pub fn looks_like_a_name(words: &str) -> bool {
     let words = simple(words);
     let is_name = |word: &str| {
@@ -161,7 +176,7 @@ pub fn several(words: &str) -> impl Iterator<Item = &str> {
 
 /// What must be looked up to know whom a text means: names typed behind an `@`, e-mails, and what looks like a full name.
 pub fn to_look_up(text: &str) -> Vec<String> {
-    const MOST: usize = 6;
+    const MAX_LOOKED_UP: usize = 6;
     let tokens = reader::tokens(text);
     let mut wanted: Vec<String> = Vec::new();
     for token in &tokens {
@@ -178,7 +193,7 @@ pub fn to_look_up(text: &str) -> Vec<String> {
         wanted.extend(several(&words).filter(|name| is_asked(name)).map(simple));
     }
     wanted.dedup();
-    wanted.truncate(MOST);
+    wanted.truncate(MAX_LOOKED_UP);
     wanted
 }
 
@@ -187,7 +202,7 @@ mod tests {
     use super::*;
 
     fn directory() -> Directory {
-        let person = |id, name: &str, email: &str| Known::new(Assignee::Portal(id), name, [email.to_owned()]);
+        let person = |id, name: &str, email: &str| KnownPerson::new(Assignee::Portal(id), name, [email.to_owned()]);
         Directory::new([
             person(1, "Дмитрий Соколова", "dmitri@corp.example"),
             person(2, "Ann Lee", "ann@corp.example"),
@@ -211,14 +226,15 @@ mod tests {
             ("петр черный", 4),
             ("ray@corp.example", 3),
         ] {
-            assert_eq!(directory.by_name(name), Found::One(Assignee::Portal(who)), "{name}");
+            assert_eq!(directory.by_name(name), PersonMatch::One(Assignee::Portal(who)), "{name}");
         }
-        let several = Found::Several(vec!["Ann Lee (ann@corp.example)".into(), "Ann Ray (ray@corp.example)".into()]);
+        let several =
+            PersonMatch::Several(vec!["Ann Lee (ann@corp.example)".into(), "Ann Ray (ray@corp.example)".into()]);
         assert_eq!(directory.by_name("ann"), several);
-        assert!(matches!(directory.by_name("Bob Ray"), Found::Several(names) if names.len() == 2));
-        assert_eq!(directory.in_full("Lee"), Found::Nobody);
-        assert_eq!(directory.by_name("Zoe"), Found::Nobody);
-        assert_eq!(directory.by_name(""), Found::Nobody);
+        assert!(matches!(directory.by_name("Bob Ray"), PersonMatch::Several(names) if names.len() == 2));
+        assert_eq!(directory.in_full("Lee"), PersonMatch::Nobody);
+        assert_eq!(directory.by_name("Zoe"), PersonMatch::Nobody);
+        assert_eq!(directory.by_name(""), PersonMatch::Nobody);
     }
 
     #[test]

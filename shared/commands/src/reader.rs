@@ -8,16 +8,16 @@ use text::Document;
 
 /// A piece of a command's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Token<'a> {
+pub struct TextToken<'a> {
     /// What it is.
-    pub unit: Unit<'a>,
+    pub unit: TokenUnit<'a>,
     /// As Slack sent it.
     pub raw: &'a str,
 }
 
 /// What a piece of a command's text is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unit<'a> {
+pub enum TokenUnit<'a> {
     /// Letters, digits and signs without a blank.
     Word,
     /// Blanks, line ends, and signs that nobody sees.
@@ -109,22 +109,22 @@ pub fn simple(text: &str) -> String {
 }
 
 /// Reads a text into its tokens. Together they are the text.
-pub fn tokens(text: &str) -> Vec<Token<'_>> {
+pub fn tokens(text: &str) -> Vec<TextToken<'_>> {
     let mut tokens = Vec::new();
     let mut at = 0;
     while let Some(first) = text[at..].chars().next() {
         let rest = &text[at..];
         let (unit, length) = match first {
-            '<' => unit(rest).unwrap_or((Unit::Word, 1)),
-            c if is_bar(c) => (Unit::Bar, c.len_utf8()),
-            c if is_blank(c) => (Unit::Blank, run(rest, |c| is_blank(c) || is_unseen(c))),
-            _ => (Unit::Word, run(rest, |c| c != '<' && !is_bar(c) && !is_blank(c))),
+            '<' => unit(rest).unwrap_or((TokenUnit::Word, 1)),
+            c if is_bar(c) => (TokenUnit::Bar, c.len_utf8()),
+            c if is_blank(c) => (TokenUnit::Blank, run(rest, |c| is_blank(c) || is_unseen(c))),
+            _ => (TokenUnit::Word, run(rest, |c| c != '<' && !is_bar(c) && !is_blank(c))),
         };
         let raw = &rest[..length];
         steps::add(length);
         // Signs that nobody sees are no word of their own.
-        let unit = if unit == Unit::Word && trimmed(raw).is_empty() { Unit::Blank } else { unit };
-        tokens.push(Token { unit, raw });
+        let unit = if unit == TokenUnit::Word && trimmed(raw).is_empty() { TokenUnit::Blank } else { unit };
+        tokens.push(TextToken { unit, raw });
         at += length;
     }
     tokens
@@ -135,7 +135,7 @@ fn run(text: &str, goes_on: impl Fn(char) -> bool) -> usize {
 }
 
 /// The unit in angle brackets that a text begins with, and its length.
-fn unit(rest: &str) -> Option<(Unit<'_>, usize)> {
+fn unit(rest: &str) -> Option<(TokenUnit<'_>, usize)> {
     let end = 1 + steps::find(&rest[1..], &['>', '<', '\n'])?;
     if !rest[end..].starts_with('>') {
         return None;
@@ -144,13 +144,13 @@ fn unit(rest: &str) -> Option<(Unit<'_>, usize)> {
     let (target, words) = inside.split_once('|').map_or((inside, None), |(target, words)| (target, Some(words)));
     let name = words.filter(|words| !trimmed(words).is_empty());
     let unit = match target.chars().next()? {
-        '@' => Unit::Person { id: &target[1..], name },
-        '#' => Unit::Channel { id: &target[1..], name },
+        '@' => TokenUnit::Person { id: &target[1..], name },
+        '#' => TokenUnit::Channel { id: &target[1..], name },
         '!' => {
             let mut parts = target[1..].split('^');
             match (parts.next(), parts.next().and_then(|at| at.parse().ok())) {
-                (Some("date"), Some(at)) => Unit::Moment(at),
-                _ => Unit::Group,
+                (Some("date"), Some(at)) => TokenUnit::Moment(at),
+                _ => TokenUnit::Group,
             }
         }
         _ => {
@@ -159,16 +159,16 @@ fn unit(rest: &str) -> Option<(Unit<'_>, usize)> {
                     && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
             };
             target.split_once(':').filter(|(scheme, _)| is_scheme(scheme))?;
-            Unit::Link { url: decoded(target), words: name.map(decoded) }
+            TokenUnit::Link { url: decoded(target), words: name.map(decoded) }
         }
     };
     Some((unit, end + 1))
 }
 
-impl Token<'_> {
+impl TextToken<'_> {
     /// Whether it says nothing.
     pub fn is_blank(&self) -> bool {
-        self.unit == Unit::Blank
+        self.unit == TokenUnit::Blank
     }
 
     /// What is meant by it, in small letters.
@@ -179,18 +179,18 @@ impl Token<'_> {
     /// What people see of it; of a link that Slack made of what somebody typed, what they typed.
     pub fn typed(&self) -> String {
         match &self.unit {
-            Unit::Link { url, words } => words.clone().unwrap_or_else(|| bare(url).to_owned()),
-            Unit::Person { id, name } => format!("@{}", decoded(name.unwrap_or(id))),
-            Unit::Channel { id, name } => format!("#{}", decoded(name.unwrap_or(id))),
-            Unit::Word | Unit::Blank | Unit::Bar => decoded(self.raw),
-            Unit::Group | Unit::Moment(_) => Document::from_mrkdwn(self.raw).visible(),
+            TokenUnit::Link { url, words } => words.clone().unwrap_or_else(|| bare(url).to_owned()),
+            TokenUnit::Person { id, name } => format!("@{}", decoded(name.unwrap_or(id))),
+            TokenUnit::Channel { id, name } => format!("#{}", decoded(name.unwrap_or(id))),
+            TokenUnit::Word | TokenUnit::Blank | TokenUnit::Bar => decoded(self.raw),
+            TokenUnit::Group | TokenUnit::Moment(_) => Document::from_mrkdwn(self.raw).visible(),
         }
     }
 
     /// A link's address, where its words say something else.
     pub fn address(&self) -> Option<&str> {
         match &self.unit {
-            Unit::Link { url, words: Some(words) } if !is_same_address(url, words) => Some(bare(url)),
+            TokenUnit::Link { url, words: Some(words) } if !is_same_address(url, words) => Some(bare(url)),
             _ => None,
         }
     }
@@ -211,8 +211,23 @@ fn is_same_address(url: &str, words: &str) -> bool {
     plain(url) == plain(words)
 }
 
+/// A web address: its host and its path.
+pub fn host_and_path(token: &TextToken<'_>) -> Option<(String, String)> {
+    let url = match &token.unit {
+        TokenUnit::Link { url, .. } => url.clone(),
+        TokenUnit::Word => token.typed(),
+        _ => return None,
+    };
+    let url = simple(&url);
+    let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+    let (host, path) = rest.split_once('/')?;
+    // What comes before an @ is not the host.
+    let host = host.rsplit('@').next().unwrap_or_default().to_lowercase();
+    Some((host, path.to_owned()))
+}
+
 /// The tokens without the blanks around them.
-pub fn trim<'t, 'a>(mut tokens: &'t [Token<'a>]) -> &'t [Token<'a>] {
+pub fn trim<'t, 'a>(mut tokens: &'t [TextToken<'a>]) -> &'t [TextToken<'a>] {
     while let Some((_, rest)) = tokens.split_first().filter(|(first, _)| first.is_blank()) {
         tokens = rest;
     }
@@ -223,17 +238,17 @@ pub fn trim<'t, 'a>(mut tokens: &'t [Token<'a>]) -> &'t [Token<'a>] {
 }
 
 /// The parts between bars.
-pub fn parts<'t, 'a>(tokens: &'t [Token<'a>]) -> Vec<&'t [Token<'a>]> {
-    tokens.split(|token| token.unit == Unit::Bar).map(trim).collect()
+pub fn parts<'t, 'a>(tokens: &'t [TextToken<'a>]) -> Vec<&'t [TextToken<'a>]> {
+    tokens.split(|token| token.unit == TokenUnit::Bar).map(trim).collect()
 }
 
 /// What Slack sent for these tokens: markup, for who reads markup.
-pub fn raw(tokens: &[Token<'_>]) -> String {
+pub fn raw(tokens: &[TextToken<'_>]) -> String {
     tokens.iter().map(|token| token.raw).collect::<String>().trim_matches(is_blank).to_owned()
 }
 
 /// What people see of these tokens, on one line. A link with words of its own keeps its address behind them.
-pub fn line(tokens: &[Token<'_>], with_addresses: bool) -> String {
+pub fn line(tokens: &[TextToken<'_>], with_addresses: bool) -> String {
     let mut markup = String::new();
     for token in tokens {
         markup.push_str(token.raw);
@@ -255,8 +270,8 @@ pub fn line(tokens: &[Token<'_>], with_addresses: bool) -> String {
 const PUBLIC: [&str; 2] = ["public", "публично"];
 
 /// Whether a token is `--public`, however a keyboard writes its dashes.
-fn is_public(token: &Token<'_>) -> bool {
-    if token.unit != Unit::Word {
+fn is_public(token: &TextToken<'_>) -> bool {
+    if token.unit != TokenUnit::Word {
         return false;
     }
     let text = decoded(token.raw);
@@ -268,18 +283,19 @@ fn is_public(token: &Token<'_>) -> bool {
     is_switch && PUBLIC.contains(&word.to_lowercase().as_str())
 }
 
-/// Takes `--public` out, wherever it stands as a word of its own; whether it was there. What stays of a part that held
-/// nothing else, goes as well.
-pub fn without_public(mut tokens: Vec<Token<'_>>) -> (Vec<Token<'_>>, bool) {
+/// Takes `--public` out, wherever it is a word of its own; whether it was there. A part that held nothing else goes with it.
+pub fn without_public(mut tokens: Vec<TextToken<'_>>) -> (Vec<TextToken<'_>>, bool) {
     let before = tokens.len();
-    let is_end = |token: Option<&Token<'_>>| token.is_none_or(|token| matches!(token.unit, Unit::Blank | Unit::Bar));
+    let is_end = |token: Option<&TextToken<'_>>| {
+        token.is_none_or(|token| matches!(token.unit, TokenUnit::Blank | TokenUnit::Bar))
+    };
     let is_mark = |c: char| is_quote(c) && !matches!(c, '\'' | '\u{2018}' | '\u{2019}' | '\u{201b}');
     let mut marks = 0;
     let is_taken: Vec<bool> = (0..before)
         .map(|at| {
-            // What stands between quotes is quoted, and asks for nothing.
+            // What is between quotes is quoted, and asks for nothing.
             let is_quoted = marks % 2 == 1;
-            if tokens[at].unit == Unit::Word {
+            if tokens[at].unit == TokenUnit::Word {
                 marks += decoded(tokens[at].raw).chars().filter(|c| is_mark(*c)).count();
             }
             let behind = at.checked_sub(1).and_then(|at| tokens.get(at));
@@ -289,7 +305,7 @@ pub fn without_public(mut tokens: Vec<Token<'_>>) -> (Vec<Token<'_>>, bool) {
     let mut taken = is_taken.iter();
     tokens.retain(|_| !taken.next().copied().unwrap_or_default());
     let was_there = tokens.len() < before;
-    while was_there && tokens.last().is_some_and(|last| matches!(last.unit, Unit::Blank | Unit::Bar)) {
+    while was_there && tokens.last().is_some_and(|last| matches!(last.unit, TokenUnit::Blank | TokenUnit::Bar)) {
         tokens.pop();
     }
     (tokens, was_there)
@@ -298,8 +314,8 @@ pub fn without_public(mut tokens: Vec<Token<'_>>) -> (Vec<Token<'_>>, bool) {
 /// The people and channels of a text that came without a name.
 pub fn unnamed(text: &str) -> Vec<(char, String)> {
     let ids = tokens(text).into_iter().filter_map(|token| match token.unit {
-        Unit::Person { id, name: None } => Some(('@', id.to_owned())),
-        Unit::Channel { id, name: None } => Some(('#', id.to_owned())),
+        TokenUnit::Person { id, name: None } => Some(('@', id.to_owned())),
+        TokenUnit::Channel { id, name: None } => Some(('#', id.to_owned())),
         _ => None,
     });
     let mut ids: Vec<_> = ids.collect();
@@ -316,8 +332,8 @@ pub fn named(text: &str, name_of: impl Fn(char, &str) -> Option<String>) -> Stri
     };
     let named = tokens(text).into_iter().map(|token| {
         let found = match token.unit {
-            Unit::Person { id, name: None } => with_name('@', id),
-            Unit::Channel { id, name: None } => with_name('#', id),
+            TokenUnit::Person { id, name: None } => with_name('@', id),
+            TokenUnit::Channel { id, name: None } => with_name('#', id),
             _ => None,
         };
         found.unwrap_or_else(|| token.raw.to_owned())
@@ -330,7 +346,7 @@ pub fn from_form(text: &str) -> String {
     tokens(text)
         .into_iter()
         .map(|token| match token.unit {
-            Unit::Word | Unit::Blank | Unit::Bar => slack::text::escape(token.raw),
+            TokenUnit::Word | TokenUnit::Blank | TokenUnit::Bar => slack::text::escape(token.raw),
             _ => token.raw.to_owned(),
         })
         .collect()
@@ -339,8 +355,8 @@ pub fn from_form(text: &str) -> String {
 /// A command's text for a field of a form: units stay as they are, entities become what they stand for.
 pub fn to_form(text: &str) -> String {
     let shown = tokens(text).into_iter().map(|token| match token.unit {
-        Unit::Link { .. } if token.address().is_none() => token.typed(),
-        Unit::Word | Unit::Blank | Unit::Bar => decoded(token.raw),
+        TokenUnit::Link { .. } if token.address().is_none() => token.typed(),
+        TokenUnit::Word | TokenUnit::Blank | TokenUnit::Bar => decoded(token.raw),
         _ => token.raw.to_owned(),
     });
     shown.collect()
@@ -352,7 +368,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn units(text: &str) -> Vec<String> {
-        tokens(text).iter().filter(|token| !token.is_blank()).map(Token::typed).collect()
+        tokens(text).iter().filter(|token| !token.is_blank()).map(TextToken::typed).collect()
     }
 
     #[test]

@@ -1,461 +1,514 @@
-//! `/b24-task`: its name, what is to be done, who does it and until when.
-//!
-//! `Name | Description | @assignee | deadline`; but a part that is plainly people or a deadline is taken wherever it stands,
-//! and so are those at the ends of the name. Everything else has its place, or is refused by name.
+//! `/b24-task`: a task with its people and its deadline. How its text is read: [`crate::task_reader`].
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
+use locale::Language;
+use serde::{Deserialize, Serialize};
 
-use super::deadline::{self, Unread};
-use super::people::{self, Found};
-use super::reader::{self, Token, Unit};
-use super::{Assignee, Context, Misuse, Name, TaskDraft};
+use crate::deadline;
+use crate::forms::{self, FormProblems, SubmittedForm, within_name};
+use crate::misuse::Misuse;
+use crate::people::Assignee;
+use crate::reader::{self, TextToken};
+use crate::spec::{Acknowledge, CommandHelp, CommandSpec, MessageShortcut, WithoutText};
+use crate::task_reader::{self, TaskReading};
+use crate::typed::CommandContext;
 
-/// A text as a task, as far as it is understood.
+/// The command.
+pub struct TaskCommand;
+
+/// The `callback_id` of the form for a new task.
+pub const NEW_TASK: &str = "new_task";
+/// The menus of people in that form.
+const PEOPLE_FIELDS: [&str; 2] = ["assignee", "accomplices"];
+/// The most people of a field who are checked at once.
+const MAX_CHECKED: usize = 10;
+
+impl Acknowledge for TaskCommand {
+    const SPEC: CommandSpec = CommandSpec {
+        typed: "/b24-task",
+        description: "Create a task in Bitrix24",
+        usage: "Name | Description | @assignee | deadline [--public]",
+        documentation: (
+            "`/b24-task Name \\| Description \\| @assignee \\| deadline`",
+            "creates a task; everything but the name is optional; without text it opens a form",
+        ),
+        help,
+        without_text: WithoutText::Form(NEW_TASK),
+        shortcut: Some(MessageShortcut {
+            callback_id: "message_to_task",
+            name: "Create a task",
+            description: "Create a task in Bitrix24 from this message",
+        }),
+        names_people: true,
+        can_be_public: true,
+    };
+
+    fn form_problems(form: &SubmittedForm<'_>, now: Timestamp) -> Option<FormProblems> {
+        if form.callback_id != NEW_TASK {
+            return None;
+        }
+        let (task, language) = (TaskForm::of(form), form.origin.language);
+        let mut problems = FormProblems::new();
+        if task.name.is_empty() {
+            problems.insert("name".into(), Misuse::NoTaskName.words(language));
+        }
+        if let Err((field, misuse)) = task.until(&form.origin.local(now), language) {
+            problems.insert(field.into(), misuse.words(language));
+        }
+        Some(problems)
+    }
+
+    fn chosen_people(form: &SubmittedForm<'_>) -> Vec<(&'static str, String)> {
+        let fields = PEOPLE_FIELDS.into_iter().filter(|_| form.callback_id == NEW_TASK);
+        let people = |field| form.people(field).into_iter().take(MAX_CHECKED).map(move |person| (field, person));
+        fields.flat_map(people).collect()
+    }
+}
+
+fn help(language: Language) -> CommandHelp {
+    CommandHelp {
+        does: language.pick(
+            "creates a task. Description, assignee and deadline are optional. People and a deadline can be in any part, or at the end of the name; further people become accomplices. Without text it opens a form.",
+            "создаёт задачу. Описание, исполнителя и срок можно опустить, человек и срок могут стоять где угодно; второй человек будет соисполнителем. Без текста открывается форма.",
+        ),
+        examples: match language {
+            Language::En => &[
+                "/b24-task Call ACME | about the roof | @ann | tomorrow 15:00",
+                "/b24-task Send the offer @ann @bob friday 5pm",
+                "/b24-task Send the offer | ann@example.com | in 2 hours --public",
+            ],
+            Language::Ru => &[
+                "/b24-task Позвонить в АКМЕ | о крыше | @anna | завтра в 15:00",
+                "/b24-task Отправить предложение @anna @boris до пятницы",
+                "/b24-task Отправить предложение | anna@example.com | через 2 часа --public",
+            ],
+        },
+    }
+}
+
+/// A task to create.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Reading {
+pub struct TaskDraft {
     /// Its name, as people see it.
     pub name: String,
     /// What is to be done, as Slack sent it.
     pub description: String,
-    /// Who does it, and with whom.
+    /// Who does it, then who helps; the person who typed it, if nobody is named.
     pub people: Vec<Assignee>,
-    /// Until when, and the words for it.
-    pub deadline: Option<(Timestamp, String)>,
-    /// The words for each of them.
-    pub people_words: Vec<String>,
-    /// What has no place, as it was typed.
-    pub left: Vec<String>,
-    /// What is wrong with it, if anything; the first counts.
-    pub problem: Option<Misuse>,
+    /// Until when.
+    pub deadline: Option<Timestamp>,
 }
 
-/// Reads a task; what is wrong with it stands in it.
-pub(super) fn read(tokens: &[Token<'_>], context: &Context<'_>) -> Reading {
-    let parts = reader::parts(tokens);
-    let mut reading = Reading::default();
-    let mut free: Vec<(usize, &[Token<'_>])> = Vec::new();
-    let mut has_places = true;
-    for (place, part) in parts.iter().enumerate().skip(1) {
-        if part.is_empty() {
-            continue;
+/// Reads what was typed.
+pub fn parse(tokens: &[TextToken<'_>], context: &CommandContext<'_>) -> Result<TaskDraft, Misuse> {
+    let TaskReading { name, description, people, deadline, problem, .. } = task_reader::read(tokens, context);
+    match problem {
+        Some(problem) => Err(problem),
+        None => Ok(TaskDraft { name, description, people, deadline: deadline.map(|(at, _)| at) }),
+    }
+}
+
+/// A task as its form shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TaskForm {
+    /// The name.
+    pub name: String,
+    /// The description.
+    pub description: String,
+    /// Who does it, by their id in Slack.
+    pub assignee: String,
+    /// Who helps, by their ids in Slack.
+    pub accomplices: Vec<String>,
+    /// The day, as `2026-12-25`.
+    pub day: String,
+    /// Until when, in words.
+    pub deadline: String,
+}
+
+impl TaskForm {
+    /// What was filled in.
+    pub fn of(form: &SubmittedForm<'_>) -> Self {
+        Self {
+            name: form.field("name"),
+            description: form.long("description"),
+            assignee: form.field("assignee"),
+            accomplices: form.people("accomplices"),
+            day: form.field("deadline"),
+            deadline: form.field("deadline_words"),
         }
-        if reading.takes_whole(part, place, context) {
-            has_places &= place != 1;
+    }
+
+    /// The form filled in with what was typed: everything has a place in it, right or wrong.
+    pub fn of_typed(tokens: &[TextToken<'_>], context: &CommandContext<'_>) -> Self {
+        let read = task_reader::read(tokens, context);
+        let mut in_slack = Vec::new();
+        let mut lines = vec![reader::to_form(&read.description)];
+        for (index, (person, words)) in read.people.iter().zip(&read.people_words).enumerate() {
+            match person {
+                Assignee::Slack(id) => in_slack.push(id.clone()),
+                Assignee::Me if index == 0 => {}
+                // A person who is named by e-mail cannot be chosen: the words stay for the one who corrects them.
+                Assignee::Me | Assignee::Portal(_) | Assignee::Email(_) => lines.push(words.clone()),
+            }
+        }
+        let deadline = of_left(&read, &mut lines);
+        lines.retain(|line| !line.is_empty());
+        let (name, description) = within_name(read.name, lines.join("\n"));
+        // The first person is the assignee, even if the form cannot show them: nobody else takes their place.
+        let is_first = matches!(read.people.first(), Some(Assignee::Slack(_)));
+        let mut in_slack = in_slack.into_iter();
+        let assignee = if is_first { in_slack.next().unwrap_or_default() } else { String::new() };
+        Self { name, description, assignee, accomplices: in_slack.collect(), day: String::new(), deadline }
+    }
+
+    /// Everybody who is chosen, the assignee first.
+    pub fn people(&self) -> Vec<Assignee> {
+        let all = std::iter::once(&self.assignee).chain(&self.accomplices).filter(|id| !id.is_empty());
+        let mut people: Vec<Assignee> = Vec::new();
+        if self.assignee.is_empty() && !self.accomplices.is_empty() {
+            people.push(Assignee::Me);
+        }
+        for id in all {
+            let person = Assignee::Slack(id.clone());
+            if !people.contains(&person) {
+                people.push(person);
+            }
+        }
+        people
+    }
+
+    /// The deadline; or the field that is wrong, and why.
+    pub fn until(&self, now: &Zoned, language: Language) -> Result<Option<Timestamp>, (&'static str, Misuse)> {
+        let (field, words) = match (self.day.is_empty(), self.deadline.is_empty()) {
+            (true, true) => return Ok(None),
+            (false, false) => return Err(("deadline_words", Misuse::LeftOver(self.deadline.clone()))),
+            (false, true) => ("deadline", &self.day),
+            (true, false) => ("deadline_words", &self.deadline),
+        };
+        let read = deadline::parse(words, now, language);
+        read.map(|deadline| Some(deadline.at)).map_err(|why| (field, Misuse::Deadline(words.clone(), why)))
+    }
+}
+
+/// What has no place in a task: what was meant as the deadline is its field's value, everything else becomes a line.
+fn of_left(read: &TaskReading, lines: &mut Vec<String>) -> String {
+    let mut deadline = read.deadline.as_ref().map(|(_, words)| words.clone()).unwrap_or_default();
+    for left in &read.left {
+        let typed = reader::line(&reader::tokens(left), true);
+        let is_deadline = matches!(&read.problem, Some(Misuse::Deadline(words, _)) if *words == typed);
+        if is_deadline && deadline.is_empty() && text::units(left) <= forms::MAX_NAME {
+            deadline = reader::to_form(left);
         } else {
-            free.push((place, part));
+            lines.push(reader::to_form(left));
         }
     }
-    let first = parts.first().copied().unwrap_or_default();
-    reading.read_name(first, context);
-    for (place, part) in free {
-        let is_description = reading.description.is_empty() && (place == 1 || !has_places);
-        if is_description {
-            reading.description = reader::raw(part);
-        } else {
-            reading.leave(place, part, context);
-        }
-    }
-    if reading.name.is_empty() {
-        reading.problem = Some(Misuse::NoName(Name::Task));
-    }
-    reading
+    deadline
 }
 
-impl Reading {
-    /// The task, if nothing is wrong with it.
-    pub(super) fn finished(self) -> Result<TaskDraft, Misuse> {
-        match self.problem {
-            Some(problem) => Err(problem),
-            None => Ok(TaskDraft {
-                name: self.name,
-                description: self.description,
-                people: self.people,
-                deadline: self.deadline.map(|(at, _)| at),
-            }),
+#[cfg(feature = "act")]
+mod act {
+    use bitrix24::Task;
+    use clients::{Failure, PortalClient};
+    use locale::Language;
+    use serde::Deserialize;
+    use serde_json::{Value, json};
+    use slack::View;
+    use slack::block::{Block, Element};
+    use tenants::people::Link;
+    use text::Document;
+    use user_mapping::mapping::Acting;
+
+    use super::{NEW_TASK, PEOPLE_FIELDS, TaskCommand, TaskDraft, TaskForm, parse};
+    use crate::answers::{self, Created};
+    use crate::drafts::FormDraft;
+    use crate::forms::{FormOrigin, MAX_NAME, SubmittedForm, joined_with_bars};
+    use crate::misuse::{CreatedKind, Misuse};
+    use crate::people::Assignee;
+    use crate::perform::{Perform, Submitted};
+    use crate::reader::{self, TextToken};
+    use crate::request::{CommandAnswer, CommandRequest};
+    use crate::spec::Acknowledge;
+    use crate::typed::CommandContext;
+    use crate::{creating, lookup, views};
+
+    impl Perform for TaskCommand {
+        async fn run(
+            request: &CommandRequest<'_>,
+            tokens: &[TextToken<'_>],
+            context: &CommandContext<'_>,
+        ) -> Result<CommandAnswer, Failure> {
+            create(request, parse(tokens, context)).await
         }
-    }
 
-    fn wrong(&mut self, problem: Misuse) {
-        self.problem.get_or_insert(problem);
-    }
-
-    fn add(&mut self, person: Assignee, words: String) {
-        if !self.people.contains(&person) {
-            self.people.push(person);
-            self.people_words.push(words);
+        fn filled_in(tokens: &[TextToken<'_>], context: &CommandContext<'_>) -> Option<Value> {
+            Some(json!(TaskForm::of_typed(tokens, context)))
         }
-    }
 
-    /// A part that has no place: which one it may have been meant for, says where it stands.
-    fn leave(&mut self, place: usize, part: &[Token<'_>], context: &Context<'_>) {
-        let words = reader::line(part, true);
-        let is_date = |token: &Token<'_>| deadline::parse(&token.typed(), context.now, context.language).is_ok();
-        let is_dated = part.iter().take(4 * deadline::MAX_WORDS).any(is_date);
-        self.wrong(match place {
-            2 if self.people.is_empty() && !is_dated => Misuse::Assignee(words.clone()),
-            2 if self.deadline.is_none() && is_dated => Misuse::Deadline(words.clone(), Unread::Unknown),
-            3 if self.deadline.is_none() => Misuse::Deadline(words.clone(), Unread::Unknown),
-            _ => Misuse::LeftOver(words.clone()),
-        });
-        self.left.push(reader::raw(part));
-    }
+        fn empty_form(user: &str) -> Option<Value> {
+            Some(json!(TaskForm { assignee: user.to_owned(), ..TaskForm::default() }))
+        }
 
-    /// Takes a part that is nothing but people and a deadline; whether it was one.
-    fn takes_whole(&mut self, part: &[Token<'_>], place: usize, context: &Context<'_>) -> bool {
-        let mut whole =
-            Edges { rest: part, people: Vec::new(), deadline: None, problem: None, may_date: true, may_name: true };
-        whole.take(context, place, true);
-        let mut rest = reader::line(whole.rest, false);
-        if let Some(names) = names(&rest, place, context) {
-            match names {
-                Ok(found) => whole.people.splice(0..0, found).for_each(drop),
-                Err(problem) => whole.problem = whole.problem.or(Some(problem)),
+        fn of_message(user: &str, text: &str) -> Option<Value> {
+            let seen = Document::from_mrkdwn(text).visible();
+            let first = seen.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+            Some(json!(TaskForm {
+                // The whole text is the description.
+                name: first.chars().take(MAX_NAME / 2).collect(),
+                description: reader::to_form(text),
+                assignee: user.to_owned(),
+                ..TaskForm::default()
+            }))
+        }
+
+        fn view(form: &Value, origin: &FormOrigin, problem: Option<&str>) -> Option<View> {
+            let (form, language) = (TaskForm::deserialize(form).ok()?, origin.language);
+            let mut blocks = views::above(problem);
+            blocks.push(views::line("name", language.pick("Name", "Название"), &form.name));
+            let description = language.pick("Description", "Описание");
+            blocks.extend(views::long("description", description, &form.description, true));
+            blocks.extend(people_fields(&form, language));
+            blocks.extend(deadline_fields(&form, origin));
+            Some(views::creating(NEW_TASK, language.pick("New task", "Новая задача"), origin, blocks))
+        }
+
+        fn as_typed(form: &SubmittedForm<'_>) -> Option<String> {
+            let TaskForm { name, description, day, deadline, .. } = TaskForm::of(form);
+            let fields = [name, description, day, deadline];
+            (form.callback_id == NEW_TASK).then(|| joined_with_bars(Self::SPEC.typed, fields))
+        }
+
+        /// People were chosen in the form: they are looked up now, so that the form can say at once who is not linked.
+        async fn pressed(
+            request: &CommandRequest<'_>,
+            action_id: &str,
+            value: &str,
+        ) -> Result<Option<CommandAnswer>, Failure> {
+            if !PEOPLE_FIELDS.contains(&action_id) {
+                return Ok(None);
             }
-            rest.clear();
-        }
-        // `@bob`, whom nobody knows, is meant as somebody all the same.
-        let is_called = matches!(whole.rest, [one] if people::called(one).is_some());
-        let is_whole = rest.is_empty() || (is_called && whole.problem.is_some());
-        if !is_whole {
-            return false;
-        }
-        let words = reader::line(part, false);
-        let has_problem = whole.problem.is_some();
-        if let Some(problem) = whole.problem {
-            self.wrong(problem);
-            self.left.push(reader::raw(part));
-        }
-        for (person, words) in whole.people.into_iter().filter(|_| !has_problem) {
-            self.add(person, words);
-        }
-        match whole.deadline.filter(|_| !has_problem) {
-            Some((Ok(at), words)) if self.deadline.is_none() => self.deadline = Some((at, words)),
-            Some((Ok(_), words)) => {
-                self.left.push(words);
-                self.wrong(Misuse::LeftOver(reader::line(part, false)));
+            for id in value.split(',').filter(|id| !id.is_empty()).take(lookup::MAX_NAMED) {
+                request.deps.talk.acting(&request.tenant, id).await?;
             }
-            Some((Err(why), words)) => {
-                self.left.push(words.clone());
-                self.wrong(Misuse::Deadline(words, why));
+            Ok(Some(CommandAnswer::silent("person.looked_up")))
+        }
+
+        async fn submitted(
+            request: &CommandRequest<'_>,
+            form: &SubmittedForm<'_>,
+        ) -> Result<Option<Submitted>, Failure> {
+            if form.callback_id != NEW_TASK {
+                return Ok(None);
             }
-            None => {}
+            let form = TaskForm::of(form);
+            let draft = draft_of(request, &form).await;
+            Ok(Some(Submitted {
+                answer: create(request, draft).await?,
+                draft: Some(FormDraft::form(&Self::SPEC, json!(form))),
+            }))
         }
-        !words.is_empty()
-    }
 
-    /// Takes the name, without the people and the deadline at its ends, unless another part names them.
-    fn read_name(&mut self, part: &[Token<'_>], context: &Context<'_>) {
-        let mut edges = Edges {
-            rest: part,
-            people: Vec::new(),
-            deadline: None,
-            problem: None,
-            may_date: self.deadline.is_none(),
-            may_name: self.people.is_empty(),
-        };
-        edges.take(context, 0, false);
-        let name = reader::line(edges.rest, true);
-        let is_cut = edges.rest.len() < part.len();
-        // `Ask @ann` is not called `Ask`; and a comma before what was taken goes with it.
-        let is_broken = is_cut && edges.deadline.is_none() && needs_more(edges.rest);
-        self.name = match () {
-            () if is_broken => reader::line(part, true),
-            () if is_cut => name.trim_end_matches([',', ';', ':', '-', '–', '—', ' ']).to_owned(),
-            () => name,
-        };
-        for (person, words) in edges.people {
-            self.add(person, words);
-        }
-        match edges.deadline {
-            Some((Ok(at), words)) => self.deadline = Some((at, words)),
-            Some((Err(why), words)) => {
-                self.left.push(words.clone());
-                self.wrong(Misuse::Deadline(words, why));
-            }
-            None => {}
-        }
-        if let Some(problem) = edges.problem {
-            self.wrong(problem);
-        }
-    }
-}
-
-/// The names that a part is made of, if it is made of nothing else.
-fn names(words: &str, place: usize, context: &Context<'_>) -> Option<Result<Vec<(Assignee, String)>, Misuse>> {
-    if words.is_empty() {
-        return None;
-    }
-    let mut found = Vec::new();
-    for name in people::several(words) {
-        if people::is_me(name) {
-            found.push((Assignee::Me, name.to_owned()));
-            continue;
-        }
-        let known = match name.strip_prefix('@') {
-            Some(name) => context.directory.by_name(name),
-            None => context.directory.in_full(name),
-        };
-        match (known, people::is_email(name)) {
-            (Found::One(person), _) => found.push((person, name.to_owned())),
-            (Found::Several(names), _) => return Some(Err(Misuse::WhichPerson(name.to_owned(), names))),
-            // An address in the place of the assignee is meant as one.
-            (Found::Nobody, Some(email)) if place >= 2 => found.push((Assignee::Email(email), name.to_owned())),
-            (Found::Nobody, _) => return None,
-        }
-    }
-    (!found.is_empty()).then_some(Ok(found))
-}
-
-type Dated = (Result<Timestamp, Unread>, String);
-
-/// What is left of a part while people and a deadline are taken from its ends.
-struct Edges<'t, 'a> {
-    rest: &'t [Token<'a>],
-    people: Vec<(Assignee, String)>,
-    deadline: Option<Dated>,
-    problem: Option<Misuse>,
-    may_date: bool,
-    may_name: bool,
-}
-
-impl<'t, 'a> Edges<'t, 'a> {
-    fn take(&mut self, context: &Context<'_>, place: usize, is_whole: bool) {
-        self.rest = reader::trim(self.rest);
-        let mut behind: Vec<(Assignee, String)> = Vec::new();
-        loop {
-            let before = self.rest.len();
-            if self.may_date && self.deadline.is_none() {
-                self.take_deadline(context, is_whole);
-            }
-            if self.may_name
-                && let Some(person) = self.last_person(context, place, is_whole)
-            {
-                behind.push(person);
-            }
-            if self.rest.len() == before || self.rest.is_empty() {
-                break;
-            }
-        }
-        behind.reverse();
-        while self.may_name {
-            let Some(person) = self.first_person(context) else { break };
-            self.people.push(person);
-        }
-        self.people.append(&mut behind);
-    }
-
-    /// Takes the longest deadline at the end.
-    fn take_deadline(&mut self, context: &Context<'_>, is_whole: bool) {
-        let mut starts: Vec<usize> = Vec::new();
-        for at in (0..self.rest.len()).rev() {
-            match self.rest[at].unit {
-                Unit::Word => starts.push(at),
-                Unit::Blank => {}
-                Unit::Moment(second) if at + 1 == self.rest.len() => {
-                    let moment = Timestamp::from_second(second).map_err(|_| Unread::Unknown);
-                    let is_over = |at: &Timestamp| *at <= context.now.timestamp();
-                    let read = moment.and_then(|at| if is_over(&at) { Err(Unread::Past(at)) } else { Ok(at) });
-                    self.cut(at, read);
-                    return;
-                }
-                _ => break,
-            }
-            if starts.len() == deadline::MAX_WORDS {
-                break;
-            }
-        }
-        // The longest comes first.
-        for at in starts.into_iter().rev() {
-            let is_begin = at == 0 || self.rest[at - 1].is_blank() || self.rest[at - 1].unit != Unit::Word;
-            let words = reader::line(&self.rest[at..], false);
-            match deadline::parse(&words, context.now, context.language) {
-                _ if !is_begin || (!is_whole && self.goes_on_a_number(at, &words)) => {}
-                Ok(found) if is_whole || found.is_plain && self.may_end_at(at, found.is_by) => {
-                    self.cut(at, Ok(found.at));
-                    return;
-                }
-                Err(why) if why != Unread::Unknown && (is_whole || is_by(&words)) => {
-                    self.cut(at, Err(why));
-                    return;
-                }
-                // What is understood as a whole means nothing else in part: `25.12.2025 15:00` is not today at 15:00.
-                Ok(_) | Err(Unread::Past(_) | Unread::Ambiguous(..)) => return,
-                Err(Unread::Unknown) => {}
-            }
-        }
-    }
-
-    /// Whether a time of day stands right behind a number: `Feb 30 15:00` is more likely a date that does not exist.
-    fn goes_on_a_number(&self, at: usize, words: &str) -> bool {
-        let before = self.rest[..at].iter().rev().find(|token| !token.is_blank());
-        words.starts_with(|c: char| c.is_ascii_digit())
-            && before.is_some_and(|token| token.typed().trim_end_matches('.').ends_with(|c: char| c.is_ascii_digit()))
-    }
-
-    /// Whether a name can end before these words: `Report for | tomorrow` does not.
-    fn may_end_at(&self, at: usize, is_by: bool) -> bool {
-        const OPEN: [&str; 22] = [
-            "for",
-            "from",
-            "of",
-            "about",
-            "since",
-            "after",
-            "between",
-            "and",
-            "or",
-            "to",
-            "with",
-            "per",
-            "than",
-            "для",
-            "от",
-            "о",
-            "об",
-            "про",
-            "с",
-            "после",
-            "и",
-            "или",
-        ];
-        let before = self.rest[..at].iter().rev().find(|token| !token.is_blank());
-        let is_open = before.is_some_and(|token| token.unit == Unit::Word && OPEN.contains(&token.meant().as_str()));
-        is_by || !is_open
-    }
-
-    fn cut(&mut self, at: usize, read: Result<Timestamp, Unread>) {
-        let words = reader::line(&self.rest[at..], false);
-        self.deadline = Some((read, words));
-        self.rest = without_joints(&self.rest[..at]);
-    }
-
-    /// Takes the person that the rest ends with.
-    fn last_person(&mut self, context: &Context<'_>, place: usize, is_whole: bool) -> Option<(Assignee, String)> {
-        let rest = without_joints(self.rest);
-        let (last, before) = rest.split_last()?;
-        if !is_whole && is_object(before) {
-            return None;
-        }
-        if let Unit::Person { id, .. } = last.unit {
-            self.rest = without_joints(before);
-            return Some((Assignee::Slack(id.to_owned()), last.typed()));
-        }
-        if let Some(email) = people::email(last) {
-            let person = match context.directory.in_full(&email) {
-                Found::One(person) => person,
-                _ if is_whole && place >= 2 => Assignee::Email(email),
-                _ => return None,
+        async fn again(request: &CommandRequest<'_>, what: &str) -> Result<Option<CommandAnswer>, Failure> {
+            let Some(id) = what.strip_prefix("task ").and_then(|id| id.parse().ok()) else { return Ok(None) };
+            let (_, rights) = match request.ready().await? {
+                Ok(ready) => ready,
+                Err(answer) => return Ok(Some(answer)),
             };
-            self.rest = without_joints(before);
-            return Some((person, last.typed()));
+            let Some(task) = rights.task(id).await? else { return Ok(Some(request.not_found())) };
+            let mut accomplices = Vec::new();
+            for user in &task.accomplices {
+                accomplices.extend(creating::name_of(request, Some(*user)).await?);
+            }
+            let message = answers::created(
+                Created {
+                    kind: CreatedKind::Task,
+                    title: &task.title.clone().unwrap_or_else(|| id.to_string()),
+                    url: &task.link(&request.tenant.portal.domain),
+                    responsible: creating::name_of(request, task.responsible_id).await?.as_deref(),
+                    accomplices: &accomplices,
+                    deadline: task.deadline.map(|deadline| (deadline, &request.zone)),
+                    note: None,
+                },
+                request.language,
+            );
+            Ok(Some(CommandAnswer::to_one(message)))
         }
-        self.last_called(rest, context)
     }
 
-    /// Takes an `@name` at the end: the `@` begins it, and the name ends with the rest.
-    fn last_called(&mut self, rest: &'t [Token<'a>], context: &Context<'_>) -> Option<(Assignee, String)> {
-        const MOST_TOKENS: usize = 7;
-        let from = rest.len().saturating_sub(MOST_TOKENS);
-        let at = (from..rest.len()).rev().find(|at| people::called(&rest[*at]).is_some())?;
-        let only_words = rest[at..].iter().all(|token| matches!(token.unit, Unit::Word | Unit::Blank));
-        let words = reader::line(&rest[at..], false);
-        let name = reader::simple(&words).trim_start_matches(['@', '"', '(']).to_owned();
-        let found = match () {
-            () if !only_words => return None,
-            () if people::is_me(&name) => Found::One(Assignee::Me),
-            () => context.directory.by_name(&name),
+    fn people_fields(form: &TaskForm, language: Language) -> [Block; 2] {
+        let assignee =
+            Element::UsersSelect { initial_user: views::filled(&form.assignee), action_id: PEOPLE_FIELDS[0].into() };
+        let accomplices =
+            Element::MultiUsersSelect { initial_users: form.accomplices.clone(), action_id: PEOPLE_FIELDS[1].into() };
+        [
+            Block::input(PEOPLE_FIELDS[0], language.label("assignee"), assignee, None, true).telling_choices(),
+            Block::input(PEOPLE_FIELDS[1], answers::accomplices_label(language), accomplices, None, true)
+                .telling_choices(),
+        ]
+    }
+
+    fn deadline_fields(form: &TaskForm, origin: &FormOrigin) -> [Block; 2] {
+        let (language, zone) = (origin.language, &origin.zone);
+        let day = Element::Datepicker { initial_date: views::filled(&form.day), action_id: "deadline".into() };
+        let words = Element::text_input("deadline_words", false, MAX_NAME, views::filled(&form.deadline));
+        let hint = match language {
+            Language::En => {
+                format!("tomorrow 15:00, friday, in 2 hours, end of month; in your time zone, {zone}")
+            }
+            Language::Ru => {
+                format!("завтра в 15:00, пятница, через 2 часа, конец месяца; в вашем часовом поясе, {zone}")
+            }
         };
-        match found {
-            Found::One(person) => {
-                self.rest = without_joints(&rest[..at]);
-                Some((person, words))
-            }
-            Found::Several(names) => {
-                self.problem.get_or_insert(Misuse::WhichPerson(words, names));
-                None
-            }
-            // More than one word, and nobody: the name may go on in the middle of the text.
-            Found::Nobody if rest.len() - at == 1 => {
-                self.problem.get_or_insert(Misuse::Assignee(words));
-                None
-            }
-            Found::Nobody => None,
-        }
+        let in_words = language.pick("Or the deadline in words", "Или срок словами");
+        [
+            Block::input("deadline", language.label("deadline"), day, None, true),
+            Block::input("deadline_words", in_words, words, Some(&hint), true),
+        ]
     }
 
-    /// Takes the person that the rest begins with.
-    fn first_person(&mut self, context: &Context<'_>) -> Option<(Assignee, String)> {
-        let (first, behind) = self.rest.split_first()?;
-        if let Unit::Person { id, .. } = first.unit {
-            let person = (Assignee::Slack(id.to_owned()), first.typed());
-            self.rest = after_joints(behind);
-            return Some(person);
+    async fn draft_of(request: &CommandRequest<'_>, form: &TaskForm) -> Result<TaskDraft, Misuse> {
+        let name = reader::line(&reader::tokens(&reader::from_form(&form.name)), true);
+        let deadline = form.until(&request.local(), request.language).map_err(|(_, misuse)| misuse)?;
+        if name.is_empty() {
+            return Err(Misuse::NoTaskName);
         }
-        people::called(first)?;
-        // The longest name counts.
-        for length in [5, 3, 1] {
-            let Some(phrase) = self.rest.get(..length) else { continue };
-            if !phrase.iter().all(|token| matches!(token.unit, Unit::Word | Unit::Blank)) {
-                continue;
-            }
-            let words = reader::line(phrase, false);
-            let name = reader::simple(&words).trim_start_matches('@').to_owned();
-            let found = if people::is_me(&name) { Found::One(Assignee::Me) } else { context.directory.by_name(&name) };
-            match found {
-                Found::One(person) => {
-                    self.rest = after_joints(&self.rest[length..]);
-                    return Some((person, words));
+        let description = lookup::named(request, &reader::from_form(&form.description)).await;
+        Ok(TaskDraft { name, description, people: form.people(), deadline })
+    }
+
+    async fn create(request: &CommandRequest<'_>, draft: Result<TaskDraft, Misuse>) -> Result<CommandAnswer, Failure> {
+        let misuse = |misuse| CommandAnswer::misuse(misuse, &TaskCommand::SPEC, request.language);
+        let draft = match draft {
+            Ok(draft) => draft,
+            Err(wrong) => return Ok(misuse(wrong)),
+        };
+        let (person, rights) = match request.ready().await? {
+            Ok(ready) => ready,
+            Err(answer) => return Ok(answer),
+        };
+        let doers = match doers(request, &draft.people, &person).await? {
+            Ok(doers) => doers,
+            Err(wrong) => return Ok(misuse(wrong)),
+        };
+        let (assignee, accomplices) = doers.split_first().map_or((None, &[][..]), |(first, rest)| (Some(first), rest));
+        let assignee = assignee.cloned().unwrap_or((person.user, person.name.clone()));
+        let found = if request.is_retry { find(request, &rights.client, &draft.name).await? } else { None };
+        let task = match found {
+            Some(task) => task,
+            None => {
+                let fields = fields(request, &draft, person.user, assignee.0, accomplices);
+                match rights.client.call("tasks.task.add", &json!({"fields": fields})).await {
+                    Ok(answer) => Task::read(answer.result["task"].clone()).map_err(creating::unexpected)?,
+                    Err(failure) => {
+                        return creating::refused(request, CreatedKind::Task, &TaskCommand::SPEC, failure);
+                    }
                 }
-                Found::Several(names) => {
-                    self.problem.get_or_insert(Misuse::WhichPerson(words, names));
-                    return None;
-                }
-                Found::Nobody => {}
+            }
+        };
+        let names: Vec<String> = accomplices.iter().map(|(_, name)| name.clone()).collect();
+        let message = answers::created(
+            Created {
+                kind: CreatedKind::Task,
+                title: &draft.name,
+                url: &task.link(&request.tenant.portal.domain),
+                responsible: Some(&assignee.1),
+                accomplices: &names,
+                deadline: draft.deadline.map(|deadline| (deadline, &request.zone)),
+                note: None,
+            },
+            request.language,
+        );
+        Ok(CommandAnswer::done(message, "task.created_from_slack", format!("task {}", task.id)))
+    }
+
+    fn fields(
+        request: &CommandRequest<'_>,
+        draft: &TaskDraft,
+        creator: u64,
+        assignee: u64,
+        accomplices: &[(u64, String)],
+    ) -> Value {
+        let mut fields = json!({
+            "TITLE": draft.name, "DESCRIPTION": Document::from_mrkdwn(&draft.description).to_bbcode(false),
+            "RESPONSIBLE_ID": assignee, "CREATED_BY": creator, "XML_ID": request.id.as_str(),
+        });
+        if !accomplices.is_empty() {
+            fields["ACCOMPLICES"] = accomplices.iter().map(|(user, _)| *user).collect();
+        }
+        if let Some(deadline) = draft.deadline {
+            fields["DEADLINE"] = deadline.to_string().into();
+        }
+        fields
+    }
+
+    /// The numbers and names of the people who do it, each once; or who of them is not linked to a user of the portal.
+    async fn doers(
+        request: &CommandRequest<'_>,
+        wanted: &[Assignee],
+        person: &Link,
+    ) -> Result<Result<Vec<(u64, String)>, Misuse>, Failure> {
+        let mut doers: Vec<(u64, String)> = Vec::new();
+        let mut unlinked = Vec::new();
+        for wanted in wanted {
+            match doer(request, wanted, person).await? {
+                Some(doer) if doers.iter().any(|known| known.0 == doer.0) => {}
+                Some(doer) => doers.push(doer),
+                None => match wanted {
+                    Assignee::Slack(id) => unlinked.push(called(request, id).await?),
+                    Assignee::Email(email) => return Ok(Err(Misuse::Assignee(email.clone()))),
+                    Assignee::Portal(user) => return Ok(Err(Misuse::Assignee(user.to_string()))),
+                    Assignee::Me => {}
+                },
             }
         }
-        None
+        Ok(if unlinked.is_empty() { Ok(doers) } else { Err(Misuse::Unlinked(unlinked)) })
+    }
+
+    /// What a person in Slack is called; no id is shown.
+    async fn called(request: &CommandRequest<'_>, id: &str) -> Result<String, Failure> {
+        let profile = request.deps.talk.slack_profile(&request.tenant, id).await?;
+        let name = profile.map(|profile| profile.name).filter(|name| !name.is_empty() && name != id);
+        let outside = || request.language.pick("someone outside", "кто-то извне").to_owned();
+        Ok(name.map_or_else(outside, |name| format!("@{name}")))
+    }
+
+    /// A person's number and name on the portal; `None` if they are not linked to a user there.
+    async fn doer(
+        request: &CommandRequest<'_>,
+        wanted: &Assignee,
+        person: &Link,
+    ) -> Result<Option<(u64, String)>, Failure> {
+        let talk = &request.deps.talk;
+        Ok(match wanted {
+            Assignee::Me => Some((person.user, person.name.clone())),
+            Assignee::Slack(id) if *id == request.user => Some((person.user, person.name.clone())),
+            Assignee::Slack(id) => match talk.acting(&request.tenant, id).await? {
+                Acting::As(link) => Some((link.user, link.name)),
+                Acting::Dismissed | Acting::Nobody { .. } => None,
+            },
+            Assignee::Portal(user) => {
+                let profile = talk.portal_profile(&request.tenant, *user).await?;
+                profile.filter(|profile| !profile.is_dismissed).map(|profile| (profile.user, profile.name))
+            }
+            Assignee::Email(email) => {
+                talk.portal_user_by_email(&request.tenant, email).await?.map(|found| (found.user, found.name))
+            }
+        })
+    }
+
+    /// The task that an earlier try created: it carries our id. On a portal that does not keep the id, the name and the
+    /// moment decide.
+    async fn find(request: &CommandRequest<'_>, client: &PortalClient, name: &str) -> Result<Option<Task>, Failure> {
+        let params = json!({
+            "filter": {"TITLE": name, ">=CREATED_DATE": request.not_before().to_string()}, "order": {"ID": "DESC"},
+            "select": ["ID", "TITLE", "XML_ID", "RESPONSIBLE_ID", "CREATED_BY"],
+        });
+        let answer = client.call("tasks.task.list", &params).await?;
+        let rows = answer.result["tasks"].as_array().cloned().unwrap_or_default();
+        let is_ours = |row: &Value| match row["xmlId"].as_str().filter(|id| !id.is_empty()) {
+            Some(id) => id == request.id.as_str(),
+            None => row["title"] == name,
+        };
+        rows.into_iter().find(is_ours).map(Task::read).transpose().map_err(creating::unexpected)
     }
 }
-
-fn is_by(words: &str) -> bool {
-    let words = reader::simple(words).to_lowercase();
-    ["by ", "until ", "till ", "before ", "due ", "до ", "к "].iter().any(|by| words.starts_with(by))
-}
-
-/// Whether a name without what was taken from its end says too little: one word, or one that ends in `for`.
-fn needs_more(rest: &[Token<'_>]) -> bool {
-    let words = rest.iter().filter(|token| !token.is_blank()).count();
-    words == 1 || rest.last().is_some_and(|last| ["for", "для", "на"].contains(&last.meant().as_str()))
-}
-
-/// Whether what follows belongs to the sentence: `Talk with`, `Ask about`.
-fn is_object(before: &[Token<'_>]) -> bool {
-    const BEFORE_AN_OBJECT: [&str; 14] =
-        ["to", "with", "from", "about", "of", "by", "к", "с", "со", "от", "о", "об", "про", "у"];
-    let last = reader::trim(before).last();
-    last.is_some_and(|last| last.unit == Unit::Word && BEFORE_AN_OBJECT.contains(&last.meant().as_str()))
-}
-
-/// The small words between people: `Ann and Bob`, `Ann, Bob`.
-fn is_joint(token: &Token<'_>) -> bool {
-    token.unit == Unit::Word && [",", ";", "+", "&", "and", "и", ":", "-", ".", "\""].contains(&token.meant().as_str())
-}
-
-fn without_joints<'t, 'a>(tokens: &'t [Token<'a>]) -> &'t [Token<'a>] {
-    let mut rest = reader::trim(tokens);
-    while let Some((_, before)) = rest.split_last().filter(|(last, _)| is_joint(last)) {
-        rest = reader::trim(before);
-    }
-    rest
-}
-
-fn after_joints<'t, 'a>(tokens: &'t [Token<'a>]) -> &'t [Token<'a>] {
-    let mut rest = reader::trim(tokens);
-    while let Some((_, behind)) = rest.split_first().filter(|(first, _)| is_joint(first)) {
-        rest = reader::trim(behind);
-    }
-    rest
-}
-
-#[cfg(test)]
-mod tests;

@@ -42,7 +42,7 @@ pub async fn fill(ports: &Ports, connections: &Connections, tenant: &TenantId) -
     let (store, clock) = (&ports.store, &ports.clock);
     let records = Records::new(store.clone());
     let portal = connections.portal(tenant).await?;
-    let settings: Settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
+    let settings = portal.settings_as::<Settings>()?;
     let client = connections.bitrix24(&portal).await?.in_lane(Lane::Sweep);
     let mut read = 0;
     for kind in subscriptions::swept(&settings) {

@@ -6,5 +6,6 @@ pub mod pages;
 pub mod sightings;
 pub mod subscriptions;
 pub mod sweeps;
+pub mod views;
 
 pub use names::NamesCache;

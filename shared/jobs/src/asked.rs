@@ -1,4 +1,4 @@
-//! What somebody in Slack asked for, as it lies on its queue.
+//! What a person in Slack asked for, as its queue carries it.
 
 use serde::{Deserialize, Serialize};
 use slack::command::SlashCommand;
@@ -7,14 +7,14 @@ use slack::interaction::{Act, Interaction};
 /// A command typed, or something pressed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "asked", rename_all = "snake_case")]
-pub enum Asked {
+pub enum SlackRequest {
     /// A slash command.
     Command(Box<SlashCommand>),
     /// A button, a menu, a dialog, a shortcut.
     Interaction(Box<Interaction>),
 }
 
-impl Asked {
+impl SlackRequest {
     /// Who asked.
     pub fn user(&self) -> &str {
         match self {
@@ -36,7 +36,7 @@ impl Asked {
         }
     }
 
-    /// What makes the same request one, however often it comes: what was typed or pressed, and when.
+    /// What identifies the request, however often Slack sends it: what was typed or pressed, and when.
     pub fn identity(&self) -> String {
         match self {
             Self::Command(command) => format!("{}#{}", command.command, command.trigger_id),

@@ -1,7 +1,8 @@
 //! Messages of a bridged conversation on their way to the other side.
 
 use bitrix24::chat::ChatFile;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use slack::Author;
 use slack::event::File;
@@ -89,7 +90,7 @@ pub struct ToSlack {
     pub dialog: String,
     /// The message in Bitrix24 that it is about.
     pub message: u64,
-    /// What to do. No card has this field, so none is taken for a message.
+    /// What to do.
     pub in_slack: InSlack,
 }
 
@@ -147,13 +148,32 @@ pub struct SlackPart {
 }
 
 /// A job for Slack: a card, or a message of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "job", rename_all = "snake_case")]
 pub enum SlackJob {
     /// A message of a conversation.
     Chat(Box<ToSlack>),
     /// A card.
     Card(Box<SlackDelivery>),
+}
+
+/// A job without a tag was queued by an earlier version: a message has `in_slack`, a card has not.
+impl<'de> Deserialize<'de> for SlackJob {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let job = Value::deserialize(deserializer)?;
+        let is_chat = match job.get("job").and_then(Value::as_str) {
+            Some("chat") => true,
+            Some("card") => false,
+            Some(other) => return Err(D::Error::unknown_variant(other, &["chat", "card"])),
+            None => job.get("in_slack").is_some(),
+        };
+        if is_chat { named(job).map(Self::Chat) } else { named(job).map(Self::Card) }
+    }
+}
+
+/// Reads a value; an error names the field.
+fn named<T: DeserializeOwned, E: serde::de::Error>(value: Value) -> Result<T, E> {
+    serde_path_to_error::deserialize(value).map_err(E::custom)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::delivery::SlackDelivery;
-use locale::language::Language;
+use locale::Language;
 use records::record::Record;
 
 /// Where a hint came from.
@@ -166,29 +166,6 @@ impl Hint {
         Timestamp::from_second(self.ts?).ok()
     }
 
-    /// What keeps its order with others: the thing it points at.
-    pub fn group(&self) -> String {
-        match &self.errand {
-            Some(Errand::Recording { call_id }) => return format!("recording#{}", short(call_id)),
-            Some(Errand::Digest { place, until, .. }) => return format!("digest#{until}#{}", short(place)),
-            None => {}
-        }
-        match &self.subject {
-            Subject::Item { entity, id, .. } => format!("{entity}#{id}"),
-            Subject::Task { id, .. } | Subject::TaskComment { task: id, .. } => format!("task#{id}"),
-            Subject::Call { call_id, .. } => format!("call#{}", short(call_id)),
-            Subject::Custom { name, .. } => format!("custom#{name}"),
-            Subject::Activity { id, .. } => format!("activity#{id}"),
-            Subject::TimelineComment { id, .. } => format!("timeline#{id}"),
-            Subject::User { id } => format!("user#{id}"),
-            Subject::Application | Subject::Uninstalled { .. } => "application".into(),
-            Subject::Chat(event) => format!("chat#{}", short(&event.dialog)),
-            Subject::Bot => "bot".into(),
-            Subject::Offline => "offline".into(),
-            Subject::Incomplete { .. } | Subject::Unknown => "other".into(),
-        }
-    }
-
     /// Why there is nothing to do for it, if there is not.
     pub fn nothing_to_do(&self) -> Option<String> {
         if self.errand.is_some() {
@@ -211,9 +188,4 @@ impl Hint {
             _ => Some(format!("nothing watches {}", self.event)),
         }
     }
-}
-
-/// SQS takes groups of 128 characters; ids from outside are cut to fit, readable to the end.
-fn short(id: &str) -> String {
-    id.chars().map(|c| if c.is_ascii_graphic() { c } else { '-' }).take(70).collect()
 }

@@ -4,6 +4,8 @@ pub mod asked;
 pub mod chat;
 pub mod delivery;
 pub mod hint;
+pub mod queueing;
+pub mod queues;
 pub mod sync;
 
 pub use delivery::SlackDelivery;

@@ -153,20 +153,3 @@ pub enum SyncJob {
         by: String,
     },
 }
-
-impl SyncJob {
-    /// What keeps its order.
-    pub fn group(&self, tenant: impl std::fmt::Display) -> String {
-        match self {
-            Self::Record { database, record, .. }
-            | Self::Undo { database, record, .. }
-            | Self::Join { database, record, .. }
-            | Self::Take { database, record, .. } => {
-                format!("{tenant}#{database}#{}", record.key())
-            }
-            Self::Page { page, .. } => format!("{tenant}#page#{page}"),
-            Self::Schema { .. } => format!("{tenant}#schema"),
-            Self::Backfill { database, .. } => format!("{tenant}#backfill#{database}"),
-        }
-    }
-}

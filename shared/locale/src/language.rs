@@ -1,115 +1,93 @@
-//! The languages of cards: labels, headlines, small words.
+//! Languages by their codes: in the settings, and in other systems.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A language that cards are written in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Language {
-    /// English.
-    #[default]
-    En,
-    /// Russian.
-    Ru,
-}
+use crate::Language;
 
 impl Language {
-    /// One of two texts.
-    pub fn pick<'a>(self, en: &'a str, ru: &'a str) -> &'a str {
-        match self {
-            Self::En => en,
-            Self::Ru => ru,
-        }
+    /// The language's name in itself.
+    pub fn name(self) -> &'static str {
+        self.facts().name
     }
 
-    /// The label of a word on a card.
-    pub fn label(self, word: &str) -> &'static str {
-        let (en, ru) = match word {
-            "responsible" => ("Responsible", "Ответственный"),
-            "assignee" => ("Assignee", "Исполнитель"),
-            "previous_responsible" => ("Before", "Раньше"),
-            "creator" => ("Created by", "Создал"),
-            "sum" => ("Sum", "Сумма"),
-            "stage" | "move" => ("Stage", "Стадия"),
-            "from_stage" => ("From stage", "Прежняя стадия"),
-            "funnel" | "funnel_move" => ("Funnel", "Воронка"),
-            "from_funnel" => ("From funnel", "Прежняя воронка"),
-            "source" => ("Source", "Источник"),
-            "company" => ("Company", "Компания"),
-            "contact" => ("Contact", "Контакт"),
-            "client" => ("Client", "Клиент"),
-            "created" => ("Created", "Создано"),
-            "changed_fields" => ("Changed", "Изменено"),
-            "project" => ("Project", "Проект"),
-            "deadline" => ("Deadline", "Крайний срок"),
-            "from_deadline" => ("Deadline before", "Прежний срок"),
-            "status" => ("Status", "Статус"),
-            "from_status" => ("Status before", "Прежний статус"),
-            "author" => ("Author", "Автор"),
-            "text" => ("Text", "Текст"),
-            "phone" => ("Phone", "Телефон"),
-            "time" => ("Time", "Время"),
-            "duration" => ("Duration", "Длительность"),
-            "deal" => ("Deal", "Сделка"),
-            "reason" => ("Reason", "Причина"),
-            "callback" => ("Call back", "Перезвонить"),
-            "recording" => ("Recording", "Запись"),
-            "type" => ("Type", "Тип"),
-            "id" => ("ID", "ID"),
-            "title" | "link" => ("Title", "Название"),
-            _ => ("Field", "Поле"),
+    /// The language of this code, as the settings write it.
+    pub fn of_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|language| language.code() == code)
+    }
+
+    /// The language for readers whose language another system names, as Bitrix24 (`ru`, `kz`) or Slack (`ru-RU`) do.
+    /// `None` where no catalogue says that it is for them.
+    pub fn of_reader(code: &str) -> Option<Self> {
+        let code = code.to_lowercase().replace('_', "-");
+        let found = |code: &str| {
+            let is_it =
+                |language: &Self| language.code().to_lowercase() == code || language.facts().codes.contains(&code);
+            Self::ALL.into_iter().find(is_it)
         };
-        self.choose(en, ru)
+        found(&code).or_else(|| found(code.split_once('-')?.0))
     }
 
-    /// What stands where nothing is known.
-    pub fn unknown(self) -> &'static str {
-        self.choose("unknown", "неизвестно")
+    pub(crate) fn column(self) -> usize {
+        #[cfg(feature = "pseudo")]
+        if crate::pseudo::is_on() {
+            return crate::COLUMNS - 1;
+        }
+        self as usize
     }
+}
 
-    /// What stands where there is nothing.
-    pub fn none(self) -> &'static str {
-        self.choose("none", "нет")
+impl Serialize for Language {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
     }
+}
 
-    /// A task's status by its number.
-    pub fn task_status(self, status: u64) -> Option<&'static str> {
-        Some(match status {
-            2 => self.choose("waiting", "ждёт выполнения"),
-            3 => self.choose("in progress", "выполняется"),
-            4 => self.choose("awaiting control", "ждёт контроля"),
-            5 => self.choose("completed", "завершена"),
-            6 => self.choose("deferred", "отложена"),
-            _ => return None,
+impl<'de> Deserialize<'de> for Language {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let code = String::deserialize(deserializer)?;
+        Self::of_code(&code).ok_or_else(|| {
+            let known = Self::ALL.map(Self::code).join(", ");
+            de::Error::custom(format_args!("unknown language {code:?}; the languages are {known}"))
         })
     }
+}
 
-    /// The words on the button that opens a record.
-    pub fn open(self) -> &'static str {
-        self.choose("Open in Bitrix24", "Открыть в Битрикс24")
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Language {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Language".into()
     }
 
-    /// What stands at the end of a message that is longer than either side takes.
-    pub fn shortened(self, characters: usize) -> String {
-        match self {
-            Self::En => format!("… (shortened: only the first {characters} characters are shown)"),
-            Self::Ru => format!("… (сокращено: показаны только первые {characters} знаков)"),
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let languages = Self::ALL.map(|language| {
+            schemars::json_schema!({"description": format!("{}.", language.name()), "type": "string", "const": language.code()})
+        });
+        schemars::json_schema!({"description": "A language of texts.", "oneOf": languages})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_language_is_written_as_its_code_and_an_unknown_one_is_an_error_that_names_the_known_ones() {
+        for language in Language::ALL {
+            let written = serde_json::to_string(&language).unwrap();
+            assert_eq!(written, format!("{:?}", language.code()));
+            assert_eq!(serde_json::from_str::<Language>(&written).unwrap(), language);
         }
+        let error = serde_json::from_str::<Language>("\"xx\"").unwrap_err().to_string();
+        assert!(error.starts_with("unknown language \"xx\"; the languages are en, ru"), "{error}");
     }
 
-    /// The same for one whose markup makes too many messages of it.
-    pub fn shortened_to_parts(self, parts: usize) -> String {
-        match self {
-            Self::En => format!("… (shortened: only the first {parts} parts are shown)"),
-            Self::Ru => format!("… (сокращено: показаны только первые {parts} частей)"),
-        }
-    }
-
-    fn choose(self, en: &'static str, ru: &'static str) -> &'static str {
-        match self {
-            Self::En => en,
-            Self::Ru => ru,
-        }
+    #[test]
+    fn readers_of_other_codes_get_the_language_that_is_meant_for_them() {
+        let of = |code: &str| Language::of_reader(code).map(Language::code);
+        assert_eq!(of("ru-RU"), Some("ru"));
+        assert_eq!(of("KZ"), Some("ru"));
+        assert_eq!(of("en_GB"), Some("en"));
+        assert_eq!(of("tlh"), None);
+        assert_eq!(of(""), None);
     }
 }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::card;
 use clients::Failure;
+use jobs::chat::SlackJob;
 use jobs::delivery::SlackDelivery;
 use runtime::clock::later;
-use runtime::job::message;
-use runtime::ledger::{DeliveryLine, DeliveryStatus, EventLine, EventStatus, delivery_write, event_write};
+use runtime::ledger::{DeliveryLine, DeliveryStatus, delivery_write};
 use runtime::store::{Condition, Key, StoreError, Table, Write};
-use runtime::{DeliveryId, Ports, QueueName, TraceId};
+use runtime::{Decision, DecisionError, DeliveryId, Ports, SettingsError, TraceId, UNREADABLE_SETTINGS};
 use serde::{Deserialize, Serialize};
 use settings::Settings;
 use settings::schema::Thread;
@@ -34,15 +34,18 @@ pub struct Alert<'a> {
     pub lines: &'a [String],
 }
 
-/// An alert that was raised. Its trace is fixed before anything else happens, so that whoever falls in between is
-/// made up for by the next to raise it, and nobody reads it twice.
+/// An alert that was raised. Its trace is fixed before anything else happens: after a fall the next to raise it sends the
+/// same delivery, and nobody reads it twice.
 #[derive(Serialize, Deserialize)]
 struct Raised {
     trace: TraceId,
     sent: bool,
+    /// Whether it was logged that there is nowhere to send it. It is sent as soon as there is.
+    #[serde(default)]
+    logged: bool,
 }
 
-/// Tells the operators' channel; the log alone if they have none.
+/// Sends it to the operators' channel; without one it is only logged.
 pub async fn raise(ports: &Ports, portal: &Portal, alert: &Alert<'_>) -> Result<(), Failure> {
     raise_in(ports, portal, alert, None).await
 }
@@ -52,29 +55,78 @@ pub async fn raise_in(ports: &Ports, portal: &Portal, alert: &Alert<'_>, channel
     let (tenant, now) = (&portal.tenant, ports.clock.now());
     let key = Key::new(Table::Links, format!("{tenant}#alert"), format!("{}#{}", alert.kind, alert.once));
     let until = later(now, alert.again_after);
-    let trace = match ports.store.get(&key).await? {
-        Some(item) => match item.decode::<Raised>()? {
-            Raised { sent: true, .. } => return Ok(()),
-            Raised { trace, .. } => trace,
-        },
+    let Raised { trace, sent, logged } = match ports.store.get(&key).await? {
+        Some(item) => item.decode::<Raised>()?,
         None => {
-            let trace = TraceId::new(now);
-            let raised = Write::new(key.clone(), &Raised { trace, sent: false }, Condition::Absent)?.expiring(until);
-            match ports.store.put(raised).await {
-                Ok(_) => trace,
-                // Another worker tells it.
+            let raised = Raised { trace: TraceId::new(now), sent: false, logged: false };
+            match ports.store.put(Write::new(key.clone(), &raised, Condition::Absent)?.expiring(until)).await {
+                Ok(_) => raised,
+                // Another worker sends it.
                 Err(StoreError::Conflict(_)) => return Ok(()),
                 Err(error) => return Err(error.into()),
             }
         }
     };
-    tracing::warn!(%tenant, kind = alert.kind, what = alert.what, head = alert.head, lines = ?alert.lines, "operators are told");
-    let settings: Settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
-    if let Some(channel) = channel.or(settings.operators.channel.as_deref()) {
-        send(ports, portal, alert, trace, settings.channel(channel)).await?;
+    if sent {
+        return Ok(());
     }
-    let raised = Write::new(key, &Raised { trace, sent: true }, Condition::Always)?.expiring(until);
-    ports.store.put(raised).await?;
+    let channel = match channel {
+        Some(named) => Ok(Some(named_in(portal, named))),
+        None => operators_channel(portal),
+    };
+    let (kind, what) = (alert.kind, alert.what);
+    let raised = match channel {
+        Ok(Some(channel)) => {
+            tracing::warn!(%tenant, kind, what, head = alert.head, lines = ?alert.lines, channel, "alert");
+            send(ports, portal, alert, trace, &channel).await?;
+            Raised { trace, sent: true, logged }
+        }
+        _ if logged => return Ok(()),
+        nowhere => {
+            tracing::warn!(%tenant, kind, what, head = alert.head, lines = ?alert.lines, "alert without a channel");
+            if let Err(error) = nowhere {
+                log_unsent(ports, portal, alert, trace, &error).await?;
+            }
+            Raised { trace, sent: false, logged: true }
+        }
+    };
+    ports.store.put(Write::new(key, &raised, Condition::Always)?.expiring(until)).await?;
+    Ok(())
+}
+
+/// The operators' channel, if the settings name one. A document that cannot be read as a whole may still name it.
+fn operators_channel(portal: &Portal) -> Result<Option<String>, SettingsError> {
+    let named = |channel: &str| named_in(portal, channel);
+    match portal.settings_as::<Settings>() {
+        Ok(settings) => Ok(settings.operators.channel.as_deref().map(named)),
+        Err(error) => portal.settings["operators"]["channel"].as_str().map(|channel| Some(named(channel))).ok_or(error),
+    }
+}
+
+/// The channel that the settings call so.
+fn named_in(portal: &Portal, named: &str) -> String {
+    if let Ok(settings) = portal.settings_as::<Settings>() {
+        return settings.channel(named).to_owned();
+    }
+    let bare = named.trim_start_matches('#');
+    let channels = portal.settings["channels"].as_object();
+    let other = channels.and_then(|channels| channels.iter().find(|(name, _)| name.trim_start_matches('#') == bare));
+    other.and_then(|(_, channel)| channel.as_str()).unwrap_or(named).to_owned()
+}
+
+/// The event log and a metric say that an alert could not be sent.
+async fn log_unsent(
+    ports: &Ports,
+    portal: &Portal,
+    alert: &Alert<'_>,
+    trace: TraceId,
+    error: &SettingsError,
+) -> Result<(), Failure> {
+    ports.metrics.count("alerts_unsent", UNREADABLE_SETTINGS);
+    let (event, record) = (format!("alert.{}", alert.kind), Some(alert.what.to_owned()));
+    let decision = Decision::at_once(&portal.tenant, trace, event, record, ports.clock.now());
+    let reason = format!("{}: {}. It was not sent to the operators: {error}", alert.head, alert.lines.join("; "));
+    decision.skip(ports, reason).await?;
     Ok(())
 }
 
@@ -95,30 +147,26 @@ async fn send(ports: &Ports, portal: &Portal, alert: &Alert<'_>, trace: TraceId,
         line: None,
         may_create: false,
     };
-    let group = format!("{tenant}#{}", channel.trim_start_matches('#'));
-    let job = message(tenant, trace, group, id.to_string(), &body)
-        .map_err(|error| Failure::permanent("bad_job", error.to_string()))?;
-    let mut event = EventLine::of_trace(trace, change.clone(), Some(alert.what.into()), now, EventStatus::Routed);
-    event.outbox = vec![job.clone()];
     let line = DeliveryLine {
         record: alert.what.into(),
-        change,
+        change: change.clone(),
         route: ROUTE.into(),
         destination: channel.to_owned(),
         ..DeliveryLine::new(id, trace, now, DeliveryStatus::Queued)
     };
-    let writes = vec![event_write(tenant, event)?, delivery_write(tenant, line, Condition::Absent)?];
-    match ports.store.put_all(writes).await {
-        // Written down before, and perhaps not sent; a delivery that was made is not made again.
-        Ok(()) | Err(StoreError::Conflict(_)) => {}
-        Err(error) => return Err(error.into()),
+    let mut decision = Decision::at_once(tenant, trace, change, Some(alert.what.into()), now);
+    decision.send(&SlackJob::Card(Box::new(body)))?;
+    // Written down before, and perhaps not sent: a delivery that was made is not made again.
+    decision.writes.push(delivery_write(tenant, line, Condition::Absent)?);
+    let outbox = decision.outbox.clone();
+    match decision.commit(ports).await {
+        Err(DecisionError::LostRace(_)) => Ok(ports.send(outbox).await?),
+        committed => Ok(committed.map(|_| ())?),
     }
-    let sent = ports.queue.send(QueueName::SlackDelivery, vec![job]).await;
-    sent.map_err(|error| Failure::transient(error.to_string()))
 }
 
-/// Whether the operators' channel is this one: trouble with it cannot be told there.
-pub fn is_operators(settings: &Settings, channel: &str) -> bool {
-    let own = settings.operators.channel.as_deref().map(|own| settings.channel(own).trim_start_matches('#').to_owned());
-    own.is_some_and(|own| own == channel.trim_start_matches('#'))
+/// Whether the operators' channel is this one: trouble with it cannot be reported there.
+pub fn is_operators(portal: &Portal, channel: &str) -> bool {
+    let own = operators_channel(portal);
+    own.ok().flatten().is_some_and(|own| own.trim_start_matches('#') == channel.trim_start_matches('#'))
 }

@@ -1,34 +1,38 @@
 //! Cards: what people read in Slack.
 
+use locale::texts;
 use slack::block::Element;
 use slack::{Block, Message, Mrkdwn};
 
 use crate::design::own_design;
-use locale::language::Language;
-use records::words::Telling;
+use locale::Language;
+use records::words::{Telling, Word};
 use settings::schema::{CardDesign, CardField, Density};
 use settings::template::{Piece, Template};
 
 /// The card of a change, as its route designs it.
 pub fn render(telling: &Telling<'_>, design: Option<&CardDesign>) -> Message {
-    let own = own_design(telling.change, telling.language);
+    let own = own_design(telling.change);
     let none = CardDesign::default();
     let design = design.unwrap_or(&none);
     let density = design.density.unwrap_or_default();
     let headline = match &design.title {
         Some(title) => fill(telling, title),
-        None => Mrkdwn::text(own.mark).then(&Mrkdwn::text(" ")).then(&fill(telling, own.head)),
+        None => Mrkdwn::text(own.mark).then(&Mrkdwn::text(" ")).then(&fill(telling, telling.language.text(own.head))),
     };
     let fallback = match &design.title {
         Some(title) => fill(telling, title),
-        None => fill(telling, own.text),
+        None => fill(telling, telling.language.text(own.notification)),
     };
-    let body = design.text.as_deref().or(own.body).map(|text| fill(telling, text));
+    let body = match &design.text {
+        Some(text) => Some(fill(telling, text)),
+        None => own.body.map(|word| telling.shown(word)),
+    };
     let fields: Vec<_> = match &design.fields {
         Some(fields) => fields.iter().map(|field| field_of(telling, field)).collect(),
         None => {
-            let more: &[&str] = if density == Density::Full { own.more } else { &[] };
-            own.fields.iter().chain(more).map(|word| labelled(telling, word)).collect()
+            let more: &[Word] = if density == Density::Full { own.more } else { &[] };
+            own.fields.iter().chain(more).map(|word| labelled(telling, *word)).collect()
         }
     };
     Message::new(fallback, blocks(telling, density, design.button.unwrap_or(true), headline, body, fields))
@@ -55,30 +59,29 @@ fn blocks(
     if !fields.is_empty() {
         blocks.push(Block::fields(fields));
     }
-    let open =
-        telling.url().filter(|_| button).and_then(|url| Element::open(telling.language.open(), &url, "open_record"));
+    let open = telling
+        .url()
+        .filter(|_| button)
+        .and_then(|url| Element::open(telling.language.text(texts::cards::OPEN), &url, "open_record"));
     blocks.extend(open.map(|open| Block::actions([open])));
-    blocks.push(Block::context([Mrkdwn::text(&format!("{} · {}", telling.change.about, telling.domain))]));
+    blocks.push(Block::context([Mrkdwn::text(&format!("{} · {}", telling.about(), telling.domain))]));
     blocks
 }
 
 /// The change in one line, for digests and threads.
 pub fn line(telling: &Telling<'_>) -> Mrkdwn {
-    let own = own_design(telling.change, telling.language);
-    let headline = Mrkdwn::text(own.mark).then(&Mrkdwn::text(" ")).then(&fill(telling, own.head));
+    let own = own_design(telling.change);
+    let headline =
+        Mrkdwn::text(own.mark).then(&Mrkdwn::text(" ")).then(&fill(telling, telling.language.text(own.head)));
     match own.fields.first() {
-        Some(word) => headline.then(&Mrkdwn::text(" · ")).then(&telling.word(word)),
+        Some(word) => headline.then(&Mrkdwn::text(" · ")).then(&telling.shown(*word)),
         None => headline,
     }
 }
 
 /// The cards that waited, together: a line each.
 pub fn digest(lines: &[Mrkdwn], left: usize, language: Language, title: &str) -> Message {
-    let count = lines.len() + left;
-    let head = match language {
-        Language::En => format!("{title}: {count} changes"),
-        Language::Ru => format!("{title}: изменений {count}"),
-    };
+    let head = language.text(texts::cards::Digest { title, count: (lines.len() + left) as u64 });
     let mut blocks = vec![Block::header(&head)];
     let mut section = Mrkdwn::default();
     for line in lines {
@@ -91,10 +94,7 @@ pub fn digest(lines: &[Mrkdwn], left: usize, language: Language, title: &str) ->
     }
     blocks.push(Block::section(section));
     if left > 0 {
-        let words = match language {
-            Language::En => format!("and {left} more"),
-            Language::Ru => format!("и ещё {left}"),
-        };
+        let words = language.text(texts::cards::AndMore { count: left as u64 });
         blocks.push(Block::context([Mrkdwn::text(&words)]));
     }
     Message::new(Mrkdwn::text(&head), blocks)
@@ -112,17 +112,17 @@ pub fn notice(head: &str, lines: &[String]) -> Message {
 
 fn field_of(telling: &Telling<'_>, field: &CardField) -> (String, Mrkdwn) {
     match field {
-        CardField::Word(word) => labelled(telling, word),
         CardField::Own { label, value } => (label.clone(), fill(telling, value)),
+        CardField::Word(name) => match Word::parse(name) {
+            Some(word) => labelled(telling, word),
+            // A field of the record, by the portal's name of it.
+            None => (name.rsplit('.').next().unwrap_or(name).to_owned(), telling.word(name)),
+        },
     }
 }
 
-fn labelled(telling: &Telling<'_>, word: &str) -> (String, Mrkdwn) {
-    let label = match word.rsplit_once('.') {
-        Some((_, field)) => field.to_owned(),
-        None => telling.language.label(word).to_owned(),
-    };
-    (label, telling.word(word))
+fn labelled(telling: &Telling<'_>, word: Word) -> (String, Mrkdwn) {
+    (telling.language.text(word.label()).to_owned(), telling.shown(word))
 }
 
 /// A template filled in. One that cannot be read, though it was checked when it was set, stands as it is.
@@ -145,7 +145,6 @@ mod tests {
     use records::change::{Change, ChangeKind, Noun, Related};
     use records::names::{Entry, Named, Names};
     use records::record::State;
-    use records::words::problem;
     use serde_json::{Value, json};
 
     fn deal(title: &str) -> Change {
@@ -262,33 +261,6 @@ mod tests {
             }
         }
         insta::assert_json_snapshot!("cards", Value::Object(cards));
-    }
-
-    #[test]
-    fn every_word_of_a_cards_own_design_is_known_and_has_a_label() {
-        // The headline of a deal's card depends on what its stage means.
-        let meanings = ["P", "F"].map(|meaning| {
-            let state = json!({"id": 42, "stageId": "X", "stageSemanticId": meaning});
-            Change::new(ChangeKind::DealStageChanged, "deal 42", serde_json::from_value(state).unwrap())
-        });
-        for change in gallery().into_iter().chain(meanings) {
-            for language in [Language::En, Language::Ru] {
-                let own = own_design(&change, language);
-                let templates = [own.head, own.text].into_iter().chain(own.body);
-                let templates: Vec<_> = templates.map(|template| Template::parse(template).unwrap()).collect();
-                let typed = templates.iter().flat_map(Template::pieces).filter_map(|piece| match piece {
-                    Piece::Word(word) => Some(word.as_str()),
-                    Piece::Text(_) => None,
-                });
-                let fields = || own.fields.iter().chain(own.more).copied();
-                for word in typed.chain(fields()) {
-                    assert_eq!(problem(&change.kind, word), None);
-                }
-                for word in fields() {
-                    assert_ne!(language.label(word), language.label("no such word"), "{}: {word}", change.kind);
-                }
-            }
-        }
     }
 
     #[test]

@@ -1,183 +1,205 @@
-//! How the card of each change looks by itself: its mark, its headline in each language, its fields.
+//! How the card of each change looks by itself: its mark, its texts, its fields.
 
-use locale::language::Language;
-use records::change::{Change, ChangeKind, Noun};
+use locale::{Fixed, texts};
 
-/// What a card shows when its route says nothing.
+use records::change::{Change, ChangeKind};
+use records::words::Word;
+
+/// What a card shows when its route says nothing. Texts have words of cards in braces.
+#[derive(Clone, Copy)]
 pub(crate) struct Own {
-    /// What stands before the headline.
+    /// Before the headline.
     pub(crate) mark: &'static str,
     /// The headline.
-    pub(crate) head: &'static str,
+    pub(crate) head: Fixed,
     /// What a notification says.
-    pub(crate) text: &'static str,
-    /// A text of its own.
-    pub(crate) body: Option<&'static str>,
+    pub(crate) notification: Fixed,
+    /// A text below the headline.
+    pub(crate) body: Option<Word>,
     /// The fields.
-    pub(crate) fields: &'static [&'static str],
+    pub(crate) fields: &'static [Word],
     /// Those of the full density besides.
-    pub(crate) more: &'static [&'static str],
+    pub(crate) more: &'static [Word],
 }
 
-pub(crate) fn own_design(change: &Change, language: Language) -> Own {
-    let own = |mark, head, text, fields, more| Own { mark, head, text, body: None, fields, more };
-    let (en, ru) = texts(change);
-    let (head, text) = match language {
-        Language::En => en,
-        Language::Ru => ru,
-    };
-    let name = change.kind.name();
-    let verb = name.split_once('.').map(|(_, verb)| verb).unwrap_or_default();
-    let client: &[&str] = &["client", "source", "created"];
-    match (change.kind.noun(), verb) {
-        (Noun::Staged, "created") if name.starts_with("lead") => {
-            own("🆕", head, text, &["source", "responsible"], &["sum", "client", "stage"])
-        }
-        (Noun::Staged, "created") => own("🆕", head, text, &["sum", "stage", "responsible"], client),
-        (Noun::Staged, "stage_changed") => own(stage_mark(change), head, text, &["move", "sum", "responsible"], client),
-        (Noun::Staged, "funnel_changed") => {
-            own("🔀", head, text, &["funnel_move", "move", "sum", "responsible"], client)
-        }
-        (_, "responsible_changed") if change.kind.noun() == Noun::Task => {
-            own("👤", head, text, &["assignee", "previous_responsible", "deadline", "project"], &["creator"])
-        }
-        (_, "responsible_changed") => own("👤", head, text, &["responsible", "previous_responsible"], &["created"]),
-        (Noun::Staged, "updated") => own("✏️", head, text, &["changed_fields", "sum", "responsible"], client),
-        (Noun::Staged, "deleted") => own("🗑️", head, text, &["sum", "stage", "responsible"], client),
-        (Noun::Client, "updated") => own("✏️", head, text, &["changed_fields", "responsible"], &["created"]),
-        (Noun::Client, "deleted") => own("🗑️", head, text, &["responsible"], &["created"]),
-        (Noun::Client, _) => own("🆕", head, text, &["responsible"], &["source", "creator"]),
-        (Noun::Task, "created") => own("📝", head, text, &["deadline", "assignee", "project"], &["creator", "status"]),
-        (Noun::Task, "status_changed") => {
-            own("☑️", head, text, &["from_status", "status", "assignee", "project"], &["deadline"])
-        }
-        (Noun::Task, "deadline_changed") => {
-            own("⏰", head, text, &["from_deadline", "deadline", "assignee"], &["project"])
-        }
-        (Noun::Task, "commented") => {
-            Own { body: Some("{text}"), ..own("💬", head, text, &[], &["project", "deadline"]) }
-        }
-        (Noun::Task, "deleted") => own("🗑️", head, text, &["assignee", "project"], &["creator"]),
-        (Noun::Task, _) => own("✏️", head, text, &["changed_fields", "assignee", "project"], &["deadline"]),
-        (Noun::Call, "missed") => {
-            own("📵", head, text, &["time", "deal", "responsible", "callback"], &["client", "reason"])
-        }
-        (Noun::Call, "recorded") => own("🎙️", head, text, &["recording", "duration"], &["responsible"]),
-        (Noun::Call, _) => own("📞", head, text, &["time", "duration", "deal", "responsible"], &["client", "reason"]),
-        _ => own("🔔", head, text, &[], &[]),
+impl Own {
+    fn new(mark: &'static str, head: Fixed, notification: Fixed) -> Self {
+        Self { mark, head, notification, body: None, fields: &[], more: &[] }
+    }
+
+    fn fields(self, fields: &'static [Word], more: &'static [Word]) -> Self {
+        Self { fields, more, ..self }
     }
 }
 
-fn stage_mark(change: &Change) -> &'static str {
-    match change.state.as_item().and_then(|item| item.stage_semantic_id.as_deref()) {
-        Some("S") => "🏆",
-        Some("F") => "❌",
-        _ => "➡️",
-    }
-}
+/// What the full density of leads, deals and items has besides.
+const CLIENT: &[Word] = &[Word::Client, Word::Source, Word::Created];
 
-type Texts = (&'static str, &'static str);
-
-/// Headline and notification, in both languages.
-fn texts(change: &Change) -> (Texts, Texts) {
-    let meaning = change.state.as_item().and_then(|item| item.stage_semantic_id.as_deref());
+pub(crate) fn own_design(change: &Change) -> Own {
     match &change.kind {
-        ChangeKind::LeadCreated => {
-            (("New lead {link}", "New lead: {title}"), ("Новый лид {link}", "Новый лид: {title}"))
-        }
-        ChangeKind::DealCreated => {
-            (("New deal {link}", "New deal: {title}"), ("Новая сделка {link}", "Новая сделка: {title}"))
-        }
+        ChangeKind::LeadCreated => Own::new("🆕", texts::cards::LEAD_CREATED, texts::cards::LEAD_CREATED_NOTIFICATION)
+            .fields(&[Word::Source, Word::Responsible], &[Word::Sum, Word::Client, Word::Stage]),
+        ChangeKind::DealCreated => Own::new("🆕", texts::cards::DEAL_CREATED, texts::cards::DEAL_CREATED_NOTIFICATION)
+            .fields(&[Word::Sum, Word::Stage, Word::Responsible], CLIENT),
+        ChangeKind::ItemCreated => Own::new("🆕", texts::cards::ITEM_CREATED, texts::cards::ITEM_CREATED_NOTIFICATION)
+            .fields(&[Word::Sum, Word::Stage, Word::Responsible], CLIENT),
         ChangeKind::ContactCreated => {
-            (("New contact {link}", "New contact: {title}"), ("Новый контакт {link}", "Новый контакт: {title}"))
+            Own::new("🆕", texts::cards::CONTACT_CREATED, texts::cards::CONTACT_CREATED_NOTIFICATION)
+                .fields(&[Word::Responsible], &[Word::Source, Word::Creator])
         }
         ChangeKind::CompanyCreated => {
-            (("New company {link}", "New company: {title}"), ("Новая компания {link}", "Новая компания: {title}"))
+            Own::new("🆕", texts::cards::COMPANY_CREATED, texts::cards::COMPANY_CREATED_NOTIFICATION)
+                .fields(&[Word::Responsible], &[Word::Source, Word::Creator])
         }
-        ChangeKind::ItemCreated => {
-            (("New item {link}", "New item: {title}"), ("Новый элемент {link}", "Новый элемент: {title}"))
+        ChangeKind::TaskCreated => Own::new("📝", texts::cards::TASK_CREATED, texts::cards::TASK_CREATED_NOTIFICATION)
+            .fields(&[Word::Deadline, Word::Assignee, Word::Project], &[Word::Creator, Word::Status]),
+        ChangeKind::LeadStageChanged => {
+            moved(change, Own::new("➡️", texts::cards::LEAD_MOVED, texts::cards::LEAD_MOVED_NOTIFICATION))
         }
-        ChangeKind::DealStageChanged => match meaning {
-            Some("S") => (
-                ("Deal won {link}", "Deal won {title}: {from_stage} → {stage}"),
-                ("Сделка выиграна {link}", "Сделка выиграна {title}: {from_stage} → {stage}"),
-            ),
-            Some("F") => (
-                ("Deal lost {link}", "Deal lost {title}: {from_stage} → {stage}"),
-                ("Сделка проиграна {link}", "Сделка проиграна {title}: {from_stage} → {stage}"),
-            ),
-            _ => (
-                ("Deal {link}", "Deal {title}: {from_stage} → {stage}"),
-                ("Сделка {link}", "Сделка {title}: {from_stage} → {stage}"),
-            ),
-        },
-        ChangeKind::LeadStageChanged => (
-            ("Lead {link}", "Lead {title}: {from_stage} → {stage}"),
-            ("Лид {link}", "Лид {title}: {from_stage} → {stage}"),
-        ),
-        ChangeKind::ItemStageChanged => (
-            ("Item {link}", "Item {title}: {from_stage} → {stage}"),
-            ("Элемент {link}", "Элемент {title}: {from_stage} → {stage}"),
-        ),
-        ChangeKind::DealFunnelChanged => (
-            ("Deal {link} moved to another funnel", "Deal {title}: {from_funnel} → {funnel}, {stage}"),
-            ("Сделка {link} перешла в другую воронку", "Сделка {title}: {from_funnel} → {funnel}, {stage}"),
-        ),
-        ChangeKind::ItemFunnelChanged => (
-            ("Item {link} moved to another funnel", "Item {title}: {from_funnel} → {funnel}, {stage}"),
-            ("Элемент {link} перешёл в другую воронку", "Элемент {title}: {from_funnel} → {funnel}, {stage}"),
-        ),
-        ChangeKind::TaskCreated => {
-            (("New task {link}", "New task: {title}"), ("Новая задача {link}", "Новая задача: {title}"))
+        ChangeKind::DealStageChanged => moved(change, deal_moved(change)),
+        ChangeKind::ItemStageChanged => {
+            moved(change, Own::new("➡️", texts::cards::ITEM_MOVED, texts::cards::ITEM_MOVED_NOTIFICATION))
         }
-        ChangeKind::TaskStatusChanged => (
-            ("Task {link}", "Task {title}: {from_status} → {status}"),
-            ("Задача {link}", "Задача {title}: {from_status} → {status}"),
-        ),
-        ChangeKind::TaskDeadlineChanged => (
-            ("New deadline of task {link}", "New deadline of {title}: {deadline}"),
-            ("Новый срок задачи {link}", "Новый срок {title}: {deadline}"),
-        ),
-        ChangeKind::TaskCommented => (
-            ("{author} commented on {link}", "{author} on {title}: {text}"),
-            ("{author} о задаче {link}", "{author} о {title}: {text}"),
-        ),
-        ChangeKind::CallMissed => (
-            ("Missed call from {phone}", "Missed call from {phone}"),
-            ("Пропущенный звонок с {phone}", "Пропущенный звонок с {phone}"),
-        ),
-        ChangeKind::CallEnded => (("Call with {phone}", "Call with {phone}"), ("Звонок {phone}", "Звонок {phone}")),
-        ChangeKind::CallRecorded => (
-            ("Recording of the call with {phone}", "Recording of the call with {phone}"),
-            ("Запись разговора с {phone}", "Запись разговора с {phone}"),
-        ),
+        ChangeKind::DealFunnelChanged => {
+            changed_funnel(texts::cards::DEAL_CHANGED_FUNNEL, texts::cards::DEAL_CHANGED_FUNNEL_NOTIFICATION)
+        }
+        ChangeKind::ItemFunnelChanged => {
+            changed_funnel(texts::cards::ITEM_CHANGED_FUNNEL, texts::cards::ITEM_CHANGED_FUNNEL_NOTIFICATION)
+        }
         ChangeKind::LeadResponsibleChanged
         | ChangeKind::DealResponsibleChanged
         | ChangeKind::ContactResponsibleChanged
         | ChangeKind::CompanyResponsibleChanged
-        | ChangeKind::ItemResponsibleChanged
-        | ChangeKind::TaskResponsibleChanged => (
-            ("{link} is now with {responsible}", "{title} is now with {responsible}"),
-            ("{link}: теперь отвечает {responsible}", "{title}: теперь отвечает {responsible}"),
-        ),
-        ChangeKind::LeadDeleted
-        | ChangeKind::DealDeleted
-        | ChangeKind::ContactDeleted
-        | ChangeKind::CompanyDeleted
-        | ChangeKind::ItemDeleted
-        | ChangeKind::TaskDeleted => (
-            ("Deleted: {title} ({type} {id})", "Deleted: {title}"),
-            ("Удалено: {title} ({type} {id})", "Удалено: {title}"),
-        ),
-        ChangeKind::LeadUpdated
-        | ChangeKind::DealUpdated
-        | ChangeKind::ContactUpdated
-        | ChangeKind::CompanyUpdated
-        | ChangeKind::ItemUpdated
-        | ChangeKind::TaskUpdated => (
-            ("Changed: {link}", "Changed: {title} ({changed_fields})"),
-            ("Изменено: {link}", "Изменено: {title} ({changed_fields})"),
-        ),
-        ChangeKind::Custom(_) => (("{type}: {link}", "{type}: {title}"), ("{type}: {link}", "{type}: {title}")),
+        | ChangeKind::ItemResponsibleChanged => {
+            responsible_changed().fields(&[Word::Responsible, Word::PreviousResponsible], &[Word::Created])
+        }
+        ChangeKind::TaskResponsibleChanged => responsible_changed()
+            .fields(&[Word::Assignee, Word::PreviousResponsible, Word::Deadline, Word::Project], &[Word::Creator]),
+        ChangeKind::LeadUpdated | ChangeKind::DealUpdated | ChangeKind::ItemUpdated => {
+            updated().fields(&[Word::ChangedFields, Word::Sum, Word::Responsible], CLIENT)
+        }
+        ChangeKind::ContactUpdated | ChangeKind::CompanyUpdated => {
+            updated().fields(&[Word::ChangedFields, Word::Responsible], &[Word::Created])
+        }
+        ChangeKind::TaskUpdated => {
+            updated().fields(&[Word::ChangedFields, Word::Assignee, Word::Project], &[Word::Deadline])
+        }
+        ChangeKind::LeadDeleted => {
+            deleted(texts::cards::LEAD_DELETED).fields(&[Word::Sum, Word::Stage, Word::Responsible], CLIENT)
+        }
+        ChangeKind::DealDeleted => {
+            deleted(texts::cards::DEAL_DELETED).fields(&[Word::Sum, Word::Stage, Word::Responsible], CLIENT)
+        }
+        ChangeKind::ItemDeleted => {
+            deleted(texts::cards::ITEM_DELETED).fields(&[Word::Sum, Word::Stage, Word::Responsible], CLIENT)
+        }
+        ChangeKind::ContactDeleted => {
+            deleted(texts::cards::CONTACT_DELETED).fields(&[Word::Responsible], &[Word::Created])
+        }
+        ChangeKind::CompanyDeleted => {
+            deleted(texts::cards::COMPANY_DELETED).fields(&[Word::Responsible], &[Word::Created])
+        }
+        ChangeKind::TaskDeleted => {
+            deleted(texts::cards::TASK_DELETED).fields(&[Word::Assignee, Word::Project], &[Word::Creator])
+        }
+        ChangeKind::TaskStatusChanged => {
+            Own::new("☑️", texts::cards::TASK_CHANGED_STATUS, texts::cards::TASK_CHANGED_STATUS_NOTIFICATION)
+                .fields(&[Word::FromStatus, Word::Status, Word::Assignee, Word::Project], &[Word::Deadline])
+        }
+        ChangeKind::TaskDeadlineChanged => {
+            Own::new("⏰", texts::cards::TASK_CHANGED_DEADLINE, texts::cards::TASK_CHANGED_DEADLINE_NOTIFICATION)
+                .fields(&[Word::FromDeadline, Word::Deadline, Word::Assignee], &[Word::Project])
+        }
+        ChangeKind::TaskCommented => Own {
+            body: Some(Word::Text),
+            more: &[Word::Project, Word::Deadline],
+            ..Own::new("💬", texts::cards::TASK_COMMENTED, texts::cards::TASK_COMMENTED_NOTIFICATION)
+        },
+        ChangeKind::CallMissed => Own::new("📵", texts::cards::CALL_MISSED, texts::cards::CALL_MISSED)
+            .fields(&[Word::Time, Word::Deal, Word::Responsible, Word::Callback], &[Word::Client, Word::Reason]),
+        ChangeKind::CallEnded => Own::new("📞", texts::cards::CALL_ENDED, texts::cards::CALL_ENDED)
+            .fields(&[Word::Time, Word::Duration, Word::Deal, Word::Responsible], &[Word::Client, Word::Reason]),
+        ChangeKind::CallRecorded => Own::new("🎙️", texts::cards::CALL_RECORDED, texts::cards::CALL_RECORDED)
+            .fields(&[Word::Recording, Word::Duration], &[Word::Responsible]),
+        ChangeKind::Custom(_) => Own::new("🔔", texts::cards::CUSTOM, texts::cards::CUSTOM_NOTIFICATION),
+    }
+}
+
+/// The portal says by a stage's meaning whether it is the end: `S` is success, `F` failure.
+fn meaning(change: &Change) -> Option<&str> {
+    change.state.as_item().and_then(|item| item.stage_semantic_id.as_deref())
+}
+
+fn moved(change: &Change, own: Own) -> Own {
+    let mark = match meaning(change) {
+        Some("S") => "🏆",
+        Some("F") => "❌",
+        _ => own.mark,
+    };
+    Own { mark, ..own }.fields(&[Word::Move, Word::Sum, Word::Responsible], CLIENT)
+}
+
+fn deal_moved(change: &Change) -> Own {
+    match meaning(change) {
+        Some("S") => Own::new("🏆", texts::cards::DEAL_WON, texts::cards::DEAL_WON_NOTIFICATION),
+        Some("F") => Own::new("❌", texts::cards::DEAL_LOST, texts::cards::DEAL_LOST_NOTIFICATION),
+        _ => Own::new("➡️", texts::cards::DEAL_MOVED, texts::cards::DEAL_MOVED_NOTIFICATION),
+    }
+}
+
+fn changed_funnel(head: Fixed, notification: Fixed) -> Own {
+    Own::new("🔀", head, notification).fields(&[Word::FunnelMove, Word::Move, Word::Sum, Word::Responsible], CLIENT)
+}
+
+fn responsible_changed() -> Own {
+    Own::new("👤", texts::cards::RESPONSIBLE_CHANGED, texts::cards::RESPONSIBLE_CHANGED_NOTIFICATION)
+}
+
+fn updated() -> Own {
+    Own::new("✏️", texts::cards::UPDATED, texts::cards::UPDATED_NOTIFICATION)
+}
+
+fn deleted(head: Fixed) -> Own {
+    Own::new("🗑️", head, texts::cards::DELETED_NOTIFICATION)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use locale::Language;
+    use records::record::State;
+    use records::words;
+    use settings::template::Template;
+
+    /// A deal that is won, lost and neither has cards of its own.
+    fn designs() -> Vec<(ChangeKind, Own)> {
+        let kinds = ChangeKind::ALL.iter().map(|(kind, ..)| kind.clone()).chain([ChangeKind::Custom("x".into())]);
+        let design = |kind: ChangeKind| {
+            ["S", "F", "P"].map(|meaning| {
+                let state = serde_json::json!({"id": 1, "stageSemanticId": meaning});
+                let state: State = serde_json::from_value(state).unwrap();
+                (kind.clone(), own_design(&Change::new(kind.clone(), "deal 1", state)))
+            })
+        };
+        kinds.flat_map(design).collect()
+    }
+
+    #[test]
+    fn the_words_of_a_card_are_words_that_its_change_has() {
+        for (kind, own) in designs() {
+            let fields = own.fields.iter().chain(own.more).chain(&own.body);
+            for word in fields {
+                assert_eq!(words::problem(&kind, word.name()), None);
+            }
+            for language in Language::ALL {
+                for text in [own.head, own.notification] {
+                    let template = Template::parse(language.text(text)).unwrap();
+                    assert!(template.words().count() > 0, "{kind} in {language:?}");
+                    for word in template.words() {
+                        assert_eq!(words::problem(&kind, word), None, "{language:?}");
+                    }
+                }
+            }
+        }
     }
 }

@@ -5,6 +5,8 @@ pub mod card;
 pub mod cards;
 mod design;
 pub mod holds;
+#[cfg(test)]
+mod pseudo;
 pub mod router;
 
 pub use router::Router;

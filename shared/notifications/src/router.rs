@@ -7,7 +7,7 @@ use slack::Message;
 
 use crate::card;
 use jobs::delivery::Person;
-use locale::language::Language;
+use locale::Language;
 use records::change::{Change, ChangeKind};
 use records::names::{Named, Names};
 use records::record::Record;

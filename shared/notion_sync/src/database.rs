@@ -137,9 +137,8 @@ pub enum Open {
 
 impl Mirror {
     /// The tenant's settings.
-    pub fn settings(portal: &Portal) -> Result<Settings, Failure> {
-        serde_json::from_value(portal.settings.clone())
-            .map_err(|error| Failure::permanent("bad_settings", format!("the settings cannot be read: {error}")))
+    pub fn settings(portal: &Portal) -> Result<Arc<Settings>, Failure> {
+        Ok(portal.settings_as()?)
     }
 
     /// A client of the tenant's Notion workspace, as its plan allows.
@@ -175,7 +174,7 @@ impl Mirror {
             notion: self.notion(&portal, &settings).await?,
             bitrix24: self.connections.bitrix24(&portal).await?.in_lane(Lane::Sync),
             portal,
-            settings: Arc::new(settings),
+            settings,
             database,
             source,
             fields: resolved.fields,

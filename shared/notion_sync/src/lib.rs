@@ -20,8 +20,8 @@ use std::sync::{Arc, Mutex};
 use clients::{Connections, Failure};
 use crm::names::NamesCache;
 use jiff::Timestamp;
-use runtime::queue::Message;
-use runtime::{Ports, QueueName, TenantId, TraceId};
+use runtime::queue::Outgoing;
+use runtime::{Ports, TenantId, TraceId};
 
 pub use attention::Attention;
 pub use conflicts::{Conflicts, Kept};
@@ -54,19 +54,14 @@ pub struct Mirror {
 }
 
 /// A job as a message; `once` makes a second send of it harmless.
-pub fn message(job: &SyncJob, tenant: &TenantId, trace: TraceId, once: &str) -> Result<Message, Failure> {
-    runtime::job::message(tenant, trace, job.group(tenant), format!("{tenant}#{once}"), job)
-        .map_err(|error| Failure::permanent("bad_job", error.to_string()))
+pub fn message(job: &SyncJob, tenant: &TenantId, trace: TraceId, once: &str) -> Result<Outgoing, Failure> {
+    Ok(runtime::job::message_once(tenant, trace, job, once)?)
 }
 
 impl Mirror {
     /// Sends a job.
-    pub async fn send(&self, jobs: Vec<Message>) -> Result<(), Failure> {
-        if jobs.is_empty() {
-            return Ok(());
-        }
-        let sent = self.ports.queue.send(QueueName::RecordSync, jobs).await;
-        sent.map_err(|error| Failure::transient(error.to_string()))
+    pub async fn send(&self, jobs: Vec<Outgoing>) -> Result<(), Failure> {
+        Ok(self.ports.send(jobs).await?)
     }
 
     /// Over `ports`, with connections to providers.

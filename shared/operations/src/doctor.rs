@@ -9,17 +9,19 @@ use crm::sightings::Sightings;
 use crm::subscriptions;
 use crm::sweeps::Sweeps;
 use jiff::Timestamp;
+use jobs::queues;
 use notion_sync::Mirror;
 use notion_sync::database::Open;
 use runtime::limiter::Lane;
-use runtime::secrets::{SLACK_SIGNING, SecretsError};
-use runtime::{Kind, Ports, QueueName, TenantId};
+use runtime::secrets::SecretsError;
+use runtime::{Kind, Ports, TenantId};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use settings::destination::Destination;
 use settings::{Settings, subscriptions as events};
 use tenants::portals::Portal;
+use tenants::secret_names::SLACK_SIGNING;
 
 /// Our clock and a provider's may differ by so many seconds; Slack refuses signatures that are five minutes old.
 const MOST_SKEW: i64 = 60;
@@ -115,7 +117,7 @@ impl Doctor<'_> {
                 Check::wrong("Slack signing secret", error.to_string(), "see whether the secrets can be read")
             }
         });
-        for queue in QueueName::ALL {
+        for queue in queues::ALL {
             tell(match self.ports.queue.depth(queue).await {
                 Ok(depth) if depth.dead > 0 => Check::notice(
                     format!("Queue {}", queue.name()),
@@ -136,11 +138,11 @@ impl Doctor<'_> {
             Ok(portal) => portal,
             Err(failure) => return tell(Check::wrong("Portal", failure.text, "connect it at /install")),
         };
-        let settings = match serde_json::from_value::<Settings>(portal.settings.clone()) {
+        let settings = match portal.settings_as::<Settings>() {
             Ok(settings) => settings,
             Err(error) => {
                 let fix = "apply a document that `settings check` takes";
-                return tell(Check::wrong("Settings", format!("they cannot be read: {error}"), fix));
+                return tell(Check::wrong("Settings", format!("they cannot be read: {}", error.0), fix));
             }
         };
         let problems = settings.problems();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jobs::queues;
 use runtime::ledger::{DeliveryStatus, EventStatus, Ledger};
 use runtime::queue::{Buried, DeadLetter, Fate, QueueError, QueueName};
 use runtime::store::StoreError;
@@ -239,7 +240,7 @@ impl std::fmt::Display for Trouble {
 fn queues(which: &Which) -> impl Iterator<Item = QueueName> {
     let named = which.name.as_ref().and_then(|name| name.split_once('/')).map(|(queue, _)| queue.to_owned());
     let only = which.queue;
-    QueueName::ALL.into_iter().filter(move |queue| {
+    queues::ALL.into_iter().filter(move |queue| {
         only.is_none_or(|only| only == *queue) && named.as_ref().is_none_or(|named| named == queue.name())
     })
 }

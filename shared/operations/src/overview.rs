@@ -6,6 +6,7 @@ use std::time::Duration;
 use clients::{Connections, Failure, Side, Standing, Trouble};
 use crm::sweeps::{Counts, Subscriptions, Sweeps};
 use jiff::Timestamp;
+use jobs::queues;
 use notion_sync::Mirror;
 use runtime::ledger::Ledger;
 use runtime::limiter::Usage;
@@ -102,8 +103,8 @@ pub async fn look(
 ) -> Result<Overview, Failure> {
     let (tenant, now) = (&portal.tenant, ports.clock.now());
     // Settings that cannot be read are an alarm, not the end of the page.
-    let read = serde_json::from_value::<Settings>(portal.settings.clone());
-    let settings = read.as_ref().ok().cloned().unwrap_or_default();
+    let read = portal.settings_as::<Settings>();
+    let settings = read.clone().unwrap_or_default();
     let sweeps = Sweeps::new(ports.store.clone());
     let ledger = Ledger::new(ports.store.clone());
     let letters = Letters { ports, tenant: Some(tenant) };
@@ -112,7 +113,7 @@ pub async fn look(
     let silence = sweeps.recall::<Silence>(tenant, "silence").await?.and_then(|(silence, _)| silence.since);
     let mut queues = Vec::new();
     let mut dead = 0;
-    for queue in QueueName::ALL {
+    for queue in queues::ALL {
         let depth = ports.queue.depth(queue).await.map_err(|error| Failure::transient(error.to_string()))?;
         if depth.dead > 0 {
             let of_queue = Which { queue: Some(queue), ..Which::default() };

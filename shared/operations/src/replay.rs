@@ -164,12 +164,8 @@ mod tests {
             assert!(!matches!(&change.state, State::Custom { custom } if custom.is_empty()), "{name}");
             let (routes, _) = router.asked(&change);
             let names = Names::default();
-            let telling = Telling {
-                change: &change,
-                names: &names,
-                domain: "a.bitrix24.com",
-                language: locale::language::Language::En,
-            };
+            let telling =
+                Telling { change: &change, names: &names, domain: "a.bitrix24.com", language: locale::Language::En };
             let (taken, _) = router.places(routes[0], &telling);
             assert!(!taken.card(&telling).text.as_str().is_empty(), "{name}");
         }

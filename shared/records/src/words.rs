@@ -2,13 +2,14 @@
 
 use bitrix24::EntityType;
 use jiff::Timestamp;
+use locale::{Fixed, texts};
 use serde_json::Value;
 use slack::Mrkdwn;
 
 use crate::change::{Change, ChangeKind, Noun, Related, likeness};
 use crate::names::{Named, Names};
 use crate::record::State;
-use locale::language::Language;
+use locale::Language;
 use locale::money;
 use text::{Block, Document, Span, Surroundings, units};
 
@@ -28,41 +29,123 @@ pub struct Telling<'a> {
     pub language: Language,
 }
 
+/// Generates [`Word`] from the list of words, each with its name in templates and its label.
+macro_rules! words {
+    ($($variant:ident = $name:literal, $label:expr;)*) => {
+        /// A word of cards.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Word {
+            $(#[doc = concat!("`{", $name, "}`")] $variant,)*
+        }
+
+        impl Word {
+            /// All words.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// As templates and settings write it.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What stands beside its value on a card.
+            pub fn label(self) -> Fixed {
+                match self { $(Self::$variant => $label,)* }
+            }
+        }
+    };
+}
+
+words! {
+    Title = "title", texts::records::FIELD_TITLE;
+    Link = "link", texts::records::FIELD_TITLE;
+    Url = "url", texts::records::FIELD_URL;
+    Id = "id", texts::records::FIELD_ID;
+    Type = "type", texts::records::FIELD_TYPE;
+    Responsible = "responsible", texts::records::FIELD_RESPONSIBLE;
+    Creator = "creator", texts::records::FIELD_CREATOR;
+    Created = "created", texts::records::FIELD_CREATED;
+    Sum = "sum", texts::records::FIELD_SUM;
+    Stage = "stage", texts::records::FIELD_STAGE;
+    FromStage = "from_stage", texts::records::FIELD_FROM_STAGE;
+    Move = "move", texts::records::FIELD_STAGE;
+    Funnel = "funnel", texts::records::FIELD_FUNNEL;
+    FromFunnel = "from_funnel", texts::records::FIELD_FROM_FUNNEL;
+    FunnelMove = "funnel_move", texts::records::FIELD_FUNNEL;
+    Source = "source", texts::records::FIELD_SOURCE;
+    Company = "company", texts::records::FIELD_COMPANY;
+    Contact = "contact", texts::records::FIELD_CONTACT;
+    Client = "client", texts::records::FIELD_CLIENT;
+    PreviousResponsible = "previous_responsible", texts::records::FIELD_PREVIOUS_RESPONSIBLE;
+    ChangedFields = "changed_fields", texts::records::FIELD_CHANGED_FIELDS;
+    Assignee = "assignee", texts::records::FIELD_ASSIGNEE;
+    Project = "project", texts::records::FIELD_PROJECT;
+    Deadline = "deadline", texts::records::FIELD_DEADLINE;
+    FromDeadline = "from_deadline", texts::records::FIELD_FROM_DEADLINE;
+    Status = "status", texts::records::FIELD_STATUS;
+    FromStatus = "from_status", texts::records::FIELD_FROM_STATUS;
+    Author = "author", texts::records::FIELD_AUTHOR;
+    Text = "text", texts::records::FIELD_TEXT;
+    Phone = "phone", texts::records::FIELD_PHONE;
+    Time = "time", texts::records::FIELD_TIME;
+    Duration = "duration", texts::records::FIELD_DURATION;
+    Deal = "deal", texts::records::FIELD_DEAL;
+    Reason = "reason", texts::records::FIELD_REASON;
+    Callback = "callback", texts::records::FIELD_CALLBACK;
+    Recording = "recording", texts::records::FIELD_RECORDING;
+}
+
+impl Word {
+    /// The word of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|word| word.name() == name)
+    }
+}
+
 /// The words that every change has.
-const ALWAYS: [&str; 8] = ["title", "link", "url", "id", "type", "responsible", "creator", "created"];
+const ALWAYS: [Word; 8] =
+    [Word::Title, Word::Link, Word::Url, Word::Id, Word::Type, Word::Responsible, Word::Creator, Word::Created];
 
 /// The words that changes of a noun have besides those of all.
-fn own_words(noun: Noun) -> &'static [&'static str] {
+fn own_words(noun: Noun) -> &'static [Word] {
     match noun {
         Noun::Staged => &[
-            "sum",
-            "stage",
-            "from_stage",
-            "move",
-            "funnel",
-            "from_funnel",
-            "funnel_move",
-            "source",
-            "company",
-            "contact",
-            "client",
-            "previous_responsible",
-            "changed_fields",
+            Word::Sum,
+            Word::Stage,
+            Word::FromStage,
+            Word::Move,
+            Word::Funnel,
+            Word::FromFunnel,
+            Word::FunnelMove,
+            Word::Source,
+            Word::Company,
+            Word::Contact,
+            Word::Client,
+            Word::PreviousResponsible,
+            Word::ChangedFields,
         ],
-        Noun::Client => &["source", "company", "client", "previous_responsible", "changed_fields"],
+        Noun::Client => &[Word::Source, Word::Company, Word::Client, Word::PreviousResponsible, Word::ChangedFields],
         Noun::Task => &[
-            "assignee",
-            "previous_responsible",
-            "project",
-            "deadline",
-            "from_deadline",
-            "status",
-            "from_status",
-            "author",
-            "text",
-            "changed_fields",
+            Word::Assignee,
+            Word::PreviousResponsible,
+            Word::Project,
+            Word::Deadline,
+            Word::FromDeadline,
+            Word::Status,
+            Word::FromStatus,
+            Word::Author,
+            Word::Text,
+            Word::ChangedFields,
         ],
-        Noun::Call => &["phone", "time", "duration", "deal", "client", "reason", "callback", "recording"],
+        Noun::Call => &[
+            Word::Phone,
+            Word::Time,
+            Word::Duration,
+            Word::Deal,
+            Word::Client,
+            Word::Reason,
+            Word::Callback,
+            Word::Recording,
+        ],
         Noun::Custom => &[],
     }
 }
@@ -158,7 +241,7 @@ pub fn problem(kind: &ChangeKind, word: &str) -> Option<String> {
             None => format!("{kind} has no field {field:?}; it has {}", known.join(", ")),
         });
     }
-    let known = || ALWAYS.iter().chain(own_words(kind.noun())).copied();
+    let known = || known(kind).into_iter();
     (!known().any(|known| known == word)).then(|| match nearest(word, known()) {
         Some(like) => {
             format!("{kind} has no word {{{word}}}; did you mean {{{like}}}? Fields are written {{record.NAME}}")
@@ -169,7 +252,7 @@ pub fn problem(kind: &ChangeKind, word: &str) -> Option<String> {
 
 /// Every word that changes of this kind have, for documents.
 pub fn known(kind: &ChangeKind) -> Vec<&'static str> {
-    ALWAYS.iter().chain(own_words(kind.noun())).copied().collect()
+    ALWAYS.iter().chain(own_words(kind.noun())).map(|word| word.name()).collect()
 }
 
 /// What was probably meant: it has most of its letters in common.
@@ -178,7 +261,7 @@ fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
 }
 
 impl Telling<'_> {
-    /// What a word shows. What is unknown shows as that; it never stops a card.
+    /// What a word of a template shows. What is unknown shows as that; it never stops a card.
     pub fn word(&self, word: &str) -> Mrkdwn {
         if let Some(path) = word.strip_prefix("record.") {
             return self.field(&self.change.state, path);
@@ -186,27 +269,7 @@ impl Telling<'_> {
         if let Some(path) = word.strip_prefix("before.") {
             return self.change.before.as_ref().map_or_else(|| self.unknown(), |before| self.field(before, path));
         }
-        let change = self.change;
-        let state = &change.state;
-        match word {
-            "title" => Mrkdwn::text(&self.title()),
-            "link" => self.link(),
-            "url" => Mrkdwn::text(&self.url().unwrap_or_default()),
-            "id" => Mrkdwn::text(change.about.rsplit(' ').next().unwrap_or_default()),
-            "type" => Mrkdwn::text(change.about.split(' ').next().unwrap_or_default()),
-            "responsible" | "assignee" => self.person(state.responsible()),
-            "previous_responsible" => self.person(change.before.as_ref().and_then(State::responsible)),
-            "creator" => self.person(state.creator()),
-            "created" => self.moment(state.created_at()),
-            "author" => self.person(change.author()),
-            "text" => self.text(),
-            "changed_fields" => Mrkdwn::text(&change.fields.join(", ")),
-            _ => self
-                .item_word(word)
-                .or_else(|| self.task_word(word))
-                .or_else(|| self.call_word(word))
-                .unwrap_or_else(|| self.unknown()),
-        }
+        Word::parse(word).map_or_else(|| self.unknown(), |word| self.shown(word))
     }
 
     /// The same without markup.
@@ -214,100 +277,121 @@ impl Telling<'_> {
         Document::from_mrkdwn(self.word(word).as_str()).visible().replace('\u{200b}', "")
     }
 
-    fn item_word(&self, word: &str) -> Option<Mrkdwn> {
-        let (entity, item) = self.change.entity().zip(self.change.state.as_item())?;
-        let before = self.change.before.as_ref().and_then(State::as_item);
-        let stage = |code: Option<&str>| {
-            code.map_or(self.language.unknown(), |code| self.names.stage(entity, item.category_id, code)).to_owned()
-        };
-        let funnel = |category| self.names.funnel(entity, category).map(str::to_owned);
-        let to = stage(item.stage_id.as_deref());
-        Some(match word {
-            "stage" => Mrkdwn::text(&to),
-            "from_stage" => Mrkdwn::text(&stage(self.change.from_stage.as_deref())),
-            "move" => {
-                let from = stage(self.change.from_stage.as_deref());
-                Mrkdwn::text(&format!("{from} → ")).then(&Mrkdwn::bold(&to))
-            }
-            "funnel" => self.known(funnel(item.category_id).as_deref()),
-            "from_funnel" => self.known(funnel(before.and_then(|before| before.category_id)).as_deref()),
-            "funnel_move" => {
-                let from = funnel(before.and_then(|before| before.category_id));
-                let from = from.as_deref().unwrap_or(self.language.unknown());
-                let to = funnel(item.category_id);
-                Mrkdwn::text(&format!("{from} → "))
-                    .then(&Mrkdwn::bold(to.as_deref().unwrap_or(self.language.unknown())))
-            }
-            "sum" => {
-                let sum = item.opportunity.as_deref();
-                self.known(sum.map(|sum| money::format(sum, item.currency_id.as_deref(), self.language)).as_deref())
-            }
-            "source" => self.known(self.names.source(item)),
-            "company" => self.item_name(EntityType::COMPANY, item.company_id),
-            "contact" => self.item_name(EntityType::CONTACT, item.contact_id),
-            "client" => match item.company_id.filter(|id| *id != 0) {
-                Some(_) => self.item_name(EntityType::COMPANY, item.company_id),
-                None => self.item_name(EntityType::CONTACT, item.contact_id),
-            },
-            _ => return None,
-        })
+    /// What a word shows; what the record does not have is unknown.
+    pub fn shown(&self, word: Word) -> Mrkdwn {
+        self.value(word).unwrap_or_else(|| self.unknown())
     }
 
-    fn task_word(&self, word: &str) -> Option<Mrkdwn> {
-        let task = self.change.state.as_task()?;
-        let before = self.change.before.as_ref().and_then(State::as_task);
-        let status = |status: Option<u64>| self.known(status.and_then(|status| self.language.task_status(status)));
-        Some(match word {
-            "project" => match task.project() {
-                Some(_) => self.known(self.project().as_deref()),
-                None => Mrkdwn::text(self.language.none()),
+    fn value(&self, word: Word) -> Option<Mrkdwn> {
+        let change = self.change;
+        let (state, before) = (&change.state, change.before.as_ref());
+        let (item, task, call) = (state.as_item(), state.as_task(), state.as_call());
+        let item_before = before.and_then(State::as_item);
+        let task_before = before.and_then(State::as_task);
+        match word {
+            Word::Title => Some(Mrkdwn::text(&self.title())),
+            Word::Link => Some(self.link()),
+            Word::Url => Some(Mrkdwn::text(&self.url().unwrap_or_default())),
+            Word::Id => Some(Mrkdwn::text(change.about.rsplit(' ').next().unwrap_or_default())),
+            Word::Type => Some(Mrkdwn::text(change.about.split(' ').next().unwrap_or_default())),
+            Word::Responsible | Word::Assignee => self.person(state.responsible()),
+            Word::PreviousResponsible => self.person(before.and_then(State::responsible)),
+            Word::Creator => self.person(state.creator()),
+            Word::Created => state.created_at().map(Mrkdwn::moment),
+            Word::Author => self.person(change.author()),
+            Word::Text => self.text(),
+            Word::ChangedFields => Some(Mrkdwn::text(&change.fields.join(", "))),
+            Word::Sum => {
+                let item = item?;
+                let sum = money::format(item.opportunity.as_deref()?, item.currency_id.as_deref(), self.language);
+                Some(Mrkdwn::text(&sum))
+            }
+            Word::Stage => Some(Mrkdwn::text(&self.stage(item?.stage_id.as_deref()))),
+            Word::FromStage => item.map(|_| Mrkdwn::text(&self.stage(change.from_stage.as_deref()))),
+            Word::Move => {
+                let to = self.stage(item?.stage_id.as_deref());
+                Some(from_to(&self.stage(change.from_stage.as_deref()), &to))
+            }
+            Word::Funnel => self.funnel(item?.category_id).map(Mrkdwn::text),
+            Word::FromFunnel => self.funnel(item_before?.category_id).map(Mrkdwn::text),
+            Word::FunnelMove => {
+                let unknown = self.language.text(texts::records::UNKNOWN);
+                let from = self.funnel(item_before.and_then(|before| before.category_id)).unwrap_or(unknown);
+                Some(from_to(from, self.funnel(item?.category_id).unwrap_or(unknown)))
+            }
+            Word::Source => self.names.source(item?).map(Mrkdwn::text),
+            Word::Company => self.item_name(EntityType::COMPANY, item?.company_id),
+            Word::Contact => self.item_name(EntityType::CONTACT, item?.contact_id),
+            Word::Client if call.is_some() => Some(self.related(change.client.as_ref())),
+            Word::Client => match item?.company_id.filter(|id| *id != 0) {
+                None => self.item_name(EntityType::CONTACT, item?.contact_id),
+                company => self.item_name(EntityType::COMPANY, company),
             },
-            "deadline" => task.deadline.map_or_else(|| Mrkdwn::text(self.language.none()), |at| self.moment(Some(at))),
-            "from_deadline" => match before.and_then(|before| before.deadline) {
-                Some(at) => self.moment(Some(at)),
-                None => Mrkdwn::text(self.language.none()),
+            Word::Project => match task?.project() {
+                Some(_) => self.project().map(|project| Mrkdwn::text(&project)),
+                None => Some(self.none()),
             },
-            "status" => status(task.status),
-            "from_status" => status(before.and_then(|before| before.status)),
-            _ => return None,
-        })
+            Word::Deadline => task.map(|task| self.moment_or_none(task.deadline)),
+            Word::FromDeadline => task.map(|_| self.moment_or_none(task_before.and_then(|before| before.deadline))),
+            Word::Status => self.status(task?.status),
+            Word::FromStatus => self.status(task_before?.status),
+            Word::Phone => call?.phone_number.as_deref().map(Mrkdwn::text),
+            Word::Time => call?.call_start_date.map(Mrkdwn::moment),
+            Word::Duration => {
+                let seconds = call?.call_duration?;
+                Some(Mrkdwn::text(&format!("{}:{:02}", seconds / 60, seconds % 60)))
+            }
+            Word::Deal => call.map(|_| self.related(change.deal.as_ref())),
+            Word::Reason => call?.call_failed_reason.as_deref().map(Mrkdwn::text),
+            Word::Callback => {
+                let number = dialled(call?.phone_number.as_deref()?);
+                (number.len() > 2).then(|| Mrkdwn::link(&format!("tel:{number}"), &number))
+            }
+            Word::Recording => match call?.shown_record_url() {
+                Some(url) => Some(Mrkdwn::link(url, self.language.text(texts::cards::LISTEN))),
+                None => Some(Mrkdwn::link(&self.url()?, self.language.text(texts::cards::LISTEN_IN_BITRIX24))),
+            },
+        }
     }
 
-    fn call_word(&self, word: &str) -> Option<Mrkdwn> {
-        let call = self.change.state.as_call()?;
-        Some(match word {
-            "phone" => self.known(call.phone_number.as_deref()),
-            "time" => self.moment(call.call_start_date),
-            "duration" => {
-                self.known(call.call_duration.map(|seconds| format!("{}:{:02}", seconds / 60, seconds % 60)).as_deref())
-            }
-            "reason" => self.known(call.call_failed_reason.as_deref()),
-            "callback" => match call.phone_number.as_deref().map(dialled).filter(|number| number.len() > 2) {
-                Some(number) => Mrkdwn::link(&format!("tel:{number}"), &number),
-                None => self.unknown(),
-            },
-            "recording" => match (call.shown_record_url(), self.url()) {
-                (Some(url), _) => Mrkdwn::link(url, self.language.pick("Listen", "Прослушать")),
-                (None, Some(url)) => {
-                    Mrkdwn::link(&url, self.language.pick("Listen in Bitrix24", "Прослушать в Битрикс24"))
-                }
-                _ => self.unknown(),
-            },
-            "deal" => {
-                self.change.deal.as_ref().map_or_else(|| Mrkdwn::text(self.language.none()), |deal| self.related(deal))
-            }
-            "client" => {
-                let client = self.change.client.as_ref();
-                client.map_or_else(|| Mrkdwn::text(self.language.none()), |client| self.related(client))
-            }
-            _ => return None,
+    fn stage(&self, code: Option<&str>) -> String {
+        let item = self.change.entity().zip(self.change.state.as_item());
+        let named = item.zip(code).map(|((entity, item), code)| self.names.stage(entity, item.category_id, code));
+        named.unwrap_or(self.language.text(texts::records::UNKNOWN)).to_owned()
+    }
+
+    fn funnel(&self, category: Option<u64>) -> Option<&str> {
+        self.names.funnel(self.change.entity()?, category)
+    }
+
+    fn status(&self, status: Option<u64>) -> Option<Mrkdwn> {
+        Some(Mrkdwn::text(self.language.text(task_status(status?)?)))
+    }
+
+    /// What the card is about, below it: `Deal 42`.
+    pub fn about(&self) -> String {
+        let about = self.change.about.as_str();
+        about.split_once(' ').and_then(|(kind, id)| self.kind_and_number(kind, id)).unwrap_or_else(|| about.to_owned())
+    }
+
+    /// `Deal 42`; `None` for a kind that the portal has defined, whose name is its own.
+    fn kind_and_number(&self, kind: &str, id: &str) -> Option<String> {
+        let language = self.language;
+        Some(match kind {
+            "lead" => language.text(texts::records::Lead { id }),
+            "deal" => language.text(texts::records::Deal { id }),
+            "contact" => language.text(texts::records::Contact { id }),
+            "company" => language.text(texts::records::Company { id }),
+            "task" => language.text(texts::records::Task { id }),
+            "call" => language.text(texts::records::Call { id }),
+            other => language.text(texts::records::Item { id, process: other.strip_prefix("item-")? }),
         })
     }
 
     /// What people call what changed.
     pub fn title(&self) -> String {
         let title = self.change.state.title().map(|title| title.trim().to_owned()).filter(|title| !title.is_empty());
-        title.unwrap_or_else(|| self.language.pick("(no title)", "(без названия)").to_owned())
+        title.unwrap_or_else(|| self.language.text(texts::records::NO_TITLE).to_owned())
     }
 
     /// The page of what changed.
@@ -346,40 +430,46 @@ impl Telling<'_> {
         own.or_else(|| Some(self.names.entry(Named::Project(task.project()?))?.name.clone()))
     }
 
-    fn related(&self, related: &Related) -> Mrkdwn {
+    fn related(&self, related: Option<&Related>) -> Mrkdwn {
+        let Some(related) = related else { return self.none() };
         let read = self.names.entry(Named::Item(related.entity, related.id)).map(|entry| entry.name.clone());
-        let title = related.title.clone().or(read).unwrap_or_else(|| format!("{} {}", related.entity, related.id));
+        let (kind, id) = (related.entity.to_string(), related.id.to_string());
+        let title = related.title.clone().or(read).or_else(|| self.kind_and_number(&kind, &id)).unwrap_or(kind);
         Mrkdwn::link(&related.entity.link(self.domain, related.id), &title)
     }
 
-    fn item_name(&self, entity: EntityType, id: Option<u64>) -> Mrkdwn {
+    fn item_name(&self, entity: EntityType, id: Option<u64>) -> Option<Mrkdwn> {
         match id.filter(|id| *id != 0) {
-            None => Mrkdwn::text(self.language.none()),
-            Some(id) => match self.names.entry(Named::Item(entity, id)) {
-                Some(entry) => Mrkdwn::link(&entity.link(self.domain, id), &entry.name),
-                None => self.unknown(),
-            },
+            None => Some(self.none()),
+            Some(id) => {
+                let entry = self.names.entry(Named::Item(entity, id))?;
+                Some(Mrkdwn::link(&entity.link(self.domain, id), &entry.name))
+            }
         }
     }
 
-    fn person(&self, id: Option<u64>) -> Mrkdwn {
-        self.known(self.names.user(id))
+    fn person(&self, id: Option<u64>) -> Option<Mrkdwn> {
+        self.names.user(id).map(Mrkdwn::text)
     }
 
     /// In the reader's own time zone, which Slack knows.
-    fn moment(&self, moment: Option<Timestamp>) -> Mrkdwn {
-        moment.map_or_else(|| self.unknown(), Mrkdwn::moment)
+    fn moment_or_none(&self, moment: Option<Timestamp>) -> Mrkdwn {
+        moment.map_or_else(|| self.none(), Mrkdwn::moment)
     }
 
-    fn text(&self) -> Mrkdwn {
-        let Some(comment) = &self.change.comment else { return self.unknown() };
+    fn text(&self) -> Option<Mrkdwn> {
+        let comment = self.change.comment.as_ref()?;
         let named = |id: &str| comment.file(id).map(str::to_owned);
         let mut document = self.read(&comment.text, Some(&named));
         let shown = document.visible();
         for name in comment.files.iter().map(|file| &file.name).filter(|name| !shown.contains(name.as_str())) {
             document.blocks.push(Block::Paragraph(vec![Span::text(format!("📎 {name}"))]));
         }
-        if document.is_empty() { Mrkdwn::text(self.language.pick("(a file)", "(файл)")) } else { markup(document) }
+        Some(if document.is_empty() {
+            Mrkdwn::text(self.language.text(texts::records::A_FILE))
+        } else {
+            markup(document)
+        })
     }
 
     /// What somebody wrote in the portal.
@@ -395,8 +485,8 @@ impl Telling<'_> {
         let facts = Value::Object(state.facts());
         let value = path.split('.').try_fold(&facts, |value, step| value.get(step));
         match value {
-            None | Some(Value::Null) => Mrkdwn::text(self.language.none()),
-            Some(Value::String(text)) if text.is_empty() => Mrkdwn::text(self.language.none()),
+            None | Some(Value::Null) => self.none(),
+            Some(Value::String(text)) if text.is_empty() => self.none(),
             Some(Value::String(text)) => markup(self.read(text, None)),
             Some(Value::Array(list)) => {
                 let texts: Vec<_> =
@@ -407,12 +497,29 @@ impl Telling<'_> {
         }
     }
 
-    fn known(&self, text: Option<&str>) -> Mrkdwn {
-        text.map_or_else(|| self.unknown(), Mrkdwn::text)
+    fn none(&self) -> Mrkdwn {
+        Mrkdwn::text(self.language.text(texts::records::NONE))
     }
 
     fn unknown(&self) -> Mrkdwn {
-        Mrkdwn::text(self.language.unknown())
+        Mrkdwn::text(self.language.text(texts::records::UNKNOWN))
+    }
+}
+
+/// Where something was, and where it is now.
+fn from_to(from: &str, to: &str) -> Mrkdwn {
+    Mrkdwn::text(&format!("{from} → ")).then(&Mrkdwn::bold(to))
+}
+
+/// A task's status by Bitrix24's number for it.
+pub fn task_status(status: u64) -> Option<Fixed> {
+    match status {
+        2 => Some(texts::records::TASK_PENDING),
+        3 => Some(texts::records::TASK_IN_PROGRESS),
+        4 => Some(texts::records::TASK_AWAITING_REVIEW),
+        5 => Some(texts::records::TASK_COMPLETED),
+        6 => Some(texts::records::TASK_DEFERRED),
+        _ => None,
     }
 }
 

@@ -17,8 +17,8 @@ use crate::calls;
 use crate::calls::Call;
 use crate::clock::later;
 use crate::id::day;
-use crate::job::Job;
-use crate::queue::Message;
+use crate::job::ReceivedJob;
+use crate::queue::{Message, Outgoing};
 use crate::store::{Condition, Key, Query, Store, StoreError, Table, Version, Write};
 use crate::{DeliveryId, TenantId, TraceId};
 
@@ -87,24 +87,44 @@ pub struct EventLine {
     /// Where it stands.
     #[serde(flatten)]
     pub status: EventStatus,
-    /// The jobs that the decision made.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// The jobs that the decision made, each with its queue.
+    #[serde(default, rename = "jobs", skip_serializing_if = "Vec::is_empty")]
+    pub outbox: Vec<Outgoing>,
+    /// The jobs of a line that was written when a line did not name their queues.
+    #[serde(flatten, skip_serializing)]
+    pub earlier: EarlierOutbox,
+}
+
+/// The jobs of a line that was written when they did not say their queue: by what they were for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct EarlierOutbox {
+    /// Deliveries.
     pub outbox: Vec<Message>,
-    /// What it set us to come back to.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// What was to be looked at again later.
     pub errands: Vec<Message>,
-    /// What the bot says to it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// What the bot had to say.
     pub said: Vec<Message>,
-    /// The records that it made us look at beside their Notion pages.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Records to sync.
     pub syncs: Vec<Message>,
 }
 
 impl EventLine {
     /// The line of an event that is looked at now.
-    pub fn new<T>(job: &Job<T>, event: String, record: Option<String>, now: Timestamp, status: EventStatus) -> Self {
-        Self { attempts: job.attempt, ..Self::of_trace(job.trace, event, record, now, status) }
+    pub fn new<T>(
+        job: &ReceivedJob<T>,
+        event: String,
+        record: Option<String>,
+        now: Timestamp,
+        status: EventStatus,
+    ) -> Self {
+        Self { attempts: job.attempt, calls: calls::taken(), ..Self::of_trace(job.trace, event, record, now, status) }
+    }
+
+    /// Adds the calls that were made since they were last written down.
+    pub fn note_calls(&mut self) {
+        self.calls.extend(calls::taken());
+        calls::shorten(&mut self.calls);
     }
 
     /// The line of something that was decided at once, without a job.
@@ -127,12 +147,10 @@ impl EventLine {
             left: Vec::new(),
             remark: None,
             found: Vec::new(),
-            calls: calls::taken(),
+            calls: Vec::new(),
             status,
             outbox: Vec::new(),
-            errands: Vec::new(),
-            said: Vec::new(),
-            syncs: Vec::new(),
+            earlier: EarlierOutbox::default(),
         }
     }
 }

@@ -3,59 +3,56 @@
 //! Messages of one group come in the order they were sent, and a group waits while one of its messages is
 //! out. Groups do not wait for each other. This is what SQS FIFO promises, and the SQLite engine keeps it too.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::TenantId;
 
-/// The queues of the house.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum QueueName {
-    /// Hints from Bitrix24, waiting for a decision.
-    Bitrix24Events,
-    /// Cards and messages, waiting to go to Slack.
-    SlackDelivery,
-    /// Events from Slack, waiting for a decision.
-    SlackEvents,
-    /// Commands and clicks in Slack, waiting to be done.
-    SlackCommands,
-    /// Messages, waiting to go to Bitrix24.
-    Bitrix24Delivery,
-    /// Records and pages that are to be synced.
-    RecordSync,
-}
+/// The name of a queue. Which queues there are is said outside of this module: an engine carries whichever it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct QueueName(&'static str);
 
 impl QueueName {
-    /// All of them, for set-up.
-    pub const ALL: [Self; 6] = [
-        Self::Bitrix24Events,
-        Self::SlackDelivery,
-        Self::SlackEvents,
-        Self::SlackCommands,
-        Self::Bitrix24Delivery,
-        Self::RecordSync,
-    ];
+    /// A name that the code knows.
+    pub const fn new(name: &'static str) -> Self {
+        Self(name)
+    }
+
+    /// A name that was read: from the environment, or with a decision that was written down.
+    pub fn read(name: &str) -> Self {
+        static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = names.get(name) {
+            return Self(known);
+        }
+        // Each name is kept once, for as long as the process runs. There are few.
+        let kept: &'static str = Box::leak(name.to_owned().into_boxed_str());
+        names.insert(kept);
+        Self(kept)
+    }
 
     /// The name by which engines and logs know the queue.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Bitrix24Events => "bitrix24-events",
-            Self::SlackDelivery => "slack-delivery",
-            Self::SlackEvents => "slack-events",
-            Self::SlackCommands => "slack-commands",
-            Self::Bitrix24Delivery => "bitrix24-delivery",
-            Self::RecordSync => "record-sync",
-        }
+        self.0
     }
 
     /// How long a received message stays out before it comes back by itself. On AWS six times the
     /// function's time-out, as AWS advises.
     pub fn visibility(self) -> Duration {
         Duration::from_secs(360)
+    }
+}
+
+impl<'de> Deserialize<'de> for QueueName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Cow::<str>::deserialize(deserializer).map(|name| Self::read(&name))
     }
 }
 
@@ -68,6 +65,16 @@ pub struct Message {
     pub deduplication: String,
     /// The job's text.
     pub body: String,
+}
+
+/// A message with the queue that it goes to, as a decision keeps it until it is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outgoing {
+    /// Where it goes.
+    pub queue: QueueName,
+    /// The message.
+    #[serde(flatten)]
+    pub message: Message,
 }
 
 /// A message that was handed out.

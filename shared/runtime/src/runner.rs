@@ -6,14 +6,12 @@
 
 use std::time::Duration;
 
-use futures::future::join_all;
-use serde::de::DeserializeOwned;
-
 use crate::clock::{Clock, LONGEST_WAIT};
 use crate::job;
-use crate::job::{Job, Jobs, Outcome, Outcomes};
+use crate::job::{Job, Jobs, Outcome, Outcomes, ReceivedJob};
 use crate::metrics::Metrics;
 use crate::queue::{DeadLetter, Message, Queue, QueueName, Received};
+use futures::future::join_all;
 
 /// What became of a batch.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -32,14 +30,14 @@ pub async fn run<T, F>(
     queue: &dyn Queue,
     clock: &dyn Clock,
     metrics: &dyn Metrics,
-    name: QueueName,
     batch: Vec<Received>,
     handle: impl FnOnce(Jobs<T>) -> F,
 ) -> BatchReport
 where
-    T: DeserializeOwned,
+    T: Job,
     F: Future<Output = Outcomes>,
 {
+    let name = T::QUEUE;
     let mut jobs = Vec::with_capacity(batch.len());
     let mut unreadable = Outcomes::default();
     for received in &batch {
@@ -47,7 +45,7 @@ where
             unreadable.0.insert(received.id.clone(), reopen(queue, name, received, letter).await);
             continue;
         }
-        match Job::parse(received) {
+        match ReceivedJob::<T>::parse(received) {
             Ok(job) => jobs.push(job),
             Err(cause) => {
                 let reason = format!("a job on {} cannot be read: {cause}", name.name());

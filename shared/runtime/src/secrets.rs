@@ -6,11 +6,6 @@ use tokio::sync::Mutex;
 
 /// The secret that holds the key ring, see [`crate::seal::KeyRing`].
 pub const KEY_RING: &str = "key-ring";
-/// The secret that holds the signing secrets of the Slack apps that are connected, one a line.
-pub const SLACK_SIGNING: &str = "slack-signing-secrets";
-
-/// The secret that holds the keys of our applications at the providers, see `clients::Apps`.
-pub const APPS: &str = "oauth-apps";
 
 /// A secret could not be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -16,7 +16,7 @@ use crate::hours;
 use crate::hours::Hours;
 use crate::robots::Robot;
 use crate::template::Template;
-use locale::language::Language;
+use locale::Language;
 use records::change::ChangeKind;
 use records::record::RecordKind;
 use records::words;

@@ -1,6 +1,5 @@
 //! A small HTTP server on loopback that can also fail to answer.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,16 +14,25 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::direct::{Handler, Listed};
 use crate::fault::Fault;
 use crate::tls;
 
-/// The connection is to break instead of carrying an answer.
-#[derive(Debug)]
-pub struct HangUp;
+/// What happens instead of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HangUp {
+    /// The connection breaks.
+    Breaks,
+    /// The client waits in vain.
+    Silence,
+}
 
 impl std::fmt::Display for HangUp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the connection is to break")
+        f.write_str(match self {
+            Self::Breaks => "the connection is to break",
+            Self::Silence => "no answer is to come",
+        })
     }
 }
 
@@ -41,6 +49,7 @@ pub struct Server {
     is_secure: bool,
     slow: Arc<Mutex<Vec<(String, Duration)>>>,
     task: JoinHandle<()>,
+    _listed: Listed,
 }
 
 impl Drop for Server {
@@ -50,7 +59,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// Serves requests on a port of 127.0.0.1 (0 for a free one) with `handle`.
+    /// Serves requests on a port of 127.0.0.1 (0 for a free one) with `handle`, and those that come without sockets.
     pub async fn start<F>(
         port: u16,
         handle: impl Fn(Request<Bytes>) -> F + Clone + Send + Sync + 'static,
@@ -64,22 +73,22 @@ impl Server {
         let is_secure = acceptor.is_some();
         let slow: Arc<Mutex<Vec<(String, Duration)>>> = Arc::default();
         let waits = slow.clone();
+        let handler: Handler = Arc::new(move |request| {
+            let (handle, pause) = (handle.clone(), latency(&waits, request.uri().path()));
+            Box::pin(async move {
+                if !pause.is_zero() {
+                    tokio::time::sleep(pause).await;
+                }
+                handle(request).await
+            })
+        });
+        let listed = Listed::new(address, is_secure, handler.clone());
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let (handle, waits, acceptor) = (handle.clone(), waits.clone(), acceptor.clone());
-                let service = service_fn(move |request: Request<Incoming>| {
-                    let (handle, waits) = (handle.clone(), waits.clone());
-                    async move {
-                        let (head, body) = request.into_parts();
-                        let body = body.collect().await.map_err(|_| HangUp)?.to_bytes();
-                        let pause = latency(&waits, head.uri.path());
-                        if !pause.is_zero() {
-                            tokio::time::sleep(pause).await;
-                        }
-                        handle(Request::from_parts(head, body)).await.map(|answer| answer.map(Full::new))
-                    }
-                });
+                let (handler, acceptor) = (handler.clone(), acceptor.clone());
+                let service =
+                    service_fn(move |request: Request<Incoming>| answer_over_socket(handler.clone(), request));
                 connections.spawn(async move {
                     let _ = stream.set_nodelay(true);
                     let http1 = hyper::server::conn::http1::Builder::new();
@@ -94,7 +103,7 @@ impl Server {
                 while connections.try_join_next().is_some() {}
             }
         });
-        Ok(Self { address, is_secure, slow, task })
+        Ok(Self { address, is_secure, slow, task, _listed: listed })
     }
 
     /// `http`, or `https` where certificates are wanted.
@@ -129,6 +138,15 @@ impl Server {
     }
 }
 
+async fn answer_over_socket(handler: Handler, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, HangUp> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.map_err(|_| HangUp::Breaks)?.to_bytes();
+    match handler(Request::from_parts(head, body)).await {
+        Err(HangUp::Silence) => std::future::pending().await,
+        answer => answer.map(|answer| answer.map(Full::new)),
+    }
+}
+
 /// How long a request waits: the longest of what it matches.
 fn latency(slow: &Mutex<Vec<(String, Duration)>>, path: &str) -> Duration {
     let slow = slow.lock().unwrap_or_else(PoisonError::into_inner);
@@ -148,10 +166,10 @@ pub fn answer(status: u16, body: &Value) -> Response<Bytes> {
 }
 
 /// Turns a good answer into the fault's.
-pub async fn spoil(fault: &Fault, good: Response<Bytes>) -> Answer {
+pub fn spoil(fault: &Fault, good: Response<Bytes>) -> Answer {
     match fault {
-        Fault::Timeout { .. } => std::future::pending::<Result<Infallible, HangUp>>().await.map(|never| match never {}),
-        Fault::Reset { .. } => Err(HangUp),
+        Fault::Timeout { .. } => Err(HangUp::Silence),
+        Fault::Reset { .. } => Err(HangUp::Breaks),
         Fault::Html { status, .. } => {
             let mut page = Response::new(Bytes::from_static(
                 b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><center>nginx</center></body>\r\n</html>",

@@ -1,4 +1,4 @@
-//! Simulators of Bitrix24, Slack and Notion that speak real HTTP on loopback.
+//! Simulators of Bitrix24, Slack and Notion that speak real HTTP on loopback, or answer without sockets ([`direct`]).
 //!
 //! They are as strict as the providers: limits, signatures, errors, truncation, and no redelivery. They tell
 //! the time by the clock they are given, so that a test can pass an hour in a moment. Any request can be made
@@ -6,6 +6,7 @@
 
 pub mod bucket;
 pub mod control;
+pub mod direct;
 pub mod estate;
 pub mod fault;
 pub mod http;

@@ -22,7 +22,8 @@ const DEDUPLICATION: Duration = Duration::from_secs(5 * 60);
 pub struct SqliteQueue {
     database: Database,
     clock: Arc<dyn Clock>,
-    sent: Arc<HashMap<QueueName, Notify>>,
+    /// Wakes those who wait for a message, by queue.
+    sent: Arc<Mutex<HashMap<QueueName, Arc<Notify>>>>,
     /// The tenant that was served last, by queue: the next one is served next.
     served: Arc<Mutex<HashMap<QueueName, String>>>,
 }
@@ -30,8 +31,7 @@ pub struct SqliteQueue {
 impl SqliteQueue {
     /// The queues in `database`.
     pub fn new(database: Database, clock: Arc<dyn Clock>) -> Self {
-        let sent = QueueName::ALL.into_iter().map(|queue| (queue, Notify::new())).collect();
-        Self { database, clock, sent: Arc::new(sent), served: Arc::default() }
+        Self { database, clock, sent: Arc::default(), served: Arc::default() }
     }
 
     /// Puts back what a process that is gone had taken out. For the one process that works this file, at its
@@ -57,6 +57,10 @@ impl SqliteQueue {
         });
         let due = due.await.map_err(|error: SqlError| failed(queue.name(), error))?;
         Ok(due.and_then(|millis| Timestamp::from_millisecond(millis).ok()))
+    }
+
+    fn sent(&self, queue: QueueName) -> Arc<Notify> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).entry(queue).or_default().clone()
     }
 
     async fn write<R: Send + 'static>(
@@ -93,7 +97,7 @@ impl Queue for SqliteQueue {
             messages.iter().try_for_each(|message| send(connection, queue, message, now))
         })
         .await?;
-        self.sent[&queue].notify_waiters();
+        self.sent(queue).notify_waiters();
         Ok(())
     }
 
@@ -101,7 +105,8 @@ impl Queue for SqliteQueue {
         let end = later(self.clock.now(), wait);
         loop {
             // Listen before looking: what is sent in between is not missed.
-            let sent = self.sent[&queue].notified();
+            let notify = self.sent(queue);
+            let sent = notify.notified();
             let now = self.clock.now();
             let lease = uuid::Uuid::now_v7().to_string();
             let served = self.served.clone();
@@ -130,14 +135,14 @@ impl Queue for SqliteQueue {
             receipts.iter().try_for_each(|receipt| settle(connection, queue, receipt, None, now))
         })
         .await?;
-        self.sent[&queue].notify_waiters();
+        self.sent(queue).notify_waiters();
         Ok(())
     }
 
     async fn delay(&self, queue: QueueName, receipt: &str, after: Duration) -> Result<(), QueueError> {
         let (receipt, now) = (receipt.to_owned(), self.clock.now());
         self.write(queue, move |connection| settle(connection, queue, &receipt, Some(after), now)).await?;
-        self.sent[&queue].notify_waiters();
+        self.sent(queue).notify_waiters();
         Ok(())
     }
 
@@ -193,7 +198,7 @@ impl Queue for SqliteQueue {
             Ok(moved)
         });
         let moved = moved.await?;
-        self.sent[&queue].notify_waiters();
+        self.sent(queue).notify_waiters();
         Ok(moved)
     }
 

@@ -5,9 +5,10 @@
 use std::io::BufRead;
 
 use crate::portals::{Portal, Portals, TokenDigest, Workspace};
+use crate::secret_names::SLACK_SIGNING;
 use jiff::Timestamp;
 use runtime::seal::{KeyRing, SealError, Sealed};
-use runtime::secrets::{KEY_RING, SLACK_SIGNING, SecretsError, add_line};
+use runtime::secrets::{KEY_RING, SecretsError, add_line};
 use runtime::store::{Condition, Key, StoreError, Table, Write};
 use runtime::{Ports, TenantId};
 use secrecy::{ExposeSecret, SecretString};

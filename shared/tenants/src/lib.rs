@@ -13,6 +13,7 @@ pub mod once;
 pub mod people;
 pub mod person;
 pub mod portals;
+pub mod secret_names;
 pub mod tickets;
 
 use crate::hooks::Hooks;

@@ -13,6 +13,7 @@ mod words;
 
 use crate::audit::{Audit, Entry};
 use jiff::Timestamp;
+use jobs::queues;
 use runtime::queue::{Buried, Fate, QueueError};
 use runtime::store::{Condition, Item, Query, StoreError, Write};
 use runtime::{Ports, QueueName, TenantId};
@@ -125,7 +126,7 @@ async fn search(ports: &Ports, tenant: &TenantId, person: Person, most: usize) -
             }
         }
     }
-    for queue in QueueName::ALL {
+    for queue in queues::ALL {
         finding.letters.extend(
             letters(ports, tenant, &finding.person, queue, Fate::Keep).await?.into_iter().map(|one| (queue, one)),
         );

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -13,7 +14,8 @@ use subtle::ConstantTimeEq;
 use runtime::TenantId;
 use runtime::clock::{Clock, later};
 use runtime::seal::Sealed;
-use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Write};
+use runtime::settings_document::{SettingsDocument, SettingsError};
+use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Version, Write};
 
 /// The field of a sealed incoming-webhook URL.
 pub const PORTAL_WEBHOOK: &str = "portal-webhook";
@@ -166,13 +168,18 @@ pub struct Portal {
     /// The Notion workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notion: Option<NotionConnection>,
-    /// The settings document, as the crate `settings` reads it.
-    pub settings: serde_json::Value,
+    /// The settings document; see [`Portal::settings_as`].
+    pub settings: SettingsDocument,
     /// When the portal was connected: what happened before is not news.
     pub connected_at: Timestamp,
 }
 
 impl Portal {
+    /// The settings as their schema reads them: parsed once a version, and shared.
+    pub fn settings_as<T: DeserializeOwned + Send + Sync + 'static>(&self) -> Result<Arc<T>, SettingsError> {
+        self.settings.parsed()
+    }
+
     /// The portal without what a replaced application could still prove itself with: its token, and the keys in its
     /// address, the one before included.
     #[must_use]
@@ -207,6 +214,7 @@ pub struct Portals {
 #[derive(Clone)]
 struct Cached<T> {
     value: T,
+    version: Version,
     read_at: Timestamp,
     /// [`CHANGES`] before the read.
     changes: u64,
@@ -304,11 +312,11 @@ impl Portals {
             cache.remove(team);
             return Ok(None);
         };
-        let workspace: Workspace = item.decode()?;
+        let (workspace, version) = (item.decode::<Workspace>()?, item.version);
         if cache.len() >= MAX_CACHED {
             cache.clear();
         }
-        cache.insert(team.to_owned(), Cached { value: workspace.clone(), read_at, changes });
+        cache.insert(team.to_owned(), Cached { value: workspace.clone(), version, read_at, changes });
         Ok(Some(workspace))
     }
 
@@ -358,6 +366,7 @@ impl Portals {
 
     /// Replaces the settings document of a tenant; false if the portal is not connected.
     pub async fn set_settings(&self, tenant: &TenantId, settings: serde_json::Value) -> Result<bool, StoreError> {
+        let settings = SettingsDocument::from(settings);
         self.change(tenant, |portal| Portal { settings: settings.clone(), ..portal }).await
     }
 
@@ -429,11 +438,16 @@ impl Portals {
             cache.remove(tenant);
             return Ok(None);
         };
-        let portal = Arc::new(item.decode::<Portal>()?);
+        // What was parsed of a version is kept as long as that version is the latest.
+        let known = cache.get(tenant).filter(|known| known.version == item.version).map(|known| known.value.clone());
+        let (portal, version) = match known {
+            Some(portal) => (portal, item.version),
+            None => (Arc::new(item.decode::<Portal>()?), item.version),
+        };
         if cache.len() >= MAX_CACHED {
             cache.clear();
         }
-        cache.insert(tenant.clone(), Cached { value: portal.clone(), read_at, changes });
+        cache.insert(tenant.clone(), Cached { value: portal.clone(), version, read_at, changes });
         Ok(Some(portal))
     }
 

@@ -30,11 +30,20 @@ impl Talk {
 
     async fn by_slack(&self, tenant: &TenantId, user: &str, organisation: Option<&str>) -> Result<Rights, Failure> {
         let portal = self.connections.portal(tenant).await?;
-        let settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
         match self.connections.slack(&portal).await?.user(user).await {
-            Ok(person) => Ok(rights(administers(&person, organisation, &settings))),
+            Ok(person) => Ok(rights(self.may_administer(&portal, &person, organisation)?)),
             Err(Failure { kind: Kind::Permanent { code }, .. }) if is_nobody(&code) => Ok(Rights::Ended),
             Err(failure) => Err(failure),
+        }
+    }
+
+    /// Whether a person in Slack administers a tenant. Where the settings cannot be read, those who administer the workspace
+    /// still do; of others it cannot be said.
+    pub fn may_administer(&self, portal: &Portal, person: &User, organisation: Option<&str>) -> Result<bool, Failure> {
+        match portal.settings_as::<Settings>() {
+            Ok(settings) => Ok(administers(person, organisation, &settings)),
+            Err(_) if administers(person, organisation, &Settings::default()) => Ok(true),
+            Err(error) => Err(error.into()),
         }
     }
 

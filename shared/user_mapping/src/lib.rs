@@ -43,9 +43,7 @@ impl Talk {
     /// A tenant, with both sides open.
     pub async fn tenant(&self, tenant: &TenantId) -> Result<Tenant, Failure> {
         let portal = self.connections.portal(tenant).await?;
-        let settings: Settings = serde_json::from_value(portal.settings.clone()).map_err(|error| {
-            Failure::permanent("unreadable_settings", format!("the settings cannot be read: {error}"))
-        })?;
+        let settings = portal.settings_as()?;
         Ok(Tenant {
             bitrix24: self.connections.bitrix24(&portal).await?,
             slack: self.connections.slack(&portal).await?,
@@ -63,7 +61,7 @@ pub struct Tenant {
     /// Its portal's record.
     pub portal: Arc<Portal>,
     /// Its settings.
-    pub settings: Settings,
+    pub settings: Arc<Settings>,
     /// Its portal, called as the connection.
     pub bitrix24: PortalClient,
     /// Its workspace.

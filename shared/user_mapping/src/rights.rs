@@ -1,6 +1,7 @@
-//! What somebody may reach on the portal: with their own rights, with the connection's, or only what concerns them.
+//! What a person can reach on the portal: with their own rights, with the connection's, or only what concerns them.
 //!
-//! Whoever reads, searches or changes a record for a person asks here. A record out of reach is as one that is not there.
+//! Everything that reads, searches or changes a record for a person asks here. A record out of reach looks like one that does
+//! not exist.
 
 use bitrix24::{EntityType, Item, Task};
 use clients::{Failure, PortalClient};
@@ -11,7 +12,7 @@ use tenants::portals::Portal;
 
 use crate::{Talk, Tenant};
 
-/// How far the rights reach that somebody works with.
+/// How far the rights reach that a person works with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
     /// With a permission of their own: Bitrix24 decides itself.
@@ -34,7 +35,7 @@ impl Reach {
     }
 }
 
-/// The rights of somebody, with the client to use them.
+/// A person's rights, with the client to use them.
 pub struct Rights {
     /// The client.
     pub client: PortalClient,
@@ -80,7 +81,7 @@ impl Rights {
     }
 }
 
-/// A missing record and a hidden one are the same: which of them it is tells something of it.
+/// A missing record and a hidden one are the same: the difference would reveal something about it.
 fn seen<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
     const HIDDEN: [&str; 5] = ["not_found", "access_denied", "error_core", "allowed_only_intranet_user", "0"];
     match answer {
@@ -91,7 +92,7 @@ fn seen<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
 
 /// A record that names the people it concerns.
 pub trait Concerning {
-    /// Whether somebody is responsible for it, created it, takes part in it or observes it.
+    /// Whether the user is responsible for it, created it, takes part in it or observes it.
     fn concerns(&self, user: u64) -> bool;
 }
 
@@ -115,15 +116,15 @@ impl Concerning for Task {
 }
 
 impl Talk {
-    /// The rights with which somebody's wish is done.
+    /// The rights with which a person's request is done.
     ///
     /// # Errors
-    /// `grant_needed` if that takes a permission of their own, and they have given none; `grant_expired` if Bitrix24 takes
-    /// the one that they gave no more.
+    /// `grant_needed` if that takes a permission of their own, and they have given none; `grant_expired` if Bitrix24 no
+    /// longer accepts the one that they gave.
     pub async fn rights(&self, tenant: &Tenant, user: u64) -> Result<Rights, Failure> {
         match self.rights_given(tenant, user).await? {
             Some(rights) => Ok(rights),
-            None => Err(Failure::permanent("grant_needed", "this takes a permission of the person's own")),
+            None => Err(Failure::permanent("grant_needed", "this needs the person's own permission")),
         }
     }
 
@@ -155,7 +156,7 @@ impl Talk {
             match self.connections.bitrix24_as(&tenant.portal, user).await {
                 Ok(Some(client)) => return Ok(Some(Rights { client, user, reach: Reach::Own })),
                 Ok(None) => {}
-                // One from the time of an application holds up nobody where an incoming webhook is connected now.
+                // One that was given to an application does not matter where an incoming webhook is connected now.
                 Err(failure) if failure.code() == "grant_expired" && without.is_some() => {}
                 Err(failure) => return Err(failure),
             }

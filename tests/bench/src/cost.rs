@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bitrix24::event::Credentials;
 use bitrix24::form;
-use locale::language::Language;
+use locale::Language;
 use records::{Change, ChangeKind, State};
 use serde_json::{Value, json};
 use settings::condition::Condition;

@@ -12,11 +12,13 @@ use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement
 use aws_sdk_sqs::types::QueueAttributeName;
 use bytes::Bytes;
 use http::{Request, Response};
+use jobs::queues;
 use runtime::QueueName;
-use runtime::secrets::{APPS, KEY_RING, SLACK_SIGNING};
+use runtime::secrets::KEY_RING;
 use runtime::store::Table;
 use serde_json::Value;
 use simulators::http::Server;
+use tenants::secret_names::{APPS, SLACK_SIGNING};
 use winterbaume_core::{MockRequest, MockService};
 use winterbaume_dynamodb::DynamoDbService;
 use winterbaume_secretsmanager::SecretsManagerService;
@@ -336,7 +338,7 @@ async fn create(config: &SdkConfig) -> anyhow::Result<Names> {
     for name in [KEY_RING, APPS, SLACK_SIGNING] {
         secrets.create_secret().name(format!("{}{name}", names.secret_prefix)).send().await?;
     }
-    for queue in QueueName::ALL {
+    for queue in queues::ALL {
         let create = async |name: String| {
             let created = sqs
                 .create_queue()

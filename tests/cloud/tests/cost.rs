@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use clients::{Access, Connections, PortalAccess};
 use cloud::{Cloud, Function, Gateway, bootstrap};
+use jobs::queues;
+use runtime::SystemClock;
 use runtime::seal::KeyRing;
 use runtime::secrets::KEY_RING;
-use runtime::{QueueName, SystemClock};
 use serde_json::json;
 use simulators::Sandbox;
 use slack::ApiBase;
@@ -77,8 +78,8 @@ async fn what_a_thousand_changes_cost() -> anyhow::Result<()> {
     let work = async |wanted: usize| {
         let began = Instant::now();
         while cards() < wanted && began.elapsed() < Duration::from_secs(300) {
-            events.feed(&cloud, QueueName::Bitrix24Events).await?;
-            delivery.feed(&cloud, QueueName::SlackDelivery).await?;
+            events.feed(&cloud, queues::BITRIX24_EVENTS).await?;
+            delivery.feed(&cloud, queues::SLACK_DELIVERY).await?;
         }
         anyhow::Ok(())
     };

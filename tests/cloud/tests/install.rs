@@ -4,15 +4,17 @@
 use std::sync::Arc;
 
 use cloud::{Cloud, Function, Gateway, bootstrap};
+use jobs::queues;
 use journeys::estate::{Browser, field};
 use runtime::seal::KeyRing;
-use runtime::secrets::{APPS, KEY_RING};
+use runtime::secrets::KEY_RING;
 use runtime::store::{Condition, Key, Table, Write};
-use runtime::{Clock, ManualClock, QueueName, SystemClock, TenantId};
+use runtime::{Clock, ManualClock, SystemClock, TenantId};
 use serde_json::json;
 use simulators::Region;
 use simulators::estate::{BITRIX24_APP, Estate, SLACK_APP};
 use tenants::api_keys::{ApiKeys, Scope};
+use tenants::secret_names::APPS;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_company_connects_itself_through_the_built_binaries() -> anyhow::Result<()> {
@@ -64,8 +66,8 @@ async fn a_company_connects_itself_through_the_built_binaries() -> anyhow::Resul
         tokio::task::yield_now().await;
     }
     while estate.workspaces[0].texts("sales-pipeline").is_empty() {
-        events.feed(&cloud, QueueName::Bitrix24Events).await?;
-        delivery.feed(&cloud, QueueName::SlackDelivery).await?;
+        events.feed(&cloud, queues::BITRIX24_EVENTS).await?;
+        delivery.feed(&cloud, queues::SLACK_DELIVERY).await?;
     }
     assert_eq!(estate.workspaces[0].texts("sales-pipeline"), ["New deal: Order 1"]);
 
@@ -75,8 +77,8 @@ async fn a_company_connects_itself_through_the_built_binaries() -> anyhow::Resul
     estate.authority.expire_all();
     portal.add_deal("Order 2", 1, "EUR");
     while estate.workspaces[0].texts("sales-pipeline").len() < 2 {
-        events.feed(&cloud, QueueName::Bitrix24Events).await?;
-        delivery.feed(&cloud, QueueName::SlackDelivery).await?;
+        events.feed(&cloud, queues::BITRIX24_EVENTS).await?;
+        delivery.feed(&cloud, queues::SLACK_DELIVERY).await?;
     }
     assert_eq!(estate.workspaces[0].texts("sales-pipeline")[1], "New deal: Order 2");
     assert_eq!(estate.authority.refreshes(), before + 1);

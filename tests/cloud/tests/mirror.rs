@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use clients::{Access, Connections, PortalAccess};
 use cloud::{Cloud, Function, Gateway, bootstrap};
+use jobs::queues;
 use runtime::seal::KeyRing;
 use runtime::secrets::KEY_RING;
 use runtime::{Ports, QueueName, SystemClock};
@@ -43,7 +44,7 @@ impl Deployment {
             gateway.route(path, &start(name).await?);
         }
         let mut queues = Vec::new();
-        for queue in [QueueName::Bitrix24Events, QueueName::RecordSync] {
+        for queue in [queues::BITRIX24_EVENTS, queues::RECORD_SYNC] {
             queues.push((queue, start(queue.name()).await?));
         }
         let poll = start("notion-poll").await?;
@@ -134,7 +135,7 @@ async fn a_deal_and_its_page_are_kept_alike_by_the_built_binaries() -> anyhow::R
     let cookie = signed_in.headers()["set-cookie"].to_str()?.split(';').next().unwrap().to_owned();
     let page = http.get(format!("{address}/admin/notion")).header("cookie", &cookie).send().await?.text().await?;
     assert!(page.contains("Plan a backfill") && page.contains("Deals"), "{page}");
-    let letters = deployment.ports.queue.dead_letters(QueueName::RecordSync, 10).await?;
+    let letters = deployment.ports.queue.dead_letters(queues::RECORD_SYNC, 10).await?;
     assert!(letters.is_empty(), "{letters:?}");
 
     // The files in `events/` are understood: the first is signed for no address of ours, the second names no database.

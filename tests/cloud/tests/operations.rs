@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use clients::{Access, Connections, PortalAccess};
 use cloud::{Cloud, Function, Gateway, bootstrap};
+use jobs::queues;
 use journeys::estate::Browser;
 use runtime::seal::KeyRing;
 use runtime::secrets::KEY_RING;
@@ -49,7 +50,7 @@ impl Deployment {
             gateway.route(path, &start(name).await?);
         }
         let (mut queues, mut scheduled) = (Vec::new(), BTreeMap::new());
-        for queue in QueueName::ALL {
+        for queue in queues::ALL {
             queues.push((queue, start(queue.name()).await?));
         }
         for name in ["portal-sweep", "upkeep", "robots"] {
@@ -74,7 +75,7 @@ impl Deployment {
     }
 
     async fn dead(&self) -> usize {
-        self.ports.queue.dead_letters(QueueName::SlackDelivery, 100).await.unwrap().len()
+        self.ports.queue.dead_letters(queues::SLACK_DELIVERY, 100).await.unwrap().len()
     }
 
     fn cards(&self) -> Vec<String> {
@@ -164,7 +165,7 @@ async fn operators_find_a_fault_and_redrive_it_through_the_built_binaries() -> a
     assert!(page.contains("1 × channel_not_found"), "{page}");
     browser.submit("/admin/dead/plan?act=redrive&q=Alpha", "/admin/dead/redrive", &[]).await;
     // The console of SQS moves a letter back as it lies.
-    let moved = deployment.cloud.move_back(QueueName::SlackDelivery, "Bravo").await?;
+    let moved = deployment.cloud.move_back(queues::SLACK_DELIVERY, "Bravo").await?;
     assert!(moved, "it was there");
     let back = || deployment.cards().len();
     deployment.work_until("the cards", async || back() == 2).await?;

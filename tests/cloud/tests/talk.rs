@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use clients::{Access, Connections, PortalAccess};
 use cloud::{Cloud, Function, Gateway, bootstrap};
+use jobs::queues;
 use runtime::seal::KeyRing;
 use runtime::secrets::KEY_RING;
 use runtime::{Ports, QueueName, SystemClock};
@@ -41,7 +42,7 @@ impl Deployment {
             gateway.route(path, &start(name).await?);
         }
         let mut queues = Vec::new();
-        for queue in QueueName::ALL {
+        for queue in queues::ALL {
             queues.push((queue, start(queue.name()).await?));
         }
         sandbox.slack.send_requests_to(&format!("{}/webhooks/slack", gateway.url()));
@@ -96,7 +97,7 @@ async fn a_command_and_a_bridge_go_through_the_built_binaries() -> anyhow::Resul
     deployment.work_until("the bot", || !portal.bots().is_empty() && slack.whispers(&admin).len() > 3).await?;
     portal.invite_bots(&chat);
     slack.command(&admin, &channel, "/b24-bridge", &chat).await;
-    let joined = || slack.texts("general").iter().any(|text| text.contains("is one with the chat"));
+    let joined = || slack.texts("general").iter().any(|text| text.contains("is bridged with the chat"));
     deployment.work_until("the bridge", joined).await?;
     let file = slack.attach(&admin, "plan.png", vec![7; 200_000]);
     slack.say(&admin, &channel, "hello", None, &[&file]);

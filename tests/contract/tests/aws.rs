@@ -10,7 +10,11 @@ pub(crate) async fn engine() -> (Engine, Cloud) {
     let cloud = Cloud::start().await.unwrap();
     let clock = Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()));
     let ports = aws::ports_over(&cloud.config, cloud.names.clone(), clock.clone());
-    (Engine { ports, clock }, cloud)
+    // A Lambda function keeps nothing between two calls.
+    let same = ports.clone();
+    let restart =
+        move || -> futures::future::BoxFuture<'static, runtime::Ports> { Box::pin(std::future::ready(same.clone())) };
+    (Engine { ports, clock, restart: Box::new(restart) }, cloud)
 }
 
 contract::all_promises!(crate::aws::engine());

@@ -4,5 +4,5 @@
 mod aws;
 mod embedded;
 mod fair;
-mod fifo;
+mod memory;
 mod runner;

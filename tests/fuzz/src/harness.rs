@@ -3,7 +3,7 @@
 use bitrix24::event::{Credentials, Event, EventError};
 use bitrix24::form::{self, Tree};
 use jobs::Hint;
-use locale::language::Language;
+use locale::Language;
 use records::{Change, ChangeKind, State};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -310,7 +310,7 @@ pub fn forms(data: &[u8]) -> u64 {
     let queued = serde_json::to_string(&hint).unwrap();
     assert_eq!(serde_json::from_str::<Hint>(&queued).unwrap(), hint);
     assert_eq!(hint.remark().is_some(), form.unread > 0);
-    let _ = (hint.group(), hint.identity(), hint.about(), hint.nothing_to_do());
+    let _ = (runtime::Job::group(&hint), hint.identity(), hint.about(), hint.nothing_to_do());
     let kind = serde_json::to_value(&hint.subject).unwrap()["kind"].as_str().map_or(0, |kind| kind.len() as u64);
     3 + 8 * (ratio + 64 * kind + 4096 * log2(form.unread))
 }

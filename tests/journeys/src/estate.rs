@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use clients::Connections;
 use runtime::clock::Clock;
-use runtime::{ManualClock, TenantId};
+use runtime::{ManualClock, Ports, TenantId};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use simulators::Region;
+use simulators::direct::Listed;
 use simulators::estate::{BITRIX24_APP, Estate as Sandbox, NOTION_APP, SLACK_APP};
 use slack::ApiBase;
-use standalone::engine::Engine;
 use standalone::functions::Functions;
 use standalone::http;
 use tokio::sync::watch;
 
-use crate::{World, next_due, work_what_is_ready};
+use crate::{Engine, Stage, World, work_what_is_ready};
 
 const START: &str = "2026-11-21T12:00:00Z";
 
@@ -25,7 +25,7 @@ const START: &str = "2026-11-21T12:00:00Z";
 pub struct Estate {
     /// Time. It moves when all wait for it.
     pub clock: Arc<ManualClock>,
-    /// SQLite.
+    /// What keeps things.
     pub engine: Engine,
     /// The handlers.
     pub functions: Box<Functions>,
@@ -35,28 +35,33 @@ pub struct Estate {
     pub sandbox: Sandbox,
     /// Where the deployment is.
     pub url: String,
+    stage: Stage,
     stop: watch::Sender<bool>,
-    folder: tempfile::TempDir,
+    _listed: Option<Listed>,
 }
 
 impl Estate {
     /// A deployment that nobody has installed yet, and so many companies.
     pub async fn start(companies: usize) -> Self {
-        Self::start_on(ManualClock::automatic(START.parse().unwrap()), companies).await
+        Self::start_on(Stage::usual(), companies).await
+    }
+
+    /// The same on this stage.
+    pub async fn start_on(stage: Stage, companies: usize) -> Self {
+        Self::start_at(stage, ManualClock::automatic(START.parse().unwrap()), companies).await
     }
 
     /// The same where time passes as for everybody: for many workers that wait for a provider's answer.
     pub async fn start_flowing(companies: usize) -> Self {
-        Self::start_on(ManualClock::flowing(START.parse().unwrap()), companies).await
+        Self::start_at(Stage::usual(), ManualClock::flowing(START.parse().unwrap()), companies).await
     }
 
-    async fn start_on(clock: ManualClock, companies: usize) -> Self {
+    async fn start_at(stage: Stage, clock: ManualClock, companies: usize) -> Self {
         crate::secrecy::listen();
         let clock = Arc::new(clock);
         let sandbox = Sandbox::start(clock.clone(), companies).await.unwrap();
         clock.advance(Duration::from_secs(10));
-        let folder = tempfile::tempdir().unwrap();
-        let engine = Engine::open(&folder.path().join("estate.db"), clock.clone()).await.unwrap();
+        let engine = Engine::start(stage, clock.clone()).await;
         let apps = json!({
             "bitrix24": {"client_id": BITRIX24_APP.0, "client_secret": BITRIX24_APP.1},
             "slack": {
@@ -65,15 +70,18 @@ impl Estate {
             },
             "notion": {"client_id": NOTION_APP.0, "client_secret": NOTION_APP.1},
         });
-        engine.ports.secrets.put(runtime::secrets::APPS, apps.to_string().into()).await.unwrap();
-        let connections = connections(&engine, &sandbox);
+        engine.ports.secrets.put(tenants::secret_names::APPS, apps.to_string().into()).await.unwrap();
+        let connections = connections(stage, &engine.ports, &sandbox);
         let listener = http::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let url = format!("http://{address}");
         let functions = Box::new(crate::watched::functions(&engine.ports, &connections, Some(&url)));
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(http::serve(listener, http::webhooks(*functions.clone()), stopped));
+        let router = http::webhooks(*functions.clone());
+        let listed = stage.list(address, router.clone());
+        tokio::spawn(http::serve(listener, router, stopped));
         sandbox.deploy(&url);
-        Self { clock, engine, functions, connections, sandbox, url, stop, folder }
+        Self { clock, engine, functions, connections, sandbox, url, stage, stop, _listed: listed }
     }
 
     /// The tenant of a company.
@@ -83,12 +91,12 @@ impl Estate {
 
     /// More workers over the same store: each has caches of its own, as processes have.
     pub fn another_worker(&self) -> Connections {
-        connections(&self.engine, &self.sandbox)
+        connections(self.stage, &self.engine.ports, &self.sandbox)
     }
 
     /// Connections to the same providers over another engine.
-    pub fn connections_over(&self, engine: &Engine) -> Connections {
-        connections(engine, &self.sandbox)
+    pub fn connections_over(&self, engine: &standalone::engine::Engine) -> Connections {
+        connections(self.stage, &engine.ports, &self.sandbox)
     }
 
     /// A browser that nobody has used yet.
@@ -155,7 +163,7 @@ impl Estate {
     }
 
     async fn pass_to_what_is_due(&self) -> bool {
-        let next = next_due(&self.engine).await;
+        let next = self.engine.next_due().await;
         if let Some(moment) = next {
             self.clock.advance_to(moment);
         }
@@ -181,15 +189,9 @@ impl Estate {
         self.sandbox.workspaces[company].texts(name)
     }
 
-    /// Everything that lies on this machine's disk, as bytes.
+    /// Everything that the engine keeps readable, as bytes.
     pub fn everything_on_disk(&self) -> Vec<u8> {
-        let mut all = Vec::new();
-        for entry in std::fs::read_dir(self.folder.path()).unwrap().flatten() {
-            if entry.path().is_file() {
-                all.extend(std::fs::read(entry.path()).unwrap());
-            }
-        }
-        all
+        self.engine.everything()
     }
 }
 
@@ -205,14 +207,14 @@ impl Drop for Estate {
     }
 }
 
-fn connections(engine: &Engine, sandbox: &Sandbox) -> Connections {
+fn connections(stage: Stage, ports: &Ports, sandbox: &Sandbox) -> Connections {
     let auth =
         bitrix24::oauth::AuthServers::new(&sandbox.authority.url(Region::West), &sandbox.authority.url(Region::East));
-    Connections::new(&engine.ports, ApiBase::new(&sandbox.hub.api_url()).unwrap())
+    let connections = Connections::new(ports, ApiBase::new(&sandbox.hub.api_url()).unwrap())
         .with_notion(notion::ApiBase::new(&sandbox.notion.url()).unwrap())
         .with_auth_servers(auth.unwrap())
-        .allowing(crate::network())
-        .impatient(Duration::from_secs(60))
+        .allowing(crate::network());
+    stage.connect(connections, Duration::from_secs(60))
 }
 
 /// A field of an address.

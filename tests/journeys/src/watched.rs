@@ -15,6 +15,7 @@ use runtime::store::{Belongings, Item, Key, Page, Query, Store, StoreError, Tabl
 use runtime::{Ports, TenantId, secrets};
 use secrecy::SecretString;
 use standalone::functions::Functions;
+use tenants::secret_names;
 
 /// A function, what it does, and to what.
 pub type Grant = (&'static str, &'static str, String);
@@ -241,8 +242,8 @@ impl Invoke for Watched<dyn Invoke> {
 fn secret(name: &str) -> String {
     match name {
         secrets::KEY_RING => "KeyRing",
-        secrets::APPS => "OAuthApps",
-        secrets::SLACK_SIGNING => "SlackSigning",
+        secret_names::APPS => "OAuthApps",
+        secret_names::SLACK_SIGNING => "SlackSigning",
         other => other,
     }
     .to_owned()

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bitrix24::{Action, EntityType, Event, Subject};
+use jobs::queues;
 use journeys::World;
-use runtime::QueueName;
 use secrecy::ExposeSecret;
 use tenants::portals::TokenDigest;
 
@@ -65,7 +65,7 @@ async fn every_real_and_documented_event_is_accepted_with_its_meaning() {
             ));
         }
     }
-    let depth = runtime::Queue::depth(world.engine.queue.as_ref(), QueueName::Bitrix24Events).await.unwrap();
+    let depth = runtime::Queue::depth(world.engine.queue.as_ref(), queues::BITRIX24_EVENTS).await.unwrap();
     assert_eq!(usize::try_from(depth.waiting).unwrap(), meanings.len(), "each accepted event waits on the queue");
     insta::assert_snapshot!("refused", refused.join("\n"));
     insta::assert_snapshot!("meanings", meanings.join("\n"));
@@ -122,7 +122,7 @@ async fn what_is_refused_says_why_and_leaves_nothing_on_the_queue() {
     let got = world.http.get(&world.webhook).send().await.unwrap();
     assert_eq!((got.status().as_u16(), got.headers()["allow"].to_str().unwrap()), (405, "POST"));
 
-    let depth = runtime::Queue::depth(world.engine.queue.as_ref(), QueueName::Bitrix24Events).await.unwrap();
+    let depth = runtime::Queue::depth(world.engine.queue.as_ref(), queues::BITRIX24_EVENTS).await.unwrap();
     assert_eq!(depth.waiting, 0);
     let counted = world.engine.counters.all();
     assert_eq!(counted[&("events_refused", "wrong_token")], 4);

@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 
+use jobs::queues;
 use journeys::World;
 use runtime::QueueName;
 use runtime::queue::Queue;
@@ -84,8 +85,9 @@ impl Bridged {
     /// The channel's messages as Slack keeps them, without the one that announces the bridge.
     pub(crate) fn messages(&self) -> Vec<Value> {
         let mut messages = self.world.sandbox.slack.messages("general");
-        messages
-            .retain(|message| !message["text"].as_str().is_some_and(|text| text.contains("This channel is one with")));
+        messages.retain(|message| {
+            !message["text"].as_str().is_some_and(|text| text.contains("This channel is bridged with"))
+        });
         messages
     }
 
@@ -120,7 +122,7 @@ impl Bridged {
 
     /// Fails if a delivery was given up, or still waits.
     pub(crate) async fn nothing_is_stuck(&self) {
-        for queue in QueueName::ALL {
+        for queue in queues::ALL {
             let letters = self.world.dead_letters(queue).await;
             assert!(letters.is_empty(), "{queue:?}: {letters:?}");
             let waiting = self.world.engine.queue.depth(queue).await.unwrap().waiting;

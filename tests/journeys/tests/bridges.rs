@@ -1,5 +1,6 @@
 //! A Slack channel and a Bitrix24 chat that are one conversation.
 
+use jobs::queues;
 use journeys::World;
 use journeys::random::Random;
 use runtime::QueueName;
@@ -176,7 +177,7 @@ async fn a_file_that_cannot_go_leaves_a_word_and_no_token() {
             && lines[1].contains("sandbox.slack.com/files/"),
         "{lines:?}"
     );
-    assert!(lines[2].contains("it is not there any more"), "{lines:?}");
+    assert!(lines[2].contains("it no longer exists"), "{lines:?}");
     assert!(lines[3].contains("[asked.txt]"), "{lines:?}");
     // Without files:read Slack shows its login page, with 200.
     slack.let_files_be_read(false);
@@ -184,7 +185,7 @@ async fn a_file_that_cannot_go_leaves_a_word_and_no_token() {
     slack.say(&bridge.ann, &bridge.channel, "", None, &[&secret]);
     bridge.world.settle().await;
     assert!(
-        bridge.in_bitrix24()[4].contains("Slack does not give it to the app (files:read)"),
+        bridge.in_bitrix24()[4].contains("Slack does not allow the app to read it (files:read)"),
         "{:?}",
         bridge.in_bitrix24()
     );
@@ -195,7 +196,7 @@ async fn a_file_that_cannot_go_leaves_a_word_and_no_token() {
     portal.write(1, &bridge.chat, "two files", None, &[large, vanished]);
     bridge.world.settle().await;
     let all = bridge.in_slack().join("\n");
-    assert!(all.contains("Bitrix24 does not give it") && all.contains("IM_DIALOG=chat"), "{all}");
+    assert!(all.contains("Bitrix24 does not allow the app to read it") && all.contains("IM_DIALOG=chat"), "{all}");
     let everything = format!("{all}{:?}", bridge.in_bitrix24());
     assert!(
         !everything.contains("xoxb-") && !everything.contains("token=") && !everything.contains("download"),
@@ -352,7 +353,7 @@ async fn a_kicked_bot_and_an_archived_channel_are_dead_letters_with_words() {
     let bridge = Bridged::start().await;
     bridge.world.sandbox.portal.kick_bots(&bridge.chat);
     bridge.says(&bridge.ann, "lost").await;
-    let letters = bridge.world.dead_letters(QueueName::Bitrix24Delivery).await;
+    let letters = bridge.world.dead_letters(queues::BITRIX24_DELIVERY).await;
     assert!(letters[0].reason.contains("add the bot Switchboard to the chat"), "{}", letters[0].reason);
     bridge.world.sandbox.portal.invite_bots(&bridge.chat);
     bridge.world.settle().await;
@@ -360,7 +361,7 @@ async fn a_kicked_bot_and_an_archived_channel_are_dead_letters_with_words() {
     assert_eq!(bridge.in_bitrix24(), ["[b]user6:[/b] others go on"]);
     bridge.world.sandbox.slack.change_channel("general", |channel| channel.is_archived = true);
     bridge.writes(1, "nobody reads this").await;
-    let letters = bridge.world.dead_letters(QueueName::SlackDelivery).await;
+    let letters = bridge.world.dead_letters(queues::SLACK_DELIVERY).await;
     assert!(letters[0].reason.contains("unarchive the channel"), "{}", letters[0].reason);
     let ledger = bridge.world.ledger().await;
     assert!(ledger.iter().any(|line| line.contains("is_archived")), "{ledger:#?}");
@@ -377,7 +378,7 @@ async fn only_who_may_joins_and_parts_conversations() {
     let other = slack.channel_id("calls");
     slack.command(&bridge.admin, &other, "/b24-bridge", &bridge.chat).await;
     bridge.world.settle().await;
-    assert!(told(&bridge.admin).contains("another channel already"), "{}", told(&bridge.admin));
+    assert!(told(&bridge.admin).contains("already bridged with another channel"), "{}", told(&bridge.admin));
     slack.command(&bridge.admin, &bridge.channel, "/b24-bridge", "off").await;
     bridge.world.settle().await;
     bridge.says(&bridge.ann, "alone").await;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use commands::spec::WithoutText;
+use journeys::World;
 use serde_json::{Value, json};
 use simulators::portal::{Call, DEAL, LEAD};
 use simulators::{Fault, When};
@@ -324,7 +326,7 @@ async fn the_link_by_mail_ends_when_the_mail_changes() {
 async fn people_are_linked_by_a_code_that_they_read_in_bitrix24() {
     let cast = Cast::start().await;
     let told = cast.types(&cast.stranger, "/b24-me", "user9@example.com").await;
-    assert!(told.contains("If somebody in Bitrix24 has this e-mail"), "{told}");
+    assert!(told.contains("If someone in Bitrix24 has this e-mail"), "{told}");
     let note = cast.world.sandbox.portal.notes(9).pop().unwrap();
     assert!(note.contains("nobody (nobody@elsewhere.example) in Slack asked to be linked to you"), "{note}");
     let told = cast.types(&cast.stranger, "/b24-me", &cast.code(9)).await;
@@ -408,7 +410,7 @@ async fn a_long_wait_is_said_and_the_answer_comes_later() {
     }
     cast.types(&cast.ann, "/b24-lead", "Patient Ltd").await;
     let whispers: Vec<_> = cast.world.sandbox.slack.whispers(&cast.ann).iter().map(shown).collect();
-    assert!(whispers[1].contains("does not answer just now"), "{whispers:?}");
+    assert!(whispers[1].contains("is not answering right now"), "{whispers:?}");
     assert!(whispers.last().unwrap().contains("Patient Ltd"), "{whispers:?}");
 }
 
@@ -493,4 +495,32 @@ async fn the_home_welcomes_who_is_not_linked() {
     cast.world.settle().await;
     let home = shown(&slack.home(&cast.stranger).unwrap());
     assert!(home.contains("Welcome to Switchboard"), "{home}");
+}
+
+/// A form that opens is the answer: "Working on it …" would stay for ever.
+#[tokio::test]
+async fn either_a_form_opens_or_the_wait_is_acknowledged() {
+    let cast = Cast::with(json!({"routes": []})).await;
+    let slack = &cast.world.sandbox.slack;
+    let said = || slack.whispers(&cast.ann).len() + cast.world.channel("general").len();
+    let form = || slack.dialog(&cast.ann).map(|form| (form["id"].to_string(), form["callback_id"].to_string()));
+    for spec in commands::ALL {
+        for text in ["", " \u{a0}", "--public", "—public", " --PUBLIC ", "\u{200b}--публично", "public", "help", "x"]
+        {
+            let typed = format!("{} {text:?}", spec.typed);
+            let before = form();
+            let first = slack.command(&cast.ann, &cast.channel, spec.typed, text).await;
+            let is_acknowledged = first.body["text"] == "Working on it …";
+            assert_eq!(first.body == Value::String(String::new()), !is_acknowledged, "{typed}: {first:?}");
+            let said_before = said();
+            cast.world.none_left_to_work_now().await;
+            assert_eq!(form() != before, !is_acknowledged, "{typed}: a form opens, or the wait is acknowledged");
+            assert_eq!(said() > said_before, is_acknowledged, "{typed}: an answer follows, or the form is it");
+            if form() != before {
+                let opened = form().map(|(_, callback_id)| callback_id);
+                let own = matches!(spec.without_text, WithoutText::Form(id) if opened == Some(format!("{id:?}")));
+                assert!(own, "{typed}: {opened:?}");
+            }
+        }
+    }
 }

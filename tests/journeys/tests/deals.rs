@@ -29,7 +29,10 @@ async fn a_moved_deal_becomes_a_card_in_the_pipeline() {
     let card = world.sandbox.slack.messages("sales-pipeline")[1].clone();
     let fields: Vec<_> =
         card["blocks"][1]["fields"].as_array().unwrap().iter().map(|field| field["text"].as_str().unwrap()).collect();
-    assert_eq!(fields, ["*Stage*\nНовая → *Подготовка документов*", "*Sum*\n150,000 EUR", "*Responsible*\nАнна Титов"]);
+    assert_eq!(
+        fields,
+        ["*Stage*\nНовая → *Подготовка документов*", "*Amount*\n150,000 EUR", "*Responsible*\nАнна Титов"]
+    );
     let link = format!("http://{}/crm/deal/details/{deal}/", world.sandbox.portal.host());
     assert_eq!(card["blocks"][0]["text"]["text"], format!("➡️ Deal <{link}|Roof for ACME>"));
     assert_eq!(world.sandbox.slack.refused_blocks(), 0);

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clients::{Access, PortalAccess};
+use jobs::queues;
 use journeys::{World, access_to, each_alone};
+use runtime::Clock;
 use runtime::TenantId;
 use runtime::ledger::{Ledger, Line, today};
-use runtime::{Clock, QueueName};
 use serde_json::json;
 use simulators::Portal;
 
@@ -71,8 +72,8 @@ async fn ten_thousand_changed_deals_of_a_hundred_tenants_drain_in_turn_and_withi
     // Half of the batches that are needed at most: everybody has had a turn.
     for _ in 0..TENANTS * DEALS / 20 {
         let batch =
-            world.engine.ports.queue.receive(QueueName::Bitrix24Events, 10, std::time::Duration::ZERO).await.unwrap();
-        world.functions.work(QueueName::Bitrix24Events, batch).await;
+            world.engine.ports.queue.receive(queues::BITRIX24_EVENTS, 10, std::time::Duration::ZERO).await.unwrap();
+        world.functions.work(queues::BITRIX24_EVENTS, batch).await;
     }
     let mut halfway = BTreeMap::new();
     for (portal, _) in &portals {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use jobs::queues;
 use journeys::World;
-use runtime::QueueName;
 use serde_json::{Value, json};
 use simulators::portal::{COMPANY, CONTACT, Call, DEAL, LEAD};
 
@@ -48,7 +48,7 @@ async fn a_projects_missing_channel_is_said_or_made_as_the_settings_want() {
     let project = world.sandbox.portal.add_project("Тёмный лес / №7");
     world.sandbox.portal.add_task(json!({"TITLE": "A", "GROUP_ID": project}));
     world.settle().await;
-    let letters = world.dead_letters(QueueName::SlackDelivery).await;
+    let letters = world.dead_letters(queues::SLACK_DELIVERY).await;
     assert_eq!(letters[0].code, "channel_not_found");
     assert!(letters[0].reason.contains("channel \"#project-тёмный-лес-7\" of route \"project tasks\""), "{letters:?}");
     world.apply(json!({"missing_channels": "create", "group_bursts": null})).await;
@@ -93,7 +93,7 @@ async fn a_comment_told_twice_is_one_message_and_also_tells_what_changed_meanwhi
     world.sandbox.portal.comment(task, 1, "Once");
     world.settle().await;
     assert_eq!(world.direct(6), ["Анна Титов on T: Once"]);
-    assert!(world.ledger().await.iter().any(|line| line.contains("already told, trace")));
+    assert!(world.ledger().await.iter().any(|line| line.contains("already decided, trace")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -315,7 +315,7 @@ async fn a_customers_own_event_is_told_by_a_custom_route() {
     world.settle().await;
     assert_eq!(world.channel("general"), ["Order 17 paid: 500"]);
     let ledger = world.ledger().await.join("\n");
-    assert!(ledger.contains("SWITCHBOARD.ORDER_PAID | order_paid 1 | skipped | already told"), "{ledger}");
+    assert!(ledger.contains("SWITCHBOARD.ORDER_PAID | order_paid 1 | skipped | already decided"), "{ledger}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use jobs::queues;
 use journeys::World;
 use journeys::hurry::HurriedClock;
 use journeys::random::Random;
 use notion_sync::Mirror;
 use notion_sync::runs::Run;
 use notion_sync::runs::{Phase, Wanted};
-use runtime::{QueueName, TenantId};
+use runtime::TenantId;
 use serde_json::{Value, json};
 use simulators::Sandbox;
 use simulators::portal::DEAL;
@@ -82,7 +83,7 @@ async fn a_dry_run_says_what_would_be_done_and_does_nothing_and_the_run_does_it(
     assert_eq!(notion.rows(&source(&world)).len() as u64, records + 2);
     assert_eq!(notion.shown(&titled, "Bitrix24 ID"), by_title["id"].to_string());
     assert_ne!(notion.shown(&numbered, "Amount"), "");
-    assert_eq!(world.dead_letters(QueueName::RecordSync).await.len(), 0);
+    assert_eq!(world.dead_letters(queues::RECORD_SYNC).await.len(), 0);
     let again = run(&world, ALL).await;
     assert_eq!((again.counts.created, again.counts.changed, again.counts.linked_before), (0, 0, records));
 }
@@ -129,7 +130,7 @@ async fn five_thousand_deals_take_hardly_longer_than_the_limit_itself() {
     assert_eq!((run.counts.created, run.counts.failed), (DEALS, 0), "{run:?}");
     assert_eq!(world.sandbox.notion.rows(&source(&world)).len() as u64, DEALS);
     assert!(took.as_secs_f64() <= limit.as_secs_f64() * 1.1, "{took:#} of {limit:#}");
-    assert_eq!(world.dead_letters(QueueName::RecordSync).await.len(), 0);
+    assert_eq!(world.dead_letters(queues::RECORD_SYNC).await.len(), 0);
 }
 
 /// How many times the process is killed.

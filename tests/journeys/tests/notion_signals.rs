@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use jobs::queues;
 use journeys::World;
-use runtime::QueueName;
 use serde_json::{Value, json};
 use simulators::Sandbox;
 use simulators::portal::{DEAL, Delivery};
@@ -90,7 +90,7 @@ impl Pairs {
     }
 
     async fn no_dead_letters(&self) {
-        let letters = self.world.dead_letters(QueueName::RecordSync).await;
+        let letters = self.world.dead_letters(queues::RECORD_SYNC).await;
         assert!(letters.is_empty(), "{letters:?}");
     }
 }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use jobs::queues;
 use jobs::sync::SyncJob;
 use journeys::World;
 use notion_sync::Mirror;
 use records::Record;
-use runtime::{Clock, QueueName, TraceId};
+use runtime::{Clock, TraceId};
 use serde_json::{Value, json};
 use simulators::portal::DEAL;
 use simulators::{Fault, Sandbox, When};
@@ -46,7 +47,7 @@ fn mirror(world: &World) -> Mirror {
 }
 
 async fn dead(world: &World) -> Vec<String> {
-    world.dead_letters(QueueName::RecordSync).await.into_iter().map(|letter| letter.code).collect()
+    world.dead_letters(queues::RECORD_SYNC).await.into_iter().map(|letter| letter.code).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use jobs::queues;
 use journeys::estate::{Browser, Estate};
+use runtime::Queue;
+use runtime::QueueName;
 use runtime::clock::Clock;
-use runtime::{Queue, QueueName};
 use serde_json::json;
 use tenants::audit::Audit;
 
@@ -117,7 +119,7 @@ async fn a_job_that_was_given_up_has_its_whole_patience_again() {
     slack.fail_next("chat.postMessage", simulators::Fault::Code { code: "message_limit_exceeded".into(), status: 200 });
     estate.sandbox.portals[0].add_deal("Roof", 1, "EUR");
     estate.settle().await;
-    let letters = estate.engine.queue.dead_letters(QueueName::SlackDelivery, 10).await.unwrap();
+    let letters = estate.engine.queue.dead_letters(queues::SLACK_DELIVERY, 10).await.unwrap();
     assert_eq!(letters.len(), 1, "{letters:?}");
     let browser = signed_in(&estate, 0).await;
     // Slack is busy when it is redriven: it is tried again, not given up at once.
@@ -371,20 +373,17 @@ async fn pages_stand_when_nothing_is_connected_any_more_and_settings_cannot_be_r
     estate.connections.portals().set_settings(&estate.tenant(0), json!({"routes": 7})).await.unwrap();
     estate.sandbox.hub.uninstall(&estate.sandbox.workspaces[0].team_id());
     estate.clock.advance(Duration::from_secs(61));
-    for path in [
-        "/admin",
-        "/admin/events",
-        "/admin/dead",
-        "/admin/routes",
-        "/admin/settings",
-        "/admin/notion",
-        "/admin/keys",
-        "/admin/audit",
-        "/admin/doctor",
-    ] {
+    for path in
+        ["/admin", "/admin/events", "/admin/dead", "/admin/settings", "/admin/keys", "/admin/audit", "/admin/doctor"]
+    {
         assert_eq!(browser.get(path).await.status, 200, "{path}");
     }
     assert!(browser.get("/admin").await.text.contains("The settings cannot be read"));
+    // A part of them is neither shown nor saved: the rest would be lost.
+    for path in ["/admin/routes", "/admin/notion"] {
+        let page = browser.get(path).await;
+        assert_eq!((page.status, page.text.contains("routes: invalid type")), (409, true), "{path}");
+    }
     assert!(browser.get("/admin/settings").await.text.contains("cannot be read"));
     // What asks the workspace says that it cannot.
     assert_eq!(browser.get("/admin/people").await.status, 502);

@@ -4,13 +4,14 @@ use std::io::BufReader;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jobs::queues;
 use journeys::estate::{Browser, Estate, json_of};
 use proptest::prelude::*;
 use runtime::clock::Clock;
 use runtime::seal::KeyRing;
 use runtime::secrets::KEY_RING;
 use runtime::store::{Condition, Key, Table, Write};
-use runtime::{Ports, QueueName, TenantId};
+use runtime::{Ports, TenantId};
 use serde_json::json;
 use simulators::estate::BITRIX24_APP;
 use standalone::engine::Engine;
@@ -232,7 +233,7 @@ async fn who_leaves_leaves_nothing_behind_and_others_notice_nothing() {
     estate.clock.advance(QUARTER);
     estate.upkeep().await;
     assert_eq!(all_of(&estate.engine.ports, gone.as_str()).await, 0);
-    for queue in QueueName::ALL {
+    for queue in queues::ALL {
         let dead = runtime::Queue::dead_letters(estate.engine.queue.as_ref(), queue, 10).await.unwrap();
         assert_eq!(dead.len(), 0, "{dead:?}");
     }
@@ -360,8 +361,8 @@ async fn a_tenant_is_carried_to_another_engine_with_its_secrets_sealed_apart() {
     // There it works: its token opens, its portal answers, and what was told is known.
     let portals = Portals::new(elsewhere.ports.store.clone(), elsewhere.ports.clock.clone());
     assert_eq!(portals.tenants().await.unwrap(), std::slice::from_ref(&tenant));
-    let apps = estate.engine.ports.secrets.get(runtime::secrets::APPS).await.unwrap();
-    elsewhere.ports.secrets.put(runtime::secrets::APPS, apps).await.unwrap();
+    let apps = estate.engine.ports.secrets.get(tenants::secret_names::APPS).await.unwrap();
+    elsewhere.ports.secrets.put(tenants::secret_names::APPS, apps).await.unwrap();
     let connections = estate.connections_over(&elsewhere);
     estate.clock.advance(Duration::from_secs(2 * 3600));
     let portal = connections.portal(&tenant).await.unwrap();

@@ -6,7 +6,6 @@ use clients::Side;
 use futures::future::join_all;
 use journeys::estate::Estate;
 use runtime::clock::Clock;
-use runtime::queue::Queue;
 use serde_json::json;
 use simulators::estate::BITRIX24_APP;
 use simulators::{Fault, When};
@@ -130,7 +129,7 @@ async fn an_access_that_ended_is_told_once_and_its_deliveries_go_out_when_it_is_
     estate.upkeep().await;
     assert_eq!(estate.connections.troubles(&estate.tenant(0)).await.unwrap(), []);
     assert!(browser.get("/install").await.text.contains("All is connected."));
-    for queue in runtime::QueueName::ALL {
+    for queue in jobs::queues::ALL {
         assert_eq!(estate.engine.queue.dead_letters(queue, 10).await.unwrap().len(), 0);
     }
 }

@@ -1,10 +1,11 @@
 //! Slack's blocks as a document. [`slack::carries`] says which of them are carried, named or left out.
 
+use locale::texts;
 use serde_json::Value;
 use slack::carries::{self, Carriage, Part};
 
 use super::said::{BOLD, ITALIC, flat};
-use locale::language::Language;
+use locale::Language;
 use text::{Block, Document, Leaf, Span, Style};
 
 /// How deep blocks within blocks are read.
@@ -167,7 +168,7 @@ fn picture(block: &Value, language: Language) -> Block {
     let name = [&block["title"]["text"], &block["alt_text"]]
         .into_iter()
         .find_map(|name| name.as_str().filter(|n| !n.is_empty()));
-    let name = name.unwrap_or(language.pick("a picture", "картинка"));
+    let name = name.unwrap_or(language.text(texts::chat::A_PICTURE));
     let link =
         [&block["image_url"], &block["slack_file"]["url"]].into_iter().find_map(Value::as_str).unwrap_or_default();
     Block::Paragraph(vec![Span::text("🖼 "), Span::linked(Leaf::Text(name.to_owned()), Style::default(), link)])
@@ -184,17 +185,18 @@ fn video(block: &Value) -> Vec<Block> {
 
 fn call(call: &Value, language: Language) -> Block {
     let word = |name: &str| call[name].as_str().unwrap_or_default();
-    let name = if word("name").is_empty() { language.pick("a call", "звонок") } else { word("name") };
+    let name = if word("name").is_empty() { language.text(texts::chat::A_CALL) } else { word("name") };
     let link = if word("join_url").is_empty() { word("desktop_app_join_url") } else { word("join_url") };
     let over = call["has_ended"] == true || call["date_end"].as_u64().is_some_and(|end| end > 0);
     let mut behind = String::new();
     let people =
         call["all_participants"].as_array().or_else(|| call["active_participants"].as_array()).map_or(0, Vec::len);
     if people > 0 {
-        behind = format!(", {}: {people}", language.pick("people", "участников"));
+        behind = format!(", {}", language.text(texts::chat::PeopleTookPart { people: people as u64 }));
     }
     if over {
-        behind.push_str(language.pick(", ended", ", закончен"));
+        behind.push_str(", ");
+        behind.push_str(language.text(texts::chat::CALL_ENDED));
     }
     let spans =
         vec![Span::text("📞 "), Span::linked(Leaf::Text(name.to_owned()), Style::default(), link), Span::text(behind)];
@@ -232,11 +234,8 @@ fn unknown(block: &Value, kind: &str, language: Language, depth: usize) -> Vec<B
         return all;
     }
     let what = kind.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(40).collect::<String>();
-    let line = match language {
-        Language::En => format!("🧩 something that only Slack shows ({what})"),
-        Language::Ru => format!("🧩 то, что показывает только Slack ({what})"),
-    };
-    Document::plain(&line).blocks
+    let line = language.text(texts::chat::OnlyInSlack { kind: what });
+    Document::plain(&format!("🧩 {line}")).blocks
 }
 
 fn words(value: &Value, language: Language, depth: usize) -> Vec<Block> {

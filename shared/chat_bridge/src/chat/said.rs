@@ -1,12 +1,13 @@
 //! What a message in Slack says, as a document: its own words, and what it shows of others. [`slack::carries`] says
 //! what becomes of each part.
 
+use locale::{Fixed, Message, Piece, texts};
 use slack::attached::{Attachment, AttachmentKind, Huddle};
 use slack::carries::{self, Carriage, Part};
 use slack::event::{File, FileKind, MessageEvent};
 
 use super::blocks;
-use locale::language::Language;
+use locale::Language;
 use text::{Block, Document, Leaf, Person, Span, Style};
 
 pub(super) const BOLD: Style = Style { bold: true, italic: false, strike: false, underline: false, code: false };
@@ -29,7 +30,7 @@ impl Said {
         let mut own = Document { blocks: own(message, language) };
         let shown = Document { blocks: shown(&message.attachments, language) };
         if own.is_empty() && shown.is_empty() && message.shortened {
-            own = line("✂️", language.pick("a message too large to be carried", "слишком большое сообщение"));
+            own = line("✂️", language.text(texts::chat::TOO_LARGE_MESSAGE));
         }
         Self { own, shown: silent(shown), is_me: message.subtype.as_deref() == Some("me_message") }
     }
@@ -108,21 +109,17 @@ fn line(mark: &str, words: &str) -> Document {
 
 fn huddle_line(huddle: &Huddle, language: Language) -> Document {
     if !huddle.is_over {
-        return line("🎧", language.pick("A huddle started", "Начался созвон"));
+        return line("🎧", language.text(texts::chat::HUDDLE_STARTED));
     }
-    let ended = language.pick("A huddle ended", "Созвон закончился");
-    let people = match (huddle.people, language) {
-        (0, _) => String::new(),
-        (1, Language::En) => ", 1 person".to_owned(),
-        (people, Language::En) => format!(", {people} people"),
-        (people, Language::Ru) => format!(", участников: {people}"),
-    };
-    let minutes = match huddle.seconds.div_ceil(60) {
-        0 => String::new(),
-        minutes => format!(", {minutes} {}", language.pick("min", "мин")),
-    };
-    let words = format!("{ended}{people}{minutes}");
-    line("🎧", &words)
+    let ended = language.text(texts::chat::HUDDLE_ENDED);
+    let mut words = vec![ended.to_owned()];
+    if huddle.people > 0 {
+        words.push(language.text(texts::chat::PeopleTookPart { people: huddle.people as u64 }));
+    }
+    if huddle.seconds > 0 {
+        words.push(language.text(texts::chat::Minutes { minutes: huddle.seconds.div_ceil(60) }));
+    }
+    line("🎧", &words.join(", "))
 }
 
 /// What Slack says of something that happened in the channel, without the name that is above it already.
@@ -138,13 +135,11 @@ fn notice(message: &MessageEvent, subtype: &str, language: Language) -> Vec<Bloc
     let mut blocks = Document::from_mrkdwn(text).blocks;
     if blocks.is_empty() {
         let words = match subtype {
-            "channel_canvas_updated" | "tabbed_canvas_updated" => {
-                language.pick("changed the canvas of the channel in Slack", "изменение холста канала в Slack")
-            }
-            "reminder_add" => language.pick("set a reminder in Slack", "напоминание в Slack"),
-            "pinned_item" => language.pick("pinned something in Slack", "закрепление в Slack"),
-            "unpinned_item" => language.pick("unpinned something in Slack", "открепление в Slack"),
-            _ => language.pick("changed the channel in Slack", "изменение канала в Slack"),
+            "channel_canvas_updated" | "tabbed_canvas_updated" => language.text(texts::chat::CANVAS_CHANGED),
+            "reminder_add" => language.text(texts::chat::REMINDER_ADDED),
+            "pinned_item" => language.text(texts::chat::PINNED),
+            "unpinned_item" => language.text(texts::chat::UNPINNED),
+            _ => language.text(texts::chat::CHANNEL_CHANGED),
         };
         blocks = Document::plain(words).blocks;
     }
@@ -179,23 +174,24 @@ fn forward(attachment: &Attachment, language: Language) -> Vec<Block> {
         said = Document::from_mrkdwn(&attachment.fallback).blocks;
     }
     let author = match (attachment.author.as_str(), attachment.author_id.as_str()) {
-        ("", "") => Leaf::Text(language.pick("someone", "кто-то").into()),
+        ("", "") => Leaf::Text(language.text(texts::chat::SOMEONE).into()),
         ("", id) => Leaf::Person(Person::of_slack(id, None)),
         (name, _) => Leaf::Text(name.to_owned()),
     };
-    let words = language.pick("↪ forwarded: ", "↪ переслано: ");
-    let mut head = vec![Span::text(words), Span { leaf: author, style: BOLD, link: None }];
+    let author = Span { leaf: author, style: BOLD, link: None };
     // Direct messages have an id, too, and no name.
     let has_id = !attachment.channel_id.is_empty() && !attachment.channel_id.starts_with('D');
-    if has_id || !attachment.channel.is_empty() {
+    let mut head = if has_id || !attachment.channel.is_empty() {
         let name = Some(attachment.channel.trim_start_matches('#').to_owned()).filter(|name| !name.is_empty());
         let leaf = Leaf::Channel { id: attachment.channel_id.clone(), name };
-        head.push(Span::text(language.pick(" in ", " в ")));
-        head.push(Span { leaf, style: Style::default(), link: None });
-    }
+        let channel = Span { leaf, style: Style::default(), link: None };
+        spans(language, &texts::chat::ForwardedFrom { author, channel })
+    } else {
+        spans(language, &texts::chat::Forwarded { author })
+    };
     if !attachment.link.is_empty() {
         head.push(Span::text(" · "));
-        let words = language.pick("open in Slack", "открыть в Slack");
+        let words = language.text(texts::chat::OPEN_IN_SLACK);
         head.push(Span::linked(Leaf::Text(words.into()), Style::default(), &attachment.link));
     }
     let mut all = vec![Block::Paragraph(head)];
@@ -227,7 +223,7 @@ fn card(attachment: &Attachment, language: Language) -> Vec<Block> {
     }
     all.extend(read);
     if !attachment.image.is_empty() {
-        let words = language.pick("a picture", "картинка");
+        let words = language.text(texts::chat::A_PICTURE);
         let picture = Span::linked(Leaf::Text(words.into()), plain, &attachment.image);
         all.push(Block::Paragraph(vec![Span::text("🖼 "), picture]));
     }
@@ -312,36 +308,29 @@ fn file_line(file: &File, language: Language) -> Document {
         }
         FileKind::External { service, link } => {
             let to = if text::is_safe_link(link) { link } else { &file.permalink };
-            let words = match (service.as_str(), language) {
-                ("", Language::En) => " (in another cloud)".to_owned(),
-                ("", Language::Ru) => " (в другом облаке)".to_owned(),
-                (service, Language::En) => format!(" (in {service})"),
-                (service, Language::Ru) => format!(" (в {service})"),
+            let place = match service.as_str() {
+                "" => language.text(texts::chat::IN_ANOTHER_CLOUD).to_owned(),
+                service => language.text(texts::chat::InCloud { service }),
             };
-            named(file, "📎", to, &words)
+            named(file, "📎", to, &format!(" {place}"))
         }
-        FileKind::Canvas => {
-            named(file, "📝", &file.permalink, language.pick(" (a canvas in Slack)", " (холст в Slack)"))
-        }
-        FileKind::List => named(file, "📋", &file.permalink, language.pick(" (a list in Slack)", " (список в Slack)")),
-        FileKind::Post => named(file, "📝", &file.permalink, language.pick(" (a post in Slack)", " (пост в Slack)")),
-        FileKind::Tombstone => named(file, "📎", "", language.pick(": it is not there any more", ": его больше нет")),
-        FileKind::Hidden => named(
-            file,
-            "📎",
-            "",
-            language.pick(
-                ": it is not there any more, hidden by the limit of Slack's plan",
-                ": его больше нет, он скрыт по ограничению тарифа Slack",
-            ),
-        ),
-        FileKind::Denied => named(
-            file,
-            "📎",
-            &file.permalink,
-            language.pick(": Slack does not show it to Switchboard", ": Slack не показывает его Switchboard"),
-        ),
+        FileKind::Canvas => called(file, "📝", language.text(texts::chat::A_CANVAS)),
+        FileKind::List => called(file, "📋", language.text(texts::chat::A_LIST)),
+        FileKind::Post => called(file, "📝", language.text(texts::chat::A_POST)),
+        FileKind::Tombstone => missing(file, "", language.text(texts::chat::FILE_GONE)),
+        FileKind::Hidden => missing(file, "", language.text(texts::chat::FILE_HIDDEN)),
+        FileKind::Denied => missing(file, &file.permalink, language.text(texts::chat::FILE_DENIED)),
     }
+}
+
+/// A file that opens in Slack only, with what it is.
+fn called(file: &File, mark: &str, what: &str) -> Document {
+    named(file, mark, &file.permalink, &format!(" {what}"))
+}
+
+/// A file that cannot be read, with the reason.
+fn missing(file: &File, link: &str, why: &str) -> Document {
+    named(file, "📎", link, &format!(": {why}"))
 }
 
 fn named(file: &File, mark: &str, link: &str, behind: &str) -> Document {
@@ -354,11 +343,12 @@ fn named(file: &File, mark: &str, link: &str, behind: &str) -> Document {
 }
 
 /// A line that says why a file has no copy, and where it is.
-pub fn not_copied(file: &File, why: &str, language: Language) -> Document {
-    let mut spans = vec![Span::text(format!("📎 {}{}: {why}", file.name, readable(file.size)))];
+pub fn not_copied(file: &File, why: Fixed, language: Language) -> Document {
+    let (size, why) = (readable(file.size, language), language.text(why));
+    let mut spans = vec![Span::text(format!("📎 {}{size}: {why}", file.name))];
     if !file.permalink.is_empty() && !file.gone {
         spans.push(Span::text(" "));
-        let words = language.pick("open in Slack", "открыть в Slack");
+        let words = language.text(texts::chat::OPEN_IN_SLACK);
         spans.push(Span::linked(Leaf::Text(words.into()), Style::default(), &file.permalink));
     }
     Document { blocks: vec![Block::Paragraph(spans)] }
@@ -366,16 +356,13 @@ pub fn not_copied(file: &File, why: &str, language: Language) -> Document {
 
 /// A line that says that a file was taken back, where its copy cannot be.
 pub fn taken_back(file: &str, language: Language) -> Document {
-    let words = language.pick(
-        "its author took it back in Slack, and its copy here cannot be deleted",
-        "автор убрал его в Slack, а копию здесь удалить нельзя",
-    );
+    let words = language.text(texts::chat::FILE_REMOVED);
     Document { blocks: vec![Block::Paragraph(vec![Span::text(format!("📎 {file}: {words}"))])] }
 }
 
 /// The line above the new text of a message that the chat never had.
 pub fn edit_of_older(language: Language) -> Document {
-    line("✏️", language.pick("An older message was edited in Slack:", "Изменено более раннее сообщение в Slack:"))
+    line("✏️", language.text(texts::chat::OLDER_MESSAGE_EDITED))
 }
 
 /// What is said with the copy of a file: who shared it, and what is heard in it.
@@ -384,12 +371,23 @@ pub fn with_copy(file: &File, author: &str) -> Document {
     if file.kind == FileKind::Clip && !file.content.is_empty() { named.then(&file.content) } else { named }
 }
 
-fn readable(bytes: u64) -> String {
-    match bytes {
-        0 => String::new(),
-        1..1_048_576 => format!(" ({} KB)", bytes.div_ceil(1024)),
-        _ => format!(" ({} MB)", bytes.div_ceil(1024 * 1024)),
-    }
+/// A size in brackets behind a name; nothing for one that is not known.
+fn readable(bytes: u64, language: Language) -> String {
+    let size = match bytes {
+        0 => return String::new(),
+        1..1_048_576 => language.text(texts::chat::Kilobytes { size: bytes.div_ceil(1024) }),
+        _ => language.text(texts::chat::Megabytes { size: bytes.div_ceil(1024 * 1024) }),
+    };
+    format!(" ({size})")
+}
+
+/// A message of the catalogue whose variables are parts of a document.
+fn spans<M: Message<Value = Span>>(language: Language, message: &M) -> Vec<Span> {
+    let span = |piece: Piece<'_, Span>| match piece {
+        Piece::Text(text) => Span::text(text.into_owned()),
+        Piece::Value(span) => span.clone(),
+    };
+    language.pieces(message).into_iter().map(span).collect()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ fn now() -> Zoned {
     "2026-11-21T10:00:00+01:00[Europe/Berlin]".parse().unwrap()
 }
 
-fn read(words: &str, language: Language) -> Result<String, Unread> {
+fn read(words: &str, language: Language) -> Result<String, DeadlineProblem> {
     let zone = now().time_zone().clone();
     parse(words, &now(), language).map(|found| found.at.to_zoned(zone).strftime("%Y-%m-%d %H:%M").to_string())
 }
@@ -249,7 +249,7 @@ fn what_is_not_wholly_understood_is_no_deadline() {
         "\u{200b}",
         "tomorrow 15:00 please",
     ] {
-        assert_eq!(read(words, Language::En), Err(Unread::Unknown), "{words}");
+        assert_eq!(read(words, Language::En), Err(DeadlineProblem::Unknown), "{words}");
     }
 }
 
@@ -269,15 +269,15 @@ fn what_is_over_is_refused_and_a_written_year_counts() {
     ] {
         let now =
             if words == "2026-11-21" { "2026-11-22T10:00:00+01:00[Europe/Berlin]".parse().unwrap() } else { now() };
-        assert!(matches!(parse(words, &now, Language::En), Err(Unread::Past(_))), "{words}");
+        assert!(matches!(parse(words, &now, Language::En), Err(DeadlineProblem::Past(_))), "{words}");
     }
 }
 
 #[test]
 fn a_day_that_may_be_two_is_refused_with_both() {
-    let Err(Unread::Ambiguous(one, other)) = read("5/6", Language::En) else { panic!() };
+    let Err(DeadlineProblem::Ambiguous(one, other)) = read("5/6", Language::En) else { panic!() };
     assert_eq!((one.to_string().as_str(), other.to_string().as_str()), ("2027-06-05", "2027-05-06"));
-    assert!(matches!(read("05-06-2027", Language::En), Err(Unread::Ambiguous(..))));
+    assert!(matches!(read("05-06-2027", Language::En), Err(DeadlineProblem::Ambiguous(..))));
 }
 
 #[test]

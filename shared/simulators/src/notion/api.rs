@@ -152,7 +152,7 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answ
         Some(fault) => {
             let good =
                 if fault.has_effect() { respond(&shared, &request, &path) } else { json_answer(200, &json!({})) };
-            spoil(&fault, good).await
+            spoil(&fault, good)
         }
     }
 }

@@ -236,12 +236,8 @@ pub(super) fn send_due(shared: &Arc<Shared>) {
 
 async fn post(shared: &Shared, url: &str, token: &str, body: &str) -> u16 {
     let signature = notion_wire::signature::sign(&token.to_owned().into(), body.as_bytes());
-    let request =
-        shared.http.post(url).header("content-type", "application/json").header("X-Notion-Signature", signature);
-    match request.body(body.to_owned()).send().await {
-        Ok(response) => response.status().as_u16(),
-        Err(_) => 0,
-    }
+    let headers = [("content-type", "application/json"), ("x-notion-signature", signature.as_str())];
+    shared.courier.post(url, &headers, body.to_owned()).await.map_or(0, |(status, _)| status)
 }
 
 /// A subscription is made: its token goes to the address, signed with itself. From now on events go there.

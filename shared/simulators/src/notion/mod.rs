@@ -41,6 +41,7 @@ use runtime::clock::Clock;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::direct::Courier;
 use crate::fault::{Fault, Faults};
 use crate::http::Server;
 
@@ -56,7 +57,7 @@ pub struct Notion {
 pub(crate) struct Shared {
     state: Mutex<State>,
     clock: Arc<dyn Clock>,
-    http: reqwest::Client,
+    courier: Courier,
     on_the_way: AtomicU64,
 }
 
@@ -432,7 +433,7 @@ impl Shared {
         Self {
             state: Mutex::new(State::new(clock.now())),
             clock,
-            http: reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap_or_default(),
+            courier: Courier::default(),
             on_the_way: AtomicU64::new(0),
         }
     }

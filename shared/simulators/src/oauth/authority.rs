@@ -465,7 +465,7 @@ async fn answer(inner: Arc<Inner>, region: Region, request: Request<Bytes>) -> A
         Err((status, code, text)) => json_answer(status, &json!({"error": code, "error_description": text})),
     };
     match fault {
-        Some(fault) => spoil(&fault, good).await,
+        Some(fault) => spoil(&fault, good),
         None => Ok(good),
     }
 }

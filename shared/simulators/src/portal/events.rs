@@ -225,13 +225,9 @@ async fn send(shared: &Shared, url: &str, body: String) {
     wait_for_turn(shared, url).await;
     let _sender = shared.senders.acquire().await;
     let began = shared.clock.now();
-    let request = shared
-        .http
-        .post(url)
-        .header("content-type", "application/x-www-form-urlencoded")
-        .header("user-agent", "Bitrix24 Webhook Engine");
+    let headers = [("content-type", "application/x-www-form-urlencoded"), ("user-agent", "Bitrix24 Webhook Engine")];
     // Whatever comes of it, it is not sent again.
-    let _ = request.body(body).send().await;
+    let _ = shared.courier.post(url, &headers, body).await;
     let now = shared.clock.now();
     let took = Duration::try_from(now.duration_since(began)).unwrap_or_default();
     let mut state = shared.lock();

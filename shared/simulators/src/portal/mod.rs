@@ -33,6 +33,7 @@ use runtime::clock::Clock;
 use serde_json::{Map, Value, json};
 
 use crate::bucket::Bucket;
+use crate::direct::Courier;
 use crate::fault::{Fault, Faults};
 use crate::http::Server;
 pub(crate) use rest::span;
@@ -70,7 +71,7 @@ pub(crate) struct Shared {
     /// Who gives out its tokens, once it was made known there.
     authority: std::sync::OnceLock<Arc<crate::oauth::Inner>>,
     clock: OwnClock,
-    http: reqwest::Client,
+    courier: Courier,
     /// Events on their way.
     on_the_way: AtomicU64,
     /// What bots are told goes out in turn: the next turn, and whose it is.
@@ -193,7 +194,7 @@ impl Portal {
             moved_to: Mutex::default(),
             authority: std::sync::OnceLock::new(),
             clock: OwnClock { world: clock, behind: AtomicI64::new(0) },
-            http: reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap_or_default(),
+            courier: Courier::default(),
             on_the_way: AtomicU64::new(0),
             turns: AtomicU64::new(0),
             served: AtomicU64::new(0),

@@ -101,7 +101,7 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answ
             None => json_answer(404, &json!({"error": "file_not_found"})),
         };
         return match fault {
-            Some(fault) => spoil(&fault, answer).await,
+            Some(fault) => spoil(&fault, answer),
             None => Ok(answer),
         };
     }
@@ -146,7 +146,7 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answ
             } else {
                 json_answer(200, &json!({"result": true, "time": {}}))
             };
-            spoil(&fault, good).await
+            spoil(&fault, good)
         }
         None => Ok(respond(&shared, &method, &params, &access, start)),
     }

@@ -30,7 +30,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answ
         let fault = shared.lock().faults.take("response_url");
         return match fault {
             Some(Fault::Code { status, code }) => Ok(plain(status, &code)),
-            Some(fault) => spoil(&fault, plain(200, "ok")).await,
+            Some(fault) => spoil(&fault, plain(200, "ok")),
             None => Ok(respond_later(&shared, id, request.body())),
         };
     }
@@ -39,7 +39,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answ
         let fault = shared.lock().faults.take(method);
         return match fault {
             Some(Fault::Code { status, code }) => Ok(plain(status, &code)),
-            Some(fault) => spoil(&fault, answer).await,
+            Some(fault) => spoil(&fault, answer),
             None => Ok(answer),
         };
     }
@@ -72,7 +72,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Answ
             } else {
                 json_answer(200, &json!({"ok": true}))
             };
-            spoil(&fault, good).await
+            spoil(&fault, good)
         }
         None => Ok(respond(&shared, &method, &params, &base)),
     }

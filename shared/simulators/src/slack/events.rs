@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{APP, BOT_USER, ENTERPRISE, Shared};
@@ -123,32 +122,29 @@ impl Shared {
     pub(super) async fn post(&self, url: &str, kind: &str, body: &str, retry: Option<(u32, &str)>) -> Reply {
         let secret = super::SIGNING_SECRET.to_owned().into();
         let now = self.clock.now().as_second();
-        let mut request = self
-            .http
-            .post(url)
-            .header("content-type", kind)
-            .header("user-agent", "Slackbot 1.0 (+https://api.slack.com/robots)")
-            .header(slack_wire::signature::TIMESTAMP_HEADER, now.to_string())
-            .header(
-                slack_wire::signature::SIGNATURE_HEADER,
-                slack_wire::signature::sign(&secret, now, body.as_bytes()),
-            );
-        if let Some((number, reason)) = retry {
-            request = request.header("x-slack-retry-num", number.to_string()).header("x-slack-retry-reason", reason);
+        let (signed_at, signature) = (now.to_string(), slack_wire::signature::sign(&secret, now, body.as_bytes()));
+        let number = retry.map(|(number, _)| number.to_string()).unwrap_or_default();
+        let mut headers = vec![
+            ("content-type", kind),
+            ("user-agent", "Slackbot 1.0 (+https://api.slack.com/robots)"),
+            (slack_wire::signature::TIMESTAMP_HEADER, signed_at.as_str()),
+            (slack_wire::signature::SIGNATURE_HEADER, signature.as_str()),
+        ];
+        if let Some((_, reason)) = retry {
+            headers.extend([("x-slack-retry-num", number.as_str()), ("x-slack-retry-reason", reason)]);
         }
         let began = self.clock.now();
-        let sent = request.body(Bytes::from(body.to_owned())).send().await;
+        let sent = self.courier.post(url, &headers, body.to_owned()).await;
         if self.clock.now().duration_since(began) > PATIENCE {
             return Reply { status: 0, is_late: true, body: Value::Null };
         }
         match sent {
-            Ok(response) => {
-                let status = response.status().as_u16();
-                let text = response.text().await.unwrap_or_default();
-                let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+            Some((status, text)) => {
+                let body = serde_json::from_slice(&text);
+                let body = body.unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&text).into_owned()));
                 Reply { status, is_late: false, body }
             }
-            Err(_) => Reply { status: 0, is_late: false, body: Value::Null },
+            None => Reply { status: 0, is_late: false, body: Value::Null },
         }
     }
 }

@@ -18,13 +18,13 @@ mod views;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use runtime::clock::Clock;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::bucket::Bucket;
+use crate::direct::Courier;
 use crate::fault::{Fault, Faults};
 use crate::http::Server;
 
@@ -45,7 +45,7 @@ pub(crate) struct Shared {
     hub: std::sync::OnceLock<String>,
     state: Mutex<State>,
     clock: Arc<dyn Clock>,
-    http: reqwest::Client,
+    courier: Courier,
     /// Events on their way.
     on_the_way: AtomicU64,
     /// Events go out one after the other.
@@ -172,7 +172,7 @@ impl Workspace {
                 revision: 0,
             }),
             clock,
-            http: reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap_or_default(),
+            courier: Courier::default(),
             on_the_way: AtomicU64::new(0),
             turn: tokio::sync::Mutex::default(),
         });

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use axum::routing::get;
 use clients::{Access, Connections, PortalAccess};
+use jobs::queues;
 use journeys::hurry::HurriedClock;
-use runtime::QueueName;
 use serde_json::Value;
 use slack::ApiBase;
 use standalone::engine::Engine;
@@ -58,7 +58,7 @@ async fn main() -> anyhow::Result<()> {
 /// How many messages wait in all queues.
 async fn waiting(engine: Engine) -> String {
     let mut waiting = 0;
-    for queue in QueueName::ALL {
+    for queue in queues::ALL {
         waiting += engine.ports.queue.depth(queue).await.unwrap().waiting;
     }
     waiting.to_string()

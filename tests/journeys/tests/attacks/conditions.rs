@@ -1,5 +1,6 @@
 //! Conditions that would take forever, or all memory.
 
+use journeys::Stage;
 use journeys::estate::{Browser, Estate, Page};
 use runtime::Clock;
 use runtime::ledger::{Ledger, Line, today};
@@ -54,7 +55,7 @@ async fn send(browser: &Browser, path: &str, when: &str) -> Page {
 
 /// Companies whose deals have a field of many values, and a route that tells of each new deal.
 async fn companies(count: usize) -> (Estate, Vec<Browser>) {
-    let estate = Estate::start(count).await;
+    let estate = Estate::start_on(Stage::Sockets, count).await;
     let mut browsers = Vec::new();
     for company in 0..count {
         browsers.push(estate.install(company).await);

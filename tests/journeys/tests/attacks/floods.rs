@@ -1,8 +1,9 @@
 //! Bodies and texts whose work would grow with the square of their length.
 
 use bitrix24::form::{MAX_EVENT_BODY, MAX_PAIRS};
-use journeys::World;
+use jobs::queues;
 use journeys::estate::Estate;
+use journeys::{Stage, World};
 use runtime::QueueName;
 use runtime::clock::Clock;
 use runtime::ledger::{Ledger, Line, today};
@@ -18,7 +19,7 @@ const SHAPES: [&str; 8] =
     ["a[]=1&", "a[", "a[0][1][2][3][4]=1&", "%", "flag&", "auth[x]=1&", "auth[member_id]=m&", "a[b]c[]=&"];
 
 async fn waiting(world: &World) -> u64 {
-    runtime::Queue::depth(world.engine.queue.as_ref(), QueueName::Bitrix24Events).await.unwrap().waiting
+    runtime::Queue::depth(world.engine.queue.as_ref(), queues::BITRIX24_EVENTS).await.unwrap().waiting
 }
 
 /// What the ledger says about each event besides.
@@ -34,7 +35,7 @@ async fn remarks(world: &World) -> Vec<Option<String>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_values_without_a_token_is_looked_at_once_and_refused() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     for shape in SHAPES {
         let (status, answer) = world.post(flood(shape, MAX_EVENT_BODY - 8)).await;
         // `%` alone is no form at all.
@@ -51,7 +52,7 @@ async fn a_flood_of_values_without_a_token_is_looked_at_once_and_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_price_of_an_unknown_senders_body_is_one_look_at_it() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     let deps = bitrix24_webhook::Deps::from(world.engine.ports.clone());
     for shape in SHAPES {
         let body = flood(shape, MAX_EVENT_BODY - 8);
@@ -68,7 +69,7 @@ async fn the_price_of_an_unknown_senders_body_is_one_look_at_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_flood_where_an_application_is_installed_is_refused() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let http = reqwest::Client::new();
     let post = |body: String| {
         let request = http.post(format!("{}/install/bitrix24/app", estate.url));
@@ -92,7 +93,7 @@ async fn the_same_flood_where_an_application_is_installed_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_value_costs_only_itself_and_the_ledger_says_so() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     let good = world.sandbox.portal.event_body("ONCRMDEALADD", 1);
     let deep = format!("x{}=1", "[a]".repeat(60));
     for broken in ["flag", "x=%ff", "x%ff=1", "=1", &deep, &format!("flag&{deep}&x=%c3%28")] {
@@ -118,7 +119,7 @@ async fn a_broken_value_costs_only_itself_and_the_ledger_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_proof_is_refused_for_that() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     let good = world.sandbox.portal.event_body("ONCRMDEALADD", 1);
     let token = world.sandbox.portal.credentials().application_token;
     let (status, answer) = world.post(good.replace(&token, "%ff%fe")).await;
@@ -162,7 +163,7 @@ async fn a_message_that_is_longer_than_any_arrives_shortened_and_says_so() {
     bridge.world.post_slack_event("EvLONG", &event).await;
     let text = joined(&bridge.world.sandbox.portal.conversation(&bridge.chat).split_off(before));
     assert!(text.contains("begins") && !text.contains("ends"), "{}", text.len());
-    assert!(text.contains("shortened: only the first 40000 characters are shown"), "{}", &text[text.len() - 100..]);
+    assert!(text.contains("shortened: only the first 40,000 characters are shown"), "{}", &text[text.len() - 100..]);
 
     // A portal of somebody's own making: Bitrix24 itself cuts its messages at 20,000.
     let text = format!("begins {} ends", "[b]x ".repeat(5_000)).replace(' ', "+");
@@ -176,13 +177,13 @@ async fn a_message_that_is_longer_than_any_arrives_shortened_and_says_so() {
     bridge.world.settle().await;
     let text = joined(&bridge.world.channel("general").split_off(before));
     assert!(text.contains("begins") && !text.contains("ends"), "{}", text.len());
-    assert!(text.contains("shortened: only the first 20000 characters are shown"), "{text:.300}");
+    assert!(text.contains("shortened: only the first 20,000 characters are shown"), "{text:.300}");
     bridge.nothing_is_stuck().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_title_does_not_turn_the_words_around_it() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     world.sandbox.portal.add_deal("\u{202e}cod.exe\u{202c} \u{2067}deal\u{2069} שלום\u{200f}", 100, "EUR");
     world.settle().await;
     let said = world.channel("sales-leads").concat()

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use journeys::World;
+use jobs::queues;
 use journeys::estate::{Browser, Estate, json_of};
+use journeys::{Stage, World};
 use runtime::clock::Clock;
 use runtime::queue::DeadLetter;
 use runtime::store::{Condition, Key, Table, Write};
-use runtime::{Ports, QueueName, TenantId};
+use runtime::{Ports, TenantId};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use simulators::portal::CONTACT;
@@ -55,7 +56,7 @@ async fn raw(ports: &Ports, owner: &str, markers: &[&str]) -> BTreeSet<(String, 
 
 async fn letters(ports: &Ports, markers: &[&str]) -> usize {
     let mut count = 0;
-    for queue in QueueName::ALL {
+    for queue in queues::ALL {
         let letters = ports.queue.dead_letters(queue, 100).await.unwrap();
         count += letters.iter().filter(|buried| marked(&buried.letter.body, markers)).count();
     }
@@ -105,12 +106,12 @@ async fn dead_letter(estate: &Estate, company: usize) {
         buried_at: estate.clock.now(),
         group: "g".into(),
     };
-    estate.engine.ports.queue.bury(QueueName::SlackDelivery, letter).await.unwrap();
+    estate.engine.ports.queue.bury(queues::SLACK_DELIVERY, letter).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_customer_is_found_everywhere_and_deleted_without_a_second_card() {
-    let estate = Estate::start(2).await;
+    let estate = Estate::start_on(Stage::Sockets, 2).await;
     company(&estate, 0).await;
     company(&estate, 1).await;
     let (ports, tenant, other) = (&estate.engine.ports, estate.tenant(0), estate.tenant(1));
@@ -193,7 +194,7 @@ async fn a_customer_is_found_everywhere_and_deleted_without_a_second_card() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_employee_is_deleted_on_the_page_with_their_own_access() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let browser = company(&estate, 0).await;
     let (ports, tenant, now) = (&estate.engine.ports, estate.tenant(0), estate.clock.now());
     let people = People::new(ports.store.clone());
@@ -259,7 +260,7 @@ async fn an_employee_is_deleted_on_the_page_with_their_own_access() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_answer_of_the_api_has_what_providers_were_asked_or_answered() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     company(&estate, 0).await;
     let (deal, _) = order(&estate, 0, "Order 1").await;
     let (ports, tenant) = (&estate.engine.ports, estate.tenant(0));
@@ -291,7 +292,7 @@ fn assert_no_calls(answer: &Value, place: &str) {
     match answer {
         Value::Object(map) => {
             for (name, value) in map {
-                let is_ours = ["calls", "found", "request", "answer", "outbox", "errands", "said", "syncs"]
+                let is_ours = ["calls", "found", "request", "answer", "outbox", "errands", "said", "syncs", "jobs"]
                     .contains(&name.as_str());
                 assert!(!is_ours, "{place}: {name}");
                 assert_no_calls(value, place);
@@ -435,7 +436,7 @@ async fn hint(estate: &Estate, tenant: &TenantId, key: &str, token: &str) -> u16
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replaced_token_is_refused_at_once_here_and_within_seconds_elsewhere() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     let tenant = estate.tenant(0);
     let old = estate.sandbox.portals[0].credentials().application_token;
@@ -465,7 +466,7 @@ async fn a_replaced_token_is_refused_at_once_here_and_within_seconds_elsewhere()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replaced_key_of_the_address_is_good_until_the_portal_has_the_new_one() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     company(&estate, 0).await;
     let tenant = estate.tenant(0);
     let key_of =

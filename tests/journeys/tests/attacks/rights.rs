@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use journeys::estate::{Browser, Estate};
+use journeys::{Stage, World};
 use runtime::TenantId;
 use serde_json::{Value, json};
 use simulators::estate::BITRIX24_APP;
@@ -36,7 +37,7 @@ struct Office {
 
 impl Office {
     async fn open() -> Self {
-        let estate = Estate::start(1).await;
+        let estate = Estate::start_on(Stage::Sockets, 1).await;
         estate.install(0).await;
         let slack = &estate.sandbox.workspaces[0];
         let (ann, channel) = (slack.person("user6@example.com"), slack.channel_id("general"));
@@ -274,7 +275,7 @@ async fn with_a_webhook_people_reach_what_concerns_them_and_nothing_else() {
     }
     let before = portal.item(DEAL, secret).unwrap();
     let missing = cast.reads(&cast.ann, "/b24-deal", "999999").await;
-    assert!(missing.contains("or you may not see it"), "{missing}");
+    assert!(missing.contains("or you are not allowed to see it"), "{missing}");
     assert_eq!(cast.reads(&cast.ann, "/b24-deal", &secret.to_string()).await, missing);
     for (action, value) in [
         ("deal_show", secret.to_string()),
@@ -381,9 +382,9 @@ async fn whoever_was_dismissed_works_no_more_and_their_link_ends_by_itself() {
         [("/b24-deal", deal.to_string()), ("/b24-lead", "ACME".into()), ("/b24-status", String::new())]
     {
         let told = cast.reads(&cast.ann, command, &text).await;
-        assert!(told.contains("not active any more") && !told.contains("Own roof"), "{command}: {told}");
+        assert!(told.contains("no longer active") && !told.contains("Own roof"), "{command}: {told}");
     }
-    assert!(cast.reads_after("deal_take", &deal.to_string()).await.contains("not active any more"));
+    assert!(cast.reads_after("deal_take", &deal.to_string()).await.contains("no longer active"));
     assert!(cast.pastes(&format!("/crm/deal/details/{deal}/")).await.is_null());
     let ended = cast.people().ended(&cast.world.tenant).await.unwrap();
     assert_eq!((ended.len(), ended[0].reason, ended[0].link.user), (1, EndReason::Dismissed, 6));
@@ -403,7 +404,7 @@ async fn the_settings_link_nobody_who_was_dismissed() {
     assert!(cast.reads(&cast.ann, "/b24-me", "").await.contains("user 9"));
     cast.world.sandbox.portal.dismiss(9);
     cast.world.clock.advance(Duration::from_secs(3_601));
-    assert!(cast.reads(&cast.ann, "/b24-lead", "ACME").await.contains("not active any more"));
+    assert!(cast.reads(&cast.ann, "/b24-lead", "ACME").await.contains("no longer active"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -569,10 +570,10 @@ async fn whoever_is_linked_by_a_code_is_told_and_can_undo_it() {
     cast.world.settle().await;
     cast.reads(&cast.stranger, "/b24-me", "user9@example.com").await;
     let told = cast.reads(&cast.stranger, "/b24-me", &cast.code(9)).await;
-    assert!(told.contains("/b24-me off undoes it"), "{told}");
+    assert!(told.contains("/b24-me off to undo it"), "{told}");
     let notes = cast.world.sandbox.portal.notes(9);
     let note = notes.last().unwrap();
-    assert!(note.contains("is linked to you now") && !note.contains("[url="), "{note}");
+    assert!(note.contains("is now linked to you") && !note.contains("[url="), "{note}");
     let ticket = note.split("/install/unlink?ticket=").nth(1).unwrap();
     let ticket: String = ticket.chars().take_while(char::is_ascii_alphanumeric).collect();
     let browser = Browser::of(&cast.world);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clients::{RenewalAnswer, RenewalRequest, Slot};
+use journeys::Stage;
 use journeys::estate::Estate;
 use journeys::watched;
 use runtime::clock::Clock;
@@ -61,7 +62,7 @@ async fn a_deal(estate: &Estate, company: usize, name: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_never_reads_the_keys_of_our_applications_although_its_tokens_are_renewed() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.sandbox.hub.rotate(true);
     estate.install(0).await;
     let before = estate.sandbox.authority.refreshes();
@@ -86,7 +87,7 @@ async fn a_worker_never_reads_the_keys_of_our_applications_although_its_tokens_a
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_keys_of_a_portals_own_application_are_out_of_the_workers_reach_too() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let (browser, portal) = (estate.browser(), &estate.sandbox.portals[0]);
     let keys =
         [("portal", portal.host()), ("client_id", BITRIX24_APP.0.into()), ("client_secret", BITRIX24_APP.1.into())];
@@ -97,7 +98,7 @@ async fn the_keys_of_a_portals_own_application_are_out_of_the_workers_reach_too(
     estate.install_slack(0, &browser).await;
     let (tenant, ports) = (estate.tenant(0), &estate.engine.ports);
     // The deployment's own keys are gone: what is renewed now is renewed with the portal's.
-    ports.secrets.put(runtime::secrets::APPS, "{}".to_owned().into()).await.unwrap();
+    ports.secrets.put(tenants::secret_names::APPS, "{}".to_owned().into()).await.unwrap();
     let place = Key::new(Table::Portals, tenant.as_str(), "token#portal");
     let pair = ports.store.get(&place).await.unwrap().unwrap();
     assert!(pair.value.contains("by_own_app") && !pair.value.contains("client_secret"), "{}", pair.value);
@@ -127,7 +128,7 @@ async fn the_keys_of_a_portals_own_application_are_out_of_the_workers_reach_too(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_renewing_function_tells_no_secret_and_renews_nothing_that_is_not_at_its_end() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     let (renewal, tenant) = (&estate.functions.token_renewal, estate.tenant(0));
     let place = Key::new(Table::Portals, tenant.as_str(), "token#portal");
@@ -173,7 +174,7 @@ async fn the_renewing_function_tells_no_secret_and_renews_nothing_that_is_not_at
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_that_cannot_be_renewed_is_left_alone_longer_and_longer() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     estate.sandbox.authority.revoke(&estate.sandbox.portals[0]);
     estate.clock.advance(Duration::from_secs(2 * 3600));
@@ -192,7 +193,7 @@ async fn a_token_that_cannot_be_renewed_is_left_alone_longer_and_longer() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_asked_for_a_deletion_sees_when_it_is_done_and_nobody_else_does() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let browser = estate.install(0).await;
     a_deal(&estate, 0, "Roof").await;
     let (tenant, host) = (estate.tenant(0), estate.sandbox.portals[0].host());
@@ -218,7 +219,7 @@ async fn whoever_asked_for_a_deletion_sees_when_it_is_done_and_nobody_else_does(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_connects_again_before_everything_is_deleted_keeps_what_is_new() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let browser = estate.install(0).await;
     a_deal(&estate, 0, "Roof").await;
     let (tenant, ports) = (estate.tenant(0), &estate.engine.ports);
@@ -257,7 +258,7 @@ async fn who_connects_again_before_everything_is_deleted_keeps_what_is_new() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_just_being_written_is_not_taken_for_what_was_left() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let browser = estate.install(0).await;
     let (tenant, ports) = (estate.tenant(0), &estate.engine.ports);
     let host = estate.sandbox.portals[0].host();
@@ -276,7 +277,7 @@ async fn what_is_just_being_written_is_not_taken_for_what_was_left() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deletion_that_is_interrupted_goes_on_and_leaves_others_alone() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let ports = &estate.engine.ports;
     let tenant = TenantId::new("leaving").unwrap();
     for number in 0..520 {
@@ -346,7 +347,7 @@ impl Store for Slow {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deletion_whose_time_is_up_goes_on_where_it_was() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let (inner, tenant) = (estate.engine.ports.store.clone(), TenantId::new("leaving").unwrap());
     for number in 0..1_200 {
         let key = Key::new(Table::Links, "leaving#many", format!("{number:04}"));

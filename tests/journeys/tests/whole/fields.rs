@@ -156,7 +156,7 @@ async fn a_list_stays_a_list_whatever_is_edited_in_notion() {
     // A list that is emptied is emptied.
     edit(&world, "Pages", json!({"rich_text": []})).await;
     assert_eq!(portal.item(DEAL, id).unwrap()["ufCrm_9"], json!([]));
-    assert_eq!(world.dead_letters(runtime::QueueName::RecordSync).await.len(), 0);
+    assert_eq!(world.dead_letters(jobs::queues::RECORD_SYNC).await.len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jobs::queues;
 use jobs::sync::{Others, SyncJob};
 use journeys::World;
 use journeys::estate::Browser;
@@ -9,8 +10,8 @@ use notion_sync::Mirror;
 use notion_sync::plan::{Entry, EntryKind};
 use notion_sync::runs::Run;
 use notion_sync::runs::{Phase, Wanted};
+use runtime::TraceId;
 use runtime::store::{Query, Table};
-use runtime::{QueueName, TraceId};
 use serde_json::{Value, json};
 use simulators::Sandbox;
 use simulators::portal::{COMPANY, CONTACT, DEAL};
@@ -26,7 +27,7 @@ async fn run(world: &World, database: &str, dry: bool) -> Run {
     world.settle().await;
     let run = mirror.runs.get(&world.tenant, &id).await.unwrap().unwrap().0;
     assert_eq!(run.phase, Phase::Done, "{run:?}");
-    assert_eq!(world.dead_letters(QueueName::RecordSync).await.len(), 0);
+    assert_eq!(world.dead_letters(queues::RECORD_SYNC).await.len(), 0);
     run
 }
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use jobs::queues;
 use jobs::sync::Side;
 use jobs::sync::{Signal, SyncJob};
 use journeys::World;
@@ -11,7 +12,7 @@ use notion_sync::Mirror;
 use notion_sync::attention::Entry;
 use records::Record;
 use runtime::ledger::{DeliveryStatus, EventStatus, Ledger, Line, today};
-use runtime::{Clock, QueueName, TraceId};
+use runtime::{Clock, TraceId};
 use serde_json::{Value, json};
 use simulators::portal::{COMPANY, DEAL, Quirk};
 use simulators::{Fault, Sandbox};
@@ -184,7 +185,7 @@ async fn try_again(world: &World, database: &str, record: Record) {
 }
 
 async fn is_well(world: &World) {
-    let dead = world.dead_letters(QueueName::RecordSync).await;
+    let dead = world.dead_letters(queues::RECORD_SYNC).await;
     assert!(dead.is_empty(), "{:?}", dead.iter().map(|letter| &letter.reason).collect::<Vec<_>>());
 }
 

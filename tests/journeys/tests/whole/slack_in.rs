@@ -172,7 +172,7 @@ async fn a_file_that_is_taken_back_goes_from_the_chat() {
     portal.fail_next("imbot.v2.chat.message.delete", refused);
     slack.take_out_file(&bridge.channel, &third, &stuck);
     let said = bridge.chat_when_settled().await;
-    assert!(said.last().unwrap().contains("stuck.pdf: its author took it back"), "{said:?}");
+    assert!(said.last().unwrap().contains("stuck.pdf: its author removed it in Slack"), "{said:?}");
     bridge.nothing_is_stuck().await;
 }
 
@@ -209,7 +209,7 @@ async fn files_without_bytes_have_their_links() {
     );
     assert!(said[4].ends_with("Todo[/url] (a list in Slack)"), "{}", said[4]);
     assert!(said[5].contains("main.rs") && said[5].ends_with("[code]fn main() {}[/code]"), "{}", said[5]);
-    assert!(said[6].contains("it is not there any more"), "{}", said[6]);
+    assert!(said[6].contains("it no longer exists"), "{}", said[6]);
     assert!(!said.concat().contains("files:read"));
     // Nothing was fetched from anywhere.
     assert!(bridge.world.sandbox.portal.shared_files(&bridge.chat).is_empty());

@@ -102,10 +102,10 @@ fn file(name: &str) -> (Value, Option<&'static str>) {
         ),
         "list" => (json!({"mode": "list", "title": "Todo", "permalink": page}), Some("Todo[/url] (a list in Slack)")),
         "post" => (json!({"mode": "space", "title": "Post", "permalink": page}), Some("Post[/url] (a post in Slack)")),
-        "tombstone" => (json!({"mode": "tombstone"}), Some("📎 file: it is not there any more")),
+        "tombstone" => (json!({"mode": "tombstone"}), Some("📎 file: it no longer exists")),
         "hidden_by_limit" => (
             json!({"mode": "hidden_by_limit"}),
-            Some("📎 file: it is not there any more, hidden by the limit of Slack's plan"),
+            Some("📎 file: it is hidden by the limits of the workspace's Slack plan"),
         ),
         "access_denied" => {
             (json!({"mode": "file_access", "file_access": "access_denied"}), Some("Slack does not show it"))
@@ -347,5 +347,76 @@ proptest! {
         };
         let (once, twice) = (cost(40), cost(80));
         prop_assert!(once > 0 && twice * 10 <= once * 24, "{} steps, then {}", once, twice);
+    }
+}
+
+/// What is said in a chat by itself, in the made-up language.
+#[test]
+fn what_a_chat_says_of_messages_comes_from_the_catalogues() {
+    let page = "https://1.23/4";
+    let file = |fields: Value| {
+        let mut file = json!({"id": "1", "title": "12", "name": "12", "permalink": page});
+        file.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        json!({"files": [file]})
+    };
+    let forwarded = |fields: Value| {
+        let mut forwarded = json!({"is_share": true, "author_name": "Анна", "text": "1", "from_url": page});
+        forwarded.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        json!({"attachments": [forwarded]})
+    };
+    let notice = |subtype: &str| json!({"subtype": subtype});
+    let ended = json!({"has_ended": true, "date_start": 100, "date_end": 400, "participant_history": ["1", "2"]});
+    let call = |fields: Value| json!({"blocks": [{"type": "call", "call": {"v1": fields}}]});
+    let said = [
+        json!({"subtype": "huddle_thread", "room": {"created_by": "U1"}}),
+        json!({"subtype": "huddle_thread", "room": ended}),
+        notice("channel_canvas_updated"),
+        notice("reminder_add"),
+        notice("pinned_item"),
+        notice("unpinned_item"),
+        notice("channel_topic"),
+        forwarded(json!({})),
+        forwarded(json!({"channel_name": "канал"})),
+        forwarded(json!({"author_name": ""})),
+        json!({"attachments": [{"title": "1", "image_url": "https://1.23/5"}]}),
+        json!({"blocks": [{"type": "image", "image_url": page}]}),
+        json!({"blocks": [{"type": "77"}]}),
+        call(json!({"all_participants": [1, 2], "has_ended": true})),
+    ];
+    let mut texts: Vec<String> = locale::in_pseudo(|| {
+        said.into_iter().map(|fields| Said::of(&message(fields), Language::En).by("Анна").visible()).collect()
+    });
+    let files = [
+        file(json!({"mode": "external", "external_type": "", "url_private": page})),
+        file(json!({"mode": "external", "external_type": "ё", "url_private": page})),
+        file(json!({"mode": "quip"})),
+        file(json!({"mode": "list"})),
+        file(json!({"mode": "space"})),
+        file(json!({"mode": "tombstone"})),
+        file(json!({"mode": "hidden_by_limit"})),
+        file(json!({"mode": "file_access", "file_access": "access_denied"})),
+    ];
+    texts.extend(files.into_iter().filter_map(|fields| {
+        let file = message(fields).files.remove(0);
+        locale::in_pseudo(|| instead_of_copy(&file, Language::En)).map(|line| line.visible())
+    }));
+    let mut hosted = message(file(json!({"mode": "hosted", "size": 2_000}))).files.remove(0);
+    locale::in_pseudo(|| {
+        texts.push(not_copied(&hosted, locale::texts::chat::FILES_OFF, Language::En).visible());
+        hosted.size = 3_000_000;
+        texts.push(not_copied(&hosted, locale::texts::chat::FILE_TOO_LARGE, Language::En).visible());
+        texts.push(taken_back("12", Language::En).visible());
+        texts.push(edit_of_older(Language::En).visible());
+        let long = Document { blocks: vec![Block::Code("1".repeat(40_000)); 40] };
+        texts.extend(
+            crate::chat::bitrix24_parts(long, false, Language::En)
+                .pop()
+                .map(|part| Document::from_bbcode(&part).visible()),
+        );
+    });
+    assert_eq!(texts.len(), 27);
+    for text in texts {
+        assert!(text.contains("!!"), "{text}");
+        locale::assert_from_the_catalogues(&text);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use journeys::Stage;
 use journeys::estate::{Estate, json_of};
 use reqwest::Method;
 use runtime::clock::Clock;
@@ -34,7 +35,7 @@ fn body(place: &str) -> Value {
 }
 
 async fn installed(companies: usize) -> Estate {
-    let estate = Estate::start(companies).await;
+    let estate = Estate::start_on(Stage::Sockets, companies).await;
     for company in 0..companies {
         estate.install(company).await;
     }

@@ -5,19 +5,21 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use journeys::Stage;
 use journeys::estate::Estate;
 use runtime::seal::{KeyRing, Sealed};
-use runtime::secrets::{KEY_RING, SLACK_SIGNING};
+use runtime::secrets::KEY_RING;
 use runtime::{SystemClock, TenantId};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use standalone::engine::Engine;
+use tenants::secret_names::SLACK_SIGNING;
 
 use super::{Administrator, FORM, client, form, sent};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_secret_that_is_typed_or_sent_is_on_the_disk_or_in_the_log() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let browser = estate.install(0).await;
     let (tenant, portal) = (estate.tenant(0), &estate.sandbox.portals[0]);
     let own = Administrator::of_company(&estate, 0).await;

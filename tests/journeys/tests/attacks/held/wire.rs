@@ -1,6 +1,6 @@
 //! Requests that no client would send; and names of tenants of which one begins like another.
 
-use journeys::World;
+use journeys::{Stage, World};
 use runtime::TenantId;
 use runtime::clock::Clock;
 use secrecy::SecretString;
@@ -20,7 +20,7 @@ fn post(headers: &str, body: &str) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_proper_request_is_refused_and_harms_nobody() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     let at = base(&world);
     let event = world.sandbox.portal.event_body("ONCRMDEALADD", 1);
     let length = event.len();
@@ -79,7 +79,7 @@ async fn what_is_no_proper_request_is_refused_and_harms_nobody() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_within_a_request_is_a_body_and_no_request() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     let at = base(&world);
     let event = world.sandbox.portal.event_body("ONCRMDEALADD", 1);
     let hidden =
@@ -128,7 +128,7 @@ async fn a_request_within_a_request_is_a_body_and_no_request() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenant_whose_name_begins_anothers_reaches_nothing_of_it() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     let ports = &world.engine.ports;
     let named = |name: &str| TenantId::new(name).unwrap();
     for (name, team) in [("abc", "T0ABC"), ("abcd", "T0ABCD"), ("abc-d", "T0ABCE"), ("ab", "T0AB")] {

@@ -51,7 +51,7 @@ async fn properties_that_only_notion_writes_are_left_alone() {
     portal.change_item(DEAL, deal, json!({"title": "Big roof"}));
     world.settle().await;
     assert_eq!((notion.shown(&row, "Loud"), notion.shown(&row, "Where")), ("Big roof!".into(), "Berlin".into()));
-    assert_eq!(world.dead_letters(runtime::QueueName::RecordSync).await.len(), 0);
+    assert_eq!(world.dead_letters(jobs::queues::RECORD_SYNC).await.len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,5 +74,5 @@ async fn short_pages_and_conflicts_lose_nothing() {
     assert_eq!(amounts, (100..107).map(Value::from).collect::<Vec<_>>());
     assert_eq!(notion.shown(&row_of(&world, all[0]), "Name"), "Changed");
     assert_eq!(rows(&world).len(), 7, "each deal has one page");
-    assert_eq!(world.dead_letters(runtime::QueueName::RecordSync).await.len(), 0);
+    assert_eq!(world.dead_letters(jobs::queues::RECORD_SYNC).await.len(), 0);
 }

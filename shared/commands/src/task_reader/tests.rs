@@ -1,7 +1,7 @@
 use super::*;
-use crate::people::{Directory, Known};
+use crate::people::{Directory, KnownPerson};
 use jiff::Zoned;
-use locale::language::Language;
+use locale::Language;
 use proptest::prelude::*;
 
 fn now() -> Zoned {
@@ -9,7 +9,7 @@ fn now() -> Zoned {
 }
 
 fn directory() -> Directory {
-    let person = |id, name: &str, email: &str| Known::new(Assignee::Portal(id), name, [email.to_owned()]);
+    let person = |id, name: &str, email: &str| KnownPerson::new(Assignee::Portal(id), name, [email.to_owned()]);
     Directory::new([
         person(1, "Дмитрий Соколова", "dmitri@corp.example"),
         person(2, "Ann Lee", "ann@corp.example"),
@@ -18,17 +18,20 @@ fn directory() -> Directory {
     ])
 }
 
-fn reading(text: &str) -> Reading {
+fn reading(text: &str) -> TaskReading {
     let (now, directory) = (now(), directory());
-    let context = Context { now: &now, language: Language::En, portal: "p", directory: &directory };
+    let context = CommandContext { now: &now, language: Language::En, portal: "p", directory: &directory };
     let tokens = reader::tokens(text);
     read(reader::trim(&tokens), &context)
 }
 
 /// A task as one line: name, description, people, deadline.
 fn shown(text: &str) -> Result<String, Misuse> {
-    let draft = reading(text).finished()?;
-    let people: Vec<String> = draft
+    let read = reading(text);
+    if let Some(problem) = read.problem {
+        return Err(problem);
+    }
+    let people: Vec<String> = read
         .people
         .iter()
         .map(|person| match person {
@@ -37,8 +40,9 @@ fn shown(text: &str) -> Result<String, Misuse> {
             Assignee::Portal(id) => format!("#{id}"),
         })
         .collect();
-    let deadline = draft.deadline.map(|at| at.to_zoned(now().time_zone().clone()).strftime("%m-%d %H:%M").to_string());
-    Ok(format!("{} / {} / {} / {}", draft.name, draft.description, people.join(" "), deadline.unwrap_or_default()))
+    let deadline =
+        read.deadline.map(|(at, _)| at.to_zoned(now().time_zone().clone()).strftime("%m-%d %H:%M").to_string());
+    Ok(format!("{} / {} / {} / {}", read.name, read.description, people.join(" "), deadline.unwrap_or_default()))
 }
 
 #[test]
@@ -141,7 +145,7 @@ fn what_belongs_to_the_sentence_stays_in_it() {
 
 #[test]
 fn what_has_no_place_is_refused_by_name() {
-    let deadline = |words: &str| Misuse::Deadline(words.into(), Unread::Unknown);
+    let deadline = |words: &str| Misuse::Deadline(words.into(), DeadlineProblem::Unknown);
     for (text, expected) in [
         ("Call | x | Ann", Misuse::Assignee("Ann".into())),
         ("Call | x | | someday", deadline("someday")),
@@ -157,8 +161,8 @@ fn what_has_no_place_is_refused_by_name() {
         ("Call ACME @zoe tomorrow", Misuse::Assignee("@zoe".into())),
         ("Call | @zoe", Misuse::Assignee("@zoe".into())),
         ("Call | x | tomorrow | friday", Misuse::LeftOver("friday".into())),
-        ("| x", Misuse::NoName(Name::Task)),
-        ("<@U2> tomorrow", Misuse::NoName(Name::Task)),
+        ("| x", Misuse::NoTaskName),
+        ("<@U2> tomorrow", Misuse::NoTaskName),
     ] {
         assert_eq!(shown(text), Err(expected), "{text}");
     }
@@ -167,13 +171,13 @@ fn what_has_no_place_is_refused_by_name() {
         assert_eq!(people, ["Ann Lee (ann@corp.example)", "Ann Ray (ray@corp.example)"], "{text}");
     }
     for text in ["Call | x | | 2020-01-01", "Call | yesterday", "Call | <@U2> yesterday", "Call ACME by 2020-01-01"] {
-        assert!(matches!(shown(text), Err(Misuse::Deadline(_, Unread::Past(_)))), "{text}: {:?}", shown(text));
+        assert!(matches!(shown(text), Err(Misuse::Deadline(_, DeadlineProblem::Past(_)))), "{text}: {:?}", shown(text));
     }
-    assert!(matches!(shown("Call | x | | 5/6"), Err(Misuse::Deadline(_, Unread::Ambiguous(..)))));
+    assert!(matches!(shown("Call | x | | 5/6"), Err(Misuse::Deadline(_, DeadlineProblem::Ambiguous(..)))));
 }
 
 /// Everything that a reading holds, in words.
-fn held(reading: &Reading) -> String {
+fn held(reading: &TaskReading) -> String {
     let deadline = reading.deadline.as_ref().map(|(_, words)| words.as_str()).unwrap_or_default();
     let all = [
         &[reading.name.as_str(), &reading.description, deadline][..],
@@ -192,13 +196,13 @@ proptest! {
         let text = format!("name {}", units.join(" "));
         let read = reading(&text);
         let held = held(&read);
-        for token in reader::tokens(&text).iter().filter(|token| !token.is_blank() && token.unit != Unit::Bar) {
+        for token in reader::tokens(&text).iter().filter(|token| !token.is_blank() && token.unit != TokenUnit::Bar) {
             let word = token.typed().to_lowercase();
             if word == "and" {
                 continue;
             }
             // Somebody whom Slack does not name is "someone" in words.
-            let is_id = matches!(&token.unit, Unit::Person { id, .. }
+            let is_id = matches!(&token.unit, TokenUnit::Person { id, .. }
                 if held.contains(&id.to_lowercase()) || held.contains("@someone"));
             prop_assert!(is_id || held.contains(&word), "{}: {} is not in {} ({:?})", text, word, held, read);
         }

@@ -3,21 +3,21 @@
 use std::collections::BTreeMap;
 
 use clients::Failure;
-use commands::people;
-use commands::people::{Directory, Found, Known};
-use commands::{Assignee, Name, reader};
 use runtime::Kind;
 use serde_json::json;
 
-use crate::ask::{Answer, Request};
+use crate::people::{self, Assignee, Directory, KnownPerson, PersonMatch};
+use crate::reader;
+use crate::request::CommandRequest;
+use crate::spec::CommandSpec;
 
 /// The most people and channels of one text whose names are looked up.
-const MAX_NAMED: usize = 20;
+pub(crate) const MAX_NAMED: usize = 20;
 /// The most pages of the workspace's people that are searched for a name.
 const MAX_PAGES: usize = 5;
 
 /// The text with names for those that Slack sent only an id of. What cannot be looked up stays as it is.
-pub(crate) async fn named(request: &Request<'_>, text: &str) -> String {
+pub(crate) async fn named(request: &CommandRequest<'_>, text: &str) -> String {
     let mut names = BTreeMap::new();
     for (sign, id) in reader::unnamed(text).into_iter().take(MAX_NAMED) {
         let name = if sign == '@' {
@@ -33,9 +33,13 @@ pub(crate) async fn named(request: &Request<'_>, text: &str) -> String {
     reader::named(text, |sign, id| names.get(&(sign, id.to_owned())).cloned())
 }
 
-/// The people that the names in a task's text may mean.
-pub(crate) async fn directory(request: &Request<'_>, name: &str, text: &str) -> Result<Directory, Failure> {
-    if Name::of(name) != Some(Name::Task) {
+/// The people that the names in a command's text can mean.
+pub(crate) async fn directory(
+    request: &CommandRequest<'_>,
+    spec: &CommandSpec,
+    text: &str,
+) -> Result<Directory, Failure> {
+    if !spec.names_people {
         return Ok(Directory::default());
     }
     let mut known = Vec::new();
@@ -45,32 +49,32 @@ pub(crate) async fn directory(request: &Request<'_>, name: &str, text: &str) -> 
     Ok(Directory::new(known))
 }
 
-async fn look_up(request: &Request<'_>, words: &str) -> Result<Vec<Known>, Failure> {
+async fn look_up(request: &CommandRequest<'_>, words: &str) -> Result<Vec<KnownPerson>, Failure> {
     let talk = &request.deps.talk;
     if let Some(email) = people::is_email(words) {
         let found = talk.portal_user_by_email(&request.tenant, &email).await?;
         return Ok(found
-            .map(|found| Known::new(Assignee::Portal(found.user), &found.name, [email]))
+            .map(|found| KnownPerson::new(Assignee::Portal(found.user), &found.name, [email]))
             .into_iter()
             .collect());
     }
     let found = match talk.portal_users(&request.tenant, &json!({"NAME_SEARCH": words, "ACTIVE": true})).await {
-        // Whoever may not list people names them by mention.
+        // Where we are not allowed to list people, they are named by mention.
         Err(Failure { kind: Kind::Permanent { .. }, .. }) => Vec::new(),
         found => found?,
     };
     let known = |person: user_mapping::profiles::PortalProfile| {
-        Known::new(Assignee::Portal(person.user), &person.name, person.email)
+        KnownPerson::new(Assignee::Portal(person.user), &person.name, person.email)
     };
-    let found: Vec<Known> = found.into_iter().filter(|person| !person.is_dismissed).map(known).collect();
-    if Directory::new(found.clone()).by_name(words) == Found::Nobody && !words.contains(' ') {
+    let found: Vec<KnownPerson> = found.into_iter().filter(|person| !person.is_dismissed).map(known).collect();
+    if Directory::new(found.clone()).by_name(words) == PersonMatch::Nobody && !words.contains(' ') {
         return in_slack(request, words).await;
     }
     Ok(found)
 }
 
 /// Those in the workspace who may be called so: there they may have another name.
-async fn in_slack(request: &Request<'_>, words: &str) -> Result<Vec<Known>, Failure> {
+async fn in_slack(request: &CommandRequest<'_>, words: &str) -> Result<Vec<KnownPerson>, Failure> {
     let mut found = Vec::new();
     let mut cursor: Option<String> = None;
     for _ in 0..MAX_PAGES {
@@ -79,8 +83,8 @@ async fn in_slack(request: &Request<'_>, words: &str) -> Result<Vec<Known>, Fail
             page => page?,
         };
         for user in page.items.into_iter().filter(|user| !user.deleted && !user.is_bot) {
-            let known = Known::new(Assignee::Slack(user.id), &user.name, user.email);
-            if Directory::new([known.clone()]).by_name(words) != Found::Nobody {
+            let known = KnownPerson::new(Assignee::Slack(user.id), &user.name, user.email);
+            if Directory::new([known.clone()]).by_name(words) != PersonMatch::Nobody {
                 found.push(known);
             }
         }
@@ -90,12 +94,4 @@ async fn in_slack(request: &Request<'_>, words: &str) -> Result<Vec<Known>, Fail
         }
     }
     Ok(found)
-}
-
-/// People were chosen in a form: who they are is looked up now, so that the form can say at once who is nobody.
-pub(crate) async fn chosen(request: &Request<'_>, ids: &str) -> Result<Answer, Failure> {
-    for id in ids.split(',').filter(|id| !id.is_empty()).take(MAX_NAMED) {
-        request.deps.talk.acting(&request.tenant, id).await?;
-    }
-    Ok(Answer::silent("person.looked_up"))
 }

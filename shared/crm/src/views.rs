@@ -1,27 +1,21 @@
-//! Deals and tasks as people in Slack look at them: a deal with what can be done, the day, a card below a link.
+//! Deals and tasks, read for people: a deal with its names, deals by words of their title, a person's day.
 
 use std::collections::BTreeMap;
 
-use crate::answers;
-use crate::answers::{Day, DealView, TaskLine};
-use crate::views::Home;
 use bitrix24::crm::Status;
 use bitrix24::{Batch, EntityType, Item, Task};
 use clients::{Failure, PortalClient};
 use jiff::tz::TimeZone;
-use locale::language::Language;
 use runtime::Kind;
 use serde_json::{Value, json};
-use slack::{Message, Mrkdwn, View};
 
-use user_mapping::mapping::Acting;
 use user_mapping::rights::{Reach, Rights};
 use user_mapping::{Talk, Tenant};
 
 /// Pages of fifty deals that are counted.
-const DEAL_PAGES: u64 = 5;
+const MAX_DEAL_PAGES: u64 = 5;
 /// Deals offered when words fit several.
-const MOST_OFFERED: usize = 5;
+const MAX_OFFERED: usize = 5;
 /// The states of tasks that are not done.
 const OPEN: [u64; 5] = [1, 2, 3, 4, 6];
 
@@ -34,28 +28,63 @@ pub struct FoundDeals {
     pub more: u64,
 }
 
-/// What a link to the portal leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Linked {
-    /// A deal.
-    Deal(u64),
-    /// A task.
-    Task(u64),
+/// A deal with its names.
+#[derive(Debug, Clone, Default)]
+pub struct DealView {
+    /// Its number.
+    pub id: u64,
+    /// Its title.
+    pub title: String,
+    /// Its page.
+    pub url: String,
+    /// Its stage, in words.
+    pub stage: String,
+    /// Its stage, as the portal knows it.
+    pub stage_id: String,
+    /// The stages of its funnel, in order: what the portal calls them, and the words.
+    pub stages: Vec<(String, String)>,
+    /// Its sum and currency.
+    pub sum: Option<(String, Option<String>)>,
+    /// Who is responsible for it.
+    pub responsible: Option<String>,
+    /// Its company or contact.
+    pub client: Option<String>,
+    /// What is to be done next, and when.
+    pub next: Option<(String, Option<jiff::Timestamp>)>,
 }
 
-impl Linked {
-    /// What a link leads to, if it is one of this portal's.
-    pub fn read(link: &str, domain: &str) -> Option<Self> {
-        let rest = link.split_once("://").map(|(_, rest)| rest)?;
-        let path = rest.strip_prefix(domain)?.strip_prefix('/')?;
-        let path = path.split(['?', '#']).next().unwrap_or_default();
-        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-        match parts.as_slice() {
-            ["crm", "deal", "details" | "show", id, ..] => id.parse().ok().map(Self::Deal),
-            [.., "tasks", "task", "view", id] => id.parse().ok().map(Self::Task),
-            _ => None,
-        }
-    }
+/// A person's day in numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DaySummary {
+    /// Leads that were created today.
+    pub leads: Option<u64>,
+    /// Whether only leads were counted that the person is responsible for.
+    pub only_own: bool,
+    /// Open tasks.
+    pub tasks: Vec<TaskLine>,
+    /// How many open tasks there are in all.
+    pub open: Option<u64>,
+    /// How many of them are late.
+    pub overdue: Option<u64>,
+    /// Calls that one missed today.
+    pub missed: Option<u64>,
+    /// Deals in progress by stage, in the order of the funnel: the words and how many.
+    pub deals: Vec<(String, u64)>,
+    /// How many deals in progress there are in all.
+    pub deals_in_all: Option<u64>,
+}
+
+/// A task in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskLine {
+    /// Its title.
+    pub title: String,
+    /// Its page.
+    pub url: String,
+    /// Until when.
+    pub deadline: Option<jiff::Timestamp>,
+    /// Whether that is over.
+    pub is_late: bool,
 }
 
 /// A deal; `None` if it is not there or out of reach.
@@ -84,7 +113,7 @@ async fn deal_view(talk: &Talk, tenant: &Tenant, rights: &Rights, item: &Item) -
     let mut part = |name: &str| answers.take(name).and_then(Result::ok).unwrap_or_default();
     let stages = statuses(&part("stages"));
     let next = first_activity(&part("next"));
-    // The client is a record of its own: whoever may not see it does not read its name here.
+    // The client is a record of its own: its name is shown only to people who are allowed to see it.
     let client_item = serde_json::from_value::<Item>(part("client")["item"].clone()).ok();
     let client_item = client_item.filter(|item| rights.may_see(item));
     let responsible = match item.assigned_by_id.filter(|id| *id > 0) {
@@ -122,8 +151,8 @@ pub async fn find_deals(tenant: &Tenant, rights: &Rights, words: &str) -> Result
     let mut known = std::collections::BTreeSet::new();
     found.retain(|deal| rights.may_see(deal) && known.insert(deal.id));
     found.sort_by_key(|deal| !is_exact(deal));
-    let more = found.len().saturating_sub(MOST_OFFERED) as u64;
-    found.truncate(MOST_OFFERED);
+    let more = found.len().saturating_sub(MAX_OFFERED) as u64;
+    found.truncate(MAX_OFFERED);
     Ok(FoundDeals { deals: titled(tenant, found), more })
 }
 
@@ -134,14 +163,14 @@ async fn find_concerning(rights: &Rights, words: &str) -> Result<Vec<Item>, Fail
     for of in ["assignedById", "createdBy"] {
         add(&mut batch, of, "crm.item.list", &titled_so(words, Some((of, rights.user))))?;
     }
-    for page in 0..DEAL_PAGES {
+    for page in 0..MAX_DEAL_PAGES {
         let mut params = titled_so(words, None);
         params["start"] = (page * 50).into();
         add(&mut batch, &format!("page{page}"), "crm.item.list", &params)?;
     }
     let (mut answers, _) = rights.client.batch(&batch).await?;
     let names = ["assignedById".to_owned(), "createdBy".to_owned()];
-    let names = names.into_iter().chain((0..DEAL_PAGES).map(|page| format!("page{page}")));
+    let names = names.into_iter().chain((0..MAX_DEAL_PAGES).map(|page| format!("page{page}")));
     let mut found: Vec<Item> = Vec::new();
     for name in names {
         let rows = answers.take(&name).and_then(Result::ok).unwrap_or_default();
@@ -152,8 +181,8 @@ async fn find_concerning(rights: &Rights, words: &str) -> Result<Vec<Item>, Fail
     Ok(found)
 }
 
-/// Somebody's day. Where only what concerns them is within reach, leads are counted that are theirs.
-pub async fn day(talk: &Talk, tenant: &Tenant, rights: &Rights) -> Result<Day, Failure> {
+/// A person's day. Where only what concerns them is within reach, only their own leads are counted.
+pub async fn day(talk: &Talk, tenant: &Tenant, rights: &Rights) -> Result<DaySummary, Failure> {
     let (client, user) = (&rights.client, rights.user);
     let only_own = rights.reach == Reach::Concerned;
     let (zone, now) = (tenant.settings.zone(), talk.ports.clock.now());
@@ -179,7 +208,7 @@ pub async fn day(talk: &Talk, tenant: &Tenant, rights: &Rights) -> Result<Day, F
         "PORTAL_USER_ID": user.to_string(), "CALL_FAILED_CODE": "304", ">=CALL_START_DATE": today.to_string(),
     }});
     add(&mut batch, "missed", "voximplant.statistic.get", &missed)?;
-    for page in 0..DEAL_PAGES {
+    for page in 0..MAX_DEAL_PAGES {
         let deals = json!({
             "entityTypeId": EntityType::DEAL.0, "select": ["id", "stageId", "categoryId"],
             "filter": {"assignedById": user, "stageSemanticId": "P"}, "order": {"id": "ASC"}, "start": page * 50,
@@ -193,7 +222,7 @@ pub async fn day(talk: &Talk, tenant: &Tenant, rights: &Rights) -> Result<Day, F
     let tasks = part("tasks").map(|rows| task_lines(talk, tenant, &rows)).unwrap_or_default();
     let missed = part("missed").map(|rows| missed_calls(&rows));
     let mut stages: BTreeMap<(u64, String), u64> = BTreeMap::new();
-    for page in 0..DEAL_PAGES {
+    for page in 0..MAX_DEAL_PAGES {
         for row in rows(&part(&format!("deals{page}")).unwrap_or_default()["items"]) {
             if let Ok(item) = serde_json::from_value::<Item>(row) {
                 let key = (item.category_id.unwrap_or_default(), item.stage_id.unwrap_or_default());
@@ -202,7 +231,7 @@ pub async fn day(talk: &Talk, tenant: &Tenant, rights: &Rights) -> Result<Day, F
         }
     }
     let deals = stages_in_order(client, stages).await?;
-    Ok(Day { leads, only_own, tasks, open, overdue, missed, deals, deals_in_all })
+    Ok(DaySummary { leads, only_own, tasks, open, overdue, missed, deals, deals_in_all })
 }
 
 fn task_lines(talk: &Talk, tenant: &Tenant, rows_of: &Value) -> Vec<TaskLine> {
@@ -218,48 +247,8 @@ fn task_lines(talk: &Talk, tenant: &Tenant, rows_of: &Value) -> Vec<TaskLine> {
         .collect()
 }
 
-/// The card below a link, as somebody of the portal may see it; `None` if they may not.
-pub async fn linked_card(
-    talk: &Talk,
-    tenant: &Tenant,
-    rights: &Rights,
-    linked: Linked,
-    for_strangers: bool,
-) -> Result<Option<Message>, Failure> {
-    let language = tenant.settings.language;
-    Ok(match linked {
-        Linked::Deal(id) => deal(talk, tenant, rights, id).await?.map(|deal| deal.unfurled(language, for_strangers)),
-        Linked::Task(id) => rights.task(id).await?.map(|task| task_card(tenant, &task, language, for_strangers)),
-    })
-}
-
-/// Somebody's home tab.
-pub async fn home(talk: &Talk, tenant: &Tenant, slack: &str) -> Result<View, Failure> {
-    let language = tenant.settings.language;
-    let origin = tenant.origin();
-    let home = |name, known_by| Home { name, known_by, day: None, deals: &[], portal: &origin, must_allow: false };
-    let person = match talk.acting(tenant, slack).await? {
-        Acting::As(person) => person,
-        Acting::Dismissed => return Ok(home(None, answers::dismissed(language)).view(language)),
-        Acting::Nobody { .. } => {
-            return Ok(home(None, language.pick("Not linked.", "Не связано.")).view(language));
-        }
-    };
-    let known_by = known_by(&person, language);
-    let home = home(Some(person.name.as_str()), &known_by);
-    let rights = match talk.rights(tenant, person.user).await {
-        Err(Failure { kind: Kind::Permanent { code }, .. }) if needs_permission(&code) => {
-            return Ok(Home { must_allow: true, ..home }.view(language));
-        }
-        rights => rights?,
-    };
-    let day = day(talk, tenant, &rights).await?;
-    let deals = latest_deals(tenant, &rights).await?;
-    Ok(Home { day: Some(&day), deals: &deals, ..home }.view(language))
-}
-
-/// Deals in progress that somebody is responsible for: number, title, address.
-async fn latest_deals(tenant: &Tenant, rights: &Rights) -> Result<Vec<(u64, String, String)>, Failure> {
+/// Deals in progress that a person is responsible for: number, title, address.
+pub async fn latest_deals(tenant: &Tenant, rights: &Rights) -> Result<Vec<(u64, String, String)>, Failure> {
     let params = json!({
         "entityTypeId": EntityType::DEAL.0, "select": CONCERNED,
         "filter": {"assignedById": rights.user, "stageSemanticId": "P"}, "order": {"updatedTime": "DESC"},
@@ -270,44 +259,13 @@ async fn latest_deals(tenant: &Tenant, rights: &Rights) -> Result<Vec<(u64, Stri
         Err(failure) => return Err(failure),
     };
     found.retain(|deal| rights.may_see(deal));
-    found.truncate(MOST_OFFERED);
+    found.truncate(MAX_OFFERED);
     Ok(titled(tenant, found))
 }
 
-/// Whether a failure says that somebody must allow us to work with their own rights, for the first time or again.
+/// Whether a failure says that a person must let us work with their own rights, for the first time or again.
 pub fn needs_permission(code: &str) -> bool {
     ["grant_needed", "grant_expired"].contains(&code)
-}
-
-/// How it is known who somebody is, in words.
-pub fn known_by(link: &tenants::people::Link, language: Language) -> String {
-    use tenants::people::Origin;
-    let how = match link.origin {
-        Origin::Email => language.pick("by your e-mail", "по вашей почте"),
-        Origin::Hand => language.pick("by an administrator", "администратором"),
-        Origin::Own => language.pick("by yourself", "вами самими"),
-        Origin::Settings => language.pick("by the settings", "настройками"),
-    };
-    match language {
-        Language::En => format!("You are {} (user {}) in Bitrix24, linked {how}.", link.name, link.user),
-        Language::Ru => format!("В Битрикс24 вы {} (пользователь {}), связано {how}.", link.name, link.user),
-    }
-}
-
-fn task_card(tenant: &Tenant, task: &Task, language: Language, for_strangers: bool) -> Message {
-    let word = language.pick("Task", "Задача");
-    if for_strangers {
-        return answers::tell(&format!("{word} {}", task.id));
-    }
-    let title = task.title.clone().unwrap_or_else(|| task.id.to_string());
-    let text =
-        Mrkdwn::text(&format!("{word} {}: ", task.id)).then(&Mrkdwn::link(&task.link(&tenant.portal.domain), &title));
-    let status = task.status.and_then(|status| language.task_status(status)).unwrap_or(language.unknown());
-    let mut parts = vec![Mrkdwn::text(&format!("{}: {status}", language.label("status")))];
-    if let Some(deadline) = task.deadline {
-        parts.push(Mrkdwn::text(&format!("{}: ", language.label("deadline"))).then(&Mrkdwn::moment(deadline)));
-    }
-    Message::new(text.clone(), [slack::Block::section(text), slack::Block::context(parts)])
 }
 
 async fn stages_in_order(
@@ -424,20 +382,4 @@ fn titled(tenant: &Tenant, items: Vec<Item>) -> Vec<(u64, String, String)> {
 
 fn start_of_day(now: jiff::Timestamp, zone: &TimeZone) -> jiff::Timestamp {
     now.to_zoned(zone.clone()).start_of_day().map_or(now, |start| start.timestamp())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_this_portals_links_lead_somewhere() {
-        let read = |link: &str| Linked::read(link, "acme.bitrix24.com");
-        assert_eq!(read("https://acme.bitrix24.com/crm/deal/details/42/?a=1"), Some(Linked::Deal(42)));
-        assert_eq!(read("https://acme.bitrix24.com/company/personal/user/5/tasks/task/view/7/"), Some(Linked::Task(7)));
-        assert_eq!(read("https://acme.bitrix24.com/workgroups/group/3/tasks/task/view/7/"), Some(Linked::Task(7)));
-        assert_eq!(read("https://acme.bitrix24.com.evil.example/crm/deal/details/42/"), None);
-        assert_eq!(read("https://other.bitrix24.com/crm/deal/details/42/"), None);
-        assert_eq!(read("https://acme.bitrix24.com/crm/deal/details/x/"), None);
-    }
 }
