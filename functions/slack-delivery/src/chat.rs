@@ -326,7 +326,7 @@ impl Delivery<'_> {
 
     async fn fetch(&self, file: &ChatFile) -> Result<bitrix24::transfer::Download, Failure> {
         let missing = || Failure::permanent("no_bot", "there is no bot on the portal");
-        let bot = chat_bridge::registration::bot(&self.talk, &self.tenant).await?.ok_or_else(missing)?;
+        let bot = chat_bridge::registration::bot(self.talk, &self.tenant).await?.ok_or_else(missing)?;
         let answer = self.tenant.bitrix24.ask(&bot.download(&self.job.body.dialog, file.id)).await?;
         let address = answer.result["downloadUrl"].as_str().unwrap_or_default();
         self.tenant.bitrix24.fetch(address).await

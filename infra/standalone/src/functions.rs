@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use clients::Connections;
 use jobs::queues;
 use runtime::queue::{QueueName, Received};
 use runtime::runner;
 use runtime::runner::BatchReport;
 use runtime::{Invoke, Ports};
-
-use clients::Connections;
 
 /// Every function over one set of ports.
 #[derive(Clone)]

@@ -9,7 +9,6 @@ use http::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
-
 use wire::Http;
 
 use crate::client::{authority, checked, endpoint_url, failed, garbage, read};

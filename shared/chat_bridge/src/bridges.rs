@@ -2,7 +2,6 @@
 
 use clients::Failure;
 use tenants::conversations::Bridge;
-
 use user_mapping::{Talk, Tenant};
 
 /// The bridge of a channel, if it has one.

@@ -3,10 +3,11 @@
 mod blocks;
 pub mod said;
 
-pub use jobs::chat::SlackPart;
 use locale::Language;
 use locale::texts;
 use text::{BITRIX24_MESSAGE, Document, SLACK_MESSAGE, units};
+
+pub use jobs::chat::SlackPart;
 
 /// The most messages that are made of one. Honest ones make up to twelve; markup can be written so that a few characters
 /// become thousands.

@@ -12,7 +12,6 @@ use runtime::Kind;
 use runtime::store::{Key, Table};
 use serde::{Deserialize, Serialize};
 use text::{Document, Leaf, Person};
-
 use user_mapping::mapping::Acting;
 use user_mapping::{Talk, Tenant};
 

@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use crate::bot::Command;
 use bitrix24::bot::{Bot, BotApi};
 use clients::Failure;
 use jiff::Timestamp;
@@ -15,8 +14,9 @@ use runtime::store::{Condition, Item, Key, Table, Write};
 use runtime::{DeliveryId, Kind};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-
 use user_mapping::{Talk, Tenant};
+
+use crate::bot::Command;
 
 /// The bot as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use crate::chat::said::Said;
 use bitrix24::chat::MAX_MESSAGE as MAX_FROM_BITRIX24;
 use bitrix24::chat::{ChatAuthor, ChatMessage};
 use clients::Failure;
@@ -12,9 +11,10 @@ use slack::Author;
 use slack::event::MessageEvent;
 use slack::text::MAX_MESSAGE as MAX_FROM_SLACK;
 use text::Document;
-
-use crate::names::Labels;
 use user_mapping::{Talk, Tenant};
+
+use crate::chat::said::Said;
+use crate::names::Labels;
 
 /// The document, saying at its end that it is not all that was written.
 fn shortened(document: Document, is_cut: bool, tenant: &Tenant, most: usize) -> Document {

@@ -2,9 +2,9 @@
 
 use jiff::civil::DateTime;
 use jiff::{ToSpan, Zoned};
+use locale::Language;
 
 use crate::deadline;
-use locale::Language;
 
 fn now() -> Zoned {
     "2026-11-21T10:00:00[UTC]".parse().unwrap()

@@ -7,9 +7,9 @@
 use jiff::civil::{Date, DateTime, Time, Weekday, time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp, Zoned};
+use locale::Language;
 
 use crate::reader::simple;
-use locale::Language;
 
 /// The end of a working day: when a day alone is over.
 const END_OF_DAY: Time = time(19, 0, 0, 0);

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-
 use runtime::TenantId;
 use runtime::clock::later;
 use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Write};

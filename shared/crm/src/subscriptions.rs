@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::sweeps::{Subscriptions, Sweeps};
 use bitrix24::Batch;
 use bitrix24::batch::MOST_COMMANDS;
 use bitrix24::client::shaped;
@@ -13,6 +12,8 @@ use serde_json::{Value, json};
 use settings::Settings;
 use settings::subscriptions::{Bound, CONNECTOR, Repair, compare, wanted};
 use tenants::portals::Portal;
+
+use crate::sweeps::{Subscriptions, Sweeps};
 
 /// What an application always wants to hear: that it was removed. Its other events come to where it is installed.
 const OWN: &str = "ONAPPUNINSTALL";

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-
 use runtime::TenantId;
 use runtime::clock::later;
 use runtime::id::day;
 use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Version, Write};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 /// How long a day's counts are kept.
 const KEEP: Duration = Duration::from_secs(60 * 24 * 60 * 60);

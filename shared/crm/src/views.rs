@@ -8,7 +8,6 @@ use clients::{Failure, PortalClient};
 use jiff::tz::TimeZone;
 use runtime::Kind;
 use serde_json::{Value, json};
-
 use user_mapping::rights::{Reach, Rights};
 use user_mapping::{Talk, Tenant};
 

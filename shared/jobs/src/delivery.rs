@@ -1,9 +1,8 @@
 //! A delivery to Slack, as it lies on its queue.
 
 use serde::{Deserialize, Serialize};
-use slack::{Message, Mrkdwn};
-
 use settings::schema::Thread;
+use slack::{Message, Mrkdwn};
 
 /// The metadata type under which a delivery's id travels with its message.
 pub const METADATA_EVENT: &str = "switchboard_delivery";

@@ -2,11 +2,11 @@
 
 use bitrix24::{Action, ChatAct, Event, Subject};
 use jiff::Timestamp;
+use locale::Language;
+use records::record::Record;
 use serde::{Deserialize, Serialize};
 
 use crate::delivery::SlackDelivery;
-use locale::Language;
-use records::record::Record;
 
 /// Where a hint came from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

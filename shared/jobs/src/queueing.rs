@@ -1,6 +1,5 @@
 //! What lies on each queue: the queue, the group and the deduplication of every type of job.
 
-use crate::queues;
 use bitrix24::Subject;
 use runtime::{GroupKey, Job, QueueName};
 use serde::{Deserialize, Serialize};
@@ -9,6 +8,7 @@ use slack::event::EventCallback;
 use crate::asked::SlackRequest;
 use crate::chat::{SlackJob, ToBitrix24};
 use crate::hint::{Errand, Hint};
+use crate::queues;
 use crate::sync::SyncJob;
 
 /// Every hint has a deduplication of its own: two that look the same may be two changes.

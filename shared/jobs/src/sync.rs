@@ -4,9 +4,8 @@
 //! the webhook knows no more than its id; such a job finds the link and hands over to it.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-
 use records::record::Record;
+use serde::{Deserialize, Serialize};
 
 /// One of the two sides of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

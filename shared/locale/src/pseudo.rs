@@ -26,6 +26,7 @@ pub(crate) fn is_on() -> bool {
 
 /// Fails if a text has English letters. Moments are written for every language in the same way, in UTC.
 #[track_caller]
+#[allow(clippy::missing_panics_doc)] // it is an assertion
 pub fn assert_from_the_catalogues(text: &str) {
     let own = text.replace("UTC", "");
     assert!(!own.contains(|c: char| c.is_ascii_alphabetic()), "this does not come from the catalogues: {text}");

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::card;
 use clients::Failure;
 use jobs::chat::SlackJob;
 use jobs::delivery::SlackDelivery;
@@ -14,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use settings::Settings;
 use settings::schema::Thread;
 use tenants::portals::Portal;
+
+use crate::card;
 
 /// The route that alerts go by.
 const ROUTE: &str = "operators";

@@ -1,14 +1,14 @@
 //! Cards: what people read in Slack.
 
+use locale::Language;
 use locale::texts;
+use records::words::{Telling, Word};
+use settings::schema::{CardDesign, CardField, Density};
+use settings::template::{Piece, Template};
 use slack::block::Element;
 use slack::{Block, Message, Mrkdwn};
 
 use crate::design::own_design;
-use locale::Language;
-use records::words::{Telling, Word};
-use settings::schema::{CardDesign, CardField, Density};
-use settings::template::{Piece, Template};
 
 /// The card of a change, as its route designs it.
 pub fn render(telling: &Telling<'_>, design: Option<&CardDesign>) -> Message {

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-
 use runtime::clock::later;
 use runtime::store::{Condition, Key, Store, StoreError, Table, Write};
 use runtime::{DeliveryId, TenantId};
+use serde::{Deserialize, Serialize};
 
 /// How long a card is replied to.
 const KEEP: Duration = Duration::from_secs(180 * 24 * 60 * 60);

@@ -1,7 +1,6 @@
 //! How the card of each change looks by itself: its mark, its texts, its fields.
 
 use locale::{Fixed, texts};
-
 use records::change::{Change, ChangeKind};
 use records::words::Word;
 

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-
 use runtime::clock::later;
 use runtime::store::{Condition, Key, Page, Query, Store, StoreError, Table, Write};
 use runtime::{DeliveryId, TenantId, TraceId};
+use serde::{Deserialize, Serialize};
 
 /// How long a hold is kept after its moment, for whoever looks.
 const KEEP: Duration = Duration::from_secs(3 * 24 * 60 * 60);

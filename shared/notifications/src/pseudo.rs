@@ -4,18 +4,18 @@
 use bitrix24::crm::Status;
 use bitrix24::task::Comment;
 use bitrix24::{Call, EntityType};
-use serde_json::{Value, json};
-use slack::Mrkdwn;
-
-use crate::card;
 use locale::{Language, assert_from_the_catalogues};
 use records::change::{Change, ChangeKind, Noun, Related};
 use records::names::{Entry, Named, Names};
 use records::record::State;
 use records::words;
 use records::words::{Telling, Word};
+use serde_json::{Value, json};
 use settings::schema::{CardDesign, CardField, Density};
+use slack::Mrkdwn;
 use text::Document;
+
+use crate::card;
 
 #[track_caller]
 fn assert_card(card: &slack::Message) {

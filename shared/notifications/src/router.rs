@@ -3,9 +3,6 @@
 use std::cell::OnceCell;
 
 use jiff::Timestamp;
-use slack::Message;
-
-use crate::card;
 use jobs::delivery::Person;
 use locale::Language;
 use records::change::{Change, ChangeKind};
@@ -15,6 +12,9 @@ use records::words::Telling;
 use settings::condition::{Condition, Facts};
 use settings::destination::Destination;
 use settings::schema::{Route, Settings};
+use slack::Message;
+
+use crate::card;
 
 /// Why a condition has no outcome where many are evaluated together.
 const OUT_OF_STEPS: &str =

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::fields::{Cell, Conflict};
 use jiff::Timestamp;
 use records::Record;
 use runtime::clock::later;
 use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Write};
 use runtime::{TenantId, TraceId};
 use serde::{Deserialize, Serialize};
+
+use crate::fields::{Cell, Conflict};
 
 /// How long a conflict is kept.
 const KEEP: Duration = Duration::from_secs(90 * 24 * 60 * 60);

@@ -2,10 +2,6 @@
 
 use std::collections::HashMap;
 
-use crate::fields::page::Context;
-use crate::fields::portal;
-use crate::fields::portal::PortalKind;
-use crate::fields::{Cell, Field};
 use clients::Failure;
 use notion::Page;
 use records::{Change, ChangeKind, Record, State};
@@ -13,6 +9,10 @@ use serde_json::Value;
 
 use crate::Mirror;
 use crate::database::Opened;
+use crate::fields::page::Context;
+use crate::fields::portal;
+use crate::fields::portal::PortalKind;
+use crate::fields::{Cell, Field};
 use crate::link::Owner;
 
 /// The change by which a record is told of as a whole: for names and templates.

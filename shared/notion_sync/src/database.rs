@@ -7,10 +7,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::fields::Field;
-use crate::fields::mapping;
-use crate::fields::mapping::{Trouble, resolve};
-use crate::fields::portal::PortalField;
 use clients::{Failure, NotionClient, PortalClient};
 use jiff::{SignedDuration, Timestamp};
 use notifications::alert;
@@ -21,14 +17,17 @@ use runtime::TenantId;
 use runtime::clock::later;
 use runtime::limiter::Lane;
 use runtime::store::{Condition, Key, Table, Write};
+use serde::{Deserialize, Serialize};
 use settings::Settings;
 use settings::databases::{Database, Plan};
 use tenants::portals::Portal;
 
-use crate::link::Owner;
-use serde::{Deserialize, Serialize};
-
 use crate::Mirror;
+use crate::fields::Field;
+use crate::fields::mapping;
+use crate::fields::mapping::{Trouble, resolve};
+use crate::fields::portal::PortalField;
+use crate::link::Owner;
 use crate::look::{closed, find, portal_fields};
 
 /// How long a schema is believed without looking.

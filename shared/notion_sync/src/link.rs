@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::fields::written::Held;
-use crate::fields::{Base, Cell, Intent, Stuck};
 use jiff::Timestamp;
 use jobs::sync::Side;
 use records::Record;
@@ -12,6 +10,8 @@ use runtime::store::{Condition, Key, Store, StoreError, Table, Version, Write};
 use serde::{Deserialize, Serialize};
 
 use crate::attention::Entry;
+use crate::fields::written::Held;
+use crate::fields::{Base, Cell, Intent, Stuck};
 
 /// A record and its page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

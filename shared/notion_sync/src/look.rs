@@ -1,6 +1,5 @@
 //! Looking at what there is: the data source that the settings mean, and the portal's fields.
 
-use crate::fields::portal::{PortalField, PortalKind};
 use bitrix24::Batch;
 use clients::{Failure, NotionClient, PortalClient};
 use notion::DataSource;
@@ -10,6 +9,7 @@ use settings::databases::Database;
 use tenants::portals::Portal;
 
 use crate::database::Known;
+use crate::fields::portal::{PortalField, PortalKind};
 
 /// Why a database cannot be used: our code, and what to do.
 type Reason = (String, String);

@@ -2,16 +2,16 @@
 
 use bitrix24::EntityType;
 use jiff::Timestamp;
+use locale::Language;
+use locale::money;
 use locale::{Fixed, texts};
 use serde_json::Value;
 use slack::Mrkdwn;
+use text::{Block, Document, Span, Surroundings, units};
 
 use crate::change::{Change, ChangeKind, Noun, Related, likeness};
 use crate::names::{Named, Names};
 use crate::record::State;
-use locale::Language;
-use locale::money;
-use text::{Block, Document, Span, Surroundings, units};
 
 /// The most that a card shows of a text that somebody wrote.
 const MOST_TEXT: usize = 1_500;

@@ -6,12 +6,13 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
+
 use crate::clock::{Clock, LONGEST_WAIT};
 use crate::job;
 use crate::job::{Job, Jobs, Outcome, Outcomes, ReceivedJob};
 use crate::metrics::Metrics;
 use crate::queue::{DeadLetter, Message, Queue, QueueName, Received};
-use futures::future::join_all;
 
 /// What became of a batch.
 #[derive(Debug, Default, PartialEq, Eq)]

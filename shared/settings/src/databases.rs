@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use bitrix24::EntityType;
+use records::change::ChangeKind;
+use records::record::RecordKind;
+use records::words;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
 use crate::template::Template;
-use records::change::ChangeKind;
-use records::record::RecordKind;
-use records::words;
 
 /// Notion: its databases and its people.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

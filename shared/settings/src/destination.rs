@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use crate::template::{Piece, Template};
 use records::change::{Change, ChangeKind, Noun};
 use records::record::State;
 use records::words::Telling;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::template::{Piece, Template};
 
 /// The longest name of a channel.
 const LONGEST_NAME: usize = 80;

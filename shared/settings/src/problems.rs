@@ -1,13 +1,13 @@
 //! What is wrong in a tenant's settings, all of it, in words that name the place and the fix.
 
 use jiff::tz::TimeZone;
+use records::words;
 
 use crate::condition::Condition;
 use crate::hours::Hours;
 use crate::robots::MOST_ROBOTS;
 use crate::schema::{Route, Settings};
 use crate::template::Template;
-use records::words;
 
 /// More routes than this are refused: one change makes one transaction.
 const MOST_ROUTES: usize = 40;

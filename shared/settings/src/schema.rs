@@ -6,6 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
+use locale::Language;
+use records::change::ChangeKind;
+use records::record::RecordKind;
+use records::words;
 use serde::{Deserialize, Serialize};
 
 use crate::bot::BotSettings;
@@ -16,10 +20,6 @@ use crate::hours;
 use crate::hours::Hours;
 use crate::robots::Robot;
 use crate::template::Template;
-use locale::Language;
-use records::change::ChangeKind;
-use records::record::RecordKind;
-use records::words;
 
 /// One, or a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -525,7 +525,7 @@ impl Route {
 
 /// Stand-ins that tell the schema more than a text's type does.
 #[cfg(feature = "document")]
-mod schema {
+mod json_schema_of {
     use std::borrow::Cow;
 
     use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bitrix24::EntityType;
+use records::record::RecordKind;
 
 use crate::schema::{Family, Settings};
-use records::record::RecordKind;
 
 /// The name under which we read the offline queue. It goes with every call about it.
 pub const CONNECTOR: &str = "switchboard";

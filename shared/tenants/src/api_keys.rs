@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use runtime::TenantId;
+use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Write};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::portals::TokenDigest;
-use runtime::TenantId;
-use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Write};
 
 /// What a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

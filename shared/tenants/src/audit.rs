@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-
 use runtime::calls::masked;
 use runtime::clock::later;
 use runtime::store::{Condition, Item, Key, Query, Store, StoreError, Table, Write};
 use runtime::{TenantId, TraceId};
+use serde::{Deserialize, Serialize};
 
 /// How long an entry is kept.
 const KEEP: Duration = Duration::from_secs(365 * 24 * 60 * 60);

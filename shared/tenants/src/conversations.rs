@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-
 use runtime::TenantId;
 use runtime::clock::later;
 use runtime::store::{Condition, Item, Key, Query, Store, StoreError, Table, Version, Write};
+use serde::{Deserialize, Serialize};
 
 /// How long it is known which message is which: as long as somebody may edit, answer or delete it.
 const KEEP: Duration = Duration::from_secs(90 * 24 * 60 * 60);

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::portals::{Portals, TokenDigest};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use runtime::clock::{earlier, later, until};
@@ -16,6 +15,7 @@ use runtime::store::{Condition, Item, Key, Query, StoreError, Table, Write, writ
 use runtime::{Ports, TenantId};
 use serde::{Deserialize, Serialize};
 
+use crate::portals::{Portals, TokenDigest};
 use crate::shared_keys;
 
 /// Where departures are noted: no tenant can be called so.

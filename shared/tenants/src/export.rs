@@ -4,8 +4,6 @@
 
 use std::io::BufRead;
 
-use crate::portals::{Portal, Portals, TokenDigest, Workspace};
-use crate::secret_names::SLACK_SIGNING;
 use jiff::Timestamp;
 use runtime::seal::{KeyRing, SealError, Sealed};
 use runtime::secrets::{KEY_RING, SecretsError, add_line};
@@ -15,6 +13,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::portals::{Portal, Portals, TokenDigest, Workspace};
+use crate::secret_names::SLACK_SIGNING;
 use crate::{departure, each_of, shared_keys};
 
 /// The version of the file that is written; others are refused.

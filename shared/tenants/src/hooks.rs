@@ -10,13 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-
 use runtime::TenantId;
 use runtime::clock::later;
 use runtime::seal::Sealed;
 use runtime::store::{Condition, Key, Store, StoreError, Table, Write};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// How long a window stays open.
 pub const WINDOW: Duration = Duration::from_secs(15 * 60);

@@ -1,12 +1,12 @@
 //! The key ring while everything runs: a fresh key in front, everything sealed anew, the old keys out.
 
-use crate::portals::Portals;
 use runtime::seal::{KeyRing, SealError};
 use runtime::secrets::{KEY_RING, SecretsError};
 use runtime::store::{Condition, Item, StoreError, Table, Write};
 use runtime::{Ports, TenantId};
 use serde_json::Value;
 
+use crate::portals::Portals;
 use crate::{each_of, shared_keys};
 
 /// Why the ring could not be changed.

@@ -16,10 +16,11 @@ pub mod portals;
 pub mod secret_names;
 pub mod tickets;
 
-use crate::hooks::Hooks;
-use crate::portals::Portals;
 use runtime::store::{Item, Key, StoreError, Table};
 use runtime::{Ports, TenantId};
+
+use crate::hooks::Hooks;
+use crate::portals::Portals;
 
 /// Calls `with` on every item whose key begins with `owner`, with when it expires.
 pub(crate) async fn each_of<F: Future<Output = Result<(), E>>, E: From<StoreError>>(

@@ -8,11 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-
 use runtime::TenantId;
 use runtime::clock::later;
 use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Write};
+use serde::{Deserialize, Serialize};
 
 /// How long a link that an e-mail made is believed.
 const BY_EMAIL: Duration = Duration::from_secs(24 * 60 * 60);

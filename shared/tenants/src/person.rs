@@ -11,7 +11,6 @@ mod remains;
 mod who;
 mod words;
 
-use crate::audit::{Audit, Entry};
 use jiff::Timestamp;
 use jobs::queues;
 use runtime::queue::{Buried, Fate, QueueError};
@@ -19,12 +18,13 @@ use runtime::store::{Condition, Item, Query, StoreError, Write};
 use runtime::{Ports, QueueName, TenantId};
 use serde_json::{Value, json};
 
+use crate::audit::{Audit, Entry};
+use crate::catalogue;
+use crate::catalogue::kind_of;
+
 pub use found::{Action, Found};
 pub use remains::{Remains, remains};
 pub use who::{Ask, BadAsk, Person};
-
-use crate::catalogue;
-use crate::catalogue::kind_of;
 
 /// The version of the document that [`export`] writes.
 const VERSION: u32 = 1;

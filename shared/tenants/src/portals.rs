@@ -6,16 +6,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
-
 use runtime::TenantId;
 use runtime::clock::{Clock, later};
 use runtime::seal::Sealed;
 use runtime::settings_document::{SettingsDocument, SettingsError};
 use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Version, Write};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 /// The field of a sealed incoming-webhook URL.
 pub const PORTAL_WEBHOOK: &str = "portal-webhook";

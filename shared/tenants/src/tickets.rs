@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::people::Link;
 use runtime::store::StoreError;
 use runtime::{Ports, TenantId};
 use serde::{Deserialize, Serialize};
 
 use crate::once;
+use crate::people::Link;
 
 /// How long a ticket is good.
 const LIVES: Duration = Duration::from_secs(15 * 60);

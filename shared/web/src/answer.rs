@@ -5,9 +5,9 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use runtime::metrics::Metrics;
+use serde_json::{Value, json};
 
 use crate::is_sampled;
-use serde_json::{Value, json};
 
 /// Why a request is not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]

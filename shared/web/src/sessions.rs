@@ -10,10 +10,9 @@ use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Version, W
 use runtime::{Ports, TenantId};
 use serde::{Deserialize, Serialize};
 use tenants::administrators::{Proof, Rights};
-use tenants::portals::TokenDigest;
-
 use tenants::once;
 use tenants::once::{key, secret};
+use tenants::portals::TokenDigest;
 
 /// How long a code is good.
 const CODE_LIVES: Duration = Duration::from_secs(15 * 60);

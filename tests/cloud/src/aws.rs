@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use crate::Function;
-use crate::policy::{Guard, pascal};
 use ::aws::Names;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
@@ -23,6 +21,9 @@ use winterbaume_core::{MockRequest, MockService};
 use winterbaume_dynamodb::DynamoDbService;
 use winterbaume_secretsmanager::SecretsManagerService;
 use winterbaume_sqs::SqsService;
+
+use crate::Function;
+use crate::policy::{Guard, pascal};
 
 /// The region that everything is in.
 pub(crate) const REGION: &str = "us-east-1";

@@ -116,7 +116,9 @@ pub async fn a_backlog_of_one_tenant_holds_up_no_other(engine: &Engine) {
         let tenants: Vec<_> = batch.iter().map(|received| tenant_of(&received.group).to_owned()).collect();
         let several = tenants.iter().collect::<BTreeSet<_>>().len();
         assert!(several <= 2, "a batch is of one portal as long as that fills it");
-        tenants.into_iter().for_each(|tenant| *got.entry(tenant).or_default() += 1);
+        for tenant in tenants {
+            *got.entry(tenant).or_default() += 1;
+        }
         queue.delete(QUEUE, batch.into_iter().map(|received| received.receipt).collect()).await.unwrap();
         let others: usize = got.iter().filter(|(tenant, _)| *tenant != "tenant000").map(|(_, count)| count).sum();
         if others == 99 * 50 && of_the_large_when_all_others_are_done.is_none() {

@@ -4,8 +4,6 @@ use std::ops::Deref;
 
 use jobs::queues;
 use journeys::World;
-use runtime::QueueName;
-use runtime::queue::Queue;
 use serde_json::Value;
 
 use crate::cast::Cast;

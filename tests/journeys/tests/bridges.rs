@@ -3,7 +3,6 @@
 use jobs::queues;
 use journeys::World;
 use journeys::random::Random;
-use runtime::QueueName;
 use serde_json::json;
 use simulators::{Fault, When};
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use commands::spec::WithoutText;
-use journeys::World;
 use serde_json::{Value, json};
 use simulators::portal::{Call, DEAL, LEAD};
 use simulators::{Fault, When};

@@ -9,7 +9,7 @@ use records::ChangeKind;
 use runtime::clock::Clock;
 use runtime::job::{Outcome, ReceivedJob};
 use runtime::ledger::Ledger;
-use runtime::queue::{Message, Queue};
+use runtime::queue::Message;
 use runtime::{Decision, Ports, TraceId};
 use settings::{Destination, Route};
 use simulators::fault::{Fault, When};

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use jobs::queues;
 use journeys::estate::{Browser, Estate};
-use runtime::Queue;
-use runtime::QueueName;
 use runtime::clock::Clock;
 use serde_json::json;
 use tenants::audit::Audit;

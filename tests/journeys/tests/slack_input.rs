@@ -5,7 +5,6 @@ use std::time::Duration;
 use jobs::queues;
 use journeys::World;
 use runtime::clock::Clock;
-use runtime::queue::Queue;
 use serde_json::{Value, json};
 use slack::signature::sign;
 

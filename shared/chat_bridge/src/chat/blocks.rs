@@ -1,12 +1,12 @@
 //! Slack's blocks as a document. [`slack::carries`] says which of them are carried, named or left out.
 
+use locale::Language;
 use locale::texts;
 use serde_json::Value;
 use slack::carries::{self, Carriage, Part};
+use text::{Block, Document, Leaf, Span, Style};
 
 use super::said::{BOLD, ITALIC, flat};
-use locale::Language;
-use text::{Block, Document, Leaf, Span, Style};
 
 /// How deep blocks within blocks are read.
 const MAX_DEPTH: usize = 6;

@@ -1,14 +1,14 @@
 //! What a message in Slack says, as a document: its own words, and what it shows of others. [`slack::carries`] says
 //! what becomes of each part.
 
+use locale::Language;
 use locale::{Fixed, Message, Piece, texts};
 use slack::attached::{Attachment, AttachmentKind, Huddle};
 use slack::carries::{self, Carriage, Part};
 use slack::event::{File, FileKind, MessageEvent};
+use text::{Block, Document, Leaf, Person, Span, Style};
 
 use super::blocks;
-use locale::Language;
-use text::{Block, Document, Leaf, Person, Span, Style};
 
 pub(super) const BOLD: Style = Style { bold: true, italic: false, strike: false, underline: false, code: false };
 pub(super) const ITALIC: Style = Style { bold: false, italic: true, strike: false, underline: false, code: false };

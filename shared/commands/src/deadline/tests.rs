@@ -1,5 +1,6 @@
-use super::*;
 use proptest::prelude::*;
+
+use super::*;
 
 /// A Saturday, ten in the morning in Berlin.
 fn now() -> Zoned {

@@ -1,8 +1,9 @@
-use super::*;
-use crate::people::{Directory, KnownPerson};
 use jiff::Zoned;
 use locale::Language;
 use proptest::prelude::*;
+
+use super::*;
+use crate::people::{Directory, KnownPerson};
 
 fn now() -> Zoned {
     "2026-11-21T10:00:00+01:00[Europe/Berlin]".parse().unwrap()

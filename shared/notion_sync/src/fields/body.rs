@@ -1,7 +1,6 @@
 //! The body of a new page, from the parts that the settings name.
 
 use notion::block::Block;
-
 use records::words::Telling;
 use settings::databases::Part;
 use settings::template::{Piece, Template};

@@ -1,7 +1,8 @@
 //! What counts when a record and a row that both existed are compared for the first time.
 
-use super::merge::{Base, Conflict, Master, Merged, Policy, Side, Sides, Stuck, Why, merge};
 use settings::databases::First;
+
+use super::merge::{Base, Conflict, Master, Merged, Policy, Side, Sides, Stuck, Why, merge};
 
 /// Why a field waits that both sides have and that nobody decided yet. The same for all records, so that operators read it once.
 pub const UNDECIDED: &str = "Bitrix24 and Notion had different values when they were linked, and the settings say `first: ask`; \

@@ -6,9 +6,9 @@
 use bitrix24::Item;
 use serde_json::{Map, Value};
 
-pub use settings::databases::{FULL_NAME, PARTS};
-
 use super::matching::composed;
+
+pub use settings::databases::{FULL_NAME, PARTS};
 
 /// The parts that are shown, in their order.
 const SHOWN: [&str; 3] = ["name", "secondName", "lastName"];

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use notion::{DataSource, Property};
+use records::record::RecordKind;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use settings::databases::{Database, FieldSetting, Mirrored};
 
 use super::full_name::FULL_NAME;
 use super::merge::Master;
 use super::portal::{PortalField, PortalKind};
 use super::table::{self, Entry};
-use records::record::RecordKind;
-use settings::databases::{Database, FieldSetting, Mirrored};
 
 /// The property that carries the record's number. By it a page is found again whose making was not written down.
 pub const ID_PROPERTY: &str = "Bitrix24 ID";

@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use icu_normalizer::ComposingNormalizerBorrowed;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use settings::databases::Key;
 
 use super::cell::Cell;
-use settings::databases::Key;
 
 /// The company of a record: no key, but what tells two of one title apart.
 pub const COMPANY: &str = "companyId";

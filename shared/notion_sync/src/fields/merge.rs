@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::cell::Cell;
+
 pub use jobs::sync::Side;
 pub use settings::databases::Master;
-
-use super::cell::Cell;
 
 /// A field as one side shows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -10,6 +10,8 @@ use jiff::civil::{Date, time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use notion::text;
+use records::Record;
+use records::names::{Named, Names};
 use serde_json::{Map, Value, json};
 
 use super::cell::Cell;
@@ -18,8 +20,6 @@ use super::mapping::{Field, Fit, option_name};
 use super::merge::Reading;
 use super::portal::{self, PortalKind};
 use super::{lines, rich, runs};
-use records::Record;
-use records::names::{Named, Names};
 
 /// Entries in one array of a property. <https://developers.notion.com/reference/request-limits>
 const MAX_ENTRIES: usize = 100;

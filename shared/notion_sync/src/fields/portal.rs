@@ -2,6 +2,7 @@
 
 use bitrix24::{EntityType, tolerant};
 use jiff::Timestamp;
+use records::record::{Record, RecordKind, State};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -9,7 +10,6 @@ use super::cell::Cell;
 use super::full_name::{FULL_NAME, Parts};
 use super::table::Codec;
 use super::{lines, list, rich};
-use records::record::{Record, RecordKind, State};
 
 /// What a field holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

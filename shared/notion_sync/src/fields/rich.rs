@@ -1,7 +1,6 @@
 //! Formatted text: BBCode on the portal, rich text in Notion.
 
 use serde_json::Value;
-
 use text::edit;
 
 pub(super) use text::edit::{normalised as typed, shown};

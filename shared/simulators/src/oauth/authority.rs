@@ -444,6 +444,7 @@ impl State {
     }
 }
 
+#[allow(clippy::unused_async)] // as a server calls what answers
 async fn answer(inner: Arc<Inner>, region: Region, request: Request<Bytes>) -> Answer {
     let given = params(&request);
     let method = match request.uri().path().trim_end_matches('/') {

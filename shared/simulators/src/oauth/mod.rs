@@ -4,12 +4,12 @@
 mod authority;
 mod hub;
 
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode};
+
 pub(crate) use authority::Inner;
 pub use authority::{Authority, Region};
 pub use hub::SlackHub;
-
-use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode};
 
 /// The application at all providers, as the sandbox knows it.
 #[derive(Debug, Clone)]

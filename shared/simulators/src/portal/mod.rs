@@ -36,12 +36,12 @@ use crate::bucket::Bucket;
 use crate::direct::Courier;
 use crate::fault::{Fault, Faults};
 use crate::http::Server;
-pub(crate) use rest::span;
 
 pub use calls::Call;
 pub use chats::Chat;
 pub use events::{Delivery, Handler};
 pub use quirks::Quirk;
+pub(crate) use rest::span;
 pub use userfields::NewField;
 
 /// Deals.

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use crate::portals::Portals;
 use runtime::store::{Item, Key, Query, Store, Table};
 use runtime::{Ports, TenantId};
 use serde::Serialize;
@@ -11,6 +10,7 @@ use serde_json::Value;
 
 use super::PersonError;
 use super::words::{MIN_PHONE_DIGITS, Words};
+use crate::portals::Portals;
 
 /// The shortest words that are searched by themselves.
 const MIN_WORDS: usize = 3;

@@ -4,7 +4,6 @@ use bitrix24::form::{MAX_EVENT_BODY, MAX_PAIRS};
 use jobs::queues;
 use journeys::estate::Estate;
 use journeys::{Stage, World};
-use runtime::QueueName;
 use runtime::clock::Clock;
 use runtime::ledger::{Ledger, Line, today};
 

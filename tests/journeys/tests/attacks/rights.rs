@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use journeys::Stage;
 use journeys::estate::{Browser, Estate};
-use journeys::{Stage, World};
 use runtime::TenantId;
 use serde_json::{Value, json};
 use simulators::estate::BITRIX24_APP;

@@ -1,5 +1,6 @@
-use super::*;
 use proptest::prelude::*;
+
+use super::*;
 
 fn sides(cells: &[(&str, Cell)], second: i64) -> Sides {
     let fields = cells.iter().map(|(name, cell)| ((*name).to_owned(), cell.clone().into())).collect();

@@ -2,12 +2,12 @@ use std::collections::BTreeMap;
 
 use notion::Property;
 use proptest::prelude::*;
+use settings::databases::FieldSetting;
 
 use super::*;
 use crate::fields::mapping::fit;
 use crate::fields::portal::PortalField;
 use crate::fields::table;
-use settings::databases::FieldSetting;
 
 fn context() -> Context {
     Context {

@@ -9,16 +9,16 @@ use notion::schema::Choice;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
+use records::names::Names;
+use records::record::{Record, RecordKind};
 use serde_json::{Map, Value, json};
+use settings::databases::FieldSetting;
 
 use super::*;
 use crate::fields::mapping::{Field, Fit};
 use crate::fields::page;
 use crate::fields::page::Context;
 use crate::fields::{Cell, Reading, portal};
-use records::names::Names;
-use records::record::{Record, RecordKind};
-use settings::databases::FieldSetting;
 
 const NAME: &str = "ufCrm_1";
 

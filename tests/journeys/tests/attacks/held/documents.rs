@@ -5,7 +5,6 @@ use std::time::Duration;
 use jobs::queues;
 use journeys::estate::{Estate, json_of};
 use journeys::{Stage, World};
-use runtime::QueueName;
 use runtime::clock::Clock;
 use secrecy::SecretString;
 use settings::document;
