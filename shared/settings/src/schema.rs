@@ -143,7 +143,7 @@ pub struct Route {
     /// What people call it; unique.
     pub name: String,
     /// Which change, or changes: `deal.stage_changed`.
-    #[cfg_attr(feature = "document", schemars(with = "OneOrMany<schema::ChangeName>"))]
+    #[cfg_attr(feature = "document", schemars(with = "OneOrMany<json_schema_of::ChangeName>"))]
     pub change: OneOrMany<ChangeKind>,
     /// Only if this holds, in CEL: `record.opportunity > 100000`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
