@@ -21,7 +21,7 @@ pub const MOST: usize = 6;
 pub struct Call {
     /// When it ended.
     pub at: Timestamp,
-    /// The provider and its method: `slack chat.postMessage`.
+    /// The provider and its method.
     pub to: String,
     /// How long it took, in milliseconds.
     pub ms: u64,

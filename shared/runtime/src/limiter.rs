@@ -53,7 +53,7 @@ impl Lane {
     }
 }
 
-/// A limit that counts calls in fixed windows, whatever their pace: Notion's.
+/// A limit that counts calls in fixed windows, whatever their pace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// How long a window is.

@@ -101,7 +101,7 @@ async fn what_is_typed_wrong_is_answered_with_what_to_type() {
 }
 
 #[tokio::test]
-async fn an_answer_is_in_the_companys_language() {
+async fn an_answer_is_in_the_language_of_the_company() {
     let cast = Cast::with(json!({"language": "ru"})).await;
     let told = cast.types(&cast.ann, "/b24-lead", "help").await;
     assert!(told.contains("создаёт лид"), "{told}");
