@@ -180,8 +180,10 @@ fn each_function_is_built_from_its_own_list() {
         let allowed: BTreeSet<_> = base.iter().chain(own).chain([&function]).copied().collect();
         for (features, besides) in [(["--no-default-features"].as_slice(), None), (&[], Some("aws"))] {
             let built = built_into(function, features, &names);
-            let more: Vec<_> =
-                built.iter().filter(|name| !allowed.contains(name.as_str()) && Some(name.as_str()) != besides).collect();
+            let more: Vec<_> = built
+                .iter()
+                .filter(|name| !allowed.contains(name.as_str()) && Some(name.as_str()) != besides)
+                .collect();
             assert!(more.is_empty(), "{function} {features:?} reaches {more:?}");
             let unused: Vec<_> = own.iter().filter(|name| !built.contains(**name)).collect();
             assert!(unused.is_empty(), "{function} does not need {unused:?}: take it from its list");
@@ -226,7 +228,8 @@ fn the_runtime_names_no_provider() {
 fn pure_crates_have_no_clock_and_no_io() {
     for name in PURE {
         for (path, text) in sources(&root().join("shared").join(name).join("src")) {
-            for word in ["Timestamp::now", "Zoned::now", "async fn", "std::fs", "std::env", "std::net", "reqwest", "tokio"]
+            for word in
+                ["Timestamp::now", "Zoned::now", "async fn", "std::fs", "std::env", "std::net", "reqwest", "tokio"]
             {
                 assert!(!code(&text).contains(word), "{} does {word}", path.display());
             }
