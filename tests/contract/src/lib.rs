@@ -1,4 +1,4 @@
-//! One suite of promises that every engine keeps. `tests/embedded.rs`, `tests/memory.rs` and `tests/aws.rs` run it.
+//! One suite of promises that every engine keeps. `tests/sqlite.rs`, `tests/memory.rs` and `tests/aws.rs` run it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 // A promise is named by what it promises.
 #![allow(missing_docs)]

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod aws;
-mod embedded;
+mod sqlite;
 mod fair;
 mod memory;
 mod runner;

@@ -36,5 +36,5 @@ pub(crate) fn engine() -> (Engine, tempfile::TempDir) {
     (Engine { ports: first, clock, restart: Box::new(restart) }, folder)
 }
 
-contract::all_promises!(std::future::ready(crate::embedded::engine()));
-contract::fifo_promises!(std::future::ready(crate::embedded::engine()));
+contract::all_promises!(std::future::ready(crate::sqlite::engine()));
+contract::fifo_promises!(std::future::ready(crate::sqlite::engine()));
