@@ -20,7 +20,7 @@ use crate::{Answer, Visit};
 /// Empty rows below the mappings.
 const MORE_ROWS: usize = 4;
 /// Rows that are read.
-const MOST_ROWS: usize = 100;
+const MAX_ROWS: usize = 100;
 
 const RECORDS: [(&str, &str); 5] =
     [("deal", "deals"), ("task", "tasks"), ("lead", "leads"), ("contact", "contacts"), ("company", "companies")];
@@ -155,7 +155,7 @@ fn row(place: usize, mapping: Option<&FieldSetting>) -> Markup {
 fn of_form(form: &Form, before: Option<&Database>) -> Database {
     let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let mut fields = Vec::new();
-    for place in 0..MOST_ROWS {
+    for place in 0..MAX_ROWS {
         let part = |part: &str| form.get(&format!("{part}.{place}")).to_owned();
         let field = part("field");
         if field.is_empty() {

@@ -12,7 +12,7 @@ use crate::page::{ago, count, heads, moment, signed_in, token, under};
 use crate::{Answer, Visit};
 
 /// Letters of a group that are shown.
-const MOST_SHOWN: usize = 20;
+const MAX_SHOWN: usize = 20;
 
 fn which(form: &Form) -> Which {
     let given = |name: &str| Some(form.get(name).to_owned()).filter(|text| !text.is_empty());
@@ -92,10 +92,10 @@ fn one_group(visit: &Visit<'_>, group: &Group) -> Markup {
                 a.button href={ "/admin/dead/plan?act=discard" (own) } { "Discard these " (group.letters.len()) }
             }
             details {
-                summary { "Show " (count(group.letters.len().min(MOST_SHOWN), "letter")) }
+                summary { "Show " (count(group.letters.len().min(MAX_SHOWN), "letter")) }
                 table {
                     (heads(&["Given up", "About", "Tries", "Event", ""]))
-                    tbody { @for letter in group.letters.iter().take(MOST_SHOWN) { (row(letter)) } }
+                    tbody { @for letter in group.letters.iter().take(MAX_SHOWN) { (row(letter)) } }
                 }
             }
         }
@@ -149,7 +149,7 @@ pub(crate) async fn plan(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
         }
         details {
             summary { "Which" }
-            ul { @for letter in groups.iter().flat_map(|group| &group.letters).take(MOST_SHOWN) { li { (letter.about()) " " span.hint { (letter.buried.letter.trace) } } } }
+            ul { @for letter in groups.iter().flat_map(|group| &group.letters).take(MAX_SHOWN) { li { (letter.about()) " " span.hint { (letter.buried.letter.trace) } } } }
         }
         form method="post" action=(path) {
             (token(visit))

@@ -32,7 +32,7 @@ use bytes::Bytes;
 use clients::{Connections, Failure};
 use crm::names::NamesCache;
 use http::{Method, Request, Response, StatusCode};
-use notion_sync::Mirror;
+use notion_sync::NotionSync;
 use runtime::limiter::Limiter;
 use runtime::store::StoreError;
 use runtime::{Ports, TenantId};
@@ -137,7 +137,7 @@ pub const DOORS: &[Door] = &[
 #[derive(Clone)]
 pub struct Deps {
     talk: Talk,
-    mirror: Mirror,
+    mirror: NotionSync,
     names: NamesCache,
     limiter: Limiter,
     public_url: Option<String>,
@@ -148,7 +148,7 @@ impl Deps {
     /// The function on `ports`, with connections to providers, which reach us at `public_url`.
     pub fn new(ports: &Ports, connections: Connections, public_url: Option<String>) -> Self {
         Self {
-            mirror: Mirror::new(ports, connections.clone()),
+            mirror: NotionSync::new(ports, connections.clone()),
             names: NamesCache::new(connections.clone(), ports.store.clone(), ports.clock.clone()),
             limiter: Limiter::new(ports.store.clone(), ports.clock.clone()),
             talk: Talk::new(ports, connections),

@@ -19,14 +19,14 @@ use crate::{Answer, Visit, attention};
 
 const TITLE: &str = "Notion";
 /// Conflicts that are shown.
-const MOST_CONFLICTS: usize = 30;
+const MAX_CONFLICTS: usize = 30;
 /// Runs that are shown.
-const MOST_RUNS: usize = 5;
+const MAX_RUNS: usize = 5;
 
 pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failure> {
     let (mirror, tenant) = (&visit.deps.mirror, &visit.id);
-    let runs = mirror.runs.latest(tenant, MOST_RUNS).await?;
-    let conflicts = mirror.conflicts.latest(tenant, MOST_CONFLICTS).await?;
+    let runs = mirror.runs.latest(tenant, MAX_RUNS).await?;
+    let conflicts = mirror.conflicts.latest(tenant, MAX_CONFLICTS).await?;
     let databases = &visit.settings.notion.databases;
     let mut known = Vec::new();
     for database in databases {
@@ -53,7 +53,7 @@ pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failur
 
 /// The runs alone, for a page that looks how they go on.
 pub(crate) async fn runs(visit: &Visit<'_>) -> Result<Answer, Failure> {
-    let runs = visit.deps.mirror.runs.latest(&visit.id, MOST_RUNS).await?;
+    let runs = visit.deps.mirror.runs.latest(&visit.id, MAX_RUNS).await?;
     Ok(Answer::Part(all_runs(&runs).into_string()))
 }
 
@@ -266,7 +266,7 @@ pub(crate) async fn backfill(visit: &Visit<'_>, form: &Form) -> Result<Answer, F
     if visit.settings.notion.named(name).is_none() {
         return Ok(Answer::to("/notion", format!("The settings have no database “{name}” any more.")));
     }
-    let running = visit.deps.mirror.runs.latest(&visit.id, MOST_RUNS).await?;
+    let running = visit.deps.mirror.runs.latest(&visit.id, MAX_RUNS).await?;
     if running.iter().any(|run| run.database == name && !run.has_ended()) {
         return Ok(Answer::to("/notion", format!("A run over {name} goes on already.")));
     }

@@ -17,7 +17,7 @@ use crate::suggest::suggest;
 use crate::{Answer, Opened};
 
 /// Pages of people that are read of either side.
-const MOST_PAGES: u64 = 10;
+const MAX_PAGES: u64 = 10;
 
 pub(crate) async fn show(visit: &Opened<'_>, done: &str) -> Result<Answer, Failure> {
     let in_slack = in_slack(visit).await?;
@@ -209,7 +209,7 @@ fn mapped(
 
 async fn in_slack(visit: &Opened<'_>) -> Result<Vec<User>, Failure> {
     let (mut all, mut cursor) = (Vec::new(), None::<String>);
-    for _ in 0..MOST_PAGES {
+    for _ in 0..MAX_PAGES {
         let page = visit.tenant.slack.users(cursor.as_deref()).await?;
         all.extend(page.items.into_iter().filter(|user| !user.is_bot && !user.deleted && user.id != "USLACKBOT"));
         cursor = page.cursor;
@@ -222,7 +222,7 @@ async fn in_slack(visit: &Opened<'_>) -> Result<Vec<User>, Failure> {
 
 async fn on_portal(visit: &Opened<'_>) -> Result<Vec<PortalProfile>, Failure> {
     let mut all = Vec::new();
-    for page in 0..MOST_PAGES {
+    for page in 0..MAX_PAGES {
         let params = json!({"FILTER": {"ACTIVE": true}, "start": page * 50});
         let answer = visit.tenant.bitrix24.call("user.get", &params).await?;
         let more = answer.next.is_some();
@@ -276,12 +276,12 @@ pub(crate) async fn unlink(visit: &Opened<'_>, form: &Form) -> Result<Answer, Fa
 }
 
 /// Lines of a list that are worked at once; more take longer than a page may.
-const MOST_LINES: usize = 100;
+const MAX_LINES: usize = 100;
 
 pub(crate) async fn list(visit: &Opened<'_>, form: &Form) -> Result<Answer, Failure> {
     let lines: Vec<&str> = form.get("list").lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    if lines.len() > MOST_LINES {
-        return Ok(Answer::to("/people", format!("At most {MOST_LINES} lines at once; nobody was linked.")));
+    if lines.len() > MAX_LINES {
+        return Ok(Answer::to("/people", format!("At most {MAX_LINES} lines at once; nobody was linked.")));
     }
     let (mut linked, mut problems) = (0, Vec::new());
     for (place, line) in lines.iter().enumerate() {

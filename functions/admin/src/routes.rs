@@ -6,7 +6,7 @@ use locale::Language;
 use maud::{Markup, html};
 use notifications::router::Router;
 use operations::replay::{self, Told};
-use records::{ChangeKind, Telling};
+use records::{CardContext, ChangeKind};
 use runtime::ledger::Ledger;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -246,7 +246,7 @@ async fn page(visit: &Visit<'_>, draft: &Draft, said: &Markup, below: &Markup) -
                 (fields(visit, draft))
                 p.buttons {
                     button.main { "Save" } " "
-                    button formaction="/admin/routes/try" { "Try on the last " (replay::MOST_EVENTS) " changes" } " "
+                    button formaction="/admin/routes/try" { "Try on the last " (replay::MAX_EVENTS) " changes" } " "
                     a href="/admin/routes" { "Leave it as it is" }
                 }
             }
@@ -344,7 +344,7 @@ async fn look(visit: &Visit<'_>, draft: &Draft) -> Result<Markup, Failure> {
     // Names are asked of the portal; where it does not answer the card shows numbers, as it would then.
     let names = visit.deps.names.of(&visit.id, &change).await;
     let telling =
-        Telling { change: &change, names: &names, domain: &visit.portal.domain, language: visit.settings.language };
+        CardContext { change: &change, names: &names, domain: &visit.portal.domain, language: visit.settings.language };
     let (taken, left) = router.places(route, &telling);
     let (asked, not_taken) = router.asked(&change);
     let is_taken = asked.iter().any(|asked| asked.name == route.name);

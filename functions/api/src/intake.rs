@@ -12,7 +12,7 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use jiff::Timestamp;
 use runtime::clock::{later, until};
 use runtime::ledger::{EventLine, EventStatus, event_write};
-use runtime::limiter::Lane;
+use runtime::limiter::Priority;
 use runtime::store::{Condition, Key, StoreError, Table, Write};
 use runtime::{DeliveryId, Kind, TraceId};
 use serde::{Deserialize, Serialize};
@@ -298,7 +298,7 @@ async fn begin(deps: &Deps, key: &Key, digest: &str, now: Timestamp) -> Result<B
 
 async fn make(deps: &Deps, caller: &Caller, wanted: &Wanted, origin: &str, is_again: bool) -> Result<u64, Failure> {
     let portal = deps.connections.portal(&caller.tenant).await?;
-    let client = deps.connections.bitrix24(&portal).await?.in_lane(Lane::Event);
+    let client = deps.connections.bitrix24(&portal).await?.in_lane(Priority::Event);
     let mut fields = wanted.fields.clone();
     if let Some(contact) = &wanted.contact {
         // Found by the id that it carries, for the deal's first try may have made it.

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use clients::{Connections, Failure};
 use http::header::{AUTHORIZATION, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use notion_sync::Mirror;
+use notion_sync::NotionSync;
 use runtime::ledger::Ledger;
 use runtime::limiter::{Account, Limiter, Rate, Reservation};
 use runtime::{Kind, Ports, TenantId};
@@ -47,7 +47,7 @@ const RATE: Rate = Rate { every: Duration::from_millis(200), burst: 50 };
 pub struct Deps {
     ports: Ports,
     connections: Connections,
-    mirror: Mirror,
+    mirror: NotionSync,
     keys: ApiKeys,
     ledger: Ledger,
     limiter: Limiter,
@@ -57,7 +57,7 @@ impl Deps {
     /// The function on `ports`, with connections to providers.
     pub fn new(ports: &Ports, connections: Connections) -> Self {
         Self {
-            mirror: Mirror::new(ports, connections.clone()),
+            mirror: NotionSync::new(ports, connections.clone()),
             keys: ApiKeys::new(ports.store.clone()),
             ledger: Ledger::new(ports.store.clone()),
             limiter: Limiter::new(ports.store.clone(), ports.clock.clone()),

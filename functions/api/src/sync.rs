@@ -18,7 +18,7 @@ use web::answer::Refused;
 use crate::{Answer, Caller, Deps, accepted, bad_field, body, ok, told_by, unavailable};
 
 /// The most records of a request.
-const MOST_RECORDS: usize = 100;
+const MAX_RECORDS: usize = 100;
 /// How long a job of some records is remembered.
 const KEEP: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -108,8 +108,8 @@ async fn some(deps: &Deps, caller: &Caller, settings: &Settings, asked: &Asked, 
     if asked.dry {
         return Err(bad_field("dry", "a dry run is over a whole database; say all: true"));
     }
-    if asked.records.len() > MOST_RECORDS {
-        return Err(bad_field("records", format!("there are {}; at most {MOST_RECORDS} at once", asked.records.len())));
+    if asked.records.len() > MAX_RECORDS {
+        return Err(bad_field("records", format!("there are {}; at most {MAX_RECORDS} at once", asked.records.len())));
     }
     let mut messages = Vec::new();
     for (place, named) in asked.records.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! A file from Slack into the chat, a piece at a time; or a note that says why it could not go and where it is.
 
-use bitrix24::transfer::LARGEST_FILE;
+use bitrix24::transfer::MAX_FILE;
 use chat_bridge::chat::said::{instead_of_copy, not_copied, with_copy};
 use clients::{DeliveryAttempt, Failure};
 use locale::{Fixed, texts};
@@ -31,7 +31,7 @@ pub(crate) async fn share(
     let body = &delivery.job.body;
     let language = delivery.tenant.settings.language;
     let chats = &delivery.tenant.settings.chats;
-    let most = u64::from(chats.largest_file_mb).saturating_mul(1024 * 1024).min(LARGEST_FILE);
+    let most = u64::from(chats.largest_file_mb).saturating_mul(1024 * 1024).min(MAX_FILE);
     let file = if file.ask_first {
         match delivery.tenant.slack.file(&file.id, &body.channel).await {
             Err(Failure { kind: Kind::Permanent { .. }, .. }) => {

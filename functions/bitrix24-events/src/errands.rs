@@ -27,7 +27,7 @@ const RECORDING_LOOKS: [u64; 9] = [5, 5, 10, 10, 15, 30, 60, 120, 300];
 /// Decisions that were on their way at the end of a wait are waited for.
 const GRACE: Duration = Duration::from_secs(5);
 /// The most lines of a digest.
-const MOST_LINES: usize = 45;
+const MAX_LINES: usize = 45;
 
 pub(crate) async fn run(deps: &Deps, job: &ReceivedJob<Hint>, errand: &Errand) -> Result<Outcome, Failure> {
     match errand {
@@ -98,7 +98,7 @@ async fn digest(
         let mut writes: Vec<Write> = Vec::new();
         for hold in &holds {
             count += 1;
-            if lines.len() < MOST_LINES {
+            if lines.len() < MAX_LINES {
                 lines.push(Mrkdwn::from_markup(&hold.line));
             }
             if hold.taken {

@@ -11,7 +11,7 @@ use jobs::{Hint, SlackDelivery};
 use notifications::holds::{Hold, Waiting};
 use notifications::router::{Left, Place, Router, Taken};
 use records::change::Noun;
-use records::{Change, ChangeKind, Names, Telling};
+use records::{CardContext, Change, ChangeKind, Names};
 use runtime::job::{ReceivedJob, message};
 use runtime::ledger::{DeliveryLine, DeliveryStatus, delivery_write};
 use runtime::limiter::{Account, Rate, Reservation};
@@ -84,7 +84,7 @@ impl Routing<'_> {
 
     async fn take(&mut self, portal: &Portal, change: &Change, names: &Names, route: &Route) -> Result<(), Failure> {
         let language = route.language.unwrap_or(self.router.settings().language);
-        let telling = Telling { change, names, domain: &portal.domain, language };
+        let telling = CardContext { change, names, domain: &portal.domain, language };
         let (taken, left) = self.router.places(route, &telling);
         self.leave(left).await?;
         let now = self.deps.clock.now();
@@ -105,7 +105,7 @@ impl Routing<'_> {
         Ok(())
     }
 
-    fn make<'b>(&self, change: &Change, taken: &Taken<'b>, telling: &Telling<'_>, place: &'b Place) -> Made<'b> {
+    fn make<'b>(&self, change: &Change, taken: &Taken<'b>, telling: &CardContext<'_>, place: &'b Place) -> Made<'b> {
         let (tenant, name) = (self.job.tenant.as_str(), change.kind.name());
         let route = taken.route;
         let id = DeliveryId::of(&[tenant, &change.about, self.identity, &name, &route.name, &place.key()]);
@@ -140,7 +140,7 @@ impl Routing<'_> {
     async fn hold(
         &mut self,
         made: Made<'_>,
-        telling: &Telling<'_>,
+        telling: &CardContext<'_>,
         taken: &Taken<'_>,
         held_under: &str,
         until: Timestamp,

@@ -4,7 +4,7 @@
 use clients::Failure;
 use crm::subscriptions;
 use crm::subscriptions::Handler;
-use runtime::limiter::Lane;
+use runtime::limiter::Priority;
 use runtime::{Kind, TenantId};
 use serde_json::json;
 use settings::Settings;
@@ -46,7 +46,7 @@ pub(crate) async fn settle_in(deps: &Deps, tenant: &TenantId, public_url: &str) 
         Ok(settings) => settings,
         Err(error) => return Ok(Settled { open: vec![error.to_string()], ..Settled::default() }),
     };
-    let client = deps.connections.bitrix24(&portal).await?.in_lane(Lane::Person);
+    let client = deps.connections.bitrix24(&portal).await?.in_lane(Priority::Person);
     let mut settled = Settled::default();
     if client.is_application() {
         let url = deps.connections.hook_url(tenant, public_url).await?;
@@ -81,7 +81,7 @@ pub(crate) async fn unsettle(deps: &Deps, tenant: &TenantId) {
 
 async fn try_to_unsettle(deps: &Deps, tenant: &TenantId) -> Result<(), Failure> {
     let portal = deps.connections.portal(tenant).await?;
-    let client = deps.connections.bitrix24(&portal).await?.in_lane(Lane::Person);
+    let client = deps.connections.bitrix24(&portal).await?.in_lane(Priority::Person);
     if portal.slack.is_some() {
         let tenant = deps.talk.tenant(tenant).await?;
         chat_bridge::registration::unregister_bot(&deps.talk, &tenant).await?;

@@ -13,10 +13,10 @@ use clients::{Connections, Failure};
 use crm::sweeps::Sweeps;
 use futures::StreamExt;
 use jiff::Timestamp;
-use notion_sync::Mirror;
+use notion_sync::NotionSync;
 use notion_sync::runs::Wanted;
 use runtime::clock::{Clock, later};
-use runtime::limiter::Lane;
+use runtime::limiter::Priority;
 use runtime::links::Records;
 use runtime::metrics::Unit;
 use runtime::store::StoreError;
@@ -33,7 +33,7 @@ const APART: Duration = Duration::from_secs(30);
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
-    mirror: Mirror,
+    mirror: NotionSync,
     records: Records,
     sweeps: Sweeps,
     clock: Arc<dyn Clock>,
@@ -43,7 +43,7 @@ impl Deps {
     /// The function on `ports`, with connections to providers.
     pub fn new(ports: &Ports, connections: Connections) -> Self {
         Self {
-            mirror: Mirror::new(ports, connections),
+            mirror: NotionSync::new(ports, connections),
             records: Records::new(ports.store.clone()),
             sweeps: Sweeps::new(ports.store.clone()),
             clock: ports.clock.clone(),
@@ -126,7 +126,7 @@ pub async fn poll(deps: &Deps) -> Report {
 /// Polls a tenant, unless another worker does.
 async fn leased(deps: &Deps, tenant: &TenantId) -> Result<Report, Failure> {
     let portal = deps.mirror.connections.portal(tenant).await?;
-    let settings = Mirror::settings(&portal)?;
+    let settings = NotionSync::settings(&portal)?;
     if portal.notion.is_none() || settings.notion.databases.is_empty() {
         return Ok(Report::default());
     }
@@ -171,7 +171,7 @@ async fn of_database(deps: &Deps, tenant: &TenantId, name: &str) -> Result<(usiz
         // It is said where it was found out; nothing is tried again and again.
         notion_sync::database::Open::Closed(_) => return Ok((0, 0)),
     };
-    opened.notion = opened.notion.in_lane(Lane::Sweep);
+    opened.notion = opened.notion.in_lane(Priority::Sweep);
     make_up(deps, tenant, name).await?;
     rows::poll(deps, &opened).await
 }

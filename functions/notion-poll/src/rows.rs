@@ -20,7 +20,7 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(2);
 /// Rows in one answer.
 const PAGE_SIZE: u32 = 100;
 /// Pages of rows in one poll; the next one goes on where it was.
-const MOST_PAGES: usize = 20;
+const MAX_PAGES: usize = 20;
 /// The trash is looked into so often: webhooks tell of it at once, and only lost ones are found here.
 const TRASH_EVERY: SignedDuration = SignedDuration::from_mins(10);
 
@@ -57,7 +57,7 @@ pub(crate) async fn poll(deps: &Deps, opened: &Opened) -> Result<(usize, usize),
     let now = deps.clock.now();
     let began = progress.watermark.unwrap_or(opened.portal.connected_at);
     let (mut rows, mut signals) = (0, 0);
-    for _ in 0..MOST_PAGES {
+    for _ in 0..MAX_PAGES {
         let since = began - OVERLAP;
         let pass = progress.pass.get_or_insert(Pass { since, cursor: None, latest: began });
         let query = query(&pass.since);

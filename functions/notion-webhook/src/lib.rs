@@ -15,7 +15,7 @@ use notion::signature;
 use runtime::clock::{Clock, later};
 use runtime::job::message_once;
 use runtime::metrics::Metrics;
-use runtime::seal::{KeyRing, RING_FRESH, SealError, Sealed};
+use runtime::seal::{KeyRing, RING_TTL, SealError, Sealed};
 use runtime::secrets::KEY_RING;
 use runtime::store::Key;
 use runtime::{Ports, Queue, Secrets, TenantId, TraceId, ports};
@@ -29,12 +29,12 @@ use web::doors::{Door, Proof};
 /// Where webhooks come in; the key of the tenant's address follows.
 pub const PATH: &str = "/webhooks/notion";
 /// The largest body that is read: an event is a few kilobytes.
-pub const LARGEST_BODY: usize = 1024 * 1024;
+pub const MAX_BODY: usize = 1024 * 1024;
 
 /// Every address that is answered here.
 pub const DOORS: &[Door] = &[
-    Door::provider("/webhooks/notion/{key}", LARGEST_BODY, Proof::Signature),
-    Door::provider("/webhooks/{member_id}/notion/{key}", LARGEST_BODY, Proof::Signature),
+    Door::provider("/webhooks/notion/{key}", MAX_BODY, Proof::Signature),
+    Door::provider("/webhooks/{member_id}/notion/{key}", MAX_BODY, Proof::Signature),
 ];
 
 /// What the function runs on.
@@ -73,7 +73,7 @@ async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>
     if request.method() != Method::POST {
         return Err(Refused::not_post("Notion"));
     }
-    if request.body().len() > LARGEST_BODY {
+    if request.body().len() > MAX_BODY {
         return Err(Refused::too_large("Notion"));
     }
     let path = request.uri().path().trim_end_matches('/');
@@ -132,7 +132,7 @@ async fn ring(deps: &Deps, newest: bool) -> Result<Arc<KeyRing>, Refused> {
     }
     let text = deps.secrets.get(KEY_RING).await.map_err(|error| Refused::unavailable(&error.to_string()))?;
     let ring = Arc::new(KeyRing::parse(&text).map_err(|error| Refused::unavailable(&error.to_string()))?);
-    let fresh_until = later(deps.clock.now(), RING_FRESH);
+    let fresh_until = later(deps.clock.now(), RING_TTL);
     *deps.ring.lock().unwrap_or_else(PoisonError::into_inner) = Some((ring.clone(), fresh_until));
     Ok(ring)
 }

@@ -21,7 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use notifications::Router;
 use records::ChangeKind;
 use runtime::clock::{Clock, later, until};
-use runtime::limiter::Lane;
+use runtime::limiter::Priority;
 use runtime::links::Records;
 use runtime::metrics::Unit;
 use runtime::store::StoreError;
@@ -176,7 +176,7 @@ async fn sweep(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<Option<
 
 async fn begin<'a>(deps: &'a Deps, tenant: &TenantId, now: Timestamp) -> Result<Sweep<'a>, Failure> {
     let portal = deps.connections.portal(tenant).await?;
-    let client = deps.connections.bitrix24(&portal).await?.in_lane(Lane::Sweep);
+    let client = deps.connections.bitrix24(&portal).await?.in_lane(Priority::Sweep);
     let settings = portal.settings_as()?;
     Ok(Sweep { deps, portal, settings, client, now, agreed_now: now, swept: 0, hints: 0 })
 }

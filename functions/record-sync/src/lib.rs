@@ -25,7 +25,7 @@ use std::time::Duration;
 use clients::{Connections, Failure};
 use jiff::Timestamp;
 use jobs::sync::SyncJob;
-use notion_sync::Mirror;
+use notion_sync::NotionSync;
 use runtime::clock::Clock;
 use runtime::job::{Outcome, ReceivedJob};
 use runtime::ledger::Ledger;
@@ -42,7 +42,7 @@ use trail::Trail;
 #[derive(Clone)]
 pub struct Deps {
     ports: Ports,
-    mirror: Mirror,
+    mirror: NotionSync,
     records: Records,
     hooks: Hooks,
     ledger: Ledger,
@@ -54,7 +54,7 @@ impl Deps {
     /// The function on `ports`, with connections to providers.
     pub fn new(ports: &Ports, connections: Connections) -> Self {
         Self {
-            mirror: Mirror::new(ports, connections),
+            mirror: NotionSync::new(ports, connections),
             records: Records::new(ports.store.clone()),
             hooks: Hooks::new(ports.store.clone()),
             ledger: Ledger::new(ports.store.clone()),

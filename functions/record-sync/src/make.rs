@@ -33,7 +33,7 @@ use crate::{Deps, Settled, body, read, write};
 /// After so long a row that was made is surely found by a query.
 const FINDABLE: SignedDuration = SignedDuration::from_secs(75);
 /// How often a record waits for the pages that it leads to; then it does without.
-pub(crate) const MOST_WAITS: u32 = 5;
+pub(crate) const MAX_WAITS: u32 = 5;
 
 /// A record that has no link yet.
 pub(crate) async fn first(
@@ -50,7 +50,7 @@ pub(crate) async fn first(
     if let Some(reason) = left_out(opened, record, &known.state)? {
         return Ok(Settled::skip(reason));
     }
-    if job.attempt <= MOST_WAITS && waits_for_others(deps, job, opened, record, &known.state).await? {
+    if job.attempt <= MAX_WAITS && waits_for_others(deps, job, opened, record, &known.state).await? {
         return Ok(Settled::wait(Duration::from_secs(3), "the pages that it leads to are made first"));
     }
     let Some(state) = with_addresses(deps, opened, record, known.state).await? else {
@@ -237,7 +237,7 @@ pub(crate) async fn make_page(work: &mut Work<'_>, state: &State) -> Result<Page
     let telling = notion_sync::context::telling(record, state);
     let blocks = notion_sync::fields::body::blocks(
         &opened.database.parts(),
-        &records::Telling {
+        &records::CardContext {
             change: &telling,
             names: &context.names,
             domain: &opened.portal.domain,

@@ -72,7 +72,7 @@ pub(crate) async fn find(
 /// A page that no link knows: of another database, a row that somebody added, or a copy of a linked one.
 async fn stranger(deps: &Deps, job: &ReceivedJob<SyncJob>, id: &str) -> Result<String, Failure> {
     let portal = deps.mirror.connections.portal(&job.tenant).await?;
-    let settings = notion_sync::Mirror::settings(&portal)?;
+    let settings = notion_sync::NotionSync::settings(&portal)?;
     let notion = deps.mirror.notion(&portal, &settings).await?;
     let Some(page) = notion.page(id).await? else { return Ok("no page of ours, and gone".into()) };
     for database in &settings.notion.databases {
@@ -158,7 +158,7 @@ async fn numbered(
 /// Holds the settings against the schemas again: a webhook said that one changed.
 pub(crate) async fn look_at_schemas(deps: &Deps, job: &ReceivedJob<SyncJob>) -> Result<Settled, Failure> {
     let portal = deps.mirror.connections.portal(&job.tenant).await?;
-    let settings = notion_sync::Mirror::settings(&portal)?;
+    let settings = notion_sync::NotionSync::settings(&portal)?;
     let mut found = Vec::new();
     for database in &settings.notion.databases {
         let Some(known) = deps.mirror.look_at(&job.tenant, &database.name).await? else { continue };

@@ -30,15 +30,15 @@ use crate::{Deps, Settled, attention, body, gone, make, read, write};
 /// A change that is younger is left to come to rest: somebody may still be typing, and Notion saves each pause.
 const REST: SignedDuration = SignedDuration::from_secs(3);
 /// But no longer than this.
-const LONGEST_REST: SignedDuration = SignedDuration::from_secs(90);
+const MAX_REST: SignedDuration = SignedDuration::from_secs(90);
 /// Notion's times are whole minutes.
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 /// The same value written to the same field so often within an hour …
-const MOST_FLIPS: usize = 6;
+const MAX_FLIPS: usize = 6;
 /// … means that something writes against us: the link rests until the hour is over.
 const FLIPS_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 /// Writes that are remembered.
-const MOST_WRITTEN: usize = 60;
+const MAX_WRITTEN: usize = 60;
 
 /// A link that is being worked on.
 pub(crate) struct Work<'a> {
@@ -174,7 +174,7 @@ impl Work<'_> {
             let mut base = self.link.base.clone();
             recover(&mut base, &self.link.intents, &both.bitrix24, &both.notion);
             let (base, held, merged) = self.merged(&base, &both);
-            if self.is_second_look() && self.leads_to_missing(&merged.stuck) && self.job.attempt <= make::MOST_WAITS {
+            if self.is_second_look() && self.leads_to_missing(&merged.stuck) && self.job.attempt <= make::MAX_WAITS {
                 make::waits_for_others(self.deps, self.job, self.opened, record, &known.state).await?;
                 return Ok(Settled::wait(Duration::from_secs(3), "the pages that it leads to are made first"));
             }
@@ -295,7 +295,7 @@ impl Work<'_> {
         };
         let made = Made { to_bitrix24, to_notion, before, now: &now, refused: &refused, context: &context, at };
         let changes = made.take_into(&mut self.link, self.opened);
-        let surplus = self.link.written.len().saturating_sub(MOST_WRITTEN);
+        let surplus = self.link.written.len().saturating_sub(MAX_WRITTEN);
         self.link.written.drain(..surplus);
         self.link.written.retain(|written| at.duration_since(written.at) < FLIPS_WITHIN);
         Ok(Done { changes, now, context, place: page.url })
@@ -363,7 +363,7 @@ impl Work<'_> {
             || (!merged.to_bitrix24.is_empty() && young(notion.edited_at, MINUTE));
         let shown = shown(bitrix24, notion);
         match &self.link.resting {
-            Some(resting) if resting.shown == shown || now.duration_since(resting.since) >= LONGEST_REST => None,
+            Some(resting) if resting.shown == shown || now.duration_since(resting.since) >= MAX_REST => None,
             None if !is_young => None,
             before => {
                 let since = before.as_ref().map_or(now, |before| before.since);
@@ -392,11 +392,11 @@ impl Work<'_> {
         for (to, cells) in [(Side::Bitrix24, &merged.to_bitrix24), (Side::Notion, &merged.to_notion)] {
             for (field, cell) in cells {
                 let flips = recent(to, field, cell);
-                let Some(first) = flips.first().filter(|_| flips.len() >= MOST_FLIPS) else { continue };
+                let Some(first) = flips.first().filter(|_| flips.len() >= MAX_FLIPS) else { continue };
                 let what = self.link.record.to_string();
                 let head = format!("{what} ({}): something writes against the sync", self.link.title);
                 let lines = [format!(
-                    "Field {field:?} was set to \"{cell}\" in {to} {MOST_FLIPS} times within an hour, and was changed back each time. \
+                    "Field {field:?} was set to \"{cell}\" in {to} {MAX_FLIPS} times within an hour, and was changed back each time. \
                      Look for a robot in Bitrix24 or an automation in Notion. Till {} the link rests.",
                     runtime::clock::later(*first, FLIPS_WITHIN.unsigned_abs()).strftime("%H:%M UTC")
                 )];

@@ -13,7 +13,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use notifications::alert;
 use notifications::alert::Alert;
-use notion_sync::Mirror;
+use notion_sync::NotionSync;
 use notion_sync::runs::Wanted;
 use runtime::clock::{later, until};
 use runtime::ledger::Ledger;
@@ -34,7 +34,7 @@ const LATEST: Duration = Duration::from_secs(60 * 60);
 pub struct Deps {
     ports: Ports,
     connections: Connections,
-    mirror: Mirror,
+    mirror: NotionSync,
     ledger: Ledger,
     sweeps: Sweeps,
 }
@@ -43,7 +43,7 @@ impl Deps {
     /// The function on `ports`, with connections to providers.
     pub fn new(ports: &Ports, connections: Connections) -> Self {
         Self {
-            mirror: Mirror::new(ports, connections.clone()),
+            mirror: NotionSync::new(ports, connections.clone()),
             ledger: Ledger::new(ports.store.clone()),
             sweeps: Sweeps::new(ports.store.clone()),
             ports: ports.clone(),

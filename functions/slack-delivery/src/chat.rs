@@ -18,7 +18,7 @@ use user_mapping::{Talk, Tenant};
 use crate::{Deps, look_up};
 
 /// The largest file that is copied into Slack, whatever the settings say: it has to come and go within a function's time.
-const LARGEST_FILE: u64 = 300 * 1024 * 1024;
+const MAX_FILE: u64 = 300 * 1024 * 1024;
 
 pub(crate) async fn deliver(deps: &Deps, job: ReceivedJob<ToSlack>) -> Outcome {
     let mut line = match DeliveryAttempt::take(&deps.ports, &job, &job.body.delivery).await {
@@ -264,7 +264,7 @@ impl Delivery<'_> {
         }
         let language = self.tenant.settings.language;
         let chats = &self.tenant.settings.chats;
-        let most = (u64::from(chats.largest_file_mb) * 1024 * 1024).min(LARGEST_FILE);
+        let most = (u64::from(chats.largest_file_mb) * 1024 * 1024).min(MAX_FILE);
         let too_large = language.text(texts::chat::FILE_TOO_LARGE);
         let gone = language.text(texts::chat::FILE_REFUSED_BY_BITRIX24);
         if !chats.files {

@@ -19,7 +19,7 @@ use crate::Deps;
 use crate::decide::Understood;
 
 /// Links shown of one message.
-const MOST_LINKS: usize = 5;
+const MAX_LINKS: usize = 5;
 /// How often somebody is asked for their permission below links that they paste.
 const HINT_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -35,7 +35,7 @@ pub(crate) async fn unfurl(
     let known: Vec<(&String, Linked)> = links
         .iter()
         .filter_map(|link| Some((link, Linked::read(link, &tenant.portal.domain)?)))
-        .take(MOST_LINKS)
+        .take(MAX_LINKS)
         .collect();
     if known.is_empty() {
         return Ok(Understood::skip("no link to a deal or task of this portal"));

@@ -16,7 +16,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use notifications::alert;
 use notifications::alert::Alert;
-use runtime::limiter::Lane;
+use runtime::limiter::Priority;
 use runtime::metrics::Unit;
 use runtime::{DeliveryId, Ports, SettingsError, TenantId, UNREADABLE_SETTINGS};
 use serde::Serialize;
@@ -175,7 +175,7 @@ async fn look_after(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<(u
         // There is nothing more to be done before somebody connects it again.
         return Ok((0, false));
     }
-    let client = deps.connections.bitrix24(&portal).await?.in_lane(Lane::Sweep);
+    let client = deps.connections.bitrix24(&portal).await?.in_lane(Priority::Sweep);
     let handler = if client.is_application() { deps.handler(tenant).await? } else { None };
     let state = subscriptions::keep(&deps.ports, &portal, &settings, &client, handler.as_ref()).await;
     bot::keep(deps, tenant).await?;

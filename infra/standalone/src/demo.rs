@@ -54,9 +54,9 @@ const ASSIGNEE: u64 = 6;
 /// How often the simulators' data is saved while it changes.
 const SAVE: Duration = Duration::from_millis(500);
 /// Messages shown of a channel.
-const MOST_MESSAGES: usize = 50;
+const MAX_MESSAGES: usize = 50;
 /// Tasks shown.
-const MOST_TASKS: usize = 4;
+const MAX_TASKS: usize = 4;
 
 /// Where and with what the demonstration runs.
 #[derive(Debug, Clone)]
@@ -327,10 +327,10 @@ impl Demo {
             "stages": portal.stages(),
             "deals": deals.filter(in_first_funnel).collect::<Vec<_>>(),
             "users": portal.users(),
-            "tasks": portal.task_ids().into_iter().rev().take(MOST_TASKS).filter_map(|id| portal.task(id)).collect::<Vec<_>>(),
+            "tasks": portal.task_ids().into_iter().rev().take(MAX_TASKS).filter_map(|id| portal.task(id)).collect::<Vec<_>>(),
         });
         let channels = self.sandbox.slack.channels().into_iter().map(|channel| {
-            let skip = channel.messages.len().saturating_sub(MOST_MESSAGES);
+            let skip = channel.messages.len().saturating_sub(MAX_MESSAGES);
             json!({"name": channel.name, "count": channel.messages.len(), "messages": channel.messages[skip..]})
         });
         // For whoever wants more of the simulators than the page does.

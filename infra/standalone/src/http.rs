@@ -56,7 +56,7 @@ async fn slack(State(functions): State<Functions>, request: Request) -> Response
 }
 
 async fn notion(State(functions): State<Functions>, request: Request) -> Response {
-    answered(request, notion_webhook::LARGEST_BODY, async |request| {
+    answered(request, notion_webhook::MAX_BODY, async |request| {
         notion_webhook::handle(&functions.notion_webhook, request).await
     })
     .await

@@ -8,7 +8,7 @@ use clap::Subcommand;
 use clients::Connections;
 use indicatif::{ProgressBar, ProgressStyle};
 use jobs::queues;
-use notion_sync::Mirror;
+use notion_sync::NotionSync;
 use operations::doctor::{Check, Doctor, Verdict};
 use operations::letters::{Letter, Letters, Which, grouped};
 use operations::log::{self, Filter, Status, Way, delivery_reason, event_reason};
@@ -234,7 +234,7 @@ struct Examined {
 }
 
 async fn doctor(place: &Place<'_>, tenant: Option<String>) -> anyhow::Result<String> {
-    let mirror = Mirror::new(place.ports, place.connections.clone());
+    let mirror = NotionSync::new(place.ports, place.connections.clone());
     let doctor =
         Doctor { ports: place.ports, connections: place.connections, mirror: &mirror, public_url: place.public_url };
     let mut all = Vec::new();

@@ -28,11 +28,11 @@ use crate::{names, server, trail};
 /// How often the page's state is looked at while somebody watches.
 const LOOK: Duration = Duration::from_millis(150);
 /// Events on the page.
-const MOST_EVENTS: usize = 40;
+const MAX_EVENTS: usize = 40;
 /// Connections to a private page.
 const MAX_CONNECTIONS: usize = 64;
 /// Dead letters on the page.
-const MOST_LETTERS: usize = 20;
+const MAX_LETTERS: usize = 20;
 
 /// Gives the page's present state.
 pub type Look = Arc<dyn Fn() -> BoxFuture<'static, Value> + Send + Sync>;
@@ -94,12 +94,12 @@ fn changes(look: Look) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
 pub async fn engine_state(engine: &Engine, tenant: Option<&TenantId>) -> anyhow::Result<Value> {
     let mut dead = Vec::new();
     for queue in queues::ALL {
-        dead.extend(engine.ports.queue.dead_letters(queue, MOST_LETTERS).await?);
+        dead.extend(engine.ports.queue.dead_letters(queue, MAX_LETTERS).await?);
     }
     let trail = match tenant {
         Some(tenant) => {
             let ledger = Ledger::new(engine.ports.store.clone());
-            trail::recent(&ledger, tenant, engine.ports.clock.now(), MOST_EVENTS).await?
+            trail::recent(&ledger, tenant, engine.ports.clock.now(), MAX_EVENTS).await?
         }
         None => Vec::new(),
     };

@@ -8,7 +8,7 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use clients::Connections;
 use jobs::sync::{Others, SyncJob};
-use notion_sync::Mirror;
+use notion_sync::NotionSync;
 use notion_sync::plan;
 use notion_sync::plan::{Entry, EntryKind};
 use notion_sync::runs::Run;
@@ -125,17 +125,17 @@ pub async fn run(mut command: Command, database: PathBuf) -> anyhow::Result<()> 
     }
 }
 
-async fn open(place: &Place) -> anyhow::Result<(Mirror, TenantId)> {
+async fn open(place: &Place) -> anyhow::Result<(NotionSync, TenantId)> {
     let ports = codes::ports(&place.database)?;
     let tenant = codes::tenant(&ports, place.tenant.clone()).await?;
     // No provider is called from here.
-    Ok((Mirror::new(&ports, Connections::new(&ports, ApiBase::default())), tenant))
+    Ok((NotionSync::new(&ports, Connections::new(&ports, ApiBase::default())), tenant))
 }
 
 async fn status(place: &Place) -> anyhow::Result<()> {
     let (mirror, tenant) = open(place).await?;
     let portal = mirror.connections.portal(&tenant).await?;
-    let settings = Mirror::settings(&portal)?;
+    let settings = NotionSync::settings(&portal)?;
     match &portal.notion {
         Some(notion) => println!("Notion workspace {:?}, connection {:?}", notion.workspace, notion.name),
         None => println!("No Notion workspace is connected; put [notion] into the configuration (docs/notion.md)."),
@@ -164,7 +164,7 @@ async fn status(place: &Place) -> anyhow::Result<()> {
 async fn attention(place: &Place) -> anyhow::Result<()> {
     let (mirror, tenant) = open(place).await?;
     let portal = mirror.connections.portal(&tenant).await?;
-    let databases = Mirror::settings(&portal)?.notion.databases.clone();
+    let databases = NotionSync::settings(&portal)?.notion.databases.clone();
     let (mut known, mut lines) = (Vec::new(), 0);
     for database in &databases {
         known.extend(mirror.stored(&tenant, &database.name).await?.map(|known| (database.name.clone(), known)));
@@ -270,7 +270,7 @@ fn show(entry: &Entry) {
 async fn join(place: &Place, name: &str, record: &str, keep: &str, trash: bool) -> anyhow::Result<()> {
     let (mirror, tenant) = open(place).await?;
     let portal = mirror.connections.portal(&tenant).await?;
-    let settings = Mirror::settings(&portal)?;
+    let settings = NotionSync::settings(&portal)?;
     let Some(database) = settings.notion.named(name) else { bail!(unknown(&settings, name)) };
     let kind = database.records.kind();
     let number = record.trim().strip_prefix(&kind.to_string()).unwrap_or(record).trim().parse::<u64>();
@@ -295,7 +295,7 @@ fn unknown(settings: &Settings, name: &str) -> String {
 async fn backfill(place: &Place, name: &str, dry: bool) -> anyhow::Result<()> {
     let (mirror, tenant) = open(place).await?;
     let portal = mirror.connections.portal(&tenant).await?;
-    let settings = Mirror::settings(&portal)?;
+    let settings = NotionSync::settings(&portal)?;
     if settings.notion.named(name).is_none() {
         bail!(unknown(&settings, name));
     }

@@ -17,7 +17,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use jiff::Timestamp;
 use runtime::clock::Clock;
 use runtime::store::{
-    Belongings, Condition, Item, Key, MOST_WRITES, Page, Query, Store, StoreError, Table, Version, Write,
+    Belongings, Condition, Item, Key, MAX_WRITES, Page, Query, Store, StoreError, Table, Version, Write,
 };
 
 use crate::{Clients, Names};
@@ -148,8 +148,8 @@ impl Store for DynamoStore {
         if writes.is_empty() {
             return Ok(());
         }
-        if writes.len() > MOST_WRITES {
-            return Err(StoreError::Unavailable(format!("{} writes at once; at most {MOST_WRITES}", writes.len())));
+        if writes.len() > MAX_WRITES {
+            return Err(StoreError::Unavailable(format!("{} writes at once; at most {MAX_WRITES}", writes.len())));
         }
         let now = self.clock.now();
         let mut transaction = self.clients.get().await.dynamodb.transact_write_items();

@@ -18,9 +18,9 @@ use wire::{Cause, Http, Response, Seen, SendError, Unread};
 use crate::error::Error;
 
 /// A portal cuts a request off after 60 seconds; longer waits are for nothing.
-const LONGEST_CALL: Duration = Duration::from_secs(65);
+const MAX_CALL: Duration = Duration::from_secs(65);
 /// An answer larger than this is not read to its end.
-const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
+const MAX_ANSWER: usize = 32 * 1024 * 1024;
 /// More of a portal's words is not kept.
 const MAX_WORDS: usize = 1_000;
 
@@ -194,7 +194,7 @@ impl Client {
         if let (RestBase::OAuth { token, .. }, Some(body)) = (&self.base, body.as_object_mut()) {
             body.insert("auth".into(), token.expose_secret().into());
         }
-        let request = self.http.post(&url).timeout(LONGEST_CALL).header(CONTENT_TYPE, "application/json");
+        let request = self.http.post(&url).timeout(MAX_CALL).header(CONTENT_TYPE, "application/json");
         let response = request.body(body.to_string()).send().await.map_err(|error| failed(method, error))?;
         not_elsewhere(method, &url, &response)?;
         let (seen, text) = read(response, method).await?;
@@ -215,7 +215,7 @@ pub(crate) fn not_elsewhere(method: &str, url: &Url, response: &Response) -> Res
 
 /// Reads the body, but not more than a REST answer can hold.
 pub(crate) async fn read(response: Response, method: &str) -> Result<(Seen, Bytes), Error> {
-    response.read(LARGEST_ANSWER).await.map_err(|unread| match unread {
+    response.read(MAX_ANSWER).await.map_err(|unread| match unread {
         Unread::Lost(cause) => lost(method, cause),
         Unread::TooLarge(seen) => garbage(method, seen),
     })

@@ -18,9 +18,9 @@ use crate::client::{Answer, Client, RestBase, authority, failed, file_url, garba
 use crate::error::Error;
 
 /// The largest file that a portal takes: 100 MB (`imbot.v2.File.upload`).
-pub const LARGEST_FILE: u64 = 100 * 1024 * 1024;
+pub const MAX_FILE: u64 = 100 * 1024 * 1024;
 /// A transfer may take this long; a function has a minute.
-const LONGEST_TRANSFER: Duration = Duration::from_secs(50);
+const MAX_TRANSFER: Duration = Duration::from_secs(50);
 /// A download may be handed on this often: the portal's disk to its storage.
 const MAX_REDIRECTS: usize = 3;
 /// The method by which errors of a download are named.
@@ -58,7 +58,7 @@ impl Client {
         let whole = stream::once(async move { Ok(before) })
             .chain(in_base64(pieces))
             .chain(stream::once(async move { Ok::<_, io::Error>(after) }));
-        let request = self.http.post(&url).timeout(LONGEST_TRANSFER).header(CONTENT_TYPE, "application/json");
+        let request = self.http.post(&url).timeout(MAX_TRANSFER).header(CONTENT_TYPE, "application/json");
         let request = request.header(CONTENT_LENGTH, total).body(Body::Pieces(whole.boxed()));
         let response = request.send().await.map_err(|error| failed(method, error))?;
         not_elsewhere(method, &url, &response)?;
@@ -95,7 +95,7 @@ impl Client {
     async fn ask_for_file(&self, url: &Url) -> Result<Response, Error> {
         let is_own = is_own(&self.base, url);
         let url = if is_own { url.clone() } else { without_credentials(&self.base, url) };
-        let request = self.http.get(&url).timeout(LONGEST_TRANSFER);
+        let request = self.http.get(&url).timeout(MAX_TRANSFER);
         // Without these the portal's front may answer 404 for a signed link.
         let request = request.header("accept", "*/*").header("accept-language", "en");
         let request =

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use runtime::calls;
-use runtime::clock::{Clock, LONGEST_WAIT, later};
+use runtime::clock::{Clock, MAX_WAIT, later};
 use runtime::job::{Outcome, ReceivedJob};
 use runtime::ledger::{DeliveryLine, DeliveryStatus, Ledger, OpenCall, delivery_write};
 use runtime::metrics::Unit;
@@ -156,7 +156,7 @@ impl DeliveryAttempt {
     /// Notes what it waits for, on purpose; the job is received again after that time.
     pub async fn wait(&mut self, after: Duration, cause: String, also: Vec<Write>) -> Result<Outcome, Failure> {
         self.write_with(DeliveryStatus::Retrying { cause: cause.clone() }, also).await?;
-        Ok(Outcome::Retry { after: after.min(LONGEST_WAIT), cause })
+        Ok(Outcome::Retry { after: after.min(MAX_WAIT), cause })
     }
 
     /// Writes down what a failure means for the line, and says what becomes of the job. `explained` is for people.

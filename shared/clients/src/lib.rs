@@ -33,7 +33,7 @@ use bitrix24::oauth::AuthServers;
 use jiff::Timestamp;
 use runtime::clock::{Clock, later};
 use runtime::limiter::{Limiter, Usage};
-use runtime::seal::{KeyRing, RING_FRESH, SealError, Sealed};
+use runtime::seal::{KeyRing, RING_TTL, SealError, Sealed};
 use runtime::secrets::KEY_RING;
 use runtime::{Invoke, Ports, Secrets, Store, TenantId};
 use secrecy::SecretString;
@@ -332,7 +332,7 @@ impl Connections {
     async fn newest_ring(&self) -> Result<Arc<KeyRing>, Failure> {
         let text = self.secrets.get(KEY_RING).await.map_err(|error| Failure::transient(error.to_string()))?;
         let ring = Arc::new(KeyRing::parse(&text).map_err(|error| Failure::transient(error.to_string()))?);
-        let fresh_until = later(self.clock.now(), RING_FRESH);
+        let fresh_until = later(self.clock.now(), RING_TTL);
         *self.ring.lock().unwrap_or_else(PoisonError::into_inner) = Some((ring.clone(), fresh_until));
         Ok(ring)
     }

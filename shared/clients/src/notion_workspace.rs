@@ -7,7 +7,7 @@ use std::time::Duration;
 use notion::client::{List, Person};
 use notion::{DataSource, Error, Page};
 use runtime::clock::later;
-use runtime::limiter::{Account, Lane, Reservation};
+use runtime::limiter::{Account, Priority, Reservation};
 use runtime::{Kind, TenantId};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
@@ -42,7 +42,7 @@ impl NotionClient {
 
     /// The same client in another lane of the limiter.
     #[must_use]
-    pub fn in_lane(mut self, lane: Lane) -> Self {
+    pub fn in_lane(mut self, lane: Priority) -> Self {
         self.account.lane = lane;
         self
     }

@@ -9,7 +9,7 @@ use bitrix24::transfer::Download;
 use bitrix24::{Answer, Batch, RestBase};
 use runtime::Kind;
 use runtime::clock::later;
-use runtime::limiter::{Account, Lane, Reservation};
+use runtime::limiter::{Account, Priority, Reservation};
 use serde_json::{Value, json};
 use tenants::portals::Portal;
 use wire::{Http, Pieces};
@@ -88,7 +88,7 @@ impl PortalClient {
 
     /// The same client in another lane of the limiter.
     #[must_use]
-    pub fn in_lane(mut self, lane: Lane) -> Self {
+    pub fn in_lane(mut self, lane: Priority) -> Self {
         self.account.lane = lane;
         self
     }

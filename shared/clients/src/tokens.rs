@@ -34,7 +34,7 @@ const DEAD_FOR: Duration = Duration::from_secs(60 * 60);
 /// It is not left alone longer than this.
 const MAX_DEAD_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// So many are remembered in a process.
-const MOST_CACHED: usize = 1_000;
+const MAX_CACHED: usize = 1_000;
 /// A pair that nobody has used for so long is renewed once, for refresh tokens die: Bitrix24's after 180 days. That is the
 /// one renewal that no call asks for; one in three months is far from a timer.
 pub const IDLE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
@@ -217,7 +217,7 @@ impl Seen {
 
     fn put(&self, tenant: &TenantId, slot: Slot, token: &SecretString, good_until: Timestamp) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.len() >= MOST_CACHED {
+        if seen.len() >= MAX_CACHED {
             seen.clear();
         }
         seen.insert((tenant.clone(), slot), (token.clone(), good_until));

@@ -6,7 +6,7 @@
 use clients::{Connections, Failure};
 use jiff::{SignedDuration, Timestamp};
 use records::{RecordKind, State};
-use runtime::limiter::Lane;
+use runtime::limiter::Priority;
 use runtime::links::{ReadMoment, Records, Snapshot};
 use runtime::store::{Condition, Key, Table, Write};
 use runtime::{Ports, TenantId};
@@ -43,7 +43,7 @@ pub async fn fill(ports: &Ports, connections: &Connections, tenant: &TenantId) -
     let records = Records::new(store.clone());
     let portal = connections.portal(tenant).await?;
     let settings = portal.settings_as::<Settings>()?;
-    let client = connections.bitrix24(&portal).await?.in_lane(Lane::Sweep);
+    let client = connections.bitrix24(&portal).await?.in_lane(Priority::Sweep);
     let mut read = 0;
     for kind in subscriptions::swept(&settings) {
         let listing = Listing { kind, custom_fields: settings.fields_of(kind) };

@@ -29,11 +29,11 @@ const KEEPS_NOTHING: Duration = Duration::from_secs(10 * 60);
 /// How long names in memory are believed.
 const FRESH: Duration = Duration::from_secs(60);
 /// More tenants than this are not kept in memory.
-const MOST_TENANTS: usize = 500;
+const MAX_TENANTS: usize = 500;
 /// Rows on a page of any list.
 const PAGE: usize = 50;
 /// More pages of statuses than this are not read; the rest shows as codes.
-const MOST_PAGES: usize = 40;
+const MAX_PAGES: usize = 40;
 /// The lists are asked for anew at most so often, when a stage is not in them.
 const BETWEEN_LISTS: Duration = Duration::from_secs(5 * 60);
 
@@ -134,7 +134,7 @@ impl NamesCache {
 
     fn remember(&self, tenant: &TenantId, names: &Arc<Names>) {
         let mut memory = self.lock();
-        if memory.len() >= MOST_TENANTS {
+        if memory.len() >= MAX_TENANTS {
             memory.clear();
         }
         // What was remembered keeps its age: names are asked for anew sooner or later.
@@ -220,11 +220,11 @@ impl NamesCache {
             return Ok(());
         }
         let mut batch = Batch::new();
-        for start in (read..total).step_by(read).take(MOST_PAGES) {
+        for start in (read..total).step_by(read).take(MAX_PAGES) {
             let _ = batch.add(start.to_string(), "crm.status.list", &json!({"start": start}));
         }
         let (mut answers, _) = client.batch(&batch).await?;
-        for start in (read..total).step_by(read).take(MOST_PAGES) {
+        for start in (read..total).step_by(read).take(MAX_PAGES) {
             add_statuses(names, &mut answers, &start.to_string());
         }
         Ok(())

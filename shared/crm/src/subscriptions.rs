@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bitrix24::Batch;
-use bitrix24::batch::MOST_COMMANDS;
+use bitrix24::batch::MAX_COMMANDS;
 use bitrix24::client::shaped;
 use clients::{Failure, PortalClient};
 use runtime::Ports;
@@ -77,7 +77,7 @@ async fn repair(client: &PortalClient, state: &mut Subscriptions, handler: Optio
         let offline = compare(&records.cloned().collect(), &bound, "", true);
         changes.extend(changes_of(&offline, &json!({"event_type": "offline", "auth_connector": CONNECTOR})));
     }
-    for some in changes.chunks(MOST_COMMANDS) {
+    for some in changes.chunks(MAX_COMMANDS) {
         apply(client, state, some).await?;
     }
     Ok(())

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// How long a day's counts are kept.
 const KEEP: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 /// So often a count is tried while others write it, too.
-const MOST_TRIES: u32 = 8;
+const MAX_TRIES: u32 = 8;
 
 /// The counts of a day.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,7 +89,7 @@ impl Sweeps {
             return Ok(());
         }
         let key = Key::new(Table::Links, counts(tenant), day(now));
-        for _ in 0..MOST_TRIES {
+        for _ in 0..MAX_TRIES {
             let (before, condition) = match self.store.get(&key).await? {
                 Some(item) => (item.decode()?, Condition::Version(item.version)),
                 None => (Counts::default(), Condition::Absent),

@@ -277,7 +277,7 @@ async fn stages_in_order(
         return Ok(Vec::new());
     }
     let mut batch = Batch::new();
-    for funnel in funnels.iter().take(bitrix24::batch::MOST_COMMANDS) {
+    for funnel in funnels.iter().take(bitrix24::batch::MAX_COMMANDS) {
         let list = EntityType::DEAL.stages_of(*funnel);
         add(
             &mut batch,

@@ -6,7 +6,7 @@ use std::ops::Bound;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use runtime::store::{
-    Belongings, Condition, Item, Key, MOST_WRITES, Page, Query, Store, StoreError, Table, Version, Write, written_by,
+    Belongings, Condition, Item, Key, MAX_WRITES, Page, Query, Store, StoreError, Table, Version, Write, written_by,
 };
 
 use crate::Memory;
@@ -163,8 +163,8 @@ impl Store for Memory {
     }
 
     async fn put_all(&self, writes: Vec<Write>) -> Result<(), StoreError> {
-        if writes.len() > MOST_WRITES {
-            return Err(StoreError::Unavailable(format!("{} writes at once; at most {MOST_WRITES}", writes.len())));
+        if writes.len() > MAX_WRITES {
+            return Err(StoreError::Unavailable(format!("{} writes at once; at most {MAX_WRITES}", writes.len())));
         }
         let keys: BTreeSet<_> = writes.iter().map(|write| &write.key).collect();
         if keys.len() < writes.len() {

@@ -2,7 +2,7 @@
 
 use locale::Language;
 use locale::texts;
-use records::words::{Telling, Word};
+use records::words::{CardContext, Word};
 use settings::schema::{CardDesign, CardField, Density};
 use settings::template::{Piece, Template};
 use slack::block::Element;
@@ -11,7 +11,7 @@ use slack::{Block, Message, Mrkdwn};
 use crate::design::own_design;
 
 /// The card of a change, as its route designs it.
-pub fn render(telling: &Telling<'_>, design: Option<&CardDesign>) -> Message {
+pub fn render(telling: &CardContext<'_>, design: Option<&CardDesign>) -> Message {
     let own = own_design(telling.change);
     let none = CardDesign::default();
     let design = design.unwrap_or(&none);
@@ -39,7 +39,7 @@ pub fn render(telling: &Telling<'_>, design: Option<&CardDesign>) -> Message {
 }
 
 fn blocks(
-    telling: &Telling<'_>,
+    telling: &CardContext<'_>,
     density: Density,
     button: bool,
     headline: Mrkdwn,
@@ -69,7 +69,7 @@ fn blocks(
 }
 
 /// The change in one line, for digests and threads.
-pub fn line(telling: &Telling<'_>) -> Mrkdwn {
+pub fn line(telling: &CardContext<'_>) -> Mrkdwn {
     let own = own_design(telling.change);
     let headline =
         Mrkdwn::text(own.mark).then(&Mrkdwn::text(" ")).then(&fill(telling, telling.language.text(own.head)));
@@ -110,7 +110,7 @@ pub fn notice(head: &str, lines: &[String]) -> Message {
     Message::new(Mrkdwn::text(head), blocks)
 }
 
-fn field_of(telling: &Telling<'_>, field: &CardField) -> (String, Mrkdwn) {
+fn field_of(telling: &CardContext<'_>, field: &CardField) -> (String, Mrkdwn) {
     match field {
         CardField::Own { label, value } => (label.clone(), fill(telling, value)),
         CardField::Word(name) => match Word::parse(name) {
@@ -121,12 +121,12 @@ fn field_of(telling: &Telling<'_>, field: &CardField) -> (String, Mrkdwn) {
     }
 }
 
-fn labelled(telling: &Telling<'_>, word: Word) -> (String, Mrkdwn) {
+fn labelled(telling: &CardContext<'_>, word: Word) -> (String, Mrkdwn) {
     (telling.language.text(word.label()).to_owned(), telling.shown(word))
 }
 
 /// A template filled in. One that cannot be read, though it was checked when it was set, stands as it is.
-fn fill(telling: &Telling<'_>, template: &str) -> Mrkdwn {
+fn fill(telling: &CardContext<'_>, template: &str) -> Mrkdwn {
     let Ok(template) = Template::parse(template) else { return Mrkdwn::text(template) };
     let piece = |piece: &Piece| match piece {
         Piece::Text(text) => Mrkdwn::text(text),
@@ -212,8 +212,8 @@ mod tests {
         names
     }
 
-    fn telling<'a>(change: &'a Change, names: &'a Names) -> Telling<'a> {
-        Telling { change, names, domain: "acme.bitrix24.com", language: Language::En }
+    fn telling<'a>(change: &'a Change, names: &'a Names) -> CardContext<'a> {
+        CardContext { change, names, domain: "acme.bitrix24.com", language: Language::En }
     }
 
     /// A change of every kind.
@@ -251,7 +251,7 @@ mod tests {
         for change in gallery() {
             for language in [Language::En, Language::Ru] {
                 for density in [Density::Compact, Density::Normal, Density::Full] {
-                    let telling = Telling { language, ..telling(&change, &names) };
+                    let telling = CardContext { language, ..telling(&change, &names) };
                     let design = CardDesign { density: Some(density), ..CardDesign::default() };
                     let card = serde_json::to_value(render(&telling, Some(&design))).unwrap();
                     if density == Density::Normal || language == Language::En {

@@ -9,7 +9,7 @@ use records::change::{Change, ChangeKind, Noun, Related};
 use records::names::{Entry, Named, Names};
 use records::record::State;
 use records::words;
-use records::words::{Telling, Word};
+use records::words::{CardContext, Word};
 use serde_json::{Value, json};
 use settings::schema::{CardDesign, CardField, Density};
 use slack::Mrkdwn;
@@ -129,7 +129,7 @@ fn the_cards_of_every_change_come_from_the_catalogues() {
     for names in [names(), Names::default()] {
         for change in changes() {
             let telling =
-                Telling { change: &change, names: &names, domain: "портал.рф", language: Language::En };
+                CardContext { change: &change, names: &names, domain: "портал.рф", language: Language::En };
             let fields = words::known(&change.kind).into_iter().filter(is_text);
             let all = CardDesign {
                 fields: Some(fields.map(|word| CardField::Word(word.to_owned())).collect()),
@@ -144,7 +144,7 @@ fn the_cards_of_every_change_come_from_the_catalogues() {
     let bare =
         Change::new(ChangeKind::TaskCreated, "task 7", serde_json::from_value(json!({"task": {"id": "7"}})).unwrap());
     let names = Names::default();
-    let telling = Telling { change: &bare, names: &names, domain: "портал.рф", language: Language::En };
+    let telling = CardContext { change: &bare, names: &names, domain: "портал.рф", language: Language::En };
     assert_card(&locale::in_pseudo(|| card::render(&telling, None)));
 }
 

@@ -8,7 +8,7 @@ use locale::Language;
 use records::change::{Change, ChangeKind};
 use records::names::{Named, Names};
 use records::record::Record;
-use records::words::Telling;
+use records::words::CardContext;
 use settings::condition::{Condition, Facts};
 use settings::destination::Destination;
 use settings::schema::{Route, Settings};
@@ -156,9 +156,9 @@ impl Router {
     }
 
     /// Where a route sends a change. A place that the record lacks is left out, with the reason.
-    pub fn places<'a>(&self, route: &'a Route, telling: &Telling<'_>) -> (Taken<'a>, Vec<Left>) {
+    pub fn places<'a>(&self, route: &'a Route, telling: &CardContext<'_>) -> (Taken<'a>, Vec<Left>) {
         let language = route.language.unwrap_or(self.settings.language);
-        let telling = Telling { language, ..*telling };
+        let telling = CardContext { language, ..*telling };
         let (mut places, mut left) = (Vec::new(), Vec::new());
         for to in &route.to {
             let mut leave = |reason: String| left.push(Left { route: route.name.clone(), reason, failed: false });
@@ -208,13 +208,13 @@ impl Router {
 
 impl Taken<'_> {
     /// Its card.
-    pub fn card(&self, telling: &Telling<'_>) -> Message {
-        card::render(&Telling { language: self.language, ..*telling }, self.route.card.as_ref())
+    pub fn card(&self, telling: &CardContext<'_>) -> Message {
+        card::render(&CardContext { language: self.language, ..*telling }, self.route.card.as_ref())
     }
 
     /// The same in one line.
-    pub fn line(&self, telling: &Telling<'_>) -> slack::Mrkdwn {
-        card::line(&Telling { language: self.language, ..*telling })
+    pub fn line(&self, telling: &CardContext<'_>) -> slack::Mrkdwn {
+        card::line(&CardContext { language: self.language, ..*telling })
     }
 }
 
@@ -233,8 +233,8 @@ mod tests {
         Change::new(ChangeKind::TaskCreated, "task 7", serde_json::from_value::<State>(state).unwrap())
     }
 
-    fn telling<'a>(change: &'a Change, names: &'a Names) -> Telling<'a> {
-        Telling { change, names, domain: "a.bitrix24.com", language: Language::En }
+    fn telling<'a>(change: &'a Change, names: &'a Names) -> CardContext<'a> {
+        CardContext { change, names, domain: "a.bitrix24.com", language: Language::En }
     }
 
     #[test]

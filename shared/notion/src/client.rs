@@ -18,8 +18,8 @@ use crate::page::Page;
 use crate::schema::DataSource;
 
 /// Notion itself gives up after 60 seconds.
-const LONGEST_CALL: Duration = Duration::from_secs(65);
-const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
+const MAX_CALL: Duration = Duration::from_secs(65);
+const MAX_ANSWER: usize = 32 * 1024 * 1024;
 
 /// Where the API is.
 #[derive(Debug, Clone)]
@@ -308,14 +308,14 @@ pub(crate) struct Raw {
 /// Sends a request and reads its answer.
 pub(crate) async fn send(call: &str, request: Outgoing, reads: bool) -> Result<Raw, Error> {
     let lost = |cause: Cause| Error::Lost { call: call.to_owned(), cause: cause.to_string(), reads };
-    let request = request.timeout(LONGEST_CALL).header("Notion-Version", VERSION);
+    let request = request.timeout(MAX_CALL).header("Notion-Version", VERSION);
     let response = request.send().await.map_err(|error| match error {
         SendError::Lost(cause) => lost(cause),
         // If Notion's own host may not be called, that is for whoever runs us, and later it may work.
         not_sent => Error::NotConnected { call: call.to_owned(), cause: not_sent.to_string() },
     })?;
     let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.trim().parse().ok());
-    let (seen, read) = response.read(LARGEST_ANSWER).await.map_err(|unread| match unread {
+    let (seen, read) = response.read(MAX_ANSWER).await.map_err(|unread| match unread {
         Unread::Lost(cause) => lost(cause),
         Unread::TooLarge(_) => shape(call, "an answer of more than 32 MiB"),
     })?;

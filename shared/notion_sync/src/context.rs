@@ -7,7 +7,7 @@ use notion::Page;
 use records::{Change, ChangeKind, Record, State};
 use serde_json::Value;
 
-use crate::Mirror;
+use crate::NotionSync;
 use crate::database::Opened;
 use crate::fields::page::Context;
 use crate::fields::portal;
@@ -21,7 +21,7 @@ pub fn telling(record: Record, state: &State) -> Change {
     Change::new(created, record, state.clone())
 }
 
-impl Mirror {
+impl NotionSync {
     /// Learns the names that many records speak of at once.
     pub async fn learn_names(&self, opened: &Opened, records: &[(Record, State)]) {
         let changes: Vec<_> = records.iter().map(|(record, state)| telling(*record, state)).collect();

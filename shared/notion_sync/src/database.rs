@@ -15,14 +15,14 @@ use notion::{DataSource, Property};
 use records::RecordKind;
 use runtime::TenantId;
 use runtime::clock::later;
-use runtime::limiter::Lane;
+use runtime::limiter::Priority;
 use runtime::store::{Condition, Key, Table, Write};
 use serde::{Deserialize, Serialize};
 use settings::Settings;
 use settings::databases::{Database, Plan};
 use tenants::portals::Portal;
 
-use crate::Mirror;
+use crate::NotionSync;
 use crate::fields::Field;
 use crate::fields::mapping;
 use crate::fields::mapping::{Trouble, resolve};
@@ -134,7 +134,7 @@ pub enum Open {
     Closed(Closed),
 }
 
-impl Mirror {
+impl NotionSync {
     /// The tenant's settings.
     pub fn settings(portal: &Portal) -> Result<Arc<Settings>, Failure> {
         Ok(portal.settings_as()?)
@@ -146,7 +146,7 @@ impl Mirror {
             Plan::Plus => 180,
             Plan::Business => 600,
         };
-        Ok(self.connections.notion(portal, a_minute).await?.in_lane(Lane::Sync))
+        Ok(self.connections.notion(portal, a_minute).await?.in_lane(Priority::Sync))
     }
 
     /// Opens a database.
@@ -171,7 +171,7 @@ impl Mirror {
         let id = resolved.id.ok_or_else(unusable)?;
         Ok(Open::Ready(Box::new(Opened {
             notion: self.notion(&portal, &settings).await?,
-            bitrix24: self.connections.bitrix24(&portal).await?.in_lane(Lane::Sync),
+            bitrix24: self.connections.bitrix24(&portal).await?.in_lane(Priority::Sync),
             portal,
             settings,
             database,
@@ -293,7 +293,7 @@ impl Mirror {
         mut source: DataSource,
         before: &Known,
     ) -> Result<Known, Failure> {
-        let client = self.connections.bitrix24(portal).await?.in_lane(Lane::Sync);
+        let client = self.connections.bitrix24(portal).await?.in_lane(Priority::Sync);
         let fields = portal_fields(&client, database.records.kind()).await?;
         let targets = self.targets(portal, settings, Some(notion)).await?;
         let mut resolved = resolve(database, &fields, &source, &before.properties, &targets);

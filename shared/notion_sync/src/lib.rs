@@ -33,7 +33,7 @@ pub use runs::{Run, Runs};
 
 /// What the functions share. Cheap to clone.
 #[derive(Clone)]
-pub struct Mirror {
+pub struct NotionSync {
     /// The ports.
     pub ports: Ports,
     /// The connections.
@@ -58,7 +58,7 @@ pub fn message(job: &SyncJob, tenant: &TenantId, trace: TraceId, once: &str) -> 
     Ok(runtime::job::message_once(tenant, trace, job, once)?)
 }
 
-impl Mirror {
+impl NotionSync {
     /// Sends a job.
     pub async fn send(&self, jobs: Vec<Outgoing>) -> Result<(), Failure> {
         Ok(self.ports.send(jobs).await?)

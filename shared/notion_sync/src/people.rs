@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use settings::Settings;
 
-use crate::Mirror;
+use crate::NotionSync;
 
 /// How long a map is believed.
 const KEEPS: Duration = Duration::from_secs(60 * 60);
@@ -44,7 +44,7 @@ impl Map {
     }
 }
 
-impl Mirror {
+impl NotionSync {
     /// Who is who, looked up again if that is old, or if somebody is missing and it is not quite new.
     pub async fn people(
         &self,

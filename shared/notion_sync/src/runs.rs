@@ -9,10 +9,10 @@ use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Version, W
 use runtime::{TenantId, TraceId};
 use serde::{Deserialize, Serialize};
 
-use crate::Mirror;
+use crate::NotionSync;
 
 /// What is noted of what a run would do, at most.
-pub const MOST_EXAMPLES: usize = 20;
+pub const MAX_EXAMPLES: usize = 20;
 
 /// A run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,7 +152,7 @@ impl Run {
 
     /// Notes something in words, while there is room.
     pub fn note(&mut self, text: String) {
-        if self.examples.len() < MOST_EXAMPLES {
+        if self.examples.len() < MAX_EXAMPLES {
             self.examples.push(text);
         }
     }
@@ -212,7 +212,7 @@ pub struct Wanted<'a> {
     pub by: &'a str,
 }
 
-impl Mirror {
+impl NotionSync {
     /// Starts a run over a database; returns its id.
     pub async fn start(&self, tenant: &TenantId, database: &str, wanted: &Wanted<'_>) -> Result<String, Failure> {
         let now = self.ports.clock.now();

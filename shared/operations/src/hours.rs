@@ -13,7 +13,7 @@ use crate::log::Status;
 /// Hours that are shown.
 pub const HOURS: usize = 24;
 /// Lines that are counted at most: the newest ones.
-pub const MOST_LINES: usize = 10_000;
+pub const MAX_LINES: usize = 10_000;
 
 /// An hour's deliveries by where they stand.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -97,7 +97,7 @@ pub async fn count(ledger: &Ledger, tenant: &TenantId, now: Timestamp) -> Result
             if after.is_none() {
                 break;
             }
-            if counted >= MOST_LINES {
+            if counted >= MAX_LINES {
                 day.is_cut = true;
                 break;
             }

@@ -12,7 +12,7 @@ use runtime::{TenantId, TraceId};
 use serde::Serialize;
 
 /// Lines that one search reads before it says where to go on.
-const MOST_LINES: usize = 3_000;
+const MAX_LINES: usize = 3_000;
 /// Lines that are read at once.
 const AT_ONCE: usize = 500;
 
@@ -261,7 +261,7 @@ pub async fn search(
             found.ways.extend(open.filter(|way| filter.fits(way)));
             return Ok(found);
         }
-        if found.looked_at >= MOST_LINES
+        if found.looked_at >= MAX_LINES
             && let Some(open) = &open
         {
             // The way that is half read is read again from its beginning.

@@ -7,7 +7,7 @@ use clients::{Connections, Failure, Side, Standing, Trouble};
 use crm::sweeps::{Counts, Subscriptions, Sweeps};
 use jiff::Timestamp;
 use jobs::queues;
-use notion_sync::Mirror;
+use notion_sync::NotionSync;
 use runtime::ledger::Ledger;
 use runtime::limiter::Usage;
 use runtime::queue::{Depth, QueueName};
@@ -98,7 +98,7 @@ struct Silence {
 pub async fn look(
     ports: &Ports,
     connections: &Connections,
-    mirror: &Mirror,
+    mirror: &NotionSync,
     portal: &Portal,
 ) -> Result<Overview, Failure> {
     let (tenant, now) = (&portal.tenant, ports.clock.now());

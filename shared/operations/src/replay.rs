@@ -4,7 +4,7 @@ use clients::Failure;
 use crm::names::NamesCache;
 use jiff::Timestamp;
 use notifications::router::Router;
-use records::{Change, ChangeKind, State, Telling};
+use records::{CardContext, Change, ChangeKind, State};
 use runtime::TenantId;
 use runtime::ledger::Ledger;
 use serde::Serialize;
@@ -16,11 +16,11 @@ use tenants::portals::Portal;
 use crate::log::{self, Filter};
 
 /// So many events with changes are looked at.
-pub const MOST_EVENTS: usize = 50;
+pub const MAX_EVENTS: usize = 50;
 /// So many steps the conditions of one try take together: a condition that takes all it may fits each event.
-const MAX_STEPS: u64 = MOST_EVENTS as u64 * settings::condition::MAX_STEPS;
+const MAX_STEPS: u64 = MAX_EVENTS as u64 * settings::condition::MAX_STEPS;
 /// Pages of the log that are read to find them.
-const MOST_PAGES: usize = 4;
+const MAX_PAGES: usize = 4;
 
 /// What a change that happened would come to.
 #[derive(Debug, Clone, Serialize)]
@@ -62,14 +62,14 @@ async fn last_changes(
     now: Timestamp,
 ) -> Result<Vec<(Timestamp, String, Change)>, Failure> {
     let (mut changes, mut after) = (Vec::new(), None::<String>);
-    for _ in 0..MOST_PAGES {
+    for _ in 0..MAX_PAGES {
         let found = log::search(ledger, tenant, &Filter::default(), after.as_deref(), 200, now).await?;
         for event in found.ways.iter().filter_map(|way| way.event.as_ref()) {
             // A change of an older shape is left out rather than misread.
             let own = event.found.iter().filter_map(|change| serde_json::from_value::<Change>(change.clone()).ok());
             changes.extend(own.map(|change| (event.received_at, event.trace.to_string(), change)));
-            if changes.len() >= MOST_EVENTS {
-                changes.truncate(MOST_EVENTS);
+            if changes.len() >= MAX_EVENTS {
+                changes.truncate(MAX_EVENTS);
                 return Ok(changes);
             }
         }
@@ -90,7 +90,7 @@ fn tell(
     trace: String,
     steps: &mut u64,
 ) -> Told {
-    let telling = Telling { change, names, domain: &portal.domain, language: router.settings().language };
+    let telling = CardContext { change, names, domain: &portal.domain, language: router.settings().language };
     let (routes, left) = router.asked_within(change, steps);
     let mut left: Vec<_> = left.into_iter().map(|left| (left.route, left.reason)).collect();
     let mut cards = Vec::new();
@@ -164,8 +164,12 @@ mod tests {
             assert!(!matches!(&change.state, State::Custom { custom } if custom.is_empty()), "{name}");
             let (routes, _) = router.asked(&change);
             let names = Names::default();
-            let telling =
-                Telling { change: &change, names: &names, domain: "a.bitrix24.com", language: locale::Language::En };
+            let telling = CardContext {
+                change: &change,
+                names: &names,
+                domain: "a.bitrix24.com",
+                language: locale::Language::En,
+            };
             let (taken, _) = router.places(routes[0], &telling);
             assert!(!taken.card(&telling).text.as_str().is_empty(), "{name}");
         }

@@ -10,4 +10,4 @@ pub use change::{Change, ChangeKind};
 pub use diff::{Before, diff};
 pub use names::Names;
 pub use record::{Record, RecordKind, State};
-pub use words::Telling;
+pub use words::CardContext;

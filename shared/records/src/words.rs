@@ -14,11 +14,11 @@ use crate::names::{Named, Names};
 use crate::record::State;
 
 /// The most that a card shows of a text that somebody wrote.
-const MOST_TEXT: usize = 1_500;
+const MAX_TEXT: usize = 1_500;
 
 /// What a change is told with.
 #[derive(Debug, Clone, Copy)]
-pub struct Telling<'a> {
+pub struct CardContext<'a> {
     /// The change.
     pub change: &'a Change,
     /// The names of what it speaks of.
@@ -260,7 +260,7 @@ fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
     known.max_by_key(|known| likeness(known, word)).filter(|like| likeness(like, word) * 2 >= word.len())
 }
 
-impl Telling<'_> {
+impl CardContext<'_> {
     /// What a word of a template shows. What is unknown shows as that; it never stops a card.
     pub fn word(&self, word: &str) -> Mrkdwn {
         if let Some(path) = word.strip_prefix("record.") {
@@ -491,9 +491,9 @@ impl Telling<'_> {
             Some(Value::Array(list)) => {
                 let texts: Vec<_> =
                     list.iter().map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned)).collect();
-                Mrkdwn::text(&texts.join(", ")).cut(MOST_TEXT)
+                Mrkdwn::text(&texts.join(", ")).cut(MAX_TEXT)
             }
-            Some(other) => Mrkdwn::text(&other.to_string()).cut(MOST_TEXT),
+            Some(other) => Mrkdwn::text(&other.to_string()).cut(MAX_TEXT),
         }
     }
 
@@ -525,7 +525,7 @@ pub fn task_status(status: u64) -> Option<Fixed> {
 
 /// A text with its links and formatting, its beginning if it is long.
 fn markup(document: Document) -> Mrkdwn {
-    let mut parts = document.split(MOST_TEXT - 1, |part| units(&part.to_mrkdwn(false))).into_iter();
+    let mut parts = document.split(MAX_TEXT - 1, |part| units(&part.to_mrkdwn(false))).into_iter();
     let first = parts.next().unwrap_or_default().to_mrkdwn(false);
     let end = match parts.next() {
         Some(_) if first.ends_with("```") => "\n…",

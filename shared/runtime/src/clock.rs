@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 /// The longest that a message is held back. SQS holds one for 12 hours from when it was handed out, and refuses more.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(11 * 60 * 60 + 30 * 60);
+pub const MAX_WAIT: Duration = Duration::from_secs(11 * 60 * 60 + 30 * 60);
 
 /// How far a provider's clock and ours can differ, where one of its moments is compared with one of ours.
 pub const MAX_PROVIDER_SKEW: SignedDuration = SignedDuration::from_secs(120);

@@ -10,12 +10,12 @@ use jiff::Timestamp;
 
 use crate::claims;
 use crate::claims::Claim;
-use crate::clock::LONGEST_WAIT;
+use crate::clock::MAX_WAIT;
 use crate::job;
 use crate::job::{BadJob, Job, Outcome, ReceivedJob};
 use crate::ledger::{DeliveryLine, EarlierOutbox, EventLine, EventStatus, Ledger, delivery_write, event_write};
 use crate::queue::{Outgoing, QueueError};
-use crate::store::{Condition, Key, MOST_WRITES, StoreError, Write};
+use crate::store::{Condition, Key, MAX_WRITES, StoreError, Write};
 use crate::{Ports, TenantId, TraceId, calls};
 
 /// What an event comes to.
@@ -173,7 +173,7 @@ impl Decision {
             self.line.status = EventStatus::Waiting { cause: cause.clone() };
             self.write(ports).await?;
         }
-        Ok(Outcome::Retry { after: after.min(LONGEST_WAIT), cause })
+        Ok(Outcome::Retry { after: after.min(MAX_WAIT), cause })
     }
 
     async fn write(&mut self, ports: &Ports) -> Result<(), DecisionError> {
@@ -186,7 +186,7 @@ impl Decision {
             writes.push(claims::write(&self.tenant, identity, &claim, self.line.decided_at)?);
         }
         writes.append(&mut self.writes);
-        if writes.len() > MOST_WRITES {
+        if writes.len() > MAX_WRITES {
             return Err(DecisionError::TooManyWrites(writes.len()));
         }
         let written = match <[Write; 1]>::try_from(writes) {

@@ -27,7 +27,7 @@ pub struct Rate {
 /// Who asks for a slot. All lanes share one account; the lower ones may use less of its burst, so that there is
 /// room at once for those above.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Lane {
+pub enum Priority {
     /// A person waits for the answer.
     Person,
     /// An event is decided or delivered.
@@ -39,7 +39,7 @@ pub enum Lane {
     Sweep,
 }
 
-impl Lane {
+impl Priority {
     /// How much of a burst it may use; at least one call.
     fn share_of(self, burst: u32) -> u32 {
         let percent = match self {
@@ -72,13 +72,13 @@ pub struct Account {
     /// Its window, if the provider counts in windows; the rate then counts for nothing.
     pub window: Option<Window>,
     /// Who asks.
-    pub lane: Lane,
+    pub lane: Priority,
 }
 
 impl Account {
     /// An account, asked for in the lane of events.
     pub fn new(name: String, rate: Rate) -> Self {
-        Self { name, rate, window: None, lane: Lane::default() }
+        Self { name, rate, window: None, lane: Priority::default() }
     }
 
     /// An account whose provider counts calls in windows.
@@ -90,7 +90,7 @@ impl Account {
     /// The same account in the lane that may use all of it.
     #[must_use]
     pub fn for_a_person(self) -> Self {
-        Self { lane: Lane::Person, ..self }
+        Self { lane: Priority::Person, ..self }
     }
 }
 
@@ -147,15 +147,15 @@ impl State {
     }
 
     /// The rule of a window: so many calls at any pace until it ends, then the next one begins with the first call.
-    fn reserve_in(self, window: Window, lane: Lane, now: Timestamp) -> (Reservation, Option<Self>) {
+    fn reserve_in(self, window: Window, lane: Priority, now: Timestamp) -> (Reservation, Option<Self>) {
         if let Some(parked) = self.parked_until.filter(|parked| *parked > now) {
             return (Reservation::Wait { wait: until(now, parked), parked: true }, None);
         }
         let (ends, used) = if now < self.next { (self.next, self.used) } else { (later(now, window.length), 0) };
         let share = match lane {
-            Lane::Person | Lane::Event | Lane::Sync => window.most,
+            Priority::Person | Priority::Event | Priority::Sync => window.most,
             // Some are left for what happens meanwhile.
-            Lane::Sweep => (window.most - window.most / 25).max(1),
+            Priority::Sweep => (window.most - window.most / 25).max(1),
         };
         if used >= share {
             return (Reservation::Wait { wait: until(now, ends), parked: false }, None);
@@ -165,7 +165,7 @@ impl State {
     }
 
     /// The rule: whether there is a slot within `patience`, and the state after taking it.
-    fn reserve(self, rate: Rate, lane: Lane, now: Timestamp, patience: Duration) -> (Reservation, Option<Self>) {
+    fn reserve(self, rate: Rate, lane: Priority, now: Timestamp, patience: Duration) -> (Reservation, Option<Self>) {
         if let Some(parked) = self.parked_until.filter(|parked| *parked > now) {
             return (Reservation::Wait { wait: until(now, parked), parked: true }, None);
         }
@@ -185,7 +185,7 @@ impl State {
 const DOWN_AFTER: u32 = 5;
 
 /// Conflicts mean that other workers took slots meanwhile; after so many the account is busy enough to wait.
-const MOST_CONFLICTS: u32 = 8;
+const MAX_CONFLICTS: u32 = 8;
 
 /// Reserves slots. Cheap to clone.
 #[derive(Clone)]
@@ -197,7 +197,7 @@ pub struct Limiter {
 }
 
 /// More accounts than this are not remembered at once.
-const MOST_SEEN: usize = 10_000;
+const MAX_SEEN: usize = 10_000;
 
 impl Limiter {
     /// A limiter over `store`.
@@ -208,7 +208,7 @@ impl Limiter {
     /// Reserves a slot if one comes within `patience`.
     pub async fn reserve(&self, account: &Account, patience: Duration) -> Result<Reservation, StoreError> {
         let mut guess = self.recall(&account.name);
-        for _ in 0..MOST_CONFLICTS {
+        for _ in 0..MAX_CONFLICTS {
             let fresh = guess.is_none();
             let (state, version) = match guess.take() {
                 Some(guess) => guess,
@@ -332,7 +332,7 @@ impl Limiter {
         let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match &written {
             Ok(version) => {
-                if seen.len() >= MOST_SEEN {
+                if seen.len() >= MAX_SEEN {
                     seen.clear();
                 }
                 seen.insert(name.to_owned(), (state, Some(*version)));
@@ -376,7 +376,10 @@ mod tests {
             }
             taken
         };
-        assert_eq!([Lane::Sweep, Lane::Sync, Lane::Event, Lane::Person].map(&mut at_once), [10, 10, 14, 6]);
+        assert_eq!(
+            [Priority::Sweep, Priority::Sync, Priority::Event, Priority::Person].map(&mut at_once),
+            [10, 10, 14, 6]
+        );
     }
 
     #[test]
@@ -384,7 +387,7 @@ mod tests {
         let mut state = State::new(at(0));
         let mut waits = Vec::new();
         for _ in 0..7 {
-            let (reservation, taken) = state.reserve(RATE, Lane::Event, at(0), Duration::from_secs(60));
+            let (reservation, taken) = state.reserve(RATE, Priority::Event, at(0), Duration::from_secs(60));
             let Reservation::Granted(wait) = reservation else { unreachable!("patience is long") };
             waits.push(wait.as_millis());
             state = taken.unwrap_or(state);
@@ -396,9 +399,9 @@ mod tests {
     fn no_slot_is_taken_when_the_wait_is_longer_than_the_patience() {
         let mut state = State::new(at(0));
         for _ in 0..5 {
-            state = state.reserve(RATE, Lane::Event, at(0), Duration::from_secs(60)).1.unwrap_or(state);
+            state = state.reserve(RATE, Priority::Event, at(0), Duration::from_secs(60)).1.unwrap_or(state);
         }
-        let (reservation, taken) = state.reserve(RATE, Lane::Event, at(0), Duration::from_millis(100));
+        let (reservation, taken) = state.reserve(RATE, Priority::Event, at(0), Duration::from_millis(100));
         assert_eq!(reservation, Reservation::Wait { wait: Duration::from_secs(1), parked: false });
         assert_eq!(taken, None);
     }
@@ -415,18 +418,18 @@ mod tests {
             }
             calls
         };
-        assert_eq!([taken(0, Lane::Sweep), taken(1_000, Lane::Sync)], [96, 4]);
-        assert_eq!([taken(59_999, Lane::Person), taken(60_000, Lane::Sync)], [0, 100]);
-        let (refused, _) = state.reserve_in(window, Lane::Sync, at(70_000));
+        assert_eq!([taken(0, Priority::Sweep), taken(1_000, Priority::Sync)], [96, 4]);
+        assert_eq!([taken(59_999, Priority::Person), taken(60_000, Priority::Sync)], [0, 100]);
+        let (refused, _) = state.reserve_in(window, Priority::Sync, at(70_000));
         assert_eq!(refused, Reservation::Wait { wait: Duration::from_secs(50), parked: false });
     }
 
     #[test]
     fn a_parked_account_grants_nothing_until_then() {
         let state = State { parked_until: Some(at(5_000)), ..State::new(at(0)) };
-        let (reservation, _) = state.reserve(RATE, Lane::Event, at(1_000), Duration::from_secs(60));
+        let (reservation, _) = state.reserve(RATE, Priority::Event, at(1_000), Duration::from_secs(60));
         assert_eq!(reservation, Reservation::Wait { wait: Duration::from_secs(4), parked: true });
-        let (reservation, _) = state.reserve(RATE, Lane::Event, at(5_000), Duration::ZERO);
+        let (reservation, _) = state.reserve(RATE, Priority::Event, at(5_000), Duration::ZERO);
         assert_eq!(reservation, Reservation::Granted(Duration::ZERO));
     }
 
@@ -439,7 +442,7 @@ mod tests {
             let mut calls = Vec::new();
             for gap in gaps {
                 now += gap;
-                let (reservation, taken) = state.reserve(RATE, Lane::Event, at(now), Duration::from_secs(5));
+                let (reservation, taken) = state.reserve(RATE, Priority::Event, at(now), Duration::from_secs(5));
                 if let (Reservation::Granted(wait), Some(taken)) = (reservation, taken) {
                     calls.push(now + i64::try_from(wait.as_millis()).unwrap_or_default());
                     state = taken;

@@ -14,10 +14,10 @@ use serde_json::Value;
 
 use crate::TenantId;
 use crate::clock::later;
-use crate::store::{Condition, Key, MOST_WRITES, Store, StoreError, Table, Version, Write};
+use crate::store::{Condition, Key, MAX_WRITES, Store, StoreError, Table, Version, Write};
 
 /// How long a reading may be of use.
-const READING_KEEPS: Duration = Duration::from_secs(15 * 60);
+const READING_TTL: Duration = Duration::from_secs(15 * 60);
 
 /// A record's state `S` when it was last acted on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,7 +108,7 @@ pub struct ReadMoment {
 
 /// A provider's clock that is further ahead of ours is not believed: it would let a read pass for later than it
 /// was. A wait for the limiter lies between our time of a read and the provider's.
-const MOST_AHEAD: Duration = Duration::from_secs(5);
+const MAX_AHEAD: Duration = Duration::from_secs(5);
 
 /// How long before a read a hint must have been sent, by the provider's clock. More than a believed clock can be
 /// wrong: the hint may have been stamped by another machine of the provider's, and times are whole seconds.
@@ -118,7 +118,7 @@ impl ReadMoment {
     /// Whether the read saw what a hint tells of: it began after the hint arrived, or, by the provider's own
     /// clock, after the hint was sent (which is never before the change).
     pub fn sees(&self, arrived_at: Timestamp, sent_at: Option<Timestamp>) -> bool {
-        let there = self.there.filter(|there| *there <= later(self.here, MOST_AHEAD));
+        let there = self.there.filter(|there| *there <= later(self.here, MAX_AHEAD));
         let there = there.zip(sent_at).is_some_and(|(read, sent)| read > later(sent, PROVIDER_MARGIN));
         self.here > arrived_at || there
     }
@@ -166,10 +166,10 @@ impl Records {
         tenant: &TenantId,
         readings: &[(String, Reading<S>)],
     ) -> Result<(), StoreError> {
-        for some in readings.chunks(MOST_WRITES) {
+        for some in readings.chunks(MAX_WRITES) {
             let writes = some.iter().map(|(record, reading)| {
                 Ok(Write::new(reading_key(tenant, record), reading, Condition::Always)?
-                    .expiring(later(reading.read.here, READING_KEEPS)))
+                    .expiring(later(reading.read.here, READING_TTL)))
             });
             self.store.put_all(writes.collect::<Result<_, StoreError>>()?).await?;
         }

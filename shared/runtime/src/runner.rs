@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use crate::clock::{Clock, LONGEST_WAIT};
+use crate::clock::{Clock, MAX_WAIT};
 use crate::job;
 use crate::job::{Job, Jobs, Outcome, Outcomes, ReceivedJob};
 use crate::metrics::Metrics;
@@ -125,7 +125,7 @@ async fn settle(
 async fn put_back(queue: &dyn Queue, name: QueueName, received: &Received, after: Duration, cause: &str) {
     tracing::info!(queue = name.name(), message = received.id, attempt = received.attempt, ?after, cause, "retry");
     // A delay that fails is no loss: the message comes back when its lease ends.
-    if let Err(error) = queue.delay(name, &received.receipt, after.min(LONGEST_WAIT)).await {
+    if let Err(error) = queue.delay(name, &received.receipt, after.min(MAX_WAIT)).await {
         tracing::warn!(%error, "could not hold a message back");
     }
 }

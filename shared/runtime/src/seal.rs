@@ -48,7 +48,7 @@ struct RingText {
 }
 
 /// How long a ring that was read is believed: a key that was put in front is used everywhere after this.
-pub const RING_FRESH: Duration = Duration::from_secs(5 * 60);
+pub const RING_TTL: Duration = Duration::from_secs(5 * 60);
 
 /// The keys that seal and open. Does not print them.
 pub struct KeyRing {

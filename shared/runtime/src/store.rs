@@ -176,7 +176,7 @@ impl Query {
 }
 
 /// The most writes that [`Store::put_all`] takes: what DynamoDB's `TransactWriteItems` takes.
-pub const MOST_WRITES: usize = 100;
+pub const MAX_WRITES: usize = 100;
 
 /// Why the store did not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -206,7 +206,7 @@ pub trait Store: Send + Sync + 'static {
     /// Writes one item if its condition holds, and returns its new version.
     async fn put(&self, write: Write) -> Result<Version, StoreError>;
 
-    /// Writes all or, if any condition fails, none. At most [`MOST_WRITES`], each to another key.
+    /// Writes all or, if any condition fails, none. At most [`MAX_WRITES`], each to another key.
     async fn put_all(&self, writes: Vec<Write>) -> Result<(), StoreError>;
 
     /// Removes the item; fine if there is none. What is left of its place (a key without a value, say) goes by itself later:

@@ -4,13 +4,13 @@ use std::fmt;
 
 use records::change::{Change, ChangeKind, Noun};
 use records::record::State;
-use records::words::Telling;
+use records::words::CardContext;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::template::{Piece, Template};
 
 /// The longest name of a channel.
-const LONGEST_NAME: usize = 80;
+const MAX_NAME: usize = 80;
 
 /// A person by what they are to the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,8 +64,8 @@ impl Destination {
         if template.words().next().is_some() {
             return Ok(Self::Pattern(template));
         }
-        if name.contains(char::is_whitespace) || name.chars().count() > LONGEST_NAME {
-            return Err(format!("{text:?} is no channel: names have no spaces and at most {LONGEST_NAME} characters"));
+        if name.contains(char::is_whitespace) || name.chars().count() > MAX_NAME {
+            return Err(format!("{text:?} is no channel: names have no spaces and at most {MAX_NAME} characters"));
         }
         Ok(Self::Channel(text.to_owned()))
     }
@@ -82,7 +82,7 @@ impl Destination {
     }
 
     /// The channel, if it is one for this change; an error says what the record lacks.
-    pub fn channel(&self, telling: &Telling<'_>) -> Option<Result<String, String>> {
+    pub fn channel(&self, telling: &CardContext<'_>) -> Option<Result<String, String>> {
         match self {
             Self::Channel(name) => Some(Ok(name.clone())),
             Self::Pattern(template) => Some(named_after(template, telling)),
@@ -107,7 +107,7 @@ impl Role {
     }
 }
 
-fn named_after(template: &Template, telling: &Telling<'_>) -> Result<String, String> {
+fn named_after(template: &Template, telling: &CardContext<'_>) -> Result<String, String> {
     let mut name = String::new();
     for piece in template.pieces() {
         match piece {
@@ -124,7 +124,7 @@ fn named_after(template: &Template, telling: &Telling<'_>) -> Result<String, Str
 }
 
 /// A word as it is, without markup.
-fn raw(word: &str, telling: &Telling<'_>) -> Option<String> {
+fn raw(word: &str, telling: &CardContext<'_>) -> Option<String> {
     match word {
         "project" => telling.project(),
         "title" => telling.change.state.title(),
@@ -148,7 +148,7 @@ pub fn slug(name: &str) -> String {
             slug.push('-');
         }
     }
-    let cut: String = slug.chars().take(LONGEST_NAME).collect();
+    let cut: String = slug.chars().take(MAX_NAME).collect();
     cut.trim_end_matches('-').to_owned()
 }
 

@@ -74,7 +74,7 @@ fn six() -> String {
 }
 
 /// The longest stretch that is looked over: holidays do not last longer.
-const MOST_DAYS: i32 = 60;
+const MAX_DAYS: i32 = 60;
 
 impl Hours {
     /// What is wrong with them: where (`from`, `holidays[0]`), and what.
@@ -109,7 +109,7 @@ impl Hours {
     /// When they begin next, from a moment that is outside them; the moment itself if it is within.
     pub fn next_beginning(&self, moment: Timestamp, zone: &TimeZone) -> Timestamp {
         let today = moment.to_zoned(zone.clone()).date();
-        for ahead in 0..MOST_DAYS {
+        for ahead in 0..MAX_DAYS {
             let Some((from, to)) = today.checked_add(ahead.days()).ok().and_then(|date| self.of_day(date, zone)) else {
                 continue;
             };
@@ -124,7 +124,7 @@ impl Hours {
     pub fn between(&self, from: Timestamp, to: Timestamp, zone: &TimeZone) -> Duration {
         let mut total = SignedDuration::ZERO;
         let mut date =
-            from.max(to - SignedDuration::from_hours(24 * i64::from(MOST_DAYS))).to_zoned(zone.clone()).date();
+            from.max(to - SignedDuration::from_hours(24 * i64::from(MAX_DAYS))).to_zoned(zone.clone()).date();
         let last = to.to_zoned(zone.clone()).date();
         while date <= last {
             if let Some((begins, ends)) = self.of_day(date, zone) {

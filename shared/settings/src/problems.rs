@@ -5,14 +5,14 @@ use records::words;
 
 use crate::condition::Condition;
 use crate::hours::Hours;
-use crate::robots::MOST_ROBOTS;
+use crate::robots::MAX_ROBOTS;
 use crate::schema::{Route, Settings};
 use crate::template::Template;
 
 /// More routes than this are refused: one change makes one transaction.
-const MOST_ROUTES: usize = 40;
+const MAX_ROUTES: usize = 40;
 /// More fields on a card are refused: Slack shows ten.
-const MOST_FIELDS: usize = 10;
+const MAX_FIELDS: usize = 10;
 
 /// Something wrong in the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +34,8 @@ impl Settings {
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut add = |path: String, text: String| problems.push(Problem { path, text });
-        if self.routes.len() > MOST_ROUTES {
-            add("routes".into(), format!("there are {} routes; at most {MOST_ROUTES} fit", self.routes.len()));
+        if self.routes.len() > MAX_ROUTES {
+            add("routes".into(), format!("there are {} routes; at most {MAX_ROUTES} fit", self.routes.len()));
         }
         if TimeZone::get(&self.time_zone).is_err() {
             add(
@@ -74,8 +74,8 @@ impl Settings {
         for (path, text) in self.bot.problems() {
             add(format!("bot.{path}"), text);
         }
-        if self.robots.len() > MOST_ROBOTS {
-            add("robots".into(), format!("there are {} robots; at most {MOST_ROBOTS} fit", self.robots.len()));
+        if self.robots.len() > MAX_ROBOTS {
+            add("robots".into(), format!("there are {} robots; at most {MAX_ROBOTS} fit", self.robots.len()));
         }
         for (place, robot) in self.robots.iter().enumerate() {
             if let Some((part, text)) = robot.problem() {
@@ -147,8 +147,8 @@ impl Route {
                 }
             }
         }
-        if self.card.as_ref().and_then(|card| card.fields.as_ref()).is_some_and(|fields| fields.len() > MOST_FIELDS) {
-            problems.push(("card.fields".into(), format!("a card shows at most {MOST_FIELDS} fields")));
+        if self.card.as_ref().and_then(|card| card.fields.as_ref()).is_some_and(|fields| fields.len() > MAX_FIELDS) {
+            problems.push(("card.fields".into(), format!("a card shows at most {MAX_FIELDS} fields")));
         }
         problems.dedup();
         problems

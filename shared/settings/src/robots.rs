@@ -39,7 +39,7 @@ pub struct Robot {
 }
 
 /// The most robots of a tenant.
-pub const MOST_ROBOTS: usize = 20;
+pub const MAX_ROBOTS: usize = 20;
 
 /// The longest expression: each of its five parts may name every value it has.
 const MAX_AT: usize = 500;

@@ -10,7 +10,7 @@ use crate::id::Ts;
 use crate::message::{Message, Posted};
 use crate::view::View;
 
-const LONGEST_CALL: Duration = Duration::from_secs(15);
+const MAX_CALL: Duration = Duration::from_secs(15);
 
 /// Who sees an answer, and in place of what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Client {
         if !message.blocks.is_empty() {
             body["blocks"] = json!(message.blocks);
         }
-        let request = self.http.post(&url).timeout(LONGEST_CALL).header("content-type", "application/json");
+        let request = self.http.post(&url).timeout(MAX_CALL).header("content-type", "application/json");
         let response = request.body(body.to_string()).send().await.map_err(|error| failed(METHOD, error))?;
         let status = response.status().as_u16();
         if status == 429 {

@@ -16,8 +16,8 @@ use crate::event::User;
 use crate::id::{ChannelId, Ts};
 use crate::message::{Author, Message, Metadata, Posted};
 
-const LONGEST_CALL: Duration = Duration::from_secs(30);
-const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
+const MAX_CALL: Duration = Duration::from_secs(30);
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
 /// Where the Web API is.
 #[derive(Debug, Clone)]
@@ -320,7 +320,7 @@ impl Client {
 
 /// Sends a request and understands its answer.
 pub(crate) async fn ask(method: &'static str, request: Outgoing) -> Result<Value, Error> {
-    let response = request.timeout(LONGEST_CALL).send().await.map_err(|error| failed(method, error))?;
+    let response = request.timeout(MAX_CALL).send().await.map_err(|error| failed(method, error))?;
     let status = response.status().as_u16();
     if status == 429 {
         let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.trim().parse().ok());
@@ -331,7 +331,7 @@ pub(crate) async fn ask(method: &'static str, request: Outgoing) -> Result<Value
 }
 
 pub(crate) async fn read(method: &'static str, response: Response) -> Result<(Seen, Bytes), Error> {
-    response.read(LARGEST_ANSWER).await.map_err(|unread| match unread {
+    response.read(MAX_ANSWER).await.map_err(|unread| match unread {
         Unread::Lost(cause) => lost(method, cause),
         Unread::TooLarge(seen) => garbage(method, seen),
     })

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::private;
 
 /// As many writes as wait are committed together, up to this many.
-const MOST_IN_ONE_COMMIT: usize = 256;
+const MAX_IN_ONE_COMMIT: usize = 256;
 
 /// How often the log is moved into the database.
 const CHECKPOINT: Duration = Duration::from_millis(250);
@@ -187,7 +187,7 @@ fn write_all(mut connection: Connection, waiting: &mpsc::Receiver<Write>, writte
         let mut replies: Vec<Reply> = Vec::new();
         let committed = connection.transaction_with_behavior(TransactionBehavior::Immediate).and_then(|transaction| {
             let more = std::iter::from_fn(|| waiting.try_recv().ok());
-            for write in std::iter::once(first).chain(more.take(MOST_IN_ONE_COMMIT - 1)) {
+            for write in std::iter::once(first).chain(more.take(MAX_IN_ONE_COMMIT - 1)) {
                 replies.push(write(&transaction)?);
             }
             transaction.commit()

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use runtime::clock::Clock;
 use runtime::store::{
-    Belongings, Condition, Item, Key, MOST_WRITES, Page, Query, Store, StoreError, Table, Version, Write, written_by,
+    Belongings, Condition, Item, Key, MAX_WRITES, Page, Query, Store, StoreError, Table, Version, Write, written_by,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -54,8 +54,8 @@ impl Store for SqliteStore {
     }
 
     async fn put_all(&self, writes: Vec<Write>) -> Result<(), StoreError> {
-        if writes.len() > MOST_WRITES {
-            return Err(StoreError::Unavailable(format!("{} writes at once; at most {MOST_WRITES}", writes.len())));
+        if writes.len() > MAX_WRITES {
+            return Err(StoreError::Unavailable(format!("{} writes at once; at most {MAX_WRITES}", writes.len())));
         }
         let now = self.clock.now();
         self.database.write(move |connection| Ok(put(connection, &writes, now)?.map(|_| ()))).await

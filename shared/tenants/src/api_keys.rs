@@ -56,7 +56,7 @@ pub struct ApiKey {
 }
 
 /// The most keys of a tenant.
-pub const MOST_KEYS: usize = 50;
+pub const MAX_KEYS: usize = 50;
 const PREFIX: &str = "api-key#";
 /// How every key begins, so that a leaked one is recognised.
 pub const MARK: &str = "swb_";

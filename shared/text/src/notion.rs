@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use notion::text::{MOST_IN_A_RUN, MOST_RUNS, split};
+use notion::text::{MAX_IN_A_RUN, MAX_RUNS, split};
 use serde_json::{Value, json};
 
 use super::address;
@@ -86,7 +86,7 @@ fn add(runs: &mut Vec<Run>, run: Run) {
 /// The runs as items, no more than Notion takes.
 fn limited(runs: Vec<Run>) -> Vec<Value> {
     let items = items(&runs);
-    if items.len() <= MOST_RUNS {
+    if items.len() <= MAX_RUNS {
         return items;
     }
     let without = |keeps: fn(RunKind) -> RunKind, runs: Vec<Run>| {
@@ -104,13 +104,12 @@ fn limited(runs: Vec<Run>) -> Vec<Value> {
     let plain = |_: RunKind| RunKind::Text { annotations: None, link: None };
     let runs = without(no_style, runs);
     let items = self::items(&runs);
-    if items.len() <= MOST_RUNS {
+    if items.len() <= MAX_RUNS {
         return items;
     }
     let text: String = without(plain, runs).into_iter().map(|run| run.text).collect();
     let pieces = split(&text);
-    let pieces =
-        if pieces.len() <= MOST_RUNS { pieces.into_iter().map(str::to_owned).collect() } else { filled(&text) };
+    let pieces = if pieces.len() <= MAX_RUNS { pieces.into_iter().map(str::to_owned).collect() } else { filled(&text) };
     pieces.into_iter().map(|piece| json!({"type": "text", "text": {"content": piece}})).collect()
 }
 
@@ -119,7 +118,7 @@ fn filled(text: &str) -> Vec<String> {
     let mut pieces = vec![String::new()];
     let mut units = 0;
     for c in text.chars() {
-        if units + c.len_utf16() > MOST_IN_A_RUN {
+        if units + c.len_utf16() > MAX_IN_A_RUN {
             pieces.push(String::new());
             units = 0;
         }

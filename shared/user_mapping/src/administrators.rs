@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clients::{Failure, PortalClient};
-use runtime::limiter::Lane;
+use runtime::limiter::Priority;
 use runtime::{Kind, TenantId};
 use serde_json::{Value, json};
 use settings::Settings;
@@ -51,7 +51,7 @@ impl Talk {
     async fn by_portal(&self, tenant: &TenantId, user: u64) -> Result<Rights, Failure> {
         let portal = self.connections.portal(tenant).await?;
         let client = self.client_of(&portal, user).await?;
-        let profile = client.in_lane(Lane::Person).call("profile", &json!({})).await?.result;
+        let profile = client.in_lane(Priority::Person).call("profile", &json!({})).await?.result;
         match bitrix24::tolerant::whole(&profile["ID"]) {
             Some(asked) if asked == user => Ok(rights(is_true(&profile["ADMIN"]))),
             _ => Ok(Rights::Unknown),

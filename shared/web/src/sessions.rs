@@ -15,9 +15,9 @@ use tenants::once::{key, secret};
 use tenants::portals::TokenDigest;
 
 /// How long a code is good.
-const CODE_LIVES: Duration = Duration::from_secs(15 * 60);
+const CODE_TTL: Duration = Duration::from_secs(15 * 60);
 /// How long a session lasts.
-const SESSION_LIVES: Duration = Duration::from_secs(8 * 60 * 60);
+const SESSION_TTL: Duration = Duration::from_secs(8 * 60 * 60);
 /// After so long a provider is asked again whether somebody still administers the tenant.
 const RIGHTS_TTL: Duration = Duration::from_secs(15 * 60);
 /// A session goes on so long after the provider last confirmed it, while the provider cannot be asked.
@@ -80,7 +80,7 @@ impl Session {
 /// Makes a code with which somebody signs in to a tenant's pages, once, within 15 minutes.
 pub async fn new_code(ports: &Ports, tenant: &TenantId) -> Result<String, StoreError> {
     let code = secret();
-    once::put(ports, "code", &code, tenant, CODE_LIVES).await?;
+    once::put(ports, "code", &code, tenant, CODE_TTL).await?;
     Ok(code)
 }
 
@@ -104,7 +104,7 @@ pub async fn start(ports: &Ports, tenant: TenantId, who: &str) -> Result<String,
 pub async fn start_with(ports: &Ports, tenant: TenantId, who: &str, proof: Proof) -> Result<String, StoreError> {
     let id = format!("{}{}", secret(), secret());
     let (now, place) = (ports.clock.now(), key("session", &id));
-    let lives = if proof == Proof::Once { MAX_UNCONFIRMED } else { SESSION_LIVES };
+    let lives = if proof == Proof::Once { MAX_UNCONFIRMED } else { SESSION_TTL };
     let ends = later(now, lives);
     let listed = Listed { who: who.to_owned(), since: now, name: place.sort.clone() };
     let listing = Write::new(listing_key(&tenant, &place.sort), &listed, Condition::Always)?;

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod aws;
-mod sqlite;
 mod fair;
 mod memory;
 mod runner;
+mod sqlite;

@@ -8,7 +8,7 @@ use jobs::queues;
 use journeys::World;
 use journeys::hurry::HurriedClock;
 use journeys::random::Random;
-use notion_sync::Mirror;
+use notion_sync::NotionSync;
 use notion_sync::runs::Run;
 use notion_sync::runs::{Phase, Wanted};
 use runtime::TenantId;
@@ -34,7 +34,7 @@ fn source(world: &World) -> String {
 }
 
 async fn run(world: &World, wanted: Wanted<'_>) -> Run {
-    let mirror = Mirror::new(&world.engine.ports, world.connections.clone());
+    let mirror = NotionSync::new(&world.engine.ports, world.connections.clone());
     let id = mirror.start(&world.tenant, "Deals", &wanted).await.unwrap();
     world.settle().await;
     mirror.runs.get(&world.tenant, &id).await.unwrap().unwrap().0
@@ -177,7 +177,7 @@ async fn whenever_it_is_killed_each_deal_gets_one_page() {
     let connections = clients::Connections::new(&engine.ports, slack::ApiBase::new(&sandbox.slack.api_url()).unwrap())
         .with_notion(notion::ApiBase::new(&sandbox.notion.url()).unwrap())
         .allowing(clients::Network::this_machine());
-    let mirror = Mirror::new(&engine.ports, connections);
+    let mirror = NotionSync::new(&engine.ports, connections);
     let tenant = TenantId::new(credentials.member_id).unwrap();
     let id = mirror.start(&tenant, "Deals", &ALL).await.unwrap();
     let mut random = Random::seeded();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jobs::queues;
 use jobs::sync::SyncJob;
 use journeys::World;
-use notion_sync::Mirror;
+use notion_sync::NotionSync;
 use records::Record;
 use runtime::{Clock, TraceId};
 use serde_json::{Value, json};
@@ -42,8 +42,8 @@ async fn pair(world: &World, title: &str) -> (u64, String) {
     (deal, row_of(world, deal))
 }
 
-fn mirror(world: &World) -> Mirror {
-    Mirror::new(&world.engine.ports, world.connections.clone())
+fn mirror(world: &World) -> NotionSync {
+    NotionSync::new(&world.engine.ports, world.connections.clone())
 }
 
 async fn dead(world: &World) -> Vec<String> {

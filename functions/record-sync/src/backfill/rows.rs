@@ -11,7 +11,7 @@ use notion_sync::runs::Phase;
 use records::Record;
 use runtime::TenantId;
 use runtime::clock::later;
-use runtime::store::{Condition, Item, Key as StoreKey, MOST_WRITES, Query, Table, Write};
+use runtime::store::{Condition, Item, Key as StoreKey, MAX_WRITES, Query, Table, Write};
 use serde::Serialize;
 use serde_json::json;
 use settings::databases::Key;
@@ -198,7 +198,7 @@ impl Running<'_> {
 
     /// Writes many, some at a time.
     pub(super) async fn write(&self, writes: Vec<Write>) -> Result<(), Failure> {
-        for some in writes.chunks(MOST_WRITES) {
+        for some in writes.chunks(MAX_WRITES) {
             self.deps.ports.store.put_all(some.to_vec()).await?;
         }
         Ok(())

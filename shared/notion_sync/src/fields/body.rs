@@ -1,12 +1,12 @@
 //! The body of a new page, from the parts that the settings name.
 
 use notion::block::Block;
-use records::words::Telling;
+use records::words::CardContext;
 use settings::databases::Part;
 use settings::template::{Piece, Template};
 
 /// The blocks of a page. A word that is unknown shows as that; it never stops a page.
-pub fn blocks(parts: &[Part], telling: &Telling<'_>) -> Vec<Block> {
+pub fn blocks(parts: &[Part], telling: &CardContext<'_>) -> Vec<Block> {
     let fill = |text: &String| filled(text, telling);
     let mut blocks = Vec::new();
     for part in parts {
@@ -26,7 +26,7 @@ pub fn blocks(parts: &[Part], telling: &Telling<'_>) -> Vec<Block> {
     blocks
 }
 
-fn filled(text: &str, telling: &Telling<'_>) -> String {
+fn filled(text: &str, telling: &CardContext<'_>) -> String {
     let Ok(template) = Template::parse(text) else { return text.to_owned() };
     let piece = |piece: &Piece| match piece {
         Piece::Text(text) => text.clone(),

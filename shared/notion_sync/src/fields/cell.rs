@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 /// A text that is longer is kept in a base by its digest.
-const LONGEST_KEPT: usize = 1_000;
+const MAX_KEPT: usize = 1_000;
 
 /// A value, in the portal's terms. Two cells are equal if a person would say that both sides show the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -135,10 +135,10 @@ impl Cell {
     #[must_use]
     pub fn kept(&self) -> Self {
         match self {
-            Self::Text(text) | Self::Foreign(text) if text.len() > LONGEST_KEPT => Self::Long(digest(text)),
+            Self::Text(text) | Self::Foreign(text) if text.len() > MAX_KEPT => Self::Long(digest(text)),
             Self::List(_) => {
                 let text = serde_json::to_string(self).unwrap_or_default();
-                if text.len() > LONGEST_KEPT { Self::Long(digest(&text)) } else { self.clone() }
+                if text.len() > MAX_KEPT { Self::Long(digest(&text)) } else { self.clone() }
             }
             other => other.clone(),
         }

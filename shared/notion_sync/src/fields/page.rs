@@ -178,7 +178,7 @@ fn too_long(field: &Field, text: &str) -> Option<String> {
     let most = match field.property.kind.as_str() {
         "url" => MAX_URL,
         "email" | "phone_number" => MAX_ADDRESS,
-        _ if text::too_long(text) => text::MOST_IN_A_RUN * text::MOST_RUNS,
+        _ if text::too_long(text) => text::MAX_IN_A_RUN * text::MAX_RUNS,
         _ => return None,
     };
     (units > most).then(|| format!("it has {units} characters, and property {:?} takes {most}", field.property.name))

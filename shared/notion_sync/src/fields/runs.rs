@@ -27,7 +27,7 @@ pub(super) fn edited(now: Option<&Value>, wanted: &str) -> Value {
     }
     edited.extend(all.iter().filter_map(|item| item.within(was.len() - tail, was.len())));
     let edited = joined(edited);
-    if edited.len() > text::MOST_RUNS { text::runs(wanted) } else { Value::Array(edited) }
+    if edited.len() > text::MAX_RUNS { text::runs(wanted) } else { Value::Array(edited) }
 }
 
 /// Texts that stand beside each other and look the same, as one, so that edits leave no crumbs.
@@ -58,7 +58,7 @@ fn look_the_same(one: &Value, other: &Value) -> bool {
     };
     is_text(one)
         && is_text(other)
-        && units <= text::MOST_IN_A_RUN
+        && units <= text::MAX_IN_A_RUN
         && one["text"]["link"] == other["text"]["link"]
         && looks(one) == looks(other)
 }

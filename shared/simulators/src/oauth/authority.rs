@@ -15,9 +15,9 @@ use crate::fault::{Fault, Faults};
 use crate::http::{Answer, Server, answer as json_answer, params, spoil};
 use crate::portal::{Shared, portal_time, span};
 
-const CODE_LIVES: i64 = 30;
-const ACCESS_LIVES: i64 = 3600;
-const REFRESH_LIVES: i64 = 180 * 24 * 3600;
+const CODE_TTL: i64 = 30;
+const ACCESS_TTL: i64 = 3600;
+const REFRESH_TTL: i64 = 180 * 24 * 3600;
 
 /// Where a portal's authorization server is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -299,7 +299,7 @@ impl Inner {
     }
 
     fn allow(&self, member: &str, client: &str, given: &str, user: u64) -> Option<String> {
-        let until = self.clock.now() + jiff::SignedDuration::from_secs(CODE_LIVES);
+        let until = self.clock.now() + jiff::SignedDuration::from_secs(CODE_TTL);
         let mut state = self.lock();
         let region = state.members.get(member)?.region;
         let host = state.host(member)?;
@@ -346,12 +346,12 @@ impl Inner {
         };
         let (access, refresh) = (secret("acc"), secret("ref"));
         let standing = |until| Standing { client: client.to_owned(), member: member.to_owned(), user, until };
-        state.access.insert(access.clone(), standing(after(ACCESS_LIVES)));
-        state.refresh.insert(refresh.clone(), standing(after(REFRESH_LIVES)));
+        state.access.insert(access.clone(), standing(after(ACCESS_TTL)));
+        state.refresh.insert(refresh.clone(), standing(after(REFRESH_TTL)));
         let scope = state.cards.get(client).map(|card| card.scope.clone()).unwrap_or_default();
         json!({
             "access_token": access, "client_endpoint": format!("{address}/rest/"), "domain": region.host(),
-            "expires": after(ACCESS_LIVES).as_second(), "expires_in": ACCESS_LIVES, "member_id": member, "refresh_token": refresh,
+            "expires": after(ACCESS_TTL).as_second(), "expires_in": ACCESS_TTL, "member_id": member, "refresh_token": refresh,
             "scope": scope, "server_endpoint": format!("https://{}/rest/", region.host()), "status": "L", "user_id": user,
         })
     }

@@ -18,8 +18,8 @@ use crate::http::{Answer, Server, answer as json_answer};
 use crate::slack;
 use crate::slack::{Shared, Workspace};
 
-const CODE_LIVES: i64 = 600;
-const ROTATED_LIVES: i64 = 12 * 3600;
+const CODE_TTL: i64 = 600;
+const ROTATED_TTL: i64 = 12 * 3600;
 
 /// Slack's address.
 pub struct SlackHub {
@@ -148,7 +148,7 @@ impl Inner {
     }
 
     fn allow(&self, given: &BTreeMap<String, String>, team: &str) -> Option<String> {
-        let until = self.clock.now() + jiff::SignedDuration::from_secs(CODE_LIVES);
+        let until = self.clock.now() + jiff::SignedDuration::from_secs(CODE_TTL);
         let mut state = self.lock();
         let redirect = given.get("redirect_uri")?.clone();
         if *given.get("client_id")? != state.card.id || redirect != state.card.redirect {
@@ -211,7 +211,7 @@ impl Inner {
     }
 
     fn sign_in(&self, given: &BTreeMap<String, String>, team: &str, user: &str) -> Option<String> {
-        let until = self.clock.now() + jiff::SignedDuration::from_secs(CODE_LIVES);
+        let until = self.clock.now() + jiff::SignedDuration::from_secs(CODE_TTL);
         let mut state = self.lock();
         let redirect = given.get("redirect_uri")?.clone();
         let is_ours = *given.get("client_id")? == state.card.id && redirect.starts_with(&origin(&state.card.redirect));
@@ -309,7 +309,7 @@ impl Inner {
         };
         let shared = state.workspaces.get(&team).cloned().ok_or("invalid_team_for_non_distributed_app")?;
         let token = secret(if state.rotates { "xoxe.xoxb-1-" } else { "xoxb-" });
-        let until = state.rotates.then(|| now + jiff::SignedDuration::from_secs(ROTATED_LIVES));
+        let until = state.rotates.then(|| now + jiff::SignedDuration::from_secs(ROTATED_TTL));
         shared.grant(&token, until);
         let mut answer = json!({
             "ok": true, "access_token": token, "token_type": "bot", "scope": scope, "bot_user_id": slack::BOT_USER,
@@ -324,7 +324,7 @@ impl Inner {
         if state.rotates {
             let refresh = secret("xoxe-1-");
             answer["refresh_token"] = refresh.clone().into();
-            answer["expires_in"] = ROTATED_LIVES.into();
+            answer["expires_in"] = ROTATED_TTL.into();
             state.refresh.insert(refresh, team);
         }
         Ok(answer)

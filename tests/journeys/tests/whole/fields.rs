@@ -2,7 +2,7 @@
 
 use bitrix24::EntityType;
 use journeys::World;
-use notion_sync::Mirror;
+use notion_sync::NotionSync;
 use records::Record;
 use serde_json::{Value, json};
 use simulators::Sandbox;
@@ -84,8 +84,8 @@ fn text(content: &str) -> Value {
     json!({"rich_text": [{"text": {"content": content}}]})
 }
 
-fn mirror(world: &World) -> Mirror {
-    Mirror::new(&world.engine.ports, world.connections.clone())
+fn mirror(world: &World) -> NotionSync {
+    NotionSync::new(&world.engine.ports, world.connections.clone())
 }
 
 /// Somebody edits a property, and everything comes to rest.

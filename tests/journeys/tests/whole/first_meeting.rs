@@ -6,7 +6,7 @@ use jobs::queues;
 use jobs::sync::{Others, SyncJob};
 use journeys::World;
 use journeys::estate::Browser;
-use notion_sync::Mirror;
+use notion_sync::NotionSync;
 use notion_sync::plan::{Entry, EntryKind};
 use notion_sync::runs::Run;
 use notion_sync::runs::{Phase, Wanted};
@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use simulators::Sandbox;
 use simulators::portal::{COMPANY, CONTACT, DEAL};
 
-fn mirror(world: &World) -> Mirror {
-    Mirror::new(&world.engine.ports, world.connections.clone())
+fn mirror(world: &World) -> NotionSync {
+    NotionSync::new(&world.engine.ports, world.connections.clone())
 }
 
 async fn run(world: &World, database: &str, dry: bool) -> Run {

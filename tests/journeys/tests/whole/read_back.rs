@@ -8,7 +8,7 @@ use jobs::sync::Side;
 use jobs::sync::{Signal, SyncJob};
 use journeys::World;
 use journeys::estate::Browser;
-use notion_sync::Mirror;
+use notion_sync::NotionSync;
 use notion_sync::attention::Entry;
 use records::Record;
 use runtime::ledger::{DeliveryStatus, EventStatus, Ledger, Line, today};
@@ -160,8 +160,8 @@ fn row_of(world: &World, title: &str, id: u64) -> String {
     row["id"].as_str().unwrap().to_owned()
 }
 
-fn mirror(world: &World) -> Mirror {
-    Mirror::new(&world.engine.ports, world.connections.clone())
+fn mirror(world: &World) -> NotionSync {
+    NotionSync::new(&world.engine.ports, world.connections.clone())
 }
 
 async fn entries(world: &World) -> Vec<Entry> {

@@ -13,7 +13,7 @@ use tenants::api_keys::{ApiKeys, Scope};
 use super::{Administrator, client, raw, sent, statuses, stored, waiting};
 
 /// The largest body that the API reads.
-const LARGEST_BODY: usize = 128 * 1024;
+const MAX_BODY: usize = 128 * 1024;
 const JOB: &str = "jobs/0192f0c1-2345-7abc-8def-0123456789ab";
 
 /// What there is to ask for, and the scope that it needs.
@@ -273,7 +273,7 @@ async fn a_body_beyond_the_limit_is_refused_however_it_comes() {
         let bare = json!({"title": "x", "comment": ""}).to_string();
         bare.replace("\"\"", &format!("\"{}\"", "y".repeat(size - bare.len())))
     };
-    let limit = LARGEST_BODY;
+    let limit = MAX_BODY;
     for (size, expected) in [(limit, 422), (limit + 1, 413), (4 * limit, 413), (16 * limit, 413)] {
         for chunked in [false, true] {
             estate.clock.advance(Duration::from_secs(1));
