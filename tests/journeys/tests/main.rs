@@ -24,6 +24,7 @@ mod notion_signals;
 mod notion_troubles;
 mod onpremise;
 mod operations;
+mod places;
 mod routes;
 mod slack_input;
 mod sweep;
