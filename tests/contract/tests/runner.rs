@@ -194,7 +194,7 @@ async fn what_is_not_a_job_or_a_newer_one_is_a_dead_letter() {
     assert_eq!((report.failed.len(), worked), (0, vec!["3".to_owned()]));
     let letters = queue.letters.into_inner().unwrap();
     let codes: Vec<_> = letters.iter().map(|letter| letter.code.as_str()).collect();
-    assert_eq!(codes, ["unreadable_job"; 2]);
+    assert_eq!(codes, ["unreadable_job"; 3]);
     assert!(letters[1].reason.contains("schema 2"), "{}", letters[1].reason);
     assert!(letters[2].reason.contains(": body: invalid type: integer `7`"), "{}", letters[2].reason);
 }

@@ -87,7 +87,7 @@ async fn its_commands_post_find_and_tell() {
     portal.type_command(6, &chat, "status", "");
     estate.settle().await;
     let told = portal.conversation(&chat).pop().unwrap();
-    assert!(told.contains("one with the Slack channel #general") && told.contains("deals in progress"), "{told}");
+    assert!(told.contains("bridged with the Slack channel #general") && told.contains("Deals in progress"), "{told}");
     portal.type_command(6, "", "notion", "Roof");
     estate.settle().await;
     assert!(portal.private_conversation(6).pop().unwrap().contains("Notion sync is not set up"));
