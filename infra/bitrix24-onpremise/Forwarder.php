@@ -5,10 +5,10 @@ declare(strict_types=1);
 namespace Switchboard;
 
 /**
- * Forwards events of an on-premise portal's modules to Switchboard, where routes tell them as `custom.NAME`.
+ * Forwards events of an on-premise portal's modules to Switchboard, where routes for `custom.NAME` post them.
  *
- * It must never hurt the portal: it sends after the answer to the visitor is out (where the portal can do that), waits
- * two seconds at most, and lets no error out. What could not be sent is written to the portal's own log.
+ * It must never harm the portal: it sends after the answer to the visitor (if the portal supports that), waits two
+ * seconds at most, and lets no error escape. What it could not send is written to the portal's own log.
  */
 final class Forwarder
 {
@@ -22,11 +22,11 @@ final class Forwarder
     private $later;
 
     /**
-     * @param string $url where Switchboard takes events: https://…/webhooks/bitrix24
+     * @param string $url where Switchboard receives events: https://…/webhooks/bitrix24
      * @param string $memberId the portal's member_id, as Switchboard knows it
      * @param string $applicationToken the application token, as Switchboard knows it
-     * @param ?callable $log takes a line; error_log if none is given
-     * @param ?callable $later takes what is to be done after the answer; at once if none is given
+     * @param ?callable $log writes a line; default: error_log
+     * @param ?callable $later runs a job after the answer; default: at once
      */
     public function __construct(
         private string $url,
@@ -40,18 +40,18 @@ final class Forwarder
     }
 
     /**
-     * Forwards one event. The same $id twice is told once; without one every call is told.
+     * Forwards one event. The same $id twice makes one card; without an $id every call makes one.
      *
-     * @param string $name letters, digits, dots and underscores: order_paid is told by routes for custom.order_paid
-     * @param array<string, mixed> $fields what routes and cards can read as record.FIELD
+     * @param string $name letters, digits, dots and underscores: routes for custom.order_paid post order_paid
+     * @param array<string, mixed> $fields fields that routes and cards read as record.FIELD
      */
     public function forward(string $name, array $fields, ?string $id = null): void
     {
         try {
-            // The identity is made here, once: a second try of the same event must not be a second event.
+            // Create the id here, once: a second attempt must not become a second event.
             $id ??= bin2hex(random_bytes(12));
             ($this->later)(function () use ($name, $fields, $id): void {
-                // This may run after forward() has returned: an error here must be caught here.
+                // This may run after forward() has returned, so catch errors here.
                 try {
                     $this->send($name, $fields, $id);
                 } catch (\Throwable $error) {
@@ -68,7 +68,7 @@ final class Forwarder
         $this->note('Switchboard: ' . $name . ' was not forwarded: ' . $error->getMessage());
     }
 
-    /** A log that fails is no reason for the portal to fail. */
+    /** A failing log must not make the portal fail. */
     private function note(string $line): void
     {
         try {
@@ -78,7 +78,7 @@ final class Forwarder
         }
     }
 
-    /** The form that is sent, as Bitrix24's own events are. */
+    /** The form body, like Bitrix24's own events. */
     public function body(string $name, array $fields, string $id): string
     {
         return http_build_query([
@@ -101,15 +101,15 @@ final class Forwarder
             if ($status === 200) {
                 return;
             }
-            // A refusal stays one; only what may have been a moment's trouble is tried once more.
+            // A refusal is final. Anything else may be temporary and is tried once more.
             if ($status >= 400 && $status < 500) {
                 break;
             }
         }
-        $this->note(sprintf('Switchboard: %s was not taken: HTTP %d %s', $name, $status, substr($answer, 0, 200)));
+        $this->note(sprintf('Switchboard: %s was not accepted: HTTP %d %s', $name, $status, substr($answer, 0, 200)));
     }
 
-    /** @return array{int, string} the status, 0 where nobody answered, and the beginning of the answer */
+    /** @return array{int, string} the status (0 without an answer) and the beginning of the answer */
     private function post(string $body): array
     {
         $context = stream_context_create([
@@ -131,7 +131,7 @@ final class Forwarder
         return [(int) ($match[1] ?? 0), $answer];
     }
 
-    /** What a form can carry: texts and lists of them; dates as ISO 8601, objects as what they say of themselves. */
+    /** Converts to what a form can carry: texts and lists of texts; dates as ISO 8601, objects as their text. */
     private static function plain(mixed $value): mixed
     {
         return match (true) {

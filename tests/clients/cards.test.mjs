@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 
-const snapshot = new URL("../../shared/rules/src/snapshots/rules__card__tests__cards.snap", import.meta.url);
+const snapshot = new URL("../../shared/notifications/src/snapshots/notifications__card__tests__cards.snap", import.meta.url);
 const cards = JSON.parse(readFileSync(snapshot, "utf8").split("\n---\n", 2)[1]);
 const file = new URL("cards.check.ts", import.meta.url);
 

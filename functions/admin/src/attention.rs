@@ -2,15 +2,15 @@
 //! both values, the reason, and what can be done about it.
 
 use bitrix24::crm::origin;
-use connect::Failure;
+use clients::Failure;
 use jiff::Timestamp;
+use jobs::sync::Side;
+use jobs::sync::{Signal, SyncJob};
 use maud::{Markup, html};
-use mirror::attention::{Entry, Paused, paused};
-use mirror::{Signal, SyncJob};
-use pages::Form;
-use platform::TraceId;
-use rules::Record;
-use rules::sync::Side;
+use notion_sync::attention::{Entry, Paused, paused};
+use records::Record;
+use runtime::TraceId;
+use web::page::Form;
 
 use crate::page::{ago, count, heads, signed_in, token};
 use crate::{Answer, Visit};
@@ -46,7 +46,7 @@ pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
         @if !entries.is_empty() { (entry_table(visit, &entries, now)) }
         p.buttons {
             @if after.is_some() { a.button href={ "/admin" (PLACE) } { "From the beginning" } " " }
-            @if let Some(next) = &next { a.button href={ "/admin" (PLACE) "?after=" (pages::encoded(next)) } { "Next page" } }
+            @if let Some(next) = &next { a.button href={ "/admin" (PLACE) "?after=" (web::page::encoded(next)) } { "Next page" } }
         }
     };
     Ok(Answer::Page(signed_in(visit, TITLE, query.get("done"), &body)))
@@ -60,7 +60,7 @@ fn paused_table(paused: &[Paused], now: Timestamp) -> Markup {
             tbody {
                 @for one in paused {
                     tr {
-                        td data-label="Database" { a href={ "/admin/notion/edit?database=" (pages::encoded(&one.database)) } { (one.database) } }
+                        td data-label="Database" { a href={ "/admin/notion/edit?database=" (web::page::encoded(&one.database)) } { (one.database) } }
                         td data-label="Field" { @match &one.field { Some(field) => (field), None => "all" } }
                         td data-label="Reason" { (one.why) }
                         td data-label="Since" { (ago(now, one.since)) }
@@ -154,7 +154,7 @@ fn described(entry: &Entry) -> String {
 async fn send(visit: &Visit<'_>, job: &SyncJob, once: &str) -> Result<(), Failure> {
     let mirror = &visit.deps.mirror;
     let trace = TraceId::new(visit.ports().clock.now());
-    mirror.send(vec![mirror::message(job, &visit.id, trace, &format!("{once}#{trace}"))?]).await
+    mirror.send(vec![notion_sync::message(job, &visit.id, trace, &format!("{once}#{trace}"))?]).await
 }
 
 pub(crate) async fn try_again(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {

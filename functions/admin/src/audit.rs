@@ -1,9 +1,10 @@
 //! The audit: who changed what, how it was and how it is; and who is signed in.
 
-use connect::Failure;
+use clients::Failure;
 use maud::{Markup, html};
-use pages::{Form, encoded, sessions};
-use platform::audit::{Audit, Entry};
+use tenants::audit::{Audit, Entry};
+use web::page::{Form, encoded};
+use web::sessions;
 
 use crate::page::{heads, moment, signed_in, token};
 use crate::{Answer, Visit};

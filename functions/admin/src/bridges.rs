@@ -1,19 +1,18 @@
 //! Conversations: the bridges that there are, a new one, the end of one.
 
-use connect::Failure;
+use clients::Failure;
 use maud::html;
-use platform::Kind;
-use platform::conversations::Bridge;
-use platform::store::StoreError;
+use runtime::Kind;
+use runtime::store::StoreError;
+use tenants::conversations::Bridge;
+use web::page::Form;
 
 use crate::page::{heads, signed_in, token};
-use pages::Form;
-
 use crate::{Answer, Opened};
 
 pub(crate) async fn show(visit: &Opened<'_>, done: &str) -> Result<Answer, Failure> {
     let bridges = visit.deps.talk.conversations.bridges(&visit.tenant.id).await?;
-    let bot = visit.deps.talk.bot(&visit.tenant).await?;
+    let bot = chat_bridge::registration::bot(&visit.deps.talk, &visit.tenant).await?;
     let settings = &visit.tenant.settings.bridges;
     let body = html! {
         p { "What is written in a channel is read in its chat, and what is written in the chat is read in the channel." }
@@ -67,7 +66,7 @@ pub(crate) async fn join(visit: &Opened<'_>, form: &Form) -> Result<Answer, Fail
 
 async fn joined(visit: &Opened<'_>, named: &str, chat: &str) -> Result<String, Failure> {
     let talk = &visit.deps.talk;
-    let Some(dialog) = rules::commands::dialog_id(chat) else {
+    let Some(dialog) = bitrix24::chat::dialog_id(chat) else {
         return Ok(format!("“{chat}” is no chat: name it as chat57, or by its address."));
     };
     let Some(url) = &visit.public_url else {
@@ -77,10 +76,10 @@ async fn joined(visit: &Opened<'_>, named: &str, chat: &str) -> Result<String, F
         Err(Failure { kind: Kind::Permanent { .. }, text, .. }) => return Ok(format!("{named}: {text}.")),
         channel => channel?,
     };
-    if let Some(bridge) = talk.bridge_of_dialog(&visit.tenant, &dialog).await? {
+    if let Some(bridge) = chat_bridge::bridges::bridge_of_dialog(talk, &visit.tenant, &dialog).await? {
         return Ok(format!("{dialog} is joined with #{} already; part those first.", bridge.channel_name));
     }
-    let bot = talk.ensure_bot(&visit.tenant, url).await?;
+    let bot = chat_bridge::registration::ensure_bot(talk, &visit.tenant, url).await?;
     let dialog_name = match visit.tenant.bitrix24.ask(&bot.chat(&dialog)).await {
         Err(Failure { kind: Kind::Permanent { .. }, .. }) => {
             return Ok(format!(

@@ -1,9 +1,9 @@
 //! A Slack message as a page shows it: near enough to see what people will read.
 
 use maud::{Markup, html};
-use rules::text::{Block, Document, Leaf, Span};
 use serde_json::Value;
 use slack::Message;
+use text::{Block, Document, Leaf, Span};
 
 /// The card.
 pub(crate) fn show(message: &Message) -> Markup {

@@ -2,25 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use connect::Failure;
+use clients::Failure;
 use maud::{Markup, html};
-use mirror::Known;
-use pages::Form;
-use rules::Settings;
-use rules::databases::{Database, FieldSetting, First, Gone, MatchProperty, MatchSetting, Mirrored};
-use rules::sync::Master;
+use notion_sync::database::Known;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use settings::Settings;
+use settings::databases::Master;
+use settings::databases::{Database, FieldSetting, First, Gone, MatchProperty, MatchSetting, Mirrored};
+use web::page::Form;
 
 use crate::page::{heads, missing, token, under};
-use crate::settings::{STALE, Saved, marked, problems, save as save_settings};
+use crate::settings_form::{STALE, Saved, marked, problems, save as save_settings};
 use crate::{Answer, Visit};
 
 /// Empty rows below the mappings.
 const MORE_ROWS: usize = 4;
 /// Rows that are read.
-const MOST_ROWS: usize = 100;
+const MAX_ROWS: usize = 100;
 
 const RECORDS: [(&str, &str); 5] =
     [("deal", "deals"), ("task", "tasks"), ("lead", "leads"), ("contact", "contacts"), ("company", "companies")];
@@ -155,7 +155,7 @@ fn row(place: usize, mapping: Option<&FieldSetting>) -> Markup {
 fn of_form(form: &Form, before: Option<&Database>) -> Database {
     let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let mut fields = Vec::new();
-    for place in 0..MOST_ROWS {
+    for place in 0..MAX_ROWS {
         let part = |part: &str| form.get(&format!("{part}.{place}")).to_owned();
         let field = part("field");
         if field.is_empty() {
@@ -220,7 +220,7 @@ fn pairs(text: &str) -> BTreeMap<String, String> {
 
 pub(crate) async fn save(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
     let of = form.get("of");
-    let mut after = visit.settings.clone();
+    let mut after = Settings::clone(&visit.settings);
     let place = after.notion.databases.iter().position(|own| !of.is_empty() && own.name == of);
     let database = of_form(form, place.map(|place| &after.notion.databases[place]));
     match place {
@@ -241,7 +241,7 @@ pub(crate) async fn save(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failu
 
 pub(crate) async fn forget(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
     let name = form.get("database");
-    let mut after: Settings = visit.settings.clone();
+    let mut after: Settings = Settings::clone(&visit.settings);
     after.notion.databases.retain(|database| database.name != name);
     Ok(match save_settings(visit, form.get("seen"), "database taken out", name, after).await? {
         Saved::Done => Answer::to("/notion", format!("{name} is no longer synced.")),

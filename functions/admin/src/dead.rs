@@ -1,22 +1,23 @@
 //! Dead letters: grouped by cause; redriven or discarded, one, a group, or what a filter finds; and before that, what
 //! will happen.
 
-use connect::Failure;
+use clients::Failure;
+use jobs::queues;
 use maud::{Markup, html};
 use operations::letters::{Group, Letter, Letters, Which, grouped};
-use pages::{Form, encoded};
-use platform::queue::QueueName;
+use runtime::queue::QueueName;
+use web::page::{Form, encoded};
 
 use crate::page::{ago, count, heads, moment, signed_in, token, under};
 use crate::{Answer, Visit};
 
 /// Letters of a group that are shown.
-const MOST_SHOWN: usize = 20;
+const MAX_SHOWN: usize = 20;
 
 fn which(form: &Form) -> Which {
     let given = |name: &str| Some(form.get(name).to_owned()).filter(|text| !text.is_empty());
     Which {
-        queue: QueueName::ALL.into_iter().find(|queue| queue.name() == form.get("queue")),
+        queue: queues::ALL.into_iter().find(|queue| queue.name() == form.get("queue")),
         code: given("code"),
         name: given("name"),
         text: form.get("q").to_owned(),
@@ -59,7 +60,7 @@ pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
             div { label for="q" { "Any word of reason, trace or job" } input id="q" name="q" type="search" value=(which.text); }
             div { label for="queue" { "Queue" } select id="queue" name="queue" {
                 option value="" { "any" }
-                @for queue in QueueName::ALL { option value=(queue.name()) selected[which.queue == Some(queue)] { (queue.name()) } }
+                @for queue in queues::ALL { option value=(queue.name()) selected[which.queue == Some(queue)] { (queue.name()) } }
             } }
             @if let Some(code) = &which.code { input type="hidden" name="code" value=(code); }
             button { "Filter" }
@@ -91,10 +92,10 @@ fn one_group(visit: &Visit<'_>, group: &Group) -> Markup {
                 a.button href={ "/admin/dead/plan?act=discard" (own) } { "Discard these " (group.letters.len()) }
             }
             details {
-                summary { "Show " (count(group.letters.len().min(MOST_SHOWN), "letter")) }
+                summary { "Show " (count(group.letters.len().min(MAX_SHOWN), "letter")) }
                 table {
                     (heads(&["Given up", "About", "Tries", "Event", ""]))
-                    tbody { @for letter in group.letters.iter().take(MOST_SHOWN) { (row(letter)) } }
+                    tbody { @for letter in group.letters.iter().take(MAX_SHOWN) { (row(letter)) } }
                 }
             }
         }
@@ -148,7 +149,7 @@ pub(crate) async fn plan(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
         }
         details {
             summary { "Which" }
-            ul { @for letter in groups.iter().flat_map(|group| &group.letters).take(MOST_SHOWN) { li { (letter.about()) " " span.hint { (letter.buried.letter.trace) } } } }
+            ul { @for letter in groups.iter().flat_map(|group| &group.letters).take(MAX_SHOWN) { li { (letter.about()) " " span.hint { (letter.buried.letter.trace) } } } }
         }
         form method="post" action=(path) {
             (token(visit))

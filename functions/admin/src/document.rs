@@ -1,22 +1,22 @@
 //! The settings as one document: read, checked, compared, tried on what happened, put into force; and as a file.
 
-use connect::Failure;
+use clients::Failure;
 use maud::{Markup, html};
-use pages::Form;
-use rules::{Settings, document};
+use settings::{Settings, document};
+use web::page::Form;
 
 use crate::page::{signed_in, token};
 use crate::routes::{outcome, tried};
-use crate::settings::{STALE, Saved, mark, problems, save};
+use crate::settings_form::{STALE, Saved, mark, problems, save};
 use crate::{Answer, Visit};
 
 const TITLE: &str = "Settings";
 
 pub(crate) fn show(visit: &Visit<'_>, done: &str) -> Answer {
-    let broken = serde_json::from_value::<Settings>(visit.portal.settings.clone()).err();
+    let broken = visit.portal.settings_as::<Settings>().err();
     let said = html! {
         @if let Some(error) = broken {
-            p.problem role="alert" { "The settings in force cannot be read (" (error.to_string()) "); the usual ones are shown. Save what should be in force." }
+            p.problem role="alert" { "The settings in force cannot be read (" (error.0) "); the usual ones are shown. Save what should be in force." }
         }
     };
     Answer::Page(page(visit, done, &document::write(&visit.settings), &said, &html! {}))

@@ -1,16 +1,16 @@
 //! The log: searched, and one way from the webhook to each delivery.
 
-use connect::Failure;
+use clients::Failure;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use operations::letters::{Letters, Which};
 use operations::log::{self, Filter, Status, Way, delivery_reason, event_reason};
-use pages::{Form, encoded};
-use platform::TraceId;
-use platform::calls::Call;
-use platform::ledger::{DeliveryLine, DeliveryStatus, EventLine, EventStatus, Ledger};
+use runtime::TraceId;
+use runtime::calls::Call;
+use runtime::ledger::{DeliveryLine, DeliveryStatus, EventLine, EventStatus, Ledger};
+use web::page::{Form, encoded};
 
 use crate::page::{badge, heads, lasting, missing, moment, signed_in, under};
 use crate::{Answer, Visit};

@@ -1,6 +1,6 @@
 //! Checks: every connection, right, subscription, channel, database and the clock, with the fix of what is wrong.
 
-use connect::Failure;
+use clients::Failure;
 use maud::{Markup, html};
 use operations::doctor::{Check, Doctor, Verdict};
 

@@ -1,9 +1,9 @@
 //! Keys of the API: made, shown once, taken back.
 
-use connect::Failure;
+use clients::Failure;
 use maud::html;
-use pages::Form;
-use platform::api_keys::{ApiKeys, MOST_KEYS, Scope};
+use tenants::api_keys::{ApiKeys, MAX_KEYS, Scope};
+use web::page::Form;
 
 use crate::page::{heads, signed_in, token};
 use crate::{Answer, Visit};
@@ -76,8 +76,8 @@ pub(crate) async fn make(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failu
     if scopes.is_empty() || name.is_empty() || name.chars().count() > 60 {
         return Ok(Answer::to("/keys", "Nothing was made: a key needs a name and something that it may do."));
     }
-    if keys.all(&visit.id).await?.len() >= MOST_KEYS {
-        let word = format!("Nothing was made: there are {MOST_KEYS} keys already; take one back.");
+    if keys.all(&visit.id).await?.len() >= MAX_KEYS {
+        let word = format!("Nothing was made: there are {MAX_KEYS} keys already; take one back.");
         return Ok(Answer::to("/keys", word));
     }
     let (key, text) = keys.make(&visit.id, name, &scopes, ports.clock.now()).await?;

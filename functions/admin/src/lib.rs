@@ -21,7 +21,7 @@ mod people;
 mod person;
 mod plan;
 mod routes;
-mod settings;
+mod settings_form;
 mod sign_in;
 mod suggest;
 
@@ -29,24 +29,28 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use connect::{Connections, Failure};
-use edge::Refused;
-use edge::doors::{self, Door, Proof};
+use clients::{Connections, Failure};
+use crm::names::NamesCache;
 use http::{Method, Request, Response, StatusCode};
-use mirror::Mirror;
-use pages::sessions::Ended;
-use pages::{Form, Session, Site, host_of, lively_page, origin, page as html, redirect, sessions, styled};
-use platform::audit::{Audit, Entry};
-use platform::limiter::Limiter;
-use platform::portals::Portal;
-use platform::store::StoreError;
-use platform::{Ports, TenantId};
-use records::NamesCache;
-use rules::Settings;
-use talk::{Talk, Tenant};
+use notion_sync::NotionSync;
+use runtime::limiter::Limiter;
+use runtime::store::StoreError;
+use runtime::{Ports, TenantId};
+use settings::Settings;
+use tenants::audit::{Audit, Entry};
+use tenants::portals::Portal;
+use user_mapping::{Talk, Tenant};
+use web::answer::Refused;
+use web::cookies::Site;
+use web::doors;
+use web::doors::{Door, Proof};
+use web::page::{Form, host_of, lively_page, page as html, redirect, styled};
+use web::sessions::Ended;
+use web::sessions::Session;
+use web::{origin, sessions};
 
-pub use pages::sessions::new_code;
 pub use sign_in::SLACK_CALLBACK;
+pub use web::sessions::new_code;
 
 /// Where the pages are.
 pub const PATH: &str = "/admin";
@@ -133,7 +137,7 @@ pub const DOORS: &[Door] = &[
 #[derive(Clone)]
 pub struct Deps {
     talk: Talk,
-    mirror: Mirror,
+    mirror: NotionSync,
     names: NamesCache,
     limiter: Limiter,
     public_url: Option<String>,
@@ -144,7 +148,7 @@ impl Deps {
     /// The function on `ports`, with connections to providers, which reach us at `public_url`.
     pub fn new(ports: &Ports, connections: Connections, public_url: Option<String>) -> Self {
         Self {
-            mirror: Mirror::new(ports, connections.clone()),
+            mirror: NotionSync::new(ports, connections.clone()),
             names: NamesCache::new(connections.clone(), ports.store.clone(), ports.clock.clone()),
             limiter: Limiter::new(ports.store.clone(), ports.clock.clone()),
             talk: Talk::new(ports, connections),
@@ -175,7 +179,7 @@ pub(crate) struct Visit<'a> {
     /// Whose pages these are.
     pub(crate) id: TenantId,
     pub(crate) portal: Arc<Portal>,
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) session: Session,
     /// Where providers reach us.
     pub(crate) public_url: Option<String>,
@@ -254,7 +258,7 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     let path = path.strip_prefix(PATH).unwrap_or(&path).to_owned();
     match path.as_str() {
         "/style.css" => return styled(),
-        "/htmx.js" => return pages::script(),
+        "/htmx.js" => return web::page::script(),
         _ => {}
     }
     let (form, query) = (Form::of_body(&request), Form::of_query(&request));
@@ -280,8 +284,14 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
         Ok(portal) => portal,
         Err(failure) => return failed(&failure),
     };
-    // Settings that cannot be read can be mended on their page.
-    let settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
+    let settings = match portal.settings_as::<Settings>() {
+        Ok(settings) => settings,
+        Err(error) if needs_settings(&path) => {
+            return html(StatusCode::CONFLICT, page::message("The settings cannot be read", &error.to_string()));
+        }
+        // They can be repaired on their page.
+        Err(_) => Arc::default(),
+    };
     let public_url = deps.address(host_of(request.headers()));
     // What is only counted keeps no page from being shown.
     let attention =
@@ -292,11 +302,17 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
         Ok(Answer::Missing(text)) => lively_page(StatusCode::NOT_FOUND, text),
         Ok(Answer::To(place, word)) => {
             let mark = if place.contains('?') { '&' } else { '?' };
-            redirect(&format!("{PATH}{place}{mark}done={}", pages::encoded(&word)))
+            redirect(&format!("{PATH}{place}{mark}done={}", web::page::encoded(&word)))
         }
         Ok(Answer::File(name, text)) => page::file(name, text),
         Err(failure) => failed(&failure),
     }
+}
+
+/// Whether a page shows or changes a part of the settings. Of a document that cannot be read it would show nothing, and
+/// saving the part would lose the rest.
+fn needs_settings(path: &str) -> bool {
+    ["/routes", "/notion"].iter().any(|page| path.starts_with(page))
 }
 
 async fn route(visit: &Visit<'_>, posts: bool, path: &str, form: &Form, query: &Form) -> Result<Answer, Failure> {

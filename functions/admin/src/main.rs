@@ -1,7 +1,7 @@
 //! The Lambda binary.
 
 use admin::{Deps, handle};
-use connect::Connections;
+use clients::Connections;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), aws::Error> {

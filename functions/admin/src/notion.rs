@@ -1,30 +1,32 @@
 //! Notion: the connection, its webhook, the databases and what holds them up, conflicts with a way back, backfills.
 
-use connect::Failure;
+use clients::Failure;
+use jobs::sync::SyncJob;
 use maud::{Markup, html};
-use mirror::runs::Wanted;
-use mirror::{Kept, Known, Run, SyncJob};
-use platform::TraceId;
-use platform::hooks::Hooks;
-use platform::portals::NOTION_VERIFICATION;
-use rules::databases::Database;
+use notion_sync::conflicts::Kept;
+use notion_sync::database::Known;
+use notion_sync::runs::Run;
+use notion_sync::runs::Wanted;
+use runtime::TraceId;
 use secrecy::ExposeSecret;
+use settings::databases::Database;
+use tenants::hooks::Hooks;
+use tenants::portals::NOTION_VERIFICATION;
+use web::page::Form;
 
 use crate::page::{heads, signed_in, token};
-use pages::Form;
-
 use crate::{Answer, Visit, attention};
 
 const TITLE: &str = "Notion";
 /// Conflicts that are shown.
-const MOST_CONFLICTS: usize = 30;
+const MAX_CONFLICTS: usize = 30;
 /// Runs that are shown.
-const MOST_RUNS: usize = 5;
+const MAX_RUNS: usize = 5;
 
 pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failure> {
     let (mirror, tenant) = (&visit.deps.mirror, &visit.id);
-    let runs = mirror.runs.latest(tenant, MOST_RUNS).await?;
-    let conflicts = mirror.conflicts.latest(tenant, MOST_CONFLICTS).await?;
+    let runs = mirror.runs.latest(tenant, MAX_RUNS).await?;
+    let conflicts = mirror.conflicts.latest(tenant, MAX_CONFLICTS).await?;
     let databases = &visit.settings.notion.databases;
     let mut known = Vec::new();
     for database in databases {
@@ -51,7 +53,7 @@ pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failur
 
 /// The runs alone, for a page that looks how they go on.
 pub(crate) async fn runs(visit: &Visit<'_>) -> Result<Answer, Failure> {
-    let runs = visit.deps.mirror.runs.latest(&visit.id, MOST_RUNS).await?;
+    let runs = visit.deps.mirror.runs.latest(&visit.id, MAX_RUNS).await?;
     Ok(Answer::Part(all_runs(&runs).into_string()))
 }
 
@@ -169,7 +171,7 @@ fn one_database(visit: &Visit<'_>, database: &Database, known: Option<&Known>) -
                 @if let Some(when) = &database.when { " for which " code { (when) } " holds" }
                 "; " (database.mappings().len()) " fields."
             }
-            a.button href={ "/admin/notion/edit?database=" (pages::encoded(&database.name)) } { "Change" } " "
+            a.button href={ "/admin/notion/edit?database=" (web::page::encoded(&database.name)) } { "Change" } " "
             @for (dry, words) in [("yes", "Plan a backfill"), ("", "Run it")] {
                 form.inline method="post" action="/admin/notion/backfill" {
                     (token(visit)) input type="hidden" name="database" value=(database.name);
@@ -203,7 +205,7 @@ fn one_run(run: &Run) -> Markup {
                     (counts.strays) " rows whose number fits no record, " (counts.undecided) " fields with different values."
                 }
             }
-            p { a href={ "/admin/notion/plan?run=" (pages::encoded(&run.id)) } { "Show every record and field" } }
+            p { a href={ "/admin/notion/plan?run=" (web::page::encoded(&run.id)) } { "Show every record and field" } }
             @if let Some(waits) = &run.waits_for { p.hint { "Waits: " (waits) } }
             @if !run.examples.is_empty() {
                 details { summary { "Some of it" } ul { @for line in &run.examples { li { (line) } } } }
@@ -264,7 +266,7 @@ pub(crate) async fn backfill(visit: &Visit<'_>, form: &Form) -> Result<Answer, F
     if visit.settings.notion.named(name).is_none() {
         return Ok(Answer::to("/notion", format!("The settings have no database “{name}” any more.")));
     }
-    let running = visit.deps.mirror.runs.latest(&visit.id, MOST_RUNS).await?;
+    let running = visit.deps.mirror.runs.latest(&visit.id, MAX_RUNS).await?;
     if running.iter().any(|run| run.database == name && !run.has_ended()) {
         return Ok(Answer::to("/notion", format!("A run over {name} goes on already.")));
     }
@@ -288,7 +290,7 @@ pub(crate) async fn undo(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failu
         by: visit.session.who.clone(),
     };
     let trace = TraceId::new(mirror.ports.clock.now());
-    mirror.send(vec![mirror::message(&job, tenant, trace, &format!("undo#{}", kept.id))?]).await?;
+    mirror.send(vec![notion_sync::message(&job, tenant, trace, &format!("undo#{}", kept.id))?]).await?;
     visit.note("conflict undone", &format!("{} of {}", kept.property, kept.record), "", "").await?;
     Ok(Answer::to("/notion", format!("{} of {} is being written back.", kept.property, kept.record)))
 }

@@ -1,6 +1,6 @@
 //! The overview: is everything well?
 
-use connect::Failure;
+use clients::Failure;
 use maud::{Markup, html};
 use operations::hours::{Day, Hour};
 use operations::overview::{self, Alarm, Connection, Overview};

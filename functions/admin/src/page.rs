@@ -6,7 +6,7 @@ use http::{HeaderValue, Response};
 use jiff::Timestamp;
 use maud::{Markup, html};
 use operations::log::Status;
-use pages::{frame, lively_frame};
+use web::page::{frame, lively_frame};
 
 use crate::{Answer, Visit, attention};
 

@@ -2,23 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use connect::Failure;
+use clients::Failure;
 use maud::{Markup, html};
-use platform::people::{Ended, Link, Origin};
 use serde_json::json;
 use slack::event::User;
-use talk::people::reason_words;
-use talk::profiles::PortalProfile;
-use talk::rights::Reach;
+use tenants::people::{Ended, Link, Origin};
+use user_mapping::mapping::reason_words;
+use user_mapping::profiles::PortalProfile;
+use user_mapping::rights::Reach;
+use web::page::Form;
 
 use crate::page::{heads, signed_in, token};
 use crate::suggest::suggest;
-use pages::Form;
-
 use crate::{Answer, Opened};
 
 /// Pages of people that are read of either side.
-const MOST_PAGES: u64 = 10;
+const MAX_PAGES: u64 = 10;
 
 pub(crate) async fn show(visit: &Opened<'_>, done: &str) -> Result<Answer, Failure> {
     let in_slack = in_slack(visit).await?;
@@ -210,7 +209,7 @@ fn mapped(
 
 async fn in_slack(visit: &Opened<'_>) -> Result<Vec<User>, Failure> {
     let (mut all, mut cursor) = (Vec::new(), None::<String>);
-    for _ in 0..MOST_PAGES {
+    for _ in 0..MAX_PAGES {
         let page = visit.tenant.slack.users(cursor.as_deref()).await?;
         all.extend(page.items.into_iter().filter(|user| !user.is_bot && !user.deleted && user.id != "USLACKBOT"));
         cursor = page.cursor;
@@ -223,11 +222,11 @@ async fn in_slack(visit: &Opened<'_>) -> Result<Vec<User>, Failure> {
 
 async fn on_portal(visit: &Opened<'_>) -> Result<Vec<PortalProfile>, Failure> {
     let mut all = Vec::new();
-    for page in 0..MOST_PAGES {
+    for page in 0..MAX_PAGES {
         let params = json!({"FILTER": {"ACTIVE": true}, "start": page * 50});
         let answer = visit.tenant.bitrix24.call("user.get", &params).await?;
         let more = answer.next.is_some();
-        all.extend(talk::profiles::read(&answer.result));
+        all.extend(user_mapping::profiles::read(&answer.result));
         if !more {
             break;
         }
@@ -277,12 +276,12 @@ pub(crate) async fn unlink(visit: &Opened<'_>, form: &Form) -> Result<Answer, Fa
 }
 
 /// Lines of a list that are worked at once; more take longer than a page may.
-const MOST_LINES: usize = 100;
+const MAX_LINES: usize = 100;
 
 pub(crate) async fn list(visit: &Opened<'_>, form: &Form) -> Result<Answer, Failure> {
     let lines: Vec<&str> = form.get("list").lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    if lines.len() > MOST_LINES {
-        return Ok(Answer::to("/people", format!("At most {MOST_LINES} lines at once; nobody was linked.")));
+    if lines.len() > MAX_LINES {
+        return Ok(Answer::to("/people", format!("At most {MAX_LINES} lines at once; nobody was linked.")));
     }
     let (mut linked, mut problems) = (0, Vec::new());
     for (place, line) in lines.iter().enumerate() {

@@ -2,10 +2,11 @@
 //!
 //! Who is looked for is sent in a form's body, never in an address: addresses stand in logs and histories.
 
-use connect::Failure;
+use clients::Failure;
 use maud::{Markup, html};
-use pages::Form;
-use tenancy::person::{self, Ask, Finding, PersonError};
+use tenants::person;
+use tenants::person::{Ask, Finding, PersonError};
+use web::page::Form;
 
 use crate::page::{heads, signed_in, token};
 use crate::{Answer, Visit};

@@ -1,12 +1,13 @@
 //! What a run over a Notion database would do or did, record by record: in pages, as a file, and with a button that joins rows
 //! which carry one number.
 
-use connect::Failure;
+use clients::Failure;
+use jobs::sync::{Others, SyncJob};
 use maud::{Markup, html};
-use mirror::plan::{Entry, EntryKind, FieldChange, MAX_ENTRIES, RowRef, csv};
-use mirror::{Others, Run, SyncJob};
-use pages::{Form, encoded};
-use platform::TraceId;
+use notion_sync::plan::{Entry, EntryKind, FieldChange, MAX_ENTRIES, RowRef, csv};
+use notion_sync::runs::Run;
+use runtime::TraceId;
+use web::page::{Form, encoded};
 
 use crate::page::{count, heads, missing, token, under};
 use crate::{Answer, Visit};
@@ -195,7 +196,7 @@ pub(crate) async fn join(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failu
     let others = if form.get("others") == "trash" { Others::Trash } else { Others::Note };
     let job = SyncJob::Join { database: run.database.clone(), record, keep, others, by: visit.session.who.clone() };
     let trace = TraceId::new(mirror.ports.clock.now());
-    mirror.send(vec![mirror::message(&job, &visit.id, trace, &format!("join#{trace}"))?]).await?;
+    mirror.send(vec![notion_sync::message(&job, &visit.id, trace, &format!("join#{trace}"))?]).await?;
     visit.note("rows joined", &format!("{record} in {}", run.database), "", form.get("keep")).await?;
     Ok(Answer::to(&back, format!("The rows of {record} are being joined. A new plan shows what is left.")))
 }

@@ -1,21 +1,22 @@
 //! Routes: what is told to whom. Each on a form of its own, with its card as people will see it and a try on what really
 //! happened; the same document as the page Settings.
 
-use connect::Failure;
+use clients::Failure;
+use locale::Language;
 use maud::{Markup, html};
+use notifications::router::Router;
 use operations::replay::{self, Told};
-use pages::{Form, encoded};
-use platform::ledger::Ledger;
-use rules::language::Language;
-use rules::router::Router;
-use rules::settings::{CardDesign, CardField, Density, OneOrMany, Thread};
-use rules::{ChangeKind, Destination, Route, Settings, Telling};
+use records::{CardContext, ChangeKind};
+use runtime::ledger::Ledger;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use settings::schema::{CardDesign, CardField, Density, OneOrMany, Thread};
+use settings::{Destination, Route, Settings};
+use web::page::{Form, encoded};
 
 use crate::page::{count, heads, missing, moment, signed_in, token, under};
-use crate::settings::{STALE, Saved, marked, problems, save as save_settings};
+use crate::settings_form::{STALE, Saved, marked, problems, save as save_settings};
 use crate::{Answer, Visit, card};
 
 pub(crate) fn show(visit: &Visit<'_>, done: &str) -> Answer {
@@ -245,7 +246,7 @@ async fn page(visit: &Visit<'_>, draft: &Draft, said: &Markup, below: &Markup) -
                 (fields(visit, draft))
                 p.buttons {
                     button.main { "Save" } " "
-                    button formaction="/admin/routes/try" { "Try on the last " (replay::MOST_EVENTS) " changes" } " "
+                    button formaction="/admin/routes/try" { "Try on the last " (replay::MAX_EVENTS) " changes" } " "
                     a href="/admin/routes" { "Leave it as it is" }
                 }
             }
@@ -314,12 +315,12 @@ fn words(visit: &Visit<'_>, draft: &Draft) -> String {
     let kinds: Vec<_> = draft.changes.iter().filter_map(|name| ChangeKind::parse(name)).collect();
     let mut words: Vec<String> = kinds
         .first()
-        .map(|kind| rules::words::known(kind).iter().map(|word| format!("{{{word}}}")).collect())
+        .map(|kind| records::words::known(kind).iter().map(|word| format!("{{{word}}}")).collect())
         .unwrap_or_default();
     words.extend(
         visit
             .settings
-            .fields_of(rules::RecordKind::Items(bitrix24::EntityType::DEAL))
+            .fields_of(records::RecordKind::Items(bitrix24::EntityType::DEAL))
             .iter()
             .map(|field| format!("{{record.{field}}}")),
     );
@@ -343,7 +344,7 @@ async fn look(visit: &Visit<'_>, draft: &Draft) -> Result<Markup, Failure> {
     // Names are asked of the portal; where it does not answer the card shows numbers, as it would then.
     let names = visit.deps.names.of(&visit.id, &change).await;
     let telling =
-        Telling { change: &change, names: &names, domain: &visit.portal.domain, language: visit.settings.language };
+        CardContext { change: &change, names: &names, domain: &visit.portal.domain, language: visit.settings.language };
     let (taken, left) = router.places(route, &telling);
     let (asked, not_taken) = router.asked(&change);
     let is_taken = asked.iter().any(|asked| asked.name == route.name);
@@ -450,7 +451,7 @@ async fn changed(visit: &Visit<'_>, form: &Form, what: &str, after: Settings) ->
 }
 
 pub(crate) async fn shift(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
-    let mut after = visit.settings.clone();
+    let mut after = Settings::clone(&visit.settings);
     if let Some(place) = after.routes.iter().position(|route| route.name == form.get("route")) {
         let other = if form.get("up").is_empty() { place + 1 } else { place.saturating_sub(1) };
         if other < after.routes.len() {
@@ -461,7 +462,7 @@ pub(crate) async fn shift(visit: &Visit<'_>, form: &Form) -> Result<Answer, Fail
 }
 
 pub(crate) async fn delete(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
-    let mut after = visit.settings.clone();
+    let mut after = Settings::clone(&visit.settings);
     after.routes.retain(|route| route.name != form.get("route"));
     changed(visit, form, "route deleted", after).await
 }

@@ -4,24 +4,23 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use connect::Failure;
+use clients::Failure;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use maud::html;
-use pages::sessions::Ended;
-use pages::{
-    Form, address_of, cookie, cookies, frame, going, host_of, once, page as page_of, redirect, sessions, with_cookie,
-};
-use platform::TenantId;
-use platform::administrators::Proof;
-use platform::audit::{Audit, Entry};
-use platform::clock::until;
-use platform::limiter::{Account, Reservation, Window};
-use platform::portals::{TokenDigest, Workspace};
-use rules::Settings;
+use runtime::TenantId;
+use runtime::clock::until;
+use runtime::limiter::{Account, Reservation, Window};
 use slack::oauth::SignedIn;
-use talk::administrators::administers;
+use tenants::administrators::Proof;
+use tenants::audit::{Audit, Entry};
+use tenants::once;
+use tenants::portals::{TokenDigest, Workspace};
+use web::cookies::{cookie, with_cookie};
+use web::page::{Form, address_of, frame, going, host_of, page as page_of, redirect};
+use web::sessions::Ended;
+use web::{cookies, sessions};
 
 use crate::{Deps, PATH, failed};
 
@@ -138,7 +137,7 @@ fn back_from_slack(deps: &Deps, request: &Request<Bytes>) -> Option<String> {
 }
 
 fn state_of(kept: &str) -> String {
-    platform::DeliveryId::of(&["sign-in", kept]).to_string()
+    runtime::DeliveryId::of(&["sign-in", kept]).to_string()
 }
 
 /// Whether a browser that keeps this was sent to Slack with this state, not longer ago than a person may take.
@@ -210,8 +209,7 @@ async fn admitted(
 ) -> Result<Result<(TenantId, String, Proof), Refused>, Failure> {
     let portal = deps.talk.connections.portal(&tenant).await?;
     let person = deps.talk.connections.slack(&portal).await?.user(&user).await?;
-    let settings: Settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
-    if !administers(&person, organisation.as_deref(), &settings) {
+    if !deps.talk.may_administer(&portal, &person, organisation.as_deref())? {
         let what = if organisation.is_some() { "organisation" } else { "workspace" };
         let text = format!(
             "{} neither administers the {what} nor is named in the settings (admins). Ask somebody who is.",

@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use bitrix24::{EntityType, Item};
 use bytes::Bytes;
-use connect::{Failure, PortalClient};
-use edge::{Refused, answer};
+use clients::{Failure, PortalClient};
 use http::{HeaderValue, Request, Response, StatusCode};
 use jiff::Timestamp;
-use platform::clock::{later, until};
-use platform::ledger::{EventLine, EventStatus, event_write};
-use platform::limiter::Lane;
-use platform::store::{Condition, Key, StoreError, Table, Write};
-use platform::{DeliveryId, Kind, TraceId};
+use runtime::clock::{later, until};
+use runtime::ledger::{EventLine, EventStatus, event_write};
+use runtime::limiter::Priority;
+use runtime::store::{Condition, Key, StoreError, Table, Write};
+use runtime::{DeliveryId, Kind, TraceId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+use web::answer::{Refused, answer};
 
 use crate::{Answer, Caller, Deps, bad_field, body, unavailable};
 
@@ -197,11 +197,8 @@ fn text(
         }
         Some(value) => {
             // What comes from a form is text: it must not become a button or a mention in the CRM.
-            let plain = if name == "comments" {
-                rules::text::Document::plain(value).to_bbcode(false)
-            } else {
-                value.to_owned()
-            };
+            let plain =
+                if name == "comments" { text::Document::plain(value).to_bbcode(false) } else { value.to_owned() };
             fields.insert(name.to_owned(), plain.into());
             Ok(())
         }
@@ -301,7 +298,7 @@ async fn begin(deps: &Deps, key: &Key, digest: &str, now: Timestamp) -> Result<B
 
 async fn make(deps: &Deps, caller: &Caller, wanted: &Wanted, origin: &str, is_again: bool) -> Result<u64, Failure> {
     let portal = deps.connections.portal(&caller.tenant).await?;
-    let client = deps.connections.bitrix24(&portal).await?.in_lane(Lane::Event);
+    let client = deps.connections.bitrix24(&portal).await?.in_lane(Priority::Event);
     let mut fields = wanted.fields.clone();
     if let Some(contact) = &wanted.contact {
         // Found by the id that it carries, for the deal's first try may have made it.

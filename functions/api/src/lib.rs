@@ -10,17 +10,18 @@ mod sync;
 use std::time::Duration;
 
 use bytes::Bytes;
-use connect::{Connections, Failure};
-use edge::doors::{self, Door, Proof};
-use edge::{Refused, answer};
+use clients::{Connections, Failure};
 use http::header::{AUTHORIZATION, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use mirror::Mirror;
-use platform::api_keys::{ApiKey, ApiKeys, Scope};
-use platform::ledger::Ledger;
-use platform::limiter::{Account, Limiter, Rate, Reservation};
-use platform::{Kind, Ports, TenantId};
+use notion_sync::NotionSync;
+use runtime::ledger::Ledger;
+use runtime::limiter::{Account, Limiter, Rate, Reservation};
+use runtime::{Kind, Ports, TenantId};
 use serde_json::{Value, json};
+use tenants::api_keys::{ApiKey, ApiKeys, Scope};
+use web::answer::{Refused, answer};
+use web::doors;
+use web::doors::{Door, Proof};
 
 /// Where the API is; the tenant's `member_id` follows.
 pub const PATH: &str = "/api/v1";
@@ -46,7 +47,7 @@ const RATE: Rate = Rate { every: Duration::from_millis(200), burst: 50 };
 pub struct Deps {
     ports: Ports,
     connections: Connections,
-    mirror: Mirror,
+    mirror: NotionSync,
     keys: ApiKeys,
     ledger: Ledger,
     limiter: Limiter,
@@ -56,7 +57,7 @@ impl Deps {
     /// The function on `ports`, with connections to providers.
     pub fn new(ports: &Ports, connections: Connections) -> Self {
         Self {
-            mirror: Mirror::new(ports, connections.clone()),
+            mirror: NotionSync::new(ports, connections.clone()),
             keys: ApiKeys::new(ports.store.clone()),
             ledger: Ledger::new(ports.store.clone()),
             limiter: Limiter::new(ports.store.clone(), ports.clock.clone()),

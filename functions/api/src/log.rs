@@ -1,20 +1,20 @@
 //! The log: events and deliveries of a day, newest first; and what could not be synced.
 
 use bytes::Bytes;
-use edge::Refused;
 use http::{Request, Response, StatusCode};
 use jiff::civil::Date;
-use mirror::attention::Entry;
-use pages::Form;
-use platform::ledger::{DeliveryLine, EventLine, Line, today};
+use notion_sync::attention::Entry;
+use runtime::ledger::{DeliveryLine, EventLine, Line, today};
 use serde_json::{Map, Value, json};
+use web::answer::Refused;
+use web::page::Form;
 
 use crate::{Answer, Caller, Deps, bad_field, ok, unavailable};
 
 /// Pages of the ledger that one answer looks through, at most.
-const MOST_PAGES: usize = 5;
+const MAX_PAGES: usize = 5;
 /// Lines of an answer.
-const MOST_LINES: usize = 100;
+const MAX_LINES: usize = 100;
 
 pub(crate) async fn events(deps: &Deps, caller: &Caller, request: &Request<Bytes>) -> Answer {
     list(deps, caller, request, "events", |line| match line {
@@ -60,12 +60,12 @@ async fn list(
     }
     let mut after = Some(after.to_owned()).filter(|after| !after.is_empty());
     let mut lines: Vec<Value> = Vec::new();
-    for _ in 0..MOST_PAGES {
+    for _ in 0..MAX_PAGES {
         let page = deps.ledger.day(&caller.tenant, &day, after.take()).await;
         let page = page.map_err(|error| unavailable(&error.into()))?;
         lines.extend(page.lines.iter().filter_map(&show).filter(&fits));
         after = page.next;
-        if after.is_none() || lines.len() >= MOST_LINES {
+        if after.is_none() || lines.len() >= MAX_LINES {
             break;
         }
     }
@@ -76,7 +76,7 @@ async fn list(
 pub(crate) async fn attention(deps: &Deps, caller: &Caller, request: &Request<Bytes>) -> Answer {
     let query = Form::of_query(request);
     let after = Some(query.get("after")).filter(|after| !after.is_empty());
-    let listed = deps.mirror.attention.list(&caller.tenant, after, MOST_LINES).await;
+    let listed = deps.mirror.attention.list(&caller.tenant, after, MAX_LINES).await;
     let (entries, next) = listed.map_err(|error| unavailable(&error.into()))?;
     let entry = |entry: &Entry| {
         let mut line = shown(serde_json::to_value(entry).unwrap_or_default(), &ATTENTION_FIELDS);

@@ -2,22 +2,23 @@
 
 use bitrix24::EntityType;
 use bytes::Bytes;
-use edge::Refused;
 use http::{Request, StatusCode};
 use jiff::Timestamp;
-use mirror::runs::{Phase, Run, Wanted};
-use platform::TraceId;
-use platform::ledger::EventStatus;
-use platform::store::{Condition, Key, Table, Write};
-use rules::sync::{Signal, SyncJob};
-use rules::{Record, Settings};
+use jobs::sync::{Signal, SyncJob};
+use notion_sync::runs::{Phase, Run, Wanted};
+use records::Record;
+use runtime::ledger::EventStatus;
+use runtime::store::{Condition, Key, Table, Write};
+use runtime::{SettingsError, TraceId, UNREADABLE_SETTINGS};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use settings::Settings;
+use web::answer::Refused;
 
 use crate::{Answer, Caller, Deps, accepted, bad_field, body, ok, told_by, unavailable};
 
 /// The most records of a request.
-const MOST_RECORDS: usize = 100;
+const MAX_RECORDS: usize = 100;
 /// How long a job of some records is remembered.
 const KEEP: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -58,7 +59,8 @@ fn key(caller: &Caller, id: &str) -> Key {
 pub(crate) async fn begin(deps: &Deps, caller: &Caller, request: &Request<Bytes>) -> Answer {
     let asked: Asked = body(request)?;
     let portal = deps.connections.portal(&caller.tenant).await.map_err(|failure| unavailable(&failure))?;
-    let settings: Settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
+    let unreadable = |error: SettingsError| Refused::new(StatusCode::CONFLICT, UNREADABLE_SETTINGS, error.to_string());
+    let settings = portal.settings_as::<Settings>().map_err(unreadable)?;
     let databases = &settings.notion.databases;
     if databases.is_empty() {
         let text = "no database is synced with Notion; the settings name them under notion.databases";
@@ -96,7 +98,7 @@ pub(crate) async fn begin(deps: &Deps, caller: &Caller, request: &Request<Bytes>
     }
     let id = TraceId::new(now).to_string();
     let write = Write::new(key(caller, &id), &job, Condition::Absent).map_err(|error| unavailable(&error.into()))?;
-    let kept = deps.ports.store.put(write.expiring(platform::clock::later(now, KEEP))).await;
+    let kept = deps.ports.store.put(write.expiring(runtime::clock::later(now, KEEP))).await;
     kept.map_err(|error| unavailable(&error.into()))?;
     tracing::info!(tenant = %caller.tenant, key = caller.key.id, job = id, "a sync was begun by the API");
     Ok(accepted(&json!({"job": id, "progress": format!("{}/{}/jobs/{id}", crate::PATH, caller.tenant)})))
@@ -106,8 +108,8 @@ async fn some(deps: &Deps, caller: &Caller, settings: &Settings, asked: &Asked, 
     if asked.dry {
         return Err(bad_field("dry", "a dry run is over a whole database; say all: true"));
     }
-    if asked.records.len() > MOST_RECORDS {
-        return Err(bad_field("records", format!("there are {}; at most {MOST_RECORDS} at once", asked.records.len())));
+    if asked.records.len() > MAX_RECORDS {
+        return Err(bad_field("records", format!("there are {}; at most {MAX_RECORDS} at once", asked.records.len())));
     }
     let mut messages = Vec::new();
     for (place, named) in asked.records.iter().enumerate() {
@@ -124,7 +126,7 @@ async fn some(deps: &Deps, caller: &Caller, settings: &Settings, asked: &Asked, 
             let trace = TraceId::new(deps.ports.clock.now());
             let signal = Signal::both("api");
             let work = SyncJob::Record { database: database.name.clone(), record, signal };
-            let message = mirror::message(&work, &caller.tenant, trace, &trace.to_string());
+            let message = notion_sync::message(&work, &caller.tenant, trace, &trace.to_string());
             messages.push(message.map_err(|failure| unavailable(&failure))?);
             job.records.push((record.to_string(), trace));
         }

@@ -1,23 +1,21 @@
 //! One delivery, from its ledger line to its message in the chat.
 
 use bitrix24::bot::{self, Bot};
-use connect::{Failure, InHand};
-use jiff::{SignedDuration, Timestamp};
-use platform::conversations::{Conversations, MessageLink, Side, SlackState};
-use platform::job::{Job, Outcome};
-use platform::store::{Version, Write};
-use platform::{DeliveryId, Kind};
-use rules::chat::{InBitrix24, ToBitrix24};
+use clients::{DeliveryAttempt, Failure};
+use jiff::Timestamp;
+use jobs::chat::{InBitrix24, ToBitrix24};
+use runtime::clock::MAX_PROVIDER_SKEW;
+use runtime::job::{Outcome, ReceivedJob};
+use runtime::store::{Version, Write};
+use runtime::{DeliveryId, Kind};
 use serde_json::Value;
-use talk::{Talk, Tenant};
+use tenants::conversations::{Conversations, MessageLink, Side, SlackState};
+use user_mapping::{Talk, Tenant};
 
 use crate::{Deps, edit, files};
 
-/// The portal's clock and ours need not agree.
-const SKEW: SignedDuration = SignedDuration::from_secs(120);
-
-pub(crate) async fn deliver(deps: &Deps, job: Job<ToBitrix24>) -> Outcome {
-    let mut line = match InHand::take(&deps.talk.ports, &job, &job.body.delivery).await {
+pub(crate) async fn deliver(deps: &Deps, job: ReceivedJob<ToBitrix24>) -> Outcome {
+    let mut line = match DeliveryAttempt::take(&deps.talk.ports, &job, &job.body.delivery).await {
         Ok(line) => line,
         Err(outcome) => return outcome,
     };
@@ -30,14 +28,14 @@ pub(crate) async fn deliver(deps: &Deps, job: Job<ToBitrix24>) -> Outcome {
 /// A delivery with all that it needs.
 pub(crate) struct Delivery<'a> {
     pub(crate) deps: &'a Deps,
-    pub(crate) job: &'a Job<ToBitrix24>,
+    pub(crate) job: &'a ReceivedJob<ToBitrix24>,
     pub(crate) tenant: Tenant,
     pub(crate) bot: Bot,
     /// What is known of the message: its copies so far.
     pub(crate) link: Option<(MessageLink, Version)>,
 }
 
-async fn run(deps: &Deps, job: &Job<ToBitrix24>, line: &mut InHand) -> Result<Outcome, Failure> {
+async fn run(deps: &Deps, job: &ReceivedJob<ToBitrix24>, line: &mut DeliveryAttempt) -> Result<Outcome, Failure> {
     let talk = &deps.talk;
     let tenant = talk.tenant(&job.tenant).await?;
     let bot = bot_of(deps, &tenant).await?;
@@ -55,11 +53,11 @@ async fn run(deps: &Deps, job: &Job<ToBitrix24>, line: &mut InHand) -> Result<Ou
 }
 
 async fn bot_of(deps: &Deps, tenant: &Tenant) -> Result<Bot, Failure> {
-    if let Some(bot) = deps.talk.bot(tenant).await? {
+    if let Some(bot) = chat_bridge::registration::bot(&deps.talk, tenant).await? {
         return Ok(bot);
     }
     match &deps.public_url {
-        Some(url) => deps.talk.ensure_bot(tenant, url).await,
+        Some(url) => chat_bridge::registration::ensure_bot(&deps.talk, tenant, url).await,
         None => Err(Failure::permanent(
             "no_bot",
             "there is no bot on the portal, and none can be registered without the public address (public_url)",
@@ -83,7 +81,7 @@ impl Delivery<'_> {
         self.talk().ports.clock.now()
     }
 
-    async fn post(&self, line: &mut InHand, text: &str, thread: Option<&str>) -> Result<Outcome, Failure> {
+    async fn post(&self, line: &mut DeliveryAttempt, text: &str, thread: Option<&str>) -> Result<Outcome, Failure> {
         if self.link.as_ref().is_some_and(|(link, _)| link.deleted) {
             return line.skip("it was deleted in Slack before it could be copied").await;
         }
@@ -103,13 +101,12 @@ impl Delivery<'_> {
             (Some(parent), bitrix24::BotApi::V1) => format!("{}{text}", self.quote(parent).await),
             _ => text.to_owned(),
         };
-        line.begin(body.dialog.clone()).await?;
-        let sent = self.tenant.bitrix24.ask(&self.bot.send(&body.dialog, &text, answers, &uuid)).await;
-        let sent = match line.ended(sent) {
-            // What it answers is gone: it stands by itself.
+        let request = self.bot.send(&body.dialog, &text, answers, &uuid);
+        let sent = match line.call(body.dialog.as_str(), self.tenant.bitrix24.ask(&request)).await {
+            // The message that it answers is gone: it is sent without.
             Err(failure) if answers.is_some() && failure.code().starts_with("reply_") => {
-                line.begin(body.dialog.clone()).await?;
-                line.ended(self.tenant.bitrix24.ask(&self.bot.send(&body.dialog, &text, None, &uuid)).await)
+                let request = self.bot.send(&body.dialog, &text, None, &uuid);
+                line.call(body.dialog.as_str(), self.tenant.bitrix24.ask(&request)).await
             }
             sent => sent,
         }?;
@@ -117,7 +114,12 @@ impl Delivery<'_> {
     }
 
     /// Says something of the bot's own: it is a copy of nothing, and nothing is kept of it.
-    async fn say(&self, line: &mut InHand, text: &str, answers: Option<(u64, u64)>) -> Result<Outcome, Failure> {
+    async fn say(
+        &self,
+        line: &mut DeliveryAttempt,
+        text: &str,
+        answers: Option<(u64, u64)>,
+    ) -> Result<Outcome, Failure> {
         let body = &self.job.body;
         let uuid = uuid_of(&body.delivery);
         if let Some(call) = line.open_call().await
@@ -129,8 +131,7 @@ impl Delivery<'_> {
             Some((command, message)) => self.bot.answer(command, message, &body.dialog, text),
             None => self.bot.send(&body.dialog, text, None, &uuid),
         };
-        line.begin(body.dialog.clone()).await?;
-        let sent = line.ended(self.tenant.bitrix24.ask(&request).await)?;
+        let sent = line.call(body.dialog.as_str(), self.tenant.bitrix24.ask(&request)).await?;
         let message = self.bot.sent(&sent.result).map(|message| format!("/{message}")).unwrap_or_default();
         line.done(format!("{}{message}", body.dialog), Vec::new()).await
     }
@@ -143,7 +144,7 @@ impl Delivery<'_> {
 
     pub(crate) async fn posted(
         &self,
-        line: &mut InHand,
+        line: &mut DeliveryAttempt,
         message: u64,
         thread: Option<&str>,
     ) -> Result<Outcome, Failure> {
@@ -203,7 +204,7 @@ impl Delivery<'_> {
         let found = self.last_messages().await.ok().flatten().unwrap_or_default();
         let text =
             found.iter().find(|row| row["id"] == message).and_then(|row| row["text"].as_str()).unwrap_or_default();
-        let visible = rules::text::Document::from_bbcode(text).visible();
+        let visible = text::Document::from_bbcode(text).visible();
         let first: String = visible.lines().next().unwrap_or_default().chars().take(120).collect();
         if first.is_empty() { String::new() } else { format!(">>{first}\n") }
     }
@@ -224,7 +225,7 @@ impl Delivery<'_> {
         let is_ours = |row: &&Value| {
             let by_uuid = row["uuid"] == uuid;
             let at = row["date"].as_str().and_then(|date| date.parse::<Timestamp>().ok());
-            let recent = at.is_none_or(|at| at >= since - SKEW);
+            let recent = at.is_none_or(|at| at >= since - MAX_PROVIDER_SKEW);
             by_uuid || (row["uuid"].is_null() && recent && row["author_id"] == self.bot.id && row["text"] == text)
         };
         let ids = rows.iter().filter(is_ours).filter_map(|row| row["id"].as_u64());
@@ -241,10 +242,10 @@ impl Delivery<'_> {
         }
     }
 
-    async fn delete(&self, line: &mut InHand) -> Result<Outcome, Failure> {
+    async fn delete(&self, line: &mut DeliveryAttempt) -> Result<Outcome, Failure> {
         let (link, version) = self.link_or_new(None);
         for message in &link.bitrix24 {
-            self.remove(*message).await?;
+            self.remove(line, *message).await?;
         }
         let was_copied = version.is_some();
         let link = MessageLink { deleted: true, ..link };
@@ -258,14 +259,20 @@ impl Delivery<'_> {
     }
 
     /// Takes a copy away; one that is gone already is as good.
-    pub(crate) async fn remove(&self, message: u64) -> Result<(), Failure> {
-        match self.tenant.bitrix24.ask(&self.bot.delete(message)).await {
+    pub(crate) async fn remove(&self, line: &mut DeliveryAttempt, message: u64) -> Result<(), Failure> {
+        match line.repeatable(self.tenant.bitrix24.ask(&self.bot.delete(message))).await {
             Err(failure) if is_gone(&failure) => Ok(()),
             deleted => deleted.map(|_| ()),
         }
     }
 
-    async fn react(&self, line: &mut InHand, reaction: &str, by: &str, added: bool) -> Result<Outcome, Failure> {
+    async fn react(
+        &self,
+        line: &mut DeliveryAttempt,
+        reaction: &str,
+        by: &str,
+        added: bool,
+    ) -> Result<Outcome, Failure> {
         let Some((link, version)) = &self.link else {
             return line.skip("the message has no copy in Bitrix24").await;
         };
@@ -276,7 +283,7 @@ impl Delivery<'_> {
             let Some(request) = self.bot.react(message, reaction, added) else {
                 return line.skip("this portal's bots cannot react").await;
             };
-            self.tenant.bitrix24.ask(&request).await?;
+            line.repeatable(self.tenant.bitrix24.ask(&request)).await?;
         }
         let writes = Conversations::link_writes(&self.job.tenant, &link, Some(*version), self.now())?;
         line.done(format!("{}/{message} {reaction}", link.dialog), writes).await

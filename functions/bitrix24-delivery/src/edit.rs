@@ -1,11 +1,11 @@
 //! What became of a message after it was copied: it says something else, or its author took files back.
 
-use connect::{Failure, InHand};
-use platform::Kind;
-use platform::conversations::{MessageLink, SlackState};
-use platform::job::Outcome;
-use rules::chat::said::{edit_of_older, taken_back};
-use rules::text::{BITRIX24_MESSAGE, units};
+use chat_bridge::chat::said::{edit_of_older, taken_back};
+use clients::{DeliveryAttempt, Failure};
+use runtime::Kind;
+use runtime::job::Outcome;
+use tenants::conversations::{MessageLink, SlackState};
+use text::{BITRIX24_MESSAGE, units};
 
 use crate::deliver::{Delivery, uuid_of};
 
@@ -13,7 +13,7 @@ use crate::deliver::{Delivery, uuid_of};
 /// is written below a line that says so, once.
 pub(crate) async fn edit(
     delivery: &Delivery<'_>,
-    line: &mut InHand,
+    line: &mut DeliveryAttempt,
     parts: &[String],
     at: &str,
 ) -> Result<Outcome, Failure> {
@@ -52,7 +52,7 @@ fn below_a_line(delivery: &Delivery<'_>, parts: &[String]) -> Vec<String> {
 
 async fn write_over(
     delivery: &Delivery<'_>,
-    line: &mut InHand,
+    line: &mut DeliveryAttempt,
     link: &mut MessageLink,
     parts: &[String],
 ) -> Result<(), Failure> {
@@ -60,7 +60,8 @@ async fn write_over(
     for (place, text) in parts.iter().enumerate() {
         if place < link.texts {
             // The same edit twice is one.
-            delivery.tenant.bitrix24.ask(&delivery.bot.edit(link.bitrix24[place], text)).await?;
+            let request = delivery.bot.edit(link.bitrix24[place], text);
+            line.repeatable(delivery.tenant.bitrix24.ask(&request)).await?;
             continue;
         }
         let body = &delivery.job.body;
@@ -72,9 +73,9 @@ async fn write_over(
         let message = match earlier {
             Some(message) => message,
             None => {
-                line.begin(body.dialog.clone()).await?;
-                let sent = delivery.tenant.bitrix24.ask(&delivery.bot.send(&body.dialog, text, None, &uuid)).await;
-                delivery.number(&line.ended(sent)?.result)?
+                let request = delivery.bot.send(&body.dialog, text, None, &uuid);
+                let sent = line.call(body.dialog.as_str(), delivery.tenant.bitrix24.ask(&request)).await?;
+                delivery.number(&sent.result)?
             }
         };
         link.bitrix24.insert(place.min(link.bitrix24.len()), message);
@@ -82,7 +83,7 @@ async fn write_over(
     }
     while link.texts > parts.len() {
         link.texts -= 1;
-        delivery.remove(link.bitrix24.remove(link.texts)).await?;
+        delivery.remove(line, link.bitrix24.remove(link.texts)).await?;
     }
     Ok(())
 }
@@ -90,7 +91,7 @@ async fn write_over(
 /// Takes the copies of files away that their author took back; where Bitrix24 does not let that be done, a line says it.
 pub(crate) async fn take_back(
     delivery: &Delivery<'_>,
-    line: &mut InHand,
+    line: &mut DeliveryAttempt,
     files: &[(String, String)],
     had: &[String],
 ) -> Result<Outcome, Failure> {
@@ -100,7 +101,7 @@ pub(crate) async fn take_back(
     for ((id, name), copy) in files.iter().zip(copies) {
         link.in_slack.taken.insert(id.clone());
         let Some(copy) = copy else { continue };
-        match delivery.remove(copy).await {
+        match delivery.remove(line, copy).await {
             Ok(()) => {
                 link.bitrix24.retain(|message| *message != copy);
                 link.in_slack.files.remove(id);
@@ -133,14 +134,18 @@ fn copy_of(link: &MessageLink, file: &str, had: &[String]) -> Option<u64> {
     copies.get(place).copied()
 }
 
-async fn say_taken(delivery: &Delivery<'_>, line: &mut InHand, name: &str, place: usize) -> Result<(), Failure> {
+async fn say_taken(
+    delivery: &Delivery<'_>,
+    line: &mut DeliveryAttempt,
+    name: &str,
+    place: usize,
+) -> Result<(), Failure> {
     let body = &delivery.job.body;
     let uuid = uuid_of(&format!("{}taken{place}", body.delivery));
     let text = taken_back(name, delivery.tenant.settings.language).to_bbcode(false);
     if line.open_call().await.is_some() && delivery.look_up(&uuid, &text, line.queued_at(), &[]).await?.is_some() {
         return Ok(());
     }
-    line.begin(body.dialog.clone()).await?;
-    let sent = delivery.tenant.bitrix24.ask(&delivery.bot.send(&body.dialog, &text, None, &uuid)).await;
-    line.ended(sent).map(|_| ())
+    let request = delivery.bot.send(&body.dialog, &text, None, &uuid);
+    line.call(body.dialog.as_str(), delivery.tenant.bitrix24.ask(&request)).await.map(|_| ())
 }

@@ -1,18 +1,19 @@
 //! A file from Slack into the chat, a piece at a time; or a note that says why it could not go and where it is.
 
-use bitrix24::transfer::LARGEST_FILE;
-use connect::{Failure, InHand};
-use platform::Kind;
-use platform::job::Outcome;
-use rules::chat::said::{instead_of_copy, not_copied, with_copy};
-use rules::text::Document;
+use bitrix24::transfer::MAX_FILE;
+use chat_bridge::chat::said::{instead_of_copy, not_copied, with_copy};
+use clients::{DeliveryAttempt, Failure};
+use locale::{Fixed, texts};
+use runtime::Kind;
+use runtime::job::Outcome;
 use slack::event::File;
+use text::Document;
 
 use crate::deliver::{Delivery, uuid_of};
 
 pub(crate) async fn share(
     delivery: &Delivery<'_>,
-    line: &mut InHand,
+    line: &mut DeliveryAttempt,
     file: &File,
     author: &str,
 ) -> Result<Outcome, Failure> {
@@ -30,11 +31,11 @@ pub(crate) async fn share(
     let body = &delivery.job.body;
     let language = delivery.tenant.settings.language;
     let chats = &delivery.tenant.settings.chats;
-    let most = u64::from(chats.largest_file_mb).saturating_mul(1024 * 1024).min(LARGEST_FILE);
+    let most = u64::from(chats.largest_file_mb).saturating_mul(1024 * 1024).min(MAX_FILE);
     let file = if file.ask_first {
         match delivery.tenant.slack.file(&file.id, &body.channel).await {
             Err(Failure { kind: Kind::Permanent { .. }, .. }) => {
-                let why = language.pick("Slack does not give it to the app", "Slack не отдаёт его приложению");
+                let why = texts::chat::FILE_REFUSED;
                 return note(delivery, line, file, author, why, thread.as_deref()).await;
             }
             found => found?.0,
@@ -47,17 +48,15 @@ pub(crate) async fn share(
     }
     let comment = with_copy(&file, author).to_bbcode(false);
     let why = if !chats.files {
-        Some(language.pick("files are not copied", "файлы не копируются"))
+        Some(texts::chat::FILES_OFF)
     } else if file.size > most {
-        Some(language.pick("it is too large to copy", "он слишком велик для копирования"))
+        Some(texts::chat::FILE_TOO_LARGE)
     } else {
         None
     };
     let request = delivery.bot.upload(&body.dialog, &file.name, &comment);
     let (Some(request), None) = (request, why) else {
-        let why = why.unwrap_or(
-            language.pick("this portal's bots cannot share files", "боты этого портала не могут передавать файлы"),
-        );
+        let why = why.unwrap_or(texts::chat::BOTS_CANNOT_SHARE);
         return note(delivery, line, &file, author, why, thread.as_deref()).await;
     };
     if let Some(call) = line.open_call().await
@@ -68,28 +67,21 @@ pub(crate) async fn share(
     let download = match delivery.tenant.slack.download(&file).await {
         Err(Failure { kind: Kind::Permanent { code }, text, .. }) => {
             tracing::warn!(trace = %delivery.job.trace, file = file.id, code, text, "a file could not be fetched from Slack");
-            let why = if code == "file_not_found" {
-                language.pick("it is not there any more", "его больше нет")
-            } else {
-                language.pick(
-                    "Slack does not give it to the app (files:read)",
-                    "Slack не отдаёт его приложению (files:read)",
-                )
-            };
+            let is_gone = code == "file_not_found";
+            let why = if is_gone { texts::chat::FILE_GONE } else { texts::chat::FILE_SCOPE_MISSING };
             return note(delivery, line, &file, author, why, thread.as_deref()).await;
         }
         download => download?,
     };
     let length = download.length.unwrap_or(file.size);
     if length > most {
-        let why = language.pick("it is too large to copy", "он слишком велик для копирования");
+        let why = texts::chat::FILE_TOO_LARGE;
         return note(delivery, line, &file, author, why, thread.as_deref()).await;
     }
-    line.begin(format!("{}/file", body.dialog)).await?;
-    let sent = delivery.tenant.bitrix24.call_with_file(&request, length, download.pieces).await;
-    let sent = match line.ended(sent) {
+    let upload = delivery.tenant.bitrix24.call_with_file(&request, length, download.pieces);
+    let sent = match line.call(format!("{}/file", body.dialog), upload).await {
         Err(Failure { kind: Kind::Permanent { code }, .. }) if code == "file_too_large" => {
-            let why = language.pick("it is too large to copy", "он слишком велик для копирования");
+            let why = texts::chat::FILE_TOO_LARGE;
             return note(delivery, line, &file, author, why, thread.as_deref()).await;
         }
         sent => sent?,
@@ -128,10 +120,10 @@ async fn shared_before(delivery: &Delivery<'_>, file: &File, since: jiff::Timest
 /// Says in the chat that there is a file, and where. The link opens for who may see it in Slack; it holds no token.
 async fn note(
     delivery: &Delivery<'_>,
-    line: &mut InHand,
+    line: &mut DeliveryAttempt,
     file: &File,
     author: &str,
-    why: &str,
+    why: Fixed,
     thread: Option<&str>,
 ) -> Result<Outcome, Failure> {
     let said = not_copied(file, why, delivery.tenant.settings.language);
@@ -141,7 +133,7 @@ async fn note(
 /// Says something in the place of a file's copy.
 async fn say(
     delivery: &Delivery<'_>,
-    line: &mut InHand,
+    line: &mut DeliveryAttempt,
     said: Document,
     author: &str,
     thread: Option<&str>,
@@ -155,9 +147,8 @@ async fn say(
     {
         return delivery.posted(line, message, thread).await;
     }
-    line.begin(body.dialog.clone()).await?;
     let request = delivery.bot.send(&body.dialog, &text, None, &uuid);
-    let sent = line.ended(delivery.tenant.bitrix24.ask(&request).await)?;
+    let sent = line.call(body.dialog.as_str(), delivery.tenant.bitrix24.ask(&request)).await?;
     let message = delivery.number(&sent.result)?;
     delivery.posted(line, message, thread).await
 }

@@ -7,10 +7,10 @@ mod deliver;
 mod edit;
 mod files;
 
-use connect::Connections;
-use platform::{Jobs, Outcomes, Ports};
-use rules::chat::ToBitrix24;
-use talk::Talk;
+use clients::Connections;
+use jobs::chat::ToBitrix24;
+use runtime::{Jobs, Outcomes, Ports};
+use user_mapping::Talk;
 
 /// What the function runs on.
 #[derive(Clone)]

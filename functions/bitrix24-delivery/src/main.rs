@@ -1,13 +1,12 @@
 //! The Lambda binary.
 
 use bitrix24_delivery::{Deps, handle};
-use connect::Connections;
-use platform::QueueName;
+use clients::Connections;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), aws::Error> {
     let ports = aws::ports();
     let public_url = std::env::var("PUBLIC_URL").ok().filter(|url| !url.is_empty());
     let deps = Deps::new(&ports, Connections::from_env(&ports)?.renewing_through(aws::token_renewal()), public_url);
-    aws::run_queue(&ports, QueueName::Bitrix24Delivery, |jobs| handle(&deps, jobs)).await
+    aws::run_queue(&ports, |jobs| handle(&deps, jobs)).await
 }

@@ -2,28 +2,35 @@
 
 use bitrix24::EntityType;
 use bitrix24::chat::{ChatAct, ChatEvent, ChatMessage};
-use connect::Failure;
-use mirror::link::Links;
-use platform::DeliveryId;
-use platform::claims::{self, Claim};
-use platform::job::{Job, Outcome, message as queue_message};
-use platform::ledger::{DeliveryLine, DeliveryStatus, EventStatus, delivery_write, event_write};
-use platform::queue::Message;
-use platform::store::{Condition, StoreError, Write};
-use rules::bot::{self, Command, Heard, Otherwise};
-use rules::chat::{InBitrix24, InSlack, SlackJob, ToBitrix24, ToSlack};
-use rules::language::Language;
-use rules::text::Document;
-use rules::{Hint, Record};
-use talk::Tenant;
+use chat_bridge::bot;
+use chat_bridge::bot::{Command, Heard};
+use clients::Failure;
+use jobs::Hint;
+use jobs::chat::{InBitrix24, InSlack, SlackJob, ToBitrix24, ToSlack};
+use locale::Language;
+use locale::texts;
+use notion_sync::link::Links;
+use records::Record;
+use runtime::job::{Outcome, ReceivedJob};
+use runtime::ledger::{DeliveryLine, DeliveryStatus};
+use runtime::{Decision, DeliveryId};
+use settings::bot::Otherwise;
+use text::Document;
+use user_mapping::Tenant;
 
 use crate::Deps;
-use crate::decide::{line, send, skip};
+use crate::decide::{decision, skip};
 
-/// A word of the bot's: its job, and its line in the ledger.
+/// What the bot says: its delivery, and the job that carries it.
 pub(crate) struct Said {
-    pub(crate) job: Message,
-    pub(crate) line: Write,
+    line: DeliveryLine,
+    job: ToBitrix24,
+}
+
+impl Said {
+    pub(crate) fn add_to(self, decision: &mut Decision) -> Result<(), Failure> {
+        Ok(decision.deliver(self.line, &self.job)?)
+    }
 }
 
 /// Whether a message is one of the bot's commands.
@@ -33,32 +40,23 @@ pub(crate) fn is_command(text: &str) -> bool {
 }
 
 fn language(event: &ChatEvent, tenant: &Tenant) -> Language {
-    match event.language.to_lowercase().as_str() {
-        "ru" | "kz" | "by" | "ua" => Language::Ru,
+    match event.language.as_str() {
         "" => tenant.settings.language,
-        _ => Language::En,
+        code => Language::of_reader(code).unwrap_or_default(),
     }
 }
 
-/// Makes a word of the bot's for the dialog of an event.
-fn say(
-    job: &Job<Hint>,
-    event: &ChatEvent,
-    what: &str,
-    text: String,
-    answers: Option<(u64, u64)>,
-) -> Result<Said, Failure> {
+/// What the bot says in the dialog of an event.
+fn say(job: &ReceivedJob<Hint>, event: &ChatEvent, what: &str, text: String, answers: Option<(u64, u64)>) -> Said {
     let tenant = &job.tenant;
     let id = DeliveryId::of(&[tenant.as_str(), "say", &event.dialog, &job.trace.to_string(), what]);
-    let body = ToBitrix24 {
+    let said = ToBitrix24 {
         delivery: id.as_str().to_owned(),
         channel: String::new(),
         dialog: event.dialog.clone(),
         ts: String::new(),
         act: InBitrix24::Say { text, answers },
     };
-    let group = format!("{tenant}#{}", event.dialog);
-    let job_of = queue_message(tenant, job.trace, group, id.as_str().to_owned(), &body);
     let line = DeliveryLine {
         record: event.about(),
         change: what.to_owned(),
@@ -66,66 +64,45 @@ fn say(
         destination: event.dialog.clone(),
         ..DeliveryLine::new(id, job.trace, job.arrived_at(), DeliveryStatus::Queued)
     };
-    Ok(Said {
-        job: job_of.map_err(|error| Failure::permanent("unwritable_job", error.to_string()))?,
-        line: delivery_write(tenant, line, Condition::Always)?,
-    })
+    Said { line, job: said }
 }
 
-/// Writes down what the bot says, and sends it.
-pub(crate) async fn finish(deps: &Deps, job: &Job<Hint>, event: &ChatEvent, said: Said) -> Result<Outcome, Failure> {
-    commit(deps, job, event, "bot.answered", vec![said], Vec::new(), Vec::new()).await
-}
-
-async fn commit(
+/// Commits what was decided together with what the bot says.
+pub(crate) async fn say_and_commit(
     deps: &Deps,
-    job: &Job<Hint>,
-    event: &ChatEvent,
+    mut decision: Decision,
     change: &str,
-    said: Vec<Said>,
-    outbox: Vec<Message>,
-    more: Vec<Write>,
+    said: Said,
 ) -> Result<Outcome, Failure> {
-    let mut line = line(deps, job, EventStatus::Routed);
-    line.changes = vec![change.to_owned()];
-    line.outbox = outbox;
-    let mut writes = more;
-    for one in said {
-        line.said.push(one.job);
-        writes.push(one.line);
-    }
-    writes.push(event_write(&job.tenant, line.clone())?);
-    if let Some(identity) = job.body.identity() {
-        let claim = Claim { trace: job.trace, swept: false };
-        writes.push(claims::write(&job.tenant, &identity, &claim, deps.clock.now())?);
-    }
-    match deps.store.put_all(writes).await {
-        Ok(()) => {}
-        Err(StoreError::Conflict(_)) => return Err(Failure::transient("another worker decided on this first")),
-        Err(error) => return Err(error.into()),
-    }
-    tracing::info!(trace = %job.trace, tenant = %job.tenant, about = event.about(), change, "decided");
-    send(deps, line).await?;
-    Ok(Outcome::Done)
+    said.add_to(&mut decision)?;
+    decision.line.changes = vec![change.to_owned()];
+    Ok(decision.commit(&deps.ports).await?)
+}
+
+/// A decision that claims the event, where it has an identity of its own.
+pub(crate) fn claimed(deps: &Deps, job: &ReceivedJob<Hint>) -> Decision {
+    let mut decision = decision(deps, job);
+    decision.claims.extend(job.body.identity());
+    decision
 }
 
 /// The bot came into a chat: it says what it can do.
 pub(crate) async fn welcome(
     deps: &Deps,
-    job: &Job<Hint>,
+    job: &ReceivedJob<Hint>,
     tenant: &Tenant,
     event: &ChatEvent,
 ) -> Result<Outcome, Failure> {
-    let bridged = deps.talk.bridge_of_dialog(tenant, &event.dialog).await?.is_some();
+    let bridged = chat_bridge::bridges::bridge_of_dialog(&deps.talk, tenant, &event.dialog).await?.is_some();
     let text = bot::welcome(language(event, tenant), bridged);
-    let said = say(job, event, "bot.welcome", text, None)?;
-    commit(deps, job, event, "bot.joined", vec![said], Vec::new(), Vec::new()).await
+    let said = say(job, event, "bot.welcome", text, None);
+    say_and_commit(deps, claimed(deps, job), "bot.joined", said).await
 }
 
 /// Somebody writes to the bot alone.
 pub(crate) async fn answer(
     deps: &Deps,
-    job: &Job<Hint>,
+    job: &ReceivedJob<Hint>,
     tenant: &Tenant,
     event: &ChatEvent,
     message: &ChatMessage,
@@ -144,13 +121,13 @@ pub(crate) async fn answer(
             Otherwise::Nothing => return skip(deps, job, "the settings let the bot say nothing to this".into()).await,
         },
     };
-    finish(deps, job, event, say(job, event, "bot.answered", text, None)?).await
+    say_and_commit(deps, claimed(deps, job), "bot.answered", say(job, event, "bot.answered", text, None)).await
 }
 
 /// What the bot says to a message in a group, if it is mentioned and understands.
 pub(crate) async fn said_to_it(
     deps: &Deps,
-    job: &Job<Hint>,
+    job: &ReceivedJob<Hint>,
     tenant: &Tenant,
     event: &ChatEvent,
     message: &ChatMessage,
@@ -160,7 +137,7 @@ pub(crate) async fn said_to_it(
         return Ok(None);
     }
     match heard(deps, tenant, event, message, language(event, tenant)).await? {
-        Ok(text) => say(job, event, "bot.answered", text, None).map(Some),
+        Ok(text) => Ok(Some(say(job, event, "bot.answered", text, None))),
         Err(_) => Ok(None),
     }
 }
@@ -176,7 +153,7 @@ async fn heard(
     Ok(match bot::hear(&tenant.settings.bot, event.bot, &message.text) {
         Heard::Phrase(answer) => Ok(answer),
         Heard::Hello => {
-            let bridged = deps.talk.bridge_of_dialog(tenant, &event.dialog).await?.is_some();
+            let bridged = chat_bridge::bridges::bridge_of_dialog(&deps.talk, tenant, &event.dialog).await?.is_some();
             Ok(bot::welcome(language, bridged))
         }
         Heard::Help => Ok(bot::help(language)),
@@ -188,7 +165,7 @@ async fn heard(
 /// A command of the bot's.
 pub(crate) async fn command(
     deps: &Deps,
-    job: &Job<Hint>,
+    job: &ReceivedJob<Hint>,
     tenant: &Tenant,
     event: &ChatEvent,
 ) -> Result<Outcome, Failure> {
@@ -198,18 +175,18 @@ pub(crate) async fn command(
     let (language, answers) = (language(event, tenant), Some((*id, *message)));
     let tell = |text: String| say(job, event, "bot.answered", text, answers);
     let said = match Command::parse(command) {
-        None => tell(bot::help(language))?,
-        Some(Command::Status) => tell(status(deps, tenant, event, language).await?)?,
-        Some(Command::Notion) => tell(find_page(deps, tenant, event.author.id, params.trim(), language).await?)?,
+        None => tell(bot::help(language)),
+        Some(Command::Status) => tell(status(deps, tenant, event, language).await?),
+        Some(Command::Notion) => tell(find_page(deps, tenant, event.author.id, params.trim(), language).await?),
         Some(Command::Slack) => return to_slack(deps, job, tenant, event, params.trim()).await,
     };
-    commit(deps, job, event, "bot.asked", vec![said], Vec::new(), Vec::new()).await
+    say_and_commit(deps, claimed(deps, job), "bot.asked", said).await
 }
 
 /// `/slack text`: posts to the channel that the chat is bridged with, under the name of who asked.
 async fn to_slack(
     deps: &Deps,
-    job: &Job<Hint>,
+    job: &ReceivedJob<Hint>,
     tenant: &Tenant,
     event: &ChatEvent,
     words: &str,
@@ -218,17 +195,14 @@ async fn to_slack(
     let language = language(event, tenant);
     let tell = |text: String| say(job, event, "bot.answered", text, Some((id, message)));
     if words.is_empty() {
-        let text = language.pick("Write what to post: /slack text", "Напишите, что отправить: /slack текст");
-        return commit(deps, job, event, "bot.asked", vec![tell(text.into())?], Vec::new(), Vec::new()).await;
+        let text = language.text(texts::bot::SLACK_NEEDS_TEXT);
+        return say_and_commit(deps, claimed(deps, job), "bot.asked", tell(text.into())).await;
     }
-    let Some(bridge) = deps.talk.bridge_of_dialog(tenant, &event.dialog).await? else {
-        let text = language.pick(
-            "This chat is bridged with no Slack channel. In Slack, type in the channel: /b24-bridge",
-            "Этот чат не связан с каналом Slack. В Slack наберите в канале: /b24-bridge",
-        );
-        return commit(deps, job, event, "bot.asked", vec![tell(text.into())?], Vec::new(), Vec::new()).await;
+    let Some(bridge) = chat_bridge::bridges::bridge_of_dialog(&deps.talk, tenant, &event.dialog).await? else {
+        let text = language.text(texts::bot::CHAT_IS_NOT_BRIDGED);
+        return say_and_commit(deps, claimed(deps, job), "bot.asked", tell(text.into())).await;
     };
-    let author = deps.talk.author_for_slack(tenant, &event.author).await?;
+    let author = chat_bridge::texts::author_for_slack(&deps.talk, tenant, &event.author).await?;
     let written = ChatMessage {
         id: message,
         text: words.to_owned(),
@@ -237,8 +211,8 @@ async fn to_slack(
         files: Vec::new(),
         is_system: false,
     };
-    let (mut outbox, mut lines) = (Vec::new(), Vec::new());
-    for (place, part) in deps.talk.for_slack(tenant, &written).await?.into_iter().enumerate() {
+    let mut decision = claimed(deps, job);
+    for (place, part) in chat_bridge::texts::for_slack(&deps.talk, tenant, &written).await?.into_iter().enumerate() {
         let cause = [job.tenant.as_str(), "to-slack", &bridge.dialog, &message.to_string(), &format!("asked {place}")];
         let delivery = DeliveryId::of(&cause);
         let body = SlackJob::Chat(Box::new(ToSlack {
@@ -248,9 +222,6 @@ async fn to_slack(
             message,
             in_slack: InSlack::Post { part, author: author.clone(), answers: None },
         }));
-        let group = format!("{}#chat#{}", job.tenant, bridge.channel);
-        let sent = queue_message(&job.tenant, job.trace, group, delivery.as_str().to_owned(), &body);
-        outbox.push(sent.map_err(|error| Failure::permanent("unwritable_job", error.to_string()))?);
         let line = DeliveryLine {
             record: event.about(),
             change: "bot.posted".into(),
@@ -258,13 +229,10 @@ async fn to_slack(
             destination: format!("#{}", bridge.channel_name),
             ..DeliveryLine::new(delivery, job.trace, job.arrived_at(), DeliveryStatus::Queued)
         };
-        lines.push(delivery_write(&job.tenant, line, Condition::Always)?);
+        decision.deliver(line, &body)?;
     }
-    let text = match language {
-        Language::En => format!("Posted to #{}.", bridge.channel_name),
-        Language::Ru => format!("Отправлено в #{}.", bridge.channel_name),
-    };
-    commit(deps, job, event, "bot.posted", vec![tell(text)?], outbox, lines).await
+    let text = language.text(texts::bot::Posted { channel: &bridge.channel_name });
+    say_and_commit(deps, decision, "bot.posted", tell(text)).await
 }
 
 /// `/notion name or number`: the pages of the deals that fit.
@@ -277,14 +245,11 @@ async fn find_page(
 ) -> Result<String, Failure> {
     let databases = &tenant.settings.notion.databases;
     if databases.is_empty() || tenant.portal.notion.is_none() {
-        let text = language.pick("Notion sync is not set up for this portal.", "Здесь ничего не связано с Notion.");
+        let text = language.text(texts::bot::NOTION_IS_NOT_SET_UP);
         return Ok(text.to_owned());
     }
     if words.is_empty() {
-        let text = language.pick(
-            "Write which deal or task: /notion name or number",
-            "Напишите сделку или задачу: /notion название или номер",
-        );
+        let text = language.text(texts::bot::NOTION_NEEDS_WORDS);
         return Ok(text.to_owned());
     }
     let records = found_for(deps, tenant, user, words).await?;
@@ -303,19 +268,17 @@ async fn find_page(
             }
         }
     }
-    let shown = Document::plain(words).to_bbcode(false);
-    Ok(match (lines.is_empty(), language) {
-        (false, _) => lines.join("\n"),
-        (true, Language::En) => format!("No page was found for {shown}."),
-        (true, Language::Ru) => format!("Страница не найдена: {shown}."),
-    })
+    if lines.is_empty() {
+        return Ok(language.text(texts::bot::NoPage { words: Document::plain(words).to_bbcode(false) }));
+    }
+    Ok(lines.join("\n"))
 }
 
 /// The deals and tasks that words or a number name, as far as who asks may see them.
 async fn found_for(deps: &Deps, tenant: &Tenant, user: u64, words: &str) -> Result<Vec<(Record, String)>, Failure> {
     let rights = deps.talk.rights_unasked(tenant, user).await?;
     let Ok(id) = words.trim_start_matches('#').parse::<u64>() else {
-        let found = deps.talk.find_deals(tenant, &rights, words).await?;
+        let found = crm::views::find_deals(tenant, &rights, words).await?;
         return Ok(found.deals.into_iter().map(|(id, title, _)| (Record::item(EntityType::DEAL, id), title)).collect());
     };
     let mut records = Vec::new();
@@ -332,43 +295,25 @@ async fn found_for(deps: &Deps, tenant: &Tenant, user: u64, words: &str) -> Resu
 async fn status(deps: &Deps, tenant: &Tenant, event: &ChatEvent, language: Language) -> Result<String, Failure> {
     let mut lines = Vec::new();
     for trouble in deps.connections.troubles(&tenant.id).await? {
-        lines.push(match language {
-            Language::En => {
-                format!("{} does not take our access; an administrator has to connect it again.", trouble.side.name())
-            }
-            Language::Ru => {
-                format!("{} не принимает наш доступ; администратор должен подключить его снова.", trouble.side.name())
-            }
-        });
+        lines.push(language.text(texts::bot::AccessRefused { provider: trouble.side.name() }));
     }
     if lines.is_empty() {
         let mut names = vec!["Bitrix24"];
         names.extend(tenant.portal.slack.as_ref().map(|_| "Slack"));
         names.extend(tenant.portal.notion.as_ref().map(|_| "Notion"));
-        lines.push(format!("{}: {}.", language.pick("Connected", "Подключено"), names.join(", ")));
+        lines.push(language.text(texts::bot::Connected { providers: names.join(", ") }));
     }
-    if let Some(bridge) = deps.talk.bridge_of_dialog(tenant, &event.dialog).await? {
-        let words = language.pick("This chat is one with the Slack channel", "Этот чат связан с каналом Slack");
-        lines.push(format!("{words} #{}.", bridge.channel_name));
+    if let Some(bridge) = chat_bridge::bridges::bridge_of_dialog(&deps.talk, tenant, &event.dialog).await? {
+        lines.push(language.text(texts::bot::BridgedWith { channel: &bridge.channel_name }));
     }
     let rights = deps.talk.rights_unasked(tenant, event.author.id).await?;
-    let day = deps.talk.day(tenant, &rights).await?;
+    let day = crm::views::day(&deps.talk, tenant, &rights).await?;
     let number = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
-    lines.push(match language {
-        Language::En => format!(
-            "Yours: {} open tasks, {} of them late; {} deals in progress; {} missed calls today.",
-            number(day.open),
-            number(day.overdue),
-            number(day.deals_in_all),
-            number(day.missed)
-        ),
-        Language::Ru => format!(
-            "Ваши: открытых задач {}, из них просрочено {}; сделок в работе {}; пропущенных звонков сегодня {}.",
-            number(day.open),
-            number(day.overdue),
-            number(day.deals_in_all),
-            number(day.missed)
-        ),
-    });
+    lines.push(language.text(texts::bot::OpenWork {
+        open: number(day.open),
+        late: number(day.overdue),
+        deals: number(day.deals_in_all),
+        calls: number(day.missed),
+    }));
     Ok(lines.join("\n"))
 }

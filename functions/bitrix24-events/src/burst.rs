@@ -6,15 +6,16 @@
 
 use std::time::Duration;
 
-use connect::{Failure, PortalClient};
+use clients::{Failure, PortalClient};
+use crm::pages::{Listing, PAGE};
 use jiff::{SignedDuration, Timestamp};
-use platform::clock::later;
-use platform::links::{ReadMoment, Reading};
-use platform::portals::Portal;
-use platform::store::{Condition, Key, StoreError, Table, Write};
-use records::pages::{Listing, PAGE};
-use rules::{Record, Settings, State};
+use records::{Record, State};
+use runtime::clock::later;
+use runtime::links::{ReadMoment, Reading};
+use runtime::store::{Condition, Key, StoreError, Table, Write};
 use serde::{Deserialize, Serialize};
+use settings::Settings;
+use tenants::portals::Portal;
 
 use crate::Deps;
 use crate::read::{Found, Wanted, kinds};
@@ -36,7 +37,7 @@ const BETWEEN_LISTINGS: Duration = Duration::from_secs(5);
 const LOOKS: u32 = 20;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(150);
 /// Batches of one listing; what is left over is read by ids.
-const MOST_BATCHES: usize = 8;
+const MAX_BATCHES: usize = 8;
 
 /// What the listings of a portal and kind remember.
 #[derive(Serialize, Deserialize)]
@@ -154,10 +155,10 @@ async fn list_changed(
     keep(deps, portal, wanted, listed, ReadMoment { here, there: started_at }, found).await?;
 
     let mut pages = usize::try_from(total).unwrap_or_default().div_ceil(PAGE).saturating_sub(1);
-    for _ in 0..MOST_BATCHES {
+    for _ in 0..MAX_BATCHES {
         let Some(after) = last.filter(|_| pages > 0) else { return Ok(started_at) };
         let here = deps.clock.now();
-        let count = pages.min(bitrix24::batch::MOST_COMMANDS);
+        let count = pages.min(bitrix24::batch::MAX_COMMANDS);
         let (listed, there) = listing.after(client, &filter, after, count).await?;
         last = listed.last().map(|(record, _)| record.id());
         pages = if listed.len() < count * PAGE { 0 } else { pages - count };

@@ -3,17 +3,18 @@
 use bitrix24::client::shaped;
 use bitrix24::tolerant::whole;
 use bitrix24::{Batch, Call, EntityType, Item, Subject};
-use connect::{Failure, PortalClient};
-use platform::job::{Job, Outcome};
-use rules::change::Related;
-use rules::{Change, ChangeKind, Hint, State};
+use clients::{Failure, PortalClient};
+use jobs::Hint;
+use records::change::Related;
+use records::{Change, ChangeKind, State};
+use runtime::job::{Outcome, ReceivedJob};
 use serde_json::json;
 
 use crate::Deps;
 use crate::decide::{finish, skip};
 
 /// Tells a call that is over: missed or not.
-pub(crate) async fn decide(deps: &Deps, job: &Job<Hint>) -> Result<Outcome, Failure> {
+pub(crate) async fn decide(deps: &Deps, job: &ReceivedJob<Hint>) -> Result<Outcome, Failure> {
     let Subject::Call { call_id, told, .. } = &job.body.subject else { return skip(deps, job, "no call".into()).await };
     let portal = deps.connections.portal(&job.tenant).await?;
     let router = deps.routers.of(&portal)?;
@@ -33,12 +34,12 @@ pub(crate) async fn decide(deps: &Deps, job: &Job<Hint>) -> Result<Outcome, Fail
     let kind = if call.is_missed() { ChangeKind::CallMissed } else { ChangeKind::CallEnded };
     let about = format!("call {call_id}");
     if !router.has_route_for(&kind) {
-        return finish(deps, job, vec![Change::new(kind, about, State::from(call))], call_id, Vec::new()).await;
+        return finish(deps, job, vec![Change::new(kind, about, State::from(call))], call_id).await;
     }
     let client_record = client_of(&call);
     let deal = deal_of(&client, &call, client_record.as_ref()).await?;
     let change = Change { deal, client: client_record, ..Change::new(kind, about, State::from(call)) };
-    finish(deps, job, vec![change], call_id, Vec::new()).await
+    finish(deps, job, vec![change], call_id).await
 }
 
 /// The call by the statistics; or why they do not tell.
@@ -46,7 +47,7 @@ pub(crate) async fn read(client: &PortalClient, call_id: &str) -> Result<Result<
     let params = json!({"FILTER": {"CALL_ID": call_id}});
     let rows = match client.call("voximplant.statistic.get", &params).await {
         Ok(answer) => answer.result,
-        Err(failure) if matches!(failure.kind, platform::Kind::Permanent { .. }) => {
+        Err(failure) if matches!(failure.kind, runtime::Kind::Permanent { .. }) => {
             return Ok(Err(format!(
                 "{failure}; give the webhook the right \"telephony\" and its user \"Call statistics: view\""
             )));

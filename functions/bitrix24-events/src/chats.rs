@@ -1,38 +1,24 @@
 //! What happened in a chat that our bot is in, as deliveries to the channel that it is bridged with.
 
 use bitrix24::chat::{ChatAct, ChatEvent, ChatMessage};
-use connect::Failure;
-use platform::DeliveryId;
-use platform::claims::{self, Claim};
-use platform::conversations::{Bridge, Side};
-use platform::job::{Job, Outcome, message as queue_message};
-use platform::ledger::{DeliveryLine, DeliveryStatus, EventStatus, delivery_write, event_write};
-use platform::queue::Message;
-use platform::store::{Condition, StoreError, Write};
-use rules::Hint;
-use rules::chat::{InSlack, SlackJob, ToSlack};
-use rules::text::reaction_to_slack;
-use talk::Tenant;
+use clients::Failure;
+use jobs::Hint;
+use jobs::chat::{InSlack, SlackJob, ToSlack};
+use runtime::job::{Outcome, ReceivedJob};
+use runtime::ledger::{DeliveryLine, DeliveryStatus};
+use runtime::{Decision, DeliveryId};
+use tenants::conversations::{Bridge, Side};
+use text::reaction_to_slack;
+use user_mapping::Tenant;
 
-use crate::decide::{line, send, skip};
+use crate::decide::{decision, skip};
 use crate::{Deps, bot};
 
-/// What an event comes to.
-struct Decided<'a> {
-    job: &'a Job<Hint>,
-    bridge: &'a Bridge,
-    change: &'static str,
-    outbox: Vec<Message>,
-    writes: Vec<Write>,
-    /// What the bot says to it besides.
-    said: Option<bot::Said>,
-}
-
-pub(crate) async fn decide(deps: &Deps, job: &Job<Hint>, event: &ChatEvent) -> Result<Outcome, Failure> {
+pub(crate) async fn decide(deps: &Deps, job: &ReceivedJob<Hint>, event: &ChatEvent) -> Result<Outcome, Failure> {
     let tenant = deps.talk.tenant(&job.tenant).await?;
     match &event.act {
         ChatAct::BotDeleted => {
-            deps.talk.forget_bot(&tenant).await?;
+            chat_bridge::registration::forget_bot(&deps.talk, &tenant).await?;
             return skip(
                 deps,
                 job,
@@ -56,58 +42,79 @@ pub(crate) async fn decide(deps: &Deps, job: &Job<Hint>, event: &ChatEvent) -> R
         ChatAct::Posted(message) => bot::said_to_it(deps, job, &tenant, event, message).await?,
         _ => None,
     };
-    let Some(bridge) = deps.talk.bridge_of_dialog(&tenant, &event.dialog).await? else {
+    let Some(bridge) = chat_bridge::bridges::bridge_of_dialog(&deps.talk, &tenant, &event.dialog).await? else {
         if let Some(said) = said {
-            return bot::finish(deps, job, event, said).await;
+            return bot::say_and_commit(deps, bot::claimed(deps, job), "bot.answered", said).await;
         }
         return skip(deps, job, format!("no bridge leads from {}", event.dialog)).await;
     };
     if let Some(why) = echo(deps, &tenant, event).await? {
         return skip(deps, job, why.to_owned()).await;
     }
-    let mut decided = Decided { job, bridge: &bridge, change: "", outbox: Vec::new(), writes: Vec::new(), said: None };
+    let mut copies = Copies { job, bridge: &bridge, change: change_of(&event.act), decision: decision(deps, job) };
     match &event.act {
         ChatAct::Posted(message) => {
-            decided.change = "chat.posted";
-            let author = deps.talk.author_for_slack(&tenant, &event.author).await?;
-            for (place, part) in deps.talk.for_slack(&tenant, message).await?.into_iter().enumerate() {
+            let author = chat_bridge::texts::author_for_slack(&deps.talk, &tenant, &event.author).await?;
+            for (place, part) in
+                chat_bridge::texts::for_slack(&deps.talk, &tenant, message).await?.into_iter().enumerate()
+            {
                 let act = InSlack::Post { part, author: author.clone(), answers: message.answers };
-                decided.deliver(message.id, &format!("part {place}"), act)?;
+                copies.deliver(message.id, &format!("part {place}"), act)?;
             }
             for file in &message.files {
                 let act = InSlack::Share { file: file.clone(), author: author.clone(), answers: message.answers };
-                decided.deliver(message.id, &format!("file {}", file.id), act)?;
+                copies.deliver(message.id, &format!("file {}", file.id), act)?;
             }
         }
         ChatAct::Edited(message) => {
-            decided.change = "chat.edited";
-            let author = deps.talk.author_for_slack(&tenant, &event.author).await?;
-            let parts = deps.talk.for_slack(&tenant, message).await?;
-            decided.deliver(message.id, &cause("edit", job, message), InSlack::Edit { parts, author })?;
+            let author = chat_bridge::texts::author_for_slack(&deps.talk, &tenant, &event.author).await?;
+            let parts = chat_bridge::texts::for_slack(&deps.talk, &tenant, message).await?;
+            copies.deliver(message.id, &cause("edit", job, message), InSlack::Edit { parts, author })?;
         }
         ChatAct::Deleted { message } => {
-            decided.change = "chat.deleted";
-            decided.deliver(*message, "delete", InSlack::Delete)?;
+            copies.deliver(*message, "delete", InSlack::Delete)?;
         }
         ChatAct::Reacted { message, reaction, added } => {
-            decided.change = "chat.reacted";
             let Some(name) = reaction_to_slack(reaction) else {
                 return skip(deps, job, format!("Slack has no reaction like {reaction:?}")).await;
             };
             let act = InSlack::React { name: name.into(), by: event.author.id.to_string(), added: *added };
-            decided.deliver(*message, &format!("reaction {}", job.trace), act)?;
+            copies.deliver(*message, &format!("reaction {}", job.trace), act)?;
         }
         ChatAct::Asked { .. } | ChatAct::Joined | ChatAct::BotDeleted => {}
     }
-    if decided.outbox.is_empty() {
+    let mut decision = copies.decision;
+    if decision.outbox.is_empty() {
         return skip(deps, job, "it says nothing and has no files".into()).await;
     }
-    decided.said = said;
-    finish(deps, job, event, decided).await
+    if let Some(said) = said {
+        said.add_to(&mut decision)?;
+    }
+    decision.line.changes = vec![change_of(&event.act).to_owned()];
+    decision.claims.extend(event.identity());
+    Ok(decision.commit(&deps.ports).await?)
+}
+
+fn change_of(act: &ChatAct) -> &'static str {
+    match act {
+        ChatAct::Posted(_) => "chat.posted",
+        ChatAct::Edited(_) => "chat.edited",
+        ChatAct::Deleted { .. } => "chat.deleted",
+        ChatAct::Reacted { .. } => "chat.reacted",
+        ChatAct::Asked { .. } | ChatAct::Joined | ChatAct::BotDeleted => "",
+    }
+}
+
+/// The copies of a message that go to Slack.
+struct Copies<'a> {
+    job: &'a ReceivedJob<Hint>,
+    bridge: &'a Bridge,
+    change: &'static str,
+    decision: Decision,
 }
 
 /// Two edits are two deliveries, also in one second; the same one sent twice changes nothing the second time.
-fn cause(word: &str, job: &Job<Hint>, message: &ChatMessage) -> String {
+fn cause(word: &str, job: &ReceivedJob<Hint>, message: &ChatMessage) -> String {
     format!("{word} {} {}", job.trace, message.id)
 }
 
@@ -134,7 +141,7 @@ async fn echo(deps: &Deps, tenant: &Tenant, event: &ChatEvent) -> Result<Option<
     Ok(is_bots.then_some("written by another bot; chats.bots in the settings lets them through"))
 }
 
-impl Decided<'_> {
+impl Copies<'_> {
     fn deliver(&mut self, message: u64, cause: &str, act: InSlack) -> Result<(), Failure> {
         let tenant = &self.job.tenant;
         let id = DeliveryId::of(&[tenant.as_str(), "to-slack", &self.bridge.dialog, &message.to_string(), cause]);
@@ -145,9 +152,6 @@ impl Decided<'_> {
             message,
             in_slack: act,
         }));
-        let group = format!("{tenant}#chat#{}", self.bridge.channel);
-        let sent = queue_message(tenant, self.job.trace, group, id.as_str().to_owned(), &body);
-        self.outbox.push(sent.map_err(|error| Failure::permanent("unwritable_job", error.to_string()))?);
         let name = &self.bridge.channel_name;
         let line = DeliveryLine {
             record: format!("message {message} in {}", self.bridge.dialog),
@@ -156,32 +160,6 @@ impl Decided<'_> {
             destination: if name.is_empty() { self.bridge.channel.clone() } else { format!("#{name}") },
             ..DeliveryLine::new(id, self.job.trace, self.job.arrived_at(), DeliveryStatus::Queued)
         };
-        self.writes.push(delivery_write(tenant, line, Condition::Always)?);
-        Ok(())
+        Ok(self.decision.deliver(line, &body)?)
     }
-}
-
-async fn finish(deps: &Deps, job: &Job<Hint>, event: &ChatEvent, decided: Decided<'_>) -> Result<Outcome, Failure> {
-    let mut line = line(deps, job, EventStatus::Routed);
-    line.changes = vec![decided.change.to_owned()];
-    line.outbox = decided.outbox;
-    let mut more = decided.writes;
-    if let Some(said) = decided.said {
-        line.said = vec![said.job];
-        more.push(said.line);
-    }
-    let mut writes = vec![event_write(&job.tenant, line.clone())?];
-    if let Some(identity) = event.identity() {
-        let claim = Claim { trace: job.trace, swept: false };
-        writes.push(claims::write(&job.tenant, &identity, &claim, deps.clock.now())?);
-    }
-    writes.extend(more);
-    match deps.store.put_all(writes).await {
-        Ok(()) => {}
-        Err(StoreError::Conflict(_)) => return Err(Failure::transient("another worker decided on this first")),
-        Err(error) => return Err(error.into()),
-    }
-    tracing::info!(trace = %job.trace, tenant = %job.tenant, about = event.about(), change = decided.change, "decided");
-    send(deps, line).await?;
-    Ok(Outcome::Done)
 }

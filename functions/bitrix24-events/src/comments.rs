@@ -3,15 +3,16 @@
 use bitrix24::Subject;
 use bitrix24::task::Comment;
 use bitrix24::tolerant::whole;
-use connect::Failure;
-use platform::job::Job;
-use rules::{Change, ChangeKind, Hint, State};
+use clients::Failure;
+use jobs::Hint;
+use records::{Change, ChangeKind, State};
+use runtime::job::ReceivedJob;
 use serde_json::{Value, json};
 
 use crate::Deps;
 
 /// The change that a comment is. None for what no person wrote, and for what is gone by now.
-pub(crate) async fn read(deps: &Deps, job: &Job<Hint>, state: &State) -> Result<Option<Change>, Failure> {
+pub(crate) async fn read(deps: &Deps, job: &ReceivedJob<Hint>, state: &State) -> Result<Option<Change>, Failure> {
     let Subject::TaskComment { task, comment, message, .. } = job.body.subject else { return Ok(None) };
     let portal = deps.connections.portal(&job.tenant).await?;
     let client = deps.connections.bitrix24(&portal).await?;
@@ -48,5 +49,5 @@ pub(crate) async fn read(deps: &Deps, job: &Job<Hint>, state: &State) -> Result<
 
 /// A message with nothing in it but a mark-up that shows nothing.
 fn is_empty(comment: &Comment) -> bool {
-    !comment.text.is_empty() && comment.files.is_empty() && rules::text::Document::from_bbcode(&comment.text).is_empty()
+    !comment.text.is_empty() && comment.files.is_empty() && text::Document::from_bbcode(&comment.text).is_empty()
 }

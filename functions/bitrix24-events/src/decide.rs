@@ -3,38 +3,41 @@
 use std::time::Duration;
 
 use bitrix24::{Action, EntityType, Subject};
-use connect::Failure;
-use platform::claims::{self, Claim};
-use platform::job::{Job, Outcome};
-use platform::ledger::{EventLine, EventStatus, event_write};
-use platform::links::{ReadMoment, Snapshot, snapshot_write};
-use platform::store::{MOST_WRITES, StoreError, Version, Write};
-use platform::sweeps::Counts;
-use platform::{QueueName, clock};
-use records::baseline;
-use rules::names::Named;
-use rules::subscriptions;
-use rules::{Before, Change, ChangeKind, Hint, Origin, Record, State, diff};
+use clients::Failure;
+use crm::baseline;
+use crm::sweeps::Counts;
+use jobs::queues;
+use jobs::{Hint, Origin};
+use records::names::Named;
+use records::{Before, Change, ChangeKind, Record, State, diff};
+use runtime::Decision;
+use runtime::claims;
+use runtime::claims::Claim;
+use runtime::decision::already_decided;
+use runtime::job::{Outcome, ReceivedJob};
+use runtime::ledger::{EarlierOutbox, EventStatus};
+use runtime::links::{ReadMoment, Snapshot, snapshot_write};
+use runtime::queue::{Message, Outgoing};
+use runtime::store::Version;
+use settings::subscriptions;
 
-use crate::mirrored::{self, Mirrored};
 use crate::read::{GONE_OR_HIDDEN, Read, Readings};
-use crate::{Deps, calls, chats, comments, errands, routing};
+use crate::{Deps, calls, chats, comments, errands, mirrored, routing};
 
 type Known = Option<(Snapshot<State>, Version)>;
 
-pub(crate) async fn decide(deps: &Deps, readings: &Readings, job: Job<Hint>) -> Outcome {
+pub(crate) async fn decide(deps: &Deps, readings: &Readings, job: ReceivedJob<Hint>) -> Outcome {
     match try_to(deps, readings, &job).await {
         Ok(outcome) => outcome,
         Err(failure) => {
-            let now = deps.clock.now();
-            let line = line(deps, &job, EventStatus::Waiting { cause: failure.text.clone() });
-            connect::undecided(&deps.ledger, &job.tenant, line, now, &failure).await
+            let line = decision(deps, &job).line;
+            clients::undecided(&deps.ledger, &job.tenant, line, deps.clock.now(), &failure).await
         }
     }
 }
 
-async fn try_to(deps: &Deps, readings: &Readings, job: &Job<Hint>) -> Result<Outcome, Failure> {
-    if let Some(done) = finish_earlier_try(deps, job).await? {
+async fn try_to(deps: &Deps, readings: &Readings, job: &ReceivedJob<Hint>) -> Result<Outcome, Failure> {
+    if let Some(done) = runtime::decision::finished(&deps.ports, job, queues_of).await? {
         return Ok(done);
     }
     note(deps, job).await?;
@@ -48,7 +51,7 @@ async fn try_to(deps: &Deps, readings: &Readings, job: &Job<Hint>) -> Result<Out
         if claim.swept && job.body.origin == Origin::Event {
             deps.sweeps.count(&job.tenant, deps.clock.now(), Counts { late: 1, ..Counts::default() }).await?;
         }
-        return skip(deps, job, format!("already told, trace {}", claim.trace)).await;
+        return skip(deps, job, already_decided(&claim)).await;
     }
     match (&job.body.subject, job.body.record()) {
         (Subject::Call { .. }, _) => calls::decide(deps, job).await,
@@ -59,7 +62,7 @@ async fn try_to(deps: &Deps, readings: &Readings, job: &Job<Hint>) -> Result<Out
             let state = State::Custom { custom: fields.clone() };
             let change = Change::new(ChangeKind::Custom(name.clone()), about, state);
             let identity = id.clone().unwrap_or_else(|| job.trace.to_string());
-            finish(deps, job, vec![change], &identity, Vec::new()).await
+            finish(deps, job, vec![change], &identity).await
         }
         (_, Some(record)) => of_record(deps, readings, job, record).await,
         (_, None) => skip(deps, job, "nothing watches it".into()).await,
@@ -67,12 +70,12 @@ async fn try_to(deps: &Deps, readings: &Readings, job: &Job<Hint>) -> Result<Out
 }
 
 /// The application was removed from the portal: its tokens are dead, and its data goes if the person wants that.
-async fn uninstalled(deps: &Deps, job: &Job<Hint>, clean: bool) -> Result<Outcome, Failure> {
-    if deps.connections.try_again(&job.tenant, connect::Side::Bitrix24).await? {
+async fn uninstalled(deps: &Deps, job: &ReceivedJob<Hint>, clean: bool) -> Result<Outcome, Failure> {
+    if deps.connections.try_again(&job.tenant, clients::Side::Bitrix24).await? {
         return skip(deps, job, "the application was installed again since".into()).await;
     }
     if clean {
-        tenancy::departure::begin(&deps.ports, &job.tenant, None).await?;
+        tenants::departure::begin(&deps.ports, &job.tenant, None).await?;
         return Ok(Outcome::Skip("the portal left; everything of it is deleted within 15 minutes".into()));
     }
     deps.connections.portal_left(&job.tenant).await?;
@@ -81,7 +84,7 @@ async fn uninstalled(deps: &Deps, job: &Job<Hint>, clean: bool) -> Result<Outcom
 }
 
 /// When an event of this kind was seen, and what names it makes old.
-async fn note(deps: &Deps, job: &Job<Hint>) -> Result<(), Failure> {
+async fn note(deps: &Deps, job: &ReceivedJob<Hint>) -> Result<(), Failure> {
     if job.body.origin != Origin::Event || job.attempt > 1 {
         return Ok(());
     }
@@ -105,26 +108,27 @@ fn is_of_schema(event: &str) -> bool {
         && event != "ONCRMDEALMOVETOCATEGORY"
 }
 
-async fn already_told(deps: &Deps, job: &Job<Hint>) -> Result<Option<Claim>, Failure> {
+async fn already_told(deps: &Deps, job: &ReceivedJob<Hint>) -> Result<Option<Claim>, Failure> {
     let Some(identity) = job.body.identity() else { return Ok(None) };
     Ok(claims::find(deps.store.as_ref(), &job.tenant, &identity).await?)
 }
 
-/// An earlier try wrote its decision down but may have died before the queue took its jobs.
-async fn finish_earlier_try(deps: &Deps, job: &Job<Hint>) -> Result<Option<Outcome>, Failure> {
-    if job.attempt == 1 {
-        return Ok(None);
-    }
-    match deps.ledger.event(&job.tenant, job.trace).await? {
-        Some(line) if line.status == EventStatus::Routed => {
-            send(deps, line).await?;
-            Ok(Some(Outcome::Done))
-        }
-        _ => Ok(None),
-    }
+/// The queues of a line that did not name them.
+fn queues_of(earlier: EarlierOutbox) -> Vec<Outgoing> {
+    let of = |queue, messages: Vec<Message>| messages.into_iter().map(move |message| Outgoing { queue, message });
+    of(queues::SLACK_DELIVERY, earlier.outbox)
+        .chain(of(queues::BITRIX24_EVENTS, earlier.errands))
+        .chain(of(queues::BITRIX24_DELIVERY, earlier.said))
+        .chain(of(queues::RECORD_SYNC, earlier.syncs))
+        .collect()
 }
 
-async fn of_record(deps: &Deps, readings: &Readings, job: &Job<Hint>, record: Record) -> Result<Outcome, Failure> {
+async fn of_record(
+    deps: &Deps,
+    readings: &Readings,
+    job: &ReceivedJob<Hint>,
+    record: Record,
+) -> Result<Outcome, Failure> {
     let portal = deps.connections.portal(&job.tenant).await?;
     if !deps.routers.of(&portal)?.watches(record) {
         return skip(deps, job, format!("no route is about a {}", record.kind())).await;
@@ -134,7 +138,7 @@ async fn of_record(deps: &Deps, readings: &Readings, job: &Job<Hint>, record: Re
     if let Some((snapshot, _)) = seen {
         if let Subject::TaskComment { .. } = job.body.subject {
             let commented = comments::read(deps, job, &snapshot.state).await?;
-            return finish(deps, job, commented.into_iter().collect(), &identity_of(job), Vec::new()).await;
+            return finish(deps, job, commented.into_iter().collect(), &identity_of(job)).await;
         }
         if snapshot.swept && job.body.origin == Origin::Event {
             deps.sweeps.count(&job.tenant, deps.clock.now(), Counts { late: 1, ..Counts::default() }).await?;
@@ -154,7 +158,7 @@ async fn of_record(deps: &Deps, readings: &Readings, job: &Job<Hint>, record: Re
             };
             let mut changes = diff(record, before, &read.state);
             changes.extend(comments::read(deps, job, &read.state).await?);
-            let snapshot = next(&known, read.state.clone(), read.read, told_by_none(job, &changes));
+            let snapshot = next(&known, read.state.clone(), read.read, found_by_sweep(job, &changes));
             save(deps, job, record, known, snapshot, changes).await
         }
         Read::Absent(code) => gone(deps, job, record, known, &code).await,
@@ -162,12 +166,12 @@ async fn of_record(deps: &Deps, readings: &Readings, job: &Job<Hint>, record: Re
     }
 }
 
-fn identity_of(job: &Job<Hint>) -> String {
+fn identity_of(job: &ReceivedJob<Hint>) -> String {
     job.body.identity().unwrap_or_else(|| job.trace.to_string())
 }
 
 /// Whether changes were found that no event had told.
-fn told_by_none(job: &Job<Hint>, changes: &[Change]) -> bool {
+fn found_by_sweep(job: &ReceivedJob<Hint>, changes: &[Change]) -> bool {
     matches!(job.body.origin, Origin::Sweep | Origin::Offline) && !changes.is_empty()
 }
 
@@ -177,15 +181,21 @@ fn next(known: &Known, state: State, read: ReadMoment, swept: bool) -> Snapshot<
 }
 
 /// The record is not there for us. One that was there before was deleted, and is told from its last state.
-async fn gone(deps: &Deps, job: &Job<Hint>, record: Record, known: Known, code: &str) -> Result<Outcome, Failure> {
+async fn gone(
+    deps: &Deps,
+    job: &ReceivedJob<Hint>,
+    record: Record,
+    known: Known,
+    code: &str,
+) -> Result<Outcome, Failure> {
     let is_gone = code == "not_found" || (code == GONE_OR_HIDDEN && job.body.says_deleted());
     let Some((last, version)) = known.filter(|(last, _)| is_gone && !last.gone) else {
         return skip(deps, job, absent(record, code)).await;
     };
-    let changes: Vec<_> = rules::diff::deleted(record, &last.state).into_iter().collect();
+    let changes: Vec<_> = records::diff::deleted(record, &last.state).into_iter().collect();
     let read = ReadMoment { here: deps.clock.now(), there: None };
     let (state, known) = (last.state.clone(), Some((last, version)));
-    let snapshot = Snapshot { gone: true, ..next(&known, state, read, told_by_none(job, &changes)) };
+    let snapshot = Snapshot { gone: true, ..next(&known, state, read, found_by_sweep(job, &changes)) };
     save(deps, job, record, known, snapshot, changes).await
 }
 
@@ -205,7 +215,7 @@ fn absent(record: Record, code: &str) -> String {
 /// A state was read: what changed is told and the snapshot moves on, all or nothing.
 async fn save(
     deps: &Deps,
-    job: &Job<Hint>,
+    job: &ReceivedJob<Hint>,
     record: Record,
     known: Known,
     snapshot: Snapshot<State>,
@@ -220,120 +230,78 @@ async fn save(
     deps.sweeps.count(&job.tenant, deps.clock.now(), counts).await?;
     let is_news =
         known.as_ref().is_none_or(|(before, _)| before.state != snapshot.state || before.gone != snapshot.gone);
-    let mirrored = if is_news { mirrored::jobs(deps, job, record, snapshot.revision).await? } else { Vec::new() };
+    let mut decision = decision(deps, job);
+    if is_news {
+        mirrored::add(deps, job, &mut decision, record, snapshot.revision).await?;
+    }
     let version = known.map(|(_, version)| version);
-    let write = snapshot_write(&job.tenant, &record.key(), &snapshot, version)?;
+    decision.writes.push(snapshot_write(&job.tenant, &record.key(), &snapshot, version)?);
     let identity = match job.body.identity() {
         Some(comment) => format!("{}+{comment}", snapshot.revision),
         None => snapshot.revision.to_string(),
     };
-    finish_with(deps, job, changes, &identity, vec![write], mirrored).await
+    finish_with(deps, job, decision, changes, &identity).await
 }
 
-/// The same without a page to bring into step.
+/// The same of what has no snapshot.
 pub(crate) async fn finish(
     deps: &Deps,
-    job: &Job<Hint>,
+    job: &ReceivedJob<Hint>,
     changes: Vec<Change>,
     identity: &str,
-    writes: Vec<Write>,
 ) -> Result<Outcome, Failure> {
-    finish_with(deps, job, changes, identity, writes, Vec::new()).await
+    if job.body.identity().is_some() {
+        // It is counted where its claim is written.
+        let counts = Counts { lost: u64::from(found_by_sweep(job, &changes)), ..Counts::default() };
+        deps.sweeps.count(&job.tenant, deps.clock.now(), counts).await?;
+    }
+    finish_with(deps, job, decision(deps, job), changes, identity).await
 }
 
-/// Routes the changes and writes the decision down. `identity` tells it from other decisions on the same thing.
+/// Routes the changes and commits the decision. `identity` tells it from other decisions on the same thing.
 async fn finish_with(
     deps: &Deps,
-    job: &Job<Hint>,
+    job: &ReceivedJob<Hint>,
+    mut decision: Decision,
     changes: Vec<Change>,
     identity: &str,
-    mut writes: Vec<Write>,
-    mirrored: Vec<Mirrored>,
 ) -> Result<Outcome, Failure> {
     let portal = deps.connections.portal(&job.tenant).await?;
-    let routed = routing::route(deps, job, &portal, &changes, identity).await?;
-    let now = deps.clock.now();
-    if let Some(told) = job.body.identity() {
-        let swept = told_by_none(job, &changes);
-        let claim = Claim { trace: job.trace, swept };
-        writes.push(claims::write(&job.tenant, &told, &claim, now)?);
-        // What has no snapshot is counted where its claim is written.
-        if writes.len() == 1 {
-            deps.sweeps.count(&job.tenant, now, Counts { lost: u64::from(swept), ..Counts::default() }).await?;
-        }
-    }
-    let mut line = line(deps, job, EventStatus::Routed);
+    let has_syncs = !decision.outbox.is_empty();
+    let has_deliveries = routing::route(deps, job, &mut decision, &portal, &changes, identity).await?;
+    decision.claims.extend(job.body.identity());
+    decision.swept = found_by_sweep(job, &changes);
+    let line = &mut decision.line;
     line.changes = changes.iter().map(|change| change.kind.name()).collect();
-    line.left = routed.left;
     line.found = changes.iter().filter_map(|change| serde_json::to_value(change).ok()).collect();
-    line.errands = routed.errands;
-    line.outbox = routed.outbox;
-    for Mirrored { job, line: delivery } in mirrored {
-        line.syncs.push(job);
-        writes.push(delivery);
-    }
-    if !line.syncs.is_empty() {
-        // Its page may have to change, whatever is told.
-    } else if changes.is_empty() {
-        line.status = EventStatus::Skipped { reason: "nothing that is watched changed".into() };
-    } else if routed.writes.is_empty() {
+    if !has_syncs && !has_deliveries {
         let reason = match line.left.as_slice() {
+            _ if changes.is_empty() => "nothing that is watched changed".to_owned(),
             [] => "no route takes this change".to_owned(),
             left => left.join("; "),
         };
         line.status = EventStatus::Skipped { reason };
     }
-    writes.push(event_write(&job.tenant, line.clone())?);
-    writes.extend(routed.writes);
-    if writes.len() > MOST_WRITES {
-        let text = format!("one event would make {} deliveries; let fewer routes or people take it", writes.len());
-        return Err(Failure::permanent("too_many_deliveries", text));
-    }
-    match deps.store.put_all(writes).await {
-        Ok(()) => {}
-        // Another worker decided on a newer reading; what it left is looked at again.
-        Err(StoreError::Conflict(_)) => return Err(Failure::transient("another worker decided on this first")),
-        Err(error) => return Err(error.into()),
-    }
-    tracing::info!(trace = %job.trace, tenant = %job.tenant, about = job.body.about(), changes = ?line.changes, "decided");
-    let skipped = match &line.status {
-        EventStatus::Skipped { reason } => Some(reason.clone()),
-        _ => None,
-    };
-    send(deps, line).await?;
-    Ok(skipped.map_or(Outcome::Done, Outcome::Skip))
+    Ok(decision.commit(&deps.ports).await?)
 }
 
-pub(crate) async fn send(deps: &Deps, line: EventLine) -> Result<(), Failure> {
-    for (queue, messages) in [
-        (QueueName::SlackDelivery, line.outbox),
-        (QueueName::Bitrix24Events, line.errands),
-        (QueueName::Bitrix24Delivery, line.said),
-        (QueueName::RecordSync, line.syncs),
-    ] {
-        if !messages.is_empty() {
-            deps.queue.send(queue, messages).await.map_err(|error| Failure::transient(error.to_string()))?;
-        }
-    }
-    Ok(())
+pub(crate) async fn skip(deps: &Deps, job: &ReceivedJob<Hint>, reason: String) -> Result<Outcome, Failure> {
+    Ok(decision(deps, job).skip(&deps.ports, reason).await?)
 }
 
-pub(crate) async fn skip(deps: &Deps, job: &Job<Hint>, reason: String) -> Result<Outcome, Failure> {
-    let line = line(deps, job, EventStatus::Skipped { reason: reason.clone() });
-    deps.ledger.record_event(&job.tenant, line).await?;
-    Ok(Outcome::Skip(reason))
+/// The event is received again after that time.
+pub(crate) async fn wait(
+    deps: &Deps,
+    job: &ReceivedJob<Hint>,
+    after: Duration,
+    cause: String,
+) -> Result<Outcome, Failure> {
+    Ok(decision(deps, job).wait(&deps.ports, after, cause).await?)
 }
 
-/// To be looked at again, with what it waits for in the ledger. Waiting on purpose costs no patience.
-pub(crate) async fn wait(deps: &Deps, job: &Job<Hint>, after: Duration, cause: String) -> Result<Outcome, Failure> {
-    if job.attempt == 1 {
-        let line = line(deps, job, EventStatus::Waiting { cause: cause.clone() });
-        deps.ledger.record_event(&job.tenant, line).await?;
-    }
-    Ok(Outcome::Retry { after: after.min(clock::LONGEST_WAIT), cause })
-}
-
-pub(crate) fn line(deps: &Deps, job: &Job<Hint>, status: EventStatus) -> EventLine {
-    let line = EventLine::new(job, job.body.event.clone(), job.body.about(), deps.clock.now(), status);
-    EventLine { remark: job.body.remark(), ..line }
+/// A decision on the event of a job, without anything in it.
+pub(crate) fn decision(deps: &Deps, job: &ReceivedJob<Hint>) -> Decision {
+    let mut decision = Decision::on(job, job.body.event.as_str(), job.body.about(), deps.clock.now());
+    decision.line.remark = job.body.remark();
+    decision
 }

@@ -2,45 +2,49 @@
 
 use std::time::Duration;
 
-use connect::Failure;
+use clients::Failure;
 use jiff::Timestamp;
-use platform::clock::{later, until};
-use platform::holds::Waiting;
-use platform::job::{Job, Outcome, message};
-use platform::ledger::{DeliveryLine, DeliveryStatus, EventStatus, delivery_write, event_write};
-use platform::store::{Condition, Write};
-use platform::{DeliveryId, QueueName};
-use rules::hint::Errand;
-use rules::{Change, ChangeKind, Hint, SlackDelivery, State, card};
+use jobs::chat::SlackJob;
+use jobs::hint::Errand;
+use jobs::{Hint, SlackDelivery};
+use locale::texts;
+use notifications::card;
+use notifications::holds::Waiting;
+use records::{Change, ChangeKind, State};
+use runtime::DeliveryId;
+use runtime::clock::{later, until};
+use runtime::job::{Outcome, ReceivedJob};
+use runtime::ledger::{DeliveryLine, DeliveryStatus, delivery_write};
+use runtime::store::{Condition, Write};
 use slack::Mrkdwn;
 
 use crate::Deps;
 use crate::calls;
-use crate::decide::{finish, line, skip, wait};
+use crate::decide::{decision, finish, skip, wait};
 
 /// A recording appears 5 to 30 seconds after its call; after the last of these it is given up.
 const RECORDING_LOOKS: [u64; 9] = [5, 5, 10, 10, 15, 30, 60, 120, 300];
 /// Decisions that were on their way at the end of a wait are waited for.
 const GRACE: Duration = Duration::from_secs(5);
 /// The most lines of a digest.
-const MOST_LINES: usize = 45;
+const MAX_LINES: usize = 45;
 
-pub(crate) async fn run(deps: &Deps, job: &Job<Hint>, errand: &Errand) -> Result<Outcome, Failure> {
+pub(crate) async fn run(deps: &Deps, job: &ReceivedJob<Hint>, errand: &Errand) -> Result<Outcome, Failure> {
     match errand {
         Errand::Recording { call_id } => recording(deps, job, call_id).await,
         Errand::Digest { place, until, quiet, language, sample } => {
             let until = Timestamp::from_second(*until).unwrap_or_else(|_| deps.clock.now());
             let waiting = Waiting { tenant: &job.tenant, place, until };
             let title = match quiet {
-                true => language.pick("While it was quiet", "Пока было тихо"),
-                false => language.pick("Many at once", "Много сразу"),
+                true => language.text(texts::cards::AFTER_QUIET_HOURS),
+                false => language.text(texts::cards::MANY_AT_ONCE),
             };
             digest(deps, job, &waiting, sample, |lines, left| card::digest(lines, left, *language, title)).await
         }
     }
 }
 
-async fn recording(deps: &Deps, job: &Job<Hint>, call_id: &str) -> Result<Outcome, Failure> {
+async fn recording(deps: &Deps, job: &ReceivedJob<Hint>, call_id: &str) -> Result<Outcome, Failure> {
     // The first look is after the first wait: nothing is there at once.
     let place = usize::try_from(job.attempt).unwrap_or(usize::MAX) - 1;
     if place > 0 {
@@ -55,7 +59,7 @@ async fn recording(deps: &Deps, job: &Job<Hint>, call_id: &str) -> Result<Outcom
                     client: client_record,
                     ..Change::new(ChangeKind::CallRecorded, format!("call {call_id}"), State::from(call))
                 };
-                return finish(deps, job, vec![change], &format!("recording#{call_id}"), Vec::new()).await;
+                return finish(deps, job, vec![change], &format!("recording#{call_id}")).await;
             }
             Ok(_) => {}
             Err(why) => return skip(deps, job, format!("the recording cannot be looked for: {why}")).await,
@@ -76,7 +80,7 @@ async fn recording(deps: &Deps, job: &Job<Hint>, call_id: &str) -> Result<Outcom
 /// the delivery. A fall in between only marks again what is marked.
 async fn digest(
     deps: &Deps,
-    job: &Job<Hint>,
+    job: &ReceivedJob<Hint>,
     waiting: &Waiting<'_>,
     sample: &SlackDelivery,
     render: impl Fn(&[Mrkdwn], usize) -> slack::Message,
@@ -94,13 +98,13 @@ async fn digest(
         let mut writes: Vec<Write> = Vec::new();
         for hold in &holds {
             count += 1;
-            if lines.len() < MOST_LINES {
+            if lines.len() < MAX_LINES {
                 lines.push(Mrkdwn::from_markup(&hold.line));
             }
             if hold.taken {
                 continue;
             }
-            writes.push(waiting.hold(&platform::holds::Hold { taken: true, ..hold.clone() })?);
+            writes.push(waiting.hold(&notifications::holds::Hold { taken: true, ..hold.clone() })?);
             if let Some((mut told, version)) = deps.ledger.delivery(tenant, hold.trace, &hold.delivery).await? {
                 told.status = DeliveryStatus::Grouped { into: id.clone() };
                 writes.push(delivery_write(tenant, told, Condition::Version(version))?);
@@ -125,29 +129,14 @@ async fn digest(
         message: message_text,
         ..sample.clone()
     };
-    deliver(deps, job, &id, &body).await
-}
-
-async fn deliver(deps: &Deps, job: &Job<Hint>, id: &DeliveryId, body: &SlackDelivery) -> Result<Outcome, Failure> {
-    let tenant = &job.tenant;
-    let key = body
-        .person
-        .as_ref()
-        .map_or_else(|| body.channel.trim_start_matches('#').to_owned(), |person| format!("user#{}", person.user));
-    let made = message(tenant, job.trace, format!("{tenant}#{key}"), id.to_string(), body)
-        .map_err(|error| Failure::permanent("bad_job", error.to_string()))?;
-    let mut event = line(deps, job, EventStatus::Routed);
-    event.outbox = vec![made.clone()];
-    let delivery = DeliveryLine {
+    let line = DeliveryLine {
         record: body.record.clone(),
         change: body.change.clone(),
         route: body.route.clone(),
         destination: body.channel.clone(),
-        ..DeliveryLine::new(id.clone(), job.trace, deps.clock.now(), DeliveryStatus::Queued)
+        ..DeliveryLine::new(id, job.trace, deps.clock.now(), DeliveryStatus::Queued)
     };
-    let writes = vec![event_write(tenant, event)?, delivery_write(tenant, delivery, Condition::Always)?];
-    deps.store.put_all(writes).await?;
-    let sent = deps.queue.send(QueueName::SlackDelivery, vec![made]).await;
-    sent.map_err(|error| Failure::transient(error.to_string()))?;
-    Ok(Outcome::Done)
+    let mut decision = decision(deps, job);
+    decision.deliver(line, &SlackJob::Card(Box::new(body)))?;
+    Ok(decision.commit(&deps.ports).await?)
 }

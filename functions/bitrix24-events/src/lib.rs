@@ -18,18 +18,18 @@ mod routing;
 
 use std::sync::Arc;
 
-use connect::Connections;
-use platform::clock::Clock;
-use platform::ledger::Ledger;
-use platform::limiter::Limiter;
-use platform::links::Records;
-use platform::metrics::Metrics;
-use platform::sightings::Sightings;
-use platform::sweeps::Sweeps;
-use platform::{Jobs, Outcomes, Ports, Queue, Store};
-use records::NamesCache;
-use rules::Hint;
-use talk::Talk;
+use clients::Connections;
+use crm::names::NamesCache;
+use crm::sightings::Sightings;
+use crm::sweeps::Sweeps;
+use jobs::Hint;
+use runtime::clock::Clock;
+use runtime::ledger::Ledger;
+use runtime::limiter::Limiter;
+use runtime::links::Records;
+use runtime::metrics::Metrics;
+use runtime::{Jobs, Outcomes, Ports, Store};
+use user_mapping::Talk;
 
 /// What the function runs on.
 #[derive(Clone)]
@@ -45,7 +45,6 @@ pub struct Deps {
     sightings: Sightings,
     sweeps: Sweeps,
     routers: routers::Routers,
-    queue: Arc<dyn Queue>,
     clock: Arc<dyn Clock>,
     metrics: Arc<dyn Metrics>,
 }
@@ -65,7 +64,6 @@ impl Deps {
             sightings: Sightings::new(ports.store.clone()),
             sweeps: Sweeps::new(ports.store.clone()),
             routers: routers::Routers::default(),
-            queue: ports.queue.clone(),
             clock: ports.clock.clone(),
             metrics: ports.metrics.clone(),
         }
@@ -74,13 +72,13 @@ impl Deps {
 
 /// Works the hints received together: reads their records at once, then decides each.
 pub async fn handle(deps: &Deps, jobs: Jobs<Hint>) -> Outcomes {
-    let (readings, reads) = platform::calls::recorded(read::all(deps, &jobs)).await;
+    let (readings, reads) = runtime::calls::recorded(read::all(deps, &jobs)).await;
     let reads = &reads;
     jobs.each(|job| {
         let readings = &readings;
         async move {
             // One read serves many: each of them shows it.
-            reads.iter().cloned().for_each(platform::calls::note);
+            reads.iter().cloned().for_each(runtime::calls::note);
             decide::decide(deps, readings, job).await
         }
     })

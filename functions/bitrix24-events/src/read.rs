@@ -10,16 +10,18 @@ use std::sync::Arc;
 use bitrix24::Batch;
 use bitrix24::client::shaped;
 use bitrix24::crm::StageMove;
-use connect::{Failure, PortalClient};
+use clients::{Failure, PortalClient};
+use crm::pages::{Listing, PAGE};
 use futures::future::join_all;
 use jiff::Timestamp;
-use platform::job::Job;
-use platform::links::{ReadMoment, Reading};
-use platform::portals::Portal;
-use platform::{Jobs, TenantId};
-use records::pages::{Listing, PAGE};
-use rules::{Hint, Record, RecordKind, Settings, State};
+use jobs::Hint;
+use records::{Record, RecordKind, State};
+use runtime::job::ReceivedJob;
+use runtime::links::{ReadMoment, Reading};
+use runtime::{Jobs, TenantId};
 use serde_json::json;
+use settings::Settings;
+use tenants::portals::Portal;
 
 use crate::{Deps, burst};
 
@@ -83,7 +85,7 @@ pub(crate) struct Hints {
 }
 
 impl Hints {
-    fn of(job: &Job<Hint>) -> Self {
+    fn of(job: &ReceivedJob<Hint>) -> Self {
         Self { arrived_at: job.arrived_at(), sent: job.body.sent_at().map(|sent| (sent, sent)) }
     }
 

@@ -3,38 +3,34 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use connect::Failure;
-use platform::TenantId;
-use platform::portals::Portal;
-use rules::Router;
+use clients::Failure;
+use notifications::Router;
+use runtime::TenantId;
+use settings::Settings;
+use tenants::portals::Portal;
 
 /// More tenants than this are not kept at once.
 const MOST: usize = 500;
 
 /// Routers by tenant. Cheap to clone.
 #[derive(Clone, Default)]
-pub(crate) struct Routers(Arc<Mutex<HashMap<TenantId, (serde_json::Value, Arc<Router>)>>>);
+pub(crate) struct Routers(Arc<Mutex<HashMap<TenantId, (Arc<Settings>, Arc<Router>)>>>);
 
 impl Routers {
     /// The routes of the portal's tenant.
     pub(crate) fn of(&self, portal: &Portal) -> Result<Arc<Router>, Failure> {
+        let settings = portal.settings_as::<Settings>()?;
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((settings, router)) = kept.get(&portal.tenant)
-            && *settings == portal.settings
+        if let Some((known, router)) = kept.get(&portal.tenant)
+            && Arc::ptr_eq(known, &settings)
         {
             return Ok(router.clone());
         }
-        let settings = serde_json::from_value(portal.settings.clone()).map_err(|error| {
-            Failure::permanent(
-                "bad_settings",
-                format!("the tenant's settings cannot be read: {error}; apply them anew"),
-            )
-        })?;
-        let router = Arc::new(Router::new(settings));
+        let router = Arc::new(Router::new(Settings::clone(&settings)));
         if kept.len() >= MOST {
             kept.clear();
         }
-        kept.insert(portal.tenant.clone(), (portal.settings.clone(), router.clone()));
+        kept.insert(portal.tenant.clone(), (settings, router.clone()));
         Ok(router)
     }
 }

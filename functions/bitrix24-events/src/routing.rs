@@ -2,48 +2,39 @@
 
 use std::time::Duration;
 
-use connect::Failure;
+use clients::Failure;
+use crm::sweeps::Counts;
 use jiff::Timestamp;
-use platform::holds::{Hold, Waiting};
-use platform::job::{Job, message};
-use platform::ledger::{DeliveryLine, DeliveryStatus, delivery_write};
-use platform::limiter::{Account, Rate, Reservation};
-use platform::portals::Portal;
-use platform::queue::Message;
-use platform::store::{Condition, Write};
-use platform::sweeps::Counts;
-use platform::{DeliveryId, TraceId};
-use rules::change::Noun;
-use rules::hint::Errand;
-use rules::router::{Left, Place, Router, Taken};
-use rules::{Change, ChangeKind, Hint, Names, Route, SlackDelivery, Telling};
+use jobs::chat::SlackJob;
+use jobs::hint::Errand;
+use jobs::{Hint, SlackDelivery};
+use notifications::holds::{Hold, Waiting};
+use notifications::router::{Left, Place, Router, Taken};
+use records::change::Noun;
+use records::{CardContext, Change, ChangeKind, Names};
+use runtime::job::{ReceivedJob, message};
+use runtime::ledger::{DeliveryLine, DeliveryStatus, delivery_write};
+use runtime::limiter::{Account, Rate, Reservation};
+use runtime::store::Condition;
+use runtime::{Decision, DeliveryId, TraceId};
+use settings::Route;
+use tenants::portals::Portal;
 
 use crate::Deps;
 
-/// What routing makes of changes.
-#[derive(Default)]
-pub(crate) struct Routed {
-    /// The deliveries' lines, and what else is to be written with them.
-    pub(crate) writes: Vec<Write>,
-    /// The deliveries' jobs.
-    pub(crate) outbox: Vec<Message>,
-    /// What is to be come back to.
-    pub(crate) errands: Vec<Message>,
-    /// Routes that did not take a change, and why.
-    pub(crate) left: Vec<String>,
-}
-
-/// The deliveries that the tenant's routes make of the changes, each with the job that carries it.
+/// Adds the deliveries that the tenant's routes make of the changes to the decision; whether there are any, held ones
+/// included.
 pub(crate) async fn route(
     deps: &Deps,
-    job: &Job<Hint>,
+    job: &ReceivedJob<Hint>,
+    decision: &mut Decision,
     portal: &Portal,
     changes: &[Change],
     identity: &str,
-) -> Result<Routed, Failure> {
+) -> Result<bool, Failure> {
     let router = deps.routers.of(portal)?;
-    let mut routing =
-        Routing { deps, job, router: &router, identity, routed: Routed::default(), errands_set: Vec::new() };
+    let (has_deliveries, errands_set) = (false, Vec::new());
+    let mut routing = Routing { deps, job, router: &router, identity, decision, has_deliveries, errands_set };
     for change in changes {
         let (routes, left) = router.asked(change);
         routing.leave(left).await?;
@@ -56,15 +47,16 @@ pub(crate) async fn route(
         }
         routing.expect_recording(change)?;
     }
-    Ok(routing.routed)
+    Ok(routing.has_deliveries)
 }
 
 struct Routing<'a> {
     deps: &'a Deps,
-    job: &'a Job<Hint>,
+    job: &'a ReceivedJob<Hint>,
     router: &'a Router,
     identity: &'a str,
-    routed: Routed,
+    decision: &'a mut Decision,
+    has_deliveries: bool,
     /// The digests that this decision sets out to make.
     errands_set: Vec<(String, Timestamp)>,
 }
@@ -85,14 +77,14 @@ impl Routing<'_> {
                 let counts = Counts { conditions_failed: 1, ..Counts::default() };
                 self.deps.sweeps.count(&self.job.tenant, self.deps.clock.now(), counts).await?;
             }
-            self.routed.left.push(format!("route {:?}: {}", one.route, one.reason));
+            self.decision.line.left.push(format!("route {:?}: {}", one.route, one.reason));
         }
         Ok(())
     }
 
     async fn take(&mut self, portal: &Portal, change: &Change, names: &Names, route: &Route) -> Result<(), Failure> {
         let language = route.language.unwrap_or(self.router.settings().language);
-        let telling = Telling { change, names, domain: &portal.domain, language };
+        let telling = CardContext { change, names, domain: &portal.domain, language };
         let (taken, left) = self.router.places(route, &telling);
         self.leave(left).await?;
         let now = self.deps.clock.now();
@@ -107,13 +99,13 @@ impl Routing<'_> {
                 Some((held_under, until)) => {
                     self.hold(made, &telling, &taken, &held_under, until, quiet.is_some()).await?;
                 }
-                None => self.queue(&made)?,
+                None => self.queue(made)?,
             }
         }
         Ok(())
     }
 
-    fn make<'b>(&self, change: &Change, taken: &Taken<'b>, telling: &Telling<'_>, place: &'b Place) -> Made<'b> {
+    fn make<'b>(&self, change: &Change, taken: &Taken<'b>, telling: &CardContext<'_>, place: &'b Place) -> Made<'b> {
         let (tenant, name) = (self.job.tenant.as_str(), change.kind.name());
         let route = taken.route;
         let id = DeliveryId::of(&[tenant, &change.about, self.identity, &name, &route.name, &place.key()]);
@@ -132,26 +124,23 @@ impl Routing<'_> {
             thread: route.thread,
             line: Some(taken.line(telling)),
             may_create: matches!(place, Place::Made(_))
-                && self.router.settings().missing_channels == rules::settings::MissingChannel::Create,
+                && self.router.settings().missing_channels == settings::schema::MissingChannel::Create,
         };
         Made { route, place, id, body }
     }
 
     /// Sends a card now.
-    fn queue(&mut self, made: &Made<'_>) -> Result<(), Failure> {
-        let (tenant, trace) = (&self.job.tenant, self.job.trace);
-        self.routed.writes.push(delivery_write(tenant, self.line(made, DeliveryStatus::Queued), Condition::Always)?);
-        // A channel's cards stay in order, and wait for the channel's limit without holding up other channels.
-        let group = format!("{tenant}#{}", made.place.key());
-        self.routed.outbox.push(job_of(message(tenant, trace, group, made.id.to_string(), &made.body))?);
-        Ok(())
+    fn queue(&mut self, made: Made<'_>) -> Result<(), Failure> {
+        self.has_deliveries = true;
+        let line = self.line(&made, DeliveryStatus::Queued);
+        Ok(self.decision.deliver(line, &SlackJob::Card(Box::new(made.body)))?)
     }
 
     /// Keeps a card's line for a digest, and sees to it that the digest is made.
     async fn hold(
         &mut self,
         made: Made<'_>,
-        telling: &Telling<'_>,
+        telling: &CardContext<'_>,
         taken: &Taken<'_>,
         held_under: &str,
         until: Timestamp,
@@ -161,31 +150,31 @@ impl Routing<'_> {
         let waiting = Waiting { tenant, place: held_under, until };
         let line = taken.line(telling).as_str().to_owned();
         let hold = Hold { trace: self.job.trace, delivery: made.id.clone(), line, taken: false };
-        self.routed.writes.push(waiting.hold(&hold)?);
+        self.has_deliveries = true;
+        self.decision.writes.push(waiting.hold(&hold)?);
         let status = DeliveryStatus::Held { until };
-        self.routed.writes.push(delivery_write(tenant, self.line(&made, status), Condition::Always)?);
+        self.decision.writes.push(delivery_write(tenant, self.line(&made, status), Condition::Always)?);
         let set = (held_under.to_owned(), until);
         if self.errands_set.contains(&set) || waiting.has_errand(self.deps.store.as_ref()).await? {
             return Ok(());
         }
-        self.routed.writes.push(waiting.set_errand()?);
+        self.decision.writes.push(waiting.set_errand()?);
         let language = taken.language;
         let errand = Errand::Digest {
             place: held_under.to_owned(),
             until: until.as_second(),
             quiet,
             language,
-            sample: Box::new(SlackDelivery { thread: rules::settings::Thread::None, line: None, ..made.body }),
+            sample: Box::new(SlackDelivery { thread: settings::schema::Thread::None, line: None, ..made.body }),
         };
         self.errands_set.push(set);
         self.errand(errand)
     }
 
     fn errand(&mut self, errand: Errand) -> Result<(), Failure> {
-        let (tenant, trace) = (&self.job.tenant, TraceId::new(self.deps.clock.now()));
-        let hint = Hint::errand(errand);
-        let group = format!("{tenant}#{}", hint.group());
-        self.routed.errands.push(job_of(message(tenant, trace, group, trace.to_string(), &hint))?);
+        // It is an event of its own, with a trace of its own.
+        let trace = TraceId::new(self.deps.clock.now());
+        self.decision.outbox.push(message(&self.job.tenant, trace, &Hint::errand(errand))?);
         Ok(())
     }
 
@@ -215,7 +204,7 @@ impl Routing<'_> {
     /// A recording appears some seconds after its call: it is looked for, if the call was told and a route wants it.
     fn expect_recording(&mut self, change: &Change) -> Result<(), Failure> {
         let is_call = change.kind.noun() == Noun::Call && change.kind != ChangeKind::CallRecorded;
-        let wanted = is_call && !self.routed.writes.is_empty() && self.router.has_route_for(&ChangeKind::CallRecorded);
+        let wanted = is_call && self.has_deliveries && self.router.has_route_for(&ChangeKind::CallRecorded);
         match change.state.as_call().and_then(|call| call.call_id.clone()).filter(|_| wanted) {
             Some(call_id) => self.errand(Errand::Recording { call_id }),
             None => Ok(()),
@@ -231,8 +220,4 @@ impl Routing<'_> {
             ..DeliveryLine::new(made.id.clone(), self.job.trace, self.deps.clock.now(), status)
         }
     }
-}
-
-fn job_of(message: Result<Message, serde_json::Error>) -> Result<Message, Failure> {
-    message.map_err(|error| Failure::permanent("bad_job", error.to_string()))
 }

@@ -5,23 +5,24 @@
 //! At most one read of the store (cached) and one send to the queue; no call to any provider. If the queue
 //! refuses, the answer is 503 and never 200: what was acknowledged is durable.
 
+use std::sync::Arc;
+
 use bitrix24::Event;
 use bitrix24::event::{Credentials, EventError};
 use bitrix24::form::{FormError, MAX_EVENT_BODY};
 use bytes::Bytes;
-use edge::doors::{Door, Proof};
-use edge::{Refused, answer};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
-use platform::clock::Clock;
-use platform::job::message;
-use platform::metrics::Metrics;
-use platform::portals::{Portals, TokenDigest};
-use platform::{Ports, Queue, QueueName, TenantId, TraceId};
-use rules::Hint;
+use jobs::Hint;
+use runtime::clock::Clock;
+use runtime::job::message;
+use runtime::metrics::Metrics;
+use runtime::{Ports, Queue, TenantId, TraceId, ports};
 use secrecy::ExposeSecret;
 use serde_json::json;
-use std::sync::Arc;
+use tenants::portals::{Portals, TokenDigest};
+use web::answer::{Refused, answer};
+use web::doors::{Door, Proof};
 
 /// Every address that is answered here.
 pub const DOORS: &[Door] = &[
@@ -94,23 +95,19 @@ async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<TraceId, Refusa
     check_content_type(request.headers())?;
     let credentials = Credentials::find(request.body())?;
     let tenant = verify(deps, &credentials, request.uri().query()).await?;
-    if edge::named_tenant(request.uri().path()).is_some_and(|named| named != tenant.as_str()) {
+    if web::answer::named_tenant(request.uri().path()).is_some_and(|named| named != tenant.as_str()) {
         return Err(Refusal::NotTheirs);
     }
     let event = Event::parse(request.body())?;
     let trace = TraceId::new(deps.clock.now());
     let hint = Hint::of(&event);
-    // Every hint has a deduplication id of its own: two hints that look the same may be two changes.
-    let job = message(&tenant, trace, format!("{tenant}#{}", hint.group()), trace.to_string(), &hint)
-        .map_err(|error| Refusal::Unavailable(error.to_string()))?;
-    if job.body.len() > MAX_JOB {
+    let job = message(&tenant, trace, &hint).map_err(|error| Refusal::Unavailable(error.to_string()))?;
+    if job.message.body.len() > MAX_JOB {
         let text = format!("what is used of an event has at most {MAX_JOB} bytes; Bitrix24 sends none that has more");
         return Err(Refusal::TooLarge(text));
     }
-    deps.queue
-        .send(QueueName::Bitrix24Events, vec![job])
-        .await
-        .map_err(|error| Refusal::Unavailable(error.to_string()))?;
+    let sent = ports::send(deps.queue.as_ref(), vec![job]).await;
+    sent.map_err(|error| Refusal::Unavailable(error.to_string()))?;
     tracing::info!(%trace, %tenant, event = hint.event, unread = hint.unread, "event accepted");
     Ok(trace)
 }

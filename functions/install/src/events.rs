@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use bitrix24::form::{self, Tree};
 use bytes::Bytes;
-use connect::{Brought, Failure, Installation, Unproven};
-use edge::{Refused, answer};
+use clients::{Brought, Failure, Installation, Unproven};
 use http::{Request, Response, StatusCode};
 use secrecy::SecretString;
 use serde_json::json;
+use web::answer::{Refused, answer};
 
 use crate::{Deps, Refusal, page, portal, settle};
 
@@ -105,7 +105,7 @@ fn in_portal(page: String, installation: &Installation) -> Response<Bytes> {
     let policy = format!(
         "default-src 'none'; style-src 'self'; script-src 'self' https://api.bitrix24.com; frame-ancestors {origin}; base-uri 'none'; form-action 'none'"
     );
-    pages::page_with(StatusCode::OK, page, &policy)
+    web::page::page_with(StatusCode::OK, page, &policy)
 }
 
 async fn prove(deps: &Deps, brought: Brought) -> Result<Installation, Refused> {
@@ -118,7 +118,7 @@ fn unproven(error: Unproven) -> Refused {
         Unproven::NotAdmitted(why) => Refused::new(StatusCode::FORBIDDEN, "another_application", format!("{why}.")),
         // Which of it was wrong helps nobody who means well.
         other => {
-            if edge::is_sampled("unproven") {
+            if web::is_sampled("unproven") {
                 tracing::warn!(%other, "an installation was not proven");
             }
             let text = "the access token is not that of a known application on this portal; enter the keys of a local application at /install first, with a connection code";
@@ -130,7 +130,7 @@ fn unproven(error: Unproven) -> Refused {
 /// An application that does not belong to the portal was opened there: somebody misunderstands, or tries.
 fn count_foreign(deps: &Deps) {
     deps.ports.metrics.count("installs_refused", "another_application");
-    if edge::is_sampled("another_application") {
+    if web::is_sampled("another_application") {
         tracing::warn!("an application was opened at a portal that is connected with another");
     }
 }

@@ -2,19 +2,20 @@
 
 use bitrix24::oauth::authorize_url;
 use bytes::Bytes;
-use connect::Installation;
-use connect::audience::Current;
+use clients::Installation;
+use clients::audience::Current;
 use http::{Response, StatusCode};
-use pages::Form;
-use pages::tickets::{self, Ticket};
-use platform::TenantId;
+use runtime::TenantId;
+use tenants::tickets;
+use tenants::tickets::Ticket;
+use web::page::Form;
 
 use crate::started::{self, Flow};
 use crate::{Answer, Deps, Refusal, page};
 
 /// The page that asks. A look at it uses nothing up: chat programs look at links.
 pub(crate) fn ask(query: &Form) -> Response<Bytes> {
-    pages::page(StatusCode::OK, page::give(query.get("ticket")))
+    web::page::page(StatusCode::OK, page::give(query.get("ticket")))
 }
 
 pub(crate) async fn begin(deps: &Deps, form: &Form) -> Answer {
@@ -61,5 +62,5 @@ pub(crate) async fn end(
         "What you do from Slack is now done as {} in {}. /b24-me off in Slack takes it back.",
         installation.name, installation.domain
     );
-    Ok(pages::page(StatusCode::OK, page::message("Thank you", &text)))
+    Ok(web::page::page(StatusCode::OK, page::message("Thank you", &text)))
 }

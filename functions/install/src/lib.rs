@@ -15,14 +15,18 @@ mod unlink;
 mod workspaces;
 
 use bytes::Bytes;
-use connect::{Connections, Failure};
-use edge::Refused;
-use edge::doors::{self, Door, Proof};
+use clients::{Connections, Failure};
 use http::{Method, Request, Response, StatusCode};
-use pages::{Form, Session, Site, host_of, origin, redirect, sessions};
-use platform::Ports;
-use platform::store::StoreError;
-use talk::Talk;
+use runtime::Ports;
+use runtime::store::StoreError;
+use user_mapping::Talk;
+use web::answer::Refused;
+use web::cookies::Site;
+use web::doors;
+use web::doors::{Door, Proof};
+use web::page::{Form, host_of, redirect};
+use web::sessions::Session;
+use web::{origin, sessions};
 
 /// Where the pages are.
 pub const PATH: &str = "/install";
@@ -137,7 +141,7 @@ impl Refusal {
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
         match failure.kind {
-            platform::Kind::Permanent { .. } | platform::Kind::Reauthorise => {
+            runtime::Kind::Permanent { .. } | runtime::Kind::Reauthorise => {
                 Self::Person(StatusCode::BAD_REQUEST, failure.text)
             }
             _ => Self::Engine(failure),
@@ -145,8 +149,8 @@ impl From<Failure> for Refusal {
     }
 }
 
-impl From<platform::store::StoreError> for Refusal {
-    fn from(error: platform::store::StoreError) -> Self {
+impl From<runtime::store::StoreError> for Refusal {
+    fn from(error: runtime::store::StoreError) -> Self {
         Self::Engine(error.into())
     }
 }
@@ -173,7 +177,10 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     }
     if deps.lacks_address(path.strip_prefix(PATH).unwrap_or(&path)) {
         let text = "This needs the public address: whoever runs Switchboard sets public_url in its configuration.";
-        return pages::page(StatusCode::SERVICE_UNAVAILABLE, page::message("The public address is not known", text));
+        return web::page::page(
+            StatusCode::SERVICE_UNAVAILABLE,
+            page::message("The public address is not known", text),
+        );
     }
     if door.proof == Proof::ProviderToken {
         return events::handle(deps, &request).await;
@@ -182,15 +189,15 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
         Ok(answer) => answer,
         Err(Refusal::Person(status, text)) => {
             deps.ports.metrics.count("installs_refused", "person");
-            if edge::is_sampled("install_refused") {
+            if web::is_sampled("install_refused") {
                 tracing::warn!(%status, text, "a connection was refused");
             }
-            pages::page(status, page::message("That did not work", &text))
+            web::page::page(status, page::message("That did not work", &text))
         }
         Err(Refusal::Engine(failure)) => {
             tracing::error!(%failure, "a connection could not be made");
             let text = format!("{} Nothing was changed; try again in a minute.", failure.text);
-            pages::page(StatusCode::BAD_GATEWAY, page::message("That did not work just now", &text))
+            web::page::page(StatusCode::BAD_GATEWAY, page::message("That did not work just now", &text))
         }
     }
 }
@@ -202,7 +209,7 @@ fn refused_page(deps: &Deps, refused: &Refused) -> Response<Bytes> {
         _ => refused.text.clone(),
     };
     let page = page::message("That did not work", &text);
-    refused.answer_with(deps.ports.metrics.as_ref(), "installs_refused", |status| pages::page(status, page))
+    refused.answer_with(deps.ports.metrics.as_ref(), "installs_refused", |status| web::page::page(status, page))
 }
 
 async fn route(deps: &Deps, request: &Request<Bytes>) -> Answer {
@@ -291,5 +298,5 @@ fn nothing_there() -> Refusal {
 
 /// To the page that says how everything stands, with a word about what was done.
 pub(crate) fn to_state(word: &str) -> Response<Bytes> {
-    redirect(&format!("{PATH}?done={}", pages::encoded(word)))
+    redirect(&format!("{PATH}?done={}", web::page::encoded(word)))
 }

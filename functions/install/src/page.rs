@@ -1,15 +1,16 @@
 //! The pages: where one begins, how everything stands, what happens next.
 
 use bitrix24::crm::origin;
-use connect::{Side, Trouble};
+use clients::scopes;
+use clients::{Side, Trouble};
 use http::StatusCode;
 use maud::{DOCTYPE, Markup, html};
-use pages::{STYLE, Session, frame};
-use platform::portals::Portal;
-use tenancy::departure::Departure;
+use tenants::departure::Departure;
+use tenants::portals::Portal;
+use web::page::{STYLE, frame};
+use web::sessions::Session;
 
 use crate::{Answer, BITRIX24_APP, BITRIX24_CALLBACK, Deps, PATH, SLACK_CALLBACK};
-use connect::scopes;
 
 /// A page with nothing but a message.
 pub(crate) fn message(title: &str, text: &str) -> String {
@@ -60,7 +61,7 @@ pub(crate) async fn first(deps: &Deps, address: &str) -> Answer {
         }
         p.hint { "Connected already? " a href="/admin" { "Sign in with a code" } ", or connect again as an administrator of the portal: nothing is lost by it." }
     };
-    Ok(pages::page(StatusCode::OK, frame("Connect", &html! {}, &body)))
+    Ok(web::page::page(StatusCode::OK, frame("Connect", &html! {}, &body)))
 }
 
 fn webhook_form(session: Option<&Session>) -> Markup {
@@ -137,7 +138,7 @@ pub(crate) async fn state(deps: &Deps, session: &Session, done: &str, url: &str)
             form method="post" action="/install/sign-out" { (token(session)) button { "Sign out" } }
         }
     };
-    Ok(pages::page(StatusCode::OK, frame("Connections", &nav, &body)))
+    Ok(web::page::page(StatusCode::OK, frame("Connections", &nav, &body)))
 }
 
 fn trouble(troubles: &[Trouble], side: Side) -> Option<&Trouble> {

@@ -4,15 +4,19 @@ use std::time::Duration;
 
 use bitrix24::oauth::portal_host;
 use bytes::Bytes;
-use connect::audience::{Change, Current, EnteredBy, NotAdmitted};
-use connect::{AppKeys, Installation, PortalAccess, Unproven};
+use clients::audience::{Change, Current, EnteredBy, NotAdmitted};
+use clients::{AppKeys, Installation, PortalAccess, Unproven};
 use http::{Request, StatusCode};
-use pages::{Form, Session, once, sessions, with_cookie};
-use platform::TenantId;
-use platform::administrators::Proof;
-use platform::seal::Sealed;
+use runtime::TenantId;
+use runtime::seal::Sealed;
 use secrecy::SecretString;
-use tenancy::departure;
+use tenants::administrators::Proof;
+use tenants::departure;
+use tenants::once;
+use web::cookies::with_cookie;
+use web::page::Form;
+use web::sessions;
+use web::sessions::Session;
 
 use crate::started::{self, Flow};
 use crate::{Answer, Deps, Refusal, give, page, replaced, to_state};
@@ -161,7 +165,7 @@ fn is_same_host(typed: &str, answered: &str) -> bool {
 async fn another_portal(deps: &Deps, typed: &str, installation: &Installation) -> Answer {
     let known = deps.connections.portals().fresh(&installation.tenant).await?;
     if known.is_some_and(|portal| is_same_host(typed, &portal.domain)) {
-        return Ok(pages::page(StatusCode::OK, page::renamed(typed, &installation.domain)));
+        return Ok(web::page::page(StatusCode::OK, page::renamed(typed, &installation.domain)));
     }
     let text = format!(
         "You typed {typed}, and {} answered. Nothing was connected. If your portal was renamed or has a second address, begin again with {}.",
@@ -266,8 +270,8 @@ pub(crate) async fn leave(deps: &Deps, session: &Session, form: &Form) -> Answer
     crate::settle::unsettle(deps, &session.tenant).await;
     let receipt = once::secret();
     let departure = departure::begin(&deps.ports, &session.tenant, Some(&receipt)).await?;
-    let follow = format!("{}?portal={}&receipt={receipt}", crate::LEFT, pages::encoded(session.tenant.as_str()));
-    Ok(pages::page(StatusCode::OK, crate::page::departed(&portal.domain, &departure, &follow)))
+    let follow = format!("{}?portal={}&receipt={receipt}", crate::LEFT, web::page::encoded(session.tenant.as_str()));
+    Ok(web::page::page(StatusCode::OK, crate::page::departed(&portal.domain, &departure, &follow)))
 }
 
 /// How far the deletion is, for who asked for it.
@@ -278,5 +282,5 @@ pub(crate) async fn left(deps: &Deps, query: &Form) -> Answer {
     };
     let tenant = TenantId::new(query.get("portal")).map_err(|_| unknown())?;
     let found = departure::by_receipt(&deps.ports, &tenant, query.get("receipt")).await?;
-    Ok(pages::page(StatusCode::OK, crate::page::left(&found.ok_or_else(unknown)?)))
+    Ok(web::page::page(StatusCode::OK, crate::page::left(&found.ok_or_else(unknown)?)))
 }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use connect::audience::{Change, Current};
-use pages::sessions;
-use platform::TenantId;
-use platform::api_keys::ApiKeys;
-use platform::audit::{Audit, Entry};
-use records::alert::{self, Alert};
-use rules::{Destination, Settings};
+use clients::audience::{Change, Current};
+use notifications::alert;
+use notifications::alert::Alert;
+use runtime::TenantId;
+use settings::{Destination, Settings};
+use tenants::api_keys::ApiKeys;
+use tenants::audit::{Audit, Entry};
+use web::sessions;
 
 use crate::{Deps, Refusal};
 
@@ -76,8 +77,9 @@ pub(crate) async fn note(
         head: "The connection to Bitrix24 was replaced",
         lines: &lines,
     };
-    let settings: Settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
-    Ok(alert::raise_in(&deps.ports, &portal, &alert, channel(&settings).as_deref()).await?)
+    // Without readable settings the operators' channel may still be known.
+    let channel = portal.settings_as().ok().and_then(|settings| channel(&settings));
+    Ok(alert::raise_in(&deps.ports, &portal, &alert, channel.as_deref()).await?)
 }
 
 /// Where it is said: the operators' channel, or else a person who administers these pages, or else where the first route

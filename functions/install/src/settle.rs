@@ -1,12 +1,13 @@
 //! What follows a connection at once: events are bound, the chatbot is registered. The upkeep does the same again and
 //! again; what cannot be done now is done then.
 
-use connect::Failure;
-use platform::limiter::Lane;
-use platform::{Kind, TenantId};
-use records::subscriptions::{self, Handler};
-use rules::Settings;
+use clients::Failure;
+use crm::subscriptions;
+use crm::subscriptions::Handler;
+use runtime::limiter::Priority;
+use runtime::{Kind, TenantId};
 use serde_json::json;
+use settings::Settings;
 
 use crate::Deps;
 
@@ -41,8 +42,11 @@ impl Settled {
 pub(crate) async fn settle_in(deps: &Deps, tenant: &TenantId, public_url: &str) -> Result<Settled, Failure> {
     let portal = deps.connections.portals().fresh(tenant).await?;
     let Some(portal) = portal else { return Ok(Settled::default()) };
-    let settings: Settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
-    let client = deps.connections.bitrix24(&portal).await?.in_lane(Lane::Person);
+    let settings = match portal.settings_as::<Settings>() {
+        Ok(settings) => settings,
+        Err(error) => return Ok(Settled { open: vec![error.to_string()], ..Settled::default() }),
+    };
+    let client = deps.connections.bitrix24(&portal).await?.in_lane(Priority::Person);
     let mut settled = Settled::default();
     if client.is_application() {
         let url = deps.connections.hook_url(tenant, public_url).await?;
@@ -57,7 +61,7 @@ pub(crate) async fn settle_in(deps: &Deps, tenant: &TenantId, public_url: &str) 
     }
     if portal.slack.is_some() && settings.bot.enabled && client.is_application() {
         let done = match deps.talk.tenant(tenant).await {
-            Ok(tenant) => deps.talk.look_after_bot(&tenant, public_url).await.map(|_| ()),
+            Ok(tenant) => chat_bridge::registration::look_after_bot(&deps.talk, &tenant, public_url).await.map(|_| ()),
             Err(failure) => Err(failure),
         };
         match done {
@@ -77,10 +81,10 @@ pub(crate) async fn unsettle(deps: &Deps, tenant: &TenantId) {
 
 async fn try_to_unsettle(deps: &Deps, tenant: &TenantId) -> Result<(), Failure> {
     let portal = deps.connections.portal(tenant).await?;
-    let client = deps.connections.bitrix24(&portal).await?.in_lane(Lane::Person);
+    let client = deps.connections.bitrix24(&portal).await?.in_lane(Priority::Person);
     if portal.slack.is_some() {
         let tenant = deps.talk.tenant(tenant).await?;
-        deps.talk.unregister_bot(&tenant).await?;
+        chat_bridge::registration::unregister_bot(&deps.talk, &tenant).await?;
     }
     if client.is_application() {
         for one in subscriptions::bound(&client).await? {

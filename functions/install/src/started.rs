@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use connect::audience::EnteredBy;
+use clients::audience::EnteredBy;
 use http::{Request, Response, StatusCode};
-use pages::once::{self, secret};
-use pages::{Form, cookie, cookies};
-use platform::TenantId;
-use platform::portals::TokenDigest;
-use platform::seal::Sealed;
+use runtime::TenantId;
+use runtime::seal::Sealed;
 use serde::{Deserialize, Serialize};
+use tenants::once;
+use tenants::once::secret;
+use tenants::portals::TokenDigest;
+use web::cookies;
+use web::cookies::cookie;
+use web::page::Form;
 
 use crate::{Deps, Refusal};
 
@@ -49,7 +52,7 @@ pub(crate) async fn begin(
     let to = url(&state)?;
     let started = Started { flow, browser: TokenDigest::of(&browser) };
     once::put(&deps.ports, "install", &state, &started, LIVES).await?;
-    Ok(cookies::set(pages::page(StatusCode::OK, pages::going(&to)), COOKIE, &browser, LIVES))
+    Ok(cookies::set(web::page::page(StatusCode::OK, web::page::going(&to)), COOKIE, &browser, LIVES))
 }
 
 /// What was begun, for the browser that began it, once.

@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use maud::html;
-use pages::Form;
-use pages::tickets::{self, Unlink};
-use platform::audit::{Audit, Entry};
+use tenants::audit::{Audit, Entry};
+use tenants::tickets;
+use tenants::tickets::Unlink;
+use web::page::Form;
 
 use crate::{Answer, Deps, Refusal, page};
 
@@ -18,7 +19,7 @@ pub(crate) fn ask(query: &Form) -> Response<Bytes> {
             button.main { "Undo the link" }
         }
     };
-    pages::page(StatusCode::OK, pages::frame("Undo a link", &html! {}, &body))
+    web::page::page(StatusCode::OK, web::page::frame("Undo a link", &html! {}, &body))
 }
 
 /// Undoes it: the link is gone, and the permission with it.
@@ -34,5 +35,5 @@ pub(crate) async fn undo(deps: &Deps, form: &Form) -> Answer {
     let entry = Entry::new(deps.ports.clock.now(), who, "unlinked", format!("{} and user {}", link.slack, link.user));
     Audit::new(deps.ports.store.clone()).note(&tenant, &entry).await?;
     let text = "The account in Slack is not linked to you any more, and works in Bitrix24 as you no more. Tell an administrator if somebody else had linked it.";
-    Ok(pages::page(StatusCode::OK, page::message("Undone", text)))
+    Ok(web::page::page(StatusCode::OK, page::message("Undone", text)))
 }

@@ -3,16 +3,17 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use connect::JoinError;
+use clients::JoinError;
+use clients::scopes;
 use http::{Request, StatusCode};
-use pages::once::secret;
-use pages::{Form, Session};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+use tenants::once::secret;
+use web::page::Form;
+use web::sessions::Session;
 
 use crate::started::{self, Flow};
 use crate::{Answer, Deps, NOTION_CALLBACK, Refusal, SLACK_CALLBACK, settle, to_state};
-use connect::scopes;
 
 /// Under what the verifier of PKCE is sealed.
 const VERIFIER: &str = "pkce-verifier";

@@ -9,18 +9,18 @@ mod rows;
 use std::sync::Arc;
 use std::time::Duration;
 
-use connect::{Connections, Failure};
+use clients::{Connections, Failure};
+use crm::sweeps::Sweeps;
 use futures::StreamExt;
 use jiff::Timestamp;
-use mirror::Mirror;
-use mirror::runs::Wanted;
-use platform::clock::{Clock, later};
-use platform::limiter::Lane;
-use platform::links::Records;
-use platform::metrics::Unit;
-use platform::store::StoreError;
-use platform::sweeps::Sweeps;
-use platform::{Ports, TenantId};
+use notion_sync::NotionSync;
+use notion_sync::runs::Wanted;
+use runtime::clock::{Clock, later};
+use runtime::limiter::Priority;
+use runtime::links::Records;
+use runtime::metrics::Unit;
+use runtime::store::StoreError;
+use runtime::{Ports, TenantId};
 use serde::{Deserialize, Serialize};
 
 /// Tenants that are polled side by side.
@@ -33,7 +33,7 @@ const APART: Duration = Duration::from_secs(30);
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
-    mirror: Mirror,
+    mirror: NotionSync,
     records: Records,
     sweeps: Sweeps,
     clock: Arc<dyn Clock>,
@@ -43,7 +43,7 @@ impl Deps {
     /// The function on `ports`, with connections to providers.
     pub fn new(ports: &Ports, connections: Connections) -> Self {
         Self {
-            mirror: Mirror::new(ports, connections),
+            mirror: NotionSync::new(ports, connections),
             records: Records::new(ports.store.clone()),
             sweeps: Sweeps::new(ports.store.clone()),
             clock: ports.clock.clone(),
@@ -79,7 +79,7 @@ struct Lease {
 pub async fn handle(deps: &Deps, now: Timestamp) -> Report {
     let mut report = poll(deps).await;
     let second = later(now, APART);
-    let wait = platform::clock::until(deps.clock.now(), second);
+    let wait = runtime::clock::until(deps.clock.now(), second);
     if !wait.is_zero() {
         deps.clock.sleep(wait).await;
     }
@@ -126,7 +126,7 @@ pub async fn poll(deps: &Deps) -> Report {
 /// Polls a tenant, unless another worker does.
 async fn leased(deps: &Deps, tenant: &TenantId) -> Result<Report, Failure> {
     let portal = deps.mirror.connections.portal(tenant).await?;
-    let settings = Mirror::settings(&portal)?;
+    let settings = NotionSync::settings(&portal)?;
     if portal.notion.is_none() || settings.notion.databases.is_empty() {
         return Ok(Report::default());
     }
@@ -158,7 +158,7 @@ async fn leased(deps: &Deps, tenant: &TenantId) -> Result<Report, Failure> {
     }
     let finished_at = if report.stopped.is_empty() { Some(deps.clock.now()) } else { lease.finished_at };
     let since = finished_at.unwrap_or(portal.connected_at);
-    report.late = platform::clock::until(since, deps.clock.now()).as_secs();
+    report.late = runtime::clock::until(since, deps.clock.now()).as_secs();
     match deps.sweeps.remember(tenant, "notion-poll", &Lease { until: None, finished_at }, version).await {
         Ok(_) | Err(StoreError::Conflict(_)) => Ok(report),
         Err(error) => Err(error.into()),
@@ -167,11 +167,11 @@ async fn leased(deps: &Deps, tenant: &TenantId) -> Result<Report, Failure> {
 
 async fn of_database(deps: &Deps, tenant: &TenantId, name: &str) -> Result<(usize, usize), Failure> {
     let mut opened = match deps.mirror.open(tenant, name).await? {
-        mirror::Open::Ready(opened) => opened,
+        notion_sync::database::Open::Ready(opened) => opened,
         // It is said where it was found out; nothing is tried again and again.
-        mirror::Open::Closed(_) => return Ok((0, 0)),
+        notion_sync::database::Open::Closed(_) => return Ok((0, 0)),
     };
-    opened.notion = opened.notion.in_lane(Lane::Sweep);
+    opened.notion = opened.notion.in_lane(Priority::Sweep);
     make_up(deps, tenant, name).await?;
     rows::poll(deps, &opened).await
 }

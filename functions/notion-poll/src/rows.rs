@@ -1,12 +1,14 @@
 //! The rows of a database that were edited since the last poll, and those that went into the trash.
 
-use connect::Failure;
+use clients::Failure;
 use jiff::{SignedDuration, Timestamp};
-use mirror::{Opened, Signal, SyncJob};
+use jobs::sync::Side;
+use jobs::sync::{Signal, SyncJob};
 use notion::Page;
-use platform::TraceId;
-use rules::State;
-use rules::sync::{Side, page};
+use notion_sync::database::Opened;
+use notion_sync::fields::page;
+use records::State;
+use runtime::TraceId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -18,7 +20,7 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(2);
 /// Rows in one answer.
 const PAGE_SIZE: u32 = 100;
 /// Pages of rows in one poll; the next one goes on where it was.
-const MOST_PAGES: usize = 20;
+const MAX_PAGES: usize = 20;
 /// The trash is looked into so often: webhooks tell of it at once, and only lost ones are found here.
 const TRASH_EVERY: SignedDuration = SignedDuration::from_mins(10);
 
@@ -55,7 +57,7 @@ pub(crate) async fn poll(deps: &Deps, opened: &Opened) -> Result<(usize, usize),
     let now = deps.clock.now();
     let began = progress.watermark.unwrap_or(opened.portal.connected_at);
     let (mut rows, mut signals) = (0, 0);
-    for _ in 0..MOST_PAGES {
+    for _ in 0..MAX_PAGES {
         let since = began - OVERLAP;
         let pass = progress.pass.get_or_insert(Pass { since, cursor: None, latest: began });
         let query = query(&pass.since);
@@ -129,19 +131,19 @@ async fn compare(deps: &Deps, opened: &Opened, pages: &[Page], name: &str) -> Re
         let shown = serde_json::to_string(&page.properties).unwrap_or_default();
         let synced = link.synced_at.map(|at| at.to_string()).unwrap_or_default();
         let place = if page.in_trash { "trash" } else { "" };
-        let once = platform::DeliveryId::of(&["poll", &page.id, &shown, place, &synced]);
-        messages.push(mirror::message(&job, tenant, TraceId::new(deps.clock.now()), &once.to_string())?);
+        let once = runtime::DeliveryId::of(&["poll", &page.id, &shown, place, &synced]);
+        messages.push(notion_sync::message(&job, tenant, TraceId::new(deps.clock.now()), &once.to_string())?);
     }
     let count = messages.len();
     deps.mirror.send(messages).await?;
     Ok(count)
 }
 
-async fn is_agreed(deps: &Deps, opened: &Opened, link: &mirror::Link, row: &Page) -> Result<bool, Failure> {
+async fn is_agreed(deps: &Deps, opened: &Opened, link: &notion_sync::link::Link, row: &Page) -> Result<bool, Failure> {
     let snapshot = deps.records.snapshot::<State>(opened.tenant(), &link.record.key()).await?;
     let state = snapshot.map(|(snapshot, _)| snapshot.state);
     let context = deps.mirror.context(opened, link.record, state.as_ref(), Some(row)).await?;
-    let same = |field: &rules::sync::Field| {
+    let same = |field: &notion_sync::fields::Field| {
         let Some(agreed) = link.base.get(field.key()) else { return false };
         let value = row.property(&field.property.id);
         // What a query cuts off cannot be compared here.

@@ -8,33 +8,33 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use edge::doors::{Door, Proof};
-use edge::{Refused, answer};
 use http::{Method, Request, Response, StatusCode};
+use jobs::sync::{Side, Signal, SyncJob};
 use notion::event::{Event, Inbound};
 use notion::signature;
-use platform::clock::{Clock, later};
-use platform::hooks::{Enrolment, Hook, Hooks, MAX_ACTIVE, MAX_PENDING};
-use platform::job::message;
-use platform::metrics::Metrics;
-use platform::portals::NOTION_VERIFICATION;
-use platform::seal::{KeyRing, RING_FRESH, SealError, Sealed};
-use platform::secrets::KEY_RING;
-use platform::store::Key;
-use platform::{Ports, Queue, QueueName, Secrets, TenantId, TraceId};
-use rules::sync::{Side, Signal, SyncJob};
+use runtime::clock::{Clock, later};
+use runtime::job::message_once;
+use runtime::metrics::Metrics;
+use runtime::seal::{KeyRing, RING_TTL, SealError, Sealed};
+use runtime::secrets::KEY_RING;
+use runtime::store::Key;
+use runtime::{Ports, Queue, Secrets, TenantId, TraceId, ports};
 use secrecy::SecretString;
 use serde_json::json;
+use tenants::hooks::{Enrolment, Hook, Hooks, MAX_ACTIVE, MAX_PENDING};
+use tenants::portals::NOTION_VERIFICATION;
+use web::answer::{Refused, answer};
+use web::doors::{Door, Proof};
 
 /// Where webhooks come in; the key of the tenant's address follows.
 pub const PATH: &str = "/webhooks/notion";
 /// The largest body that is read: an event is a few kilobytes.
-pub const LARGEST_BODY: usize = 1024 * 1024;
+pub const MAX_BODY: usize = 1024 * 1024;
 
 /// Every address that is answered here.
 pub const DOORS: &[Door] = &[
-    Door::provider("/webhooks/notion/{key}", LARGEST_BODY, Proof::Signature),
-    Door::provider("/webhooks/{member_id}/notion/{key}", LARGEST_BODY, Proof::Signature),
+    Door::provider("/webhooks/notion/{key}", MAX_BODY, Proof::Signature),
+    Door::provider("/webhooks/{member_id}/notion/{key}", MAX_BODY, Proof::Signature),
 ];
 
 /// What the function runs on.
@@ -73,7 +73,7 @@ async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>
     if request.method() != Method::POST {
         return Err(Refused::not_post("Notion"));
     }
-    if request.body().len() > LARGEST_BODY {
+    if request.body().len() > MAX_BODY {
         return Err(Refused::too_large("Notion"));
     }
     let path = request.uri().path().trim_end_matches('/');
@@ -81,7 +81,7 @@ async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>
     let hook = deps.hooks.at(key).await.map_err(|error| Refused::unavailable(&error.to_string()))?;
     let signature = request.headers().get(signature::HEADER).map(http::HeaderValue::as_bytes);
     let Some((place, hook)) = hook else { return Err(wrong()) };
-    if edge::named_tenant(path).is_some_and(|named| named != hook.tenant.as_str()) {
+    if web::answer::named_tenant(path).is_some_and(|named| named != hook.tenant.as_str()) {
         return Err(Refused::not_found());
     }
     let is_right = |token: &SecretString| signature::is_right(token, signature, request.body());
@@ -132,7 +132,7 @@ async fn ring(deps: &Deps, newest: bool) -> Result<Arc<KeyRing>, Refused> {
     }
     let text = deps.secrets.get(KEY_RING).await.map_err(|error| Refused::unavailable(&error.to_string()))?;
     let ring = Arc::new(KeyRing::parse(&text).map_err(|error| Refused::unavailable(&error.to_string()))?);
-    let fresh_until = later(deps.clock.now(), RING_FRESH);
+    let fresh_until = later(deps.clock.now(), RING_TTL);
     *deps.ring.lock().unwrap_or_else(PoisonError::into_inner) = Some((ring.clone(), fresh_until));
     Ok(ring)
 }
@@ -198,10 +198,9 @@ async fn take(deps: &Deps, hook: &Hook, body: &[u8]) -> Result<Response<Bytes>, 
         return Ok(answer(StatusCode::OK, &json!({"ok": true, "ignored": event.kind})));
     };
     let (tenant, trace): (&TenantId, _) = (&hook.tenant, TraceId::new(deps.clock.now()));
-    let once = format!("{tenant}#notion#{}", event.id);
-    let job = message(tenant, trace, job.group(tenant), once, &job)
+    let job = message_once(tenant, trace, &job, &format!("notion#{}", event.id))
         .map_err(|error| Refused::unavailable(&error.to_string()))?;
-    let sent = deps.queue.send(QueueName::RecordSync, vec![job]).await;
+    let sent = ports::send(deps.queue.as_ref(), vec![job]).await;
     sent.map_err(|error| Refused::unavailable(&error.to_string()))?;
     deps.metrics.count("events_accepted", "notion");
     tracing::info!(%trace, %tenant, event = event.kind, "event of Notion accepted");

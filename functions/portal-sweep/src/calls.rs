@@ -2,10 +2,10 @@
 
 use bitrix24::client::shaped;
 use bitrix24::{Call, Subject};
-use connect::Failure;
+use clients::Failure;
 use jiff::{SignedDuration, Timestamp};
-use platform::claims;
-use rules::Origin;
+use jobs::Origin;
+use runtime::claims;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -13,9 +13,9 @@ use crate::Sweep;
 use crate::hints::Found;
 
 /// The statistics know when a call began; it may have lasted.
-const LONGEST_CALL: SignedDuration = SignedDuration::from_hours(2);
+const MAX_CALL: SignedDuration = SignedDuration::from_hours(2);
 /// Pages in one run; the rest in the next.
-const MOST_PAGES: usize = 20;
+const MAX_PAGES: usize = 20;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Progress {
@@ -30,7 +30,7 @@ impl Sweep<'_> {
             Some((progress, version)) => (progress, Some(version)),
             None => (Progress::default(), None),
         };
-        let since = self.since(progress.complete_until, LONGEST_CALL).strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string();
+        let since = self.since(progress.complete_until, MAX_CALL).strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string();
         let until = self.until();
         let mut complete = until;
         let mut start = 0;
@@ -45,7 +45,7 @@ impl Sweep<'_> {
             let latest = calls.last().and_then(|call| call.call_start_date);
             self.told_by_none(calls, until).await?;
             match answer.next {
-                Some(next) if page + 1 < MOST_PAGES => start = next,
+                Some(next) if page + 1 < MAX_PAGES => start = next,
                 Some(_) => {
                     complete = latest.unwrap_or(until).min(until);
                     break;
@@ -71,7 +71,7 @@ impl Sweep<'_> {
                 continue;
             }
             found.push(Found {
-                once: format!("sweep#call#{}", platform::DeliveryId::of(&[&call_id])),
+                once: format!("sweep#call#{}", runtime::DeliveryId::of(&[&call_id])),
                 subject: Subject::Call { call_id, stage: "end".into(), told: Some(Box::new(call)) },
                 at: Some(ended),
                 origin: Origin::Sweep,

@@ -3,10 +3,10 @@
 
 use bitrix24::tolerant::whole;
 use bitrix24::{Action, Batch, Subject, Task};
-use connect::Failure;
+use clients::Failure;
 use jiff::{SignedDuration, Timestamp};
-use platform::claims;
-use rules::Origin;
+use jobs::Origin;
+use runtime::claims;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
 /// Tasks on a page, and so in a request; messages of a chat on a page.
 const PAGE: usize = 50;
 /// Older pages of one chat that are read.
-const MOST_OLDER: usize = 10;
+const MAX_OLDER: usize = 10;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Progress {
@@ -94,7 +94,7 @@ impl Sweep<'_> {
     /// The messages of a chat back to `since`: the newest come first, 50 a page.
     async fn with_older(&self, chat: u64, newest: &Value, since: Timestamp) -> Result<Vec<Value>, Failure> {
         let mut rows = newest.as_array().cloned().unwrap_or_default();
-        for _ in 0..MOST_OLDER {
+        for _ in 0..MAX_OLDER {
             let oldest = rows.iter().filter_map(|row| whole(&row["id"]).zip(moment(&row["date"]))).min();
             let Some((id, _)) = oldest.filter(|(_, at)| *at >= since && rows.len().is_multiple_of(PAGE)) else { break };
             let params = json!({"DIALOG_ID": format!("chat{chat}"), "LAST_ID": id, "LIMIT": PAGE});

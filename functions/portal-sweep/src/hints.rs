@@ -1,11 +1,11 @@
 //! What was found, as hints on the queue.
 
 use bitrix24::Subject;
-use connect::Failure;
+use clients::Failure;
 use jiff::Timestamp;
-use platform::job::message;
-use platform::{QueueName, TraceId};
-use rules::{Hint, Origin};
+use jobs::{Hint, Origin};
+use runtime::TraceId;
+use runtime::job::message_once;
 
 use crate::Sweep;
 
@@ -29,17 +29,10 @@ impl Sweep<'_> {
         let mut messages = Vec::with_capacity(found.len());
         for one in found {
             let hint = Hint::found(&one.event, one.at.map(Timestamp::as_second), one.subject, one.origin);
-            let (tenant, trace) = (self.tenant(), TraceId::new(self.deps.clock.now()));
-            let (group, once) = (format!("{tenant}#{}", hint.group()), format!("{tenant}#{}", one.once));
-            let job = message(tenant, trace, group, once, &hint)
-                .map_err(|error| Failure::permanent("bad_job", error.to_string()))?;
-            messages.push(job);
+            let trace = TraceId::new(self.deps.clock.now());
+            messages.push(message_once(self.tenant(), trace, &hint, &one.once)?);
         }
         self.hints += messages.len() as u64;
-        if messages.is_empty() {
-            return Ok(());
-        }
-        let sent = self.deps.ports.queue.send(QueueName::Bitrix24Events, messages).await;
-        sent.map_err(|error| Failure::transient(error.to_string()))
+        Ok(self.deps.ports.send(messages).await?)
     }
 }

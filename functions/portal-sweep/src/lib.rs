@@ -13,20 +13,22 @@ mod records_of;
 use std::sync::Arc;
 use std::time::Duration;
 
-use connect::{Connections, Failure, PortalClient};
+use clients::{Connections, Failure, PortalClient};
+use crm::baseline;
+use crm::sweeps::{Counts, Sweeps};
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
-use platform::clock::{Clock, later, until};
-use platform::limiter::Lane;
-use platform::links::Records;
-use platform::metrics::Unit;
-use platform::portals::Portal;
-use platform::store::StoreError;
-use platform::sweeps::{Counts, Sweeps};
-use platform::{Ports, TenantId};
-use records::baseline;
-use rules::{ChangeKind, Router, Settings, subscriptions};
+use notifications::Router;
+use records::ChangeKind;
+use runtime::clock::{Clock, later, until};
+use runtime::limiter::Priority;
+use runtime::links::Records;
+use runtime::metrics::Unit;
+use runtime::store::StoreError;
+use runtime::{Ports, TenantId};
 use serde::{Deserialize, Serialize};
+use settings::{Settings, subscriptions};
+use tenants::portals::Portal;
 
 /// Tenants that are swept side by side.
 const AT_ONCE: usize = 8;
@@ -77,7 +79,7 @@ pub struct Report {
 struct Sweep<'a> {
     deps: &'a Deps,
     portal: Arc<Portal>,
-    settings: Settings,
+    settings: Arc<Settings>,
     client: PortalClient,
     now: Timestamp,
     /// The earlier of our time and the portal's own, as its answers tell it.
@@ -174,9 +176,8 @@ async fn sweep(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<Option<
 
 async fn begin<'a>(deps: &'a Deps, tenant: &TenantId, now: Timestamp) -> Result<Sweep<'a>, Failure> {
     let portal = deps.connections.portal(tenant).await?;
-    let client = deps.connections.bitrix24(&portal).await?.in_lane(Lane::Sweep);
-    let settings: Settings = serde_json::from_value(portal.settings.clone())
-        .map_err(|error| Failure::permanent("bad_settings", format!("the settings cannot be read: {error}")))?;
+    let client = deps.connections.bitrix24(&portal).await?.in_lane(Priority::Sweep);
+    let settings = portal.settings_as()?;
     Ok(Sweep { deps, portal, settings, client, now, agreed_now: now, swept: 0, hints: 0 })
 }
 
@@ -190,7 +191,7 @@ impl Sweep<'_> {
         for kind in subscriptions::swept(&self.settings) {
             keep_first(&mut first, self.records_of(kind).await);
         }
-        let router = Router::new(self.settings.clone());
+        let router = Router::new(Settings::clone(&self.settings));
         if [ChangeKind::CallMissed, ChangeKind::CallEnded].iter().any(|kind| router.has_route_for(kind)) {
             keep_first(&mut first, self.calls().await);
         }

@@ -1,6 +1,6 @@
 //! The Lambda binary.
 
-use connect::Connections;
+use clients::Connections;
 use portal_sweep::{Deps, handle};
 
 #[tokio::main(flavor = "current_thread")]

@@ -4,18 +4,18 @@
 //! cleared once the hints are safe on our queue.
 
 use bitrix24::{Subject, form};
-use connect::Failure;
-use rules::Origin;
-use rules::subscriptions::CONNECTOR;
+use clients::Failure;
+use jobs::Origin;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use settings::subscriptions::CONNECTOR;
 
 use crate::Sweep;
 use crate::hints::Found;
 
 /// Rows in one request, and requests in one run.
 const ROWS: usize = 50;
-const MOST_REQUESTS: usize = 20;
+const MAX_REQUESTS: usize = 20;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Reserved {
@@ -34,7 +34,7 @@ impl Sweep<'_> {
             Some((reserved, version)) => (reserved, Some(version)),
             None => (Reserved::default(), None),
         };
-        for _ in 0..MOST_REQUESTS {
+        for _ in 0..MAX_REQUESTS {
             // Without the connector only rows without a source would come.
             let mut params = json!({"clear": 0, "auth_connector": CONNECTOR, "limit": ROWS});
             if let Some(process_id) = &reserved.process_id {

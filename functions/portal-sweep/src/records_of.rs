@@ -1,12 +1,13 @@
 //! Records of a kind: those that changed since the last sweep and are not as we know them.
 
 use bitrix24::{Action, Subject};
-use connect::Failure;
+use clients::Failure;
+use crm::baseline;
+use crm::pages::{Listing, PAGE};
 use jiff::Timestamp;
-use platform::links::{ReadMoment, Reading};
-use records::baseline;
-use records::pages::{Listing, PAGE};
-use rules::{Before, Origin, Record, RecordKind, State, diff};
+use jobs::Origin;
+use records::{Before, Record, RecordKind, State, diff};
+use runtime::links::{ReadMoment, Reading};
 use serde::{Deserialize, Serialize};
 
 use crate::hints::Found;

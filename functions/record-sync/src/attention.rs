@@ -3,17 +3,19 @@
 
 use std::time::Duration;
 
-use connect::Failure;
+use clients::Failure;
 use jiff::Timestamp;
-use mirror::Opened;
-use mirror::attention::{Entry, replace, shortened};
-use platform::store::Write;
-use platform::{DeliveryId, clock};
-use records::alert::{self, Alert};
-use rules::names::Named;
-use rules::sync::first::UNDECIDED;
-use rules::sync::page::Context;
-use rules::sync::{Cell, Field, Fit, PortalKind, Side, Stuck};
+use jobs::sync::Side;
+use notifications::alert;
+use notifications::alert::Alert;
+use notion_sync::attention::{Entry, replace, shortened};
+use notion_sync::database::Opened;
+use notion_sync::fields::first::UNDECIDED;
+use notion_sync::fields::page::Context;
+use notion_sync::fields::{Cell, Field, Fit, PortalKind, Stuck};
+use records::names::Named;
+use runtime::store::Write;
+use runtime::{DeliveryId, clock};
 
 use crate::outcome::Both;
 use crate::record::Work;

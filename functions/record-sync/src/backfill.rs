@@ -8,30 +8,34 @@
 
 use std::time::Duration;
 
-use connect::Failure;
+use clients::Failure;
+use crm::pages::{Listing, PAGE};
 use futures::StreamExt;
 use futures::stream::iter;
 use jiff::SignedDuration;
-use mirror::link::{link_write, owner_write};
-use mirror::plan::{Entry, EntryKind, FieldChange, MAX_ENTRIES, entry_write};
-use mirror::runs::Phase;
-use mirror::{Link, Open, Opened, Run, Signal, Standing, SyncJob};
+use jobs::sync::Side;
+use jobs::sync::{Signal, SyncJob};
 use notion::Page;
-use platform::clock::until;
-use platform::job::Job;
-use platform::store::Version;
-use platform::{Kind, TraceId};
-use records::pages::{Listing, PAGE};
-use rules::sync::matching::Key;
-use rules::sync::{Merged, Policy, Side, meet};
-use rules::{Record, State};
+use notion_sync::database::{Open, Opened};
+use notion_sync::fields::{Merged, Policy, meet};
+use notion_sync::link::{Link, Standing};
+use notion_sync::link::{link_write, owner_write};
+use notion_sync::plan::{Entry, EntryKind, FieldChange, MAX_ENTRIES, entry_write};
+use notion_sync::runs::Phase;
+use notion_sync::runs::Run;
+use records::{Record, State};
+use runtime::clock::until;
+use runtime::job::ReceivedJob;
+use runtime::store::Version;
+use runtime::{Kind, TraceId};
+use settings::databases::Key;
 
 mod numbers;
 mod rows;
 
 use crate::matching::{self, Row};
 use crate::record::Work;
-use crate::{Deps, Settled, Told, make, read};
+use crate::{Deps, Settled, make, read};
 
 /// Pages that are made side by side: more would only wait for each other's answers.
 const AT_ONCE: usize = 8;
@@ -109,13 +113,13 @@ impl Outcome {
 /// A run in a worker's hands.
 struct Running<'a> {
     deps: &'a Deps,
-    job: &'a Job<SyncJob>,
+    job: &'a ReceivedJob<SyncJob>,
     opened: &'a Opened,
     run: Run,
 }
 
 /// Goes on with a run for a while.
-pub(crate) async fn go_on(deps: &Deps, job: &Job<SyncJob>, name: &str, id: &str) -> Result<Settled, Failure> {
+pub(crate) async fn go_on(deps: &Deps, job: &ReceivedJob<SyncJob>, name: &str, id: &str) -> Result<Settled, Failure> {
     let Some((run, mut version)) = deps.mirror.runs.get(&job.tenant, id).await? else {
         return Ok(Settled::skip("the run is not kept any more"));
     };
@@ -167,7 +171,7 @@ fn is_final(failure: &Failure) -> bool {
 
 async fn stop(
     deps: &Deps,
-    job: &Job<SyncJob>,
+    job: &ReceivedJob<SyncJob>,
     mut run: Run,
     version: Version,
     why: String,
@@ -183,7 +187,7 @@ fn done(run: &Run) -> Settled {
     if run.dry {
         Settled::skip(format!("dry run: {text}"))
     } else {
-        Settled { told: Told::Done { changes: vec![text], place: run.id.clone() }, writes: Vec::new() }
+        Settled::done(vec![text], run.id.clone(), Vec::new())
     }
 }
 
@@ -402,7 +406,7 @@ impl Running<'_> {
         let next = SyncJob::Record { database: database.clone(), record, signal: Signal::both("backfill") };
         let once = format!("backfill#{}#{}", self.run.id, record.key());
         let mirror = &self.deps.mirror;
-        mirror.send(vec![mirror::message(&next, self.tenant(), TraceId::new(self.deps.now()), &once)?]).await
+        mirror.send(vec![notion_sync::message(&next, self.tenant(), TraceId::new(self.deps.now()), &once)?]).await
     }
 
     async fn create(&self, record: Record, state: &State) -> Result<Outcome, Failure> {

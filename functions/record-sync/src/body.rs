@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use connect::Failure;
+use clients::Failure;
 use notion::block::Append;
-use platform::TenantId;
-use platform::store::{Condition, Key, Table, Write};
+use runtime::TenantId;
+use runtime::store::{Condition, Key, Table, Write};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

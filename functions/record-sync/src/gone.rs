@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use connect::Failure;
-use mirror::{Apart, Standing};
-use platform::Kind;
-use records::alert::{self, Alert};
-use rules::Record;
-use rules::databases::Gone;
-use rules::text::Document;
+use clients::Failure;
+use notifications::alert;
+use notifications::alert::Alert;
+use notion_sync::link::{Apart, Standing};
+use records::Record;
+use runtime::Kind;
 use serde_json::{Map, Value, json};
+use settings::databases::Gone;
+use text::Document;
 
 use crate::record::{Work, misplaced};
-use crate::{Settled, Told, read};
+use crate::{Settled, read};
 
 /// One of the two is gone: done what the settings say, and written down.
 pub(crate) async fn part(mut work: Work<'_>, why: Apart) -> Result<Settled, Failure> {
@@ -92,8 +93,8 @@ fn still(why: Apart) -> String {
     format!("not synced: {}", why.words())
 }
 
-fn done(changes: Vec<String>, place: String, writes: Vec<platform::store::Write>) -> Settled {
-    Settled { told: Told::Done { changes, place }, writes }
+fn done(changes: Vec<String>, place: String, writes: Vec<runtime::store::Write>) -> Settled {
+    Settled::done(changes, place, writes)
 }
 
 fn page_of(work: &Work<'_>) -> Result<String, Failure> {

@@ -1,18 +1,20 @@
 //! Joining the rows that carry the number of one record: one stays its page, the others lose the number and say which one stays.
 //! What stands in them is not touched.
 
-use connect::Failure;
-use mirror::link::{Seen, link_write, owner_write};
-use mirror::{Link, Open, Opened, Others, Signal, Standing, SyncJob};
+use clients::Failure;
+use jobs::sync::{Others, Signal, SyncJob};
 use notion::Page;
-use platform::job::Job;
-use rules::Record;
-use rules::sync::Base;
+use notion_sync::database::{Open, Opened};
+use notion_sync::fields::Base;
+use notion_sync::link::{Link, Standing};
+use notion_sync::link::{Seen, link_write, owner_write};
+use records::Record;
+use runtime::job::ReceivedJob;
 use serde_json::{Map, json};
 
 use crate::matching::{DOUBLE, number, with_number, write_number};
 use crate::record::{Work, misplaced};
-use crate::{Deps, Settled, Told, read};
+use crate::{Deps, Settled, SyncOutcome, read};
 
 /// What is wanted.
 pub(crate) struct Wanted<'a> {
@@ -28,7 +30,7 @@ pub(crate) struct Wanted<'a> {
 
 pub(crate) async fn join(
     deps: &Deps,
-    job: &Job<SyncJob>,
+    job: &ReceivedJob<SyncJob>,
     database: &str,
     wanted: &Wanted<'_>,
 ) -> Result<Settled, Failure> {
@@ -90,18 +92,18 @@ pub(crate) async fn join(
     let owner = owner_write(&job.tenant, &keep.id, &work.link)?;
     work.save(vec![owner]).await?;
     let settled = work.together(false).await?;
-    let told = match settled.told {
-        Told::Done { changes: more, place } => Told::Done { changes: [changes, more].concat(), place },
-        Told::Skip(_) => Told::Done { changes, place: keep.url.clone() },
+    let outcome = match settled.outcome {
+        SyncOutcome::Done { changes: more, place } => SyncOutcome::Done { changes: [changes, more].concat(), place },
+        SyncOutcome::Skip(_) => SyncOutcome::Done { changes, place: keep.url.clone() },
         other => other,
     };
-    Ok(Settled { told, writes: settled.writes })
+    Ok(Settled { outcome, ..settled })
 }
 
 /// Why a page cannot become the record's.
 async fn unfit(
     deps: &Deps,
-    job: &Job<SyncJob>,
+    job: &ReceivedJob<SyncJob>,
     opened: &Opened,
     wanted: &Wanted<'_>,
     keep: &Page,

@@ -22,17 +22,19 @@ mod write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use connect::{Connections, Failure};
+use clients::{Connections, Failure};
 use jiff::Timestamp;
-use mirror::{Mirror, SyncJob};
-use platform::clock::Clock;
-use platform::hooks::Hooks;
-use platform::job::{Job, Outcome};
-use platform::ledger::Ledger;
-use platform::links::Records;
-use platform::metrics::Metrics;
-use platform::store::{StoreError, Version, Write};
-use platform::{Jobs, Outcomes, Ports};
+use jobs::sync::SyncJob;
+use notion_sync::NotionSync;
+use runtime::clock::Clock;
+use runtime::job::{Outcome, ReceivedJob};
+use runtime::ledger::Ledger;
+use runtime::links::Records;
+use runtime::metrics::Metrics;
+use runtime::queue::Outgoing;
+use runtime::store::{StoreError, Version, Write};
+use runtime::{Jobs, Outcomes, Ports};
+use tenants::hooks::Hooks;
 
 use trail::Trail;
 
@@ -40,7 +42,7 @@ use trail::Trail;
 #[derive(Clone)]
 pub struct Deps {
     ports: Ports,
-    mirror: Mirror,
+    mirror: NotionSync,
     records: Records,
     hooks: Hooks,
     ledger: Ledger,
@@ -52,7 +54,7 @@ impl Deps {
     /// The function on `ports`, with connections to providers.
     pub fn new(ports: &Ports, connections: Connections) -> Self {
         Self {
-            mirror: Mirror::new(ports, connections),
+            mirror: NotionSync::new(ports, connections),
             records: Records::new(ports.store.clone()),
             hooks: Hooks::new(ports.store.clone()),
             ledger: Ledger::new(ports.store.clone()),
@@ -84,7 +86,7 @@ impl Deps {
 }
 
 /// What came of a job.
-pub(crate) enum Told {
+pub(crate) enum SyncOutcome {
     /// Something was written.
     Done {
         /// What, in words: `stageId → Notion`.
@@ -94,7 +96,7 @@ pub(crate) enum Told {
     },
     /// Nothing had to be, for this reason.
     Skip(String),
-    /// Another job goes on with it, under the same trace, and has the line in the ledger.
+    /// Another job goes on with it, under the same trace and in the same line of the ledger.
     HandedOn,
     /// It is to be looked at again.
     Wait(Duration, String),
@@ -102,17 +104,33 @@ pub(crate) enum Told {
 
 /// What came of a job, with what is to be written in the same moment as its line in the ledger.
 pub(crate) struct Settled {
-    pub(crate) told: Told,
+    pub(crate) outcome: SyncOutcome,
     pub(crate) writes: Vec<Write>,
+    /// What happens only once and is hereby decided.
+    pub(crate) claims: Vec<String>,
+    /// The jobs that go on with it.
+    pub(crate) outbox: Vec<Outgoing>,
 }
 
 impl Settled {
     pub(crate) fn skip(reason: impl Into<String>) -> Self {
-        Self { told: Told::Skip(reason.into()), writes: Vec::new() }
+        Self::of(SyncOutcome::Skip(reason.into()), Vec::new())
     }
 
     pub(crate) fn wait(after: Duration, cause: impl Into<String>) -> Self {
-        Self { told: Told::Wait(after, cause.into()), writes: Vec::new() }
+        Self::of(SyncOutcome::Wait(after, cause.into()), Vec::new())
+    }
+
+    pub(crate) fn done(changes: Vec<String>, place: String, writes: Vec<Write>) -> Self {
+        Self::of(SyncOutcome::Done { changes, place }, writes)
+    }
+
+    pub(crate) fn handed_on(claims: Vec<String>, outbox: Vec<Outgoing>) -> Self {
+        Self { claims, outbox, ..Self::of(SyncOutcome::HandedOn, Vec::new()) }
+    }
+
+    fn of(outcome: SyncOutcome, writes: Vec<Write>) -> Self {
+        Self { outcome, writes, claims: Vec::new(), outbox: Vec::new() }
     }
 }
 
@@ -121,7 +139,7 @@ pub async fn handle(deps: &Deps, jobs: Jobs<SyncJob>) -> Outcomes {
     jobs.each(|job| work(deps, job)).await
 }
 
-async fn work(deps: &Deps, job: Job<SyncJob>) -> Outcome {
+async fn work(deps: &Deps, job: ReceivedJob<SyncJob>) -> Outcome {
     let mut trail = match Trail::take(deps, &job).await {
         Ok(trail) => trail,
         Err(outcome) => return outcome,
@@ -135,7 +153,7 @@ async fn work(deps: &Deps, job: Job<SyncJob>) -> Outcome {
     }
 }
 
-async fn settle(deps: &Deps, job: &Job<SyncJob>) -> Result<Settled, Failure> {
+async fn settle(deps: &Deps, job: &ReceivedJob<SyncJob>) -> Result<Settled, Failure> {
     match &job.body {
         SyncJob::Record { database, record, signal } => {
             Box::pin(record::sync(deps, job, database, *record, signal)).await

@@ -1,12 +1,11 @@
 //! The Lambda binary.
 
-use connect::Connections;
-use platform::QueueName;
+use clients::Connections;
 use record_sync::{Deps, handle};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), aws::Error> {
     let ports = aws::ports();
     let deps = Deps::new(&ports, Connections::from_env(&ports)?.renewing_through(aws::token_renewal()));
-    aws::run_queue(&ports, QueueName::RecordSync, |jobs| handle(&deps, jobs)).await
+    aws::run_queue(&ports, |jobs| handle(&deps, jobs)).await
 }

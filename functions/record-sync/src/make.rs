@@ -8,19 +8,23 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use connect::Failure;
+use clients::Failure;
 use jiff::{SignedDuration, Timestamp};
-use mirror::link::{link_write, owner_write};
-use mirror::{Link, Opened, Signal, Standing, SyncJob};
+use jobs::sync::Side;
+use jobs::sync::{Signal, SyncJob};
+use notifications::alert;
+use notifications::alert::Alert;
 use notion::Page;
-use platform::Kind;
-use platform::job::Job;
-use records::alert::{self, Alert};
-use rules::condition::Condition;
-use rules::sync::matching::Key;
-use rules::sync::{Cell, Side};
-use rules::{Record, State};
+use notion_sync::database::Opened;
+use notion_sync::fields::Cell;
+use notion_sync::link::{Link, Standing};
+use notion_sync::link::{link_write, owner_write};
+use records::{Record, State};
+use runtime::Kind;
+use runtime::job::ReceivedJob;
 use serde_json::json;
+use settings::condition::Condition;
+use settings::databases::Key;
 
 use crate::matching::{self, Row};
 use crate::record::{Work, misplaced};
@@ -29,12 +33,12 @@ use crate::{Deps, Settled, body, read, write};
 /// After so long a row that was made is surely found by a query.
 const FINDABLE: SignedDuration = SignedDuration::from_secs(75);
 /// How often a record waits for the pages that it leads to; then it does without.
-pub(crate) const MOST_WAITS: u32 = 5;
+pub(crate) const MAX_WAITS: u32 = 5;
 
 /// A record that has no link yet.
 pub(crate) async fn first(
     deps: &Deps,
-    job: &Job<SyncJob>,
+    job: &ReceivedJob<SyncJob>,
     opened: &Opened,
     record: Record,
     signal: &Signal,
@@ -46,7 +50,7 @@ pub(crate) async fn first(
     if let Some(reason) = left_out(opened, record, &known.state)? {
         return Ok(Settled::skip(reason));
     }
-    if job.attempt <= MOST_WAITS && waits_for_others(deps, job, opened, record, &known.state).await? {
+    if job.attempt <= MAX_WAITS && waits_for_others(deps, job, opened, record, &known.state).await? {
         return Ok(Settled::wait(Duration::from_secs(3), "the pages that it leads to are made first"));
     }
     let Some(state) = with_addresses(deps, opened, record, known.state).await? else {
@@ -60,7 +64,7 @@ pub(crate) async fn first(
     let version = deps.begin(link_write(&job.tenant, &link, None)?).await?;
     let work = Work { deps, job, opened, signal, link, version };
     match row {
-        Row::One(page, key) => take(work, &state, *page, &key).await,
+        Row::One(page, key) => Box::pin(take(work, &state, *page, &key)).await,
         Row::None | Row::Refused { .. } => create(work, state).await,
     }
 }
@@ -113,14 +117,14 @@ pub(crate) fn left_out(opened: &Opened, record: Record, state: &State) -> Result
         Failure::permanent("bad_condition", format!("the condition of database {:?}: {error}", opened.database.name))
     };
     let condition = Condition::parse(when).map_err(|error| bad(&error))?;
-    let holds = condition.holds(&mirror::context::telling(record, state)).map_err(|error| bad(&error))?;
+    let holds = condition.holds(&notion_sync::context::telling(record, state)).map_err(|error| bad(&error))?;
     Ok((!holds).then(|| format!("the condition of database {:?} does not hold", opened.database.name)))
 }
 
 /// Sees to it that the pages are made that this one's relations lead to.
 pub(crate) async fn waits_for_others(
     deps: &Deps,
-    job: &Job<SyncJob>,
+    job: &ReceivedJob<SyncJob>,
     opened: &Opened,
     record: Record,
     state: &State,
@@ -130,10 +134,10 @@ pub(crate) async fn waits_for_others(
         let mut messages = Vec::new();
         for (database, record) in &awaited {
             let signal = Signal::both("relation");
-            let trace = platform::TraceId::new(deps.now());
+            let trace = runtime::TraceId::new(deps.now());
             let wanted = SyncJob::Record { database: database.clone(), record: *record, signal };
             let once = format!("awaited#{database}#{}#{}", record.key(), job.trace);
-            messages.push(mirror::message(&wanted, &job.tenant, trace, &once)?);
+            messages.push(notion_sync::message(&wanted, &job.tenant, trace, &once)?);
         }
         deps.mirror.send(messages).await?;
     }
@@ -147,7 +151,7 @@ pub(crate) async fn again(mut work: Work<'_>, since: Timestamp, open: bool) -> R
         let now = work.deps.now();
         if now < findable {
             return Ok(Settled::wait(
-                platform::clock::until(now, findable),
+                runtime::clock::until(now, findable),
                 "a page may have been made; it is looked for once it can be found",
             ));
         }
@@ -166,7 +170,7 @@ pub(crate) async fn again(mut work: Work<'_>, since: Timestamp, open: bool) -> R
         return Ok(Settled::skip("the record is gone, and had no page"));
     };
     match matching::find(deps, opened, record, &state).await? {
-        Row::One(page, key) => take(work, &state, *page, &key).await,
+        Row::One(page, key) => Box::pin(take(work, &state, *page, &key)).await,
         Row::Refused { why, .. } => {
             deps.mirror.links.forget(&work.job.tenant, &work.link).await?;
             refuse(deps, opened, record, &state, &why).await
@@ -190,7 +194,7 @@ pub(crate) async fn adopt(mut work: Work<'_>, page: Page) -> Result<Settled, Fai
 /// What a new page says.
 pub(crate) struct Fresh {
     pub(crate) cells: BTreeMap<String, Cell>,
-    pub(crate) context: rules::sync::page::Context,
+    pub(crate) context: notion_sync::fields::page::Context,
 }
 
 /// The values of a record that can be written to a new page.
@@ -230,10 +234,10 @@ pub(crate) async fn make_page(work: &mut Work<'_>, state: &State) -> Result<Page
     write::make_options(opened, &cells).await?;
     let mut properties = write::properties(opened, &cells, None, &context);
     properties.insert(opened.id.id.clone(), json!({"number": record.id()}));
-    let telling = mirror::context::telling(record, state);
-    let blocks = rules::sync::body::blocks(
+    let telling = notion_sync::context::telling(record, state);
+    let blocks = notion_sync::fields::body::blocks(
         &opened.database.parts(),
-        &rules::Telling {
+        &records::CardContext {
             change: &telling,
             names: &context.names,
             domain: &opened.portal.domain,

@@ -5,20 +5,26 @@
 
 use std::collections::BTreeSet;
 
-use connect::Failure;
-use mirror::plan::{FieldChange, RowRef, clipped};
-use mirror::{Link, Opened};
+use clients::Failure;
+use crm::pages::Listing;
+use jobs::sync::Side;
 use notion::Page;
-use platform::Kind;
-use records::pages::Listing;
-use rules::sync::full_name::{FULL_NAME, Parts};
-use rules::sync::mapping::option_name;
-use rules::sync::matching::{COMPANY, Key, Pick, Traits, of_cell, of_multifield, of_property, of_raw, pick};
-use rules::sync::page::Context;
-use rules::sync::portal;
-use rules::sync::{Cell, Field, Merged, Side, Sides, Stuck};
-use rules::{Record, RecordKind, State};
+use notion_sync::database::Opened;
+use notion_sync::fields::full_name::Parts;
+use notion_sync::fields::mapping::option_name;
+use notion_sync::fields::matching::{
+    COMPANY, Comparable, Pick, Traits, of_cell, of_multifield, of_property, of_raw, pick,
+};
+use notion_sync::fields::page::Context;
+use notion_sync::fields::portal;
+use notion_sync::fields::{Cell, Field, Merged, Sides, Stuck};
+use notion_sync::link::Link;
+use notion_sync::plan::{FieldChange, RowRef, clipped};
+use records::{Record, RecordKind, State};
+use runtime::Kind;
 use serde_json::{Map, Value, json};
+use settings::databases::FULL_NAME;
+use settings::databases::Key;
 
 use crate::{Deps, make, read};
 

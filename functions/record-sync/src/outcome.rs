@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use connect::Failure;
+use clients::Failure;
 use jiff::Timestamp;
-use mirror::link::Written;
-use mirror::{Link, Opened, Signal, SyncJob};
+use jobs::sync::Side;
+use jobs::sync::{Signal, SyncJob};
 use notion::Page;
-use platform::TraceId;
-use platform::store::Write;
-use rules::State;
-use rules::sync::page::Context;
-use rules::sync::written::{Held, difference, expected};
-use rules::sync::{Agreed, Cell, Side, Sides, Stuck};
+use notion_sync::database::Opened;
+use notion_sync::fields::page::Context;
+use notion_sync::fields::written::{Held, difference, expected};
+use notion_sync::fields::{Agreed, Cell, Sides, Stuck};
+use notion_sync::link::Link;
+use notion_sync::link::Written;
+use records::State;
+use runtime::TraceId;
+use runtime::store::Write;
 
 use crate::read;
 use crate::record::Work;
@@ -183,7 +186,7 @@ impl Work<'_> {
             signal: Signal::both(SECOND_LOOK),
         };
         let once = format!("second-look#{}#{}", self.link.database, self.job.trace);
-        let message = mirror::message(&job, &self.job.tenant, TraceId::new(self.deps.now()), &once)?;
+        let message = notion_sync::message(&job, &self.job.tenant, TraceId::new(self.deps.now()), &once)?;
         self.deps.mirror.send(vec![message]).await
     }
 }

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use connect::Failure;
-use mirror::link::{link_write, owner_write};
-use mirror::{Link, Open, Opened, Signal, Standing, SyncJob};
+use clients::Failure;
+use jobs::sync::{Signal, SyncJob};
 use notion::Page;
-use platform::claims::{self, Claim};
-use platform::job::Job;
-use platform::store::Version;
-use rules::Record;
+use notion_sync::database::{Open, Opened};
+use notion_sync::link::{Link, Standing};
+use notion_sync::link::{link_write, owner_write};
+use records::Record;
+use runtime::claims;
+use runtime::decision::already_decided;
+use runtime::job::ReceivedJob;
+use runtime::store::Version;
 use serde_json::json;
 
 use crate::matching::{self, COPY, Row};
@@ -30,7 +33,7 @@ pub(crate) struct Told<'a> {
 /// read when it was written.
 pub(crate) async fn find(
     deps: &Deps,
-    job: &Job<SyncJob>,
+    job: &ReceivedJob<SyncJob>,
     page: &str,
     Told { identity, authors }: &Told<'_>,
     signal: &Signal,
@@ -48,30 +51,28 @@ pub(crate) async fn find(
     }
     let told = format!("notion#{identity}");
     if let Some(claim) = claims::find(deps.ports.store.as_ref(), &job.tenant, &told).await? {
-        return Ok(Settled::skip(format!("already taken, trace {}", claim.trace)));
+        if claim.trace == job.trace {
+            // An earlier try handed it on; the line is the other job's now.
+            return Ok(Settled::handed_on(Vec::new(), Vec::new()));
+        }
+        return Ok(Settled::skip(already_decided(&claim)));
     }
-    let claim = claims::write(&job.tenant, &told, &Claim { trace: job.trace, swept: false }, deps.now())?;
     let Some(owner) = deps.mirror.links.owner(&job.tenant, page).await? else {
         if job.attempt == 1 {
             return Ok(Settled::wait(WRITTEN_DOWN, "nobody's page yet; it may be one that is being made"));
         }
         let reason = stranger(deps, job, page).await?;
-        return Ok(Settled { writes: vec![claim], ..Settled::skip(reason) });
+        return Ok(Settled { claims: vec![told], ..Settled::skip(reason) });
     };
     let next = SyncJob::Record { database: owner.database, record: owner.record, signal: signal.clone() };
-    hand_on(deps, job, &next, identity).await?;
-    Ok(Settled { told: crate::Told::HandedOn, writes: vec![claim] })
-}
-
-async fn hand_on(deps: &Deps, job: &Job<SyncJob>, next: &SyncJob, identity: &str) -> Result<(), Failure> {
-    let message = mirror::message(next, &job.tenant, job.trace, &format!("signal#{identity}"))?;
-    deps.mirror.send(vec![message]).await
+    let message = notion_sync::message(&next, &job.tenant, job.trace, &format!("signal#{identity}"))?;
+    Ok(Settled::handed_on(vec![told], vec![message]))
 }
 
 /// A page that no link knows: of another database, a row that somebody added, or a copy of a linked one.
-async fn stranger(deps: &Deps, job: &Job<SyncJob>, id: &str) -> Result<String, Failure> {
+async fn stranger(deps: &Deps, job: &ReceivedJob<SyncJob>, id: &str) -> Result<String, Failure> {
     let portal = deps.mirror.connections.portal(&job.tenant).await?;
-    let settings = mirror::Mirror::settings(&portal)?;
+    let settings = notion_sync::NotionSync::settings(&portal)?;
     let notion = deps.mirror.notion(&portal, &settings).await?;
     let Some(page) = notion.page(id).await? else { return Ok("no page of ours, and gone".into()) };
     for database in &settings.notion.databases {
@@ -112,7 +113,7 @@ async fn stranger(deps: &Deps, job: &Job<SyncJob>, id: &str) -> Result<String, F
 /// show its number yet.
 async fn numbered(
     deps: &Deps,
-    job: &Job<SyncJob>,
+    job: &ReceivedJob<SyncJob>,
     opened: &Opened,
     page: &Page,
     record: Record,
@@ -132,7 +133,8 @@ async fn numbered(
     }
     let next =
         SyncJob::Record { database: opened.database.name.clone(), record, signal: Signal::both("a number on a row") };
-    let message = mirror::message(&next, &job.tenant, job.trace, &format!("numbered#{}#{}", page.id, record.key()))?;
+    let message =
+        notion_sync::message(&next, &job.tenant, job.trace, &format!("numbered#{}#{}", page.id, record.key()))?;
     if link.is_some() {
         // Its page is being made, or was linked a moment ago: its own job finds out.
         deps.mirror.send(vec![message]).await?;
@@ -154,9 +156,9 @@ async fn numbered(
 }
 
 /// Holds the settings against the schemas again: a webhook said that one changed.
-pub(crate) async fn look_at_schemas(deps: &Deps, job: &Job<SyncJob>) -> Result<Settled, Failure> {
+pub(crate) async fn look_at_schemas(deps: &Deps, job: &ReceivedJob<SyncJob>) -> Result<Settled, Failure> {
     let portal = deps.mirror.connections.portal(&job.tenant).await?;
-    let settings = mirror::Mirror::settings(&portal)?;
+    let settings = notion_sync::NotionSync::settings(&portal)?;
     let mut found = Vec::new();
     for database in &settings.notion.databases {
         let Some(known) = deps.mirror.look_at(&job.tenant, &database.name).await? else { continue };
@@ -166,6 +168,6 @@ pub(crate) async fn look_at_schemas(deps: &Deps, job: &Job<SyncJob>) -> Result<S
     Ok(if found.is_empty() {
         Settled::skip("the schemas fit the settings")
     } else {
-        Settled { told: crate::Told::Done { changes: found, place: "schemas".into() }, writes: Vec::new() }
+        Settled::done(found, "schemas".into(), Vec::new())
     })
 }

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use connect::Failure;
+use clients::Failure;
+use crm::pages::Listing;
 use jiff::Timestamp;
-use mirror::{Link, Opened};
+use jobs::sync::Side;
 use notion::Page;
-use platform::links::ReadMoment;
-use records::pages::Listing;
-use rules::sync::page::{self, Context};
-use rules::sync::portal;
-use rules::sync::{Agreed, Cell, Reading, Side, Sides};
-use rules::{Record, State};
+use notion_sync::database::Opened;
+use notion_sync::fields::page;
+use notion_sync::fields::page::Context;
+use notion_sync::fields::portal;
+use notion_sync::fields::{Agreed, Cell, Reading, Sides};
+use notion_sync::link::Link;
+use records::{Record, State};
+use runtime::links::ReadMoment;
 use serde_json::{Map, Value, json};
 
 use crate::Deps;
@@ -84,7 +87,7 @@ pub(crate) async fn complete(opened: &Opened, page: &mut Page) -> Result<(), Fai
 /// The portal's side.
 pub(crate) fn portal_side(opened: &Opened, record: Record, state: &State, context: &Context) -> Sides {
     let raw = portal::raw(state);
-    let read = |field: &rules::sync::Field| {
+    let read = |field: &notion_sync::fields::Field| {
         let cell = portal::read(&field.portal, record, &raw);
         (field.key().to_owned(), page::of_portal(field, &cell, context))
     };

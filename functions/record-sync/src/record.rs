@@ -3,41 +3,47 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use connect::Failure;
+use clients::Failure;
 use jiff::{SignedDuration, Timestamp};
-use mirror::link::{Resting, Seen, Written, link_write};
-use mirror::{Apart, Kept, Link, Open, Opened, Signal, Standing, SyncJob, conflicts};
+use jobs::sync::Side;
+use jobs::sync::{Signal, SyncJob};
+use notifications::alert;
+use notifications::alert::Alert;
 use notion::Page;
-use platform::job::Job;
-use platform::store::{Version, Write};
-use records::alert::{self, Alert};
-use rules::sync::page::Context;
-use rules::sync::written::{Held, Retry, set_aside};
-use rules::sync::{Base, Cell, Merged, Policy, Side, Sides, meet, recover};
-use rules::{Record, State};
+use notion_sync::conflicts;
+use notion_sync::conflicts::Kept;
+use notion_sync::database::{Open, Opened};
+use notion_sync::fields::page::Context;
+use notion_sync::fields::written::{Held, Retry, set_aside};
+use notion_sync::fields::{Base, Cell, Merged, Policy, Sides, meet, recover};
+use notion_sync::link::{Apart, Link, Standing};
+use notion_sync::link::{Resting, Seen, Written, link_write};
+use records::{Record, State};
+use runtime::job::ReceivedJob;
+use runtime::store::{Version, Write};
 
 use crate::attention::rest_until;
 use crate::outcome::{Both, Made};
 use crate::read::Known;
-use crate::{Deps, Settled, Told, attention, body, gone, make, read, write};
+use crate::{Deps, Settled, attention, body, gone, make, read, write};
 
 /// A change that is younger is left to come to rest: somebody may still be typing, and Notion saves each pause.
 const REST: SignedDuration = SignedDuration::from_secs(3);
 /// But no longer than this.
-const LONGEST_REST: SignedDuration = SignedDuration::from_secs(90);
+const MAX_REST: SignedDuration = SignedDuration::from_secs(90);
 /// Notion's times are whole minutes.
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 /// The same value written to the same field so often within an hour …
-const MOST_FLIPS: usize = 6;
+const MAX_FLIPS: usize = 6;
 /// … means that something writes against us: the link rests until the hour is over.
 const FLIPS_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 /// Writes that are remembered.
-const MOST_WRITTEN: usize = 60;
+const MAX_WRITTEN: usize = 60;
 
 /// A link that is being worked on.
 pub(crate) struct Work<'a> {
     pub(crate) deps: &'a Deps,
-    pub(crate) job: &'a Job<SyncJob>,
+    pub(crate) job: &'a ReceivedJob<SyncJob>,
     pub(crate) opened: &'a Opened,
     pub(crate) signal: &'a Signal,
     pub(crate) link: Link,
@@ -47,7 +53,7 @@ pub(crate) struct Work<'a> {
 /// Makes a record and its page alike.
 pub(crate) async fn sync(
     deps: &Deps,
-    job: &Job<SyncJob>,
+    job: &ReceivedJob<SyncJob>,
     database: &str,
     record: Record,
     signal: &Signal,
@@ -57,7 +63,7 @@ pub(crate) async fn sync(
         Open::Closed(closed) => return Ok(Settled::skip(format!("{}: {}", closed.code, closed.text))),
     };
     let found = deps.mirror.links.get(&job.tenant, database, record).await?;
-    let Some((link, version)) = found else { return make::first(deps, job, &opened, record, signal).await };
+    let Some((link, version)) = found else { return Box::pin(make::first(deps, job, &opened, record, signal)).await };
     let standing = link.standing.clone();
     let work = Work { deps, job, opened: &opened, signal, link, version };
     match standing {
@@ -149,7 +155,7 @@ impl Work<'_> {
                 if let Some(why) = misplaced(self.opened, &page) {
                     return Ok(Looked::Gone(why));
                 }
-                let snapshot = self.deps.records.snapshot::<rules::State>(&self.job.tenant, &record.key()).await?;
+                let snapshot = self.deps.records.snapshot::<records::State>(&self.job.tenant, &record.key()).await?;
                 let state = snapshot.map(|(snapshot, _)| snapshot.state);
                 let context = mirror.context(self.opened, record, state.as_ref(), Some(&page)).await?;
                 read::page_side(self.opened, &self.link, &page, self.signal.told, &context)
@@ -168,7 +174,7 @@ impl Work<'_> {
             let mut base = self.link.base.clone();
             recover(&mut base, &self.link.intents, &both.bitrix24, &both.notion);
             let (base, held, merged) = self.merged(&base, &both);
-            if self.is_second_look() && self.leads_to_missing(&merged.stuck) && self.job.attempt <= make::MOST_WAITS {
+            if self.is_second_look() && self.leads_to_missing(&merged.stuck) && self.job.attempt <= make::MAX_WAITS {
                 make::waits_for_others(self.deps, self.job, self.opened, record, &known.state).await?;
                 return Ok(Settled::wait(Duration::from_secs(3), "the pages that it leads to are made first"));
             }
@@ -289,7 +295,7 @@ impl Work<'_> {
         };
         let made = Made { to_bitrix24, to_notion, before, now: &now, refused: &refused, context: &context, at };
         let changes = made.take_into(&mut self.link, self.opened);
-        let surplus = self.link.written.len().saturating_sub(MOST_WRITTEN);
+        let surplus = self.link.written.len().saturating_sub(MAX_WRITTEN);
         self.link.written.drain(..surplus);
         self.link.written.retain(|written| at.duration_since(written.at) < FLIPS_WITHIN);
         Ok(Done { changes, now, context, place: page.url })
@@ -304,7 +310,7 @@ impl Work<'_> {
         if !stuck.is_empty() {
             changes.push(attention::line(self.opened, &stuck));
         }
-        Settled { told: Told::Done { changes, place }, writes }
+        Settled::done(changes, place, writes)
     }
 
     /// Nothing is to be written; what is known of the link may have become more.
@@ -329,7 +335,7 @@ impl Work<'_> {
     }
 
     fn kept(&self, merged: &Merged, at: Timestamp) -> Vec<Kept> {
-        let kept = |conflict: &rules::sync::Conflict| Kept {
+        let kept = |conflict: &notion_sync::fields::Conflict| Kept {
             id: conflicts::id(self.job.trace, &self.link.database, &conflict.field),
             at,
             trace: self.job.trace,
@@ -357,7 +363,7 @@ impl Work<'_> {
             || (!merged.to_bitrix24.is_empty() && young(notion.edited_at, MINUTE));
         let shown = shown(bitrix24, notion);
         match &self.link.resting {
-            Some(resting) if resting.shown == shown || now.duration_since(resting.since) >= LONGEST_REST => None,
+            Some(resting) if resting.shown == shown || now.duration_since(resting.since) >= MAX_REST => None,
             None if !is_young => None,
             before => {
                 let since = before.as_ref().map_or(now, |before| before.since);
@@ -386,13 +392,13 @@ impl Work<'_> {
         for (to, cells) in [(Side::Bitrix24, &merged.to_bitrix24), (Side::Notion, &merged.to_notion)] {
             for (field, cell) in cells {
                 let flips = recent(to, field, cell);
-                let Some(first) = flips.first().filter(|_| flips.len() >= MOST_FLIPS) else { continue };
+                let Some(first) = flips.first().filter(|_| flips.len() >= MAX_FLIPS) else { continue };
                 let what = self.link.record.to_string();
                 let head = format!("{what} ({}): something writes against the sync", self.link.title);
                 let lines = [format!(
-                    "Field {field:?} was set to \"{cell}\" in {to} {MOST_FLIPS} times within an hour, and was changed back each time. \
+                    "Field {field:?} was set to \"{cell}\" in {to} {MAX_FLIPS} times within an hour, and was changed back each time. \
                      Look for a robot in Bitrix24 or an automation in Notion. Till {} the link rests.",
-                    platform::clock::later(*first, FLIPS_WITHIN.unsigned_abs()).strftime("%H:%M UTC")
+                    runtime::clock::later(*first, FLIPS_WITHIN.unsigned_abs()).strftime("%H:%M UTC")
                 )];
                 let alert = Alert {
                     kind: "sync_loop",
@@ -403,7 +409,7 @@ impl Work<'_> {
                     lines: &lines,
                 };
                 alert::raise(&self.deps.ports, &self.opened.portal, &alert).await?;
-                let until = platform::clock::later(*first, FLIPS_WITHIN.unsigned_abs());
+                let until = runtime::clock::later(*first, FLIPS_WITHIN.unsigned_abs());
                 return Ok(Some((to, field.clone(), until)));
             }
         }

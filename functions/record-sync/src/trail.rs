@@ -3,112 +3,123 @@
 
 use std::time::Duration;
 
-use connect::{Failure, InHand};
-use mirror::SyncJob;
-use platform::job::{Job, Outcome};
-use platform::ledger::{DeliveryLine, DeliveryStatus, EventLine, EventStatus, delivery_write, event_write};
-use platform::store::Condition;
-use platform::{DeliveryId, Kind};
-use records::alert::{self, Alert};
+use clients::{DeliveryAttempt, Failure};
+use jobs::sync::SyncJob;
+use notifications::alert;
+use notifications::alert::Alert;
+use runtime::decision;
+use runtime::decision::Decision;
+use runtime::job::{Outcome, ReceivedJob};
+use runtime::ledger::{DeliveryLine, DeliveryStatus, EventStatus, delivery_write};
+use runtime::store::Condition;
+use runtime::{DeliveryId, Kind};
 
-use crate::{Deps, Settled, Told};
+use crate::{Deps, Settled, SyncOutcome};
 
 /// Trouble that lasts is told again after this.
 const TELL_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(crate) enum Trail {
     /// The delivery of an event of Bitrix24's.
-    Delivery(Box<InHand>),
+    Delivery(Box<DeliveryAttempt>),
     /// An event of its own.
     Event,
 }
 
 impl Trail {
-    pub(crate) async fn take(deps: &Deps, job: &Job<SyncJob>) -> Result<Self, Outcome> {
+    pub(crate) async fn take(deps: &Deps, job: &ReceivedJob<SyncJob>) -> Result<Self, Outcome> {
         let delivery = match &job.body {
             SyncJob::Record { signal, .. } => signal.delivery.as_deref(),
             _ => None,
         };
         match delivery {
-            Some(delivery) => Ok(Self::Delivery(Box::new(InHand::take(&deps.ports, job, delivery).await?))),
-            None => Ok(Self::Event),
+            Some(delivery) => Ok(Self::Delivery(Box::new(DeliveryAttempt::take(&deps.ports, job, delivery).await?))),
+            None => match earlier_try(deps, job).await {
+                Ok(None) => Ok(Self::Event),
+                Ok(Some(outcome)) => Err(outcome),
+                Err(failure) => Err(failure.outcome(deps.now(), job.attempt)),
+            },
         }
     }
 
     pub(crate) async fn finish(
         &mut self,
         deps: &Deps,
-        job: &Job<SyncJob>,
+        job: &ReceivedJob<SyncJob>,
         settled: Settled,
     ) -> Result<Outcome, Failure> {
-        let Settled { told, mut writes } = settled;
-        match (self, told) {
-            (_, Told::HandedOn) => {
-                deps.put(writes).await?;
-                Ok(Outcome::Done)
-            }
-            (_, Told::Wait(after, cause)) => {
-                if !writes.is_empty() {
-                    deps.put(writes).await?;
-                }
-                Ok(Outcome::Retry { after, cause })
-            }
-            (Self::Delivery(hand), Told::Done { changes, place }) => {
-                tracing::info!(trace = %job.trace, tenant = %job.tenant, ?changes, place, "synced");
-                hand.done_as(changes.join("; "), place, writes).await
-            }
-            (Self::Delivery(hand), Told::Skip(reason)) => {
-                if !writes.is_empty() {
-                    deps.put(writes).await?;
-                }
-                hand.skip(reason).await
-            }
-            (Self::Event, Told::Done { changes, place }) => {
-                tracing::info!(trace = %job.trace, tenant = %job.tenant, ?changes, place, "synced");
-                let now = deps.now();
-                let mut line = line(deps, job, EventStatus::Routed);
-                line.changes.clone_from(&changes);
-                let id = DeliveryId::of(&[job.tenant.as_str(), "sync", &job.trace.to_string()]);
-                let status = DeliveryStatus::Delivered { at: now, provider_id: place };
-                let (record, database) = about(job);
-                let delivery = DeliveryLine {
-                    record,
-                    change: changes.join("; "),
-                    route: "sync".into(),
-                    destination: database,
-                    attempts: 1,
-                    ..DeliveryLine::new(id, job.trace, now, status)
-                };
-                writes.push(event_write(&job.tenant, line)?);
-                writes.push(delivery_write(&job.tenant, delivery, Condition::Always)?);
-                deps.put(writes).await?;
-                Ok(Outcome::Done)
-            }
-            (Self::Event, Told::Skip(reason)) => {
-                writes
-                    .push(event_write(&job.tenant, line(deps, job, EventStatus::Skipped { reason: reason.clone() }))?);
-                deps.put(writes).await?;
-                Ok(Outcome::Skip(reason))
-            }
+        if let SyncOutcome::Done { changes, place } = &settled.outcome {
+            tracing::info!(trace = %job.trace, tenant = %job.tenant, ?changes, place, "synced");
+        }
+        let Self::Delivery(attempt) = self else { return decide(deps, job, settled).await };
+        let Settled { outcome, writes, .. } = settled;
+        match outcome {
+            SyncOutcome::Done { changes, place } => attempt.done_as(changes.join("; "), place, writes).await,
+            SyncOutcome::Skip(reason) => attempt.skip_with(reason, writes).await,
+            SyncOutcome::Wait(after, cause) => attempt.wait(after, cause, writes).await,
+            SyncOutcome::HandedOn => Ok(Outcome::Done),
         }
     }
 
-    pub(crate) async fn fail(&mut self, deps: &Deps, job: &Job<SyncJob>, failure: &Failure) -> Outcome {
+    pub(crate) async fn fail(&mut self, deps: &Deps, job: &ReceivedJob<SyncJob>, failure: &Failure) -> Outcome {
         if let Kind::Permanent { code } = &failure.kind {
             tell(deps, job, code, failure).await;
         }
         match self {
             Self::Delivery(hand) => hand.fail(failure, &failure.text).await,
             Self::Event => {
-                let line = line(deps, job, EventStatus::Waiting { cause: failure.text.clone() });
-                connect::undecided(&deps.ledger, &job.tenant, line, deps.now(), failure).await
+                let line = decision(deps, job).line;
+                clients::undecided(&deps.ledger, &job.tenant, line, deps.now(), failure).await
             }
         }
     }
 }
 
+/// What an earlier try made of a page's event: it may have ended before the job that goes on was sent. Of a record the line
+/// may be that of the page's event, which says nothing of the record's own job.
+async fn earlier_try(deps: &Deps, job: &ReceivedJob<SyncJob>) -> Result<Option<Outcome>, Failure> {
+    match &job.body {
+        SyncJob::Page { .. } => Ok(decision::finished(&deps.ports, job, |_| Vec::new()).await?),
+        _ => Ok(None),
+    }
+}
+
+/// Commits what came of an event: its line, with what is written in the same moment, and the jobs that go on.
+async fn decide(deps: &Deps, job: &ReceivedJob<SyncJob>, settled: Settled) -> Result<Outcome, Failure> {
+    let mut decision = decision(deps, job);
+    decision.claims = settled.claims;
+    decision.writes = settled.writes;
+    decision.outbox = settled.outbox;
+    match settled.outcome {
+        SyncOutcome::Done { changes, place } => {
+            let (now, (record, database)) = (deps.now(), about(job));
+            let id = DeliveryId::of(&[job.tenant.as_str(), "sync", &job.trace.to_string()]);
+            let delivery = DeliveryLine {
+                record,
+                change: changes.join("; "),
+                route: "sync".into(),
+                destination: database,
+                attempts: 1,
+                ..DeliveryLine::new(id, job.trace, now, DeliveryStatus::Delivered { at: now, provider_id: place })
+            };
+            decision.writes.push(delivery_write(&job.tenant, delivery, Condition::Always)?);
+            decision.line.changes = changes;
+            Ok(decision.commit(&deps.ports).await?)
+        }
+        SyncOutcome::Skip(reason) => Ok(decision.skip(&deps.ports, reason).await?),
+        SyncOutcome::Wait(after, cause) => Ok(decision.wait(&deps.ports, after, cause).await?),
+        // An earlier try handed it on.
+        SyncOutcome::HandedOn if decision.outbox.is_empty() => Ok(Outcome::Done),
+        SyncOutcome::HandedOn => {
+            let cause = "the page's record is looked at next".into();
+            decision.line.status = EventStatus::Waiting { cause };
+            Ok(decision.commit(&deps.ports).await?)
+        }
+    }
+}
+
 /// What a person has to put right is told, once for each kind of it.
-async fn tell(deps: &Deps, job: &Job<SyncJob>, code: &str, failure: &Failure) {
+async fn tell(deps: &Deps, job: &ReceivedJob<SyncJob>, code: &str, failure: &Failure) {
     let (record, database) = about(job);
     let head = match code {
         "block_limit" => "Notion makes no more pages: the workspace's free blocks are used up".to_owned(),
@@ -132,7 +143,7 @@ async fn tell(deps: &Deps, job: &Job<SyncJob>, code: &str, failure: &Failure) {
 }
 
 /// What a job is about, and the database.
-pub(crate) fn about(job: &Job<SyncJob>) -> (String, String) {
+pub(crate) fn about(job: &ReceivedJob<SyncJob>) -> (String, String) {
     match &job.body {
         SyncJob::Record { database, record, .. }
         | SyncJob::Undo { database, record, .. }
@@ -144,7 +155,8 @@ pub(crate) fn about(job: &Job<SyncJob>) -> (String, String) {
     }
 }
 
-fn line(deps: &Deps, job: &Job<SyncJob>, status: EventStatus) -> EventLine {
+/// A decision on the event of a job, without anything in it. The line of a record's job may be one that its page's began.
+fn decision(deps: &Deps, job: &ReceivedJob<SyncJob>) -> Decision {
     let name = match &job.body {
         SyncJob::Record { signal, .. } | SyncJob::Page { signal, .. } | SyncJob::Schema { signal } => {
             signal.name.clone()
@@ -154,5 +166,6 @@ fn line(deps: &Deps, job: &Job<SyncJob>, status: EventStatus) -> EventLine {
         SyncJob::Take { side, .. } => format!("take {side}'s value"),
         SyncJob::Join { .. } => "join".into(),
     };
-    EventLine::new(job, name, Some(about(job).0), deps.now(), status)
+    let decision = Decision::on(job, name, Some(about(job).0), deps.now());
+    if matches!(job.body, SyncJob::Record { .. }) { decision.going_on() } else { decision }
 }

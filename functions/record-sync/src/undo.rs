@@ -3,14 +3,19 @@
 
 use std::collections::BTreeMap;
 
-use connect::Failure;
-use mirror::{Kept, Open, Opened, Signal, SyncJob, conflicts};
+use clients::Failure;
+use jobs::sync::Side;
+use jobs::sync::{Signal, SyncJob};
 use notion::Page;
-use platform::job::Job;
-use rules::Record;
-use rules::sync::merge::Why;
-use rules::sync::page::Context;
-use rules::sync::{Agreed, Cell, Conflict, Field, Fit, Master, Side};
+use notion_sync::conflicts;
+use notion_sync::conflicts::Kept;
+use notion_sync::database::{Open, Opened};
+use notion_sync::fields::merge::Why;
+use notion_sync::fields::page::Context;
+use notion_sync::fields::{Agreed, Cell, Conflict, Field, Fit};
+use records::Record;
+use runtime::job::ReceivedJob;
+use settings::databases::Master;
 
 use crate::outcome::Both;
 use crate::read::Known;
@@ -29,7 +34,7 @@ struct Looked<'a> {
 /// Both sides of a pair, or why there is nothing to be done.
 async fn look<'a>(
     deps: &'a Deps,
-    job: &'a Job<SyncJob>,
+    job: &'a ReceivedJob<SyncJob>,
     opened: &'a Opened,
     signal: &'a Signal,
     record: Record,
@@ -63,7 +68,7 @@ fn is_shown_only(field: &Field) -> bool {
 /// Writes the value that lost to both sides.
 pub(crate) async fn undo(
     deps: &Deps,
-    job: &Job<SyncJob>,
+    job: &ReceivedJob<SyncJob>,
     (database, record): (&str, Record),
     conflict: &str,
     by: &str,
@@ -101,7 +106,7 @@ pub(crate) async fn undo(
 /// Writes one side's value to the other; what is overwritten is kept among the conflicts.
 pub(crate) async fn take(
     deps: &Deps,
-    job: &Job<SyncJob>,
+    job: &ReceivedJob<SyncJob>,
     (database, record): (&str, Record),
     (key, side): (&str, Side),
     by: &str,
@@ -177,7 +182,7 @@ async fn finish(
     field: &Field,
     done: Done,
     word: String,
-    line: platform::store::Write,
+    line: runtime::store::Write,
 ) -> Result<Settled, Failure> {
     work.link.synced_at = Some(work.deps.now());
     work.link.intents.clear();
@@ -195,5 +200,5 @@ async fn finish(
         }
         Some(held) => vec![done.changes.join(", "), attention::line(work.opened, &[held.stuck()])],
     };
-    Ok(Settled { told: crate::Told::Done { changes, place: done.place }, writes })
+    Ok(Settled::done(changes, done.place, writes))
 }

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use connect::Failure;
-use mirror::Opened;
+use clients::Failure;
+use crm::pages::Listing;
+use jobs::sync::Side;
 use notion::Page;
-use platform::Kind;
-use records::pages::Listing;
-use rules::sync::page::{self, Context};
-use rules::sync::portal::{self, PortalField, PortalKind};
-use rules::sync::{Cell, Field, Side, Stuck};
-use rules::{Record, RecordKind, State};
+use notion_sync::database::Opened;
+use notion_sync::fields::page;
+use notion_sync::fields::page::Context;
+use notion_sync::fields::portal;
+use notion_sync::fields::portal::{PortalField, PortalKind};
+use notion_sync::fields::{Cell, Field, Stuck};
+use records::{Record, RecordKind, State};
+use runtime::Kind;
 use serde_json::{Map, Value, json};
 
 use crate::{Deps, read};

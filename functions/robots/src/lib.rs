@@ -7,21 +7,22 @@ mod report;
 
 use std::time::Duration;
 
-use connect::{Connections, Failure};
+use clients::{Connections, Failure};
+use crm::sweeps::Sweeps;
 use futures::StreamExt;
 use jiff::Timestamp;
-use mirror::Mirror;
-use mirror::runs::Wanted;
-use platform::clock::{later, until};
-use platform::ledger::Ledger;
-use platform::portals::Portal;
-use platform::store::StoreError;
-use platform::sweeps::Sweeps;
-use platform::{Kind, Ports, TenantId};
-use records::alert::{self, Alert};
-use rules::Settings;
-use rules::robots::{Action, Robot};
+use notifications::alert;
+use notifications::alert::Alert;
+use notion_sync::NotionSync;
+use notion_sync::runs::Wanted;
+use runtime::clock::{later, until};
+use runtime::ledger::Ledger;
+use runtime::store::StoreError;
+use runtime::{Kind, Ports, TenantId};
 use serde::{Deserialize, Serialize};
+use settings::Settings;
+use settings::robots::{Action, Robot};
+use tenants::portals::Portal;
 
 /// Tenants that are looked at side by side.
 const AT_ONCE: usize = 8;
@@ -33,7 +34,7 @@ const LATEST: Duration = Duration::from_secs(60 * 60);
 pub struct Deps {
     ports: Ports,
     connections: Connections,
-    mirror: Mirror,
+    mirror: NotionSync,
     ledger: Ledger,
     sweeps: Sweeps,
 }
@@ -42,7 +43,7 @@ impl Deps {
     /// The function on `ports`, with connections to providers.
     pub fn new(ports: &Ports, connections: Connections) -> Self {
         Self {
-            mirror: Mirror::new(ports, connections.clone()),
+            mirror: NotionSync::new(ports, connections.clone()),
             ledger: Ledger::new(ports.store.clone()),
             sweeps: Sweeps::new(ports.store.clone()),
             ports: ports.clone(),
@@ -93,7 +94,7 @@ pub async fn handle(deps: &Deps, now: Timestamp) -> Report {
 
 async fn look(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<(usize, Vec<String>), Failure> {
     let portal = deps.connections.portal(tenant).await?;
-    let settings: Settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
+    let settings = portal.settings_as::<Settings>()?;
     let (mut ran, mut failed) = (0, Vec::new());
     for robot in &settings.robots {
         match run(deps, &portal, &settings, robot, now).await {

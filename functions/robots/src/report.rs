@@ -2,29 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use connect::Failure;
+use clients::Failure;
 use jiff::{SignedDuration, Timestamp};
-use platform::ledger::{DeliveryStatus, Line, today};
-use platform::portals::Portal;
-use rules::Settings;
+use runtime::ledger::{DeliveryStatus, Line, today};
+use settings::Settings;
+use tenants::portals::Portal;
 
 use crate::Deps;
 
 /// Pages of the log that are counted for a day, at most.
-const MOST_PAGES: usize = 25;
+const MAX_PAGES: usize = 25;
 /// Days that are looked back, at most.
-const MOST_DAYS: i64 = 8;
+const MAX_DAYS: i64 = 8;
 /// Kinds of changes that a digest names.
-const MOST_KINDS: usize = 12;
+const MAX_KINDS: usize = 12;
 
 /// The lines of the log since a moment, and whether all were seen.
 async fn since(deps: &Deps, portal: &Portal, since: Timestamp, now: Timestamp) -> Result<(Vec<Line>, bool), Failure> {
     let (mut lines, mut all) = (Vec::new(), true);
-    for back in 0..MOST_DAYS {
+    for back in 0..MAX_DAYS {
         let moment = now - SignedDuration::from_hours(24 * back);
         let mut after = None;
         for page_number in 0.. {
-            if page_number == MOST_PAGES {
+            if page_number == MAX_PAGES {
                 all = false;
                 break;
             }
@@ -74,7 +74,7 @@ pub(crate) async fn status(deps: &Deps, portal: &Portal, now: Timestamp) -> Resu
     }
     let more = if all { "" } else { " at least" };
     told.push(format!("In the last 24 hours{more}: {delivered} delivered, {waiting} waiting, {dead} dead."));
-    let settings: Settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
+    let settings = portal.settings_as::<Settings>()?;
     let open = deps.mirror.conflicts.latest(&portal.tenant, 50).await?.len();
     if !settings.notion.databases.is_empty() {
         told.push(format!("Notion: {} databases, {open} conflicts kept.", settings.notion.databases.len()));
@@ -106,6 +106,6 @@ pub(crate) async fn digest(
         return Ok(vec![format!("Nothing has changed since {when}.")]);
     }
     let mut told = vec![format!("Since {when}{}:", if all { "" } else { ", at least" })];
-    told.extend(counted.iter().take(MOST_KINDS).map(|(name, count)| format!("{name}: {count}")));
+    told.extend(counted.iter().take(MAX_KINDS).map(|(name, count)| format!("{name}: {count}")));
     Ok(told)
 }

@@ -1,52 +1,120 @@
-//! Does what somebody asked for in Slack: commands, buttons, menus, dialogs, shortcuts.
+//! Acts on what people asked for in Slack: commands, buttons, menus, forms, entries in a message's menu.
 //!
-//! Each request is done once: it is claimed by what was typed or pressed and when. What is created carries the
-//! delivery's id, and is looked for before it is created again.
-
-mod act;
-mod ask;
-mod bridge;
-mod create;
-mod deal;
-mod drafts;
-mod me;
-mod people;
-mod share;
+//! Each request is acted on once: it is claimed by what was typed or pressed and when. What a command does, and what it
+//! answers: the crate `commands`.
 
 use std::sync::Arc;
 
-use connect::Connections;
-use platform::clock::Clock;
-use platform::ledger::Ledger;
-use platform::limiter::Limiter;
-use platform::{Jobs, Outcomes, Ports};
-use rules::asked::Asked;
-use talk::Talk;
+use clients::{Connections, Failure};
+use commands::dispatch;
+use commands::request::{CommandRequest, RequestTry};
+use jobs::asked::SlackRequest;
+use runtime::claims;
+use runtime::claims::Claim;
+use runtime::clock::Clock;
+use runtime::job::{Outcome, ReceivedJob};
+use runtime::ledger::{EventStatus, Ledger};
+use runtime::store::StoreError;
+use runtime::{Decision, Jobs, Outcomes, Ports};
 
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
-    talk: Talk,
+    commands: commands::request::Deps,
+    ports: Ports,
     ledger: Ledger,
     clock: Arc<dyn Clock>,
-    limiter: Limiter,
-    public_url: Option<String>,
 }
 
 impl Deps {
     /// The function on `ports`, with connections to providers, which reach us at `public_url`.
     pub fn new(ports: &Ports, connections: Connections, public_url: Option<String>) -> Self {
         Self {
-            talk: Talk::new(ports, connections),
+            commands: commands::request::Deps::new(ports, connections, public_url),
+            ports: ports.clone(),
             ledger: Ledger::new(ports.store.clone()),
             clock: ports.clock.clone(),
-            limiter: Limiter::new(ports.store.clone(), ports.clock.clone()),
-            public_url,
         }
     }
 }
 
 /// Works the requests received together: people side by side, what one person asks in order.
-pub async fn handle(deps: &Deps, jobs: Jobs<Asked>) -> Outcomes {
-    jobs.each(|job| ask::answer(deps, job)).await
+pub async fn handle(deps: &Deps, jobs: Jobs<SlackRequest>) -> Outcomes {
+    jobs.each(|job| work(deps, job)).await
+}
+
+async fn work(deps: &Deps, job: ReceivedJob<SlackRequest>) -> Outcome {
+    match claim(deps, &job).await {
+        Ok(true) => {}
+        Ok(false) => return Outcome::Skip("this request was already answered".into()),
+        Err(failure) => return failure.outcome(deps.clock.now(), job.attempt),
+    }
+    let this_try = RequestTry { trace: job.trace, arrived_at: job.arrived_at(), is_retry: job.attempt > 1 };
+    let request = match CommandRequest::new(&deps.commands, &job.tenant, &job.body, this_try).await {
+        Ok(request) => request,
+        Err(failure) => return undecided(deps, &job, None, &failure).await,
+    };
+    match answer(deps, &job, &request).await {
+        Ok(outcome) => outcome,
+        Err(failure) => undecided(deps, &job, Some(&request), &failure).await,
+    }
+}
+
+/// Whether this is the request's own job: the first that claims it, in whichever try.
+async fn claim(deps: &Deps, job: &ReceivedJob<SlackRequest>) -> Result<bool, Failure> {
+    let (store, identity) = (deps.ports.store.as_ref(), format!("asked#{}", job.body.identity()));
+    if let Some(claim) = claims::find(store, &job.tenant, &identity).await? {
+        return Ok(claim.trace == job.trace);
+    }
+    let claim = Claim { trace: job.trace, swept: false };
+    match store.put(claims::write(&job.tenant, &identity, &claim, deps.clock.now())?).await {
+        Ok(_) => Ok(true),
+        Err(StoreError::Conflict(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn answer(
+    deps: &Deps,
+    job: &ReceivedJob<SlackRequest>,
+    request: &CommandRequest<'_>,
+) -> Result<Outcome, Failure> {
+    // An earlier try whose answer to the queue was lost has done everything.
+    if let Some(outcome) = runtime::decision::finished(&deps.ports, job, |_| Vec::new()).await? {
+        return Ok(outcome);
+    }
+    let answer = dispatch::answer(request, &job.body).await?;
+    dispatch::send(request, &answer).await?;
+    let mut decision = decision(deps, job);
+    decision.line.record = answer.record;
+    match answer.did {
+        Some(did) if did.starts_with("refused") => decision.line.status = EventStatus::Skipped { reason: did },
+        Some(did) => decision.line.changes = vec![did],
+        None => {
+            decision.line.status = EventStatus::Skipped { reason: "answered; nothing was changed".into() };
+        }
+    }
+    Ok(decision.commit(&deps.ports).await?)
+}
+
+/// A decision on the request of a job, without anything in it.
+fn decision(deps: &Deps, job: &ReceivedJob<SlackRequest>) -> Decision {
+    Decision::on(job, format!("slack {}", job.body.name()), None, deps.clock.now())
+}
+
+async fn undecided(
+    deps: &Deps,
+    job: &ReceivedJob<SlackRequest>,
+    request: Option<&CommandRequest<'_>>,
+    failure: &Failure,
+) -> Outcome {
+    let line = decision(deps, job).line;
+    let outcome = clients::undecided(&deps.ledger, &job.tenant, line, deps.clock.now(), failure).await;
+    // The person who waits is notified once that it takes longer.
+    if let (Outcome::Retry { .. }, Some(request), 1) = (&outcome, request, job.attempt)
+        && let Err(error) = dispatch::send(request, &dispatch::it_takes_longer(request)).await
+    {
+        tracing::warn!(trace = %job.trace, tenant = %job.tenant, %error, "the person could not be notified of the delay");
+    }
+    outcome
 }

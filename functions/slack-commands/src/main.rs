@@ -1,7 +1,6 @@
 //! The Lambda binary.
 
-use connect::Connections;
-use platform::QueueName;
+use clients::Connections;
 use slack_commands::{Deps, handle};
 
 #[tokio::main(flavor = "current_thread")]
@@ -9,5 +8,5 @@ async fn main() -> Result<(), aws::Error> {
     let ports = aws::ports();
     let public_url = std::env::var("PUBLIC_URL").ok().filter(|url| !url.is_empty());
     let deps = Deps::new(&ports, Connections::from_env(&ports)?.renewing_through(aws::token_renewal()), public_url);
-    aws::run_queue(&ports, QueueName::SlackCommands, |jobs| handle(&deps, jobs)).await
+    aws::run_queue(&ports, |jobs| handle(&deps, jobs)).await
 }

@@ -1,26 +1,27 @@
 //! Messages of bridged conversations, written in Slack under the name of who wrote them in Bitrix24.
 
 use bitrix24::chat::ChatFile;
-use connect::{Failure, InHand};
+use clients::{DeliveryAttempt, Failure};
 use jiff::Timestamp;
-use platform::Kind;
-use platform::conversations::{Conversations, MessageLink, Side};
-use platform::job::{Job, Outcome};
-use platform::ledger::OpenCall;
-use platform::store::{Version, Write};
-use rules::chat::{InSlack, SlackPart, ToSlack};
-use rules::delivery::METADATA_EVENT;
+use jobs::chat::{InSlack, SlackPart, ToSlack};
+use jobs::delivery::METADATA_EVENT;
+use locale::texts;
+use runtime::Kind;
+use runtime::job::{Outcome, ReceivedJob};
+use runtime::ledger::OpenCall;
+use runtime::store::{Version, Write};
 use serde_json::json;
 use slack::{Author, Block, ChannelId, Message, Metadata, Mrkdwn, Posted, Ts};
-use talk::{Talk, Tenant};
+use tenants::conversations::{Conversations, MessageLink, Side};
+use user_mapping::{Talk, Tenant};
 
 use crate::{Deps, look_up};
 
 /// The largest file that is copied into Slack, whatever the settings say: it has to come and go within a function's time.
-const LARGEST_FILE: u64 = 300 * 1024 * 1024;
+const MAX_FILE: u64 = 300 * 1024 * 1024;
 
-pub(crate) async fn deliver(deps: &Deps, job: Job<ToSlack>) -> Outcome {
-    let mut line = match InHand::take(&deps.ports, &job, &job.body.delivery).await {
+pub(crate) async fn deliver(deps: &Deps, job: ReceivedJob<ToSlack>) -> Outcome {
+    let mut line = match DeliveryAttempt::take(&deps.ports, &job, &job.body.delivery).await {
         Ok(line) => line,
         Err(outcome) => return outcome,
     };
@@ -32,14 +33,14 @@ pub(crate) async fn deliver(deps: &Deps, job: Job<ToSlack>) -> Outcome {
 
 struct Delivery<'a> {
     talk: &'a Talk,
-    job: &'a Job<ToSlack>,
+    job: &'a ReceivedJob<ToSlack>,
     tenant: Tenant,
     channel: ChannelId,
     /// What is known of the message: its copies so far.
     link: Option<(MessageLink, Version)>,
 }
 
-async fn run(deps: &Deps, job: &Job<ToSlack>, line: &mut InHand) -> Result<Outcome, Failure> {
+async fn run(deps: &Deps, job: &ReceivedJob<ToSlack>, line: &mut DeliveryAttempt) -> Result<Outcome, Failure> {
     let talk = &deps.talk;
     let tenant = talk.tenant(&job.tenant).await?;
     let link = talk.conversations.of_chat_message(&job.tenant, job.body.message).await?;
@@ -65,7 +66,7 @@ impl Delivery<'_> {
 
     async fn post(
         &self,
-        line: &mut InHand,
+        line: &mut DeliveryAttempt,
         part: &SlackPart,
         author: &Author,
         answers: Option<u64>,
@@ -86,7 +87,7 @@ impl Delivery<'_> {
     /// Posts once, to be found again by `mark`; joins the channel if it has to, and leaves the thread if that is gone.
     async fn write(
         &self,
-        line: &mut InHand,
+        line: &mut DeliveryAttempt,
         mark: &str,
         message: &Message,
         author: &Author,
@@ -97,22 +98,17 @@ impl Delivery<'_> {
         let metadata = Metadata { event_type: METADATA_EVENT.into(), event_payload: json!({"delivery_id": mark}) };
         let place =
             |thread: Option<&Ts>| thread.map_or_else(|| self.channel.0.clone(), |ts| format!("{}/{ts}", self.channel));
-        line.begin(place(thread)).await?;
-        let posted = line.ended(slack.post_as(author, &self.channel, thread, message, &metadata).await);
-        let failure = match posted {
+        let post = |thread| slack.post_as(author, &self.channel, thread, message, &metadata);
+        let failure = match line.call(place(thread), post(thread)).await {
             Ok(posted) => return Ok(posted),
             Err(failure) => failure,
         };
         match failure.code() {
             "not_in_channel" => {
                 slack.join(&self.channel).await.map_err(|_| failure)?;
-                line.begin(place(thread)).await?;
-                line.ended(slack.post_as(author, &self.channel, thread, message, &metadata).await)
+                line.call(place(thread), post(thread)).await
             }
-            "thread_not_found" => {
-                line.begin(place(None)).await?;
-                line.ended(slack.post_as(author, &self.channel, None, message, &metadata).await)
-            }
+            "thread_not_found" => line.call(place(None), post(None)).await,
             _ => Err(failure),
         }
     }
@@ -134,7 +130,7 @@ impl Delivery<'_> {
         Ok(answered.and_then(|(link, _)| link.thread.or_else(|| link.slack.first().cloned())).map(Ts))
     }
 
-    async fn posted(&self, line: &mut InHand, ts: &str, answers: Option<u64>) -> Result<Outcome, Failure> {
+    async fn posted(&self, line: &mut DeliveryAttempt, ts: &str, answers: Option<u64>) -> Result<Outcome, Failure> {
         let writes = self.linked(ts, self.thread(answers).await?)?;
         line.done(format!("{}/{ts}", self.channel), writes).await
     }
@@ -154,7 +150,7 @@ impl Delivery<'_> {
                     texts: 0,
                     reactions: std::collections::BTreeMap::new(),
                     deleted: false,
-                    in_slack: platform::conversations::SlackState::default(),
+                    in_slack: tenants::conversations::SlackState::default(),
                 },
                 None,
             ),
@@ -170,7 +166,7 @@ impl Delivery<'_> {
         Ok(Conversations::link_writes(&self.job.tenant, link, version, self.talk.ports.clock.now())?)
     }
 
-    async fn edit(&self, line: &mut InHand, parts: &[SlackPart], author: &Author) -> Result<Outcome, Failure> {
+    async fn edit(&self, line: &mut DeliveryAttempt, parts: &[SlackPart], author: &Author) -> Result<Outcome, Failure> {
         let Some((link, version)) = self.link.clone() else {
             return line.skip("it was never copied: it is older than the bridge, or its copy failed").await;
         };
@@ -182,7 +178,8 @@ impl Delivery<'_> {
         let thread = link.thread.clone().map(Ts);
         for (place, part) in parts.iter().enumerate() {
             if place < link.texts {
-                self.tenant.slack.update(&self.copy(&link.slack[place]), &message(part)).await?;
+                let (copy, message) = (self.copy(&link.slack[place]), message(part));
+                line.repeatable(self.tenant.slack.update(&copy, &message)).await?;
                 continue;
             }
             // The delivery may have added several parts before an answer was lost; each has a mark of its own.
@@ -201,19 +198,19 @@ impl Delivery<'_> {
         while link.texts > parts.len() {
             link.texts -= 1;
             let ts = link.slack.remove(link.texts);
-            self.tenant.slack.delete(&self.copy(&ts)).await?;
+            line.repeatable(self.tenant.slack.delete(&self.copy(&ts))).await?;
         }
         let writes = self.kept(&link, Some(version))?;
         let first = link.slack.first().cloned().unwrap_or_default();
         line.done(format!("{}/{first}", self.channel), writes).await
     }
 
-    async fn delete(&self, line: &mut InHand) -> Result<Outcome, Failure> {
+    async fn delete(&self, line: &mut DeliveryAttempt) -> Result<Outcome, Failure> {
         let Some((link, version)) = self.link.clone() else {
             return line.skip("it was never copied").await;
         };
         for ts in &link.slack {
-            self.tenant.slack.delete(&self.copy(ts)).await?;
+            line.repeatable(self.tenant.slack.delete(&self.copy(ts))).await?;
         }
         let link = MessageLink { deleted: true, ..link };
         let writes = self.kept(&link, Some(version))?;
@@ -224,14 +221,14 @@ impl Delivery<'_> {
         Posted { channel: self.channel.clone(), ts: Ts(ts.to_owned()) }
     }
 
-    async fn react(&self, line: &mut InHand, name: &str, by: &str, added: bool) -> Result<Outcome, Failure> {
+    async fn react(&self, line: &mut DeliveryAttempt, name: &str, by: &str, added: bool) -> Result<Outcome, Failure> {
         let Some((mut link, version)) = self.link.clone() else {
             return line.skip("the message has no copy in Slack").await;
         };
         let first_or_last = link.note_reaction(format!("bitrix24:{name}"), by, added);
         let ts = link.slack.first().cloned().unwrap_or_default();
         if first_or_last {
-            self.tenant.slack.react(&self.channel.0, &ts, name, added).await?;
+            line.repeatable(self.tenant.slack.react(&self.channel.0, &ts, name, added)).await?;
         }
         let writes = self.kept(&link, Some(version))?;
         line.done(format!("{}/{ts} :{name}:", self.channel), writes).await
@@ -239,7 +236,7 @@ impl Delivery<'_> {
 
     async fn share(
         &self,
-        line: &mut InHand,
+        line: &mut DeliveryAttempt,
         file: &ChatFile,
         author: &Author,
         answers: Option<u64>,
@@ -267,11 +264,11 @@ impl Delivery<'_> {
         }
         let language = self.tenant.settings.language;
         let chats = &self.tenant.settings.chats;
-        let most = (u64::from(chats.largest_file_mb) * 1024 * 1024).min(LARGEST_FILE);
-        let too_large = language.pick("it is too large to copy", "он слишком велик для копирования");
-        let gone = language.pick("Bitrix24 does not give it", "Битрикс24 не отдаёт его");
+        let most = (u64::from(chats.largest_file_mb) * 1024 * 1024).min(MAX_FILE);
+        let too_large = language.text(texts::chat::FILE_TOO_LARGE);
+        let gone = language.text(texts::chat::FILE_REFUSED_BY_BITRIX24);
         if !chats.files {
-            let why = language.pick("files are not copied", "файлы не копируются");
+            let why = language.text(texts::chat::FILES_OFF);
             return self.note(line, file, author, why, thread.as_ref(), answers).await;
         }
         if file.size.is_some_and(|size| size > most) {
@@ -293,11 +290,10 @@ impl Delivery<'_> {
         }
         let name = if file.name.is_empty() { format!("file-{}", file.id) } else { file.name.clone() };
         let id = self.tenant.slack.upload(&name, length, download).await?;
-        line.begin(format!("file:{id}")).await?;
-        let comment = rules::text::Document::default().by(&author.name).to_mrkdwn(false);
+        let comment = text::Document::default().by(&author.name).to_mrkdwn(false);
         let thread_ts = thread.as_ref().map(|thread| thread.0.as_str());
-        let shared = self.tenant.slack.share_file(&id, &name, &self.channel.0, thread_ts, &comment).await;
-        line.ended(shared)?;
+        let share = self.tenant.slack.share_file(&id, &name, &self.channel.0, thread_ts, &comment);
+        line.call(format!("file:{id}"), share).await?;
         // The share's own message is known a moment later, if at all; without it the file cannot be taken away later.
         let ts =
             self.tenant.slack.file(&id, &self.channel.0).await.ok().and_then(|(_, shares)| shares.first().cloned());
@@ -330,7 +326,7 @@ impl Delivery<'_> {
 
     async fn fetch(&self, file: &ChatFile) -> Result<bitrix24::transfer::Download, Failure> {
         let missing = || Failure::permanent("no_bot", "there is no bot on the portal");
-        let bot = self.talk.bot(&self.tenant).await?.ok_or_else(missing)?;
+        let bot = chat_bridge::registration::bot(self.talk, &self.tenant).await?.ok_or_else(missing)?;
         let answer = self.tenant.bitrix24.ask(&bot.download(&self.job.body.dialog, file.id)).await?;
         let address = answer.result["downloadUrl"].as_str().unwrap_or_default();
         self.tenant.bitrix24.fetch(address).await
@@ -339,15 +335,17 @@ impl Delivery<'_> {
     /// Says in the channel that there is a file, and where. The link opens for who may see the chat; it holds no token.
     async fn note(
         &self,
-        line: &mut InHand,
+        line: &mut DeliveryAttempt,
         file: &ChatFile,
         author: &Author,
         why: &str,
         thread: Option<&Ts>,
         answers: Option<u64>,
     ) -> Result<Outcome, Failure> {
-        let words = self.tenant.settings.language.pick("open in Bitrix24", "открыть в Битрикс24");
-        let name = if file.name.is_empty() { format!("file {}", file.id) } else { file.name.clone() };
+        let language = self.tenant.settings.language;
+        let words = language.text(texts::chat::OPEN_IN_BITRIX24);
+        let unnamed = || language.text(texts::chat::FileNumber { id: file.id.to_string() });
+        let name = if file.name.is_empty() { unnamed() } else { file.name.clone() };
         let text = Mrkdwn::text(&format!("📎 {name}: {why} "))
             .then(&Mrkdwn::link(&self.tenant.chat_url(&self.job.body.dialog), words));
         let message = Message::new(text.clone(), [Block::section(text)]);

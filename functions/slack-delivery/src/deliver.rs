@@ -1,27 +1,28 @@
 //! One delivery, from its ledger line to its message in the channel.
 
-use connect::{Failure, InHand, WorkspaceClient};
-use platform::job::{Job, Outcome};
-use platform::ledger::OpenCall;
-use platform::people::Origin;
-use platform::{DeliveryId, Kind, TenantId, cards};
-use rules::SlackDelivery;
-use rules::delivery::METADATA_EVENT;
-use rules::settings::Thread;
+use clients::{DeliveryAttempt, Failure, WorkspaceClient};
+use jobs::SlackDelivery;
+use jobs::delivery::METADATA_EVENT;
+use notifications::cards;
+use runtime::job::{Outcome, ReceivedJob};
+use runtime::ledger::OpenCall;
+use runtime::{DeliveryId, Kind, TenantId};
 use serde_json::json;
+use settings::schema::Thread;
 use slack::{ChannelId, Message, Metadata, Posted, Ts};
+use tenants::people::Origin;
 
 use crate::{Deps, look_up, trouble};
 
 /// A card in hand.
 struct Delivery<'a> {
     deps: &'a Deps,
-    job: &'a Job<SlackDelivery>,
-    line: InHand,
+    job: &'a ReceivedJob<SlackDelivery>,
+    line: DeliveryAttempt,
 }
 
-pub(crate) async fn deliver(deps: &Deps, job: Job<SlackDelivery>) -> Outcome {
-    let line = match InHand::take(&deps.ports, &job, &job.body.delivery).await {
+pub(crate) async fn deliver(deps: &Deps, job: ReceivedJob<SlackDelivery>) -> Outcome {
+    let line = match DeliveryAttempt::take(&deps.ports, &job, &job.body.delivery).await {
         Ok(line) => line,
         Err(outcome) => return outcome,
     };
@@ -145,7 +146,7 @@ impl Delivery<'_> {
                 let parent = Ts::from(first.message.as_str());
                 // The same update twice is one; only the line in the thread must not come twice.
                 let card = Posted { channel: channel.clone(), ts: parent.clone() };
-                workspace.update(&card, &message).await?;
+                self.line.repeatable(workspace.update(&card, &message)).await?;
                 let line = body.line.clone().unwrap_or_else(|| message.text.clone());
                 let posted = self.post(workspace, channel, Some(&parent), &Message::new(line, [])).await?;
                 self.delivered(&posted, false).await
@@ -162,14 +163,15 @@ impl Delivery<'_> {
         message: &Message,
     ) -> Result<Posted, Failure> {
         let place = parent.map_or_else(|| channel.0.clone(), |parent| format!("{channel}/{parent}"));
-        self.line.begin(place).await?;
         let metadata =
             Metadata { event_type: METADATA_EVENT.into(), event_payload: json!({"delivery_id": self.line.id()}) };
-        let posted = match parent {
-            Some(parent) => workspace.reply(channel, parent, message, &metadata).await,
-            None => workspace.post(channel, message, &metadata).await,
+        let posting = async {
+            match parent {
+                Some(parent) => workspace.reply(channel, parent, message, &metadata).await,
+                None => workspace.post(channel, message, &metadata).await,
+            }
         };
-        self.line.ended(posted)
+        self.line.call(place, posting).await
     }
 
     /// Three failures have a remedy: the bot is not in a public channel, the channel's name means another now, the

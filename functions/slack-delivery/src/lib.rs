@@ -12,12 +12,11 @@ mod trouble;
 
 use std::sync::Arc;
 
-use connect::Connections;
-use platform::clock::Clock;
-use platform::job::Job;
-use platform::{Jobs, Outcomes, Ports};
-use rules::chat::SlackJob;
-use talk::Talk;
+use clients::Connections;
+use jobs::chat::SlackJob;
+use runtime::clock::Clock;
+use runtime::{Jobs, Outcomes, Ports};
+use user_mapping::Talk;
 
 /// What the function runs on.
 #[derive(Clone)]
@@ -39,12 +38,9 @@ impl Deps {
 /// Works the deliveries received together: channels side by side, the cards and messages of a channel in order.
 pub async fn handle(deps: &Deps, jobs: Jobs<SlackJob>) -> Outcomes {
     jobs.each(|job| async move {
-        let Job { id, tenant, trace, group, attempt, body } = job;
-        match body {
-            SlackJob::Card(body) => {
-                deliver::deliver(deps, Job { id, tenant, trace, group, attempt, body: *body }).await
-            }
-            SlackJob::Chat(body) => chat::deliver(deps, Job { id, tenant, trace, group, attempt, body: *body }).await,
+        match job.split() {
+            (job, SlackJob::Card(card)) => deliver::deliver(deps, job.with(*card)).await,
+            (job, SlackJob::Chat(message)) => chat::deliver(deps, job.with(*message)).await,
         }
     })
     .await

@@ -1,13 +1,11 @@
 //! Looking for a delivery's message in a channel or a thread, before it is posted again.
 
-use connect::{Failure, WorkspaceClient};
-use jiff::{SignedDuration, Timestamp};
-use rules::delivery::METADATA_EVENT;
+use clients::{Failure, WorkspaceClient};
+use jiff::Timestamp;
+use jobs::delivery::METADATA_EVENT;
+use runtime::clock::MAX_PROVIDER_SKEW;
 use slack::client::HistoryMessage;
 use slack::{ChannelId, Posted, Ts};
-
-/// Slack's clock and ours need not agree.
-const SKEW: SignedDuration = SignedDuration::from_secs(120);
 
 /// The message that carries this delivery's id, among those posted since shortly before `started_at`.
 pub(crate) async fn find(
@@ -17,7 +15,7 @@ pub(crate) async fn find(
     started_at: Timestamp,
     delivery: &str,
 ) -> Result<Option<Posted>, Failure> {
-    let oldest = format!("{}.000000", (started_at - SKEW).as_second());
+    let oldest = format!("{}.000000", (started_at - MAX_PROVIDER_SKEW).as_second());
     let mut cursor = None;
     loop {
         let page = match thread {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use connect::Failure;
-use platform::TenantId;
-use records::alert::{self, Alert};
-use rules::Settings;
+use clients::Failure;
+use notifications::alert;
+use notifications::alert::Alert;
+use runtime::TenantId;
 
 use crate::Deps;
 
@@ -20,8 +20,7 @@ pub(crate) fn is_of_the_channel(code: &str) -> bool {
 /// Tells the operators, unless they know.
 pub(crate) async fn tell(deps: &Deps, tenant: &TenantId, channel: &str, what: &str) -> Result<(), Failure> {
     let portal = deps.connections.portal(tenant).await?;
-    let settings: Settings = serde_json::from_value(portal.settings.clone()).unwrap_or_default();
-    if alert::is_operators(&settings, channel) {
+    if alert::is_operators(&portal, channel) {
         return Ok(());
     }
     let head = format!("Cards to {channel} do not arrive");

@@ -1,59 +1,58 @@
 //! A message in a bridged channel, as deliveries to its chat.
 
-use connect::Failure;
-use platform::DeliveryId;
-use platform::conversations::{Bridge, Side};
-use platform::job::{Job, message as queue_message};
-use platform::ledger::{DeliveryLine, DeliveryStatus, delivery_write};
-use platform::store::Condition;
-use rules::chat::{InBitrix24, ToBitrix24};
-use rules::text::reaction_from_slack;
+use clients::Failure;
+use jobs::chat::{InBitrix24, ToBitrix24};
+use runtime::DeliveryId;
+use runtime::job::ReceivedJob;
+use runtime::ledger::{DeliveryLine, DeliveryStatus};
 use slack::event::{Edit, EventCallback, File, MessageChange, MessageEvent};
-use talk::Tenant;
+use tenants::conversations::{Bridge, Side};
+use text::reaction_from_slack;
+use user_mapping::Tenant;
 
 use crate::Deps;
-use crate::decide::{Decision, group};
+use crate::decide::Understood;
 
 /// Deliveries of one event: what DynamoDB takes in a transaction, less the event's own.
 const MOST: usize = 90;
 
 pub(crate) async fn message(
     deps: &Deps,
-    job: &Job<EventCallback>,
+    job: &ReceivedJob<EventCallback>,
     tenant: &Tenant,
     message: &MessageEvent,
-) -> Result<Decision, Failure> {
+) -> Result<Understood, Failure> {
     if let Some(why) = echo(job, tenant, message) {
-        return Ok(Decision::skip(why));
+        return Ok(Understood::skip(why));
     }
-    let Some(bridge) = deps.talk.bridge_of_channel(tenant, &message.channel).await? else {
-        return Ok(Decision::skip("no bridge leads from this channel"));
+    let Some(bridge) = chat_bridge::bridges::bridge_of_channel(&deps.talk, tenant, &message.channel).await? else {
+        return Ok(Understood::skip("no bridge leads from this channel"));
     };
     let link = deps.talk.conversations.of_slack_message(&job.tenant, &message.channel, &message.ts).await?;
     if link.as_ref().is_some_and(|(link, _)| link.written_in == Side::Bitrix24) {
-        return Ok(Decision::skip("echo: it is the copy of a message in Bitrix24"));
+        return Ok(Understood::skip("echo: it is the copy of a message in Bitrix24"));
     }
     if let Some(row) = message.left_out() {
-        return Ok(Decision::skip(format!("{} is not carried: {}", row.what, row.how)));
+        return Ok(Understood::skip(format!("{} is not carried: {}", row.what, row.how)));
     }
     let is_bot = message.bot_id.is_some() && message.user.as_deref() != Some(tenant_bot(tenant));
     if is_bot && !tenant.settings.chats.bots {
-        return Ok(Decision::skip("written by another app; chats.bots in the settings lets them through"));
+        return Ok(Understood::skip("written by another app; chats.bots in the settings lets them through"));
     }
     let record = Some(format!("message in #{}", name_of(&bridge)));
     let decided = match message.change {
         MessageChange::Posted => posted(deps, job, tenant, &bridge, message).await?,
         MessageChange::Edited if message.is_the_same() => {
-            Decision::skip("nothing that is carried changed: the preview of a link, for one")
+            Understood::skip("nothing that is carried changed: the preview of a link, for one")
         }
         MessageChange::Edited => edited(deps, job, tenant, &bridge, message).await?,
         MessageChange::Deleted => {
-            let mut decision = Decision::did("chat.deleted");
-            add(&mut decision, job, &bridge, message, "delete", InBitrix24::Delete)?;
-            decision
+            let mut understood = Understood::did("chat.deleted");
+            add(&mut understood, job, &bridge, message, "delete", InBitrix24::Delete)?;
+            understood
         }
     };
-    Ok(Decision { record, ..decided })
+    Ok(Understood { record, ..decided })
 }
 
 fn tenant_bot(tenant: &Tenant) -> &str {
@@ -61,7 +60,7 @@ fn tenant_bot(tenant: &Tenant) -> &str {
 }
 
 /// Why this is our own message coming back, if it is.
-fn echo(job: &Job<EventCallback>, tenant: &Tenant, message: &MessageEvent) -> Option<&'static str> {
+fn echo(job: &ReceivedJob<EventCallback>, tenant: &Tenant, message: &MessageEvent) -> Option<&'static str> {
     let own = tenant.portal.slack.as_ref()?;
     let by_bot = message.bot_id.as_deref().is_some_and(|bot| !own.bot_id.is_empty() && bot == own.bot_id);
     let by_app = message.app_id.as_deref().is_some_and(|app| !app.is_empty() && app == job.body.api_app_id);
@@ -71,60 +70,60 @@ fn echo(job: &Job<EventCallback>, tenant: &Tenant, message: &MessageEvent) -> Op
 
 async fn posted(
     deps: &Deps,
-    job: &Job<EventCallback>,
+    job: &ReceivedJob<EventCallback>,
     tenant: &Tenant,
     bridge: &Bridge,
     message: &MessageEvent,
-) -> Result<Decision, Failure> {
-    let author = deps.talk.author_in_slack(tenant, message).await?;
-    let parts = deps.talk.for_bitrix24(tenant, message, &author).await?;
-    let mut decision = Decision::did("chat.posted");
+) -> Result<Understood, Failure> {
+    let author = chat_bridge::texts::author_in_slack(&deps.talk, tenant, message).await?;
+    let parts = chat_bridge::texts::for_bitrix24(&deps.talk, tenant, message, &author).await?;
+    let mut understood = Understood::did("chat.posted");
     // One Slack message comes under several event ids at times.
-    decision.identity = Some(format!("slack-message#{}#{}", message.channel, message.ts));
+    understood.identity = Some(format!("slack-message#{}#{}", message.channel, message.ts));
     for (place, text) in parts.into_iter().enumerate() {
         let act = InBitrix24::Post { text, thread: message.thread.clone() };
-        add(&mut decision, job, bridge, message, &format!("part {place}"), act)?;
+        add(&mut understood, job, bridge, message, &format!("part {place}"), act)?;
     }
-    share(&mut decision, job, bridge, message, &author, |_| true)?;
-    if decision.outbox.is_empty() {
-        decision.skipped = Some("it carries nothing: no text, no blocks, no attachments, no files".into());
+    share(&mut understood, job, bridge, message, &author, |_| true)?;
+    if understood.deliveries.is_empty() {
+        understood.skipped = Some("it carries nothing: no text, no blocks, no attachments, no files".into());
     }
-    Ok(decision)
+    Ok(understood)
 }
 
 async fn edited(
     deps: &Deps,
-    job: &Job<EventCallback>,
+    job: &ReceivedJob<EventCallback>,
     tenant: &Tenant,
     bridge: &Bridge,
     message: &MessageEvent,
-) -> Result<Decision, Failure> {
-    let author = deps.talk.author_in_slack(tenant, message).await?;
-    let mut decision = Decision::did("chat.edited");
+) -> Result<Understood, Failure> {
+    let author = chat_bridge::texts::author_in_slack(&deps.talk, tenant, message).await?;
+    let mut understood = Understood::did("chat.edited");
     // Of an edit that was queued before all was compared, nothing is known but that it is one.
     let edit = message.edit.clone().unwrap_or_else(|| Edit { words: true, ..Edit::default() });
     let of_event = |what: &str| format!("{what} {}", job.body.event_id);
     if edit.words {
-        let parts = deps.talk.for_bitrix24(tenant, message, &author).await?;
+        let parts = chat_bridge::texts::for_bitrix24(&deps.talk, tenant, message, &author).await?;
         let act = InBitrix24::Edit { parts, at: edit.at };
-        add(&mut decision, job, bridge, message, &of_event("edit"), act)?;
+        add(&mut understood, job, bridge, message, &of_event("edit"), act)?;
     }
     if !edit.taken.is_empty() {
         let files = edit.taken.into_iter().map(|file| (file.id, file.name)).collect();
         let act = InBitrix24::TakeBack { files, had: edit.had.clone() };
-        add(&mut decision, job, bridge, message, &of_event("taken"), act)?;
+        add(&mut understood, job, bridge, message, &of_event("taken"), act)?;
     }
     if message.edit.is_some() {
         let is_new = |file: &File| !file.is_taken_back() && !edit.had.contains(&file.id);
-        share(&mut decision, job, bridge, message, &author, is_new)?;
+        share(&mut understood, job, bridge, message, &author, is_new)?;
     }
-    Ok(decision)
+    Ok(understood)
 }
 
 /// Shares the message's files: of one, `which` says whether.
 fn share(
-    decision: &mut Decision,
-    job: &Job<EventCallback>,
+    understood: &mut Understood,
+    job: &ReceivedJob<EventCallback>,
     bridge: &Bridge,
     message: &MessageEvent,
     author: &str,
@@ -132,7 +131,7 @@ fn share(
 ) -> Result<(), Failure> {
     for file in message.files.iter().filter(|file| which(file)) {
         let act = InBitrix24::Share { file: Box::new(file.clone()), author: author.to_owned() };
-        add(decision, job, bridge, message, &format!("file {}", file.id), act)?;
+        add(understood, job, bridge, message, &format!("file {}", file.id), act)?;
     }
     Ok(())
 }
@@ -149,48 +148,48 @@ pub(crate) struct Reaction<'a> {
 
 pub(crate) async fn reaction(
     deps: &Deps,
-    job: &Job<EventCallback>,
+    job: &ReceivedJob<EventCallback>,
     tenant: &Tenant,
     told: Reaction<'_>,
-) -> Result<Decision, Failure> {
+) -> Result<Understood, Failure> {
     if told.user == tenant_bot(tenant) {
-        return Ok(Decision::skip("echo: we reacted ourselves"));
+        return Ok(Understood::skip("echo: we reacted ourselves"));
     }
-    let Some(bridge) = deps.talk.bridge_of_channel(tenant, told.channel).await? else {
-        return Ok(Decision::skip("no bridge leads from this channel"));
+    let Some(bridge) = chat_bridge::bridges::bridge_of_channel(&deps.talk, tenant, told.channel).await? else {
+        return Ok(Understood::skip("no bridge leads from this channel"));
     };
     let Some(reaction) = reaction_from_slack(told.name) else {
-        return Ok(Decision::skip(format!("Bitrix24 has no reaction like :{}:", told.name)));
+        return Ok(Understood::skip(format!("Bitrix24 has no reaction like :{}:", told.name)));
     };
-    let mut decision = Decision::did("chat.reacted");
-    decision.record = Some(format!("reaction in #{}", name_of(&bridge)));
+    let mut understood = Understood::did("chat.reacted");
+    understood.record = Some(format!("reaction in #{}", name_of(&bridge)));
     let act =
         InBitrix24::React { reaction: reaction.into(), by: format!("{}:{}", told.user, told.name), added: told.added };
     let cause = format!("reaction {}", job.body.event_id);
-    deliver(&mut decision, job, &bridge, told.ts, &cause, act)?;
-    Ok(decision)
+    deliver(&mut understood, job, &bridge, told.ts, &cause, act)?;
+    Ok(understood)
 }
 
 fn add(
-    decision: &mut Decision,
-    job: &Job<EventCallback>,
+    understood: &mut Understood,
+    job: &ReceivedJob<EventCallback>,
     bridge: &Bridge,
     message: &MessageEvent,
     cause: &str,
     act: InBitrix24,
 ) -> Result<(), Failure> {
-    deliver(decision, job, bridge, &message.ts, cause, act)
+    deliver(understood, job, bridge, &message.ts, cause, act)
 }
 
 fn deliver(
-    decision: &mut Decision,
-    job: &Job<EventCallback>,
+    understood: &mut Understood,
+    job: &ReceivedJob<EventCallback>,
     bridge: &Bridge,
     ts: &str,
     cause: &str,
     act: InBitrix24,
 ) -> Result<(), Failure> {
-    if decision.outbox.len() >= MOST {
+    if understood.deliveries.len() >= MOST {
         return Err(Failure::permanent(
             "too_many_deliveries",
             format!("one message would make over {MOST} deliveries"),
@@ -205,17 +204,15 @@ fn deliver(
         ts: ts.to_owned(),
         act,
     };
-    let sent = queue_message(tenant, job.trace, group(tenant, &bridge.dialog), id.as_str().to_owned(), &body);
-    decision.outbox.push(sent.map_err(|error| Failure::permanent("unwritable_job", error.to_string()))?);
     // Queued in the millisecond in which it arrived: the same again writes the same.
     let line = DeliveryLine {
         record: format!("message {ts} in #{}", name_of(bridge)),
-        change: decision.changes.first().cloned().unwrap_or_default(),
+        change: understood.changes.first().cloned().unwrap_or_default(),
         route: "bridge".into(),
         destination: bridge.dialog.clone(),
         ..DeliveryLine::new(id, job.trace, job.arrived_at(), DeliveryStatus::Queued)
     };
-    decision.writes.push(delivery_write(tenant, line, Condition::Always)?);
+    understood.deliveries.push((line, body));
     Ok(())
 }
 

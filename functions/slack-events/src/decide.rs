@@ -1,20 +1,22 @@
 //! One event, from its queue to its line in the ledger.
 
-use connect::Failure;
-use platform::claims::{self, Claim};
-use platform::job::{Job, Outcome};
-use platform::ledger::{EventLine, EventStatus, event_write};
-use platform::queue::Message;
-use platform::store::{StoreError, Write};
-use platform::{QueueName, TenantId};
+use clients::Failure;
+use jobs::chat::ToBitrix24;
+use jobs::queues;
+use runtime::Decision;
+use runtime::claims;
+use runtime::decision::already_decided;
+use runtime::job::{Outcome, ReceivedJob};
+use runtime::ledger::{DeliveryLine, EarlierOutbox, EventStatus};
+use runtime::queue::Outgoing;
 use slack::event::{Event, EventCallback};
-use talk::Tenant;
+use user_mapping::Tenant;
 
 use crate::{Deps, bridge, home, unfurl};
 
 /// What an event comes to.
 #[derive(Default)]
-pub(crate) struct Decision {
+pub(crate) struct Understood {
     /// What people call it.
     pub(crate) record: Option<String>,
     /// What was found.
@@ -23,13 +25,11 @@ pub(crate) struct Decision {
     pub(crate) skipped: Option<String>,
     /// What keeps it from being done twice, where that is not the event's own id.
     pub(crate) identity: Option<String>,
-    /// The lines of its deliveries.
-    pub(crate) writes: Vec<Write>,
-    /// Their jobs.
-    pub(crate) outbox: Vec<Message>,
+    /// Its deliveries.
+    pub(crate) deliveries: Vec<(DeliveryLine, ToBitrix24)>,
 }
 
-impl Decision {
+impl Understood {
     /// Nothing to do, for this reason.
     pub(crate) fn skip(reason: impl Into<String>) -> Self {
         Self { skipped: Some(reason.into()), ..Self::default() }
@@ -41,56 +41,53 @@ impl Decision {
     }
 }
 
-pub(crate) async fn decide(deps: &Deps, job: Job<EventCallback>) -> Outcome {
+pub(crate) async fn decide(deps: &Deps, job: ReceivedJob<EventCallback>) -> Outcome {
     match run(deps, &job).await {
         Ok(outcome) => outcome,
         Err(failure) => {
-            let now = deps.clock.now();
-            let line = line(deps, &job, EventStatus::Waiting { cause: failure.text.clone() });
-            connect::undecided(&deps.ledger, &job.tenant, line, now, &failure).await
+            let line = decision(deps, &job).line;
+            clients::undecided(&deps.ledger, &job.tenant, line, deps.clock.now(), &failure).await
         }
     }
 }
 
-async fn run(deps: &Deps, job: &Job<EventCallback>) -> Result<Outcome, Failure> {
-    if job.attempt > 1
-        && let Some(line) = deps.ledger.event(&job.tenant, job.trace).await?
-        && line.status == EventStatus::Routed
-    {
-        send(deps, line.outbox).await?;
-        return Ok(Outcome::Done);
+async fn run(deps: &Deps, job: &ReceivedJob<EventCallback>) -> Result<Outcome, Failure> {
+    let ports = &deps.talk.ports;
+    if let Some(outcome) = runtime::decision::finished(ports, job, queues_of).await? {
+        return Ok(outcome);
     }
     let event = format!("slack#{}", job.body.event_id);
-    if claims::find(deps.talk.ports.store.as_ref(), &job.tenant, &event).await?.is_some() {
-        return skip(deps, job, "Slack sent it again").await;
+    if let Some(claim) = claims::find(ports.store.as_ref(), &job.tenant, &event).await? {
+        return Ok(decision(deps, job).skip(ports, already_decided(&claim)).await?);
     }
     let tenant = deps.talk.tenant(&job.tenant).await?;
-    let decision = understand(deps, job, &tenant).await?;
-    let mut line = line(deps, job, EventStatus::Routed);
-    line.record = decision.record;
-    line.changes = decision.changes;
-    if let Some(reason) = &decision.skipped {
-        line.status = EventStatus::Skipped { reason: reason.clone() };
+    let understood = understand(deps, job, &tenant).await?;
+    let mut decision = decision(deps, job);
+    decision.line.record = understood.record;
+    decision.line.changes = understood.changes;
+    if let Some(reason) = understood.skipped {
+        decision.line.status = EventStatus::Skipped { reason };
     }
-    line.outbox.clone_from(&decision.outbox);
-    let now = deps.clock.now();
-    let claim = Claim { trace: job.trace, swept: false };
-    let mut writes = vec![event_write(&job.tenant, line)?, claims::write(&job.tenant, &event, &claim, now)?];
-    if let Some(identity) = &decision.identity {
-        writes.push(claims::write(&job.tenant, identity, &claim, now)?);
+    decision.claims.push(event);
+    decision.claims.extend(understood.identity);
+    for (line, job) in understood.deliveries {
+        decision.deliver(line, &job)?;
     }
-    writes.extend(decision.writes);
-    match deps.talk.ports.store.put_all(writes).await {
-        Ok(()) => {}
-        Err(StoreError::Conflict(_)) => return skip(deps, job, "Slack sent it again").await,
-        Err(error) => return Err(error.into()),
-    }
-    tracing::info!(trace = %job.trace, tenant = %job.tenant, kind = job.body.kind, "decided");
-    send(deps, decision.outbox).await?;
-    Ok(decision.skipped.map_or(Outcome::Done, Outcome::Skip))
+    Ok(decision.commit(ports).await?)
 }
 
-async fn understand(deps: &Deps, job: &Job<EventCallback>, tenant: &Tenant) -> Result<Decision, Failure> {
+/// A decision on the event of a job, without anything in it.
+fn decision(deps: &Deps, job: &ReceivedJob<EventCallback>) -> Decision {
+    Decision::on(job, format!("slack {}", job.body.kind), None, deps.clock.now())
+}
+
+/// The queues of a line that did not name them.
+fn queues_of(earlier: EarlierOutbox) -> Vec<Outgoing> {
+    let queue = queues::BITRIX24_DELIVERY;
+    earlier.outbox.into_iter().map(|message| Outgoing { queue, message }).collect()
+}
+
+async fn understand(deps: &Deps, job: &ReceivedJob<EventCallback>, tenant: &Tenant) -> Result<Understood, Failure> {
     match &job.body.event {
         Event::Message(message) => bridge::message(deps, job, tenant, message).await,
         Event::Reaction { added, user, name, channel, ts } => {
@@ -100,54 +97,33 @@ async fn understand(deps: &Deps, job: &Job<EventCallback>, tenant: &Tenant) -> R
             unfurl::unfurl(deps, job, tenant, channel, ts, user, links).await
         }
         Event::HomeOpened { user, tab } if tab == "home" || tab.is_empty() => home::show(deps, tenant, user).await,
-        Event::HomeOpened { .. } => Ok(Decision::skip("only the home tab is ours")),
+        Event::HomeOpened { .. } => Ok(Understood::skip("only the home tab is ours")),
         Event::UserChanged(user) => {
             // What an e-mail found may be wrong now; it is looked for again when they next do something.
             deps.talk.people.forget_email(&job.tenant, &user.id).await?;
             deps.talk.forget_slack_profile(tenant, &user.id).await?;
-            Ok(Decision { record: Some(user.id.clone()), ..Decision::did("person.checked_again") })
+            Ok(Understood { record: Some(user.id.clone()), ..Understood::did("person.checked_again") })
         }
         Event::ChannelGone { channel } => {
-            let bridged = deps.talk.bridge_of_channel(tenant, channel).await?.is_some();
+            let bridged = chat_bridge::bridges::bridge_of_channel(&deps.talk, tenant, channel).await?.is_some();
             let what = if bridged { "bridged channel gone" } else { "channel gone" };
-            Ok(Decision { record: Some(channel.clone()), ..Decision::skip(what) })
+            Ok(Understood { record: Some(channel.clone()), ..Understood::skip(what) })
         }
         Event::ChannelRenamed { channel, name } => {
-            deps.talk.forget_channel_name(tenant, channel).await?;
+            chat_bridge::names::forget_channel_name(&deps.talk, tenant, channel).await?;
             let record = Some(format!("#{name}"));
-            Ok(Decision { record, ..Decision::skip(format!("{channel} has another name; it is known by its id")) })
+            Ok(Understood { record, ..Understood::skip(format!("{channel} has another name; it is known by its id")) })
         }
         Event::AppRemoved => {
             deps.talk.connections.slack_left(&job.tenant).await?;
-            Ok(Decision::skip("the app was removed from the workspace or its tokens were revoked; connect it again"))
+            Ok(Understood::skip("the app was removed from the workspace or its tokens were revoked; connect it again"))
         }
-        Event::PeopleRevoked { users } => Ok(Decision {
+        Event::PeopleRevoked { users } => Ok(Understood {
             record: Some(users.join(", ")),
-            ..Decision::skip("a person's permission was revoked in Slack; it is not one that the connection works with")
+            ..Understood::skip(
+                "a person's permission was revoked in Slack; it is not one that the connection works with",
+            )
         }),
-        Event::Other => Ok(Decision::skip(format!("nothing to do for {}", job.body.kind))),
+        Event::Other => Ok(Understood::skip(format!("nothing to do for {}", job.body.kind))),
     }
-}
-
-async fn send(deps: &Deps, outbox: Vec<Message>) -> Result<(), Failure> {
-    if outbox.is_empty() {
-        return Ok(());
-    }
-    let sent = deps.talk.ports.queue.send(QueueName::Bitrix24Delivery, outbox).await;
-    sent.map_err(|error| Failure::transient(error.to_string()))
-}
-
-async fn skip(deps: &Deps, job: &Job<EventCallback>, reason: &str) -> Result<Outcome, Failure> {
-    let line = line(deps, job, EventStatus::Skipped { reason: reason.to_owned() });
-    deps.ledger.record_event(&job.tenant, line).await?;
-    Ok(Outcome::Skip(reason.to_owned()))
-}
-
-fn line(deps: &Deps, job: &Job<EventCallback>, status: EventStatus) -> EventLine {
-    EventLine::new(job, format!("slack {}", job.body.kind), None, deps.clock.now(), status)
-}
-
-/// The group of what goes to a chat: its order is the conversation's.
-pub(crate) fn group(tenant: &TenantId, dialog: &str) -> String {
-    format!("{tenant}#{dialog}")
 }

@@ -1,13 +1,13 @@
 //! A person's home tab: their day, their deals, who they are.
 
-use connect::Failure;
-use talk::Tenant;
+use clients::Failure;
+use user_mapping::Tenant;
 
 use crate::Deps;
-use crate::decide::Decision;
+use crate::decide::Understood;
 
-pub(crate) async fn show(deps: &Deps, tenant: &Tenant, user: &str) -> Result<Decision, Failure> {
-    let view = deps.talk.home(tenant, user).await?;
+pub(crate) async fn show(deps: &Deps, tenant: &Tenant, user: &str) -> Result<Understood, Failure> {
+    let view = commands::home::view(&deps.talk, tenant, user).await?;
     tenant.slack.publish_home(user, &view).await?;
-    Ok(Decision { record: Some(user.to_owned()), ..Decision::did("home.shown") })
+    Ok(Understood { record: Some(user.to_owned()), ..Understood::did("home.shown") })
 }

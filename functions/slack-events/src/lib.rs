@@ -10,12 +10,12 @@ mod unfurl;
 
 use std::sync::Arc;
 
-use connect::Connections;
-use platform::clock::Clock;
-use platform::ledger::Ledger;
-use platform::{Jobs, Outcomes, Ports};
-use slack::event::EventCallback;
-use talk::Talk;
+use clients::Connections;
+use jobs::queueing::SlackEvent;
+use runtime::clock::Clock;
+use runtime::ledger::Ledger;
+use runtime::{Jobs, Outcomes, Ports};
+use user_mapping::Talk;
 
 /// What the function runs on.
 #[derive(Clone)]
@@ -37,6 +37,6 @@ impl Deps {
 }
 
 /// Works the events received together: channels side by side, the events of a channel in order.
-pub async fn handle(deps: &Deps, jobs: Jobs<EventCallback>) -> Outcomes {
-    jobs.each(|job| decide::decide(deps, job)).await
+pub async fn handle(deps: &Deps, jobs: Jobs<SlackEvent>) -> Outcomes {
+    jobs.each(|job| decide::decide(deps, job.map(|SlackEvent(event)| *event))).await
 }

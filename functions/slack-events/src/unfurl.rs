@@ -2,61 +2,62 @@
 
 use std::time::Duration;
 
-use connect::Failure;
-use platform::Kind;
-use platform::clock::later;
-use platform::job::Job;
-use platform::store::{Condition, Key, StoreError, Table, Write};
-use rules::commands::answers;
+use clients::Failure;
+use commands::answers;
+use commands::unfurl::{Linked, linked_card};
+use crm::views::needs_permission;
+use runtime::Kind;
+use runtime::clock::later;
+use runtime::job::ReceivedJob;
+use runtime::store::{Condition, Key, StoreError, Table, Write};
 use slack::event::EventCallback;
 use slack::{Message, Ts};
-use talk::Tenant;
-use talk::people::Acting;
-use talk::records::{Linked, needs_permission};
+use user_mapping::Tenant;
+use user_mapping::mapping::Acting;
 
 use crate::Deps;
-use crate::decide::Decision;
+use crate::decide::Understood;
 
 /// Links shown of one message.
-const MOST_LINKS: usize = 5;
+const MAX_LINKS: usize = 5;
 /// How often somebody is asked for their permission below links that they paste.
 const HINT_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(crate) async fn unfurl(
     deps: &Deps,
-    job: &Job<EventCallback>,
+    job: &ReceivedJob<EventCallback>,
     tenant: &Tenant,
     channel: &str,
     ts: &str,
     user: &str,
     links: &[String],
-) -> Result<Decision, Failure> {
+) -> Result<Understood, Failure> {
     let known: Vec<(&String, Linked)> = links
         .iter()
         .filter_map(|link| Some((link, Linked::read(link, &tenant.portal.domain)?)))
-        .take(MOST_LINKS)
+        .take(MAX_LINKS)
         .collect();
     if known.is_empty() {
-        return Ok(Decision::skip("no link to a deal or task of this portal"));
+        return Ok(Understood::skip("no link to a deal or task of this portal"));
     }
     let person = match deps.talk.acting(tenant, user).await? {
         Acting::As(person) => person,
-        Acting::Dismissed => return Ok(Decision::skip("who pasted the link is not active in Bitrix24 any more")),
+        Acting::Dismissed => return Ok(Understood::skip("who pasted the link is not active in Bitrix24 any more")),
         Acting::Nobody { .. } => {
-            return Ok(Decision::skip("unmapped: who pasted the link is nobody we know in Bitrix24"));
+            return Ok(Understood::skip("unmapped: who pasted the link is nobody we know in Bitrix24"));
         }
     };
     let rights = match deps.talk.rights(tenant, person.user).await {
         Err(Failure { kind: Kind::Permanent { code }, .. }) if needs_permission(&code) => {
             hint(deps, tenant, channel, user).await?;
-            return Ok(Decision::skip("who pasted the link has not allowed us to work with their own rights"));
+            return Ok(Understood::skip("who pasted the link has not allowed us to work with their own rights"));
         }
         rights => rights?,
     };
     let strangers = job.body.is_shared_channel && !tenant.settings.commands.fields_in_shared_channels;
     let mut cards: Vec<(String, Message)> = Vec::new();
     for (link, linked) in known {
-        match deps.talk.linked_card(tenant, &rights, linked, strangers).await {
+        match linked_card(&deps.talk, tenant, &rights, linked, strangers).await {
             Ok(Some(card)) => cards.push((link.clone(), card)),
             // What they may not see is not shown; the link stays a link.
             Ok(None) | Err(Failure { kind: Kind::Permanent { .. }, .. }) => {}
@@ -64,10 +65,10 @@ pub(crate) async fn unfurl(
         }
     }
     if cards.is_empty() {
-        return Ok(Decision::skip("who pasted the link may not see the record, or it is not there"));
+        return Ok(Understood::skip("who pasted the link may not see the record, or it is not there"));
     }
     tenant.slack.unfurl(channel, &Ts::from(ts), &cards).await?;
-    Ok(Decision { record: Some(format!("{} link(s)", cards.len())), ..Decision::did("link.unfurled") })
+    Ok(Understood { record: Some(format!("{} link(s)", cards.len())), ..Understood::did("link.unfurled") })
 }
 
 /// Asks who pasted a link for their permission, seen by them alone and at most once a day.

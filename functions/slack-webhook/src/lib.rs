@@ -3,34 +3,32 @@
 //!
 //! At most one read of the store (cached) and one send to the queue; no call to any provider. If the queue refuses, the
 //! answer is 503 and never 200: Slack then sends an event again. A form that was sent is checked before: what is wrong with
-//! it stands at its field, and the form stays open. For that the store is asked who of the chosen people is linked to nobody.
+//! it is said at its field, and the form stays open. For that the store is asked which of the chosen people are not linked.
 
 mod secrets;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use edge::doors::{Door, Proof};
-use edge::{Refused, answer, empty};
+use commands::forms::{FormOrigin, FormProblems, SubmittedForm};
+use commands::misuse::Misuse;
 use http::{Method, Request, Response, StatusCode};
-use platform::clock::Clock;
-use platform::job::message;
-use platform::metrics::Metrics;
-use platform::people::People;
-use platform::portals::{Portals, Workspace};
-use platform::queue::Message;
-use platform::{Ports, Queue, QueueName, TraceId};
-use rules::asked::Asked;
-use rules::commands::forms::{self, Sent};
-use rules::commands::views::{self, Origin};
-use rules::commands::{self, Misuse, answers};
-use rules::language::Language;
+use jobs::asked::SlackRequest;
+use jobs::queueing::SlackEvent;
+use locale::Language;
+use runtime::clock::Clock;
+use runtime::job::{BadJob, message};
+use runtime::metrics::Metrics;
+use runtime::{Ports, Queue, TraceId, ports};
 use serde_json::json;
 use slack::event::{Event, EventCallback};
 use slack::inbound::{Inbound, MAX_REQUEST_BODY};
 use slack::interaction::{Act, Interaction};
 use slack::signature::{self, SIGNATURE_HEADER, TIMESTAMP_HEADER};
+use tenants::people::People;
+use tenants::portals::{Portals, Workspace};
+use web::answer::{Refused, answer, empty};
+use web::doors::{Door, Proof};
 
 use crate::secrets::SigningSecrets;
 
@@ -68,7 +66,7 @@ impl From<Ports> for Deps {
 enum Refusal {
     NotPost,
     TooLarge,
-    /// A wrong signature and an unknown workspace are told apart for nobody.
+    /// A wrong signature and an unknown workspace are indistinguishable to the caller.
     NotSlacks(&'static str),
     NotARequest(String),
     /// The address names another tenant than the workspace's.
@@ -106,14 +104,14 @@ async fn accept(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>
     }
     let Some(team) = inbound.team_id() else { return Ok(empty()) };
     let workspace = whose(deps, team, &app).await?;
-    if edge::named_tenant(request.uri().path()).is_some_and(|named| named != workspace.tenant.as_str()) {
+    if web::answer::named_tenant(request.uri().path()).is_some_and(|named| named != workspace.tenant.as_str()) {
         return Err(Refusal::NotTheirs);
     }
     take(deps, inbound, &workspace).await
 }
 
 /// The digest of the secret of the app that signed the request.
-async fn verify(deps: &Deps, request: &Request<Bytes>) -> Result<platform::portals::TokenDigest, Refusal> {
+async fn verify(deps: &Deps, request: &Request<Bytes>) -> Result<tenants::portals::TokenDigest, Refusal> {
     let header = |name| request.headers().get(name).map(http::HeaderValue::as_bytes);
     let (signature, timestamp) = (header(SIGNATURE_HEADER), header(TIMESTAMP_HEADER));
     let now = deps.clock.now();
@@ -121,7 +119,7 @@ async fn verify(deps: &Deps, request: &Request<Bytes>) -> Result<platform::porta
     loop {
         let known = deps.secrets.get(newest).await.map_err(Refusal::Unavailable)?;
         match signature::verify(&known.secrets, signature, timestamp, request.body(), now) {
-            Ok(place) => return Ok(known.digests[place]),
+            Ok(index) => return Ok(known.digests[index]),
             // The app may have been connected since.
             Err(signature::SignatureError::Wrong) if !newest && deps.secrets.may_be_old(&known) => newest = true,
             Err(signature::SignatureError::Malformed) => return Err(Refusal::NotSlacks("no_signature")),
@@ -131,7 +129,7 @@ async fn verify(deps: &Deps, request: &Request<Bytes>) -> Result<platform::porta
     }
 }
 
-async fn whose(deps: &Deps, team: &str, app: &platform::portals::TokenDigest) -> Result<Workspace, Refusal> {
+async fn whose(deps: &Deps, team: &str, app: &tenants::portals::TokenDigest) -> Result<Workspace, Refusal> {
     match deps.portals.verify_workspace(team, app).await {
         Ok(Some(workspace)) => Ok(workspace),
         Ok(None) => Err(Refusal::NotSlacks("unknown_workspace")),
@@ -142,7 +140,7 @@ async fn whose(deps: &Deps, team: &str, app: &platform::portals::TokenDigest) ->
 async fn take(deps: &Deps, inbound: Inbound, workspace: &Workspace) -> Result<Response<Bytes>, Refusal> {
     let trace = TraceId::new(deps.clock.now());
     let tenant = &workspace.tenant;
-    let unavailable = |error: serde_json::Error| Refusal::Unavailable(error.to_string());
+    let unavailable = |error: BadJob| Refusal::Unavailable(error.to_string());
     if let Inbound::Event(event) = &inbound
         && is_own(event)
     {
@@ -150,38 +148,32 @@ async fn take(deps: &Deps, inbound: Inbound, workspace: &Workspace) -> Result<Re
         deps.metrics.count("events_echoed", "slack");
         return Ok(empty());
     }
-    let (queue, job, reply, kind) = match inbound {
-        Inbound::Event(mut event) => {
-            let group = format!("{tenant}#{}", event.event.group());
-            let id = event.event_id.clone();
-            let mut job = message(tenant, trace, group.clone(), id.clone(), &event).map_err(unavailable)?;
-            if job.body.len() > MAX_JOB
-                && let Event::Message(written) = &mut event.event
+    let (job, reply, kind) = match inbound {
+        Inbound::Event(event) => {
+            let mut event = SlackEvent(event);
+            let mut job = message(tenant, trace, &event).map_err(unavailable)?;
+            if job.message.body.len() > MAX_JOB
+                && let Event::Message(written) = &mut event.0.event
             {
                 let room = MAX_JOB - MAX_ENVELOPE;
                 written.lighten(|message| serde_json::to_string(message).is_ok_and(|text| text.len() <= room));
-                job = message(tenant, trace, group, id, &event).map_err(unavailable)?;
+                job = message(tenant, trace, &event).map_err(unavailable)?;
             }
-            (QueueName::SlackEvents, job, empty(), event.kind)
+            (job, empty(), event.0.kind)
         }
         Inbound::Command(command) => {
-            let reply = working(workspace, &command);
+            let reply = first_answer(workspace, &command);
             let kind = command.command.clone();
-            (
-                QueueName::SlackCommands,
-                asked(workspace, trace, &Asked::Command(Box::new(command))).map_err(unavailable)?,
-                reply,
-                kind,
-            )
+            let asked = SlackRequest::Command(Box::new(command));
+            (message(tenant, trace, &asked).map_err(unavailable)?, reply, kind)
         }
         Inbound::Interaction(interaction) => {
             let problems = form_problems(deps, workspace, &interaction).await?;
             if !problems.is_empty() {
                 return Ok(answer(StatusCode::OK, &json!({"response_action": "errors", "errors": problems})));
             }
-            let asked_for = Asked::Interaction(interaction);
-            let job = asked(workspace, trace, &asked_for).map_err(unavailable)?;
-            (QueueName::SlackCommands, job, empty(), asked_for.name())
+            let asked = SlackRequest::Interaction(interaction);
+            (message(tenant, trace, &asked).map_err(unavailable)?, empty(), asked.name())
         }
         Inbound::RateLimited { .. } => {
             tracing::warn!(%tenant, "Slack leaves events out: more than 30,000 an hour");
@@ -190,7 +182,7 @@ async fn take(deps: &Deps, inbound: Inbound, workspace: &Workspace) -> Result<Re
         }
         Inbound::UrlVerification { .. } | Inbound::SslCheck => return Ok(empty()),
     };
-    deps.queue.send(queue, vec![job]).await.map_err(|error| Refusal::Unavailable(error.to_string()))?;
+    ports::send(deps.queue.as_ref(), vec![job]).await.map_err(|error| Refusal::Unavailable(error.to_string()))?;
     deps.metrics.count("events_accepted", "slack");
     tracing::info!(%trace, %tenant, kind, "request from Slack accepted");
     Ok(reply)
@@ -202,46 +194,30 @@ fn is_own(event: &EventCallback) -> bool {
     !event.api_app_id.is_empty() && message.app_id.as_deref() == Some(event.api_app_id.as_str())
 }
 
-/// What a person asks keeps its order with what else they ask; other people's requests do not wait for it.
-fn asked(workspace: &Workspace, trace: TraceId, asked: &Asked) -> Result<Message, serde_json::Error> {
-    let group = format!("{}#{}", workspace.tenant, asked.user());
-    message(&workspace.tenant, trace, group, asked.identity(), asked)
-}
-
-/// The most people chosen in a form who are looked for.
-const MAX_CHOSEN: usize = 10;
-
 /// What is wrong with a form that was sent, by field; nothing for anything else.
-async fn form_problems(
-    deps: &Deps,
-    workspace: &Workspace,
-    interaction: &Interaction,
-) -> Result<BTreeMap<String, String>, Refusal> {
-    let Act::Sent { callback_id, private_metadata, values, .. } = &interaction.act else { return Ok(BTreeMap::new()) };
-    let (origin, now) = (Origin::read(private_metadata), deps.clock.now());
-    let mut problems = forms::problems(callback_id, &origin, values, now);
-    if callback_id == views::TASK {
-        for field in views::PEOPLE {
-            for person in Sent(values).people(field).iter().take(MAX_CHOSEN) {
-                let unlinked = deps.people.is_unmapped(&workspace.tenant, person, now).await;
-                if unlinked.map_err(|error| Refusal::Unavailable(error.to_string()))? {
-                    let words = answers::misuse_words(&Misuse::Unlinked(Vec::new()), origin.language);
-                    problems.insert(field.to_owned(), words);
-                }
-            }
+async fn form_problems(deps: &Deps, workspace: &Workspace, interaction: &Interaction) -> Result<FormProblems, Refusal> {
+    let Act::Sent { callback_id, private_metadata, values, .. } = &interaction.act else {
+        return Ok(FormProblems::new());
+    };
+    let (form, now) =
+        (SubmittedForm { callback_id, origin: FormOrigin::read(private_metadata), values }, deps.clock.now());
+    let mut problems = commands::form_problems(&form, now);
+    for (field, person) in commands::chosen_people(&form) {
+        let unlinked = deps.people.is_unmapped(&workspace.tenant, &person, now).await;
+        if unlinked.map_err(|error| Refusal::Unavailable(error.to_string()))? {
+            problems.insert(field.to_owned(), Misuse::Unlinked(Vec::new()).words(form.origin.language));
         }
     }
     Ok(problems)
 }
 
-/// A command's first answer, seen only by who typed it; none where a dialog opens instead.
-fn working(workspace: &Workspace, command: &slack::command::SlashCommand) -> Response<Bytes> {
-    if commands::opens_a_form(&command.command, &command.text) {
-        return empty();
-    }
+/// A command's first answer, seen only by the person who typed it; none where a form opens instead.
+fn first_answer(workspace: &Workspace, command: &slack::command::SlashCommand) -> Response<Bytes> {
     let language = if workspace.language == "ru" { Language::Ru } else { Language::En };
-    let text = language.pick("Working on it …", "Выполняется …");
-    answer(StatusCode::OK, &json!({"response_type": "ephemeral", "text": text}))
+    match commands::typed::acknowledgement(&command.command, &command.text, language) {
+        Some(text) => answer(StatusCode::OK, &json!({"response_type": "ephemeral", "text": text})),
+        None => empty(),
+    }
 }
 
 fn refuse(deps: &Deps, refusal: &Refusal) -> Response<Bytes> {

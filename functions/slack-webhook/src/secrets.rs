@@ -3,17 +3,18 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use platform::Secrets;
-use platform::clock::{Clock, later};
-use platform::portals::TokenDigest;
-use platform::secrets::{SLACK_SIGNING, SecretsError};
+use runtime::Secrets;
+use runtime::clock::{Clock, later};
+use runtime::secrets::SecretsError;
 use secrecy::{ExposeSecret, SecretString};
+use tenants::portals::TokenDigest;
+use tenants::secret_names::SLACK_SIGNING;
 
 /// A signature that none of them made is a reason to read them again, but not more often than this.
-const FRESH: Duration = Duration::from_secs(60);
+const SECRETS_TTL: Duration = Duration::from_secs(60);
 
 /// The secrets with their digests, as they were read.
-pub(crate) struct Known {
+pub(crate) struct SigningSecretSet {
     pub(crate) secrets: Vec<SecretString>,
     pub(crate) digests: Vec<TokenDigest>,
     read_at: jiff::Timestamp,
@@ -24,7 +25,7 @@ pub(crate) struct Known {
 pub(crate) struct SigningSecrets {
     port: Arc<dyn Secrets>,
     clock: Arc<dyn Clock>,
-    known: Arc<Mutex<Option<Arc<Known>>>>,
+    known: Arc<Mutex<Option<Arc<SigningSecretSet>>>>,
 }
 
 impl SigningSecrets {
@@ -33,7 +34,7 @@ impl SigningSecrets {
     }
 
     /// The secrets; `newest` mistrusts what was read before.
-    pub(crate) async fn get(&self, newest: bool) -> Result<Arc<Known>, String> {
+    pub(crate) async fn get(&self, newest: bool) -> Result<Arc<SigningSecretSet>, String> {
         let before = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(known) = before.filter(|_| !newest) {
             return Ok(known);
@@ -46,12 +47,12 @@ impl SigningSecrets {
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         let secrets: Vec<SecretString> = lines.map(|line| line.to_owned().into()).collect();
         let digests = secrets.iter().map(|secret| TokenDigest::of(secret.expose_secret())).collect();
-        let known = Arc::new(Known { secrets, digests, read_at: self.clock.now() });
+        let known = Arc::new(SigningSecretSet { secrets, digests, read_at: self.clock.now() });
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known.clone());
         Ok(known)
     }
 
-    pub(crate) fn may_be_old(&self, known: &Known) -> bool {
-        self.clock.now() >= later(known.read_at, FRESH)
+    pub(crate) fn may_be_old(&self, known: &SigningSecretSet) -> bool {
+        self.clock.now() >= later(known.read_at, SECRETS_TTL)
     }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use connect::{Connections, RenewalAnswer, RenewalRequest};
-use platform::Ports;
-use platform::invoke::{Invoke, InvokeError};
-use platform::metrics::Metrics;
+use clients::{Connections, RenewalAnswer, RenewalRequest};
+use runtime::Ports;
+use runtime::invoke::{Invoke, InvokeError};
+use runtime::metrics::Metrics;
 
 /// How long a provider may take to answer: less than the function has, which is less than its callers wait.
 const PATIENCE: Duration = Duration::from_secs(12);

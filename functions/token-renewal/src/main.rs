@@ -1,6 +1,6 @@
 //! The Lambda binary.
 
-use connect::Connections;
+use clients::Connections;
 use token_renewal::{Deps, handle};
 
 #[tokio::main(flavor = "current_thread")]

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use connect::{Failure, Standing, Trouble};
+use clients::{Failure, Standing, Trouble};
 use jiff::Timestamp;
-use platform::TenantId;
-use platform::clock::until;
-use platform::portals::Portal;
-use records::alert::{self, Alert};
+use notifications::alert;
+use notifications::alert::Alert;
+use runtime::TenantId;
+use runtime::clock::until;
+use tenants::portals::Portal;
 
 use crate::{DAY, Deps};
 
@@ -34,7 +35,7 @@ pub(crate) async fn keep(deps: &Deps, portal: &Portal) -> Result<bool, Failure> 
             tell(deps, portal, &trouble, false).await?;
         } else {
             tell(deps, portal, &trouble, true).await?;
-            is_open &= trouble.side != connect::Side::Bitrix24;
+            is_open &= trouble.side != clients::Side::Bitrix24;
         }
     }
     Ok(is_open)

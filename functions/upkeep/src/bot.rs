@@ -1,8 +1,8 @@
 //! The chatbot: there for every portal that is connected as an application, and for others while bridges need it; moved
 //! along when our address changes, and registered again when it vanished.
 
-use connect::Failure;
-use platform::{Kind, TenantId};
+use clients::Failure;
+use runtime::{Kind, TenantId};
 
 use crate::Deps;
 
@@ -11,10 +11,10 @@ pub(crate) async fn keep(deps: &Deps, id: &TenantId) -> Result<(), Failure> {
     let (Some(url), true) = (&deps.public_url, portal.slack.is_some()) else { return Ok(()) };
     let tenant = deps.talk.tenant(id).await?;
     let is_wanted = tenant.settings.bot.enabled && tenant.bitrix24.is_application();
-    if !is_wanted && !deps.talk.has_bridges(&tenant).await? {
+    if !is_wanted && !chat_bridge::bridges::has_bridges(&deps.talk, &tenant).await? {
         return Ok(());
     }
-    match deps.talk.look_after_bot(&tenant, url).await {
+    match chat_bridge::registration::look_after_bot(&deps.talk, &tenant, url).await {
         Ok(_) => Ok(()),
         Err(Failure { kind: Kind::Permanent { code }, text, .. }) => {
             tracing::error!(tenant = %id, code, text, "the bot cannot be registered; give the connection the right imbot");

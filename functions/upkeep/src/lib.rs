@@ -7,18 +7,22 @@ mod silence;
 
 use std::time::Duration;
 
-use connect::{Connections, Failure};
+use clients::{Connections, Failure};
+use crm::sightings::Sightings;
+use crm::subscriptions;
+use crm::subscriptions::Handler;
+use crm::sweeps::Sweeps;
 use futures::StreamExt;
 use jiff::Timestamp;
-use platform::limiter::Lane;
-use platform::metrics::Unit;
-use platform::sightings::Sightings;
-use platform::sweeps::Sweeps;
-use platform::{Ports, TenantId};
-use records::subscriptions::{self, Handler};
-use rules::Settings;
+use notifications::alert;
+use notifications::alert::Alert;
+use runtime::limiter::Priority;
+use runtime::metrics::Unit;
+use runtime::{DeliveryId, Ports, SettingsError, TenantId, UNREADABLE_SETTINGS};
 use serde::Serialize;
-use talk::Talk;
+use settings::Settings;
+use tenants::portals::Portal;
+use user_mapping::Talk;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -93,7 +97,7 @@ pub async fn handle(deps: &Deps, now: Timestamp) -> Report {
 
 /// Deletes what is left of tenants that have left. On one machine this runs by itself, more often than the rest.
 pub async fn let_leave(deps: &Deps) -> Report {
-    let worked = match tenancy::departure::work(&deps.ports).await {
+    let worked = match tenants::departure::work(&deps.ports).await {
         Ok(Some(worked)) => worked,
         Ok(None) => return Report::default(),
         Err(error) => return Report { failed: vec![format!("tenants that left: {error}")], ..Report::default() },
@@ -144,15 +148,34 @@ async fn look_after_all(deps: &Deps, now: Timestamp) -> Report {
     report
 }
 
+/// Nothing works with settings that cannot be read: the operators are alerted, once for each such document.
+async fn report_unreadable(deps: &Deps, portal: &Portal, error: &SettingsError) -> Result<(), Failure> {
+    let document = DeliveryId::of(&[&portal.settings.to_string()]);
+    let alert = Alert {
+        kind: UNREADABLE_SETTINGS,
+        what: "settings",
+        once: document.as_str(),
+        again_after: DAY,
+        head: "The settings cannot be read, and nothing is delivered until they can",
+        lines: &[error.to_string()],
+    };
+    alert::raise(&deps.ports, portal, &alert).await
+}
+
 async fn look_after(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<(usize, bool), Failure> {
     let portal = deps.connections.portal(tenant).await?;
-    let settings: Settings = serde_json::from_value(portal.settings.clone())
-        .map_err(|error| Failure::permanent("bad_settings", format!("the settings cannot be read: {error}")))?;
+    let settings = match portal.settings_as::<Settings>() {
+        Ok(settings) => settings,
+        Err(error) => {
+            report_unreadable(deps, &portal, &error).await?;
+            return Err(error.into());
+        }
+    };
     if !access::keep(deps, &portal).await? {
         // There is nothing more to be done before somebody connects it again.
         return Ok((0, false));
     }
-    let client = deps.connections.bitrix24(&portal).await?.in_lane(Lane::Sweep);
+    let client = deps.connections.bitrix24(&portal).await?.in_lane(Priority::Sweep);
     let handler = if client.is_application() { deps.handler(tenant).await? } else { None };
     let state = subscriptions::keep(&deps.ports, &portal, &settings, &client, handler.as_ref()).await;
     bot::keep(deps, tenant).await?;

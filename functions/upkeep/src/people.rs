@@ -1,8 +1,8 @@
 //! Links of people who were dismissed or left Slack end by themselves.
 
-use connect::Failure;
-use platform::portals::Portal;
-use platform::{Kind, TenantId};
+use clients::Failure;
+use runtime::{Kind, TenantId};
+use tenants::portals::Portal;
 
 use crate::Deps;
 

@@ -4,16 +4,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use connect::{Failure, PortalClient};
+use clients::{Failure, PortalClient};
+use crm::sweeps::Subscriptions;
 use jiff::Timestamp;
-use platform::portals::Portal;
-use platform::sweeps::Subscriptions;
-use records::alert::{self, Alert};
-use rules::Settings;
-use rules::settings::Family;
-use rules::subscriptions::family;
+use notifications::alert;
+use notifications::alert::Alert;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use settings::Settings;
+use settings::schema::Family;
+use settings::subscriptions::family;
+use tenants::portals::Portal;
 
 use crate::Deps;
 

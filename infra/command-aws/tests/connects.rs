@@ -5,10 +5,10 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use cloud::Cloud;
-use platform::portals::{Portals, TokenDigest};
-use platform::store::Table;
-use platform::{SystemClock, TenantId};
-use sandbox::Sandbox;
+use runtime::store::Table;
+use runtime::{SystemClock, TenantId};
+use simulators::Sandbox;
+use tenants::portals::{Portals, TokenDigest};
 
 fn run(cloud: &Cloud, config: &str) -> Output {
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -62,7 +62,7 @@ async fn a_portal_is_connected_and_wrong_credentials_are_named() {
     assert_eq!(portal.slack.as_ref().unwrap().team_id, sandbox.slack.team_id());
     let workspace = portals.workspace(&sandbox.slack.team_id()).await.unwrap().unwrap();
     assert_eq!((workspace.tenant, workspace.signing), (tenant, TokenDigest::of(sandbox.slack.signing_secret())));
-    let known = ports.secrets.get(platform::secrets::SLACK_SIGNING).await.unwrap();
+    let known = ports.secrets.get(tenants::secret_names::SLACK_SIGNING).await.unwrap();
     assert_eq!(secrecy::ExposeSecret::expose_secret(&known), sandbox.slack.signing_secret());
 }
 

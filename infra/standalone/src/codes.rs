@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use embedded::{Database, FileSecrets, SqliteQueue, SqliteStore};
-use platform::metrics::Counters;
-use platform::portals::Portals;
-use platform::{Ports, SystemClock, TenantId};
+use runtime::metrics::Counters;
+use runtime::{Ports, SystemClock, TenantId};
+use sqlite::{Database, FileSecrets, SqliteQueue, SqliteStore};
+use tenants::portals::Portals;
 
 /// The ports over the database of a host, which may be running.
 pub fn ports(path: &Path) -> anyhow::Result<Ports> {
@@ -53,7 +53,7 @@ pub async fn new(path: &Path, named: Option<String>) -> anyhow::Result<String> {
 
 /// A code with which somebody connects a portal by webhooks on the page.
 pub async fn to_connect(ports: &Ports) -> anyhow::Result<String> {
-    let code = pages::once::secret();
-    pages::once::put(ports, "connect", &code, &true, std::time::Duration::from_secs(15 * 60)).await?;
+    let code = tenants::once::secret();
+    tenants::once::put(ports, "connect", &code, &true, std::time::Duration::from_secs(15 * 60)).await?;
     Ok(format!("{code}\nConnect a portal with it at {} within 15 minutes; it works once.", install::PATH))
 }

@@ -7,17 +7,18 @@ use std::time::Duration;
 
 use ::http::Uri;
 use anyhow::{Context, bail};
-use connect::Network;
-use platform::metrics::Counters;
-use platform::secrets::{APPS, SLACK_SIGNING, Secrets, add_line};
-use rules::{Route, Settings};
+use clients::Network;
+use runtime::metrics::Counters;
+use runtime::secrets::{Secrets, add_line};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
+use settings::{Route, Settings};
+use tenants::secret_names::{APPS, SLACK_SIGNING};
 
 use crate::proxies::Proxies;
 use crate::server::{HostLimits, Options};
-use crate::settings;
+use crate::settings_command;
 
 /// More connections than any machine of one process keeps.
 const MAX_CONNECTIONS: usize = 100_000;
@@ -235,13 +236,13 @@ impl Config {
     }
 
     /// Connections over `ports`, to the providers or to what stands in their places.
-    pub fn connections(&self, ports: &platform::Ports) -> anyhow::Result<connect::Connections> {
+    pub fn connections(&self, ports: &runtime::Ports) -> anyhow::Result<clients::Connections> {
         let of_slack = self.slack.as_ref().and_then(|slack| slack.api_url.as_deref());
         let slack = of_slack.or(self.providers.slack.as_deref()).map(slack::ApiBase::new).transpose()?;
         let of_notion = self.notion.as_ref().and_then(|notion| notion.api_url.as_deref());
         let notion = of_notion.or(self.providers.notion.as_deref()).map(notion::ApiBase::new).transpose()?;
         let connections =
-            connect::Connections::new(ports, slack.unwrap_or_default()).with_notion(notion.unwrap_or_default());
+            clients::Connections::new(ports, slack.unwrap_or_default()).with_notion(notion.unwrap_or_default());
         let connections = connections.allowing(self.reach()?);
         Ok(match (&self.providers.bitrix24_auth_west, &self.providers.bitrix24_auth_east) {
             (Some(west), Some(east)) => connections.with_auth_servers(bitrix24::oauth::AuthServers::new(west, east)?),
@@ -341,7 +342,7 @@ impl Config {
         }
         config.read = match (&config.settings, config.routes.take()) {
             (Some(_), Some(_)) => bail!("{}: settings and [[routes]] are both given; keep one", path.display()),
-            (Some(file), None) => Some(settings::read(&path.parent().unwrap_or(Path::new("")).join(file))?),
+            (Some(file), None) => Some(settings_command::read(&path.parent().unwrap_or(Path::new("")).join(file))?),
             (None, Some(routes)) => {
                 let settings = Settings { routes, ..Settings::default() };
                 if let Some(problem) = settings.problems().first() {
@@ -386,7 +387,7 @@ fn public_url(given: &str) -> anyhow::Result<String> {
     }
     match scheme {
         "https" => {}
-        "http" if pages::is_loopback(authority.as_str()) => {}
+        "http" if web::cookies::is_loopback(authority.as_str()) => {}
         _ => bail!(
             "public_url {given:?} is not https: {right}. Providers and browsers send secrets there; only this machine's own address (http://127.0.0.1:8080) may go without"
         ),
@@ -430,7 +431,7 @@ mod tests {
     fn the_example_is_right() {
         let example = include_str!("../../../switchboard.example.toml");
         assert!(read(example).unwrap().named_settings().is_none());
-        let settings = rules::document::read(include_str!("../../../settings.example.yaml")).unwrap();
+        let settings = settings::document::read(include_str!("../../../settings.example.yaml")).unwrap();
         assert_eq!(settings.routes.len(), 9);
     }
 
@@ -517,12 +518,12 @@ mod tests {
         let text = "public_url = 'https://switchboard.example'\n[apps.slack]\nclient_id = '1.2'\nclient_secret = 's'\nsigning_secret = 'signing'\n";
         let apps = read(text).unwrap().apps.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let secrets = embedded::FileSecrets::open(folder.path().into()).unwrap();
+        let secrets = sqlite::FileSecrets::open(folder.path().into()).unwrap();
         secrets.put(SLACK_SIGNING, "another".to_owned().into()).await.unwrap();
         for _ in 0..2 {
             apps.store(&secrets).await.unwrap();
         }
-        let stored = connect::Apps::parse(&secrets.get(APPS).await.unwrap()).unwrap();
+        let stored = clients::Apps::parse(&secrets.get(APPS).await.unwrap()).unwrap();
         assert_eq!(stored.slack.unwrap().client_id, "1.2");
         assert_eq!(secrets.get(SLACK_SIGNING).await.unwrap().expose_secret(), "another\nsigning");
     }

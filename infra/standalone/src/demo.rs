@@ -14,14 +14,14 @@ use axum::Router;
 use axum::extract::{Path as Segment, State};
 use axum::http::StatusCode;
 use axum::routing::{delete, post};
-use connect::{Access, Connections, PortalAccess};
-use platform::{Clock, SystemClock, TenantId};
-use rules::Settings;
-use rules::settings::{ActAs, BridgeSetting, MissingChannel};
-use sandbox::Sandbox;
-use sandbox::portal::{DEAL, Delivery};
+use clients::{Access, Connections, PortalAccess};
+use runtime::{Clock, SystemClock, TenantId};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use settings::Settings;
+use settings::schema::{ActAs, BridgeSetting, MissingChannel};
+use simulators::Sandbox;
+use simulators::portal::{DEAL, Delivery};
 use slack::ApiBase;
 use tokio::sync::watch;
 
@@ -32,7 +32,7 @@ use crate::{http, names, page, workers};
 
 /// The events that the demonstration portal sends.
 pub fn events(settings: &Settings) -> Vec<&'static str> {
-    rules::subscriptions::wanted(settings).iter().map(|event| event.code).collect()
+    settings::subscriptions::wanted(settings).iter().map(|event| event.code).collect()
 }
 
 /// How often the demonstration sweeps: what gets lost is found while one watches.
@@ -54,9 +54,9 @@ const ASSIGNEE: u64 = 6;
 /// How often the simulators' data is saved while it changes.
 const SAVE: Duration = Duration::from_millis(500);
 /// Messages shown of a channel.
-const MOST_MESSAGES: usize = 50;
+const MAX_MESSAGES: usize = 50;
 /// Tasks shown.
-const MOST_TASKS: usize = 4;
+const MAX_TASKS: usize = 4;
 
 /// Where and with what the demonstration runs.
 #[derive(Debug, Clone)]
@@ -80,7 +80,7 @@ struct Demo {
 
 /// Runs until `stop` becomes true. `started` is told the page's address.
 pub async fn demo(options: Options, stop: watch::Receiver<bool>, started: impl FnOnce(&str)) -> anyhow::Result<()> {
-    embedded::private::folder(&options.data)
+    sqlite::private::folder(&options.data)
         .with_context(|| format!("the folder {} cannot be made", options.data.display()))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let engine = Engine::open(&options.data.join("demo.db"), clock.clone()).await?;
@@ -91,11 +91,11 @@ pub async fn demo(options: Options, stop: watch::Receiver<bool>, started: impl F
     let connections = Connections::new(&engine.ports, ApiBase::new(&sandbox.slack.api_url())?)
         .with_notion(::notion::ApiBase::new(&sandbox.notion.url())?)
         // The simulators are here.
-        .allowing(connect::Network::this_machine());
+        .allowing(clients::Network::this_machine());
     talk::prepare(&sandbox);
     notion::prepare(&sandbox);
     let tenant = join(&connections, &sandbox).await?;
-    records::baseline::fill(&engine.ports, &connections, &tenant).await?;
+    crm::baseline::fill(&engine.ports, &connections, &tenant).await?;
     if sandbox.portal.projects().is_empty() {
         sandbox.portal.add_project(PROJECT);
     }
@@ -213,7 +213,7 @@ async fn add_task(State(demo): State<Demo>, axum::Json(task): axum::Json<NewDeal
     let portal = &demo.sandbox.portal;
     let project =
         portal.projects().iter().find(|project| project["NAME"] == PROJECT).map(|project| project["ID"].clone());
-    let deadline = platform::clock::later(demo.engine.ports.clock.now(), Duration::from_secs(2 * 24 * 60 * 60));
+    let deadline = runtime::clock::later(demo.engine.ports.clock.now(), Duration::from_secs(2 * 24 * 60 * 60));
     let fields = json!({
         "TITLE": task.title, "RESPONSIBLE_ID": ASSIGNEE, "GROUP_ID": project, "DEADLINE": deadline.to_string(),
     });
@@ -247,13 +247,13 @@ async fn miss_call(State(demo): State<Demo>, axum::Json(call): axum::Json<Missed
     let portal = &demo.sandbox.portal;
     let deals = portal.ids(DEAL);
     let open = deals.iter().rev().find(|id| portal.item(DEAL, **id).is_some_and(|deal| deal["closed"] == "N"));
-    let ended = sandbox::portal::Call {
+    let ended = simulators::portal::Call {
         kind: 2,
         phone: call.phone,
         user: ASSIGNEE,
         code: "304".into(),
         deal: open.copied(),
-        ..sandbox::portal::Call::default()
+        ..simulators::portal::Call::default()
     };
     let id = portal.end_call(&ended);
     let (sandbox, call_id) = (demo.sandbox.clone(), id.clone());
@@ -327,15 +327,15 @@ impl Demo {
             "stages": portal.stages(),
             "deals": deals.filter(in_first_funnel).collect::<Vec<_>>(),
             "users": portal.users(),
-            "tasks": portal.task_ids().into_iter().rev().take(MOST_TASKS).filter_map(|id| portal.task(id)).collect::<Vec<_>>(),
+            "tasks": portal.task_ids().into_iter().rev().take(MAX_TASKS).filter_map(|id| portal.task(id)).collect::<Vec<_>>(),
         });
         let channels = self.sandbox.slack.channels().into_iter().map(|channel| {
-            let skip = channel.messages.len().saturating_sub(MOST_MESSAGES);
+            let skip = channel.messages.len().saturating_sub(MAX_MESSAGES);
             json!({"name": channel.name, "count": channel.messages.len(), "messages": channel.messages[skip..]})
         });
         // For whoever wants more of the simulators than the page does.
         state["control"] = self.sandbox.control_url().into();
-        let is_pipeline = |channel: &sandbox::slack::Channel| channel.name == PIPELINE && channel.is_archived;
+        let is_pipeline = |channel: &simulators::slack::Channel| channel.name == PIPELINE && channel.is_archived;
         state["archived"] = self.sandbox.slack.channels().iter().any(is_pipeline).into();
         state["talk"] = talk::state(&self.sandbox);
         state["notion"] = notion::state(&self.sandbox);
@@ -355,7 +355,7 @@ fn restore(sandbox: &Sandbox, file: &Path) -> anyhow::Result<()> {
 
 fn save(sandbox: &Sandbox, file: &Path) -> anyhow::Result<()> {
     let beside = file.with_extension("new");
-    let mut new = embedded::private::options().create(true).truncate(true).open(&beside)?;
+    let mut new = sqlite::private::options().create(true).truncate(true).open(&beside)?;
     new.write_all(sandbox.save().to_string().as_bytes())?;
     Ok(std::fs::rename(beside, file)?)
 }

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use embedded::{Database, FileSecrets, SqliteQueue, SqliteStore};
-use platform::clock::Clock;
-use platform::metrics::Counters;
-use platform::{Ports, QueueName};
+use jobs::queues;
+use runtime::clock::Clock;
+use runtime::metrics::Counters;
+use runtime::{Ports, QueueName};
+use sqlite::{Database, FileSecrets, SqliteQueue, SqliteStore};
 
 /// An open engine.
 #[derive(Clone)]
@@ -42,9 +43,9 @@ impl Engine {
     }
 
     /// How many messages wait in each queue, and how many are dead.
-    pub async fn depths(&self) -> anyhow::Result<Vec<(QueueName, platform::queue::Depth)>> {
+    pub async fn depths(&self) -> anyhow::Result<Vec<(QueueName, runtime::queue::Depth)>> {
         let mut depths = Vec::new();
-        for queue in QueueName::ALL {
+        for queue in queues::ALL {
             depths.push((queue, self.ports.queue.depth(queue).await?));
         }
         Ok(depths)

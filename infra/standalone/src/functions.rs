@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use platform::queue::{QueueName, Received};
-use platform::runner::{self, BatchReport};
-use platform::{Invoke, Ports};
-
-use connect::Connections;
+use clients::Connections;
+use jobs::queues;
+use runtime::queue::{QueueName, Received};
+use runtime::runner;
+use runtime::runner::BatchReport;
+use runtime::{Invoke, Ports};
 
 /// Every function over one set of ports.
 #[derive(Clone)]
@@ -87,7 +88,7 @@ impl Functions {
             }};
         }
         Self {
-            workers: QueueName::ALL.into_iter().map(|queue| (queue, ports(queue.name()))).collect(),
+            workers: queues::ALL.into_iter().map(|queue| (queue, ports(queue.name()))).collect(),
             bitrix24_webhook: ports("bitrix24-webhook").into(),
             bitrix24_events: made!("bitrix24-events", bitrix24_events),
             slack_webhook: ports("slack-webhook").into(),
@@ -112,38 +113,24 @@ impl Functions {
     pub async fn work(&self, name: QueueName, batch: Vec<Received>) -> BatchReport {
         let Ports { queue, clock, metrics, .. } = &self.workers[&name];
         let (queue, clock, metrics) = (queue.as_ref(), clock.as_ref(), metrics.as_ref());
+        macro_rules! worked {
+            ($function:ident) => {
+                runner::run(queue, clock, metrics, batch, |jobs| $function::handle(&self.$function, jobs)).await
+            };
+        }
         let report = match name {
-            QueueName::Bitrix24Events => {
-                runner::run(queue, clock, metrics, name, batch, |jobs| {
-                    bitrix24_events::handle(&self.bitrix24_events, jobs)
-                })
-                .await
-            }
-            QueueName::SlackDelivery => {
-                runner::run(queue, clock, metrics, name, batch, |jobs| {
-                    slack_delivery::handle(&self.slack_delivery, jobs)
-                })
-                .await
-            }
-            QueueName::SlackEvents => {
-                runner::run(queue, clock, metrics, name, batch, |jobs| slack_events::handle(&self.slack_events, jobs))
-                    .await
-            }
-            QueueName::SlackCommands => {
-                runner::run(queue, clock, metrics, name, batch, |jobs| {
-                    slack_commands::handle(&self.slack_commands, jobs)
-                })
-                .await
-            }
-            QueueName::Bitrix24Delivery => {
-                runner::run(queue, clock, metrics, name, batch, |jobs| {
-                    bitrix24_delivery::handle(&self.bitrix24_delivery, jobs)
-                })
-                .await
-            }
-            QueueName::RecordSync => {
-                runner::run(queue, clock, metrics, name, batch, |jobs| record_sync::handle(&self.record_sync, jobs))
-                    .await
+            queues::BITRIX24_EVENTS => worked!(bitrix24_events),
+            queues::SLACK_DELIVERY => worked!(slack_delivery),
+            queues::SLACK_EVENTS => worked!(slack_events),
+            queues::SLACK_COMMANDS => worked!(slack_commands),
+            queues::BITRIX24_DELIVERY => worked!(bitrix24_delivery),
+            queues::RECORD_SYNC => worked!(record_sync),
+            unknown => {
+                tracing::error!(queue = unknown.name(), "no function works this queue");
+                BatchReport {
+                    failed: batch.into_iter().map(|received| received.id).collect(),
+                    ..BatchReport::default()
+                }
             }
         };
         if let Err(error) = queue.delete(name, report.finished.clone()).await {

@@ -10,11 +10,11 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::any;
 use bytes::{Bytes, BytesMut};
-use edge::doors;
 use futures::StreamExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::timeout_at;
+use web::doors;
 
 use crate::functions::Functions;
 use crate::server::{self, BodyDeadline, refusal};
@@ -56,7 +56,7 @@ async fn slack(State(functions): State<Functions>, request: Request) -> Response
 }
 
 async fn notion(State(functions): State<Functions>, request: Request) -> Response {
-    answered(request, notion_webhook::LARGEST_BODY, async |request| {
+    answered(request, notion_webhook::MAX_BODY, async |request| {
         notion_webhook::handle(&functions.notion_webhook, request).await
     })
     .await

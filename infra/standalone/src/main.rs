@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
-use platform::SystemClock;
-use sandbox::Sandbox;
-use sandbox::portal::Delivery;
+use runtime::SystemClock;
 use serde_json::Value;
+use simulators::Sandbox;
+use simulators::portal::Delivery;
 use standalone::config::Config;
 use standalone::log::OneLine;
-use standalone::{codes, demo, manifest, operate, person, replay, serve, settings, sync, tenants};
+use standalone::{codes, demo, manifest, operate, person, replay, serve, settings_command, sync, tenants_command};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
@@ -66,7 +66,7 @@ enum Command {
     /// Checks, shows, compares and applies the settings document.
     Settings {
         #[command(subcommand)]
-        command: settings::Command,
+        command: settings_command::Command,
     },
     /// Shows how the Notion databases stand, plans and runs backfills.
     Sync {
@@ -85,7 +85,7 @@ enum Command {
     /// Lists, exports, imports and removes tenants.
     Tenants {
         #[command(subcommand)]
-        command: tenants::Tenants,
+        command: tenants_command::Tenants,
     },
     /// Finds one person's data, hands it out, deletes it.
     Person {
@@ -95,12 +95,12 @@ enum Command {
     /// Changes the key that seals secrets, while everything runs.
     Keys {
         #[command(subcommand)]
-        command: tenants::Keys,
+        command: tenants_command::Keys,
     },
     /// Makes, lists and takes back keys of the API.
     ApiKey {
         #[command(subcommand)]
-        command: tenants::ApiKey,
+        command: tenants_command::ApiKey,
     },
     #[command(flatten)]
     Operate(operate::Operate),
@@ -174,8 +174,8 @@ async fn run(host: Host, command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Settings { command } => {
-            let place = settings::Place { config: host.config, database: host.database };
-            println!("{}", settings::run(command, &place).await?);
+            let place = settings_command::Place { config: host.config, database: host.database };
+            println!("{}", settings_command::run(command, &place).await?);
             Ok(())
         }
         Command::Sync { command } => sync::run(command, host.named_database()?).await,
@@ -188,7 +188,7 @@ async fn run(host: Host, command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Tenants { command } => {
-            println!("{}", tenants::tenants(&host.ports()?, command).await?);
+            println!("{}", tenants_command::tenants(&host.ports()?, command).await?);
             Ok(())
         }
         Command::Person { command } => {
@@ -196,11 +196,11 @@ async fn run(host: Host, command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Keys { command } => {
-            println!("{}", tenants::keys(&host.ports()?, command).await?);
+            println!("{}", tenants_command::keys(&host.ports()?, command).await?);
             Ok(())
         }
         Command::ApiKey { command } => {
-            println!("{}", tenants::api_key(&host.ports()?, command).await?);
+            println!("{}", tenants_command::api_key(&host.ports()?, command).await?);
             Ok(())
         }
         Command::Manifest { url, portal } => {
@@ -220,7 +220,7 @@ async fn simulate(companies: Option<usize>, tls: bool) -> anyhow::Result<()> {
     };
     let mut stopped = stopped();
     if let Some(companies) = companies {
-        let starting = sandbox::Estate::start(Arc::new(SystemClock), companies.clamp(1, 20));
+        let starting = simulators::Estate::start(Arc::new(SystemClock), companies.clamp(1, 20));
         let estate = match &authority {
             Some(trusted) => trusted.authority.secure(starting).await?,
             None => starting.await?,
@@ -245,17 +245,17 @@ async fn simulate(companies: Option<usize>, tls: bool) -> anyhow::Result<()> {
 
 /// A certificate authority whose certificate lies in a file as long as the simulators run.
 struct Trusted {
-    authority: sandbox::tls::Authority,
+    authority: simulators::tls::Authority,
     file: PathBuf,
 }
 
 impl Trusted {
     fn new() -> anyhow::Result<Self> {
-        let made =
-            sandbox::tls::Authority::new().map_err(|error| anyhow::anyhow!("no certificate could be made: {error}"))?;
+        let made = simulators::tls::Authority::new()
+            .map_err(|error| anyhow::anyhow!("no certificate could be made: {error}"))?;
         let moment = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_nanos();
         let file = std::env::temp_dir().join(format!("switchboard-sandbox-{}-{moment}.pem", std::process::id()));
-        let mut kept = embedded::private::options()
+        let mut kept = sqlite::private::options()
             .create_new(true)
             .open(&file)
             .with_context(|| format!("the file {} cannot be made", file.display()))?;
@@ -284,7 +284,7 @@ struct Host {
 
 impl Host {
     /// The ports over the database.
-    fn ports(&self) -> anyhow::Result<platform::Ports> {
+    fn ports(&self) -> anyhow::Result<runtime::Ports> {
         codes::ports(&self.named_database()?)
     }
 
@@ -304,7 +304,7 @@ async fn operated(host: Host, command: operate::Operate) -> anyhow::Result<Strin
     let config = host.config.as_deref().map(Config::read).transpose()?;
     let connections = match &config {
         Some(config) => config.connections(&ports)?,
-        None => connect::Connections::from_env(&ports)?,
+        None => clients::Connections::from_env(&ports)?,
     };
     let public_url = config.and_then(|config| config.public_url);
     let place =

@@ -1,8 +1,7 @@
-//! The Slack app's manifest, made from the list of commands and the addresses, so that none of them is forgotten.
+//! The Slack app's manifest, made from the table of commands and the addresses, so that none of them is forgotten.
 //! Fields: <https://docs.slack.dev/reference/app-manifest/>.
 
-use connect::scopes::SLACK as SCOPES;
-use rules::commands::{Name, views};
+use clients::scopes::SLACK as SCOPES;
 use serde_json::{Value, json};
 
 /// The events that are heard.
@@ -29,24 +28,23 @@ pub const EVENTS: [&str; 17] = [
 /// The manifest for an address; `portal` is the host whose links unfold.
 pub fn manifest(url: &str, portal: Option<&str>) -> Value {
     let webhook = format!("{}{}", url.trim_end_matches('/'), crate::http::SLACK_WEBHOOK);
-    let commands: Vec<Value> = Name::ALL
-        .iter()
-        .map(|name| {
-            json!({
-                "command": name.typed(), "url": webhook, "description": name.description(), "usage_hint": name.usage(),
-                "should_escape": true,
-            })
+    let slash_commands = commands::ALL.iter().map(|spec| {
+        json!({
+            "command": spec.typed, "url": webhook, "description": spec.description, "usage_hint": spec.usage,
+            "should_escape": true,
         })
-        .collect();
-    let shortcut = |name: &str, callback: &str, description: &str| json!({"name": name, "type": "message", "callback_id": callback, "description": description});
+    });
+    let shortcuts = commands::ALL.iter().filter_map(|spec| spec.shortcut).map(|shortcut| {
+        json!({
+            "name": shortcut.name, "type": "message", "callback_id": shortcut.callback_id,
+            "description": shortcut.description,
+        })
+    });
     let mut features = json!({
         "app_home": {"home_tab_enabled": true, "messages_tab_enabled": true, "messages_tab_read_only_enabled": true},
         "bot_user": {"display_name": "Switchboard", "always_online": true},
-        "shortcuts": [
-            shortcut("Make a lead of it", views::SHORTCUT_LEAD, "A lead in Bitrix24 from this message"),
-            shortcut("Make a task of it", views::SHORTCUT_TASK, "A task in Bitrix24 from this message"),
-        ],
-        "slash_commands": commands,
+        "shortcuts": shortcuts.collect::<Vec<_>>(),
+        "slash_commands": slash_commands.collect::<Vec<_>>(),
     });
     if let Some(portal) = portal {
         features["unfurl_domains"] = json!([portal]);
@@ -70,7 +68,7 @@ pub fn manifest(url: &str, portal: Option<&str>) -> Value {
 
 /// The same as YAML, each scope with its reason.
 pub fn yaml(url: &str, portal: Option<&str>) -> String {
-    let mut text = rules::document::to_yaml(&manifest(url, portal));
+    let mut text = settings::document::to_yaml(&manifest(url, portal));
     for (scope, why) in SCOPES {
         for line in [format!("- {scope}\n"), format!("- \"{scope}\"\n")] {
             text = text.replace(&line, &format!("{}  # {why}\n", line.trim_end()));
@@ -110,7 +108,12 @@ mod tests {
 
     #[test]
     fn the_file_is_what_the_command_prints() {
-        let file = include_str!("../../slack/manifest.yaml");
-        assert_eq!(yaml("https://switchboard.example", Some("acme.bitrix24.com")), file);
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../slack/manifest.yaml");
+        let made = yaml("https://switchboard.example", Some("acme.bitrix24.com"));
+        if std::env::var("INSTA_UPDATE").is_ok_and(|wanted| wanted == "always") {
+            std::fs::write(path, made).unwrap();
+        } else {
+            assert_eq!(std::fs::read_to_string(path).unwrap(), made, "INSTA_UPDATE=always writes it");
+        }
     }
 }

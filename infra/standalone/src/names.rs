@@ -10,7 +10,8 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use pages::{host_name, is_loopback};
+use web::cookies::is_loopback;
+use web::page::host_name;
 
 use crate::server::{LocalAddress, refusal};
 

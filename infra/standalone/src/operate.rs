@@ -5,17 +5,18 @@ use std::io::IsTerminal;
 
 use anyhow::bail;
 use clap::Subcommand;
-use connect::Connections;
+use clients::Connections;
 use indicatif::{ProgressBar, ProgressStyle};
-use mirror::Mirror;
+use jobs::queues;
+use notion_sync::NotionSync;
 use operations::doctor::{Check, Doctor, Verdict};
 use operations::letters::{Letter, Letters, Which, grouped};
 use operations::log::{self, Filter, Status, Way, delivery_reason, event_reason};
-use platform::audit::Audit;
-use platform::ledger::{DeliveryStatus, Ledger};
-use platform::portals::Portals;
-use platform::{Ports, QueueName, TenantId, TraceId};
+use runtime::ledger::{DeliveryStatus, Ledger};
+use runtime::{Ports, TenantId, TraceId};
 use serde::Serialize;
+use tenants::audit::Audit;
+use tenants::portals::Portals;
 
 use crate::codes;
 
@@ -131,7 +132,7 @@ pub struct Meant {
 impl Meant {
     fn which(&self) -> anyhow::Result<(Which, Option<TenantId>)> {
         let queue = match &self.queue {
-            Some(name) => match QueueName::ALL.into_iter().find(|queue| queue.name() == name) {
+            Some(name) => match queues::ALL.into_iter().find(|queue| queue.name() == name) {
                 Some(queue) => Some(queue),
                 None => bail!("there is no queue {name:?}; `queues` lists them"),
             },
@@ -233,7 +234,7 @@ struct Examined {
 }
 
 async fn doctor(place: &Place<'_>, tenant: Option<String>) -> anyhow::Result<String> {
-    let mirror = Mirror::new(place.ports, place.connections.clone());
+    let mirror = NotionSync::new(place.ports, place.connections.clone());
     let doctor =
         Doctor { ports: place.ports, connections: place.connections, mirror: &mirror, public_url: place.public_url };
     let mut all = Vec::new();
@@ -370,10 +371,10 @@ async fn queues(place: &Place<'_>) -> anyhow::Result<String> {
     struct Queue {
         queue: &'static str,
         #[serde(flatten)]
-        depth: platform::queue::Depth,
+        depth: runtime::queue::Depth,
     }
     let mut all = Vec::new();
-    for queue in QueueName::ALL {
+    for queue in queues::ALL {
         all.push(Queue { queue: queue.name(), depth: place.ports.queue.depth(queue).await? });
     }
     place.told(&all, || {
@@ -455,7 +456,7 @@ async fn dead(place: &Place<'_>, command: Dead) -> anyhow::Result<String> {
             let bar = progress(found.len() as u64, "redriving");
             let mut done: Vec<Letter> = Vec::new();
             // By queue, so that the bar moves and a queue that cannot be reached keeps no other.
-            for queue in QueueName::ALL {
+            for queue in queues::ALL {
                 let own = Which { queue: Some(queue), ..meant.clone() };
                 if meant.queue.is_none_or(|only| only == queue) {
                     done.extend(letters.redrive(&own, &who()).await?.letters);

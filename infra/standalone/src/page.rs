@@ -10,15 +10,16 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use crm::sightings::Sightings;
+use crm::sweeps::{Subscriptions, Sweeps};
 use futures::future::BoxFuture;
 use futures::stream::{self, Stream};
-use platform::ledger::Ledger;
-use platform::portals::Portals;
-use platform::sightings::Sightings;
-use platform::sweeps::{Subscriptions, Sweeps};
-use platform::{QueueName, TenantId};
-use rules::{Settings, subscriptions};
+use jobs::queues;
+use runtime::TenantId;
+use runtime::ledger::Ledger;
 use serde_json::{Value, json};
+use settings::{Settings, subscriptions};
+use tenants::portals::Portals;
 
 use crate::engine::Engine;
 use crate::server::HostLimits;
@@ -27,11 +28,11 @@ use crate::{names, server, trail};
 /// How often the page's state is looked at while somebody watches.
 const LOOK: Duration = Duration::from_millis(150);
 /// Events on the page.
-const MOST_EVENTS: usize = 40;
+const MAX_EVENTS: usize = 40;
 /// Connections to a private page.
 const MAX_CONNECTIONS: usize = 64;
 /// Dead letters on the page.
-const MOST_LETTERS: usize = 20;
+const MAX_LETTERS: usize = 20;
 
 /// Gives the page's present state.
 pub type Look = Arc<dyn Fn() -> BoxFuture<'static, Value> + Send + Sync>;
@@ -39,7 +40,7 @@ pub type Look = Arc<dyn Fn() -> BoxFuture<'static, Value> + Send + Sync>;
 /// The page's routes over `look`.
 pub fn router(look: Look) -> Router {
     Router::new()
-        .route("/", get(|| async { asset("text/html; charset=utf-8", include_str!("page/index.html")) }))
+        .route("/", get(|| async { asset("text/html; charset=utf-8", index()) }))
         .route("/page.css", get(|| async { asset("text/css; charset=utf-8", include_str!("page/page.css")) }))
         .route("/page.js", get(|| async { asset("text/javascript; charset=utf-8", include_str!("page/page.js")) }))
         .route("/notion.js", get(|| async { asset("text/javascript; charset=utf-8", include_str!("page/notion.js")) }))
@@ -47,6 +48,12 @@ pub fn router(look: Look) -> Router {
         .route("/api/state", get(|State(look): State<Look>| async move { axum::Json(look().await) }))
         .route("/api/changes", get(|State(look): State<Look>| async move { changes(look) }))
         .with_state(look)
+}
+
+/// The page, with the commands that there are.
+fn index() -> String {
+    let commands = commands::ALL.iter().map(|spec| spec.typed).collect::<Vec<_>>().join(", ");
+    include_str!("page/index.html").replace("{{commands}}", &commands)
 }
 
 /// The same for a private address: with a probe, and only by its own names.
@@ -60,7 +67,7 @@ pub fn options() -> server::Options {
     server::Options { limits, ..server::Options::default() }
 }
 
-fn asset(kind: &'static str, text: &'static str) -> Response {
+fn asset(kind: &'static str, text: impl IntoResponse) -> Response {
     let headers = [
         (CONTENT_TYPE, kind),
         (CACHE_CONTROL, "no-cache"),
@@ -86,13 +93,13 @@ fn changes(look: Look) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
 /// What the engine can tell of a tenant: its events, queues, dead letters and counts.
 pub async fn engine_state(engine: &Engine, tenant: Option<&TenantId>) -> anyhow::Result<Value> {
     let mut dead = Vec::new();
-    for queue in QueueName::ALL {
-        dead.extend(engine.ports.queue.dead_letters(queue, MOST_LETTERS).await?);
+    for queue in queues::ALL {
+        dead.extend(engine.ports.queue.dead_letters(queue, MAX_LETTERS).await?);
     }
     let trail = match tenant {
         Some(tenant) => {
             let ledger = Ledger::new(engine.ports.store.clone());
-            trail::recent(&ledger, tenant, engine.ports.clock.now(), MOST_EVENTS).await?
+            trail::recent(&ledger, tenant, engine.ports.clock.now(), MAX_EVENTS).await?
         }
         None => Vec::new(),
     };
@@ -129,10 +136,10 @@ async fn reach(engine: &Engine, tenant: &TenantId) -> anyhow::Result<Value> {
     let sweeps = Sweeps::new(store.clone());
     let seen = Sightings::new(store.clone()).all(tenant).await?;
     let portal = Portals::new(store.clone(), clock.clone()).get(tenant).await?;
-    let settings = portal.map(|portal| serde_json::from_value::<Settings>(portal.settings.clone())).transpose()?;
+    let settings = portal.map(|portal| portal.settings_as::<Settings>()).transpose()?;
     let subscriptions = sweeps.recall::<Subscriptions>(tenant, "subscriptions").await?.map(|(state, _)| state);
     let by_hand = subscriptions.as_ref().is_none_or(|state| state.by_hand);
-    let events = settings.as_ref().map(subscriptions::wanted).unwrap_or_default();
+    let events = settings.as_deref().map(subscriptions::wanted).unwrap_or_default();
     let events: Vec<_> = events
         .iter()
         .filter(|event| !(by_hand && event.app_only))

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use platform::Ports;
-use tenancy::person::{self, Ask, Finding};
+use runtime::Ports;
+use tenants::person;
+use tenants::person::{Ask, Finding};
 
 use crate::codes;
 use crate::operate::{progress, who};

@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn the_page_is_what_the_command_prints() {
         let page = include_str!("../../../docs/settings-reference.md");
-        let made = super::markdown(&serde_json::to_value(rules::document::schema()).unwrap_or_default());
+        let made = super::markdown(&serde_json::to_value(settings::document::schema()).unwrap_or_default());
         assert_eq!(made, page, "switchboard settings reference > docs/settings-reference.md");
     }
 }

@@ -1,9 +1,9 @@
 //! What runs on a schedule: on AWS EventBridge calls it, here a task does.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use platform::clock::Clock;
-use std::sync::Arc;
+use runtime::clock::Clock;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 

@@ -8,11 +8,11 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
-use connect::{Access, Connections, PortalAccess};
-use platform::portals::TokenDigest;
-use platform::store::{Condition, Key, Table, Write};
-use platform::{SystemClock, TenantId};
+use clients::{Access, Connections, PortalAccess};
+use runtime::store::{Condition, Key, Table, Write};
+use runtime::{SystemClock, TenantId};
 use secrecy::ExposeSecret;
+use tenants::portals::TokenDigest;
 use tokio::sync::watch;
 
 use crate::config::{Config, PortalConfig, SlackConfig};
@@ -127,7 +127,7 @@ impl Host {
         println!("Connected portal {tenant}.");
         let (ports, connections) = (self.engine.ports.clone(), self.connections.clone());
         tokio::spawn(async move {
-            match records::baseline::fill(&ports, &connections, &tenant).await {
+            match crm::baseline::fill(&ports, &connections, &tenant).await {
                 Ok(0) => {}
                 Ok(read) => tracing::info!(%tenant, read, "baseline filled"),
                 // Without it, records are judged by their history, one by one.

@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
-use connect::Connections;
-use mirror::plan::{self, Entry, EntryKind};
-use mirror::runs::{Phase, Wanted};
-use mirror::{Mirror, Others, Run, SyncJob};
-use platform::clock::later;
-use platform::{TenantId, TraceId};
-use rules::Settings;
+use clients::Connections;
+use jobs::sync::{Others, SyncJob};
+use notion_sync::NotionSync;
+use notion_sync::plan;
+use notion_sync::plan::{Entry, EntryKind};
+use notion_sync::runs::Run;
+use notion_sync::runs::{Phase, Wanted};
+use runtime::clock::later;
+use runtime::{TenantId, TraceId};
+use settings::Settings;
 use slack::ApiBase;
 
 use crate::codes;
@@ -122,17 +125,17 @@ pub async fn run(mut command: Command, database: PathBuf) -> anyhow::Result<()> 
     }
 }
 
-async fn open(place: &Place) -> anyhow::Result<(Mirror, TenantId)> {
+async fn open(place: &Place) -> anyhow::Result<(NotionSync, TenantId)> {
     let ports = codes::ports(&place.database)?;
     let tenant = codes::tenant(&ports, place.tenant.clone()).await?;
     // No provider is called from here.
-    Ok((Mirror::new(&ports, Connections::new(&ports, ApiBase::default())), tenant))
+    Ok((NotionSync::new(&ports, Connections::new(&ports, ApiBase::default())), tenant))
 }
 
 async fn status(place: &Place) -> anyhow::Result<()> {
     let (mirror, tenant) = open(place).await?;
     let portal = mirror.connections.portal(&tenant).await?;
-    let settings = Mirror::settings(&portal)?;
+    let settings = NotionSync::settings(&portal)?;
     match &portal.notion {
         Some(notion) => println!("Notion workspace {:?}, connection {:?}", notion.workspace, notion.name),
         None => println!("No Notion workspace is connected; put [notion] into the configuration (docs/notion.md)."),
@@ -161,12 +164,12 @@ async fn status(place: &Place) -> anyhow::Result<()> {
 async fn attention(place: &Place) -> anyhow::Result<()> {
     let (mirror, tenant) = open(place).await?;
     let portal = mirror.connections.portal(&tenant).await?;
-    let databases = Mirror::settings(&portal)?.notion.databases.clone();
+    let databases = NotionSync::settings(&portal)?.notion.databases.clone();
     let (mut known, mut lines) = (Vec::new(), 0);
     for database in &databases {
         known.extend(mirror.stored(&tenant, &database.name).await?.map(|known| (database.name.clone(), known)));
     }
-    for one in mirror::attention::paused(&databases, &known) {
+    for one in notion_sync::attention::paused(&databases, &known) {
         let what = one.field.map_or_else(|| one.database.clone(), |field| format!("{}, {field}", one.database));
         println!("{} {what} is paused: {}", one.since.strftime("%Y-%m-%d %H:%M"), one.why);
         lines += 1;
@@ -267,7 +270,7 @@ fn show(entry: &Entry) {
 async fn join(place: &Place, name: &str, record: &str, keep: &str, trash: bool) -> anyhow::Result<()> {
     let (mirror, tenant) = open(place).await?;
     let portal = mirror.connections.portal(&tenant).await?;
-    let settings = Mirror::settings(&portal)?;
+    let settings = NotionSync::settings(&portal)?;
     let Some(database) = settings.notion.named(name) else { bail!(unknown(&settings, name)) };
     let kind = database.records.kind();
     let number = record.trim().strip_prefix(&kind.to_string()).unwrap_or(record).trim().parse::<u64>();
@@ -279,7 +282,7 @@ async fn join(place: &Place, name: &str, record: &str, keep: &str, trash: bool) 
     let record = kind.record(number);
     let job = SyncJob::Join { database: name.to_owned(), record, keep, others, by: "the command line".into() };
     let trace = TraceId::new(mirror.ports.clock.now());
-    mirror.send(vec![mirror::message(&job, &tenant, trace, &format!("join#{trace}"))?]).await?;
+    mirror.send(vec![notion_sync::message(&job, &tenant, trace, &format!("join#{trace}"))?]).await?;
     println!("The rows of {record} will be joined by the running host, under trace {trace}.");
     Ok(())
 }
@@ -292,7 +295,7 @@ fn unknown(settings: &Settings, name: &str) -> String {
 async fn backfill(place: &Place, name: &str, dry: bool) -> anyhow::Result<()> {
     let (mirror, tenant) = open(place).await?;
     let portal = mirror.connections.portal(&tenant).await?;
-    let settings = Mirror::settings(&portal)?;
+    let settings = NotionSync::settings(&portal)?;
     if settings.notion.named(name).is_none() {
         bail!(unknown(&settings, name));
     }

@@ -1,8 +1,8 @@
 //! The trail of each event, for people: received → change → delivery, with times.
 
 use jiff::Timestamp;
-use platform::TenantId;
-use platform::ledger::{DeliveryLine, DeliveryStatus, EventLine, EventStatus, Ledger, Line, today};
+use runtime::TenantId;
+use runtime::ledger::{DeliveryLine, DeliveryStatus, EventLine, EventStatus, Ledger, Line, today};
 use serde::Serialize;
 
 /// An event's way.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use platform::QueueName;
+use jobs::queues;
+use runtime::QueueName;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -21,7 +22,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Starts the workers of all queues. They finish what they have in hand when `stop` becomes true.
 pub fn start(engine: &Engine, functions: &Functions, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut workers = JoinSet::new();
-    for queue in QueueName::ALL {
+    for queue in queues::ALL {
         for _ in 0..WORKERS {
             workers.spawn(work(engine.clone(), functions.clone(), queue, stop.clone()));
         }

@@ -6,9 +6,9 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use platform::SystemClock;
-use sandbox::Sandbox;
+use runtime::SystemClock;
 use serde_json::Value;
+use simulators::Sandbox;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -276,9 +276,9 @@ fn the_published_schema_is_what_the_command_prints() {
 #[test]
 fn the_settings_page_names_every_change_and_every_word() {
     let page = include_str!("../../../docs/settings.md");
-    for (kind, name, meaning) in rules::ChangeKind::ALL {
+    for (kind, name, meaning) in records::ChangeKind::ALL {
         assert!(page.contains(&format!("| `{name}` | {meaning} |")), "docs/settings.md does not tell of {name}");
-        for word in rules::words::known(kind) {
+        for word in records::words::known(kind) {
             assert!(page.contains(&format!("`{word}`")), "docs/settings.md does not tell of {{{word}}}");
         }
     }

@@ -6,10 +6,11 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use platform::queue::{DeadLetter, Queue, QueueName};
-use platform::{Clock, SystemClock, TraceId};
-use sandbox::Sandbox;
+use jobs::queues;
+use runtime::queue::{DeadLetter, Queue};
+use runtime::{Clock, SystemClock, TraceId};
 use serde_json::Value;
+use simulators::Sandbox;
 use standalone::config::Config;
 use standalone::engine::Engine;
 
@@ -75,7 +76,7 @@ async fn an_operator_looks_redrives_and_is_told_what_is_wrong() {
         body: body.to_string(),
         group: format!("{}#x", credentials.member_id),
     };
-    engine.queue.bury(QueueName::SlackDelivery, letter).await.unwrap();
+    engine.queue.bury(queues::SLACK_DELIVERY, letter).await.unwrap();
     drop(engine);
 
     let (well, told, _) = run(folder.path(), &["queues"]);

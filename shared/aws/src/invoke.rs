@@ -14,7 +14,7 @@ use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use http_body_util::BodyExt;
-use platform::invoke::{Invoke, InvokeError};
+use runtime::invoke::{Invoke, InvokeError};
 
 use crate::{Clients, clients};
 

@@ -6,9 +6,9 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use lambda_http::request::RequestContext;
 use lambda_runtime::{LambdaEvent, service_fn};
-use platform::job::{Jobs, Outcomes};
-use platform::queue::Received;
-use platform::{ClientAddress, Ports, QueueName, runner};
+use runtime::job::{Job, Jobs, Outcomes};
+use runtime::queue::Received;
+use runtime::{ClientAddress, Ports, runner};
 use serde::de::DeserializeOwned;
 
 pub use lambda_runtime::Error;
@@ -42,16 +42,16 @@ fn source(extensions: &http::Extensions) -> Option<ClientAddress> {
 }
 
 /// Works the batches of a queue's event source mapping with `handle`.
-pub async fn run_queue<T, F>(ports: &Ports, name: QueueName, handle: impl Fn(Jobs<T>) -> F) -> Result<(), Error>
+pub async fn run_queue<T, F>(ports: &Ports, handle: impl Fn(Jobs<T>) -> F) -> Result<(), Error>
 where
-    T: DeserializeOwned,
+    T: Job,
     F: Future<Output = Outcomes>,
 {
     let handle = &handle;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
         let batch = event.payload.records.into_iter().filter_map(received).collect();
         let Ports { queue, clock, metrics, .. } = ports;
-        let report = runner::run(queue.as_ref(), clock.as_ref(), metrics.as_ref(), name, batch, handle).await;
+        let report = runner::run(queue.as_ref(), clock.as_ref(), metrics.as_ref(), batch, handle).await;
         // What is not named here, the mapping deletes.
         Ok::<_, Error>(partial_batch_response(report.failed))
     }))

@@ -16,7 +16,7 @@ pub mod store;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
-use platform::{Clock, Ports, SystemClock};
+use runtime::{Clock, Ports, SystemClock};
 
 pub use clients::Clients;
 pub use invoke::{LambdaFunction, token_renewal};

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use platform::metrics::{Metrics, Unit};
+use runtime::metrics::{Metrics, Unit};
 use serde_json::{Map, Value, json};
 
 /// The namespace of all metrics.

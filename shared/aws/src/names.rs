@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use platform::QueueName;
-use platform::store::Table;
+use runtime::QueueName;
+use runtime::store::Table;
 
 /// The names. `template.yaml` gives them to each function as environment variables.
 #[derive(Debug, Clone)]
@@ -22,15 +22,11 @@ impl Names {
     /// Reads `TABLE_PORTALS`, `QUEUE_SLACK_DELIVERY`, `DEAD_SLACK_DELIVERY`, `SECRET_PREFIX` and so on. A
     /// function has the names that it may use; the others stay unknown.
     pub fn from_env() -> Self {
-        let get = |kind: &str, name: &str| {
-            std::env::var(format!("{kind}_{}", name.to_uppercase().replace('-', "_")))
-                .ok()
-                .filter(|value| !value.is_empty())
-        };
+        let table = |name: &str| std::env::var(variable("TABLE", name)).ok().filter(|value| !value.is_empty());
         Self {
-            tables: Table::ALL.into_iter().filter_map(|table| Some((table, get("TABLE", table.name())?))).collect(),
-            queues: QueueName::ALL.into_iter().filter_map(|queue| Some((queue, get("QUEUE", queue.name())?))).collect(),
-            dead: QueueName::ALL.into_iter().filter_map(|queue| Some((queue, get("DEAD", queue.name())?))).collect(),
+            tables: Table::ALL.into_iter().filter_map(|known| Some((known, table(known.name())?))).collect(),
+            queues: queues("QUEUE_"),
+            dead: queues("DEAD_"),
             secret_prefix: std::env::var("SECRET_PREFIX").unwrap_or_else(|_| "switchboard/".into()),
         }
     }
@@ -50,6 +46,20 @@ impl Names {
     }
 }
 
+/// The queues that the environment names, whichever they are.
+fn queues(prefix: &str) -> HashMap<QueueName, String> {
+    let named = std::env::vars_os().filter_map(|(name, value)| {
+        let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
+        let queue = name.strip_prefix(prefix)?.to_lowercase().replace('_', "-");
+        (!value.is_empty()).then(|| (QueueName::read(&queue), value))
+    });
+    named.collect()
+}
+
+fn variable(kind: &str, name: &str) -> String {
+    format!("{kind}_{}", name.to_uppercase().replace('-', "_"))
+}
+
 fn unknown(kind: &str, queue: QueueName) -> String {
-    format!("this function has no queue {}; set {kind}_{}", queue.name(), queue.name().to_uppercase().replace('-', "_"))
+    format!("this function has no queue {}; set {}", queue.name(), variable(kind, queue.name()))
 }

@@ -11,14 +11,14 @@ use aws_sdk_sqs::types::{
     MessageSystemAttributeName, MessageSystemAttributeNameForSends, MessageSystemAttributeValue, QueueAttributeName,
     SendMessageBatchRequestEntry,
 };
-use platform::queue::{Buried, DeadLetter, Depth, Fate, Judge, Message, Queue, QueueError, QueueName, Received};
+use runtime::queue::{Buried, DeadLetter, Depth, Fate, Judge, Message, Queue, QueueError, QueueName, Received};
 
 use crate::{Clients, Names};
 
 /// What a batch call of SQS takes.
-const MOST_IN_BATCH: usize = 10;
+const MAX_IN_BATCH: usize = 10;
 /// The longest id of a group or for deduplication.
-const LONGEST_ID: usize = 128;
+const MAX_ID: usize = 128;
 
 /// Carries jobs on SQS.
 #[derive(Debug, Clone)]
@@ -73,7 +73,7 @@ impl SqsQueue {
             .sqs
             .receive_message()
             .queue_url(self.dead_url(queue)?)
-            .max_number_of_messages(i32::try_from(most.clamp(1, MOST_IN_BATCH)).unwrap_or(1))
+            .max_number_of_messages(i32::try_from(most.clamp(1, MAX_IN_BATCH)).unwrap_or(1))
             .visibility_timeout(LOOKED_AT)
             // Without a wait SQS asks only some of its servers, and an empty answer means nothing.
             .wait_time_seconds(1)
@@ -92,7 +92,7 @@ impl SqsQueue {
 
     /// Lets go of letters that were looked at, so that they are there for the next who looks.
     async fn put_back(&self, queue: QueueName, receipts: &[String]) -> Result<(), QueueError> {
-        for some in receipts.chunks(MOST_IN_BATCH) {
+        for some in receipts.chunks(MAX_IN_BATCH) {
             let client = &self.clients.get().await.sqs;
             let mut batch = client.change_message_visibility_batch().queue_url(self.dead_url(queue)?);
             for (place, receipt) in some.iter().enumerate() {
@@ -133,7 +133,7 @@ pub(crate) fn received(message: SqsMessage) -> Option<Received> {
 impl Queue for SqsQueue {
     async fn send(&self, queue: QueueName, messages: Vec<Message>) -> Result<(), QueueError> {
         let url = self.url(queue)?;
-        for some in messages.chunks(MOST_IN_BATCH) {
+        for some in messages.chunks(MAX_IN_BATCH) {
             let mut batch = self.clients.get().await.sqs.send_message_batch().queue_url(url);
             for (place, message) in some.iter().enumerate() {
                 let entry = SendMessageBatchRequestEntry::builder()
@@ -161,7 +161,7 @@ impl Queue for SqsQueue {
             .sqs
             .receive_message()
             .queue_url(self.url(queue)?)
-            .max_number_of_messages(i32::try_from(most.clamp(1, MOST_IN_BATCH)).unwrap_or(1))
+            .max_number_of_messages(i32::try_from(most.clamp(1, MAX_IN_BATCH)).unwrap_or(1))
             .wait_time_seconds(seconds(wait).min(20))
             .message_system_attribute_names(MessageSystemAttributeName::All);
         let answer = ask.send().await.map_err(|error| failed(queue, error))?;
@@ -169,7 +169,7 @@ impl Queue for SqsQueue {
     }
 
     async fn delete(&self, queue: QueueName, receipts: Vec<String>) -> Result<(), QueueError> {
-        for some in receipts.chunks(MOST_IN_BATCH) {
+        for some in receipts.chunks(MAX_IN_BATCH) {
             let mut batch = self.clients.get().await.sqs.delete_message_batch().queue_url(self.url(queue)?);
             for (place, receipt) in some.iter().enumerate() {
                 let entry = DeleteMessageBatchRequestEntry::builder().id(place.to_string()).receipt_handle(receipt);
@@ -263,16 +263,16 @@ fn trace_header() -> Option<HashMap<MessageSystemAttributeNameForSends, MessageS
 }
 
 fn fingerprint(body: &str) -> String {
-    platform::DeliveryId::of(&[body]).to_string()
+    runtime::DeliveryId::of(&[body]).to_string()
 }
 
 /// SQS takes ids of 128 letters, digits and marks of ASCII. A channel's name may have others: then its fingerprint
 /// stands for it, behind what of it SQS takes, so that people still see whose it is.
 fn id(text: &str) -> String {
-    if text.len() <= LONGEST_ID && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if text.len() <= MAX_ID && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return text.to_owned();
     }
-    let readable: String = text.chars().filter(char::is_ascii_graphic).take(LONGEST_ID / 2).collect();
+    let readable: String = text.chars().filter(char::is_ascii_graphic).take(MAX_ID / 2).collect();
     format!("{readable}#{}", fingerprint(text))
 }
 

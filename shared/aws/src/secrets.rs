@@ -7,7 +7,7 @@ use aws_sdk_secretsmanager::error::DisplayErrorContext;
 use aws_sdk_secretsmanager::operation::create_secret::CreateSecretError;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueError;
-use platform::secrets::{Secrets, SecretsError};
+use runtime::secrets::{Secrets, SecretsError};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{Clients, Names};

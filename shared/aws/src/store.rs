@@ -15,9 +15,9 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use jiff::Timestamp;
-use platform::clock::Clock;
-use platform::store::{
-    Belongings, Condition, Item, Key, MOST_WRITES, Page, Query, Store, StoreError, Table, Version, Write,
+use runtime::clock::Clock;
+use runtime::store::{
+    Belongings, Condition, Item, Key, MAX_WRITES, Page, Query, Store, StoreError, Table, Version, Write,
 };
 
 use crate::{Clients, Names};
@@ -60,7 +60,7 @@ fn key_of(key: &Key) -> Attributes {
 }
 
 /// The item in the attributes, unless it has expired.
-fn item_of(table: platform::store::Table, attributes: &Attributes, now: Timestamp) -> Option<Item> {
+fn item_of(table: runtime::store::Table, attributes: &Attributes, now: Timestamp) -> Option<Item> {
     let text = |name: &str| attributes.get(name)?.as_s().ok().cloned();
     let number = |name: &str| attributes.get(name)?.as_n().ok()?.parse::<i64>().ok();
     if number("expires_ms").is_some_and(|expires| expires <= now.as_millisecond()) {
@@ -82,7 +82,7 @@ struct Prepared {
 fn prepare(write: &Write, now: Timestamp) -> Prepared {
     // A write that does not follow a version begins at the present microsecond, so that a version read before
     // a deletion never fits again.
-    let beginning = platform::store::written_by(now);
+    let beginning = runtime::store::written_by(now);
     let version = match write.condition {
         Condition::Version(version) => version + 1,
         Condition::Always | Condition::Absent => beginning,
@@ -148,8 +148,8 @@ impl Store for DynamoStore {
         if writes.is_empty() {
             return Ok(());
         }
-        if writes.len() > MOST_WRITES {
-            return Err(StoreError::Unavailable(format!("{} writes at once; at most {MOST_WRITES}", writes.len())));
+        if writes.len() > MAX_WRITES {
+            return Err(StoreError::Unavailable(format!("{} writes at once; at most {MAX_WRITES}", writes.len())));
         }
         let now = self.clock.now();
         let mut transaction = self.clients.get().await.dynamodb.transact_write_items();

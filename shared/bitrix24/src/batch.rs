@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::{form, tolerant};
 
 /// The most commands of a batch.
-pub const MOST_COMMANDS: usize = 50;
+pub const MAX_COMMANDS: usize = 50;
 
 /// Calls that go out together. A later one may use an earlier one's result: `$result[first][0][ID]`.
 #[derive(Debug, Clone, Default)]
@@ -18,7 +18,7 @@ pub struct Batch {
 
 /// A batch takes 50 commands at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a batch takes at most {MOST_COMMANDS} commands")]
+#[error("a batch takes at most {MAX_COMMANDS} commands")]
 pub struct Full;
 
 impl Batch {
@@ -36,7 +36,7 @@ impl Batch {
 
     /// Adds a call under a name of its own.
     pub fn add(&mut self, name: impl Into<String>, method: &str, params: &Value) -> Result<(), Full> {
-        if self.commands.len() == MOST_COMMANDS {
+        if self.commands.len() == MAX_COMMANDS {
             return Err(Full);
         }
         let query = form::build(params);

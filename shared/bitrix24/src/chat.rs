@@ -357,6 +357,17 @@ fn file(key: Option<u64>, row: &Value) -> Option<ChatFile> {
     })
 }
 
+/// A chat by its id, its number or its address: `chat57`, `57`, `https://portal/online/?IM_DIALOG=chat57`.
+pub fn dialog_id(words: &str) -> Option<String> {
+    let words = words.trim();
+    let bare =
+        words.rsplit_once("IM_DIALOG=").map_or(words, |(_, rest)| rest.split(['&', '#']).next().unwrap_or_default());
+    let number = bare.to_lowercase();
+    let number = number.strip_prefix("chat").unwrap_or(&number);
+    let is_number = !number.is_empty() && number.len() <= 12 && number.bytes().all(|b| b.is_ascii_digit());
+    is_number.then(|| format!("chat{number}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,20 +6,21 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, LOCATION};
 use jiff::Timestamp;
-use reqwest::header::{CONTENT_TYPE, LOCATION};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
-use wire::{Cause, Http, Seen, SendError};
+use wire::{Cause, Http, Response, Seen, SendError, Unread};
 
 use crate::error::Error;
 
 /// A portal cuts a request off after 60 seconds; longer waits are for nothing.
-const LONGEST_CALL: Duration = Duration::from_secs(65);
+const MAX_CALL: Duration = Duration::from_secs(65);
 /// An answer larger than this is not read to its end.
-const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
+const MAX_ANSWER: usize = 32 * 1024 * 1024;
 /// More of a portal's words is not kept.
 const MAX_WORDS: usize = 1_000;
 
@@ -193,7 +194,7 @@ impl Client {
         if let (RestBase::OAuth { token, .. }, Some(body)) = (&self.base, body.as_object_mut()) {
             body.insert("auth".into(), token.expose_secret().into());
         }
-        let request = self.http.post(url.clone()).timeout(LONGEST_CALL).header(CONTENT_TYPE, "application/json");
+        let request = self.http.post(&url).timeout(MAX_CALL).header(CONTENT_TYPE, "application/json");
         let response = request.body(body.to_string()).send().await.map_err(|error| failed(method, error))?;
         not_elsewhere(method, &url, &response)?;
         let (seen, text) = read(response, method).await?;
@@ -203,7 +204,7 @@ impl Client {
 
 /// A renamed portal answers with a redirect. It is not followed: the credentials are this host's, and where a portal is,
 /// only the authorization server or an administrator says.
-pub(crate) fn not_elsewhere(method: &str, url: &Url, response: &reqwest::Response) -> Result<(), Error> {
+pub(crate) fn not_elsewhere(method: &str, url: &Url, response: &Response) -> Result<(), Error> {
     if !response.status().is_redirection() {
         return Ok(());
     }
@@ -213,15 +214,11 @@ pub(crate) fn not_elsewhere(method: &str, url: &Url, response: &reqwest::Respons
 }
 
 /// Reads the body, but not more than a REST answer can hold.
-pub(crate) async fn read(mut response: reqwest::Response, method: &str) -> Result<(Seen, Vec<u8>), Error> {
-    let (seen, mut body) = (Seen::of(&response), Vec::new());
-    while let Some(chunk) = response.chunk().await.map_err(|error| lost(method, Cause::of(&error)))? {
-        body.extend_from_slice(&chunk);
-        if body.len() > LARGEST_ANSWER {
-            return Err(garbage(method, seen.with_length(body.len())));
-        }
-    }
-    Ok((seen.with_length(body.len()), body))
+pub(crate) async fn read(response: Response, method: &str) -> Result<(Seen, Bytes), Error> {
+    response.read(MAX_ANSWER).await.map_err(|unread| match unread {
+        Unread::Lost(cause) => lost(method, cause),
+        Unread::TooLarge(seen) => garbage(method, seen),
+    })
 }
 
 pub(crate) fn failed(method: &str, error: SendError) -> Error {

@@ -5,18 +5,17 @@
 
 use std::time::Duration;
 
-use reqwest::header::CONTENT_TYPE;
+use http::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
-
 use wire::Http;
 
 use crate::client::{authority, checked, endpoint_url, failed, garbage, read};
 use crate::error::Error;
 use crate::tolerant::whole;
 
-const LONGEST_CALL: Duration = Duration::from_secs(30);
+const MAX_CALL: Duration = Duration::from_secs(30);
 /// The authorization server of most regions.
 pub const WEST: &str = "oauth.bitrix.info";
 /// The authorization server of Russia and its neighbours.
@@ -201,8 +200,7 @@ impl OAuth {
 
     async fn post(&self, method: &str, url: Url, fields: &[(&str, &str)]) -> Result<Value, Error> {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let request =
-            self.http.post(url).timeout(LONGEST_CALL).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = self.http.post(&url).timeout(MAX_CALL).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         let response = request.body(body).send().await.map_err(|error| failed(method, error))?;
         let (seen, text) = read(response, method).await?;
         let Ok(answer @ Value::Object(_)) = serde_json::from_slice(&text) else { return Err(garbage(method, seen)) };

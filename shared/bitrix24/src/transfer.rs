@@ -6,28 +6,25 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use futures::stream::{self, BoxStream, StreamExt};
-use reqwest::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use futures::stream::{self, StreamExt};
+use http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use url::Url;
-use wire::Seen;
+use wire::{Body, Pieces, Response, Seen};
 
 use crate::bot::CONTENT;
 use crate::client::{Answer, Client, RestBase, authority, failed, file_url, garbage, not_elsewhere, read, understand};
 use crate::error::Error;
 
 /// The largest file that a portal takes: 100 MB (`imbot.v2.File.upload`).
-pub const LARGEST_FILE: u64 = 100 * 1024 * 1024;
+pub const MAX_FILE: u64 = 100 * 1024 * 1024;
 /// A transfer may take this long; a function has a minute.
-const LONGEST_TRANSFER: Duration = Duration::from_secs(50);
+const MAX_TRANSFER: Duration = Duration::from_secs(50);
 /// A download may be handed on this often: the portal's disk to its storage.
 const MAX_REDIRECTS: usize = 3;
 /// The method by which errors of a download are named.
 const DOWNLOAD: &str = "download";
-
-/// A file's bytes, in pieces.
-pub type Pieces = BoxStream<'static, Result<Bytes, io::Error>>;
 
 /// A file that is being fetched.
 pub struct Download {
@@ -61,8 +58,8 @@ impl Client {
         let whole = stream::once(async move { Ok(before) })
             .chain(in_base64(pieces))
             .chain(stream::once(async move { Ok::<_, io::Error>(after) }));
-        let request = self.http.post(url.clone()).timeout(LONGEST_TRANSFER).header(CONTENT_TYPE, "application/json");
-        let request = request.header(CONTENT_LENGTH, total).body(reqwest::Body::wrap_stream(whole));
+        let request = self.http.post(&url).timeout(MAX_TRANSFER).header(CONTENT_TYPE, "application/json");
+        let request = request.header(CONTENT_LENGTH, total).body(Body::Pieces(whole.boxed()));
         let response = request.send().await.map_err(|error| failed(method, error))?;
         not_elsewhere(method, &url, &response)?;
         if response.status().as_u16() == 413 {
@@ -95,10 +92,10 @@ impl Client {
         Err(refused("file_not_found", "the portal redirects from one address of the file to the next"))
     }
 
-    async fn ask_for_file(&self, url: &Url) -> Result<reqwest::Response, Error> {
+    async fn ask_for_file(&self, url: &Url) -> Result<Response, Error> {
         let is_own = is_own(&self.base, url);
         let url = if is_own { url.clone() } else { without_credentials(&self.base, url) };
-        let request = self.http.get(url).timeout(LONGEST_TRANSFER);
+        let request = self.http.get(&url).timeout(MAX_TRANSFER);
         // Without these the portal's front may answer 404 for a signed link.
         let request = request.header("accept", "*/*").header("accept-language", "en");
         let request =
@@ -135,7 +132,7 @@ fn without_credentials(base: &RestBase, url: &Url) -> Url {
     plain
 }
 
-fn download(response: reqwest::Response, base: &RestBase, url: &Url) -> Result<Download, Error> {
+fn download(response: Response, base: &RestBase, url: &Url) -> Result<Download, Error> {
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = header(CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let is_attached = header(CONTENT_DISPOSITION).trim_start().to_ascii_lowercase().starts_with("attachment");
@@ -144,10 +141,7 @@ fn download(response: reqwest::Response, base: &RestBase, url: &Url) -> Result<D
         200 if !is_attached && is_no_file(&kind, is_own(base, url), url) => {
             Err(refused("not_visible", "the portal showed a page or an error instead of the file"))
         }
-        200 => {
-            let pieces = response.bytes_stream().map(|piece| piece.map_err(io::Error::other)).boxed();
-            Ok(Download { length, kind, pieces })
-        }
+        200 => Ok(Download { length, kind, pieces: response.into_pieces() }),
         401 | 403 | 404 | 410 => Err(refused("file_not_found", "the portal does not give the file (any more)")),
         _ => Err(garbage(DOWNLOAD, Seen::of(&response))),
     }

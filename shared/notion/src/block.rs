@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::text;
 
 /// Blocks in one array. <https://developers.notion.com/reference/request-limits>
-pub const MOST_IN_A_CALL: usize = 100;
+pub const MAX_IN_A_CALL: usize = 100;
 
 /// A block. Rows and nested blocks go with their parent, two levels in a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ impl Block {
             Self::Bullet(text, _) => block("bulleted_list_item", text, false),
             Self::Table(rows) => {
                 let width = rows.iter().map(Vec::len).max().unwrap_or(1).max(1);
-                let first: Vec<_> = rows.iter().take(MOST_IN_A_CALL).map(|row| table_row(row, width)).collect();
+                let first: Vec<_> = rows.iter().take(MAX_IN_A_CALL).map(|row| table_row(row, width)).collect();
                 json!({"object": "block", "type": "table", "table": {
                     "table_width": width, "has_column_header": true, "has_row_header": false, "children": first,
                 }})
@@ -54,7 +54,7 @@ impl Block {
             Self::ToDo(_, nested) | Self::Bullet(_, nested) => nested.iter().map(Self::alone).collect(),
             Self::Table(rows) => {
                 let width = rows.iter().map(Vec::len).max().unwrap_or(1).max(1);
-                rows.iter().skip(MOST_IN_A_CALL).map(|row| table_row(row, width)).collect()
+                rows.iter().skip(MAX_IN_A_CALL).map(|row| table_row(row, width)).collect()
             }
             _ => Vec::new(),
         }
@@ -101,13 +101,13 @@ pub fn appends(body: &[Block]) -> Vec<Append> {
 
 fn add_level(blocks: &[Block], into: &[usize], calls: &mut Vec<Append>) {
     let level: Vec<Value> = blocks.iter().map(Block::alone).collect();
-    for some in level.chunks(MOST_IN_A_CALL) {
+    for some in level.chunks(MAX_IN_A_CALL) {
         calls.push(Append { into: into.to_vec(), blocks: some.to_vec() });
     }
     for (place, block) in blocks.iter().enumerate() {
         let inside = [into, &[place]].concat();
         if block.nested().is_empty() {
-            for some in block.inside().chunks(MOST_IN_A_CALL) {
+            for some in block.inside().chunks(MAX_IN_A_CALL) {
                 calls.push(Append { into: inside.clone(), blocks: some.to_vec() });
             }
         } else {

@@ -4,12 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reqwest::Method;
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::Method;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use wire::{Cause, Http, Outgoing, Seen, SendError};
+use url::Url;
+use wire::{Cause, Http, Outgoing, Seen, SendError, Unread};
 
 use crate::VERSION;
 use crate::error::{DEFAULT_WAIT, Error};
@@ -17,8 +18,8 @@ use crate::page::Page;
 use crate::schema::DataSource;
 
 /// Notion itself gives up after 60 seconds.
-const LONGEST_CALL: Duration = Duration::from_secs(65);
-const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
+const MAX_CALL: Duration = Duration::from_secs(65);
+const MAX_ANSWER: usize = 32 * 1024 * 1024;
 
 /// Where the API is.
 #[derive(Debug, Clone)]
@@ -33,7 +34,7 @@ impl Default for ApiBase {
 impl ApiBase {
     /// Another address, for a simulator on this very machine; anything else must be https.
     pub fn new(url: &str) -> Result<Self, Error> {
-        let parsed = reqwest::Url::parse(url).map_err(|cause| Error::Address(format!("Notion's address: {cause}")))?;
+        let parsed = Url::parse(url).map_err(|cause| Error::Address(format!("Notion's address: {cause}")))?;
         let local = matches!(parsed.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
         if parsed.scheme() != "https" && !(parsed.scheme() == "http" && local) {
             return Err(Error::Address("Notion's API is called by https (by http only on this machine)".into()));
@@ -307,21 +308,18 @@ pub(crate) struct Raw {
 /// Sends a request and reads its answer.
 pub(crate) async fn send(call: &str, request: Outgoing, reads: bool) -> Result<Raw, Error> {
     let lost = |cause: Cause| Error::Lost { call: call.to_owned(), cause: cause.to_string(), reads };
-    let request = request.timeout(LONGEST_CALL).header("Notion-Version", VERSION);
-    let mut response = request.send().await.map_err(|error| match error {
+    let request = request.timeout(MAX_CALL).header("Notion-Version", VERSION);
+    let response = request.send().await.map_err(|error| match error {
         SendError::Lost(cause) => lost(cause),
         // If Notion's own host may not be called, that is for whoever runs us, and later it may work.
         not_sent => Error::NotConnected { call: call.to_owned(), cause: not_sent.to_string() },
     })?;
     let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.trim().parse().ok());
-    let (seen, mut read) = (Seen::of(&response), Vec::new());
-    while let Some(chunk) = response.chunk().await.map_err(|error| lost(Cause::of(&error)))? {
-        read.extend_from_slice(&chunk);
-        if read.len() > LARGEST_ANSWER {
-            return Err(shape(call, "an answer of more than 32 MiB"));
-        }
-    }
-    Ok(Raw { seen: seen.with_length(read.len()), body: serde_json::from_slice(&read).ok(), wait })
+    let (seen, read) = response.read(MAX_ANSWER).await.map_err(|unread| match unread {
+        Unread::Lost(cause) => lost(cause),
+        Unread::TooLarge(_) => shape(call, "an answer of more than 32 MiB"),
+    })?;
+    Ok(Raw { seen, body: serde_json::from_slice(&read).ok(), wait })
 }
 
 fn refused(call: String, status: u16, body: &Value, wait: Option<u64>, reads: bool) -> Error {

@@ -1,7 +1,7 @@
 //! OAuth of a public connection (<https://developers.notion.com/docs/authorization>).
 
-use reqwest::Method;
-use reqwest::header::CONTENT_TYPE;
+use http::Method;
+use http::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use wire::Http;
@@ -56,7 +56,7 @@ pub async fn refresh(http: &Http, base: &ApiBase, app: &App, refresh: &SecretStr
 async fn token(http: &Http, base: &ApiBase, app: &App, body: &Value) -> Result<Grant, Error> {
     const PATH: &str = "/v1/oauth/token";
     let call = format!("{} {PATH}", Method::POST);
-    let request = http.post(base.at(PATH)).basic_auth(&app.id, Some(app.secret.expose_secret()));
+    let request = http.post(base.at(PATH)).basic_auth(&app.id, app.secret.expose_secret());
     let request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
     let answer = granted(&call, send(&call, request, false).await?)?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

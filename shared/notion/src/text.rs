@@ -3,22 +3,22 @@
 use serde_json::{Value, json};
 
 /// UTF-16 units in one run: Notion counts like JavaScript. <https://developers.notion.com/reference/request-limits>
-pub const MOST_IN_A_RUN: usize = 2_000;
+pub const MAX_IN_A_RUN: usize = 2_000;
 /// Runs in one array.
-pub const MOST_RUNS: usize = 100;
+pub const MAX_RUNS: usize = 100;
 
 /// The text as an array of runs; every 2,000 units make one. Split where a line or a word ends, if one does.
-/// Longer than [`MOST_RUNS`] runs is longer than a property holds: see [`too_long`].
+/// Longer than [`MAX_RUNS`] runs is longer than a property holds: see [`too_long`].
 pub fn runs(text: &str) -> Value {
     Value::Array(split(text).into_iter().map(|run| json!({"type": "text", "text": {"content": run}})).collect())
 }
 
 /// Whether the text has more runs than a property takes.
 pub fn too_long(text: &str) -> bool {
-    split(text).len() > MOST_RUNS
+    split(text).len() > MAX_RUNS
 }
 
-/// The text in pieces of at most [`MOST_IN_A_RUN`] units, which together are the text.
+/// The text in pieces of at most [`MAX_IN_A_RUN`] units, which together are the text.
 pub fn split(text: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut rest = text;
@@ -26,7 +26,7 @@ pub fn split(text: &str) -> Vec<&str> {
         let mut units = 0;
         let fits = rest.char_indices().find(|(_, c)| {
             units += c.len_utf16();
-            units > MOST_IN_A_RUN
+            units > MAX_IN_A_RUN
         });
         let Some((end, _)) = fits else {
             pieces.push(rest);
@@ -60,7 +60,7 @@ mod tests {
         fn a_split_text_is_whole_and_fits(text in "([a-zа-я😀 \n]{1,9}){0,700}") {
             let pieces = split(&text);
             prop_assert_eq!(pieces.concat(), text.clone());
-            prop_assert!(pieces.iter().all(|piece| piece.encode_utf16().count() <= MOST_IN_A_RUN && !piece.is_empty()));
+            prop_assert!(pieces.iter().all(|piece| piece.encode_utf16().count() <= MAX_IN_A_RUN && !piece.is_empty()));
             prop_assert_eq!(plain(&runs(&text)), text);
         }
     }

@@ -4,28 +4,31 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use connect::{Connections, Failure, PortalClient, WorkspaceClient, scopes};
+use clients::{Connections, Failure, PortalClient, WorkspaceClient, scopes};
+use crm::sightings::Sightings;
+use crm::subscriptions;
+use crm::sweeps::Sweeps;
 use jiff::Timestamp;
-use mirror::{Mirror, Open};
-use platform::limiter::Lane;
-use platform::portals::Portal;
-use platform::secrets::{SLACK_SIGNING, SecretsError};
-use platform::sightings::Sightings;
-use platform::sweeps::Sweeps;
-use platform::{Kind, Ports, QueueName, TenantId};
-use records::subscriptions;
-use rules::destination::Destination;
-use rules::{Settings, subscriptions as events};
+use jobs::queues;
+use notion_sync::NotionSync;
+use notion_sync::database::Open;
+use runtime::limiter::Priority;
+use runtime::secrets::SecretsError;
+use runtime::{Kind, Ports, TenantId};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use settings::destination::Destination;
+use settings::{Settings, subscriptions as events};
+use tenants::portals::Portal;
+use tenants::secret_names::SLACK_SIGNING;
 
 /// Our clock and a provider's may differ by so many seconds; Slack refuses signatures that are five minutes old.
-const MOST_SKEW: i64 = 60;
+const MAX_SKEW: i64 = 60;
 /// Pages of people that are read.
-const MOST_PAGES: u64 = 10;
+const MAX_PAGES: u64 = 10;
 /// People without a counterpart that are named.
-const MOST_NAMED: usize = 8;
+const MAX_NAMED: usize = 8;
 
 /// How a thing stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -74,7 +77,7 @@ pub struct Doctor<'a> {
     /// The providers.
     pub connections: &'a Connections,
     /// The mirrored databases.
-    pub mirror: &'a Mirror,
+    pub mirror: &'a NotionSync,
     /// Where providers reach this deployment, if that is known.
     pub public_url: Option<&'a str>,
 }
@@ -114,7 +117,7 @@ impl Doctor<'_> {
                 Check::wrong("Slack signing secret", error.to_string(), "see whether the secrets can be read")
             }
         });
-        for queue in QueueName::ALL {
+        for queue in queues::ALL {
             tell(match self.ports.queue.depth(queue).await {
                 Ok(depth) if depth.dead > 0 => Check::notice(
                     format!("Queue {}", queue.name()),
@@ -135,11 +138,11 @@ impl Doctor<'_> {
             Ok(portal) => portal,
             Err(failure) => return tell(Check::wrong("Portal", failure.text, "connect it at /install")),
         };
-        let settings = match serde_json::from_value::<Settings>(portal.settings.clone()) {
+        let settings = match portal.settings_as::<Settings>() {
             Ok(settings) => settings,
             Err(error) => {
                 let fix = "apply a document that `settings check` takes";
-                return tell(Check::wrong("Settings", format!("they cannot be read: {error}"), fix));
+                return tell(Check::wrong("Settings", format!("they cannot be read: {}", error.0), fix));
             }
         };
         let problems = settings.problems();
@@ -169,7 +172,7 @@ impl Doctor<'_> {
     ) -> Option<PortalClient> {
         let what = format!("Bitrix24: {}", portal.domain);
         let client = match self.connections.bitrix24(portal).await {
-            Ok(client) => client.in_lane(Lane::Person),
+            Ok(client) => client.in_lane(Priority::Person),
             Err(failure) => {
                 tell(Check::wrong(what, failure.text, "connect it again at /install"));
                 return None;
@@ -352,7 +355,7 @@ impl Doctor<'_> {
     async fn people(&self, settings: &Settings, bitrix24: &PortalClient, slack: &WorkspaceClient, tell: Tell<'_>) {
         let found = async {
             let (mut emails, mut cursor) = (BTreeSet::new(), None::<String>);
-            for _ in 0..MOST_PAGES {
+            for _ in 0..MAX_PAGES {
                 let page = slack.users(cursor.as_deref()).await?;
                 emails.extend(page.items.into_iter().filter_map(|user| user.email).map(|email| email.to_lowercase()));
                 cursor = page.cursor;
@@ -361,7 +364,7 @@ impl Doctor<'_> {
                 }
             }
             let mut alone = Vec::new();
-            for page in 0..MOST_PAGES {
+            for page in 0..MAX_PAGES {
                 let params = json!({"FILTER": {"ACTIVE": true}, "start": page * 50});
                 let answer = bitrix24.call("user.get", &params).await?;
                 for user in answer.result.as_array().into_iter().flatten() {
@@ -381,9 +384,9 @@ impl Doctor<'_> {
         tell(match found.await {
             Ok(alone) if alone.is_empty() => Check::fine("People", "everybody on the portal is found in Slack"),
             Ok(alone) => {
-                let named: Vec<_> = alone.iter().take(MOST_NAMED).map(String::as_str).collect();
-                let more = if alone.len() > MOST_NAMED {
-                    format!(" and {} more", alone.len() - MOST_NAMED)
+                let named: Vec<_> = alone.iter().take(MAX_NAMED).map(String::as_str).collect();
+                let more = if alone.len() > MAX_NAMED {
+                    format!(" and {} more", alone.len() - MAX_NAMED)
                 } else {
                     String::new()
                 };
@@ -438,7 +441,7 @@ impl Doctor<'_> {
 /// How far our clock is from the portal's.
 fn skew(here: Timestamp, there: Timestamp) -> Check {
     let seconds = here.duration_since(there).as_secs();
-    if seconds.abs() <= MOST_SKEW {
+    if seconds.abs() <= MAX_SKEW {
         return Check::fine("Clock", format!("{} s from the portal's", seconds.abs()));
     }
     let word = if seconds > 0 { "ahead of" } else { "behind" };

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use platform::TenantId;
-use platform::ledger::{DeliveryLine, DeliveryStatus, Ledger, Line};
-use platform::store::StoreError;
+use runtime::TenantId;
+use runtime::ledger::{DeliveryLine, DeliveryStatus, Ledger, Line};
+use runtime::store::StoreError;
 use serde::Serialize;
 
 use crate::log::Status;
@@ -13,7 +13,7 @@ use crate::log::Status;
 /// Hours that are shown.
 pub const HOURS: usize = 24;
 /// Lines that are counted at most: the newest ones.
-pub const MOST_LINES: usize = 10_000;
+pub const MAX_LINES: usize = 10_000;
 
 /// An hour's deliveries by where they stand.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -81,7 +81,7 @@ pub async fn count(ledger: &Ledger, tenant: &TenantId, now: Timestamp) -> Result
     for at in [now, from] {
         let mut after = None;
         loop {
-            let (lines, next) = ledger.day_lines(tenant, &platform::ledger::today(at), after, 500).await?;
+            let (lines, next) = ledger.day_lines(tenant, &runtime::ledger::today(at), after, 500).await?;
             counted += lines.len();
             for (_, line) in lines {
                 match line {
@@ -97,12 +97,12 @@ pub async fn count(ledger: &Ledger, tenant: &TenantId, now: Timestamp) -> Result
             if after.is_none() {
                 break;
             }
-            if counted >= MOST_LINES {
+            if counted >= MAX_LINES {
                 day.is_cut = true;
                 break;
             }
         }
-        if day.is_cut || platform::ledger::today(now) == platform::ledger::today(from) {
+        if day.is_cut || runtime::ledger::today(now) == runtime::ledger::today(from) {
             break;
         }
     }

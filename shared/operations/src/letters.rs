@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use platform::audit::{Audit, Entry};
-use platform::ledger::{DeliveryStatus, EventStatus, Ledger};
-use platform::queue::{Buried, DeadLetter, Fate, QueueError, QueueName};
-use platform::store::StoreError;
-use platform::{DeliveryId, Ports, TenantId, TraceId};
+use jobs::queues;
+use runtime::ledger::{DeliveryStatus, EventStatus, Ledger};
+use runtime::queue::{Buried, DeadLetter, Fate, QueueError, QueueName};
+use runtime::store::StoreError;
+use runtime::{DeliveryId, Ports, TenantId, TraceId};
 use serde::Serialize;
 use serde_json::Value;
+use tenants::audit::{Audit, Entry};
 
 /// Letters of a queue that are looked at, at most: more are redriven in another go.
 pub const MOST: usize = 1_000;
@@ -239,7 +240,7 @@ impl std::fmt::Display for Trouble {
 fn queues(which: &Which) -> impl Iterator<Item = QueueName> {
     let named = which.name.as_ref().and_then(|name| name.split_once('/')).map(|(queue, _)| queue.to_owned());
     let only = which.queue;
-    QueueName::ALL.into_iter().filter(move |queue| {
+    queues::ALL.into_iter().filter(move |queue| {
         only.is_none_or(|only| only == *queue) && named.as_ref().is_none_or(|named| named == queue.name())
     })
 }

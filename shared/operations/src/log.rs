@@ -6,13 +6,13 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use platform::ledger::{DeliveryLine, DeliveryStatus, EventLine, EventStatus, KEEP, Ledger, Line};
-use platform::store::StoreError;
-use platform::{TenantId, TraceId};
+use runtime::ledger::{DeliveryLine, DeliveryStatus, EventLine, EventStatus, KEEP, Ledger, Line};
+use runtime::store::StoreError;
+use runtime::{TenantId, TraceId};
 use serde::Serialize;
 
 /// Lines that one search reads before it says where to go on.
-const MOST_LINES: usize = 3_000;
+const MAX_LINES: usize = 3_000;
 /// Lines that are read at once.
 const AT_ONCE: usize = 500;
 
@@ -261,7 +261,7 @@ pub async fn search(
             found.ways.extend(open.filter(|way| filter.fits(way)));
             return Ok(found);
         }
-        if found.looked_at >= MOST_LINES
+        if found.looked_at >= MAX_LINES
             && let Some(open) = &open
         {
             // The way that is half read is read again from its beginning.
@@ -338,7 +338,7 @@ struct Reading<'a> {
 impl<'a> Reading<'a> {
     fn begin(ledger: &'a Ledger, tenant: &'a TenantId, filter: &Filter, after: Option<&str>, now: Timestamp) -> Self {
         let day = |at: Timestamp| at.to_zoned(TimeZone::UTC).date();
-        let kept = platform::clock::earlier(now, KEEP);
+        let kept = runtime::clock::earlier(now, KEEP);
         let oldest = day(filter.from.map_or(kept, |from| from.max(kept)));
         let newest = day(filter.to.map_or(now, |to| to.min(now)));
         let place = after.and_then(Place::parse).unwrap_or(Place { day: newest, after: None });

@@ -3,18 +3,19 @@
 
 use std::time::Duration;
 
-use connect::{Connections, Failure, Side, Standing, Trouble};
+use clients::{Connections, Failure, Side, Standing, Trouble};
+use crm::sweeps::{Counts, Subscriptions, Sweeps};
 use jiff::Timestamp;
-use mirror::Mirror;
-use platform::ledger::Ledger;
-use platform::limiter::Usage;
-use platform::portals::Portal;
-use platform::queue::{Depth, QueueName};
-use platform::sweeps::{Counts, Subscriptions, Sweeps};
-use platform::{Ports, clock};
-use rules::Settings;
-use rules::databases::Plan;
+use jobs::queues;
+use notion_sync::NotionSync;
+use runtime::ledger::Ledger;
+use runtime::limiter::Usage;
+use runtime::queue::{Depth, QueueName};
+use runtime::{Ports, clock};
 use serde::{Deserialize, Serialize};
+use settings::Settings;
+use settings::databases::Plan;
+use tenants::portals::Portal;
 
 use crate::hours::{self, Day};
 use crate::letters::{Letters, Which};
@@ -97,13 +98,13 @@ struct Silence {
 pub async fn look(
     ports: &Ports,
     connections: &Connections,
-    mirror: &Mirror,
+    mirror: &NotionSync,
     portal: &Portal,
 ) -> Result<Overview, Failure> {
     let (tenant, now) = (&portal.tenant, ports.clock.now());
     // Settings that cannot be read are an alarm, not the end of the page.
-    let read = serde_json::from_value::<Settings>(portal.settings.clone());
-    let settings = read.as_ref().ok().cloned().unwrap_or_default();
+    let read = portal.settings_as::<Settings>();
+    let settings = read.clone().unwrap_or_default();
     let sweeps = Sweeps::new(ports.store.clone());
     let ledger = Ledger::new(ports.store.clone());
     let letters = Letters { ports, tenant: Some(tenant) };
@@ -112,7 +113,7 @@ pub async fn look(
     let silence = sweeps.recall::<Silence>(tenant, "silence").await?.and_then(|(silence, _)| silence.since);
     let mut queues = Vec::new();
     let mut dead = 0;
-    for queue in QueueName::ALL {
+    for queue in queues::ALL {
         let depth = ports.queue.depth(queue).await.map_err(|error| Failure::transient(error.to_string()))?;
         if depth.dead > 0 {
             let of_queue = Which { queue: Some(queue), ..Which::default() };
@@ -250,15 +251,15 @@ async fn sides(connections: &Connections, portal: &Portal, settings: &Settings) 
                 let given = portal.application.as_ref().map(|application| application.scopes.as_slice());
                 (
                     Some(portal.domain.clone()),
-                    connect::scopes::lacking(&connect::scopes::BITRIX24, given.unwrap_or_default()),
+                    clients::scopes::lacking(&clients::scopes::BITRIX24, given.unwrap_or_default()),
                 )
             }
             Side::Slack => {
-                let named = |slack: &platform::portals::SlackConnection| {
+                let named = |slack: &tenants::portals::SlackConnection| {
                     if slack.team.is_empty() { slack.team_id.clone() } else { slack.team.clone() }
                 };
                 let given = portal.slack.as_ref().map(|slack| slack.scopes.as_slice()).unwrap_or_default();
-                (portal.slack.as_ref().map(named), connect::scopes::lacking(&connect::scopes::SLACK, given))
+                (portal.slack.as_ref().map(named), clients::scopes::lacking(&clients::scopes::SLACK, given))
             }
             Side::Notion => (portal.notion.as_ref().map(|notion| notion.workspace.clone()), Vec::new()),
         };

@@ -1,25 +1,26 @@
 //! What routes would have told of the last events: a dry run, which sends nothing and writes nothing.
 
-use connect::Failure;
+use clients::Failure;
+use crm::names::NamesCache;
 use jiff::Timestamp;
-use platform::TenantId;
-use platform::ledger::Ledger;
-use platform::portals::Portal;
-use records::NamesCache;
-use rules::router::Router;
-use rules::{Change, ChangeKind, Route, Settings, State, Telling};
+use notifications::router::Router;
+use records::{CardContext, Change, ChangeKind, State};
+use runtime::TenantId;
+use runtime::ledger::Ledger;
 use serde::Serialize;
 use serde_json::json;
+use settings::{Route, Settings};
 use slack::Message;
+use tenants::portals::Portal;
 
 use crate::log::{self, Filter};
 
 /// So many events with changes are looked at.
-pub const MOST_EVENTS: usize = 50;
+pub const MAX_EVENTS: usize = 50;
 /// So many steps the conditions of one try take together: a condition that takes all it may fits each event.
-const MAX_STEPS: u64 = MOST_EVENTS as u64 * rules::condition::MAX_STEPS;
+const MAX_STEPS: u64 = MAX_EVENTS as u64 * settings::condition::MAX_STEPS;
 /// Pages of the log that are read to find them.
-const MOST_PAGES: usize = 4;
+const MAX_PAGES: usize = 4;
 
 /// What a change that happened would come to.
 #[derive(Debug, Clone, Serialize)]
@@ -61,14 +62,14 @@ async fn last_changes(
     now: Timestamp,
 ) -> Result<Vec<(Timestamp, String, Change)>, Failure> {
     let (mut changes, mut after) = (Vec::new(), None::<String>);
-    for _ in 0..MOST_PAGES {
+    for _ in 0..MAX_PAGES {
         let found = log::search(ledger, tenant, &Filter::default(), after.as_deref(), 200, now).await?;
         for event in found.ways.iter().filter_map(|way| way.event.as_ref()) {
             // A change of an older shape is left out rather than misread.
             let own = event.found.iter().filter_map(|change| serde_json::from_value::<Change>(change.clone()).ok());
             changes.extend(own.map(|change| (event.received_at, event.trace.to_string(), change)));
-            if changes.len() >= MOST_EVENTS {
-                changes.truncate(MOST_EVENTS);
+            if changes.len() >= MAX_EVENTS {
+                changes.truncate(MAX_EVENTS);
                 return Ok(changes);
             }
         }
@@ -83,13 +84,13 @@ async fn last_changes(
 fn tell(
     router: &Router,
     change: &Change,
-    names: &rules::Names,
+    names: &records::Names,
     portal: &Portal,
     at: Timestamp,
     trace: String,
     steps: &mut u64,
 ) -> Told {
-    let telling = Telling { change, names, domain: &portal.domain, language: router.settings().language };
+    let telling = CardContext { change, names, domain: &portal.domain, language: router.settings().language };
     let (routes, left) = router.asked_within(change, steps);
     let mut left: Vec<_> = left.into_iter().map(|left| (left.route, left.reason)).collect();
     let mut cards = Vec::new();
@@ -152,7 +153,7 @@ pub async fn sample(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rules::Names;
+    use records::Names;
 
     #[test]
     fn there_is_an_example_of_every_change_that_its_route_can_show() {
@@ -163,11 +164,11 @@ mod tests {
             assert!(!matches!(&change.state, State::Custom { custom } if custom.is_empty()), "{name}");
             let (routes, _) = router.asked(&change);
             let names = Names::default();
-            let telling = Telling {
+            let telling = CardContext {
                 change: &change,
                 names: &names,
                 domain: "a.bitrix24.com",
-                language: rules::language::Language::En,
+                language: locale::Language::En,
             };
             let (taken, _) = router.places(routes[0], &telling);
             assert!(!taken.card(&telling).text.as_str().is_empty(), "{name}");

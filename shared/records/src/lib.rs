@@ -1,9 +1,13 @@
-//! Reading a portal's records, and telling operators of trouble: what more than one function does the same way.
+//! What a record of the portal is, how it changed, and what its fields are called. Pure: no I/O and no clock.
 
-pub mod alert;
-pub mod baseline;
+pub mod change;
+pub mod diff;
 pub mod names;
-pub mod pages;
-pub mod subscriptions;
+pub mod record;
+pub mod words;
 
-pub use names::NamesCache;
+pub use change::{Change, ChangeKind};
+pub use diff::{Before, diff};
+pub use names::Names;
+pub use record::{Record, RecordKind, State};
+pub use words::CardContext;

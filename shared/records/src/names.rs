@@ -1,323 +1,228 @@
-//! The names behind codes and numbers: stages, sources, funnels, people, companies, contacts, projects. Kept in the
-//! store for all workers, and for a minute in memory. What cannot be read shows as unknown; it never stops a card.
+//! What people call the codes and numbers in a record.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
-use bitrix24::batch::BatchAnswer;
-use bitrix24::client::shaped;
 use bitrix24::crm::Status;
-use bitrix24::tolerant::whole;
 use bitrix24::user::User;
-use bitrix24::{Batch, EntityType, Item};
-use connect::{Connections, Failure, PortalClient};
-use futures::future::join_all;
-use jiff::Timestamp;
-use platform::TenantId;
-use platform::clock::{Clock, later};
-use platform::store::{Condition, Key, Store, Table, Write};
-use rules::names::{Entry, Named, wanted};
-use rules::{Change, Names};
+use bitrix24::{EntityType, Item};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
-/// How long names in the store are believed.
-const KEEPS: Duration = Duration::from_secs(60 * 60);
-/// How long "there is none for us" is believed.
-const KEEPS_NOTHING: Duration = Duration::from_secs(10 * 60);
-/// How long names in memory are believed.
-const FRESH: Duration = Duration::from_secs(60);
-/// More tenants than this are not kept in memory.
-const MOST_TENANTS: usize = 500;
-/// Rows on a page of any list.
-const PAGE: usize = 50;
-/// More pages of statuses than this are not read; the rest shows as codes.
-const MOST_PAGES: usize = 40;
-/// The lists are asked for anew at most so often, when a stage is not in them.
-const BETWEEN_LISTS: Duration = Duration::from_secs(5 * 60);
+use crate::change::Change;
 
-/// Names by tenant. Cheap to clone.
-#[derive(Clone)]
-pub struct NamesCache {
-    connections: Connections,
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
-    memory: Arc<Mutex<HashMap<TenantId, (Arc<Names>, Timestamp)>>>,
-    /// One job asks; the others of its batch find what it learned.
-    asking: Arc<tokio::sync::Mutex<()>>,
+/// The list of sources in `crm.status.list`.
+const SOURCES: &str = "SOURCE";
+
+/// Names as far as they could be read. What is missing shows as its code or as "unknown"; it never stops a card.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Names {
+    /// By list and code: stages, sources.
+    #[serde(default)]
+    statuses: BTreeMap<String, BTreeMap<String, String>>,
+    /// By type and number: `2#1`.
+    #[serde(default)]
+    funnels: BTreeMap<String, String>,
+    /// Everything that has a name of its own, by [`Named::key`]; nothing where it was asked for and not found.
+    #[serde(default, skip)]
+    named: BTreeMap<String, Option<Entry>>,
 }
 
-/// The lists of a tenant, as the store keeps them.
-#[derive(Default, Serialize, Deserialize)]
-struct Lists {
-    names: Names,
-    asked_at: Option<Timestamp>,
+/// A name as it was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// What people call it.
+    pub name: String,
+    /// A person's e-mail; none for who was dismissed and for extranet users, whom no e-mail finds in Slack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Whether a person was dismissed: nothing is sent to them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_dismissed: bool,
 }
 
-impl NamesCache {
-    /// An empty cache over `store`.
-    pub fn new(connections: Connections, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { connections, store, clock, memory: Arc::default(), asking: Arc::default() }
+/// Something that has a name of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Named {
+    /// A person on the portal.
+    User(u64),
+    /// A company, a contact, a deal.
+    Item(EntityType, u64),
+    /// A project.
+    Project(u64),
+}
+
+impl Named {
+    /// Its key in the store: `user#6`.
+    pub fn key(self) -> String {
+        match self {
+            Self::User(id) => format!("user#{id}"),
+            Self::Item(entity, id) => format!("{entity}#{id}"),
+            Self::Project(id) => format!("project#{id}"),
+        }
+    }
+}
+
+impl Names {
+    /// Takes in the rows of `crm.status.list`.
+    pub fn add_statuses(&mut self, rows: impl IntoIterator<Item = Status>) {
+        for row in rows {
+            if let (Some(list), Some(code), Some(name)) = (row.entity_id, row.status_id, row.name) {
+                self.statuses.entry(list).or_default().insert(code, name);
+            }
+        }
     }
 
-    /// Names that know what `change` speaks of, as far as that can be found out.
-    pub async fn of(&self, tenant: &TenantId, change: &Change) -> Arc<Names> {
-        let wanted = wanted(change);
-        if let Some(names) = self.remembered(tenant).filter(|names| suffices(names, change, &wanted)) {
-            return names;
+    /// Takes over the lists of others, and nothing that has a name of its own.
+    pub fn take_lists(&mut self, other: &Self) {
+        self.statuses = other.statuses.clone();
+        self.funnels = other.funnels.clone();
+    }
+
+    /// Takes in a funnel.
+    pub fn add_funnel(&mut self, entity: EntityType, id: u64, name: String) {
+        self.funnels.insert(format!("{}#{id}", entity.0), name);
+    }
+
+    /// Takes in people.
+    pub fn add_users(&mut self, users: impl IntoIterator<Item = User>) {
+        for user in users {
+            if let (Some(id), Some(name)) = (user.id, user.display_name()) {
+                let is_colleague = user.is_active() && user.is_employee();
+                let (email, is_dismissed) = (user.email.clone().filter(|_| is_colleague), !user.is_active());
+                self.add(Named::User(id), Some(Entry { name, email, is_dismissed }));
+            }
         }
-        let _asking = self.asking.lock().await;
-        let mut names = match self.remembered(tenant) {
-            Some(names) if suffices(&names, change, &wanted) => return names,
-            Some(names) => (*names).clone(),
-            None => Names::default(),
-        };
-        let lists = self.read_stored(tenant, &mut names, &wanted).await;
-        let may_ask_lists = lists.asked_at.is_none_or(|asked| later(asked, BETWEEN_LISTS) <= self.clock.now());
-        let ask_lists = may_ask_lists && (!names.has_stages_of(change) || !names.has_statuses());
-        let missing = names.missing(&wanted);
-        if (ask_lists || !missing.is_empty())
-            && let Err(failure) = self.ask(tenant, change.entity(), ask_lists, &missing, &mut names).await
-        {
-            tracing::warn!(%tenant, %failure, "names could not be read; the card shows codes");
+    }
+
+    /// Takes in a name; `None` says that it was asked for and there is none for us.
+    pub fn add(&mut self, named: Named, entry: Option<Entry>) {
+        self.named.insert(named.key(), entry);
+    }
+
+    /// What was taken in under a name, if it was.
+    pub fn entry(&self, named: Named) -> Option<&Entry> {
+        self.named.get(&named.key()).and_then(Option::as_ref)
+    }
+
+    /// Whether the statuses were read at all.
+    pub fn has_statuses(&self) -> bool {
+        !self.statuses.is_empty()
+    }
+
+    /// Those of `wanted` that were not even asked for.
+    pub fn missing(&self, wanted: &BTreeSet<Named>) -> Vec<Named> {
+        wanted.iter().copied().filter(|named| !self.named.contains_key(&named.key())).collect()
+    }
+
+    /// Whether the stages that a change speaks of have names.
+    pub fn has_stages_of(&self, change: &Change) -> bool {
+        let Some((entity, item)) = change.entity().zip(change.state.as_item()) else { return true };
+        let stages = item.stage_id.iter().chain(&change.from_stage);
+        stages.filter(|stage| !stage.is_empty()).all(|stage| self.find_stage(entity, item.category_id, stage).is_some())
+    }
+
+    /// The name of a stage in a funnel; its code if unknown.
+    pub fn stage<'a>(&'a self, entity: EntityType, category: Option<u64>, stage: &'a str) -> &'a str {
+        self.find_stage(entity, category, stage).unwrap_or(stage)
+    }
+
+    /// The name of a funnel.
+    pub fn funnel(&self, entity: EntityType, category: Option<u64>) -> Option<&str> {
+        self.funnels.get(&format!("{}#{}", entity.0, category?)).map(String::as_str)
+    }
+
+    /// A person's name.
+    pub fn user(&self, id: Option<u64>) -> Option<&str> {
+        self.entry(Named::User(id?)).map(|entry| entry.name.as_str())
+    }
+
+    /// A person's e-mail.
+    pub fn email(&self, id: u64) -> Option<&str> {
+        self.entry(Named::User(id))?.email.as_deref()
+    }
+
+    /// The name of the item's source; its code if unknown.
+    pub fn source<'a>(&'a self, item: &'a Item) -> Option<&'a str> {
+        let code = item.source_id.as_deref()?;
+        Some(self.statuses.get(SOURCES).and_then(|sources| sources.get(code)).map_or(code, String::as_str))
+    }
+
+    /// A stage carries its funnel as a prefix (`C7:NEW`, `DT1220_30:NEW`); some portals list the stage without it.
+    fn find_stage(&self, entity: EntityType, category: Option<u64>, stage: &str) -> Option<&str> {
+        let (prefix, bare) = stage.split_once(':').map_or((None, stage), |(prefix, bare)| (Some(prefix), bare));
+        let by_prefix = prefix.and_then(|prefix| match prefix.strip_prefix('C') {
+            Some(number) => number.parse().ok(),
+            None => prefix.rsplit_once('_')?.1.parse().ok(),
+        });
+        let list = entity.stages_of(by_prefix.or(category).unwrap_or_default());
+        let stages = self.statuses.get(&list)?;
+        stages.get(stage).or_else(|| stages.get(bare)).map(String::as_str)
+    }
+}
+
+/// Everything with a name of its own that cards of a change may speak of.
+pub fn wanted(change: &Change) -> BTreeSet<Named> {
+    let state = &change.state;
+    let is_some = |id: Option<u64>| id.filter(|id| *id != 0);
+    let before = change.before.as_ref();
+    let mut users: Vec<_> = [state.responsible(), state.creator(), before.and_then(crate::State::responsible)]
+        .into_iter()
+        .flatten()
+        .chain(is_some(change.author()))
+        .collect();
+    let mut wanted = BTreeSet::new();
+    if let Some(item) = state.as_item() {
+        wanted.extend(is_some(item.company_id).map(|id| Named::Item(EntityType::COMPANY, id)));
+        wanted.extend(is_some(item.contact_id).map(|id| Named::Item(EntityType::CONTACT, id)));
+    }
+    if let Some(task) = state.as_task() {
+        users.extend(task.accomplices.iter().chain(&task.auditors));
+        let named = task.group.as_ref().is_some_and(|group| group.name.is_some());
+        wanted.extend(task.project().filter(|_| !named).map(Named::Project));
+    }
+    for related in [&change.deal, &change.client].into_iter().flatten() {
+        if related.title.is_none() {
+            wanted.insert(Named::Item(related.entity, related.id));
         }
-        let names = Arc::new(names);
-        self.remember(tenant, &names);
+    }
+    wanted.extend(users.into_iter().map(Named::User));
+    wanted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn names() -> Names {
+        let mut names = Names::default();
+        names.add_statuses(
+            serde_json::from_value::<Vec<Status>>(json!([
+                {"ENTITY_ID": "DEAL_STAGE", "STATUS_ID": "NEW", "NAME": "New"},
+                {"ENTITY_ID": "DEAL_STAGE_7", "STATUS_ID": "NEW", "NAME": "Seventh new"},
+                {"ENTITY_ID": "DEAL_STAGE_8", "STATUS_ID": "C8:WON", "NAME": "Eighth won"},
+                {"ENTITY_ID": "DYNAMIC_1220_STAGE_30", "STATUS_ID": "DT1220_30:NEW", "NAME": "Fresh"},
+            ]))
+            .unwrap(),
+        );
         names
     }
 
-    /// Learns the names that many changes speak of, in one request: asked for one by one, each would cost its own.
-    pub async fn learn_all(&self, tenant: &TenantId, changes: &[Change]) {
-        let (mut asked, mut seen): (BTreeSet<Named>, HashMap<_, usize>) = (BTreeSet::new(), HashMap::new());
-        for named in changes.iter().flat_map(wanted).collect::<BTreeSet<_>>() {
-            // One question gives a page; the rest is asked for when it is needed.
-            let of_kind = seen.entry(std::mem::discriminant(&named)).or_default();
-            *of_kind += 1;
-            if *of_kind <= PAGE {
-                asked.insert(named);
-            }
-        }
-        let _asking = self.asking.lock().await;
-        let mut names = self.remembered(tenant).map(|names| (*names).clone()).unwrap_or_default();
-        self.read_stored(tenant, &mut names, &asked).await;
-        let missing = names.missing(&asked);
-        let entity = changes.first().and_then(Change::entity);
-        if !missing.is_empty()
-            && let Err(failure) = self.ask(tenant, entity, false, &missing, &mut names).await
-        {
-            tracing::warn!(%tenant, %failure, "names could not be read; they are asked for one by one");
-            return;
-        }
-        self.remember(tenant, &Arc::new(names));
+    #[test]
+    fn a_stage_is_named_in_its_own_funnel_with_or_without_prefix() {
+        let names = names();
+        assert_eq!(names.stage(EntityType::DEAL, Some(0), "NEW"), "New");
+        assert_eq!(names.stage(EntityType::DEAL, Some(7), "C7:NEW"), "Seventh new");
+        assert_eq!(names.stage(EntityType::DEAL, None, "C8:WON"), "Eighth won");
+        assert_eq!(names.stage(EntityType(1220), None, "DT1220_30:NEW"), "Fresh");
+        assert_eq!(names.stage(EntityType::DEAL, Some(0), "GONE"), "GONE");
     }
 
-    /// Forgets what a schema event says has changed: a person, or the lists.
-    pub async fn forget(&self, tenant: &TenantId, named: Option<Named>) {
-        self.lock().remove(tenant);
-        let key = named.map_or_else(|| key(tenant, "all"), |named| key(tenant, &named.key()));
-        if let Err(error) = self.store.delete(&key).await {
-            tracing::warn!(%tenant, %error, "a name could not be forgotten; it will be by its age");
-        }
+    #[test]
+    fn what_was_asked_for_in_vain_is_not_asked_for_again() {
+        let mut names = names();
+        let wanted = BTreeSet::from([Named::User(6), Named::Item(EntityType::COMPANY, 4)]);
+        names.add(Named::User(6), None);
+        assert_eq!(names.missing(&wanted), [Named::Item(EntityType::COMPANY, 4)]);
+        assert_eq!(names.user(Some(6)), None);
     }
-
-    /// Takes in a name that was read on another occasion.
-    pub async fn learn(&self, tenant: &TenantId, named: Named, name: String) {
-        self.lock().remove(tenant);
-        self.keep_entry(tenant, named, Some(&Entry { name, ..Entry::default() })).await;
-    }
-
-    fn remembered(&self, tenant: &TenantId) -> Option<Arc<Names>> {
-        let memory = self.lock();
-        memory.get(tenant).filter(|(_, until)| *until > self.clock.now()).map(|(names, _)| names.clone())
-    }
-
-    fn remember(&self, tenant: &TenantId, names: &Arc<Names>) {
-        let mut memory = self.lock();
-        if memory.len() >= MOST_TENANTS {
-            memory.clear();
-        }
-        // What was remembered keeps its age: names are asked for anew sooner or later.
-        let until = memory.get(tenant).map(|(_, until)| *until).filter(|until| *until > self.clock.now());
-        memory.insert(tenant.clone(), (names.clone(), until.unwrap_or_else(|| later(self.clock.now(), FRESH))));
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TenantId, (Arc<Names>, Timestamp)>> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes what the store has: the lists, and each name that is wanted.
-    async fn read_stored(&self, tenant: &TenantId, names: &mut Names, wanted: &BTreeSet<Named>) -> Lists {
-        let stored = self.store.get(&key(tenant, "all")).await.ok().flatten();
-        let lists = stored.and_then(|item| item.decode::<Lists>().ok()).unwrap_or_default();
-        if !names.has_statuses() {
-            names.take_lists(&lists.names);
-        }
-        let missing = names.missing(wanted);
-        let read =
-            missing.iter().map(|named| async move { (*named, self.store.get(&key(tenant, &named.key())).await) });
-        for (named, item) in join_all(read).await {
-            if let Ok(Some(item)) = item
-                && let Ok(entry) = item.decode::<Option<Entry>>()
-            {
-                names.add(named, entry);
-            }
-        }
-        lists
-    }
-
-    /// Asks the portal for what is missing, in one request (the lists may take another).
-    async fn ask(
-        &self,
-        tenant: &TenantId,
-        entity: Option<EntityType>,
-        lists: bool,
-        missing: &[Named],
-        names: &mut Names,
-    ) -> Result<(), Failure> {
-        let portal = self.connections.portal(tenant).await?;
-        let client = self.connections.bitrix24(&portal).await?;
-        let mut batch = Batch::new();
-        if lists {
-            let _ = batch.add("statuses", "crm.status.list", &json!({}));
-            if let Some(entity) = entity {
-                let _ = batch.add("funnels", "crm.category.list", &json!({"entityTypeId": entity}));
-            }
-        }
-        for (name, method, params) in questions(missing) {
-            let _ = batch.add(name, method, &params);
-        }
-        let (mut answers, _) = client.batch(&batch).await?;
-        for named in missing {
-            // Asked for and not found is also worth knowing.
-            names.add(*named, None);
-        }
-        take_users(names, &mut answers);
-        take_items(names, &mut answers);
-        take_projects(names, &mut answers);
-        for named in missing {
-            self.keep_entry(tenant, *named, names.entry(*named)).await;
-        }
-        if lists {
-            take_funnels(names, entity, &mut answers);
-            self.take_statuses(&client, names, &mut answers).await?;
-            let lists = Lists { names: names.clone(), asked_at: Some(self.clock.now()) };
-            self.keep(key(tenant, "all"), &lists, KEEPS).await;
-        }
-        Ok(())
-    }
-
-    /// Some portals give all statuses at once, some a page.
-    async fn take_statuses(
-        &self,
-        client: &PortalClient,
-        names: &mut Names,
-        answers: &mut BatchAnswer,
-    ) -> Result<(), Failure> {
-        let read = add_statuses(names, answers, "statuses");
-        let total = answers.total("statuses").and_then(|total| usize::try_from(total).ok()).unwrap_or(read);
-        if read == 0 || total <= read {
-            return Ok(());
-        }
-        let mut batch = Batch::new();
-        for start in (read..total).step_by(read).take(MOST_PAGES) {
-            let _ = batch.add(start.to_string(), "crm.status.list", &json!({"start": start}));
-        }
-        let (mut answers, _) = client.batch(&batch).await?;
-        for start in (read..total).step_by(read).take(MOST_PAGES) {
-            add_statuses(names, &mut answers, &start.to_string());
-        }
-        Ok(())
-    }
-
-    async fn keep_entry(&self, tenant: &TenantId, named: Named, entry: Option<&Entry>) {
-        let keeps = if entry.is_some() { KEEPS } else { KEEPS_NOTHING };
-        self.keep(key(tenant, &named.key()), &entry, keeps).await;
-    }
-
-    async fn keep<T: Serialize>(&self, key: Key, value: &T, keeps: Duration) {
-        let Ok(write) = Write::new(key, value, Condition::Always) else { return };
-        if let Err(error) = self.store.put(write.expiring(later(self.clock.now(), keeps))).await {
-            tracing::warn!(%error, "a name could not be kept");
-        }
-    }
-}
-
-fn key(tenant: &TenantId, name: &str) -> Key {
-    Key::new(Table::Links, format!("{tenant}#names"), name)
-}
-
-fn suffices(names: &Names, change: &Change, wanted: &BTreeSet<Named>) -> bool {
-    names.has_stages_of(change) && names.missing(wanted).is_empty()
-}
-
-/// What to ask for names: one call for people, one a type of items, one for projects.
-fn questions(missing: &[Named]) -> Vec<(String, &'static str, Value)> {
-    let mut questions = Vec::new();
-    let mut users = Vec::new();
-    let mut projects = Vec::new();
-    let mut items: HashMap<EntityType, Vec<u64>> = HashMap::new();
-    for named in missing {
-        match named {
-            Named::User(id) => users.push(*id),
-            Named::Project(id) => projects.push(*id),
-            Named::Item(entity, id) => items.entry(*entity).or_default().push(*id),
-        }
-    }
-    if !users.is_empty() {
-        questions.push(("users".into(), "user.get", json!({"FILTER": {"ID": users}})));
-    }
-    if !projects.is_empty() {
-        questions.push(("projects".into(), "sonet_group.get", json!({"FILTER": {"ID": projects}})));
-    }
-    for (entity, ids) in items {
-        let select = json!(["id", "title", "name", "lastName"]);
-        let params = json!({"entityTypeId": entity, "filter": {"@id": ids}, "select": select, "start": -1});
-        questions.push((format!("items{}", entity.0), "crm.item.list", params));
-    }
-    questions
-}
-
-fn take_users(names: &mut Names, answers: &mut BatchAnswer) {
-    if let Some(Ok(rows)) = answers.take("users") {
-        names.add_users(shaped::<Vec<User>>("user.get", rows).unwrap_or_default());
-    }
-}
-
-fn take_items(names: &mut Names, answers: &mut BatchAnswer) {
-    for entity in answers.names().filter_map(|name| name.strip_prefix("items")?.parse().ok()).collect::<Vec<u32>>() {
-        let Some(Ok(mut result)) = answers.take(&format!("items{entity}")) else { continue };
-        for item in shaped::<Vec<Item>>("crm.item.list", result["items"].take()).unwrap_or_default() {
-            if let Some(name) = item.display_title() {
-                names.add(Named::Item(EntityType(entity), item.id), Some(Entry { name, ..Entry::default() }));
-            }
-        }
-    }
-}
-
-fn take_projects(names: &mut Names, answers: &mut BatchAnswer) {
-    let Some(Ok(rows)) = answers.take("projects") else { return };
-    for row in rows.as_array().into_iter().flatten() {
-        if let Some((id, name)) = whole(&row["ID"]).zip(row["NAME"].as_str()) {
-            names.add(Named::Project(id), Some(Entry { name: name.to_owned(), ..Entry::default() }));
-        }
-    }
-}
-
-fn take_funnels(names: &mut Names, entity: Option<EntityType>, answers: &mut BatchAnswer) {
-    let (Some(entity), Some(Ok(result))) = (entity, answers.take("funnels")) else { return };
-    for row in result["categories"].as_array().into_iter().flatten() {
-        if let Some((id, name)) = whole(&row["id"]).zip(row["name"].as_str()) {
-            names.add_funnel(entity, id, name.to_owned());
-        }
-    }
-}
-
-/// Takes in a page of statuses and returns how many rows it had.
-fn add_statuses(names: &mut Names, answers: &mut BatchAnswer, page: &str) -> usize {
-    let Some(Ok(rows)) = answers.take(page) else { return 0 };
-    let rows = shaped::<Vec<Status>>("crm.status.list", rows).unwrap_or_default();
-    let count = rows.len();
-    names.add_statuses(rows);
-    count
 }

@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use wire::{Cause, Seen};
 
-use crate::client::{Client, failed, garbage, lost};
+use crate::client::{Client, failed, garbage, read};
 use crate::error::{DEFAULT_WAIT, Error};
 use crate::id::Ts;
 use crate::message::{Message, Posted};
 use crate::view::View;
 
-const LONGEST_CALL: Duration = Duration::from_secs(15);
+const MAX_CALL: Duration = Duration::from_secs(15);
 
 /// Who sees an answer, and in place of what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,19 +40,19 @@ impl Client {
         if !message.blocks.is_empty() {
             body["blocks"] = json!(message.blocks);
         }
-        let request = self.http.post(url).timeout(LONGEST_CALL).header("content-type", "application/json");
+        let request = self.http.post(&url).timeout(MAX_CALL).header("content-type", "application/json");
         let response = request.body(body.to_string()).send().await.map_err(|error| failed(METHOD, error))?;
         let status = response.status().as_u16();
         if status == 429 {
             let wait = response.headers().get("retry-after").and_then(|wait| wait.to_str().ok()?.trim().parse().ok());
             return Err(Error::Throttled { method: METHOD, wait: wait.map_or(DEFAULT_WAIT, Duration::from_secs) });
         }
-        let seen = Seen::of(&response);
-        let text = response.text().await.map_err(|error| lost(METHOD, Cause::of(&error)))?;
+        let (seen, text) = read(METHOD, response).await?;
         if status == 200 {
             return Ok(());
         }
         // An expired or used-up URL says so in a word: `expired_url`, `used_url`.
+        let text = String::from_utf8_lossy(&text);
         let code = text.trim();
         let is_code = !code.is_empty() && code.len() < 60 && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
         match status {

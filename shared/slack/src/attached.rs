@@ -182,7 +182,7 @@ const CLOUDS: [(&str, &str, &str); 10] = [
 
 /// What people call the cloud that a file is in.
 fn service(kind: &str, link: &str) -> String {
-    let host = reqwest::Url::parse(link).ok().and_then(|url| url.host_str().map(str::to_lowercase)).unwrap_or_default();
+    let host = url::Url::parse(link).ok().and_then(|url| url.host_str().map(str::to_lowercase)).unwrap_or_default();
     let is_at = |domain: &str| host == domain || host.strip_suffix(domain).is_some_and(|sub| sub.ends_with('.'));
     let by_kind = CLOUDS.iter().find(|(known, ..)| *known == kind);
     let known = by_kind.or_else(|| CLOUDS.iter().find(|(_, domain, _)| is_at(domain)));

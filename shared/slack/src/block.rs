@@ -5,19 +5,19 @@ use serde::{Deserialize, Serialize};
 use crate::text::{Mrkdwn, Plain};
 
 /// The most blocks of a message.
-pub const MOST_BLOCKS: usize = 50;
+pub const MAX_BLOCKS: usize = 50;
 /// The longest text of a section.
 pub const SECTION_TEXT: usize = 3000;
 /// The most fields of a section.
-pub const MOST_FIELDS: usize = 10;
+pub const MAX_FIELDS: usize = 10;
 /// The longest text of a field.
 pub const FIELD_TEXT: usize = 2000;
 /// The longest text of a header.
 pub const HEADER_TEXT: usize = 150;
 /// The most elements of a context.
-pub const MOST_CONTEXT: usize = 10;
+pub const MAX_CONTEXT: usize = 10;
 /// The most elements of an actions block.
-pub const MOST_ACTIONS: usize = 25;
+pub const MAX_ACTIONS: usize = 25;
 /// The longest text on a button.
 pub const BUTTON_TEXT: usize = 75;
 /// The longest URL of a button.
@@ -25,7 +25,7 @@ pub const BUTTON_URL: usize = 3000;
 /// The longest value of a button.
 pub const BUTTON_VALUE: usize = 2000;
 /// The most choices of a menu.
-pub const MOST_CHOICES: usize = 100;
+pub const MAX_CHOICES: usize = 100;
 /// The longest value of a choice.
 pub const CHOICE_VALUE: usize = 150;
 /// The longest placeholder, label or hint that we make; Slack takes 150 of a placeholder and 2000 of the others.
@@ -203,17 +203,17 @@ impl Block {
             let label = Mrkdwn::bold(name.as_ref()).then(&Mrkdwn::text("\n"));
             mrkdwn(label.then(&value), FIELD_TEXT)
         };
-        Self::Section { text: None, fields: fields.into_iter().map(field).take(MOST_FIELDS).collect() }
+        Self::Section { text: None, fields: fields.into_iter().map(field).take(MAX_FIELDS).collect() }
     }
 
     /// A context line; more than ten parts are dropped.
     pub fn context(parts: impl IntoIterator<Item = Mrkdwn>) -> Self {
-        Self::Context { elements: parts.into_iter().map(|part| mrkdwn(part, FIELD_TEXT)).take(MOST_CONTEXT).collect() }
+        Self::Context { elements: parts.into_iter().map(|part| mrkdwn(part, FIELD_TEXT)).take(MAX_CONTEXT).collect() }
     }
 
     /// A row of buttons and menus; more than 25 are dropped.
     pub fn actions(elements: impl IntoIterator<Item = Element>) -> Self {
-        Self::Actions { elements: elements.into_iter().take(MOST_ACTIONS).collect() }
+        Self::Actions { elements: elements.into_iter().take(MAX_ACTIONS).collect() }
     }
 
     /// A `rich_text` block as it was written elsewhere.
@@ -276,7 +276,7 @@ impl Element {
         chosen: Option<&str>,
     ) -> Option<Self> {
         let fits = |(value, _): &(&str, &str)| !value.is_empty() && value.len() <= CHOICE_VALUE;
-        let choices = choices.into_iter().filter(fits).take(MOST_CHOICES);
+        let choices = choices.into_iter().filter(fits).take(MAX_CHOICES);
         let options: Vec<_> =
             choices.map(|(value, words)| Choice { text: plain(words, BUTTON_TEXT), value: value.to_owned() }).collect();
         let initial_option = options.iter().find(|choice| Some(choice.value.as_str()) == chosen).cloned();

@@ -4,18 +4,20 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use wire::{Cause, Http, Outgoing, Seen, SendError};
+use url::Url;
+use wire::{Cause, Http, Outgoing, Response, Seen, SendError, Unread};
 
 use crate::error::{DEFAULT_WAIT, Error};
 use crate::event::User;
 use crate::id::{ChannelId, Ts};
 use crate::message::{Author, Message, Metadata, Posted};
 
-const LONGEST_CALL: Duration = Duration::from_secs(30);
-const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
+const MAX_CALL: Duration = Duration::from_secs(30);
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
 /// Where the Web API is.
 #[derive(Debug, Clone)]
@@ -30,7 +32,7 @@ impl Default for ApiBase {
 impl ApiBase {
     /// Another address, for a simulator on this very machine; anything else must be https.
     pub fn new(url: &str) -> Result<Self, Error> {
-        let parsed = reqwest::Url::parse(url).map_err(|cause| Error::Address(format!("Slack's address: {cause}")))?;
+        let parsed = Url::parse(url).map_err(|cause| Error::Address(format!("Slack's address: {cause}")))?;
         let local = matches!(parsed.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
         if parsed.scheme() != "https" && !(parsed.scheme() == "http" && local) {
             return Err(Error::Address("Slack's API is called by https (by http only on this machine)".into()));
@@ -53,10 +55,10 @@ impl ApiBase {
     }
 
     /// A URL of Slack's that an event or a command named, if it is indeed one of Slack's: requests go nowhere else.
-    pub(crate) fn own(&self, method: &'static str, url: &str) -> Result<reqwest::Url, Error> {
+    pub(crate) fn own(&self, method: &'static str, url: &str) -> Result<Url, Error> {
         let refused = || Error::Address(format!("{method}: the address is none of Slack's"));
-        let parsed = reqwest::Url::parse(url).map_err(|_| refused())?;
-        let base = reqwest::Url::parse(&self.0).map_err(|_| refused())?;
+        let parsed = Url::parse(url).map_err(|_| refused())?;
+        let base = Url::parse(&self.0).map_err(|_| refused())?;
         let host = parsed.host_str().unwrap_or_default();
         let slacks = ["slack.com", "slack-files.com", "slack-gov.com"];
         let is_slacks =
@@ -318,20 +320,21 @@ impl Client {
 
 /// Sends a request and understands its answer.
 pub(crate) async fn ask(method: &'static str, request: Outgoing) -> Result<Value, Error> {
-    let mut response = request.timeout(LONGEST_CALL).send().await.map_err(|error| failed(method, error))?;
+    let response = request.timeout(MAX_CALL).send().await.map_err(|error| failed(method, error))?;
     let status = response.status().as_u16();
     if status == 429 {
         let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.trim().parse().ok());
         return Err(Error::Throttled { method, wait: wait.map_or(DEFAULT_WAIT, Duration::from_secs) });
     }
-    let (seen, mut answer) = (Seen::of(&response), Vec::new());
-    while let Some(chunk) = response.chunk().await.map_err(|error| lost(method, Cause::of(&error)))? {
-        answer.extend_from_slice(&chunk);
-        if answer.len() > LARGEST_ANSWER {
-            return Err(garbage(method, seen.with_length(answer.len())));
-        }
-    }
-    understand(method, seen.with_length(answer.len()), &answer)
+    let (seen, answer) = read(method, response).await?;
+    understand(method, seen, &answer)
+}
+
+pub(crate) async fn read(method: &'static str, response: Response) -> Result<(Seen, Bytes), Error> {
+    response.read(MAX_ANSWER).await.map_err(|unread| match unread {
+        Unread::Lost(cause) => lost(method, cause),
+        Unread::TooLarge(seen) => garbage(method, seen),
+    })
 }
 
 fn new_message(channel: &ChannelId, message: &Message, metadata: Option<&Metadata>) -> Value {
@@ -397,7 +400,7 @@ pub(crate) fn failed(method: &'static str, error: SendError) -> Error {
     }
 }
 
-pub(crate) fn lost(method: &'static str, cause: Cause) -> Error {
+fn lost(method: &'static str, cause: Cause) -> Error {
     Error::Lost { method, cause: cause.to_string() }
 }
 

@@ -2,19 +2,17 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures::stream::{BoxStream, StreamExt};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use wire::{Seen, SendError};
+use wire::{Pieces, Response, Seen, SendError};
 
 use crate::client::{Client, failed, garbage, text};
 use crate::error::Error;
 use crate::event::File;
 
 /// A transfer may take this long; a function has a minute.
-const LONGEST_TRANSFER: Duration = Duration::from_secs(50);
+const MAX_TRANSFER: Duration = Duration::from_secs(50);
 /// A download may be handed on this often.
 const MAX_REDIRECTS: usize = 3;
 /// The method by which errors of a download are named.
@@ -27,7 +25,7 @@ pub struct Download {
     /// Its MIME type, as the server says it.
     pub kind: String,
     /// Its bytes, in pieces.
-    pub pieces: BoxStream<'static, Result<Bytes, std::io::Error>>,
+    pub pieces: Pieces,
 }
 
 impl Client {
@@ -38,7 +36,7 @@ impl Client {
     pub async fn download(&self, file: &File) -> Result<Download, Error> {
         let mut url = self.base.own(DOWNLOAD, &file.download)?;
         for _ in 0..=MAX_REDIRECTS {
-            let request = self.http.get(url.clone()).timeout(LONGEST_TRANSFER);
+            let request = self.http.get(&url).timeout(MAX_TRANSFER);
             let is_own = self.base.own(DOWNLOAD, url.as_str()).is_ok();
             let request = if is_own { request.bearer_auth(self.token.expose_secret()) } else { request };
             let response = request.send().await.map_err(|error| match error {
@@ -72,16 +70,11 @@ impl Client {
     }
 
     /// Sends a file's bytes to its place.
-    pub async fn upload(
-        &self,
-        place: &str,
-        length: u64,
-        pieces: BoxStream<'static, Result<Bytes, std::io::Error>>,
-    ) -> Result<(), Error> {
+    pub async fn upload(&self, place: &str, length: u64, pieces: Pieces) -> Result<(), Error> {
         const METHOD: &str = "upload";
         let url = self.base.own(METHOD, place)?;
-        let request = self.http.post(url).timeout(LONGEST_TRANSFER).header(CONTENT_LENGTH, length);
-        let request = request.header(CONTENT_TYPE, "application/octet-stream").body(reqwest::Body::wrap_stream(pieces));
+        let request = self.http.post(&url).timeout(MAX_TRANSFER).header(CONTENT_LENGTH, length);
+        let request = request.header(CONTENT_TYPE, "application/octet-stream").body(pieces);
         // Nobody sees the file before it is completed: whatever went wrong here, nothing has happened.
         let response = request.send().await.map_err(|error| match failed(METHOD, error) {
             Error::Lost { method, cause } => Error::NotConnected { method, cause },
@@ -120,7 +113,7 @@ fn not_shared() -> Error {
     refused("not_visible", "Slack showed its login page; the app needs files:read, and the file must be shared with it")
 }
 
-fn download(response: reqwest::Response, mimetype: &str) -> Result<Download, Error> {
+fn download(response: Response, mimetype: &str) -> Result<Download, Error> {
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = header(CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let length = header(CONTENT_LENGTH).parse().ok();
@@ -128,14 +121,10 @@ fn download(response: reqwest::Response, mimetype: &str) -> Result<Download, Err
         return Err(not_shared());
     }
     match response.status().as_u16() {
-        200 => Ok(Download { length, kind, pieces: pieces(response) }),
+        200 => Ok(Download { length, kind, pieces: response.into_pieces() }),
         404 | 410 => Err(refused("file_not_found", "")),
         401 | 403 => Err(refused("not_visible", "the app needs files:read")),
         429 => Err(Error::Throttled { method: DOWNLOAD, wait: crate::error::DEFAULT_WAIT }),
         _ => Err(garbage(DOWNLOAD, Seen::of(&response))),
     }
-}
-
-fn pieces(response: reqwest::Response) -> BoxStream<'static, Result<Bytes, std::io::Error>> {
-    response.bytes_stream().map(|piece| piece.map_err(std::io::Error::other)).boxed()
 }

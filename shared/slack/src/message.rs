@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::block::{Block, MOST_BLOCKS};
+use crate::block::{Block, MAX_BLOCKS};
 use crate::id::{ChannelId, Ts};
 use crate::text::Mrkdwn;
 
@@ -23,7 +23,7 @@ pub struct Message {
 impl Message {
     /// A message; blocks beyond the fiftieth are dropped.
     pub fn new(text: Mrkdwn, blocks: impl IntoIterator<Item = Block>) -> Self {
-        Self { text: text.cut(TEXT), blocks: blocks.into_iter().take(MOST_BLOCKS).collect() }
+        Self { text: text.cut(TEXT), blocks: blocks.into_iter().take(MAX_BLOCKS).collect() }
     }
 }
 

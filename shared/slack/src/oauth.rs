@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::CONTENT_TYPE;
+use http::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use wire::Http;
@@ -135,7 +135,7 @@ pub async fn signed_in(http: &Http, base: &ApiBase, app: &App, code: &str, redir
 async fn token(http: &Http, base: &ApiBase, app: &App, fields: &[(&str, &str)]) -> Result<Grant, Error> {
     const METHOD: &str = "oauth.v2.access";
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    let request = http.post(base.method(METHOD)).basic_auth(&app.id, Some(app.secret.expose_secret()));
+    let request = http.post(base.method(METHOD)).basic_auth(&app.id, app.secret.expose_secret());
     let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
     let answer = ask(METHOD, request).await?;
     let access = text(&answer, "access_token");

@@ -7,7 +7,6 @@
 use std::fmt;
 
 use bidi::without_overrides;
-
 use serde::{Deserialize, Serialize};
 
 /// Text with Slack's markup. Made from parts that are escaped on the way in.

@@ -6,7 +6,7 @@ use crate::block::{Block, Text};
 use crate::text::Plain;
 
 /// The most blocks of a view.
-pub const MOST_BLOCKS: usize = 100;
+pub const MAX_BLOCKS: usize = 100;
 /// The longest title and button text.
 const TITLE: usize = 24;
 /// The longest `private_metadata`.
@@ -56,12 +56,12 @@ impl View {
             submit: submit.map(short),
             close: short(close),
             private_metadata: if metadata.len() <= PRIVATE_METADATA { metadata.to_owned() } else { String::new() },
-            blocks: blocks.into_iter().take(MOST_BLOCKS).collect(),
+            blocks: blocks.into_iter().take(MAX_BLOCKS).collect(),
         }
     }
 
     /// A home tab; blocks beyond the hundredth are dropped.
     pub fn home(blocks: impl IntoIterator<Item = Block>) -> Self {
-        Self::Home { blocks: blocks.into_iter().take(MOST_BLOCKS).collect() }
+        Self::Home { blocks: blocks.into_iter().take(MAX_BLOCKS).collect() }
     }
 }

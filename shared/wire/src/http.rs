@@ -1,24 +1,28 @@
-//! The one HTTP client. It follows no redirect (what one means is the caller's to understand), uses no proxy of the
-//! environment (a proxy would look names up by itself), and calls only where its [`Network`] allows.
+//! The one HTTP client. It calls only where its [`Network`] allows, whatever carries the request, and follows no redirect:
+//! what one means is the caller's to understand.
 
 use std::fmt;
-use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, Method};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::redirect::Policy;
-use reqwest::{Body, RequestBuilder, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, USER_AGENT};
+use http::{HeaderName, HeaderValue, Method, Request};
+use url::Url;
 
-use crate::network::{Blocked, Network, Unresolved};
+use crate::error::{Cause, SendError};
+use crate::internet::Internet;
+use crate::network::Network;
+use crate::transport::{Body, Peer, Response, TimeLimit, Transport};
 
-/// Connecting takes longer than this only when it will not succeed.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How we name ourselves.
+const PRODUCT: &str = concat!("Switchboard/", env!("CARGO_PKG_VERSION"));
 
 /// Makes requests. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Http {
-    client: reqwest::Client,
+    transport: Arc<dyn Transport>,
     network: Network,
 }
 
@@ -26,20 +30,12 @@ impl Http {
     /// A client for where `network` allows. The provider crates set a limit for each call; `patience` is for those who
     /// want to wait less between two pieces of an answer.
     pub fn new(network: Network, patience: Option<Duration>) -> Result<Self, reqwest::Error> {
-        // Fails only if a provider is installed already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = match patience {
-            Some(patience) => reqwest::Client::builder().read_timeout(patience),
-            None => reqwest::Client::builder(),
-        };
-        let client = builder
-            .redirect(Policy::none())
-            .no_proxy()
-            .dns_resolver(Resolver(network.clone()))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .user_agent(concat!("Switchboard/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { client, network })
+        Ok(Self::over(Arc::new(Internet::new(&network, patience)?), network))
+    }
+
+    /// The same over another transport.
+    pub fn over(transport: Arc<dyn Transport>, network: Network) -> Self {
+        Self { transport, network }
     }
 
     /// Where it may call.
@@ -48,18 +44,23 @@ impl Http {
     }
 
     /// A GET.
-    pub fn get(&self, url: impl reqwest::IntoUrl) -> Outgoing {
+    pub fn get(&self, url: impl AsRef<str>) -> Outgoing {
         self.request(Method::GET, url)
     }
 
     /// A POST.
-    pub fn post(&self, url: impl reqwest::IntoUrl) -> Outgoing {
+    pub fn post(&self, url: impl AsRef<str>) -> Outgoing {
         self.request(Method::POST, url)
     }
 
     /// Any request.
-    pub fn request(&self, method: Method, url: impl reqwest::IntoUrl) -> Outgoing {
-        Outgoing { request: self.client.request(method, url), network: self.network.clone() }
+    pub fn request(&self, method: Method, url: impl AsRef<str>) -> Outgoing {
+        let made = Url::parse(url.as_ref()).ok().and_then(|url| {
+            // A fragment is not sent.
+            let request = Request::builder().method(method).uri(url.as_str()).header(USER_AGENT, PRODUCT);
+            Some((url, request.body(Body::default()).ok()?))
+        });
+        Outgoing { made, http: self.clone() }
     }
 }
 
@@ -67,167 +68,78 @@ impl Http {
 #[derive(Debug)]
 #[must_use]
 pub struct Outgoing {
-    request: RequestBuilder,
-    network: Network,
+    /// Nothing where the address or a header cannot be sent.
+    made: Option<(Url, Request<Body>)>,
+    http: Http,
 }
 
 impl Outgoing {
-    fn with(self, change: impl FnOnce(RequestBuilder) -> RequestBuilder) -> Self {
-        Self { request: change(self.request), network: self.network }
+    fn with(mut self, change: impl FnOnce(&mut Request<Body>)) -> Self {
+        if let Some((_, request)) = &mut self.made {
+            change(request);
+        }
+        self
     }
 
     /// With a header.
-    pub fn header<K, V>(self, name: K, value: V) -> Self
+    pub fn header<K, V>(mut self, name: K, value: V) -> Self
     where
         HeaderName: TryFrom<K>,
-        <HeaderName as TryFrom<K>>::Error: Into<http::Error>,
         HeaderValue: TryFrom<V>,
-        <HeaderValue as TryFrom<V>>::Error: Into<http::Error>,
     {
-        self.with(|request| request.header(name, value))
+        match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            (Ok(name), Ok(value)) => self.with(|request| {
+                request.headers_mut().insert(name, value);
+            }),
+            _ => {
+                self.made = None;
+                self
+            }
+        }
     }
 
     /// With a body.
     pub fn body(self, body: impl Into<Body>) -> Self {
-        self.with(|request| request.body(body))
+        self.with(|request| *request.body_mut() = body.into())
     }
 
     /// With a limit for the whole, the answer's body included.
     pub fn timeout(self, limit: Duration) -> Self {
-        self.with(|request| request.timeout(limit))
+        self.with(|request| {
+            request.extensions_mut().insert(TimeLimit(limit));
+        })
     }
 
     /// With a token.
     pub fn bearer_auth(self, token: impl fmt::Display) -> Self {
-        self.with(|request| request.bearer_auth(token))
+        self.authorized(format!("Bearer {token}"))
     }
 
     /// With a name and a password.
-    pub fn basic_auth(self, user: impl fmt::Display, password: Option<impl fmt::Display>) -> Self {
-        self.with(|request| request.basic_auth(user, password))
+    pub fn basic_auth(self, user: impl fmt::Display, password: impl fmt::Display) -> Self {
+        self.authorized(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
+    }
+
+    fn authorized(mut self, credentials: String) -> Self {
+        let Ok(mut value) = HeaderValue::try_from(credentials) else {
+            self.made = None;
+            return self;
+        };
+        value.set_sensitive(true);
+        self.header(AUTHORIZATION, value)
     }
 
     /// Sends it: first the address is checked, then what its host leads to, then who answered.
     pub async fn send(self) -> Result<Response, SendError> {
-        let (client, request) = self.request.build_split();
-        let request = request.map_err(|error| SendError::of(&error))?;
-        let url = request.url().clone();
-        self.network.check(&url)?;
-        let response = client.execute(request).await.map_err(|error| SendError::of(&error))?;
-        if let Some(peer) = response.remote_addr() {
-            self.network.check_peer(&url, peer)?;
+        let Self { made, http: Http { transport, network } } = self;
+        let (url, request) = made.ok_or(SendError::NotConnected(Cause::Other))?;
+        network.check(&url)?;
+        let response = transport.send(request, &network).await?;
+        if let Some(Peer(peer)) = response.extensions().get() {
+            network.check_peer(&url, *peer)?;
         }
-        Ok(response)
+        Ok(Response::of(response))
     }
-}
-
-/// Gives a connection only addresses that may be called.
-struct Resolver(Network);
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let network = self.0.clone();
-        Box::pin(async move {
-            let found = network.resolve(name.as_str()).await?;
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
-    }
-}
-
-/// Why a request has no answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SendError {
-    /// It may not be made; nothing was sent.
-    #[error(transparent)]
-    Blocked(#[from] Blocked),
-    /// No connection was made; the provider saw nothing.
-    #[error("{0}")]
-    NotConnected(Cause),
-    /// The connection broke or timed out after the request may have arrived.
-    #[error("{0}")]
-    Lost(Cause),
-}
-
-impl SendError {
-    fn of(error: &reqwest::Error) -> Self {
-        match found::<Unresolved>(error) {
-            Some(Unresolved::Blocked(blocked)) => Self::Blocked(blocked.clone()),
-            Some(Unresolved::NotFound) => Self::NotConnected(Cause::Name),
-            None if error.is_connect() || error.is_builder() => Self::NotConnected(Cause::of(error)),
-            None => Self::Lost(Cause::of(error)),
-        }
-    }
-}
-
-/// What kind of trouble a connection had. Words of the system, of certificates and addresses are left out: whoever named
-/// the host may be a stranger there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Cause {
-    /// The name has no address.
-    #[error("the host name was not found")]
-    Name,
-    /// Nothing came in time.
-    #[error("it took too long")]
-    Timeout,
-    /// Nobody listens there.
-    #[error("the connection was refused")]
-    Refused,
-    /// The certificate is not good.
-    #[error(
-        "its TLS certificate is not valid: it has to be of a known authority, for this host and not expired; self-signed ones are refused"
-    )]
-    Certificate,
-    /// No TLS.
-    #[error("no TLS connection could be made")]
-    Tls,
-    /// It was closed before the answer was whole.
-    #[error("the connection was closed")]
-    Closed,
-    /// Anything else.
-    #[error("the connection failed")]
-    Other,
-}
-
-impl Cause {
-    /// Of an error of the client.
-    pub fn of(error: &reqwest::Error) -> Self {
-        if error.is_timeout() {
-            return Self::Timeout;
-        }
-        let Some(cause) = found::<io::Error>(error) else { return Self::Other };
-        match of_tls(cause) {
-            Some(rustls::Error::InvalidCertificate(_)) => return Self::Certificate,
-            Some(_) => return Self::Tls,
-            None => {}
-        }
-        match cause.kind() {
-            io::ErrorKind::ConnectionRefused => Self::Refused,
-            io::ErrorKind::TimedOut => Self::Timeout,
-            io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::UnexpectedEof => Self::Closed,
-            _ => Self::Other,
-        }
-    }
-}
-
-/// The error of TLS that an error of the system was made of, perhaps more than once.
-fn of_tls(error: &io::Error) -> Option<&rustls::Error> {
-    let inner = error.get_ref()?;
-    inner.downcast_ref::<rustls::Error>().or_else(|| of_tls(inner.downcast_ref::<io::Error>()?))
-}
-
-/// The first error of a type in the chain of causes.
-fn found<'a, T: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a T> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref::<T>() {
-            return Some(found);
-        }
-        next = error.source();
-    }
-    None
 }
 
 #[cfg(test)]
@@ -240,6 +152,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::network::Blocked;
 
     /// A server that answers each connection once; how many came.
     async fn server(host: &str) -> (u16, Arc<AtomicUsize>) {

@@ -302,7 +302,7 @@ impl Network {
 
     /// The addresses of a name to which a connection may be made. The connection is made to one of exactly these, so a
     /// name that answers differently a moment later changes nothing.
-    pub(crate) async fn resolve(&self, name: &str) -> Result<Vec<SocketAddr>, Unresolved> {
+    pub async fn resolve(&self, name: &str) -> Result<Vec<SocketAddr>, Unresolved> {
         let found = match &self.lookup {
             Some(lookup) => lookup(name.to_owned()).await,
             None => look_up(name).await,
@@ -332,9 +332,11 @@ async fn look_up(name: &str) -> io::Result<Vec<IpAddr>> {
 
 /// Why a name has no address to connect to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unresolved {
+pub enum Unresolved {
+    /// There is no such name.
     #[error("the host name was not found")]
     NotFound,
+    /// None of its addresses may be called.
     #[error(transparent)]
     Blocked(Blocked),
 }

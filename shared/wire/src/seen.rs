@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use reqwest::header::CONTENT_TYPE;
+use http::header::CONTENT_TYPE;
+
+use crate::transport::Response;
 
 /// A longer content type is not shown.
 const MAX_CONTENT_TYPE: usize = 60;
@@ -20,7 +22,7 @@ pub struct Seen {
 
 impl Seen {
     /// An answer whose body is not read yet.
-    pub fn of(response: &reqwest::Response) -> Self {
+    pub fn of(response: &Response) -> Self {
         let given = response.headers().get(CONTENT_TYPE).and_then(|given| given.to_str().ok());
         Self::new(response.status().as_u16(), given.unwrap_or_default())
     }

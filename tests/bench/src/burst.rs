@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use connect::Connections;
+use clients::Connections;
 use jiff::Timestamp;
 use journeys::hurry::HurriedClock;
 use journeys::{access_to, each_alone};
-use platform::store::{Belongings, Item, Key, Page, Query, Store, StoreError, Table, Version, Write};
-use platform::{Clock, Ports};
-use sandbox::Sandbox;
-use sandbox::portal::{DEAL, Delivery};
+use runtime::store::{Belongings, Item, Key, Page, Query, Store, StoreError, Table, Version, Write};
+use runtime::{Clock, Ports};
 use serde_json::json;
+use simulators::Sandbox;
+use simulators::portal::{DEAL, Delivery};
 use slack::ApiBase;
 use standalone::demo::events;
 use standalone::engine::Engine;
@@ -73,10 +73,10 @@ pub(crate) async fn measure(deals: usize) -> anyhow::Result<()> {
     clock.sleep(Duration::from_secs(5)).await;
 
     let connections = Connections::new(&engine.ports, ApiBase::new(&sandbox.slack.api_url())?)
-        .allowing(connect::Network::this_machine());
+        .allowing(clients::Network::this_machine());
     let functions = Functions::new(&engine.ports, &connections, None);
     let tenant = connections.join(access_to(&sandbox, &each_alone())).await?;
-    let read = records::baseline::fill(&engine.ports, &connections, &tenant).await?;
+    let read = crm::baseline::fill(&engine.ports, &connections, &tenant).await?;
     let baseline = sandbox.portal.requests();
     println!("baseline: {read} records in {baseline} requests");
 

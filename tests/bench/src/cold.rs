@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use sandbox::http::{HangUp, Server};
+use simulators::http::{HangUp, Server};
 use tokio::process::Command;
 use tokio::sync::Notify;
 

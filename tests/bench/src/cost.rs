@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use bitrix24::event::Credentials;
 use bitrix24::form;
-use rules::condition::Condition;
-use rules::language::Language;
-use rules::text::Document;
-use rules::{Change, ChangeKind, State};
+use locale::Language;
+use records::{Change, ChangeKind, State};
 use serde_json::{Value, json};
+use settings::condition::Condition;
 use slack::inbound::Inbound;
+use text::Document;
 
 /// The aim at a door's limit.
 const AIM: Duration = Duration::from_millis(20);
@@ -62,12 +62,12 @@ fn doubling(_: &str, bytes: usize) -> String {
 
 fn message_from_bitrix24(text: &str) {
     let document = Document::from_bbcode(text);
-    let _ = rules::chat::slack_parts(document, false, Language::En);
+    let _ = chat_bridge::chat::slack_parts(document, false, Language::En);
 }
 
 fn message_from_slack(text: &str) {
     let document = Document::from_mrkdwn(text);
-    let _ = rules::chat::bitrix24_parts(document, false, Language::En);
+    let _ = chat_bridge::chat::bitrix24_parts(document, false, Language::En);
 }
 
 fn condition(text: &str) {
@@ -88,7 +88,7 @@ fn rich_text_block(shape: &str, characters: usize) -> String {
 
 fn rich_text(block: &str) {
     let block = serde_json::from_str(block).unwrap_or_default();
-    let _ = rules::chat::bitrix24_parts(Document::from_rich_text(&block), false, Language::En);
+    let _ = chat_bridge::chat::bitrix24_parts(Document::from_rich_text(&block), false, Language::En);
 }
 
 fn cases() -> Vec<Case> {
@@ -125,11 +125,11 @@ fn cases() -> Vec<Case> {
         made("rich text to Bitrix24", "a", slack::text::MAX_MESSAGE, rich_text_block, rich_text),
         made("rich text to Bitrix24", "ab", slack::text::MAX_MESSAGE, rich_text_block, rich_text),
         made("rich text to Bitrix24", "\n", slack::text::MAX_MESSAGE, rich_text_block, rich_text),
-        each("BBCode as people see it", 512 * 1024, |text| drop(rules::text::edit::shown(text)), &["[", "[b", "[b]"]),
+        each("BBCode as people see it", 512 * 1024, |text| drop(text::edit::shown(text)), &["[", "[b", "[b]"]),
         each(
             "settings",
-            rules::document::MAX_SETTINGS,
-            |text| drop(rules::document::read(text)),
+            settings::document::MAX_SETTINGS,
+            |text| drop(settings::document::read(text)),
             &["[", "a: ", "- a\n", "{a: ", "x", "? ", "&a *a "],
         ),
         made("condition", "lists in lists", 1_000, lists_in_lists, condition),

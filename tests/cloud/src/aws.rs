@@ -4,23 +4,26 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use crate::Function;
-use crate::policy::{Guard, pascal};
 use ::aws::Names;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
 use aws_sdk_sqs::types::QueueAttributeName;
 use bytes::Bytes;
 use http::{Request, Response};
-use platform::QueueName;
-use platform::secrets::{APPS, KEY_RING, SLACK_SIGNING};
-use platform::store::Table;
-use sandbox::http::Server;
+use jobs::queues;
+use runtime::QueueName;
+use runtime::secrets::KEY_RING;
+use runtime::store::Table;
 use serde_json::Value;
+use simulators::http::Server;
+use tenants::secret_names::{APPS, SLACK_SIGNING};
 use winterbaume_core::{MockRequest, MockService};
 use winterbaume_dynamodb::DynamoDbService;
 use winterbaume_secretsmanager::SecretsManagerService;
 use winterbaume_sqs::SqsService;
+
+use crate::Function;
+use crate::policy::{Guard, pascal};
 
 /// The region that everything is in.
 pub(crate) const REGION: &str = "us-east-1";
@@ -217,16 +220,16 @@ async fn call(services: &Services, called: &str, request: &Request<Bytes>) -> Re
     let is_signed = authorization.contains("/lambda/aws4_request") && request.headers().contains_key("x-amz-date");
     if !is_signed || !services.guard.allows_call(authorization, called) {
         let text = "not signed for Lambda, or not granted by template.yaml";
-        return sandbox::http::answer(403, &serde_json::json!({"Message": text}));
+        return simulators::http::answer(403, &serde_json::json!({"Message": text}));
     }
     let known = services.callable.lock().unwrap_or_else(PoisonError::into_inner).get(called).and_then(Weak::upgrade);
     let (Some(function), Some("Qualifier=live")) = (known, request.uri().query()) else {
-        return sandbox::http::answer(404, &serde_json::json!({"Message": "Function not found"}));
+        return simulators::http::answer(404, &serde_json::json!({"Message": "Function not found"}));
     };
     match function.invoke(serde_json::from_slice(request.body()).unwrap_or_default()).await {
-        Ok(answered) => sandbox::http::answer(200, &answered),
+        Ok(answered) => simulators::http::answer(200, &answered),
         Err(error) => {
-            let mut response = sandbox::http::answer(200, &serde_json::json!({"errorMessage": error.to_string()}));
+            let mut response = simulators::http::answer(200, &serde_json::json!({"errorMessage": error.to_string()}));
             response.headers_mut().insert("x-amz-function-error", http::HeaderValue::from_static("Unhandled"));
             response
         }
@@ -249,7 +252,7 @@ async fn answer(services: &Services, request: Request<Bytes>) -> Response<Bytes>
     if !services.guard.allows(authorization.unwrap_or_default(), &target, request.body()) {
         eprintln!("refused by its policy: {target}");
         let refusal = serde_json::json!({"__type": "AccessDeniedException", "message": "not granted by template.yaml"});
-        return sandbox::http::answer(400, &refusal);
+        return simulators::http::answer(400, &refusal);
     }
     let (head, body) = request.into_parts();
     let sent = body.len();
@@ -336,7 +339,7 @@ async fn create(config: &SdkConfig) -> anyhow::Result<Names> {
     for name in [KEY_RING, APPS, SLACK_SIGNING] {
         secrets.create_secret().name(format!("{}{name}", names.secret_prefix)).send().await?;
     }
-    for queue in QueueName::ALL {
+    for queue in queues::ALL {
         let create = async |name: String| {
             let created = sqs
                 .create_queue()

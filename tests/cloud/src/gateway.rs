@@ -7,8 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use sandbox::http::{HangUp, Server, answer};
 use serde_json::{Value, json};
+use simulators::http::{HangUp, Server, answer};
 
 use crate::Function;
 

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
@@ -68,6 +69,9 @@ fn statements(function: &str, policies: &str) -> Vec<Grant> {
     grants
 }
 
+/// How many notes this process has left.
+static NOTES: AtomicUsize = AtomicUsize::new(0);
+
 /// Keeps the policies.
 pub(crate) struct Guard {
     granted: BTreeSet<Grant>,
@@ -122,7 +126,9 @@ impl Drop for Guard {
     fn drop(&mut self) {
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let folder = notes();
-        let name = format!("{}-{:p}.json", std::process::id(), self);
+        // Several tests of one process may leave notes, one after another at the same address.
+        let number = NOTES.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}-{number}.json", std::process::id());
         if std::fs::create_dir_all(&folder).is_ok()
             && let Ok(text) = serde_json::to_string(&used)
         {

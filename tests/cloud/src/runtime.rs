@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use http::{Method, Request, Response};
-use platform::QueueName;
-use sandbox::http::{Server, answer};
+use runtime::QueueName;
 use serde_json::{Value, json};
+use simulators::http::{Server, answer};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
@@ -50,7 +50,7 @@ impl Function {
         let pending = Arc::new(Mutex::new(Pending::default()));
         let server = Server::start(0, move |request| {
             let (waiting, pending) = (waiting.clone(), pending.clone());
-            async move { Ok::<_, sandbox::http::HangUp>(runtime_api(&waiting, &pending, request).await) }
+            async move { Ok::<_, simulators::http::HangUp>(runtime_api(&waiting, &pending, request).await) }
         })
         .await?;
         let mut command = Command::new(path);

@@ -1,17 +1,18 @@
 //! What a change costs, from what the built binaries asked AWS for: a measurement, not a test. `docs/costs.md` says how to
 //! repeat it.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss)]
+#![allow(clippy::cast_precision_loss)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use clients::{Access, Connections, PortalAccess};
 use cloud::{Cloud, Function, Gateway, bootstrap};
-use connect::{Access, Connections, PortalAccess};
-use platform::seal::KeyRing;
-use platform::secrets::KEY_RING;
-use platform::{QueueName, SystemClock};
-use sandbox::Sandbox;
+use jobs::queues;
+use runtime::SystemClock;
+use runtime::seal::KeyRing;
+use runtime::secrets::KEY_RING;
 use serde_json::json;
+use simulators::Sandbox;
 use slack::ApiBase;
 use slack::client::Identity;
 
@@ -37,7 +38,7 @@ async fn what_a_thousand_changes_cost() -> anyhow::Result<()> {
     let ports = aws::ports_over(&cloud.config, cloud.names.clone(), Arc::new(SystemClock));
     ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
     let connections =
-        Connections::new(&ports, ApiBase::new(&sandbox.slack.api_url())?).allowing(connect::Network::this_machine());
+        Connections::new(&ports, ApiBase::new(&sandbox.slack.api_url())?).allowing(clients::Network::this_machine());
     let credentials = sandbox.portal.credentials();
     let (team, user, bot) = sandbox.slack.identity();
     // Each card to a channel of its own kind, so that Slack's one a second does not make the measurement long.
@@ -77,8 +78,8 @@ async fn what_a_thousand_changes_cost() -> anyhow::Result<()> {
     let work = async |wanted: usize| {
         let began = Instant::now();
         while cards() < wanted && began.elapsed() < Duration::from_secs(300) {
-            events.feed(&cloud, QueueName::Bitrix24Events).await?;
-            delivery.feed(&cloud, QueueName::SlackDelivery).await?;
+            events.feed(&cloud, queues::BITRIX24_EVENTS).await?;
+            delivery.feed(&cloud, queues::SLACK_DELIVERY).await?;
         }
         anyhow::Ok(())
     };

@@ -7,18 +7,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clients::{Access, Connections, PortalAccess};
 use cloud::runtime::{Function, form_post};
 use cloud::{Cloud, bootstrap};
-use connect::{Access, Connections, PortalAccess};
 use jiff::{SignedDuration, Timestamp};
-use platform::seal::KeyRing;
-use platform::secrets::KEY_RING;
-use platform::{Clock, Ports, QueueName, SystemClock};
-use rules::Settings;
-use sandbox::Sandbox;
-use sandbox::fault::{Fault, When};
-use sandbox::portal::Call;
+use jobs::queues;
+use runtime::seal::KeyRing;
+use runtime::secrets::KEY_RING;
+use runtime::{Clock, Ports, SystemClock};
 use serde_json::json;
+use settings::Settings;
+use simulators::Sandbox;
+use simulators::fault::{Fault, When};
+use simulators::portal::Call;
 use slack::ApiBase;
 
 const WEBHOOK: &str = "/webhooks/bitrix24";
@@ -76,8 +77,8 @@ impl Deployment {
     /// Feeds the queues' functions until all that is ready is worked.
     async fn work(&self) -> anyhow::Result<()> {
         loop {
-            let decided = self.events.feed(&self.cloud, QueueName::Bitrix24Events).await?;
-            let delivered = self.delivery.feed(&self.cloud, QueueName::SlackDelivery).await?;
+            let decided = self.events.feed(&self.cloud, queues::BITRIX24_EVENTS).await?;
+            let delivered = self.delivery.feed(&self.cloud, queues::SLACK_DELIVERY).await?;
             if decided + delivered == 0 {
                 return Ok(());
             }
@@ -89,7 +90,7 @@ impl Deployment {
     }
 }
 
-fn identity(workspace: &sandbox::Workspace) -> slack::client::Identity {
+fn identity(workspace: &simulators::Workspace) -> slack::client::Identity {
     let (team, user, bot) = workspace.identity();
     slack::client::Identity { team_id: team, team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() }
 }
@@ -97,7 +98,7 @@ fn identity(workspace: &sandbox::Workspace) -> slack::client::Identity {
 async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<()> {
     ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
     let connections =
-        Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?).allowing(connect::Network::this_machine());
+        Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?).allowing(clients::Network::this_machine());
     let credentials = sandbox.portal.credentials();
     let access = Access {
         member_id: credentials.member_id,
@@ -144,7 +145,7 @@ async fn what_cannot_be_done_goes_to_the_dead_letters_and_the_rest_goes_on() -> 
     deployment.work().await?;
     assert_eq!(deployment.sandbox.slack.texts("sales-leads"), ["New lead: Request"]);
     let ports = aws::ports_over(&deployment.cloud.config, deployment.cloud.names.clone(), Arc::new(SystemClock));
-    let letters = ports.queue.dead_letters(QueueName::SlackDelivery, 10).await?;
+    let letters = ports.queue.dead_letters(queues::SLACK_DELIVERY, 10).await?;
     assert_eq!(letters.iter().map(|buried| buried.letter.code.as_str()).collect::<Vec<_>>(), ["channel_not_found"]);
     Ok(())
 }
@@ -223,7 +224,7 @@ async fn the_sample_events_are_understood() -> anyhow::Result<()> {
         assert_eq!(report["tenants"], 1, "{report}");
     }
     let ports = aws::ports_over(&deployment.cloud.config, deployment.cloud.names.clone(), Arc::new(SystemClock));
-    let letters = ports.queue.dead_letters(QueueName::SlackDelivery, 10).await?;
+    let letters = ports.queue.dead_letters(queues::SLACK_DELIVERY, 10).await?;
     assert_eq!(letters[0].letter.code, "no_ledger_line", "the delivery was read, and given up for what it is");
     Ok(())
 }

@@ -2,14 +2,13 @@
 //!
 //! While the other tests run, the emulated AWS refuses what a policy does not grant. The last test here looks at what they
 //! used; `scripts/check` runs it after them.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 
 use aws::LambdaFunction;
 use cloud::Cloud;
 use cloud::policy::{Grant, TEMPLATE, granted, kept_from_client_secrets, notes, resource_policies, resources};
-use platform::Invoke;
+use runtime::Invoke;
 
 /// Grants that no journey uses here, and why they are needed: function, action, resource (empty for any), reason.
 const UNSEEN: [(&str, &str, &str, &str); 20] = [

@@ -4,15 +4,17 @@
 use std::sync::Arc;
 
 use cloud::{Cloud, Function, Gateway, bootstrap};
+use jobs::queues;
 use journeys::estate::{Browser, field};
-use platform::api_keys::{ApiKeys, Scope};
-use platform::seal::KeyRing;
-use platform::secrets::{APPS, KEY_RING};
-use platform::store::{Condition, Key, Table, Write};
-use platform::{Clock, ManualClock, QueueName, SystemClock, TenantId};
-use sandbox::Region;
-use sandbox::estate::{BITRIX24_APP, Estate, SLACK_APP};
+use runtime::seal::KeyRing;
+use runtime::secrets::KEY_RING;
+use runtime::store::{Condition, Key, Table, Write};
+use runtime::{Clock, ManualClock, SystemClock, TenantId};
 use serde_json::json;
+use simulators::Region;
+use simulators::estate::{BITRIX24_APP, Estate, SLACK_APP};
+use tenants::api_keys::{ApiKeys, Scope};
+use tenants::secret_names::APPS;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_company_connects_itself_through_the_built_binaries() -> anyhow::Result<()> {
@@ -64,8 +66,8 @@ async fn a_company_connects_itself_through_the_built_binaries() -> anyhow::Resul
         tokio::task::yield_now().await;
     }
     while estate.workspaces[0].texts("sales-pipeline").is_empty() {
-        events.feed(&cloud, QueueName::Bitrix24Events).await?;
-        delivery.feed(&cloud, QueueName::SlackDelivery).await?;
+        events.feed(&cloud, queues::BITRIX24_EVENTS).await?;
+        delivery.feed(&cloud, queues::SLACK_DELIVERY).await?;
     }
     assert_eq!(estate.workspaces[0].texts("sales-pipeline"), ["New deal: Order 1"]);
 
@@ -75,8 +77,8 @@ async fn a_company_connects_itself_through_the_built_binaries() -> anyhow::Resul
     estate.authority.expire_all();
     portal.add_deal("Order 2", 1, "EUR");
     while estate.workspaces[0].texts("sales-pipeline").len() < 2 {
-        events.feed(&cloud, QueueName::Bitrix24Events).await?;
-        delivery.feed(&cloud, QueueName::SlackDelivery).await?;
+        events.feed(&cloud, queues::BITRIX24_EVENTS).await?;
+        delivery.feed(&cloud, queues::SLACK_DELIVERY).await?;
     }
     assert_eq!(estate.workspaces[0].texts("sales-pipeline")[1], "New deal: Order 2");
     assert_eq!(estate.authority.refreshes(), before + 1);
@@ -102,7 +104,7 @@ async fn a_company_connects_itself_through_the_built_binaries() -> anyhow::Resul
     assert!(report["left_behind"].as_u64() >= Some(20) && report["failed"] == json!([]), "{report}");
     assert_eq!(ports.store.get(&place(0)).await?, None);
     // An operator does not wait.
-    tenancy::departure::depart(&ports, &tenant).await?;
+    tenants::departure::depart(&ports, &tenant).await?;
     for table in Table::ALL {
         assert_eq!(ports.store.belonging(table, tenant.as_str(), None).await?.items.len(), 0, "{}", table.name());
     }

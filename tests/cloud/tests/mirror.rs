@@ -1,18 +1,18 @@
 //! Records and Notion pages through the built binaries: a new deal, an edit on either side, the poll, the page.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use clients::{Access, Connections, PortalAccess};
 use cloud::{Cloud, Function, Gateway, bootstrap};
-use connect::{Access, Connections, PortalAccess};
-use platform::seal::KeyRing;
-use platform::secrets::KEY_RING;
-use platform::{Ports, QueueName, SystemClock};
-use sandbox::Sandbox;
-use sandbox::portal::DEAL;
+use jobs::queues;
+use runtime::seal::KeyRing;
+use runtime::secrets::KEY_RING;
+use runtime::{Ports, QueueName, SystemClock};
 use serde_json::{Value, json};
+use simulators::Sandbox;
+use simulators::portal::DEAL;
 use slack::ApiBase;
 use slack::client::Identity;
 
@@ -23,7 +23,7 @@ struct Deployment {
     queues: Vec<(QueueName, Arc<Function>)>,
     poll: Arc<Function>,
     ports: Ports,
-    tenant: platform::TenantId,
+    tenant: runtime::TenantId,
 }
 
 impl Deployment {
@@ -44,7 +44,7 @@ impl Deployment {
             gateway.route(path, &start(name).await?);
         }
         let mut queues = Vec::new();
-        for queue in [QueueName::Bitrix24Events, QueueName::RecordSync] {
+        for queue in [queues::BITRIX24_EVENTS, queues::RECORD_SYNC] {
             queues.push((queue, start(queue.name()).await?));
         }
         let poll = start("notion-poll").await?;
@@ -75,11 +75,11 @@ impl Deployment {
     }
 }
 
-async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<platform::TenantId> {
+async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<runtime::TenantId> {
     ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
     let connections = Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?)
         .with_notion(notion::ApiBase::new(&sandbox.notion.url())?)
-        .allowing(connect::Network::this_machine());
+        .allowing(clients::Network::this_machine());
     let credentials = sandbox.portal.credentials();
     let (database, _) = sandbox.notion.add_database("Deals", &json!({}));
     let settings =
@@ -117,7 +117,7 @@ async fn a_deal_and_its_page_are_kept_alike_by_the_built_binaries() -> anyhow::R
     deployment.work_until("the title", || notion.shown(&row, "Name") == "Roof and windows").await?;
 
     // Without a webhook the poll finds it. It polls twice, half a minute apart.
-    notion.deliver(sandbox::notion::Delivery { drop_every: 1, ..sandbox::notion::Delivery::default() });
+    notion.deliver(simulators::notion::Delivery { drop_every: 1, ..simulators::notion::Delivery::default() });
     notion.edit(&row, &json!({"Amount": {"number": 170_000}})).map_err(anyhow::Error::msg)?;
     let report = deployment.poll.invoke(sample("notion-poll.json")?).await?;
     assert_eq!((&report["databases"], &report["stopped"]), (&json!(1), &json!([])), "{report}");
@@ -135,7 +135,7 @@ async fn a_deal_and_its_page_are_kept_alike_by_the_built_binaries() -> anyhow::R
     let cookie = signed_in.headers()["set-cookie"].to_str()?.split(';').next().unwrap().to_owned();
     let page = http.get(format!("{address}/admin/notion")).header("cookie", &cookie).send().await?.text().await?;
     assert!(page.contains("Plan a backfill") && page.contains("Deals"), "{page}");
-    let letters = deployment.ports.queue.dead_letters(QueueName::RecordSync, 10).await?;
+    let letters = deployment.ports.queue.dead_letters(queues::RECORD_SYNC, 10).await?;
     assert!(letters.is_empty(), "{letters:?}");
 
     // The files in `events/` are understood: the first is signed for no address of ours, the second names no database.

@@ -1,22 +1,22 @@
 //! Operators at work on the built binaries: every page, a fault found, redriven from the pages and from the console of SQS,
 //! the log's lines and the metrics in them, the trace across queues, the API's log.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use clients::{Access, Connections, PortalAccess};
 use cloud::{Cloud, Function, Gateway, bootstrap};
-use connect::{Access, Connections, PortalAccess};
+use jobs::queues;
 use journeys::estate::Browser;
-use platform::api_keys::{ApiKeys, Scope};
-use platform::seal::KeyRing;
-use platform::secrets::KEY_RING;
-use platform::{Clock, Ports, QueueName, SystemClock, TenantId};
-use sandbox::Sandbox;
+use runtime::seal::KeyRing;
+use runtime::secrets::KEY_RING;
+use runtime::{Clock, Ports, QueueName, SystemClock, TenantId};
 use serde_json::{Value, json};
+use simulators::Sandbox;
 use slack::ApiBase;
 use slack::client::Identity;
+use tenants::api_keys::{ApiKeys, Scope};
 
 struct Deployment {
     cloud: Cloud,
@@ -50,7 +50,7 @@ impl Deployment {
             gateway.route(path, &start(name).await?);
         }
         let (mut queues, mut scheduled) = (Vec::new(), BTreeMap::new());
-        for queue in QueueName::ALL {
+        for queue in queues::ALL {
             queues.push((queue, start(queue.name()).await?));
         }
         for name in ["portal-sweep", "upkeep", "robots"] {
@@ -75,7 +75,7 @@ impl Deployment {
     }
 
     async fn dead(&self) -> usize {
-        self.ports.queue.dead_letters(QueueName::SlackDelivery, 100).await.unwrap().len()
+        self.ports.queue.dead_letters(queues::SLACK_DELIVERY, 100).await.unwrap().len()
     }
 
     fn cards(&self) -> Vec<String> {
@@ -87,7 +87,7 @@ async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<TenantId> {
     ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
     let connections = Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?)
         .with_notion(notion::ApiBase::new(&sandbox.notion.url())?)
-        .allowing(connect::Network::this_machine());
+        .allowing(clients::Network::this_machine());
     let credentials = sandbox.portal.credentials();
     let (team, user, bot) = sandbox.slack.identity();
     let (database, _) = sandbox.notion.add_database("Deals", &json!({}));
@@ -165,7 +165,7 @@ async fn operators_find_a_fault_and_redrive_it_through_the_built_binaries() -> a
     assert!(page.contains("1 × channel_not_found"), "{page}");
     browser.submit("/admin/dead/plan?act=redrive&q=Alpha", "/admin/dead/redrive", &[]).await;
     // The console of SQS moves a letter back as it lies.
-    let moved = deployment.cloud.move_back(QueueName::SlackDelivery, "Bravo").await?;
+    let moved = deployment.cloud.move_back(queues::SLACK_DELIVERY, "Bravo").await?;
     assert!(moved, "it was there");
     let back = || deployment.cards().len();
     deployment.work_until("the cards", async || back() == 2).await?;
@@ -200,7 +200,7 @@ async fn everything_that_happens_on_a_portal_goes_through_the_built_binaries() -
     let (slack, portal) = (&deployment.sandbox.slack, &deployment.sandbox.portal);
     portal.add_lead("Request");
     let task = portal.add_task(json!({"TITLE": "Pack the boxes", "RESPONSIBLE_ID": 6}));
-    let call = portal.end_call(&sandbox::portal::Call {
+    let call = portal.end_call(&simulators::portal::Call {
         kind: 2,
         phone: "+49 30 1".into(),
         user: 6,
@@ -260,8 +260,8 @@ async fn everything_that_happens_on_a_portal_goes_through_the_built_binaries() -
 fn every_metric_that_the_template_watches_is_one_that_we_make() {
     let template = include_str!("../../../template.yaml");
     let sources = [
-        "shared/platform/src",
-        "shared/connect/src",
+        "shared/runtime/src",
+        "shared/clients/src",
         "functions/upkeep/src",
         "functions/portal-sweep/src",
         "functions/notion-poll/src",
@@ -291,11 +291,13 @@ fn every_alarm_leads_to_its_place_in_the_runbook() {
     let places: std::collections::BTreeSet<_> =
         template.split("docs/operations.md#").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     assert!(places.len() >= 8, "{places:?}");
-    for place in places {
+    for place in &places {
         assert!(runbook.contains(&format!("<a id=\"{place}\"></a>")), "the runbook has no place {place}");
     }
-    for alarm in template.split("AlarmName: !Sub switchboard-${Stage}-").skip(1) {
-        let name = alarm.lines().next().unwrap();
+    let alarms = template.split("AlarmName: !Sub switchboard-${Stage}-").skip(1);
+    let alarms: Vec<_> = alarms.map(|rest| rest.lines().next().unwrap()).collect();
+    assert!(alarms.len() >= places.len(), "{alarms:?}");
+    for name in alarms {
         let family =
             name.split("-bitrix24").next().unwrap().split("-slack").next().unwrap().split("-record").next().unwrap();
         assert!(runbook.contains(family), "the runbook does not name {name}");

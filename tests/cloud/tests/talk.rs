@@ -1,17 +1,17 @@
 //! Slack talks back through the built binaries: a command, a bridge, the administrators' page.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use clients::{Access, Connections, PortalAccess};
 use cloud::{Cloud, Function, Gateway, bootstrap};
-use connect::{Access, Connections, PortalAccess};
-use platform::seal::KeyRing;
-use platform::secrets::KEY_RING;
-use platform::{Ports, QueueName, SystemClock};
-use rules::Settings;
-use sandbox::Sandbox;
-use sandbox::portal::LEAD;
+use jobs::queues;
+use runtime::seal::KeyRing;
+use runtime::secrets::KEY_RING;
+use runtime::{Ports, QueueName, SystemClock};
+use settings::Settings;
+use simulators::Sandbox;
+use simulators::portal::LEAD;
 use slack::ApiBase;
 use slack::client::Identity;
 
@@ -21,7 +21,7 @@ struct Deployment {
     gateway: Gateway,
     queues: Vec<(QueueName, Arc<Function>)>,
     ports: Ports,
-    tenant: platform::TenantId,
+    tenant: runtime::TenantId,
 }
 
 impl Deployment {
@@ -42,7 +42,7 @@ impl Deployment {
             gateway.route(path, &start(name).await?);
         }
         let mut queues = Vec::new();
-        for queue in QueueName::ALL {
+        for queue in queues::ALL {
             queues.push((queue, start(queue.name()).await?));
         }
         sandbox.slack.send_requests_to(&format!("{}/webhooks/slack", gateway.url()));
@@ -62,10 +62,10 @@ impl Deployment {
     }
 }
 
-async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<platform::TenantId> {
+async fn connect(ports: &Ports, sandbox: &Sandbox) -> anyhow::Result<runtime::TenantId> {
     ports.secrets.put(KEY_RING, KeyRing::generate()).await?;
     let connections =
-        Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?).allowing(connect::Network::this_machine());
+        Connections::new(ports, ApiBase::new(&sandbox.slack.api_url())?).allowing(clients::Network::this_machine());
     let credentials = sandbox.portal.credentials();
     let (team, user, bot) = sandbox.slack.identity();
     let access = Access {
@@ -97,7 +97,7 @@ async fn a_command_and_a_bridge_go_through_the_built_binaries() -> anyhow::Resul
     deployment.work_until("the bot", || !portal.bots().is_empty() && slack.whispers(&admin).len() > 3).await?;
     portal.invite_bots(&chat);
     slack.command(&admin, &channel, "/b24-bridge", &chat).await;
-    let joined = || slack.texts("general").iter().any(|text| text.contains("is one with the chat"));
+    let joined = || slack.texts("general").iter().any(|text| text.contains("is bridged with the chat"));
     deployment.work_until("the bridge", joined).await?;
     let file = slack.attach(&admin, "plan.png", vec![7; 200_000]);
     slack.say(&admin, &channel, "hello", None, &[&file]);

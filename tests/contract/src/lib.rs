@@ -1,8 +1,9 @@
-//! One suite of promises that every engine keeps. `tests/embedded.rs` and `tests/aws.rs` run it.
+//! One suite of promises that every engine keeps. `tests/sqlite.rs`, `tests/memory.rs` and `tests/aws.rs` run it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 // A promise is named by what it promises.
 #![allow(missing_docs)]
 
+pub mod fifo;
 pub mod limiter;
 pub mod queue;
 pub mod secrets;
@@ -10,7 +11,11 @@ pub mod store;
 
 use std::sync::Arc;
 
-use platform::{ManualClock, Ports};
+use futures::future::BoxFuture;
+use runtime::{ManualClock, Ports};
+
+/// Starts the process again that had an engine's ports: the ports after that.
+pub type Restart = Box<dyn Fn() -> BoxFuture<'static, Ports> + Send + Sync>;
 
 /// An engine under test.
 pub struct Engine {
@@ -18,6 +23,8 @@ pub struct Engine {
     pub ports: Ports,
     /// The clock by which its store tells what has expired.
     pub clock: Arc<ManualClock>,
+    /// Starts its process again.
+    pub restart: Restart,
 }
 
 /// Makes a test of each promise. `$engine` is an async expression that makes a fresh [`Engine`].
@@ -50,6 +57,34 @@ macro_rules! all_promises {
             secrets: a_secret_is_given_back_and_can_be_replaced, of_texts_put_at_once_one_stays_whole,
                 lines_added_at_once_are_all_there_once, a_missing_secret_is_named;
             limiter: concurrent_workers_share_one_rate, a_parked_account_waits, five_failures_in_a_row_park_the_account;
+        }
+    };
+}
+
+/// The promises of an engine whose queue is its own, beside those of all. `$engine` as for [`all_promises`].
+#[macro_export]
+macro_rules! fifo_promises {
+    ($engine:expr) => {
+        $crate::promises! { $engine;
+            fifo: a_group_waits_while_one_of_its_messages_is_out_and_others_do_not, a_delayed_head_holds_its_group_back,
+                what_a_dead_worker_had_comes_back_when_its_lease_ends,
+                what_a_process_had_received_comes_back_when_it_starts_again, a_waiting_receiver_is_woken_by_a_message,
+                a_backlog_of_one_tenant_holds_up_no_other;
+        }
+
+        proptest::proptest! {
+            #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
+
+            #[test]
+            fn any_history_keeps_order_and_loses_nothing(
+                steps in proptest::collection::vec($crate::fifo::step(), 1..60)
+            ) {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                runtime.block_on(async {
+                    let (engine, _kept) = $engine.await;
+                    $crate::fifo::any_history_keeps_order_and_loses_nothing(&engine, steps).await;
+                });
+            }
         }
     };
 }

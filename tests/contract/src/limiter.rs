@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use platform::clock::{Clock, later};
-use platform::limiter::{Account, Limiter, Rate, Reservation};
+use runtime::clock::{Clock, later};
+use runtime::limiter::{Account, Limiter, Rate, Reservation};
 
 use crate::Engine;
 

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use platform::clock::Clock;
-use platform::queue::{Buried, DeadLetter, Depth, Fate, Message, QueueName, Received};
+use jobs::queues;
+use runtime::clock::Clock;
+use runtime::queue::{Buried, DeadLetter, Depth, Fate, Message, QueueName, Received};
 
 use crate::Engine;
 
-const QUEUE: QueueName = QueueName::SlackDelivery;
+const QUEUE: QueueName = queues::SLACK_DELIVERY;
 const NOW: Duration = Duration::ZERO;
 
 pub fn message(group: &str, name: &str) -> Message {
@@ -30,7 +31,7 @@ pub async fn a_group_comes_in_order(engine: &Engine) {
     assert_eq!(bodies(&received), ["1", "2", "3"]);
     assert!(received.iter().all(|received| received.attempt == 1));
     // Another queue has none of them.
-    assert!(engine.ports.queue.receive(QueueName::Bitrix24Events, 10, NOW).await.unwrap().is_empty());
+    assert!(engine.ports.queue.receive(queues::BITRIX24_EVENTS, 10, NOW).await.unwrap().is_empty());
 }
 
 pub async fn the_same_deduplication_id_is_one_message(engine: &Engine) {

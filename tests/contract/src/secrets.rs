@@ -1,6 +1,6 @@
 //! What the secrets promise.
 
-use platform::secrets::{SecretsError, add_line};
+use runtime::secrets::{SecretsError, add_line};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::Engine;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use platform::clock::{Clock, later};
-use platform::store::{Condition, Key, Query, StoreError, Table, Write, written_by};
+use runtime::clock::{Clock, later};
+use runtime::store::{Condition, Key, Query, StoreError, Table, Write, written_by};
 
 use crate::Engine;
 

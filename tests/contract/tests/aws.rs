@@ -1,17 +1,20 @@
 //! The promises, kept by the AWS engine with the real SDKs, over emulated services.
-#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 
 use cloud::Cloud;
 use contract::Engine;
-use platform::ManualClock;
+use runtime::ManualClock;
 
-async fn engine() -> (Engine, Cloud) {
+pub(crate) async fn engine() -> (Engine, Cloud) {
     let cloud = Cloud::start().await.unwrap();
     let clock = Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()));
     let ports = aws::ports_over(&cloud.config, cloud.names.clone(), clock.clone());
-    (Engine { ports, clock }, cloud)
+    // A Lambda function keeps nothing between two calls.
+    let same = ports.clone();
+    let restart =
+        move || -> futures::future::BoxFuture<'static, runtime::Ports> { Box::pin(std::future::ready(same.clone())) };
+    (Engine { ports, clock, restart: Box::new(restart) }, cloud)
 }
 
-contract::all_promises!(crate::engine());
+contract::all_promises!(crate::aws::engine());

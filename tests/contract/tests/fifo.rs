@@ -1,16 +1,15 @@
 //! The whole FIFO promise, kept by the SQLite queue: order in a group, one receipt of a group at a time, groups
 //! side by side. On AWS it is SQS's own, and no emulator keeps it.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use contract::queue::message;
-use embedded::{Database, SqliteQueue};
-use platform::ManualClock;
-use platform::queue::{Queue, QueueName, Received};
 use proptest::prelude::*;
+use runtime::ManualClock;
+use runtime::queue::{Queue, QueueName, Received};
+use sqlite::{Database, SqliteQueue};
 
 const QUEUE: QueueName = QueueName::SlackDelivery;
 

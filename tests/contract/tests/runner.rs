@@ -1,20 +1,39 @@
 //! The job runner, on batches as Lambda gets them and on SQLite.
-#![allow(clippy::unwrap_used)]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lambda_events::sqs::SqsEvent;
-use embedded::{Database, SqliteQueue};
-use platform::job::{Job, Outcome, message};
-use platform::metrics::Counters;
-use platform::queue::{Buried, DeadLetter, Depth, Judge, Message, Queue, QueueError, QueueName, Received};
-use platform::runner::{self, BatchReport};
-use platform::{Jobs, ManualClock, TenantId, TraceId};
-use serde_json::{Value, json};
+use jobs::queues;
+use runtime::job::{GroupKey, Job, Outcome, ReceivedJob, message};
+use runtime::metrics::Counters;
+use runtime::queue::{Buried, DeadLetter, Depth, Judge, Message, Queue, QueueError, QueueName, Received};
+use runtime::runner;
+use runtime::runner::BatchReport;
+use runtime::{Jobs, ManualClock, TenantId, TraceId};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sqlite::{Database, SqliteQueue};
 
-const QUEUE: QueueName = QueueName::Bitrix24Events;
+const QUEUE: QueueName = queues::BITRIX24_EVENTS;
+
+/// A job that says what is to become of it.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct Says(String);
+
+impl Job for Says {
+    const QUEUE: QueueName = QUEUE;
+
+    fn group(&self) -> GroupKey {
+        GroupKey::new(["g"])
+    }
+
+    fn deduplication(&self) -> Option<String> {
+        Some(self.0.clone())
+    }
+}
 
 /// A queue that writes down what it is told.
 #[derive(Default)]
@@ -70,7 +89,7 @@ fn batch(jobs: &[(&str, &str, &str)]) -> Vec<Received> {
     let records: Vec<_> = jobs
         .iter()
         .map(|(id, group, says)| {
-            let body = message(&tenant(), trace, String::new(), String::new(), says).unwrap().body;
+            let body = message(&tenant(), trace, &Says((*says).to_owned())).unwrap().message.body;
             json!({
                 "messageId": id, "receiptHandle": format!("receipt-{id}"), "body": body,
                 "attributes": {"ApproximateReceiveCount": "2", "MessageGroupId": group},
@@ -83,8 +102,8 @@ fn batch(jobs: &[(&str, &str, &str)]) -> Vec<Received> {
 }
 
 /// Does what the job says.
-fn obey(job: &Job<String>) -> Outcome {
-    match job.body.as_str() {
+fn obey(job: &ReceivedJob<Says>) -> Outcome {
+    match job.body.0.as_str() {
         "skip" => Outcome::Skip("nothing to do".into()),
         "retry" => Outcome::Retry { after: Duration::from_secs(7), cause: "busy".into() },
         "die" => Outcome::Dead { code: "gone".into(), reason: "it is gone".into() },
@@ -94,7 +113,7 @@ fn obey(job: &Job<String>) -> Outcome {
 
 async fn run(queue: &Recording, batch: Vec<Received>) -> (BatchReport, Vec<String>) {
     let worked = Mutex::new(Vec::new());
-    let report = runner::run(queue, &clock(), &Counters::default(), QUEUE, batch, |jobs: Jobs<String>| {
+    let report = runner::run(queue, &clock(), &Counters::default(), batch, |jobs: Jobs<Says>| {
         jobs.each(|job| {
             worked.lock().unwrap().push(job.id.clone());
             async move { obey(&job) }
@@ -165,16 +184,19 @@ async fn a_job_whose_letter_cannot_be_sent_stays_on_the_queue() {
 }
 
 #[tokio::test]
-async fn what_is_no_job_or_a_newer_one_is_a_dead_letter() {
+async fn what_is_not_a_job_or_a_newer_one_is_a_dead_letter() {
     let queue = Recording::default();
-    let mut batch = batch(&[("1", "g", "do"), ("2", "g", "do"), ("3", "h", "do")]);
+    let mut batch = batch(&[("1", "g", "do"), ("2", "g", "do"), ("3", "h", "do"), ("4", "h", "do")]);
     batch[0].body = "{".into();
     batch[1].body = batch[1].body.replace("\"v\":1", "\"v\":2");
+    batch[3].body = batch[3].body.replace("\"do\"", "7");
     let (report, worked) = run(&queue, batch).await;
     assert_eq!((report.failed.len(), worked), (0, vec!["3".to_owned()]));
     let letters = queue.letters.into_inner().unwrap();
-    assert!(letters.iter().all(|letter| letter.code == "unreadable_job"));
+    let codes: Vec<_> = letters.iter().map(|letter| letter.code.as_str()).collect();
+    assert_eq!(codes, ["unreadable_job"; 3]);
     assert!(letters[1].reason.contains("schema 2"), "{}", letters[1].reason);
+    assert!(letters[2].reason.contains(": body: invalid type: integer `7`"), "{}", letters[2].reason);
 }
 
 #[tokio::test]
@@ -187,9 +209,8 @@ async fn groups_are_worked_side_by_side() {
         &queue,
         &clock(),
         &Counters::default(),
-        QUEUE,
         batch(&[("1", "g", "do"), ("2", "h", "do")]),
-        |jobs: Jobs<String>| {
+        |jobs: Jobs<Says>| {
             jobs.each(|_| async move {
                 meeting.wait().await;
                 Outcome::Done
@@ -206,14 +227,14 @@ async fn on_sqlite_a_job_is_tried_until_it_is_done_and_the_rest_follows_in_order
     let clock = Arc::new(clock());
     let queue = SqliteQueue::new(Database::open(&folder.path().join("test.db")).unwrap(), clock.clone());
     let trace = TraceId::new("2026-11-21T12:00:00Z".parse().unwrap());
-    let job = |says: &str| message(&tenant(), trace, "g".into(), says.into(), &json!(says)).unwrap();
+    let job = |says: &str| message(&tenant(), trace, &Says(says.to_owned())).unwrap().message;
     queue.send(QUEUE, vec![job("first"), job("second"), job("die"), job("last")]).await.unwrap();
     let worked = Mutex::new(Vec::new());
     for _ in 0..4 {
         let batch = queue.receive(QUEUE, 10, Duration::ZERO).await.unwrap();
-        let report = runner::run(&queue, clock.as_ref(), &Counters::default(), QUEUE, batch, |jobs: Jobs<Value>| {
+        let report = runner::run(&queue, clock.as_ref(), &Counters::default(), batch, |jobs: Jobs<Says>| {
             jobs.each(|job| {
-                let says = job.body.as_str().unwrap().to_owned();
+                let says = job.body.0.clone();
                 worked.lock().unwrap().push(format!("{says} {}", job.attempt));
                 async move {
                     match says.as_str() {

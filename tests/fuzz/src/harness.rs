@@ -2,14 +2,15 @@
 
 use bitrix24::event::{Credentials, Event, EventError};
 use bitrix24::form::{self, Tree};
-use rules::condition::{Condition, Facts, MAX_BYTES, MAX_STEPS};
-use rules::language::Language;
-use rules::text::{BITRIX24_MESSAGE, Block, Document, Leaf, SLACK_MESSAGE, edit, units};
-use rules::{Change, ChangeKind, Hint, State};
+use jobs::Hint;
+use locale::Language;
+use records::{Change, ChangeKind, State};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+use settings::condition::{Condition, Facts, MAX_BYTES, MAX_STEPS};
 use slack::inbound::Inbound;
 use slack::signature;
+use text::{BITRIX24_MESSAGE, Block, Document, Leaf, SLACK_MESSAGE, edit, units};
 
 /// One parser's promises.
 #[derive(Debug)]
@@ -309,7 +310,7 @@ pub fn forms(data: &[u8]) -> u64 {
     let queued = serde_json::to_string(&hint).unwrap();
     assert_eq!(serde_json::from_str::<Hint>(&queued).unwrap(), hint);
     assert_eq!(hint.remark().is_some(), form.unread > 0);
-    let _ = (hint.group(), hint.identity(), hint.about(), hint.nothing_to_do());
+    let _ = (runtime::Job::group(&hint), hint.identity(), hint.about(), hint.nothing_to_do());
     let kind = serde_json::to_value(&hint.subject).unwrap()["kind"].as_str().map_or(0, |kind| kind.len() as u64);
     3 + 8 * (ratio + 64 * kind + 4096 * log2(form.unread))
 }
@@ -454,10 +455,10 @@ fn written(document: &Document) {
         .iter()
         .flat_map(Block::spans)
         .any(|span| !matches!(span.leaf, Leaf::Text(_)) && span.visible().len() > 100);
-    for part in rules::chat::slack_parts(document.clone(), false, Language::En) {
+    for part in chat_bridge::chat::slack_parts(document.clone(), false, Language::En) {
         assert!(has_giant || units(&part.text) <= SLACK_MESSAGE, "a part of {} for Slack", units(&part.text));
     }
-    for part in rules::chat::bitrix24_parts(document.clone(), false, Language::En) {
+    for part in chat_bridge::chat::bitrix24_parts(document.clone(), false, Language::En) {
         assert!(has_giant || units(&part) <= BITRIX24_MESSAGE, "a part of {} for Bitrix24", units(&part));
     }
 }
@@ -479,12 +480,12 @@ fn outside_code(text: &str) -> String {
 /// The settings document.
 pub fn settings(data: &[u8]) -> u64 {
     let text = String::from_utf8_lossy(data);
-    let (read, ratio) = linear("settings", text.len(), 20, || rules::document::read(&text));
+    let (read, ratio) = linear("settings", text.len(), 20, || settings::document::read(&text));
     match read {
         Ok(settings) => {
-            let written = rules::document::write(&settings);
+            let written = settings::document::write(&settings);
             assert_eq!(
-                rules::document::read(&written).as_ref(),
+                settings::document::read(&written).as_ref(),
                 Ok(&settings),
                 "what is written reads the same:\n{written}"
             );

@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use connect::Connections;
-use platform::clock::Clock;
-use platform::{ManualClock, TenantId};
-use sandbox::Region;
-use sandbox::estate::{BITRIX24_APP, Estate as Sandbox, NOTION_APP, SLACK_APP};
+use clients::Connections;
+use runtime::clock::Clock;
+use runtime::{ManualClock, Ports, TenantId};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use simulators::Region;
+use simulators::direct::Listed;
+use simulators::estate::{BITRIX24_APP, Estate as Sandbox, NOTION_APP, SLACK_APP};
 use slack::ApiBase;
-use standalone::engine::Engine;
 use standalone::functions::Functions;
 use standalone::http;
 use tokio::sync::watch;
 
-use crate::{next_due, work_what_is_ready};
+use crate::{Engine, Stage, World, work_what_is_ready};
 
 const START: &str = "2026-11-21T12:00:00Z";
 
@@ -25,7 +25,7 @@ const START: &str = "2026-11-21T12:00:00Z";
 pub struct Estate {
     /// Time. It moves when all wait for it.
     pub clock: Arc<ManualClock>,
-    /// SQLite.
+    /// What keeps things.
     pub engine: Engine,
     /// The handlers.
     pub functions: Box<Functions>,
@@ -35,28 +35,33 @@ pub struct Estate {
     pub sandbox: Sandbox,
     /// Where the deployment is.
     pub url: String,
+    stage: Stage,
     stop: watch::Sender<bool>,
-    folder: tempfile::TempDir,
+    _listed: Option<Listed>,
 }
 
 impl Estate {
     /// A deployment that nobody has installed yet, and so many companies.
     pub async fn start(companies: usize) -> Self {
-        Self::start_on(ManualClock::automatic(START.parse().unwrap()), companies).await
+        Self::start_on(Stage::usual(), companies).await
+    }
+
+    /// The same on this stage.
+    pub async fn start_on(stage: Stage, companies: usize) -> Self {
+        Self::start_at(stage, ManualClock::automatic(START.parse().unwrap()), companies).await
     }
 
     /// The same where time passes as for everybody: for many workers that wait for a provider's answer.
     pub async fn start_flowing(companies: usize) -> Self {
-        Self::start_on(ManualClock::flowing(START.parse().unwrap()), companies).await
+        Self::start_at(Stage::usual(), ManualClock::flowing(START.parse().unwrap()), companies).await
     }
 
-    async fn start_on(clock: ManualClock, companies: usize) -> Self {
+    async fn start_at(stage: Stage, clock: ManualClock, companies: usize) -> Self {
         crate::secrecy::listen();
         let clock = Arc::new(clock);
         let sandbox = Sandbox::start(clock.clone(), companies).await.unwrap();
         clock.advance(Duration::from_secs(10));
-        let folder = tempfile::tempdir().unwrap();
-        let engine = Engine::open(&folder.path().join("estate.db"), clock.clone()).await.unwrap();
+        let engine = Engine::start(stage, clock.clone()).await;
         let apps = json!({
             "bitrix24": {"client_id": BITRIX24_APP.0, "client_secret": BITRIX24_APP.1},
             "slack": {
@@ -65,15 +70,18 @@ impl Estate {
             },
             "notion": {"client_id": NOTION_APP.0, "client_secret": NOTION_APP.1},
         });
-        engine.ports.secrets.put(platform::secrets::APPS, apps.to_string().into()).await.unwrap();
-        let connections = connections(&engine, &sandbox);
+        engine.ports.secrets.put(tenants::secret_names::APPS, apps.to_string().into()).await.unwrap();
+        let connections = connections(stage, &engine.ports, &sandbox);
         let listener = http::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let url = format!("http://{address}");
         let functions = Box::new(crate::watched::functions(&engine.ports, &connections, Some(&url)));
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(http::serve(listener, http::webhooks(*functions.clone()), stopped));
+        let router = http::webhooks(*functions.clone());
+        let listed = stage.list(address, router.clone());
+        tokio::spawn(http::serve(listener, router, stopped));
         sandbox.deploy(&url);
-        Self { clock, engine, functions, connections, sandbox, url, stop, folder }
+        Self { clock, engine, functions, connections, sandbox, url, stage, stop, _listed: listed }
     }
 
     /// The tenant of a company.
@@ -83,12 +91,12 @@ impl Estate {
 
     /// More workers over the same store: each has caches of its own, as processes have.
     pub fn another_worker(&self) -> Connections {
-        connections(&self.engine, &self.sandbox)
+        connections(self.stage, &self.engine.ports, &self.sandbox)
     }
 
     /// Connections to the same providers over another engine.
-    pub fn connections_over(&self, engine: &Engine) -> Connections {
-        connections(engine, &self.sandbox)
+    pub fn connections_over(&self, engine: &standalone::engine::Engine) -> Connections {
+        connections(self.stage, &engine.ports, &self.sandbox)
     }
 
     /// A browser that nobody has used yet.
@@ -155,7 +163,7 @@ impl Estate {
     }
 
     async fn pass_to_what_is_due(&self) -> bool {
-        let next = next_due(&self.engine).await;
+        let next = self.engine.next_due().await;
         if let Some(moment) = next {
             self.clock.advance_to(moment);
         }
@@ -181,15 +189,9 @@ impl Estate {
         self.sandbox.workspaces[company].texts(name)
     }
 
-    /// Everything that lies on this machine's disk, as bytes.
+    /// Everything that the engine keeps readable, as bytes.
     pub fn everything_on_disk(&self) -> Vec<u8> {
-        let mut all = Vec::new();
-        for entry in std::fs::read_dir(self.folder.path()).unwrap().flatten() {
-            if entry.path().is_file() {
-                all.extend(std::fs::read(entry.path()).unwrap());
-            }
-        }
-        all
+        self.engine.everything()
     }
 }
 
@@ -205,14 +207,14 @@ impl Drop for Estate {
     }
 }
 
-fn connections(engine: &Engine, sandbox: &Sandbox) -> Connections {
+fn connections(stage: Stage, ports: &Ports, sandbox: &Sandbox) -> Connections {
     let auth =
         bitrix24::oauth::AuthServers::new(&sandbox.authority.url(Region::West), &sandbox.authority.url(Region::East));
-    Connections::new(&engine.ports, ApiBase::new(&sandbox.hub.api_url()).unwrap())
+    let connections = Connections::new(ports, ApiBase::new(&sandbox.hub.api_url()).unwrap())
         .with_notion(notion::ApiBase::new(&sandbox.notion.url()).unwrap())
         .with_auth_servers(auth.unwrap())
-        .allowing(crate::network())
-        .impatient(Duration::from_secs(60))
+        .allowing(crate::network());
+    stage.connect(connections, Duration::from_secs(60))
 }
 
 /// A field of an address.
@@ -231,6 +233,15 @@ pub struct Page {
     pub text: String,
     /// Where it sends the browser.
     pub location: Option<String>,
+    /// Its headers.
+    pub headers: reqwest::header::HeaderMap,
+}
+
+impl Page {
+    /// A header's text; empty if it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
 }
 
 /// A browser of one person: it keeps cookies and fills in forms.
@@ -245,6 +256,34 @@ impl Browser {
     pub fn at(url: &str) -> Self {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { http, url: url.to_owned(), cookies: Mutex::default() }
+    }
+
+    /// A browser for a world.
+    pub fn of(world: &World) -> Self {
+        Self::at(world.slack_webhook.trim_end_matches(http::SLACK_WEBHOOK))
+    }
+
+    /// The browser of a world's administrator, signed in with a one-time code.
+    pub async fn administrator(world: &World) -> Self {
+        let browser = Self::of(world);
+        let code = admin::new_code(&world.engine.ports, &world.tenant).await.unwrap();
+        let page = browser.post("/admin/sign-in", &[("code", &code)]).await;
+        assert_eq!(page.status, 303, "{}", page.text);
+        browser
+    }
+
+    /// Sends fields to an address of the administrators' pages with the session's token, and follows to the page that
+    /// it leads to.
+    pub async fn press(&self, path: &str, fields: &[(&str, &str)]) -> Page {
+        let page = self.get("/admin/people").await;
+        let token = page.text.split("name=\"token\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+        let token = token.unwrap_or_else(|| unreachable!("the page has no token: {}", page.text));
+        let fields: Vec<_> = fields.iter().copied().chain([("token", token)]).collect();
+        let answer = self.post(path, &fields).await;
+        match &answer.location {
+            Some(location) => self.follow(location).await,
+            None => answer,
+        }
     }
 
     /// A page of ours.
@@ -305,8 +344,9 @@ impl Browser {
                 self.cookies.lock().unwrap_or_else(PoisonError::into_inner).insert(name.into(), value.into());
             }
         }
-        let location = response.headers().get("location").and_then(|to| to.to_str().ok()).map(str::to_owned);
-        Page { status: response.status().as_u16(), location, text: response.text().await.unwrap() }
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let location = headers.get("location").and_then(|to| to.to_str().ok()).map(str::to_owned);
+        Page { status, location, headers, text: response.text().await.unwrap() }
     }
 }
 

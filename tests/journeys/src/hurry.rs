@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use platform::Clock;
+use runtime::Clock;
 use serde_json::Value;
 use tokio::process::{Child, Command};
 

@@ -1,35 +1,38 @@
-//! A world to tell stories in: the one-machine engine, the real handlers behind real HTTP, the simulators, and
-//! a clock that only moves when everybody waits.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
+//! A world for stories: an engine, the real handlers, the simulators, and a clock that only moves when everybody waits.
+//! [`Stage`] says which engine, and how they reach each other.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
 
 pub mod estate;
 pub mod hurry;
+pub mod random;
 mod refusing;
 pub mod secrecy;
+mod stage;
 pub mod watched;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ::secrecy::ExposeSecret;
-use connect::{Access, Connections, PortalAccess};
-use jiff::Timestamp;
-use platform::clock::Clock;
-use platform::ledger::{Ledger, Line, today};
-use platform::queue::{DeadLetter, Queue};
-use platform::{ManualClock, QueueName, TenantId};
-use rules::{Route, Settings};
-use sandbox::Sandbox;
+use clients::{Access, Connections, PortalAccess};
+use jobs::queues;
+use runtime::clock::Clock;
+use runtime::ledger::{Ledger, Line, today};
+use runtime::queue::DeadLetter;
+use runtime::{ManualClock, QueueName, TenantId};
 use serde_json::json;
+use settings::{Route, Settings};
+use simulators::Sandbox;
+use simulators::direct::Listed;
 use slack::ApiBase;
 use slack::client::Identity;
 use standalone::demo::events;
-use standalone::engine::Engine;
 use standalone::functions::Functions;
 use standalone::http;
 use tokio::sync::watch;
 
 pub use refusing::Refusing;
+pub use stage::{Engine, Stage};
 
 /// How long a provider may take to answer in a story: short, for stories in which it never does.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -40,7 +43,7 @@ const MUCH_PATIENCE: Duration = Duration::from_secs(120);
 pub struct World {
     /// Time. It moves when all wait for it.
     pub clock: Arc<ManualClock>,
-    /// SQLite.
+    /// What keeps things.
     pub engine: Engine,
     /// The handlers.
     pub functions: Box<Functions>,
@@ -57,29 +60,34 @@ pub struct World {
     /// Whoever calls it.
     pub http: reqwest::Client,
     _stop: watch::Sender<bool>,
-    folder: tempfile::TempDir,
+    _listed: Option<Listed>,
 }
 
 impl World {
     /// A company with the default routes, connected, its baseline filled. Cards are not grouped, that each can be
     /// counted.
     pub async fn start() -> Self {
-        Box::pin(Self::start_with(each_alone(), PATIENCE, |_| {})).await
+        Self::start_on(Stage::usual()).await
+    }
+
+    /// The same on this stage.
+    pub async fn start_on(stage: Stage) -> Self {
+        Box::pin(Self::start_with(stage, each_alone(), PATIENCE, |_| {})).await
     }
 
     /// The same with these settings.
     pub async fn start_with_settings(settings: serde_json::Value) -> Self {
-        Box::pin(Self::start_with(serde_json::from_value(settings).unwrap(), PATIENCE, |_| {})).await
+        Box::pin(Self::start_with(Stage::usual(), serde_json::from_value(settings).unwrap(), PATIENCE, |_| {})).await
     }
 
     /// The same, after `prepare` has changed the providers' data.
     pub async fn start_after(prepare: impl FnOnce(&Sandbox)) -> Self {
-        Self::start_with(each_alone(), MUCH_PATIENCE, prepare).await
+        Box::pin(Self::start_with(Stage::usual(), each_alone(), MUCH_PATIENCE, prepare)).await
     }
 
     /// The same with these routes.
     pub async fn start_with_routes(routes: Vec<Route>) -> Self {
-        Box::pin(Self::start_with(Settings { routes, ..each_alone() }, PATIENCE, |_| {})).await
+        Box::pin(Self::start_with(Stage::usual(), Settings { routes, ..each_alone() }, PATIENCE, |_| {})).await
     }
 
     /// A company whose records are synced with Notion databases: `prepare` makes the databases and returns the
@@ -89,7 +97,8 @@ impl World {
         // Cards are not what is looked at here; operators' words are.
         let base = json!({"routes": [], "group_bursts": null, "operators": {"channel": "#ops", "watch": []}});
         let first: Settings = serde_json::from_value(base.clone()).unwrap();
-        let world = Box::pin(Self::start_with(first, MUCH_PATIENCE, |sandbox| notion = prepare(sandbox))).await;
+        let world =
+            Box::pin(Self::start_with(Stage::usual(), first, MUCH_PATIENCE, |sandbox| notion = prepare(sandbox))).await;
         let mut settings = base;
         settings["notion"] = notion;
         let settings: Settings = serde_json::from_value(settings).unwrap();
@@ -141,28 +150,30 @@ impl World {
         }
     }
 
-    async fn start_with(settings: Settings, patience: Duration, prepare: impl FnOnce(&Sandbox)) -> Self {
+    async fn start_with(stage: Stage, settings: Settings, patience: Duration, prepare: impl FnOnce(&Sandbox)) -> Self {
         secrecy::listen();
-        let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::automatic("2026-11-21T12:00:00Z".parse().unwrap()));
         let sandbox = Sandbox::start(clock.clone()).await.unwrap();
         prepare(&sandbox);
         clock.advance(Duration::from_secs(10));
-        let engine = Engine::open(&folder.path().join("world.db"), clock.clone()).await.unwrap();
+        let engine = Engine::start(stage, clock.clone()).await;
         let slack_api = ApiBase::new(&sandbox.slack.api_url()).unwrap();
         let notion_api = notion::ApiBase::new(&sandbox.notion.url()).unwrap();
         let connections = Connections::new(&engine.ports, slack_api).with_notion(notion_api);
-        let connections = connections.allowing(network()).impatient(patience);
+        let connections = stage.connect(connections.allowing(network()), patience);
         let (stop, stopped) = watch::channel(false);
         let listener = http::listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let public_url = format!("http://{}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let public_url = format!("http://{address}");
         let webhook = format!("{public_url}{}", http::BITRIX24_WEBHOOK);
         let slack_webhook = format!("{public_url}{}", http::SLACK_WEBHOOK);
         let functions = Box::new(watched::functions(&engine.ports, &connections, Some(&public_url)));
 
         let tenant = connections.join(access_to(&sandbox, &settings)).await.unwrap();
-        records::baseline::fill(&engine.ports, &connections, &tenant).await.unwrap();
-        tokio::spawn(http::serve(listener, http::webhooks(*functions.clone()), stopped));
+        crm::baseline::fill(&engine.ports, &connections, &tenant).await.unwrap();
+        let router = http::webhooks(*functions.clone());
+        let listed = stage.list(address, router.clone());
+        tokio::spawn(http::serve(listener, router, stopped));
         sandbox.portal.send_events_to(&webhook, &events(&settings));
         sandbox.slack.send_requests_to(&slack_webhook);
         clock.advance(Duration::from_secs(1));
@@ -177,7 +188,7 @@ impl World {
             slack_webhook,
             http: reqwest::Client::new(),
             _stop: stop,
-            folder,
+            _listed: listed,
         }
     }
 
@@ -249,7 +260,7 @@ impl World {
 
     /// Moves the clock to when the next message is due; false if none waits.
     async fn pass_to_what_is_due(&self) -> bool {
-        let next = [next_due(&self.engine).await, self.sandbox.notion.next_due()].into_iter().flatten().min();
+        let next = [self.engine.next_due().await, self.sandbox.notion.next_due()].into_iter().flatten().min();
         if let Some(moment) = next {
             self.clock.advance_to(moment);
         }
@@ -298,11 +309,9 @@ impl World {
         lines.iter().rev().map(tell).collect()
     }
 
-    /// Everything that lies on this machine's disk, as bytes.
+    /// Everything that the engine keeps readable, as bytes.
     pub fn everything_on_disk(&self) -> Vec<u8> {
-        let entries = std::fs::read_dir(self.folder.path()).into_iter().flatten().flatten();
-        let files = entries.filter(|entry| entry.path().is_file()).filter_map(|entry| std::fs::read(entry.path()).ok());
-        files.flatten().collect()
+        self.engine.everything()
     }
 
     /// The dead letters of a queue.
@@ -313,7 +322,7 @@ impl World {
 
 async fn work_what_is_ready(engine: &Engine, functions: &Functions) -> usize {
     let mut batches = 0;
-    for queue in QueueName::ALL {
+    for queue in queues::ALL {
         loop {
             let batch = engine.ports.queue.receive(queue, 10, Duration::ZERO).await.unwrap();
             if batch.is_empty() {
@@ -324,16 +333,6 @@ async fn work_what_is_ready(engine: &Engine, functions: &Functions) -> usize {
         }
     }
     batches
-}
-
-/// When the next message of any queue is due.
-async fn next_due(engine: &Engine) -> Option<Timestamp> {
-    let mut next = None;
-    for queue in QueueName::ALL {
-        let due = engine.queue.next_due(queue).await.unwrap();
-        next = [next, due].into_iter().flatten().min();
-    }
-    next
 }
 
 impl Drop for World {
@@ -355,8 +354,8 @@ impl Drop for World {
 
 /// Where a story's requests may go: to the simulators on 127.0.0.1. 127.0.0.2 stands for the network behind the host. No
 /// name of the real internet is looked up; those of `.inside.example` lead to 127.0.0.2.
-pub fn network() -> connect::Network {
-    connect::Network::this_machine().looking_up(Arc::new(|name: String| {
+pub fn network() -> clients::Network {
+    clients::Network::this_machine().looking_up(Arc::new(|name: String| {
         let address: Option<std::net::IpAddr> = match name.as_str() {
             "localhost" => Some([127, 0, 0, 1].into()),
             name if name.ends_with(".inside.example") => Some([127, 0, 0, 2].into()),
@@ -387,7 +386,7 @@ pub fn access_to(sandbox: &Sandbox, settings: &Settings) -> Access {
 }
 
 /// The bot and its workspace, as the simulator knows them.
-pub fn identity_of(workspace: &sandbox::Workspace) -> Identity {
+pub fn identity_of(workspace: &simulators::Workspace) -> Identity {
     let (team, user, bot) = workspace.identity();
     Identity { team_id: team, team: "Sandbox".into(), user_id: user.into(), bot_id: bot.into() }
 }

@@ -7,14 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use connect::Connections;
-use platform::invoke::{Invoke, InvokeError};
-use platform::queue::{Buried, DeadLetter, Depth, Fate, Judge, Message, Queue, QueueError, QueueName, Received};
-use platform::secrets::{Secrets, SecretsError};
-use platform::store::{Belongings, Item, Key, Page, Query, Store, StoreError, Table, Version, Write};
-use platform::{Ports, TenantId, secrets};
+use clients::Connections;
+use runtime::invoke::{Invoke, InvokeError};
+use runtime::queue::{Buried, DeadLetter, Depth, Fate, Judge, Message, Queue, QueueError, QueueName, Received};
+use runtime::secrets::{Secrets, SecretsError};
+use runtime::store::{Belongings, Item, Key, Page, Query, Store, StoreError, Table, Version, Write};
+use runtime::{Ports, TenantId, secrets};
 use secrecy::SecretString;
 use standalone::functions::Functions;
+use tenants::secret_names;
 
 /// A function, what it does, and to what.
 pub type Grant = (&'static str, &'static str, String);
@@ -28,11 +29,11 @@ static UNLISTED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 /// Fails if a key was written that the catalogue does not know: nobody could find a person's data in it.
 pub fn all_are_listed() {
     let unlisted = UNLISTED.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    assert!(unlisted.is_empty(), "name these in shared/tenancy/src/catalogue.rs: {unlisted:?}");
+    assert!(unlisted.is_empty(), "name these in shared/tenants/src/catalogue.rs: {unlisted:?}");
 }
 
 fn look_up(key: &Key) {
-    if tenancy::catalogue::kind_of(key).is_none() {
+    if tenants::catalogue::kind_of(key).is_none() {
         let name = format!("{} {} {}", key.table.name(), key.partition, key.sort);
         UNLISTED.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
     }
@@ -241,8 +242,8 @@ impl Invoke for Watched<dyn Invoke> {
 fn secret(name: &str) -> String {
     match name {
         secrets::KEY_RING => "KeyRing",
-        secrets::APPS => "OAuthApps",
-        secrets::SLACK_SIGNING => "SlackSigning",
+        secret_names::APPS => "OAuthApps",
+        secret_names::SLACK_SIGNING => "SlackSigning",
         other => other,
     }
     .to_owned()

@@ -1,5 +1,4 @@
 //! The portal's documented answers, through the real client over real HTTP.
-#![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 
@@ -8,8 +7,8 @@ use bitrix24::client::shaped;
 use bitrix24::crm::{Item, StageMove, Status};
 use bitrix24::user::User;
 use bitrix24::{Batch, Client, Error, Kind, RestBase};
-use sandbox::http::{Server, answer};
 use serde_json::{Value, json};
+use simulators::http::{Server, answer};
 
 fn fixture(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rest").join(name);

@@ -1,14 +1,13 @@
 //! What arrives at the webhook: every real and documented body, and everything that should be refused.
-#![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use bitrix24::{Action, EntityType, Event, Subject};
+use jobs::queues;
 use journeys::World;
-use platform::QueueName;
-use platform::portals::TokenDigest;
 use secrecy::ExposeSecret;
+use tenants::portals::TokenDigest;
 
 fn forms(folder: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(folder);
@@ -31,12 +30,12 @@ fn name(path: &Path) -> String {
 /// Connects the portal that an event says it is from, with the token that it carries.
 async fn connect_sender(world: &World, event: &Event) {
     let portal = world.connections.portals().get(&world.tenant).await.unwrap().unwrap();
-    let tenant = platform::TenantId::new(event.auth.member_id.clone()).unwrap();
+    let tenant = runtime::TenantId::new(event.auth.member_id.clone()).unwrap();
     let application_token = TokenDigest::of(event.auth.application_token.expose_secret());
     world
         .connections
         .portals()
-        .put(&platform::portals::Portal { tenant, application_token, ..(*portal).clone() })
+        .put(&tenants::portals::Portal { tenant, application_token, ..(*portal).clone() })
         .await
         .unwrap();
 }
@@ -66,7 +65,7 @@ async fn every_real_and_documented_event_is_accepted_with_its_meaning() {
             ));
         }
     }
-    let depth = platform::Queue::depth(world.engine.queue.as_ref(), QueueName::Bitrix24Events).await.unwrap();
+    let depth = runtime::Queue::depth(world.engine.queue.as_ref(), queues::BITRIX24_EVENTS).await.unwrap();
     assert_eq!(usize::try_from(depth.waiting).unwrap(), meanings.len(), "each accepted event waits on the queue");
     insta::assert_snapshot!("refused", refused.join("\n"));
     insta::assert_snapshot!("meanings", meanings.join("\n"));
@@ -123,7 +122,7 @@ async fn what_is_refused_says_why_and_leaves_nothing_on_the_queue() {
     let got = world.http.get(&world.webhook).send().await.unwrap();
     assert_eq!((got.status().as_u16(), got.headers()["allow"].to_str().unwrap()), (405, "POST"));
 
-    let depth = platform::Queue::depth(world.engine.queue.as_ref(), QueueName::Bitrix24Events).await.unwrap();
+    let depth = runtime::Queue::depth(world.engine.queue.as_ref(), queues::BITRIX24_EVENTS).await.unwrap();
     assert_eq!(depth.waiting, 0);
     let counted = world.engine.counters.all();
     assert_eq!(counted[&("events_refused", "wrong_token")], 4);
@@ -156,7 +155,7 @@ async fn a_replaced_token_is_believed_at_once() {
     let body = world.sandbox.portal.event_body("ONCRMDEALADD", 1);
     assert_eq!(world.post(body.clone()).await.0, 200);
     let portal = world.connections.portals().get(&world.tenant).await.unwrap().unwrap();
-    let replaced = platform::portals::Portal { application_token: TokenDigest::of("another"), ..(*portal).clone() };
+    let replaced = tenants::portals::Portal { application_token: TokenDigest::of("another"), ..(*portal).clone() };
     world.connections.portals().put(&replaced).await.unwrap();
     let token = world.sandbox.portal.credentials().application_token;
     assert_eq!(world.post(body.replace(&token, "another")).await.0, 200);
@@ -165,7 +164,7 @@ async fn a_replaced_token_is_believed_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_refuses_makes_a_503_and_never_a_200() {
     let world = World::start().await;
-    let ports = platform::Ports { queue: std::sync::Arc::new(journeys::Refusing), ..world.engine.ports.clone() };
+    let ports = runtime::Ports { queue: std::sync::Arc::new(journeys::Refusing), ..world.engine.ports.clone() };
     let deps = bitrix24_webhook::Deps::from(ports);
     let body = world.sandbox.portal.event_body("ONCRMDEALADD", 1);
     let request = http::Request::post("/webhooks/bitrix24").body(bytes::Bytes::from(body)).unwrap();

@@ -1,11 +1,10 @@
 //! The chatbot in Bitrix24: welcomes, phrases, commands; there again when it vanished.
-#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 
 use journeys::estate::Estate;
-use sandbox::portal::DEAL;
 use serde_json::json;
+use simulators::portal::DEAL;
 
 async fn estate() -> Estate {
     let estate = Estate::start(1).await;
@@ -78,7 +77,7 @@ async fn its_commands_post_find_and_tell() {
     estate.settle().await;
     assert!(portal.type_command(6, &chat, "slack", "hello there"));
     estate.settle().await;
-    assert!(portal.conversation(&chat).pop().unwrap().contains("bridged with no Slack channel"));
+    assert!(portal.conversation(&chat).pop().unwrap().contains("is not bridged with a Slack channel"));
 
     with_settings(&estate, json!({"bridges": [{"channel": "#general", "chat": chat}]})).await;
     portal.type_command(6, &chat, "slack", "hello there");
@@ -88,7 +87,7 @@ async fn its_commands_post_find_and_tell() {
     portal.type_command(6, &chat, "status", "");
     estate.settle().await;
     let told = portal.conversation(&chat).pop().unwrap();
-    assert!(told.contains("one with the Slack channel #general") && told.contains("deals in progress"), "{told}");
+    assert!(told.contains("bridged with the Slack channel #general") && told.contains("Deals in progress"), "{told}");
     portal.type_command(6, "", "notion", "Roof");
     estate.settle().await;
     assert!(portal.private_conversation(6).pop().unwrap().contains("Notion sync is not set up"));
@@ -96,7 +95,7 @@ async fn its_commands_post_find_and_tell() {
     let bot = portal.bots()[0];
     portal.write(6, &chat, &format!("[USER={bot}]Switchboard[/USER] hello"), None, &[]);
     estate.settle().await;
-    assert!(portal.conversation(&chat).pop().unwrap().contains("one conversation with a Slack channel"));
+    assert!(portal.conversation(&chat).pop().unwrap().contains("This chat is bridged with a Slack channel"));
     assert_eq!(estate.channel(0, "general").len(), 2);
 }
 
@@ -126,7 +125,7 @@ async fn the_page_of_a_deal_is_found() {
         portal.type_command(6, "", "notion", asked);
         estate.settle().await;
         let told = portal.private_conversation(6).pop().unwrap();
-        assert_eq!(told, format!("No page was found for {asked}."));
+        assert_eq!(told, format!("No page found for {asked}."));
     }
 }
 

@@ -1,16 +1,16 @@
 //! A hundred companies at once, through the real handlers.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use connect::{Access, PortalAccess};
+use clients::{Access, PortalAccess};
+use jobs::queues;
 use journeys::{World, access_to, each_alone};
-use platform::TenantId;
-use platform::ledger::{Ledger, Line, today};
-use platform::{Clock, QueueName};
-use sandbox::Portal;
+use runtime::Clock;
+use runtime::TenantId;
+use runtime::ledger::{Ledger, Line, today};
 use serde_json::json;
+use simulators::Portal;
 
 const TENANTS: usize = 100;
 const DEALS: usize = 100;
@@ -55,7 +55,7 @@ async fn ten_thousand_changed_deals_of_a_hundred_tenants_drain_in_turn_and_withi
             ..access_to(&world.sandbox, &each_alone())
         };
         let tenant = world.connections.join(access).await.unwrap();
-        records::baseline::fill(&world.engine.ports, &world.connections, &tenant).await.unwrap();
+        crm::baseline::fill(&world.engine.ports, &world.connections, &tenant).await.unwrap();
         portal.send_events_to(&world.webhook, &["ONCRMDEALUPDATE"]);
     }
     world.clock.advance(std::time::Duration::from_secs(60));
@@ -72,8 +72,8 @@ async fn ten_thousand_changed_deals_of_a_hundred_tenants_drain_in_turn_and_withi
     // Half of the batches that are needed at most: everybody has had a turn.
     for _ in 0..TENANTS * DEALS / 20 {
         let batch =
-            world.engine.ports.queue.receive(QueueName::Bitrix24Events, 10, std::time::Duration::ZERO).await.unwrap();
-        world.functions.work(QueueName::Bitrix24Events, batch).await;
+            world.engine.ports.queue.receive(queues::BITRIX24_EVENTS, 10, std::time::Duration::ZERO).await.unwrap();
+        world.functions.work(queues::BITRIX24_EVENTS, batch).await;
     }
     let mut halfway = BTreeMap::new();
     for (portal, _) in &portals {

@@ -1,14 +1,18 @@
 //! When providers fail: every card arrives, exactly once, or it is said why not.
-#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 
+use jobs::queues;
+use jobs::sync::{Signal, SyncJob};
 use journeys::World;
-use platform::QueueName;
-use platform::clock::Clock;
-use platform::queue::{Message, Queue};
-use rules::{ChangeKind, Destination, Route};
-use sandbox::fault::{Fault, When};
+use records::ChangeKind;
+use runtime::clock::Clock;
+use runtime::job::{Outcome, ReceivedJob};
+use runtime::ledger::Ledger;
+use runtime::queue::Message;
+use runtime::{Decision, Ports, TraceId};
+use settings::{Destination, Route};
+use simulators::fault::{Fault, When};
 
 const SLACK: (u16, &str) = (200, "internal_error");
 const BITRIX24: (u16, &str) = (500, "INTERNAL_SERVER_ERROR");
@@ -37,7 +41,7 @@ async fn whatever_slack_does_the_card_arrives_exactly_once() {
         world.settle().await;
         assert_eq!(world.channel("sales-pipeline"), ["New deal: Roof"], "{fault:?}");
         assert!(world.ledger().await.iter().any(|line| line.ends_with("delivered")), "{fault:?}");
-        assert!(world.dead_letters(QueueName::SlackDelivery).await.is_empty(), "{fault:?}");
+        assert!(world.dead_letters(queues::SLACK_DELIVERY).await.is_empty(), "{fault:?}");
     }
 }
 
@@ -82,7 +86,7 @@ async fn an_outage_of_two_days_costs_delay_and_no_card() {
     let mut cards = world.channel("sales-pipeline");
     cards.sort();
     assert_eq!(cards, ["New deal: Deal 0", "New deal: Deal 1", "New deal: Deal 2"]);
-    assert!(world.dead_letters(QueueName::SlackDelivery).await.is_empty());
+    assert!(world.dead_letters(queues::SLACK_DELIVERY).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,7 +117,7 @@ async fn a_missing_channel_is_a_dead_letter_that_names_route_and_channel() {
     world.sandbox.portal.add_deal("Roof", 1, "EUR");
     world.settle().await;
     assert_eq!(world.channel("sales-pipeline"), ["New deal: Roof"], "the others are not affected");
-    let mut letters = world.dead_letters(QueueName::SlackDelivery).await;
+    let mut letters = world.dead_letters(queues::SLACK_DELIVERY).await;
     letters.sort_by(|a, b| a.reason.cmp(&b.reason));
     assert_eq!(letters.iter().map(|letter| letter.code.as_str()).collect::<Vec<_>>(), ["channel_not_found"; 2]);
     assert!(letters[0].reason.starts_with("channel \"#gone\" of route \"to nowhere\""), "{}", letters[0].reason);
@@ -129,7 +133,7 @@ async fn a_channel_archived_after_it_was_looked_up_is_said_to_be() {
     world.sandbox.slack.change_channel("sales-pipeline", |channel| channel.is_archived = true);
     world.sandbox.portal.add_deal("Two", 1, "EUR");
     world.settle().await;
-    let letters = world.dead_letters(QueueName::SlackDelivery).await;
+    let letters = world.dead_letters(queues::SLACK_DELIVERY).await;
     assert_eq!(letters[0].code, "is_archived");
     assert!(letters[0].reason.contains("unarchive the channel or change the route"));
 }
@@ -180,13 +184,13 @@ async fn a_renamed_portals_cards_wait_until_its_webhook_is_replaced() {
     assert!(troubles[0].why.contains("replace it at /install"), "{troubles:?}");
     let webhook = world.sandbox.portal.webhook_url().replace(&old, &new);
     let token = world.sandbox.portal.credentials().application_token.into();
-    let access = connect::PortalAccess::Webhook(webhook.into());
+    let access = clients::PortalAccess::Webhook(webhook.into());
     world.connections.connect_webhook(&world.tenant, &access, &token).await.unwrap();
     world.settle().await;
     assert_eq!(world.channel("sales-pipeline"), ["New deal: Roof"]);
     let portal = world.connections.portals().get(&world.tenant).await.unwrap().unwrap();
     assert_eq!(portal.domain, new);
-    assert!(world.dead_letters(QueueName::Bitrix24Events).await.is_empty());
+    assert!(world.dead_letters(queues::BITRIX24_EVENTS).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,6 +208,33 @@ async fn used_up_operating_time_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn jobs_that_the_queue_refused_are_sent_by_the_next_try() {
+    let world = World::start().await;
+    let (ports, now) = (&world.engine.ports, world.clock.now());
+    let job = ReceivedJob {
+        id: "m".into(),
+        tenant: world.tenant.clone(),
+        trace: TraceId::new(now),
+        group: "g".into(),
+        attempt: 1,
+        body: (),
+    };
+    let decision = || Decision::on(&job, "event", None, now);
+    let mut decided = decision();
+    decided.send(&SyncJob::Schema { signal: Signal::both("event") }).unwrap();
+    let deaf = Ports { queue: std::sync::Arc::new(journeys::Refusing), ..ports.clone() };
+    let failure = clients::Failure::from(decided.commit(&deaf).await.unwrap_err());
+    let ledger = Ledger::new(ports.store.clone());
+    let outcome = clients::undecided(&ledger, &world.tenant, decision().line, now, &failure).await;
+    assert!(matches!(outcome, Outcome::Retry { .. }), "{outcome:?}");
+    let again = ReceivedJob { attempt: 2, ..job.clone() };
+    let finished = runtime::decision::finished(ports, &again, |_| Vec::new()).await.unwrap();
+    assert_eq!(finished, Some(Outcome::Done));
+    let sent = ports.queue.receive(queues::RECORD_SYNC, 10, Duration::ZERO).await.unwrap();
+    assert_eq!(sent.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_redriven_dead_letter_looks_before_it_posts_again() {
     let world = World::start().await;
     world.sandbox.slack.fail_next("chat.postMessage", Fault::Reset { when: When::AfterEffect });
@@ -211,12 +242,12 @@ async fn a_redriven_dead_letter_looks_before_it_posts_again() {
     world.sandbox.slack.fail_next("conversations.history", no_scope);
     world.sandbox.portal.add_deal("Roof", 1, "EUR");
     world.settle().await;
-    let letters = world.dead_letters(QueueName::SlackDelivery).await;
+    let letters = world.dead_letters(queues::SLACK_DELIVERY).await;
     assert_eq!(letters[0].code, "missing_scope");
     // The scope was given, and the letter is put back on its queue.
     let job =
         Message { group: letters[0].group.clone(), deduplication: "redrive".into(), body: letters[0].body.clone() };
-    world.engine.queue.send(QueueName::SlackDelivery, vec![job]).await.unwrap();
+    world.engine.queue.send(queues::SLACK_DELIVERY, vec![job]).await.unwrap();
     world.settle().await;
     assert_eq!(world.channel("sales-pipeline"), ["New deal: Roof"]);
     assert!(world.ledger().await.iter().any(|line| line.ends_with("delivered")));

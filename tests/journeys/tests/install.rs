@@ -1,11 +1,10 @@
 //! Connecting by a click: from nothing to the first card, and everything that can go wrong on the way.
-#![allow(clippy::unwrap_used)]
 
-use connect::Side;
+use clients::Side;
 use insta::assert_snapshot;
 use journeys::estate::{Estate, field, json_of};
-use sandbox::estate::BITRIX24_APP;
 use serde_json::json;
+use simulators::estate::BITRIX24_APP;
 
 /// What a page says, without its markup.
 fn words(page: &str) -> String {
@@ -187,15 +186,17 @@ async fn a_portal_that_installs_the_application_tells_so_itself() {
 async fn an_application_of_the_portals_own_is_installed_by_its_keys() {
     let estate = Estate::start(1).await;
     let (browser, portal) = (estate.browser(), &estate.sandbox.portals[0]);
-    let card = sandbox::oauth::Card {
+    let card = simulators::oauth::Card {
         id: "local.own.1".into(),
         secret: "planted-own-client-secret".into(),
         redirect: format!("{}{}", estate.url, install::BITRIX24_CALLBACK),
         scope: "crm,task".into(),
     };
     estate.sandbox.authority.add_card(card);
-    let code = pages::once::secret();
-    pages::once::put(&estate.engine.ports, "connect", &code, &true, std::time::Duration::from_secs(60)).await.unwrap();
+    let code = tenants::once::secret();
+    tenants::once::put(&estate.engine.ports, "connect", &code, &true, std::time::Duration::from_secs(60))
+        .await
+        .unwrap();
     let fields = |secret: &'static str| {
         [
             ("portal", portal.host()),
@@ -302,14 +303,18 @@ async fn webhooks_are_taken_with_a_code_or_from_the_portals_own_administrator() 
     };
     let (_, page) = send("wrong".into()).await;
     assert_eq!(page.status, 401);
-    let code = pages::once::secret();
-    pages::once::put(&estate.engine.ports, "connect", &code, &true, std::time::Duration::from_secs(60)).await.unwrap();
+    let code = tenants::once::secret();
+    tenants::once::put(&estate.engine.ports, "connect", &code, &true, std::time::Duration::from_secs(60))
+        .await
+        .unwrap();
     let (browser, page) = send(code).await;
     assert!(page.location.is_some(), "{}", page.text);
     assert!(words(&browser.get("/install").await.text).contains("Connected by webhooks"));
     // Who has another code cannot take it away.
-    let code = pages::once::secret();
-    pages::once::put(&estate.engine.ports, "connect", &code, &true, std::time::Duration::from_secs(60)).await.unwrap();
+    let code = tenants::once::secret();
+    tenants::once::put(&estate.engine.ports, "connect", &code, &true, std::time::Duration::from_secs(60))
+        .await
+        .unwrap();
     assert_eq!(send(code).await.1.status, 409);
     // Its administrator makes an application of it; settings and beginning stay.
     let before = estate.connections.portal(&estate.tenant(0)).await.unwrap();

@@ -1,5 +1,4 @@
 //! Killing the process at any moment: each card arrives exactly once all the same.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use journeys::hurry::HurriedClock;
-use sandbox::Sandbox;
+use journeys::random::Random;
 use serde_json::{Value, json};
+use simulators::Sandbox;
 use tokio::process::Child;
 
 const RUNS: u32 = 50;
@@ -30,16 +30,6 @@ impl Host {
     async fn kill_and_start_again(&mut self) {
         self.process.kill().await.unwrap();
         self.process = spawn(&self.told);
-    }
-}
-
-/// Random enough, and told when a run fails.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end.max(1)
     }
 }
 
@@ -114,14 +104,13 @@ async fn whenever_the_process_is_killed_each_card_arrives_exactly_once() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
     let whole = run(&http, &[]).await;
-    let seed = u64::try_from(Timestamp::now().as_microsecond()).unwrap();
-    let mut random = Random(seed);
+    let mut random = Random::seeded();
     for n in 0..RUNS {
         let moment = Duration::from_millis(random.below(u64::try_from(whole.as_millis()).unwrap()));
         let again = moment + Duration::from_millis(random.below(200));
         // Every fifth run the second life is cut short, too.
         let kills = if n % 5 == 0 { vec![moment, again] } else { vec![moment] };
         let took = run(&http, &kills).await;
-        println!("run {n} of seed {seed}: killed at {kills:?}, took {took:?}");
+        println!("run {n}: killed at {kills:?}, took {took:?}");
     }
 }

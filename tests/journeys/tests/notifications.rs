@@ -1,12 +1,11 @@
 //! Each kind of change, from what a person does in Bitrix24 to what people read in Slack, with the default routes.
-#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 
+use jobs::queues;
 use journeys::World;
-use platform::QueueName;
-use sandbox::portal::{COMPANY, CONTACT, Call, DEAL, LEAD};
 use serde_json::{Value, json};
+use simulators::portal::{COMPANY, CONTACT, Call, DEAL, LEAD};
 
 fn missed(phone: &str) -> Call {
     Call { kind: 2, phone: phone.into(), user: 6, code: "304".into(), ..Call::default() }
@@ -49,7 +48,7 @@ async fn a_projects_missing_channel_is_said_or_made_as_the_settings_want() {
     let project = world.sandbox.portal.add_project("Тёмный лес / №7");
     world.sandbox.portal.add_task(json!({"TITLE": "A", "GROUP_ID": project}));
     world.settle().await;
-    let letters = world.dead_letters(QueueName::SlackDelivery).await;
+    let letters = world.dead_letters(queues::SLACK_DELIVERY).await;
     assert_eq!(letters[0].code, "channel_not_found");
     assert!(letters[0].reason.contains("channel \"#project-тёмный-лес-7\" of route \"project tasks\""), "{letters:?}");
     world.apply(json!({"missing_channels": "create", "group_bursts": null})).await;
@@ -88,13 +87,13 @@ async fn a_comment_goes_to_the_assignee_from_the_new_and_the_old_card() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_comment_told_twice_is_one_message_and_also_tells_what_changed_meanwhile() {
     let world = World::start().await;
-    world.sandbox.portal.deliver(sandbox::portal::Delivery { double_every: 1, ..Default::default() });
+    world.sandbox.portal.deliver(simulators::portal::Delivery { double_every: 1, ..Default::default() });
     let task = world.sandbox.portal.add_task(json!({"TITLE": "T", "RESPONSIBLE_ID": 6}));
     world.settle().await;
     world.sandbox.portal.comment(task, 1, "Once");
     world.settle().await;
     assert_eq!(world.direct(6), ["Анна Титов on T: Once"]);
-    assert!(world.ledger().await.iter().any(|line| line.contains("already told, trace")));
+    assert!(world.ledger().await.iter().any(|line| line.contains("already decided, trace")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,7 +213,7 @@ async fn a_deleted_deal_is_told_once_from_its_last_state() {
     let route = json!({"name": "gone", "change": ["deal.deleted", "task.deleted"], "to": "#general"});
     world.apply(json!({"routes": [route, {"name": "new", "change": "deal.created", "to": "#sales-pipeline"}]})).await;
     world.clock.advance(Duration::from_secs(120));
-    world.sandbox.portal.deliver(sandbox::portal::Delivery { double_every: 1, ..Default::default() });
+    world.sandbox.portal.deliver(simulators::portal::Delivery { double_every: 1, ..Default::default() });
     let deal = world.sandbox.portal.add_deal("Roof", 1500, "EUR");
     let task = world.sandbox.portal.add_task(json!({"TITLE": "Pack"}));
     world.settle().await;
@@ -316,7 +315,7 @@ async fn a_customers_own_event_is_told_by_a_custom_route() {
     world.settle().await;
     assert_eq!(world.channel("general"), ["Order 17 paid: 500"]);
     let ledger = world.ledger().await.join("\n");
-    assert!(ledger.contains("SWITCHBOARD.ORDER_PAID | order_paid 1 | skipped | already told"), "{ledger}");
+    assert!(ledger.contains("SWITCHBOARD.ORDER_PAID | order_paid 1 | skipped | already decided"), "{ledger}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

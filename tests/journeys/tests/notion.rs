@@ -1,10 +1,9 @@
 //! Records and their Notion pages, in sync.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
 use journeys::World;
-use sandbox::Sandbox;
-use sandbox::portal::{COMPANY, DEAL};
 use serde_json::{Value, json};
+use simulators::Sandbox;
+use simulators::portal::{COMPANY, DEAL};
 
 /// Deals in a database that has a title and nothing else.
 fn deals(sandbox: &Sandbox) -> Value {
@@ -35,9 +34,6 @@ async fn a_new_deal_gets_a_page_and_both_sides_are_edited() {
         json!({"title": "Roof for ACME", "opportunity": 150_000, "companyId": company, "assignedById": 6, "closedate": "2026-12-24"}),
     );
     world.settle().await;
-    for line in world.ledger().await {
-        println!("{line}");
-    }
     let row = row_of(&world, "Projects", deal);
     let shown = |property: &str| world.sandbox.notion.shown(&row, property);
     assert_eq!(
@@ -61,15 +57,48 @@ async fn a_new_deal_gets_a_page_and_both_sides_are_edited() {
     assert_eq!(world.sandbox.notion.writes(), 2, "the page was made and changed once");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_is_left_to_rest_shows_as_waiting_at_once() {
+    let world = World::start_mirrored(true, deals).await;
+    let notion = &world.sandbox.notion;
+    let deal = world.sandbox.portal.add_deal("Roof", 500, "EUR");
+    world.settle().await;
+    world.clock.advance(std::time::Duration::from_secs(120));
+    notion.edit(&row_of(&world, "Projects", deal), &json!({"Amount": {"number": 99}})).unwrap();
+    let resting = loop {
+        world.none_left_to_work_now().await;
+        let ledger = world.ledger().await;
+        if let Some(line) = ledger.into_iter().find(|line| line.contains("page.properties_updated")) {
+            break line;
+        }
+        // Until the simulator sends the event, nothing has been accepted.
+        world.clock.advance(std::time::Duration::from_millis(100));
+    };
+    assert!(resting.contains("| waiting |"), "{resting}");
+    assert_ne!(world.sandbox.portal.item(DEAL, deal).unwrap()["opportunity"], json!(99));
+    world.settle().await;
+    assert_eq!(world.sandbox.portal.item(DEAL, deal).unwrap()["opportunity"], json!(99));
+    let lines = runtime::ledger::Ledger::new(world.engine.ports.store.clone());
+    let today = runtime::ledger::today(runtime::Clock::now(world.clock.as_ref()));
+    let lines = lines.day(&world.tenant, &today, None).await.unwrap().lines;
+    let event = lines.iter().find_map(|line| match line {
+        runtime::ledger::Line::Event(event) if event.event == "page.properties_updated" => Some(event),
+        _ => None,
+    });
+    let event = event.unwrap();
+    assert!(event.attempts >= 2, "{event:?}");
+    // It shows what the earlier tries called as well: each of them read the page.
+    let reads = event.calls.iter().filter(|call| call.to.contains("GET")).count();
+    assert!(reads >= 2, "{:#?}", event.calls);
+}
+
 /// Projects, won projects and tasks, each in a database of its own.
 fn three(sandbox: &Sandbox) -> Value {
     let (projects, _) = sandbox.notion.add_database("Projects", &json!({}));
-    let (active, projects_source) =
-        (sandbox.notion.add_database("Active Projects", &json!({})).0, sandbox.notion.database("Projects").unwrap().1);
+    let (active, _) = sandbox.notion.add_database("Active Projects", &json!({}));
     let (tasks, _) = sandbox.notion.add_database("Tasks", &json!({"Status": {"status": {"options": [
         {"name": "To do"}, {"name": "In progress"}, {"name": "Awaiting control"}, {"name": "Done"}, {"name": "Deferred"},
     ]}}}));
-    let _ = projects_source;
     sandbox.notion.add_person("Dmitry", "user6@example.com");
     json!({"databases": [
         {"name": "Projects", "database": projects, "records": "deal"},
@@ -111,7 +140,7 @@ async fn a_won_deal_gets_a_second_page_that_leads_to_the_first_and_a_task_leads_
     let kept = portal.task(task).unwrap();
     assert_eq!((&kept["status"], kept["deadline"].as_str().unwrap()), (&json!("5"), "2026-11-26T23:59:00+00:00"));
     assert_eq!(notion.shown(&row, "Deadline"), "2026-11-26", "the same day, as it was written");
-    assert_eq!(world.dead_letters(platform::QueueName::RecordSync).await.len(), 0);
+    assert_eq!(world.dead_letters(jobs::queues::RECORD_SYNC).await.len(), 0);
 }
 
 /// Every type of field, with its property.
@@ -248,6 +277,6 @@ async fn every_type_of_field_goes_both_ways() {
     notion.edit(&row, &json!({"Files": {"files": []}})).unwrap();
     world.settle().await;
     assert_eq!(notion.shown(&row, "Files"), "File 7");
-    assert_eq!(world.dead_letters(platform::QueueName::RecordSync).await.len(), 0);
+    assert_eq!(world.dead_letters(jobs::queues::RECORD_SYNC).await.len(), 0);
     assert_eq!(world.channel("ops"), Vec::<String>::new());
 }

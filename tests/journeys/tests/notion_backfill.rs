@@ -1,18 +1,20 @@
 //! Existing records and existing rows brought together: on paper, for good, at the limit's pace, whatever is killed.
-#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use jobs::queues;
 use journeys::World;
 use journeys::hurry::HurriedClock;
-use mirror::runs::{Phase, Wanted};
-use mirror::{Mirror, Run};
-use platform::{QueueName, TenantId};
-use sandbox::Sandbox;
-use sandbox::portal::DEAL;
+use journeys::random::Random;
+use notion_sync::NotionSync;
+use notion_sync::runs::Run;
+use notion_sync::runs::{Phase, Wanted};
+use runtime::TenantId;
 use serde_json::{Value, json};
+use simulators::Sandbox;
+use simulators::portal::DEAL;
 use standalone::engine::Engine;
 use tokio::process::Child;
 
@@ -32,7 +34,7 @@ fn source(world: &World) -> String {
 }
 
 async fn run(world: &World, wanted: Wanted<'_>) -> Run {
-    let mirror = Mirror::new(&world.engine.ports, world.connections.clone());
+    let mirror = NotionSync::new(&world.engine.ports, world.connections.clone());
     let id = mirror.start(&world.tenant, "Deals", &wanted).await.unwrap();
     world.settle().await;
     mirror.runs.get(&world.tenant, &id).await.unwrap().unwrap().0
@@ -46,7 +48,7 @@ async fn a_dry_run_says_what_would_be_done_and_does_nothing_and_the_run_does_it(
     let deal = |n: usize| portal.item(DEAL, portal.ids(DEAL)[n]).unwrap();
     let title = |text: &str| json!({"title": [{"text": {"content": text}}]});
     let company = |deal: &Value| {
-        let item = portal.item(sandbox::portal::COMPANY, deal["companyId"].as_u64().unwrap()).unwrap();
+        let item = portal.item(simulators::portal::COMPANY, deal["companyId"].as_u64().unwrap()).unwrap();
         item["title"].as_str().unwrap().to_owned()
     };
     // One row carries a number and another sum; one has title and company; one only the title; one is a person's own.
@@ -81,7 +83,7 @@ async fn a_dry_run_says_what_would_be_done_and_does_nothing_and_the_run_does_it(
     assert_eq!(notion.rows(&source(&world)).len() as u64, records + 2);
     assert_eq!(notion.shown(&titled, "Bitrix24 ID"), by_title["id"].to_string());
     assert_ne!(notion.shown(&numbered, "Amount"), "");
-    assert_eq!(world.dead_letters(QueueName::RecordSync).await.len(), 0);
+    assert_eq!(world.dead_letters(queues::RECORD_SYNC).await.len(), 0);
     let again = run(&world, ALL).await;
     assert_eq!((again.counts.created, again.counts.changed, again.counts.linked_before), (0, 0, records));
 }
@@ -110,7 +112,8 @@ async fn five_thousand_deals_take_hardly_longer_than_the_limit_itself() {
         let there = sandbox.portal.ids(DEAL).len() as u64;
         for n in there..DEALS {
             // Each for a company of its own.
-            let company = sandbox.portal.add_item(sandbox::portal::COMPANY, json!({"title": format!("Company {n}")}));
+            let company =
+                sandbox.portal.add_item(simulators::portal::COMPANY, json!({"title": format!("Company {n}")}));
             let deal =
                 json!({"title": format!("Deal {n}"), "opportunity": 100, "companyId": company, "assignedById": 6});
             sandbox.portal.add_item(DEAL, deal);
@@ -127,7 +130,7 @@ async fn five_thousand_deals_take_hardly_longer_than_the_limit_itself() {
     assert_eq!((run.counts.created, run.counts.failed), (DEALS, 0), "{run:?}");
     assert_eq!(world.sandbox.notion.rows(&source(&world)).len() as u64, DEALS);
     assert!(took.as_secs_f64() <= limit.as_secs_f64() * 1.1, "{took:#} of {limit:#}");
-    assert_eq!(world.dead_letters(QueueName::RecordSync).await.len(), 0);
+    assert_eq!(world.dead_letters(queues::RECORD_SYNC).await.len(), 0);
 }
 
 /// How many times the process is killed.
@@ -171,16 +174,15 @@ async fn whenever_it_is_killed_each_deal_gets_one_page() {
     up(http.clone()).await;
     // The same database from here: the run is begun and looked at.
     let engine = Engine::open(&database, clock).await.unwrap();
-    let connections = connect::Connections::new(&engine.ports, slack::ApiBase::new(&sandbox.slack.api_url()).unwrap())
+    let connections = clients::Connections::new(&engine.ports, slack::ApiBase::new(&sandbox.slack.api_url()).unwrap())
         .with_notion(notion::ApiBase::new(&sandbox.notion.url()).unwrap())
-        .allowing(connect::Network::this_machine());
-    let mirror = Mirror::new(&engine.ports, connections);
+        .allowing(clients::Network::this_machine());
+    let mirror = NotionSync::new(&engine.ports, connections);
     let tenant = TenantId::new(credentials.member_id).unwrap();
     let id = mirror.start(&tenant, "Deals", &ALL).await.unwrap();
-    let mut seed = u64::try_from(moment.as_microsecond()).unwrap();
+    let mut random = Random::seeded();
     for kill in 0..KILLS {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let wait = Duration::from_millis(100 + (seed >> 33) % 500);
+        let wait = Duration::from_millis(100 + random.below(500));
         tokio::time::sleep(wait).await;
         host.kill().await.unwrap();
         let (run, _) = mirror.runs.get(&tenant, &id).await.unwrap().unwrap();

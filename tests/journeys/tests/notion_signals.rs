@@ -1,13 +1,12 @@
 //! However signals travel, or do not: both sides end alike, with hardly more writes than there must be.
-#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 
+use jobs::queues;
 use journeys::World;
-use platform::QueueName;
-use sandbox::Sandbox;
-use sandbox::portal::{DEAL, Delivery};
 use serde_json::{Value, json};
+use simulators::Sandbox;
+use simulators::portal::{DEAL, Delivery};
 
 const DEALS: usize = 8;
 
@@ -91,7 +90,7 @@ impl Pairs {
     }
 
     async fn no_dead_letters(&self) {
-        let letters = self.world.dead_letters(QueueName::RecordSync).await;
+        let letters = self.world.dead_letters(queues::RECORD_SYNC).await;
         assert!(letters.is_empty(), "{letters:?}");
     }
 }
@@ -175,7 +174,7 @@ async fn with_webhooks_and_events_alone() {
 async fn with_signals_lost_doubled_and_out_of_order() {
     let pairs = Pairs::start(true).await;
     pairs.world.sandbox.portal.deliver(Delivery { drop_every: 3, double_every: 2, ..Delivery::default() });
-    pairs.world.sandbox.notion.deliver(sandbox::notion::Delivery { drop_every: 3, double_every: 2, reversed: true });
+    pairs.world.sandbox.notion.deliver(simulators::notion::Delivery { drop_every: 3, double_every: 2, reversed: true });
     rounds(&pairs, 12).await;
 }
 
@@ -231,7 +230,7 @@ async fn ping_pong_is_impossible() {
         .world
         .sandbox
         .notion
-        .deliver(sandbox::notion::Delivery { double_every: 1, ..sandbox::notion::Delivery::default() });
+        .deliver(simulators::notion::Delivery { double_every: 1, ..simulators::notion::Delivery::default() });
     pairs.world.pass(5).await;
     let settled = pairs.writes();
     for _ in 0..60 {
@@ -251,14 +250,13 @@ async fn somebody_who_writes_against_us_is_noticed_and_not_fought_forever() {
     let pairs = Pairs::start(true).await;
     let before = pairs.writes();
     // An automation in Notion sets the amount back whenever it changes.
-    for n in 0..30 {
+    for _ in 0..30 {
         pairs.portal_sets(0, json!({"opportunity": 777}));
         pairs.world.clock.advance(Duration::from_secs(20));
         pairs.world.none_left_to_work_now().await;
         pairs.notion_sets(0, json!({"Amount": {"number": 1}}));
         pairs.world.clock.advance(Duration::from_secs(40));
         pairs.world.none_left_to_work_now().await;
-        let _ = n;
     }
     let (portal, notion) = pairs.writes();
     assert!(portal - before.0 + notion - before.1 <= 14, "{} and {}", portal - before.0, notion - before.1);
@@ -270,7 +268,7 @@ async fn somebody_who_writes_against_us_is_noticed_and_not_fought_forever() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn either_side_may_be_down_for_six_hours() {
-    use sandbox::{Fault, When};
+    use simulators::{Fault, When};
     for notion_is_down in [true, false] {
         let pairs = Pairs::start(true).await;
         let before = pairs.writes();

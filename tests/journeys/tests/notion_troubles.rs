@@ -1,15 +1,16 @@
 //! What goes wrong between the portal and Notion, and what people are told of it.
-#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 
+use jobs::queues;
+use jobs::sync::SyncJob;
 use journeys::World;
-use mirror::{Mirror, SyncJob};
-use platform::{Clock, QueueName, TraceId};
-use rules::Record;
-use sandbox::portal::DEAL;
-use sandbox::{Fault, Sandbox, When};
+use notion_sync::NotionSync;
+use records::Record;
+use runtime::{Clock, TraceId};
 use serde_json::{Value, json};
+use simulators::portal::DEAL;
+use simulators::{Fault, Sandbox, When};
 
 fn database(sandbox: &Sandbox, more: &Value) -> Value {
     let (database, _) = sandbox.notion.add_database("Deals", &json!({}));
@@ -41,12 +42,12 @@ async fn pair(world: &World, title: &str) -> (u64, String) {
     (deal, row_of(world, deal))
 }
 
-fn mirror(world: &World) -> Mirror {
-    Mirror::new(&world.engine.ports, world.connections.clone())
+fn mirror(world: &World) -> NotionSync {
+    NotionSync::new(&world.engine.ports, world.connections.clone())
 }
 
 async fn dead(world: &World) -> Vec<String> {
-    world.dead_letters(QueueName::RecordSync).await.into_iter().map(|letter| letter.code).collect()
+    world.dead_letters(queues::RECORD_SYNC).await.into_iter().map(|letter| letter.code).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,7 +65,7 @@ async fn both_sides_at_once_make_a_line_in_the_log_that_can_be_undone() {
     );
     let conflicts = mirror(&world).conflicts.latest(&world.tenant, 10).await.unwrap();
     assert_eq!(
-        conflicts.iter().map(mirror::Kept::line).collect::<Vec<_>>(),
+        conflicts.iter().map(notion_sync::conflicts::Kept::line).collect::<Vec<_>>(),
         ["conflict on Name: Bitrix24 \"By portal\", Notion \"By Notion\"; Notion counts, it was edited later"]
     );
     assert!(world.ledger().await.iter().any(|line| line.contains("conflict on Name")));
@@ -76,7 +77,7 @@ async fn both_sides_at_once_make_a_line_in_the_log_that_can_be_undone() {
         conflict: conflict.id.clone(),
         by: "Ann".into(),
     };
-    let job = mirror::message(&undo, &world.tenant, TraceId::new(world.clock.now()), "undo").unwrap();
+    let job = notion_sync::message(&undo, &world.tenant, TraceId::new(world.clock.now()), "undo").unwrap();
     mirror(&world).send(vec![job]).await.unwrap();
     world.settle().await;
     assert_eq!(

@@ -1,5 +1,4 @@
 //! The handler for on-premise portals, run by PHP with a stand-in for the portal's own classes.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -104,10 +103,10 @@ async fn whatever_goes_wrong_the_portal_goes_on_and_its_log_says_so() {
     let credentials = world.sandbox.portal.credentials();
     let refused = php(&world.webhook, &credentials.member_id, "wrong").await;
     assert_eq!(String::from_utf8_lossy(&refused.stdout), "saved");
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("was not taken: HTTP 401"), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("was not accepted: HTTP 401"), "{refused:?}");
     let nobody = php("http://127.0.0.1:9/webhooks/bitrix24", "m", "t").await;
     assert_eq!(String::from_utf8_lossy(&nobody.stdout), "saved");
-    assert!(String::from_utf8_lossy(&nobody.stderr).contains("was not taken: HTTP 0"), "{nobody:?}");
+    assert!(String::from_utf8_lossy(&nobody.stderr).contains("was not accepted: HTTP 0"), "{nobody:?}");
     assert!(world.ledger().await.is_empty());
 }
 

@@ -1,15 +1,14 @@
 //! What Bitrix24 never delivered is found by the sweep, and told as if it had been.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use connect::PortalAccess;
+use clients::PortalAccess;
+use crm::sweeps::Sweeps;
 use journeys::{World, access_to, each_alone};
-use platform::Clock;
-use platform::sweeps::Sweeps;
-use sandbox::portal::{Call, DEAL, Delivery, LEAD};
+use runtime::Clock;
 use serde_json::json;
+use simulators::portal::{Call, DEAL, Delivery, LEAD};
 
 /// Some work: deals, leads, tasks, comments, calls. Returns everything that people read after one sweep at its end.
 async fn work(world: &World, delivery: Delivery) -> BTreeSet<String> {
@@ -129,7 +128,10 @@ async fn a_sweep_that_stops_goes_on_where_it_was() {
     }
     let before = world.sandbox.portal.requests();
     world.clock.advance(Duration::from_secs(90));
-    world.sandbox.portal.fail_next("batch", sandbox::Fault::Html { status: 502, when: sandbox::When::BeforeEffect });
+    world
+        .sandbox
+        .portal
+        .fail_next("batch", simulators::Fault::Html { status: 502, when: simulators::When::BeforeEffect });
     let stopped = portal_sweep::handle(&world.functions.portal_sweep, world.clock.now()).await;
     assert_eq!((stopped.hints, stopped.stopped.len()), (0, 1), "{stopped:?}");
     let done = world.sweep().await;
@@ -166,7 +168,7 @@ async fn an_application_on_a_fitting_plan_reads_the_offline_queue() {
     let portal = &world.sandbox.portal;
     portal.add_feature("rest_offline_extended");
     let settings = each_alone();
-    let access = connect::Access {
+    let access = clients::Access {
         portal: PortalAccess::Application {
             endpoint: portal.client_endpoint(),
             access_token: portal.credentials().access_token.into(),
@@ -211,14 +213,14 @@ async fn a_portal_whose_clock_is_minutes_behind_loses_nothing() {
 async fn a_route_that_is_added_later_tells_nothing_of_what_was_before() {
     let world = World::start().await;
     world.clock.advance(Duration::from_secs(3 * 60 * 60));
-    let contact = |name: &str| world.sandbox.portal.add_item(sandbox::portal::CONTACT, json!({"name": name}));
+    let contact = |name: &str| world.sandbox.portal.add_item(simulators::portal::CONTACT, json!({"name": name}));
     let before = contact("Before");
     world.clock.advance(Duration::from_secs(60 * 60));
     let route = json!({"name": "c", "change": ["contact.created", "contact.updated"], "to": "#general"});
     world.apply(json!({"routes": [route], "group_bursts": null})).await;
     world.clock.advance(Duration::from_secs(120));
     world.sandbox.portal.send_events_to(&world.webhook, &["ONCRMCONTACTUPDATE"]);
-    world.sandbox.portal.change_item(sandbox::portal::CONTACT, before, json!({"lastName": "Lee"}));
+    world.sandbox.portal.change_item(simulators::portal::CONTACT, before, json!({"lastName": "Lee"}));
     world.settle().await;
     world.sweep().await;
     contact("After");

@@ -1,23 +1,23 @@
 //! Tenants apart from each other, taken out, carried elsewhere; and keys that change while everything runs.
-#![allow(clippy::unwrap_used)]
 
 use std::io::BufReader;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jobs::queues;
 use journeys::estate::{Browser, Estate, json_of};
-use platform::api_keys::{ApiKeys, Scope};
-use platform::clock::Clock;
-use platform::portals::Portals;
-use platform::seal::KeyRing;
-use platform::secrets::KEY_RING;
-use platform::store::{Condition, Key, Table, Write};
-use platform::{Ports, QueueName, TenantId};
 use proptest::prelude::*;
-use sandbox::estate::BITRIX24_APP;
+use runtime::clock::Clock;
+use runtime::seal::KeyRing;
+use runtime::secrets::KEY_RING;
+use runtime::store::{Condition, Key, Table, Write};
+use runtime::{Ports, TenantId};
 use serde_json::json;
+use simulators::estate::BITRIX24_APP;
 use standalone::engine::Engine;
-use tenancy::{departure, export, keys};
+use tenants::api_keys::{ApiKeys, Scope};
+use tenants::portals::Portals;
+use tenants::{departure, export, keys};
 
 /// The upkeep's next run.
 const QUARTER: Duration = Duration::from_secs(15 * 60);
@@ -233,8 +233,8 @@ async fn who_leaves_leaves_nothing_behind_and_others_notice_nothing() {
     estate.clock.advance(QUARTER);
     estate.upkeep().await;
     assert_eq!(all_of(&estate.engine.ports, gone.as_str()).await, 0);
-    for queue in QueueName::ALL {
-        let dead = platform::Queue::dead_letters(estate.engine.queue.as_ref(), queue, 10).await.unwrap();
+    for queue in queues::ALL {
+        let dead = runtime::Queue::dead_letters(estate.engine.queue.as_ref(), queue, 10).await.unwrap();
         assert_eq!(dead.len(), 0, "{dead:?}");
     }
     assert!(all_of(&estate.engine.ports, stays.as_str()).await >= before);
@@ -361,8 +361,8 @@ async fn a_tenant_is_carried_to_another_engine_with_its_secrets_sealed_apart() {
     // There it works: its token opens, its portal answers, and what was told is known.
     let portals = Portals::new(elsewhere.ports.store.clone(), elsewhere.ports.clock.clone());
     assert_eq!(portals.tenants().await.unwrap(), std::slice::from_ref(&tenant));
-    let apps = estate.engine.ports.secrets.get(platform::secrets::APPS).await.unwrap();
-    elsewhere.ports.secrets.put(platform::secrets::APPS, apps).await.unwrap();
+    let apps = estate.engine.ports.secrets.get(tenants::secret_names::APPS).await.unwrap();
+    elsewhere.ports.secrets.put(tenants::secret_names::APPS, apps).await.unwrap();
     let connections = estate.connections_over(&elsewhere);
     estate.clock.advance(Duration::from_secs(2 * 3600));
     let portal = connections.portal(&tenant).await.unwrap();
@@ -397,7 +397,7 @@ async fn a_person_lets_us_work_as_themselves_by_a_click() {
             browser.get(&authority.allow(portal, BITRIX24_APP.0, &state, user)).await
         }
     };
-    let ticket = pages::tickets::make(&estate.engine.ports, &tenant, 6).await.unwrap();
+    let ticket = tenants::tickets::make(&estate.engine.ports, &tenant, 6).await.unwrap();
     let page = go(9, ticket.clone()).await;
     assert!(page.status == 403 && page.text.contains("whom your Slack account is not linked with"), "{}", page.text);
     assert_eq!(go(6, ticket).await.status, 400);

@@ -1,16 +1,14 @@
 //! Tokens under load: renewed once, by whoever comes first; and what is for a tenant whose access has ended waits.
-#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 
-use connect::Side;
+use clients::Side;
 use futures::future::join_all;
 use journeys::estate::Estate;
-use platform::clock::Clock;
-use platform::queue::Queue;
-use sandbox::estate::BITRIX24_APP;
-use sandbox::{Fault, When};
+use runtime::clock::Clock;
 use serde_json::json;
+use simulators::estate::BITRIX24_APP;
+use simulators::{Fault, When};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -131,7 +129,7 @@ async fn an_access_that_ended_is_told_once_and_its_deliveries_go_out_when_it_is_
     estate.upkeep().await;
     assert_eq!(estate.connections.troubles(&estate.tenant(0)).await.unwrap(), []);
     assert!(browser.get("/install").await.text.contains("All is connected."));
-    for queue in platform::QueueName::ALL {
+    for queue in jobs::queues::ALL {
         assert_eq!(estate.engine.queue.dead_letters(queue, 10).await.unwrap().len(), 0);
     }
 }

@@ -1,14 +1,13 @@
 //! The events that the routes need stay bound, and silence is noticed.
-#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 
-use connect::{Access, PortalAccess};
+use clients::{Access, PortalAccess};
 use journeys::{World, access_to};
-use platform::Clock;
-use platform::store::{Condition, Key, Table, Write};
-use sandbox::portal::Delivery;
+use runtime::Clock;
+use runtime::store::{Condition, Key, Table, Write};
 use serde_json::{Value, json};
+use simulators::portal::Delivery;
 
 const OPERATORS: &str =
     r##"{"channel": "#ops", "silence_minutes": 60, "business_hours": {"from": "09:00", "to": "17:00"}}"##;
@@ -123,17 +122,73 @@ async fn a_webhooks_events_are_only_listed_to_be_ticked_by_hand() {
     let world = World::start_with_settings(settings()).await;
     let report = world.upkeep().await;
     assert_eq!((report.repaired, report.failed.len()), (0, 0));
-    let sweeps = platform::sweeps::Sweeps::new(world.engine.ports.store.clone());
+    let sweeps = crm::sweeps::Sweeps::new(world.engine.ports.store.clone());
     let (state, _) =
-        sweeps.recall::<platform::sweeps::Subscriptions>(&world.tenant, "subscriptions").await.unwrap().unwrap();
+        sweeps.recall::<crm::sweeps::Subscriptions>(&world.tenant, "subscriptions").await.unwrap().unwrap();
     assert!(state.by_hand && state.wanted.contains(&"ONCRMDEALUPDATE".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_settings_that_cannot_be_read_the_operators_are_alerted_once() {
+    let world = World::start_with_settings(settings()).await;
+    let portals = world.connections.portals();
+    let mut broken = settings();
+    broken["routes"] = json!(7);
+    portals.set_settings(&world.tenant, broken).await.unwrap();
+    for _ in 0..2 {
+        let report = world.upkeep().await;
+        assert_eq!(report.failed.len(), 1, "{report:?}");
+        assert!(report.failed[0].contains("routes: invalid type"), "{report:?}");
+        world.settle().await;
+    }
+    let alerts = world.channel("ops");
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    let alert = world.sandbox.slack.messages("ops")[0].to_string();
+    assert!(alert.contains("The settings cannot be read") && alert.contains("routes: invalid type"), "{alert}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_that_nobody_can_be_sent_is_in_the_event_log_and_is_sent_as_soon_as_there_is_a_channel() {
+    let world = World::start_with_settings(settings()).await;
+    let portals = world.connections.portals();
+    let mut broken = settings();
+    broken["operators"] = json!("#ops");
+    portals.set_settings(&world.tenant, broken.clone()).await.unwrap();
+    for _ in 0..2 {
+        world.upkeep().await;
+    }
+    world.settle().await;
+    let ledger = world.ledger().await;
+    let logged: Vec<_> = ledger.iter().filter(|line| line.contains("alert.unreadable_settings")).collect();
+    assert_eq!(logged.len(), 1, "{ledger:#?}");
+    assert!(logged[0].contains("| skipped |") && logged[0].contains("operators: invalid type"), "{}", logged[0]);
+    assert_eq!(world.channel("ops").len(), 0);
+    let counted = world.engine.counters.all();
+    assert_eq!(counted.get(&("alerts_unsent", "unreadable_settings")), Some(&1), "{counted:?}");
+
+    // Trouble that lasts is sent once a channel is known.
+    let portal = portals.get(&world.tenant).await.unwrap().unwrap();
+    let alert = notifications::alert::Alert {
+        kind: "test",
+        what: "a test",
+        once: "one",
+        again_after: Duration::from_secs(3600),
+        head: "Trouble",
+        lines: &[],
+    };
+    notifications::alert::raise(&world.engine.ports, &portal, &alert).await.unwrap();
+    portals.set_settings(&world.tenant, settings()).await.unwrap();
+    let portal = portals.get(&world.tenant).await.unwrap().unwrap();
+    notifications::alert::raise(&world.engine.ports, &portal, &alert).await.unwrap();
+    world.settle().await;
+    assert_eq!(world.channel("ops"), ["Trouble"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alert_whose_teller_fell_is_told_by_the_next_and_never_twice() {
     let world = World::start_with_settings(settings()).await;
     let portal = world.connections.portals().get(&world.tenant).await.unwrap().unwrap();
-    let alert = records::alert::Alert {
+    let alert = notifications::alert::Alert {
         kind: "test",
         what: "a test",
         once: "one",
@@ -144,16 +199,16 @@ async fn an_alert_whose_teller_fell_is_told_by_the_next_and_never_twice() {
     let store = &world.engine.ports.store;
     let key = Key::new(Table::Links, format!("{}#alert", world.tenant), "test#one");
     // It fell after it had decided to tell, and before anything was sent.
-    let decided = json!({"trace": platform::TraceId::new(world.clock.now()), "sent": false});
+    let decided = json!({"trace": runtime::TraceId::new(world.clock.now()), "sent": false});
     store.put(Write::new(key.clone(), &decided, Condition::Always).unwrap()).await.unwrap();
-    records::alert::raise(&world.engine.ports, &portal, &alert).await.unwrap();
+    notifications::alert::raise(&world.engine.ports, &portal, &alert).await.unwrap();
     world.settle().await;
     assert_eq!(world.channel("ops"), ["Trouble"]);
     // It fell after the message was out, and before it noted so; long enough ago for the queue to have forgotten.
     world.clock.advance(Duration::from_secs(600));
     store.put(Write::new(key, &decided, Condition::Always).unwrap()).await.unwrap();
     for _ in 0..2 {
-        records::alert::raise(&world.engine.ports, &portal, &alert).await.unwrap();
+        notifications::alert::raise(&world.engine.ports, &portal, &alert).await.unwrap();
         world.settle().await;
     }
     assert_eq!(world.channel("ops"), ["Trouble"]);

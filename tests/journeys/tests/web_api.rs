@@ -1,14 +1,13 @@
 //! Slack's Web API through the real client over real HTTP.
-#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use platform::SystemClock;
 use proptest::prelude::*;
-use sandbox::Workspace;
-use sandbox::fault::{Fault, When};
+use runtime::SystemClock;
 use serde_json::json;
+use simulators::Workspace;
+use simulators::fault::{Fault, When};
 use slack::block::Element;
 use slack::{ApiBase, Block, ChannelId, Client, Kind, Message, Metadata, Mrkdwn};
 

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use connect::Failure;
-use mirror::plan::{Entry, EntryKind, RowRef};
-use mirror::runs::Phase;
-use platform::store::{Query, Table};
-use records::pages::{Listing, PAGE};
-use rules::Record;
+use clients::Failure;
+use crm::pages::{Listing, PAGE};
+use notion_sync::plan::{Entry, EntryKind, RowRef};
+use notion_sync::runs::Phase;
+use records::Record;
+use runtime::store::{Query, Table};
 
 use super::Running;
 use super::rows::{NUMBERS, number_of};

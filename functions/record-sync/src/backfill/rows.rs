@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use connect::Failure;
-use mirror::Opened;
-use mirror::runs::Phase;
+use clients::Failure;
 use notion::Page;
-use platform::TenantId;
-use platform::clock::later;
-use platform::store::{Condition, Item, Key as StoreKey, MOST_WRITES, Query, Table, Write};
-use rules::Record;
-use rules::sync::matching::{Key, Traits};
-use rules::sync::page::Context;
+use notion_sync::database::Opened;
+use notion_sync::fields::matching::Traits;
+use notion_sync::fields::page::Context;
+use notion_sync::runs::Phase;
+use records::Record;
+use runtime::TenantId;
+use runtime::clock::later;
+use runtime::store::{Condition, Item, Key as StoreKey, MAX_WRITES, Query, Table, Write};
 use serde::Serialize;
 use serde_json::json;
+use settings::databases::Key;
 
 use super::Running;
 use crate::matching::{self, Row};
@@ -197,7 +198,7 @@ impl Running<'_> {
 
     /// Writes many, some at a time.
     pub(super) async fn write(&self, writes: Vec<Write>) -> Result<(), Failure> {
-        for some in writes.chunks(MOST_WRITES) {
+        for some in writes.chunks(MAX_WRITES) {
             self.deps.ports.store.put_all(some.to_vec()).await?;
         }
         Ok(())

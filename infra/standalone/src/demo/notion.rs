@@ -4,19 +4,19 @@ use axum::extract::{Path as Segment, State};
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
-use mirror::runs::Wanted;
-use rules::databases::{Database, FieldSetting, Mirrored, Notion, Part};
-use sandbox::Sandbox;
+use notion_sync::runs::Wanted;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use settings::databases::{Database, FieldSetting, Mirrored, Notion, Part};
+use simulators::Sandbox;
 
 use super::Demo;
 
 /// The databases that are shown, in this order.
 const TITLES: [&str; 3] = ["Projects", "Active Projects", "Tasks"];
 /// Rows shown of a database, the newest.
-const MOST_ROWS: usize = 30;
+const MAX_ROWS: usize = 30;
 
 pub(super) fn routes(demo: Demo) -> Router {
     Router::new()
@@ -76,7 +76,7 @@ pub(super) fn state(sandbox: &Sandbox) -> Value {
     let databases = TITLES.iter().filter_map(|title| {
         let (_, source) = notion.database(title)?;
         let rows = notion.rows(&source);
-        let skip = rows.len().saturating_sub(MOST_ROWS);
+        let skip = rows.len().saturating_sub(MAX_ROWS);
         let shown = rows[skip..].iter().rev().map(|row| {
             let id = row["id"].as_str().unwrap_or_default();
             json!({
@@ -113,7 +113,7 @@ struct Which {
 }
 
 async fn backfill(State(demo): State<Demo>, Json(which): Json<Which>) -> StatusCode {
-    let mirror = mirror::Mirror::new(&demo.engine.ports, demo.connections.clone());
+    let mirror = notion_sync::NotionSync::new(&demo.engine.ports, demo.connections.clone());
     let wanted = Wanted { dry: false, since: None, by: "the demonstration" };
     match mirror.start(&demo.tenant, &which.database, &wanted).await {
         Ok(_) => StatusCode::NO_CONTENT,

@@ -10,9 +10,9 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sandbox::Sandbox;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use simulators::Sandbox;
 
 use super::Demo;
 
@@ -23,9 +23,9 @@ const IN_CHAT: u64 = 6;
 pub(super) const CHANNEL: &str = "general";
 pub(super) const CHAT: &str = "chat57";
 /// What somebody was told alone, shown of it.
-const MOST_WHISPERS: usize = 4;
+const MAX_WHISPERS: usize = 4;
 /// Files that the page may send.
-const LARGEST_FILE: usize = 8 * 1024 * 1024;
+const MAX_FILE: usize = 8 * 1024 * 1024;
 
 pub(super) fn routes(demo: Demo) -> Router {
     Router::new()
@@ -41,7 +41,7 @@ pub(super) fn routes(demo: Demo) -> Router {
         .route("/api/chat/delete", post(unwrite))
         .route("/api/file/{side}/{id}", get(file))
         .route("/api/admin-code", post(code))
-        .layer(axum::extract::DefaultBodyLimit::max(LARGEST_FILE * 2))
+        .layer(axum::extract::DefaultBodyLimit::max(MAX_FILE * 2))
         .with_state(demo)
 }
 
@@ -77,7 +77,7 @@ pub(super) async fn let_the_bot_in(sandbox: &Sandbox) {
 pub(super) fn state(sandbox: &Sandbox) -> Value {
     let persona = sandbox.slack.person(IN_SLACK);
     let whispers = sandbox.slack.whispers(&persona);
-    let skip = whispers.len().saturating_sub(MOST_WHISPERS);
+    let skip = whispers.len().saturating_sub(MAX_WHISPERS);
     let names: serde_json::Map<String, Value> =
         sandbox.slack.people().into_iter().map(|profile| (profile.id, profile.name.into())).collect();
     let bots = sandbox.portal.bots();
@@ -108,7 +108,7 @@ struct File {
 
 impl File {
     fn bytes(&self) -> Option<Vec<u8>> {
-        STANDARD.decode(&self.content).ok().filter(|bytes| bytes.len() <= LARGEST_FILE)
+        STANDARD.decode(&self.content).ok().filter(|bytes| bytes.len() <= MAX_FILE)
     }
 }
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::routing::get;
-use connect::{Access, Connections, PortalAccess};
+use clients::{Access, Connections, PortalAccess};
+use jobs::queues;
 use journeys::hurry::HurriedClock;
-use platform::QueueName;
 use serde_json::Value;
 use slack::ApiBase;
 use standalone::engine::Engine;
@@ -23,7 +23,7 @@ async fn main() -> anyhow::Result<()> {
         Arc::new(HurriedClock::since(text("began").parse()?, u32::try_from(told["factor"].as_u64().unwrap_or(1))?));
     let engine = Engine::open(&PathBuf::from(text("database")), clock).await?;
     let connections = Connections::new(&engine.ports, ApiBase::new(&text("slack_api"))?);
-    let connections = connections.allowing(connect::Network::this_machine());
+    let connections = connections.allowing(clients::Network::this_machine());
     let connections = match told["notion_api"].as_str() {
         Some(url) => connections.with_notion(notion::ApiBase::new(url)?),
         None => connections,
@@ -58,7 +58,7 @@ async fn main() -> anyhow::Result<()> {
 /// How many messages wait in all queues.
 async fn waiting(engine: Engine) -> String {
     let mut waiting = 0;
-    for queue in QueueName::ALL {
+    for queue in queues::ALL {
         waiting += engine.ports.queue.depth(queue).await.unwrap().waiting;
     }
     waiting.to_string()

@@ -1,10 +1,11 @@
 //! Conditions that would take forever, or all memory.
 
+use journeys::Stage;
 use journeys::estate::{Browser, Estate, Page};
-use platform::Clock;
-use platform::ledger::{Ledger, Line, today};
-use sandbox::portal::DEAL;
+use runtime::Clock;
+use runtime::ledger::{Ledger, Line, today};
 use serde_json::json;
+use simulators::portal::DEAL;
 
 const TOO_MANY_STEPS: &str = "the condition takes more than 10,000 steps on this record; use fewer exists, all, map and \
     filter within each other, or shorter lists";
@@ -54,7 +55,7 @@ async fn send(browser: &Browser, path: &str, when: &str) -> Page {
 
 /// Companies whose deals have a field of many values, and a route that tells of each new deal.
 async fn companies(count: usize) -> (Estate, Vec<Browser>) {
-    let estate = Estate::start(count).await;
+    let estate = Estate::start_on(Stage::Sockets, count).await;
     let mut browsers = Vec::new();
     for company in 0..count {
         browsers.push(estate.install(company).await);

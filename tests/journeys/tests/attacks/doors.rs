@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use edge::doors::{Accepts, Door, Proof, Verb, leads_to};
 use insta::assert_snapshot;
+use journeys::Stage;
 use journeys::estate::Estate;
+use web::doors::{Accepts, Door, Proof, Verb, leads_to};
 
 /// The functions that have an address.
 const FUNCTIONS: [(&str, &[Door]); 6] = [
@@ -81,7 +82,7 @@ fn the_template_leads_to_doors_only_and_to_all_of_them() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_door_asks_for_its_proof_and_takes_no_more_than_its_limit() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let send = |door: &Door, body: String, own: bool| {
         let url = format!("{}{}", estate.url, example(door.path));

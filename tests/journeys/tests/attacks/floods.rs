@@ -1,11 +1,13 @@
 //! Bodies and texts whose work would grow with the square of their length.
 
 use bitrix24::form::{MAX_EVENT_BODY, MAX_PAIRS};
-use journeys::World;
+use jobs::queues;
 use journeys::estate::Estate;
-use platform::QueueName;
-use platform::clock::Clock;
-use platform::ledger::{Ledger, Line, today};
+use journeys::{Stage, World};
+use runtime::clock::Clock;
+use runtime::ledger::{Ledger, Line, today};
+
+use crate::bridged::Bridged;
 
 /// Many values, as large as a door lets through.
 fn flood(shape: &str, bytes: usize) -> String {
@@ -16,7 +18,7 @@ const SHAPES: [&str; 8] =
     ["a[]=1&", "a[", "a[0][1][2][3][4]=1&", "%", "flag&", "auth[x]=1&", "auth[member_id]=m&", "a[b]c[]=&"];
 
 async fn waiting(world: &World) -> u64 {
-    platform::Queue::depth(world.engine.queue.as_ref(), QueueName::Bitrix24Events).await.unwrap().waiting
+    runtime::Queue::depth(world.engine.queue.as_ref(), queues::BITRIX24_EVENTS).await.unwrap().waiting
 }
 
 /// What the ledger says about each event besides.
@@ -32,7 +34,7 @@ async fn remarks(world: &World) -> Vec<Option<String>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_values_without_a_token_is_looked_at_once_and_refused() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     for shape in SHAPES {
         let (status, answer) = world.post(flood(shape, MAX_EVENT_BODY - 8)).await;
         // `%` alone is no form at all.
@@ -49,7 +51,7 @@ async fn a_flood_of_values_without_a_token_is_looked_at_once_and_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_price_of_an_unknown_senders_body_is_one_look_at_it() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     let deps = bitrix24_webhook::Deps::from(world.engine.ports.clone());
     for shape in SHAPES {
         let body = flood(shape, MAX_EVENT_BODY - 8);
@@ -66,7 +68,7 @@ async fn the_price_of_an_unknown_senders_body_is_one_look_at_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_flood_where_an_application_is_installed_is_refused() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let http = reqwest::Client::new();
     let post = |body: String| {
         let request = http.post(format!("{}/install/bitrix24/app", estate.url));
@@ -90,7 +92,7 @@ async fn the_same_flood_where_an_application_is_installed_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_value_costs_only_itself_and_the_ledger_says_so() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     let good = world.sandbox.portal.event_body("ONCRMDEALADD", 1);
     let deep = format!("x{}=1", "[a]".repeat(60));
     for broken in ["flag", "x=%ff", "x%ff=1", "=1", &deep, &format!("flag&{deep}&x=%c3%28")] {
@@ -116,7 +118,7 @@ async fn a_broken_value_costs_only_itself_and_the_ledger_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_proof_is_refused_for_that() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     let good = world.sandbox.portal.event_body("ONCRMDEALADD", 1);
     let token = world.sandbox.portal.credentials().application_token;
     let (status, answer) = world.post(good.replace(&token, "%ff%fe")).await;
@@ -124,56 +126,6 @@ async fn a_broken_proof_is_refused_for_that() {
     assert_eq!((status, answer["message"].as_str()), (400, Some(text)), "{answer}");
     for body in [format!("{good}&auth=x"), format!("{good}&auth%5Bapplication_token%5D[x]=1")] {
         assert_eq!(world.post(body).await.0, 401, "the last value of a name counts");
-    }
-}
-
-/// A channel and a chat that are one conversation.
-struct Bridged {
-    world: World,
-    ann: String,
-    channel: String,
-    chat: String,
-}
-
-impl Bridged {
-    async fn start() -> Self {
-        let world = World::start().await;
-        let (slack, portal) = (&world.sandbox.slack, &world.sandbox.portal);
-        let (admin, ann) = (slack.person("user1@example.com"), slack.person("user6@example.com"));
-        let channel = slack.channel_id("general");
-        let chat = portal.add_chat("Support", &[1, 6]);
-        // The first try registers the bot; the chat's people then let it in.
-        slack.command(&admin, &channel, "/b24-bridge", &chat).await;
-        world.settle().await;
-        portal.invite_bots(&chat);
-        world.settle().await;
-        slack.command(&admin, &channel, "/b24-bridge", &chat).await;
-        world.settle().await;
-        Self { world, ann, channel, chat }
-    }
-
-    /// What the channel shows after somebody wrote in the chat.
-    async fn after_writing(&self, text: &str) -> Vec<String> {
-        let before = self.world.channel("general").len();
-        self.world.sandbox.portal.write(1, &self.chat, text, None, &[]);
-        self.world.settle().await;
-        self.world.channel("general").split_off(before)
-    }
-
-    /// What the chat shows after somebody wrote in the channel.
-    async fn after_saying(&self, text: &str) -> Vec<String> {
-        let before = self.world.sandbox.portal.conversation(&self.chat).len();
-        self.world.sandbox.slack.say(&self.ann, &self.channel, text, None, &[]);
-        self.world.settle().await;
-        self.world.sandbox.portal.conversation(&self.chat).split_off(before)
-    }
-
-    async fn nothing_is_stuck(&self) {
-        for queue in QueueName::ALL {
-            assert!(self.world.dead_letters(queue).await.is_empty(), "{queue:?}");
-            let depth = platform::Queue::depth(self.world.engine.queue.as_ref(), queue).await.unwrap();
-            assert_eq!(depth.waiting, 0, "{queue:?}");
-        }
     }
 }
 
@@ -210,7 +162,7 @@ async fn a_message_that_is_longer_than_any_arrives_shortened_and_says_so() {
     bridge.world.post_slack_event("EvLONG", &event).await;
     let text = joined(&bridge.world.sandbox.portal.conversation(&bridge.chat).split_off(before));
     assert!(text.contains("begins") && !text.contains("ends"), "{}", text.len());
-    assert!(text.contains("shortened: only the first 40000 characters are shown"), "{}", &text[text.len() - 100..]);
+    assert!(text.contains("shortened: only the first 40,000 characters are shown"), "{}", &text[text.len() - 100..]);
 
     // A portal of somebody's own making: Bitrix24 itself cuts its messages at 20,000.
     let text = format!("begins {} ends", "[b]x ".repeat(5_000)).replace(' ', "+");
@@ -224,13 +176,13 @@ async fn a_message_that_is_longer_than_any_arrives_shortened_and_says_so() {
     bridge.world.settle().await;
     let text = joined(&bridge.world.channel("general").split_off(before));
     assert!(text.contains("begins") && !text.contains("ends"), "{}", text.len());
-    assert!(text.contains("shortened: only the first 20000 characters are shown"), "{text:.300}");
+    assert!(text.contains("shortened: only the first 20,000 characters are shown"), "{text:.300}");
     bridge.nothing_is_stuck().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_title_does_not_turn_the_words_around_it() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     world.sandbox.portal.add_deal("\u{202e}cod.exe\u{202c} \u{2067}deal\u{2069} שלום\u{200f}", 100, "EUR");
     world.settle().await;
     let said = world.channel("sales-leads").concat()

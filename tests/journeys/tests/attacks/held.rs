@@ -11,12 +11,13 @@ mod signatures;
 mod tokens;
 mod wire;
 
+use jobs::queues;
 use journeys::World;
 use journeys::estate::Estate;
-use platform::queue::Queue;
-use platform::store::Table;
-use platform::{Ports, QueueName, TenantId};
 use reqwest::{Client, Method, RequestBuilder};
+use runtime::queue::Queue;
+use runtime::store::Table;
+use runtime::{Ports, TenantId};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -145,7 +146,7 @@ async fn stored(ports: &Ports, owner: &str) -> Vec<String> {
 /// Messages that wait on any queue.
 async fn waiting(ports: &Ports) -> u64 {
     let mut all = 0;
-    for queue in QueueName::ALL {
+    for queue in queues::ALL {
         all += Queue::depth(ports.queue.as_ref(), queue).await.unwrap().waiting;
     }
     all

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::routing::get;
+use journeys::Stage;
 use journeys::estate::Estate;
 use standalone::server::{HostLimits, Options};
 use standalone::{http, names, page, server};
@@ -74,7 +75,7 @@ async fn host(estate: &Estate, limits: HostLimits) -> Served {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_head_is_refused_and_a_silent_connection_closed() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let host = host(&estate, short()).await;
     assert_eq!(host.send("").await, "", "nothing was asked");
     let late = host.send("GET /admin HTTP/1.1\r\nhost: x\r\nx-slow: ").await;
@@ -102,7 +103,7 @@ async fn a_slow_head_is_refused_and_a_silent_connection_closed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_body_is_refused_at_every_door() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let host = host(&estate, short()).await;
     let doors = [
         "/webhooks/bitrix24",
@@ -127,7 +128,7 @@ async fn a_slow_body_is_refused_at_every_door() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_was_cut_off_does_nothing() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     let host = host(&estate, HostLimits::default()).await;
     let code = admin::new_code(&estate.engine.ports, &estate.tenant(0)).await.unwrap();
@@ -144,7 +145,7 @@ async fn a_request_that_was_cut_off_does_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_takes_several_requests_and_is_closed_when_it_is_idle() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let host = host(&estate, short()).await;
     let mut stream = host.connect().await;
     for _ in 0..3 {
@@ -201,7 +202,7 @@ async fn connections_are_counted_and_make_room_when_they_end() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_only_wait_give_way() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let host = host(&estate, HostLimits { connections: 2, ..HostLimits::default() }).await;
     let ask = "GET /admin/style.css HTTP/1.1\r\nhost: x\r\n\r\n";
     let open = |_| async {
@@ -223,7 +224,7 @@ async fn connections_that_only_wait_give_way() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_too_large_is_refused_with_its_limit() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let host = host(&estate, HostLimits::default()).await;
     let get =
         |path: &str, headers: &str| format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n");
@@ -239,7 +240,7 @@ async fn what_is_too_large_is_refused_with_its_limit() {
     let many: String = (0..200).map(|n| format!("x-{n}: 1\r\n")).collect();
     assert_eq!(status(&host.send(&get("/admin", &many)).await), "431");
     for (door, most) in [("/admin/sign-in", admin::DOORS), ("/install/bitrix24", install::DOORS)] {
-        let most = edge::doors::limit(most, door);
+        let most = web::doors::limit(most, door);
         let body = "x".repeat(most + 1);
         let head = format!("POST {door} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", 100 * most);
         assert_eq!(status(&host.send(&(head + &body)).await), "413", "{door}");
@@ -305,15 +306,15 @@ async fn the_status_page_answers_to_its_own_names_only() {
 async fn what_is_written_is_its_owners_alone() {
     use std::os::unix::fs::PermissionsExt;
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("host.db");
     let _engine = standalone::engine::Engine::open(&database, estate.clock.clone()).await.unwrap();
     assert_eq!(mode(&folder.path().join("host.secrets")), 0o700);
     let to = folder.path().join("acme.export");
-    let export = standalone::tenants::Tenants::Export { tenant: None, to: to.clone() };
-    standalone::tenants::tenants(&estate.engine.ports, export).await.unwrap();
+    let export = standalone::tenants_command::Tenants::Export { tenant: None, to: to.clone() };
+    standalone::tenants_command::tenants(&estate.engine.ports, export).await.unwrap();
     let inside = std::fs::read_dir(folder.path().join("host.secrets")).unwrap().map(|file| file.unwrap().path());
     for file in ["host.db", "host.db-wal", "host.db-shm"].map(|name| folder.path().join(name)).into_iter().chain(inside)
     {
@@ -346,7 +347,7 @@ async fn is_signed_in(host: &Served, cookie: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn by_https_cookies_are_of_this_host_alone_and_browsers_are_bound_to_it() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     let host = reached(&estate, "https://switchboard.example").await;
     let answer = sign_in(&estate, &host).await;
@@ -373,7 +374,7 @@ async fn by_https_cookies_are_of_this_host_alone_and_browsers_are_bound_to_it() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_this_machine_cookies_travel_without_tls_whatever_host_is_named() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     let host = reached(&estate, "http://127.0.0.1:8080").await;
     let answer = sign_in(&estate, &host).await;
@@ -385,7 +386,7 @@ async fn on_this_machine_cookies_travel_without_tls_whatever_host_is_named() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_address_is_made_of_what_a_request_calls_its_host() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     let functions = journeys::watched::functions(&estate.engine.ports, &estate.connections, None);
     let host = Served::start(http::webhooks(functions), Options::default()).await;

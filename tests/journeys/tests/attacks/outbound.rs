@@ -8,14 +8,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use connect::{Access, PortalAccess};
+use clients::{Access, PortalAccess};
 use http::{Request, Response};
 use journeys::estate::{Browser, Estate, Page};
-use journeys::{World, access_to, each_alone, secrecy};
-use platform::Kind;
-use platform::clock::Clock;
-use sandbox::http::Server;
+use journeys::{Stage, World, access_to, each_alone, secrecy};
+use runtime::Kind;
+use runtime::clock::Clock;
 use serde_json::json;
+use simulators::http::Server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const MARKER: &str = "INTERNAL-SECRET-ADMIN-PANEL";
@@ -74,13 +74,6 @@ async fn leading_to(status: u16, location: String) -> (Server, Asked) {
     server(status, &[("location", location)], MARKER).await
 }
 
-async fn administrator(world: &World) -> Browser {
-    let browser = Browser::at(&world.slack_webhook.replace("/webhooks/slack", ""));
-    let code = ::admin::new_code(&world.engine.ports, &world.tenant).await.unwrap();
-    assert_eq!(browser.post("/admin/sign-in", &[("code", &code)]).await.status, 303);
-    browser
-}
-
 async fn enter_webhook(browser: &Browser, url: &str) -> Page {
     let fields = [("webhook_url", url), ("application_token", "0123456789abcdef")];
     browser.submit("/install", "/install/webhook", &fields).await
@@ -88,8 +81,8 @@ async fn enter_webhook(browser: &Browser, url: &str) -> Page {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_webhook_leads_behind_the_host() {
-    let (world, internal) = (World::start().await, Internal::start().await);
-    let browser = administrator(&world).await;
+    let (world, internal) = (World::start_on(Stage::Sockets).await, Internal::start().await);
+    let browser = Browser::administrator(&world).await;
     let before = world.connections.portals().fresh(&world.tenant).await.unwrap();
     let port = internal.port;
     for url in [
@@ -125,8 +118,8 @@ async fn no_webhook_leads_behind_the_host() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_has_the_form_of_one_and_is_called_by_https() {
-    let world = World::start().await;
-    let browser = administrator(&world).await;
+    let world = World::start_on(Stage::Sockets).await;
+    let browser = Browser::administrator(&world).await;
     let (own, asked) = server(200, &[], r#"{"result":{}}"#).await;
     for (url, why) in [
         (format!("{}/api/state/rest/1/x/", own.url()), "looks like https://PORTAL/rest/USER/SECRET/"),
@@ -144,7 +137,7 @@ async fn a_webhook_has_the_form_of_one_and_is_called_by_https() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_portal_that_redirects_is_not_followed_and_moves_nothing() {
-    let (world, internal) = (World::start().await, Internal::start().await);
+    let (world, internal) = (World::start_on(Stage::Sockets).await, Internal::start().await);
     let own = world.sandbox.portal.host();
     world.sandbox.portal.move_to(&internal.host());
     world.sandbox.portal.add_deal("Roof", 1, "EUR");
@@ -166,8 +159,8 @@ async fn a_portal_that_redirects_is_not_followed_and_moves_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_kind_of_redirect_takes_the_credentials_along() {
-    let world = World::start().await;
-    let browser = administrator(&world).await;
+    let world = World::start_on(Stage::Sockets).await;
+    let browser = Browser::administrator(&world).await;
     let (elsewhere, asked) = server(200, &[], r#"{"result":{}}"#).await;
     for status in [301, 302, 303, 307, 308] {
         let (portal, _) = leading_to(status, format!("{}/rest/1/x/profile", elsewhere.url())).await;
@@ -181,7 +174,7 @@ async fn no_kind_of_redirect_takes_the_credentials_along() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_behind_the_host_is_not_called_whoever_names_it() {
-    let (estate, internal) = (Estate::start(1).await, Internal::start().await);
+    let (estate, internal) = (Estate::start_on(Stage::Sockets, 1).await, Internal::start().await);
     let browser = estate.browser();
     for typed in [internal.host(), format!("https://{}", internal.host()), "10.0.0.1".into()] {
         let page = browser.post("/install/bitrix24", &[("portal", &typed)]).await;
@@ -206,7 +199,7 @@ async fn an_endpoint_behind_the_host_is_not_called_whoever_names_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_is_followed_through_the_same_check_and_without_credentials() {
-    let (world, internal) = (World::start().await, Internal::start().await);
+    let (world, internal) = (World::start_on(Stage::Sockets).await, Internal::start().await);
     let portal = world.connections.portal(&world.tenant).await.unwrap();
     let client = world.connections.bitrix24(&portal).await.unwrap();
     let fetched = |address: String| {
@@ -255,8 +248,8 @@ async fn a_file_is_followed_through_the_same_check_and_without_credentials() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn not_a_byte_of_a_foreign_answer_is_shown_noted_or_logged() {
-    let world = World::start().await;
-    let browser = administrator(&world).await;
+    let world = World::start_on(Stage::Sockets).await;
+    let browser = Browser::administrator(&world).await;
     let bodies = [
         format!("{MARKER} token=abcdef0123456789"),
         format!("<html>{MARKER}</html>"),
@@ -292,7 +285,7 @@ async fn not_a_byte_of_a_foreign_answer_is_shown_noted_or_logged() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slack_is_answered_at_slacks_own_addresses_only() {
-    let (world, internal) = (World::start().await, Internal::start().await);
+    let (world, internal) = (World::start_on(Stage::Sockets).await, Internal::start().await);
     let (foreign, asked) = server(200, &[], "ok").await;
     let channel = world.sandbox.slack.add_channel("desk").as_str().to_owned();
     for to in [
@@ -310,7 +303,7 @@ async fn slack_is_answered_at_slacks_own_addresses_only() {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str().unwrap().to_owned()))
             .collect();
-        let body = sandbox::http::encoded(&fields);
+        let body = simulators::http::encoded(&fields);
         let at = world.clock.now().as_second();
         let signature =
             slack::signature::sign(&world.sandbox.slack.signing_secret().to_owned().into(), at, body.as_bytes());

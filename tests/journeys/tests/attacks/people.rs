@@ -3,19 +3,21 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use journeys::World;
+use jobs::queues;
 use journeys::estate::{Browser, Estate, json_of};
-use platform::api_keys::{ApiKeys, Scope};
-use platform::audit::Audit;
-use platform::clock::Clock;
-use platform::people::{Link, Origin, People, Unmapped};
-use platform::queue::DeadLetter;
-use platform::store::{Condition, Key, Table, Write};
-use platform::{Ports, QueueName, TenantId};
-use sandbox::portal::CONTACT;
+use journeys::{Stage, World};
+use runtime::clock::Clock;
+use runtime::queue::DeadLetter;
+use runtime::store::{Condition, Key, Table, Write};
+use runtime::{Ports, TenantId};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use tenancy::person::{self, Action, Ask};
+use simulators::portal::CONTACT;
+use tenants::api_keys::{ApiKeys, Scope};
+use tenants::audit::Audit;
+use tenants::people::{Link, Origin, People, Unmapped};
+use tenants::person;
+use tenants::person::{Action, Ask};
 
 /// A customer whose words appear nowhere else.
 const CUSTOMER: [&str; 3] = ["qwertowska", "zofia.q@corp.example", "601234567"];
@@ -54,7 +56,7 @@ async fn raw(ports: &Ports, owner: &str, markers: &[&str]) -> BTreeSet<(String, 
 
 async fn letters(ports: &Ports, markers: &[&str]) -> usize {
     let mut count = 0;
-    for queue in QueueName::ALL {
+    for queue in queues::ALL {
         let letters = ports.queue.dead_letters(queue, 100).await.unwrap();
         count += letters.iter().filter(|buried| marked(&buried.letter.body, markers)).count();
     }
@@ -104,12 +106,12 @@ async fn dead_letter(estate: &Estate, company: usize) {
         buried_at: estate.clock.now(),
         group: "g".into(),
     };
-    estate.engine.ports.queue.bury(QueueName::SlackDelivery, letter).await.unwrap();
+    estate.engine.ports.queue.bury(queues::SLACK_DELIVERY, letter).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_customer_is_found_everywhere_and_deleted_without_a_second_card() {
-    let estate = Estate::start(2).await;
+    let estate = Estate::start_on(Stage::Sockets, 2).await;
     company(&estate, 0).await;
     company(&estate, 1).await;
     let (ports, tenant, other) = (&estate.engine.ports, estate.tenant(0), estate.tenant(1));
@@ -192,7 +194,7 @@ async fn a_customer_is_found_everywhere_and_deleted_without_a_second_card() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_employee_is_deleted_on_the_page_with_their_own_access() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let browser = company(&estate, 0).await;
     let (ports, tenant, now) = (&estate.engine.ports, estate.tenant(0), estate.clock.now());
     let people = People::new(ports.store.clone());
@@ -258,7 +260,7 @@ async fn an_employee_is_deleted_on_the_page_with_their_own_access() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_answer_of_the_api_has_what_providers_were_asked_or_answered() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     company(&estate, 0).await;
     let (deal, _) = order(&estate, 0, "Order 1").await;
     let (ports, tenant) = (&estate.engine.ports, estate.tenant(0));
@@ -290,7 +292,7 @@ fn assert_no_calls(answer: &Value, place: &str) {
     match answer {
         Value::Object(map) => {
             for (name, value) in map {
-                let is_ours = ["calls", "found", "request", "answer", "outbox", "errands", "said", "syncs"]
+                let is_ours = ["calls", "found", "request", "answer", "outbox", "errands", "said", "syncs", "jobs"]
                     .contains(&name.as_str());
                 assert!(!is_ours, "{place}: {name}");
                 assert_no_calls(value, place);
@@ -304,7 +306,7 @@ fn assert_no_calls(answer: &Value, place: &str) {
     }
 }
 
-fn deals(sandbox: &sandbox::Sandbox) -> Value {
+fn deals(sandbox: &simulators::Sandbox) -> Value {
     let (database, _) = sandbox.notion.add_database("Deals", &json!({}));
     json!({"databases": [{"name": "Deals", "database": database, "records": "deal"}]})
 }
@@ -332,7 +334,7 @@ async fn what_a_record_and_its_page_show_stays_until_one_of_them_is_deleted() {
     };
     world.pass(2).await;
     assert!(title(deal).contains("Order of Zofia Qwertowska"));
-    world.sandbox.portal.change_item(sandbox::portal::DEAL, deal, json!({"title": "Order 17"}));
+    world.sandbox.portal.change_item(simulators::portal::DEAL, deal, json!({"title": "Order 17"}));
     world.settle().await;
     world.pass(2).await;
     assert!(title(deal).contains("Order 17"), "{}", title(deal));
@@ -365,7 +367,7 @@ async fn who_knows_the_address_of_notions_webhooks_can_neither_join_nor_push_the
         let sent = world.http.post(&url).header("x-notion-signature", signature).body(body).send().await.unwrap();
         refused += usize::from(sent.status() == 403);
     }
-    assert_eq!(refused, 25 - (platform::hooks::MAX_PENDING - 1));
+    assert_eq!(refused, 25 - (tenants::hooks::MAX_PENDING - 1));
     assert_eq!(post("secret_evil1", event("e1", "another-workspace")).await, 403, "another workspace");
     assert_eq!(post("secret_evil1", event("e2", "")).await, 403, "no workspace");
     assert_eq!(post("secret_never", event("e3", "")).await, 401, "never enrolled");
@@ -382,10 +384,10 @@ async fn who_knows_the_address_of_notions_webhooks_can_neither_join_nor_push_the
         .unwrap();
     world.sandbox.notion.edit(row["id"].as_str().unwrap(), &json!({"Amount": {"number": 7}})).unwrap();
     world.settle().await;
-    assert_eq!(world.sandbox.portal.item(sandbox::portal::DEAL, deal).unwrap()["opportunity"], 7);
+    assert_eq!(world.sandbox.portal.item(simulators::portal::DEAL, deal).unwrap()["opportunity"], 7);
     let (_, place) = world.connections.notion_address(&world.tenant).await.unwrap().unwrap();
-    let hook = platform::hooks::Hooks::new(world.engine.ports.store.clone()).read(&place).await.unwrap().unwrap();
-    assert_eq!((hook.tokens.len(), hook.pending.len()), (1, platform::hooks::MAX_PENDING - 1));
+    let hook = tenants::hooks::Hooks::new(world.engine.ports.store.clone()).read(&place).await.unwrap().unwrap();
+    assert_eq!((hook.tokens.len(), hook.pending.len()), (1, tenants::hooks::MAX_PENDING - 1));
     // The key lies nowhere readable, and a new address ends the old one.
     let stored = raw(&world.engine.ports, world.tenant.as_str(), &[key.expose_secret()]).await;
     assert_eq!(stored, BTreeSet::new());
@@ -409,7 +411,7 @@ async fn an_address_that_an_earlier_version_kept_in_plain_text_works_and_is_seal
         world.http.post(world.notion_webhook(key.expose_secret())).body("{}").send().await.unwrap().status()
     };
     assert_eq!(unsigned().await, 401);
-    let known = platform::hooks::Hooks::new(store.clone()).at(key.expose_secret()).await.unwrap().unwrap();
+    let known = tenants::hooks::Hooks::new(store.clone()).at(key.expose_secret()).await.unwrap().unwrap();
     assert_eq!(known.0, plain);
     world.upkeep().await;
     assert_eq!(store.get(&plain).await.unwrap(), None);
@@ -419,7 +421,7 @@ async fn an_address_that_an_earlier_version_kept_in_plain_text_works_and_is_seal
     // A digest that somebody read from the store is no address.
     let digest = world.http.post(world.notion_webhook(&place.sort)).body("{}").send().await.unwrap();
     assert_eq!(digest.status(), 401);
-    assert_eq!(platform::hooks::Hooks::new(store).at(&place.sort).await.unwrap(), None);
+    assert_eq!(tenants::hooks::Hooks::new(store).at(&place.sort).await.unwrap(), None);
 }
 
 async fn hint(estate: &Estate, tenant: &TenantId, key: &str, token: &str) -> u16 {
@@ -434,7 +436,7 @@ async fn hint(estate: &Estate, tenant: &TenantId, key: &str, token: &str) -> u16
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replaced_token_is_refused_at_once_here_and_within_seconds_elsewhere() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     let tenant = estate.tenant(0);
     let old = estate.sandbox.portals[0].credentials().application_token;
@@ -450,21 +452,21 @@ async fn a_replaced_token_is_refused_at_once_here_and_within_seconds_elsewhere()
     // Another process writes to the store behind our back.
     let key = Key::new(Table::Portals, tenant.as_str(), "portal");
     let item = estate.engine.ports.store.get(&key).await.unwrap().unwrap();
-    let mut portal: platform::portals::Portal = item.decode().unwrap();
-    portal.application_token = platform::portals::TokenDigest::of(&old);
+    let mut portal: tenants::portals::Portal = item.decode().unwrap();
+    portal.application_token = tenants::portals::TokenDigest::of(&old);
     estate.engine.ports.store.put(Write::new(key, &portal, Condition::Always).unwrap()).await.unwrap();
     assert_eq!(hint(&estate, &tenant, "", &old).await, 200, "a new one counts at once everywhere");
-    portal.application_token = platform::portals::TokenDigest::of("a third");
+    portal.application_token = tenants::portals::TokenDigest::of("a third");
     let key = Key::new(Table::Portals, tenant.as_str(), "portal");
     estate.engine.ports.store.put(Write::new(key, &portal, Condition::Always).unwrap()).await.unwrap();
     assert_eq!(hint(&estate, &tenant, "", &old).await, 200, "within ten seconds");
-    estate.clock.advance(platform::portals::PROOF_TTL);
+    estate.clock.advance(tenants::portals::PROOF_TTL);
     assert_eq!(hint(&estate, &tenant, "", &old).await, 401, "and not after");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replaced_key_of_the_address_is_good_until_the_portal_has_the_new_one() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     company(&estate, 0).await;
     let tenant = estate.tenant(0);
     let key_of =

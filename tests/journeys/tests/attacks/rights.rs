@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use journeys::World;
+use journeys::Stage;
 use journeys::estate::{Browser, Estate};
-use platform::TenantId;
-use platform::audit::Audit;
-use platform::people::{EndReason, Link, Origin, People};
-use sandbox::estate::BITRIX24_APP;
-use sandbox::portal::{DEAL, LEAD, Portal};
-use sandbox::slack::Workspace;
+use runtime::TenantId;
 use serde_json::{Value, json};
+use simulators::estate::BITRIX24_APP;
+use simulators::portal::{DEAL, LEAD, Portal};
+use simulators::slack::Workspace;
+use tenants::audit::Audit;
+use tenants::people::{EndReason, Link, Origin, People};
+
+use crate::cast::Cast;
 
 /// All words of a message.
 fn words(message: &Value) -> String {
@@ -35,7 +37,7 @@ struct Office {
 
 impl Office {
     async fn open() -> Self {
-        let estate = Estate::start(1).await;
+        let estate = Estate::start_on(Stage::Sockets, 1).await;
         estate.install(0).await;
         let slack = &estate.sandbox.workspaces[0];
         let (ann, channel) = (slack.person("user6@example.com"), slack.channel_id("general"));
@@ -220,40 +222,17 @@ async fn a_permission_that_is_taken_back_while_a_form_is_open_loses_no_words() {
     assert!(office.portal().timeline("deal", deal).is_empty());
 }
 
-/// A company whose portal is connected by an incoming webhook.
-struct Shop {
-    world: World,
-    ann: String,
-    guest: String,
-    channel: String,
-}
-
-impl Shop {
-    async fn open() -> Self {
-        Self::of(World::start().await)
+/// Of a company whose portal is connected by an incoming webhook.
+impl Cast {
+    /// Types a command; the whole message that the person reads in the end, so that nothing is hidden in it.
+    async fn reads(&self, user: &str, command: &str, text: &str) -> String {
+        words(&self.answer(user, command, text).await)
     }
 
-    async fn with(settings: Value) -> Self {
-        Self::of(World::start_with_settings(settings).await)
-    }
-
-    fn of(world: World) -> Self {
-        let slack = &world.sandbox.slack;
-        let (ann, guest) = (slack.person("user6@example.com"), slack.add_person("guest@elsewhere.example"));
-        let channel = slack.channel_id("general");
-        Self { ann, guest, channel, world }
-    }
-
-    async fn types(&self, user: &str, command: &str, text: &str) -> String {
-        self.world.sandbox.slack.command(user, &self.channel, command, text).await;
+    async fn reads_after(&self, action: &str, value: &str) -> String {
+        self.presses(&self.ann, action, value).await;
         self.world.settle().await;
-        words(&self.world.sandbox.slack.whispers(user).pop().unwrap_or_default())
-    }
-
-    async fn presses(&self, action: &str, value: &str) -> String {
-        self.world.sandbox.slack.press(&self.ann, &self.channel, action, value).await;
-        self.world.settle().await;
-        words(&self.world.sandbox.slack.whispers(&self.ann).pop().unwrap_or_default())
+        words(&self.read_by(&self.ann))
     }
 
     async fn pastes(&self, path: &str) -> Value {
@@ -263,33 +242,23 @@ impl Shop {
         self.world.sandbox.slack.unfurled(&self.channel, &ts)
     }
 
-    fn browser(&self) -> Browser {
-        Browser::at(self.world.webhook.trim_end_matches(standalone::http::BITRIX24_WEBHOOK))
-    }
-
     fn people(&self) -> People {
         People::new(self.world.engine.ports.store.clone())
     }
 
     /// Links Ann by hand, as an administrator does.
     async fn link_ann(&self) -> Link {
-        let at = platform::clock::Clock::now(self.world.clock.as_ref());
+        let at = runtime::clock::Clock::now(self.world.clock.as_ref());
         let link = Link { slack: self.ann.clone(), user: 6, origin: Origin::Hand, name: "Ann".into(), at };
         self.people().link(&self.world.tenant, &link).await.unwrap();
         link
-    }
-
-    /// The code that a person of the portal was sent last.
-    fn code(&self, user: u64) -> String {
-        let note = self.world.sandbox.portal.notes(user).pop().unwrap();
-        note.split("/b24-me ").nth(1).unwrap().chars().take_while(char::is_ascii_alphanumeric).collect()
     }
 }
 
 #[tokio::test]
 async fn with_a_webhook_people_reach_what_concerns_them_and_nothing_else() {
-    let shop = Shop::open().await;
-    let portal = &shop.world.sandbox.portal;
+    let cast = Cast::start().await;
+    let portal = &cast.world.sandbox.portal;
     let deal = |more: Value| {
         let mut fields =
             json!({"title": "Roof", "opportunity": 150_000, "currencyId": "EUR", "assignedById": 9, "createdBy": 9});
@@ -299,70 +268,70 @@ async fn with_a_webhook_people_reach_what_concerns_them_and_nothing_else() {
     let (responsible, created, observed) =
         (deal(json!({"assignedById": 6})), deal(json!({"createdBy": 6})), deal(json!({"observers": [15, 6]})));
     let secret = deal(json!({"title": "Hidden barn"}));
-    shop.world.settle().await;
+    cast.world.settle().await;
     for id in [responsible, created, observed] {
-        assert!(shop.types(&shop.ann, "/b24-deal", &id.to_string()).await.contains("150,000"), "{id}");
-        assert!(shop.pastes(&format!("/crm/deal/details/{id}/")).await.to_string().contains("150,000"), "{id}");
+        assert!(cast.reads(&cast.ann, "/b24-deal", &id.to_string()).await.contains("150,000"), "{id}");
+        assert!(cast.pastes(&format!("/crm/deal/details/{id}/")).await.to_string().contains("150,000"), "{id}");
     }
     let before = portal.item(DEAL, secret).unwrap();
-    let missing = shop.types(&shop.ann, "/b24-deal", "999999").await;
-    assert!(missing.contains("or you may not see it"), "{missing}");
-    assert_eq!(shop.types(&shop.ann, "/b24-deal", &secret.to_string()).await, missing);
+    let missing = cast.reads(&cast.ann, "/b24-deal", "999999").await;
+    assert!(missing.contains("or you are not allowed to see it"), "{missing}");
+    assert_eq!(cast.reads(&cast.ann, "/b24-deal", &secret.to_string()).await, missing);
     for (action, value) in [
         ("deal_show", secret.to_string()),
         ("deal_take", secret.to_string()),
         ("deal_stage", format!("{secret} PREPARATION")),
     ] {
-        assert_eq!(shop.presses(action, &value).await, missing, "{action}");
+        assert_eq!(cast.reads_after(action, &value).await, missing, "{action}");
     }
-    shop.world.sandbox.slack.press(&shop.ann, &shop.channel, "deal_comment", &secret.to_string()).await;
-    shop.world.none_left_to_work_now().await;
-    shop.world.sandbox.slack.submit(&shop.ann, &[("comment", "I was here")]).await;
-    shop.world.settle().await;
+    cast.world.sandbox.slack.press(&cast.ann, &cast.channel, "deal_comment", &secret.to_string()).await;
+    cast.world.none_left_to_work_now().await;
+    cast.world.sandbox.slack.submit(&cast.ann, &[("comment", "I was here")]).await;
+    cast.world.settle().await;
     assert_eq!(portal.item(DEAL, secret).unwrap(), before);
     assert!(portal.timeline("deal", secret).is_empty());
-    assert!(shop.pastes(&format!("/crm/deal/details/{secret}/")).await.is_null());
+    assert!(cast.pastes(&format!("/crm/deal/details/{secret}/")).await.is_null());
     // A search is no way round: words of a hidden deal are as words that no deal has.
-    let none = shop.types(&shop.ann, "/b24-deal", "barm").await;
-    assert_eq!(shop.types(&shop.ann, "/b24-deal", "barn").await, none.replace("barm", "barn"));
-    let found = shop.types(&shop.ann, "/b24-deal", "Roof").await;
+    let none = cast.reads(&cast.ann, "/b24-deal", "barm").await;
+    assert_eq!(cast.reads(&cast.ann, "/b24-deal", "barn").await, none.replace("barm", "barn"));
+    let found = cast.reads(&cast.ann, "/b24-deal", "Roof").await;
     for id in [responsible, created, observed] {
         assert!(found.contains(&format!("/crm/deal/details/{id}/")), "{id}: {found}");
     }
     // Tasks likewise, those of others and those that are not there.
     let task = portal.add_task(json!({"TITLE": "Paint the barn", "RESPONSIBLE_ID": 9, "CREATED_BY": 9}));
     let watched = portal.add_task(json!({"TITLE": "Mow", "RESPONSIBLE_ID": 9, "CREATED_BY": 9, "AUDITORS": [6]}));
-    shop.world.settle().await;
+    cast.world.settle().await;
     let path = |id: u64| format!("/company/personal/user/9/tasks/task/view/{id}/");
-    assert!(shop.pastes(&path(task)).await.is_null() && shop.pastes(&path(999_999)).await.is_null());
-    assert!(shop.pastes(&path(watched)).await.to_string().contains("Mow"));
+    assert!(cast.pastes(&path(task)).await.is_null() && cast.pastes(&path(999_999)).await.is_null());
+    assert!(cast.pastes(&path(watched)).await.to_string().contains("Mow"));
 }
 
 #[tokio::test]
 async fn a_deal_does_not_give_away_the_client_that_is_hidden() {
-    let shop = Shop::open().await;
-    let portal = &shop.world.sandbox.portal;
-    let company = portal.add_item(sandbox::portal::COMPANY, json!({"title": "Hidden Holding", "assignedById": 9}));
+    let cast = Cast::start().await;
+    let portal = &cast.world.sandbox.portal;
+    let company = portal.add_item(simulators::portal::COMPANY, json!({"title": "Hidden Holding", "assignedById": 9}));
     let deal = portal.add_item(DEAL, json!({"title": "Roof", "assignedById": 6, "companyId": company}));
-    shop.world.settle().await;
-    let told = shop.types(&shop.ann, "/b24-deal", &deal.to_string()).await;
+    cast.world.settle().await;
+    let told = cast.reads(&cast.ann, "/b24-deal", &deal.to_string()).await;
     assert!(told.contains("Roof") && !told.contains("Hidden Holding"), "{told}");
-    portal.change_item(sandbox::portal::COMPANY, company, json!({"assignedById": 6}));
-    shop.world.settle().await;
-    assert!(shop.types(&shop.ann, "/b24-deal", &deal.to_string()).await.contains("Hidden Holding"));
+    portal.change_item(simulators::portal::COMPANY, company, json!({"assignedById": 6}));
+    cast.world.settle().await;
+    assert!(cast.reads(&cast.ann, "/b24-deal", &deal.to_string()).await.contains("Hidden Holding"));
 }
 
 #[tokio::test]
 async fn a_deal_that_one_observes_is_found_among_many() {
-    let shop = Shop::open().await;
-    let portal = &shop.world.sandbox.portal;
+    let cast = Cast::start().await;
+    let portal = &cast.world.sandbox.portal;
     let own = portal.add_item(DEAL, json!({"title": "Bulk own", "assignedById": 6}));
     let observed = portal.add_item(DEAL, json!({"title": "Bulk observed", "assignedById": 9, "observers": [6]}));
     for number in 0..120 {
         portal.add_item(DEAL, json!({"title": format!("Bulk {number}"), "assignedById": 9, "createdBy": 9}));
     }
-    shop.world.settle().await;
-    let found = shop.types(&shop.ann, "/b24-deal", "Bulk").await;
+    cast.world.settle().await;
+    let found = cast.reads(&cast.ann, "/b24-deal", "Bulk").await;
     for id in [own, observed] {
         assert!(found.contains(&format!("/crm/deal/details/{id}/")), "{found}");
     }
@@ -371,26 +340,24 @@ async fn a_deal_that_one_observes_is_found_among_many() {
 
 #[tokio::test]
 async fn the_connections_rights_are_an_explicit_choice_and_the_page_says_which_hold() {
-    let shop = Shop::with(json!({"group_bursts": null, "people": {"act_as": "connection"}})).await;
-    let portal = &shop.world.sandbox.portal;
+    let cast = Cast::with(json!({"group_bursts": null, "people": {"act_as": "connection"}})).await;
+    let portal = &cast.world.sandbox.portal;
     let deal = portal.add_item(DEAL, json!({"title": "Roof", "assignedById": 9, "createdBy": 9}));
-    shop.world.settle().await;
-    assert!(shop.types(&shop.ann, "/b24-deal", &deal.to_string()).await.contains("Roof"));
-    shop.presses("deal_take", &deal.to_string()).await;
+    cast.world.settle().await;
+    assert!(cast.reads(&cast.ann, "/b24-deal", &deal.to_string()).await.contains("Roof"));
+    cast.reads_after("deal_take", &deal.to_string()).await;
     assert_eq!(portal.item(DEAL, deal).unwrap()["assignedById"], 6);
-    let browser = shop.browser();
-    let code = ::admin::new_code(&shop.world.engine.ports, &shop.world.tenant).await.unwrap();
-    browser.post("/admin/sign-in", &[("code", &code)]).await;
+    let browser = Browser::administrator(&cast.world).await;
     assert!(people_page(&browser).await.contains("People act with the connection's rights"));
-    shop.world.apply(json!({})).await;
-    shop.world.clock.advance(Duration::from_secs(120));
+    cast.world.apply(json!({})).await;
+    cast.world.clock.advance(Duration::from_secs(120));
     assert!(
         people_page(&browser)
             .await
             .contains("People act only on records that they are responsible for, created or observe")
     );
-    shop.world.apply(json!({"people": {"act_as": "person_only"}})).await;
-    shop.world.clock.advance(Duration::from_secs(120));
+    cast.world.apply(json!({"people": {"act_as": "person_only"}})).await;
+    cast.world.clock.advance(Duration::from_secs(120));
     assert!(people_page(&browser).await.contains("People act with their own rights"));
 }
 
@@ -402,42 +369,42 @@ async fn people_page(browser: &Browser) -> String {
 
 #[tokio::test]
 async fn whoever_was_dismissed_works_no_more_and_their_link_ends_by_itself() {
-    let shop = Shop::open().await;
-    let portal = &shop.world.sandbox.portal;
+    let cast = Cast::start().await;
+    let portal = &cast.world.sandbox.portal;
     let deal = portal.add_item(DEAL, json!({"title": "Own roof", "assignedById": 6}));
-    shop.link_ann().await;
-    shop.world.settle().await;
-    assert!(shop.types(&shop.ann, "/b24-deal", &deal.to_string()).await.contains("Own roof"));
+    cast.link_ann().await;
+    cast.world.settle().await;
+    assert!(cast.reads(&cast.ann, "/b24-deal", &deal.to_string()).await.contains("Own roof"));
     portal.dismiss(6);
     // A profile is believed for an hour.
-    shop.world.clock.advance(Duration::from_secs(3_601));
+    cast.world.clock.advance(Duration::from_secs(3_601));
     for (command, text) in
         [("/b24-deal", deal.to_string()), ("/b24-lead", "ACME".into()), ("/b24-status", String::new())]
     {
-        let told = shop.types(&shop.ann, command, &text).await;
-        assert!(told.contains("not active any more") && !told.contains("Own roof"), "{command}: {told}");
+        let told = cast.reads(&cast.ann, command, &text).await;
+        assert!(told.contains("no longer active") && !told.contains("Own roof"), "{command}: {told}");
     }
-    assert!(shop.presses("deal_take", &deal.to_string()).await.contains("not active any more"));
-    assert!(shop.pastes(&format!("/crm/deal/details/{deal}/")).await.is_null());
-    let ended = shop.people().ended(&shop.world.tenant).await.unwrap();
+    assert!(cast.reads_after("deal_take", &deal.to_string()).await.contains("no longer active"));
+    assert!(cast.pastes(&format!("/crm/deal/details/{deal}/")).await.is_null());
+    let ended = cast.people().ended(&cast.world.tenant).await.unwrap();
     assert_eq!((ended.len(), ended[0].reason, ended[0].link.user), (1, EndReason::Dismissed, 6));
-    assert!(shop.people().of_slack(&shop.world.tenant, &shop.ann).await.unwrap().is_none());
+    assert!(cast.people().of_slack(&cast.world.tenant, &cast.ann).await.unwrap().is_none());
     // Whoever comes back is linked again.
     portal.change_user(6, "ACTIVE", true.into());
-    shop.world.clock.advance(Duration::from_secs(3_601));
-    assert!(shop.types(&shop.ann, "/b24-deal", &deal.to_string()).await.contains("Own roof"));
+    cast.world.clock.advance(Duration::from_secs(3_601));
+    assert!(cast.reads(&cast.ann, "/b24-deal", &deal.to_string()).await.contains("Own roof"));
 }
 
 #[tokio::test]
 async fn the_settings_link_nobody_who_was_dismissed() {
-    let shop = Shop::open().await;
-    let ann = shop.ann.clone();
-    shop.world.apply(json!({"people": {"map": {"9": ann}, "not_by_email": true}})).await;
-    shop.world.clock.advance(Duration::from_secs(120));
-    assert!(shop.types(&shop.ann, "/b24-me", "").await.contains("user 9"));
-    shop.world.sandbox.portal.dismiss(9);
-    shop.world.clock.advance(Duration::from_secs(3_601));
-    assert!(shop.types(&shop.ann, "/b24-lead", "ACME").await.contains("not active any more"));
+    let cast = Cast::start().await;
+    let ann = cast.ann.clone();
+    cast.world.apply(json!({"people": {"map": {"9": ann}, "not_by_email": true}})).await;
+    cast.world.clock.advance(Duration::from_secs(120));
+    assert!(cast.reads(&cast.ann, "/b24-me", "").await.contains("user 9"));
+    cast.world.sandbox.portal.dismiss(9);
+    cast.world.clock.advance(Duration::from_secs(3_601));
+    assert!(cast.reads(&cast.ann, "/b24-lead", "ACME").await.contains("no longer active"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -445,7 +412,7 @@ async fn the_upkeep_ends_links_drops_permissions_and_lists_both() {
     let office = Office::open().await;
     let people = People::new(office.estate.engine.ports.store.clone());
     let tenant = office.tenant();
-    let at = platform::clock::Clock::now(office.estate.clock.as_ref());
+    let at = runtime::clock::Clock::now(office.estate.clock.as_ref());
     let bob = office.slack().person("user9@example.com");
     for (slack, user, name) in [(&office.ann, 6, "Ann"), (&bob, 9, "Bob")] {
         let link = Link { slack: slack.clone(), user, origin: Origin::Own, name: name.into(), at };
@@ -472,7 +439,7 @@ async fn the_upkeep_ends_links_drops_permissions_and_lists_both() {
 
 #[tokio::test]
 async fn guests_and_people_of_other_organisations_are_not_found_by_their_mail() {
-    type Change = fn(&mut sandbox::slack::Profile);
+    type Change = fn(&mut simulators::slack::Profile);
     let changes: [(&str, Change); 5] = [
         ("guest of several channels", |profile| profile.is_restricted = true),
         ("guest of one channel", |profile| profile.is_ultra_restricted = true),
@@ -485,27 +452,27 @@ async fn guests_and_people_of_other_organisations_are_not_found_by_their_mail() 
     ];
     let route = json!({"name": "tasks", "change": "task.created", "to": "@responsible"});
     for (who, change) in changes {
-        let shop = Shop::with(json!({"group_bursts": null, "routes": [route]})).await;
-        let deal = shop.world.sandbox.portal.add_item(DEAL, json!({"title": "Own roof", "assignedById": 6}));
-        shop.world.settle().await;
+        let cast = Cast::with(json!({"group_bursts": null, "routes": [route]})).await;
+        let deal = cast.world.sandbox.portal.add_item(DEAL, json!({"title": "Own roof", "assignedById": 6}));
+        cast.world.settle().await;
         // Before, they were an ordinary colleague, found by their e-mail.
-        assert!(shop.types(&shop.ann, "/b24-deal", &deal.to_string()).await.contains("Own roof"));
-        shop.world.sandbox.slack.change_person(&shop.ann, change);
-        shop.world.settle().await;
-        let told = shop.types(&shop.ann, "/b24-deal", &deal.to_string()).await;
+        assert!(cast.reads(&cast.ann, "/b24-deal", &deal.to_string()).await.contains("Own roof"));
+        cast.world.sandbox.slack.change_person(&cast.ann, change);
+        cast.world.settle().await;
+        let told = cast.reads(&cast.ann, "/b24-deal", &deal.to_string()).await;
         assert!(!told.contains("Own roof"), "{who}: {told}");
-        assert!(shop.people().of_user(&shop.world.tenant, 6).await.unwrap().is_empty(), "{who}");
+        assert!(cast.people().of_user(&cast.world.tenant, 6).await.unwrap().is_empty(), "{who}");
         // Nor is what is for the colleague sent to them.
         for responsible in [6, 9] {
             let task = json!({"TITLE": "For the colleague", "RESPONSIBLE_ID": responsible, "CREATED_BY": 1});
-            shop.world.sandbox.portal.add_task(task);
-            shop.world.settle().await;
-            let told = shop.world.direct(responsible).iter().any(|text| text.contains("For the colleague"));
+            cast.world.sandbox.portal.add_task(task);
+            cast.world.settle().await;
+            let told = cast.world.direct(responsible).iter().any(|text| text.contains("For the colleague"));
             assert_eq!(told, responsible == 9, "{who}, user {responsible}");
         }
         // What an administrator links is linked.
-        shop.link_ann().await;
-        assert!(shop.types(&shop.ann, "/b24-deal", &deal.to_string()).await.contains("Own roof"), "{who}");
+        cast.link_ann().await;
+        assert!(cast.reads(&cast.ann, "/b24-deal", &deal.to_string()).await.contains("Own roof"), "{who}");
     }
 }
 
@@ -515,12 +482,12 @@ async fn nothing_is_sent_to_whoever_was_dismissed_or_is_no_employee() {
         let route = json!({"name": "tasks", "change": "task.created", "to": "@responsible"});
         let settings = json!({"group_bursts": null, "routes": [route]});
         for person in [9, 6] {
-            let shop = Shop::with(settings.clone()).await;
-            shop.world.sandbox.portal.change_user(6, field, value.clone());
+            let cast = Cast::with(settings.clone()).await;
+            cast.world.sandbox.portal.change_user(6, field, value.clone());
             let task = json!({"TITLE": "Paint", "RESPONSIBLE_ID": person, "CREATED_BY": 1});
-            shop.world.sandbox.portal.add_task(task);
-            shop.world.settle().await;
-            let told = shop.world.direct(person).iter().any(|text| text.contains("Paint"));
+            cast.world.sandbox.portal.add_task(task);
+            cast.world.settle().await;
+            let told = cast.world.direct(person).iter().any(|text| text.contains("Paint"));
             assert_eq!(told, person == 9, "{field}, user {person}");
         }
     }
@@ -528,102 +495,102 @@ async fn nothing_is_sent_to_whoever_was_dismissed_or_is_no_employee() {
 
 #[tokio::test]
 async fn members_of_the_organisation_are_colleagues() {
-    let shop = Shop::open().await;
-    let team = shop.world.sandbox.slack.team_id();
-    shop.world.sandbox.slack.change_person(&shop.ann, |profile| {
+    let cast = Cast::start().await;
+    let team = cast.world.sandbox.slack.team_id();
+    cast.world.sandbox.slack.change_person(&cast.ann, |profile| {
         profile.team = "T0HOME".into();
         profile.organisation = Some(("E0SANDBOX".into(), vec!["T0HOME".into(), team.clone()]));
     });
-    shop.world.settle().await;
-    assert!(shop.types(&shop.ann, "/b24-me", "").await.contains("by your e-mail"));
+    cast.world.settle().await;
+    assert!(cast.reads(&cast.ann, "/b24-me", "").await.contains("by your e-mail"));
 }
 
 #[tokio::test]
 async fn extranet_users_are_not_found_by_their_mail() {
-    let shop = Shop::open().await;
-    shop.world.sandbox.portal.change_user(6, "USER_TYPE", "extranet".into());
-    shop.world.sandbox.portal.change_user(6, "UF_DEPARTMENT", json!([]));
-    let told = shop.types(&shop.ann, "/b24-me", "").await;
+    let cast = Cast::start().await;
+    cast.world.sandbox.portal.change_user(6, "USER_TYPE", "extranet".into());
+    cast.world.sandbox.portal.change_user(6, "UF_DEPARTMENT", json!([]));
+    let told = cast.reads(&cast.ann, "/b24-me", "").await;
     assert!(!told.contains("by your e-mail"), "{told}");
 }
 
 #[tokio::test]
 async fn a_code_is_long_and_asked_for_three_times_an_hour() {
-    let shop = Shop::open().await;
-    let portal = &shop.world.sandbox.portal;
+    let cast = Cast::start().await;
+    let portal = &cast.world.sandbox.portal;
     for _ in 0..5 {
-        shop.types(&shop.guest, "/b24-me", "user9@example.com").await;
+        cast.reads(&cast.stranger, "/b24-me", "user9@example.com").await;
     }
     assert_eq!(portal.notes(9).len(), 3);
-    let code = shop.code(9);
+    let code = cast.code(9);
     assert!(code.len() == 8 && !code.contains(['0', 'O', '1', 'I', 'L']), "{code}");
-    assert!(portal.notes(9)[0].contains("guest (guest@elsewhere.example) in Slack"), "{:?}", portal.notes(9));
+    assert!(portal.notes(9)[0].contains("nobody (nobody@elsewhere.example) in Slack"), "{:?}", portal.notes(9));
     // A nobody's e-mail costs as much: whether there is such a person is not to be learned.
-    let told = shop.types(&shop.guest, "/b24-me", "nobody@example.com").await;
+    let told = cast.reads(&cast.stranger, "/b24-me", "nobody@example.com").await;
     assert!(told.contains("three codes within an hour"), "{told}");
     // Another account cannot send the same person more.
-    let second = shop.world.sandbox.slack.add_person("second@elsewhere.example");
-    let answer = shop.types(&second, "/b24-me", "user9@example.com").await;
+    let second = cast.world.sandbox.slack.add_person("second@elsewhere.example");
+    let answer = cast.reads(&second, "/b24-me", "user9@example.com").await;
     assert_eq!(portal.notes(9).len(), 3);
-    assert_eq!(shop.types(&second, "/b24-me", "nobody@example.com").await, answer);
-    shop.world.clock.advance(Duration::from_secs(3_601));
-    shop.types(&second, "/b24-me", "user9@example.com").await;
+    assert_eq!(cast.reads(&second, "/b24-me", "nobody@example.com").await, answer);
+    cast.world.clock.advance(Duration::from_secs(3_601));
+    cast.reads(&second, "/b24-me", "user9@example.com").await;
     assert_eq!(portal.notes(9).len(), 4);
 }
 
 #[tokio::test]
 async fn another_code_gives_no_more_tries() {
-    let shop = Shop::open().await;
+    let cast = Cast::start().await;
     let wrong = |told: &str| assert!(told.contains("not the code"), "{told}");
-    shop.types(&shop.guest, "/b24-me", "user9@example.com").await;
+    cast.reads(&cast.stranger, "/b24-me", "user9@example.com").await;
     for _ in 0..3 {
-        wrong(&shop.types(&shop.guest, "/b24-me", "AAAAAAAA").await);
+        wrong(&cast.reads(&cast.stranger, "/b24-me", "AAAAAAAA").await);
     }
-    shop.types(&shop.guest, "/b24-me", "user9@example.com").await;
+    cast.reads(&cast.stranger, "/b24-me", "user9@example.com").await;
     for _ in 0..2 {
-        wrong(&shop.types(&shop.guest, "/b24-me", "AAAAAAAA").await);
+        wrong(&cast.reads(&cast.stranger, "/b24-me", "AAAAAAAA").await);
     }
-    wrong(&shop.types(&shop.guest, "/b24-me", &shop.code(9)).await);
-    let sent = shop.world.sandbox.portal.notes(9).len();
-    assert!(shop.types(&shop.guest, "/b24-me", "user9@example.com").await.contains("Try again in"));
-    assert_eq!(shop.world.sandbox.portal.notes(9).len(), sent);
+    wrong(&cast.reads(&cast.stranger, "/b24-me", &cast.code(9)).await);
+    let sent = cast.world.sandbox.portal.notes(9).len();
+    assert!(cast.reads(&cast.stranger, "/b24-me", "user9@example.com").await.contains("Try again in"));
+    assert_eq!(cast.world.sandbox.portal.notes(9).len(), sent);
     // An hour later all is as before; a code may be typed in small letters and in groups.
-    shop.world.clock.advance(Duration::from_secs(3_601));
-    shop.types(&shop.guest, "/b24-me", "user9@example.com").await;
-    let code = shop.code(9).to_lowercase();
-    let told = shop.types(&shop.guest, "/b24-me", &format!("{}-{}", &code[..4], &code[4..])).await;
+    cast.world.clock.advance(Duration::from_secs(3_601));
+    cast.reads(&cast.stranger, "/b24-me", "user9@example.com").await;
+    let code = cast.code(9).to_lowercase();
+    let told = cast.reads(&cast.stranger, "/b24-me", &format!("{}-{}", &code[..4], &code[4..])).await;
     assert!(told.contains("linked by yourself"), "{told}");
 }
 
 #[tokio::test]
 async fn whoever_is_linked_by_a_code_is_told_and_can_undo_it() {
-    let shop = Shop::open().await;
+    let cast = Cast::start().await;
     let name = "[url=https://evil.example]Your boss[/url]";
-    shop.world.sandbox.slack.change_person(&shop.guest, |profile| name.clone_into(&mut profile.name));
-    shop.world.settle().await;
-    shop.types(&shop.guest, "/b24-me", "user9@example.com").await;
-    let told = shop.types(&shop.guest, "/b24-me", &shop.code(9)).await;
-    assert!(told.contains("/b24-me off undoes it"), "{told}");
-    let notes = shop.world.sandbox.portal.notes(9);
+    cast.world.sandbox.slack.change_person(&cast.stranger, |profile| name.clone_into(&mut profile.name));
+    cast.world.settle().await;
+    cast.reads(&cast.stranger, "/b24-me", "user9@example.com").await;
+    let told = cast.reads(&cast.stranger, "/b24-me", &cast.code(9)).await;
+    assert!(told.contains("/b24-me off to undo it"), "{told}");
+    let notes = cast.world.sandbox.portal.notes(9);
     let note = notes.last().unwrap();
-    assert!(note.contains("is linked to you now") && !note.contains("[url="), "{note}");
+    assert!(note.contains("is now linked to you") && !note.contains("[url="), "{note}");
     let ticket = note.split("/install/unlink?ticket=").nth(1).unwrap();
     let ticket: String = ticket.chars().take_while(char::is_ascii_alphanumeric).collect();
-    let browser = shop.browser();
+    let browser = Browser::of(&cast.world);
     // A week is enough; chat programs that look at the link undo nothing.
-    shop.world.clock.advance(Duration::from_secs(6 * 86_400));
+    cast.world.clock.advance(Duration::from_secs(6 * 86_400));
     for _ in 0..2 {
         assert!(browser.get(&format!("/install/unlink?ticket={ticket}")).await.text.contains("Undo the link"));
     }
-    assert!(shop.people().of_slack(&shop.world.tenant, &shop.guest).await.unwrap().is_some());
+    assert!(cast.people().of_slack(&cast.world.tenant, &cast.stranger).await.unwrap().is_some());
     assert_eq!(browser.post("/install/unlink", &[("ticket", "guess")]).await.status, 400);
     assert_eq!(browser.post("/install/unlink", &[("ticket", &ticket)]).await.status, 200);
-    assert!(shop.people().of_slack(&shop.world.tenant, &shop.guest).await.unwrap().is_none());
+    assert!(cast.people().of_slack(&cast.world.tenant, &cast.stranger).await.unwrap().is_none());
     assert_eq!(browser.post("/install/unlink", &[("ticket", &ticket)]).await.status, 400);
-    let answer = shop.types(&shop.guest, "/b24-lead", "ACME").await;
+    let answer = cast.reads(&cast.stranger, "/b24-lead", "ACME").await;
     assert!(answer.contains("Type /b24-me and your Bitrix24 e-mail"), "{answer}");
     let (entries, _) =
-        Audit::new(shop.world.engine.ports.store.clone()).latest(&shop.world.tenant, 10, None).await.unwrap();
+        Audit::new(cast.world.engine.ports.store.clone()).latest(&cast.world.tenant, 10, None).await.unwrap();
     let done: Vec<&str> = entries.iter().map(|entry| entry.what.as_str()).collect();
     assert_eq!(done, ["unlinked", "linked by a code"]);
 }

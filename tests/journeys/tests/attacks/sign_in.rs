@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use journeys::Stage;
 use journeys::estate::{Browser, Estate, Page};
-use platform::store::{Query, Table};
+use runtime::store::{Query, Table};
 use serde_json::json;
 use standalone::http;
 use standalone::proxies::Proxies;
@@ -25,11 +26,11 @@ async fn try_code(url: &str, from: &str, code: &str) -> reqwest::Response {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn looking_at_the_pages_shuts_nobody_out_and_leaves_nothing_behind() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     let store = estate.engine.ports.store.clone();
     let kept = async || {
-        let query = Query::prefix(Table::Portals, pages::once::PARTITION.to_owned(), "");
+        let query = Query::prefix(Table::Portals, tenants::once::PARTITION.to_owned(), "");
         store.list(&query).await.unwrap().items.len()
     };
     let before = kept().await;
@@ -45,7 +46,7 @@ async fn looking_at_the_pages_shuts_nobody_out_and_leaves_nothing_behind() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_right_code_works_from_an_address_of_many_wrong_ones() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     let address = "203.0.113.7";
     for _ in 0..10 {
@@ -63,7 +64,7 @@ async fn a_right_code_works_from_an_address_of_many_wrong_ones() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_a_proxy_that_the_configuration_names_says_where_a_request_comes_from() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     // Whoever asks directly is counted as who they are, whatever they say.
     for number in 0..10 {
@@ -102,7 +103,7 @@ fn person(estate: &Estate, is_admin: bool) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_way_from_slack_is_good_in_its_browser_once_and_for_ten_minutes() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     let (team, administrator) = (estate.sandbox.workspaces[0].team_id(), person(&estate, true));
     let begin = async |browser: &Browser| {
@@ -124,7 +125,7 @@ async fn a_way_from_slack_is_good_in_its_browser_once_and_for_ten_minutes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_whole_organisation_is_administered_by_its_own_administrators_only() {
-    let estate = Estate::start(2).await;
+    let estate = Estate::start_on(Stage::Sockets, 2).await;
     let (browser, _) = estate.install_portal(0).await;
     estate.sandbox.hub.install_for_organisation(true);
     estate.install_slack(0, &browser).await;
@@ -148,7 +149,7 @@ async fn a_whole_organisation_is_administered_by_its_own_administrators_only() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_ends_with_the_rights_of_who_signed_in_with_slack() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     let (administrator, other) = (person(&estate, true), person(&estate, false));
     let browser = estate.browser();
@@ -183,7 +184,7 @@ async fn a_session_ends_with_the_rights_of_who_signed_in_with_slack() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_slack_cannot_be_asked_a_session_goes_on_for_an_hour() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     let browser = estate.browser();
     assert_eq!(come(&estate, &browser, 0, &person(&estate, true)).await.status, 303);
@@ -199,7 +200,7 @@ async fn while_slack_cannot_be_asked_a_session_goes_on_for_an_hour() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_ends_with_the_rights_of_who_connected_the_portal() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let browser = estate.install(0).await;
     for _ in 0..6 {
         estate.clock.advance(Duration::from_secs(16 * 60));
@@ -214,7 +215,7 @@ async fn a_session_ends_with_the_rights_of_who_connected_the_portal() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_came_with_an_operators_code_stays_for_eight_hours() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     estate.sandbox.portals[0].demote(true);
     let browser = estate.browser();

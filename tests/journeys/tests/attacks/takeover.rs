@@ -1,11 +1,12 @@
 //! Taking a tenant over with proofs that were made for another application, or by leading a browser astray.
 
+use journeys::Stage;
 use journeys::estate::{Browser, Estate, Page, field};
-use platform::audit::Audit;
-use platform::portals::TokenDigest;
-use sandbox::estate::BITRIX24_APP;
-use sandbox::oauth::Card;
 use serde_json::Value;
+use simulators::estate::BITRIX24_APP;
+use simulators::oauth::Card;
+use tenants::audit::Audit;
+use tenants::portals::TokenDigest;
 
 const EVIL: (&str, &str) = ("app.evil", "planted-evil-client-secret");
 const OWN: (&str, &str) = ("local.own.1", "planted-own-client-secret");
@@ -101,7 +102,7 @@ async fn audit(estate: &Estate, company: usize) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_foreign_application_takes_no_portal_over_in_a_browser() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let own = estate.install(0).await;
     publish(&estate, EVIL);
     let before = estate.connections.portals().fresh(&estate.tenant(0)).await.unwrap().unwrap();
@@ -121,7 +122,7 @@ async fn a_foreign_application_takes_no_portal_over_in_a_browser() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_foreign_application_takes_no_portal_over_by_events() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     publish(&estate, EVIL);
     let before = estate.connections.portals().fresh(&estate.tenant(0)).await.unwrap().unwrap();
@@ -151,7 +152,7 @@ async fn a_foreign_application_takes_no_portal_over_by_events() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_deployments_application_does_not_take_the_place_of_a_portals_own_by_an_event() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     publish(&estate, OWN);
     let (browser, code) = (estate.browser(), connection_code(&estate).await);
     let page = connect_with(&estate, &browser, 0, OWN, &[("code", &code)]).await;
@@ -168,7 +169,7 @@ async fn the_deployments_application_does_not_take_the_place_of_a_portals_own_by
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_portal_with_an_application_of_its_own_needs_a_code_that_works_for_one() {
-    let estate = Estate::start(2).await;
+    let estate = Estate::start_on(Stage::Sockets, 2).await;
     publish(&estate, OWN);
     let page = connect_with(&estate, &estate.browser(), 0, OWN, &[]).await;
     assert!(page.status == 403 && page.text.contains("needs a connection code"), "{}", page.text);
@@ -200,7 +201,7 @@ async fn a_new_portal_with_an_application_of_its_own_needs_a_code_that_works_for
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_event_of_an_entered_application_uses_the_code_up() {
-    let estate = Estate::start(2).await;
+    let estate = Estate::start_on(Stage::Sockets, 2).await;
     publish(&estate, OWN);
     let code = connection_code(&estate).await;
     let fields = [("portal", "x.example"), ("client_id", OWN.0), ("client_secret", OWN.1), ("code", code.as_str())];
@@ -212,7 +213,7 @@ async fn the_first_event_of_an_entered_application_uses_the_code_up() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changing_the_application_ends_what_the_old_one_could_reach_and_is_said() {
-    let estate = Estate::start(2).await;
+    let estate = Estate::start_on(Stage::Sockets, 2).await;
     let (browser, elsewhere) = (estate.install(0).await, estate.install_portal(0).await.0);
     let other = estate.install(1).await;
     publish(&estate, OWN);
@@ -281,7 +282,7 @@ fn field_of(page: &str, name: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_other_site_begins_anything_in_a_visitors_browser() {
-    let estate = Estate::start(2).await;
+    let estate = Estate::start_on(Stage::Sockets, 2).await;
     let victim = estate.install(0).await;
     let code = admin::new_code(&estate.engine.ports, &estate.tenant(1)).await.unwrap();
     let host = estate.sandbox.portals[1].host();
@@ -328,7 +329,7 @@ async fn no_other_site_begins_anything_in_a_visitors_browser() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_portal_that_answers_is_the_one_that_was_typed() {
-    let estate = Estate::start(2).await;
+    let estate = Estate::start_on(Stage::Sockets, 2).await;
     let (mine, attackers) = (&estate.sandbox.portals[0], &estate.sandbox.portals[1]);
     // The browser was sent to a portal that somebody chose, and comes back with the code of another.
     let browser = estate.browser();
@@ -346,7 +347,7 @@ async fn the_portal_that_answers_is_the_one_that_was_typed() {
     let changed = estate
         .connections
         .portals()
-        .change(&tenant, |portal| platform::portals::Portal { domain: "old-name.example".into(), ..portal });
+        .change(&tenant, |portal| tenants::portals::Portal { domain: "old-name.example".into(), ..portal });
     assert!(changed.await.unwrap());
     let browser = estate.browser();
     let page = browser.post("/install/bitrix24", &[("portal", "old-name.example")]).await;
@@ -364,7 +365,7 @@ async fn the_portal_that_answers_is_the_one_that_was_typed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn before_a_workspace_is_added_the_page_says_whose_pages_these_are() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let (browser, _) = estate.install_portal(0).await;
     let page = browser.get("/install").await.text;
     let host = estate.sandbox.portals[0].host();

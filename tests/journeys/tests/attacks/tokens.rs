@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use connect::{RenewalAnswer, RenewalRequest, Slot};
+use clients::{RenewalAnswer, RenewalRequest, Slot};
+use journeys::Stage;
 use journeys::estate::Estate;
 use journeys::watched;
-use platform::clock::Clock;
-use platform::store::{Belongings, Condition, Item, Key, Page, Query, Store, StoreError, Table, Version, Write};
-use platform::{Invoke, Ports, TenantId};
-use sandbox::estate::BITRIX24_APP;
-use sandbox::{Fault, When};
+use runtime::clock::Clock;
+use runtime::store::{Belongings, Condition, Item, Key, Page, Query, Store, StoreError, Table, Version, Write};
+use runtime::{Invoke, Ports, TenantId};
 use serde_json::json;
-use tenancy::departure;
+use simulators::estate::BITRIX24_APP;
+use simulators::{Fault, When};
+use tenants::departure;
 
 const QUARTER: Duration = Duration::from_secs(15 * 60);
 /// Those that may read the keys of our applications.
@@ -61,7 +62,7 @@ async fn a_deal(estate: &Estate, company: usize, name: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_never_reads_the_keys_of_our_applications_although_its_tokens_are_renewed() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.sandbox.hub.rotate(true);
     estate.install(0).await;
     let before = estate.sandbox.authority.refreshes();
@@ -86,7 +87,7 @@ async fn a_worker_never_reads_the_keys_of_our_applications_although_its_tokens_a
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_keys_of_a_portals_own_application_are_out_of_the_workers_reach_too() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let (browser, portal) = (estate.browser(), &estate.sandbox.portals[0]);
     let keys =
         [("portal", portal.host()), ("client_id", BITRIX24_APP.0.into()), ("client_secret", BITRIX24_APP.1.into())];
@@ -97,7 +98,7 @@ async fn the_keys_of_a_portals_own_application_are_out_of_the_workers_reach_too(
     estate.install_slack(0, &browser).await;
     let (tenant, ports) = (estate.tenant(0), &estate.engine.ports);
     // The deployment's own keys are gone: what is renewed now is renewed with the portal's.
-    ports.secrets.put(platform::secrets::APPS, "{}".to_owned().into()).await.unwrap();
+    ports.secrets.put(tenants::secret_names::APPS, "{}".to_owned().into()).await.unwrap();
     let place = Key::new(Table::Portals, tenant.as_str(), "token#portal");
     let pair = ports.store.get(&place).await.unwrap().unwrap();
     assert!(pair.value.contains("by_own_app") && !pair.value.contains("client_secret"), "{}", pair.value);
@@ -127,7 +128,7 @@ async fn the_keys_of_a_portals_own_application_are_out_of_the_workers_reach_too(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_renewing_function_tells_no_secret_and_renews_nothing_that_is_not_at_its_end() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     let (renewal, tenant) = (&estate.functions.token_renewal, estate.tenant(0));
     let place = Key::new(Table::Portals, tenant.as_str(), "token#portal");
@@ -154,11 +155,11 @@ async fn the_renewing_function_tells_no_secret_and_renews_nothing_that_is_not_at
     let RenewalAnswer::Failed(failure) = ask(version().await, false).await else {
         unreachable!("it cannot be renewed")
     };
-    assert_eq!(failure.kind, platform::Kind::Transient);
+    assert_eq!(failure.kind, runtime::Kind::Transient);
     estate.sandbox.authority.revoke(&estate.sandbox.portals[0]);
     for _ in 0..2 {
         let RenewalAnswer::Failed(failure) = ask(version().await, true).await else { unreachable!("it has ended") };
-        assert_eq!(failure.kind, platform::Kind::Reauthorise);
+        assert_eq!(failure.kind, runtime::Kind::Reauthorise);
     }
     // Of nobody, or not what it takes.
     let nobody = json!({"tenant": "nobody", "slot": "portal", "version": 1, "refused": true});
@@ -173,7 +174,7 @@ async fn the_renewing_function_tells_no_secret_and_renews_nothing_that_is_not_at
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_that_cannot_be_renewed_is_left_alone_longer_and_longer() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     estate.sandbox.authority.revoke(&estate.sandbox.portals[0]);
     estate.clock.advance(Duration::from_secs(2 * 3600));
@@ -192,7 +193,7 @@ async fn a_token_that_cannot_be_renewed_is_left_alone_longer_and_longer() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_asked_for_a_deletion_sees_when_it_is_done_and_nobody_else_does() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let browser = estate.install(0).await;
     a_deal(&estate, 0, "Roof").await;
     let (tenant, host) = (estate.tenant(0), estate.sandbox.portals[0].host());
@@ -218,7 +219,7 @@ async fn whoever_asked_for_a_deletion_sees_when_it_is_done_and_nobody_else_does(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_connects_again_before_everything_is_deleted_keeps_what_is_new() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let browser = estate.install(0).await;
     a_deal(&estate, 0, "Roof").await;
     let (tenant, ports) = (estate.tenant(0), &estate.engine.ports);
@@ -257,7 +258,7 @@ async fn who_connects_again_before_everything_is_deleted_keeps_what_is_new() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_just_being_written_is_not_taken_for_what_was_left() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let browser = estate.install(0).await;
     let (tenant, ports) = (estate.tenant(0), &estate.engine.ports);
     let host = estate.sandbox.portals[0].host();
@@ -276,7 +277,7 @@ async fn what_is_just_being_written_is_not_taken_for_what_was_left() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deletion_that_is_interrupted_goes_on_and_leaves_others_alone() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let ports = &estate.engine.ports;
     let tenant = TenantId::new("leaving").unwrap();
     for number in 0..520 {
@@ -293,7 +294,7 @@ async fn a_deletion_that_is_interrupted_goes_on_and_leaves_others_alone() {
     // A run that is still going, or was cut off a moment ago, keeps others from counting beside it.
     let lease = Key::new(Table::Portals, "#departing", "run");
     let cut = Write::new(lease, &"cut off", Condition::Absent).unwrap();
-    ports.store.put(cut.expiring(platform::clock::later(estate.clock.now(), Duration::from_secs(240)))).await.unwrap();
+    ports.store.put(cut.expiring(runtime::clock::later(estate.clock.now(), Duration::from_secs(240)))).await.unwrap();
     assert_eq!(departure::work(ports).await.unwrap(), None);
     estate.clock.advance(QUARTER);
     let worked = departure::work(ports).await.unwrap().unwrap();
@@ -307,7 +308,7 @@ async fn a_deletion_that_is_interrupted_goes_on_and_leaves_others_alone() {
 /// A store in which reading whole tables takes time.
 struct Slow {
     inner: std::sync::Arc<dyn Store>,
-    clock: std::sync::Arc<platform::ManualClock>,
+    clock: std::sync::Arc<runtime::ManualClock>,
     reads: std::sync::atomic::AtomicU32,
 }
 
@@ -346,7 +347,7 @@ impl Store for Slow {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deletion_whose_time_is_up_goes_on_where_it_was() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let (inner, tenant) = (estate.engine.ports.store.clone(), TenantId::new("leaving").unwrap());
     for number in 0..1_200 {
         let key = Key::new(Table::Links, "leaving#many", format!("{number:04}"));

@@ -3,20 +3,7 @@
 use journeys::World;
 use serde_json::{Value, json};
 
-/// A world with a bridge between `#general` and a chat; the channel and the chat.
-async fn bridged() -> (World, String, String) {
-    let world = World::start().await;
-    let (slack, portal) = (&world.sandbox.slack, &world.sandbox.portal);
-    let (admin, channel) = (slack.person("user1@example.com"), slack.channel_id("general"));
-    let chat = portal.add_chat("Support", &[1, 6]);
-    slack.command(&admin, &channel, "/b24-bridge", &chat).await;
-    world.settle().await;
-    portal.invite_bots(&chat);
-    world.settle().await;
-    slack.command(&admin, &channel, "/b24-bridge", &chat).await;
-    world.settle().await;
-    (world, channel, chat)
-}
+use crate::bridged::Bridged;
 
 /// The last message of `#general`.
 fn last(world: &World) -> Value {
@@ -25,7 +12,8 @@ fn last(world: &World) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_written_in_a_chat_reaches_the_channel_whole() {
-    let (world, _, chat) = bridged().await;
+    let bridge = Bridged::start().await;
+    let world = &bridge.world;
     for (written, read) in [
         ("[list][*]one[*]two[/list]", "• one\n• two"),
         ("[list=1]\n[*]one\n[list][*]in[/list]\n[*]two\n[/list]\nend", "1. one\n    • in\n2. two\nend"),
@@ -40,13 +28,12 @@ async fn what_is_written_in_a_chat_reaches_the_channel_whole() {
         ("[table][tr][td]a[/td][td]b[/td][/tr][/table]", "a | b"),
         ("see https://a.example/x_y_z, ok", "see <https://a.example/x_y_z|https://a.example/x_y_z>, ok"),
     ] {
-        world.sandbox.portal.write(1, &chat, written, None, &[]);
-        world.settle().await;
-        let posted = last(&world);
+        bridge.writes(1, written).await;
+        let posted = last(world);
         assert_eq!(posted["text"].as_str().unwrap_or_default().replace('\u{200b}', ""), read, "{written}");
         assert!(!posted["blocks"].to_string().contains("[/"), "{written}: {posted}");
     }
-    let link = last(&world)["blocks"][0]["elements"][0]["elements"][1].clone();
+    let link = last(world)["blocks"][0]["elements"][0]["elements"][1].clone();
     assert_eq!(link, json!({"type": "link", "url": "https://a.example/x_y_z", "text": "https://a.example/x_y_z"}));
     assert_eq!(world.sandbox.slack.refused_blocks(), 0);
 }

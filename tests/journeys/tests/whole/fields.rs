@@ -2,11 +2,11 @@
 
 use bitrix24::EntityType;
 use journeys::World;
-use mirror::Mirror;
-use rules::Record;
-use sandbox::Sandbox;
-use sandbox::portal::DEAL;
+use notion_sync::NotionSync;
+use records::Record;
 use serde_json::{Value, json};
+use simulators::Sandbox;
+use simulators::portal::DEAL;
 
 /// Deals with fields that hold several values, each in the property that is made for it; one in a property that holds one.
 fn lists(sandbox: &Sandbox) -> Value {
@@ -84,8 +84,8 @@ fn text(content: &str) -> Value {
     json!({"rich_text": [{"text": {"content": content}}]})
 }
 
-fn mirror(world: &World) -> Mirror {
-    Mirror::new(&world.engine.ports, world.connections.clone())
+fn mirror(world: &World) -> NotionSync {
+    NotionSync::new(&world.engine.ports, world.connections.clone())
 }
 
 /// Somebody edits a property, and everything comes to rest.
@@ -156,7 +156,7 @@ async fn a_list_stays_a_list_whatever_is_edited_in_notion() {
     // A list that is emptied is emptied.
     edit(&world, "Pages", json!({"rich_text": []})).await;
     assert_eq!(portal.item(DEAL, id).unwrap()["ufCrm_9"], json!([]));
-    assert_eq!(world.dead_letters(platform::QueueName::RecordSync).await.len(), 0);
+    assert_eq!(world.dead_letters(jobs::queues::RECORD_SYNC).await.len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,20 +1,23 @@
 //! Rows and records that exist before they are linked.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::time::Duration;
 
+use jobs::queues;
+use jobs::sync::{Others, SyncJob};
 use journeys::World;
-use mirror::plan::{Entry, EntryKind};
-use mirror::runs::{Phase, Wanted};
-use mirror::{Mirror, Others, Run, SyncJob};
-use platform::store::{Query, Table};
-use platform::{QueueName, TraceId};
-use sandbox::Sandbox;
-use sandbox::portal::{COMPANY, CONTACT, DEAL};
+use journeys::estate::Browser;
+use notion_sync::NotionSync;
+use notion_sync::plan::{Entry, EntryKind};
+use notion_sync::runs::Run;
+use notion_sync::runs::{Phase, Wanted};
+use runtime::TraceId;
+use runtime::store::{Query, Table};
 use serde_json::{Value, json};
+use simulators::Sandbox;
+use simulators::portal::{COMPANY, CONTACT, DEAL};
 
-fn mirror(world: &World) -> Mirror {
-    Mirror::new(&world.engine.ports, world.connections.clone())
+fn mirror(world: &World) -> NotionSync {
+    NotionSync::new(&world.engine.ports, world.connections.clone())
 }
 
 async fn run(world: &World, database: &str, dry: bool) -> Run {
@@ -24,7 +27,7 @@ async fn run(world: &World, database: &str, dry: bool) -> Run {
     world.settle().await;
     let run = mirror.runs.get(&world.tenant, &id).await.unwrap().unwrap().0;
     assert_eq!(run.phase, Phase::Done, "{run:?}");
-    assert_eq!(world.dead_letters(QueueName::RecordSync).await.len(), 0);
+    assert_eq!(world.dead_letters(queues::RECORD_SYNC).await.len(), 0);
     run
 }
 
@@ -224,7 +227,7 @@ async fn at_the_first_meeting_the_declared_side_counts_and_the_other_value_can_b
         if first == "ask" {
             assert_eq!(portal.item(DEAL, deal).unwrap()["opportunity"], 2_222_000);
             assert_eq!((notion.shown(&row, "Amount").as_str(), conflicts.len()), ("999", 0));
-            let record = rules::Record::item(bitrix24::EntityType::DEAL, deal);
+            let record = records::Record::item(bitrix24::EntityType::DEAL, deal);
             let (link, _) = mirror(&world).links.get(&world.tenant, "Deals", record).await.unwrap().unwrap();
             assert_eq!((link.stuck.len(), link.stuck[0].field.as_str()), (1, "opportunity"));
             // Someone decides.
@@ -243,8 +246,8 @@ async fn at_the_first_meeting_the_declared_side_counts_and_the_other_value_can_b
             conflict: conflicts[0].id.clone(),
             by: "a test".into(),
         };
-        let trace = TraceId::new(platform::clock::Clock::now(world.clock.as_ref()));
-        mirror(&world).send(vec![mirror::message(&undo, &world.tenant, trace, "undo").unwrap()]).await.unwrap();
+        let trace = TraceId::new(runtime::clock::Clock::now(world.clock.as_ref()));
+        mirror(&world).send(vec![notion_sync::message(&undo, &world.tenant, trace, "undo").unwrap()]).await.unwrap();
         world.settle().await;
         let other = if first == "bitrix24" { 999 } else { 2_222_000 };
         assert_eq!(portal.item(DEAL, deal).unwrap()["opportunity"], other, "{first}");
@@ -446,17 +449,14 @@ async fn doubles_are_found_and_joined_and_no_text_is_lost() {
         let made = run(&world, "Deals", false).await;
         assert_eq!(with_number(&world, "Deals", deal).len(), 2, "a run makes no third: {made:?}");
 
-        let browser = Browser::signed_in(&world).await;
+        let browser = Browser::administrator(&world).await;
         let address = format!("/admin/notion/plan?run={}&kind=double", plan.id);
-        let page = browser.get(&address).await.2;
+        let page = browser.get(&address).await.text;
         assert!(page.contains("Which row stays the page of") && page.contains(&second), "{page}");
         let others = if trash { "trash" } else { "note" };
         let fields = [("run", plan.id.as_str()), ("number", &deal.to_string()), ("keep", &second), ("others", others)];
-        let (status, place) = browser.post("/admin/notion/join", &fields).await;
-        assert!(
-            status == 303 && place.contains("are+being+joined") || place.contains("are%20being%20joined"),
-            "{status} {place}"
-        );
+        let page = browser.press("/admin/notion/join", &fields).await.text;
+        assert!(page.contains("are being joined"), "{page}");
         world.settle().await;
         assert_eq!(with_number(&world, "Deals", deal), std::slice::from_ref(&second));
         let aside = notion.row(&first).unwrap();
@@ -492,13 +492,13 @@ async fn rows_that_nobody_linked_yet_are_joined_before_one_is_taken() {
     assert_eq!((run.counts.doubles, run.counts.refused), (1, 1), "{run:?}");
     let job = SyncJob::Join {
         database: "Deals".into(),
-        record: rules::Record::item(bitrix24::EntityType::DEAL, deal),
+        record: records::Record::item(bitrix24::EntityType::DEAL, deal),
         keep: rows[1].clone(),
         others: Others::Note,
         by: "a test".into(),
     };
-    let trace = TraceId::new(platform::clock::Clock::now(world.clock.as_ref()));
-    mirror(&world).send(vec![mirror::message(&job, &world.tenant, trace, "join").unwrap()]).await.unwrap();
+    let trace = TraceId::new(runtime::clock::Clock::now(world.clock.as_ref()));
+    mirror(&world).send(vec![notion_sync::message(&job, &world.tenant, trace, "join").unwrap()]).await.unwrap();
     world.settle().await;
     assert_eq!(with_number(&world, "Deals", deal), [rows[1].clone()]);
     assert_eq!(world.sandbox.notion.shown(&rows[1], "Amount"), "5");
@@ -517,66 +517,28 @@ async fn a_plan_is_read_in_pages_and_kept_as_a_file() {
     );
     let plan = run(&world, "Deals", true).await;
     assert_eq!(plan.counts.entries, all as u64, "{plan:?}");
-    let browser = Browser::signed_in(&world).await;
+    let browser = Browser::administrator(&world).await;
     let address = |more: &str| format!("/admin/notion/plan{more}");
-    let (_, _, page) = browser.get(&address(&format!("?run={}", plan.id))).await;
+    let page = browser.get(&address(&format!("?run={}", plan.id))).await.text;
     assert_eq!(page.matches("<section class=\"card\">").count(), 50);
     let next = page.split("rel=\"next\"").next().unwrap().rsplit("href=\"").next().unwrap().split('"').next().unwrap();
-    let (_, _, second) = browser.get(&next.replace("&amp;", "&")).await;
+    let second = browser.get(&next.replace("&amp;", "&")).await.text;
     assert_eq!(second.matches("<section class=\"card\">").count(), 50);
-    let (_, _, links) = browser.get(&address(&format!("?run={}&kind=link", plan.id))).await;
+    let links = browser.get(&address(&format!("?run={}&kind=link", plan.id))).await.text;
     assert_eq!(links.matches("<section class=\"card\">").count(), 1);
     assert!(links.contains("written to Notion") && links.contains(&format!("deal {risky}")), "{links}");
-    let (_, _, none) = browser.get(&address(&format!("?run={}&kind=stray", plan.id))).await;
+    let none = browser.get(&address(&format!("?run={}&kind=stray", plan.id))).await.text;
     assert!(none.contains("Nothing of this kind"));
-    assert_eq!(browser.get(&address("?run=unknown")).await.0, 404);
+    assert_eq!(browser.get(&address("?run=unknown")).await.status, 404);
 
-    let (status, headers, file) = browser.get(&address(&format!(".csv?run={}", plan.id))).await;
-    let header = |name: &str| headers.get(name).unwrap().to_str().unwrap().to_owned();
-    assert_eq!((status, header("content-type").as_str()), (200, "text/csv; charset=utf-8"));
-    assert_eq!(header("content-disposition"), "attachment; filename=\"plan.csv\"");
+    let page = browser.get(&address(&format!(".csv?run={}", plan.id))).await;
+    assert_eq!((page.status, page.header("content-type")), (200, "text/csv; charset=utf-8"));
+    assert_eq!(page.header("content-disposition"), "attachment; filename=\"plan.csv\"");
+    let file = page.text;
     assert!(file.starts_with("\u{feff}What,Record,Title"), "{file}");
     assert_eq!(file.matches("\r\n").count(), 1 + (all - 1) + 2, "the row differs in its title's case and its amount");
     assert!(
         file.contains(&format!("link,deal {risky},\"'=HYPERLINK(\"\"http://evil.example\"\",\"\"x\"\"), and more\"")),
         "{file}"
     );
-}
-
-/// An administrator's browser.
-struct Browser {
-    http: reqwest::Client,
-    base: String,
-    cookie: String,
-    token: String,
-}
-
-impl Browser {
-    async fn signed_in(world: &World) -> Self {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let base = world.slack_webhook.replace("/webhooks/slack", "");
-        let code = ::admin::new_code(&world.engine.ports, &world.tenant).await.unwrap();
-        let request = http.post(format!("{base}/admin/sign-in")).header("sec-fetch-site", "same-origin");
-        let answer = request.body(format!("code={code}")).send().await.unwrap();
-        let cookie = answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
-        let browser = Self { http, base, cookie, token: String::new() };
-        let page = browser.get("/admin/notion").await.2;
-        let token = page.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-        Self { token, ..browser }
-    }
-
-    async fn get(&self, path: &str) -> (u16, reqwest::header::HeaderMap, String) {
-        let answer = self.http.get(format!("{}{path}", self.base)).header("cookie", &self.cookie).send().await.unwrap();
-        (answer.status().as_u16(), answer.headers().clone(), answer.text().await.unwrap())
-    }
-
-    /// Posts a form; where it leads.
-    async fn post(&self, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
-        let own = fields.iter().copied().chain([("token", self.token.as_str())]);
-        let fields: Vec<_> = own.map(|(name, value)| (name, value.to_owned())).collect();
-        let request = self.http.post(format!("{}{path}", self.base)).header("sec-fetch-site", "same-origin");
-        let answer = request.header("cookie", &self.cookie).body(sandbox::http::encoded(&fields)).send().await.unwrap();
-        let place = answer.headers().get("location").map(|place| place.to_str().unwrap().to_owned());
-        (answer.status().as_u16(), place.unwrap_or_default())
-    }
 }

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
+use journeys::Stage;
 use journeys::estate::{Estate, json_of};
-use platform::api_keys::{ApiKeys, Scope};
-use platform::clock::Clock;
 use reqwest::Method;
-use sandbox::portal::{CONTACT, DEAL};
+use runtime::clock::Clock;
 use serde_json::{Value, json};
+use simulators::portal::{CONTACT, DEAL};
+use tenants::api_keys::{ApiKeys, Scope};
 
 use super::{Administrator, client, raw, sent, statuses, stored, waiting};
 
 /// The largest body that the API reads.
-const LARGEST_BODY: usize = 128 * 1024;
+const MAX_BODY: usize = 128 * 1024;
 const JOB: &str = "jobs/0192f0c1-2345-7abc-8def-0123456789ab";
 
 /// What there is to ask for, and the scope that it needs.
@@ -34,7 +35,7 @@ fn body(place: &str) -> Value {
 }
 
 async fn installed(companies: usize) -> Estate {
-    let estate = Estate::start(companies).await;
+    let estate = Estate::start_on(Stage::Sockets, companies).await;
     for company in 0..companies {
         estate.install(company).await;
     }
@@ -272,7 +273,7 @@ async fn a_body_beyond_the_limit_is_refused_however_it_comes() {
         let bare = json!({"title": "x", "comment": ""}).to_string();
         bare.replace("\"\"", &format!("\"{}\"", "y".repeat(size - bare.len())))
     };
-    let limit = LARGEST_BODY;
+    let limit = MAX_BODY;
     for (size, expected) in [(limit, 422), (limit + 1, 413), (4 * limit, 413), (16 * limit, 413)] {
         for chunked in [false, true] {
             estate.clock.advance(Duration::from_secs(1));

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use journeys::World;
 use journeys::estate::Estate;
-use platform::{Ports, TenantId};
+use journeys::{Stage, World};
 use reqwest::Method;
+use runtime::{Ports, TenantId};
 use serde_json::json;
 
 use super::{Administrator, FORM, client, form, sent, stored, waiting};
@@ -83,7 +83,7 @@ async fn standing(ports: &Ports, tenant: &TenantId) -> (Vec<String>, Vec<String>
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_form_without_the_sessions_own_token_changes_nothing_at_any_door() {
-    let estate = Estate::start(2).await;
+    let estate = Estate::start_on(Stage::Sockets, 2).await;
     estate.install(0).await;
     estate.install(1).await;
     let own = Administrator::of_company(&estate, 0).await;
@@ -148,7 +148,7 @@ async fn a_form_without_the_sessions_own_token_changes_nothing_at_any_door() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_door_is_there_for_the_sessions_own_token() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     let mut own = Administrator::of_company(&estate, 0).await;
     for door in DOORS.iter().filter(|door| **door != "/install/leave") {
@@ -165,7 +165,7 @@ async fn every_door_is_there_for_the_sessions_own_token() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn other_methods_change_nothing_even_with_the_right_token() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     let own = Administrator::of_company(&estate, 0).await;
     let (ports, tenant) = (&estate.engine.ports, estate.tenant(0));

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use journeys::World;
 use journeys::estate::{Estate, field};
+use journeys::{Stage, World};
 use reqwest::Method;
-use sandbox::estate::BITRIX24_APP;
-use sandbox::{Fault, When};
 use serde_json::json;
+use simulators::estate::BITRIX24_APP;
+use simulators::{Fault, When};
 
 use super::{Administrator, FORM, Reply, client, form, sent};
 
@@ -235,7 +235,7 @@ fn the_check_itself_finds_markup_that_is_not_ours() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_stands_in_an_address_is_text_on_every_page() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     let own = Administrator::of_world(&world).await;
     for payload in PAYLOADS {
         let text = encoded(payload);
@@ -276,7 +276,7 @@ async fn what_stands_in_an_address_is_text_on_every_page() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_done_is_said_as_text_and_scripts_may_evaluate_nothing() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     let own = Administrator::of_world(&world).await;
     for path in [
         "/admin",
@@ -301,7 +301,7 @@ async fn what_was_done_is_said_as_text_and_scripts_may_evaluate_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_typed_into_a_form_is_text_when_it_is_shown_again() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     let own = Administrator::of_world(&world).await;
     let names = [
         "of",
@@ -397,7 +397,7 @@ async fn what_is_typed_into_a_form_is_text_when_it_is_shown_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn errors_that_a_provider_sends_back_with_the_browser_are_text() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let (browser, _) = estate.install_portal(0).await;
     let portal = &estate.sandbox.portals[0];
     for payload in PAYLOADS {
@@ -434,7 +434,7 @@ fn links(page: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn names_titles_and_errors_from_elsewhere_are_text_on_every_page() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     let (portal, slack) = (&world.sandbox.portal, &world.sandbox.slack);
     let evil = "\"><img src=x onerror=alert(1)>";
     world
@@ -475,7 +475,7 @@ async fn names_titles_and_errors_from_elsewhere_are_text_on_every_page() {
     let mut to_see: VecDeque<String> = PAGES.iter().map(|path| (*path).to_owned()).collect();
     let (mut seen, mut shows) = (BTreeSet::new(), BTreeSet::new());
     while let Some(path) = to_see.pop_front() {
-        if seen.len() >= 150 || path == pages::STYLE || !seen.insert(path.clone()) {
+        if seen.len() >= 150 || path == web::page::STYLE || !seen.insert(path.clone()) {
             continue;
         }
         let page = follow(&own, own.get(&path).await, &path).await;
@@ -503,7 +503,7 @@ async fn names_titles_and_errors_from_elsewhere_are_text_on_every_page() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_the_portal_itself_may_show_the_page_that_it_opens() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let portal = &estate.sandbox.portals[0];
     let tokens = estate.sandbox.authority.tokens(portal, BITRIX24_APP.0, 1);
     let evil = "evil.example; script-src *";

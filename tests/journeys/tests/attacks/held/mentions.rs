@@ -1,11 +1,11 @@
 //! Mentions of everybody, buttons and links that run something: typed on one side, they are text on the other.
 
-use journeys::World;
 use journeys::estate::Estate;
-use platform::api_keys::{ApiKeys, Scope};
-use platform::clock::Clock;
-use sandbox::portal::{DEAL, LEAD};
+use journeys::{Stage, World};
+use runtime::clock::Clock;
 use serde_json::{Value, json};
+use simulators::portal::{DEAL, LEAD};
+use tenants::api_keys::{ApiKeys, Scope};
 
 use super::{Administrator, client, sent};
 
@@ -155,7 +155,7 @@ fn words(messages: &[Value]) -> String {
 
 #[tokio::test]
 async fn a_title_or_a_text_of_the_crm_is_text_in_slack() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     let portal = &world.sandbox.portal;
     portal.limit_calls(false);
     world.sandbox.slack.limit_calls(false);
@@ -196,7 +196,7 @@ async fn bridged(world: &World, name: &str) -> String {
 
 #[tokio::test]
 async fn what_is_written_in_a_chat_is_text_in_slack() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     let (portal, slack) = (&world.sandbox.portal, &world.sandbox.slack);
     let chat = bridged(&world, "Support <!channel> <@U0PERSON05>").await;
     let before = slack.messages("general").len();
@@ -226,7 +226,7 @@ async fn what_is_written_in_a_chat_is_text_in_slack() {
 
 #[tokio::test]
 async fn what_is_written_in_slack_is_text_in_a_chat() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     let (portal, slack) = (&world.sandbox.portal, &world.sandbox.slack);
     let chat = bridged(&world, "Support").await;
     let (ann, channel) = (slack.person("user6@example.com"), slack.channel_id("general"));
@@ -268,9 +268,12 @@ async fn what_is_written_in_slack_is_text_in_a_chat() {
         slack.change_person(&person, |profile| profile.name = text.into());
         said += 1;
         let file = slack.attach(&person, &format!("{}.png", text.replace('/', "")), vec![1, 2, 3]);
+        let before = portal.messages(&chat).len();
         slack.say(&person, &channel, "my name is", None, &[&file]);
         world.settle().await;
-        for row in portal.messages(&chat).iter().rev().take(2) {
+        let rows = portal.messages(&chat).split_off(before);
+        assert_eq!(rows.len(), 2, "the text and the file of {text}");
+        for row in rows {
             let line = row["text"].as_str().unwrap();
             assert_eq!(alive_in_bitrix24(line), None, "the name {text}");
         }
@@ -279,7 +282,7 @@ async fn what_is_written_in_slack_is_text_in_a_chat() {
 
 #[tokio::test]
 async fn what_a_command_brings_into_the_crm_is_text_there_and_in_the_answer() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     let (portal, slack) = (&world.sandbox.portal, &world.sandbox.slack);
     portal.limit_calls(false);
     let (ann, channel) = (slack.person("user6@example.com"), slack.channel_id("general"));
@@ -310,7 +313,7 @@ async fn what_a_command_brings_into_the_crm_is_text_there_and_in_the_answer() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_bot_and_the_api_repeat_what_they_were_told_as_text() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     estate.install(0).await;
     let (portal, tenant) = (&estate.sandbox.portals[0], estate.tenant(0));
     portal.limit_calls(false);
@@ -340,7 +343,7 @@ async fn the_bot_and_the_api_repeat_what_they_were_told_as_text() {
         estate.clock.advance(std::time::Duration::from_secs(1));
         let deal = portal.item(DEAL, reply.json()["id"].as_u64().unwrap()).unwrap();
         assert_eq!(alive_in_bitrix24(deal["comments"].as_str().unwrap()), None, "a deal's comment {text}");
-        let contact = portal.item(sandbox::portal::CONTACT, deal["contactIds"][0].as_u64().unwrap()).unwrap();
+        let contact = portal.item(simulators::portal::CONTACT, deal["contactIds"][0].as_u64().unwrap()).unwrap();
         assert_eq!(alive_in_bitrix24(contact["comments"].as_str().unwrap()), None, "a contact's comment {text}");
     }
 }

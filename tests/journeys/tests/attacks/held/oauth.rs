@@ -7,10 +7,11 @@ use std::time::Duration;
 use bitrix24::oauth::{AuthServers, WEST};
 use bytes::Bytes;
 use http::Request;
+use journeys::Stage;
 use journeys::estate::{Browser, Estate, Page, field, secret};
-use sandbox::estate::BITRIX24_APP;
-use sandbox::http::{Server, answer};
 use serde_json::json;
+use simulators::estate::BITRIX24_APP;
+use simulators::http::{Server, answer};
 
 use super::{FORM, client, form, sent};
 
@@ -46,7 +47,7 @@ async fn came_to_nothing(estate: &Estate, browser: &Browser, page: &Page, what: 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_state_is_good_once_in_its_browser_for_ten_minutes_and_with_its_code() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let browser = estate.browser();
     let nobodys = "0".repeat(32);
     let cases: Vec<(&str, Vec<(&str, Option<&str>)>)> = vec![
@@ -96,7 +97,7 @@ async fn a_state_is_good_once_in_its_browser_for_ten_minutes_and_with_its_code()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_bitrix24s_two_servers_are_asked_about_a_code() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let browser = estate.browser();
     for server in [
         "",
@@ -131,7 +132,7 @@ async fn only_bitrix24s_two_servers_are_asked_about_a_code() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_begun_at_one_provider_does_not_end_at_another() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let (browser, _) = estate.install_portal(0).await;
     let team = estate.sandbox.workspaces[0].team_id();
     let slack = async || {
@@ -176,7 +177,7 @@ async fn what_was_begun_at_one_provider_does_not_end_at_another() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_code_of_slack_is_good_only_with_the_verifier_of_who_began() {
-    let estate = Estate::start(2).await;
+    let estate = Estate::start_on(Stage::Sockets, 2).await;
     let (browser, _) = estate.install_portal(0).await;
     let (attacker, _) = estate.install_portal(1).await;
     let begun = async |browser: &Browser| {
@@ -208,7 +209,7 @@ async fn a_code_of_slack_is_good_only_with_the_verifier_of_who_began() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tokens_that_an_installation_brings_are_believed_by_nobody_but_their_server() {
-    let estate = Estate::start(2).await;
+    let estate = Estate::start_on(Stage::Sockets, 2).await;
     let authority = &estate.sandbox.authority;
     let handler = format!("{}{}", estate.url, install::BITRIX24_APP);
     let (own, other) = (estate.tenant(0).to_string(), estate.tenant(1).to_string());
@@ -250,7 +251,7 @@ async fn tokens_that_an_installation_brings_are_believed_by_nobody_but_their_ser
     let expired = form(&[("event", "ONAPPINSTALL"), ("auth[member_id]", &own), ("auth[access_token]", good)]);
     let reply = sent(client().post(&handler).header("content-type", FORM).body(expired)).await;
     assert_eq!(reply.status, 401, "expired: {}", reply.text);
-    let card = sandbox::oauth::Card {
+    let card = simulators::oauth::Card {
         id: "app.unknown.1".into(),
         secret: "planted-unknown-client-secret".into(),
         redirect: String::new(),

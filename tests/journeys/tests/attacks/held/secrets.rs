@@ -5,25 +5,27 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use journeys::Stage;
 use journeys::estate::Estate;
-use platform::seal::{KeyRing, Sealed};
-use platform::secrets::{KEY_RING, SLACK_SIGNING};
-use platform::{SystemClock, TenantId};
+use runtime::seal::{KeyRing, Sealed};
+use runtime::secrets::KEY_RING;
+use runtime::{SystemClock, TenantId};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use standalone::engine::Engine;
+use tenants::secret_names::SLACK_SIGNING;
 
 use super::{Administrator, FORM, client, form, sent};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_secret_that_is_typed_or_sent_is_on_the_disk_or_in_the_log() {
-    let estate = Estate::start(1).await;
+    let estate = Estate::start_on(Stage::Sockets, 1).await;
     let browser = estate.install(0).await;
     let (tenant, portal) = (estate.tenant(0), &estate.sandbox.portals[0]);
     let own = Administrator::of_company(&estate, 0).await;
     let mut secrets = Vec::new();
     let mut planted = |name: &str| {
-        let secret = format!("planted-{name}-{}", pages::once::secret());
+        let secret = format!("planted-{name}-{}", tenants::once::secret());
         secrets.push(secret.clone());
         secret
     };
@@ -106,7 +108,7 @@ async fn nothing_secret_that_is_typed_or_sent_is_on_the_disk_or_in_the_log() {
     // What opens something for its holder.
     secrets.extend([key, hook, own.cookie.split('=').nth(1).unwrap().to_owned()]);
     secrets.push(::admin::new_code(&estate.engine.ports, &tenant).await.unwrap());
-    secrets.push(pages::tickets::make(&estate.engine.ports, &tenant, 6).await.unwrap());
+    secrets.push(tenants::tickets::make(&estate.engine.ports, &tenant, 6).await.unwrap());
     let disk = estate.everything_on_disk();
     assert!(disk.len() > 10_000 && secrets.len() > 30, "{} {}", disk.len(), secrets.len());
     for secret in &secrets {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use journeys::World;
 use journeys::estate::Estate;
-use platform::clock::Clock;
+use journeys::{Stage, World};
+use runtime::clock::Clock;
 use secrecy::SecretString;
 use serde_json::json;
 use slack::signature::sign;
@@ -102,7 +102,7 @@ fn signed(secret: &SecretString, now: i64, body: &str) -> Headers {
 
 #[tokio::test]
 async fn a_request_that_slack_did_not_sign_is_refused_with_one_text_for_all() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     let right = secret(world.sandbox.slack.signing_secret());
     let now = world.clock.now().as_second();
     let mut texts = std::collections::BTreeSet::new();
@@ -128,8 +128,8 @@ async fn a_request_that_slack_did_not_sign_is_refused_with_one_text_for_all() {
 
 #[tokio::test]
 async fn a_workspace_is_spoken_for_by_its_own_app_only() {
-    let world = World::start().await;
-    let mut other = journeys::access_to(&world.sandbox, &rules::Settings::default());
+    let world = World::start_on(Stage::Sockets).await;
+    let mut other = journeys::access_to(&world.sandbox, &settings::Settings::default());
     other.member_id = "f".repeat(32);
     other.workspace.team_id = "T0OTHER".into();
     other.signing_secret = Some(secret("the other app's secret"));
@@ -158,7 +158,7 @@ async fn a_workspace_is_spoken_for_by_its_own_app_only() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_of_another_tenant_leads_nowhere() {
-    let estate = Estate::start(2).await;
+    let estate = Estate::start_on(Stage::Sockets, 2).await;
     estate.install(0).await;
     estate.install(1).await;
     let signing = secret(estate.sandbox.workspaces[0].signing_secret());
@@ -195,7 +195,7 @@ async fn an_address_of_another_tenant_leads_nowhere() {
 
 #[tokio::test]
 async fn other_methods_and_two_bodies_bring_nothing_in() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     let right = secret(world.sandbox.slack.signing_secret());
     let now = world.clock.now().as_second();
     for method in ["GET", "PUT", "PATCH", "DELETE"] {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use journeys::World;
 use journeys::estate::Estate;
-use sandbox::estate::BITRIX24_APP;
+use journeys::{Stage, World};
+use simulators::estate::BITRIX24_APP;
 
 use super::{FORM, Reply, client, sent, waiting};
 
@@ -19,7 +19,7 @@ fn event(auth: &str) -> String {
 
 #[tokio::test]
 async fn an_event_without_the_portals_own_token_is_refused_with_one_text_for_all() {
-    let world = World::start().await;
+    let world = World::start_on(Stage::Sockets).await;
     let known = world.sandbox.portal.credentials();
     let (member, token) = (known.member_id.as_str(), known.application_token.as_str());
     let with_token = |token: &str| event(&format!("&auth[member_id]={member}&auth[application_token]={token}"));
@@ -81,7 +81,7 @@ async fn an_event_without_the_portals_own_token_is_refused_with_one_text_for_all
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_with_a_key_takes_nothing_without_the_right_one() {
-    let estate = Estate::start(2).await;
+    let estate = Estate::start_on(Stage::Sockets, 2).await;
     estate.install(0).await;
     estate.install(1).await;
     let (own, other) = (estate.tenant(0), estate.tenant(1));

@@ -1,9 +1,9 @@
 //! What a strict Notion means for the sync: properties that nobody may write, short pages, conflicts.
 
 use journeys::World;
-use sandbox::portal::DEAL;
-use sandbox::{Fault, Sandbox};
 use serde_json::{Value, json};
+use simulators::portal::DEAL;
+use simulators::{Fault, Sandbox};
 
 /// Deals in a database that has properties which only Notion writes.
 fn deals(sandbox: &Sandbox) -> Value {
@@ -51,7 +51,7 @@ async fn properties_that_only_notion_writes_are_left_alone() {
     portal.change_item(DEAL, deal, json!({"title": "Big roof"}));
     world.settle().await;
     assert_eq!((notion.shown(&row, "Loud"), notion.shown(&row, "Where")), ("Big roof!".into(), "Berlin".into()));
-    assert_eq!(world.dead_letters(platform::QueueName::RecordSync).await.len(), 0);
+    assert_eq!(world.dead_letters(jobs::queues::RECORD_SYNC).await.len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,5 +74,5 @@ async fn short_pages_and_conflicts_lose_nothing() {
     assert_eq!(amounts, (100..107).map(Value::from).collect::<Vec<_>>());
     assert_eq!(notion.shown(&row_of(&world, all[0]), "Name"), "Changed");
     assert_eq!(rows(&world).len(), 7, "each deal has one page");
-    assert_eq!(world.dead_letters(platform::QueueName::RecordSync).await.len(), 0);
+    assert_eq!(world.dead_letters(jobs::queues::RECORD_SYNC).await.len(), 0);
 }

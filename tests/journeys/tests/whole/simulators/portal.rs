@@ -1,7 +1,7 @@
 //! The portal: what it sends in odd shapes is not lost.
 
 use journeys::World;
-use sandbox::portal::Delivery;
+use simulators::portal::Delivery;
 
 /// Something beside the event that PHP would take as it is: it costs itself alone.
 const BESIDE: [&[u8]; 14] = [

@@ -1,0 +1,161 @@
+//! Our chatbot on the portal: registered when a bridge needs it, found again afterwards, told where we are.
+//!
+//! Its address carries a key of our own. What application token the events of a bot carry that an incoming webhook
+//! registered is in no document, and the key does not depend on it.
+
+use std::time::Duration;
+
+use bitrix24::bot::{Bot, BotApi};
+use clients::Failure;
+use jiff::Timestamp;
+use locale::Language;
+use runtime::clock::until;
+use runtime::store::{Condition, Item, Key, Table, Write};
+use runtime::{DeliveryId, Kind};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use user_mapping::{Talk, Tenant};
+
+use crate::bot::Command;
+
+/// The bot as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Kept {
+    bot: Bot,
+    /// What stands for the address that it was last given: an address with another key is another one.
+    base: String,
+    /// The commands that were registered for it.
+    #[serde(default)]
+    commands: Vec<String>,
+    /// When it was last seen to be there.
+    #[serde(default)]
+    seen_at: Option<Timestamp>,
+}
+
+/// How often is looked whether the bot is still there.
+const LOOK: Duration = Duration::from_secs(60 * 60);
+
+/// The bot, if there is one.
+pub async fn bot(talk: &Talk, tenant: &Tenant) -> Result<Option<Bot>, Failure> {
+    Ok(kept(talk, tenant).await?.map(|kept| kept.bot))
+}
+
+/// The bot; registered if there is none, and moved to `public_url` if it was told to be elsewhere.
+pub async fn ensure_bot(talk: &Talk, tenant: &Tenant, public_url: &str) -> Result<Bot, Failure> {
+    let base = address_of(talk, tenant, public_url).await?.1;
+    match kept(talk, tenant).await? {
+        Some(kept) if kept.base == base => Ok(kept.bot),
+        kept => Ok(renew_bot(talk, tenant, public_url, kept).await?.bot),
+    }
+}
+
+/// The same, with a look whether it is still there, and its commands with it: one that vanished is registered again.
+pub async fn look_after_bot(talk: &Talk, tenant: &Tenant, public_url: &str) -> Result<Bot, Failure> {
+    let kept = kept(talk, tenant).await?;
+    let now = talk.ports.clock.now();
+    let base = address_of(talk, tenant, public_url).await?.1;
+    if let Some(kept) = &kept
+        && kept.base == base
+        && kept.commands.len() == Command::ALL.len()
+        && kept.seen_at.is_some_and(|at| until(at, now) < LOOK)
+    {
+        return Ok(kept.bot.clone());
+    }
+    let mut kept = renew_bot(talk, tenant, public_url, kept).await?;
+    register_commands(talk, tenant, public_url, &mut kept).await?;
+    remember_bot(talk, tenant, &kept).await?;
+    Ok(kept.bot)
+}
+
+/// The bot's address with its key, and what stands for it in the store: the key is not readable there.
+async fn address_of(talk: &Talk, tenant: &Tenant, public_url: &str) -> Result<(String, String), Failure> {
+    let url = talk.connections.hook_url(&tenant.id, public_url).await?;
+    let base = format!("{public_url}#{}", DeliveryId::of(&["hook", &url]));
+    Ok((url, base))
+}
+
+async fn kept(talk: &Talk, tenant: &Tenant) -> Result<Option<Kept>, Failure> {
+    let item = talk.ports.store.get(&key(tenant)).await?;
+    Ok(item.as_ref().map(Item::decode::<Kept>).transpose()?)
+}
+
+async fn remember_bot(talk: &Talk, tenant: &Tenant, kept: &Kept) -> Result<(), Failure> {
+    talk.ports.store.put(Write::new(key(tenant), kept, Condition::Always)?).await?;
+    Ok(())
+}
+
+/// Registering by the same code makes no second bot: it tells whether the one that is known is there.
+async fn renew_bot(talk: &Talk, tenant: &Tenant, public_url: &str, kept: Option<Kept>) -> Result<Kept, Failure> {
+    let (url, base) = address_of(talk, tenant, public_url).await?;
+    let bot = register(tenant, &url).await?;
+    let is_same = kept.as_ref().is_some_and(|kept| kept.bot.id == bot.id);
+    if !is_same && kept.is_some() {
+        tracing::warn!(tenant = %tenant.id, bot = bot.id, "the bot had vanished and was registered again");
+    }
+    let commands = kept.filter(|_| is_same).map(|kept| kept.commands).unwrap_or_default();
+    let seen_at = Some(talk.ports.clock.now());
+    let kept = Kept { bot, base, commands, seen_at };
+    remember_bot(talk, tenant, &kept).await?;
+    Ok(kept)
+}
+
+async fn register_commands(talk: &Talk, tenant: &Tenant, public_url: &str, kept: &mut Kept) -> Result<(), Failure> {
+    let url = talk.connections.hook_url(&tenant.id, public_url).await?;
+    for command in Command::ALL {
+        if kept.commands.iter().any(|known| known == command.name()) {
+            continue;
+        }
+        let words = Language::ALL.map(|language| (language.code(), command.title(language), command.params(language)));
+        match tenant.bitrix24.ask(&kept.bot.command(command.name(), &words, &url)).await {
+            Ok(_) => {}
+            // One that is there already is as good; which code says so is in no document.
+            Err(Failure { kind: Kind::Permanent { code }, text, .. }) => {
+                tracing::warn!(tenant = %tenant.id, command = command.name(), code, text, "a command of the bot was not registered");
+            }
+            Err(failure) => return Err(failure),
+        }
+        kept.commands.push(command.name().to_owned());
+    }
+    Ok(())
+}
+
+async fn register(tenant: &Tenant, url: &str) -> Result<Bot, Failure> {
+    let api = match tenant.bitrix24.call("imbot.v2.Revision.get", &json!({})).await {
+        Ok(_) => BotApi::V2,
+        Err(Failure { kind: Kind::Permanent { code }, .. }) if code == "error_method_not_found" => BotApi::V1,
+        Err(failure) => return Err(failure),
+    };
+    // An application is known by its token; an incoming webhook says by a key of ours that the bot is its own.
+    let own_key =
+        (!tenant.bitrix24.is_application()).then(|| DeliveryId::of(&[tenant.id.as_str(), "bot"]).as_str().to_owned());
+    let request = api.register(&tenant.settings.bot.name, url, own_key.as_deref());
+    let answer = tenant.bitrix24.ask(&request).await?;
+    let id = api
+        .registered(&answer.result)
+        .ok_or_else(|| Failure::permanent("no_bot", format!("{} answered without the bot's number", request.method)))?;
+    let bot = Bot { id, api, key: own_key };
+    // A bot that was there before keeps the address that it had.
+    tenant.bitrix24.ask(&bot.update(url)).await?;
+    tracing::info!(tenant = %tenant.id, bot = id, ?api, "bot registered");
+    Ok(bot)
+}
+
+/// Takes the bot away from the portal, and forgets it.
+pub async fn unregister_bot(talk: &Talk, tenant: &Tenant) -> Result<(), Failure> {
+    if let Some(bot) = bot(talk, tenant).await? {
+        match tenant.bitrix24.ask(&bot.unregister()).await {
+            Err(failure) if !matches!(failure.kind, Kind::Permanent { .. }) => return Err(failure),
+            _ => {}
+        }
+    }
+    forget_bot(talk, tenant).await
+}
+
+/// Forgets the bot: the portal has deleted it.
+pub async fn forget_bot(talk: &Talk, tenant: &Tenant) -> Result<(), Failure> {
+    Ok(talk.ports.store.delete(&key(tenant)).await?)
+}
+
+fn key(tenant: &Tenant) -> Key {
+    Key::new(Table::Links, format!("{}#bot", tenant.id), "bot")
+}

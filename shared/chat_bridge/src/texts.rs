@@ -1,0 +1,113 @@
+//! What a message says on the other side: its markup translated, the people it mentions found there.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use bitrix24::chat::MAX_MESSAGE as MAX_FROM_BITRIX24;
+use bitrix24::chat::{ChatAuthor, ChatMessage};
+use clients::Failure;
+use locale::texts;
+use slack::Author;
+use slack::event::MessageEvent;
+use slack::text::MAX_MESSAGE as MAX_FROM_SLACK;
+use text::Document;
+use user_mapping::{Talk, Tenant};
+
+use crate::chat::said::Said;
+use crate::names::Labels;
+
+/// The document, saying at its end that it is not all that was written.
+fn shortened(document: Document, is_cut: bool, tenant: &Tenant, most: usize) -> Document {
+    if is_cut {
+        document.then(&tenant.settings.language.text(texts::chat::Shortened { characters: most as u64 }))
+    } else {
+        document
+    }
+}
+
+/// What somebody wrote in Slack, for Bitrix24, below their name; and nothing if it says nothing.
+pub async fn for_bitrix24(
+    talk: &Talk,
+    tenant: &Tenant,
+    message: &MessageEvent,
+    author: &str,
+) -> Result<Vec<String>, Failure> {
+    let language = tenant.settings.language;
+    let said = Said::of(message, language);
+    if said.is_empty() {
+        return Ok(Vec::new());
+    }
+    let labels = Labels::of(&message.text);
+    let (own, is_cut) = said.own.within(MAX_FROM_SLACK);
+    let (shown, is_shown_cut) = said.shown.within(MAX_FROM_SLACK);
+    let own = crate::names::named(talk, tenant, own, &labels, true).await?;
+    // Who is mentioned in what somebody forwards was notified when it was written.
+    let shown = crate::names::named(talk, tenant, shown, &Labels::default(), false).await?;
+    let document = Said { own, shown, ..said }.by(author);
+    let is_cut = is_cut || is_shown_cut || message.shortened;
+    let document = shortened(document, is_cut, tenant, MAX_FROM_SLACK);
+    Ok(crate::chat::bitrix24_parts(document, tenant.settings.chats.mention_everyone, language))
+}
+
+/// What somebody wrote in Bitrix24, for Slack.
+pub async fn for_slack(
+    talk: &Talk,
+    tenant: &Tenant,
+    message: &ChatMessage,
+) -> Result<Vec<jobs::chat::SlackPart>, Failure> {
+    let written = Document::from_bbcode(&message.text);
+    if written.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut known: BTreeMap<u64, Option<String>> = BTreeMap::new();
+    let mentioned: Vec<u64> = written.people().filter_map(|person| person.bitrix24).collect();
+    for user in mentioned {
+        if let Entry::Vacant(place) = known.entry(user) {
+            place.insert(talk.slack_of(tenant, user).await?);
+        }
+    }
+    let document = written.with_people(|person| {
+        person.slack = person.bitrix24.and_then(|user| known.get(&user).cloned().flatten());
+    });
+    let document = shortened(document, message.shortened, tenant, MAX_FROM_BITRIX24);
+    Ok(crate::chat::slack_parts(document, tenant.settings.chats.mention_everyone, tenant.settings.language))
+}
+
+/// The name of whoever wrote a message in Slack.
+pub async fn author_in_slack(talk: &Talk, tenant: &Tenant, message: &MessageEvent) -> Result<String, Failure> {
+    // Of a huddle Slack itself writes.
+    let began = message.huddle.as_ref().map(|huddle| &huddle.by).filter(|by| !by.is_empty());
+    if let Some(user) = began.or(message.user.as_ref())
+        && let Some(name) = crate::names::slack_name(talk, tenant, user).await?
+    {
+        return Ok(name);
+    }
+    let outside = message.user.as_ref().map(|_| tenant.settings.language.text(texts::chat::SOMEONE_OUTSIDE));
+    Ok(message.username.clone().unwrap_or_else(|| outside.unwrap_or("Slack").into()))
+}
+
+/// Under which name and picture what somebody wrote in Bitrix24 is posted in Slack: their own there, if they have one.
+pub async fn author_for_slack(talk: &Talk, tenant: &Tenant, author: &ChatAuthor) -> Result<Author, Failure> {
+    let mut name = author.name.trim().to_owned();
+    let mut picture = author.picture.clone();
+    if author.id > 0 && !author.is_bot {
+        if let Some(slack) = talk.slack_of(tenant, author.id).await?
+            && let Some(profile) = talk.slack_profile(tenant, &slack).await?
+        {
+            picture = profile.picture.or(picture);
+        }
+        if (name.is_empty() || picture.is_none())
+            && let Some(profile) = talk.portal_profile(tenant, author.id).await?
+        {
+            picture = picture.or(profile.picture);
+            if name.is_empty() {
+                name = profile.name;
+            }
+        }
+    }
+    if name.is_empty() {
+        name = "Bitrix24".into();
+    }
+    // Slack takes names of up to 80 characters.
+    Ok(Author { name: name.chars().take(80).collect(), picture })
+}

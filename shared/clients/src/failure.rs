@@ -1,0 +1,190 @@
+//! A failure of a connection, with what it asks of the job that met it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use runtime::clock::{later, until};
+use runtime::job::{BAD_JOB, BadJob, Outcome};
+use runtime::ports::EnqueueError;
+use runtime::queue::QueueError;
+use runtime::retry::jittered;
+use runtime::store::StoreError;
+use runtime::{DecisionError, Kind, SettingsError, UNREADABLE_SETTINGS};
+use serde::{Deserialize, Serialize};
+
+/// How long to stay away from a portal that says "too many" without saying how long: its bucket drains two a
+/// second, and vendors' clients wait a second more.
+const PORTAL_PAUSE: Duration = Duration::from_millis(1_500);
+
+/// How often a job looks whether its tenant was authorised again.
+pub(crate) const UNTIL_REAUTHORISED: Duration = Duration::from_secs(15 * 60);
+
+/// The code of what is for a tenant that is not connected any more. Its jobs are dropped, and leave no trace.
+pub(crate) const GONE: &str = "portal_not_connected";
+
+/// Something between us and a provider did not work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{text}")]
+pub struct Failure {
+    /// What it asks.
+    pub kind: Kind,
+    /// What happened, where, and what to do.
+    pub text: String,
+    /// Whether the account as a whole is down or parked: then waiting costs the job no patience.
+    pub whole_account: bool,
+}
+
+impl Failure {
+    fn new(kind: Kind, text: impl Into<String>) -> Self {
+        let whole_account = matches!(kind, Kind::Throttled { .. } | Kind::Reauthorise);
+        Self { kind, text: text.into(), whole_account }
+    }
+
+    /// Nothing happened; later it may work.
+    pub fn transient(text: impl Into<String>) -> Self {
+        Self::new(Kind::Transient, text)
+    }
+
+    /// It will never work.
+    pub fn permanent(code: &str, text: impl Into<String>) -> Self {
+        Self::new(Kind::Permanent { code: code.to_owned() }, text)
+    }
+
+    /// Of a call that may be made twice without harm: if its outcome is unknown, it is made again.
+    #[must_use]
+    pub fn repeatable(mut self) -> Self {
+        if self.kind == Kind::UnknownOutcome {
+            self.kind = Kind::Transient;
+        }
+        self
+    }
+
+    /// A person has to renew the credentials.
+    pub fn reauthorise(text: impl Into<String>) -> Self {
+        Self::new(Kind::Reauthorise, text)
+    }
+
+    /// To come back then.
+    pub fn wait(until: Timestamp, text: impl Into<String>) -> Self {
+        Self::new(Kind::Throttled { until }, text)
+    }
+
+    /// A portal's error at `now`.
+    pub(crate) fn of_bitrix24(error: &bitrix24::Error, now: Timestamp) -> Self {
+        let kind = match error.kind() {
+            bitrix24::Kind::Throttled { until } => {
+                Kind::Throttled { until: until.unwrap_or_else(|| later(now, PORTAL_PAUSE)) }
+            }
+            bitrix24::Kind::Transient => Kind::Transient,
+            bitrix24::Kind::Reauthorise => Kind::Reauthorise,
+            bitrix24::Kind::Permanent { code } => Kind::Permanent { code },
+            bitrix24::Kind::UnknownOutcome => Kind::UnknownOutcome,
+        };
+        Self::new(kind, format!("Bitrix24: {error}"))
+    }
+
+    /// A workspace's error at `now`.
+    pub(crate) fn of_slack(error: &slack::Error, now: Timestamp) -> Self {
+        let kind = match error.kind() {
+            slack::Kind::Throttled { wait } => Kind::Throttled { until: later(now, wait) },
+            slack::Kind::Transient => Kind::Transient,
+            slack::Kind::Reauthorise => Kind::Reauthorise,
+            slack::Kind::Permanent { code } => Kind::Permanent { code },
+            slack::Kind::UnknownOutcome => Kind::UnknownOutcome,
+        };
+        Self::new(kind, format!("Slack: {error}"))
+    }
+
+    /// A Notion workspace's error at `now`.
+    pub(crate) fn of_notion(error: &notion::Error, now: Timestamp) -> Self {
+        let kind = match error.kind() {
+            notion::Kind::Throttled { wait } => Kind::Throttled { until: later(now, wait) },
+            notion::Kind::Transient => Kind::Transient,
+            notion::Kind::Reauthorise => Kind::Reauthorise,
+            notion::Kind::Permanent { code } => Kind::Permanent { code },
+            notion::Kind::UnknownOutcome => Kind::UnknownOutcome,
+        };
+        Self::new(kind, format!("Notion: {error}"))
+    }
+
+    /// The provider's or our code, for grouping.
+    pub fn code(&self) -> &str {
+        match &self.kind {
+            Kind::Permanent { code } => code,
+            Kind::Throttled { .. } => "throttled",
+            Kind::Transient => "transient",
+            Kind::Reauthorise => "reauthorise",
+            Kind::UnknownOutcome => "unknown_outcome",
+        }
+    }
+
+    /// How long a job that failed so, `failures` times in a row, should wait; `None` if waiting is no use.
+    pub fn retry_after(&self, now: Timestamp, failures: u32) -> Option<Duration> {
+        match &self.kind {
+            // A spread of a second, or all that waited would come at once.
+            Kind::Throttled { until: moment } => Some(until(now, *moment) + jittered(0)),
+            Kind::Transient | Kind::UnknownOutcome => Some(jittered(failures).max(Duration::from_millis(200))),
+            Kind::Reauthorise => Some(UNTIL_REAUTHORISED),
+            Kind::Permanent { .. } => None,
+        }
+    }
+
+    /// The outcome of a job that met this and has nothing to remember of it.
+    pub fn outcome(&self, now: Timestamp, failures: u32) -> Outcome {
+        if self.code() == GONE {
+            return Outcome::Skip(self.text.clone());
+        }
+        match self.retry_after(now, failures) {
+            Some(after) => Outcome::Retry { after, cause: self.text.clone() },
+            None => Outcome::Dead { code: self.code().to_owned(), reason: self.text.clone() },
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unreadable { .. } => Self::permanent("unreadable_record", error.to_string()),
+            StoreError::Conflict(_) | StoreError::Unavailable(_) => Self::transient(error.to_string()),
+        }
+    }
+}
+
+impl From<BadJob> for Failure {
+    fn from(error: BadJob) -> Self {
+        Self::permanent(BAD_JOB, error.to_string())
+    }
+}
+
+impl From<QueueError> for Failure {
+    fn from(error: QueueError) -> Self {
+        Self::transient(error.to_string())
+    }
+}
+
+impl From<EnqueueError> for Failure {
+    fn from(error: EnqueueError) -> Self {
+        match error {
+            EnqueueError::BadJob(error) => error.into(),
+            EnqueueError::Queue(error) => error.into(),
+        }
+    }
+}
+
+impl From<SettingsError> for Failure {
+    fn from(error: SettingsError) -> Self {
+        Self::permanent(UNREADABLE_SETTINGS, error.to_string())
+    }
+}
+
+impl From<DecisionError> for Failure {
+    fn from(error: DecisionError) -> Self {
+        match error {
+            DecisionError::TooManyWrites(_) => Self::permanent("too_many_deliveries", error.to_string()),
+            DecisionError::LostRace(_) => Self::transient(error.to_string()),
+            DecisionError::BadJob(error) => error.into(),
+            DecisionError::Store(error) => error.into(),
+            DecisionError::Queue(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! A person's own access to the portal, where they have allowed it: what they do is then done with their own rights.
+
+use std::sync::Arc;
+
+use runtime::TenantId;
+use secrecy::SecretString;
+use tenants::portals::Portal;
+
+use crate::tokens::{Pair, Slot};
+use crate::{Connections, Failure, PortalClient};
+
+impl Connections {
+    /// Keeps a person's own access to their portal: a token that is not renewed.
+    pub async fn grant(&self, tenant: &TenantId, user: u64, token: &SecretString) -> Result<(), Failure> {
+        let pair = Pair { access: token.clone(), refresh: None, lives: None };
+        self.keep_tokens(tenant, Slot::Person(user), &pair, "", None).await
+    }
+
+    /// Forgets a person's access; fine if there is none.
+    pub async fn revoke(&self, tenant: &TenantId, user: u64) -> Result<(), Failure> {
+        self.drop_tokens(tenant, Slot::Person(user)).await
+    }
+
+    /// A client that works with a person's own rights; `None` if they have not allowed it.
+    pub async fn bitrix24_as(&self, portal: &Arc<Portal>, user: u64) -> Result<Option<PortalClient>, Failure> {
+        let slot = Slot::Person(user);
+        let token = match self.token(&portal.tenant, slot).await {
+            Ok(Some(token)) => token,
+            Ok(None) => return Ok(None),
+            // They are asked to allow it again, by who is asked now.
+            Err(failure) if failure.kind == runtime::Kind::Reauthorise => {
+                return Err(Failure::permanent("grant_expired", failure.text));
+            }
+            Err(failure) => return Err(failure),
+        };
+        let endpoint = match &portal.application {
+            Some(application) => application.endpoint.clone(),
+            None => format!("{}/rest/", bitrix24::crm::origin(&portal.domain)),
+        };
+        let base = bitrix24::RestBase::OAuth { endpoint, token };
+        Ok(Some(PortalClient::new(self.clone(), portal.clone(), base, Some(slot), self.http()?)))
+    }
+}

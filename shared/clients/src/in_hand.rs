@@ -1,0 +1,226 @@
+//! An attempt at a delivery: its ledger line, written before the call and after it, and what becomes of its failure.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use runtime::calls;
+use runtime::clock::{Clock, MAX_WAIT, later};
+use runtime::job::{Outcome, ReceivedJob};
+use runtime::ledger::{DeliveryLine, DeliveryStatus, Ledger, OpenCall, delivery_write};
+use runtime::metrics::Unit;
+use runtime::retry::GIVE_UP_AFTER;
+use runtime::store::{Condition, Version, Write};
+use runtime::{DeliveryId, Kind, Ports, TenantId, TraceId};
+use tenants::portals::Portals;
+
+use crate::Failure;
+use crate::failure::GONE;
+
+/// A call whose answer was lost may still be on its way: its effect is looked for not sooner than this.
+const SETTLES: Duration = Duration::from_secs(5);
+
+/// An attempt at a delivery: its line is written before the effect and after it.
+pub struct DeliveryAttempt {
+    ports: Ports,
+    ledger: Ledger,
+    tenant: TenantId,
+    trace: TraceId,
+    line: DeliveryLine,
+    /// The version to write the line over.
+    version: Version,
+    /// Whether this attempt has reached out to the provider.
+    has_begun: bool,
+}
+
+impl DeliveryAttempt {
+    /// Takes a delivery up; or says what becomes of its job at once.
+    pub async fn take<T>(ports: &Ports, job: &ReceivedJob<T>, delivery: &str) -> Result<Self, Outcome> {
+        let ledger = Ledger::new(ports.store.clone());
+        let id = DeliveryId::from_text(delivery);
+        match ledger.delivery(&job.tenant, job.trace, &id).await {
+            Ok(Some((line, _))) if matches!(line.status, DeliveryStatus::Delivered { .. }) => {
+                Err(Outcome::Skip("already delivered".into()))
+            }
+            Ok(Some((mut line, version))) => {
+                // A job that was given up and comes again was redriven: it has its whole patience anew.
+                if matches!(line.status, DeliveryStatus::Dead { .. }) {
+                    line.waited = Duration::ZERO;
+                }
+                let (tenant, trace) = (job.tenant.clone(), job.trace);
+                Ok(Self { ports: ports.clone(), ledger, tenant, trace, line, version, has_begun: false })
+            }
+            Ok(None) if is_gone(ports, &job.tenant).await => {
+                Err(Outcome::Skip("the portal is not connected any more".into()))
+            }
+            // Lines are kept longer than queues keep jobs, so this is a job that nobody wrote down.
+            Ok(None) => Err(Outcome::Dead {
+                code: "no_ledger_line".into(),
+                reason: format!("delivery {id} has no line in the ledger; nothing was sent"),
+            }),
+            Err(error) => Err(Failure::from(error).outcome(ports.clock.now(), job.attempt)),
+        }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        self.line.id.as_str()
+    }
+
+    /// When it was queued: none of its effects is older.
+    pub fn queued_at(&self) -> Timestamp {
+        self.line.queued_at
+    }
+
+    /// A call of an earlier try that may have had its effect, once it has had the time for it.
+    pub async fn open_call(&self) -> Option<OpenCall> {
+        let call = self.line.open_call.clone()?;
+        let wait = runtime::clock::until(self.now(), later(call.began_at, SETTLES));
+        if !wait.is_zero() {
+            self.ports.clock.sleep(wait).await;
+        }
+        Some(call)
+    }
+
+    /// Notes that a call begins whose effect would be found at `place`.
+    async fn begin(&mut self, place: impl Into<String>) -> Result<(), Failure> {
+        self.line.attempts += 1;
+        self.has_begun = true;
+        let at = self.now();
+        self.line.open_call = Some(OpenCall { began_at: at, place: place.into() });
+        self.write(DeliveryStatus::Started { at }).await
+    }
+
+    /// Makes a call whose effect would be found at `place`: the line says so before it, and after one that surely failed it
+    /// does not any more.
+    pub async fn call<T>(
+        &mut self,
+        place: impl Into<String>,
+        call: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        self.begin(place).await?;
+        let called = call.await;
+        self.ended(called)
+    }
+
+    /// Makes a call that may be made twice without harm: one that writes over, takes away or reacts. The line says that the
+    /// attempt began; what an earlier call may have left to look for stays.
+    pub async fn repeatable<T>(&mut self, call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        if !self.has_begun {
+            self.line.attempts += 1;
+            let at = self.now();
+            self.write(DeliveryStatus::Started { at }).await?;
+            self.has_begun = true;
+        }
+        call.await.map_err(Failure::repeatable)
+    }
+
+    /// Takes what a call came to: a failure that surely had no effect leaves nothing to look for.
+    fn ended<T>(&mut self, call: Result<T, Failure>) -> Result<T, Failure> {
+        if call.as_ref().is_err_and(|failure| failure.kind != Kind::UnknownOutcome) {
+            self.line.open_call = None;
+        }
+        call
+    }
+
+    /// Notes that it happened, with what else is to be written in the same moment.
+    pub async fn done(&mut self, provider_id: String, also: Vec<Write>) -> Result<Outcome, Failure> {
+        tracing::info!(trace = %self.trace, tenant = %self.tenant, delivery = %self.line.id, provider_id, "delivered");
+        let (arrived, at) = (self.trace.arrived_at(), self.now());
+        let lag = runtime::clock::until(arrived, at).as_secs_f64() * 1000.0;
+        self.ports.metrics.measure("delivery_lag", lag, Unit::Milliseconds);
+        let status = DeliveryStatus::Delivered { at, provider_id };
+        self.write_with(status, also).await?;
+        Ok(Outcome::Done)
+    }
+
+    /// The same, with what it came to in words.
+    pub async fn done_as(&mut self, change: String, provider_id: String, also: Vec<Write>) -> Result<Outcome, Failure> {
+        self.line.change = change;
+        self.done(provider_id, also).await
+    }
+
+    /// Notes that it did not have to happen.
+    pub async fn skip(&mut self, reason: impl Into<String>) -> Result<Outcome, Failure> {
+        let reason = reason.into();
+        self.write(DeliveryStatus::Skipped { reason: reason.clone() }).await?;
+        Ok(Outcome::Skip(reason))
+    }
+
+    /// Notes that it did not have to happen, with what else is to be written in the same moment.
+    pub async fn skip_with(&mut self, reason: String, also: Vec<Write>) -> Result<Outcome, Failure> {
+        self.write_with(DeliveryStatus::Skipped { reason: reason.clone() }, also).await?;
+        Ok(Outcome::Skip(reason))
+    }
+
+    /// Notes what it waits for, on purpose; the job is received again after that time.
+    pub async fn wait(&mut self, after: Duration, cause: String, also: Vec<Write>) -> Result<Outcome, Failure> {
+        self.write_with(DeliveryStatus::Retrying { cause: cause.clone() }, also).await?;
+        Ok(Outcome::Retry { after: after.min(MAX_WAIT), cause })
+    }
+
+    /// Writes down what a failure means for the line, and says what becomes of the job. `explained` is for people.
+    pub async fn fail(&mut self, failure: &Failure, explained: &str) -> Outcome {
+        let mut outcome = failure.outcome(self.now(), self.line.attempts.max(1));
+        if failure.code() == GONE {
+            return outcome;
+        }
+        if let Outcome::Dead { reason, .. } = &mut outcome {
+            explained.clone_into(reason);
+        }
+        if let Outcome::Retry { after, .. } = &outcome
+            && !failure.whole_account
+        {
+            self.line.waited += *after;
+            if self.line.waited > GIVE_UP_AFTER {
+                let reason = format!("given up after a day of tries: {explained}");
+                outcome = Outcome::Dead { code: "gave_up".into(), reason };
+            }
+        }
+        let status = match &outcome {
+            Outcome::Dead { code, reason } => DeliveryStatus::Dead { code: code.clone(), reason: reason.clone() },
+            _ => DeliveryStatus::Retrying { cause: failure.text.clone() },
+        };
+        if let Err(error) = self.write(status).await {
+            tracing::warn!(trace = %self.trace, tenant = %self.tenant, %error, "the ledger could not be told of a failure");
+            // Another worker has the line; whatever it did, the next try will see.
+            return Outcome::Retry { after: Duration::from_secs(1), cause: error.text };
+        }
+        outcome
+    }
+
+    fn note_calls(&mut self) {
+        self.line.calls.extend(calls::taken());
+        calls::shorten(&mut self.line.calls);
+    }
+
+    async fn write(&mut self, status: DeliveryStatus) -> Result<(), Failure> {
+        self.line.status = status;
+        self.note_calls();
+        self.version = self.ledger.record_delivery(&self.tenant, self.line.clone(), self.version).await?;
+        Ok(())
+    }
+
+    async fn write_with(&mut self, status: DeliveryStatus, also: Vec<Write>) -> Result<(), Failure> {
+        if also.is_empty() {
+            // A transaction costs twice a plain write.
+            return self.write(status).await;
+        }
+        self.line.status = status;
+        self.note_calls();
+        let line = delivery_write(&self.tenant, self.line.clone(), Condition::Version(self.version))?;
+        self.ports.store.put_all([vec![line], also].concat()).await?;
+        Ok(())
+    }
+
+    fn now(&self) -> Timestamp {
+        let clock: &Arc<dyn Clock> = &self.ports.clock;
+        clock.now()
+    }
+}
+
+/// Whether a tenant is connected no more; if that cannot be told, it still is.
+async fn is_gone(ports: &Ports, tenant: &TenantId) -> bool {
+    let portals = Portals::new(ports.store.clone(), ports.clock.clone());
+    matches!(portals.fresh(tenant).await, Ok(None))
+}

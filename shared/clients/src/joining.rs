@@ -1,0 +1,215 @@
+//! Joining: a tenant's credentials looked at, sealed and stored.
+
+use jiff::Timestamp;
+use runtime::TenantId;
+use runtime::secrets::add_line;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use slack::client::Identity;
+use tenants::portals::{
+    Application, NOTION_TOKEN, NotionConnection, PORTAL_TOKEN, PORTAL_WEBHOOK, Portal, SLACK_BOT_TOKEN,
+    SlackConnection, TokenDigest, Workspace,
+};
+use tenants::secret_names::SLACK_SIGNING;
+
+use crate::{Connections, Failure};
+
+/// What a tenant is connected by.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// The portal's `member_id`.
+    pub member_id: String,
+    /// How the portal is called.
+    pub portal: PortalAccess,
+    /// The outgoing webhook's application token.
+    pub application_token: SecretString,
+    /// The Slack bot token.
+    pub bot_token: SecretString,
+    /// The Slack workspace and the bot in it, from [`Connections::look_at`] or known before.
+    pub workspace: Identity,
+    /// The signing secret of the Slack app, by which its requests are known. Without one Slack cannot talk back.
+    pub signing_secret: Option<SecretString>,
+    /// The Notion workspace. The one that is there already stays if none is given.
+    pub notion: Option<NotionAccess>,
+    /// The settings document; those that are there already, or else the defaults, if none is given.
+    pub settings: Option<Value>,
+}
+
+/// A Notion workspace: an internal connection's token, and whose it is, from [`Connections::look_at_notion`].
+#[derive(Debug, Clone)]
+pub struct NotionAccess {
+    /// The token.
+    pub token: SecretString,
+    /// Whose it is.
+    pub identity: notion::client::Identity,
+}
+
+/// How a portal is called.
+#[derive(Debug, Clone)]
+pub enum PortalAccess {
+    /// By an incoming webhook's URL.
+    Webhook(SecretString),
+    /// As an application.
+    Application {
+        /// Where REST answers: `https://PORTAL/rest/`.
+        endpoint: String,
+        /// The access token.
+        access_token: SecretString,
+    },
+}
+
+impl PortalAccess {
+    pub(crate) fn base(&self) -> Result<bitrix24::RestBase, bitrix24::Error> {
+        match self {
+            Self::Webhook(url) => bitrix24::RestBase::webhook(url),
+            Self::Application { endpoint, access_token } => {
+                bitrix24::RestBase::application(endpoint, access_token.clone())
+            }
+        }
+    }
+}
+
+/// Why a tenant could not be connected; the text names the fix.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    /// The `member_id` cannot be one.
+    #[error(transparent)]
+    MemberId(#[from] runtime::id::NotATenant),
+    /// The portal's address or credentials do not work.
+    #[error("{}", portal_refused(.0))]
+    Portal(bitrix24::Error),
+    /// Slack does not take the token.
+    #[error("Slack does not take the bot token: {0}; copy the \"Bot User OAuth Token\" of your app")]
+    Slack(slack::Error),
+    /// Notion does not take the token.
+    #[error(
+        "Notion does not take the token: {0}; copy the \"Internal integration secret\" of your connection (docs/notion.md)"
+    )]
+    Notion(notion::Error),
+    /// The app was installed for nothing that has an id.
+    #[error("Slack names neither a workspace nor an organisation; install the app again")]
+    NoWorkspace,
+    /// The workspace is another tenant's.
+    #[error(
+        "the Slack workspace {team:?} is connected to another portal here; a workspace belongs to one portal: disconnect it there first"
+    )]
+    Taken {
+        /// Its name.
+        team: String,
+    },
+    /// The key ring or the store does not work.
+    #[error(transparent)]
+    Engine(#[from] Failure),
+}
+
+fn portal_refused(error: &bitrix24::Error) -> String {
+    match error {
+        bitrix24::Error::Blocked { blocked, .. } => blocked.to_string(),
+        bitrix24::Error::Address(why) => why.clone(),
+        bitrix24::Error::Moved { .. } => {
+            format!("{error}; copy the incoming webhook's URL from the portal again: redirects are not followed")
+        }
+        other => format!(
+            "the portal does not take the incoming webhook: {other}; \
+             create one with the rights that docs/connecting.md lists and copy its whole URL"
+        ),
+    }
+}
+
+impl Connections {
+    /// Tries the credentials and returns the workspace that the bot token opens.
+    pub async fn look_at(&self, portal: &PortalAccess, bot_token: &SecretString) -> Result<Identity, JoinError> {
+        let base = portal.base().map_err(JoinError::Portal)?;
+        let portal = bitrix24::Client::new(self.http()?, base);
+        portal.call("profile", &json!({})).await.map_err(JoinError::Portal)?;
+        let slack = slack::Client::new(self.http()?, self.slack_api.clone(), bot_token.clone());
+        slack.auth_test().await.map_err(JoinError::Slack)
+    }
+
+    /// Tries a token of Notion's and returns whose it is.
+    pub async fn look_at_notion(&self, token: &SecretString) -> Result<NotionAccess, JoinError> {
+        let client = notion::Client::new(self.http()?, self.notion_api.clone(), token.clone());
+        let identity = client.me().await.map_err(JoinError::Notion)?;
+        Ok(NotionAccess { token: token.clone(), identity })
+    }
+
+    /// Stores the connection, sealed. A portal that was connected before keeps its beginning: what happened
+    /// while we were away is news.
+    pub async fn join(&self, access: Access) -> Result<TenantId, JoinError> {
+        let tenant = TenantId::new(access.member_id)?;
+        let base = access.portal.base().map_err(JoinError::Portal)?;
+        let seal = |field, secret| self.seal(&tenant, field, secret);
+        let before = self.portals.get(&tenant).await.map_err(Failure::from)?;
+        let (webhook, application) = match &access.portal {
+            PortalAccess::Webhook(url) => (Some(seal(PORTAL_WEBHOOK, url).await?), None),
+            PortalAccess::Application { endpoint, access_token } => {
+                let access_token = seal(PORTAL_TOKEN, access_token).await?;
+                let endpoint = endpoint.clone();
+                (
+                    None,
+                    Some(Application {
+                        endpoint,
+                        access_token,
+                        renews: false,
+                        scopes: Vec::new(),
+                        user: None,
+                        client_id: String::new(),
+                    }),
+                )
+            }
+        };
+        let notion = match &access.notion {
+            Some(NotionAccess { token, identity }) => Some(NotionConnection {
+                workspace_id: identity.workspace_id.clone(),
+                workspace: identity.workspace.clone(),
+                name: identity.name.clone(),
+                bot_id: identity.bot_id.clone(),
+                token: seal(NOTION_TOKEN, token).await?,
+                renews: false,
+            }),
+            None => before.as_ref().and_then(|portal| portal.notion.clone()),
+        };
+        let kept = before.as_ref().map(|portal| portal.settings.clone());
+        let portal = Portal {
+            domain: base.domain(),
+            webhook,
+            application,
+            application_token: TokenDigest::of(access.application_token.expose_secret()),
+            hook_key: before.as_ref().and_then(|portal| portal.hook_key),
+            hook_key_before: before.as_ref().and_then(|portal| portal.hook_key_before),
+            slack: Some(SlackConnection {
+                team_id: access.workspace.team_id.clone(),
+                bot_token: seal(SLACK_BOT_TOKEN, &access.bot_token).await?,
+                bot_id: access.workspace.bot_id,
+                bot_user: access.workspace.user_id,
+                team: access.workspace.team,
+                scopes: Vec::new(),
+                renews: false,
+            }),
+            notion,
+            settings: access.settings.map(Into::into).or(kept).unwrap_or_else(|| json!({}).into()),
+            connected_at: before.map_or_else(|| whole_second(self.clock.now()), |portal| portal.connected_at),
+            tenant: tenant.clone(),
+        };
+        self.portals.put(&portal).await.map_err(Failure::from)?;
+        if let Some(secret) = &access.signing_secret {
+            self.admit_app(secret).await?;
+            let language = portal.settings["language"].as_str().unwrap_or_default().to_owned();
+            let signing = TokenDigest::of(secret.expose_secret());
+            let workspace = Workspace { tenant: tenant.clone(), signing, language };
+            self.portals.put_workspace(&access.workspace.team_id, &workspace).await.map_err(Failure::from)?;
+        }
+        Ok(tenant)
+    }
+
+    /// Adds an app's signing secret to those that are known.
+    pub(crate) async fn admit_app(&self, secret: &SecretString) -> Result<(), Failure> {
+        let added = add_line(self.secrets.as_ref(), SLACK_SIGNING, secret).await;
+        added.map_err(|error| Failure::transient(error.to_string()))
+    }
+}
+
+/// Portals write times to the second; what was created in this very second is news.
+pub(crate) fn whole_second(moment: Timestamp) -> Timestamp {
+    Timestamp::from_second(moment.as_second()).unwrap_or(moment)
+}

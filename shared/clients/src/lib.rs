@@ -1,0 +1,380 @@
+//! A tenant's connections as ready clients: credentials unsealed, a limiter slot before each request, every
+//! failure turned into what a job should do about it.
+//!
+//! The wire crates know a provider and nothing of us; the platform knows no provider. Here they meet.
+
+mod accounts;
+mod apps;
+pub mod audience;
+mod calls;
+mod channels;
+mod failure;
+mod grants;
+mod hook_key;
+mod in_hand;
+mod installing;
+mod joining;
+mod notion_workspace;
+mod people;
+mod portal;
+mod renewal;
+pub mod scopes;
+mod talking;
+mod tokens;
+mod troubles;
+mod undecided;
+mod whereabouts;
+mod workspace;
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use bitrix24::oauth::AuthServers;
+use jiff::Timestamp;
+use runtime::clock::{Clock, later};
+use runtime::limiter::{Limiter, Usage};
+use runtime::seal::{KeyRing, RING_TTL, SealError, Sealed};
+use runtime::secrets::KEY_RING;
+use runtime::{Invoke, Ports, Secrets, Store, TenantId};
+use secrecy::SecretString;
+use slack::ApiBase;
+use tenants::portals::{NOTION_TOKEN, PORTAL_TOKEN, PORTAL_WEBHOOK, Portal, Portals, SLACK_BOT_TOKEN};
+use wire::{Http, Transport};
+
+pub use apps::{AppKeys, Apps, SlackKeys};
+pub use failure::Failure;
+pub use in_hand::DeliveryAttempt;
+pub use installing::{Brought, Installation, Unproven};
+pub use joining::{Access, JoinError, NotionAccess, PortalAccess};
+pub use notion_workspace::NotionClient;
+pub use portal::PortalClient;
+pub use renewal::{RenewalAnswer, RenewalRequest};
+pub use tokens::{IDLE, Slot, Standing};
+pub use troubles::{Side, Trouble};
+pub use undecided::undecided;
+pub use wire::Network;
+pub use workspace::WorkspaceClient;
+
+/// A provider's address in the environment is none.
+#[derive(Debug, thiserror::Error)]
+pub enum BadAddress {
+    /// `SLACK_API_URL`.
+    #[error("SLACK_API_URL: {0}")]
+    Slack(#[from] slack::Error),
+    /// `NOTION_API_URL`.
+    #[error("NOTION_API_URL: {0}")]
+    Notion(#[from] notion::Error),
+    /// `BITRIX24_AUTH_WEST_URL` or `BITRIX24_AUTH_EAST_URL`.
+    #[error("BITRIX24_AUTH_WEST_URL, BITRIX24_AUTH_EAST_URL: {0}")]
+    Bitrix24(#[from] bitrix24::Error),
+    /// `ALLOWED_NETWORKS`.
+    #[error("ALLOWED_NETWORKS: {0}")]
+    Network(#[from] wire::BadEntry),
+}
+
+/// Opens connections. Cheap to clone.
+#[derive(Clone)]
+pub struct Connections {
+    portals: Portals,
+    limiter: Limiter,
+    store: Arc<dyn Store>,
+    secrets: Arc<dyn Secrets>,
+    clock: Arc<dyn Clock>,
+    /// Made when the first provider is called: reading certificates takes longer than a function's start.
+    http: Arc<OnceLock<Http>>,
+    /// What carries requests, if not the internet.
+    transport: Option<Arc<dyn Transport>>,
+    patience: Option<Duration>,
+    network: Network,
+    slack_api: ApiBase,
+    notion_api: notion::ApiBase,
+    auth_servers: AuthServers,
+    ring: Arc<Mutex<Option<(Arc<KeyRing>, Timestamp)>>>,
+    seen: tokens::Seen,
+    /// What renews tokens; none where that is done here.
+    renewal: Option<Arc<dyn Invoke>>,
+}
+
+impl Connections {
+    /// Connections over `ports`. `slack_api` is Slack's own address except with a simulator.
+    pub fn new(ports: &Ports, slack_api: ApiBase) -> Self {
+        Self {
+            portals: Portals::new(ports.store.clone(), ports.clock.clone()),
+            limiter: Limiter::new(ports.store.clone(), ports.clock.clone()),
+            store: ports.store.clone(),
+            secrets: ports.secrets.clone(),
+            clock: ports.clock.clone(),
+            http: Arc::default(),
+            transport: None,
+            patience: None,
+            network: Network::default(),
+            slack_api,
+            notion_api: notion::ApiBase::default(),
+            auth_servers: AuthServers::default(),
+            ring: Arc::default(),
+            seen: tokens::Seen::default(),
+            renewal: None,
+        }
+    }
+
+    /// The same with simulators in the place of Bitrix24's authorization servers.
+    #[must_use]
+    pub fn with_auth_servers(self, auth_servers: AuthServers) -> Self {
+        Self { auth_servers, http: Arc::default(), ..self }
+    }
+
+    /// Bitrix24's authorization servers.
+    pub(crate) fn oauth(&self) -> Result<bitrix24::oauth::OAuth, Failure> {
+        Ok(bitrix24::oauth::OAuth::new(self.http()?, self.auth_servers.clone()))
+    }
+
+    /// The same with a simulator in Notion's place.
+    #[must_use]
+    pub fn with_notion(self, notion_api: notion::ApiBase) -> Self {
+        Self { notion_api, http: Arc::default(), ..self }
+    }
+
+    /// The same, which may also call what the deployment's configuration allows beside the open internet.
+    #[must_use]
+    pub fn allowing(self, network: Network) -> Self {
+        Self { network, http: Arc::default(), ..self }
+    }
+
+    /// The same, but requests are carried by `transport`, which has time limits of its own.
+    #[must_use]
+    pub fn over(self, transport: Arc<dyn Transport>) -> Self {
+        Self { transport: Some(transport), http: Arc::default(), ..self }
+    }
+
+    /// Where it may call: the open internet, what the configuration allows, and the providers' addresses that it names.
+    pub fn network(&self) -> Network {
+        let named =
+            self.slack_api.another().into_iter().chain(self.notion_api.another()).chain(self.auth_servers.others());
+        named.fold(self.network.clone(), |network, address| network.naming(address))
+    }
+
+    /// Connections over `ports`, by the environment: `SLACK_API_URL`, `NOTION_API_URL`, `BITRIX24_AUTH_WEST_URL` and
+    /// `BITRIX24_AUTH_EAST_URL` name simulators in place of the providers, `ALLOWED_NETWORKS` what may be called beside the
+    /// open internet.
+    pub fn from_env(ports: &Ports) -> Result<Self, BadAddress> {
+        let slack_api = match std::env::var("SLACK_API_URL") {
+            Ok(url) if !url.is_empty() => ApiBase::new(&url)?,
+            _ => ApiBase::default(),
+        };
+        let notion_api = match std::env::var("NOTION_API_URL") {
+            Ok(url) if !url.is_empty() => notion::ApiBase::new(&url)?,
+            _ => notion::ApiBase::default(),
+        };
+        let network = Network::parse(&std::env::var("ALLOWED_NETWORKS").unwrap_or_default())?;
+        let connections = Self::new(ports, slack_api).with_notion(notion_api).allowing(network);
+        Ok(match (std::env::var("BITRIX24_AUTH_WEST_URL"), std::env::var("BITRIX24_AUTH_EAST_URL")) {
+            (Ok(west), Ok(east)) if !west.is_empty() && !east.is_empty() => {
+                connections.with_auth_servers(AuthServers::new(&west, &east)?)
+            }
+            _ => connections,
+        })
+    }
+
+    /// The same connections over other ports of the same engine; what they remember of portals and tokens is shared.
+    #[must_use]
+    pub fn on(&self, ports: &Ports) -> Self {
+        Self {
+            limiter: Limiter::new(ports.store.clone(), ports.clock.clone()),
+            store: ports.store.clone(),
+            secrets: ports.secrets.clone(),
+            ring: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    /// The same connections, but a provider has only `patience` to answer, whatever the wire crates allow.
+    #[must_use]
+    pub fn impatient(self, patience: Duration) -> Self {
+        Self { patience: Some(patience), http: Arc::default(), ..self }
+    }
+
+    /// What notes the calls of a job.
+    pub(crate) fn noting(&self) -> Arc<calls::Noting> {
+        Arc::new(calls::Noting(self.clock.clone()))
+    }
+
+    fn http(&self) -> Result<Http, Failure> {
+        if let Some(http) = self.http.get() {
+            return Ok(http.clone());
+        }
+        let made = match &self.transport {
+            Some(transport) => Http::over(transport.clone(), self.network()),
+            None => Http::new(self.network(), self.patience)
+                .map_err(|error| Failure::transient(format!("no HTTP client: {error}")))?,
+        };
+        Ok(self.http.get_or_init(|| made).clone())
+    }
+
+    /// The portals, for whoever connects one.
+    pub fn portals(&self) -> &Portals {
+        &self.portals
+    }
+
+    /// The tenant's portal record.
+    pub async fn portal(&self, tenant: &TenantId) -> Result<Arc<Portal>, Failure> {
+        let gone = || Failure::permanent(failure::GONE, format!("portal {tenant} is not connected any more"));
+        self.portals.get(tenant).await?.ok_or_else(gone)
+    }
+
+    /// How much of what each provider allows a tenant is used, for whoever looks. `a_minute` is what Notion's plan allows.
+    pub async fn usage(&self, portal: &Portal, a_minute: u32) -> Result<Vec<(Side, Usage)>, Failure> {
+        let slack = portal.slack.as_ref().map(|slack| (Side::Slack, accounts::posts(&slack.team_id)));
+        let notion = portal.notion.as_ref().map(|notion| (Side::Notion, accounts::notion(&notion.bot_id, a_minute)));
+        let all = [Some((Side::Bitrix24, accounts::portal(&portal.tenant))), slack, notion];
+        let mut usage = Vec::new();
+        for (side, account) in all.into_iter().flatten() {
+            usage.push((side, self.limiter.look(&account).await?));
+        }
+        Ok(usage)
+    }
+
+    /// A client of the tenant's portal.
+    pub async fn bitrix24(&self, portal: &Arc<Portal>) -> Result<PortalClient, Failure> {
+        let base = match self.rest_base(portal).await {
+            Ok(base) => base,
+            Err(failure) => return Err(self.in_trouble(&portal.tenant, Side::Bitrix24, failure).await),
+        };
+        let slot = portal.application.as_ref().filter(|application| application.renews).map(|_| Slot::Portal);
+        Ok(PortalClient::new(self.clone(), portal.clone(), base, slot, self.http()?))
+    }
+
+    /// Where the portal's REST answers: the application's access, or else the incoming webhook's.
+    async fn rest_base(&self, portal: &Portal) -> Result<bitrix24::RestBase, Failure> {
+        if let Some(application) = &portal.application {
+            let token = self.current(portal, Slot::Portal, application.renews, &application.access_token).await?;
+            return Ok(bitrix24::RestBase::OAuth { endpoint: application.endpoint.clone(), token });
+        }
+        let missing = || Failure::reauthorise("the portal has no webhook and no application; connect it again");
+        let webhook = self.open(portal, PORTAL_WEBHOOK, portal.webhook.as_ref().ok_or_else(missing)?).await?;
+        bitrix24::RestBase::webhook(&webhook)
+            .map_err(|error| Failure::reauthorise(format!("Bitrix24: {error}; paste its URL again at /install")))
+    }
+
+    /// A client of the tenant's Slack workspace. Without one, what is for it waits until one is connected.
+    pub async fn slack(&self, portal: &Portal) -> Result<WorkspaceClient, Failure> {
+        let missing = || Failure::reauthorise("no Slack workspace is connected to this portal");
+        let connection = portal.slack.as_ref().ok_or_else(missing)?;
+        let token = match self.slack_token(portal).await {
+            Ok(token) => token,
+            Err(failure) => return Err(self.in_trouble(&portal.tenant, Side::Slack, failure).await),
+        };
+        let client = slack::Client::new(self.http()?, self.slack_api.clone(), token).observed(self.noting());
+        Ok(WorkspaceClient::new(self.clone(), portal.tenant.clone(), &connection.team_id, client, connection.renews))
+    }
+
+    async fn slack_token(&self, portal: &Portal) -> Result<SecretString, Failure> {
+        let missing = || Failure::reauthorise("no Slack workspace is connected to this portal");
+        let connection = portal.slack.as_ref().ok_or_else(missing)?;
+        self.current(portal, Slot::Slack, connection.renews, &connection.bot_token).await
+    }
+
+    /// A client of the tenant's Notion workspace. `a_minute` is how many requests its plan allows in a minute.
+    pub async fn notion(&self, portal: &Portal, a_minute: u32) -> Result<NotionClient, Failure> {
+        let connection = portal.notion.as_ref().ok_or_else(no_notion)?;
+        let token = match self.notion_token(portal).await {
+            Ok(token) => token,
+            Err(failure) => return Err(self.in_trouble(&portal.tenant, Side::Notion, failure).await),
+        };
+        let client = notion::Client::new(self.http()?, self.notion_api.clone(), token).observed(self.noting());
+        let account = accounts::notion(&connection.bot_id, a_minute);
+        Ok(NotionClient::new(self.clone(), portal.tenant.clone(), account, client, connection.renews))
+    }
+
+    async fn notion_token(&self, portal: &Portal) -> Result<SecretString, Failure> {
+        let connection = portal.notion.as_ref().ok_or_else(no_notion)?;
+        self.current(portal, Slot::Notion, connection.renews, &connection.token).await
+    }
+
+    /// The token that is good now: the one that is kept apart, where it is renewed.
+    async fn current(
+        &self,
+        portal: &Portal,
+        slot: Slot,
+        renews: bool,
+        given: &Sealed,
+    ) -> Result<SecretString, Failure> {
+        if renews && let Some(token) = self.token(&portal.tenant, slot).await? {
+            return Ok(token);
+        }
+        let field = match slot {
+            Slot::Portal | Slot::Person(_) => PORTAL_TOKEN,
+            Slot::Slack => SLACK_BOT_TOKEN,
+            Slot::Notion => NOTION_TOKEN,
+        };
+        self.open(portal, field, given).await
+    }
+
+    /// Notes a failure that asks for new credentials, and hands it on.
+    async fn in_trouble(&self, tenant: &TenantId, side: Side, failure: Failure) -> Failure {
+        if failure.kind == runtime::Kind::Reauthorise
+            && let Err(error) = self.note_trouble(tenant, side, &failure.text).await
+        {
+            tracing::warn!(%tenant, %error, "the trouble with the credentials could not be noted");
+        }
+        failure
+    }
+
+    /// The key ring, at most some minutes old.
+    pub async fn key_ring(&self) -> Result<Arc<KeyRing>, Failure> {
+        let now = self.clock.now();
+        let known = self.ring.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match known {
+            Some((ring, fresh_until)) if now < fresh_until => Ok(ring),
+            _ => self.newest_ring().await,
+        }
+    }
+
+    async fn newest_ring(&self) -> Result<Arc<KeyRing>, Failure> {
+        let text = self.secrets.get(KEY_RING).await.map_err(|error| Failure::transient(error.to_string()))?;
+        let ring = Arc::new(KeyRing::parse(&text).map_err(|error| Failure::transient(error.to_string()))?);
+        let fresh_until = later(self.clock.now(), RING_TTL);
+        *self.ring.lock().unwrap_or_else(PoisonError::into_inner) = Some((ring.clone(), fresh_until));
+        Ok(ring)
+    }
+
+    /// Opens what was sealed for a tenant under a field.
+    pub async fn open_sealed(
+        &self,
+        portal: &Portal,
+        field: &'static str,
+        sealed: &Sealed,
+    ) -> Result<SecretString, Failure> {
+        self.open(portal, field, sealed).await
+    }
+
+    async fn open(&self, portal: &Portal, field: &'static str, sealed: &Sealed) -> Result<SecretString, Failure> {
+        self.open_for(&portal.tenant, field, sealed).await
+    }
+
+    /// The same by the tenant's id. A key that is not known may be new.
+    pub async fn open_for(
+        &self,
+        tenant: &TenantId,
+        field: &'static str,
+        sealed: &Sealed,
+    ) -> Result<SecretString, Failure> {
+        let opened = match self.key_ring().await?.open(tenant, field, sealed) {
+            Err(SealError::UnknownKey(_)) => self.newest_ring().await?.open(tenant, field, sealed),
+            opened => opened,
+        };
+        opened.map_err(|error| Failure::reauthorise(error.to_string()))
+    }
+
+    /// Seals a secret for a tenant under a field.
+    pub async fn seal(&self, tenant: &TenantId, field: &'static str, secret: &SecretString) -> Result<Sealed, Failure> {
+        let sealed = self.key_ring().await?.seal(tenant, field, secret);
+        sealed.map_err(|error| Failure::transient(error.to_string()))
+    }
+}
+
+fn no_notion() -> Failure {
+    Failure::permanent(
+        "notion_not_connected",
+        "no Notion workspace is connected to this portal; docs/notion.md says how",
+    )
+}

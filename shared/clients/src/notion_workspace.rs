@@ -1,0 +1,278 @@
+//! A Notion workspace's API under its limiter.
+//!
+//! A write that was saved without an answer is read here, so that nobody repeats it: whoever calls gets what was made.
+
+use std::time::Duration;
+
+use notion::client::{List, Person};
+use notion::{DataSource, Error, Page};
+use runtime::clock::later;
+use runtime::limiter::{Account, Priority, Reservation};
+use runtime::{Kind, TenantId};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
+use tenants::hooks::{ADDRESS_KEY, Address, Hooks};
+
+use crate::failure::{Failure, UNTIL_REAUTHORISED};
+use crate::{Connections, Side, Slot};
+
+/// A wait up to this is slept; a longer one sends the job back to its queue.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Calls one workspace.
+pub struct NotionClient {
+    connections: Connections,
+    tenant: TenantId,
+    account: Account,
+    client: notion::Client,
+    /// Whether its token is renewed.
+    renews: bool,
+}
+
+impl NotionClient {
+    pub(crate) fn new(
+        connections: Connections,
+        tenant: TenantId,
+        account: Account,
+        client: notion::Client,
+        renews: bool,
+    ) -> Self {
+        Self { connections, tenant, account, client, renews }
+    }
+
+    /// The same client in another lane of the limiter.
+    #[must_use]
+    pub fn in_lane(mut self, lane: Priority) -> Self {
+        self.account.lane = lane;
+        self
+    }
+
+    /// A page of the workspace's people.
+    pub async fn people(&self, cursor: Option<&str>) -> Result<List<Person>, Failure> {
+        self.admit().await?;
+        self.note(self.client.people(cursor).await).await
+    }
+
+    /// The data sources of a database: id and name.
+    pub async fn database(&self, id: &str) -> Result<Vec<(String, String)>, Failure> {
+        self.admit().await?;
+        self.note(self.client.database(id).await).await
+    }
+
+    /// A data source with its schema.
+    pub async fn data_source(&self, id: &str) -> Result<DataSource, Failure> {
+        self.admit().await?;
+        self.note(self.client.data_source(id).await).await
+    }
+
+    /// Adds or changes properties of a data source.
+    pub async fn change_schema(&self, id: &str, properties: &Map<String, Value>) -> Result<DataSource, Failure> {
+        self.admit().await?;
+        match self.client.change_schema(id, properties).await {
+            Err(Error::Saved { .. }) => self.data_source(id).await,
+            answer => self.note(answer).await,
+        }
+    }
+
+    /// A page of rows.
+    pub async fn query(&self, data_source: &str, query: &Value, cursor: Option<&str>) -> Result<List<Page>, Failure> {
+        self.admit().await?;
+        self.note(self.client.query(data_source, query, cursor).await).await
+    }
+
+    /// A page; `None` if it was deleted for good, or is not shared any more: Notion does not tell which.
+    pub async fn page(&self, id: &str) -> Result<Option<Page>, Failure> {
+        self.admit().await?;
+        match self.client.page(id).await {
+            Err(error) if error.is_not_found() => {
+                self.note::<()>(Err(error)).await.ok();
+                Ok(None)
+            }
+            answer => self.note(answer).await.map(Some),
+        }
+    }
+
+    /// Everything that a relation holds.
+    pub async fn related(&self, page: &str, property: &str) -> Result<Vec<String>, Failure> {
+        let (mut all, mut cursor) = (Vec::new(), None);
+        loop {
+            self.admit().await?;
+            let list = self.note(self.client.related(page, property, cursor.as_deref()).await).await?;
+            all.extend(list.items);
+            cursor = list.cursor;
+            if cursor.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Creates a row.
+    pub async fn create(
+        &self,
+        data_source: &str,
+        properties: &Map<String, Value>,
+        children: &[Value],
+    ) -> Result<Page, Failure> {
+        self.admit().await?;
+        match self.client.create(data_source, properties, children).await {
+            Err(Error::Saved { resource: Some(id), call, children }) => {
+                let saved = Error::Saved { call, resource: None, children };
+                match self.page(&id).await? {
+                    Some(page) => Ok(page),
+                    None => self.note(Err(saved)).await,
+                }
+            }
+            answer => self.note(answer).await,
+        }
+    }
+
+    /// Changes properties of a page.
+    pub async fn update(&self, page: &str, properties: &Map<String, Value>) -> Result<Page, Failure> {
+        self.admit().await?;
+        let answer = self.client.update(page, properties).await;
+        self.changed(page, answer).await
+    }
+
+    /// Puts a page into the trash or takes it out.
+    pub async fn trash(&self, page: &str, in_trash: bool) -> Result<Page, Failure> {
+        self.admit().await?;
+        let answer = self.client.trash(page, in_trash).await;
+        self.changed(page, answer).await
+    }
+
+    async fn changed(&self, page: &str, answer: Result<Page, Error>) -> Result<Page, Failure> {
+        match answer {
+            Err(error @ Error::Saved { .. }) => match self.page(page).await? {
+                Some(page) => Ok(page),
+                None => self.note(Err(error)).await,
+            },
+            answer => self.note(answer).await,
+        }
+    }
+
+    /// Appends blocks; returns the ids of those of the first level.
+    pub async fn append(&self, block: &str, children: &[Value]) -> Result<Vec<String>, Failure> {
+        self.admit().await?;
+        match self.client.append(block, children).await {
+            Err(Error::Saved { children: made, .. }) if made.len() == children.len() => Ok(made),
+            answer => self.note(answer).await,
+        }
+    }
+
+    /// All blocks of a page or block: id and type.
+    pub async fn children(&self, block: &str) -> Result<Vec<(String, String)>, Failure> {
+        let (mut all, mut cursor) = (Vec::new(), None);
+        loop {
+            self.admit().await?;
+            let list = self.note(self.client.children(block, cursor.as_deref()).await).await?;
+            all.extend(list.items);
+            cursor = list.cursor;
+            if cursor.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    async fn admit(&self) -> Result<(), Failure> {
+        match self.connections.limiter.admit(&self.account, PATIENCE).await? {
+            Ok(()) | Err(Reservation::Granted(_)) => Ok(()),
+            Err(Reservation::Wait { wait, parked }) => {
+                let why =
+                    if parked { "Notion asked for a pause" } else { "Notion's requests of this minute are used up" };
+                Err(Failure::wait(later(self.connections.clock.now(), wait), why))
+            }
+        }
+    }
+
+    async fn note<T>(&self, answer: Result<T, Error>) -> Result<T, Failure> {
+        let limiter = &self.connections.limiter;
+        let error = match answer {
+            Ok(answer) => {
+                limiter.provider_answered(&self.account).await?;
+                return Ok(answer);
+            }
+            Err(error) => error,
+        };
+        let now = self.connections.clock.now();
+        let mut failure = Failure::of_notion(&error, now);
+        // Notion has done nothing; the next try finds the new token.
+        if self.renews && failure.kind == Kind::Reauthorise {
+            match self.connections.token_after(&self.tenant, Slot::Notion, self.client.token()).await {
+                Ok(_) => return Err(Failure::transient("Notion: the token was renewed; the call is made again")),
+                Err(cannot) if cannot.kind == Kind::Reauthorise => {}
+                Err(other) => return Err(other),
+            }
+        }
+        // Two writes at once to one page are no sign that Notion is down.
+        let is_busy = error.code() == Some("conflict_error");
+        let noted = match &failure.kind {
+            Kind::Throttled { until } => limiter.park(&self.account, *until).await,
+            Kind::Reauthorise => {
+                failure = self.connections.in_trouble(&self.tenant, Side::Notion, failure).await;
+                limiter.park(&self.account, later(now, UNTIL_REAUTHORISED)).await
+            }
+            Kind::Transient | Kind::UnknownOutcome if !is_busy => match limiter.provider_failed(&self.account).await {
+                Ok(down) => {
+                    failure.whole_account = down;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
+            _ => limiter.provider_answered(&self.account).await,
+        };
+        if let Err(error) = noted {
+            tracing::warn!(%error, "the limiter could not be told of a failure");
+        }
+        Err(failure)
+    }
+}
+
+/// The address at which a workspace's webhooks arrive.
+impl Connections {
+    /// The address's key and its hook's place; `None` if no address was made. One that an earlier version stored in plain text
+    /// is sealed and moved here.
+    pub async fn notion_address(
+        &self,
+        tenant: &TenantId,
+    ) -> Result<Option<(SecretString, runtime::store::Key)>, Failure> {
+        let hooks = Hooks::new(self.store.clone());
+        match hooks.address(tenant).await? {
+            None => Ok(None),
+            Some(Address::Plain(key)) => self.set_notion_address(tenant, key.into(), true).await.map(Some),
+            Some(address @ Address::Sealed { .. }) => {
+                let place = address.place();
+                let Address::Sealed { key, .. } = &address else { return Ok(None) };
+                Ok(Some((self.open_for(tenant, ADDRESS_KEY, key).await?, place)))
+            }
+        }
+    }
+
+    /// Opens the window in which a subscription's token is accepted; makes an address if there is none, and another one if
+    /// `anew`: then the one before ends. Returns the address's key.
+    pub async fn open_notion_window(&self, tenant: &TenantId, anew: bool) -> Result<SecretString, Failure> {
+        let portal = self.portals.fresh(tenant).await?;
+        let notion = portal.and_then(|portal| portal.notion.clone()).ok_or_else(crate::no_notion)?;
+        let known = self.notion_address(tenant).await?.filter(|_| !anew);
+        let (key, place) = match known {
+            Some(known) => known,
+            None => {
+                let fresh = SecretString::from(uuid::Uuid::new_v4().simple().to_string());
+                self.set_notion_address(tenant, fresh, false).await?
+            }
+        };
+        Hooks::new(self.store.clone()).open(&place, &notion.workspace_id, self.clock.now()).await?;
+        Ok(key)
+    }
+
+    async fn set_notion_address(
+        &self,
+        tenant: &TenantId,
+        key: SecretString,
+        carry: bool,
+    ) -> Result<(SecretString, runtime::store::Key), Failure> {
+        let sealed = self.seal(tenant, ADDRESS_KEY, &key).await?;
+        let address = Address::new(key.expose_secret(), sealed);
+        Hooks::new(self.store.clone()).set_address(tenant, &address, carry).await?;
+        Ok((key, address.place()))
+    }
+}

@@ -1,0 +1,54 @@
+//! From a person of the portal to their direct messages in Slack.
+
+use std::time::Duration;
+
+use runtime::clock::{Clock, later};
+use runtime::store::{Condition, Key, Store, Table, Write};
+use serde::{Deserialize, Serialize};
+use slack::ChannelId;
+
+use crate::failure::Failure;
+use crate::workspace::WorkspaceClient;
+
+/// How long a look-up is believed; one that found nobody is tried again sooner.
+const KEEPS: Duration = Duration::from_secs(24 * 60 * 60);
+const KEEPS_NOBODY: Duration = Duration::from_secs(15 * 60);
+
+#[derive(Serialize, Deserialize)]
+struct Found {
+    /// Who was looked for: another e-mail is another search.
+    by: String,
+    channel: Option<ChannelId>,
+}
+
+/// The direct messages to the portal's user `user`, by their Slack id or their e-mail; `None` if they are not in Slack.
+pub(crate) async fn direct(
+    workspace: &WorkspaceClient,
+    store: &dyn Store,
+    clock: &dyn Clock,
+    user: u64,
+    slack: Option<&str>,
+    email: Option<&str>,
+) -> Result<Option<ChannelId>, Failure> {
+    let Some(by) = slack.or(email) else { return Ok(None) };
+    let key = Key::new(Table::Links, format!("{}#direct", workspace.tenant()), format!("user#{user}"));
+    if let Some(item) = store.get(&key).await? {
+        let found: Found = item.decode()?;
+        if found.by == by {
+            return Ok(found.channel);
+        }
+    }
+    let id = match (slack, email) {
+        (Some(id), _) => Some(id.to_owned()),
+        (None, Some(email)) => workspace.member_by_email(email).await?.map(|user| user.id),
+        (None, None) => None,
+    };
+    let channel = match id {
+        Some(id) => workspace.open(&id).await?,
+        None => None,
+    };
+    let keeps = if channel.is_some() { KEEPS } else { KEEPS_NOBODY };
+    let found = Found { by: by.to_owned(), channel };
+    store.put(Write::new(key, &found, Condition::Always)?.expiring(later(clock.now(), keeps))).await?;
+    Ok(found.channel)
+}

@@ -1,0 +1,227 @@
+//! A portal's REST under its limiter.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bitrix24::batch::BatchAnswer;
+use bitrix24::bot::Request;
+use bitrix24::transfer::Download;
+use bitrix24::{Answer, Batch, RestBase};
+use runtime::Kind;
+use runtime::clock::later;
+use runtime::limiter::{Account, Priority, Reservation};
+use serde_json::{Value, json};
+use tenants::portals::Portal;
+use wire::{Http, Pieces};
+
+use crate::failure::{Failure, UNTIL_REAUTHORISED};
+use crate::{Connections, Side, Slot, accounts};
+
+/// A wait up to this is slept; a longer one sends the job back to its queue.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A portal stops a method at 480 seconds of operating time in ten minutes; we stop before it.
+const OPERATING_LIMIT: f64 = 430.0;
+
+/// Calls one portal.
+pub struct PortalClient {
+    connections: Connections,
+    portal: Arc<Portal>,
+    http: Http,
+    base: Mutex<RestBase>,
+    /// Where its token is renewed, if it is.
+    slot: Option<Slot>,
+    account: Account,
+}
+
+impl PortalClient {
+    pub(crate) fn new(
+        connections: Connections,
+        portal: Arc<Portal>,
+        base: RestBase,
+        slot: Option<Slot>,
+        http: Http,
+    ) -> Self {
+        let account = accounts::portal(&portal.tenant);
+        Self { connections, portal, http, base: Mutex::new(base), slot, account }
+    }
+
+    fn client(&self) -> bitrix24::Client {
+        let base = self.base.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        bitrix24::Client::new(self.http.clone(), base).observed(self.connections.noting())
+    }
+
+    /// If the portal did not take the token: whether there is another one now.
+    async fn renewed(&self, client: &bitrix24::Client, error: &bitrix24::Error) -> Result<bool, Failure> {
+        let ended = matches!(error.code(), Some("expired_token" | "invalid_token"));
+        let (Some(slot), true, RestBase::OAuth { endpoint, token }) = (self.slot, ended, client.base()) else {
+            return Ok(false);
+        };
+        match self.connections.token_after(&self.portal.tenant, slot, token).await {
+            Ok(token) => {
+                let base = RestBase::OAuth { endpoint: endpoint.clone(), token };
+                *self.base.lock().unwrap_or_else(PoisonError::into_inner) = base;
+                Ok(true)
+            }
+            // Then the portal's own words are handed on, and noted.
+            Err(failure) if failure.kind == Kind::Reauthorise => Ok(false),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// If the portal redirects: whether its authorization server says where it is now.
+    async fn relocated(&self, client: &bitrix24::Client, error: &bitrix24::Error) -> Result<bool, Failure> {
+        let is_moved = matches!(error, bitrix24::Error::Moved { .. });
+        let (Some(slot), true, RestBase::OAuth { endpoint, token }) = (self.slot, is_moved, client.base()) else {
+            return Ok(false);
+        };
+        let moved = self.connections.moved_access(&self.portal.tenant, slot, endpoint, token).await?;
+        let Some(base) = moved else { return Ok(false) };
+        *self.base.lock().unwrap_or_else(PoisonError::into_inner) = base;
+        Ok(true)
+    }
+
+    /// Whether the same call may work now, with another token or at another address.
+    async fn recovered(&self, client: &bitrix24::Client, error: &bitrix24::Error) -> Result<bool, Failure> {
+        Ok(self.renewed(client, error).await? || self.relocated(client, error).await?)
+    }
+
+    /// The same client in another lane of the limiter.
+    #[must_use]
+    pub fn in_lane(mut self, lane: Priority) -> Self {
+        self.account.lane = lane;
+        self
+    }
+
+    /// Whether it works as an application, which may do what an incoming webhook may not: bind events, read the
+    /// offline queue.
+    pub fn is_application(&self) -> bool {
+        self.portal.application.is_some()
+    }
+
+    /// Whether the portal's plan has a feature, by its code.
+    pub async fn has_feature(&self, code: &str) -> Result<bool, Failure> {
+        match self.call("feature.get", &json!({"CODE": code})).await {
+            Ok(answer) => Ok(answer.result["value"] == "Y"),
+            Err(failure) if matches!(failure.kind, Kind::Permanent { .. }) => Ok(false),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Makes one call.
+    pub async fn call(&self, method: &str, params: &Value) -> Result<Answer, Failure> {
+        self.admit().await?;
+        let client = self.client();
+        match client.call(method, params).await {
+            Ok(answer) => self.answered(answer).await,
+            // Nothing was done: the same call again is the first.
+            Err(error) if self.recovered(&client, &error).await? => match self.client().call(method, params).await {
+                Ok(answer) => self.answered(answer).await,
+                Err(error) => Err(self.failed(&error).await),
+            },
+            Err(error) => Err(self.failed(&error).await),
+        }
+    }
+
+    /// Makes up to 50 calls in one request; gives the answers and what the portal says of the request.
+    pub async fn batch(&self, batch: &Batch) -> Result<(BatchAnswer, Answer), Failure> {
+        let answer = self.call("batch", &batch.params()).await?;
+        Ok((BatchAnswer::read(answer.clone()), Answer { result: Value::Null, ..answer }))
+    }
+
+    /// Makes one call of a bot's.
+    pub async fn ask(&self, request: &Request) -> Result<Answer, Failure> {
+        self.call(request.method, &request.params).await
+    }
+
+    /// Makes one call that carries a file, a piece at a time.
+    pub async fn call_with_file(&self, request: &Request, length: u64, pieces: Pieces) -> Result<Answer, Failure> {
+        self.admit().await?;
+        let client = self.client();
+        match client.call_with_file(request.method, &request.params, length, pieces).await {
+            Ok(answer) => self.answered(answer).await,
+            // The pieces are gone: whoever has the file comes again.
+            Err(error) if self.recovered(&client, &error).await? => {
+                Err(Failure::transient("the token or the portal's address was renewed; the file is sent again"))
+            }
+            Err(error) => Err(self.failed(&error).await),
+        }
+    }
+
+    /// Fetches a file from where this portal says that it lies.
+    pub async fn fetch(&self, address: &str) -> Result<Download, Failure> {
+        match self.client().fetch(address).await {
+            Ok(download) => Ok(download),
+            Err(error) => Err(self.failed(&error).await),
+        }
+    }
+
+    /// A command's error within a batch, as a failure.
+    pub fn failure(&self, error: &bitrix24::Error) -> Failure {
+        Failure::of_bitrix24(error, self.connections.clock.now())
+    }
+
+    async fn admit(&self) -> Result<(), Failure> {
+        match self.connections.limiter.admit(&self.account, PATIENCE).await? {
+            Ok(()) | Err(Reservation::Granted(_)) => Ok(()),
+            Err(Reservation::Wait { wait, parked }) => {
+                let why = if parked { "the portal asked for a pause" } else { "the portal's rate is used up" };
+                Err(Failure::wait(later(self.connections.clock.now(), wait), why))
+            }
+        }
+    }
+
+    async fn answered(&self, answer: Answer) -> Result<Answer, Failure> {
+        self.connections.limiter.provider_answered(&self.account).await?;
+        if answer.operating.is_some_and(|seconds| seconds >= OPERATING_LIMIT) {
+            let reset = answer.operating_reset_at.unwrap_or_else(|| later(self.connections.clock.now(), PATIENCE));
+            self.connections.limiter.park(&self.account, reset).await?;
+        }
+        Ok(answer)
+    }
+
+    async fn failed(&self, error: &bitrix24::Error) -> Failure {
+        let now = self.connections.clock.now();
+        let mut failure = Failure::of_bitrix24(error, now);
+        let limiter = &self.connections.limiter;
+        let is_elsewhere = matches!(error, bitrix24::Error::Moved { .. } | bitrix24::Error::Blocked { .. });
+        if matches!(error, bitrix24::Error::Moved { .. }) {
+            failure.text = format!("{}. {}", failure.text, self.where_to_say());
+        }
+        // If one person's own access is no longer good, nobody else is held up.
+        if matches!(self.slot, Some(Slot::Person(_))) && failure.kind == Kind::Reauthorise && !is_elsewhere {
+            failure = Failure::permanent("grant_expired", failure.text);
+        }
+        let noted = match &failure.kind {
+            Kind::Throttled { until } => limiter.park(&self.account, *until).await,
+            Kind::Reauthorise => {
+                failure = self.connections.in_trouble(&self.portal.tenant, Side::Bitrix24, failure).await;
+                limiter.park(&self.account, later(now, UNTIL_REAUTHORISED)).await
+            }
+            Kind::Transient | Kind::UnknownOutcome => match limiter.provider_failed(&self.account).await {
+                Ok(down) => {
+                    failure.whole_account = down;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
+            Kind::Permanent { .. } => limiter.provider_answered(&self.account).await,
+        };
+        if let Err(error) = noted {
+            tracing::warn!(%error, "the limiter could not be told of a failure");
+        }
+        failure
+    }
+
+    /// What an administrator does about a portal that redirects.
+    fn where_to_say(&self) -> &'static str {
+        match self.slot {
+            Some(_) => {
+                "Bitrix24's authorization server names no other address; if this lasts, connect the portal again at /install"
+            }
+            None => {
+                "A redirect is not followed. Copy the incoming webhook's URL from the portal again, and replace it at /install"
+            }
+        }
+    }
+}

@@ -1,0 +1,581 @@
+//! Tokens that end: kept sealed, renewed before they end, and by one worker at a time.
+//!
+//! A token is renewed when somebody needs it and it has ended or is about to; never by a timer, for the vendor blocks
+//! applications that do. Whoever renews holds a lease in the store; the others go on with the old token while it lives, or
+//! wait for the new one. The keys of the application are read only where the renewing itself is done: a worker has that
+//! done by another function (`renewal`). A provider that says that the refresh token is no good has the last word only
+//! after a look whether somebody else renewed it meanwhile.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use runtime::clock::{later, until};
+use runtime::seal::Sealed;
+use runtime::store::{Condition, Item, Key, Query, StoreError, Table, Version, Write};
+use runtime::{Kind, TenantId};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use tenants::portals::{NOTION_TOKEN, PORTAL_TOKEN, SLACK_BOT_TOKEN};
+
+use crate::apps::AppKeys;
+use crate::{Connections, Failure, RenewalAnswer, RenewalRequest};
+
+/// A token is renewed so long before its end.
+const EARLY: Duration = Duration::from_secs(5 * 60);
+/// How long a worker may take to renew one.
+const LEASE: Duration = Duration::from_secs(60);
+/// How often those who wait look.
+const LOOK: Duration = Duration::from_millis(200);
+/// A token that the provider gave up is tried again so much later, for a subscription may be paid again; twice as much
+/// after each time.
+const DEAD_FOR: Duration = Duration::from_secs(60 * 60);
+/// It is not left alone longer than this.
+const MAX_DEAD_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+/// So many are remembered in a process.
+const MAX_CACHED: usize = 1_000;
+/// A pair that nobody has used for so long is renewed once, for refresh tokens die: Bitrix24's after 180 days. That is the
+/// one renewal that no call asks for; one in three months is far from a timer.
+pub const IDLE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// What a token opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Slot {
+    /// The portal, as the connection.
+    Portal,
+    /// The portal, as a person who allowed it.
+    Person(u64),
+    /// The Slack workspace.
+    Slack,
+    /// The Notion workspace.
+    Notion,
+}
+
+const PREFIX: &str = "token#";
+/// How the partitions end that hold the keys of portals' own applications. `template.yaml` refuses them to workers.
+const APPS_PARTITION: &str = "#apps";
+
+impl Slot {
+    fn sort(self) -> String {
+        match self {
+            Self::Portal => format!("{PREFIX}portal"),
+            Self::Person(user) => format!("{PREFIX}person#{user}"),
+            Self::Slack => format!("{PREFIX}slack"),
+            Self::Notion => format!("{PREFIX}notion"),
+        }
+    }
+
+    fn of(sort: &str) -> Option<Self> {
+        match sort.strip_prefix(PREFIX)? {
+            "portal" => Some(Self::Portal),
+            "slack" => Some(Self::Slack),
+            "notion" => Some(Self::Notion),
+            person => person.strip_prefix("person#")?.parse().ok().map(Self::Person),
+        }
+    }
+
+    /// Under what its access and its refresh token are sealed.
+    fn fields(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Portal | Self::Person(_) => (PORTAL_TOKEN, "portal-refresh-token"),
+            Self::Slack => (SLACK_BOT_TOKEN, "slack-refresh-token"),
+            Self::Notion => (NOTION_TOKEN, "notion-refresh-token"),
+        }
+    }
+
+    fn key(self, tenant: &TenantId) -> Key {
+        Key::new(Table::Portals, tenant.as_str(), self.sort())
+    }
+
+    /// Where the keys of a portal's own application lie that renew the pair: in a partition that workers may not read.
+    fn app_key(self, tenant: &TenantId) -> Key {
+        Key::new(Table::Portals, format!("{tenant}{APPS_PARTITION}"), self.sort())
+    }
+
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Portal => "Bitrix24",
+            Self::Person(_) => "a person's own access to Bitrix24",
+            Self::Slack => "Slack",
+            Self::Notion => "Notion",
+        }
+    }
+}
+
+/// The keys of a portal's own local application.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct OwnApp {
+    client_id: String,
+    client_secret: Sealed,
+}
+
+/// An application with its keys.
+enum App {
+    Bitrix24(bitrix24::oauth::App),
+    Slack(slack::oauth::App),
+    Notion(notion::oauth::App),
+}
+
+const OWN_SECRET: &str = "client-secret";
+
+/// A pair of tokens as it is kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Kept {
+    access: Sealed,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refresh: Option<Sealed>,
+    /// When the access token ends, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+    renewed_at: Timestamp,
+    /// The authorization server, where there are several.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    server: String,
+    /// Whether the pair is that of the portal's own application, whose keys lie apart.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    by_own_app: bool,
+    /// Where those keys were kept by earlier versions; the next renewal moves them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    own_app: Option<OwnApp>,
+    /// Until when somebody renews it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lease: Option<Timestamp>,
+    /// Since when, and why, it cannot be renewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dead: Option<Dead>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Dead {
+    /// When it was tried last.
+    since: Timestamp,
+    why: String,
+    /// How often it was tried.
+    #[serde(default)]
+    tries: u32,
+}
+
+impl Dead {
+    /// Whether it is left alone at `now`.
+    fn rests(&self, now: Timestamp) -> bool {
+        let pause = DEAD_FOR.saturating_mul(1 << self.tries.saturating_sub(1).min(8)).min(MAX_DEAD_FOR);
+        until(self.since, now) < pause
+    }
+}
+
+impl Kept {
+    /// Whether somebody renews it at `now`.
+    fn is_leased(&self, now: Timestamp) -> bool {
+        self.lease.is_some_and(|lease| now < lease)
+    }
+
+    /// Why it cannot be renewed, if it was found out a short while ago that it cannot.
+    fn refusal(&self, now: Timestamp) -> Option<RenewalAnswer> {
+        let dead = self.dead.as_ref().filter(|dead| dead.rests(now))?;
+        Some(RenewalAnswer::Failed(Failure::reauthorise(dead.why.clone())))
+    }
+
+    /// Whether its access token has more than some minutes left.
+    fn has_time_left(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| later(now, EARLY) < end)
+    }
+}
+
+/// A pair of tokens to keep.
+pub(crate) struct Pair {
+    pub(crate) access: SecretString,
+    pub(crate) refresh: Option<SecretString>,
+    pub(crate) lives: Option<Duration>,
+}
+
+/// How a token stands, for whoever looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// What it opens.
+    pub slot: Slot,
+    /// When the access token ends, where that is known.
+    pub expires_at: Option<Timestamp>,
+    /// When it was renewed last.
+    pub renewed_at: Timestamp,
+    /// Why it cannot be renewed, if it cannot.
+    pub dead: Option<String>,
+}
+
+/// Tokens as they were seen last, in this process.
+#[derive(Clone, Default)]
+pub(crate) struct Seen(Arc<Mutex<HashMap<(TenantId, Slot), (SecretString, Timestamp)>>>);
+
+impl Seen {
+    fn get(&self, tenant: &TenantId, slot: Slot, now: Timestamp) -> Option<SecretString> {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (token, good_until) = seen.get(&(tenant.clone(), slot))?;
+        (now < *good_until).then(|| token.clone())
+    }
+
+    fn put(&self, tenant: &TenantId, slot: Slot, token: &SecretString, good_until: Timestamp) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() >= MAX_CACHED {
+            seen.clear();
+        }
+        seen.insert((tenant.clone(), slot), (token.clone(), good_until));
+    }
+
+    fn forget(&self, tenant: &TenantId, slot: Slot) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(tenant.clone(), slot));
+    }
+}
+
+impl Connections {
+    /// Keeps a new pair, in the place of whatever was there.
+    pub(crate) async fn keep_tokens(
+        &self,
+        tenant: &TenantId,
+        slot: Slot,
+        pair: &Pair,
+        server: &str,
+        own_app: Option<&AppKeys>,
+    ) -> Result<(), Failure> {
+        let sealed = self.sealed(tenant, slot, pair).await?;
+        let kept = Kept { server: server.to_owned(), by_own_app: own_app.is_some(), ..sealed };
+        let write = Write::new(slot.key(tenant), &kept, Condition::Always)?;
+        match own_app {
+            Some(app) => {
+                let client_secret = self.seal(tenant, OWN_SECRET, &app.client_secret).await?;
+                let own = OwnApp { client_id: app.client_id.clone(), client_secret };
+                let keys = Write::new(slot.app_key(tenant), &own, Condition::Always)?;
+                self.store.put_all(vec![keys, write]).await?;
+            }
+            None => self.store.put(write).await.map(|_| ())?,
+        }
+        self.seen.forget(tenant, slot);
+        Ok(())
+    }
+
+    async fn sealed(&self, tenant: &TenantId, slot: Slot, pair: &Pair) -> Result<Kept, Failure> {
+        let (access, refresh) = slot.fields();
+        let now = self.clock.now();
+        Ok(Kept {
+            access: self.seal(tenant, access, &pair.access).await?,
+            refresh: match &pair.refresh {
+                Some(token) => Some(self.seal(tenant, refresh, token).await?),
+                None => None,
+            },
+            expires_at: pair.lives.map(|lives| later(now, lives)),
+            renewed_at: now,
+            server: String::new(),
+            by_own_app: false,
+            own_app: None,
+            lease: None,
+            dead: None,
+        })
+    }
+
+    /// Forgets a pair; fine if there is none.
+    pub(crate) async fn drop_tokens(&self, tenant: &TenantId, slot: Slot) -> Result<(), Failure> {
+        self.seen.forget(tenant, slot);
+        Ok(self.store.delete(&slot.key(tenant)).await?)
+    }
+
+    /// Forgets what people allowed: their own access to the portal.
+    pub(crate) async fn drop_grants(&self, tenant: &TenantId) -> Result<(), Failure> {
+        for standing in self.token_standings(tenant).await? {
+            if let Slot::Person(_) = standing.slot {
+                self.drop_tokens(tenant, standing.slot).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A token that is good for some minutes at least, or as good as there is one; `None` if none is kept.
+    pub(crate) async fn token(&self, tenant: &TenantId, slot: Slot) -> Result<Option<SecretString>, Failure> {
+        if let Some(token) = self.seen.get(tenant, slot, self.clock.now()) {
+            return Ok(Some(token));
+        }
+        let Some(item) = self.store.get(&slot.key(tenant)).await? else { return Ok(None) };
+        let kept: Kept = item.decode()?;
+        let access = self.open_for(tenant, slot.fields().0, &kept.access).await?;
+        let now = self.clock.now();
+        match kept.expires_at {
+            Some(_) if kept.refresh.is_some() && !kept.has_time_left(now) => {
+                self.renew(tenant, slot, None).await.map(Some)
+            }
+            end => {
+                self.remember(tenant, slot, &access, end);
+                Ok(Some(access))
+            }
+        }
+    }
+
+    fn remember(&self, tenant: &TenantId, slot: Slot, token: &SecretString, end: Option<Timestamp>) {
+        let now = self.clock.now();
+        // Not longer than a portal's record is believed: somebody may have authorised anew.
+        let fresh = later(now, Duration::from_secs(60));
+        let good_until = end.map_or(fresh, |end| fresh.min(end - jiff::SignedDuration::from_secs(300)));
+        self.seen.put(tenant, slot, token, good_until);
+    }
+
+    /// A token in the place of `used`, which the provider did not take.
+    pub(crate) async fn token_after(
+        &self,
+        tenant: &TenantId,
+        slot: Slot,
+        used: &SecretString,
+    ) -> Result<SecretString, Failure> {
+        self.seen.forget(tenant, slot);
+        self.renew(tenant, slot, Some(used)).await
+    }
+
+    /// Renews a pair that nobody has used for long, or that was given up; whether that was done.
+    pub async fn renew_if_idle(&self, tenant: &TenantId, slot: Slot) -> Result<bool, Failure> {
+        let Some(item) = self.store.get(&slot.key(tenant)).await? else { return Ok(false) };
+        let kept: Kept = item.decode()?;
+        let now = self.clock.now();
+        let idle = until(kept.renewed_at, now) >= IDLE;
+        let again = kept.dead.as_ref().is_some_and(|dead| !dead.rests(now));
+        if kept.refresh.is_none() || !(idle || again) {
+            return Ok(false);
+        }
+        let used = self.open_for(tenant, slot.fields().0, &kept.access).await?;
+        self.renew(tenant, slot, Some(&used)).await.map(|_| true)
+    }
+
+    /// The authorization server of a token that is renewed.
+    pub(crate) async fn token_server(&self, tenant: &TenantId, slot: Slot) -> Result<Option<String>, Failure> {
+        let item = self.store.get(&slot.key(tenant)).await?;
+        Ok(item.map(|item| item.decode::<Kept>()).transpose()?.map(|kept| kept.server))
+    }
+
+    /// The keys of the local application that the tenant's portal is connected by, if it is by one.
+    pub(crate) async fn own_app(&self, tenant: &TenantId) -> Result<Option<AppKeys>, Failure> {
+        let Some(item) = self.store.get(&Slot::Portal.key(tenant)).await? else { return Ok(None) };
+        self.own_app_of(tenant, Slot::Portal, &item.decode()?).await
+    }
+
+    async fn own_app_of(&self, tenant: &TenantId, slot: Slot, kept: &Kept) -> Result<Option<AppKeys>, Failure> {
+        let own = match &kept.own_app {
+            Some(own) => own.clone(),
+            None if kept.by_own_app => {
+                let missing =
+                    || Failure::reauthorise("the keys of the portal's own application are gone; connect again");
+                self.store.get(&slot.app_key(tenant)).await?.ok_or_else(missing)?.decode()?
+            }
+            None => return Ok(None),
+        };
+        let client_secret = self.open_for(tenant, OWN_SECRET, &own.client_secret).await?;
+        Ok(Some(AppKeys { client_id: own.client_id, client_secret }))
+    }
+
+    /// How a tenant's tokens stand.
+    pub async fn token_standings(&self, tenant: &TenantId) -> Result<Vec<Standing>, Failure> {
+        let mut query = Query::prefix(Table::Portals, tenant.as_str(), PREFIX);
+        let mut standings = Vec::new();
+        loop {
+            let page = self.store.list(&query).await?;
+            for item in &page.items {
+                let kept: Kept = item.decode()?;
+                let Some(slot) = Slot::of(&item.key.sort) else { continue };
+                standings.push(Standing {
+                    slot,
+                    expires_at: kept.expires_at,
+                    renewed_at: kept.renewed_at,
+                    dead: kept.dead.map(|dead| dead.why),
+                });
+            }
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => return Ok(standings),
+            }
+        }
+    }
+
+    /// A good token: one that somebody else has fetched by now, or a new one. `refused` is the token that the provider did
+    /// not take, if it was tried.
+    async fn renew(
+        &self,
+        tenant: &TenantId,
+        slot: Slot,
+        refused: Option<&SecretString>,
+    ) -> Result<SecretString, Failure> {
+        loop {
+            let (item, kept) = self.kept(tenant, slot).await?;
+            let access = self.open_for(tenant, slot.fields().0, &kept.access).await?;
+            let now = self.clock.now();
+            let lives = kept.expires_at.is_none_or(|end| now < end);
+            let is_other = refused.is_some_and(|refused| refused.expose_secret() != access.expose_secret());
+            if (is_other && lives) || (refused.is_none() && kept.has_time_left(now)) {
+                self.remember(tenant, slot, &access, kept.expires_at);
+                return Ok(access);
+            }
+            let is_refused = refused.is_some() && !is_other;
+            let usable = lives && !is_refused;
+            let answer = match kept.refusal(now) {
+                Some(refusal) => refusal,
+                None if kept.is_leased(now) => RenewalAnswer::Busy,
+                None => {
+                    let (tenant, version) = (tenant.clone(), item.version);
+                    self.ask_to_renew(&RenewalRequest { tenant, slot, version, refused: is_refused }).await
+                }
+            };
+            match answer {
+                RenewalAnswer::Good => return self.read_back(tenant, slot).await,
+                RenewalAnswer::Changed => {}
+                RenewalAnswer::Busy | RenewalAnswer::Failed(_) if usable => return Ok(access),
+                RenewalAnswer::Busy => self.clock.sleep(LOOK).await,
+                RenewalAnswer::Failed(failure) => return Err(failure),
+            }
+        }
+    }
+
+    async fn kept(&self, tenant: &TenantId, slot: Slot) -> Result<(Item, Kept), Failure> {
+        let gone = || Failure::permanent("not_connected", format!("{} is not connected any more", slot.name()));
+        let item = self.store.get(&slot.key(tenant)).await?.ok_or_else(gone)?;
+        let kept = item.decode()?;
+        Ok((item, kept))
+    }
+
+    /// The token that was renewed.
+    async fn read_back(&self, tenant: &TenantId, slot: Slot) -> Result<SecretString, Failure> {
+        let (_, kept) = self.kept(tenant, slot).await?;
+        let access = self.open_for(tenant, slot.fields().0, &kept.access).await?;
+        self.remember(tenant, slot, &access, kept.expires_at);
+        Ok(access)
+    }
+
+    /// Renews a pair here, with the keys of its application, unless that is not needed or somebody else does. It waits for
+    /// nobody but the provider.
+    pub async fn renew_pair(&self, request: &RenewalRequest) -> RenewalAnswer {
+        // Rare and large: every call's future would have room for it.
+        Box::pin(self.try_to_renew(request)).await.unwrap_or_else(RenewalAnswer::Failed)
+    }
+
+    async fn try_to_renew(&self, request: &RenewalRequest) -> Result<RenewalAnswer, Failure> {
+        let (item, kept) = self.kept(&request.tenant, request.slot).await?;
+        let now = self.clock.now();
+        if item.version != request.version {
+            return Ok(if kept.is_leased(now) { RenewalAnswer::Busy } else { RenewalAnswer::Changed });
+        }
+        if let Some(refusal) = kept.refusal(now) {
+            return Ok(refusal);
+        }
+        if kept.is_leased(now) {
+            return Ok(RenewalAnswer::Busy);
+        }
+        if !request.refused && kept.has_time_left(now) {
+            return Ok(RenewalAnswer::Good);
+        }
+        // Where the keys are missing nobody is asked, and nothing is concluded.
+        let app = match kept.refresh {
+            Some(_) => Some(self.app_for(&request.tenant, request.slot, &kept).await?),
+            None => None,
+        };
+        let leased = Kept { lease: Some(later(now, LEASE)), ..kept.clone() };
+        match self.store.put(Write::new(item.key.clone(), &leased, Condition::Version(item.version))?).await {
+            Ok(version) => self.fetch(request, app.as_ref(), &item, kept, version).await,
+            Err(StoreError::Conflict(_)) => Ok(RenewalAnswer::Changed),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Fetches a new pair under the lease.
+    async fn fetch(
+        &self,
+        request: &RenewalRequest,
+        app: Option<&App>,
+        item: &Item,
+        kept: Kept,
+        version: Version,
+    ) -> Result<RenewalAnswer, Failure> {
+        let (tenant, slot) = (&request.tenant, request.slot);
+        let moved = kept.own_app.clone();
+        let (next, answer) = match self.ask_for_pair(tenant, slot, app, &kept).await {
+            Ok(pair) => {
+                let sealed = self.sealed(tenant, slot, &pair).await?;
+                // A provider that gives no new refresh token means the old one to stay.
+                let refresh = sealed.refresh.clone().or_else(|| kept.refresh.clone());
+                let next = Kept { refresh, server: kept.server.clone(), by_own_app: kept.by_own_app, ..sealed };
+                tracing::info!(%tenant, slot = slot.name(), "token renewed");
+                (next, RenewalAnswer::Good)
+            }
+            Err(failure) if failure.kind == Kind::Reauthorise => {
+                tracing::error!(%tenant, slot = slot.name(), why = failure.text, "the token cannot be renewed; connect again");
+                let tries = kept.dead.as_ref().map_or(0, |dead| dead.tries).saturating_add(1);
+                let dead = Some(Dead { since: self.clock.now(), why: failure.text.clone(), tries });
+                (Kept { dead, ..kept }, RenewalAnswer::Failed(failure))
+            }
+            Err(failure) => (kept, RenewalAnswer::Failed(failure)),
+        };
+        let by_own_app = next.by_own_app || moved.is_some();
+        let next = Kept { lease: None, by_own_app, own_app: None, ..next };
+        let write = Write::new(item.key.clone(), &next, Condition::Version(version))?;
+        let written = match moved {
+            Some(keys) => {
+                self.store.put_all(vec![Write::new(slot.app_key(tenant), &keys, Condition::Always)?, write]).await
+            }
+            None => self.store.put(write).await.map(|_| ()),
+        };
+        match written {
+            Ok(()) => Ok(answer),
+            // Somebody has authorised anew meanwhile.
+            Err(StoreError::Conflict(_)) => Ok(RenewalAnswer::Changed),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The application that renews a pair.
+    async fn app_for(&self, tenant: &TenantId, slot: Slot, kept: &Kept) -> Result<App, Failure> {
+        if let Some(own) = self.own_app_of(tenant, slot, kept).await? {
+            return Ok(App::Bitrix24(own.bitrix24()));
+        }
+        let apps = self.apps().await?;
+        let found = match slot {
+            Slot::Portal | Slot::Person(_) => apps.bitrix24.map(|app| App::Bitrix24(app.bitrix24())),
+            Slot::Slack => apps.slack.map(|app| App::Slack(app.app())),
+            Slot::Notion => apps.notion.map(|app| App::Notion(app.notion())),
+        };
+        found.ok_or_else(|| {
+            Failure::reauthorise(format!(
+                "the keys of our {} application are gone from the secret oauth-apps; put them back",
+                slot.name()
+            ))
+        })
+    }
+
+    async fn ask_for_pair(
+        &self,
+        tenant: &TenantId,
+        slot: Slot,
+        app: Option<&App>,
+        kept: &Kept,
+    ) -> Result<Pair, Failure> {
+        let (Some(app), Some(refresh)) = (app, &kept.refresh) else {
+            let text = format!("the token of {} has ended and cannot be renewed; connect again", slot.name());
+            return Err(Failure::reauthorise(text));
+        };
+        let refresh = self.open_for(tenant, slot.fields().1, refresh).await?;
+        let now = self.clock.now();
+        match app {
+            App::Bitrix24(app) => {
+                let asked = self.oauth()?.refresh(&kept.server, app, &refresh).await;
+                let tokens = asked.map_err(|error| Failure::of_bitrix24(&error, now).repeatable())?;
+                if tokens.member_id != tenant.as_str() {
+                    return Err(Failure::reauthorise("the authorization server answered with another portal's token"));
+                }
+                self.note_endpoint(tenant, &tokens.endpoint).await?;
+                Ok(Pair { access: tokens.access, refresh: tokens.refresh, lives: Some(tokens.lives) })
+            }
+            App::Slack(app) => {
+                let asked = slack::oauth::refresh(&self.http()?, &self.slack_api, app, &refresh).await;
+                let grant = asked.map_err(|error| Failure::of_slack(&error, now).repeatable())?;
+                Ok(Pair { access: grant.access, refresh: grant.refresh, lives: grant.lives })
+            }
+            App::Notion(app) => {
+                let asked = notion::oauth::refresh(&self.http()?, &self.notion_api, app, &refresh).await;
+                let grant = asked.map_err(|error| Failure::of_notion(&error, now).repeatable())?;
+                Ok(Pair { access: grant.access, refresh: grant.refresh, lives: None })
+            }
+        }
+    }
+}

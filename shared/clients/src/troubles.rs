@@ -1,0 +1,108 @@
+//! Credentials that a provider does not take any more: noted once, told once, and looked at again until they are good.
+
+use jiff::Timestamp;
+use runtime::TenantId;
+use runtime::store::{Condition, Key, Query, StoreError, Table, Write};
+use serde::{Deserialize, Serialize};
+
+use crate::{Connections, Failure, accounts};
+
+/// A side of a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// The portal.
+    Bitrix24,
+    /// The Slack workspace.
+    Slack,
+    /// The Notion workspace.
+    Notion,
+}
+
+impl Side {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Bitrix24, Self::Slack, Self::Notion];
+
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bitrix24 => "Bitrix24",
+            Self::Slack => "Slack",
+            Self::Notion => "Notion",
+        }
+    }
+
+    fn key(self, tenant: &TenantId) -> Key {
+        Key::new(Table::Portals, tenant.as_str(), format!("{PREFIX}{}", self.name().to_lowercase()))
+    }
+}
+
+const PREFIX: &str = "trouble#";
+
+/// A side whose credentials are not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// Which.
+    pub side: Side,
+    /// Since when.
+    pub since: Timestamp,
+    /// What the provider said.
+    pub why: String,
+}
+
+impl Connections {
+    /// Notes that a side's credentials are not taken; true if nobody had noted it yet.
+    pub(crate) async fn note_trouble(&self, tenant: &TenantId, side: Side, why: &str) -> Result<bool, Failure> {
+        let trouble = Trouble { side, since: self.clock.now(), why: why.to_owned() };
+        match self.store.put(Write::new(side.key(tenant), &trouble, Condition::Absent)?).await {
+            Ok(_) => {
+                tracing::error!(%tenant, side = side.name(), why, "the credentials are not taken; deliveries wait until it is connected again");
+                Ok(true)
+            }
+            Err(StoreError::Conflict(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The sides of a tenant that are in trouble.
+    pub async fn troubles(&self, tenant: &TenantId) -> Result<Vec<Trouble>, Failure> {
+        let page = self.store.list(&Query::prefix(Table::Portals, tenant.as_str(), PREFIX)).await?;
+        Ok(page.items.iter().map(runtime::store::Item::decode).collect::<Result<_, _>>()?)
+    }
+
+    /// Takes a side's trouble away and lets go of what was parked for it.
+    pub(crate) async fn end_trouble(&self, tenant: &TenantId, side: Side) -> Result<(), Failure> {
+        self.store.delete(&side.key(tenant)).await?;
+        let Some(portal) = self.portals.fresh(tenant).await? else { return Ok(()) };
+        let account = match side {
+            Side::Bitrix24 => Some(accounts::portal(tenant)),
+            Side::Slack => portal.slack.as_ref().map(|slack| accounts::posts(&slack.team_id)),
+            Side::Notion => portal.notion.as_ref().map(|notion| accounts::notion(&notion.bot_id, 1)),
+        };
+        if let Some(account) = account {
+            self.limiter.release(&account).await?;
+        }
+        Ok(())
+    }
+
+    /// Tries a side that is in trouble; true if it works again.
+    pub async fn try_again(&self, tenant: &TenantId, side: Side) -> Result<bool, Failure> {
+        let portal = self.portal(tenant).await?;
+        // Around the limiter, which is parked for this very reason.
+        let works = match side {
+            Side::Bitrix24 => self.portal_answers(&portal).await?,
+            Side::Slack => match self.slack_token(&portal).await {
+                Ok(token) => slack::Client::new(self.http()?, self.slack_api.clone(), token).auth_test().await.is_ok(),
+                Err(_) => false,
+            },
+            Side::Notion => match self.notion_token(&portal).await {
+                Ok(token) => notion::Client::new(self.http()?, self.notion_api.clone(), token).me().await.is_ok(),
+                Err(_) => false,
+            },
+        };
+        if works {
+            self.end_trouble(tenant, side).await?;
+        }
+        Ok(works)
+    }
+}

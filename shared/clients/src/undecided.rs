@@ -1,0 +1,65 @@
+//! An event that could not be decided: what that means for its line in the ledger, and for its job.
+
+use jiff::Timestamp;
+use runtime::TenantId;
+use runtime::job::Outcome;
+use runtime::ledger::{EventLine, EventStatus, Ledger};
+use runtime::retry::GIVE_UP_AFTER;
+
+use crate::Failure;
+use crate::failure::GONE;
+
+/// Writes down what a failure means for an event, and says what becomes of its job. `line` is the event's line as it
+/// would be written now; a decision that is in the ledger already is left as it is.
+pub async fn undecided(
+    ledger: &Ledger,
+    tenant: &TenantId,
+    line: EventLine,
+    now: Timestamp,
+    failure: &Failure,
+) -> Outcome {
+    let mut outcome = failure.outcome(now, line.attempts);
+    if failure.code() == GONE {
+        return outcome;
+    }
+    let trace = line.trace;
+    let earlier = match ledger.event(tenant, trace).await {
+        // Only its jobs are not all on their queue yet: the next try sends them.
+        Ok(Some(earlier)) if is_decided(&earlier, &line) => return outcome,
+        Ok(earlier) => earlier,
+        Err(error) => {
+            tracing::warn!(%trace, %tenant, %error, "the line of an event could not be read");
+            return outcome;
+        }
+    };
+    let mut line = line;
+    line.note_calls();
+    if let Some(earlier) = earlier {
+        line.go_on_from(earlier);
+    }
+    let mut waited = line.waited;
+    if let Outcome::Retry { after, cause } = &outcome
+        && !failure.whole_account
+    {
+        waited += *after;
+        if waited > GIVE_UP_AFTER {
+            let reason = format!("given up after a day of tries: {cause}");
+            outcome = Outcome::Dead { code: "gave_up".into(), reason };
+        }
+    }
+    let status = match &outcome {
+        Outcome::Dead { code, reason } => EventStatus::Dead { code: code.clone(), reason: reason.clone() },
+        _ => EventStatus::Waiting { cause: failure.text.clone() },
+    };
+    if let Err(error) = ledger.record_event(tenant, EventLine { waited, status, ..line }).await {
+        tracing::warn!(%trace, %tenant, %error, "the ledger could not be told of a failure");
+    }
+    outcome
+}
+
+/// Whether the line was decided before. One that hands its jobs on to another job of the trace waits with them; that
+/// job's own line is about something else.
+fn is_decided(earlier: &EventLine, line: &EventLine) -> bool {
+    let hands_on = !earlier.outbox.is_empty() && earlier.record == line.record;
+    earlier.status == EventStatus::Routed || hands_on
+}

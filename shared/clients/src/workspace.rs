@@ -1,0 +1,227 @@
+//! A Slack workspace's Web API under its limiters.
+
+use std::time::Duration;
+
+use runtime::Kind;
+use runtime::TenantId;
+use runtime::clock::later;
+use runtime::limiter::{Account, Reservation};
+use slack::client::{Channel, HistoryMessage, Page};
+use slack::event::User;
+use slack::{ChannelId, Message, Metadata, Posted, Ts};
+
+use crate::channels;
+use crate::failure::{Failure, UNTIL_REAUTHORISED};
+use crate::{Connections, Side, Slot, accounts, people};
+
+/// A wait up to this is slept; a longer one sends the job back to its queue.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Calls one workspace.
+pub struct WorkspaceClient {
+    pub(crate) connections: Connections,
+    pub(crate) tenant: TenantId,
+    pub(crate) team: String,
+    pub(crate) client: slack::Client,
+    /// Whether its token is renewed.
+    renews: bool,
+}
+
+impl WorkspaceClient {
+    pub(crate) fn new(
+        connections: Connections,
+        tenant: TenantId,
+        team: &str,
+        client: slack::Client,
+        renews: bool,
+    ) -> Self {
+        Self { connections, tenant, team: team.to_owned(), client, renews }
+    }
+
+    /// The id of the channel that a route names: an id as it is, `#name` by look-up. `fresh` mistrusts what
+    /// was looked up before.
+    pub async fn channel(&self, named: &str, fresh: bool) -> Result<ChannelId, Failure> {
+        channels::resolve(self, self.connections.store.as_ref(), self.connections.clock.as_ref(), named, fresh).await
+    }
+
+    /// Waits for a slot to post in a channel.
+    pub async fn admit_post(&self, channel: &ChannelId) -> Result<(), Failure> {
+        // The channel first: it is the one that runs out, and a slot of the workspace taken in vain is lost.
+        self.admit(&accounts::channel_posts(&self.team, &channel.0)).await?;
+        self.admit(&accounts::posts(&self.team)).await
+    }
+
+    /// Posts. Call [`WorkspaceClient::admit_post`] before.
+    pub async fn post(&self, channel: &ChannelId, message: &Message, metadata: &Metadata) -> Result<Posted, Failure> {
+        let answer = self.client.post_message(channel, message, Some(metadata)).await;
+        self.note(&accounts::posts(&self.team), answer).await
+    }
+
+    /// Posts a reply in the thread of the message `parent`.
+    pub async fn reply(
+        &self,
+        channel: &ChannelId,
+        parent: &Ts,
+        message: &Message,
+        metadata: &Metadata,
+    ) -> Result<Posted, Failure> {
+        let answer = self.client.post_reply(channel, parent, message, Some(metadata)).await;
+        self.note(&accounts::posts(&self.team), answer).await
+    }
+
+    /// Replaces a message of ours. The same again changes nothing.
+    pub async fn update(&self, posted: &Posted, message: &Message) -> Result<Posted, Failure> {
+        let account = accounts::tier_3(&self.team, "chat.update");
+        self.admit(&account).await?;
+        self.note(&account, self.client.update_message(posted, message, None).await).await
+    }
+
+    /// The direct messages to a person of the portal, by their Slack id or their e-mail; `None` if they are not in
+    /// Slack.
+    pub async fn direct(
+        &self,
+        user: u64,
+        slack: Option<&str>,
+        email: Option<&str>,
+    ) -> Result<Option<ChannelId>, Failure> {
+        people::direct(self, self.connections.store.as_ref(), self.connections.clock.as_ref(), user, slack, email).await
+    }
+
+    /// The account with an e-mail, a guest's too; `None` if there is none.
+    pub async fn user_by_email(&self, email: &str) -> Result<Option<User>, Failure> {
+        let account = accounts::tier_3(&self.team, "users.lookupByEmail");
+        self.admit(&account).await?;
+        match self.note(&account, self.client.user_by_email(email).await).await {
+            Err(failure) if failure.code() == "users_not_found" => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    /// The full member of this workspace with an e-mail: no guest, nobody of another organisation.
+    pub async fn member_by_email(&self, email: &str) -> Result<Option<User>, Failure> {
+        Ok(self.user_by_email(email).await?.filter(|user| self.is_member(user)))
+    }
+
+    /// Whether somebody is a full member of this workspace or organisation.
+    pub fn is_member(&self, user: &User) -> bool {
+        user.is_member_of(&self.team)
+    }
+
+    pub(crate) async fn open(&self, user: &str) -> Result<Option<ChannelId>, Failure> {
+        let account = accounts::tier_3(&self.team, "conversations.open");
+        self.admit(&account).await?;
+        match self.note(&account, self.client.open(user).await).await {
+            // They left, or they are a bot.
+            Err(failure) if ["user_not_found", "user_disabled", "cannot_dm_bot"].contains(&failure.code()) => Ok(None),
+            opened => opened.map(Some),
+        }
+    }
+
+    /// Makes a public channel; one that is there by now is as good.
+    pub async fn create(&self, name: &str) -> Result<ChannelId, Failure> {
+        let account = accounts::tier_2(&self.team, "conversations.create");
+        self.admit(&account).await?;
+        let bare = name.trim_start_matches('#');
+        match self.note(&account, self.client.create(bare).await).await {
+            Err(failure) if failure.code() == "name_taken" => self.channel(name, true).await,
+            made => {
+                let made = made?;
+                channels::note(self, self.connections.store.as_ref(), self.connections.clock.as_ref(), bare, &made)
+                    .await?;
+                Ok(made)
+            }
+        }
+    }
+
+    /// A page of a thread's replies since `oldest`, with the parent.
+    pub async fn replies(
+        &self,
+        channel: &ChannelId,
+        parent: &Ts,
+        oldest: &str,
+        cursor: Option<&str>,
+    ) -> Result<Page<HistoryMessage>, Failure> {
+        let account = accounts::tier_3(&self.team, "conversations.replies");
+        self.admit(&account).await?;
+        self.note(&account, self.client.replies(channel, parent, oldest, cursor).await).await
+    }
+
+    /// Joins a public channel.
+    pub async fn join(&self, channel: &ChannelId) -> Result<(), Failure> {
+        let account = accounts::tier_3(&self.team, "conversations.join");
+        self.admit(&account).await?;
+        self.note(&account, self.client.join(channel).await).await
+    }
+
+    /// A page of a channel's history since `oldest`, newest first.
+    pub async fn history(
+        &self,
+        channel: &ChannelId,
+        oldest: &str,
+        cursor: Option<&str>,
+    ) -> Result<Page<HistoryMessage>, Failure> {
+        let account = accounts::tier_3(&self.team, "conversations.history");
+        self.admit(&account).await?;
+        self.note(&account, self.client.history(channel, oldest, cursor).await).await
+    }
+
+    pub(crate) fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    pub(crate) async fn channels(&self, cursor: Option<&str>) -> Result<Page<Channel>, Failure> {
+        let account = accounts::tier_2(&self.team, "conversations.list");
+        self.admit(&account).await?;
+        self.note(&account, self.client.channels(cursor).await).await
+    }
+
+    pub(crate) async fn admit(&self, account: &Account) -> Result<(), Failure> {
+        match self.connections.limiter.admit(account, PATIENCE).await? {
+            Ok(()) | Err(Reservation::Granted(_)) => Ok(()),
+            Err(Reservation::Wait { wait, parked }) => {
+                let why = if parked { "Slack asked for a pause" } else { "Slack's rate is used up" };
+                Err(Failure::wait(later(self.connections.clock.now(), wait), why))
+            }
+        }
+    }
+
+    pub(crate) async fn note<T>(&self, account: &Account, answer: Result<T, slack::Error>) -> Result<T, Failure> {
+        let limiter = &self.connections.limiter;
+        let error = match answer {
+            Ok(answer) => {
+                limiter.provider_answered(account).await?;
+                return Ok(answer);
+            }
+            Err(error) => error,
+        };
+        let now = self.connections.clock.now();
+        let mut failure = Failure::of_slack(&error, now);
+        // Slack has done nothing; the next try finds the new token.
+        if self.renews && matches!(error.code(), Some("token_expired" | "invalid_auth")) {
+            match self.connections.token_after(&self.tenant, Slot::Slack, self.client.token()).await {
+                Ok(_) => return Err(Failure::transient("Slack: the token was renewed; the call is made again")),
+                Err(cannot) if cannot.kind == Kind::Reauthorise => {}
+                Err(other) => return Err(other),
+            }
+        }
+        let noted = match &failure.kind {
+            Kind::Throttled { until } => limiter.park(account, *until).await,
+            Kind::Reauthorise => {
+                failure = self.connections.in_trouble(&self.tenant, Side::Slack, failure).await;
+                limiter.park(account, later(now, UNTIL_REAUTHORISED)).await
+            }
+            Kind::Transient | Kind::UnknownOutcome => match limiter.provider_failed(account).await {
+                Ok(down) => {
+                    failure.whole_account = down;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
+            Kind::Permanent { .. } => limiter.provider_answered(account).await,
+        };
+        if let Err(error) = noted {
+            tracing::warn!(%error, "the limiter could not be told of a failure");
+        }
+        Err(failure)
+    }
+}

@@ -1,0 +1,69 @@
+//! What a person typed and has to correct: kept for a day, opened by the button *Edit*.
+
+use std::time::Duration;
+
+use clients::Failure;
+use runtime::clock::later;
+use runtime::store::{Condition, Key, Table, Write};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::request::{CommandAnswer, CommandRequest};
+use crate::spec::CommandSpec;
+use crate::views;
+
+/// How long a draft is kept.
+const DRAFT_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a person typed or filled in and has to correct.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct FormDraft {
+    /// The command, as it is typed.
+    pub(crate) command: String,
+    /// What it was given.
+    #[serde(flatten)]
+    pub(crate) content: DraftContent,
+}
+
+/// What a command was given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DraftContent {
+    /// Its form, filled in.
+    Form(Value),
+    /// The text behind a command that has no form.
+    Text(String),
+}
+
+impl FormDraft {
+    /// A command's form, filled in.
+    pub(crate) fn form(spec: &CommandSpec, form: Value) -> Self {
+        Self { command: spec.typed.to_owned(), content: DraftContent::Form(form) }
+    }
+}
+
+fn key(request: &CommandRequest<'_>, id: &str) -> Key {
+    Key::new(Table::Links, format!("{}#draft", request.tenant.id), format!("{}#{id}", request.user))
+}
+
+/// An answer that says what is wrong, with the button that opens what was typed in a form.
+pub(crate) async fn offer(
+    request: &CommandRequest<'_>,
+    mut answer: CommandAnswer,
+    draft: &FormDraft,
+) -> Result<CommandAnswer, Failure> {
+    let id = request.id.as_str();
+    let write = Write::new(key(request, id), draft, Condition::Always)?;
+    let until = later(request.deps.clock.now(), DRAFT_TTL);
+    request.deps.talk.ports.store.put(write.expiring(until)).await?;
+    if let Some(message) = &mut answer.message {
+        message.blocks.push(views::edit_button(id, request.language));
+    }
+    Ok(answer)
+}
+
+/// The draft that a button opens, while it is kept.
+pub(crate) async fn find(request: &CommandRequest<'_>, id: &str) -> Result<Option<FormDraft>, Failure> {
+    let kept = request.deps.talk.ports.store.get(&key(request, id)).await?;
+    Ok(kept.and_then(|item| item.decode().ok()))
+}

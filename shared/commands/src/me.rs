@@ -1,0 +1,442 @@
+//! `/b24-me`: which user of Bitrix24 a person in Slack is, and with whose rights they work.
+
+use locale::Language;
+
+use crate::misuse::Misuse;
+use crate::people;
+use crate::reader::{self, TextToken};
+use crate::spec::{Acknowledge, CommandHelp, CommandSpec, WithoutText};
+
+/// The command.
+pub struct MeCommand;
+
+impl Acknowledge for MeCommand {
+    const SPEC: CommandSpec = CommandSpec {
+        typed: "/b24-me",
+        description: "Show or change which Bitrix24 user I am",
+        usage: "[e-mail or code]",
+        documentation: (
+            "`/b24-me`",
+            "shows who I am in Bitrix24 and with whose rights I work; with an e-mail it sends a code there, with the code it links me, with `allow` it leads to the page where I let Switchboard act as me, with `off` it removes both",
+        ),
+        help,
+        without_text: WithoutText::Run,
+        shortcut: None,
+        names_people: false,
+        can_be_public: false,
+    };
+}
+
+fn help(language: Language) -> CommandHelp {
+    CommandHelp {
+        does: language.pick(
+            "shows who you are in Bitrix24. With an e-mail it sends a code there, with the code it links you.",
+            "показывает, кто вы в Битрикс24. С адресом почты отправит туда код, с кодом свяжет вас.",
+        ),
+        examples: &["/b24-me", "/b24-me ann@example.com", "/b24-me K7M2QX4P", "/b24-me allow", "/b24-me off"],
+    }
+}
+
+/// What `/b24-me` does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MeAct {
+    /// Shows who the person is.
+    Show,
+    /// Asks for a code, sent to the user of the portal with this e-mail.
+    Ask(String),
+    /// Links with the code that came.
+    Prove(String),
+    /// Leads to the page where the person lets us work with their own rights.
+    Allow,
+    /// Removes the link and the permission.
+    Forget,
+}
+
+/// Reads what was typed.
+pub fn parse(tokens: &[TextToken<'_>]) -> Result<MeAct, Misuse> {
+    let words = reader::simple(&reader::line(tokens, false));
+    let lower = words.to_lowercase();
+    Ok(match lower.as_str() {
+        "" => MeAct::Show,
+        "allow" | "разрешить" => MeAct::Allow,
+        "off" | "forget" | "unlink" | "забыть" => MeAct::Forget,
+        _ => match people::is_email(&lower) {
+            Some(email) if !email.contains(' ') => MeAct::Ask(email),
+            _ if lower.contains('@') => return Err(Misuse::LeftOver(words)),
+            _ => MeAct::Prove(words),
+        },
+    })
+}
+
+#[cfg(feature = "act")]
+pub(crate) mod act {
+    //! Linking oneself by a code, and removing the link.
+
+    use std::time::Duration;
+
+    use clients::Failure;
+    use crm::views::needs_permission;
+    use jiff::Timestamp;
+    use locale::Language;
+    use runtime::Kind;
+    use runtime::clock::{later, until};
+    use runtime::limiter::{Account, Reservation, Window};
+    use runtime::store::{Condition, Key, Table, Version, Write};
+    use serde::{Deserialize, Serialize};
+    use serde_json::json;
+    use tenants::audit::{Audit, Entry};
+    use tenants::people::{Link, Origin};
+    use tenants::portals::TokenDigest;
+    use text::Document;
+    use user_mapping::rights::Reach;
+
+    use super::{MeAct, MeCommand, parse};
+    use crate::perform::Perform;
+    use crate::reader::TextToken;
+    use crate::request::{CommandAnswer, CommandRequest};
+    use crate::spec::Acknowledge;
+    use crate::typed::CommandContext;
+    use crate::{answers, permission};
+
+    /// How long a code is good.
+    const CODE_TTL: Duration = Duration::from_secs(15 * 60);
+    /// Wrong codes that a person can type while a code of theirs is good; asking for another code gives no more tries.
+    const MAX_TRIES: u32 = 5;
+    /// Codes that a person in Slack can ask for within [`ASKS_WINDOW`], and that one user of the portal is sent.
+    const MAX_ASKS: u32 = 3;
+    const ASKS_WINDOW: Duration = Duration::from_secs(60 * 60);
+    /// Letters and digits of a code: none that looks like another.
+    const CODE_ALPHABET: [u8; 31] = *b"23456789ABCDEFGHJKMNPQRSTUVWXYZ";
+    const CODE_LENGTH: usize = 8;
+
+    impl Perform for MeCommand {
+        async fn run(
+            request: &CommandRequest<'_>,
+            tokens: &[TextToken<'_>],
+            _context: &CommandContext<'_>,
+        ) -> Result<CommandAnswer, Failure> {
+            match parse(tokens) {
+                Ok(wanted) => act(request, &wanted).await,
+                Err(misuse) => Ok(CommandAnswer::misuse(misuse, &Self::SPEC, request.language)),
+            }
+        }
+
+        async fn pressed(
+            request: &CommandRequest<'_>,
+            action_id: &str,
+            _value: &str,
+        ) -> Result<Option<CommandAnswer>, Failure> {
+            if action_id == answers::PERSON_ALLOW { permission::allow(request).await.map(Some) } else { Ok(None) }
+        }
+    }
+
+    /// A code on its way to the user of the portal that the person wants to be linked to.
+    #[derive(Serialize, Deserialize)]
+    struct PendingCode {
+        code: TokenDigest,
+        user: u64,
+        name: String,
+        tries: u32,
+        until: Timestamp,
+    }
+
+    async fn act(request: &CommandRequest<'_>, act: &MeAct) -> Result<CommandAnswer, Failure> {
+        match act {
+            MeAct::Show => show(request).await,
+            MeAct::Ask(email) => ask(request, email).await,
+            MeAct::Prove(code) => prove(request, code).await,
+            MeAct::Allow => permission::allow(request).await,
+            MeAct::Forget => forget(request).await,
+        }
+    }
+
+    async fn show(request: &CommandRequest<'_>) -> Result<CommandAnswer, Failure> {
+        Ok(CommandAnswer::to_one(match request.acting().await? {
+            Ok(person) => {
+                let how = known_by(&person, request.language);
+                let rights = rights_words(request, &person).await?;
+                let more = request.language.pick(
+                    "If that is wrong, type /b24-me and your Bitrix24 e-mail.",
+                    "Вы другой человек? Наберите /b24-me и почту в Битрикс24.",
+                );
+                answers::plain(&format!("{how} {rights} {more}"))
+            }
+            Err(message) => message,
+        }))
+    }
+
+    /// How a link came about, in words.
+    pub(crate) fn known_by(link: &Link, language: Language) -> String {
+        let how = match link.origin {
+            Origin::Email => language.pick("by your e-mail", "по вашей почте"),
+            Origin::Hand => language.pick("by an administrator", "администратором"),
+            Origin::Own => language.pick("by yourself", "вами самими"),
+            Origin::Settings => language.pick("by the settings", "настройками"),
+        };
+        match language {
+            Language::En => format!("You are {} (user {}) in Bitrix24, linked {how}.", link.name, link.user),
+            Language::Ru => format!("В Битрикс24 вы {} (пользователь {}), связано {how}.", link.name, link.user),
+        }
+    }
+
+    /// With whose rights a person works, in words.
+    async fn rights_words(request: &CommandRequest<'_>, person: &Link) -> Result<&'static str, Failure> {
+        let language = request.language;
+        let reach = match request.deps.talk.rights(&request.tenant, person.user).await {
+            Err(Failure { kind: Kind::Permanent { code }, .. }) if needs_permission(&code) => {
+                return Ok(language.pick(
+                    "Type /b24-me allow to work with your own rights.",
+                    "Наберите /b24-me allow, чтобы работать с собственными правами.",
+                ));
+            }
+            rights => rights?.reach,
+        };
+        Ok(match reach {
+            Reach::Own => language.pick("You work with your own rights.", "Вы работаете с собственными правами."),
+            Reach::Concerned => language.pick(
+                "You can reach the records that you are responsible for, created or observe.",
+                "Вам доступны записи, где вы ответственный, создатель или наблюдатель.",
+            ),
+            Reach::Connection => {
+                language.pick("You work with the rights of the connection.", "Вы работаете с правами подключения.")
+            }
+        })
+    }
+
+    /// Uses one of the asks of an hour; the minutes to wait, if none is left.
+    async fn too_many_asks(request: &CommandRequest<'_>, whose: &str) -> Result<Option<u64>, Failure> {
+        // The same ask again, after something failed, does not count twice.
+        if request.is_retry {
+            return Ok(None);
+        }
+        let window = Window { length: ASKS_WINDOW, most: MAX_ASKS };
+        let account = Account::windowed(format!("person-code#{}#{whose}", request.tenant.id), window).for_a_person();
+        Ok(match request.deps.limiter.reserve(&account, Duration::ZERO).await? {
+            Reservation::Granted(_) => None,
+            Reservation::Wait { wait, .. } => Some(wait.as_secs().div_ceil(60).max(1)),
+        })
+    }
+
+    /// Sends a code to the user of the portal: only they can read it there. Whether there is such a user is not said.
+    async fn ask(request: &CommandRequest<'_>, email: &str) -> Result<CommandAnswer, Failure> {
+        if let Some(refusal) = may_not_ask(request).await? {
+            return Ok(CommandAnswer::private(refusal));
+        }
+        let sent = request.language.pick(
+            "If someone in Bitrix24 has this e-mail, they now have a message with a code there. Type /b24-me and the code within 15 minutes. A person is sent at most three codes an hour.",
+            "Если у кого-то в Битрикс24 эта почта, там сейчас сообщение с кодом. Наберите /b24-me и код в течение 15 минут. Одному человеку отправляется не больше трёх кодов в час.",
+        );
+        let answer = CommandAnswer::private(answers::plain(sent));
+        let Some(found) = request.deps.talk.portal_user_by_email(&request.tenant, email).await? else {
+            return Ok(answer);
+        };
+        if too_many_asks(request, &format!("user#{}", found.user)).await?.is_some() {
+            return Ok(answer);
+        }
+        let (code, now) = (new_code(uuid::Uuid::new_v4().as_u128()), request.deps.clock.now());
+        let tries = living(request).await?.map_or(0, |(asked, _)| asked.tries);
+        let asked = PendingCode {
+            code: TokenDigest::of(&code),
+            user: found.user,
+            name: found.name.clone(),
+            tries,
+            until: later(now, CODE_TTL),
+        };
+        let write = Write::new(key(request), &asked, Condition::Always)?.expiring(asked.until);
+        request.deps.talk.ports.store.put(write).await?;
+        let who = asker(request).await?;
+        let text = match request.language {
+            Language::En => format!(
+                "{who} in Slack asked to be linked to you. If that is you, type there: /b24-me {code}\nIf not, ignore this message and do not share the code."
+            ),
+            Language::Ru => format!(
+                "{who} в Slack просит связать себя с вами. Если это вы, наберите там: /b24-me {code}\nЕсли нет, ничего не делайте и никому не сообщайте код."
+            ),
+        };
+        write_to(request, found.user, &text).await?;
+        Ok(answer)
+    }
+
+    /// Why a person cannot ask for a code now, if they cannot.
+    async fn may_not_ask(request: &CommandRequest<'_>) -> Result<Option<slack::Message>, Failure> {
+        let profile = request.deps.talk.slack_profile(&request.tenant, &request.user).await?;
+        if profile.is_some_and(|user| user.is_stranger || user.is_bot || user.deleted) {
+            return Ok(Some(answers::plain(request.language.pick(
+                "Only people of this workspace can be linked.",
+                "Связать можно только людей этого рабочего пространства.",
+            ))));
+        }
+        let used_up = living(request).await?.filter(|(asked, _)| asked.tries >= MAX_TRIES);
+        let wait = match used_up {
+            Some((asked, _)) => Some(until(request.deps.clock.now(), asked.until).as_secs().div_ceil(60).max(1)),
+            None => too_many_asks(request, &format!("slack#{}", request.user)).await?,
+        };
+        Ok(wait.map(|minutes| {
+            answers::plain(&match request.language {
+                Language::En => {
+                    format!("You asked for three codes within an hour, or typed five wrong ones. Try again in {minutes} min.")
+                }
+                Language::Ru => format!("За час запрошено три кода или набрано пять неверных. Попробуйте снова через {minutes} мин."),
+            })
+        }))
+    }
+
+    /// A code out of a random number.
+    fn new_code(mut random: u128) -> String {
+        let base = CODE_ALPHABET.len() as u128;
+        let mut code = String::new();
+        for _ in 0..CODE_LENGTH {
+            let index = usize::try_from(random % base).unwrap_or_default();
+            code.push(char::from(CODE_ALPHABET[index]));
+            random /= base;
+        }
+        code
+    }
+
+    /// A code as it was typed: also in small letters, and in groups.
+    fn typed_code(text: &str) -> String {
+        text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_uppercase()
+    }
+
+    /// Who asks, as Slack knows them: their name and e-mail.
+    async fn asker(request: &CommandRequest<'_>) -> Result<String, Failure> {
+        let profile = request.deps.talk.slack_profile(&request.tenant, &request.user).await?;
+        let name = profile.as_ref().map_or(request.user.as_str(), |user| user.name.as_str());
+        let email = profile.as_ref().and_then(|user| user.email.as_ref()).map(|email| format!(" ({email})"));
+        // They choose their name: in the message it is text, whatever it looks like.
+        let who = format!("{name}{}", email.unwrap_or_default()).replace(['\n', '\r'], " ");
+        Ok(Document::plain(&who).to_bbcode(false))
+    }
+
+    async fn write_to(request: &CommandRequest<'_>, user: u64, text: &str) -> Result<(), Failure> {
+        let params = json!({"DIALOG_ID": user.to_string(), "MESSAGE": text, "SYSTEM": "N", "URL_PREVIEW": "N"});
+        request.tenant.bitrix24.call("im.message.add", &params).await.map(|_| ())
+    }
+
+    /// The code that a person waits for, while it is good, with the version that is stored.
+    async fn living(request: &CommandRequest<'_>) -> Result<Option<(PendingCode, Version)>, Failure> {
+        let Some(item) = request.deps.talk.ports.store.get(&key(request)).await? else { return Ok(None) };
+        // One that cannot be read does not count: the person asks for another.
+        let Ok(asked) = item.decode::<PendingCode>() else { return Ok(None) };
+        Ok((request.deps.clock.now() < asked.until).then_some((asked, item.version)))
+    }
+
+    async fn prove(request: &CommandRequest<'_>, code: &str) -> Result<CommandAnswer, Failure> {
+        let store = &request.deps.talk.ports.store;
+        let wrong = || {
+            CommandAnswer::private(answers::plain(request.language.pick(
+                "This is not the code, or it has expired. Type /b24-me and your Bitrix24 e-mail to get another one.",
+                "Код неверен или устарел. Наберите /b24-me и вашу почту в Битрикс24, чтобы получить новый.",
+            )))
+        };
+        let Some((asked, version)) = living(request).await?.filter(|(asked, _)| asked.tries < MAX_TRIES) else {
+            return Ok(wrong());
+        };
+        if !asked.code.matches(&TokenDigest::of(&typed_code(code))) {
+            // It stays until it expires, so that another code has no more tries.
+            let asked = PendingCode { tries: asked.tries + 1, ..asked };
+            let write = Write::new(key(request), &asked, Condition::Version(version))?.expiring(asked.until);
+            store.put(write).await?;
+            return Ok(wrong());
+        }
+        let Some(person) = request.deps.talk.portal_profile_now(&request.tenant, asked.user).await? else {
+            return Ok(wrong());
+        };
+        if person.is_dismissed {
+            return Ok(CommandAnswer::private(answers::plain(answers::dismissed(request.language))));
+        }
+        let link = Link {
+            slack: request.user.clone(),
+            user: asked.user,
+            origin: Origin::Own,
+            name: person.name,
+            at: request.deps.clock.now(),
+        };
+        request.deps.talk.people.link(&request.tenant.id, &link).await?;
+        let entry =
+            Entry::new(link.at, format!("{} in Slack", link.slack), "linked by a code", format!("user {}", link.user));
+        Audit::new(store.clone()).note(&request.tenant.id, &entry).await?;
+        notify_linked(request, &link).await?;
+        store.delete(&key(request)).await?;
+        let undo = request.language.pick(
+            "They were notified in Bitrix24. Type /b24-me off to undo it.",
+            "Об этом сообщено в Битрикс24. Отменить можно командой /b24-me off.",
+        );
+        let message = answers::plain(&format!("{} {undo}", known_by(&link, request.language)));
+        Ok(CommandAnswer {
+            is_private: true,
+            share: None,
+            ..CommandAnswer::done(message, "person.linked", format!("user {}", link.user))
+        })
+    }
+
+    /// Notifies the user of the portal who is linked to them now, and how they undo it.
+    async fn notify_linked(request: &CommandRequest<'_>, link: &Link) -> Result<(), Failure> {
+        let who = asker(request).await?;
+        let undo = match request.deps.public_url.as_deref() {
+            Some(url) => {
+                let ticket = tenants::tickets::make_unlink(&request.deps.talk.ports, &request.tenant.id, link).await?;
+                let link = format!("{}{}?ticket={ticket}", url.trim_end_matches('/'), tenants::tickets::UNLINK);
+                match request.language {
+                    Language::En => format!("If that was not you, undo it within seven days: {link}"),
+                    Language::Ru => format!("Если это были не вы, отмените это в течение семи дней: {link}"),
+                }
+            }
+            None => request
+                .language
+                .pick(
+                    "If that was not you, ask an administrator to undo it on the page People.",
+                    "Если это были не вы, попросите администратора отменить это на странице «People».",
+                )
+                .to_owned(),
+        };
+        let text = match request.language {
+            Language::En => format!("{who} in Slack is now linked to you and works in Bitrix24 as you.\n{undo}"),
+            Language::Ru => {
+                format!("{who} в Slack теперь связан с вами и работает в Битрикс24 от вашего имени.\n{undo}")
+            }
+        };
+        write_to(request, link.user, &text).await
+    }
+
+    async fn forget(request: &CommandRequest<'_>) -> Result<CommandAnswer, Failure> {
+        let people = &request.deps.talk.people;
+        if let Ok(person) = request.acting().await? {
+            request.deps.talk.connections.revoke(&request.tenant.id, person.user).await?;
+        }
+        if let Some(link) = people.of_slack(&request.tenant.id, &request.user).await? {
+            people.unlink(&request.tenant.id, &request.user, link.user).await?;
+        }
+        let text = request.language.pick(
+            "Your link was removed. You may still be matched by your e-mail.",
+            "Связь удалена. Вас по-прежнему можно сопоставить по почте, если она совпадает.",
+        );
+        Ok(CommandAnswer {
+            share: None,
+            ..CommandAnswer::done(answers::plain(text), "person.unlinked", request.user.clone())
+        })
+    }
+
+    fn key(request: &CommandRequest<'_>) -> Key {
+        Key::new(Table::Links, format!("{}#person-code", request.tenant.id), request.user.clone())
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::{new_code, typed_code};
+
+        #[test]
+        fn a_code_has_eight_letters_and_digits_that_look_like_no_others() {
+            for random in [0, 1, u128::MAX, 0x1234_5678_9abc_def0_1234_5678_9abc_def0] {
+                let code = new_code(random);
+                assert_eq!(code.len(), 8);
+                assert!(
+                    code.chars().all(|letter| letter.is_ascii_alphanumeric() && !"0O1IL".contains(letter)),
+                    "{code}"
+                );
+                assert_eq!(typed_code(&format!(" {}-{} ", &code[..4].to_lowercase(), &code[4..])), code);
+            }
+            assert_ne!(new_code(1), new_code(2));
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Where an answer is said.
+
+use clients::Failure;
+use runtime::Kind;
+use slack::answers::Shown;
+use slack::{ChannelId, Message, Metadata, Ts};
+
+use crate::request::CommandRequest;
+
+/// Says it where it was asked for; to the person alone, where that is no longer possible.
+pub(crate) async fn send(
+    request: &CommandRequest<'_>,
+    message: &Message,
+    shown: Shown,
+    is_private: bool,
+) -> Result<(), Failure> {
+    let slack = &request.tenant.slack;
+    if let Some(thread) = request.origin.thread.as_ref().filter(|_| !is_private) {
+        // What came of a message is said below it.
+        let channel = ChannelId::from(request.origin.channel.as_str());
+        slack.admit_post(&channel).await?;
+        let posted = slack.reply(&channel, &Ts::from(thread.as_str()), message, &metadata(request)).await;
+        if let Some(said) = unless_refused(posted.map(|_| ())) {
+            return said;
+        }
+    }
+    if !request.response_url.is_empty()
+        // A URL that is used up or has expired is refused: there are other ways.
+        && let Some(said) = unless_refused(slack.respond(&request.response_url, message, shown).await)
+    {
+        return said;
+    }
+    if !request.channel.is_empty()
+        && let Some(said) = unless_refused(slack.whisper(&request.channel, &request.user, message).await)
+    {
+        return said;
+    }
+    if let Some(direct) = slack.direct(0, Some(&request.user), None).await? {
+        slack.admit_post(&direct).await?;
+        slack.post(&direct, message, &metadata(request)).await?;
+    }
+    Ok(())
+}
+
+/// How a try ended; `None` if Slack refused it, so that the next way is tried.
+fn unless_refused(said: Result<(), Failure>) -> Option<Result<(), Failure>> {
+    match said {
+        Err(Failure { kind: Kind::Permanent { .. }, .. }) => None,
+        said => Some(said),
+    }
+}
+
+fn metadata(request: &CommandRequest<'_>) -> Metadata {
+    Metadata {
+        event_type: jobs::delivery::METADATA_EVENT.into(),
+        event_payload: serde_json::json!({"delivery_id": request.id.as_str()}),
+    }
+}

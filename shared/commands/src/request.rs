@@ -1,0 +1,268 @@
+//! A request that somebody made in Slack, with what is needed to act on it, and the answer to it.
+
+use std::sync::Arc;
+
+use clients::{Connections, Failure};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+use jobs::asked::SlackRequest;
+use locale::Language;
+use runtime::clock::{Clock, MAX_PROVIDER_SKEW};
+use runtime::limiter::Limiter;
+use runtime::{DeliveryId, Kind, Ports, TenantId, TraceId};
+use slack::answers::Shown;
+use slack::interaction::Act;
+use slack::{Message, View};
+use tenants::people::Link;
+use user_mapping::mapping::Acting;
+use user_mapping::rights::Rights;
+use user_mapping::{Talk, Tenant};
+
+use crate::forms::FormOrigin;
+use crate::misuse::Misuse;
+use crate::spec::CommandSpec;
+use crate::{answers, views};
+
+/// What acting on a request needs.
+#[derive(Clone)]
+pub struct Deps {
+    pub(crate) talk: Talk,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limiter: Limiter,
+    pub(crate) public_url: Option<String>,
+}
+
+impl Deps {
+    /// On `ports`, with connections to providers, which reach us at `public_url`.
+    pub fn new(ports: &Ports, connections: Connections, public_url: Option<String>) -> Self {
+        Self {
+            talk: Talk::new(ports, connections),
+            clock: ports.clock.clone(),
+            limiter: Limiter::new(ports.store.clone(), ports.clock.clone()),
+            public_url,
+        }
+    }
+}
+
+/// The try in which a request is acted on.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestTry {
+    /// What the request and everything that follows from it is traced by.
+    pub trace: TraceId,
+    /// When the request arrived.
+    pub arrived_at: Timestamp,
+    /// Whether an earlier try ended without an answer.
+    pub is_retry: bool,
+}
+
+/// A request with what is needed to act on it.
+pub struct CommandRequest<'a> {
+    pub(crate) deps: &'a Deps,
+    pub(crate) tenant: Tenant,
+    /// The person who asked, by their id in Slack.
+    pub(crate) user: String,
+    /// Where.
+    pub(crate) channel: String,
+    pub(crate) trigger_id: String,
+    pub(crate) response_url: String,
+    /// What travelled with the form that was sent, if it was one.
+    pub(crate) origin: FormOrigin,
+    pub(crate) arrived_at: Timestamp,
+    pub(crate) is_retry: bool,
+    pub(crate) language: Language,
+    /// The time zone of the person who asked.
+    pub(crate) zone: TimeZone,
+    /// The id that what it makes carries: the same for every try.
+    pub(crate) id: DeliveryId,
+}
+
+impl<'a> CommandRequest<'a> {
+    /// Of a tenant, in a try.
+    ///
+    /// # Errors
+    /// If the tenant is not connected, or the store does not answer.
+    pub async fn new(
+        deps: &'a Deps,
+        tenant: &TenantId,
+        asked: &SlackRequest,
+        this_try: RequestTry,
+    ) -> Result<Self, Failure> {
+        let tenant = deps.talk.tenant(tenant).await?;
+        let (user, channel, trigger_id, response_url) = match asked {
+            SlackRequest::Command(command) => {
+                (&command.user, &command.channel, &command.trigger_id, &command.response_url)
+            }
+            SlackRequest::Interaction(asked) => (&asked.user, &asked.channel, &asked.trigger_id, &asked.response_url),
+        };
+        let profile = deps.talk.slack_profile(&tenant, user).await.ok().flatten();
+        let zone = profile.as_ref().and_then(|profile| TimeZone::get(profile.time_zone.as_deref()?).ok());
+        let language = language_of(profile.and_then(|profile| profile.locale).as_deref(), tenant.settings.language);
+        // A form that was sent knows where it was opened.
+        let origin = origin_of(asked);
+        let filled = |text: &String, from_form: &String| if text.is_empty() { from_form.clone() } else { text.clone() };
+        Ok(Self {
+            user: user.clone(),
+            channel: filled(channel, &origin.channel),
+            trigger_id: trigger_id.clone(),
+            response_url: filled(response_url, &origin.response_url),
+            origin,
+            arrived_at: this_try.arrived_at,
+            is_retry: this_try.is_retry,
+            id: DeliveryId::of(&[tenant.id.as_str(), "asked", &this_try.trace.to_string()]),
+            language,
+            zone: zone.unwrap_or_else(|| tenant.settings.zone()),
+            tenant,
+            deps,
+        })
+    }
+
+    /// When it arrived, by the clock of the person who asked: the same for every try.
+    pub(crate) fn local(&self) -> Zoned {
+        self.arrived_at.to_zoned(self.zone.clone())
+    }
+
+    /// The earliest moment, by the portal's clock, at which this request can have changed something there.
+    pub(crate) fn not_before(&self) -> Timestamp {
+        self.arrived_at - MAX_PROVIDER_SKEW
+    }
+
+    /// As whom the person acts; or what to answer.
+    pub(crate) async fn acting(&self) -> Result<Result<Link, Message>, Failure> {
+        Ok(match self.deps.talk.acting(&self.tenant, &self.user).await? {
+            Acting::As(link) => Ok(link),
+            Acting::Dismissed => Err(answers::plain(answers::dismissed(self.language))),
+            Acting::Nobody { email } => {
+                let by_email = !self.tenant.settings.people.not_by_email;
+                Err(answers::unmapped(email.as_deref(), by_email, self.language))
+            }
+        })
+    }
+
+    /// The person who asked, and the rights with which it is done; or what to answer.
+    pub(crate) async fn ready(&self) -> Result<Result<(Link, Rights), CommandAnswer>, Failure> {
+        let person = match self.acting().await? {
+            Ok(person) => person,
+            Err(message) => return Ok(Err(CommandAnswer::private(message))),
+        };
+        let rights = self.deps.talk.rights(&self.tenant, person.user).await?;
+        Ok(Ok((person, rights)))
+    }
+
+    /// Whether fields of records can be shown where this was asked: where strangers read, only if the settings say so.
+    pub(crate) async fn may_show_fields(&self) -> bool {
+        if self.tenant.settings.commands.fields_in_shared_channels {
+            return true;
+        }
+        // What cannot be found out counts as shared.
+        self.tenant.slack.channel_info(&self.channel).await.is_ok_and(|channel| !channel.is_shared)
+    }
+
+    /// Where the answer of a form that opens now goes.
+    pub(crate) fn here(&self) -> FormOrigin {
+        FormOrigin {
+            channel: self.channel.clone(),
+            response_url: self.response_url.clone(),
+            zone: self.zone.iana_name().unwrap_or("UTC").to_owned(),
+            language: self.language,
+            ..FormOrigin::default()
+        }
+    }
+
+    /// Opens a form; if its three seconds are over, offers it on a button.
+    pub(crate) async fn open_view(&self, view: &View, spec: &CommandSpec) -> Result<CommandAnswer, Failure> {
+        match self.tenant.slack.open_view(&self.trigger_id, view).await {
+            Ok(()) => Ok(CommandAnswer::silent("dialog.opened")),
+            Err(Failure { kind: Kind::Permanent { code }, .. }) if code.contains("trigger") => {
+                Ok(CommandAnswer::to_one(views::open_dialog(spec, self.language)))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The address of a CRM item.
+    pub(crate) fn link(&self, entity: bitrix24::EntityType, id: u64) -> String {
+        entity.link(&self.tenant.portal.domain, id)
+    }
+
+    /// The same for a record that is not there and for one that the person is not allowed to see.
+    pub(crate) fn not_found(&self) -> CommandAnswer {
+        CommandAnswer::private(answers::refused("not_found", "", self.language))
+    }
+}
+
+/// The language of the person, if we have it; else the tenant's.
+fn language_of(locale: Option<&str>, tenants: Language) -> Language {
+    match locale.map(|locale| locale.get(..2).unwrap_or_default()) {
+        Some("ru") => Language::Ru,
+        _ => tenants,
+    }
+}
+
+fn origin_of(asked: &SlackRequest) -> FormOrigin {
+    match asked {
+        SlackRequest::Interaction(interaction) => match &interaction.act {
+            Act::Sent { private_metadata, .. } => FormOrigin::read(private_metadata),
+            _ => FormOrigin::default(),
+        },
+        SlackRequest::Command(_) => FormOrigin::default(),
+    }
+}
+
+/// What a request leads to.
+pub struct CommandAnswer {
+    /// What is said; nothing where a form opened.
+    pub message: Option<Message>,
+    /// Who sees it.
+    pub shown: Shown,
+    /// What was done, for the ledger: `lead.created`.
+    pub did: Option<String>,
+    /// What it was done to: `deal 42`.
+    pub record: Option<String>,
+    /// Whether only the person who asked can read it, wherever they asked.
+    pub is_private: bool,
+    /// What is wrong with what was typed or filled in, if that is the answer.
+    pub(crate) problem: Option<Misuse>,
+    /// What a button can show to everybody: `deal 42`, `status`.
+    pub(crate) share: Option<String>,
+}
+
+impl CommandAnswer {
+    /// An answer to the person who asked; nothing was done.
+    pub(crate) fn to_one(message: Message) -> Self {
+        Self { message: Some(message), did: None, ..Self::silent("") }
+    }
+
+    /// What is wrong with what was typed.
+    pub(crate) fn misuse(misuse: Misuse, spec: &CommandSpec, language: Language) -> Self {
+        let message = answers::misuse(&misuse, spec, language);
+        Self { problem: Some(misuse), ..Self::private(message) }
+    }
+
+    /// An answer that only the person who asked can read.
+    pub(crate) fn private(message: Message) -> Self {
+        Self { is_private: true, ..Self::to_one(message) }
+    }
+
+    /// An answer after something was done.
+    pub(crate) fn done(message: Message, did: &str, record: String) -> Self {
+        Self { did: Some(did.to_owned()), share: Some(record.clone()), record: Some(record), ..Self::to_one(message) }
+    }
+
+    /// Nothing to say.
+    pub(crate) fn silent(did: &str) -> Self {
+        Self {
+            message: None,
+            shown: Shown::ToOne,
+            did: Some(did.to_owned()),
+            record: None,
+            is_private: false,
+            problem: None,
+            share: None,
+        }
+    }
+
+    /// The same for everybody in the channel, unless it is private.
+    pub(crate) fn seen_by_all(self) -> Self {
+        if self.is_private { self } else { Self { shown: Shown::ToAll, ..self } }
+    }
+}

@@ -1,0 +1,111 @@
+//! The silent baseline of a newly connected portal: every watched record gets a snapshot, and nobody is told.
+//!
+//! It makes later hints cheap. Right it is not needed: a record that was never seen is judged by its creation
+//! time and its stage history.
+
+use clients::{Connections, Failure};
+use jiff::{SignedDuration, Timestamp};
+use records::{RecordKind, State};
+use runtime::limiter::Priority;
+use runtime::links::{ReadMoment, Records, Snapshot};
+use runtime::store::{Condition, Key, Table, Write};
+use runtime::{Ports, TenantId};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use settings::{Settings, subscriptions};
+use tenants::portals::Portal;
+
+use crate::pages::{Listing, PAGE};
+
+/// Pages in one request.
+const PAGES: usize = 20;
+
+/// A kind that is watched from so soon after the connection on is watched from the connection on.
+const AT_ONCE: SignedDuration = SignedDuration::from_hours(1);
+/// How much earlier than its event something may have happened.
+const EVENT_DELAY: SignedDuration = SignedDuration::from_mins(5);
+
+/// How far the baseline of one kind has come.
+#[derive(Debug, Default, Clone, Copy, Serialize, Deserialize)]
+struct Progress {
+    /// From when on what happens to records of this kind is news.
+    #[serde(default)]
+    since: Option<Timestamp>,
+    /// All records up to this id have a snapshot.
+    last_id: u64,
+    done: bool,
+}
+
+/// Fills in the snapshots that are missing and returns how many records were read. It goes on where an
+/// earlier run stopped, and returns at once when there is nothing left to do.
+pub async fn fill(ports: &Ports, connections: &Connections, tenant: &TenantId) -> Result<usize, Failure> {
+    let (store, clock) = (&ports.store, &ports.clock);
+    let records = Records::new(store.clone());
+    let portal = connections.portal(tenant).await?;
+    let settings = portal.settings_as::<Settings>()?;
+    let client = connections.bitrix24(&portal).await?.in_lane(Priority::Sweep);
+    let mut read = 0;
+    for kind in subscriptions::swept(&settings) {
+        let listing = Listing { kind, custom_fields: settings.fields_of(kind) };
+        let key = key(tenant, kind);
+        let mut progress: Progress = store.get(&key).await?.map(|item| item.decode()).transpose()?.unwrap_or_default();
+        let since = progress.since.unwrap_or_else(|| watched_from(portal.connected_at, clock.now()));
+        progress.since = Some(since);
+        while !progress.done {
+            let here = clock.now();
+            let listed = match listing.after(&client, &json!({}), progress.last_id, PAGES).await {
+                Err(failure) if is_not_for_us(&failure) => {
+                    tracing::warn!(%tenant, %kind, %failure, "these records cannot be listed; they are left out of the baseline");
+                    break;
+                }
+                listed => listed?,
+            };
+            let (listed, there) = listed;
+            progress.done = listed.len() < PAGES * PAGE;
+            progress.last_id = listed.last().map_or(progress.last_id, |(record, _)| record.id());
+            read += listed.len();
+            let old = listed.into_iter().filter(|(_, state)| is_old(kind, state, since));
+            let snapshots =
+                old.map(|(record, state)| (record.key(), Snapshot::first(state, ReadMoment { here, there })));
+            records.fill(tenant, snapshots.collect()).await?;
+            store.put(Write::new(key.clone(), &progress, Condition::Always)?).await?;
+        }
+    }
+    Ok(read)
+}
+
+/// From when on what happens to records of this kind is news: from the connection, or from when a route first asked
+/// for the kind. What was before is not told, however late it is found.
+pub async fn watched_since(ports: &Ports, portal: &Portal, kind: RecordKind) -> Result<Timestamp, Failure> {
+    let progress =
+        ports.store.get(&key(&portal.tenant, kind)).await?.map(|item| item.decode::<Progress>()).transpose()?;
+    let begins_now = || watched_from(portal.connected_at, ports.clock.now());
+    Ok(progress.and_then(|progress| progress.since).unwrap_or_else(begins_now))
+}
+
+/// From when on something is watched that is first asked for now.
+pub fn watched_from(connected_at: Timestamp, now: Timestamp) -> Timestamp {
+    if now.duration_since(connected_at) < AT_ONCE { connected_at } else { now - EVENT_DELAY }
+}
+
+fn key(tenant: &TenantId, kind: RecordKind) -> Key {
+    Key::new(Table::Links, format!("{tenant}#baseline"), kind.to_string())
+}
+
+/// Whether a whole kind cannot be read: the right is missing, or the portal does not know the method.
+pub fn is_not_for_us(failure: &Failure) -> bool {
+    ["access_denied", "insufficient_scope", "error_method_not_found", "not_found"].contains(&failure.code())
+}
+
+/// Whether nothing that happened to the record since it is watched could be news. What could be is left
+/// unseen, to be judged when its hint comes.
+fn is_old(kind: RecordKind, state: &State, since: Timestamp) -> bool {
+    let was_before = |moment: Option<Timestamp>| moment.is_some_and(|moment| moment < since);
+    let moved = match (kind, state) {
+        (RecordKind::Items(entity), State::Item(item)) if entity.has_stages() && item.moved_time.is_some() => {
+            !was_before(item.moved_time)
+        }
+        _ => false,
+    };
+    was_before(state.created_at()) && !moved
+}

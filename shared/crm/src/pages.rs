@@ -1,0 +1,187 @@
+//! Pages of records of a kind: 50 a page, up to 50 pages a request.
+//!
+//! CRM items and tasks are listed by different methods with other names for the same things; here they are alike.
+
+use bitrix24::client::shaped;
+use bitrix24::crm;
+use bitrix24::{Answer, Batch, Item, Task, task};
+use clients::{Failure, PortalClient};
+use jiff::Timestamp;
+use records::{Record, RecordKind, State};
+use serde_json::{Value, json};
+
+/// Records on a page of any list.
+pub const PAGE: usize = 50;
+
+/// How a kind of record is listed.
+#[derive(Debug, Clone)]
+pub struct Listing {
+    /// What is listed.
+    pub kind: RecordKind,
+    /// The custom fields to read with them.
+    pub custom_fields: Vec<String>,
+}
+
+impl Listing {
+    /// The method.
+    pub fn method(&self) -> &'static str {
+        match self.kind {
+            RecordKind::Items(_) => "crm.item.list",
+            RecordKind::Tasks => "tasks.task.list",
+        }
+    }
+
+    /// Where the list is in the result.
+    fn place(&self) -> &'static str {
+        match self.kind {
+            RecordKind::Items(_) => "items",
+            RecordKind::Tasks => "tasks",
+        }
+    }
+
+    /// The parameters of one page in the order of ids; `start` -1 does not count, which is much faster for the portal.
+    pub fn page(&self, filter: &Value, start: i64) -> Value {
+        match self.kind {
+            RecordKind::Items(entity) => {
+                let mut page =
+                    json!({"entityTypeId": entity, "filter": filter, "order": {"id": "ASC"}, "start": start});
+                if let Some(select) = crm::select(entity, &self.custom_fields) {
+                    page["select"] = json!(select);
+                }
+                page
+            }
+            RecordKind::Tasks => {
+                let select = task::select(&self.custom_fields);
+                json!({"filter": filter, "order": {"ID": "ASC"}, "select": select, "start": start})
+            }
+        }
+    }
+
+    /// The filter for these ids.
+    pub fn by_ids(&self, ids: &[u64]) -> Value {
+        match self.kind {
+            RecordKind::Items(_) => json!({"@id": ids}),
+            RecordKind::Tasks => json!({"ID": ids}),
+        }
+    }
+
+    /// The filter for what was changed since a moment.
+    pub fn changed_since(&self, since: Timestamp) -> Value {
+        let since = since.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string();
+        match self.kind {
+            RecordKind::Items(_) => json!({">=updatedTime": since}),
+            RecordKind::Tasks => json!({">=CHANGED_DATE": since}),
+        }
+    }
+
+    /// What of a filter has to be more than this id.
+    fn after_id(&self) -> &'static str {
+        match self.kind {
+            RecordKind::Items(_) => ">id",
+            RecordKind::Tasks => ">ID",
+        }
+    }
+
+    /// One record's state out of a result's part.
+    pub fn state(&self, value: Value) -> Result<(Record, State), serde_json::Error> {
+        Ok(match self.kind {
+            RecordKind::Items(entity) => {
+                let item: Item = serde_json::from_value(value)?;
+                (Record::item(entity, item.id), State::from(item))
+            }
+            RecordKind::Tasks => {
+                let task = Task::read(value)?;
+                (Record::Task(task.id), State::from(task))
+            }
+        })
+    }
+
+    /// The records of a page; one that has no id is none.
+    pub fn states(&self, client: &PortalClient, result: &mut Value) -> Result<Vec<(Record, State)>, Failure> {
+        let rows: Vec<Value> = match result[self.place()].take() {
+            // An empty list may be written as nothing at all.
+            Value::Null => Vec::new(),
+            rows => shaped(self.method(), rows).map_err(|error| client.failure(&error))?,
+        };
+        let state = |row| self.state(row).map_err(|error| self.misshapen(client, &error));
+        rows.into_iter().map(state).collect()
+    }
+
+    /// The method that reads one record, and its parameters.
+    pub fn one(&self, id: u64) -> (&'static str, Value) {
+        match self.kind {
+            RecordKind::Items(entity) => ("crm.item.get", json!({"entityTypeId": entity, "id": id})),
+            RecordKind::Tasks => ("tasks.task.get", json!({"taskId": id, "select": task::select(&self.custom_fields)})),
+        }
+    }
+
+    /// The record out of the answer to [`Listing::one`]; `None` where the portal gives an empty one: a task that is
+    /// missing or hidden.
+    pub fn state_of_one(&self, client: &PortalClient, mut result: Value) -> Result<Option<State>, Failure> {
+        let part = match self.kind {
+            RecordKind::Items(_) => "item",
+            RecordKind::Tasks => "task",
+        };
+        match result.get_mut(part).map(Value::take) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => match self.state(value) {
+                Ok((_, state)) => Ok(Some(state)),
+                Err(error) => Err(self.misshapen(client, &error)),
+            },
+        }
+    }
+
+    fn misshapen(&self, client: &PortalClient, error: &serde_json::Error) -> Failure {
+        client.failure(&bitrix24::Error::Shape { method: self.method().into(), cause: error.to_string() })
+    }
+
+    /// One counted page by the filter.
+    pub async fn first(
+        &self,
+        client: &PortalClient,
+        filter: &Value,
+    ) -> Result<(Vec<(Record, State)>, Answer), Failure> {
+        let mut answer = client.call(self.method(), &self.page(filter, 0)).await?;
+        let states = self.states(client, &mut answer.result)?;
+        Ok((states, answer))
+    }
+
+    /// The records behind the id `after` that pass `filter`: `count` pages in one request, by rising id. Each page
+    /// starts where the one before it ended, so that nothing is missed while rows come and go. Also when the read
+    /// began, by the portal's clock.
+    pub async fn after(
+        &self,
+        client: &PortalClient,
+        filter: &Value,
+        after: u64,
+        count: usize,
+    ) -> Result<(Vec<(Record, State)>, Option<Timestamp>), Failure> {
+        let mut batch = Batch::new().halting();
+        for place in 0..count {
+            let mut filter = filter.clone();
+            filter[self.after_id()] = match place {
+                0 => json!(after),
+                place => json!(format!("$result[p{}][{}][{}][id]", place - 1, self.place(), PAGE - 1)),
+            };
+            // At most 50 pages are asked for, and 50 fit.
+            let _ = batch.add(format!("p{place}"), self.method(), &self.page(&filter, -1));
+        }
+        let (mut answers, answer) = client.batch(&batch).await?;
+        let mut listed: Vec<(Record, State)> = Vec::new();
+        for place in 0..count {
+            let Some(page) = answers.take(&format!("p{place}")) else { break };
+            let mut page = page.map_err(|error| client.failure(&error))?;
+            let page = self.states(client, &mut page)?;
+            let id = |state: Option<&(Record, State)>| state.map(|(record, _)| record.id());
+            let (full, newer) = (page.len() == PAGE, id(page.first()) > id(listed.last()));
+            // Behind a short page the reference leads nowhere, and the portal starts over.
+            if newer {
+                listed.extend(page);
+            }
+            if !full || !newer {
+                break;
+            }
+        }
+        Ok((listed, answer.started_at))
+    }
+}

@@ -1,0 +1,58 @@
+//! Sightings: when an event of each kind was last seen, so that silence is noticed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use runtime::TenantId;
+use runtime::clock::later;
+use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Write};
+
+/// A sighting is written down at most so often.
+const BETWEEN_WRITES: Duration = Duration::from_secs(60);
+/// More kinds than this are not remembered at once.
+const MOST: usize = 10_000;
+
+/// Writes and reads sightings. Cheap to clone.
+#[derive(Clone)]
+pub struct Sightings {
+    store: Arc<dyn Store>,
+    written: Arc<Mutex<HashMap<(TenantId, String), Timestamp>>>,
+}
+
+impl Sightings {
+    /// The sightings in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, written: Arc::default() }
+    }
+
+    /// Notes that an event of this kind was seen then.
+    pub async fn note(&self, tenant: &TenantId, event: &str, at: Timestamp) -> Result<(), StoreError> {
+        let kind = (tenant.clone(), event.chars().take(80).collect::<String>());
+        {
+            let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+            if written.get(&kind).is_some_and(|last| at < later(*last, BETWEEN_WRITES)) {
+                return Ok(());
+            }
+            if written.len() >= MOST {
+                written.clear();
+            }
+            written.insert(kind.clone(), at);
+        }
+        let key = Key::new(Table::Links, partition(tenant), kind.1);
+        self.store.put(Write::new(key, &at, Condition::Always)?).await.map(|_| ())
+    }
+
+    /// When each kind was last seen, to the minute.
+    pub async fn all(&self, tenant: &TenantId) -> Result<BTreeMap<String, Timestamp>, StoreError> {
+        let mut query = Query::prefix(Table::Links, partition(tenant), "");
+        query.limit = 1000;
+        let page = self.store.list(&query).await?;
+        page.items.iter().map(|item| Ok((item.key.sort.clone(), item.decode()?))).collect()
+    }
+}
+
+fn partition(tenant: &TenantId) -> String {
+    format!("{tenant}#sighting")
+}

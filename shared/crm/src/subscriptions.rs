@@ -1,0 +1,151 @@
+//! Exactly the events that the routes need are bound to us: compared, and put right.
+
+use std::collections::BTreeSet;
+
+use bitrix24::Batch;
+use bitrix24::batch::MAX_COMMANDS;
+use bitrix24::client::shaped;
+use clients::{Failure, PortalClient};
+use runtime::Ports;
+use runtime::store::StoreError;
+use serde_json::{Value, json};
+use settings::Settings;
+use settings::subscriptions::{Bound, CONNECTOR, Repair, compare, wanted};
+use tenants::portals::Portal;
+
+use crate::sweeps::{Subscriptions, Sweeps};
+
+/// What an application always wants to hear: that it was removed. Its other events come to where it is installed.
+const OWN: &str = "ONAPPUNINSTALL";
+
+/// Compares and repairs, and remembers how it stands. Events are bound to `handler`; without one they are only compared.
+///
+/// Nothing is bound for a portal that nothing is joined to yet: there would be nowhere to tell it.
+pub async fn keep(
+    ports: &Ports,
+    portal: &Portal,
+    settings: &Settings,
+    client: &PortalClient,
+    handler: Option<&Handler>,
+) -> Result<Subscriptions, Failure> {
+    let is_joined = portal.slack.is_some() || portal.notion.is_some();
+    let events = if is_joined { wanted(settings) } else { Vec::new() };
+    let sweeps = Sweeps::new(ports.store.clone());
+    let mut state = Subscriptions {
+        checked_at: Some(ports.clock.now()),
+        by_hand: !client.is_application(),
+        wanted: events.iter().map(|event| event.code.to_owned()).collect(),
+        ..Subscriptions::default()
+    };
+    if !state.by_hand {
+        repair(client, &mut state, handler).await?;
+    }
+    let version = sweeps.recall::<Value>(&portal.tenant, "subscriptions").await?.map(|(_, version)| version);
+    match sweeps.remember(&portal.tenant, "subscriptions", &state, version).await {
+        // A connection was completed in the same moment and noted the same.
+        Ok(_) | Err(StoreError::Conflict(_)) => Ok(state),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Where a portal's events are taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handler {
+    /// The whole address, with the portal's key.
+    pub url: String,
+    /// How every address of ours begins: a binding to another one is an old one of ours.
+    pub ours: String,
+}
+
+async fn repair(client: &PortalClient, state: &mut Subscriptions, handler: Option<&Handler>) -> Result<(), Failure> {
+    let Some(handler) = handler else {
+        state.refused.push("the address of this deployment is not known; set public_url (PUBLIC_URL)".into());
+        return Ok(());
+    };
+    let bound = bound(client).await?;
+    let events: BTreeSet<String> = state.wanted.iter().cloned().collect();
+    let is_old = |one: &&Bound| !one.offline && one.handler.starts_with(&handler.ours) && one.handler != handler.url;
+    let mut changes: Vec<Change> =
+        bound.iter().filter(is_old).map(|one| Change::unbind(&one.event, &json!({"handler": one.handler}))).collect();
+    let online: BTreeSet<String> = events.iter().cloned().chain([OWN.to_owned()]).collect();
+    let online = compare(&online, &bound, &handler.url, false);
+    changes.extend(changes_of(&online, &json!({"handler": handler.url})));
+    state.offline = client.has_feature("rest_offline_extended").await?;
+    if state.offline {
+        // Only records are looked up there: a call or a comment is found by its own sweep.
+        let records = events.iter().filter(|event| event.starts_with("ONCRM") && !event.contains("MOVETOCATEGORY"));
+        let offline = compare(&records.cloned().collect(), &bound, "", true);
+        changes.extend(changes_of(&offline, &json!({"event_type": "offline", "auth_connector": CONNECTOR})));
+    }
+    for some in changes.chunks(MAX_COMMANDS) {
+        apply(client, state, some).await?;
+    }
+    Ok(())
+}
+
+/// One binding to make or to end.
+struct Change {
+    event: String,
+    method: &'static str,
+    params: Value,
+}
+
+impl Change {
+    fn new(method: &'static str, event: &str, how: &Value) -> Self {
+        let mut params = how.clone();
+        params["event"] = json!(event);
+        Self { event: event.to_owned(), method, params }
+    }
+
+    fn bind(event: &str, how: &Value) -> Self {
+        Self::new("event.bind", event, how)
+    }
+
+    fn unbind(event: &str, how: &Value) -> Self {
+        Self::new("event.unbind", event, how)
+    }
+}
+
+fn changes_of(repair: &Repair, how: &Value) -> impl Iterator<Item = Change> {
+    let unbind = repair.unbind.iter().map(|event| Change::unbind(event, how));
+    unbind.chain(repair.bind.iter().map(|event| Change::bind(event, how)))
+}
+
+/// What is bound by the application.
+pub async fn bound(client: &PortalClient) -> Result<Vec<Bound>, Failure> {
+    let answer = client.call("event.get", &json!({})).await?;
+    let rows: Vec<Value> = shaped("event.get", answer.result).map_err(|error| client.failure(&error))?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let read = |row: &Value| Bound {
+        event: text(&row["event"]).to_uppercase(),
+        handler: text(&row["handler"]),
+        offline: row["offline"] == 1 || row["offline"] == "1",
+    };
+    Ok(rows.iter().map(read).collect())
+}
+
+/// One request for all of them: a portal's rate is small, and many are changed at its first time.
+async fn apply(client: &PortalClient, state: &mut Subscriptions, changes: &[Change]) -> Result<(), Failure> {
+    let mut batch = Batch::new();
+    for (place, change) in changes.iter().enumerate() {
+        let _ = batch.add(format!("c{place}"), change.method, &change.params);
+    }
+    let (mut answers, _) = client.batch(&batch).await?;
+    for (place, change) in changes.iter().enumerate() {
+        let is_bind = change.method == "event.bind";
+        let done = if is_bind { &mut state.bound } else { &mut state.unbound };
+        let Some(answer) = answers.take(&format!("c{place}")) else {
+            return Err(Failure::permanent("no_answer", format!("batch did not answer for {}", change.method)));
+        };
+        match answer.map_err(|error| client.failure(&error)) {
+            Ok(_) => done.push(change.event.clone()),
+            // One that is there already is what was wanted.
+            Err(failure) if is_bind && failure.code() == "error_handler_already_exist" => {}
+            Err(failure) if is_bind && matches!(failure.kind, runtime::Kind::Permanent { .. }) => {
+                state.refused.push(format!("{}: {failure}", change.event));
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,384 @@
+//! Deals and tasks, read for people: a deal with its names, deals by words of their title, a person's day.
+
+use std::collections::BTreeMap;
+
+use bitrix24::crm::Status;
+use bitrix24::{Batch, EntityType, Item, Task};
+use clients::{Failure, PortalClient};
+use jiff::tz::TimeZone;
+use runtime::Kind;
+use serde_json::{Value, json};
+use user_mapping::rights::{Reach, Rights};
+use user_mapping::{Talk, Tenant};
+
+/// Pages of fifty deals that are counted.
+const MAX_DEAL_PAGES: u64 = 5;
+/// Deals offered when words fit several.
+const MAX_OFFERED: usize = 5;
+/// The states of tasks that are not done.
+const OPEN: [u64; 5] = [1, 2, 3, 4, 6];
+
+/// Deals that words fit.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FoundDeals {
+    /// Those that are offered: number, title, address.
+    pub deals: Vec<(u64, String, String)>,
+    /// How many more there are, at least.
+    pub more: u64,
+}
+
+/// A deal with its names.
+#[derive(Debug, Clone, Default)]
+pub struct DealView {
+    /// Its number.
+    pub id: u64,
+    /// Its title.
+    pub title: String,
+    /// Its page.
+    pub url: String,
+    /// Its stage, in words.
+    pub stage: String,
+    /// Its stage, as the portal knows it.
+    pub stage_id: String,
+    /// The stages of its funnel, in order: what the portal calls them, and the words.
+    pub stages: Vec<(String, String)>,
+    /// Its sum and currency.
+    pub sum: Option<(String, Option<String>)>,
+    /// Who is responsible for it.
+    pub responsible: Option<String>,
+    /// Its company or contact.
+    pub client: Option<String>,
+    /// What is to be done next, and when.
+    pub next: Option<(String, Option<jiff::Timestamp>)>,
+}
+
+/// A person's day in numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DaySummary {
+    /// Leads that were created today.
+    pub leads: Option<u64>,
+    /// Whether only leads were counted that the person is responsible for.
+    pub only_own: bool,
+    /// Open tasks.
+    pub tasks: Vec<TaskLine>,
+    /// How many open tasks there are in all.
+    pub open: Option<u64>,
+    /// How many of them are late.
+    pub overdue: Option<u64>,
+    /// Calls that one missed today.
+    pub missed: Option<u64>,
+    /// Deals in progress by stage, in the order of the funnel: the words and how many.
+    pub deals: Vec<(String, u64)>,
+    /// How many deals in progress there are in all.
+    pub deals_in_all: Option<u64>,
+}
+
+/// A task in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskLine {
+    /// Its title.
+    pub title: String,
+    /// Its page.
+    pub url: String,
+    /// Until when.
+    pub deadline: Option<jiff::Timestamp>,
+    /// Whether that is over.
+    pub is_late: bool,
+}
+
+/// A deal; `None` if it is not there or out of reach.
+pub async fn deal(talk: &Talk, tenant: &Tenant, rights: &Rights, id: u64) -> Result<Option<DealView>, Failure> {
+    let Some(item) = rights.item(EntityType::DEAL, id).await? else { return Ok(None) };
+    deal_view(talk, tenant, rights, &item).await.map(Some)
+}
+
+async fn deal_view(talk: &Talk, tenant: &Tenant, rights: &Rights, item: &Item) -> Result<DealView, Failure> {
+    let (client, id) = (&rights.client, item.id);
+    let category = item.category_id.unwrap_or_default();
+    let mut batch = Batch::new();
+    let list = EntityType::DEAL.stages_of(category);
+    add(&mut batch, "stages", "crm.status.list", &json!({"filter": {"ENTITY_ID": list}, "order": {"SORT": "ASC"}}))?;
+    let activities = json!({
+        "filter": {"OWNER_TYPE_ID": EntityType::DEAL.0, "OWNER_ID": id, "COMPLETED": "N"}, "order": {"DEADLINE": "ASC"},
+        "select": ["ID", "SUBJECT", "DEADLINE"],
+    });
+    add(&mut batch, "next", "crm.activity.list", &activities)?;
+    let client_of = [(EntityType::COMPANY, item.company_id), (EntityType::CONTACT, item.contact_id)];
+    let client_of = client_of.into_iter().find_map(|(entity, id)| Some((entity, id.filter(|id| *id > 0)?)));
+    if let Some((entity, id)) = client_of {
+        add(&mut batch, "client", "crm.item.get", &json!({"entityTypeId": entity.0, "id": id}))?;
+    }
+    let (mut answers, _) = client.batch(&batch).await?;
+    let mut part = |name: &str| answers.take(name).and_then(Result::ok).unwrap_or_default();
+    let stages = statuses(&part("stages"));
+    let next = first_activity(&part("next"));
+    // The client is a record of its own: its name is shown only to people who are allowed to see it.
+    let client_item = serde_json::from_value::<Item>(part("client")["item"].clone()).ok();
+    let client_item = client_item.filter(|item| rights.may_see(item));
+    let responsible = match item.assigned_by_id.filter(|id| *id > 0) {
+        Some(id) => talk.portal_profile(tenant, id).await?.map(|profile| profile.name),
+        None => None,
+    };
+    let stage_id = item.stage_id.clone().unwrap_or_default();
+    let known = stages.iter().find(|(code, _)| *code == stage_id).map(|(_, words)| words.clone());
+    Ok(DealView {
+        id,
+        title: item.display_title().unwrap_or_else(|| id.to_string()),
+        url: EntityType::DEAL.link(&tenant.portal.domain, id),
+        stage: known.unwrap_or_else(|| stage_id.clone()),
+        stage_id,
+        stages,
+        sum: item.opportunity.clone().map(|sum| (sum, item.currency_id.clone())),
+        responsible,
+        client: client_item.and_then(|client| client.display_title()),
+        next,
+    })
+}
+
+/// Deals within reach whose title has these words: number, title, address. Those that are called exactly so come first,
+/// then those changed last.
+pub async fn find_deals(tenant: &Tenant, rights: &Rights, words: &str) -> Result<FoundDeals, Failure> {
+    // However old one is that is called exactly so, it is found.
+    let mut found = items(&rights.client.call("crm.item.list", &called_so(words)).await?.result);
+    found.extend(match rights.reach {
+        Reach::Own | Reach::Connection => {
+            items(&rights.client.call("crm.item.list", &titled_so(words, None)).await?.result)
+        }
+        Reach::Concerned => find_concerning(rights, words).await?,
+    });
+    let is_exact = |deal: &Item| deal.display_title().is_some_and(|title| title.to_lowercase() == words.to_lowercase());
+    let mut known = std::collections::BTreeSet::new();
+    found.retain(|deal| rights.may_see(deal) && known.insert(deal.id));
+    found.sort_by_key(|deal| !is_exact(deal));
+    let more = found.len().saturating_sub(MAX_OFFERED) as u64;
+    found.truncate(MAX_OFFERED);
+    Ok(FoundDeals { deals: titled(tenant, found), more })
+}
+
+/// Deals that somebody is responsible for or created, whatever their number; those that they observe, which no filter
+/// finds, among the ones changed last.
+async fn find_concerning(rights: &Rights, words: &str) -> Result<Vec<Item>, Failure> {
+    let mut batch = Batch::new();
+    for of in ["assignedById", "createdBy"] {
+        add(&mut batch, of, "crm.item.list", &titled_so(words, Some((of, rights.user))))?;
+    }
+    for page in 0..MAX_DEAL_PAGES {
+        let mut params = titled_so(words, None);
+        params["start"] = (page * 50).into();
+        add(&mut batch, &format!("page{page}"), "crm.item.list", &params)?;
+    }
+    let (mut answers, _) = rights.client.batch(&batch).await?;
+    let names = ["assignedById".to_owned(), "createdBy".to_owned()];
+    let names = names.into_iter().chain((0..MAX_DEAL_PAGES).map(|page| format!("page{page}")));
+    let mut found: Vec<Item> = Vec::new();
+    for name in names {
+        let rows = answers.take(&name).and_then(Result::ok).unwrap_or_default();
+        found.extend(items(&rows).into_iter().filter(|deal| rights.may_see(deal)));
+    }
+    found.sort_by_key(|deal| (std::cmp::Reverse(deal.updated_time), deal.id));
+    found.dedup_by_key(|deal| deal.id);
+    Ok(found)
+}
+
+/// A person's day. Where only what concerns them is within reach, only their own leads are counted.
+pub async fn day(talk: &Talk, tenant: &Tenant, rights: &Rights) -> Result<DaySummary, Failure> {
+    let (client, user) = (&rights.client, rights.user);
+    let only_own = rights.reach == Reach::Concerned;
+    let (zone, now) = (tenant.settings.zone(), talk.ports.clock.now());
+    let today = start_of_day(now, &zone);
+    let mut batch = Batch::new();
+    let mut leads = json!({
+        "entityTypeId": EntityType::LEAD.0, "select": ["id"], "filter": {">=createdTime": today.to_string()},
+    });
+    if only_own {
+        leads["filter"]["assignedById"] = user.into();
+    }
+    add(&mut batch, "leads", "crm.item.list", &leads)?;
+    let tasks = json!({
+        "filter": {"RESPONSIBLE_ID": user, "REAL_STATUS": OPEN}, "order": {"DEADLINE": "ASC"},
+        "select": ["ID", "TITLE", "DEADLINE", "RESPONSIBLE_ID", "STATUS"],
+    });
+    add(&mut batch, "tasks", "tasks.task.list", &tasks)?;
+    let overdue = json!({
+        "filter": {"RESPONSIBLE_ID": user, "REAL_STATUS": OPEN, "<DEADLINE": now.to_string()}, "select": ["ID"],
+    });
+    add(&mut batch, "overdue", "tasks.task.list", &overdue)?;
+    let missed = json!({"FILTER": {
+        "PORTAL_USER_ID": user.to_string(), "CALL_FAILED_CODE": "304", ">=CALL_START_DATE": today.to_string(),
+    }});
+    add(&mut batch, "missed", "voximplant.statistic.get", &missed)?;
+    for page in 0..MAX_DEAL_PAGES {
+        let deals = json!({
+            "entityTypeId": EntityType::DEAL.0, "select": ["id", "stageId", "categoryId"],
+            "filter": {"assignedById": user, "stageSemanticId": "P"}, "order": {"id": "ASC"}, "start": page * 50,
+        });
+        add(&mut batch, &format!("deals{page}"), "crm.item.list", &deals)?;
+    }
+    let (mut answers, _) = client.batch(&batch).await?;
+    let total = |name: &str| answers.total(name);
+    let (leads, open, overdue, deals_in_all) = (total("leads"), total("tasks"), total("overdue"), total("deals0"));
+    let mut part = |name: &str| answers.take(name).and_then(Result::ok);
+    let tasks = part("tasks").map(|rows| task_lines(talk, tenant, &rows)).unwrap_or_default();
+    let missed = part("missed").map(|rows| missed_calls(&rows));
+    let mut stages: BTreeMap<(u64, String), u64> = BTreeMap::new();
+    for page in 0..MAX_DEAL_PAGES {
+        for row in rows(&part(&format!("deals{page}")).unwrap_or_default()["items"]) {
+            if let Ok(item) = serde_json::from_value::<Item>(row) {
+                let key = (item.category_id.unwrap_or_default(), item.stage_id.unwrap_or_default());
+                *stages.entry(key).or_default() += 1;
+            }
+        }
+    }
+    let deals = stages_in_order(client, stages).await?;
+    Ok(DaySummary { leads, only_own, tasks, open, overdue, missed, deals, deals_in_all })
+}
+
+fn task_lines(talk: &Talk, tenant: &Tenant, rows_of: &Value) -> Vec<TaskLine> {
+    let now = talk.ports.clock.now();
+    let tasks = rows(&rows_of["tasks"]).into_iter().filter_map(|row| Task::read(row).ok());
+    tasks
+        .map(|task| TaskLine {
+            url: task.link(&tenant.portal.domain),
+            is_late: task.deadline.is_some_and(|deadline| deadline < now),
+            deadline: task.deadline,
+            title: task.title.clone().unwrap_or_else(|| task.id.to_string()),
+        })
+        .collect()
+}
+
+/// Deals in progress that a person is responsible for: number, title, address.
+pub async fn latest_deals(tenant: &Tenant, rights: &Rights) -> Result<Vec<(u64, String, String)>, Failure> {
+    let params = json!({
+        "entityTypeId": EntityType::DEAL.0, "select": CONCERNED,
+        "filter": {"assignedById": rights.user, "stageSemanticId": "P"}, "order": {"updatedTime": "DESC"},
+    });
+    let mut found = match rights.client.call("crm.item.list", &params).await {
+        Ok(answer) => items(&answer.result),
+        Err(Failure { kind: Kind::Permanent { .. }, .. }) => Vec::new(),
+        Err(failure) => return Err(failure),
+    };
+    found.retain(|deal| rights.may_see(deal));
+    found.truncate(MAX_OFFERED);
+    Ok(titled(tenant, found))
+}
+
+/// Whether a failure says that a person must let us work with their own rights, for the first time or again.
+pub fn needs_permission(code: &str) -> bool {
+    ["grant_needed", "grant_expired"].contains(&code)
+}
+
+async fn stages_in_order(
+    client: &PortalClient,
+    counted: BTreeMap<(u64, String), u64>,
+) -> Result<Vec<(String, u64)>, Failure> {
+    let mut funnels: Vec<u64> = counted.keys().map(|(category, _)| *category).collect();
+    funnels.dedup();
+    if funnels.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut batch = Batch::new();
+    for funnel in funnels.iter().take(bitrix24::batch::MAX_COMMANDS) {
+        let list = EntityType::DEAL.stages_of(*funnel);
+        add(
+            &mut batch,
+            &funnel.to_string(),
+            "crm.status.list",
+            &json!({"filter": {"ENTITY_ID": list}, "order": {"SORT": "ASC"}}),
+        )?;
+    }
+    let (mut answers, _) = client.batch(&batch).await?;
+    let mut lines = Vec::new();
+    for funnel in funnels {
+        let stages = answers.take(&funnel.to_string()).and_then(Result::ok).as_ref().map(statuses).unwrap_or_default();
+        let of_funnel = counted.iter().filter(|((category, _), _)| *category == funnel);
+        let mut of_funnel: Vec<_> = of_funnel
+            .map(|((_, stage), count)| {
+                let place = stages.iter().position(|(code, _)| code == stage).unwrap_or(usize::MAX);
+                let words = stages.get(place).map_or_else(|| stage.clone(), |(_, words)| words.clone());
+                (place, words, *count)
+            })
+            .collect();
+        of_funnel.sort();
+        lines.extend(of_funnel.into_iter().map(|(_, words, count)| (words, count)));
+    }
+    Ok(lines)
+}
+
+fn add(batch: &mut Batch, name: &str, method: &str, params: &Value) -> Result<(), Failure> {
+    batch.add(name, method, params).map_err(|full| Failure::permanent("batch_full", full.to_string()))
+}
+
+fn rows(value: &Value) -> Vec<Value> {
+    value.as_array().cloned().unwrap_or_default()
+}
+
+fn statuses(value: &Value) -> Vec<(String, String)> {
+    let mut found: Vec<(u64, String, String)> = rows(value)
+        .into_iter()
+        .filter_map(|row| {
+            let sort = row["SORT"].as_str().and_then(|sort| sort.parse().ok()).or_else(|| row["SORT"].as_u64());
+            let status: Status = serde_json::from_value(row).ok()?;
+            Some((sort.unwrap_or(u64::MAX), status.status_id?, status.name?))
+        })
+        .collect();
+    found.sort_by_key(|(sort, ..)| *sort);
+    found.into_iter().map(|(_, code, words)| (code, words)).collect()
+}
+
+/// The first activity by deadline; those without one come last, whatever the portal thinks of their order.
+fn first_activity(value: &Value) -> Option<(String, Option<jiff::Timestamp>)> {
+    let mut found: Vec<_> = rows(value)
+        .into_iter()
+        .map(|row| {
+            let deadline: Option<jiff::Timestamp> = row["DEADLINE"].as_str().and_then(|text| text.parse().ok());
+            (row["SUBJECT"].as_str().unwrap_or("…").to_owned(), deadline)
+        })
+        .collect();
+    found.sort_by_key(|(_, deadline)| (deadline.is_none(), *deadline));
+    found.into_iter().next()
+}
+
+/// Incoming calls that nobody took.
+fn missed_calls(value: &Value) -> u64 {
+    let incoming = |row: &&Value| {
+        ["2", "3"].iter().any(|kind| row["CALL_TYPE"] == *kind) || [2, 3].iter().any(|kind| row["CALL_TYPE"] == *kind)
+    };
+    value.as_array().into_iter().flatten().filter(incoming).count() as u64
+}
+
+/// Whom a deal concerns, and what it is called.
+const CONCERNED: [&str; 6] = ["id", "title", "assignedById", "createdBy", "observers", "updatedTime"];
+
+/// A search for deals by words of their title, of one person where they are given.
+fn titled_so(words: &str, of: Option<(&str, u64)>) -> Value {
+    let mut params = json!({
+        "entityTypeId": EntityType::DEAL.0, "select": CONCERNED, "filter": {"%title": words}, "order": {"updatedTime": "DESC"},
+    });
+    if let Some((field, user)) = of {
+        params["filter"][field] = user.into();
+    }
+    params
+}
+
+/// A search for deals by their whole title.
+fn called_so(title: &str) -> Value {
+    let mut params = titled_so(title, None);
+    params["filter"] = json!({"=title": title});
+    params
+}
+
+fn items(answer: &Value) -> Vec<Item> {
+    rows(&answer["items"]).into_iter().filter_map(|row| serde_json::from_value(row).ok()).collect()
+}
+
+fn titled(tenant: &Tenant, items: Vec<Item>) -> Vec<(u64, String, String)> {
+    let titled = items.into_iter().map(|item| {
+        let title = item.display_title().unwrap_or_else(|| item.id.to_string());
+        (item.id, title, EntityType::DEAL.link(&tenant.portal.domain, item.id))
+    });
+    titled.collect()
+}
+
+fn start_of_day(now: jiff::Timestamp, zone: &TimeZone) -> jiff::Timestamp {
+    now.to_zoned(zone.clone()).start_of_day().map_or(now, |start| start.timestamp())
+}

@@ -1,0 +1,191 @@
+//! A hint: an event that says that a record changed, not what it is now.
+
+use bitrix24::{Action, ChatAct, Event, Subject};
+use jiff::Timestamp;
+use locale::Language;
+use records::record::Record;
+use serde::{Deserialize, Serialize};
+
+use crate::delivery::SlackDelivery;
+
+/// Where a hint came from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Bitrix24 sent an event.
+    #[default]
+    Event,
+    /// The sweep found what no event had told.
+    Sweep,
+    /// It lay in the portal's offline queue.
+    Offline,
+    /// We set it ourselves, to come back to something.
+    Own,
+}
+
+/// What we set ourselves to come back to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "errand", rename_all = "snake_case")]
+pub enum Errand {
+    /// To see whether the recording of a call has appeared.
+    Recording {
+        /// The call.
+        call_id: String,
+    },
+    /// To tell together what waited for a place until a moment.
+    Digest {
+        /// The place, as it was held under.
+        place: String,
+        /// Until when, in Unix seconds.
+        until: i64,
+        /// Whether it was for the quiet hours, rather than for being many.
+        quiet: bool,
+        /// The language.
+        language: Language,
+        /// The delivery to make of them, but for its id and its message.
+        sample: Box<SlackDelivery>,
+    },
+}
+
+/// What a verified event leaves on the queue. Tokens and names of the sender stay behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hint {
+    /// The event's code: `ONCRMDEALUPDATE`.
+    pub event: String,
+    /// When Bitrix24 sent or fired it, in Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ts: Option<i64>,
+    /// What it points at.
+    pub subject: Subject,
+    /// Where it came from.
+    #[serde(default)]
+    pub origin: Origin,
+    /// What we set ourselves; never from outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errand: Option<Errand>,
+    /// How many of the event's values could not be read, or only in part.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub unread: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_none(unread: &usize) -> bool {
+    *unread == 0
+}
+
+impl Hint {
+    /// The hint in an event.
+    pub fn of(event: &Event) -> Self {
+        Self {
+            event: event.code.clone(),
+            ts: event.ts,
+            subject: event.subject(),
+            origin: Origin::Event,
+            errand: None,
+            unread: event.unread,
+        }
+    }
+
+    /// A hint that nobody sent: something was found.
+    pub fn found(event: &str, ts: Option<i64>, subject: Subject, origin: Origin) -> Self {
+        Self { event: event.to_owned(), ts, subject, origin, errand: None, unread: 0 }
+    }
+
+    /// Something to come back to.
+    pub fn errand(errand: Errand) -> Self {
+        let event = match errand {
+            Errand::Recording { .. } => "recording",
+            Errand::Digest { .. } => "digest",
+        };
+        let subject = Subject::Application;
+        Self { event: event.into(), ts: None, subject, origin: Origin::Own, errand: Some(errand), unread: 0 }
+    }
+
+    /// What its line in the ledger says besides, if something of it was lost.
+    pub fn remark(&self) -> Option<String> {
+        match self.unread {
+            0 => None,
+            1 => Some("1 value of the event could not be read".into()),
+            many => Some(format!("{many} values of the event could not be read")),
+        }
+    }
+
+    /// The record whose present state it makes us read. A comment makes us read its task.
+    pub fn record(&self) -> Option<Record> {
+        match self.subject {
+            Subject::Item { entity, id, .. } => Some(Record::item(entity, id)),
+            Subject::Task { id, .. } | Subject::TaskComment { task: id, .. } => Some(Record::Task(id)),
+            _ => None,
+        }
+    }
+
+    /// What it points at, for people: `deal 42`, `call X`.
+    pub fn about(&self) -> Option<String> {
+        if let Some(Errand::Recording { call_id }) = &self.errand {
+            return Some(format!("call {call_id}"));
+        }
+        match &self.subject {
+            Subject::Call { call_id, .. } => Some(format!("call {call_id}")),
+            Subject::Chat(event) => Some(event.about()),
+            Subject::Custom { name, id, .. } => {
+                Some(format!("{name} {}", id.as_deref().unwrap_or_default()).trim().to_owned())
+            }
+            _ => self.record().map(|record| record.to_string()),
+        }
+    }
+
+    /// Whether it says that its record is gone.
+    pub fn says_deleted(&self) -> bool {
+        matches!(
+            self.subject,
+            Subject::Item { action: Action::Delete, .. } | Subject::Task { action: Action::Delete, .. }
+        )
+    }
+
+    /// The identity of what happens only once: a comment, a call, an event of the customer's own. The same twice
+    /// is one.
+    pub fn identity(&self) -> Option<String> {
+        match &self.subject {
+            Subject::TaskComment { task, comment, message, action: Action::Add } => {
+                let which = message.map(|id| format!("m{id}")).or_else(|| comment.map(|id| format!("c{id}")))?;
+                Some(format!("comment#{task}#{which}"))
+            }
+            Subject::Call { call_id, stage, .. } if stage == "end" => Some(format!("call#{call_id}")),
+            Subject::Custom { name, id: Some(id), .. } => Some(format!("custom#{name}#{id}")),
+            // Nothing of its own tells one from another: the bot comes into a chat once a second at most.
+            Subject::Chat(event) if event.act == ChatAct::Joined => {
+                Some(format!("joined#{}#{}", event.dialog, self.ts?))
+            }
+            Subject::Chat(event) => event.identity(),
+            _ => None,
+        }
+    }
+
+    /// When it was sent or fired, by the portal's clock.
+    pub fn sent_at(&self) -> Option<Timestamp> {
+        Timestamp::from_second(self.ts?).ok()
+    }
+
+    /// Why there is nothing to do for it, if there is not.
+    pub fn nothing_to_do(&self) -> Option<String> {
+        if self.errand.is_some() {
+            return None;
+        }
+        match &self.subject {
+            Subject::Unknown => Some("unknown event".into()),
+            Subject::Incomplete { missing } => Some(format!("the event has no {missing}")),
+            Subject::TaskComment { action: Action::Update | Action::Delete, .. } => {
+                Some("a comment that was changed or deleted is not told".into())
+            }
+            Subject::Call { stage, .. } if stage != "end" => Some("a call is told when it is over".into()),
+            Subject::Item { .. }
+            | Subject::Task { .. }
+            | Subject::TaskComment { .. }
+            | Subject::Call { .. }
+            | Subject::Chat(_)
+            | Subject::Custom { .. }
+            | Subject::Uninstalled { .. } => None,
+            _ => Some(format!("nothing watches {}", self.event)),
+        }
+    }
+}

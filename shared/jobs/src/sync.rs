@@ -1,0 +1,154 @@
+//! What lies on the queue record-sync.
+//!
+//! All signals lead to one job, and its group is the link: a record and its page have one writer at a time. Of a page
+//! the webhook knows no more than its id; such a job finds the link and hands over to it.
+
+use jiff::Timestamp;
+use records::record::Record;
+use serde::{Deserialize, Serialize};
+
+/// One of the two sides of a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// The portal.
+    Bitrix24,
+    /// The page.
+    Notion,
+}
+
+impl Side {
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Bitrix24 => Self::Notion,
+            Self::Notion => Self::Bitrix24,
+        }
+    }
+}
+
+impl std::fmt::Display for Side {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Bitrix24 => "Bitrix24",
+            Self::Notion => "Notion",
+        })
+    }
+}
+
+/// What made us look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signal {
+    /// Which side told of a change; none if both are to be looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side: Option<Side>,
+    /// The event's name, for the ledger: `page.properties_updated`, `notion-poll`.
+    pub name: String,
+    /// When the change was made, where the signal tells it exactly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Timestamp>,
+    /// The delivery that it was decided as, where an event of Bitrix24's led here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<String>,
+}
+
+impl Signal {
+    /// A signal of a side.
+    pub fn of(side: Side, name: &str) -> Self {
+        Self { side: Some(side), name: name.to_owned(), told: None, delivery: None }
+    }
+
+    /// A reason to look at both sides.
+    pub fn both(name: &str) -> Self {
+        Self { side: None, name: name.to_owned(), told: None, delivery: None }
+    }
+}
+
+/// What becomes of the other rows of a record when they are joined.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Others {
+    /// They lose their number and say which row is the record's.
+    #[default]
+    Note,
+    /// The same, and they go into Notion's trash, from which they can be restored.
+    Trash,
+}
+
+/// A job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum SyncJob {
+    /// Make a record and its page alike.
+    Record {
+        /// The database, by its name in the settings.
+        database: String,
+        /// The record.
+        record: Record,
+        /// Why.
+        signal: Signal,
+    },
+    /// Find out whose page this is.
+    Page {
+        /// The page.
+        page: String,
+        /// The event's identity: the same again is not handed on.
+        identity: String,
+        /// Who edited: ids of people and bots.
+        #[serde(default)]
+        authors: Vec<String>,
+        /// Why.
+        signal: Signal,
+    },
+    /// Look at the databases' schemas.
+    Schema {
+        /// Why.
+        signal: Signal,
+    },
+    /// Go on with a backfill.
+    Backfill {
+        /// The database.
+        database: String,
+        /// The run.
+        run: String,
+    },
+    /// Join rows that carry the number of one record.
+    Join {
+        /// The database.
+        database: String,
+        /// The record.
+        record: Record,
+        /// The page that stays the record's.
+        keep: String,
+        /// What becomes of the others.
+        #[serde(default)]
+        others: Others,
+        /// Who wants it.
+        by: String,
+    },
+    /// Write the value that lost.
+    Undo {
+        /// The database.
+        database: String,
+        /// The record.
+        record: Record,
+        /// The conflict.
+        conflict: String,
+        /// Who wants it.
+        by: String,
+    },
+    /// Write one side's value to the other, as a person decided.
+    Take {
+        /// The database.
+        database: String,
+        /// The record.
+        record: Record,
+        /// The field.
+        field: String,
+        /// The side whose value is taken.
+        side: Side,
+        /// Who wants it.
+        by: String,
+    },
+}

@@ -1,0 +1,153 @@
+//! What ends the build: each problem of a catalogue is found and named with its place. And what is found at run time.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+// The tests need less of it than the build does.
+#[allow(dead_code)]
+#[path = "../build/catalogue.rs"]
+mod catalogue;
+#[allow(dead_code)]
+#[path = "../build/check.rs"]
+mod check;
+#[allow(dead_code)]
+#[path = "../build/facts.rs"]
+mod facts;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use catalogue::Language;
+
+const LANGUAGE: &str = "name = 'X'\ncodes = []\n[numbers]\ngroup = ','\ndecimal = '.'\n";
+
+fn dates() -> String {
+    fs::read_to_string(root().join("locales/en/dates.toml")).unwrap()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn language(code: &str, cards: &str) -> Language {
+    let dates = dates();
+    let files = [("language.toml", LANGUAGE), ("dates.toml", dates.as_str()), ("cards.ftl", cards)];
+    Language::read(code, &files.map(|(name, content)| (name.to_owned(), content.to_owned())))
+}
+
+fn problems(english: &str, russian: &str) -> Vec<String> {
+    check::problems(&[language("en", english), language("ru", russian)])
+}
+
+const ENGLISH: &str =
+    "open = Open\n# $count (number): how many\nmore = { $count ->\n    [one] one\n   *[other] { $count }\n}\n";
+const RUSSIAN: &str = "open = Открыть\nmore = { $count ->\n    [one] { $count } раз\n    [few] { $count } раза\n   *[many] { $count } раз\n}\n";
+
+#[test]
+fn catalogues_that_have_the_same_messages_with_the_same_variables_have_no_problem() {
+    assert_eq!(problems(ENGLISH, RUSSIAN), Vec::<String>::new());
+}
+
+#[test]
+fn a_message_that_is_missing_or_is_not_in_english_is_named() {
+    let (_, without) = RUSSIAN.split_once('\n').unwrap();
+    assert_eq!(problems(ENGLISH, without), ["locales/ru/cards.ftl: open is missing"]);
+    let with = format!("{RUSSIAN}close = Закрыть\n");
+    assert_eq!(problems(ENGLISH, &with), ["locales/ru/cards.ftl: close is not in en"]);
+}
+
+#[test]
+fn other_variables_than_in_english_are_named() {
+    let other = RUSSIAN.replace("Открыть", "Открыть { $name }");
+    let wanted = "locales/ru/cards.ftl: open has the variables [\"name\"], in en it has []";
+    assert_eq!(problems(ENGLISH, &other), [wanted]);
+}
+
+#[test]
+fn a_plural_needs_each_form_that_the_language_has() {
+    let without_few = RUSSIAN.replace("    [few] { $count } раза\n", "");
+    assert_eq!(problems(ENGLISH, &without_few), ["locales/ru/cards.ftl: more: $count has no variant for few"]);
+    let with_other = RUSSIAN.replace("*[many]", "[many] { $count } раз\n   *[other]");
+    let wanted = "locales/ru/cards.ftl: more: no whole number is [\"other\"]; there are {\"few\", \"many\", \"one\"}";
+    assert_eq!(problems(ENGLISH, &with_other), [wanted]);
+    let text = "# $name (text): who\nhello = { $name ->\n    [one] one\n   *[other] other\n}\n";
+    let found = problems(text, text);
+    assert!(found.iter().any(|text| text.ends_with("$name selects a variant, so it must be a number")), "{found:?}");
+}
+
+#[test]
+fn what_is_not_declared_or_not_supported_or_does_not_parse_is_named() {
+    let undeclared = "hello = Hello { $name }\n";
+    let wanted =
+        "locales/en/cards.ftl: hello: declare $name in a comment: `# $name (text): …`; kinds are text, number, word";
+    assert_eq!(problems(undeclared, undeclared), [wanted]);
+    let mixed = "# $link (word): a\n# $name (text): b\nhello = { $link } { $name }\n";
+    let wanted = "locales/en/cards.ftl: hello: a message has either words of a card or other variables, not both";
+    assert_eq!(problems(mixed, mixed), [wanted]);
+    for (wrong, wanted) in [
+        ("-brand = Slack\n", "brand: terms are not supported; write the text"),
+        ("hello = { open }\n", "hello: only variables, quoted text and plurals may be in braces"),
+        ("open = a\nopen = b\n", "open: there are two messages of this name"),
+    ] {
+        let found = problems(wrong, wrong);
+        assert!(found.contains(&format!("locales/ru/cards.ftl: {wanted}")), "{found:?}");
+    }
+    let found = problems("open = Open\n", "open = { open\n");
+    assert!(found.iter().any(|text| text.starts_with("locales/ru/cards.ftl:1: ")), "{found:?}");
+}
+
+#[test]
+fn a_language_without_facts_or_plural_rules_is_named() {
+    let files = [("cards.ftl".to_owned(), "open = Open\n".to_owned()), ("notes.txt".to_owned(), String::new())];
+    let found = check::problems(&[language("en", "open = Open\n"), Language::read("xx-1", &files)]);
+    for wanted in [
+        "locales/xx-1/language.toml is missing",
+        "locales/xx-1/dates.toml is missing",
+        "locales/xx-1/notes.txt: only *.ftl, language.toml and dates.toml belong here",
+        "locales/xx-1: its plural rules are not known",
+    ] {
+        assert!(found.iter().any(|text| text == wanted), "{wanted}: {found:?}");
+    }
+    assert_eq!(check::problems(&[]), ["locales/en is missing: it is the source of all texts"]);
+}
+
+/// Every `texts::feature::NAME` in the sources outside this crate's tests.
+fn used() -> BTreeSet<(String, String)> {
+    let mut used = BTreeSet::new();
+    let mut folders: Vec<PathBuf> = ["shared", "functions", "infra"].map(|folder| root().join(folder)).into();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("target") && !path.ends_with("locale/tests") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                used.extend(used_in(&fs::read_to_string(path).unwrap()));
+            }
+        }
+    }
+    used
+}
+
+fn used_in(source: &str) -> impl Iterator<Item = (String, String)> {
+    let word = |text: &str| -> String { text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect() };
+    source.split("texts::").skip(1).filter_map(move |rest| {
+        let feature = word(rest);
+        let name = word(rest[feature.len()..].strip_prefix("::")?);
+        Some((feature, name))
+    })
+}
+
+#[test]
+fn every_message_is_used() {
+    let used = used();
+    let unused: Vec<_> = locale::NAMES
+        .iter()
+        .filter(|(feature, name)| !used.contains(&((*feature).to_owned(), (*name).to_owned())))
+        .collect();
+    assert!(unused.is_empty(), "nothing uses {unused:?}: write texts::feature::NAME where it is used, or remove it");
+}
+
+#[test]
+fn a_use_is_found_by_its_whole_path() {
+    let found: Vec<_> = used_in("language.text(texts::cards::OPEN), texts::chat::Minutes { minutes }").collect();
+    assert_eq!(found, [("cards".into(), "OPEN".into()), ("chat".into(), "Minutes".into())]);
+}

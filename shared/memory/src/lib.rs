@@ -1,0 +1,107 @@
+//! The ports in the memory of one process: collections in a fixed order behind a mutex, without threads or timers.
+//!
+//! The same calls at the same times of the clock give the same answers, and nothing is slower than a look into a map. It
+//! is for tests and simulations: what it keeps ends with the process.
+
+mod queue;
+mod secrets;
+mod store;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use runtime::clock::Clock;
+use runtime::metrics::Metrics;
+use runtime::seal::KeyRing;
+use runtime::secrets::KEY_RING;
+use runtime::{Ports, QueueName};
+use secrecy::SecretString;
+use tokio::sync::Notify;
+
+/// The store, the queues and the secrets of a deployment. Cheap to clone.
+#[derive(Clone)]
+pub struct Memory {
+    shared: Arc<Shared>,
+    clock: Arc<dyn Clock>,
+    /// Which start of the process this belongs to.
+    life: u64,
+}
+
+struct Shared {
+    kept: Mutex<Kept>,
+    /// Wakes those who wait for a message.
+    sent: Notify,
+}
+
+/// Everything that survives a crash.
+struct Kept {
+    /// The start of the process that may use it; earlier ones have crashed.
+    life: u64,
+    items: store::Items,
+    queues: BTreeMap<QueueName, queue::Lane>,
+    secrets: BTreeMap<String, SecretString>,
+    /// The number of the next message, dead letter or lease.
+    next: u64,
+}
+
+impl Kept {
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+}
+
+/// The process that this engine was handed to has crashed.
+const CRASHED: &str = "this process has crashed";
+
+impl Memory {
+    /// An empty engine with a new key ring.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        let kept = Kept {
+            life: 0,
+            items: store::Items::default(),
+            queues: BTreeMap::new(),
+            secrets: BTreeMap::from([(KEY_RING.to_owned(), KeyRing::generate())]),
+            next: 0,
+        };
+        Self { shared: Arc::new(Shared { kept: Mutex::new(kept), sent: Notify::new() }), clock, life: 0 }
+    }
+
+    /// The ports, for the functions.
+    pub fn ports(&self, metrics: Arc<dyn Metrics>) -> Ports {
+        Ports {
+            store: Arc::new(self.clone()),
+            queue: Arc::new(self.clone()),
+            secrets: Arc::new(self.clone()),
+            clock: self.clock.clone(),
+            metrics,
+        }
+    }
+
+    /// Ends the process and starts it again: the engine after the restart.
+    ///
+    /// Every call that has returned is kept. What the old process still tries to do fails, and the messages that it had
+    /// received are handed out again.
+    #[must_use]
+    pub fn crash(&self) -> Self {
+        let mut kept = self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.life += 1;
+        kept.queues.values_mut().for_each(queue::Lane::recover);
+        let restarted = Self { shared: self.shared.clone(), clock: self.clock.clone(), life: kept.life };
+        drop(kept);
+        self.shared.sent.notify_waiters();
+        restarted
+    }
+
+    /// The texts of all items, jobs and dead letters, for a test that looks for something in them.
+    pub fn texts(&self) -> Vec<String> {
+        let kept = self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let queued = kept.queues.values().flat_map(queue::Lane::texts);
+        kept.items.texts().chain(queued).collect()
+    }
+
+    fn kept(&self) -> Result<MutexGuard<'_, Kept>, String> {
+        let kept = self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.life == self.life { Ok(kept) } else { Err(CRASHED.to_owned()) }
+    }
+}

@@ -1,0 +1,326 @@
+//! The queue port, with the whole FIFO promise: order in a group, one receipt of a group at a time, tenants in turn.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use runtime::TenantId;
+use runtime::clock::{later, until};
+use runtime::queue::{Buried, DeadLetter, Depth, Fate, Judge, Message, Queue, QueueError, QueueName, Received};
+
+use crate::{Kept, Memory};
+
+/// How long a deduplication id is remembered, as on SQS.
+const DEDUPLICATION: Duration = Duration::from_secs(5 * 60);
+
+/// A queue with its dead letters.
+#[derive(Default)]
+pub(crate) struct Lane {
+    groups: BTreeMap<String, Group>,
+    /// When each group of a tenant may be handed out next.
+    ready: BTreeMap<String, BTreeSet<(Timestamp, String)>>,
+    /// The group of each message.
+    group_of: BTreeMap<u64, String>,
+    deduplications: BTreeSet<String>,
+    /// When each deduplication id is forgotten, in this order.
+    forgotten_at: VecDeque<(Timestamp, String)>,
+    dead: BTreeMap<u64, DeadLetter>,
+    /// The tenant that was served last: the next one is served next. A restart forgets it.
+    served: String,
+}
+
+#[derive(Default)]
+struct Group {
+    ready_at: Timestamp,
+    messages: BTreeMap<u64, Waiting>,
+}
+
+struct Waiting {
+    body: String,
+    visible_at: Timestamp,
+    receives: u32,
+    lease: Option<u64>,
+}
+
+/// A group's name begins with its tenant.
+fn tenant_of(group: &str) -> &str {
+    group.split('#').next().unwrap_or(group)
+}
+
+impl Lane {
+    pub(crate) fn texts(&self) -> impl Iterator<Item = String> {
+        let jobs = self.groups.values().flat_map(|group| group.messages.values()).map(|message| message.body.clone());
+        jobs.chain(self.dead.values().map(|letter| format!("{} {}", letter.reason, letter.body)))
+    }
+
+    /// Puts back what was received.
+    pub(crate) fn recover(&mut self) {
+        self.served.clear();
+        let groups: Vec<_> = self.groups.keys().cloned().collect();
+        for name in groups {
+            if let Some(group) = self.groups.get_mut(&name) {
+                group.messages.values_mut().for_each(|message| message.lease = None);
+            }
+            self.settle_group(&name);
+        }
+    }
+
+    fn send(&mut self, number: u64, message: Message, now: Timestamp) {
+        while self.forgotten_at.front().is_some_and(|(end, _)| *end <= now) {
+            if let Some((_, id)) = self.forgotten_at.pop_front() {
+                self.deduplications.remove(&id);
+            }
+        }
+        if !self.deduplications.insert(message.deduplication.clone()) {
+            return;
+        }
+        self.forgotten_at.push_back((later(now, DEDUPLICATION), message.deduplication));
+        self.group_of.insert(number, message.group.clone());
+        let waiting = Waiting { body: message.body, visible_at: now, receives: 0, lease: None };
+        let is_new = !self.groups.contains_key(&message.group);
+        self.groups.entry(message.group.clone()).or_default().messages.insert(number, waiting);
+        // A group that is there already keeps its time: it waits for its head.
+        if is_new {
+            self.ready_from(&message.group, now);
+        }
+    }
+
+    /// Sets when a group may be handed out next.
+    fn ready_from(&mut self, name: &str, at: Timestamp) {
+        let Some(group) = self.groups.get_mut(name) else { return };
+        let ready = self.ready.entry(tenant_of(name).to_owned()).or_default();
+        ready.remove(&(group.ready_at, name.to_owned()));
+        group.ready_at = at;
+        ready.insert((at, name.to_owned()));
+    }
+
+    /// Once nothing of a group is out, it is ready when its head is; a group without messages goes.
+    fn settle_group(&mut self, name: &str) {
+        let Some(group) = self.groups.get(name) else { return };
+        if group.messages.values().any(|message| message.lease.is_some()) {
+            return;
+        }
+        if let Some(head) = group.messages.values().next() {
+            self.ready_from(name, head.visible_at);
+            return;
+        }
+        if let (Some(group), Some(ready)) = (self.groups.remove(name), self.ready.get_mut(tenant_of(name))) {
+            ready.remove(&(group.ready_at, name.to_owned()));
+            if ready.is_empty() {
+                self.ready.remove(tenant_of(name));
+            }
+        }
+    }
+
+    fn next_due(&self) -> Option<Timestamp> {
+        self.ready.values().filter_map(|ready| ready.first()).map(|(at, _)| *at).min()
+    }
+
+    /// The first tenant after `served` that has a group which is ready.
+    fn next_tenant(&self, served: &str, now: Timestamp) -> Option<&str> {
+        let mut after = self.ready.range::<str, _>((Bound::Excluded(served), Bound::Unbounded));
+        let is_ready = |ready: &BTreeSet<(Timestamp, String)>| ready.first().is_some_and(|(at, _)| *at <= now);
+        after.find(|(_, ready)| is_ready(ready)).map(|(tenant, _)| tenant.as_str())
+    }
+
+    /// The groups that are ready, those of one tenant after those of another: a batch is the next tenant's as far as it can
+    /// fill one, so that nobody waits behind another tenant's backlog.
+    fn groups_in_turn(&mut self, max: usize, now: Timestamp) -> Vec<String> {
+        let mut groups: Vec<String> = Vec::new();
+        let first = self.served.clone();
+        let mut from_the_start = false;
+        while groups.len() < max {
+            let Some(tenant) = self.next_tenant(&self.served, now).map(str::to_owned) else {
+                if from_the_start {
+                    break;
+                }
+                from_the_start = true;
+                self.served.clear();
+                continue;
+            };
+            // Once around.
+            if from_the_start && tenant > first {
+                break;
+            }
+            let ready = self.ready.get(&tenant).into_iter().flatten().take_while(|(at, _)| *at <= now);
+            groups.extend(ready.take(max - groups.len()).map(|(_, group)| group.clone()));
+            self.served = tenant;
+        }
+        groups
+    }
+
+    fn receive(&mut self, lease: u64, max: usize, visibility: Duration, now: Timestamp) -> Vec<Received> {
+        let max = max.clamp(1, 10);
+        let mut received = Vec::new();
+        for name in self.groups_in_turn(max, now) {
+            let room = max - received.len();
+            let Some(group) = self.groups.get_mut(&name).filter(|_| room > 0) else { break };
+            // A ready group with leases is one whose lease ran out: all of it may go out again.
+            group.messages.values_mut().for_each(|message| message.lease = None);
+            let heads = group.messages.iter_mut().take(room).take_while(|(_, message)| message.visible_at <= now);
+            for (number, message) in heads {
+                message.lease = Some(lease);
+                message.receives += 1;
+                received.push(Received {
+                    id: number.to_string(),
+                    receipt: format!("{number}:{lease}"),
+                    group: name.clone(),
+                    body: message.body.clone(),
+                    attempt: message.receives,
+                });
+            }
+            self.ready_from(&name, later(now, visibility));
+        }
+        received
+    }
+
+    /// Deletes a received message, or puts it back until a moment. A receipt whose lease ran out changes nothing.
+    fn settle(&mut self, receipt: &str, back_at: Option<Timestamp>) {
+        let Some((number, lease)) = receipt.split_once(':') else { return };
+        let (Ok(number), Ok(lease)) = (number.parse::<u64>(), lease.parse::<u64>()) else { return };
+        let Some(name) = self.group_of.get(&number).cloned() else { return };
+        let Some(group) = self.groups.get_mut(&name) else { return };
+        let Some(message) = group.messages.get_mut(&number).filter(|message| message.lease == Some(lease)) else {
+            return;
+        };
+        match back_at {
+            Some(moment) => (message.lease, message.visible_at) = (None, moment),
+            None => {
+                group.messages.remove(&number);
+                self.group_of.remove(&number);
+            }
+        }
+        self.settle_group(&name);
+    }
+
+    fn body(&self, number: u64) -> Option<&str> {
+        let group = self.groups.get(self.group_of.get(&number)?)?;
+        group.messages.get(&number).map(|message| message.body.as_str())
+    }
+}
+
+impl Kept {
+    fn lane(&mut self, queue: QueueName) -> &mut Lane {
+        self.queues.entry(queue).or_default()
+    }
+
+    fn send(&mut self, queue: QueueName, message: Message, now: Timestamp) {
+        let number = self.number();
+        self.lane(queue).send(number, message, now);
+    }
+}
+
+impl Memory {
+    /// When the next message of `queue` that waits for its time is due; `None` if none waits.
+    pub fn next_due(&self, queue: QueueName) -> Result<Option<Timestamp>, QueueError> {
+        self.lane(queue, |kept| kept.lane(queue).next_due())
+    }
+
+    fn lane<R>(&self, queue: QueueName, work: impl FnOnce(&mut Kept) -> R) -> Result<R, QueueError> {
+        let mut kept = self.kept().map_err(|cause| QueueError { queue: queue.name(), cause })?;
+        Ok(work(&mut kept))
+    }
+}
+
+#[async_trait]
+impl Queue for Memory {
+    async fn send(&self, queue: QueueName, messages: Vec<Message>) -> Result<(), QueueError> {
+        let now = self.clock.now();
+        self.lane(queue, |kept| messages.into_iter().for_each(|message| kept.send(queue, message, now)))?;
+        self.shared.sent.notify_waiters();
+        Ok(())
+    }
+
+    async fn receive(&self, queue: QueueName, most: usize, wait: Duration) -> Result<Vec<Received>, QueueError> {
+        let end = later(self.clock.now(), wait);
+        loop {
+            // Listen before looking: what is sent in between is not missed.
+            let sent = self.shared.sent.notified();
+            let now = self.clock.now();
+            let (received, due) = self.lane(queue, |kept| {
+                let lease = kept.number();
+                let lane = kept.lane(queue);
+                (lane.receive(lease, most, queue.visibility(), now), lane.next_due())
+            })?;
+            if !received.is_empty() || now >= end {
+                return Ok(received);
+            }
+            let wake = due.filter(|due| *due > now).map_or(end, |due| due.min(end));
+            tokio::select! {
+                () = sent => {}
+                () = self.clock.sleep(until(now, wake)) => {}
+            }
+        }
+    }
+
+    async fn delete(&self, queue: QueueName, receipts: Vec<String>) -> Result<(), QueueError> {
+        self.lane(queue, |kept| receipts.iter().for_each(|receipt| kept.lane(queue).settle(receipt, None)))?;
+        self.shared.sent.notify_waiters();
+        Ok(())
+    }
+
+    async fn delay(&self, queue: QueueName, receipt: &str, after: Duration) -> Result<(), QueueError> {
+        let back_at = later(self.clock.now(), after);
+        self.lane(queue, |kept| kept.lane(queue).settle(receipt, Some(back_at)))?;
+        self.shared.sent.notify_waiters();
+        Ok(())
+    }
+
+    async fn bury(&self, queue: QueueName, letter: DeadLetter) -> Result<(), QueueError> {
+        self.lane(queue, |kept| {
+            let number = kept.number();
+            kept.lane(queue).dead.insert(number, letter);
+        })
+    }
+
+    async fn sift(&self, queue: QueueName, most: usize, judge: Judge<'_>) -> Result<Vec<Buried>, QueueError> {
+        let letters = self.lane(queue, |kept| {
+            let dead = kept.lane(queue).dead.iter().take(most);
+            dead.map(|(number, letter)| (*number, letter.clone())).collect::<Vec<_>>()
+        })?;
+        let mut settled = Vec::new();
+        for (number, letter) in letters {
+            let buried = Buried { id: number.to_string(), letter };
+            match judge(&buried) {
+                Fate::Keep => {}
+                fate => settled.push((number, fate, buried)),
+            }
+        }
+        let now = self.clock.now();
+        let moved = self.lane(queue, |kept| {
+            // Another may have settled it since it was read.
+            settled.retain(|(number, ..)| kept.lane(queue).dead.remove(number).is_some());
+            for (_, fate, buried) in &settled {
+                if *fate == Fate::Redrive {
+                    kept.send(queue, buried.job(), now);
+                }
+            }
+            settled.into_iter().map(|(.., buried)| buried).collect::<Vec<_>>()
+        })?;
+        self.shared.sent.notify_waiters();
+        Ok(moved)
+    }
+
+    async fn waiting(&self, queue: QueueName, tenant: &TenantId) -> Result<Option<Vec<String>>, QueueError> {
+        let tenant = tenant.to_string();
+        self.lane(queue, |kept| {
+            let lane = kept.lane(queue);
+            let own = lane.group_of.iter().filter(|(_, group)| tenant_of(group) == tenant);
+            Some(own.filter_map(|(number, _)| lane.body(*number)).map(str::to_owned).collect())
+        })
+    }
+
+    async fn depth(&self, queue: QueueName) -> Result<Depth, QueueError> {
+        self.lane(queue, |kept| {
+            let lane = kept.lane(queue);
+            let oldest = lane.group_of.keys().next().and_then(|number| lane.body(*number));
+            Depth {
+                waiting: lane.group_of.len() as u64,
+                dead: lane.dead.len() as u64,
+                oldest: oldest.and_then(runtime::job::arrival),
+            }
+        })
+    }
+}

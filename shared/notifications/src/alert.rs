@@ -1,0 +1,173 @@
+//! A word to a tenant's operators, in their own channel: once for each trouble, and once when it is over.
+
+use std::time::Duration;
+
+use clients::Failure;
+use jobs::chat::SlackJob;
+use jobs::delivery::SlackDelivery;
+use runtime::clock::later;
+use runtime::ledger::{DeliveryLine, DeliveryStatus, delivery_write};
+use runtime::store::{Condition, Key, StoreError, Table, Write};
+use runtime::{Decision, DecisionError, DeliveryId, Ports, SettingsError, TraceId, UNREADABLE_SETTINGS};
+use serde::{Deserialize, Serialize};
+use settings::Settings;
+use settings::schema::Thread;
+use tenants::portals::Portal;
+
+use crate::card;
+
+/// The route that alerts go by.
+const ROUTE: &str = "operators";
+
+/// Something that the operators are to know.
+pub struct Alert<'a> {
+    /// What kind of trouble: `silence`, `channel_trouble`.
+    pub kind: &'a str,
+    /// What it is about, for the ledger.
+    pub what: &'a str,
+    /// What tells this trouble from another of its kind: told once, however often it is raised.
+    pub once: &'a str,
+    /// As long as it lasts, it is told again after this.
+    pub again_after: Duration,
+    /// What it says.
+    pub head: &'a str,
+    /// What was found.
+    pub lines: &'a [String],
+}
+
+/// An alert that was raised. Its trace is fixed before anything else happens: after a fall the next to raise it sends the
+/// same delivery, and nobody reads it twice.
+#[derive(Serialize, Deserialize)]
+struct Raised {
+    trace: TraceId,
+    sent: bool,
+    /// Whether it was logged that there is nowhere to send it. It is sent as soon as there is.
+    #[serde(default)]
+    logged: bool,
+}
+
+/// Sends it to the operators' channel; without one it is only logged.
+pub async fn raise(ports: &Ports, portal: &Portal, alert: &Alert<'_>) -> Result<(), Failure> {
+    raise_in(ports, portal, alert, None).await
+}
+
+/// The same in another channel than the operators', where one is named.
+pub async fn raise_in(ports: &Ports, portal: &Portal, alert: &Alert<'_>, channel: Option<&str>) -> Result<(), Failure> {
+    let (tenant, now) = (&portal.tenant, ports.clock.now());
+    let key = Key::new(Table::Links, format!("{tenant}#alert"), format!("{}#{}", alert.kind, alert.once));
+    let until = later(now, alert.again_after);
+    let Raised { trace, sent, logged } = match ports.store.get(&key).await? {
+        Some(item) => item.decode::<Raised>()?,
+        None => {
+            let raised = Raised { trace: TraceId::new(now), sent: false, logged: false };
+            match ports.store.put(Write::new(key.clone(), &raised, Condition::Absent)?.expiring(until)).await {
+                Ok(_) => raised,
+                // Another worker sends it.
+                Err(StoreError::Conflict(_)) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    };
+    if sent {
+        return Ok(());
+    }
+    let channel = match channel {
+        Some(named) => Ok(Some(named_in(portal, named))),
+        None => operators_channel(portal),
+    };
+    let (kind, what) = (alert.kind, alert.what);
+    let raised = match channel {
+        Ok(Some(channel)) => {
+            tracing::warn!(%tenant, kind, what, head = alert.head, lines = ?alert.lines, channel, "alert");
+            send(ports, portal, alert, trace, &channel).await?;
+            Raised { trace, sent: true, logged }
+        }
+        _ if logged => return Ok(()),
+        nowhere => {
+            tracing::warn!(%tenant, kind, what, head = alert.head, lines = ?alert.lines, "alert without a channel");
+            if let Err(error) = nowhere {
+                log_unsent(ports, portal, alert, trace, &error).await?;
+            }
+            Raised { trace, sent: false, logged: true }
+        }
+    };
+    ports.store.put(Write::new(key, &raised, Condition::Always)?.expiring(until)).await?;
+    Ok(())
+}
+
+/// The operators' channel, if the settings name one. A document that cannot be read as a whole may still name it.
+fn operators_channel(portal: &Portal) -> Result<Option<String>, SettingsError> {
+    let named = |channel: &str| named_in(portal, channel);
+    match portal.settings_as::<Settings>() {
+        Ok(settings) => Ok(settings.operators.channel.as_deref().map(named)),
+        Err(error) => portal.settings["operators"]["channel"].as_str().map(|channel| Some(named(channel))).ok_or(error),
+    }
+}
+
+/// The channel that the settings call so.
+fn named_in(portal: &Portal, named: &str) -> String {
+    if let Ok(settings) = portal.settings_as::<Settings>() {
+        return settings.channel(named).to_owned();
+    }
+    let bare = named.trim_start_matches('#');
+    let channels = portal.settings["channels"].as_object();
+    let other = channels.and_then(|channels| channels.iter().find(|(name, _)| name.trim_start_matches('#') == bare));
+    other.and_then(|(_, channel)| channel.as_str()).unwrap_or(named).to_owned()
+}
+
+/// The event log and a metric say that an alert could not be sent.
+async fn log_unsent(
+    ports: &Ports,
+    portal: &Portal,
+    alert: &Alert<'_>,
+    trace: TraceId,
+    error: &SettingsError,
+) -> Result<(), Failure> {
+    ports.metrics.count("alerts_unsent", UNREADABLE_SETTINGS);
+    let (event, record) = (format!("alert.{}", alert.kind), Some(alert.what.to_owned()));
+    let decision = Decision::at_once(&portal.tenant, trace, event, record, ports.clock.now());
+    let reason = format!("{}: {}. It was not sent to the operators: {error}", alert.head, alert.lines.join("; "));
+    decision.skip(ports, reason).await?;
+    Ok(())
+}
+
+async fn send(ports: &Ports, portal: &Portal, alert: &Alert<'_>, trace: TraceId, channel: &str) -> Result<(), Failure> {
+    let (tenant, now) = (&portal.tenant, ports.clock.now());
+    let change = format!("alert.{}", alert.kind);
+    let id = DeliveryId::of(&[tenant.as_str(), "alert", alert.kind, alert.once, &trace.to_string()]);
+    let body = SlackDelivery {
+        delivery: id.to_string(),
+        route: ROUTE.into(),
+        channel: channel.to_owned(),
+        record: alert.what.into(),
+        change: change.clone(),
+        message: card::notice(alert.head, alert.lines),
+        person: None,
+        fallback: None,
+        thread: Thread::None,
+        line: None,
+        may_create: false,
+    };
+    let line = DeliveryLine {
+        record: alert.what.into(),
+        change: change.clone(),
+        route: ROUTE.into(),
+        destination: channel.to_owned(),
+        ..DeliveryLine::new(id, trace, now, DeliveryStatus::Queued)
+    };
+    let mut decision = Decision::at_once(tenant, trace, change, Some(alert.what.into()), now);
+    decision.send(&SlackJob::Card(Box::new(body)))?;
+    // Written down before, and perhaps not sent: a delivery that was made is not made again.
+    decision.writes.push(delivery_write(tenant, line, Condition::Absent)?);
+    let outbox = decision.outbox.clone();
+    match decision.commit(ports).await {
+        Err(DecisionError::LostRace(_)) => Ok(ports.send(outbox).await?),
+        committed => Ok(committed.map(|_| ())?),
+    }
+}
+
+/// Whether the operators' channel is this one: trouble with it cannot be reported there.
+pub fn is_operators(portal: &Portal, channel: &str) -> bool {
+    let own = operators_channel(portal);
+    own.ok().flatten().is_some_and(|own| own.trim_start_matches('#') == channel.trim_start_matches('#'))
+}

@@ -1,0 +1,40 @@
+//! Where the first card of a record is in a channel: what later ones reply to, or update.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use runtime::clock::later;
+use runtime::store::{Condition, Key, Store, StoreError, Table, Write};
+use runtime::{DeliveryId, TenantId};
+use serde::{Deserialize, Serialize};
+
+/// How long a card is replied to.
+const KEEP: Duration = Duration::from_secs(180 * 24 * 60 * 60);
+
+/// A card of a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Card {
+    /// The provider's id of the message.
+    pub message: String,
+    /// The delivery that posted it.
+    pub delivery: DeliveryId,
+}
+
+/// The first card of `record` in a channel, by the channel's id.
+pub async fn find(
+    store: &dyn Store,
+    tenant: &TenantId,
+    record: &str,
+    channel: &str,
+) -> Result<Option<Card>, StoreError> {
+    store.get(&key(tenant, record, channel)).await?.map(|item| item.decode()).transpose()
+}
+
+/// The write of a card, to go with its delivery's line in one transaction. The latest one counts.
+pub fn write(tenant: &TenantId, record: &str, channel: &str, card: &Card, now: Timestamp) -> Result<Write, StoreError> {
+    Ok(Write::new(key(tenant, record, channel), card, Condition::Always)?.expiring(later(now, KEEP)))
+}
+
+fn key(tenant: &TenantId, record: &str, channel: &str) -> Key {
+    Key::new(Table::Links, format!("{tenant}#card"), format!("{}#{channel}", DeliveryId::of(&[record])))
+}

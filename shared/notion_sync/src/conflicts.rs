@@ -1,0 +1,110 @@
+//! Conflicts: two values for one field, one of which had to go. Kept with both, so that it can be undone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use records::Record;
+use runtime::clock::later;
+use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Write};
+use runtime::{TenantId, TraceId};
+use serde::{Deserialize, Serialize};
+
+use crate::fields::{Cell, Conflict};
+
+/// How long a conflict is kept.
+const KEEP: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// A conflict as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Its id.
+    pub id: String,
+    /// When.
+    pub at: Timestamp,
+    /// The way that led to it.
+    pub trace: TraceId,
+    /// The database.
+    pub database: String,
+    /// The record.
+    pub record: Record,
+    /// What people call it.
+    pub title: String,
+    /// The property.
+    pub property: String,
+    /// Both values, and who won.
+    #[serde(flatten)]
+    pub conflict: Conflict,
+    /// When it was undone, and by whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undone: Option<(Timestamp, String)>,
+}
+
+impl Kept {
+    /// Whether the value that lost can be written.
+    pub fn can_be_undone(&self) -> bool {
+        self.undone.is_none() && !matches!(self.conflict.lost(), Cell::Foreign(_) | Cell::Long(_))
+    }
+
+    /// The conflict in one line, for logs and the ledger.
+    pub fn line(&self) -> String {
+        let Conflict { bitrix24, notion, winner, why, .. } = &self.conflict;
+        let shown = |cell: &Cell| cell.to_string().chars().take(80).collect::<String>();
+        format!(
+            "conflict on {}: Bitrix24 {:?}, Notion {:?}; {winner} counts, {}",
+            self.property,
+            shown(bitrix24),
+            shown(notion),
+            why.words()
+        )
+    }
+}
+
+/// Reads and writes conflicts.
+#[derive(Clone)]
+pub struct Conflicts {
+    store: Arc<dyn Store>,
+}
+
+impl Conflicts {
+    /// The conflicts in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// A conflict.
+    pub async fn get(&self, tenant: &TenantId, id: &str) -> Result<Option<Kept>, StoreError> {
+        self.store.get(&key(tenant, id)).await?.map(|item| item.decode()).transpose()
+    }
+
+    /// The latest conflicts, newest first.
+    pub async fn latest(&self, tenant: &TenantId, most: usize) -> Result<Vec<Kept>, StoreError> {
+        let mut query = Query::prefix(Table::Links, partition(tenant), "");
+        query.newest_first = true;
+        query.limit = most;
+        self.store.list(&query).await?.items.iter().map(runtime::store::Item::decode).collect()
+    }
+}
+
+/// The write of a conflict.
+pub fn conflict_write(tenant: &TenantId, kept: &Kept) -> Result<Write, StoreError> {
+    Ok(Write::new(key(tenant, &kept.id), kept, Condition::Always)?.expiring(later(kept.at, KEEP)))
+}
+
+/// The write that removes a conflict: the value that counted could not be written, so nobody lost anything.
+pub fn removal(tenant: &TenantId, id: &str) -> Write {
+    Write::removal(key(tenant, id))
+}
+
+/// The id of a conflict: the same for whoever comes to the same again.
+pub fn id(trace: TraceId, database: &str, field: &str) -> String {
+    format!("{trace}.{database}.{field}")
+}
+
+fn partition(tenant: &TenantId) -> String {
+    format!("{tenant}#conflict")
+}
+
+fn key(tenant: &TenantId, id: &str) -> Key {
+    Key::new(Table::Links, partition(tenant), id)
+}

@@ -1,0 +1,417 @@
+//! A database of the settings, ready to be used: found, its schema held against the settings, its mappings resolved.
+//!
+//! A database that cannot be used is closed: its jobs end at once and say why, and nothing is tried again and again. It is
+//! looked at now and then; once it opens, what was missed is made up for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clients::{Failure, NotionClient, PortalClient};
+use jiff::{SignedDuration, Timestamp};
+use notifications::alert;
+use notifications::alert::Alert;
+use notion::{DataSource, Property};
+use records::RecordKind;
+use runtime::TenantId;
+use runtime::clock::later;
+use runtime::limiter::Priority;
+use runtime::store::{Condition, Key, Table, Write};
+use serde::{Deserialize, Serialize};
+use settings::Settings;
+use settings::databases::{Database, Plan};
+use tenants::portals::Portal;
+
+use crate::NotionSync;
+use crate::fields::Field;
+use crate::fields::mapping;
+use crate::fields::mapping::{Trouble, resolve};
+use crate::fields::portal::PortalField;
+use crate::link::Owner;
+use crate::look::{closed, find, portal_fields};
+
+/// How long a schema is believed without looking.
+const FRESH: Duration = Duration::from_secs(10 * 60);
+/// How long a resolved mapping is kept in memory.
+const REMEMBERED: Duration = Duration::from_secs(30);
+/// A database that is closed is looked at so often.
+pub const LOOK_AGAIN: Duration = Duration::from_secs(2 * 60);
+/// What was missed may have begun a little before it was noticed.
+const MARGIN: SignedDuration = SignedDuration::from_mins(5);
+/// Trouble that lasts is told again after this.
+const TELL_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What is known of a database.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Known {
+    /// What the settings named when this was found out.
+    pub asked: String,
+    /// Its data source with the schema.
+    #[serde(default)]
+    pub source: Option<DataSource>,
+    /// The portal's fields.
+    #[serde(default)]
+    pub portal: Vec<PortalField>,
+    /// The properties, as they were when they were first used.
+    #[serde(default)]
+    pub properties: BTreeMap<String, mapping::Known>,
+    /// The mappings that pause.
+    #[serde(default)]
+    pub troubles: Vec<Trouble>,
+    /// What works though it is not as the settings say.
+    #[serde(default)]
+    pub notices: Vec<Trouble>,
+    /// Why it cannot be used.
+    #[serde(default)]
+    pub closed: Option<Closed>,
+    /// When it was looked at.
+    pub checked_at: Timestamp,
+    /// Since when something may have been missed, because it, or one of its mappings, could not be used.
+    #[serde(default)]
+    pub missed_since: Option<Timestamp>,
+}
+
+/// Why a database cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// For grouping: `database_not_shared`.
+    pub code: String,
+    /// What to do.
+    pub text: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A database, ready to be used.
+pub struct Opened {
+    /// The tenant's portal.
+    pub portal: Arc<Portal>,
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// What the settings say of it.
+    pub database: Database,
+    /// Its data source.
+    pub source: DataSource,
+    /// The mappings that work.
+    pub fields: Vec<Field>,
+    /// The number's property.
+    pub id: Property,
+    /// The note's property.
+    pub note: Option<Property>,
+    /// A client of the workspace.
+    pub notion: NotionClient,
+    /// A client of the portal.
+    pub bitrix24: PortalClient,
+}
+
+impl Opened {
+    /// The owner of a page, if its database is still in the settings: one that was renamed owns nothing any more.
+    pub fn known_owner(&self, owner: Option<Owner>) -> Option<Owner> {
+        owner.filter(|owner| self.settings.notion.named(&owner.database).is_some())
+    }
+
+    /// The kind of its records.
+    pub fn kind(&self) -> RecordKind {
+        self.database.records.kind()
+    }
+
+    /// The tenant.
+    pub fn tenant(&self) -> &TenantId {
+        &self.portal.tenant
+    }
+
+    /// The mapping of a field.
+    pub fn field(&self, key: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.key() == key)
+    }
+}
+
+/// What came of opening a database.
+pub enum Open {
+    /// It can be used.
+    Ready(Box<Opened>),
+    /// It cannot, and why.
+    Closed(Closed),
+}
+
+impl NotionSync {
+    /// The tenant's settings.
+    pub fn settings(portal: &Portal) -> Result<Arc<Settings>, Failure> {
+        Ok(portal.settings_as()?)
+    }
+
+    /// A client of the tenant's Notion workspace, as its plan allows.
+    pub async fn notion(&self, portal: &Portal, settings: &Settings) -> Result<NotionClient, Failure> {
+        let a_minute = match settings.notion.plan {
+            Plan::Plus => 180,
+            Plan::Business => 600,
+        };
+        Ok(self.connections.notion(portal, a_minute).await?.in_lane(Priority::Sync))
+    }
+
+    /// Opens a database.
+    pub async fn open(&self, tenant: &TenantId, name: &str) -> Result<Open, Failure> {
+        let portal = self.connections.portal(tenant).await?;
+        let settings = Self::settings(&portal)?;
+        let Some(database) = settings.notion.named(name).cloned() else {
+            return Ok(Open::Closed(Closed {
+                code: "no_such_database".into(),
+                text: format!("the settings have no database {name:?} any more"),
+                since: self.ports.clock.now(),
+            }));
+        };
+        let known = self.known(&portal, &settings, &database).await?;
+        if let Some(closed) = &known.closed {
+            return Ok(Open::Closed(closed.clone()));
+        }
+        let unusable = || Failure::transient("the database was not read to its end");
+        let source = known.source.clone().ok_or_else(unusable)?;
+        let targets = self.targets(&portal, &settings, None).await?;
+        let resolved = resolve(&database, &known.portal, &source, &known.properties, &targets);
+        let id = resolved.id.ok_or_else(unusable)?;
+        Ok(Open::Ready(Box::new(Opened {
+            notion: self.notion(&portal, &settings).await?,
+            bitrix24: self.connections.bitrix24(&portal).await?.in_lane(Priority::Sync),
+            portal,
+            settings,
+            database,
+            source,
+            fields: resolved.fields,
+            id,
+            note: resolved.note,
+        })))
+    }
+
+    /// What is known of a database, as it is stored; nothing if it was never looked at.
+    pub async fn stored(&self, tenant: &TenantId, name: &str) -> Result<Option<Known>, Failure> {
+        Ok(self.ports.store.get(&key(tenant, name)).await?.map(|item| item.decode()).transpose()?)
+    }
+
+    /// What is known of a database; looked at if that is old.
+    async fn known(
+        &self,
+        portal: &Arc<Portal>,
+        settings: &Settings,
+        database: &Database,
+    ) -> Result<Arc<Known>, Failure> {
+        let (tenant, now) = (&portal.tenant, self.ports.clock.now());
+        let place = (tenant.clone(), database.name.clone());
+        if let Some((known, until)) = self.lock().get(&place)
+            && now < *until
+            && known.asked == database.database
+        {
+            return Ok(known.clone());
+        }
+        let stored = self.stored(tenant, &database.name).await?.filter(|known| known.asked == database.database);
+        let is_old = stored.as_ref().is_none_or(|known| {
+            later(known.checked_at, if known.closed.is_some() { LOOK_AGAIN } else { FRESH }) <= now
+        });
+        let known = match stored {
+            Some(known) if !is_old => known,
+            // Notion down is no reason to stop with what is known well enough.
+            stored => match self.look(portal, settings, database, stored.clone()).await {
+                Err(failure) => stored.filter(|known| known.closed.is_none()).ok_or(failure)?,
+                known => known?,
+            },
+        };
+        let known = Arc::new(known);
+        self.lock().insert(place, (known.clone(), later(now, REMEMBERED)));
+        Ok(known)
+    }
+
+    /// Looks at a database now.
+    pub async fn look_at(&self, tenant: &TenantId, name: &str) -> Result<Option<Known>, Failure> {
+        let portal = self.connections.portal(tenant).await?;
+        let settings = Self::settings(&portal)?;
+        let Some(database) = settings.notion.named(name) else { return Ok(None) };
+        let stored = self.stored(tenant, name).await?.filter(|known| known.asked == database.database);
+        self.look(&portal, &settings, database, stored).await.map(Some)
+    }
+
+    /// Forgets that something was missed: it is being made up for.
+    pub async fn made_up(&self, tenant: &TenantId, name: &str) -> Result<(), Failure> {
+        let Some(item) = self.ports.store.get(&key(tenant, name)).await? else { return Ok(()) };
+        let known = Known { missed_since: None, ..item.decode()? };
+        self.ports.store.put(Write::new(item.key, &known, Condition::Version(item.version))?).await?;
+        self.lock().remove(&(tenant.clone(), name.to_owned()));
+        Ok(())
+    }
+
+    async fn look(
+        &self,
+        portal: &Arc<Portal>,
+        settings: &Settings,
+        database: &Database,
+        stored: Option<Known>,
+    ) -> Result<Known, Failure> {
+        let (tenant, now) = (&portal.tenant, self.ports.clock.now());
+        let notion = self.notion(portal, settings).await;
+        let found = match notion {
+            Ok(notion) => {
+                let source = find(&notion, portal, database, stored.as_ref()).await?;
+                source.map(|source| (notion, source))
+            }
+            Err(failure) if failure.code() == "notion_not_connected" => {
+                Err(closed("notion_not_connected", failure.text))
+            }
+            Err(failure) => return Err(failure),
+        };
+        let before = stored.clone().unwrap_or_else(|| Known::new(&database.database, now));
+        let mut known = match found {
+            Err((code, text)) => {
+                let since =
+                    before.closed.as_ref().filter(|closed| closed.code == code).map_or(now, |closed| closed.since);
+                let closed = Some(Closed { code, text, since });
+                Known {
+                    closed,
+                    checked_at: now,
+                    missed_since: before.missed_since.or(Some(now - MARGIN)),
+                    ..before.clone()
+                }
+            }
+            Ok((notion, source)) => self.hold(portal, settings, database, &notion, source, &before).await?,
+        };
+        // A mapping that works again has something to make up for.
+        let paused = |known: &Known| known.troubles.iter().map(|trouble| trouble.field.clone()).collect::<Vec<_>>();
+        if known.closed.is_none() {
+            let again = paused(&before).iter().any(|field| !paused(&known).contains(field));
+            known.missed_since = before.missed_since.or(again.then_some(now));
+        }
+        self.tell(portal, database, &before, &known).await?;
+        self.ports.store.put(Write::new(key(tenant, &database.name), &known, Condition::Always)?).await?;
+        self.lock().remove(&(tenant.clone(), database.name.clone()));
+        Ok(known)
+    }
+
+    /// Holds the settings against both schemas, and makes what is missing.
+    async fn hold(
+        &self,
+        portal: &Arc<Portal>,
+        settings: &Settings,
+        database: &Database,
+        notion: &NotionClient,
+        mut source: DataSource,
+        before: &Known,
+    ) -> Result<Known, Failure> {
+        let client = self.connections.bitrix24(portal).await?.in_lane(Priority::Sync);
+        let fields = portal_fields(&client, database.records.kind()).await?;
+        let targets = self.targets(portal, settings, Some(notion)).await?;
+        let mut resolved = resolve(database, &fields, &source, &before.properties, &targets);
+        if !resolved.missing.is_empty() {
+            tracing::info!(tenant = %portal.tenant, database = database.name, properties = ?resolved.missing.keys().collect::<Vec<_>>(), "properties are made");
+            source = notion.change_schema(&source.id, &resolved.missing).await?;
+            resolved = resolve(database, &fields, &source, &before.properties, &targets);
+        }
+        let mut properties = before.properties.clone();
+        properties.extend(resolved.known);
+        properties.retain(|field, _| database.mappings().iter().any(|mapping| mapping.field == *field));
+        let closed = resolved.id.is_none().then(|| Closed {
+            code: "no_id_property".into(),
+            text: format!(
+                "database {:?} needs a number property {:?}: without it pages could be made twice",
+                database.name,
+                mapping::ID_PROPERTY
+            ),
+            since: self.ports.clock.now(),
+        });
+        Ok(Known {
+            asked: database.database.clone(),
+            source: Some(source),
+            portal: fields,
+            properties,
+            troubles: resolved.troubles,
+            notices: resolved.notices,
+            closed,
+            checked_at: self.ports.clock.now(),
+            missed_since: before.missed_since,
+        })
+    }
+
+    /// The data sources that relations can lead to: those of the other databases. One that was never looked at is looked
+    /// for with `notion`.
+    async fn targets(
+        &self,
+        portal: &Arc<Portal>,
+        settings: &Settings,
+        notion: Option<&NotionClient>,
+    ) -> Result<BTreeMap<RecordKind, String>, Failure> {
+        let mut targets = BTreeMap::new();
+        // Of several databases of a kind the first is meant.
+        for database in &settings.notion.databases {
+            if targets.contains_key(&database.records.kind()) {
+                continue;
+            }
+            let known = self.stored(&portal.tenant, &database.name).await?;
+            let known = known.filter(|known| known.asked == database.database).and_then(|known| known.source);
+            let source = match (known, notion) {
+                (None, Some(notion)) => find(notion, portal, database, None).await?.ok(),
+                (known, _) => known,
+            };
+            targets.extend(source.map(|source| (database.records.kind(), source.id)));
+        }
+        Ok(targets)
+    }
+
+    /// Tells the operators what is new: once for each trouble.
+    async fn tell(&self, portal: &Portal, database: &Database, before: &Known, now: &Known) -> Result<(), Failure> {
+        let what = format!("database {}", database.name);
+        let raise = |kind: &'static str, once: String, head: String, lines: Vec<String>| {
+            let what = what.clone();
+            async move {
+                let alert =
+                    Alert { kind, what: &what, once: &once, again_after: TELL_AGAIN, head: &head, lines: &lines };
+                alert::raise(&self.ports, portal, &alert).await
+            }
+        };
+        if let Some(closed) = &now.closed
+            && before.closed.as_ref().map(|closed| &closed.code) != Some(&closed.code)
+        {
+            let head = format!("Notion database {:?} cannot be used: its sync rests", database.name);
+            raise(
+                "database_closed",
+                format!("{}#{}#{}", database.name, closed.code, closed.since),
+                head,
+                vec![closed.text.clone()],
+            )
+            .await?;
+        }
+        for (kind, list, known) in
+            [("mapping_paused", &now.troubles, &before.troubles), ("property_renamed", &now.notices, &before.notices)]
+        {
+            for trouble in list.iter().filter(|trouble| !known.iter().any(|known| known.field == trouble.field)) {
+                let rest =
+                    if kind == "mapping_paused" { "its mapping pauses; the others go on" } else { "nothing stops" };
+                let head = format!("Field {:?} of Notion database {:?}: {rest}", trouble.field, database.name);
+                let once = format!("{}#{}#{}", database.name, trouble.field, now.checked_at);
+                raise(kind, once, head, vec![trouble.text.clone()]).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn lock(
+        &self,
+    ) -> std::sync::MutexGuard<'_, std::collections::HashMap<(TenantId, String), (Arc<Known>, Timestamp)>> {
+        self.memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn new(asked: &str, now: Timestamp) -> Self {
+        Self {
+            asked: asked.to_owned(),
+            source: None,
+            portal: Vec::new(),
+            properties: BTreeMap::new(),
+            troubles: Vec::new(),
+            notices: Vec::new(),
+            closed: None,
+            checked_at: now,
+            missed_since: None,
+        }
+    }
+}
+
+fn key(tenant: &TenantId, name: &str) -> Key {
+    Key::new(Table::Links, format!("{tenant}#database"), name)
+}

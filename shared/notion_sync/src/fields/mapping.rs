@@ -1,0 +1,518 @@
+//! Which field goes with which property: the settings held against what the portal and the database really have.
+
+use std::collections::BTreeMap;
+
+use notion::{DataSource, Property};
+use records::record::RecordKind;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use settings::databases::{Database, FieldSetting, Mirrored};
+
+use super::full_name::FULL_NAME;
+use super::merge::Master;
+use super::portal::{PortalField, PortalKind};
+use super::table::{self, Entry};
+
+/// The property that carries the record's number. By it a page is found again whose making was not written down.
+pub const ID_PROPERTY: &str = "Bitrix24 ID";
+/// The property that says what became of the record.
+pub const NOTE_PROPERTY: &str = "Bitrix24";
+
+/// The longest name of an option, in UTF-16 units. <https://developers.notion.com/reference/request-limits>
+const MAX_OPTION_NAME: usize = 100;
+
+/// A field and its property, ready to be read and written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// The portal's side.
+    pub portal: PortalField,
+    /// Notion's side.
+    pub property: Property,
+    /// What the settings say.
+    pub setting: FieldSetting,
+    /// How well they go together.
+    pub fit: Fit,
+    /// The property that names people who have no account in Notion.
+    pub unmapped: Option<Property>,
+    /// The property's options by the portal's codes, as they are known by their ids.
+    pub options: BTreeMap<String, String>,
+}
+
+/// How well a field and a property go together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fit {
+    /// Values go both ways.
+    TwoWay,
+    /// The property shows the field as text, or as links, and cannot be read back.
+    Shown,
+}
+
+impl Field {
+    /// Its name in bases and logs: the portal's.
+    pub fn key(&self) -> &str {
+        &self.portal.name
+    }
+
+    /// Whose value counts; what cannot go both ways goes one way.
+    pub fn master(&self) -> Master {
+        if self.fit == Fit::Shown || self.portal.read_only { Master::Bitrix24Only } else { self.setting.master }
+    }
+}
+
+/// What a mapping knew of its property when it was used first. A property is known by its id from then on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// The property's id.
+    pub id: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its options by the portal's codes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, KnownOption>,
+}
+
+/// An option that stands for a value of the portal. It is known by its id from then on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownOption {
+    /// The option's id.
+    pub id: String,
+    /// What it was to be called when it was used first: by the portal, or by the settings.
+    pub name: String,
+}
+
+/// A mapping that pauses, while the others go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// The field.
+    pub field: String,
+    /// What is wrong, and what to do.
+    pub text: String,
+}
+
+/// The settings held against both schemas.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Resolved {
+    /// The mappings that work.
+    pub fields: Vec<Field>,
+    /// The number's property.
+    pub id: Option<Property>,
+    /// The note's property.
+    pub note: Option<Property>,
+    /// The mappings that pause.
+    pub troubles: Vec<Trouble>,
+    /// What works though it is not as the settings say: a property that was renamed.
+    pub notices: Vec<Trouble>,
+    /// The properties that are to be made, as a change of the schema.
+    pub missing: Map<String, Value>,
+    /// What is known of the properties now.
+    pub known: BTreeMap<String, Known>,
+}
+
+/// Holds the settings against what there is. `known` is from the last time; `targets` are the data sources that relations
+/// can lead to.
+pub fn resolve(
+    database: &Database,
+    portal: &[PortalField],
+    source: &DataSource,
+    known: &BTreeMap<String, Known>,
+    targets: &BTreeMap<RecordKind, String>,
+) -> Resolved {
+    let mut resolved = Resolved::default();
+    for mut setting in database.mappings() {
+        let name = setting.field.clone();
+        let trouble = |text: String| Trouble { field: name.clone(), text };
+        let Some(mut field) = find(portal, &setting, database) else {
+            resolved.troubles.push(trouble(format!(
+                "the portal has no field {:?}; look at its name in the settings of database {:?}",
+                setting.field, database.name
+            )));
+            continue;
+        };
+        let wanted = wanted_type(&field, &setting, targets);
+        let property = match look(source, &setting, &field, known.get(&name), &database.name) {
+            Looked::Found(property) => property.clone(),
+            Looked::Renamed(property) => {
+                resolved.notices.push(trouble(format!(
+                    "property {:?} of database {:?} is called {:?} now; it is known by its id and goes on. Put the new name into the settings",
+                    setting.property, database.name, property.name
+                )));
+                property.clone()
+            }
+            Looked::Missing if database.create_properties && fit(&field, &wanted).is_some() => {
+                resolved.missing.insert(
+                    setting.property.clone(),
+                    making(&field, &setting, &wanted, database.records.kind(), targets),
+                );
+                continue;
+            }
+            Looked::Missing => {
+                resolved.troubles.push(trouble(match table::entry(&field, &wanted) {
+                    Entry::Refused(reason) => format!(
+                        "field {:?} cannot go into a property of type {wanted}, because {}; use type {} for property {:?} in the settings of database {:?}",
+                        setting.field, reason.words(), table::usual(&field), setting.property, database.name
+                    ),
+                    _ => format!(
+                        "database {:?} has no property {:?}; add it there with type {wanted}, or change the settings",
+                        database.name, setting.property
+                    ),
+                }));
+                continue;
+            }
+            Looked::Broken(text) => {
+                // What was known stays known: if it comes back, it goes on.
+                resolved.known.extend(known.get(&name).map(|known| (name.clone(), known.clone())));
+                resolved.troubles.push(trouble(text));
+                continue;
+            }
+        };
+        let fit = match table::entry(&field, &property.kind) {
+            Entry::TwoWay(codec) => {
+                field.codec = Some(codec);
+                Fit::TwoWay
+            }
+            Entry::Shown => Fit::Shown,
+            Entry::Refused(reason) => {
+                resolved.troubles.push(trouble(format!(
+                    "field {:?} cannot go into property {:?} of database {:?}, which is of type {}, because {}; make a property of type {} for it",
+                    setting.field, property.name, database.name, property.kind, reason.words(), table::usual(&field)
+                )));
+                continue;
+            }
+        };
+        let unmapped = setting.unmapped.as_deref().filter(|_| property.kind == "people");
+        let unmapped = match unmapped {
+            None => None,
+            Some(name) => {
+                let found = source.named(name).filter(|property| property.kind == "rich_text").cloned();
+                if found.is_none()
+                    && source.named(name).is_none()
+                    && database.create_properties
+                    && !known.contains_key(&setting.field)
+                {
+                    resolved.missing.insert(name.to_owned(), json!({"rich_text": {}}));
+                }
+                found
+            }
+        };
+        let renamed = known.get(&name).filter(|known| known.id == property.id);
+        let options = known_options(&field, &mut setting, &property, renamed);
+        resolved.notices.extend(options.notices.into_iter().map(trouble));
+        let ids = options.known.iter().map(|(code, option)| (code.clone(), option.id.clone())).collect();
+        let known = Known { id: property.id.clone(), kind: property.kind.clone(), options: options.known };
+        resolved.known.insert(name.clone(), known);
+        resolved.fields.push(Field { portal: field, property, setting, fit, unmapped, options: ids });
+    }
+    for (name, kind) in [(ID_PROPERTY, "number"), (NOTE_PROPERTY, "rich_text")] {
+        let found = source.named(name).filter(|property| property.kind == kind).cloned();
+        if found.is_none() {
+            if source.named(name).is_none() {
+                resolved.missing.insert(name.to_owned(), json!({kind: {}}));
+            } else {
+                let text = format!(
+                    "property {name:?} of database {:?} must be of type {kind}; rename or change it",
+                    database.name
+                );
+                resolved.troubles.push(Trouble { field: name.into(), text });
+            }
+        }
+        if name == ID_PROPERTY {
+            resolved.id = found;
+        } else {
+            resolved.note = found;
+        }
+    }
+    resolved
+}
+
+/// What is known of the options of a property.
+struct Options {
+    known: BTreeMap<String, KnownOption>,
+    notices: Vec<String>,
+}
+
+/// The options that stand for the portal's values. One that got a new name in Notion is known by its id, and the value
+/// goes by the new name from then on.
+fn known_options(
+    field: &PortalField,
+    setting: &mut FieldSetting,
+    property: &Property,
+    before: Option<&Known>,
+) -> Options {
+    let mut options = Options { known: BTreeMap::new(), notices: Vec::new() };
+    for (code, name) in &field.options {
+        let wanted = option_name(setting, code, name);
+        let was = before.and_then(|known| known.options.get(code)).filter(|was| was.name == wanted);
+        let renamed = was.and_then(|was| property.options.iter().find(|option| option.id == was.id));
+        if let Some(option) = renamed.filter(|option| !is_same_name(&option.name, &wanted)) {
+            options.notices.push(format!(
+                "option {wanted:?} of property {:?} is called {:?} now; it is known by its id and goes on. Put `{code:?}: {:?}` under `values` of field {:?} in the settings",
+                property.name, option.name, option.name, setting.field
+            ));
+            setting.values.insert(code.clone(), option.name.clone());
+        }
+        if let Some(option) = renamed.or_else(|| property.option(&wanted)).filter(|option| !option.id.is_empty()) {
+            options.known.insert(code.clone(), KnownOption { id: option.id.clone(), name: wanted });
+        } else if let Some(was) = before.and_then(|known| known.options.get(code))
+            && (was.name == wanted || !setting.values.contains_key(code))
+        {
+            // What was deleted may be brought back, and a new name on the portal is none in Notion.
+            options.known.insert(code.clone(), was.clone());
+        }
+    }
+    options
+}
+
+fn is_same_name(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
+}
+
+fn find(portal: &[PortalField], setting: &FieldSetting, database: &Database) -> Option<PortalField> {
+    if setting.field == "self" {
+        return Some(PortalField::itself());
+    }
+    if setting.field == FULL_NAME && matches!(database.records, Mirrored::Contact | Mirrored::Lead) {
+        return Some(PortalField::full_name());
+    }
+    let found = portal.iter().find(|field| field.name == setting.field).cloned();
+    let custom = database.records.kind() == RecordKind::Tasks && setting.field.starts_with("uf");
+    found.or_else(|| {
+        custom.then(|| PortalField::of_task_custom(&setting.field, setting.kind.as_deref().unwrap_or("rich_text")))
+    })
+}
+
+enum Looked<'a> {
+    Found(&'a Property),
+    Renamed(&'a Property),
+    Missing,
+    Broken(String),
+}
+
+fn look<'a>(
+    source: &'a DataSource,
+    setting: &FieldSetting,
+    field: &PortalField,
+    known: Option<&Known>,
+    database: &str,
+) -> Looked<'a> {
+    let Some(known) = known else {
+        if let Some(property) = source.named(&setting.property) {
+            return match &setting.kind {
+                Some(kind) if *kind != property.kind => Looked::Broken(format!(
+                    "property {:?} of database {database:?} is of type {}, and the settings say {kind}; change one of them",
+                    property.name, property.kind
+                )),
+                _ => Looked::Found(property),
+            };
+        }
+        // Whatever the title is called, there is one.
+        let is_title =
+            setting.kind.as_deref() == Some("title") || matches!(field.name.as_str(), "title" | "name" | FULL_NAME);
+        return source.title_property().filter(|_| is_title).map_or(Looked::Missing, Looked::Found);
+    };
+    match source.property(&known.id) {
+        None => Looked::Broken(format!(
+            "property {:?} of database {database:?} was deleted; bring it back in Notion (its trash keeps it), or take it out of the settings",
+            setting.property
+        )),
+        Some(property) if property.kind != known.kind => Looked::Broken(format!(
+            "property {:?} of database {database:?} was of type {} and is {} now; change it back, or take the mapping out of the settings and in again",
+            property.name, known.kind, property.kind
+        )),
+        Some(property) if property.kind != "title" && !property.name.eq_ignore_ascii_case(&setting.property) => {
+            // A new name in the settings for another property that is there is meant for that one.
+            match source.named(&setting.property) {
+                Some(other) => Looked::Found(other),
+                None => Looked::Renamed(property),
+            }
+        }
+        Some(property) => Looked::Found(property),
+    }
+}
+
+/// The property's type where it has to be made.
+fn wanted_type(field: &PortalField, setting: &FieldSetting, targets: &BTreeMap<RecordKind, String>) -> String {
+    if let Some(kind) = &setting.kind {
+        return kind.clone();
+    }
+    match (&field.kind, table::usual(field)) {
+        (PortalKind::Item(entity) | PortalKind::Binding(entity), _)
+            if !targets.contains_key(&RecordKind::Items(*entity)) =>
+        {
+            "rich_text".to_owned()
+        }
+        (_, kind) => kind.to_owned(),
+    }
+}
+
+/// The property as a change of the schema makes it. Options are the portal's, under the names that the settings give them.
+fn making(
+    field: &PortalField,
+    setting: &FieldSetting,
+    kind: &str,
+    own: RecordKind,
+    targets: &BTreeMap<RecordKind, String>,
+) -> Value {
+    let mut names: Vec<String> = Vec::new();
+    for (code, name) in &field.options {
+        let name = option_name(setting, code, name);
+        if !names.iter().any(|known| is_same_name(known, &name)) && names.len() < 100 {
+            names.push(name);
+        }
+    }
+    let options: Vec<_> = names.iter().map(|name| json!({"name": name})).collect();
+    match kind {
+        "select" | "multi_select" | "status" => json!({kind: {"options": options}}),
+        "relation" => {
+            let target = match field.kind {
+                PortalKind::Item(entity) | PortalKind::Binding(entity) => targets.get(&RecordKind::Items(entity)),
+                // From one database of a kind to the first one of it.
+                PortalKind::Itself => targets.get(&own),
+                _ => None,
+            };
+            match target {
+                Some(target) => {
+                    json!({"relation": {"data_source_id": target, "type": "single_property", "single_property": {}}})
+                }
+                None => json!({"rich_text": {}}),
+            }
+        }
+        kind => json!({kind: {}}),
+    }
+}
+
+/// What a value of the portal is called in Notion. A comma divides options there, so it is written as its look-alike.
+pub fn option_name(setting: &FieldSetting, code: &str, name: &str) -> String {
+    let name = setting.values.get(code).map_or(if name.is_empty() { code } else { name }, String::as_str);
+    let mut units = 0;
+    let fits = |c: &char| {
+        units += c.len_utf16();
+        units <= MAX_OPTION_NAME
+    };
+    name.trim().replace(',', "‚").chars().take_while(fits).collect::<String>().trim_end().to_owned()
+}
+
+/// Whether a field fits a property of a type.
+pub fn fit(field: &PortalField, property: &str) -> Option<Fit> {
+    match table::entry(field, property) {
+        Entry::TwoWay(_) => Some(Fit::TwoWay),
+        Entry::Shown => Some(Fit::Shown),
+        Entry::Refused(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bitrix24::EntityType;
+
+    fn portal() -> Vec<PortalField> {
+        let described = [
+            ("title", json!({"type": "string"})),
+            (
+                "stageId",
+                json!({"type": "crm_status", "statusType": "DEAL_STAGE", "items": [{"ID": "NEW", "VALUE": "New, fresh"}]}),
+            ),
+            ("opportunity", json!({"type": "double"})),
+            ("assignedById", json!({"type": "user"})),
+            ("companyId", json!({"type": "crm_company"})),
+            ("contactId", json!({"type": "crm_contact"})),
+            ("closedate", json!({"type": "date"})),
+        ];
+        described.iter().map(|(name, described)| PortalField::read(name, described).unwrap()).collect()
+    }
+
+    #[allow(clippy::needless_pass_by_value)] // reads better
+    fn source(properties: Value) -> DataSource {
+        DataSource::read(&json!({"id": "ds", "properties": properties})).unwrap()
+    }
+
+    fn deals() -> Database {
+        Database::new("Deals", "x", Mirrored::Deal)
+    }
+
+    #[test]
+    fn the_seven_fields_are_made_in_a_database_that_has_only_a_title() {
+        let bare = source(json!({"Deal name": {"id": "title", "type": "title"}}));
+        let resolved = resolve(&deals(), &portal(), &bare, &BTreeMap::new(), &BTreeMap::new());
+        assert_eq!(resolved.troubles, []);
+        assert_eq!(resolved.fields[0].property.name, "Deal name");
+        assert_eq!(resolved.missing["Stage"], json!({"select": {"options": [{"name": "New‚ fresh"}]}}));
+        let kind = |name: &str| resolved.missing[name].as_object().unwrap().keys().next().unwrap().clone();
+        let kinds = ["Amount", "Responsible", "Company", "Close date", ID_PROPERTY, NOTE_PROPERTY].map(kind);
+        assert_eq!(kinds, ["number", "people", "rich_text", "date", "number", "rich_text"]);
+        let targets = BTreeMap::from([(RecordKind::Items(EntityType::COMPANY), "companies".to_owned())]);
+        let related = resolve(&deals(), &portal(), &bare, &BTreeMap::new(), &targets);
+        assert_eq!(related.missing["Company"]["relation"]["data_source_id"], "companies");
+    }
+
+    #[test]
+    fn a_property_that_is_gone_or_another_pauses_its_mapping_alone_and_a_new_name_none() {
+        let whole = json!({
+            "Name": {"id": "title", "type": "title"}, "Stage": {"id": "s", "type": "select"}, "Amount": {"id": "a", "type": "number"},
+            "Close date": {"id": "c", "type": "date"}, "Responsible": {"id": "r", "type": "people"}, "Company": {"id": "co", "type": "rich_text"},
+            "Contact": {"id": "ct", "type": "rich_text"}, ID_PROPERTY: {"id": "i", "type": "number"}, NOTE_PROPERTY: {"id": "n", "type": "rich_text"},
+        });
+        let first = resolve(&deals(), &portal(), &source(whole.clone()), &BTreeMap::new(), &BTreeMap::new());
+        assert_eq!((first.fields.len(), first.troubles.len()), (7, 0));
+        let mut changed = whole;
+        let properties = changed.as_object_mut().unwrap();
+        properties.remove("Amount");
+        properties["Stage"]["type"] = json!("multi_select");
+        let renamed = properties.remove("Close date").unwrap();
+        properties.insert("Decision".into(), renamed);
+        let again = resolve(&deals(), &portal(), &source(changed), &first.known, &BTreeMap::new());
+        let paused: Vec<_> = again.troubles.iter().map(|trouble| trouble.field.as_str()).collect();
+        assert_eq!(paused, ["stageId", "opportunity"]);
+        assert!(!again.missing.contains_key("Amount"), "what somebody deleted is not made again");
+        assert_eq!((again.fields.len(), again.notices[0].field.as_str()), (5, "closedate"));
+    }
+
+    #[test]
+    fn an_option_that_is_renamed_goes_on_by_its_id_with_a_word_about_it() {
+        let with = |options: Value| {
+            source(json!({
+                "Name": {"id": "title", "type": "title"},
+                "Stage": {"id": "s", "type": "select", "select": {"options": options}},
+            }))
+        };
+        let mut database = deals();
+        database.fields = Some(vec![FieldSetting::new("title", "Name"), FieldSetting::new("stageId", "Stage")]);
+        let first = with(json!([{"id": "o1", "name": "New‚ fresh"}]));
+        let known = resolve(&database, &portal(), &first, &BTreeMap::new(), &BTreeMap::new()).known;
+        assert_eq!(known["stageId"].options["NEW"], KnownOption { id: "o1".into(), name: "New‚ fresh".into() });
+        let renamed = with(json!([{"id": "o1", "name": "Neu"}, {"id": "o2", "name": "Other"}]));
+        let second = resolve(&database, &portal(), &renamed, &known, &BTreeMap::new());
+        assert!(second.notices[0].text.contains("is called \"Neu\" now"), "{:?}", second.notices);
+        assert_eq!(second.fields[1].setting.values["NEW"], "Neu");
+        assert_eq!(second.fields[1].options["NEW"], "o1");
+        // It stays known from then on, and older data without options still reads.
+        let third = resolve(&database, &portal(), &renamed, &second.known, &BTreeMap::new());
+        assert_eq!(third.known, second.known);
+        let old: Known = serde_json::from_value(json!({"id": "s", "type": "select"})).unwrap();
+        assert!(old.options.is_empty());
+    }
+
+    #[test]
+    fn a_field_that_holds_several_goes_into_no_property_that_holds_one() {
+        let mut fields = portal();
+        fields.push(PortalField::read("ufCrm_7", &json!({"type": "date", "isMultiple": true})).unwrap());
+        let mut database = deals();
+        database.fields = Some(vec![FieldSetting::new("ufCrm_7", "Visit")]);
+        let bare = json!({"Name": {"id": "title", "type": "title"}, "Visit": {"id": "v", "type": "date"}});
+        let resolved = resolve(&database, &fields, &source(bare), &BTreeMap::new(), &BTreeMap::new());
+        assert!(resolved.fields.is_empty());
+        let text = &resolved.troubles[0].text;
+        assert!(text.contains("holds several values") && text.contains("type rich_text"), "{text}");
+        database.fields =
+            Some(vec![FieldSetting { kind: Some("date".into()), ..FieldSetting::new("ufCrm_7", "Days") }]);
+        let made = resolve(
+            &database,
+            &fields,
+            &source(json!({"Name": {"id": "title", "type": "title"}})),
+            &BTreeMap::new(),
+            &BTreeMap::new(),
+        );
+        assert!(!made.missing.contains_key("Days") && made.troubles[0].text.contains("use type rich_text"));
+    }
+}

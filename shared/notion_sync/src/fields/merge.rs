@@ -1,0 +1,448 @@
+//! The three-way merge of a record and its page.
+//!
+//! Pure, field by field, by value. A base keeps what each side showed when both were last agreed, and not one value for
+//! both: what a provider makes of a value that was written (a text cut short, a person who has no account there) is not
+//! a change of anybody's, and must not travel back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::cell::Cell;
+
+pub use jobs::sync::Side;
+pub use settings::databases::Master;
+
+/// A field as one side shows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// Its value.
+    pub cell: Cell,
+    /// Why it cannot be written on the other side, if it cannot.
+    pub cannot: Option<String>,
+    /// What the other side gets if this is carried there, where that is more than is shown here: people without an
+    /// account in Notion stay on the portal when others are added.
+    pub carried: Option<Cell>,
+}
+
+impl Reading {
+    /// A value that cannot be written on the other side, and why.
+    pub fn refused(cell: Cell, why: impl Into<String>) -> Self {
+        Self { cell, cannot: Some(why.into()), carried: None }
+    }
+
+    /// What the other side gets if this is carried there.
+    pub fn carried(&self) -> &Cell {
+        self.carried.as_ref().unwrap_or(&self.cell)
+    }
+}
+
+impl From<Cell> for Reading {
+    fn from(cell: Cell) -> Self {
+        Self { cell, cannot: None, carried: None }
+    }
+}
+
+/// A side's fields. A field that is not there is not merged: it could not be read, or its mapping pauses.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sides {
+    /// By field.
+    pub fields: BTreeMap<String, Reading>,
+    /// When the side was edited last, as exactly as it tells.
+    pub edited_at: Option<Timestamp>,
+}
+
+/// What each side showed when both last agreed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agreed {
+    /// The portal.
+    #[serde(rename = "b")]
+    pub bitrix24: Cell,
+    /// The page, where it shows something else for the same.
+    #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
+    notion: Option<Cell>,
+}
+
+impl Agreed {
+    /// Of what both sides show.
+    pub fn new(bitrix24: &Cell, notion: &Cell) -> Self {
+        let (bitrix24, notion) = (bitrix24.kept(), notion.kept());
+        let notion = (notion != bitrix24).then_some(notion);
+        Self { bitrix24, notion }
+    }
+
+    /// What a side showed.
+    pub fn of(&self, side: Side) -> &Cell {
+        match side {
+            Side::Bitrix24 => &self.bitrix24,
+            Side::Notion => self.notion.as_ref().unwrap_or(&self.bitrix24),
+        }
+    }
+}
+
+/// The merged state that both sides last agreed on, by field.
+pub type Base = BTreeMap<String, Agreed>;
+
+/// Which side counts, by field.
+pub type Policy = BTreeMap<String, Master>;
+
+/// Why one value won over another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// The settings say whose counts.
+    Master,
+    /// It was edited later.
+    Later,
+    /// Nobody can say which was later, and then it is Bitrix24's.
+    SameMinute,
+    /// The field goes one way only.
+    OneWay,
+    /// The other value cannot be written here.
+    OtherCannotBeWritten,
+    /// A person took it.
+    Chosen,
+    /// Both had a value when they were linked, and the settings say whose counts then.
+    First,
+}
+
+impl Why {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Master => "the settings say that it counts",
+            Self::Later => "it was edited later",
+            Self::SameMinute => "both were edited in the same minute, and then Bitrix24 counts",
+            Self::OneWay => "the field goes one way only",
+            Self::OtherCannotBeWritten => "the other value cannot be written there",
+            Self::Chosen => "a person took this side's value",
+            Self::First => "the settings say that it counts when a record and a row are linked",
+        }
+    }
+}
+
+/// Two values for one field, one of which had to go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conflict {
+    /// The field.
+    pub field: String,
+    /// What the portal had.
+    pub bitrix24: Cell,
+    /// What the page had.
+    pub notion: Cell,
+    /// Whose value both have now.
+    pub winner: Side,
+    /// Why.
+    pub why: Why,
+}
+
+impl Conflict {
+    /// The value that went.
+    pub fn lost(&self) -> &Cell {
+        match self.winner {
+            Side::Bitrix24 => &self.notion,
+            Side::Notion => &self.bitrix24,
+        }
+    }
+}
+
+/// A value that cannot be carried over. Both sides stay as they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stuck {
+    /// The field.
+    pub field: String,
+    /// The side whose value it is.
+    pub of: Side,
+    /// Why, with the fix.
+    pub why: String,
+}
+
+/// What a merge asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Merged {
+    /// To be written to the portal.
+    pub to_bitrix24: BTreeMap<String, Cell>,
+    /// To be written to the page.
+    pub to_notion: BTreeMap<String, Cell>,
+    /// The fields that agree without being written.
+    pub agreed: Base,
+    /// What was decided against somebody.
+    pub conflicts: Vec<Conflict>,
+    /// What cannot be carried over.
+    pub stuck: Vec<Stuck>,
+}
+
+impl Merged {
+    /// Whether neither side has to be written.
+    pub fn is_quiet(&self) -> bool {
+        self.to_bitrix24.is_empty() && self.to_notion.is_empty()
+    }
+
+    /// Puts what has to be written onto a side.
+    fn carry(&mut self, to: Side, field: &str, cell: &Cell) {
+        let writes = match to {
+            Side::Bitrix24 => &mut self.to_bitrix24,
+            Side::Notion => &mut self.to_notion,
+        };
+        writes.insert(field.to_owned(), cell.clone());
+    }
+}
+
+/// Merges what both sides show with what they last agreed on.
+pub fn merge(base: &Base, bitrix24: &Sides, notion: &Sides, policy: &Policy) -> Merged {
+    let mut merged = Merged::default();
+    for (field, b) in &bitrix24.fields {
+        let Some(n) = notion.fields.get(field) else { continue };
+        let one = One {
+            field,
+            b,
+            n,
+            master: policy.get(field).copied().unwrap_or_default(),
+            edited_at: (bitrix24.edited_at, notion.edited_at),
+        };
+        one.merge(base.get(field), &mut merged);
+    }
+    merged
+}
+
+/// A write that is about to be made: kept before it is made, so that whoever finds it after a crash does not take our own
+/// writing for a person's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The field.
+    pub field: String,
+    /// Where to.
+    pub to: Side,
+    /// What.
+    pub cell: Cell,
+    /// What the other side showed.
+    pub other: Cell,
+}
+
+impl Merged {
+    /// What is about to be written.
+    pub fn intents(&self, bitrix24: &Sides, notion: &Sides) -> Vec<Intent> {
+        let intent = |to: Side, field: &String, cell: &Cell| {
+            let other = match to {
+                Side::Bitrix24 => notion,
+                Side::Notion => bitrix24,
+            };
+            let other = other.fields.get(field).map(|reading| reading.cell.kept()).unwrap_or_default();
+            Intent { field: field.clone(), to, cell: cell.kept(), other }
+        };
+        let to_bitrix24 = self.to_bitrix24.iter().map(|(field, cell)| intent(Side::Bitrix24, field, cell));
+        to_bitrix24.chain(self.to_notion.iter().map(|(field, cell)| intent(Side::Notion, field, cell))).collect()
+    }
+}
+
+/// Takes into the base what was written by a worker that fell before it could say so: a side that shows what was to be
+/// written there was written by us, and what the other side showed then is what it agreed with.
+pub fn recover(base: &mut Base, intents: &[Intent], bitrix24: &Sides, notion: &Sides) {
+    for intent in intents {
+        // Where both sides were to be written, the merge finds out by itself what is left to do.
+        if intents.iter().filter(|other| other.field == intent.field).count() > 1 {
+            continue;
+        }
+        let side = match intent.to {
+            Side::Bitrix24 => bitrix24,
+            Side::Notion => notion,
+        };
+        if side.fields.get(&intent.field).is_some_and(|reading| reading.cell.is(&intent.cell)) {
+            let agreed = match intent.to {
+                Side::Bitrix24 => Agreed::new(&intent.cell, &intent.other),
+                Side::Notion => Agreed::new(&intent.other, &intent.cell),
+            };
+            base.insert(intent.field.clone(), agreed);
+        }
+    }
+}
+
+/// One field.
+struct One<'a> {
+    field: &'a str,
+    b: &'a Reading,
+    n: &'a Reading,
+    master: Master,
+    edited_at: (Option<Timestamp>, Option<Timestamp>),
+}
+
+impl One<'_> {
+    fn merge(&self, base: Option<&Agreed>, merged: &mut Merged) {
+        match base.and_then(|base| with_unshown(base, self.b, self.n)) {
+            Some(n) => One { n: &n, ..*self }.settle(base, merged),
+            None => self.settle(base, merged),
+        }
+    }
+
+    fn settle(&self, base: Option<&Agreed>, merged: &mut Merged) {
+        let (b, n) = (&self.b.cell, &self.n.cell);
+        let changed = match base {
+            Some(base) => (!b.is(base.of(Side::Bitrix24)), !n.is(base.of(Side::Notion))),
+            // Seen together for the first time: an empty side has nothing to say.
+            None => (!b.is_empty(), !n.is_empty()),
+        };
+        // What the page cannot show yet is not agreed, or nobody would look at it again.
+        if let (true, false, Some(why)) = (b != n, changed.1, &self.b.cannot) {
+            merged.stuck.push(Stuck { field: self.field.to_owned(), of: Side::Bitrix24, why: why.clone() });
+            return;
+        }
+        if b == n || self.n.carried() == b || self.b.carried() == n {
+            let agreed = Agreed::new(b, n);
+            if base != Some(&agreed) {
+                merged.agreed.insert(self.field.to_owned(), agreed);
+            }
+            return;
+        }
+        match changed {
+            (false, false) => {
+                if base.is_none() {
+                    merged.agreed.insert(self.field.to_owned(), Agreed::new(b, n));
+                }
+            }
+            (true, false) => self.one_changed(Side::Bitrix24, merged),
+            (false, true) => self.one_changed(Side::Notion, merged),
+            (true, true) => match base.and_then(|base| united(base.of(Side::Bitrix24), b, n)) {
+                Some(both) if !self.is_one_way() => self.unite(&both, merged),
+                _ => self.both_changed(merged),
+            },
+        }
+    }
+
+    fn is_one_way(&self) -> bool {
+        matches!(self.master, Master::Bitrix24Only | Master::NotionOnly)
+    }
+
+    fn reading(&self, side: Side) -> &Reading {
+        match side {
+            Side::Bitrix24 => self.b,
+            Side::Notion => self.n,
+        }
+    }
+
+    fn one_changed(&self, side: Side, merged: &mut Merged) {
+        let against = match self.master {
+            Master::Bitrix24Only => side == Side::Notion,
+            Master::NotionOnly => side == Side::Bitrix24,
+            _ => false,
+        };
+        if against {
+            // Put back; what was written is kept in the log.
+            self.decide(side.other(), Why::OneWay, merged);
+        } else {
+            self.carry_or_say(side, merged);
+        }
+    }
+
+    fn carry_or_say(&self, from: Side, merged: &mut Merged) -> bool {
+        let reading = self.reading(from);
+        match &reading.cannot {
+            Some(why) => {
+                merged.stuck.push(Stuck { field: self.field.to_owned(), of: from, why: why.clone() });
+                false
+            }
+            None => {
+                merged.carry(from.other(), self.field, reading.carried());
+                true
+            }
+        }
+    }
+
+    fn unite(&self, both: &Cell, merged: &mut Merged) {
+        for side in [Side::Bitrix24, Side::Notion] {
+            if let (Side::Notion, Some(why)) = (side, &self.b.cannot) {
+                merged.stuck.push(Stuck { field: self.field.to_owned(), of: Side::Bitrix24, why: why.clone() });
+                continue;
+            }
+            if self.reading(side).cell != *both {
+                // A part of it may not be sayable over there; the rest is.
+                merged.carry(side, self.field, both);
+            }
+        }
+    }
+
+    fn both_changed(&self, merged: &mut Merged) {
+        let (winner, why) = match self.master {
+            Master::Bitrix24 => (Side::Bitrix24, Why::Master),
+            Master::Notion => (Side::Notion, Why::Master),
+            Master::Bitrix24Only => (Side::Bitrix24, Why::OneWay),
+            Master::NotionOnly => (Side::Notion, Why::OneWay),
+            Master::LastWriteWins => match self.edited_at {
+                (Some(b), Some(n)) if n > b => (Side::Notion, Why::Later),
+                (Some(b), Some(n)) if b > n => (Side::Bitrix24, Why::Later),
+                _ => (Side::Bitrix24, Why::SameMinute),
+            },
+        };
+        let cannot = |side: Side| self.reading(side).cannot.is_some();
+        if cannot(winner) && !cannot(winner.other()) && !self.is_one_way() {
+            self.decide(winner.other(), Why::OtherCannotBeWritten, merged);
+        } else {
+            self.decide(winner, why, merged);
+        }
+    }
+
+    fn decide(&self, winner: Side, why: Why, merged: &mut Merged) {
+        if self.carry_or_say(winner, merged) {
+            merged.conflicts.push(Conflict {
+                field: self.field.to_owned(),
+                bitrix24: self.b.cell.clone(),
+                notion: self.n.cell.clone(),
+                winner,
+                why,
+            });
+        }
+    }
+}
+
+/// The page's people or records with those that it did not show when both sides agreed, and still does not show: that they are
+/// not there is nobody's edit, also if the page could show them by now.
+fn with_unshown(base: &Agreed, b: &Reading, n: &Reading) -> Option<Reading> {
+    fn added<T: Ord + Copy>(
+        (was, shown): (&BTreeSet<T>, &BTreeSet<T>),
+        b: &BTreeSet<T>,
+        n: &BTreeSet<T>,
+    ) -> Option<BTreeSet<T>> {
+        let unshown: BTreeSet<T> = was.iter().filter(|one| !shown.contains(one) && b.contains(one)).copied().collect();
+        // A field that holds one is replaced as a whole.
+        (was.len() > 1 && !unshown.is_subset(n)).then(|| n.union(&unshown).copied().collect())
+    }
+    let none = BTreeSet::new();
+    let carried = match (base.of(Side::Bitrix24), base.of(Side::Notion), &b.cell, n.carried()) {
+        (Cell::Users(was), Cell::Users(shown), Cell::Users(b), Cell::Users(n)) => {
+            Cell::Users(added((was, shown), b, n)?)
+        }
+        (Cell::Users(was), Cell::Empty, Cell::Users(b), Cell::Users(n)) => {
+            Cell::Users(added((was, &BTreeSet::new()), b, n)?)
+        }
+        (Cell::Records(was), Cell::Records(shown), Cell::Records(b), Cell::Records(n)) => {
+            Cell::Records(added((was, shown), b, n)?)
+        }
+        (Cell::Records(was), Cell::Empty, Cell::Records(b), Cell::Records(n)) => {
+            Cell::Records(added((was, &none), b, n)?)
+        }
+        _ => return None,
+    };
+    Some(Reading { carried: Some(carried), ..n.clone() })
+}
+
+/// What two sets are together, if it is sets that changed on both sides: what either added, without what either took
+/// away. Sets so never conflict.
+fn united(base: &Cell, b: &Cell, n: &Cell) -> Option<Cell> {
+    fn three<T: Ord + Clone>(base: &BTreeSet<T>, b: &BTreeSet<T>, n: &BTreeSet<T>) -> BTreeSet<T> {
+        let kept = base.iter().filter(|one| b.contains(one) && n.contains(one));
+        let added = b.union(n).filter(|one| !base.contains(one));
+        kept.chain(added).cloned().collect()
+    }
+    let codes = |cell: &Cell| match cell {
+        Cell::Options(codes) => Some(codes.clone()),
+        Cell::Empty => Some(BTreeSet::new()),
+        _ => None,
+    };
+    if [base, b, n].iter().any(|cell| matches!(cell, Cell::Options(_))) {
+        return Some(Cell::options(three(&codes(base)?, &codes(b)?, &codes(n)?)));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;

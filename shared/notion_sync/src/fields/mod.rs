@@ -1,0 +1,28 @@
+//! Syncing a record of the portal with a page of Notion: what their fields mean, how they are compared and merged.
+//!
+//! Each side is read into [`Cell`]s, in the portal's terms (codes of stages, numbers of people and records), so that a
+//! time zone, a trailing space or the case of an option is no change. What is merged is three-way and by value: an echo
+//! of our own writing equals the base and merges to nothing.
+
+pub mod body;
+pub mod cell;
+pub mod first;
+pub mod full_name;
+pub mod lines;
+mod list;
+pub mod mapping;
+pub mod matching;
+pub mod merge;
+pub mod page;
+pub mod portal;
+mod rich;
+mod runs;
+pub mod table;
+pub mod written;
+
+pub use cell::Cell;
+pub use first::meet;
+pub use jobs::sync::{Others, Signal, SyncJob};
+pub use mapping::{Field, Fit};
+pub use merge::{Agreed, Base, Conflict, Intent, Master, Merged, Policy, Reading, Side, Sides, Stuck, merge, recover};
+pub use portal::{PortalField, PortalKind};

@@ -1,0 +1,260 @@
+//! Links: a record, its page, and what both last agreed on.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jobs::sync::Side;
+use records::Record;
+use runtime::TenantId;
+use runtime::store::{Condition, Key, Store, StoreError, Table, Version, Write};
+use serde::{Deserialize, Serialize};
+
+use crate::attention::Entry;
+use crate::fields::written::Held;
+use crate::fields::{Base, Cell, Intent, Stuck};
+
+/// A record and its page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The database, by its name in the settings.
+    pub database: String,
+    /// The record.
+    pub record: Record,
+    /// What people call it, for lists.
+    #[serde(default)]
+    pub title: String,
+    /// The page, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
+    /// How they stand.
+    pub standing: Standing,
+    /// What both last agreed on.
+    #[serde(default)]
+    pub base: Base,
+    /// What is about to be written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub intents: Vec<Intent>,
+    /// A change that was seen and is left to come to rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resting: Option<Resting>,
+    /// When the last reads began that both sides were merged from.
+    #[serde(default)]
+    pub seen: Seen,
+    /// The side that the last change came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync_source: Option<Side>,
+    /// When both were last written or found alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub synced_at: Option<Timestamp>,
+    /// What cannot be carried over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stuck: Vec<Stuck>,
+    /// What was written and not kept by the provider.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<Held>,
+    /// What of it stands in the index of what needs attention.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attention: Vec<Entry>,
+    /// What was written lately, to notice when somebody writes against us.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub written: Vec<Written>,
+    /// The backfill that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<String>,
+    /// Whether the body of the page is still to be completed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub body_open: bool,
+}
+
+/// How a record and its page stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Standing {
+    /// The page is being made. `open` says that a call may have made it though nobody wrote that down.
+    Making {
+        /// Since when.
+        since: Timestamp,
+        /// Whether a call was begun.
+        open: bool,
+    },
+    /// They are synced.
+    Together,
+    /// One of them is gone; nothing is carried over until it is back.
+    Apart {
+        /// Why.
+        why: Apart,
+        /// Since when.
+        since: Timestamp,
+    },
+}
+
+/// Why a record and its page are not synced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Apart {
+    /// The record was deleted, or merged into another.
+    RecordGone,
+    /// The page lies in the trash.
+    PageTrashed,
+    /// The page was deleted for good, or is not shared any more.
+    PageGone,
+    /// The page is in another place than the database.
+    PageMoved,
+}
+
+impl Apart {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::RecordGone => "the record was deleted in Bitrix24, or merged into another",
+            Self::PageTrashed => "the page lies in Notion's trash",
+            Self::PageGone => "the page was deleted for good in Notion, or is not shared with the connection any more",
+            Self::PageMoved => "the page was moved out of the database",
+        }
+    }
+}
+
+/// A change that is left to come to rest: somebody may still be typing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resting {
+    /// When it was first seen.
+    pub since: Timestamp,
+    /// What both sides showed.
+    pub shown: String,
+}
+
+/// When the reads began that a merge was made from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Of the portal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bitrix24: Option<Timestamp>,
+    /// Of the page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notion: Option<Timestamp>,
+}
+
+/// A write that was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// The field.
+    pub field: String,
+    /// Where to.
+    pub to: Side,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub cell: Cell,
+}
+
+impl Link {
+    /// A link whose page is still to be made.
+    pub fn making(database: &str, record: Record, since: Timestamp) -> Self {
+        Self {
+            database: database.to_owned(),
+            record,
+            title: String::new(),
+            page: None,
+            standing: Standing::Making { since, open: false },
+            base: Base::new(),
+            intents: Vec::new(),
+            resting: None,
+            seen: Seen::default(),
+            sync_source: None,
+            synced_at: None,
+            stuck: Vec::new(),
+            held: Vec::new(),
+            attention: Vec::new(),
+            written: Vec::new(),
+            made_by: None,
+            body_open: false,
+        }
+    }
+
+    /// Everything that cannot be carried over, for whatever reason.
+    pub fn all_stuck(&self) -> Vec<Stuck> {
+        self.stuck.iter().cloned().chain(self.held.iter().map(Held::stuck)).collect()
+    }
+
+    /// Whether both are synced.
+    pub fn is_together(&self) -> bool {
+        self.standing == Standing::Together
+    }
+}
+
+/// Whose page it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The database.
+    pub database: String,
+    /// The record.
+    pub record: Record,
+}
+
+/// Reads and writes links.
+#[derive(Clone)]
+pub struct Links {
+    store: Arc<dyn Store>,
+}
+
+impl Links {
+    /// The links in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// The link of a record in a database, and the version that [`link_write`] takes.
+    pub async fn get(
+        &self,
+        tenant: &TenantId,
+        database: &str,
+        record: Record,
+    ) -> Result<Option<(Link, Version)>, StoreError> {
+        match self.store.get(&link_key(tenant, database, record)).await? {
+            Some(item) => Ok(Some((item.decode()?, item.version))),
+            None => Ok(None),
+        }
+    }
+
+    /// Whose page it is.
+    pub async fn owner(&self, tenant: &TenantId, page: &str) -> Result<Option<Owner>, StoreError> {
+        self.store.get(&page_key(tenant, page)).await?.map(|item| item.decode()).transpose()
+    }
+
+    /// Forgets whose a page is.
+    pub async fn disown(&self, tenant: &TenantId, page: &str) -> Result<(), StoreError> {
+        self.store.delete(&page_key(tenant, page)).await
+    }
+
+    /// Forgets a link and whose its page is.
+    pub async fn forget(&self, tenant: &TenantId, link: &Link) -> Result<(), StoreError> {
+        if let Some(page) = &link.page {
+            self.store.delete(&page_key(tenant, page)).await?;
+        }
+        self.store.delete(&link_key(tenant, &link.database, link.record)).await
+    }
+}
+
+/// The write of a link; `None` if there was none.
+pub fn link_write(tenant: &TenantId, link: &Link, version: Option<Version>) -> Result<Write, StoreError> {
+    let condition = version.map_or(Condition::Absent, Condition::Version);
+    Write::new(link_key(tenant, &link.database, link.record), link, condition)
+}
+
+/// The write of whose a page is.
+pub fn owner_write(tenant: &TenantId, page: &str, link: &Link) -> Result<Write, StoreError> {
+    let owner = Owner { database: link.database.clone(), record: link.record };
+    Write::new(page_key(tenant, page), &owner, Condition::Always)
+}
+
+fn partition(tenant: &TenantId) -> String {
+    format!("{tenant}#page")
+}
+
+fn link_key(tenant: &TenantId, database: &str, record: Record) -> Key {
+    Key::new(Table::Links, partition(tenant), format!("record#{database}#{}", record.key()))
+}
+
+fn page_key(tenant: &TenantId, page: &str) -> Key {
+    Key::new(Table::Links, partition(tenant), format!("page#{page}"))
+}

@@ -1,0 +1,129 @@
+//! Who in Notion is who on the portal: the same e-mail, or as the settings say.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use bitrix24::client::shaped;
+use bitrix24::user::User;
+use clients::{Failure, NotionClient, PortalClient};
+use runtime::TenantId;
+use runtime::clock::later;
+use runtime::store::{Condition, Key, Table, Write};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use settings::Settings;
+
+use crate::NotionSync;
+
+/// How long a map is believed.
+const KEEPS: Duration = Duration::from_secs(60 * 60);
+/// How long, when somebody is missing from it.
+const KEEPS_GAPS: Duration = Duration::from_secs(5 * 60);
+/// E-mails in one question to the portal.
+const AT_ONCE: usize = 50;
+
+/// Who is who.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Map {
+    /// People in Notion by their number on the portal.
+    pub to_notion: BTreeMap<u64, String>,
+    /// When it was made.
+    pub at: jiff::Timestamp,
+}
+
+impl Map {
+    /// The other way round.
+    pub fn to_portal(&self) -> HashMap<String, u64> {
+        self.to_notion.iter().map(|(user, id)| (id.clone(), *user)).collect()
+    }
+
+    fn knows(&self, users: &[u64], ids: &[String]) -> bool {
+        let there: Vec<_> = self.to_notion.values().collect();
+        users.iter().all(|user| self.to_notion.contains_key(user)) && ids.iter().all(|id| there.contains(&id))
+    }
+}
+
+impl NotionSync {
+    /// Who is who, looked up again if that is old, or if somebody is missing and it is not quite new.
+    pub async fn people(
+        &self,
+        tenant: &TenantId,
+        settings: &Settings,
+        notion: &NotionClient,
+        portal: &PortalClient,
+        users: &[u64],
+        ids: &[String],
+    ) -> Result<Arc<Map>, Failure> {
+        let now = self.ports.clock.now();
+        let remembered = self.people.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned();
+        let stored = match remembered {
+            Some((map, _)) => Some(map),
+            None => {
+                self.ports.store.get(&key(tenant)).await?.map(|item| item.decode::<Map>()).transpose()?.map(Arc::new)
+            }
+        };
+        if let Some(map) = stored {
+            let keeps = if map.knows(users, ids) { KEEPS } else { KEEPS_GAPS };
+            if now < later(map.at, keeps) {
+                self.remember_people(tenant, &map);
+                return Ok(map);
+            }
+        }
+        let map = Arc::new(look_up(settings, notion, portal, now).await?);
+        self.ports.store.put(Write::new(key(tenant), map.as_ref(), Condition::Always)?).await?;
+        self.remember_people(tenant, &map);
+        Ok(map)
+    }
+
+    fn remember_people(&self, tenant: &TenantId, map: &Arc<Map>) {
+        let now = self.ports.clock.now();
+        self.people.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.clone(), (map.clone(), now));
+    }
+}
+
+async fn look_up(
+    settings: &Settings,
+    notion: &NotionClient,
+    portal: &PortalClient,
+    now: jiff::Timestamp,
+) -> Result<Map, Failure> {
+    let mut by_email: BTreeMap<String, String> = BTreeMap::new();
+    let mut cursor = None;
+    loop {
+        let page = match notion.people(cursor.as_deref()).await {
+            // Without the capability nobody is known by e-mail; those of the settings are.
+            Err(failure) if failure.code() == "restricted_resource" => {
+                tracing::warn!(%failure, "the connection may not read people; allow user information with e-mail");
+                break;
+            }
+            page => page?,
+        };
+        by_email.extend(page.items.into_iter().filter_map(|person| Some((person.email?, person.id))));
+        cursor = page.cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    let mut to_notion = BTreeMap::new();
+    let emails: Vec<_> = by_email.keys().cloned().collect();
+    for some in emails.chunks(AT_ONCE) {
+        let answer = portal.call("user.get", &json!({"FILTER": {"EMAIL": some}})).await?;
+        let users = shaped::<Vec<User>>("user.get", answer.result).map_err(|error| portal.failure(&error))?;
+        for user in users {
+            let id = user.email.and_then(|email| by_email.get(&email.to_lowercase()));
+            to_notion.extend(user.id.zip(id.cloned()));
+        }
+    }
+    for (user, id) in &settings.notion.people {
+        if let (Ok(user), Some(id)) = (user.parse(), notion::object_id(id)) {
+            to_notion.retain(|_, known| *known != id);
+            to_notion.insert(user, id);
+        }
+    }
+    Ok(Map { to_notion, at: now })
+}
+
+fn key(tenant: &TenantId) -> Key {
+    Key::new(Table::Links, format!("{tenant}#notion"), "people")
+}

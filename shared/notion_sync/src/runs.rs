@@ -1,0 +1,239 @@
+//! Backfills: existing records and existing rows brought together, first on paper and then for good.
+
+use std::sync::Arc;
+
+use clients::Failure;
+use jiff::Timestamp;
+use jobs::sync::SyncJob;
+use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Version, Write};
+use runtime::{TenantId, TraceId};
+use serde::{Deserialize, Serialize};
+
+use crate::NotionSync;
+
+/// What is noted of what a run would do, at most.
+pub const MAX_EXAMPLES: usize = 20;
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its id.
+    pub id: String,
+    /// The database.
+    pub database: String,
+    /// Whether it only says what it would do.
+    pub dry: bool,
+    /// Only records that changed since then get a page; those that have one are looked at anyway. None for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Who wanted it.
+    pub by: String,
+    /// When it was begun.
+    pub began_at: Timestamp,
+    /// When it was last worked on.
+    pub touched_at: Timestamp,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// How far it is.
+    pub phase: Phase,
+    /// What it found and did.
+    #[serde(default)]
+    pub counts: Counts,
+    /// Some of what it would do, or could not, in words.
+    #[serde(default)]
+    pub examples: Vec<String>,
+    /// What holds it up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all = "snake_case")]
+pub enum Phase {
+    /// It reads the database's rows.
+    Rows {
+        /// Where the next page starts.
+        #[serde(default)]
+        cursor: Option<String>,
+        /// From which creation time on the present query reads.
+        #[serde(default)]
+        since: Option<Timestamp>,
+    },
+    /// It looks at the numbers that rows carry: doubles, and numbers that are no record's.
+    Numbers {
+        /// All rows up to this place in the order of numbers are done.
+        #[serde(default)]
+        after: Option<String>,
+    },
+    /// It notes which records fit the rows without a number, so that none is linked where several fit.
+    Keys {
+        /// All up to this number are done.
+        after: u64,
+    },
+    /// It goes through the portal's records.
+    Records {
+        /// All up to this number are done.
+        after: u64,
+    },
+    /// It finished.
+    Done,
+    /// It was stopped, or could not go on.
+    Stopped {
+        /// Why.
+        why: String,
+    },
+}
+
+/// What a run found and did. In a dry run: would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Rows in the database.
+    pub rows: u64,
+    /// Of them, those without a number.
+    #[serde(default)]
+    pub unnumbered: u64,
+    /// Records that were looked at.
+    pub records: u64,
+    /// Of them, those that are linked already.
+    pub linked_before: u64,
+    /// Linked to a row by the number in it.
+    pub linked_by_id: u64,
+    /// Linked to a row by its title, or a person's full name.
+    pub linked_by_title: u64,
+    /// Linked to a row by another key: an e-mail address, a telephone number, a field.
+    #[serde(default)]
+    pub linked_by_key: u64,
+    /// Pages that were made.
+    pub created: u64,
+    /// Linked ones whose sides differ, and are synced.
+    pub changed: u64,
+    /// Left out: their condition does not hold.
+    pub left_out: u64,
+    /// Those that could not be done.
+    pub failed: u64,
+    /// Those of which it cannot be decided which row is theirs. They count as failed, too.
+    #[serde(default)]
+    pub refused: u64,
+    /// Records whose number several rows carry.
+    #[serde(default)]
+    pub doubles: u64,
+    /// Rows whose number is no record's, or another's.
+    #[serde(default)]
+    pub strays: u64,
+    /// Fields that differ where nobody said yet which side counts, or that cannot be written.
+    #[serde(default)]
+    pub undecided: u64,
+    /// Lines that were kept of it.
+    #[serde(default)]
+    pub entries: u64,
+}
+
+impl Phase {
+    /// In words.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Rows { .. } => "reading the rows".into(),
+            Self::Numbers { .. } => "looking at the numbers on the rows".into(),
+            Self::Keys { .. } => "comparing records with rows".into(),
+            Self::Records { .. } => "going through the records".into(),
+            Self::Done => "done".into(),
+            Self::Stopped { why } => format!("stopped: {why}"),
+        }
+    }
+}
+
+impl Run {
+    /// Whether there is nothing left to do.
+    pub fn has_ended(&self) -> bool {
+        self.ended_at.is_some()
+    }
+
+    /// Notes something in words, while there is room.
+    pub fn note(&mut self, text: String) {
+        if self.examples.len() < MAX_EXAMPLES {
+            self.examples.push(text);
+        }
+    }
+}
+
+/// Reads and writes runs.
+#[derive(Clone)]
+pub struct Runs {
+    store: Arc<dyn Store>,
+}
+
+impl Runs {
+    /// The runs in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// A run, and the version that [`Runs::put`] takes.
+    pub async fn get(&self, tenant: &TenantId, id: &str) -> Result<Option<(Run, Version)>, StoreError> {
+        match self.store.get(&key(tenant, id)).await? {
+            Some(item) => Ok(Some((item.decode()?, item.version))),
+            None => Ok(None),
+        }
+    }
+
+    /// Writes a run if nobody else did since `version` was read; `None` if it is new.
+    pub async fn put(&self, tenant: &TenantId, run: &Run, version: Option<Version>) -> Result<Version, StoreError> {
+        let condition = version.map_or(Condition::Absent, Condition::Version);
+        self.store.put(Write::new(key(tenant, &run.id), run, condition)?).await
+    }
+
+    /// The latest runs, newest first.
+    pub async fn latest(&self, tenant: &TenantId, most: usize) -> Result<Vec<Run>, StoreError> {
+        let mut query = Query::prefix(Table::Links, partition(tenant), "");
+        query.newest_first = true;
+        query.limit = most;
+        self.store.list(&query).await?.items.iter().map(runtime::store::Item::decode).collect()
+    }
+}
+
+fn partition(tenant: &TenantId) -> String {
+    format!("{tenant}#backfill")
+}
+
+fn key(tenant: &TenantId, id: &str) -> Key {
+    Key::new(Table::Links, partition(tenant), id)
+}
+
+/// A run that somebody wants.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Whether it only says what it would do.
+    pub dry: bool,
+    /// Only records that changed since then get a page.
+    pub since: Option<Timestamp>,
+    /// Who wants it.
+    pub by: &'a str,
+}
+
+impl NotionSync {
+    /// Starts a run over a database; returns its id.
+    pub async fn start(&self, tenant: &TenantId, database: &str, wanted: &Wanted<'_>) -> Result<String, Failure> {
+        let now = self.ports.clock.now();
+        let trace = TraceId::new(now);
+        let run = Run {
+            id: trace.to_string(),
+            database: database.to_owned(),
+            dry: wanted.dry,
+            since: wanted.since,
+            by: wanted.by.to_owned(),
+            began_at: now,
+            touched_at: now,
+            ended_at: None,
+            phase: Phase::Rows { cursor: None, since: None },
+            counts: Counts::default(),
+            examples: Vec::new(),
+            waits_for: None,
+        };
+        self.runs.put(tenant, &run, None).await?;
+        let job = SyncJob::Backfill { database: database.to_owned(), run: run.id.clone() };
+        self.send(vec![crate::message(&job, tenant, trace, &format!("run#{}", run.id))?]).await?;
+        Ok(run.id)
+    }
+}

@@ -1,0 +1,571 @@
+//! The words of a card: what can stand in braces in a template, and what it shows for a change.
+
+use bitrix24::EntityType;
+use jiff::Timestamp;
+use locale::Language;
+use locale::money;
+use locale::{Fixed, texts};
+use serde_json::Value;
+use slack::Mrkdwn;
+use text::{Block, Document, Span, Surroundings, units};
+
+use crate::change::{Change, ChangeKind, Noun, Related, likeness};
+use crate::names::{Named, Names};
+use crate::record::State;
+
+/// The most that a card shows of a text that somebody wrote.
+const MAX_TEXT: usize = 1_500;
+
+/// What a change is told with.
+#[derive(Debug, Clone, Copy)]
+pub struct CardContext<'a> {
+    /// The change.
+    pub change: &'a Change,
+    /// The names of what it speaks of.
+    pub names: &'a Names,
+    /// The portal's host, for links.
+    pub domain: &'a str,
+    /// The language.
+    pub language: Language,
+}
+
+/// Generates [`Word`] from the list of words, each with its name in templates and its label.
+macro_rules! words {
+    ($($variant:ident = $name:literal, $label:expr;)*) => {
+        /// A word of cards.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Word {
+            $(#[doc = concat!("`{", $name, "}`")] $variant,)*
+        }
+
+        impl Word {
+            /// All words.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// As templates and settings write it.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What stands beside its value on a card.
+            pub fn label(self) -> Fixed {
+                match self { $(Self::$variant => $label,)* }
+            }
+        }
+    };
+}
+
+words! {
+    Title = "title", texts::records::FIELD_TITLE;
+    Link = "link", texts::records::FIELD_TITLE;
+    Url = "url", texts::records::FIELD_URL;
+    Id = "id", texts::records::FIELD_ID;
+    Type = "type", texts::records::FIELD_TYPE;
+    Responsible = "responsible", texts::records::FIELD_RESPONSIBLE;
+    Creator = "creator", texts::records::FIELD_CREATOR;
+    Created = "created", texts::records::FIELD_CREATED;
+    Sum = "sum", texts::records::FIELD_SUM;
+    Stage = "stage", texts::records::FIELD_STAGE;
+    FromStage = "from_stage", texts::records::FIELD_FROM_STAGE;
+    Move = "move", texts::records::FIELD_STAGE;
+    Funnel = "funnel", texts::records::FIELD_FUNNEL;
+    FromFunnel = "from_funnel", texts::records::FIELD_FROM_FUNNEL;
+    FunnelMove = "funnel_move", texts::records::FIELD_FUNNEL;
+    Source = "source", texts::records::FIELD_SOURCE;
+    Company = "company", texts::records::FIELD_COMPANY;
+    Contact = "contact", texts::records::FIELD_CONTACT;
+    Client = "client", texts::records::FIELD_CLIENT;
+    PreviousResponsible = "previous_responsible", texts::records::FIELD_PREVIOUS_RESPONSIBLE;
+    ChangedFields = "changed_fields", texts::records::FIELD_CHANGED_FIELDS;
+    Assignee = "assignee", texts::records::FIELD_ASSIGNEE;
+    Project = "project", texts::records::FIELD_PROJECT;
+    Deadline = "deadline", texts::records::FIELD_DEADLINE;
+    FromDeadline = "from_deadline", texts::records::FIELD_FROM_DEADLINE;
+    Status = "status", texts::records::FIELD_STATUS;
+    FromStatus = "from_status", texts::records::FIELD_FROM_STATUS;
+    Author = "author", texts::records::FIELD_AUTHOR;
+    Text = "text", texts::records::FIELD_TEXT;
+    Phone = "phone", texts::records::FIELD_PHONE;
+    Time = "time", texts::records::FIELD_TIME;
+    Duration = "duration", texts::records::FIELD_DURATION;
+    Deal = "deal", texts::records::FIELD_DEAL;
+    Reason = "reason", texts::records::FIELD_REASON;
+    Callback = "callback", texts::records::FIELD_CALLBACK;
+    Recording = "recording", texts::records::FIELD_RECORDING;
+}
+
+impl Word {
+    /// The word of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|word| word.name() == name)
+    }
+}
+
+/// The words that every change has.
+const ALWAYS: [Word; 8] =
+    [Word::Title, Word::Link, Word::Url, Word::Id, Word::Type, Word::Responsible, Word::Creator, Word::Created];
+
+/// The words that changes of a noun have besides those of all.
+fn own_words(noun: Noun) -> &'static [Word] {
+    match noun {
+        Noun::Staged => &[
+            Word::Sum,
+            Word::Stage,
+            Word::FromStage,
+            Word::Move,
+            Word::Funnel,
+            Word::FromFunnel,
+            Word::FunnelMove,
+            Word::Source,
+            Word::Company,
+            Word::Contact,
+            Word::Client,
+            Word::PreviousResponsible,
+            Word::ChangedFields,
+        ],
+        Noun::Client => &[Word::Source, Word::Company, Word::Client, Word::PreviousResponsible, Word::ChangedFields],
+        Noun::Task => &[
+            Word::Assignee,
+            Word::PreviousResponsible,
+            Word::Project,
+            Word::Deadline,
+            Word::FromDeadline,
+            Word::Status,
+            Word::FromStatus,
+            Word::Author,
+            Word::Text,
+            Word::ChangedFields,
+        ],
+        Noun::Call => &[
+            Word::Phone,
+            Word::Time,
+            Word::Duration,
+            Word::Deal,
+            Word::Client,
+            Word::Reason,
+            Word::Callback,
+            Word::Recording,
+        ],
+        Noun::Custom => &[],
+    }
+}
+
+/// The portal's fields that `record.` and `before.` reach; custom fields besides.
+fn fields(noun: Noun) -> &'static [&'static str] {
+    match noun {
+        Noun::Staged => &[
+            "id",
+            "title",
+            "stageId",
+            "stageSemanticId",
+            "categoryId",
+            "opportunity",
+            "currencyId",
+            "assignedById",
+            "sourceId",
+            "companyId",
+            "contactId",
+            "createdTime",
+            "updatedTime",
+            "movedTime",
+            "createdBy",
+            "entityTypeId",
+        ],
+        Noun::Client => &[
+            "id",
+            "title",
+            "name",
+            "lastName",
+            "assignedById",
+            "sourceId",
+            "companyId",
+            "createdTime",
+            "updatedTime",
+            "createdBy",
+        ],
+        Noun::Task => &[
+            "id",
+            "title",
+            "status",
+            "priority",
+            "deadline",
+            "createdBy",
+            "responsibleId",
+            "accomplices",
+            "auditors",
+            "groupId",
+            "createdDate",
+            "changedDate",
+            "activityDate",
+            "chatId",
+            "ufCrmTask",
+        ],
+        Noun::Call => &[
+            "callId",
+            "callType",
+            "phoneNumber",
+            "portalUserId",
+            "callDuration",
+            "callStartDate",
+            "callFailedCode",
+            "callFailedReason",
+            "crmActivityId",
+            "crmEntityType",
+            "crmEntityId",
+        ],
+        Noun::Custom => &[],
+    }
+}
+
+/// Whether a field of the record can be read for changes of this kind.
+pub fn is_field(kind: &ChangeKind, field: &str) -> bool {
+    let top = field.split('.').next().unwrap_or_default();
+    kind.noun() == Noun::Custom
+        || fields(kind.noun()).contains(&top)
+        || is_custom_field(top)
+        // A smart process decides by itself which fields it has.
+        || kind.name().starts_with("item.")
+}
+
+/// Whether a field is one that the customer made.
+pub fn is_custom_field(field: &str) -> bool {
+    field.starts_with("uf") && field.len() > 2 || field.starts_with("parentId")
+}
+
+/// What is wrong with a word in a template for changes of this kind, in words that name the fix.
+pub fn problem(kind: &ChangeKind, word: &str) -> Option<String> {
+    if let Some(field) = word.strip_prefix("record.").or_else(|| word.strip_prefix("before.")) {
+        let known = fields(kind.noun());
+        return (!is_field(kind, field)).then(|| match nearest(field, known.iter().copied()) {
+            Some(like) => format!("{kind} has no field {field:?}; did you mean {like:?}?"),
+            None => format!("{kind} has no field {field:?}; it has {}", known.join(", ")),
+        });
+    }
+    let known = || known(kind).into_iter();
+    (!known().any(|known| known == word)).then(|| match nearest(word, known()) {
+        Some(like) => {
+            format!("{kind} has no word {{{word}}}; did you mean {{{like}}}? Fields are written {{record.NAME}}")
+        }
+        None => format!("{kind} has no word {{{word}}}; it has {}", known().collect::<Vec<_>>().join(", ")),
+    })
+}
+
+/// Every word that changes of this kind have, for documents.
+pub fn known(kind: &ChangeKind) -> Vec<&'static str> {
+    ALWAYS.iter().chain(own_words(kind.noun())).map(|word| word.name()).collect()
+}
+
+/// What was probably meant: it has most of its letters in common.
+fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known.max_by_key(|known| likeness(known, word)).filter(|like| likeness(like, word) * 2 >= word.len())
+}
+
+impl CardContext<'_> {
+    /// What a word of a template shows. What is unknown shows as that; it never stops a card.
+    pub fn word(&self, word: &str) -> Mrkdwn {
+        if let Some(path) = word.strip_prefix("record.") {
+            return self.field(&self.change.state, path);
+        }
+        if let Some(path) = word.strip_prefix("before.") {
+            return self.change.before.as_ref().map_or_else(|| self.unknown(), |before| self.field(before, path));
+        }
+        Word::parse(word).map_or_else(|| self.unknown(), |word| self.shown(word))
+    }
+
+    /// The same without markup.
+    pub fn plain(&self, word: &str) -> String {
+        Document::from_mrkdwn(self.word(word).as_str()).visible().replace('\u{200b}', "")
+    }
+
+    /// What a word shows; what the record does not have is unknown.
+    pub fn shown(&self, word: Word) -> Mrkdwn {
+        self.value(word).unwrap_or_else(|| self.unknown())
+    }
+
+    fn value(&self, word: Word) -> Option<Mrkdwn> {
+        let change = self.change;
+        let (state, before) = (&change.state, change.before.as_ref());
+        let (item, task, call) = (state.as_item(), state.as_task(), state.as_call());
+        let item_before = before.and_then(State::as_item);
+        let task_before = before.and_then(State::as_task);
+        match word {
+            Word::Title => Some(Mrkdwn::text(&self.title())),
+            Word::Link => Some(self.link()),
+            Word::Url => Some(Mrkdwn::text(&self.url().unwrap_or_default())),
+            Word::Id => Some(Mrkdwn::text(change.about.rsplit(' ').next().unwrap_or_default())),
+            Word::Type => Some(Mrkdwn::text(change.about.split(' ').next().unwrap_or_default())),
+            Word::Responsible | Word::Assignee => self.person(state.responsible()),
+            Word::PreviousResponsible => self.person(before.and_then(State::responsible)),
+            Word::Creator => self.person(state.creator()),
+            Word::Created => state.created_at().map(Mrkdwn::moment),
+            Word::Author => self.person(change.author()),
+            Word::Text => self.text(),
+            Word::ChangedFields => Some(Mrkdwn::text(&change.fields.join(", "))),
+            Word::Sum => {
+                let item = item?;
+                let sum = money::format(item.opportunity.as_deref()?, item.currency_id.as_deref(), self.language);
+                Some(Mrkdwn::text(&sum))
+            }
+            Word::Stage => Some(Mrkdwn::text(&self.stage(item?.stage_id.as_deref()))),
+            Word::FromStage => item.map(|_| Mrkdwn::text(&self.stage(change.from_stage.as_deref()))),
+            Word::Move => {
+                let to = self.stage(item?.stage_id.as_deref());
+                Some(from_to(&self.stage(change.from_stage.as_deref()), &to))
+            }
+            Word::Funnel => self.funnel(item?.category_id).map(Mrkdwn::text),
+            Word::FromFunnel => self.funnel(item_before?.category_id).map(Mrkdwn::text),
+            Word::FunnelMove => {
+                let unknown = self.language.text(texts::records::UNKNOWN);
+                let from = self.funnel(item_before.and_then(|before| before.category_id)).unwrap_or(unknown);
+                Some(from_to(from, self.funnel(item?.category_id).unwrap_or(unknown)))
+            }
+            Word::Source => self.names.source(item?).map(Mrkdwn::text),
+            Word::Company => self.item_name(EntityType::COMPANY, item?.company_id),
+            Word::Contact => self.item_name(EntityType::CONTACT, item?.contact_id),
+            Word::Client if call.is_some() => Some(self.related(change.client.as_ref())),
+            Word::Client => match item?.company_id.filter(|id| *id != 0) {
+                None => self.item_name(EntityType::CONTACT, item?.contact_id),
+                company => self.item_name(EntityType::COMPANY, company),
+            },
+            Word::Project => match task?.project() {
+                Some(_) => self.project().map(|project| Mrkdwn::text(&project)),
+                None => Some(self.none()),
+            },
+            Word::Deadline => task.map(|task| self.moment_or_none(task.deadline)),
+            Word::FromDeadline => task.map(|_| self.moment_or_none(task_before.and_then(|before| before.deadline))),
+            Word::Status => self.status(task?.status),
+            Word::FromStatus => self.status(task_before?.status),
+            Word::Phone => call?.phone_number.as_deref().map(Mrkdwn::text),
+            Word::Time => call?.call_start_date.map(Mrkdwn::moment),
+            Word::Duration => {
+                let seconds = call?.call_duration?;
+                Some(Mrkdwn::text(&format!("{}:{:02}", seconds / 60, seconds % 60)))
+            }
+            Word::Deal => call.map(|_| self.related(change.deal.as_ref())),
+            Word::Reason => call?.call_failed_reason.as_deref().map(Mrkdwn::text),
+            Word::Callback => {
+                let number = dialled(call?.phone_number.as_deref()?);
+                (number.len() > 2).then(|| Mrkdwn::link(&format!("tel:{number}"), &number))
+            }
+            Word::Recording => match call?.shown_record_url() {
+                Some(url) => Some(Mrkdwn::link(url, self.language.text(texts::cards::LISTEN))),
+                None => Some(Mrkdwn::link(&self.url()?, self.language.text(texts::cards::LISTEN_IN_BITRIX24))),
+            },
+        }
+    }
+
+    fn stage(&self, code: Option<&str>) -> String {
+        let item = self.change.entity().zip(self.change.state.as_item());
+        let named = item.zip(code).map(|((entity, item), code)| self.names.stage(entity, item.category_id, code));
+        named.unwrap_or(self.language.text(texts::records::UNKNOWN)).to_owned()
+    }
+
+    fn funnel(&self, category: Option<u64>) -> Option<&str> {
+        self.names.funnel(self.change.entity()?, category)
+    }
+
+    fn status(&self, status: Option<u64>) -> Option<Mrkdwn> {
+        Some(Mrkdwn::text(self.language.text(task_status(status?)?)))
+    }
+
+    /// What the card is about, below it: `Deal 42`.
+    pub fn about(&self) -> String {
+        let about = self.change.about.as_str();
+        about.split_once(' ').and_then(|(kind, id)| self.kind_and_number(kind, id)).unwrap_or_else(|| about.to_owned())
+    }
+
+    /// `Deal 42`; `None` for a kind that the portal has defined, whose name is its own.
+    fn kind_and_number(&self, kind: &str, id: &str) -> Option<String> {
+        let language = self.language;
+        Some(match kind {
+            "lead" => language.text(texts::records::Lead { id }),
+            "deal" => language.text(texts::records::Deal { id }),
+            "contact" => language.text(texts::records::Contact { id }),
+            "company" => language.text(texts::records::Company { id }),
+            "task" => language.text(texts::records::Task { id }),
+            "call" => language.text(texts::records::Call { id }),
+            other => language.text(texts::records::Item { id, process: other.strip_prefix("item-")? }),
+        })
+    }
+
+    /// What people call what changed.
+    pub fn title(&self) -> String {
+        let title = self.change.state.title().map(|title| title.trim().to_owned()).filter(|title| !title.is_empty());
+        title.unwrap_or_else(|| self.language.text(texts::records::NO_TITLE).to_owned())
+    }
+
+    /// The page of what changed.
+    pub fn url(&self) -> Option<String> {
+        match &self.change.state {
+            State::Item(item) => Some(self.change.entity()?.link(self.domain, item.id)),
+            State::Task { task } => Some(task.link(self.domain)),
+            State::Call { .. } => {
+                let related = self.change.deal.as_ref().or(self.change.client.as_ref());
+                Some(match related {
+                    Some(related) => related.entity.link(self.domain, related.id),
+                    None => format!("{}/telephony/detail.php", bitrix24::crm::origin(self.domain)),
+                })
+            }
+            State::Custom { custom } => {
+                // Only pages of the portal itself: the handler's own words are not trusted with more.
+                let url = custom.get("url").or_else(|| custom.get("URL"))?.as_str()?;
+                let own = format!("{}/", bitrix24::crm::origin(self.domain));
+                url.starts_with(&own).then(|| url.to_owned())
+            }
+        }
+    }
+
+    /// What changed, as a link to its page.
+    pub fn link(&self) -> Mrkdwn {
+        match self.url() {
+            Some(url) => Mrkdwn::link(&url, &self.title()),
+            None => Mrkdwn::text(&self.title()),
+        }
+    }
+
+    /// The project of a task, by name.
+    pub fn project(&self) -> Option<String> {
+        let task = self.change.state.as_task()?;
+        let own = task.group.as_ref().and_then(|group| group.name.clone());
+        own.or_else(|| Some(self.names.entry(Named::Project(task.project()?))?.name.clone()))
+    }
+
+    fn related(&self, related: Option<&Related>) -> Mrkdwn {
+        let Some(related) = related else { return self.none() };
+        let read = self.names.entry(Named::Item(related.entity, related.id)).map(|entry| entry.name.clone());
+        let (kind, id) = (related.entity.to_string(), related.id.to_string());
+        let title = related.title.clone().or(read).or_else(|| self.kind_and_number(&kind, &id)).unwrap_or(kind);
+        Mrkdwn::link(&related.entity.link(self.domain, related.id), &title)
+    }
+
+    fn item_name(&self, entity: EntityType, id: Option<u64>) -> Option<Mrkdwn> {
+        match id.filter(|id| *id != 0) {
+            None => Some(self.none()),
+            Some(id) => {
+                let entry = self.names.entry(Named::Item(entity, id))?;
+                Some(Mrkdwn::link(&entity.link(self.domain, id), &entry.name))
+            }
+        }
+    }
+
+    fn person(&self, id: Option<u64>) -> Option<Mrkdwn> {
+        self.names.user(id).map(Mrkdwn::text)
+    }
+
+    /// In the reader's own time zone, which Slack knows.
+    fn moment_or_none(&self, moment: Option<Timestamp>) -> Mrkdwn {
+        moment.map_or_else(|| self.none(), Mrkdwn::moment)
+    }
+
+    fn text(&self) -> Option<Mrkdwn> {
+        let comment = self.change.comment.as_ref()?;
+        let named = |id: &str| comment.file(id).map(str::to_owned);
+        let mut document = self.read(&comment.text, Some(&named));
+        let shown = document.visible();
+        for name in comment.files.iter().map(|file| &file.name).filter(|name| !shown.contains(name.as_str())) {
+            document.blocks.push(Block::Paragraph(vec![Span::text(format!("📎 {name}"))]));
+        }
+        Some(if document.is_empty() {
+            Mrkdwn::text(self.language.text(texts::records::A_FILE))
+        } else {
+            markup(document)
+        })
+    }
+
+    /// What somebody wrote in the portal.
+    fn read(&self, text: &str, file: Option<&dyn Fn(&str) -> Option<String>>) -> Document {
+        let origin = bitrix24::crm::origin(self.domain);
+        Document::from_bbcode_in(
+            text,
+            Surroundings { origin: Some(&origin), file, chat: self.change.comment.is_some() },
+        )
+    }
+
+    fn field(&self, state: &State, path: &str) -> Mrkdwn {
+        let facts = Value::Object(state.facts());
+        let value = path.split('.').try_fold(&facts, |value, step| value.get(step));
+        match value {
+            None | Some(Value::Null) => self.none(),
+            Some(Value::String(text)) if text.is_empty() => self.none(),
+            Some(Value::String(text)) => markup(self.read(text, None)),
+            Some(Value::Array(list)) => {
+                let texts: Vec<_> =
+                    list.iter().map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned)).collect();
+                Mrkdwn::text(&texts.join(", ")).cut(MAX_TEXT)
+            }
+            Some(other) => Mrkdwn::text(&other.to_string()).cut(MAX_TEXT),
+        }
+    }
+
+    fn none(&self) -> Mrkdwn {
+        Mrkdwn::text(self.language.text(texts::records::NONE))
+    }
+
+    fn unknown(&self) -> Mrkdwn {
+        Mrkdwn::text(self.language.text(texts::records::UNKNOWN))
+    }
+}
+
+/// Where something was, and where it is now.
+fn from_to(from: &str, to: &str) -> Mrkdwn {
+    Mrkdwn::text(&format!("{from} → ")).then(&Mrkdwn::bold(to))
+}
+
+/// A task's status by Bitrix24's number for it.
+pub fn task_status(status: u64) -> Option<Fixed> {
+    match status {
+        2 => Some(texts::records::TASK_PENDING),
+        3 => Some(texts::records::TASK_IN_PROGRESS),
+        4 => Some(texts::records::TASK_AWAITING_REVIEW),
+        5 => Some(texts::records::TASK_COMPLETED),
+        6 => Some(texts::records::TASK_DEFERRED),
+        _ => None,
+    }
+}
+
+/// A text with its links and formatting, its beginning if it is long.
+fn markup(document: Document) -> Mrkdwn {
+    let mut parts = document.split(MAX_TEXT - 1, |part| units(&part.to_mrkdwn(false))).into_iter();
+    let first = parts.next().unwrap_or_default().to_mrkdwn(false);
+    let end = match parts.next() {
+        Some(_) if first.ends_with("```") => "\n…",
+        Some(_) => "…",
+        None => "",
+    };
+    Mrkdwn::from_markup(&format!("{first}{end}"))
+}
+
+/// A number as a telephone takes it.
+fn dialled(number: &str) -> String {
+    let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+    if number.trim_start().starts_with('+') || digits.len() > 10 { format!("+{digits}") } else { digits }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_word_or_field_is_named_with_what_was_meant() {
+        let kind = ChangeKind::DealStageChanged;
+        assert_eq!(problem(&kind, "sum"), None);
+        assert_eq!(problem(&kind, "record.ufCrm_17"), None);
+        assert_eq!(
+            problem(&kind, "responsable").unwrap(),
+            "deal.stage_changed has no word {responsable}; did you mean {responsible}? Fields are written {record.NAME}"
+        );
+        assert_eq!(
+            problem(&kind, "record.oportunity").unwrap(),
+            "deal.stage_changed has no field \"oportunity\"; did you mean \"opportunity\"?"
+        );
+        assert!(problem(&ChangeKind::LeadCreated, "phone").is_some());
+        assert_eq!(problem(&ChangeKind::Custom("x".into()), "record.anything.at.all"), None);
+    }
+
+    #[test]
+    fn a_number_is_dialled_with_its_plus() {
+        assert_eq!(dialled("+49 (30) 1234-567"), "+49301234567");
+        assert_eq!(dialled("79161006733"), "+79161006733");
+        assert_eq!(dialled("112"), "112");
+    }
+}

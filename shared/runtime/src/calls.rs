@@ -1,0 +1,252 @@
+//! The calls that a job made at providers, noted while it is worked, so that its line in the ledger can show them.
+//!
+//! Whoever works a job sets the scope ([`scope`]), the providers' clients note what they do ([`note`]), and who writes
+//! the job's line takes what was noted ([`taken`]). What belongs to nobody's job is not noted. Requests and answers are
+//! shortened, and secrets in them are masked before they are kept.
+
+use std::cell::RefCell;
+use std::fmt::{Display, Write};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// So much of a request or an answer is kept, in bytes.
+const LONGEST: usize = 700;
+/// So many calls of a job are kept: the last ones.
+pub const MOST: usize = 6;
+
+/// A call and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// When it ended.
+    pub at: Timestamp,
+    /// The provider and its method.
+    pub to: String,
+    /// How long it took, in milliseconds.
+    pub ms: u64,
+    /// What was asked, shortened and without secrets.
+    pub request: String,
+    /// What was answered, shortened and without secrets; the error's words if it failed.
+    pub answer: String,
+    /// Whether it was answered well.
+    pub ok: bool,
+}
+
+impl Call {
+    /// A call, with what is kept of it.
+    pub fn new(
+        at: Timestamp,
+        to: String,
+        took: Duration,
+        request: &dyn Display,
+        answer: Result<&dyn Display, &dyn Display>,
+    ) -> Self {
+        let ok = answer.is_ok();
+        let (Ok(answer) | Err(answer)) = answer;
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        Self { at, to, ms, request: kept(request), answer: kept(answer), ok }
+    }
+}
+
+tokio::task_local! {
+    static NOTED: RefCell<Vec<Call>>;
+}
+
+/// Runs `work`, noting the calls that are made in it.
+pub async fn scope<F: Future>(work: F) -> F::Output {
+    NOTED.scope(RefCell::default(), work).await
+}
+
+/// Runs `work` and gives the calls that were made in it.
+pub async fn recorded<F: Future>(work: F) -> (F::Output, Vec<Call>) {
+    scope(async {
+        let output = work.await;
+        (output, taken())
+    })
+    .await
+}
+
+/// Whether calls are noted here at all.
+pub fn are_noted() -> bool {
+    NOTED.try_with(|_| ()).is_ok()
+}
+
+/// Notes a call.
+pub fn note(call: Call) {
+    let _ = NOTED.try_with(|noted| {
+        let mut noted = noted.borrow_mut();
+        noted.push(call);
+        shorten(&mut noted);
+    });
+}
+
+/// The calls noted since the last time; none outside of a scope.
+pub fn taken() -> Vec<Call> {
+    NOTED.try_with(RefCell::take).unwrap_or_default()
+}
+
+/// Leaves only the last ones.
+pub fn shorten(calls: &mut Vec<Call>) {
+    let more = calls.len().saturating_sub(MOST);
+    calls.drain(..more);
+}
+
+/// Takes text up to a length, and then stops whoever writes.
+struct Short(String);
+
+impl Write for Short {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let room = LONGEST - self.0.len();
+        if text.len() <= room {
+            self.0.push_str(text);
+            return Ok(());
+        }
+        let end = (0..=room).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+        self.0.push_str(&text[..end]);
+        Err(std::fmt::Error)
+    }
+}
+
+fn kept(text: &dyn Display) -> String {
+    let mut short = Short(String::new());
+    let whole = write!(short, "{text}").is_ok();
+    let mut kept = masked(&short.0);
+    if !whole {
+        kept.push('…');
+    }
+    kept
+}
+
+/// Names whose values nobody is to read.
+const SECRET_NAMES: [&str; 12] = [
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "authorization",
+    "auth",
+    "signature",
+    "verifier",
+    "client_secret",
+    "refresh_id",
+    "api_key",
+    "webhook_url",
+];
+/// How tokens begin, wherever they stand.
+const SECRET_BEGINNINGS: [&str; 6] = ["xoxb-", "xoxp-", "xoxe.", "xapp-", "ntn_", "secret_"];
+
+/// The text with what looks like a secret taken out: values of names that say so, tokens by their beginning, the secret
+/// in the address of an incoming webhook.
+pub fn masked(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        if let Some(end) = token_at(rest) {
+            out.push('•');
+            rest = &rest[end..];
+        } else if let Some((keep, end)) = named_at(rest).or_else(|| webhook_at(rest)) {
+            out.push_str(&rest[..keep]);
+            out.push('•');
+            rest = &rest[end..];
+        } else {
+            out.push(first);
+            rest = &rest[first.len_utf8()..];
+        }
+    }
+    out
+}
+
+fn word_end(text: &str) -> usize {
+    text.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).unwrap_or(text.len())
+}
+
+fn token_at(text: &str) -> Option<usize> {
+    SECRET_BEGINNINGS.iter().any(|beginning| text.starts_with(beginning)).then(|| word_end(text))
+}
+
+/// `"…token":"value"`: how much of it stays, and where it ends.
+fn named_at(text: &str) -> Option<(usize, usize)> {
+    let name_end = text.strip_prefix('"')?.find('"')? + 1;
+    let name = text[1..name_end].to_ascii_lowercase();
+    let is_secret = SECRET_NAMES.iter().any(|secret| name == *secret || name.ends_with(&format!("_{secret}")));
+    let value = is_secret.then(|| text[name_end + 1..].strip_prefix(":\""))??;
+    let start = text.len() - value.len();
+    let mut escaped = false;
+    let end = value.find(|c: char| {
+        let ends = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    });
+    Some((start, start + end.unwrap_or(value.len())))
+}
+
+/// `/rest/7/SECRET/`: the same.
+fn webhook_at(text: &str) -> Option<(usize, usize)> {
+    let user = text.strip_prefix("/rest/")?;
+    let digits = user.find(|c: char| !c.is_ascii_digit()).filter(|digits| *digits > 0)?;
+    let secret = user[digits..].strip_prefix('/')?;
+    let start = text.len() - secret.len();
+    let end = word_end(secret);
+    // A method's name has a dot in it; then there is no secret here.
+    (end >= 8 && !secret[..end].contains('.')).then_some((start, start + end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn call(to: &str) -> Call {
+        Call::new(Timestamp::UNIX_EPOCH, to.into(), Duration::from_millis(3), &"asked", Ok(&"answered"))
+    }
+
+    #[tokio::test]
+    async fn a_job_takes_its_own_calls_and_the_last_ones_only() {
+        assert!(!are_noted());
+        note(call("nobody's"));
+        let (left, right) = tokio::join!(
+            recorded(async {
+                for n in 0..MOST + 2 {
+                    note(call(&n.to_string()));
+                    tokio::task::yield_now().await;
+                }
+            }),
+            recorded(async {
+                tokio::task::yield_now().await;
+                note(call("other"));
+            })
+        );
+        assert_eq!(left.1.iter().map(|call| call.to.as_str()).collect::<Vec<_>>(), ["2", "3", "4", "5", "6", "7"]);
+        assert_eq!(right.1.len(), 1);
+    }
+
+    #[test]
+    fn secrets_are_masked_and_the_rest_stays() {
+        for (text, kept) in [
+            (r#"{"auth":"a\"b","id":1}"#, r#"{"auth":"•","id":1}"#),
+            (r#"{"access_token":"abc","text":"a token"}"#, r#"{"access_token":"•","text":"a token"}"#),
+            (r#"{"application_token":"abc"#, r#"{"application_token":"•"#),
+            ("with xoxb-1-a.b and ntn_99, so", "with • and •, so"),
+            (
+                "https://acme.bitrix24.com/rest/7/abcdef123456/crm.item.get",
+                "https://acme.bitrix24.com/rest/7/•/crm.item.get",
+            ),
+            ("https://acme.bitrix24.com/rest/crm.item.get", "https://acme.bitrix24.com/rest/crm.item.get"),
+            (r#"{"author":"Ann","tokens":["x"]}"#, r#"{"author":"Ann","tokens":["x"]}"#),
+        ] {
+            assert_eq!(masked(text), kept);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_secret_survives_wherever_it_is_cut(before in "[a-zé\"\\\\ ]{0,700}", secret in "[a-zA-Z0-9]{12,40}") {
+            let text = json!({"text": before, "refresh_token": secret, "also": format!("xoxb-{secret}")});
+            let call = Call::new(Timestamp::UNIX_EPOCH, "x".into(), Duration::ZERO, &text, Err(&text));
+            prop_assert!(!call.request.contains(&secret[..8]), "{}", call.request);
+            prop_assert!(call.answer.len() <= LONGEST + 20);
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! A decision on an event: its line in the ledger, the claims on what happens only once, what else is written with them,
+//! and the jobs that it makes. All is written in one transaction, and then the jobs are sent.
+//!
+//! A worker that falls in between loses nothing: the event is received again, [`finished`] finds its line and sends the
+//! same jobs.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::claims;
+use crate::claims::Claim;
+use crate::clock::MAX_WAIT;
+use crate::job;
+use crate::job::{BadJob, Job, Outcome, ReceivedJob};
+use crate::ledger::{DeliveryLine, EarlierOutbox, EventLine, EventStatus, Ledger, delivery_write, event_write};
+use crate::queue::{Outgoing, QueueError};
+use crate::store::{Condition, Key, MAX_WRITES, StoreError, Write};
+use crate::{Ports, TenantId, TraceId, calls};
+
+/// What an event comes to.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    tenant: TenantId,
+    /// The event's line in the ledger. Its outbox is filled by [`Decision::commit`].
+    pub line: EventLine,
+    /// What happens only once and is hereby decided: the identities of a comment, a call, a message.
+    pub claims: Vec<String>,
+    /// Whether a sweep found what is claimed.
+    pub swept: bool,
+    /// What is written with the line.
+    pub writes: Vec<Write>,
+    /// The jobs that it makes.
+    pub outbox: Vec<Outgoing>,
+    /// Whether a line of the same trace may have been written before.
+    goes_on: bool,
+}
+
+/// A decision that could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum DecisionError {
+    /// It does not fit into one transaction.
+    #[error("one event would make {0} writes; let fewer routes or people take it")]
+    TooManyWrites(usize),
+    /// Another worker wrote something of it first; it has to be decided again on what is there now.
+    #[error("another worker wrote {} {}/{} first; the event is decided again", .0.table.name(), .0.partition, .0.sort)]
+    LostRace(Key),
+    /// One of its jobs cannot be written.
+    #[error(transparent)]
+    BadJob(#[from] BadJob),
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It is written, and its jobs are not all sent.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+/// What an earlier try of this job decided, if it did. Its jobs are sent again: the try may have ended before the queue took
+/// them. `earlier` gives the queues of a line that was written when lines did not name them.
+pub async fn finished<T>(
+    ports: &Ports,
+    job: &ReceivedJob<T>,
+    earlier: fn(EarlierOutbox) -> Vec<Outgoing>,
+) -> Result<Option<Outcome>, DecisionError> {
+    if job.attempt == 1 {
+        return Ok(None);
+    }
+    match Ledger::new(ports.store.clone()).event(&job.tenant, job.trace).await? {
+        Some(line) => finish(ports, line, earlier).await,
+        None => Ok(None),
+    }
+}
+
+async fn finish(
+    ports: &Ports,
+    line: EventLine,
+    earlier: fn(EarlierOutbox) -> Vec<Outgoing>,
+) -> Result<Option<Outcome>, DecisionError> {
+    let outcome = match line.status {
+        EventStatus::Routed => Outcome::Done,
+        EventStatus::Skipped { reason } => Outcome::Skip(reason),
+        // Handed to another job; what that makes of it follows.
+        EventStatus::Waiting { .. } if !line.outbox.is_empty() => Outcome::Done,
+        EventStatus::Waiting { .. } | EventStatus::Dead { .. } => return Ok(None),
+    };
+    ports.send([line.outbox, earlier(line.earlier)].concat()).await?;
+    Ok(Some(outcome))
+}
+
+impl Decision {
+    /// A decision on the event that `job` carries: to be called `event`, about `record`. It stands as routed until it is
+    /// given another status.
+    pub fn on<T>(job: &ReceivedJob<T>, event: impl Into<String>, record: Option<String>, now: Timestamp) -> Self {
+        let line = EventLine::of_trace(job.trace, event.into(), record, now, EventStatus::Routed);
+        let line = EventLine { attempts: job.attempt, ..line };
+        Self { goes_on: job.attempt > 1, ..Self::of(job.tenant.clone(), line) }
+    }
+
+    /// A decision on something that did not come off a queue.
+    pub fn at_once(
+        tenant: &TenantId,
+        trace: TraceId,
+        event: impl Into<String>,
+        record: Option<String>,
+        now: Timestamp,
+    ) -> Self {
+        let line = EventLine::of_trace(trace, event.into(), record, now, EventStatus::Routed);
+        Self::of(tenant.clone(), line)
+    }
+
+    fn of(tenant: TenantId, line: EventLine) -> Self {
+        let (claims, writes, outbox) = (Vec::new(), Vec::new(), Vec::new());
+        Self { tenant, line, claims, swept: false, writes, outbox, goes_on: false }
+    }
+
+    /// The same where another job of this trace wrote the line first: what it called is kept.
+    #[must_use]
+    pub fn going_on(self) -> Self {
+        Self { goes_on: true, ..self }
+    }
+
+    /// Adds a job, on the way of this event.
+    pub fn send<T: Job>(&mut self, job: &T) -> Result<(), BadJob> {
+        self.outbox.push(job::message(&self.tenant, self.line.trace, job)?);
+        Ok(())
+    }
+
+    /// Adds a delivery: its line and the job that carries it.
+    pub fn deliver<T: Job>(&mut self, delivery: DeliveryLine, job: &T) -> Result<(), DecisionError> {
+        self.send(job)?;
+        self.writes.push(delivery_write(&self.tenant, delivery, Condition::Always)?);
+        Ok(())
+    }
+
+    /// Writes it down and sends its jobs.
+    ///
+    /// Of a race that was lost there is one rule: if another event has claimed the same, this one is skipped; else it is
+    /// decided again.
+    pub async fn commit(mut self, ports: &Ports) -> Result<Outcome, DecisionError> {
+        let outcome = match &self.line.status {
+            EventStatus::Skipped { reason } => Outcome::Skip(reason.clone()),
+            _ => Outcome::Done,
+        };
+        match self.write(ports).await {
+            Ok(()) => {}
+            Err(DecisionError::LostRace(key)) => return self.lost(ports, key).await,
+            Err(error) => return Err(error),
+        }
+        let EventLine { trace, event, record, changes, .. } = &self.line;
+        tracing::info!(%trace, tenant = %self.tenant, event, record, ?changes, "decided");
+        ports.send(self.outbox).await?;
+        Ok(outcome)
+    }
+
+    /// Writes down that there is nothing to do, and why.
+    pub async fn skip(mut self, ports: &Ports, reason: impl Into<String>) -> Result<Outcome, DecisionError> {
+        self.line.status = EventStatus::Skipped { reason: reason.into() };
+        self.commit(ports).await
+    }
+
+    /// Writes down what it waits for; the event is received again after that time. Waiting on purpose costs no patience.
+    pub async fn wait(
+        mut self,
+        ports: &Ports,
+        after: Duration,
+        cause: impl Into<String>,
+    ) -> Result<Outcome, DecisionError> {
+        let cause = cause.into();
+        self.line.note_calls();
+        // A later try that called nobody has nothing to add to the line.
+        if self.line.attempts == 1 || !self.line.calls.is_empty() || !self.writes.is_empty() {
+            self.line.status = EventStatus::Waiting { cause: cause.clone() };
+            self.write(ports).await?;
+        }
+        Ok(Outcome::Retry { after: after.min(MAX_WAIT), cause })
+    }
+
+    async fn write(&mut self, ports: &Ports) -> Result<(), DecisionError> {
+        self.line.note_calls();
+        self.keep_earlier(ports).await?;
+        self.line.outbox.clone_from(&self.outbox);
+        let mut writes = vec![event_write(&self.tenant, self.line.clone())?];
+        let claim = Claim { trace: self.line.trace, swept: self.swept };
+        for identity in &self.claims {
+            writes.push(claims::write(&self.tenant, identity, &claim, self.line.decided_at)?);
+        }
+        writes.append(&mut self.writes);
+        if writes.len() > MAX_WRITES {
+            return Err(DecisionError::TooManyWrites(writes.len()));
+        }
+        let written = match <[Write; 1]>::try_from(writes) {
+            // A transaction costs twice a plain write.
+            Ok([line]) => ports.store.put(line).await.map(|_| ()),
+            Err(writes) => ports.store.put_all(writes).await,
+        };
+        written.map_err(|error| match error {
+            StoreError::Conflict(key) => DecisionError::LostRace(key),
+            error => DecisionError::Store(error),
+        })
+    }
+
+    /// What earlier tries of the event called and waited stays in its line.
+    async fn keep_earlier(&mut self, ports: &Ports) -> Result<(), StoreError> {
+        if !self.goes_on {
+            return Ok(());
+        }
+        if let Some(earlier) = Ledger::new(ports.store.clone()).event(&self.tenant, self.line.trace).await? {
+            self.line.go_on_from(earlier);
+        }
+        Ok(())
+    }
+
+    async fn lost(self, ports: &Ports, key: Key) -> Result<Outcome, DecisionError> {
+        let ledger = Ledger::new(ports.store.clone());
+        for identity in &self.claims {
+            let Some(claim) = claims::find(ports.store.as_ref(), &self.tenant, identity).await? else { continue };
+            if claim.trace == self.line.trace {
+                // This event's own: an earlier try whose answer was lost.
+                let written = ledger.event(&self.tenant, claim.trace).await?;
+                let outcome = match written {
+                    Some(line) => finish(ports, line, |_| Vec::new()).await?,
+                    None => None,
+                };
+                return outcome.ok_or(DecisionError::LostRace(key));
+            }
+            let reason = already_decided(&claim);
+            let line = EventLine {
+                status: EventStatus::Skipped { reason: reason.clone() },
+                changes: Vec::new(),
+                found: Vec::new(),
+                outbox: Vec::new(),
+                ..self.line
+            };
+            ledger.record_event(&self.tenant, line).await?;
+            return Ok(Outcome::Skip(reason));
+        }
+        Err(DecisionError::LostRace(key))
+    }
+}
+
+/// Why an event is skipped whose identity another has claimed.
+pub fn already_decided(claim: &Claim) -> String {
+    format!("already decided, trace {}", claim.trace)
+}
+
+impl EventLine {
+    /// Takes over what an earlier try of the same event called, and what its patience has cost.
+    pub fn go_on_from(&mut self, earlier: Self) {
+        self.calls.splice(0..0, earlier.calls);
+        calls::shorten(&mut self.calls);
+        // One that was given up and is received again was retried by a person: it has its whole patience.
+        if !matches!(earlier.status, EventStatus::Dead { .. }) {
+            self.waited = self.waited.max(earlier.waited);
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Jobs: what they carry, how they get onto their queue, and what a handler says of them.
+
+use std::collections::HashMap;
+use std::fmt::{self, Display};
+use std::time::Duration;
+
+use futures::future::join_all;
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tracing::Instrument;
+
+use crate::calls;
+use crate::queue::{Message, Outgoing, QueueName, Received};
+use crate::{TenantId, TraceId};
+
+/// The schema of jobs that this code writes. It reads this one and all before it.
+const SCHEMA: u32 = 1;
+
+/// Something to do. Where it waits, what keeps its order and what makes it one follow from what it is.
+pub trait Job: Serialize + DeserializeOwned {
+    /// The queue that carries jobs of this type.
+    const QUEUE: QueueName;
+
+    /// What keeps its order with other jobs of the tenant.
+    fn group(&self) -> GroupKey;
+
+    /// What makes a second send of the same job within five minutes harmless; `None` if two that look the same may be two:
+    /// then each trace has its own.
+    fn deduplication(&self) -> Option<String> {
+        None
+    }
+}
+
+/// What keeps the order of jobs of one tenant: jobs with the same key are worked one after the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupKey(String);
+
+impl GroupKey {
+    /// The key of something that is named by these parts.
+    pub fn new<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(parts.into_iter().collect::<Vec<_>>().join("#"))
+    }
+
+    fn of_tenant(&self, tenant: &TenantId) -> String {
+        format!("{tenant}#{self}")
+    }
+}
+
+impl Display for GroupKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Envelope<T> {
+    v: u32,
+    tenant: TenantId,
+    trace: TraceId,
+    body: T,
+}
+
+/// A job that cannot be written as text.
+#[derive(Debug, thiserror::Error)]
+#[error("a job for {queue} cannot be written: {cause}")]
+pub struct BadJob {
+    /// The queue that it was for.
+    pub queue: &'static str,
+    /// What cannot be written.
+    pub cause: serde_json::Error,
+}
+
+/// The code of [`BadJob`], wherever it is shown.
+pub const BAD_JOB: &str = "bad_job";
+
+/// The job of a tenant as a message, on the way of the event with this trace.
+pub fn message<T: Job>(tenant: &TenantId, trace: TraceId, job: &T) -> Result<Outgoing, BadJob> {
+    written(tenant, trace, job, job.deduplication().map(|own| format!("{tenant}#{own}")))
+}
+
+/// The same of something that may be found twice, on different ways: `once` tells it from others of the tenant.
+pub fn message_once<T: Job>(tenant: &TenantId, trace: TraceId, job: &T, once: &str) -> Result<Outgoing, BadJob> {
+    written(tenant, trace, job, Some(format!("{tenant}#{once}")))
+}
+
+fn written<T: Job>(
+    tenant: &TenantId,
+    trace: TraceId,
+    job: &T,
+    deduplication: Option<String>,
+) -> Result<Outgoing, BadJob> {
+    let envelope = Envelope { v: SCHEMA, tenant: tenant.clone(), trace, body: job };
+    let body = serde_json::to_string(&envelope).map_err(|cause| BadJob { queue: T::QUEUE.name(), cause })?;
+    let message = Message {
+        group: job.group().of_tenant(tenant),
+        deduplication: deduplication.unwrap_or_else(|| trace.to_string()),
+        body,
+    };
+    Ok(Outgoing { queue: T::QUEUE, message })
+}
+
+/// A job as its handler gets it.
+#[derive(Debug, Clone)]
+pub struct ReceivedJob<T> {
+    /// The message's id on its queue.
+    pub id: String,
+    /// The tenant that it belongs to.
+    pub tenant: TenantId,
+    /// The trace of the event that caused it.
+    pub trace: TraceId,
+    /// What keeps its order; jobs of one group are worked one after the other.
+    pub group: String,
+    /// How often it was handed out, this time included.
+    pub attempt: u32,
+    /// What to do.
+    pub body: T,
+}
+
+impl<T> ReceivedJob<T> {
+    /// When the event that caused the job arrived, to the millisecond.
+    pub fn arrived_at(&self) -> Timestamp {
+        self.trace.arrived_at()
+    }
+
+    /// The same job with a body made of its own.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> ReceivedJob<U> {
+        let (job, body) = self.split();
+        job.with(make(body))
+    }
+
+    /// The job and its body apart.
+    pub fn split(self) -> (ReceivedJob<()>, T) {
+        let Self { id, tenant, trace, group, attempt, body } = self;
+        (ReceivedJob { id, tenant, trace, group, attempt, body: () }, body)
+    }
+}
+
+impl ReceivedJob<()> {
+    /// The job with this body.
+    pub fn with<T>(self, body: T) -> ReceivedJob<T> {
+        let Self { id, tenant, trace, group, attempt, body: () } = self;
+        ReceivedJob { id, tenant, trace, group, attempt, body }
+    }
+}
+
+impl<T: DeserializeOwned> ReceivedJob<T> {
+    /// Reads a received message. An error names the field that cannot be read.
+    pub fn parse(received: &Received) -> Result<Self, String> {
+        let envelope: Envelope<T> = read(&received.body).map_err(|error| newer(&received.body).unwrap_or(error))?;
+        if envelope.v > SCHEMA {
+            return Err(of_newer_schema(envelope.v));
+        }
+        Ok(Self {
+            id: received.id.clone(),
+            tenant: envelope.tenant,
+            trace: envelope.trace,
+            group: received.group.clone(),
+            attempt: received.attempt,
+            body: envelope.body,
+        })
+    }
+}
+
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| error.to_string())
+}
+
+/// What to say of a job whose body cannot be read because newer code wrote it.
+fn newer(text: &str) -> Option<String> {
+    let envelope: Envelope<serde::de::IgnoredAny> = serde_json::from_str(text).ok()?;
+    (envelope.v > SCHEMA).then(|| of_newer_schema(envelope.v))
+}
+
+fn of_newer_schema(schema: u32) -> String {
+    format!("a job of schema {schema}, newer than the {SCHEMA} that this code reads")
+}
+
+/// The tenant of a job, and the trace of its event, from its text; `None` if the text is not a job.
+pub fn origin(text: &str) -> Option<(String, String)> {
+    let envelope: Envelope<serde::de::IgnoredAny> = serde_json::from_str(text).ok()?;
+    Some((envelope.tenant.to_string(), envelope.trace.to_string()))
+}
+
+/// When the event behind a job arrived, from the job's text.
+pub fn arrival(text: &str) -> Option<Timestamp> {
+    let envelope: Envelope<serde::de::IgnoredAny> = serde_json::from_str(text).ok()?;
+    Some(envelope.trace.arrived_at())
+}
+
+/// What became of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done.
+    Done,
+    /// Nothing had to be done, for this reason.
+    Skip(String),
+    /// To be tried again. The jobs behind it in its group wait with it.
+    Retry {
+        /// In how long.
+        after: Duration,
+        /// Why.
+        cause: String,
+    },
+    /// Given up: to the dead letters. The jobs behind it go on.
+    Dead {
+        /// For grouping: the provider's code or ours.
+        code: String,
+        /// What happened, where, and what to do.
+        reason: String,
+    },
+}
+
+/// What became of each job of a batch, by message id.
+#[derive(Debug, Default)]
+pub struct Outcomes(pub HashMap<String, Outcome>);
+
+/// The jobs received together, by group and in order.
+#[derive(Debug)]
+pub struct Jobs<T> {
+    groups: Vec<Vec<ReceivedJob<T>>>,
+}
+
+impl<T> Jobs<T> {
+    /// Sorts jobs into their groups; each group keeps the order in which its jobs came.
+    pub fn new(jobs: Vec<ReceivedJob<T>>) -> Self {
+        let mut places = HashMap::new();
+        let mut groups: Vec<Vec<ReceivedJob<T>>> = Vec::new();
+        for job in jobs {
+            let place = *places.entry(job.group.clone()).or_insert(groups.len());
+            if place == groups.len() {
+                groups.push(Vec::new());
+            }
+            groups[place].push(job);
+        }
+        Self { groups }
+    }
+
+    /// All jobs, group by group.
+    pub fn iter(&self) -> impl Iterator<Item = &ReceivedJob<T>> {
+        self.groups.iter().flatten()
+    }
+
+    /// Works the groups side by side and the jobs of each in order. Once a job is to be tried again, the
+    /// rest of its group is not worked: it would overtake.
+    pub async fn each<F>(self, work: impl Fn(ReceivedJob<T>) -> F) -> Outcomes
+    where
+        F: Future<Output = Outcome>,
+    {
+        let work = &work;
+        let groups = self.groups.into_iter().map(|group| async move {
+            let mut outcomes: Vec<(String, Outcome)> = Vec::with_capacity(group.len());
+            let mut blocked: Option<Duration> = None;
+            for job in group {
+                let id = job.id.clone();
+                let outcome = match blocked {
+                    Some(after) => Outcome::Retry { after, cause: "behind a job of its group that waits".into() },
+                    None => {
+                        // Every line that is logged for a job says whose it is and which way it came.
+                        let span = tracing::info_span!("job", trace = %job.trace, tenant = %job.tenant);
+                        calls::scope(work(job)).instrument(span).await
+                    }
+                };
+                if let Outcome::Retry { after, .. } = outcome {
+                    blocked = Some(after);
+                }
+                outcomes.push((id, outcome));
+            }
+            outcomes
+        });
+        Outcomes(join_all(groups).await.into_iter().flatten().collect())
+    }
+}

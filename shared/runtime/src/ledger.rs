@@ -1,0 +1,404 @@
+//! The ledger: a line for every accepted event and every delivery, so that nothing ends in silence.
+//!
+//! A line's key follows from its trace, and a trace sorts by time of arrival: the lines of a day are in
+//! order, and the lines of one trace lie together (the event first, then its deliveries).
+//!
+//! The line of a decided event is also its outbox. It is written in one transaction with the snapshot, and
+//! carries the jobs that the decision made. A crash between that write and the queue loses nothing: the event
+//! comes again, finds its line, and sends the same jobs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::calls;
+use crate::calls::Call;
+use crate::clock::later;
+use crate::id::day;
+use crate::job::ReceivedJob;
+use crate::queue::{Message, Outgoing};
+use crate::store::{Condition, Key, Query, Store, StoreError, Table, Version, Write};
+use crate::{DeliveryId, TenantId, TraceId};
+
+/// How long lines are kept.
+pub const KEEP: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Where an event stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum EventStatus {
+    /// Decided; its deliveries have lines of their own.
+    Routed,
+    /// Nothing had to be done.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
+    /// Not decided yet, to be tried again.
+    Waiting {
+        /// What for.
+        cause: String,
+    },
+    /// Given up.
+    Dead {
+        /// The provider's code or ours.
+        code: String,
+        /// What happened and what to do.
+        reason: String,
+    },
+}
+
+/// The line of an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventLine {
+    /// Its trace.
+    pub trace: TraceId,
+    /// The provider's name of it: `ONCRMDEALUPDATE`.
+    pub event: String,
+    /// The record it pointed at: `deal 42`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<String>,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    /// When this was written.
+    pub decided_at: Timestamp,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// The waits after tries that failed for this event's own sake, added up: what its patience has cost.
+    #[serde(default)]
+    pub waited: Duration,
+    /// The changes found: `deal.stage_changed`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<String>,
+    /// Routes for these changes that did not take them, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
+    /// What is to be said about the event itself: that some of its values could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
+    /// The changes themselves, for whoever wants to see what other routes would have made of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<serde_json::Value>,
+    /// The calls that deciding it took: the last ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<Call>,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub status: EventStatus,
+    /// The jobs that the decision made, each with its queue.
+    #[serde(default, rename = "jobs", skip_serializing_if = "Vec::is_empty")]
+    pub outbox: Vec<Outgoing>,
+    /// The jobs of a line that was written when a line did not name their queues.
+    #[serde(flatten, skip_serializing)]
+    pub earlier: EarlierOutbox,
+}
+
+/// The jobs of a line that was written when they did not say their queue: by what they were for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct EarlierOutbox {
+    /// Deliveries.
+    pub outbox: Vec<Message>,
+    /// What was to be looked at again later.
+    pub errands: Vec<Message>,
+    /// What the bot had to say.
+    pub said: Vec<Message>,
+    /// Records to sync.
+    pub syncs: Vec<Message>,
+}
+
+impl EventLine {
+    /// The line of an event that is looked at now.
+    pub fn new<T>(
+        job: &ReceivedJob<T>,
+        event: String,
+        record: Option<String>,
+        now: Timestamp,
+        status: EventStatus,
+    ) -> Self {
+        Self { attempts: job.attempt, calls: calls::taken(), ..Self::of_trace(job.trace, event, record, now, status) }
+    }
+
+    /// Adds the calls that were made since they were last written down.
+    pub fn note_calls(&mut self) {
+        self.calls.extend(calls::taken());
+        calls::shorten(&mut self.calls);
+    }
+
+    /// The line of something that was decided at once, without a job.
+    pub fn of_trace(
+        trace: TraceId,
+        event: String,
+        record: Option<String>,
+        now: Timestamp,
+        status: EventStatus,
+    ) -> Self {
+        Self {
+            trace,
+            event,
+            record,
+            received_at: trace.arrived_at(),
+            decided_at: now,
+            attempts: 1,
+            waited: Duration::ZERO,
+            changes: Vec::new(),
+            left: Vec::new(),
+            remark: None,
+            found: Vec::new(),
+            calls: Vec::new(),
+            status,
+            outbox: Vec::new(),
+            earlier: EarlierOutbox::default(),
+        }
+    }
+}
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum DeliveryStatus {
+    /// On its queue.
+    Queued,
+    /// The provider is being called, or was when the worker fell.
+    Started {
+        /// When the call began.
+        at: Timestamp,
+    },
+    /// Did not happen; will be tried again.
+    Retrying {
+        /// Why it did not happen.
+        cause: String,
+    },
+    /// Happened.
+    Delivered {
+        /// When.
+        at: Timestamp,
+        /// The provider's id of it: `C024BE91L/1763710000.000100`.
+        provider_id: String,
+    },
+    /// Waits for a moment, to be told together with others.
+    Held {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Told together with others.
+    Grouped {
+        /// The delivery that told it.
+        into: DeliveryId,
+    },
+    /// Did not have to happen.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
+    /// Given up.
+    Dead {
+        /// The provider's code or ours.
+        code: String,
+        /// What happened and what to do.
+        reason: String,
+    },
+}
+
+/// The line of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryLine {
+    /// Its id.
+    pub id: DeliveryId,
+    /// Its trace: its event's.
+    pub trace: TraceId,
+    /// What it tells of: `deal 42`.
+    pub record: String,
+    /// The change it tells: `deal.stage_changed`.
+    pub change: String,
+    /// The route that sends it.
+    pub route: String,
+    /// Where to, as the route says it: `#sales-pipeline`.
+    pub destination: String,
+    /// When it was queued.
+    pub queued_at: Timestamp,
+    /// Tries that reached out to the provider.
+    #[serde(default)]
+    pub attempts: u32,
+    /// The waits after tries that failed for this delivery's own sake, added up: what its patience has cost.
+    #[serde(default)]
+    pub waited: Duration,
+    /// A call that was begun and whose effect is not ruled out, whatever became of the delivery since: to be
+    /// looked for before another is begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_call: Option<OpenCall>,
+    /// The calls that it took: the last ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<Call>,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub status: DeliveryStatus,
+}
+
+impl DeliveryLine {
+    /// The line of a delivery that was just decided.
+    pub fn new(id: DeliveryId, trace: TraceId, queued_at: Timestamp, status: DeliveryStatus) -> Self {
+        Self {
+            id,
+            trace,
+            record: String::new(),
+            change: String::new(),
+            route: String::new(),
+            destination: String::new(),
+            queued_at,
+            attempts: 0,
+            waited: Duration::ZERO,
+            open_call: None,
+            calls: Vec::new(),
+            status,
+        }
+    }
+}
+
+/// A call that may have had its effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenCall {
+    /// When it began.
+    pub began_at: Timestamp,
+    /// Where the effect would be found: the provider's id of the place.
+    pub place: String,
+}
+
+/// One line of either kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "line", rename_all = "snake_case")]
+pub enum Line {
+    /// An event's.
+    Event(EventLine),
+    /// A delivery's.
+    Delivery(DeliveryLine),
+}
+
+/// Some lines, newest first, and where to go on.
+#[derive(Debug, Clone, Default)]
+pub struct Lines {
+    /// The lines.
+    pub lines: Vec<Line>,
+    /// What [`Ledger::day`] takes to go on.
+    pub next: Option<String>,
+}
+
+/// Reads and writes lines.
+#[derive(Clone)]
+pub struct Ledger {
+    store: Arc<dyn Store>,
+}
+
+impl Ledger {
+    /// The ledger in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// The line of an event, if it was written.
+    pub async fn event(&self, tenant: &TenantId, trace: TraceId) -> Result<Option<EventLine>, StoreError> {
+        match self.store.get(&event_key(tenant, trace)).await? {
+            Some(item) => Ok(Some(match item.decode()? {
+                Line::Event(line) => line,
+                Line::Delivery(_) => return Err(wrong_kind(&item.key)),
+            })),
+            None => Ok(None),
+        }
+    }
+
+    /// Writes an event's line.
+    pub async fn record_event(&self, tenant: &TenantId, line: EventLine) -> Result<(), StoreError> {
+        self.store.put(event_write(tenant, line)?).await.map(|_| ())
+    }
+
+    /// The line of a delivery, with the version that [`Ledger::record_delivery`] takes.
+    pub async fn delivery(
+        &self,
+        tenant: &TenantId,
+        trace: TraceId,
+        id: &DeliveryId,
+    ) -> Result<Option<(DeliveryLine, Version)>, StoreError> {
+        match self.store.get(&delivery_key(tenant, trace, id)).await? {
+            Some(item) => Ok(Some(match item.decode()? {
+                Line::Delivery(line) => (line, item.version),
+                Line::Event(_) => return Err(wrong_kind(&item.key)),
+            })),
+            None => Ok(None),
+        }
+    }
+
+    /// Writes a delivery's line if nobody else did since `version` was read, and returns the new version.
+    pub async fn record_delivery(
+        &self,
+        tenant: &TenantId,
+        line: DeliveryLine,
+        version: Version,
+    ) -> Result<Version, StoreError> {
+        self.store.put(delivery_write(tenant, line, Condition::Version(version))?).await
+    }
+
+    /// The lines of a UTC day (`2026-11-21`), newest arrival first, up to 200, going on from `after`.
+    pub async fn day(&self, tenant: &TenantId, day: &str, after: Option<String>) -> Result<Lines, StoreError> {
+        let (lines, next) = self.day_lines(tenant, day, after, 200).await?;
+        Ok(Lines { lines: lines.into_iter().map(|(_, line)| line).collect(), next })
+    }
+
+    /// The same, up to `most` lines, each with its place in the day: going on from `after` leaves out that place and all
+    /// that is newer.
+    pub async fn day_lines(
+        &self,
+        tenant: &TenantId,
+        day: &str,
+        after: Option<String>,
+        most: usize,
+    ) -> Result<(Vec<(String, Line)>, Option<String>), StoreError> {
+        let mut query = Query::prefix(Table::Ledger, partition(tenant, day), "");
+        query.after = after;
+        query.newest_first = true;
+        query.limit = most;
+        let page = self.store.list(&query).await?;
+        let lines = page.items.iter().map(|item| Ok((item.key.sort.clone(), item.decode()?)));
+        Ok((lines.collect::<Result<_, StoreError>>()?, page.next))
+    }
+
+    /// All lines of one trace: the event's first, then its deliveries'.
+    pub async fn trace(&self, tenant: &TenantId, trace: TraceId) -> Result<Vec<Line>, StoreError> {
+        let query = Query::prefix(Table::Ledger, partition(tenant, &trace.day()), trace.to_string());
+        self.store.list(&query).await?.items.iter().map(crate::store::Item::decode).collect()
+    }
+}
+
+/// The write of an event's line, to go with others in one transaction.
+pub fn event_write(tenant: &TenantId, line: EventLine) -> Result<Write, StoreError> {
+    let (key, expires) = (event_key(tenant, line.trace), later(line.received_at, KEEP));
+    Ok(Write::new(key, &Line::Event(line), Condition::Always)?.expiring(expires))
+}
+
+/// The write of a delivery's line, to go with others in one transaction.
+pub fn delivery_write(tenant: &TenantId, line: DeliveryLine, condition: Condition) -> Result<Write, StoreError> {
+    let (key, expires) = (delivery_key(tenant, line.trace, &line.id), later(line.trace.arrived_at(), KEEP));
+    Ok(Write::new(key, &Line::Delivery(line), condition)?.expiring(expires))
+}
+
+/// Today's partition name part, for readers that want the newest lines.
+pub fn today(now: Timestamp) -> String {
+    day(now)
+}
+
+fn partition(tenant: &TenantId, day: &str) -> String {
+    format!("{tenant}#{day}")
+}
+
+fn event_key(tenant: &TenantId, trace: TraceId) -> Key {
+    Key::new(Table::Ledger, partition(tenant, &trace.day()), trace.to_string())
+}
+
+fn delivery_key(tenant: &TenantId, trace: TraceId, id: &DeliveryId) -> Key {
+    Key::new(Table::Ledger, partition(tenant, &trace.day()), format!("{trace}#{id}"))
+}
+
+fn wrong_kind(key: &Key) -> StoreError {
+    StoreError::Unreadable { key: key.clone(), cause: "a line of the other kind".into() }
+}

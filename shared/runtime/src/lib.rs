@@ -1,0 +1,40 @@
+//! What Switchboard runs on, as ports, and the typed records over them.
+//!
+//! A port is a small trait with one adapter an engine (`aws`, `sqlite`) and one contract suite. What can be
+//! written once over the ports (the job runner, the limiter, the ledger) lives here too, so that an engine
+//! stays thin. Nothing here knows a provider, HTTP or AWS.
+
+pub mod calls;
+pub mod claims;
+pub mod client_address;
+pub mod clock;
+pub mod decision;
+pub mod id;
+pub mod invoke;
+pub mod job;
+pub mod kind;
+pub mod ledger;
+pub mod limiter;
+pub mod links;
+pub mod metrics;
+pub mod ports;
+pub mod queue;
+pub mod retry;
+pub mod runner;
+pub mod seal;
+pub mod secrets;
+pub mod settings_document;
+pub mod store;
+
+pub use client_address::ClientAddress;
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use decision::{Decision, DecisionError};
+pub use id::{DeliveryId, TenantId, TraceId};
+pub use invoke::Invoke;
+pub use job::{GroupKey, Job, Jobs, Outcome, Outcomes, ReceivedJob};
+pub use kind::Kind;
+pub use ports::Ports;
+pub use queue::{Queue, QueueName};
+pub use secrets::Secrets;
+pub use settings_document::{SettingsError, UNREADABLE_SETTINGS};
+pub use store::Store;

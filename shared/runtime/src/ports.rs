@@ -1,0 +1,66 @@
+//! The ports together, as an engine hands them to the functions.
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::job;
+use crate::job::{BadJob, Job};
+use crate::metrics::Metrics;
+use crate::queue::{Message, Outgoing, Queue, QueueError, QueueName};
+use crate::secrets::Secrets;
+use crate::store::Store;
+use crate::{TenantId, TraceId};
+
+/// What a function runs on.
+#[derive(Clone)]
+pub struct Ports {
+    /// Keeps items.
+    pub store: Arc<dyn Store>,
+    /// Carries jobs.
+    pub queue: Arc<dyn Queue>,
+    /// Gives out secrets.
+    pub secrets: Arc<dyn Secrets>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Takes counts.
+    pub metrics: Arc<dyn Metrics>,
+}
+
+/// A job did not get onto its queue.
+#[derive(Debug, thiserror::Error)]
+pub enum EnqueueError {
+    /// It cannot be written.
+    #[error(transparent)]
+    BadJob(#[from] BadJob),
+    /// The queue did not take it.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+impl Ports {
+    /// Puts a job onto its queue.
+    pub async fn enqueue<T: Job>(&self, tenant: &TenantId, trace: TraceId, job: &T) -> Result<(), EnqueueError> {
+        let message = job::message(tenant, trace, job)?;
+        Ok(send(self.queue.as_ref(), vec![message]).await?)
+    }
+
+    /// Sends messages, each to its queue and in their order.
+    pub async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
+        send(self.queue.as_ref(), messages).await
+    }
+}
+
+/// Sends messages, each to its queue and in their order there: one call of the port a queue.
+pub async fn send(queue: &dyn Queue, messages: Vec<Outgoing>) -> Result<(), QueueError> {
+    let mut by_queue: Vec<(QueueName, Vec<Message>)> = Vec::new();
+    for Outgoing { queue, message } in messages {
+        match by_queue.iter_mut().find(|(known, _)| *known == queue) {
+            Some((_, messages)) => messages.push(message),
+            None => by_queue.push((queue, vec![message])),
+        }
+    }
+    for (name, messages) in by_queue {
+        queue.send(name, messages).await?;
+    }
+    Ok(())
+}

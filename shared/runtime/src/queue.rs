@@ -1,0 +1,244 @@
+//! The queue port: FIFO by group, at least once, with a dead-letter queue beside each queue.
+//!
+//! Messages of one group come in the order they were sent, and a group waits while one of its messages is
+//! out. Groups do not wait for each other. This is what SQS FIFO promises, and the SQLite engine keeps it too.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::TenantId;
+
+/// The name of a queue. Which queues there are is said outside of this module: an engine carries whichever it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct QueueName(&'static str);
+
+impl QueueName {
+    /// A name that the code knows.
+    pub const fn new(name: &'static str) -> Self {
+        Self(name)
+    }
+
+    /// A name that was read: from the environment, or with a decision that was written down.
+    pub fn read(name: &str) -> Self {
+        static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = names.get(name) {
+            return Self(known);
+        }
+        // Each name is kept once, for as long as the process runs. There are few.
+        let kept: &'static str = Box::leak(name.to_owned().into_boxed_str());
+        names.insert(kept);
+        Self(kept)
+    }
+
+    /// The name by which engines and logs know the queue.
+    pub fn name(self) -> &'static str {
+        self.0
+    }
+
+    /// How long a received message stays out before it comes back by itself. On AWS six times the
+    /// function's time-out, as AWS advises.
+    pub fn visibility(self) -> Duration {
+        Duration::from_secs(360)
+    }
+}
+
+impl<'de> Deserialize<'de> for QueueName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Cow::<str>::deserialize(deserializer).map(|name| Self::read(&name))
+    }
+}
+
+/// A message to send.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Messages of one group keep their order.
+    pub group: String,
+    /// A second message with the same id within five minutes is dropped by the queue. Every hint has its own.
+    pub deduplication: String,
+    /// The job's text.
+    pub body: String,
+}
+
+/// A message with the queue that it goes to, as a decision keeps it until it is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outgoing {
+    /// Where it goes.
+    pub queue: QueueName,
+    /// The message.
+    #[serde(flatten)]
+    pub message: Message,
+}
+
+/// A message that was handed out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// The message's id on this queue.
+    pub id: String,
+    /// What settles this receipt of it.
+    pub receipt: String,
+    /// Its group. Empty where an engine does not tell.
+    pub group: String,
+    /// The job's text.
+    pub body: String,
+    /// How often it was handed out, this time included.
+    pub attempt: u32,
+}
+
+/// Why a message went to the dead letters, and what it took with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// The provider's code or ours, for grouping: `channel_not_found`.
+    pub code: String,
+    /// What happened, where, and what to do.
+    pub reason: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// The way it came.
+    pub trace: String,
+    /// Whose it is.
+    pub tenant: String,
+    /// When it was given up.
+    pub buried_at: Timestamp,
+    /// The job's text, as it lay on the queue.
+    pub body: String,
+    /// Its group, so that a redrive keeps the order.
+    pub group: String,
+}
+
+/// The code of a letter that SQS itself moved, for it had been handed out too often.
+pub const HANDED_OUT_TOO_OFTEN: &str = "handed_out_too_often";
+
+impl DeadLetter {
+    /// The letter in a message's text, if it is one: somebody moved it back as it lay.
+    pub fn of_text(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// The letter of a job that the engine gave up, without a word of its handler.
+    pub fn unexplained(body: String, group: String, attempts: u32, buried_at: Timestamp) -> Self {
+        let (tenant, trace) = crate::job::origin(&body).unwrap_or_default();
+        let reason = format!(
+            "it was handed out {attempts} times and never finished; look into the function's log for its trace, then redrive it"
+        );
+        Self { code: HANDED_OUT_TOO_OFTEN.into(), reason, attempts, trace, tenant, buried_at, body, group }
+    }
+
+    /// The group that its job goes back to.
+    pub fn way_back(&self) -> String {
+        [&self.group, &self.tenant]
+            .into_iter()
+            .find(|name| !name.is_empty())
+            .map_or_else(|| "unknown".into(), Clone::clone)
+    }
+}
+
+/// A dead letter where it lies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Buried {
+    /// Its id in its dead-letter queue.
+    pub id: String,
+    /// What it says.
+    #[serde(flatten)]
+    pub letter: DeadLetter,
+}
+
+impl Buried {
+    /// Its job, ready to be sent again. The same letter sent again twice within five minutes is one job.
+    pub fn job(&self) -> Message {
+        let deduplication = format!("redrive#{}#{}", self.id, self.letter.buried_at.as_millisecond());
+        Message { group: self.letter.way_back(), deduplication, body: self.letter.body.clone() }
+    }
+}
+
+/// What is to become of a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It stays where it is.
+    Keep,
+    /// Its job goes back to the end of its group.
+    Redrive,
+    /// It is taken away for good.
+    Discard,
+}
+
+/// Says what is to become of each dead letter.
+pub type Judge<'a> = &'a mut (dyn for<'b> FnMut(&'b Buried) -> Fate + Send);
+
+/// How full a queue is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Depth {
+    /// Messages waiting or out.
+    pub waiting: u64,
+    /// Messages in the dead-letter queue beside it.
+    pub dead: u64,
+    /// When the event behind the oldest message arrived, where the engine tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<Timestamp>,
+}
+
+/// The queue did not do it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("queue {queue}: {cause}")]
+pub struct QueueError {
+    /// Which queue.
+    pub queue: &'static str,
+    /// What it said.
+    pub cause: String,
+}
+
+/// Carries jobs. A send that returned is durable.
+#[async_trait]
+pub trait Queue: Send + Sync + 'static {
+    /// Sends the messages in order. On an error some of them may have been sent; sending all again is safe,
+    /// as the deduplication ids are the same.
+    async fn send(&self, queue: QueueName, messages: Vec<Message>) -> Result<(), QueueError>;
+
+    /// Hands out up to `most` messages (1 to 10) that are ready, waiting up to `wait` for the first.
+    async fn receive(&self, queue: QueueName, most: usize, wait: Duration) -> Result<Vec<Received>, QueueError>;
+
+    /// Takes finished messages off the queue.
+    async fn delete(&self, queue: QueueName, receipts: Vec<String>) -> Result<(), QueueError>;
+
+    /// Puts a received message back, to be handed out again `after` that time (at most 12 hours). Its group
+    /// waits with it.
+    async fn delay(&self, queue: QueueName, receipt: &str, after: Duration) -> Result<(), QueueError>;
+
+    /// Sends a letter to the dead-letter queue of `queue`. The message itself is then deleted like a finished one.
+    async fn bury(&self, queue: QueueName, letter: DeadLetter) -> Result<(), QueueError>;
+
+    /// Looks at up to `most` dead letters and does with each what `judge` says; those that were redriven or discarded.
+    ///
+    /// A letter is in one hand at a time: what somebody else looks at meanwhile may be left out. Should the process fall
+    /// between sending a job and taking its letter away, both are there; redriving it again is safe, for handlers know
+    /// what they have done.
+    async fn sift(&self, queue: QueueName, most: usize, judge: Judge<'_>) -> Result<Vec<Buried>, QueueError>;
+
+    /// Up to `most` dead letters, oldest first, without taking them.
+    async fn dead_letters(&self, queue: QueueName, most: usize) -> Result<Vec<Buried>, QueueError> {
+        let mut letters = Vec::new();
+        let mut look = |buried: &Buried| {
+            letters.push(buried.clone());
+            Fate::Keep
+        };
+        self.sift(queue, most, &mut look).await?;
+        letters.sort_by_key(|buried: &Buried| buried.letter.buried_at);
+        Ok(letters)
+    }
+
+    /// The texts of a tenant's jobs that wait or are out, without taking them; `None` where an engine cannot show them.
+    async fn waiting(&self, queue: QueueName, tenant: &TenantId) -> Result<Option<Vec<String>>, QueueError> {
+        let _ = (queue, tenant);
+        Ok(None)
+    }
+
+    /// How full it is, about.
+    async fn depth(&self, queue: QueueName) -> Result<Depth, QueueError>;
+}

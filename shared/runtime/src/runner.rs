@@ -1,0 +1,161 @@
+//! From a batch of a queue to settled messages, written once for every queue and engine.
+//!
+//! The handler only says what became of each job. Here that turns into finished receipts, back-off by
+//! visibility and dead letters. Whatever is neither finished nor buried is reported as failed, so that the
+//! queue hands it out again: on Lambda as a partial batch response, on one machine by its lease.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+
+use crate::clock::{Clock, MAX_WAIT};
+use crate::job;
+use crate::job::{Job, Jobs, Outcome, Outcomes, ReceivedJob};
+use crate::metrics::Metrics;
+use crate::queue::{DeadLetter, Message, Queue, QueueName, Received};
+
+/// What became of a batch.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct BatchReport {
+    /// Receipts of the messages that are finished and can be deleted.
+    pub finished: Vec<String>,
+    /// Ids of the messages to be handed out again.
+    pub failed: Vec<String>,
+}
+
+/// Works a batch: reads the jobs, lets `handle` work them, settles what it says.
+///
+/// A dead letter among them was moved back as it lay, by the console of SQS: it is opened, and its job goes to the end of
+/// its own group, where order holds. (Letters lie in groups of their own, so that all of them can be looked at.)
+pub async fn run<T, F>(
+    queue: &dyn Queue,
+    clock: &dyn Clock,
+    metrics: &dyn Metrics,
+    batch: Vec<Received>,
+    handle: impl FnOnce(Jobs<T>) -> F,
+) -> BatchReport
+where
+    T: Job,
+    F: Future<Output = Outcomes>,
+{
+    let name = T::QUEUE;
+    let mut jobs = Vec::with_capacity(batch.len());
+    let mut unreadable = Outcomes::default();
+    for received in &batch {
+        if let Some(letter) = DeadLetter::of_text(&received.body) {
+            unreadable.0.insert(received.id.clone(), reopen(queue, name, received, letter).await);
+            continue;
+        }
+        match ReceivedJob::<T>::parse(received) {
+            Ok(job) => jobs.push(job),
+            Err(cause) => {
+                let reason = format!("a job on {} cannot be read: {cause}", name.name());
+                unreadable.0.insert(received.id.clone(), Outcome::Dead { code: "unreadable_job".into(), reason });
+            }
+        }
+    }
+    let mut outcomes = handle(Jobs::new(jobs)).await;
+    outcomes.0.extend(unreadable.0);
+    count(metrics, &outcomes);
+    settle(queue, clock, name, batch, &outcomes).await
+}
+
+/// One number a batch and outcome: a line for each job would cost more than it tells.
+fn count(metrics: &dyn Metrics, outcomes: &Outcomes) {
+    let (mut done, mut skipped, mut retried, mut dead) = (0, 0, 0, 0);
+    for outcome in outcomes.0.values() {
+        match outcome {
+            Outcome::Done => done += 1,
+            Outcome::Skip(_) => skipped += 1,
+            Outcome::Retry { .. } => retried += 1,
+            Outcome::Dead { .. } => dead += 1,
+        }
+    }
+    for (reason, number) in [("done", done), ("skipped", skipped), ("retried", retried), ("dead", dead)] {
+        if number > 0 {
+            metrics.add("jobs", reason, number);
+        }
+    }
+}
+
+async fn reopen(queue: &dyn Queue, name: QueueName, received: &Received, letter: DeadLetter) -> Outcome {
+    tracing::info!(queue = name.name(), trace = letter.trace, tenant = letter.tenant, "a dead letter was moved back");
+    let deduplication = format!("reopened#{}", received.id);
+    let job = Message { group: letter.way_back(), deduplication, body: letter.body };
+    match queue.send(name, vec![job]).await {
+        Ok(()) => Outcome::Done,
+        Err(error) => Outcome::Retry { after: Duration::from_secs(5), cause: error.to_string() },
+    }
+}
+
+async fn settle(
+    queue: &dyn Queue,
+    clock: &dyn Clock,
+    name: QueueName,
+    batch: Vec<Received>,
+    outcomes: &Outcomes,
+) -> BatchReport {
+    let settled = join_all(batch.into_iter().map(|received| async move {
+        let finished = match outcomes.0.get(&received.id) {
+            Some(Outcome::Done | Outcome::Skip(_)) => true,
+            Some(Outcome::Retry { after, cause }) => {
+                put_back(queue, name, &received, *after, cause).await;
+                false
+            }
+            Some(Outcome::Dead { code, reason }) => bury(queue, clock, name, &received, code, reason).await,
+            None => {
+                tracing::error!(queue = name.name(), message = received.id, "the handler said nothing of this job");
+                false
+            }
+        };
+        (finished, received)
+    }))
+    .await;
+    let mut report = BatchReport::default();
+    for (finished, received) in settled {
+        if finished {
+            report.finished.push(received.receipt);
+        } else {
+            report.failed.push(received.id);
+        }
+    }
+    report
+}
+
+async fn put_back(queue: &dyn Queue, name: QueueName, received: &Received, after: Duration, cause: &str) {
+    tracing::info!(queue = name.name(), message = received.id, attempt = received.attempt, ?after, cause, "retry");
+    // A delay that fails is no loss: the message comes back when its lease ends.
+    if let Err(error) = queue.delay(name, &received.receipt, after.min(MAX_WAIT)).await {
+        tracing::warn!(%error, "could not hold a message back");
+    }
+}
+
+/// Whether the letter is safely in the dead-letter queue.
+async fn bury(
+    queue: &dyn Queue,
+    clock: &dyn Clock,
+    name: QueueName,
+    received: &Received,
+    code: &str,
+    reason: &str,
+) -> bool {
+    let (tenant, trace) = job::origin(&received.body).unwrap_or_default();
+    let letter = DeadLetter {
+        code: code.to_owned(),
+        reason: reason.to_owned(),
+        attempts: received.attempt,
+        trace,
+        tenant,
+        buried_at: clock.now(),
+        body: received.body.clone(),
+        group: received.group.clone(),
+    };
+    tracing::error!(queue = name.name(), trace = letter.trace, tenant = letter.tenant, code, reason, "dead letter");
+    match queue.bury(name, letter).await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::error!(%error, "a dead letter could not be sent; its job stays on the queue");
+            false
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The store port: small items under two-part keys, with conditions.
+//!
+//! Values are JSON texts; what is in them is the business of the typed records. An item has a version that
+//! every write raises, so "if nobody changed it since I read it" is one word. Expired items are absent on
+//! read, however late the engine deletes them.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The tables of the house.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Table {
+    /// Connections and settings of each tenant.
+    Portals,
+    /// Pairs of the same thing in two systems, and record snapshots.
+    Links,
+    /// Events and deliveries.
+    Ledger,
+    /// Limiter slots and parked accounts.
+    Limits,
+}
+
+impl Table {
+    /// All of them, for set-up.
+    pub const ALL: [Self; 4] = [Self::Portals, Self::Links, Self::Ledger, Self::Limits];
+
+    /// The name by which engines and logs know the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Portals => "portals",
+            Self::Links => "links",
+            Self::Ledger => "ledger",
+            Self::Limits => "limits",
+        }
+    }
+}
+
+/// Where an item lies. `partition` starts with the tenant (or, in `Limits`, the provider account);
+/// `sort` orders the items of a partition.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// The table.
+    pub table: Table,
+    /// What belongs together; [`Store::list`] works within one.
+    pub partition: String,
+    /// The item's place in its partition, compared as bytes.
+    pub sort: String,
+}
+
+impl Key {
+    /// A key from its parts.
+    pub fn new(table: Table, partition: impl Into<String>, sort: impl Into<String>) -> Self {
+        Self { table, partition: partition.into(), sort: sort.into() }
+    }
+}
+
+/// Rises with every write of an item. A write that follows no version begins at the present microsecond, and one that
+/// follows a version adds one: a version never lies ahead of the clock by which it was written, so it also says when the
+/// item can have been made at the earliest ([`written_by`]).
+pub type Version = u64;
+
+/// The highest version that an item can have which was last written at `moment`.
+pub fn written_by(moment: Timestamp) -> Version {
+    moment.as_microsecond().unsigned_abs()
+}
+
+/// An item as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Where it lies.
+    pub key: Key,
+    /// Its JSON text.
+    pub value: String,
+    /// Its version.
+    pub version: Version,
+    /// From when on it counts as absent.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Item {
+    /// The value as a typed record.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, StoreError> {
+        serde_json::from_str(&self.value)
+            .map_err(|cause| StoreError::Unreadable { key: self.key.clone(), cause: cause.to_string() })
+    }
+}
+
+/// What must hold for a write to happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// Nothing.
+    Always,
+    /// The item is absent (or expired).
+    Absent,
+    /// The item is present with this version.
+    Version(Version),
+}
+
+/// One write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// Where to.
+    pub key: Key,
+    /// What: a JSON text.
+    pub value: String,
+    /// On what condition.
+    pub condition: Condition,
+    /// From when on the item counts as absent.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Write {
+    /// A write of `value` on `condition` that never expires.
+    pub fn new<T: Serialize>(key: Key, value: &T, condition: Condition) -> Result<Self, StoreError> {
+        let value = serde_json::to_string(value)
+            .map_err(|cause| StoreError::Unreadable { key: key.clone(), cause: cause.to_string() })?;
+        Ok(Self { key, value, condition, expires_at: None })
+    }
+
+    /// A write that leaves nothing to be read: an item that has expired already. It needs no right to delete.
+    pub fn removal(key: Key) -> Self {
+        Self { key, value: "null".to_owned(), condition: Condition::Always, expires_at: Some(Timestamp::UNIX_EPOCH) }
+    }
+
+    /// The same write with an end.
+    #[must_use]
+    pub fn expiring(mut self, at: Timestamp) -> Self {
+        self.expires_at = Some(at);
+        self
+    }
+}
+
+/// Some items of a partition, in order, and where to go on.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// The items, by rising `sort`.
+    pub items: Vec<Item>,
+    /// The `sort` after which the next page starts; `None` when this was the last.
+    pub next: Option<String>,
+}
+
+/// Some of an owner's items, and where to go on.
+#[derive(Debug, Clone, Default)]
+pub struct Belongings {
+    /// The items, with when each expires.
+    pub items: Vec<(Item, Option<Timestamp>)>,
+    /// The key after which the next part begins; `None` when this was the last.
+    pub next: Option<Key>,
+}
+
+/// Which items of a partition to list.
+#[derive(Debug, Clone)]
+pub struct Query {
+    /// The table.
+    pub table: Table,
+    /// The partition.
+    pub partition: String,
+    /// Only items whose `sort` starts so.
+    pub prefix: String,
+    /// Only items after this `sort` (before it, when `newest_first`): [`Page::next`] of the page before.
+    pub after: Option<String>,
+    /// From the greatest `sort` down.
+    pub newest_first: bool,
+    /// At most so many, 1 to 1000.
+    pub limit: usize,
+}
+
+impl Query {
+    /// All items of a partition whose `sort` starts with `prefix`, 100 a page, smallest first.
+    pub fn prefix(table: Table, partition: impl Into<String>, prefix: impl Into<String>) -> Self {
+        let (partition, prefix) = (partition.into(), prefix.into());
+        Self { table, partition, prefix, after: None, newest_first: false, limit: 100 }
+    }
+}
+
+/// The most writes that [`Store::put_all`] takes: what DynamoDB's `TransactWriteItems` takes.
+pub const MAX_WRITES: usize = 100;
+
+/// Why the store did not do it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The condition did not hold; nothing was written.
+    #[error("{} {}/{}: somebody else wrote it first", .0.table.name(), .0.partition, .0.sort)]
+    Conflict(Key),
+    /// The engine could not be reached or refused; the write may or may not have happened.
+    #[error("the store did not answer: {0}")]
+    Unavailable(String),
+    /// The value is not what its type says.
+    #[error("{} {}/{} cannot be read: {cause}", .key.table.name(), .key.partition, .key.sort)]
+    Unreadable {
+        /// Where it lies.
+        key: Key,
+        /// What is wrong with it.
+        cause: String,
+    },
+}
+
+/// Keeps items. Reads are strongly consistent; a write that returned is durable.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The item at `key`, unless absent or expired.
+    async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError>;
+
+    /// Writes one item if its condition holds, and returns its new version.
+    async fn put(&self, write: Write) -> Result<Version, StoreError>;
+
+    /// Writes all or, if any condition fails, none. At most [`MAX_WRITES`], each to another key.
+    async fn put_all(&self, writes: Vec<Write>) -> Result<(), StoreError>;
+
+    /// Removes the item; fine if there is none. What is left of its place (a key without a value, say) goes by itself later:
+    /// on AWS this takes the right to write and not the right to delete.
+    async fn delete(&self, key: &Key) -> Result<(), StoreError>;
+
+    /// Takes the item out for good if it still has this version; whether it did. Only the upkeep and the commands of
+    /// operators may: it is for what [`Store::belonging`] finds.
+    async fn erase(&self, key: &Key, version: Version) -> Result<bool, StoreError>;
+
+    /// A page of items by prefix.
+    async fn list(&self, query: &Query) -> Result<Page, StoreError>;
+
+    /// Some of the items of a table whose partition is `owner`, or begins with `owner#`: for taking a tenant out or
+    /// moving it, for it may read the whole table. Only the upkeep and the commands of operators may. In no order; it goes on after [`Belongings::next`], and a part may be
+    /// empty before the last.
+    async fn belonging(&self, table: Table, owner: &str, after: Option<&Key>) -> Result<Belongings, StoreError>;
+}

@@ -1,0 +1,69 @@
+//! The chatbot in the settings: its name, its phrases, and what it does with anything else.
+
+use serde::{Deserialize, Serialize};
+
+use crate::schema::is_default;
+
+/// What the chatbot in Bitrix24 does when somebody writes to it and none of its phrases fits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Otherwise {
+    /// It says what it can do.
+    #[default]
+    Help,
+    /// It says the same back.
+    Echo,
+    /// Nothing.
+    Nothing,
+}
+
+/// What the chatbot says to something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Phrase {
+    /// What is said to it, whatever its case: `opening hours`.
+    pub says: Vec<String>,
+    /// What it answers, with Bitrix24's markup.
+    pub answer: String,
+}
+
+/// The chatbot in Bitrix24.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct BotSettings {
+    /// Whether there is one. Bridged conversations need it.
+    pub enabled: bool,
+    /// What people see as its name.
+    pub name: String,
+    /// What it answers besides "hello", "help" and "status".
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub phrases: Vec<Phrase>,
+    /// What it does with anything else that is said to it alone.
+    #[serde(skip_serializing_if = "is_default")]
+    pub otherwise: Otherwise,
+}
+
+impl Default for BotSettings {
+    fn default() -> Self {
+        Self { enabled: true, name: "Switchboard".into(), phrases: Vec::new(), otherwise: Otherwise::Help }
+    }
+}
+
+impl BotSettings {
+    pub(crate) fn problems(&self) -> Vec<(String, String)> {
+        let mut problems = Vec::new();
+        if self.name.trim().is_empty() {
+            problems.push(("name".into(), "the chatbot has no name; give it one".into()));
+        }
+        for (place, phrase) in self.phrases.iter().enumerate() {
+            if phrase.says.iter().all(|says| says.trim().is_empty()) || phrase.answer.trim().is_empty() {
+                let text = "a phrase needs something in says and in answer".into();
+                problems.push((format!("phrases[{place}]"), text));
+            }
+        }
+        problems
+    }
+}

@@ -1,0 +1,17 @@
+//! The settings document: its schema and checks, and the languages in it, which are conditions, templates and destinations. Pure.
+
+pub mod bot;
+pub mod condition;
+pub mod databases;
+pub mod destination;
+#[cfg(feature = "document")]
+pub mod document;
+pub mod hours;
+pub mod problems;
+pub mod robots;
+pub mod schema;
+pub mod subscriptions;
+pub mod template;
+
+pub use destination::Destination;
+pub use schema::{Route, Settings};

@@ -1,0 +1,109 @@
+//! What is done by the clock: a named action at the moments of a cron expression, in the tenant's time zone.
+
+use croner::Cron;
+use croner::parser::{CronParser, Seconds, Year};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+/// What a robot does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Tells in a channel what has changed since it last did.
+    Digest,
+    /// Compares the databases with the portal, and makes and links what is missing.
+    Sync,
+    /// Tells in a channel how everything stands.
+    Status,
+}
+
+/// Something that is done by the clock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Robot {
+    /// What people call it; unique.
+    pub name: String,
+    /// When: minute, hour, day, month, day of the week, in the tenant's time zone: `0 9 * * 1-5`.
+    pub at: String,
+    /// What is done.
+    pub run: Action,
+    /// The channel, for what is told; the operators' if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// The Notion database, for a sync; all of them if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+}
+
+/// The most robots of a tenant.
+pub const MAX_ROBOTS: usize = 20;
+
+/// The longest expression: each of its five parts may name every value it has.
+const MAX_AT: usize = 500;
+
+fn parse(at: &str) -> Result<Cron, String> {
+    if at.len() > MAX_AT {
+        return Err(format!(
+            "the time has {} characters; write it in at most {MAX_AT}, with ranges like 1-5",
+            at.len()
+        ));
+    }
+    let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
+    parser.parse(at).map_err(|error| {
+        format!("{at:?} is no time: {error}; write it like \"0 9 * * 1-5\", at nine from Monday to Friday")
+    })
+}
+
+impl Robot {
+    /// The first of its moments after one, in a time zone; none if there is none within the next years.
+    pub fn next_after(&self, moment: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        let next = parse(&self.at).ok()?.find_next_occurrence(&moment.to_zoned(zone.clone()), false).ok()?;
+        Some(next.timestamp())
+    }
+
+    pub(crate) fn problem(&self) -> Option<(&'static str, String)> {
+        if self.name.trim().is_empty() || self.name.len() > 60 {
+            return Some(("name", "a robot needs a name of at most 60 characters".into()));
+        }
+        parse(&self.at).err().map(|error| ("at", error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next(at: &str, after: &str) -> String {
+        let robot = Robot { name: "x".into(), at: at.into(), run: Action::Status, channel: None, database: None };
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        robot.next_after(after.parse().unwrap(), &zone).map(|next| next.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn moments_are_those_of_the_tenants_clock() {
+        // A Saturday; Monday at nine in Berlin is eight in UTC.
+        assert_eq!(next("0 9 * * 1-5", "2026-11-21T12:00:00Z"), "2026-11-23T08:00:00Z");
+        assert_eq!(next("*/15 * * * *", "2026-11-21T12:00:00Z"), "2026-11-21T12:15:00Z");
+        // Summer time begins: nine stays nine.
+        assert_eq!(next("0 9 * * *", "2027-03-27T09:00:00Z"), "2027-03-28T07:00:00Z");
+    }
+
+    #[test]
+    fn what_is_no_time_is_named() {
+        let robot =
+            |at: &str| Robot { name: "x".into(), at: at.into(), run: Action::Sync, channel: None, database: None };
+        for bad in ["", "9", "61 * * * *", "0 0 9 * * 1", "every day"] {
+            let (place, text) = robot(bad).problem().unwrap();
+            assert!(place == "at" && text.contains("is no time"), "{bad}: {text}");
+        }
+        assert_eq!(robot("0 9 1 * *").problem(), None);
+        let (place, text) = robot(&"0,".repeat(5_000)).problem().unwrap();
+        assert_eq!(
+            (place, text.as_str()),
+            ("at", "the time has 10000 characters; write it in at most 500, with ranges like 1-5")
+        );
+    }
+}

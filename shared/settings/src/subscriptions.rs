@@ -1,0 +1,236 @@
+//! The events that a tenant's routes need, compared with those that are bound.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bitrix24::EntityType;
+use records::record::RecordKind;
+
+use crate::schema::{Family, Settings};
+
+/// The name under which we read the offline queue. It goes with every call about it.
+pub const CONNECTOR: &str = "switchboard";
+
+/// An event as the portal names it, with what people see where they tick it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wanted {
+    /// `ONCRMDEALUPDATE`.
+    pub code: &'static str,
+    /// What people see: "Deal updated".
+    pub words: &'static str,
+    /// What it is watched with.
+    pub family: Family,
+    /// Whether only an application can have it; an outgoing webhook's form does not offer it.
+    pub app_only: bool,
+}
+
+const fn event(code: &'static str, words: &'static str, family: Family) -> Wanted {
+    Wanted { code, words, family, app_only: false }
+}
+
+const EVENTS: [(&str, &[Wanted]); 7] = [
+    (
+        "lead",
+        &[
+            event("ONCRMLEADADD", "Lead created", Family::Crm),
+            event("ONCRMLEADUPDATE", "Lead updated", Family::Crm),
+            event("ONCRMLEADDELETE", "Lead deleted", Family::Crm),
+        ],
+    ),
+    (
+        "deal",
+        &[
+            event("ONCRMDEALADD", "Deal created", Family::Crm),
+            event("ONCRMDEALUPDATE", "Deal updated", Family::Crm),
+            event("ONCRMDEALDELETE", "Deal deleted", Family::Crm),
+            Wanted { app_only: true, ..event("ONCRMDEALMOVETOCATEGORY", "Deal moved to another funnel", Family::Crm) },
+        ],
+    ),
+    (
+        "contact",
+        &[
+            event("ONCRMCONTACTADD", "Contact created", Family::Crm),
+            event("ONCRMCONTACTUPDATE", "Contact updated", Family::Crm),
+            event("ONCRMCONTACTDELETE", "Contact deleted", Family::Crm),
+        ],
+    ),
+    (
+        "company",
+        &[
+            event("ONCRMCOMPANYADD", "Company created", Family::Crm),
+            event("ONCRMCOMPANYUPDATE", "Company updated", Family::Crm),
+            event("ONCRMCOMPANYDELETE", "Company deleted", Family::Crm),
+        ],
+    ),
+    (
+        "item",
+        &[
+            event("ONCRMDYNAMICITEMADD", "Smart process item created", Family::Crm),
+            event("ONCRMDYNAMICITEMUPDATE", "Smart process item updated", Family::Crm),
+            event("ONCRMDYNAMICITEMDELETE", "Smart process item deleted", Family::Crm),
+        ],
+    ),
+    (
+        "task",
+        &[
+            event("ONTASKADD", "Task added", Family::Tasks),
+            event("ONTASKUPDATE", "Task updated", Family::Tasks),
+            event("ONTASKDELETE", "Task deleted", Family::Tasks),
+            event("ONTASKCOMMENTADD", "Task comment added", Family::Tasks),
+        ],
+    ),
+    ("call", &[event("ONVOXIMPLANTCALLEND", "Call ended", Family::Calls)]),
+];
+
+/// The nouns that routes and databases speak of: `deal`, `task`.
+fn nouns(settings: &Settings) -> BTreeSet<String> {
+    let kinds = settings.routes.iter().flat_map(|route| route.change.iter());
+    let mirrored = settings.notion.databases.iter().map(|database| database.records.kind().to_string());
+    kinds.map(|kind| kind.name().split('.').next().unwrap_or_default().to_owned()).chain(mirrored).collect()
+}
+
+/// Exactly the events that the routes need. Of a record that is watched all three: an update may be the first that
+/// is heard of it.
+pub fn wanted(settings: &Settings) -> Vec<Wanted> {
+    let nouns = nouns(settings);
+    let commented =
+        settings.routes.iter().flat_map(|route| route.change.iter()).any(|kind| kind.name() == "task.commented");
+    let events = EVENTS.iter().filter(|(noun, _)| nouns.contains(*noun)).flat_map(|(_, events)| *events);
+    events.filter(|event| commented || event.code != "ONTASKCOMMENTADD").copied().collect()
+}
+
+/// The kinds of records that the sweep looks after.
+pub fn swept(settings: &Settings) -> Vec<RecordKind> {
+    let nouns = nouns(settings);
+    let mut kinds = Vec::new();
+    for (noun, entity) in [
+        ("lead", EntityType::LEAD),
+        ("deal", EntityType::DEAL),
+        ("contact", EntityType::CONTACT),
+        ("company", EntityType::COMPANY),
+    ] {
+        if nouns.contains(noun) {
+            kinds.push(RecordKind::Items(entity));
+        }
+    }
+    if nouns.contains("item") {
+        kinds.extend(settings.smart_processes.iter().map(|number| RecordKind::Items(EntityType(*number))));
+    }
+    if nouns.contains("task") {
+        kinds.push(RecordKind::Tasks);
+    }
+    kinds
+}
+
+/// The family of an event's code, if it is one that is watched.
+pub fn family(code: &str) -> Option<Family> {
+    let mut all = EVENTS.iter().flat_map(|(_, events)| *events);
+    let exact = all.find(|event| code.starts_with(event.code)).map(|event| event.family);
+    exact.or_else(|| code.starts_with("ONVOXIMPLANTCALL").then_some(Family::Calls))
+}
+
+/// An event that is bound to an address of ours.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bound {
+    /// Its code, in capitals.
+    pub event: String,
+    /// The address it is sent to; empty for the offline queue.
+    pub handler: String,
+    /// Whether it goes to the offline queue.
+    pub offline: bool,
+}
+
+/// What has to be done so that exactly the wanted events are bound to us.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Repair {
+    /// To be bound.
+    pub bind: Vec<String>,
+    /// To be unbound: not wanted any more, or bound twice.
+    pub unbind: Vec<String>,
+}
+
+impl Repair {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.bind.is_empty() && self.unbind.is_empty()
+    }
+}
+
+/// Compares what is wanted with what is bound to `handler`. Bindings to other addresses are nobody's business.
+pub fn compare(wanted: &BTreeSet<String>, bound: &[Bound], handler: &str, offline: bool) -> Repair {
+    let mut ours: BTreeMap<String, usize> = BTreeMap::new();
+    for one in bound.iter().filter(|one| one.offline == offline && (offline || one.handler == handler)) {
+        *ours.entry(one.event.to_uppercase()).or_default() += 1;
+    }
+    let mut repair = Repair::default();
+    for (event, count) in &ours {
+        if !wanted.contains(event) || *count > 1 {
+            repair.unbind.push(event.clone());
+        }
+    }
+    for event in wanted {
+        // What is bound twice is unbound as a whole, and bound again.
+        if ours.get(event) != Some(&1) {
+            repair.bind.push(event.clone());
+        }
+    }
+    repair
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn bound(event: &str) -> Bound {
+        Bound { event: event.into(), handler: "https://us/".into(), offline: false }
+    }
+
+    fn set(events: &[&str]) -> BTreeSet<String> {
+        events.iter().map(|event| (*event).to_owned()).collect()
+    }
+
+    #[test]
+    fn the_default_routes_want_these_events() {
+        let codes: Vec<_> = wanted(&Settings::default()).iter().map(|event| event.code).collect();
+        assert!(
+            codes.contains(&"ONCRMDEALUPDATE")
+                && codes.contains(&"ONTASKCOMMENTADD")
+                && codes.contains(&"ONVOXIMPLANTCALLEND")
+        );
+        assert!(!codes.contains(&"ONCRMCONTACTADD"));
+        let none: Settings = serde_json::from_str(r#"{"routes": []}"#).unwrap();
+        assert!(wanted(&none).is_empty() && swept(&none).is_empty());
+    }
+
+    #[test]
+    fn what_is_missing_is_bound_and_what_is_too_much_is_not_left() {
+        let there = [
+            bound("ONA"),
+            bound("OnB"),
+            bound("ONC"),
+            bound("ONC"),
+            Bound { handler: "https://other/".into(), ..bound("ONX") },
+        ];
+        let repair = compare(&set(&["ONA", "ONC", "OND"]), &there, "https://us/", false);
+        assert_eq!(repair, Repair { bind: vec!["ONC".into(), "OND".into()], unbind: vec!["ONB".into(), "ONC".into()] });
+    }
+
+    #[test]
+    fn events_of_one_smart_process_belong_to_the_family() {
+        assert_eq!(family("ONCRMDYNAMICITEMUPDATE_147"), Some(Family::Crm));
+        assert_eq!(family("ONVOXIMPLANTCALLINIT"), Some(Family::Calls));
+        assert_eq!(family("ONAPPTEST"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_repair_leads_to_what_is_wanted_and_then_there_is_none(wanted in prop::collection::btree_set("ON[A-F]", 0..6), there in prop::collection::vec("ON[A-F]", 0..10)) {
+            let mut there: Vec<_> = there.iter().map(|event| bound(event)).collect();
+            let repair = compare(&wanted, &there, "https://us/", false);
+            there.retain(|one| !repair.unbind.contains(&one.event));
+            there.extend(repair.bind.iter().map(|event| bound(event)));
+            prop_assert!(compare(&wanted, &there, "https://us/", false).is_empty());
+            prop_assert_eq!(there.iter().map(|one| one.event.clone()).collect::<BTreeSet<_>>(), wanted);
+        }
+    }
+}

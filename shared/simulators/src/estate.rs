@@ -1,0 +1,190 @@
+//! Many companies at once: each with a portal and a Slack workspace of its own, all reached through the providers' common
+//! doors, where people allow the same applications.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use runtime::clock::Clock;
+use serde_json::{Value, json};
+
+use crate::http::{Server, answer, not_found};
+use crate::notion::Notion;
+use crate::oauth::{Authority, Card, Region, SlackHub};
+use crate::portal::Portal;
+use crate::slack::Workspace;
+
+/// The Bitrix24 application that all portals may install.
+pub const BITRIX24_APP: (&str, &str) = ("app.sandbox.00000001", "planted-bitrix24-client-secret");
+/// The Slack app.
+pub const SLACK_APP: (&str, &str) = ("1111111111.2222222222", "planted-slack-client-secret");
+/// The public Notion connection.
+pub const NOTION_APP: (&str, &str) = ("11111111-2222-3333-4444-555555555555", "planted-notion-client-secret");
+
+/// The simulators, running. They stop when dropped.
+pub struct Estate {
+    /// The portals.
+    pub portals: Vec<Arc<Portal>>,
+    /// The workspaces, one a portal.
+    pub workspaces: Vec<Arc<Workspace>>,
+    /// Bitrix24's authorization servers.
+    pub authority: Arc<Authority>,
+    /// Slack's address.
+    pub hub: Arc<SlackHub>,
+    /// One Notion workspace.
+    pub notion: Arc<Notion>,
+    control: Server,
+}
+
+impl Estate {
+    /// Starts so many companies; every second portal is one of the eastern region.
+    pub async fn start(clock: Arc<dyn Clock>, companies: usize) -> std::io::Result<Self> {
+        let authority = Arc::new(Authority::start(clock.clone()).await?);
+        let (mut portals, mut workspaces) = (Vec::new(), Vec::new());
+        for number in 1..=companies {
+            let portal = Portal::start(clock.clone(), 0).await?;
+            portal.rename(&format!("{number:032x}"));
+            authority.admit(&portal, if number % 2 == 0 { Region::East } else { Region::West });
+            portals.push(Arc::new(portal));
+            let (team, name) = (format!("T0SANDBOX{number}"), format!("Company {number}"));
+            workspaces.push(Arc::new(Workspace::start_as(clock.clone(), 0, &team, &name).await?));
+        }
+        let card = |(id, secret): (&str, &str), scope: &str| Card {
+            id: id.into(),
+            secret: secret.into(),
+            redirect: String::new(),
+            scope: scope.into(),
+        };
+        authority.add_card(card(BITRIX24_APP, "crm,user_basic,task,im,imbot,telephony,sonet_group"));
+        let known: Vec<&Workspace> = workspaces.iter().map(AsRef::as_ref).collect();
+        let hub = Arc::new(SlackHub::start(clock.clone(), card(SLACK_APP, "chat:write,commands"), &known).await?);
+        let notion = Arc::new(Notion::start(clock, 0).await?);
+        notion.publish(NOTION_APP.0, NOTION_APP.1);
+        let steered = (portals.clone(), workspaces.clone(), authority.clone(), hub.clone());
+        let control = Server::start(0, move |request| {
+            let (portals, workspaces, authority, hub) = steered.clone();
+            async move { Ok(steer(&portals, &workspaces, &authority, &hub, &request)) }
+        });
+        // Whoever steers needs no certificate.
+        let control = crate::tls::plainly(control).await?;
+        Ok(Self { portals, workspaces, authority, hub, notion, control })
+    }
+
+    /// Tells the providers where the deployment under test is.
+    pub fn deploy(&self, url: &str) {
+        deploy(&self.workspaces, &self.authority, &self.hub, url);
+    }
+
+    /// Everything that a client needs to know, as one JSON object.
+    pub fn describe(&self) -> Value {
+        json!({
+            "control": self.control.url(),
+            "bitrix24": {
+                "portals": self.portals.iter().map(|portal| portal.host()).collect::<Vec<_>>(),
+                "client_id": BITRIX24_APP.0, "client_secret": BITRIX24_APP.1,
+                "west": self.authority.url(Region::West), "east": self.authority.url(Region::East),
+            },
+            "slack": {
+                "api_url": self.hub.api_url(), "client_id": SLACK_APP.0, "client_secret": SLACK_APP.1,
+                "signing_secret": self.workspaces.first().map(|workspace| workspace.signing_secret()),
+                "teams": self.workspaces.iter().map(|workspace| workspace.team_id()).collect::<Vec<_>>(),
+            },
+            "notion": {"api_url": self.notion.url(), "client_id": NOTION_APP.0, "client_secret": NOTION_APP.1},
+        })
+    }
+
+    /// Every secret that the providers know: none of them may appear anywhere.
+    pub fn secrets(&self) -> Vec<String> {
+        let own = [BITRIX24_APP.1, SLACK_APP.1, NOTION_APP.1].map(str::to_owned);
+        let portals = self.portals.iter().flat_map(|portal| {
+            let known = portal.credentials();
+            [known.secret, known.application_token, known.access_token]
+        });
+        let signing = self.workspaces.iter().map(|workspace| workspace.signing_secret().to_owned());
+        own.into_iter()
+            .chain(self.authority.secrets())
+            .chain(self.hub.secrets())
+            .chain(self.notion.secrets())
+            .chain(portals)
+            .chain(signing)
+            .collect()
+    }
+}
+
+fn deploy(workspaces: &[Arc<Workspace>], authority: &Authority, hub: &SlackHub, url: &str) {
+    let url = url.trim_end_matches('/');
+    authority.redirect_to(BITRIX24_APP.0, &format!("{url}/install/bitrix24/callback"));
+    hub.redirect_to(&format!("{url}/install/slack/callback"));
+    for workspace in workspaces {
+        workspace.send_requests_to(&format!("{url}/webhooks/slack"));
+    }
+}
+
+fn steer(
+    portals: &[Arc<Portal>],
+    workspaces: &[Arc<Workspace>],
+    authority: &Authority,
+    hub: &SlackHub,
+    request: &Request<Bytes>,
+) -> Response<Bytes> {
+    let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+    let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+    let place = usize::try_from(body["company"].as_u64().unwrap_or_default()).unwrap_or_default();
+    let done = match (request.method(), request.uri().path()) {
+        (&Method::POST, "/deploy") => {
+            deploy(workspaces, authority, hub, &text("url"));
+            json!({"ok": true})
+        }
+        (&Method::POST, "/deals") => match portals.get(place) {
+            Some(portal) => json!({"id": portal.add_deal(&text("title"), 100, "EUR")}),
+            None => return not_found(),
+        },
+        (&Method::GET, "/") => json!({
+            "POST /deploy": {"url": "http://127.0.0.1/…"},
+            "POST /deals": {"company": 0, "title": "Roof"},
+            "POST /messages": {"company": 0, "channel": "sales-pipeline"},
+            "POST /tokens": {"company": 0, "do": "expire | revoke | keep old refresh tokens | unpaid | paid | fire", "user": 6},
+            "POST /bitrix24/…": "as for one company, with \"company\": 0",
+        }),
+        (&Method::POST, "/tokens") => match portals.get(place) {
+            Some(portal) => match change_tokens(authority, portal, &body) {
+                Ok(()) => json!({"ok": true}),
+                Err(error) => return answer(400, &json!({"error": error})),
+            },
+            None => return not_found(),
+        },
+        (&Method::POST, "/messages") => match workspaces.get(place) {
+            Some(workspace) => json!(workspace.texts(&text("channel"))),
+            None => return not_found(),
+        },
+        (method, path) if path.starts_with("/bitrix24/") => {
+            let Some(portal) = portals.get(place) else { return not_found() };
+            let mut body = body.clone();
+            if let Some(body) = body.as_object_mut() {
+                body.remove("company");
+            }
+            match crate::control::portal::steer(portal, method, path, request.uri().query().unwrap_or_default(), &body)
+            {
+                Some(Ok(done)) => done,
+                Some(Err(error)) => return answer(400, &json!({"error": error})),
+                None => return not_found(),
+            }
+        }
+        _ => return not_found(),
+    };
+    answer(200, &done)
+}
+
+/// What happens to the tokens of a portal's application.
+fn change_tokens(authority: &Authority, portal: &Portal, body: &Value) -> Result<(), String> {
+    match body["do"].as_str().unwrap_or_default() {
+        "expire" => authority.expire_all(),
+        "revoke" => authority.revoke(portal),
+        "keep old refresh tokens" => authority.keep_old_refresh_tokens(true),
+        "unpaid" => authority.unpaid(portal, true),
+        "paid" => authority.unpaid(portal, false),
+        "fire" => authority.fire(portal, body["user"].as_u64().ok_or("\"user\" has to be a whole number")?),
+        other => return Err(format!("there is nothing called {other:?} here; GET / shows what there is")),
+    }
+    Ok(())
+}

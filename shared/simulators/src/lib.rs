@@ -1,0 +1,25 @@
+//! Simulators of Bitrix24, Slack and Notion that speak real HTTP on loopback, or answer without sockets ([`direct`]).
+//!
+//! They are as strict as the providers: limits, signatures, errors, truncation, and no redelivery. They tell
+//! the time by the clock they are given, so that a test can pass an hour in a moment. Any request can be made
+//! to fail in the ways that providers fail.
+
+pub mod bucket;
+pub mod control;
+pub mod direct;
+pub mod estate;
+pub mod fault;
+pub mod http;
+pub mod notion;
+pub mod oauth;
+pub mod portal;
+pub mod slack;
+pub mod tls;
+
+pub use control::Sandbox;
+pub use estate::Estate;
+pub use fault::{Fault, When};
+pub use notion::Notion;
+pub use oauth::{Authority, Region, SlackHub};
+pub use portal::Portal;
+pub use slack::Workspace;

@@ -1,0 +1,404 @@
+//! The queue port on SQLite, with the whole FIFO promise: order in a group, one receipt of a group at a time.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use runtime::TenantId;
+use runtime::clock::{Clock, later};
+use runtime::queue::{Buried, DeadLetter, Depth, Fate, Judge, Message, Queue, QueueError, QueueName, Received};
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::Notify;
+
+use crate::database::{Database, Trouble};
+
+/// How long a deduplication id is remembered, as on SQS.
+const DEDUPLICATION: Duration = Duration::from_secs(5 * 60);
+
+/// Carries jobs in a [`Database`].
+#[derive(Clone)]
+pub struct SqliteQueue {
+    database: Database,
+    clock: Arc<dyn Clock>,
+    /// Wakes those who wait for a message, by queue.
+    sent: Arc<Mutex<HashMap<QueueName, Arc<Notify>>>>,
+    /// The tenant that was served last, by queue: the next one is served next.
+    served: Arc<Mutex<HashMap<QueueName, String>>>,
+}
+
+impl SqliteQueue {
+    /// The queues in `database`.
+    pub fn new(database: Database, clock: Arc<dyn Clock>) -> Self {
+        Self { database, clock, sent: Arc::default(), served: Arc::default() }
+    }
+
+    /// Puts back what a process that is gone had taken out. For the one process that works this file, at its
+    /// start: without it the messages come back when their leases end.
+    pub async fn recover(&self) -> Result<(), QueueError> {
+        let recovered = self.database.write(|connection| {
+            connection.execute_batch(
+                "UPDATE messages SET lease = NULL WHERE lease IS NOT NULL;
+                 UPDATE groups SET ready_at = (
+                     SELECT visible_at FROM messages
+                     WHERE messages.queue = groups.queue AND messages.grp = groups.grp ORDER BY seq LIMIT 1);",
+            )?;
+            Ok(Ok(()))
+        });
+        recovered.await.map_err(|error: SqlError| failed("all", error))
+    }
+
+    /// When the next message of `queue` that waits for its time is due; `None` if none waits.
+    pub async fn next_due(&self, queue: QueueName) -> Result<Option<Timestamp>, QueueError> {
+        let due = self.database.read(move |connection| {
+            let sql = "SELECT MIN(ready_at) FROM groups WHERE queue = ?1";
+            connection.prepare_cached(sql)?.query_row([queue.name()], |row| row.get::<_, Option<i64>>(0))
+        });
+        let due = due.await.map_err(|error: SqlError| failed(queue.name(), error))?;
+        Ok(due.and_then(|millis| Timestamp::from_millisecond(millis).ok()))
+    }
+
+    fn sent(&self, queue: QueueName) -> Arc<Notify> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).entry(queue).or_default().clone()
+    }
+
+    async fn write<R: Send + 'static>(
+        &self,
+        queue: QueueName,
+        write: impl FnOnce(&Connection) -> rusqlite::Result<R> + Send + 'static,
+    ) -> Result<R, QueueError> {
+        self.database
+            .write(|connection| write(connection).map(Ok))
+            .await
+            .map_err(|error: SqlError| failed(queue.name(), error))
+    }
+}
+
+/// SQLite's errors, and those of the writer around it.
+type SqlError = rusqlite::Error;
+
+impl From<Trouble> for SqlError {
+    fn from(trouble: Trouble) -> Self {
+        Self::ToSqlConversionFailure(trouble.0.into())
+    }
+}
+
+#[allow(clippy::needless_pass_by_value)] // for map_err
+fn failed(queue: &'static str, error: SqlError) -> QueueError {
+    QueueError { queue, cause: error.to_string() }
+}
+
+#[async_trait]
+impl Queue for SqliteQueue {
+    async fn send(&self, queue: QueueName, messages: Vec<Message>) -> Result<(), QueueError> {
+        let now = self.clock.now();
+        self.write(queue, move |connection| {
+            messages.iter().try_for_each(|message| send(connection, queue, message, now))
+        })
+        .await?;
+        self.sent(queue).notify_waiters();
+        Ok(())
+    }
+
+    async fn receive(&self, queue: QueueName, most: usize, wait: Duration) -> Result<Vec<Received>, QueueError> {
+        let end = later(self.clock.now(), wait);
+        loop {
+            // Listen before looking: what is sent in between is not missed.
+            let notify = self.sent(queue);
+            let sent = notify.notified();
+            let now = self.clock.now();
+            let lease = uuid::Uuid::now_v7().to_string();
+            let served = self.served.clone();
+            let received = self
+                .write(queue, move |connection| {
+                    let mut served = served.lock().unwrap_or_else(PoisonError::into_inner);
+                    receive(connection, queue, most, now, &lease, served.entry(queue).or_default())
+                })
+                .await?;
+            if !received.is_empty() || now >= end {
+                return Ok(received);
+            }
+            let due = self.next_due(queue).await?.filter(|due| *due > now);
+            let until = due.map_or(end, |due| due.min(end));
+            tokio::select! {
+                () = sent => {}
+                () = self.clock.sleep(runtime::clock::until(now, until)) => {}
+            }
+        }
+    }
+
+    async fn delete(&self, queue: QueueName, receipts: Vec<String>) -> Result<(), QueueError> {
+        let now = self.clock.now();
+        self.write(queue, move |connection| {
+            forget_old(connection, now)?;
+            receipts.iter().try_for_each(|receipt| settle(connection, queue, receipt, None, now))
+        })
+        .await?;
+        self.sent(queue).notify_waiters();
+        Ok(())
+    }
+
+    async fn delay(&self, queue: QueueName, receipt: &str, after: Duration) -> Result<(), QueueError> {
+        let (receipt, now) = (receipt.to_owned(), self.clock.now());
+        self.write(queue, move |connection| settle(connection, queue, &receipt, Some(after), now)).await?;
+        self.sent(queue).notify_waiters();
+        Ok(())
+    }
+
+    async fn bury(&self, queue: QueueName, letter: DeadLetter) -> Result<(), QueueError> {
+        self.write(queue, move |connection| {
+            let letter = serde_json::to_string(&letter)
+                .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+            connection
+                .prepare_cached("INSERT INTO dead_letters (queue, letter) VALUES (?1, ?2)")?
+                .execute(params![queue.name(), letter])
+                .map(|_| ())
+        })
+        .await
+    }
+
+    async fn sift(&self, queue: QueueName, most: usize, judge: Judge<'_>) -> Result<Vec<Buried>, QueueError> {
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let letters = self.database.read(move |connection| {
+            let sql = "SELECT seq, letter FROM dead_letters WHERE queue = ?1 ORDER BY seq LIMIT ?2";
+            let mut select = connection.prepare_cached(sql)?;
+            let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            select.query_map(params![queue.name(), most], row)?.collect::<Result<Vec<(i64, String)>, _>>()
+        });
+        let letters = letters.await.map_err(|error: SqlError| failed(queue.name(), error))?;
+        let mut settled = Vec::new();
+        for (seq, text) in letters {
+            let letter = serde_json::from_str(&text).map_err(|error| QueueError {
+                queue: queue.name(),
+                cause: format!("a dead letter cannot be read: {error}"),
+            })?;
+            let buried = Buried { id: seq.to_string(), letter };
+            match judge(&buried) {
+                Fate::Keep => {}
+                fate => settled.push((seq, fate, buried)),
+            }
+        }
+        if settled.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now = self.clock.now();
+        let moved = self.write(queue, move |connection| {
+            let mut moved = Vec::new();
+            for (seq, fate, buried) in settled {
+                // Somebody else may have settled it since it was read.
+                let taken = connection.prepare_cached("DELETE FROM dead_letters WHERE seq = ?1")?.execute([seq])?;
+                if taken == 1 {
+                    if fate == Fate::Redrive {
+                        send(connection, queue, &buried.job(), now)?;
+                    }
+                    moved.push(buried);
+                }
+            }
+            Ok(moved)
+        });
+        let moved = moved.await?;
+        self.sent(queue).notify_waiters();
+        Ok(moved)
+    }
+
+    async fn waiting(&self, queue: QueueName, tenant: &TenantId) -> Result<Option<Vec<String>>, QueueError> {
+        let tenant = tenant.to_string();
+        let bodies = self.database.read(move |connection| {
+            let sql = "SELECT body FROM messages
+                       WHERE queue = ?1 AND substr(grp, 1, instr(grp || '#', '#') - 1) = ?2 ORDER BY seq";
+            let mut select = connection.prepare_cached(sql)?;
+            select.query_map(params![queue.name(), tenant], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()
+        });
+        bodies.await.map(Some).map_err(|error: SqlError| failed(queue.name(), error))
+    }
+
+    async fn depth(&self, queue: QueueName) -> Result<Depth, QueueError> {
+        let depth = self.database.read(move |connection| {
+            let count =
+                |sql: &str| connection.prepare_cached(sql)?.query_row([queue.name()], |row| row.get::<_, i64>(0));
+            let first = "SELECT body FROM messages WHERE queue = ?1 ORDER BY seq LIMIT 1";
+            let mut first = connection.prepare_cached(first)?;
+            let first: Option<String> = first.query_row([queue.name()], |row| row.get(0)).optional()?;
+            Ok(Depth {
+                waiting: count("SELECT COUNT(*) FROM messages WHERE queue = ?1")?.unsigned_abs(),
+                dead: count("SELECT COUNT(*) FROM dead_letters WHERE queue = ?1")?.unsigned_abs(),
+                oldest: first.and_then(|body| runtime::job::arrival(&body)),
+            })
+        });
+        depth.await.map_err(|error: SqlError| failed(queue.name(), error))
+    }
+}
+
+fn send(connection: &Connection, queue: QueueName, message: &Message, now: Timestamp) -> rusqlite::Result<()> {
+    let until = later(now, DEDUPLICATION).as_millisecond();
+    let is_new = connection
+        .prepare_cached(
+            // One that is over counts no more, whether it was cleared away yet or not.
+            "INSERT INTO deduplications (queue, id, until) VALUES (?1, ?2, ?3)
+             ON CONFLICT (queue, id) DO UPDATE SET until = excluded.until WHERE until <= ?4",
+        )?
+        .execute(params![queue.name(), message.deduplication, until, now.as_millisecond()])?;
+    if is_new == 0 {
+        return Ok(());
+    }
+    let now = now.as_millisecond();
+    connection
+        .prepare_cached("INSERT INTO messages (queue, grp, body, visible_at) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![queue.name(), message.group, message.body, now])?;
+    // A group that is there already keeps its time: it waits for its head.
+    connection
+        .prepare_cached("INSERT OR IGNORE INTO groups (queue, grp, ready_at) VALUES (?1, ?2, ?3)")?
+        .execute(params![queue.name(), message.group, now])?;
+    Ok(())
+}
+
+fn forget_old(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "DELETE FROM deduplications WHERE (queue, id) IN
+                 (SELECT queue, id FROM deduplications WHERE until <= ?1 LIMIT 32)",
+        )?
+        .execute([now.as_millisecond()])
+        .map(|_| ())
+}
+
+/// The groups that are ready, those of one tenant after those of another: a batch is the next tenant's as far as it
+/// can fill one, so that nobody waits behind somebody else's backlog and a batch still is of one portal.
+#[allow(clippy::cast_possible_wrap)] // `most` is at most ten
+fn groups_in_turn(
+    connection: &Connection,
+    queue: QueueName,
+    most: usize,
+    now_ms: i64,
+    served: &mut String,
+) -> rusqlite::Result<Vec<String>> {
+    const TENANT: &str = "substr(grp, 1, instr(grp || '#', '#') - 1)";
+    let next = format!(
+        "SELECT {TENANT} FROM groups WHERE queue = ?1 AND {TENANT} > ?2 AND ready_at <= ?3 ORDER BY {TENANT} LIMIT 1"
+    );
+    let of_tenant = format!(
+        "SELECT grp FROM groups WHERE queue = ?1 AND {TENANT} = ?2 AND ready_at <= ?3 ORDER BY ready_at LIMIT ?4"
+    );
+    let mut groups: Vec<String> = Vec::new();
+    let first = served.clone();
+    let mut from_the_start = false;
+    while groups.len() < most {
+        let tenant: Option<String> = connection
+            .prepare_cached(&next)?
+            .query_row(params![queue.name(), served.as_str(), now_ms], |row| row.get(0))
+            .optional()?;
+        let Some(tenant) = tenant else {
+            if from_the_start {
+                break;
+            }
+            from_the_start = true;
+            served.clear();
+            continue;
+        };
+        // Once around.
+        if from_the_start && tenant > first {
+            break;
+        }
+        let room = most - groups.len();
+        let ready = connection
+            .prepare_cached(&of_tenant)?
+            .query_map(params![queue.name(), tenant, now_ms, room as i64], |row| row.get(0))?
+            .collect::<Result<Vec<String>, _>>()?;
+        groups.extend(ready);
+        *served = tenant;
+    }
+    Ok(groups)
+}
+
+#[allow(clippy::cast_possible_wrap)] // `most` is at most ten
+fn receive(
+    connection: &Connection,
+    queue: QueueName,
+    most: usize,
+    now: Timestamp,
+    lease: &str,
+    served: &mut String,
+) -> rusqlite::Result<Vec<Received>> {
+    let most = most.clamp(1, 10);
+    let now_ms = now.as_millisecond();
+    let lease_until = later(now, queue.visibility()).as_millisecond();
+    let groups = groups_in_turn(connection, queue, most, now_ms, served)?;
+    let mut received = Vec::new();
+    for group in groups {
+        let room = most - received.len();
+        if room == 0 {
+            break;
+        }
+        // A ready group with leases is one whose lease ran out: all of it may go out again.
+        connection
+            .prepare_cached("UPDATE messages SET lease = NULL WHERE queue = ?1 AND grp = ?2 AND lease IS NOT NULL")?
+            .execute(params![queue.name(), group])?;
+        let heads: Vec<(i64, String, u32, i64)> = connection
+            .prepare_cached(
+                "SELECT seq, body, receives, visible_at FROM messages WHERE queue = ?1 AND grp = ?2 ORDER BY seq LIMIT ?3",
+            )?
+            .query_map(params![queue.name(), group, room as i64], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })?
+            .collect::<Result<_, _>>()?;
+        for (seq, body, receives, _) in heads.into_iter().take_while(|(.., visible_at)| *visible_at <= now_ms) {
+            connection
+                .prepare_cached("UPDATE messages SET lease = ?1, receives = receives + 1 WHERE seq = ?2")?
+                .execute(params![lease, seq])?;
+            let (id, receipt) = (seq.to_string(), format!("{seq}:{lease}"));
+            received.push(Received { id, receipt, group: group.clone(), body, attempt: receives + 1 });
+        }
+        connection
+            .prepare_cached("UPDATE groups SET ready_at = ?1 WHERE queue = ?2 AND grp = ?3")?
+            .execute(params![lease_until, queue.name(), group])?;
+    }
+    Ok(received)
+}
+
+/// Deletes a received message, or puts it back `after` a time. A receipt whose lease ran out settles nothing.
+fn settle(
+    connection: &Connection,
+    queue: QueueName,
+    receipt: &str,
+    after: Option<Duration>,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let Some((seq, lease)) = receipt.split_once(':') else { return Ok(()) };
+    let group: Option<String> = connection
+        .prepare_cached("SELECT grp FROM messages WHERE seq = ?1 AND lease = ?2")?
+        .query_row(params![seq, lease], |row| row.get(0))
+        .optional()?;
+    let Some(group) = group else { return Ok(()) };
+    match after {
+        None => connection.prepare_cached("DELETE FROM messages WHERE seq = ?1")?.execute([seq])?,
+        Some(after) => connection
+            .prepare_cached("UPDATE messages SET lease = NULL, visible_at = ?2 WHERE seq = ?1")?
+            .execute(params![seq, later(now, after).as_millisecond()])?,
+    };
+    make_ready(connection, queue, &group)
+}
+
+/// Once nothing of a group is out, it is ready when its head is.
+fn make_ready(connection: &Connection, queue: QueueName, group: &str) -> rusqlite::Result<()> {
+    let out: Option<i64> = connection
+        .prepare_cached("SELECT 1 FROM messages WHERE queue = ?1 AND grp = ?2 AND lease IS NOT NULL LIMIT 1")?
+        .query_row(params![queue.name(), group], |row| row.get(0))
+        .optional()?;
+    if out.is_some() {
+        return Ok(());
+    }
+    let head: Option<i64> = connection
+        .prepare_cached("SELECT visible_at FROM messages WHERE queue = ?1 AND grp = ?2 ORDER BY seq LIMIT 1")?
+        .query_row(params![queue.name(), group], |row| row.get(0))
+        .optional()?;
+    match head {
+        Some(visible_at) => connection
+            .prepare_cached("UPDATE groups SET ready_at = ?3 WHERE queue = ?1 AND grp = ?2")?
+            .execute(params![queue.name(), group, visible_at])?,
+        None => connection
+            .prepare_cached("DELETE FROM groups WHERE queue = ?1 AND grp = ?2")?
+            .execute(params![queue.name(), group])?,
+    };
+    Ok(())
+}

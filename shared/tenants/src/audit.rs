@@ -1,0 +1,89 @@
+//! The audit: what people changed, who it was, and how it was before and after. Kept for a year.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use runtime::calls::masked;
+use runtime::clock::later;
+use runtime::store::{Condition, Item, Key, Query, Store, StoreError, Table, Write};
+use runtime::{TenantId, TraceId};
+use serde::{Deserialize, Serialize};
+
+/// How long an entry is kept.
+const KEEP: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// A value before or after is kept up to so many characters.
+const LONGEST: usize = 4_000;
+
+/// Something that somebody changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When.
+    pub at: Timestamp,
+    /// Who: a person as they signed in, or `the command line`.
+    pub who: String,
+    /// What they did: `settings changed`.
+    pub what: String,
+    /// To what: a route, a person, a dead letter.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub of: String,
+    /// How it was before.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub before: String,
+    /// How it is after it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub after: String,
+}
+
+impl Entry {
+    /// An entry without before and after.
+    pub fn new(at: Timestamp, who: impl Into<String>, what: impl Into<String>, of: impl Into<String>) -> Self {
+        Self { at, who: who.into(), what: what.into(), of: of.into(), before: String::new(), after: String::new() }
+    }
+
+    /// The same with how it was and how it is; secrets are masked.
+    #[must_use]
+    pub fn changed(self, before: &str, after: &str) -> Self {
+        let short = |text: &str| masked(text).chars().take(LONGEST).collect();
+        Self { before: short(before), after: short(after), ..self }
+    }
+}
+
+/// Reads and writes the audit.
+#[derive(Clone)]
+pub struct Audit {
+    store: Arc<dyn Store>,
+}
+
+impl Audit {
+    /// The audit in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// Writes an entry down.
+    pub async fn note(&self, tenant: &TenantId, entry: &Entry) -> Result<(), StoreError> {
+        let key = Key::new(Table::Ledger, partition(tenant), TraceId::new(entry.at).to_string());
+        let write = Write::new(key, entry, Condition::Absent)?.expiring(later(entry.at, KEEP));
+        self.store.put(write).await.map(|_| ())
+    }
+
+    /// The latest entries, newest first, going on `after`; and where to go on.
+    pub async fn latest(
+        &self,
+        tenant: &TenantId,
+        most: usize,
+        after: Option<String>,
+    ) -> Result<(Vec<Entry>, Option<String>), StoreError> {
+        let mut query = Query::prefix(Table::Ledger, partition(tenant), "");
+        query.newest_first = true;
+        query.limit = most;
+        query.after = after;
+        let page = self.store.list(&query).await?;
+        Ok((page.items.iter().map(Item::decode).collect::<Result<_, _>>()?, page.next))
+    }
+}
+
+fn partition(tenant: &TenantId) -> String {
+    format!("{tenant}#audit")
+}

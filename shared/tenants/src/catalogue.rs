@@ -1,0 +1,213 @@
+//! What is kept where: every kind of item that a tenant has, how to list it without reading whole tables, and what becomes of
+//! it when a person's data is to be deleted.
+//!
+//! This is the one list. The journeys hold every key that is written against it, so a new kind of item is named here first.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use runtime::TenantId;
+use runtime::clock::later;
+use runtime::store::{Key, Query, Store, StoreError, Table};
+
+/// What becomes of an item in which a person is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Treatment {
+    /// It is deleted: it is about the person, or is made again when it is needed.
+    Delete,
+    /// Their words in it are replaced; ids, statuses and times stay, so that nothing happens twice.
+    Blank,
+    /// Deleted once a record and its page are no longer synced; until then it follows both.
+    SyncState,
+    /// It stays, for this reason.
+    Keep(&'static str),
+}
+
+/// A kind of item.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// The table.
+    pub table: Table,
+    /// What follows the tenant in the partition; empty for the tenant's own, with `#` for what lies among that of others.
+    pub partition: &'static str,
+    /// How the sort begins.
+    pub sort: &'static str,
+    /// What it is, for people.
+    pub name: &'static str,
+    /// What becomes of it.
+    pub treatment: Treatment,
+}
+
+const SETTINGS: &str = "settings are written by administrators; take the name or e-mail out on the page Settings, or change the connection";
+const NO_WORDS: &str = "it holds ids, digests and times only";
+const AUDIT: &str = "the audit says who changed what, for a year: whoever runs Switchboard has to be able to show it";
+const API_KEY: &str = "the name of an API key; revoke the key on the page API keys";
+
+const fn kind(
+    table: Table,
+    partition: &'static str,
+    sort: &'static str,
+    name: &'static str,
+    treatment: Treatment,
+) -> Kind {
+    Kind { table, partition, sort, name, treatment }
+}
+
+/// All kinds. Of several that fit a key, the first counts.
+pub const KINDS: &[Kind] = {
+    use Table::{Ledger, Limits, Links, Portals};
+    use Treatment::{Blank, Delete, Keep, SyncState};
+    &[
+        kind(Portals, "", "portal", "connection and settings", Keep(SETTINGS)),
+        kind(Portals, "", "token#person#", "own access to Bitrix24", Delete),
+        kind(Portals, "", "token#", "access of the connection", Keep(NO_WORDS)),
+        kind(Portals, "", "hook-key", "key of the address", Keep(NO_WORDS)),
+        kind(Portals, "", "notion-hook", "address of Notion's webhooks", Keep(NO_WORDS)),
+        kind(Portals, "", "trouble#", "trouble of a connection", Blank),
+        kind(Portals, "", "api-key#", "API key", Keep(API_KEY)),
+        kind(Portals, "apps", "token#person#", "own access to Bitrix24", Delete),
+        kind(Portals, "apps", "", "keys of the portal's own application", Keep(NO_WORDS)),
+        kind(Portals, "session", "", "session", Delete),
+        kind(Portals, "#admin", "", "session", Delete),
+        kind(Portals, "#tenants", "", "list of tenants", Keep(NO_WORDS)),
+        kind(Portals, "#workspaces", "", "whose a workspace is", Keep(NO_WORDS)),
+        kind(Portals, "#notion-hooks", "", "address of Notion's webhooks", Keep(NO_WORDS)),
+        kind(Portals, "#hooks", "", "address of Notion's webhooks", Keep(NO_WORDS)),
+        kind(Portals, "#apps", "", "keys of an application", Keep(NO_WORDS)),
+        kind(Portals, "#departing", "", "a deletion that runs", Keep(NO_WORDS)),
+        kind(Portals, "#departed", "", "a tenant that left", Keep(NO_WORDS)),
+        kind(Portals, "learned", "", "a portal's id", Keep(NO_WORDS)),
+        kind(Links, "record", "", "last state of a record", Blank),
+        kind(Links, "reading", "", "state read meanwhile", Delete),
+        kind(Links, "names", "", "name, for cards", Delete),
+        kind(Links, "channel", "", "channel by its name", Delete),
+        kind(Links, "direct", "", "direct messages of a person", Delete),
+        kind(Links, "claim", "", "what was handled once", Keep(NO_WORDS)),
+        kind(Links, "card", "", "first card of a record", Keep(NO_WORDS)),
+        kind(Links, "hold", "", "line of a digest", Blank),
+        kind(Links, "errand", "", "digest to be made", Blank),
+        kind(Links, "sighting", "", "when events came last", Keep(NO_WORDS)),
+        kind(Links, "sweep", "", "how far the sweep is", Blank),
+        kind(Links, "baseline", "", "how far the baseline is", Keep(NO_WORDS)),
+        kind(Links, "counts", "", "counts of a day", Keep(NO_WORDS)),
+        kind(Links, "listing", "", "how far a listing is", Keep(NO_WORDS)),
+        kind(Links, "person", "", "user mapping", Delete),
+        kind(Links, "person-code", "", "code that links a person", Delete),
+        kind(Links, "draft", "", "command text to be corrected, for a day", Delete),
+        kind(Links, "profile", "", "profile", Delete),
+        kind(Links, "bridge", "", "channel bridged with a chat", Blank),
+        kind(Links, "message", "", "which message is which", Keep(NO_WORDS)),
+        kind(Links, "bot", "", "our bot", Keep(NO_WORDS)),
+        kind(Links, "alert", "", "what operators were notified of", Blank),
+        kind(Links, "intake", "", "what the API has made", Blank),
+        kind(Links, "api-job", "", "job of the API", Blank),
+        kind(Links, "backfill", "", "run over a database", Blank),
+        kind(Links, "rows", "", "row that a run has read", Delete),
+        kind(Links, "plan", "", "what a run would change", Delete),
+        kind(Links, "body", "", "rest of a page's body", Blank),
+        kind(Links, "conflict", "", "conflict", Delete),
+        kind(Links, "attention", "", "value that could not be synced", Delete),
+        kind(
+            Links,
+            "database",
+            "",
+            "schema of a database",
+            Keep("what the database shows in Notion; it is read again every ten minutes"),
+        ),
+        kind(Links, "page", "", "sync state", SyncState),
+        kind(Links, "notion", "", "who is who in Notion", Delete),
+        kind(Ledger, "audit", "", "audit entry", Keep(AUDIT)),
+        kind(Ledger, "day", "", "line of the log", Blank),
+        kind(Limits, "", "", "limits of a provider", Keep(NO_WORDS)),
+    ]
+};
+
+/// The kind of item that lies at a key; `None` if the list does not know it.
+pub fn kind_of(key: &Key) -> Option<&'static Kind> {
+    let partition = match (key.table, key.partition.as_str()) {
+        (Table::Limits, _) => "",
+        (_, shared) if shared.starts_with('#') => shared,
+        (Table::Portals, "learned") => "learned",
+        (table, own) => {
+            let within = own.split_once('#').map_or("", |(_, within)| within);
+            let first = within.split('#').next().unwrap_or_default();
+            let is_day = table == Table::Ledger && first.parse::<jiff::civil::Date>().is_ok();
+            if is_day { "day" } else { first }
+        }
+    };
+    KINDS.iter().find(|kind| kind.table == key.table && kind.partition == partition && key.sort.starts_with(kind.sort))
+}
+
+/// How long lines of the log are kept, and a day more for clocks that differ.
+const LOG_DAYS: u64 = 31;
+
+/// The partitions that hold a tenant's own items, each to be listed by itself. `#admin` is everybody's: only items that name the
+/// tenant are its own.
+pub async fn partitions(
+    store: &dyn Store,
+    tenant: &TenantId,
+    now: Timestamp,
+) -> Result<Vec<(Table, String)>, StoreError> {
+    let mut all: Vec<(Table, String)> = Vec::new();
+    for kind in KINDS {
+        let partition = match (kind.table, kind.partition) {
+            (Table::Limits, _) | (_, "day" | "hold" | "rows" | "plan" | "learned") => continue,
+            (_, "") => tenant.to_string(),
+            (_, "#admin") => "#admin".to_owned(),
+            (_, shared) if shared.starts_with('#') => continue,
+            (_, within) => format!("{tenant}#{within}"),
+        };
+        let place = (kind.table, partition);
+        if !all.contains(&place) {
+            all.push(place);
+        }
+    }
+    let day = Duration::from_secs(24 * 60 * 60);
+    for back in 0..=LOG_DAYS + 1 {
+        let moment = later(now, day).checked_sub(day * u32::try_from(back).unwrap_or_default());
+        let moment = moment.unwrap_or(Timestamp::UNIX_EPOCH);
+        all.push((Table::Ledger, format!("{tenant}#{}", runtime::ledger::today(moment))));
+    }
+    // Holds lie where the digest's own entry says; rows and plans lie under their run.
+    let holds = sorts(store, Table::Links, format!("{tenant}#errand")).await?;
+    all.extend(
+        holds.into_iter().filter(|hold| hold.starts_with(&format!("{tenant}#hold#"))).map(|hold| (Table::Links, hold)),
+    );
+    let runs = sorts(store, Table::Links, format!("{tenant}#backfill")).await?;
+    for run in runs {
+        all.extend(["rows", "plan"].map(|kind| (Table::Links, format!("{tenant}#{kind}#{run}"))));
+    }
+    Ok(all)
+}
+
+async fn sorts(store: &dyn Store, table: Table, partition: String) -> Result<Vec<String>, StoreError> {
+    let (mut query, mut sorts) = (Query::prefix(table, partition, ""), Vec::new());
+    loop {
+        let page = store.list(&query).await?;
+        sorts.extend(page.items.into_iter().map(|item| item.key.sort));
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => return Ok(sorts),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_has_the_kind_that_its_partition_and_sort_say() {
+        let name =
+            |table, partition: &str, sort: &str| kind_of(&Key::new(table, partition, sort)).map(|kind| kind.name);
+        assert_eq!(name(Table::Portals, "t", "portal"), Some("connection and settings"));
+        assert_eq!(name(Table::Portals, "t", "token#person#15"), Some("own access to Bitrix24"));
+        assert_eq!(name(Table::Portals, "t", "token#slack"), Some("access of the connection"));
+        assert_eq!(name(Table::Portals, "t", "something new"), None);
+        assert_eq!(name(Table::Portals, "#admin", "session#1"), Some("session"));
+        assert_eq!(name(Table::Links, "t#rows#run", "page#1"), Some("row that a run has read"));
+        assert_eq!(name(Table::Links, "t#unknown", "x"), None);
+        assert_eq!(name(Table::Ledger, "t#2026-11-21", "x"), Some("line of the log"));
+        assert_eq!(name(Table::Ledger, "t#audit", "x"), Some("audit entry"));
+    }
+}

@@ -1,0 +1,255 @@
+//! Conversations that are one: a Slack channel and a Bitrix24 chat; and the messages in them that are one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use runtime::TenantId;
+use runtime::clock::later;
+use runtime::store::{Condition, Item, Key, Query, Store, StoreError, Table, Version, Write};
+use serde::{Deserialize, Serialize};
+
+/// How long it is known which message is which: as long as somebody may edit, answer or delete it.
+const KEEP: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// A channel and a chat that are one conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bridge {
+    /// The channel's id in Slack.
+    pub channel: String,
+    /// The chat on the portal: `chat57`.
+    pub dialog: String,
+    /// The names of both, for lists.
+    #[serde(default)]
+    pub channel_name: String,
+    /// The chat's name.
+    #[serde(default)]
+    pub dialog_name: String,
+    /// Who made it: an account in Slack, or the page.
+    #[serde(default)]
+    pub by: String,
+    /// When it was made.
+    pub at: Timestamp,
+}
+
+/// Where a message was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// In Slack.
+    Slack,
+    /// In Bitrix24.
+    Bitrix24,
+}
+
+/// A message and its copy. A long one, or one with files, has several copies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageLink {
+    /// Where it was written.
+    pub written_in: Side,
+    /// The channel.
+    pub channel: String,
+    /// The messages in Slack; the first is the one to answer.
+    pub slack: Vec<String>,
+    /// The thread that they are in, if they are replies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<String>,
+    /// The chat.
+    pub dialog: String,
+    /// The messages in Bitrix24; the first is the one to answer.
+    pub bitrix24: Vec<u64>,
+    /// How many of the copies are parts of its text; they come first, copies of its files behind them.
+    #[serde(default)]
+    pub texts: usize,
+    /// Who has reacted with what, so that a copied reaction goes when the last of them has gone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reactions: BTreeMap<String, BTreeSet<String>>,
+    /// Whether the message was deleted where it was written.
+    #[serde(default)]
+    pub deleted: bool,
+    /// What is known of one that was written in Slack.
+    #[serde(default, skip_serializing_if = "SlackState::is_empty")]
+    pub in_slack: SlackState,
+}
+
+/// What is known of a message that was written in Slack, beside its copies.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SlackState {
+    /// Which message in Bitrix24 is the copy of which file.
+    pub files: BTreeMap<String, u64>,
+    /// The files that their author took back.
+    pub taken: BTreeSet<String>,
+    /// The moment of the last edit that was carried, by Slack's clock.
+    pub edited: String,
+    /// Whether its copy shows an edit only: the message is older than the bridge.
+    pub is_older: bool,
+}
+
+impl SlackState {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether an edit at `at` is older than one that was carried already: Slack promises no order.
+    pub fn is_outdated(&self, at: &str) -> bool {
+        let moment = |at: &str| {
+            let (seconds, rest) = at.split_once('.')?;
+            Some((seconds.parse::<u64>().ok()?, rest.parse::<u64>().ok()?))
+        };
+        matches!((moment(at), moment(&self.edited)), (Some(at), Some(last)) if at < last)
+    }
+}
+
+impl MessageLink {
+    /// Notes who reacts with what, or no longer does; says whether the copy has to change: with the first of them and
+    /// with the last. `reaction` is named `<side>:<name>`.
+    pub fn note_reaction(&mut self, reaction: String, by: &str, added: bool) -> bool {
+        let who = self.reactions.entry(reaction).or_default();
+        let was_empty = who.is_empty();
+        if added {
+            who.insert(by.to_owned());
+        } else {
+            who.remove(by);
+        }
+        was_empty != who.is_empty()
+    }
+}
+
+/// Reads and writes bridges and links.
+#[derive(Clone)]
+pub struct Conversations {
+    store: Arc<dyn Store>,
+}
+
+impl Conversations {
+    /// The conversations in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// The bridge of a channel.
+    pub async fn of_channel(&self, tenant: &TenantId, channel: &str) -> Result<Option<Bridge>, StoreError> {
+        self.store.get(&bridge_key(tenant, "slack", channel)).await?.map(|item| item.decode()).transpose()
+    }
+
+    /// The bridge of a chat.
+    pub async fn of_dialog(&self, tenant: &TenantId, dialog: &str) -> Result<Option<Bridge>, StoreError> {
+        self.store.get(&bridge_key(tenant, "chat", dialog)).await?.map(|item| item.decode()).transpose()
+    }
+
+    /// All bridges, by channel.
+    pub async fn bridges(&self, tenant: &TenantId) -> Result<Vec<Bridge>, StoreError> {
+        let mut query = Query::prefix(Table::Links, bridge_partition(tenant), "slack#");
+        query.limit = 1000;
+        self.store.list(&query).await?.items.iter().map(Item::decode).collect()
+    }
+
+    /// Joins a channel and a chat; [`StoreError::Conflict`] if either is in another bridge.
+    pub async fn join(&self, tenant: &TenantId, bridge: &Bridge) -> Result<(), StoreError> {
+        let keys = [bridge_key(tenant, "slack", &bridge.channel), bridge_key(tenant, "chat", &bridge.dialog)];
+        let writes =
+            keys.into_iter().map(|key| Write::new(key, bridge, Condition::Absent)).collect::<Result<_, _>>()?;
+        self.store.put_all(writes).await
+    }
+
+    /// Parts them; fine if they are not joined.
+    pub async fn part(&self, tenant: &TenantId, bridge: &Bridge) -> Result<(), StoreError> {
+        self.store.delete(&bridge_key(tenant, "slack", &bridge.channel)).await?;
+        self.store.delete(&bridge_key(tenant, "chat", &bridge.dialog)).await
+    }
+
+    /// The link of a message in Slack, with its version.
+    pub async fn of_slack_message(
+        &self,
+        tenant: &TenantId,
+        channel: &str,
+        ts: &str,
+    ) -> Result<Option<(MessageLink, Version)>, StoreError> {
+        self.link_at(slack_message_key(tenant, channel, ts)).await
+    }
+
+    /// The link of a message in Bitrix24, with its version.
+    pub async fn of_chat_message(
+        &self,
+        tenant: &TenantId,
+        message: u64,
+    ) -> Result<Option<(MessageLink, Version)>, StoreError> {
+        self.link_at(chat_message_key(tenant, message)).await
+    }
+
+    /// Every message of a link leads to the one item that holds it.
+    async fn link_at(&self, key: Key) -> Result<Option<(MessageLink, Version)>, StoreError> {
+        let Some(item) = self.store.get(&key).await? else { return Ok(None) };
+        let Ok(Pointer { at }) = item.decode::<Pointer>() else {
+            return Ok(Some((item.decode()?, item.version)));
+        };
+        let home = Key::new(Table::Links, key.partition, at);
+        match self.store.get(&home).await? {
+            Some(item) => Ok(Some((item.decode()?, item.version))),
+            None => Ok(None),
+        }
+    }
+
+    /// The writes that keep a link, over `version` of it if it was there: to go with others in one transaction.
+    pub fn link_writes(
+        tenant: &TenantId,
+        link: &MessageLink,
+        version: Option<Version>,
+        now: Timestamp,
+    ) -> Result<Vec<Write>, StoreError> {
+        let slack = link.slack.iter().map(|ts| slack_message_key(tenant, &link.channel, ts));
+        let chat = link.bitrix24.iter().map(|message| chat_message_key(tenant, *message));
+        // Where it was written it has one message that does not change.
+        let keys: Vec<Key> = match link.written_in {
+            Side::Slack => slack.chain(chat).collect(),
+            Side::Bitrix24 => chat.chain(slack).collect(),
+        };
+        let Some(home) = keys.first().cloned() else { return Ok(Vec::new()) };
+        let end = later(now, KEEP);
+        let condition = version.map_or(Condition::Always, Condition::Version);
+        let mut writes = vec![Write::new(home.clone(), link, condition)?.expiring(end)];
+        for key in keys.into_iter().skip(1) {
+            writes.push(Write::new(key, &Pointer { at: home.sort.clone() }, Condition::Always)?.expiring(end));
+        }
+        Ok(writes)
+    }
+
+    /// Keeps a link.
+    pub async fn keep(
+        &self,
+        tenant: &TenantId,
+        link: &MessageLink,
+        version: Option<Version>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.store.put_all(Self::link_writes(tenant, link, version, now)?).await
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pointer {
+    at: String,
+}
+
+fn bridge_partition(tenant: &TenantId) -> String {
+    format!("{tenant}#bridge")
+}
+
+fn bridge_key(tenant: &TenantId, side: &str, id: &str) -> Key {
+    Key::new(Table::Links, bridge_partition(tenant), format!("{side}#{id}"))
+}
+
+fn message_partition(tenant: &TenantId) -> String {
+    format!("{tenant}#message")
+}
+
+fn slack_message_key(tenant: &TenantId, channel: &str, ts: &str) -> Key {
+    Key::new(Table::Links, message_partition(tenant), format!("slack#{channel}#{ts}"))
+}
+
+fn chat_message_key(tenant: &TenantId, message: u64) -> Key {
+    Key::new(Table::Links, message_partition(tenant), format!("chat#{message}"))
+}

@@ -1,0 +1,388 @@
+//! Taking a tenant out: everything of it is deleted, and what remains to be said of it is how much that was.
+//!
+//! It has two halves. Whoever hears that a tenant leaves ([`begin`]) cuts it off at once, by keys: its connection, its
+//! tokens, its sessions; and notes the departure. Only the upkeep ([`work`]) and the commands of operators ([`depart`])
+//! look through whole tables and delete. A tenant that is connected again meanwhile keeps what was written since.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use runtime::clock::{earlier, later, until};
+use runtime::store::{Condition, Item, Key, Query, StoreError, Table, Write, written_by};
+use runtime::{Ports, TenantId};
+use serde::{Deserialize, Serialize};
+
+use crate::portals::{Portals, TokenDigest};
+use crate::shared_keys;
+
+/// Where departures are noted: no tenant can be called so.
+const DEPARTED: &str = "#departed";
+/// How long a departure is remembered: longer than a queue keeps a job.
+const DEPARTURE_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How long is looked for what came after.
+const LOOKED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+/// What is younger waits for the next run: another function's clock may be behind, and its item be of a tenant that is
+/// just being connected again.
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
+/// How long the upkeep deletes in one run, of all departures together; the next run goes on where it was.
+const MAX_RUN: Duration = Duration::from_secs(150);
+/// Deletions that are under way at once.
+const MAX_AT_ONCE: usize = 16;
+/// Where is noted that a run deletes: two at once would count each other's deletions away.
+const RUNNING: &str = "#departing";
+/// How long a run that ended badly keeps the next from beginning.
+const RUN_TTL: Duration = Duration::from_secs(240);
+/// A departure that has not ended after this is late: runs come every quarter of an hour.
+const LATE_AFTER: Duration = Duration::from_secs(60 * 60);
+
+/// A tenant that was taken out, or is being.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Departure {
+    /// Which.
+    pub tenant: TenantId,
+    /// Since when.
+    pub began_at: Timestamp,
+    /// When nothing of it was found any more.
+    #[serde(default)]
+    pub done_at: Option<Timestamp>,
+    /// How many items were deleted, by table.
+    #[serde(default)]
+    pub deleted: BTreeMap<String, u64>,
+    /// The provider accounts whose limiters are to be forgotten.
+    #[serde(default)]
+    accounts: BTreeSet<String>,
+    /// By what the person who asked for it may look how far it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    receipt: Option<TokenDigest>,
+    /// When is looked next for what came after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next_look: Option<Timestamp>,
+    /// Where a pass over the tables was interrupted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resume: Option<Position>,
+}
+
+/// Where a pass goes on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Position {
+    /// Which of [`Departure::places`].
+    place: usize,
+    /// The partition and the sort of the last key that was seen there.
+    after: Option<(String, String)>,
+    /// Whether something was left because it is too young.
+    young: bool,
+}
+
+impl Departure {
+    /// How many items were deleted so far.
+    pub fn total(&self) -> u64 {
+        self.deleted.values().sum()
+    }
+
+    /// Whether there is something to delete, or to look for.
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.done_at.is_none() || self.next_look.is_some_and(|next| next <= now)
+    }
+
+    fn places(&self) -> Vec<(Table, String)> {
+        let own = [Table::Portals, Table::Links, Table::Ledger].map(|table| (table, self.tenant.to_string()));
+        own.into_iter().chain(self.accounts.iter().map(|account| (Table::Limits, account.clone()))).collect()
+    }
+}
+
+/// What a run of the upkeep did for the tenants that left.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Worked {
+    /// Items that were deleted.
+    pub deleted: u64,
+    /// Departures that have not ended yet.
+    pub open: usize,
+    /// Those of them that should have ended long ago.
+    pub late: usize,
+}
+
+fn key(tenant: &TenantId) -> Key {
+    Key::new(Table::Portals, DEPARTED, tenant.as_str())
+}
+
+/// Whether, and how, a tenant was taken out.
+pub async fn of(ports: &Ports, tenant: &TenantId) -> Result<Option<Departure>, StoreError> {
+    ports.store.get(&key(tenant)).await?.map(|item| item.decode()).transpose()
+}
+
+/// How far a departure is, for who holds its receipt.
+pub async fn by_receipt(ports: &Ports, tenant: &TenantId, receipt: &str) -> Result<Option<Departure>, StoreError> {
+    let given = TokenDigest::of(receipt);
+    Ok(of(ports, tenant).await?.filter(|departure| departure.receipt.is_some_and(|own| own.matches(&given))))
+}
+
+/// Cuts a tenant off at once and leaves the rest to the upkeep: from here on nothing is taken or done for it, and nobody
+/// is signed in to its pages. It is done by keys and within the tenant's own partitions, and deletes nothing for good.
+pub async fn begin(ports: &Ports, tenant: &TenantId, receipt: Option<&str>) -> Result<Departure, StoreError> {
+    let portals = Portals::new(ports.store.clone(), ports.clock.clone());
+    let portal = portals.fresh(tenant).await?;
+    let earlier = of(ports, tenant).await?;
+    let departure = match earlier {
+        // Asked for twice.
+        Some(departure) if portal.is_none() => departure,
+        earlier => {
+            let mut accounts = earlier.map(|departure| departure.accounts).unwrap_or_default();
+            accounts.extend([format!("bitrix24#{tenant}"), format!("api#{tenant}"), tenant.to_string()]);
+            if let Some(portal) = &portal {
+                accounts.extend(portal.slack.as_ref().map(|slack| format!("slack#{}", slack.team_id)));
+                accounts.extend(portal.notion.as_ref().map(|notion| format!("notion#{}", notion.bot_id)));
+            }
+            let receipt = receipt.map(TokenDigest::of);
+            let (began_at, deleted) = (ports.clock.now(), BTreeMap::new());
+            let tenant = tenant.clone();
+            Departure { tenant, began_at, done_at: None, deleted, accounts, receipt, next_look: None, resume: None }
+        }
+    };
+    let shared = shared_keys(ports, tenant).await?;
+    let [listed, connection] = Portals::removal(tenant);
+    let mut writes = vec![noted(&departure)?, listed, connection];
+    writes.extend(shared.into_iter().map(Write::removal));
+    ports.store.put_all(writes).await?;
+    drop_own(ports, tenant).await?;
+    sign_everybody_out(ports, tenant).await?;
+    tracing::info!(%tenant, "a tenant leaves; the upkeep deletes what is left of it");
+    Ok(departure)
+}
+
+/// Takes a tenant out to the end; goes on with a departure that was interrupted. For operators, who may read and delete
+/// everything; no function may do this.
+pub async fn depart(ports: &Ports, tenant: &TenantId) -> Result<Departure, StoreError> {
+    let mut departure = begin(ports, tenant, None).await?;
+    let cutoff = Cutoff { until: Timestamp::MAX, came_back: false };
+    pass(ports, &mut departure, cutoff, Timestamp::MAX).await?;
+    end(&mut departure, ports.clock.now());
+    departure.next_look = Some(ports.clock.now());
+    note(ports, &departure).await?;
+    Ok(departure)
+}
+
+/// The tenant is connected again: a departure that has ended is forgotten; one that has not goes on with what is older
+/// than it.
+pub async fn forget(ports: &Ports, tenant: &TenantId) -> Result<(), StoreError> {
+    match of(ports, tenant).await? {
+        Some(departure) if departure.done_at.is_some() => ports.store.delete(&key(tenant)).await,
+        _ => Ok(()),
+    }
+}
+
+fn noted(departure: &Departure) -> Result<Write, StoreError> {
+    let write = Write::new(key(&departure.tenant), departure, Condition::Always)?;
+    Ok(write.expiring(later(departure.began_at, DEPARTURE_TTL)))
+}
+
+async fn note(ports: &Ports, departure: &Departure) -> Result<(), StoreError> {
+    ports.store.put(noted(departure)?).await.map(|_| ())
+}
+
+/// What lies in the tenant's own partition of the portals: tokens, API keys, troubles.
+async fn drop_own(ports: &Ports, tenant: &TenantId) -> Result<(), StoreError> {
+    let mut query = Query::prefix(Table::Portals, tenant.as_str(), "");
+    loop {
+        let page = ports.store.list(&query).await?;
+        for item in page.items {
+            ports.store.delete(&item.key).await?;
+        }
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Codes and sessions of its administrators.
+async fn sign_everybody_out(ports: &Ports, tenant: &TenantId) -> Result<(), StoreError> {
+    let mut query = Query::prefix(Table::Portals, crate::once::PARTITION, "");
+    let is_its = |item: &Item| {
+        let value: serde_json::Value = serde_json::from_str(&item.value).unwrap_or_default();
+        value == tenant.as_str() || value["tenant"] == tenant.as_str()
+    };
+    loop {
+        let page = ports.store.list(&query).await?;
+        for item in page.items.iter().filter(|item| is_its(item)) {
+            ports.store.delete(&item.key).await?;
+        }
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Which items of a departed tenant go: those that were written by then.
+#[derive(Debug, Clone, Copy)]
+struct Cutoff {
+    until: Timestamp,
+    /// What is younger is the new connection's.
+    came_back: bool,
+}
+
+impl Cutoff {
+    /// Of a departure, as things are at `now`.
+    fn of(departure: &Departure, came_back: bool, now: Timestamp) -> Self {
+        let until = if came_back {
+            earlier(departure.began_at, Duration::from_micros(1))
+        } else {
+            earlier(now, MAX_CLOCK_SKEW)
+        };
+        Self { until, came_back }
+    }
+
+    fn covers(self, item: &Item) -> bool {
+        item.version <= written_by(self.until)
+    }
+}
+
+/// How a pass over everything ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    /// Nothing is left that the departure covers.
+    Complete,
+    /// Something was too young.
+    Young,
+    /// The time was up.
+    Interrupted,
+}
+
+/// Deletes what the cutoff covers; goes on where the last pass was interrupted.
+async fn pass(
+    ports: &Ports,
+    departure: &mut Departure,
+    cutoff: Cutoff,
+    deadline: Timestamp,
+) -> Result<Pass, StoreError> {
+    let mut position = departure.resume.take().unwrap_or_default();
+    let places = departure.places();
+    while let Some((table, owner)) = places.get(position.place) {
+        if ports.clock.now() >= deadline {
+            departure.resume = Some(position);
+            note(ports, departure).await?;
+            return Ok(Pass::Interrupted);
+        }
+        let after = position.after.take().map(|(partition, sort)| Key::new(*table, partition, sort));
+        let part = ports.store.belonging(*table, owner, after.as_ref()).await?;
+        let items = part.items.into_iter().map(|(item, _)| item);
+        let (old, young): (Vec<_>, Vec<_>) = items.partition(|item| cutoff.covers(item));
+        position.young |= !young.is_empty() && !cutoff.came_back;
+        let erased = erase(ports, old).await?;
+        position.after = part.next.map(|key| (key.partition, key.sort));
+        position.place += usize::from(position.after.is_none());
+        if erased > 0 {
+            *departure.deleted.entry(table.name().to_owned()).or_default() += erased;
+            // A run that is cut off has deleted what it says, and begins no earlier than here.
+            note(ports, &Departure { resume: Some(position.clone()), ..departure.clone() }).await?;
+        }
+    }
+    Ok(if position.young { Pass::Young } else { Pass::Complete })
+}
+
+/// Erases items unless somebody has written to them since they were read; how many.
+async fn erase(ports: &Ports, items: Vec<Item>) -> Result<u64, StoreError> {
+    let erased = AtomicU64::new(0);
+    let count = &erased;
+    let deletions = stream::iter(items).map(|item| async move {
+        if ports.store.erase(&item.key, item.version).await? {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok::<_, StoreError>(())
+    });
+    deletions.buffer_unordered(MAX_AT_ONCE).try_collect::<Vec<()>>().await?;
+    Ok(erased.into_inner())
+}
+
+/// Deletes what is left of those that have left, and looks for a day for what work that was under way has written since.
+/// `None` if another run does that at the moment.
+pub async fn work(ports: &Ports) -> Result<Option<Worked>, StoreError> {
+    let began = ports.clock.now();
+    if !noted_departures(ports).await?.iter().any(|departure| departure.is_due(began)) {
+        return Ok(Some(Worked::default()));
+    }
+    let lease = Write::new(Key::new(Table::Portals, RUNNING, "run"), &began, Condition::Absent)?;
+    let running = lease.key.clone();
+    match ports.store.put(lease.expiring(later(began, RUN_TTL))).await {
+        Ok(_) => {}
+        Err(StoreError::Conflict(_)) => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let worked = work_all(ports, began).await;
+    ports.store.delete(&running).await?;
+    worked.map(Some)
+}
+
+async fn work_all(ports: &Ports, began: Timestamp) -> Result<Worked, StoreError> {
+    let deadline = later(began, MAX_RUN);
+    let mut worked = Worked::default();
+    for departure in noted_departures(ports).await? {
+        if !departure.is_due(began) {
+            continue;
+        }
+        let before = departure.total();
+        let departure = go_on(ports, departure, deadline).await?;
+        worked.deleted += departure.total() - before;
+        if departure.done_at.is_none() {
+            worked.open += 1;
+            worked.late += usize::from(until(departure.began_at, began) > LATE_AFTER);
+        }
+    }
+    Ok(worked)
+}
+
+async fn noted_departures(ports: &Ports) -> Result<Vec<Departure>, StoreError> {
+    let mut query = Query::prefix(Table::Portals, DEPARTED, "");
+    let mut departures = Vec::new();
+    loop {
+        let page = ports.store.list(&query).await?;
+        for item in &page.items {
+            departures.push(item.decode::<Departure>()?);
+        }
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => return Ok(departures),
+        }
+    }
+}
+
+async fn go_on(ports: &Ports, mut departure: Departure, deadline: Timestamp) -> Result<Departure, StoreError> {
+    let portals = Portals::new(ports.store.clone(), ports.clock.clone());
+    // The time comes before the look: what is connected after the look is younger.
+    let now = ports.clock.now();
+    let came_back = portals.fresh(&departure.tenant).await?.is_some();
+    if came_back && departure.done_at.is_some() {
+        // What is there now is new.
+        ports.store.delete(&key(&departure.tenant)).await?;
+        return Ok(departure);
+    }
+    let cutoff = Cutoff::of(&departure, came_back, now);
+    match pass(ports, &mut departure, cutoff, deadline).await? {
+        Pass::Interrupted => return Ok(departure),
+        Pass::Complete => end(&mut departure, now),
+        Pass::Young => {}
+    }
+    if came_back {
+        ports.store.delete(&key(&departure.tenant)).await?;
+    } else {
+        departure.next_look = next_look(&departure, now);
+        note(ports, &departure).await?;
+    }
+    Ok(departure)
+}
+
+fn end(departure: &mut Departure, now: Timestamp) {
+    if departure.done_at.is_none() {
+        departure.done_at = Some(now);
+        tracing::info!(tenant = %departure.tenant, deleted = ?departure.deleted, "everything of a tenant was deleted");
+    }
+}
+
+/// Looks lie further and further apart, for each reads the tables whole.
+fn next_look(departure: &Departure, now: Timestamp) -> Option<Timestamp> {
+    let age = until(departure.began_at, now);
+    (age < LOOKED_AFTER).then(|| later(now, age))
+}

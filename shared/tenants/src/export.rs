@@ -1,0 +1,215 @@
+//! A tenant in a file: everything of it, its secrets sealed with a key of their own that is told apart from the file.
+//!
+//! A line an item, as JSON; the first line says what it is. The file can be read in on any engine.
+
+use std::io::BufRead;
+
+use jiff::Timestamp;
+use runtime::seal::{KeyRing, SealError, Sealed};
+use runtime::secrets::{KEY_RING, SecretsError, add_line};
+use runtime::store::{Condition, Key, StoreError, Table, Write};
+use runtime::{Ports, TenantId};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::portals::{Portal, Portals, TokenDigest, Workspace};
+use crate::secret_names::SLACK_SIGNING;
+use crate::{departure, each_of, shared_keys};
+
+/// The version of the file that is written; others are refused.
+const VERSION: u32 = 1;
+const SIGNING: &str = "slack-signing-secret";
+/// Where items of a tenant lie among those of others.
+const SHARED_PARTITIONS: [&str; 3] =
+    [crate::portals::WORKSPACES, crate::hooks::PARTITION, crate::hooks::PLAIN_PARTITION];
+
+/// Why a tenant could not be written out or read in.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// There is no such tenant.
+    #[error("no portal {0} is connected")]
+    NoTenant(TenantId),
+    /// It is there already.
+    #[error("portal {0} is connected here already; take it out first, or import with --replace")]
+    IsThere(TenantId),
+    /// It is no export, or of another version.
+    #[error("line {line}: {what}")]
+    Format {
+        /// Where.
+        line: usize,
+        /// What is wrong.
+        what: String,
+    },
+    /// The key is not the file's.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// A secret could not be read or written.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The file could not be read or written.
+    #[error("the file: {0}")]
+    File(#[from] std::io::Error),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    switchboard_export: u32,
+    tenant: TenantId,
+    at: Timestamp,
+    /// The signing secret of the Slack app, if the tenant has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    slack_signing: Option<Sealed>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    table: String,
+    partition: String,
+    sort: String,
+    value: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+}
+
+/// What an import did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// How many items.
+    pub items: u64,
+}
+
+/// Writes a tenant to `file`; returns how many items, and the key without which its secrets cannot be opened.
+pub async fn export(
+    ports: &Ports,
+    tenant: &TenantId,
+    mut file: impl std::io::Write,
+) -> Result<(u64, SecretString), ExportError> {
+    let portals = Portals::new(ports.store.clone(), ports.clock.clone());
+    let portal = portals.fresh(tenant).await?.ok_or_else(|| ExportError::NoTenant(tenant.clone()))?;
+    let own = KeyRing::parse(&ports.secrets.get(KEY_RING).await?)?;
+    let key = KeyRing::generate();
+    let ring = KeyRing::parse(&key)?;
+    let head = Head {
+        switchboard_export: VERSION,
+        tenant: tenant.clone(),
+        at: ports.clock.now(),
+        slack_signing: match signing_of(ports, &portals, &portal).await? {
+            Some(secret) => Some(ring.seal(tenant, SIGNING, &secret)?),
+            None => None,
+        },
+    };
+    writeln!(file, "{}", json(&head)?)?;
+    let mut lines: Vec<Line> = Vec::new();
+    let collected = std::sync::Mutex::new(&mut lines);
+    for table in [Table::Links, Table::Ledger, Table::Portals] {
+        each_of(ports, table, tenant.as_str(), |item, expires_at| {
+            let line = item.decode().map(|value| Line {
+                table: table.name().to_owned(),
+                partition: item.key.partition.clone(),
+                sort: item.key.sort.clone(),
+                value,
+                expires_at,
+            });
+            if let Ok(line) = line {
+                collected.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(line);
+            }
+            async { Ok::<_, StoreError>(()) }
+        })
+        .await?;
+    }
+    for key in shared_keys(ports, tenant).await? {
+        if let Some(item) = ports.store.get(&key).await? {
+            let value = item.decode()?;
+            let (table, Key { partition, sort, .. }) = (key.table.name().to_owned(), key);
+            lines.push(Line { table, partition, sort, value, expires_at: None });
+        }
+    }
+    for line in &mut lines {
+        ring.reseal(&own, tenant, &mut line.value)?;
+        writeln!(file, "{}", json(line)?)?;
+    }
+    file.flush()?;
+    Ok((lines.len() as u64, key))
+}
+
+fn json<T: Serialize>(value: &T) -> std::io::Result<String> {
+    serde_json::to_string(value).map_err(std::io::Error::other)
+}
+
+async fn signing_of(ports: &Ports, portals: &Portals, portal: &Portal) -> Result<Option<SecretString>, ExportError> {
+    let Some(slack) = &portal.slack else { return Ok(None) };
+    let Some(Workspace { signing, .. }) = portals.workspace(&slack.team_id).await? else { return Ok(None) };
+    let known = match ports.secrets.get(SLACK_SIGNING).await {
+        Ok(known) => known,
+        Err(SecretsError::Missing(_)) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let mut lines = known.expose_secret().lines().map(str::trim);
+    Ok(lines.find(|line| TokenDigest::of(line).matches(&signing)).map(SecretString::from))
+}
+
+/// Reads a tenant in. Its connection comes last: nothing is worked for it before everything is there.
+pub async fn import(
+    ports: &Ports,
+    file: impl BufRead,
+    key: &SecretString,
+    replace: bool,
+) -> Result<Imported, ExportError> {
+    let ring = KeyRing::parse(key)?;
+    let own = KeyRing::parse(&ports.secrets.get(KEY_RING).await?)?;
+    let mut lines = file.lines().enumerate();
+    let format = |line: usize, what: &str| ExportError::Format { line: line + 1, what: what.to_owned() };
+    let (_, first) = lines.next().ok_or_else(|| format(0, "the file is empty"))?;
+    let head: Head = serde_json::from_str(&first?)
+        .map_err(|_| format(0, "this is no export of a tenant; `switchboard tenants export` makes one"))?;
+    if head.switchboard_export != VERSION {
+        return Err(format(0, "this export was written by another version of Switchboard"));
+    }
+    let tenant = head.tenant;
+    let portals = Portals::new(ports.store.clone(), ports.clock.clone());
+    let is_there = portals.fresh(&tenant).await?.is_some();
+    if is_there && !replace {
+        return Err(ExportError::IsThere(tenant));
+    }
+    let is_leaving = departure::of(ports, &tenant).await?.is_some_and(|departure| departure.done_at.is_none());
+    if is_there || is_leaving {
+        departure::depart(ports, &tenant).await?;
+    }
+    departure::forget(ports, &tenant).await?;
+    let mut portal: Option<Portal> = None;
+    let mut items = 0;
+    for (number, line) in lines {
+        let mut line: Line =
+            serde_json::from_str(&line?).map_err(|error| format(number, &format!("not an item: {error}")))?;
+        let table = Table::ALL.into_iter().find(|table| table.name() == line.table);
+        let table = table.ok_or_else(|| format(number, "an unknown table"))?;
+        // A file can only bring what is the tenant's own.
+        let is_own = line.partition == tenant.as_str() || line.partition.starts_with(&format!("{tenant}#"));
+        let is_shared = line.value["tenant"] == tenant.as_str() && SHARED_PARTITIONS.contains(&line.partition.as_str());
+        if !is_own && !is_shared {
+            return Err(format(number, "an item of another tenant"));
+        }
+        own.reseal(&ring, &tenant, &mut line.value)?;
+        items += 1;
+        if table == Table::Portals && line.partition == tenant.as_str() && line.sort == "portal" {
+            let read = serde_json::from_value(line.value);
+            portal = Some(read.map_err(|error| format(number, &format!("the connection: {error}")))?);
+            continue;
+        }
+        let mut write = Write::new(Key::new(table, line.partition, line.sort), &line.value, Condition::Always)?;
+        write.expires_at = line.expires_at;
+        ports.store.put(write).await?;
+    }
+    let portal = portal.ok_or_else(|| format(0, "the file ends without the tenant's connection; it was cut"))?;
+    if let Some(sealed) = &head.slack_signing {
+        add_line(ports.secrets.as_ref(), SLACK_SIGNING, &ring.open(&tenant, SIGNING, sealed)?).await?;
+    }
+    portals.put(&portal).await?;
+    Ok(Imported { tenant, items })
+}

@@ -1,0 +1,108 @@
+//! The key ring while everything runs: a fresh key in front, everything sealed anew, the old keys out.
+
+use runtime::seal::{KeyRing, SealError};
+use runtime::secrets::{KEY_RING, SecretsError};
+use runtime::store::{Condition, Item, StoreError, Table, Write};
+use runtime::{Ports, TenantId};
+use serde_json::Value;
+
+use crate::portals::Portals;
+use crate::{each_of, shared_keys};
+
+/// Why the ring could not be changed.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// A seal or the ring does not open.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The ring could not be read or written.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Something is still sealed with an old key.
+    #[error(
+        "{0} secrets are still sealed with an old key; run `switchboard keys reseal`, wait ten minutes, and try again"
+    )]
+    StillUsed(usize),
+}
+
+/// Puts a fresh key in front of the ring; returns its name. Workers use it within five minutes.
+pub async fn rotate(ports: &Ports) -> Result<String, KeyError> {
+    let rotated = KeyRing::rotated(&ports.secrets.get(KEY_RING).await?)?;
+    let name = KeyRing::parse(&rotated)?.current().to_owned();
+    ports.secrets.put(KEY_RING, rotated).await?;
+    Ok(name)
+}
+
+/// Seals everything of all tenants with the current key; returns how many secrets that were.
+pub async fn reseal(ports: &Ports) -> Result<usize, KeyError> {
+    let ring = KeyRing::parse(&ports.secrets.get(KEY_RING).await?)?;
+    let mut sealed = 0;
+    for tenant in Portals::new(ports.store.clone(), ports.clock.clone()).tenants().await? {
+        sealed += reseal_tenant(ports, &ring, &tenant).await?;
+    }
+    Ok(sealed)
+}
+
+/// Takes the old keys out of the ring, if nothing is sealed with them any more.
+pub async fn retire(ports: &Ports) -> Result<(), KeyError> {
+    let left = reseal(ports).await?;
+    if left > 0 {
+        return Err(KeyError::StillUsed(left));
+    }
+    let retired = KeyRing::retired(&ports.secrets.get(KEY_RING).await?)?;
+    Ok(ports.secrets.put(KEY_RING, retired).await?)
+}
+
+async fn reseal_tenant(ports: &Ports, ring: &KeyRing, tenant: &TenantId) -> Result<usize, KeyError> {
+    let sealed = std::cell::Cell::new(0);
+    let sealed = &sealed;
+    for table in [Table::Portals, Table::Links] {
+        each_of(ports, table, tenant.as_str(), |item, expires| async move {
+            sealed.set(sealed.get() + reseal_item(ports, ring, tenant, item, expires).await?);
+            Ok::<_, KeyError>(())
+        })
+        .await?;
+    }
+    for key in shared_keys(ports, tenant).await? {
+        if let Some(item) = ports.store.get(&key).await? {
+            sealed.set(sealed.get() + reseal_item(ports, ring, tenant, item, None).await?);
+        }
+    }
+    Ok(sealed.get())
+}
+
+async fn reseal_item(
+    ports: &Ports,
+    ring: &KeyRing,
+    tenant: &TenantId,
+    mut item: Item,
+    mut expires: Option<jiff::Timestamp>,
+) -> Result<usize, KeyError> {
+    loop {
+        // Most items hold no secret: they are not even parsed.
+        if !item.value.contains("\"nonce\"") {
+            return Ok(0);
+        }
+        let mut value: Value = item.decode()?;
+        let sealed = ring.reseal(ring, tenant, &mut value)?;
+        if sealed == 0 {
+            return Ok(0);
+        }
+        let mut write = Write::new(item.key.clone(), &value, Condition::Version(item.version))?;
+        write.expires_at = expires;
+        match ports.store.put(write).await {
+            // Somebody wrote it meanwhile; items that expire are not written in between by others than their makers.
+            Err(StoreError::Conflict(_)) => match ports.store.get(&item.key).await? {
+                Some(newer) => {
+                    item = newer;
+                    expires = None;
+                }
+                None => return Ok(0),
+            },
+            written => return written.map(|_| sealed).map_err(KeyError::from),
+        }
+    }
+}

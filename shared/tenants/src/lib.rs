@@ -1,0 +1,54 @@
+//! A tenant as a whole: everything that is its, wherever it lies; taken out, carried to another engine, sealed anew.
+
+pub mod administrators;
+pub mod api_keys;
+pub mod audit;
+pub mod catalogue;
+pub mod conversations;
+pub mod departure;
+pub mod export;
+pub mod hooks;
+pub mod keys;
+pub mod once;
+pub mod people;
+pub mod person;
+pub mod portals;
+pub mod secret_names;
+pub mod tickets;
+
+use runtime::store::{Item, Key, StoreError, Table};
+use runtime::{Ports, TenantId};
+
+use crate::hooks::Hooks;
+use crate::portals::Portals;
+
+/// Calls `with` on every item whose key begins with `owner`, with when it expires.
+pub(crate) async fn each_of<F: Future<Output = Result<(), E>>, E: From<StoreError>>(
+    ports: &Ports,
+    table: Table,
+    owner: &str,
+    mut with: impl FnMut(Item, Option<jiff::Timestamp>) -> F,
+) -> Result<(), E> {
+    let mut after: Option<Key> = None;
+    loop {
+        let part = ports.store.belonging(table, owner, after.as_ref()).await?;
+        for (item, expires) in part.items {
+            with(item, expires).await?;
+        }
+        after = part.next;
+        if after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// What is a tenant's but lies among what is everybody's: its workspace's entry, and the address of its Notion webhooks.
+pub(crate) async fn shared_keys(ports: &Ports, tenant: &TenantId) -> Result<Vec<Key>, StoreError> {
+    let portals = Portals::new(ports.store.clone(), ports.clock.clone());
+    let mut keys = Vec::new();
+    if let Some(slack) = portals.fresh(tenant).await?.and_then(|portal| portal.slack.clone()) {
+        keys.push(crate::portals::workspace_key(&slack.team_id));
+    }
+    keys.extend(Hooks::new(ports.store.clone()).address(tenant).await?.map(|address| address.place()));
+    Ok(keys)
+}

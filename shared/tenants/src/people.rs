@@ -1,0 +1,241 @@
+//! Who is who: links between people in Slack and people of the portal.
+//!
+//! Somebody in Slack acts as one person of the portal; several accounts may be one person, and a person's accounts are
+//! found from them. A link that an e-mail made is believed for a day and then looked up again; one made by hand stays
+//! until the person is dismissed or their account in Slack is deactivated.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use runtime::TenantId;
+use runtime::clock::later;
+use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Write};
+use serde::{Deserialize, Serialize};
+
+/// How long a link that an e-mail made is believed.
+const BY_EMAIL: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long it is believed that somebody has no counterpart.
+const NOBODY: Duration = Duration::from_secs(15 * 60);
+/// How long somebody without a counterpart is listed as such.
+const LISTED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// What made a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// The same e-mail on both sides.
+    Email,
+    /// An administrator, on the page or by a file.
+    Hand,
+    /// The person themselves.
+    Own,
+    /// The settings document.
+    Settings,
+}
+
+/// A link between two accounts of a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The account in Slack.
+    pub slack: String,
+    /// The number on the portal.
+    pub user: u64,
+    /// What made it.
+    pub origin: Origin,
+    /// The name on the portal, for lists.
+    #[serde(default)]
+    pub name: String,
+    /// When it was made.
+    pub at: Timestamp,
+}
+
+/// Somebody in Slack who has no counterpart on the portal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unmapped {
+    /// The account in Slack.
+    pub slack: String,
+    /// Their name there.
+    #[serde(default)]
+    pub name: String,
+    /// Their e-mail there.
+    #[serde(default)]
+    pub email: Option<String>,
+    /// When they were looked for last.
+    pub at: Timestamp,
+}
+
+/// Why a link ended by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// The person is not active on the portal any more: dismissed, or deleted there.
+    Dismissed,
+    /// The account in Slack was deactivated.
+    Deactivated,
+    /// An e-mail made the link, and the account in Slack is a guest's, a bot's or of another organisation.
+    NotMember,
+    /// An e-mail made the link, and the person of the portal is no employee: an extranet user.
+    NotEmployee,
+}
+
+/// A link that ended by itself. It is listed for a while, and whoever had it is told why they are linked no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// The link as it was.
+    pub link: Link,
+    /// Why it ended.
+    pub reason: EndReason,
+    /// When that was noticed.
+    pub at: Timestamp,
+}
+
+/// Reads and writes links.
+#[derive(Clone)]
+pub struct People {
+    store: Arc<dyn Store>,
+}
+
+impl People {
+    /// The people in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// The person as whom an account in Slack acts.
+    pub async fn of_slack(&self, tenant: &TenantId, slack: &str) -> Result<Option<Link>, StoreError> {
+        self.store.get(&slack_key(tenant, slack)).await?.map(|item| item.decode()).transpose()
+    }
+
+    /// The accounts in Slack of a person of the portal: those that were linked by hand before those that an e-mail found.
+    pub async fn of_user(&self, tenant: &TenantId, user: u64) -> Result<Vec<Link>, StoreError> {
+        let mut links = self.listed(tenant, format!("user#{user}#")).await?;
+        links.sort_by_key(|link: &Link| (link.origin == Origin::Email, link.at));
+        Ok(links)
+    }
+
+    /// All links, by account in Slack.
+    pub async fn all(&self, tenant: &TenantId) -> Result<Vec<Link>, StoreError> {
+        self.listed(tenant, "user#".into()).await
+    }
+
+    /// Links two accounts. From now on the one in Slack acts as this person.
+    pub async fn link(&self, tenant: &TenantId, link: &Link) -> Result<(), StoreError> {
+        let ends = (link.origin == Origin::Email).then(|| later(link.at, BY_EMAIL));
+        let mut writes = Vec::new();
+        for key in [slack_key(tenant, &link.slack), user_key(tenant, link.user, &link.slack)] {
+            let write = Write::new(key, link, Condition::Always)?;
+            writes.push(match ends {
+                Some(end) => write.expiring(end),
+                None => write,
+            });
+        }
+        self.store.put_all(writes).await?;
+        self.store.delete(&ended_key(tenant, &link.slack, link.user)).await?;
+        self.store.delete(&unmapped_key(tenant, &link.slack)).await
+    }
+
+    /// Ends a link by itself, and lists it as ended for 30 days.
+    pub async fn end(
+        &self,
+        tenant: &TenantId,
+        link: &Link,
+        reason: EndReason,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let ended = Ended { link: link.clone(), reason, at };
+        let write = Write::new(ended_key(tenant, &link.slack, link.user), &ended, Condition::Always)?;
+        self.store.put(write.expiring(later(at, LISTED))).await?;
+        self.unlink(tenant, &link.slack, link.user).await
+    }
+
+    /// The links that ended by themselves in the last 30 days.
+    pub async fn ended(&self, tenant: &TenantId) -> Result<Vec<Ended>, StoreError> {
+        self.listed(tenant, "ended#".into()).await
+    }
+
+    /// The links of an account in Slack that ended by themselves in the last 30 days, the latest first.
+    pub async fn ended_of(&self, tenant: &TenantId, slack: &str) -> Result<Vec<Ended>, StoreError> {
+        let mut ended: Vec<Ended> = self.listed(tenant, format!("ended#{slack}#")).await?;
+        ended.sort_by_key(|ended| std::cmp::Reverse(ended.at));
+        Ok(ended)
+    }
+
+    /// Takes a link away; fine if there is none.
+    pub async fn unlink(&self, tenant: &TenantId, slack: &str, user: u64) -> Result<(), StoreError> {
+        self.store.delete(&user_key(tenant, user, slack)).await?;
+        if self.of_slack(tenant, slack).await?.is_some_and(|link| link.user == user) {
+            self.store.delete(&slack_key(tenant, slack)).await?;
+            // They may be somebody else as well.
+            if let Some(other) = self.all(tenant).await?.into_iter().find(|link| link.slack == slack) {
+                self.link(tenant, &other).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets what an e-mail found of an account in Slack: it has changed.
+    pub async fn forget_email(&self, tenant: &TenantId, slack: &str) -> Result<(), StoreError> {
+        if let Some(link) = self.of_slack(tenant, slack).await?.filter(|link| link.origin == Origin::Email) {
+            self.unlink(tenant, slack, link.user).await?;
+        }
+        self.store.delete(&unmapped_key(tenant, slack)).await
+    }
+
+    /// Notes that somebody has no counterpart.
+    pub async fn note_unmapped(&self, tenant: &TenantId, somebody: &Unmapped) -> Result<(), StoreError> {
+        let write = Write::new(unmapped_key(tenant, &somebody.slack), somebody, Condition::Always)?;
+        self.store.put(write.expiring(later(somebody.at, LISTED))).await.map(|_| ())
+    }
+
+    /// Whether it was found a short while before `now` that somebody has no counterpart.
+    pub async fn is_unmapped(&self, tenant: &TenantId, slack: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let found: Option<Unmapped> =
+            self.store.get(&unmapped_key(tenant, slack)).await?.map(|item| item.decode()).transpose()?;
+        Ok(found.is_some_and(|found| now < later(found.at, NOBODY)))
+    }
+
+    /// Those in Slack who were looked for and have no counterpart.
+    pub async fn unmapped(&self, tenant: &TenantId) -> Result<Vec<Unmapped>, StoreError> {
+        self.listed(tenant, "nobody#".into()).await
+    }
+
+    async fn listed<T: serde::de::DeserializeOwned>(
+        &self,
+        tenant: &TenantId,
+        prefix: String,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut found = Vec::new();
+        let mut query = Query::prefix(Table::Links, partition(tenant), prefix);
+        loop {
+            let page = self.store.list(&query).await?;
+            for item in &page.items {
+                found.push(item.decode()?);
+            }
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => return Ok(found),
+            }
+        }
+    }
+}
+
+fn partition(tenant: &TenantId) -> String {
+    format!("{tenant}#person")
+}
+
+fn slack_key(tenant: &TenantId, slack: &str) -> Key {
+    Key::new(Table::Links, partition(tenant), format!("slack#{slack}"))
+}
+
+fn user_key(tenant: &TenantId, user: u64, slack: &str) -> Key {
+    Key::new(Table::Links, partition(tenant), format!("user#{user}#{slack}"))
+}
+
+fn ended_key(tenant: &TenantId, slack: &str, user: u64) -> Key {
+    Key::new(Table::Links, partition(tenant), format!("ended#{slack}#{user}"))
+}
+
+fn unmapped_key(tenant: &TenantId, slack: &str) -> Key {
+    Key::new(Table::Links, partition(tenant), format!("nobody#{slack}"))
+}

@@ -1,0 +1,266 @@
+//! One person's data in one tenant: found, handed out, deleted.
+//!
+//! A person is somebody of the portal, somebody in Slack, or a customer. Who asks names them by a number, an id, a record, an e-mail, a
+//! phone number or words; what else names them (the name of a contact, the e-mail of a profile) is taken from what is stored. Then every
+//! kind of item of the catalogue is listed, partition by partition, and searched. No whole table is read.
+//!
+//! Deleting keeps ids, statuses and times: they keep anything from being delivered a second time. What stays is said, with the reason.
+
+mod found;
+mod remains;
+mod who;
+mod words;
+
+use jiff::Timestamp;
+use jobs::queues;
+use runtime::queue::{Buried, Fate, QueueError};
+use runtime::store::{Condition, Item, Query, StoreError, Write};
+use runtime::{Ports, QueueName, TenantId};
+use serde_json::{Value, json};
+
+use crate::audit::{Audit, Entry};
+use crate::catalogue;
+use crate::catalogue::kind_of;
+
+pub use found::{Action, Found};
+pub use remains::{Remains, remains};
+pub use who::{Ask, BadAsk, Person};
+
+/// The version of the document that [`export`] writes.
+const VERSION: u32 = 1;
+/// So often an item is read again that somebody else changes meanwhile.
+const MAX_TRIES: usize = 5;
+/// So many dead letters of a queue are looked at.
+const MAX_LETTERS: usize = 10_000;
+
+/// Why a person's data could not be found or deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum PersonError {
+    /// There is no such tenant.
+    #[error("no portal {0} is connected")]
+    NoTenant(TenantId),
+    /// There is more to search than the caller has time for.
+    #[error("there are more than {0} items to search; run `switchboard person` instead, which takes the time it needs")]
+    TooMuch(usize),
+    /// Somebody else kept changing an item.
+    #[error("{0} is being changed by others all the time; try again in a minute")]
+    Busy(String),
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A queue did not do it.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+/// Everything that was found of a person.
+#[derive(Debug)]
+pub struct Finding {
+    /// Who was looked for, by what.
+    pub person: Person,
+    /// The items.
+    pub items: Vec<Found>,
+    /// The dead letters.
+    pub letters: Vec<(QueueName, Buried)>,
+    /// The jobs that wait; `None` where the engine does not show them.
+    pub waiting: Option<Vec<(QueueName, String)>>,
+    /// How many items were searched.
+    pub searched: usize,
+}
+
+impl Finding {
+    /// How many items of each kind there are, and what becomes of them.
+    pub fn counts(&self) -> Vec<(&'static str, &'static str, usize)> {
+        let mut counts: Vec<(&'static str, &'static str, usize)> = Vec::new();
+        let items = self.items.iter().map(|found| (found.kind.name, found.action.words()));
+        let letters = self.letters.iter().map(|_| ("failed delivery", Action::Delete.words()));
+        for (name, action) in items.chain(letters) {
+            match counts.iter_mut().find(|(known, what, _)| *known == name && *what == action) {
+                Some((_, _, count)) => *count += 1,
+                None => counts.push((name, action, 1)),
+            }
+        }
+        counts
+    }
+
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty() && self.letters.is_empty() && self.waiting.as_ref().is_none_or(Vec::is_empty)
+    }
+}
+
+/// What a deletion did.
+#[derive(Debug)]
+pub struct Forgotten {
+    /// Items that were deleted.
+    pub deleted: usize,
+    /// Items in which words were replaced.
+    pub blanked: usize,
+    /// Failed deliveries that were discarded.
+    pub discarded: usize,
+    /// What is found now.
+    pub left: Finding,
+}
+
+/// Finds a person's data; at most `most` items are searched.
+pub async fn find(ports: &Ports, tenant: &TenantId, asked: &[Ask], most: usize) -> Result<Finding, PersonError> {
+    let person = who::known(ports, tenant, asked).await?;
+    search(ports, tenant, person, most).await
+}
+
+async fn search(ports: &Ports, tenant: &TenantId, person: Person, most: usize) -> Result<Finding, PersonError> {
+    let mut finding = Finding { person, items: Vec::new(), letters: Vec::new(), waiting: None, searched: 0 };
+    for (table, partition) in catalogue::partitions(ports.store.as_ref(), tenant, ports.clock.now()).await? {
+        let mut query = Query::prefix(table, partition, "");
+        loop {
+            let page = ports.store.list(&query).await?;
+            finding.searched += page.items.len();
+            if finding.searched > most {
+                return Err(PersonError::TooMuch(most));
+            }
+            let found = page.items.into_iter().filter_map(|item| Found::of(&finding.person, tenant, item));
+            finding.items.extend(found);
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => break,
+            }
+        }
+    }
+    for queue in queues::ALL {
+        finding.letters.extend(
+            letters(ports, tenant, &finding.person, queue, Fate::Keep).await?.into_iter().map(|one| (queue, one)),
+        );
+        if let Some(bodies) = ports.queue.waiting(queue, tenant).await? {
+            let theirs = bodies.into_iter().filter(|body| finding.person.is_in_text(body)).map(|body| (queue, body));
+            finding.waiting.get_or_insert_default().extend(theirs);
+        }
+    }
+    Ok(finding)
+}
+
+/// The dead letters that are about a person; `fate` is what becomes of them.
+async fn letters(
+    ports: &Ports,
+    tenant: &TenantId,
+    person: &Person,
+    queue: QueueName,
+    fate: Fate,
+) -> Result<Vec<Buried>, QueueError> {
+    let mut theirs = Vec::new();
+    let mut judge = |buried: &Buried| {
+        let letter = &buried.letter;
+        let is_theirs = letter.tenant == tenant.as_str()
+            && (person.is_in_text(&letter.body)
+                || person.is_in_text(&letter.reason)
+                || person.is_in_text(&letter.group));
+        if !is_theirs {
+            return Fate::Keep;
+        }
+        theirs.push(buried.clone());
+        fate
+    };
+    ports.queue.sift(queue, MAX_LETTERS, &mut judge).await?;
+    Ok(theirs)
+}
+
+/// What was found as a document to hand out: where each thing lies, and what is in it. Secrets are masked.
+pub fn export(finding: &Finding, tenant: &TenantId, now: Timestamp) -> Value {
+    let items: Vec<Value> = finding.items.iter().map(Found::shown).collect();
+    let letters: Vec<Value> = finding
+        .letters
+        .iter()
+        .map(|(queue, buried)| {
+            let letter = serde_json::to_value(&buried.letter).unwrap_or_default();
+            json!({"queue": queue.name(), "id": buried.id, "kind": "failed delivery", "value": found::masked(letter)})
+        })
+        .collect();
+    let waiting: Option<Vec<Value>> = finding.waiting.as_ref().map(|jobs| {
+        let shown = |(queue, body): &(QueueName, String)| {
+            let job = serde_json::from_str(body).unwrap_or(Value::String(body.clone()));
+            json!({"queue": queue.name(), "kind": "waiting job", "value": found::masked(job)})
+        };
+        jobs.iter().map(shown).collect()
+    });
+    json!({
+        "switchboard_person_export": VERSION,
+        "tenant": tenant.as_str(),
+        "at": now.to_string(),
+        "looked_for": finding.person.looked_for(),
+        "not_looked_for": finding.person.left_out(),
+        "items": items,
+        "failed_deliveries": letters,
+        "waiting_jobs": waiting,
+        "remains_after_deletion": remains(finding),
+    })
+}
+
+/// Notes that a person's data was handed out, and by whom, without repeating it.
+pub async fn note_export(ports: &Ports, tenant: &TenantId, asked: &[Ask], who: &str) -> Result<(), StoreError> {
+    note(ports, tenant, "a person's data exported", asked, who, "").await
+}
+
+async fn note(
+    ports: &Ports,
+    tenant: &TenantId,
+    what: &str,
+    asked: &[Ask],
+    who: &str,
+    after: &str,
+) -> Result<(), StoreError> {
+    let asked: Vec<String> = asked.iter().map(Ask::for_audit).collect();
+    let entry = Entry::new(ports.clock.now(), who, what, asked.join(", ")).changed("", after);
+    Audit::new(ports.store.clone()).note(tenant, &entry).await
+}
+
+/// Deletes what was found, or replaces the person's words in it, and looks again.
+pub async fn forget(
+    ports: &Ports,
+    tenant: &TenantId,
+    asked: &[Ask],
+    who: &str,
+    most: usize,
+) -> Result<Forgotten, PersonError> {
+    let finding = find(ports, tenant, asked, most).await?;
+    let (mut deleted, mut blanked, mut discarded) = (0, 0, 0);
+    for found in &finding.items {
+        match found.action {
+            Action::Delete => {
+                ports.store.delete(&found.item.key).await?;
+                deleted += 1;
+            }
+            Action::Blank => blanked += usize::from(blank(ports, tenant, &finding.person, &found.item).await?),
+            Action::Keep(_) => {}
+        }
+    }
+    let queues: std::collections::BTreeSet<QueueName> = finding.letters.iter().map(|(queue, _)| *queue).collect();
+    for queue in queues {
+        discarded += letters(ports, tenant, &finding.person, queue, Fate::Discard).await?.len();
+    }
+    let counts = format!(
+        "{deleted} items deleted, {blanked} without the person's words, {discarded} failed deliveries discarded"
+    );
+    note(ports, tenant, "a person's data deleted", asked, who, &counts).await?;
+    tracing::info!(%tenant, deleted, blanked, discarded, "a person's data was deleted on request");
+    let left = search(ports, tenant, finding.person, most).await?;
+    Ok(Forgotten { deleted, blanked, discarded, left })
+}
+
+/// Replaces a person's words in an item, also while others write it; whether there were any.
+async fn blank(ports: &Ports, tenant: &TenantId, person: &Person, item: &Item) -> Result<bool, PersonError> {
+    let mut item = item.clone();
+    for _ in 0..MAX_TRIES {
+        let Some(value) = found::without(person, &item)? else { return Ok(false) };
+        let mut write = Write::new(item.key.clone(), &value, Condition::Version(item.version))?;
+        write.expires_at = item.expires_at;
+        match ports.store.put(write).await {
+            Ok(_) => return Ok(true),
+            Err(StoreError::Conflict(_)) => match ports.store.get(&item.key).await? {
+                Some(newer) => item = newer,
+                None => return Ok(false),
+            },
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let name = kind_of(&item.key).map_or("an item", |kind| kind.name);
+    Err(PersonError::Busy(format!("a {name} of {tenant}")))
+}

@@ -1,0 +1,63 @@
+//! Tickets: with one a person comes from Slack to a page of ours, as somebody whom Slack knows.
+
+use std::time::Duration;
+
+use runtime::store::StoreError;
+use runtime::{Ports, TenantId};
+use serde::{Deserialize, Serialize};
+
+use crate::once;
+use crate::people::Link;
+
+/// How long a ticket is good.
+const LIVES: Duration = Duration::from_secs(15 * 60);
+/// Where a person comes with a ticket to let us work with their own rights.
+pub const GIVE: &str = "/install/give";
+
+/// How long somebody can undo that an account in Slack was linked to them.
+const UNLINK_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Where a person comes with a ticket to undo it.
+pub const UNLINK: &str = "/install/unlink";
+
+/// Who may come.
+#[derive(Serialize, Deserialize)]
+pub struct Ticket {
+    /// Of which portal.
+    pub tenant: TenantId,
+    /// Their number there.
+    pub user: u64,
+}
+
+/// Makes a ticket for a person of a portal; it is good once, for 15 minutes, at [`GIVE`]`?ticket=…`.
+pub async fn make(ports: &Ports, tenant: &TenantId, user: u64) -> Result<String, StoreError> {
+    let ticket = once::secret();
+    once::put(ports, "give", &ticket, &Ticket { tenant: tenant.clone(), user }, LIVES).await?;
+    Ok(ticket)
+}
+
+/// Who comes with a ticket; it is used by that.
+pub async fn take(ports: &Ports, ticket: &str) -> Result<Option<Ticket>, StoreError> {
+    once::take(ports, "give", ticket).await
+}
+
+/// A link that its ticket undoes.
+#[derive(Serialize, Deserialize)]
+pub struct Unlink {
+    /// Of which portal.
+    pub tenant: TenantId,
+    /// The link.
+    pub link: Link,
+}
+
+/// Makes a ticket that undoes a link; it is good once, for seven days, at [`UNLINK`]`?ticket=…`.
+pub async fn make_unlink(ports: &Ports, tenant: &TenantId, link: &Link) -> Result<String, StoreError> {
+    let ticket = once::secret();
+    let unlink = Unlink { tenant: tenant.clone(), link: link.clone() };
+    once::put(ports, "unlink", &ticket, &unlink, UNLINK_TTL).await?;
+    Ok(ticket)
+}
+
+/// The link that a ticket undoes; the ticket is used by that.
+pub async fn take_unlink(ports: &Ports, ticket: &str) -> Result<Option<Unlink>, StoreError> {
+    once::take(ports, "unlink", ticket).await
+}

@@ -1,0 +1,81 @@
+//! People and conversations in both systems: who is who, which chat is which channel, and what a text says on the other
+//! side. What several functions need of that lives here.
+
+pub mod administrators;
+pub mod mapping;
+pub mod profiles;
+pub mod rights;
+pub mod stale;
+
+use std::sync::Arc;
+
+use clients::{Connections, Failure, PortalClient, WorkspaceClient};
+use runtime::{Ports, TenantId};
+use settings::Settings;
+use tenants::conversations::Conversations;
+use tenants::people::People;
+use tenants::portals::Portal;
+
+/// What all of it works on. Cheap to clone.
+#[derive(Clone)]
+pub struct Talk {
+    /// The engine.
+    pub ports: Ports,
+    /// The providers.
+    pub connections: Connections,
+    /// Who is who.
+    pub people: People,
+    /// Which chat is which channel, and which message which.
+    pub conversations: Conversations,
+}
+
+impl Talk {
+    /// Over an engine and connections.
+    pub fn new(ports: &Ports, connections: Connections) -> Self {
+        Self {
+            ports: ports.clone(),
+            connections,
+            people: People::new(ports.store.clone()),
+            conversations: Conversations::new(ports.store.clone()),
+        }
+    }
+
+    /// A tenant, with both sides open.
+    pub async fn tenant(&self, tenant: &TenantId) -> Result<Tenant, Failure> {
+        let portal = self.connections.portal(tenant).await?;
+        let settings = portal.settings_as()?;
+        Ok(Tenant {
+            bitrix24: self.connections.bitrix24(&portal).await?,
+            slack: self.connections.slack(&portal).await?,
+            id: tenant.clone(),
+            settings,
+            portal,
+        })
+    }
+}
+
+/// A tenant with both sides open.
+pub struct Tenant {
+    /// Whose it is.
+    pub id: TenantId,
+    /// Its portal's record.
+    pub portal: Arc<Portal>,
+    /// Its settings.
+    pub settings: Arc<Settings>,
+    /// Its portal, called as the connection.
+    pub bitrix24: PortalClient,
+    /// Its workspace.
+    pub slack: WorkspaceClient,
+}
+
+impl Tenant {
+    /// `https://PORTAL`.
+    pub fn origin(&self) -> String {
+        bitrix24::crm::origin(&self.portal.domain)
+    }
+
+    /// The page of a chat on the portal.
+    pub fn chat_url(&self, dialog: &str) -> String {
+        format!("{}/online/?IM_DIALOG={dialog}", self.origin())
+    }
+}

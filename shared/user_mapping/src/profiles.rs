@@ -1,0 +1,125 @@
+//! Names, pictures and languages of people, kept for a while: each message would ask for them again.
+
+use std::time::Duration;
+
+use bitrix24::user::User as PortalUser;
+use clients::Failure;
+use runtime::Kind;
+use runtime::clock::later;
+use runtime::store::{Condition, Key, Table, Write};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use slack::event::User as SlackUser;
+
+use crate::{Talk, Tenant};
+
+/// How long a profile is believed.
+const KEEPS: Duration = Duration::from_secs(60 * 60);
+
+/// A person of the portal.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PortalProfile {
+    /// Their number.
+    pub user: u64,
+    /// Their name.
+    pub name: String,
+    /// Their e-mail, where the connection may see it.
+    #[serde(default)]
+    pub email: Option<String>,
+    /// Their picture, where everybody can see it.
+    #[serde(default)]
+    pub picture: Option<String>,
+    /// Whether they were dismissed.
+    #[serde(default)]
+    pub is_dismissed: bool,
+    /// Whether they are no employee but, for one, an extranet user.
+    #[serde(default)]
+    pub is_outsider: bool,
+}
+
+impl Talk {
+    /// Somebody in Slack; `None` if there is nobody of that id.
+    pub async fn slack_profile(&self, tenant: &Tenant, id: &str) -> Result<Option<SlackUser>, Failure> {
+        let key = Key::new(Table::Links, format!("{}#profile", tenant.id), format!("slack#{id}"));
+        if let Some(item) = self.ports.store.get(&key).await? {
+            return Ok(item.decode()?);
+        }
+        let found = match tenant.slack.user(id).await {
+            Err(Failure { kind: Kind::Permanent { code }, .. }) if is_nobody(&code) => None,
+            found => Some(found?),
+        };
+        self.keep(key, &found).await?;
+        Ok(found)
+    }
+
+    /// Forgets a profile: it has changed.
+    pub async fn forget_slack_profile(&self, tenant: &Tenant, id: &str) -> Result<(), Failure> {
+        let key = Key::new(Table::Links, format!("{}#profile", tenant.id), format!("slack#{id}"));
+        Ok(self.ports.store.delete(&key).await?)
+    }
+
+    /// Somebody on the portal; `None` if there is nobody of that number.
+    pub async fn portal_profile(&self, tenant: &Tenant, user: u64) -> Result<Option<PortalProfile>, Failure> {
+        let key = portal_key(tenant, user);
+        if let Some(item) = self.ports.store.get(&key).await? {
+            return Ok(item.decode()?);
+        }
+        self.portal_profile_now(tenant, user).await
+    }
+
+    /// The same as the portal has it now, whatever is kept.
+    pub async fn portal_profile_now(&self, tenant: &Tenant, user: u64) -> Result<Option<PortalProfile>, Failure> {
+        let found = self.portal_users(tenant, &json!({"ID": user})).await?.into_iter().find(|found| found.user == user);
+        self.keep_portal_profile(tenant, user, found.as_ref()).await?;
+        Ok(found)
+    }
+
+    /// Keeps what the portal says of somebody, for an hour.
+    pub async fn keep_portal_profile(
+        &self,
+        tenant: &Tenant,
+        user: u64,
+        found: Option<&PortalProfile>,
+    ) -> Result<(), Failure> {
+        self.keep(portal_key(tenant, user), &found).await
+    }
+
+    /// People of the portal by a filter of `user.get`.
+    pub async fn portal_users(&self, tenant: &Tenant, filter: &Value) -> Result<Vec<PortalProfile>, Failure> {
+        let answer = tenant.bitrix24.call("user.get", &json!({"FILTER": filter})).await?;
+        Ok(read(&answer.result))
+    }
+
+    /// Keeps what a provider said of somebody, for an hour.
+    pub async fn keep<T: Serialize>(&self, key: Key, value: &T) -> Result<(), Failure> {
+        let write = Write::new(key, value, Condition::Always)?.expiring(later(self.ports.clock.now(), KEEPS));
+        self.ports.store.put(write).await?;
+        Ok(())
+    }
+}
+
+fn portal_key(tenant: &Tenant, user: u64) -> Key {
+    Key::new(Table::Links, format!("{}#profile", tenant.id), format!("portal#{user}"))
+}
+
+/// The people in an answer of `user.get`.
+pub fn read(rows: &Value) -> Vec<PortalProfile> {
+    rows.as_array().cloned().unwrap_or_default().into_iter().filter_map(profile).collect()
+}
+
+pub(crate) fn is_nobody(code: &str) -> bool {
+    ["user_not_found", "user_not_visible"].contains(&code)
+}
+
+fn profile(row: Value) -> Option<PortalProfile> {
+    let picture = row["PERSONAL_PHOTO"].as_str().filter(|url| url.starts_with("https://")).map(str::to_owned);
+    let user: PortalUser = serde_json::from_value(row).ok()?;
+    Some(PortalProfile {
+        user: user.id?,
+        name: user.display_name().unwrap_or_default(),
+        is_dismissed: !user.is_active(),
+        is_outsider: !user.is_employee(),
+        email: user.email,
+        picture,
+    })
+}

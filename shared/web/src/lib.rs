@@ -1,0 +1,14 @@
+//! HTTP for people and programs: answers and refusals, the frame of pages, cookies, sessions.
+
+pub mod answer;
+pub mod cookies;
+pub mod doors;
+pub mod origin;
+pub mod page;
+mod sample;
+pub mod sessions;
+
+pub use answer::Refused;
+pub use cookies::{Site, cookie, is_loopback, with_cookie};
+pub use sample::is_sampled;
+pub use sessions::Session;

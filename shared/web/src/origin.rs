@@ -1,0 +1,81 @@
+//! Whether a page of ours sent a request. Other sites can make a browser post a form here, with its cookies; the browser
+//! says which site that was.
+
+use http::HeaderMap;
+use http::header::ORIGIN;
+
+use crate::page::host_of;
+
+/// What the browser says in `Sec-Fetch-Site`; scripts cannot set it.
+const FETCH_SITE: &str = "sec-fetch-site";
+
+/// Whether the request comes from a page of ours or from the person directly. `public_url` is where we are reached, if
+/// that is known.
+///
+/// `Sec-Fetch-Site` decides. Browsers leave it out on plain http to another machine; there `Origin` decides. A request
+/// with neither is not one that a form of ours makes.
+pub fn is_own(headers: &HeaderMap, public_url: Option<&str>) -> bool {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("not text").trim());
+    match (text(FETCH_SITE), text(ORIGIN.as_str())) {
+        (Some(site), _) => site == "same-origin" || site == "none",
+        (None, Some(origin)) => is_ours(origin, headers, public_url),
+        (None, None) => false,
+    }
+}
+
+/// A proxy may have changed the `Host`, and `public_url` may be missing: either names us. No page of another site can
+/// choose what the browser sends in `Host`.
+fn is_ours(origin: &str, headers: &HeaderMap, public_url: Option<&str>) -> bool {
+    let Some(asking) = authority(origin) else { return false };
+    let is_public = public_url.is_some_and(|url| {
+        let same_scheme = url.split("://").next() == origin.split("://").next();
+        same_scheme && authority(url).is_some_and(|own| own.eq_ignore_ascii_case(asking))
+    });
+    is_public || (!host_of(headers).is_empty() && host_of(headers).eq_ignore_ascii_case(asking))
+}
+
+fn authority(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    rest.split(['/', '?', '#']).next().filter(|authority| !authority.is_empty())
+}
+
+/// What to say to a request that another site, or none that we know, has sent.
+pub const REFUSED: &str = "This form was not sent by a page of Switchboard, so nothing was changed. Open the page here and send the form again. If you did: the browser or a proxy takes the headers Sec-Fetch-Site and Origin away.";
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn headers(given: &[(&'static str, &str)]) -> HeaderMap {
+        given.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_str(value).unwrap())).collect()
+    }
+
+    fn own(given: &[(&'static str, &str)]) -> bool {
+        is_own(&headers(given), Some("https://sb.example"))
+    }
+
+    #[test]
+    fn the_browser_says_which_site_sent_it() {
+        assert!(own(&[("sec-fetch-site", "same-origin")]));
+        assert!(own(&[("sec-fetch-site", "none")]));
+        for site in ["cross-site", "same-site", "", "same-origin, cross-site"] {
+            assert!(!own(&[("sec-fetch-site", site), ("origin", "https://sb.example")]), "{site}");
+        }
+    }
+
+    #[test]
+    fn else_the_origin_says_it() {
+        assert!(own(&[("origin", "https://sb.example")]));
+        assert!(own(&[("origin", "https://SB.example"), ("host", "127.0.0.1:8080")]));
+        assert!(own(&[("origin", "http://127.0.0.1:8080"), ("host", "127.0.0.1:8080")]));
+        let foreign = ["null", "", "https://evil.example", "http://sb.example", "https://sb.example.evil.example"];
+        for origin in foreign.into_iter().chain(["https://sb.example:8443", "https://evil.example/https://sb.example"])
+        {
+            assert!(!own(&[("origin", origin), ("host", "127.0.0.1:8080")]), "{origin}");
+        }
+        assert!(!own(&[("host", "sb.example")]));
+        assert!(!is_own(&headers(&[("origin", "https://"), ("host", "")]), None));
+    }
+}

@@ -1,0 +1,192 @@
+//! What all pages for people have in common: the frame, forms, answers, sessions, and secrets that work once.
+//!
+//! Pages are made here, without scripts. Nothing on them comes from elsewhere, and a browser is told so.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use maud::{DOCTYPE, Markup, html};
+use runtime::ClientAddress;
+
+/// The fields of a form, or of a query.
+pub struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// These fields.
+    pub fn of_fields(fields: Vec<(String, String)>) -> Self {
+        Self(fields)
+    }
+
+    /// The fields of a request's body.
+    pub fn of_body(request: &Request<Bytes>) -> Self {
+        Self(form_urlencoded::parse(request.body()).into_owned().collect())
+    }
+
+    /// The fields of a request's address.
+    pub fn of_query(request: &Request<Bytes>) -> Self {
+        let query = request.uri().query().unwrap_or_default();
+        Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+    }
+
+    /// All values of a field, as of boxes that are ticked.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.trim())
+    }
+
+    /// A field without the space around it; empty if there is none.
+    pub fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.trim())
+    }
+}
+
+/// A text as a part of an address.
+pub fn encoded(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+/// Where a request comes from, for counting: an IPv4 address, or an IPv6 network of a customer. What a request says of
+/// itself does not count.
+pub fn address_of(request: &Request<Bytes>) -> String {
+    let address = request.extensions().get::<ClientAddress>();
+    address.map_or_else(|| "unknown".to_owned(), |address| address.network().to_string())
+}
+
+/// The host that a request names.
+pub fn host_of(headers: &HeaderMap) -> &str {
+    headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
+}
+
+/// A host without its port: `[::1]:8080` is `[::1]`.
+pub fn host_name(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+/// A whole page without scripts.
+pub fn frame(title: &str, nav: &Markup, body: &Markup) -> String {
+    framed(title, nav, body, false)
+}
+
+/// A whole page that parts of which load themselves again, if the browser runs scripts. Everything works without.
+pub fn lively_frame(title: &str, nav: &Markup, body: &Markup) -> String {
+    framed(title, nav, body, true)
+}
+
+fn framed(title: &str, nav: &Markup, body: &Markup, lively: bool) -> String {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) " · Switchboard" }
+                link rel="stylesheet" href=(STYLE);
+                link rel="icon" href="data:,";
+                @if lively {
+                    // Nothing is evaluated and no style is put in: the policy would refuse both.
+                    meta name="htmx-config" content=r#"{"allowEval":false,"includeIndicatorStyles":false,"selfRequestsOnly":true,"historyEnabled":false}"#;
+                    script src=(SCRIPT) defer {}
+                }
+            }
+            body {
+                a.skip href="#main" { "To the content" }
+                header { strong { "Switchboard" } (nav) }
+                main id="main" { h1 { (title) } (body) }
+            }
+        }
+    }
+    .into_string()
+}
+
+/// A page that takes a browser to a provider: a form may lead nowhere but to us.
+pub fn going(to: &str) -> String {
+    let host = to.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
+    let body = html! { p { "You are taken to " a href=(to) { (host) } ", where you allow it." } };
+    refreshed(&frame("One moment", &html! {}, &body), &format!("0; url={to}"))
+}
+
+/// The same page, which the browser leaves or loads again by itself: `3; url=/there`.
+pub fn refreshed(page: &str, when: &str) -> String {
+    let refresh = html! { meta http-equiv="refresh" content=(when); }.into_string();
+    page.replacen("<head>", &format!("<head>{refresh}"), 1)
+}
+
+/// Other sites learn no address of ours. Our own do: with `no-referrer`, browsers would also hide from us which page sent
+/// a form ([`origin`]).
+const REFERRERS: &str = "same-origin";
+
+/// Where [`styled`] is to be served.
+pub const STYLE: &str = "/admin/style.css";
+/// Where [`script`] is to be served.
+pub const SCRIPT: &str = "/admin/htmx.js";
+
+/// Sends a browser on.
+pub fn redirect(to: &str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    if let Ok(to) = HeaderValue::from_str(to) {
+        response.headers_mut().insert(LOCATION, to);
+    }
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static(REFERRERS));
+    response
+}
+
+/// A page as an answer. Its forms may lead to us only.
+pub fn page(status: StatusCode, text: String) -> Response<Bytes> {
+    page_with(
+        status,
+        text,
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    )
+}
+
+/// The same for a page of [`lively_frame`]: scripts of our own only, which ask us only.
+pub fn lively_page(status: StatusCode, text: String) -> Response<Bytes> {
+    page_with(
+        status,
+        text,
+        "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    )
+}
+
+/// The same with another policy for the browser. No title or name on it turns the direction of the words around it.
+pub fn page_with(status: StatusCode, text: String, policy: &str) -> Response<Bytes> {
+    let text = match bidi::without_overrides(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(other) => other,
+    };
+    let mut response = Response::new(Bytes::from(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static(REFERRERS));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Ok(policy) = HeaderValue::from_str(policy) {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
+/// The script of lively pages: htmx (0BSD, see `assets/htmx.LICENSE`).
+pub fn script() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(include_bytes!("assets/htmx.min.js")));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("max-age=86400"));
+    response
+}
+
+/// The style of all pages.
+pub fn styled() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(include_bytes!("assets/style.css")));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("max-age=300"));
+    response
+}

@@ -1,0 +1,291 @@
+//! Signing in: with a code that works once, or by what a provider has proven. A session ends by itself, and earlier if the
+//! provider says that its person does not administer the tenant any more.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use jiff::Timestamp;
+use runtime::clock::{later, until};
+use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Version, Write};
+use runtime::{Ports, TenantId};
+use serde::{Deserialize, Serialize};
+use tenants::administrators::{Proof, Rights};
+use tenants::once;
+use tenants::once::{key, secret};
+use tenants::portals::TokenDigest;
+
+/// How long a code is good.
+const CODE_TTL: Duration = Duration::from_secs(15 * 60);
+/// How long a session lasts.
+const SESSION_TTL: Duration = Duration::from_secs(8 * 60 * 60);
+/// After so long a provider is asked again whether somebody still administers the tenant.
+const RIGHTS_TTL: Duration = Duration::from_secs(15 * 60);
+/// A session goes on so long after the provider last confirmed it, while the provider cannot be asked.
+const MAX_UNCONFIRMED: Duration = Duration::from_secs(60 * 60);
+/// A provider that could not be asked is left alone for so long.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(60);
+const COOKIE: &str = "switchboard_session";
+
+/// A session.
+///
+/// Its cookie is 256 random bits of which only the digest is kept, so there is nothing in it to sign or to forge; it can
+/// be taken back at any time, for it is looked up with each request.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Session {
+    /// Whose pages are shown.
+    pub tenant: TenantId,
+    /// What every form of the session carries.
+    pub token: String,
+    /// Who signed in, for the audit.
+    #[serde(default = "somebody")]
+    pub who: String,
+    /// How they proved that they administer the tenant.
+    #[serde(default)]
+    pub proof: Proof,
+    /// When that was last confirmed.
+    #[serde(default)]
+    confirmed: Option<Timestamp>,
+    /// When the provider was last asked in vain.
+    #[serde(default)]
+    asked: Option<Timestamp>,
+    /// When the session ends at the latest.
+    #[serde(default)]
+    ends: Option<Timestamp>,
+    #[serde(skip)]
+    place: Option<(Key, Version)>,
+}
+
+fn somebody() -> String {
+    "an administrator".into()
+}
+
+/// A session in the list of a tenant's sessions.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Listed {
+    /// Who signed in.
+    pub who: String,
+    /// When.
+    pub since: Timestamp,
+    /// What names it here; its cookie cannot be told from it.
+    pub name: String,
+}
+
+impl Session {
+    /// Whether a form carries the session's token.
+    pub fn is_own_form(&self, token: &str) -> bool {
+        TokenDigest::of(token).matches(&TokenDigest::of(&self.token))
+    }
+}
+
+/// Makes a code with which somebody signs in to a tenant's pages, once, within 15 minutes.
+pub async fn new_code(ports: &Ports, tenant: &TenantId) -> Result<String, StoreError> {
+    let code = secret();
+    once::put(ports, "code", &code, tenant, CODE_TTL).await?;
+    Ok(code)
+}
+
+/// Begins a session with a code; the cookie that keeps it and whose pages it shows, or `None` if the code is no good.
+pub async fn begin(ports: &Ports, code: &str) -> Result<Option<(String, TenantId)>, StoreError> {
+    match once::take::<TenantId>(ports, "code", code).await? {
+        Some(tenant) => {
+            Ok(Some((start_with(ports, tenant.clone(), "a one-time code", Proof::Operator).await?, tenant)))
+        }
+        None => Ok(None),
+    }
+}
+
+/// Begins a session for somebody who has proven that they may see the tenant's pages, in a way that nobody can be asked
+/// about again: it lasts an hour. The cookie that keeps it; `who` they are stands in the audit.
+pub async fn start(ports: &Ports, tenant: TenantId, who: &str) -> Result<String, StoreError> {
+    start_with(ports, tenant, who, Proof::Once).await
+}
+
+/// The same with a proof that is confirmed now and then.
+pub async fn start_with(ports: &Ports, tenant: TenantId, who: &str, proof: Proof) -> Result<String, StoreError> {
+    let id = format!("{}{}", secret(), secret());
+    let (now, place) = (ports.clock.now(), key("session", &id));
+    let lives = if proof == Proof::Once { MAX_UNCONFIRMED } else { SESSION_TTL };
+    let ends = later(now, lives);
+    let listed = Listed { who: who.to_owned(), since: now, name: place.sort.clone() };
+    let listing = Write::new(listing_key(&tenant, &place.sort), &listed, Condition::Always)?;
+    let token = format!("{}{}", secret(), secret());
+    let who = who.to_owned();
+    let session =
+        Session { tenant, token, who, proof, confirmed: Some(now), asked: None, ends: Some(ends), place: None };
+    let write = Write::new(place, &session, Condition::Absent)?;
+    ports.store.put_all(vec![write.expiring(ends), listing.expiring(ends)]).await?;
+    Ok(crate::cookies::text(COOKIE, &id, lives))
+}
+
+/// The session that a request belongs to, if to any.
+pub async fn of(store: &dyn Store, headers: &HeaderMap) -> Result<Option<Session>, StoreError> {
+    let Some(id) = crate::cookies::cookie(headers, COOKIE) else { return Ok(None) };
+    let key = key("session", id);
+    let Some(item) = store.get(&key).await? else { return Ok(None) };
+    let session = item.decode()?;
+    Ok(Some(Session { place: Some((key, item.version)), ..session }))
+}
+
+/// Why a session ended before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Its person does not administer the tenant any more.
+    NoRights,
+    /// For an hour nobody could be asked whether they do.
+    Unconfirmed,
+}
+
+/// The session, unless its person may not see the pages any more. `ask` asks the provider; it is called when the last
+/// confirmation is a quarter of an hour old, and at most once a minute while the provider does not answer.
+pub async fn confirmed(
+    ports: &Ports,
+    session: Session,
+    ask: impl AsyncFnOnce(&Session) -> Rights,
+) -> Result<Result<Session, Ended>, StoreError> {
+    let now = ports.clock.now();
+    if !session.is_to_be_confirmed(now) {
+        return Ok(Ok(session));
+    }
+    let rights = if session.may_ask(now) { ask(&session).await } else { Rights::Unknown };
+    match session.after(rights, now) {
+        Ok(same) if (same.confirmed, same.asked) == (session.confirmed, session.asked) => Ok(Ok(session)),
+        Ok(session) => Ok(Ok(keep(ports, session).await?)),
+        Err(ended) => {
+            end(ports.store.as_ref(), &session).await?;
+            Ok(Err(ended))
+        }
+    }
+}
+
+/// Writes down when a session was confirmed, unless it was taken back meanwhile or another request was quicker.
+async fn keep(ports: &Ports, session: Session) -> Result<Session, StoreError> {
+    let (Some((key, version)), Some(ends)) = (&session.place, session.ends) else { return Ok(session) };
+    let write = Write::new(key.clone(), &session, Condition::Version(*version))?;
+    match ports.store.put(write.expiring(ends)).await {
+        Ok(_) | Err(StoreError::Conflict(_)) => Ok(session),
+        Err(error) => Err(error),
+    }
+}
+
+/// Ends a session.
+pub async fn end(store: &dyn Store, session: &Session) -> Result<(), StoreError> {
+    match &session.place {
+        Some((key, _)) => revoke(store, &session.tenant, &key.sort).await,
+        None => Ok(()),
+    }
+}
+
+/// The sessions of a tenant, newest first.
+pub async fn list(store: &dyn Store, tenant: &TenantId) -> Result<Vec<Listed>, StoreError> {
+    let page = store.list(&Query::prefix(Table::Portals, listing(tenant), "")).await?;
+    let mut all = page.items.iter().map(runtime::store::Item::decode).collect::<Result<Vec<Listed>, _>>()?;
+    all.sort_by_key(|listed| std::cmp::Reverse(listed.since));
+    Ok(all)
+}
+
+/// Takes a session of a tenant back, by its name in the list; another tenant's is left as it is.
+pub async fn revoke(store: &dyn Store, tenant: &TenantId, name: &str) -> Result<(), StoreError> {
+    let place = Key::new(Table::Portals, once::PARTITION, name);
+    if let Some(item) = store.get(&place).await?
+        && item.decode::<Session>().is_ok_and(|session| session.tenant == *tenant)
+    {
+        store.delete(&place).await?;
+    }
+    store.delete(&listing_key(tenant, name)).await
+}
+
+/// Ends all sessions of a tenant.
+pub async fn end_all(store: &dyn Store, tenant: &TenantId) -> Result<(), StoreError> {
+    loop {
+        // A page at a time: what was ended is not listed any more.
+        let all = list(store, tenant).await?;
+        if all.is_empty() {
+            return Ok(());
+        }
+        for listed in all {
+            revoke(store, tenant, &listed.name).await?;
+        }
+    }
+}
+
+fn listing(tenant: &TenantId) -> String {
+    format!("{tenant}#session")
+}
+
+fn listing_key(tenant: &TenantId, name: &str) -> Key {
+    Key::new(Table::Portals, listing(tenant), name)
+}
+
+impl Session {
+    /// Its name in the list.
+    pub fn name(&self) -> &str {
+        self.place.as_ref().map_or("", |(key, _)| key.sort.as_str())
+    }
+
+    /// Whether a provider has to confirm it now. Whoever came with an operator's code is known to none.
+    fn is_to_be_confirmed(&self, now: Timestamp) -> bool {
+        let can_be = matches!(self.proof, Proof::Slack { .. } | Proof::Portal { .. });
+        can_be && self.age(now) >= RIGHTS_TTL
+    }
+
+    /// How long ago it was confirmed. A moment that is still to come counts as none.
+    fn age(&self, now: Timestamp) -> Duration {
+        self.confirmed.filter(|confirmed| *confirmed <= now).map_or(Duration::MAX, |confirmed| until(confirmed, now))
+    }
+
+    fn may_ask(&self, now: Timestamp) -> bool {
+        self.asked.is_none_or(|asked| asked > now || until(asked, now) >= ASK_AGAIN_AFTER)
+    }
+
+    /// What becomes of it by a provider's word.
+    fn after(&self, rights: Rights, now: Timestamp) -> Result<Self, Ended> {
+        match rights {
+            Rights::Held => Ok(Self { confirmed: Some(now), asked: None, ..self.clone() }),
+            Rights::Ended => Err(Ended::NoRights),
+            Rights::Unknown if self.age(now) >= MAX_UNCONFIRMED => Err(Ended::Unconfirmed),
+            Rights::Unknown if self.may_ask(now) => Ok(Self { asked: Some(now), ..self.clone() }),
+            Rights::Unknown => Ok(self.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn session(proof: Proof) -> Session {
+        let old = r#"{"tenant": "member1", "token": "t"}"#;
+        Session { proof, confirmed: Some(at(0)), ..serde_json::from_str(old).unwrap() }
+    }
+
+    #[test]
+    fn a_session_of_an_earlier_version_is_read_and_ends_by_itself() {
+        let old: Session = serde_json::from_str(r#"{"tenant": "member1", "token": "t", "who": "Ann"}"#).unwrap();
+        assert_eq!((old.who.as_str(), &old.proof), ("Ann", &Proof::Operator));
+        assert!(!old.is_to_be_confirmed(at(1_000_000)));
+    }
+
+    #[test]
+    fn a_provider_is_asked_after_a_quarter_of_an_hour_and_what_it_says_counts() {
+        let session = session(Proof::Portal { user: 1 });
+        assert!(!session.is_to_be_confirmed(at(899)) && session.is_to_be_confirmed(at(900)));
+        assert!(session.is_to_be_confirmed(at(-1)), "a moment that is still to come counts as none");
+        let held = session.after(Rights::Held, at(900)).ok().unwrap();
+        assert!(!held.is_to_be_confirmed(at(1799)) && held.is_to_be_confirmed(at(1800)));
+        assert_eq!(session.after(Rights::Ended, at(900)).err(), Some(Ended::NoRights));
+    }
+
+    #[test]
+    fn while_it_does_not_answer_it_is_asked_once_a_minute_for_an_hour() {
+        let session = session(Proof::Slack { user: "U1".into(), organisation: None });
+        let asked = session.after(Rights::Unknown, at(900)).ok().unwrap();
+        assert!(asked.is_to_be_confirmed(at(959)) && !asked.may_ask(at(959)) && asked.may_ask(at(960)));
+        assert!(asked.after(Rights::Unknown, at(3599)).is_ok());
+        assert_eq!(asked.after(Rights::Unknown, at(3600)).err(), Some(Ended::Unconfirmed));
+        assert!(asked.after(Rights::Held, at(3600)).is_ok());
+    }
+}

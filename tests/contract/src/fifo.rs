@@ -1,0 +1,224 @@
+//! The whole FIFO promise: order in a group, one receipt of a group at a time, groups side by side. On AWS it is SQS's own,
+//! and no emulator keeps it; the engines that run in one process keep it themselves, and hand out again what a process
+//! that is gone had received.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jobs::queues;
+use proptest::prelude::*;
+use runtime::Ports;
+use runtime::queue::{Message, QueueName, Received};
+
+use crate::Engine;
+use crate::queue::message;
+
+const QUEUE: QueueName = queues::SLACK_DELIVERY;
+
+async fn receive(ports: &Ports, most: usize) -> Vec<Received> {
+    ports.queue.receive(QUEUE, most, Duration::ZERO).await.unwrap()
+}
+
+fn bodies(received: &[Received]) -> Vec<&str> {
+    received.iter().map(|received| received.body.as_str()).collect()
+}
+
+pub async fn a_group_waits_while_one_of_its_messages_is_out_and_others_do_not(engine: &Engine) {
+    let ports = &engine.ports;
+    ports.queue.send(QUEUE, vec![message("g", "1"), message("g", "2"), message("h", "1")]).await.unwrap();
+    let first = receive(ports, 1).await;
+    assert_eq!(bodies(&first), ["1"]);
+    let second = receive(ports, 10).await;
+    assert_eq!(second.iter().map(|received| received.group.as_str()).collect::<Vec<_>>(), ["h"]);
+    assert!(receive(ports, 10).await.is_empty());
+    ports.queue.delete(QUEUE, vec![first[0].receipt.clone()]).await.unwrap();
+    assert_eq!(bodies(&receive(ports, 10).await), ["2"]);
+}
+
+pub async fn a_delayed_head_holds_its_group_back(engine: &Engine) {
+    let ports = &engine.ports;
+    ports.queue.send(QUEUE, vec![message("g", "1"), message("g", "2")]).await.unwrap();
+    let received = receive(ports, 1).await;
+    ports.queue.delay(QUEUE, &received[0].receipt, Duration::from_secs(60)).await.unwrap();
+    ports.queue.send(QUEUE, vec![message("g", "3")]).await.unwrap();
+    assert!(receive(ports, 10).await.is_empty());
+    engine.clock.advance(Duration::from_secs(60));
+    assert_eq!(bodies(&receive(ports, 10).await), ["1", "2", "3"]);
+}
+
+pub async fn what_a_dead_worker_had_comes_back_when_its_lease_ends(engine: &Engine) {
+    let ports = &engine.ports;
+    ports.queue.send(QUEUE, vec![message("g", "1"), message("g", "2")]).await.unwrap();
+    let lost = receive(ports, 10).await;
+    assert!(receive(ports, 10).await.is_empty());
+    engine.clock.advance(QUEUE.visibility());
+    let again = receive(ports, 10).await;
+    assert_eq!((bodies(&again), again[0].attempt), (vec!["1", "2"], 2));
+    // The receipt of the lost lease settles nothing any more.
+    ports.queue.delete(QUEUE, vec![lost[0].receipt.clone()]).await.unwrap();
+    engine.clock.advance(QUEUE.visibility());
+    assert_eq!(bodies(&receive(ports, 10).await), ["1", "2"]);
+}
+
+pub async fn what_a_process_had_received_comes_back_when_it_starts_again(engine: &Engine) {
+    let ports = &engine.ports;
+    ports.queue.send(QUEUE, vec![message("g", "1"), message("g", "2"), message("h", "1")]).await.unwrap();
+    let received = receive(ports, 10).await;
+    ports.queue.delete(QUEUE, vec![received[0].receipt.clone()]).await.unwrap();
+    ports.queue.delay(QUEUE, &received[2].receipt, Duration::from_secs(60)).await.unwrap();
+    let restarted = (engine.restart)().await;
+    let again = receive(&restarted, 10).await;
+    assert_eq!((bodies(&again), again[0].attempt), (vec!["2"], 2), "what was finished or waits for its time stays so");
+    engine.clock.advance(Duration::from_secs(60));
+    assert_eq!(
+        receive(&restarted, 10).await.iter().map(|h| (h.group.as_str(), h.attempt)).collect::<Vec<_>>(),
+        [("h", 2)]
+    );
+    // Dropped as before the restart.
+    restarted.queue.send(QUEUE, vec![message("g", "1")]).await.unwrap();
+    assert_eq!(restarted.queue.depth(QUEUE).await.unwrap().waiting, 2);
+}
+
+pub async fn a_waiting_receiver_is_woken_by_a_message(engine: &Engine) {
+    let queue = engine.ports.queue.clone();
+    let waiting = tokio::spawn({
+        let queue = queue.clone();
+        async move { queue.receive(QUEUE, 10, Duration::from_secs(3600)).await.unwrap() }
+    });
+    tokio::task::yield_now().await;
+    queue.send(QUEUE, vec![message("g", "1")]).await.unwrap();
+    assert_eq!(bodies(&waiting.await.unwrap()), ["1"]);
+}
+
+fn tenant_of(group: &str) -> &str {
+    group.split('#').next().unwrap()
+}
+
+pub async fn a_backlog_of_one_tenant_holds_up_no_other(engine: &Engine) {
+    let queue = &engine.ports.queue;
+    let message = |tenant: usize, deal: usize| Message {
+        group: format!("tenant{tenant:03}#deal#{deal}"),
+        deduplication: format!("{tenant}/{deal}"),
+        body: String::new(),
+    };
+    // The large one was first.
+    queue.send(QUEUE, (0..5_050).map(|deal| message(0, deal)).collect()).await.unwrap();
+    for tenant in 1..100 {
+        queue.send(QUEUE, (0..50).map(|deal| message(tenant, deal)).collect()).await.unwrap();
+    }
+    let mut got: BTreeMap<String, usize> = BTreeMap::new();
+    let mut of_the_large_when_all_others_are_done = None;
+    for _ in 0..2_000 {
+        let batch = queue.receive(QUEUE, 10, Duration::ZERO).await.unwrap();
+        if batch.is_empty() {
+            break;
+        }
+        let tenants: Vec<_> = batch.iter().map(|received| tenant_of(&received.group).to_owned()).collect();
+        let several = tenants.iter().collect::<BTreeSet<_>>().len();
+        assert!(several <= 2, "a batch is of one portal as long as that fills it");
+        for tenant in tenants {
+            *got.entry(tenant).or_default() += 1;
+        }
+        queue.delete(QUEUE, batch.into_iter().map(|received| received.receipt).collect()).await.unwrap();
+        let others: usize = got.iter().filter(|(tenant, _)| *tenant != "tenant000").map(|(_, count)| count).sum();
+        if others == 99 * 50 && of_the_large_when_all_others_are_done.is_none() {
+            of_the_large_when_all_others_are_done = got.get("tenant000").copied();
+        }
+    }
+    assert_eq!(got.values().sum::<usize>(), 10_000);
+    let large = of_the_large_when_all_others_are_done.unwrap();
+    assert!(large <= 100, "{large} of the large tenant were served before the last of the others");
+}
+
+/// What may happen to the queue.
+#[derive(Debug, Clone)]
+pub enum Step {
+    Send(u8),
+    Receive(usize),
+    Finish(usize),
+    Delay(usize, u64),
+    Pass(u64),
+}
+
+pub fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (0u8..4).prop_map(Step::Send),
+        3 => (1usize..6).prop_map(Step::Receive),
+        3 => (0usize..8).prop_map(Step::Finish),
+        1 => (0usize..8, 1u64..30).prop_map(|(which, seconds)| Step::Delay(which, seconds)),
+        // Short enough that no lease ends within a history.
+        1 => (1u64..5).prop_map(Step::Pass),
+    ]
+}
+
+/// However messages are sent, received, finished and put back: no message overtakes another of its group,
+/// no group is out twice, and in the end every message was finished exactly once.
+pub async fn any_history_keeps_order_and_loses_nothing(engine: &Engine, steps: Vec<Step>) {
+    let queue = &engine.ports.queue;
+    let mut sent: BTreeMap<String, u32> = BTreeMap::new();
+    let mut finished: BTreeMap<String, u32> = BTreeMap::new();
+    let mut out: Vec<Received> = Vec::new();
+    for step in steps {
+        match step {
+            Step::Send(group) => {
+                let count = sent.entry(format!("g{group}")).or_default();
+                *count += 1;
+                queue.send(QUEUE, vec![message(&format!("g{group}"), &count.to_string())]).await.unwrap();
+            }
+            Step::Receive(most) => {
+                let received = receive(&engine.ports, most).await;
+                for one in &received {
+                    assert!(out.iter().all(|other| other.group != one.group), "group {} is out twice", one.group);
+                }
+                let mut next: BTreeMap<String, u32> = BTreeMap::new();
+                for one in &received {
+                    let done = finished.get(&one.group).copied().unwrap_or_default();
+                    let next = next.entry(one.group.clone()).or_insert(done);
+                    *next += 1;
+                    assert_eq!(one.body, next.to_string(), "group {} is out of order", one.group);
+                }
+                out.extend(received);
+            }
+            Step::Finish(which) => {
+                // A worker finishes a group's messages in order.
+                if let Some(place) = (!out.is_empty()).then(|| which % out.len()) {
+                    let group = out[place].group.clone();
+                    let first = out.iter().position(|one| one.group == group).unwrap();
+                    let one = out.remove(first);
+                    queue.delete(QUEUE, vec![one.receipt]).await.unwrap();
+                    *finished.entry(group).or_default() += 1;
+                }
+            }
+            Step::Delay(which, seconds) => {
+                if let Some(place) = (!out.is_empty()).then(|| which % out.len()) {
+                    let group = out[place].group.clone();
+                    let (back, kept): (Vec<_>, Vec<_>) = out.drain(..).partition(|one| one.group == group);
+                    out = kept;
+                    for one in back {
+                        queue.delay(QUEUE, &one.receipt, Duration::from_secs(seconds)).await.unwrap();
+                    }
+                }
+            }
+            Step::Pass(seconds) => engine.clock.advance(Duration::from_secs(seconds)),
+        }
+    }
+    // Whatever is out is put back; then all of it comes, in order.
+    for one in out.drain(..) {
+        queue.delay(QUEUE, &one.receipt, Duration::ZERO).await.unwrap();
+    }
+    engine.clock.advance(Duration::from_secs(60));
+    loop {
+        let received = receive(&engine.ports, 10).await;
+        if received.is_empty() {
+            break;
+        }
+        for one in received {
+            let done = finished.entry(one.group.clone()).or_default();
+            *done += 1;
+            assert_eq!(one.body, done.to_string());
+            queue.delete(QUEUE, vec![one.receipt]).await.unwrap();
+        }
+    }
+    finished.retain(|_, count| *count > 0);
+    assert_eq!(finished, sent);
+}

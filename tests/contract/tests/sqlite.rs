@@ -1,0 +1,40 @@
+//! The promises, kept by the engine of one machine.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use contract::Engine;
+use runtime::metrics::Counters;
+use runtime::{ManualClock, Ports};
+use sqlite::{Database, FileSecrets, SqliteQueue, SqliteStore};
+
+fn ports(folder: &Path, clock: &Arc<ManualClock>) -> (Ports, SqliteQueue) {
+    let database = Database::open(&folder.join("test.db")).unwrap();
+    let queue = SqliteQueue::new(database.clone(), clock.clone());
+    let ports = Ports {
+        store: Arc::new(SqliteStore::new(database, clock.clone())),
+        queue: Arc::new(queue.clone()),
+        secrets: Arc::new(FileSecrets::open(folder.join("secrets")).unwrap()),
+        clock: clock.clone(),
+        metrics: Arc::new(Counters::default()),
+    };
+    (ports, queue)
+}
+
+pub(crate) fn engine() -> (Engine, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()));
+    let (first, _) = ports(folder.path(), &clock);
+    let (path, time) = (folder.path().to_owned(), clock.clone());
+    let restart = move || -> futures::future::BoxFuture<'static, Ports> {
+        let (ports, queue) = ports(&path, &time);
+        Box::pin(async move {
+            queue.recover().await.unwrap();
+            ports
+        })
+    };
+    (Engine { ports: first, clock, restart: Box::new(restart) }, folder)
+}
+
+contract::all_promises!(std::future::ready(crate::sqlite::engine()));
+contract::fifo_promises!(std::future::ready(crate::sqlite::engine()));
