@@ -17,7 +17,7 @@ demo *options:
 
 # Runs the tests that have snapshots, and takes over what changed: read the diff before you commit it
 snapshots *tests:
-    INSTA_UPDATE=always cargo nextest run --workspace --no-fail-fast -E 'package(journeys) | package(rules) | package(sandbox)' {{tests}}
+    INSTA_UPDATE=always cargo nextest run --workspace --no-fail-fast -E 'package(journeys) | package(notifications) | package(commands) | package(switchboard)' {{tests}}
 
 # A measurement of docs/performance.md: webhook, cost, burst or cold
 bench which:

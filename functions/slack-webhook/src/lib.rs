@@ -213,7 +213,7 @@ async fn form_problems(deps: &Deps, workspace: &Workspace, interaction: &Interac
 
 /// A command's first answer, seen only by the person who typed it; none where a form opens instead.
 fn first_answer(workspace: &Workspace, command: &slack::command::SlashCommand) -> Response<Bytes> {
-    let language = if workspace.language == "ru" { Language::Ru } else { Language::En };
+    let language = Language::of_code(&workspace.language).unwrap_or_default();
     match commands::typed::acknowledgement(&command.command, &command.text, language) {
         Some(text) => answer(StatusCode::OK, &json!({"response_type": "ephemeral", "text": text})),
         None => empty(),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod aws;
+mod decision;
 mod fair;
 mod memory;
 mod runner;
