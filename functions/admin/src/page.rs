@@ -1,4 +1,4 @@
-//! What all pages have in common.
+//! What the pages here share: the menu, the check of a form's token, messages, tables, times and counts.
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};

@@ -1,5 +1,5 @@
-//! Routes: what is told to whom. Each on a form of its own, with its card as people will see it and a try on what really
-//! happened; the same document as the page Settings.
+//! Routes, each on its own form, with a preview of its card and a dry run on recent events. They are part of the same
+//! document as the page Settings.
 
 use clients::Failure;
 use locale::Language;

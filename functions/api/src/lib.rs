@@ -1,6 +1,6 @@
-//! The API, version 1: begins syncs, shows the log, takes deals and contacts from a shop or a mailer.
+//! The API, version 1: starts syncs, shows the event log, accepts deals and contacts from a shop or a mailer.
 //!
-//! Whose a request is, its key says. An address that names another tenant is answered as one that does not exist.
+//! The key of a request decides its tenant. An address that names another tenant is answered as if it did not exist.
 
 mod intake;
 mod log;

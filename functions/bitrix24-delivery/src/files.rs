@@ -1,4 +1,4 @@
-//! A file from Slack into the chat, a piece at a time; or a note that says why it could not go and where it is.
+//! A file from Slack into the chat, piece by piece; or a note that says why it was not copied and where it is.
 
 use bitrix24::transfer::MAX_FILE;
 use chat_bridge::chat::said::{instead_of_copy, not_copied, with_copy};

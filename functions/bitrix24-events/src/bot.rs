@@ -1,4 +1,4 @@
-//! What is said to our chatbot, and what it says: a welcome, answers to phrases, its commands.
+//! What our chatbot answers when people write to it: a welcome, answers to phrases, its commands.
 
 use bitrix24::EntityType;
 use bitrix24::chat::{ChatAct, ChatEvent, ChatMessage};

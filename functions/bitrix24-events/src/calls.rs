@@ -1,4 +1,4 @@
-//! Calls: read from the statistics, with the deal they belong to.
+//! Telephone calls: read from the statistics, with the deal they belong to.
 
 use bitrix24::client::shaped;
 use bitrix24::tolerant::whole;

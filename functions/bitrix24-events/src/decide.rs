@@ -1,4 +1,4 @@
-//! One hint's decision: what changed, who is to hear of it, written down in one transaction.
+//! One hint's decision: what changed and which deliveries follow, written in one transaction.
 
 use std::time::Duration;
 

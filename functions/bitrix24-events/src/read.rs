@@ -1,8 +1,7 @@
-//! Reading: the present state of every record that the hints of a batch point at, in as few requests as
-//! possible.
+//! Reads the present state of every record that the hints of a batch point at, in as few requests as possible.
 //!
-//! A few records are fetched by their ids, 50 a page. When many wait (`burst`), one listing of everything that
-//! changed serves them all, and leaves its readings for the jobs that wait behind this batch.
+//! A few records are fetched by their ids, 50 a page. When many wait (`burst`), one listing of everything that changed
+//! serves them all, and leaves its readings for the jobs that wait behind this batch.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

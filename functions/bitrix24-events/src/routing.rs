@@ -1,4 +1,4 @@
-//! From changes to deliveries: who is to hear of them, now or together with others later.
+//! From changes to deliveries: to which destinations, at once or later in a digest.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
-//! Connects portals and workspaces by a click: asks at the provider, proves what comes back, and says what is connected,
+//! Connects portals and workspaces by a click: asks at the provider, proves the answer, and shows what is connected,
 //! what is missing and what to do next.
 //!
-//! What a browser brings is bound to that browser and works once. Who administers a portal is signed in to its pages;
-//! nobody else is.
+//! What a browser brings is bound to that browser and works once. Only a person who administers the portal is signed
+//! in.
 
 mod events;
 mod give;

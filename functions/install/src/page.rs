@@ -1,4 +1,4 @@
-//! The pages: where one begins, how everything stands, what happens next.
+//! The pages of installing, as HTML: the start, the state of each connection, the next step.
 
 use bitrix24::crm::origin;
 use clients::scopes;

@@ -1,4 +1,4 @@
-//! Portals: by an application that their administrator allows, or by an incoming webhook that they paste.
+//! Connecting a portal: by an application that its administrator allows, or by an incoming webhook that they paste.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What was begun at a provider and waits for a person to come back: bound to their browser, good once, for ten minutes.
+//! An authorization that waits for its person to come back: bound to their browser, good once, for ten minutes.
 
 use std::time::Duration;
 

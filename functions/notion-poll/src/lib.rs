@@ -1,8 +1,8 @@
-//! Finds in Notion what no webhook told, and looks whether the databases are as they were.
+//! Finds edits in Notion of which no webhook arrived, and checks that the databases are still usable.
 //!
-//! A schedule calls it every minute; it polls twice, half a minute apart. Notion's times are whole minutes: an edit later
-//! in a minute that was read already does not move the row's time. So each poll begins two minutes before the latest one
-//! that it has seen, and what counts is whether the values differ from what was agreed, not whether a row came again.
+//! A schedule calls it every minute; it polls twice, half a minute apart. Notion's times are whole minutes: an edit
+//! later in a minute that was already read does not move the row's time. So each poll begins two minutes before the
+//! latest one that it has seen, and a row counts only if its values differ from what both sides agreed on.
 
 mod rows;
 

@@ -1,4 +1,4 @@
-//! The rows of a database that were edited since the last poll, and those that went into the trash.
+//! The rows of a database that were edited since the last poll, and those that were moved to the trash.
 
 use clients::Failure;
 use jiff::{SignedDuration, Timestamp};

@@ -1,9 +1,8 @@
-//! Takes a webhook of Notion's: verifies its signature over the raw bytes, queues what it tells of, answers.
+//! Acknowledges a Notion webhook: verifies its signature over the raw bytes, queues a job, answers.
 //!
-//! Each tenant has an address of its own; whose a request is follows from the token that signed it, which is that
-//! address's and nobody else's. One read of the store and one send to the queue; a subscription's first event also writes
-//! down that its token is in use. If the queue refuses, the answer is 503,
-//! and Notion comes again, for a day.
+//! Each tenant has its own address, and a request must be signed with a token of that address. One read of the store
+//! and one send to the queue; a subscription's first event also notes that its token is in use. If the queue refuses,
+//! the answer is 503, and Notion sends the event again for a day.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! What was found, as hints on the queue.
+//! What the sweep found, as hints on the queue.
 
 use bitrix24::Subject;
 use clients::Failure;

@@ -1,8 +1,8 @@
-//! Finds what Bitrix24 never delivered. It sends every event once; what was lost on the way is found here by what it
-//! changed, and becomes an ordinary hint.
+//! Finds what Bitrix24 never delivered. It sends every event once; a lost one is found by what changed on the portal,
+//! and becomes an ordinary hint.
 //!
-//! Every run takes up where the last one stopped, under the portal's limiter and in its lowest lane. One worker
-//! sweeps a tenant at a time.
+//! Each run continues where the last one stopped, under the portal's limiter at the lowest priority. One worker sweeps
+//! a tenant at a time.
 
 mod calls;
 mod comments;

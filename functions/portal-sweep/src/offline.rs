@@ -1,4 +1,4 @@
-//! The portal's own offline queue, where the plan has one and we are an application: nothing in it is lost.
+//! The portal's own offline queue, for portals whose plan has one and that are connected by an application.
 //!
 //! It is state, not a log: one row for each record, however often it changed. Rows are reserved, turned into hints, and
 //! cleared once the hints are safe on our queue.

@@ -1,4 +1,4 @@
-//! Records of a kind: those that changed since the last sweep and are not as we know them.
+//! Records of one kind that changed since the last sweep and differ from our snapshots.
 
 use bitrix24::{Action, Subject};
 use clients::Failure;

@@ -1,4 +1,4 @@
-//! A record or a page that is gone, and comes back. The other side is never deleted beyond what the settings say.
+//! A record or a page that was deleted or restored. The other side is never deleted beyond what the settings allow.
 
 use std::time::Duration;
 

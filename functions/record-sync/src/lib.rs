@@ -1,7 +1,7 @@
-//! Makes a record and its Notion page alike: reads both, merges them with what they last agreed on, writes what is missing
-//! on either side.
+//! Syncs a record and its Notion page: reads both, merges them with what they last agreed on, writes what is missing on
+//! either side.
 //!
-//! All signals lead here, and none is believed: what counts is what both sides show now. An echo of our own writing equals
+//! Every signal ends here and none is trusted: only what both sides show now counts. An echo of our own write equals
 //! the base, and ends here.
 
 mod attention;

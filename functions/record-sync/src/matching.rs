@@ -1,7 +1,8 @@
-//! Which row is a record's: what both show of the keys, and what Notion is asked before a page is made.
+//! Finds a record's row in Notion before a page is made: by the number, else by the keys of the settings.
 //!
-//! A number on a row is that row's record; it decides alone and is always looked up. Only rows without a number, that no
-//! link knows, are compared by the other keys. Where several fit, nothing is guessed.
+//! The number on a row decides alone and is always looked up. Only rows without a number and without a link are
+//! compared by the other keys. Where several fit, nothing is guessed. The comparison itself is
+//! `notion_sync::fields::matching`.
 
 use std::collections::BTreeSet;
 

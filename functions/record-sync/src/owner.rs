@@ -1,4 +1,4 @@
-//! Whose page it is that a webhook told of, and what became of a schema.
+//! To which record a page from a webhook belongs, and what to do after a database's schema changed.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Reading both sides.
+//! Reads the record and the page.
 
 use std::collections::BTreeMap;
 

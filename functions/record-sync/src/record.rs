@@ -1,4 +1,4 @@
-//! A record and its page: what changed on either side since both last agreed is carried to the other.
+//! A record and its page: what changed on either side since they last agreed is written to the other.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

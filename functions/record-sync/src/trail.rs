@@ -1,5 +1,5 @@
-//! A job's line in the ledger. What Bitrix24 told has one already, as a delivery of its event; what Notion told, and what
-//! people asked for, is an event of its own.
+//! A job's line in the ledger. A change in Bitrix24 has one already, as a delivery of its event; a change in Notion, or
+//! a person's request, is an event of its own.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What robots tell: how everything stands, and what has changed.
+//! The texts of scheduled reports: the present state, and what changed.
 
 use std::collections::BTreeMap;
 

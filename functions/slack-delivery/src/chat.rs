@@ -1,4 +1,4 @@
-//! Messages of bridged conversations, written in Slack under the name of who wrote them in Bitrix24.
+//! Messages of bridged conversations, posted in Slack under the name of their author in Bitrix24.
 
 use bitrix24::chat::ChatFile;
 use clients::{DeliveryAttempt, Failure};

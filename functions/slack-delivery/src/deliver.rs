@@ -1,4 +1,4 @@
-//! One delivery, from its ledger line to its message in the channel.
+//! One card's delivery, from its ledger line to its message in the channel.
 
 use clients::{DeliveryAttempt, Failure, WorkspaceClient};
 use jobs::SlackDelivery;

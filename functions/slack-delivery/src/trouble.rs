@@ -1,4 +1,4 @@
-//! Trouble with a channel is told to the operators once, not once a card.
+//! Operators are alerted to a channel that cannot be posted to: once, not for each card.
 
 use std::time::Duration;
 

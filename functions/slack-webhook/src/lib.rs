@@ -1,9 +1,9 @@
-//! Takes a request from Slack: verifies its signature over the raw bytes, queues what it asks, answers. Nothing else, for
-//! Slack waits three seconds.
+//! Acknowledges a request from Slack: verifies its signature over the raw bytes, queues what it asks, answers. Nothing
+//! else, for Slack waits three seconds.
 //!
-//! At most one read of the store (cached) and one send to the queue; no call to any provider. If the queue refuses, the
-//! answer is 503 and never 200: Slack then sends an event again. A form that was sent is checked before: what is wrong with
-//! it is said at its field, and the form stays open. For that the store is asked which of the chosen people are not linked.
+//! At most one read of the store (cached) and one send to the queue; no call to a provider. If the queue refuses, the
+//! answer is 503 and never 200: Slack then sends an event again. A submitted form is checked first: a problem is shown
+//! at its field and the form remains open. For that, the store is asked which of the chosen people are not linked.
 
 mod secrets;
 

@@ -1,5 +1,5 @@
-//! Silence: events that are to be expected stay away. Why is found out, what can be repaired is, and the operators
-//! hear of it once; and once when it is over.
+//! Silence: expected events do not arrive. The cause is looked for, what can be repaired is, and operators are notified
+//! once, and once more when it is over.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A Lambda function's life: its requests, its batches, its schedule.
+//! The start-up of a Lambda function: its loop for HTTP requests, queue batches, schedules or calls.
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use bytes::Bytes;

@@ -1,7 +1,7 @@
-//! The ports on AWS, and the start-up of a Lambda function.
+//! The ports of `runtime` on AWS, and the start-up of a Lambda function.
 //!
-//! The store is DynamoDB, the queues are SQS FIFO, the secrets are in Secrets Manager. A function names none
-//! of them: its `main.rs` takes the ports from here and hands its handler over.
+//! The store is DynamoDB, the queues are SQS FIFO, the secrets are in Secrets Manager. A function names none of them:
+//! its `main.rs` gets the ports here and passes its handler on.
 
 pub mod clients;
 pub mod invoke;

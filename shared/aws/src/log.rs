@@ -1,5 +1,5 @@
-//! The log: a line of JSON an event, flat, with what the spans around it say (trace and tenant of the job) and the X-Ray
-//! trace of the invocation. CloudWatch adds the time.
+//! The log: one flat line of JSON for each event, with the fields of the spans around it (trace and tenant of the job)
+//! and the X-Ray trace of the invocation. CloudWatch adds the time.
 
 use std::io::Write;
 

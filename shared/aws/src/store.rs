@@ -1,9 +1,9 @@
 //! The store port on DynamoDB.
 //!
-//! An item has the attributes `pk`, `sk`, `value`, `version`, and where it expires `expires_ms` and `ttl`. The
-//! first decides, for DynamoDB deletes by `ttl` (in seconds) only within days.
+//! An item has the attributes `pk`, `sk`, `value`, `version`, and, if it expires, `expires_ms` and `ttl`. The first
+//! decides, for DynamoDB deletes by `ttl` (in seconds) only within days.
 //!
-//! To delete is to write an item that has expired: functions that read what outsiders send need no right to delete.
+//! A deletion writes an item that has expired: functions that read what outsiders send need no right to delete.
 
 use std::collections::HashMap;
 use std::sync::Arc;

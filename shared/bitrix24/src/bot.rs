@@ -1,4 +1,4 @@
-//! A chatbot's calls, by `imbot.v2` and by the older v1 methods of portals that have no others.
+//! A chatbot's calls: by `imbot.v2`, or by the older v1 methods on portals that lack it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

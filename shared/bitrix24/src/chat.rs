@@ -1,7 +1,7 @@
-//! What a chatbot is told of its chats, by `imbot.v2` events and by the older v1 events of portals that have no others.
+//! The events that a chatbot gets of its chats: by `imbot.v2`, or by the older v1 events on portals that lack it.
 //!
-//! Everything is text in a form; a message's files and the message that it answers are in no document, so they are read
-//! from each place in which they have been seen (`docs/providers/bitrix24.md`, "Chats").
+//! Everything is text in a form. How a message's files and the message that it answers are sent is not documented, so
+//! both are read from each place where they have been seen (`docs/providers/bitrix24.md`, "Chats").
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! The REST client: one call, one answer, every failure with a kind.
 //!
-//! It does not retry and knows no limits; both belong to whoever knows the account.
+//! It neither retries nor limits: both belong to the caller, who knows the account.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What can go wrong with a REST call, and what that asks for.
+//! The errors of a REST call, and what each asks of the caller.
 
 use jiff::Timestamp;
 

@@ -1,7 +1,7 @@
 //! An event as Bitrix24 posts it. It says *that* something changed, hardly ever what.
 //!
-//! There is no signature and no event id: the application token is the only proof of the sender, and two
-//! genuine changes in the same second look the same (`docs/providers/bitrix24.md`, "Events").
+//! There is no signature and no event id: the application token is the only proof of the sender, and two real changes
+//! in the same second look the same (`docs/providers/bitrix24.md`, "Events").
 
 use secrecy::SecretString;
 

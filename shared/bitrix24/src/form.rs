@@ -1,9 +1,9 @@
 //! PHP-style forms: `data[FIELDS][ID]=42` to a tree, and a tree back to a form.
 //!
-//! Bitrix24 writes its events and reads its batch commands in this notation, with PHP's rules: every scalar
-//! is text, a later value of a name replaces an earlier one, `x[]` appends behind the greatest number so far.
+//! Bitrix24 writes its events and reads its batch commands in this notation, with PHP's rules: every scalar is text, a
+//! later value of a name replaces an earlier one, `x[]` appends after the greatest number so far.
 //!
-//! Reading costs one pass over the body, whatever is in it. A value that cannot be read costs only itself.
+//! Reading costs one pass over the body, whatever it contains. A value that cannot be read costs only itself.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What an event points at, from its code and its data.
+//! What an event points at (a record, a comment, a call, a chat), from its code and its data.
 
 use serde::{Deserialize, Serialize};
 

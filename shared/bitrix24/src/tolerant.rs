@@ -1,4 +1,4 @@
-//! Readers for answers in which the same field is a number here and a text there.
+//! Readers for answers in which the same field is sometimes a number and sometimes a text.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Files: sent as base64 within a call's JSON, a piece at a time, and fetched from where the portal says.
+//! Files: sent as base64 within a call's JSON, piece by piece, and downloaded from the address that the portal gives.
 
 use std::io;
 use std::time::Duration;

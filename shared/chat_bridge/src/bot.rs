@@ -1,4 +1,4 @@
-//! The chatbot in Bitrix24: what it understands, and what it says.
+//! The chatbot in Bitrix24: which commands and phrases it understands, and its texts. The calls are in `bitrix24::bot`.
 
 use locale::Language;
 use locale::texts;

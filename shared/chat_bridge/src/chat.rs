@@ -1,4 +1,4 @@
-//! Messages of a bridged conversation on their way to the other side.
+//! The content of a bridged message, converted for the other side and split into parts.
 
 mod blocks;
 pub mod said;

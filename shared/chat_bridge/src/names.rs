@@ -1,6 +1,6 @@
-//! What people, user groups and channels that a text names are called: in the text itself, or by asking Slack, kept for a while.
+//! The names of people, user groups and channels in a message: from the text itself, or from Slack, cached for a while.
 //!
-//! Nobody reads an id: who and what cannot be looked up is "someone outside", "a user group", "a private channel".
+//! No id is ever shown: what cannot be looked up is "someone outside", "a user group", "a private channel".
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
-//! Our chatbot on the portal: registered when a bridge needs it, found again afterwards, told where we are.
+//! Our chatbot on the portal: registered when a bridge needs it, found again later, updated when our address changes.
 //!
-//! Its address carries a key of our own. What application token the events of a bot carry that an incoming webhook
-//! registered is in no document, and the key does not depend on it.
+//! Its address carries a key of our own. Which application token the events of a bot carry that an incoming webhook
+//! registered is not documented, and the key does not depend on it.
 
 use std::time::Duration;
 

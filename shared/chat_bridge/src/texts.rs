@@ -1,4 +1,4 @@
-//! What a message says on the other side: its markup translated, the people it mentions found there.
+//! A text for the other side: its markup translated, the people it mentions linked there.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

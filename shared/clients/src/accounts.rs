@@ -1,4 +1,4 @@
-//! What each provider counts by, and how much it allows. We stay a little below.
+//! The rate buckets of each provider, and how much each allows. We stay a little below.
 
 use std::time::Duration;
 

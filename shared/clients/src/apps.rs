@@ -1,6 +1,6 @@
-//! The keys of our applications at the providers: what a person who clicks "connect" is asked on behalf of.
+//! The keys of our applications at the providers: those that OAuth uses when a person connects a provider.
 //!
-//! They are one secret of the deployment. A portal's own local application has keys of its own, kept with its tenant.
+//! They are one secret of the deployment. A portal's own local application has its own keys, kept with its tenant.
 
 use runtime::secrets::SecretsError;
 use secrecy::{ExposeSecret, SecretString};

@@ -1,8 +1,8 @@
 //! Which application may connect which portal.
 //!
-//! A token proves that its person administers a portal *for the application that it was issued to*. Any application that
-//! the portal has installed holds such tokens, so the proof counts only for an application that belongs here: the one that
-//! the portal is connected with, the deployment's own, or one that somebody entitled has entered.
+//! A token proves that its person administers a portal *for the application that it was issued to*. Any application
+//! that the portal has installed holds such tokens, so the proof counts only for an application that belongs here: the
+//! one that the portal is connected with, the deployment's own, or one that an entitled person has entered.
 
 use runtime::TenantId;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! From a channel's name to its id. Names are for people; the history can only be read by id.
+//! From a channel's name to its id. Settings name channels; Slack's history can only be read by id.
 
 use std::time::Duration;
 

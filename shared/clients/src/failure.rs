@@ -1,4 +1,4 @@
-//! A failure of a connection, with what it asks of the job that met it.
+//! A failure of a connection, and what it asks of the job that met it: retry, wait or give up.
 
 use std::time::Duration;
 

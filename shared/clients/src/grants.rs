@@ -1,4 +1,4 @@
-//! A person's own access to the portal, where they have allowed it: what they do is then done with their own rights.
+//! A person's own access to the portal, if they have allowed it: their actions are then done with their own rights.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Replacing the key in the address that a portal sends its events to.
+//! Replaces the key in the address to which a portal sends its events.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! An attempt at a delivery: its ledger line, written before the call and after it, and what becomes of its failure.
+//! An attempt at a delivery: its ledger line before and after the call, and what follows a failure.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Installing: what a person allowed by a click, proven and stored.
 //!
-//! Nothing that a browser or an event says is believed before the provider has confirmed it: whose a token is, which
+//! What a browser or an event says is not believed until the provider has confirmed it: whose a token is, which
 //! application it was made for, and whether its person administers the portal.
 
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Joining: a tenant's credentials looked at, sealed and stored.
+//! Joining: a tenant's credentials are checked, sealed and stored. Used where credentials are entered, not allowed by
+//! OAuth.
 
 use jiff::Timestamp;
 use runtime::TenantId;

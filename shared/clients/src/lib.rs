@@ -1,7 +1,7 @@
-//! A tenant's connections as ready clients: credentials unsealed, a limiter slot before each request, every
-//! failure turned into what a job should do about it.
+//! A tenant's connections as ready clients: credentials unsealed, a limiter slot before each request, every failure
+//! turned into what a job should do about it.
 //!
-//! The wire crates know a provider and nothing of us; the platform knows no provider. Here they meet.
+//! The wire crates know a provider and nothing of us; `runtime` knows no provider. Here they meet.
 
 mod accounts;
 mod apps;

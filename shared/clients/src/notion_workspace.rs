@@ -1,6 +1,7 @@
 //! A Notion workspace's API under its limiter.
 //!
-//! A write that was saved without an answer is read here, so that nobody repeats it: whoever calls gets what was made.
+//! If the answer to a write was lost, the write is looked up here, so that it is not repeated: the caller gets its
+//! result.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Renewing a pair of tokens takes the keys of an application, which only few functions may read. A worker that meets a
-//! token at its end asks one of those: it names the tenant and the slot, and reads the new pair from the store.
+//! The request to renew a pair of tokens. That needs the keys of an application, which only few functions may read: a
+//! worker names the tenant and the slot to one of those, and reads the new pair from the store.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! A workspace's people, files, dialogs and answers, under its limiters.
+//! More of a Slack workspace's calls under its limiters: messages, people, channels, dialogs, files. Posting cards and
+//! reading history are in `workspace`.
 
 use slack::answers::Shown;
 use slack::client::Page;

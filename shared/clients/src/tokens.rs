@@ -1,10 +1,10 @@
-//! Tokens that end: kept sealed, renewed before they end, and by one worker at a time.
+//! Tokens that expire: kept sealed, renewed before they expire, by one worker at a time.
 //!
-//! A token is renewed when somebody needs it and it has ended or is about to; never by a timer, for the vendor blocks
-//! applications that do. Whoever renews holds a lease in the store; the others go on with the old token while it lives, or
-//! wait for the new one. The keys of the application are read only where the renewing itself is done: a worker has that
-//! done by another function (`renewal`). A provider that says that the refresh token is no good has the last word only
-//! after a look whether somebody else renewed it meanwhile.
+//! A token is renewed when it is needed and has expired or is about to; never by a timer, for the vendor blocks
+//! applications that do so. The renewing worker holds a lease in the store; the others use the old token while it is
+//! valid, or wait for the new one. Only the functions that may read an application's keys renew; a worker asks one of
+//! them (`renewal`). A refresh token that a provider rejects is dead only if nobody else has renewed the pair
+//! meanwhile.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

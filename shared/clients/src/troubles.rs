@@ -1,4 +1,4 @@
-//! Credentials that a provider does not take any more: noted once, told once, and looked at again until they are good.
+//! Credentials that a provider rejects: noted once, reported once, and tried again until they work.
 
 use jiff::Timestamp;
 use runtime::TenantId;

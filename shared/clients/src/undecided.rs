@@ -1,4 +1,4 @@
-//! An event that could not be decided: what that means for its line in the ledger, and for its job.
+//! An event that could not be decided: the consequence for its ledger line and for its job.
 
 use jiff::Timestamp;
 use runtime::TenantId;

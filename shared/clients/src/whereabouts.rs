@@ -1,4 +1,4 @@
-//! Where a portal is: what its authorization server says of it, and never what a host answered.
+//! The address of a portal: as its authorization server says, never as a host answered.
 
 use bitrix24::RestBase;
 use bitrix24::oauth::TokenInfo;

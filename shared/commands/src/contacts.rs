@@ -1,4 +1,5 @@
-//! Phone numbers, e-mails and web addresses in the text of a lead. Numbers that are sums, dates or orders are no phones.
+//! Phone numbers, e-mails and web addresses in the text of a lead. Sums, dates and order numbers do not count as
+//! phones.
 
 use crate::people::email;
 use crate::reader::{TextToken, TokenUnit, simple};

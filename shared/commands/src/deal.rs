@@ -1,4 +1,4 @@
-//! `/b24-deal`: a deal with its card, and the buttons that move it, assign it to oneself and comment on it.
+//! `/b24-deal`: shows a deal's card, with buttons that move it, assign it to oneself and comment on it.
 
 use jiff::Timestamp;
 use locale::Language;

@@ -1,4 +1,4 @@
-//! `/b24-me`: which user of Bitrix24 a person in Slack is, and with whose rights they work.
+//! `/b24-me`: which Bitrix24 user a person in Slack is, and with whose rights they work.
 
 use locale::Language;
 

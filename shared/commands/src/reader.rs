@@ -1,8 +1,8 @@
-//! The one reader of what follows a command: Slack's links and mentions are units, bars part the text outside of them, and
-//! blanks, dashes and quotes count as what people mean by them.
+//! The tokenizer of a command's text: Slack's links and mentions are units, bars separate the text outside of them, and
+//! blanks, dashes and quotes are read as people mean them.
 //!
-//! Each token keeps what was typed. Where grammar is read (a date, a number, a switch), [`simple`] says what is meant; what
-//! people write for people goes on as they typed it.
+//! Each token keeps what was typed. Where grammar is read (a date, a number, a switch), [`simple`] gives the meaning;
+//! text that people write for people is passed on as typed.
 
 use text::Document;
 

@@ -1,6 +1,6 @@
-//! The silent baseline of a newly connected portal: every watched record gets a snapshot, and nobody is told.
+//! The silent baseline of a newly connected portal: every watched record gets a snapshot, without any card.
 //!
-//! It makes later hints cheap. Right it is not needed: a record that was never seen is judged by its creation
+//! It makes later hints cheap, but correctness does not need it: a record without a snapshot is judged by its creation
 //! time and its stage history.
 
 use clients::{Connections, Failure};

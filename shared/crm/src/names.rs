@@ -1,5 +1,6 @@
-//! The names behind codes and numbers: stages, sources, funnels, people, companies, contacts, projects. Kept in the
-//! store for all workers, and for a minute in memory. What cannot be read shows as unknown; it never stops a card.
+//! The names behind codes and numbers: stages, sources, funnels, people, companies, contacts, projects. Cached in the
+//! store for all workers, and for a minute in memory. A name that cannot be read shows as unknown; it never stops a
+//! card.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};

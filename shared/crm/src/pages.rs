@@ -1,6 +1,6 @@
 //! Pages of records of a kind: 50 a page, up to 50 pages a request.
 //!
-//! CRM items and tasks are listed by different methods with other names for the same things; here they are alike.
+//! CRM items and tasks are listed by different methods with different names; this hides the difference.
 
 use bitrix24::client::shaped;
 use bitrix24::crm;

@@ -1,4 +1,4 @@
-//! Sightings: when an event of each kind was last seen, so that silence is noticed.
+//! Sightings: when an event of each kind was last seen. The upkeep notices silence by them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};

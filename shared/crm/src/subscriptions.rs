@@ -1,4 +1,4 @@
-//! Exactly the events that the routes need are bound to us: compared, and put right.
+//! Binds exactly the events that the routes need: compares what is bound, and repairs the difference.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What the sweep remembers: how far it has come, and how many it looked at, found lost, and found late.
+//! What the sweep remembers: its position, and how many records it checked, found lost and found late.
 
 use std::sync::Arc;
 use std::time::Duration;

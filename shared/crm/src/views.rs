@@ -1,4 +1,4 @@
-//! Deals and tasks, read for people: a deal with its names, deals by words of their title, a person's day.
+//! Deals and tasks for people: a deal with its names, a search of deals by title, a person's day.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Messages of a bridged conversation on their way to the other side.
+//! Messages of bridged conversations, as the delivery queues of either side carry them.
 
 use bitrix24::chat::ChatFile;
 use serde::de::{DeserializeOwned, Error as _};

@@ -1,4 +1,4 @@
-//! A delivery to Slack, as it lies on its queue.
+//! A card's delivery to Slack, as its queue carries it.
 
 use serde::{Deserialize, Serialize};
 use settings::schema::Thread;

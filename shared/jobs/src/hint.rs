@@ -1,4 +1,4 @@
-//! A hint: an event that says that a record changed, not what it is now.
+//! A hint: an event that says that a record changed, not its present state. Also the follow-ups that share its queue.
 
 use bitrix24::{Action, ChatAct, Event, Subject};
 use jiff::Timestamp;

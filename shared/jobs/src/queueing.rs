@@ -1,4 +1,4 @@
-//! What lies on each queue: the queue, the group and the deduplication of every type of job.
+//! For each type of job: its queue, its group and its deduplication key.
 
 use bitrix24::Subject;
 use runtime::{GroupKey, Job, QueueName};

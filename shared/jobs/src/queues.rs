@@ -1,4 +1,4 @@
-//! The queues of Switchboard, and which of them there are.
+//! The names of Switchboard's queues.
 
 use runtime::QueueName;
 

@@ -1,7 +1,7 @@
-//! What lies on the queue record-sync.
+//! The jobs of the queue `record-sync`.
 //!
-//! All signals lead to one job, and its group is the link: a record and its page have one writer at a time. Of a page
-//! the webhook knows no more than its id; such a job finds the link and hands over to it.
+//! Every signal leads to one job, and its group is the link: a record and its page have one writer at a time. A webhook
+//! knows only a page's id; the job for it finds the link and queues that link's job.
 
 use jiff::Timestamp;
 use records::record::Record;

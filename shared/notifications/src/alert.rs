@@ -1,4 +1,4 @@
-//! A word to a tenant's operators, in their own channel: once for each trouble, and once when it is over.
+//! Alerts to a tenant's operators, in their own channel: once for each trouble, and once when it is over.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Cards: what people read in Slack.
+//! Cards: Slack messages made from a change, its route and its texts. Also lines of digests and notices.
 
 use locale::Language;
 use locale::texts;

@@ -1,4 +1,4 @@
-//! Where the first card of a record is in a channel: what later ones reply to, or update.
+//! The first card of a record in each channel: later cards reply to it or update it.
 
 use std::time::Duration;
 

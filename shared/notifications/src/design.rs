@@ -1,4 +1,4 @@
-//! How the card of each change looks by itself: its mark, its texts, its fields.
+//! The default look of the card of each change: its mark, its texts, its fields. Settings may override it.
 
 use locale::{Fixed, texts};
 use records::change::{Change, ChangeKind};

@@ -1,4 +1,4 @@
-//! Holds: deliveries that wait for a moment, to be told together.
+//! Deliveries that wait, to be sent together as a digest.
 
 use std::time::Duration;
 

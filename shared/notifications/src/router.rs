@@ -1,4 +1,4 @@
-//! From a change to the deliveries that a tenant's settings make of it. Routes with their conditions, ready to ask.
+//! Routes with compiled conditions: from a change to the deliveries that a tenant's settings make of it.
 
 use std::cell::OnceCell;
 

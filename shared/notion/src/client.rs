@@ -1,4 +1,4 @@
-//! The client: one call, one answer, every failure with a kind. It does not retry and knows no limits.
+//! The client: one call, one answer, every failure with a kind. It neither retries nor limits.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
-//! What can go wrong with a call, and what that asks for.
+//! The errors of a call, and what each asks of the caller.
 //!
-//! Sources: <https://developers.notion.com/reference/status-codes> and <https://developers.notion.com/reference/request-limits>.
+//! Sources: <https://developers.notion.com/reference/status-codes> and
+//! <https://developers.notion.com/reference/request-limits>.
 
 use std::time::Duration;
 

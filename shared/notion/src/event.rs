@@ -1,4 +1,4 @@
-//! Webhook events. They say what was changed and never what it is now: hints.
+//! Webhook events. They say what changed, never its present value: hints.
 //!
 //! Source: <https://developers.notion.com/reference/webhooks-events-delivery>.
 

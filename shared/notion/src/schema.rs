@@ -1,4 +1,4 @@
-//! A data source's schema: which properties its rows have.
+//! A data source's schema: the properties of its rows.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

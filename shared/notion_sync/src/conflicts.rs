@@ -1,4 +1,4 @@
-//! Conflicts: two values for one field, one of which had to go. Kept with both, so that it can be undone.
+//! Conflicts: two values for one field, of which one was overwritten. Both are kept, so that it can be undone.
 
 use std::sync::Arc;
 use std::time::Duration;

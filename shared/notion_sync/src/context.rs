@@ -1,4 +1,4 @@
-//! What has to be known while a record's values are carried over: names, people, the pages of related records.
+//! What converting a record's values needs: names, people, the pages of related records.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,7 @@
-//! A database of the settings, ready to be used: found, its schema held against the settings, its mappings resolved.
+//! A database of the settings, ready for use: found, its schema compared with the settings, its mappings resolved.
 //!
-//! A database that cannot be used is closed: its jobs end at once and say why, and nothing is tried again and again. It is
-//! looked at now and then; once it opens, what was missed is made up for.
+//! A database that cannot be used is closed: its jobs end at once with the reason instead of being retried. It is
+//! checked now and then; when it opens again, missed work is made up for.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

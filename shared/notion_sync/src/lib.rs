@@ -1,7 +1,6 @@
-//! Records and their Notion pages: what more than one function knows of them.
-//!
-//! Links and their bases, the databases with their mappings, who is who, conflicts, what needs attention, backfills and what
-//! they would change. The merge itself is in `fields`, the writing in `record-sync`.
+//! Records and their Notion pages, as several functions need them: links and their bases, databases and their mappings,
+//! people, conflicts, what needs attention, backfills and their plans. The merge is in `fields`; the function
+//! `record-sync` reads and writes both sides.
 
 pub mod attention;
 pub mod conflicts;

@@ -1,4 +1,4 @@
-//! Who in Notion is who on the portal: the same e-mail, or as the settings say.
+//! Which person in Notion is which user of the portal: by the same e-mail, or as the settings say.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError};

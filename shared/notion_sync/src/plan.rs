@@ -1,5 +1,5 @@
-//! What a run would do or did, record by record: kept in pages, so that a plan over many thousand records can be read, filtered
-//! and exported.
+//! What a backfill would do or did, record by record: stored in pages, so that a plan over many thousand records can be
+//! read, filtered and exported.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Backfills: existing records and existing rows brought together, first on paper and then for good.
+//! Backfills as they are stored: what was asked for, the phase, the counts, examples. The work is in `record-sync`.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
-//! The doctor: asks every provider, and says of each thing that has to be right whether it is, and how it is mended.
+//! The doctor: asks every provider, and says of each thing that has to be right whether it is, and how to fix it.
 //!
-//! It changes nothing. Each check is told as soon as it is done, for whoever shows progress.
+//! It changes nothing. Each check is reported as soon as it is done, so that progress can be shown.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! The last day by the hour: what was delivered, what waits, how long it took.
+//! The last day by the hour: how much was delivered, how much waits, how long it took.
 
 use std::collections::BTreeMap;
 

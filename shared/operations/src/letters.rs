@@ -1,4 +1,4 @@
-//! Dead letters of a tenant: grouped by cause, redriven or discarded, one, a group, or what a filter finds.
+//! Dead letters of a tenant: grouped by cause; retried or discarded one by one, by group or by filter.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
-//! The log searched: events with their deliveries, newest first.
+//! The event log, searched: events with their deliveries, newest first.
 //!
-//! The ledger is read backwards, a bounded number of lines at a time. Nothing is indexed: a page of a search costs what
-//! it reads, and says where to go on.
+//! The ledger is read backwards, a bounded number of lines at a time. There is no index: a page of results costs what
+//! it reads, and says where to continue.
 
 use jiff::Timestamp;
 use jiff::civil::Date;

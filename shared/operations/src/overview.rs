@@ -1,5 +1,4 @@
-//! How everything of a tenant stands, on one page: what is connected, what waits, what is lost and found, and whatever
-//! somebody should look at, with where it is mended.
+//! A tenant's overview: what is connected, what waits, what was lost and found, and alarms with a link to their fix.
 
 use std::time::Duration;
 

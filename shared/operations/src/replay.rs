@@ -1,4 +1,4 @@
-//! What routes would have told of the last events: a dry run, which sends nothing and writes nothing.
+//! What routes would have sent for recent events: a dry run, which sends and writes nothing.
 
 use clients::Failure;
 use crm::names::NamesCache;

@@ -1,4 +1,5 @@
-//! Changes: the difference of two states of a record, or something that happened once, with a name and a meaning.
+//! Changes: the difference of two states of a record, or a single happening (a comment, a call), with a name and a
+//! meaning.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Records, and the states they are read in.
+//! Records, their kinds, and the states in which they are read.
 
 use std::fmt;
 

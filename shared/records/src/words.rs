@@ -1,4 +1,4 @@
-//! The words of a card: what can stand in braces in a template, and what it shows for a change.
+//! The words of a card: which may be in braces in a template, and what each shows for a change.
 
 use bitrix24::EntityType;
 use jiff::Timestamp;

@@ -1,7 +1,7 @@
-//! The calls that a job made at providers, noted while it is worked, so that its line in the ledger can show them.
+//! The calls that a job made at providers, noted while it runs, so that its ledger line can show them.
 //!
-//! Whoever works a job sets the scope ([`scope`]), the providers' clients note what they do ([`note`]), and who writes
-//! the job's line takes what was noted ([`taken`]). What belongs to nobody's job is not noted. Requests and answers are
+//! The worker of a job sets the scope ([`scope`]), the clients of the providers note their calls ([`note`]), and the
+//! writer of the job's line collects them ([`taken`]). A call outside of a job is not noted. Requests and answers are
 //! shortened, and secrets in them are masked before they are kept.
 
 use std::cell::RefCell;

@@ -1,4 +1,4 @@
-//! Claims: what has an identity of its own (a comment, a call) is told once, however often it is heard of.
+//! Claims: what has an identity of its own (a comment, a call) is reported once, however often it is seen.
 
 use std::time::Duration;
 

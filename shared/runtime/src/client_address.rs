@@ -1,4 +1,4 @@
-//! Where a request comes from, as the server that took it knows: never as the request itself says.
+//! The address of a request's client, as the server that accepted it knows: never as the request itself says.
 
 use std::net::{IpAddr, Ipv6Addr};
 

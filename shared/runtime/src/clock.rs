@@ -1,4 +1,4 @@
-//! Time as a port, so that tests pass hours in microseconds and no rule reads the wall clock behind our back.
+//! Time as a port: tests pass hours in microseconds, and nothing reads the system's clock directly.
 
 use std::sync::Mutex;
 use std::time::Duration;

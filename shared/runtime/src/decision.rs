@@ -1,8 +1,8 @@
-//! A decision on an event: its line in the ledger, the claims on what happens only once, what else is written with them,
-//! and the jobs that it makes. All is written in one transaction, and then the jobs are sent.
+//! A decision on an event: its ledger line, the claims on what happens only once, other writes, and the jobs that it
+//! makes. All is written in one transaction; then the jobs are sent.
 //!
-//! A worker that falls in between loses nothing: the event is received again, [`finished`] finds its line and sends the
-//! same jobs.
+//! A worker that crashes in between loses nothing: the event is received again, [`finished`] finds its line and sends
+//! the same jobs.
 
 use std::time::Duration;
 

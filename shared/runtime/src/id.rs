@@ -1,4 +1,4 @@
-//! The ids that everything stored or logged carries.
+//! The ids that everything stored or logged carries: tenant, trace, delivery.
 
 use std::fmt;
 

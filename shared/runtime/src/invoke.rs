@@ -1,4 +1,4 @@
-//! The port to another function: it is called with a text, and its answer is waited for.
+//! The port to another function: a call with a text, whose answer is waited for.
 
 use async_trait::async_trait;
 

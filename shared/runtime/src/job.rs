@@ -1,4 +1,4 @@
-//! Jobs: what they carry, how they get onto their queue, and what a handler says of them.
+//! Jobs: their envelope, how they are put on a queue, and the outcomes that a handler reports.
 
 use std::collections::HashMap;
 use std::fmt::{self, Display};

@@ -1,4 +1,4 @@
-//! The error taxonomy: an error says what to do about it.
+//! Kinds of errors: each says what to do about an error.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,11 @@
 //! The ledger: a line for every accepted event and every delivery, so that nothing ends in silence.
 //!
-//! A line's key follows from its trace, and a trace sorts by time of arrival: the lines of a day are in
-//! order, and the lines of one trace lie together (the event first, then its deliveries).
+//! A line's key follows from its trace, and a trace sorts by time of arrival: the lines of a day are in order, and the
+//! lines of one trace are together (the event first, then its deliveries).
 //!
-//! The line of a decided event is also its outbox. It is written in one transaction with the snapshot, and
-//! carries the jobs that the decision made. A crash between that write and the queue loses nothing: the event
-//! comes again, finds its line, and sends the same jobs.
+//! The line of a decided event is also its outbox. It is written in one transaction with the snapshot, and carries the
+//! jobs that the decision made. A crash between that write and the queue loses nothing: the event is received again,
+//! finds its line, and sends the same jobs.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,8 @@
-//! One limiter a provider account, shared by every worker through the store.
+//! One limiter for each provider account, shared by every worker through the store.
 //!
-//! A slot is reserved with one conditional write, and the answer is how long to wait for it. The rule is the
-//! generic cell rate algorithm: the account's state is one moment, the "theoretical arrival time" of the next
-//! call. A provider's own "slow down" parks the account until then.
+//! A slot is reserved with one conditional write, and the answer is how long to wait for it. The rule is the generic
+//! cell rate algorithm: the account's state is one moment, the "theoretical arrival time" of the next call. A
+//! provider's own "slow down" pauses the account until then.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

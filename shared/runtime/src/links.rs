@@ -1,8 +1,8 @@
-//! Links: pairs of the same thing in two systems. Here, of a record: the last state that we acted on.
+//! The last states of a record that we know: its snapshot and its readings.
 //!
-//! A *snapshot* is the state that the last decision saw, written only by the record's own job. A *reading* is
-//! a state that somebody read meanwhile (one listing reads many records); the record's own job takes it up
-//! instead of asking the provider again, if it began after the job's hint arrived.
+//! A *snapshot* is the state that the last decision saw, written only by the record's own job. A *reading* is a state
+//! that was read meanwhile (one listing reads many records); the record's own job uses it instead of asking the
+//! provider, if it began after the job's hint arrived.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Counting and measuring, as a port: CloudWatch's embedded metric format on Lambda, a map in memory on one machine.
+//! Metrics as a port: counters and measures. The adapter for one machine, a map in memory, is here too.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! The ports together, as an engine hands them to the functions.
+//! All ports of an engine in one value, as functions get them.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
-//! The queue port: FIFO by group, at least once, with a dead-letter queue beside each queue.
+//! The queue port: FIFO by group, at least once, with a dead-letter queue for each queue.
 //!
-//! Messages of one group come in the order they were sent, and a group waits while one of its messages is
-//! out. Groups do not wait for each other. This is what SQS FIFO promises, and the SQLite engine keeps it too.
+//! Messages of one group arrive in the order they were sent, and a group waits while one of its messages is out. Groups
+//! do not wait for each other. This is what SQS FIFO promises; the other engines promise the same.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

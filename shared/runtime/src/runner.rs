@@ -1,8 +1,8 @@
 //! From a batch of a queue to settled messages, written once for every queue and engine.
 //!
-//! The handler only says what became of each job. Here that turns into finished receipts, back-off by
-//! visibility and dead letters. Whatever is neither finished nor buried is reported as failed, so that the
-//! queue hands it out again: on Lambda as a partial batch response, on one machine by its lease.
+//! The handler only reports the outcome of each job. Here outcomes become finished receipts, back-off by visibility and
+//! dead letters. What is neither finished nor buried is reported as failed, so that the queue delivers it again: on
+//! Lambda as a partial batch response, on one machine by its lease.
 
 use std::time::Duration;
 

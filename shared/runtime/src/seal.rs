@@ -1,6 +1,6 @@
 //! Secrets at rest: AES-256-GCM under a key ring, bound to the tenant and the field they belong to.
 //!
-//! A sealed text moved to another tenant or another field does not open. The ring holds old keys, so that a
+//! A sealed text that was moved to another tenant or another field does not open. The ring keeps old keys, so that a
 //! new one can be put in front without rewriting everything.
 
 use std::collections::BTreeMap;

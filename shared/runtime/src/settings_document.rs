@@ -1,4 +1,5 @@
-//! A tenant's settings document, parsed once however many read it.
+//! A tenant's settings document, parsed once for all readers. Its type is the reader's: nothing here knows the
+//! settings.
 
 use std::any::{Any, TypeId};
 use std::fmt;

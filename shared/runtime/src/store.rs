@@ -1,8 +1,8 @@
 //! The store port: small items under two-part keys, with conditions.
 //!
-//! Values are JSON texts; what is in them is the business of the typed records. An item has a version that
-//! every write raises, so "if nobody changed it since I read it" is one word. Expired items are absent on
-//! read, however late the engine deletes them.
+//! Values are JSON texts; the typed records know what is in them. Every write raises an item's version, so "if nobody
+//! changed it since I read it" is one condition. Expired items are absent on read, however late the engine deletes
+//! them.
 
 use async_trait::async_trait;
 use jiff::Timestamp;

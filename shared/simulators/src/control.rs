@@ -1,4 +1,4 @@
-//! All simulators together, with an address at which a test in any language can steer them.
+//! All simulators together, with an address at which a test in any language can control them.
 
 pub(crate) mod portal;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Answers to what somebody did: at a response URL, in a dialog, on the home tab, beside a link; and the end of a message.
+//! Calls that answer a person: at a response URL, in a dialog, on the home tab, below a link; and deleting a message.
 
 use std::time::Duration;
 

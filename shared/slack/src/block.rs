@@ -1,4 +1,4 @@
-//! The Block Kit blocks we use, cut to Slack's limits when built, so that no message is refused for its size.
+//! The Block Kit blocks we use, cut to Slack's limits when built, so that a message is never refused for its size.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! The Web API client: one call, one answer, every failure with a kind. It does not retry and knows no limits.
+//! The Web API client: one call, one answer, every failure with a kind. It neither retries nor limits.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Slash commands: what somebody typed, where, and how to answer.
+//! Slash commands: what was typed, where, and how to answer.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! The Events API: what Slack tells of a workspace, read tolerantly and kept to what is used.
+//! The Events API: Slack's events, read tolerantly and reduced to the fields that are used.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! Slack's request signature, version 0: HMAC-SHA256 over `v0:{timestamp}:{raw body}`.
 //!
-//! It is over the bytes as they came, so it is checked before anything is parsed. Source:
+//! It covers the bytes as received, so it is checked before anything is parsed. Source:
 //! <https://docs.slack.dev/authentication/verifying-requests-from-slack/>.
 
 use hmac::{Hmac, Mac};

@@ -1,8 +1,8 @@
-//! Text for Slack: escaped, and cut to size without breaking what it cuts.
+//! Text for Slack: escaped, and cut to size without breaking links or mentions.
 //!
-//! Only `&`, `<` and `>` are escaped; that is all Slack needs to take a CRM's text for text, so that
-//! `<!channel>` in a deal's title notifies nobody. Lengths are counted in UTF-16 units: Slack counts in one
-//! of two ways, and these are never fewer.
+//! Only `&`, `<` and `>` are escaped; that is all Slack needs to show a CRM's text as text, so that `<!channel>` in a
+//! deal's title notifies nobody. Lengths are counted in UTF-16 units: Slack counts in one of two ways, and these are
+//! never fewer.
 
 use std::fmt;
 

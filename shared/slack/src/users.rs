@@ -1,4 +1,4 @@
-//! The Web API's people.
+//! The Web API's calls about people, channels and user groups, and reactions.
 
 use serde_json::{Value, json};
 

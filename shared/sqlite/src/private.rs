@@ -1,4 +1,4 @@
-//! Files and folders that only their owner may read: customers' data and secrets lie in them.
+//! Files and folders that only their owner may read, for customers' data and secrets.
 
 use std::fs::{self, OpenOptions};
 use std::io;

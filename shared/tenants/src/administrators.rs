@@ -1,4 +1,4 @@
-//! How somebody proved that they administer a tenant, and whom to ask whether they still do.
+//! How a person proved that they administer a tenant, and what a provider answers when asked whether they still do.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Keys of the API: each belongs to one tenant, may do some things, and is kept only as its digest.
+//! Keys of the API: each belongs to one tenant, has scopes, and is kept only as its digest.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The audit: what people changed, who it was, and how it was before and after. Kept for a year.
+//! The audit: what people changed, who it was, and the values before and after. Kept for a year.
 
 use std::sync::Arc;
 use std::time::Duration;

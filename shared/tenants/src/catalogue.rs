@@ -1,7 +1,7 @@
-//! What is kept where: every kind of item that a tenant has, how to list it without reading whole tables, and what becomes of
-//! it when a person's data is to be deleted.
+//! What is kept where: every kind of item that a tenant has, how to list it without reading whole tables, and what
+//! happens to it when a person's data is deleted.
 //!
-//! This is the one list. The journeys hold every key that is written against it, so a new kind of item is named here first.
+//! This is the only list. The journeys compare every written key with it, so a new kind of item is added here first.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Conversations that are one: a Slack channel and a Bitrix24 chat; and the messages in them that are one.
+//! Chat bridges as they are stored: which channel and chat are one conversation, and which of their messages are one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,8 +1,9 @@
-//! Taking a tenant out: everything of it is deleted, and what remains to be said of it is how much that was.
+//! Removing a tenant: all its data is deleted, and only a receipt with the counts remains.
 //!
-//! It has two halves. Whoever hears that a tenant leaves ([`begin`]) cuts it off at once, by keys: its connection, its
-//! tokens, its sessions; and notes the departure. Only the upkeep ([`work`]) and the commands of operators ([`depart`])
-//! look through whole tables and delete. A tenant that is connected again meanwhile keeps what was written since.
+//! It has two halves. The function that learns that a tenant leaves calls [`begin`], which cuts it off at once, by
+//! keys: its connection, its tokens, its sessions; and notes the departure. Only the upkeep ([`work`]) and the
+//! operators' commands ([`depart`]) read whole tables and delete. A tenant that is connected again meanwhile keeps what
+//! was written since.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,6 +1,6 @@
-//! A tenant in a file: everything of it, its secrets sealed with a key of their own that is told apart from the file.
-//!
-//! A line an item, as JSON; the first line says what it is. The file can be read in on any engine.
+//! A tenant as a file: all its data, with its secrets sealed by a separate key that is given to the operator, not
+//! written into the file. One item a line, as JSON, after a first line that describes the file. Any engine can import
+//! it.
 
 use std::io::BufRead;
 

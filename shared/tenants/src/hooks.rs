@@ -1,10 +1,10 @@
-//! Where Notion's webhooks arrive: an address of its own for each tenant, and the tokens that its requests are signed with.
+//! Where Notion's webhooks arrive: an address for each tenant, and the tokens that sign its requests.
 //!
 //! The address's key is stored as its digest; the tenant's own entry keeps a sealed copy, for the page that shows it. A
-//! subscription's first request carries its token and is signed with that very token, so it proves nothing. It is accepted
-//! while an operator has opened a window, and waits as *pending* until an event of the tenant's workspace is signed with it. A
-//! pending token is never dropped for another one: whoever else knows the address can fill the list, but cannot push the right
-//! token out.
+//! subscription's first request carries its token and is signed with that very token, so it proves nothing. It is
+//! accepted while an operator has opened a window, and waits as *pending* until an event of the tenant's workspace is
+//! signed with it. A pending token is never dropped for another one: anyone else who knows the address can fill the
+//! list, but cannot push the right token out.
 
 use std::sync::Arc;
 use std::time::Duration;

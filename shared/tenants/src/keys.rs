@@ -1,4 +1,4 @@
-//! The key ring while everything runs: a fresh key in front, everything sealed anew, the old keys out.
+//! Replacing the key ring while everything runs: a new key in front, everything sealed again, the old keys removed.
 
 use runtime::seal::{KeyRing, SealError};
 use runtime::secrets::{KEY_RING, SecretsError};

@@ -1,4 +1,5 @@
-//! A tenant as a whole: everything that is its, wherever it lies; taken out, carried to another engine, sealed anew.
+//! A tenant and its stored data: connections and settings, linked people, chat bridges, API keys, audit, tickets; one
+//! person's data in it; export to another engine, removal, and the change of keys. Nothing here calls a provider.
 
 pub mod administrators;
 pub mod api_keys;

@@ -1,8 +1,8 @@
-//! Who is who: links between people in Slack and people of the portal.
+//! User mapping as it is stored: links between people in Slack and users of the portal.
 //!
-//! Somebody in Slack acts as one person of the portal; several accounts may be one person, and a person's accounts are
-//! found from them. A link that an e-mail made is believed for a day and then looked up again; one made by hand stays
-//! until the person is dismissed or their account in Slack is deactivated.
+//! A Slack account acts as one user of the portal; several accounts may be one user, and a user's accounts are found
+//! from them. A link that an e-mail made is trusted for a day and then looked up again; one made by hand remains until
+//! the user is dismissed or the Slack account is deactivated. Who may be linked is decided in `user_mapping`.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,10 +1,11 @@
-//! One person's data in one tenant: found, handed out, deleted.
+//! One person's data in one tenant: found, exported, deleted.
 //!
-//! A person is somebody of the portal, somebody in Slack, or a customer. Who asks names them by a number, an id, a record, an e-mail, a
-//! phone number or words; what else names them (the name of a contact, the e-mail of a profile) is taken from what is stored. Then every
-//! kind of item of the catalogue is listed, partition by partition, and searched. No whole table is read.
+//! A person is a user of the portal, a member of Slack, or a customer. A request names them by a number, an id, a
+//! record, an e-mail, a phone number or words; what else names them (the name of a contact, the e-mail of a profile) is
+//! read from what is stored. Then every kind of item of the catalogue is listed, partition by partition, and searched.
 //!
-//! Deleting keeps ids, statuses and times: they keep anything from being delivered a second time. What stays is said, with the reason.
+//! Deleting keeps ids, statuses and times, so that nothing is delivered a second time. What remains is listed with the
+//! reason.
 
 mod found;
 mod remains;

@@ -1,4 +1,4 @@
-//! The connection of each tenant: its portal, the workspaces joined to it, its settings.
+//! The stored connection of each tenant: its portal, the workspaces joined to it, its settings. Cached.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! Tickets: with one a person comes from Slack to a page of ours, as somebody whom Slack knows.
+//! Tickets: links that work once and bring a person from Slack or Bitrix24 to one of our pages as a known user.
 
 use std::time::Duration;
 

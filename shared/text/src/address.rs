@@ -1,4 +1,4 @@
-//! Addresses: which of them may become links, and where they stand in a text that somebody typed.
+//! Addresses: which may become links, and where they are in a typed text.
 
 use std::ops::Range;
 

@@ -1,6 +1,7 @@
-//! Bitrix24's markup: BBCode, and in chats `>>` before a quoted line, a block between lines of dashes for a longer quote.
+//! Bitrix24's markup: BBCode, and in chats `>>` before a quoted line, a block between lines of dashes for a longer
+//! quote.
 //!
-//! No way to escape a bracket is documented, so one that would begin a tag is set apart by a character of no width.
+//! No way to escape a bracket is documented, so one that would begin a tag gets a zero-width character beside it.
 
 use super::address;
 use super::document::{Block, Document, Leaf, Person, Span, Style, item, quoted};

@@ -1,6 +1,6 @@
 //! Where two texts differ, in ranges that a person would name: lines, then words.
 //!
-//! Bounded: what both begin and end with is left aside first; what is too long to compare is one change.
+//! Bounded: a common beginning and end are skipped first; what is too long to compare is one change.
 
 use std::ops::Range;
 

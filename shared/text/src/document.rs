@@ -1,5 +1,5 @@
-//! The document: blocks of spans. A span is a piece of text, or something that stands for a person, a moment, an emoji,
-//! with the style that it has.
+//! The document: blocks of spans. A span is a piece of text, or a reference to a person, a moment or an emoji, with its
+//! style.
 
 use bidi::without_overrides;
 

@@ -1,8 +1,8 @@
-//! An edit that was made to what people see of a text, brought back into the text itself.
+//! An edit of what people see of a text, applied to the text itself.
 //!
-//! `shown` says what people see of BBCode on a side that has none. `edit_bbcode` brings their edit back: only what they
-//! changed is changed; tags, addresses, mentions and files stay to the last character. What cannot be done so is refused
-//! with the reason. Nothing is believed: the result is shown again, and must read as what was wanted.
+//! `shown` says what people see of BBCode on a side that has none. `edit_bbcode` applies their edit: only what they
+//! changed is changed; tags, addresses, mentions and files remain to the last character. What cannot be done so is
+//! refused with the reason. The result is checked: shown again, it must read as what was wanted.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! Emoji: Slack names them, Bitrix24 takes the characters. Reactions, as far as both have them.
+//! Emoji: Slack names them, Bitrix24 uses the characters. Also reactions, where both sides have them.
 
 /// The character of Slack's name for an emoji, if it is no custom one.
 pub(super) fn character(name: &str) -> Option<String> {

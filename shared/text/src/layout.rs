@@ -1,6 +1,6 @@
-//! What people see of BBCode, piece by piece, each with the place in the source that it comes from.
+//! What people see of BBCode, piece by piece, each with its place in the source.
 //!
-//! Blocks stand on lines of their own. A line end beside a block's tag is the one between the blocks, not one more. Tags
+//! Blocks are on lines of their own. A line end beside a block's tag is the one between the blocks, not one more. Tags
 //! that are nested wrongly, or never closed, lose no word. The work is linear in the text.
 
 use std::borrow::Cow;

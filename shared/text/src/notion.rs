@@ -1,4 +1,4 @@
-//! Notion's rich text: made of BBCode, and changed where its words differ, within Notion's limits.
+//! Notion's rich text: made from BBCode, and changed where its words differ, within Notion's limits.
 
 use std::ops::Range;
 

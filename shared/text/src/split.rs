@@ -1,6 +1,6 @@
-//! Long texts in parts that a provider takes: cut between paragraphs, else between words, else between characters.
+//! Long texts in parts that a provider accepts: cut between paragraphs, else between words, else between characters.
 //!
-//! The work is linear in the text: a part is found by measuring what has about a part's length, never the whole rest.
+//! The work is linear in the text: a part is found by measuring about a part's length, never the whole rest.
 
 use super::document::{Block, Document, Leaf, Span};
 

@@ -1,3 +1,5 @@
+//! Texts from one side's markup to the other's.
+
 use proptest::prelude::*;
 use serde_json::json;
 

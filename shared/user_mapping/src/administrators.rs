@@ -1,4 +1,4 @@
-//! Who administers a tenant, by what a provider says now.
+//! Whether a person administers a tenant, as a provider says now.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! People and conversations in both systems: who is who, which chat is which channel, and what a text says on the other
-//! side. What several functions need of that lives here.
+//! Which person in Slack is which user of the portal, their profiles, and what they may reach. Also a tenant with both
+//! its sides open ([`Tenant`]), which commands and the chat bridge work on.
 
 pub mod administrators;
 pub mod mapping;

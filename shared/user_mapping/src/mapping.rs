@@ -1,4 +1,4 @@
-//! Who is who: by the settings, by hand, by the person's own word, else by the same e-mail.
+//! Finds a person's counterpart: by the settings, by hand, by the person's own word, else by the same e-mail.
 
 use std::time::Duration;
 

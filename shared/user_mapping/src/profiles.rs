@@ -1,4 +1,4 @@
-//! Names, pictures and languages of people, kept for a while: each message would ask for them again.
+//! Names, pictures and languages of people, cached: each message needs them.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! What a person can reach on the portal: with their own rights, with the connection's, or only what concerns them.
 //!
-//! Everything that reads, searches or changes a record for a person asks here. A record out of reach looks like one that does
-//! not exist.
+//! Everything that reads, searches or changes a record for a person asks here. A record out of reach looks like one
+//! that does not exist.
 
 use bitrix24::{EntityType, Item, Task};
 use clients::{Failure, PortalClient};

@@ -1,4 +1,4 @@
-//! Links that are good no more: found by looking at both sides, and ended.
+//! Links that are no longer valid: found by checking both sides, and ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

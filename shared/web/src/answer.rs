@@ -1,5 +1,4 @@
-//! How functions answer: JSON, with a refusal that says what was wrong and nothing that helps an attacker; and the doors
-//! that they answer at.
+//! How functions answer: JSON, with a refusal that says what was wrong and nothing that helps an attacker.
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE};

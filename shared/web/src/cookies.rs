@@ -1,8 +1,8 @@
-//! Cookies of the pages: what names and attributes they have is decided here alone.
+//! Cookies of the pages: the only place that decides their names and attributes.
 //!
-//! Pages set and read cookies by their plain names. At the border ([`Site`]) a site that is reached by https gives them the
-//! prefix `__Host-`, which browsers take only with `Secure`, with `Path=/` and from the host itself: no other host of the
-//! domain and no plain connection can set one.
+//! Pages set and read cookies by their plain names. At the border ([`Site`]) a site that is reached by https gives them
+//! the prefix `__Host-`, which browsers accept only with `Secure`, with `Path=/` and from the host itself: no other
+//! host of the domain and no plain connection can set one.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! Doors: each public address with what it accepts, how much of it, and which proof it asks for.
+//! Doors: each public address with what it accepts, how much of it, and which proof it needs.
 //!
-//! A function answers only what its table names. So whoever adds an address also states its limit and its proof, and the
-//! table of all doors (`tests/journeys/tests/attacks/doors.rs`) shows the new line.
+//! A function answers only what its table names. So a new address also states its limit and its proof, and the table of
+//! all doors (`tests/journeys/tests/attacks/doors.rs`) shows the new line.
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};

@@ -1,5 +1,5 @@
-//! Whether a page of ours sent a request. Other sites can make a browser post a form here, with its cookies; the browser
-//! says which site that was.
+//! Whether one of our own pages sent a request. Other sites can make a browser post a form here, with its cookies; the
+//! browser says which site that was.
 
 use http::HeaderMap;
 use http::header::ORIGIN;

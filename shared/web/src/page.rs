@@ -1,6 +1,6 @@
-//! What all pages for people have in common: the frame, forms, answers, sessions, and secrets that work once.
+//! What all pages share: the frame, forms, redirects, and the headers that keep them safe.
 //!
-//! Pages are made here, without scripts. Nothing on them comes from elsewhere, and a browser is told so.
+//! Pages are made here, without scripts. Nothing on them comes from elsewhere, and a browser enforces that.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,5 @@
-//! Signing in: with a code that works once, or by what a provider has proven. A session ends by itself, and earlier if the
-//! provider says that its person does not administer the tenant any more.
+//! Sessions: begun by a code that works once, or by what a provider has proven. A session expires, and ends earlier if
+//! the provider says that its person no longer administers the tenant.
 
 use std::time::Duration;
 

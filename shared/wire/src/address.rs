@@ -1,4 +1,4 @@
-//! Which addresses are public: what is called without the deployment's leave is in the open internet, and nowhere else.
+//! Which addresses are public: without the deployment's leave, only the open internet is called.
 //!
 //! Sources: the IANA special-purpose registries for IPv4 and IPv6, RFC 6052 and 8215 (NAT64), RFC 3056 (6to4),
 //! RFC 5214 (ISATAP), and the clouds' own documents for the addresses at which machines learn their credentials.

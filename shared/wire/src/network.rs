@@ -1,4 +1,4 @@
-//! Where a deployment may call: the open internet, and what its own configuration names. A tenant can name nothing.
+//! Where a deployment may call: the open internet, and what its own configuration names. A tenant cannot add to it.
 
 use std::fmt;
 use std::io;

@@ -1,4 +1,4 @@
-//! The numbers that rows carry: several rows with one number, numbers that are no record's, and those of another's row.
+//! The record numbers that rows carry: several rows with one number, numbers without a record, another row's number.
 
 use std::collections::{BTreeMap, BTreeSet};
 

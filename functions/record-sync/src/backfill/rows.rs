@@ -1,4 +1,4 @@
-//! The rows of a database as a run put them down, and which of them a record belongs to.
+//! The rows of a database as a run stored them, and which of them belongs to a record.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! What a message in Slack says, as a document: its own words, and what it shows of others. [`slack::carries`] says
-//! what becomes of each part.
+//! A Slack message as a document: its own words, and what it shows of others. [`slack::carries`] decides for each part.
 
 use locale::Language;
 use locale::{Fixed, Message, Piece, texts};

@@ -1,4 +1,4 @@
-//! A field's value in the form in which the two sides are compared.
+//! A field's value in the form in which both sides are compared.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Which field goes with which property: the settings held against what the portal and the database really have.
+//! Which field goes with which property: the settings compared with the portal's fields and the database's schema.
 
 use std::collections::BTreeMap;
 

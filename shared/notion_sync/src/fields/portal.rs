@@ -1,4 +1,4 @@
-//! A record's fields: what the portal says they are, how their values are read, and how they are written.
+//! A record's fields: their types as the portal describes them, how their values are read and written.
 
 use bitrix24::{EntityType, tolerant};
 use jiff::Timestamp;

@@ -1,4 +1,4 @@
-//! What the connection sees: what it was added to, and all below.
+//! What the connection can see: the pages that it was added to, and everything below them.
 
 use super::{Database, Page, Source, State};
 

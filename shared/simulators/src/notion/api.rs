@@ -1,4 +1,4 @@
-//! The API as it answers: version, token, limits, and every address that is simulated.
+//! The API: version, token, limits, and every address that is simulated.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Webhooks: signed, without values, sent together within a minute, sent again when they were not accepted.
+//! Webhooks: signed, without values, grouped within a minute, sent again if they were not accepted.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,5 +1,5 @@
-//! A page's body as Markdown, both ways: headings, paragraphs, lists, to-dos, quotes, code, dividers, and in them bold,
-//! italic, struck and code text and links. Other blocks are named by their ids.
+//! A page's body as Markdown, both ways: headings, paragraphs, lists, to-dos, quotes, code, dividers, and within them
+//! bold, italic, struck and code text and links. Other blocks are named by their ids.
 
 use serde_json::{Value, json};
 

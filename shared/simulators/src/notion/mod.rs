@@ -1,9 +1,10 @@
-//! A Notion workspace: pages, databases, data sources, blocks, comments, files, people and webhooks, as strict as Notion.
+//! A Notion workspace: pages, databases, data sources, blocks, comments, files, people and webhooks, as strict as
+//! Notion.
 //!
 //! Times of pages are cut to the minute, writing a page makes no option of a status, and a window of a minute allows a
-//! fixed number of requests. What Notion documents nowhere (does writing the same value again make an event?) is done in
-//! the way that is harder for a client. Not simulated, and refused as an invalid address: views, agents, custom emoji,
-//! meeting notes and asynchronous tasks.
+//! fixed number of requests. Where Notion documents nothing (does writing the same value again make an event?), the
+//! simulator does what is harder for a client. Not simulated, and refused as an invalid address: views, agents, custom
+//! emoji, meeting notes and asynchronous tasks.
 
 mod access;
 mod api;

@@ -1,4 +1,4 @@
-//! Rich text: what may be written, and how it is shown; and how refusals name what is wrong.
+//! Rich text: what may be written and how it is shown; and the texts of refusals.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! Bitrix24's authorization servers, one a region: codes of 30 seconds, access tokens of an hour, refresh tokens of 180
-//! days that are replaced with each use. An unknown application is answered with `wrong_client` and HTTP 200.
+//! Bitrix24's authorization servers, one for each region: codes of 30 seconds, access tokens of an hour, refresh tokens
+//! of 180 days that are replaced at each use. An unknown application gets `wrong_client` with HTTP 200.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

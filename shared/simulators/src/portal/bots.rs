@@ -1,4 +1,4 @@
-//! Bots in chats: by `imbot.v2`, or by the older methods where the portal has no others.
+//! Bots in chats: by `imbot.v2`, or by the older methods on portals that lack it.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a portal knows besides its records: lists of statuses, currencies, departments, people, scopes and methods.
+//! The portal's data besides its records: lists of statuses, currencies, departments, people, scopes and methods.
 
 use std::sync::Arc;
 

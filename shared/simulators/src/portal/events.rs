@@ -1,4 +1,4 @@
-//! Events as Bitrix24 sends them: one request each, one try, no order promised, nothing said of what changed.
+//! Events as Bitrix24 sends them: one request each, one try, in any order, without saying what changed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

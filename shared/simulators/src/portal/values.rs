@@ -1,4 +1,4 @@
-//! What the portal makes of a value that is written: kept as its type has it, dropped in silence, or refused.
+//! What the portal does with a written value: kept as its type requires, silently dropped, or refused.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! What people do in the workspace: they write, change their minds, react, attach, type commands, press buttons.
+//! What people do in the workspace: write, edit, react, attach files, type commands, press buttons.
 
 use bytes::Bytes;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! A Slack workspace: the Web API methods that are used, with Slack's limits and Slack's strictness.
+//! A Slack workspace: the Web API methods that are used, with Slack's limits and strictness.
 
 mod api;
 mod blocks;

@@ -1,4 +1,4 @@
-//! An item in which a person was found, and what becomes of it.
+//! An item in which a person was found, and what deletion does with it.
 
 use runtime::TenantId;
 use runtime::calls;

@@ -1,4 +1,4 @@
-//! What stays of a person after a deletion, and why.
+//! What remains of a person after a deletion, and why.
 
 use serde::Serialize;
 

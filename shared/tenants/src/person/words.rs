@@ -1,8 +1,8 @@
-//! A person's words in texts and stored values: found, and replaced.
+//! A person's words in texts and stored values: found and replaced.
 //!
-//! Whatever lies between letters and digits on either side is a word's end: `ann@corp.example` is not found in
-//! `joann@corp.example`, nor `Ann Lee` in `Joann Lee`. Capital letters and the kind of white space do not matter. The work is linear in the text
-//! for each of the person's words.
+//! Any character that is neither a letter nor a digit ends a word: `ann@corp.example` is not found in
+//! `joann@corp.example`, nor `Ann Lee` in `Joann Lee`. Capital letters and the kind of white space do not matter. The
+//! work is linear in the text for each of the person's words.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
