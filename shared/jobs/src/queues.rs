@@ -15,6 +15,6 @@ pub const BITRIX24_DELIVERY: QueueName = QueueName::new("bitrix24-delivery");
 /// Records and pages that are to be synced.
 pub const RECORD_SYNC: QueueName = QueueName::new("record-sync");
 
-/// All of them, for set-up.
+/// All queues, for set-up.
 pub const ALL: [QueueName; 6] =
     [BITRIX24_EVENTS, SLACK_DELIVERY, SLACK_EVENTS, SLACK_COMMANDS, BITRIX24_DELIVERY, RECORD_SYNC];
