@@ -23,7 +23,7 @@ use runtime::{Ports, TenantId};
 use crate::hooks::Hooks;
 use crate::portals::Portals;
 
-/// Calls `with` on every item whose key begins with `owner`, with when it expires.
+/// Calls `with` on every item whose key begins with `owner`, with its expiry.
 pub(crate) async fn each_of<F: Future<Output = Result<(), E>>, E: From<StoreError>>(
     ports: &Ports,
     table: Table,
@@ -43,7 +43,7 @@ pub(crate) async fn each_of<F: Future<Output = Result<(), E>>, E: From<StoreErro
     }
 }
 
-/// What is a tenant's but lies among what is everybody's: its workspace's entry, and the address of its Notion webhooks.
+/// A tenant's items in shared partitions: its workspace's entry, and the address of its Notion webhooks.
 pub(crate) async fn shared_keys(ports: &Ports, tenant: &TenantId) -> Result<Vec<Key>, StoreError> {
     let portals = Portals::new(ports.store.clone(), ports.clock.clone());
     let mut keys = Vec::new();
