@@ -230,7 +230,7 @@ pub(crate) enum Answer {
     To(String, String),
     /// A file to keep.
     File(&'static str, String),
-    /// There is no such thing.
+    /// It does not exist.
     Missing(String),
 }
 

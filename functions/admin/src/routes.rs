@@ -380,7 +380,7 @@ pub(crate) async fn try_out(visit: &Visit<'_>, form: &Form) -> Result<Answer, Fa
     page(visit, &draft, &html! {}, &outcome(&told, Some(&draft.name))).await
 }
 
-/// What settings would have told of what happened.
+/// What settings would have sent about recent events.
 pub(crate) async fn tried(visit: &Visit<'_>, settings: &Settings) -> Result<Vec<Told>, Failure> {
     let ledger = Ledger::new(visit.ports().store.clone());
     replay::dry_run(&ledger, &visit.deps.names, &visit.portal, settings, visit.ports().clock.now()).await

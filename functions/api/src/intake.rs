@@ -84,7 +84,7 @@ struct ContactIn {
     fields: Map<String, Value>,
 }
 
-/// What a key of the caller's stands for.
+/// What belongs to a key of the caller.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Intake {
     /// The digest of the body: the same key with another body is a mistake.

@@ -119,7 +119,7 @@ async fn route(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>,
         return Err(Refused::not_found().into());
     }
     admit(deps, &caller).await?;
-    // Only whoever has a key of this tenant learns which addresses there are.
+    // Only the holder of a key of this tenant learns which addresses exist.
     door?;
     let job = place.strip_prefix("jobs/");
     Ok(match (place, job) {
@@ -170,7 +170,7 @@ fn allowed(caller: &Caller, scope: Scope) -> Result<&Caller, Refused> {
     Err(Refused::new(StatusCode::FORBIDDEN, "missing_scope", text))
 }
 
-/// What a failure of ours or of a provider's means for the caller.
+/// What our own or a provider's failure means for the caller.
 pub(crate) fn unavailable(failure: &Failure) -> Refused {
     match &failure.kind {
         Kind::Permanent { code } => {

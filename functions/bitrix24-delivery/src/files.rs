@@ -90,7 +90,7 @@ pub(crate) async fn share(
     delivery.posted(line, message, thread.as_deref()).await
 }
 
-/// A file message of ours that an earlier try has made.
+/// Our file message that an earlier try has made.
 async fn shared_before(delivery: &Delivery<'_>, file: &File, since: jiff::Timestamp) -> Result<Option<u64>, Failure> {
     let answer = delivery.tenant.bitrix24.ask(&bitrix24::bot::last_messages(&delivery.job.body.dialog)).await;
     let result = match answer {

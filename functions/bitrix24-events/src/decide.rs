@@ -102,7 +102,7 @@ async fn note(deps: &Deps, job: &ReceivedJob<Hint>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Events that tell of stages, funnels, types and custom fields.
+/// Events about stages, funnels, types and custom fields.
 fn is_of_schema(event: &str) -> bool {
     ["USERFIELD", "CATEGORY", "ONCRMTYPE", "STATUS"].iter().any(|word| event.contains(word))
         && event != "ONCRMDEALMOVETOCATEGORY"
@@ -170,7 +170,7 @@ fn identity_of(job: &ReceivedJob<Hint>) -> String {
     job.body.identity().unwrap_or_else(|| job.trace.to_string())
 }
 
-/// Whether changes were found that no event had told.
+/// Whether changes were found of which no event had arrived.
 fn found_by_sweep(job: &ReceivedJob<Hint>, changes: &[Change]) -> bool {
     matches!(job.body.origin, Origin::Sweep | Origin::Offline) && !changes.is_empty()
 }
@@ -212,7 +212,7 @@ fn absent(record: Record, code: &str) -> String {
     }
 }
 
-/// A state was read: what changed is told and the snapshot moves on, all or nothing.
+/// A state was read: changes are routed and the snapshot moves on, all or nothing.
 async fn save(
     deps: &Deps,
     job: &ReceivedJob<Hint>,

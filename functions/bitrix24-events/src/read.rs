@@ -79,7 +79,7 @@ pub(crate) struct Wanted {
 pub(crate) struct Hints {
     /// The latest arrival.
     arrived_at: Timestamp,
-    /// The earliest and the latest sending, by the portal's clock; nothing if one of them does not tell.
+    /// The earliest and the latest sending, by the portal's clock; nothing if one of them does not say.
     pub(crate) sent: Option<(Timestamp, Timestamp)>,
 }
 
@@ -93,7 +93,7 @@ impl Hints {
         Self { arrived_at: self.arrived_at.max(other.arrived_at), sent }
     }
 
-    /// Whether a read saw what all of them tell of.
+    /// Whether a read saw the changes of all of them.
     fn are_seen_by(self, read: ReadMoment) -> bool {
         read.sees(self.arrived_at, self.sent.map(|(_, latest)| latest))
     }
@@ -289,7 +289,7 @@ async fn histories(
         }
         let (mut answers, _) = client.batch(&batch).await?;
         for (place, (entity, id)) in records.iter().enumerate() {
-            // A history that the webhook's user may not read is no reason to stop a card.
+            // A history that the webhook's user may not read must not stop a card.
             let Some(Ok(mut result)) = answers.take(&format!("h{place}")) else { continue };
             let moves: Vec<StageMove> = shaped("crm.stagehistory.list", result["items"].take()).unwrap_or_default();
             histories.insert(Record::item(*entity, *id), moves);

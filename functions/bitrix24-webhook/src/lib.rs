@@ -58,7 +58,7 @@ enum Refusal {
     NotPost,
     TooLarge(String),
     NotAnEvent(String),
-    /// A wrong token and an unknown portal are told apart for nobody.
+    /// A wrong token and an unknown portal are indistinguishable to the caller.
     WrongToken,
     /// The address names another tenant than the credentials.
     NotTheirs,

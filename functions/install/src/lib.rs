@@ -69,7 +69,7 @@ pub const DOORS: &[Door] = &[
     Door::form("/install/sign-out", MAX_FORM, Proof::SessionForm),
 ];
 
-/// What stands for our address on pages while it is not known.
+/// The placeholder for our address on pages while it is unknown.
 const UNKNOWN_ADDRESS: &str = "https://YOUR.SERVER";
 /// What sends a provider or a browser back to us.
 const NEED_ADDRESS: [&str; 8] = [

@@ -87,7 +87,7 @@ fn token(session: &Session) -> Markup {
     html! { input type="hidden" name="token" value=(session.token); }
 }
 
-/// How everything stands.
+/// The state of every connection.
 pub(crate) async fn state(deps: &Deps, session: &Session, done: &str, url: &str) -> Answer {
     let portal = deps.connections.portal(&session.tenant).await?;
     let troubles = deps.connections.troubles(&session.tenant).await?;

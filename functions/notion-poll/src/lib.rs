@@ -58,7 +58,7 @@ pub struct Report {
     pub databases: usize,
     /// Rows that were looked at.
     pub rows: usize,
-    /// Signals that were made of what no webhook had told.
+    /// Signals made for edits of which no webhook had arrived.
     pub signals: usize,
     /// What could not be polled, and why; the next run tries again.
     pub stopped: Vec<String>,

@@ -115,7 +115,7 @@ async fn first(deps: &Deps, place: &Key, hook: &Hook, token: &Sealed, body: &[u8
     take(deps, hook, body).await
 }
 
-/// A wrong signature and an unknown address are told apart for nobody.
+/// A wrong signature and an unknown address are indistinguishable to the caller.
 fn wrong() -> Refused {
     let text = "the signature is missing or is not that of a subscription of this address";
     Refused::new(StatusCode::UNAUTHORIZED, "wrong_signature", text)

@@ -34,7 +34,7 @@ use tenants::portals::Portal;
 const AT_ONCE: usize = 8;
 /// A tenant's sweep takes no longer than this; the next run goes on.
 const LEASE: Duration = Duration::from_secs(240);
-/// What changed within this time may still be told by its event.
+/// The event of a change within this time may still arrive.
 const GRACE: SignedDuration = SignedDuration::from_secs(60);
 /// The portal's clock and the order in which it saves are not exact.
 const OVERLAP: SignedDuration = SignedDuration::from_secs(120);
@@ -69,7 +69,7 @@ pub struct Report {
     pub tenants: usize,
     /// Records that were looked at.
     pub swept: u64,
-    /// Hints that were made of what no event seemed to have told.
+    /// Hints made for changes of which no event seems to have arrived.
     pub hints: u64,
     /// Tenants whose sweep stopped, and why; it goes on in the next run.
     pub stopped: Vec<String>,
@@ -211,7 +211,7 @@ impl Sweep<'_> {
         self.agreed_now = there.map_or(self.agreed_now, |there| there.min(self.agreed_now));
     }
 
-    /// What happened until then has had its time to be told.
+    /// The events of what happened until then have had time to arrive.
     fn until(&self) -> Timestamp {
         Timestamp::from_second((self.agreed_now - GRACE).as_second()).unwrap_or(self.agreed_now)
     }

@@ -24,7 +24,7 @@ struct Reserved {
 }
 
 impl Sweep<'_> {
-    /// Takes what lies in the offline queue.
+    /// Takes what is in the offline queue.
     pub(crate) async fn offline(&mut self) -> Result<(), Failure> {
         if !self.client.is_application() || !self.client.has_feature("rest_offline_extended").await? {
             return Ok(());

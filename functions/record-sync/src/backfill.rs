@@ -268,7 +268,7 @@ impl Running<'_> {
         {
             let this = &*self;
             let work = listed.into_iter().map(|(record, state)| async move { this.one(record, &state).await });
-            // In order, so that what is done can be told by the last number.
+            // In order, so that what is done is known by the last number.
             let mut working = iter(work).buffered(AT_ONCE);
             while let Some(outcome) = working.next().await {
                 match outcome {

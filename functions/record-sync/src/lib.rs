@@ -76,7 +76,7 @@ impl Deps {
         }
     }
 
-    /// Writes all or none; whoever finds that another worker was faster comes again.
+    /// Writes all or none; a worker that finds another was faster tries again.
     async fn put(&self, writes: Vec<Write>) -> Result<(), Failure> {
         match self.ports.store.put_all(writes).await {
             Err(StoreError::Conflict(_)) => Err(Failure::transient("another worker has this link")),

@@ -258,7 +258,7 @@ pub(crate) async fn make_page(work: &mut Work<'_>, state: &State) -> Result<Page
     work.link.synced_at = Some(deps.now());
     work.link.seen.bitrix24 = Some(read_at);
     work.link.body_open = calls.len() > 1;
-    // The page is there: whoever comes again has to look for it.
+    // The page exists: the next try has to look for it.
     let unknown = |failure: Failure| Failure { kind: Kind::UnknownOutcome, ..failure };
     let mut also = work.page_made(&page, state, &cells, is_partial).await.map_err(unknown)?;
     also.push(owner_write(&work.job.tenant, &page.id, &work.link)?);

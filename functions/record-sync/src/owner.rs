@@ -21,7 +21,7 @@ use crate::{Deps, Settled, read};
 /// A page that was just made by us may not be written down yet.
 const WRITTEN_DOWN: Duration = Duration::from_secs(5);
 
-/// What an event tells besides its page.
+/// What an event says besides its page.
 pub(crate) struct Told<'a> {
     /// Its identity.
     pub(crate) identity: &'a str,

@@ -188,7 +188,7 @@ async fn take(deps: &Deps, inbound: Inbound, workspace: &Workspace) -> Result<Re
     Ok(reply)
 }
 
-/// Whether it tells of a message that this very app wrote.
+/// Whether it is about a message that this very app wrote.
 fn is_own(event: &EventCallback) -> bool {
     let Event::Message(message) = &event.event else { return false };
     !event.api_app_id.is_empty() && message.app_id.as_deref() == Some(event.api_app_id.as_str())

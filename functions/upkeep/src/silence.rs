@@ -18,7 +18,7 @@ use tenants::portals::Portal;
 
 use crate::Deps;
 
-/// How long it is remembered that a silence was told.
+/// How long it is remembered that a silence was reported.
 const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// A silence that was noticed.
@@ -80,7 +80,7 @@ impl Watch<'_> {
         Ok(Some(Episode { since: Some(self.now), families: silent }))
     }
 
-    /// It is over once everything that stayed away has come again, at whatever hour.
+    /// It is over once everything that stayed away has arrived again, at any hour.
     async fn has_ended(&self, seen: &Seen, since: Timestamp, episode: &Episode) -> Result<Option<Episode>, Failure> {
         if episode.families.iter().any(|family| seen.get(family).is_none_or(|at| *at < since)) {
             return Ok(None);

@@ -58,7 +58,7 @@ where
     .await
 }
 
-/// Runs on a schedule: `handle` is told the time, and what it reports goes into the log.
+/// Runs on a schedule: `handle` gets the time, and what it reports goes into the log.
 pub async fn run_schedule<R, F>(ports: &Ports, handle: impl Fn(jiff::Timestamp) -> F) -> Result<(), Error>
 where
     R: serde::Serialize,

@@ -35,7 +35,7 @@ pub fn ports_of_command() -> Ports {
     assemble(Clients::lazy(), Names::from_env(), Arc::new(SystemClock))
 }
 
-/// The ports over one configuration of the SDK, telling the time by `clock`.
+/// The ports over one configuration of the SDK, with the time of `clock`.
 pub fn ports_over(config: &SdkConfig, names: Names, clock: Arc<dyn Clock>) -> Ports {
     assemble(Clients::over(config), names, clock)
 }

@@ -249,7 +249,7 @@ impl Queue for SqsQueue {
         Ok(Depth {
             waiting: self.waiting(queue, self.url(queue)?).await?,
             dead: self.waiting(queue, self.dead_url(queue)?).await?,
-            // SQS tells that to CloudWatch alone.
+            // SQS reports that only to CloudWatch.
             oldest: None,
         })
     }

@@ -33,7 +33,7 @@ pub struct DynamoStore {
 }
 
 impl DynamoStore {
-    /// The store behind `clients`; `clock` tells what has expired.
+    /// The store behind `clients`; `clock` decides what has expired.
     pub fn new(clients: Arc<Clients>, names: Arc<Names>, clock: Arc<dyn Clock>) -> Self {
         Self { clients, names, clock }
     }
@@ -92,7 +92,7 @@ fn prepare(write: &Write, now: Timestamp) -> Prepared {
     item.insert("version".into(), number(version));
     if let Some(expires) = write.expires_at {
         item.insert("expires_ms".into(), number(expires.as_millisecond()));
-        // DynamoDB leaves items alone whose end lies years back.
+        // DynamoDB ignores items that expired years ago.
         item.insert("ttl".into(), number(expires.max(now).as_second() + 1));
     }
     let now = (":now".to_owned(), number(now.as_millisecond()));

@@ -19,7 +19,7 @@ const MAX_FILES: usize = 100;
 /// Something happened in a chat that the bot is in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatEvent {
-    /// The bot that was told.
+    /// The bot that got the event.
     pub bot: u64,
     /// The chat: `chat57`, or the number of the other person in a private one.
     pub dialog: String,

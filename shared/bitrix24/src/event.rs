@@ -100,7 +100,7 @@ impl Credentials {
                     continue;
                 }
             };
-            // `auth[member_id][x]` makes it a map, which is no id.
+            // `auth[member_id][x]` makes it a map, which is not an id.
             *field = Field((path.len() == 2).then_some((pair.value, pair.is_whole)));
         }
         Ok(Self { member_id: member_id.read("member_id")?, application_token: token.read("application_token")?.into() })

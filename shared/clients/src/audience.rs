@@ -41,7 +41,7 @@ pub enum Change {
     NewByCode,
     /// The same application renews its access.
     Renewal,
-    /// Another application, or one in the place of a webhook: whoever had access by the old one loses it.
+    /// Another application, or one instead of a webhook: access by the old one ends.
     Replacement,
 }
 
@@ -135,7 +135,7 @@ mod tests {
             ),
             ("webhook", "local.2", [Err(Connected), Err(Connected), Ok(Replacement), Err(OtherTenant), Err(Connected)]),
             ("webhook", "app.ours", [Ok(Replacement); 5]),
-            // A connection whose application is not known is nobody's.
+            // A connection with an unknown application admits no application.
             ("=", "", [Err(Connected), Err(Connected), Ok(Replacement), Err(OtherTenant), Err(Connected)]),
         ];
         for (current, client_id, wanted) in rows {

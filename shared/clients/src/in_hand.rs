@@ -43,7 +43,7 @@ impl DeliveryAttempt {
                 Err(Outcome::Skip("already delivered".into()))
             }
             Ok(Some((mut line, version))) => {
-                // A job that was given up and comes again was redriven: it has its whole patience anew.
+                // A job that was given up and is received again was redriven: its waits count from zero.
                 if matches!(line.status, DeliveryStatus::Dead { .. }) {
                     line.waited = Duration::ZERO;
                 }
@@ -219,7 +219,7 @@ impl DeliveryAttempt {
     }
 }
 
-/// Whether a tenant is connected no more; if that cannot be told, it still is.
+/// Whether a tenant is no longer connected; if that is unknown, it still is.
 async fn is_gone(ports: &Ports, tenant: &TenantId) -> bool {
     let portals = Portals::new(ports.store.clone(), ports.clock.clone());
     matches!(portals.fresh(tenant).await, Ok(None))

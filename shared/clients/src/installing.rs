@@ -287,7 +287,7 @@ impl Connections {
         if change == Change::Replacement {
             self.drop_what_was_given(tenant).await?;
         }
-        // First the tokens: whoever sees the portal must find them.
+        // First the tokens: a reader of the portal must find them.
         let own_app = installation.own_app.as_ref();
         self.keep_tokens(tenant, Slot::Portal, pair, installation.server, own_app).await?;
         let application = Application {
@@ -328,7 +328,7 @@ impl Connections {
         Ok(self.store.delete(&hook_key_place(tenant)).await?)
     }
 
-    /// The key in the address that the portal is given: the same for whoever gives it, also for two at once.
+    /// The key in the address that the portal is given: the same for every caller, also for two at once.
     pub async fn hook_secret(&self, tenant: &TenantId) -> Result<SecretString, Failure> {
         let place = hook_key_place(tenant);
         if let Some(item) = self.store.get(&place).await? {
@@ -346,7 +346,7 @@ impl Connections {
         }
     }
 
-    /// Where a portal is told to send its events, under `public_url`.
+    /// The address to which a portal sends its events, under `public_url`.
     pub async fn hook_url(&self, tenant: &TenantId, public_url: &str) -> Result<String, Failure> {
         let secret = self.hook_secret(tenant).await?;
         let base = public_url.trim_end_matches('/');
@@ -588,7 +588,7 @@ fn no_app(provider: &str) -> Failure {
     Failure::permanent("no_app", text)
 }
 
-/// What a provider's refusal means for whoever wanted in: later it may work, or it does not.
+/// What a provider's refusal means for the person: it may work later, or it never will.
 fn refused(failure: &Failure) -> Unproven {
     match failure.kind {
         runtime::Kind::Reauthorise | runtime::Kind::Permanent { .. } => Unproven::Refused(failure.text.clone()),

@@ -210,7 +210,7 @@ impl Connections {
         Ok(self.http.get_or_init(|| made).clone())
     }
 
-    /// The portals, for whoever connects one.
+    /// The portals, for connecting one.
     pub fn portals(&self) -> &Portals {
         &self.portals
     }
@@ -221,7 +221,7 @@ impl Connections {
         self.portals.get(tenant).await?.ok_or_else(gone)
     }
 
-    /// How much of what each provider allows a tenant is used, for whoever looks. `a_minute` is what Notion's plan allows.
+    /// How much of what each provider allows a tenant is used, for display. `a_minute` is what Notion's plan allows.
     pub async fn usage(&self, portal: &Portal, a_minute: u32) -> Result<Vec<(Side, Usage)>, Failure> {
         let slack = portal.slack.as_ref().map(|slack| (Side::Slack, accounts::posts(&slack.team_id)));
         let notion = portal.notion.as_ref().map(|notion| (Side::Notion, accounts::notion(&notion.bot_id, a_minute)));

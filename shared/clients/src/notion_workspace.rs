@@ -81,7 +81,7 @@ impl NotionClient {
         self.note(self.client.query(data_source, query, cursor).await).await
     }
 
-    /// A page; `None` if it was deleted for good, or is not shared any more: Notion does not tell which.
+    /// A page; `None` if it was deleted for good, or is not shared any more: Notion does not say which.
     pub async fn page(&self, id: &str) -> Result<Option<Page>, Failure> {
         self.admit().await?;
         match self.client.page(id).await {
@@ -204,7 +204,7 @@ impl NotionClient {
                 Err(other) => return Err(other),
             }
         }
-        // Two writes at once to one page are no sign that Notion is down.
+        // Two writes at once to one page do not mean that Notion is down.
         let is_busy = error.code() == Some("conflict_error");
         let noted = match &failure.kind {
             Kind::Throttled { until } => limiter.park(&self.account, *until).await,
@@ -249,7 +249,7 @@ impl Connections {
     }
 
     /// Opens the window in which a subscription's token is accepted; makes an address if there is none, and another one if
-    /// `anew`: then the one before ends. Returns the address's key.
+    /// `anew`: the old one ends. Returns the address's key.
     pub async fn open_notion_window(&self, tenant: &TenantId, anew: bool) -> Result<SecretString, Failure> {
         let portal = self.portals.fresh(tenant).await?;
         let notion = portal.and_then(|portal| portal.notion.clone()).ok_or_else(crate::no_notion)?;

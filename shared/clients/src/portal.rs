@@ -140,7 +140,7 @@ impl PortalClient {
         let client = self.client();
         match client.call_with_file(request.method, &request.params, length, pieces).await {
             Ok(answer) => self.answered(answer).await,
-            // The pieces are gone: whoever has the file comes again.
+            // The pieces are gone: the upload starts again.
             Err(error) if self.recovered(&client, &error).await? => {
                 Err(Failure::transient("the token or the portal's address was renewed; the file is sent again"))
             }
@@ -148,7 +148,7 @@ impl PortalClient {
         }
     }
 
-    /// Fetches a file from where this portal says that it lies.
+    /// Downloads a file from the address that this portal gives.
     pub async fn fetch(&self, address: &str) -> Result<Download, Failure> {
         match self.client().fetch(address).await {
             Ok(download) => Ok(download),

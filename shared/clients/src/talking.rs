@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::workspace::WorkspaceClient;
 
 impl WorkspaceClient {
-    /// Posts under somebody's name and picture. Call [`WorkspaceClient::admit_post`] before.
+    /// Posts under a person's name and picture. Call [`WorkspaceClient::admit_post`] before.
     pub async fn post_as(
         &self,
         author: &Author,
@@ -26,7 +26,7 @@ impl WorkspaceClient {
         self.note(&accounts::posts(&self.team), answer).await
     }
 
-    /// Takes a message of ours away.
+    /// Deletes one of our messages.
     pub async fn delete(&self, posted: &Posted) -> Result<(), Failure> {
         let account = accounts::tier_3(&self.team, "chat.delete");
         self.admit(&account).await?;

@@ -191,7 +191,7 @@ pub(crate) struct Pair {
     pub(crate) lives: Option<Duration>,
 }
 
-/// How a token stands, for whoever looks.
+/// The state of a token, for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     /// What it opens.
@@ -311,7 +311,7 @@ impl Connections {
 
     fn remember(&self, tenant: &TenantId, slot: Slot, token: &SecretString, end: Option<Timestamp>) {
         let now = self.clock.now();
-        // Not longer than a portal's record is believed: somebody may have authorised anew.
+        // No longer than a portal's record is cached: it may have been authorised again.
         let fresh = later(now, Duration::from_secs(60));
         let good_until = end.map_or(fresh, |end| fresh.min(end - jiff::SignedDuration::from_secs(300)));
         self.seen.put(tenant, slot, token, good_until);
@@ -518,7 +518,7 @@ impl Connections {
         };
         match written {
             Ok(()) => Ok(answer),
-            // Somebody has authorised anew meanwhile.
+            // It has been authorised again meanwhile.
             Err(StoreError::Conflict(_)) => Ok(RenewalAnswer::Changed),
             Err(error) => Err(error.into()),
         }

@@ -69,7 +69,7 @@ impl WorkspaceClient {
         self.note(&accounts::posts(&self.team), answer).await
     }
 
-    /// Replaces a message of ours. The same again changes nothing.
+    /// Replaces one of our messages. Repeating it changes nothing.
     pub async fn update(&self, posted: &Posted, message: &Message) -> Result<Posted, Failure> {
         let account = accounts::tier_3(&self.team, "chat.update");
         self.admit(&account).await?;

@@ -23,7 +23,7 @@ const MAX_LENGTH: usize = 100;
 /// The most of any unit that is counted ahead.
 const MAX_AHEAD: i64 = 3650;
 
-/// Why words are no deadline.
+/// Why words are not a deadline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeadlineProblem {
     /// They are not understood, or name no moment that there is.
@@ -593,7 +593,7 @@ fn evening_hour(rest: &[&str]) -> Option<(Time, usize)> {
 
 enum ClockReading {
     Time(Time, usize),
-    /// It is no time.
+    /// It is not a time.
     No,
     /// It is written as a time, and is none.
     Wrong,

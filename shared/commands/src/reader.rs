@@ -122,7 +122,7 @@ pub fn tokens(text: &str) -> Vec<TextToken<'_>> {
         };
         let raw = &rest[..length];
         steps::add(length);
-        // Signs that nobody sees are no word of their own.
+        // Invisible signs do not make a word.
         let unit = if unit == TokenUnit::Word && trimmed(raw).is_empty() { TokenUnit::Blank } else { unit };
         tokens.push(TextToken { unit, raw });
         at += length;

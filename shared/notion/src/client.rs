@@ -52,7 +52,7 @@ impl ApiBase {
     }
 }
 
-/// Is told of each call.
+/// Observes each call.
 pub trait Observer: fmt::Debug + Send + Sync {
     /// A call of `method`, with its path, ended: what was asked, what came of it, and how long it took.
     fn called(&self, method: &str, asked: &Value, answer: Result<&Value, &Error>, took: Duration);
@@ -110,7 +110,7 @@ impl Client {
         Self { http, base, token, observer: None }
     }
 
-    /// The same client, which tells of each call.
+    /// The same client with an observer of each call.
     #[must_use]
     pub fn observed(self, observer: Arc<dyn Observer>) -> Self {
         Self { observer: Some(observer), ..self }

@@ -138,7 +138,7 @@ impl Error {
         }
     }
 
-    /// Whether the object is missing or not shared; Notion does not tell which.
+    /// Whether the object is missing or not shared; Notion does not say which.
     pub fn is_not_found(&self) -> bool {
         self.code() == Some("object_not_found")
     }
@@ -156,7 +156,7 @@ fn kind_of(code: &str, status: u16, out_of_blocks: bool, reads: bool) -> Kind {
         // Nothing was written; who comes again reads first.
         ("conflict_error", _) => Kind::Transient,
         (_, 500..=599) if reads => Kind::Transient,
-        // Whether it was saved, only a read tells.
+        // Only a read shows whether it was saved.
         (_, 500..=599) => Kind::UnknownOutcome,
         (code, _) => Kind::Permanent { code: code.to_owned() },
     }

@@ -96,7 +96,7 @@ pub fn removal(tenant: &TenantId, id: &str) -> Write {
     Write::removal(key(tenant, id))
 }
 
-/// The id of a conflict: the same for whoever comes to the same again.
+/// The id of a conflict: the same conflict found again has the same id.
 pub fn id(trace: TraceId, database: &str, field: &str) -> String {
     format!("{trace}.{database}.{field}")
 }

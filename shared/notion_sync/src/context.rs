@@ -15,7 +15,7 @@ use crate::fields::portal::PortalKind;
 use crate::fields::{Cell, Field};
 use crate::link::Owner;
 
-/// The change by which a record is told of as a whole: for names and templates.
+/// A change that stands for the whole record: for names and templates.
 pub fn telling(record: Record, state: &State) -> Change {
     let created = ChangeKind::parse(&format!("{}.created", record.kind())).unwrap_or(ChangeKind::DealCreated);
     Change::new(created, record, state.clone())

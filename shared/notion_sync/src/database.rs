@@ -38,7 +38,7 @@ const REMEMBERED: Duration = Duration::from_secs(30);
 pub const LOOK_AGAIN: Duration = Duration::from_secs(2 * 60);
 /// What was missed may have begun a little before it was noticed.
 const MARGIN: SignedDuration = SignedDuration::from_mins(5);
-/// Trouble that lasts is told again after this.
+/// Lasting trouble is reported again after this.
 const TELL_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What is known of a database.

@@ -43,7 +43,7 @@ pub struct Link {
     /// The side that the last change came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sync_source: Option<Side>,
-    /// When both were last written or found alike.
+    /// When both were last written or found in sync.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub synced_at: Option<Timestamp>,
     /// What cannot be carried over.
@@ -52,7 +52,7 @@ pub struct Link {
     /// What was written and not kept by the provider.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<Held>,
-    /// What of it stands in the index of what needs attention.
+    /// Its entries in the index of what needs attention.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attention: Vec<Entry>,
     /// What was written lately, to notice when somebody writes against us.
@@ -94,7 +94,7 @@ pub enum Standing {
 pub enum Apart {
     /// The record was deleted, or merged into another.
     RecordGone,
-    /// The page lies in the trash.
+    /// The page is in the trash.
     PageTrashed,
     /// The page was deleted for good, or is not shared any more.
     PageGone,

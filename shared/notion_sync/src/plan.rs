@@ -27,7 +27,7 @@ pub enum EntryKind {
     Double,
     /// It cannot be decided which row is which record's, or the record could not be done.
     Refused,
-    /// A row carries a number that is no record's, or another's.
+    /// A row carries a number that belongs to no record, or to another row.
     Stray,
     /// A linked record and its page differ.
     Change,

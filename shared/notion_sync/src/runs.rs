@@ -61,7 +61,7 @@ pub enum Phase {
         #[serde(default)]
         since: Option<Timestamp>,
     },
-    /// It looks at the numbers that rows carry: doubles, and numbers that are no record's.
+    /// It checks the numbers that rows carry: duplicates, and numbers without a record.
     Numbers {
         /// All rows up to this place in the order of numbers are done.
         #[serde(default)]
@@ -113,13 +113,13 @@ pub struct Counts {
     pub left_out: u64,
     /// Those that could not be done.
     pub failed: u64,
-    /// Those of which it cannot be decided which row is theirs. They count as failed, too.
+    /// Those whose row cannot be decided. They also count as failed.
     #[serde(default)]
     pub refused: u64,
     /// Records whose number several rows carry.
     #[serde(default)]
     pub doubles: u64,
-    /// Rows whose number is no record's, or another's.
+    /// Rows whose number belongs to no record, or to another row.
     #[serde(default)]
     pub strays: u64,
     /// Fields that differ where nobody said yet which side counts, or that cannot be written.

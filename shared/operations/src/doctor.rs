@@ -30,7 +30,7 @@ const MAX_PAGES: u64 = 10;
 /// People without a counterpart that are named.
 const MAX_NAMED: usize = 8;
 
-/// How a thing stands.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -47,11 +47,11 @@ pub enum Verdict {
 pub struct Check {
     /// What was looked at: `Slack: channel #calls`.
     pub what: String,
-    /// How it stands.
+    /// The result.
     pub verdict: Verdict,
     /// What was seen.
     pub seen: String,
-    /// How it is mended; empty if nothing has to be.
+    /// The fix; empty if none is needed.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub fix: String,
 }

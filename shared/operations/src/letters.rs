@@ -20,7 +20,7 @@ pub const MOST: usize = 1_000;
 pub struct Letter {
     /// The queue that its job was on.
     pub queue: QueueName,
-    /// What lies there.
+    /// The letter.
     #[serde(flatten)]
     pub buried: Buried,
 }
@@ -134,7 +134,7 @@ impl Letters<'_> {
     pub async fn discard(&self, which: &Which, who: &str, why: &str) -> Result<Done, Trouble> {
         let ledger = Ledger::new(self.ports.store.clone());
         // First the log, then the letter: a fall in between leaves a letter whose line says more than is true, and
-        // discarding it again mends that.
+        // discarding it again fixes that.
         for letter in self.list(which).await? {
             self.write_off(&ledger, &letter, &format!("discarded by {who}: {why}")).await?;
         }

@@ -16,7 +16,7 @@ const MAX_LINES: usize = 3_000;
 /// Lines that are read at once.
 const AT_ONCE: usize = 500;
 
-/// An event and what it led to. A delivery without its event (still to be written, or expired) stands alone.
+/// An event and what it led to. A delivery without its event (not yet written, or expired) is alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Way {
     /// Its trace.
@@ -28,7 +28,7 @@ pub struct Way {
     pub deliveries: Vec<DeliveryLine>,
 }
 
-/// Where something stands, in one word.
+/// A status in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
@@ -85,7 +85,7 @@ impl Status {
     }
 }
 
-/// Why a delivery stands where it does, where there is a reason.
+/// The reason for a delivery's status, if there is one.
 pub fn delivery_reason(line: &DeliveryLine) -> Option<String> {
     match &line.status {
         DeliveryStatus::Retrying { cause } => Some(cause.clone()),
@@ -97,7 +97,7 @@ pub fn delivery_reason(line: &DeliveryLine) -> Option<String> {
     }
 }
 
-/// Why an event stands where it does, where there is a reason.
+/// The reason for an event's status, if there is one.
 pub fn event_reason(line: &EventLine) -> Option<String> {
     match &line.status {
         EventStatus::Routed => None,
@@ -108,7 +108,7 @@ pub fn event_reason(line: &EventLine) -> Option<String> {
 }
 
 impl Way {
-    /// Where it stands as a whole: what is worst of its deliveries, or else of the event.
+    /// Its status as a whole: the worst of its deliveries, else that of the event.
     pub fn status(&self) -> Status {
         let of = |status| self.deliveries.iter().any(|line| Status::of_delivery(line) == status);
         let event = self.event.as_ref().map(Status::of_event);
@@ -142,7 +142,7 @@ impl Way {
 pub struct Filter {
     /// Words that all have to be somewhere on the way: a record, a person, a channel, a route, a code, a reason.
     pub text: String,
-    /// Where something on the way stands.
+    /// The status of any step.
     pub status: Option<Status>,
     /// Not before.
     pub from: Option<Timestamp>,

@@ -56,7 +56,7 @@ pub struct Alarm {
     pub is_urgent: bool,
 }
 
-/// How everything stands.
+/// A tenant's overview.
 #[derive(Debug, Clone, Serialize)]
 pub struct Overview {
     /// The three sides.

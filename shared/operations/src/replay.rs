@@ -104,7 +104,7 @@ fn tell(
     Told { at, trace, about: change.about.clone(), change: change.kind.name(), cards, left }
 }
 
-/// A change of a kind as an example, for whoever designs a card before the first one happened.
+/// A change of a kind as an example, for designing a card before the first one happens.
 pub fn example(kind: &ChangeKind) -> Change {
     let noun = kind.name().split('.').next().unwrap_or_default().to_owned();
     let item = json!({

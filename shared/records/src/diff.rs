@@ -45,7 +45,7 @@ pub fn diff(record: Record, before: Before<'_>, state: &State) -> Vec<Change> {
     kinds.into_iter().map(change).collect()
 }
 
-/// What is told of a record that is gone: its last known state.
+/// The change of a deleted record, with its last known state.
 pub fn deleted(record: Record, last: &State) -> Option<Change> {
     let kind = match record {
         Record::Item { entity, .. } => ChangeKind::of_item(entity, "deleted")?,

@@ -98,7 +98,7 @@ pub enum State {
     },
     /// Something of the customer's own.
     Custom {
-        /// What its handler told.
+        /// What its handler sent.
         custom: Map<String, Value>,
     },
     /// A CRM item.

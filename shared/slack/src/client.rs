@@ -74,7 +74,7 @@ impl ApiBase {
     }
 }
 
-/// Is told of each call.
+/// Observes each call.
 pub trait Observer: fmt::Debug + Send + Sync {
     /// A call of `method` ended: what was asked (JSON or a form), what came of it, and how long it took.
     fn called(&self, method: &str, asked: &str, answer: Result<&Value, &Error>, took: Duration);
@@ -137,7 +137,7 @@ impl Client {
         Self { http, base, token, observer: None }
     }
 
-    /// The same client, which tells of each call.
+    /// The same client with an observer of each call.
     #[must_use]
     pub fn observed(self, observer: Arc<dyn Observer>) -> Self {
         Self { observer: Some(observer), ..self }

@@ -15,7 +15,7 @@ pub const TIMESTAMP_HEADER: &str = "x-slack-request-timestamp";
 /// A request from further away in time is not taken: somebody may be playing it again.
 pub const WINDOW_SECONDS: i64 = 5 * 60;
 
-/// Why a signature is not taken. Nobody outside is told which.
+/// Why a signature is refused. The answer does not say which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// A header is missing or is not what it should be.

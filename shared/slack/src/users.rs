@@ -57,7 +57,7 @@ impl Client {
     }
 }
 
-/// What `conversations.info` tells.
+/// The answer of `conversations.info`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelInfo {
     /// Its name, without `#`.

@@ -70,7 +70,7 @@ mod tests {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    /// The database with what lies beside it.
+    /// The database with the files beside it.
     fn files(database: &Path) -> Vec<std::path::PathBuf> {
         ["", "-wal", "-shm"].iter().map(|end| format!("{}{end}", database.display()).into()).collect()
     }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
-/// A change: what stands at `old` in the one text stands as `new` in the other.
+/// A change: the range `old` of one text is `new` in the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Change {
     pub(super) old: Range<usize>,
@@ -80,7 +80,7 @@ fn compare(old: &[String], new: &[String]) -> Vec<Change> {
         return vec![Change { old: start..old.len() - end, new: start..new.len() - end }];
     }
     let operations = capture_diff_slices(Algorithm::Myers, old_middle, new_middle);
-    // What lies between what is equal has changed.
+    // What is between equal parts has changed.
     let mut hunks = Vec::new();
     let (mut old_at, mut new_at) = (start, start);
     let equal = operations.iter().filter_map(|operation| match operation {

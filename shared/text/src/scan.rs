@@ -14,7 +14,7 @@ pub(super) struct Tag {
     pub(super) name: &'static str,
     pub(super) role: Role,
     pub(super) closes: bool,
-    /// What stands behind the name: `=5`, ` size=small`.
+    /// What follows the name: `=5`, ` size=small`.
     pub(super) rest: Range<usize>,
 }
 

@@ -316,7 +316,7 @@ impl Network {
             let address = plain(*address);
             is_named || is_public(address) || self.names_address(address, None)
         };
-        // Port 0 stands for the URL's.
+        // Port 0 means the URL's.
         let addresses: Vec<_> =
             found.into_iter().filter(permitted).map(|address| SocketAddr::new(address, 0)).collect();
         if addresses.is_empty() {
@@ -333,7 +333,7 @@ async fn look_up(name: &str) -> io::Result<Vec<IpAddr>> {
 /// Why a name has no address to connect to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unresolved {
-    /// There is no such name.
+    /// The name does not exist.
     #[error("the host name was not found")]
     NotFound,
     /// None of its addresses may be called.

@@ -127,7 +127,7 @@ fn double(
     entries.push(Entry { rows, why, ..Entry::new(EntryKind::Double, record, title) });
 }
 
-/// Names the rows whose number is no record's.
+/// Names the rows whose number belongs to no record.
 async fn missing(
     running: &mut Running<'_>,
     unknown: BTreeMap<u64, Vec<RowRef>>,

@@ -13,7 +13,7 @@ use settings::databases::Key;
 
 use super::cell::Cell;
 
-/// The company of a record: no key, but what tells two of one title apart.
+/// The company of a record: not a key, but it distinguishes two with one title.
 pub const COMPANY: &str = "companyId";
 
 /// How values of a key are compared.

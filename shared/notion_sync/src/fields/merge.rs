@@ -49,7 +49,7 @@ impl From<Cell> for Reading {
 pub struct Sides {
     /// By field.
     pub fields: BTreeMap<String, Reading>,
-    /// When the side was edited last, as exactly as it tells.
+    /// When the side was edited last, as exactly as it reports.
     pub edited_at: Option<Timestamp>,
 }
 

@@ -71,7 +71,7 @@ impl Field {
         option_name(&self.setting, code, name)
     }
 
-    /// The option that stands for a code: by its id, else by its name.
+    /// The option of a code: by its id, else by its name.
     fn option_of(&self, code: &str) -> Option<&notion::schema::Choice> {
         let known = self.options.get(code);
         let by_id = known.and_then(|id| self.property.options.iter().find(|option| option.id == *id));

@@ -99,7 +99,7 @@ pub struct Person {
     /// Records that are about them: `contact#42`.
     pub(super) records: BTreeSet<String>,
     pub(super) words: Words,
-    /// What is searched, for people.
+    /// What is searched, in readable form.
     emails: BTreeSet<String>,
     names: BTreeSet<String>,
     phones: BTreeSet<String>,
