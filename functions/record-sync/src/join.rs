@@ -1,5 +1,5 @@
-//! Joins rows that carry the same record number: one remains the record's page, the others lose the number and get a
-//! note that names it. Their other contents are not changed.
+//! Joins rows that carry the same record number: one remains the record's page, the others lose the number, get a note
+//! that names it, and go to the trash if that was asked for. Their other contents are not changed.
 
 use clients::Failure;
 use jobs::sync::{Others, Signal, SyncJob};

@@ -1,5 +1,4 @@
-//! Joining: a tenant's credentials are checked, sealed and stored. Used where credentials are entered, not allowed by
-//! OAuth.
+//! Joining: a tenant's credentials, as an operator enters them, are checked, sealed and stored.
 
 use jiff::Timestamp;
 use runtime::TenantId;

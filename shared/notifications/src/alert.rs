@@ -1,4 +1,4 @@
-//! Alerts to a tenant's operators, in their own channel: once for each trouble, and once when it is over.
+//! Alerts to a tenant's operators, in their own channel: each trouble is sent once, and again while it lasts.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! From a change to its cards: routes, the design of cards, digests; and alerts to operators. Nothing is posted to
-//! channels here except alerts: deliveries are `slack-delivery`'s.
+//! From a change to its cards: routes, the design of cards, digests; and alerts to operators. Nothing is posted here:
+//! `slack-delivery` does that.
 
 pub mod alert;
 pub mod card;

@@ -1,4 +1,4 @@
-//! Text for Slack: escaped, and cut to size without breaking links or mentions.
+//! Text for Slack: escaped, and cut to size without breaking an entity, a link or a mention.
 //!
 //! Only `&`, `<` and `>` are escaped; that is all Slack needs to show a CRM's text as text, so that `<!channel>` in a
 //! deal's title notifies nobody. Lengths are counted in UTF-16 units: Slack counts in one of two ways, and these are
