@@ -99,7 +99,7 @@ enum Refusal {
 
 impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
-        // Nothing of ours or of a provider's that is down is up again within a second.
+        // Neither our store nor a provider that is down is up again within a second.
         let later = refused.status == StatusCode::SERVICE_UNAVAILABLE;
         if later { Self::Later(refused, Duration::from_secs(30)) } else { Self::Plain(refused) }
     }

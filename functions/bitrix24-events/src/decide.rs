@@ -180,7 +180,7 @@ fn next(known: &Known, state: State, read: ReadMoment, swept: bool) -> Snapshot<
     Snapshot { state, read, revision, gone: false, swept }
 }
 
-/// The record is not there for us. One that was there before was deleted, and is told from its last state.
+/// The record cannot be read. One that was there before was deleted, and is reported with its last state.
 async fn gone(
     deps: &Deps,
     job: &ReceivedJob<Hint>,
@@ -258,7 +258,7 @@ pub(crate) async fn finish(
     finish_with(deps, job, decision(deps, job), changes, identity).await
 }
 
-/// Routes the changes and commits the decision. `identity` tells it from other decisions on the same thing.
+/// Routes the changes and commits the decision. `identity` distinguishes it from other decisions on the same thing.
 async fn finish_with(
     deps: &Deps,
     job: &ReceivedJob<Hint>,

@@ -24,7 +24,7 @@ use tenants::portals::Portal;
 
 use crate::{Deps, burst};
 
-/// What stands for the portal's code where it says neither "missing" nor "hidden": of tasks it does not tell.
+/// Our code where the portal says neither "missing" nor "hidden": for tasks it does not say which.
 pub(crate) const GONE_OR_HIDDEN: &str = "gone_or_hidden";
 
 /// A record's state, with what its decision may need besides.

@@ -34,7 +34,7 @@ pub const PATH: &str = "/install";
 pub const LEFT: &str = "/install/left";
 /// Where a person comes back to from their portal: the application's card names it.
 pub const BITRIX24_CALLBACK: &str = "/install/bitrix24/callback";
-/// Where a portal opens the application, and tells that it was installed or updated: the application's card names it.
+/// Where a portal opens the application, and reports that it was installed or updated: the application's card names it.
 pub const BITRIX24_APP: &str = "/install/bitrix24/app";
 /// Where a person comes back to from Slack.
 pub const SLACK_CALLBACK: &str = "/install/slack/callback";
@@ -296,7 +296,7 @@ fn nothing_there() -> Refusal {
     Refusal::new(StatusCode::NOT_FOUND, "There is no such page. Go to /install.")
 }
 
-/// To the page that says how everything stands, with a word about what was done.
+/// To the page that shows every connection, with a note about what was done.
 pub(crate) fn to_state(word: &str) -> Response<Bytes> {
     redirect(&format!("{PATH}?done={}", web::page::encoded(word)))
 }

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 /// Tenants that are polled side by side.
 const AT_ONCE: usize = 8;
-/// One worker polls a tenant at a time. It takes the lease anew for each database, and no run of the function is longer.
+/// One worker polls a tenant at a time. It renews the lease for each database, and no run of the function is longer.
 const LEASE: Duration = Duration::from_secs(90);
 /// The two polls of a run are so far apart.
 const APART: Duration = Duration::from_secs(30);

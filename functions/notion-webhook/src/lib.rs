@@ -219,7 +219,7 @@ fn job(event: &Event) -> Option<SyncJob> {
             signal,
         });
     }
-    // A row that changes is told of as such; that its data source's content changed says no more.
+    // A changed row has its own event; that its data source's content changed says no more.
     let matters = event.is_of_schema() && !event.kind.ends_with(".content_updated");
     matters.then_some(SyncJob::Schema { signal })
 }

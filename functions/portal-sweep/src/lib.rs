@@ -82,7 +82,7 @@ struct Sweep<'a> {
     settings: Arc<Settings>,
     client: PortalClient,
     now: Timestamp,
-    /// The earlier of our time and the portal's own, as its answers tell it.
+    /// The earlier of our time and the portal's own, from its answers.
     agreed_now: Timestamp,
     swept: u64,
     hints: u64,
@@ -205,7 +205,7 @@ impl Sweep<'_> {
         &self.portal.tenant
     }
 
-    /// The portal told its time. Records carry times of its clock: one that is behind must not make us believe that
+    /// The portal's time is known. Records carry times of its clock: one that is behind must not make us believe that
     /// what is still to come has been looked at.
     fn note_time(&mut self, there: Option<Timestamp>) {
         self.agreed_now = there.map_or(self.agreed_now, |there| there.min(self.agreed_now));
@@ -223,7 +223,7 @@ impl Sweep<'_> {
     }
 }
 
-/// One kind that cannot be swept keeps no other from being swept; a right that is missing is no failure of the sweep.
+/// One kind that cannot be swept keeps no other from being swept; a missing right is not a failure of the sweep.
 fn keep_first(first: &mut Result<(), Failure>, result: Result<(), Failure>) {
     match result {
         Err(failure) if baseline::is_not_for_us(&failure) => {

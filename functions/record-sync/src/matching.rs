@@ -156,7 +156,7 @@ fn of_type(opened: &Opened, page: &Page, kind: &str, key: &Key) -> BTreeSet<Stri
     own.filter_map(|property| page.property(&property.id)).flat_map(|value| of_property(value, key)).collect()
 }
 
-/// Whether a row lost its number because another is the record's: it is nobody's.
+/// Whether a row lost its number because another is the record's: it belongs to no record.
 pub(crate) fn is_set_aside(opened: &Opened, page: &Page) -> bool {
     let note = opened.note.as_ref().and_then(|note| page.property(&note.id));
     let text = note.map(|note| notion::text::plain(&note["rich_text"])).unwrap_or_default();

@@ -119,7 +119,7 @@ async fn run(
     let (tenant, name) = (&portal.tenant, format!("robot#{}", robot.name));
     let known = deps.sweeps.recall::<Memory>(tenant, &name).await?;
     let Some((memory, version)) = known else {
-        // What lies before its being set is none of its moments.
+        // Moments before it was set do not count.
         return match deps.sweeps.remember(tenant, &name, &Memory { until: now, ran: None }, None).await {
             Ok(_) | Err(StoreError::Conflict(_)) => Ok(false),
             Err(error) => Err(error.into()),

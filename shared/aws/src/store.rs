@@ -213,7 +213,7 @@ impl Store for DynamoStore {
                 .consistent_read(true)
                 .scan_index_forward(!query.newest_first)
                 .expression_attribute_values(":partition", text(&query.partition))
-                // One more than wanted tells whether there is another page.
+                // One more than wanted shows whether there is another page.
                 .limit(i32::try_from(limit + 1 - page.items.len()).unwrap_or(i32::MAX))
                 .set_exclusive_start_key(start.take());
             ask = if query.prefix.is_empty() {

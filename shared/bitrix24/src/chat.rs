@@ -25,7 +25,7 @@ pub struct ChatEvent {
     pub dialog: String,
     /// Who did it.
     pub author: ChatAuthor,
-    /// The language of whoever did it, where it is told: `en`.
+    /// The language of the person, if the event has it: `en`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub language: String,
     /// What was done.
@@ -77,7 +77,7 @@ pub enum ChatAct {
         command: String,
         /// What follows it.
         params: String,
-        /// The message in which it stands.
+        /// The message that contains it.
         message: u64,
     },
     /// The bot was added to the chat.
@@ -112,16 +112,16 @@ pub struct ChatMessage {
 pub struct ChatFile {
     /// Its id.
     pub id: u64,
-    /// Its name, where it is told.
+    /// Its name, if the event has it.
     #[serde(default)]
     pub name: String,
-    /// Its size in bytes, where it is told.
+    /// Its size in bytes, if the event has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
 }
 
 impl ChatEvent {
-    /// Reads the data of an event about chats; says what is missing. `None` for one that tells of nothing that is used.
+    /// Reads the data of an event about chats; says what is missing. `None` for one that is not used.
     pub fn read(code: &str, data: &Tree) -> Option<Result<Self, String>> {
         if let Some(word) = code.strip_prefix("ONIMBOTV2") {
             return v2(word, data);

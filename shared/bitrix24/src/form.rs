@@ -50,7 +50,7 @@ pub enum FormError {
     /// The body has no `name=value`.
     #[error("the body is not a form (application/x-www-form-urlencoded)")]
     NotAForm,
-    /// The body has more values than [`MAX_PAIRS`], and whoever reads it needs all of them.
+    /// The body has more values than [`MAX_PAIRS`], and its reader needs all of them.
     #[error("the form has more than {MAX_PAIRS} values; send fewer")]
     TooMany,
 }
@@ -376,7 +376,7 @@ mod tests {
         assert_eq!(tree("a[5]=x&a[]=y&a[2]=z&a[]=w"), json!({"a": {"5": "x", "6": "y", "2": "z", "7": "w"}}));
         assert_eq!(tree("a[05]=x&a[+7]=y&a[-3]=v&a[]=z"), json!({"a": {"05": "x", " 7": "y", "-3": "v", "0": "z"}}));
         assert_eq!(tree("a[b][]=1&a[c][]=2&a[b][]=3"), json!({"a": {"b": {"0": "1", "1": "3"}, "c": {"0": "2"}}}));
-        // A map that was replaced begins anew.
+        // A map that was replaced begins again.
         assert_eq!(tree("a[]=1&a[]=2&a=x&a[]=3"), json!({"a": {"0": "3"}}));
         let last = read(b"a[9223372036854775807]=x&a[]=y&a[9223372036854775808]=z").unwrap();
         let kept = json!({"a": {"9223372036854775807": "x", "9223372036854775808": "z"}});

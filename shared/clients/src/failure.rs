@@ -118,7 +118,7 @@ impl Failure {
         }
     }
 
-    /// How long a job that failed so, `failures` times in a row, should wait; `None` if waiting is no use.
+    /// How long a job that failed so, `failures` times in a row, should wait; `None` if waiting is useless.
     pub fn retry_after(&self, now: Timestamp, failures: u32) -> Option<Duration> {
         match &self.kind {
             // A spread of a second, or all that waited would come at once.

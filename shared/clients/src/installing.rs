@@ -136,7 +136,7 @@ fn registered_key(client_id: &str) -> Key {
 }
 
 impl Connections {
-    /// Keeps the keys of a new portal's own application until it is installed: the portal itself may tell of that first.
+    /// Keeps the keys of a new portal's own application until it is installed: the portal itself may report that first.
     /// `code` is the name of the connection code that allows it.
     pub async fn register_app(&self, app: &AppKeys, code: &str) -> Result<(), Failure> {
         let keeper = not_installed()?;
@@ -538,7 +538,7 @@ impl Connections {
         let keys = self.apps().await?.notion.ok_or_else(|| no_app("Notion"))?;
         let exchanged = notion::oauth::exchange(&self.http()?, &self.notion_api, &keys.notion(), code, redirect).await;
         let grant = exchanged.map_err(JoinError::Notion)?;
-        // The name that people share their pages with is told by the API only.
+        // The name that people share their pages with is known only to the API.
         let access = self.look_at_notion(&grant.access).await?;
         let renews = grant.refresh.is_some();
         if renews {

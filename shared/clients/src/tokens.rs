@@ -447,7 +447,7 @@ impl Connections {
     /// Renews a pair here, with the keys of its application, unless that is not needed or somebody else does. It waits for
     /// nobody but the provider.
     pub async fn renew_pair(&self, request: &RenewalRequest) -> RenewalAnswer {
-        // Rare and large: every call's future would have room for it.
+        // Rare and large: every call's future would carry it.
         Box::pin(self.try_to_renew(request)).await.unwrap_or_else(RenewalAnswer::Failed)
     }
 

@@ -75,7 +75,7 @@ impl Contacts {
                 let number = words[at..at + length].iter().map(|word| bare(word)).collect::<Vec<_>>().join(" ");
                 put_phone(&mut self.phones, number);
             }
-            // What is no phone as a whole is none in parts.
+            // If the whole is not a phone, its parts are not either.
             at += length.max(numeric_run(words, at)).max(1);
         }
     }

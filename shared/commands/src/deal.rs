@@ -337,7 +337,7 @@ pub(crate) mod act {
         }
     }
 
-    /// Comments once: a comment carries no id of ours, so one that an earlier try wrote is found by its text.
+    /// Comments once: a comment does not carry our id, so one that an earlier try wrote is found by its text.
     async fn add_comment(request: &CommandRequest<'_>, rights: &Rights, id: u64, text: &str) -> Result<(), Failure> {
         if request.is_retry && was_written(request, rights, id, text).await? {
             return Ok(());

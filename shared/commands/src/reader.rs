@@ -341,7 +341,7 @@ pub fn named(text: &str, name_of: impl Fn(char, &str) -> Option<String>) -> Stri
     named.collect()
 }
 
-/// A text of a form as a command's text would have come: what is no unit of Slack's is escaped.
+/// A text of a form as a command's text would have come: what is not a unit of Slack's is escaped.
 pub fn from_form(text: &str) -> String {
     tokens(text)
         .into_iter()

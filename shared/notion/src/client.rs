@@ -311,7 +311,7 @@ pub(crate) async fn send(call: &str, request: Outgoing, reads: bool) -> Result<R
     let request = request.timeout(MAX_CALL).header("Notion-Version", VERSION);
     let response = request.send().await.map_err(|error| match error {
         SendError::Lost(cause) => lost(cause),
-        // If Notion's own host may not be called, that is for whoever runs us, and later it may work.
+        // If Notion's own host may not be called, the operator has to allow it, and later it may work.
         not_sent => Error::NotConnected { call: call.to_owned(), cause: not_sent.to_string() },
     })?;
     let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.trim().parse().ok());

@@ -153,7 +153,7 @@ fn kind_of(code: &str, status: u16, out_of_blocks: bool, reads: bool) -> Kind {
             Kind::Reauthorise
         }
         ("restricted_resource", _) if out_of_blocks => Kind::Permanent { code: "block_limit".into() },
-        // Nothing was written; who comes again reads first.
+        // Nothing was written; the next try reads first.
         ("conflict_error", _) => Kind::Transient,
         (_, 500..=599) if reads => Kind::Transient,
         // Only a read shows whether it was saved.

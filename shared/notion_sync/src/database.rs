@@ -208,7 +208,7 @@ impl NotionSync {
         });
         let known = match stored {
             Some(known) if !is_old => known,
-            // Notion down is no reason to stop with what is known well enough.
+            // Notion being down must not stop work with what is known well enough.
             stored => match self.look(portal, settings, database, stored.clone()).await {
                 Err(failure) => stored.filter(|known| known.closed.is_none()).ok_or(failure)?,
                 known => known?,

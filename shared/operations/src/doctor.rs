@@ -76,7 +76,7 @@ pub struct Doctor<'a> {
     pub ports: &'a Ports,
     /// The providers.
     pub connections: &'a Connections,
-    /// The mirrored databases.
+    /// The synced databases.
     pub mirror: &'a NotionSync,
     /// Where providers reach this deployment, if that is known.
     pub public_url: Option<&'a str>,

@@ -136,7 +136,7 @@ pub async fn look(
     if let Err(error) = read {
         alarms.push(urgent("The settings cannot be read", format!("{error}; apply a document"), "/admin/settings"));
     }
-    // A sweep that is stopped by the portal's rate goes on in the next run; one that never comes to its end is told.
+    // A sweep that is stopped by the portal's rate goes on in the next run; one that never finishes is reported.
     let is_behind = clock::until(lease.finished_at.unwrap_or(portal.connected_at), now) > SWEEP_LATE;
     if let Some(cause) = lease.stopped_by.filter(|_| is_behind) {
         alarms.push(notice("Sweeps do not come to their end", cause, "/admin/doctor"));

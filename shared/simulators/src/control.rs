@@ -136,7 +136,7 @@ impl Sandbox {
     }
 }
 
-/// What concerns all simulators alike.
+/// What concerns all simulators.
 struct All<'a> {
     portal: &'a Portal,
     slack: &'a Workspace,

@@ -393,7 +393,7 @@ fn details(answer: &Value) -> String {
 
 pub(crate) fn failed(method: &'static str, error: SendError) -> Error {
     match error {
-        // Slack's own host may not be called: that is for whoever runs us, and later it may work.
+        // Slack's own host may not be called: the operator has to allow it, and later it may work.
         SendError::Blocked(blocked) => Error::NotConnected { method, cause: blocked.to_string() },
         SendError::NotConnected(cause) => Error::NotConnected { method, cause: cause.to_string() },
         SendError::Lost(cause) => lost(method, cause),

@@ -157,7 +157,7 @@ pub(crate) fn received(text: &str) -> (String, bool) {
     steps::add(text.len());
     let (mut rest, mut characters) = (text, 0);
     while let Some(first) = rest.chars().next() {
-        // What Slack escapes is one character to whoever wrote it.
+        // What Slack escapes is one character to its author.
         let escaped = ["&amp;", "&lt;", "&gt;"].into_iter().find(|escaped| rest.starts_with(escaped));
         let bytes = escaped.map_or(first.len_utf8(), str::len);
         let end = text.len() - rest.len();

@@ -103,7 +103,7 @@ impl Builder<'_> {
     fn text(&mut self, piece: &Piece<'_>, text: &str) {
         let is_new = self.shape != Some(piece.shape);
         if is_new && matches!(self.layout.shapes[piece.shape], Shape::Item { .. }) {
-            // What goes on behind a list in a point is no new point.
+            // What goes on behind a list in a point is not a new point.
             self.end_line();
             self.held = false;
             self.shape = Some(piece.shape);

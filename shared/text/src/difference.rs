@@ -109,7 +109,7 @@ fn trimmed(old: &str, new: &str, change: Change) -> Change {
     Change { old: change.old.start + start..change.old.end - end, new: change.new.start + start..change.new.end - end }
 }
 
-/// Where some of a row's parts stand; an empty range stands before the next one.
+/// Where some of a row's parts are; an empty range is before the next one.
 fn bytes(parts: &[Range<usize>], places: &Range<usize>, end: usize) -> Range<usize> {
     let start = parts.get(places.start).map_or(end, |part| part.start);
     if places.is_empty() { start..start } else { start..parts[places.end - 1].end }

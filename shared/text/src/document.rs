@@ -276,7 +276,7 @@ impl Document {
         self
     }
 
-    /// The same with a paragraph of ours below, set off from what was written.
+    /// The same with our own paragraph below, set off from what was written.
     #[must_use]
     pub fn then(mut self, words: &str) -> Self {
         let italic = Style { italic: true, ..Style::default() };

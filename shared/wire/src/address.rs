@@ -11,7 +11,7 @@ const REFUSED_V4: [([u8; 4], u32); 16] = [
     ([10, 0, 0, 0], 8),
     ([100, 64, 0, 0], 10),
     ([127, 0, 0, 0], 8),
-    // Azure's machines are told their configuration here; the address is public by its number only.
+    // Azure's machines get their configuration here; the address is public by its number only.
     ([168, 63, 129, 16], 32),
     // Link-local, with the metadata services of most clouds.
     ([169, 254, 0, 0], 16),

@@ -17,7 +17,7 @@ const MAX_SHOWN: usize = 100;
 /// Finds the addresses of a host name.
 pub type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
 
-/// Why a request was not made. Nothing was sent, and the text does not tell one private address from another.
+/// Why a request was not made. Nothing was sent, and the text does not distinguish one private address from another.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Blocked {
     /// The host is, or its name leads to, an address that is not public.

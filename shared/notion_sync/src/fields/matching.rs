@@ -62,7 +62,7 @@ pub fn text(value: &str) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// Letters that take no room.
+/// Letters of zero width.
 fn is_unseen(letter: char) -> bool {
     matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
 }

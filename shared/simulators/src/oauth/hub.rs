@@ -81,7 +81,7 @@ impl SlackHub {
         Ok(Self { inner, server })
     }
 
-    /// What stands for `https://slack.com/api/`.
+    /// The replacement for `https://slack.com/api/`.
     pub fn api_url(&self) -> String {
         format!("{}/api/", self.server.url())
     }

@@ -249,7 +249,7 @@ fn called(users: &[Value], mut params: Map<String, Value>) -> (Vec<Value>, Map<S
     (users.iter().filter(is_called).cloned().collect(), params)
 }
 
-/// A filter that stands among the parameters: `ID=1`.
+/// A filter among the parameters: `ID=1`.
 fn without_case(params: &Map<String, Value>) -> Map<String, Value> {
     const RESERVED: [&str; 7] = ["filter", "order", "sort", "select", "start", "auth", "admin_mode"];
     let mut asked = params.clone();

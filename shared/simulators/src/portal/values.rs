@@ -168,7 +168,7 @@ fn moment(given: &str) -> Option<String> {
     Some(at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string())
 }
 
-/// A whole number; what stands behind the point is cut off, as by PHP.
+/// A whole number; what is behind the point is cut off, as by PHP.
 fn whole(given: &str) -> Option<i64> {
     let given = given.trim();
     #[allow(clippy::cast_possible_truncation)] // saturates
