@@ -9,7 +9,7 @@ use slack::ChannelId;
 use crate::failure::Failure;
 use crate::workspace::WorkspaceClient;
 
-/// How long a look-up is believed.
+/// How long a look-up is cached.
 const KEEPS: Duration = Duration::from_secs(60 * 60);
 
 /// Slack's ids of channels (C), private groups (G) and direct messages (D).

@@ -41,7 +41,7 @@ impl NotionClient {
         Self { connections, tenant, account, client, renews }
     }
 
-    /// The same client in another lane of the limiter.
+    /// The same client with another priority in the limiter.
     #[must_use]
     pub fn in_lane(mut self, lane: Priority) -> Self {
         self.account.lane = lane;
@@ -93,7 +93,7 @@ impl NotionClient {
         }
     }
 
-    /// Everything that a relation holds.
+    /// All values of a relation.
     pub async fn related(&self, page: &str, property: &str) -> Result<Vec<String>, Failure> {
         let (mut all, mut cursor) = (Vec::new(), None);
         loop {
@@ -134,7 +134,7 @@ impl NotionClient {
         self.changed(page, answer).await
     }
 
-    /// Puts a page into the trash or takes it out.
+    /// Moves a page to the trash or back.
     pub async fn trash(&self, page: &str, in_trash: bool) -> Result<Page, Failure> {
         self.admit().await?;
         let answer = self.client.trash(page, in_trash).await;
@@ -230,8 +230,8 @@ impl NotionClient {
 
 /// The address at which a workspace's webhooks arrive.
 impl Connections {
-    /// The address's key and its hook's place; `None` if no address was made. One that an earlier version stored in plain text
-    /// is sealed and moved here.
+    /// The address's key and its hook's place; `None` if there is no address. One that an earlier version stored in
+    /// plain text is sealed and moved here.
     pub async fn notion_address(
         &self,
         tenant: &TenantId,

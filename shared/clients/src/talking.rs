@@ -33,7 +33,7 @@ impl WorkspaceClient {
         self.note(&account, self.client.delete_message(posted).await).await
     }
 
-    /// Adds the bot's reaction to a message, or takes it away.
+    /// Adds the bot's reaction to a message, or removes it.
     pub async fn react(&self, channel: &str, ts: &str, name: &str, add: bool) -> Result<(), Failure> {
         let account = accounts::tier_3(&self.team, if add { "reactions.add" } else { "reactions.remove" });
         self.admit(&account).await?;
@@ -42,7 +42,7 @@ impl WorkspaceClient {
         self.note(&account, answer).await
     }
 
-    /// Whether the workspace takes the token.
+    /// Whether the workspace accepts the token.
     pub async fn check(&self) -> Result<(), Failure> {
         let account = accounts::tier_4(&self.team, "auth.test");
         self.admit(&account).await?;
@@ -63,7 +63,7 @@ impl WorkspaceClient {
         self.note(&account, self.client.users(cursor).await).await
     }
 
-    /// What a channel is called, and whether strangers read it.
+    /// A channel's name, and whether outsiders read it.
     pub async fn channel_info(&self, channel: &str) -> Result<ChannelInfo, Failure> {
         let account = accounts::tier_3(&self.team, "conversations.info");
         self.admit(&account).await?;
@@ -77,7 +77,7 @@ impl WorkspaceClient {
         self.note(&account, self.client.user_groups().await).await
     }
 
-    /// Answers at a response URL. It has no account of its own: an answer is owed to each request.
+    /// Answers at a response URL. It has no rate bucket: every request must be answered.
     pub async fn respond(&self, response_url: &str, message: &Message, shown: Shown) -> Result<(), Failure> {
         let now = self.connections.clock.now();
         self.client.respond(response_url, message, shown).await.map_err(|error| Failure::of_slack(&error, now))
@@ -97,7 +97,7 @@ impl WorkspaceClient {
         self.note(&account, self.client.unfurl(channel, ts, cards).await).await
     }
 
-    /// Opens a dialog. There is no waiting for a slot: after three seconds there is nothing to open it with.
+    /// Opens a dialog. It does not wait for a slot: after three seconds the trigger has expired.
     pub async fn open_view(&self, trigger_id: &str, view: &View) -> Result<(), Failure> {
         let now = self.connections.clock.now();
         self.client.open_view(trigger_id, view).await.map_err(|error| Failure::of_slack(&error, now))

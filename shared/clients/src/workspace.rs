@@ -38,15 +38,15 @@ impl WorkspaceClient {
         Self { connections, tenant, team: team.to_owned(), client, renews }
     }
 
-    /// The id of the channel that a route names: an id as it is, `#name` by look-up. `fresh` mistrusts what
-    /// was looked up before.
+    /// The id of the channel that a route names: an id is returned unchanged, `#name` is looked up. `fresh` ignores the
+    /// cache.
     pub async fn channel(&self, named: &str, fresh: bool) -> Result<ChannelId, Failure> {
         channels::resolve(self, self.connections.store.as_ref(), self.connections.clock.as_ref(), named, fresh).await
     }
 
     /// Waits for a slot to post in a channel.
     pub async fn admit_post(&self, channel: &ChannelId) -> Result<(), Failure> {
-        // The channel first: it is the one that runs out, and a slot of the workspace taken in vain is lost.
+        // The channel first: its limit is the tight one, and an unused slot of the workspace would be lost.
         self.admit(&accounts::channel_posts(&self.team, &channel.0)).await?;
         self.admit(&accounts::posts(&self.team)).await
     }
