@@ -41,7 +41,7 @@ struct Started {
     browser: TokenDigest,
 }
 
-/// Begins: `url` makes the provider's address from the state. The browser is sent there by a page of ours, for a form may
+/// Begins: `url` makes the provider's address from the state. One of our pages sends the browser there, for a form may
 /// not lead elsewhere.
 pub(crate) async fn begin(
     deps: &Deps,

@@ -436,7 +436,7 @@ pub(crate) fn among(
     }
 }
 
-/// The fields to read with records: those that are mirrored, and the e-mail addresses and telephone numbers if they are keys.
+/// The fields to read with records: the synced ones, and e-mail addresses and telephone numbers if they are keys.
 pub(crate) fn extra_fields(opened: &Opened) -> Vec<String> {
     let mut fields = opened.settings.fields_of(opened.kind());
     if needs_addresses(opened) {

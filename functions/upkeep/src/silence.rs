@@ -74,7 +74,7 @@ impl Watch<'_> {
         let minutes = self.settings.operators.silence_minutes;
         let head = format!("No {} event from Bitrix24 for {minutes} minutes of business hours", names(&silent));
         let lines = self.probe(subscriptions, seen, &silent).await;
-        // The same silence is the one since the same last event, though the run that told it fell before it noted so.
+        // The same silence has the same last event, even if the run that reported it crashed before it noted so.
         let last = silent.iter().filter_map(|family| seen.get(family)).max().unwrap_or(&self.portal.connected_at);
         self.raise("silence", &last.to_string(), &head, &lines).await?;
         Ok(Some(Episode { since: Some(self.now), families: silent }))

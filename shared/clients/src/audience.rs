@@ -48,7 +48,7 @@ pub enum Change {
 /// Why an application may not connect a portal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAdmitted {
-    /// The portal is connected by another application.
+    /// The portal is connected in another way.
     #[error(
         "This portal is connected with another application, and a proof made for this one does not count. To change the application, sign in to the portal's pages at /admin, open Connections, and enter the new keys there"
     )]

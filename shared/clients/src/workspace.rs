@@ -97,12 +97,12 @@ impl WorkspaceClient {
         }
     }
 
-    /// The full member of this workspace with an e-mail: no guest, nobody of another organisation.
+    /// The full member of this workspace with an e-mail: not a guest, nor anyone of another organisation.
     pub async fn member_by_email(&self, email: &str) -> Result<Option<User>, Failure> {
         Ok(self.user_by_email(email).await?.filter(|user| self.is_member(user)))
     }
 
-    /// Whether somebody is a full member of this workspace or organisation.
+    /// Whether a person is a full member of this workspace or organisation.
     pub fn is_member(&self, user: &User) -> bool {
         user.is_member_of(&self.team)
     }
@@ -117,7 +117,7 @@ impl WorkspaceClient {
         }
     }
 
-    /// Makes a public channel; one that is there by now is as good.
+    /// Creates a public channel; fine if it already exists.
     pub async fn create(&self, name: &str) -> Result<ChannelId, Failure> {
         let account = accounts::tier_2(&self.team, "conversations.create");
         self.admit(&account).await?;
