@@ -22,14 +22,14 @@ pub fn telling(record: Record, state: &State) -> Change {
 }
 
 impl NotionSync {
-    /// Learns the names that many records speak of at once.
+    /// Learns the names that many records mention at once.
     pub async fn learn_names(&self, opened: &Opened, records: &[(Record, State)]) {
         let changes: Vec<_> = records.iter().map(|(record, state)| telling(*record, state)).collect();
         self.names.learn_all(opened.tenant(), &changes).await;
     }
 
-    /// What has to be known to carry over the values of `state` and of `page`. `related` are the ids of relations that the
-    /// page does not show in full, by property.
+    /// What converting the values of `state` and of `page` needs. `related` are the ids of relations that the page does
+    /// not show in full, by property.
     pub async fn context(
         &self,
         opened: &Opened,
@@ -87,7 +87,7 @@ impl NotionSync {
         })
     }
 
-    /// Finds the pages that a relation has to lead to.
+    /// Finds the pages that a relation has to point to.
     async fn relate(
         &self,
         opened: &Opened,
@@ -123,8 +123,8 @@ impl NotionSync {
         Ok(None)
     }
 
-    /// The records that have to have a page before this one can lead to them: those that relations name, whose database
-    /// is mirrored, and that have none yet.
+    /// The records that need a page before this one can point to them: those in relations whose database is synced and
+    /// that have no page yet.
     pub async fn awaited(
         &self,
         opened: &Opened,

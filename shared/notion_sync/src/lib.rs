@@ -30,7 +30,7 @@ pub use link::{Apart, Link, Links, Standing};
 pub use plan::Plans;
 pub use runs::{Run, Runs};
 
-/// What the functions share. Cheap to clone.
+/// The stores and providers that sync works on. Cheap to clone.
 #[derive(Clone)]
 pub struct NotionSync {
     /// The ports.
@@ -45,7 +45,7 @@ pub struct NotionSync {
     pub attention: Attention,
     /// The backfills.
     pub runs: Runs,
-    /// What they would do or did, record by record.
+    /// Their plans, record by record.
     pub plans: Plans,
     names: NamesCache,
     memory: Arc<Mutex<HashMap<(TenantId, String), (Arc<Known>, Timestamp)>>>,
@@ -58,7 +58,7 @@ pub fn message(job: &SyncJob, tenant: &TenantId, trace: TraceId, once: &str) -> 
 }
 
 impl NotionSync {
-    /// Sends a job.
+    /// Sends jobs.
     pub async fn send(&self, jobs: Vec<Outgoing>) -> Result<(), Failure> {
         Ok(self.ports.send(jobs).await?)
     }

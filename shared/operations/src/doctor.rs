@@ -23,7 +23,7 @@ use settings::{Settings, subscriptions as events};
 use tenants::portals::Portal;
 use tenants::secret_names::SLACK_SIGNING;
 
-/// Our clock and a provider's may differ by so many seconds; Slack refuses signatures that are five minutes old.
+/// The most seconds by which our clock and a provider's may differ; Slack refuses signatures that are five minutes old.
 const MAX_SKEW: i64 = 60;
 /// Pages of people that are read.
 const MAX_PAGES: u64 = 10;
@@ -36,16 +36,16 @@ const MAX_NAMED: usize = 8;
 pub enum Verdict {
     /// It is right.
     Fine,
-    /// It works, but somebody should know.
+    /// It works, but an operator should know.
     Notice,
     /// It is not right.
     Wrong,
 }
 
-/// One thing that was looked at.
+/// One thing that was checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What was looked at: `Slack: channel #calls`.
+    /// What was checked: `Slack: channel #calls`.
     pub what: String,
     /// The result.
     pub verdict: Verdict,
@@ -70,7 +70,7 @@ impl Check {
     }
 }
 
-/// What the doctor needs to look.
+/// What the checks need.
 pub struct Doctor<'a> {
     /// The engine.
     pub ports: &'a Ports,
@@ -78,15 +78,15 @@ pub struct Doctor<'a> {
     pub connections: &'a Connections,
     /// The synced databases.
     pub mirror: &'a NotionSync,
-    /// Where providers reach this deployment, if that is known.
+    /// The address at which providers reach this deployment, if it is known.
     pub public_url: Option<&'a str>,
 }
 
-/// Tells of each check as it is done.
+/// Receives each check as it is done.
 pub type Tell<'a> = &'a mut (dyn FnMut(Check) + Send);
 
 impl Doctor<'_> {
-    /// Looks at what all tenants share.
+    /// Checks what all tenants share.
     pub async fn examine_deployment(&self, tell: Tell<'_>) {
         tell(match self.connections.key_ring().await {
             Ok(_) => Check::fine("Keys", "the key ring can be read"),
@@ -132,7 +132,7 @@ impl Doctor<'_> {
         }
     }
 
-    /// Looks at a tenant.
+    /// Checks a tenant.
     pub async fn examine(&self, tenant: &TenantId, tell: Tell<'_>) {
         let portal = match self.connections.portal(tenant).await {
             Ok(portal) => portal,
@@ -213,12 +213,12 @@ impl Doctor<'_> {
         if given.is_empty() {
             return tell(Check::notice("Bitrix24: rights", "the portal does not say which were given", ""));
         }
-        // Either of these will do.
+        // Either of these is enough.
         let has_user = given.iter().any(|scope| scope.starts_with("user"));
         let lacking: Vec<_> = scopes::missing(&scopes::BITRIX24, &given)
             .into_iter()
             .filter(|(scope, _)| !(*scope == "user_basic" && has_user))
-            // The old name of the same.
+            // The old name of the same scope.
             .filter(|(scope, _)| !(*scope == "task" && given.iter().any(|scope| scope.starts_with("task"))))
             .collect();
         if lacking.is_empty() {
