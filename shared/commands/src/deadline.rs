@@ -1,5 +1,5 @@
-//! Deadlines in words, in English and Russian: `tomorrow 15:00`, `5pm`, `in 2 hours`, `friday`, `25.12.`, `end of
-//! month`.
+//! Deadlines in words, in English and Russian: `tomorrow 15:00`, `5pm`, `in 2 hours`, `friday`, `25.12.`,
+//! `end of month`.
 //!
 //! They are read in the person's own time zone. Each word must be understood, or the whole is not a deadline. A day
 //! without a time ends at 19:00. A named weekday is the next one, never today; `next friday` is that of the next
