@@ -1,5 +1,5 @@
-//! What needs attention: values that could not be synced, links that rest, mappings and databases that are paused. Each with
-//! both values, the reason, and what can be done about it.
+//! The page of what needs attention: values that could not be synced, links that pause, mappings and databases that are
+//! paused. Each row shows both values, the reason, and what can be done.
 
 use bitrix24::crm::origin;
 use clients::Failure;

@@ -1,4 +1,4 @@
-//! The audit: who changed what, how it was and how it is; and who is signed in.
+//! The audit page: who changed what, with the values before and after; and the sessions, which can be ended here.
 
 use clients::Failure;
 use maud::{Markup, html};

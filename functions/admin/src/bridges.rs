@@ -1,4 +1,4 @@
-//! Conversations: the bridges that there are, a new one, the end of one.
+//! The page of chat bridges: the list, a form for a new one, a button that ends one.
 
 use clients::Failure;
 use maud::html;

@@ -1,4 +1,4 @@
-//! A Slack message as a page shows it: near enough to see what people will read.
+//! A Slack message as HTML, close to what people see in Slack. For previews of cards; nothing is sent.
 
 use maud::{Markup, html};
 use serde_json::Value;

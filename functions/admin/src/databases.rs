@@ -1,4 +1,5 @@
-//! A database that is synced, on a form: what its rows are, and which field goes with which property.
+//! The form of one synced database: which records have a row, and which field goes with which property. It edits the
+//! settings; nothing is read from or written to Notion here.
 
 use std::collections::BTreeMap;
 

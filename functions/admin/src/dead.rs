@@ -1,4 +1,4 @@
-//! Dead letters: grouped by cause; redriven or discarded, one, a group, or what a filter finds; and before that, what
+//! Dead letters: grouped by cause; retried or discarded one by one, by group or by filter, after a page that shows what
 //! will happen.
 
 use clients::Failure;

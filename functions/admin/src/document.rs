@@ -1,4 +1,4 @@
-//! The settings as one document: read, checked, compared, tried on what happened, put into force; and as a file.
+//! The settings as one document: checked, compared, tried on recent events, saved; and downloaded as a file.
 
 use clients::Failure;
 use maud::{Markup, html};

@@ -1,4 +1,4 @@
-//! The log: searched, and one way from the webhook to each delivery.
+//! The event log: the search, and one event's way from the webhook to each delivery.
 
 use clients::Failure;
 use jiff::Timestamp;

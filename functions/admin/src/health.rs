@@ -1,4 +1,4 @@
-//! Checks: every connection, right, subscription, channel, database and the clock, with the fix of what is wrong.
+//! The page of checks. The checks themselves are `operations::doctor`; here each is shown with its fix.
 
 use clients::Failure;
 use maud::{Markup, html};

@@ -1,4 +1,4 @@
-//! Keys of the API: made, shown once, taken back.
+//! API keys: made and shown once, listed, revoked.
 
 use clients::Failure;
 use maud::html;

@@ -1,8 +1,8 @@
-//! The administrators' and operators' pages: how everything stands, the log, dead letters, settings, who is who.
+//! The pages for administrators and operators: overview, event log, dead letters, settings, people, Notion.
 //!
-//! One signs in with Slack, as who administers the workspace or is named in the settings, or with a code that works once
-//! and that only who runs Switchboard can make. Pages are made here; every form carries the session's own token, and
-//! every change is written down with who made it. Scripts only make parts load themselves again: all works without.
+//! People sign in with Slack, if they administer the workspace or are named in the settings; or with a code that works
+//! once, which only the operator of the deployment can make. Pages are made here; every form carries the session's own
+//! token, and every change goes into the audit. Scripts only reload parts of a page: everything works without them.
 
 mod attention;
 mod audit;
@@ -230,7 +230,7 @@ pub(crate) enum Answer {
     To(String, String),
     /// A file to keep.
     File(&'static str, String),
-    /// There is no such thing.
+    /// It does not exist.
     Missing(String),
 }
 

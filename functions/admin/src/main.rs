@@ -1,4 +1,4 @@
-//! The Lambda binary.
+//! The Lambda binary of `admin`: gives the handler its ports on AWS.
 
 use admin::{Deps, handle};
 use clients::Connections;

@@ -1,4 +1,5 @@
-//! Notion: the connection, its webhook, the databases and what holds them up, conflicts with a way back, backfills.
+//! The Notion page: the connection, its webhook, the databases and what pauses them, conflicts with a way back,
+//! backfills.
 
 use clients::Failure;
 use jobs::sync::SyncJob;

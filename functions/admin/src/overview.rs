@@ -1,4 +1,4 @@
-//! The overview: is everything well?
+//! The overview: connections, queues, alarms, and a chart of the last day. Counting is in `operations`.
 
 use clients::Failure;
 use maud::{Markup, html};

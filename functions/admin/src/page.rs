@@ -1,4 +1,4 @@
-//! What all pages have in common.
+//! What the pages here share: the menu, the check of a form's token, messages, tables, times and counts.
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -53,7 +53,7 @@ pub(crate) fn under(visit: &Visit<'_>, of: &str, title: &str, done: &str, body: 
     lively_frame(title, &nav, &body)
 }
 
-/// What makes a form one of ours.
+/// The proof that a form is ours.
 pub(crate) fn token(visit: &Visit<'_>) -> Markup {
     html! { input type="hidden" name="token" value=(visit.session.token); }
 }
@@ -123,7 +123,7 @@ pub(crate) fn ago(now: Timestamp, at: Timestamp) -> String {
     format!("{} ago", lasting(millis))
 }
 
-/// Where something stands, as a word that colour only supports.
+/// A status, as a word that colour only supports.
 pub(crate) fn badge(status: Status) -> Markup {
     html! { span class={ "badge " (status.name()) } { (status.name()) } }
 }

@@ -1,4 +1,4 @@
-//! Who is who: everybody in Slack with their counterpart on the portal, or with whom that might be.
+//! The page of people: everyone in Slack with their Bitrix24 user, or with suggestions. Links are made and ended here.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,6 +1,6 @@
 //! One person's data: found, downloaded, deleted on request.
 //!
-//! Who is looked for is sent in a form's body, never in an address: addresses stand in logs and histories.
+//! The search words are sent in a form's body, never in an address: addresses are kept in logs and histories.
 
 use clients::Failure;
 use maud::{Markup, html};

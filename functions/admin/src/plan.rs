@@ -1,5 +1,5 @@
-//! What a run over a Notion database would do or did, record by record: in pages, as a file, and with a button that joins rows
-//! which carry one number.
+//! What a backfill would do or did, record by record: in pages, as a file, and with a button that joins rows that carry
+//! the same record number.
 
 use clients::Failure;
 use jobs::sync::{Others, SyncJob};

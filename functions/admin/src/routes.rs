@@ -1,5 +1,5 @@
-//! Routes: what is told to whom. Each on a form of its own, with its card as people will see it and a try on what really
-//! happened; the same document as the page Settings.
+//! Routes, each on its own form, with a preview of its card and a dry run on recent events. They are part of the same
+//! document as the page Settings.
 
 use clients::Failure;
 use locale::Language;
@@ -380,7 +380,7 @@ pub(crate) async fn try_out(visit: &Visit<'_>, form: &Form) -> Result<Answer, Fa
     page(visit, &draft, &html! {}, &outcome(&told, Some(&draft.name))).await
 }
 
-/// What settings would have told of what happened.
+/// What settings would have sent about recent events.
 pub(crate) async fn tried(visit: &Visit<'_>, settings: &Settings) -> Result<Vec<Told>, Failure> {
     let ledger = Ledger::new(visit.ports().store.clone());
     replay::dry_run(&ledger, &visit.deps.names, &visit.portal, settings, visit.ports().clock.now()).await

@@ -1,5 +1,5 @@
-//! Settings changed from a page: looked at as a whole, refused if something is wrong, written only over what the page
-//! showed, and noted with how they were and how they are.
+//! How a page saves settings: the whole document is checked, refused if something is wrong, written only if nobody
+//! changed it since the page was shown, and noted in the audit.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,5 +1,5 @@
-//! Signing in: with Slack, as who administers the workspace or is named in the settings; or with a code that works once.
-//! Wrong codes are counted by the address they come from. A right one always works: nobody can shut others out.
+//! Signing in: with Slack, as an administrator of the workspace or a person named in the settings; or with a code that
+//! works once. Wrong codes are counted by client address. A right one always works: nobody can lock others out.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Who somebody might be, by the likeness of names.
+//! Which Bitrix24 user a person in Slack might be, by similar names. A suggestion only: it links nobody.
 
 /// The people who might be `name`, the likeliest first: those who share a word of the name, or have the same one without
 /// its accents and case.

@@ -1,7 +1,7 @@
-//! Deals and contacts from a shop, a form, a mailer: checked, mapped to CRM items, made once.
+//! Deals and contacts from a shop, a form or a mailer: checked, mapped to CRM items, created once.
 //!
-//! The caller gives a key of its own for each. The same key again is answered with what was made; if it is not known
-//! whether it was made, the portal is looked through by the id that the item would carry.
+//! The caller gives each its own key. The same key again is answered with what was created; if it is unknown whether it
+//! was created, the portal is searched by the id that the item would carry.
 
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ struct ContactIn {
     fields: Map<String, Value>,
 }
 
-/// What a key of the caller's stands for.
+/// What belongs to a key of the caller.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Intake {
     /// The digest of the body: the same key with another body is a mistake.

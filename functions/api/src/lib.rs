@@ -1,6 +1,6 @@
-//! The API, version 1: begins syncs, shows the log, takes deals and contacts from a shop or a mailer.
+//! The API, version 1: starts syncs, shows the event log, accepts deals and contacts from a shop or a mailer.
 //!
-//! Whose a request is, its key says. An address that names another tenant is answered as one that does not exist.
+//! The key of a request decides its tenant. An address that names another tenant is answered as if it did not exist.
 
 mod intake;
 mod log;
@@ -99,7 +99,7 @@ enum Refusal {
 
 impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
-        // Nothing of ours or of a provider's that is down is up again within a second.
+        // Neither our store nor a provider that is down is up again within a second.
         let later = refused.status == StatusCode::SERVICE_UNAVAILABLE;
         if later { Self::Later(refused, Duration::from_secs(30)) } else { Self::Plain(refused) }
     }
@@ -119,7 +119,7 @@ async fn route(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>,
         return Err(Refused::not_found().into());
     }
     admit(deps, &caller).await?;
-    // Only whoever has a key of this tenant learns which addresses there are.
+    // Only the holder of a key of this tenant learns which addresses exist.
     door?;
     let job = place.strip_prefix("jobs/");
     Ok(match (place, job) {
@@ -170,7 +170,7 @@ fn allowed(caller: &Caller, scope: Scope) -> Result<&Caller, Refused> {
     Err(Refused::new(StatusCode::FORBIDDEN, "missing_scope", text))
 }
 
-/// What a failure of ours or of a provider's means for the caller.
+/// What our own or a provider's failure means for the caller.
 pub(crate) fn unavailable(failure: &Failure) -> Refused {
     match &failure.kind {
         Kind::Permanent { code } => {

@@ -1,4 +1,4 @@
-//! The log: events and deliveries of a day, newest first; and what could not be synced.
+//! The event log: events and deliveries of a day, newest first; and the values that could not be synced.
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};

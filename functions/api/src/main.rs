@@ -1,4 +1,4 @@
-//! The Lambda binary.
+//! The Lambda binary of `api`: gives the handler its ports on AWS.
 
 use api::{Deps, handle};
 use clients::Connections;

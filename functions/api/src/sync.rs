@@ -1,4 +1,4 @@
-//! Syncs with Notion, of everything or of some records, and how they go.
+//! Syncs with Notion, of everything or of some records: started here, and their progress. The work is in `record-sync`.
 
 use bitrix24::EntityType;
 use bytes::Bytes;

@@ -213,7 +213,7 @@ impl Delivery<'_> {
         self.link.as_ref().map(|(link, _)| link.bitrix24.as_slice()).unwrap_or_default()
     }
 
-    /// A message of ours that an earlier try has written and that is not yet `known`: by its uuid, or else by its text.
+    /// Our message that an earlier try has written and that is not yet `known`: by its uuid, or else by its text.
     pub(crate) async fn look_up(
         &self,
         uuid: &str,

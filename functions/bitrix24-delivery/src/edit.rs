@@ -1,4 +1,4 @@
-//! What became of a message after it was copied: it says something else, or its author took files back.
+//! What happens to a copied message later: its text is edited, or its author deletes it or its files.
 
 use chat_bridge::chat::said::{edit_of_older, taken_back};
 use clients::{DeliveryAttempt, Failure};

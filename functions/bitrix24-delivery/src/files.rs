@@ -1,4 +1,4 @@
-//! A file from Slack into the chat, a piece at a time; or a note that says why it could not go and where it is.
+//! A file from Slack into the chat, piece by piece; or a note that says why it was not copied and where it is.
 
 use bitrix24::transfer::MAX_FILE;
 use chat_bridge::chat::said::{instead_of_copy, not_copied, with_copy};
@@ -90,7 +90,7 @@ pub(crate) async fn share(
     delivery.posted(line, message, thread.as_deref()).await
 }
 
-/// A file message of ours that an earlier try has made.
+/// Our file message that an earlier try has made.
 async fn shared_before(delivery: &Delivery<'_>, file: &File, since: jiff::Timestamp) -> Result<Option<u64>, Failure> {
     let answer = delivery.tenant.bitrix24.ask(&bitrix24::bot::last_messages(&delivery.job.body.dialog)).await;
     let result = match answer {

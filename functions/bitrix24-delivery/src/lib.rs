@@ -1,7 +1,7 @@
 //! Delivers messages of bridged conversations to Bitrix24, each exactly once and in order.
 //!
-//! The ledger takes the open call before it is made. A delivery that is found with one has an unknown outcome: then the
-//! chat's last messages are searched for it, by the uuid that travels with it or by its text, before it is written again.
+//! The ledger notes the open call before it is made. A delivery that is found with one has an unknown outcome: then the
+//! chat's last messages are searched for it, by the uuid that travels with it or by its text, before it is sent again.
 
 mod deliver;
 mod edit;

@@ -1,4 +1,4 @@
-//! The Lambda binary.
+//! The Lambda binary of `bitrix24-delivery`: gives the handler its ports on AWS.
 
 use bitrix24_delivery::{Deps, handle};
 use clients::Connections;

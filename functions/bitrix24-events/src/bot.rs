@@ -1,4 +1,4 @@
-//! What is said to our chatbot, and what it says: a welcome, answers to phrases, its commands.
+//! What our chatbot answers when people write to it: a welcome, answers to phrases, its commands.
 
 use bitrix24::EntityType;
 use bitrix24::chat::{ChatAct, ChatEvent, ChatMessage};
@@ -116,7 +116,7 @@ pub(crate) async fn answer(
         Err(other) => match tenant.settings.bot.otherwise {
             Otherwise::Help => bot::help(language),
             Otherwise::Echo if other.is_empty() => bot::help(language),
-            // Their own markup must not become buttons of ours.
+            // Their own markup must not become our buttons.
             Otherwise::Echo => Document::plain(&Document::from_bbcode(&other).visible()).to_bbcode(false),
             Otherwise::Nothing => return skip(deps, job, "the settings let the bot say nothing to this".into()).await,
         },
@@ -291,7 +291,7 @@ async fn found_for(deps: &Deps, tenant: &Tenant, user: u64, words: &str) -> Resu
     Ok(records)
 }
 
-/// How things stand for whoever asks.
+/// The status for the person who asks.
 async fn status(deps: &Deps, tenant: &Tenant, event: &ChatEvent, language: Language) -> Result<String, Failure> {
     let mut lines = Vec::new();
     for trouble in deps.connections.troubles(&tenant.id).await? {

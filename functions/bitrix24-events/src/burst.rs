@@ -1,8 +1,8 @@
-//! Many records changed at once: one listing of all that changed, for every job that waits.
+//! Many records changed at once: one listing of all that changed serves every job that waits.
 //!
-//! One worker of a portal lists at a time; the others wait a little for what it leaves. A batch carries 50
-//! pages of 50, so ten thousand changed deals cost some five requests. While hints keep streaming in, a listing
-//! is made every few seconds, and what arrived since the last one waits for the next.
+//! One worker of a portal lists at a time; the others wait briefly for its result. A batch carries 50 pages of 50, so
+//! ten thousand changed deals cost about five requests. While hints keep arriving, a listing is made every few seconds,
+//! and what arrived since the last one waits for the next.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Calls: read from the statistics, with the deal they belong to.
+//! Telephone calls: read from the statistics, with the deal they belong to.
 
 use bitrix24::client::shaped;
 use bitrix24::tolerant::whole;
@@ -25,7 +25,7 @@ pub(crate) async fn decide(deps: &Deps, job: &ReceivedJob<Hint>) -> Result<Outco
     let client = deps.connections.bitrix24(&portal).await?;
     let call = match read(&client, call_id).await? {
         Ok(call) => call,
-        // The event tells almost everything itself.
+        // The event itself has almost everything.
         Err(why) => match told {
             Some(told) => (**told).clone(),
             None => return skip(deps, job, format!("call {call_id} cannot be read: {why}")).await,
@@ -42,7 +42,7 @@ pub(crate) async fn decide(deps: &Deps, job: &ReceivedJob<Hint>) -> Result<Outco
     finish(deps, job, vec![change], call_id).await
 }
 
-/// The call by the statistics; or why they do not tell.
+/// The call by the statistics; or why it is not there.
 pub(crate) async fn read(client: &PortalClient, call_id: &str) -> Result<Result<Call, String>, Failure> {
     let params = json!({"FILTER": {"CALL_ID": call_id}});
     let rows = match client.call("voximplant.statistic.get", &params).await {

@@ -1,4 +1,4 @@
-//! What happened in a chat that our bot is in, as deliveries to the channel that it is bridged with.
+//! Events of a bridged chat, as deliveries to its channel. What people write to the bot itself is in `bot`.
 
 use bitrix24::chat::{ChatAct, ChatEvent, ChatMessage};
 use clients::Failure;

@@ -1,4 +1,4 @@
-//! What was said on a task, read from the old card's comments or from the new card's chat.
+//! A task's comment, read from the old card's comments or from the new card's chat.
 
 use bitrix24::Subject;
 use bitrix24::task::Comment;

@@ -1,4 +1,4 @@
-//! One hint's decision: what changed, who is to hear of it, written down in one transaction.
+//! One hint's decision: what changed and which deliveries follow, written in one transaction.
 
 use std::time::Duration;
 
@@ -102,7 +102,7 @@ async fn note(deps: &Deps, job: &ReceivedJob<Hint>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Events that tell of stages, funnels, types and custom fields.
+/// Events about stages, funnels, types and custom fields.
 fn is_of_schema(event: &str) -> bool {
     ["USERFIELD", "CATEGORY", "ONCRMTYPE", "STATUS"].iter().any(|word| event.contains(word))
         && event != "ONCRMDEALMOVETOCATEGORY"
@@ -170,7 +170,7 @@ fn identity_of(job: &ReceivedJob<Hint>) -> String {
     job.body.identity().unwrap_or_else(|| job.trace.to_string())
 }
 
-/// Whether changes were found that no event had told.
+/// Whether changes were found of which no event had arrived.
 fn found_by_sweep(job: &ReceivedJob<Hint>, changes: &[Change]) -> bool {
     matches!(job.body.origin, Origin::Sweep | Origin::Offline) && !changes.is_empty()
 }
@@ -180,7 +180,7 @@ fn next(known: &Known, state: State, read: ReadMoment, swept: bool) -> Snapshot<
     Snapshot { state, read, revision, gone: false, swept }
 }
 
-/// The record is not there for us. One that was there before was deleted, and is told from its last state.
+/// The record cannot be read. One that was there before was deleted, and is reported with its last state.
 async fn gone(
     deps: &Deps,
     job: &ReceivedJob<Hint>,
@@ -212,7 +212,7 @@ fn absent(record: Record, code: &str) -> String {
     }
 }
 
-/// A state was read: what changed is told and the snapshot moves on, all or nothing.
+/// A state was read: changes are routed and the snapshot moves on, all or nothing.
 async fn save(
     deps: &Deps,
     job: &ReceivedJob<Hint>,
@@ -258,7 +258,7 @@ pub(crate) async fn finish(
     finish_with(deps, job, decision(deps, job), changes, identity).await
 }
 
-/// Routes the changes and commits the decision. `identity` tells it from other decisions on the same thing.
+/// Routes the changes and commits the decision. `identity` distinguishes it from other decisions on the same thing.
 async fn finish_with(
     deps: &Deps,
     job: &ReceivedJob<Hint>,

@@ -1,4 +1,4 @@
-//! What we come back to: the recording of a call, and what is told together after a wait.
+//! Follow-ups, done after a wait: looking for the recording of a call, and sending a digest.
 
 use std::time::Duration;
 

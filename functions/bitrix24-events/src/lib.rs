@@ -1,8 +1,8 @@
-//! Decides: reads what hints point at, finds what changed, routes it.
+//! Decides: reads the records that hints point at, finds what changed, routes it.
 //!
-//! An event is a hint and nothing more. Whether there is a change follows from the record and its snapshot, so
-//! the same hint twice makes no second card, and hints that wait together cost one read. What happens only once (a
-//! comment, a call) is told once, by its identity.
+//! An event is only a hint. Whether there is a change follows from the record and its snapshot, so the same hint twice
+//! makes no second card, and hints that wait together cost one read. What happens only once (a comment, a call) is
+//! reported once, by its identity.
 
 mod bot;
 mod burst;

@@ -1,4 +1,4 @@
-//! The Lambda binary.
+//! The Lambda binary of `bitrix24-events`: gives the handler its ports on AWS.
 
 use bitrix24_events::{Deps, handle};
 use clients::Connections;

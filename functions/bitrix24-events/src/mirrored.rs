@@ -1,4 +1,4 @@
-//! A record that changed, and the Notion databases that have a page of it: a delivery for each.
+//! A changed record's Notion databases: one sync job for each that has a page of it.
 
 use clients::Failure;
 use jobs::Hint;

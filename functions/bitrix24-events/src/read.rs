@@ -1,8 +1,7 @@
-//! Reading: the present state of every record that the hints of a batch point at, in as few requests as
-//! possible.
+//! Reads the present state of every record that the hints of a batch point at, in as few requests as possible.
 //!
-//! A few records are fetched by their ids, 50 a page. When many wait (`burst`), one listing of everything that
-//! changed serves them all, and leaves its readings for the jobs that wait behind this batch.
+//! A few records are fetched by their ids, 50 a page. When many wait (`burst`), one listing of everything that changed
+//! serves them all, and leaves its readings for the jobs that wait behind this batch.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -25,7 +24,7 @@ use tenants::portals::Portal;
 
 use crate::{Deps, burst};
 
-/// What stands for the portal's code where it says neither "missing" nor "hidden": of tasks it does not tell.
+/// Our code where the portal says neither "missing" nor "hidden": for tasks it does not say which.
 pub(crate) const GONE_OR_HIDDEN: &str = "gone_or_hidden";
 
 /// A record's state, with what its decision may need besides.
@@ -80,7 +79,7 @@ pub(crate) struct Wanted {
 pub(crate) struct Hints {
     /// The latest arrival.
     arrived_at: Timestamp,
-    /// The earliest and the latest sending, by the portal's clock; nothing if one of them does not tell.
+    /// The earliest and the latest sending, by the portal's clock; nothing if one of them does not say.
     pub(crate) sent: Option<(Timestamp, Timestamp)>,
 }
 
@@ -94,7 +93,7 @@ impl Hints {
         Self { arrived_at: self.arrived_at.max(other.arrived_at), sent }
     }
 
-    /// Whether a read saw what all of them tell of.
+    /// Whether a read saw the changes of all of them.
     fn are_seen_by(self, read: ReadMoment) -> bool {
         read.sees(self.arrived_at, self.sent.map(|(_, latest)| latest))
     }
@@ -290,7 +289,7 @@ async fn histories(
         }
         let (mut answers, _) = client.batch(&batch).await?;
         for (place, (entity, id)) in records.iter().enumerate() {
-            // A history that the webhook's user may not read is no reason to stop a card.
+            // A history that the webhook's user may not read must not stop a card.
             let Some(Ok(mut result)) = answers.take(&format!("h{place}")) else { continue };
             let moves: Vec<StageMove> = shaped("crm.stagehistory.list", result["items"].take()).unwrap_or_default();
             histories.insert(Record::item(*entity, *id), moves);

@@ -1,4 +1,4 @@
-//! Each tenant's routes, made ready once and kept while its settings stay.
+//! Each tenant's routes, compiled once and kept until its settings change.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! From changes to deliveries: who is to hear of them, now or together with others later.
+//! From changes to deliveries: to which destinations, at once or later in a digest.
 
 use std::time::Duration;
 
@@ -201,7 +201,8 @@ impl Routing<'_> {
         }
     }
 
-    /// A recording appears some seconds after its call: it is looked for, if the call was told and a route wants it.
+    /// A recording appears some seconds after its call: it is looked for if the call had a card and a route wants the
+    /// recording.
     fn expect_recording(&mut self, change: &Change) -> Result<(), Failure> {
         let is_call = change.kind.noun() == Noun::Call && change.kind != ChangeKind::CallRecorded;
         let wanted = is_call && self.has_deliveries && self.router.has_route_for(&ChangeKind::CallRecorded);

@@ -1,9 +1,9 @@
-//! Takes a Bitrix24 event: verifies it, queues its hint, answers. Nothing else, for Bitrix24 sends it once
-//! and calls slow handlers less often.
+//! Acknowledges a Bitrix24 event: verifies it, queues its hint, answers. Nothing else, for Bitrix24 sends each event
+//! once and calls slow handlers less often.
 //!
-//! The sender is looked at first, in one pass over the body; only an event of a connected portal is read any further.
-//! At most one read of the store (cached) and one send to the queue; no call to any provider. If the queue
-//! refuses, the answer is 503 and never 200: what was acknowledged is durable.
+//! The sender is checked first, in one pass over the body; only an event of a connected portal is parsed further. At
+//! most one read of the store (cached) and one send to the queue; no call to a provider. If the queue refuses, the
+//! answer is 503 and never 200: what was acknowledged is durable.
 
 use std::sync::Arc;
 
@@ -58,7 +58,7 @@ enum Refusal {
     NotPost,
     TooLarge(String),
     NotAnEvent(String),
-    /// A wrong token and an unknown portal are told apart for nobody.
+    /// A wrong token and an unknown portal are indistinguishable to the caller.
     WrongToken,
     /// The address names another tenant than the credentials.
     NotTheirs,

@@ -1,6 +1,6 @@
-//! What a portal posts where the application is installed: that it was installed or updated, or that a person opens it.
+//! What a portal posts where the application is installed: an installation, an update, or a person who opens it.
 //!
-//! Both bring tokens, and neither is believed before the authorization server has said whose they are.
+//! Both bring tokens, which are trusted only after the authorization server has said whose they are.
 
 use std::time::Duration;
 

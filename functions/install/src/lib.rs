@@ -1,8 +1,8 @@
-//! Connects portals and workspaces by a click: asks at the provider, proves what comes back, and says what is connected,
+//! Connects portals and workspaces by a click: asks at the provider, proves the answer, and shows what is connected,
 //! what is missing and what to do next.
 //!
-//! What a browser brings is bound to that browser and works once. Who administers a portal is signed in to its pages;
-//! nobody else is.
+//! What a browser brings is bound to that browser and works once. Only a person who administers the portal is signed
+//! in.
 
 mod events;
 mod give;
@@ -34,7 +34,7 @@ pub const PATH: &str = "/install";
 pub const LEFT: &str = "/install/left";
 /// Where a person comes back to from their portal: the application's card names it.
 pub const BITRIX24_CALLBACK: &str = "/install/bitrix24/callback";
-/// Where a portal opens the application, and tells that it was installed or updated: the application's card names it.
+/// Where a portal opens the application, and reports that it was installed or updated: the application's card names it.
 pub const BITRIX24_APP: &str = "/install/bitrix24/app";
 /// Where a person comes back to from Slack.
 pub const SLACK_CALLBACK: &str = "/install/slack/callback";
@@ -69,7 +69,7 @@ pub const DOORS: &[Door] = &[
     Door::form("/install/sign-out", MAX_FORM, Proof::SessionForm),
 ];
 
-/// What stands for our address on pages while it is not known.
+/// The placeholder for our address on pages while it is unknown.
 const UNKNOWN_ADDRESS: &str = "https://YOUR.SERVER";
 /// What sends a provider or a browser back to us.
 const NEED_ADDRESS: [&str; 8] = [
@@ -296,7 +296,7 @@ fn nothing_there() -> Refusal {
     Refusal::new(StatusCode::NOT_FOUND, "There is no such page. Go to /install.")
 }
 
-/// To the page that says how everything stands, with a word about what was done.
+/// To the page that shows every connection, with a note about what was done.
 pub(crate) fn to_state(word: &str) -> Response<Bytes> {
     redirect(&format!("{PATH}?done={}", web::page::encoded(word)))
 }

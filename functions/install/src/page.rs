@@ -1,4 +1,4 @@
-//! The pages: where one begins, how everything stands, what happens next.
+//! The pages of installing, as HTML: the start, the state of each connection, the next step.
 
 use bitrix24::crm::origin;
 use clients::scopes;
@@ -87,7 +87,7 @@ fn token(session: &Session) -> Markup {
     html! { input type="hidden" name="token" value=(session.token); }
 }
 
-/// How everything stands.
+/// The state of every connection.
 pub(crate) async fn state(deps: &Deps, session: &Session, done: &str, url: &str) -> Answer {
     let portal = deps.connections.portal(&session.tenant).await?;
     let troubles = deps.connections.troubles(&session.tenant).await?;

@@ -1,4 +1,4 @@
-//! Portals: by an application that their administrator allows, or by an incoming webhook that they paste.
+//! Connecting a portal: by an application that its administrator allows, or by an incoming webhook that they paste.
 
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ async fn by_entered_keys(
         (None, "") => EnteredBy::Anyone,
         (None, code) => {
             let held = once::hold(&deps.ports, CONNECT_CODE, code, HELD_FOR).await?.ok_or_else(wrong_code)?;
-            // The portal itself may tell of the installation first.
+            // The portal itself may report the installation first.
             deps.connections.register_app(own, &held).await?;
             EnteredBy::Code(held)
         }

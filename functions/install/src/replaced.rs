@@ -1,4 +1,4 @@
-//! What follows when a portal is connected: it stands in the audit, and whoever had access by another application loses it.
+//! What follows when a portal is connected: an entry in the audit, and the end of access by another application.
 
 use std::time::Duration;
 

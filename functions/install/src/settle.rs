@@ -1,5 +1,5 @@
-//! What follows a connection at once: events are bound, the chatbot is registered. The upkeep does the same again and
-//! again; what cannot be done now is done then.
+//! What a new connection needs at once: its events are bound, its chatbot is registered. The upkeep repeats both, so
+//! what fails here is done there.
 
 use clients::Failure;
 use crm::subscriptions;

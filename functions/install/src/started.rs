@@ -1,4 +1,4 @@
-//! What was begun at a provider and waits for a person to come back: bound to their browser, good once, for ten minutes.
+//! An authorization that waits for its person to come back: bound to their browser, good once, for ten minutes.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ struct Started {
     browser: TokenDigest,
 }
 
-/// Begins: `url` makes the provider's address from the state. The browser is sent there by a page of ours, for a form may
+/// Begins: `url` makes the provider's address from the state. One of our pages sends the browser there, for a form may
 /// not lead elsewhere.
 pub(crate) async fn begin(
     deps: &Deps,

@@ -1,4 +1,4 @@
-//! A person undoes that somebody in Slack was linked to them: they come with a ticket that they were sent in Bitrix24.
+//! A person ends the link of a Slack account to their user, with a ticket that they were sent in Bitrix24.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};

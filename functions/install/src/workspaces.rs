@@ -1,4 +1,4 @@
-//! Workspaces of a portal whose administrator is signed in: Slack and Notion.
+//! Connecting Slack and Notion to a portal whose administrator is signed in.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,8 +1,8 @@
-//! Finds in Notion what no webhook told, and looks whether the databases are as they were.
+//! Finds edits in Notion of which no webhook arrived, and checks that the databases are still usable.
 //!
-//! A schedule calls it every minute; it polls twice, half a minute apart. Notion's times are whole minutes: an edit later
-//! in a minute that was read already does not move the row's time. So each poll begins two minutes before the latest one
-//! that it has seen, and what counts is whether the values differ from what was agreed, not whether a row came again.
+//! A schedule calls it every minute; it polls twice, half a minute apart. Notion's times are whole minutes: an edit
+//! later in a minute that was already read does not move the row's time. So each poll begins two minutes before the
+//! latest one that it has seen, and a row counts only if its values differ from what both sides agreed on.
 
 mod rows;
 
@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 /// Tenants that are polled side by side.
 const AT_ONCE: usize = 8;
-/// One worker polls a tenant at a time. It takes the lease anew for each database, and no run of the function is longer.
+/// One worker polls a tenant at a time. It renews the lease for each database, and no run of the function is longer.
 const LEASE: Duration = Duration::from_secs(90);
 /// The two polls of a run are so far apart.
 const APART: Duration = Duration::from_secs(30);
@@ -58,7 +58,7 @@ pub struct Report {
     pub databases: usize,
     /// Rows that were looked at.
     pub rows: usize,
-    /// Signals that were made of what no webhook had told.
+    /// Signals made for edits of which no webhook had arrived.
     pub signals: usize,
     /// What could not be polled, and why; the next run tries again.
     pub stopped: Vec<String>,

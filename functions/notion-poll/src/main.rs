@@ -1,4 +1,4 @@
-//! The Lambda binary.
+//! The Lambda binary of `notion-poll`: gives the handler its ports on AWS.
 
 use clients::Connections;
 use notion_poll::{Deps, handle};

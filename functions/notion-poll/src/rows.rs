@@ -1,4 +1,4 @@
-//! The rows of a database that were edited since the last poll, and those that went into the trash.
+//! The rows of a database that were edited since the last poll, and those that were moved to the trash.
 
 use clients::Failure;
 use jiff::{SignedDuration, Timestamp};
@@ -21,7 +21,7 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(2);
 const PAGE_SIZE: u32 = 100;
 /// Pages of rows in one poll; the next one goes on where it was.
 const MAX_PAGES: usize = 20;
-/// The trash is looked into so often: webhooks tell of it at once, and only lost ones are found here.
+/// How often the trash is read: webhooks report it at once, and only lost ones are found here.
 const TRASH_EVERY: SignedDuration = SignedDuration::from_mins(10);
 
 /// How far the polls of a database have come.
@@ -88,7 +88,7 @@ pub(crate) async fn poll(deps: &Deps, opened: &Opened) -> Result<(usize, usize),
             progress.watermark = Some(pass.latest);
             progress.pass = None;
         }
-        // Each page's signals are sent before the cursor moves: whoever falls here reads it again.
+        // Each page's signals are sent before the cursor moves: after a crash here it is read again.
         version = Some(deps.sweeps.remember(tenant, &name, &progress, version).await?);
         if ends {
             break;

@@ -1,9 +1,8 @@
-//! Takes a webhook of Notion's: verifies its signature over the raw bytes, queues what it tells of, answers.
+//! Acknowledges a Notion webhook: verifies its signature over the raw bytes, queues a job, answers.
 //!
-//! Each tenant has an address of its own; whose a request is follows from the token that signed it, which is that
-//! address's and nobody else's. One read of the store and one send to the queue; a subscription's first event also writes
-//! down that its token is in use. If the queue refuses, the answer is 503,
-//! and Notion comes again, for a day.
+//! Each tenant has its own address, and a request must be signed with a token of that address. One read of the store
+//! and one send to the queue; a subscription's first event also notes that its token is in use. If the queue refuses,
+//! the answer is 503, and Notion sends the event again for a day.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -116,7 +115,7 @@ async fn first(deps: &Deps, place: &Key, hook: &Hook, token: &Sealed, body: &[u8
     take(deps, hook, body).await
 }
 
-/// A wrong signature and an unknown address are told apart for nobody.
+/// A wrong signature and an unknown address are indistinguishable to the caller.
 fn wrong() -> Refused {
     let text = "the signature is missing or is not that of a subscription of this address";
     Refused::new(StatusCode::UNAUTHORIZED, "wrong_signature", text)
@@ -220,7 +219,7 @@ fn job(event: &Event) -> Option<SyncJob> {
             signal,
         });
     }
-    // A row that changes is told of as such; that its data source's content changed says no more.
+    // A changed row has its own event; that its data source's content changed says no more.
     let matters = event.is_of_schema() && !event.kind.ends_with(".content_updated");
     matters.then_some(SyncJob::Schema { signal })
 }

@@ -1,4 +1,4 @@
-//! The Lambda binary.
+//! The Lambda binary of `notion-webhook`: gives the handler its ports on AWS.
 
 use notion_webhook::{Deps, handle};
 

@@ -1,4 +1,4 @@
-//! Calls that ended without anybody having told.
+//! Calls that ended and of which no event arrived.
 
 use bitrix24::client::shaped;
 use bitrix24::{Call, Subject};

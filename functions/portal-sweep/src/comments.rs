@@ -1,5 +1,5 @@
-//! Comments that no event told: looked for on the tasks on which something happened, in the chat of the new card or
-//! among the comments of the old one.
+//! Comments of which no event arrived: looked for on tasks with recent activity, in the chat of the new card or among
+//! the comments of the old one.
 
 use bitrix24::tolerant::whole;
 use bitrix24::{Action, Batch, Subject, Task};

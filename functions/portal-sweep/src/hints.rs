@@ -1,4 +1,4 @@
-//! What was found, as hints on the queue.
+//! What the sweep found, as hints on the queue.
 
 use bitrix24::Subject;
 use clients::Failure;
@@ -9,13 +9,13 @@ use runtime::job::message_once;
 
 use crate::Sweep;
 
-/// Something that no event seems to have told.
+/// A change of which no event seems to have arrived.
 pub(crate) struct Found {
     /// What it is.
     pub(crate) subject: Subject,
     /// When it happened, by the portal's clock.
     pub(crate) at: Option<Timestamp>,
-    /// What tells it from the same thing at another time: a sweep that finds it again sends it again only later.
+    /// What distinguishes it from the same thing at another time: a sweep that finds it again sends it only later.
     pub(crate) once: String,
     /// How it came to light.
     pub(crate) origin: Origin,

@@ -1,8 +1,8 @@
-//! Finds what Bitrix24 never delivered. It sends every event once; what was lost on the way is found here by what it
-//! changed, and becomes an ordinary hint.
+//! Finds what Bitrix24 never delivered. It sends every event once; a lost one is found by what changed on the portal,
+//! and becomes an ordinary hint.
 //!
-//! Every run takes up where the last one stopped, under the portal's limiter and in its lowest lane. One worker
-//! sweeps a tenant at a time.
+//! Each run continues where the last one stopped, under the portal's limiter at the lowest priority. One worker sweeps
+//! a tenant at a time.
 
 mod calls;
 mod comments;
@@ -34,7 +34,7 @@ use tenants::portals::Portal;
 const AT_ONCE: usize = 8;
 /// A tenant's sweep takes no longer than this; the next run goes on.
 const LEASE: Duration = Duration::from_secs(240);
-/// What changed within this time may still be told by its event.
+/// The event of a change within this time may still arrive.
 const GRACE: SignedDuration = SignedDuration::from_secs(60);
 /// The portal's clock and the order in which it saves are not exact.
 const OVERLAP: SignedDuration = SignedDuration::from_secs(120);
@@ -69,7 +69,7 @@ pub struct Report {
     pub tenants: usize,
     /// Records that were looked at.
     pub swept: u64,
-    /// Hints that were made of what no event seemed to have told.
+    /// Hints made for changes of which no event seems to have arrived.
     pub hints: u64,
     /// Tenants whose sweep stopped, and why; it goes on in the next run.
     pub stopped: Vec<String>,
@@ -82,7 +82,7 @@ struct Sweep<'a> {
     settings: Arc<Settings>,
     client: PortalClient,
     now: Timestamp,
-    /// The earlier of our time and the portal's own, as its answers tell it.
+    /// The earlier of our time and the portal's own, from its answers.
     agreed_now: Timestamp,
     swept: u64,
     hints: u64,
@@ -205,13 +205,13 @@ impl Sweep<'_> {
         &self.portal.tenant
     }
 
-    /// The portal told its time. Records carry times of its clock: one that is behind must not make us believe that
+    /// The portal's time is known. Records carry times of its clock: one that is behind must not make us believe that
     /// what is still to come has been looked at.
     fn note_time(&mut self, there: Option<Timestamp>) {
         self.agreed_now = there.map_or(self.agreed_now, |there| there.min(self.agreed_now));
     }
 
-    /// What happened until then has had its time to be told.
+    /// The events of what happened until then have had time to arrive.
     fn until(&self) -> Timestamp {
         Timestamp::from_second((self.agreed_now - GRACE).as_second()).unwrap_or(self.agreed_now)
     }
@@ -223,7 +223,7 @@ impl Sweep<'_> {
     }
 }
 
-/// One kind that cannot be swept keeps no other from being swept; a right that is missing is no failure of the sweep.
+/// One kind that cannot be swept keeps no other from being swept; a missing right is not a failure of the sweep.
 fn keep_first(first: &mut Result<(), Failure>, result: Result<(), Failure>) {
     match result {
         Err(failure) if baseline::is_not_for_us(&failure) => {

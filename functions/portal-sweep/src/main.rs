@@ -1,4 +1,4 @@
-//! The Lambda binary.
+//! The Lambda binary of `portal-sweep`: gives the handler its ports on AWS.
 
 use clients::Connections;
 use portal_sweep::{Deps, handle};

@@ -1,4 +1,4 @@
-//! The portal's own offline queue, where the plan has one and we are an application: nothing in it is lost.
+//! The portal's own offline queue, for portals whose plan has one and that are connected by an application.
 //!
 //! It is state, not a log: one row for each record, however often it changed. Rows are reserved, turned into hints, and
 //! cleared once the hints are safe on our queue.
@@ -24,7 +24,7 @@ struct Reserved {
 }
 
 impl Sweep<'_> {
-    /// Takes what lies in the offline queue.
+    /// Takes what is in the offline queue.
     pub(crate) async fn offline(&mut self) -> Result<(), Failure> {
         if !self.client.is_application() || !self.client.has_feature("rest_offline_extended").await? {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Records of a kind: those that changed since the last sweep and are not as we know them.
+//! Records of one kind that changed since the last sweep and differ from our snapshots.
 
 use bitrix24::{Action, Subject};
 use clients::Failure;
@@ -83,7 +83,7 @@ impl Sweep<'_> {
         for (record, state) in listed {
             let Some(at) = state.changed_at().filter(|at| *at <= until) else { continue };
             let known = self.deps.records.snapshot::<State>(&tenant, &record.key()).await?;
-            // What goes into Notion may be a field that no card tells of.
+            // What goes into Notion may be a field that no card shows.
             let is_mirrored = self.settings.notion.of(record.kind()).next().is_some();
             let is_news = known.as_ref().is_none_or(|(snapshot, _)| {
                 snapshot.gone

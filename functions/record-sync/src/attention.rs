@@ -1,5 +1,5 @@
-//! What needs a person's attention, as people read it: in the index that the page shows, and in the operators' channel once
-//! for each reason.
+//! What needs a person's attention, in their words: for the index that the page shows, and for the operators' channel,
+//! once for each reason.
 
 use std::time::Duration;
 

@@ -1,10 +1,8 @@
-//! A backfill: existing records and existing rows brought together.
+//! A backfill: existing records and existing rows are matched and synced.
 //!
-//! First the rows are read and put down by their number and by the keys of the settings; then the numbers are looked at, the
-//! records that fit rows without one are noted, and the records are gone through by rising number. Each step is written down
-//! before the next, so that a run goes on where it was, whatever happens. A plan is the same run without its writes: the same
-//! code decides both. It asks Notion for nothing but the rows, a hundred at a time, and for the pages that it makes: its pace
-//! is the limit's.
+//! It reads the rows and stores them by their number and by the keys of the settings, checks the numbers, notes which
+//! records fit rows without one, and then syncs the records by rising number. Each step is stored before the next, so
+//! an interrupted run continues. A plan is the same run without its writes: the same code decides both.
 
 use std::time::Duration;
 
@@ -270,7 +268,7 @@ impl Running<'_> {
         {
             let this = &*self;
             let work = listed.into_iter().map(|(record, state)| async move { this.one(record, &state).await });
-            // In order, so that what is done can be told by the last number.
+            // In order, so that what is done is known by the last number.
             let mut working = iter(work).buffered(AT_ONCE);
             while let Some(outcome) = working.next().await {
                 match outcome {

@@ -1,5 +1,5 @@
-//! The rest of a long body: call by call, each begun and ended in the store, so that a worker's fall neither loses a block
-//! nor writes one twice.
+//! The rest of a long page body, call by call. Each call is noted in the store before and after it, so a worker that
+//! crashes neither loses a block nor writes one twice.
 
 use std::collections::BTreeMap;
 

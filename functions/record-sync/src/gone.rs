@@ -1,4 +1,4 @@
-//! A record or a page that is gone, and comes back. The other side is never deleted beyond what the settings say.
+//! A record or a page that was deleted or restored. The other side is never deleted beyond what the settings allow.
 
 use std::time::Duration;
 
@@ -109,7 +109,7 @@ async fn note(work: &Work<'_>, text: Option<&str>) -> Result<Option<String>, Fai
     let properties: Map<String, Value> = Map::from_iter([(property.id.clone(), json!({"rich_text": runs}))]);
     match work.opened.notion.update(page, &properties).await {
         Ok(_) => Ok(Some("noted on the page".into())),
-        // A page that cannot be written is no reason to hold up what stands apart.
+        // A page that cannot be written must not hold up independent work.
         Err(failure) if matches!(failure.kind, Kind::Permanent { .. }) => Ok(None),
         Err(failure) => Err(failure),
     }

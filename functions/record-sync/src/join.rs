@@ -1,5 +1,5 @@
-//! Joining the rows that carry the number of one record: one stays its page, the others lose the number and say which one stays.
-//! What stands in them is not touched.
+//! Joins rows that carry the same record number: one remains the record's page, the others lose the number, get a note
+//! that names it, and go to the trash if that was asked for. Their other contents are not changed.
 
 use clients::Failure;
 use jobs::sync::{Others, Signal, SyncJob};

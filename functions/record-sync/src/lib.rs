@@ -1,7 +1,7 @@
-//! Makes a record and its Notion page alike: reads both, merges them with what they last agreed on, writes what is missing
-//! on either side.
+//! Syncs a record and its Notion page: reads both, merges them with what they last agreed on, writes what is missing on
+//! either side.
 //!
-//! All signals lead here, and none is believed: what counts is what both sides show now. An echo of our own writing equals
+//! Every signal ends here and none is trusted: only what both sides show now counts. An echo of our own write equals
 //! the base, and ends here.
 
 mod attention;
@@ -76,7 +76,7 @@ impl Deps {
         }
     }
 
-    /// Writes all or none; whoever finds that another worker was faster comes again.
+    /// Writes all or none; a worker that finds another was faster tries again.
     async fn put(&self, writes: Vec<Write>) -> Result<(), Failure> {
         match self.ports.store.put_all(writes).await {
             Err(StoreError::Conflict(_)) => Err(Failure::transient("another worker has this link")),

@@ -1,4 +1,4 @@
-//! The Lambda binary.
+//! The Lambda binary of `record-sync`: gives the handler its ports on AWS.
 
 use clients::Connections;
 use record_sync::{Deps, handle};

@@ -1,9 +1,9 @@
-//! Making a page for a record, once.
+//! Makes a record's page, once.
 //!
-//! Notion knows no request twice, and finds a new row by a query only after a while. So the link says that a call is
-//! begun before it is made; whoever finds it like that waits for the row to be findable, looks for the record's number,
-//! and only then makes another. The number, and the other keys, are looked up before any page is made: a row that is the
-//! record's already is linked.
+//! Notion does not recognise a repeated request, and a query finds a new row only after a while. So the link notes a
+//! call before it is made; a worker that finds such a note waits until the row can be found, searches for the record's
+//! number, and only then makes another. The number and the other keys are searched before any page is made: a row that
+//! already belongs to the record is linked.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -258,7 +258,7 @@ pub(crate) async fn make_page(work: &mut Work<'_>, state: &State) -> Result<Page
     work.link.synced_at = Some(deps.now());
     work.link.seen.bitrix24 = Some(read_at);
     work.link.body_open = calls.len() > 1;
-    // The page is there: whoever comes again has to look for it.
+    // The page exists: the next try has to look for it.
     let unknown = |failure: Failure| Failure { kind: Kind::UnknownOutcome, ..failure };
     let mut also = work.page_made(&page, state, &cells, is_partial).await.map_err(unknown)?;
     also.push(owner_write(&work.job.tenant, &page.id, &work.link)?);

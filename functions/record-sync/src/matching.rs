@@ -1,7 +1,8 @@
-//! Which row is a record's: what both show of the keys, and what Notion is asked before a page is made.
+//! Finds a record's row in Notion before a page is made: by the number, else by the keys of the settings.
 //!
-//! A number on a row is that row's record; it decides alone and is always looked up. Only rows without a number, that no
-//! link knows, are compared by the other keys. Where several fit, nothing is guessed.
+//! The number on a row decides alone and is always looked up. Only rows without a number and without a link are
+//! compared by the other keys. Where several fit, nothing is guessed. The comparison itself is
+//! `notion_sync::fields::matching`.
 
 use std::collections::BTreeSet;
 
@@ -155,7 +156,7 @@ fn of_type(opened: &Opened, page: &Page, kind: &str, key: &Key) -> BTreeSet<Stri
     own.filter_map(|property| page.property(&property.id)).flat_map(|value| of_property(value, key)).collect()
 }
 
-/// Whether a row lost its number because another is the record's: it is nobody's.
+/// Whether a row lost its number because another is the record's: it belongs to no record.
 pub(crate) fn is_set_aside(opened: &Opened, page: &Page) -> bool {
     let note = opened.note.as_ref().and_then(|note| page.property(&note.id));
     let text = note.map(|note| notion::text::plain(&note["rich_text"])).unwrap_or_default();
@@ -435,7 +436,7 @@ pub(crate) fn among(
     }
 }
 
-/// The fields to read with records: those that are mirrored, and the e-mail addresses and telephone numbers if they are keys.
+/// The fields to read with records: the synced ones, and e-mail addresses and telephone numbers if they are keys.
 pub(crate) fn extra_fields(opened: &Opened) -> Vec<String> {
     let mut fields = opened.settings.fields_of(opened.kind());
     if needs_addresses(opened) {

@@ -1,4 +1,4 @@
-//! What became of what was written: a field that the other side shows now is agreed; one that it does not show is held.
+//! The outcome of a write: a value that the other side now shows is agreed; one that it does not show is held.
 
 use std::collections::BTreeMap;
 

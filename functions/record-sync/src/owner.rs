@@ -1,4 +1,4 @@
-//! Whose page it is that a webhook told of, and what became of a schema.
+//! To which record a page from a webhook belongs, and what to do after a database's schema changed.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::{Deps, Settled, read};
 /// A page that was just made by us may not be written down yet.
 const WRITTEN_DOWN: Duration = Duration::from_secs(5);
 
-/// What an event tells besides its page.
+/// What an event says besides its page.
 pub(crate) struct Told<'a> {
     /// Its identity.
     pub(crate) identity: &'a str,

@@ -1,4 +1,4 @@
-//! Reading both sides.
+//! Reads the record and the page.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub(crate) struct Known {
 }
 
 /// The record; `None` if it was deleted. What the decision on an event has read since `arrived` is good enough to carry
-/// something to Notion; before the portal is written to, it is read anew.
+/// something to Notion; before the portal is written to, it is read again.
 pub(crate) async fn record(
     deps: &Deps,
     opened: &Opened,

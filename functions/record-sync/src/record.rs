@@ -1,4 +1,4 @@
-//! A record and its page: what changed on either side since both last agreed is carried to the other.
+//! A record and its page: what changed on either side since they last agreed is written to the other.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -50,7 +50,7 @@ pub(crate) struct Work<'a> {
     pub(crate) version: Version,
 }
 
-/// Makes a record and its page alike.
+/// Syncs a record and its page.
 pub(crate) async fn sync(
     deps: &Deps,
     job: &ReceivedJob<SyncJob>,
@@ -83,7 +83,7 @@ impl Work<'_> {
         self.link.page.clone().ok_or_else(missing)
     }
 
-    /// Writes the link now; whoever reads it next sees that this worker has it.
+    /// Writes the link now; its next reader sees that this worker has it.
     pub(crate) async fn save(&mut self, also: Vec<Write>) -> Result<(), Failure> {
         let write = link_write(&self.job.tenant, &self.link, Some(self.version))?;
         self.deps.put([vec![write], also].concat()).await?;
@@ -96,7 +96,7 @@ impl Work<'_> {
         Ok(link_write(&self.job.tenant, &self.link, Some(self.version))?)
     }
 
-    /// Whether a merge since the signal arrived has seen what it tells of.
+    /// Whether a merge since the signal arrived has seen its change.
     fn is_satisfied(&self) -> bool {
         let arrived = self.job.arrived_at();
         let seen = |moment: Option<Timestamp>| moment.is_some_and(|moment| moment > arrived);
@@ -116,7 +116,7 @@ impl Work<'_> {
             return Ok(Settled::skip("satisfied by a later read"));
         }
         let arrived = (self.signal.side == Some(Side::Bitrix24)).then(|| self.job.arrived_at());
-        // The side that is told of first: mostly it is an echo, and then the other need not be asked.
+        // The side that reported a change first: mostly it is an echo, and then the other need not be asked.
         if let Some(side) = self.signal.side.filter(|_| quickly && self.link.resting.is_none()) {
             match self.is_an_echo(side, arrived).await? {
                 Looked::Echo => return Ok(Settled::skip("an echo: it shows what both last agreed on")),
@@ -428,7 +428,7 @@ pub(crate) struct Done {
     pub(crate) place: String,
 }
 
-/// What came of looking at the side that a signal tells of.
+/// The result of reading the side that a signal names.
 enum Looked {
     Echo,
     Changed,
@@ -440,7 +440,7 @@ pub(crate) fn misplaced(opened: &Opened, page: &Page) -> Option<Apart> {
     if page.in_trash {
         return Some(Apart::PageTrashed);
     }
-    // An answer that does not tell the place says nothing.
+    // An answer without the place says nothing.
     (page.parent.data_source_id.is_some() && !page.is_in(&opened.source.id)).then_some(Apart::PageMoved)
 }
 

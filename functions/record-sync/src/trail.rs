@@ -1,5 +1,5 @@
-//! A job's line in the ledger. What Bitrix24 told has one already, as a delivery of its event; what Notion told, and what
-//! people asked for, is an event of its own.
+//! A job's line in the ledger. A change in Bitrix24 has one already, as a delivery of its event; a change in Notion, or
+//! a person's request, is an event of its own.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use runtime::{DeliveryId, Kind};
 
 use crate::{Deps, Settled, SyncOutcome};
 
-/// Trouble that lasts is told again after this.
+/// Lasting trouble is reported again after this.
 const TELL_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(crate) enum Trail {
@@ -118,7 +118,7 @@ async fn decide(deps: &Deps, job: &ReceivedJob<SyncJob>, settled: Settled) -> Re
     }
 }
 
-/// What a person has to put right is told, once for each kind of it.
+/// What a person has to fix is reported, once for each kind.
 async fn tell(deps: &Deps, job: &ReceivedJob<SyncJob>, code: &str, failure: &Failure) {
     let (record, database) = about(job);
     let head = match code {

@@ -1,5 +1,5 @@
-//! What a person decides on a page: the value that lost in a conflict is written to both sides again, or one side's value is
-//! taken over to the other.
+//! A person's decision on the page: the value that lost a conflict is written to both sides again, or one side's value
+//! is copied to the other.
 
 use std::collections::BTreeMap;
 

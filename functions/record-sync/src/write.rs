@@ -1,4 +1,4 @@
-//! Writing to either side, and reading back what became of it.
+//! Writes to either side, and reads back the outcome.
 
 use std::collections::BTreeMap;
 

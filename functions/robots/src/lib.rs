@@ -1,7 +1,7 @@
-//! Does by the clock what tenants have set: digests, syncs, reports.
+//! Runs the schedules of tenants: digests, syncs, reports.
 //!
-//! It looks every minute. A moment is taken once, by whoever notes it first; moments that were missed while nothing ran are
-//! made up for by the last of them, if that is not long ago.
+//! It is called every minute. Each moment is claimed once, by the first worker that notes it; of moments that were
+//! missed while nothing ran, the last one is made up for, if it is recent.
 
 mod report;
 
@@ -119,7 +119,7 @@ async fn run(
     let (tenant, name) = (&portal.tenant, format!("robot#{}", robot.name));
     let known = deps.sweeps.recall::<Memory>(tenant, &name).await?;
     let Some((memory, version)) = known else {
-        // What lies before its being set is none of its moments.
+        // Moments before it was set do not count.
         return match deps.sweeps.remember(tenant, &name, &Memory { until: now, ran: None }, None).await {
             Ok(_) | Err(StoreError::Conflict(_)) => Ok(false),
             Err(error) => Err(error.into()),

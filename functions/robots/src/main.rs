@@ -1,4 +1,4 @@
-//! The Lambda binary.
+//! The Lambda binary of `robots`: gives the handler its ports on AWS.
 
 use clients::Connections;
 use robots::{Deps, handle};

@@ -1,4 +1,4 @@
-//! What robots tell: how everything stands, and what has changed.
+//! The texts of scheduled reports: the present state, and what changed.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ async fn since(deps: &Deps, portal: &Portal, since: Timestamp, now: Timestamp) -
     Ok((lines, all))
 }
 
-/// How everything stands, and what went out in the last day.
+/// The present state, and what was sent in the last day.
 pub(crate) async fn status(deps: &Deps, portal: &Portal, now: Timestamp) -> Result<Vec<String>, Failure> {
     let mut told = Vec::new();
     let troubles = deps.connections.troubles(&portal.tenant).await?;

@@ -1,7 +1,7 @@
-//! Acts on what people asked for in Slack: commands, buttons, menus, forms, entries in a message's menu.
+//! Answers what people asked for in Slack: commands, buttons, menus, forms, shortcuts of a message.
 //!
-//! Each request is acted on once: it is claimed by what was typed or pressed and when. What a command does, and what it
-//! answers: the crate `commands`.
+//! Each request is answered once: it is claimed by what was typed or pressed and when. What a command does and answers
+//! is in the crate `commands`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The Lambda binary.
+//! The Lambda binary of `slack-commands`: gives the handler its ports on AWS.
 
 use clients::Connections;
 use slack_commands::{Deps, handle};

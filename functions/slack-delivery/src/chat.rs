@@ -1,4 +1,4 @@
-//! Messages of bridged conversations, written in Slack under the name of who wrote them in Bitrix24.
+//! Messages of bridged conversations, posted in Slack under the name of their author in Bitrix24.
 
 use bitrix24::chat::ChatFile;
 use clients::{DeliveryAttempt, Failure};
@@ -300,7 +300,7 @@ impl Delivery<'_> {
         self.posted(line, &ts.unwrap_or_default(), answers).await
     }
 
-    /// The file with its name and size: the event may have told its number alone.
+    /// The file with its name and size: the event may only have its number.
     async fn named(&self, file: &ChatFile) -> Result<ChatFile, Failure> {
         if !file.name.is_empty() {
             return Ok(file.clone());

@@ -1,4 +1,4 @@
-//! One delivery, from its ledger line to its message in the channel.
+//! One card's delivery, from its ledger line to its message in the channel.
 
 use clients::{DeliveryAttempt, Failure, WorkspaceClient};
 use jobs::SlackDelivery;
@@ -204,7 +204,7 @@ impl Delivery<'_> {
         self.place(workspace, &channel).await
     }
 
-    /// `is_card` says that it stands by itself, and that others may reply to it.
+    /// `is_card` says that it is a message of its own, and that others may reply to it.
     async fn delivered(&mut self, posted: &Posted, is_card: bool) -> Result<Outcome, Failure> {
         let body = &self.job.body;
         let is_first =
@@ -218,7 +218,7 @@ impl Delivery<'_> {
         self.line.done(format!("{}/{}", posted.channel, posted.ts), also).await
     }
 
-    /// Says what becomes of the job, and tells the operators of a channel's trouble.
+    /// Says what becomes of the job, and alerts the operators to a channel's trouble.
     async fn fail(&mut self, failure: &Failure) -> Outcome {
         let reason = self.explain(failure);
         if matches!(&failure.kind, Kind::Permanent { code } if trouble::is_of_the_channel(code))

@@ -1,9 +1,9 @@
 //! Delivers cards and the messages of bridged conversations to Slack, each exactly once.
 //!
-//! The ledger takes the open call before it is made, and `delivered` with Slack's id after it. A delivery that
-//! is found with an open call has an unknown outcome: its worker fell, or Slack's answer was lost. Then the
-//! channel's history (or the thread) is searched for the delivery's id, which travels with the message as metadata,
-//! before anything is posted again.
+//! The ledger notes the open call before it is made, and `delivered` with Slack's id after it. A delivery that is found
+//! with an open call has an unknown outcome: its worker crashed, or Slack's answer was lost. Then the channel's history
+//! (or the thread) is searched for the delivery's id, which travels with the message as metadata, before it is posted
+//! again.
 
 mod chat;
 mod deliver;

@@ -1,4 +1,4 @@
-//! Looking for a delivery's message in a channel or a thread, before it is posted again.
+//! Searches a channel or a thread for a delivery's message, before it is posted again.
 
 use clients::{Failure, WorkspaceClient};
 use jiff::Timestamp;

@@ -1,4 +1,4 @@
-//! The Lambda binary.
+//! The Lambda binary of `slack-delivery`: gives the handler its ports on AWS.
 
 use clients::Connections;
 use slack_delivery::{Deps, handle};

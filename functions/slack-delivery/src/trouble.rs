@@ -1,4 +1,4 @@
-//! Trouble with a channel is told to the operators once, not once a card.
+//! Operators are alerted to a channel that cannot be posted to: once, not for each card.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use runtime::TenantId;
 
 use crate::Deps;
 
-/// As long as it lasts, trouble is told again after this.
+/// Lasting trouble is reported again after this.
 const AGAIN_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Whether every card to the channel will meet the same.

@@ -136,7 +136,7 @@ fn share(
     Ok(())
 }
 
-/// A reaction, as the event tells it.
+/// A reaction, as the event carries it.
 #[derive(Clone, Copy)]
 pub(crate) struct Reaction<'a> {
     pub(crate) added: bool,

@@ -1,4 +1,4 @@
-//! A person's home tab: their day, their deals, who they are.
+//! Publishes a person's home tab. What is on it is in `commands::home`.
 
 use clients::Failure;
 use user_mapping::Tenant;

@@ -1,7 +1,8 @@
-//! Decides what an event in Slack means: a message for a bridged chat, a card below a link, a home tab, a changed person.
+//! Decides what an event in Slack means: a message for a bridged chat, a card below a link, a home tab, a changed
+//! person.
 //!
-//! A message's copies are written down as deliveries, in one transaction with the event's line and the claim on the
-//! message, and then sent. Whatever Slack sends twice is found claimed.
+//! A message's copies are stored as deliveries, in one transaction with the event's line and the claim on the message,
+//! and then sent. What Slack sends twice finds the claim.
 
 mod bridge;
 mod decide;

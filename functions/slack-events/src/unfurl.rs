@@ -1,4 +1,5 @@
-//! Links to deals and tasks, shown as cards: with the rights of who pasted them, and without fields where strangers read.
+//! Links to deals and tasks, shown as cards: with the rights of the person who pasted them, and without fields in
+//! channels that outsiders read.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
-//! Takes a request from Slack: verifies its signature over the raw bytes, queues what it asks, answers. Nothing else, for
-//! Slack waits three seconds.
+//! Acknowledges a request from Slack: verifies its signature over the raw bytes, queues what it asks, answers. Nothing
+//! else, for Slack waits three seconds.
 //!
-//! At most one read of the store (cached) and one send to the queue; no call to any provider. If the queue refuses, the
-//! answer is 503 and never 200: Slack then sends an event again. A form that was sent is checked before: what is wrong with
-//! it is said at its field, and the form stays open. For that the store is asked which of the chosen people are not linked.
+//! At most one read of the store (cached) and one send to the queue; no call to a provider. If the queue refuses, the
+//! answer is 503 and never 200: Slack then sends an event again. A submitted form is checked first: a problem is shown
+//! at its field and the form remains open. For that, the store is asked which of the chosen people are not linked.
 
 mod secrets;
 
@@ -188,7 +188,7 @@ async fn take(deps: &Deps, inbound: Inbound, workspace: &Workspace) -> Result<Re
     Ok(reply)
 }
 
-/// Whether it tells of a message that this very app wrote.
+/// Whether it is about a message that this very app wrote.
 fn is_own(event: &EventCallback) -> bool {
     let Event::Message(message) = &event.event else { return false };
     !event.api_app_id.is_empty() && message.app_id.as_deref() == Some(event.api_app_id.as_str())

@@ -1,4 +1,4 @@
-//! The Lambda binary.
+//! The Lambda binary of `slack-webhook`: gives the handler its ports on AWS.
 
 use slack_webhook::{Deps, handle};
 

@@ -1,4 +1,4 @@
-//! The signing secrets of the apps that are connected, read once and again when one seems to be missing.
+//! The signing secrets of the connected apps, cached, and read again when one seems to be missing.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -1,5 +1,6 @@
-//! Renews a pair of tokens when a worker meets one at its end, and only then. It may read the keys of our applications,
-//! which the workers may not; it is told a tenant and a slot, and answers whether there is a new pair in the store.
+//! Renews a pair of tokens when a worker finds one about to end, and only then. It may read the keys of our
+//! applications, which workers may not. A request names a tenant and a slot; the answer says whether a new pair is in
+//! the store.
 
 use std::sync::Arc;
 use std::time::Duration;

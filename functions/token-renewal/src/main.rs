@@ -1,4 +1,4 @@
-//! The Lambda binary.
+//! The Lambda binary of `token-renewal`: gives the handler its ports on AWS.
 
 use clients::Connections;
 use token_renewal::{Deps, handle};

@@ -1,5 +1,5 @@
-//! Each tenant's access to its providers: renewed before it dies of age, told once when it is not taken any more, and once
-//! when it is again.
+//! Each tenant's access to its providers: renewed before it expires; operators are notified once when a provider
+//! rejects it, and once when it works again.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The chatbot: there for every portal that is connected as an application, and for others while bridges need it; moved
-//! along when our address changes, and registered again when it vanished.
+//! Keeps the chatbot registered: for every portal that is connected by an application, and for others while bridges
+//! need it. It is moved when our address changes, and registered again when it is missing.
 
 use clients::Failure;
 use runtime::{Kind, TenantId};

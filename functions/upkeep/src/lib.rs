@@ -1,4 +1,5 @@
-//! Keeps what runs running: the events that the routes need are bound, and silence is noticed.
+//! Regular care of every tenant: events that the routes need are bound, access is renewed, silence is noticed, links of
+//! people who left are ended, and the data of tenants that left is deleted.
 
 mod access;
 mod bot;

@@ -1,4 +1,4 @@
-//! Links of people who were dismissed or left Slack end by themselves.
+//! Ends the links of people who were dismissed or left Slack. How they are found is in `user_mapping::stale`.
 
 use clients::Failure;
 use runtime::{Kind, TenantId};

@@ -1,5 +1,5 @@
-//! Silence: events that are to be expected stay away. Why is found out, what can be repaired is, and the operators
-//! hear of it once; and once when it is over.
+//! Silence: expected events do not arrive. The cause is looked for, what can be repaired is, and operators are notified
+//! once, and once more when it is over.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use tenants::portals::Portal;
 
 use crate::Deps;
 
-/// How long it is remembered that a silence was told.
+/// How long it is remembered that a silence was reported.
 const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// A silence that was noticed.
@@ -74,13 +74,13 @@ impl Watch<'_> {
         let minutes = self.settings.operators.silence_minutes;
         let head = format!("No {} event from Bitrix24 for {minutes} minutes of business hours", names(&silent));
         let lines = self.probe(subscriptions, seen, &silent).await;
-        // The same silence is the one since the same last event, though the run that told it fell before it noted so.
+        // The same silence has the same last event, even if the run that reported it crashed before it noted so.
         let last = silent.iter().filter_map(|family| seen.get(family)).max().unwrap_or(&self.portal.connected_at);
         self.raise("silence", &last.to_string(), &head, &lines).await?;
         Ok(Some(Episode { since: Some(self.now), families: silent }))
     }
 
-    /// It is over once everything that stayed away has come again, at whatever hour.
+    /// It is over once everything that stayed away has arrived again, at any hour.
     async fn has_ended(&self, seen: &Seen, since: Timestamp, episode: &Episode) -> Result<Option<Episode>, Failure> {
         if episode.families.iter().any(|family| seen.get(family).is_none_or(|at| *at < since)) {
             return Ok(None);

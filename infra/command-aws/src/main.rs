@@ -1,8 +1,8 @@
-//! The command for a deployment on AWS: what `switchboard` does on one machine, by the SDK.
+//! The command for a deployment on AWS: what `switchboard` does on one machine, through the SDK.
 //!
 //! Without a command it connects a portal and its workspaces: it reads the configuration file of `serve`, tries the
-//! credentials, makes the key ring on the first run, and stores the connection. Variables name the deployment; its stack
-//! gives them out as one output (docs/deploying.md).
+//! credentials, makes the key ring on the first run, and stores the connection. Variables name the deployment; its
+//! stack has them as one output (docs/deploying.md).
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! The database of a host, from beside it; and `admin-code`: who runs Switchboard lets an administrator in.
+//! Opens a host's database for commands that run beside it, and makes the codes with which an administrator signs in.
 
 use std::path::Path;
 use std::sync::Arc;

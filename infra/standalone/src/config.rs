@@ -1,4 +1,4 @@
-//! The configuration file of `serve`.
+//! The configuration file of `serve`: its fields, defaults and checks.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The engine of one machine: SQLite, files and the machine's clock behind the ports.
+//! The engine of one machine: the ports on SQLite, files and the system clock.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The functions, ready to be called.
+//! All functions with their dependencies, ready to be called in this process.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! HTTP for the functions: requests in, responses out.
+//! HTTP for the functions: which address goes to which function, and how requests and answers are converted.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Switchboard on one machine: the same handlers as on Lambda, with HTTP, workers and SQLite, in one process.
+//! Switchboard on one machine: the same handlers as on Lambda, with HTTP, workers, schedules and SQLite in one process;
+//! and the operators' commands, which `switchboard-aws` shares.
 
 pub mod codes;
 pub mod config;

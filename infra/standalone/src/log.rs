@@ -1,4 +1,4 @@
-//! The log of one machine: a line for each event, whatever providers and strangers put into it.
+//! The log of one machine: one line for each event, with control characters from providers and strangers escaped.
 
 use std::io::{self, Write};
 

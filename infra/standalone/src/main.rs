@@ -1,4 +1,4 @@
-//! The one-machine host, as a command.
+//! The command `switchboard`: arguments in, one of the library's commands run.
 
 use std::io::Write as _;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! The Slack app's manifest, made from the table of commands and the addresses, so that none of them is forgotten.
+//! The Slack app's manifest, made from the table of commands and the addresses, so that none is missing.
 //! Fields: <https://docs.slack.dev/reference/app-manifest/>.
 
 use clients::scopes::SLACK as SCOPES;

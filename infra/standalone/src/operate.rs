@@ -1,4 +1,4 @@
-//! What operators do on the command line, on one machine and on AWS alike: checks, the log, dead letters, queues.
+//! What operators do on the command line, on one machine and on AWS: checks, the event log, dead letters, queues.
 
 use std::fmt::Write;
 use std::io::IsTerminal;

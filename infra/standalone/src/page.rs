@@ -1,4 +1,5 @@
-//! The page: what happens, live. In the demonstration it shows the simulators beside it.
+//! The live page of one machine: recent events and deliveries. In the demonstration it shows the simulators beside
+//! them.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! `person`: one person's data in a tenant, handed out or deleted on request, on one machine and on AWS alike.
+//! `person`: one person's data in a tenant, exported or deleted on request, on one machine and on AWS.
 
 use std::fmt::Write as _;
 use std::fs::OpenOptions;

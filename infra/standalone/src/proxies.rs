@@ -1,4 +1,4 @@
-//! Whose word about a client's address is believed: a proxy's that the configuration names, and nobody else's.
+//! Whose `X-Forwarded-For` is believed: that of a proxy which the configuration names.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -1,4 +1,4 @@
-//! The settings document, explained: a page made from its JSON Schema, so that it is always what the code takes.
+//! The reference of the settings document, made from its JSON Schema, so that it always agrees with the code.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! What runs on a schedule: on AWS EventBridge calls it, here a task does.
+//! Runs the scheduled functions: on AWS EventBridge calls them, here a task does.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `serve`: against a real portal and a real workspace.
+//! `serve`: the host against real portals and workspaces.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};

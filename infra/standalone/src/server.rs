@@ -1,6 +1,6 @@
-//! Connections: how many there may be, from whom, and how long each may take over what.
+//! Connections: how many are accepted, from whom, and how long each may take over what.
 //!
-//! A stranger who sends or reads slowly costs us a connection for seconds, and nothing else. TLS is the proxy's.
+//! A stranger who sends or reads slowly costs a connection for seconds, and nothing else. TLS is left to the proxy.
 
 use std::collections::HashMap;
 use std::convert::Infallible;

@@ -1,4 +1,4 @@
-//! `sync`: how the Notion databases stand, and what a backfill would do and does.
+//! `sync`: the state of the Notion databases, and backfills: planned, run, followed.
 
 use std::io::Write;
 use std::path::PathBuf;

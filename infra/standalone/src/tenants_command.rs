@@ -1,4 +1,4 @@
-//! `tenants`, `keys`, `api-key`: what who runs Switchboard does with tenants as a whole, on this machine or on AWS.
+//! `tenants`, `keys`, `api-key`: what the operator of a deployment does with whole tenants, on this machine or on AWS.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter};

@@ -1,4 +1,4 @@
-//! A connection with the time that its client takes: for a head, between requests, and while it reads.
+//! A connection that measures how long its client takes: for a head, between requests, and while it reads.
 
 use std::io;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! The trail of each event, for people: received → change → delivery, with times.
+//! Recent events for the live page: received → change → delivery, with times.
 
 use jiff::Timestamp;
 use runtime::TenantId;

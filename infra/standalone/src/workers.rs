@@ -1,4 +1,4 @@
-//! Workers: each takes a batch off its queue, has its function work it, and goes on until told to stop.
+//! Workers: each receives a batch from its queue, calls its function, and repeats until it is stopped.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! The SDK's clients, made when the first one is needed.
+//! The SDK's clients, each made when it is first needed.
 //!
-//! Reading certificates and configuration takes longer than all else that a function does at its start, so its
-//! first request for work does not wait for it.
+//! Reading certificates and configuration takes longer than the rest of a function's start, so the first request does
+//! not wait for it.
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};

@@ -1,5 +1,5 @@
-//! The port to another function on Lambda: one signed request. The SDK of Lambda has some hundred operations; this is the
-//! one that is used, over what the other SDKs bring along.
+//! The port to another function, on Lambda: one signed request. Lambda's SDK has about a hundred operations; this is
+//! the only one that is used, over what the other SDKs bring along.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};

@@ -1,4 +1,4 @@
-//! A Lambda function's life: its requests, its batches, its schedule.
+//! The start-up of a Lambda function: its loop for HTTP requests, queue batches, schedules or calls.
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use bytes::Bytes;
@@ -58,7 +58,7 @@ where
     .await
 }
 
-/// Runs on a schedule: `handle` is told the time, and what it reports goes into the log.
+/// Runs on a schedule: `handle` gets the time, and what it reports goes into the log.
 pub async fn run_schedule<R, F>(ports: &Ports, handle: impl Fn(jiff::Timestamp) -> F) -> Result<(), Error>
 where
     R: serde::Serialize,

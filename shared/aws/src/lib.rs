@@ -1,7 +1,7 @@
-//! The ports on AWS, and the start-up of a Lambda function.
+//! The ports of `runtime` on AWS, and the start-up of a Lambda function.
 //!
-//! The store is DynamoDB, the queues are SQS FIFO, the secrets are in Secrets Manager. A function names none
-//! of them: its `main.rs` takes the ports from here and hands its handler over.
+//! The store is DynamoDB, the queues are SQS FIFO, the secrets are in Secrets Manager. A function names none of them:
+//! its `main.rs` gets the ports here and passes its handler on.
 
 pub mod clients;
 pub mod invoke;
@@ -35,7 +35,7 @@ pub fn ports_of_command() -> Ports {
     assemble(Clients::lazy(), Names::from_env(), Arc::new(SystemClock))
 }
 
-/// The ports over one configuration of the SDK, telling the time by `clock`.
+/// The ports over one configuration of the SDK, with the time of `clock`.
 pub fn ports_over(config: &SdkConfig, names: Names, clock: Arc<dyn Clock>) -> Ports {
     assemble(Clients::over(config), names, clock)
 }

@@ -1,5 +1,5 @@
-//! The log: a line of JSON an event, flat, with what the spans around it say (trace and tenant of the job) and the X-Ray
-//! trace of the invocation. CloudWatch adds the time.
+//! The log: one flat line of JSON for each event, with the fields of the spans around it (trace and tenant of the job)
+//! and the X-Ray trace of the invocation. CloudWatch adds the time.
 
 use std::io::Write;
 
@@ -19,7 +19,7 @@ pub(crate) fn begin() {
     let _ = tracing_subscriber::registry().with(Lines.with_filter(LevelFilter::from_level(level))).try_init();
 }
 
-/// Begins to log for whoever runs a command: warnings, as text, beside what the command prints.
+/// Begins to log for the user of a command: warnings, as text, beside what the command prints.
 pub(crate) fn begin_for_people() {
     let _ = tracing_subscriber::fmt().with_max_level(Level::WARN).with_writer(std::io::stderr).try_init();
 }
@@ -63,12 +63,12 @@ where
         if let Some(trace) = xray_trace() {
             line.insert("xray".into(), trace.into());
         }
-        // A log that cannot be written is no reason to fail.
+        // An unwritable log must not be a failure.
         let _ = writeln!(std::io::stdout().lock(), "{}", Value::Object(line));
     }
 }
 
-/// The trace of the invocation, as Lambda tells it to the process.
+/// The trace of the invocation, as Lambda gives it to the process.
 fn xray_trace() -> Option<String> {
     let header = std::env::var("_X_AMZN_TRACE_ID").ok()?;
     header.split(';').find_map(|part| part.trim().strip_prefix("Root=").map(str::to_owned))

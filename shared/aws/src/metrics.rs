@@ -1,4 +1,4 @@
-//! Counts and measures as CloudWatch's embedded metric format: a line of JSON in the log becomes a metric.
+//! The metrics port, as CloudWatch's embedded metric format: a line of JSON in the log becomes a metric.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

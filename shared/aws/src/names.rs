@@ -1,4 +1,4 @@
-//! What the tables, queues and secrets of this deployment are called.
+//! The names of this deployment's tables, queues and secrets, from environment variables.
 
 use std::collections::HashMap;
 

@@ -203,7 +203,7 @@ impl Queue for SqsQueue {
             .sqs
             .send_message()
             .queue_url(self.dead_url(queue)?)
-            // A group for each: of one group SQS would hand out the first ten only, to whoever looks.
+            // A group for each: of one group SQS would only ever hand out the first ten.
             .message_group_id(&fingerprint)
             // A job that is buried twice is one letter.
             .message_deduplication_id(&fingerprint)
@@ -249,7 +249,7 @@ impl Queue for SqsQueue {
         Ok(Depth {
             waiting: self.waiting(queue, self.url(queue)?).await?,
             dead: self.waiting(queue, self.dead_url(queue)?).await?,
-            // SQS tells that to CloudWatch alone.
+            // SQS reports that only to CloudWatch.
             oldest: None,
         })
     }

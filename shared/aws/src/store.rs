@@ -1,9 +1,9 @@
 //! The store port on DynamoDB.
 //!
-//! An item has the attributes `pk`, `sk`, `value`, `version`, and where it expires `expires_ms` and `ttl`. The
-//! first decides, for DynamoDB deletes by `ttl` (in seconds) only within days.
+//! An item has the attributes `pk`, `sk`, `value`, `version`, and, if it expires, `expires_ms` and `ttl`. The first
+//! decides, for DynamoDB deletes by `ttl` (in seconds) only within days.
 //!
-//! To delete is to write an item that has expired: functions that read what outsiders send need no right to delete.
+//! A deletion writes an item that has expired: functions that read what outsiders send need no right to delete.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub struct DynamoStore {
 }
 
 impl DynamoStore {
-    /// The store behind `clients`; `clock` tells what has expired.
+    /// The store behind `clients`; `clock` decides what has expired.
     pub fn new(clients: Arc<Clients>, names: Arc<Names>, clock: Arc<dyn Clock>) -> Self {
         Self { clients, names, clock }
     }
@@ -92,7 +92,7 @@ fn prepare(write: &Write, now: Timestamp) -> Prepared {
     item.insert("version".into(), number(version));
     if let Some(expires) = write.expires_at {
         item.insert("expires_ms".into(), number(expires.as_millisecond()));
-        // DynamoDB leaves items alone whose end lies years back.
+        // DynamoDB ignores items that expired years ago.
         item.insert("ttl".into(), number(expires.max(now).as_second() + 1));
     }
     let now = (":now".to_owned(), number(now.as_millisecond()));
@@ -213,7 +213,7 @@ impl Store for DynamoStore {
                 .consistent_read(true)
                 .scan_index_forward(!query.newest_first)
                 .expression_attribute_values(":partition", text(&query.partition))
-                // One more than wanted tells whether there is another page.
+                // One more than wanted shows whether there is another page.
                 .limit(i32::try_from(limit + 1 - page.items.len()).unwrap_or(i32::MAX))
                 .set_exclusive_start_key(start.take());
             ask = if query.prefix.is_empty() {

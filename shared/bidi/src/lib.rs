@@ -1,10 +1,9 @@
-//! A title may hold characters that turn the direction of what follows, so that `gpj.exe` reads as `exe.jpg` and a
-//! link's words seem to belong to the line behind it. They are taken out wherever text of others enters a card, a
-//! message or a page.
+//! Removes the characters that turn the direction of the text after them, so that `gpj.exe` reads as `exe.jpg` or a
+//! link's words seem to belong to the next line. Used wherever foreign text enters a card, a message or a page.
 //!
-//! Arabic and Hebrew need none of them: letters carry their direction themselves. What honest text does use stays: the
-//! marks U+200E, U+200F and U+061C, which only say to which side a full stop belongs, and the joiners U+200C and U+200D,
-//! which shape Persian words and families of emoji.
+//! Arabic and Hebrew do not need them: their letters carry the direction. What honest text uses remains: the marks
+//! U+200E, U+200F and U+061C, which only place punctuation, and the joiners U+200C and U+200D, which shape Persian
+//! words and emoji.
 
 use std::borrow::Cow;
 

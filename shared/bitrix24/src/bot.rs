@@ -1,4 +1,4 @@
-//! A chatbot's calls, by `imbot.v2` and by the older v1 methods of portals that have no others.
+//! A chatbot's calls: by `imbot.v2`, or by the older v1 methods on portals that lack it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ pub enum BotApi {
 pub struct Bot {
     /// Its number; bots are users.
     pub id: u64,
-    /// By which methods it was registered, and so is called and told.
+    /// By which methods it was registered, and so how it is called and gets its events.
     pub api: BotApi,
     /// What an incoming webhook proves with that the bot is its own: `botToken` in v2 (at most 40 characters), `CLIENT_ID` in v1.
     /// An application needs none.
@@ -40,11 +40,12 @@ pub struct Request {
     pub params: Value,
 }
 
-/// What stands in a request's parameters in the place of a file's bytes.
+/// The placeholder for a file's bytes in a request's parameters.
 pub const CONTENT: &str = "@@the-content-of-the-file@@";
 
 impl BotApi {
-    /// Registers the bot, to be told at `url`. It is a `supervisor`: other bots see of a group only what mentions them.
+    /// Registers the bot, with its events sent to `url`. It is a `supervisor`: in a group, other bots see only what
+    /// mentions them.
     pub fn register(self, name: &str, url: &str, key: Option<&str>) -> Request {
         match self {
             Self::V2 => {
@@ -202,7 +203,7 @@ impl Bot {
         (self.api == BotApi::V2).then(|| self.request(method, json!({"messageId": message, "reaction": reaction})))
     }
 
-    /// Shares a file; its bytes go where [`CONTENT`] stands. v1 has no such method: its files become links.
+    /// Shares a file; its bytes replace [`CONTENT`]. v1 has no such method: its files become links.
     pub fn upload(&self, dialog: &str, name: &str, comment: &str) -> Option<Request> {
         let fields = json!({"name": name, "content": CONTENT, "message": comment});
         let request = || self.request("imbot.v2.File.upload", json!({"dialogId": dialog, "fields": fields}));

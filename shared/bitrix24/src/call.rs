@@ -1,4 +1,4 @@
-//! Telephone calls, as `ONVOXIMPLANTCALLEND` and `voximplant.statistic.get` tell of them, in the same names.
+//! Telephone calls, as `ONVOXIMPLANTCALLEND` and `voximplant.statistic.get` describe them, with the same names.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

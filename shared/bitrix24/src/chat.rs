@@ -1,7 +1,7 @@
-//! What a chatbot is told of its chats, by `imbot.v2` events and by the older v1 events of portals that have no others.
+//! The events that a chatbot gets of its chats: by `imbot.v2`, or by the older v1 events on portals that lack it.
 //!
-//! Everything is text in a form; a message's files and the message that it answers are in no document, so they are read
-//! from each place in which they have been seen (`docs/providers/bitrix24.md`, "Chats").
+//! Everything is text in a form. How a message's files and the message that it answers are sent is not documented, so
+//! both are read from each place where they have been seen (`docs/providers/bitrix24.md`, "Chats").
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -19,13 +19,13 @@ const MAX_FILES: usize = 100;
 /// Something happened in a chat that the bot is in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatEvent {
-    /// The bot that was told.
+    /// The bot that got the event.
     pub bot: u64,
     /// The chat: `chat57`, or the number of the other person in a private one.
     pub dialog: String,
     /// Who did it.
     pub author: ChatAuthor,
-    /// The language of whoever did it, where it is told: `en`.
+    /// The language of the person, if the event has it: `en`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub language: String,
     /// What was done.
@@ -77,7 +77,7 @@ pub enum ChatAct {
         command: String,
         /// What follows it.
         params: String,
-        /// The message in which it stands.
+        /// The message that contains it.
         message: u64,
     },
     /// The bot was added to the chat.
@@ -112,16 +112,16 @@ pub struct ChatMessage {
 pub struct ChatFile {
     /// Its id.
     pub id: u64,
-    /// Its name, where it is told.
+    /// Its name, if the event has it.
     #[serde(default)]
     pub name: String,
-    /// Its size in bytes, where it is told.
+    /// Its size in bytes, if the event has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
 }
 
 impl ChatEvent {
-    /// Reads the data of an event about chats; says what is missing. `None` for one that tells of nothing that is used.
+    /// Reads the data of an event about chats; says what is missing. `None` for one that is not used.
     pub fn read(code: &str, data: &Tree) -> Option<Result<Self, String>> {
         if let Some(word) = code.strip_prefix("ONIMBOTV2") {
             return v2(word, data);

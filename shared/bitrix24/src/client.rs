@@ -1,6 +1,6 @@
 //! The REST client: one call, one answer, every failure with a kind.
 //!
-//! It does not retry and knows no limits; both belong to whoever knows the account.
+//! It neither retries nor limits: both belong to the caller, who knows the account.
 
 use std::fmt;
 use std::sync::Arc;
@@ -147,7 +147,7 @@ pub fn shaped<T: DeserializeOwned>(method: &str, value: Value) -> Result<T, Erro
     serde_json::from_value(value).map_err(|cause| Error::Shape { method: method.to_owned(), cause: cause.to_string() })
 }
 
-/// Is told of each call.
+/// Observes each call.
 pub trait Observer: fmt::Debug + Send + Sync {
     /// A call of `method` ended: what was asked (without credentials), what came of it, and how long it took.
     fn called(&self, method: &str, asked: &Value, answer: Result<&Value, &Error>, took: Duration);
@@ -167,7 +167,7 @@ impl Client {
         Self { http, base, observer: None }
     }
 
-    /// The same client, which tells of each call.
+    /// The same client with an observer of each call.
     #[must_use]
     pub fn observed(self, observer: Arc<dyn Observer>) -> Self {
         Self { observer: Some(observer), ..self }
@@ -275,7 +275,7 @@ fn refused(method: &str, error: &Value, description: Option<&Value>, free_at: Op
         Value::String(_) => (text(Some(error)), text(description)),
         other => (other.to_string().chars().take(MAX_WORDS).collect(), text(description)),
     };
-    // Old crm.* methods give an empty code; their words are all there is to tell by.
+    // Old crm.* methods give an empty code; their text is all there is to go by.
     let code =
         if code.is_empty() { text.to_lowercase().trim_end_matches('.').replace(' ', "_") } else { code.to_lowercase() };
     Error::Refused { method: method.to_owned(), code, text, free_at }

@@ -1,4 +1,4 @@
-//! What can go wrong with a REST call, and what that asks for.
+//! The errors of a REST call, and what each asks of the caller.
 
 use jiff::Timestamp;
 
@@ -105,7 +105,7 @@ impl Error {
             Self::Refused { code, free_at, .. } => kind_of(code, *free_at),
             Self::NotConnected { .. } => Kind::Transient,
             Self::Lost { .. } | Self::Garbage { .. } => Kind::UnknownOutcome,
-            // A person has to say where the portal is, or whoever runs us that it may be there.
+            // A person has to say where the portal is, or the operator that it may be there.
             Self::Blocked { .. } | Self::Moved { .. } => Kind::Reauthorise,
             Self::Shape { .. } => Kind::Permanent { code: "unexpected_shape".into() },
             Self::Address(_) => Kind::Permanent { code: "bad_address".into() },

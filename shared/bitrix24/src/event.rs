@@ -1,7 +1,7 @@
 //! An event as Bitrix24 posts it. It says *that* something changed, hardly ever what.
 //!
-//! There is no signature and no event id: the application token is the only proof of the sender, and two
-//! genuine changes in the same second look the same (`docs/providers/bitrix24.md`, "Events").
+//! There is no signature and no event id: the application token is the only proof of the sender, and two real changes
+//! in the same second look the same (`docs/providers/bitrix24.md`, "Events").
 
 use secrecy::SecretString;
 
@@ -100,7 +100,7 @@ impl Credentials {
                     continue;
                 }
             };
-            // `auth[member_id][x]` makes it a map, which is no id.
+            // `auth[member_id][x]` makes it a map, which is not an id.
             *field = Field((path.len() == 2).then_some((pair.value, pair.is_whole)));
         }
         Ok(Self { member_id: member_id.read("member_id")?, application_token: token.read("application_token")?.into() })

@@ -1,9 +1,9 @@
 //! PHP-style forms: `data[FIELDS][ID]=42` to a tree, and a tree back to a form.
 //!
-//! Bitrix24 writes its events and reads its batch commands in this notation, with PHP's rules: every scalar
-//! is text, a later value of a name replaces an earlier one, `x[]` appends behind the greatest number so far.
+//! Bitrix24 writes its events and reads its batch commands in this notation, with PHP's rules: every scalar is text, a
+//! later value of a name replaces an earlier one, `x[]` appends after the greatest number so far.
 //!
-//! Reading costs one pass over the body, whatever is in it. A value that cannot be read costs only itself.
+//! Reading costs one pass over the body, whatever it contains. A value that cannot be read costs only itself.
 
 use std::collections::BTreeMap;
 
@@ -50,7 +50,7 @@ pub enum FormError {
     /// The body has no `name=value`.
     #[error("the body is not a form (application/x-www-form-urlencoded)")]
     NotAForm,
-    /// The body has more values than [`MAX_PAIRS`], and whoever reads it needs all of them.
+    /// The body has more values than [`MAX_PAIRS`], and its reader needs all of them.
     #[error("the form has more than {MAX_PAIRS} values; send fewer")]
     TooMany,
 }
@@ -376,7 +376,7 @@ mod tests {
         assert_eq!(tree("a[5]=x&a[]=y&a[2]=z&a[]=w"), json!({"a": {"5": "x", "6": "y", "2": "z", "7": "w"}}));
         assert_eq!(tree("a[05]=x&a[+7]=y&a[-3]=v&a[]=z"), json!({"a": {"05": "x", " 7": "y", "-3": "v", "0": "z"}}));
         assert_eq!(tree("a[b][]=1&a[c][]=2&a[b][]=3"), json!({"a": {"b": {"0": "1", "1": "3"}, "c": {"0": "2"}}}));
-        // A map that was replaced begins anew.
+        // A map that was replaced begins again.
         assert_eq!(tree("a[]=1&a[]=2&a=x&a[]=3"), json!({"a": {"0": "3"}}));
         let last = read(b"a[9223372036854775807]=x&a[]=y&a[9223372036854775808]=z").unwrap();
         let kept = json!({"a": {"9223372036854775807": "x", "9223372036854775808": "z"}});

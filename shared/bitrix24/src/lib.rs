@@ -1,7 +1,7 @@
-//! Bitrix24 on the wire: the form events it sends and the REST calls it answers.
+//! Bitrix24 on the wire: the form events it sends, the REST calls it answers, OAuth.
 //!
-//! What Bitrix24 really does is written down in `docs/providers/bitrix24.md`; where its documents and its
-//! answers disagree, this crate reads tolerantly. It knows no AWS, no Slack and no store.
+//! How Bitrix24 really behaves is in `docs/providers/bitrix24.md`; where its documents and its answers disagree, this
+//! crate reads tolerantly. It knows nothing of AWS, Slack or a store.
 
 pub mod batch;
 pub mod bot;

@@ -1,7 +1,8 @@
-//! OAuth 2.0: where a person is asked, and what the authorization servers answer (`docs/providers/bitrix24.md`, "OAuth").
+//! OAuth 2.0: where a person is asked, and what the authorization servers answer (`docs/providers/bitrix24.md`,
+//! "OAuth").
 //!
-//! The servers are regional, and a portal says which is its own. What it says is only ever compared with the two that
-//! exist: a secret goes nowhere else.
+//! The servers are regional, and a portal says which one is its own. That is only compared with the two that exist: a
+//! secret is never sent to another host.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What an event points at, from its code and its data.
+//! What an event points at (a record, a comment, a call, a chat), from its code and its data.
 
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +61,7 @@ pub enum Subject {
         call_id: String,
         /// `init`, `start` or `end`.
         stage: String,
-        /// What the event itself tells of a call that ended.
+        /// What the event itself says of a call that ended.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         told: Option<Box<Call>>,
     },
@@ -72,7 +72,7 @@ pub enum Subject {
         /// Its identity, if it has one: the same twice is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<String>,
-        /// What it tells.
+        /// Its data.
         fields: serde_json::Map<String, serde_json::Value>,
     },
     /// A CRM activity.
@@ -103,7 +103,7 @@ pub enum Subject {
     },
     /// What happened in a chat that our bot is in.
     Chat(Box<ChatEvent>),
-    /// Something else that a chatbot was told.
+    /// Another event of a chatbot.
     Bot,
     /// There are offline events to fetch.
     Offline,

@@ -1,4 +1,4 @@
-//! Readers for answers in which the same field is a number here and a text there.
+//! Readers for answers in which the same field is sometimes a number and sometimes a text.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -46,7 +46,7 @@ pub fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<jiff:
     Ok(text(deserializer)?.and_then(|text| text.parse().ok()))
 }
 
-/// Whole numbers in a list, or in a map that PHP made of one; what is no number is left out.
+/// Whole numbers in a list, or in a map that PHP made of one; what is not a number is left out.
 pub fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::Array(list) => list.iter().filter_map(whole).collect(),
@@ -55,7 +55,7 @@ pub fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D
     })
 }
 
-/// Texts in a list; what is no text is left out.
+/// Texts in a list; what is not a text is left out.
 pub fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::Array(list) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),

@@ -1,4 +1,4 @@
-//! Files: sent as base64 within a call's JSON, a piece at a time, and fetched from where the portal says.
+//! Files: sent as base64 within a call's JSON, piece by piece, and downloaded from the address that the portal gives.
 
 use std::io;
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub struct Download {
 }
 
 impl Client {
-    /// Makes a call whose parameters hold a file of `length` bytes where [`CONTENT`] stands.
+    /// Makes a call whose parameters hold a file of `length` bytes in the place of [`CONTENT`].
     pub async fn call_with_file(
         &self,
         method: &str,
@@ -77,7 +77,7 @@ impl Client {
     /// Fetches a file from an address that this portal gave. The address is a secret, and works once.
     ///
     /// Files may lie on another host than the portal: each address on the way is checked like any other, and no
-    /// credentials of ours go there.
+    /// of our credentials go there.
     pub async fn fetch(&self, address: &str) -> Result<Download, Error> {
         let mut url = file_url(address)?;
         for _ in 0..=MAX_REDIRECTS {
@@ -101,7 +101,7 @@ impl Client {
         let request =
             if is_own { request.header("referer", format!("https://{}/", self.base.domain())) } else { request };
         request.send().await.map_err(|error| match failed(DOWNLOAD, error) {
-            // That the file lies out of reach says nothing of the portal.
+            // That the file is out of reach says nothing about the portal.
             Error::Blocked { blocked, .. } => refused("file_not_found", &blocked.to_string()),
             other => other,
         })

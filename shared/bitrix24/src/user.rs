@@ -30,7 +30,7 @@ pub struct User {
     pub departments: Option<Vec<u64>>,
 }
 
-/// `None` where the field is missing; `[]` and `false` are no departments.
+/// `None` where the field is missing; `[]` and `false` mean none.
 fn departments<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u64>>, D::Error> {
     match serde_json::Value::deserialize(deserializer)? {
         serde_json::Value::Null => Ok(None),

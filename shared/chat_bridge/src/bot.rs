@@ -1,19 +1,19 @@
-//! The chatbot in Bitrix24: what it understands, and what it says.
+//! The chatbot in Bitrix24: which commands and phrases it understands, and its texts. The calls are in `bitrix24::bot`.
 
 use locale::Language;
 use locale::texts;
 use settings::bot::BotSettings;
 
-/// Something that the chatbot was told.
+/// What a message to the chatbot means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
-    /// A phrase of the settings: what it answers.
+    /// A phrase of the settings, with its answer.
     Phrase(String),
     /// A greeting.
     Hello,
-    /// A question for what it can do.
+    /// A question about what it can do.
     Help,
-    /// A question for the status.
+    /// A question about the status.
     Status,
     /// Anything else, without the mention of the bot.
     Other(String),
@@ -26,7 +26,7 @@ pub enum Command {
     Slack,
     /// Finds the page in Notion.
     Notion,
-    /// Shows what is connected, and the open work of who asks.
+    /// Shows what is connected, and the open work of the person who typed it.
     Status,
 }
 
@@ -43,7 +43,7 @@ impl Command {
         }
     }
 
-    /// The one that was typed, with or without the slash, whatever its case.
+    /// The command that was typed, with or without the slash, in any case.
     pub fn parse(typed: &str) -> Option<Self> {
         let bare = typed.trim().trim_start_matches('/').to_lowercase();
         Self::ALL.into_iter().find(|command| command.name() == bare)
@@ -58,7 +58,7 @@ impl Command {
         }
     }
 
-    /// What follows it.
+    /// Its arguments.
     pub fn params(self, language: Language) -> &'static str {
         match self {
             Self::Slack => language.text(texts::bot::COMMAND_SLACK_PARAMS),
@@ -68,7 +68,7 @@ impl Command {
     }
 }
 
-/// Understands what the chatbot `bot` was told.
+/// Finds the meaning of a message to the chatbot `bot`.
 pub fn hear(settings: &BotSettings, bot: u64, text: &str) -> Heard {
     let said = without_mention(text, bot);
     let bare = plain(&said);
@@ -96,12 +96,12 @@ fn plain(text: &str) -> String {
     if bare.is_empty() { words } else { bare.trim_end().to_owned() }
 }
 
-/// Takes out where the bot itself is mentioned: `[USER=567]Name[/USER]`, with a comma or not.
+/// Removes mentions of the bot itself: `[USER=567]Name[/USER]`, with a comma or not.
 fn without_mention(text: &str, bot: u64) -> String {
     let lower = text.to_ascii_lowercase();
     let open = format!("[user={bot}");
     let Some(start) = lower.find(&open) else { return text.trim().trim_start_matches(',').trim().to_owned() };
-    // `[user=5]` is no mention of 56.
+    // `[user=5]` does not mention 56.
     if lower[start + open.len()..].starts_with(|next: char| next.is_ascii_digit()) {
         return text.trim().to_owned();
     }
@@ -109,7 +109,7 @@ fn without_mention(text: &str, bot: u64) -> String {
     format!("{} {}", &text[..start], &text[end..]).trim().trim_start_matches(',').trim().to_owned()
 }
 
-/// What the chatbot says of itself when it comes into a chat.
+/// The chatbot's introduction when it joins a chat.
 pub fn welcome(language: Language, bridged: bool) -> String {
     let hello = language.text(texts::bot::HELLO);
     let bridge = language.text(if bridged { texts::bot::CHAT_IS_BRIDGED } else { texts::bot::HOW_TO_BRIDGE });

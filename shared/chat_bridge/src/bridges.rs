@@ -1,4 +1,4 @@
-//! Which channel is bridged with which chat: by command, on the page, or in the settings.
+//! Which channel is bridged with which chat: as stored by a command or a page, or as the settings say.
 
 use clients::Failure;
 use tenants::conversations::Bridge;

@@ -1,4 +1,4 @@
-//! Messages of a bridged conversation on their way to the other side.
+//! The content of a bridged message, converted for the other side and split into parts.
 
 mod blocks;
 pub mod said;
@@ -9,25 +9,25 @@ use text::{BITRIX24_MESSAGE, Document, SLACK_MESSAGE, units};
 
 pub use jobs::chat::SlackPart;
 
-/// The most messages that are made of one. Honest ones make up to twelve; markup can be written so that a few characters
-/// become thousands.
+/// The most messages that are made of one. Honest ones make up to twelve; markup can be written so that a few
+/// characters become thousands.
 const MAX_PARTS: usize = 30;
 
-/// A document in parts that Bitrix24 takes whole.
+/// A document in parts that Bitrix24 accepts whole.
 pub fn bitrix24_parts(document: Document, may_mention_everyone: bool, language: Language) -> Vec<String> {
     let written = |part: &Document| part.to_bbcode(may_mention_everyone);
     let parts = document.split(BITRIX24_MESSAGE, |part| units(&written(part)));
     bounded(parts, language).iter().map(written).collect()
 }
 
-/// A document in parts that Slack takes whole.
+/// A document in parts that Slack accepts whole.
 pub fn slack_parts(document: Document, may_mention_everyone: bool, language: Language) -> Vec<SlackPart> {
     let written = |part: &Document| part.to_mrkdwn(may_mention_everyone);
     let parts = bounded(document.split(SLACK_MESSAGE, |part| units(&written(part))), language);
     parts.iter().map(|part| SlackPart { text: written(part), block: part.to_rich_text(may_mention_everyone) }).collect()
 }
 
-/// No more parts than [`MAX_PARTS`], and a word about those that are missing.
+/// At most [`MAX_PARTS`] parts, with a note about those that are missing.
 fn bounded(mut parts: Vec<Document>, language: Language) -> Vec<Document> {
     if parts.len() > MAX_PARTS {
         parts.truncate(MAX_PARTS - 1);

@@ -1,4 +1,5 @@
-//! A Slack channel and a Bitrix24 chat as one conversation: what a message says on the other side, and the chatbot.
+//! A Slack channel and a Bitrix24 chat as one conversation: which are bridged, what a message says on the other side,
+//! and the chatbot. Deciding and delivering are in the functions; the stored bridges are `tenants::conversations`.
 
 pub mod bot;
 pub mod bridges;

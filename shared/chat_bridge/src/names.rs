@@ -1,6 +1,6 @@
-//! What people, user groups and channels that a text names are called: in the text itself, or by asking Slack, kept for a while.
+//! The names of people, user groups and channels in a message: from the text itself, or from Slack, cached for a while.
 //!
-//! Nobody reads an id: who and what cannot be looked up is "someone outside", "a user group", "a private channel".
+//! No id is ever shown: what cannot be looked up is "someone outside", "a user group", "a private channel".
 
 use std::collections::BTreeMap;
 
@@ -15,9 +15,9 @@ use text::{Document, Leaf, Person};
 use user_mapping::mapping::Acting;
 use user_mapping::{Talk, Tenant};
 
-/// A group that is not in the list is looked for again after this long.
+/// A group that is not in the list is looked up again after this time.
 const GROUPS_TTL: SignedDuration = SignedDuration::from_mins(10);
-/// The most groups of a workspace that are kept.
+/// The most groups of a workspace that are cached.
 const MAX_GROUPS: usize = 5_000;
 
 /// The names that a message's own text gives: `<#C1|general>`, `<!subteam^S1|@sales>`.
@@ -46,14 +46,14 @@ impl Labels {
     }
 }
 
-/// The workspace's groups, as they were.
+/// The workspace's groups, as last read.
 #[derive(Serialize, Deserialize)]
 struct Groups {
     at: Timestamp,
     handles: BTreeMap<String, String>,
 }
 
-/// What a channel is called.
+/// The name of a channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Channel {
@@ -63,8 +63,8 @@ enum Channel {
     Unknown,
 }
 
-/// The document with everybody and everything that it names under their names. People are mentioned on the portal only where
-/// `mention` says so.
+/// The document with names instead of the ids of people, groups and channels. People are mentioned on the portal only
+/// if `mention` says so.
 pub async fn named(
     talk: &Talk,
     tenant: &Tenant,
@@ -150,7 +150,7 @@ async fn named_person(
     Ok(if is_known { Leaf::Person(found) } else { outside() })
 }
 
-/// What somebody in Slack is called; `None` where Slack does not say.
+/// The name of a person in Slack; `None` if Slack does not say.
 pub(crate) async fn slack_name(talk: &Talk, tenant: &Tenant, id: &str) -> Result<Option<String>, Failure> {
     let profile = match talk.slack_profile(tenant, id).await {
         Err(Failure { kind: Kind::Permanent { .. }, .. }) => None,
@@ -159,7 +159,7 @@ pub(crate) async fn slack_name(talk: &Talk, tenant: &Tenant, id: &str) -> Result
     Ok(profile.map(|profile| profile.name).filter(|name| !name.is_empty() && name != id))
 }
 
-/// A user group's handle; `None` where there is none of that id, or the app may not know (`usergroups:read`).
+/// A user group's handle; `None` if the id is unknown, or the app may not know (`usergroups:read`).
 async fn group_name(talk: &Talk, tenant: &Tenant, id: &str) -> Result<Option<String>, Failure> {
     let now = talk.ports.clock.now();
     let key = kept(tenant, "slack-groups");

@@ -1,7 +1,7 @@
-//! Our chatbot on the portal: registered when a bridge needs it, found again afterwards, told where we are.
+//! Our chatbot on the portal: registered when a bridge needs it, found again later, updated when our address changes.
 //!
-//! Its address carries a key of our own. What application token the events of a bot carry that an incoming webhook
-//! registered is in no document, and the key does not depend on it.
+//! Its address carries a key of our own. Which application token the events of a bot carry that an incoming webhook
+//! registered is not documented, and the key does not depend on it.
 
 use std::time::Duration;
 
@@ -18,21 +18,21 @@ use user_mapping::{Talk, Tenant};
 
 use crate::bot::Command;
 
-/// The bot as it is kept.
+/// The bot as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Kept {
     bot: Bot,
-    /// What stands for the address that it was last given: an address with another key is another one.
+    /// A digest of the address that it was last given: an address with another key is another one.
     base: String,
     /// The commands that were registered for it.
     #[serde(default)]
     commands: Vec<String>,
-    /// When it was last seen to be there.
+    /// When it was last confirmed to exist.
     #[serde(default)]
     seen_at: Option<Timestamp>,
 }
 
-/// How often is looked whether the bot is still there.
+/// How often the bot is checked.
 const LOOK: Duration = Duration::from_secs(60 * 60);
 
 /// The bot, if there is one.
@@ -40,7 +40,7 @@ pub async fn bot(talk: &Talk, tenant: &Tenant) -> Result<Option<Bot>, Failure> {
     Ok(kept(talk, tenant).await?.map(|kept| kept.bot))
 }
 
-/// The bot; registered if there is none, and moved to `public_url` if it was told to be elsewhere.
+/// The bot; registered if there is none, and moved to `public_url` if it has another address.
 pub async fn ensure_bot(talk: &Talk, tenant: &Tenant, public_url: &str) -> Result<Bot, Failure> {
     let base = address_of(talk, tenant, public_url).await?.1;
     match kept(talk, tenant).await? {
@@ -49,7 +49,7 @@ pub async fn ensure_bot(talk: &Talk, tenant: &Tenant, public_url: &str) -> Resul
     }
 }
 
-/// The same, with a look whether it is still there, and its commands with it: one that vanished is registered again.
+/// The same, with a check that it and its commands still exist: a missing one is registered again.
 pub async fn look_after_bot(talk: &Talk, tenant: &Tenant, public_url: &str) -> Result<Bot, Failure> {
     let kept = kept(talk, tenant).await?;
     let now = talk.ports.clock.now();
@@ -67,7 +67,7 @@ pub async fn look_after_bot(talk: &Talk, tenant: &Tenant, public_url: &str) -> R
     Ok(kept.bot)
 }
 
-/// The bot's address with its key, and what stands for it in the store: the key is not readable there.
+/// The bot's address with its key, and its digest for the store, which does not reveal the key.
 async fn address_of(talk: &Talk, tenant: &Tenant, public_url: &str) -> Result<(String, String), Failure> {
     let url = talk.connections.hook_url(&tenant.id, public_url).await?;
     let base = format!("{public_url}#{}", DeliveryId::of(&["hook", &url]));
@@ -84,7 +84,7 @@ async fn remember_bot(talk: &Talk, tenant: &Tenant, kept: &Kept) -> Result<(), F
     Ok(())
 }
 
-/// Registering by the same code makes no second bot: it tells whether the one that is known is there.
+/// Registering with the same code makes no second bot: it shows whether the known one exists.
 async fn renew_bot(talk: &Talk, tenant: &Tenant, public_url: &str, kept: Option<Kept>) -> Result<Kept, Failure> {
     let (url, base) = address_of(talk, tenant, public_url).await?;
     let bot = register(tenant, &url).await?;
@@ -108,7 +108,7 @@ async fn register_commands(talk: &Talk, tenant: &Tenant, public_url: &str, kept:
         let words = Language::ALL.map(|language| (language.code(), command.title(language), command.params(language)));
         match tenant.bitrix24.ask(&kept.bot.command(command.name(), &words, &url)).await {
             Ok(_) => {}
-            // One that is there already is as good; which code says so is in no document.
+            // An existing one is as good; which code says so is not documented.
             Err(Failure { kind: Kind::Permanent { code }, text, .. }) => {
                 tracing::warn!(tenant = %tenant.id, command = command.name(), code, text, "a command of the bot was not registered");
             }
@@ -125,7 +125,7 @@ async fn register(tenant: &Tenant, url: &str) -> Result<Bot, Failure> {
         Err(Failure { kind: Kind::Permanent { code }, .. }) if code == "error_method_not_found" => BotApi::V1,
         Err(failure) => return Err(failure),
     };
-    // An application is known by its token; an incoming webhook says by a key of ours that the bot is its own.
+    // An application is known by its token; an incoming webhook shows by our own key that the bot belongs to it.
     let own_key =
         (!tenant.bitrix24.is_application()).then(|| DeliveryId::of(&[tenant.id.as_str(), "bot"]).as_str().to_owned());
     let request = api.register(&tenant.settings.bot.name, url, own_key.as_deref());
@@ -134,13 +134,13 @@ async fn register(tenant: &Tenant, url: &str) -> Result<Bot, Failure> {
         .registered(&answer.result)
         .ok_or_else(|| Failure::permanent("no_bot", format!("{} answered without the bot's number", request.method)))?;
     let bot = Bot { id, api, key: own_key };
-    // A bot that was there before keeps the address that it had.
+    // An existing bot keeps its old address.
     tenant.bitrix24.ask(&bot.update(url)).await?;
     tracing::info!(tenant = %tenant.id, bot = id, ?api, "bot registered");
     Ok(bot)
 }
 
-/// Takes the bot away from the portal, and forgets it.
+/// Removes the bot from the portal and from the store.
 pub async fn unregister_bot(talk: &Talk, tenant: &Tenant) -> Result<(), Failure> {
     if let Some(bot) = bot(talk, tenant).await? {
         match tenant.bitrix24.ask(&bot.unregister()).await {

@@ -1,4 +1,4 @@
-//! What a message says on the other side: its markup translated, the people it mentions found there.
+//! A text for the other side: its markup translated, the people it mentions linked there.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -16,7 +16,7 @@ use user_mapping::{Talk, Tenant};
 use crate::chat::said::Said;
 use crate::names::Labels;
 
-/// The document, saying at its end that it is not all that was written.
+/// The document, with a note at its end if it is cut.
 fn shortened(document: Document, is_cut: bool, tenant: &Tenant, most: usize) -> Document {
     if is_cut {
         document.then(&tenant.settings.language.text(texts::chat::Shortened { characters: most as u64 }))
@@ -25,7 +25,7 @@ fn shortened(document: Document, is_cut: bool, tenant: &Tenant, most: usize) -> 
     }
 }
 
-/// What somebody wrote in Slack, for Bitrix24, below their name; and nothing if it says nothing.
+/// A message from Slack, for Bitrix24, below its author's name; empty if it says nothing.
 pub async fn for_bitrix24(
     talk: &Talk,
     tenant: &Tenant,
@@ -41,7 +41,7 @@ pub async fn for_bitrix24(
     let (own, is_cut) = said.own.within(MAX_FROM_SLACK);
     let (shown, is_shown_cut) = said.shown.within(MAX_FROM_SLACK);
     let own = crate::names::named(talk, tenant, own, &labels, true).await?;
-    // Who is mentioned in what somebody forwards was notified when it was written.
+    // People who are mentioned in a forwarded message were notified when it was written.
     let shown = crate::names::named(talk, tenant, shown, &Labels::default(), false).await?;
     let document = Said { own, shown, ..said }.by(author);
     let is_cut = is_cut || is_shown_cut || message.shortened;
@@ -49,7 +49,7 @@ pub async fn for_bitrix24(
     Ok(crate::chat::bitrix24_parts(document, tenant.settings.chats.mention_everyone, language))
 }
 
-/// What somebody wrote in Bitrix24, for Slack.
+/// A message from Bitrix24, for Slack.
 pub async fn for_slack(
     talk: &Talk,
     tenant: &Tenant,
@@ -73,9 +73,9 @@ pub async fn for_slack(
     Ok(crate::chat::slack_parts(document, tenant.settings.chats.mention_everyone, tenant.settings.language))
 }
 
-/// The name of whoever wrote a message in Slack.
+/// The name of a Slack message's author.
 pub async fn author_in_slack(talk: &Talk, tenant: &Tenant, message: &MessageEvent) -> Result<String, Failure> {
-    // Of a huddle Slack itself writes.
+    // Slack itself writes the message of a huddle.
     let began = message.huddle.as_ref().map(|huddle| &huddle.by).filter(|by| !by.is_empty());
     if let Some(user) = began.or(message.user.as_ref())
         && let Some(name) = crate::names::slack_name(talk, tenant, user).await?
@@ -86,7 +86,8 @@ pub async fn author_in_slack(talk: &Talk, tenant: &Tenant, message: &MessageEven
     Ok(message.username.clone().unwrap_or_else(|| outside.unwrap_or("Slack").into()))
 }
 
-/// Under which name and picture what somebody wrote in Bitrix24 is posted in Slack: their own there, if they have one.
+/// The name and picture under which a person's message from Bitrix24 is posted in Slack: those of their Slack account,
+/// if they have one.
 pub async fn author_for_slack(talk: &Talk, tenant: &Tenant, author: &ChatAuthor) -> Result<Author, Failure> {
     let mut name = author.name.trim().to_owned();
     let mut picture = author.picture.clone();
@@ -108,6 +109,6 @@ pub async fn author_for_slack(talk: &Talk, tenant: &Tenant, author: &ChatAuthor)
     if name.is_empty() {
         name = "Bitrix24".into();
     }
-    // Slack takes names of up to 80 characters.
+    // Slack accepts names of up to 80 characters.
     Ok(Author { name: name.chars().take(80).collect(), picture })
 }

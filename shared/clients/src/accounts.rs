@@ -1,4 +1,4 @@
-//! What each provider counts by, and how much it allows. We stay a little below.
+//! The rate buckets of each provider, and how much each allows. We stay a little below.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub(crate) fn tier_4(team: &str, method: &str) -> Account {
     Account::new(format!("slack#{team}#{method}"), Rate { every: Duration::from_millis(600), burst: 20 })
 }
 
-/// A connection to Notion: so many requests in each minute, at any pace.
+/// A connection to Notion: a number of requests in each minute, at any pace.
 pub(crate) fn notion(bot: &str, a_minute: u32) -> Account {
     Account::windowed(format!("notion#{bot}"), Window { length: Duration::from_secs(60), most: a_minute })
 }

@@ -1,6 +1,6 @@
-//! The keys of our applications at the providers: what a person who clicks "connect" is asked on behalf of.
+//! The keys of our applications at the providers: those that OAuth uses when a person connects a provider.
 //!
-//! They are one secret of the deployment. A portal's own local application has keys of its own, kept with its tenant.
+//! They are one secret of the deployment. A portal's own local application has its own keys, kept with its tenant.
 
 use runtime::secrets::SecretsError;
 use secrecy::{ExposeSecret, SecretString};
@@ -27,7 +27,7 @@ pub struct SlackKeys {
     pub client_id: String,
     /// `client_secret`.
     pub client_secret: SecretString,
-    /// By which the app's requests are known.
+    /// The secret that signs the app's requests.
     pub signing_secret: SecretString,
     /// Whether the app is set up for PKCE.
     #[serde(default)]
@@ -47,9 +47,9 @@ pub struct Apps {
 }
 
 impl Apps {
-    /// Reads them from their text, which is JSON.
+    /// Reads the keys from their text, which is JSON.
     pub fn parse(text: &SecretString) -> Result<Self, Failure> {
-        // The position only: the text is secret.
+        // Only the position: the text is secret.
         serde_json::from_str(text.expose_secret()).map_err(|error| {
             let place = format!("line {} column {}", error.line(), error.column());
             Failure::permanent(
@@ -77,7 +77,7 @@ impl SlackKeys {
 }
 
 impl Connections {
-    /// The keys of our applications, as they are now.
+    /// The current keys of our applications.
     pub async fn apps(&self) -> Result<Apps, Failure> {
         match self.secrets.get(APPS).await {
             Ok(text) => Apps::parse(&text),

@@ -1,8 +1,8 @@
 //! Which application may connect which portal.
 //!
-//! A token proves that its person administers a portal *for the application that it was issued to*. Any application that
-//! the portal has installed holds such tokens, so the proof counts only for an application that belongs here: the one that
-//! the portal is connected with, the deployment's own, or one that somebody entitled has entered.
+//! A token proves that its person administers a portal *for the application that it was issued to*. Any application
+//! that the portal has installed holds such tokens, so the proof counts only for an application that belongs here: the
+//! one that the portal is connected with, the deployment's own, or one that an entitled person has entered.
 
 use runtime::TenantId;
 use serde::{Deserialize, Serialize};
@@ -15,13 +15,13 @@ pub enum EnteredBy {
     Portal,
     /// A person in a browser who has proven nothing yet.
     Anyone,
-    /// A person who is signed in to the pages of this tenant.
+    /// A person with a session of this tenant.
     Session(TenantId),
     /// A person with a connection code, which is held under this name until it is used.
     Code(String),
 }
 
-/// What a tenant is connected with now.
+/// A tenant's present connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Current {
     /// It is not connected.
@@ -41,32 +41,32 @@ pub enum Change {
     NewByCode,
     /// The same application renews its access.
     Renewal,
-    /// Another application, or one in the place of a webhook: whoever had access by the old one loses it.
+    /// Another application, or one instead of a webhook: access by the old one ends.
     Replacement,
 }
 
 /// Why an application may not connect a portal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAdmitted {
-    /// The portal is connected otherwise.
+    /// The portal is connected in another way.
     #[error(
         "This portal is connected with another application, and a proof made for this one does not count. To change the application, sign in to the portal's pages at /admin, open Connections, and enter the new keys there"
     )]
     Connected,
-    /// The session is another tenant's.
+    /// The session belongs to another tenant.
     #[error("You are signed in to the pages of another portal than the one that answered. Sign out, and begin again")]
     OtherTenant,
-    /// A new portal with an application of its own.
+    /// A new portal with its own application.
     #[error(
         "A new portal with an application of its own needs a connection code. Whoever runs Switchboard makes one with: switchboard admin-code --connect"
     )]
     NeedsCode,
 }
 
-/// What it would mean to connect `tenant`, which is connected with `current`, by an application.
+/// What it would mean to connect `tenant`, which is connected by `current`, through an application.
 ///
 /// # Errors
-/// When the application does not belong here.
+/// If the application does not belong here.
 pub fn judge(
     tenant: &TenantId,
     current: &Current,
@@ -135,7 +135,7 @@ mod tests {
             ),
             ("webhook", "local.2", [Err(Connected), Err(Connected), Ok(Replacement), Err(OtherTenant), Err(Connected)]),
             ("webhook", "app.ours", [Ok(Replacement); 5]),
-            // A connection whose application is not known is nobody's.
+            // A connection with an unknown application admits no application.
             ("=", "", [Err(Connected), Err(Connected), Ok(Replacement), Err(OtherTenant), Err(Connected)]),
         ];
         for (current, client_id, wanted) in rows {

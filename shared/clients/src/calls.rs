@@ -1,4 +1,4 @@
-//! What providers were asked and what they answered, noted for the line of the job that is being worked.
+//! Notes each call to a provider and its answer for the ledger line of the current job.
 
 use std::fmt::{self, Display};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! From a channel's name to its id. Names are for people; the history can only be read by id.
+//! From a channel's name to its id. Settings name channels; Slack's history can only be read by id.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use slack::ChannelId;
 use crate::failure::Failure;
 use crate::workspace::WorkspaceClient;
 
-/// How long a look-up is believed.
+/// How long a look-up is cached.
 const KEEPS: Duration = Duration::from_secs(60 * 60);
 
 /// Slack's ids of channels (C), private groups (G) and direct messages (D).

@@ -1,4 +1,4 @@
-//! A failure of a connection, with what it asks of the job that met it.
+//! A failure of a connection, and what it asks of the job that met it: retry, wait or give up.
 
 use std::time::Duration;
 
@@ -12,25 +12,25 @@ use runtime::store::StoreError;
 use runtime::{DecisionError, Kind, SettingsError, UNREADABLE_SETTINGS};
 use serde::{Deserialize, Serialize};
 
-/// How long to stay away from a portal that says "too many" without saying how long: its bucket drains two a
-/// second, and vendors' clients wait a second more.
+/// How long to leave a portal alone that says "too many" without saying how long: its bucket drains two a second, and
+/// vendors' clients wait a second more.
 const PORTAL_PAUSE: Duration = Duration::from_millis(1_500);
 
-/// How often a job looks whether its tenant was authorised again.
+/// How often a job checks whether its tenant was authorised again.
 pub(crate) const UNTIL_REAUTHORISED: Duration = Duration::from_secs(15 * 60);
 
-/// The code of what is for a tenant that is not connected any more. Its jobs are dropped, and leave no trace.
+/// The code of work for a tenant that is no longer connected. Its jobs are dropped without a trace.
 pub(crate) const GONE: &str = "portal_not_connected";
 
-/// Something between us and a provider did not work.
+/// A call to a provider, or our own store, failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{text}")]
 pub struct Failure {
-    /// What it asks.
+    /// What it asks of the caller.
     pub kind: Kind,
     /// What happened, where, and what to do.
     pub text: String,
-    /// Whether the account as a whole is down or parked: then waiting costs the job no patience.
+    /// Whether the account as a whole is down or paused: then waiting does not count towards giving up.
     pub whole_account: bool,
 }
 
@@ -40,7 +40,7 @@ impl Failure {
         Self { kind, text: text.into(), whole_account }
     }
 
-    /// Nothing happened; later it may work.
+    /// Nothing was done; it may work later.
     pub fn transient(text: impl Into<String>) -> Self {
         Self::new(Kind::Transient, text)
     }
@@ -50,7 +50,7 @@ impl Failure {
         Self::new(Kind::Permanent { code: code.to_owned() }, text)
     }
 
-    /// Of a call that may be made twice without harm: if its outcome is unknown, it is made again.
+    /// For a call that may be repeated without harm: if its outcome is unknown, it is repeated.
     #[must_use]
     pub fn repeatable(mut self) -> Self {
         if self.kind == Kind::UnknownOutcome {
@@ -64,7 +64,7 @@ impl Failure {
         Self::new(Kind::Reauthorise, text)
     }
 
-    /// To come back then.
+    /// Try again then.
     pub fn wait(until: Timestamp, text: impl Into<String>) -> Self {
         Self::new(Kind::Throttled { until }, text)
     }
@@ -118,10 +118,10 @@ impl Failure {
         }
     }
 
-    /// How long a job that failed so, `failures` times in a row, should wait; `None` if waiting is no use.
+    /// How long a job that failed so, `failures` times in a row, should wait; `None` if waiting is useless.
     pub fn retry_after(&self, now: Timestamp, failures: u32) -> Option<Duration> {
         match &self.kind {
-            // A spread of a second, or all that waited would come at once.
+            // Spread over a second, or all that waited would come at once.
             Kind::Throttled { until: moment } => Some(until(now, *moment) + jittered(0)),
             Kind::Transient | Kind::UnknownOutcome => Some(jittered(failures).max(Duration::from_millis(200))),
             Kind::Reauthorise => Some(UNTIL_REAUTHORISED),
@@ -129,7 +129,7 @@ impl Failure {
         }
     }
 
-    /// The outcome of a job that met this and has nothing to remember of it.
+    /// The outcome of a job that met this and keeps nothing of it.
     pub fn outcome(&self, now: Timestamp, failures: u32) -> Outcome {
         if self.code() == GONE {
             return Outcome::Skip(self.text.clone());

@@ -1,4 +1,4 @@
-//! A person's own access to the portal, where they have allowed it: what they do is then done with their own rights.
+//! A person's own access to the portal, if they have allowed it: their actions are then done with their own rights.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::tokens::{Pair, Slot};
 use crate::{Connections, Failure, PortalClient};
 
 impl Connections {
-    /// Keeps a person's own access to their portal: a token that is not renewed.
+    /// Stores a person's own access to their portal: its token is not renewed.
     pub async fn grant(&self, tenant: &TenantId, user: u64, token: &SecretString) -> Result<(), Failure> {
         let pair = Pair { access: token.clone(), refresh: None, lives: None };
         self.keep_tokens(tenant, Slot::Person(user), &pair, "", None).await
@@ -27,7 +27,7 @@ impl Connections {
         let token = match self.token(&portal.tenant, slot).await {
             Ok(Some(token)) => token,
             Ok(None) => return Ok(None),
-            // They are asked to allow it again, by who is asked now.
+            // They are asked to allow it again by the caller.
             Err(failure) if failure.kind == runtime::Kind::Reauthorise => {
                 return Err(Failure::permanent("grant_expired", failure.text));
             }

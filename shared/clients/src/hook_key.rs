@@ -1,4 +1,4 @@
-//! Replacing the key in the address that a portal sends its events to.
+//! Replaces the key in the address to which a portal sends its events.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use crate::installing::HOOK_KEY;
 use crate::{Connections, Failure};
 
 impl Connections {
-    /// Replaces the key in the address that the portal is given. The one before is good for `grace`: within it the upkeep binds
-    /// the portal's events, and its bot, to the new address.
+    /// Replaces the key in the address that the portal gets. The old one is accepted for `grace`: within it the upkeep
+    /// binds the portal's events, and its bot, to the new address.
     pub async fn rotate_hook_key(&self, tenant: &TenantId, grace: Duration) -> Result<(), Failure> {
         let gone = || Failure::permanent(GONE, format!("portal {tenant} is not connected"));
         let place = Key::new(Table::Portals, tenant.as_str(), "hook-key");

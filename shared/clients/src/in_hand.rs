@@ -1,4 +1,4 @@
-//! An attempt at a delivery: its ledger line, written before the call and after it, and what becomes of its failure.
+//! An attempt at a delivery: its ledger line before and after the call, and what follows a failure.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use tenants::portals::Portals;
 use crate::Failure;
 use crate::failure::GONE;
 
-/// A call whose answer was lost may still be on its way: its effect is looked for not sooner than this.
+/// A call whose answer was lost may still be on its way: its effect is looked for only after this time.
 const SETTLES: Duration = Duration::from_secs(5);
 
 /// An attempt at a delivery: its line is written before the effect and after it.
@@ -29,12 +29,12 @@ pub struct DeliveryAttempt {
     line: DeliveryLine,
     /// The version to write the line over.
     version: Version,
-    /// Whether this attempt has reached out to the provider.
+    /// Whether this attempt has called the provider.
     has_begun: bool,
 }
 
 impl DeliveryAttempt {
-    /// Takes a delivery up; or says what becomes of its job at once.
+    /// Begins an attempt; or returns the outcome of its job at once.
     pub async fn take<T>(ports: &Ports, job: &ReceivedJob<T>, delivery: &str) -> Result<Self, Outcome> {
         let ledger = Ledger::new(ports.store.clone());
         let id = DeliveryId::from_text(delivery);
@@ -43,7 +43,7 @@ impl DeliveryAttempt {
                 Err(Outcome::Skip("already delivered".into()))
             }
             Ok(Some((mut line, version))) => {
-                // A job that was given up and comes again was redriven: it has its whole patience anew.
+                // A job that was given up and is received again was redriven: its waits count from zero.
                 if matches!(line.status, DeliveryStatus::Dead { .. }) {
                     line.waited = Duration::ZERO;
                 }
@@ -53,7 +53,7 @@ impl DeliveryAttempt {
             Ok(None) if is_gone(ports, &job.tenant).await => {
                 Err(Outcome::Skip("the portal is not connected any more".into()))
             }
-            // Lines are kept longer than queues keep jobs, so this is a job that nobody wrote down.
+            // Lines are kept longer than queues keep jobs, so this job never had a line.
             Ok(None) => Err(Outcome::Dead {
                 code: "no_ledger_line".into(),
                 reason: format!("delivery {id} has no line in the ledger; nothing was sent"),
@@ -72,7 +72,7 @@ impl DeliveryAttempt {
         self.line.queued_at
     }
 
-    /// A call of an earlier try that may have had its effect, once it has had the time for it.
+    /// A call of an earlier try that may have had its effect, after enough time for it.
     pub async fn open_call(&self) -> Option<OpenCall> {
         let call = self.line.open_call.clone()?;
         let wait = runtime::clock::until(self.now(), later(call.began_at, SETTLES));
@@ -91,8 +91,8 @@ impl DeliveryAttempt {
         self.write(DeliveryStatus::Started { at }).await
     }
 
-    /// Makes a call whose effect would be found at `place`: the line says so before it, and after one that surely failed it
-    /// does not any more.
+    /// Makes a call whose effect would be found at `place`: the line says so before the call, and no longer after one
+    /// that certainly failed.
     pub async fn call<T>(
         &mut self,
         place: impl Into<String>,
@@ -103,8 +103,8 @@ impl DeliveryAttempt {
         self.ended(called)
     }
 
-    /// Makes a call that may be made twice without harm: one that writes over, takes away or reacts. The line says that the
-    /// attempt began; what an earlier call may have left to look for stays.
+    /// Makes a call that may be repeated without harm: one that overwrites, deletes or reacts. The line says that the
+    /// attempt began; an earlier call that may have had its effect remains noted.
     pub async fn repeatable<T>(&mut self, call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         if !self.has_begun {
             self.line.attempts += 1;
@@ -115,7 +115,7 @@ impl DeliveryAttempt {
         call.await.map_err(Failure::repeatable)
     }
 
-    /// Takes what a call came to: a failure that surely had no effect leaves nothing to look for.
+    /// Takes the result of a call: a failure that certainly had no effect leaves nothing to look for.
     fn ended<T>(&mut self, call: Result<T, Failure>) -> Result<T, Failure> {
         if call.as_ref().is_err_and(|failure| failure.kind != Kind::UnknownOutcome) {
             self.line.open_call = None;
@@ -123,7 +123,7 @@ impl DeliveryAttempt {
         call
     }
 
-    /// Notes that it happened, with what else is to be written in the same moment.
+    /// Notes that it was delivered, with other writes in the same transaction.
     pub async fn done(&mut self, provider_id: String, also: Vec<Write>) -> Result<Outcome, Failure> {
         tracing::info!(trace = %self.trace, tenant = %self.tenant, delivery = %self.line.id, provider_id, "delivered");
         let (arrived, at) = (self.trace.arrived_at(), self.now());
@@ -134,32 +134,32 @@ impl DeliveryAttempt {
         Ok(Outcome::Done)
     }
 
-    /// The same, with what it came to in words.
+    /// The same, with its result in words.
     pub async fn done_as(&mut self, change: String, provider_id: String, also: Vec<Write>) -> Result<Outcome, Failure> {
         self.line.change = change;
         self.done(provider_id, also).await
     }
 
-    /// Notes that it did not have to happen.
+    /// Notes that it did not have to be done.
     pub async fn skip(&mut self, reason: impl Into<String>) -> Result<Outcome, Failure> {
         let reason = reason.into();
         self.write(DeliveryStatus::Skipped { reason: reason.clone() }).await?;
         Ok(Outcome::Skip(reason))
     }
 
-    /// Notes that it did not have to happen, with what else is to be written in the same moment.
+    /// Notes that it did not have to be done, with other writes in the same transaction.
     pub async fn skip_with(&mut self, reason: String, also: Vec<Write>) -> Result<Outcome, Failure> {
         self.write_with(DeliveryStatus::Skipped { reason: reason.clone() }, also).await?;
         Ok(Outcome::Skip(reason))
     }
 
-    /// Notes what it waits for, on purpose; the job is received again after that time.
+    /// Notes what it intentionally waits for; the job is received again after that time.
     pub async fn wait(&mut self, after: Duration, cause: String, also: Vec<Write>) -> Result<Outcome, Failure> {
         self.write_with(DeliveryStatus::Retrying { cause: cause.clone() }, also).await?;
         Ok(Outcome::Retry { after: after.min(MAX_WAIT), cause })
     }
 
-    /// Writes down what a failure means for the line, and says what becomes of the job. `explained` is for people.
+    /// Writes what a failure means for the line, and returns the job's outcome. `explained` is for people.
     pub async fn fail(&mut self, failure: &Failure, explained: &str) -> Outcome {
         let mut outcome = failure.outcome(self.now(), self.line.attempts.max(1));
         if failure.code() == GONE {
@@ -183,7 +183,7 @@ impl DeliveryAttempt {
         };
         if let Err(error) = self.write(status).await {
             tracing::warn!(trace = %self.trace, tenant = %self.tenant, %error, "the ledger could not be told of a failure");
-            // Another worker has the line; whatever it did, the next try will see.
+            // Another worker has the line; the next try sees what it did.
             return Outcome::Retry { after: Duration::from_secs(1), cause: error.text };
         }
         outcome
@@ -219,7 +219,7 @@ impl DeliveryAttempt {
     }
 }
 
-/// Whether a tenant is connected no more; if that cannot be told, it still is.
+/// Whether a tenant is no longer connected; if that is unknown, it still is.
 async fn is_gone(ports: &Ports, tenant: &TenantId) -> bool {
     let portals = Portals::new(ports.store.clone(), ports.clock.clone());
     matches!(portals.fresh(tenant).await, Ok(None))

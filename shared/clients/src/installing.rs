@@ -1,6 +1,6 @@
 //! Installing: what a person allowed by a click, proven and stored.
 //!
-//! Nothing that a browser or an event says is believed before the provider has confirmed it: whose a token is, which
+//! What a browser or an event says is not believed until the provider has confirmed it: whose a token is, which
 //! application it was made for, and whether its person administers the portal.
 
 use std::time::Duration;
@@ -24,30 +24,30 @@ use crate::tokens::{Pair, Slot};
 use crate::troubles::Side;
 use crate::{Connections, Failure};
 
-/// The keys of a portal's own application wait so long for it to be installed.
+/// How long the keys of a portal's own application wait for it to be installed.
 const REGISTERED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
-/// As whose the keys of applications are sealed that are not installed yet.
+/// The tenant under which keys of applications are sealed that are not installed yet.
 const NOT_INSTALLED: &str = "not-installed";
 const CLIENT_SECRET: &str = "client-secret";
-/// The field of the sealed key in the address that a portal is given.
+/// The field of the sealed key in the address that a portal gets.
 pub(crate) const HOOK_KEY: &str = "hook-key";
 
 /// A portal's access that its authorization server has confirmed.
 #[derive(Debug)]
 pub struct Installation {
-    /// Whose it is.
+    /// The tenant.
     pub tenant: TenantId,
     /// The portal's host.
     pub domain: String,
-    /// Whose rights the access has.
+    /// The user whose rights the access has.
     pub user: u64,
-    /// What that person is called.
+    /// Their name.
     pub name: String,
     /// Whether they administer the portal.
     pub is_admin: bool,
     /// The application that the access was made for.
     pub client_id: String,
-    /// Who named that application, where the store says so.
+    /// Who named that application, if the store says.
     entered_by_code: Option<String>,
     endpoint: String,
     scopes: Vec<String>,
@@ -57,12 +57,12 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// Who named the application, for what the portal itself has posted.
+    /// Who named the application, for a request that the portal itself has posted.
     pub fn entered_at_portal(&self) -> EnteredBy {
         self.entered_by_code.clone().map_or(EnteredBy::Portal, EnteredBy::Code)
     }
 
-    /// Who did it, for the audit.
+    /// The person, for the audit.
     pub fn who(&self) -> String {
         format!("{} (user {} of {}, confirmed by Bitrix24)", self.name, self.user, self.domain)
     }
@@ -74,40 +74,40 @@ impl std::fmt::Debug for Pair {
     }
 }
 
-/// Tokens that somebody brings and nobody has confirmed yet.
+/// Tokens from outside that nobody has confirmed yet.
 #[derive(Debug, Clone)]
 pub struct Brought {
-    /// The portal that they are said to be of.
+    /// The portal that they are said to belong to.
     pub member_id: String,
-    /// The authorization server, as they name it.
+    /// The authorization server, as the sender names it.
     pub server: Option<String>,
     /// The access token.
     pub access: SecretString,
     /// The refresh token.
     pub refresh: Option<SecretString>,
-    /// How long the access token lives.
+    /// How long the access token is valid.
     pub lives: Duration,
 }
 
-/// Why an access is not taken.
+/// Why an access is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Unproven {
-    /// The authorization server is none of the two.
+    /// The authorization server is not one of the two.
     #[error("{0:?} is no authorization server of Bitrix24's")]
     Server(String),
-    /// It is another application's, or another portal's.
+    /// It belongs to another application or another portal.
     #[error("the access is not that of our application on this portal")]
     Another,
-    /// There are no keys for the application.
+    /// The keys of the application are unknown.
     #[error("the keys of this application are not known here; enter them on the page /install first")]
     UnknownApp,
-    /// The authorization server or the portal does not take it.
+    /// The authorization server or the portal rejects it.
     #[error("{0}")]
     Refused(String),
     /// The application does not belong here.
     #[error(transparent)]
     NotAdmitted(#[from] NotAdmitted),
-    /// It does not work just now.
+    /// A temporary failure.
     #[error(transparent)]
     Engine(#[from] Failure),
 }
@@ -116,7 +116,7 @@ pub enum Unproven {
 struct Registered {
     client_id: String,
     client_secret: Sealed,
-    /// The name under which the connection code is held that allowed it.
+    /// The name under which the connection code that allowed it is held.
     code: String,
 }
 
@@ -136,8 +136,8 @@ fn registered_key(client_id: &str) -> Key {
 }
 
 impl Connections {
-    /// Keeps the keys of a new portal's own application until it is installed: the portal itself may tell of that first.
-    /// `code` is the name of the connection code that allows it.
+    /// Stores the keys of a new portal's own application until it is installed: the portal itself may report that
+    /// first. `code` is the name of the connection code that allows it.
     pub async fn register_app(&self, app: &AppKeys, code: &str) -> Result<(), Failure> {
         let keeper = not_installed()?;
         let client_secret = self.seal(&keeper, CLIENT_SECRET, &app.client_secret).await?;
@@ -148,7 +148,7 @@ impl Connections {
         Ok(())
     }
 
-    /// The keys of an application by its id: the deployment's, or the one that the tenant is connected with, or one that
+    /// The keys of an application by its id: the deployment's, the one that the tenant is connected with, or one that
     /// waits to be installed.
     async fn app_by_id(&self, client_id: &str, tenant: &TenantId) -> Result<FoundApp, Unproven> {
         let deployments = self.apps().await?.bitrix24.filter(|app| app.client_id == client_id);
@@ -165,7 +165,7 @@ impl Connections {
         Ok(FoundApp { keys, is_own: true, code: Some(registered.code) })
     }
 
-    /// What a tenant is connected with now.
+    /// A tenant's present connection.
     pub async fn current_app(&self, tenant: &TenantId) -> Result<Current, Failure> {
         let Some(portal) = self.portals.fresh(tenant).await? else { return Ok(Current::Nothing) };
         let Some(application) = &portal.application else { return Ok(Current::Webhook) };
@@ -178,7 +178,7 @@ impl Connections {
         Ok(Current::Application(own.or(deployments).unwrap_or_default()))
     }
 
-    /// What it would change to connect a portal by what was proven.
+    /// What connecting a portal with this proof would change.
     pub async fn admit(&self, installation: &Installation, by: &EnteredBy) -> Result<Change, Unproven> {
         let is_deployments = self.apps().await?.bitrix24.is_some_and(|app| app.client_id == installation.client_id);
         let current = self.current_app(&installation.tenant).await?;
@@ -186,7 +186,7 @@ impl Connections {
         Ok(change?)
     }
 
-    /// The sealed secret of a portal's own application, for the time until somebody comes back.
+    /// The sealed secret of a portal's own application, kept until the person comes back.
     pub async fn seal_app(&self, app: &AppKeys) -> Result<Sealed, Failure> {
         self.seal(&not_installed()?, CLIENT_SECRET, &app.client_secret).await
     }
@@ -216,11 +216,11 @@ impl Connections {
         self.proven(server, info, pair, is_own.then_some(app), None).await
     }
 
-    /// Proves tokens that an event or the opening of the application brought.
+    /// Proves tokens from an event or from the opening of the application.
     pub async fn prove_tokens(&self, brought: Brought) -> Result<Installation, Unproven> {
         let servers: Vec<&'static str> = match &brought.server {
             Some(named) => vec![AuthServers::known(named).ok_or_else(|| Unproven::Server(shortened(named)))?],
-            // Older portals do not say: the one that knows the token is the one.
+            // Older portals do not say: the server that knows the token is the right one.
             None => vec![bitrix24::oauth::WEST, bitrix24::oauth::EAST],
         };
         let mut refusal = Unproven::Another;
@@ -279,15 +279,15 @@ impl Connections {
         })
     }
 
-    /// Connects a portal, or renews its connection. What it was connected with before gives way; its settings and its
-    /// workspaces stay. With another application goes everything that the old one could use: its application token, the
-    /// key in the address that it was given, and what people allowed it.
+    /// Connects a portal, or renews its connection. The earlier connection ends; settings and workspaces are kept. If
+    /// the application is another one, everything that the old one could use is dropped: its application token, its key
+    /// in the address, and what people allowed it.
     pub async fn connect_portal(&self, installation: &Installation, change: Change) -> Result<(), Failure> {
         let Installation { tenant, domain, endpoint, pair, .. } = installation;
         if change == Change::Replacement {
             self.drop_what_was_given(tenant).await?;
         }
-        // First the tokens: whoever sees the portal must find them.
+        // First the tokens: a reader of the portal must find them.
         let own_app = installation.own_app.as_ref();
         self.keep_tokens(tenant, Slot::Portal, pair, installation.server, own_app).await?;
         let application = Application {
@@ -322,13 +322,13 @@ impl Connections {
         self.end_trouble(tenant, Side::Bitrix24).await
     }
 
-    /// Forgets what the application of a portal was given, or gave: people's permissions, and the key in its address.
+    /// Forgets what a portal's application was given: people's permissions, and the key in its address.
     async fn drop_what_was_given(&self, tenant: &TenantId) -> Result<(), Failure> {
         self.drop_grants(tenant).await?;
         Ok(self.store.delete(&hook_key_place(tenant)).await?)
     }
 
-    /// The key in the address that the portal is given: the same for whoever gives it, also for two at once.
+    /// The key in the address that the portal gets: the same for every caller, also for two at once.
     pub async fn hook_secret(&self, tenant: &TenantId) -> Result<SecretString, Failure> {
         let place = hook_key_place(tenant);
         if let Some(item) = self.store.get(&place).await? {
@@ -336,31 +336,31 @@ impl Connections {
         }
         let secret = SecretString::from(uuid::Uuid::new_v4().simple().to_string());
         let sealed = self.seal(tenant, HOOK_KEY, &secret).await?;
-        // It must be known before anybody is given it: an event that comes at once must be taken.
+        // It must be known before anyone gets it: an event that arrives at once must be accepted.
         self.portals.set_hook_key(tenant, TokenDigest::of(secret.expose_secret())).await?;
         match self.store.put(Write::new(place, &sealed, Condition::Absent)?).await {
             Ok(_) => Ok(secret),
-            // Somebody else was first; the next try finds theirs.
+            // Another caller was first; the next try finds its key.
             Err(StoreError::Conflict(_)) => Err(Failure::transient("another worker makes the portal's key just now")),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Where a portal is told to send its events, under `public_url`.
+    /// The address to which a portal sends its events, under `public_url`.
     pub async fn hook_url(&self, tenant: &TenantId, public_url: &str) -> Result<String, Failure> {
         let secret = self.hook_secret(tenant).await?;
         let base = public_url.trim_end_matches('/');
         Ok(format!("{base}/webhooks/{tenant}/bitrix24?key={}", secret.expose_secret()))
     }
 
-    /// The application was removed from its portal: everything but the access to it is kept. Ask
+    /// The application was removed from its portal: everything except the access to it is kept. Call
     /// [`Connections::try_again`] before: it may have been installed again since.
     pub async fn portal_left(&self, tenant: &TenantId) -> Result<(), Failure> {
         self.drop_tokens(tenant, Slot::Portal).await?;
         self.note_trouble(tenant, Side::Bitrix24, "the application was removed in Bitrix24").await.map(|_| ())
     }
 
-    /// The app was removed from its Slack workspace: everything but the access to it is kept.
+    /// The app was removed from its Slack workspace: everything except the access to it is kept.
     pub async fn slack_left(&self, tenant: &TenantId) -> Result<(), Failure> {
         // It may have been installed again since.
         if self.try_again(tenant, Side::Slack).await? {
@@ -370,13 +370,13 @@ impl Connections {
         self.note_trouble(tenant, Side::Slack, "the app was removed from the Slack workspace").await.map(|_| ())
     }
 
-    /// Takes the application token that the portal sends its events with.
+    /// Stores the application token that the portal sends its events with.
     pub async fn set_application_token(&self, tenant: &TenantId, token: &SecretString) -> Result<bool, Failure> {
         let application_token = TokenDigest::of(token.expose_secret());
         Ok(self.portals.change(tenant, |portal| Portal { application_token, ..portal }).await?)
     }
 
-    /// Keeps a person's own access to the portal, which they allowed by a click.
+    /// Stores a person's own access to the portal, which they allowed by a click.
     pub async fn grant_by_installation(&self, installation: &Installation) -> Result<(), Failure> {
         let slot = Slot::Person(installation.user);
         let (tenant, own_app) = (&installation.tenant, installation.own_app.as_ref());
@@ -399,7 +399,7 @@ impl Connections {
         }
     }
 
-    /// Connects a portal by an incoming webhook, or changes its webhook; its settings and its workspaces stay.
+    /// Connects a portal by an incoming webhook, or changes its webhook; settings and workspaces are kept.
     pub async fn connect_webhook(
         &self,
         tenant: &TenantId,
@@ -428,7 +428,7 @@ impl Connections {
             settings: json!({}).into(),
             connected_at: whole_second(self.clock.now()),
         };
-        // An application that gives way to a webhook must not go on proving itself by what it was given.
+        // An application that a webhook replaces must not keep its proofs.
         if matches!(self.current_app(tenant).await?, Current::Application(_)) {
             self.drop_what_was_given(tenant).await?;
         }
@@ -467,7 +467,7 @@ impl Connections {
         Ok(keys.map(|keys| slack::oauth::sign_in_url(&self.slack_api, &keys.client_id, redirect, state)))
     }
 
-    /// Trades the code of that redirect for who came, by Slack's own word.
+    /// Exchanges the code of that redirect for the person, as Slack names them.
     pub async fn slack_signed_in(&self, code: &str, redirect: &str) -> Result<slack::oauth::SignedIn, JoinError> {
         let keys = self.apps().await?.slack.ok_or_else(|| no_app("Slack"))?;
         let came = slack::oauth::signed_in(&self.http()?, &self.slack_api, &keys.app(), code, redirect).await;
@@ -479,7 +479,7 @@ impl Connections {
         notion::oauth::authorize_url(&self.notion_api, client_id, redirect, state)
     }
 
-    /// Trades the code of Slack's redirect, and connects the workspace to the tenant.
+    /// Exchanges the code of Slack's redirect, and connects the workspace to the tenant.
     pub async fn connect_slack(
         &self,
         tenant: &TenantId,
@@ -519,7 +519,7 @@ impl Connections {
             .change(tenant, |portal| Portal { slack: Some(connection.clone()), ..portal })
             .await
             .map_err(Failure::from)?;
-        // One that it had before is not its any more.
+        // A workspace that it had before no longer belongs to it.
         if let Some(old) = before.slack.as_ref().filter(|old| old.team_id != team_id) {
             self.portals.remove_workspace(&old.team_id, tenant).await.map_err(Failure::from)?;
         }
@@ -533,12 +533,12 @@ impl Connections {
         Ok(team)
     }
 
-    /// Trades the code of Notion's redirect, and connects the workspace to the tenant.
+    /// Exchanges the code of Notion's redirect, and connects the workspace to the tenant.
     pub async fn connect_notion(&self, tenant: &TenantId, code: &str, redirect: &str) -> Result<String, JoinError> {
         let keys = self.apps().await?.notion.ok_or_else(|| no_app("Notion"))?;
         let exchanged = notion::oauth::exchange(&self.http()?, &self.notion_api, &keys.notion(), code, redirect).await;
         let grant = exchanged.map_err(JoinError::Notion)?;
-        // The name that people share their pages with is told by the API only.
+        // The name that people share their pages with is known only to the API.
         let access = self.look_at_notion(&grant.access).await?;
         let renews = grant.refresh.is_some();
         if renews {
@@ -588,7 +588,7 @@ fn no_app(provider: &str) -> Failure {
     Failure::permanent("no_app", text)
 }
 
-/// What a provider's refusal means for whoever wanted in: later it may work, or it does not.
+/// What a provider's refusal means for the person: it may work later, or it never will.
 fn refused(failure: &Failure) -> Unproven {
     match failure.kind {
         runtime::Kind::Reauthorise | runtime::Kind::Permanent { .. } => Unproven::Refused(failure.text.clone()),

@@ -1,4 +1,4 @@
-//! Joining: a tenant's credentials looked at, sealed and stored.
+//! Joining: a tenant's credentials, as an operator enters them, are checked, sealed and stored.
 
 use jiff::Timestamp;
 use runtime::TenantId;
@@ -14,12 +14,12 @@ use tenants::secret_names::SLACK_SIGNING;
 
 use crate::{Connections, Failure};
 
-/// What a tenant is connected by.
+/// The credentials of a tenant's connections.
 #[derive(Debug, Clone)]
 pub struct Access {
     /// The portal's `member_id`.
     pub member_id: String,
-    /// How the portal is called.
+    /// The access to the portal.
     pub portal: PortalAccess,
     /// The outgoing webhook's application token.
     pub application_token: SecretString,
@@ -27,31 +27,31 @@ pub struct Access {
     pub bot_token: SecretString,
     /// The Slack workspace and the bot in it, from [`Connections::look_at`] or known before.
     pub workspace: Identity,
-    /// The signing secret of the Slack app, by which its requests are known. Without one Slack cannot talk back.
+    /// The secret that signs the Slack app's requests. Without one Slack cannot send anything.
     pub signing_secret: Option<SecretString>,
-    /// The Notion workspace. The one that is there already stays if none is given.
+    /// The Notion workspace. An existing one is kept if none is given.
     pub notion: Option<NotionAccess>,
-    /// The settings document; those that are there already, or else the defaults, if none is given.
+    /// The settings document; if none is given, the existing one or else the defaults.
     pub settings: Option<Value>,
 }
 
-/// A Notion workspace: an internal connection's token, and whose it is, from [`Connections::look_at_notion`].
+/// A Notion workspace: an internal connection's token and its identity, from [`Connections::look_at_notion`].
 #[derive(Debug, Clone)]
 pub struct NotionAccess {
     /// The token.
     pub token: SecretString,
-    /// Whose it is.
+    /// Its identity.
     pub identity: notion::client::Identity,
 }
 
-/// How a portal is called.
+/// An access to a portal.
 #[derive(Debug, Clone)]
 pub enum PortalAccess {
     /// By an incoming webhook's URL.
     Webhook(SecretString),
     /// As an application.
     Application {
-        /// Where REST answers: `https://PORTAL/rest/`.
+        /// The address of REST: `https://PORTAL/rest/`.
         endpoint: String,
         /// The access token.
         access_token: SecretString,
@@ -78,18 +78,18 @@ pub enum JoinError {
     /// The portal's address or credentials do not work.
     #[error("{}", portal_refused(.0))]
     Portal(bitrix24::Error),
-    /// Slack does not take the token.
+    /// Slack rejects the token.
     #[error("Slack does not take the bot token: {0}; copy the \"Bot User OAuth Token\" of your app")]
     Slack(slack::Error),
-    /// Notion does not take the token.
+    /// Notion rejects the token.
     #[error(
         "Notion does not take the token: {0}; copy the \"Internal integration secret\" of your connection (docs/notion.md)"
     )]
     Notion(notion::Error),
-    /// The app was installed for nothing that has an id.
+    /// The app was installed for something without an id.
     #[error("Slack names neither a workspace nor an organisation; install the app again")]
     NoWorkspace,
-    /// The workspace is another tenant's.
+    /// The workspace belongs to another tenant.
     #[error(
         "the Slack workspace {team:?} is connected to another portal here; a workspace belongs to one portal: disconnect it there first"
     )]
@@ -97,7 +97,7 @@ pub enum JoinError {
         /// Its name.
         team: String,
     },
-    /// The key ring or the store does not work.
+    /// The key ring or the store failed.
     #[error(transparent)]
     Engine(#[from] Failure),
 }
@@ -126,15 +126,15 @@ impl Connections {
         slack.auth_test().await.map_err(JoinError::Slack)
     }
 
-    /// Tries a token of Notion's and returns whose it is.
+    /// Tries a Notion token and returns its identity.
     pub async fn look_at_notion(&self, token: &SecretString) -> Result<NotionAccess, JoinError> {
         let client = notion::Client::new(self.http()?, self.notion_api.clone(), token.clone());
         let identity = client.me().await.map_err(JoinError::Notion)?;
         Ok(NotionAccess { token: token.clone(), identity })
     }
 
-    /// Stores the connection, sealed. A portal that was connected before keeps its beginning: what happened
-    /// while we were away is news.
+    /// Stores the connection, sealed. A portal that was connected before keeps its first connection time: what happened
+    /// in between is news.
     pub async fn join(&self, access: Access) -> Result<TenantId, JoinError> {
         let tenant = TenantId::new(access.member_id)?;
         let base = access.portal.base().map_err(JoinError::Portal)?;
@@ -202,7 +202,7 @@ impl Connections {
         Ok(tenant)
     }
 
-    /// Adds an app's signing secret to those that are known.
+    /// Adds an app's signing secret to the known ones.
     pub(crate) async fn admit_app(&self, secret: &SecretString) -> Result<(), Failure> {
         let added = add_line(self.secrets.as_ref(), SLACK_SIGNING, secret).await;
         added.map_err(|error| Failure::transient(error.to_string()))

@@ -1,7 +1,7 @@
-//! A tenant's connections as ready clients: credentials unsealed, a limiter slot before each request, every
-//! failure turned into what a job should do about it.
+//! A tenant's connections as ready clients: credentials unsealed, a limiter slot before each request, every failure
+//! turned into what a job should do about it.
 //!
-//! The wire crates know a provider and nothing of us; the platform knows no provider. Here they meet.
+//! The wire crates know a provider and nothing of us; `runtime` knows no provider. Here they meet.
 
 mod accounts;
 mod apps;
@@ -55,7 +55,7 @@ pub use undecided::undecided;
 pub use wire::Network;
 pub use workspace::WorkspaceClient;
 
-/// A provider's address in the environment is none.
+/// A provider's address in the environment is not an address.
 #[derive(Debug, thiserror::Error)]
 pub enum BadAddress {
     /// `SLACK_API_URL`.
@@ -82,7 +82,7 @@ pub struct Connections {
     clock: Arc<dyn Clock>,
     /// Made when the first provider is called: reading certificates takes longer than a function's start.
     http: Arc<OnceLock<Http>>,
-    /// What carries requests, if not the internet.
+    /// The transport of requests, if not the internet.
     transport: Option<Arc<dyn Transport>>,
     patience: Option<Duration>,
     network: Network,
@@ -91,7 +91,7 @@ pub struct Connections {
     auth_servers: AuthServers,
     ring: Arc<Mutex<Option<(Arc<KeyRing>, Timestamp)>>>,
     seen: tokens::Seen,
-    /// What renews tokens; none where that is done here.
+    /// The function that renews tokens; none if that is done here.
     renewal: Option<Arc<dyn Invoke>>,
 }
 
@@ -117,7 +117,7 @@ impl Connections {
         }
     }
 
-    /// The same with simulators in the place of Bitrix24's authorization servers.
+    /// The same with simulators instead of Bitrix24's authorization servers.
     #[must_use]
     pub fn with_auth_servers(self, auth_servers: AuthServers) -> Self {
         Self { auth_servers, http: Arc::default(), ..self }
@@ -128,19 +128,19 @@ impl Connections {
         Ok(bitrix24::oauth::OAuth::new(self.http()?, self.auth_servers.clone()))
     }
 
-    /// The same with a simulator in Notion's place.
+    /// The same with a simulator instead of Notion.
     #[must_use]
     pub fn with_notion(self, notion_api: notion::ApiBase) -> Self {
         Self { notion_api, http: Arc::default(), ..self }
     }
 
-    /// The same, which may also call what the deployment's configuration allows beside the open internet.
+    /// The same, which may also call what the deployment's configuration allows besides the open internet.
     #[must_use]
     pub fn allowing(self, network: Network) -> Self {
         Self { network, http: Arc::default(), ..self }
     }
 
-    /// The same, but requests are carried by `transport`, which has time limits of its own.
+    /// The same, with requests carried by `transport`, which has its own time limits.
     #[must_use]
     pub fn over(self, transport: Arc<dyn Transport>) -> Self {
         Self { transport: Some(transport), http: Arc::default(), ..self }
@@ -153,9 +153,9 @@ impl Connections {
         named.fold(self.network.clone(), |network, address| network.naming(address))
     }
 
-    /// Connections over `ports`, by the environment: `SLACK_API_URL`, `NOTION_API_URL`, `BITRIX24_AUTH_WEST_URL` and
-    /// `BITRIX24_AUTH_EAST_URL` name simulators in place of the providers, `ALLOWED_NETWORKS` what may be called beside the
-    /// open internet.
+    /// Connections over `ports`, configured by the environment: `SLACK_API_URL`, `NOTION_API_URL`,
+    /// `BITRIX24_AUTH_WEST_URL` and `BITRIX24_AUTH_EAST_URL` name simulators instead of the providers,
+    /// `ALLOWED_NETWORKS` what may be called besides the open internet.
     pub fn from_env(ports: &Ports) -> Result<Self, BadAddress> {
         let slack_api = match std::env::var("SLACK_API_URL") {
             Ok(url) if !url.is_empty() => ApiBase::new(&url)?,
@@ -175,7 +175,7 @@ impl Connections {
         })
     }
 
-    /// The same connections over other ports of the same engine; what they remember of portals and tokens is shared.
+    /// The same connections over other ports of the same engine; they share the caches of portals and tokens.
     #[must_use]
     pub fn on(&self, ports: &Ports) -> Self {
         Self {
@@ -187,13 +187,13 @@ impl Connections {
         }
     }
 
-    /// The same connections, but a provider has only `patience` to answer, whatever the wire crates allow.
+    /// The same connections with at most `patience` for a provider's answer, whatever the wire crates allow.
     #[must_use]
     pub fn impatient(self, patience: Duration) -> Self {
         Self { patience: Some(patience), http: Arc::default(), ..self }
     }
 
-    /// What notes the calls of a job.
+    /// The observer that notes a job's calls.
     pub(crate) fn noting(&self) -> Arc<calls::Noting> {
         Arc::new(calls::Noting(self.clock.clone()))
     }
@@ -210,7 +210,7 @@ impl Connections {
         Ok(self.http.get_or_init(|| made).clone())
     }
 
-    /// The portals, for whoever connects one.
+    /// The portals, for connecting one.
     pub fn portals(&self) -> &Portals {
         &self.portals
     }
@@ -221,7 +221,7 @@ impl Connections {
         self.portals.get(tenant).await?.ok_or_else(gone)
     }
 
-    /// How much of what each provider allows a tenant is used, for whoever looks. `a_minute` is what Notion's plan allows.
+    /// How much of what each provider allows a tenant is used, for display. `a_minute` is what Notion's plan allows.
     pub async fn usage(&self, portal: &Portal, a_minute: u32) -> Result<Vec<(Side, Usage)>, Failure> {
         let slack = portal.slack.as_ref().map(|slack| (Side::Slack, accounts::posts(&slack.team_id)));
         let notion = portal.notion.as_ref().map(|notion| (Side::Notion, accounts::notion(&notion.bot_id, a_minute)));
@@ -243,7 +243,7 @@ impl Connections {
         Ok(PortalClient::new(self.clone(), portal.clone(), base, slot, self.http()?))
     }
 
-    /// Where the portal's REST answers: the application's access, or else the incoming webhook's.
+    /// The address of the portal's REST: by the application's access, else by the incoming webhook.
     async fn rest_base(&self, portal: &Portal) -> Result<bitrix24::RestBase, Failure> {
         if let Some(application) = &portal.application {
             let token = self.current(portal, Slot::Portal, application.renews, &application.access_token).await?;
@@ -255,7 +255,7 @@ impl Connections {
             .map_err(|error| Failure::reauthorise(format!("Bitrix24: {error}; paste its URL again at /install")))
     }
 
-    /// A client of the tenant's Slack workspace. Without one, what is for it waits until one is connected.
+    /// A client of the tenant's Slack workspace. Without one, work for it waits until one is connected.
     pub async fn slack(&self, portal: &Portal) -> Result<WorkspaceClient, Failure> {
         let missing = || Failure::reauthorise("no Slack workspace is connected to this portal");
         let connection = portal.slack.as_ref().ok_or_else(missing)?;
@@ -290,7 +290,7 @@ impl Connections {
         self.current(portal, Slot::Notion, connection.renews, &connection.token).await
     }
 
-    /// The token that is good now: the one that is kept apart, where it is renewed.
+    /// The current token: kept separately if it is renewed.
     async fn current(
         &self,
         portal: &Portal,
@@ -309,7 +309,7 @@ impl Connections {
         self.open(portal, field, given).await
     }
 
-    /// Notes a failure that asks for new credentials, and hands it on.
+    /// Notes a failure that needs new credentials, and passes it on.
     async fn in_trouble(&self, tenant: &TenantId, side: Side, failure: Failure) -> Failure {
         if failure.kind == runtime::Kind::Reauthorise
             && let Err(error) = self.note_trouble(tenant, side, &failure.text).await
@@ -351,7 +351,7 @@ impl Connections {
         self.open_for(&portal.tenant, field, sealed).await
     }
 
-    /// The same by the tenant's id. A key that is not known may be new.
+    /// The same by the tenant's id. An unknown key may be new.
     pub async fn open_for(
         &self,
         tenant: &TenantId,

@@ -1,6 +1,7 @@
 //! A Notion workspace's API under its limiter.
 //!
-//! A write that was saved without an answer is read here, so that nobody repeats it: whoever calls gets what was made.
+//! If the answer to a write was lost, the write is looked up here, so that it is not repeated: the caller gets its
+//! result.
 
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ impl NotionClient {
         Self { connections, tenant, account, client, renews }
     }
 
-    /// The same client in another lane of the limiter.
+    /// The same client with another priority in the limiter.
     #[must_use]
     pub fn in_lane(mut self, lane: Priority) -> Self {
         self.account.lane = lane;
@@ -80,7 +81,7 @@ impl NotionClient {
         self.note(self.client.query(data_source, query, cursor).await).await
     }
 
-    /// A page; `None` if it was deleted for good, or is not shared any more: Notion does not tell which.
+    /// A page; `None` if it was deleted for good, or is not shared any more: Notion does not say which.
     pub async fn page(&self, id: &str) -> Result<Option<Page>, Failure> {
         self.admit().await?;
         match self.client.page(id).await {
@@ -92,7 +93,7 @@ impl NotionClient {
         }
     }
 
-    /// Everything that a relation holds.
+    /// All values of a relation.
     pub async fn related(&self, page: &str, property: &str) -> Result<Vec<String>, Failure> {
         let (mut all, mut cursor) = (Vec::new(), None);
         loop {
@@ -133,7 +134,7 @@ impl NotionClient {
         self.changed(page, answer).await
     }
 
-    /// Puts a page into the trash or takes it out.
+    /// Moves a page to the trash or back.
     pub async fn trash(&self, page: &str, in_trash: bool) -> Result<Page, Failure> {
         self.admit().await?;
         let answer = self.client.trash(page, in_trash).await;
@@ -203,7 +204,7 @@ impl NotionClient {
                 Err(other) => return Err(other),
             }
         }
-        // Two writes at once to one page are no sign that Notion is down.
+        // Two writes at once to one page do not mean that Notion is down.
         let is_busy = error.code() == Some("conflict_error");
         let noted = match &failure.kind {
             Kind::Throttled { until } => limiter.park(&self.account, *until).await,
@@ -229,8 +230,8 @@ impl NotionClient {
 
 /// The address at which a workspace's webhooks arrive.
 impl Connections {
-    /// The address's key and its hook's place; `None` if no address was made. One that an earlier version stored in plain text
-    /// is sealed and moved here.
+    /// The address's key and its hook's place; `None` if there is no address. One that an earlier version stored in
+    /// plain text is sealed and moved here.
     pub async fn notion_address(
         &self,
         tenant: &TenantId,
@@ -248,7 +249,7 @@ impl Connections {
     }
 
     /// Opens the window in which a subscription's token is accepted; makes an address if there is none, and another one if
-    /// `anew`: then the one before ends. Returns the address's key.
+    /// `anew`: the old one ends. Returns the address's key.
     pub async fn open_notion_window(&self, tenant: &TenantId, anew: bool) -> Result<SecretString, Failure> {
         let portal = self.portals.fresh(tenant).await?;
         let notion = portal.and_then(|portal| portal.notion.clone()).ok_or_else(crate::no_notion)?;

@@ -1,4 +1,5 @@
-//! From a person of the portal to their direct messages in Slack.
+//! From a user of the portal to their direct messages in Slack, by the Slack id or the e-mail that the caller knows.
+//! Cached.
 
 use std::time::Duration;
 

@@ -29,7 +29,7 @@ pub struct PortalClient {
     portal: Arc<Portal>,
     http: Http,
     base: Mutex<RestBase>,
-    /// Where its token is renewed, if it is.
+    /// The slot of its token, if it is renewed.
     slot: Option<Slot>,
     account: Account,
 }
@@ -51,7 +51,7 @@ impl PortalClient {
         bitrix24::Client::new(self.http.clone(), base).observed(self.connections.noting())
     }
 
-    /// If the portal did not take the token: whether there is another one now.
+    /// If the portal rejected the token: whether there is another one now.
     async fn renewed(&self, client: &bitrix24::Client, error: &bitrix24::Error) -> Result<bool, Failure> {
         let ended = matches!(error.code(), Some("expired_token" | "invalid_token"));
         let (Some(slot), true, RestBase::OAuth { endpoint, token }) = (self.slot, ended, client.base()) else {
@@ -63,7 +63,7 @@ impl PortalClient {
                 *self.base.lock().unwrap_or_else(PoisonError::into_inner) = base;
                 Ok(true)
             }
-            // Then the portal's own words are handed on, and noted.
+            // The portal's own error is passed on and noted.
             Err(failure) if failure.kind == Kind::Reauthorise => Ok(false),
             Err(failure) => Err(failure),
         }
@@ -86,15 +86,15 @@ impl PortalClient {
         Ok(self.renewed(client, error).await? || self.relocated(client, error).await?)
     }
 
-    /// The same client in another lane of the limiter.
+    /// The same client with another priority in the limiter.
     #[must_use]
     pub fn in_lane(mut self, lane: Priority) -> Self {
         self.account.lane = lane;
         self
     }
 
-    /// Whether it works as an application, which may do what an incoming webhook may not: bind events, read the
-    /// offline queue.
+    /// Whether it works as an application, which may do what an incoming webhook may not: bind events, read the offline
+    /// queue.
     pub fn is_application(&self) -> bool {
         self.portal.application.is_some()
     }
@@ -114,7 +114,7 @@ impl PortalClient {
         let client = self.client();
         match client.call(method, params).await {
             Ok(answer) => self.answered(answer).await,
-            // Nothing was done: the same call again is the first.
+            // Nothing was done, so the call is safe to repeat.
             Err(error) if self.recovered(&client, &error).await? => match self.client().call(method, params).await {
                 Ok(answer) => self.answered(answer).await,
                 Err(error) => Err(self.failed(&error).await),
@@ -123,24 +123,24 @@ impl PortalClient {
         }
     }
 
-    /// Makes up to 50 calls in one request; gives the answers and what the portal says of the request.
+    /// Makes up to 50 calls in one request; returns the answers and what the portal says of the request.
     pub async fn batch(&self, batch: &Batch) -> Result<(BatchAnswer, Answer), Failure> {
         let answer = self.call("batch", &batch.params()).await?;
         Ok((BatchAnswer::read(answer.clone()), Answer { result: Value::Null, ..answer }))
     }
 
-    /// Makes one call of a bot's.
+    /// Makes one call of a bot.
     pub async fn ask(&self, request: &Request) -> Result<Answer, Failure> {
         self.call(request.method, &request.params).await
     }
 
-    /// Makes one call that carries a file, a piece at a time.
+    /// Makes one call that carries a file, piece by piece.
     pub async fn call_with_file(&self, request: &Request, length: u64, pieces: Pieces) -> Result<Answer, Failure> {
         self.admit().await?;
         let client = self.client();
         match client.call_with_file(request.method, &request.params, length, pieces).await {
             Ok(answer) => self.answered(answer).await,
-            // The pieces are gone: whoever has the file comes again.
+            // The pieces are gone: the upload starts again.
             Err(error) if self.recovered(&client, &error).await? => {
                 Err(Failure::transient("the token or the portal's address was renewed; the file is sent again"))
             }
@@ -148,7 +148,7 @@ impl PortalClient {
         }
     }
 
-    /// Fetches a file from where this portal says that it lies.
+    /// Downloads a file from the address that this portal gives.
     pub async fn fetch(&self, address: &str) -> Result<Download, Failure> {
         match self.client().fetch(address).await {
             Ok(download) => Ok(download),
@@ -188,7 +188,7 @@ impl PortalClient {
         if matches!(error, bitrix24::Error::Moved { .. }) {
             failure.text = format!("{}. {}", failure.text, self.where_to_say());
         }
-        // If one person's own access is no longer good, nobody else is held up.
+        // If one person's own access no longer works, nobody else is held up.
         if matches!(self.slot, Some(Slot::Person(_))) && failure.kind == Kind::Reauthorise && !is_elsewhere {
             failure = Failure::permanent("grant_expired", failure.text);
         }
@@ -213,7 +213,7 @@ impl PortalClient {
         failure
     }
 
-    /// What an administrator does about a portal that redirects.
+    /// How an administrator fixes a portal that redirects.
     fn where_to_say(&self) -> &'static str {
         match self.slot {
             Some(_) => {

@@ -1,5 +1,5 @@
-//! Renewing a pair of tokens takes the keys of an application, which only few functions may read. A worker that meets a
-//! token at its end asks one of those: it names the tenant and the slot, and reads the new pair from the store.
+//! The request to renew a pair of tokens. That needs the keys of an application, which only few functions may read: a
+//! worker names the tenant and the slot to one of those, and reads the new pair from the store.
 
 use std::sync::Arc;
 
@@ -9,36 +9,36 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Connections, Failure, Slot};
 
-/// What is to be renewed. It carries no secret.
+/// The pair to renew. It carries no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RenewalRequest {
-    /// Whose.
+    /// The tenant.
     pub tenant: TenantId,
-    /// What it opens.
+    /// The pair's slot.
     pub slot: Slot,
-    /// The pair as the worker has seen it: another one in the store is newer.
+    /// The pair as the worker has seen it: any other one in the store is newer.
     pub version: Version,
-    /// Whether the provider has refused its access token. If not, it is renewed only near its end.
+    /// Whether the provider has rejected its access token. If not, it is renewed only near its end.
     pub refused: bool,
 }
 
-/// What came of it. It carries no secret.
+/// The result. It carries no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RenewalAnswer {
-    /// The pair in the store is as good as there is one.
+    /// The pair in the store is current.
     Good,
-    /// The pair in the store is another than the worker has seen: it looks again.
+    /// The pair in the store is not the one that the worker has seen: it reads again.
     Changed,
-    /// Somebody is renewing it.
+    /// Another worker is renewing it.
     Busy,
     /// It could not be renewed.
     Failed(Failure),
 }
 
 impl RenewalAnswer {
-    /// What came of it in one word, for counters; `None` if somebody else renews or has renewed it.
+    /// The result in one word, for counters; `None` if another worker renews or has renewed it.
     pub fn word(&self) -> Option<&'static str> {
         match self {
             Self::Good => Some("renewed"),
@@ -50,13 +50,13 @@ impl RenewalAnswer {
 }
 
 impl Connections {
-    /// The same, but tokens are renewed by another function, which may read the keys of our applications.
+    /// The same with tokens renewed by another function, which may read the keys of our applications.
     #[must_use]
     pub fn renewing_through(self, function: Arc<dyn Invoke>) -> Self {
         Self { renewal: Some(function), ..self }
     }
 
-    /// Has a pair renewed: by the function for that, or here where there is none.
+    /// Has a pair renewed: by the function for that, or here if there is none.
     pub(crate) async fn ask_to_renew(&self, request: &RenewalRequest) -> RenewalAnswer {
         let Some(function) = &self.renewal else { return self.renew_pair(request).await };
         let asked = match serde_json::to_string(request) {

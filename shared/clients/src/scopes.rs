@@ -1,4 +1,4 @@
-//! What we ask for at each provider, and why. Nothing is asked for that nothing needs.
+//! The rights we ask for at each provider, and why. Each is needed by something.
 
 /// What the bot may do, and why.
 pub const SLACK: [(&str, &str); 22] = [

@@ -1,4 +1,5 @@
-//! A workspace's people, files, dialogs and answers, under its limiters.
+//! More of a Slack workspace's calls under its limiters: messages, people, channels, dialogs, files. Posting cards and
+//! reading history are in `workspace`.
 
 use slack::answers::Shown;
 use slack::client::Page;
@@ -12,7 +13,7 @@ use crate::failure::Failure;
 use crate::workspace::WorkspaceClient;
 
 impl WorkspaceClient {
-    /// Posts under somebody's name and picture. Call [`WorkspaceClient::admit_post`] before.
+    /// Posts under a person's name and picture. Call [`WorkspaceClient::admit_post`] before.
     pub async fn post_as(
         &self,
         author: &Author,
@@ -25,14 +26,14 @@ impl WorkspaceClient {
         self.note(&accounts::posts(&self.team), answer).await
     }
 
-    /// Takes a message of ours away.
+    /// Deletes one of our messages.
     pub async fn delete(&self, posted: &Posted) -> Result<(), Failure> {
         let account = accounts::tier_3(&self.team, "chat.delete");
         self.admit(&account).await?;
         self.note(&account, self.client.delete_message(posted).await).await
     }
 
-    /// Adds the bot's reaction to a message, or takes it away.
+    /// Adds the bot's reaction to a message, or removes it.
     pub async fn react(&self, channel: &str, ts: &str, name: &str, add: bool) -> Result<(), Failure> {
         let account = accounts::tier_3(&self.team, if add { "reactions.add" } else { "reactions.remove" });
         self.admit(&account).await?;
@@ -41,7 +42,7 @@ impl WorkspaceClient {
         self.note(&account, answer).await
     }
 
-    /// Whether the workspace takes the token.
+    /// Whether the workspace accepts the token.
     pub async fn check(&self) -> Result<(), Failure> {
         let account = accounts::tier_4(&self.team, "auth.test");
         self.admit(&account).await?;
@@ -62,7 +63,7 @@ impl WorkspaceClient {
         self.note(&account, self.client.users(cursor).await).await
     }
 
-    /// What a channel is called, and whether strangers read it.
+    /// A channel's name, and whether outsiders read it.
     pub async fn channel_info(&self, channel: &str) -> Result<ChannelInfo, Failure> {
         let account = accounts::tier_3(&self.team, "conversations.info");
         self.admit(&account).await?;
@@ -76,7 +77,7 @@ impl WorkspaceClient {
         self.note(&account, self.client.user_groups().await).await
     }
 
-    /// Answers at a response URL. It has no account of its own: an answer is owed to each request.
+    /// Answers at a response URL. It has no rate bucket: every request must be answered.
     pub async fn respond(&self, response_url: &str, message: &Message, shown: Shown) -> Result<(), Failure> {
         let now = self.connections.clock.now();
         self.client.respond(response_url, message, shown).await.map_err(|error| Failure::of_slack(&error, now))
@@ -96,7 +97,7 @@ impl WorkspaceClient {
         self.note(&account, self.client.unfurl(channel, ts, cards).await).await
     }
 
-    /// Opens a dialog. There is no waiting for a slot: after three seconds there is nothing to open it with.
+    /// Opens a dialog. It does not wait for a slot: after three seconds the trigger has expired.
     pub async fn open_view(&self, trigger_id: &str, view: &View) -> Result<(), Failure> {
         let now = self.connections.clock.now();
         self.client.open_view(trigger_id, view).await.map_err(|error| Failure::of_slack(&error, now))

@@ -1,10 +1,10 @@
-//! Tokens that end: kept sealed, renewed before they end, and by one worker at a time.
+//! Tokens that expire: kept sealed, renewed before they expire, by one worker at a time.
 //!
-//! A token is renewed when somebody needs it and it has ended or is about to; never by a timer, for the vendor blocks
-//! applications that do. Whoever renews holds a lease in the store; the others go on with the old token while it lives, or
-//! wait for the new one. The keys of the application are read only where the renewing itself is done: a worker has that
-//! done by another function (`renewal`). A provider that says that the refresh token is no good has the last word only
-//! after a look whether somebody else renewed it meanwhile.
+//! A token is renewed when it is needed and has expired or is about to; never by a timer, for the vendor blocks
+//! applications that do so. The renewing worker holds a lease in the store; the others use the old token while it is
+//! valid, or wait for the new one. Only the functions that may read an application's keys renew; a worker asks one of
+//! them (`renewal`). A refresh token that a provider rejects is dead only if nobody else has renewed the pair
+//! meanwhile.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,24 +22,24 @@ use tenants::portals::{NOTION_TOKEN, PORTAL_TOKEN, SLACK_BOT_TOKEN};
 use crate::apps::AppKeys;
 use crate::{Connections, Failure, RenewalAnswer, RenewalRequest};
 
-/// A token is renewed so long before its end.
+/// How long before its end a token is renewed.
 const EARLY: Duration = Duration::from_secs(5 * 60);
 /// How long a worker may take to renew one.
 const LEASE: Duration = Duration::from_secs(60);
-/// How often those who wait look.
+/// How often waiting workers check.
 const LOOK: Duration = Duration::from_millis(200);
-/// A token that the provider gave up is tried again so much later, for a subscription may be paid again; twice as much
-/// after each time.
+/// When a token that the provider rejected is tried again, for a subscription may be paid again; twice as long after
+/// each try.
 const DEAD_FOR: Duration = Duration::from_secs(60 * 60);
-/// It is not left alone longer than this.
+/// The longest time between tries.
 const MAX_DEAD_FOR: Duration = Duration::from_secs(24 * 60 * 60);
-/// So many are remembered in a process.
+/// How many are remembered in a process.
 const MAX_CACHED: usize = 1_000;
-/// A pair that nobody has used for so long is renewed once, for refresh tokens die: Bitrix24's after 180 days. That is the
-/// one renewal that no call asks for; one in three months is far from a timer.
+/// A pair that was unused this long is renewed once, for refresh tokens expire: Bitrix24's after 180 days. It is the
+/// only renewal that no call needs; one in three months is far from a timer.
 pub const IDLE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
-/// What a token opens.
+/// What a token gives access to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Slot {
@@ -54,7 +54,7 @@ pub enum Slot {
 }
 
 const PREFIX: &str = "token#";
-/// How the partitions end that hold the keys of portals' own applications. `template.yaml` refuses them to workers.
+/// The suffix of the partitions with the keys of portals' own applications. `template.yaml` denies them to workers.
 const APPS_PARTITION: &str = "#apps";
 
 impl Slot {
@@ -76,7 +76,7 @@ impl Slot {
         }
     }
 
-    /// Under what its access and its refresh token are sealed.
+    /// The fields under which its access and its refresh token are sealed.
     fn fields(self) -> (&'static str, &'static str) {
         match self {
             Self::Portal | Self::Person(_) => (PORTAL_TOKEN, "portal-refresh-token"),
@@ -89,12 +89,13 @@ impl Slot {
         Key::new(Table::Portals, tenant.as_str(), self.sort())
     }
 
-    /// Where the keys of a portal's own application lie that renew the pair: in a partition that workers may not read.
+    /// The item with the keys of a portal's own application that renew the pair: in a partition that workers may not
+    /// read.
     fn app_key(self, tenant: &TenantId) -> Key {
         Key::new(Table::Portals, format!("{tenant}{APPS_PARTITION}"), self.sort())
     }
 
-    /// In words.
+    /// Its name for people.
     pub fn name(self) -> &'static str {
         match self {
             Self::Portal => "Bitrix24",
@@ -121,26 +122,26 @@ enum App {
 
 const OWN_SECRET: &str = "client-secret";
 
-/// A pair of tokens as it is kept.
+/// A pair of tokens as it is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Kept {
     access: Sealed,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refresh: Option<Sealed>,
-    /// When the access token ends, where that is known.
+    /// When the access token expires, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
     renewed_at: Timestamp,
-    /// The authorization server, where there are several.
+    /// The authorization server, if there are several.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     server: String,
-    /// Whether the pair is that of the portal's own application, whose keys lie apart.
+    /// Whether the pair belongs to the portal's own application, whose keys are stored separately.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     by_own_app: bool,
-    /// Where those keys were kept by earlier versions; the next renewal moves them.
+    /// Where earlier versions kept those keys; the next renewal moves them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     own_app: Option<OwnApp>,
-    /// Until when somebody renews it.
+    /// The end of the lease of the worker that renews it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lease: Option<Timestamp>,
     /// Since when, and why, it cannot be renewed.
@@ -150,7 +151,7 @@ struct Kept {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Dead {
-    /// When it was tried last.
+    /// When it was last tried.
     since: Timestamp,
     why: String,
     /// How often it was tried.
@@ -159,7 +160,7 @@ struct Dead {
 }
 
 impl Dead {
-    /// Whether it is left alone at `now`.
+    /// Whether it is not tried at `now`.
     fn rests(&self, now: Timestamp) -> bool {
         let pause = DEAD_FOR.saturating_mul(1 << self.tries.saturating_sub(1).min(8)).min(MAX_DEAD_FOR);
         until(self.since, now) < pause
@@ -167,12 +168,12 @@ impl Dead {
 }
 
 impl Kept {
-    /// Whether somebody renews it at `now`.
+    /// Whether a worker renews it at `now`.
     fn is_leased(&self, now: Timestamp) -> bool {
         self.lease.is_some_and(|lease| now < lease)
     }
 
-    /// Why it cannot be renewed, if it was found out a short while ago that it cannot.
+    /// Why it cannot be renewed, if that was found a short while ago.
     fn refusal(&self, now: Timestamp) -> Option<RenewalAnswer> {
         let dead = self.dead.as_ref().filter(|dead| dead.rests(now))?;
         Some(RenewalAnswer::Failed(Failure::reauthorise(dead.why.clone())))
@@ -184,27 +185,27 @@ impl Kept {
     }
 }
 
-/// A pair of tokens to keep.
+/// A pair of tokens to store.
 pub(crate) struct Pair {
     pub(crate) access: SecretString,
     pub(crate) refresh: Option<SecretString>,
     pub(crate) lives: Option<Duration>,
 }
 
-/// How a token stands, for whoever looks.
+/// The state of a token, for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
-    /// What it opens.
+    /// What it gives access to.
     pub slot: Slot,
-    /// When the access token ends, where that is known.
+    /// When the access token expires, if known.
     pub expires_at: Option<Timestamp>,
-    /// When it was renewed last.
+    /// When it was last renewed.
     pub renewed_at: Timestamp,
     /// Why it cannot be renewed, if it cannot.
     pub dead: Option<String>,
 }
 
-/// Tokens as they were seen last, in this process.
+/// Tokens as this process last saw them.
 #[derive(Clone, Default)]
 pub(crate) struct Seen(Arc<Mutex<HashMap<(TenantId, Slot), (SecretString, Timestamp)>>>);
 
@@ -229,7 +230,7 @@ impl Seen {
 }
 
 impl Connections {
-    /// Keeps a new pair, in the place of whatever was there.
+    /// Stores a new pair over any earlier one.
     pub(crate) async fn keep_tokens(
         &self,
         tenant: &TenantId,
@@ -279,7 +280,7 @@ impl Connections {
         Ok(self.store.delete(&slot.key(tenant)).await?)
     }
 
-    /// Forgets what people allowed: their own access to the portal.
+    /// Forgets people's own access to the portal.
     pub(crate) async fn drop_grants(&self, tenant: &TenantId) -> Result<(), Failure> {
         for standing in self.token_standings(tenant).await? {
             if let Slot::Person(_) = standing.slot {
@@ -289,7 +290,7 @@ impl Connections {
         Ok(())
     }
 
-    /// A token that is good for some minutes at least, or as good as there is one; `None` if none is kept.
+    /// A token that is valid for some minutes at least, or the best there is; `None` if none is stored.
     pub(crate) async fn token(&self, tenant: &TenantId, slot: Slot) -> Result<Option<SecretString>, Failure> {
         if let Some(token) = self.seen.get(tenant, slot, self.clock.now()) {
             return Ok(Some(token));
@@ -311,13 +312,13 @@ impl Connections {
 
     fn remember(&self, tenant: &TenantId, slot: Slot, token: &SecretString, end: Option<Timestamp>) {
         let now = self.clock.now();
-        // Not longer than a portal's record is believed: somebody may have authorised anew.
+        // No longer than a portal's record is cached: it may have been authorised again.
         let fresh = later(now, Duration::from_secs(60));
         let good_until = end.map_or(fresh, |end| fresh.min(end - jiff::SignedDuration::from_secs(300)));
         self.seen.put(tenant, slot, token, good_until);
     }
 
-    /// A token in the place of `used`, which the provider did not take.
+    /// A token to replace `used`, which the provider rejected.
     pub(crate) async fn token_after(
         &self,
         tenant: &TenantId,
@@ -328,7 +329,7 @@ impl Connections {
         self.renew(tenant, slot, Some(used)).await
     }
 
-    /// Renews a pair that nobody has used for long, or that was given up; whether that was done.
+    /// Renews a pair that was unused for long, or that was given up; returns whether it did.
     pub async fn renew_if_idle(&self, tenant: &TenantId, slot: Slot) -> Result<bool, Failure> {
         let Some(item) = self.store.get(&slot.key(tenant)).await? else { return Ok(false) };
         let kept: Kept = item.decode()?;
@@ -342,13 +343,13 @@ impl Connections {
         self.renew(tenant, slot, Some(&used)).await.map(|_| true)
     }
 
-    /// The authorization server of a token that is renewed.
+    /// The authorization server of a renewed token.
     pub(crate) async fn token_server(&self, tenant: &TenantId, slot: Slot) -> Result<Option<String>, Failure> {
         let item = self.store.get(&slot.key(tenant)).await?;
         Ok(item.map(|item| item.decode::<Kept>()).transpose()?.map(|kept| kept.server))
     }
 
-    /// The keys of the local application that the tenant's portal is connected by, if it is by one.
+    /// The keys of the local application that the tenant's portal is connected by, if it is.
     pub(crate) async fn own_app(&self, tenant: &TenantId) -> Result<Option<AppKeys>, Failure> {
         let Some(item) = self.store.get(&Slot::Portal.key(tenant)).await? else { return Ok(None) };
         self.own_app_of(tenant, Slot::Portal, &item.decode()?).await
@@ -368,7 +369,7 @@ impl Connections {
         Ok(Some(AppKeys { client_id: own.client_id, client_secret }))
     }
 
-    /// How a tenant's tokens stand.
+    /// The states of a tenant's tokens.
     pub async fn token_standings(&self, tenant: &TenantId) -> Result<Vec<Standing>, Failure> {
         let mut query = Query::prefix(Table::Portals, tenant.as_str(), PREFIX);
         let mut standings = Vec::new();
@@ -391,8 +392,8 @@ impl Connections {
         }
     }
 
-    /// A good token: one that somebody else has fetched by now, or a new one. `refused` is the token that the provider did
-    /// not take, if it was tried.
+    /// A valid token: one that another worker has fetched by now, or a new one. `refused` is the token that the
+    /// provider rejected, if it was tried.
     async fn renew(
         &self,
         tenant: &TenantId,
@@ -444,10 +445,10 @@ impl Connections {
         Ok(access)
     }
 
-    /// Renews a pair here, with the keys of its application, unless that is not needed or somebody else does. It waits for
-    /// nobody but the provider.
+    /// Renews a pair here, with the keys of its application, unless that is not needed or another worker does. It waits
+    /// only for the provider.
     pub async fn renew_pair(&self, request: &RenewalRequest) -> RenewalAnswer {
-        // Rare and large: every call's future would have room for it.
+        // Rare and large: every call's future would carry it.
         Box::pin(self.try_to_renew(request)).await.unwrap_or_else(RenewalAnswer::Failed)
     }
 
@@ -466,7 +467,7 @@ impl Connections {
         if !request.refused && kept.has_time_left(now) {
             return Ok(RenewalAnswer::Good);
         }
-        // Where the keys are missing nobody is asked, and nothing is concluded.
+        // Without the keys nobody is asked, and nothing is concluded.
         let app = match kept.refresh {
             Some(_) => Some(self.app_for(&request.tenant, request.slot, &kept).await?),
             None => None,
@@ -493,7 +494,7 @@ impl Connections {
         let (next, answer) = match self.ask_for_pair(tenant, slot, app, &kept).await {
             Ok(pair) => {
                 let sealed = self.sealed(tenant, slot, &pair).await?;
-                // A provider that gives no new refresh token means the old one to stay.
+                // A provider that returns no new refresh token means the old one to be kept.
                 let refresh = sealed.refresh.clone().or_else(|| kept.refresh.clone());
                 let next = Kept { refresh, server: kept.server.clone(), by_own_app: kept.by_own_app, ..sealed };
                 tracing::info!(%tenant, slot = slot.name(), "token renewed");
@@ -518,7 +519,7 @@ impl Connections {
         };
         match written {
             Ok(()) => Ok(answer),
-            // Somebody has authorised anew meanwhile.
+            // It has been authorised again meanwhile.
             Err(StoreError::Conflict(_)) => Ok(RenewalAnswer::Changed),
             Err(error) => Err(error.into()),
         }

@@ -1,4 +1,4 @@
-//! Credentials that a provider does not take any more: noted once, told once, and looked at again until they are good.
+//! Credentials that a provider rejects: noted once, reported once, and tried again until they work.
 
 use jiff::Timestamp;
 use runtime::TenantId;
@@ -23,7 +23,7 @@ impl Side {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Bitrix24, Self::Slack, Self::Notion];
 
-    /// What people call it.
+    /// Its name for people.
     pub fn name(self) -> &'static str {
         match self {
             Self::Bitrix24 => "Bitrix24",
@@ -39,10 +39,10 @@ impl Side {
 
 const PREFIX: &str = "trouble#";
 
-/// A side whose credentials are not taken.
+/// A side whose credentials are rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
-    /// Which.
+    /// The side.
     pub side: Side,
     /// Since when.
     pub since: Timestamp,
@@ -51,7 +51,7 @@ pub struct Trouble {
 }
 
 impl Connections {
-    /// Notes that a side's credentials are not taken; true if nobody had noted it yet.
+    /// Notes that a side's credentials are rejected; true if it was not noted yet.
     pub(crate) async fn note_trouble(&self, tenant: &TenantId, side: Side, why: &str) -> Result<bool, Failure> {
         let trouble = Trouble { side, since: self.clock.now(), why: why.to_owned() };
         match self.store.put(Write::new(side.key(tenant), &trouble, Condition::Absent)?).await {
@@ -64,13 +64,13 @@ impl Connections {
         }
     }
 
-    /// The sides of a tenant that are in trouble.
+    /// The sides of a tenant whose credentials are rejected.
     pub async fn troubles(&self, tenant: &TenantId) -> Result<Vec<Trouble>, Failure> {
         let page = self.store.list(&Query::prefix(Table::Portals, tenant.as_str(), PREFIX)).await?;
         Ok(page.items.iter().map(runtime::store::Item::decode).collect::<Result<_, _>>()?)
     }
 
-    /// Takes a side's trouble away and lets go of what was parked for it.
+    /// Ends a side's trouble and the pause of its accounts.
     pub(crate) async fn end_trouble(&self, tenant: &TenantId, side: Side) -> Result<(), Failure> {
         self.store.delete(&side.key(tenant)).await?;
         let Some(portal) = self.portals.fresh(tenant).await? else { return Ok(()) };
@@ -85,10 +85,10 @@ impl Connections {
         Ok(())
     }
 
-    /// Tries a side that is in trouble; true if it works again.
+    /// Tries a side's credentials again; true if they work.
     pub async fn try_again(&self, tenant: &TenantId, side: Side) -> Result<bool, Failure> {
         let portal = self.portal(tenant).await?;
-        // Around the limiter, which is parked for this very reason.
+        // Without the limiter, which is paused for this very reason.
         let works = match side {
             Side::Bitrix24 => self.portal_answers(&portal).await?,
             Side::Slack => match self.slack_token(&portal).await {

@@ -1,4 +1,4 @@
-//! An event that could not be decided: what that means for its line in the ledger, and for its job.
+//! An event that could not be decided: the consequence for its ledger line and for its job.
 
 use jiff::Timestamp;
 use runtime::TenantId;
@@ -9,8 +9,8 @@ use runtime::retry::GIVE_UP_AFTER;
 use crate::Failure;
 use crate::failure::GONE;
 
-/// Writes down what a failure means for an event, and says what becomes of its job. `line` is the event's line as it
-/// would be written now; a decision that is in the ledger already is left as it is.
+/// Writes what a failure means for an event, and returns its job's outcome. `line` is the event's line as it would be
+/// written now; a decision that is already in the ledger is left as it is.
 pub async fn undecided(
     ledger: &Ledger,
     tenant: &TenantId,
@@ -24,7 +24,7 @@ pub async fn undecided(
     }
     let trace = line.trace;
     let earlier = match ledger.event(tenant, trace).await {
-        // Only its jobs are not all on their queue yet: the next try sends them.
+        // Only some of its jobs are not on their queue yet: the next try sends them.
         Ok(Some(earlier)) if is_decided(&earlier, &line) => return outcome,
         Ok(earlier) => earlier,
         Err(error) => {
@@ -57,7 +57,7 @@ pub async fn undecided(
     outcome
 }
 
-/// Whether the line was decided before. One that hands its jobs on to another job of the trace waits with them; that
+/// Whether the line was decided before. One that passes its jobs on to another job of the trace waits with them; that
 /// job's own line is about something else.
 fn is_decided(earlier: &EventLine, line: &EventLine) -> bool {
     let hands_on = !earlier.outbox.is_empty() && earlier.record == line.record;

@@ -1,4 +1,4 @@
-//! Where a portal is: what its authorization server says of it, and never what a host answered.
+//! The address of a portal: as its authorization server says, never as a host answered.
 
 use bitrix24::RestBase;
 use bitrix24::oauth::TokenInfo;
@@ -19,8 +19,7 @@ impl Connections {
         Ok(address)
     }
 
-    /// The access at the address where the portal of a token is now, by its authorization server; `None` if that knows of
-    /// no other one than `known`.
+    /// The access at the portal's present address, as its authorization server says; `None` if that is still `known`.
     pub(crate) async fn moved_access(
         &self,
         tenant: &TenantId,
@@ -36,7 +35,8 @@ impl Connections {
         Ok(Some(RestBase::OAuth { endpoint: info.endpoint, token }))
     }
 
-    /// What the authorization server says of a token, or of the one in its place if it has ended; `None` if it takes none.
+    /// What the authorization server says of a token, or of its successor if it has expired; `None` if it accepts
+    /// neither.
     async fn token_info(
         &self,
         tenant: &TenantId,
@@ -61,7 +61,7 @@ impl Connections {
     pub(crate) async fn note_endpoint(&self, tenant: &TenantId, endpoint: &str) -> Result<(), Failure> {
         let Some(portal) = self.portals.get(tenant).await? else { return Ok(()) };
         let is_known = portal.application.as_ref().is_none_or(|application| application.endpoint == endpoint);
-        // A portal that hosts itself has a say in its endpoint.
+        // A self-hosted portal has a say in its endpoint.
         if is_known || !self.may_be_called(endpoint) {
             return Ok(());
         }
@@ -83,7 +83,7 @@ impl Connections {
         endpoint.parse().is_ok_and(|url| self.network().check(&url).is_ok())
     }
 
-    /// Whether a portal takes our access, wherever it is now.
+    /// Whether a portal accepts our access, at any address.
     pub(crate) async fn portal_answers(&self, portal: &Portal) -> Result<bool, Failure> {
         let Ok(base) = self.rest_base(portal).await else { return Ok(false) };
         let profile = |base| async {

@@ -38,15 +38,15 @@ impl WorkspaceClient {
         Self { connections, tenant, team: team.to_owned(), client, renews }
     }
 
-    /// The id of the channel that a route names: an id as it is, `#name` by look-up. `fresh` mistrusts what
-    /// was looked up before.
+    /// The id of the channel that a route names: an id is returned unchanged, `#name` is looked up. `fresh` ignores the
+    /// cache.
     pub async fn channel(&self, named: &str, fresh: bool) -> Result<ChannelId, Failure> {
         channels::resolve(self, self.connections.store.as_ref(), self.connections.clock.as_ref(), named, fresh).await
     }
 
     /// Waits for a slot to post in a channel.
     pub async fn admit_post(&self, channel: &ChannelId) -> Result<(), Failure> {
-        // The channel first: it is the one that runs out, and a slot of the workspace taken in vain is lost.
+        // The channel first: its limit is the tight one, and an unused slot of the workspace would be lost.
         self.admit(&accounts::channel_posts(&self.team, &channel.0)).await?;
         self.admit(&accounts::posts(&self.team)).await
     }
@@ -69,7 +69,7 @@ impl WorkspaceClient {
         self.note(&accounts::posts(&self.team), answer).await
     }
 
-    /// Replaces a message of ours. The same again changes nothing.
+    /// Replaces one of our messages. Repeating it changes nothing.
     pub async fn update(&self, posted: &Posted, message: &Message) -> Result<Posted, Failure> {
         let account = accounts::tier_3(&self.team, "chat.update");
         self.admit(&account).await?;
@@ -97,12 +97,12 @@ impl WorkspaceClient {
         }
     }
 
-    /// The full member of this workspace with an e-mail: no guest, nobody of another organisation.
+    /// The full member of this workspace with an e-mail: not a guest, nor anyone of another organisation.
     pub async fn member_by_email(&self, email: &str) -> Result<Option<User>, Failure> {
         Ok(self.user_by_email(email).await?.filter(|user| self.is_member(user)))
     }
 
-    /// Whether somebody is a full member of this workspace or organisation.
+    /// Whether a person is a full member of this workspace or organisation.
     pub fn is_member(&self, user: &User) -> bool {
         user.is_member_of(&self.team)
     }
@@ -117,7 +117,7 @@ impl WorkspaceClient {
         }
     }
 
-    /// Makes a public channel; one that is there by now is as good.
+    /// Creates a public channel; fine if it already exists.
     pub async fn create(&self, name: &str) -> Result<ChannelId, Failure> {
         let account = accounts::tier_2(&self.team, "conversations.create");
         self.admit(&account).await?;

@@ -1,4 +1,4 @@
-//! What commands answer: short, in the reader's language, with what to do next.
+//! What commands answer: short, in the reader's language, with the next step.
 
 use bitrix24::EntityType;
 use locale::Language;

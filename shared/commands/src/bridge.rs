@@ -1,4 +1,4 @@
-//! `/b24-bridge`: a channel and a chat become one conversation, or stop being one.
+//! `/b24-bridge`: bridges a channel with a chat, or ends their bridge.
 
 use locale::Language;
 

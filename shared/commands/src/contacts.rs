@@ -1,4 +1,5 @@
-//! Phone numbers, e-mails and web addresses in the text of a lead. Numbers that are sums, dates or orders are no phones.
+//! Phone numbers, e-mails and web addresses in the text of a lead. Sums, dates and order numbers do not count as
+//! phones.
 
 use crate::people::email;
 use crate::reader::{TextToken, TokenUnit, simple};
@@ -74,7 +75,7 @@ impl Contacts {
                 let number = words[at..at + length].iter().map(|word| bare(word)).collect::<Vec<_>>().join(" ");
                 put_phone(&mut self.phones, number);
             }
-            // What is no phone as a whole is none in parts.
+            // If the whole is not a phone, its parts are not either.
             at += length.max(numeric_run(words, at)).max(1);
         }
     }

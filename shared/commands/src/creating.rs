@@ -1,4 +1,4 @@
-//! What creating a lead and creating a task have in common.
+//! What creating a lead and creating a task share.
 
 use clients::Failure;
 use runtime::Kind;

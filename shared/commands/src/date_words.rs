@@ -1,4 +1,4 @@
-//! The words of dates in the catalogues are those that deadlines understand.
+//! A test: deadlines understand the catalogues' words for dates.
 
 use jiff::civil::DateTime;
 use jiff::{ToSpan, Zoned};

@@ -1,8 +1,9 @@
-//! Deadlines in words, in English and Russian: `tomorrow 15:00`, `5pm`, `in 2 hours`, `friday`, `25.12.`, `end of month`.
+//! Deadlines in words, in English and Russian: `tomorrow 15:00`, `5pm`, `in 2 hours`, `friday`, `25.12.`,
+//! `end of month`.
 //!
-//! What is meant is read in the person's own time zone. Each word must be understood: one that is not makes the whole no
-//! deadline. A day without a time ends at 19:00. A named weekday is the next one, never today; `next friday` is that of the
-//! next calendar week. A day without a year is the next one; a year that is written counts.
+//! They are read in the person's own time zone. Each word must be understood, or the whole is not a deadline. A day
+//! without a time ends at 19:00. A named weekday is the next one, never today; `next friday` is that of the next
+//! calendar week. A day without a year is the next one; a written year counts.
 
 use jiff::civil::{Date, DateTime, Time, Weekday, time};
 use jiff::tz::TimeZone;
@@ -22,7 +23,7 @@ const MAX_LENGTH: usize = 100;
 /// The most of any unit that is counted ahead.
 const MAX_AHEAD: i64 = 3650;
 
-/// Why words are no deadline.
+/// Why words are not a deadline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeadlineProblem {
     /// They are not understood, or name no moment that there is.
@@ -592,7 +593,7 @@ fn evening_hour(rest: &[&str]) -> Option<(Time, usize)> {
 
 enum ClockReading {
     Time(Time, usize),
-    /// It is no time.
+    /// It is not a time.
     No,
     /// It is written as a time, and is none.
     Wrong,

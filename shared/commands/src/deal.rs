@@ -1,4 +1,4 @@
-//! `/b24-deal`: a deal with its card, and the buttons that move it, assign it to oneself and comment on it.
+//! `/b24-deal`: shows a deal's card, with buttons that move it, assign it to oneself and comment on it.
 
 use jiff::Timestamp;
 use locale::Language;
@@ -337,7 +337,7 @@ pub(crate) mod act {
         }
     }
 
-    /// Comments once: a comment carries no id of ours, so one that an earlier try wrote is found by its text.
+    /// Comments once: a comment does not carry our id, so one that an earlier try wrote is found by its text.
     async fn add_comment(request: &CommandRequest<'_>, rights: &Rights, id: u64, text: &str) -> Result<(), Failure> {
         if request.is_retry && was_written(request, rights, id, text).await? {
             return Ok(());

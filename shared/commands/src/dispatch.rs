@@ -1,4 +1,4 @@
-//! What was asked for, and which command answers it.
+//! Which command answers a request. All kinds of requests (typed, pressed, submitted) arrive here.
 
 use clients::Failure;
 use jobs::asked::SlackRequest;

@@ -1,4 +1,4 @@
-//! What a person typed and has to correct: kept for a day, opened by the button *Edit*.
+//! A command that its author has to correct: kept for a day, opened by the button *Edit*.
 
 use std::time::Duration;
 

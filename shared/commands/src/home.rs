@@ -1,4 +1,5 @@
-//! The app's home: a person's day, their deals, who they are.
+//! The view of the app's home tab: a person's day, their deals, their user in Bitrix24. Publishing it is in
+//! `slack-events`.
 
 use clients::Failure;
 use crm::views::{DaySummary, needs_permission};

@@ -1,4 +1,4 @@
-//! `/b24-lead`: a lead out of a company and a comment.
+//! `/b24-lead`: creates a lead from a company and a comment.
 
 use jiff::Timestamp;
 use locale::Language;

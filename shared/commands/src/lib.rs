@@ -1,8 +1,9 @@
 //! Slash commands in Slack: one file each.
 //!
-//! A command's file has two halves. The first is what acknowledging needs: name, usage, help, how its text is read, which
-//! form it opens. The second acts; it is behind the feature `act`, because it brings the clients of the providers. What a
-//! command needs is said by [`spec::Acknowledge`] and `perform::Perform`; the table below is the only list of commands.
+//! A command's file has two halves. The first is what acknowledging needs: name, usage, help, how its text is read,
+//! which form it opens. The second acts; it is behind the feature `act`, because it brings the clients of the
+//! providers. What a command needs is given by [`spec::Acknowledge`] and `perform::Perform`; the table below is the
+//! only list of commands.
 
 #[macro_use]
 pub mod spec;

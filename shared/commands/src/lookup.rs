@@ -1,4 +1,4 @@
-//! The people and channels that a command's text names, looked up before it is read.
+//! Looks up the people and channels that a command's text names, before the text is read.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! `/b24-me`: which user of Bitrix24 a person in Slack is, and with whose rights they work.
+//! `/b24-me`: which Bitrix24 user a person in Slack is, and with whose rights they work.
 
 use locale::Language;
 
@@ -100,7 +100,7 @@ pub(crate) mod act {
 
     /// How long a code is good.
     const CODE_TTL: Duration = Duration::from_secs(15 * 60);
-    /// Wrong codes that a person can type while a code of theirs is good; asking for another code gives no more tries.
+    /// Wrong codes that a person can type while their code is valid; asking for another code gives no more tries.
     const MAX_TRIES: u32 = 5;
     /// Codes that a person in Slack can ask for within [`ASKS_WINDOW`], and that one user of the portal is sent.
     const MAX_ASKS: u32 = 3;

@@ -1,4 +1,4 @@
-//! What was typed or filled in and cannot be done, and what to type instead.
+//! Input that a command cannot use, with what to type instead.
 
 use locale::Language;
 

@@ -103,7 +103,7 @@ impl Directory {
 }
 
 impl KnownPerson {
-    /// The name with what tells them from others of that name.
+    /// The name with what distinguishes them from others of that name.
     fn label(&self) -> String {
         match self.aliases.iter().find(|alias| alias.contains('@')) {
             Some(email) => format!("{} ({email})", self.name),

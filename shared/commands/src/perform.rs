@@ -1,4 +1,4 @@
-//! What a command does beyond being acknowledged.
+//! The trait of a command's second half: what it does after it was acknowledged.
 
 use clients::Failure;
 use serde_json::Value;

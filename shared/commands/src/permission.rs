@@ -1,4 +1,4 @@
-//! A person's permission to work in Bitrix24 with their own rights.
+//! Asks a person to allow work in Bitrix24 with their own rights.
 
 use clients::Failure;
 

@@ -1,8 +1,8 @@
-//! The one reader of what follows a command: Slack's links and mentions are units, bars part the text outside of them, and
-//! blanks, dashes and quotes count as what people mean by them.
+//! The tokenizer of a command's text: Slack's links and mentions are units, bars separate the text outside of them, and
+//! blanks, dashes and quotes are read as people mean them.
 //!
-//! Each token keeps what was typed. Where grammar is read (a date, a number, a switch), [`simple`] says what is meant; what
-//! people write for people goes on as they typed it.
+//! Each token keeps what was typed. Where grammar is read (a date, a number, a switch), [`simple`] gives the meaning;
+//! text that people write for people is passed on as typed.
 
 use text::Document;
 
@@ -122,7 +122,7 @@ pub fn tokens(text: &str) -> Vec<TextToken<'_>> {
         };
         let raw = &rest[..length];
         steps::add(length);
-        // Signs that nobody sees are no word of their own.
+        // Invisible signs do not make a word.
         let unit = if unit == TokenUnit::Word && trimmed(raw).is_empty() { TokenUnit::Blank } else { unit };
         tokens.push(TextToken { unit, raw });
         at += length;
@@ -341,7 +341,7 @@ pub fn named(text: &str, name_of: impl Fn(char, &str) -> Option<String>) -> Stri
     named.collect()
 }
 
-/// A text of a form as a command's text would have come: what is no unit of Slack's is escaped.
+/// A text of a form as a command's text would have come: what is not a unit of Slack's is escaped.
 pub fn from_form(text: &str) -> String {
     tokens(text)
         .into_iter()

@@ -1,4 +1,4 @@
-//! Where an answer is said.
+//! Sends an answer to where it belongs: in the thread, at the response URL, to the person alone, or in direct messages.
 
 use clients::Failure;
 use runtime::Kind;

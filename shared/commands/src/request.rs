@@ -1,4 +1,4 @@
-//! A request that somebody made in Slack, with what is needed to act on it, and the answer to it.
+//! A person's request in Slack with what acting on it needs, and the answer to it.
 
 use std::sync::Arc;
 

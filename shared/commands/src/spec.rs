@@ -1,4 +1,4 @@
-//! What a command is called and how it is used, and the macro that makes the one table of commands.
+//! A command's name, usage and help; the trait of its first half; and the macro that makes the one table of commands.
 
 use jiff::Timestamp;
 use locale::Language;

@@ -1,7 +1,7 @@
-//! The text of a task: its name, what is to be done, who does it and until when.
+//! Reads the text of a task: its name, its description, its people and its deadline.
 //!
-//! `Name | Description | @assignee | deadline`; but a part that is plainly people or a deadline is taken wherever it is,
-//! and so are those at the ends of the name. Everything else has its place, or is refused by name.
+//! `Name | Description | @assignee | deadline`; but a part that is clearly people or a deadline counts wherever it is,
+//! and so do those at the ends of the name. Everything else has its place, or is refused by name.
 
 use jiff::Timestamp;
 

@@ -1,4 +1,4 @@
-//! What people type behind a slash and fill in, over the whole table.
+//! The whole table of commands against what people type and fill in.
 
 use jiff::{Timestamp, Zoned};
 use locale::Language;

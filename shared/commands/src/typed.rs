@@ -1,4 +1,4 @@
-//! A command as it was typed: which one, and what it asks for. Acknowledging and acting go by the same reading.
+//! A typed command: which one, and its arguments. Acknowledging and acting share this reading.
 
 use jiff::Zoned;
 use locale::Language;

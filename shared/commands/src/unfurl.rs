@@ -1,4 +1,4 @@
-//! Links to the portal, shown as cards.
+//! The card of a link to the portal: a deal or a task.
 
 use bitrix24::Task;
 use clients::Failure;

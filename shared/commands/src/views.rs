@@ -1,4 +1,4 @@
-//! The parts of forms, and the form in which a text is corrected.
+//! Parts that forms share, and the form in which a typed command is corrected.
 
 use locale::Language;
 use slack::block::{Block, Element};

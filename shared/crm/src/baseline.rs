@@ -1,6 +1,6 @@
-//! The silent baseline of a newly connected portal: every watched record gets a snapshot, and nobody is told.
+//! The silent baseline of a newly connected portal: every watched record gets a snapshot, without any card.
 //!
-//! It makes later hints cheap. Right it is not needed: a record that was never seen is judged by its creation
+//! It makes later hints cheap, but correctness does not need it: a record without a snapshot is judged by its creation
 //! time and its stage history.
 
 use clients::{Connections, Failure};
@@ -20,15 +20,15 @@ use crate::pages::{Listing, PAGE};
 /// Pages in one request.
 const PAGES: usize = 20;
 
-/// A kind that is watched from so soon after the connection on is watched from the connection on.
+/// A kind that is first watched this soon after the connection counts as watched from the connection on.
 const AT_ONCE: SignedDuration = SignedDuration::from_hours(1);
-/// How much earlier than its event something may have happened.
+/// How much earlier than its event a change may have happened.
 const EVENT_DELAY: SignedDuration = SignedDuration::from_mins(5);
 
-/// How far the baseline of one kind has come.
+/// The progress of one kind's baseline.
 #[derive(Debug, Default, Clone, Copy, Serialize, Deserialize)]
 struct Progress {
-    /// From when on what happens to records of this kind is news.
+    /// From when on changes of this kind's records are news.
     #[serde(default)]
     since: Option<Timestamp>,
     /// All records up to this id have a snapshot.
@@ -36,8 +36,8 @@ struct Progress {
     done: bool,
 }
 
-/// Fills in the snapshots that are missing and returns how many records were read. It goes on where an
-/// earlier run stopped, and returns at once when there is nothing left to do.
+/// Fills in the missing snapshots and returns how many records were read. It continues where an earlier run stopped,
+/// and returns at once when nothing is left to do.
 pub async fn fill(ports: &Ports, connections: &Connections, tenant: &TenantId) -> Result<usize, Failure> {
     let (store, clock) = (&ports.store, &ports.clock);
     let records = Records::new(store.clone());
@@ -74,8 +74,8 @@ pub async fn fill(ports: &Ports, connections: &Connections, tenant: &TenantId) -
     Ok(read)
 }
 
-/// From when on what happens to records of this kind is news: from the connection, or from when a route first asked
-/// for the kind. What was before is not told, however late it is found.
+/// From when on changes of this kind's records are news: from the connection, or from when a route first needed the
+/// kind. Earlier changes are not reported, however late they are found.
 pub async fn watched_since(ports: &Ports, portal: &Portal, kind: RecordKind) -> Result<Timestamp, Failure> {
     let progress =
         ports.store.get(&key(&portal.tenant, kind)).await?.map(|item| item.decode::<Progress>()).transpose()?;
@@ -83,7 +83,7 @@ pub async fn watched_since(ports: &Ports, portal: &Portal, kind: RecordKind) -> 
     Ok(progress.and_then(|progress| progress.since).unwrap_or_else(begins_now))
 }
 
-/// From when on something is watched that is first asked for now.
+/// From when on something is watched that is first needed now.
 pub fn watched_from(connected_at: Timestamp, now: Timestamp) -> Timestamp {
     if now.duration_since(connected_at) < AT_ONCE { connected_at } else { now - EVENT_DELAY }
 }
@@ -92,13 +92,13 @@ fn key(tenant: &TenantId, kind: RecordKind) -> Key {
     Key::new(Table::Links, format!("{tenant}#baseline"), kind.to_string())
 }
 
-/// Whether a whole kind cannot be read: the right is missing, or the portal does not know the method.
+/// Whether a whole kind cannot be read: the scope is missing, or the portal does not know the method.
 pub fn is_not_for_us(failure: &Failure) -> bool {
     ["access_denied", "insufficient_scope", "error_method_not_found", "not_found"].contains(&failure.code())
 }
 
-/// Whether nothing that happened to the record since it is watched could be news. What could be is left
-/// unseen, to be judged when its hint comes.
+/// Whether nothing that happened to the record since it is watched could be news. A record that could have news gets no
+/// snapshot, and is judged when its hint arrives.
 fn is_old(kind: RecordKind, state: &State, since: Timestamp) -> bool {
     let was_before = |moment: Option<Timestamp>| moment.is_some_and(|moment| moment < since);
     let moved = match (kind, state) {

@@ -1,4 +1,5 @@
-//! Reading a portal's records, and telling operators of trouble: what more than one function does the same way.
+//! Reading a portal, as several functions do it: pages of records, names behind codes, the baseline, deals and tasks
+//! for people; which events are bound, when each was last seen, and what the sweep remembers.
 
 pub mod baseline;
 pub mod names;

@@ -1,5 +1,6 @@
-//! The names behind codes and numbers: stages, sources, funnels, people, companies, contacts, projects. Kept in the
-//! store for all workers, and for a minute in memory. What cannot be read shows as unknown; it never stops a card.
+//! The names behind codes and numbers: stages, sources, funnels, people, companies, contacts, projects. Cached in the
+//! store for all workers, and for a minute in memory. A name that cannot be read shows as unknown; it never stops a
+//! card.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,11 +23,11 @@ use runtime::store::{Condition, Key, Store, Table, Write};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// How long names in the store are believed.
+/// How long names in the store are used.
 const KEEPS: Duration = Duration::from_secs(60 * 60);
-/// How long "there is none for us" is believed.
+/// How long "not available to us" is remembered.
 const KEEPS_NOTHING: Duration = Duration::from_secs(10 * 60);
-/// How long names in memory are believed.
+/// How long names in memory are used.
 const FRESH: Duration = Duration::from_secs(60);
 /// More tenants than this are not kept in memory.
 const MAX_TENANTS: usize = 500;
@@ -34,7 +35,7 @@ const MAX_TENANTS: usize = 500;
 const PAGE: usize = 50;
 /// More pages of statuses than this are not read; the rest shows as codes.
 const MAX_PAGES: usize = 40;
-/// The lists are asked for anew at most so often, when a stage is not in them.
+/// The lists are read again at most this often, when a stage is not in them.
 const BETWEEN_LISTS: Duration = Duration::from_secs(5 * 60);
 
 /// Names by tenant. Cheap to clone.
@@ -44,7 +45,7 @@ pub struct NamesCache {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     memory: Arc<Mutex<HashMap<TenantId, (Arc<Names>, Timestamp)>>>,
-    /// One job asks; the others of its batch find what it learned.
+    /// One job reads; the others of its batch find what it learned.
     asking: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -61,7 +62,7 @@ impl NamesCache {
         Self { connections, store, clock, memory: Arc::default(), asking: Arc::default() }
     }
 
-    /// Names that know what `change` speaks of, as far as that can be found out.
+    /// The names that `change` mentions, as far as they can be read.
     pub async fn of(&self, tenant: &TenantId, change: &Change) -> Arc<Names> {
         let wanted = wanted(change);
         if let Some(names) = self.remembered(tenant).filter(|names| suffices(names, change, &wanted)) {
@@ -87,11 +88,11 @@ impl NamesCache {
         names
     }
 
-    /// Learns the names that many changes speak of, in one request: asked for one by one, each would cost its own.
+    /// Learns the names that many changes mention, in one request: read one by one, each would cost its own.
     pub async fn learn_all(&self, tenant: &TenantId, changes: &[Change]) {
         let (mut asked, mut seen): (BTreeSet<Named>, HashMap<_, usize>) = (BTreeSet::new(), HashMap::new());
         for named in changes.iter().flat_map(wanted).collect::<BTreeSet<_>>() {
-            // One question gives a page; the rest is asked for when it is needed.
+            // One request returns a page; the rest is read when it is needed.
             let of_kind = seen.entry(std::mem::discriminant(&named)).or_default();
             *of_kind += 1;
             if *of_kind <= PAGE {
@@ -112,7 +113,7 @@ impl NamesCache {
         self.remember(tenant, &Arc::new(names));
     }
 
-    /// Forgets what a schema event says has changed: a person, or the lists.
+    /// Forgets what a schema event reports as changed: a person, or the lists.
     pub async fn forget(&self, tenant: &TenantId, named: Option<Named>) {
         self.lock().remove(tenant);
         let key = named.map_or_else(|| key(tenant, "all"), |named| key(tenant, &named.key()));
@@ -121,7 +122,7 @@ impl NamesCache {
         }
     }
 
-    /// Takes in a name that was read on another occasion.
+    /// Adds a name that was read on another occasion.
     pub async fn learn(&self, tenant: &TenantId, named: Named, name: String) {
         self.lock().remove(tenant);
         self.keep_entry(tenant, named, Some(&Entry { name, ..Entry::default() })).await;
@@ -137,7 +138,7 @@ impl NamesCache {
         if memory.len() >= MAX_TENANTS {
             memory.clear();
         }
-        // What was remembered keeps its age: names are asked for anew sooner or later.
+        // What was remembered keeps its age: names are read again sooner or later.
         let until = memory.get(tenant).map(|(_, until)| *until).filter(|until| *until > self.clock.now());
         memory.insert(tenant.clone(), (names.clone(), until.unwrap_or_else(|| later(self.clock.now(), FRESH))));
     }
@@ -146,7 +147,7 @@ impl NamesCache {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes what the store has: the lists, and each name that is wanted.
+    /// Reads from the store: the lists, and each wanted name.
     async fn read_stored(&self, tenant: &TenantId, names: &mut Names, wanted: &BTreeSet<Named>) -> Lists {
         let stored = self.store.get(&key(tenant, "all")).await.ok().flatten();
         let lists = stored.and_then(|item| item.decode::<Lists>().ok()).unwrap_or_default();
@@ -166,7 +167,7 @@ impl NamesCache {
         lists
     }
 
-    /// Asks the portal for what is missing, in one request (the lists may take another).
+    /// Reads from the portal what is missing, in one request (the lists may need another).
     async fn ask(
         &self,
         tenant: &TenantId,
@@ -189,7 +190,7 @@ impl NamesCache {
         }
         let (mut answers, _) = client.batch(&batch).await?;
         for named in missing {
-            // Asked for and not found is also worth knowing.
+            // That a name was not found is remembered too.
             names.add(*named, None);
         }
         take_users(names, &mut answers);
@@ -207,7 +208,7 @@ impl NamesCache {
         Ok(())
     }
 
-    /// Some portals give all statuses at once, some a page.
+    /// Some portals return all statuses at once, some a page.
     async fn take_statuses(
         &self,
         client: &PortalClient,
@@ -251,7 +252,7 @@ fn suffices(names: &Names, change: &Change, wanted: &BTreeSet<Named>) -> bool {
     names.has_stages_of(change) && names.missing(wanted).is_empty()
 }
 
-/// What to ask for names: one call for people, one a type of items, one for projects.
+/// The requests for names: one call for people, one for each type of items, one for projects.
 fn questions(missing: &[Named]) -> Vec<(String, &'static str, Value)> {
     let mut questions = Vec::new();
     let mut users = Vec::new();
@@ -313,7 +314,7 @@ fn take_funnels(names: &mut Names, entity: Option<EntityType>, answers: &mut Bat
     }
 }
 
-/// Takes in a page of statuses and returns how many rows it had.
+/// Adds a page of statuses and returns how many rows it had.
 fn add_statuses(names: &mut Names, answers: &mut BatchAnswer, page: &str) -> usize {
     let Some(Ok(rows)) = answers.take(page) else { return 0 };
     let rows = shaped::<Vec<Status>>("crm.status.list", rows).unwrap_or_default();

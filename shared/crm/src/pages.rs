@@ -1,6 +1,6 @@
 //! Pages of records of a kind: 50 a page, up to 50 pages a request.
 //!
-//! CRM items and tasks are listed by different methods with other names for the same things; here they are alike.
+//! CRM items and tasks are listed by different methods with different names; this hides the difference.
 
 use bitrix24::client::shaped;
 use bitrix24::crm;
@@ -39,7 +39,8 @@ impl Listing {
         }
     }
 
-    /// The parameters of one page in the order of ids; `start` -1 does not count, which is much faster for the portal.
+    /// The parameters of one page in the order of ids; `start` -1 means no counting, which is much faster for the
+    /// portal.
     pub fn page(&self, filter: &Value, start: i64) -> Value {
         match self.kind {
             RecordKind::Items(entity) => {
@@ -65,7 +66,7 @@ impl Listing {
         }
     }
 
-    /// The filter for what was changed since a moment.
+    /// The filter for what changed since a moment.
     pub fn changed_since(&self, since: Timestamp) -> Value {
         let since = since.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string();
         match self.kind {
@@ -74,7 +75,7 @@ impl Listing {
         }
     }
 
-    /// What of a filter has to be more than this id.
+    /// The field of a filter that has to be greater than this id.
     fn after_id(&self) -> &'static str {
         match self.kind {
             RecordKind::Items(_) => ">id",
@@ -82,7 +83,7 @@ impl Listing {
         }
     }
 
-    /// One record's state out of a result's part.
+    /// One record's state from a part of the result.
     pub fn state(&self, value: Value) -> Result<(Record, State), serde_json::Error> {
         Ok(match self.kind {
             RecordKind::Items(entity) => {
@@ -96,10 +97,10 @@ impl Listing {
         })
     }
 
-    /// The records of a page; one that has no id is none.
+    /// The records of a page; a row without an id is left out.
     pub fn states(&self, client: &PortalClient, result: &mut Value) -> Result<Vec<(Record, State)>, Failure> {
         let rows: Vec<Value> = match result[self.place()].take() {
-            // An empty list may be written as nothing at all.
+            // An empty list may be written as null.
             Value::Null => Vec::new(),
             rows => shaped(self.method(), rows).map_err(|error| client.failure(&error))?,
         };
@@ -115,7 +116,7 @@ impl Listing {
         }
     }
 
-    /// The record out of the answer to [`Listing::one`]; `None` where the portal gives an empty one: a task that is
+    /// The record from the answer to [`Listing::one`]; `None` if the portal returns an empty one: a task that is
     /// missing or hidden.
     pub fn state_of_one(&self, client: &PortalClient, mut result: Value) -> Result<Option<State>, Failure> {
         let part = match self.kind {
@@ -135,7 +136,7 @@ impl Listing {
         client.failure(&bitrix24::Error::Shape { method: self.method().into(), cause: error.to_string() })
     }
 
-    /// One counted page by the filter.
+    /// The first page of the filter, with the total count.
     pub async fn first(
         &self,
         client: &PortalClient,
@@ -146,9 +147,9 @@ impl Listing {
         Ok((states, answer))
     }
 
-    /// The records behind the id `after` that pass `filter`: `count` pages in one request, by rising id. Each page
-    /// starts where the one before it ended, so that nothing is missed while rows come and go. Also when the read
-    /// began, by the portal's clock.
+    /// The records after the id `after` that pass `filter`: `count` pages in one request, by rising id. Each page
+    /// starts where the one before it ended, so that nothing is missed while rows appear and disappear. Also when the
+    /// read began, by the portal's clock.
     pub async fn after(
         &self,
         client: &PortalClient,
@@ -163,7 +164,7 @@ impl Listing {
                 0 => json!(after),
                 place => json!(format!("$result[p{}][{}][{}][id]", place - 1, self.place(), PAGE - 1)),
             };
-            // At most 50 pages are asked for, and 50 fit.
+            // At most 50 pages are read, and 50 fit.
             let _ = batch.add(format!("p{place}"), self.method(), &self.page(&filter, -1));
         }
         let (mut answers, answer) = client.batch(&batch).await?;
@@ -174,7 +175,7 @@ impl Listing {
             let page = self.states(client, &mut page)?;
             let id = |state: Option<&(Record, State)>| state.map(|(record, _)| record.id());
             let (full, newer) = (page.len() == PAGE, id(page.first()) > id(listed.last()));
-            // Behind a short page the reference leads nowhere, and the portal starts over.
+            // After a short page the reference is empty, and the portal starts from the beginning.
             if newer {
                 listed.extend(page);
             }

@@ -1,4 +1,4 @@
-//! Sightings: when an event of each kind was last seen, so that silence is noticed.
+//! Sightings: when an event of each kind was last seen. The upkeep notices silence by them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use runtime::TenantId;
 use runtime::clock::later;
 use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Write};
 
-/// A sighting is written down at most so often.
+/// A sighting is written at most this often.
 const BETWEEN_WRITES: Duration = Duration::from_secs(60);
 /// More kinds than this are not remembered at once.
 const MOST: usize = 10_000;

@@ -1,4 +1,4 @@
-//! Exactly the events that the routes need are bound to us: compared, and put right.
+//! Binds exactly the events that the routes need: compares what is bound, and repairs the difference.
 
 use std::collections::BTreeSet;
 
@@ -15,12 +15,12 @@ use tenants::portals::Portal;
 
 use crate::sweeps::{Subscriptions, Sweeps};
 
-/// What an application always wants to hear: that it was removed. Its other events come to where it is installed.
+/// The event that an application always needs: its own removal. Its other events arrive where it is installed.
 const OWN: &str = "ONAPPUNINSTALL";
 
-/// Compares and repairs, and remembers how it stands. Events are bound to `handler`; without one they are only compared.
+/// Compares and repairs, and stores the result. Events are bound to `handler`; without one they are only compared.
 ///
-/// Nothing is bound for a portal that nothing is joined to yet: there would be nowhere to tell it.
+/// Nothing is bound for a portal without a workspace: its changes could not be sent anywhere.
 pub async fn keep(
     ports: &Ports,
     portal: &Portal,
@@ -42,18 +42,18 @@ pub async fn keep(
     }
     let version = sweeps.recall::<Value>(&portal.tenant, "subscriptions").await?.map(|(_, version)| version);
     match sweeps.remember(&portal.tenant, "subscriptions", &state, version).await {
-        // A connection was completed in the same moment and noted the same.
+        // A connection was completed at the same moment and noted the same.
         Ok(_) | Err(StoreError::Conflict(_)) => Ok(state),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Where a portal's events are taken.
+/// Where a portal's events arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handler {
     /// The whole address, with the portal's key.
     pub url: String,
-    /// How every address of ours begins: a binding to another one is an old one of ours.
+    /// How each of our addresses begins: a binding to another one is an old one of our own.
     pub ours: String,
 }
 
@@ -72,7 +72,7 @@ async fn repair(client: &PortalClient, state: &mut Subscriptions, handler: Optio
     changes.extend(changes_of(&online, &json!({"handler": handler.url})));
     state.offline = client.has_feature("rest_offline_extended").await?;
     if state.offline {
-        // Only records are looked up there: a call or a comment is found by its own sweep.
+        // Only records are looked up there: calls and comments have their own sweeps.
         let records = events.iter().filter(|event| event.starts_with("ONCRM") && !event.contains("MOVETOCATEGORY"));
         let offline = compare(&records.cloned().collect(), &bound, "", true);
         changes.extend(changes_of(&offline, &json!({"event_type": "offline", "auth_connector": CONNECTOR})));
@@ -124,7 +124,7 @@ pub async fn bound(client: &PortalClient) -> Result<Vec<Bound>, Failure> {
     Ok(rows.iter().map(read).collect())
 }
 
-/// One request for all of them: a portal's rate is small, and many are changed at its first time.
+/// One request for all of them: a portal's rate is small, and many are changed the first time.
 async fn apply(client: &PortalClient, state: &mut Subscriptions, changes: &[Change]) -> Result<(), Failure> {
     let mut batch = Batch::new();
     for (place, change) in changes.iter().enumerate() {
@@ -139,7 +139,7 @@ async fn apply(client: &PortalClient, state: &mut Subscriptions, changes: &[Chan
         };
         match answer.map_err(|error| client.failure(&error)) {
             Ok(_) => done.push(change.event.clone()),
-            // One that is there already is what was wanted.
+            // An existing one is what was wanted.
             Err(failure) if is_bind && failure.code() == "error_handler_already_exist" => {}
             Err(failure) if is_bind && matches!(failure.kind, runtime::Kind::Permanent { .. }) => {
                 state.refused.push(format!("{}: {failure}", change.event));

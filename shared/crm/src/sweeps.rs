@@ -1,4 +1,4 @@
-//! What the sweep remembers: how far it has come, and how many it looked at, found lost, and found late.
+//! What the sweep remembers: its position, and how many records it checked, found lost and found late.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,19 +13,19 @@ use serde::{Deserialize, Serialize};
 
 /// How long a day's counts are kept.
 const KEEP: Duration = Duration::from_secs(60 * 24 * 60 * 60);
-/// So often a count is tried while others write it, too.
+/// How often a count is tried while others write it too.
 const MAX_TRIES: u32 = 8;
 
 /// The counts of a day.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Records that a sweep looked at.
+    /// Records that a sweep checked.
     #[serde(default)]
     pub swept: u64,
-    /// Changes that no event had told.
+    /// Changes of which no event had arrived.
     #[serde(default)]
     pub lost: u64,
-    /// Of these, those whose event came after all.
+    /// Those of them whose event arrived later.
     #[serde(default)]
     pub late: u64,
     /// Routes whose condition failed on a record.
@@ -33,28 +33,28 @@ pub struct Counts {
     pub conditions_failed: u64,
 }
 
-/// How the subscriptions of a tenant stand, for whoever looks.
+/// The state of a tenant's subscriptions, for display.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Subscriptions {
-    /// When they were looked at.
+    /// When they were checked.
     pub checked_at: Option<Timestamp>,
-    /// Whether somebody ticks the events by hand: an incoming webhook may not bind them.
+    /// Whether a person selects the events by hand: an incoming webhook may not bind them.
     pub by_hand: bool,
     /// What the routes need.
     pub wanted: Vec<String>,
     /// What was missing and has been bound.
     pub bound: Vec<String>,
-    /// What nobody needs and has been unbound.
+    /// What is not needed and has been unbound.
     pub unbound: Vec<String>,
-    /// What could not be put right, and why.
+    /// What could not be repaired, and why.
     pub refused: Vec<String>,
-    /// Whether what is lost lies in the portal's offline queue.
+    /// Whether lost events are in the portal's offline queue.
     pub offline: bool,
 }
 
 impl Subscriptions {
-    /// How much had to be put right.
+    /// How much had to be repaired.
     pub fn repairs(&self) -> usize {
         self.bound.len() + self.unbound.len()
     }
@@ -83,7 +83,7 @@ impl Sweeps {
         Self { store }
     }
 
-    /// Adds to the counts of a day. A count that many write at once may miss one; it is for people to read.
+    /// Adds to the counts of a day. With many writers it may miss one; it is only for display.
     pub async fn count(&self, tenant: &TenantId, now: Timestamp, more: Counts) -> Result<(), StoreError> {
         if more == Counts::default() {
             return Ok(());
@@ -109,7 +109,7 @@ impl Sweeps {
         Ok(item.map(|item| item.decode()).transpose()?.unwrap_or_default())
     }
 
-    /// What is remembered under a name, with the version that [`Sweeps::remember`] takes.
+    /// What is stored under a name, with its version for [`Sweeps::remember`].
     pub async fn recall<T: DeserializeOwned>(
         &self,
         tenant: &TenantId,
@@ -119,7 +119,7 @@ impl Sweeps {
         item.map(|item| Ok((item.decode()?, item.version))).transpose()
     }
 
-    /// Remembers something under a name, if nobody else did since `version` was read.
+    /// Stores something under a name, if nobody else did since `version` was read.
     pub async fn remember<T: Serialize>(
         &self,
         tenant: &TenantId,
@@ -131,7 +131,7 @@ impl Sweeps {
         self.store.put(Write::new(Key::new(Table::Links, memory(tenant), name), value, condition)?).await
     }
 
-    /// Everything that is remembered, by name.
+    /// Everything that is stored, by name.
     pub async fn all(&self, tenant: &TenantId) -> Result<Vec<(String, serde_json::Value)>, StoreError> {
         let page = self.store.list(&Query::prefix(Table::Links, memory(tenant), "")).await?;
         page.items.iter().map(|item| Ok((item.key.sort.clone(), item.decode()?))).collect()

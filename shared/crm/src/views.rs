@@ -1,4 +1,4 @@
-//! Deals and tasks, read for people: a deal with its names, deals by words of their title, a person's day.
+//! Deals and tasks for people: a deal with its names, a search of deals by title, a person's day.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +13,12 @@ use user_mapping::{Talk, Tenant};
 
 /// Pages of fifty deals that are counted.
 const MAX_DEAL_PAGES: u64 = 5;
-/// Deals offered when words fit several.
+/// Deals offered when a search matches several.
 const MAX_OFFERED: usize = 5;
-/// The states of tasks that are not done.
+/// The statuses of tasks that are not done.
 const OPEN: [u64; 5] = [1, 2, 3, 4, 6];
 
-/// Deals that words fit.
+/// Deals that match a search.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FoundDeals {
     /// Those that are offered: number, title, address.
@@ -38,9 +38,9 @@ pub struct DealView {
     pub url: String,
     /// Its stage, in words.
     pub stage: String,
-    /// Its stage, as the portal knows it.
+    /// Its stage, by the portal's code.
     pub stage_id: String,
-    /// The stages of its funnel, in order: what the portal calls them, and the words.
+    /// The stages of its funnel, in order: code and name.
     pub stages: Vec<(String, String)>,
     /// Its sum and currency.
     pub sum: Option<(String, Option<String>)>,
@@ -48,7 +48,7 @@ pub struct DealView {
     pub responsible: Option<String>,
     /// Its company or contact.
     pub client: Option<String>,
-    /// What is to be done next, and when.
+    /// Its next activity, and when.
     pub next: Option<(String, Option<jiff::Timestamp>)>,
 }
 
@@ -65,9 +65,9 @@ pub struct DaySummary {
     pub open: Option<u64>,
     /// How many of them are late.
     pub overdue: Option<u64>,
-    /// Calls that one missed today.
+    /// Calls that the person missed today.
     pub missed: Option<u64>,
-    /// Deals in progress by stage, in the order of the funnel: the words and how many.
+    /// Deals in progress by stage, in the order of the funnel: the stage's name and the number.
     pub deals: Vec<(String, u64)>,
     /// How many deals in progress there are in all.
     pub deals_in_all: Option<u64>,
@@ -80,13 +80,13 @@ pub struct TaskLine {
     pub title: String,
     /// Its page.
     pub url: String,
-    /// Until when.
+    /// Its deadline.
     pub deadline: Option<jiff::Timestamp>,
-    /// Whether that is over.
+    /// Whether the deadline has passed.
     pub is_late: bool,
 }
 
-/// A deal; `None` if it is not there or out of reach.
+/// A deal; `None` if it does not exist or is out of reach.
 pub async fn deal(talk: &Talk, tenant: &Tenant, rights: &Rights, id: u64) -> Result<Option<DealView>, Failure> {
     let Some(item) = rights.item(EntityType::DEAL, id).await? else { return Ok(None) };
     deal_view(talk, tenant, rights, &item).await.map(Some)
@@ -112,7 +112,7 @@ async fn deal_view(talk: &Talk, tenant: &Tenant, rights: &Rights, item: &Item) -
     let mut part = |name: &str| answers.take(name).and_then(Result::ok).unwrap_or_default();
     let stages = statuses(&part("stages"));
     let next = first_activity(&part("next"));
-    // The client is a record of its own: its name is shown only to people who are allowed to see it.
+    // The client is a separate record: its name is shown only to people who are allowed to see it.
     let client_item = serde_json::from_value::<Item>(part("client")["item"].clone()).ok();
     let client_item = client_item.filter(|item| rights.may_see(item));
     let responsible = match item.assigned_by_id.filter(|id| *id > 0) {
@@ -135,10 +135,10 @@ async fn deal_view(talk: &Talk, tenant: &Tenant, rights: &Rights, item: &Item) -
     })
 }
 
-/// Deals within reach whose title has these words: number, title, address. Those that are called exactly so come first,
-/// then those changed last.
+/// Deals within reach whose title contains these words: number, title, address. Exact titles come first, then the
+/// latest changed.
 pub async fn find_deals(tenant: &Tenant, rights: &Rights, words: &str) -> Result<FoundDeals, Failure> {
-    // However old one is that is called exactly so, it is found.
+    // A deal with exactly this title is found, however old it is.
     let mut found = items(&rights.client.call("crm.item.list", &called_so(words)).await?.result);
     found.extend(match rights.reach {
         Reach::Own | Reach::Connection => {
@@ -155,8 +155,8 @@ pub async fn find_deals(tenant: &Tenant, rights: &Rights, words: &str) -> Result
     Ok(FoundDeals { deals: titled(tenant, found), more })
 }
 
-/// Deals that somebody is responsible for or created, whatever their number; those that they observe, which no filter
-/// finds, among the ones changed last.
+/// Deals that a person is responsible for or created, at any age; and those that they observe, which no filter finds,
+/// among the latest changed.
 async fn find_concerning(rights: &Rights, words: &str) -> Result<Vec<Item>, Failure> {
     let mut batch = Batch::new();
     for of in ["assignedById", "createdBy"] {
@@ -180,7 +180,7 @@ async fn find_concerning(rights: &Rights, words: &str) -> Result<Vec<Item>, Fail
     Ok(found)
 }
 
-/// A person's day. Where only what concerns them is within reach, only their own leads are counted.
+/// A person's day. If only what concerns them is within reach, only their own leads are counted.
 pub async fn day(talk: &Talk, tenant: &Tenant, rights: &Rights) -> Result<DaySummary, Failure> {
     let (client, user) = (&rights.client, rights.user);
     let only_own = rights.reach == Reach::Concerned;
@@ -262,7 +262,7 @@ pub async fn latest_deals(tenant: &Tenant, rights: &Rights) -> Result<Vec<(u64, 
     Ok(titled(tenant, found))
 }
 
-/// Whether a failure says that a person must let us work with their own rights, for the first time or again.
+/// Whether a failure says that a person must allow work with their own rights, for the first time or again.
 pub fn needs_permission(code: &str) -> bool {
     ["grant_needed", "grant_expired"].contains(&code)
 }
@@ -325,7 +325,7 @@ fn statuses(value: &Value) -> Vec<(String, String)> {
     found.into_iter().map(|(_, code, words)| (code, words)).collect()
 }
 
-/// The first activity by deadline; those without one come last, whatever the portal thinks of their order.
+/// The first activity by deadline; those without one come last, whatever order the portal gives.
 fn first_activity(value: &Value) -> Option<(String, Option<jiff::Timestamp>)> {
     let mut found: Vec<_> = rows(value)
         .into_iter()
@@ -338,7 +338,7 @@ fn first_activity(value: &Value) -> Option<(String, Option<jiff::Timestamp>)> {
     found.into_iter().next()
 }
 
-/// Incoming calls that nobody took.
+/// Incoming calls that nobody answered.
 fn missed_calls(value: &Value) -> u64 {
     let incoming = |row: &&Value| {
         ["2", "3"].iter().any(|kind| row["CALL_TYPE"] == *kind) || [2, 3].iter().any(|kind| row["CALL_TYPE"] == *kind)
@@ -346,10 +346,10 @@ fn missed_calls(value: &Value) -> u64 {
     value.as_array().into_iter().flatten().filter(incoming).count() as u64
 }
 
-/// Whom a deal concerns, and what it is called.
+/// The fields that say whom a deal concerns, and its title.
 const CONCERNED: [&str; 6] = ["id", "title", "assignedById", "createdBy", "observers", "updatedTime"];
 
-/// A search for deals by words of their title, of one person where they are given.
+/// A search for deals by words of their title, of one person if given.
 fn titled_so(words: &str, of: Option<(&str, u64)>) -> Value {
     let mut params = json!({
         "entityTypeId": EntityType::DEAL.0, "select": CONCERNED, "filter": {"%title": words}, "order": {"updatedTime": "DESC"},

@@ -1,4 +1,4 @@
-//! What a person in Slack asked for, as its queue carries it.
+//! A person's request in Slack, as its queue carries it.
 
 use serde::{Deserialize, Serialize};
 use slack::command::SlashCommand;

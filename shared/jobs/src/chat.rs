@@ -1,4 +1,4 @@
-//! Messages of a bridged conversation on their way to the other side.
+//! Messages of bridged conversations, as the delivery queues of either side carry them.
 
 use bitrix24::chat::ChatFile;
 use serde::de::{DeserializeOwned, Error as _};
@@ -36,11 +36,11 @@ pub enum InBitrix24 {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         thread: Option<String>,
     },
-    /// Say something of the bot's own.
+    /// Send a message of the bot itself.
     Say {
         /// The text, with markup.
         text: String,
-        /// The command that it answers, and the message in which that stands.
+        /// The command that it answers, and the message that contains the command.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         answers: Option<(u64, u64)>,
     },
@@ -59,16 +59,16 @@ pub enum InBitrix24 {
         #[serde(default)]
         at: String,
     },
-    /// Take files of the message away, which its author took back.
+    /// Remove files of the message that its author deleted.
     TakeBack {
         /// The files: id and name.
         files: Vec<(String, String)>,
         /// The ids of all files that the message had, in their order.
         had: Vec<String>,
     },
-    /// Take the message away.
+    /// Delete the message.
     Delete,
-    /// Add a reaction, or take it away.
+    /// Add or remove a reaction.
     React {
         /// Bitrix24's name of it.
         reaction: String,
@@ -125,9 +125,9 @@ pub enum InSlack {
         /// Under whose name.
         author: Author,
     },
-    /// Take the message away.
+    /// Delete the message.
     Delete,
-    /// Add a reaction, or take it away.
+    /// Add or remove a reaction.
     React {
         /// Slack's name of it.
         name: String,
@@ -138,7 +138,7 @@ pub enum InSlack {
     },
 }
 
-/// A part of a message, as Slack takes it.
+/// A part of a message, as Slack accepts it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlackPart {
     /// What notifications say.

@@ -1,4 +1,4 @@
-//! A delivery to Slack, as it lies on its queue.
+//! A card's delivery to Slack, as its queue carries it.
 
 use serde::{Deserialize, Serialize};
 use settings::schema::Thread;
@@ -14,21 +14,21 @@ pub struct SlackDelivery {
     pub delivery: String,
     /// The route that sends it.
     pub route: String,
-    /// Where to, as the route says it; for a person, see `person`.
+    /// The destination, as the route writes it; for a person, see `person`.
     pub channel: String,
-    /// What it tells of: `deal 42`.
+    /// What it is about: `deal 42`.
     pub record: String,
-    /// The change it tells.
+    /// The change that it reports.
     pub change: String,
     /// The card.
     pub message: Message,
     /// The person it goes to, instead of a channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<Person>,
-    /// The channel for what cannot go where it should.
+    /// The channel for a card that cannot go where it should.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<String>,
-    /// How it stands to earlier cards of the record.
+    /// How it relates to earlier cards of the record.
     #[serde(default)]
     pub thread: Thread,
     /// The change in one line, for the thread of a live card.
@@ -50,13 +50,13 @@ pub struct Person {
     /// Their e-mail there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// Their Slack id, where the settings say it.
+    /// Their Slack id, if the settings name it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slack: Option<String>,
 }
 
 impl Person {
-    /// How ledger and logs call the direct messages to them.
+    /// The name of their direct messages in ledger and logs.
     pub fn destination(&self) -> String {
         match &self.name {
             Some(name) => format!("@{name} (user {})", self.user),

@@ -1,4 +1,4 @@
-//! A hint: an event that says that a record changed, not what it is now.
+//! A hint: an event that says that a record changed, not its present state. Also the follow-ups that share its queue.
 
 use bitrix24::{Action, ChatAct, Event, Subject};
 use jiff::Timestamp;
@@ -15,39 +15,39 @@ pub enum Origin {
     /// Bitrix24 sent an event.
     #[default]
     Event,
-    /// The sweep found what no event had told.
+    /// The sweep found a change of which no event arrived.
     Sweep,
-    /// It lay in the portal's offline queue.
+    /// It was in the portal's offline queue.
     Offline,
-    /// We set it ourselves, to come back to something.
+    /// We queued it ourselves, as a follow-up.
     Own,
 }
 
-/// What we set ourselves to come back to.
+/// A follow-up: what we come back to after a wait.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "errand", rename_all = "snake_case")]
 pub enum Errand {
-    /// To see whether the recording of a call has appeared.
+    /// Look for the recording of a call.
     Recording {
         /// The call.
         call_id: String,
     },
-    /// To tell together what waited for a place until a moment.
+    /// Send a digest of what waited for a destination until a moment.
     Digest {
-        /// The place, as it was held under.
+        /// The destination, as the deliveries were held under.
         place: String,
         /// Until when, in Unix seconds.
         until: i64,
-        /// Whether it was for the quiet hours, rather than for being many.
+        /// Whether it waited for the end of quiet hours, rather than because of their number.
         quiet: bool,
         /// The language.
         language: Language,
-        /// The delivery to make of them, but for its id and its message.
+        /// The digest's delivery, except for its id and its message.
         sample: Box<SlackDelivery>,
     },
 }
 
-/// What a verified event leaves on the queue. Tokens and names of the sender stay behind.
+/// What a verified event leaves on the queue, without tokens and names of the sender.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hint {
     /// The event's code: `ONCRMDEALUPDATE`.
@@ -60,7 +60,7 @@ pub struct Hint {
     /// Where it came from.
     #[serde(default)]
     pub origin: Origin,
-    /// What we set ourselves; never from outside.
+    /// The follow-up, if it is one; never from outside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub errand: Option<Errand>,
     /// How many of the event's values could not be read, or only in part.
@@ -86,12 +86,12 @@ impl Hint {
         }
     }
 
-    /// A hint that nobody sent: something was found.
+    /// A hint without an event: something was found.
     pub fn found(event: &str, ts: Option<i64>, subject: Subject, origin: Origin) -> Self {
         Self { event: event.to_owned(), ts, subject, origin, errand: None, unread: 0 }
     }
 
-    /// Something to come back to.
+    /// A follow-up.
     pub fn errand(errand: Errand) -> Self {
         let event = match errand {
             Errand::Recording { .. } => "recording",
@@ -101,7 +101,7 @@ impl Hint {
         Self { event: event.into(), ts: None, subject, origin: Origin::Own, errand: Some(errand), unread: 0 }
     }
 
-    /// What its line in the ledger says besides, if something of it was lost.
+    /// A remark for its line in the ledger, if some of it was lost.
     pub fn remark(&self) -> Option<String> {
         match self.unread {
             0 => None,
@@ -110,7 +110,7 @@ impl Hint {
         }
     }
 
-    /// The record whose present state it makes us read. A comment makes us read its task.
+    /// The record to read for it. For a comment that is its task.
     pub fn record(&self) -> Option<Record> {
         match self.subject {
             Subject::Item { entity, id, .. } => Some(Record::item(entity, id)),
@@ -134,7 +134,7 @@ impl Hint {
         }
     }
 
-    /// Whether it says that its record is gone.
+    /// Whether it says that its record was deleted.
     pub fn says_deleted(&self) -> bool {
         matches!(
             self.subject,
@@ -142,8 +142,7 @@ impl Hint {
         )
     }
 
-    /// The identity of what happens only once: a comment, a call, an event of the customer's own. The same twice
-    /// is one.
+    /// The identity of what happens only once: a comment, a call, a custom event. The same twice is one.
     pub fn identity(&self) -> Option<String> {
         match &self.subject {
             Subject::TaskComment { task, comment, message, action: Action::Add } => {
@@ -152,7 +151,7 @@ impl Hint {
             }
             Subject::Call { call_id, stage, .. } if stage == "end" => Some(format!("call#{call_id}")),
             Subject::Custom { name, id: Some(id), .. } => Some(format!("custom#{name}#{id}")),
-            // Nothing of its own tells one from another: the bot comes into a chat once a second at most.
+            // It has no id of its own: the bot joins a chat once a second at most.
             Subject::Chat(event) if event.act == ChatAct::Joined => {
                 Some(format!("joined#{}#{}", event.dialog, self.ts?))
             }
@@ -166,7 +165,7 @@ impl Hint {
         Timestamp::from_second(self.ts?).ok()
     }
 
-    /// Why there is nothing to do for it, if there is not.
+    /// Why it needs no work, if so.
     pub fn nothing_to_do(&self) -> Option<String> {
         if self.errand.is_some() {
             return None;

@@ -1,4 +1,5 @@
-//! What lies on the queues: one module a kind of job. Pure, so that a webhook can write a job without knowing who does it.
+//! What is on the queues: their names and one module for each kind of job. Pure, so that a webhook can write a job
+//! without the code that does it.
 
 pub mod asked;
 pub mod chat;

@@ -1,4 +1,4 @@
-//! What lies on each queue: the queue, the group and the deduplication of every type of job.
+//! For each type of job: its queue, its group and its deduplication key.
 
 use bitrix24::Subject;
 use runtime::{GroupKey, Job, QueueName};
@@ -11,7 +11,7 @@ use crate::hint::{Errand, Hint};
 use crate::queues;
 use crate::sync::SyncJob;
 
-/// Every hint has a deduplication of its own: two that look the same may be two changes.
+/// Every hint has its own deduplication: two that look the same may be two changes.
 impl Job for Hint {
     const QUEUE: QueueName = queues::BITRIX24_EVENTS;
 
@@ -44,7 +44,7 @@ fn numbered(kind: &str, id: u64) -> GroupKey {
     GroupKey::new([kind, &id.to_string()])
 }
 
-/// SQS takes groups of 128 characters; ids from outside are cut to fit, readable to the end.
+/// SQS accepts groups of 128 characters; ids from outside are cut to fit, readable to the end.
 fn short(id: &str) -> String {
     id.chars().map(|c| if c.is_ascii_graphic() { c } else { '-' }).take(70).collect()
 }
@@ -66,7 +66,7 @@ impl Job for SlackEvent {
     }
 }
 
-/// A person's requests keep their order; those of other people do not wait for them.
+/// A person's requests keep their order; other people's do not wait for them.
 impl Job for SlackRequest {
     const QUEUE: QueueName = queues::SLACK_COMMANDS;
 
@@ -79,8 +79,8 @@ impl Job for SlackRequest {
     }
 }
 
-/// The cards of a destination stay in order and wait for its limit without holding up others, as do the messages of a
-/// conversation.
+/// The cards of a destination keep their order and wait for its limit without holding up others; so do the messages of
+/// a conversation.
 impl Job for SlackJob {
     const QUEUE: QueueName = queues::SLACK_DELIVERY;
 
@@ -102,7 +102,7 @@ impl Job for SlackJob {
     }
 }
 
-/// The order is the conversation's.
+/// Messages keep the order of their conversation.
 impl Job for ToBitrix24 {
     const QUEUE: QueueName = queues::BITRIX24_DELIVERY;
 

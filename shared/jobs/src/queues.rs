@@ -1,4 +1,4 @@
-//! The queues of Switchboard, and which of them there are.
+//! The names of Switchboard's queues.
 
 use runtime::QueueName;
 
@@ -15,6 +15,6 @@ pub const BITRIX24_DELIVERY: QueueName = QueueName::new("bitrix24-delivery");
 /// Records and pages that are to be synced.
 pub const RECORD_SYNC: QueueName = QueueName::new("record-sync");
 
-/// All of them, for set-up.
+/// All queues, for set-up.
 pub const ALL: [QueueName; 6] =
     [BITRIX24_EVENTS, SLACK_DELIVERY, SLACK_EVENTS, SLACK_COMMANDS, BITRIX24_DELIVERY, RECORD_SYNC];

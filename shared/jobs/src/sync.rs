@@ -1,7 +1,7 @@
-//! What lies on the queue record-sync.
+//! The jobs of the queue `record-sync`.
 //!
-//! All signals lead to one job, and its group is the link: a record and its page have one writer at a time. Of a page
-//! the webhook knows no more than its id; such a job finds the link and hands over to it.
+//! Every signal leads to one job, and its group is the link: a record and its page have one writer at a time. A webhook
+//! knows only a page's id; the job for it finds the link and queues that link's job.
 
 use jiff::Timestamp;
 use records::record::Record;
@@ -37,18 +37,18 @@ impl std::fmt::Display for Side {
     }
 }
 
-/// What made us look.
+/// The reason for a sync.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signal {
-    /// Which side told of a change; none if both are to be looked at.
+    /// Which side reported a change; none if both are to be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub side: Option<Side>,
     /// The event's name, for the ledger: `page.properties_updated`, `notion-poll`.
     pub name: String,
-    /// When the change was made, where the signal tells it exactly.
+    /// When the change was made, if the signal gives the exact time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<Timestamp>,
-    /// The delivery that it was decided as, where an event of Bitrix24's led here.
+    /// The delivery of the Bitrix24 event that led here, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<String>,
 }
@@ -59,28 +59,28 @@ impl Signal {
         Self { side: Some(side), name: name.to_owned(), told: None, delivery: None }
     }
 
-    /// A reason to look at both sides.
+    /// A reason to read both sides.
     pub fn both(name: &str) -> Self {
         Self { side: None, name: name.to_owned(), told: None, delivery: None }
     }
 }
 
-/// What becomes of the other rows of a record when they are joined.
+/// What happens to the other rows of a record when they are joined.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Others {
-    /// They lose their number and say which row is the record's.
+    /// They lose their number and get a note that names the record's row.
     #[default]
     Note,
-    /// The same, and they go into Notion's trash, from which they can be restored.
+    /// The same, and they are moved to Notion's trash, from which they can be restored.
     Trash,
 }
 
-/// A job.
+/// A job of `record-sync`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum SyncJob {
-    /// Make a record and its page alike.
+    /// Sync a record and its page.
     Record {
         /// The database, by its name in the settings.
         database: String,
@@ -89,11 +89,11 @@ pub enum SyncJob {
         /// Why.
         signal: Signal,
     },
-    /// Find out whose page this is.
+    /// Find out to which record this page belongs.
     Page {
         /// The page.
         page: String,
-        /// The event's identity: the same again is not handed on.
+        /// The event's identity: the same one again is not passed on.
         identity: String,
         /// Who edited: ids of people and bots.
         #[serde(default)]
@@ -101,12 +101,12 @@ pub enum SyncJob {
         /// Why.
         signal: Signal,
     },
-    /// Look at the databases' schemas.
+    /// Check the databases' schemas.
     Schema {
         /// Why.
         signal: Signal,
     },
-    /// Go on with a backfill.
+    /// Continue a backfill.
     Backfill {
         /// The database.
         database: String,

@@ -1,4 +1,4 @@
-//! What a language has besides its texts: how it writes numbers, and the words of dates and times.
+//! A language's facts besides its texts: how it writes numbers, and its words for dates and times.
 
 /// Words, in lower case.
 pub type Words = &'static [&'static str];

@@ -1,4 +1,4 @@
-//! Languages by their codes: in the settings, and in other systems.
+//! Languages and their codes, in the settings and in other systems.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 

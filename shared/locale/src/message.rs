@@ -1,4 +1,4 @@
-//! Messages of the catalogues, and what a language makes of them.
+//! Messages of the catalogues, and how a language formats them.
 
 use std::borrow::Cow;
 use std::fmt::{Display, Write};

@@ -1,4 +1,4 @@
-//! A made-up language for tests, which shows texts that do not come from the catalogues.
+//! A made-up language for tests, which reveals texts that do not come from the catalogues.
 
 use std::cell::Cell;
 

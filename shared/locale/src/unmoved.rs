@@ -1,4 +1,4 @@
-//! For the texts of slash commands, which are still in the code, in English and Russian.
+//! Texts of slash commands that are still in the code, in English and Russian.
 
 use crate::{Language, texts};
 

@@ -1,7 +1,7 @@
-//! The ports in the memory of one process: collections in a fixed order behind a mutex, without threads or timers.
+//! The ports of `runtime` in the memory of one process: ordered collections behind a mutex, without threads or timers.
 //!
-//! The same calls at the same times of the clock give the same answers, and nothing is slower than a look into a map. It
-//! is for tests and simulations: what it keeps ends with the process.
+//! The same calls at the same times of the clock give the same answers. It is for tests and simulations: nothing
+//! outlives the process.
 
 mod queue;
 mod secrets;

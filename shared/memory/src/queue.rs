@@ -1,4 +1,4 @@
-//! The queue port, with the whole FIFO promise: order in a group, one receipt of a group at a time, tenants in turn.
+//! The queue port, with the full FIFO promise: order in a group, one receipt of a group at a time, tenants in turn.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;

@@ -1,4 +1,4 @@
-//! The secrets port.
+//! The secrets port in memory.
 
 use async_trait::async_trait;
 use runtime::secrets::{Secrets, SecretsError};

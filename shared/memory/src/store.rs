@@ -1,4 +1,4 @@
-//! The store port.
+//! The store port in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;

@@ -1,4 +1,4 @@
-//! A word to a tenant's operators, in their own channel: once for each trouble, and once when it is over.
+//! Alerts to a tenant's operators, in their own channel: each trouble is sent once, and again while it lasts.
 
 use std::time::Duration;
 
@@ -16,32 +16,32 @@ use tenants::portals::Portal;
 
 use crate::card;
 
-/// The route that alerts go by.
+/// The route of alerts, for the ledger.
 const ROUTE: &str = "operators";
 
-/// Something that the operators are to know.
+/// Something that operators need to know.
 pub struct Alert<'a> {
     /// What kind of trouble: `silence`, `channel_trouble`.
     pub kind: &'a str,
     /// What it is about, for the ledger.
     pub what: &'a str,
-    /// What tells this trouble from another of its kind: told once, however often it is raised.
+    /// What identifies this trouble among others of its kind: it is sent once, however often it is raised.
     pub once: &'a str,
-    /// As long as it lasts, it is told again after this.
+    /// While it lasts, it is sent again after this.
     pub again_after: Duration,
-    /// What it says.
+    /// The headline.
     pub head: &'a str,
-    /// What was found.
+    /// The details, a line each.
     pub lines: &'a [String],
 }
 
-/// An alert that was raised. Its trace is fixed before anything else happens: after a fall the next to raise it sends the
-/// same delivery, and nobody reads it twice.
+/// An alert that was raised. Its trace is fixed before anything else happens: after a crash the next one to raise it
+/// sends the same delivery, and nobody reads it twice.
 #[derive(Serialize, Deserialize)]
 struct Raised {
     trace: TraceId,
     sent: bool,
-    /// Whether it was logged that there is nowhere to send it. It is sent as soon as there is.
+    /// Whether it was logged that there is no channel for it. It is sent as soon as there is one.
     #[serde(default)]
     logged: bool,
 }
@@ -51,7 +51,7 @@ pub async fn raise(ports: &Ports, portal: &Portal, alert: &Alert<'_>) -> Result<
     raise_in(ports, portal, alert, None).await
 }
 
-/// The same in another channel than the operators', where one is named.
+/// The same in another channel than the operators', if one is named.
 pub async fn raise_in(ports: &Ports, portal: &Portal, alert: &Alert<'_>, channel: Option<&str>) -> Result<(), Failure> {
     let (tenant, now) = (&portal.tenant, ports.clock.now());
     let key = Key::new(Table::Links, format!("{tenant}#alert"), format!("{}#{}", alert.kind, alert.once));
@@ -104,7 +104,7 @@ fn operators_channel(portal: &Portal) -> Result<Option<String>, SettingsError> {
     }
 }
 
-/// The channel that the settings call so.
+/// The channel that the settings give this name.
 fn named_in(portal: &Portal, named: &str) -> String {
     if let Ok(settings) = portal.settings_as::<Settings>() {
         return settings.channel(named).to_owned();
@@ -115,7 +115,7 @@ fn named_in(portal: &Portal, named: &str) -> String {
     other.and_then(|(_, channel)| channel.as_str()).unwrap_or(named).to_owned()
 }
 
-/// The event log and a metric say that an alert could not be sent.
+/// Logs and counts an alert that could not be sent.
 async fn log_unsent(
     ports: &Ports,
     portal: &Portal,
@@ -157,7 +157,7 @@ async fn send(ports: &Ports, portal: &Portal, alert: &Alert<'_>, trace: TraceId,
     };
     let mut decision = Decision::at_once(tenant, trace, change, Some(alert.what.into()), now);
     decision.send(&SlackJob::Card(Box::new(body)))?;
-    // Written down before, and perhaps not sent: a delivery that was made is not made again.
+    // Written before, and perhaps not sent: an existing delivery is not written again.
     decision.writes.push(delivery_write(tenant, line, Condition::Absent)?);
     let outbox = decision.outbox.clone();
     match decision.commit(ports).await {

@@ -1,4 +1,4 @@
-//! Cards: what people read in Slack.
+//! Cards: Slack messages made from a change, its route and its texts. Also lines of digests and notices.
 
 use locale::Language;
 use locale::texts;
@@ -79,7 +79,7 @@ pub fn line(telling: &CardContext<'_>) -> Mrkdwn {
     }
 }
 
-/// The cards that waited, together: a line each.
+/// A digest of cards that waited: a line each.
 pub fn digest(lines: &[Mrkdwn], left: usize, language: Language, title: &str) -> Message {
     let head = language.text(texts::cards::Digest { title, count: (lines.len() + left) as u64 });
     let mut blocks = vec![Block::header(&head)];
@@ -100,7 +100,7 @@ pub fn digest(lines: &[Mrkdwn], left: usize, language: Language, title: &str) ->
     Message::new(Mrkdwn::text(&head), blocks)
 }
 
-/// A word to the operators.
+/// A notice to operators.
 pub fn notice(head: &str, lines: &[String]) -> Message {
     let text: Vec<_> = lines.iter().map(|line| format!("• {line}")).collect();
     let mut blocks = vec![Block::section(Mrkdwn::bold(head))];
@@ -125,7 +125,7 @@ fn labelled(telling: &CardContext<'_>, word: Word) -> (String, Mrkdwn) {
     (telling.language.text(word.label()).to_owned(), telling.shown(word))
 }
 
-/// A template filled in. One that cannot be read, though it was checked when it was set, stands as it is.
+/// A template filled in. One that cannot be read, although it was checked when it was saved, is shown unchanged.
 fn fill(telling: &CardContext<'_>, template: &str) -> Mrkdwn {
     let Ok(template) = Template::parse(template) else { return Mrkdwn::text(template) };
     let piece = |piece: &Piece| match piece {
@@ -314,7 +314,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever people write into a title or a comment, the card mentions nobody and links nowhere but to the portal.
+        /// Whatever people write into a title or a comment, the card mentions nobody and links only to the portal.
         #[test]
         fn no_text_makes_markup(text in "[<>!@#&|*_~`a-z \\n]{0,40}") {
             let names = names();

@@ -1,4 +1,4 @@
-//! Where the first card of a record is in a channel: what later ones reply to, or update.
+//! The first card of a record in each channel: later cards reply to it or update it.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use runtime::store::{Condition, Key, Store, StoreError, Table, Write};
 use runtime::{DeliveryId, TenantId};
 use serde::{Deserialize, Serialize};
 
-/// How long a card is replied to.
+/// How long later cards reply to a card.
 const KEEP: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 
 /// A card of a record.

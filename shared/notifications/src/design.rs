@@ -1,10 +1,10 @@
-//! How the card of each change looks by itself: its mark, its texts, its fields.
+//! The default look of the card of each change: its mark, its texts, its fields. Settings may override it.
 
 use locale::{Fixed, texts};
 use records::change::{Change, ChangeKind};
 use records::words::Word;
 
-/// What a card shows when its route says nothing. Texts have words of cards in braces.
+/// What a card shows if its route does not say. Texts have words of cards in braces.
 #[derive(Clone, Copy)]
 pub(crate) struct Own {
     /// Before the headline.
@@ -17,7 +17,7 @@ pub(crate) struct Own {
     pub(crate) body: Option<Word>,
     /// The fields.
     pub(crate) fields: &'static [Word],
-    /// Those of the full density besides.
+    /// The additional fields of full density.
     pub(crate) more: &'static [Word],
 }
 
@@ -31,7 +31,7 @@ impl Own {
     }
 }
 
-/// What the full density of leads, deals and items has besides.
+/// The additional fields of leads, deals and items in full density.
 const CLIENT: &[Word] = &[Word::Client, Word::Source, Word::Created];
 
 pub(crate) fn own_design(change: &Change) -> Own {
@@ -124,7 +124,7 @@ pub(crate) fn own_design(change: &Change) -> Own {
     }
 }
 
-/// The portal says by a stage's meaning whether it is the end: `S` is success, `F` failure.
+/// A stage's meaning says whether it is the end: `S` is success, `F` failure.
 fn meaning(change: &Change) -> Option<&str> {
     change.state.as_item().and_then(|item| item.stage_semantic_id.as_deref())
 }
@@ -170,7 +170,7 @@ mod tests {
     use records::words;
     use settings::template::Template;
 
-    /// A deal that is won, lost and neither has cards of its own.
+    /// A won deal, a lost deal and any other have different cards.
     fn designs() -> Vec<(ChangeKind, Own)> {
         let kinds = ChangeKind::ALL.iter().map(|(kind, ..)| kind.clone()).chain([ChangeKind::Custom("x".into())]);
         let design = |kind: ChangeKind| {

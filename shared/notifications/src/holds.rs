@@ -1,4 +1,4 @@
-//! Holds: deliveries that wait for a moment, to be told together.
+//! Deliveries that wait, to be sent together as a digest.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use runtime::store::{Condition, Key, Page, Query, Store, StoreError, Table, Writ
 use runtime::{DeliveryId, TenantId, TraceId};
 use serde::{Deserialize, Serialize};
 
-/// How long a hold is kept after its moment, for whoever looks.
+/// How long a hold is kept after its moment.
 const KEEP: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// A delivery that waits, with what the digest needs of it.
@@ -18,19 +18,19 @@ pub struct Hold {
     pub trace: TraceId,
     /// Its id.
     pub delivery: DeliveryId,
-    /// It in one line, as Slack's markup.
+    /// The change in one line, as Slack's markup.
     pub line: String,
-    /// Whether a digest has taken it in.
+    /// Whether a digest contains it.
     #[serde(default)]
     pub taken: bool,
 }
 
-/// Where holds wait: a place, until a moment.
+/// What waits for one destination, until one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting<'a> {
-    /// Whose.
+    /// The tenant.
     pub tenant: &'a TenantId,
-    /// The place that they go to.
+    /// The destination.
     pub place: &'a str,
     /// Until when.
     pub until: Timestamp,
@@ -51,12 +51,12 @@ impl Waiting<'_> {
         Ok(Write::new(key, hold, Condition::Always)?.expiring(self.expires()))
     }
 
-    /// Whether somebody already set out to tell them together.
+    /// Whether the digest is already queued.
     pub async fn has_errand(&self, store: &dyn Store) -> Result<bool, StoreError> {
         Ok(store.get(&self.errand_key()).await?.is_some())
     }
 
-    /// The write that says so; it fails if somebody was first.
+    /// The write that notes it; it fails if another worker was first.
     pub fn set_errand(&self) -> Result<Write, StoreError> {
         Ok(Write::new(self.errand_key(), &self.place, Condition::Absent)?.expiring(self.expires()))
     }

@@ -1,4 +1,5 @@
-//! From a change to the cards that tell of it: routes, the design of cards, digests, alerts to operators.
+//! From a change to its cards: routes, the design of cards, digests; and alerts to operators. Nothing is posted here:
+//! `slack-delivery` does that.
 
 pub mod alert;
 pub mod card;

@@ -1,5 +1,5 @@
-//! The walk through all that people read, in a made-up language whose letters are no English ones: a text that does not
-//! come from the catalogues is seen. What the examples have of their own is written in other letters.
+//! A test that renders every card and digest in a made-up language with foreign letters, so that a text that does not
+//! come from the catalogues shows.
 
 use bitrix24::crm::Status;
 use bitrix24::task::Comment;

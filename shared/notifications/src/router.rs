@@ -1,4 +1,4 @@
-//! From a change to the deliveries that a tenant's settings make of it. Routes with their conditions, ready to ask.
+//! Routes with compiled conditions: from a change to the deliveries that a tenant's settings make of it.
 
 use std::cell::OnceCell;
 
@@ -16,7 +16,7 @@ use slack::Message;
 
 use crate::card;
 
-/// Why a condition has no outcome where many are evaluated together.
+/// Why a condition has no result when many are evaluated together.
 const OUT_OF_STEPS: &str =
     "the condition was not evaluated: those before it used up the steps of this try; try one route at a time";
 
@@ -27,30 +27,30 @@ pub struct Router {
     conditions: Vec<Option<Result<Condition, String>>>,
 }
 
-/// What a route makes of a change.
+/// A route that accepts a change.
 #[derive(Debug)]
 pub struct Taken<'a> {
     /// The route.
     pub route: &'a Route,
     /// The language of its card.
     pub language: Language,
-    /// Where it goes: each is a delivery of its own.
+    /// Its destinations: each is a delivery of its own.
     pub places: Vec<Place>,
 }
 
-/// A place that a card goes to.
+/// A destination of a card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// A channel, by name or id.
     Channel(String),
-    /// A channel that is named after the record, and may have to be made.
+    /// A channel that is named after the record, and may have to be created.
     Made(String),
     /// A person.
     Person(Person),
 }
 
 impl Place {
-    /// What tells it from other places, and stays the same when a person gets another name.
+    /// What identifies it, even after a person was renamed.
     pub fn key(&self) -> String {
         match self {
             Self::Channel(name) | Self::Made(name) => name.trim_start_matches('#').to_owned(),
@@ -58,7 +58,7 @@ impl Place {
         }
     }
 
-    /// What people call it.
+    /// Its name for people.
     pub fn name(&self) -> String {
         match self {
             Self::Channel(name) | Self::Made(name) => name.clone(),
@@ -67,14 +67,14 @@ impl Place {
     }
 }
 
-/// A route that does not take a change, though it is of its kind, and why.
+/// A route that does not accept a change, although it is of its kind, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Left {
     /// The route.
     pub route: String,
     /// Why.
     pub reason: String,
-    /// Whether its condition failed, rather than not held.
+    /// Whether its condition failed, rather than being false.
     pub failed: bool,
 }
 
@@ -97,7 +97,7 @@ impl Router {
         self.settings.routes.iter().any(|route| route.change.iter().any(|own| own == kind))
     }
 
-    /// Whether any route or database is about records of this kind: without one they need not be read.
+    /// Whether any route or database is about records of this kind: otherwise they need not be read.
     pub fn watches(&self, record: Record) -> bool {
         if self.settings.notion.of(record.kind()).next().is_some() {
             return true;
@@ -110,14 +110,14 @@ impl Router {
         kinds.any(|kind| kind.name().starts_with(&noun))
     }
 
-    /// The routes whose kind and condition fit, and those whose condition does not or fails.
+    /// The routes whose kind and condition match, and those whose condition is false or fails.
     pub fn asked(&self, change: &Change) -> (Vec<&Route>, Vec<Left>) {
         let mut no_limit_together = u64::MAX;
         self.asked_within(change, &mut no_limit_together)
     }
 
-    /// The same, where the conditions of many changes may take only so many steps together; what is left of them is less
-    /// afterwards. A condition that is begun is finished: it has its own limit.
+    /// The same, with a limit on the steps that the conditions of many changes use together; `steps` is reduced by what
+    /// was used. A condition that is begun is finished: it has its own limit.
     pub fn asked_within(&self, change: &Change, steps: &mut u64) -> (Vec<&Route>, Vec<Left>) {
         let facts = OnceCell::new();
         let (mut taking, mut left) = (Vec::new(), Vec::new());
@@ -145,7 +145,7 @@ impl Router {
         (taking, left)
     }
 
-    /// Whether a route takes a change; of the others nothing is asked.
+    /// Whether a route accepts a change; no other route is evaluated.
     pub fn takes(&self, route: &Route, change: &Change) -> bool {
         let Some(place) = self.settings.routes.iter().position(|own| own.name == route.name) else { return false };
         route.change.iter().any(|kind| *kind == change.kind)
@@ -155,7 +155,7 @@ impl Router {
             }
     }
 
-    /// Where a route sends a change. A place that the record lacks is left out, with the reason.
+    /// Where a route sends a change. A destination that the record lacks is left out, with the reason.
     pub fn places<'a>(&self, route: &'a Route, telling: &CardContext<'_>) -> (Taken<'a>, Vec<Left>) {
         let language = route.language.unwrap_or(self.settings.language);
         let telling = CardContext { language, ..*telling };
@@ -181,7 +181,7 @@ impl Router {
                 (_, None) => {}
             }
         }
-        // Two roles may be the same person: told once.
+        // Two roles may be the same person: they get one card.
         let mut seen = std::collections::BTreeSet::new();
         places.retain(|place| seen.insert(place.key()));
         (Taken { route, language, places }, left)
@@ -198,7 +198,7 @@ impl Router {
         }
     }
 
-    /// Until when a card of this route waits for the end of the quiet hours; `None` if it goes at once.
+    /// When a card of this route is sent if quiet hours hold it back; `None` if it is sent at once.
     pub fn quiet_until(&self, route: &Route, now: Timestamp) -> Option<Timestamp> {
         let hours = self.settings.quiet_outside.as_ref().filter(|_| !route.at_once)?;
         let zone = self.settings.zone();
@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(routes[0].name, "b");
         assert!(left[0].failed && left[0].reason.contains("more than 10,000 steps"), "{left:?}");
         assert!(!router.takes(&router.settings().routes[0], &change) && router.takes(routes[0], &change));
-        // Where many are asked, they end together.
+        // Evaluated together, they end together.
         let mut steps = 9_000;
         let (routes, left) = router.asked_within(&change, &mut steps);
         assert_eq!((routes.len(), left.len(), steps), (0, 2, 0));

@@ -1,4 +1,4 @@
-//! Blocks of a page's body, as requests write them, and how many of them fit into one.
+//! Blocks of a page's body as requests write them, and how many fit into one request.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

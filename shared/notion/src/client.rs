@@ -1,4 +1,4 @@
-//! The client: one call, one answer, every failure with a kind. It does not retry and knows no limits.
+//! The client: one call, one answer, every failure with a kind. It neither retries nor limits.
 
 use std::fmt;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ impl ApiBase {
     }
 }
 
-/// Is told of each call.
+/// Observes each call.
 pub trait Observer: fmt::Debug + Send + Sync {
     /// A call of `method`, with its path, ended: what was asked, what came of it, and how long it took.
     fn called(&self, method: &str, asked: &Value, answer: Result<&Value, &Error>, took: Duration);
@@ -110,7 +110,7 @@ impl Client {
         Self { http, base, token, observer: None }
     }
 
-    /// The same client, which tells of each call.
+    /// The same client with an observer of each call.
     #[must_use]
     pub fn observed(self, observer: Arc<dyn Observer>) -> Self {
         Self { observer: Some(observer), ..self }
@@ -311,7 +311,7 @@ pub(crate) async fn send(call: &str, request: Outgoing, reads: bool) -> Result<R
     let request = request.timeout(MAX_CALL).header("Notion-Version", VERSION);
     let response = request.send().await.map_err(|error| match error {
         SendError::Lost(cause) => lost(cause),
-        // If Notion's own host may not be called, that is for whoever runs us, and later it may work.
+        // If Notion's own host may not be called, the operator has to allow it, and later it may work.
         not_sent => Error::NotConnected { call: call.to_owned(), cause: not_sent.to_string() },
     })?;
     let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.trim().parse().ok());

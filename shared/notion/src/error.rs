@@ -1,6 +1,7 @@
-//! What can go wrong with a call, and what that asks for.
+//! The errors of a call, and what each asks of the caller.
 //!
-//! Sources: <https://developers.notion.com/reference/status-codes> and <https://developers.notion.com/reference/request-limits>.
+//! Sources: <https://developers.notion.com/reference/status-codes> and
+//! <https://developers.notion.com/reference/request-limits>.
 
 use std::time::Duration;
 
@@ -137,7 +138,7 @@ impl Error {
         }
     }
 
-    /// Whether the object is missing or not shared; Notion does not tell which.
+    /// Whether the object is missing or not shared; Notion does not say which.
     pub fn is_not_found(&self) -> bool {
         self.code() == Some("object_not_found")
     }
@@ -152,10 +153,10 @@ fn kind_of(code: &str, status: u16, out_of_blocks: bool, reads: bool) -> Kind {
             Kind::Reauthorise
         }
         ("restricted_resource", _) if out_of_blocks => Kind::Permanent { code: "block_limit".into() },
-        // Nothing was written; who comes again reads first.
+        // Nothing was written; the next try reads first.
         ("conflict_error", _) => Kind::Transient,
         (_, 500..=599) if reads => Kind::Transient,
-        // Whether it was saved, only a read tells.
+        // Only a read shows whether it was saved.
         (_, 500..=599) => Kind::UnknownOutcome,
         (code, _) => Kind::Permanent { code: code.to_owned() },
     }

@@ -1,4 +1,4 @@
-//! Webhook events. They say what was changed and never what it is now: hints.
+//! Webhook events. They say what changed, never its present value: hints.
 //!
 //! Source: <https://developers.notion.com/reference/webhooks-events-delivery>.
 
@@ -26,7 +26,7 @@ pub struct Event {
     /// What happened: `page.properties_updated`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// When, to the millisecond; of several edits told together, the last.
+    /// When, to the millisecond; of several edits in one event, the last.
     #[serde(default)]
     pub timestamp: Option<Timestamp>,
     /// The workspace that it happened in.
@@ -37,7 +37,7 @@ pub struct Event {
     /// Where that is.
     #[serde(default)]
     pub data: Data,
-    /// Who did it; more than one if several edits are told together.
+    /// Who did it; more than one if one event has several edits.
     #[serde(default)]
     pub authors: Vec<Who>,
     /// Which try to deliver it this is.
@@ -65,10 +65,10 @@ pub struct Who {
     pub kind: String,
 }
 
-/// What an event tells besides.
+/// More data of an event.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Data {
-    /// Where the entity is; older events do not tell.
+    /// Where the entity is; older events do not say.
     #[serde(default)]
     pub parent: Parent,
     /// Of a comment: its page.

@@ -1,7 +1,7 @@
-//! Notion on the wire, in the version of 2026-03-11: a database holds data sources, a data source holds pages as rows.
+//! Notion on the wire, API version 2026-03-11: a database holds data sources, a data source holds pages as rows.
 //!
-//! Property values stay JSON here, as Notion writes them: new types appear, and one that we do not know must not keep us
-//! from reading the others. What they mean is said where they are mapped. Nothing here retries or knows a limit.
+//! Property values remain JSON here, as Notion writes them: new types appear, and an unknown one must not keep us from
+//! reading the others. `notion_sync` gives them their meaning. Nothing here retries or limits.
 
 pub mod block;
 pub mod client;

@@ -17,7 +17,7 @@ pub struct Page {
     /// When it was last edited, rounded down to the minute: an edit later in a minute does not move it.
     #[serde(default)]
     pub last_edited_time: Option<Timestamp>,
-    /// Whether it lies in the trash. `archived` is what older versions call it.
+    /// Whether it is in the trash. `archived` is what older versions call it.
     #[serde(default, alias = "archived", deserialize_with = "flag")]
     pub in_trash: bool,
     /// Where it is.

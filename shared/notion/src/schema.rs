@@ -1,4 +1,4 @@
-//! A data source's schema: which properties its rows have.
+//! A data source's schema: the properties of its rows.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,7 +17,7 @@ pub struct DataSource {
     pub title: String,
     /// Its address.
     pub url: String,
-    /// Whether it lies in the trash.
+    /// Whether it is in the trash.
     pub in_trash: bool,
     /// Its properties.
     pub properties: Vec<Property>,

@@ -1,6 +1,6 @@
 //! The signature of a webhook: HMAC-SHA256 over the raw body, keyed with the subscription's verification token.
 //!
-//! It has no time in it, so it cannot tell a request from its repetition: that is for the event's id.
+//! It covers no time, so a repeated request has the same signature: repetitions are found by the event's id.
 //! Source: <https://developers.notion.com/reference/webhooks>, step 3.
 
 use hmac::{Hmac, Mac};

@@ -1,4 +1,4 @@
-//! Rich text, as far as plain text needs it: within Notion's limits, and never cut.
+//! Rich text from and to plain text, within Notion's limits and never cut.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! What needs a person's attention: values that could not be carried over, and links that rest because something writes
-//! against the sync. One index a tenant, so that nobody reads all links to find them.
+//! What needs a person's attention: values that could not be synced, and links that pause because something writes
+//! against the sync. One index for each tenant, so that nobody reads all links to find them.
 //!
 //! An entry is written and removed together with its link: it ends by itself when both sides agree again.
 
@@ -28,7 +28,7 @@ pub struct Entry {
     pub database: String,
     /// The record.
     pub record: Record,
-    /// What people call it.
+    /// Its name for people.
     #[serde(default)]
     pub title: String,
     /// The page, once there is one.
@@ -38,7 +38,7 @@ pub struct Entry {
     pub field: String,
     /// The property's name.
     pub property: String,
-    /// The side whose value could not be carried over.
+    /// The side whose value could not be written to the other.
     pub of: Side,
     /// What the portal shows, as people read it.
     pub bitrix24: String,
@@ -48,10 +48,10 @@ pub struct Entry {
     pub why: String,
     /// Since when.
     pub since: Timestamp,
-    /// When it was last tried again because somebody asked for it.
+    /// When a person last asked for another try.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tried_at: Option<Timestamp>,
-    /// Until when the link rests, where something writes against the sync.
+    /// Until when the link pauses, if something writes against the sync.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rests_until: Option<Timestamp>,
     /// The sides whose value can be written to the other.
@@ -70,12 +70,12 @@ impl Entry {
         if self.property == self.field { self.property.clone() } else { format!("{} ({})", self.property, self.field) }
     }
 
-    /// Whether a new try can help now: a link that rests goes on by itself.
+    /// Whether a new try can help now: a link that pauses continues by itself.
     pub fn can_be_tried(&self) -> bool {
         self.rests_until.is_none()
     }
 
-    /// In one line, for the command line and logs.
+    /// The entry in one line, for the command line and logs.
     pub fn line(&self) -> String {
         format!(
             "{} {}: {}; Bitrix24 {:?}, Notion {:?}; {}",
@@ -97,16 +97,16 @@ pub fn shortened(value: &str) -> String {
     value.chars().take(MAX_SHOWN - 1).chain(['…']).collect()
 }
 
-/// A mapping or a database that rests as a whole.
+/// A mapping or a database that pauses as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Paused {
     /// The database.
     pub database: String,
-    /// The field, where only its mapping rests.
+    /// The field, if only its mapping pauses.
     pub field: Option<String>,
     /// Why, with the fix.
     pub why: String,
-    /// Since when, as far as it is known.
+    /// Since when, as far as is known.
     pub since: Timestamp,
 }
 
@@ -142,7 +142,7 @@ impl Attention {
         Ok((entries?, page.next))
     }
 
-    /// How many there are, up to [`MAX_COUNTED`], and whether there are more.
+    /// How many entries there are, up to [`MAX_COUNTED`], and whether there are more.
     pub async fn count(&self, tenant: &TenantId) -> Result<(usize, bool), StoreError> {
         let (entries, next) = self.list(tenant, None, MAX_COUNTED).await?;
         Ok((entries.len(), next.is_some()))
@@ -154,7 +154,7 @@ impl Attention {
     }
 }
 
-/// The mappings and databases of the settings that rest.
+/// The mappings and databases of the settings that pause.
 pub fn paused(databases: &[Database], known: &[(String, Known)]) -> Vec<Paused> {
     let mut all = Vec::new();
     for database in databases {
@@ -172,7 +172,7 @@ pub fn paused(databases: &[Database], known: &[(String, Known)]) -> Vec<Paused> 
     all
 }
 
-/// Puts `entries` in the place of those that the link has, and gives the writes that do so in the index.
+/// Replaces the link's entries by `entries`, and returns the writes that do so in the index.
 pub fn replace(tenant: &TenantId, link: &mut Link, entries: Vec<Entry>) -> Result<Vec<Write>, StoreError> {
     let mut writes = Vec::new();
     for gone in link.attention.iter().filter(|old| !entries.iter().any(|new| new.id() == old.id())) {

@@ -1,4 +1,4 @@
-//! Conflicts: two values for one field, one of which had to go. Kept with both, so that it can be undone.
+//! Conflicts: two values for one field, of which one was overwritten. Both are kept, so that it can be undone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,20 +15,20 @@ use crate::fields::{Cell, Conflict};
 /// How long a conflict is kept.
 const KEEP: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
-/// A conflict as it is kept.
+/// A conflict as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// Its id.
     pub id: String,
     /// When.
     pub at: Timestamp,
-    /// The way that led to it.
+    /// The trace of the event that led to it.
     pub trace: TraceId,
     /// The database.
     pub database: String,
     /// The record.
     pub record: Record,
-    /// What people call it.
+    /// The record's name for people.
     pub title: String,
     /// The property.
     pub property: String,
@@ -91,12 +91,12 @@ pub fn conflict_write(tenant: &TenantId, kept: &Kept) -> Result<Write, StoreErro
     Ok(Write::new(key(tenant, &kept.id), kept, Condition::Always)?.expiring(later(kept.at, KEEP)))
 }
 
-/// The write that removes a conflict: the value that counted could not be written, so nobody lost anything.
+/// The write that removes a conflict: the winning value could not be written, so nothing was lost.
 pub fn removal(tenant: &TenantId, id: &str) -> Write {
     Write::removal(key(tenant, id))
 }
 
-/// The id of a conflict: the same for whoever comes to the same again.
+/// The id of a conflict: the same conflict found again has the same id.
 pub fn id(trace: TraceId, database: &str, field: &str) -> String {
     format!("{trace}.{database}.{field}")
 }

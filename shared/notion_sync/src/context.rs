@@ -1,4 +1,4 @@
-//! What has to be known while a record's values are carried over: names, people, the pages of related records.
+//! What converting a record's values needs: names, people, the pages of related records.
 
 use std::collections::HashMap;
 
@@ -15,21 +15,21 @@ use crate::fields::portal::PortalKind;
 use crate::fields::{Cell, Field};
 use crate::link::Owner;
 
-/// The change by which a record is told of as a whole: for names and templates.
+/// A change that stands for the whole record: for names and templates.
 pub fn telling(record: Record, state: &State) -> Change {
     let created = ChangeKind::parse(&format!("{}.created", record.kind())).unwrap_or(ChangeKind::DealCreated);
     Change::new(created, record, state.clone())
 }
 
 impl NotionSync {
-    /// Learns the names that many records speak of at once.
+    /// Learns the names that many records mention at once.
     pub async fn learn_names(&self, opened: &Opened, records: &[(Record, State)]) {
         let changes: Vec<_> = records.iter().map(|(record, state)| telling(*record, state)).collect();
         self.names.learn_all(opened.tenant(), &changes).await;
     }
 
-    /// What has to be known to carry over the values of `state` and of `page`. `related` are the ids of relations that the
-    /// page does not show in full, by property.
+    /// What converting the values of `state` and of `page` needs. `related` are the ids of relations that the page does
+    /// not show in full, by property.
     pub async fn context(
         &self,
         opened: &Opened,
@@ -87,7 +87,7 @@ impl NotionSync {
         })
     }
 
-    /// Finds the pages that a relation has to lead to.
+    /// Finds the pages that a relation has to point to.
     async fn relate(
         &self,
         opened: &Opened,
@@ -123,8 +123,8 @@ impl NotionSync {
         Ok(None)
     }
 
-    /// The records that have to have a page before this one can lead to them: those that relations name, whose database
-    /// is mirrored, and that have none yet.
+    /// The records that need a page before this one can point to them: those in relations whose database is synced and
+    /// that have no page yet.
     pub async fn awaited(
         &self,
         opened: &Opened,

@@ -1,7 +1,7 @@
-//! A database of the settings, ready to be used: found, its schema held against the settings, its mappings resolved.
+//! A database of the settings, ready for use: found, its schema compared with the settings, its mappings resolved.
 //!
-//! A database that cannot be used is closed: its jobs end at once and say why, and nothing is tried again and again. It is
-//! looked at now and then; once it opens, what was missed is made up for.
+//! A database that cannot be used is closed: its jobs end at once with the reason instead of being retried. It is
+//! checked now and then; when it opens again, missed work is made up for.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,21 +30,21 @@ use crate::fields::portal::PortalField;
 use crate::link::Owner;
 use crate::look::{closed, find, portal_fields};
 
-/// How long a schema is believed without looking.
+/// How long a schema is cached.
 const FRESH: Duration = Duration::from_secs(10 * 60);
 /// How long a resolved mapping is kept in memory.
 const REMEMBERED: Duration = Duration::from_secs(30);
-/// A database that is closed is looked at so often.
+/// How often a closed database is checked.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(2 * 60);
 /// What was missed may have begun a little before it was noticed.
 const MARGIN: SignedDuration = SignedDuration::from_mins(5);
-/// Trouble that lasts is told again after this.
+/// Lasting trouble is reported again after this.
 const TELL_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What is known of a database.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Known {
-    /// What the settings named when this was found out.
+    /// What the settings named when this was read.
     pub asked: String,
     /// Its data source with the schema.
     #[serde(default)]
@@ -58,15 +58,15 @@ pub struct Known {
     /// The mappings that pause.
     #[serde(default)]
     pub troubles: Vec<Trouble>,
-    /// What works though it is not as the settings say.
+    /// What works although it differs from the settings.
     #[serde(default)]
     pub notices: Vec<Trouble>,
     /// Why it cannot be used.
     #[serde(default)]
     pub closed: Option<Closed>,
-    /// When it was looked at.
+    /// When it was checked.
     pub checked_at: Timestamp,
-    /// Since when something may have been missed, because it, or one of its mappings, could not be used.
+    /// Since when edits may have been missed, because it, or one of its mappings, could not be used.
     #[serde(default)]
     pub missed_since: Option<Timestamp>,
 }
@@ -74,7 +74,7 @@ pub struct Known {
 /// Why a database cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closed {
-    /// For grouping: `database_not_shared`.
+    /// The code, for grouping: `database_not_shared`.
     pub code: String,
     /// What to do.
     pub text: String,
@@ -105,7 +105,7 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// The owner of a page, if its database is still in the settings: one that was renamed owns nothing any more.
+    /// The owner of a page, if its database is still in the settings: a renamed database owns nothing any more.
     pub fn known_owner(&self, owner: Option<Owner>) -> Option<Owner> {
         owner.filter(|owner| self.settings.notion.named(&owner.database).is_some())
     }
@@ -126,7 +126,7 @@ impl Opened {
     }
 }
 
-/// What came of opening a database.
+/// The result of opening a database.
 pub enum Open {
     /// It can be used.
     Ready(Box<Opened>),
@@ -182,12 +182,12 @@ impl NotionSync {
         })))
     }
 
-    /// What is known of a database, as it is stored; nothing if it was never looked at.
+    /// What is known of a database, as it is stored; nothing if it was never checked.
     pub async fn stored(&self, tenant: &TenantId, name: &str) -> Result<Option<Known>, Failure> {
         Ok(self.ports.store.get(&key(tenant, name)).await?.map(|item| item.decode()).transpose()?)
     }
 
-    /// What is known of a database; looked at if that is old.
+    /// What is known of a database; checked again if that is old.
     async fn known(
         &self,
         portal: &Arc<Portal>,
@@ -208,7 +208,7 @@ impl NotionSync {
         });
         let known = match stored {
             Some(known) if !is_old => known,
-            // Notion down is no reason to stop with what is known well enough.
+            // Notion being down must not stop work with what is known well enough.
             stored => match self.look(portal, settings, database, stored.clone()).await {
                 Err(failure) => stored.filter(|known| known.closed.is_none()).ok_or(failure)?,
                 known => known?,
@@ -219,7 +219,7 @@ impl NotionSync {
         Ok(known)
     }
 
-    /// Looks at a database now.
+    /// Checks a database now.
     pub async fn look_at(&self, tenant: &TenantId, name: &str) -> Result<Option<Known>, Failure> {
         let portal = self.connections.portal(tenant).await?;
         let settings = Self::settings(&portal)?;
@@ -228,7 +228,7 @@ impl NotionSync {
         self.look(&portal, &settings, database, stored).await.map(Some)
     }
 
-    /// Forgets that something was missed: it is being made up for.
+    /// Forgets that edits were missed: they are being made up for.
     pub async fn made_up(&self, tenant: &TenantId, name: &str) -> Result<(), Failure> {
         let Some(item) = self.ports.store.get(&key(tenant, name)).await? else { return Ok(()) };
         let known = Known { missed_since: None, ..item.decode()? };
@@ -271,7 +271,7 @@ impl NotionSync {
             }
             Ok((notion, source)) => self.hold(portal, settings, database, &notion, source, &before).await?,
         };
-        // A mapping that works again has something to make up for.
+        // A mapping that works again has edits to make up for.
         let paused = |known: &Known| known.troubles.iter().map(|trouble| trouble.field.clone()).collect::<Vec<_>>();
         if known.closed.is_none() {
             let again = paused(&before).iter().any(|field| !paused(&known).contains(field));
@@ -283,7 +283,7 @@ impl NotionSync {
         Ok(known)
     }
 
-    /// Holds the settings against both schemas, and makes what is missing.
+    /// Compares the settings with both schemas, and makes what is missing.
     async fn hold(
         &self,
         portal: &Arc<Portal>,
@@ -327,8 +327,8 @@ impl NotionSync {
         })
     }
 
-    /// The data sources that relations can lead to: those of the other databases. One that was never looked at is looked
-    /// for with `notion`.
+    /// The data sources that relations can point to: those of the other databases. One that was never checked is looked
+    /// up with `notion`.
     async fn targets(
         &self,
         portal: &Arc<Portal>,
@@ -336,7 +336,7 @@ impl NotionSync {
         notion: Option<&NotionClient>,
     ) -> Result<BTreeMap<RecordKind, String>, Failure> {
         let mut targets = BTreeMap::new();
-        // Of several databases of a kind the first is meant.
+        // Of several databases of a kind the first counts.
         for database in &settings.notion.databases {
             if targets.contains_key(&database.records.kind()) {
                 continue;
@@ -352,7 +352,7 @@ impl NotionSync {
         Ok(targets)
     }
 
-    /// Tells the operators what is new: once for each trouble.
+    /// Alerts the operators to what is new: once for each trouble.
     async fn tell(&self, portal: &Portal, database: &Database, before: &Known, now: &Known) -> Result<(), Failure> {
         let what = format!("database {}", database.name);
         let raise = |kind: &'static str, once: String, head: String, lines: Vec<String>| {

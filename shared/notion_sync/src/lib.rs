@@ -1,7 +1,6 @@
-//! Records and their Notion pages: what more than one function knows of them.
-//!
-//! Links and their bases, the databases with their mappings, who is who, conflicts, what needs attention, backfills and what
-//! they would change. The merge itself is in `fields`, the writing in `record-sync`.
+//! Records and their Notion pages, as several functions need them: links and their bases, databases and their mappings,
+//! people, conflicts, what needs attention, backfills and their plans. The merge is in `fields`; the function
+//! `record-sync` reads and writes both sides.
 
 pub mod attention;
 pub mod conflicts;
@@ -31,7 +30,7 @@ pub use link::{Apart, Link, Links, Standing};
 pub use plan::Plans;
 pub use runs::{Run, Runs};
 
-/// What the functions share. Cheap to clone.
+/// The stores and providers that sync works on. Cheap to clone.
 #[derive(Clone)]
 pub struct NotionSync {
     /// The ports.
@@ -46,7 +45,7 @@ pub struct NotionSync {
     pub attention: Attention,
     /// The backfills.
     pub runs: Runs,
-    /// What they would do or did, record by record.
+    /// Their plans, record by record.
     pub plans: Plans,
     names: NamesCache,
     memory: Arc<Mutex<HashMap<(TenantId, String), (Arc<Known>, Timestamp)>>>,
@@ -59,7 +58,7 @@ pub fn message(job: &SyncJob, tenant: &TenantId, trace: TraceId, once: &str) -> 
 }
 
 impl NotionSync {
-    /// Sends a job.
+    /// Sends jobs.
     pub async fn send(&self, jobs: Vec<Outgoing>) -> Result<(), Failure> {
         Ok(self.ports.send(jobs).await?)
     }

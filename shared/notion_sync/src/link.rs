@@ -20,42 +20,42 @@ pub struct Link {
     pub database: String,
     /// The record.
     pub record: Record,
-    /// What people call it, for lists.
+    /// Its name for people, for lists.
     #[serde(default)]
     pub title: String,
     /// The page, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<String>,
-    /// How they stand.
+    /// Their state.
     pub standing: Standing,
     /// What both last agreed on.
     #[serde(default)]
     pub base: Base,
-    /// What is about to be written.
+    /// The write that is about to be made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub intents: Vec<Intent>,
-    /// A change that was seen and is left to come to rest.
+    /// A change that was seen and waits until editing has stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resting: Option<Resting>,
-    /// When the last reads began that both sides were merged from.
+    /// When the reads began that both sides were last merged from.
     #[serde(default)]
     pub seen: Seen,
     /// The side that the last change came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sync_source: Option<Side>,
-    /// When both were last written or found alike.
+    /// When both were last written or found in sync.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub synced_at: Option<Timestamp>,
-    /// What cannot be carried over.
+    /// What cannot be written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stuck: Vec<Stuck>,
     /// What was written and not kept by the provider.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<Held>,
-    /// What of it stands in the index of what needs attention.
+    /// Its entries in the index of what needs attention.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attention: Vec<Entry>,
-    /// What was written lately, to notice when somebody writes against us.
+    /// Recent writes, to notice when something writes against us.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub written: Vec<Written>,
     /// The backfill that made it.
@@ -66,11 +66,11 @@ pub struct Link {
     pub body_open: bool,
 }
 
-/// How a record and its page stand.
+/// The state of a record and its page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Standing {
-    /// The page is being made. `open` says that a call may have made it though nobody wrote that down.
+    /// The page is being made. `open` says that a call may have made it without a note of it.
     Making {
         /// Since when.
         since: Timestamp,
@@ -79,7 +79,7 @@ pub enum Standing {
     },
     /// They are synced.
     Together,
-    /// One of them is gone; nothing is carried over until it is back.
+    /// One of them is gone; nothing is synced until it is back.
     Apart {
         /// Why.
         why: Apart,
@@ -94,7 +94,7 @@ pub enum Standing {
 pub enum Apart {
     /// The record was deleted, or merged into another.
     RecordGone,
-    /// The page lies in the trash.
+    /// The page is in the trash.
     PageTrashed,
     /// The page was deleted for good, or is not shared any more.
     PageGone,
@@ -114,7 +114,7 @@ impl Apart {
     }
 }
 
-/// A change that is left to come to rest: somebody may still be typing.
+/// A change that waits until editing has stopped: someone may still be typing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resting {
     /// When it was first seen.
@@ -139,11 +139,11 @@ pub struct Seen {
 pub struct Written {
     /// The field.
     pub field: String,
-    /// Where to.
+    /// The side that was written.
     pub to: Side,
     /// When.
     pub at: Timestamp,
-    /// What.
+    /// The value.
     pub cell: Cell,
 }
 
@@ -171,7 +171,7 @@ impl Link {
         }
     }
 
-    /// Everything that cannot be carried over, for whatever reason.
+    /// Everything that cannot be written, for any reason.
     pub fn all_stuck(&self) -> Vec<Stuck> {
         self.stuck.iter().cloned().chain(self.held.iter().map(Held::stuck)).collect()
     }
@@ -182,7 +182,7 @@ impl Link {
     }
 }
 
-/// Whose page it is.
+/// The record that a page belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     /// The database.
@@ -203,7 +203,7 @@ impl Links {
         Self { store }
     }
 
-    /// The link of a record in a database, and the version that [`link_write`] takes.
+    /// The link of a record in a database, with its version for [`link_write`].
     pub async fn get(
         &self,
         tenant: &TenantId,
@@ -216,17 +216,17 @@ impl Links {
         }
     }
 
-    /// Whose page it is.
+    /// The owner of a page.
     pub async fn owner(&self, tenant: &TenantId, page: &str) -> Result<Option<Owner>, StoreError> {
         self.store.get(&page_key(tenant, page)).await?.map(|item| item.decode()).transpose()
     }
 
-    /// Forgets whose a page is.
+    /// Forgets the owner of a page.
     pub async fn disown(&self, tenant: &TenantId, page: &str) -> Result<(), StoreError> {
         self.store.delete(&page_key(tenant, page)).await
     }
 
-    /// Forgets a link and whose its page is.
+    /// Forgets a link and its page's owner.
     pub async fn forget(&self, tenant: &TenantId, link: &Link) -> Result<(), StoreError> {
         if let Some(page) = &link.page {
             self.store.delete(&page_key(tenant, page)).await?;
@@ -241,7 +241,7 @@ pub fn link_write(tenant: &TenantId, link: &Link, version: Option<Version>) -> R
     Write::new(link_key(tenant, &link.database, link.record), link, condition)
 }
 
-/// The write of whose a page is.
+/// The write of a page's owner.
 pub fn owner_write(tenant: &TenantId, page: &str, link: &Link) -> Result<Write, StoreError> {
     let owner = Owner { database: link.database.clone(), record: link.record };
     Write::new(page_key(tenant, page), &owner, Condition::Always)

@@ -1,4 +1,4 @@
-//! Looking at what there is: the data source that the settings mean, and the portal's fields.
+//! Looks up what a database's settings refer to: its data source in Notion, and the portal's fields.
 
 use bitrix24::Batch;
 use clients::{Failure, NotionClient, PortalClient};

@@ -1,4 +1,4 @@
-//! Who in Notion is who on the portal: the same e-mail, or as the settings say.
+//! Which person in Notion is which user of the portal: by the same e-mail, or as the settings say.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError};
@@ -16,24 +16,24 @@ use settings::Settings;
 
 use crate::NotionSync;
 
-/// How long a map is believed.
+/// How long the mapping is cached.
 const KEEPS: Duration = Duration::from_secs(60 * 60);
-/// How long, when somebody is missing from it.
+/// How long, if a person is missing from it.
 const KEEPS_GAPS: Duration = Duration::from_secs(5 * 60);
-/// E-mails in one question to the portal.
+/// E-mails in one request to the portal.
 const AT_ONCE: usize = 50;
 
-/// Who is who.
+/// The mapping of people.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Map {
     /// People in Notion by their number on the portal.
     pub to_notion: BTreeMap<u64, String>,
-    /// When it was made.
+    /// When it was read.
     pub at: jiff::Timestamp,
 }
 
 impl Map {
-    /// The other way round.
+    /// The other direction.
     pub fn to_portal(&self) -> HashMap<String, u64> {
         self.to_notion.iter().map(|(user, id)| (id.clone(), *user)).collect()
     }
@@ -45,7 +45,7 @@ impl Map {
 }
 
 impl NotionSync {
-    /// Who is who, looked up again if that is old, or if somebody is missing and it is not quite new.
+    /// The mapping, read again if it is old, or if a person is missing and it is not quite new.
     pub async fn people(
         &self,
         tenant: &TenantId,
@@ -92,7 +92,7 @@ async fn look_up(
     let mut cursor = None;
     loop {
         let page = match notion.people(cursor.as_deref()).await {
-            // Without the capability nobody is known by e-mail; those of the settings are.
+            // Without the capability nobody is known by e-mail; people in the settings are.
             Err(failure) if failure.code() == "restricted_resource" => {
                 tracing::warn!(%failure, "the connection may not read people; allow user information with e-mail");
                 break;

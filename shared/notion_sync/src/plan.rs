@@ -1,5 +1,5 @@
-//! What a run would do or did, record by record: kept in pages, so that a plan over many thousand records can be read, filtered
-//! and exported.
+//! What a backfill would do or did, record by record: stored in pages, so that a plan over many thousand records can be
+//! read, filtered and exported.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub const MAX_ENTRIES: u64 = 100_000;
 /// The longest value that is kept, in characters.
 const MAX_VALUE: usize = 1_000;
 
-/// What a line is about. In the order in which people want to see them.
+/// What a line is about, in the order in which people want to see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryKind {
@@ -27,7 +27,7 @@ pub enum EntryKind {
     Double,
     /// It cannot be decided which row is which record's, or the record could not be done.
     Refused,
-    /// A row carries a number that is no record's, or another's.
+    /// A row carries a number that belongs to no record, or to another row.
     Stray,
     /// A linked record and its page differ.
     Change,
@@ -58,7 +58,7 @@ impl EntryKind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// Its place among the others.
+    /// Its rank in that order.
     fn rank(self) -> char {
         match self {
             Self::Double => '1',
@@ -93,10 +93,10 @@ pub struct FieldChange {
     pub bitrix24: String,
     /// What Notion shows.
     pub notion: String,
-    /// The side that is written; none if both stay as they are.
+    /// The side that is written; none if both are left as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Side>,
-    /// Why both stay as they are.
+    /// Why both are left as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
@@ -109,7 +109,7 @@ pub struct Entry {
     /// The record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<Record>,
-    /// What people call it.
+    /// Its name for people.
     #[serde(default)]
     pub title: String,
     /// The rows in question. Of doubles, the linked one first.
@@ -132,12 +132,12 @@ impl Entry {
         Self { record: Some(record), title: title.into(), ..Self::about(kind) }
     }
 
-    /// A line about no record of the portal.
+    /// A line without a record of the portal.
     pub fn about(kind: EntryKind) -> Self {
         Self { kind, record: None, title: String::new(), rows: Vec::new(), key: None, changes: Vec::new(), why: None }
     }
 
-    /// The same line is written to the same place, however often a run comes by.
+    /// The same line has the same key, however often a run writes it.
     fn sort(&self) -> String {
         let number = self.record.map_or(0, Record::id);
         let page = self.rows.first().map_or("", |row| row.page.as_str());
@@ -145,7 +145,7 @@ impl Entry {
     }
 }
 
-/// A value as a line keeps it.
+/// A value as a line stores it.
 pub fn clipped(value: &str) -> String {
     let mut letters = value.chars();
     let mut kept: String = letters.by_ref().take(MAX_VALUE).collect();
@@ -167,7 +167,7 @@ impl Plans {
         Self { store }
     }
 
-    /// Some lines of a run, of one kind or of all, after a place; and where to go on.
+    /// Some lines of a run, of one kind or of all, after a place; and where to continue.
     pub async fn page(
         &self,
         tenant: &TenantId,
@@ -226,7 +226,7 @@ const COLUMNS: [&str; 11] = [
 pub fn csv(entries: &[Entry], with_head: bool) -> String {
     let mut file = String::new();
     if with_head {
-        // Spreadsheets take a file without the mark for one in an older encoding.
+        // Without the mark, spreadsheets read a file in an older encoding.
         file.push('\u{feff}');
         line(&mut file, &COLUMNS.map(str::to_owned));
     }
@@ -262,8 +262,8 @@ fn line(file: &mut String, cells: &[String]) {
     file.push_str("\r\n");
 }
 
-/// A cell of the file. One that a spreadsheet would take for a formula gets an apostrophe in front: what people wrote into
-/// a CRM is not to be carried out on someone's desk.
+/// A cell of the file. One that a spreadsheet would read as a formula gets an apostrophe in front: text from a CRM must
+/// not run on someone's desk.
 fn quoted(cell: &str) -> String {
     let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
     let guarded = if is_formula { format!("'{cell}") } else { cell.to_owned() };

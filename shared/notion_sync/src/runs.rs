@@ -1,4 +1,4 @@
-//! Backfills: existing records and existing rows brought together, first on paper and then for good.
+//! Backfills as they are stored: what was asked for, the phase, the counts, examples. The work is in `record-sync`.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::NotionSync;
 
-/// What is noted of what a run would do, at most.
+/// The most examples that are noted of what a run would do.
 pub const MAX_EXAMPLES: usize = 20;
 
 /// A run.
@@ -21,12 +21,12 @@ pub struct Run {
     pub id: String,
     /// The database.
     pub database: String,
-    /// Whether it only says what it would do.
+    /// Whether it only plans.
     pub dry: bool,
-    /// Only records that changed since then get a page; those that have one are looked at anyway. None for all.
+    /// Only records that changed since then get a page; linked ones are checked anyway. None for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// Who wanted it.
+    /// Who asked for it.
     pub by: String,
     /// When it was begun.
     pub began_at: Timestamp,
@@ -35,7 +35,7 @@ pub struct Run {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
-    /// How far it is.
+    /// Its phase.
     pub phase: Phase,
     /// What it found and did.
     #[serde(default)]
@@ -43,12 +43,12 @@ pub struct Run {
     /// Some of what it would do, or could not, in words.
     #[serde(default)]
     pub examples: Vec<String>,
-    /// What holds it up.
+    /// What pauses it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
 }
 
-/// How far a run is.
+/// The phase of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "phase", rename_all = "snake_case")]
 pub enum Phase {
@@ -61,7 +61,7 @@ pub enum Phase {
         #[serde(default)]
         since: Option<Timestamp>,
     },
-    /// It looks at the numbers that rows carry: doubles, and numbers that are no record's.
+    /// It checks the numbers that rows carry: duplicates, and numbers without a record.
     Numbers {
         /// All rows up to this place in the order of numbers are done.
         #[serde(default)]
@@ -94,9 +94,9 @@ pub struct Counts {
     /// Of them, those without a number.
     #[serde(default)]
     pub unnumbered: u64,
-    /// Records that were looked at.
+    /// Records that were read.
     pub records: u64,
-    /// Of them, those that are linked already.
+    /// Of them, those that were already linked.
     pub linked_before: u64,
     /// Linked to a row by the number in it.
     pub linked_by_id: u64,
@@ -113,19 +113,19 @@ pub struct Counts {
     pub left_out: u64,
     /// Those that could not be done.
     pub failed: u64,
-    /// Those of which it cannot be decided which row is theirs. They count as failed, too.
+    /// Those whose row cannot be decided. They also count as failed.
     #[serde(default)]
     pub refused: u64,
     /// Records whose number several rows carry.
     #[serde(default)]
     pub doubles: u64,
-    /// Rows whose number is no record's, or another's.
+    /// Rows whose number belongs to no record, or to another row.
     #[serde(default)]
     pub strays: u64,
-    /// Fields that differ where nobody said yet which side counts, or that cannot be written.
+    /// Fields that differ and whose leading side is undecided, or that cannot be written.
     #[serde(default)]
     pub undecided: u64,
-    /// Lines that were kept of it.
+    /// Lines that were stored of it.
     #[serde(default)]
     pub entries: u64,
 }
@@ -150,7 +150,7 @@ impl Run {
         self.ended_at.is_some()
     }
 
-    /// Notes something in words, while there is room.
+    /// Notes an example, while there is space.
     pub fn note(&mut self, text: String) {
         if self.examples.len() < MAX_EXAMPLES {
             self.examples.push(text);
@@ -170,7 +170,7 @@ impl Runs {
         Self { store }
     }
 
-    /// A run, and the version that [`Runs::put`] takes.
+    /// A run, with its version for [`Runs::put`].
     pub async fn get(&self, tenant: &TenantId, id: &str) -> Result<Option<(Run, Version)>, StoreError> {
         match self.store.get(&key(tenant, id)).await? {
             Some(item) => Ok(Some((item.decode()?, item.version))),
@@ -201,14 +201,14 @@ fn key(tenant: &TenantId, id: &str) -> Key {
     Key::new(Table::Links, partition(tenant), id)
 }
 
-/// A run that somebody wants.
+/// A run that was asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
-    /// Whether it only says what it would do.
+    /// Whether it only plans.
     pub dry: bool,
     /// Only records that changed since then get a page.
     pub since: Option<Timestamp>,
-    /// Who wants it.
+    /// Who asked for it.
     pub by: &'a str,
 }
 

@@ -1,6 +1,6 @@
-//! The doctor: asks every provider, and says of each thing that has to be right whether it is, and how it is mended.
+//! The doctor: asks every provider, and says of each thing that has to be right whether it is, and how to fix it.
 //!
-//! It changes nothing. Each check is told as soon as it is done, for whoever shows progress.
+//! It changes nothing. Each check is reported as soon as it is done, so that progress can be shown.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,35 +23,35 @@ use settings::{Settings, subscriptions as events};
 use tenants::portals::Portal;
 use tenants::secret_names::SLACK_SIGNING;
 
-/// Our clock and a provider's may differ by so many seconds; Slack refuses signatures that are five minutes old.
+/// The most seconds by which our clock and a provider's may differ; Slack refuses signatures that are five minutes old.
 const MAX_SKEW: i64 = 60;
 /// Pages of people that are read.
 const MAX_PAGES: u64 = 10;
 /// People without a counterpart that are named.
 const MAX_NAMED: usize = 8;
 
-/// How a thing stands.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// It is right.
     Fine,
-    /// It works, but somebody should know.
+    /// It works, but an operator should know.
     Notice,
     /// It is not right.
     Wrong,
 }
 
-/// One thing that was looked at.
+/// One thing that was checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What was looked at: `Slack: channel #calls`.
+    /// What was checked: `Slack: channel #calls`.
     pub what: String,
-    /// How it stands.
+    /// The result.
     pub verdict: Verdict,
     /// What was seen.
     pub seen: String,
-    /// How it is mended; empty if nothing has to be.
+    /// The fix; empty if none is needed.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub fix: String,
 }
@@ -70,23 +70,23 @@ impl Check {
     }
 }
 
-/// What the doctor needs to look.
+/// What the checks need.
 pub struct Doctor<'a> {
     /// The engine.
     pub ports: &'a Ports,
     /// The providers.
     pub connections: &'a Connections,
-    /// The mirrored databases.
+    /// The synced databases.
     pub mirror: &'a NotionSync,
-    /// Where providers reach this deployment, if that is known.
+    /// The address at which providers reach this deployment, if it is known.
     pub public_url: Option<&'a str>,
 }
 
-/// Tells of each check as it is done.
+/// Receives each check as it is done.
 pub type Tell<'a> = &'a mut (dyn FnMut(Check) + Send);
 
 impl Doctor<'_> {
-    /// Looks at what all tenants share.
+    /// Checks what all tenants share.
     pub async fn examine_deployment(&self, tell: Tell<'_>) {
         tell(match self.connections.key_ring().await {
             Ok(_) => Check::fine("Keys", "the key ring can be read"),
@@ -132,7 +132,7 @@ impl Doctor<'_> {
         }
     }
 
-    /// Looks at a tenant.
+    /// Checks a tenant.
     pub async fn examine(&self, tenant: &TenantId, tell: Tell<'_>) {
         let portal = match self.connections.portal(tenant).await {
             Ok(portal) => portal,
@@ -213,12 +213,12 @@ impl Doctor<'_> {
         if given.is_empty() {
             return tell(Check::notice("Bitrix24: rights", "the portal does not say which were given", ""));
         }
-        // Either of these will do.
+        // Either of these is enough.
         let has_user = given.iter().any(|scope| scope.starts_with("user"));
         let lacking: Vec<_> = scopes::missing(&scopes::BITRIX24, &given)
             .into_iter()
             .filter(|(scope, _)| !(*scope == "user_basic" && has_user))
-            // The old name of the same.
+            // The old name of the same scope.
             .filter(|(scope, _)| !(*scope == "task" && given.iter().any(|scope| scope.starts_with("task"))))
             .collect();
         if lacking.is_empty() {

@@ -1,4 +1,4 @@
-//! The last day by the hour: what was delivered, what waits, how long it took.
+//! The last day by the hour: how much was delivered, how much waits, how long it took.
 
 use std::collections::BTreeMap;
 
@@ -12,17 +12,17 @@ use crate::log::Status;
 
 /// Hours that are shown.
 pub const HOURS: usize = 24;
-/// Lines that are counted at most: the newest ones.
+/// The most lines that are counted: the newest ones.
 pub const MAX_LINES: usize = 10_000;
 
-/// An hour's deliveries by where they stand.
+/// An hour's deliveries by status.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Hour {
     /// Delivered.
     pub delivered: u32,
-    /// Still to happen.
+    /// Not done yet.
     pub waiting: u32,
-    /// Did not have to happen.
+    /// Did not have to be done.
     pub skipped: u32,
     /// Given up.
     pub dead: u32,
@@ -52,12 +52,12 @@ pub struct Day {
     pub from: Timestamp,
     /// Its hours, oldest first.
     pub hours: Vec<Hour>,
-    /// From an event's arrival to its delivery, in milliseconds: the middle one, and the one that 95 of 100 stay below.
-    /// None where nothing was delivered.
+    /// From an event's arrival to its delivery, in milliseconds: the median and the 95th percentile. None if nothing
+    /// was delivered.
     pub lag_ms: Option<(i64, i64)>,
-    /// The oldest that is still to happen, and when its event arrived.
+    /// The oldest that is not done yet, and when its event arrived.
     pub oldest: Option<(String, Timestamp)>,
-    /// Events by where they stand.
+    /// Events by status.
     pub events: BTreeMap<&'static str, u32>,
     /// Whether there were more lines than are counted.
     pub is_cut: bool,
@@ -77,7 +77,7 @@ pub async fn count(ledger: &Ledger, tenant: &TenantId, now: Timestamp) -> Result
         is_cut: false,
     };
     let (mut lags, mut counted) = (Vec::new(), 0);
-    // Two days of UTC hold any last day.
+    // Two days of UTC contain any last day.
     for at in [now, from] {
         let mut after = None;
         loop {
@@ -122,7 +122,7 @@ impl Day {
         if let DeliveryStatus::Delivered { at, .. } = &line.status {
             lags.push(i64::try_from(at.duration_since(arrived).as_millis()).unwrap_or(i64::MAX));
         }
-        // What is held waits on purpose.
+        // A held delivery waits on purpose.
         let waits = status == Status::Waiting && !matches!(line.status, DeliveryStatus::Held { .. });
         if waits && self.oldest.as_ref().is_none_or(|(_, oldest)| arrived < *oldest) {
             self.oldest = Some((line.trace.to_string(), arrived));

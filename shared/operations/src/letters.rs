@@ -1,4 +1,4 @@
-//! Dead letters of a tenant: grouped by cause, redriven or discarded, one, a group, or what a filter finds.
+//! Dead letters of a tenant: grouped by cause; retried or discarded one by one, by group or by filter.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tenants::audit::{Audit, Entry};
 
-/// Letters of a queue that are looked at, at most: more are redriven in another go.
+/// The most letters of a queue that are read: more need another run.
 pub const MOST: usize = 1_000;
 
 /// A dead letter with its queue.
@@ -20,18 +20,18 @@ pub const MOST: usize = 1_000;
 pub struct Letter {
     /// The queue that its job was on.
     pub queue: QueueName,
-    /// What lies there.
+    /// The letter.
     #[serde(flatten)]
     pub buried: Buried,
 }
 
 impl Letter {
-    /// What names it: its queue and its id there.
+    /// Its name: its queue and its id there.
     pub fn name(&self) -> String {
         format!("{}/{}", self.queue.name(), self.buried.id)
     }
 
-    /// What its job is about, as far as the job says: a record and a place.
+    /// What its job is about, as far as the job says: a record and a destination.
     pub fn about(&self) -> String {
         let Ok(job) = serde_json::from_str::<Value>(&self.buried.letter.body) else { return String::new() };
         let body = &job["body"];
@@ -42,7 +42,7 @@ impl Letter {
     }
 }
 
-/// Letters that died of the same.
+/// Letters with the same cause.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Group {
     /// The queue.
@@ -51,15 +51,15 @@ pub struct Group {
     pub code: String,
     /// The newest letter's reason.
     pub reason: String,
-    /// When the first of them was buried.
+    /// When the first of them was given up.
     pub oldest: Timestamp,
-    /// When the last was.
+    /// When the last one was.
     pub newest: Timestamp,
     /// The letters, oldest first.
     pub letters: Vec<Letter>,
 }
 
-/// Which letters are meant. All that is said has to hold.
+/// Which letters are meant. All conditions have to hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Which {
     /// On this queue.
@@ -91,13 +91,13 @@ pub struct Done {
     pub letters: Vec<Letter>,
 }
 
-/// Works on dead letters.
+/// Lists, redrives and discards dead letters.
 #[derive(Clone)]
 pub struct Letters<'a> {
     /// The engine.
     pub ports: &'a Ports,
-    /// Whose letters: nobody else's are seen or touched. `None` for whoever runs the deployment: everybody's, and those of
-    /// which nobody knows whose they are.
+    /// The tenant whose letters are seen and touched. `None` for the operator of the deployment: all letters, including
+    /// those without a known tenant.
     pub tenant: Option<&'a TenantId>,
 }
 
@@ -121,7 +121,7 @@ impl Letters<'_> {
         Ok(letters)
     }
 
-    /// Sends jobs again. It is safe to do it twice: a letter is in the queue once, and a job that was done is known.
+    /// Sends jobs again. It is safe to do it twice: a letter is in the queue once, and a finished job is recognised.
     pub async fn redrive(&self, which: &Which, who: &str) -> Result<Done, Trouble> {
         let done = self.sift(which, Fate::Redrive).await?;
         if !done.letters.is_empty() {
@@ -130,11 +130,11 @@ impl Letters<'_> {
         Ok(done)
     }
 
-    /// Takes letters away for good, and says why where their lines are.
+    /// Removes letters for good, and writes the reason into their lines.
     pub async fn discard(&self, which: &Which, who: &str, why: &str) -> Result<Done, Trouble> {
         let ledger = Ledger::new(self.ports.store.clone());
-        // First the log, then the letter: a fall in between leaves a letter whose line says more than is true, and
-        // discarding it again mends that.
+        // First the log, then the letter: a crash in between leaves a letter whose line is ahead of it, and discarding
+        // it again fixes that.
         for letter in self.list(which).await? {
             self.write_off(&ledger, &letter, &format!("discarded by {who}: {why}")).await?;
         }
@@ -171,7 +171,7 @@ impl Letters<'_> {
             traces.entry(&letter.buried.letter.tenant).or_default().push(&letter.buried.letter.trace);
         }
         for (tenant, traces) in traces {
-            // Of a job that cannot be read nobody knows whose it is.
+            // The tenant of a job that cannot be read is unknown.
             let Ok(tenant) = TenantId::new(tenant) else { continue };
             let some: Vec<_> = traces.into_iter().take(20).collect();
             let entry = Entry::new(self.ports.clock.now(), who, what, &of).changed(&some.join(" "), "");
@@ -180,7 +180,7 @@ impl Letters<'_> {
         Ok(())
     }
 
-    /// The line of a discarded job ends in what became of it.
+    /// Writes the end of a discarded job into its line.
     async fn write_off(&self, ledger: &Ledger, letter: &Letter, reason: &str) -> Result<(), StoreError> {
         let Ok(trace) = letter.buried.letter.trace.parse::<TraceId>() else { return Ok(()) };
         let Ok(tenant) = TenantId::new(letter.buried.letter.tenant.as_str()) else { return Ok(()) };
@@ -245,7 +245,7 @@ fn queues(which: &Which) -> impl Iterator<Item = QueueName> {
     })
 }
 
-/// The letters by what they died of, the largest group first.
+/// The letters by cause, the largest group first.
 pub fn grouped(letters: Vec<Letter>) -> Vec<Group> {
     let mut groups: BTreeMap<(QueueName, String), Group> = BTreeMap::new();
     for letter in letters {

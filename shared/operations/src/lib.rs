@@ -1,6 +1,5 @@
-//! What operators ask and do, the same for the pages and for the command line, on every engine: how everything stands,
-//! the log searched, one way from webhook to delivery, dead letters, what other routes would have told, what is wrong
-//! and how it is mended.
+//! What operators ask and do, for the pages and the command line: an overview, the event log, dead letters, dry
+//! runs of routes, checks with their fixes. It makes no pages and prints nothing.
 
 pub mod doctor;
 pub mod hours;

@@ -1,7 +1,7 @@
-//! The log searched: events with their deliveries, newest first.
+//! The event log, searched: events with their deliveries, newest first.
 //!
-//! The ledger is read backwards, a bounded number of lines at a time. Nothing is indexed: a page of a search costs what
-//! it reads, and says where to go on.
+//! The ledger is read backwards, a bounded number of lines at a time. There is no index: a page of results costs what
+//! it reads, and says where to continue.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -11,12 +11,12 @@ use runtime::store::StoreError;
 use runtime::{TenantId, TraceId};
 use serde::Serialize;
 
-/// Lines that one search reads before it says where to go on.
+/// Lines that one search reads before it returns the place to continue.
 const MAX_LINES: usize = 3_000;
 /// Lines that are read at once.
 const AT_ONCE: usize = 500;
 
-/// An event and what it led to. A delivery without its event (still to be written, or expired) stands alone.
+/// An event and what it led to. A delivery without its event (not yet written, or expired) is alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Way {
     /// Its trace.
@@ -28,15 +28,15 @@ pub struct Way {
     pub deliveries: Vec<DeliveryLine>,
 }
 
-/// Where something stands, in one word.
+/// A status in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// It happened.
+    /// It was done.
     Delivered,
-    /// It is still to happen.
+    /// It is not done yet.
     Waiting,
-    /// It did not have to happen.
+    /// It did not have to be done.
     Skipped,
     /// It was given up.
     Dead,
@@ -56,7 +56,7 @@ impl Status {
         }
     }
 
-    /// By its word.
+    /// The status of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.name() == name)
     }
@@ -85,7 +85,7 @@ impl Status {
     }
 }
 
-/// Why a delivery stands where it does, where there is a reason.
+/// The reason for a delivery's status, if there is one.
 pub fn delivery_reason(line: &DeliveryLine) -> Option<String> {
     match &line.status {
         DeliveryStatus::Retrying { cause } => Some(cause.clone()),
@@ -97,7 +97,7 @@ pub fn delivery_reason(line: &DeliveryLine) -> Option<String> {
     }
 }
 
-/// Why an event stands where it does, where there is a reason.
+/// The reason for an event's status, if there is one.
 pub fn event_reason(line: &EventLine) -> Option<String> {
     match &line.status {
         EventStatus::Routed => None,
@@ -108,7 +108,7 @@ pub fn event_reason(line: &EventLine) -> Option<String> {
 }
 
 impl Way {
-    /// Where it stands as a whole: what is worst of its deliveries, or else of the event.
+    /// Its status as a whole: the worst of its deliveries, else that of the event.
     pub fn status(&self) -> Status {
         let of = |status| self.deliveries.iter().any(|line| Status::of_delivery(line) == status);
         let event = self.event.as_ref().map(Status::of_event);
@@ -137,12 +137,12 @@ impl Way {
     }
 }
 
-/// What is searched for.
+/// The conditions of a search.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Words that all have to be somewhere on the way: a record, a person, a channel, a route, a code, a reason.
+    /// Words that must all occur in the trail: a record, a person, a channel, a route, a code, a reason.
     pub text: String,
-    /// Where something on the way stands.
+    /// The status of any step.
     pub status: Option<Status>,
     /// Not before.
     pub from: Option<Timestamp>,
@@ -156,7 +156,7 @@ impl Filter {
         *self == Self::default()
     }
 
-    /// Whether a way fits.
+    /// Whether an event with its deliveries matches.
     pub fn fits(&self, way: &Way) -> bool {
         let in_status = self.status.is_none_or(|status| {
             way.status() == status || way.deliveries.iter().any(|line| Status::of_delivery(line) == status)
@@ -171,7 +171,7 @@ impl Filter {
             return true;
         }
         let words = told(way).to_lowercase();
-        // "deal 42" is one thing: deal 421 is another.
+        // "deal 42" must not match deal 421.
         let wanted = self.text.trim().to_lowercase();
         match wanted.split_once(' ') {
             Some((kind, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) && !number.is_empty() => {
@@ -183,7 +183,7 @@ impl Filter {
     }
 }
 
-/// Everything on a way that somebody may search for.
+/// All texts of an event and its deliveries that a search may match.
 fn told(way: &Way) -> String {
     let mut told = way.trace.to_string();
     let mut add = |text: &str| {
@@ -208,19 +208,19 @@ fn told(way: &Way) -> String {
     told
 }
 
-/// What a search found.
+/// The result of a search.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Found {
-    /// The ways, newest first.
+    /// The events with their deliveries, newest first.
     pub ways: Vec<Way>,
-    /// Where to go on; `None` when everything that is kept was looked at.
+    /// Where to continue; `None` if everything that is kept was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// Lines that were looked at.
+    /// Lines that were read.
     pub looked_at: usize,
 }
 
-/// Searches a tenant's log, newest first, up to `most` ways, going on at [`Found::next`].
+/// Searches a tenant's log, newest first, up to `most` events, continuing at [`Found::next`].
 pub async fn search(
     ledger: &Ledger,
     tenant: &TenantId,
@@ -253,7 +253,7 @@ pub async fn search(
             let way = open.get_or_insert_with(|| Way { trace, event: None, deliveries: Vec::new() });
             match line {
                 Line::Event(event) => way.event = Some(event),
-                // Newest first: they come in the order of their ids, backwards.
+                // Newest first: they are read in the reverse order of their ids.
                 Line::Delivery(delivery) => way.deliveries.insert(0, delivery),
             }
         }
@@ -264,14 +264,14 @@ pub async fn search(
         if found.looked_at >= MAX_LINES
             && let Some(open) = &open
         {
-            // The way that is half read is read again from its beginning.
+            // An event that is half read is read again from its beginning.
             found.next = Some(Place::after(open.trace));
             return Ok(found);
         }
     }
 }
 
-/// One way as a whole.
+/// One event with all its deliveries.
 pub async fn way(ledger: &Ledger, tenant: &TenantId, trace: TraceId) -> Result<Option<Way>, StoreError> {
     let lines = ledger.trace(tenant, trace).await?;
     if lines.is_empty() {
@@ -314,7 +314,7 @@ impl Place {
     }
 }
 
-/// Where a line was read, as a place to go on.
+/// Where a line was read, as a place to continue.
 struct At {
     day: Date,
     sort: String,

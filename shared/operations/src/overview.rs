@@ -1,5 +1,4 @@
-//! How everything of a tenant stands, on one page: what is connected, what waits, what is lost and found, and whatever
-//! somebody should look at, with where it is mended.
+//! A tenant's overview: what is connected, what waits, what was lost and found, and alarms with a link to their fix.
 
 use std::time::Duration;
 
@@ -20,44 +19,44 @@ use tenants::portals::Portal;
 use crate::hours::{self, Day};
 use crate::letters::{Letters, Which};
 
-/// What waits longer than this is looked at.
+/// What waits longer than this is an alarm.
 const LATE: Duration = Duration::from_secs(15 * 60);
-/// A sweep that has not finished for so long is late: it runs every five minutes.
+/// A sweep that has not finished for this long is late: it runs every five minutes.
 const SWEEP_LATE: Duration = Duration::from_secs(20 * 60);
-/// A poll that has not finished for so long is late: it runs every half a minute.
+/// A poll that has not finished for this long is late: it runs every half a minute.
 const POLL_LATE: Duration = Duration::from_secs(5 * 60);
 
-/// A side of the tenant.
+/// A tenant's connection to one provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Connection {
-    /// Which.
+    /// The side.
     pub side: Side,
     /// What it is connected to; `None` if it is not connected.
     pub to: Option<String>,
-    /// Since when and why its access is not taken.
+    /// Since when and why its access is rejected.
     pub trouble: Option<Trouble>,
-    /// Rights that were not given, with what each is for.
+    /// Missing scopes, with what each is for.
     pub lacks: Vec<(String, String)>,
-    /// When its access token ends and is renewed, where it does.
+    /// When its access token expires and is renewed, if it does.
     pub token_ends: Option<Timestamp>,
-    /// How much of what the provider allows is used.
+    /// How much of the provider's limit is used.
     pub usage: Option<Usage>,
 }
 
-/// Something to look at.
+/// Something that needs attention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Alarm {
     /// What is wrong.
     pub what: String,
     /// What to do about it.
     pub fix: String,
-    /// The page where it is looked at.
+    /// The page that shows it.
     pub page: &'static str,
-    /// Whether it keeps something from being delivered; else it is worth a look.
+    /// Whether it keeps something from being delivered; otherwise it can wait.
     pub is_urgent: bool,
 }
 
-/// How everything stands.
+/// A tenant's overview.
 #[derive(Debug, Clone, Serialize)]
 pub struct Overview {
     /// The three sides.
@@ -70,13 +69,13 @@ pub struct Overview {
     pub day: Day,
     /// What was lost and swept today.
     pub lost: Counts,
-    /// How the subscriptions stand.
+    /// The state of the subscriptions.
     pub subscriptions: Subscriptions,
-    /// When the sweep last came to its end.
+    /// When the sweep last finished.
     pub swept_at: Option<Timestamp>,
-    /// When the poll of Notion last came to its end, if there is something to poll.
+    /// When the poll of Notion last finished, if there is something to poll.
     pub polled_at: Option<Timestamp>,
-    /// What somebody should look at; nothing is wrong if there is nothing.
+    /// What needs attention; empty if nothing is wrong.
     pub alarms: Vec<Alarm>,
 }
 
@@ -94,7 +93,7 @@ struct Silence {
     since: Option<Timestamp>,
 }
 
-/// Looks at everything; nothing of it asks a provider.
+/// Reads everything; no provider is asked.
 pub async fn look(
     ports: &Ports,
     connections: &Connections,
@@ -137,7 +136,7 @@ pub async fn look(
     if let Err(error) = read {
         alarms.push(urgent("The settings cannot be read", format!("{error}; apply a document"), "/admin/settings"));
     }
-    // A sweep that is stopped by the portal's rate goes on in the next run; one that never comes to its end is told.
+    // A sweep that is stopped by the portal's rate goes on in the next run; one that never finishes is reported.
     let is_behind = clock::until(lease.finished_at.unwrap_or(portal.connected_at), now) > SWEEP_LATE;
     if let Some(cause) = lease.stopped_by.filter(|_| is_behind) {
         alarms.push(notice("Sweeps do not come to their end", cause, "/admin/doctor"));

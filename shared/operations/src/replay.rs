@@ -1,4 +1,4 @@
-//! What routes would have told of the last events: a dry run, which sends nothing and writes nothing.
+//! What routes would have sent for recent events: a dry run, which sends and writes nothing.
 
 use clients::Failure;
 use crm::names::NamesCache;
@@ -15,14 +15,14 @@ use tenants::portals::Portal;
 
 use crate::log::{self, Filter};
 
-/// So many events with changes are looked at.
+/// The most events with changes that are tried.
 pub const MAX_EVENTS: usize = 50;
-/// So many steps the conditions of one try take together: a condition that takes all it may fits each event.
+/// The steps that the conditions of one dry run may use together: each event may use the limit of one condition.
 const MAX_STEPS: u64 = MAX_EVENTS as u64 * settings::condition::MAX_STEPS;
 /// Pages of the log that are read to find them.
 const MAX_PAGES: usize = 4;
 
-/// What a change that happened would come to.
+/// What a past change would lead to.
 #[derive(Debug, Clone, Serialize)]
 pub struct Told {
     /// When its event arrived.
@@ -33,9 +33,9 @@ pub struct Told {
     pub about: String,
     /// How: `deal.stage_changed`.
     pub change: String,
-    /// Each route that would take it: its name, where to, and the card.
+    /// Each route that would accept it: its name, its destination, and the card.
     pub cards: Vec<(String, String, Message)>,
-    /// Routes for this change that would not take it, and why.
+    /// Routes for this change that would not accept it, and why.
     pub left: Vec<(String, String)>,
 }
 
@@ -104,7 +104,7 @@ fn tell(
     Told { at, trace, about: change.about.clone(), change: change.kind.name(), cards, left }
 }
 
-/// A change of a kind as an example, for whoever designs a card before the first one happened.
+/// A change of a kind as an example, for designing a card before the first one happens.
 pub fn example(kind: &ChangeKind) -> Change {
     let noun = kind.name().split('.').next().unwrap_or_default().to_owned();
     let item = json!({
@@ -132,8 +132,8 @@ pub fn example(kind: &ChangeKind) -> Change {
     change
 }
 
-/// The latest change that a route of `router` would take, or else one of its kinds, or else an example; whether it is one
-/// that happened.
+/// The latest change that a route of `router` would accept, or else one of its kinds, or else an example; and whether
+/// it really happened.
 pub async fn sample(
     ledger: &Ledger,
     tenant: &TenantId,

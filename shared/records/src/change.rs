@@ -1,4 +1,5 @@
-//! Changes: the difference of two states of a record, or something that happened once, with a name and a meaning.
+//! Changes: the difference of two states of a record, or a single happening (a comment, a call), with a name and a
+//! meaning.
 
 use std::fmt;
 
@@ -120,7 +121,7 @@ impl ChangeKind {
         Self::parse(&format!("{noun}.{verb}"))
     }
 
-    /// Whether it is the first that is told of its record.
+    /// Whether it is the first that is reported of its record.
     pub fn is_first(&self) -> bool {
         self.name().ends_with(".created")
     }
@@ -233,7 +234,7 @@ impl Change {
         })
     }
 
-    /// Who did it, where that is known: nobody needs to be told of their own comment.
+    /// Who did it, where that is known: nobody needs a card about their own comment.
     pub fn author(&self) -> Option<u64> {
         self.comment.as_ref().map(|comment| comment.author)
     }

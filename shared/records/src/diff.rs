@@ -45,7 +45,7 @@ pub fn diff(record: Record, before: Before<'_>, state: &State) -> Vec<Change> {
     kinds.into_iter().map(change).collect()
 }
 
-/// What is told of a record that is gone: its last known state.
+/// The change of a deleted record, with its last known state.
 pub fn deleted(record: Record, last: &State) -> Option<Change> {
     let kind = match record {
         Record::Item { entity, .. } => ChangeKind::of_item(entity, "deleted")?,
@@ -89,7 +89,7 @@ fn item_changes(entity: EntityType, before: Before<'_>, item: &Item) -> Vec<Foun
     let has_both = |a: &Option<u64>, b: &Option<u64>| a.is_some() && b.is_some();
     if entity.has_stages() && item.stage_id.is_some() && known.stage_id != item.stage_id {
         let other_funnel = has_both(&known.category_id, &item.category_id) && known.category_id != item.category_id;
-        // A lead has one funnel; the others tell a move between funnels by that alone.
+        // A lead has one funnel; the others show a move between funnels by that alone.
         let verb = if other_funnel && entity != EntityType::LEAD { "funnel_changed" } else { "stage_changed" };
         add(verb, known.stage_id.clone(), Vec::new());
     }
@@ -324,7 +324,7 @@ mod tests {
     }
 
     proptest! {
-        /// However hints are lost, doubled or late, the moves told form an unbroken chain from the first state
+        /// However hints are lost, doubled or late, the reported moves form an unbroken chain from the first state
         /// acted on to the last.
         #[test]
         fn the_moves_told_form_a_chain(stages in prop::collection::vec("[A-D]", 1..30), seen in prop::collection::vec(any::<bool>(), 30)) {

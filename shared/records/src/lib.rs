@@ -1,4 +1,5 @@
-//! What a record of the portal is, how it changed, and what its fields are called. Pure: no I/O and no clock.
+//! Records of the portal, their changes between two states, the names of their codes, and the words that cards show.
+//! Pure: no I/O and no clock.
 
 pub mod change;
 pub mod diff;

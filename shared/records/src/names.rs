@@ -1,4 +1,5 @@
-//! What people call the codes and numbers in a record.
+//! The names that people use for the codes and ids in a record. Which are needed, and which are known; reading them is
+//! `crm::names`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

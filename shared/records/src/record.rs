@@ -1,4 +1,4 @@
-//! Records, and the states they are read in.
+//! Records, their kinds, and the states in which they are read.
 
 use std::fmt;
 
@@ -98,7 +98,7 @@ pub enum State {
     },
     /// Something of the customer's own.
     Custom {
-        /// What its handler told.
+        /// What its handler sent.
         custom: Map<String, Value>,
     },
     /// A CRM item.

@@ -1,4 +1,4 @@
-//! The words of a card: what can stand in braces in a template, and what it shows for a change.
+//! The words of a card: which may be in braces in a template, and what each shows for a change.
 
 use bitrix24::EntityType;
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use crate::record::State;
 /// The most that a card shows of a text that somebody wrote.
 const MAX_TEXT: usize = 1_500;
 
-/// What a change is told with.
+/// What the card of a change is made from.
 #[derive(Debug, Clone, Copy)]
 pub struct CardContext<'a> {
     /// The change.
@@ -47,7 +47,7 @@ macro_rules! words {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// What stands beside its value on a card.
+            /// Its label beside the value on a card.
             pub fn label(self) -> Fixed {
                 match self { $(Self::$variant => $label,)* }
             }

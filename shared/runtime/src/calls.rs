@@ -1,7 +1,7 @@
-//! The calls that a job made at providers, noted while it is worked, so that its line in the ledger can show them.
+//! The calls that a job made at providers, noted while it runs, so that its ledger line can show them.
 //!
-//! Whoever works a job sets the scope ([`scope`]), the providers' clients note what they do ([`note`]), and who writes
-//! the job's line takes what was noted ([`taken`]). What belongs to nobody's job is not noted. Requests and answers are
+//! The worker of a job sets the scope ([`scope`]), the clients of the providers note their calls ([`note`]), and the
+//! writer of the job's line collects them ([`taken`]). A call outside of a job is not noted. Requests and answers are
 //! shortened, and secrets in them are masked before they are kept.
 
 use std::cell::RefCell;
@@ -11,12 +11,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// So much of a request or an answer is kept, in bytes.
+/// The most that is kept of a request or an answer, in bytes.
 const LONGEST: usize = 700;
-/// So many calls of a job are kept: the last ones.
+/// The most calls of a job that are kept: the last ones.
 pub const MOST: usize = 6;
 
-/// A call and what came of it.
+/// A call and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
     /// When it ended.
@@ -27,9 +27,9 @@ pub struct Call {
     pub ms: u64,
     /// What was asked, shortened and without secrets.
     pub request: String,
-    /// What was answered, shortened and without secrets; the error's words if it failed.
+    /// What was answered, shortened and without secrets; the error's text if it failed.
     pub answer: String,
-    /// Whether it was answered well.
+    /// Whether it succeeded.
     pub ok: bool,
 }
 
@@ -58,7 +58,7 @@ pub async fn scope<F: Future>(work: F) -> F::Output {
     NOTED.scope(RefCell::default(), work).await
 }
 
-/// Runs `work` and gives the calls that were made in it.
+/// Runs `work` and returns the calls that were made in it.
 pub async fn recorded<F: Future>(work: F) -> (F::Output, Vec<Call>) {
     scope(async {
         let output = work.await;
@@ -67,7 +67,7 @@ pub async fn recorded<F: Future>(work: F) -> (F::Output, Vec<Call>) {
     .await
 }
 
-/// Whether calls are noted here at all.
+/// Whether calls are noted at this point.
 pub fn are_noted() -> bool {
     NOTED.try_with(|_| ()).is_ok()
 }
@@ -86,13 +86,13 @@ pub fn taken() -> Vec<Call> {
     NOTED.try_with(RefCell::take).unwrap_or_default()
 }
 
-/// Leaves only the last ones.
+/// Keeps only the last calls.
 pub fn shorten(calls: &mut Vec<Call>) {
     let more = calls.len().saturating_sub(MOST);
     calls.drain(..more);
 }
 
-/// Takes text up to a length, and then stops whoever writes.
+/// Accepts text up to a length, and then stops the writer.
 struct Short(String);
 
 impl Write for Short {
@@ -118,7 +118,7 @@ fn kept(text: &dyn Display) -> String {
     kept
 }
 
-/// Names whose values nobody is to read.
+/// Names whose values must not be readable.
 const SECRET_NAMES: [&str; 12] = [
     "token",
     "secret",
@@ -133,11 +133,11 @@ const SECRET_NAMES: [&str; 12] = [
     "api_key",
     "webhook_url",
 ];
-/// How tokens begin, wherever they stand.
+/// How tokens begin, anywhere in a text.
 const SECRET_BEGINNINGS: [&str; 6] = ["xoxb-", "xoxp-", "xoxe.", "xapp-", "ntn_", "secret_"];
 
-/// The text with what looks like a secret taken out: values of names that say so, tokens by their beginning, the secret
-/// in the address of an incoming webhook.
+/// The text with what looks like a secret masked: values of names that say so, tokens by their beginning, the secret in
+/// the address of an incoming webhook.
 pub fn masked(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -165,7 +165,7 @@ fn token_at(text: &str) -> Option<usize> {
     SECRET_BEGINNINGS.iter().any(|beginning| text.starts_with(beginning)).then(|| word_end(text))
 }
 
-/// `"…token":"value"`: how much of it stays, and where it ends.
+/// `"…token":"value"`: how much of it is kept, and where it ends.
 fn named_at(text: &str) -> Option<(usize, usize)> {
     let name_end = text.strip_prefix('"')?.find('"')? + 1;
     let name = text[1..name_end].to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! Claims: what has an identity of its own (a comment, a call) is told once, however often it is heard of.
+//! Claims: what has an identity of its own (a comment, a call) is reported once, however often it is seen.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::{TenantId, TraceId};
 /// How long an identity is remembered: as long as a queue keeps a job, and longer than a sweep after an outage looks back.
 const KEEP: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
-/// Who told it.
+/// The event that reported it first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
-    /// The trace of the event that told it.
+    /// The trace of that event.
     pub trace: TraceId,
     /// Whether the sweep found it.
     #[serde(default)]
@@ -27,7 +27,7 @@ pub async fn find(store: &dyn Store, tenant: &TenantId, identity: &str) -> Resul
     store.get(&key(tenant, identity)).await?.map(|item| item.decode()).transpose()
 }
 
-/// The write of a claim, to go with the decision in one transaction. It fails if somebody was first.
+/// The write of a claim, to go with the decision in one transaction. It fails if another event claimed it first.
 pub fn write(tenant: &TenantId, identity: &str, claim: &Claim, now: Timestamp) -> Result<Write, StoreError> {
     Ok(Write::new(key(tenant, identity), claim, Condition::Absent)?.expiring(later(now, KEEP)))
 }

@@ -1,4 +1,4 @@
-//! Where a request comes from, as the server that took it knows: never as the request itself says.
+//! The address of a request's client, as the server that accepted it knows: never as the request itself says.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -7,8 +7,8 @@ use std::net::{IpAddr, Ipv6Addr};
 pub struct ClientAddress(pub IpAddr);
 
 impl ClientAddress {
-    /// The address that counts for limits. One customer of a provider usually has a whole IPv6 /64, so all addresses of one
-    /// count as one.
+    /// The address that counts for limits. One customer of a provider usually has a whole IPv6 /64, so all its
+    /// addresses count as one.
     pub fn network(self) -> IpAddr {
         match self.0.to_canonical() {
             IpAddr::V4(address) => address.into(),

@@ -1,4 +1,4 @@
-//! Time as a port, so that tests pass hours in microseconds and no rule reads the wall clock behind our back.
+//! Time as a port: tests pass hours in microseconds, and nothing reads the system's clock directly.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -13,7 +13,7 @@ pub const MAX_WAIT: Duration = Duration::from_secs(11 * 60 * 60 + 30 * 60);
 /// How far a provider's clock and ours can differ, where one of its moments is compared with one of ours.
 pub const MAX_PROVIDER_SKEW: SignedDuration = SignedDuration::from_secs(120);
 
-/// Tells the time and waits for it to pass.
+/// Gives the time and waits for it to pass.
 #[async_trait]
 pub trait Clock: Send + Sync + 'static {
     /// The present moment.
@@ -38,8 +38,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is moved: by [`ManualClock::advance`], or, when made with
-/// [`ManualClock::automatic`], by whoever sleeps on it.
+/// A clock that does not move by itself: [`ManualClock::advance`] moves it, or, if made with
+/// [`ManualClock::automatic`], each sleeper does.
 #[derive(Debug)]
 pub struct ManualClock {
     now: Mutex<Timestamp>,
@@ -50,16 +50,16 @@ pub struct ManualClock {
 /// How time passes on a [`ManualClock`] by itself.
 #[derive(Debug, Clone, Copy)]
 enum Pace {
-    /// It does not.
+    /// It does not pass.
     Still,
-    /// To the waking time of whoever sleeps.
+    /// It jumps to the waking time of each sleeper.
     ToSleepers,
-    /// As for everybody, since then.
+    /// At the speed of real time since then.
     Flowing(std::time::Instant),
 }
 
 impl ManualClock {
-    /// A clock that only moves when told to; sleepers wait for that.
+    /// A clock that moves only by [`ManualClock::advance`]; sleepers wait for that.
     pub fn at(now: Timestamp) -> Self {
         Self { now: Mutex::new(now), moved: watch::Sender::new(()), pace: Pace::Still }
     }
@@ -69,8 +69,8 @@ impl ManualClock {
         Self { pace: Pace::ToSleepers, ..Self::at(now) }
     }
 
-    /// A clock on which time passes as for everybody, from `now` on, and which can be moved as well: for what takes its
-    /// time outside of the program.
+    /// A clock that runs at the speed of real time from `now` on, and can be moved as well: for work that takes time
+    /// outside of the program.
     pub fn flowing(now: Timestamp) -> Self {
         Self { pace: Pace::Flowing(std::time::Instant::now()), ..Self::at(now) }
     }
@@ -82,7 +82,7 @@ impl ManualClock {
         }
     }
 
-    /// Moves the clock on by `duration` and wakes whoever is due.
+    /// Moves the clock on by `duration` and wakes those who are due.
     pub fn advance(&self, duration: Duration) {
         self.advance_to(later(self.now(), duration));
     }
@@ -127,12 +127,12 @@ impl Clock for ManualClock {
     }
 }
 
-/// `moment + duration`, or the end of time where that is out of range.
+/// `moment + duration`, or the end of time if that is out of range.
 pub fn later(moment: Timestamp, duration: Duration) -> Timestamp {
     moment.checked_add(duration).unwrap_or(Timestamp::MAX)
 }
 
-/// The moment that lay `duration` before.
+/// The moment `duration` earlier.
 pub fn earlier(moment: Timestamp, duration: Duration) -> Timestamp {
     moment.checked_sub(duration).unwrap_or(Timestamp::MIN)
 }

@@ -1,8 +1,8 @@
-//! A decision on an event: its line in the ledger, the claims on what happens only once, what else is written with them,
-//! and the jobs that it makes. All is written in one transaction, and then the jobs are sent.
+//! A decision on an event: its ledger line, the claims on what happens only once, other writes, and the jobs that it
+//! makes. All is written in one transaction; then the jobs are sent.
 //!
-//! A worker that falls in between loses nothing: the event is received again, [`finished`] finds its line and sends the
-//! same jobs.
+//! A worker that crashes in between loses nothing: the event is received again, [`finished`] finds its line and sends
+//! the same jobs.
 
 use std::time::Duration;
 
@@ -18,19 +18,19 @@ use crate::queue::{Outgoing, QueueError};
 use crate::store::{Condition, Key, MAX_WRITES, StoreError, Write};
 use crate::{Ports, TenantId, TraceId, calls};
 
-/// What an event comes to.
+/// What was decided on an event.
 #[derive(Debug, Clone)]
 pub struct Decision {
     tenant: TenantId,
     /// The event's line in the ledger. Its outbox is filled by [`Decision::commit`].
     pub line: EventLine,
-    /// What happens only once and is hereby decided: the identities of a comment, a call, a message.
+    /// What happens only once and is decided by this: the identities of a comment, a call, a message.
     pub claims: Vec<String>,
     /// Whether a sweep found what is claimed.
     pub swept: bool,
-    /// What is written with the line.
+    /// Other writes of the same transaction.
     pub writes: Vec<Write>,
-    /// The jobs that it makes.
+    /// The jobs that the decision makes.
     pub outbox: Vec<Outgoing>,
     /// Whether a line of the same trace may have been written before.
     goes_on: bool,
@@ -42,22 +42,22 @@ pub enum DecisionError {
     /// It does not fit into one transaction.
     #[error("one event would make {0} writes; let fewer routes or people take it")]
     TooManyWrites(usize),
-    /// Another worker wrote something of it first; it has to be decided again on what is there now.
+    /// Another worker wrote some of it first; decide again on the new state.
     #[error("another worker wrote {} {}/{} first; the event is decided again", .0.table.name(), .0.partition, .0.sort)]
     LostRace(Key),
     /// One of its jobs cannot be written.
     #[error(transparent)]
     BadJob(#[from] BadJob),
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It is written, and its jobs are not all sent.
+    /// It is written, but not all of its jobs are sent.
     #[error(transparent)]
     Queue(#[from] QueueError),
 }
 
-/// What an earlier try of this job decided, if it did. Its jobs are sent again: the try may have ended before the queue took
-/// them. `earlier` gives the queues of a line that was written when lines did not name them.
+/// What an earlier try of this job decided, if it did. Its jobs are sent again: the try may have ended before the queue
+/// accepted them. `earlier` gives the queues of a line that was written when lines did not name them.
 pub async fn finished<T>(
     ports: &Ports,
     job: &ReceivedJob<T>,
@@ -89,8 +89,8 @@ async fn finish(
 }
 
 impl Decision {
-    /// A decision on the event that `job` carries: to be called `event`, about `record`. It stands as routed until it is
-    /// given another status.
+    /// A decision on the event that `job` carries: named `event`, about `record`. Its status is routed unless another
+    /// is set.
     pub fn on<T>(job: &ReceivedJob<T>, event: impl Into<String>, record: Option<String>, now: Timestamp) -> Self {
         let line = EventLine::of_trace(job.trace, event.into(), record, now, EventStatus::Routed);
         let line = EventLine { attempts: job.attempt, ..line };
@@ -114,13 +114,13 @@ impl Decision {
         Self { tenant, line, claims, swept: false, writes, outbox, goes_on: false }
     }
 
-    /// The same where another job of this trace wrote the line first: what it called is kept.
+    /// The same if another job of this trace wrote the line first: the calls it noted are kept.
     #[must_use]
     pub fn going_on(self) -> Self {
         Self { goes_on: true, ..self }
     }
 
-    /// Adds a job, on the way of this event.
+    /// Adds a job with this event's trace.
     pub fn send<T: Job>(&mut self, job: &T) -> Result<(), BadJob> {
         self.outbox.push(job::message(&self.tenant, self.line.trace, job)?);
         Ok(())
@@ -133,9 +133,9 @@ impl Decision {
         Ok(())
     }
 
-    /// Writes it down and sends its jobs.
+    /// Writes the decision and sends its jobs.
     ///
-    /// Of a race that was lost there is one rule: if another event has claimed the same, this one is skipped; else it is
+    /// After a lost race there is one rule: if another event has claimed the same, this one is skipped; otherwise it is
     /// decided again.
     pub async fn commit(mut self, ports: &Ports) -> Result<Outcome, DecisionError> {
         let outcome = match &self.line.status {
@@ -153,13 +153,14 @@ impl Decision {
         Ok(outcome)
     }
 
-    /// Writes down that there is nothing to do, and why.
+    /// Writes that there is nothing to do, and why.
     pub async fn skip(mut self, ports: &Ports, reason: impl Into<String>) -> Result<Outcome, DecisionError> {
         self.line.status = EventStatus::Skipped { reason: reason.into() };
         self.commit(ports).await
     }
 
-    /// Writes down what it waits for; the event is received again after that time. Waiting on purpose costs no patience.
+    /// Writes what it waits for; the event is received again after that time. An intended wait does not count towards
+    /// giving up.
     pub async fn wait(
         mut self,
         ports: &Ports,
@@ -200,7 +201,7 @@ impl Decision {
         })
     }
 
-    /// What earlier tries of the event called and waited stays in its line.
+    /// Keeps the calls and waits of earlier tries in the event's line.
     async fn keep_earlier(&mut self, ports: &Ports) -> Result<(), StoreError> {
         if !self.goes_on {
             return Ok(());
@@ -239,13 +240,13 @@ impl Decision {
     }
 }
 
-/// Why an event is skipped whose identity another has claimed.
+/// Why an event is skipped if another has claimed its identity.
 pub fn already_decided(claim: &Claim) -> String {
     format!("already decided, trace {}", claim.trace)
 }
 
 impl EventLine {
-    /// Takes over what an earlier try of the same event called, and what its patience has cost.
+    /// Takes over the calls and waits of an earlier try of the same event.
     pub fn go_on_from(&mut self, earlier: Self) {
         self.calls.splice(0..0, earlier.calls);
         calls::shorten(&mut self.calls);

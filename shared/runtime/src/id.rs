@@ -1,4 +1,4 @@
-//! The ids that everything stored or logged carries.
+//! The ids that everything stored or logged carries: tenant, trace, delivery.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub struct TenantId(String);
 pub struct NotATenant(String);
 
 impl TenantId {
-    /// Takes a portal's `member_id`. Anything that could break out of a storage key is refused.
+    /// Reads a portal's `member_id`. Anything that could break out of a storage key is refused.
     pub fn new(member_id: impl Into<String>) -> Result<Self, NotATenant> {
         let text = member_id.into();
         let fits = (1..=64).contains(&text.len());
@@ -41,7 +41,7 @@ impl fmt::Display for TenantId {
     }
 }
 
-/// One event's way through the house, from the webhook to its last delivery. Sorts by time of arrival.
+/// One event's way through Switchboard, from the webhook to its last delivery. Sorts by time of arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TraceId(Uuid);

@@ -1,8 +1,8 @@
-//! The port to another function: it is called with a text, and its answer is waited for.
+//! The port to another function: a call with a text, whose answer is waited for.
 
 use async_trait::async_trait;
 
-/// Why there is no answer.
+/// Why a call has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the function {function} did not answer: {cause}")]
 pub struct InvokeError {
@@ -12,9 +12,9 @@ pub struct InvokeError {
     pub cause: String,
 }
 
-/// Calls one other function. A call may have had its effect although there is no answer.
+/// Calls one other function. Without an answer, the call may still have had its effect.
 #[async_trait]
 pub trait Invoke: Send + Sync + 'static {
-    /// Calls it with a JSON text; what it answers, which is JSON too.
+    /// Calls it with a JSON text and returns its answer, which is JSON too.
     async fn invoke(&self, request: String) -> Result<String, InvokeError>;
 }

@@ -1,4 +1,4 @@
-//! Jobs: what they carry, how they get onto their queue, and what a handler says of them.
+//! Jobs: their envelope, how they are put on a queue, and the outcomes that a handler reports.
 
 use std::collections::HashMap;
 use std::fmt::{self, Display};
@@ -17,27 +17,27 @@ use crate::{TenantId, TraceId};
 /// The schema of jobs that this code writes. It reads this one and all before it.
 const SCHEMA: u32 = 1;
 
-/// Something to do. Where it waits, what keeps its order and what makes it one follow from what it is.
+/// Something to do. Its queue, its group and its deduplication follow from what it is.
 pub trait Job: Serialize + DeserializeOwned {
     /// The queue that carries jobs of this type.
     const QUEUE: QueueName;
 
-    /// What keeps its order with other jobs of the tenant.
+    /// What orders it among the tenant's other jobs.
     fn group(&self) -> GroupKey;
 
-    /// What makes a second send of the same job within five minutes harmless; `None` if two that look the same may be two:
-    /// then each trace has its own.
+    /// What makes a second send of the same job within five minutes harmless; `None` if two equal jobs may be two: then
+    /// each trace has its own.
     fn deduplication(&self) -> Option<String> {
         None
     }
 }
 
-/// What keeps the order of jobs of one tenant: jobs with the same key are worked one after the other.
+/// What orders the jobs of one tenant: jobs with the same key are worked one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupKey(String);
 
 impl GroupKey {
-    /// The key of something that is named by these parts.
+    /// The key of the thing with these parts.
     pub fn new<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
         Self(parts.into_iter().collect::<Vec<_>>().join("#"))
     }
@@ -74,12 +74,12 @@ pub struct BadJob {
 /// The code of [`BadJob`], wherever it is shown.
 pub const BAD_JOB: &str = "bad_job";
 
-/// The job of a tenant as a message, on the way of the event with this trace.
+/// A tenant's job as a message, with the trace of its event.
 pub fn message<T: Job>(tenant: &TenantId, trace: TraceId, job: &T) -> Result<Outgoing, BadJob> {
     written(tenant, trace, job, job.deduplication().map(|own| format!("{tenant}#{own}")))
 }
 
-/// The same of something that may be found twice, on different ways: `once` tells it from others of the tenant.
+/// The same for a thing that may be found twice, in different ways: `once` identifies it within the tenant.
 pub fn message_once<T: Job>(tenant: &TenantId, trace: TraceId, job: &T, once: &str) -> Result<Outgoing, BadJob> {
     written(tenant, trace, job, Some(format!("{tenant}#{once}")))
 }
@@ -109,7 +109,7 @@ pub struct ReceivedJob<T> {
     pub tenant: TenantId,
     /// The trace of the event that caused it.
     pub trace: TraceId,
-    /// What keeps its order; jobs of one group are worked one after the other.
+    /// Its group: jobs of one group are worked one after the other.
     pub group: String,
     /// How often it was handed out, this time included.
     pub attempt: u32,
@@ -123,13 +123,13 @@ impl<T> ReceivedJob<T> {
         self.trace.arrived_at()
     }
 
-    /// The same job with a body made of its own.
+    /// The same job with its body converted.
     pub fn map<U>(self, make: impl FnOnce(T) -> U) -> ReceivedJob<U> {
         let (job, body) = self.split();
         job.with(make(body))
     }
 
-    /// The job and its body apart.
+    /// The job without its body, and the body.
     pub fn split(self) -> (ReceivedJob<()>, T) {
         let Self { id, tenant, trace, group, attempt, body } = self;
         (ReceivedJob { id, tenant, trace, group, attempt, body: () }, body)
@@ -167,7 +167,7 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_path_to_error::deserialize(&mut json).map_err(|error| error.to_string())
 }
 
-/// What to say of a job whose body cannot be read because newer code wrote it.
+/// The explanation for a job whose body cannot be read because newer code wrote it.
 fn newer(text: &str) -> Option<String> {
     let envelope: Envelope<serde::de::IgnoredAny> = serde_json::from_str(text).ok()?;
     (envelope.v > SCHEMA).then(|| of_newer_schema(envelope.v))
@@ -189,7 +189,7 @@ pub fn arrival(text: &str) -> Option<Timestamp> {
     Some(envelope.trace.arrived_at())
 }
 
-/// What became of a job.
+/// The outcome of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Done.
@@ -203,7 +203,7 @@ pub enum Outcome {
         /// Why.
         cause: String,
     },
-    /// Given up: to the dead letters. The jobs behind it go on.
+    /// Given up: moved to the dead letters. The jobs behind it go on.
     Dead {
         /// For grouping: the provider's code or ours.
         code: String,
@@ -212,7 +212,7 @@ pub enum Outcome {
     },
 }
 
-/// What became of each job of a batch, by message id.
+/// The outcome of each job of a batch, by message id.
 #[derive(Debug, Default)]
 pub struct Outcomes(pub HashMap<String, Outcome>);
 
@@ -242,8 +242,8 @@ impl<T> Jobs<T> {
         self.groups.iter().flatten()
     }
 
-    /// Works the groups side by side and the jobs of each in order. Once a job is to be tried again, the
-    /// rest of its group is not worked: it would overtake.
+    /// Works the groups in parallel and the jobs of each in order. Once a job is to be tried again, the rest of its
+    /// group is not worked: it would overtake.
     pub async fn each<F>(self, work: impl Fn(ReceivedJob<T>) -> F) -> Outcomes
     where
         F: Future<Output = Outcome>,

@@ -1,26 +1,26 @@
-//! The error taxonomy: an error says what to do about it.
+//! Kinds of errors: each says what to do about an error.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What an error asks of whoever gets it. Every error that leaves a crate answers with one of these.
+/// What an error asks of the caller. Every error that leaves a crate has one of these.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// The provider asks for a pause until then; nothing happened.
+    /// The provider asks for a pause until then; nothing was done.
     Throttled {
-        /// When the provider will listen again.
+        /// When the provider accepts calls again.
         until: Timestamp,
     },
-    /// Nothing happened, and the same call may well work later.
+    /// Nothing was done, and the same call may succeed later.
     Transient,
-    /// The credentials are no longer good; a person has to renew them.
+    /// The credentials no longer work; a person has to renew them.
     Reauthorise,
     /// The same call will never work.
     Permanent {
         /// The provider's own code.
         code: String,
     },
-    /// The effect may have happened: look before doing it again.
+    /// The effect may have happened: check before trying again.
     UnknownOutcome,
 }

@@ -1,11 +1,11 @@
 //! The ledger: a line for every accepted event and every delivery, so that nothing ends in silence.
 //!
-//! A line's key follows from its trace, and a trace sorts by time of arrival: the lines of a day are in
-//! order, and the lines of one trace lie together (the event first, then its deliveries).
+//! A line's key follows from its trace, and a trace sorts by time of arrival: the lines of a day are in order, and the
+//! lines of one trace are together (the event first, then its deliveries).
 //!
-//! The line of a decided event is also its outbox. It is written in one transaction with the snapshot, and
-//! carries the jobs that the decision made. A crash between that write and the queue loses nothing: the event
-//! comes again, finds its line, and sends the same jobs.
+//! The line of a decided event is also its outbox. It is written in one transaction with the snapshot, and carries the
+//! jobs that the decision made. A crash between that write and the queue loses nothing: the event is received again,
+//! finds its line, and sends the same jobs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use crate::{DeliveryId, TenantId, TraceId};
 /// How long lines are kept.
 pub const KEEP: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Where an event stands.
+/// The status of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum EventStatus {
@@ -66,7 +66,8 @@ pub struct EventLine {
     pub decided_at: Timestamp,
     /// How often it was tried.
     pub attempts: u32,
-    /// The waits after tries that failed for this event's own sake, added up: what its patience has cost.
+    /// The waits after tries that failed because of this event itself, added up: it is given up when they reach a
+    /// limit.
     #[serde(default)]
     pub waited: Duration,
     /// The changes found: `deal.stage_changed`.
@@ -75,16 +76,16 @@ pub struct EventLine {
     /// Routes for these changes that did not take them, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<String>,
-    /// What is to be said about the event itself: that some of its values could not be read.
+    /// Remarks on the event itself: that some of its values could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remark: Option<String>,
-    /// The changes themselves, for whoever wants to see what other routes would have made of them.
+    /// The changes themselves, for dry runs of other routes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub found: Vec<serde_json::Value>,
     /// The calls that deciding it took: the last ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<Call>,
-    /// Where it stands.
+    /// The event's status.
     #[serde(flatten)]
     pub status: EventStatus,
     /// The jobs that the decision made, each with its queue.
@@ -95,22 +96,22 @@ pub struct EventLine {
     pub earlier: EarlierOutbox,
 }
 
-/// The jobs of a line that was written when they did not say their queue: by what they were for.
+/// The jobs of a line that was written when they did not name their queue: by purpose.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct EarlierOutbox {
     /// Deliveries.
     pub outbox: Vec<Message>,
-    /// What was to be looked at again later.
+    /// Follow-ups.
     pub errands: Vec<Message>,
-    /// What the bot had to say.
+    /// Messages of the bot.
     pub said: Vec<Message>,
     /// Records to sync.
     pub syncs: Vec<Message>,
 }
 
 impl EventLine {
-    /// The line of an event that is looked at now.
+    /// The line of an event whose decision begins now.
     pub fn new<T>(
         job: &ReceivedJob<T>,
         event: String,
@@ -121,13 +122,13 @@ impl EventLine {
         Self { attempts: job.attempt, calls: calls::taken(), ..Self::of_trace(job.trace, event, record, now, status) }
     }
 
-    /// Adds the calls that were made since they were last written down.
+    /// Adds the calls that were made since the last time.
     pub fn note_calls(&mut self) {
         self.calls.extend(calls::taken());
         calls::shorten(&mut self.calls);
     }
 
-    /// The line of something that was decided at once, without a job.
+    /// The line of an event that was decided at once, without a job.
     pub fn of_trace(
         trace: TraceId,
         event: String,
@@ -155,40 +156,40 @@ impl EventLine {
     }
 }
 
-/// Where a delivery stands.
+/// The status of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum DeliveryStatus {
     /// On its queue.
     Queued,
-    /// The provider is being called, or was when the worker fell.
+    /// The provider is being called, or was when the worker crashed.
     Started {
         /// When the call began.
         at: Timestamp,
     },
-    /// Did not happen; will be tried again.
+    /// It was not done, and will be tried again.
     Retrying {
-        /// Why it did not happen.
+        /// Why it was not done.
         cause: String,
     },
-    /// Happened.
+    /// Done.
     Delivered {
         /// When.
         at: Timestamp,
         /// The provider's id of it: `C024BE91L/1763710000.000100`.
         provider_id: String,
     },
-    /// Waits for a moment, to be told together with others.
+    /// Waits for a digest.
     Held {
         /// Until when.
         until: Timestamp,
     },
-    /// Told together with others.
+    /// Sent as part of a digest.
     Grouped {
-        /// The delivery that told it.
+        /// The digest's delivery.
         into: DeliveryId,
     },
-    /// Did not have to happen.
+    /// Did not have to be done.
     Skipped {
         /// Why.
         reason: String,
@@ -209,30 +210,31 @@ pub struct DeliveryLine {
     pub id: DeliveryId,
     /// Its trace: its event's.
     pub trace: TraceId,
-    /// What it tells of: `deal 42`.
+    /// What it is about: `deal 42`.
     pub record: String,
-    /// The change it tells: `deal.stage_changed`.
+    /// The change that it reports: `deal.stage_changed`.
     pub change: String,
     /// The route that sends it.
     pub route: String,
-    /// Where to, as the route says it: `#sales-pipeline`.
+    /// The destination, as the route writes it: `#sales-pipeline`.
     pub destination: String,
     /// When it was queued.
     pub queued_at: Timestamp,
-    /// Tries that reached out to the provider.
+    /// Tries that called the provider.
     #[serde(default)]
     pub attempts: u32,
-    /// The waits after tries that failed for this delivery's own sake, added up: what its patience has cost.
+    /// The waits after tries that failed because of this delivery itself, added up: it is given up when they reach a
+    /// limit.
     #[serde(default)]
     pub waited: Duration,
-    /// A call that was begun and whose effect is not ruled out, whatever became of the delivery since: to be
-    /// looked for before another is begun.
+    /// A call that was begun and may have had its effect, whatever happened to the delivery since: it is looked for
+    /// before another is begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_call: Option<OpenCall>,
     /// The calls that it took: the last ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<Call>,
-    /// Where it stands.
+    /// The delivery's status.
     #[serde(flatten)]
     pub status: DeliveryStatus,
 }
@@ -262,7 +264,7 @@ impl DeliveryLine {
 pub struct OpenCall {
     /// When it began.
     pub began_at: Timestamp,
-    /// Where the effect would be found: the provider's id of the place.
+    /// Where the effect would be found: the provider's id of the channel or chat.
     pub place: String,
 }
 
@@ -281,7 +283,7 @@ pub enum Line {
 pub struct Lines {
     /// The lines.
     pub lines: Vec<Line>,
-    /// What [`Ledger::day`] takes to go on.
+    /// The position for [`Ledger::day`] to continue from.
     pub next: Option<String>,
 }
 
@@ -313,7 +315,7 @@ impl Ledger {
         self.store.put(event_write(tenant, line)?).await.map(|_| ())
     }
 
-    /// The line of a delivery, with the version that [`Ledger::record_delivery`] takes.
+    /// The line of a delivery, with its version for [`Ledger::record_delivery`].
     pub async fn delivery(
         &self,
         tenant: &TenantId,
@@ -339,14 +341,14 @@ impl Ledger {
         self.store.put(delivery_write(tenant, line, Condition::Version(version))?).await
     }
 
-    /// The lines of a UTC day (`2026-11-21`), newest arrival first, up to 200, going on from `after`.
+    /// The lines of a UTC day (`2026-11-21`), newest arrival first, up to 200, continuing from `after`.
     pub async fn day(&self, tenant: &TenantId, day: &str, after: Option<String>) -> Result<Lines, StoreError> {
         let (lines, next) = self.day_lines(tenant, day, after, 200).await?;
         Ok(Lines { lines: lines.into_iter().map(|(_, line)| line).collect(), next })
     }
 
-    /// The same, up to `most` lines, each with its place in the day: going on from `after` leaves out that place and all
-    /// that is newer.
+    /// The same, up to `most` lines, each with its position in the day: continuing from `after` leaves out that
+    /// position and everything newer.
     pub async fn day_lines(
         &self,
         tenant: &TenantId,

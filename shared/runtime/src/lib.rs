@@ -1,8 +1,8 @@
-//! What Switchboard runs on, as ports, and the typed records over them.
+//! What Switchboard runs on, as ports, and what is written once over them.
 //!
-//! A port is a small trait with one adapter an engine (`aws`, `sqlite`) and one contract suite. What can be
-//! written once over the ports (the job runner, the limiter, the ledger) lives here too, so that an engine
-//! stays thin. Nothing here knows a provider, HTTP or AWS.
+//! A port is a small trait with one adapter for each engine (`aws`, `sqlite`, `memory`) and one contract suite. The job
+//! runner, decisions, the ledger, snapshots, the limiter and seals are written over the ports, so that an engine stays
+//! thin. Nothing here knows a provider, HTTP or AWS.
 
 pub mod calls;
 pub mod claims;

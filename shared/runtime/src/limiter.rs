@@ -1,8 +1,8 @@
-//! One limiter a provider account, shared by every worker through the store.
+//! One limiter for each provider account, shared by every worker through the store.
 //!
-//! A slot is reserved with one conditional write, and the answer is how long to wait for it. The rule is the
-//! generic cell rate algorithm: the account's state is one moment, the "theoretical arrival time" of the next
-//! call. A provider's own "slow down" parks the account until then.
+//! A slot is reserved with one conditional write, and the answer is how long to wait for it. The rule is the generic
+//! cell rate algorithm: the account's state is one moment, the "theoretical arrival time" of the next call. A
+//! provider's own "slow down" pauses the account until then.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -18,24 +18,24 @@ use crate::store::{Condition, Key, Store, StoreError, Table, Version, Write};
 /// How many calls an account may make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// One call each so long, in the long run.
+    /// One call in this time, in the long run.
     pub every: Duration,
     /// How many calls at once after a pause.
     pub burst: u32,
 }
 
-/// Who asks for a slot. All lanes share one account; the lower ones may use less of its burst, so that there is
-/// room at once for those above.
+/// Who needs a slot. All priorities share one account; the lower ones may use less of its burst, so that there is
+/// always room for those above.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
-    /// A person waits for the answer.
+    /// A person who waits for the answer.
     Person,
     /// An event is decided or delivered.
     #[default]
     Event,
     /// Two systems are synced.
     Sync,
-    /// What was lost is looked for, what is old is filled in.
+    /// Lost events are looked for, old records are filled in.
     Sweep,
 }
 
@@ -53,12 +53,12 @@ impl Priority {
     }
 }
 
-/// A limit that counts calls in fixed windows, whatever their pace.
+/// A limit that counts calls in fixed windows, at any pace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// How long a window is.
     pub length: Duration,
-    /// How many calls it takes.
+    /// How many calls it allows.
     pub most: u32,
 }
 
@@ -69,14 +69,14 @@ pub struct Account {
     pub name: String,
     /// Its rate.
     pub rate: Rate,
-    /// Its window, if the provider counts in windows; the rate then counts for nothing.
+    /// Its window, if the provider counts in windows; the rate is then ignored.
     pub window: Option<Window>,
     /// Who asks.
     pub lane: Priority,
 }
 
 impl Account {
-    /// An account, asked for in the lane of events.
+    /// An account, used with the priority of events.
     pub fn new(name: String, rate: Rate) -> Self {
         Self { name, rate, window: None, lane: Priority::default() }
     }
@@ -87,7 +87,7 @@ impl Account {
         Self { window: Some(window), ..Self::new(name, rate) }
     }
 
-    /// The same account in the lane that may use all of it.
+    /// The same account with the priority that may use all of it.
     #[must_use]
     pub fn for_a_person(self) -> Self {
         Self { lane: Priority::Person, ..self }
@@ -97,9 +97,9 @@ impl Account {
 /// The answer to [`Limiter::reserve`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reservation {
-    /// A slot is yours after this wait; zero is now.
+    /// The slot is free after this wait; zero is now.
     Granted(Duration),
-    /// The wait would be longer than you said, or the account is parked: come back then. No slot was taken.
+    /// The wait would be longer than allowed, or the account is paused: try again then. No slot was used.
     Wait {
         /// How long from now.
         wait: Duration,
@@ -111,11 +111,11 @@ pub enum Reservation {
 /// How much of an account is used at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Usage {
-    /// Calls that count at present: of the burst, or of the window.
+    /// Calls that count now: of the burst, or of the window.
     pub used: u32,
     /// How many may be made at once.
     pub of: u32,
-    /// Until when nothing may be called, if so.
+    /// Until when calls are paused, if they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parked_until: Option<Timestamp>,
     /// Calls in a row that found the provider down.
@@ -247,7 +247,7 @@ impl Limiter {
         }
     }
 
-    /// How an account stands, for whoever looks; takes no slot.
+    /// How much of an account is used, for display; uses no slot.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped
     pub async fn look(&self, account: &Account) -> Result<Usage, StoreError> {
         let (state, _) = self.read(&account.name).await?;
@@ -263,9 +263,9 @@ impl Limiter {
         Ok(Usage { used, of, parked_until, failures: state.failures })
     }
 
-    /// Parks the account until then: the provider said so.
+    /// Pauses the account until then: the provider asked for it.
     pub async fn park(&self, account: &Account, moment: Timestamp) -> Result<(), StoreError> {
-        // The provider's window ends then: ours begins anew with it.
+        // The provider's window ends then, and ours begins again with it.
         self.change(account, |state| State {
             parked_until: state.parked_until.max(Some(moment)),
             used: if account.window.is_some() { 0 } else { state.used },
@@ -275,14 +275,13 @@ impl Limiter {
         .await
     }
 
-    /// Lets the account go, whatever it was parked for.
+    /// Ends the account's pause, whatever it was for.
     pub async fn release(&self, account: &Account) -> Result<(), StoreError> {
         self.change(account, |state| State { parked_until: None, failures: 0, ..state }).await
     }
 
-    /// Notes that a call found the provider down. From the fifth in a row on, the account is parked, longer
-    /// each time, up to 15 minutes.
-    /// Returns whether the account as a whole now counts as down.
+    /// Notes that a call found the provider down. From the fifth in a row on, the account is paused, longer each time,
+    /// up to 15 minutes. Returns whether the account as a whole now counts as down.
     pub async fn provider_failed(&self, account: &Account) -> Result<bool, StoreError> {
         let now = self.clock.now();
         let mut down = false;

@@ -1,8 +1,8 @@
-//! Links: pairs of the same thing in two systems. Here, of a record: the last state that we acted on.
+//! The last states of a record that we know: its snapshot and its readings.
 //!
-//! A *snapshot* is the state that the last decision saw, written only by the record's own job. A *reading* is
-//! a state that somebody read meanwhile (one listing reads many records); the record's own job takes it up
-//! instead of asking the provider again, if it began after the job's hint arrived.
+//! A *snapshot* is the state that the last decision saw, written only by the record's own job. A *reading* is a state
+//! that was read meanwhile (one listing reads many records); the record's own job uses it instead of asking the
+//! provider, if it began after the job's hint arrived.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::TenantId;
 use crate::clock::later;
 use crate::store::{Condition, Key, MAX_WRITES, Store, StoreError, Table, Version, Write};
 
-/// How long a reading may be of use.
+/// How long a reading can be used.
 const READING_TTL: Duration = Duration::from_secs(15 * 60);
 
 /// A record's state `S` when it was last acted on.
@@ -32,7 +32,7 @@ pub struct Snapshot<S> {
     /// Whether the record is gone; the state is its last.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gone: bool,
-    /// Whether the sweep brought it about: the event was lost, or will be late.
+    /// Whether the sweep found the change: its event was lost, or will be late.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub swept: bool,
 }
@@ -44,12 +44,11 @@ impl<S> Snapshot<S> {
     }
 }
 
-/// What stands where a person's words were, after they were removed on request.
+/// The replacement for a person's words that were removed on request.
 pub const REMOVED: &str = "(removed)";
 
 impl<S: Serialize + DeserializeOwned> Snapshot<S> {
-    /// The same with what was removed on request taken from the state just read: that something was removed here is no
-    /// change of the record.
+    /// The same with removed words filled in from the state just read: a removal here is not a change of the record.
     #[must_use]
     pub fn refilled(self, now: &S) -> Self {
         let (Ok(mut state), Ok(now)) = (serde_json::to_value(&self.state), serde_json::to_value(now)) else {
@@ -85,7 +84,7 @@ fn refill(before: &mut Value, now: &Value) -> bool {
     }
 }
 
-/// A record's state as somebody read it.
+/// A record's state that was read for it in advance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reading<S> {
     /// The state, or why there is none: the provider's code.
@@ -101,22 +100,22 @@ pub struct ReadMoment {
     /// By our clock.
     #[serde(rename = "read_at")]
     pub here: Timestamp,
-    /// By the provider's clock, where it tells.
+    /// By the provider's clock, if the provider gives it.
     #[serde(default, rename = "read_there_at", skip_serializing_if = "Option::is_none")]
     pub there: Option<Timestamp>,
 }
 
-/// A provider's clock that is further ahead of ours is not believed: it would let a read pass for later than it
-/// was. A wait for the limiter lies between our time of a read and the provider's.
+/// A provider's clock that is further ahead of ours is not trusted: it would make a read look later than it was. A wait
+/// for the limiter may be between our time of a read and the provider's.
 const MAX_AHEAD: Duration = Duration::from_secs(5);
 
-/// How long before a read a hint must have been sent, by the provider's clock. More than a believed clock can be
-/// wrong: the hint may have been stamped by another machine of the provider's, and times are whole seconds.
+/// How long before a read a hint must have been sent, by the provider's clock. More than a trusted clock can be wrong:
+/// the hint may have been stamped by another of the provider's machines, and times are whole seconds.
 const PROVIDER_MARGIN: Duration = Duration::from_secs(10);
 
 impl ReadMoment {
-    /// Whether the read saw what a hint tells of: it began after the hint arrived, or, by the provider's own
-    /// clock, after the hint was sent (which is never before the change).
+    /// Whether the read saw the change of a hint: it began after the hint arrived, or, by the provider's own clock,
+    /// after the hint was sent (which is never before the change).
     pub fn sees(&self, arrived_at: Timestamp, sent_at: Option<Timestamp>) -> bool {
         let there = self.there.filter(|there| *there <= later(self.here, MAX_AHEAD));
         let there = there.zip(sent_at).is_some_and(|(read, sent)| read > later(sent, PROVIDER_MARGIN));

@@ -1,9 +1,9 @@
-//! Counting and measuring, as a port: CloudWatch's embedded metric format on Lambda, a map in memory on one machine.
+//! Metrics as a port: counters and measures. The adapter for one machine, a map in memory, is here too.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-/// What a measure counts in.
+/// The unit of a measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Milliseconds.
@@ -14,7 +14,7 @@ pub enum Unit {
     Count,
 }
 
-/// Takes counts and measures. Names are few and fixed; a reason is one of a few fixed words, never user input.
+/// Records counts and measures. Names are few and fixed; a reason is one of a few fixed words, never user input.
 pub trait Metrics: Send + Sync + 'static {
     /// Adds to the counter `name` for `reason`.
     fn add(&self, name: &'static str, reason: &'static str, number: u64);
@@ -41,7 +41,7 @@ impl Counters {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Each measure as it was last.
+    /// The last value of each measure.
     pub fn measures(&self) -> BTreeMap<&'static str, f64> {
         self.measures.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

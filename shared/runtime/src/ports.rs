@@ -1,4 +1,4 @@
-//! The ports together, as an engine hands them to the functions.
+//! All ports of an engine in one value, as functions get them.
 
 use std::sync::Arc;
 
@@ -18,27 +18,27 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// Carries jobs.
     pub queue: Arc<dyn Queue>,
-    /// Gives out secrets.
+    /// Reads secrets.
     pub secrets: Arc<dyn Secrets>,
-    /// Tells the time.
+    /// Gives the time.
     pub clock: Arc<dyn Clock>,
-    /// Takes counts.
+    /// Records counts.
     pub metrics: Arc<dyn Metrics>,
 }
 
-/// A job did not get onto its queue.
+/// A job was not put on its queue.
 #[derive(Debug, thiserror::Error)]
 pub enum EnqueueError {
     /// It cannot be written.
     #[error(transparent)]
     BadJob(#[from] BadJob),
-    /// The queue did not take it.
+    /// The queue refused it.
     #[error(transparent)]
     Queue(#[from] QueueError),
 }
 
 impl Ports {
-    /// Puts a job onto its queue.
+    /// Puts a job on its queue.
     pub async fn enqueue<T: Job>(&self, tenant: &TenantId, trace: TraceId, job: &T) -> Result<(), EnqueueError> {
         let message = job::message(tenant, trace, job)?;
         Ok(send(self.queue.as_ref(), vec![message]).await?)

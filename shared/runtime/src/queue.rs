@@ -1,7 +1,7 @@
-//! The queue port: FIFO by group, at least once, with a dead-letter queue beside each queue.
+//! The queue port: FIFO by group, at least once, with a dead-letter queue for each queue.
 //!
-//! Messages of one group come in the order they were sent, and a group waits while one of its messages is
-//! out. Groups do not wait for each other. This is what SQS FIFO promises, and the SQLite engine keeps it too.
+//! Messages of one group arrive in the order they were sent, and a group waits while one of its messages is out. Groups
+//! do not wait for each other. This is what SQS FIFO promises; the other engines promise the same.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -14,7 +14,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::TenantId;
 
-/// The name of a queue. Which queues there are is said outside of this module: an engine carries whichever it is given.
+/// The name of a queue. Which queues exist is defined outside of this module: an engine carries any name that it is
+/// given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct QueueName(&'static str);
@@ -25,14 +26,14 @@ impl QueueName {
         Self(name)
     }
 
-    /// A name that was read: from the environment, or with a decision that was written down.
+    /// A name that was read: from the environment, or from a stored decision.
     pub fn read(name: &str) -> Self {
         static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
         let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = names.get(name) {
             return Self(known);
         }
-        // Each name is kept once, for as long as the process runs. There are few.
+        // Each name is kept once, as long as the process runs. There are few.
         let kept: &'static str = Box::leak(name.to_owned().into_boxed_str());
         names.insert(kept);
         Self(kept)
@@ -43,8 +44,8 @@ impl QueueName {
         self.0
     }
 
-    /// How long a received message stays out before it comes back by itself. On AWS six times the
-    /// function's time-out, as AWS advises.
+    /// How long a received message is out before the queue delivers it again by itself. On AWS six times the function's
+    /// time-out, as AWS advises.
     pub fn visibility(self) -> Duration {
         Duration::from_secs(360)
     }
@@ -61,7 +62,7 @@ impl<'de> Deserialize<'de> for QueueName {
 pub struct Message {
     /// Messages of one group keep their order.
     pub group: String,
-    /// A second message with the same id within five minutes is dropped by the queue. Every hint has its own.
+    /// The queue drops a second message with the same id within five minutes. Every hint has its own.
     pub deduplication: String,
     /// The job's text.
     pub body: String,
@@ -82,9 +83,9 @@ pub struct Outgoing {
 pub struct Received {
     /// The message's id on this queue.
     pub id: String,
-    /// What settles this receipt of it.
+    /// What settles this receipt.
     pub receipt: String,
-    /// Its group. Empty where an engine does not tell.
+    /// Its group. Empty if the engine does not report it.
     pub group: String,
     /// The job's text.
     pub body: String,
@@ -92,7 +93,7 @@ pub struct Received {
     pub attempt: u32,
 }
 
-/// Why a message went to the dead letters, and what it took with it.
+/// A job that was given up, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {
     /// The provider's code or ours, for grouping: `channel_not_found`.
@@ -101,28 +102,28 @@ pub struct DeadLetter {
     pub reason: String,
     /// How often it was tried.
     pub attempts: u32,
-    /// The way it came.
+    /// The trace of its event.
     pub trace: String,
-    /// Whose it is.
+    /// Its tenant.
     pub tenant: String,
     /// When it was given up.
     pub buried_at: Timestamp,
-    /// The job's text, as it lay on the queue.
+    /// The job's text, as it was on the queue.
     pub body: String,
     /// Its group, so that a redrive keeps the order.
     pub group: String,
 }
 
-/// The code of a letter that SQS itself moved, for it had been handed out too often.
+/// The code of a letter that SQS itself moved because it had been handed out too often.
 pub const HANDED_OUT_TOO_OFTEN: &str = "handed_out_too_often";
 
 impl DeadLetter {
-    /// The letter in a message's text, if it is one: somebody moved it back as it lay.
+    /// The letter in a message's text, if it is one: a letter that was moved back without being opened.
     pub fn of_text(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 
-    /// The letter of a job that the engine gave up, without a word of its handler.
+    /// The letter of a job that the engine gave up, without a reason from its handler.
     pub fn unexplained(body: String, group: String, attempts: u32, buried_at: Timestamp) -> Self {
         let (tenant, trace) = crate::job::origin(&body).unwrap_or_default();
         let reason = format!(
@@ -140,7 +141,7 @@ impl DeadLetter {
     }
 }
 
-/// A dead letter where it lies.
+/// A dead letter in its queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Buried {
     /// Its id in its dead-letter queue.
@@ -158,7 +159,7 @@ impl Buried {
     }
 }
 
-/// What is to become of a dead letter.
+/// What to do with a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// It stays where it is.
@@ -169,7 +170,7 @@ pub enum Fate {
     Discard,
 }
 
-/// Says what is to become of each dead letter.
+/// Decides what to do with each dead letter.
 pub type Judge<'a> = &'a mut (dyn for<'b> FnMut(&'b Buried) -> Fate + Send);
 
 /// How full a queue is.
@@ -177,14 +178,14 @@ pub type Judge<'a> = &'a mut (dyn for<'b> FnMut(&'b Buried) -> Fate + Send);
 pub struct Depth {
     /// Messages waiting or out.
     pub waiting: u64,
-    /// Messages in the dead-letter queue beside it.
+    /// Messages in its dead-letter queue.
     pub dead: u64,
-    /// When the event behind the oldest message arrived, where the engine tells.
+    /// When the event behind the oldest message arrived, if the engine reports it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest: Option<Timestamp>,
 }
 
-/// The queue did not do it.
+/// The queue failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("queue {queue}: {cause}")]
 pub struct QueueError {
@@ -204,7 +205,7 @@ pub trait Queue: Send + Sync + 'static {
     /// Hands out up to `most` messages (1 to 10) that are ready, waiting up to `wait` for the first.
     async fn receive(&self, queue: QueueName, most: usize, wait: Duration) -> Result<Vec<Received>, QueueError>;
 
-    /// Takes finished messages off the queue.
+    /// Removes finished messages from the queue.
     async fn delete(&self, queue: QueueName, receipts: Vec<String>) -> Result<(), QueueError>;
 
     /// Puts a received message back, to be handed out again `after` that time (at most 12 hours). Its group
@@ -214,14 +215,14 @@ pub trait Queue: Send + Sync + 'static {
     /// Sends a letter to the dead-letter queue of `queue`. The message itself is then deleted like a finished one.
     async fn bury(&self, queue: QueueName, letter: DeadLetter) -> Result<(), QueueError>;
 
-    /// Looks at up to `most` dead letters and does with each what `judge` says; those that were redriven or discarded.
+    /// Reads up to `most` dead letters and treats each as `judge` says; returns those that were redriven or discarded.
     ///
-    /// A letter is in one hand at a time: what somebody else looks at meanwhile may be left out. Should the process fall
-    /// between sending a job and taking its letter away, both are there; redriving it again is safe, for handlers know
+    /// A letter is in one hand at a time: letters that another caller reads meanwhile may be left out. If the process
+    /// crashes between sending a job and removing its letter, both exist; redriving it again is safe, for handlers know
     /// what they have done.
     async fn sift(&self, queue: QueueName, most: usize, judge: Judge<'_>) -> Result<Vec<Buried>, QueueError>;
 
-    /// Up to `most` dead letters, oldest first, without taking them.
+    /// Up to `most` dead letters, oldest first, without removing them.
     async fn dead_letters(&self, queue: QueueName, most: usize) -> Result<Vec<Buried>, QueueError> {
         let mut letters = Vec::new();
         let mut look = |buried: &Buried| {
@@ -233,12 +234,12 @@ pub trait Queue: Send + Sync + 'static {
         Ok(letters)
     }
 
-    /// The texts of a tenant's jobs that wait or are out, without taking them; `None` where an engine cannot show them.
+    /// The texts of a tenant's jobs that wait or are out, without removing them; `None` if an engine cannot show them.
     async fn waiting(&self, queue: QueueName, tenant: &TenantId) -> Result<Option<Vec<String>>, QueueError> {
         let _ = (queue, tenant);
         Ok(None)
     }
 
-    /// How full it is, about.
+    /// How full it is, approximately.
     async fn depth(&self, queue: QueueName) -> Result<Depth, QueueError>;
 }

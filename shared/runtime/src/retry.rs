@@ -1,4 +1,4 @@
-//! How long to wait before trying again, and when to stop.
+//! How long to wait before the next try, and when to give up.
 
 use std::time::Duration;
 

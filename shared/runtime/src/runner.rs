@@ -1,8 +1,8 @@
 //! From a batch of a queue to settled messages, written once for every queue and engine.
 //!
-//! The handler only says what became of each job. Here that turns into finished receipts, back-off by
-//! visibility and dead letters. Whatever is neither finished nor buried is reported as failed, so that the
-//! queue hands it out again: on Lambda as a partial batch response, on one machine by its lease.
+//! The handler only reports the outcome of each job. Here outcomes become finished receipts, back-off by visibility and
+//! dead letters. What is neither finished nor buried is reported as failed, so that the queue delivers it again: on
+//! Lambda as a partial batch response, on one machine by its lease.
 
 use std::time::Duration;
 
@@ -14,19 +14,19 @@ use crate::job::{Job, Jobs, Outcome, Outcomes, ReceivedJob};
 use crate::metrics::Metrics;
 use crate::queue::{DeadLetter, Message, Queue, QueueName, Received};
 
-/// What became of a batch.
+/// The outcome of a batch.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct BatchReport {
     /// Receipts of the messages that are finished and can be deleted.
     pub finished: Vec<String>,
-    /// Ids of the messages to be handed out again.
+    /// Ids of the messages to be delivered again.
     pub failed: Vec<String>,
 }
 
-/// Works a batch: reads the jobs, lets `handle` work them, settles what it says.
+/// Works a batch: reads the jobs, lets `handle` work them, settles their outcomes.
 ///
-/// A dead letter among them was moved back as it lay, by the console of SQS: it is opened, and its job goes to the end of
-/// its own group, where order holds. (Letters lie in groups of their own, so that all of them can be looked at.)
+/// A dead letter among them was moved back unopened, by the console of SQS: it is opened, and its job goes to the end
+/// of its own group, where order is kept. (Letters are in groups of their own, so that all of them can be read.)
 pub async fn run<T, F>(
     queue: &dyn Queue,
     clock: &dyn Clock,
@@ -60,7 +60,7 @@ where
     settle(queue, clock, name, batch, &outcomes).await
 }
 
-/// One number a batch and outcome: a line for each job would cost more than it tells.
+/// One number for each batch and outcome: a line for each job would cost more than it is worth.
 fn count(metrics: &dyn Metrics, outcomes: &Outcomes) {
     let (mut done, mut skipped, mut retried, mut dead) = (0, 0, 0, 0);
     for outcome in outcomes.0.values() {
@@ -124,7 +124,7 @@ async fn settle(
 
 async fn put_back(queue: &dyn Queue, name: QueueName, received: &Received, after: Duration, cause: &str) {
     tracing::info!(queue = name.name(), message = received.id, attempt = received.attempt, ?after, cause, "retry");
-    // A delay that fails is no loss: the message comes back when its lease ends.
+    // A delay that fails does no harm: the message is delivered again when its lease ends.
     if let Err(error) = queue.delay(name, &received.receipt, after.min(MAX_WAIT)).await {
         tracing::warn!(%error, "could not hold a message back");
     }

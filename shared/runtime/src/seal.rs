@@ -1,6 +1,6 @@
 //! Secrets at rest: AES-256-GCM under a key ring, bound to the tenant and the field they belong to.
 //!
-//! A sealed text moved to another tenant or another field does not open. The ring holds old keys, so that a
+//! A sealed text that was moved to another tenant or another field does not open. The ring keeps old keys, so that a
 //! new one can be put in front without rewriting everything.
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use crate::TenantId;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealed {
     key: String,
-    /// What it is the secret of: who reseals an item need not know its type.
+    /// The field that it is the secret of: resealing an item needs no knowledge of its type.
     field: String,
     nonce: String,
     text: String,
@@ -47,10 +47,10 @@ struct RingText {
     keys: BTreeMap<String, String>,
 }
 
-/// How long a ring that was read is believed: a key that was put in front is used everywhere after this.
+/// How long a ring is cached: a new key in front is used everywhere after this.
 pub const RING_TTL: Duration = Duration::from_secs(5 * 60);
 
-/// The keys that seal and open. Does not print them.
+/// The keys that seal and open. Never printed.
 pub struct KeyRing {
     current: String,
     keys: BTreeMap<String, Aes256Gcm>,
@@ -87,8 +87,7 @@ impl KeyRing {
         }
     }
 
-    /// The text of this ring with a fresh key in front: what is sealed from now on is sealed with it, and the old keys
-    /// still open what they sealed.
+    /// The text of this ring with a new key in front: new seals use it, and the old keys still open their own.
     pub fn rotated(text: &SecretString) -> Result<SecretString, SealError> {
         Self::parse(text)?;
         let mut ring = Self::text(text)?;
@@ -119,8 +118,8 @@ impl KeyRing {
         &self.current
     }
 
-    /// Seals anew, with this ring's current key, everything in a stored value that is sealed: what `opened_by` opens.
-    /// Returns how many seals were made; those that are of the current key already are left, if it is the same ring.
+    /// Seals again, with this ring's current key, everything in a stored value that `opened_by` opens. Returns how many
+    /// seals were made; seals of the current key are left, if it is the same ring.
     pub fn reseal(
         &self,
         opened_by: &Self,

@@ -7,10 +7,10 @@ use tokio::sync::Mutex;
 /// The secret that holds the key ring, see [`crate::seal::KeyRing`].
 pub const KEY_RING: &str = "key-ring";
 
-/// A secret could not be had.
+/// A secret could not be read or written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretsError {
-    /// There is no secret of that name.
+    /// The secret does not exist.
     #[error("there is no secret {0:?}; create it, or check the name and the function's permission")]
     Missing(String),
     /// The engine did not answer.
@@ -18,28 +18,28 @@ pub enum SecretsError {
     Unavailable {
         /// The secret's name.
         name: String,
-        /// What the engine said.
+        /// The engine's error.
         cause: String,
     },
 }
 
-/// Gives out secret texts by name.
+/// Keeps secret texts by name.
 #[async_trait]
 pub trait Secrets: Send + Sync + 'static {
-    /// The secret's present text.
+    /// The secret's current text.
     async fn get(&self, name: &str) -> Result<SecretString, SecretsError>;
 
-    /// Creates the secret, or gives it a new text. Of texts that are put at once one stays, whole.
+    /// Creates the secret, or gives it a new text. Of several texts that are put at once, one remains, whole.
     async fn put(&self, name: &str, text: SecretString) -> Result<(), SecretsError>;
 }
 
-/// How often a line that others wrote over is added again.
+/// How often a line is added again that another writer overwrote.
 const TRIES: usize = 5;
 
-/// Adds a line to a secret that has one a line, unless it is there.
+/// Adds a line to a secret that consists of lines, unless it is there.
 ///
-/// No engine changes a secret on a condition: within a process one adds at a time, and who was written over by another process
-/// sees it and adds the line again.
+/// No engine changes a secret on a condition: within a process one line is added at a time, and a writer that was
+/// overwritten by another process sees it and adds the line again.
 pub async fn add_line(secrets: &dyn Secrets, name: &str, line: &SecretString) -> Result<(), SecretsError> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
     let _turn = ONE_AT_A_TIME.lock().await;

@@ -1,4 +1,5 @@
-//! A tenant's settings document, parsed once however many read it.
+//! A tenant's settings document, parsed once for all readers. Its type is the reader's: nothing here knows the
+//! settings.
 
 use std::any::{Any, TypeId};
 use std::fmt;
@@ -12,14 +13,14 @@ use serde_json::Value;
 /// The code of [`SettingsError`], wherever it is shown.
 pub const UNREADABLE_SETTINGS: &str = "unreadable_settings";
 
-/// A settings document that cannot be read. It is never replaced by the defaults: they would do what nobody asked for.
+/// A settings document that cannot be read. The defaults never replace it: they would do what nobody asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the settings cannot be read: {0}; save a valid document on the page Settings, or apply one")]
 pub struct SettingsError(pub String);
 
 type Parsed = (TypeId, Result<Arc<dyn Any + Send + Sync>, SettingsError>);
 
-/// The document. Clones share what it was parsed to.
+/// The document. Clones share the parsed result.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(from = "Value", into = "Value")]
 pub struct SettingsDocument {
@@ -28,7 +29,7 @@ pub struct SettingsDocument {
 }
 
 impl SettingsDocument {
-    /// The document as its schema reads it. All readers share the first result.
+    /// The document as its type reads it. All readers share the first result.
     pub fn parsed<T: DeserializeOwned + Send + Sync + 'static>(&self) -> Result<Arc<T>, SettingsError> {
         let (of, parsed) = self
             .parsed

@@ -1,24 +1,24 @@
 //! The store port: small items under two-part keys, with conditions.
 //!
-//! Values are JSON texts; what is in them is the business of the typed records. An item has a version that
-//! every write raises, so "if nobody changed it since I read it" is one word. Expired items are absent on
-//! read, however late the engine deletes them.
+//! Values are JSON texts; the typed records know what is in them. Every write raises an item's version, so "if nobody
+//! changed it since I read it" is one condition. Expired items are absent on read, however late the engine deletes
+//! them.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The tables of the house.
+/// The tables of Switchboard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Table {
     /// Connections and settings of each tenant.
     Portals,
-    /// Pairs of the same thing in two systems, and record snapshots.
+    /// Pairs of the same thing in two systems, and snapshots of records.
     Links,
     /// Events and deliveries.
     Ledger,
-    /// Limiter slots and parked accounts.
+    /// Limiter slots and paused accounts.
     Limits,
 }
 
@@ -37,8 +37,8 @@ impl Table {
     }
 }
 
-/// Where an item lies. `partition` starts with the tenant (or, in `Limits`, the provider account);
-/// `sort` orders the items of a partition.
+/// The key of an item. `partition` starts with the tenant (or, in `Limits`, the provider account); `sort` orders the
+/// items of a partition.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
     /// The table.
@@ -56,12 +56,12 @@ impl Key {
     }
 }
 
-/// Rises with every write of an item. A write that follows no version begins at the present microsecond, and one that
-/// follows a version adds one: a version never lies ahead of the clock by which it was written, so it also says when the
-/// item can have been made at the earliest ([`written_by`]).
+/// Rises with every write of an item. A write without an earlier version begins at the present microsecond, and one
+/// with an earlier version adds one: a version is never ahead of the clock by which it was written, so it also gives
+/// the earliest time at which the item can have been made ([`written_by`]).
 pub type Version = u64;
 
-/// The highest version that an item can have which was last written at `moment`.
+/// The highest version that an item can have whose last write was at `moment`.
 pub fn written_by(moment: Timestamp) -> Version {
     moment.as_microsecond().unsigned_abs()
 }
@@ -69,13 +69,13 @@ pub fn written_by(moment: Timestamp) -> Version {
 /// An item as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// Where it lies.
+    /// Its key.
     pub key: Key,
     /// Its JSON text.
     pub value: String,
     /// Its version.
     pub version: Version,
-    /// From when on it counts as absent.
+    /// When it expires.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -92,7 +92,7 @@ impl Item {
 pub enum Condition {
     /// Nothing.
     Always,
-    /// The item is absent (or expired).
+    /// The item is absent or expired.
     Absent,
     /// The item is present with this version.
     Version(Version),
@@ -101,13 +101,13 @@ pub enum Condition {
 /// One write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Write {
-    /// Where to.
+    /// The item's key.
     pub key: Key,
-    /// What: a JSON text.
+    /// The item's value, a JSON text.
     pub value: String,
-    /// On what condition.
+    /// The condition.
     pub condition: Condition,
-    /// From when on the item counts as absent.
+    /// When the item expires.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -119,12 +119,12 @@ impl Write {
         Ok(Self { key, value, condition, expires_at: None })
     }
 
-    /// A write that leaves nothing to be read: an item that has expired already. It needs no right to delete.
+    /// A write that leaves nothing to be read: an item that has already expired. It needs no right to delete.
     pub fn removal(key: Key) -> Self {
         Self { key, value: "null".to_owned(), condition: Condition::Always, expires_at: Some(Timestamp::UNIX_EPOCH) }
     }
 
-    /// The same write with an end.
+    /// The same write with an expiry.
     #[must_use]
     pub fn expiring(mut self, at: Timestamp) -> Self {
         self.expires_at = Some(at);
@@ -132,7 +132,7 @@ impl Write {
     }
 }
 
-/// Some items of a partition, in order, and where to go on.
+/// Some items of a partition, in order, and where to continue.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
     /// The items, by rising `sort`.
@@ -141,7 +141,7 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-/// Some of an owner's items, and where to go on.
+/// Some of an owner's items, and where to continue.
 #[derive(Debug, Clone, Default)]
 pub struct Belongings {
     /// The items, with when each expires.
@@ -163,7 +163,7 @@ pub struct Query {
     pub after: Option<String>,
     /// From the greatest `sort` down.
     pub newest_first: bool,
-    /// At most so many, 1 to 1000.
+    /// At most this many, 1 to 1000.
     pub limit: usize,
 }
 
@@ -175,10 +175,10 @@ impl Query {
     }
 }
 
-/// The most writes that [`Store::put_all`] takes: what DynamoDB's `TransactWriteItems` takes.
+/// The most writes that [`Store::put_all`] accepts: the limit of DynamoDB's `TransactWriteItems`.
 pub const MAX_WRITES: usize = 100;
 
-/// Why the store did not do it.
+/// Why the store failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The condition did not hold; nothing was written.
@@ -190,7 +190,7 @@ pub enum StoreError {
     /// The value is not what its type says.
     #[error("{} {}/{} cannot be read: {cause}", .key.table.name(), .key.partition, .key.sort)]
     Unreadable {
-        /// Where it lies.
+        /// Its key.
         key: Key,
         /// What is wrong with it.
         cause: String,
@@ -209,19 +209,19 @@ pub trait Store: Send + Sync + 'static {
     /// Writes all or, if any condition fails, none. At most [`MAX_WRITES`], each to another key.
     async fn put_all(&self, writes: Vec<Write>) -> Result<(), StoreError>;
 
-    /// Removes the item; fine if there is none. What is left of its place (a key without a value, say) goes by itself later:
-    /// on AWS this takes the right to write and not the right to delete.
+    /// Removes the item; fine if there is none. What remains of it (a key without a value, say) disappears by itself
+    /// later: on AWS this needs the right to write and not the right to delete.
     async fn delete(&self, key: &Key) -> Result<(), StoreError>;
 
-    /// Takes the item out for good if it still has this version; whether it did. Only the upkeep and the commands of
-    /// operators may: it is for what [`Store::belonging`] finds.
+    /// Removes the item for good if it still has this version; returns whether it did. Only the upkeep and operators'
+    /// commands may call it: it is for what [`Store::belonging`] finds.
     async fn erase(&self, key: &Key, version: Version) -> Result<bool, StoreError>;
 
     /// A page of items by prefix.
     async fn list(&self, query: &Query) -> Result<Page, StoreError>;
 
-    /// Some of the items of a table whose partition is `owner`, or begins with `owner#`: for taking a tenant out or
-    /// moving it, for it may read the whole table. Only the upkeep and the commands of operators may. In no order; it goes on after [`Belongings::next`], and a part may be
-    /// empty before the last.
+    /// Some of the items of a table whose partition is `owner`, or begins with `owner#`: for removing or moving a
+    /// tenant, for it may read the whole table. Only the upkeep and operators' commands may call it. Items are in no
+    /// order; it continues after [`Belongings::next`], and a part may be empty before the last.
     async fn belonging(&self, table: Table, owner: &str, after: Option<&Key>) -> Result<Belongings, StoreError>;
 }

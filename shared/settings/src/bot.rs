@@ -1,4 +1,4 @@
-//! The chatbot in the settings: its name, its phrases, and what it does with anything else.
+//! The chatbot in the settings: its name, its phrases, and its answer to anything else.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What of the portal is synced with which Notion database: a part of the settings document.
+//! Which records of the portal are synced with which Notion database: a part of the settings document.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Where a route sends: a channel, a person by their role, a channel named after something of the record.
+//! Where a route sends: a channel, a person by their role, a channel named after a value of the record.
 
 use std::fmt;
 

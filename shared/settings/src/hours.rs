@@ -1,4 +1,4 @@
-//! Hours of the week: when people work, and when they want quiet.
+//! Hours of the week: working hours and quiet hours.
 
 use std::time::Duration;
 

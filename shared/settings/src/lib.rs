@@ -1,4 +1,4 @@
-//! The settings document: its schema and checks, and the languages in it, which are conditions, templates and destinations. Pure.
+//! The settings document: its schema and checks, and the languages in it: conditions, templates, destinations. Pure.
 
 pub mod bot;
 pub mod condition;

@@ -1,4 +1,4 @@
-//! What is wrong in a tenant's settings, all of it, in words that name the place and the fix.
+//! The problems in a tenant's settings, all of them, each with its place and its fix.
 
 use jiff::tz::TimeZone;
 use records::words;

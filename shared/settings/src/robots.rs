@@ -1,4 +1,4 @@
-//! What is done by the clock: a named action at the moments of a cron expression, in the tenant's time zone.
+//! Schedules: a named action at the moments of a cron expression, in the tenant's time zone.
 
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};

@@ -1,4 +1,4 @@
-//! The settings document of a tenant: what is told, to whom, how and when.
+//! The settings document of a tenant: what is sent, to whom, how and when.
 //!
 //! Everything has a default; the default routes need no editing but, perhaps, the channels' names. Types and
 //! documentation are also the published JSON Schema (`docs/settings.schema.json`).

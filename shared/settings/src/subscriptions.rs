@@ -1,4 +1,4 @@
-//! The events that a tenant's routes need, compared with those that are bound.
+//! The events that a tenant's routes need, and how the bound ones differ. Binding them is `crm::subscriptions`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

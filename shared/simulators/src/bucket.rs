@@ -1,4 +1,4 @@
-//! A leaky bucket: holds so many, drains at a rate, refuses what would make it overflow.
+//! A leaky bucket: holds a fixed amount, drains at a rate, refuses what would make it overflow.
 
 use jiff::Timestamp;
 

@@ -1,4 +1,4 @@
-//! All simulators together, with an address at which a test in any language can steer them.
+//! All simulators together, with an address at which a test in any language can control them.
 
 pub(crate) mod portal;
 #[cfg(test)]
@@ -136,7 +136,7 @@ impl Sandbox {
     }
 }
 
-/// What concerns all simulators alike.
+/// What concerns all simulators.
 struct All<'a> {
     portal: &'a Portal,
     slack: &'a Workspace,

@@ -1,7 +1,7 @@
-//! Requests to servers of this very process, without sockets.
+//! Requests to servers of this process, without sockets.
 //!
-//! A server is known by the address at which it listens as well, so a URL means the same over both ways. Within a process
-//! addresses are unique; stories that run side by side do not meet.
+//! A server is known by the address at which it also listens, so a URL means the same both ways. Addresses are unique
+//! within a process: stories that run in parallel do not meet.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-//! Many companies at once: each with a portal and a Slack workspace of its own, all reached through the providers' common
-//! doors, where people allow the same applications.
+//! Many companies at once: each with its own portal and Slack workspace, all reached through the providers' shared
+//! addresses, where people allow the same applications.
 
 use std::sync::Arc;
 

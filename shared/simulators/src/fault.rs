@@ -1,4 +1,4 @@
-//! The ways a provider fails, as data.
+//! The ways in which a provider fails, as data.
 
 use std::collections::VecDeque;
 

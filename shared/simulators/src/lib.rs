@@ -1,8 +1,8 @@
 //! Simulators of Bitrix24, Slack and Notion that speak real HTTP on loopback, or answer without sockets ([`direct`]).
 //!
-//! They are as strict as the providers: limits, signatures, errors, truncation, and no redelivery. They tell
-//! the time by the clock they are given, so that a test can pass an hour in a moment. Any request can be made
-//! to fail in the ways that providers fail.
+//! They are as strict as the providers: limits, signatures, errors, truncation, and no redelivery. They read the time
+//! from the clock they are given, so that a test can pass an hour in a moment. Any request can be made to fail in the
+//! ways that providers fail.
 
 pub mod bucket;
 pub mod control;

@@ -1,4 +1,4 @@
-//! Certificates for clients that insist on https: an authority of this run's own, made when it starts.
+//! Certificates for clients that insist on https: from an authority that is made at each start.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Answers to what somebody did: at a response URL, in a dialog, on the home tab, beside a link; and the end of a message.
+//! Calls that answer a person: at a response URL, in a dialog, on the home tab, below a link; and deleting a message.
 
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ impl Client {
         self.call("chat.postEphemeral", &body).await.map(|_| ())
     }
 
-    /// `chat.delete`: takes a message of ours away; one that is gone already is as good.
+    /// `chat.delete`: deletes one of our messages; fine if it is already gone.
     pub async fn delete_message(&self, posted: &Posted) -> Result<(), Error> {
         match self.call("chat.delete", &json!({"channel": posted.channel, "ts": posted.ts})).await {
             Err(error) if error.code() == Some("message_not_found") => Ok(()),

@@ -1,4 +1,4 @@
-//! What hangs on a message beside its text: files, attachments (forwards, cards of apps, previews of links), a huddle.
+//! What a message carries besides its text: files, attachments (forwards, cards of apps, previews of links), a huddle.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! The Block Kit blocks we use, cut to Slack's limits when built, so that no message is refused for its size.
+//! The Block Kit blocks we use, cut to Slack's limits when built, so that a message is never refused for its size.
 
 use serde::{Deserialize, Serialize};
 
@@ -131,7 +131,7 @@ pub enum Element {
     },
     /// A menu.
     StaticSelect {
-        /// What stands there while nothing is chosen.
+        /// The placeholder while nothing is chosen.
         placeholder: Text,
         /// What can be chosen.
         options: Vec<Choice>,
@@ -145,7 +145,7 @@ pub enum Element {
     PlainTextInput {
         /// Whether it has several lines.
         multiline: bool,
-        /// What stands there at first.
+        /// The initial text.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         initial_value: Option<String>,
         /// The longest text.
@@ -288,7 +288,7 @@ impl Element {
         })
     }
 
-    /// A line of text, or several. What stands there at first is at most `max_length` long.
+    /// A line of text, or several. The initial text is at most `max_length` long.
     pub fn text_input(action_id: &str, multiline: bool, max_length: usize, initial_value: Option<String>) -> Self {
         Self::PlainTextInput { multiline, initial_value, max_length, action_id: action_id.to_owned() }
     }

@@ -1,7 +1,7 @@
-//! Everything that a message in Slack can carry, and what becomes of each in a bridged chat.
+//! Everything that a message in Slack can carry, and what happens to each in a bridged chat.
 //!
-//! This is the one table: reading goes by it, and the table in `docs/talking.md` is made of it. What Slack invents later is in no
-//! row: a block is read for its words, a subtype for its text, and what has neither is named in a line.
+//! This is the only table: the reader follows it, and the table in `docs/talking.md` is made from it. What Slack adds
+//! later has no row: a block is read for its words, a subtype for its text, and anything else is named in a line.
 
 /// What a row is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,4 +1,4 @@
-//! The Web API client: one call, one answer, every failure with a kind. It does not retry and knows no limits.
+//! The Web API client: one call, one answer, every failure with a kind. It neither retries nor limits.
 
 use std::fmt;
 use std::sync::Arc;
@@ -74,7 +74,7 @@ impl ApiBase {
     }
 }
 
-/// Is told of each call.
+/// Observes each call.
 pub trait Observer: fmt::Debug + Send + Sync {
     /// A call of `method` ended: what was asked (JSON or a form), what came of it, and how long it took.
     fn called(&self, method: &str, asked: &str, answer: Result<&Value, &Error>, took: Duration);
@@ -137,7 +137,7 @@ impl Client {
         Self { http, base, token, observer: None }
     }
 
-    /// The same client, which tells of each call.
+    /// The same client with an observer of each call.
     #[must_use]
     pub fn observed(self, observer: Arc<dyn Observer>) -> Self {
         Self { observer: Some(observer), ..self }
@@ -393,7 +393,7 @@ fn details(answer: &Value) -> String {
 
 pub(crate) fn failed(method: &'static str, error: SendError) -> Error {
     match error {
-        // Slack's own host may not be called: that is for whoever runs us, and later it may work.
+        // Slack's own host may not be called: the operator has to allow it, and later it may work.
         SendError::Blocked(blocked) => Error::NotConnected { method, cause: blocked.to_string() },
         SendError::NotConnected(cause) => Error::NotConnected { method, cause: cause.to_string() },
         SendError::Lost(cause) => lost(method, cause),

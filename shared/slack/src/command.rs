@@ -1,4 +1,4 @@
-//! Slash commands: what somebody typed, where, and how to answer.
+//! Slash commands: what was typed, where, and how to answer.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ pub struct SlashCommand {
     pub api_app_id: String,
     /// Where it was typed.
     pub channel: String,
-    /// The channel's name; `directmessage` or `privategroup` where Slack does not tell.
+    /// The channel's name; `directmessage` or `privategroup` if Slack does not say.
     pub channel_name: String,
     /// Who typed it.
     pub user: String,

@@ -1,4 +1,4 @@
-//! What can go wrong with a Web API call, and what that asks for.
+//! The errors of a Web API call, and what each asks of the caller.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The Events API: what Slack tells of a workspace, read tolerantly and kept to what is used.
+//! The Events API: Slack's events, read tolerantly and reduced to the fields that are used.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -81,7 +81,7 @@ pub enum Event {
         /// Its name now.
         name: String,
     },
-    /// The app was removed, or its bot's tokens are no longer good.
+    /// The app was removed, or its bot's tokens were revoked.
     AppRemoved,
     /// People took back the permission that they had given the app; the app itself stays.
     PeopleRevoked {
@@ -104,7 +104,7 @@ pub enum MessageChange {
     Deleted,
 }
 
-/// A message, as an event tells it.
+/// A message, as an event carries it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageEvent {
     /// What happened to it.

@@ -1,4 +1,4 @@
-//! Files: fetched and sent in pieces, so that none is ever whole in memory.
+//! Files: downloaded and uploaded in pieces, so that none is ever whole in memory.
 
 use std::time::Duration;
 

@@ -5,7 +5,7 @@
 pub struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    /// Reads a form. Bytes that are no UTF-8 become replacement characters.
+    /// Reads a form. Bytes that are not UTF-8 become replacement characters.
     pub fn parse(body: &[u8]) -> Self {
         Self(form_urlencoded::parse(body).into_owned().collect())
     }

@@ -1,4 +1,4 @@
-//! A request from Slack: whichever of its four kinds it is. Its signature has been checked before.
+//! A request from Slack, parsed into one of its four kinds. Its signature has already been checked.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Interactivity: a button pressed, a dialog sent, a shortcut taken.
+//! Interactivity: a pressed button, a submitted dialog, a used shortcut.
 
 use std::collections::BTreeMap;
 

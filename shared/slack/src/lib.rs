@@ -1,7 +1,7 @@
-//! Slack on the wire: requests from Slack, Block Kit messages that are never refused for their size, and the Web API.
+//! Slack on the wire: requests from Slack, Block Kit messages that are never refused for their size, the Web API,
+//! OAuth.
 //!
-//! What Slack really does is written down in `docs/providers/slack.md`. It knows no AWS, no Bitrix24 and no
-//! store.
+//! How Slack really behaves is in `docs/providers/slack.md`. This crate knows nothing of AWS, Bitrix24 or a store.
 
 pub mod answers;
 pub mod attached;

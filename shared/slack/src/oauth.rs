@@ -1,4 +1,4 @@
-//! OAuth v2: where a person is asked, and what Slack gives for it (`docs/providers/slack.md`, "Install and tokens").
+//! OAuth v2: where a person is asked, and what Slack grants (`docs/providers/slack.md`, "Install and tokens").
 
 use std::time::Duration;
 

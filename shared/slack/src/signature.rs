@@ -1,6 +1,6 @@
 //! Slack's request signature, version 0: HMAC-SHA256 over `v0:{timestamp}:{raw body}`.
 //!
-//! It is over the bytes as they came, so it is checked before anything is parsed. Source:
+//! It covers the bytes as received, so it is checked before anything is parsed. Source:
 //! <https://docs.slack.dev/authentication/verifying-requests-from-slack/>.
 
 use hmac::{Hmac, Mac};
@@ -15,7 +15,7 @@ pub const TIMESTAMP_HEADER: &str = "x-slack-request-timestamp";
 /// A request from further away in time is not taken: somebody may be playing it again.
 pub const WINDOW_SECONDS: i64 = 5 * 60;
 
-/// Why a signature is not taken. Nobody outside is told which.
+/// Why a signature is refused. The answer does not say which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// A header is missing or is not what it should be.

@@ -1,8 +1,8 @@
-//! Text for Slack: escaped, and cut to size without breaking what it cuts.
+//! Text for Slack: escaped, and cut to size without breaking an entity, a link or a mention.
 //!
-//! Only `&`, `<` and `>` are escaped; that is all Slack needs to take a CRM's text for text, so that
-//! `<!channel>` in a deal's title notifies nobody. Lengths are counted in UTF-16 units: Slack counts in one
-//! of two ways, and these are never fewer.
+//! Only `&`, `<` and `>` are escaped; that is all Slack needs to show a CRM's text as text, so that `<!channel>` in a
+//! deal's title notifies nobody. Lengths are counted in UTF-16 units: Slack counts in one of two ways, and these are
+//! never fewer.
 
 use std::fmt;
 
@@ -157,7 +157,7 @@ pub(crate) fn received(text: &str) -> (String, bool) {
     steps::add(text.len());
     let (mut rest, mut characters) = (text, 0);
     while let Some(first) = rest.chars().next() {
-        // What Slack escapes is one character to whoever wrote it.
+        // What Slack escapes is one character to its author.
         let escaped = ["&amp;", "&lt;", "&gt;"].into_iter().find(|escaped| rest.starts_with(escaped));
         let bytes = escaped.map_or(first.len_utf8(), str::len);
         let end = text.len() - rest.len();

@@ -1,4 +1,4 @@
-//! The Web API's people.
+//! The Web API's calls about people, channels and user groups, and reactions.
 
 use serde_json::{Value, json};
 
@@ -57,7 +57,7 @@ impl Client {
     }
 }
 
-/// What `conversations.info` tells.
+/// The answer of `conversations.info`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelInfo {
     /// Its name, without `#`.

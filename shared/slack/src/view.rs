@@ -20,7 +20,7 @@ pub enum View {
     Modal {
         /// Which dialog, for when it comes back.
         callback_id: String,
-        /// What stands above it.
+        /// Its title.
         title: Text,
         /// The words on the button that sends it; none if there is nothing to send.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -126,7 +126,7 @@ impl Database {
             let result = write(connection)?;
             let reply: Reply = Box::new(move |committed| {
                 let result = committed.map_err(|cause| E::from(Trouble(cause))).and(result);
-                // Nobody waits any more; the write stands all the same.
+                // Nobody waits any more; the write is valid all the same.
                 let _ = reply.send(result);
             });
             Ok(reply)

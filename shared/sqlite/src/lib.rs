@@ -1,8 +1,8 @@
-//! The ports on one machine: store and queue in one SQLite file, secrets in files beside it.
+//! The ports of `runtime` on one machine: store and queue in one SQLite file, secrets in files beside it.
 //!
-//! One thread owns all writing. It takes whatever writes are waiting, runs them in one transaction and syncs
-//! once (group commit): a write that returned survives a kill -9 and a power cut, and many at once cost little
-//! more than one. Reads go their own way and see everything that was committed.
+//! One thread does all writing. It takes all waiting writes, runs them in one transaction and syncs once (group
+//! commit): a write that returned survives a kill -9 and a power cut, and many at once cost little more than one. Reads
+//! are separate and see everything that was committed.
 
 mod database;
 pub mod private;

@@ -1,4 +1,4 @@
-//! Files and folders that only their owner may read: customers' data and secrets lie in them.
+//! Files and folders that only their owner may read, for customers' data and secrets.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -70,7 +70,7 @@ mod tests {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    /// The database with what lies beside it.
+    /// The database with the files beside it.
     fn files(database: &Path) -> Vec<std::path::PathBuf> {
         ["", "-wal", "-shm"].iter().map(|end| format!("{}{end}", database.display()).into()).collect()
     }

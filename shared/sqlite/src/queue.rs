@@ -1,4 +1,4 @@
-//! The queue port on SQLite, with the whole FIFO promise: order in a group, one receipt of a group at a time.
+//! The queue port on SQLite, with the full FIFO promise: order in a group, one receipt of a group at a time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

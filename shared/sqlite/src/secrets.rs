@@ -1,4 +1,4 @@
-//! The secrets port: one file a secret, readable by its owner only, beside the database and never in it.
+//! The secrets port: one file for each secret, readable only by its owner, beside the database and never in it.
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};

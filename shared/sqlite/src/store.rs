@@ -29,7 +29,7 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// The store in `database`; `clock` tells what has expired.
+    /// The store in `database`; `clock` decides what has expired.
     pub fn new(database: Database, clock: Arc<dyn Clock>) -> Self {
         Self { database, clock }
     }

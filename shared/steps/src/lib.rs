@@ -1,8 +1,8 @@
-//! Work as a number. Parsers report here how many bytes they look at, and a test compares the numbers for a text and
-//! for one twice as long: a clock on a busy machine proves nothing, a count does.
+//! Counts the work of parsers. They report here how many bytes they read, and a test compares the numbers for a text
+//! and for one twice as long: a clock on a busy machine proves nothing, a count does.
 //!
-//! A scan reports what it passed over, found or not. Searches go through [`find`] and [`find_str`], which report for
-//! themselves; whatever walks by hand calls [`add`]. With the feature `count` off, all of it is empty.
+//! A scan reports what it passed over, found or not. Searches go through [`find`] and [`find_str`], which report by
+//! themselves; a loop of its own calls [`add`]. Without the feature `count`, all of it is empty.
 
 #[cfg(feature = "count")]
 thread_local! {

@@ -1,4 +1,4 @@
-//! How somebody proved that they administer a tenant, and whom to ask whether they still do.
+//! How a person proved that they administer a tenant, and what a provider answers when asked whether they still do.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,9 +11,9 @@ pub enum Proof {
     Operator,
     /// Slack said who they are, and that they administer the workspace or are named in the settings.
     Slack {
-        /// Their id.
+        /// Their Slack id.
         user: String,
-        /// The organisation, where the app is installed for a whole Enterprise organisation and not for their workspace.
+        /// The organisation, if the app is installed for a whole Enterprise organisation and not for their workspace.
         organisation: Option<String>,
     },
     /// The portal said that they administer it.
@@ -21,17 +21,17 @@ pub enum Proof {
         /// Their id there.
         user: u64,
     },
-    /// Something that cannot be asked again.
+    /// Something that cannot be confirmed again.
     Once,
 }
 
-/// What a provider says when it is asked again.
+/// A provider's answer when it is asked again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rights {
     /// They still administer the tenant.
     Held,
-    /// They do not any more.
+    /// They no longer do.
     Ended,
-    /// It could not be asked.
+    /// The provider could not be asked.
     Unknown,
 }

@@ -1,4 +1,4 @@
-//! Keys of the API: each belongs to one tenant, may do some things, and is kept only as its digest.
+//! Keys of the API: each belongs to one tenant, has scopes, and is kept only as its digest.
 
 use std::sync::Arc;
 
@@ -16,9 +16,9 @@ use crate::portals::TokenDigest;
 pub enum Scope {
     /// Read the log of events and deliveries.
     Read,
-    /// Begin syncs and see how they go.
+    /// Start syncs and see their progress.
     Sync,
-    /// Bring in deals and contacts.
+    /// Send deals and contacts.
     Intake,
 }
 
@@ -26,7 +26,7 @@ impl Scope {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Read, Self::Sync, Self::Intake];
 
-    /// As it is written.
+    /// Its name in settings, pages and commands.
     pub fn name(self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -46,7 +46,7 @@ impl Scope {
 pub struct ApiKey {
     /// Its id, a part of the key itself.
     pub id: String,
-    /// What people call it.
+    /// Its name for people.
     pub name: String,
     /// What it may do.
     pub scopes: Vec<Scope>,
@@ -65,7 +65,7 @@ fn place(tenant: &TenantId, id: &str) -> Key {
     Key::new(Table::Portals, tenant.as_str(), format!("{PREFIX}{id}"))
 }
 
-/// Makes, finds and takes back keys.
+/// Makes, finds and revokes keys.
 #[derive(Clone)]
 pub struct ApiKeys {
     store: Arc<dyn Store>,
@@ -77,7 +77,7 @@ impl ApiKeys {
         Self { store }
     }
 
-    /// Makes a key; its text is told this once.
+    /// Makes a key; its text is shown only this once.
     pub async fn make(
         &self,
         tenant: &TenantId,
@@ -98,7 +98,7 @@ impl ApiKeys {
         Ok((key, format!("{MARK}{tenant}.{id}.{secret}")))
     }
 
-    /// Whose a key is, and which; `None` if it is nobody's. One read of the store for whatever is given.
+    /// The tenant of a key, and the key; `None` if it is unknown. One read of the store for any input.
     pub async fn find(&self, given: &str) -> Result<Option<(TenantId, ApiKey)>, StoreError> {
         let parts: Vec<&str> = given.strip_prefix(MARK).unwrap_or_default().split('.').collect();
         let [tenant, id, secret] = parts[..] else { return Ok(None) };
@@ -106,7 +106,7 @@ impl ApiKeys {
         let (Ok(tenant), true) = (TenantId::new(tenant), is_id) else { return Ok(None) };
         let given = TokenDigest::of(secret);
         let Some(item) = self.store.get(&place(&tenant, id)).await? else {
-            // As long as with a key that is there.
+            // Takes as long as with an existing key.
             let _ = TokenDigest::nobodys().matches(&given);
             return Ok(None);
         };
@@ -120,7 +120,7 @@ impl ApiKeys {
         page.items.iter().map(runtime::store::Item::decode).collect()
     }
 
-    /// Takes a key back; fine if there is none.
+    /// Revokes a key; fine if there is none.
     pub async fn revoke(&self, tenant: &TenantId, id: &str) -> Result<(), StoreError> {
         self.store.delete(&place(tenant, id)).await
     }

@@ -1,4 +1,4 @@
-//! The audit: what people changed, who it was, and how it was before and after. Kept for a year.
+//! The audit: what people changed, who it was, and the values before and after. Kept for a year.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 
 /// How long an entry is kept.
 const KEEP: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-/// A value before or after is kept up to so many characters.
+/// The most characters that are kept of a value before or after.
 const LONGEST: usize = 4_000;
 
-/// Something that somebody changed.
+/// A change that someone made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// When.
@@ -24,13 +24,13 @@ pub struct Entry {
     pub who: String,
     /// What they did: `settings changed`.
     pub what: String,
-    /// To what: a route, a person, a dead letter.
+    /// What it was done to: a route, a person, a dead letter.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub of: String,
-    /// How it was before.
+    /// The value before.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub before: String,
-    /// How it is after it.
+    /// The value after.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub after: String,
 }
@@ -41,7 +41,7 @@ impl Entry {
         Self { at, who: who.into(), what: what.into(), of: of.into(), before: String::new(), after: String::new() }
     }
 
-    /// The same with how it was and how it is; secrets are masked.
+    /// The same with the values before and after; secrets are masked.
     #[must_use]
     pub fn changed(self, before: &str, after: &str) -> Self {
         let short = |text: &str| masked(text).chars().take(LONGEST).collect();
@@ -61,14 +61,14 @@ impl Audit {
         Self { store }
     }
 
-    /// Writes an entry down.
+    /// Writes an entry.
     pub async fn note(&self, tenant: &TenantId, entry: &Entry) -> Result<(), StoreError> {
         let key = Key::new(Table::Ledger, partition(tenant), TraceId::new(entry.at).to_string());
         let write = Write::new(key, entry, Condition::Absent)?.expiring(later(entry.at, KEEP));
         self.store.put(write).await.map(|_| ())
     }
 
-    /// The latest entries, newest first, going on `after`; and where to go on.
+    /// The latest entries, newest first, continuing from `after`; and where to continue.
     pub async fn latest(
         &self,
         tenant: &TenantId,

@@ -1,7 +1,7 @@
-//! What is kept where: every kind of item that a tenant has, how to list it without reading whole tables, and what becomes of
-//! it when a person's data is to be deleted.
+//! What is kept where: every kind of item that a tenant has, how to list it without reading whole tables, and what
+//! happens to it when a person's data is deleted.
 //!
-//! This is the one list. The journeys hold every key that is written against it, so a new kind of item is named here first.
+//! This is the only list. The journeys compare every written key with it, so a new kind of item is added here first.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use runtime::TenantId;
 use runtime::clock::later;
 use runtime::store::{Key, Query, Store, StoreError, Table};
 
-/// What becomes of an item in which a person is found.
+/// What happens to an item in which a person is found, when their data is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Treatment {
-    /// It is deleted: it is about the person, or is made again when it is needed.
+    /// It is deleted: it is about the person, or is made again when needed.
     Delete,
-    /// Their words in it are replaced; ids, statuses and times stay, so that nothing happens twice.
+    /// Their words in it are replaced; ids, statuses and times remain, so that nothing happens twice.
     Blank,
     /// Deleted once a record and its page are no longer synced; until then it follows both.
     SyncState,
-    /// It stays, for this reason.
+    /// It remains, for this reason.
     Keep(&'static str),
 }
 
@@ -28,13 +28,14 @@ pub enum Treatment {
 pub struct Kind {
     /// The table.
     pub table: Table,
-    /// What follows the tenant in the partition; empty for the tenant's own, with `#` for what lies among that of others.
+    /// What follows the tenant in the partition; empty for the tenant's own, with `#` for items in partitions that
+    /// tenants share.
     pub partition: &'static str,
-    /// How the sort begins.
+    /// The prefix of the sort key.
     pub sort: &'static str,
-    /// What it is, for people.
+    /// Its name for people.
     pub name: &'static str,
-    /// What becomes of it.
+    /// What happens to it.
     pub treatment: Treatment,
 }
 
@@ -53,7 +54,7 @@ const fn kind(
     Kind { table, partition, sort, name, treatment }
 }
 
-/// All kinds. Of several that fit a key, the first counts.
+/// All kinds. If several match a key, the first counts.
 pub const KINDS: &[Kind] = {
     use Table::{Ledger, Limits, Links, Portals};
     use Treatment::{Blank, Delete, Keep, SyncState};
@@ -122,7 +123,7 @@ pub const KINDS: &[Kind] = {
     ]
 };
 
-/// The kind of item that lies at a key; `None` if the list does not know it.
+/// The kind of the item at a key; `None` if the list does not know it.
 pub fn kind_of(key: &Key) -> Option<&'static Kind> {
     let partition = match (key.table, key.partition.as_str()) {
         (Table::Limits, _) => "",
@@ -138,11 +139,11 @@ pub fn kind_of(key: &Key) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.table == key.table && kind.partition == partition && key.sort.starts_with(kind.sort))
 }
 
-/// How long lines of the log are kept, and a day more for clocks that differ.
+/// How long log lines are kept, and a day more for clocks that differ.
 const LOG_DAYS: u64 = 31;
 
-/// The partitions that hold a tenant's own items, each to be listed by itself. `#admin` is everybody's: only items that name the
-/// tenant are its own.
+/// The partitions that hold a tenant's own items, each to be listed separately. `#admin` is shared by all tenants: only
+/// items that name the tenant belong to it.
 pub async fn partitions(
     store: &dyn Store,
     tenant: &TenantId,
@@ -168,7 +169,7 @@ pub async fn partitions(
         let moment = moment.unwrap_or(Timestamp::UNIX_EPOCH);
         all.push((Table::Ledger, format!("{tenant}#{}", runtime::ledger::today(moment))));
     }
-    // Holds lie where the digest's own entry says; rows and plans lie under their run.
+    // Holds are under the digest's own entry; rows and plans are under their run.
     let holds = sorts(store, Table::Links, format!("{tenant}#errand")).await?;
     all.extend(
         holds.into_iter().filter(|hold| hold.starts_with(&format!("{tenant}#hold#"))).map(|hold| (Table::Links, hold)),

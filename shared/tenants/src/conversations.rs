@@ -1,4 +1,4 @@
-//! Conversations that are one: a Slack channel and a Bitrix24 chat; and the messages in them that are one.
+//! Chat bridges as they are stored: which channel and chat are one conversation, and which of their messages are one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use runtime::clock::later;
 use runtime::store::{Condition, Item, Key, Query, Store, StoreError, Table, Version, Write};
 use serde::{Deserialize, Serialize};
 
-/// How long it is known which message is which: as long as somebody may edit, answer or delete it.
+/// How long the links of messages are kept: as long as people may edit, answer or delete a message.
 const KEEP: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// A channel and a chat that are one conversation.
@@ -26,14 +26,14 @@ pub struct Bridge {
     /// The chat's name.
     #[serde(default)]
     pub dialog_name: String,
-    /// Who made it: an account in Slack, or the page.
+    /// Who made it: a Slack account, or the page.
     #[serde(default)]
     pub by: String,
     /// When it was made.
     pub at: Timestamp,
 }
 
-/// Where a message was written.
+/// The side where a message was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
@@ -59,31 +59,31 @@ pub struct MessageLink {
     pub dialog: String,
     /// The messages in Bitrix24; the first is the one to answer.
     pub bitrix24: Vec<u64>,
-    /// How many of the copies are parts of its text; they come first, copies of its files behind them.
+    /// How many of the copies are parts of its text; they come first, followed by copies of its files.
     #[serde(default)]
     pub texts: usize,
-    /// Who has reacted with what, so that a copied reaction goes when the last of them has gone.
+    /// Who has reacted with what: a copied reaction is removed when the last of them removes theirs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub reactions: BTreeMap<String, BTreeSet<String>>,
     /// Whether the message was deleted where it was written.
     #[serde(default)]
     pub deleted: bool,
-    /// What is known of one that was written in Slack.
+    /// More about a message that was written in Slack.
     #[serde(default, skip_serializing_if = "SlackState::is_empty")]
     pub in_slack: SlackState,
 }
 
-/// What is known of a message that was written in Slack, beside its copies.
+/// What is known of a message that was written in Slack, besides its copies.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SlackState {
     /// Which message in Bitrix24 is the copy of which file.
     pub files: BTreeMap<String, u64>,
-    /// The files that their author took back.
+    /// The files that their author deleted.
     pub taken: BTreeSet<String>,
-    /// The moment of the last edit that was carried, by Slack's clock.
+    /// The moment of the last edit that was copied, by Slack's clock.
     pub edited: String,
-    /// Whether its copy shows an edit only: the message is older than the bridge.
+    /// Whether its copy shows only an edit: the message is older than the bridge.
     pub is_older: bool,
 }
 
@@ -92,7 +92,7 @@ impl SlackState {
         *self == Self::default()
     }
 
-    /// Whether an edit at `at` is older than one that was carried already: Slack promises no order.
+    /// Whether an edit at `at` is older than one that was already copied: Slack promises no order.
     pub fn is_outdated(&self, at: &str) -> bool {
         let moment = |at: &str| {
             let (seconds, rest) = at.split_once('.')?;
@@ -103,7 +103,7 @@ impl SlackState {
 }
 
 impl MessageLink {
-    /// Notes who reacts with what, or no longer does; says whether the copy has to change: with the first of them and
+    /// Notes who reacts with what, or no longer does; returns whether the copy has to change: with the first person and
     /// with the last. `reaction` is named `<side>:<name>`.
     pub fn note_reaction(&mut self, reaction: String, by: &str, added: bool) -> bool {
         let who = self.reactions.entry(reaction).or_default();
@@ -154,7 +154,7 @@ impl Conversations {
         self.store.put_all(writes).await
     }
 
-    /// Parts them; fine if they are not joined.
+    /// Ends a bridge; fine if there is none.
     pub async fn part(&self, tenant: &TenantId, bridge: &Bridge) -> Result<(), StoreError> {
         self.store.delete(&bridge_key(tenant, "slack", &bridge.channel)).await?;
         self.store.delete(&bridge_key(tenant, "chat", &bridge.dialog)).await
@@ -179,7 +179,7 @@ impl Conversations {
         self.link_at(chat_message_key(tenant, message)).await
     }
 
-    /// Every message of a link leads to the one item that holds it.
+    /// Each message of a link points to the one item that holds it.
     async fn link_at(&self, key: Key) -> Result<Option<(MessageLink, Version)>, StoreError> {
         let Some(item) = self.store.get(&key).await? else { return Ok(None) };
         let Ok(Pointer { at }) = item.decode::<Pointer>() else {
@@ -192,7 +192,7 @@ impl Conversations {
         }
     }
 
-    /// The writes that keep a link, over `version` of it if it was there: to go with others in one transaction.
+    /// The writes that store a link, over `version` of it if it existed: to go with others in one transaction.
     pub fn link_writes(
         tenant: &TenantId,
         link: &MessageLink,
@@ -201,7 +201,7 @@ impl Conversations {
     ) -> Result<Vec<Write>, StoreError> {
         let slack = link.slack.iter().map(|ts| slack_message_key(tenant, &link.channel, ts));
         let chat = link.bitrix24.iter().map(|message| chat_message_key(tenant, *message));
-        // Where it was written it has one message that does not change.
+        // On the side where it was written it has one message, which does not change.
         let keys: Vec<Key> = match link.written_in {
             Side::Slack => slack.chain(chat).collect(),
             Side::Bitrix24 => chat.chain(slack).collect(),
@@ -216,7 +216,7 @@ impl Conversations {
         Ok(writes)
     }
 
-    /// Keeps a link.
+    /// Stores a link.
     pub async fn keep(
         &self,
         tenant: &TenantId,

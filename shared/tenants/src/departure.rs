@@ -1,8 +1,9 @@
-//! Taking a tenant out: everything of it is deleted, and what remains to be said of it is how much that was.
+//! Removing a tenant: all its data is deleted, and only a receipt with the counts remains.
 //!
-//! It has two halves. Whoever hears that a tenant leaves ([`begin`]) cuts it off at once, by keys: its connection, its
-//! tokens, its sessions; and notes the departure. Only the upkeep ([`work`]) and the commands of operators ([`depart`])
-//! look through whole tables and delete. A tenant that is connected again meanwhile keeps what was written since.
+//! It has two halves. The function that learns that a tenant leaves calls [`begin`], which cuts it off at once, by
+//! keys: its connection, its tokens, its sessions; and notes the departure. Only the upkeep ([`work`]) and the
+//! operators' commands ([`depart`]) read whole tables and delete. A tenant that is connected again meanwhile keeps what
+//! was written since.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,34 +19,34 @@ use serde::{Deserialize, Serialize};
 use crate::portals::{Portals, TokenDigest};
 use crate::shared_keys;
 
-/// Where departures are noted: no tenant can be called so.
+/// The partition of departures: a tenant cannot have this name.
 const DEPARTED: &str = "#departed";
 /// How long a departure is remembered: longer than a queue keeps a job.
 const DEPARTURE_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// How long is looked for what came after.
+/// How long late writes are looked for.
 const LOOKED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
-/// What is younger waits for the next run: another function's clock may be behind, and its item be of a tenant that is
-/// just being connected again.
+/// Younger items wait for the next run: another function's clock may be behind, and the item may belong to a tenant
+/// that is just being connected again.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
-/// How long the upkeep deletes in one run, of all departures together; the next run goes on where it was.
+/// How long the upkeep deletes in one run, for all departures together; the next run continues.
 const MAX_RUN: Duration = Duration::from_secs(150);
-/// Deletions that are under way at once.
+/// Deletions that run at once.
 const MAX_AT_ONCE: usize = 16;
-/// Where is noted that a run deletes: two at once would count each other's deletions away.
+/// The key that notes a run: two at once would disturb each other's counts.
 const RUNNING: &str = "#departing";
-/// How long a run that ended badly keeps the next from beginning.
+/// How long a run that crashed keeps the next from beginning.
 const RUN_TTL: Duration = Duration::from_secs(240);
 /// A departure that has not ended after this is late: runs come every quarter of an hour.
 const LATE_AFTER: Duration = Duration::from_secs(60 * 60);
 
-/// A tenant that was taken out, or is being.
+/// A tenant that was removed, or is being removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Departure {
-    /// Which.
+    /// Its id.
     pub tenant: TenantId,
     /// Since when.
     pub began_at: Timestamp,
-    /// When nothing of it was found any more.
+    /// When all its data was gone.
     #[serde(default)]
     pub done_at: Option<Timestamp>,
     /// How many items were deleted, by table.
@@ -54,10 +55,10 @@ pub struct Departure {
     /// The provider accounts whose limiters are to be forgotten.
     #[serde(default)]
     accounts: BTreeSet<String>,
-    /// By what the person who asked for it may look how far it is.
+    /// The digest of the receipt with which the person who asked for it follows the progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     receipt: Option<TokenDigest>,
-    /// When is looked next for what came after.
+    /// When late writes are looked for next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next_look: Option<Timestamp>,
     /// Where a pass over the tables was interrupted.
@@ -65,12 +66,12 @@ pub struct Departure {
     resume: Option<Position>,
 }
 
-/// Where a pass goes on.
+/// Where a pass continues.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Position {
     /// Which of [`Departure::places`].
     place: usize,
-    /// The partition and the sort of the last key that was seen there.
+    /// The partition and the sort of the last key that was read there.
     after: Option<(String, String)>,
     /// Whether something was left because it is too young.
     young: bool,
@@ -93,7 +94,7 @@ impl Departure {
     }
 }
 
-/// What a run of the upkeep did for the tenants that left.
+/// What a run of the upkeep did for departed tenants.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Worked {
     /// Items that were deleted.
@@ -108,19 +109,20 @@ fn key(tenant: &TenantId) -> Key {
     Key::new(Table::Portals, DEPARTED, tenant.as_str())
 }
 
-/// Whether, and how, a tenant was taken out.
+/// A tenant's departure, if it left.
 pub async fn of(ports: &Ports, tenant: &TenantId) -> Result<Option<Departure>, StoreError> {
     ports.store.get(&key(tenant)).await?.map(|item| item.decode()).transpose()
 }
 
-/// How far a departure is, for who holds its receipt.
+/// The progress of a departure, for the holder of its receipt.
 pub async fn by_receipt(ports: &Ports, tenant: &TenantId, receipt: &str) -> Result<Option<Departure>, StoreError> {
     let given = TokenDigest::of(receipt);
     Ok(of(ports, tenant).await?.filter(|departure| departure.receipt.is_some_and(|own| own.matches(&given))))
 }
 
-/// Cuts a tenant off at once and leaves the rest to the upkeep: from here on nothing is taken or done for it, and nobody
-/// is signed in to its pages. It is done by keys and within the tenant's own partitions, and deletes nothing for good.
+/// Cuts a tenant off at once and leaves the rest to the upkeep: from here on nothing is accepted or done for it, and
+/// nobody is signed in to its pages. It works by keys and within the tenant's own partitions, and deletes nothing for
+/// good.
 pub async fn begin(ports: &Ports, tenant: &TenantId, receipt: Option<&str>) -> Result<Departure, StoreError> {
     let portals = Portals::new(ports.store.clone(), ports.clock.clone());
     let portal = portals.fresh(tenant).await?;
@@ -152,8 +154,8 @@ pub async fn begin(ports: &Ports, tenant: &TenantId, receipt: Option<&str>) -> R
     Ok(departure)
 }
 
-/// Takes a tenant out to the end; goes on with a departure that was interrupted. For operators, who may read and delete
-/// everything; no function may do this.
+/// Removes a tenant completely; continues an interrupted departure. For operators, who may read and delete everything;
+/// functions may not.
 pub async fn depart(ports: &Ports, tenant: &TenantId) -> Result<Departure, StoreError> {
     let mut departure = begin(ports, tenant, None).await?;
     let cutoff = Cutoff { until: Timestamp::MAX, came_back: false };
@@ -164,8 +166,8 @@ pub async fn depart(ports: &Ports, tenant: &TenantId) -> Result<Departure, Store
     Ok(departure)
 }
 
-/// The tenant is connected again: a departure that has ended is forgotten; one that has not goes on with what is older
-/// than it.
+/// The tenant is connected again: a completed departure is forgotten; another one continues with data that is older
+/// than itself.
 pub async fn forget(ports: &Ports, tenant: &TenantId) -> Result<(), StoreError> {
     match of(ports, tenant).await? {
         Some(departure) if departure.done_at.is_some() => ports.store.delete(&key(tenant)).await,
@@ -182,7 +184,7 @@ async fn note(ports: &Ports, departure: &Departure) -> Result<(), StoreError> {
     ports.store.put(noted(departure)?).await.map(|_| ())
 }
 
-/// What lies in the tenant's own partition of the portals: tokens, API keys, troubles.
+/// The items of the tenant's own partition of the portals: tokens, API keys, troubles.
 async fn drop_own(ports: &Ports, tenant: &TenantId) -> Result<(), StoreError> {
     let mut query = Query::prefix(Table::Portals, tenant.as_str(), "");
     loop {
@@ -216,16 +218,16 @@ async fn sign_everybody_out(ports: &Ports, tenant: &TenantId) -> Result<(), Stor
     }
 }
 
-/// Which items of a departed tenant go: those that were written by then.
+/// Which items of a departed tenant are deleted: those written until then.
 #[derive(Debug, Clone, Copy)]
 struct Cutoff {
     until: Timestamp,
-    /// What is younger is the new connection's.
+    /// Whether it is connected again: younger items belong to the new connection.
     came_back: bool,
 }
 
 impl Cutoff {
-    /// Of a departure, as things are at `now`.
+    /// Of a departure, as of `now`.
     fn of(departure: &Departure, came_back: bool, now: Timestamp) -> Self {
         let until = if came_back {
             earlier(departure.began_at, Duration::from_micros(1))
@@ -251,7 +253,7 @@ enum Pass {
     Interrupted,
 }
 
-/// Deletes what the cutoff covers; goes on where the last pass was interrupted.
+/// Deletes what the cutoff covers; continues where the last pass was interrupted.
 async fn pass(
     ports: &Ports,
     departure: &mut Departure,
@@ -276,14 +278,14 @@ async fn pass(
         position.place += usize::from(position.after.is_none());
         if erased > 0 {
             *departure.deleted.entry(table.name().to_owned()).or_default() += erased;
-            // A run that is cut off has deleted what it says, and begins no earlier than here.
+            // A run that is cut off has deleted what it noted, and the next begins no earlier than here.
             note(ports, &Departure { resume: Some(position.clone()), ..departure.clone() }).await?;
         }
     }
     Ok(if position.young { Pass::Young } else { Pass::Complete })
 }
 
-/// Erases items unless somebody has written to them since they were read; how many.
+/// Erases items unless they were written since they were read; returns how many.
 async fn erase(ports: &Ports, items: Vec<Item>) -> Result<u64, StoreError> {
     let erased = AtomicU64::new(0);
     let count = &erased;
@@ -297,8 +299,8 @@ async fn erase(ports: &Ports, items: Vec<Item>) -> Result<u64, StoreError> {
     Ok(erased.into_inner())
 }
 
-/// Deletes what is left of those that have left, and looks for a day for what work that was under way has written since.
-/// `None` if another run does that at the moment.
+/// Deletes what remains of departed tenants, and looks for a day for late writes of work that was under way. `None` if
+/// another run is doing so.
 pub async fn work(ports: &Ports) -> Result<Option<Worked>, StoreError> {
     let began = ports.clock.now();
     if !noted_departures(ports).await?.iter().any(|departure| departure.is_due(began)) {
@@ -351,7 +353,7 @@ async fn noted_departures(ports: &Ports) -> Result<Vec<Departure>, StoreError> {
 
 async fn go_on(ports: &Ports, mut departure: Departure, deadline: Timestamp) -> Result<Departure, StoreError> {
     let portals = Portals::new(ports.store.clone(), ports.clock.clone());
-    // The time comes before the look: what is connected after the look is younger.
+    // The time is taken before the read: what is connected after the read is younger.
     let now = ports.clock.now();
     let came_back = portals.fresh(&departure.tenant).await?.is_some();
     if came_back && departure.done_at.is_some() {
@@ -381,7 +383,7 @@ fn end(departure: &mut Departure, now: Timestamp) {
     }
 }
 
-/// Looks lie further and further apart, for each reads the tables whole.
+/// The checks become rarer, because each reads whole tables.
 fn next_look(departure: &Departure, now: Timestamp) -> Option<Timestamp> {
     let age = until(departure.began_at, now);
     (age < LOOKED_AFTER).then(|| later(now, age))

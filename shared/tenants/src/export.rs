@@ -1,6 +1,6 @@
-//! A tenant in a file: everything of it, its secrets sealed with a key of their own that is told apart from the file.
-//!
-//! A line an item, as JSON; the first line says what it is. The file can be read in on any engine.
+//! A tenant as a file: all its data, with its secrets sealed by a separate key that is given to the operator, not
+//! written into the file. One item a line, as JSON, after a first line that describes the file. Any engine can import
+//! it.
 
 use std::io::BufRead;
 
@@ -20,20 +20,20 @@ use crate::{departure, each_of, shared_keys};
 /// The version of the file that is written; others are refused.
 const VERSION: u32 = 1;
 const SIGNING: &str = "slack-signing-secret";
-/// Where items of a tenant lie among those of others.
+/// The partitions that tenants share and that hold items of a tenant.
 const SHARED_PARTITIONS: [&str; 3] =
     [crate::portals::WORKSPACES, crate::hooks::PARTITION, crate::hooks::PLAIN_PARTITION];
 
-/// Why a tenant could not be written out or read in.
+/// Why a tenant could not be exported or imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// There is no such tenant.
+    /// The tenant does not exist.
     #[error("no portal {0} is connected")]
     NoTenant(TenantId),
-    /// It is there already.
+    /// The tenant already exists here.
     #[error("portal {0} is connected here already; take it out first, or import with --replace")]
     IsThere(TenantId),
-    /// It is no export, or of another version.
+    /// The file is not an export, or has another version.
     #[error("line {line}: {what}")]
     Format {
         /// Where.
@@ -47,7 +47,7 @@ pub enum ExportError {
     /// A secret could not be read or written.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The file could not be read or written.
@@ -75,16 +75,16 @@ struct Line {
     expires_at: Option<Timestamp>,
 }
 
-/// What an import did.
+/// The result of an import.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
-    /// Whose it is.
+    /// The tenant.
     pub tenant: TenantId,
     /// How many items.
     pub items: u64,
 }
 
-/// Writes a tenant to `file`; returns how many items, and the key without which its secrets cannot be opened.
+/// Writes a tenant to `file`; returns how many items, and the key that opens its secrets.
 pub async fn export(
     ports: &Ports,
     tenant: &TenantId,
@@ -154,7 +154,7 @@ async fn signing_of(ports: &Ports, portals: &Portals, portal: &Portal) -> Result
     Ok(lines.find(|line| TokenDigest::of(line).matches(&signing)).map(SecretString::from))
 }
 
-/// Reads a tenant in. Its connection comes last: nothing is worked for it before everything is there.
+/// Imports a tenant. Its connection comes last: nothing is worked for it before everything is there.
 pub async fn import(
     ports: &Ports,
     file: impl BufRead,
@@ -189,7 +189,7 @@ pub async fn import(
             serde_json::from_str(&line?).map_err(|error| format(number, &format!("not an item: {error}")))?;
         let table = Table::ALL.into_iter().find(|table| table.name() == line.table);
         let table = table.ok_or_else(|| format(number, "an unknown table"))?;
-        // A file can only bring what is the tenant's own.
+        // A file can only bring the tenant's own items.
         let is_own = line.partition == tenant.as_str() || line.partition.starts_with(&format!("{tenant}#"));
         let is_shared = line.value["tenant"] == tenant.as_str() && SHARED_PARTITIONS.contains(&line.partition.as_str());
         if !is_own && !is_shared {

@@ -1,10 +1,10 @@
-//! Where Notion's webhooks arrive: an address of its own for each tenant, and the tokens that its requests are signed with.
+//! Where Notion's webhooks arrive: an address for each tenant, and the tokens that sign its requests.
 //!
 //! The address's key is stored as its digest; the tenant's own entry keeps a sealed copy, for the page that shows it. A
-//! subscription's first request carries its token and is signed with that very token, so it proves nothing. It is accepted
-//! while an operator has opened a window, and waits as *pending* until an event of the tenant's workspace is signed with it. A
-//! pending token is never dropped for another one: whoever else knows the address can fill the list, but cannot push the right
-//! token out.
+//! subscription's first request carries its token and is signed with that very token, so it proves nothing. It is
+//! accepted while an operator has opened a window, and waits as *pending* until an event of the tenant's workspace is
+//! signed with it. A pending token is never dropped for another one: anyone else who knows the address can fill the
+//! list, but cannot push the right token out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,13 +17,13 @@ use runtime::store::{Condition, Key, Store, StoreError, Table, Write};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// How long a window stays open.
+/// How long a window is open.
 pub const WINDOW: Duration = Duration::from_secs(15 * 60);
 /// The field of the sealed key of an address.
 pub const ADDRESS_KEY: &str = "notion-hook-key";
-/// So many tokens wait for their first event; more are refused until the operator makes a new address.
+/// The most tokens that wait for their first event; more are refused until the operator makes a new address.
 pub const MAX_PENDING: usize = 20;
-/// So many tokens are active at once: of the subscription in use, and of those that replace it one after another.
+/// The most active tokens: of the subscription in use, and of those that replace it one after another.
 pub const MAX_ACTIVE: usize = 4;
 
 /// An address at which a tenant's webhooks arrive.
@@ -43,12 +43,12 @@ pub struct Hook {
     /// Tokens that arrived in a window and have signed no event yet, newest last, sealed like the others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pending: Vec<Sealed>,
-    /// When the last signed event came.
+    /// When the last signed event arrived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen_at: Option<Timestamp>,
 }
 
-/// What came of a token that arrived.
+/// What happened to a token that arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Enrolment {
     /// It is pending.
@@ -80,7 +80,7 @@ impl Address {
         Self::Sealed { digest: digest(key), key: sealed }
     }
 
-    /// Where its hook lies.
+    /// The key of its hook.
     pub fn place(&self) -> Key {
         match self {
             Self::Plain(key) => Key::new(Table::Portals, PLAIN_PARTITION, key),
@@ -101,8 +101,8 @@ impl Hooks {
         Self { store }
     }
 
-    /// The hook at an address's key, and where it lies. An address that an earlier version made is looked for in a second
-    /// read, until its first event has moved it.
+    /// The hook at an address's key, and its place. The address of an earlier version is looked for in a second read,
+    /// until its first event has moved it.
     pub async fn at(&self, key: &str) -> Result<Option<(Key, Hook)>, StoreError> {
         for place in [hook_key(key), Key::new(Table::Portals, PLAIN_PARTITION, key)] {
             if let Some(hook) = self.read(&place).await? {
@@ -112,7 +112,7 @@ impl Hooks {
         Ok(None)
     }
 
-    /// The hook that lies at a place.
+    /// The hook at a place.
     pub async fn read(&self, place: &Key) -> Result<Option<Hook>, StoreError> {
         self.store.get(place).await?.map(|item| item.decode()).transpose()
     }
@@ -122,7 +122,8 @@ impl Hooks {
         self.store.get(&own_key(tenant)).await?.map(|item| item.decode()).transpose()
     }
 
-    /// Gives a tenant an address. The hook of the one before moves to it if `carry`; else that address ends here.
+    /// Gives a tenant an address. The hook of the old address moves to it if `carry`; otherwise the old address ends
+    /// here.
     pub async fn set_address(&self, tenant: &TenantId, address: &Address, carry: bool) -> Result<(), StoreError> {
         let before = self.address(tenant).await?.map(|before| before.place());
         let hook = match &before {
@@ -172,8 +173,8 @@ impl Hooks {
         Ok(enrolment)
     }
 
-    /// Makes a pending token an active one: it has signed an event of the right workspace. An active one is never dropped for
-    /// it; false if there is no room.
+    /// Makes a pending token active: it has signed an event of the right workspace. No active token is dropped for it;
+    /// false if there is no room.
     pub async fn activate(&self, place: &Key, token: &Sealed) -> Result<bool, StoreError> {
         let mut is_active = false;
         self.change(place, |hook| {
@@ -188,7 +189,7 @@ impl Hooks {
         Ok(is_active)
     }
 
-    /// Keeps only the newest active token, closes the window and forgets what is pending: the subscriptions before are gone.
+    /// Keeps only the newest active token, closes the window and forgets pending ones: earlier subscriptions are gone.
     pub async fn close_old(&self, place: &Key) -> Result<(), StoreError> {
         self.change(place, |hook| {
             hook.tokens = hook.tokens.pop().into_iter().collect();
@@ -198,7 +199,7 @@ impl Hooks {
         .await
     }
 
-    /// Notes that a signed event came, now and then.
+    /// Notes that a signed event arrived, now and then.
     pub async fn note_seen(&self, place: &Key, now: Timestamp) -> Result<(), StoreError> {
         let Some(item) = self.store.get(place).await? else { return Ok(()) };
         let hook: Hook = item.decode()?;
@@ -230,12 +231,12 @@ impl Hooks {
     }
 }
 
-/// The partition of the addresses: no tenant can be called so.
+/// The partition of the addresses: a tenant cannot have this name.
 pub const PARTITION: &str = "#notion-hooks";
-/// Where an earlier version kept addresses, under their keys as they are.
+/// Where an earlier version kept addresses, under their plain keys.
 pub const PLAIN_PARTITION: &str = "#hooks";
 
-/// Where the hook at an address lies.
+/// The key of the hook at an address.
 fn hook_key(key: &str) -> Key {
     Key::new(Table::Portals, PARTITION, digest(key))
 }
@@ -244,7 +245,7 @@ fn own_key(tenant: &TenantId) -> Key {
     Key::new(Table::Portals, tenant.as_str(), "notion-hook")
 }
 
-/// The key is 122 random bits: its plain digest shows nothing of it.
+/// The key is 122 random bits: its plain digest reveals nothing.
 fn digest(key: &str) -> String {
     Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,4 +1,4 @@
-//! The key ring while everything runs: a fresh key in front, everything sealed anew, the old keys out.
+//! Replacing the key ring while everything runs: a new key in front, everything sealed again, the old keys removed.
 
 use runtime::seal::{KeyRing, SealError};
 use runtime::secrets::{KEY_RING, SecretsError};
@@ -18,7 +18,7 @@ pub enum KeyError {
     /// The ring could not be read or written.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Something is still sealed with an old key.
@@ -28,7 +28,7 @@ pub enum KeyError {
     StillUsed(usize),
 }
 
-/// Puts a fresh key in front of the ring; returns its name. Workers use it within five minutes.
+/// Puts a new key in front of the ring; returns its name. Workers use it within five minutes.
 pub async fn rotate(ports: &Ports) -> Result<String, KeyError> {
     let rotated = KeyRing::rotated(&ports.secrets.get(KEY_RING).await?)?;
     let name = KeyRing::parse(&rotated)?.current().to_owned();
@@ -36,7 +36,7 @@ pub async fn rotate(ports: &Ports) -> Result<String, KeyError> {
     Ok(name)
 }
 
-/// Seals everything of all tenants with the current key; returns how many secrets that were.
+/// Seals the secrets of all tenants with the current key; returns how many there were.
 pub async fn reseal(ports: &Ports) -> Result<usize, KeyError> {
     let ring = KeyRing::parse(&ports.secrets.get(KEY_RING).await?)?;
     let mut sealed = 0;
@@ -46,7 +46,7 @@ pub async fn reseal(ports: &Ports) -> Result<usize, KeyError> {
     Ok(sealed)
 }
 
-/// Takes the old keys out of the ring, if nothing is sealed with them any more.
+/// Removes the old keys from the ring, if nothing is sealed with them any more.
 pub async fn retire(ports: &Ports) -> Result<(), KeyError> {
     let left = reseal(ports).await?;
     if left > 0 {
@@ -94,7 +94,7 @@ async fn reseal_item(
         let mut write = Write::new(item.key.clone(), &value, Condition::Version(item.version))?;
         write.expires_at = expires;
         match ports.store.put(write).await {
-            // Somebody wrote it meanwhile; items that expire are not written in between by others than their makers.
+            // It was written meanwhile; items that expire are written in between only by their makers.
             Err(StoreError::Conflict(_)) => match ports.store.get(&item.key).await? {
                 Some(newer) => {
                     item = newer;

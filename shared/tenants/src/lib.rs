@@ -1,4 +1,5 @@
-//! A tenant as a whole: everything that is its, wherever it lies; taken out, carried to another engine, sealed anew.
+//! A tenant and its stored data: connections and settings, linked people, chat bridges, API keys, audit, tickets; one
+//! person's data in it; export to another engine, removal, and the change of keys. Nothing here calls a provider.
 
 pub mod administrators;
 pub mod api_keys;
@@ -22,7 +23,7 @@ use runtime::{Ports, TenantId};
 use crate::hooks::Hooks;
 use crate::portals::Portals;
 
-/// Calls `with` on every item whose key begins with `owner`, with when it expires.
+/// Calls `with` on every item whose key begins with `owner`, with its expiry.
 pub(crate) async fn each_of<F: Future<Output = Result<(), E>>, E: From<StoreError>>(
     ports: &Ports,
     table: Table,
@@ -42,7 +43,7 @@ pub(crate) async fn each_of<F: Future<Output = Result<(), E>>, E: From<StoreErro
     }
 }
 
-/// What is a tenant's but lies among what is everybody's: its workspace's entry, and the address of its Notion webhooks.
+/// A tenant's items in shared partitions: its workspace's entry, and the address of its Notion webhooks.
 pub(crate) async fn shared_keys(ports: &Ports, tenant: &TenantId) -> Result<Vec<Key>, StoreError> {
     let portals = Portals::new(ports.store.clone(), ports.clock.clone());
     let mut keys = Vec::new();

@@ -13,19 +13,19 @@ pub fn secret() -> String {
     uuid::Uuid::new_v4().simple().to_string()
 }
 
-/// A secret's place. What is stored does not tell the secret.
+/// The key of a secret's item. What is stored does not reveal the secret.
 pub fn key(kind: &str, secret: &str) -> Key {
     let digest = DeliveryId::of(&["admin", kind, secret]);
     Key::new(Table::Portals, PARTITION, format!("{kind}#{digest}"))
 }
 
-/// In the place of a value that was taken.
+/// The replacement for a value that was taken.
 const USED: &str = "used";
 
-/// Where codes and sessions of all tenants lie: no tenant can be called so.
+/// The partition of codes and sessions of all tenants: a tenant cannot have this name.
 pub const PARTITION: &str = "#admin";
 
-/// Keeps a value under a secret.
+/// Stores a value under a secret.
 pub async fn put<T: Serialize>(
     ports: &Ports,
     kind: &str,
@@ -37,13 +37,13 @@ pub async fn put<T: Serialize>(
     ports.store.put(write.expiring(later(ports.clock.now(), lives))).await.map(|_| ())
 }
 
-/// The value under a secret, for the first who asks.
+/// The value under a secret, for the first caller only.
 pub async fn take<T: DeserializeOwned>(ports: &Ports, kind: &str, secret: &str) -> Result<Option<T>, StoreError> {
     take_at(ports, key(kind, secret)).await
 }
 
-/// Makes a secret live on for `lives` from now, for what was begun with it: it is used only at the end, by its name, which
-/// does not tell the secret. `None` if there is no such secret.
+/// Extends a secret by `lives` from now, for an action that was begun with it: it is used only at the end, by its name,
+/// which does not reveal the secret. `None` if there is no such secret.
 pub async fn hold(ports: &Ports, kind: &str, secret: &str, lives: Duration) -> Result<Option<String>, StoreError> {
     let key = key(kind, secret);
     let Some(item) = ports.store.get(&key).await? else { return Ok(None) };
@@ -54,25 +54,25 @@ pub async fn hold(ports: &Ports, kind: &str, secret: &str, lives: Duration) -> R
     let held = Write::new(key.clone(), &value, Condition::Version(item.version))?;
     match ports.store.put(held.expiring(later(ports.clock.now(), lives))).await {
         Ok(_) => Ok(Some(key.sort)),
-        // Somebody else uses it at this moment.
+        // It is being used at this moment.
         Err(StoreError::Conflict(_)) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// The value under a secret that was held, by its name, for the first who asks.
+/// The value under a secret that was held, by its name, for the first caller only.
 pub async fn take_held<T: DeserializeOwned>(ports: &Ports, name: &str) -> Result<Option<T>, StoreError> {
     take_at(ports, Key::new(Table::Portals, PARTITION, name)).await
 }
 
 async fn take_at<T: DeserializeOwned>(ports: &Ports, key: Key) -> Result<Option<T>, StoreError> {
     let Some(item) = ports.store.get(&key).await? else { return Ok(None) };
-    // A name that is taken is "used" for a moment, which for some types would be a value like any other.
+    // A taken name is "used" for a moment, which for some types would be a valid value.
     if item.decode::<serde_json::Value>().is_ok_and(|value| value == USED) {
         return Ok(None);
     }
     let Ok(value) = item.decode() else { return Ok(None) };
-    // Whoever writes over it first has it.
+    // The first to overwrite it gets it.
     let used = Write::new(key.clone(), &USED, Condition::Version(item.version))?;
     match ports.store.put(used.expiring(later(ports.clock.now(), Duration::from_secs(60)))).await {
         Ok(_) => {

@@ -1,8 +1,8 @@
-//! Who is who: links between people in Slack and people of the portal.
+//! User mapping as it is stored: links between people in Slack and users of the portal.
 //!
-//! Somebody in Slack acts as one person of the portal; several accounts may be one person, and a person's accounts are
-//! found from them. A link that an e-mail made is believed for a day and then looked up again; one made by hand stays
-//! until the person is dismissed or their account in Slack is deactivated.
+//! A Slack account acts as one user of the portal; several accounts may be one user, and a user's accounts are found
+//! from them. A link that an e-mail made is trusted for a day and then looked up again; one made by hand remains until
+//! the user is dismissed or the Slack account is deactivated. Who may be linked is decided in `user_mapping`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use runtime::clock::later;
 use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Write};
 use serde::{Deserialize, Serialize};
 
-/// How long a link that an e-mail made is believed.
+/// How long a link by e-mail is trusted.
 const BY_EMAIL: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long it is believed that somebody has no counterpart.
+/// How long it is remembered that a person has no counterpart.
 const NOBODY: Duration = Duration::from_secs(15 * 60);
-/// How long somebody without a counterpart is listed as such.
+/// How long a person without a counterpart is listed.
 const LISTED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// What made a link.
@@ -50,7 +50,7 @@ pub struct Link {
     pub at: Timestamp,
 }
 
-/// Somebody in Slack who has no counterpart on the portal.
+/// A person in Slack without a counterpart on the portal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unmapped {
     /// The account in Slack.
@@ -61,25 +61,25 @@ pub struct Unmapped {
     /// Their e-mail there.
     #[serde(default)]
     pub email: Option<String>,
-    /// When they were looked for last.
+    /// When they were last looked for.
     pub at: Timestamp,
 }
 
-/// Why a link ended by itself.
+/// Why a link ended automatically.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
-    /// The person is not active on the portal any more: dismissed, or deleted there.
+    /// The person is no longer active on the portal: dismissed, or deleted there.
     Dismissed,
     /// The account in Slack was deactivated.
     Deactivated,
     /// An e-mail made the link, and the account in Slack is a guest's, a bot's or of another organisation.
     NotMember,
-    /// An e-mail made the link, and the person of the portal is no employee: an extranet user.
+    /// An e-mail made the link, and the person of the portal is not an employee but an extranet user.
     NotEmployee,
 }
 
-/// A link that ended by itself. It is listed for a while, and whoever had it is told why they are linked no more.
+/// A link that ended automatically. It is listed for a while, and its person gets the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
     /// The link as it was.
@@ -102,19 +102,19 @@ impl People {
         Self { store }
     }
 
-    /// The person as whom an account in Slack acts.
+    /// The link of a Slack account.
     pub async fn of_slack(&self, tenant: &TenantId, slack: &str) -> Result<Option<Link>, StoreError> {
         self.store.get(&slack_key(tenant, slack)).await?.map(|item| item.decode()).transpose()
     }
 
-    /// The accounts in Slack of a person of the portal: those that were linked by hand before those that an e-mail found.
+    /// The Slack accounts of a person of the portal: those linked by hand before those found by e-mail.
     pub async fn of_user(&self, tenant: &TenantId, user: u64) -> Result<Vec<Link>, StoreError> {
         let mut links = self.listed(tenant, format!("user#{user}#")).await?;
         links.sort_by_key(|link: &Link| (link.origin == Origin::Email, link.at));
         Ok(links)
     }
 
-    /// All links, by account in Slack.
+    /// All links, by Slack account.
     pub async fn all(&self, tenant: &TenantId) -> Result<Vec<Link>, StoreError> {
         self.listed(tenant, "user#".into()).await
     }
@@ -135,7 +135,7 @@ impl People {
         self.store.delete(&unmapped_key(tenant, &link.slack)).await
     }
 
-    /// Ends a link by itself, and lists it as ended for 30 days.
+    /// Ends a link automatically, and lists it as ended for 30 days.
     pub async fn end(
         &self,
         tenant: &TenantId,
@@ -149,24 +149,24 @@ impl People {
         self.unlink(tenant, &link.slack, link.user).await
     }
 
-    /// The links that ended by themselves in the last 30 days.
+    /// The links that ended automatically in the last 30 days.
     pub async fn ended(&self, tenant: &TenantId) -> Result<Vec<Ended>, StoreError> {
         self.listed(tenant, "ended#".into()).await
     }
 
-    /// The links of an account in Slack that ended by themselves in the last 30 days, the latest first.
+    /// The links of a Slack account that ended automatically in the last 30 days, the latest first.
     pub async fn ended_of(&self, tenant: &TenantId, slack: &str) -> Result<Vec<Ended>, StoreError> {
         let mut ended: Vec<Ended> = self.listed(tenant, format!("ended#{slack}#")).await?;
         ended.sort_by_key(|ended| std::cmp::Reverse(ended.at));
         Ok(ended)
     }
 
-    /// Takes a link away; fine if there is none.
+    /// Removes a link; fine if there is none.
     pub async fn unlink(&self, tenant: &TenantId, slack: &str, user: u64) -> Result<(), StoreError> {
         self.store.delete(&user_key(tenant, user, slack)).await?;
         if self.of_slack(tenant, slack).await?.is_some_and(|link| link.user == user) {
             self.store.delete(&slack_key(tenant, slack)).await?;
-            // They may be somebody else as well.
+            // The account may have another link as well.
             if let Some(other) = self.all(tenant).await?.into_iter().find(|link| link.slack == slack) {
                 self.link(tenant, &other).await?;
             }
@@ -174,7 +174,7 @@ impl People {
         Ok(())
     }
 
-    /// Forgets what an e-mail found of an account in Slack: it has changed.
+    /// Forgets a link by e-mail of a Slack account: the e-mail has changed.
     pub async fn forget_email(&self, tenant: &TenantId, slack: &str) -> Result<(), StoreError> {
         if let Some(link) = self.of_slack(tenant, slack).await?.filter(|link| link.origin == Origin::Email) {
             self.unlink(tenant, slack, link.user).await?;
@@ -182,20 +182,20 @@ impl People {
         self.store.delete(&unmapped_key(tenant, slack)).await
     }
 
-    /// Notes that somebody has no counterpart.
+    /// Notes that a person has no counterpart.
     pub async fn note_unmapped(&self, tenant: &TenantId, somebody: &Unmapped) -> Result<(), StoreError> {
         let write = Write::new(unmapped_key(tenant, &somebody.slack), somebody, Condition::Always)?;
         self.store.put(write.expiring(later(somebody.at, LISTED))).await.map(|_| ())
     }
 
-    /// Whether it was found a short while before `now` that somebody has no counterpart.
+    /// Whether it was found shortly before `now` that a person has no counterpart.
     pub async fn is_unmapped(&self, tenant: &TenantId, slack: &str, now: Timestamp) -> Result<bool, StoreError> {
         let found: Option<Unmapped> =
             self.store.get(&unmapped_key(tenant, slack)).await?.map(|item| item.decode()).transpose()?;
         Ok(found.is_some_and(|found| now < later(found.at, NOBODY)))
     }
 
-    /// Those in Slack who were looked for and have no counterpart.
+    /// People in Slack who were looked for and have no counterpart.
     pub async fn unmapped(&self, tenant: &TenantId) -> Result<Vec<Unmapped>, StoreError> {
         self.listed(tenant, "nobody#".into()).await
     }

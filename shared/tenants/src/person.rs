@@ -1,10 +1,11 @@
-//! One person's data in one tenant: found, handed out, deleted.
+//! One person's data in one tenant: found, exported, deleted.
 //!
-//! A person is somebody of the portal, somebody in Slack, or a customer. Who asks names them by a number, an id, a record, an e-mail, a
-//! phone number or words; what else names them (the name of a contact, the e-mail of a profile) is taken from what is stored. Then every
-//! kind of item of the catalogue is listed, partition by partition, and searched. No whole table is read.
+//! A person is a user of the portal, a member of Slack, or a customer. A request names them by a number, an id, a
+//! record, an e-mail, a phone number or words; what else names them (the name of a contact, the e-mail of a profile) is
+//! read from what is stored. Then every kind of item of the catalogue is listed, partition by partition, and searched.
 //!
-//! Deleting keeps ids, statuses and times: they keep anything from being delivered a second time. What stays is said, with the reason.
+//! Deleting keeps ids, statuses and times, so that nothing is delivered a second time. What remains is listed with the
+//! reason.
 
 mod found;
 mod remains;
@@ -28,27 +29,27 @@ pub use who::{Ask, BadAsk, Person};
 
 /// The version of the document that [`export`] writes.
 const VERSION: u32 = 1;
-/// So often an item is read again that somebody else changes meanwhile.
+/// How often an item is read again that changes meanwhile.
 const MAX_TRIES: usize = 5;
-/// So many dead letters of a queue are looked at.
+/// The most dead letters of a queue that are read.
 const MAX_LETTERS: usize = 10_000;
 
 /// Why a person's data could not be found or deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum PersonError {
-    /// There is no such tenant.
+    /// The tenant does not exist.
     #[error("no portal {0} is connected")]
     NoTenant(TenantId),
     /// There is more to search than the caller has time for.
     #[error("there are more than {0} items to search; run `switchboard person` instead, which takes the time it needs")]
     TooMuch(usize),
-    /// Somebody else kept changing an item.
+    /// An item kept changing.
     #[error("{0} is being changed by others all the time; try again in a minute")]
     Busy(String),
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A queue did not do it.
+    /// A queue failed.
     #[error(transparent)]
     Queue(#[from] QueueError),
 }
@@ -56,20 +57,20 @@ pub enum PersonError {
 /// Everything that was found of a person.
 #[derive(Debug)]
 pub struct Finding {
-    /// Who was looked for, by what.
+    /// Who was looked for, and by what.
     pub person: Person,
     /// The items.
     pub items: Vec<Found>,
     /// The dead letters.
     pub letters: Vec<(QueueName, Buried)>,
-    /// The jobs that wait; `None` where the engine does not show them.
+    /// The jobs that wait; `None` if the engine does not show them.
     pub waiting: Option<Vec<(QueueName, String)>>,
     /// How many items were searched.
     pub searched: usize,
 }
 
 impl Finding {
-    /// How many items of each kind there are, and what becomes of them.
+    /// How many items of each kind there are, and what happens to them.
     pub fn counts(&self) -> Vec<(&'static str, &'static str, usize)> {
         let mut counts: Vec<(&'static str, &'static str, usize)> = Vec::new();
         let items = self.items.iter().map(|found| (found.kind.name, found.action.words()));
@@ -98,7 +99,7 @@ pub struct Forgotten {
     pub blanked: usize,
     /// Failed deliveries that were discarded.
     pub discarded: usize,
-    /// What is found now.
+    /// What is found afterwards.
     pub left: Finding,
 }
 
@@ -138,7 +139,7 @@ async fn search(ports: &Ports, tenant: &TenantId, person: Person, most: usize) -
     Ok(finding)
 }
 
-/// The dead letters that are about a person; `fate` is what becomes of them.
+/// The dead letters that are about a person; `fate` is what happens to them.
 async fn letters(
     ports: &Ports,
     tenant: &TenantId,
@@ -163,7 +164,7 @@ async fn letters(
     Ok(theirs)
 }
 
-/// What was found as a document to hand out: where each thing lies, and what is in it. Secrets are masked.
+/// What was found, as a document for the person: where each item is, and its content. Secrets are masked.
 pub fn export(finding: &Finding, tenant: &TenantId, now: Timestamp) -> Value {
     let items: Vec<Value> = finding.items.iter().map(Found::shown).collect();
     let letters: Vec<Value> = finding
@@ -194,7 +195,7 @@ pub fn export(finding: &Finding, tenant: &TenantId, now: Timestamp) -> Value {
     })
 }
 
-/// Notes that a person's data was handed out, and by whom, without repeating it.
+/// Notes that a person's data was exported, and by whom, without repeating it.
 pub async fn note_export(ports: &Ports, tenant: &TenantId, asked: &[Ask], who: &str) -> Result<(), StoreError> {
     note(ports, tenant, "a person's data exported", asked, who, "").await
 }
@@ -212,7 +213,7 @@ async fn note(
     Audit::new(ports.store.clone()).note(tenant, &entry).await
 }
 
-/// Deletes what was found, or replaces the person's words in it, and looks again.
+/// Deletes what was found, or replaces the person's words in it, and searches again.
 pub async fn forget(
     ports: &Ports,
     tenant: &TenantId,
@@ -245,7 +246,7 @@ pub async fn forget(
     Ok(Forgotten { deleted, blanked, discarded, left })
 }
 
-/// Replaces a person's words in an item, also while others write it; whether there were any.
+/// Replaces a person's words in an item, also while others write it; returns whether there were any.
 async fn blank(ports: &Ports, tenant: &TenantId, person: &Person, item: &Item) -> Result<bool, PersonError> {
     let mut item = item.clone();
     for _ in 0..MAX_TRIES {

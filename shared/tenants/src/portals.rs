@@ -1,4 +1,4 @@
-//! The connection of each tenant: its portal, the workspaces joined to it, its settings.
+//! The stored connection of each tenant: its portal, the workspaces joined to it, its settings. Cached.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,8 +25,8 @@ pub const SLACK_BOT_TOKEN: &str = "slack-bot-token";
 
 /// A Bitrix24 application token, kept only as its digest: it is compared, never sent.
 ///
-/// The token is 32 random characters, so its plain SHA-256 tells nothing, and the function that checks it
-/// needs no key.
+/// The token is 32 random characters, so its plain SHA-256 reveals nothing, and the function that checks it needs no
+/// key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TokenDigest([u8; 32]);
@@ -37,12 +37,12 @@ impl TokenDigest {
         Self(Sha256::digest(token.as_bytes()).into())
     }
 
-    /// What no token's digest is: where none is known.
+    /// A digest that matches no token: for portals whose token is unknown.
     pub fn nobodys() -> Self {
         NOBODYS
     }
 
-    /// Whether both are of one token; takes the same time whatever they are.
+    /// Whether both are of one token; takes the same time for any input.
     pub fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
@@ -64,11 +64,11 @@ pub struct NotionConnection {
     /// The connection's name: what people share their databases with.
     #[serde(default)]
     pub name: String,
-    /// The bot user: what we write is signed with it.
+    /// The bot user: the author of what we write.
     pub bot_id: String,
     /// The token, sealed as [`NOTION_TOKEN`].
     pub token: Sealed,
-    /// Whether the token is renewed: then the one that is good is kept apart.
+    /// Whether the token is renewed: then the current one is kept separately.
     #[serde(default)]
     pub renews: bool,
 }
@@ -80,7 +80,7 @@ pub struct SlackConnection {
     pub team_id: String,
     /// The bot token, sealed as [`SLACK_BOT_TOKEN`].
     pub bot_token: Sealed,
-    /// The bot's id: its own messages carry it.
+    /// The bot's id, which its own messages carry.
     #[serde(default)]
     pub bot_id: String,
     /// The bot user's id.
@@ -89,21 +89,21 @@ pub struct SlackConnection {
     /// The workspace's or the organisation's name.
     #[serde(default)]
     pub team: String,
-    /// The scopes that were given, where Slack said; empty where the token was pasted.
+    /// The granted scopes, if Slack said; empty if the token was pasted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
-    /// Whether the token rotates: then the one that is good is kept apart.
+    /// Whether the token rotates: then the current one is kept separately.
     #[serde(default)]
     pub renews: bool,
 }
 
-/// Whose a workspace is, and which app may speak for it.
+/// The tenant of a workspace, and the app whose requests count for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Workspace {
     /// The tenant that it was connected to last.
     pub tenant: TenantId,
-    /// The signing secret of the app that it was connected with. Requests signed by another app's are none of its: who
-    /// makes an app of their own must not speak for other workspaces.
+    /// The signing secret of the app that it was connected with. Requests that another app signed are refused: the
+    /// maker of an app must not speak for other workspaces.
     pub signing: TokenDigest,
     /// The language of first answers.
     #[serde(default)]
@@ -113,53 +113,53 @@ pub struct Workspace {
 /// An application's access to a portal. Only an application can bind events and read the offline queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Application {
-    /// Where REST answers: `https://PORTAL/rest/`.
+    /// The address of REST: `https://PORTAL/rest/`.
     pub endpoint: String,
     /// The access token, sealed as [`PORTAL_TOKEN`].
     pub access_token: Sealed,
-    /// Whether the token is renewed: then the one that is good is kept apart.
+    /// Whether the token is renewed: then the current one is kept separately.
     #[serde(default)]
     pub renews: bool,
-    /// The scopes that were given, where the portal said.
+    /// The granted scopes, if the portal said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
     /// The user whose rights it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<u64>,
-    /// The application that the access was made for: proofs made for any other do not count. Empty where it is not known.
+    /// The application that the access was made for: proofs made for any other do not count. Empty if it is unknown.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub client_id: String,
 }
 
-/// A key in the address that was replaced.
+/// A replaced key of the address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OldHookKey {
     /// What it must match.
     pub key: TokenDigest,
-    /// Until when it is good.
+    /// Until when it is accepted.
     pub until: Timestamp,
 }
 
 /// A tenant's connections and settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Portal {
-    /// Whose it is: the portal's `member_id`.
+    /// Its id: the portal's `member_id`.
     pub tenant: TenantId,
-    /// The portal's present host, with a port where there is one. For links; it may change.
+    /// The portal's current host, with a port if there is one. For links; it may change.
     pub domain: String,
-    /// The incoming webhook's URL, sealed as [`PORTAL_WEBHOOK`]; none where an application is used instead.
+    /// The incoming webhook's URL, sealed as [`PORTAL_WEBHOOK`]; none if an application is used instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<Sealed>,
-    /// The application, where the portal is used through one.
+    /// The application, if the portal is used through one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub application: Option<Application>,
     /// What an event's application token must match.
     pub application_token: TokenDigest,
-    /// What the key in the address that we gave the portal must match. A chatbot's events carry an application token that
-    /// nobody documents, and an application learns its own only if the portal tells it on installing.
+    /// What the key in the address that we gave the portal must match. A chatbot's events carry an undocumented
+    /// application token, and an application learns its own only if the portal sends it on installing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hook_key: Option<TokenDigest>,
-    /// The key before that one: events that the portal has sent to the old address, or sends until it is given the new one.
+    /// The key before that one: for events that the portal has sent, or still sends, to the old address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hook_key_before: Option<OldHookKey>,
     /// The Slack workspace.
@@ -169,33 +169,32 @@ pub struct Portal {
     pub notion: Option<NotionConnection>,
     /// The settings document; see [`Portal::settings_as`].
     pub settings: SettingsDocument,
-    /// When the portal was connected: what happened before is not news.
+    /// When the portal was connected: earlier changes are not news.
     pub connected_at: Timestamp,
 }
 
 impl Portal {
-    /// The settings as their schema reads them: parsed once a version, and shared.
+    /// The settings as their schema reads them: parsed once for each version, and shared.
     pub fn settings_as<T: DeserializeOwned + Send + Sync + 'static>(&self) -> Result<Arc<T>, SettingsError> {
         self.settings.parsed()
     }
 
-    /// The portal without what a replaced application could still prove itself with: its token, and the keys in its
-    /// address, the one before included.
+    /// The portal without the proofs of a replaced application: its token, and both keys of its address.
     #[must_use]
     pub fn without_proofs(self) -> Self {
         Self { application_token: TokenDigest::nobodys(), hook_key: None, hook_key_before: None, ..self }
     }
 }
 
-/// How old a cached portal may be where it is read for its connections and settings.
+/// How old a cached portal may be if it is read for its connections and settings.
 const PORTAL_TTL: Duration = Duration::from_secs(60);
-/// How old a cached portal or workspace may be where a request is checked against it: what was taken back or replaced by
-/// another process is refused after this at the latest. A change that this process makes counts at once.
+/// How old a cached portal or workspace may be if a request is checked against it: what another process revoked or
+/// replaced is refused after this at the latest. This process's own changes count at once.
 pub const PROOF_TTL: Duration = Duration::from_secs(10);
-/// Counts the changes that this process makes to portals and workspaces, through whichever [`Portals`]: what was cached
+/// Counts the changes that this process makes to portals and workspaces, through any [`Portals`]: what was cached
 /// before the last of them is read again.
 static CHANGES: AtomicU64 = AtomicU64::new(0);
-/// What no token's digest is: compared with where there is nothing to compare with, so that it takes as long.
+/// A digest that matches no token, for comparisons without a stored one, so that they take as long.
 const NOBODYS: TokenDigest = TokenDigest([0; 32]);
 /// More portals than this are not cached at once.
 const MAX_CACHED: usize = 1_000;
@@ -220,8 +219,8 @@ struct Cached<T> {
 }
 
 impl<T: Clone> Cached<T> {
-    /// What was read, if nothing was changed here since, and it is not older than `ttl`. A clock that was set back makes it
-    /// old as well.
+    /// The cached value, if nothing was changed here since, and it is not older than `ttl`. A clock that was set back
+    /// makes it old as well.
     fn value(&self, now: Timestamp, ttl: Duration) -> Option<T> {
         let is_recent = self.read_at <= now && now < later(self.read_at, ttl);
         (is_recent && self.changes == CHANGES.load(Ordering::SeqCst)).then(|| self.value.clone())
@@ -249,22 +248,22 @@ impl Portals {
 
     /// The tenant whose portal has this application token, if `tenant` is it.
     ///
-    /// At most one read of the store. A cached portal that matches is believed for [`PROOF_TTL`]: a token that was replaced
-    /// is refused at once in the process that replaced it, and within ten seconds in all others. A cached portal that does
-    /// not match is read again, for the token may be new; so a wrong token costs one read like an unknown portal does, and
-    /// the time of a refusal does not show whether the portal exists.
+    /// At most one read of the store. A cached portal that matches is trusted for [`PROOF_TTL`]: a replaced token is
+    /// refused at once in the process that replaced it, and within ten seconds in all others. A cached portal that does
+    /// not match is read again, for the token may be new; so a wrong token costs one read like an unknown portal does,
+    /// and the time of a refusal does not show whether the portal exists.
     pub async fn verify(&self, tenant: &TenantId, token: &TokenDigest) -> Result<Option<Arc<Portal>>, StoreError> {
         self.verify_by(tenant, |portal| portal.map_or(NOBODYS, |portal| portal.application_token).matches(token)).await
     }
 
-    /// The same by the key in the address; one that was replaced counts until its end.
+    /// The same by the key in the address; a replaced one counts until it ends.
     pub async fn verify_hook(&self, tenant: &TenantId, key: &TokenDigest) -> Result<Option<Arc<Portal>>, StoreError> {
         let now = self.clock.now();
         let matches = |portal: Option<&Portal>| {
             let current = portal.and_then(|portal| portal.hook_key).unwrap_or(NOBODYS).matches(key);
             let before = portal.and_then(|portal| portal.hook_key_before);
             let is_good = before.is_some_and(|before| now < before.until);
-            // Both are compared whatever the first says: it takes as long.
+            // Both are always compared, so that it takes the same time.
             let old = before.map_or(NOBODYS, |before| before.key).matches(key);
             current || (is_good && old)
         };
@@ -284,7 +283,7 @@ impl Portals {
         Ok(found.filter(|_| is_right))
     }
 
-    /// Whose a workspace (or an organisation) is, at most ten seconds old.
+    /// The entry of a workspace (or an organisation), at most ten seconds old.
     pub async fn workspace(&self, team: &str) -> Result<Option<Workspace>, StoreError> {
         match self.cached_workspace(team) {
             Some(workspace) => Ok(Some(workspace)),
@@ -292,8 +291,8 @@ impl Portals {
         }
     }
 
-    /// Whose a workspace is, if it was connected with the app whose signing secret has this digest. At most one read of the
-    /// store, as with [`Portals::verify`].
+    /// The entry of a workspace, if it was connected with the app whose signing secret has this digest. At most one
+    /// read of the store, as with [`Portals::verify`].
     pub async fn verify_workspace(&self, team: &str, signing: &TokenDigest) -> Result<Option<Workspace>, StoreError> {
         let matching = |workspace: &Workspace| workspace.signing.matches(signing);
         if let Some(workspace) = self.cached_workspace(team).filter(matching) {
@@ -323,20 +322,21 @@ impl Portals {
         self.lock_workspaces().get(team)?.value(self.clock.now(), PROOF_TTL)
     }
 
-    /// Connects a workspace to a tenant; one that was another's before is now this one's.
+    /// Connects a workspace to a tenant; it is taken from another tenant that had it before.
     pub async fn put_workspace(&self, team: &str, workspace: &Workspace) -> Result<(), StoreError> {
         let written = self.store.put(Write::new(workspace_key(team), workspace, Condition::Always)?).await;
         changed();
         written.map(|_| ())
     }
 
-    /// Sets the key in the address that the portal is given; false if the portal is not connected.
+    /// Sets the key in the address that the portal gets; false if the portal is not connected.
     pub async fn set_hook_key(&self, tenant: &TenantId, key: TokenDigest) -> Result<bool, StoreError> {
         self.change(tenant, |portal| Portal { hook_key: Some(key), ..portal }).await
     }
 
-    /// Replaces the key in the address, together with what keeps the key itself; the one before is good until `old_until`.
-    /// False if the portal is not connected; [`StoreError::Conflict`] if someone else replaces it at the same time.
+    /// Replaces the key in the address, together with the item that keeps the key itself; the old one is accepted until
+    /// `old_until`. False if the portal is not connected; [`StoreError::Conflict`] if someone else replaces it at the
+    /// same time.
     pub async fn replace_hook_key(
         &self,
         tenant: &TenantId,
@@ -383,7 +383,7 @@ impl Portals {
         }
     }
 
-    /// Takes a portal out of the list and forgets its connection; what else belongs to it is not touched.
+    /// Removes a portal from the list and forgets its connection; its other data is not touched.
     pub async fn remove(&self, tenant: &TenantId) -> Result<(), StoreError> {
         self.store.delete(&directory_key(tenant)).await?;
         let deleted = self.store.delete(&key(tenant)).await;
@@ -391,12 +391,12 @@ impl Portals {
         deleted
     }
 
-    /// The writes by which a portal goes out of the list and its connection is forgotten, to be made with others at once.
+    /// The writes that remove a portal from the list and forget its connection, to go with others in one transaction.
     pub fn removal(tenant: &TenantId) -> [Write; 2] {
         [Write::removal(directory_key(tenant)), Write::removal(key(tenant))]
     }
 
-    /// Takes a workspace away from a tenant; fine if it is another's by now.
+    /// Removes a workspace from a tenant; fine if it belongs to another by now.
     pub async fn remove_workspace(&self, team: &str, tenant: &TenantId) -> Result<(), StoreError> {
         if let Some(item) = self.store.get(&workspace_key(team)).await?
             && item.decode::<Workspace>()?.tenant == *tenant
@@ -412,7 +412,7 @@ impl Portals {
         self.read(tenant).await
     }
 
-    /// All tenants, for what runs on a schedule. The one list that crosses tenants; it holds their ids and no more.
+    /// All tenants, for scheduled functions. The only list that crosses tenants; it holds their ids and nothing else.
     pub async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
         let mut tenants = Vec::new();
         let mut query = Query::prefix(Table::Portals, DIRECTORY, "");
@@ -463,13 +463,13 @@ impl Portals {
     }
 }
 
-/// The partition of the list of tenants: no tenant can be called so.
+/// The partition of the list of tenants: a tenant cannot have this name.
 const DIRECTORY: &str = "#tenants";
 
-/// The partition of the workspaces: no tenant can be called so.
+/// The partition of the workspaces: a tenant cannot have this name.
 pub const WORKSPACES: &str = "#workspaces";
 
-/// Where a workspace's entry lies.
+/// The key of a workspace's entry.
 pub fn workspace_key(team: &str) -> Key {
     Key::new(Table::Portals, WORKSPACES, team)
 }

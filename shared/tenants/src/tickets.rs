@@ -1,4 +1,4 @@
-//! Tickets: with one a person comes from Slack to a page of ours, as somebody whom Slack knows.
+//! Tickets: links that work once and bring a person from Slack or Bitrix24 to one of our pages as a known user.
 
 use std::time::Duration;
 
@@ -9,33 +9,33 @@ use serde::{Deserialize, Serialize};
 use crate::once;
 use crate::people::Link;
 
-/// How long a ticket is good.
+/// How long a ticket is valid.
 const LIVES: Duration = Duration::from_secs(15 * 60);
-/// Where a person comes with a ticket to let us work with their own rights.
+/// The address at which a person with a ticket lets us work with their own rights.
 pub const GIVE: &str = "/install/give";
 
-/// How long somebody can undo that an account in Slack was linked to them.
+/// How long a person can undo the link of a Slack account to them.
 const UNLINK_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// Where a person comes with a ticket to undo it.
+/// The address at which a person with a ticket undoes it.
 pub const UNLINK: &str = "/install/unlink";
 
-/// Who may come.
+/// The person whom a ticket identifies.
 #[derive(Serialize, Deserialize)]
 pub struct Ticket {
-    /// Of which portal.
+    /// Their tenant.
     pub tenant: TenantId,
     /// Their number there.
     pub user: u64,
 }
 
-/// Makes a ticket for a person of a portal; it is good once, for 15 minutes, at [`GIVE`]`?ticket=…`.
+/// Makes a ticket for a person of a portal; it is valid once, for 15 minutes, at [`GIVE`]`?ticket=…`.
 pub async fn make(ports: &Ports, tenant: &TenantId, user: u64) -> Result<String, StoreError> {
     let ticket = once::secret();
     once::put(ports, "give", &ticket, &Ticket { tenant: tenant.clone(), user }, LIVES).await?;
     Ok(ticket)
 }
 
-/// Who comes with a ticket; it is used by that.
+/// The person of a ticket, which is used up by this.
 pub async fn take(ports: &Ports, ticket: &str) -> Result<Option<Ticket>, StoreError> {
     once::take(ports, "give", ticket).await
 }
@@ -43,13 +43,13 @@ pub async fn take(ports: &Ports, ticket: &str) -> Result<Option<Ticket>, StoreEr
 /// A link that its ticket undoes.
 #[derive(Serialize, Deserialize)]
 pub struct Unlink {
-    /// Of which portal.
+    /// Its tenant.
     pub tenant: TenantId,
     /// The link.
     pub link: Link,
 }
 
-/// Makes a ticket that undoes a link; it is good once, for seven days, at [`UNLINK`]`?ticket=…`.
+/// Makes a ticket that undoes a link; it is valid once, for seven days, at [`UNLINK`]`?ticket=…`.
 pub async fn make_unlink(ports: &Ports, tenant: &TenantId, link: &Link) -> Result<String, StoreError> {
     let ticket = once::secret();
     let unlink = Unlink { tenant: tenant.clone(), link: link.clone() };
@@ -57,7 +57,7 @@ pub async fn make_unlink(ports: &Ports, tenant: &TenantId, link: &Link) -> Resul
     Ok(ticket)
 }
 
-/// The link that a ticket undoes; the ticket is used by that.
+/// The link that a ticket undoes; the ticket is used up by this.
 pub async fn take_unlink(ports: &Ports, ticket: &str) -> Result<Option<Unlink>, StoreError> {
     once::take(ports, "unlink", ticket).await
 }

@@ -1,4 +1,4 @@
-//! Addresses: which of them may become links, and where they stand in a text that somebody typed.
+//! Addresses: which may become links, and where they are in a typed text.
 
 use std::ops::Range;
 
@@ -85,7 +85,7 @@ fn address(word: &str) -> Option<(usize, usize)> {
         let beginning = BEGINNINGS
             .iter()
             .find(|known| word.get(at..at + known.len()).is_some_and(|start| start.eq_ignore_ascii_case(known)))?;
-        // `xhttps://` is no address, `(https://` and `:https://` are.
+        // `xhttps://` is not an address, `(https://` and `:https://` are.
         let is_free = word[..at].chars().next_back().is_none_or(|c| !c.is_alphanumeric());
         let goes_on = word[at + beginning.len()..].chars().next().is_some_and(char::is_alphanumeric);
         (is_free && goes_on).then_some(at)

@@ -1,6 +1,7 @@
-//! Bitrix24's markup: BBCode, and in chats `>>` before a quoted line, a block between lines of dashes for a longer quote.
+//! Bitrix24's markup: BBCode, and in chats `>>` before a quoted line, a block between lines of dashes for a longer
+//! quote.
 //!
-//! No way to escape a bracket is documented, so one that would begin a tag is set apart by a character of no width.
+//! No way to escape a bracket is documented, so one that would begin a tag gets a zero-width character beside it.
 
 use super::address;
 use super::document::{Block, Document, Leaf, Person, Span, Style, item, quoted};
@@ -102,7 +103,7 @@ impl Builder<'_> {
     fn text(&mut self, piece: &Piece<'_>, text: &str) {
         let is_new = self.shape != Some(piece.shape);
         if is_new && matches!(self.layout.shapes[piece.shape], Shape::Item { .. }) {
-            // What goes on behind a list in a point is no new point.
+            // What goes on behind a list in a point is not a new point.
             self.end_line();
             self.held = false;
             self.shape = Some(piece.shape);

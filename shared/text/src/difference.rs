@@ -1,12 +1,12 @@
 //! Where two texts differ, in ranges that a person would name: lines, then words.
 //!
-//! Bounded: what both begin and end with is left aside first; what is too long to compare is one change.
+//! Bounded: a common beginning and end are skipped first; what is too long to compare is one change.
 
 use std::ops::Range;
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
-/// A change: what stands at `old` in the one text stands as `new` in the other.
+/// A change: the range `old` of one text is `new` in the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Change {
     pub(super) old: Range<usize>,
@@ -80,7 +80,7 @@ fn compare(old: &[String], new: &[String]) -> Vec<Change> {
         return vec![Change { old: start..old.len() - end, new: start..new.len() - end }];
     }
     let operations = capture_diff_slices(Algorithm::Myers, old_middle, new_middle);
-    // What lies between what is equal has changed.
+    // What is between equal parts has changed.
     let mut hunks = Vec::new();
     let (mut old_at, mut new_at) = (start, start);
     let equal = operations.iter().filter_map(|operation| match operation {
@@ -109,7 +109,7 @@ fn trimmed(old: &str, new: &str, change: Change) -> Change {
     Change { old: change.old.start + start..change.old.end - end, new: change.new.start + start..change.new.end - end }
 }
 
-/// Where some of a row's parts stand; an empty range stands before the next one.
+/// Where some of a row's parts are; an empty range is before the next one.
 fn bytes(parts: &[Range<usize>], places: &Range<usize>, end: usize) -> Range<usize> {
     let start = parts.get(places.start).map_or(end, |part| part.start);
     if places.is_empty() { start..start } else { start..parts[places.end - 1].end }

@@ -1,5 +1,5 @@
-//! The document: blocks of spans. A span is a piece of text, or something that stands for a person, a moment, an emoji,
-//! with the style that it has.
+//! The document: blocks of spans. A span is a piece of text, or a reference to a person, a moment or an emoji, with its
+//! style.
 
 use bidi::without_overrides;
 
@@ -276,7 +276,7 @@ impl Document {
         self
     }
 
-    /// The same with a paragraph of ours below, set off from what was written.
+    /// The same with our own paragraph below, set off from what was written.
     #[must_use]
     pub fn then(mut self, words: &str) -> Self {
         let italic = Style { italic: true, ..Style::default() };

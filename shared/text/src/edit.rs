@@ -1,8 +1,8 @@
-//! An edit that was made to what people see of a text, brought back into the text itself.
+//! An edit of what people see of a text, applied to the text itself.
 //!
-//! `shown` says what people see of BBCode on a side that has none. `edit_bbcode` brings their edit back: only what they
-//! changed is changed; tags, addresses, mentions and files stay to the last character. What cannot be done so is refused
-//! with the reason. Nothing is believed: the result is shown again, and must read as what was wanted.
+//! `shown` says what people see of BBCode on a side that has none. `edit_bbcode` applies their edit: only what they
+//! changed is changed; tags, addresses, mentions and files remain to the last character. What cannot be done so is
+//! refused with the reason. The result is checked: shown again, it must read as what was wanted.
 
 use std::ops::Range;
 
@@ -119,7 +119,7 @@ enum Way {
     Right,
     /// Everything between the words beside the change: two paragraphs become one.
     Join,
-    /// The texts that are touched are written anew, so that brackets meet nothing.
+    /// The texts that are touched are written again, so that brackets meet nothing.
     Anew,
 }
 
@@ -151,7 +151,7 @@ impl Editor<'_> {
         let changes = changes(&self.before, &self.wanted, Numbers::Count);
         let result = self.one_by_one(&changes);
         match result {
-            // Plain lines can be written anew.
+            // Plain lines can be written again.
             Err(_) if !self.layout.has_tags => Ok(literal(&self.wanted)),
             result => result,
         }
@@ -438,7 +438,7 @@ impl Editor<'_> {
         joins(removed).then(|| edits.push((from..to, literal(new))))
     }
 
-    /// The texts that a change touches, and those beside it, written anew.
+    /// The texts that a change touches, and those beside it, written again.
     fn anew(&self, change: &Change, new: &str, edits: &mut Vec<(Range<usize>, String)>) -> Option<()> {
         let pieces = &self.layout.pieces;
         let is_plain = |piece: &Piece<'_>| {

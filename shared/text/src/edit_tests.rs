@@ -1,3 +1,5 @@
+//! Edits of shown text, applied to BBCode.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,6 +1,6 @@
-//! Emoji: Slack names them, Bitrix24 takes the characters. Reactions, as far as both have them.
+//! Emoji: Slack names them, Bitrix24 uses the characters. Also reactions, where both sides have them.
 
-/// The character of Slack's name for an emoji, if it is no custom one.
+/// The character of Slack's name for an emoji, unless it is a custom one.
 pub(super) fn character(name: &str) -> Option<String> {
     let (base, tone) = name.split_once("::skin-tone-").map_or((name, None), |(base, tone)| (base, Some(tone)));
     let emoji = match base {

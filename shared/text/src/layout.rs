@@ -1,6 +1,6 @@
-//! What people see of BBCode, piece by piece, each with the place in the source that it comes from.
+//! What people see of BBCode, piece by piece, each with its place in the source.
 //!
-//! Blocks stand on lines of their own. A line end beside a block's tag is the one between the blocks, not one more. Tags
+//! Blocks are on lines of their own. A line end beside a block's tag is the one between the blocks, not one more. Tags
 //! that are nested wrongly, or never closed, lose no word. The work is linear in the text.
 
 use std::borrow::Cow;
@@ -23,7 +23,7 @@ const MAX_QUOTE: usize = 3;
 /// What a piece is to somebody who edits it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Text as it stands in the source.
+    /// Text as it is in the source.
     Text,
     /// A line end of the source that ends a block as well.
     End,
@@ -39,7 +39,7 @@ pub(super) enum Kind {
     Mark,
     /// The mark before a quoted line.
     QuoteMark,
-    /// What stands between the cells of a table.
+    /// The separator between the cells of a table.
     Separator,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct Piece<'a> {
     pub(super) from: usize,
     pub(super) source: Range<usize>,
     pub(super) kind: Kind,
-    /// What it stands for, if it is no text.
+    /// What it stands for, if it is not text.
     pub(super) leaf: Option<Leaf>,
     pub(super) style: Style,
     /// Which of the layout's links it is part of.
@@ -181,9 +181,9 @@ struct Writer<'a, 'b> {
     inline: usize,
     /// Where a line end is due before anything else is shown.
     due: Option<usize>,
-    /// Nothing stands on this line yet, but for the mark of a point.
+    /// This line is empty so far, but for the mark of a point.
     fresh: bool,
-    /// Nothing at all stands on it.
+    /// It is completely empty.
     bare: bool,
     /// A block's tag has just been opened: a line end behind it is part of it.
     opened: bool,
@@ -679,7 +679,7 @@ impl<'a, 'b> Writer<'a, 'b> {
         close + 1
     }
 
-    /// Code stands on lines of its own if it has several, or nothing stands beside it.
+    /// Code gets lines of its own if it has several, or nothing is beside it.
     fn is_code_block(&self, inner: &Range<usize>, close: usize) -> bool {
         if self.cells > 0 {
             return false;

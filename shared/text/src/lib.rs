@@ -1,7 +1,8 @@
-//! What people write, as a small document: the one form between Slack's markup and Bitrix24's.
+//! What people write, as a small document: the one form between Slack's markup and Bitrix24's. And BBCode as Notion's
+//! rich text, with edits of it brought back.
 //!
-//! Markup is read into it and written from it, and never goes from one side to the other otherwise. So a text can
-//! say anything and do nothing: no button, no mention of everyone, no tag that its writer typed by hand.
+//! Markup is read into the document and written from it; there is no other way between Slack and Bitrix24. So a text
+//! can say anything and do nothing: no button, no mention of everyone, no tag that its writer typed by hand.
 
 mod address;
 pub use address::is_safe as is_safe_link;

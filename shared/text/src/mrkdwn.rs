@@ -1,7 +1,7 @@
-//! Slack's mrkdwn: read where a message has nothing exacter, written for notifications and comments of files.
+//! Slack's mrkdwn: read where a message has nothing more exact, written for notifications and comments of files.
 //!
-//! Reading is linear in the text: fences are counted once, and what closes a mark is searched on from where the last
-//! search of its kind ended.
+//! Reading is linear in the text: fences are counted once, and the search for a closing mark continues where the last
+//! one of its kind ended.
 
 use bidi::without_overrides;
 use slack::text::escape;

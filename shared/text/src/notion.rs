@@ -1,4 +1,4 @@
-//! Notion's rich text: made of BBCode, and changed where its words differ, within Notion's limits.
+//! Notion's rich text: made from BBCode, and changed where its words differ, within Notion's limits.
 
 use std::ops::Range;
 
@@ -247,7 +247,7 @@ impl<'a> Placed<'a> {
         )
     }
 
-    /// Adds what stands in a range.
+    /// Adds the content of a range.
     fn copy(&self, range: Range<usize>, runs: &mut Vec<Run>) {
         for (run, at) in self.parts(range).filter(|(_, at)| !at.is_empty()) {
             let is_all = at == (0..run.text.len());
@@ -260,7 +260,7 @@ impl<'a> Placed<'a> {
         }
     }
 
-    /// The text that a range lies in, if it is one.
+    /// The text that contains a range, if one does.
     fn only(&self, range: &Range<usize>) -> Option<&'a Run> {
         let mut parts = self.parts(range.clone()).filter(|(_, at)| !at.is_empty());
         let (run, _) = parts.next()?;

@@ -1,4 +1,5 @@
-//! Slack's `rich_text` block: what people write in Slack, and how we write to them, for nothing in it is read as markup.
+//! Slack's `rich_text` block: what people write in Slack, and how we write to them, because nothing in it is parsed as
+//! markup.
 
 use bidi::without_overrides;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
-//! BBCode as a row of texts and tags, each opening tag with the one that closes it.
+//! BBCode as a sequence of texts and tags, each opening tag with the one that closes it.
 //!
-//! Tags of one name close from the inside out, whatever other tags lie between: nothing has to be nested rightly. The
+//! Tags of one name close from the inside out, whatever other tags are between: they need not be nested correctly. The
 //! work is linear in the text.
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ pub(super) struct Tag {
     pub(super) name: &'static str,
     pub(super) role: Role,
     pub(super) closes: bool,
-    /// What stands behind the name: `=5`, ` size=small`.
+    /// What follows the name: `=5`, ` size=small`.
     pub(super) rest: Range<usize>,
 }
 

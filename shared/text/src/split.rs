@@ -1,6 +1,6 @@
-//! Long texts in parts that a provider takes: cut between paragraphs, else between words, else between characters.
+//! Long texts in parts that a provider accepts: cut between paragraphs, else between words, else between characters.
 //!
-//! The work is linear in the text: a part is found by measuring what has about a part's length, never the whole rest.
+//! The work is linear in the text: a part is found by measuring about a part's length, never the whole rest.
 
 use super::document::{Block, Document, Leaf, Span};
 
@@ -15,7 +15,7 @@ pub fn units(text: &str) -> usize {
 }
 
 impl Document {
-    /// The document in parts, none of which is longer than `most` by `measure` (which tells how long a part is when
+    /// The document in parts, none of which is longer than `most` by `measure` (which says how long a part is when
     /// written). Nothing that people see is lost but the blanks at which it is cut; a link that is longer than a part
     /// leaves its words.
     pub fn split(self, most: usize, measure: impl Fn(&Self) -> usize) -> Vec<Self> {
@@ -34,7 +34,7 @@ impl Document {
             }
         };
         let alone = |block: &Block| measured(&Self { blocks: vec![block.clone()] });
-        // Each block is measured by itself, once: they stand on lines of their own. `open` is a part that has room.
+        // Each block is measured by itself, once: they are on lines of their own. `open` is a part that has space.
         let mut open: Vec<Block> = Vec::new();
         let mut used = 0;
         for block in self.blocks {
@@ -103,7 +103,7 @@ fn cut(block: Block, most: usize, measure: &impl Fn(&Document) -> usize) -> Vec<
         Block::Paragraph(spans) => cut_spans(spans, fits, |_, spans| Block::Paragraph(spans)),
         Block::Quote(spans) => cut_spans(spans, fits, |_, spans| Block::Quote(spans)),
         Block::Item { depth, number, spans } => cut_spans(spans, fits, |is_first, spans| {
-            // What goes on is no new point of the list.
+            // What goes on is not a new point of the list.
             if is_first { Block::Item { depth, number, spans } } else { Block::Paragraph(spans) }
         }),
     }
@@ -128,7 +128,7 @@ fn cut_code(code: &str, fits: impl Fn(Block) -> bool) -> Vec<Block> {
     blocks
 }
 
-/// A piece that is not cut: a span that is no text, or some of a span's text.
+/// A piece that is not cut: a span that is not text, or some of a span's text.
 #[derive(Clone, Copy)]
 struct Atom {
     span: usize,

@@ -1,3 +1,5 @@
+//! Texts from one side's markup to the other's.
+
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -138,7 +140,7 @@ fn an_ordered_list_that_is_split_goes_on_counting() {
         ]),
         "1. one\n    1. a\n    2. b\n        • deep\n    3. c\n2. two\n    1. a"
     );
-    // As said, where it is said; and another list begins anew.
+    // As said, where it is said; and another list begins again.
     let bullets = || list("bullet", 1, None, &["in"]);
     assert_eq!(said(vec![ordered(None, &["one"]), bullets(), ordered(Some(5), &["six"])]), "1. one\n    • in\n6. six");
     assert_eq!(said(vec![ordered(None, &["one"]), bullets(), ordered(Some(0), &["one"])]), "1. one\n    • in\n1. one");

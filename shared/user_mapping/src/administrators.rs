@@ -1,4 +1,4 @@
-//! Who administers a tenant, by what a provider says now.
+//! Whether a person administers a tenant, as a provider says now.
 
 use std::sync::Arc;
 
@@ -15,7 +15,8 @@ use crate::Talk;
 use crate::profiles::is_nobody;
 
 impl Talk {
-    /// Whether somebody who proved that they administer a tenant still does. What cannot be asked is unknown, and logged.
+    /// Whether a person who proved that they administer a tenant still does. If nobody can be asked, it is unknown, and
+    /// logged.
     pub async fn still_administers(&self, tenant: &TenantId, proof: &Proof) -> Rights {
         let asked = match proof {
             Proof::Slack { user, organisation } => self.by_slack(tenant, user, organisation.as_deref()).await,
@@ -37,8 +38,8 @@ impl Talk {
         }
     }
 
-    /// Whether a person in Slack administers a tenant. Where the settings cannot be read, those who administer the workspace
-    /// still do; of others it cannot be said.
+    /// Whether a person in Slack administers a tenant. If the settings cannot be read, administrators of the workspace
+    /// still do; for others it is unknown.
     pub fn may_administer(&self, portal: &Portal, person: &User, organisation: Option<&str>) -> Result<bool, Failure> {
         match portal.settings_as::<Settings>() {
             Ok(settings) => Ok(administers(person, organisation, &settings)),
@@ -47,7 +48,7 @@ impl Talk {
         }
     }
 
-    /// Asks as the person, or as the connection where it is theirs: the portal says it of nobody else.
+    /// Asks as the person, or as the connection if it is theirs: the portal answers this only about the caller.
     async fn by_portal(&self, tenant: &TenantId, user: u64) -> Result<Rights, Failure> {
         let portal = self.connections.portal(tenant).await?;
         let client = self.client_of(&portal, user).await?;
@@ -66,9 +67,9 @@ impl Talk {
     }
 }
 
-/// Whether somebody in Slack administers a tenant: they administer the connected workspace, or are named in the settings by
-/// their id or e-mail. Where the app is installed for a whole `organisation`, administering one of its workspaces is not
-/// enough: they have to own or administer the organisation.
+/// Whether a person in Slack administers a tenant: they administer the connected workspace, or the settings name their
+/// id or e-mail. If the app is installed for a whole `organisation`, administering one of its workspaces is not enough:
+/// they have to own or administer the organisation.
 pub fn administers(person: &User, organisation: Option<&str>, settings: &Settings) -> bool {
     let is_named = settings.admins.iter().any(|named| {
         *named == person.id || person.email.as_ref().is_some_and(|email| email.eq_ignore_ascii_case(named))

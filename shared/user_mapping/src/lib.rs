@@ -1,5 +1,5 @@
-//! People and conversations in both systems: who is who, which chat is which channel, and what a text says on the other
-//! side. What several functions need of that lives here.
+//! Which person in Slack is which user of the portal, their profiles, and what they may reach. Also a tenant with both
+//! its sides open ([`Tenant`]), which commands and the chat bridge work on.
 
 pub mod administrators;
 pub mod mapping;
@@ -16,16 +16,16 @@ use tenants::conversations::Conversations;
 use tenants::people::People;
 use tenants::portals::Portal;
 
-/// What all of it works on. Cheap to clone.
+/// The stores and providers that user mapping, commands and the chat bridge work on. Cheap to clone.
 #[derive(Clone)]
 pub struct Talk {
     /// The engine.
     pub ports: Ports,
     /// The providers.
     pub connections: Connections,
-    /// Who is who.
+    /// User mapping.
     pub people: People,
-    /// Which chat is which channel, and which message which.
+    /// Bridges, and the links of their messages.
     pub conversations: Conversations,
 }
 
@@ -56,7 +56,7 @@ impl Talk {
 
 /// A tenant with both sides open.
 pub struct Tenant {
-    /// Whose it is.
+    /// Its id.
     pub id: TenantId,
     /// Its portal's record.
     pub portal: Arc<Portal>,

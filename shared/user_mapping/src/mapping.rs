@@ -1,4 +1,4 @@
-//! Who is who: by the settings, by hand, by the person's own word, else by the same e-mail.
+//! Finds a person's counterpart: by the settings, by hand, by the person's own word, else by the same e-mail.
 
 use std::time::Duration;
 
@@ -13,21 +13,21 @@ use tenants::people::{EndReason, Link, Origin, Unmapped};
 use crate::profiles::PortalProfile;
 use crate::{Talk, Tenant};
 
-/// How long it is believed that a person of the portal is not in Slack.
+/// How long it is remembered that a person of the portal is not in Slack.
 const ABSENT: Duration = Duration::from_secs(15 * 60);
 
 fn absent_key(tenant: &Tenant, user: u64) -> Key {
     Key::new(Table::Links, format!("{}#person", tenant.id), format!("absent#{user}"))
 }
 
-/// As whom somebody in Slack acts on the portal.
+/// Which user of the portal a person in Slack acts as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Acting {
-    /// As this person.
+    /// This user.
     As(Link),
-    /// As nobody any more: the person they were is not active on the portal.
+    /// Nobody any more: their user is not active on the portal.
     Dismissed,
-    /// As nobody: no counterpart is known. With the e-mail that was looked for, if there was one.
+    /// Nobody: they are not linked. With the e-mail that was looked for, if there was one.
     Nobody {
         /// The e-mail.
         email: Option<String>,
@@ -35,7 +35,7 @@ pub enum Acting {
 }
 
 impl Talk {
-    /// As whom somebody in Slack acts. A link is only good while both accounts are: what ended it is noted.
+    /// Which user a person in Slack acts as. A link counts only while both accounts are active: what ended it is noted.
     pub async fn acting(&self, tenant: &Tenant, slack: &str) -> Result<Acting, Failure> {
         let now = self.ports.clock.now();
         let by_settings = tenant.settings.people.map.iter().find(|(_, id)| id.as_str() == slack);
@@ -73,7 +73,7 @@ impl Talk {
         }
     }
 
-    /// Why a link is good no more, if it is not. Profiles are believed for an hour.
+    /// Why a link is no longer valid, if it is not. Profiles are cached for an hour.
     async fn ends(&self, tenant: &Tenant, link: &Link) -> Result<Option<EndReason>, Failure> {
         let Some(person) = self.portal_profile(tenant, link.user).await?.filter(|profile| !profile.is_dismissed) else {
             return Ok(Some(EndReason::Dismissed));
@@ -82,8 +82,8 @@ impl Talk {
         Ok(end_of(link.origin, profile.as_ref(), &person, |user| tenant.slack.is_member(user)))
     }
 
-    /// Ends a link by itself: it is gone and listed, and the audit says so. The upkeep drops the person's permission; until
-    /// then nothing leads to it.
+    /// Ends a link automatically: it is removed and listed, with an entry in the audit. The upkeep drops the person's
+    /// permission; until then nothing uses it.
     pub(crate) async fn end_link(&self, tenant: &Tenant, link: &Link, reason: EndReason) -> Result<(), Failure> {
         let now = self.ports.clock.now();
         self.people.end(&tenant.id, link, reason, now).await?;
@@ -94,7 +94,7 @@ impl Talk {
         Ok(())
     }
 
-    /// Whether the last link of an account ended because the person was dismissed, and they still are.
+    /// Whether the last link of an account ended because the user was dismissed, and they still are.
     async fn was_dismissed(&self, tenant: &Tenant, slack: &str) -> Result<bool, Failure> {
         let ended = self.people.ended_of(&tenant.id, slack).await?;
         let Some(last) = ended.first().filter(|ended| ended.reason == EndReason::Dismissed) else { return Ok(false) };
@@ -127,7 +127,7 @@ impl Talk {
     /// The active person of the portal with this e-mail.
     pub async fn portal_user_by_email(&self, tenant: &Tenant, email: &str) -> Result<Option<PortalProfile>, Failure> {
         let found = self.portal_users(tenant, &json!({"EMAIL": email, "ACTIVE": true})).await?;
-        // A filter that the portal does not know is one that it leaves out.
+        // The portal ignores a filter that it does not know, so the result is checked.
         let same = |profile: &PortalProfile| {
             let is_theirs = profile.email.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(email));
             is_theirs && !profile.is_dismissed
@@ -135,7 +135,7 @@ impl Talk {
         Ok(found.into_iter().find(same))
     }
 
-    /// The account in Slack of a person of the portal; none for who was dismissed or whose account is deactivated.
+    /// The Slack account of a user of the portal; none if the user was dismissed or the account is deactivated.
     pub async fn slack_of(&self, tenant: &Tenant, user: u64) -> Result<Option<String>, Failure> {
         if let Some(id) = tenant.settings.people.map.get(&user.to_string()) {
             let acting = self.by_settings(tenant, id, user).await?;
@@ -175,8 +175,8 @@ impl Talk {
     }
 }
 
-/// Why a link between somebody in Slack and an active person of the portal is good no more, if it is not. What an
-/// administrator or the person themselves has linked may be a guest.
+/// Why a link between a Slack account and an active user of the portal is no longer valid, if it is not. A link that an
+/// administrator or the person made may be a guest's.
 pub fn end_of(
     origin: Origin,
     in_slack: Option<&SlackUser>,

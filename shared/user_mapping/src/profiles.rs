@@ -1,4 +1,4 @@
-//! Names, pictures and languages of people, kept for a while: each message would ask for them again.
+//! Names, pictures and languages of people, cached: each message needs them.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use slack::event::User as SlackUser;
 
 use crate::{Talk, Tenant};
 
-/// How long a profile is believed.
+/// How long a profile is cached.
 const KEEPS: Duration = Duration::from_secs(60 * 60);
 
 /// A person of the portal.
@@ -23,22 +23,22 @@ pub struct PortalProfile {
     pub user: u64,
     /// Their name.
     pub name: String,
-    /// Their e-mail, where the connection may see it.
+    /// Their e-mail, if the connection may see it.
     #[serde(default)]
     pub email: Option<String>,
-    /// Their picture, where everybody can see it.
+    /// Their picture, if everybody can see it.
     #[serde(default)]
     pub picture: Option<String>,
     /// Whether they were dismissed.
     #[serde(default)]
     pub is_dismissed: bool,
-    /// Whether they are no employee but, for one, an extranet user.
+    /// Whether they are not an employee, for example an extranet user.
     #[serde(default)]
     pub is_outsider: bool,
 }
 
 impl Talk {
-    /// Somebody in Slack; `None` if there is nobody of that id.
+    /// A person in Slack; `None` if the id is unknown.
     pub async fn slack_profile(&self, tenant: &Tenant, id: &str) -> Result<Option<SlackUser>, Failure> {
         let key = Key::new(Table::Links, format!("{}#profile", tenant.id), format!("slack#{id}"));
         if let Some(item) = self.ports.store.get(&key).await? {
@@ -58,7 +58,7 @@ impl Talk {
         Ok(self.ports.store.delete(&key).await?)
     }
 
-    /// Somebody on the portal; `None` if there is nobody of that number.
+    /// A user of the portal; `None` if the number is unknown.
     pub async fn portal_profile(&self, tenant: &Tenant, user: u64) -> Result<Option<PortalProfile>, Failure> {
         let key = portal_key(tenant, user);
         if let Some(item) = self.ports.store.get(&key).await? {
@@ -67,14 +67,14 @@ impl Talk {
         self.portal_profile_now(tenant, user).await
     }
 
-    /// The same as the portal has it now, whatever is kept.
+    /// The same as the portal has it now, without the cache.
     pub async fn portal_profile_now(&self, tenant: &Tenant, user: u64) -> Result<Option<PortalProfile>, Failure> {
         let found = self.portal_users(tenant, &json!({"ID": user})).await?.into_iter().find(|found| found.user == user);
         self.keep_portal_profile(tenant, user, found.as_ref()).await?;
         Ok(found)
     }
 
-    /// Keeps what the portal says of somebody, for an hour.
+    /// Caches a user of the portal for an hour.
     pub async fn keep_portal_profile(
         &self,
         tenant: &Tenant,
@@ -90,7 +90,7 @@ impl Talk {
         Ok(read(&answer.result))
     }
 
-    /// Keeps what a provider said of somebody, for an hour.
+    /// Caches what a provider said of a person for an hour.
     pub async fn keep<T: Serialize>(&self, key: Key, value: &T) -> Result<(), Failure> {
         let write = Write::new(key, value, Condition::Always)?.expiring(later(self.ports.clock.now(), KEEPS));
         self.ports.store.put(write).await?;

@@ -1,7 +1,7 @@
 //! What a person can reach on the portal: with their own rights, with the connection's, or only what concerns them.
 //!
-//! Everything that reads, searches or changes a record for a person asks here. A record out of reach looks like one that does
-//! not exist.
+//! Everything that reads, searches or changes a record for a person asks here. A record out of reach looks like one
+//! that does not exist.
 
 use bitrix24::{EntityType, Item, Task};
 use clients::{Failure, PortalClient};
@@ -15,16 +15,16 @@ use crate::{Talk, Tenant};
 /// How far the rights reach that a person works with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// With a permission of their own: Bitrix24 decides itself.
+    /// With their own permission: Bitrix24 itself decides.
     Own,
     /// With the connection's rights, but only records that they are responsible for, created or observe.
     Concerned,
-    /// With the connection's rights: whatever it may reach.
+    /// With the connection's rights: everything that it may reach.
     Connection,
 }
 
 impl Reach {
-    /// How far people reach who have given no permission of their own; `None` if they must give one first.
+    /// How far people reach without a permission of their own; `None` if they must give one first.
     pub fn without_permission(act_as: ActAs, portal: &Portal) -> Option<Self> {
         match act_as {
             ActAs::Connection => Some(Self::Connection),
@@ -46,7 +46,7 @@ pub struct Rights {
 }
 
 impl Rights {
-    /// Whether they are the person's own; else the record is to name them.
+    /// Whether they are the person's own; otherwise the record should name them.
     pub fn are_own(&self) -> bool {
         self.reach == Reach::Own
     }
@@ -57,7 +57,7 @@ impl Rights {
         self.reach != Reach::Concerned || record.concerns(self.user)
     }
 
-    /// A CRM item; `None` if it is not there or out of reach.
+    /// A CRM item; `None` if it does not exist or is out of reach.
     ///
     /// # Errors
     /// If the portal does not answer.
@@ -68,20 +68,20 @@ impl Rights {
         Ok(self.may_see(&item).then_some(item))
     }
 
-    /// A task; `None` if it is not there or out of reach.
+    /// A task; `None` if it does not exist or is out of reach.
     ///
     /// # Errors
     /// If the portal does not answer.
     pub async fn task(&self, id: u64) -> Result<Option<Task>, Failure> {
         let params = json!({"taskId": id, "select": bitrix24::task::FIELDS});
         let Some(answer) = seen(self.client.call("tasks.task.get", &params).await)? else { return Ok(None) };
-        // Of a task that is not there or may not be seen, nothing is answered.
+        // For a task that does not exist or may not be seen, the answer is empty.
         let task = Task::read(answer.result["task"].clone()).ok();
         Ok(task.filter(|task| self.may_see(task)))
     }
 }
 
-/// A missing record and a hidden one are the same: the difference would reveal something about it.
+/// A missing record and a hidden one look the same: the difference would reveal something about it.
 fn seen<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
     const HIDDEN: [&str; 5] = ["not_found", "access_denied", "error_core", "allowed_only_intranet_user", "0"];
     match answer {
@@ -119,7 +119,7 @@ impl Talk {
     /// The rights with which a person's request is done.
     ///
     /// # Errors
-    /// `grant_needed` if that takes a permission of their own, and they have given none; `grant_expired` if Bitrix24 no
+    /// `grant_needed` if it needs the person's own permission and they have given none; `grant_expired` if Bitrix24 no
     /// longer accepts the one that they gave.
     pub async fn rights(&self, tenant: &Tenant, user: u64) -> Result<Rights, Failure> {
         match self.rights_given(tenant, user).await? {
@@ -128,7 +128,7 @@ impl Talk {
         }
     }
 
-    /// The same where nobody can be asked for a permission: without one, only what concerns them.
+    /// The same if nobody can be asked for a permission: without one, only what concerns them.
     ///
     /// # Errors
     /// If the store or the portal does not answer.
@@ -138,7 +138,7 @@ impl Talk {
             given => given?,
         };
         match given {
-            // In a chat on the portal extranet users ask, too: they have no part in what the connection may.
+            // Extranet users write in the portal's chats too: they do not share the connection's rights.
             Some(rights) if rights.reach != Reach::Connection || self.is_employee(tenant, user).await? => Ok(rights),
             _ => self.as_connection(tenant, user, Reach::Concerned).await,
         }
@@ -156,7 +156,8 @@ impl Talk {
             match self.connections.bitrix24_as(&tenant.portal, user).await {
                 Ok(Some(client)) => return Ok(Some(Rights { client, user, reach: Reach::Own })),
                 Ok(None) => {}
-                // One that was given to an application does not matter where an incoming webhook is connected now.
+                // A permission that was given to an application does not matter if an incoming webhook is connected
+                // now.
                 Err(failure) if failure.code() == "grant_expired" && without.is_some() => {}
                 Err(failure) => return Err(failure),
             }
@@ -192,7 +193,7 @@ mod tests {
             assert!(deal.concerns(user), "{user}");
         }
         assert!(!deal.concerns(1) && !deal.concerns(0));
-        // PHP makes maps of lists.
+        // PHP writes some lists as maps.
         assert!(item(json!({"id": 1, "observers": {"3": "12"}})).concerns(12));
         assert!(!item(json!({"id": 1})).concerns(6));
     }

@@ -1,4 +1,4 @@
-//! Links that are good no more: found by looking at both sides, and ended.
+//! Links that are no longer valid: found by checking both sides, and ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,16 +14,16 @@ use crate::mapping::end_of;
 use crate::profiles::PortalProfile;
 use crate::{Talk, Tenant};
 
-/// How often the links of a tenant are looked at.
+/// How often a tenant's links are checked.
 const CHECK_EVERY: Duration = Duration::from_secs(60 * 60);
 /// People that one `user.get` returns.
 const MAX_ASKED: usize = 50;
-/// Pages of people that are read of Slack.
+/// Pages of people that are read from Slack.
 const MAX_PAGES: usize = 20;
 
 impl Talk {
-    /// Ends the links of people who were dismissed, who left Slack, or whom an e-mail should not have found; at most once an
-    /// hour. Returns how many ended.
+    /// Ends the links of people who were dismissed, who left Slack, or whom an e-mail should not have matched; at most
+    /// once an hour. Returns how many ended.
     pub async fn end_stale_links(&self, tenant: &Tenant) -> Result<usize, Failure> {
         let key = Key::new(Table::Links, format!("{}#person", tenant.id), "checked");
         if self.ports.store.get(&key).await?.is_some() {
@@ -66,7 +66,7 @@ impl Talk {
         Ok(ended)
     }
 
-    /// Whether all links of a person ended by themselves.
+    /// Whether all links of a person ended automatically.
     async fn has_only_ended(&self, tenant: &Tenant, user: u64) -> Result<bool, Failure> {
         let is_linked = tenant.settings.people.map.contains_key(&user.to_string())
             || !self.people.of_user(&tenant.id, user).await?.is_empty();
@@ -113,7 +113,7 @@ impl Talk {
     }
 }
 
-/// Why a link is good no more, if it is not. Of whom Slack's list does not have, only the portal's side is known.
+/// Why a link is no longer valid, if it is not. For people missing from Slack's list, only the portal's side is known.
 fn stale(
     link: &Link,
     on_portal: &BTreeMap<u64, PortalProfile>,

@@ -1,5 +1,4 @@
-//! How functions answer: JSON, with a refusal that says what was wrong and nothing that helps an attacker; and the doors
-//! that they answer at.
+//! How functions answer: JSON, with a refusal that says what was wrong and nothing that helps an attacker.
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE};
@@ -9,34 +8,34 @@ use serde_json::{Value, json};
 
 use crate::is_sampled;
 
-/// Why a request is not taken.
+/// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     /// The HTTP status.
     pub status: StatusCode,
     /// Our code, for counters and logs.
     pub code: &'static str,
-    /// The code that is told; another than ours where the difference is nobody's business.
+    /// The code in the answer; different from ours if the difference should not be known.
     pub told: &'static str,
-    /// In words.
+    /// The explanation.
     pub text: String,
-    /// The method that is allowed, where that is what was wrong.
+    /// The allowed method, if the method was wrong.
     pub allow: &'static str,
 }
 
 impl Refused {
-    /// A refusal that tells its own code.
+    /// A refusal whose answer has its own code.
     pub fn new(status: StatusCode, code: &'static str, text: impl Into<String>) -> Self {
         Self { status, code, told: code, text: text.into(), allow: "POST" }
     }
 
-    /// The same refusal under another code for the caller, where the difference is nobody's business.
+    /// The same refusal with another code in the answer, if the difference should not be known.
     #[must_use]
     pub fn told(self, told: &'static str) -> Self {
         Self { told, ..self }
     }
 
-    /// The same with the method that is allowed.
+    /// The same with the allowed method.
     #[must_use]
     pub fn allowing(self, allow: &'static str) -> Self {
         Self { allow, ..self }
@@ -56,7 +55,7 @@ impl Refused {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "not_post", format!("{provider} sends its requests by POST"))
     }
 
-    /// Something that is not there, or is somebody else's: that is told apart for nobody.
+    /// Something that does not exist or belongs to another tenant: indistinguishable to the caller.
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address")
     }
@@ -67,7 +66,7 @@ impl Refused {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", text)
     }
 
-    /// Our own store or queue does not work: the provider may come again.
+    /// Our own store or queue failed: the provider may send the request again.
     pub fn unavailable(cause: &str) -> Self {
         tracing::error!(cause, "a request could not be queued");
         let text = "the request could not be queued; nothing was accepted";
@@ -79,7 +78,7 @@ impl Refused {
         self.answer_with(metrics, counter, |status| answer(status, &json!({"error": self.told, "message": self.text})))
     }
 
-    /// The same as another answer than JSON: a page.
+    /// The same with another body than JSON: a page.
     pub fn answer_with(
         &self,
         metrics: &dyn Metrics,
@@ -99,8 +98,8 @@ impl Refused {
     }
 }
 
-/// The tenant that a webhook's address names, if it names one: `/webhooks/MEMBER_ID/bitrix24`. Whose a request is, its
-/// credentials say; an address that says otherwise leads nowhere.
+/// The tenant in a webhook's address, if there is one: `/webhooks/MEMBER_ID/bitrix24`. The credentials of a request
+/// decide its tenant; an address with another one is not found.
 pub fn named_tenant(path: &str) -> Option<&str> {
     let rest = path.trim_start_matches('/').strip_prefix("webhooks/")?;
     let (named, after) = rest.split_once('/')?;
@@ -108,7 +107,7 @@ pub fn named_tenant(path: &str) -> Option<&str> {
     (!is_provider && !after.is_empty()).then_some(named)
 }
 
-/// An answer without a word.
+/// An answer without a body.
 pub fn empty() -> Response<Bytes> {
     Response::new(Bytes::new())
 }

@@ -1,8 +1,8 @@
-//! Cookies of the pages: what names and attributes they have is decided here alone.
+//! Cookies of the pages: the only place that decides their names and attributes.
 //!
-//! Pages set and read cookies by their plain names. At the border ([`Site`]) a site that is reached by https gives them the
-//! prefix `__Host-`, which browsers take only with `Secure`, with `Path=/` and from the host itself: no other host of the
-//! domain and no plain connection can set one.
+//! Pages set and read cookies by their plain names. At the border ([`Site`]) a site that is reached by https gives them
+//! the prefix `__Host-`, which browsers accept only with `Secure`, with `Path=/` and from the host itself: no other
+//! host of the domain and no plain connection can set one.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use crate::page::{host_name, host_of};
 
 const PREFIX: &str = "__Host-";
-/// Browsers that have seen the site by https use nothing else for a year.
+/// Browsers that have seen the site by https use only https for a year.
 const HSTS: &str = "max-age=31536000";
 
-/// A cookie that lives so long, as the pages set it.
+/// A cookie with this lifetime, as the pages set it.
 ///
-/// `Lax`: a person who comes back from a provider is still signed in. Forms carry a token of their own.
+/// `Lax`: a person who returns from a provider is still signed in. Forms carry their own token.
 pub(crate) fn text(name: &str, value: &str, lives: Duration) -> String {
     format!("{name}={value}; HttpOnly; SameSite=Lax; Path=/; Max-Age={}", lives.as_secs())
 }
@@ -28,12 +28,12 @@ pub fn set(response: Response<Bytes>, name: &str, value: &str, lives: Duration) 
     with_cookie(response, &text(name, value, lives))
 }
 
-/// Takes a cookie back.
+/// Deletes a cookie.
 pub fn clear(response: Response<Bytes>, name: &str) -> Response<Bytes> {
     set(response, name, "", Duration::ZERO)
 }
 
-/// Gives a browser a cookie that is written out: one of [`crate::sessions`].
+/// Gives a browser a complete cookie: one of [`crate::sessions`].
 pub fn with_cookie(mut response: Response<Bytes>, cookie: &str) -> Response<Bytes> {
     if let Ok(value) = HeaderValue::from_str(cookie) {
         response.headers_mut().append(SET_COOKIE, value);
@@ -61,8 +61,8 @@ pub struct Site {
 }
 
 impl Site {
-    /// The site at `public_url`; where none is known, behind a gateway (`by_host`) it is reached by https, and otherwise
-    /// by what the request's host is: plain on this machine only.
+    /// The site at `public_url`; if none is known, a site behind a gateway (`by_host`) is reached by https, and any
+    /// other by what the request's host suggests: plain http on this machine only.
     pub fn of(public_url: Option<&str>, by_host: bool, headers: &HeaderMap) -> Self {
         let by_https = match public_url {
             Some(url) => url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://")),
@@ -72,8 +72,8 @@ impl Site {
         Self { is_secure: by_https || !is_plain, is_bound: by_https }
     }
 
-    /// A request with the plain names of its cookies. Where the site is reached by https, a cookie without the prefix
-    /// counts for nothing: anybody on the way, or another host of the domain, may have set it.
+    /// A request with the plain names of its cookies. If the site is reached by https, a cookie without the prefix is
+    /// ignored: anyone on the way, or another host of the domain, may have set it.
     pub fn receive(self, mut request: Request<Bytes>) -> Request<Bytes> {
         let kept: Vec<String> = pairs(request.headers())
             .filter_map(|(name, value)| Some(format!("{}={value}", self.plain(name)?)))
@@ -89,7 +89,7 @@ impl Site {
         if self.is_secure { name.strip_prefix(PREFIX) } else { Some(name) }
     }
 
-    /// An answer with the cookies as they travel, and the promise of https where there is one.
+    /// An answer with the cookies as they are sent, and the promise of https if there is one.
     pub fn send(self, mut response: Response<Bytes>) -> Response<Bytes> {
         let headers = response.headers_mut();
         if self.is_secure {

@@ -1,7 +1,7 @@
-//! Doors: each public address with what it accepts, how much of it, and which proof it asks for.
+//! Doors: each public address with what it accepts, how much of it, and which proof it needs.
 //!
-//! A function answers only what its table names. So whoever adds an address also states its limit and its proof, and the
-//! table of all doors (`tests/journeys/tests/attacks/doors.rs`) shows the new line.
+//! A function answers only what its table names. So a new address also states its limit and its proof, and the table of
+//! all doors (`tests/journeys/tests/attacks/doors.rs`) shows the new line.
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
@@ -11,10 +11,10 @@ use crate::answer::Refused;
 /// The longest address with its query. Slack, Notion and Bitrix24 stay far below 2 KB.
 pub const MAX_ADDRESS: usize = 8 * 1024;
 
-/// The most fields of a form. Ours have some hundred at most, and each is looked for among all.
+/// The most fields of a form. Ours have about a hundred at most, and each lookup searches all.
 pub const MAX_FIELDS: usize = 2_000;
 
-/// How a door is asked.
+/// The method of a door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
     /// `GET`, and `HEAD` like it.
@@ -51,23 +51,23 @@ pub enum Proof {
     State,
     /// A session and the state of an authorization that this browser began.
     SessionAndState,
-    /// A page of our own sent it; it begins something and shows nothing of a tenant.
+    /// One of our own pages sent it; it begins something and shows nothing of a tenant.
     OwnPage,
-    /// A page of our own sent it, with a ticket or code that works once.
+    /// One of our own pages sent it, with a ticket or code that works once.
     OneTimeSecret,
-    /// A receipt in the address, which only the person was given who began what it shows.
+    /// A receipt in the address, which was given only to the person who began what it shows.
     Receipt,
     /// A session.
     Session,
-    /// A session, a page of our own, and the session's own token in the form.
+    /// A session, one of our own pages, and the session's own token in the form.
     SessionForm,
-    /// A key of the API in the header `Authorization`.
+    /// An API key in the header `Authorization`.
     ApiKey,
 }
 
 impl Proof {
-    /// Whether the browser must say that a page of ours sent the request: everything that a cookie, or the person in
-    /// front of the browser, gives its weight.
+    /// Whether the browser must say that one of our own pages sent the request: for everything that is proven by a
+    /// cookie or by the person in front of the browser.
     pub fn needs_own_page(self) -> bool {
         matches!(self, Self::OwnPage | Self::OneTimeSecret | Self::SessionForm)
     }
@@ -76,15 +76,15 @@ impl Proof {
 /// One door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Door {
-    /// How it is asked.
+    /// Its method.
     pub verb: Verb,
-    /// Where it is. `{name}` is one part of the path, `{name+}` one or more.
+    /// Its path. `{name}` is one part of it, `{name+}` one or more.
     pub path: &'static str,
     /// What its body is.
     pub accepts: Accepts,
     /// The largest body in bytes.
     pub limit: usize,
-    /// What it asks for.
+    /// The proof it needs.
     pub proof: Proof,
 }
 
@@ -120,7 +120,7 @@ impl Door {
 /// The door that a request comes to.
 ///
 /// # Errors
-/// 404 where there is none, 405 where it is asked otherwise, 413 and 414 where the request is larger than the door.
+/// 404 if there is none, 405 if its method is another, 413 and 414 if the request is larger than the door allows.
 pub fn at<'a>(doors: &'a [Door], request: &Request<Bytes>) -> Result<&'a Door, Refused> {
     let path = request.uri().path();
     let here: Vec<&Door> = doors.iter().filter(|door| leads_to(door.path, path)).collect();
@@ -152,12 +152,12 @@ pub fn fits(body: usize, limit: usize) -> Result<(), Refused> {
     if body <= limit { Ok(()) } else { Err(Refused::over(limit)) }
 }
 
-/// How much of a body to read for a path: the limit of its door, whatever the method is.
+/// How much of a body to read for a path: the limit of its door, for any method.
 pub fn limit(doors: &[Door], path: &str) -> usize {
     doors.iter().filter(|door| leads_to(door.path, path)).map(|door| door.limit).max().unwrap_or_default()
 }
 
-/// Whether a path is one of those that a pattern means. A slash at the end does not count.
+/// Whether a path matches a pattern. A slash at the end is ignored.
 pub fn leads_to(pattern: &str, path: &str) -> bool {
     let mut wanted = pattern.trim_matches('/').split('/');
     let mut parts = path.trim_start_matches('/').trim_end_matches('/').split('/');

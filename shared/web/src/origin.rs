@@ -1,19 +1,19 @@
-//! Whether a page of ours sent a request. Other sites can make a browser post a form here, with its cookies; the browser
-//! says which site that was.
+//! Whether one of our own pages sent a request. Other sites can make a browser post a form here, with its cookies; the
+//! browser says which site that was.
 
 use http::HeaderMap;
 use http::header::ORIGIN;
 
 use crate::page::host_of;
 
-/// What the browser says in `Sec-Fetch-Site`; scripts cannot set it.
+/// The browser's `Sec-Fetch-Site`; scripts cannot set it.
 const FETCH_SITE: &str = "sec-fetch-site";
 
-/// Whether the request comes from a page of ours or from the person directly. `public_url` is where we are reached, if
-/// that is known.
+/// Whether the request comes from one of our own pages or directly from the person. `public_url` is our address, if it
+/// is known.
 ///
-/// `Sec-Fetch-Site` decides. Browsers leave it out on plain http to another machine; there `Origin` decides. A request
-/// with neither is not one that a form of ours makes.
+/// `Sec-Fetch-Site` decides. Browsers omit it on plain http to another machine; there `Origin` decides. A request with
+/// neither is not one that our forms make.
 pub fn is_own(headers: &HeaderMap, public_url: Option<&str>) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("not text").trim());
     match (text(FETCH_SITE), text(ORIGIN.as_str())) {
@@ -23,8 +23,8 @@ pub fn is_own(headers: &HeaderMap, public_url: Option<&str>) -> bool {
     }
 }
 
-/// A proxy may have changed the `Host`, and `public_url` may be missing: either names us. No page of another site can
-/// choose what the browser sends in `Host`.
+/// A proxy may have changed the `Host`, and `public_url` may be missing: either one names us. A page of another site
+/// cannot choose the `Host` that a browser sends.
 fn is_ours(origin: &str, headers: &HeaderMap, public_url: Option<&str>) -> bool {
     let Some(asking) = authority(origin) else { return false };
     let is_public = public_url.is_some_and(|url| {
@@ -39,7 +39,7 @@ fn authority(url: &str) -> Option<&str> {
     rest.split(['/', '?', '#']).next().filter(|authority| !authority.is_empty())
 }
 
-/// What to say to a request that another site, or none that we know, has sent.
+/// The answer to a request that another site, or an unknown one, has sent.
 pub const REFUSED: &str = "This form was not sent by a page of Switchboard, so nothing was changed. Open the page here and send the form again. If you did: the browser or a proxy takes the headers Sec-Fetch-Site and Origin away.";
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! What all pages for people have in common: the frame, forms, answers, sessions, and secrets that work once.
+//! What all pages share: the frame, forms, redirects, and the headers that keep them safe.
 //!
-//! Pages are made here, without scripts. Nothing on them comes from elsewhere, and a browser is told so.
+//! Pages are made here, without scripts. Nothing on them comes from elsewhere, and a browser enforces that.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ use runtime::ClientAddress;
 pub struct Form(Vec<(String, String)>);
 
 impl Form {
-    /// These fields.
+    /// A form with these fields.
     pub fn of_fields(fields: Vec<(String, String)>) -> Self {
         Self(fields)
     }
@@ -32,12 +32,12 @@ impl Form {
         Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
 
-    /// All values of a field, as of boxes that are ticked.
+    /// All values of a field, as of checkboxes.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.trim())
     }
 
-    /// A field without the space around it; empty if there is none.
+    /// A field without surrounding space; empty if it is missing.
     pub fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.trim())
     }
@@ -48,8 +48,8 @@ pub fn encoded(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-/// Where a request comes from, for counting: an IPv4 address, or an IPv6 network of a customer. What a request says of
-/// itself does not count.
+/// The client address of a request, for counting: an IPv4 address, or a customer's IPv6 network. What a request says of
+/// itself is ignored.
 pub fn address_of(request: &Request<Bytes>) -> String {
     let address = request.extensions().get::<ClientAddress>();
     address.map_or_else(|| "unknown".to_owned(), |address| address.network().to_string())
@@ -73,7 +73,7 @@ pub fn frame(title: &str, nav: &Markup, body: &Markup) -> String {
     framed(title, nav, body, false)
 }
 
-/// A whole page that parts of which load themselves again, if the browser runs scripts. Everything works without.
+/// A whole page, parts of which reload themselves if the browser runs scripts. Everything works without.
 pub fn lively_frame(title: &str, nav: &Markup, body: &Markup) -> String {
     framed(title, nav, body, true)
 }
@@ -89,7 +89,7 @@ fn framed(title: &str, nav: &Markup, body: &Markup, lively: bool) -> String {
                 link rel="stylesheet" href=(STYLE);
                 link rel="icon" href="data:,";
                 @if lively {
-                    // Nothing is evaluated and no style is put in: the policy would refuse both.
+                    // No evaluation and no inline style: the policy would refuse both.
                     meta name="htmx-config" content=r#"{"allowEval":false,"includeIndicatorStyles":false,"selfRequestsOnly":true,"historyEnabled":false}"#;
                     script src=(SCRIPT) defer {}
                 }
@@ -104,21 +104,21 @@ fn framed(title: &str, nav: &Markup, body: &Markup, lively: bool) -> String {
     .into_string()
 }
 
-/// A page that takes a browser to a provider: a form may lead nowhere but to us.
+/// A page that sends a browser to a provider: a form may only lead to us.
 pub fn going(to: &str) -> String {
     let host = to.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
     let body = html! { p { "You are taken to " a href=(to) { (host) } ", where you allow it." } };
     refreshed(&frame("One moment", &html! {}, &body), &format!("0; url={to}"))
 }
 
-/// The same page, which the browser leaves or loads again by itself: `3; url=/there`.
+/// The same page, which the browser leaves or reloads by itself: `3; url=/there`.
 pub fn refreshed(page: &str, when: &str) -> String {
     let refresh = html! { meta http-equiv="refresh" content=(when); }.into_string();
     page.replacen("<head>", &format!("<head>{refresh}"), 1)
 }
 
-/// Other sites learn no address of ours. Our own do: with `no-referrer`, browsers would also hide from us which page sent
-/// a form ([`origin`]).
+/// Other sites do not learn our addresses. Our own pages do: with `no-referrer`, browsers would also hide from us which
+/// page sent a form ([`origin`]).
 const REFERRERS: &str = "same-origin";
 
 /// Where [`styled`] is to be served.
@@ -126,7 +126,7 @@ pub const STYLE: &str = "/admin/style.css";
 /// Where [`script`] is to be served.
 pub const SCRIPT: &str = "/admin/htmx.js";
 
-/// Sends a browser on.
+/// Redirects a browser.
 pub fn redirect(to: &str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::SEE_OTHER;
@@ -147,7 +147,7 @@ pub fn page(status: StatusCode, text: String) -> Response<Bytes> {
     )
 }
 
-/// The same for a page of [`lively_frame`]: scripts of our own only, which ask us only.
+/// The same for a page of [`lively_frame`]: only our own scripts, which call only us.
 pub fn lively_page(status: StatusCode, text: String) -> Response<Bytes> {
     page_with(
         status,
@@ -156,7 +156,7 @@ pub fn lively_page(status: StatusCode, text: String) -> Response<Bytes> {
     )
 }
 
-/// The same with another policy for the browser. No title or name on it turns the direction of the words around it.
+/// The same with another policy for the browser. No title or name on it can turn the direction of the words around it.
 pub fn page_with(status: StatusCode, text: String, policy: &str) -> Response<Bytes> {
     let text = match bidi::without_overrides(&text) {
         Cow::Borrowed(_) => text,

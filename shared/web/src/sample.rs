@@ -5,7 +5,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Refusals of one code that are logged one by one before they are sampled.
 const LOGGED_EACH: u64 = 10;
-/// From then on each so many is logged.
+/// After that, one in this many is logged.
 const LOGGED_ONE_OF: u64 = 1_000;
 
 /// Whether this occurrence of `code` is one to log. Codes are constants, so there are few.

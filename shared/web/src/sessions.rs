@@ -1,5 +1,5 @@
-//! Signing in: with a code that works once, or by what a provider has proven. A session ends by itself, and earlier if the
-//! provider says that its person does not administer the tenant any more.
+//! Sessions: begun by a code that works once, or by what a provider has proven. A session expires, and ends earlier if
+//! the provider says that its person no longer administers the tenant.
 
 use std::time::Duration;
 
@@ -14,22 +14,22 @@ use tenants::once;
 use tenants::once::{key, secret};
 use tenants::portals::TokenDigest;
 
-/// How long a code is good.
+/// How long a code is valid.
 const CODE_TTL: Duration = Duration::from_secs(15 * 60);
 /// How long a session lasts.
 const SESSION_TTL: Duration = Duration::from_secs(8 * 60 * 60);
-/// After so long a provider is asked again whether somebody still administers the tenant.
+/// After this time a provider is asked again whether the person still administers the tenant.
 const RIGHTS_TTL: Duration = Duration::from_secs(15 * 60);
-/// A session goes on so long after the provider last confirmed it, while the provider cannot be asked.
+/// While the provider cannot be asked, a session continues this long after the last confirmation.
 const MAX_UNCONFIRMED: Duration = Duration::from_secs(60 * 60);
-/// A provider that could not be asked is left alone for so long.
+/// A provider that could not be asked is asked again after this time.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(60);
 const COOKIE: &str = "switchboard_session";
 
 /// A session.
 ///
-/// Its cookie is 256 random bits of which only the digest is kept, so there is nothing in it to sign or to forge; it can
-/// be taken back at any time, for it is looked up with each request.
+/// Its cookie is 256 random bits of which only the digest is kept, so there is nothing in it to sign or to forge; it
+/// can be revoked at any time, for it is looked up with each request.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Session {
     /// Whose pages are shown.
@@ -66,7 +66,7 @@ pub struct Listed {
     pub who: String,
     /// When.
     pub since: Timestamp,
-    /// What names it here; its cookie cannot be told from it.
+    /// Its name in the list; it does not reveal the cookie.
     pub name: String,
 }
 
@@ -77,14 +77,14 @@ impl Session {
     }
 }
 
-/// Makes a code with which somebody signs in to a tenant's pages, once, within 15 minutes.
+/// Makes a code with which a person signs in to a tenant's pages, once, within 15 minutes.
 pub async fn new_code(ports: &Ports, tenant: &TenantId) -> Result<String, StoreError> {
     let code = secret();
     once::put(ports, "code", &code, tenant, CODE_TTL).await?;
     Ok(code)
 }
 
-/// Begins a session with a code; the cookie that keeps it and whose pages it shows, or `None` if the code is no good.
+/// Begins a session with a code; returns its cookie and its tenant, or `None` if the code is not valid.
 pub async fn begin(ports: &Ports, code: &str) -> Result<Option<(String, TenantId)>, StoreError> {
     match once::take::<TenantId>(ports, "code", code).await? {
         Some(tenant) => {
@@ -94,8 +94,8 @@ pub async fn begin(ports: &Ports, code: &str) -> Result<Option<(String, TenantId
     }
 }
 
-/// Begins a session for somebody who has proven that they may see the tenant's pages, in a way that nobody can be asked
-/// about again: it lasts an hour. The cookie that keeps it; `who` they are stands in the audit.
+/// Begins a session for a person who has proven their right to the tenant's pages in a way that cannot be confirmed
+/// again: it lasts an hour. Returns its cookie; `who` is written in the audit.
 pub async fn start(ports: &Ports, tenant: TenantId, who: &str) -> Result<String, StoreError> {
     start_with(ports, tenant, who, Proof::Once).await
 }
@@ -129,13 +129,13 @@ pub async fn of(store: &dyn Store, headers: &HeaderMap) -> Result<Option<Session
 /// Why a session ended before its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// Its person does not administer the tenant any more.
+    /// Its person no longer administers the tenant.
     NoRights,
     /// For an hour nobody could be asked whether they do.
     Unconfirmed,
 }
 
-/// The session, unless its person may not see the pages any more. `ask` asks the provider; it is called when the last
+/// The session, unless its person may no longer see the pages. `ask` asks the provider; it is called when the last
 /// confirmation is a quarter of an hour old, and at most once a minute while the provider does not answer.
 pub async fn confirmed(
     ports: &Ports,
@@ -157,7 +157,7 @@ pub async fn confirmed(
     }
 }
 
-/// Writes down when a session was confirmed, unless it was taken back meanwhile or another request was quicker.
+/// Stores when a session was confirmed, unless it was revoked meanwhile or another request was quicker.
 async fn keep(ports: &Ports, session: Session) -> Result<Session, StoreError> {
     let (Some((key, version)), Some(ends)) = (&session.place, session.ends) else { return Ok(session) };
     let write = Write::new(key.clone(), &session, Condition::Version(*version))?;
@@ -183,7 +183,7 @@ pub async fn list(store: &dyn Store, tenant: &TenantId) -> Result<Vec<Listed>, S
     Ok(all)
 }
 
-/// Takes a session of a tenant back, by its name in the list; another tenant's is left as it is.
+/// Revokes a tenant's session by its name in the list; another tenant's is not touched.
 pub async fn revoke(store: &dyn Store, tenant: &TenantId, name: &str) -> Result<(), StoreError> {
     let place = Key::new(Table::Portals, once::PARTITION, name);
     if let Some(item) = store.get(&place).await?
@@ -197,7 +197,7 @@ pub async fn revoke(store: &dyn Store, tenant: &TenantId, name: &str) -> Result<
 /// Ends all sessions of a tenant.
 pub async fn end_all(store: &dyn Store, tenant: &TenantId) -> Result<(), StoreError> {
     loop {
-        // A page at a time: what was ended is not listed any more.
+        // A page at a time: ended sessions are no longer listed.
         let all = list(store, tenant).await?;
         if all.is_empty() {
             return Ok(());
@@ -222,13 +222,13 @@ impl Session {
         self.place.as_ref().map_or("", |(key, _)| key.sort.as_str())
     }
 
-    /// Whether a provider has to confirm it now. Whoever came with an operator's code is known to none.
+    /// Whether a provider has to confirm it now. No provider knows a person who signed in with an operator's code.
     fn is_to_be_confirmed(&self, now: Timestamp) -> bool {
         let can_be = matches!(self.proof, Proof::Slack { .. } | Proof::Portal { .. });
         can_be && self.age(now) >= RIGHTS_TTL
     }
 
-    /// How long ago it was confirmed. A moment that is still to come counts as none.
+    /// How long ago it was confirmed. A moment in the future counts as zero.
     fn age(&self, now: Timestamp) -> Duration {
         self.confirmed.filter(|confirmed| *confirmed <= now).map_or(Duration::MAX, |confirmed| until(confirmed, now))
     }
@@ -237,7 +237,7 @@ impl Session {
         self.asked.is_none_or(|asked| asked > now || until(asked, now) >= ASK_AGAIN_AFTER)
     }
 
-    /// What becomes of it by a provider's word.
+    /// What follows from a provider's answer.
     fn after(&self, rights: Rights, now: Timestamp) -> Result<Self, Ended> {
         match rights {
             Rights::Held => Ok(Self { confirmed: Some(now), asked: None, ..self.clone() }),

@@ -1,4 +1,4 @@
-//! Which addresses are public: what is called without the deployment's leave is in the open internet, and nowhere else.
+//! Which addresses are public: without the deployment's leave, only the open internet is called.
 //!
 //! Sources: the IANA special-purpose registries for IPv4 and IPv6, RFC 6052 and 8215 (NAT64), RFC 3056 (6to4),
 //! RFC 5214 (ISATAP), and the clouds' own documents for the addresses at which machines learn their credentials.
@@ -11,7 +11,7 @@ const REFUSED_V4: [([u8; 4], u32); 16] = [
     ([10, 0, 0, 0], 8),
     ([100, 64, 0, 0], 10),
     ([127, 0, 0, 0], 8),
-    // Azure's machines are told their configuration here; the address is public by its number only.
+    // Azure's machines get their configuration here; the address is public by its number only.
     ([168, 63, 129, 16], 32),
     // Link-local, with the metadata services of most clouds.
     ([169, 254, 0, 0], 16),

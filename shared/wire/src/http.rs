@@ -1,5 +1,5 @@
-//! The one HTTP client. It calls only where its [`Network`] allows, whatever carries the request, and follows no redirect:
-//! what one means is the caller's to understand.
+//! The one HTTP client. It calls only where its [`Network`] allows, whatever carries the request, and follows no
+//! redirect: each caller decides what one means.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The transport of production: reqwest. It uses no proxy of the environment (a proxy would look names up by itself) and
-//! connects only to addresses that were checked.
+//! The transport of production: reqwest. It uses no proxy of the environment (a proxy would resolve names by itself)
+//! and connects only to addresses that were checked.
 
 use std::io;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Where a deployment may call: the open internet, and what its own configuration names. A tenant can name nothing.
+//! Where a deployment may call: the open internet, and what its own configuration names. A tenant cannot add to it.
 
 use std::fmt;
 use std::io;
@@ -17,7 +17,7 @@ const MAX_SHOWN: usize = 100;
 /// Finds the addresses of a host name.
 pub type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
 
-/// Why a request was not made. Nothing was sent, and the text does not tell one private address from another.
+/// Why a request was not made. Nothing was sent, and the text does not distinguish one private address from another.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Blocked {
     /// The host is, or its name leads to, an address that is not public.
@@ -316,7 +316,7 @@ impl Network {
             let address = plain(*address);
             is_named || is_public(address) || self.names_address(address, None)
         };
-        // Port 0 stands for the URL's.
+        // Port 0 means the URL's.
         let addresses: Vec<_> =
             found.into_iter().filter(permitted).map(|address| SocketAddr::new(address, 0)).collect();
         if addresses.is_empty() {
@@ -333,7 +333,7 @@ async fn look_up(name: &str) -> io::Result<Vec<IpAddr>> {
 /// Why a name has no address to connect to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unresolved {
-    /// There is no such name.
+    /// The name does not exist.
     #[error("the host name was not found")]
     NotFound,
     /// None of its addresses may be called.

@@ -1,4 +1,4 @@
-//! What may be said of an answer that is not the provider's: not one byte of its body.
+//! What may be logged or shown of an answer that is not the provider's: not one byte of its body.
 
 use std::fmt;
 

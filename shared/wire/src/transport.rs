@@ -1,4 +1,4 @@
-//! The port through which requests leave: what carries a request to its address and brings the answer back.
+//! The port through which requests leave: it carries a request to its address and brings the answer back.
 
 use std::fmt;
 use std::io;

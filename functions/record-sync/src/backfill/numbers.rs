@@ -1,4 +1,4 @@
-//! The numbers that rows carry: several rows with one number, numbers that are no record's, and those of another's row.
+//! The record numbers that rows carry: several rows with one number, numbers without a record, another row's number.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -127,7 +127,7 @@ fn double(
     entries.push(Entry { rows, why, ..Entry::new(EntryKind::Double, record, title) });
 }
 
-/// Names the rows whose number is no record's.
+/// Names the rows whose number belongs to no record.
 async fn missing(
     running: &mut Running<'_>,
     unknown: BTreeMap<u64, Vec<RowRef>>,

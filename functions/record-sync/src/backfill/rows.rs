@@ -1,4 +1,4 @@
-//! The rows of a database as a run put them down, and which of them a record belongs to.
+//! The rows of a database as a run stored them, and which of them belongs to a record.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub(super) async fn read(running: &mut Running<'_>) -> Result<(), Failure> {
     let list = opened.notion.query(&opened.source.id, &query, cursor.as_deref()).await?;
     let mut writes = Vec::new();
     for page in &list.items {
-        // A query that begins anew at a moment gives some rows again.
+        // A query that begins again at a moment returns some rows again.
         if since.is_some() && running.row(&page.id).await?.is_some() {
             continue;
         }
@@ -74,7 +74,7 @@ pub(super) async fn read(running: &mut Running<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The row of a record, of those that are nobody's yet.
+/// The row of a record, among those without a record.
 pub(super) async fn of(running: &Running<'_>, record: Record, traits: &Traits) -> Result<Row, Failure> {
     let (deps, opened) = (running.deps, running.opened);
     let mut numbered = Vec::new();
@@ -157,7 +157,7 @@ impl Running<'_> {
         Ok(self.deps.ports.store.get(&key).await?.map(|item| item.decode()).transpose()?)
     }
 
-    /// The rows put down under a prefix that are nobody's yet.
+    /// The rows stored under a prefix that have no record yet.
     pub(super) async fn free(&self, prefix: &str) -> Result<Vec<Page>, Failure> {
         let mut pages = Vec::new();
         for item in self.list(prefix).await? {

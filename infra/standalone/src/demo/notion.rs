@@ -1,4 +1,4 @@
-//! The demonstration's Notion: three databases beside the board, to be edited like there.
+//! The demonstration's Notion: three databases, shown and edited beside the board.
 
 use axum::extract::{Path as Segment, State};
 use axum::http::StatusCode;

@@ -1,4 +1,4 @@
-//! The demonstration's conversations: what its people do in Slack and in a chat on the portal.
+//! The demonstration's conversations: what its people write in Slack and in a chat on the portal.
 
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ use super::said::{BOLD, ITALIC, flat};
 /// How deep blocks within blocks are read.
 const MAX_DEPTH: usize = 6;
 
-/// What blocks say, and whether any of it is content rather than the name of something.
+/// The text of blocks, and whether any of it is content rather than a block's name.
 pub(super) fn read(list: &[Value], language: Language) -> (Vec<Block>, bool) {
     let (mut all, mut has_words) = (Vec::new(), false);
     for one in list {
@@ -203,7 +203,7 @@ fn call(call: &Value, language: Language) -> Block {
     Block::Paragraph(spans)
 }
 
-/// Where a block of which nothing else is known may have words, in the order in which people read them.
+/// Where an unknown block may have text, in reading order.
 const PLACES: [&str; 21] = [
     "title",
     "rich_text_title",

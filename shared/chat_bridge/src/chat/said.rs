@@ -1,5 +1,4 @@
-//! What a message in Slack says, as a document: its own words, and what it shows of others. [`slack::carries`] says
-//! what becomes of each part.
+//! A Slack message as a document: its own words, and what it shows of others. [`slack::carries`] decides for each part.
 
 use locale::Language;
 use locale::{Fixed, Message, Piece, texts};
@@ -13,14 +12,14 @@ use super::blocks;
 pub(super) const BOLD: Style = Style { bold: true, italic: false, strike: false, underline: false, code: false };
 pub(super) const ITALIC: Style = Style { bold: false, italic: true, strike: false, underline: false, code: false };
 
-/// What a message says. People, groups and channels in it are known by their ids as yet.
+/// What a message says. People, groups and channels in it are still ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Said {
     /// Its own words.
     pub own: Document,
-    /// What it shows of others: forwards, and cards of apps. Nobody is to be notified by it.
+    /// What it shows of others: forwards, and cards of apps. It must not notify anyone.
     pub shown: Document,
-    /// Whether its words say what its author does: `/me`.
+    /// Whether its words describe its author's action: `/me`.
     pub is_me: bool,
 }
 
@@ -40,7 +39,7 @@ impl Said {
         self.own.is_empty() && self.shown.is_empty()
     }
 
-    /// All of it, below the name of who wrote it.
+    /// All of it, below its author's name.
     pub fn by(self, author: &str) -> Document {
         let own = if self.is_me { doing(self.own, author) } else { self.own };
         let is_named = self.is_me;
@@ -50,7 +49,7 @@ impl Said {
     }
 }
 
-/// The name in bold, and what its bearer does in italics.
+/// The author's name in bold, and the action in italics.
 fn doing(own: Document, author: &str) -> Document {
     let mut own = own;
     for block in &mut own.blocks {
@@ -92,7 +91,7 @@ fn own(message: &MessageEvent, language: Language) -> Vec<Block> {
     content(&message.blocks, &message.text, language)
 }
 
-/// Blocks are what people see, the text is for where there are none; but a text beside blocks without a word is not lost.
+/// Blocks are what people see, the text is a fallback; but a text beside blocks without words is kept.
 fn content(list: &[serde_json::Value], text: &str, language: Language) -> Vec<Block> {
     let (read, has_words) = blocks::read(list, language);
     if has_words {
@@ -122,7 +121,7 @@ fn huddle_line(huddle: &Huddle, language: Language) -> Document {
     line("🎧", &words.join(", "))
 }
 
-/// What Slack says of something that happened in the channel, without the name that is above it already.
+/// Slack's note about something that happened in the channel, without the name that is already above it.
 fn notice(message: &MessageEvent, subtype: &str, language: Language) -> Vec<Block> {
     let own = message.user.as_deref().unwrap_or_default();
     let mention = [format!("<@{own}>"), format!("<@{own}|")];
@@ -159,9 +158,9 @@ fn shown(list: &[Attachment], language: Language) -> Vec<Block> {
     list.iter().flat_map(blocks).collect()
 }
 
-/// Who wrote it where, and what it says, quoted.
+/// Who wrote it where, and its text, quoted.
 fn forward(attachment: &Attachment, language: Language) -> Vec<Block> {
-    // Its head names the author and the place; all else of it is what a card shows.
+    // Its head names the author and the place; the rest is read like a card.
     let inside = Attachment {
         author: String::new(),
         link: String::new(),
@@ -202,7 +201,7 @@ fn forward(attachment: &Attachment, language: Language) -> Vec<Block> {
     all
 }
 
-/// What an app shows.
+/// A card of an app.
 fn card(attachment: &Attachment, language: Language) -> Vec<Block> {
     let plain = Style::default();
     let mut all = Document::from_mrkdwn(&attachment.pretext).blocks;
@@ -257,7 +256,7 @@ fn field(title: &str, value: &str) -> Block {
     Block::Paragraph(spans)
 }
 
-/// Blocks as the spans of one, a line each.
+/// Blocks as the spans of one block, a line each.
 pub(super) fn flat(blocks: Vec<Block>) -> Vec<Span> {
     let mut all: Vec<Span> = Vec::new();
     for block in blocks {
@@ -277,7 +276,7 @@ pub(super) fn flat(blocks: Vec<Block>) -> Vec<Span> {
     all
 }
 
-/// The same where a mention of everyone is just a word.
+/// The same with mentions of everyone as plain words.
 fn silent(document: Document) -> Document {
     document.with_leaves(|leaf| {
         if let Leaf::Everyone(name) = leaf {
@@ -286,7 +285,7 @@ fn silent(document: Document) -> Document {
     })
 }
 
-/// What a chat has in the place of a file that has no copy there: what it is, and where. `None` for a file that is copied.
+/// What a chat shows instead of a file that is not copied: what it is, and where. `None` for a file that is copied.
 pub fn instead_of_copy(file: &File, language: Language) -> Option<Document> {
     match file.kind {
         FileKind::Hosted | FileKind::Clip => None,
@@ -295,7 +294,7 @@ pub fn instead_of_copy(file: &File, language: Language) -> Option<Document> {
     }
 }
 
-/// A file as a line: its name with its link, and what is to be known of it.
+/// A file as a line: its name with its link, and its details.
 fn file_line(file: &File, language: Language) -> Document {
     match &file.kind {
         FileKind::Hosted | FileKind::Clip => named(file, "📎", &file.permalink, ""),
@@ -323,7 +322,7 @@ fn file_line(file: &File, language: Language) -> Document {
     }
 }
 
-/// A file that opens in Slack only, with what it is.
+/// A file that opens only in Slack, with its kind.
 fn called(file: &File, mark: &str, what: &str) -> Document {
     named(file, mark, &file.permalink, &format!(" {what}"))
 }
@@ -342,7 +341,7 @@ fn named(file: &File, mark: &str, link: &str, behind: &str) -> Document {
     Document { blocks: vec![Block::Paragraph(spans)] }
 }
 
-/// A line that says why a file has no copy, and where it is.
+/// A line that says why a file was not copied, and where it is.
 pub fn not_copied(file: &File, why: Fixed, language: Language) -> Document {
     let (size, why) = (readable(file.size, language), language.text(why));
     let mut spans = vec![Span::text(format!("📎 {}{size}: {why}", file.name))];
@@ -354,7 +353,7 @@ pub fn not_copied(file: &File, why: Fixed, language: Language) -> Document {
     Document { blocks: vec![Block::Paragraph(spans)] }
 }
 
-/// A line that says that a file was taken back, where its copy cannot be.
+/// A line that says that a file was deleted, if its copy cannot be deleted.
 pub fn taken_back(file: &str, language: Language) -> Document {
     let words = language.text(texts::chat::FILE_REMOVED);
     Document { blocks: vec![Block::Paragraph(vec![Span::text(format!("📎 {file}: {words}"))])] }
@@ -365,13 +364,13 @@ pub fn edit_of_older(language: Language) -> Document {
     line("✏️", language.text(texts::chat::OLDER_MESSAGE_EDITED))
 }
 
-/// What is said with the copy of a file: who shared it, and what is heard in it.
+/// The text beside a file's copy: who shared it, and its transcript.
 pub fn with_copy(file: &File, author: &str) -> Document {
     let named = Document::default().by(author);
     if file.kind == FileKind::Clip && !file.content.is_empty() { named.then(&file.content) } else { named }
 }
 
-/// A size in brackets behind a name; nothing for one that is not known.
+/// A size in brackets after a name; empty if the size is unknown.
 fn readable(bytes: u64, language: Language) -> String {
     let size = match bytes {
         0 => return String::new(),

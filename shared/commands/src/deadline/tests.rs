@@ -1,3 +1,5 @@
+//! Which words are a deadline, and which moment they mean.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! How tasks are read from what people type.
+
 use jiff::Zoned;
 use locale::Language;
 use proptest::prelude::*;

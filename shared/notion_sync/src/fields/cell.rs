@@ -1,4 +1,4 @@
-//! A field's value in the form in which the two sides are compared.
+//! A field's value in the form in which both sides are compared.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -76,12 +76,12 @@ impl Cell {
         Self::Number(if text == "-0" { "0".into() } else { text.to_owned() })
     }
 
-    /// The same from a text; no number is no value.
+    /// The same from a text; without a number there is no value.
     pub fn number_of(text: &str, scale: usize) -> Self {
         text.trim().parse().map_or(Self::Empty, |number| Self::number(number, scale))
     }
 
-    /// A decimal number as it is written, digit for digit; no number is no value.
+    /// A decimal number as it is written, digit for digit; without a number there is no value.
     pub fn decimal(text: &str) -> Self {
         canonical(text).map_or(Self::Empty, Self::Number)
     }
@@ -96,7 +96,7 @@ impl Cell {
         Self::decimal(&rounded.to_string())
     }
 
-    /// Several values; none is no value.
+    /// Several values; none means no value.
     pub fn list(cells: impl IntoIterator<Item = Self>) -> Self {
         let cells: Vec<_> = cells.into_iter().filter(|cell| *cell != Self::Empty).collect();
         if cells.is_empty() { Self::Empty } else { Self::List(cells) }
@@ -108,19 +108,19 @@ impl Cell {
         Self::Moment(Timestamp::from_second(seconds - seconds.rem_euclid(60)).unwrap_or(moment))
     }
 
-    /// People; nobody is no value.
+    /// People; nobody means no value.
     pub fn users(users: impl IntoIterator<Item = u64>) -> Self {
         let users: BTreeSet<_> = users.into_iter().filter(|user| *user != 0).collect();
         if users.is_empty() { Self::Empty } else { Self::Users(users) }
     }
 
-    /// Records; none is no value.
+    /// Records; none means no value.
     pub fn records(records: impl IntoIterator<Item = u64>) -> Self {
         let records: BTreeSet<_> = records.into_iter().filter(|record| *record != 0).collect();
         if records.is_empty() { Self::Empty } else { Self::Records(records) }
     }
 
-    /// Several of a list; none is no value.
+    /// Several of a list; none means no value.
     pub fn options(codes: impl IntoIterator<Item = String>) -> Self {
         let codes: BTreeSet<_> = codes.into_iter().filter(|code| !code.is_empty()).collect();
         if codes.is_empty() { Self::Empty } else { Self::Options(codes) }

@@ -1,4 +1,4 @@
-//! What counts when a record and a row that both existed are compared for the first time.
+//! Which value counts when an existing record and an existing row are compared for the first time.
 
 use settings::databases::First;
 

@@ -1,7 +1,7 @@
-//! A person's full name as one text, and the parts that the portal keeps of it.
+//! A person's full name as one text, and the parts that the portal keeps.
 //!
-//! The text is shown as it is joined from the parts. An edited text is taken apart only where exactly one part was changed
-//! and all others stand where they stood: nothing is guessed about which word of a name is which.
+//! The text is joined from the parts. An edited text is taken apart only if exactly one part changed and all others are
+//! unchanged and in place: which word of a name is which is never guessed.
 
 use bitrix24::Item;
 use serde_json::{Map, Value};

@@ -1,4 +1,4 @@
-//! Values as lines of text: each reads back to the very value that it was written from.
+//! Values as lines of text: each reads back to exactly the value that it was written from.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Editing lists and lines so that only what was edited changes.
+//! Edits of lists and lines, so that only the edited parts change.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Which field goes with which property: the settings held against what the portal and the database really have.
+//! Which field goes with which property: the settings compared with the portal's fields and the database's schema.
 
 use std::collections::BTreeMap;
 
@@ -72,7 +72,7 @@ pub struct Known {
     pub options: BTreeMap<String, KnownOption>,
 }
 
-/// An option that stands for a value of the portal. It is known by its id from then on.
+/// The option of a value of the portal. It is known by its id from then on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownOption {
     /// The option's id.
@@ -381,7 +381,7 @@ fn making(
     }
 }
 
-/// What a value of the portal is called in Notion. A comma divides options there, so it is written as its look-alike.
+/// What a value of the portal is called in Notion. A comma divides options there, so a similar character replaces it.
 pub fn option_name(setting: &FieldSetting, code: &str, name: &str) -> String {
     let name = setting.values.get(code).map_or(if name.is_empty() { code } else { name }, String::as_str);
     let mut units = 0;

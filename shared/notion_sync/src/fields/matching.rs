@@ -1,8 +1,8 @@
-//! By what a row is recognised as a record's, before they are linked.
+//! How a row is recognised as a record's before they are linked. Pure; the searches are in `record-sync`.
 //!
-//! The number on a row decides alone and is looked up elsewhere. All other keys are compared here: as people read them, so
-//! that case, blanks, the Unicode form and the spelling of a telephone number make no difference. A side that has no value
-//! says nothing; two sides that have different ones contradict each other. Where several fit, nothing is guessed.
+//! The number on a row decides alone and is looked up elsewhere. All other keys are compared here as people read them:
+//! case, blanks, the Unicode form and the spelling of a telephone number make no difference. A missing value says
+//! nothing; two different values contradict each other. Where several rows fit, nothing is guessed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use settings::databases::Key;
 
 use super::cell::Cell;
 
-/// The company of a record: no key, but what tells two of one title apart.
+/// The company of a record: not a key, but it distinguishes two with one title.
 pub const COMPANY: &str = "companyId";
 
 /// How values of a key are compared.
@@ -62,7 +62,7 @@ pub fn text(value: &str) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// Letters that take no room.
+/// Letters of zero width.
 fn is_unseen(letter: char) -> bool {
     matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
 }

@@ -1,8 +1,8 @@
 //! The three-way merge of a record and its page.
 //!
-//! Pure, field by field, by value. A base keeps what each side showed when both were last agreed, and not one value for
-//! both: what a provider makes of a value that was written (a text cut short, a person who has no account there) is not
-//! a change of anybody's, and must not travel back.
+//! Pure, field by field, by value. A base keeps what each side showed when both last agreed, not one value for both:
+//! what a provider makes of a written value (a shortened text, a person without an account) is not a person's change
+//! and must not be written back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,7 +49,7 @@ impl From<Cell> for Reading {
 pub struct Sides {
     /// By field.
     pub fields: BTreeMap<String, Reading>,
-    /// When the side was edited last, as exactly as it tells.
+    /// When the side was edited last, as exactly as it reports.
     pub edited_at: Option<Timestamp>,
 }
 

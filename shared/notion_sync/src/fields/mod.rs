@@ -1,8 +1,8 @@
-//! Syncing a record of the portal with a page of Notion: what their fields mean, how they are compared and merged.
+//! Fields of a record and properties of its page: their meaning, comparison and merge. Pure.
 //!
-//! Each side is read into [`Cell`]s, in the portal's terms (codes of stages, numbers of people and records), so that a
-//! time zone, a trailing space or the case of an option is no change. What is merged is three-way and by value: an echo
-//! of our own writing equals the base and merges to nothing.
+//! Each side is read into [`Cell`]s in the portal's terms (codes of stages, ids of people and records), so that a time
+//! zone, a trailing space or the case of an option is not a change. The merge is three-way and by value: an echo of our
+//! own write equals the base and merges to nothing.
 
 pub mod body;
 pub mod cell;

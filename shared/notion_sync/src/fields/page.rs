@@ -71,7 +71,7 @@ impl Field {
         option_name(&self.setting, code, name)
     }
 
-    /// The option that stands for a code: by its id, else by its name.
+    /// The option of a code: by its id, else by its name.
     fn option_of(&self, code: &str) -> Option<&notion::schema::Choice> {
         let known = self.options.get(code);
         let by_id = known.and_then(|id| self.property.options.iter().find(|option| option.id == *id));
@@ -249,7 +249,7 @@ fn linked(cell: &Cell, context: &Context) -> Cell {
     }
 }
 
-/// What a property says, in the portal's terms. `base` tells which of several codes with one name is meant.
+/// What a property says, in the portal's terms. `base` decides between several codes with one name.
 pub fn read(field: &Field, property: Option<&Value>, base: Option<&Cell>, context: &Context) -> Reading {
     let Some(property) = property else { return Reading::default() };
     let kind = field.property.kind.as_str();
@@ -400,7 +400,7 @@ fn date(value: &Value, as_day: bool, context: &Context) -> Cell {
     }
 }
 
-/// A status. The one that Notion itself puts where nobody chose one is no choice, unless the portal has the same.
+/// A status. The one that Notion itself sets where nobody chose one does not count, unless the portal has the same.
 fn status(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) -> Reading {
     let reading = option(field, value, base, context);
     let first = field.property.options.first();

@@ -1,4 +1,4 @@
-//! A record's fields: what the portal says they are, how their values are read, and how they are written.
+//! A record's fields: their types as the portal describes them, how their values are read and written.
 
 use bitrix24::{EntityType, tolerant};
 use jiff::Timestamp;
@@ -72,7 +72,7 @@ pub struct PortalField {
     /// Whether it may not be emptied.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub required: bool,
-    /// How its values are written in the property that it is mirrored in.
+    /// How its values are written in its property.
     #[serde(skip)]
     pub codec: Option<Codec>,
     /// The list in `crm.status.list` that its values are from.
@@ -178,7 +178,7 @@ impl PortalField {
         Self::new(FULL_NAME, PortalKind::FullName)
     }
 
-    /// A task's custom field: what it holds follows from the property's type, for no method tells.
+    /// A task's custom field: what it holds follows from the property's type, for no method says it.
     pub fn of_task_custom(name: &str, property: &str) -> Self {
         let kind = match property {
             "number" => PortalKind::Number(4),
@@ -663,7 +663,7 @@ mod tests {
         assert_eq!(after(&field("address", false), Cell::line("Main Street 2"), place.clone()), place, "refused");
         assert_eq!(after(&field("boolean", false), Cell::Flag(true), json!("0")), json!("1"));
         assert_eq!(after(&field("employee", true), Cell::users([9, 4]), json!(["9", 7])), json!(["9", 4]));
-        // One text over a list is no edit of it.
+        // One text over a list is not an edit of it.
         assert_eq!(after(&field("string", true), Cell::line("a, b"), json!(["a", "b"])), json!(["a", "b"]));
         let melted = edited(
             &field("string", true),

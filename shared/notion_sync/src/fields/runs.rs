@@ -1,4 +1,4 @@
-//! Editing a property's text so that formatting, links and mentions stay where the text stays.
+//! Edits of a property's text that keep formatting, links and mentions where the text is unchanged.
 
 use notion::text;
 use serde_json::{Map, Value, json};

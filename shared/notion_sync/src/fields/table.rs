@@ -1,4 +1,4 @@
-//! What goes with what: every type of field on the portal, with one value or several, and every type of property in
+//! The table of types: every type of field on the portal, with one value or several, and every type of property in
 //! Notion. How values are read and written, which property is made, and the table in `docs/notion.md` come from here.
 
 use std::fmt::Write;

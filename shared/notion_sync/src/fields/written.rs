@@ -1,8 +1,8 @@
-//! What became of a value that was written: what the provider shows afterwards, held against what was wanted.
+//! The outcome of a written value: what the provider shows afterwards, compared with what was wanted.
 //!
-//! A provider may accept a write and keep something else: it ignores a clearing, drops a value that its list does not have,
-//! cuts a text. Such a value is *held*: it is neither agreed nor written again and again, and it never travels back. It
-//! counts as a person's unfinished change until both sides agree.
+//! A provider may accept a write and keep something else: it ignores a clearing, drops a value that its list lacks,
+//! shortens a text. Such a value is *held*: it is neither agreed nor written again and again, and never written back.
+//! It counts as a person's unfinished change until both sides agree.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What one evaluation may cost: steps of work, and bytes of the values that it makes.
+//! The budget of one evaluation: steps of work, and bytes of the values that it makes.
 
 use std::fmt;
 

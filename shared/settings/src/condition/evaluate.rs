@@ -1,8 +1,8 @@
-//! Evaluating a condition over its parsed tree, within a budget.
+//! Evaluates a condition over its parsed tree, within a budget.
 //!
 //! A step is an operation that the condition writes (an operator, a field, a function), an element that a loop, a
-//! comparison or `in` looks at, or 256 bytes of text. Names and constants alone cost nothing. What it gives is what CEL
-//! gives; only the end of the budget is an error that nothing around it absorbs.
+//! comparison or `in` visits, or 256 bytes of text. Names and constants alone cost nothing. Results are those of CEL;
+//! only the end of the budget is an error that nothing around it absorbs.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;

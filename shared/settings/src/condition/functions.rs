@@ -1,4 +1,4 @@
-//! The functions that a condition may call: CEL's own, but for times and regular expressions.
+//! The functions that a condition may call: CEL's own, except times and regular expressions.
 
 use std::rc::Rc;
 

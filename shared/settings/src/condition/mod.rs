@@ -1,8 +1,8 @@
 //! Conditions of routes, in CEL, over the record, its previous state and the change.
 //!
-//! `record` and `before` hold the portal's fields by their names, `change` holds `name`, `from_stage` and
-//! `fields`. `before` is null where nothing is known of it. The `cel` crate reads a condition; it is evaluated here, because
-//! that crate cannot stop an evaluation: lists within lists make one of 250 characters take seconds, or all memory.
+//! `record` and `before` hold the portal's fields by their names, `change` holds `name`, `from_stage` and `fields`.
+//! `before` is null if the previous state is unknown. The `cel` crate parses a condition; it is evaluated here, because
+//! that crate cannot stop an evaluation: nested lists make one of 250 characters take seconds, or all memory.
 
 mod budget;
 mod evaluate;

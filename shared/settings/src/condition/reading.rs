@@ -1,4 +1,4 @@
-//! Reading a condition: the `cel` crate's small parser, kept from texts that would nest too deep.
+//! Parses a condition with the `cel` crate, after a check that refuses texts which would nest too deep for its parser.
 
 use cel::IdedExpr;
 use cel::parser::pratt_parser::{Lexer, TokenKind};

@@ -1,4 +1,4 @@
-//! What conditions give, what they cost, and where that ends.
+//! What conditions evaluate to, what they cost, and where the budget ends them.
 
 use std::sync::{Arc, LazyLock};
 

@@ -1,4 +1,4 @@
-//! What the connection sees: what it was added to, and all below.
+//! What the connection can see: the pages that it was added to, and everything below them.
 
 use super::{Database, Page, Source, State};
 
@@ -37,7 +37,7 @@ impl State {
         self.source(&page.source).is_some()
     }
 
-    /// Whether the page lies in the trash, itself or with what it stands in.
+    /// Whether the page is in the trash, itself or with one of its parents.
     pub(super) fn is_trashed(&self, page: &Page) -> bool {
         let mut at = page;
         for _ in 0..MAX_DEPTH {
@@ -55,7 +55,7 @@ impl State {
         false
     }
 
-    /// Whether `page` is `above` or stands somewhere below it.
+    /// Whether `page` is `above` or somewhere below it.
     pub(super) fn is_below(&self, page: &str, above: &str) -> bool {
         let mut at = page.to_owned();
         for _ in 0..MAX_DEPTH {

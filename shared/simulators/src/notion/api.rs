@@ -1,4 +1,4 @@
-//! The API as it answers: version, token, limits, and every address that is simulated.
+//! The API: version, token, limits, and every address that is simulated.
 
 use std::sync::Arc;
 
@@ -80,7 +80,7 @@ impl Call<'_> {
     }
 }
 
-/// Refuses what is no size of a page.
+/// Refuses what is not a page size.
 pub(super) fn page_size(which: &str, size: i64) -> Result<usize, Refusal> {
     let refused = |relation: &str, bound: u32| {
         invalid(format!(
@@ -437,7 +437,7 @@ impl State {
 
     fn list_users(&self, call: &Call) -> Good {
         self.needs("people")?;
-        // Guests are no members, and are not listed.
+        // Guests are not members, and are not listed.
         let members = self.people.iter().filter(|user| user["guest"] != true);
         let ids = members.filter_map(|user| user["id"].as_str());
         let all: Vec<_> = ids.map(|id| self.user(id)).chain([me()]).collect();

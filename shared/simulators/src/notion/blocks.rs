@@ -136,7 +136,7 @@ impl State {
         self.checked_level(&path, Some(children), level + 1, kind)
     }
 
-    /// Checks what stands in a block, but for its children.
+    /// Checks the content of a block, except its children.
     fn checked_block(&self, at: &str, kind: &str, fields: &Map<String, Value>) -> Result<(), Refusal> {
         if TEXTS.contains(&kind) {
             self.rich_text(&format!("{at}.rich_text"), fields.get("rich_text"))?;
@@ -281,7 +281,7 @@ impl State {
         self.pages.contains_key(at).then(|| at.to_owned())
     }
 
-    /// Whether a block, or what it stands in, lies in the trash.
+    /// Whether a block, or one of its parents, is in the trash.
     fn is_block_trashed(&self, id: &str) -> bool {
         let mut at = id;
         while let Some(block) = self.blocks.get(at) {

@@ -1,5 +1,5 @@
-//! Formulas and rollups. A formula may be a number, a text, `true`, `false`, `prop("Name")`, or several of them joined by
-//! `+ - * /` from left to right; what is more than that has no value until a test sets one.
+//! Formulas and rollups. A formula may be a number, a text, `true`, `false`, `prop("Name")`, or several of them joined
+//! by `+ - * /` from left to right; anything more has no value until a test sets one.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What a person can do in Notion, and what a test can switch, over the address that steers the simulators.
+//! What a person can do in Notion, and what a test can switch, over the simulators' control address.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What becomes of a property's values when the property gets another type: as in Notion, what can be read as the new
-//! type stays, and the rest goes. No value keeps the shape of the old type.
+//! What happens to a property's values when its type changes: as in Notion, what can be read as the new type remains,
+//! and the rest is dropped. No value keeps the shape of the old type.
 
 use serde_json::{Value, json};
 

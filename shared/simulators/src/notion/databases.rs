@@ -1,4 +1,4 @@
-//! Databases and data sources, as requests make, show and change them.
+//! Databases, as requests make, show and change them.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! Dates as properties carry them, and the words that filters know for them.
+//! Dates as properties carry them, and the relative dates of filters.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;

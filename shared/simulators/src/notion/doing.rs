@@ -189,8 +189,8 @@ impl Notion {
         })
     }
 
-    /// Sets what a formula or rollup of a row gives: `{"type": "number", "number": 3}`. No event tells of it, and the page
-    /// counts as not edited.
+    /// Sets what a formula or rollup of a row gives: `{"type": "number", "number": 3}`. There is no event about it, and
+    /// the page counts as not edited.
     pub fn compute(&self, row: &str, property: &str, value: &Value) -> Result<(), String> {
         let mut state = self.shared.lock();
         let found = state.pages.get(row).and_then(|page| state.sources.get(&page.source));

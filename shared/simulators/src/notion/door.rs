@@ -1,4 +1,5 @@
-//! OAuth of a public connection: a page that asks, codes that work once, pairs of tokens that give way to the next.
+//! OAuth of a public connection: a consent page, codes that work once, pairs of tokens that are replaced at each
+//! renewal.
 
 use std::collections::{BTreeMap, BTreeSet};
 

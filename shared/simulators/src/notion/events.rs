@@ -1,4 +1,4 @@
-//! Webhooks: signed, without values, sent together within a minute, sent again when they were not accepted.
+//! Webhooks: signed, without values, grouped within a minute, sent again if they were not accepted.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{INTEGRATION, Shared, State, WORKSPACE};
 
-/// Edits of a page within a minute of one that was told are told together when the minute is over.
+/// Edits of a page within a minute of one that was sent are sent together when the minute is over.
 const TOGETHER: Duration = Duration::from_secs(60);
 /// Events that are kept to be looked at.
 const MAX_NOTED: usize = 1_000;
@@ -175,7 +175,7 @@ impl State {
     }
 }
 
-/// A page or the workspace, as events name what something stands in.
+/// A page or the workspace, as events name a parent.
 fn above(page: &str) -> Value {
     if page.is_empty() { json!({"id": WORKSPACE, "type": "space"}) } else { json!({"id": page, "type": "page"}) }
 }

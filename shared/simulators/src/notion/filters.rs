@@ -1,4 +1,4 @@
-//! Filters of queries: read and checked once, then asked of each row.
+//! Filters of queries: parsed and checked once, then applied to each row.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};

@@ -1,5 +1,5 @@
-//! A page's body as Markdown, both ways: headings, paragraphs, lists, to-dos, quotes, code, dividers, and in them bold,
-//! italic, struck and code text and links. Other blocks are named by their ids.
+//! A page's body as Markdown, both ways: headings, paragraphs, lists, to-dos, quotes, code, dividers, and within them
+//! bold, italic, struck and code text and links. Other blocks are named by their ids.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use super::api::{Good, in_trash, missing};
 use super::text::{Refusal, invalid, should};
 use super::{BOT, State};
 
-/// The blocks that a text stands for, as requests write them.
+/// The blocks of a text, as requests write them.
 pub(super) fn blocks_of(markdown: &str) -> Value {
     let mut blocks: Vec<Value> = Vec::new();
     let mut lines = markdown.lines();
@@ -266,7 +266,7 @@ impl State {
     }
 }
 
-/// A selection `start…end`, or a text that stands there once.
+/// A selection `start…end`, or a text that occurs once.
 fn range_of(text: &str, range: &str) -> Result<(usize, usize), Refusal> {
     let missing = || invalid(format!("Could not find the content range {range:?} in the page."));
     if let Some((start, end)) = range.split_once("...") {

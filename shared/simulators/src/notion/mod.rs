@@ -1,9 +1,10 @@
-//! A Notion workspace: pages, databases, data sources, blocks, comments, files, people and webhooks, as strict as Notion.
+//! A Notion workspace: pages, databases, data sources, blocks, comments, files, people and webhooks, as strict as
+//! Notion.
 //!
 //! Times of pages are cut to the minute, writing a page makes no option of a status, and a window of a minute allows a
-//! fixed number of requests. What Notion documents nowhere (does writing the same value again make an event?) is done in
-//! the way that is harder for a client. Not simulated, and refused as an invalid address: views, agents, custom emoji,
-//! meeting notes and asynchronous tasks.
+//! fixed number of requests. Where Notion documents nothing (does writing the same value again make an event?), the
+//! simulator does what is harder for a client. Not simulated, and refused as an invalid address: views, agents, custom
+//! emoji, meeting notes and asynchronous tasks.
 
 mod access;
 mod api;
@@ -69,7 +70,7 @@ pub(crate) struct Database {
     pub(crate) id: String,
     pub(crate) title: String,
     pub(crate) description: String,
-    /// The page that it stands in; empty for the workspace itself.
+    /// The page that it is in; empty for the workspace itself.
     pub(crate) parent: String,
     pub(crate) sources: Vec<String>,
     /// Whether the connection was added to it.
@@ -103,7 +104,7 @@ pub(crate) struct Source {
     pub(crate) numbered: u64,
 }
 
-/// A page: a row of a data source, or a page that stands in another page or in the workspace.
+/// A page: a row of a data source, or a page in another page or in the workspace.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[allow(clippy::struct_excessive_bools)] // as the API shows them
@@ -111,7 +112,7 @@ pub(crate) struct Page {
     pub(crate) id: String,
     /// The data source that it is a row of; empty for other pages.
     pub(crate) source: String,
-    /// The page that it stands in; empty for rows and for pages of the workspace.
+    /// The page that it is in; empty for rows and for pages of the workspace.
     pub(crate) parent: String,
     /// Whether the connection was added to this very page.
     pub(crate) shared: bool,
@@ -211,7 +212,7 @@ pub(crate) struct State {
     pub(crate) subscribed: BTreeSet<String>,
     pub(crate) delivery: Delivery,
     pub(crate) waiting: VecDeque<events::Waiting>,
-    /// Events that were noted, whether anybody was told or not: the last thousand.
+    /// Events that were noted, whether they were sent or not: the last thousand.
     pub(crate) noted: VecDeque<Value>,
     pub(crate) told: BTreeMap<String, Timestamp>,
     /// Templates that are applied a moment after the request.
@@ -249,7 +250,7 @@ impl Notion {
         Ok(Self { shared, server })
     }
 
-    /// What stands for `https://api.notion.com`.
+    /// The replacement for `https://api.notion.com`.
     pub fn url(&self) -> String {
         self.server.url()
     }
@@ -284,7 +285,7 @@ impl Notion {
         self.shared.lock().faults.forget();
     }
 
-    /// Whether requests are counted; they are, unless told otherwise.
+    /// Whether requests are counted; they are by default.
     pub fn limit_calls(&self, limited: bool) {
         self.shared.lock().switches.limited = limited;
     }
@@ -478,7 +479,7 @@ impl State {
         }
     }
 
-    /// A new id. Like Notion's, it tells nothing.
+    /// A new id. Like Notion's, it reveals nothing.
     pub(crate) fn id(&mut self) -> String {
         self.last += 1;
         let mixed = self.last.wrapping_mul(0x9E37_79B9_7F4A_7C15);

@@ -1,4 +1,4 @@
-//! Queries: orders, cursors, the cap, an index that may lag. What filters mean is in `filters`.
+//! Queries: orders, cursors, the cap, an index that may lag. Filters are in `filters`.
 
 use std::cmp::Ordering;
 

@@ -1,4 +1,4 @@
-//! Data sources: their properties, made and changed.
+//! Data sources and the properties of their schema: made and changed.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! Templates of data sources. They are applied a moment after the request, by the bot, and nothing says that it failed.
+//! Templates of data sources. The bot applies them a moment after the request, and nothing reports a failure.
 
 use std::collections::btree_map::Entry;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The simulated Notion against what Notion is known to do, request by request; and against arbitrary requests.
+//! The simulated Notion compared with Notion's known behaviour, request by request; and with arbitrary requests.
 
 mod arbitrary;
 

@@ -1,4 +1,4 @@
-//! Rich text: what may be written, and how it is shown; and how refusals name what is wrong.
+//! Rich text: what may be written and how it is shown; and the texts of refusals.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ pub(super) fn invalid(text: impl Into<String>) -> Refusal {
     (400, "validation_error", text.into(), Value::Null)
 }
 
-/// What stands where something else should: `undefined` for nothing, and the JSON otherwise, cut when it is long.
+/// The text of a wrong value: `undefined` for nothing, and the JSON otherwise, cut when it is long.
 pub(super) fn was(value: Option<&Value>) -> String {
     let Some(value) = value else { return "`undefined`".into() };
     let text = value.to_string();

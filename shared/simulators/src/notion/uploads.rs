@@ -1,4 +1,4 @@
-//! File uploads: made, sent, completed, attached; and the signed addresses under which they are shown for an hour.
+//! File uploads: made, sent, completed, attached; and the signed addresses that show a file for an hour.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -86,7 +86,7 @@ impl State {
             "url" | "email" | "phone_number" => line(path, if kind == "url" { 2_000 } else { 200 }, given),
             "date" => super::dates::checked(path, given),
             "select" if given.is_null() => Ok(Value::Null),
-            // Nothing is no status: it falls back to the default.
+            // An empty value is not a status: it falls back to the default.
             "status" if given.is_null() => Ok(self.default_status(source, name)),
             "select" | "status" => self.option(source, name, kind, path, given),
             "multi_select" => self.options_of(source, name, path, given),

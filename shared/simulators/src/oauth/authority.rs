@@ -1,5 +1,5 @@
-//! Bitrix24's authorization servers, one a region: codes of 30 seconds, access tokens of an hour, refresh tokens of 180
-//! days that are replaced with each use. An unknown application is answered with `wrong_client` and HTTP 200.
+//! Bitrix24's authorization servers, one for each region: codes of 30 seconds, access tokens of an hour, refresh tokens
+//! of 180 days that are replaced at each use. An unknown application gets `wrong_client` with HTTP 200.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -38,7 +38,7 @@ impl Region {
     }
 }
 
-/// What a token stands for.
+/// What a token gives access to.
 #[derive(Debug, Clone)]
 struct Standing {
     client: String,
@@ -145,7 +145,7 @@ impl Authority {
         self.inner.application_token(&portal.credentials().member_id, client)
     }
 
-    /// The portal tells that an application was installed, where the application's card says.
+    /// The portal reports that an application was installed, where the application's card says.
     pub fn install(&self, portal: &crate::Portal, client: &str, handler: &str, user: u64) {
         self.tell(portal, "ONAPPINSTALL", client, handler, user);
     }
@@ -361,7 +361,7 @@ impl Inner {
         let now = self.clock.now();
         let standing = {
             let mut state = self.lock();
-            // An unknown application is told so with 200.
+            // An unknown application gets its refusal with 200.
             let card = state.cards.get(field("client_id")).ok_or((200, "wrong_client", ""))?;
             if card.secret != field("client_secret") {
                 return Err((400, "invalid_client", "Invalid client"));

@@ -1,5 +1,5 @@
-//! Slack for several workspaces at one address, as it really is: one page that asks in which workspace, one API that
-//! knows by the token whose a call is. Tokens may rotate: then they live twelve hours.
+//! Slack for several workspaces at one address, as in reality: one page that asks for the workspace, one API that finds
+//! the workspace by the token. Tokens may rotate: then they expire after twelve hours.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -81,7 +81,7 @@ impl SlackHub {
         Ok(Self { inner, server })
     }
 
-    /// What stands for `https://slack.com/api/`.
+    /// The replacement for `https://slack.com/api/`.
     pub fn api_url(&self) -> String {
         format!("{}/api/", self.server.url())
     }

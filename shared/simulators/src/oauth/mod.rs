@@ -1,5 +1,5 @@
-//! The providers' authorization servers: pages on which a person allows, codes that live briefly and work once, tokens
-//! that end and are traded for others.
+//! The providers' authorization servers: consent pages, short-lived codes that work once, tokens that expire and are
+//! exchanged for new ones.
 
 mod authority;
 mod hub;

@@ -1,4 +1,4 @@
-//! Bots in chats: by `imbot.v2`, or by the older methods where the portal has no others.
+//! Bots in chats: by `imbot.v2`, or by the older methods on portals that lack it.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(crate) struct BotState {
     supervisor: bool,
 }
 
-/// What each bot of a chat is told: address and body. A supervisor hears everything, other bots what is said to them.
+/// What each bot of a chat is sent: address and body. A supervisor hears everything, other bots what is said to them.
 pub(super) fn bodies(
     state: &State,
     chat: &Chat,
@@ -107,7 +107,7 @@ fn old(state: &State, chat: &Chat, bot: &BotState, word: &str, user: u64, row: O
     (format!("ONIMBOT{word}"), data)
 }
 
-/// What the bot of a command is told when it is typed.
+/// What the bot of a command is sent when it is typed.
 pub(super) fn command_bodies(
     state: &State,
     chat: &Chat,
@@ -133,7 +133,7 @@ pub(super) fn command_bodies(
     vec![(bot.url.clone(), events::bot_body(state, &event, &data))]
 }
 
-/// What each bot is told when it is deleted.
+/// What each bot is sent when it is deleted.
 pub(super) fn deleted_bodies(state: &State) -> Vec<(String, String)> {
     let told = state.talk.bots.values().map(|bot| {
         let (event, data) = if bot.old {

@@ -151,7 +151,7 @@ impl Portal {
         self.shared.lock().talk.commands.values().map(|(_, name)| name.clone()).collect()
     }
 
-    /// A bot is deleted by an administrator; it is told so for the last time.
+    /// A bot is deleted by an administrator; it is sent one last event.
     pub fn delete_bots(&self) {
         let told = {
             let mut state = self.shared.lock();
@@ -286,7 +286,7 @@ impl Portal {
         self.shared.lock().name_of(user)
     }
 
-    /// What somebody was told in private.
+    /// What a person was sent in private.
     pub fn notes(&self, user: u64) -> Vec<String> {
         self.shared.lock().talk.notes.get(&user).cloned().unwrap_or_default()
     }

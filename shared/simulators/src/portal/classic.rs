@@ -1,5 +1,5 @@
-//! `crm.deal.*`, `crm.lead.*`, `crm.contact.*`, `crm.company.*`: the older methods, with names in capital letters and
-//! values as text. Their development is halted, and they work.
+//! `crm.deal.*`, `crm.lead.*`, `crm.contact.*`, `crm.company.*`: the older methods, with upper-case names and values as
+//! text. Their development is halted, and they work.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! CRM items: what adding, changing, deleting and listing them does.
+//! CRM items: added, changed, deleted, restored and listed.
 
 use std::sync::Arc;
 

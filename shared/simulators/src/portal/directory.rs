@@ -1,4 +1,4 @@
-//! What a portal knows besides its records: lists of statuses, currencies, departments, people, scopes and methods.
+//! The portal's data besides its records: lists of statuses, currencies, departments, people, scopes and methods.
 
 use std::sync::Arc;
 
@@ -249,7 +249,7 @@ fn called(users: &[Value], mut params: Map<String, Value>) -> (Vec<Value>, Map<S
     (users.iter().filter(is_called).cloned().collect(), params)
 }
 
-/// A filter that stands among the parameters: `ID=1`.
+/// A filter among the parameters: `ID=1`.
 fn without_case(params: &Map<String, Value>) -> Map<String, Value> {
     const RESERVED: [&str; 7] = ["filter", "order", "sort", "select", "start", "auth", "admin_mode"];
     let mut asked = params.clone();

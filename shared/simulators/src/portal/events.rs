@@ -1,4 +1,4 @@
-//! Events as Bitrix24 sends them: one request each, one try, no order promised, nothing said of what changed.
+//! Events as Bitrix24 sends them: one request each, one try, in any order, without saying what changed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -180,7 +180,7 @@ pub(super) fn post_all(shared: &Arc<Shared>, told: Vec<(String, String)>) {
     }
 }
 
-/// What a bot is told goes out one after the other.
+/// A bot's events are sent one after the other.
 fn in_turn(shared: &Arc<Shared>, url: String, body: String) {
     let shared = shared.clone();
     shared.on_the_way.fetch_add(1, Ordering::SeqCst);

@@ -1,5 +1,5 @@
-//! No request makes the portal panic: every method with parameters of any shape, as JSON, as a form, in the address and in
-//! a batch. `PROPTEST_CASES` says how many, `PROPTEST_RNG_SEED` which.
+//! No request makes the portal panic: every method with parameters of any shape, as JSON, as a form, in the address and
+//! in a batch. `PROPTEST_CASES` sets how many, `PROPTEST_RNG_SEED` which.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;

@@ -74,7 +74,7 @@ pub(crate) struct Shared {
     courier: Courier,
     /// Events on their way.
     on_the_way: AtomicU64,
-    /// What bots are told goes out in turn: the next turn, and whose it is.
+    /// Bots' events are sent in turn: the next turn, and whose it is.
     turns: AtomicU64,
     served: AtomicU64,
     /// Bitrix24's queue service has so many requests open at a time.
@@ -137,7 +137,7 @@ pub(crate) struct State {
     /// How the portal is reached: `http`, or `https` behind a certificate.
     scheme: &'static str,
     tasks: BTreeMap<u64, Map<String, Value>>,
-    /// Whether tasks have the old card, in which comments are no messages.
+    /// Whether tasks have the old card, in which comments are not messages.
     old_card: bool,
     comments: BTreeMap<u64, Vec<Value>>,
     chats: BTreeMap<u64, Vec<Value>>,
@@ -157,7 +157,7 @@ pub(crate) struct State {
     features: BTreeSet<String>,
     /// Whether the application's installation is finished.
     installed: bool,
-    /// Whether the first person is no administrator any more.
+    /// Whether the first person is not an administrator any more.
     demoted: bool,
     offline: Vec<subscriptions::Row>,
     offline_rows: u64,
@@ -237,7 +237,7 @@ impl Portal {
         self.server.url()
     }
 
-    /// Its host with port: what stands for `acme.bitrix24.com`.
+    /// Its host with port: the replacement for `acme.bitrix24.com`.
     pub fn host(&self) -> String {
         self.server.host()
     }
@@ -293,7 +293,7 @@ impl Portal {
         self.shared.lock().faults.forget();
     }
 
-    /// Whether calls are counted against the limits; they are, unless told otherwise.
+    /// Whether calls are counted against the limits; they are by default.
     pub fn limit_calls(&self, limited: bool) {
         self.shared.lock().limited = limited;
     }
@@ -628,7 +628,7 @@ impl Portal {
         self.shared.on_the_way.load(Ordering::SeqCst)
     }
 
-    /// Counts every change of the data; a page can tell by it whether to look again.
+    /// Counts every change of the data; a page sees by it whether to load again.
     pub fn revision(&self) -> u64 {
         self.shared.lock().revision
     }

@@ -1,5 +1,5 @@
-//! What real portals are known to do to a value that an application writes, while the answer says success. Switched on by
-//! field; what a person types in the browser is kept as it is.
+//! How real portals are known to change a value that an application writes while the answer reports success. Switched
+//! on for each field; what a person types in the browser is kept as it is.
 
 use std::collections::BTreeMap;
 

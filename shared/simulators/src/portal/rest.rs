@@ -53,7 +53,7 @@ impl Standing {
 }
 
 impl super::Portal {
-    /// Takes an access token or the incoming webhook's secret back; whoever uses it is refused from now on.
+    /// Revokes an access token or the incoming webhook's secret: its use is refused from now on.
     pub fn revoke(&self, token: &str) {
         self.shared.lock().access.revoked.insert(token.to_owned());
     }

@@ -1,7 +1,7 @@
-//! What a person may reach with their own token: an administrator everything, others what is theirs.
+//! What a person may reach with their own token: an administrator everything, others their own records.
 //!
-//! The roles are the strictest that a portal commonly has: of CRM items one reads those that one is responsible for or
-//! observes, and changes those that one is responsible for; of tasks those that one takes part in.
+//! The roles are the strictest that a portal commonly has: people read CRM items that they are responsible for or
+//! observe, and change those that they are responsible for; of tasks they reach those that they take part in.
 
 use serde_json::{Map, Value};
 

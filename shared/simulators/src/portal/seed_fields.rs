@@ -1,5 +1,5 @@
-//! The first data's own fields: one of every type, with one value and with several, and what some records hold in them.
-//! And the texts that people wrote with the portal's editor.
+//! The custom fields of the first data: one of every type, with one value and with several, and their values on some
+//! records; and texts that people wrote with the portal's editor.
 
 use std::collections::BTreeMap;
 

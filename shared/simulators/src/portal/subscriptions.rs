@@ -1,4 +1,4 @@
-//! What an application may do about events: bind and unbind them, and read the offline queue.
+//! An application's methods for events: bind and unbind them, and read the offline queue.
 
 use std::sync::Arc;
 

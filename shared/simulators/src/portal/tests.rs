@@ -1,4 +1,4 @@
-//! The portal keeps, drops and refuses as its documents say.
+//! The portal keeps, drops and refuses values as its documents say.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;

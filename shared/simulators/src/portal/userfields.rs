@@ -1,4 +1,4 @@
-//! The customer's own fields, and the methods that make, list, change and delete them.
+//! Custom fields, and the methods that make, list, change and delete them.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What the portal makes of a value that is written: kept as its type has it, dropped in silence, or refused.
+//! What the portal does with a written value: kept as its type requires, silently dropped, or refused.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -168,7 +168,7 @@ fn moment(given: &str) -> Option<String> {
     Some(at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string())
 }
 
-/// A whole number; what stands behind the point is cut off, as by PHP.
+/// A whole number; what is behind the point is cut off, as by PHP.
 fn whole(given: &str) -> Option<i64> {
     let given = given.trim();
     #[allow(clippy::cast_possible_truncation)] // saturates

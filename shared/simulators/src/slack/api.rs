@@ -203,7 +203,7 @@ fn respond(shared: &Arc<Shared>, method: &str, params: &Map<String, Value>, base
     };
     drop(state);
     for event in events {
-        // Slack tells an app of its own messages, too.
+        // Slack sends an app events of its own messages, too.
         shared.emit(&event);
     }
     match done {

@@ -1,4 +1,4 @@
-//! Block Kit as strictly as Slack takes it. Written from Slack's limits, not from our builder.
+//! Block Kit's checks, as strict as Slack's. Written from Slack's limits, not from our builder.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! What people do in the workspace: they write, change their minds, react, attach, type commands, press buttons.
+//! What people do in the workspace: write, edit, react, attach files, type commands, press buttons.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -72,7 +72,7 @@ impl Workspace {
         self.shared.lock().files.get(id).map(|file| (file.name.clone(), file.bytes.clone()))
     }
 
-    /// Changes a person's profile, and tells the app of it.
+    /// Changes a person's profile, and sends the app its event.
     pub fn change_person(&self, id: &str, change: impl FnOnce(&mut super::Profile)) {
         let user = {
             let mut state = self.shared.lock();
@@ -255,7 +255,7 @@ impl Workspace {
             .emit(&json!({"type": "app_home_opened", "user": user, "channel": "D1", "tab": "home", "event_ts": "1.1"}));
     }
 
-    /// What somebody's home shows.
+    /// What a person's home shows.
     pub fn home(&self, user: &str) -> Option<Value> {
         self.shared.lock().homes.get(user).cloned()
     }
@@ -322,7 +322,7 @@ impl Workspace {
         state.revision += 1;
     }
 
-    /// What somebody was told that others do not see, oldest first.
+    /// The messages that only one person sees, oldest first.
     pub fn whispers(&self, user: &str) -> Vec<Value> {
         let state = self.shared.lock();
         state.whispers.iter().filter(|whisper| whisper.user == user).map(|whisper| whisper.message.clone()).collect()

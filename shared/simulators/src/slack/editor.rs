@@ -1,7 +1,7 @@
-//! What Slack's editor makes of what somebody types or pastes: a `rich_text` block, and a text with Slack's markup beside it.
+//! What Slack's editor makes of what a person types or pastes: a `rich_text` block, and a text with Slack's markup.
 //!
-//! What is typed is given here as Slack's text has it in the end: `*bold*`, `<@U1>`, `&amp;`. Written from Slack's documents, not
-//! from how we read them.
+//! Input here is given as Slack's final text: `*bold*`, `<@U1>`, `&amp;`. Written from Slack's documents, not from our
+//! reader.
 
 use serde_json::{Value, json};
 

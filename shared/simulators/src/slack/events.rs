@@ -1,4 +1,4 @@
-//! Requests from Slack: signed, answered within three seconds or sent again, and again.
+//! Requests from Slack: signed, answered within three seconds or sent again, a few times.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,4 +1,4 @@
-//! Files: uploaded in two steps, fetched with the bot's token, and a login page for everybody else.
+//! Files: uploaded in two steps, downloaded with the bot's token, and a login page for everyone else.
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};

@@ -1,4 +1,4 @@
-//! What else people and other apps do with messages: forward them, take files out of them, add files, call a huddle, post cards.
+//! What else people and other apps do with messages: forward them, remove or add files, start a huddle, post cards.
 
 use bytes::Bytes;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! A Slack workspace: the Web API methods that are used, with Slack's limits and Slack's strictness.
+//! A Slack workspace: the Web API methods that are used, with Slack's limits and strictness.
 
 mod api;
 mod blocks;
@@ -188,12 +188,12 @@ impl Workspace {
         Ok(workspace)
     }
 
-    /// The Web API's address: what stands for `https://slack.com/api/`.
+    /// The Web API's address: the replacement for `https://slack.com/api/`.
     pub fn api_url(&self) -> String {
         format!("{}/api/", self.server.url())
     }
 
-    /// The bot and its workspace, as `auth.test` tells them.
+    /// The bot and its workspace, as `auth.test` returns them.
     pub fn identity(&self) -> (String, &'static str, &'static str) {
         (self.team_id(), BOT_USER, BOT)
     }
@@ -314,7 +314,7 @@ impl Workspace {
         &self.server
     }
 
-    /// Whether calls are counted against the limits; they are, unless told otherwise.
+    /// Whether calls are counted against the limits; they are by default.
     pub fn limit_calls(&self, limited: bool) {
         self.shared.lock().limited = limited;
     }
@@ -367,7 +367,7 @@ impl Workspace {
         self.shared.lock().refused_blocks
     }
 
-    /// Counts every change; a page can tell by it whether to look again.
+    /// Counts every change; a page sees by it whether to load again.
     pub fn revision(&self) -> u64 {
         self.shared.lock().revision
     }

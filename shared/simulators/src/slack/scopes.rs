@@ -1,4 +1,4 @@
-//! Which right which method needs, and what Slack answers without it.
+//! Which scope each method needs, and what Slack answers without it.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What the control address lets be done in Slack beside typing and pressing.
+//! What the control address offers for Slack besides typing and pressing.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Dialogs and home tabs, and the ids by which an app may answer.
+//! Dialogs and home tabs, and the trigger ids with which an app may open them.
 
 use serde_json::{Map, Value, json};
 

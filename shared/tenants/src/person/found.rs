@@ -1,4 +1,4 @@
-//! An item in which a person was found, and what becomes of it.
+//! An item in which a person was found, and what deletion does with it.
 
 use runtime::TenantId;
 use runtime::calls;
@@ -9,19 +9,19 @@ use serde_json::{Map, Value, json};
 use super::Person;
 use crate::catalogue::{Kind, Treatment, kind_of};
 
-/// So much of what was found is shown on a page, in characters.
+/// The most characters of an item that a page shows.
 const EXCERPT: usize = 120;
-/// Fields whose values are secrets, wherever they stand.
+/// Fields whose values are secrets, at any depth.
 const SECRETS: [&str; 6] = ["token", "code", "secret", "client_secret", "application_token", "hook_key"];
 
-/// What becomes of an item.
+/// What happens to an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// It is deleted.
     Delete,
     /// The person's words in it are replaced.
     Blank,
-    /// It stays, for this reason.
+    /// It remains, for this reason.
     Keep(&'static str),
 }
 
@@ -41,15 +41,15 @@ impl Action {
 pub struct Found {
     /// The item.
     pub item: Item,
-    /// What it is.
+    /// Its kind.
     pub kind: &'static Kind,
-    /// What becomes of it.
+    /// What happens to it.
     pub action: Action,
-    /// Where the person stands in it.
+    /// Where it mentions the person.
     pub excerpt: String,
 }
 
-/// A kind that the catalogue does not know is searched like the others, and left.
+/// A kind that the catalogue does not know is searched like the others, and kept.
 static UNKNOWN: Kind = Kind {
     table: Table::Links,
     partition: "",
@@ -65,7 +65,7 @@ impl Found {
             return None;
         }
         let value: Value = serde_json::from_str(&item.value).unwrap_or_else(|_| Value::String(item.value.clone()));
-        // Codes and sessions of all tenants lie together.
+        // Codes and sessions of all tenants share a partition.
         if item.key.partition.starts_with('#') && value["tenant"] != tenant.as_str() {
             return None;
         }
@@ -76,7 +76,7 @@ impl Found {
             return None;
         }
         let action = action(person, kind, &item, &value, in_key);
-        // What has no word of theirs and would not change is no finding: a line that was cleared before.
+        // An item without the person's words that would not change does not count: a line that was cleared before.
         if action == Action::Blank && without(person, &item).is_ok_and(|changed| changed.is_none()) {
             return None;
         }
@@ -84,12 +84,12 @@ impl Found {
         Some(Self { item, kind, action, excerpt })
     }
 
-    /// As it is handed out.
+    /// The item for the person's export.
     pub(super) fn shown(&self) -> Value {
         let value: Value =
             serde_json::from_str(&self.item.value).unwrap_or_else(|_| Value::String(self.item.value.clone()));
         let value = match self.kind.name {
-            // That there is one, and since when; never a token.
+            // Only that there is one, and since when; never a token.
             "own access to Bitrix24" => json!({"renewed_at": value["renewed_at"], "expires_at": value["expires_at"]}),
             "connection and settings" => json!({"settings": value["settings"]}),
             _ => value,
@@ -103,7 +103,7 @@ impl Found {
     }
 }
 
-/// The map of who is who in Notion, where it has them.
+/// The mapping of people in Notion, if it contains the person.
 fn is_mapped(person: &Person, key: &Key, value: &Value) -> bool {
     key.partition.ends_with("#notion")
         && person.users.iter().any(|user| !value["to_notion"][user.to_string()].is_null())
@@ -118,7 +118,7 @@ fn action(person: &Person, kind: &Kind, item: &Item, value: &Value, in_key: bool
             )
         }
         Treatment::SyncState | Treatment::Delete => Action::Delete,
-        // Words in a key cannot be replaced. Lines of the log have none.
+        // Words in a key cannot be replaced. Keys of the log have none.
         Treatment::Blank if (in_key || person.words.are_in_names(value)) && item.key.table == Table::Links => {
             Action::Delete
         }
@@ -137,7 +137,7 @@ impl Person {
             || self.words.may_be_in(&item.value)
     }
 
-    /// Whether an item is theirs by where it lies.
+    /// Whether an item's key says that it is the person's.
     pub(super) fn owns(&self, key: &Key) -> bool {
         let partition = key.partition.split_once('#').map_or("", |(_, within)| within);
         let sort = key.sort.as_str();
@@ -162,14 +162,14 @@ impl Person {
         }
     }
 
-    /// `user#15#U024BE7LH`: also by the account in Slack.
+    /// `user#15#U024BE7LH`: also by the Slack account.
     fn linked(&self, sort: &str) -> bool {
         sort.starts_with("user#") && sort.rsplit('#').next().is_some_and(|id| self.slack.contains(id))
     }
 }
 
-/// An item's value without a person's words; `None` if it has none. Of lines about a record of theirs, what was read and
-/// what was called goes as a whole.
+/// An item's value without a person's words; `None` if it has none. In lines about the person's records, everything
+/// that was read and called is removed.
 pub(super) fn without(person: &Person, item: &Item) -> Result<Option<Value>, StoreError> {
     let mut value: Value = item.decode()?;
     let mut any = false;
@@ -190,7 +190,7 @@ pub(super) fn without(person: &Person, item: &Item) -> Result<Option<Value>, Sto
     Ok(any.then_some(value))
 }
 
-/// The fields of a record that hold no words of people: what decides about changes, cards and deliveries.
+/// The fields of a record that hold no words of people: those that changes, cards and deliveries depend on.
 const PLAIN_FIELDS: [&str; 12] = [
     "id",
     "stageId",
@@ -250,7 +250,7 @@ pub(super) fn masked(value: Value) -> Value {
     }
 }
 
-/// The first text in which the person stands, shortened around them.
+/// The first text that mentions the person, shortened around their words.
 fn excerpt(person: &Person, value: &Value) -> Option<String> {
     match value {
         Value::String(text) if person.words.are_in(text) => {

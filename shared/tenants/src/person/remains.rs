@@ -1,10 +1,10 @@
-//! What stays of a person after a deletion, and why.
+//! What remains of a person after a deletion, and why.
 
 use serde::Serialize;
 
 use super::{Action, Finding};
 
-/// Something that stays.
+/// Something that remains.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Remains {
     /// What.
@@ -18,13 +18,13 @@ impl Remains {
         Self { what: what.into(), why: why.into() }
     }
 
-    /// In a line.
+    /// As one line.
     pub fn line(&self) -> String {
         format!("{}: {}.", self.what, self.why)
     }
 }
 
-/// What stays: what was found and is kept, and what is not here.
+/// What remains: items that were found and are kept, and data that is not stored here.
 pub fn remains(finding: &Finding) -> Vec<Remains> {
     let mut kept: Vec<(&'static str, &'static str, usize)> = Vec::new();
     for found in &finding.items {

@@ -12,9 +12,9 @@ use super::PersonError;
 use super::words::{MIN_PHONE_DIGITS, Words};
 use crate::portals::Portals;
 
-/// The shortest words that are searched by themselves.
+/// The shortest words that are searched separately.
 const MIN_WORDS: usize = 3;
-/// So often is looked what else names a person: a profile names an e-mail, which names another profile.
+/// How often other names of a person are looked for: a profile names an e-mail, which names another profile.
 const ROUNDS: usize = 3;
 /// The kinds of records that are people or companies, with their number in Bitrix24.
 const KINDS: [(&str, u64); 4] = [("lead", 1), ("deal", 2), ("contact", 3), ("company", 4)];
@@ -22,9 +22,9 @@ const KINDS: [(&str, u64); 4] = [("lead", 1), ("deal", 2), ("contact", 3), ("com
 /// What names a person.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ask {
-    /// Somebody of the portal, by their number.
+    /// A user of the portal, by their number.
     User(u64),
-    /// Somebody in Slack, by their id.
+    /// A member of Slack, by their id.
     Slack(String),
     /// A record, as its key: `contact#42`.
     Record(String),
@@ -32,11 +32,11 @@ pub enum Ask {
     Email(String),
     /// A phone number.
     Phone(String),
-    /// Words of a name, as they stand in texts.
+    /// Words of a name, as texts write them.
     Words(String),
 }
 
-/// What was given names nobody.
+/// The input names nobody.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} names nobody; write a record (contact 42), a user of the portal (user 15), a Slack id (U024BE7LH), an e-mail, a phone number with at least {MIN_PHONE_DIGITS} digits, or at least {MIN_WORDS} letters of a name"
@@ -78,7 +78,7 @@ impl FromStr for Ask {
 }
 
 impl Ask {
-    /// As the audit names it: a number says who it was, an e-mail or a name would repeat what was deleted.
+    /// For the audit: a number says who it was, an e-mail or a name would repeat what was deleted.
     pub(super) fn for_audit(&self) -> String {
         match self {
             Self::User(id) => format!("user {id}"),
@@ -91,7 +91,7 @@ impl Ask {
     }
 }
 
-/// A person, by all that names them.
+/// A person, by everything that names them.
 #[derive(Debug, Clone, Default)]
 pub struct Person {
     pub(super) users: BTreeSet<u64>,
@@ -99,11 +99,11 @@ pub struct Person {
     /// Records that are about them: `contact#42`.
     pub(super) records: BTreeSet<String>,
     pub(super) words: Words,
-    /// What is searched, for people.
+    /// What is searched, in readable form.
     emails: BTreeSet<String>,
     names: BTreeSet<String>,
     phones: BTreeSet<String>,
-    /// Single words that were found to be theirs, and would hit others if they were searched.
+    /// Single words that name the person, but would match others if they were searched.
     left_out: BTreeSet<String>,
 }
 
@@ -141,12 +141,12 @@ impl Person {
         }
     }
 
-    /// Single words of theirs that were not searched by themselves.
+    /// The person's single words that were not searched separately.
     pub fn left_out(&self) -> Vec<String> {
         self.left_out.iter().cloned().collect()
     }
 
-    /// Whether a text, or a value written as text, has their words.
+    /// Whether a text, or a value written as text, contains their words.
     pub(super) fn is_in_text(&self, text: &str) -> bool {
         match serde_json::from_str::<Value>(text) {
             Ok(value) => self.words.are_in_value(&value),
@@ -154,7 +154,7 @@ impl Person {
         }
     }
 
-    /// Whether a value says that it is about a record of theirs.
+    /// Whether a value says that it is about one of the person's records.
     pub(super) fn is_about(&self, value: &Value) -> bool {
         let record = &value["record"];
         if let Some(named) = record.as_str() {
@@ -215,14 +215,14 @@ impl Person {
         }
     }
 
-    /// Takes what an item about them says of them.
+    /// Learns from an item about the person what else names them.
     fn learn(&mut self, key: &Key, value: &Value) {
         let text =
             |names: &[&str]| names.iter().find_map(|name| value[*name].as_str().filter(|text| !text.trim().is_empty()));
         if let Some(email) = text(&["email"]) {
             self.add_email(email);
         }
-        // What a lead or a deal is called is its title, and no name of a person.
+        // The name of a lead or a deal is its title, not the name of a person.
         let is_title =
             key.partition.ends_with("#names") && (key.sort.starts_with("lead#") || key.sort.starts_with("deal#"));
         let is_company = key.sort.starts_with("company#");
@@ -236,7 +236,7 @@ impl Person {
         {
             self.slack.insert(slack.to_owned());
         }
-        // A company is known by its title. Other records' titles are what somebody called them.
+        // A company is known by its title. Other records' titles are free text.
         if is_company
             && let Some(title) = text(&["title"]).or_else(|| text(&["name"]))
             && title.chars().count() >= MIN_WORDS
@@ -247,7 +247,7 @@ impl Person {
         self.learn_contacts(value);
     }
 
-    /// E-mails and phone numbers of a record, however the portal writes them: `fm`, `email`, `phone`, custom fields.
+    /// E-mails and phone numbers of a record, in each form of the portal: `fm`, `email`, `phone`, custom fields.
     fn learn_contacts(&mut self, value: &Value) {
         match value {
             Value::String(text) if text.contains('@') && !text.contains(char::is_whitespace) => self.add_email(text),
@@ -259,7 +259,7 @@ impl Person {
     }
 }
 
-/// Only what is certainly one: with a plus, or a leading zero, and nothing but what people write between digits.
+/// Only what is certainly a phone number: with a plus, or a leading zero, and only what people write between digits.
 fn is_phone(text: &str) -> bool {
     let text = text.trim();
     let digits = text.chars().filter(char::is_ascii_digit).count();
@@ -269,7 +269,7 @@ fn is_phone(text: &str) -> bool {
         && (text.starts_with('+') || text.starts_with('0') || text.starts_with('('))
 }
 
-/// The person, with all that names them.
+/// The person, with everything that names them.
 pub(super) async fn known(ports: &Ports, tenant: &TenantId, asked: &[Ask]) -> Result<Person, PersonError> {
     let portals = Portals::new(ports.store.clone(), ports.clock.clone());
     if portals.fresh(tenant).await?.is_none() {
@@ -296,7 +296,7 @@ pub(super) async fn known(ports: &Ports, tenant: &TenantId, asked: &[Ask]) -> Re
                 }
             }
         }
-        // A contact or lead that has the e-mail is the person.
+        // A contact or lead with the e-mail is the person.
         let kinds: &[&str] = if person.emails.is_empty() { &[] } else { &["contact#", "lead#"] };
         for kind in kinds {
             each(ports.store.as_ref(), &format!("{tenant}#record"), kind, |item, value| {
@@ -326,7 +326,7 @@ fn learn_from(person: &mut Person, item: &Item, value: &Value) {
     let has_email = value["email"].as_str().is_some_and(|email| person.emails.contains(&email.trim().to_lowercase()));
     if has_email || person.owns(&item.key) {
         person.learn(&item.key, value);
-        // The sort says whose it is where the value does not.
+        // The sort key names the owner if the value does not.
         let (user, slack) = (item.key.sort.strip_prefix("portal#"), item.key.sort.strip_prefix("user#"));
         let id = |sort: &str| sort.split('#').next().and_then(|id| id.parse::<u64>().ok());
         person.users.extend(user.and_then(id).into_iter().chain(slack.and_then(id)));

@@ -1,8 +1,8 @@
-//! A person's words in texts and stored values: found, and replaced.
+//! A person's words in texts and stored values: found and replaced.
 //!
-//! Whatever lies between letters and digits on either side is a word's end: `ann@corp.example` is not found in
-//! `joann@corp.example`, nor `Ann Lee` in `Joann Lee`. Capital letters and the kind of white space do not matter. The work is linear in the text
-//! for each of the person's words.
+//! Any character that is neither a letter nor a digit ends a word: `ann@corp.example` is not found in
+//! `joann@corp.example`, nor `Ann Lee` in `Joann Lee`. Capital letters and the kind of white space do not matter. The
+//! work is linear in the text for each of the person's words.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -12,9 +12,9 @@ use serde_json::Value;
 
 /// The fewest digits that count as a phone number.
 pub(super) const MIN_PHONE_DIGITS: usize = 6;
-/// So many letters of a word before a cut are taken for its beginning.
+/// How many letters of a word before a cut count as its beginning.
 const MIN_CUT: usize = 4;
-/// So many last digits name a phone number, however it begins: `+49 170 1234567` and `0170 1234567`.
+/// How many last digits identify a phone number, however it begins: `+49 170 1234567` and `0170 1234567`.
 const PHONE_TAIL: usize = 9;
 
 /// What a person is found by.
@@ -24,12 +24,12 @@ pub(super) struct Words {
     phrases: BTreeSet<String>,
     /// The last digits of phone numbers.
     phones: BTreeSet<String>,
-    /// Names in their parts, folded: together in one object or one call they are the person.
+    /// Names in their parts, folded: together in one object or one call they identify the person.
     names: BTreeSet<Vec<String>>,
 }
 
 impl Words {
-    /// The phrase as it stands, and as it stands in addresses and in Slack's markup.
+    /// Adds the phrase as it is, and as addresses and Slack's markup write it.
     pub(super) fn add_phrase(&mut self, phrase: &str) {
         let folded = Folded::of(phrase.trim()).text;
         if folded.is_empty() {
@@ -42,7 +42,7 @@ impl Words {
         self.phrases.insert(folded);
     }
 
-    /// A name in its parts, in the orders in which people and programs write it.
+    /// Adds a name in its parts, in the orders in which people and programs write it.
     pub(super) fn add_name(&mut self, parts: &[&str]) {
         let parts: Vec<&str> = parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).collect();
         if let [first, .., last] = parts[..] {
@@ -55,7 +55,7 @@ impl Words {
         }
     }
 
-    /// A phone number, however it is written.
+    /// Adds a phone number in any notation.
     pub(super) fn add_phone(&mut self, phone: &str) {
         let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
         if digits.len() >= MIN_PHONE_DIGITS {
@@ -63,18 +63,18 @@ impl Words {
         }
     }
 
-    /// Whether a text has them.
+    /// Whether a text contains them.
     pub(super) fn are_in(&self, text: &str) -> bool {
         let folded = Folded::of(text);
         self.phrases.iter().any(|phrase| folded.places(phrase).next().is_some()) || !self.phones_in(text).is_empty()
     }
 
-    /// Whether a value has them.
+    /// Whether a value contains them.
     pub(super) fn are_in_value(&self, value: &Value) -> bool {
         self.blank(&mut value.clone()) || self.are_in_names(value)
     }
 
-    /// Whether the names of a value's fields have them: those cannot be replaced.
+    /// Whether the names of a value's fields contain them: those cannot be replaced.
     pub(super) fn are_in_names(&self, value: &Value) -> bool {
         match value {
             Value::Object(map) => map.iter().any(|(name, value)| self.are_in(name) || self.are_in_names(value)),
@@ -83,7 +83,7 @@ impl Words {
         }
     }
 
-    /// The text without them; `None` if it has none.
+    /// The text without them; `None` if it contains none.
     pub(super) fn blanked(&self, text: &str) -> Option<String> {
         let folded = Folded::of(text);
         let mut places: Vec<(usize, usize)> = self.phones_in(text);
@@ -103,7 +103,7 @@ impl Words {
         (!places.is_empty()).then_some(out)
     }
 
-    /// Replaces them in a value; whether there were any.
+    /// Replaces them in a value; returns whether there were any.
     pub(super) fn blank(&self, value: &mut Value) -> bool {
         match value {
             Value::String(text) => match self.blanked_text(text) {
@@ -125,7 +125,7 @@ impl Words {
         }
     }
 
-    /// A text that is a value itself (a job's body) is replaced within, so that it stays one.
+    /// A text that is itself a value (a job's body) is replaced within, so that it remains one.
     fn blanked_text(&self, text: &str) -> Option<String> {
         if text.starts_with(['{', '['])
             && let Ok(mut inner) = serde_json::from_str::<Value>(text)
@@ -156,7 +156,8 @@ impl Words {
         !there.is_empty()
     }
 
-    /// Requests and answers are cut texts: one that has a word of theirs, or all parts of a name anywhere, goes as a whole.
+    /// Requests and answers are cut texts: one that contains one of the words, or all parts of a name anywhere, is
+    /// removed whole.
     fn blank_calls(&self, calls: &mut Value) -> bool {
         let mut any = false;
         for text in calls
@@ -175,7 +176,7 @@ impl Words {
         any
     }
 
-    /// Whether a text that was cut ends with the beginning of one of their words.
+    /// Whether a text that was cut ends with the beginning of one of the words.
     fn begin_at_cut(&self, text: &str) -> bool {
         let Some(cut) = text.strip_suffix('…') else { return false };
         let folded = Folded::of(cut).text;
@@ -186,7 +187,7 @@ impl Words {
         self.phrases.iter().any(begins)
     }
 
-    /// Whether a stored text may have them: cheap, and never wrong about those that have not.
+    /// Whether a stored text may contain them: cheap, and never misses any.
     pub(super) fn may_be_in(&self, raw: &str) -> bool {
         let small = raw.to_lowercase();
         let has = |words: &String| words.split(' ').all(|word| small.contains(word));
@@ -203,7 +204,7 @@ impl Words {
         self.names.iter().any(|parts| parts.iter().all(|part| folded.places(part).next().is_some()))
     }
 
-    /// Where a phone number of theirs stands: digits with what people write between them.
+    /// Where the phone numbers are in a text: digits with what people write between them.
     fn phones_in(&self, text: &str) -> Vec<(usize, usize)> {
         let mut found = Vec::new();
         if self.phones.is_empty() {
@@ -265,7 +266,7 @@ impl Folded {
         self.origin.resize(self.text.len(), (from, to));
     }
 
-    /// Where a folded phrase stands as whole words, in the original.
+    /// Where a folded phrase occurs as whole words, in the original.
     fn places<'a>(&'a self, phrase: &'a str) -> impl Iterator<Item = (usize, usize)> + 'a {
         let is_address = phrase.contains('@') || phrase.contains("%40");
         let is_word =

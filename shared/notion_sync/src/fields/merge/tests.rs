@@ -155,7 +155,7 @@ struct World {
     now: i64,
     base: Base,
     intents: Vec<Intent>,
-    /// What a worker that fell was about to write: nobody can tell it from a person who wrote the same.
+    /// What a crashed worker was about to write: indistinguishable from a person's edit to the same value.
     fell_over: BTreeSet<(Side, usize, Cell)>,
     logged: BTreeSet<(usize, Cell)>,
     writes: usize,
@@ -282,7 +282,7 @@ proptest! {
         }
     }
 
-    /// A text that a provider cuts short is no edit: it does not come back and shorten the other side.
+    /// A text that a provider cuts short is not an edit: it does not come back and shorten the other side.
     #[test]
     fn what_a_provider_makes_of_a_value_does_not_travel_back(value in "[a-z]{4,12}") {
         let (long, short) = (text(&value), text(&value[..3]));

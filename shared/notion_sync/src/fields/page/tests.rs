@@ -287,7 +287,7 @@ fn more_than_a_property_takes_is_said_and_nothing_is_cut() {
     let lines = field(portal("string", true), "rich_text", &[]);
     let long = Cell::list((0..300).map(|_| Cell::line(&"x".repeat(700))));
     assert!(of_portal(&lines, &long, &context()).cannot.unwrap().contains("takes 200000"));
-    // Notion tells of 25 people only: who is not told of was not taken away.
+    // Notion lists only 25 people: those it does not list were not removed.
     let many = Context { to_portal: (1..=40).map(|id| (format!("n{id}"), id)).collect(), ..many };
     let shown: Vec<_> = (1..=25).map(|id| json!({"id": format!("n{id}")})).collect();
     let shown = json!({"type": "people", "people": shown});

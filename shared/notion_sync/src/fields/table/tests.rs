@@ -324,7 +324,7 @@ fn an_edit_of_one_line_of_a_list_changes_only_that_value() {
     }
 }
 
-/// Whether the edit made a value equal to a neighbour: then nobody can tell which of the two is which.
+/// Whether the edit made a value equal to a neighbour: then the two are indistinguishable.
 fn is_moved(lines: &[String], cells: &[Cell], zone: &TimeZone) -> bool {
     let before: Vec<String> = cells.iter().map(|cell| super::super::lines::line(cell, zone)).collect();
     lines.iter().enumerate().any(|(at, line)| before.get(at) != Some(line) && before.contains(line))

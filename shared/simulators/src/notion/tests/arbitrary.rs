@@ -1,4 +1,4 @@
-//! Arbitrary requests over every address: each is answered, in Notion's form, and none ends in a panic. `PROPTEST_CASES`
+//! Arbitrary requests to every address: each is answered in Notion's form, and none ends in a panic. `PROPTEST_CASES`
 //! sets how many there are, `PROPTEST_RNG_SEED` which.
 
 use bytes::Bytes;
