@@ -10,8 +10,8 @@ use runtime::clock::Clock;
 use runtime::job::{GroupKey, Job, Outcome, ReceivedJob};
 use runtime::ledger::{EventLine, EventStatus, Ledger};
 use runtime::metrics::Counters;
-use runtime::queue::{Outgoing, Queue};
-use runtime::store::{Condition, Key, Store, Table, Write};
+use runtime::queue::Outgoing;
+use runtime::store::{Condition, Key, Table, Write};
 use runtime::{Decision, DecisionError, ManualClock, Ports, QueueName, TenantId, TraceId, decision};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -81,7 +81,7 @@ impl World {
         received.into_iter().map(|message| message.group).collect()
     }
 
-    fn version_1(&self) -> Write {
+    fn version_1() -> Write {
         Write::new(Key::new(Table::Links, "t#record", "deal#1"), &1, Condition::Absent).unwrap()
     }
 }
@@ -92,7 +92,7 @@ async fn a_decision_writes_its_line_and_sends_its_jobs() {
     let job = world.job();
     let mut decision = world.decision(&job);
     decision.send(&Next("one".into())).unwrap();
-    decision.writes.push(world.version_1());
+    decision.writes.push(World::version_1());
     assert_eq!(decision.commit(&world.ports).await.unwrap(), Outcome::Done);
     assert_eq!(world.line(&job).await.status, EventStatus::Routed);
     assert_eq!(world.sent().await, ["t#next#one"]);
@@ -104,7 +104,7 @@ async fn a_lost_race_is_decided_again_unless_another_event_has_claimed_the_same(
     let (first, second, third) = (world.job(), world.job(), world.job());
     let decided = |job| {
         let mut decision = world.decision(job);
-        decision.writes.push(world.version_1());
+        decision.writes.push(World::version_1());
         decision
     };
     let mut claiming = decided(&first);
