@@ -303,20 +303,8 @@ impl Connections {
             Portal { domain: domain.clone(), application: Some(application.clone()), webhook: None, ..portal }
         });
         if !changed.await? {
-            let portal = Portal {
-                tenant: tenant.clone(),
-                domain: domain.clone(),
-                webhook: None,
-                application: Some(application.clone()),
-                application_token: TokenDigest::nobodys(),
-                hook_key: None,
-                hook_key_before: None,
-                slack: None,
-                notion: None,
-                settings: json!({}).into(),
-                connected_at: whole_second(self.clock.now()),
-            };
-            self.portals.put(&portal).await?;
+            let fresh = Portal::new(tenant.clone(), domain.clone(), whole_second(self.clock.now()));
+            self.portals.put(&Portal { application: Some(application.clone()), ..fresh }).await?;
         }
         tracing::info!(%tenant, domain, user = installation.user, "portal connected");
         self.end_trouble(tenant, Side::Bitrix24).await
@@ -416,17 +404,9 @@ impl Connections {
         let webhook = Some(self.seal(tenant, PORTAL_WEBHOOK, url).await?);
         let application_token = TokenDigest::of(application_token.expose_secret());
         let fresh = Portal {
-            tenant: tenant.clone(),
-            domain,
             webhook,
-            application: None,
             application_token,
-            hook_key: None,
-            hook_key_before: None,
-            slack: None,
-            notion: None,
-            settings: json!({}).into(),
-            connected_at: whole_second(self.clock.now()),
+            ..Portal::new(tenant.clone(), domain, whole_second(self.clock.now()))
         };
         // An application that a webhook replaces must not keep its proofs.
         if matches!(self.current_app(tenant).await?, Current::Application(_)) {

@@ -174,6 +174,23 @@ pub struct Portal {
 }
 
 impl Portal {
+    /// A portal that was connected now, by nothing yet: no access, no other provider, the default settings.
+    pub fn new(tenant: TenantId, domain: String, connected_at: Timestamp) -> Self {
+        Self {
+            tenant,
+            domain,
+            webhook: None,
+            application: None,
+            application_token: TokenDigest::nobodys(),
+            hook_key: None,
+            hook_key_before: None,
+            slack: None,
+            notion: None,
+            settings: serde_json::json!({}).into(),
+            connected_at,
+        }
+    }
+
     /// The settings as their schema reads them: parsed once for each version, and shared.
     pub fn settings_as<T: DeserializeOwned + Send + Sync + 'static>(&self) -> Result<Arc<T>, SettingsError> {
         self.settings.parsed()

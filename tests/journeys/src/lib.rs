@@ -93,12 +93,21 @@ impl World {
     /// A company whose records are synced with Notion databases: `prepare` makes the databases and returns the
     /// settings' `notion`. With `webhooks`, Notion tells of its changes; without, only the poll finds them.
     pub async fn start_mirrored(webhooks: bool, prepare: impl FnOnce(&Sandbox) -> serde_json::Value) -> Self {
+        Self::start_mirrored_on(Stage::usual(), webhooks, prepare).await
+    }
+
+    /// The same on this stage.
+    pub async fn start_mirrored_on(
+        stage: Stage,
+        webhooks: bool,
+        prepare: impl FnOnce(&Sandbox) -> serde_json::Value,
+    ) -> Self {
         let mut notion = serde_json::Value::Null;
         // Cards are not what is looked at here; operators' words are.
         let base = json!({"routes": [], "group_bursts": null, "operators": {"channel": "#ops", "watch": []}});
         let first: Settings = serde_json::from_value(base.clone()).unwrap();
         let world =
-            Box::pin(Self::start_with(Stage::usual(), first, MUCH_PATIENCE, |sandbox| notion = prepare(sandbox))).await;
+            Box::pin(Self::start_with(stage, first, MUCH_PATIENCE, |sandbox| notion = prepare(sandbox))).await;
         let mut settings = base;
         settings["notion"] = notion;
         let settings: Settings = serde_json::from_value(settings).unwrap();

@@ -23,7 +23,7 @@ use runtime::{ClientAddress, Ports};
 use simulators::direct::{Direct, Listed};
 use simulators::http::HangUp;
 
-/// The variable that puts the stories that do not choose on [`Stage::Memory`] if it is `memory`.
+/// The variable that puts the stories that do not choose on [`Stage::Sockets`] if it is `sockets`.
 const VARIABLE: &str = "JOURNEYS_STAGE";
 
 /// What a story runs on.
@@ -38,7 +38,7 @@ pub enum Stage {
 impl Stage {
     /// What a story runs on that does not care.
     pub fn usual() -> Self {
-        if std::env::var(VARIABLE).is_ok_and(|stage| stage == "memory") { Self::Memory } else { Self::Sockets }
+        if std::env::var(VARIABLE).is_ok_and(|stage| stage == "sockets") { Self::Sockets } else { Self::Memory }
     }
 
     /// Connections whose provider has `patience` to answer.

@@ -40,7 +40,10 @@ fn words(page: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_companies_install_and_each_sees_its_own_cards() {
     let estate = Estate::start(3).await;
-    let installed = futures::future::join_all((0..3).map(|company| estate.install(company))).await;
+    let installed = futures::future::join_all((0..3).map(|company| estate.connect(company))).await;
+    for company in 0..3 {
+        estate.begin(company).await;
+    }
     for (company, name) in ["Roof", "Bridge", "Tower"].iter().enumerate() {
         let deal = estate.sandbox.portals[company].add_deal(name, 100, "EUR");
         estate.sandbox.portals[company].move_deal(deal, "EXECUTING");

@@ -17,6 +17,7 @@ mod fair;
 mod faults;
 mod install;
 mod kill;
+mod names;
 mod notifications;
 mod notion;
 mod notion_backfill;
