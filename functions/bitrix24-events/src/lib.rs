@@ -14,6 +14,7 @@ mod calls;
 mod chats;
 #[path = "../../../shared/crm/src/comments.rs"]
 mod comments;
+#[path = "../../../shared/crm/src/hints.rs"]
 mod decide;
 #[path = "../../../shared/notifications/src/digest.rs"]
 mod errands;
