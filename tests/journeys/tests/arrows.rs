@@ -78,7 +78,7 @@ const FUNCTIONS: [(&str, &[&str]); 17] = [
     ("portal-sweep", &["user_mapping", "crm", "notifications"]),
     ("token-renewal", &[]),
     ("upkeep", &["user_mapping", "crm", "notifications", "chat_bridge"]),
-    ("robots", &["user_mapping", "crm", "notifications", "notion_sync"]),
+    ("schedules", &["user_mapping", "crm", "notifications", "notion_sync"]),
     ("api", &["user_mapping", "crm", "notifications", "notion_sync", "web"]),
     ("install", &["user_mapping", "crm", "notifications", "chat_bridge", "web"]),
     ("admin", &["user_mapping", "crm", "notifications", "chat_bridge", "notion_sync", "web", "operations"]),

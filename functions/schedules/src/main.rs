@@ -1,7 +1,7 @@
-//! The Lambda binary of `robots`: gives the handler its ports on AWS.
+//! The Lambda binary of `schedules`: gives the handler its ports on AWS.
 
 use clients::Connections;
-use robots::{Deps, handle};
+use schedules::{Deps, handle};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), aws::Error> {
