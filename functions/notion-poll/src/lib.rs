@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clients::{Connections, Failure};
-use crm::sweeps::Sweeps;
+use crm::sweeps::{POLL, Sweeps};
 use futures::StreamExt;
 use jiff::Timestamp;
 use notion_sync::NotionSync;
@@ -19,9 +19,8 @@ use runtime::clock::{Clock, later};
 use runtime::limiter::Priority;
 use runtime::links::Records;
 use runtime::metrics::Unit;
-use runtime::store::StoreError;
 use runtime::{Ports, TenantId};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Tenants that are polled side by side.
 const AT_ONCE: usize = 8;
@@ -64,15 +63,6 @@ pub struct Report {
     pub stopped: Vec<String>,
     /// How long ago the poll that is most behind came to its end, in seconds.
     pub late: u64,
-}
-
-/// When a tenant is polled by somebody.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Lease {
-    until: Option<Timestamp>,
-    /// When a poll last came to its end.
-    #[serde(default)]
-    finished_at: Option<Timestamp>,
 }
 
 /// Polls all tenants, twice.
@@ -131,22 +121,14 @@ async fn leased(deps: &Deps, tenant: &TenantId) -> Result<Report, Failure> {
         return Ok(Report::default());
     }
     let now = deps.clock.now();
-    let (lease, mut version) = match deps.sweeps.recall::<Lease>(tenant, "notion-poll").await? {
-        Some((lease, version)) => (lease, Some(version)),
-        None => (Lease::default(), None),
-    };
-    if lease.until.is_some_and(|until| until > now) {
+    let Some(mut lease) = deps.sweeps.take_lease(tenant, POLL, now, later(now, LEASE)).await? else {
         return Ok(Report::default());
-    }
+    };
     let mut report = Report::default();
-    for database in &settings.notion.databases {
-        let taken = Lease { until: Some(later(deps.clock.now(), LEASE)), ..lease };
-        version = match deps.sweeps.remember(tenant, "notion-poll", &taken, version).await {
-            Ok(version) => Some(version),
-            // Another worker has it.
-            Err(StoreError::Conflict(_)) => return Ok(report),
-            Err(error) => return Err(error.into()),
-        };
+    for (place, database) in settings.notion.databases.iter().enumerate() {
+        if place > 0 && !lease.renew(later(deps.clock.now(), LEASE)).await? {
+            return Ok(report);
+        }
         match of_database(deps, tenant, &database.name).await {
             Ok((rows, signals)) => {
                 report.databases += 1;
@@ -156,13 +138,11 @@ async fn leased(deps: &Deps, tenant: &TenantId) -> Result<Report, Failure> {
             Err(failure) => report.stopped.push(format!("{}: {failure}", database.name)),
         }
     }
-    let finished_at = if report.stopped.is_empty() { Some(deps.clock.now()) } else { lease.finished_at };
+    let stopped_by = (!report.stopped.is_empty()).then(|| report.stopped.join("; "));
+    let finished_at = lease.end(deps.clock.now(), stopped_by).await?;
     let since = finished_at.unwrap_or(portal.connected_at);
     report.late = runtime::clock::until(since, deps.clock.now()).as_secs();
-    match deps.sweeps.remember(tenant, "notion-poll", &Lease { until: None, finished_at }, version).await {
-        Ok(_) | Err(StoreError::Conflict(_)) => Ok(report),
-        Err(error) => Err(error.into()),
-    }
+    Ok(report)
 }
 
 async fn of_database(deps: &Deps, tenant: &TenantId, name: &str) -> Result<(usize, usize), Failure> {

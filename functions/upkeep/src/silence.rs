@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clients::{Failure, PortalClient};
-use crm::sweeps::Subscriptions;
+use crm::sweeps::{SWEEP, Subscriptions};
 use jiff::Timestamp;
 use notifications::alert;
 use notifications::alert::Alert;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use settings::Settings;
 use settings::schema::Family;
 use settings::subscriptions::family;
@@ -154,8 +154,8 @@ impl Watch<'_> {
 
     async fn sweep_line(&self) -> String {
         let (tenant, sweeps) = (&self.portal.tenant, &self.deps.sweeps);
-        let lease = sweeps.recall::<Value>(tenant, "lease").await.ok().flatten();
-        let has_finished = lease.is_some_and(|(lease, _)| lease["finished_at"].is_string());
+        let lease = sweeps.lease(tenant, SWEEP).await.ok().flatten();
+        let has_finished = lease.is_some_and(|lease| lease.finished_at.is_some());
         let counts = sweeps.counts(tenant, self.now).await.unwrap_or_default();
         match (has_finished, counts.lost) {
             (false, _) => "no sweep has finished yet".to_owned(),

@@ -1,25 +1,22 @@
 //! What our chatbot answers when people write to it: a welcome, answers to phrases, its commands.
 
-use bitrix24::EntityType;
 use bitrix24::chat::{ChatAct, ChatEvent, ChatMessage};
-use chat_bridge::bot;
-use chat_bridge::bot::{Command, Heard};
 use clients::Failure;
 use jobs::Hint;
 use jobs::chat::{InBitrix24, InSlack, SlackJob, ToBitrix24, ToSlack};
 use locale::Language;
 use locale::texts;
-use notion_sync::link::Links;
-use records::Record;
-use runtime::job::{Outcome, ReceivedJob};
+use runtime::job::ReceivedJob;
 use runtime::ledger::{DeliveryLine, DeliveryStatus};
-use runtime::{Decision, DeliveryId};
+use runtime::{Decision, DeliveryId, Verdict};
 use settings::bot::Otherwise;
 use text::Document;
-use user_mapping::Tenant;
+use user_mapping::{Talk, Tenant};
 
-use crate::Deps;
-use crate::decide::{decision, skip};
+use crate::bot;
+use crate::bot::{Command, Heard};
+use crate::bridges::bridge_of_dialog;
+use crate::texts::{author_for_slack, for_slack};
 
 /// What the bot says: its delivery, and the job that carries it.
 pub(crate) struct Said {
@@ -31,6 +28,19 @@ impl Said {
     pub(crate) fn add_to(self, decision: &mut Decision) -> Result<(), Failure> {
         Ok(decision.deliver(self.line, &self.job)?)
     }
+
+    /// Adds it to the decision, as all that the event leads to; the event is claimed, where it has an identity of its own.
+    pub(crate) fn claim(
+        self,
+        job: &ReceivedJob<Hint>,
+        change: &str,
+        decision: &mut Decision,
+    ) -> Result<Verdict, Failure> {
+        decision.claims.extend(job.body.identity());
+        self.add_to(decision)?;
+        decision.line.changes = vec![change.to_owned()];
+        Ok(Verdict::Commit)
+    }
 }
 
 /// Whether a message is one of the bot's commands.
@@ -39,7 +49,8 @@ pub(crate) fn is_command(text: &str) -> bool {
     first.starts_with('/') && Command::parse(first).is_some()
 }
 
-fn language(event: &ChatEvent, tenant: &Tenant) -> Language {
+/// The language of who wrote, as the event says; or the tenant's.
+pub fn language(event: &ChatEvent, tenant: &Tenant) -> Language {
     match event.language.as_str() {
         "" => tenant.settings.language,
         code => Language::of_reader(code).unwrap_or_default(),
@@ -67,66 +78,48 @@ fn say(job: &ReceivedJob<Hint>, event: &ChatEvent, what: &str, text: String, ans
     Said { line, job: said }
 }
 
-/// Commits what was decided together with what the bot says.
-pub(crate) async fn say_and_commit(
-    deps: &Deps,
-    mut decision: Decision,
-    change: &str,
-    said: Said,
-) -> Result<Outcome, Failure> {
-    said.add_to(&mut decision)?;
-    decision.line.changes = vec![change.to_owned()];
-    Ok(decision.commit(&deps.ports).await?)
-}
-
-/// A decision that claims the event, where it has an identity of its own.
-pub(crate) fn claimed(deps: &Deps, job: &ReceivedJob<Hint>) -> Decision {
-    let mut decision = decision(deps, job);
-    decision.claims.extend(job.body.identity());
-    decision
-}
-
 /// The bot came into a chat: it says what it can do.
 pub(crate) async fn welcome(
-    deps: &Deps,
+    talk: &Talk,
     job: &ReceivedJob<Hint>,
     tenant: &Tenant,
     event: &ChatEvent,
-) -> Result<Outcome, Failure> {
-    let bridged = chat_bridge::bridges::bridge_of_dialog(&deps.talk, tenant, &event.dialog).await?.is_some();
+    decision: &mut Decision,
+) -> Result<Verdict, Failure> {
+    let bridged = bridge_of_dialog(talk, tenant, &event.dialog).await?.is_some();
     let text = bot::welcome(language(event, tenant), bridged);
-    let said = say(job, event, "bot.welcome", text, None);
-    say_and_commit(deps, claimed(deps, job), "bot.joined", said).await
+    say(job, event, "bot.welcome", text, None).claim(job, "bot.joined", decision)
 }
 
 /// Somebody writes to the bot alone.
 pub(crate) async fn answer(
-    deps: &Deps,
+    talk: &Talk,
     job: &ReceivedJob<Hint>,
     tenant: &Tenant,
     event: &ChatEvent,
     message: &ChatMessage,
-) -> Result<Outcome, Failure> {
+    decision: &mut Decision,
+) -> Result<Verdict, Failure> {
     if event.author.id == event.bot || event.author.is_bot || message.is_system {
-        return skip(deps, job, "echo: we wrote it ourselves".into()).await;
+        return Ok(Verdict::skip("echo: we wrote it ourselves"));
     }
     let language = language(event, tenant);
-    let text = match heard(deps, tenant, event, message, language).await? {
+    let text = match heard(talk, tenant, event, message, language).await? {
         Ok(text) => text,
         Err(other) => match tenant.settings.bot.otherwise {
             Otherwise::Help => bot::help(language),
             Otherwise::Echo if other.is_empty() => bot::help(language),
             // Their own markup must not become our buttons.
             Otherwise::Echo => Document::plain(&Document::from_bbcode(&other).visible()).to_bbcode(false),
-            Otherwise::Nothing => return skip(deps, job, "the settings let the bot say nothing to this".into()).await,
+            Otherwise::Nothing => return Ok(Verdict::skip("the settings let the bot say nothing to this")),
         },
     };
-    say_and_commit(deps, claimed(deps, job), "bot.answered", say(job, event, "bot.answered", text, None)).await
+    say(job, event, "bot.answered", text, None).claim(job, "bot.answered", decision)
 }
 
 /// What the bot says to a message in a group, if it is mentioned and understands.
 pub(crate) async fn said_to_it(
-    deps: &Deps,
+    talk: &Talk,
     job: &ReceivedJob<Hint>,
     tenant: &Tenant,
     event: &ChatEvent,
@@ -136,7 +129,7 @@ pub(crate) async fn said_to_it(
     if !is_mentioned || event.author.id == event.bot || event.author.is_bot || message.is_system {
         return Ok(None);
     }
-    match heard(deps, tenant, event, message, language(event, tenant)).await? {
+    match heard(talk, tenant, event, message, language(event, tenant)).await? {
         Ok(text) => Ok(Some(say(job, event, "bot.answered", text, None))),
         Err(_) => Ok(None),
     }
@@ -144,7 +137,7 @@ pub(crate) async fn said_to_it(
 
 /// What the bot answers, or what it did not understand.
 async fn heard(
-    deps: &Deps,
+    talk: &Talk,
     tenant: &Tenant,
     event: &ChatEvent,
     message: &ChatMessage,
@@ -153,56 +146,77 @@ async fn heard(
     Ok(match bot::hear(&tenant.settings.bot, event.bot, &message.text) {
         Heard::Phrase(answer) => Ok(answer),
         Heard::Hello => {
-            let bridged = chat_bridge::bridges::bridge_of_dialog(&deps.talk, tenant, &event.dialog).await?.is_some();
+            let bridged = bridge_of_dialog(talk, tenant, &event.dialog).await?.is_some();
             Ok(bot::welcome(language, bridged))
         }
         Heard::Help => Ok(bot::help(language)),
-        Heard::Status => Ok(status(deps, tenant, event, language).await?),
+        Heard::Status => Ok(status(talk, tenant, event, language).await?),
         Heard::Other(other) => Err(other),
     })
 }
 
-/// A command of the bot's.
+/// A command of the bot's. `/notion` is answered by [`say_to`]: what it asks for is found elsewhere.
 pub(crate) async fn command(
-    deps: &Deps,
+    talk: &Talk,
     job: &ReceivedJob<Hint>,
     tenant: &Tenant,
     event: &ChatEvent,
-) -> Result<Outcome, Failure> {
-    let ChatAct::Asked { id, command, params, message } = &event.act else {
-        return skip(deps, job, "no command".into()).await;
+    decision: &mut Decision,
+) -> Result<Verdict, Failure> {
+    let ChatAct::Asked { command, params, .. } = &event.act else { return Ok(Verdict::skip("no command")) };
+    let language = language(event, tenant);
+    let text = match Command::parse(command) {
+        None | Some(Command::Notion) => bot::help(language),
+        Some(Command::Status) => status(talk, tenant, event, language).await?,
+        Some(Command::Slack) => return to_slack(talk, job, tenant, event, params.trim(), decision).await,
     };
-    let (language, answers) = (language(event, tenant), Some((*id, *message)));
-    let tell = |text: String| say(job, event, "bot.answered", text, answers);
-    let said = match Command::parse(command) {
-        None => tell(bot::help(language)),
-        Some(Command::Status) => tell(status(deps, tenant, event, language).await?),
-        Some(Command::Notion) => tell(find_page(deps, tenant, event.author.id, params.trim(), language).await?),
-        Some(Command::Slack) => return to_slack(deps, job, tenant, event, params.trim()).await,
+    say_to(job, event, text, decision)
+}
+
+/// The words after `/notion`, if an event is that command.
+pub fn searched_page(event: &ChatEvent) -> Option<&str> {
+    match &event.act {
+        ChatAct::Asked { command, params, .. } if Command::parse(command) == Some(Command::Notion) => {
+            Some(params.trim())
+        }
+        _ => None,
+    }
+}
+
+/// Adds the bot's answer to a command.
+pub fn say_to(
+    job: &ReceivedJob<Hint>,
+    event: &ChatEvent,
+    text: String,
+    decision: &mut Decision,
+) -> Result<Verdict, Failure> {
+    let answers = match event.act {
+        ChatAct::Asked { id, message, .. } => Some((id, message)),
+        _ => None,
     };
-    say_and_commit(deps, claimed(deps, job), "bot.asked", said).await
+    say(job, event, "bot.answered", text, answers).claim(job, "bot.asked", decision)
 }
 
 /// `/slack text`: posts to the channel that the chat is bridged with, under the name of who asked.
 async fn to_slack(
-    deps: &Deps,
+    talk: &Talk,
     job: &ReceivedJob<Hint>,
     tenant: &Tenant,
     event: &ChatEvent,
     words: &str,
-) -> Result<Outcome, Failure> {
-    let ChatAct::Asked { id, message, .. } = event.act else { return skip(deps, job, "no command".into()).await };
+    decision: &mut Decision,
+) -> Result<Verdict, Failure> {
+    let ChatAct::Asked { id, message, .. } = event.act else { return Ok(Verdict::skip("no command")) };
     let language = language(event, tenant);
-    let tell = |text: String| say(job, event, "bot.answered", text, Some((id, message)));
     if words.is_empty() {
         let text = language.text(texts::bot::SLACK_NEEDS_TEXT);
-        return say_and_commit(deps, claimed(deps, job), "bot.asked", tell(text.into())).await;
+        return say_to(job, event, text.into(), decision);
     }
-    let Some(bridge) = chat_bridge::bridges::bridge_of_dialog(&deps.talk, tenant, &event.dialog).await? else {
+    let Some(bridge) = bridge_of_dialog(talk, tenant, &event.dialog).await? else {
         let text = language.text(texts::bot::CHAT_IS_NOT_BRIDGED);
-        return say_and_commit(deps, claimed(deps, job), "bot.asked", tell(text.into())).await;
+        return say_to(job, event, text.into(), decision);
     };
-    let author = chat_bridge::texts::author_for_slack(&deps.talk, tenant, &event.author).await?;
+    let author = author_for_slack(talk, tenant, &event.author).await?;
     let written = ChatMessage {
         id: message,
         text: words.to_owned(),
@@ -211,8 +225,7 @@ async fn to_slack(
         files: Vec::new(),
         is_system: false,
     };
-    let mut decision = claimed(deps, job);
-    for (place, part) in chat_bridge::texts::for_slack(&deps.talk, tenant, &written).await?.into_iter().enumerate() {
+    for (place, part) in for_slack(talk, tenant, &written).await?.into_iter().enumerate() {
         let cause = [job.tenant.as_str(), "to-slack", &bridge.dialog, &message.to_string(), &format!("asked {place}")];
         let delivery = DeliveryId::of(&cause);
         let body = SlackJob::Chat(Box::new(ToSlack {
@@ -232,69 +245,13 @@ async fn to_slack(
         decision.deliver(line, &body)?;
     }
     let text = language.text(texts::bot::Posted { channel: &bridge.channel_name });
-    say_and_commit(deps, decision, "bot.posted", tell(text)).await
-}
-
-/// `/notion name or number`: the pages of the deals that fit.
-async fn find_page(
-    deps: &Deps,
-    tenant: &Tenant,
-    user: u64,
-    words: &str,
-    language: Language,
-) -> Result<String, Failure> {
-    let databases = &tenant.settings.notion.databases;
-    if databases.is_empty() || tenant.portal.notion.is_none() {
-        let text = language.text(texts::bot::NOTION_IS_NOT_SET_UP);
-        return Ok(text.to_owned());
-    }
-    if words.is_empty() {
-        let text = language.text(texts::bot::NOTION_NEEDS_WORDS);
-        return Ok(text.to_owned());
-    }
-    let records = found_for(deps, tenant, user, words).await?;
-    let links = Links::new(deps.store.clone());
-    let mut lines = Vec::new();
-    for (record, title) in &records {
-        for database in databases.iter().filter(|known| known.records.kind() == record.kind()) {
-            let link = links.get(&tenant.id, &database.name, *record).await?;
-            if let Some(page) = link.and_then(|(link, _)| link.page) {
-                let title = Document::plain(title).to_bbcode(false);
-                lines.push(format!(
-                    "[url=https://www.notion.so/{}]{title}[/url] ({})",
-                    page.replace('-', ""),
-                    database.name
-                ));
-            }
-        }
-    }
-    if lines.is_empty() {
-        return Ok(language.text(texts::bot::NoPage { words: Document::plain(words).to_bbcode(false) }));
-    }
-    Ok(lines.join("\n"))
-}
-
-/// The deals and tasks that words or a number name, as far as who asks may see them.
-async fn found_for(deps: &Deps, tenant: &Tenant, user: u64, words: &str) -> Result<Vec<(Record, String)>, Failure> {
-    let rights = deps.talk.rights_unasked(tenant, user).await?;
-    let Ok(id) = words.trim_start_matches('#').parse::<u64>() else {
-        let found = crm::views::find_deals(tenant, &rights, words).await?;
-        return Ok(found.deals.into_iter().map(|(id, title, _)| (Record::item(EntityType::DEAL, id), title)).collect());
-    };
-    let mut records = Vec::new();
-    if rights.item(EntityType::DEAL, id).await?.is_some() {
-        records.push((Record::item(EntityType::DEAL, id), words.to_owned()));
-    }
-    if rights.task(id).await?.is_some() {
-        records.push((Record::Task(id), words.to_owned()));
-    }
-    Ok(records)
+    say(job, event, "bot.answered", text, Some((id, message))).claim(job, "bot.posted", decision)
 }
 
 /// The status for the person who asks.
-async fn status(deps: &Deps, tenant: &Tenant, event: &ChatEvent, language: Language) -> Result<String, Failure> {
+async fn status(talk: &Talk, tenant: &Tenant, event: &ChatEvent, language: Language) -> Result<String, Failure> {
     let mut lines = Vec::new();
-    for trouble in deps.connections.troubles(&tenant.id).await? {
+    for trouble in talk.connections.troubles(&tenant.id).await? {
         lines.push(language.text(texts::bot::AccessRefused { provider: trouble.side.name() }));
     }
     if lines.is_empty() {
@@ -303,11 +260,11 @@ async fn status(deps: &Deps, tenant: &Tenant, event: &ChatEvent, language: Langu
         names.extend(tenant.portal.notion.as_ref().map(|_| "Notion"));
         lines.push(language.text(texts::bot::Connected { providers: names.join(", ") }));
     }
-    if let Some(bridge) = chat_bridge::bridges::bridge_of_dialog(&deps.talk, tenant, &event.dialog).await? {
+    if let Some(bridge) = bridge_of_dialog(talk, tenant, &event.dialog).await? {
         lines.push(language.text(texts::bot::BridgedWith { channel: &bridge.channel_name }));
     }
-    let rights = deps.talk.rights_unasked(tenant, event.author.id).await?;
-    let day = crm::views::day(&deps.talk, tenant, &rights).await?;
+    let rights = talk.rights_unasked(tenant, event.author.id).await?;
+    let day = crm::views::day(talk, tenant, &rights).await?;
     let number = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
     lines.push(language.text(texts::bot::OpenWork {
         open: number(day.open),

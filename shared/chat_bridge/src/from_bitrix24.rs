@@ -1,63 +1,61 @@
-//! Events of a bridged chat, as deliveries to its channel. What people write to the bot itself is in `bot`.
+//! Events of a bridged chat, as deliveries to its channel. What people write to the bot itself is in `bot_answers`.
 
 use bitrix24::chat::{ChatAct, ChatEvent, ChatMessage};
 use clients::Failure;
 use jobs::Hint;
 use jobs::chat::{InSlack, SlackJob, ToSlack};
-use runtime::job::{Outcome, ReceivedJob};
+use runtime::job::ReceivedJob;
 use runtime::ledger::{DeliveryLine, DeliveryStatus};
-use runtime::{Decision, DeliveryId};
+use runtime::{Decision, DeliveryId, Verdict};
 use tenants::conversations::{Bridge, Side};
 use text::reaction_to_slack;
-use user_mapping::Tenant;
+use user_mapping::{Talk, Tenant};
 
-use crate::decide::{decision, skip};
-use crate::{Deps, bot};
+use crate::{bot_answers, bridges, registration, texts};
 
-pub(crate) async fn decide(deps: &Deps, job: &ReceivedJob<Hint>, event: &ChatEvent) -> Result<Outcome, Failure> {
-    let tenant = deps.talk.tenant(&job.tenant).await?;
+/// Adds what an event of a chat leads to: copies of a message, or what the bot says.
+pub async fn decide(
+    talk: &Talk,
+    job: &ReceivedJob<Hint>,
+    tenant: &Tenant,
+    event: &ChatEvent,
+    decision: &mut Decision,
+) -> Result<Verdict, Failure> {
     match &event.act {
         ChatAct::BotDeleted => {
-            chat_bridge::registration::forget_bot(&deps.talk, &tenant).await?;
-            return skip(
-                deps,
-                job,
-                "the bot was deleted; the upkeep registers it again while there are bridges".into(),
-            )
-            .await;
+            registration::forget_bot(talk, tenant).await?;
+            return Ok(Verdict::skip("the bot was deleted; the upkeep registers it again while there are bridges"));
         }
-        ChatAct::Joined => return bot::welcome(deps, job, &tenant, event).await,
-        ChatAct::Asked { .. } => return bot::command(deps, job, &tenant, event).await,
+        ChatAct::Joined => return bot_answers::welcome(talk, job, tenant, event, decision).await,
+        ChatAct::Asked { .. } => return bot_answers::command(talk, job, tenant, event, decision).await,
         // It comes as a command as well, and is answered then.
-        ChatAct::Posted(message) | ChatAct::Edited(message) if bot::is_command(&message.text) => {
-            return skip(deps, job, "a command of the bot's".into()).await;
+        ChatAct::Posted(message) | ChatAct::Edited(message) if bot_answers::is_command(&message.text) => {
+            return Ok(Verdict::skip("a command of the bot's"));
         }
         ChatAct::Posted(message) if event.is_private() => {
-            return bot::answer(deps, job, &tenant, event, message).await;
+            return bot_answers::answer(talk, job, tenant, event, message, decision).await;
         }
         _ => {}
     }
     // In a group only what is said to the bot is for it, and that is copied like everything else.
     let said = match &event.act {
-        ChatAct::Posted(message) => bot::said_to_it(deps, job, &tenant, event, message).await?,
+        ChatAct::Posted(message) => bot_answers::said_to_it(talk, job, tenant, event, message).await?,
         _ => None,
     };
-    let Some(bridge) = chat_bridge::bridges::bridge_of_dialog(&deps.talk, &tenant, &event.dialog).await? else {
+    let Some(bridge) = bridges::bridge_of_dialog(talk, tenant, &event.dialog).await? else {
         if let Some(said) = said {
-            return bot::say_and_commit(deps, bot::claimed(deps, job), "bot.answered", said).await;
+            return said.claim(job, "bot.answered", decision);
         }
-        return skip(deps, job, format!("no bridge leads from {}", event.dialog)).await;
+        return Ok(Verdict::skip(format!("no bridge leads from {}", event.dialog)));
     };
-    if let Some(why) = echo(deps, &tenant, event).await? {
-        return skip(deps, job, why.to_owned()).await;
+    if let Some(why) = echo(talk, tenant, event).await? {
+        return Ok(Verdict::skip(why));
     }
-    let mut copies = Copies { job, bridge: &bridge, change: change_of(&event.act), decision: decision(deps, job) };
+    let mut copies = Copies { job, bridge: &bridge, change: change_of(&event.act), decision };
     match &event.act {
         ChatAct::Posted(message) => {
-            let author = chat_bridge::texts::author_for_slack(&deps.talk, &tenant, &event.author).await?;
-            for (place, part) in
-                chat_bridge::texts::for_slack(&deps.talk, &tenant, message).await?.into_iter().enumerate()
-            {
+            let author = texts::author_for_slack(talk, tenant, &event.author).await?;
+            for (place, part) in texts::for_slack(talk, tenant, message).await?.into_iter().enumerate() {
                 let act = InSlack::Post { part, author: author.clone(), answers: message.answers };
                 copies.deliver(message.id, &format!("part {place}"), act)?;
             }
@@ -67,8 +65,8 @@ pub(crate) async fn decide(deps: &Deps, job: &ReceivedJob<Hint>, event: &ChatEve
             }
         }
         ChatAct::Edited(message) => {
-            let author = chat_bridge::texts::author_for_slack(&deps.talk, &tenant, &event.author).await?;
-            let parts = chat_bridge::texts::for_slack(&deps.talk, &tenant, message).await?;
+            let author = texts::author_for_slack(talk, tenant, &event.author).await?;
+            let parts = texts::for_slack(talk, tenant, message).await?;
             copies.deliver(message.id, &cause("edit", job, message), InSlack::Edit { parts, author })?;
         }
         ChatAct::Deleted { message } => {
@@ -76,23 +74,22 @@ pub(crate) async fn decide(deps: &Deps, job: &ReceivedJob<Hint>, event: &ChatEve
         }
         ChatAct::Reacted { message, reaction, added } => {
             let Some(name) = reaction_to_slack(reaction) else {
-                return skip(deps, job, format!("Slack has no reaction like {reaction:?}")).await;
+                return Ok(Verdict::skip(format!("Slack has no reaction like {reaction:?}")));
             };
             let act = InSlack::React { name: name.into(), by: event.author.id.to_string(), added: *added };
             copies.deliver(*message, &format!("reaction {}", job.trace), act)?;
         }
         ChatAct::Asked { .. } | ChatAct::Joined | ChatAct::BotDeleted => {}
     }
-    let mut decision = copies.decision;
     if decision.outbox.is_empty() {
-        return skip(deps, job, "it says nothing and has no files".into()).await;
+        return Ok(Verdict::skip("it says nothing and has no files"));
     }
     if let Some(said) = said {
-        said.add_to(&mut decision)?;
+        said.add_to(decision)?;
     }
     decision.line.changes = vec![change_of(&event.act).to_owned()];
     decision.claims.extend(event.identity());
-    Ok(decision.commit(&deps.ports).await?)
+    Ok(Verdict::Commit)
 }
 
 fn change_of(act: &ChatAct) -> &'static str {
@@ -110,7 +107,7 @@ struct Copies<'a> {
     job: &'a ReceivedJob<Hint>,
     bridge: &'a Bridge,
     change: &'static str,
-    decision: Decision,
+    decision: &'a mut Decision,
 }
 
 /// Two edits are two deliveries, also in one second; the same one sent twice changes nothing the second time.
@@ -119,7 +116,7 @@ fn cause(word: &str, job: &ReceivedJob<Hint>, message: &ChatMessage) -> String {
 }
 
 /// Why this is our own message coming back, if it is.
-async fn echo(deps: &Deps, tenant: &Tenant, event: &ChatEvent) -> Result<Option<&'static str>, Failure> {
+async fn echo(talk: &Talk, tenant: &Tenant, event: &ChatEvent) -> Result<Option<&'static str>, Failure> {
     if event.author.id == event.bot {
         return Ok(Some("echo: we wrote it ourselves"));
     }
@@ -133,7 +130,7 @@ async fn echo(deps: &Deps, tenant: &Tenant, event: &ChatEvent) -> Result<Option<
         ChatAct::Deleted { message } => *message,
         _ => return Ok(None),
     };
-    let link = deps.talk.conversations.of_chat_message(&tenant.id, message).await?;
+    let link = talk.conversations.of_chat_message(&tenant.id, message).await?;
     if link.is_some_and(|(link, _)| link.written_in == Side::Slack) {
         return Ok(Some("echo: it is the copy of a message in Slack"));
     }

@@ -2,57 +2,59 @@
 
 use clients::Failure;
 use jobs::chat::{InBitrix24, ToBitrix24};
-use runtime::DeliveryId;
 use runtime::job::ReceivedJob;
 use runtime::ledger::{DeliveryLine, DeliveryStatus};
+use runtime::{Decision, DeliveryId, Verdict};
 use slack::event::{Edit, EventCallback, File, MessageChange, MessageEvent};
 use tenants::conversations::{Bridge, Side};
 use text::reaction_from_slack;
-use user_mapping::Tenant;
+use user_mapping::{Talk, Tenant};
 
-use crate::Deps;
-use crate::decide::Understood;
+use crate::bridges::bridge_of_channel;
+use crate::texts::{author_in_slack, for_bitrix24};
 
 /// Deliveries of one event: what DynamoDB takes in a transaction, less the event's own.
 const MOST: usize = 90;
 
-pub(crate) async fn message(
-    deps: &Deps,
+/// Adds the copies of what happened to a message.
+pub async fn message(
+    talk: &Talk,
     job: &ReceivedJob<EventCallback>,
     tenant: &Tenant,
     message: &MessageEvent,
-) -> Result<Understood, Failure> {
+    decision: &mut Decision,
+) -> Result<Verdict, Failure> {
     if let Some(why) = echo(job, tenant, message) {
-        return Ok(Understood::skip(why));
+        return Ok(Verdict::skip(why));
     }
-    let Some(bridge) = chat_bridge::bridges::bridge_of_channel(&deps.talk, tenant, &message.channel).await? else {
-        return Ok(Understood::skip("no bridge leads from this channel"));
+    let Some(bridge) = bridge_of_channel(talk, tenant, &message.channel).await? else {
+        return Ok(Verdict::skip("no bridge leads from this channel"));
     };
-    let link = deps.talk.conversations.of_slack_message(&job.tenant, &message.channel, &message.ts).await?;
+    let link = talk.conversations.of_slack_message(&job.tenant, &message.channel, &message.ts).await?;
     if link.as_ref().is_some_and(|(link, _)| link.written_in == Side::Bitrix24) {
-        return Ok(Understood::skip("echo: it is the copy of a message in Bitrix24"));
+        return Ok(Verdict::skip("echo: it is the copy of a message in Bitrix24"));
     }
     if let Some(row) = message.left_out() {
-        return Ok(Understood::skip(format!("{} is not carried: {}", row.what, row.how)));
+        return Ok(Verdict::skip(format!("{} is not carried: {}", row.what, row.how)));
     }
     let is_bot = message.bot_id.is_some() && message.user.as_deref() != Some(tenant_bot(tenant));
     if is_bot && !tenant.settings.chats.bots {
-        return Ok(Understood::skip("written by another app; chats.bots in the settings lets them through"));
+        return Ok(Verdict::skip("written by another app; chats.bots in the settings lets them through"));
     }
-    let record = Some(format!("message in #{}", name_of(&bridge)));
-    let decided = match message.change {
-        MessageChange::Posted => posted(deps, job, tenant, &bridge, message).await?,
+    decision.line.record = Some(format!("message in #{}", name_of(&bridge)));
+    let mut copies = Copies { job, bridge: &bridge, decision };
+    match message.change {
+        MessageChange::Posted => posted(talk, tenant, message, &mut copies).await,
         MessageChange::Edited if message.is_the_same() => {
-            Understood::skip("nothing that is carried changed: the preview of a link, for one")
+            Ok(Verdict::skip("nothing that is carried changed: the preview of a link, for one"))
         }
-        MessageChange::Edited => edited(deps, job, tenant, &bridge, message).await?,
+        MessageChange::Edited => edited(talk, tenant, message, &mut copies).await,
         MessageChange::Deleted => {
-            let mut understood = Understood::did("chat.deleted");
-            add(&mut understood, job, &bridge, message, "delete", InBitrix24::Delete)?;
-            understood
+            copies.are("chat.deleted");
+            copies.add(&message.ts, "delete", InBitrix24::Delete)?;
+            Ok(Verdict::Commit)
         }
-    };
-    Ok(Understood { record, ..decided })
+    }
 }
 
 fn tenant_bot(tenant: &Tenant) -> &str {
@@ -69,151 +71,146 @@ fn echo(job: &ReceivedJob<EventCallback>, tenant: &Tenant, message: &MessageEven
 }
 
 async fn posted(
-    deps: &Deps,
-    job: &ReceivedJob<EventCallback>,
+    talk: &Talk,
     tenant: &Tenant,
-    bridge: &Bridge,
     message: &MessageEvent,
-) -> Result<Understood, Failure> {
-    let author = chat_bridge::texts::author_in_slack(&deps.talk, tenant, message).await?;
-    let parts = chat_bridge::texts::for_bitrix24(&deps.talk, tenant, message, &author).await?;
-    let mut understood = Understood::did("chat.posted");
+    copies: &mut Copies<'_>,
+) -> Result<Verdict, Failure> {
+    let author = author_in_slack(talk, tenant, message).await?;
+    let parts = for_bitrix24(talk, tenant, message, &author).await?;
+    copies.are("chat.posted");
     // One Slack message comes under several event ids at times.
-    understood.identity = Some(format!("slack-message#{}#{}", message.channel, message.ts));
+    copies.decision.claims.push(format!("slack-message#{}#{}", message.channel, message.ts));
     for (place, text) in parts.into_iter().enumerate() {
         let act = InBitrix24::Post { text, thread: message.thread.clone() };
-        add(&mut understood, job, bridge, message, &format!("part {place}"), act)?;
+        copies.add(&message.ts, &format!("part {place}"), act)?;
     }
-    share(&mut understood, job, bridge, message, &author, |_| true)?;
-    if understood.deliveries.is_empty() {
-        understood.skipped = Some("it carries nothing: no text, no blocks, no attachments, no files".into());
+    copies.share(message, &author, |_| true)?;
+    if copies.decision.outbox.is_empty() {
+        return Ok(Verdict::skip("it carries nothing: no text, no blocks, no attachments, no files"));
     }
-    Ok(understood)
+    Ok(Verdict::Commit)
 }
 
 async fn edited(
-    deps: &Deps,
-    job: &ReceivedJob<EventCallback>,
+    talk: &Talk,
     tenant: &Tenant,
-    bridge: &Bridge,
     message: &MessageEvent,
-) -> Result<Understood, Failure> {
-    let author = chat_bridge::texts::author_in_slack(&deps.talk, tenant, message).await?;
-    let mut understood = Understood::did("chat.edited");
+    copies: &mut Copies<'_>,
+) -> Result<Verdict, Failure> {
+    let author = author_in_slack(talk, tenant, message).await?;
+    copies.are("chat.edited");
     // Of an edit that was queued before all was compared, nothing is known but that it is one.
     let edit = message.edit.clone().unwrap_or_else(|| Edit { words: true, ..Edit::default() });
-    let of_event = |what: &str| format!("{what} {}", job.body.event_id);
+    let event = &copies.job.body.event_id;
+    let of_event = |what: &str| format!("{what} {event}");
     if edit.words {
-        let parts = chat_bridge::texts::for_bitrix24(&deps.talk, tenant, message, &author).await?;
+        let parts = for_bitrix24(talk, tenant, message, &author).await?;
         let act = InBitrix24::Edit { parts, at: edit.at };
-        add(&mut understood, job, bridge, message, &of_event("edit"), act)?;
+        copies.add(&message.ts, &of_event("edit"), act)?;
     }
     if !edit.taken.is_empty() {
         let files = edit.taken.into_iter().map(|file| (file.id, file.name)).collect();
         let act = InBitrix24::TakeBack { files, had: edit.had.clone() };
-        add(&mut understood, job, bridge, message, &of_event("taken"), act)?;
+        copies.add(&message.ts, &of_event("taken"), act)?;
     }
     if message.edit.is_some() {
         let is_new = |file: &File| !file.is_taken_back() && !edit.had.contains(&file.id);
-        share(&mut understood, job, bridge, message, &author, is_new)?;
+        copies.share(message, &author, is_new)?;
     }
-    Ok(understood)
-}
-
-/// Shares the message's files: of one, `which` says whether.
-fn share(
-    understood: &mut Understood,
-    job: &ReceivedJob<EventCallback>,
-    bridge: &Bridge,
-    message: &MessageEvent,
-    author: &str,
-    which: impl Fn(&File) -> bool,
-) -> Result<(), Failure> {
-    for file in message.files.iter().filter(|file| which(file)) {
-        let act = InBitrix24::Share { file: Box::new(file.clone()), author: author.to_owned() };
-        add(understood, job, bridge, message, &format!("file {}", file.id), act)?;
-    }
-    Ok(())
+    Ok(Verdict::Commit)
 }
 
 /// A reaction, as the event carries it.
 #[derive(Clone, Copy)]
-pub(crate) struct Reaction<'a> {
-    pub(crate) added: bool,
-    pub(crate) user: &'a str,
-    pub(crate) name: &'a str,
-    pub(crate) channel: &'a str,
-    pub(crate) ts: &'a str,
+pub struct Reaction<'a> {
+    /// Whether it was added, rather than removed.
+    pub added: bool,
+    /// Who reacted.
+    pub user: &'a str,
+    /// Its name in Slack.
+    pub name: &'a str,
+    /// The channel of the message.
+    pub channel: &'a str,
+    /// The message.
+    pub ts: &'a str,
 }
 
-pub(crate) async fn reaction(
-    deps: &Deps,
+/// Adds the copy of a reaction.
+pub async fn reaction(
+    talk: &Talk,
     job: &ReceivedJob<EventCallback>,
     tenant: &Tenant,
-    told: Reaction<'_>,
-) -> Result<Understood, Failure> {
-    if told.user == tenant_bot(tenant) {
-        return Ok(Understood::skip("echo: we reacted ourselves"));
+    reacted: Reaction<'_>,
+    decision: &mut Decision,
+) -> Result<Verdict, Failure> {
+    if reacted.user == tenant_bot(tenant) {
+        return Ok(Verdict::skip("echo: we reacted ourselves"));
     }
-    let Some(bridge) = chat_bridge::bridges::bridge_of_channel(&deps.talk, tenant, told.channel).await? else {
-        return Ok(Understood::skip("no bridge leads from this channel"));
+    let Some(bridge) = bridge_of_channel(talk, tenant, reacted.channel).await? else {
+        return Ok(Verdict::skip("no bridge leads from this channel"));
     };
-    let Some(reaction) = reaction_from_slack(told.name) else {
-        return Ok(Understood::skip(format!("Bitrix24 has no reaction like :{}:", told.name)));
+    let Some(reaction) = reaction_from_slack(reacted.name) else {
+        return Ok(Verdict::skip(format!("Bitrix24 has no reaction like :{}:", reacted.name)));
     };
-    let mut understood = Understood::did("chat.reacted");
-    understood.record = Some(format!("reaction in #{}", name_of(&bridge)));
-    let act =
-        InBitrix24::React { reaction: reaction.into(), by: format!("{}:{}", told.user, told.name), added: told.added };
-    let cause = format!("reaction {}", job.body.event_id);
-    deliver(&mut understood, job, &bridge, told.ts, &cause, act)?;
-    Ok(understood)
+    decision.line.record = Some(format!("reaction in #{}", name_of(&bridge)));
+    let by = format!("{}:{}", reacted.user, reacted.name);
+    let act = InBitrix24::React { reaction: reaction.into(), by, added: reacted.added };
+    let mut copies = Copies { job, bridge: &bridge, decision };
+    copies.are("chat.reacted");
+    copies.add(reacted.ts, &format!("reaction {}", job.body.event_id), act)?;
+    Ok(Verdict::Commit)
 }
 
-fn add(
-    understood: &mut Understood,
-    job: &ReceivedJob<EventCallback>,
-    bridge: &Bridge,
-    message: &MessageEvent,
-    cause: &str,
-    act: InBitrix24,
-) -> Result<(), Failure> {
-    deliver(understood, job, bridge, &message.ts, cause, act)
+/// The copies that go to Bitrix24.
+struct Copies<'a> {
+    job: &'a ReceivedJob<EventCallback>,
+    bridge: &'a Bridge,
+    decision: &'a mut Decision,
 }
 
-fn deliver(
-    understood: &mut Understood,
-    job: &ReceivedJob<EventCallback>,
-    bridge: &Bridge,
-    ts: &str,
-    cause: &str,
-    act: InBitrix24,
-) -> Result<(), Failure> {
-    if understood.deliveries.len() >= MOST {
-        return Err(Failure::permanent(
-            "too_many_deliveries",
-            format!("one message would make over {MOST} deliveries"),
-        ));
+impl Copies<'_> {
+    /// Says what they are copies of.
+    fn are(&mut self, change: &str) {
+        self.decision.line.changes = vec![change.to_owned()];
     }
-    let tenant = &job.tenant;
-    let id = DeliveryId::of(&[tenant.as_str(), "to-bitrix24", &bridge.channel, ts, cause]);
-    let body = ToBitrix24 {
-        delivery: id.as_str().to_owned(),
-        channel: bridge.channel.clone(),
-        dialog: bridge.dialog.clone(),
-        ts: ts.to_owned(),
-        act,
-    };
-    // Queued in the millisecond in which it arrived: the same again writes the same.
-    let line = DeliveryLine {
-        record: format!("message {ts} in #{}", name_of(bridge)),
-        change: understood.changes.first().cloned().unwrap_or_default(),
-        route: "bridge".into(),
-        destination: bridge.dialog.clone(),
-        ..DeliveryLine::new(id, job.trace, job.arrived_at(), DeliveryStatus::Queued)
-    };
-    understood.deliveries.push((line, body));
-    Ok(())
+
+    /// Shares the message's files: of one, `which` says whether.
+    fn share(&mut self, message: &MessageEvent, author: &str, which: impl Fn(&File) -> bool) -> Result<(), Failure> {
+        for file in message.files.iter().filter(|file| which(file)) {
+            let act = InBitrix24::Share { file: Box::new(file.clone()), author: author.to_owned() };
+            self.add(&message.ts, &format!("file {}", file.id), act)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the delivery of what happened to the message of this time.
+    fn add(&mut self, ts: &str, cause: &str, act: InBitrix24) -> Result<(), Failure> {
+        if self.decision.outbox.len() >= MOST {
+            return Err(Failure::permanent(
+                "too_many_deliveries",
+                format!("one message would make over {MOST} deliveries"),
+            ));
+        }
+        let (job, bridge) = (self.job, self.bridge);
+        let id = DeliveryId::of(&[job.tenant.as_str(), "to-bitrix24", &bridge.channel, ts, cause]);
+        let body = ToBitrix24 {
+            delivery: id.as_str().to_owned(),
+            channel: bridge.channel.clone(),
+            dialog: bridge.dialog.clone(),
+            ts: ts.to_owned(),
+            act,
+        };
+        // Queued in the millisecond in which it arrived: the same again writes the same.
+        let line = DeliveryLine {
+            record: format!("message {ts} in #{}", name_of(bridge)),
+            change: self.decision.line.changes.first().cloned().unwrap_or_default(),
+            route: "bridge".into(),
+            destination: bridge.dialog.clone(),
+            ..DeliveryLine::new(id, job.trace, job.arrived_at(), DeliveryStatus::Queued)
+        };
+        Ok(self.decision.deliver(line, &body)?)
+    }
 }
 
 fn name_of(bridge: &Bridge) -> &str {

@@ -1,4 +1,10 @@
-//! One delivery, from its ledger line to its message in the chat.
+//! One delivery to Bitrix24, from its ledger line to its message in the chat.
+//!
+//! The ledger notes the open call before it is made. A delivery that is found with one has an unknown outcome: then the
+//! chat's last messages are searched for it, by the uuid that travels with it or by its text, before it is sent again.
+
+mod edit;
+mod files;
 
 use bitrix24::bot::{self, Bot};
 use clients::{DeliveryAttempt, Failure};
@@ -12,35 +18,40 @@ use serde_json::Value;
 use tenants::conversations::{Conversations, MessageLink, Side, SlackState};
 use user_mapping::{Talk, Tenant};
 
-use crate::{Deps, edit, files};
+use crate::registration;
 
-pub(crate) async fn deliver(deps: &Deps, job: ReceivedJob<ToBitrix24>) -> Outcome {
-    let mut line = match DeliveryAttempt::take(&deps.talk.ports, &job, &job.body.delivery).await {
+/// Delivers a message, or what happened to one, once. `public_url` is where the portal reaches us.
+pub async fn deliver(talk: &Talk, public_url: Option<&str>, job: ReceivedJob<ToBitrix24>) -> Outcome {
+    let mut line = match DeliveryAttempt::take(&talk.ports, &job, &job.body.delivery).await {
         Ok(line) => line,
         Err(outcome) => return outcome,
     };
-    match run(deps, &job, &mut line).await {
+    match run(talk, public_url, &job, &mut line).await {
         Ok(outcome) => outcome,
         Err(failure) => line.fail(&failure, &explain(&job.body, &failure)).await,
     }
 }
 
 /// A delivery with all that it needs.
-pub(crate) struct Delivery<'a> {
-    pub(crate) deps: &'a Deps,
-    pub(crate) job: &'a ReceivedJob<ToBitrix24>,
-    pub(crate) tenant: Tenant,
-    pub(crate) bot: Bot,
+struct Delivery<'a> {
+    talk: &'a Talk,
+    job: &'a ReceivedJob<ToBitrix24>,
+    tenant: Tenant,
+    bot: Bot,
     /// What is known of the message: its copies so far.
-    pub(crate) link: Option<(MessageLink, Version)>,
+    link: Option<(MessageLink, Version)>,
 }
 
-async fn run(deps: &Deps, job: &ReceivedJob<ToBitrix24>, line: &mut DeliveryAttempt) -> Result<Outcome, Failure> {
-    let talk = &deps.talk;
+async fn run(
+    talk: &Talk,
+    public_url: Option<&str>,
+    job: &ReceivedJob<ToBitrix24>,
+    line: &mut DeliveryAttempt,
+) -> Result<Outcome, Failure> {
     let tenant = talk.tenant(&job.tenant).await?;
-    let bot = bot_of(deps, &tenant).await?;
+    let bot = bot_of(talk, public_url, &tenant).await?;
     let link = talk.conversations.of_slack_message(&job.tenant, &job.body.channel, &job.body.ts).await?;
-    let delivery = Delivery { deps, job, tenant, bot, link };
+    let delivery = Delivery { talk, job, tenant, bot, link };
     match &job.body.act {
         InBitrix24::Post { text, thread } => delivery.post(line, text, thread.as_deref()).await,
         InBitrix24::Say { text, answers } => delivery.say(line, text, *answers).await,
@@ -52,12 +63,12 @@ async fn run(deps: &Deps, job: &ReceivedJob<ToBitrix24>, line: &mut DeliveryAtte
     }
 }
 
-async fn bot_of(deps: &Deps, tenant: &Tenant) -> Result<Bot, Failure> {
-    if let Some(bot) = chat_bridge::registration::bot(&deps.talk, tenant).await? {
+async fn bot_of(talk: &Talk, public_url: Option<&str>, tenant: &Tenant) -> Result<Bot, Failure> {
+    if let Some(bot) = registration::bot(talk, tenant).await? {
         return Ok(bot);
     }
-    match &deps.public_url {
-        Some(url) => chat_bridge::registration::ensure_bot(&deps.talk, tenant, url).await,
+    match public_url {
+        Some(url) => registration::ensure_bot(talk, tenant, url).await,
         None => Err(Failure::permanent(
             "no_bot",
             "there is no bot on the portal, and none can be registered without the public address (public_url)",
@@ -66,19 +77,15 @@ async fn bot_of(deps: &Deps, tenant: &Tenant) -> Result<Bot, Failure> {
 }
 
 /// A version-4 uuid that follows from the delivery's id: the same for every try.
-pub(crate) fn uuid_of(delivery: &str) -> String {
+fn uuid_of(delivery: &str) -> String {
     let hex = format!("{}{}", delivery, DeliveryId::of(&[delivery, "uuid"]));
     let part = |from: usize, to: usize| hex.get(from..to).unwrap_or("000");
     format!("{}-{}-4{}-8{}-{}", part(0, 8), part(8, 12), part(12, 15), part(15, 18), part(18, 30))
 }
 
 impl Delivery<'_> {
-    pub(crate) fn talk(&self) -> &Talk {
-        &self.deps.talk
-    }
-
     fn now(&self) -> Timestamp {
-        self.talk().ports.clock.now()
+        self.talk.ports.clock.now()
     }
 
     async fn post(&self, line: &mut DeliveryAttempt, text: &str, thread: Option<&str>) -> Result<Outcome, Failure> {
@@ -137,17 +144,12 @@ impl Delivery<'_> {
     }
 
     /// The number that the portal gave a message.
-    pub(crate) fn number(&self, sent: &Value) -> Result<u64, Failure> {
+    fn number(&self, sent: &Value) -> Result<u64, Failure> {
         let missing = || Failure::permanent("no_message_id", "the portal took the message and did not say its number");
         self.bot.sent(sent).ok_or_else(missing)
     }
 
-    pub(crate) async fn posted(
-        &self,
-        line: &mut DeliveryAttempt,
-        message: u64,
-        thread: Option<&str>,
-    ) -> Result<Outcome, Failure> {
+    async fn posted(&self, line: &mut DeliveryAttempt, message: u64, thread: Option<&str>) -> Result<Outcome, Failure> {
         let writes = self.linked(message, thread)?;
         line.done(format!("{}/{message}", self.job.body.dialog), writes).await
     }
@@ -166,7 +168,7 @@ impl Delivery<'_> {
     }
 
     /// The message's link, or one without copies.
-    pub(crate) fn link_or_new(&self, thread: Option<&str>) -> (MessageLink, Option<Version>) {
+    fn link_or_new(&self, thread: Option<&str>) -> (MessageLink, Option<Version>) {
         if let Some((link, version)) = self.link.clone() {
             return (link, Some(version));
         }
@@ -187,15 +189,14 @@ impl Delivery<'_> {
     }
 
     /// The writes that keep a link.
-    pub(crate) fn keeping(&self, link: &MessageLink, version: Option<Version>) -> Result<Vec<Write>, Failure> {
+    fn keeping(&self, link: &MessageLink, version: Option<Version>) -> Result<Vec<Write>, Failure> {
         Ok(Conversations::link_writes(&self.job.tenant, link, version, self.now())?)
     }
 
     /// The message in the chat that a reply's thread began with.
-    pub(crate) async fn answered(&self, thread: Option<&str>) -> Result<Option<u64>, Failure> {
+    async fn answered(&self, thread: Option<&str>) -> Result<Option<u64>, Failure> {
         let Some(thread) = thread else { return Ok(None) };
-        let parent =
-            self.talk().conversations.of_slack_message(&self.job.tenant, &self.job.body.channel, thread).await?;
+        let parent = self.talk.conversations.of_slack_message(&self.job.tenant, &self.job.body.channel, thread).await?;
         Ok(parent.and_then(|(link, _)| link.bitrix24.first().copied()))
     }
 
@@ -214,13 +215,7 @@ impl Delivery<'_> {
     }
 
     /// Our message that an earlier try has written and that is not yet `known`: by its uuid, or else by its text.
-    pub(crate) async fn look_up(
-        &self,
-        uuid: &str,
-        text: &str,
-        since: Timestamp,
-        known: &[u64],
-    ) -> Result<Option<u64>, Failure> {
+    async fn look_up(&self, uuid: &str, text: &str, since: Timestamp, known: &[u64]) -> Result<Option<u64>, Failure> {
         let Some(rows) = self.last_messages().await? else { return Ok(None) };
         let is_ours = |row: &&Value| {
             let by_uuid = row["uuid"] == uuid;
@@ -254,12 +249,12 @@ impl Delivery<'_> {
             return line.done(format!("{} deleted", link.dialog), writes).await;
         }
         // Should it arrive after its deletion, it is not copied.
-        self.talk().ports.store.put_all(writes).await?;
+        self.talk.ports.store.put_all(writes).await?;
         line.skip("it was never copied").await
     }
 
     /// Takes a copy away; one that is gone already is as good.
-    pub(crate) async fn remove(&self, line: &mut DeliveryAttempt, message: u64) -> Result<(), Failure> {
+    async fn remove(&self, line: &mut DeliveryAttempt, message: u64) -> Result<(), Failure> {
         match line.repeatable(self.tenant.bitrix24.ask(&self.bot.delete(message))).await {
             Err(failure) if is_gone(&failure) => Ok(()),
             deleted => deleted.map(|_| ()),

@@ -1,31 +1,31 @@
 //! Messages of bridged conversations, posted in Slack under the name of their author in Bitrix24.
 
 use bitrix24::chat::ChatFile;
-use clients::{DeliveryAttempt, Failure};
+use clients::{DeliveryAttempt, Failure, find_posted, post_place};
 use jiff::Timestamp;
 use jobs::chat::{InSlack, SlackPart, ToSlack};
-use jobs::delivery::METADATA_EVENT;
+use jobs::delivery::marked_as;
 use locale::texts;
 use runtime::Kind;
 use runtime::job::{Outcome, ReceivedJob};
 use runtime::ledger::OpenCall;
 use runtime::store::{Version, Write};
-use serde_json::json;
-use slack::{Author, Block, ChannelId, Message, Metadata, Mrkdwn, Posted, Ts};
+use slack::{Author, Block, ChannelId, Message, Mrkdwn, Posted, Ts};
 use tenants::conversations::{Conversations, MessageLink, Side};
 use user_mapping::{Talk, Tenant};
 
-use crate::{Deps, look_up};
+use crate::registration;
 
 /// The largest file that is copied into Slack, whatever the settings say: it has to come and go within a function's time.
 const MAX_FILE: u64 = 300 * 1024 * 1024;
 
-pub(crate) async fn deliver(deps: &Deps, job: ReceivedJob<ToSlack>) -> Outcome {
-    let mut line = match DeliveryAttempt::take(&deps.ports, &job, &job.body.delivery).await {
+/// Delivers a message, or what happened to one, once.
+pub async fn deliver(talk: &Talk, job: ReceivedJob<ToSlack>) -> Outcome {
+    let mut line = match DeliveryAttempt::take(&talk.ports, &job, &job.body.delivery).await {
         Ok(line) => line,
         Err(outcome) => return outcome,
     };
-    match run(deps, &job, &mut line).await {
+    match run(talk, &job, &mut line).await {
         Ok(outcome) => outcome,
         Err(failure) => line.fail(&failure, &explain(&job.body, &failure)).await,
     }
@@ -40,8 +40,7 @@ struct Delivery<'a> {
     link: Option<(MessageLink, Version)>,
 }
 
-async fn run(deps: &Deps, job: &ReceivedJob<ToSlack>, line: &mut DeliveryAttempt) -> Result<Outcome, Failure> {
-    let talk = &deps.talk;
+async fn run(talk: &Talk, job: &ReceivedJob<ToSlack>, line: &mut DeliveryAttempt) -> Result<Outcome, Failure> {
     let tenant = talk.tenant(&job.tenant).await?;
     let link = talk.conversations.of_chat_message(&job.tenant, job.body.message).await?;
     let channel = ChannelId::from(job.body.channel.as_str());
@@ -95,9 +94,8 @@ impl Delivery<'_> {
     ) -> Result<Posted, Failure> {
         let slack = &self.tenant.slack;
         slack.admit_post(&self.channel).await?;
-        let metadata = Metadata { event_type: METADATA_EVENT.into(), event_payload: json!({"delivery_id": mark}) };
-        let place =
-            |thread: Option<&Ts>| thread.map_or_else(|| self.channel.0.clone(), |ts| format!("{}/{ts}", self.channel));
+        let metadata = marked_as(mark);
+        let place = |thread| post_place(&self.channel, thread);
         let post = |thread| slack.post_as(author, &self.channel, thread, message, &metadata);
         let failure = match line.call(place(thread), post(thread)).await {
             Ok(posted) => return Ok(posted),
@@ -119,8 +117,7 @@ impl Delivery<'_> {
     }
 
     async fn look_up(&self, call: &OpenCall, since: Timestamp, mark: &str) -> Result<Option<Posted>, Failure> {
-        let thread = call.place.split_once('/').map(|(_, thread)| Ts::from(thread));
-        look_up::find(&self.tenant.slack, &self.channel, thread.as_ref(), since, mark).await
+        find_posted(&self.tenant.slack, &call.place, since, mark).await
     }
 
     /// The thread of the message that is answered: the one that it is in, or the one that it begins.
@@ -326,7 +323,7 @@ impl Delivery<'_> {
 
     async fn fetch(&self, file: &ChatFile) -> Result<bitrix24::transfer::Download, Failure> {
         let missing = || Failure::permanent("no_bot", "there is no bot on the portal");
-        let bot = chat_bridge::registration::bot(self.talk, &self.tenant).await?.ok_or_else(missing)?;
+        let bot = registration::bot(self.talk, &self.tenant).await?.ok_or_else(missing)?;
         let answer = self.tenant.bitrix24.ask(&bot.download(&self.job.body.dialog, file.id)).await?;
         let address = answer.result["downloadUrl"].as_str().unwrap_or_default();
         self.tenant.bitrix24.fetch(address).await

@@ -41,6 +41,8 @@ mod reply;
 #[cfg(feature = "act")]
 pub mod request;
 #[cfg(feature = "act")]
+pub mod shared_links;
+#[cfg(feature = "act")]
 pub mod unfurl;
 #[cfg(feature = "act")]
 mod views;

@@ -4,61 +4,71 @@
 use std::time::Duration;
 
 use clients::Failure;
-use commands::answers;
-use commands::unfurl::{Linked, linked_card};
 use crm::views::needs_permission;
-use runtime::Kind;
 use runtime::clock::later;
-use runtime::job::ReceivedJob;
 use runtime::store::{Condition, Key, StoreError, Table, Write};
-use slack::event::EventCallback;
+use runtime::{Decision, Kind, Verdict};
 use slack::{Message, Ts};
-use user_mapping::Tenant;
 use user_mapping::mapping::Acting;
+use user_mapping::{Talk, Tenant};
 
-use crate::Deps;
-use crate::decide::Understood;
+use crate::answers;
+use crate::unfurl::{Linked, linked_card};
 
 /// Links shown of one message.
 const MAX_LINKS: usize = 5;
 /// How often somebody is asked for their permission below links that they paste.
 const HINT_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
-pub(crate) async fn unfurl(
-    deps: &Deps,
-    job: &ReceivedJob<EventCallback>,
+/// Links that a person pasted.
+#[derive(Debug, Clone, Copy)]
+pub struct SharedLinks<'a> {
+    /// The channel.
+    pub channel: &'a str,
+    /// Whether outsiders read the channel.
+    pub is_shared_channel: bool,
+    /// The message.
+    pub ts: &'a str,
+    /// Who pasted them.
+    pub user: &'a str,
+    /// The links.
+    pub links: &'a [String],
+}
+
+/// Shows the links of a message as cards.
+pub async fn unfurl(
+    talk: &Talk,
     tenant: &Tenant,
-    channel: &str,
-    ts: &str,
-    user: &str,
-    links: &[String],
-) -> Result<Understood, Failure> {
+    shared: SharedLinks<'_>,
+    decision: &mut Decision,
+) -> Result<Verdict, Failure> {
+    let SharedLinks { channel, is_shared_channel, ts, user, links } = shared;
     let known: Vec<(&String, Linked)> = links
         .iter()
         .filter_map(|link| Some((link, Linked::read(link, &tenant.portal.domain)?)))
         .take(MAX_LINKS)
         .collect();
     if known.is_empty() {
-        return Ok(Understood::skip("no link to a deal or task of this portal"));
+        return Ok(Verdict::skip("no link to a deal or task of this portal"));
     }
-    let person = match deps.talk.acting(tenant, user).await? {
+    let person = match talk.acting(tenant, user).await? {
         Acting::As(person) => person,
-        Acting::Dismissed => return Ok(Understood::skip("who pasted the link is not active in Bitrix24 any more")),
+        Acting::Dismissed => return Ok(Verdict::skip("who pasted the link is not active in Bitrix24 any more")),
         Acting::Nobody { .. } => {
-            return Ok(Understood::skip("unmapped: who pasted the link is nobody we know in Bitrix24"));
+            return Ok(Verdict::skip("unmapped: who pasted the link is nobody we know in Bitrix24"));
         }
     };
-    let rights = match deps.talk.rights(tenant, person.user).await {
+    let rights = match talk.rights(tenant, person.user).await {
         Err(Failure { kind: Kind::Permanent { code }, .. }) if needs_permission(&code) => {
-            hint(deps, tenant, channel, user).await?;
-            return Ok(Understood::skip("who pasted the link has not allowed us to work with their own rights"));
+            hint(talk, tenant, channel, user).await?;
+            return Ok(Verdict::skip("who pasted the link has not allowed us to work with their own rights"));
         }
         rights => rights?,
     };
-    let strangers = job.body.is_shared_channel && !tenant.settings.commands.fields_in_shared_channels;
+    let strangers = is_shared_channel && !tenant.settings.commands.fields_in_shared_channels;
     let mut cards: Vec<(String, Message)> = Vec::new();
     for (link, linked) in known {
-        match linked_card(&deps.talk, tenant, &rights, linked, strangers).await {
+        match linked_card(talk, tenant, &rights, linked, strangers).await {
             Ok(Some(card)) => cards.push((link.clone(), card)),
             // What they may not see is not shown; the link stays a link.
             Ok(None) | Err(Failure { kind: Kind::Permanent { .. }, .. }) => {}
@@ -66,18 +76,20 @@ pub(crate) async fn unfurl(
         }
     }
     if cards.is_empty() {
-        return Ok(Understood::skip("who pasted the link may not see the record, or it is not there"));
+        return Ok(Verdict::skip("who pasted the link may not see the record, or it is not there"));
     }
     tenant.slack.unfurl(channel, &Ts::from(ts), &cards).await?;
-    Ok(Understood { record: Some(format!("{} link(s)", cards.len())), ..Understood::did("link.unfurled") })
+    decision.line.record = Some(format!("{} link(s)", cards.len()));
+    decision.line.changes = vec!["link.unfurled".to_owned()];
+    Ok(Verdict::Commit)
 }
 
 /// Asks who pasted a link for their permission, seen by them alone and at most once a day.
-async fn hint(deps: &Deps, tenant: &Tenant, channel: &str, user: &str) -> Result<(), Failure> {
-    let now = deps.clock.now();
+async fn hint(talk: &Talk, tenant: &Tenant, channel: &str, user: &str) -> Result<(), Failure> {
+    let now = talk.ports.clock.now();
     let key = Key::new(Table::Links, format!("{}#person", tenant.id), format!("hint#{user}"));
     let write = Write::new(key, &now, Condition::Absent)?.expiring(later(now, HINT_EVERY));
-    match deps.talk.ports.store.put(write).await {
+    match talk.ports.store.put(write).await {
         Ok(_) => {}
         Err(StoreError::Conflict(_)) => return Ok(()),
         Err(error) => return Err(error.into()),

@@ -1,5 +1,7 @@
 //! A task's comment, read from the old card's comments or from the new card's chat.
 
+use std::sync::Arc;
+
 use bitrix24::Subject;
 use bitrix24::task::Comment;
 use bitrix24::tolerant::whole;
@@ -8,14 +10,19 @@ use jobs::Hint;
 use records::{Change, ChangeKind, State};
 use runtime::job::ReceivedJob;
 use serde_json::{Value, json};
+use tenants::portals::Portal;
 
-use crate::Deps;
+use crate::Crm;
 
 /// The change that a comment is. None for what no person wrote, and for what is gone by now.
-pub(crate) async fn read(deps: &Deps, job: &ReceivedJob<Hint>, state: &State) -> Result<Option<Change>, Failure> {
+pub(crate) async fn read(
+    crm: &Crm,
+    portal: &Arc<Portal>,
+    job: &ReceivedJob<Hint>,
+    state: &State,
+) -> Result<Option<Change>, Failure> {
     let Subject::TaskComment { task, comment, message, .. } = job.body.subject else { return Ok(None) };
-    let portal = deps.connections.portal(&job.tenant).await?;
-    let client = deps.connections.bitrix24(&portal).await?;
+    let client = crm.connections.bitrix24(portal).await?;
     let chat = state.as_task().and_then(|task| task.chat_id);
     let found = match (message, chat, comment) {
         (Some(message), Some(chat), _) => {

@@ -1,28 +1,31 @@
 //! Reads the present state of every record that the hints of a batch point at, in as few requests as possible.
 //!
-//! A few records are fetched by their ids, 50 a page. When many wait (`burst`), one listing of everything that changed
+//! A few records are fetched by their ids, 50 a page. When many wait (`bursts`), one listing of everything that changed
 //! serves them all, and leaves its readings for the jobs that wait behind this batch.
 
+mod bursts;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bitrix24::Batch;
 use bitrix24::client::shaped;
 use bitrix24::crm::StageMove;
 use clients::{Failure, PortalClient};
-use crm::pages::{Listing, PAGE};
 use futures::future::join_all;
 use jiff::Timestamp;
 use jobs::Hint;
 use records::{Record, RecordKind, State};
 use runtime::job::ReceivedJob;
-use runtime::links::{ReadMoment, Reading};
+use runtime::links::{ReadMoment, Reading, Snapshot};
+use runtime::store::Version;
 use runtime::{Jobs, TenantId};
 use serde_json::json;
-use settings::Settings;
+use settings::{Settings, subscriptions};
 use tenants::portals::Portal;
 
-use crate::{Deps, burst};
+use crate::Crm;
+use crate::pages::{Listing, PAGE};
 
 /// Our code where the portal says neither "missing" nor "hidden": for tasks it does not say which.
 pub(crate) const GONE_OR_HIDDEN: &str = "gone_or_hidden";
@@ -45,10 +48,15 @@ pub(crate) enum Read<'a> {
     Failed(Failure),
 }
 
+/// A record's snapshot, if it has one.
+pub(crate) type Known = Option<(Snapshot<State>, Version)>;
+
 /// What was read for a batch.
 #[derive(Default)]
-pub(crate) struct Readings {
+pub struct Readings {
     items: HashMap<(TenantId, Record), Result<ReadItem, String>>,
+    /// The snapshots as they were before the batch.
+    known: Mutex<HashMap<(TenantId, Record), Known>>,
     /// Per tenant: what happened to the records that are not among the items.
     failures: HashMap<TenantId, Failure>,
 }
@@ -61,6 +69,15 @@ impl Readings {
             None => Read::Failed(
                 self.failures.get(tenant).cloned().unwrap_or_else(|| Failure::transient("the record was not read")),
             ),
+        }
+    }
+
+    /// The record's snapshot. What was read for the batch serves its first job: that one writes the next snapshot.
+    pub(crate) async fn known(&self, crm: &Crm, tenant: &TenantId, record: Record) -> Result<Known, Failure> {
+        let read = self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&(tenant.clone(), record));
+        match read {
+            Some(known) => Ok(known),
+            None => Ok(crm.records.snapshot(tenant, &record.key()).await?),
         }
     }
 }
@@ -112,7 +129,7 @@ pub(crate) fn kinds(wanted: &[Wanted]) -> BTreeMap<RecordKind, Vec<Wanted>> {
 }
 
 /// Reads every record that the jobs need read.
-pub(crate) async fn all(deps: &Deps, jobs: &Jobs<Hint>) -> Readings {
+pub async fn all(crm: &Crm, jobs: &Jobs<Hint>) -> Readings {
     let mut hints: BTreeMap<TenantId, BTreeMap<Record, Hints>> = BTreeMap::new();
     for job in jobs.iter() {
         let Some(record) = job.body.record().filter(|_| job.body.nothing_to_do().is_none()) else { continue };
@@ -122,47 +139,59 @@ pub(crate) async fn all(deps: &Deps, jobs: &Jobs<Hint>) -> Readings {
     }
     let mut readings = Readings::default();
     let read = hints.into_iter().map(|(tenant, hints)| async move {
-        let read = read_portal(deps, &tenant, hints).await;
+        let read = read_portal(crm, &tenant, hints).await;
         (tenant, read)
     });
-    for (tenant, (items, failure)) in join_all(read).await {
-        readings.items.extend(items.into_iter().map(|(record, item)| ((tenant.clone(), record), item)));
-        readings.failures.extend(failure.map(|failure| (tenant, failure)));
+    for (tenant, read) in join_all(read).await {
+        let of_tenant = |record: Record| (tenant.clone(), record);
+        readings.items.extend(read.items.into_iter().map(|(record, item)| (of_tenant(record), item)));
+        let known = readings.known.get_mut().unwrap_or_else(PoisonError::into_inner);
+        known.extend(read.known.into_iter().map(|(record, known)| (of_tenant(record), known)));
+        readings.failures.extend(read.failure.map(|failure| (tenant, failure)));
     }
     readings
 }
 
 type Items = HashMap<Record, Result<ReadItem, String>>;
 
-async fn read_portal(deps: &Deps, tenant: &TenantId, hints: BTreeMap<Record, Hints>) -> (Items, Option<Failure>) {
+/// What was read for the hints of one portal.
+struct PortalReadings {
+    items: Items,
+    known: HashMap<Record, Known>,
+    /// Why there are no more items.
+    failure: Option<Failure>,
+}
+
+async fn read_portal(crm: &Crm, tenant: &TenantId, hints: BTreeMap<Record, Hints>) -> PortalReadings {
     let mut found = Found::new();
+    let mut known = HashMap::new();
     let mut unseen = BTreeSet::new();
     let outcome = async {
-        let portal = deps.connections.portal(tenant).await?;
-        let router = deps.routers.of(&portal)?;
-        let settings = router.settings();
+        let portal = crm.connections.portal(tenant).await?;
+        let settings = &portal.settings_as::<Settings>()?;
         let mut wanted = Vec::new();
-        for (record, hints) in hints.into_iter().filter(|(record, _)| router.watches(*record)) {
-            let snapshot = deps.records.snapshot::<State>(tenant, &record.key()).await?;
+        for (record, hints) in hints.into_iter().filter(|(record, _)| subscriptions::watches(settings, *record)) {
+            let snapshot = crm.records.snapshot::<State>(tenant, &record.key()).await?;
             if !snapshot.as_ref().is_some_and(|(snapshot, _)| hints.are_seen_by(snapshot.read)) {
                 wanted.push(Wanted { record, hints, seen: snapshot.is_some() });
             }
+            known.insert(record, snapshot);
         }
         unseen = wanted.iter().filter(|wanted| !wanted.seen).map(|wanted| wanted.record).collect();
-        take_left(deps, tenant, &mut wanted, &mut found).await?;
+        take_left(crm, tenant, &mut wanted, &mut found).await?;
         if wanted.is_empty() {
             return Ok(());
         }
-        let client = deps.connections.bitrix24(&portal).await?;
-        if burst::read(deps, &portal, &client, &wanted, settings, &mut found).await? {
+        let client = crm.connections.bitrix24(&portal).await?;
+        if bursts::read(crm, &portal, &client, &wanted, settings, &mut found).await? {
             // Another worker's listing may have left what this one waited for.
-            take_left(deps, tenant, &mut wanted, &mut found).await?;
+            take_left(crm, tenant, &mut wanted, &mut found).await?;
         }
-        by_ids(deps, &client, &wanted, settings, &mut found).await
+        by_ids(crm, &client, &wanted, settings, &mut found).await
     }
     .await;
     let mut failure = outcome.err();
-    let moves = match histories(deps, tenant, &found, &unseen).await {
+    let moves = match histories(crm, tenant, &found, &unseen).await {
         Ok(moves) => moves,
         Err(error) => {
             // Without its history an unseen record cannot be judged: it is read again later.
@@ -171,7 +200,7 @@ async fn read_portal(deps: &Deps, tenant: &TenantId, hints: BTreeMap<Record, Hin
             HashMap::new()
         }
     };
-    (with_moves(found, moves), failure)
+    PortalReadings { items: with_moves(found, moves), known, failure }
 }
 
 fn with_moves(found: Found, mut moves: HashMap<Record, Vec<StageMove>>) -> Items {
@@ -184,12 +213,12 @@ fn with_moves(found: Found, mut moves: HashMap<Record, Vec<StageMove>>) -> Items
 }
 
 /// Takes up the readings that an earlier listing left, if they began after the hints arrived.
-async fn take_left(deps: &Deps, tenant: &TenantId, wanted: &mut Vec<Wanted>, found: &mut Found) -> Result<(), Failure> {
+async fn take_left(crm: &Crm, tenant: &TenantId, wanted: &mut Vec<Wanted>, found: &mut Found) -> Result<(), Failure> {
     for one in std::mem::take(wanted) {
         if found.contains_key(&one.record) {
             continue;
         }
-        match deps.records.reading::<State>(tenant, &one.record.key()).await? {
+        match crm.records.reading::<State>(tenant, &one.record.key()).await? {
             Some(left) if one.hints.are_seen_by(left.read) => {
                 found.insert(one.record, left);
             }
@@ -202,13 +231,13 @@ async fn take_left(deps: &Deps, tenant: &TenantId, wanted: &mut Vec<Wanted>, fou
 /// Reads records by their ids, a request for each kind. What a list leaves out is asked for by itself, to learn
 /// whether it is gone or hidden.
 async fn by_ids(
-    deps: &Deps,
+    crm: &Crm,
     client: &PortalClient,
     wanted: &[Wanted],
     settings: &Settings,
     found: &mut Found,
 ) -> Result<(), Failure> {
-    let here = deps.clock.now();
+    let here = crm.ports.clock.now();
     for (kind, wanted) in kinds(wanted) {
         let listing = Listing { kind, custom_fields: settings.fields_of(kind) };
         for wanted in wanted.chunks(PAGE) {
@@ -221,20 +250,20 @@ async fn by_ids(
         }
         let missing: Vec<_> = wanted.iter().filter(|wanted| !found.contains_key(&wanted.record)).collect();
         for missing in missing.chunks(PAGE) {
-            one_by_one(deps, client, &listing, missing, found).await?;
+            one_by_one(crm, client, &listing, missing, found).await?;
         }
     }
     Ok(())
 }
 
 async fn one_by_one(
-    deps: &Deps,
+    crm: &Crm,
     client: &PortalClient,
     listing: &Listing,
     missing: &[&Wanted],
     found: &mut Found,
 ) -> Result<(), Failure> {
-    let here = deps.clock.now();
+    let here = crm.ports.clock.now();
     let mut batch = Batch::new();
     for (place, wanted) in missing.iter().enumerate() {
         let (method, params) = listing.one(wanted.record.id());
@@ -259,7 +288,7 @@ async fn one_by_one(
 
 /// The stage histories of records that were not seen before and have moved since they were created.
 async fn histories(
-    deps: &Deps,
+    crm: &Crm,
     tenant: &TenantId,
     found: &Found,
     unseen: &BTreeSet<Record>,
@@ -279,8 +308,8 @@ async fn histories(
     if records.is_empty() {
         return Ok(histories);
     }
-    let portal: Arc<Portal> = deps.connections.portal(tenant).await?;
-    let client = deps.connections.bitrix24(&portal).await?;
+    let portal: Arc<Portal> = crm.connections.portal(tenant).await?;
+    let client = crm.connections.bitrix24(&portal).await?;
     for records in records.chunks(PAGE) {
         let mut batch = Batch::new();
         for (place, (entity, id)) in records.iter().enumerate() {

@@ -1,11 +1,17 @@
 //! A card's delivery to Slack, as its queue carries it.
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use settings::schema::Thread;
-use slack::{Message, Mrkdwn};
+use slack::{Message, Metadata, Mrkdwn};
 
 /// The metadata type under which a delivery's id travels with its message.
-pub const METADATA_EVENT: &str = "switchboard_delivery";
+const METADATA_EVENT: &str = "switchboard_delivery";
+
+/// What a delivery's message is marked with, to be found again.
+pub fn marked_as(delivery: &str) -> Metadata {
+    Metadata { event_type: METADATA_EVENT.into(), event_payload: json!({"delivery_id": delivery}) }
+}
 
 /// A card on its way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

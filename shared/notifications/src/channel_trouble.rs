@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use clients::Failure;
-use notifications::alert;
-use notifications::alert::Alert;
-use runtime::TenantId;
+use clients::{Connections, Failure};
+use runtime::{Ports, TenantId};
 
-use crate::Deps;
+use crate::alert;
+use crate::alert::Alert;
 
 /// Lasting trouble is reported again after this.
 const AGAIN_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -18,8 +17,14 @@ pub(crate) fn is_of_the_channel(code: &str) -> bool {
 }
 
 /// Tells the operators, unless they know.
-pub(crate) async fn tell(deps: &Deps, tenant: &TenantId, channel: &str, what: &str) -> Result<(), Failure> {
-    let portal = deps.connections.portal(tenant).await?;
+pub(crate) async fn tell(
+    ports: &Ports,
+    connections: &Connections,
+    tenant: &TenantId,
+    channel: &str,
+    what: &str,
+) -> Result<(), Failure> {
+    let portal = connections.portal(tenant).await?;
     if alert::is_operators(&portal, channel) {
         return Ok(());
     }
@@ -34,5 +39,5 @@ pub(crate) async fn tell(deps: &Deps, tenant: &TenantId, channel: &str, what: &s
         head: &head,
         lines: &lines,
     };
-    alert::raise(&deps.ports, &portal, &alert).await
+    alert::raise(ports, &portal, &alert).await
 }

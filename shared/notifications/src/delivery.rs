@@ -1,32 +1,32 @@
 //! One card's delivery, from its ledger line to its message in the channel.
 
-use clients::{DeliveryAttempt, Failure, WorkspaceClient};
+use clients::{Connections, DeliveryAttempt, Failure, WorkspaceClient, find_posted, post_place};
 use jobs::SlackDelivery;
-use jobs::delivery::METADATA_EVENT;
-use notifications::cards;
+use jobs::delivery::marked_as;
 use runtime::job::{Outcome, ReceivedJob};
 use runtime::ledger::OpenCall;
-use runtime::{DeliveryId, Kind, TenantId};
-use serde_json::json;
+use runtime::{DeliveryId, Kind, Ports, TenantId};
 use settings::schema::Thread;
-use slack::{ChannelId, Message, Metadata, Posted, Ts};
-use tenants::people::Origin;
+use slack::{ChannelId, Message, Posted, Ts};
+use tenants::people::{Origin, People};
 
-use crate::{Deps, look_up, trouble};
+use crate::{cards, channel_trouble};
 
 /// A card in hand.
 struct Delivery<'a> {
-    deps: &'a Deps,
+    ports: &'a Ports,
+    connections: &'a Connections,
     job: &'a ReceivedJob<SlackDelivery>,
     line: DeliveryAttempt,
 }
 
-pub(crate) async fn deliver(deps: &Deps, job: ReceivedJob<SlackDelivery>) -> Outcome {
-    let line = match DeliveryAttempt::take(&deps.ports, &job, &job.body.delivery).await {
+/// Delivers a card, once.
+pub async fn deliver(ports: &Ports, connections: &Connections, job: ReceivedJob<SlackDelivery>) -> Outcome {
+    let line = match DeliveryAttempt::take(ports, &job, &job.body.delivery).await {
         Ok(line) => line,
         Err(outcome) => return outcome,
     };
-    let mut delivery = Delivery { deps, job: &job, line };
+    let mut delivery = Delivery { ports, connections, job: &job, line };
     match delivery.run().await {
         Ok(outcome) => outcome,
         Err(failure) => delivery.fail(&failure).await,
@@ -91,7 +91,7 @@ impl Delivery<'_> {
 
     /// The account in Slack that an administrator or the person themselves has named.
     async fn linked_by_hand(&self, user: u64) -> Result<Option<String>, Failure> {
-        let links = self.deps.talk.people.of_user(self.tenant(), user).await?;
+        let links = People::new(self.ports.store.clone()).of_user(self.tenant(), user).await?;
         Ok(links.into_iter().find(|link| link.origin != Origin::Email).map(|link| link.slack))
     }
 
@@ -103,21 +103,20 @@ impl Delivery<'_> {
             return Ok(Target { channel, name: body.channel.clone() });
         }
         let Some(name) = &body.fallback else { return Err(failure) };
-        trouble::tell(self.deps, self.tenant(), &body.channel, &self.explain(&failure)).await?;
+        channel_trouble::tell(self.ports, self.connections, self.tenant(), &body.channel, &self.explain(&failure))
+            .await?;
         let channel = workspace.channel(name, false).await?;
         Ok(Target { channel, name: name.clone() })
     }
 
     async fn workspace(&self) -> Result<WorkspaceClient, Failure> {
-        let portal = self.deps.connections.portal(self.tenant()).await?;
-        self.deps.connections.slack(&portal).await
+        let portal = self.connections.portal(self.tenant()).await?;
+        self.connections.slack(&portal).await
     }
 
     /// The message of an earlier try whose outcome is unknown, if it is there.
-    async fn look_before_again(&self, OpenCall { began_at, place }: &OpenCall) -> Result<Option<Posted>, Failure> {
-        let (channel, thread) = place.split_once('/').map_or((place.as_str(), None), |(c, t)| (c, Some(Ts::from(t))));
-        let channel = ChannelId::from(channel);
-        look_up::find(&self.workspace().await?, &channel, thread.as_ref(), *began_at, self.line.id()).await
+    async fn look_before_again(&self, call: &OpenCall) -> Result<Option<Posted>, Failure> {
+        find_posted(&self.workspace().await?, &call.place, call.began_at, self.line.id()).await
     }
 
     /// Posts as the route wants it: a card of its own, a reply, or the record's card updated.
@@ -125,7 +124,7 @@ impl Delivery<'_> {
         let body = &self.job.body;
         let first = match body.thread {
             Thread::None => None,
-            _ => cards::find(self.deps.ports.store.as_ref(), self.tenant(), &body.record, &channel.0).await?,
+            _ => cards::find(self.ports.store.as_ref(), self.tenant(), &body.record, &channel.0).await?,
         };
         let message = body.message.clone();
         match (body.thread, first) {
@@ -162,16 +161,14 @@ impl Delivery<'_> {
         parent: Option<&Ts>,
         message: &Message,
     ) -> Result<Posted, Failure> {
-        let place = parent.map_or_else(|| channel.0.clone(), |parent| format!("{channel}/{parent}"));
-        let metadata =
-            Metadata { event_type: METADATA_EVENT.into(), event_payload: json!({"delivery_id": self.line.id()}) };
+        let metadata = marked_as(self.line.id());
         let posting = async {
             match parent {
                 Some(parent) => workspace.reply(channel, parent, message, &metadata).await,
                 None => workspace.post(channel, message, &metadata).await,
             }
         };
-        self.line.call(place, posting).await
+        self.line.call(post_place(channel, parent), posting).await
     }
 
     /// Three failures have a remedy: the bot is not in a public channel, the channel's name means another now, the
@@ -213,7 +210,7 @@ impl Delivery<'_> {
         if is_card && is_first {
             let tenant = &self.job.tenant;
             let card = cards::Card { message: posted.ts.0.clone(), delivery: DeliveryId::from_text(self.line.id()) };
-            also.push(cards::write(tenant, &body.record, &posted.channel.0, &card, self.deps.clock.now())?);
+            also.push(cards::write(tenant, &body.record, &posted.channel.0, &card, self.ports.clock.now())?);
         }
         self.line.done(format!("{}/{}", posted.channel, posted.ts), also).await
     }
@@ -221,8 +218,10 @@ impl Delivery<'_> {
     /// Says what becomes of the job, and alerts the operators to a channel's trouble.
     async fn fail(&mut self, failure: &Failure) -> Outcome {
         let reason = self.explain(failure);
-        if matches!(&failure.kind, Kind::Permanent { code } if trouble::is_of_the_channel(code))
-            && let Err(error) = trouble::tell(self.deps, self.tenant(), &self.job.body.channel, &reason).await
+        if matches!(&failure.kind, Kind::Permanent { code } if channel_trouble::is_of_the_channel(code))
+            && let Err(error) =
+                channel_trouble::tell(self.ports, self.connections, self.tenant(), &self.job.body.channel, &reason)
+                    .await
         {
             tracing::warn!(trace = %self.job.trace, tenant = %self.tenant(), %error, "operators could not be told of a channel's trouble");
         }

@@ -5,9 +5,8 @@ use std::cell::OnceCell;
 use jiff::Timestamp;
 use jobs::delivery::Person;
 use locale::Language;
-use records::change::{Change, ChangeKind};
+use records::change::Change;
 use records::names::{Named, Names};
-use records::record::Record;
 use records::words::CardContext;
 use settings::condition::{Condition, Facts};
 use settings::destination::Destination;
@@ -90,24 +89,6 @@ impl Router {
     /// The settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
-    }
-
-    /// Whether any route is about changes of this kind.
-    pub fn has_route_for(&self, kind: &ChangeKind) -> bool {
-        self.settings.routes.iter().any(|route| route.change.iter().any(|own| own == kind))
-    }
-
-    /// Whether any route or database is about records of this kind: otherwise they need not be read.
-    pub fn watches(&self, record: Record) -> bool {
-        if self.settings.notion.of(record.kind()).next().is_some() {
-            return true;
-        }
-        let noun = match record {
-            Record::Item { entity, .. } if entity.is_smart_process() => "item.".to_owned(),
-            record => format!("{}.", record.kind()),
-        };
-        let mut kinds = self.settings.routes.iter().flat_map(|route| route.change.iter());
-        kinds.any(|kind| kind.name().starts_with(&noun))
     }
 
     /// The routes whose kind and condition match, and those whose condition is false or fails.
@@ -221,6 +202,7 @@ impl Taken<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use records::change::ChangeKind;
     use records::record::State;
     use serde_json::json;
 

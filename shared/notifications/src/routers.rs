@@ -4,21 +4,22 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clients::Failure;
-use notifications::Router;
 use runtime::TenantId;
 use settings::Settings;
 use tenants::portals::Portal;
+
+use crate::Router;
 
 /// More tenants than this are not kept at once.
 const MOST: usize = 500;
 
 /// Routers by tenant. Cheap to clone.
 #[derive(Clone, Default)]
-pub(crate) struct Routers(Arc<Mutex<HashMap<TenantId, (Arc<Settings>, Arc<Router>)>>>);
+pub struct Routers(Arc<Mutex<HashMap<TenantId, (Arc<Settings>, Arc<Router>)>>>);
 
 impl Routers {
     /// The routes of the portal's tenant.
-    pub(crate) fn of(&self, portal: &Portal) -> Result<Arc<Router>, Failure> {
+    pub fn of(&self, portal: &Portal) -> Result<Arc<Router>, Failure> {
         let settings = portal.settings_as::<Settings>()?;
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, router)) = kept.get(&portal.tenant)

@@ -3,45 +3,46 @@
 use std::time::Duration;
 
 use clients::Failure;
+use crm::Crm;
 use crm::sweeps::Counts;
 use jiff::Timestamp;
 use jobs::chat::SlackJob;
 use jobs::hint::Errand;
 use jobs::{Hint, SlackDelivery};
-use notifications::holds::{Hold, Waiting};
-use notifications::router::{Left, Place, Router, Taken};
 use records::change::Noun;
 use records::{CardContext, Change, ChangeKind, Names};
 use runtime::job::{ReceivedJob, message};
 use runtime::ledger::{DeliveryLine, DeliveryStatus, delivery_write};
-use runtime::limiter::{Account, Rate, Reservation};
+use runtime::limiter::{Account, Limiter, Rate, Reservation};
 use runtime::store::Condition;
 use runtime::{Decision, DeliveryId, TraceId};
 use settings::Route;
+use settings::subscriptions::has_route_for;
 use tenants::portals::Portal;
 
-use crate::Deps;
+use crate::holds::{Hold, Waiting};
+use crate::router::{Left, Place, Router, Taken};
 
 /// Adds the deliveries that the tenant's routes make of the changes to the decision; whether there are any, held ones
 /// included.
-pub(crate) async fn route(
-    deps: &Deps,
+pub async fn route(
+    crm: &Crm,
     job: &ReceivedJob<Hint>,
     decision: &mut Decision,
     portal: &Portal,
+    router: &Router,
     changes: &[Change],
     identity: &str,
 ) -> Result<bool, Failure> {
-    let router = deps.routers.of(portal)?;
     let (has_deliveries, errands_set) = (false, Vec::new());
-    let mut routing = Routing { deps, job, router: &router, identity, decision, has_deliveries, errands_set };
+    let mut routing = Routing { crm, job, router, identity, decision, has_deliveries, errands_set };
     for change in changes {
         let (routes, left) = router.asked(change);
         routing.leave(left).await?;
         if routes.is_empty() {
             continue;
         }
-        let names = deps.names.of(&job.tenant, change).await;
+        let names = crm.names.of(&job.tenant, change).await;
         for route in routes {
             routing.take(portal, change, &names, route).await?;
         }
@@ -51,7 +52,7 @@ pub(crate) async fn route(
 }
 
 struct Routing<'a> {
-    deps: &'a Deps,
+    crm: &'a Crm,
     job: &'a ReceivedJob<Hint>,
     router: &'a Router,
     identity: &'a str,
@@ -73,9 +74,9 @@ impl Routing<'_> {
     async fn leave(&mut self, left: Vec<Left>) -> Result<(), Failure> {
         for one in left {
             if one.failed {
-                self.deps.metrics.count("conditions_failed", "route");
+                self.crm.ports.metrics.count("conditions_failed", "route");
                 let counts = Counts { conditions_failed: 1, ..Counts::default() };
-                self.deps.sweeps.count(&self.job.tenant, self.deps.clock.now(), counts).await?;
+                self.crm.sweeps.count(&self.job.tenant, self.crm.ports.clock.now(), counts).await?;
             }
             self.decision.line.left.push(format!("route {:?}: {}", one.route, one.reason));
         }
@@ -87,7 +88,7 @@ impl Routing<'_> {
         let telling = CardContext { change, names, domain: &portal.domain, language };
         let (taken, left) = self.router.places(route, &telling);
         self.leave(left).await?;
-        let now = self.deps.clock.now();
+        let now = self.crm.ports.clock.now();
         for place in &taken.places {
             let made = self.make(change, &taken, &telling, place);
             let quiet = self.router.quiet_until(route, now);
@@ -155,7 +156,7 @@ impl Routing<'_> {
         let status = DeliveryStatus::Held { until };
         self.decision.writes.push(delivery_write(tenant, self.line(&made, status), Condition::Always)?);
         let set = (held_under.to_owned(), until);
-        if self.errands_set.contains(&set) || waiting.has_errand(self.deps.store.as_ref()).await? {
+        if self.errands_set.contains(&set) || waiting.has_errand(self.crm.ports.store.as_ref()).await? {
             return Ok(());
         }
         self.decision.writes.push(waiting.set_errand()?);
@@ -173,7 +174,7 @@ impl Routing<'_> {
 
     fn errand(&mut self, errand: Errand) -> Result<(), Failure> {
         // It is an event of its own, with a trace of its own.
-        let trace = TraceId::new(self.deps.clock.now());
+        let trace = TraceId::new(self.crm.ports.clock.now());
         self.decision.outbox.push(message(&self.job.tenant, trace, &Hint::errand(errand))?);
         Ok(())
     }
@@ -190,7 +191,8 @@ impl Routing<'_> {
         let every = Duration::from_secs(u64::from(bursts.seconds)) / bursts.more_than;
         let rate = Rate { every, burst: bursts.more_than };
         let account = Account::new(format!("{}#{held_under}", self.job.tenant), rate).for_a_person();
-        match self.deps.limiter.reserve(&account, Duration::ZERO).await? {
+        let limiter = Limiter::new(self.crm.ports.store.clone(), self.crm.ports.clock.clone());
+        match limiter.reserve(&account, Duration::ZERO).await? {
             Reservation::Granted(_) => Ok(None),
             Reservation::Wait { .. } => {
                 let seconds = i64::from(bursts.seconds);
@@ -205,7 +207,7 @@ impl Routing<'_> {
     /// recording.
     fn expect_recording(&mut self, change: &Change) -> Result<(), Failure> {
         let is_call = change.kind.noun() == Noun::Call && change.kind != ChangeKind::CallRecorded;
-        let wanted = is_call && self.has_deliveries && self.router.has_route_for(&ChangeKind::CallRecorded);
+        let wanted = is_call && self.has_deliveries && has_route_for(self.router.settings(), &ChangeKind::CallRecorded);
         match change.state.as_call().and_then(|call| call.call_id.clone()).filter(|_| wanted) {
             Some(call_id) => self.errand(Errand::Recording { call_id }),
             None => Ok(()),
@@ -218,7 +220,7 @@ impl Routing<'_> {
             change: made.body.change.clone(),
             route: made.route.name.clone(),
             destination: made.place.name(),
-            ..DeliveryLine::new(made.id.clone(), self.job.trace, self.deps.clock.now(), status)
+            ..DeliveryLine::new(made.id.clone(), self.job.trace, self.crm.ports.clock.now(), status)
         }
     }
 }

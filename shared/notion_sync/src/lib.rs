@@ -9,6 +9,7 @@ pub mod database;
 pub mod fields;
 pub mod link;
 mod look;
+pub mod notion_jobs;
 pub mod people;
 pub mod plan;
 pub mod runs;

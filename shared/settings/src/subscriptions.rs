@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bitrix24::EntityType;
-use records::record::RecordKind;
+use records::change::ChangeKind;
+use records::record::{Record, RecordKind};
 
 use crate::schema::{Family, Settings};
 
@@ -96,6 +97,24 @@ pub fn wanted(settings: &Settings) -> Vec<Wanted> {
         settings.routes.iter().flat_map(|route| route.change.iter()).any(|kind| kind.name() == "task.commented");
     let events = EVENTS.iter().filter(|(noun, _)| nouns.contains(*noun)).flat_map(|(_, events)| *events);
     events.filter(|event| commented || event.code != "ONTASKCOMMENTADD").copied().collect()
+}
+
+/// Whether any route or database is about records of this kind: otherwise they need not be read.
+pub fn watches(settings: &Settings, record: Record) -> bool {
+    if settings.notion.of(record.kind()).next().is_some() {
+        return true;
+    }
+    let noun = match record {
+        Record::Item { entity, .. } if entity.is_smart_process() => "item.".to_owned(),
+        record => format!("{}.", record.kind()),
+    };
+    let mut kinds = settings.routes.iter().flat_map(|route| route.change.iter());
+    kinds.any(|kind| kind.name().starts_with(&noun))
+}
+
+/// Whether any route is about changes of this kind.
+pub fn has_route_for(settings: &Settings, kind: &ChangeKind) -> bool {
+    settings.routes.iter().any(|route| route.change.iter().any(|own| own == kind))
 }
 
 /// The kinds of records that the sweep looks after.

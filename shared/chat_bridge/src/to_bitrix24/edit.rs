@@ -1,17 +1,17 @@
 //! What happens to a copied message later: its text is edited, or its author deletes it or its files.
 
-use chat_bridge::chat::said::{edit_of_older, taken_back};
+use crate::chat::said::{edit_of_older, taken_back};
 use clients::{DeliveryAttempt, Failure};
 use runtime::Kind;
 use runtime::job::Outcome;
 use tenants::conversations::{MessageLink, SlackState};
 use text::{BITRIX24_MESSAGE, units};
 
-use crate::deliver::{Delivery, uuid_of};
+use super::{Delivery, uuid_of};
 
 /// Writes the parts over the copies that there are; adds what is more, takes away what is less. A message that the chat never had
 /// is written below a line that says so, once.
-pub(crate) async fn edit(
+pub(super) async fn edit(
     delivery: &Delivery<'_>,
     line: &mut DeliveryAttempt,
     parts: &[String],
@@ -89,7 +89,7 @@ async fn write_over(
 }
 
 /// Takes the copies of files away that their author took back; where Bitrix24 does not let that be done, a line says it.
-pub(crate) async fn take_back(
+pub(super) async fn take_back(
     delivery: &Delivery<'_>,
     line: &mut DeliveryAttempt,
     files: &[(String, String)],
@@ -119,7 +119,7 @@ pub(crate) async fn take_back(
         return line.done(format!("{dialog}: files taken back"), writes).await;
     }
     // Should they arrive after all, they are not copied.
-    delivery.talk().ports.store.put_all(writes).await?;
+    delivery.talk.ports.store.put_all(writes).await?;
     line.skip("it was never copied").await
 }
 

@@ -1,17 +1,18 @@
 //! A file from Slack into the chat, piece by piece; or a note that says why it was not copied and where it is.
 
+use crate::chat::said::{instead_of_copy, not_copied, with_copy};
 use bitrix24::transfer::MAX_FILE;
-use chat_bridge::chat::said::{instead_of_copy, not_copied, with_copy};
 use clients::{DeliveryAttempt, Failure};
 use locale::{Fixed, texts};
 use runtime::Kind;
+use runtime::clock::MAX_PROVIDER_SKEW;
 use runtime::job::Outcome;
 use slack::event::File;
 use text::Document;
 
-use crate::deliver::{Delivery, uuid_of};
+use super::{Delivery, uuid_of};
 
-pub(crate) async fn share(
+pub(super) async fn share(
     delivery: &Delivery<'_>,
     line: &mut DeliveryAttempt,
     file: &File,
@@ -106,7 +107,7 @@ async fn shared_before(delivery: &Delivery<'_>, file: &File, since: jiff::Timest
         .collect();
     let known = delivery.link.as_ref().map(|(link, _)| link.bitrix24.clone()).unwrap_or_default();
     let messages = result["messages"].as_array().cloned().unwrap_or_default();
-    let earliest = since - jiff::SignedDuration::from_secs(120);
+    let earliest = since - MAX_PROVIDER_SKEW;
     let found = messages.iter().find(|row| {
         let ids = row["params"]["FILE_ID"].as_array().into_iter().flatten().filter_map(bitrix24::tolerant::whole);
         let recent =

@@ -9,8 +9,8 @@ use runtime::claims;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::Sweep;
-use crate::hints::Found;
+use super::Sweep;
+use super::hints::Found;
 
 /// The statistics know when a call began; it may have lasted.
 const MAX_CALL: SignedDuration = SignedDuration::from_hours(2);
@@ -24,9 +24,9 @@ struct Progress {
 
 impl Sweep<'_> {
     /// Sweeps the call statistics.
-    pub(crate) async fn calls(&mut self) -> Result<(), Failure> {
+    pub(super) async fn calls(&mut self) -> Result<(), Failure> {
         let tenant = self.tenant().clone();
-        let (progress, version) = match self.deps.sweeps.recall::<Progress>(&tenant, "calls").await? {
+        let (progress, version) = match self.crm.sweeps.recall::<Progress>(&tenant, "calls").await? {
             Some((progress, version)) => (progress, Some(version)),
             None => (Progress::default(), None),
         };
@@ -53,7 +53,7 @@ impl Sweep<'_> {
                 None => break,
             }
         }
-        self.deps.sweeps.remember(&tenant, "calls", &Progress { complete_until: Some(complete) }, version).await?;
+        self.crm.sweeps.remember(&tenant, "calls", &Progress { complete_until: Some(complete) }, version).await?;
         Ok(())
     }
 
@@ -67,7 +67,7 @@ impl Sweep<'_> {
                 continue;
             }
             let identity = format!("call#{call_id}");
-            if claims::find(self.deps.ports.store.as_ref(), self.tenant(), &identity).await?.is_some() {
+            if claims::find(self.crm.ports.store.as_ref(), self.tenant(), &identity).await?.is_some() {
                 continue;
             }
             found.push(Found {

@@ -10,8 +10,8 @@ use runtime::claims;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::Sweep;
-use crate::hints::Found;
+use super::Sweep;
+use super::hints::Found;
 
 /// How much of the time before is looked at again.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
@@ -27,9 +27,9 @@ struct Progress {
 
 impl Sweep<'_> {
     /// Sweeps the comments.
-    pub(crate) async fn comments(&mut self) -> Result<(), Failure> {
+    pub(super) async fn comments(&mut self) -> Result<(), Failure> {
         let tenant = self.tenant().clone();
-        let (progress, version) = match self.deps.sweeps.recall::<Progress>(&tenant, "comments").await? {
+        let (progress, version) = match self.crm.sweeps.recall::<Progress>(&tenant, "comments").await? {
             Some((progress, version)) => (progress, Some(version)),
             None => (Progress::default(), None),
         };
@@ -45,7 +45,7 @@ impl Sweep<'_> {
                 break;
             }
         }
-        self.deps.sweeps.remember(&tenant, "comments", &Progress { complete_until: Some(until) }, version).await?;
+        self.crm.sweeps.remember(&tenant, "comments", &Progress { complete_until: Some(until) }, version).await?;
         Ok(())
     }
 
@@ -126,7 +126,7 @@ impl Sweep<'_> {
             }
             self.swept += 1;
             let identity = format!("comment#{}#{}{id}", task.id, if in_chat { "m" } else { "c" });
-            if claims::find(self.deps.ports.store.as_ref(), self.tenant(), &identity).await?.is_some() {
+            if claims::find(self.crm.ports.store.as_ref(), self.tenant(), &identity).await?.is_some() {
                 continue;
             }
             let (comment, message) = if in_chat { (None, Some(id)) } else { (Some(id), None) };

@@ -7,32 +7,32 @@ use jobs::{Hint, Origin};
 use runtime::TraceId;
 use runtime::job::message_once;
 
-use crate::Sweep;
+use super::Sweep;
 
 /// A change of which no event seems to have arrived.
-pub(crate) struct Found {
+pub(super) struct Found {
     /// What it is.
-    pub(crate) subject: Subject,
+    pub(super) subject: Subject,
     /// When it happened, by the portal's clock.
-    pub(crate) at: Option<Timestamp>,
+    pub(super) at: Option<Timestamp>,
     /// What distinguishes it from the same thing at another time: a sweep that finds it again sends it only later.
-    pub(crate) once: String,
+    pub(super) once: String,
     /// How it came to light.
-    pub(crate) origin: Origin,
+    pub(super) origin: Origin,
     /// The name that the ledger shows.
-    pub(crate) event: String,
+    pub(super) event: String,
 }
 
 impl Sweep<'_> {
     /// Sends the hints.
-    pub(crate) async fn send(&mut self, found: Vec<Found>) -> Result<(), Failure> {
+    pub(super) async fn send(&mut self, found: Vec<Found>) -> Result<(), Failure> {
         let mut messages = Vec::with_capacity(found.len());
         for one in found {
             let hint = Hint::found(&one.event, one.at.map(Timestamp::as_second), one.subject, one.origin);
-            let trace = TraceId::new(self.deps.clock.now());
+            let trace = TraceId::new(self.crm.ports.clock.now());
             messages.push(message_once(self.tenant(), trace, &hint, &one.once)?);
         }
         self.hints += messages.len() as u64;
-        Ok(self.deps.ports.send(messages).await?)
+        Ok(self.crm.ports.send(messages).await?)
     }
 }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use settings::subscriptions::CONNECTOR;
 
-use crate::Sweep;
-use crate::hints::Found;
+use super::Sweep;
+use super::hints::Found;
 
 /// Rows in one request, and requests in one run.
 const ROWS: usize = 50;
@@ -25,12 +25,12 @@ struct Reserved {
 
 impl Sweep<'_> {
     /// Takes what is in the offline queue.
-    pub(crate) async fn offline(&mut self) -> Result<(), Failure> {
+    pub(super) async fn offline(&mut self) -> Result<(), Failure> {
         if !self.client.is_application() || !self.client.has_feature("rest_offline_extended").await? {
             return Ok(());
         }
         let tenant = self.tenant().clone();
-        let (mut reserved, mut version) = match self.deps.sweeps.recall::<Reserved>(&tenant, "offline").await? {
+        let (mut reserved, mut version) = match self.crm.sweeps.recall::<Reserved>(&tenant, "offline").await? {
             Some((reserved, version)) => (reserved, Some(version)),
             None => (Reserved::default(), None),
         };
@@ -48,7 +48,7 @@ impl Sweep<'_> {
                 return Ok(());
             }
             reserved.process_id = process_id.map(str::to_owned);
-            version = Some(self.deps.sweeps.remember(&tenant, "offline", &reserved, version).await?);
+            version = Some(self.crm.sweeps.remember(&tenant, "offline", &reserved, version).await?);
             let Some(process_id) = &reserved.process_id else { continue };
             self.swept += rows.len() as u64;
             self.send(rows.iter().filter_map(found).collect()).await?;
@@ -56,7 +56,7 @@ impl Sweep<'_> {
             let params = json!({"process_id": process_id, "message_id": ids, "auth_connector": CONNECTOR});
             self.client.call("event.offline.clear", &params).await?;
             reserved.process_id = None;
-            version = Some(self.deps.sweeps.remember(&tenant, "offline", &reserved, version).await?);
+            version = Some(self.crm.sweeps.remember(&tenant, "offline", &reserved, version).await?);
         }
         Ok(())
     }

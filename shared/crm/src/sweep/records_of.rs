@@ -2,16 +2,16 @@
 
 use bitrix24::{Action, Subject};
 use clients::Failure;
-use crm::baseline;
-use crm::pages::{Listing, PAGE};
 use jiff::Timestamp;
 use jobs::Origin;
 use records::{Before, Record, RecordKind, State, diff};
 use runtime::links::{ReadMoment, Reading};
 use serde::{Deserialize, Serialize};
 
-use crate::hints::Found;
-use crate::{OVERLAP, Sweep};
+use super::hints::Found;
+use super::{OVERLAP, Sweep};
+use crate::baseline;
+use crate::pages::{Listing, PAGE};
 
 /// Pages in one request.
 const PAGES: usize = 20;
@@ -36,22 +36,22 @@ struct Pass {
 
 impl Sweep<'_> {
     /// Sweeps the records of a kind.
-    pub(crate) async fn records_of(&mut self, kind: RecordKind) -> Result<(), Failure> {
+    pub(super) async fn records_of(&mut self, kind: RecordKind) -> Result<(), Failure> {
         let tenant = self.tenant().clone();
         let name = kind.to_string();
         let listing = Listing { kind, custom_fields: self.settings.fields_of(kind) };
-        let (progress, mut version) = match self.deps.sweeps.recall::<Progress>(&tenant, &name).await? {
+        let (progress, mut version) = match self.crm.sweeps.recall::<Progress>(&tenant, &name).await? {
             Some((progress, version)) => (progress, Some(version)),
             None => (Progress::default(), None),
         };
-        let watched = baseline::watched_since(&self.deps.ports, &self.portal, kind).await?;
+        let watched = baseline::watched_since(&self.crm.ports, &self.portal, kind).await?;
         let begun = || {
             let since = progress.complete_until.map_or(watched, |complete| (complete - OVERLAP).max(watched));
             Pass { since, until: self.until(), last_id: 0 }
         };
         let mut pass = progress.pass.unwrap_or_else(begun);
         loop {
-            let here = self.deps.clock.now();
+            let here = self.crm.ports.clock.now();
             let filter = listing.changed_since(pass.since);
             let (listed, there) = listing.after(&self.client, &filter, pass.last_id, PAGES).await?;
             self.note_time(there);
@@ -65,7 +65,7 @@ impl Sweep<'_> {
             } else {
                 Progress { pass: Some(pass), ..progress }
             };
-            version = Some(self.deps.sweeps.remember(&tenant, &name, &next, version).await?);
+            version = Some(self.crm.sweeps.remember(&tenant, &name, &next, version).await?);
             if last {
                 return Ok(());
             }
@@ -82,7 +82,7 @@ impl Sweep<'_> {
         let (mut found, mut readings) = (Vec::new(), Vec::new());
         for (record, state) in listed {
             let Some(at) = state.changed_at().filter(|at| *at <= until) else { continue };
-            let known = self.deps.records.snapshot::<State>(&tenant, &record.key()).await?;
+            let known = self.crm.records.snapshot::<State>(&tenant, &record.key()).await?;
             // What goes into Notion may be a field that no card shows.
             let is_mirrored = self.settings.notion.of(record.kind()).next().is_some();
             let is_news = known.as_ref().is_none_or(|(snapshot, _)| {
@@ -103,7 +103,7 @@ impl Sweep<'_> {
             readings.push((record.key(), Reading { state: Ok(state), read }));
         }
         // The hints take up what was read here.
-        self.deps.records.leave_readings(&tenant, &readings).await?;
+        self.crm.records.leave_readings(&tenant, &readings).await?;
         self.send(found).await
     }
 }

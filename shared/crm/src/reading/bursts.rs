@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use clients::{Failure, PortalClient};
-use crm::pages::{Listing, PAGE};
 use jiff::{SignedDuration, Timestamp};
 use records::{Record, State};
 use runtime::clock::later;
@@ -17,8 +16,10 @@ use serde::{Deserialize, Serialize};
 use settings::Settings;
 use tenants::portals::Portal;
 
-use crate::Deps;
-use crate::read::{Found, Wanted, kinds};
+use crate::Crm;
+use crate::pages::{Listing, PAGE};
+
+use super::{Found, Wanted, kinds};
 
 /// The portal's clock and the order in which it saves are not exact to the second. Longer than the margin within
 /// which a read is not believed to have seen a hint, so that such a hint's record is in the next listing.
@@ -54,7 +55,7 @@ struct Memory {
 /// Reads by listing, if many records wait, and says whether it did. What it does not find is left to be read by
 /// ids.
 pub(crate) async fn read(
-    deps: &Deps,
+    crm: &Crm,
     portal: &Portal,
     client: &PortalClient,
     wanted: &[Wanted],
@@ -65,23 +66,23 @@ pub(crate) async fn read(
     for (kind, of_type) in kinds(wanted) {
         let key = Key::new(Table::Links, format!("{}#listing", portal.tenant), kind.to_string());
         let listing = Listing { kind, custom_fields: settings.fields_of(kind) };
-        let many = of_type.len() >= MANY || (!of_type.is_empty() && is_going_on(deps, &key).await?);
+        let many = of_type.len() >= MANY || (!of_type.is_empty() && is_going_on(crm, &key).await?);
         if !many {
             continue;
         }
         listed_any = true;
-        let Some((memory, version)) = take_lease(deps, &key).await? else {
-            wait_for_other(deps, &key).await?;
+        let Some((memory, version)) = take_lease(crm, &key).await? else {
+            wait_for_other(crm, &key).await?;
             continue;
         };
-        let began_at = deps.clock.now();
-        let listed = list_changed(deps, portal, client, &listing, &of_type, &memory, found).await;
+        let began_at = crm.ports.clock.now();
+        let listed = list_changed(crm, portal, client, &listing, &of_type, &memory, found).await;
         let complete_until = match &listed {
             Ok(complete_until) => complete_until.or(memory.complete_until),
             Err(_) => memory.complete_until,
         };
         let done = Memory { lease_until: None, complete_until, began_at: Some(began_at) };
-        match deps.store.put(Write::new(key, &done, Condition::Version(version))?).await {
+        match crm.ports.store.put(Write::new(key, &done, Condition::Version(version))?).await {
             Ok(_) | Err(StoreError::Conflict(_)) => {}
             Err(error) => return Err(error.into()),
         }
@@ -91,16 +92,16 @@ pub(crate) async fn read(
 }
 
 /// Whether the last listing is not long ago.
-async fn is_going_on(deps: &Deps, key: &Key) -> Result<bool, Failure> {
-    let listing = deps.store.get(key).await?.map(|item| item.decode::<Memory>()).transpose()?;
+async fn is_going_on(crm: &Crm, key: &Key) -> Result<bool, Failure> {
+    let listing = crm.ports.store.get(key).await?.map(|item| item.decode::<Memory>()).transpose()?;
     let ends = listing.and_then(|listing| listing.began_at).map(|began_at| later(began_at, GOES_ON));
-    Ok(ends.is_some_and(|ends| ends > deps.clock.now()))
+    Ok(ends.is_some_and(|ends| ends > crm.ports.clock.now()))
 }
 
 /// The lease to list, unless another worker holds it.
-async fn take_lease(deps: &Deps, key: &Key) -> Result<Option<(Memory, u64)>, Failure> {
-    let now = deps.clock.now();
-    let (listing, condition) = match deps.store.get(key).await? {
+async fn take_lease(crm: &Crm, key: &Key) -> Result<Option<(Memory, u64)>, Failure> {
+    let now = crm.ports.clock.now();
+    let (listing, condition) = match crm.ports.store.get(key).await? {
         Some(item) => (item.decode::<Memory>()?, Condition::Version(item.version)),
         None => (Memory { lease_until: None, complete_until: None, began_at: None }, Condition::Absent),
     };
@@ -112,19 +113,19 @@ async fn take_lease(deps: &Deps, key: &Key) -> Result<Option<(Memory, u64)>, Fai
         return Ok(None);
     }
     let taken = Memory { lease_until: Some(later(now, LEASE)), ..listing };
-    match deps.store.put(Write::new(key.clone(), &taken, condition)?).await {
+    match crm.ports.store.put(Write::new(key.clone(), &taken, condition)?).await {
         Ok(version) => Ok(Some((taken, version))),
         Err(StoreError::Conflict(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
-async fn wait_for_other(deps: &Deps, key: &Key) -> Result<(), Failure> {
+async fn wait_for_other(crm: &Crm, key: &Key) -> Result<(), Failure> {
     for _ in 0..LOOKS {
-        deps.clock.sleep(BETWEEN_LOOKS).await;
-        let listing = deps.store.get(key).await?.map(|item| item.decode::<Memory>()).transpose()?;
+        crm.ports.clock.sleep(BETWEEN_LOOKS).await;
+        let listing = crm.ports.store.get(key).await?.map(|item| item.decode::<Memory>()).transpose()?;
         let lease_until = listing.and_then(|listing| listing.lease_until);
-        if lease_until.is_none_or(|until| until <= deps.clock.now()) {
+        if lease_until.is_none_or(|until| until <= crm.ports.clock.now()) {
             break;
         }
     }
@@ -134,7 +135,7 @@ async fn wait_for_other(deps: &Deps, key: &Key) -> Result<(), Failure> {
 /// Lists what changed since the last complete listing (or a little before the earliest hint). Returns until
 /// when the listings are complete now, if this one reached its end.
 async fn list_changed(
-    deps: &Deps,
+    crm: &Crm,
     portal: &Portal,
     client: &PortalClient,
     listing: &Listing,
@@ -143,33 +144,33 @@ async fn list_changed(
     found: &mut Found,
 ) -> Result<Option<Timestamp>, Failure> {
     let sent_at = wanted.iter().filter_map(|wanted| wanted.hints.sent).map(|(earliest, _)| earliest).min();
-    let since = sent_at.unwrap_or_else(|| deps.clock.now()) - HINT_DELAY;
+    let since = sent_at.unwrap_or_else(|| crm.ports.clock.now()) - HINT_DELAY;
     let since = memory.complete_until.map_or(since, |complete| since.max(complete - OVERLAP));
     let filter = listing.changed_since(since);
 
-    let here = deps.clock.now();
+    let here = crm.ports.clock.now();
     let (listed, answer) = listing.first(client, &filter).await?;
     let started_at = answer.started_at;
     let total = answer.total.unwrap_or_default();
     let mut last = listed.last().map(|(record, _)| record.id());
-    keep(deps, portal, wanted, listed, ReadMoment { here, there: started_at }, found).await?;
+    keep(crm, portal, wanted, listed, ReadMoment { here, there: started_at }, found).await?;
 
     let mut pages = usize::try_from(total).unwrap_or_default().div_ceil(PAGE).saturating_sub(1);
     for _ in 0..MAX_BATCHES {
         let Some(after) = last.filter(|_| pages > 0) else { return Ok(started_at) };
-        let here = deps.clock.now();
+        let here = crm.ports.clock.now();
         let count = pages.min(bitrix24::batch::MAX_COMMANDS);
         let (listed, there) = listing.after(client, &filter, after, count).await?;
         last = listed.last().map(|(record, _)| record.id());
         pages = if listed.len() < count * PAGE { 0 } else { pages - count };
-        keep(deps, portal, wanted, listed, ReadMoment { here, there }, found).await?;
+        keep(crm, portal, wanted, listed, ReadMoment { here, there }, found).await?;
     }
     Ok(None)
 }
 
 /// Keeps what this batch of jobs wants and leaves the rest for the jobs behind it.
 async fn keep(
-    deps: &Deps,
+    crm: &Crm,
     portal: &Portal,
     wanted: &[Wanted],
     listed: Vec<(Record, State)>,
@@ -185,5 +186,5 @@ async fn keep(
             left.push((record.key(), reading));
         }
     }
-    Ok(deps.records.leave_readings(&portal.tenant, &left).await?)
+    Ok(crm.records.leave_readings(&portal.tenant, &left).await?)
 }
