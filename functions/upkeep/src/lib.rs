@@ -1,9 +1,11 @@
 //! Regular care of every tenant: events that the routes need are bound, access is renewed, silence is noticed, links of
 //! people who left are ended, and the data of tenants that left is deleted.
 
+#[path = "../../../shared/notifications/src/access.rs"]
 mod access;
 mod bot;
 mod people;
+#[path = "../../../shared/notifications/src/silence.rs"]
 mod silence;
 
 use std::time::Duration;
