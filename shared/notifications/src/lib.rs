@@ -1,6 +1,7 @@
 //! From a change to its cards: routes, the design of cards, digests, and how a card is posted once; and alerts to
 //! operators.
 
+pub mod access;
 pub mod alert;
 pub mod card;
 pub mod cards;
@@ -14,6 +15,7 @@ mod pseudo;
 pub mod router;
 mod routers;
 pub mod routing;
+pub mod silence;
 
 pub use router::Router;
 pub use routers::Routers;

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clients::{Failure, PortalClient};
+use crm::Crm;
 use crm::sweeps::{SWEEP, Subscriptions};
 use jiff::Timestamp;
-use notifications::alert;
-use notifications::alert::Alert;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use settings::Settings;
@@ -16,7 +15,8 @@ use settings::schema::Family;
 use settings::subscriptions::family;
 use tenants::portals::Portal;
 
-use crate::Deps;
+use crate::alert;
+use crate::alert::Alert;
 
 /// How long it is remembered that a silence was reported.
 const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -32,20 +32,25 @@ struct Episode {
 }
 
 /// Watches one tenant.
-pub(crate) struct Watch<'a> {
-    pub(crate) deps: &'a Deps,
-    pub(crate) portal: &'a Portal,
-    pub(crate) settings: &'a Settings,
-    pub(crate) client: &'a PortalClient,
-    pub(crate) now: Timestamp,
+pub struct Watch<'a> {
+    /// What reads the portal.
+    pub crm: &'a Crm,
+    /// The portal.
+    pub portal: &'a Portal,
+    /// Its settings.
+    pub settings: &'a Settings,
+    /// Its client.
+    pub client: &'a PortalClient,
+    /// The present moment.
+    pub now: Timestamp,
 }
 
 type Seen = BTreeMap<Family, Timestamp>;
 
 impl Watch<'_> {
     /// Notices silence and its end. Returns whether it is silent.
-    pub(crate) async fn notice(&self, subscriptions: &Result<Subscriptions, Failure>) -> Result<bool, Failure> {
-        let (tenant, sweeps) = (&self.portal.tenant, &self.deps.sweeps);
+    pub async fn notice(&self, subscriptions: &Result<Subscriptions, Failure>) -> Result<bool, Failure> {
+        let (tenant, sweeps) = (&self.portal.tenant, &self.crm.sweeps);
         let (episode, version) = match sweeps.recall::<Episode>(tenant, "silence").await? {
             Some((episode, version)) => (episode, Some(version)),
             None => (Episode::default(), None),
@@ -93,12 +98,12 @@ impl Watch<'_> {
 
     async fn raise(&self, kind: &str, once: &str, head: &str, lines: &[String]) -> Result<(), Failure> {
         let alert = Alert { kind, what: "silence", once, again_after: REMEMBERED, head, lines };
-        alert::raise(&self.deps.ports, self.portal, &alert).await
+        alert::raise(&self.crm.ports, self.portal, &alert).await
     }
 
     async fn last_seen(&self) -> Result<Seen, Failure> {
         let mut seen = Seen::new();
-        for (event, at) in self.deps.sightings.all(&self.portal.tenant).await? {
+        for (event, at) in self.crm.sightings.all(&self.portal.tenant).await? {
             if let Some(family) = family(&event) {
                 let last = seen.entry(family).or_insert(at);
                 *last = (*last).max(at);
@@ -153,7 +158,7 @@ impl Watch<'_> {
     }
 
     async fn sweep_line(&self) -> String {
-        let (tenant, sweeps) = (&self.portal.tenant, &self.deps.sweeps);
+        let (tenant, sweeps) = (&self.portal.tenant, &self.crm.sweeps);
         let lease = sweeps.lease(tenant, SWEEP).await.ok().flatten();
         let has_finished = lease.is_some_and(|lease| lease.finished_at.is_some());
         let counts = sweeps.counts(tenant, self.now).await.unwrap_or_default();
