@@ -3,6 +3,7 @@
 //! It is called every minute. Each moment is claimed once, by the first worker that notes it; of moments that were
 //! missed while nothing ran, the last one is made up for, if it is recent.
 
+#[path = "../../../shared/notifications/src/reports.rs"]
 mod report;
 
 use std::time::Duration;
