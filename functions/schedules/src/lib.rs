@@ -3,17 +3,14 @@
 //! It is called every minute. Each moment is claimed once, by the first worker that notes it; of moments that were
 //! missed while nothing ran, the last one is made up for, if it is recent.
 
-#[path = "../../../shared/notifications/src/reports.rs"]
-mod report;
-
 use std::time::Duration;
 
 use clients::{Connections, Failure};
 use crm::sweeps::Sweeps;
 use futures::StreamExt;
 use jiff::Timestamp;
-use notifications::alert;
 use notifications::alert::Alert;
+use notifications::{alert, reports};
 use notion_sync::NotionSync;
 use notion_sync::runs::Wanted;
 use runtime::clock::{later, until};
@@ -171,8 +168,11 @@ async fn act(
 ) -> Result<(), Failure> {
     let lines = match robot.run {
         Action::Sync => return sync(deps, portal, settings, robot).await,
-        Action::Status => report::status(deps, portal, now).await?,
-        Action::Digest => report::digest(deps, portal, since, now).await?,
+        Action::Status => {
+            let conflicts = deps.mirror.conflicts.latest(&portal.tenant, 50).await?.len();
+            reports::status(&deps.ledger, &deps.connections, portal, conflicts, now).await?
+        }
+        Action::Digest => reports::digest(&deps.ledger, portal, since, now).await?,
     };
     tell(deps, portal, settings, robot, moment, &lines).await
 }

@@ -12,6 +12,7 @@ pub mod digest;
 pub mod holds;
 #[cfg(test)]
 mod pseudo;
+pub mod reports;
 pub mod router;
 mod routers;
 pub mod routing;

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use clients::Failure;
+use clients::{Connections, Failure};
 use jiff::{SignedDuration, Timestamp};
-use runtime::ledger::{DeliveryStatus, Line, today};
+use runtime::ledger::{DeliveryStatus, Ledger, Line, today};
 use settings::Settings;
 use tenants::portals::Portal;
-
-use crate::Deps;
 
 /// Pages of the log that are counted for a day, at most.
 const MAX_PAGES: usize = 25;
@@ -18,7 +16,12 @@ const MAX_DAYS: i64 = 8;
 const MAX_KINDS: usize = 12;
 
 /// The lines of the log since a moment, and whether all were seen.
-async fn since(deps: &Deps, portal: &Portal, since: Timestamp, now: Timestamp) -> Result<(Vec<Line>, bool), Failure> {
+async fn since(
+    ledger: &Ledger,
+    portal: &Portal,
+    since: Timestamp,
+    now: Timestamp,
+) -> Result<(Vec<Line>, bool), Failure> {
     let (mut lines, mut all) = (Vec::new(), true);
     for back in 0..MAX_DAYS {
         let moment = now - SignedDuration::from_hours(24 * back);
@@ -28,7 +31,7 @@ async fn since(deps: &Deps, portal: &Portal, since: Timestamp, now: Timestamp) -
                 all = false;
                 break;
             }
-            let page = deps.ledger.day(&portal.tenant, &today(moment), after).await?;
+            let page = ledger.day(&portal.tenant, &today(moment), after).await?;
             lines.extend(page.lines);
             after = page.next;
             if after.is_none() {
@@ -46,10 +49,16 @@ async fn since(deps: &Deps, portal: &Portal, since: Timestamp, now: Timestamp) -
     Ok((lines, all))
 }
 
-/// The present state, and what was sent in the last day.
-pub(crate) async fn status(deps: &Deps, portal: &Portal, now: Timestamp) -> Result<Vec<String>, Failure> {
+/// The present state, and what was sent in the last day. `conflicts` are kept by the sync with Notion.
+pub async fn status(
+    ledger: &Ledger,
+    connections: &Connections,
+    portal: &Portal,
+    conflicts: usize,
+    now: Timestamp,
+) -> Result<Vec<String>, Failure> {
     let mut told = Vec::new();
-    let troubles = deps.connections.troubles(&portal.tenant).await?;
+    let troubles = connections.troubles(&portal.tenant).await?;
     for trouble in &troubles {
         told.push(format!("{} does not take our access: {}", trouble.side.name(), trouble.why));
     }
@@ -58,7 +67,7 @@ pub(crate) async fn status(deps: &Deps, portal: &Portal, now: Timestamp) -> Resu
         let connected: Vec<_> = parts.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
         told.push(format!("Connected: {}.", connected.join(", ")));
     }
-    let (lines, all) = since(deps, portal, now - SignedDuration::from_hours(24), now).await?;
+    let (lines, all) = since(ledger, portal, now - SignedDuration::from_hours(24), now).await?;
     let (mut delivered, mut dead, mut waiting) = (0, 0, 0);
     for line in &lines {
         if let Line::Delivery(delivery) = line {
@@ -75,21 +84,15 @@ pub(crate) async fn status(deps: &Deps, portal: &Portal, now: Timestamp) -> Resu
     let more = if all { "" } else { " at least" };
     told.push(format!("In the last 24 hours{more}: {delivered} delivered, {waiting} waiting, {dead} dead."));
     let settings = portal.settings_as::<Settings>()?;
-    let open = deps.mirror.conflicts.latest(&portal.tenant, 50).await?.len();
     if !settings.notion.databases.is_empty() {
-        told.push(format!("Notion: {} databases, {open} conflicts kept.", settings.notion.databases.len()));
+        told.push(format!("Notion: {} databases, {conflicts} conflicts kept.", settings.notion.databases.len()));
     }
     Ok(told)
 }
 
 /// What has changed since a moment, by kind.
-pub(crate) async fn digest(
-    deps: &Deps,
-    portal: &Portal,
-    from: Timestamp,
-    now: Timestamp,
-) -> Result<Vec<String>, Failure> {
-    let (lines, all) = since(deps, portal, from, now).await?;
+pub async fn digest(ledger: &Ledger, portal: &Portal, from: Timestamp, now: Timestamp) -> Result<Vec<String>, Failure> {
+    let (lines, all) = since(ledger, portal, from, now).await?;
     let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
     for line in &lines {
         if let Line::Event(event) = line {
