@@ -6,7 +6,7 @@ use bitrix24::{Batch, Call, EntityType, Item, Subject};
 use clients::{Failure, PortalClient};
 use jobs::Hint;
 use records::change::Related;
-use records::{Change, ChangeKind, State};
+use records::{Change, ChangeKind, RecordRef, State};
 use runtime::job::{Outcome, ReceivedJob};
 use serde_json::json;
 
@@ -32,7 +32,7 @@ pub(crate) async fn decide(deps: &Deps, job: &ReceivedJob<Hint>) -> Result<Outco
         },
     };
     let kind = if call.is_missed() { ChangeKind::CallMissed } else { ChangeKind::CallEnded };
-    let about = format!("call {call_id}");
+    let about = RecordRef::Call(call_id.clone());
     if !router.has_route_for(&kind) {
         return finish(deps, job, vec![Change::new(kind, about, State::from(call))], call_id).await;
     }

@@ -9,7 +9,7 @@ use crm::sweeps::Counts;
 use jobs::queues;
 use jobs::{Hint, Origin};
 use records::names::Named;
-use records::{Before, Change, ChangeKind, Record, State, diff};
+use records::{Before, Change, ChangeKind, Record, RecordRef, State, diff};
 use runtime::Decision;
 use runtime::claims;
 use runtime::claims::Claim;
@@ -58,7 +58,7 @@ async fn try_to(deps: &Deps, readings: &Readings, job: &ReceivedJob<Hint>) -> Re
         (Subject::Chat(event), _) => chats::decide(deps, job, event).await,
         (Subject::Uninstalled { clean }, _) => uninstalled(deps, job, *clean).await,
         (Subject::Custom { name, id, fields }, _) => {
-            let about = job.body.about().unwrap_or_default();
+            let about = RecordRef::custom(name, id.as_deref());
             let state = State::Custom { custom: fields.clone() };
             let change = Change::new(ChangeKind::Custom(name.clone()), about, state);
             let identity = id.clone().unwrap_or_else(|| job.trace.to_string());

@@ -10,7 +10,7 @@ use jobs::{Hint, SlackDelivery};
 use locale::texts;
 use notifications::card;
 use notifications::holds::Waiting;
-use records::{Change, ChangeKind, State};
+use records::{Change, ChangeKind, RecordRef, State};
 use runtime::DeliveryId;
 use runtime::clock::{later, until};
 use runtime::job::{Outcome, ReceivedJob};
@@ -57,7 +57,7 @@ async fn recording(deps: &Deps, job: &ReceivedJob<Hint>, call_id: &str) -> Resul
                 let change = Change {
                     deal,
                     client: client_record,
-                    ..Change::new(ChangeKind::CallRecorded, format!("call {call_id}"), State::from(call))
+                    ..Change::new(ChangeKind::CallRecorded, RecordRef::Call(call_id.to_owned()), State::from(call))
                 };
                 return finish(deps, job, vec![change], &format!("recording#{call_id}")).await;
             }
@@ -76,7 +76,7 @@ async fn recording(deps: &Deps, job: &ReceivedJob<Hint>, call_id: &str) -> Resul
     }
 }
 
-/// Tells together what waited. Every hold is marked first, in as many transactions as it takes; the last one makes
+/// Sends what waited as one card. Every hold is marked first, in as many transactions as it takes; the last one makes
 /// the delivery. A fall in between only marks again what is marked.
 async fn digest(
     deps: &Deps,
@@ -124,16 +124,16 @@ async fn digest(
     let message_text = render(&lines, count - lines.len());
     let body = SlackDelivery {
         delivery: id.to_string(),
-        record: format!("{count} changes"),
+        record: format!("{count} changes").into(),
         change: "digest".into(),
         message: message_text,
         ..sample.clone()
     };
     let line = DeliveryLine {
-        record: body.record.clone(),
+        record: body.record.to_string(),
         change: body.change.clone(),
         route: body.route.clone(),
-        destination: body.channel.clone(),
+        destination: body.destination.name(),
         ..DeliveryLine::new(id, job.trace, deps.clock.now(), DeliveryStatus::Queued)
     };
     let mut decision = decision(deps, job);

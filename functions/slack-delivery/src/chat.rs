@@ -11,7 +11,7 @@ use runtime::job::{Outcome, ReceivedJob};
 use runtime::ledger::OpenCall;
 use runtime::store::{Version, Write};
 use serde_json::json;
-use slack::{Author, Block, ChannelId, Message, Metadata, Mrkdwn, Posted, Ts};
+use slack::{Author, Block, ChannelId, Message, MessageRef, Metadata, Mrkdwn, Posted, Ts};
 use tenants::conversations::{Conversations, MessageLink, Side};
 use user_mapping::{Talk, Tenant};
 
@@ -96,8 +96,7 @@ impl Delivery<'_> {
         let slack = &self.tenant.slack;
         slack.admit_post(&self.channel).await?;
         let metadata = Metadata { event_type: METADATA_EVENT.into(), event_payload: json!({"delivery_id": mark}) };
-        let place =
-            |thread: Option<&Ts>| thread.map_or_else(|| self.channel.0.clone(), |ts| format!("{}/{ts}", self.channel));
+        let place = |thread: Option<&Ts>| MessageRef::below(&self.channel, thread);
         let post = |thread| slack.post_as(author, &self.channel, thread, message, &metadata);
         let failure = match line.call(place(thread), post(thread)).await {
             Ok(posted) => return Ok(posted),
@@ -119,8 +118,8 @@ impl Delivery<'_> {
     }
 
     async fn look_up(&self, call: &OpenCall, since: Timestamp, mark: &str) -> Result<Option<Posted>, Failure> {
-        let thread = call.place.split_once('/').map(|(_, thread)| Ts::from(thread));
-        look_up::find(&self.tenant.slack, &self.channel, thread.as_ref(), since, mark).await
+        let place = MessageRef::from(call.place.as_str());
+        look_up::find(&self.tenant.slack, &self.channel, place.thread(), since, mark).await
     }
 
     /// The thread of the message that is answered: the one that it is in, or the one that it begins.
@@ -132,7 +131,7 @@ impl Delivery<'_> {
 
     async fn posted(&self, line: &mut DeliveryAttempt, ts: &str, answers: Option<u64>) -> Result<Outcome, Failure> {
         let writes = self.linked(ts, self.thread(answers).await?)?;
-        line.done(format!("{}/{ts}", self.channel), writes).await
+        line.done(self.copy(ts).to_string(), writes).await
     }
 
     fn linked(&self, ts: &str, thread: Option<Ts>) -> Result<Vec<Write>, Failure> {
@@ -202,7 +201,7 @@ impl Delivery<'_> {
         }
         let writes = self.kept(&link, Some(version))?;
         let first = link.slack.first().cloned().unwrap_or_default();
-        line.done(format!("{}/{first}", self.channel), writes).await
+        line.done(self.copy(&first).to_string(), writes).await
     }
 
     async fn delete(&self, line: &mut DeliveryAttempt) -> Result<Outcome, Failure> {
@@ -231,7 +230,7 @@ impl Delivery<'_> {
             line.repeatable(self.tenant.slack.react(&self.channel.0, &ts, name, added)).await?;
         }
         let writes = self.kept(&link, Some(version))?;
-        line.done(format!("{}/{ts} :{name}:", self.channel), writes).await
+        line.done(format!("{} :{name}:", self.copy(&ts)), writes).await
     }
 
     async fn share(
@@ -247,15 +246,15 @@ impl Delivery<'_> {
         let thread = self.thread(answers).await?;
         let file = &self.named(file).await?;
         if let Some(call) = line.open_call().await {
-            match call.place.strip_prefix("file:") {
+            match MessageRef::from(call.place.as_str()) {
                 // It was uploaded; whether it was shared, the file itself says.
-                Some(id) => {
-                    let (_, shares) = self.tenant.slack.file(id, &self.channel.0).await?;
+                MessageRef::File(id) => {
+                    let (_, shares) = self.tenant.slack.file(&id, &self.channel.0).await?;
                     if let Some(ts) = shares.first() {
                         return self.posted(line, ts, answers).await;
                     }
                 }
-                None => {
+                MessageRef::Channel(_) | MessageRef::Thread(_) => {
                     if let Some(posted) = self.look_up(&call, call.began_at, self.mark()).await? {
                         return self.posted(line, &posted.ts.0, answers).await;
                     }
@@ -293,7 +292,7 @@ impl Delivery<'_> {
         let comment = text::Document::default().by(&author.name).to_mrkdwn(false);
         let thread_ts = thread.as_ref().map(|thread| thread.0.as_str());
         let share = self.tenant.slack.share_file(&id, &name, &self.channel.0, thread_ts, &comment);
-        line.call(format!("file:{id}"), share).await?;
+        line.call(MessageRef::File(id.clone()), share).await?;
         // The share's own message is known a moment later, if at all; without it the file cannot be taken away later.
         let ts =
             self.tenant.slack.file(&id, &self.channel.0).await.ok().and_then(|(_, shares)| shares.first().cloned());

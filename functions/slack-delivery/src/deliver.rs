@@ -2,14 +2,14 @@
 
 use clients::{DeliveryAttempt, Failure, WorkspaceClient};
 use jobs::SlackDelivery;
-use jobs::delivery::METADATA_EVENT;
+use jobs::delivery::{CardDestination, METADATA_EVENT};
 use notifications::cards;
 use runtime::job::{Outcome, ReceivedJob};
 use runtime::ledger::OpenCall;
 use runtime::{DeliveryId, Kind, TenantId};
 use serde_json::json;
 use settings::schema::Thread;
-use slack::{ChannelId, Message, Metadata, Posted, Ts};
+use slack::{ChannelId, Message, MessageRef, Metadata, Posted, Ts};
 use tenants::people::Origin;
 
 use crate::{Deps, look_up, trouble};
@@ -45,7 +45,7 @@ impl Delivery<'_> {
         if let Some(call) = self.line.open_call().await
             && let Some(posted) = self.look_before_again(&call).await?
         {
-            return self.delivered(&posted, !call.place.contains('/')).await;
+            return self.delivered(&posted, MessageRef::from(call.place.as_str()).thread().is_none()).await;
         }
         let workspace = self.workspace().await?;
         let target = match self.target(&workspace).await? {
@@ -62,12 +62,17 @@ impl Delivery<'_> {
     /// The channel; or why there is none and the card is left out.
     async fn target(&mut self, workspace: &WorkspaceClient) -> Result<Result<Target, String>, Failure> {
         let body = &self.job.body;
-        let Some(person) = &body.person else {
-            let name = body.channel.clone();
-            return match workspace.channel(&name, false).await {
-                Err(failure) if failure.code() == "channel_not_found" => self.missing(workspace, failure).await.map(Ok),
-                channel => Ok(Ok(Target { channel: channel?, name })),
-            };
+        let person = match &body.destination {
+            CardDestination::Person(person) => person,
+            CardDestination::Channel { name, may_create } => {
+                let name = name.clone();
+                return match workspace.channel(&name, false).await {
+                    Err(failure) if failure.code() == "channel_not_found" => {
+                        self.missing(workspace, &name, *may_create, failure).await.map(Ok)
+                    }
+                    channel => Ok(Ok(Target { channel: channel?, name })),
+                };
+            }
         };
         let by_hand = match &person.slack {
             Some(id) => Some(id.clone()),
@@ -96,14 +101,19 @@ impl Delivery<'_> {
     }
 
     /// The channel is not there: it is made, or another takes its place, or it is said.
-    async fn missing(&self, workspace: &WorkspaceClient, failure: Failure) -> Result<Target, Failure> {
-        let body = &self.job.body;
-        if body.may_create {
-            let channel = workspace.create(&body.channel).await?;
-            return Ok(Target { channel, name: body.channel.clone() });
+    async fn missing(
+        &self,
+        workspace: &WorkspaceClient,
+        name: &str,
+        may_create: bool,
+        failure: Failure,
+    ) -> Result<Target, Failure> {
+        if may_create {
+            let channel = workspace.create(name).await?;
+            return Ok(Target { channel, name: name.to_owned() });
         }
-        let Some(name) = &body.fallback else { return Err(failure) };
-        trouble::tell(self.deps, self.tenant(), &body.channel, &self.explain(&failure)).await?;
+        let Some(name) = &self.job.body.fallback else { return Err(failure) };
+        trouble::tell(self.deps, self.tenant(), &self.job.body.destination.name(), &self.explain(&failure)).await?;
         let channel = workspace.channel(name, false).await?;
         Ok(Target { channel, name: name.clone() })
     }
@@ -115,8 +125,12 @@ impl Delivery<'_> {
 
     /// The message of an earlier try whose outcome is unknown, if it is there.
     async fn look_before_again(&self, OpenCall { began_at, place }: &OpenCall) -> Result<Option<Posted>, Failure> {
-        let (channel, thread) = place.split_once('/').map_or((place.as_str(), None), |(c, t)| (c, Some(Ts::from(t))));
-        let channel = ChannelId::from(channel);
+        let (channel, thread) = match MessageRef::from(place.as_str()) {
+            MessageRef::Channel(channel) => (channel, None),
+            MessageRef::Thread(parent) => (parent.channel, Some(parent.ts)),
+            // A card has no file.
+            MessageRef::File(_) => return Ok(None),
+        };
         look_up::find(&self.workspace().await?, &channel, thread.as_ref(), *began_at, self.line.id()).await
     }
 
@@ -130,7 +144,7 @@ impl Delivery<'_> {
         let message = body.message.clone();
         match (body.thread, first) {
             (Thread::OnlyReply, None) => {
-                let reason = format!("there is no card of {} in {} to reply to", body.record, body.channel);
+                let reason = format!("there is no card of {} in {} to reply to", body.record, body.destination.name());
                 self.line.skip(reason).await
             }
             (Thread::None, _) | (Thread::Reply | Thread::Live, None) => {
@@ -162,7 +176,6 @@ impl Delivery<'_> {
         parent: Option<&Ts>,
         message: &Message,
     ) -> Result<Posted, Failure> {
-        let place = parent.map_or_else(|| channel.0.clone(), |parent| format!("{channel}/{parent}"));
         let metadata =
             Metadata { event_type: METADATA_EVENT.into(), event_payload: json!({"delivery_id": self.line.id()}) };
         let posting = async {
@@ -171,7 +184,7 @@ impl Delivery<'_> {
                 None => workspace.post(channel, message, &metadata).await,
             }
         };
-        self.line.call(place, posting).await
+        self.line.call(MessageRef::below(channel, parent), posting).await
     }
 
     /// Three failures have a remedy: the bot is not in a public channel, the channel's name means another now, the
@@ -182,7 +195,9 @@ impl Delivery<'_> {
         target: Target,
         failure: Failure,
     ) -> Result<Outcome, Failure> {
-        let is_named = self.job.body.person.is_none() || target.name != self.job.body.channel;
+        // A person's own channel has no name by which it could be found again.
+        let destination = &self.job.body.destination;
+        let is_named = matches!(destination, CardDestination::Channel { .. }) || target.name != destination.name();
         let channel = match failure.code() {
             "not_in_channel" => {
                 workspace.join(&target.channel).await.map_err(|_| failure)?;
@@ -190,7 +205,10 @@ impl Delivery<'_> {
             }
             "channel_not_found" if is_named => match workspace.channel(&target.name, true).await {
                 Ok(fresh) if fresh != target.channel => fresh,
-                _ => self.missing(workspace, failure).await?.channel,
+                _ => {
+                    let may_create = matches!(destination, CardDestination::Channel { may_create: true, .. });
+                    self.missing(workspace, &destination.name(), may_create, failure).await?.channel
+                }
             },
             "message_not_found" | "thread_not_found" | "cant_update_message" => {
                 workspace.admit_post(&target.channel).await?;
@@ -207,22 +225,21 @@ impl Delivery<'_> {
     /// `is_card` says that it is a message of its own, and that others may reply to it.
     async fn delivered(&mut self, posted: &Posted, is_card: bool) -> Result<Outcome, Failure> {
         let body = &self.job.body;
-        let is_first =
-            body.thread != Thread::None || body.change.ends_with(".created") || body.change.starts_with("call.");
         let mut also = Vec::new();
-        if is_card && is_first {
+        if is_card && body.begins_thread() {
             let tenant = &self.job.tenant;
             let card = cards::Card { message: posted.ts.0.clone(), delivery: DeliveryId::from_text(self.line.id()) };
             also.push(cards::write(tenant, &body.record, &posted.channel.0, &card, self.deps.clock.now())?);
         }
-        self.line.done(format!("{}/{}", posted.channel, posted.ts), also).await
+        self.line.done(posted.to_string(), also).await
     }
 
     /// Says what becomes of the job, and alerts the operators to a channel's trouble.
     async fn fail(&mut self, failure: &Failure) -> Outcome {
         let reason = self.explain(failure);
         if matches!(&failure.kind, Kind::Permanent { code } if trouble::is_of_the_channel(code))
-            && let Err(error) = trouble::tell(self.deps, self.tenant(), &self.job.body.channel, &reason).await
+            && let Err(error) =
+                trouble::tell(self.deps, self.tenant(), &self.job.body.destination.name(), &reason).await
         {
             tracing::warn!(trace = %self.job.trace, tenant = %self.tenant(), %error, "operators could not be told of a channel's trouble");
         }
@@ -230,7 +247,8 @@ impl Delivery<'_> {
     }
 
     fn explain(&self, failure: &Failure) -> String {
-        let SlackDelivery { route, channel, .. } = &self.job.body;
+        let SlackDelivery { route, destination, .. } = &self.job.body;
+        let channel = destination.name();
         let fix = match failure.code() {
             "channel_not_found" => "create the channel, invite the bot if it is private, or change the route",
             "is_archived" => "unarchive the channel or change the route",

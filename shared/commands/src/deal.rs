@@ -116,6 +116,7 @@ pub(crate) mod act {
     use jiff::Timestamp;
     use locale::Language;
     use locale::money;
+    use records::{Record, RecordRef};
     use runtime::Kind;
     use serde_json::{Value, json};
     use slack::block::{Block, Element};
@@ -187,9 +188,11 @@ pub(crate) mod act {
         }
 
         async fn again(request: &CommandRequest<'_>, what: &str) -> Result<Option<CommandAnswer>, Failure> {
-            match what.strip_prefix("deal ").and_then(|id| id.parse().ok()) {
-                Some(id) => show(request, &DealQuery::Id(id)).await.map(Some),
-                None => Ok(None),
+            match RecordRef::from(what).record() {
+                Some(Record::Item { entity: EntityType::DEAL, id }) => {
+                    show(request, &DealQuery::Id(id)).await.map(Some)
+                }
+                _ => Ok(None),
             }
         }
     }
@@ -219,11 +222,7 @@ pub(crate) mod act {
         note: Option<&str>,
     ) -> Result<CommandAnswer, Failure> {
         Ok(match crm::views::deal(&request.deps.talk, &request.tenant, rights, id).await? {
-            Some(deal) => {
-                let record = Some(format!("deal {id}"));
-                let card = card(&deal, request.language, note);
-                CommandAnswer { share: record.clone(), record, ..CommandAnswer::to_one(card) }
-            }
+            Some(deal) => CommandAnswer::shown(card(&deal, request.language, note), Record::item(EntityType::DEAL, id)),
             None => request.not_found(),
         })
     }
@@ -258,7 +257,7 @@ pub(crate) mod act {
         name_person(request, &rights, &person, id, &moved).await?;
         let note = format!("{} {}", request.language.pick("Moved to", "Перенесена:"), deal.stage);
         let card = card(&deal, request.language, Some(&note));
-        Ok(CommandAnswer::done(card, "deal.moved_from_slack", format!("deal {id}")))
+        Ok(CommandAnswer::done(card, "deal.moved_from_slack", Record::item(EntityType::DEAL, id)))
     }
 
     async fn take(request: &CommandRequest<'_>, id: u64) -> Result<CommandAnswer, Failure> {

@@ -102,6 +102,7 @@ fn parts<'t, 'a>(tokens: &'t [TextToken<'a>]) -> (&'t [TextToken<'a>], &'t [Text
 mod act {
     use bitrix24::{EntityType, Item};
     use clients::{Failure, PortalClient};
+    use records::Record;
     use serde::Deserialize;
     use serde_json::{Value, json};
     use slack::View;
@@ -235,7 +236,7 @@ mod act {
             },
             request.language,
         );
-        Ok(CommandAnswer::done(message, "lead.created_from_slack", format!("lead {}", item.id)))
+        Ok(CommandAnswer::done(message, "lead.created_from_slack", Record::item(EntityType::LEAD, item.id)))
     }
 
     fn created<'a>(title: &'a str, url: &'a str) -> Created<'a> {

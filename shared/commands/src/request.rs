@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use jobs::asked::SlackRequest;
 use locale::Language;
+use records::RecordRef;
 use runtime::clock::{Clock, MAX_PROVIDER_SKEW};
 use runtime::limiter::Limiter;
 use runtime::{DeliveryId, Kind, Ports, TenantId, TraceId};
@@ -217,7 +218,7 @@ pub struct CommandAnswer {
     /// What was done, for the ledger: `lead.created`.
     pub did: Option<String>,
     /// What it was done to: `deal 42`.
-    pub record: Option<String>,
+    pub record: Option<RecordRef>,
     /// Whether only the person who asked can read it, wherever they asked.
     pub is_private: bool,
     /// What is wrong with what was typed or filled in, if that is the answer.
@@ -244,8 +245,14 @@ impl CommandAnswer {
     }
 
     /// An answer after something was done.
-    pub(crate) fn done(message: Message, did: &str, record: String) -> Self {
-        Self { did: Some(did.to_owned()), share: Some(record.clone()), record: Some(record), ..Self::to_one(message) }
+    pub(crate) fn done(message: Message, did: &str, about: impl Into<RecordRef>) -> Self {
+        Self { did: Some(did.to_owned()), ..Self::shown(message, about) }
+    }
+
+    /// Something is shown. A button shows it to the channel too, with the rights of the person who presses it.
+    pub(crate) fn shown(message: Message, about: impl Into<RecordRef>) -> Self {
+        let record = about.into();
+        Self { share: Some(record.to_string()), record: Some(record), ..Self::to_one(message) }
     }
 
     /// Nothing to say.

@@ -211,6 +211,7 @@ mod act {
     use bitrix24::Task;
     use clients::{Failure, PortalClient};
     use locale::Language;
+    use records::Record;
     use serde::Deserialize;
     use serde_json::{Value, json};
     use slack::View;
@@ -418,7 +419,7 @@ mod act {
             },
             request.language,
         );
-        Ok(CommandAnswer::done(message, "task.created_from_slack", format!("task {}", task.id)))
+        Ok(CommandAnswer::done(message, "task.created_from_slack", Record::Task(task.id)))
     }
 
     fn fields(
