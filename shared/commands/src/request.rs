@@ -6,7 +6,7 @@ use clients::{Connections, Failure};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use jobs::asked::SlackRequest;
-use locale::Language;
+use locale::{Language, texts};
 use records::RecordRef;
 use runtime::clock::{Clock, MAX_PROVIDER_SKEW};
 use runtime::limiter::Limiter;
@@ -131,7 +131,7 @@ impl<'a> CommandRequest<'a> {
     pub(crate) async fn acting(&self) -> Result<Result<Link, Message>, Failure> {
         Ok(match self.deps.talk.acting(&self.tenant, &self.user).await? {
             Acting::As(link) => Ok(link),
-            Acting::Dismissed => Err(answers::plain(answers::dismissed(self.language))),
+            Acting::Dismissed => Err(answers::plain(self.language.text(texts::commands::DISMISSED))),
             Acting::Nobody { email } => {
                 let by_email = !self.tenant.settings.people.not_by_email;
                 Err(answers::unmapped(email.as_deref(), by_email, self.language))
@@ -191,12 +191,11 @@ impl<'a> CommandRequest<'a> {
     }
 }
 
-/// The language of the person, if we have it; else the tenant's.
+/// The language that the person chose in Slack, if we have it; else the tenant's. English is what Slack has for people
+/// who chose nothing.
 fn language_of(locale: Option<&str>, tenants: Language) -> Language {
-    match locale.map(|locale| locale.get(..2).unwrap_or_default()) {
-        Some("ru") => Language::Ru,
-        _ => tenants,
-    }
+    let chosen = locale.and_then(Language::of_reader).filter(|language| *language != Language::default());
+    chosen.unwrap_or(tenants)
 }
 
 fn origin_of(asked: &SlackRequest) -> FormOrigin {

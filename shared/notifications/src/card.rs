@@ -267,7 +267,7 @@ mod tests {
     fn a_card_without_names_still_tells_what_it_can() {
         let change = deal("");
         let message = render(&telling(&change, &Names::default()), None);
-        assert_eq!(message.text.as_str(), "Deal won (no title): NEW → WON");
+        assert_eq!(message.text.as_str(), "Deal won: (no title) (NEW → WON)");
         assert!(serde_json::to_string(&message).unwrap().contains("unknown"));
     }
 
