@@ -3,8 +3,11 @@
 //! The ledger notes the open call before it is made. A delivery that is found with one has an unknown outcome: then the
 //! chat's last messages are searched for it, by the uuid that travels with it or by its text, before it is sent again.
 
+#[path = "../../../shared/chat_bridge/src/to_bitrix24.rs"]
 mod deliver;
+#[path = "../../../shared/chat_bridge/src/to_bitrix24/edit.rs"]
 mod edit;
+#[path = "../../../shared/chat_bridge/src/to_bitrix24/files.rs"]
 mod files;
 
 use clients::Connections;

@@ -4,16 +4,27 @@
 //! makes no second card, and hints that wait together cost one read. What happens only once (a comment, a call) is
 //! reported once, by its identity.
 
+#[path = "../../../shared/chat_bridge/src/bot_answers.rs"]
 mod bot;
+#[path = "../../../shared/crm/src/bursts.rs"]
 mod burst;
+#[path = "../../../shared/crm/src/calls.rs"]
 mod calls;
+#[path = "../../../shared/chat_bridge/src/from_bitrix24.rs"]
 mod chats;
+#[path = "../../../shared/crm/src/comments.rs"]
 mod comments;
+#[path = "../../../shared/crm/src/hints.rs"]
 mod decide;
+#[path = "../../../shared/notifications/src/digest.rs"]
 mod errands;
+#[path = "../../../shared/notion_sync/src/notion_jobs.rs"]
 mod mirrored;
+#[path = "../../../shared/crm/src/reading.rs"]
 mod read;
+#[path = "../../../shared/notifications/src/routers.rs"]
 mod routers;
+#[path = "../../../shared/notifications/src/routing.rs"]
 mod routing;
 
 use std::sync::Arc;

@@ -4,10 +4,15 @@
 //! Each run continues where the last one stopped, under the portal's limiter at the lowest priority. One worker sweeps
 //! a tenant at a time.
 
+#[path = "../../../shared/crm/src/sweep/calls.rs"]
 mod calls;
+#[path = "../../../shared/crm/src/sweep/comments.rs"]
 mod comments;
+#[path = "../../../shared/crm/src/sweep/hints.rs"]
 mod hints;
+#[path = "../../../shared/crm/src/sweep/offline.rs"]
 mod offline;
+#[path = "../../../shared/crm/src/sweep/records_of.rs"]
 mod records_of;
 
 use std::sync::Arc;

@@ -5,9 +5,13 @@
 //! (or the thread) is searched for the delivery's id, which travels with the message as metadata, before it is posted
 //! again.
 
+#[path = "../../../shared/chat_bridge/src/to_slack.rs"]
 mod chat;
+#[path = "../../../shared/notifications/src/delivery.rs"]
 mod deliver;
+#[path = "../../../shared/clients/src/find_posted.rs"]
 mod look_up;
+#[path = "../../../shared/notifications/src/channel_trouble.rs"]
 mod trouble;
 
 use std::sync::Arc;

@@ -4,9 +4,11 @@
 //! A message's copies are stored as deliveries, in one transaction with the event's line and the claim on the message,
 //! and then sent. What Slack sends twice finds the claim.
 
+#[path = "../../../shared/chat_bridge/src/from_slack.rs"]
 mod bridge;
 mod decide;
 mod home;
+#[path = "../../../shared/commands/src/shared_links.rs"]
 mod unfurl;
 
 use std::sync::Arc;
