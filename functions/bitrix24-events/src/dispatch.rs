@@ -14,7 +14,7 @@ use jobs::{Hint, queues};
 use notifications::digest::Digest;
 use notifications::{Router, digest, routing};
 use notion_sync::notion_jobs;
-use records::{Change, ChangeKind, State};
+use records::{Change, ChangeKind, RecordRef, State};
 use runtime::job::{Outcome, ReceivedJob};
 use runtime::ledger::EarlierOutbox;
 use runtime::queue::{Message, Outgoing};
@@ -119,7 +119,7 @@ async fn judge(
             calls::judge(&deps.crm, portal, settings, job, call_id, told.as_deref()).await
         }
         (Subject::Custom { name, id, fields }, _) => {
-            let about = job.body.about().unwrap_or_default();
+            let about = RecordRef::custom(name, id.as_deref());
             let state = State::Custom { custom: fields.clone() };
             let change = Change::new(ChangeKind::Custom(name.clone()), about, state);
             let identity = id.clone().unwrap_or_else(|| job.trace.to_string());

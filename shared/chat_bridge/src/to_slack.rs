@@ -1,7 +1,7 @@
 //! Messages of bridged conversations, posted in Slack under the name of their author in Bitrix24.
 
 use bitrix24::chat::ChatFile;
-use clients::{DeliveryAttempt, Failure, find_posted, post_place};
+use clients::{DeliveryAttempt, Failure, find_posted};
 use jiff::Timestamp;
 use jobs::chat::{InSlack, SlackPart, ToSlack};
 use jobs::delivery::marked_as;
@@ -10,7 +10,7 @@ use runtime::Kind;
 use runtime::job::{Outcome, ReceivedJob};
 use runtime::ledger::OpenCall;
 use runtime::store::{Version, Write};
-use slack::{Author, Block, ChannelId, Message, Mrkdwn, Posted, Ts};
+use slack::{Author, Block, ChannelId, Message, MessageRef, Mrkdwn, Posted, Ts};
 use tenants::conversations::{Conversations, MessageLink, Side};
 use user_mapping::{Talk, Tenant};
 
@@ -95,7 +95,7 @@ impl Delivery<'_> {
         let slack = &self.tenant.slack;
         slack.admit_post(&self.channel).await?;
         let metadata = marked_as(mark);
-        let place = |thread| post_place(&self.channel, thread);
+        let place = |thread| MessageRef::below(&self.channel, thread);
         let post = |thread| slack.post_as(author, &self.channel, thread, message, &metadata);
         let failure = match line.call(place(thread), post(thread)).await {
             Ok(posted) => return Ok(posted),
@@ -129,7 +129,7 @@ impl Delivery<'_> {
 
     async fn posted(&self, line: &mut DeliveryAttempt, ts: &str, answers: Option<u64>) -> Result<Outcome, Failure> {
         let writes = self.linked(ts, self.thread(answers).await?)?;
-        line.done(format!("{}/{ts}", self.channel), writes).await
+        line.done(self.copy(ts).to_string(), writes).await
     }
 
     fn linked(&self, ts: &str, thread: Option<Ts>) -> Result<Vec<Write>, Failure> {
@@ -199,7 +199,7 @@ impl Delivery<'_> {
         }
         let writes = self.kept(&link, Some(version))?;
         let first = link.slack.first().cloned().unwrap_or_default();
-        line.done(format!("{}/{first}", self.channel), writes).await
+        line.done(self.copy(&first).to_string(), writes).await
     }
 
     async fn delete(&self, line: &mut DeliveryAttempt) -> Result<Outcome, Failure> {
@@ -228,7 +228,7 @@ impl Delivery<'_> {
             line.repeatable(self.tenant.slack.react(&self.channel.0, &ts, name, added)).await?;
         }
         let writes = self.kept(&link, Some(version))?;
-        line.done(format!("{}/{ts} :{name}:", self.channel), writes).await
+        line.done(format!("{} :{name}:", self.copy(&ts)), writes).await
     }
 
     async fn share(
@@ -244,15 +244,15 @@ impl Delivery<'_> {
         let thread = self.thread(answers).await?;
         let file = &self.named(file).await?;
         if let Some(call) = line.open_call().await {
-            match call.place.strip_prefix("file:") {
+            match MessageRef::from(call.place.as_str()) {
                 // It was uploaded; whether it was shared, the file itself says.
-                Some(id) => {
-                    let (_, shares) = self.tenant.slack.file(id, &self.channel.0).await?;
+                MessageRef::File(id) => {
+                    let (_, shares) = self.tenant.slack.file(&id, &self.channel.0).await?;
                     if let Some(ts) = shares.first() {
                         return self.posted(line, ts, answers).await;
                     }
                 }
-                None => {
+                MessageRef::Channel(_) | MessageRef::Thread(_) => {
                     if let Some(posted) = self.look_up(&call, call.began_at, self.mark()).await? {
                         return self.posted(line, &posted.ts.0, answers).await;
                     }
@@ -290,7 +290,7 @@ impl Delivery<'_> {
         let comment = text::Document::default().by(&author.name).to_mrkdwn(false);
         let thread_ts = thread.as_ref().map(|thread| thread.0.as_str());
         let share = self.tenant.slack.share_file(&id, &name, &self.channel.0, thread_ts, &comment);
-        line.call(format!("file:{id}"), share).await?;
+        line.call(MessageRef::File(id.clone()), share).await?;
         // The share's own message is known a moment later, if at all; without it the file cannot be taken away later.
         let ts =
             self.tenant.slack.file(&id, &self.channel.0).await.ok().and_then(|(_, shares)| shares.first().cloned());

@@ -44,7 +44,7 @@ use wire::{Http, Transport};
 
 pub use apps::{AppKeys, Apps, SlackKeys};
 pub use failure::Failure;
-pub use find_posted::{find_posted, post_place};
+pub use find_posted::find_posted;
 pub use in_hand::DeliveryAttempt;
 pub use installing::{Brought, Installation, Unproven};
 pub use joining::{Access, JoinError, NotionAccess, PortalAccess};

@@ -36,6 +36,8 @@ mod lookup;
 mod perform;
 #[cfg(feature = "act")]
 mod permission;
+#[cfg(all(test, feature = "act"))]
+mod pseudo;
 #[cfg(feature = "act")]
 mod reply;
 #[cfg(feature = "act")]

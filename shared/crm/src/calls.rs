@@ -9,7 +9,7 @@ use bitrix24::{Batch, Call, EntityType, Item};
 use clients::{Failure, PortalClient};
 use jobs::Hint;
 use records::change::Related;
-use records::{Change, ChangeKind, State};
+use records::{Change, ChangeKind, RecordRef, State};
 use runtime::job::ReceivedJob;
 use serde_json::json;
 use settings::Settings;
@@ -81,8 +81,8 @@ pub async fn judge_recording(
     })
 }
 
-fn about(call_id: &str) -> String {
-    format!("call {call_id}")
+fn about(call_id: &str) -> RecordRef {
+    RecordRef::Call(call_id.to_owned())
 }
 
 /// The change, with the client and the deal that the call belongs to.

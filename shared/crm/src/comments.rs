@@ -7,7 +7,7 @@ use bitrix24::task::Comment;
 use bitrix24::tolerant::whole;
 use clients::Failure;
 use jobs::Hint;
-use records::{Change, ChangeKind, State};
+use records::{Change, ChangeKind, Record, State};
 use runtime::job::ReceivedJob;
 use serde_json::{Value, json};
 use tenants::portals::Portal;
@@ -50,7 +50,7 @@ pub(crate) async fn read(
     let said = found.filter(|comment| comment.author != 0 && !is_empty(comment));
     Ok(said.map(|comment| Change {
         comment: Some(comment),
-        ..Change::new(ChangeKind::TaskCommented, format!("task {task}"), state.clone())
+        ..Change::new(ChangeKind::TaskCommented, Record::Task(task), state.clone())
     }))
 }
 

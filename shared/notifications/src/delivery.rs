@@ -1,13 +1,13 @@
 //! One card's delivery, from its ledger line to its message in the channel.
 
-use clients::{Connections, DeliveryAttempt, Failure, WorkspaceClient, find_posted, post_place};
+use clients::{Connections, DeliveryAttempt, Failure, WorkspaceClient, find_posted};
 use jobs::SlackDelivery;
-use jobs::delivery::marked_as;
+use jobs::delivery::{CardDestination, marked_as};
 use runtime::job::{Outcome, ReceivedJob};
 use runtime::ledger::OpenCall;
 use runtime::{DeliveryId, Kind, Ports, TenantId};
 use settings::schema::Thread;
-use slack::{ChannelId, Message, Posted, Ts};
+use slack::{ChannelId, Message, MessageRef, Posted, Ts};
 use tenants::people::{Origin, People};
 
 use crate::{cards, channel_trouble};
@@ -45,7 +45,7 @@ impl Delivery<'_> {
         if let Some(call) = self.line.open_call().await
             && let Some(posted) = self.look_before_again(&call).await?
         {
-            return self.delivered(&posted, !call.place.contains('/')).await;
+            return self.delivered(&posted, MessageRef::from(call.place.as_str()).thread().is_none()).await;
         }
         let workspace = self.workspace().await?;
         let target = match self.target(&workspace).await? {
@@ -62,12 +62,17 @@ impl Delivery<'_> {
     /// The channel; or why there is none and the card is left out.
     async fn target(&mut self, workspace: &WorkspaceClient) -> Result<Result<Target, String>, Failure> {
         let body = &self.job.body;
-        let Some(person) = &body.person else {
-            let name = body.channel.clone();
-            return match workspace.channel(&name, false).await {
-                Err(failure) if failure.code() == "channel_not_found" => self.missing(workspace, failure).await.map(Ok),
-                channel => Ok(Ok(Target { channel: channel?, name })),
-            };
+        let person = match &body.destination {
+            CardDestination::Person(person) => person,
+            CardDestination::Channel { name, may_create } => {
+                let name = name.clone();
+                return match workspace.channel(&name, false).await {
+                    Err(failure) if failure.code() == "channel_not_found" => {
+                        self.missing(workspace, &name, *may_create, failure).await.map(Ok)
+                    }
+                    channel => Ok(Ok(Target { channel: channel?, name })),
+                };
+            }
         };
         let by_hand = match &person.slack {
             Some(id) => Some(id.clone()),
@@ -96,15 +101,19 @@ impl Delivery<'_> {
     }
 
     /// The channel is not there: it is made, or another takes its place, or it is said.
-    async fn missing(&self, workspace: &WorkspaceClient, failure: Failure) -> Result<Target, Failure> {
-        let body = &self.job.body;
-        if body.may_create {
-            let channel = workspace.create(&body.channel).await?;
-            return Ok(Target { channel, name: body.channel.clone() });
+    async fn missing(
+        &self,
+        workspace: &WorkspaceClient,
+        name: &str,
+        may_create: bool,
+        failure: Failure,
+    ) -> Result<Target, Failure> {
+        if may_create {
+            let channel = workspace.create(name).await?;
+            return Ok(Target { channel, name: name.to_owned() });
         }
-        let Some(name) = &body.fallback else { return Err(failure) };
-        channel_trouble::tell(self.ports, self.connections, self.tenant(), &body.channel, &self.explain(&failure))
-            .await?;
+        let Some(name) = &self.job.body.fallback else { return Err(failure) };
+        self.report(&self.explain(&failure)).await?;
         let channel = workspace.channel(name, false).await?;
         Ok(Target { channel, name: name.clone() })
     }
@@ -129,7 +138,7 @@ impl Delivery<'_> {
         let message = body.message.clone();
         match (body.thread, first) {
             (Thread::OnlyReply, None) => {
-                let reason = format!("there is no card of {} in {} to reply to", body.record, body.channel);
+                let reason = format!("there is no card of {} in {} to reply to", body.record, body.destination.name());
                 self.line.skip(reason).await
             }
             (Thread::None, _) | (Thread::Reply | Thread::Live, None) => {
@@ -168,7 +177,7 @@ impl Delivery<'_> {
                 None => workspace.post(channel, message, &metadata).await,
             }
         };
-        self.line.call(post_place(channel, parent), posting).await
+        self.line.call(MessageRef::below(channel, parent), posting).await
     }
 
     /// Three failures have a remedy: the bot is not in a public channel, the channel's name means another now, the
@@ -179,7 +188,9 @@ impl Delivery<'_> {
         target: Target,
         failure: Failure,
     ) -> Result<Outcome, Failure> {
-        let is_named = self.job.body.person.is_none() || target.name != self.job.body.channel;
+        // A person's own channel has no name by which it could be found again.
+        let destination = &self.job.body.destination;
+        let is_named = matches!(destination, CardDestination::Channel { .. }) || target.name != destination.name();
         let channel = match failure.code() {
             "not_in_channel" => {
                 workspace.join(&target.channel).await.map_err(|_| failure)?;
@@ -187,7 +198,10 @@ impl Delivery<'_> {
             }
             "channel_not_found" if is_named => match workspace.channel(&target.name, true).await {
                 Ok(fresh) if fresh != target.channel => fresh,
-                _ => self.missing(workspace, failure).await?.channel,
+                _ => {
+                    let may_create = matches!(destination, CardDestination::Channel { may_create: true, .. });
+                    self.missing(workspace, &destination.name(), may_create, failure).await?.channel
+                }
             },
             "message_not_found" | "thread_not_found" | "cant_update_message" => {
                 workspace.admit_post(&target.channel).await?;
@@ -204,32 +218,35 @@ impl Delivery<'_> {
     /// `is_card` says that it is a message of its own, and that others may reply to it.
     async fn delivered(&mut self, posted: &Posted, is_card: bool) -> Result<Outcome, Failure> {
         let body = &self.job.body;
-        let is_first =
-            body.thread != Thread::None || body.change.ends_with(".created") || body.change.starts_with("call.");
         let mut also = Vec::new();
-        if is_card && is_first {
+        if is_card && body.begins_thread() {
             let tenant = &self.job.tenant;
             let card = cards::Card { message: posted.ts.0.clone(), delivery: DeliveryId::from_text(self.line.id()) };
             also.push(cards::write(tenant, &body.record, &posted.channel.0, &card, self.ports.clock.now())?);
         }
-        self.line.done(format!("{}/{}", posted.channel, posted.ts), also).await
+        self.line.done(posted.to_string(), also).await
     }
 
     /// Says what becomes of the job, and alerts the operators to a channel's trouble.
     async fn fail(&mut self, failure: &Failure) -> Outcome {
         let reason = self.explain(failure);
         if matches!(&failure.kind, Kind::Permanent { code } if channel_trouble::is_of_the_channel(code))
-            && let Err(error) =
-                channel_trouble::tell(self.ports, self.connections, self.tenant(), &self.job.body.channel, &reason)
-                    .await
+            && let Err(error) = self.report(&reason).await
         {
             tracing::warn!(trace = %self.job.trace, tenant = %self.tenant(), %error, "operators could not be told of a channel's trouble");
         }
         self.line.fail(failure, &reason).await
     }
 
+    /// Alerts the operators to the channel's trouble.
+    async fn report(&self, reason: &str) -> Result<(), Failure> {
+        let channel = self.job.body.destination.name();
+        channel_trouble::tell(self.ports, self.connections, self.tenant(), &channel, reason).await
+    }
+
     fn explain(&self, failure: &Failure) -> String {
-        let SlackDelivery { route, channel, .. } = &self.job.body;
+        let SlackDelivery { route, destination, .. } = &self.job.body;
+        let channel = destination.name();
         let fix = match failure.code() {
             "channel_not_found" => "create the channel, invite the bot if it is private, or change the route",
             "is_archived" => "unarchive the channel or change the route",

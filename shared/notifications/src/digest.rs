@@ -46,7 +46,7 @@ impl Digest<'_> {
     }
 }
 
-/// Adds the digest to the decision. Every hold is marked first, in as many transactions as it takes; the last one makes
+/// Adds what waited to the decision, as one card. Every hold is marked first, in as many transactions as it takes; the last one makes
 /// the delivery. A fall in between only marks again what is marked.
 pub async fn send(
     ports: &Ports,
@@ -95,16 +95,16 @@ pub async fn send(
     }
     let body = SlackDelivery {
         delivery: id.to_string(),
-        record: format!("{count} changes"),
+        record: format!("{count} changes").into(),
         change: "digest".into(),
         message: digest.render(&lines, count - lines.len()),
         ..digest.sample.clone()
     };
     let line = DeliveryLine {
-        record: body.record.clone(),
+        record: body.record.to_string(),
         change: body.change.clone(),
         route: body.route.clone(),
-        destination: body.channel.clone(),
+        destination: body.destination.name(),
         ..DeliveryLine::new(id, job.trace, ports.clock.now(), DeliveryStatus::Queued)
     };
     decision.deliver(line, &SlackJob::Card(Box::new(body)))?;

@@ -7,6 +7,7 @@ use crm::Crm;
 use crm::sweeps::Counts;
 use jiff::Timestamp;
 use jobs::chat::SlackJob;
+use jobs::delivery::CardDestination;
 use jobs::hint::Errand;
 use jobs::{Hint, SlackDelivery};
 use records::change::Noun;
@@ -21,7 +22,7 @@ use settings::subscriptions::has_route_for;
 use tenants::portals::Portal;
 
 use crate::holds::{Hold, Waiting};
-use crate::router::{Left, Place, Router, Taken};
+use crate::router::{Left, Router, Taken};
 
 /// Adds the deliveries that the tenant's routes make of the changes to the decision; whether there are any, held ones
 /// included.
@@ -62,10 +63,9 @@ struct Routing<'a> {
     errands_set: Vec<(String, Timestamp)>,
 }
 
-/// A delivery that one of the places of a route gets.
+/// A delivery that one of the destinations of a route gets.
 struct Made<'a> {
     route: &'a Route,
-    place: &'a Place,
     id: DeliveryId,
     body: SlackDelivery,
 }
@@ -86,15 +86,15 @@ impl Routing<'_> {
     async fn take(&mut self, portal: &Portal, change: &Change, names: &Names, route: &Route) -> Result<(), Failure> {
         let language = route.language.unwrap_or(self.router.settings().language);
         let telling = CardContext { change, names, domain: &portal.domain, language };
-        let (taken, left) = self.router.places(route, &telling);
+        let (taken, left) = self.router.destinations(route, &telling);
         self.leave(left).await?;
         let now = self.crm.ports.clock.now();
-        for place in &taken.places {
-            let made = self.make(change, &taken, &telling, place);
+        for destination in &taken.destinations {
+            let made = self.make(change, &taken, &telling, destination);
             let quiet = self.router.quiet_until(route, now);
             let wait = match quiet {
-                Some(until) => Some((format!("quiet#{}", place.key()), until)),
-                None => self.burst_until(route, place, now).await?,
+                Some(until) => Some((format!("quiet#{}", destination.key()), until)),
+                None => self.burst_until(route, destination, now).await?,
             };
             match wait {
                 Some((held_under, until)) => {
@@ -106,28 +106,29 @@ impl Routing<'_> {
         Ok(())
     }
 
-    fn make<'b>(&self, change: &Change, taken: &Taken<'b>, telling: &CardContext<'_>, place: &'b Place) -> Made<'b> {
+    fn make<'b>(
+        &self,
+        change: &Change,
+        taken: &Taken<'b>,
+        telling: &CardContext<'_>,
+        destination: &CardDestination,
+    ) -> Made<'b> {
         let (tenant, name) = (self.job.tenant.as_str(), change.kind.name());
         let route = taken.route;
-        let id = DeliveryId::of(&[tenant, &change.about, self.identity, &name, &route.name, &place.key()]);
+        let id =
+            DeliveryId::of(&[tenant, &change.about.to_string(), self.identity, &name, &route.name, &destination.key()]);
         let body = SlackDelivery {
             delivery: id.to_string(),
             route: route.name.clone(),
-            channel: place.name(),
+            destination: destination.clone(),
             record: change.about.clone(),
             change: name,
             message: taken.card(telling),
-            person: match place {
-                Place::Person(person) => Some(person.clone()),
-                Place::Channel(_) | Place::Made(_) => None,
-            },
             fallback: route.fallback.as_deref().map(|channel| self.router.settings().channel(channel).to_owned()),
             thread: route.thread,
             line: Some(taken.line(telling)),
-            may_create: matches!(place, Place::Made(_))
-                && self.router.settings().missing_channels == settings::schema::MissingChannel::Create,
         };
-        Made { route, place, id, body }
+        Made { route, id, body }
     }
 
     /// Sends a card now.
@@ -183,11 +184,11 @@ impl Routing<'_> {
     async fn burst_until(
         &self,
         route: &Route,
-        place: &Place,
+        destination: &CardDestination,
         now: Timestamp,
     ) -> Result<Option<(String, Timestamp)>, Failure> {
         let Some(bursts) = self.router.settings().group_bursts.filter(|_| !route.at_once) else { return Ok(None) };
-        let held_under = format!("burst#{}#{}", route.name, place.key());
+        let held_under = format!("burst#{}#{}", route.name, destination.key());
         let every = Duration::from_secs(u64::from(bursts.seconds)) / bursts.more_than;
         let rate = Rate { every, burst: bursts.more_than };
         let account = Account::new(format!("{}#{held_under}", self.job.tenant), rate).for_a_person();
@@ -216,10 +217,10 @@ impl Routing<'_> {
 
     fn line(&self, made: &Made<'_>, status: DeliveryStatus) -> DeliveryLine {
         DeliveryLine {
-            record: made.body.record.clone(),
+            record: made.body.record.to_string(),
             change: made.body.change.clone(),
             route: made.route.name.clone(),
-            destination: made.place.name(),
+            destination: made.body.destination.name(),
             ..DeliveryLine::new(made.id.clone(), self.job.trace, self.crm.ports.clock.now(), status)
         }
     }

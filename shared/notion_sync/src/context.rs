@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use clients::Failure;
 use notion::Page;
+use records::change::Verb;
 use records::{Change, ChangeKind, Record, State};
 use serde_json::Value;
 
@@ -17,7 +18,7 @@ use crate::link::Owner;
 
 /// A change that stands for the whole record: for names and templates.
 pub fn telling(record: Record, state: &State) -> Change {
-    let created = ChangeKind::parse(&format!("{}.created", record.kind())).unwrap_or(ChangeKind::DealCreated);
+    let created = ChangeKind::of(record.kind().into(), Verb::Created).unwrap_or(ChangeKind::DealCreated);
     Change::new(created, record, state.clone())
 }
 

@@ -23,7 +23,7 @@ async fn a_moved_deal_becomes_a_card_in_the_pipeline() {
         [
             "New deal: Roof for ACME",
             "Deal Roof for ACME: Новая → Подготовка документов",
-            "Deal won Roof for ACME: Подготовка документов → Сделка успешна",
+            "Deal won: Roof for ACME (Подготовка документов → Сделка успешна)",
         ]
     );
     let card = world.sandbox.slack.messages("sales-pipeline")[1].clone();
@@ -84,7 +84,7 @@ async fn events_in_the_wrong_order_tell_the_way_once() {
     world.settle().await;
     assert_eq!(
         world.channel("sales-pipeline"),
-        ["New deal: Roof", "Deal won Roof: Новая → Сделка успешна"],
+        ["New deal: Roof", "Deal won: Roof (Новая → Сделка успешна)"],
         "the deal was read once, when it was won already"
     );
 }
@@ -147,7 +147,7 @@ async fn stages_of_another_funnel_are_named_too() {
     world.settle().await;
     world.sandbox.portal.move_deal(deal, "C1:WON");
     world.settle().await;
-    assert_eq!(world.channel("sales-pipeline"), ["New deal: Crane", "Deal won Crane: Заявка → Отгружено"]);
+    assert_eq!(world.channel("sales-pipeline"), ["New deal: Crane", "Deal won: Crane (Заявка → Отгружено)"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

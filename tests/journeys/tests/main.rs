@@ -17,6 +17,7 @@ mod fair;
 mod faults;
 mod install;
 mod kill;
+mod made_up_language;
 mod notifications;
 mod notion;
 mod notion_backfill;
