@@ -10,7 +10,7 @@ use runtime::store::{Condition, Key, Table, Write};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::record::Work;
+use crate::work::record::Work;
 
 /// How far a body has come.
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ pub(crate) fn begin(tenant: &TenantId, page: &str, calls: Vec<Append>) -> Result
 
 /// Writes what is missing of a page's body. The link is to be saved afterwards.
 pub(crate) async fn complete(work: &mut Work<'_>) -> Result<(), Failure> {
-    let (store, tenant) = (work.deps.ports.store.clone(), work.job.tenant.clone());
+    let (store, tenant) = (work.sync.ports.store.clone(), work.job.tenant.clone());
     let Some(page) = work.link.page.clone() else { return Ok(()) };
     let key = key(&tenant, &page);
     let Some(item) = store.get(&key).await? else {

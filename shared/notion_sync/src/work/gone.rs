@@ -5,15 +5,15 @@ use std::time::Duration;
 use clients::Failure;
 use notifications::alert;
 use notifications::alert::Alert;
-use notion_sync::link::{Apart, Standing};
 use records::Record;
 use runtime::Kind;
 use serde_json::{Map, Value, json};
 use settings::databases::Gone;
 use text::Document;
 
-use crate::record::{Work, misplaced};
-use crate::{Settled, read};
+use crate::link::{Apart, Standing};
+use crate::work::record::{Work, misplaced};
+use crate::work::{Settled, read};
 
 /// One of the two is gone: done what the settings say, and written down.
 pub(crate) async fn part(mut work: Work<'_>, why: Apart) -> Result<Settled, Failure> {
@@ -21,7 +21,7 @@ pub(crate) async fn part(mut work: Work<'_>, why: Apart) -> Result<Settled, Fail
         Apart::RecordGone => work.opened.database.deleted_records,
         Apart::PageTrashed | Apart::PageGone | Apart::PageMoved => work.opened.database.trashed_pages,
     };
-    let now = work.deps.now();
+    let now = work.sync.now();
     if why == Apart::PageTrashed && setting == Gone::Restore {
         let page = page_of(&work)?;
         let restored = work.opened.notion.trash(&page, false).await?;
@@ -70,7 +70,7 @@ pub(crate) async fn part(mut work: Work<'_>, why: Apart) -> Result<Settled, Fail
 
 /// Something was heard of a record or page that stood apart: it may be back.
 pub(crate) async fn look_again(mut work: Work<'_>, why: Apart) -> Result<Settled, Failure> {
-    let record = read::record(work.deps, work.opened, work.record(), None).await?;
+    let record = read::record(work.sync, work.opened, work.record(), None).await?;
     let page = read::page(work.opened, &page_of(&work)?).await?;
     let Some(page) = page else { return Ok(Settled::skip(still(why))) };
     if record.is_none() {
@@ -153,10 +153,10 @@ async fn tell(work: &Work<'_>, why: Apart) -> Result<(), Failure> {
     let alert = Alert {
         kind: "sync_apart",
         what: &what,
-        once: &format!("{}#{}#{}", work.link.database, work.link.record.key(), work.deps.now()),
+        once: &format!("{}#{}#{}", work.link.database, work.link.record.key(), work.sync.now()),
         again_after: Duration::from_secs(24 * 60 * 60),
         head: &head,
         lines: &[format!("Database {:?}: {}.", work.link.database, why.words()), advice.to_owned()],
     };
-    alert::raise(&work.deps.ports, &work.opened.portal, &alert).await
+    alert::raise(&work.sync.ports, &work.opened.portal, &alert).await
 }

@@ -7,17 +7,17 @@ use crm::pages::Listing;
 use jiff::Timestamp;
 use jobs::sync::Side;
 use notion::Page;
-use notion_sync::database::Opened;
-use notion_sync::fields::page;
-use notion_sync::fields::page::Context;
-use notion_sync::fields::portal;
-use notion_sync::fields::{Agreed, Cell, Reading, Sides};
-use notion_sync::link::Link;
 use records::{Record, State};
 use runtime::links::ReadMoment;
 use serde_json::{Map, Value, json};
 
-use crate::Deps;
+use crate::NotionSync;
+use crate::database::Opened;
+use crate::fields::page;
+use crate::fields::page::Context;
+use crate::fields::portal;
+use crate::fields::{Agreed, Cell, Reading, Sides};
+use crate::link::Link;
 
 /// A record as it is now.
 pub(crate) struct Known {
@@ -31,20 +31,20 @@ pub(crate) struct Known {
 /// The record; `None` if it was deleted. What the decision on an event has read since `arrived` is good enough to carry
 /// something to Notion; before the portal is written to, it is read again.
 pub(crate) async fn record(
-    deps: &Deps,
+    sync: &NotionSync,
     opened: &Opened,
     record: Record,
     arrived: Option<Timestamp>,
 ) -> Result<Option<Known>, Failure> {
     if let Some(arrived) = arrived {
-        let snapshot = deps.records.snapshot::<State>(opened.tenant(), &record.key()).await?;
+        let snapshot = sync.records.snapshot::<State>(opened.tenant(), &record.key()).await?;
         if let Some((snapshot, _)) =
             snapshot.filter(|(snapshot, _)| !snapshot.gone && snapshot.read.sees(arrived, None))
         {
             return Ok(Some(Known { state: snapshot.state, read_at: snapshot.read.here, fresh: false }));
         }
     }
-    let read = ReadMoment { here: deps.now(), there: None };
+    let read = ReadMoment { here: sync.now(), there: None };
     let listing = Listing { kind: record.kind(), custom_fields: opened.settings.fields_of(record.kind()) };
     let (method, params) = listing.one(record.id());
     let result = match opened.bitrix24.call(method, &params).await {
@@ -87,7 +87,7 @@ pub(crate) async fn complete(opened: &Opened, page: &mut Page) -> Result<(), Fai
 /// The portal's side.
 pub(crate) fn portal_side(opened: &Opened, record: Record, state: &State, context: &Context) -> Sides {
     let raw = portal::raw(state);
-    let read = |field: &notion_sync::fields::Field| {
+    let read = |field: &crate::fields::Field| {
         let cell = portal::read(&field.portal, record, &raw);
         (field.key().to_owned(), page::of_portal(field, &cell, context))
     };

@@ -8,17 +8,17 @@ use jiff::Timestamp;
 use jobs::sync::Side;
 use notifications::alert;
 use notifications::alert::Alert;
-use notion_sync::attention::{Entry, replace, shortened};
-use notion_sync::database::Opened;
-use notion_sync::fields::first::UNDECIDED;
-use notion_sync::fields::page::Context;
-use notion_sync::fields::{Cell, Field, Fit, PortalKind, Stuck};
 use records::names::Named;
 use runtime::store::Write;
 use runtime::{DeliveryId, clock};
 
-use crate::outcome::Both;
-use crate::record::Work;
+use crate::attention::{Entry, replace, shortened};
+use crate::database::Opened;
+use crate::fields::first::UNDECIDED;
+use crate::fields::page::Context;
+use crate::fields::{Cell, Field, Fit, PortalKind, Stuck};
+use crate::work::outcome::Both;
+use crate::work::record::Work;
 
 /// A reason that lasts is notified again after this.
 const NOTIFY_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
@@ -90,14 +90,14 @@ impl Work<'_> {
             bitrix24: read(Side::Bitrix24),
             notion: read(Side::Notion),
             why: stuck.why.clone(),
-            since: self.deps.now(),
+            since: self.sync.now(),
             tried_at: None,
             rests_until: None,
             can_take: can_take(field, stuck, now),
         };
         let known = self.link.attention.iter().find(|known| known.id() == entry.id() && known.of == entry.of);
         let Some(known) = known else { return Some(entry) };
-        let tried_at = if self.signal.side.is_none() { Some(self.deps.now()) } else { known.tried_at };
+        let tried_at = if self.signal.side.is_none() { Some(self.sync.now()) } else { known.tried_at };
         Some(Entry { since: known.since, tried_at, ..entry })
     }
 }
@@ -162,7 +162,7 @@ async fn notify(work: &Work<'_>, entry: &Entry) -> Result<(), Failure> {
     ];
     let alert =
         Alert { kind: "sync_stuck", what: &what, once: &once, again_after: NOTIFY_AGAIN, head: &head, lines: &lines };
-    alert::raise(&work.deps.ports, &work.opened.portal, &alert).await
+    alert::raise(&work.sync.ports, &work.opened.portal, &alert).await
 }
 
 /// What makes a reason one and the same for every record that meets it: its words, without the numbers in them.

@@ -7,18 +7,18 @@ use jiff::Timestamp;
 use jobs::sync::Side;
 use jobs::sync::{Signal, SyncJob};
 use notion::Page;
-use notion_sync::database::Opened;
-use notion_sync::fields::page::Context;
-use notion_sync::fields::written::{Held, difference, expected};
-use notion_sync::fields::{Agreed, Cell, Sides, Stuck};
-use notion_sync::link::Link;
-use notion_sync::link::Written;
 use records::State;
 use runtime::TraceId;
 use runtime::store::Write;
 
-use crate::read;
-use crate::record::Work;
+use crate::database::Opened;
+use crate::fields::page::Context;
+use crate::fields::written::{Held, difference, expected};
+use crate::fields::{Agreed, Cell, Sides, Stuck};
+use crate::link::Link;
+use crate::link::Written;
+use crate::work::read;
+use crate::work::record::Work;
 
 /// The signal of a job that looks at a pair once more.
 const SECOND_LOOK: &str = "second-look";
@@ -133,7 +133,7 @@ impl Work<'_> {
         is_partial: bool,
     ) -> Result<Vec<Write>, Failure> {
         // Anew, for what the page shows: whose pages its relations lead to, and who its people are.
-        let context = &self.deps.mirror.context(self.opened, self.record(), Some(state), Some(page)).await?;
+        let context = &self.sync.context(self.opened, self.record(), Some(state), Some(page)).await?;
         let bitrix24 = read::portal_side(self.opened, self.record(), state, context);
         let notion = read::page_side_after(self.opened, &self.link, cells, page, context);
         let stuck = bitrix24.fields.iter().filter_map(|(field, reading)| {
@@ -157,7 +157,7 @@ impl Work<'_> {
         }
         let blank = Both { bitrix24: now.bitrix24.clone(), notion: Sides::default() };
         let none = BTreeMap::new();
-        let at = self.deps.now();
+        let at = self.sync.now();
         let made =
             Made { to_bitrix24: &none, to_notion: &wanted, before: &blank, now: &now, refused: &[], context, at };
         let written = self.link.written.clone();
@@ -186,7 +186,7 @@ impl Work<'_> {
             signal: Signal::both(SECOND_LOOK),
         };
         let once = format!("second-look#{}#{}", self.link.database, self.job.trace);
-        let message = notion_sync::message(&job, &self.job.tenant, TraceId::new(self.deps.now()), &once)?;
-        self.deps.mirror.send(vec![message]).await
+        let message = crate::message(&job, &self.job.tenant, TraceId::new(self.sync.now()), &once)?;
+        self.sync.send(vec![message]).await
     }
 }

@@ -10,22 +10,23 @@ use jobs::sync::{Signal, SyncJob};
 use notifications::alert;
 use notifications::alert::Alert;
 use notion::Page;
-use notion_sync::conflicts;
-use notion_sync::conflicts::Kept;
-use notion_sync::database::{Open, Opened};
-use notion_sync::fields::page::Context;
-use notion_sync::fields::written::{Held, Retry, set_aside};
-use notion_sync::fields::{Base, Cell, Merged, Policy, Sides, meet, recover};
-use notion_sync::link::{Apart, Link, Standing};
-use notion_sync::link::{Resting, Seen, Written, link_write};
 use records::{Record, State};
 use runtime::job::ReceivedJob;
 use runtime::store::{Version, Write};
 
-use crate::attention::rest_until;
-use crate::outcome::{Both, Made};
-use crate::read::Known;
-use crate::{Deps, Settled, attention, body, gone, make, read, write};
+use crate::NotionSync;
+use crate::conflicts;
+use crate::conflicts::Kept;
+use crate::database::{Open, Opened};
+use crate::fields::page::Context;
+use crate::fields::written::{Held, Retry, set_aside};
+use crate::fields::{Base, Cell, Merged, Policy, Sides, meet, recover};
+use crate::link::{Apart, Link, Standing};
+use crate::link::{Resting, Seen, Written, link_write};
+use crate::work::attention::rest_until;
+use crate::work::outcome::{Both, Made};
+use crate::work::read::Known;
+use crate::work::{Settled, attention, body, gone, make, read, write};
 
 /// A change that is younger is left to come to rest: somebody may still be typing, and Notion saves each pause.
 const REST: SignedDuration = SignedDuration::from_secs(3);
@@ -42,7 +43,7 @@ const MAX_WRITTEN: usize = 60;
 
 /// A link that is being worked on.
 pub(crate) struct Work<'a> {
-    pub(crate) deps: &'a Deps,
+    pub(crate) sync: &'a NotionSync,
     pub(crate) job: &'a ReceivedJob<SyncJob>,
     pub(crate) opened: &'a Opened,
     pub(crate) signal: &'a Signal,
@@ -52,20 +53,20 @@ pub(crate) struct Work<'a> {
 
 /// Syncs a record and its page.
 pub(crate) async fn sync(
-    deps: &Deps,
+    sync: &NotionSync,
     job: &ReceivedJob<SyncJob>,
     database: &str,
     record: Record,
     signal: &Signal,
 ) -> Result<Settled, Failure> {
-    let opened = match deps.mirror.open(&job.tenant, database).await? {
+    let opened = match sync.open(&job.tenant, database).await? {
         Open::Ready(opened) => opened,
         Open::Closed(closed) => return Ok(Settled::skip(format!("{}: {}", closed.code, closed.text))),
     };
-    let found = deps.mirror.links.get(&job.tenant, database, record).await?;
-    let Some((link, version)) = found else { return Box::pin(make::first(deps, job, &opened, record, signal)).await };
+    let found = sync.links.get(&job.tenant, database, record).await?;
+    let Some((link, version)) = found else { return Box::pin(make::first(sync, job, &opened, record, signal)).await };
     let standing = link.standing.clone();
-    let work = Work { deps, job, opened: &opened, signal, link, version };
+    let work = Work { sync, job, opened: &opened, signal, link, version };
     match standing {
         Standing::Making { since, open } => Box::pin(make::again(work, since, open)).await,
         Standing::Together => work.together(true).await,
@@ -86,7 +87,7 @@ impl Work<'_> {
     /// Writes the link now; its next reader sees that this worker has it.
     pub(crate) async fn save(&mut self, also: Vec<Write>) -> Result<(), Failure> {
         let write = link_write(&self.job.tenant, &self.link, Some(self.version))?;
-        self.deps.put([vec![write], also].concat()).await?;
+        self.sync.put([vec![write], also].concat()).await?;
         self.version += 1;
         Ok(())
     }
@@ -124,10 +125,10 @@ impl Work<'_> {
                 Looked::Changed => {}
             }
         }
-        let Some(known) = read::record(self.deps, self.opened, self.record(), arrived).await? else {
+        let Some(known) = read::record(self.sync, self.opened, self.record(), arrived).await? else {
             return gone::part(self, Apart::RecordGone).await;
         };
-        let notion_read_at = self.deps.now();
+        let notion_read_at = self.sync.now();
         let Some(page) = read::page(self.opened, &self.page_id()?).await? else {
             return gone::part(self, Apart::PageGone).await;
         };
@@ -139,10 +140,10 @@ impl Work<'_> {
     }
 
     async fn is_an_echo(&self, side: Side, arrived: Option<Timestamp>) -> Result<Looked, Failure> {
-        let (record, mirror) = (self.record(), &self.deps.mirror);
+        let (record, mirror) = (self.record(), self.sync);
         let sides = match side {
             Side::Bitrix24 => {
-                let Some(known) = read::record(self.deps, self.opened, record, arrived).await? else {
+                let Some(known) = read::record(self.sync, self.opened, record, arrived).await? else {
                     return Ok(Looked::Gone(Apart::RecordGone));
                 };
                 let context = mirror.context(self.opened, record, Some(&known.state), None).await?;
@@ -155,7 +156,7 @@ impl Work<'_> {
                 if let Some(why) = misplaced(self.opened, &page) {
                     return Ok(Looked::Gone(why));
                 }
-                let snapshot = self.deps.records.snapshot::<records::State>(&self.job.tenant, &record.key()).await?;
+                let snapshot = self.sync.records.snapshot::<records::State>(&self.job.tenant, &record.key()).await?;
                 let state = snapshot.map(|(snapshot, _)| snapshot.state);
                 let context = mirror.context(self.opened, record, state.as_ref(), Some(&page)).await?;
                 read::page_side(self.opened, &self.link, &page, self.signal.told, &context)
@@ -167,7 +168,7 @@ impl Work<'_> {
     async fn merge(mut self, mut known: Known, page: Page, mut seen: Seen) -> Result<Settled, Failure> {
         let record = self.record();
         loop {
-            let context = self.deps.mirror.context(self.opened, record, Some(&known.state), Some(&page)).await?;
+            let context = self.sync.context(self.opened, record, Some(&known.state), Some(&page)).await?;
             let bitrix24 = read::portal_side(self.opened, record, &known.state, &context);
             let notion = read::page_side(self.opened, &self.link, &page, self.signal.told, &context);
             let both = Both { bitrix24, notion };
@@ -175,7 +176,7 @@ impl Work<'_> {
             recover(&mut base, &self.link.intents, &both.bitrix24, &both.notion);
             let (base, held, merged) = self.merged(&base, &both);
             if self.is_second_look() && self.leads_to_missing(&merged.stuck) && self.job.attempt <= make::MAX_WAITS {
-                make::waits_for_others(self.deps, self.job, self.opened, record, &known.state).await?;
+                make::waits_for_others(self.sync, self.job, self.opened, record, &known.state).await?;
                 return Ok(Settled::wait(Duration::from_secs(3), "the pages that it leads to are made first"));
             }
             if merged.to_bitrix24.is_empty() || known.fresh {
@@ -183,7 +184,7 @@ impl Work<'_> {
                 return self.carry_out(known, page, context, both, merged, seen).await;
             }
             // The portal is about to be written: what an event's decision read may be old by now.
-            let Some(fresh) = read::record(self.deps, self.opened, record, None).await? else {
+            let Some(fresh) = read::record(self.sync, self.opened, record, None).await? else {
                 return gone::part(self, Apart::RecordGone).await;
             };
             seen.bitrix24 = Some(fresh.read_at);
@@ -221,7 +222,7 @@ impl Work<'_> {
         merged: Merged,
         seen: Seen,
     ) -> Result<Settled, Failure> {
-        let now = self.deps.now();
+        let now = self.sync.now();
         self.link.title = known.state.title().unwrap_or_default();
         if merged.is_quiet() {
             return self.quiet(merged, &both, &context, seen).await;
@@ -239,7 +240,7 @@ impl Work<'_> {
         let kept = self.kept(&merged, now);
         for conflict in &kept {
             tracing::warn!(trace = %self.job.trace, tenant = %self.job.tenant, record = %self.link.record, line = conflict.line(), "conflict");
-            self.deps.metrics.count("sync_conflicts", "notion");
+            self.sync.ports.metrics.count("sync_conflicts", "notion");
         }
         // Before anything is written: what is written, and what is lost by it.
         self.link.resting = None;
@@ -276,10 +277,10 @@ impl Work<'_> {
         to_bitrix24: &BTreeMap<String, Cell>,
         to_notion: &BTreeMap<String, Cell>,
     ) -> Result<Done, Failure> {
-        let (record, at) = (self.record(), self.deps.now());
+        let (record, at) = (self.record(), self.sync.now());
         let (mut state, mut page, mut refused) = (state, page, Vec::new());
         if !to_bitrix24.is_empty() {
-            let written = write::to_portal(self.deps, self.opened, record, &state, to_bitrix24).await?;
+            let written = write::to_portal(self.sync, self.opened, record, &state, to_bitrix24).await?;
             (state, refused) = (written.now, written.refused);
         }
         if !to_notion.is_empty() {
@@ -287,8 +288,8 @@ impl Work<'_> {
             page = written.now;
             refused.extend(written.refused);
         }
-        self.deps.metrics.count("sync_writes", "notion");
-        let context = self.deps.mirror.context(self.opened, record, Some(&state), Some(&page)).await?;
+        self.sync.ports.metrics.count("sync_writes", "notion");
+        let context = self.sync.context(self.opened, record, Some(&state), Some(&page)).await?;
         let now = Both {
             bitrix24: read::portal_side(self.opened, record, &state, &context),
             notion: read::page_side_after(self.opened, &self.link, to_notion, &page, &context),
@@ -328,14 +329,14 @@ impl Work<'_> {
         let is_news = |link: &Link| Link { seen: before.seen.clone(), ..link.clone() } != before;
         // Others may wait behind this job with older signals; they need not read again.
         if is_news(&self.link) || self.job.attempt > 1 {
-            self.link.synced_at = Some(self.deps.now());
+            self.link.synced_at = Some(self.sync.now());
             settled.writes.push(self.last_write()?);
         }
         Ok(settled)
     }
 
     fn kept(&self, merged: &Merged, at: Timestamp) -> Vec<Kept> {
-        let kept = |conflict: &notion_sync::fields::Conflict| Kept {
+        let kept = |conflict: &crate::fields::Conflict| Kept {
             id: conflicts::id(self.job.trace, &self.link.database, &conflict.field),
             at,
             trace: self.job.trace,
@@ -408,7 +409,7 @@ impl Work<'_> {
                     head: &head,
                     lines: &lines,
                 };
-                alert::raise(&self.deps.ports, &self.opened.portal, &alert).await?;
+                alert::raise(&self.sync.ports, &self.opened.portal, &alert).await?;
                 let until = runtime::clock::later(*first, FLIPS_WITHIN.unsigned_abs());
                 return Ok(Some((to, field.clone(), until)));
             }

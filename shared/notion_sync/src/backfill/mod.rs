@@ -4,6 +4,9 @@
 //! records fit rows without one, and then syncs the records by rising number. Each step is stored before the next, so
 //! an interrupted run continues. A plan is the same run without its writes: the same code decides both.
 
+mod numbers;
+mod rows;
+
 use std::time::Duration;
 
 use clients::Failure;
@@ -14,13 +17,6 @@ use jiff::SignedDuration;
 use jobs::sync::Side;
 use jobs::sync::{Signal, SyncJob};
 use notion::Page;
-use notion_sync::database::{Open, Opened};
-use notion_sync::fields::{Merged, Policy, meet};
-use notion_sync::link::{Link, Standing};
-use notion_sync::link::{link_write, owner_write};
-use notion_sync::plan::{Entry, EntryKind, FieldChange, MAX_ENTRIES, entry_write};
-use notion_sync::runs::Phase;
-use notion_sync::runs::Run;
 use records::{Record, State};
 use runtime::clock::until;
 use runtime::job::ReceivedJob;
@@ -28,12 +24,17 @@ use runtime::store::Version;
 use runtime::{Kind, TraceId};
 use settings::databases::Key;
 
-mod numbers;
-mod rows;
-
-use crate::matching::{self, Row};
-use crate::record::Work;
-use crate::{Deps, Settled, make, read};
+use crate::NotionSync;
+use crate::database::{Open, Opened};
+use crate::fields::{Merged, Policy, meet};
+use crate::link::{Link, Standing};
+use crate::link::{link_write, owner_write};
+use crate::plan::{Entry, EntryKind, FieldChange, MAX_ENTRIES, entry_write};
+use crate::runs::Phase;
+use crate::runs::Run;
+use crate::work::matching::{self, Row};
+use crate::work::record::Work;
+use crate::work::{Settled, make, read};
 
 /// Pages that are made side by side: more would only wait for each other's answers.
 const AT_ONCE: usize = 8;
@@ -110,26 +111,31 @@ impl Outcome {
 
 /// A run in a worker's hands.
 struct Running<'a> {
-    deps: &'a Deps,
+    sync: &'a NotionSync,
     job: &'a ReceivedJob<SyncJob>,
     opened: &'a Opened,
     run: Run,
 }
 
 /// Goes on with a run for a while.
-pub(crate) async fn go_on(deps: &Deps, job: &ReceivedJob<SyncJob>, name: &str, id: &str) -> Result<Settled, Failure> {
-    let Some((run, mut version)) = deps.mirror.runs.get(&job.tenant, id).await? else {
+pub(crate) async fn go_on(
+    sync: &NotionSync,
+    job: &ReceivedJob<SyncJob>,
+    name: &str,
+    id: &str,
+) -> Result<Settled, Failure> {
+    let Some((run, mut version)) = sync.runs.get(&job.tenant, id).await? else {
         return Ok(Settled::skip("the run is not kept any more"));
     };
     if run.has_ended() {
         return Ok(Settled::skip("the run has ended"));
     }
-    let opened = match deps.mirror.open(&job.tenant, name).await? {
+    let opened = match sync.open(&job.tenant, name).await? {
         Open::Ready(opened) => opened,
-        Open::Closed(closed) => return stop(deps, job, run, version, closed.text).await,
+        Open::Closed(closed) => return stop(sync, job, run, version, closed.text).await,
     };
-    let began = deps.now();
-    let mut running = Running { deps, job, opened: &opened, run };
+    let began = sync.now();
+    let mut running = Running { sync, job, opened: &opened, run };
     loop {
         let step = match running.run.phase.clone() {
             Phase::Rows { .. } => rows::read(&mut running).await,
@@ -139,22 +145,22 @@ pub(crate) async fn go_on(deps: &Deps, job: &ReceivedJob<SyncJob>, name: &str, i
             Phase::Done | Phase::Stopped { .. } => Ok(()),
         };
         let run = &mut running.run;
-        run.touched_at = deps.now();
+        run.touched_at = sync.now();
         run.waits_for = step.as_ref().err().map(|failure| failure.text.clone());
         let ended = run.phase == Phase::Done;
         if ended {
-            run.ended_at = Some(deps.now());
+            run.ended_at = Some(sync.now());
         }
-        version = deps.mirror.runs.put(&job.tenant, run, Some(version)).await?;
+        version = sync.runs.put(&job.tenant, run, Some(version)).await?;
         match step {
-            Err(failure) if is_final(&failure) => return stop(deps, job, running.run, version, failure.text).await,
+            Err(failure) if is_final(&failure) => return stop(sync, job, running.run, version, failure.text).await,
             Err(failure) => {
                 // To wait for the limit is the ordinary course of a run, and no failure.
                 let Kind::Throttled { until: moment } = failure.kind else { return Err(failure) };
-                return Ok(Settled::wait(until(deps.now(), moment), failure.text));
+                return Ok(Settled::wait(until(sync.now(), moment), failure.text));
             }
             Ok(()) if ended => return Ok(done(&running.run)),
-            Ok(()) if deps.now().duration_since(began) >= BUDGET => {
+            Ok(()) if sync.now().duration_since(began) >= BUDGET => {
                 return Ok(Settled::wait(Duration::ZERO, "the run goes on"));
             }
             Ok(()) => {}
@@ -168,15 +174,15 @@ fn is_final(failure: &Failure) -> bool {
 }
 
 async fn stop(
-    deps: &Deps,
+    sync: &NotionSync,
     job: &ReceivedJob<SyncJob>,
     mut run: Run,
     version: Version,
     why: String,
 ) -> Result<Settled, Failure> {
     run.phase = Phase::Stopped { why: why.clone() };
-    run.ended_at = Some(deps.now());
-    deps.mirror.runs.put(&job.tenant, &run, Some(version)).await?;
+    run.ended_at = Some(sync.now());
+    sync.runs.put(&job.tenant, &run, Some(version)).await?;
     Ok(Settled::skip(format!("the run stopped: {why}")))
 }
 
@@ -213,7 +219,7 @@ impl Running<'_> {
 
     /// The link of a record, if it has one.
     async fn link(&self, record: Record) -> Result<Option<Link>, Failure> {
-        let found = self.deps.mirror.links.get(self.tenant(), &self.opened.database.name, record).await?;
+        let found = self.sync.links.get(self.tenant(), &self.opened.database.name, record).await?;
         Ok(found.map(|(link, _)| link))
     }
 
@@ -225,7 +231,7 @@ impl Running<'_> {
                 break;
             }
             self.run.counts.entries += 1;
-            writes.push(entry_write(self.tenant(), &self.run.id, &entry, self.deps.now())?);
+            writes.push(entry_write(self.tenant(), &self.run.id, &entry, self.sync.now())?);
             if self.run.dry || entry.kind != EntryKind::Make {
                 self.run.note(in_words(&entry, self.run.dry));
             }
@@ -235,18 +241,18 @@ impl Running<'_> {
 
     /// Notes which records fit rows without a number.
     async fn keys(&mut self, after: u64) -> Result<(), Failure> {
-        let (deps, opened) = (self.deps, self.opened);
+        let (sync, opened) = (self.sync, self.opened);
         if !rows::are_compared(opened, self.run.counts.unnumbered) {
             self.run.phase = Phase::Records { after: 0 };
             return Ok(());
         }
         let (listed, _) = self.listing().after(&opened.bitrix24, &serde_json::json!({}), after, PAGES_AT_ONCE).await?;
-        deps.mirror.learn_names(opened, &listed).await;
+        sync.learn_names(opened, &listed).await;
         for (record, state) in &listed {
             if self.link(*record).await?.is_some() || make::left_out(opened, *record, state)?.is_some() {
                 continue;
             }
-            let context = deps.mirror.context(opened, *record, Some(state), None).await?;
+            let context = sync.context(opened, *record, Some(state), None).await?;
             rows::note_record(self, *record, &matching::of_record(opened, *record, state, &context)).await?;
         }
         self.run.phase = match listed.last() {
@@ -258,10 +264,10 @@ impl Running<'_> {
 
     /// Goes through a page of records.
     async fn records(&mut self, after: u64) -> Result<(), Failure> {
-        let (deps, opened) = (self.deps, self.opened);
+        let (sync, opened) = (self.sync, self.opened);
         let (listed, _) = self.listing().after(&opened.bitrix24, &serde_json::json!({}), after, 1).await?;
         let is_last = listed.len() < PAGE;
-        deps.mirror.learn_names(opened, &listed).await;
+        sync.learn_names(opened, &listed).await;
         let ids: Vec<_> = listed.iter().map(|(record, _)| record.id()).collect();
         let mut outcomes = Vec::new();
         let mut first = Ok(());
@@ -291,11 +297,11 @@ impl Running<'_> {
 
     /// One record: what it becomes, and how its two sides differ.
     async fn one(&self, record: Record, state: &State) -> Result<Outcome, Failure> {
-        let (deps, opened) = (self.deps, self.opened);
+        let (sync, opened) = (self.sync, self.opened);
         if let Some(link) = self.link(record).await? {
             return self.known(&link, state).await;
         }
-        let context = deps.mirror.context(opened, record, Some(state), None).await?;
+        let context = sync.context(opened, record, Some(state), None).await?;
         let traits = matching::of_record(opened, record, state, &context);
         let row = rows::of(self, record, &traits).await?;
         // A number on a row is that row's record, whatever the condition of the database says.
@@ -318,8 +324,8 @@ impl Running<'_> {
 
     /// Links a record with a row that is there.
     async fn link_with(&self, record: Record, state: &State, page: Page, key: Key) -> Result<Outcome, Failure> {
-        let (deps, opened) = (self.deps, self.opened);
-        let mut link = Link::making(&opened.database.name, record, deps.now());
+        let (sync, opened) = (self.sync, self.opened);
+        let mut link = Link::making(&opened.database.name, record, sync.now());
         link.page = Some(page.id.clone());
         link.standing = Standing::Together;
         link.title = state.title().unwrap_or_default();
@@ -336,9 +342,9 @@ impl Running<'_> {
                 return Ok(Outcome { rows: vec![page], ..Outcome::new(record, state, Became::Failed(failure.text)) });
             }
             link.base = merged.agreed.clone();
-            link.synced_at = Some(deps.now());
+            link.synced_at = Some(sync.now());
             let owner = owner_write(self.tenant(), &page.id, &link)?;
-            deps.put(vec![link_write(self.tenant(), &link, None)?, owner]).await?;
+            sync.put(vec![link_write(self.tenant(), &link, None)?, owner]).await?;
         }
         outcome.rows = vec![page];
         outcome.merged = Some(merged);
@@ -389,7 +395,7 @@ impl Running<'_> {
 
     async fn compare(&self, link: &Link, state: &State, page: &Page) -> Result<(Merged, Vec<FieldChange>), Failure> {
         let opened = self.opened;
-        let context = self.deps.mirror.context(opened, link.record, Some(state), Some(page)).await?;
+        let context = self.sync.context(opened, link.record, Some(state), Some(page)).await?;
         let bitrix24 = read::portal_side(opened, link.record, state, &context);
         let notion = read::page_side(opened, link, page, None, &context);
         let policy: Policy = opened.fields.iter().map(|field| (field.key().to_owned(), field.master())).collect();
@@ -403,23 +409,23 @@ impl Running<'_> {
         let SyncJob::Backfill { database, .. } = &self.job.body else { return Ok(()) };
         let next = SyncJob::Record { database: database.clone(), record, signal: Signal::both("backfill") };
         let once = format!("backfill#{}#{}", self.run.id, record.key());
-        let mirror = &self.deps.mirror;
-        mirror.send(vec![notion_sync::message(&next, self.tenant(), TraceId::new(self.deps.now()), &once)?]).await
+        let mirror = self.sync;
+        mirror.send(vec![crate::message(&next, self.tenant(), TraceId::new(self.sync.now()), &once)?]).await
     }
 
     async fn create(&self, record: Record, state: &State) -> Result<Outcome, Failure> {
-        let (deps, opened) = (self.deps, self.opened);
+        let (sync, opened) = (self.sync, self.opened);
         let created = || Outcome::new(record, state, Became::Created);
-        if !deps.mirror.awaited(opened, record, state).await?.is_empty() {
+        if !sync.awaited(opened, record, state).await?.is_empty() {
             self.hand_on(record).await?;
             return Ok(created());
         }
-        let mut link = Link::making(&opened.database.name, record, deps.now());
+        let mut link = Link::making(&opened.database.name, record, sync.now());
         link.made_by = Some(self.run.id.clone());
         link.sync_source = Some(Side::Bitrix24);
-        let version = deps.begin(link_write(self.tenant(), &link, None)?).await?;
+        let version = sync.begin(link_write(self.tenant(), &link, None)?).await?;
         let signal = Signal::both("backfill");
-        let mut work = Work { deps, job: self.job, opened, signal: &signal, link, version };
+        let mut work = Work { sync, job: self.job, opened, signal: &signal, link, version };
         match make::make_page(&mut work, state).await {
             Ok(_) => {
                 if work.link.body_open {
@@ -434,7 +440,7 @@ impl Running<'_> {
             }
             Err(failure) => {
                 // Surely nothing was made: the run comes by again.
-                deps.mirror.links.forget(self.tenant(), &work.link).await?;
+                sync.links.forget(self.tenant(), &work.link).await?;
                 match &failure.kind {
                     Kind::Permanent { code } if !stops_all(code) => {
                         Ok(Outcome::new(record, state, Became::Failed(failure.text)))

@@ -2,7 +2,7 @@
 //!
 //! The number on a row decides alone and is always looked up. Only rows without a number and without a link are
 //! compared by the other keys. Where several fit, nothing is guessed. The comparison itself is
-//! `notion_sync::fields::matching`.
+//! `crate::fields::matching`.
 
 use std::collections::BTreeSet;
 
@@ -10,24 +10,23 @@ use clients::Failure;
 use crm::pages::Listing;
 use jobs::sync::Side;
 use notion::Page;
-use notion_sync::database::Opened;
-use notion_sync::fields::full_name::Parts;
-use notion_sync::fields::mapping::option_name;
-use notion_sync::fields::matching::{
-    COMPANY, Comparable, Pick, Traits, of_cell, of_multifield, of_property, of_raw, pick,
-};
-use notion_sync::fields::page::Context;
-use notion_sync::fields::portal;
-use notion_sync::fields::{Cell, Field, Merged, Sides, Stuck};
-use notion_sync::link::Link;
-use notion_sync::plan::{FieldChange, RowRef, clipped};
 use records::{Record, RecordKind, State};
 use runtime::Kind;
 use serde_json::{Map, Value, json};
 use settings::databases::FULL_NAME;
 use settings::databases::Key;
 
-use crate::{Deps, make, read};
+use crate::NotionSync;
+use crate::database::Opened;
+use crate::fields::full_name::Parts;
+use crate::fields::mapping::option_name;
+use crate::fields::matching::{COMPANY, Comparable, Pick, Traits, of_cell, of_multifield, of_property, of_raw, pick};
+use crate::fields::page::Context;
+use crate::fields::portal;
+use crate::fields::{Cell, Field, Merged, Sides, Stuck};
+use crate::link::Link;
+use crate::plan::{FieldChange, RowRef, clipped};
+use crate::work::{make, read};
 
 /// The rows without a number that are read before one page is made; more are a backfill's work.
 const MAX_ROWS: usize = 1_000;
@@ -164,18 +163,18 @@ pub(crate) fn is_set_aside(opened: &Opened, page: &Page) -> bool {
 }
 
 /// What has to be known to read a row's keys.
-pub(crate) async fn page_context(deps: &Deps, opened: &Opened, page: &Page) -> Result<Context, Failure> {
-    deps.mirror.context(opened, opened.kind().record(0), None, Some(page)).await
+pub(crate) async fn page_context(sync: &NotionSync, opened: &Opened, page: &Page) -> Result<Context, Failure> {
+    sync.context(opened, opened.kind().record(0), None, Some(page)).await
 }
 
 /// Which row is the record's, before a page is made for an event. `state` has the e-mail addresses if they are keys.
-pub(crate) async fn find(deps: &Deps, opened: &Opened, record: Record, state: &State) -> Result<Row, Failure> {
-    let context = deps.mirror.context(opened, record, Some(state), None).await?;
+pub(crate) async fn find(sync: &NotionSync, opened: &Opened, record: Record, state: &State) -> Result<Row, Failure> {
+    let context = sync.context(opened, record, Some(state), None).await?;
     let traits = of_record(opened, record, state, &context);
     let (rows, is_whole) = ask(opened, record, &traits).await?;
     let (mut numbered, mut free) = (Vec::new(), Vec::new());
     for page in rows.into_iter().filter(|page| !page.in_trash) {
-        let owner = opened.known_owner(deps.mirror.links.owner(opened.tenant(), &page.id).await?);
+        let owner = opened.known_owner(sync.links.owner(opened.tenant(), &page.id).await?);
         match (number(opened, &page), owner) {
             (Some(number), _) if number != record.id() => {}
             (Some(_), Some(owner)) if owner.database != opened.database.name || owner.record != record => {
@@ -193,11 +192,11 @@ pub(crate) async fn find(deps: &Deps, opened: &Opened, record: Record, state: &S
     }
     let mut all = Vec::new();
     for page in free {
-        let context = page_context(deps, opened, &page).await?;
+        let context = page_context(sync, opened, &page).await?;
         all.push((of_page(opened, &page, &context), page));
     }
     match best(opened, record, &traits, all) {
-        Row::One(page, key) => alone(deps, opened, record, (state, &traits), *page, key).await,
+        Row::One(page, key) => alone(sync, opened, record, (state, &traits), *page, key).await,
         Row::None if !is_whole => Ok(Row::Refused {
             why: format!(
                 "database {:?} has more than {} rows without a number that may be {record}; run a backfill over it first",
@@ -372,7 +371,7 @@ fn spellings(value: &str) -> BTreeSet<String> {
 
 /// Whether a row that fits a record fits no other as well: for a title or a name, the portal is asked for another of the same.
 async fn alone(
-    deps: &Deps,
+    sync: &NotionSync,
     opened: &Opened,
     record: Record,
     (state, traits): (&State, &Traits),
@@ -403,15 +402,15 @@ async fn alone(
     let mut rivals = vec![(record, traits.clone())];
     for (other, state) in others.into_iter().filter(|(other, _)| *other != record) {
         // One whose link has only begun may claim the row just as well.
-        let link = deps.mirror.links.get(opened.tenant(), &opened.database.name, other).await?;
+        let link = sync.links.get(opened.tenant(), &opened.database.name, other).await?;
         let is_linked = link.is_some_and(|(link, _)| link.page.is_some());
         if is_linked || make::left_out(opened, other, &state)?.is_some() {
             continue;
         }
-        let context = deps.mirror.context(opened, other, Some(&state), None).await?;
+        let context = sync.context(opened, other, Some(&state), None).await?;
         rivals.push((other, of_record(opened, other, &state, &context)));
     }
-    let context = page_context(deps, opened, &page).await?;
+    let context = page_context(sync, opened, &page).await?;
     Ok(among(opened, record, &key, page, &context, &rivals))
 }
 

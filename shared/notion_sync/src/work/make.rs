@@ -15,10 +15,6 @@ use jobs::sync::{Signal, SyncJob};
 use notifications::alert;
 use notifications::alert::Alert;
 use notion::Page;
-use notion_sync::database::Opened;
-use notion_sync::fields::Cell;
-use notion_sync::link::{Link, Standing};
-use notion_sync::link::{link_write, owner_write};
 use records::{Record, State};
 use runtime::Kind;
 use runtime::job::ReceivedJob;
@@ -26,9 +22,14 @@ use serde_json::json;
 use settings::condition::Condition;
 use settings::databases::Key;
 
-use crate::matching::{self, Row};
-use crate::record::{Work, misplaced};
-use crate::{Deps, Settled, body, read, write};
+use crate::NotionSync;
+use crate::database::Opened;
+use crate::fields::Cell;
+use crate::link::{Link, Standing};
+use crate::link::{link_write, owner_write};
+use crate::work::matching::{self, Row};
+use crate::work::record::{Work, misplaced};
+use crate::work::{Settled, body, read, write};
 
 /// After so long a row that was made is surely found by a query.
 const FINDABLE: SignedDuration = SignedDuration::from_secs(75);
@@ -37,32 +38,32 @@ pub(crate) const MAX_WAITS: u32 = 5;
 
 /// A record that has no link yet.
 pub(crate) async fn first(
-    deps: &Deps,
+    sync: &NotionSync,
     job: &ReceivedJob<SyncJob>,
     opened: &Opened,
     record: Record,
     signal: &Signal,
 ) -> Result<Settled, Failure> {
     let arrived = (signal.side == Some(Side::Bitrix24)).then(|| job.arrived_at());
-    let Some(known) = read::record(deps, opened, record, arrived).await? else {
+    let Some(known) = read::record(sync, opened, record, arrived).await? else {
         return Ok(Settled::skip("the record is gone, and had no page"));
     };
     if let Some(reason) = left_out(opened, record, &known.state)? {
         return Ok(Settled::skip(reason));
     }
-    if job.attempt <= MAX_WAITS && waits_for_others(deps, job, opened, record, &known.state).await? {
+    if job.attempt <= MAX_WAITS && waits_for_others(sync, job, opened, record, &known.state).await? {
         return Ok(Settled::wait(Duration::from_secs(3), "the pages that it leads to are made first"));
     }
-    let Some(state) = with_addresses(deps, opened, record, known.state).await? else {
+    let Some(state) = with_addresses(sync, opened, record, known.state).await? else {
         return Ok(Settled::skip("the record is gone, and had no page"));
     };
-    let row = matching::find(deps, opened, record, &state).await?;
+    let row = matching::find(sync, opened, record, &state).await?;
     if let Row::Refused { why, .. } = &row {
-        return refuse(deps, opened, record, &state, why).await;
+        return refuse(sync, opened, record, &state, why).await;
     }
-    let link = Link::making(&opened.database.name, record, deps.now());
-    let version = deps.begin(link_write(&job.tenant, &link, None)?).await?;
-    let work = Work { deps, job, opened, signal, link, version };
+    let link = Link::making(&opened.database.name, record, sync.now());
+    let version = sync.begin(link_write(&job.tenant, &link, None)?).await?;
+    let work = Work { sync, job, opened, signal, link, version };
     match row {
         Row::One(page, key) => Box::pin(take(work, &state, *page, &key)).await,
         Row::None | Row::Refused { .. } => create(work, state).await,
@@ -70,16 +71,27 @@ pub(crate) async fn first(
 }
 
 /// The record with its e-mail addresses and telephone numbers, if rows are recognised by them.
-async fn with_addresses(deps: &Deps, opened: &Opened, record: Record, state: State) -> Result<Option<State>, Failure> {
+async fn with_addresses(
+    sync: &NotionSync,
+    opened: &Opened,
+    record: Record,
+    state: State,
+) -> Result<Option<State>, Failure> {
     let lacks = |state: &State| state.as_item().is_some_and(|item| !item.more.contains_key("fm"));
     if !matching::needs_addresses(opened) || !lacks(&state) {
         return Ok(Some(state));
     }
-    Ok(read::record(deps, opened, record, None).await?.map(|known| known.state))
+    Ok(read::record(sync, opened, record, None).await?.map(|known| known.state))
 }
 
 /// It cannot be decided which row is the record's: no page is made, and operators read what to do.
-async fn refuse(deps: &Deps, opened: &Opened, record: Record, state: &State, why: &str) -> Result<Settled, Failure> {
+async fn refuse(
+    sync: &NotionSync,
+    opened: &Opened,
+    record: Record,
+    state: &State,
+    why: &str,
+) -> Result<Settled, Failure> {
     let (what, title) = (record.to_string(), state.title().unwrap_or_default());
     let alert = Alert {
         kind: "sync_undecided",
@@ -89,7 +101,7 @@ async fn refuse(deps: &Deps, opened: &Opened, record: Record, state: &State, why
         head: &format!("{what} ({title}) is not linked with a row of Notion database {:?}", opened.database.name),
         lines: &[why.to_owned()],
     };
-    alert::raise(&deps.ports, &opened.portal, &alert).await?;
+    alert::raise(&sync.ports, &opened.portal, &alert).await?;
     Ok(Settled::skip(format!("not linked: {why}")))
 }
 
@@ -117,29 +129,29 @@ pub(crate) fn left_out(opened: &Opened, record: Record, state: &State) -> Result
         Failure::permanent("bad_condition", format!("the condition of database {:?}: {error}", opened.database.name))
     };
     let condition = Condition::parse(when).map_err(|error| bad(&error))?;
-    let holds = condition.holds(&notion_sync::context::telling(record, state)).map_err(|error| bad(&error))?;
+    let holds = condition.holds(&crate::context::telling(record, state)).map_err(|error| bad(&error))?;
     Ok((!holds).then(|| format!("the condition of database {:?} does not hold", opened.database.name)))
 }
 
 /// Sees to it that the pages are made that this one's relations lead to.
 pub(crate) async fn waits_for_others(
-    deps: &Deps,
+    sync: &NotionSync,
     job: &ReceivedJob<SyncJob>,
     opened: &Opened,
     record: Record,
     state: &State,
 ) -> Result<bool, Failure> {
-    let awaited = deps.mirror.awaited(opened, record, state).await?;
+    let awaited = sync.awaited(opened, record, state).await?;
     if job.attempt == 1 && !awaited.is_empty() {
         let mut messages = Vec::new();
         for (database, record) in &awaited {
             let signal = Signal::both("relation");
-            let trace = runtime::TraceId::new(deps.now());
+            let trace = runtime::TraceId::new(sync.now());
             let wanted = SyncJob::Record { database: database.clone(), record: *record, signal };
             let once = format!("awaited#{database}#{}#{}", record.key(), job.trace);
-            messages.push(notion_sync::message(&wanted, &job.tenant, trace, &once)?);
+            messages.push(crate::message(&wanted, &job.tenant, trace, &once)?);
         }
-        deps.mirror.send(messages).await?;
+        sync.send(messages).await?;
     }
     Ok(!awaited.is_empty())
 }
@@ -148,7 +160,7 @@ pub(crate) async fn waits_for_others(
 pub(crate) async fn again(mut work: Work<'_>, since: Timestamp, open: bool) -> Result<Settled, Failure> {
     if open {
         let findable = since + FINDABLE;
-        let now = work.deps.now();
+        let now = work.sync.now();
         if now < findable {
             return Ok(Settled::wait(
                 runtime::clock::until(now, findable),
@@ -160,23 +172,23 @@ pub(crate) async fn again(mut work: Work<'_>, since: Timestamp, open: bool) -> R
             return adopt(work, page).await;
         }
     }
-    let Some(known) = read::record(work.deps, work.opened, work.record(), None).await? else {
-        work.deps.mirror.links.forget(&work.job.tenant, &work.link).await?;
+    let Some(known) = read::record(work.sync, work.opened, work.record(), None).await? else {
+        work.sync.links.forget(&work.job.tenant, &work.link).await?;
         return Ok(Settled::skip("the record is gone, and had no page"));
     };
-    let (deps, opened, record) = (work.deps, work.opened, work.record());
-    let Some(state) = with_addresses(deps, opened, record, known.state).await? else {
-        deps.mirror.links.forget(&work.job.tenant, &work.link).await?;
+    let (sync, opened, record) = (work.sync, work.opened, work.record());
+    let Some(state) = with_addresses(sync, opened, record, known.state).await? else {
+        sync.links.forget(&work.job.tenant, &work.link).await?;
         return Ok(Settled::skip("the record is gone, and had no page"));
     };
-    match matching::find(deps, opened, record, &state).await? {
+    match matching::find(sync, opened, record, &state).await? {
         Row::One(page, key) => Box::pin(take(work, &state, *page, &key)).await,
         Row::Refused { why, .. } => {
-            deps.mirror.links.forget(&work.job.tenant, &work.link).await?;
-            refuse(deps, opened, record, &state, &why).await
+            sync.links.forget(&work.job.tenant, &work.link).await?;
+            refuse(sync, opened, record, &state, &why).await
         }
         Row::None => {
-            work.link.standing = Standing::Making { since: deps.now(), open: false };
+            work.link.standing = Standing::Making { since: sync.now(), open: false };
             create(work, state).await
         }
     }
@@ -194,12 +206,12 @@ pub(crate) async fn adopt(mut work: Work<'_>, page: Page) -> Result<Settled, Fai
 /// What a new page says.
 pub(crate) struct Fresh {
     pub(crate) cells: BTreeMap<String, Cell>,
-    pub(crate) context: notion_sync::fields::page::Context,
+    pub(crate) context: crate::fields::page::Context,
 }
 
 /// The values of a record that can be written to a new page.
-pub(crate) async fn fresh(deps: &Deps, opened: &Opened, record: Record, state: &State) -> Result<Fresh, Failure> {
-    let context = deps.mirror.context(opened, record, Some(state), None).await?;
+pub(crate) async fn fresh(sync: &NotionSync, opened: &Opened, record: Record, state: &State) -> Result<Fresh, Failure> {
+    let context = sync.context(opened, record, Some(state), None).await?;
     let side = read::portal_side(opened, record, state, &context);
     let sayable =
         side.fields.into_iter().filter(|(_, reading)| reading.cannot.is_none() && reading.cell != Cell::Empty);
@@ -213,7 +225,7 @@ async fn create(mut work: Work<'_>, state: State) -> Result<Settled, Failure> {
             // Surely nothing was made: the next try need not look for it.
             if failure.kind != Kind::UnknownOutcome && matches!(work.link.standing, Standing::Making { open: true, .. })
             {
-                work.link.standing = Standing::Making { since: work.deps.now(), open: false };
+                work.link.standing = Standing::Making { since: work.sync.now(), open: false };
                 work.save(Vec::new()).await?;
             }
             return Err(failure);
@@ -229,13 +241,13 @@ async fn create(mut work: Work<'_>, state: State) -> Result<Settled, Failure> {
 
 /// Makes the page and writes the link down.
 pub(crate) async fn make_page(work: &mut Work<'_>, state: &State) -> Result<Page, Failure> {
-    let (deps, opened, record) = (work.deps, work.opened, work.record());
-    let Fresh { cells, context } = fresh(deps, opened, record, state).await?;
+    let (sync, opened, record) = (work.sync, work.opened, work.record());
+    let Fresh { cells, context } = fresh(sync, opened, record, state).await?;
     write::make_options(opened, &cells).await?;
     let mut properties = write::properties(opened, &cells, None, &context);
     properties.insert(opened.id.id.clone(), json!({"number": record.id()}));
-    let telling = notion_sync::context::telling(record, state);
-    let blocks = notion_sync::fields::body::blocks(
+    let telling = crate::context::telling(record, state);
+    let blocks = crate::fields::body::blocks(
         &opened.database.parts(),
         &records::CardContext {
             change: &telling,
@@ -246,7 +258,7 @@ pub(crate) async fn make_page(work: &mut Work<'_>, state: &State) -> Result<Page
     );
     let calls = notion::block::appends(&blocks);
     let first = calls.first().map(|call| call.blocks.clone()).unwrap_or_default();
-    let read_at = deps.now();
+    let read_at = sync.now();
     work.link.title = state.title().unwrap_or_default();
     work.link.standing = Standing::Making { since: read_at, open: true };
     work.save(Vec::new()).await?;
@@ -255,7 +267,7 @@ pub(crate) async fn make_page(work: &mut Work<'_>, state: &State) -> Result<Page
     work.link.page = Some(page.id.clone());
     work.link.standing = Standing::Together;
     work.link.sync_source = Some(Side::Bitrix24);
-    work.link.synced_at = Some(deps.now());
+    work.link.synced_at = Some(sync.now());
     work.link.seen.bitrix24 = Some(read_at);
     work.link.body_open = calls.len() > 1;
     // The page exists: the next try has to look for it.
@@ -266,6 +278,6 @@ pub(crate) async fn make_page(work: &mut Work<'_>, state: &State) -> Result<Page
         also.push(body::begin(&work.job.tenant, &page.id, calls)?);
     }
     work.save(also).await.map_err(unknown)?;
-    deps.metrics.count("sync_pages_made", "notion");
+    sync.ports.metrics.count("sync_pages_made", "notion");
     Ok(page)
 }

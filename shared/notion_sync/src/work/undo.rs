@@ -7,20 +7,21 @@ use clients::Failure;
 use jobs::sync::Side;
 use jobs::sync::{Signal, SyncJob};
 use notion::Page;
-use notion_sync::conflicts;
-use notion_sync::conflicts::Kept;
-use notion_sync::database::{Open, Opened};
-use notion_sync::fields::merge::Why;
-use notion_sync::fields::page::Context;
-use notion_sync::fields::{Agreed, Cell, Conflict, Field, Fit};
 use records::Record;
 use runtime::job::ReceivedJob;
 use settings::databases::Master;
 
-use crate::outcome::Both;
-use crate::read::Known;
-use crate::record::{Done, Work, misplaced};
-use crate::{Deps, Settled, attention, read};
+use crate::NotionSync;
+use crate::conflicts;
+use crate::conflicts::Kept;
+use crate::database::{Open, Opened};
+use crate::fields::merge::Why;
+use crate::fields::page::Context;
+use crate::fields::{Agreed, Cell, Conflict, Field, Fit};
+use crate::work::outcome::Both;
+use crate::work::read::Known;
+use crate::work::record::{Done, Work, misplaced};
+use crate::work::{Settled, attention, read};
 
 /// A pair with what both sides show now.
 struct Looked<'a> {
@@ -33,28 +34,28 @@ struct Looked<'a> {
 
 /// Both sides of a pair, or why there is nothing to be done.
 async fn look<'a>(
-    deps: &'a Deps,
+    sync: &'a NotionSync,
     job: &'a ReceivedJob<SyncJob>,
     opened: &'a Opened,
     signal: &'a Signal,
     record: Record,
 ) -> Result<Result<Looked<'a>, &'static str>, Failure> {
     let database = &opened.database.name;
-    let Some((link, version)) = deps.mirror.links.get(&job.tenant, database, record).await? else {
+    let Some((link, version)) = sync.links.get(&job.tenant, database, record).await? else {
         return Ok(Err("the record and its page are not linked any more"));
     };
     if !link.is_together() {
         return Ok(Err("the record and its page are not synced now; the page Notion says why"));
     }
-    let work = Work { deps, job, opened, signal, link, version };
-    let Some(known) = read::record(deps, opened, record, None).await? else {
+    let work = Work { sync, job, opened, signal, link, version };
+    let Some(known) = read::record(sync, opened, record, None).await? else {
         return Ok(Err("the record was deleted in Bitrix24"));
     };
     let page = read::page(opened, work.link.page.as_deref().unwrap_or_default()).await?;
     let Some(page) = page.filter(|page| misplaced(opened, page).is_none()) else {
         return Ok(Err("the page is not in its database any more"));
     };
-    let context = deps.mirror.context(opened, record, Some(&known.state), Some(&page)).await?;
+    let context = sync.context(opened, record, Some(&known.state), Some(&page)).await?;
     let bitrix24 = read::portal_side(opened, record, &known.state, &context);
     let notion = read::page_side(opened, &work.link, &page, None, &context);
     Ok(Ok(Looked { work, known, page, context, both: Both { bitrix24, notion } }))
@@ -67,19 +68,19 @@ fn is_shown_only(field: &Field) -> bool {
 
 /// Writes the value that lost to both sides.
 pub(crate) async fn undo(
-    deps: &Deps,
+    sync: &NotionSync,
     job: &ReceivedJob<SyncJob>,
     (database, record): (&str, Record),
     conflict: &str,
     by: &str,
 ) -> Result<Settled, Failure> {
-    let Some(kept) = deps.mirror.conflicts.get(&job.tenant, conflict).await? else {
+    let Some(kept) = sync.conflicts.get(&job.tenant, conflict).await? else {
         return Ok(Settled::skip("the conflict is not kept any more"));
     };
     if !kept.can_be_undone() {
         return Ok(Settled::skip("the conflict was undone before, or its value cannot be written"));
     }
-    let opened = match deps.mirror.open(&job.tenant, database).await? {
+    let opened = match sync.open(&job.tenant, database).await? {
         Open::Ready(opened) => opened,
         Open::Closed(closed) => return Ok(Settled::skip(closed.text)),
     };
@@ -87,7 +88,7 @@ pub(crate) async fn undo(
         return Ok(Settled::skip("the field is not mapped any more, or its mapping is paused"));
     };
     let signal = Signal::both("undo");
-    let mut looked = match look(deps, job, &opened, &signal, record).await? {
+    let mut looked = match look(sync, job, &opened, &signal, record).await? {
         Ok(looked) => looked,
         Err(reason) => return Ok(Settled::skip(reason)),
     };
@@ -96,7 +97,7 @@ pub(crate) async fn undo(
     let to_bitrix24 = if stays { BTreeMap::new() } else { cells.clone() };
     let Looked { work, known, page, context, both } = &mut looked;
     let done = work.write(known.state.clone(), page.clone(), context, both, &to_bitrix24, &cells).await?;
-    let now = deps.now();
+    let now = sync.now();
     let word = format!("{}: {:?} written again, by {by}", field.key(), kept.conflict.lost().to_string());
     let undone = Kept { undone: Some((now, by.to_owned())), ..kept };
     let line = conflicts::conflict_write(&job.tenant, &undone)?;
@@ -105,13 +106,13 @@ pub(crate) async fn undo(
 
 /// Writes one side's value to the other; what is overwritten is kept among the conflicts.
 pub(crate) async fn take(
-    deps: &Deps,
+    sync: &NotionSync,
     job: &ReceivedJob<SyncJob>,
     (database, record): (&str, Record),
     (key, side): (&str, Side),
     by: &str,
 ) -> Result<Settled, Failure> {
-    let opened = match deps.mirror.open(&job.tenant, database).await? {
+    let opened = match sync.open(&job.tenant, database).await? {
         Open::Ready(opened) => opened,
         Open::Closed(closed) => return Ok(Settled::skip(closed.text)),
     };
@@ -119,7 +120,7 @@ pub(crate) async fn take(
         return Ok(Settled::skip("the field is not mapped any more, or its mapping is paused"));
     };
     let signal = Signal::both("take");
-    let mut looked = match look(deps, job, &opened, &signal, record).await? {
+    let mut looked = match look(sync, job, &opened, &signal, record).await? {
         Ok(looked) => looked,
         Err(reason) => return Ok(Settled::skip(reason)),
     };
@@ -146,7 +147,7 @@ pub(crate) async fn take(
     let word = format!("{key} → {}: {side}'s value taken by {by}", side.other());
     let kept = Kept {
         id: conflicts::id(job.trace, database, key),
-        at: deps.now(),
+        at: sync.now(),
         trace: job.trace,
         database: database.to_owned(),
         record,
@@ -184,7 +185,7 @@ async fn finish(
     word: String,
     line: runtime::store::Write,
 ) -> Result<Settled, Failure> {
-    work.link.synced_at = Some(work.deps.now());
+    work.link.synced_at = Some(work.sync.now());
     work.link.intents.clear();
     let stuck = work.link.stuck.iter().filter(|stuck| stuck.field != field.key()).cloned().collect();
     let mut writes = work.set_stuck(stuck, &done.now, &done.context).await?;
