@@ -11,7 +11,7 @@ use runtime::Ports;
 use runtime::clock::{Clock, later, until};
 use runtime::metrics::{Metrics, Unit};
 
-pub use notion_sync::poll::Report;
+pub use notion_sync::poll::PollReport;
 
 /// The two polls of a run are so far apart.
 const APART: Duration = Duration::from_secs(30);
@@ -32,7 +32,7 @@ impl Deps {
 }
 
 /// Polls all tenants, twice.
-pub async fn handle(deps: &Deps, now: Timestamp) -> Report {
+pub async fn handle(deps: &Deps, now: Timestamp) -> PollReport {
     let mut report = poll(deps).await;
     let wait = until(deps.clock.now(), later(now, APART));
     if !wait.is_zero() {
@@ -49,6 +49,6 @@ pub async fn handle(deps: &Deps, now: Timestamp) -> Report {
 }
 
 /// Polls all tenants once.
-pub async fn poll(deps: &Deps) -> Report {
+pub async fn poll(deps: &Deps) -> PollReport {
     notion_sync::poll::poll(&deps.sync).await
 }

@@ -14,7 +14,9 @@ pub mod people;
 pub mod plan;
 pub mod poll;
 pub mod runs;
+mod trail;
 mod work;
+mod worker;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -30,13 +32,13 @@ use runtime::{Ports, TenantId, TraceId};
 use tenants::hooks::Hooks;
 
 pub use attention::Attention;
-pub use conflicts::{Conflicts, Kept};
+pub use conflicts::{Conflicts, StoredConflict};
 pub use database::{Closed, Known, Open, Opened};
 pub use jobs::sync::{Others, Signal, SyncJob};
 pub use link::{Apart, Link, Links, Standing};
 pub use plan::Plans;
 pub use runs::{Run, Runs};
-pub use work::work;
+pub use worker::work;
 
 /// The stores and providers that sync works on. Cheap to clone.
 #[derive(Clone)]
@@ -60,7 +62,7 @@ pub struct NotionSync {
     sweeps: Sweeps,
     names: NamesCache,
     memory: Arc<Mutex<HashMap<(TenantId, String), (Arc<Known>, Timestamp)>>>,
-    people: Arc<Mutex<HashMap<TenantId, (Arc<people::Map>, Timestamp)>>>,
+    people: Arc<Mutex<HashMap<TenantId, Arc<people::Map>>>>,
 }
 
 /// A job as a message; `once` makes a second send of it harmless.

@@ -14,8 +14,7 @@ use crm::pages::{Listing, PAGE};
 use futures::StreamExt;
 use futures::stream::iter;
 use jiff::SignedDuration;
-use jobs::sync::Side;
-use jobs::sync::{Signal, SyncJob};
+use jobs::sync::{Side, Signal, SyncJob};
 use notion::Page;
 use records::{Record, State};
 use runtime::clock::until;
@@ -26,15 +25,14 @@ use settings::databases::Key;
 
 use crate::NotionSync;
 use crate::database::{Open, Opened};
+use crate::fields::page::Context;
 use crate::fields::{Merged, Policy, meet};
-use crate::link::{Link, Standing};
-use crate::link::{link_write, owner_write};
+use crate::link::{Link, Standing, link_write, owner_write};
 use crate::plan::{Entry, EntryKind, FieldChange, MAX_ENTRIES, entry_write};
-use crate::runs::Phase;
-use crate::runs::Run;
-use crate::work::matching::{self, Row};
-use crate::work::record::Work;
-use crate::work::{Settled, make, read};
+use crate::runs::{Phase, Run};
+use crate::work::matching::RowMatch;
+use crate::work::read::Reads;
+use crate::work::{LinkWork, SyncDecision, make, matching, read};
 
 /// Pages that are made side by side: more would only wait for each other's answers.
 const AT_ONCE: usize = 8;
@@ -56,7 +54,7 @@ enum Became {
 }
 
 /// A record, what became of it, and how its sides differ.
-struct Outcome {
+struct RecordOutcome {
     record: Record,
     title: String,
     became: Became,
@@ -67,7 +65,7 @@ struct Outcome {
     unseen: bool,
 }
 
-impl Outcome {
+impl RecordOutcome {
     fn new(record: Record, state: &State, became: Became) -> Self {
         Self {
             record,
@@ -110,7 +108,7 @@ impl Outcome {
 }
 
 /// A run in a worker's hands.
-struct Running<'a> {
+struct RunningBackfill<'a> {
     sync: &'a NotionSync,
     job: &'a ReceivedJob<SyncJob>,
     opened: &'a Opened,
@@ -123,19 +121,19 @@ pub(crate) async fn go_on(
     job: &ReceivedJob<SyncJob>,
     name: &str,
     id: &str,
-) -> Result<Settled, Failure> {
+) -> Result<SyncDecision, Failure> {
     let Some((run, mut version)) = sync.runs.get(&job.tenant, id).await? else {
-        return Ok(Settled::skip("the run is not kept any more"));
+        return Ok(SyncDecision::skip("the run is not kept any more"));
     };
     if run.has_ended() {
-        return Ok(Settled::skip("the run has ended"));
+        return Ok(SyncDecision::skip("the run has ended"));
     }
     let opened = match sync.open(&job.tenant, name).await? {
         Open::Ready(opened) => opened,
         Open::Closed(closed) => return stop(sync, job, run, version, closed.text).await,
     };
     let began = sync.now();
-    let mut running = Running { sync, job, opened: &opened, run };
+    let mut running = RunningBackfill { sync, job, opened: &opened, run };
     loop {
         let step = match running.run.phase.clone() {
             Phase::Rows { .. } => rows::read(&mut running).await,
@@ -157,11 +155,11 @@ pub(crate) async fn go_on(
             Err(failure) => {
                 // To wait for the limit is the ordinary course of a run, and no failure.
                 let Kind::Throttled { until: moment } = failure.kind else { return Err(failure) };
-                return Ok(Settled::wait(until(sync.now(), moment), failure.text));
+                return Ok(SyncDecision::wait(until(sync.now(), moment), failure.text));
             }
             Ok(()) if ended => return Ok(done(&running.run)),
             Ok(()) if sync.now().duration_since(began) >= BUDGET => {
-                return Ok(Settled::wait(Duration::ZERO, "the run goes on"));
+                return Ok(SyncDecision::wait(Duration::ZERO, "the run goes on"));
             }
             Ok(()) => {}
         }
@@ -179,19 +177,19 @@ async fn stop(
     mut run: Run,
     version: Version,
     why: String,
-) -> Result<Settled, Failure> {
+) -> Result<SyncDecision, Failure> {
     run.phase = Phase::Stopped { why: why.clone() };
     run.ended_at = Some(sync.now());
     sync.runs.put(&job.tenant, &run, Some(version)).await?;
-    Ok(Settled::skip(format!("the run stopped: {why}")))
+    Ok(SyncDecision::skip(format!("the run stopped: {why}")))
 }
 
-fn done(run: &Run) -> Settled {
+fn done(run: &Run) -> SyncDecision {
     let text = summary(run);
     if run.dry {
-        Settled::skip(format!("dry run: {text}"))
+        SyncDecision::skip(format!("dry run: {text}"))
     } else {
-        Settled::done(vec![text], run.id.clone(), Vec::new())
+        SyncDecision::done(vec![text], run.id.clone(), Vec::new())
     }
 }
 
@@ -212,7 +210,7 @@ fn summary(run: &Run) -> String {
     )
 }
 
-impl Running<'_> {
+impl RunningBackfill<'_> {
     fn listing(&self) -> Listing {
         Listing { kind: self.opened.kind(), custom_fields: matching::extra_fields(self.opened) }
     }
@@ -249,7 +247,7 @@ impl Running<'_> {
         let (listed, _) = self.listing().after(&opened.bitrix24, &serde_json::json!({}), after, PAGES_AT_ONCE).await?;
         sync.learn_names(opened, &listed).await;
         for (record, state) in &listed {
-            if self.link(*record).await?.is_some() || make::left_out(opened, *record, state)?.is_some() {
+            if self.link(*record).await?.is_some() || matching::left_out(opened, *record, state)?.is_some() {
                 continue;
             }
             let context = sync.context(opened, *record, Some(state), None).await?;
@@ -289,14 +287,14 @@ impl Running<'_> {
         for outcome in &outcomes {
             count(&mut self.run, outcome);
         }
-        self.note(outcomes.iter().filter_map(Outcome::entry).collect()).await?;
+        self.note(outcomes.iter().filter_map(RecordOutcome::entry).collect()).await?;
         self.run.phase = if is_last && first.is_ok() { Phase::Done } else { Phase::Records { after: done.max(after) } };
         debug_assert!(first.is_err() || ids.last().is_none_or(|last| *last == done));
         first
     }
 
     /// One record: what it becomes, and how its two sides differ.
-    async fn one(&self, record: Record, state: &State) -> Result<Outcome, Failure> {
+    async fn one(&self, record: Record, state: &State) -> Result<RecordOutcome, Failure> {
         let (sync, opened) = (self.sync, self.opened);
         if let Some(link) = self.link(record).await? {
             return self.known(&link, state).await;
@@ -305,25 +303,27 @@ impl Running<'_> {
         let traits = matching::of_record(opened, record, state, &context);
         let row = rows::of(self, record, &traits).await?;
         // A number on a row is that row's record, whatever the condition of the database says.
-        if !matches!(&row, Row::One(_, Key::Number)) {
+        if !matches!(&row, RowMatch::One(_, Key::Number)) {
             let is_old = self.run.since.is_some_and(|since| state.changed_at().is_none_or(|at| at < since));
-            if is_old || make::left_out(opened, record, state)?.is_some() {
-                return Ok(Outcome::new(record, state, Became::LeftOut));
+            if is_old || matching::left_out(opened, record, state)?.is_some() {
+                return Ok(RecordOutcome::new(record, state, Became::LeftOut));
             }
         }
         match row {
-            Row::One(page, key) => self.link_with(record, state, *page, key).await,
-            Row::Refused { rows, .. } if rows.iter().any(|page| matching::number(opened, page).is_some()) => {
-                Ok(Outcome::new(record, state, Became::Doubled))
+            RowMatch::One(page, key) => self.link_with(record, state, *page, key).await,
+            RowMatch::Refused { rows, .. } if rows.iter().any(|page| matching::number(opened, page).is_some()) => {
+                Ok(RecordOutcome::new(record, state, Became::Doubled))
             }
-            Row::Refused { why, rows } => Ok(Outcome { rows, ..Outcome::new(record, state, Became::Refused(why)) }),
-            Row::None if self.run.dry => Ok(Outcome::new(record, state, Became::Created)),
-            Row::None => self.create(record, state).await,
+            RowMatch::Refused { why, rows } => {
+                Ok(RecordOutcome { rows, ..RecordOutcome::new(record, state, Became::Refused(why)) })
+            }
+            RowMatch::None if self.run.dry => Ok(RecordOutcome::new(record, state, Became::Created)),
+            RowMatch::None => self.create(record, state, context).await,
         }
     }
 
     /// Links a record with a row that is there.
-    async fn link_with(&self, record: Record, state: &State, page: Page, key: Key) -> Result<Outcome, Failure> {
+    async fn link_with(&self, record: Record, state: &State, page: Page, key: Key) -> Result<RecordOutcome, Failure> {
         let (sync, opened) = (self.sync, self.opened);
         let mut link = Link::making(&opened.database.name, record, sync.now());
         link.page = Some(page.id.clone());
@@ -332,14 +332,17 @@ impl Running<'_> {
         link.made_by = Some(self.run.id.clone());
         let (merged, changes) = self.compare(&link, state, &page).await?;
         let is_numbered = key == Key::Number;
-        let mut outcome = Outcome { changes, ..Outcome::new(record, state, Became::Linked(key)) };
+        let mut outcome = RecordOutcome { changes, ..RecordOutcome::new(record, state, Became::Linked(key)) };
         if !self.run.dry {
             if !is_numbered && let Err(failure) = matching::write_number(opened, &page.id, record).await {
                 let Kind::Permanent { code } = &failure.kind else { return Err(failure) };
                 if stops_all(code) {
                     return Err(failure);
                 }
-                return Ok(Outcome { rows: vec![page], ..Outcome::new(record, state, Became::Failed(failure.text)) });
+                return Ok(RecordOutcome {
+                    rows: vec![page],
+                    ..RecordOutcome::new(record, state, Became::Failed(failure.text))
+                });
             }
             link.base = merged.agreed.clone();
             link.synced_at = Some(sync.now());
@@ -355,7 +358,7 @@ impl Running<'_> {
     }
 
     /// A record that is linked: whether its sides differ.
-    async fn known(&self, link: &Link, state: &State) -> Result<Outcome, Failure> {
+    async fn known(&self, link: &Link, state: &State) -> Result<RecordOutcome, Failure> {
         let by_this = link.made_by.as_deref() == Some(self.run.id.as_str());
         let made = by_this && link.sync_source == Some(Side::Bitrix24);
         let became = match (by_this, made) {
@@ -364,7 +367,7 @@ impl Running<'_> {
             // By which key, its line says, which was kept when it was linked.
             (true, false) => Became::Linked(Key::Number),
         };
-        let mut outcome = Outcome::new(link.record, state, became);
+        let mut outcome = RecordOutcome::new(link.record, state, became);
         if let Standing::Making { .. } = link.standing {
             // Its own job finds out what became of the call.
             if !self.run.dry {
@@ -413,9 +416,9 @@ impl Running<'_> {
         mirror.send(vec![crate::message(&next, self.tenant(), TraceId::new(self.sync.now()), &once)?]).await
     }
 
-    async fn create(&self, record: Record, state: &State) -> Result<Outcome, Failure> {
+    async fn create(&self, record: Record, state: &State, context: Context) -> Result<RecordOutcome, Failure> {
         let (sync, opened) = (self.sync, self.opened);
-        let created = || Outcome::new(record, state, Became::Created);
+        let created = || RecordOutcome::new(record, state, Became::Created);
         if !sync.awaited(opened, record, state).await?.is_empty() {
             self.hand_on(record).await?;
             return Ok(created());
@@ -425,7 +428,8 @@ impl Running<'_> {
         link.sync_source = Some(Side::Bitrix24);
         let version = sync.begin(link_write(self.tenant(), &link, None)?).await?;
         let signal = Signal::both("backfill");
-        let mut work = Work { sync, job: self.job, opened, signal: &signal, link, version };
+        let reads = Reads { context: Some(context), ..Reads::default() };
+        let mut work = LinkWork { sync, job: self.job, opened, signal: &signal, link, version, reads };
         match make::make_page(&mut work, state).await {
             Ok(_) => {
                 if work.link.body_open {
@@ -443,7 +447,7 @@ impl Running<'_> {
                 sync.links.forget(self.tenant(), &work.link).await?;
                 match &failure.kind {
                     Kind::Permanent { code } if !stops_all(code) => {
-                        Ok(Outcome::new(record, state, Became::Failed(failure.text)))
+                        Ok(RecordOutcome::new(record, state, Became::Failed(failure.text)))
                     }
                     _ => Err(failure),
                 }
@@ -472,7 +476,7 @@ fn in_words(entry: &Entry, dry: bool) -> String {
     }
 }
 
-fn count(run: &mut Run, outcome: &Outcome) {
+fn count(run: &mut Run, outcome: &RecordOutcome) {
     let counts = &mut run.counts;
     counts.records += 1;
     counts.changed += u64::from(outcome.is_change());

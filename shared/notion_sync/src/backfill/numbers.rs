@@ -7,7 +7,7 @@ use crm::pages::{Listing, PAGE};
 use records::Record;
 use runtime::store::{Query, Table};
 
-use super::Running;
+use super::RunningBackfill;
 use super::rows::{NUMBERS, number_of};
 use crate::plan::{Entry, EntryKind, RowRef};
 use crate::runs::Phase;
@@ -17,7 +17,7 @@ use crate::work::matching::{self, row_ref};
 const ROWS: usize = 500;
 
 /// Looks at some numbers.
-pub(super) async fn look(running: &mut Running<'_>, after: Option<String>) -> Result<(), Failure> {
+pub(super) async fn look(running: &mut RunningBackfill<'_>, after: Option<String>) -> Result<(), Failure> {
     let query = Query { after, limit: ROWS, ..Query::prefix(Table::Links, running.partition(), NUMBERS) };
     let page = running.sync.ports.store.list(&query).await?;
     let mut groups: BTreeMap<u64, Vec<String>> = BTreeMap::new();
@@ -58,7 +58,7 @@ pub(super) async fn look(running: &mut Running<'_>, after: Option<String>) -> Re
 
 /// The rows of a number without those that are linked with another record: these are named.
 async fn own_rows(
-    running: &mut Running<'_>,
+    running: &mut RunningBackfill<'_>,
     record: Record,
     pages: &[String],
     entries: &mut Vec<Entry>,
@@ -90,7 +90,7 @@ async fn own_rows(
 
 /// Notes doubles; returns the rows of a number of which it is not known whether it is a record's.
 async fn look_at(
-    running: &mut Running<'_>,
+    running: &mut RunningBackfill<'_>,
     record: Record,
     mut rows: Vec<RowRef>,
     entries: &mut Vec<Entry>,
@@ -115,7 +115,7 @@ async fn look_at(
 }
 
 fn double(
-    running: &mut Running<'_>,
+    running: &mut RunningBackfill<'_>,
     record: Record,
     title: Option<String>,
     rows: Vec<RowRef>,
@@ -129,7 +129,7 @@ fn double(
 
 /// Names the rows whose number belongs to no record.
 async fn missing(
-    running: &mut Running<'_>,
+    running: &mut RunningBackfill<'_>,
     unknown: BTreeMap<u64, Vec<RowRef>>,
     entries: &mut Vec<Entry>,
 ) -> Result<(), Failure> {

@@ -12,12 +12,12 @@ use serde::Serialize;
 use serde_json::json;
 use settings::databases::Key;
 
-use super::Running;
+use super::RunningBackfill;
 use crate::database::Opened;
 use crate::fields::matching::Traits;
 use crate::fields::page::Context;
 use crate::runs::Phase;
-use crate::work::matching::{self, Row};
+use crate::work::matching::{self, RowMatch};
 
 /// What was put down of the rows is kept this long.
 const ROWS_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -25,7 +25,7 @@ const ROWS_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const MAX_VALUE: usize = 80;
 
 /// Reads a page of rows and puts them down.
-pub(super) async fn read(running: &mut Running<'_>) -> Result<(), Failure> {
+pub(super) async fn read(running: &mut RunningBackfill<'_>) -> Result<(), Failure> {
     let Phase::Rows { cursor, since } = running.run.phase.clone() else { return Ok(()) };
     let (sync, opened) = (running.sync, running.opened);
     let mut query = json!({"sorts": [{"timestamp": "created_time", "direction": "ascending"}], "page_size": 100});
@@ -75,7 +75,7 @@ pub(super) async fn read(running: &mut Running<'_>) -> Result<(), Failure> {
 }
 
 /// The row of a record, among those without a record.
-pub(super) async fn of(running: &Running<'_>, record: Record, traits: &Traits) -> Result<Row, Failure> {
+pub(super) async fn of(running: &RunningBackfill<'_>, record: Record, traits: &Traits) -> Result<RowMatch, Failure> {
     let (sync, opened) = (running.sync, running.opened);
     let mut numbered = Vec::new();
     for item in running.list(&by_number(record.id())).await? {
@@ -90,7 +90,7 @@ pub(super) async fn of(running: &Running<'_>, record: Record, traits: &Traits) -
     }
     match numbered.len() {
         0 => {}
-        1 => return Ok(numbered.pop().map_or(Row::None, |page| Row::One(Box::new(page), Key::Number))),
+        1 => return Ok(numbered.pop().map_or(RowMatch::None, |page| RowMatch::One(Box::new(page), Key::Number))),
         _ => return Ok(matching::doubled(opened, record, numbered)),
     }
     let mut rows: Vec<(Traits, Page)> = Vec::new();
@@ -105,7 +105,7 @@ pub(super) async fn of(running: &Running<'_>, record: Record, traits: &Traits) -
         }
     }
     match matching::best(opened, record, traits, rows) {
-        Row::One(page, key) => {
+        RowMatch::One(page, key) => {
             let context = matching::page_context(sync, opened, &page).await?;
             let rivals = rivals(running, record, traits, &key, &page, &context).await?;
             Ok(matching::among(opened, record, &key, *page, &context, &rivals))
@@ -116,7 +116,7 @@ pub(super) async fn of(running: &Running<'_>, record: Record, traits: &Traits) -
 
 /// The records that may claim a row by a key, this one among them.
 async fn rivals(
-    running: &Running<'_>,
+    running: &RunningBackfill<'_>,
     record: Record,
     traits: &Traits,
     key: &Key,
@@ -137,7 +137,7 @@ async fn rivals(
 }
 
 /// Puts down which rows a record fits, that another record may know of it.
-pub(super) async fn note_record(running: &Running<'_>, record: Record, traits: &Traits) -> Result<(), Failure> {
+pub(super) async fn note_record(running: &RunningBackfill<'_>, record: Record, traits: &Traits) -> Result<(), Failure> {
     let mut writes = Vec::new();
     for key in matching::keys(running.opened) {
         for value in traits.of(key.name()) {
@@ -150,7 +150,7 @@ pub(super) async fn note_record(running: &Running<'_>, record: Record, traits: &
     running.write(writes).await
 }
 
-impl Running<'_> {
+impl RunningBackfill<'_> {
     /// A row that was put down.
     pub(super) async fn row(&self, page: &str) -> Result<Option<Page>, Failure> {
         let key = self.key(&format!("page#{page}"));

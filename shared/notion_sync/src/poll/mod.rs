@@ -18,7 +18,7 @@ use runtime::store::StoreError;
 use serde::{Deserialize, Serialize};
 
 use crate::NotionSync;
-use crate::runs::Wanted;
+use crate::runs::RunRequest;
 
 /// Tenants that are polled side by side.
 const AT_ONCE: usize = 8;
@@ -27,7 +27,7 @@ const LEASE: Duration = Duration::from_secs(90);
 
 /// What a run did.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct PollReport {
     /// Databases that were polled.
     pub databases: usize,
     /// Rows that were looked at.
@@ -42,7 +42,7 @@ pub struct Report {
 
 /// When a tenant is polled by somebody.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Lease {
+struct PollLease {
     until: Option<Timestamp>,
     /// When a poll last came to its end.
     #[serde(default)]
@@ -50,16 +50,16 @@ struct Lease {
 }
 
 /// Polls all tenants once.
-pub async fn poll(sync: &NotionSync) -> Report {
+pub async fn poll(sync: &NotionSync) -> PollReport {
     let tenants = match sync.connections.portals().tenants().await {
         Ok(tenants) => tenants,
-        Err(error) => return Report { stopped: vec![error.to_string()], ..Report::default() },
+        Err(error) => return PollReport { stopped: vec![error.to_string()], ..PollReport::default() },
     };
     let polls = futures::stream::iter(tenants).map(|tenant| async move {
         let polled = leased(sync, &tenant).await;
         (tenant, polled)
     });
-    let mut report = Report::default();
+    let mut report = PollReport::default();
     let mut done = polls.buffer_unordered(AT_ONCE);
     while let Some((tenant, polled)) = done.next().await {
         match polled {
@@ -80,23 +80,23 @@ pub async fn poll(sync: &NotionSync) -> Report {
 }
 
 /// Polls a tenant, unless another worker does.
-async fn leased(sync: &NotionSync, tenant: &TenantId) -> Result<Report, Failure> {
+async fn leased(sync: &NotionSync, tenant: &TenantId) -> Result<PollReport, Failure> {
     let portal = sync.connections.portal(tenant).await?;
     let settings = NotionSync::settings(&portal)?;
     if portal.notion.is_none() || settings.notion.databases.is_empty() {
-        return Ok(Report::default());
+        return Ok(PollReport::default());
     }
     let now = sync.now();
-    let (lease, mut version) = match sync.sweeps.recall::<Lease>(tenant, "notion-poll").await? {
+    let (lease, mut version) = match sync.sweeps.recall::<PollLease>(tenant, "notion-poll").await? {
         Some((lease, version)) => (lease, Some(version)),
-        None => (Lease::default(), None),
+        None => (PollLease::default(), None),
     };
     if lease.until.is_some_and(|until| until > now) {
-        return Ok(Report::default());
+        return Ok(PollReport::default());
     }
-    let mut report = Report::default();
+    let mut report = PollReport::default();
     for database in &settings.notion.databases {
-        let taken = Lease { until: Some(later(sync.now(), LEASE)), ..lease };
+        let taken = PollLease { until: Some(later(sync.now(), LEASE)), ..lease };
         version = match sync.sweeps.remember(tenant, "notion-poll", &taken, version).await {
             Ok(version) => Some(version),
             // Another worker has it.
@@ -115,7 +115,7 @@ async fn leased(sync: &NotionSync, tenant: &TenantId) -> Result<Report, Failure>
     let finished_at = if report.stopped.is_empty() { Some(sync.now()) } else { lease.finished_at };
     let since = finished_at.unwrap_or(portal.connected_at);
     report.late = runtime::clock::until(since, sync.now()).as_secs();
-    match sync.sweeps.remember(tenant, "notion-poll", &Lease { until: None, finished_at }, version).await {
+    match sync.sweeps.remember(tenant, "notion-poll", &PollLease { until: None, finished_at }, version).await {
         Ok(_) | Err(StoreError::Conflict(_)) => Ok(report),
         Err(error) => Err(error.into()),
     }
@@ -136,7 +136,7 @@ async fn of_database(sync: &NotionSync, tenant: &TenantId, name: &str) -> Result
 async fn make_up(sync: &NotionSync, tenant: &TenantId, name: &str) -> Result<(), Failure> {
     let missed = sync.stored(tenant, name).await?.and_then(|known| known.missed_since);
     if let Some(since) = missed {
-        let wanted = Wanted { dry: false, since: Some(since), by: "the sync, after a rest" };
+        let wanted = RunRequest { dry: false, since: Some(since), by: "the sync, after a rest" };
         sync.start(tenant, name, &wanted).await?;
         sync.made_up(tenant, name).await?;
     }

@@ -26,12 +26,12 @@ const TRASH_EVERY: SignedDuration = SignedDuration::from_mins(10);
 
 /// How far the polls of a database have come.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Progress {
+struct PollProgress {
     /// The latest minute in which a row was edited that a complete poll has seen.
     watermark: Option<Timestamp>,
     /// A pass that is under way.
     #[serde(default)]
-    pass: Option<Pass>,
+    pass: Option<PollPass>,
     /// When the trash was looked into.
     #[serde(default)]
     trash_at: Option<Timestamp>,
@@ -39,7 +39,7 @@ struct Progress {
 
 /// A pass through what was edited since a moment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Pass {
+struct PollPass {
     since: Timestamp,
     #[serde(default)]
     cursor: Option<String>,
@@ -50,16 +50,16 @@ struct Pass {
 /// Polls a database; returns how many rows were looked at and how many signals were sent.
 pub(crate) async fn poll(sync: &NotionSync, opened: &Opened) -> Result<(usize, usize), Failure> {
     let (tenant, name) = (opened.tenant(), format!("notion-poll#{}", opened.database.name));
-    let (mut progress, mut version) = match sync.sweeps.recall::<Progress>(tenant, &name).await? {
+    let (mut progress, mut version) = match sync.sweeps.recall::<PollProgress>(tenant, &name).await? {
         Some((progress, version)) => (progress, Some(version)),
-        None => (Progress::default(), None),
+        None => (PollProgress::default(), None),
     };
     let now = sync.now();
     let began = progress.watermark.unwrap_or(opened.portal.connected_at);
     let (mut rows, mut signals) = (0, 0);
     for _ in 0..MAX_PAGES {
         let since = began - OVERLAP;
-        let pass = progress.pass.get_or_insert(Pass { since, cursor: None, latest: began });
+        let pass = progress.pass.get_or_insert(PollPass { since, cursor: None, latest: began });
         let query = query(&pass.since);
         let list = opened.notion.query(&opened.source.id, &query, pass.cursor.as_deref()).await?;
         rows += list.items.len();
@@ -69,7 +69,7 @@ pub(crate) async fn poll(sync: &NotionSync, opened: &Opened) -> Result<(usize, u
         let ends = match (&list.cursor, list.capped) {
             // The cap of 10,000: what comes after begins where this one ended.
             (_, true) if pass.latest > pass.since => {
-                *pass = Pass { since: pass.latest, cursor: None, latest: pass.latest };
+                *pass = PollPass { since: pass.latest, cursor: None, latest: pass.latest };
                 false
             }
             (Some(cursor), _) => {

@@ -5,13 +5,11 @@
 //! number, and only then makes another. The number and the other keys are searched before any page is made: a row that
 //! already belongs to the record is linked.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clients::Failure;
 use jiff::{SignedDuration, Timestamp};
-use jobs::sync::Side;
-use jobs::sync::{Signal, SyncJob};
+use jobs::sync::{Side, Signal, SyncJob};
 use notifications::alert;
 use notifications::alert::Alert;
 use notion::Page;
@@ -19,55 +17,59 @@ use records::{Record, State};
 use runtime::Kind;
 use runtime::job::ReceivedJob;
 use serde_json::json;
-use settings::condition::Condition;
 use settings::databases::Key;
 
 use crate::NotionSync;
 use crate::database::Opened;
 use crate::fields::Cell;
-use crate::link::{Link, Standing};
-use crate::link::{link_write, owner_write};
-use crate::work::matching::{self, Row};
-use crate::work::record::{Work, misplaced};
-use crate::work::{Settled, body, read, write};
+use crate::link::{Link, Standing, link_write, owner_write};
+use crate::work::matching::RowMatch;
+use crate::work::outcome::NewPage;
+use crate::work::read::{PageRead, Reads, RecordRead, misplaced};
+use crate::work::related::{MAX_WAITS, request_pages};
+use crate::work::{LinkWork, Next, SyncDecision, body, matching, read, write};
 
 /// After so long a row that was made is surely found by a query.
 const FINDABLE: SignedDuration = SignedDuration::from_secs(75);
-/// How often a record waits for the pages that it leads to; then it does without.
-pub(crate) const MAX_WAITS: u32 = 5;
+/// Why nothing is made.
+const NO_RECORD: &str = "the record is gone, and had no page";
 
-/// A record that has no link yet.
-pub(crate) async fn first(
-    sync: &NotionSync,
-    job: &ReceivedJob<SyncJob>,
-    opened: &Opened,
+/// A record that has no link yet: begins one and gives its next step, or says why there is none.
+pub(super) async fn first<'a>(
+    sync: &'a NotionSync,
+    job: &'a ReceivedJob<SyncJob>,
+    opened: &'a Opened,
     record: Record,
-    signal: &Signal,
-) -> Result<Settled, Failure> {
+    signal: &'a Signal,
+) -> Result<Result<(LinkWork<'a>, Next), SyncDecision>, Failure> {
     let arrived = (signal.side == Some(Side::Bitrix24)).then(|| job.arrived_at());
-    let Some(known) = read::record(sync, opened, record, arrived).await? else {
-        return Ok(Settled::skip("the record is gone, and had no page"));
+    let Some(read) = read::record(sync, opened, record, arrived).await? else {
+        return Ok(Err(SyncDecision::skip(NO_RECORD)));
     };
-    if let Some(reason) = left_out(opened, record, &known.state)? {
-        return Ok(Settled::skip(reason));
+    if let Some(reason) = matching::left_out(opened, record, &read.state)? {
+        return Ok(Err(SyncDecision::skip(reason)));
     }
-    if job.attempt <= MAX_WAITS && waits_for_others(sync, job, opened, record, &known.state).await? {
-        return Ok(Settled::wait(Duration::from_secs(3), "the pages that it leads to are made first"));
+    if job.attempt <= MAX_WAITS && request_pages(sync, job, opened, record, &read.state).await? {
+        let cause = "the pages that it leads to are made first";
+        return Ok(Err(SyncDecision::wait(Duration::from_secs(3), cause)));
     }
-    let Some(state) = with_addresses(sync, opened, record, known.state).await? else {
-        return Ok(Settled::skip("the record is gone, and had no page"));
+    let Some(read) = with_addresses(sync, opened, record, read).await? else {
+        return Ok(Err(SyncDecision::skip(NO_RECORD)));
     };
-    let row = matching::find(sync, opened, record, &state).await?;
-    if let Row::Refused { why, .. } = &row {
-        return refuse(sync, opened, record, &state, why).await;
+    let context = sync.context(opened, record, Some(&read.state), None).await?;
+    let row = matching::find(sync, opened, record, &read.state, &context).await?;
+    if let RowMatch::Refused { why, .. } = &row {
+        return Ok(Err(refuse(sync, opened, record, &read.state, why).await?));
     }
     let link = Link::making(&opened.database.name, record, sync.now());
     let version = sync.begin(link_write(&job.tenant, &link, None)?).await?;
-    let work = Work { sync, job, opened, signal, link, version };
-    match row {
-        Row::One(page, key) => Box::pin(take(work, &state, *page, &key)).await,
-        Row::None | Row::Refused { .. } => create(work, state).await,
-    }
+    let reads = Reads { context: Some(context), ..Reads::default() };
+    let mut work = LinkWork { sync, job, opened, signal, link, version, reads };
+    let next = match row {
+        RowMatch::One(page, key) => take(&mut work, read, &page, &key).await?,
+        RowMatch::None | RowMatch::Refused { .. } => create(&mut work, &read.state).await?,
+    };
+    Ok(Ok((work, next)))
 }
 
 /// The record with its e-mail addresses and telephone numbers, if rows are recognised by them.
@@ -75,13 +77,13 @@ async fn with_addresses(
     sync: &NotionSync,
     opened: &Opened,
     record: Record,
-    state: State,
-) -> Result<Option<State>, Failure> {
+    read: RecordRead,
+) -> Result<Option<RecordRead>, Failure> {
     let lacks = |state: &State| state.as_item().is_some_and(|item| !item.more.contains_key("fm"));
-    if !matching::needs_addresses(opened) || !lacks(&state) {
-        return Ok(Some(state));
+    if !matching::needs_addresses(opened) || !lacks(&read.state) {
+        return Ok(Some(read));
     }
-    Ok(read::record(sync, opened, record, None).await?.map(|known| known.state))
+    read::record(sync, opened, record, None).await
 }
 
 /// It cannot be decided which row is the record's: no page is made, and operators read what to do.
@@ -91,7 +93,7 @@ async fn refuse(
     record: Record,
     state: &State,
     why: &str,
-) -> Result<Settled, Failure> {
+) -> Result<SyncDecision, Failure> {
     let (what, title) = (record.to_string(), state.title().unwrap_or_default());
     let alert = Alert {
         kind: "sync_undecided",
@@ -102,124 +104,89 @@ async fn refuse(
         lines: &[why.to_owned()],
     };
     alert::raise(&sync.ports, &opened.portal, &alert).await?;
-    Ok(Settled::skip(format!("not linked: {why}")))
+    Ok(SyncDecision::skip(format!("not linked: {why}")))
 }
 
 /// Takes a row that was recognised for the record's page.
-async fn take(mut work: Work<'_>, state: &State, page: Page, key: &Key) -> Result<Settled, Failure> {
+async fn take(work: &mut LinkWork<'_>, record: RecordRead, row: &Page, key: &Key) -> Result<Next, Failure> {
     // A query may show what was a moment ago.
-    let now = work.opened.notion.page(&page.id).await?.filter(|page| misplaced(work.opened, page).is_none());
-    let carries = now.as_ref().map(|page| matching::number(work.opened, page));
+    let read_at = work.sync.now();
+    let page = read::page(work.opened, &row.id).await?.filter(|page| misplaced(work.opened, page).is_none());
     let expected = (*key == Key::Number).then(|| work.record().id());
-    if carries != Some(expected) {
-        return Ok(Settled::wait(FINDABLE.unsigned_abs(), "the row was changed a moment ago; it is looked up again"));
-    }
+    let Some(page) = page.filter(|page| matching::number(work.opened, page) == expected) else {
+        let cause = "the row was changed a moment ago; it is looked up again";
+        return Ok(Next::wait(FINDABLE.unsigned_abs(), cause));
+    };
     if *key != Key::Number {
         matching::write_number(work.opened, &page.id, work.record()).await?;
     }
-    work.link.title = state.title().unwrap_or_default();
+    work.link.title = record.state.title().unwrap_or_default();
     tracing::info!(trace = %work.job.trace, tenant = %work.job.tenant, record = %work.link.record, key = key.name(), "a row is linked");
-    adopt(work, page).await
-}
-
-/// Why a record gets no page, if it gets none.
-pub(crate) fn left_out(opened: &Opened, record: Record, state: &State) -> Result<Option<String>, Failure> {
-    let Some(when) = &opened.database.when else { return Ok(None) };
-    let bad = |error: &dyn std::fmt::Display| {
-        Failure::permanent("bad_condition", format!("the condition of database {:?}: {error}", opened.database.name))
-    };
-    let condition = Condition::parse(when).map_err(|error| bad(&error))?;
-    let holds = condition.holds(&crate::context::telling(record, state)).map_err(|error| bad(&error))?;
-    Ok((!holds).then(|| format!("the condition of database {:?} does not hold", opened.database.name)))
-}
-
-/// Sees to it that the pages are made that this one's relations lead to.
-pub(crate) async fn waits_for_others(
-    sync: &NotionSync,
-    job: &ReceivedJob<SyncJob>,
-    opened: &Opened,
-    record: Record,
-    state: &State,
-) -> Result<bool, Failure> {
-    let awaited = sync.awaited(opened, record, state).await?;
-    if job.attempt == 1 && !awaited.is_empty() {
-        let mut messages = Vec::new();
-        for (database, record) in &awaited {
-            let signal = Signal::both("relation");
-            let trace = runtime::TraceId::new(sync.now());
-            let wanted = SyncJob::Record { database: database.clone(), record: *record, signal };
-            let once = format!("awaited#{database}#{}#{}", record.key(), job.trace);
-            messages.push(crate::message(&wanted, &job.tenant, trace, &once)?);
-        }
-        sync.send(messages).await?;
-    }
-    Ok(!awaited.is_empty())
+    let id = page.id.clone();
+    (work.reads.record, work.reads.page) = (Some(record), Some(PageRead { page, read_at }));
+    adopt(work, &id).await
 }
 
 /// A link whose page was not written down.
-pub(crate) async fn again(mut work: Work<'_>, since: Timestamp, open: bool) -> Result<Settled, Failure> {
+pub(super) async fn again(work: &mut LinkWork<'_>, since: Timestamp, open: bool) -> Result<Next, Failure> {
     if open {
         let findable = since + FINDABLE;
         let now = work.sync.now();
         if now < findable {
-            return Ok(Settled::wait(
-                runtime::clock::until(now, findable),
-                "a page may have been made; it is looked for once it can be found",
-            ));
+            let cause = "a page may have been made; it is looked for once it can be found";
+            return Ok(Next::wait(runtime::clock::until(now, findable), cause));
         }
         // Of several the oldest: it was there, or was made, first.
-        if let Some(page) = matching::with_number(work.opened, work.record()).await?.into_iter().next() {
-            return adopt(work, page).await;
+        if let Some(page) = matching::with_number(work.opened, work.record()).await?.first() {
+            return adopt(work, &page.id).await;
         }
     }
-    let Some(known) = read::record(work.sync, work.opened, work.record(), None).await? else {
-        work.sync.links.forget(&work.job.tenant, &work.link).await?;
-        return Ok(Settled::skip("the record is gone, and had no page"));
-    };
     let (sync, opened, record) = (work.sync, work.opened, work.record());
-    let Some(state) = with_addresses(sync, opened, record, known.state).await? else {
-        sync.links.forget(&work.job.tenant, &work.link).await?;
-        return Ok(Settled::skip("the record is gone, and had no page"));
+    let read = match read::record(sync, opened, record, None).await? {
+        Some(read) => with_addresses(sync, opened, record, read).await?,
+        None => None,
     };
-    match matching::find(sync, opened, record, &state).await? {
-        Row::One(page, key) => Box::pin(take(work, &state, *page, &key)).await,
-        Row::Refused { why, .. } => {
+    let Some(read) = read else {
+        sync.links.forget(&work.job.tenant, &work.link).await?;
+        return Ok(Next::skip(NO_RECORD));
+    };
+    let context = sync.context(opened, record, Some(&read.state), None).await?;
+    let row = matching::find(sync, opened, record, &read.state, &context).await?;
+    work.reads.context = Some(context);
+    match row {
+        RowMatch::One(page, key) => take(work, read, &page, &key).await,
+        RowMatch::Refused { why, .. } => {
             sync.links.forget(&work.job.tenant, &work.link).await?;
-            refuse(sync, opened, record, &state, &why).await
+            refuse(sync, opened, record, &read.state, &why).await.map(Next::End)
         }
-        Row::None => {
+        RowMatch::None => {
             work.link.standing = Standing::Making { since: sync.now(), open: false };
-            create(work, state).await
+            create(work, &read.state).await
         }
     }
 }
 
 /// Takes a row that is there for the record's page. What differs is merged next.
-pub(crate) async fn adopt(mut work: Work<'_>, page: Page) -> Result<Settled, Failure> {
-    work.link.page = Some(page.id.clone());
+async fn adopt(work: &mut LinkWork<'_>, page: &str) -> Result<Next, Failure> {
+    work.link.page = Some(page.to_owned());
     work.link.standing = Standing::Together;
-    let owner = owner_write(&work.job.tenant, &page.id, &work.link)?;
+    let owner = owner_write(&work.job.tenant, page, &work.link)?;
     work.save(vec![owner]).await?;
-    work.together(false).await
-}
-
-/// What a new page says.
-pub(crate) struct Fresh {
-    pub(crate) cells: BTreeMap<String, Cell>,
-    pub(crate) context: crate::fields::page::Context,
+    Ok(Next::Merge)
 }
 
 /// The values of a record that can be written to a new page.
-pub(crate) async fn fresh(sync: &NotionSync, opened: &Opened, record: Record, state: &State) -> Result<Fresh, Failure> {
-    let context = sync.context(opened, record, Some(state), None).await?;
+async fn new_page(work: &mut LinkWork<'_>, state: &State) -> Result<NewPage, Failure> {
+    let (known, opened, record) = (work.reads.context.take(), work.opened, work.record());
+    let context = work.sync.extend(known, opened, record, Some(state), None).await?;
     let side = read::portal_side(opened, record, state, &context);
     let sayable =
         side.fields.into_iter().filter(|(_, reading)| reading.cannot.is_none() && reading.cell != Cell::Empty);
-    Ok(Fresh { cells: sayable.map(|(field, reading)| (field, reading.cell)).collect(), context })
+    Ok(NewPage { cells: sayable.map(|(field, reading)| (field, reading.cell)).collect(), context })
 }
 
-async fn create(mut work: Work<'_>, state: State) -> Result<Settled, Failure> {
-    let page = match make_page(&mut work, &state).await {
+async fn create(work: &mut LinkWork<'_>, state: &State) -> Result<Next, Failure> {
+    let page = match make_page(work, state).await {
         Ok(page) => page,
         Err(failure) => {
             // Surely nothing was made: the next try need not look for it.
@@ -231,27 +198,25 @@ async fn create(mut work: Work<'_>, state: State) -> Result<Settled, Failure> {
             return Err(failure);
         }
     };
-    if work.link.body_open {
-        body::complete(&mut work).await?;
-    }
+    body::complete(work).await?;
     let changes = vec![format!("page made in {}", work.opened.database.name)];
     let write = work.last_write()?;
-    Ok(work.settled(changes, page.url, vec![write]))
+    Ok(Next::End(work.settled(changes, page.url, vec![write])))
 }
 
 /// Makes the page and writes the link down.
-pub(crate) async fn make_page(work: &mut Work<'_>, state: &State) -> Result<Page, Failure> {
+pub(crate) async fn make_page(work: &mut LinkWork<'_>, state: &State) -> Result<Page, Failure> {
     let (sync, opened, record) = (work.sync, work.opened, work.record());
-    let Fresh { cells, context } = fresh(sync, opened, record, state).await?;
-    write::make_options(opened, &cells).await?;
-    let mut properties = write::properties(opened, &cells, None, &context);
+    let new = new_page(work, state).await?;
+    write::make_options(opened, &new.cells).await?;
+    let mut properties = write::properties(opened, &new.cells, None, &new.context);
     properties.insert(opened.id.id.clone(), json!({"number": record.id()}));
     let telling = crate::context::telling(record, state);
     let blocks = crate::fields::body::blocks(
         &opened.database.parts(),
         &records::CardContext {
             change: &telling,
-            names: &context.names,
+            names: &new.context.names,
             domain: &opened.portal.domain,
             language: opened.settings.language,
         },
@@ -272,7 +237,7 @@ pub(crate) async fn make_page(work: &mut Work<'_>, state: &State) -> Result<Page
     work.link.body_open = calls.len() > 1;
     // The page exists: the next try has to look for it.
     let unknown = |failure: Failure| Failure { kind: Kind::UnknownOutcome, ..failure };
-    let mut also = work.page_made(&page, state, &cells, is_partial).await.map_err(unknown)?;
+    let mut also = work.page_made(&page, state, new, is_partial).await.map_err(unknown)?;
     also.push(owner_write(&work.job.tenant, &page.id, &work.link)?);
     if work.link.body_open {
         also.push(body::begin(&work.job.tenant, &page.id, calls)?);

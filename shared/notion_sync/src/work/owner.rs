@@ -11,34 +11,38 @@ use runtime::decision::already_decided;
 use runtime::job::ReceivedJob;
 use runtime::store::Version;
 use serde_json::json;
+use tenants::portals::Portal;
 
 use crate::NotionSync;
 use crate::database::{Open, Opened};
-use crate::link::{Link, Standing};
-use crate::link::{link_write, owner_write};
-use crate::work::matching::{self, COPY, Row};
-use crate::work::{Settled, read};
+use crate::link::{Link, Standing, link_write, owner_write};
+use crate::work::matching::{self, COPY, RowMatch};
+use crate::work::{SyncDecision, read};
 
 /// A page that was just made by us may not be written down yet.
 const WRITTEN_DOWN: Duration = Duration::from_secs(5);
 
-/// What an event says besides its page.
-pub(crate) struct Told<'a> {
+/// What an event of a page says.
+pub(crate) struct PageEvent<'a> {
+    pub(crate) page: &'a str,
     /// Its identity.
     pub(crate) identity: &'a str,
     /// Who edited.
     pub(crate) authors: &'a [String],
+    pub(crate) signal: &'a Signal,
 }
 
 /// Hands the signal on to the link's own group. The same event is not handed on twice; and what we alone have written was
 /// read when it was written.
+///
+/// That is a second job on the same queue, and has to be: an event names only its page, so that this job's group is the
+/// page, and which record it belongs to is known no sooner than here. Worked at once, it would run beside the jobs of the
+/// record's own group, and the link would have two writers.
 pub(crate) async fn find(
     sync: &NotionSync,
     job: &ReceivedJob<SyncJob>,
-    page: &str,
-    Told { identity, authors }: &Told<'_>,
-    signal: &Signal,
-) -> Result<Settled, Failure> {
+    PageEvent { page, identity, authors, signal }: &PageEvent<'_>,
+) -> Result<SyncDecision, Failure> {
     let portal = sync.connections.portal(&job.tenant).await?;
     if job.attempt == 1
         && let Some(address) = sync.hooks.address(&job.tenant).await?
@@ -48,33 +52,33 @@ pub(crate) async fn find(
     let us = portal.notion.as_ref().map(|notion| notion.bot_id.as_str()).unwrap_or_default();
     if !authors.is_empty() && authors.iter().all(|author| notion::id::same(author, us)) {
         // Were it not so, the poll would find a row that does not show what was agreed.
-        return Ok(Settled::skip("an echo: nobody but we edited it"));
+        return Ok(SyncDecision::skip("an echo: nobody but we edited it"));
     }
-    let told = format!("notion#{identity}");
-    if let Some(claim) = claims::find(sync.ports.store.as_ref(), &job.tenant, &told).await? {
+    let claimed = format!("notion#{identity}");
+    if let Some(claim) = claims::find(sync.ports.store.as_ref(), &job.tenant, &claimed).await? {
         if claim.trace == job.trace {
             // An earlier try handed it on; the line is the other job's now.
-            return Ok(Settled::handed_on(Vec::new(), Vec::new()));
+            return Ok(SyncDecision::handed_on(Vec::new(), Vec::new()));
         }
-        return Ok(Settled::skip(already_decided(&claim)));
+        return Ok(SyncDecision::skip(already_decided(&claim)));
     }
     let Some(owner) = sync.links.owner(&job.tenant, page).await? else {
         if job.attempt == 1 {
-            return Ok(Settled::wait(WRITTEN_DOWN, "nobody's page yet; it may be one that is being made"));
+            let cause = "nobody's page yet; it may be one that is being made";
+            return Ok(SyncDecision::wait(WRITTEN_DOWN, cause));
         }
-        let reason = stranger(sync, job, page).await?;
-        return Ok(Settled { claims: vec![told], ..Settled::skip(reason) });
+        let reason = stranger(sync, job, &portal, page).await?;
+        return Ok(SyncDecision { claims: vec![claimed], ..SyncDecision::skip(reason) });
     };
-    let next = SyncJob::Record { database: owner.database, record: owner.record, signal: signal.clone() };
+    let next = SyncJob::Record { database: owner.database, record: owner.record, signal: (*signal).clone() };
     let message = crate::message(&next, &job.tenant, job.trace, &format!("signal#{identity}"))?;
-    Ok(Settled::handed_on(vec![told], vec![message]))
+    Ok(SyncDecision::handed_on(vec![claimed], vec![message]))
 }
 
 /// A page that no link knows: of another database, a row that somebody added, or a copy of a linked one.
-async fn stranger(sync: &NotionSync, job: &ReceivedJob<SyncJob>, id: &str) -> Result<String, Failure> {
-    let portal = sync.connections.portal(&job.tenant).await?;
-    let settings = NotionSync::settings(&portal)?;
-    let notion = sync.notion(&portal, &settings).await?;
+async fn stranger(sync: &NotionSync, job: &ReceivedJob<SyncJob>, portal: &Portal, id: &str) -> Result<String, Failure> {
+    let settings = NotionSync::settings(portal)?;
+    let notion = sync.notion(portal, &settings).await?;
     let Some(page) = notion.page(id).await? else { return Ok("no page of ours, and gone".into()) };
     for database in &settings.notion.databases {
         let known = sync.stored(&job.tenant, &database.name).await?;
@@ -143,7 +147,7 @@ async fn numbered(
     let others = matching::with_number(opened, record).await?;
     if others.iter().any(|other| !notion::id::same(&other.id, &page.id)) {
         let rows: Vec<Page> = others.into_iter().filter(|other| other.id != page.id).chain([page.clone()]).collect();
-        let Row::Refused { why, .. } = matching::doubled(opened, record, rows) else { return Ok(String::new()) };
+        let RowMatch::Refused { why, .. } = matching::doubled(opened, record, rows) else { return Ok(String::new()) };
         return Ok(why);
     }
     let mut link = Link::making(&opened.database.name, record, sync.now());
@@ -155,8 +159,8 @@ async fn numbered(
     Ok(format!("it carries the number of {record} and is linked with it"))
 }
 
-/// Holds the settings against the schemas again: a webhook said that one changed.
-pub(crate) async fn look_at_schemas(sync: &NotionSync, job: &ReceivedJob<SyncJob>) -> Result<Settled, Failure> {
+/// Compares the settings with the schemas again: a webhook said that one changed.
+pub(crate) async fn check_schemas(sync: &NotionSync, job: &ReceivedJob<SyncJob>) -> Result<SyncDecision, Failure> {
     let portal = sync.connections.portal(&job.tenant).await?;
     let settings = NotionSync::settings(&portal)?;
     let mut found = Vec::new();
@@ -166,8 +170,8 @@ pub(crate) async fn look_at_schemas(sync: &NotionSync, job: &ReceivedJob<SyncJob
         found.extend(known.troubles.iter().map(|trouble| format!("{}: {} pauses", database.name, trouble.field)));
     }
     Ok(if found.is_empty() {
-        Settled::skip("the schemas fit the settings")
+        SyncDecision::skip("the schemas fit the settings")
     } else {
-        Settled::done(found, "schemas".into(), Vec::new())
+        SyncDecision::done(found, "schemas".into(), Vec::new())
     })
 }

@@ -6,27 +6,21 @@ use std::time::Duration;
 use clients::Failure;
 use jiff::{SignedDuration, Timestamp};
 use jobs::sync::Side;
-use jobs::sync::{Signal, SyncJob};
 use notifications::alert;
 use notifications::alert::Alert;
-use notion::Page;
-use records::{Record, State};
-use runtime::job::ReceivedJob;
-use runtime::store::{Version, Write};
+use runtime::store::Write;
 
-use crate::NotionSync;
 use crate::conflicts;
-use crate::conflicts::Kept;
-use crate::database::{Open, Opened};
+use crate::conflicts::StoredConflict;
 use crate::fields::page::Context;
 use crate::fields::written::{Held, Retry, set_aside};
 use crate::fields::{Base, Cell, Merged, Policy, Sides, meet, recover};
-use crate::link::{Apart, Link, Standing};
-use crate::link::{Resting, Seen, Written, link_write};
+use crate::link::{Link, Resting, Written};
 use crate::work::attention::rest_until;
-use crate::work::outcome::{Both, Made};
-use crate::work::read::Known;
-use crate::work::{Settled, attention, body, gone, make, read, write};
+use crate::work::outcome::WrittenFields;
+use crate::work::read::{BothSides, PairRead};
+use crate::work::related::MAX_WAITS;
+use crate::work::{LinkWork, Next, SyncDecision, attention, body, read, related, write};
 
 /// A change that is younger is left to come to rest: somebody may still be typing, and Notion saves each pause.
 const REST: SignedDuration = SignedDuration::from_secs(3);
@@ -41,62 +35,7 @@ const FLIPS_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 /// Writes that are remembered.
 const MAX_WRITTEN: usize = 60;
 
-/// A link that is being worked on.
-pub(crate) struct Work<'a> {
-    pub(crate) sync: &'a NotionSync,
-    pub(crate) job: &'a ReceivedJob<SyncJob>,
-    pub(crate) opened: &'a Opened,
-    pub(crate) signal: &'a Signal,
-    pub(crate) link: Link,
-    pub(crate) version: Version,
-}
-
-/// Syncs a record and its page.
-pub(crate) async fn sync(
-    sync: &NotionSync,
-    job: &ReceivedJob<SyncJob>,
-    database: &str,
-    record: Record,
-    signal: &Signal,
-) -> Result<Settled, Failure> {
-    let opened = match sync.open(&job.tenant, database).await? {
-        Open::Ready(opened) => opened,
-        Open::Closed(closed) => return Ok(Settled::skip(format!("{}: {}", closed.code, closed.text))),
-    };
-    let found = sync.links.get(&job.tenant, database, record).await?;
-    let Some((link, version)) = found else { return Box::pin(make::first(sync, job, &opened, record, signal)).await };
-    let standing = link.standing.clone();
-    let work = Work { sync, job, opened: &opened, signal, link, version };
-    match standing {
-        Standing::Making { since, open } => Box::pin(make::again(work, since, open)).await,
-        Standing::Together => work.together(true).await,
-        Standing::Apart { why, .. } => gone::look_again(work, why).await,
-    }
-}
-
-impl Work<'_> {
-    pub(crate) fn record(&self) -> Record {
-        self.link.record
-    }
-
-    fn page_id(&self) -> Result<String, Failure> {
-        let missing = || Failure::permanent("no_page", format!("the link of {} has no page", self.link.record));
-        self.link.page.clone().ok_or_else(missing)
-    }
-
-    /// Writes the link now; its next reader sees that this worker has it.
-    pub(crate) async fn save(&mut self, also: Vec<Write>) -> Result<(), Failure> {
-        let write = link_write(&self.job.tenant, &self.link, Some(self.version))?;
-        self.sync.put([vec![write], also].concat()).await?;
-        self.version += 1;
-        Ok(())
-    }
-
-    /// The link's write, to go with the line in the ledger.
-    pub(crate) fn last_write(&self) -> Result<Write, Failure> {
-        Ok(link_write(&self.job.tenant, &self.link, Some(self.version))?)
-    }
-
+impl LinkWork<'_> {
     /// Whether a merge since the signal arrived has seen its change.
     fn is_satisfied(&self) -> bool {
         let arrived = self.job.arrived_at();
@@ -108,93 +47,56 @@ impl Work<'_> {
         }
     }
 
-    /// Brings both sides into step. `quickly`: a side that shows what was agreed is not looked at any further.
-    pub(crate) async fn together(mut self, quickly: bool) -> Result<Settled, Failure> {
-        if self.link.body_open {
-            body::complete(&mut self).await?;
+    /// Reads the side that reported a change: mostly it is an echo, and then the other side need not be read.
+    pub(super) async fn check(&mut self) -> Result<Next, Failure> {
+        body::complete(self).await?;
+        if self.link.resting.is_some() {
+            return Ok(Next::Merge);
         }
-        if quickly && self.is_satisfied() && self.link.resting.is_none() && self.link.intents.is_empty() {
-            return Ok(Settled::skip("satisfied by a later read"));
+        if self.is_satisfied() && self.link.intents.is_empty() {
+            return Ok(Next::skip("satisfied by a later read"));
         }
-        let arrived = (self.signal.side == Some(Side::Bitrix24)).then(|| self.job.arrived_at());
-        // The side that reported a change first: mostly it is an echo, and then the other need not be asked.
-        if let Some(side) = self.signal.side.filter(|_| quickly && self.link.resting.is_none()) {
-            match self.is_an_echo(side, arrived).await? {
-                Looked::Echo => return Ok(Settled::skip("an echo: it shows what both last agreed on")),
-                Looked::Gone(why) => return gone::part(self, why).await,
-                Looked::Changed => {}
-            }
-        }
-        let Some(known) = read::record(self.sync, self.opened, self.record(), arrived).await? else {
-            return gone::part(self, Apart::RecordGone).await;
+        let Some(side) = self.signal.side else { return Ok(Next::Merge) };
+        let gone = match side {
+            Side::Bitrix24 => self.read_record().await?,
+            Side::Notion => self.read_page().await?,
         };
-        let notion_read_at = self.sync.now();
-        let Some(page) = read::page(self.opened, &self.page_id()?).await? else {
-            return gone::part(self, Apart::PageGone).await;
-        };
-        if let Some(why) = misplaced(self.opened, &page) {
-            return gone::part(self, why).await;
+        if let Some(why) = gone {
+            return Ok(Next::Part(why));
         }
-        let seen = Seen { bitrix24: Some(known.read_at), notion: Some(notion_read_at) };
-        self.merge(known, page, seen).await
+        let sides = self.side_alone(side).await?;
+        if read::is_base(&self.link, &sides, side) {
+            return Ok(Next::skip("an echo: it shows what both last agreed on"));
+        }
+        Ok(Next::Merge)
     }
 
-    async fn is_an_echo(&self, side: Side, arrived: Option<Timestamp>) -> Result<Looked, Failure> {
-        let (record, mirror) = (self.record(), self.sync);
-        let sides = match side {
-            Side::Bitrix24 => {
-                let Some(known) = read::record(self.sync, self.opened, record, arrived).await? else {
-                    return Ok(Looked::Gone(Apart::RecordGone));
-                };
-                let context = mirror.context(self.opened, record, Some(&known.state), None).await?;
-                read::portal_side(self.opened, record, &known.state, &context)
-            }
-            Side::Notion => {
-                let Some(page) = read::page(self.opened, &self.page_id()?).await? else {
-                    return Ok(Looked::Gone(Apart::PageGone));
-                };
-                if let Some(why) = misplaced(self.opened, &page) {
-                    return Ok(Looked::Gone(why));
-                }
-                let snapshot = self.sync.records.snapshot::<records::State>(&self.job.tenant, &record.key()).await?;
-                let state = snapshot.map(|(snapshot, _)| snapshot.state);
-                let context = mirror.context(self.opened, record, state.as_ref(), Some(&page)).await?;
-                read::page_side(self.opened, &self.link, &page, self.signal.told, &context)
-            }
+    /// Reads both sides, merges them and writes what is missing on either.
+    pub(super) async fn merge(&mut self) -> Result<Next, Failure> {
+        body::complete(self).await?;
+        let pair = match self.read_both().await? {
+            Ok(pair) => pair,
+            Err(why) => return Ok(Next::Part(why)),
         };
-        Ok(if read::is_base(&self.link, &sides, side) { Looked::Echo } else { Looked::Changed })
-    }
-
-    async fn merge(mut self, mut known: Known, page: Page, mut seen: Seen) -> Result<Settled, Failure> {
-        let record = self.record();
-        loop {
-            let context = self.sync.context(self.opened, record, Some(&known.state), Some(&page)).await?;
-            let bitrix24 = read::portal_side(self.opened, record, &known.state, &context);
-            let notion = read::page_side(self.opened, &self.link, &page, self.signal.told, &context);
-            let both = Both { bitrix24, notion };
-            let mut base = self.link.base.clone();
-            recover(&mut base, &self.link.intents, &both.bitrix24, &both.notion);
-            let (base, held, merged) = self.merged(&base, &both);
-            if self.is_second_look() && self.leads_to_missing(&merged.stuck) && self.job.attempt <= make::MAX_WAITS {
-                make::waits_for_others(self.sync, self.job, self.opened, record, &known.state).await?;
-                return Ok(Settled::wait(Duration::from_secs(3), "the pages that it leads to are made first"));
-            }
-            if merged.to_bitrix24.is_empty() || known.fresh {
-                (self.link.base, self.link.held) = (base, held);
-                return self.carry_out(known, page, context, both, merged, seen).await;
-            }
+        let (base, held, merged) = self.merged(&pair.shown);
+        if self.is_second_look() && self.leads_to_missing(&merged.stuck) && self.job.attempt <= MAX_WAITS {
+            related::request_pages(self.sync, self.job, self.opened, self.record(), &pair.record.state).await?;
+            return Ok(Next::wait(Duration::from_secs(3), "the pages that it leads to are made first"));
+        }
+        if !merged.to_bitrix24.is_empty() && !pair.record.fresh {
             // The portal is about to be written: what an event's decision read may be old by now.
-            let Some(fresh) = read::record(self.sync, self.opened, record, None).await? else {
-                return gone::part(self, Apart::RecordGone).await;
-            };
-            seen.bitrix24 = Some(fresh.read_at);
-            known = fresh;
+            self.read_record_again(pair);
+            return Ok(Next::Merge);
         }
+        (self.link.base, self.link.held) = (base, held);
+        Ok(Next::End(self.settle(pair, merged).await?))
     }
 
     /// The merge, with the values that a provider did not keep: they are written again only if a side changed or somebody
     /// asked for it; what was refused with an error also if something else is written.
-    fn merged(&self, base: &Base, both: &Both) -> (Base, Vec<Held>, Merged) {
+    fn merged(&self, both: &BothSides) -> (Base, Vec<Held>, Merged) {
+        let mut base = self.link.base.clone();
+        recover(&mut base, &self.link.intents, &both.bitrix24, &both.notion);
         let policy = self.policy();
         let merged = |retry: Retry| {
             let (mut base, mut bitrix24, mut notion) = (base.clone(), both.bitrix24.clone(), both.notion.clone());
@@ -213,29 +115,25 @@ impl Work<'_> {
         self.opened.fields.iter().map(|field| (field.key().to_owned(), field.master())).collect()
     }
 
-    async fn carry_out(
-        mut self,
-        known: Known,
-        page: Page,
-        context: Context,
-        both: Both,
-        merged: Merged,
-        seen: Seen,
-    ) -> Result<Settled, Failure> {
-        let now = self.sync.now();
-        self.link.title = known.state.title().unwrap_or_default();
+    /// Writes what a merge found, or says why not yet.
+    async fn settle(&mut self, pair: PairRead, merged: Merged) -> Result<SyncDecision, Failure> {
+        let (now, seen) = (self.sync.now(), pair.seen());
+        self.link.title = pair.record.state.title().unwrap_or_default();
         if merged.is_quiet() {
-            return self.quiet(merged, &both, &context, seen).await;
+            return self.quiet(merged, &pair).await;
         }
-        if let Some(wait) = self.rest(&merged, &both.bitrix24, &both.notion, now) {
+        if let Some(wait) = self.rest(&merged, &pair.shown, now) {
             let write = self.last_write()?;
-            return Ok(Settled { writes: vec![write], ..Settled::wait(wait, "the change is left to come to rest") });
+            return Ok(SyncDecision {
+                writes: vec![write],
+                ..SyncDecision::wait(wait, "the change is left to come to rest")
+            });
         }
         if let Some((to, field, until)) = self.writes_against_us(&merged, now).await? {
-            let mut writes = self.set_resting((to, &field), until, &both, &context)?;
+            let mut writes = self.set_resting((to, &field), until, &pair.shown, &pair.context)?;
             writes.push(self.last_write()?);
-            let wait = Settled::wait(rest_until(now, until), "something writes against the sync; the link rests");
-            return Ok(Settled { writes, ..wait });
+            let wait = SyncDecision::wait(rest_until(now, until), "something writes against the sync; the link rests");
+            return Ok(SyncDecision { writes, ..wait });
         }
         let kept = self.kept(&merged, now);
         for conflict in &kept {
@@ -244,12 +142,12 @@ impl Work<'_> {
         }
         // Before anything is written: what is written, and what is lost by it.
         self.link.resting = None;
-        self.link.intents = merged.intents(&both.bitrix24, &both.notion);
+        self.link.intents = merged.intents(&pair.shown.bitrix24, &pair.shown.notion);
         let lines: Result<Vec<_>, _> =
             kept.iter().map(|kept| conflicts::conflict_write(&self.job.tenant, kept)).collect();
         self.save(lines?).await?;
-        let done = self.write(known.state, page, &context, &both, &merged.to_bitrix24, &merged.to_notion).await?;
-        self.link.base.extend(merged.agreed.clone());
+        let done = self.write(pair, &merged.to_bitrix24, &merged.to_notion).await?;
+        self.link.base.extend(merged.agreed);
         let mut changes = done.changes.clone();
         self.link.intents.clear();
         self.link.sync_source = Some(if merged.to_bitrix24.is_empty() { Side::Bitrix24 } else { Side::Notion });
@@ -268,64 +166,62 @@ impl Work<'_> {
     }
 
     /// Writes to both sides, and takes what became of it into the link.
-    pub(crate) async fn write(
+    pub(super) async fn write(
         &mut self,
-        state: State,
-        page: Page,
-        context: &Context,
-        before: &Both,
+        pair: PairRead,
         to_bitrix24: &BTreeMap<String, Cell>,
         to_notion: &BTreeMap<String, Cell>,
-    ) -> Result<Done, Failure> {
+    ) -> Result<PairWritten, Failure> {
         let (record, at) = (self.record(), self.sync.now());
-        let (mut state, mut page, mut refused) = (state, page, Vec::new());
+        let (mut state, mut page, mut refused) = (pair.record.state, pair.page.page, Vec::new());
         if !to_bitrix24.is_empty() {
             let written = write::to_portal(self.sync, self.opened, record, &state, to_bitrix24).await?;
             (state, refused) = (written.now, written.refused);
         }
         if !to_notion.is_empty() {
-            let written = write::to_page(self.opened, &page, to_notion, context).await?;
+            let written = write::to_page(self.opened, &page, to_notion, &pair.context).await?;
             page = written.now;
             refused.extend(written.refused);
         }
         self.sync.ports.metrics.count("sync_writes", "notion");
-        let context = self.sync.context(self.opened, record, Some(&state), Some(&page)).await?;
-        let now = Both {
+        let context = self.sync.extend(Some(pair.context), self.opened, record, Some(&state), Some(&page)).await?;
+        let now = BothSides {
             bitrix24: read::portal_side(self.opened, record, &state, &context),
             notion: read::page_side_after(self.opened, &self.link, to_notion, &page, &context),
         };
-        let made = Made { to_bitrix24, to_notion, before, now: &now, refused: &refused, context: &context, at };
-        let changes = made.take_into(&mut self.link, self.opened);
+        let (before, refused) = (&pair.shown, &refused);
+        let written = WrittenFields { to_bitrix24, to_notion, before, now: &now, refused, context: &context, at };
+        let changes = written.take_into(&mut self.link, self.opened);
         let surplus = self.link.written.len().saturating_sub(MAX_WRITTEN);
         self.link.written.drain(..surplus);
         self.link.written.retain(|written| at.duration_since(written.at) < FLIPS_WITHIN);
-        Ok(Done { changes, now, context, place: page.url })
+        Ok(PairWritten { changes, now, context, place: page.url })
     }
 
     /// What is said of a job: what was changed and what could not be; nothing counts as delivered that only one side shows.
-    pub(crate) fn settled(&self, mut changes: Vec<String>, place: String, writes: Vec<Write>) -> Settled {
+    pub(crate) fn settled(&self, mut changes: Vec<String>, place: String, writes: Vec<Write>) -> SyncDecision {
         let stuck = self.link.all_stuck();
         if changes.is_empty() {
-            return Settled { writes, ..Settled::skip(attention::line(self.opened, &stuck)) };
+            return SyncDecision { writes, ..SyncDecision::skip(attention::line(self.opened, &stuck)) };
         }
         if !stuck.is_empty() {
             changes.push(attention::line(self.opened, &stuck));
         }
-        Settled::done(changes, place, writes)
+        SyncDecision::done(changes, place, writes)
     }
 
     /// Nothing is to be written; what is known of the link may have become more.
-    async fn quiet(mut self, merged: Merged, both: &Both, context: &Context, seen: Seen) -> Result<Settled, Failure> {
+    async fn quiet(&mut self, merged: Merged, pair: &PairRead) -> Result<SyncDecision, Failure> {
         let before = self.link.clone();
         self.link.base.extend(merged.agreed);
         self.link.intents.clear();
         self.link.resting = None;
-        self.link.seen = seen;
-        let writes = self.set_stuck(merged.stuck, both, context).await?;
+        self.link.seen = pair.seen();
+        let writes = self.set_stuck(merged.stuck, &pair.shown, &pair.context).await?;
         let stuck = self.link.all_stuck();
         let reason =
             if stuck.is_empty() { "both sides agree".to_owned() } else { attention::line(self.opened, &stuck) };
-        let mut settled = Settled { writes, ..Settled::skip(reason) };
+        let mut settled = SyncDecision { writes, ..SyncDecision::skip(reason) };
         let is_news = |link: &Link| Link { seen: before.seen.clone(), ..link.clone() } != before;
         // Others may wait behind this job with older signals; they need not read again.
         if is_news(&self.link) || self.job.attempt > 1 {
@@ -335,8 +231,8 @@ impl Work<'_> {
         Ok(settled)
     }
 
-    fn kept(&self, merged: &Merged, at: Timestamp) -> Vec<Kept> {
-        let kept = |conflict: &crate::fields::Conflict| Kept {
+    fn kept(&self, merged: &Merged, at: Timestamp) -> Vec<StoredConflict> {
+        let kept = |conflict: &crate::fields::Conflict| StoredConflict {
             id: conflicts::id(self.job.trace, &self.link.database, &conflict.field),
             at,
             trace: self.job.trace,
@@ -354,15 +250,15 @@ impl Work<'_> {
     }
 
     /// How long a change is still left to come to rest: until it looks the same after a pause.
-    fn rest(&mut self, merged: &Merged, bitrix24: &Sides, notion: &Sides, now: Timestamp) -> Option<Duration> {
+    fn rest(&mut self, merged: &Merged, both: &BothSides, now: Timestamp) -> Option<Duration> {
         // Asked for by a person or a run: at once.
         self.signal.side?;
         let young = |edited: Option<Timestamp>, exact: SignedDuration| {
             edited.is_some_and(|edited| now.duration_since(edited) < exact + REST)
         };
-        let is_young = (!merged.to_notion.is_empty() && young(bitrix24.edited_at, SignedDuration::ZERO))
-            || (!merged.to_bitrix24.is_empty() && young(notion.edited_at, MINUTE));
-        let shown = shown(bitrix24, notion);
+        let is_young = (!merged.to_notion.is_empty() && young(both.bitrix24.edited_at, SignedDuration::ZERO))
+            || (!merged.to_bitrix24.is_empty() && young(both.notion.edited_at, MINUTE));
+        let shown = shown(both);
         match &self.link.resting {
             Some(resting) if resting.shown == shown || now.duration_since(resting.since) >= MAX_REST => None,
             None if !is_young => None,
@@ -419,36 +315,24 @@ impl Work<'_> {
 }
 
 /// What became of writing to both sides.
-pub(crate) struct Done {
+pub(crate) struct PairWritten {
     /// What was changed, in words: `stageId → Notion`.
     pub(crate) changes: Vec<String>,
     /// What both sides show now.
-    pub(crate) now: Both,
+    pub(crate) now: BothSides,
     pub(crate) context: Context,
     /// The page's address.
     pub(crate) place: String,
 }
 
-/// The result of reading the side that a signal names.
-enum Looked {
-    Echo,
-    Changed,
-    Gone(Apart),
-}
-
-/// Why a page that is there is not in its place.
-pub(crate) fn misplaced(opened: &Opened, page: &Page) -> Option<Apart> {
-    if page.in_trash {
-        return Some(Apart::PageTrashed);
-    }
-    // An answer without the place says nothing.
-    (page.parent.data_source_id.is_some() && !page.is_in(&opened.source.id)).then_some(Apart::PageMoved)
-}
-
 /// What both sides show, to see whether it is still the same a moment later.
-fn shown(bitrix24: &Sides, notion: &Sides) -> String {
+fn shown(both: &BothSides) -> String {
     let cells = |sides: &Sides| {
         serde_json::to_string(&sides.fields.values().map(|reading| reading.cell.kept()).collect::<Vec<_>>())
     };
-    [cells(bitrix24), cells(notion)].into_iter().map(Result::unwrap_or_default).collect::<Vec<_>>().join("|")
+    [cells(&both.bitrix24), cells(&both.notion)]
+        .into_iter()
+        .map(Result::unwrap_or_default)
+        .collect::<Vec<_>>()
+        .join("|")
 }

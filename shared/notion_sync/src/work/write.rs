@@ -20,7 +20,7 @@ use crate::fields::{Cell, Field, Stuck};
 use crate::work::read;
 
 /// What became of writing some fields.
-pub(crate) struct Outcome<T> {
+pub(crate) struct SideWritten<T> {
     /// The side as it is now.
     pub(crate) now: T,
     /// The fields that the provider refused, with its words.
@@ -40,8 +40,8 @@ pub(crate) async fn to_portal(
     record: Record,
     before: &State,
     cells: &BTreeMap<String, Cell>,
-) -> Result<Outcome<State>, Failure> {
-    let mut outcome = Outcome { now: before.clone(), refused: Vec::new() };
+) -> Result<SideWritten<State>, Failure> {
+    let mut outcome = SideWritten { now: before.clone(), refused: Vec::new() };
     let raw = read::raw(before);
     let mut fields: Vec<(&Field, &Cell)> = Vec::new();
     for (key, cell) in cells {
@@ -88,7 +88,7 @@ async fn one_by_one(
     opened: &Opened,
     record: Record,
     fields: &[(&Field, &Cell)],
-    outcome: &mut Outcome<State>,
+    outcome: &mut SideWritten<State>,
 ) -> Result<(), Failure> {
     for one in fields {
         match update(sync, opened, record, &outcome.now, std::slice::from_ref(one)).await {
@@ -221,9 +221,9 @@ pub(crate) async fn to_page(
     page: &Page,
     cells: &BTreeMap<String, Cell>,
     context: &Context,
-) -> Result<Outcome<Page>, Failure> {
+) -> Result<SideWritten<Page>, Failure> {
     make_options(opened, cells).await?;
-    let mut outcome = Outcome { now: page.clone(), refused: Vec::new() };
+    let mut outcome = SideWritten { now: page.clone(), refused: Vec::new() };
     match update_page(opened, page, &properties(opened, cells, Some(page), context)).await {
         Ok(now) => outcome.now = now,
         Err(failure) if is_refusal(&failure) => {

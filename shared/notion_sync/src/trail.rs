@@ -15,10 +15,10 @@ use runtime::store::Condition;
 use runtime::{DeliveryId, Kind};
 
 use crate::NotionSync;
-use crate::work::{Settled, SyncOutcome};
+use crate::work::{SyncDecision, SyncOutcome};
 
 /// Lasting trouble is reported again after this.
-const TELL_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
+const NOTIFY_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(crate) enum Trail {
     /// The delivery of an event of Bitrix24's.
@@ -47,13 +47,13 @@ impl Trail {
         &mut self,
         sync: &NotionSync,
         job: &ReceivedJob<SyncJob>,
-        settled: Settled,
+        decided: SyncDecision,
     ) -> Result<Outcome, Failure> {
-        if let SyncOutcome::Done { changes, place } = &settled.outcome {
+        if let SyncOutcome::Done { changes, place } = &decided.outcome {
             tracing::info!(trace = %job.trace, tenant = %job.tenant, ?changes, place, "synced");
         }
-        let Self::Delivery(attempt) = self else { return decide(sync, job, settled).await };
-        let Settled { outcome, writes, .. } = settled;
+        let Self::Delivery(attempt) = self else { return commit(sync, job, decided).await };
+        let SyncDecision { outcome, writes, .. } = decided;
         match outcome {
             SyncOutcome::Done { changes, place } => attempt.done_as(changes.join("; "), place, writes).await,
             SyncOutcome::Skip(reason) => attempt.skip_with(reason, writes).await,
@@ -64,10 +64,10 @@ impl Trail {
 
     pub(crate) async fn fail(&mut self, sync: &NotionSync, job: &ReceivedJob<SyncJob>, failure: &Failure) -> Outcome {
         if let Kind::Permanent { code } = &failure.kind {
-            tell(sync, job, code, failure).await;
+            notify(sync, job, code, failure).await;
         }
         match self {
-            Self::Delivery(hand) => hand.fail(failure, &failure.text).await,
+            Self::Delivery(attempt) => attempt.fail(failure, &failure.text).await,
             Self::Event => {
                 let line = decision(sync, job).line;
                 clients::undecided(&Ledger::new(sync.ports.store.clone()), &job.tenant, line, sync.now(), failure).await
@@ -86,12 +86,12 @@ async fn earlier_try(sync: &NotionSync, job: &ReceivedJob<SyncJob>) -> Result<Op
 }
 
 /// Commits what came of an event: its line, with what is written in the same moment, and the jobs that go on.
-async fn decide(sync: &NotionSync, job: &ReceivedJob<SyncJob>, settled: Settled) -> Result<Outcome, Failure> {
+async fn commit(sync: &NotionSync, job: &ReceivedJob<SyncJob>, decided: SyncDecision) -> Result<Outcome, Failure> {
     let mut decision = decision(sync, job);
-    decision.claims = settled.claims;
-    decision.writes = settled.writes;
-    decision.outbox = settled.outbox;
-    match settled.outcome {
+    decision.claims = decided.claims;
+    decision.writes = decided.writes;
+    decision.outbox = decided.outbox;
+    match decided.outcome {
         SyncOutcome::Done { changes, place } => {
             let (now, (record, database)) = (sync.now(), about(job));
             let id = DeliveryId::of(&[job.tenant.as_str(), "sync", &job.trace.to_string()]);
@@ -112,7 +112,7 @@ async fn decide(sync: &NotionSync, job: &ReceivedJob<SyncJob>, settled: Settled)
         // An earlier try handed it on.
         SyncOutcome::HandedOn if decision.outbox.is_empty() => Ok(Outcome::Done),
         SyncOutcome::HandedOn => {
-            let cause = "the page's record is looked at next".into();
+            let cause = "the page's record is synced next".into();
             decision.line.status = EventStatus::Waiting { cause };
             Ok(decision.commit(&sync.ports).await?)
         }
@@ -120,7 +120,7 @@ async fn decide(sync: &NotionSync, job: &ReceivedJob<SyncJob>, settled: Settled)
 }
 
 /// What a person has to fix is reported, once for each kind.
-async fn tell(sync: &NotionSync, job: &ReceivedJob<SyncJob>, code: &str, failure: &Failure) {
+async fn notify(sync: &NotionSync, job: &ReceivedJob<SyncJob>, code: &str, failure: &Failure) {
     let (record, database) = about(job);
     let head = match code {
         "block_limit" => "Notion makes no more pages: the workspace's free blocks are used up".to_owned(),
@@ -130,16 +130,16 @@ async fn tell(sync: &NotionSync, job: &ReceivedJob<SyncJob>, code: &str, failure
         kind: "sync_failed",
         what: &record,
         once: &format!("{database}#{code}"),
-        again_after: TELL_AGAIN,
+        again_after: NOTIFY_AGAIN,
         head: &head,
         lines: std::slice::from_ref(&failure.text),
     };
-    let told = match sync.connections.portal(&job.tenant).await {
+    let sent = match sync.connections.portal(&job.tenant).await {
         Ok(portal) => alert::raise(&sync.ports, &portal, &alert).await,
         Err(failure) => Err(failure),
     };
-    if let Err(failure) = told {
-        tracing::warn!(tenant = %job.tenant, %failure, "the operators could not be told");
+    if let Err(failure) = sent {
+        tracing::warn!(tenant = %job.tenant, %failure, "the operators could not be alerted");
     }
 }
 
