@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use notifications::alert::Alert;
 use notifications::{alert, reports};
 use notion_sync::NotionSync;
-use notion_sync::runs::Wanted;
+use notion_sync::runs::RunRequest;
 use runtime::clock::{later, until};
 use runtime::ledger::Ledger;
 use runtime::store::StoreError;
@@ -184,7 +184,7 @@ async fn sync(deps: &Deps, portal: &Portal, settings: &Settings, robot: &Robot) 
         let is_wanted = robot.database.as_ref().is_none_or(|wanted| *wanted == database.name);
         let goes_on = running.iter().any(|run| run.database == database.name && !run.has_ended());
         if is_wanted && !goes_on {
-            let wanted = Wanted { dry: false, since: None, by: &by };
+            let wanted = RunRequest { dry: false, since: None, by: &by };
             deps.mirror.start(&portal.tenant, &database.name, &wanted).await?;
         }
     }

@@ -95,7 +95,7 @@ const CIRCLES: [(&str, &[&str]); 11] = [
     ("text", &["edit", "notion"]),
     ("wire", &["seen", "transport"]),
     ("admin", &["attention", "page"]),
-    ("record-sync", &["attention", "body", "gone", "make", "matching", "outcome", "record"]),
+    ("standalone", &["config", "settings_command"]),
     ("standalone", &["server", "timed"]),
 ];
 

@@ -2,7 +2,7 @@
 //!
 //! The number on a row decides alone and is always looked up. Only rows without a number and without a link are
 //! compared by the other keys. Where several fit, nothing is guessed. The comparison itself is
-//! `notion_sync::fields::matching`.
+//! `crate::fields::matching`.
 
 use std::collections::BTreeSet;
 
@@ -10,24 +10,25 @@ use clients::Failure;
 use crm::pages::Listing;
 use jobs::sync::Side;
 use notion::Page;
-use notion_sync::database::Opened;
-use notion_sync::fields::full_name::Parts;
-use notion_sync::fields::mapping::option_name;
-use notion_sync::fields::matching::{
-    COMPANY, Comparable, Pick, Traits, of_cell, of_multifield, of_property, of_raw, pick,
-};
-use notion_sync::fields::page::Context;
-use notion_sync::fields::portal;
-use notion_sync::fields::{Cell, Field, Merged, Sides, Stuck};
-use notion_sync::link::Link;
-use notion_sync::plan::{FieldChange, RowRef, clipped};
 use records::{Record, RecordKind, State};
 use runtime::Kind;
 use serde_json::{Map, Value, json};
+use settings::condition::Condition;
 use settings::databases::FULL_NAME;
 use settings::databases::Key;
 
-use crate::{Deps, make, read};
+use crate::NotionSync;
+use crate::context::telling;
+use crate::database::Opened;
+use crate::fields::full_name::Parts;
+use crate::fields::mapping::option_name;
+use crate::fields::matching::{COMPANY, Comparable, Pick, Traits, of_cell, of_multifield, of_property, of_raw, pick};
+use crate::fields::page::Context;
+use crate::fields::portal;
+use crate::fields::{Cell, Field, Merged, Sides, Stuck};
+use crate::link::Link;
+use crate::plan::{FieldChange, RowRef, clipped};
+use crate::work::read;
 
 /// The rows without a number that are read before one page is made; more are a backfill's work.
 const MAX_ROWS: usize = 1_000;
@@ -41,7 +42,7 @@ pub(crate) const COPY: &str = "A copy";
 pub(crate) const DOUBLE: &str = "A double";
 
 /// The row that is a record's.
-pub(crate) enum Row {
+pub(crate) enum RowMatch {
     /// There is none.
     None,
     /// This one, recognised by this key.
@@ -164,18 +165,23 @@ pub(crate) fn is_set_aside(opened: &Opened, page: &Page) -> bool {
 }
 
 /// What has to be known to read a row's keys.
-pub(crate) async fn page_context(deps: &Deps, opened: &Opened, page: &Page) -> Result<Context, Failure> {
-    deps.mirror.context(opened, opened.kind().record(0), None, Some(page)).await
+pub(crate) async fn page_context(sync: &NotionSync, opened: &Opened, page: &Page) -> Result<Context, Failure> {
+    sync.context(opened, opened.kind().record(0), None, Some(page)).await
 }
 
 /// Which row is the record's, before a page is made for an event. `state` has the e-mail addresses if they are keys.
-pub(crate) async fn find(deps: &Deps, opened: &Opened, record: Record, state: &State) -> Result<Row, Failure> {
-    let context = deps.mirror.context(opened, record, Some(state), None).await?;
-    let traits = of_record(opened, record, state, &context);
+pub(crate) async fn find(
+    sync: &NotionSync,
+    opened: &Opened,
+    record: Record,
+    state: &State,
+    context: &Context,
+) -> Result<RowMatch, Failure> {
+    let traits = of_record(opened, record, state, context);
     let (rows, is_whole) = ask(opened, record, &traits).await?;
     let (mut numbered, mut free) = (Vec::new(), Vec::new());
     for page in rows.into_iter().filter(|page| !page.in_trash) {
-        let owner = opened.known_owner(deps.mirror.links.owner(opened.tenant(), &page.id).await?);
+        let owner = opened.known_owner(sync.links.owner(opened.tenant(), &page.id).await?);
         match (number(opened, &page), owner) {
             (Some(number), _) if number != record.id() => {}
             (Some(_), Some(owner)) if owner.database != opened.database.name || owner.record != record => {
@@ -188,17 +194,17 @@ pub(crate) async fn find(deps: &Deps, opened: &Opened, record: Record, state: &S
     }
     match numbered.len() {
         0 => {}
-        1 => return Ok(numbered.pop().map_or(Row::None, |page| Row::One(Box::new(page), Key::Number))),
+        1 => return Ok(numbered.pop().map_or(RowMatch::None, |page| RowMatch::One(Box::new(page), Key::Number))),
         _ => return Ok(doubled(opened, record, numbered)),
     }
     let mut all = Vec::new();
     for page in free {
-        let context = page_context(deps, opened, &page).await?;
+        let context = page_context(sync, opened, &page).await?;
         all.push((of_page(opened, &page, &context), page));
     }
     match best(opened, record, &traits, all) {
-        Row::One(page, key) => alone(deps, opened, record, (state, &traits), *page, key).await,
-        Row::None if !is_whole => Ok(Row::Refused {
+        RowMatch::One(page, key) => alone(sync, opened, record, (state, &traits), *page, key).await,
+        RowMatch::None if !is_whole => Ok(RowMatch::Refused {
             why: format!(
                 "database {:?} has more than {} rows without a number that may be {record}; run a backfill over it first",
                 opened.database.name, MAX_ROWS
@@ -229,18 +235,18 @@ pub(crate) async fn with_number(opened: &Opened, record: Record) -> Result<Vec<P
 }
 
 /// Several rows carry the number of a record that none is linked with.
-pub(crate) fn doubled(opened: &Opened, record: Record, rows: Vec<Page>) -> Row {
-    Row::Refused { why: doubles(opened, record, &rows.iter().map(row_ref).collect::<Vec<_>>()), rows }
+pub(crate) fn doubled(opened: &Opened, record: Record, rows: Vec<Page>) -> RowMatch {
+    RowMatch::Refused { why: doubles(opened, record, &rows.iter().map(row_ref).collect::<Vec<_>>()), rows }
 }
 
 /// A row carries the number of a record and is linked with another.
-pub(crate) fn taken(record: Record, owner: Record, page: Page) -> Row {
+pub(crate) fn taken(record: Record, owner: Record, page: Page) -> RowMatch {
     let why = format!(
         "row {} carries the number of {record} and is linked with {owner}; write {} into it, and run a backfill",
         page.url,
         owner.id()
     );
-    Row::Refused { why, rows: vec![page] }
+    RowMatch::Refused { why, rows: vec![page] }
 }
 
 /// What is said of rows that carry one number.
@@ -256,23 +262,23 @@ pub(crate) fn doubles(opened: &Opened, record: Record, rows: &[RowRef]) -> Strin
 }
 
 /// Which of the rows fits the record by the surest key.
-pub(crate) fn best(opened: &Opened, record: Record, traits: &Traits, mut rows: Vec<(Traits, Page)>) -> Row {
+pub(crate) fn best(opened: &Opened, record: Record, traits: &Traits, mut rows: Vec<(Traits, Page)>) -> RowMatch {
     let keys = keys(opened);
     for key in &keys {
         let shown: Vec<&Traits> = rows.iter().map(|(traits, _)| traits).collect();
         match pick(key, &keys, traits, &shown) {
             Pick::None => {}
-            Pick::One(place) => return Row::One(Box::new(rows.swap_remove(place).1), key.clone()),
+            Pick::One(place) => return RowMatch::One(Box::new(rows.swap_remove(place).1), key.clone()),
             Pick::Several(places) => {
                 let rows: Vec<Page> = places.into_iter().map(|place| rows[place].1.clone()).collect();
                 return several(opened, record, key, rows);
             }
         }
     }
-    Row::None
+    RowMatch::None
 }
 
-fn several(opened: &Opened, record: Record, key: &Key, rows: Vec<Page>) -> Row {
+fn several(opened: &Opened, record: Record, key: &Key, rows: Vec<Page>) -> RowMatch {
     let why = format!(
         "{} rows have its {} ({}); write its number {} into {:?} of the right one",
         rows.len(),
@@ -281,11 +287,11 @@ fn several(opened: &Opened, record: Record, key: &Key, rows: Vec<Page>) -> Row {
         record.id(),
         opened.id.name
     );
-    Row::Refused { why, rows }
+    RowMatch::Refused { why, rows }
 }
 
 /// Several records fit one row.
-pub(crate) fn contested(opened: &Opened, key: &Key, page: Page, records: &[Record]) -> Row {
+pub(crate) fn contested(opened: &Opened, key: &Key, page: Page, records: &[Record]) -> RowMatch {
     let names: Vec<_> = records.iter().map(ToString::to_string).collect();
     let why = format!(
         "row {} has the {} of {}; write the number of the right one into its {:?}",
@@ -294,7 +300,7 @@ pub(crate) fn contested(opened: &Opened, key: &Key, page: Page, records: &[Recor
         names.join(" and "),
         opened.id.name
     );
-    Row::Refused { why, rows: vec![page] }
+    RowMatch::Refused { why, rows: vec![page] }
 }
 
 /// Asks for the row with the record's number, and for those without a number that may be it. Whether that is all of them.
@@ -372,15 +378,15 @@ fn spellings(value: &str) -> BTreeSet<String> {
 
 /// Whether a row that fits a record fits no other as well: for a title or a name, the portal is asked for another of the same.
 async fn alone(
-    deps: &Deps,
+    sync: &NotionSync,
     opened: &Opened,
     record: Record,
     (state, traits): (&State, &Traits),
     page: Page,
     key: Key,
-) -> Result<Row, Failure> {
+) -> Result<RowMatch, Failure> {
     let (RecordKind::Items(_), Some(item)) = (opened.kind(), state.as_item()) else {
-        return Ok(Row::One(Box::new(page), key));
+        return Ok(RowMatch::One(Box::new(page), key));
     };
     let written = |text: Option<&String>, others: Vec<String>| -> BTreeSet<String> {
         let text = text.cloned().unwrap_or_default();
@@ -391,7 +397,7 @@ async fn alone(
             json!({"@name": written(item.name.as_ref(), Vec::new()), "@lastName": written(item.last_name.as_ref(), Vec::new())})
         }
         (Key::Title, Some(title)) => json!({"@title": written(Some(title), vec![page.title()])}),
-        _ => return Ok(Row::One(Box::new(page), key)),
+        _ => return Ok(RowMatch::One(Box::new(page), key)),
     };
     let listing = Listing { kind: opened.kind(), custom_fields: extra_fields(opened) };
     let others = match listing.first(&opened.bitrix24, &filter).await {
@@ -403,15 +409,15 @@ async fn alone(
     let mut rivals = vec![(record, traits.clone())];
     for (other, state) in others.into_iter().filter(|(other, _)| *other != record) {
         // One whose link has only begun may claim the row just as well.
-        let link = deps.mirror.links.get(opened.tenant(), &opened.database.name, other).await?;
+        let link = sync.links.get(opened.tenant(), &opened.database.name, other).await?;
         let is_linked = link.is_some_and(|(link, _)| link.page.is_some());
-        if is_linked || make::left_out(opened, other, &state)?.is_some() {
+        if is_linked || left_out(opened, other, &state)?.is_some() {
             continue;
         }
-        let context = deps.mirror.context(opened, other, Some(&state), None).await?;
+        let context = sync.context(opened, other, Some(&state), None).await?;
         rivals.push((other, of_record(opened, other, &state, &context)));
     }
-    let context = page_context(deps, opened, &page).await?;
+    let context = page_context(sync, opened, &page).await?;
     Ok(among(opened, record, &key, page, &context, &rivals))
 }
 
@@ -423,12 +429,12 @@ pub(crate) fn among(
     page: Page,
     context: &Context,
     rivals: &[(Record, Traits)],
-) -> Row {
+) -> RowMatch {
     let own = of_page(opened, &page, context);
     let shown: Vec<&Traits> = rivals.iter().map(|(_, traits)| traits).collect();
     match pick(key, &keys(opened), &own, &shown) {
-        Pick::One(place) if rivals[place].0 == record => Row::One(Box::new(page), key.clone()),
-        Pick::None | Pick::One(_) => Row::None,
+        Pick::One(place) if rivals[place].0 == record => RowMatch::One(Box::new(page), key.clone()),
+        Pick::None | Pick::One(_) => RowMatch::None,
         Pick::Several(places) => {
             let records: Vec<Record> = places.into_iter().map(|place| rivals[place].0).collect();
             contested(opened, key, page, &records)
@@ -443,6 +449,17 @@ pub(crate) fn extra_fields(opened: &Opened) -> Vec<String> {
         fields.push("fm".to_owned());
     }
     fields
+}
+
+/// Why a record gets no page, if it gets none.
+pub(crate) fn left_out(opened: &Opened, record: Record, state: &State) -> Result<Option<String>, Failure> {
+    let Some(when) = &opened.database.when else { return Ok(None) };
+    let bad = |error: &dyn std::fmt::Display| {
+        Failure::permanent("bad_condition", format!("the condition of database {:?}: {error}", opened.database.name))
+    };
+    let condition = Condition::parse(when).map_err(|error| bad(&error))?;
+    let holds = condition.holds(&telling(record, state)).map_err(|error| bad(&error))?;
+    Ok((!holds).then(|| format!("the condition of database {:?} does not hold", opened.database.name)))
 }
 
 /// Writes the record's number onto a row.

@@ -4,22 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clients::Failure;
 use crm::pages::{Listing, PAGE};
-use notion_sync::plan::{Entry, EntryKind, RowRef};
-use notion_sync::runs::Phase;
 use records::Record;
 use runtime::store::{Query, Table};
 
-use super::Running;
+use super::RunningBackfill;
 use super::rows::{NUMBERS, number_of};
-use crate::matching::{self, row_ref};
+use crate::plan::{Entry, EntryKind, RowRef};
+use crate::runs::Phase;
+use crate::work::matching::{self, row_ref};
 
 /// Rows that are looked at in one step.
 const ROWS: usize = 500;
 
 /// Looks at some numbers.
-pub(super) async fn look(running: &mut Running<'_>, after: Option<String>) -> Result<(), Failure> {
+pub(super) async fn look(running: &mut RunningBackfill<'_>, after: Option<String>) -> Result<(), Failure> {
     let query = Query { after, limit: ROWS, ..Query::prefix(Table::Links, running.partition(), NUMBERS) };
-    let page = running.deps.ports.store.list(&query).await?;
+    let page = running.sync.ports.store.list(&query).await?;
     let mut groups: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     for (number, page) in page.items.iter().filter_map(|item| number_of(&item.key.sort)) {
         groups.entry(number).or_default().push(page.to_owned());
@@ -58,7 +58,7 @@ pub(super) async fn look(running: &mut Running<'_>, after: Option<String>) -> Re
 
 /// The rows of a number without those that are linked with another record: these are named.
 async fn own_rows(
-    running: &mut Running<'_>,
+    running: &mut RunningBackfill<'_>,
     record: Record,
     pages: &[String],
     entries: &mut Vec<Entry>,
@@ -66,7 +66,7 @@ async fn own_rows(
     let mut rows = Vec::new();
     for id in pages {
         let Some(page) = running.row(id).await? else { continue };
-        let owner = running.opened.known_owner(running.deps.mirror.links.owner(running.tenant(), id).await?);
+        let owner = running.opened.known_owner(running.sync.links.owner(running.tenant(), id).await?);
         match owner.filter(|owner| owner.record != record || owner.database != running.opened.database.name) {
             None => rows.push(row_ref(&page)),
             Some(owner) => {
@@ -90,7 +90,7 @@ async fn own_rows(
 
 /// Notes doubles; returns the rows of a number of which it is not known whether it is a record's.
 async fn look_at(
-    running: &mut Running<'_>,
+    running: &mut RunningBackfill<'_>,
     record: Record,
     mut rows: Vec<RowRef>,
     entries: &mut Vec<Entry>,
@@ -115,7 +115,7 @@ async fn look_at(
 }
 
 fn double(
-    running: &mut Running<'_>,
+    running: &mut RunningBackfill<'_>,
     record: Record,
     title: Option<String>,
     rows: Vec<RowRef>,
@@ -129,7 +129,7 @@ fn double(
 
 /// Names the rows whose number belongs to no record.
 async fn missing(
-    running: &mut Running<'_>,
+    running: &mut RunningBackfill<'_>,
     unknown: BTreeMap<u64, Vec<RowRef>>,
     entries: &mut Vec<Entry>,
 ) -> Result<(), Failure> {

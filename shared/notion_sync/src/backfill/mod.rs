@@ -4,6 +4,9 @@
 //! records fit rows without one, and then syncs the records by rising number. Each step is stored before the next, so
 //! an interrupted run continues. A plan is the same run without its writes: the same code decides both.
 
+mod numbers;
+mod rows;
+
 use std::time::Duration;
 
 use clients::Failure;
@@ -11,16 +14,8 @@ use crm::pages::{Listing, PAGE};
 use futures::StreamExt;
 use futures::stream::iter;
 use jiff::SignedDuration;
-use jobs::sync::Side;
-use jobs::sync::{Signal, SyncJob};
+use jobs::sync::{Side, Signal, SyncJob};
 use notion::Page;
-use notion_sync::database::{Open, Opened};
-use notion_sync::fields::{Merged, Policy, meet};
-use notion_sync::link::{Link, Standing};
-use notion_sync::link::{link_write, owner_write};
-use notion_sync::plan::{Entry, EntryKind, FieldChange, MAX_ENTRIES, entry_write};
-use notion_sync::runs::Phase;
-use notion_sync::runs::Run;
 use records::{Record, State};
 use runtime::clock::until;
 use runtime::job::ReceivedJob;
@@ -28,12 +23,16 @@ use runtime::store::Version;
 use runtime::{Kind, TraceId};
 use settings::databases::Key;
 
-mod numbers;
-mod rows;
-
-use crate::matching::{self, Row};
-use crate::record::Work;
-use crate::{Deps, Settled, make, read};
+use crate::NotionSync;
+use crate::database::{Open, Opened};
+use crate::fields::page::Context;
+use crate::fields::{Merged, Policy, meet};
+use crate::link::{Link, Standing, link_write, owner_write};
+use crate::plan::{Entry, EntryKind, FieldChange, MAX_ENTRIES, entry_write};
+use crate::runs::{Phase, Run};
+use crate::work::matching::RowMatch;
+use crate::work::read::Reads;
+use crate::work::{LinkWork, SyncDecision, make, matching, read};
 
 /// Pages that are made side by side: more would only wait for each other's answers.
 const AT_ONCE: usize = 8;
@@ -55,7 +54,7 @@ enum Became {
 }
 
 /// A record, what became of it, and how its sides differ.
-struct Outcome {
+struct RecordOutcome {
     record: Record,
     title: String,
     became: Became,
@@ -66,7 +65,7 @@ struct Outcome {
     unseen: bool,
 }
 
-impl Outcome {
+impl RecordOutcome {
     fn new(record: Record, state: &State, became: Became) -> Self {
         Self {
             record,
@@ -109,27 +108,32 @@ impl Outcome {
 }
 
 /// A run in a worker's hands.
-struct Running<'a> {
-    deps: &'a Deps,
+struct RunningBackfill<'a> {
+    sync: &'a NotionSync,
     job: &'a ReceivedJob<SyncJob>,
     opened: &'a Opened,
     run: Run,
 }
 
 /// Goes on with a run for a while.
-pub(crate) async fn go_on(deps: &Deps, job: &ReceivedJob<SyncJob>, name: &str, id: &str) -> Result<Settled, Failure> {
-    let Some((run, mut version)) = deps.mirror.runs.get(&job.tenant, id).await? else {
-        return Ok(Settled::skip("the run is not kept any more"));
+pub(crate) async fn go_on(
+    sync: &NotionSync,
+    job: &ReceivedJob<SyncJob>,
+    name: &str,
+    id: &str,
+) -> Result<SyncDecision, Failure> {
+    let Some((run, mut version)) = sync.runs.get(&job.tenant, id).await? else {
+        return Ok(SyncDecision::skip("the run is not kept any more"));
     };
     if run.has_ended() {
-        return Ok(Settled::skip("the run has ended"));
+        return Ok(SyncDecision::skip("the run has ended"));
     }
-    let opened = match deps.mirror.open(&job.tenant, name).await? {
+    let opened = match sync.open(&job.tenant, name).await? {
         Open::Ready(opened) => opened,
-        Open::Closed(closed) => return stop(deps, job, run, version, closed.text).await,
+        Open::Closed(closed) => return stop(sync, job, run, version, closed.text).await,
     };
-    let began = deps.now();
-    let mut running = Running { deps, job, opened: &opened, run };
+    let began = sync.now();
+    let mut running = RunningBackfill { sync, job, opened: &opened, run };
     loop {
         let step = match running.run.phase.clone() {
             Phase::Rows { .. } => rows::read(&mut running).await,
@@ -139,23 +143,23 @@ pub(crate) async fn go_on(deps: &Deps, job: &ReceivedJob<SyncJob>, name: &str, i
             Phase::Done | Phase::Stopped { .. } => Ok(()),
         };
         let run = &mut running.run;
-        run.touched_at = deps.now();
+        run.touched_at = sync.now();
         run.waits_for = step.as_ref().err().map(|failure| failure.text.clone());
         let ended = run.phase == Phase::Done;
         if ended {
-            run.ended_at = Some(deps.now());
+            run.ended_at = Some(sync.now());
         }
-        version = deps.mirror.runs.put(&job.tenant, run, Some(version)).await?;
+        version = sync.runs.put(&job.tenant, run, Some(version)).await?;
         match step {
-            Err(failure) if is_final(&failure) => return stop(deps, job, running.run, version, failure.text).await,
+            Err(failure) if is_final(&failure) => return stop(sync, job, running.run, version, failure.text).await,
             Err(failure) => {
                 // To wait for the limit is the ordinary course of a run, and no failure.
                 let Kind::Throttled { until: moment } = failure.kind else { return Err(failure) };
-                return Ok(Settled::wait(until(deps.now(), moment), failure.text));
+                return Ok(SyncDecision::wait(until(sync.now(), moment), failure.text));
             }
             Ok(()) if ended => return Ok(done(&running.run)),
-            Ok(()) if deps.now().duration_since(began) >= BUDGET => {
-                return Ok(Settled::wait(Duration::ZERO, "the run goes on"));
+            Ok(()) if sync.now().duration_since(began) >= BUDGET => {
+                return Ok(SyncDecision::wait(Duration::ZERO, "the run goes on"));
             }
             Ok(()) => {}
         }
@@ -168,24 +172,24 @@ fn is_final(failure: &Failure) -> bool {
 }
 
 async fn stop(
-    deps: &Deps,
+    sync: &NotionSync,
     job: &ReceivedJob<SyncJob>,
     mut run: Run,
     version: Version,
     why: String,
-) -> Result<Settled, Failure> {
+) -> Result<SyncDecision, Failure> {
     run.phase = Phase::Stopped { why: why.clone() };
-    run.ended_at = Some(deps.now());
-    deps.mirror.runs.put(&job.tenant, &run, Some(version)).await?;
-    Ok(Settled::skip(format!("the run stopped: {why}")))
+    run.ended_at = Some(sync.now());
+    sync.runs.put(&job.tenant, &run, Some(version)).await?;
+    Ok(SyncDecision::skip(format!("the run stopped: {why}")))
 }
 
-fn done(run: &Run) -> Settled {
+fn done(run: &Run) -> SyncDecision {
     let text = summary(run);
     if run.dry {
-        Settled::skip(format!("dry run: {text}"))
+        SyncDecision::skip(format!("dry run: {text}"))
     } else {
-        Settled::done(vec![text], run.id.clone(), Vec::new())
+        SyncDecision::done(vec![text], run.id.clone(), Vec::new())
     }
 }
 
@@ -206,14 +210,14 @@ fn summary(run: &Run) -> String {
     )
 }
 
-impl Running<'_> {
+impl RunningBackfill<'_> {
     fn listing(&self) -> Listing {
         Listing { kind: self.opened.kind(), custom_fields: matching::extra_fields(self.opened) }
     }
 
     /// The link of a record, if it has one.
     async fn link(&self, record: Record) -> Result<Option<Link>, Failure> {
-        let found = self.deps.mirror.links.get(self.tenant(), &self.opened.database.name, record).await?;
+        let found = self.sync.links.get(self.tenant(), &self.opened.database.name, record).await?;
         Ok(found.map(|(link, _)| link))
     }
 
@@ -225,7 +229,7 @@ impl Running<'_> {
                 break;
             }
             self.run.counts.entries += 1;
-            writes.push(entry_write(self.tenant(), &self.run.id, &entry, self.deps.now())?);
+            writes.push(entry_write(self.tenant(), &self.run.id, &entry, self.sync.now())?);
             if self.run.dry || entry.kind != EntryKind::Make {
                 self.run.note(in_words(&entry, self.run.dry));
             }
@@ -235,18 +239,18 @@ impl Running<'_> {
 
     /// Notes which records fit rows without a number.
     async fn keys(&mut self, after: u64) -> Result<(), Failure> {
-        let (deps, opened) = (self.deps, self.opened);
+        let (sync, opened) = (self.sync, self.opened);
         if !rows::are_compared(opened, self.run.counts.unnumbered) {
             self.run.phase = Phase::Records { after: 0 };
             return Ok(());
         }
         let (listed, _) = self.listing().after(&opened.bitrix24, &serde_json::json!({}), after, PAGES_AT_ONCE).await?;
-        deps.mirror.learn_names(opened, &listed).await;
+        sync.learn_names(opened, &listed).await;
         for (record, state) in &listed {
-            if self.link(*record).await?.is_some() || make::left_out(opened, *record, state)?.is_some() {
+            if self.link(*record).await?.is_some() || matching::left_out(opened, *record, state)?.is_some() {
                 continue;
             }
-            let context = deps.mirror.context(opened, *record, Some(state), None).await?;
+            let context = sync.context(opened, *record, Some(state), None).await?;
             rows::note_record(self, *record, &matching::of_record(opened, *record, state, &context)).await?;
         }
         self.run.phase = match listed.last() {
@@ -258,10 +262,10 @@ impl Running<'_> {
 
     /// Goes through a page of records.
     async fn records(&mut self, after: u64) -> Result<(), Failure> {
-        let (deps, opened) = (self.deps, self.opened);
+        let (sync, opened) = (self.sync, self.opened);
         let (listed, _) = self.listing().after(&opened.bitrix24, &serde_json::json!({}), after, 1).await?;
         let is_last = listed.len() < PAGE;
-        deps.mirror.learn_names(opened, &listed).await;
+        sync.learn_names(opened, &listed).await;
         let ids: Vec<_> = listed.iter().map(|(record, _)| record.id()).collect();
         let mut outcomes = Vec::new();
         let mut first = Ok(());
@@ -283,62 +287,67 @@ impl Running<'_> {
         for outcome in &outcomes {
             count(&mut self.run, outcome);
         }
-        self.note(outcomes.iter().filter_map(Outcome::entry).collect()).await?;
+        self.note(outcomes.iter().filter_map(RecordOutcome::entry).collect()).await?;
         self.run.phase = if is_last && first.is_ok() { Phase::Done } else { Phase::Records { after: done.max(after) } };
         debug_assert!(first.is_err() || ids.last().is_none_or(|last| *last == done));
         first
     }
 
     /// One record: what it becomes, and how its two sides differ.
-    async fn one(&self, record: Record, state: &State) -> Result<Outcome, Failure> {
-        let (deps, opened) = (self.deps, self.opened);
+    async fn one(&self, record: Record, state: &State) -> Result<RecordOutcome, Failure> {
+        let (sync, opened) = (self.sync, self.opened);
         if let Some(link) = self.link(record).await? {
             return self.known(&link, state).await;
         }
-        let context = deps.mirror.context(opened, record, Some(state), None).await?;
+        let context = sync.context(opened, record, Some(state), None).await?;
         let traits = matching::of_record(opened, record, state, &context);
         let row = rows::of(self, record, &traits).await?;
         // A number on a row is that row's record, whatever the condition of the database says.
-        if !matches!(&row, Row::One(_, Key::Number)) {
+        if !matches!(&row, RowMatch::One(_, Key::Number)) {
             let is_old = self.run.since.is_some_and(|since| state.changed_at().is_none_or(|at| at < since));
-            if is_old || make::left_out(opened, record, state)?.is_some() {
-                return Ok(Outcome::new(record, state, Became::LeftOut));
+            if is_old || matching::left_out(opened, record, state)?.is_some() {
+                return Ok(RecordOutcome::new(record, state, Became::LeftOut));
             }
         }
         match row {
-            Row::One(page, key) => self.link_with(record, state, *page, key).await,
-            Row::Refused { rows, .. } if rows.iter().any(|page| matching::number(opened, page).is_some()) => {
-                Ok(Outcome::new(record, state, Became::Doubled))
+            RowMatch::One(page, key) => self.link_with(record, state, *page, key).await,
+            RowMatch::Refused { rows, .. } if rows.iter().any(|page| matching::number(opened, page).is_some()) => {
+                Ok(RecordOutcome::new(record, state, Became::Doubled))
             }
-            Row::Refused { why, rows } => Ok(Outcome { rows, ..Outcome::new(record, state, Became::Refused(why)) }),
-            Row::None if self.run.dry => Ok(Outcome::new(record, state, Became::Created)),
-            Row::None => self.create(record, state).await,
+            RowMatch::Refused { why, rows } => {
+                Ok(RecordOutcome { rows, ..RecordOutcome::new(record, state, Became::Refused(why)) })
+            }
+            RowMatch::None if self.run.dry => Ok(RecordOutcome::new(record, state, Became::Created)),
+            RowMatch::None => self.create(record, state, context).await,
         }
     }
 
     /// Links a record with a row that is there.
-    async fn link_with(&self, record: Record, state: &State, page: Page, key: Key) -> Result<Outcome, Failure> {
-        let (deps, opened) = (self.deps, self.opened);
-        let mut link = Link::making(&opened.database.name, record, deps.now());
+    async fn link_with(&self, record: Record, state: &State, page: Page, key: Key) -> Result<RecordOutcome, Failure> {
+        let (sync, opened) = (self.sync, self.opened);
+        let mut link = Link::making(&opened.database.name, record, sync.now());
         link.page = Some(page.id.clone());
         link.standing = Standing::Together;
         link.title = state.title().unwrap_or_default();
         link.made_by = Some(self.run.id.clone());
         let (merged, changes) = self.compare(&link, state, &page).await?;
         let is_numbered = key == Key::Number;
-        let mut outcome = Outcome { changes, ..Outcome::new(record, state, Became::Linked(key)) };
+        let mut outcome = RecordOutcome { changes, ..RecordOutcome::new(record, state, Became::Linked(key)) };
         if !self.run.dry {
             if !is_numbered && let Err(failure) = matching::write_number(opened, &page.id, record).await {
                 let Kind::Permanent { code } = &failure.kind else { return Err(failure) };
                 if stops_all(code) {
                     return Err(failure);
                 }
-                return Ok(Outcome { rows: vec![page], ..Outcome::new(record, state, Became::Failed(failure.text)) });
+                return Ok(RecordOutcome {
+                    rows: vec![page],
+                    ..RecordOutcome::new(record, state, Became::Failed(failure.text))
+                });
             }
             link.base = merged.agreed.clone();
-            link.synced_at = Some(deps.now());
+            link.synced_at = Some(sync.now());
             let owner = owner_write(self.tenant(), &page.id, &link)?;
-            deps.put(vec![link_write(self.tenant(), &link, None)?, owner]).await?;
+            sync.put(vec![link_write(self.tenant(), &link, None)?, owner]).await?;
         }
         outcome.rows = vec![page];
         outcome.merged = Some(merged);
@@ -349,7 +358,7 @@ impl Running<'_> {
     }
 
     /// A record that is linked: whether its sides differ.
-    async fn known(&self, link: &Link, state: &State) -> Result<Outcome, Failure> {
+    async fn known(&self, link: &Link, state: &State) -> Result<RecordOutcome, Failure> {
         let by_this = link.made_by.as_deref() == Some(self.run.id.as_str());
         let made = by_this && link.sync_source == Some(Side::Bitrix24);
         let became = match (by_this, made) {
@@ -358,7 +367,7 @@ impl Running<'_> {
             // By which key, its line says, which was kept when it was linked.
             (true, false) => Became::Linked(Key::Number),
         };
-        let mut outcome = Outcome::new(link.record, state, became);
+        let mut outcome = RecordOutcome::new(link.record, state, became);
         if let Standing::Making { .. } = link.standing {
             // Its own job finds out what became of the call.
             if !self.run.dry {
@@ -389,7 +398,7 @@ impl Running<'_> {
 
     async fn compare(&self, link: &Link, state: &State, page: &Page) -> Result<(Merged, Vec<FieldChange>), Failure> {
         let opened = self.opened;
-        let context = self.deps.mirror.context(opened, link.record, Some(state), Some(page)).await?;
+        let context = self.sync.context(opened, link.record, Some(state), Some(page)).await?;
         let bitrix24 = read::portal_side(opened, link.record, state, &context);
         let notion = read::page_side(opened, link, page, None, &context);
         let policy: Policy = opened.fields.iter().map(|field| (field.key().to_owned(), field.master())).collect();
@@ -403,23 +412,24 @@ impl Running<'_> {
         let SyncJob::Backfill { database, .. } = &self.job.body else { return Ok(()) };
         let next = SyncJob::Record { database: database.clone(), record, signal: Signal::both("backfill") };
         let once = format!("backfill#{}#{}", self.run.id, record.key());
-        let mirror = &self.deps.mirror;
-        mirror.send(vec![notion_sync::message(&next, self.tenant(), TraceId::new(self.deps.now()), &once)?]).await
+        let mirror = self.sync;
+        mirror.send(vec![crate::message(&next, self.tenant(), TraceId::new(self.sync.now()), &once)?]).await
     }
 
-    async fn create(&self, record: Record, state: &State) -> Result<Outcome, Failure> {
-        let (deps, opened) = (self.deps, self.opened);
-        let created = || Outcome::new(record, state, Became::Created);
-        if !deps.mirror.awaited(opened, record, state).await?.is_empty() {
+    async fn create(&self, record: Record, state: &State, context: Context) -> Result<RecordOutcome, Failure> {
+        let (sync, opened) = (self.sync, self.opened);
+        let created = || RecordOutcome::new(record, state, Became::Created);
+        if !sync.awaited(opened, record, state).await?.is_empty() {
             self.hand_on(record).await?;
             return Ok(created());
         }
-        let mut link = Link::making(&opened.database.name, record, deps.now());
+        let mut link = Link::making(&opened.database.name, record, sync.now());
         link.made_by = Some(self.run.id.clone());
         link.sync_source = Some(Side::Bitrix24);
-        let version = deps.begin(link_write(self.tenant(), &link, None)?).await?;
+        let version = sync.begin(link_write(self.tenant(), &link, None)?).await?;
         let signal = Signal::both("backfill");
-        let mut work = Work { deps, job: self.job, opened, signal: &signal, link, version };
+        let reads = Reads { context: Some(context), ..Reads::default() };
+        let mut work = LinkWork { sync, job: self.job, opened, signal: &signal, link, version, reads };
         match make::make_page(&mut work, state).await {
             Ok(_) => {
                 if work.link.body_open {
@@ -434,10 +444,10 @@ impl Running<'_> {
             }
             Err(failure) => {
                 // Surely nothing was made: the run comes by again.
-                deps.mirror.links.forget(self.tenant(), &work.link).await?;
+                sync.links.forget(self.tenant(), &work.link).await?;
                 match &failure.kind {
                     Kind::Permanent { code } if !stops_all(code) => {
-                        Ok(Outcome::new(record, state, Became::Failed(failure.text)))
+                        Ok(RecordOutcome::new(record, state, Became::Failed(failure.text)))
                     }
                     _ => Err(failure),
                 }
@@ -466,7 +476,7 @@ fn in_words(entry: &Entry, dry: bool) -> String {
     }
 }
 
-fn count(run: &mut Run, outcome: &Outcome) {
+fn count(run: &mut Run, outcome: &RecordOutcome) {
     let counts = &mut run.counts;
     counts.records += 1;
     counts.changed += u64::from(outcome.is_change());

@@ -4,60 +4,43 @@
 use std::collections::BTreeMap;
 
 use clients::Failure;
-use jobs::sync::Side;
-use jobs::sync::{Signal, SyncJob};
-use notion::Page;
-use notion_sync::conflicts;
-use notion_sync::conflicts::Kept;
-use notion_sync::database::{Open, Opened};
-use notion_sync::fields::merge::Why;
-use notion_sync::fields::page::Context;
-use notion_sync::fields::{Agreed, Cell, Conflict, Field, Fit};
+use jobs::sync::{Side, Signal, SyncJob};
 use records::Record;
 use runtime::job::ReceivedJob;
+use runtime::store::Write;
 use settings::databases::Master;
 
-use crate::outcome::Both;
-use crate::read::Known;
-use crate::record::{Done, Work, misplaced};
-use crate::{Deps, Settled, attention, read};
+use crate::NotionSync;
+use crate::conflicts;
+use crate::conflicts::StoredConflict;
+use crate::database::{Open, Opened};
+use crate::fields::merge::Why;
+use crate::fields::{Agreed, Cell, Conflict, Field, Fit};
+use crate::link::Apart;
+use crate::work::read::{BothSides, PairRead, Reads};
+use crate::work::record::PairWritten;
+use crate::work::{LinkWork, SyncDecision, attention};
 
-/// A pair with what both sides show now.
-struct Looked<'a> {
-    work: Work<'a>,
-    known: Known,
-    page: Page,
-    context: Context,
-    both: Both,
-}
-
-/// Both sides of a pair, or why there is nothing to be done.
-async fn look<'a>(
-    deps: &'a Deps,
+/// A pair with what both sides show now, or why there is nothing to be done.
+async fn read_pair<'a>(
+    sync: &'a NotionSync,
     job: &'a ReceivedJob<SyncJob>,
     opened: &'a Opened,
     signal: &'a Signal,
     record: Record,
-) -> Result<Result<Looked<'a>, &'static str>, Failure> {
-    let database = &opened.database.name;
-    let Some((link, version)) = deps.mirror.links.get(&job.tenant, database, record).await? else {
+) -> Result<Result<(LinkWork<'a>, PairRead), &'static str>, Failure> {
+    let Some((link, version)) = sync.links.get(&job.tenant, &opened.database.name, record).await? else {
         return Ok(Err("the record and its page are not linked any more"));
     };
     if !link.is_together() {
         return Ok(Err("the record and its page are not synced now; the page Notion says why"));
     }
-    let work = Work { deps, job, opened, signal, link, version };
-    let Some(known) = read::record(deps, opened, record, None).await? else {
-        return Ok(Err("the record was deleted in Bitrix24"));
-    };
-    let page = read::page(opened, work.link.page.as_deref().unwrap_or_default()).await?;
-    let Some(page) = page.filter(|page| misplaced(opened, page).is_none()) else {
-        return Ok(Err("the page is not in its database any more"));
-    };
-    let context = deps.mirror.context(opened, record, Some(&known.state), Some(&page)).await?;
-    let bitrix24 = read::portal_side(opened, record, &known.state, &context);
-    let notion = read::page_side(opened, &work.link, &page, None, &context);
-    Ok(Ok(Looked { work, known, page, context, both: Both { bitrix24, notion } }))
+    let mut work = LinkWork { sync, job, opened, signal, link, version, reads: Reads::default() };
+    Ok(match work.read_both().await? {
+        Ok(pair) => Ok((work, pair)),
+        Err(Apart::RecordGone) => Err("the record was deleted in Bitrix24"),
+        Err(Apart::PageTrashed | Apart::PageGone | Apart::PageMoved) => Err("the page is not in its database any more"),
+    })
 }
 
 /// Whether nobody writes a field on the portal.
@@ -67,65 +50,64 @@ fn is_shown_only(field: &Field) -> bool {
 
 /// Writes the value that lost to both sides.
 pub(crate) async fn undo(
-    deps: &Deps,
+    sync: &NotionSync,
     job: &ReceivedJob<SyncJob>,
     (database, record): (&str, Record),
     conflict: &str,
     by: &str,
-) -> Result<Settled, Failure> {
-    let Some(kept) = deps.mirror.conflicts.get(&job.tenant, conflict).await? else {
-        return Ok(Settled::skip("the conflict is not kept any more"));
+) -> Result<SyncDecision, Failure> {
+    let Some(kept) = sync.conflicts.get(&job.tenant, conflict).await? else {
+        return Ok(SyncDecision::skip("the conflict is not kept any more"));
     };
     if !kept.can_be_undone() {
-        return Ok(Settled::skip("the conflict was undone before, or its value cannot be written"));
+        return Ok(SyncDecision::skip("the conflict was undone before, or its value cannot be written"));
     }
-    let opened = match deps.mirror.open(&job.tenant, database).await? {
+    let opened = match sync.open(&job.tenant, database).await? {
         Open::Ready(opened) => opened,
-        Open::Closed(closed) => return Ok(Settled::skip(closed.text)),
+        Open::Closed(closed) => return Ok(SyncDecision::skip(closed.text)),
     };
     let Some(field) = opened.field(&kept.conflict.field) else {
-        return Ok(Settled::skip("the field is not mapped any more, or its mapping is paused"));
+        return Ok(SyncDecision::skip("the field is not mapped any more, or its mapping is paused"));
     };
     let signal = Signal::both("undo");
-    let mut looked = match look(deps, job, &opened, &signal, record).await? {
-        Ok(looked) => looked,
-        Err(reason) => return Ok(Settled::skip(reason)),
+    let (mut work, pair) = match read_pair(sync, job, &opened, &signal, record).await? {
+        Ok(read) => read,
+        Err(reason) => return Ok(SyncDecision::skip(reason)),
     };
     let cells = BTreeMap::from([(field.key().to_owned(), kept.conflict.lost().clone())]);
     let stays = is_shown_only(field) || field.master() == Master::Bitrix24Only;
     let to_bitrix24 = if stays { BTreeMap::new() } else { cells.clone() };
-    let Looked { work, known, page, context, both } = &mut looked;
-    let done = work.write(known.state.clone(), page.clone(), context, both, &to_bitrix24, &cells).await?;
-    let now = deps.now();
+    let done = work.write(pair, &to_bitrix24, &cells).await?;
+    let now = sync.now();
     let word = format!("{}: {:?} written again, by {by}", field.key(), kept.conflict.lost().to_string());
-    let undone = Kept { undone: Some((now, by.to_owned())), ..kept };
+    let undone = StoredConflict { undone: Some((now, by.to_owned())), ..kept };
     let line = conflicts::conflict_write(&job.tenant, &undone)?;
-    finish(looked.work, field, done, word, line).await
+    finish(work, field, done, word, line).await
 }
 
 /// Writes one side's value to the other; what is overwritten is kept among the conflicts.
 pub(crate) async fn take(
-    deps: &Deps,
+    sync: &NotionSync,
     job: &ReceivedJob<SyncJob>,
     (database, record): (&str, Record),
     (key, side): (&str, Side),
     by: &str,
-) -> Result<Settled, Failure> {
-    let opened = match deps.mirror.open(&job.tenant, database).await? {
+) -> Result<SyncDecision, Failure> {
+    let opened = match sync.open(&job.tenant, database).await? {
         Open::Ready(opened) => opened,
-        Open::Closed(closed) => return Ok(Settled::skip(closed.text)),
+        Open::Closed(closed) => return Ok(SyncDecision::skip(closed.text)),
     };
     let Some(field) = opened.field(key) else {
-        return Ok(Settled::skip("the field is not mapped any more, or its mapping is paused"));
+        return Ok(SyncDecision::skip("the field is not mapped any more, or its mapping is paused"));
     };
     let signal = Signal::both("take");
-    let mut looked = match look(deps, job, &opened, &signal, record).await? {
-        Ok(looked) => looked,
-        Err(reason) => return Ok(Settled::skip(reason)),
+    let (mut work, pair) = match read_pair(sync, job, &opened, &signal, record).await? {
+        Ok(read) => read,
+        Err(reason) => return Ok(SyncDecision::skip(reason)),
     };
-    let Looked { work, known, page, context, both } = &mut looked;
+    let both = &pair.shown;
     if let Some(why) = cannot_take(field, side, both) {
-        return Ok(Settled::skip(why));
+        return Ok(SyncDecision::skip(why));
     }
     let cell = both.carried(side, key);
     let (b, n) = (both.cell(Side::Bitrix24, key), both.cell(Side::Notion, key));
@@ -133,9 +115,9 @@ pub(crate) async fn take(
         work.link.base.insert(key.to_owned(), Agreed::new(&b, &n));
         work.link.held.retain(|held| held.field != key);
         let stuck = work.link.stuck.iter().filter(|stuck| stuck.field != key).cloned().collect();
-        let mut writes = work.set_stuck(stuck, both, context).await?;
+        let mut writes = work.set_stuck(stuck, both, &pair.context).await?;
         writes.push(work.last_write()?);
-        return Ok(Settled { writes, ..Settled::skip("both sides show the same already") });
+        return Ok(SyncDecision { writes, ..SyncDecision::skip("both sides show the same already") });
     }
     let cells = BTreeMap::from([(key.to_owned(), cell.clone())]);
     let none = BTreeMap::new();
@@ -144,9 +126,9 @@ pub(crate) async fn take(
         Side::Notion => (&cells, &none),
     };
     let word = format!("{key} → {}: {side}'s value taken by {by}", side.other());
-    let kept = Kept {
+    let kept = StoredConflict {
         id: conflicts::id(job.trace, database, key),
-        at: deps.now(),
+        at: sync.now(),
         trace: job.trace,
         database: database.to_owned(),
         record,
@@ -156,17 +138,13 @@ pub(crate) async fn take(
         undone: None,
     };
     let line = conflicts::conflict_write(&job.tenant, &kept)?;
-    let done = work.write(known.state.clone(), page.clone(), context, both, to_bitrix24, to_notion).await?;
-    finish(looked.work, field, done, word, line).await
+    let done = work.write(pair, to_bitrix24, to_notion).await?;
+    finish(work, field, done, word, line).await
 }
 
 /// Why a side's value cannot be written to the other.
-fn cannot_take(field: &Field, side: Side, both: &Both) -> Option<String> {
-    let sides = match side {
-        Side::Bitrix24 => &both.bitrix24,
-        Side::Notion => &both.notion,
-    };
-    let reading = sides.fields.get(field.key())?;
+fn cannot_take(field: &Field, side: Side, both: &BothSides) -> Option<String> {
+    let reading = both.of(side).fields.get(field.key())?;
     if side == Side::Notion && is_shown_only(field) {
         return Some(format!("{:?} is read-only in Bitrix24", field.property.name));
     }
@@ -178,13 +156,13 @@ fn cannot_take(field: &Field, side: Side, both: &Both) -> Option<String> {
 
 /// Says what became of it. `line` is written if the value is there now.
 async fn finish(
-    mut work: Work<'_>,
+    mut work: LinkWork<'_>,
     field: &Field,
-    done: Done,
+    done: PairWritten,
     word: String,
-    line: runtime::store::Write,
-) -> Result<Settled, Failure> {
-    work.link.synced_at = Some(work.deps.now());
+    line: Write,
+) -> Result<SyncDecision, Failure> {
+    work.link.synced_at = Some(work.sync.now());
     work.link.intents.clear();
     let stuck = work.link.stuck.iter().filter(|stuck| stuck.field != field.key()).cloned().collect();
     let mut writes = work.set_stuck(stuck, &done.now, &done.context).await?;
@@ -196,9 +174,9 @@ async fn finish(
             vec![word]
         }
         Some(held) if done.changes.is_empty() => {
-            return Ok(Settled { writes, ..Settled::skip(attention::line(work.opened, &[held.stuck()])) });
+            return Ok(SyncDecision { writes, ..SyncDecision::skip(attention::line(work.opened, &[held.stuck()])) });
         }
         Some(held) => vec![done.changes.join(", "), attention::line(work.opened, &[held.stuck()])],
     };
-    Ok(Settled::done(changes, done.place, writes))
+    Ok(SyncDecision::done(changes, done.place, writes))
 }

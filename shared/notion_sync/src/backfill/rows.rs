@@ -4,10 +4,6 @@ use std::time::Duration;
 
 use clients::Failure;
 use notion::Page;
-use notion_sync::database::Opened;
-use notion_sync::fields::matching::Traits;
-use notion_sync::fields::page::Context;
-use notion_sync::runs::Phase;
 use records::Record;
 use runtime::TenantId;
 use runtime::clock::later;
@@ -16,8 +12,12 @@ use serde::Serialize;
 use serde_json::json;
 use settings::databases::Key;
 
-use super::Running;
-use crate::matching::{self, Row};
+use super::RunningBackfill;
+use crate::database::Opened;
+use crate::fields::matching::Traits;
+use crate::fields::page::Context;
+use crate::runs::Phase;
+use crate::work::matching::{self, RowMatch};
 
 /// What was put down of the rows is kept this long.
 const ROWS_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -25,9 +25,9 @@ const ROWS_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const MAX_VALUE: usize = 80;
 
 /// Reads a page of rows and puts them down.
-pub(super) async fn read(running: &mut Running<'_>) -> Result<(), Failure> {
+pub(super) async fn read(running: &mut RunningBackfill<'_>) -> Result<(), Failure> {
     let Phase::Rows { cursor, since } = running.run.phase.clone() else { return Ok(()) };
-    let (deps, opened) = (running.deps, running.opened);
+    let (sync, opened) = (running.sync, running.opened);
     let mut query = json!({"sorts": [{"timestamp": "created_time", "direction": "ascending"}], "page_size": 100});
     if let Some(since) = since {
         query["filter"] = json!({"timestamp": "created_time", "created_time": {"on_or_after": since.to_string()}});
@@ -49,7 +49,7 @@ pub(super) async fn read(running: &mut Running<'_>) -> Result<(), Failure> {
         if matching::is_set_aside(opened, page) {
             continue;
         }
-        let context = matching::page_context(deps, opened, page).await?;
+        let context = matching::page_context(sync, opened, page).await?;
         let traits = matching::of_page(opened, page, &context);
         for key in matching::keys(opened) {
             for value in traits.of(key.name()) {
@@ -75,13 +75,13 @@ pub(super) async fn read(running: &mut Running<'_>) -> Result<(), Failure> {
 }
 
 /// The row of a record, among those without a record.
-pub(super) async fn of(running: &Running<'_>, record: Record, traits: &Traits) -> Result<Row, Failure> {
-    let (deps, opened) = (running.deps, running.opened);
+pub(super) async fn of(running: &RunningBackfill<'_>, record: Record, traits: &Traits) -> Result<RowMatch, Failure> {
+    let (sync, opened) = (running.sync, running.opened);
     let mut numbered = Vec::new();
     for item in running.list(&by_number(record.id())).await? {
         let id: String = item.decode()?;
         let Some(page) = running.row(&id).await? else { continue };
-        match opened.known_owner(deps.mirror.links.owner(running.tenant(), &id).await?) {
+        match opened.known_owner(sync.links.owner(running.tenant(), &id).await?) {
             None => numbered.push(page),
             Some(owner) if owner.record == record && owner.database == opened.database.name => {}
             // Its own line says what to do; a page more would only make a second row with this number.
@@ -90,7 +90,7 @@ pub(super) async fn of(running: &Running<'_>, record: Record, traits: &Traits) -
     }
     match numbered.len() {
         0 => {}
-        1 => return Ok(numbered.pop().map_or(Row::None, |page| Row::One(Box::new(page), Key::Number))),
+        1 => return Ok(numbered.pop().map_or(RowMatch::None, |page| RowMatch::One(Box::new(page), Key::Number))),
         _ => return Ok(matching::doubled(opened, record, numbered)),
     }
     let mut rows: Vec<(Traits, Page)> = Vec::new();
@@ -98,15 +98,15 @@ pub(super) async fn of(running: &Running<'_>, record: Record, traits: &Traits) -
         for value in traits.of(key.name()) {
             for page in running.free(&by_key("row", &key, value)).await? {
                 if rows.iter().all(|(_, known)| known.id != page.id) {
-                    let context = matching::page_context(deps, opened, &page).await?;
+                    let context = matching::page_context(sync, opened, &page).await?;
                     rows.push((matching::of_page(opened, &page, &context), page));
                 }
             }
         }
     }
     match matching::best(opened, record, traits, rows) {
-        Row::One(page, key) => {
-            let context = matching::page_context(deps, opened, &page).await?;
+        RowMatch::One(page, key) => {
+            let context = matching::page_context(sync, opened, &page).await?;
             let rivals = rivals(running, record, traits, &key, &page, &context).await?;
             Ok(matching::among(opened, record, &key, *page, &context, &rivals))
         }
@@ -116,7 +116,7 @@ pub(super) async fn of(running: &Running<'_>, record: Record, traits: &Traits) -
 
 /// The records that may claim a row by a key, this one among them.
 async fn rivals(
-    running: &Running<'_>,
+    running: &RunningBackfill<'_>,
     record: Record,
     traits: &Traits,
     key: &Key,
@@ -137,7 +137,7 @@ async fn rivals(
 }
 
 /// Puts down which rows a record fits, that another record may know of it.
-pub(super) async fn note_record(running: &Running<'_>, record: Record, traits: &Traits) -> Result<(), Failure> {
+pub(super) async fn note_record(running: &RunningBackfill<'_>, record: Record, traits: &Traits) -> Result<(), Failure> {
     let mut writes = Vec::new();
     for key in matching::keys(running.opened) {
         for value in traits.of(key.name()) {
@@ -150,11 +150,11 @@ pub(super) async fn note_record(running: &Running<'_>, record: Record, traits: &
     running.write(writes).await
 }
 
-impl Running<'_> {
+impl RunningBackfill<'_> {
     /// A row that was put down.
     pub(super) async fn row(&self, page: &str) -> Result<Option<Page>, Failure> {
         let key = self.key(&format!("page#{page}"));
-        Ok(self.deps.ports.store.get(&key).await?.map(|item| item.decode()).transpose()?)
+        Ok(self.sync.ports.store.get(&key).await?.map(|item| item.decode()).transpose()?)
     }
 
     /// The rows stored under a prefix that have no record yet.
@@ -162,7 +162,7 @@ impl Running<'_> {
         let mut pages = Vec::new();
         for item in self.list(prefix).await? {
             let id: String = item.decode()?;
-            if self.deps.mirror.links.owner(self.tenant(), &id).await?.is_none() {
+            if self.sync.links.owner(self.tenant(), &id).await?.is_none() {
                 pages.extend(self.row(&id).await?);
             }
         }
@@ -175,7 +175,7 @@ impl Running<'_> {
 
     async fn list_some(&self, prefix: &str, limit: usize) -> Result<Vec<Item>, Failure> {
         let query = Query { limit, ..Query::prefix(Table::Links, self.partition(), prefix) };
-        Ok(self.deps.ports.store.list(&query).await?.items)
+        Ok(self.sync.ports.store.list(&query).await?.items)
     }
 
     pub(super) fn partition(&self) -> String {
@@ -192,14 +192,14 @@ impl Running<'_> {
 
     fn put<T: Serialize>(&self, writes: &mut Vec<Write>, sort: &str, value: &T) -> Result<(), Failure> {
         let write = Write::new(self.key(sort), value, Condition::Always)?;
-        writes.push(write.expiring(later(self.deps.now(), ROWS_TTL)));
+        writes.push(write.expiring(later(self.sync.now(), ROWS_TTL)));
         Ok(())
     }
 
     /// Writes many, some at a time.
     pub(super) async fn write(&self, writes: Vec<Write>) -> Result<(), Failure> {
         for some in writes.chunks(MAX_WRITES) {
-            self.deps.ports.store.put_all(some.to_vec()).await?;
+            self.sync.ports.store.put_all(some.to_vec()).await?;
         }
         Ok(())
     }

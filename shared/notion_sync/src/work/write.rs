@@ -6,20 +6,21 @@ use clients::Failure;
 use crm::pages::Listing;
 use jobs::sync::Side;
 use notion::Page;
-use notion_sync::database::Opened;
-use notion_sync::fields::page;
-use notion_sync::fields::page::Context;
-use notion_sync::fields::portal;
-use notion_sync::fields::portal::{PortalField, PortalKind};
-use notion_sync::fields::{Cell, Field, Stuck};
 use records::{Record, RecordKind, State};
 use runtime::Kind;
 use serde_json::{Map, Value, json};
 
-use crate::{Deps, read};
+use crate::NotionSync;
+use crate::database::Opened;
+use crate::fields::page;
+use crate::fields::page::Context;
+use crate::fields::portal;
+use crate::fields::portal::{PortalField, PortalKind};
+use crate::fields::{Cell, Field, Stuck};
+use crate::work::read;
 
 /// What became of writing some fields.
-pub(crate) struct Outcome<T> {
+pub(crate) struct SideWritten<T> {
     /// The side as it is now.
     pub(crate) now: T,
     /// The fields that the provider refused, with its words.
@@ -34,13 +35,13 @@ fn is_refusal(failure: &Failure) -> bool {
 
 /// Writes fields of the record. What is refused together is written one by one: one field holds up no other.
 pub(crate) async fn to_portal(
-    deps: &Deps,
+    sync: &NotionSync,
     opened: &Opened,
     record: Record,
     before: &State,
     cells: &BTreeMap<String, Cell>,
-) -> Result<Outcome<State>, Failure> {
-    let mut outcome = Outcome { now: before.clone(), refused: Vec::new() };
+) -> Result<SideWritten<State>, Failure> {
+    let mut outcome = SideWritten { now: before.clone(), refused: Vec::new() };
     let raw = read::raw(before);
     let mut fields: Vec<(&Field, &Cell)> = Vec::new();
     for (key, cell) in cells {
@@ -53,16 +54,16 @@ pub(crate) async fn to_portal(
     if fields.is_empty() {
         return Ok(outcome);
     }
-    match update(deps, opened, record, before, &fields).await {
+    match update(sync, opened, record, before, &fields).await {
         Ok(now) => outcome.now = now,
         Err(failure) if is_refusal(&failure) => match fields.as_slice() {
             [(field, _)] => outcome.refused.push(stuck(field, Side::Notion, &failure)),
-            several => one_by_one(deps, opened, record, several, &mut outcome).await?,
+            several => one_by_one(sync, opened, record, several, &mut outcome).await?,
         },
         Err(failure) => return Err(failure),
     }
     if let (RecordKind::Tasks, Some(Cell::Option(status))) = (record.kind(), cells.get("status"))
-        && let Some(now) = finish_status(deps, opened, record, status, &outcome.now).await?
+        && let Some(now) = finish_status(sync, opened, record, status, &outcome.now).await?
     {
         outcome.now = now;
     }
@@ -83,14 +84,14 @@ fn cannot_edit(field: &PortalField, cell: &Cell, raw: &Map<String, Value>) -> Op
 }
 
 async fn one_by_one(
-    deps: &Deps,
+    sync: &NotionSync,
     opened: &Opened,
     record: Record,
     fields: &[(&Field, &Cell)],
-    outcome: &mut Outcome<State>,
+    outcome: &mut SideWritten<State>,
 ) -> Result<(), Failure> {
     for one in fields {
-        match update(deps, opened, record, &outcome.now, std::slice::from_ref(one)).await {
+        match update(sync, opened, record, &outcome.now, std::slice::from_ref(one)).await {
             Ok(now) => outcome.now = now,
             Err(failure) if is_refusal(&failure) => outcome.refused.push(stuck(one.0, Side::Notion, &failure)),
             Err(failure) => return Err(failure),
@@ -101,7 +102,7 @@ async fn one_by_one(
 
 /// Writes fields, and gives the record as it is now: as the answer shows it, or read once where the answer lacks a field.
 async fn update(
-    deps: &Deps,
+    sync: &NotionSync,
     opened: &Opened,
     record: Record,
     before: &State,
@@ -118,7 +119,7 @@ async fn update(
     // The values are absolute: writing them again does no harm.
     let answer = opened.bitrix24.call(method, &params).await.map_err(Failure::repeatable)?;
     let names: Vec<&str> = fields.iter().map(|(field, _)| raw_name(&field.portal)).collect();
-    now(deps, opened, record, before, &names, &answer.result).await
+    now(sync, opened, record, before, &names, &answer.result).await
 }
 
 /// Where the portal's answers hold a field.
@@ -132,7 +133,7 @@ fn raw_name(field: &PortalField) -> &str {
 
 /// The record after a call, out of the call's answer where that shows all of `names`.
 async fn now(
-    deps: &Deps,
+    sync: &NotionSync,
     opened: &Opened,
     record: Record,
     before: &State,
@@ -154,12 +155,12 @@ async fn now(
         }
     }
     let gone = || Failure::transient("the record was deleted while it was written");
-    Ok(read::record(deps, opened, record, None).await?.ok_or_else(gone)?.state)
+    Ok(read::record(sync, opened, record, None).await?.ok_or_else(gone)?.state)
 }
 
 /// Some portals accept a task's status only by the method that leads to it. Gives the task if one was called.
 async fn finish_status(
-    deps: &Deps,
+    sync: &NotionSync,
     opened: &Opened,
     record: Record,
     wanted: &str,
@@ -177,7 +178,7 @@ async fn finish_status(
         return Ok(None);
     }
     match opened.bitrix24.call(method, &json!({"taskId": record.id()})).await {
-        Ok(answer) => now(deps, opened, record, before, &["status"], &answer.result).await.map(Some),
+        Ok(answer) => now(sync, opened, record, before, &["status"], &answer.result).await.map(Some),
         Err(failure) if matches!(failure.kind, Kind::Permanent { .. }) => Ok(None),
         Err(failure) => Err(failure.repeatable()),
     }
@@ -220,9 +221,9 @@ pub(crate) async fn to_page(
     page: &Page,
     cells: &BTreeMap<String, Cell>,
     context: &Context,
-) -> Result<Outcome<Page>, Failure> {
+) -> Result<SideWritten<Page>, Failure> {
     make_options(opened, cells).await?;
-    let mut outcome = Outcome { now: page.clone(), refused: Vec::new() };
+    let mut outcome = SideWritten { now: page.clone(), refused: Vec::new() };
     match update_page(opened, page, &properties(opened, cells, Some(page), context)).await {
         Ok(now) => outcome.now = now,
         Err(failure) if is_refusal(&failure) => {

@@ -4,59 +4,60 @@
 use clients::Failure;
 use jobs::sync::{Others, Signal, SyncJob};
 use notion::Page;
-use notion_sync::database::{Open, Opened};
-use notion_sync::fields::Base;
-use notion_sync::link::{Link, Standing};
-use notion_sync::link::{Seen, link_write, owner_write};
 use records::Record;
 use runtime::job::ReceivedJob;
 use serde_json::{Map, json};
 
-use crate::matching::{DOUBLE, number, with_number, write_number};
-use crate::record::{Work, misplaced};
-use crate::{Deps, Settled, SyncOutcome, read};
+use crate::NotionSync;
+use crate::database::{Open, Opened};
+use crate::fields::Base;
+use crate::link::{Link, Seen, Standing, link_write, owner_write};
+use crate::work::matching::{DOUBLE, number, with_number, write_number};
+use crate::work::read::{PageRead, Reads, misplaced};
+use crate::work::{LinkWork, Next, SyncDecision, SyncOutcome, read};
 
-/// What is wanted.
-pub(crate) struct Wanted<'a> {
+/// What a person asks for.
+pub(crate) struct JoinRequest<'a> {
     /// The record.
     pub(crate) record: Record,
     /// The page that stays.
     pub(crate) keep: &'a str,
     /// What becomes of the others.
     pub(crate) others: Others,
-    /// Who wants it.
+    /// Who asks for it.
     pub(crate) by: &'a str,
 }
 
 pub(crate) async fn join(
-    deps: &Deps,
+    sync: &NotionSync,
     job: &ReceivedJob<SyncJob>,
     database: &str,
-    wanted: &Wanted<'_>,
-) -> Result<Settled, Failure> {
-    let opened = match deps.mirror.open(&job.tenant, database).await? {
+    request: &JoinRequest<'_>,
+) -> Result<SyncDecision, Failure> {
+    let opened = match sync.open(&job.tenant, database).await? {
         Open::Ready(opened) => opened,
-        Open::Closed(closed) => return Ok(Settled::skip(closed.text)),
+        Open::Closed(closed) => return Ok(SyncDecision::skip(closed.text)),
     };
-    let record = wanted.record;
-    let Some(keep) = read::page(&opened, wanted.keep).await?.filter(|page| misplaced(&opened, page).is_none()) else {
-        return Ok(Settled::skip(format!("page {} is not in database {database:?} any more", wanted.keep)));
+    let record = request.record;
+    let read_at = sync.now();
+    let Some(keep) = read::page(&opened, request.keep).await?.filter(|page| misplaced(&opened, page).is_none()) else {
+        return Ok(SyncDecision::skip(format!("page {} is not in database {database:?} any more", request.keep)));
     };
-    let found = deps.mirror.links.get(&job.tenant, database, record).await?;
+    let found = sync.links.get(&job.tenant, database, record).await?;
     let linked = found.as_ref().and_then(|(link, _)| link.page.clone());
-    if let Some(why) = unfit(deps, job, &opened, wanted, &keep, linked.as_deref()).await? {
-        return Ok(Settled::skip(why));
+    if let Some(why) = unfit(sync, job, &opened, request, &keep, linked.as_deref()).await? {
+        return Ok(SyncDecision::skip(why));
     }
-    if read::record(deps, &opened, record, None).await?.is_none() {
-        return Ok(Settled::skip(format!("{record} is not in Bitrix24, or hidden from the connection")));
-    }
-    let mut changes = vec![format!("{} is the page of {record} now, by {}", keep.url, wanted.by)];
+    let Some(read) = read::record(sync, &opened, record, None).await? else {
+        return Ok(SyncDecision::skip(format!("{record} is not in Bitrix24, or hidden from the connection")));
+    };
+    let mut changes = vec![format!("{} is the page of {record} now, by {}", keep.url, request.by)];
     for page in others(&opened, record, linked.as_deref(), &keep).await? {
-        set_aside(&opened, record, &keep, &page, wanted.others).await?;
-        if deps.mirror.links.owner(&job.tenant, &page.id).await?.is_some_and(|owner| owner.record == record) {
-            deps.mirror.links.disown(&job.tenant, &page.id).await?;
+        set_aside(&opened, record, &keep, &page, request.others).await?;
+        if sync.links.owner(&job.tenant, &page.id).await?.is_some_and(|owner| owner.record == record) {
+            sync.links.disown(&job.tenant, &page.id).await?;
         }
-        changes.push(match wanted.others {
+        changes.push(match request.others {
             Others::Note => format!("{} lost its number", page.url),
             Others::Trash => format!("{} lost its number and is in Notion's trash", page.url),
         });
@@ -68,12 +69,12 @@ pub(crate) async fn join(
     let (link, version) = match found {
         Some(found) => found,
         None => {
-            let link = Link::making(database, record, deps.now());
-            let version = deps.begin(link_write(&job.tenant, &link, None)?).await?;
+            let link = Link::making(database, record, sync.now());
+            let version = sync.begin(link_write(&job.tenant, &link, None)?).await?;
             (link, version)
         }
     };
-    let mut work = Work { deps, job, opened: &opened, signal: &signal, link, version };
+    let mut work = LinkWork { sync, job, opened: &opened, signal: &signal, link, version, reads: Reads::default() };
     if work.link.page.as_deref() != Some(&keep.id) {
         // What was agreed on with another page says nothing of this one.
         work.link = Link {
@@ -91,26 +92,29 @@ pub(crate) async fn join(
     work.link.standing = Standing::Together;
     let owner = owner_write(&job.tenant, &keep.id, &work.link)?;
     work.save(vec![owner]).await?;
-    let settled = work.together(false).await?;
-    let outcome = match settled.outcome {
+    let url = keep.url.clone();
+    work.reads.record = Some(read);
+    work.reads.page = Some(PageRead { page: keep, read_at });
+    let decision = work.carry_out(Next::Merge).await?;
+    let outcome = match decision.outcome {
         SyncOutcome::Done { changes: more, place } => SyncOutcome::Done { changes: [changes, more].concat(), place },
-        SyncOutcome::Skip(_) => SyncOutcome::Done { changes, place: keep.url.clone() },
+        SyncOutcome::Skip(_) => SyncOutcome::Done { changes, place: url },
         other => other,
     };
-    Ok(Settled { outcome, ..settled })
+    Ok(SyncDecision { outcome, ..decision })
 }
 
 /// Why a page cannot become the record's.
 async fn unfit(
-    deps: &Deps,
+    sync: &NotionSync,
     job: &ReceivedJob<SyncJob>,
     opened: &Opened,
-    wanted: &Wanted<'_>,
+    request: &JoinRequest<'_>,
     keep: &Page,
     linked: Option<&str>,
 ) -> Result<Option<String>, Failure> {
-    let record = wanted.record;
-    let owner = opened.known_owner(deps.mirror.links.owner(&job.tenant, &keep.id).await?);
+    let record = request.record;
+    let owner = opened.known_owner(sync.links.owner(&job.tenant, &keep.id).await?);
     if let Some(owner) = owner.filter(|owner| owner.record != record || owner.database != opened.database.name) {
         return Ok(Some(format!("{} is linked with {}", keep.url, owner.record)));
     }

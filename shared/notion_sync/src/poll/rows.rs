@@ -5,14 +5,14 @@ use jiff::{SignedDuration, Timestamp};
 use jobs::sync::Side;
 use jobs::sync::{Signal, SyncJob};
 use notion::Page;
-use notion_sync::database::Opened;
-use notion_sync::fields::page;
 use records::State;
 use runtime::TraceId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::Deps;
+use crate::NotionSync;
+use crate::database::Opened;
+use crate::fields::page;
 
 /// How far before the latest minute seen a poll begins: a row may be edited later in its minute, a clock may be off, and
 /// Notion's index may lag.
@@ -26,12 +26,12 @@ const TRASH_EVERY: SignedDuration = SignedDuration::from_mins(10);
 
 /// How far the polls of a database have come.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Progress {
+struct PollProgress {
     /// The latest minute in which a row was edited that a complete poll has seen.
     watermark: Option<Timestamp>,
     /// A pass that is under way.
     #[serde(default)]
-    pass: Option<Pass>,
+    pass: Option<PollPass>,
     /// When the trash was looked into.
     #[serde(default)]
     trash_at: Option<Timestamp>,
@@ -39,7 +39,7 @@ struct Progress {
 
 /// A pass through what was edited since a moment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Pass {
+struct PollPass {
     since: Timestamp,
     #[serde(default)]
     cursor: Option<String>,
@@ -48,28 +48,28 @@ struct Pass {
 }
 
 /// Polls a database; returns how many rows were looked at and how many signals were sent.
-pub(crate) async fn poll(deps: &Deps, opened: &Opened) -> Result<(usize, usize), Failure> {
+pub(crate) async fn poll(sync: &NotionSync, opened: &Opened) -> Result<(usize, usize), Failure> {
     let (tenant, name) = (opened.tenant(), format!("notion-poll#{}", opened.database.name));
-    let (mut progress, mut version) = match deps.sweeps.recall::<Progress>(tenant, &name).await? {
+    let (mut progress, mut version) = match sync.sweeps.recall::<PollProgress>(tenant, &name).await? {
         Some((progress, version)) => (progress, Some(version)),
-        None => (Progress::default(), None),
+        None => (PollProgress::default(), None),
     };
-    let now = deps.clock.now();
+    let now = sync.now();
     let began = progress.watermark.unwrap_or(opened.portal.connected_at);
     let (mut rows, mut signals) = (0, 0);
     for _ in 0..MAX_PAGES {
         let since = began - OVERLAP;
-        let pass = progress.pass.get_or_insert(Pass { since, cursor: None, latest: began });
+        let pass = progress.pass.get_or_insert(PollPass { since, cursor: None, latest: began });
         let query = query(&pass.since);
         let list = opened.notion.query(&opened.source.id, &query, pass.cursor.as_deref()).await?;
         rows += list.items.len();
-        signals += compare(deps, opened, &list.items, "notion-poll").await?;
+        signals += compare(sync, opened, &list.items, "notion-poll").await?;
         let latest = list.items.iter().filter_map(|page| page.last_edited_time).max();
         pass.latest = latest.unwrap_or(pass.latest).max(pass.latest);
         let ends = match (&list.cursor, list.capped) {
             // The cap of 10,000: what comes after begins where this one ended.
             (_, true) if pass.latest > pass.since => {
-                *pass = Pass { since: pass.latest, cursor: None, latest: pass.latest };
+                *pass = PollPass { since: pass.latest, cursor: None, latest: pass.latest };
                 false
             }
             (Some(cursor), _) => {
@@ -89,15 +89,15 @@ pub(crate) async fn poll(deps: &Deps, opened: &Opened) -> Result<(usize, usize),
             progress.pass = None;
         }
         // Each page's signals are sent before the cursor moves: after a crash here it is read again.
-        version = Some(deps.sweeps.remember(tenant, &name, &progress, version).await?);
+        version = Some(sync.sweeps.remember(tenant, &name, &progress, version).await?);
         if ends {
             break;
         }
     }
     if progress.trash_at.is_none_or(|at| now.duration_since(at) >= TRASH_EVERY) {
-        signals += trash(deps, opened, began).await?;
+        signals += trash(sync, opened, began).await?;
         progress.trash_at = Some(now);
-        deps.sweeps.remember(tenant, &name, &progress, version).await?;
+        sync.sweeps.remember(tenant, &name, &progress, version).await?;
     }
     Ok((rows, signals))
 }
@@ -110,15 +110,15 @@ fn query(since: &Timestamp) -> Value {
 }
 
 /// Sends a signal for every row that does not show what both sides last agreed on.
-async fn compare(deps: &Deps, opened: &Opened, pages: &[Page], name: &str) -> Result<usize, Failure> {
+async fn compare(sync: &NotionSync, opened: &Opened, pages: &[Page], name: &str) -> Result<usize, Failure> {
     let (tenant, mut messages) = (opened.tenant(), Vec::new());
     for page in pages {
-        let Some(owner) = deps.mirror.links.owner(tenant, &page.id).await? else { continue };
+        let Some(owner) = sync.links.owner(tenant, &page.id).await? else { continue };
         if owner.database != opened.database.name {
             continue;
         }
-        let Some((link, _)) = deps.mirror.links.get(tenant, &owner.database, owner.record).await? else { continue };
-        if link.is_together() && !page.in_trash && is_agreed(deps, opened, &link, page).await? {
+        let Some((link, _)) = sync.links.get(tenant, &owner.database, owner.record).await? else { continue };
+        if link.is_together() && !page.in_trash && is_agreed(sync, opened, &link, page).await? {
             continue;
         }
         if !link.is_together() && page.in_trash {
@@ -132,18 +132,18 @@ async fn compare(deps: &Deps, opened: &Opened, pages: &[Page], name: &str) -> Re
         let synced = link.synced_at.map(|at| at.to_string()).unwrap_or_default();
         let place = if page.in_trash { "trash" } else { "" };
         let once = runtime::DeliveryId::of(&["poll", &page.id, &shown, place, &synced]);
-        messages.push(notion_sync::message(&job, tenant, TraceId::new(deps.clock.now()), &once.to_string())?);
+        messages.push(crate::message(&job, tenant, TraceId::new(sync.now()), &once.to_string())?);
     }
     let count = messages.len();
-    deps.mirror.send(messages).await?;
+    sync.send(messages).await?;
     Ok(count)
 }
 
-async fn is_agreed(deps: &Deps, opened: &Opened, link: &notion_sync::link::Link, row: &Page) -> Result<bool, Failure> {
-    let snapshot = deps.records.snapshot::<State>(opened.tenant(), &link.record.key()).await?;
+async fn is_agreed(sync: &NotionSync, opened: &Opened, link: &crate::link::Link, row: &Page) -> Result<bool, Failure> {
+    let snapshot = sync.records.snapshot::<State>(opened.tenant(), &link.record.key()).await?;
     let state = snapshot.map(|(snapshot, _)| snapshot.state);
-    let context = deps.mirror.context(opened, link.record, state.as_ref(), Some(row)).await?;
-    let same = |field: &notion_sync::fields::Field| {
+    let context = sync.context(opened, link.record, state.as_ref(), Some(row)).await?;
+    let same = |field: &crate::fields::Field| {
         let Some(agreed) = link.base.get(field.key()) else { return false };
         let value = row.property(&field.property.id);
         // What a query cuts off cannot be compared here.
@@ -155,13 +155,13 @@ async fn is_agreed(deps: &Deps, opened: &Opened, link: &notion_sync::link::Link,
 
 /// Rows in the trash leave the query in silence; asked for, they come, as far as is known. An answer that gives others
 /// does no harm: they are compared like all.
-async fn trash(deps: &Deps, opened: &Opened, since: Timestamp) -> Result<usize, Failure> {
+async fn trash(sync: &NotionSync, opened: &Opened, since: Timestamp) -> Result<usize, Failure> {
     let mut query = query(&(since - OVERLAP - TRASH_EVERY));
     query["in_trash"] = json!(true);
     match opened.notion.query(&opened.source.id, &query, None).await {
         Ok(list) => {
             let trashed: Vec<_> = list.items.into_iter().filter(|page| page.in_trash).collect();
-            compare(deps, opened, &trashed, "notion-poll").await
+            compare(sync, opened, &trashed, "notion-poll").await
         }
         Err(failure) if failure.code() == "validation_error" => Ok(0),
         Err(failure) => Err(failure),

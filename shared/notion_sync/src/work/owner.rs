@@ -5,82 +5,87 @@ use std::time::Duration;
 use clients::Failure;
 use jobs::sync::{Signal, SyncJob};
 use notion::Page;
-use notion_sync::database::{Open, Opened};
-use notion_sync::link::{Link, Standing};
-use notion_sync::link::{link_write, owner_write};
 use records::Record;
 use runtime::claims;
 use runtime::decision::already_decided;
 use runtime::job::ReceivedJob;
 use runtime::store::Version;
 use serde_json::json;
+use tenants::portals::Portal;
 
-use crate::matching::{self, COPY, Row};
-use crate::{Deps, Settled, read};
+use crate::NotionSync;
+use crate::database::{Open, Opened};
+use crate::link::{Link, Standing, link_write, owner_write};
+use crate::work::matching::{self, COPY, RowMatch};
+use crate::work::{SyncDecision, read};
 
 /// A page that was just made by us may not be written down yet.
 const WRITTEN_DOWN: Duration = Duration::from_secs(5);
 
-/// What an event says besides its page.
-pub(crate) struct Told<'a> {
+/// What an event of a page says.
+pub(crate) struct PageEvent<'a> {
+    pub(crate) page: &'a str,
     /// Its identity.
     pub(crate) identity: &'a str,
     /// Who edited.
     pub(crate) authors: &'a [String],
+    pub(crate) signal: &'a Signal,
 }
 
 /// Hands the signal on to the link's own group. The same event is not handed on twice; and what we alone have written was
 /// read when it was written.
+///
+/// That is a second job on the same queue, and has to be: an event names only its page, so that this job's group is the
+/// page, and which record it belongs to is known no sooner than here. Worked at once, it would run beside the jobs of the
+/// record's own group, and the link would have two writers.
 pub(crate) async fn find(
-    deps: &Deps,
+    sync: &NotionSync,
     job: &ReceivedJob<SyncJob>,
-    page: &str,
-    Told { identity, authors }: &Told<'_>,
-    signal: &Signal,
-) -> Result<Settled, Failure> {
-    let portal = deps.mirror.connections.portal(&job.tenant).await?;
+    PageEvent { page, identity, authors, signal }: &PageEvent<'_>,
+) -> Result<SyncDecision, Failure> {
+    let portal = sync.connections.portal(&job.tenant).await?;
     if job.attempt == 1
-        && let Some(address) = deps.hooks.address(&job.tenant).await?
+        && let Some(address) = sync.hooks.address(&job.tenant).await?
     {
-        deps.hooks.note_seen(&address.place(), deps.now()).await?;
+        sync.hooks.note_seen(&address.place(), sync.now()).await?;
     }
     let us = portal.notion.as_ref().map(|notion| notion.bot_id.as_str()).unwrap_or_default();
     if !authors.is_empty() && authors.iter().all(|author| notion::id::same(author, us)) {
         // Were it not so, the poll would find a row that does not show what was agreed.
-        return Ok(Settled::skip("an echo: nobody but we edited it"));
+        return Ok(SyncDecision::skip("an echo: nobody but we edited it"));
     }
-    let told = format!("notion#{identity}");
-    if let Some(claim) = claims::find(deps.ports.store.as_ref(), &job.tenant, &told).await? {
+    let claimed = format!("notion#{identity}");
+    if let Some(claim) = claims::find(sync.ports.store.as_ref(), &job.tenant, &claimed).await? {
         if claim.trace == job.trace {
             // An earlier try handed it on; the line is the other job's now.
-            return Ok(Settled::handed_on(Vec::new(), Vec::new()));
+            return Ok(SyncDecision::handed_on(Vec::new(), Vec::new()));
         }
-        return Ok(Settled::skip(already_decided(&claim)));
+        return Ok(SyncDecision::skip(already_decided(&claim)));
     }
-    let Some(owner) = deps.mirror.links.owner(&job.tenant, page).await? else {
+    let Some(owner) = sync.links.owner(&job.tenant, page).await? else {
         if job.attempt == 1 {
-            return Ok(Settled::wait(WRITTEN_DOWN, "nobody's page yet; it may be one that is being made"));
+            let cause = "nobody's page yet; it may be one that is being made";
+            return Ok(SyncDecision::wait(WRITTEN_DOWN, cause));
         }
-        let reason = stranger(deps, job, page).await?;
-        return Ok(Settled { claims: vec![told], ..Settled::skip(reason) });
+        let reason = stranger(sync, job, &portal, page).await?;
+        return Ok(SyncDecision { claims: vec![claimed], ..SyncDecision::skip(reason) });
     };
-    let next = SyncJob::Record { database: owner.database, record: owner.record, signal: signal.clone() };
-    let message = notion_sync::message(&next, &job.tenant, job.trace, &format!("signal#{identity}"))?;
-    Ok(Settled::handed_on(vec![told], vec![message]))
+    let next = SyncJob::Record { database: owner.database, record: owner.record, signal: (*signal).clone() };
+    let message = crate::message(&next, &job.tenant, job.trace, &format!("signal#{identity}"))?;
+    Ok(SyncDecision::handed_on(vec![claimed], vec![message]))
 }
 
 /// A page that no link knows: of another database, a row that somebody added, or a copy of a linked one.
-async fn stranger(deps: &Deps, job: &ReceivedJob<SyncJob>, id: &str) -> Result<String, Failure> {
-    let portal = deps.mirror.connections.portal(&job.tenant).await?;
-    let settings = notion_sync::NotionSync::settings(&portal)?;
-    let notion = deps.mirror.notion(&portal, &settings).await?;
+async fn stranger(sync: &NotionSync, job: &ReceivedJob<SyncJob>, portal: &Portal, id: &str) -> Result<String, Failure> {
+    let settings = NotionSync::settings(portal)?;
+    let notion = sync.notion(portal, &settings).await?;
     let Some(page) = notion.page(id).await? else { return Ok("no page of ours, and gone".into()) };
     for database in &settings.notion.databases {
-        let known = deps.mirror.stored(&job.tenant, &database.name).await?;
+        let known = sync.stored(&job.tenant, &database.name).await?;
         let Some(source) = known.and_then(|known| known.source).filter(|source| page.is_in(&source.id)) else {
             continue;
         };
-        let Open::Ready(opened) = deps.mirror.open(&job.tenant, &database.name).await? else { continue };
+        let Open::Ready(opened) = sync.open(&job.tenant, &database.name).await? else { continue };
         let Some(number) = matching::number(&opened, &page) else {
             return Ok(format!(
                 "a row that someone added to {:?}; a backfill can link it to a record, and so does its number",
@@ -88,7 +93,7 @@ async fn stranger(deps: &Deps, job: &ReceivedJob<SyncJob>, id: &str) -> Result<S
             ));
         };
         let record = database.records.kind().record(number);
-        let link = deps.mirror.links.get(&job.tenant, &database.name, record).await?;
+        let link = sync.links.get(&job.tenant, &database.name, record).await?;
         let other = link.as_ref().and_then(|(link, _)| link.page.as_deref());
         if other.is_some_and(|other| other != page.id) {
             // Its number is taken away, or the next look-up might take it for the original.
@@ -104,7 +109,7 @@ async fn stranger(deps: &Deps, job: &ReceivedJob<SyncJob>, id: &str) -> Result<S
             }
             return Ok(format!("a copy of the page of {record}: it is marked, and not synced"));
         }
-        return numbered(deps, job, &opened, &page, record, link).await;
+        return numbered(sync, job, &opened, &page, record, link).await;
     }
     Ok("a page of no database that is synced".into())
 }
@@ -112,7 +117,7 @@ async fn stranger(deps: &Deps, job: &ReceivedJob<SyncJob>, id: &str) -> Result<S
 /// A row that carries the number of a record without a page: it is that record's. It is linked from here, for a query may not
 /// show its number yet.
 async fn numbered(
-    deps: &Deps,
+    sync: &NotionSync,
     job: &ReceivedJob<SyncJob>,
     opened: &Opened,
     page: &Page,
@@ -122,7 +127,7 @@ async fn numbered(
     if page.in_trash {
         return Ok("a row in the trash".into());
     }
-    if read::record(deps, opened, record, None).await?.is_none() {
+    if read::record(sync, opened, record, None).await?.is_none() {
         let text = format!("Bitrix24 has no {record}, or the connection may not see it");
         if let Some(note) = &opened.note {
             let properties =
@@ -133,41 +138,40 @@ async fn numbered(
     }
     let next =
         SyncJob::Record { database: opened.database.name.clone(), record, signal: Signal::both("a number on a row") };
-    let message =
-        notion_sync::message(&next, &job.tenant, job.trace, &format!("numbered#{}#{}", page.id, record.key()))?;
+    let message = crate::message(&next, &job.tenant, job.trace, &format!("numbered#{}#{}", page.id, record.key()))?;
     if link.is_some() {
         // Its page is being made, or was linked a moment ago: its own job finds out.
-        deps.mirror.send(vec![message]).await?;
+        sync.send(vec![message]).await?;
         return Ok(format!("it carries the number of {record}, whose link is looked at"));
     }
     let others = matching::with_number(opened, record).await?;
     if others.iter().any(|other| !notion::id::same(&other.id, &page.id)) {
         let rows: Vec<Page> = others.into_iter().filter(|other| other.id != page.id).chain([page.clone()]).collect();
-        let Row::Refused { why, .. } = matching::doubled(opened, record, rows) else { return Ok(String::new()) };
+        let RowMatch::Refused { why, .. } = matching::doubled(opened, record, rows) else { return Ok(String::new()) };
         return Ok(why);
     }
-    let mut link = Link::making(&opened.database.name, record, deps.now());
+    let mut link = Link::making(&opened.database.name, record, sync.now());
     link.page = Some(page.id.clone());
     link.standing = Standing::Together;
     let owner = owner_write(&job.tenant, &page.id, &link)?;
-    deps.put(vec![link_write(&job.tenant, &link, None)?, owner]).await?;
-    deps.mirror.send(vec![message]).await?;
+    sync.put(vec![link_write(&job.tenant, &link, None)?, owner]).await?;
+    sync.send(vec![message]).await?;
     Ok(format!("it carries the number of {record} and is linked with it"))
 }
 
-/// Holds the settings against the schemas again: a webhook said that one changed.
-pub(crate) async fn look_at_schemas(deps: &Deps, job: &ReceivedJob<SyncJob>) -> Result<Settled, Failure> {
-    let portal = deps.mirror.connections.portal(&job.tenant).await?;
-    let settings = notion_sync::NotionSync::settings(&portal)?;
+/// Compares the settings with the schemas again: a webhook said that one changed.
+pub(crate) async fn check_schemas(sync: &NotionSync, job: &ReceivedJob<SyncJob>) -> Result<SyncDecision, Failure> {
+    let portal = sync.connections.portal(&job.tenant).await?;
+    let settings = NotionSync::settings(&portal)?;
     let mut found = Vec::new();
     for database in &settings.notion.databases {
-        let Some(known) = deps.mirror.look_at(&job.tenant, &database.name).await? else { continue };
+        let Some(known) = sync.look_at(&job.tenant, &database.name).await? else { continue };
         found.extend(known.closed.map(|closed| format!("{}: {}", database.name, closed.code)));
         found.extend(known.troubles.iter().map(|trouble| format!("{}: {} pauses", database.name, trouble.field)));
     }
     Ok(if found.is_empty() {
-        Settled::skip("the schemas fit the settings")
+        SyncDecision::skip("the schemas fit the settings")
     } else {
-        Settled::done(found, "schemas".into(), Vec::new())
+        SyncDecision::done(found, "schemas".into(), Vec::new())
     })
 }

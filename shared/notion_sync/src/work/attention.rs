@@ -8,27 +8,27 @@ use jiff::Timestamp;
 use jobs::sync::Side;
 use notifications::alert;
 use notifications::alert::Alert;
-use notion_sync::attention::{Entry, replace, shortened};
-use notion_sync::database::Opened;
-use notion_sync::fields::first::UNDECIDED;
-use notion_sync::fields::page::Context;
-use notion_sync::fields::{Cell, Field, Fit, PortalKind, Stuck};
 use records::names::Named;
 use runtime::store::Write;
 use runtime::{DeliveryId, clock};
 
-use crate::outcome::Both;
-use crate::record::Work;
+use crate::attention::{Entry, replace, shortened};
+use crate::database::Opened;
+use crate::fields::first::UNDECIDED;
+use crate::fields::page::Context;
+use crate::fields::{Cell, Field, Fit, PortalKind, Stuck};
+use crate::work::LinkWork;
+use crate::work::read::BothSides;
 
 /// A reason that lasts is notified again after this.
 const NOTIFY_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
-impl Work<'_> {
+impl LinkWork<'_> {
     /// Sets what cannot be carried over, and gives the writes that bring the index into step.
-    pub(crate) async fn set_stuck(
+    pub(super) async fn set_stuck(
         &mut self,
         stuck: Vec<Stuck>,
-        now: &Both,
+        now: &BothSides,
         context: &Context,
     ) -> Result<Vec<Write>, Failure> {
         let is_new = |stuck: &&Stuck| !self.link.stuck.contains(stuck);
@@ -52,11 +52,11 @@ impl Work<'_> {
     }
 
     /// The link rests because something writes against the sync.
-    pub(crate) fn set_resting(
+    pub(super) fn set_resting(
         &mut self,
         (to, field): (Side, &str),
         until: Timestamp,
-        now: &Both,
+        now: &BothSides,
         context: &Context,
     ) -> Result<Vec<Write>, Failure> {
         let why = format!(
@@ -72,11 +72,11 @@ impl Work<'_> {
     }
 
     /// Nothing of a link that is not synced any more needs attention.
-    pub(crate) fn clear_attention(&mut self) -> Result<Vec<Write>, Failure> {
+    pub(super) fn clear_attention(&mut self) -> Result<Vec<Write>, Failure> {
         Ok(replace(&self.job.tenant, &mut self.link, Vec::new())?)
     }
 
-    fn entry(&self, stuck: &Stuck, now: &Both, context: &Context) -> Option<Entry> {
+    fn entry(&self, stuck: &Stuck, now: &BothSides, context: &Context) -> Option<Entry> {
         let field = self.opened.field(&stuck.field)?;
         let read = |side: Side| shortened(&as_read(field, &now.cell(side, field.key()), context));
         let entry = Entry {
@@ -90,14 +90,14 @@ impl Work<'_> {
             bitrix24: read(Side::Bitrix24),
             notion: read(Side::Notion),
             why: stuck.why.clone(),
-            since: self.deps.now(),
+            since: self.sync.now(),
             tried_at: None,
             rests_until: None,
             can_take: can_take(field, stuck, now),
         };
         let known = self.link.attention.iter().find(|known| known.id() == entry.id() && known.of == entry.of);
         let Some(known) = known else { return Some(entry) };
-        let tried_at = if self.signal.side.is_none() { Some(self.deps.now()) } else { known.tried_at };
+        let tried_at = if self.signal.side.is_none() { Some(self.sync.now()) } else { known.tried_at };
         Some(Entry { since: known.since, tried_at, ..entry })
     }
 }
@@ -107,12 +107,12 @@ fn stuck_of(entry: &Entry) -> Stuck {
 }
 
 /// The sides whose value can be written to the other: the one that was not refused, or either where nobody has decided yet.
-fn can_take(field: &Field, stuck: &Stuck, now: &Both) -> Vec<Side> {
+fn can_take(field: &Field, stuck: &Stuck, now: &BothSides) -> Vec<Side> {
     let asked = if stuck.why == UNDECIDED { vec![Side::Bitrix24, Side::Notion] } else { vec![stuck.of.other()] };
     asked.into_iter().filter(|side| is_writable(field, *side, now)).collect()
 }
 
-fn is_writable(field: &Field, side: Side, now: &Both) -> bool {
+fn is_writable(field: &Field, side: Side, now: &BothSides) -> bool {
     let (sides, fits) = match side {
         Side::Bitrix24 => (&now.bitrix24, true),
         Side::Notion => (&now.notion, field.fit != Fit::Shown && !field.portal.read_only),
@@ -149,7 +149,7 @@ fn as_read(field: &Field, cell: &Cell, context: &Context) -> String {
 }
 
 /// Notifies the operators: which field, which value, why, and what to do. Once for each reason, not for each record.
-async fn notify(work: &Work<'_>, entry: &Entry) -> Result<(), Failure> {
+async fn notify(work: &LinkWork<'_>, entry: &Entry) -> Result<(), Failure> {
     let what = entry.record.to_string();
     let once = reason_id(entry);
     let head = format!("{what} ({}): {} of {} could not be synced", entry.title, entry.name(), entry.of);
@@ -162,7 +162,7 @@ async fn notify(work: &Work<'_>, entry: &Entry) -> Result<(), Failure> {
     ];
     let alert =
         Alert { kind: "sync_stuck", what: &what, once: &once, again_after: NOTIFY_AGAIN, head: &head, lines: &lines };
-    alert::raise(&work.deps.ports, &work.opened.portal, &alert).await
+    alert::raise(&work.sync.ports, &work.opened.portal, &alert).await
 }
 
 /// What makes a reason one and the same for every record that meets it: its words, without the numbers in them.
@@ -180,12 +180,12 @@ fn short(value: &str) -> String {
 }
 
 /// How long a link rests from now, a minute at least.
-pub(crate) fn rest_until(now: Timestamp, until: Timestamp) -> Duration {
+pub(super) fn rest_until(now: Timestamp, until: Timestamp) -> Duration {
     clock::until(now, until).max(Duration::from_secs(60))
 }
 
 /// The line of the ledger for what could not be carried over.
-pub(crate) fn line(opened: &Opened, stuck: &[Stuck]) -> String {
+pub(super) fn line(opened: &Opened, stuck: &[Stuck]) -> String {
     let line = |stuck: &Stuck| {
         let name = opened.field(&stuck.field).map_or(stuck.field.as_str(), |field| field.property.name.as_str());
         format!("{name} of {}: {}", stuck.of, stuck.why)

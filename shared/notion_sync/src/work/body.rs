@@ -10,11 +10,11 @@ use runtime::store::{Condition, Key, Table, Write};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::record::Work;
+use crate::work::LinkWork;
 
 /// How far a body has come.
 #[derive(Debug, Serialize, Deserialize)]
-struct Body {
+struct PageBody {
     /// The calls: into which block, and what.
     calls: Vec<(Vec<usize>, Vec<Value>)>,
     /// The next one.
@@ -28,22 +28,25 @@ struct Body {
 }
 
 /// The write that begins a body whose first call goes with the page.
-pub(crate) fn begin(tenant: &TenantId, page: &str, calls: Vec<Append>) -> Result<Write, Failure> {
+pub(super) fn begin(tenant: &TenantId, page: &str, calls: Vec<Append>) -> Result<Write, Failure> {
     let calls = calls.into_iter().map(|call| (call.into, call.blocks)).collect();
-    let body = Body { calls, next: 1, begun_at: None, ids: BTreeMap::new() };
+    let body = PageBody { calls, next: 1, begun_at: None, ids: BTreeMap::new() };
     Ok(Write::new(key(tenant, page), &body, Condition::Always)?)
 }
 
-/// Writes what is missing of a page's body. The link is to be saved afterwards.
-pub(crate) async fn complete(work: &mut Work<'_>) -> Result<(), Failure> {
-    let (store, tenant) = (work.deps.ports.store.clone(), work.job.tenant.clone());
+/// Writes what is missing of a page's body, if something is. The link is to be saved afterwards.
+pub(super) async fn complete(work: &mut LinkWork<'_>) -> Result<(), Failure> {
+    if !work.link.body_open {
+        return Ok(());
+    }
+    let (store, tenant) = (work.sync.ports.store.clone(), work.job.tenant.clone());
     let Some(page) = work.link.page.clone() else { return Ok(()) };
     let key = key(&tenant, &page);
     let Some(item) = store.get(&key).await? else {
         work.link.body_open = false;
         return Ok(());
     };
-    let mut body: Body = item.decode()?;
+    let mut body: PageBody = item.decode()?;
     let notion = &work.opened.notion;
     while let Some((into, blocks)) = body.calls.get(body.next).cloned() {
         let parent = parent(work, &mut body, &page, &into).await?;
@@ -65,7 +68,7 @@ pub(crate) async fn complete(work: &mut Work<'_>) -> Result<(), Failure> {
 }
 
 /// The block that a call goes into, found by its place.
-async fn parent(work: &Work<'_>, body: &mut Body, page: &str, into: &[usize]) -> Result<String, Failure> {
+async fn parent(work: &LinkWork<'_>, body: &mut PageBody, page: &str, into: &[usize]) -> Result<String, Failure> {
     let mut parent = page.to_owned();
     for depth in 1..=into.len() {
         let place = into[..depth].iter().map(ToString::to_string).collect::<Vec<_>>().join(".");

@@ -5,26 +5,24 @@ use std::time::Duration;
 use clients::Failure;
 use notifications::alert;
 use notifications::alert::Alert;
-use notion_sync::link::{Apart, Standing};
 use records::Record;
 use runtime::Kind;
 use serde_json::{Map, Value, json};
 use settings::databases::Gone;
 use text::Document;
 
-use crate::record::{Work, misplaced};
-use crate::{Settled, read};
+use crate::link::{Apart, Standing};
+use crate::work::{LinkWork, Next, SyncDecision};
 
 /// One of the two is gone: done what the settings say, and written down.
-pub(crate) async fn part(mut work: Work<'_>, why: Apart) -> Result<Settled, Failure> {
+pub(super) async fn part(work: &mut LinkWork<'_>, why: Apart) -> Result<Next, Failure> {
     let setting = match why {
         Apart::RecordGone => work.opened.database.deleted_records,
         Apart::PageTrashed | Apart::PageGone | Apart::PageMoved => work.opened.database.trashed_pages,
     };
-    let now = work.deps.now();
+    let now = work.sync.now();
     if why == Apart::PageTrashed && setting == Gone::Restore {
-        let page = page_of(&work)?;
-        let restored = work.opened.notion.trash(&page, false).await?;
+        let restored = work.opened.notion.trash(&work.page_id()?, false).await?;
         return Ok(done(vec!["page taken out of the trash".into()], restored.url, Vec::new()));
     }
     let mut changes = vec![format!("apart: {}", why.words())];
@@ -32,7 +30,7 @@ pub(crate) async fn part(mut work: Work<'_>, why: Apart) -> Result<Settled, Fail
     match (why, setting) {
         (Apart::RecordGone, Gone::Mark | Gone::Restore) => {
             changes
-                .extend(note(&work, Some(&format!("Deleted in Bitrix24 (seen {})", now.strftime("%Y-%m-%d")))).await?);
+                .extend(note(work, Some(&format!("Deleted in Bitrix24 (seen {})", now.strftime("%Y-%m-%d")))).await?);
         }
         (Apart::RecordGone, Gone::Delete) => {
             if let Some(page) = &work.link.page {
@@ -44,7 +42,7 @@ pub(crate) async fn part(mut work: Work<'_>, why: Apart) -> Result<Settled, Fail
         }
         // A page that is not there for us may only be shared no longer: nothing is deleted for that.
         (Apart::PageTrashed, Gone::Delete) => {
-            delete_record(&work).await?;
+            delete_record(work).await?;
             changes.push("record put into the portal's recycle bin".into());
         }
         _ => {}
@@ -58,52 +56,49 @@ pub(crate) async fn part(mut work: Work<'_>, why: Apart) -> Result<Settled, Fail
     // What would be seen twice comes after: better once too few than again and again.
     let is_marked = matches!(setting, Gone::Mark | Gone::Restore) || why == Apart::PageGone && setting == Gone::Delete;
     if is_marked && why != Apart::RecordGone {
-        changes.extend(mark_record(&work, why).await?);
+        changes.extend(mark_record(work, why).await?);
     }
     if setting != Gone::Keep {
-        tell(&work, why).await?;
+        notify(work, why).await?;
     }
     let write = work.last_write()?;
     let place = work.link.page.clone().unwrap_or_default();
     Ok(done(changes, place, vec![write]))
 }
 
-/// Something was heard of a record or page that stood apart: it may be back.
-pub(crate) async fn look_again(mut work: Work<'_>, why: Apart) -> Result<Settled, Failure> {
-    let record = read::record(work.deps, work.opened, work.record(), None).await?;
-    let page = read::page(work.opened, &page_of(&work)?).await?;
-    let Some(page) = page else { return Ok(Settled::skip(still(why))) };
-    if record.is_none() {
-        return Ok(Settled::skip(still(if why == Apart::RecordGone { why } else { Apart::RecordGone })));
+/// Something was heard of a pair of which one was gone: it may be back.
+pub(super) async fn recheck(work: &mut LinkWork<'_>, why: Apart) -> Result<Next, Failure> {
+    work.reads.is_fresh_wanted = true;
+    let record_gone = work.read_record().await?;
+    let misplaced = work.read_page().await?;
+    let Some(page) = &work.reads.page else { return Ok(still(why)) };
+    if let Some(gone) = record_gone {
+        return Ok(still(gone));
     }
-    if why == Apart::RecordGone && page.in_trash && work.opened.database.deleted_records == Gone::Delete {
+    if why == Apart::RecordGone && page.page.in_trash && work.opened.database.deleted_records == Gone::Delete {
         // It went with the record, and comes back with it.
-        work.opened.notion.trash(&page.id, false).await?;
-    } else if misplaced(work.opened, &page).is_some() {
-        return Ok(Settled::skip(still(why)));
+        work.opened.notion.trash(&page.page.id, false).await?;
+        work.reads.page = None;
+    } else if misplaced.is_some() {
+        return Ok(still(why));
     }
-    note(&work, None).await?;
+    note(work, None).await?;
     work.link.standing = Standing::Together;
     work.save(Vec::new()).await?;
     tracing::info!(tenant = %work.job.tenant, record = %work.link.record, "together again");
-    work.together(false).await
+    Ok(Next::Merge)
 }
 
-fn still(why: Apart) -> String {
-    format!("not synced: {}", why.words())
+fn still(why: Apart) -> Next {
+    Next::skip(format!("not synced: {}", why.words()))
 }
 
-fn done(changes: Vec<String>, place: String, writes: Vec<runtime::store::Write>) -> Settled {
-    Settled::done(changes, place, writes)
-}
-
-fn page_of(work: &Work<'_>) -> Result<String, Failure> {
-    let missing = || Failure::permanent("no_page", format!("the link of {} has no page", work.link.record));
-    work.link.page.clone().ok_or_else(missing)
+fn done(changes: Vec<String>, place: String, writes: Vec<runtime::store::Write>) -> Next {
+    Next::End(SyncDecision::done(changes, place, writes))
 }
 
 /// Writes the page's note, or clears it.
-async fn note(work: &Work<'_>, text: Option<&str>) -> Result<Option<String>, Failure> {
+async fn note(work: &LinkWork<'_>, text: Option<&str>) -> Result<Option<String>, Failure> {
     let (Some(property), Some(page)) = (&work.opened.note, &work.link.page) else { return Ok(None) };
     let runs = notion::text::runs(text.unwrap_or_default());
     let properties: Map<String, Value> = Map::from_iter([(property.id.clone(), json!({"rich_text": runs}))]);
@@ -116,7 +111,7 @@ async fn note(work: &Work<'_>, text: Option<&str>) -> Result<Option<String>, Fai
 }
 
 /// A comment on the record's timeline.
-async fn mark_record(work: &Work<'_>, why: Apart) -> Result<Option<String>, Failure> {
+async fn mark_record(work: &LinkWork<'_>, why: Apart) -> Result<Option<String>, Failure> {
     let Record::Item { entity, id } = work.record() else { return Ok(None) };
     let text = format!("{}: {}.", work.opened.database.name, why.words());
     let fields =
@@ -128,7 +123,7 @@ async fn mark_record(work: &Work<'_>, why: Apart) -> Result<Option<String>, Fail
     }
 }
 
-async fn delete_record(work: &Work<'_>) -> Result<(), Failure> {
+async fn delete_record(work: &LinkWork<'_>) -> Result<(), Failure> {
     let (method, params) = match work.record() {
         Record::Item { entity, id } => ("crm.item.delete", json!({"entityTypeId": entity, "id": id})),
         Record::Task(id) => ("tasks.task.delete", json!({"taskId": id})),
@@ -139,7 +134,7 @@ async fn delete_record(work: &Work<'_>) -> Result<(), Failure> {
     }
 }
 
-async fn tell(work: &Work<'_>, why: Apart) -> Result<(), Failure> {
+async fn notify(work: &LinkWork<'_>, why: Apart) -> Result<(), Failure> {
     let what = work.link.record.to_string();
     let head = format!("{what} ({}) and its Notion page are no longer synced", work.link.title);
     let advice = match why {
@@ -153,10 +148,10 @@ async fn tell(work: &Work<'_>, why: Apart) -> Result<(), Failure> {
     let alert = Alert {
         kind: "sync_apart",
         what: &what,
-        once: &format!("{}#{}#{}", work.link.database, work.link.record.key(), work.deps.now()),
+        once: &format!("{}#{}#{}", work.link.database, work.link.record.key(), work.sync.now()),
         again_after: Duration::from_secs(24 * 60 * 60),
         head: &head,
         lines: &[format!("Database {:?}: {}.", work.link.database, why.words()), advice.to_owned()],
     };
-    alert::raise(&work.deps.ports, &work.opened.portal, &alert).await
+    alert::raise(&work.sync.ports, &work.opened.portal, &alert).await
 }

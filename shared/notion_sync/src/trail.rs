@@ -10,14 +10,15 @@ use notifications::alert::Alert;
 use runtime::decision;
 use runtime::decision::Decision;
 use runtime::job::{Outcome, ReceivedJob};
-use runtime::ledger::{DeliveryLine, DeliveryStatus, EventStatus, delivery_write};
+use runtime::ledger::{DeliveryLine, DeliveryStatus, EventStatus, Ledger, delivery_write};
 use runtime::store::Condition;
 use runtime::{DeliveryId, Kind};
 
-use crate::{Deps, Settled, SyncOutcome};
+use crate::NotionSync;
+use crate::work::{SyncDecision, SyncOutcome};
 
 /// Lasting trouble is reported again after this.
-const TELL_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
+const NOTIFY_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(crate) enum Trail {
     /// The delivery of an event of Bitrix24's.
@@ -27,32 +28,32 @@ pub(crate) enum Trail {
 }
 
 impl Trail {
-    pub(crate) async fn take(deps: &Deps, job: &ReceivedJob<SyncJob>) -> Result<Self, Outcome> {
+    pub(crate) async fn take(sync: &NotionSync, job: &ReceivedJob<SyncJob>) -> Result<Self, Outcome> {
         let delivery = match &job.body {
             SyncJob::Record { signal, .. } => signal.delivery.as_deref(),
             _ => None,
         };
         match delivery {
-            Some(delivery) => Ok(Self::Delivery(Box::new(DeliveryAttempt::take(&deps.ports, job, delivery).await?))),
-            None => match earlier_try(deps, job).await {
+            Some(delivery) => Ok(Self::Delivery(Box::new(DeliveryAttempt::take(&sync.ports, job, delivery).await?))),
+            None => match earlier_try(sync, job).await {
                 Ok(None) => Ok(Self::Event),
                 Ok(Some(outcome)) => Err(outcome),
-                Err(failure) => Err(failure.outcome(deps.now(), job.attempt)),
+                Err(failure) => Err(failure.outcome(sync.now(), job.attempt)),
             },
         }
     }
 
     pub(crate) async fn finish(
         &mut self,
-        deps: &Deps,
+        sync: &NotionSync,
         job: &ReceivedJob<SyncJob>,
-        settled: Settled,
+        decided: SyncDecision,
     ) -> Result<Outcome, Failure> {
-        if let SyncOutcome::Done { changes, place } = &settled.outcome {
+        if let SyncOutcome::Done { changes, place } = &decided.outcome {
             tracing::info!(trace = %job.trace, tenant = %job.tenant, ?changes, place, "synced");
         }
-        let Self::Delivery(attempt) = self else { return decide(deps, job, settled).await };
-        let Settled { outcome, writes, .. } = settled;
+        let Self::Delivery(attempt) = self else { return commit(sync, job, decided).await };
+        let SyncDecision { outcome, writes, .. } = decided;
         match outcome {
             SyncOutcome::Done { changes, place } => attempt.done_as(changes.join("; "), place, writes).await,
             SyncOutcome::Skip(reason) => attempt.skip_with(reason, writes).await,
@@ -61,15 +62,15 @@ impl Trail {
         }
     }
 
-    pub(crate) async fn fail(&mut self, deps: &Deps, job: &ReceivedJob<SyncJob>, failure: &Failure) -> Outcome {
+    pub(crate) async fn fail(&mut self, sync: &NotionSync, job: &ReceivedJob<SyncJob>, failure: &Failure) -> Outcome {
         if let Kind::Permanent { code } = &failure.kind {
-            tell(deps, job, code, failure).await;
+            notify(sync, job, code, failure).await;
         }
         match self {
-            Self::Delivery(hand) => hand.fail(failure, &failure.text).await,
+            Self::Delivery(attempt) => attempt.fail(failure, &failure.text).await,
             Self::Event => {
-                let line = decision(deps, job).line;
-                clients::undecided(&deps.ledger, &job.tenant, line, deps.now(), failure).await
+                let line = decision(sync, job).line;
+                clients::undecided(&Ledger::new(sync.ports.store.clone()), &job.tenant, line, sync.now(), failure).await
             }
         }
     }
@@ -77,22 +78,22 @@ impl Trail {
 
 /// What an earlier try made of a page's event: it may have ended before the job that goes on was sent. Of a record the line
 /// may be that of the page's event, which says nothing of the record's own job.
-async fn earlier_try(deps: &Deps, job: &ReceivedJob<SyncJob>) -> Result<Option<Outcome>, Failure> {
+async fn earlier_try(sync: &NotionSync, job: &ReceivedJob<SyncJob>) -> Result<Option<Outcome>, Failure> {
     match &job.body {
-        SyncJob::Page { .. } => Ok(decision::finished(&deps.ports, job, |_| Vec::new()).await?),
+        SyncJob::Page { .. } => Ok(decision::finished(&sync.ports, job, |_| Vec::new()).await?),
         _ => Ok(None),
     }
 }
 
 /// Commits what came of an event: its line, with what is written in the same moment, and the jobs that go on.
-async fn decide(deps: &Deps, job: &ReceivedJob<SyncJob>, settled: Settled) -> Result<Outcome, Failure> {
-    let mut decision = decision(deps, job);
-    decision.claims = settled.claims;
-    decision.writes = settled.writes;
-    decision.outbox = settled.outbox;
-    match settled.outcome {
+async fn commit(sync: &NotionSync, job: &ReceivedJob<SyncJob>, decided: SyncDecision) -> Result<Outcome, Failure> {
+    let mut decision = decision(sync, job);
+    decision.claims = decided.claims;
+    decision.writes = decided.writes;
+    decision.outbox = decided.outbox;
+    match decided.outcome {
         SyncOutcome::Done { changes, place } => {
-            let (now, (record, database)) = (deps.now(), about(job));
+            let (now, (record, database)) = (sync.now(), about(job));
             let id = DeliveryId::of(&[job.tenant.as_str(), "sync", &job.trace.to_string()]);
             let delivery = DeliveryLine {
                 record,
@@ -104,22 +105,22 @@ async fn decide(deps: &Deps, job: &ReceivedJob<SyncJob>, settled: Settled) -> Re
             };
             decision.writes.push(delivery_write(&job.tenant, delivery, Condition::Always)?);
             decision.line.changes = changes;
-            Ok(decision.commit(&deps.ports).await?)
+            Ok(decision.commit(&sync.ports).await?)
         }
-        SyncOutcome::Skip(reason) => Ok(decision.skip(&deps.ports, reason).await?),
-        SyncOutcome::Wait(after, cause) => Ok(decision.wait(&deps.ports, after, cause).await?),
+        SyncOutcome::Skip(reason) => Ok(decision.skip(&sync.ports, reason).await?),
+        SyncOutcome::Wait(after, cause) => Ok(decision.wait(&sync.ports, after, cause).await?),
         // An earlier try handed it on.
         SyncOutcome::HandedOn if decision.outbox.is_empty() => Ok(Outcome::Done),
         SyncOutcome::HandedOn => {
-            let cause = "the page's record is looked at next".into();
+            let cause = "the page's record is synced next".into();
             decision.line.status = EventStatus::Waiting { cause };
-            Ok(decision.commit(&deps.ports).await?)
+            Ok(decision.commit(&sync.ports).await?)
         }
     }
 }
 
 /// What a person has to fix is reported, once for each kind.
-async fn tell(deps: &Deps, job: &ReceivedJob<SyncJob>, code: &str, failure: &Failure) {
+async fn notify(sync: &NotionSync, job: &ReceivedJob<SyncJob>, code: &str, failure: &Failure) {
     let (record, database) = about(job);
     let head = match code {
         "block_limit" => "Notion makes no more pages: the workspace's free blocks are used up".to_owned(),
@@ -129,16 +130,16 @@ async fn tell(deps: &Deps, job: &ReceivedJob<SyncJob>, code: &str, failure: &Fai
         kind: "sync_failed",
         what: &record,
         once: &format!("{database}#{code}"),
-        again_after: TELL_AGAIN,
+        again_after: NOTIFY_AGAIN,
         head: &head,
         lines: std::slice::from_ref(&failure.text),
     };
-    let told = match deps.mirror.connections.portal(&job.tenant).await {
-        Ok(portal) => alert::raise(&deps.ports, &portal, &alert).await,
+    let sent = match sync.connections.portal(&job.tenant).await {
+        Ok(portal) => alert::raise(&sync.ports, &portal, &alert).await,
         Err(failure) => Err(failure),
     };
-    if let Err(failure) = told {
-        tracing::warn!(tenant = %job.tenant, %failure, "the operators could not be told");
+    if let Err(failure) = sent {
+        tracing::warn!(tenant = %job.tenant, %failure, "the operators could not be alerted");
     }
 }
 
@@ -156,7 +157,7 @@ pub(crate) fn about(job: &ReceivedJob<SyncJob>) -> (String, String) {
 }
 
 /// A decision on the event of a job, without anything in it. The line of a record's job may be one that its page's began.
-fn decision(deps: &Deps, job: &ReceivedJob<SyncJob>) -> Decision {
+fn decision(sync: &NotionSync, job: &ReceivedJob<SyncJob>) -> Decision {
     let name = match &job.body {
         SyncJob::Record { signal, .. } | SyncJob::Page { signal, .. } | SyncJob::Schema { signal } => {
             signal.name.clone()
@@ -166,6 +167,6 @@ fn decision(deps: &Deps, job: &ReceivedJob<SyncJob>) -> Decision {
         SyncJob::Take { side, .. } => format!("take {side}'s value"),
         SyncJob::Join { .. } => "join".into(),
     };
-    let decision = Decision::on(job, name, Some(about(job).0), deps.now());
+    let decision = Decision::on(job, name, Some(about(job).0), sync.now());
     if matches!(job.body, SyncJob::Record { .. }) { decision.going_on() } else { decision }
 }
