@@ -95,8 +95,8 @@ const CIRCLES: [(&str, &[&str]); 11] = [
     ("text", &["edit", "notion"]),
     ("wire", &["seen", "transport"]),
     ("admin", &["attention", "page"]),
-    ("standalone", &["config", "settings_command"]),
-    ("standalone", &["server", "timed"]),
+    ("switchboard", &["config", "settings_command"]),
+    ("switchboard", &["server", "timed"]),
 ];
 
 fn root() -> PathBuf {

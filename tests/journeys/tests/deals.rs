@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use journeys::World;
+use journeys::{World, watched};
 use runtime::Clock;
 use runtime::ledger::{Ledger, Line, today};
 use serde_json::json;
@@ -36,6 +36,22 @@ async fn a_moved_deal_becomes_a_card_in_the_pipeline() {
     let link = format!("http://{}/crm/deal/details/{deal}/", world.sandbox.portal.host());
     assert_eq!(card["blocks"][0]["text"]["text"], format!("➡️ Deal <{link}|Roof for ACME>"));
     assert_eq!(world.sandbox.slack.refused_blocks(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hint_costs_one_read_of_its_snapshot() {
+    let world = World::start().await;
+    let deal = world.sandbox.portal.add_deal("Roof for ACME", 150_000, "EUR");
+    world.settle().await;
+    let reads = || watched::reads(&format!("{}#record", world.tenant), &format!("deal#{deal}"));
+    for stage in ["PREPARATION", "WON"] {
+        world.clock.advance(Duration::from_secs(60));
+        let before = reads();
+        world.sandbox.portal.move_deal(deal, stage);
+        world.settle().await;
+        assert_eq!(reads() - before, 1, "{stage}");
+    }
+    assert_eq!(world.channel("sales-pipeline").len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
