@@ -35,10 +35,10 @@ task-created = New task { $link }
 
 ## Moved
 
-deal-won = Deal won { $link }
-    .notification = Deal won { $title }: { $from_stage } → { $stage }
-deal-lost = Deal lost { $link }
-    .notification = Deal lost { $title }: { $from_stage } → { $stage }
+deal-won = Deal won: { $link }
+    .notification = Deal won: { $title } ({ $from_stage } → { $stage })
+deal-lost = Deal lost: { $link }
+    .notification = Deal lost: { $title } ({ $from_stage } → { $stage })
 deal-moved = Deal { $link }
     .notification = Deal { $title }: { $from_stage } → { $stage }
 lead-moved = Lead { $link }
@@ -71,7 +71,7 @@ task-changed-status = Task { $link }
 task-changed-deadline = New deadline for task { $link }
     .notification = New deadline for { $title }: { $deadline }
 task-commented = { $author } commented on { $link }
-    .notification = { $author } on { $title }: { $text }
+    .notification = { $author } commented on { $title }: { $text }
 
 ## Calls
 

@@ -26,10 +26,10 @@ a-channel = a channel
 ## Forwarded messages
 
 # $author (text): who wrote it
-forwarded = ↪ forwarded: { $author }
+forwarded = ↪ Forwarded from { $author }
 # $author (text): who wrote it
 # $channel (text): where
-forwarded-from = ↪ forwarded: { $author } in { $channel }
+forwarded-from = ↪ Forwarded from { $author }, in { $channel }
 open-in-slack = open in Slack
 open-in-bitrix24 = open in Bitrix24
 older-message-edited = An older message was edited in Slack:
@@ -60,7 +60,7 @@ channel-changed = changed the channel in Slack
 
 a-picture = a picture
 # $kind (text): Slack's name for the kind of content
-only-in-slack = something that only Slack shows ({ $kind })
+only-in-slack = content that only Slack can show ({ $kind })
 
 ## Files: behind the file's name
 

@@ -4,7 +4,7 @@
 
 field-responsible = Responsible
 field-assignee = Assignee
-field-previous-responsible = Previously
+field-previous-responsible = Previous responsible
 field-creator = Created by
 field-sum = Amount
 field-stage = Stage
@@ -16,7 +16,7 @@ field-company = Company
 field-contact = Contact
 field-client = Client
 field-created = Created
-field-changed-fields = Changed
+field-changed-fields = Changed fields
 field-project = Project
 field-deadline = Deadline
 field-from-deadline = Previous deadline
@@ -34,7 +34,7 @@ field-recording = Recording
 field-type = Type
 field-id = ID
 field-title = Title
-field-url = Address
+field-url = Link
 
 ## Values
 

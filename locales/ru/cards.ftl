@@ -15,10 +15,10 @@ task-created = Новая задача { $link }
 
 ## Перемещено
 
-deal-won = Сделка выиграна { $link }
-    .notification = Сделка выиграна { $title }: { $from_stage } → { $stage }
-deal-lost = Сделка проиграна { $link }
-    .notification = Сделка проиграна { $title }: { $from_stage } → { $stage }
+deal-won = Сделка успешна: { $link }
+    .notification = Сделка успешна: { $title } ({ $from_stage } → { $stage })
+deal-lost = Сделка провалена: { $link }
+    .notification = Сделка провалена: { $title } ({ $from_stage } → { $stage })
 deal-moved = Сделка { $link }
     .notification = Сделка { $title }: { $from_stage } → { $stage }
 lead-moved = Лид { $link }
@@ -48,10 +48,10 @@ deleted-notification = Удалено: { $title }
 
 task-changed-status = Задача { $link }
     .notification = Задача { $title }: { $from_status } → { $status }
-task-changed-deadline = Новый срок задачи { $link }
-    .notification = Новый срок задачи «{ $title }»: { $deadline }
-task-commented = { $author } комментирует задачу { $link }
-    .notification = { $author } в задаче «{ $title }»: { $text }
+task-changed-deadline = Новый крайний срок задачи { $link }
+    .notification = Новый крайний срок задачи «{ $title }»: { $deadline }
+task-commented = { $author }: комментарий к задаче { $link }
+    .notification = { $author }, комментарий к задаче «{ $title }»: { $text }
 
 ## Звонки
 

@@ -10,12 +10,12 @@ shortened-to-parts = … (сокращено: { $parts ->
     [few] показаны только первые { $parts } части
    *[many] показаны только первые { $parts } частей
 })
-too-large-message = слишком большое сообщение
+too-large-message = сообщение, которое слишком велико для копирования
 
 ## Кто и где
 
 someone = кто-то
-someone-outside = кто-то извне
+someone-outside = внешний участник
 a-user-group = группа пользователей
 a-private-channel = закрытый канал
 direct-messages = личные сообщения
@@ -23,8 +23,8 @@ a-channel = канал
 
 ## Пересланные сообщения
 
-forwarded = ↪ переслано: { $author }
-forwarded-from = ↪ переслано: { $author } в { $channel }
+forwarded = ↪ Переслано от: { $author }
+forwarded-from = ↪ Переслано от: { $author }, { $channel }
 open-in-slack = открыть в Slack
 open-in-bitrix24 = открыть в Битрикс24
 older-message-edited = Изменено более раннее сообщение в Slack:
@@ -44,16 +44,16 @@ call-ended = завершён
 
 ## Уведомления Slack
 
-canvas-changed = изменение холста канала в Slack
-reminder-added = напоминание в Slack
-pinned = закрепление в Slack
-unpinned = открепление в Slack
-channel-changed = изменение канала в Slack
+canvas-changed = изменил(а) холст канала в Slack
+reminder-added = установил(а) напоминание в Slack
+pinned = закрепил(а) сообщение или файл в Slack
+unpinned = открепил(а) сообщение или файл в Slack
+channel-changed = изменил(а) канал в Slack
 
 ## Части сообщений
 
 a-picture = картинка
-only-in-slack = содержимое, которое показывает только Slack ({ $kind })
+only-in-slack = содержимое, которое может показать только Slack ({ $kind })
 
 ## Файлы
 
@@ -75,6 +75,6 @@ file-refused = Slack не даёт приложению его прочитат�
 file-scope-missing = Slack не даёт приложению его прочитать (files:read)
 file-too-large = он слишком велик для копирования
 files-off = файлы не копируются
-bots-cannot-share = боты этого портала не могут передавать файлы
+bots-cannot-share = боты этого портала не могут отправлять файлы
 file-refused-by-bitrix24 = Битрикс24 не даёт приложению его прочитать
 file-removed = автор удалил его в Slack, но копию здесь удалить нельзя

@@ -2,8 +2,8 @@
 
 field-responsible = Ответственный
 field-assignee = Исполнитель
-field-previous-responsible = Раньше
-field-creator = Кем создано
+field-previous-responsible = Прежний ответственный
+field-creator = Создатель
 field-sum = Сумма
 field-stage = Стадия
 field-from-stage = Прежняя стадия
@@ -14,10 +14,10 @@ field-company = Компания
 field-contact = Контакт
 field-client = Клиент
 field-created = Создано
-field-changed-fields = Изменено
+field-changed-fields = Изменённые поля
 field-project = Проект
 field-deadline = Крайний срок
-field-from-deadline = Прежний срок
+field-from-deadline = Прежний крайний срок
 field-status = Статус
 field-from-status = Прежний статус
 field-author = Автор
@@ -32,7 +32,7 @@ field-recording = Запись
 field-type = Тип
 field-id = ID
 field-title = Название
-field-url = Адрес
+field-url = Ссылка
 
 ## Значения
 

@@ -47,7 +47,7 @@ test("a deal dragged to another stage becomes a card", async () => {
   await deal("Roof for").dragTo(stage("WON").locator("h3"));
   await stage("WON").locator(".deal", { hasText: "Roof for" }).waitFor();
   await page.waitForFunction(() => document.querySelectorAll("#messages .message").length === 3);
-  assert.match(await cards().first().innerText(), /Deal won Roof for/);
+  assert.match(await cards().first().innerText(), /Deal won: Roof for/);
 });
 
 test("the trail tells the way of each event with times", async () => {

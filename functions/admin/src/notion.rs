@@ -4,10 +4,10 @@
 use clients::Failure;
 use jobs::sync::SyncJob;
 use maud::{Markup, html};
-use notion_sync::conflicts::Kept;
+use notion_sync::conflicts::StoredConflict;
 use notion_sync::database::Known;
 use notion_sync::runs::Run;
-use notion_sync::runs::Wanted;
+use notion_sync::runs::RunRequest;
 use runtime::TraceId;
 use secrecy::ExposeSecret;
 use settings::databases::Database;
@@ -216,7 +216,7 @@ fn one_run(run: &Run) -> Markup {
     }
 }
 
-fn conflict_table(visit: &Visit<'_>, conflicts: &[Kept]) -> Markup {
+fn conflict_table(visit: &Visit<'_>, conflicts: &[StoredConflict]) -> Markup {
     html! {
         table {
             (heads(&["When", "Record", "Field", "Bitrix24", "Notion", "What counted", ""]))
@@ -271,7 +271,7 @@ pub(crate) async fn backfill(visit: &Visit<'_>, form: &Form) -> Result<Answer, F
     if running.iter().any(|run| run.database == name && !run.has_ended()) {
         return Ok(Answer::to("/notion", format!("A run over {name} goes on already.")));
     }
-    let wanted = Wanted { dry, since: None, by: &visit.session.who };
+    let wanted = RunRequest { dry, since: None, by: &visit.session.who };
     visit.deps.mirror.start(&visit.id, name, &wanted).await?;
     let what = if dry { "backfill planned" } else { "backfill begun" };
     visit.note(what, name, "", "").await?;

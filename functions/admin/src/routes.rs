@@ -6,6 +6,7 @@ use locale::Language;
 use maud::{Markup, html};
 use notifications::router::Router;
 use operations::replay::{self, Told};
+use records::change::Noun;
 use records::{CardContext, ChangeKind};
 use runtime::ledger::Ledger;
 use serde::Serialize;
@@ -267,17 +268,17 @@ fn fields(visit: &Visit<'_>, draft: &Draft) -> Markup {
             select id=(name) name=(name) { @for (value, words) in options { option value=(value) selected[*value == chosen] { (words) } } }
         }
     };
-    let nouns = ["lead", "deal", "task", "call", "contact", "company", "item"];
+    let nouns = Noun::ALL.into_iter().filter(|noun| *noun != Noun::Custom);
     html! {
         input type="hidden" name="of" value=(draft.of);
         label for="name" { "Name" } input id="name" name="name" value=(draft.name) required maxlength="80";
         fieldset {
             legend { "Told" }
             @for noun in nouns {
-                @let own: Vec<_> = ChangeKind::ALL.iter().filter(|(_, name, _)| name.starts_with(&format!("{noun}."))).collect();
+                @let own: Vec<_> = ChangeKind::ALL.iter().filter(|(kind, ..)| kind.noun() == noun).collect();
                 @let is_used = own.iter().any(|(_, name, _)| draft.changes.iter().any(|chosen| chosen == name));
                 details open[is_used] {
-                    summary { (noun) }
+                    summary { (noun.name()) }
                     @for (_, name, meaning) in own {
                         label.tick { input type="checkbox" name="change" value=(name) checked[draft.changes.iter().any(|chosen| chosen == name)]; " " code { (name) } " " span.hint { (meaning) } }
                     }
@@ -345,15 +346,15 @@ async fn look(visit: &Visit<'_>, draft: &Draft) -> Result<Markup, Failure> {
     let names = visit.deps.names.of(&visit.id, &change).await;
     let telling =
         CardContext { change: &change, names: &names, domain: &visit.portal.domain, language: visit.settings.language };
-    let (taken, left) = router.places(route, &telling);
+    let (taken, left) = router.destinations(route, &telling);
     let (asked, not_taken) = router.asked(&change);
     let is_taken = asked.iter().any(|asked| asked.name == route.name);
     Ok(html! {
         @if !wrong.is_empty() { ul.problem { @for problem in &wrong { li { (problem.to_string()) } } } }
-        p.hint { @if happened { "A change that happened: " (change.about) } @else { "An example; no such change has happened yet" } }
+        p.hint { @if happened { "A change that happened: " (change.about.to_string()) } @else { "An example; no such change has happened yet" } }
         (card::show(&taken.card(&telling)))
         @if is_taken {
-            @for place in &taken.places { p { "To " strong { (place.name()) } } }
+            @for destination in &taken.destinations { p { "To " strong { (destination.name()) } } }
             @for left in &left { p.hint { (left.reason) } }
         } @else {
             @for left in not_taken.iter().filter(|left| left.route == route.name) {

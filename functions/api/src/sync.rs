@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use jiff::Timestamp;
 use jobs::sync::{Signal, SyncJob};
-use notion_sync::runs::{Phase, Run, Wanted};
+use notion_sync::runs::{Phase, Run, RunRequest};
 use records::Record;
 use runtime::ledger::EventStatus;
 use runtime::store::{Condition, Key, Table, Write};
@@ -87,7 +87,7 @@ pub(crate) async fn begin(deps: &Deps, caller: &Caller, request: &Request<Bytes>
             job.runs.push(match running {
                 Some(run) => run.id.clone(),
                 None => {
-                    let wanted = Wanted { dry: asked.dry, since: None, by: &by };
+                    let wanted = RunRequest { dry: asked.dry, since: None, by: &by };
                     let begun = deps.mirror.start(&caller.tenant, name, &wanted).await;
                     begun.map_err(|failure| unavailable(&failure))?
                 }

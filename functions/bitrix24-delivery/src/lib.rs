@@ -1,11 +1,4 @@
 //! Delivers messages of bridged conversations to Bitrix24, each exactly once and in order.
-//!
-//! The ledger notes the open call before it is made. A delivery that is found with one has an unknown outcome: then the
-//! chat's last messages are searched for it, by the uuid that travels with it or by its text, before it is sent again.
-
-mod deliver;
-mod edit;
-mod files;
 
 use clients::Connections;
 use jobs::chat::ToBitrix24;
@@ -28,5 +21,5 @@ impl Deps {
 
 /// Works the deliveries received together: chats side by side, the messages of a chat in order.
 pub async fn handle(deps: &Deps, jobs: Jobs<ToBitrix24>) -> Outcomes {
-    jobs.each(|job| deliver::deliver(deps, job)).await
+    jobs.each(|job| chat_bridge::to_bitrix24::deliver(&deps.talk, deps.public_url.as_deref(), job)).await
 }

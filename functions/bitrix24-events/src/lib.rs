@@ -4,82 +4,51 @@
 //! makes no second card, and hints that wait together cost one read. What happens only once (a comment, a call) is
 //! reported once, by its identity.
 
-mod bot;
-mod burst;
-mod calls;
-mod chats;
-mod comments;
-mod decide;
-mod errands;
-mod mirrored;
-mod read;
-mod routers;
-mod routing;
-
-use std::sync::Arc;
+mod dispatch;
+mod pages;
 
 use clients::Connections;
-use crm::names::NamesCache;
-use crm::sightings::Sightings;
-use crm::sweeps::Sweeps;
+use crm::{Crm, reading};
 use jobs::Hint;
-use runtime::clock::Clock;
+use notifications::Routers;
+use notion_sync::link::Links;
 use runtime::ledger::Ledger;
-use runtime::limiter::Limiter;
-use runtime::links::Records;
-use runtime::metrics::Metrics;
-use runtime::{Jobs, Outcomes, Ports, Store};
+use runtime::{Jobs, Outcomes, Ports};
 use user_mapping::Talk;
 
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
-    ports: Ports,
-    connections: Connections,
-    store: Arc<dyn Store>,
-    records: Records,
-    ledger: Ledger,
-    names: NamesCache,
+    crm: Crm,
     talk: Talk,
-    limiter: Limiter,
-    sightings: Sightings,
-    sweeps: Sweeps,
-    routers: routers::Routers,
-    clock: Arc<dyn Clock>,
-    metrics: Arc<dyn Metrics>,
+    routers: Routers,
+    links: Links,
+    ledger: Ledger,
 }
 
 impl Deps {
     /// The function on `ports`, with connections to providers.
     pub fn new(ports: &Ports, connections: Connections) -> Self {
         Self {
-            names: NamesCache::new(connections.clone(), ports.store.clone(), ports.clock.clone()),
-            talk: Talk::new(ports, connections.clone()),
-            ports: ports.clone(),
-            connections,
-            store: ports.store.clone(),
-            records: Records::new(ports.store.clone()),
+            crm: Crm::new(ports, connections.clone()),
+            talk: Talk::new(ports, connections),
+            routers: Routers::default(),
+            links: Links::new(ports.store.clone()),
             ledger: Ledger::new(ports.store.clone()),
-            limiter: Limiter::new(ports.store.clone(), ports.clock.clone()),
-            sightings: Sightings::new(ports.store.clone()),
-            sweeps: Sweeps::new(ports.store.clone()),
-            routers: routers::Routers::default(),
-            clock: ports.clock.clone(),
-            metrics: ports.metrics.clone(),
         }
     }
 }
 
 /// Works the hints received together: reads their records at once, then decides each.
 pub async fn handle(deps: &Deps, jobs: Jobs<Hint>) -> Outcomes {
-    let (readings, reads) = runtime::calls::recorded(read::all(deps, &jobs)).await;
+    let (readings, reads) = runtime::calls::recorded(reading::all(&deps.crm, &jobs)).await;
     let reads = &reads;
     jobs.each(|job| {
         let readings = &readings;
         async move {
             // One read serves many: each of them shows it.
             reads.iter().cloned().for_each(runtime::calls::note);
-            decide::decide(deps, readings, job).await
+            dispatch::dispatch(deps, readings, job).await
         }
     })
     .await

@@ -1,85 +1,40 @@
-//! Finds edits in Notion of which no webhook arrived, and checks that the databases are still usable.
-//!
-//! A schedule calls it every minute; it polls twice, half a minute apart. Notion's times are whole minutes: an edit
-//! later in a minute that was already read does not move the row's time. So each poll begins two minutes before the
-//! latest one that it has seen, and a row counts only if its values differ from what both sides agreed on.
-
-mod rows;
+//! Finds edits in Notion of which no webhook arrived: a schedule calls it every minute, and it polls twice, half a minute
+//! apart. The poll itself is `notion_sync::poll`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use clients::{Connections, Failure};
-use crm::sweeps::Sweeps;
-use futures::StreamExt;
+use clients::Connections;
 use jiff::Timestamp;
 use notion_sync::NotionSync;
-use notion_sync::runs::Wanted;
-use runtime::clock::{Clock, later};
-use runtime::limiter::Priority;
-use runtime::links::Records;
-use runtime::metrics::Unit;
-use runtime::store::StoreError;
-use runtime::{Ports, TenantId};
-use serde::{Deserialize, Serialize};
+use runtime::Ports;
+use runtime::clock::{Clock, later, until};
+use runtime::metrics::{Metrics, Unit};
 
-/// Tenants that are polled side by side.
-const AT_ONCE: usize = 8;
-/// One worker polls a tenant at a time. It renews the lease for each database, and no run of the function is longer.
-const LEASE: Duration = Duration::from_secs(90);
+pub use notion_sync::poll::PollReport;
+
 /// The two polls of a run are so far apart.
 const APART: Duration = Duration::from_secs(30);
 
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
-    mirror: NotionSync,
-    records: Records,
-    sweeps: Sweeps,
+    sync: NotionSync,
     clock: Arc<dyn Clock>,
+    metrics: Arc<dyn Metrics>,
 }
 
 impl Deps {
     /// The function on `ports`, with connections to providers.
     pub fn new(ports: &Ports, connections: Connections) -> Self {
-        Self {
-            mirror: NotionSync::new(ports, connections),
-            records: Records::new(ports.store.clone()),
-            sweeps: Sweeps::new(ports.store.clone()),
-            clock: ports.clock.clone(),
-        }
+        Self { sync: NotionSync::new(ports, connections), clock: ports.clock.clone(), metrics: ports.metrics.clone() }
     }
 }
 
-/// What a run did.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// Databases that were polled.
-    pub databases: usize,
-    /// Rows that were looked at.
-    pub rows: usize,
-    /// Signals made for edits of which no webhook had arrived.
-    pub signals: usize,
-    /// What could not be polled, and why; the next run tries again.
-    pub stopped: Vec<String>,
-    /// How long ago the poll that is most behind came to its end, in seconds.
-    pub late: u64,
-}
-
-/// When a tenant is polled by somebody.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Lease {
-    until: Option<Timestamp>,
-    /// When a poll last came to its end.
-    #[serde(default)]
-    finished_at: Option<Timestamp>,
-}
-
 /// Polls all tenants, twice.
-pub async fn handle(deps: &Deps, now: Timestamp) -> Report {
+pub async fn handle(deps: &Deps, now: Timestamp) -> PollReport {
     let mut report = poll(deps).await;
-    let second = later(now, APART);
-    let wait = runtime::clock::until(deps.clock.now(), second);
+    let wait = until(deps.clock.now(), later(now, APART));
     if !wait.is_zero() {
         deps.clock.sleep(wait).await;
     }
@@ -89,100 +44,11 @@ pub async fn handle(deps: &Deps, now: Timestamp) -> Report {
     report.stopped.extend(again.stopped);
     report.late = again.late;
     let late = f64::from(u32::try_from(report.late).unwrap_or(u32::MAX));
-    deps.mirror.ports.metrics.measure("poll_lag", late, Unit::Seconds);
+    deps.metrics.measure("poll_lag", late, Unit::Seconds);
     report
 }
 
 /// Polls all tenants once.
-pub async fn poll(deps: &Deps) -> Report {
-    let tenants = match deps.mirror.connections.portals().tenants().await {
-        Ok(tenants) => tenants,
-        Err(error) => return Report { stopped: vec![error.to_string()], ..Report::default() },
-    };
-    let polls = futures::stream::iter(tenants).map(|tenant| async move {
-        let polled = leased(deps, &tenant).await;
-        (tenant, polled)
-    });
-    let mut report = Report::default();
-    let mut done = polls.buffer_unordered(AT_ONCE);
-    while let Some((tenant, polled)) = done.next().await {
-        match polled {
-            Ok(of_tenant) => {
-                report.late = report.late.max(of_tenant.late);
-                report.databases += of_tenant.databases;
-                report.rows += of_tenant.rows;
-                report.signals += of_tenant.signals;
-                report.stopped.extend(of_tenant.stopped.into_iter().map(|cause| format!("{tenant}: {cause}")));
-            }
-            Err(failure) => {
-                tracing::warn!(%tenant, %failure, "the poll stopped; the next run goes on");
-                report.stopped.push(format!("{tenant}: {failure}"));
-            }
-        }
-    }
-    report
-}
-
-/// Polls a tenant, unless another worker does.
-async fn leased(deps: &Deps, tenant: &TenantId) -> Result<Report, Failure> {
-    let portal = deps.mirror.connections.portal(tenant).await?;
-    let settings = NotionSync::settings(&portal)?;
-    if portal.notion.is_none() || settings.notion.databases.is_empty() {
-        return Ok(Report::default());
-    }
-    let now = deps.clock.now();
-    let (lease, mut version) = match deps.sweeps.recall::<Lease>(tenant, "notion-poll").await? {
-        Some((lease, version)) => (lease, Some(version)),
-        None => (Lease::default(), None),
-    };
-    if lease.until.is_some_and(|until| until > now) {
-        return Ok(Report::default());
-    }
-    let mut report = Report::default();
-    for database in &settings.notion.databases {
-        let taken = Lease { until: Some(later(deps.clock.now(), LEASE)), ..lease };
-        version = match deps.sweeps.remember(tenant, "notion-poll", &taken, version).await {
-            Ok(version) => Some(version),
-            // Another worker has it.
-            Err(StoreError::Conflict(_)) => return Ok(report),
-            Err(error) => return Err(error.into()),
-        };
-        match of_database(deps, tenant, &database.name).await {
-            Ok((rows, signals)) => {
-                report.databases += 1;
-                report.rows += rows;
-                report.signals += signals;
-            }
-            Err(failure) => report.stopped.push(format!("{}: {failure}", database.name)),
-        }
-    }
-    let finished_at = if report.stopped.is_empty() { Some(deps.clock.now()) } else { lease.finished_at };
-    let since = finished_at.unwrap_or(portal.connected_at);
-    report.late = runtime::clock::until(since, deps.clock.now()).as_secs();
-    match deps.sweeps.remember(tenant, "notion-poll", &Lease { until: None, finished_at }, version).await {
-        Ok(_) | Err(StoreError::Conflict(_)) => Ok(report),
-        Err(error) => Err(error.into()),
-    }
-}
-
-async fn of_database(deps: &Deps, tenant: &TenantId, name: &str) -> Result<(usize, usize), Failure> {
-    let mut opened = match deps.mirror.open(tenant, name).await? {
-        notion_sync::database::Open::Ready(opened) => opened,
-        // It is said where it was found out; nothing is tried again and again.
-        notion_sync::database::Open::Closed(_) => return Ok((0, 0)),
-    };
-    opened.notion = opened.notion.in_lane(Priority::Sweep);
-    make_up(deps, tenant, name).await?;
-    rows::poll(deps, &opened).await
-}
-
-/// What was missed while the database, or a mapping of it, could not be used is made up for by a run over all of it.
-async fn make_up(deps: &Deps, tenant: &TenantId, name: &str) -> Result<(), Failure> {
-    let missed = deps.mirror.stored(tenant, name).await?.and_then(|known| known.missed_since);
-    if let Some(since) = missed {
-        let wanted = Wanted { dry: false, since: Some(since), by: "the sync, after a rest" };
-        deps.mirror.start(tenant, name, &wanted).await?;
-        deps.mirror.made_up(tenant, name).await?;
-    }
-    Ok(())
+pub async fn poll(deps: &Deps) -> PollReport {
+    notion_sync::poll::poll(&deps.sync).await
 }

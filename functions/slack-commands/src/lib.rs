@@ -86,7 +86,7 @@ async fn answer(
     let answer = dispatch::answer(request, &job.body).await?;
     dispatch::send(request, &answer).await?;
     let mut decision = decision(deps, job);
-    decision.line.record = answer.record;
+    decision.line.record = answer.record.map(|record| record.to_string());
     match answer.did {
         Some(did) if did.starts_with("refused") => decision.line.status = EventStatus::Skipped { reason: did },
         Some(did) => decision.line.changes = vec![did],

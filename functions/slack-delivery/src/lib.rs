@@ -5,33 +5,21 @@
 //! (or the thread) is searched for the delivery's id, which travels with the message as metadata, before it is posted
 //! again.
 
-mod chat;
-mod deliver;
-mod look_up;
-mod trouble;
-
-use std::sync::Arc;
-
 use clients::Connections;
 use jobs::chat::SlackJob;
-use runtime::clock::Clock;
 use runtime::{Jobs, Outcomes, Ports};
 use user_mapping::Talk;
 
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
-    ports: Ports,
-    connections: Connections,
     talk: Talk,
-    clock: Arc<dyn Clock>,
 }
 
 impl Deps {
     /// The function on `ports`, with connections to providers.
     pub fn new(ports: &Ports, connections: Connections) -> Self {
-        let talk = Talk::new(ports, connections.clone());
-        Self { ports: ports.clone(), connections, talk, clock: ports.clock.clone() }
+        Self { talk: Talk::new(ports, connections) }
     }
 }
 
@@ -39,8 +27,10 @@ impl Deps {
 pub async fn handle(deps: &Deps, jobs: Jobs<SlackJob>) -> Outcomes {
     jobs.each(|job| async move {
         match job.split() {
-            (job, SlackJob::Card(card)) => deliver::deliver(deps, job.with(*card)).await,
-            (job, SlackJob::Chat(message)) => chat::deliver(deps, job.with(*message)).await,
+            (job, SlackJob::Card(card)) => {
+                notifications::delivery::deliver(&deps.talk.ports, &deps.talk.connections, job.with(*card)).await
+            }
+            (job, SlackJob::Chat(message)) => chat_bridge::to_slack::deliver(&deps.talk, job.with(*message)).await,
         }
     })
     .await

@@ -4,10 +4,7 @@
 //! A message's copies are stored as deliveries, in one transaction with the event's line and the claim on the message,
 //! and then sent. What Slack sends twice finds the claim.
 
-mod bridge;
-mod decide;
-mod home;
-mod unfurl;
+mod dispatch;
 
 use std::sync::Arc;
 
@@ -39,5 +36,5 @@ impl Deps {
 
 /// Works the events received together: channels side by side, the events of a channel in order.
 pub async fn handle(deps: &Deps, jobs: Jobs<SlackEvent>) -> Outcomes {
-    jobs.each(|job| decide::decide(deps, job.map(|SlackEvent(event)| *event))).await
+    jobs.each(|job| dispatch::dispatch(deps, job.map(|SlackEvent(event)| *event))).await
 }

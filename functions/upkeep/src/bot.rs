@@ -7,7 +7,7 @@ use runtime::{Kind, TenantId};
 use crate::Deps;
 
 pub(crate) async fn keep(deps: &Deps, id: &TenantId) -> Result<(), Failure> {
-    let portal = deps.connections.portal(id).await?;
+    let portal = deps.talk.connections.portal(id).await?;
     let (Some(url), true) = (&deps.public_url, portal.slack.is_some()) else { return Ok(()) };
     let tenant = deps.talk.tenant(id).await?;
     let is_wanted = tenant.settings.bot.enabled && tenant.bitrix24.is_application();

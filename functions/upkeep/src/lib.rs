@@ -1,22 +1,18 @@
 //! Regular care of every tenant: events that the routes need are bound, access is renewed, silence is noticed, links of
 //! people who left are ended, and the data of tenants that left is deleted.
 
-mod access;
 mod bot;
 mod people;
-mod silence;
 
 use std::time::Duration;
 
 use clients::{Connections, Failure};
-use crm::sightings::Sightings;
-use crm::subscriptions;
 use crm::subscriptions::Handler;
-use crm::sweeps::Sweeps;
+use crm::{Crm, subscriptions};
 use futures::StreamExt;
 use jiff::Timestamp;
-use notifications::alert;
 use notifications::alert::Alert;
+use notifications::{access, alert, silence};
 use runtime::limiter::Priority;
 use runtime::metrics::Unit;
 use runtime::{DeliveryId, Ports, SettingsError, TenantId, UNREADABLE_SETTINGS};
@@ -33,11 +29,8 @@ const AT_ONCE: usize = 8;
 /// What the function runs on.
 #[derive(Clone)]
 pub struct Deps {
-    ports: Ports,
-    connections: Connections,
+    crm: Crm,
     talk: Talk,
-    sightings: Sightings,
-    sweeps: Sweeps,
     /// Where providers reach us: `https://switchboard.example`.
     public_url: Option<String>,
 }
@@ -46,21 +39,14 @@ impl Deps {
     /// The function on `ports`. Events are bound to `public_url`; without one they are only compared.
     pub fn new(ports: &Ports, connections: Connections, public_url: Option<String>) -> Self {
         let public_url = public_url.filter(|url| !url.is_empty()).map(|url| url.trim_end_matches('/').to_owned());
-        Self {
-            ports: ports.clone(),
-            talk: Talk::new(ports, connections.clone()),
-            connections,
-            sightings: Sightings::new(ports.store.clone()),
-            sweeps: Sweeps::new(ports.store.clone()),
-            public_url,
-        }
+        Self { talk: Talk::new(ports, connections.clone()), crm: Crm::new(ports, connections), public_url }
     }
 
     /// Where this deployment takes a portal's events.
     async fn handler(&self, tenant: &TenantId) -> Result<Option<Handler>, Failure> {
         let Some(url) = &self.public_url else { return Ok(None) };
         let ours = format!("{url}/webhooks/");
-        Ok(Some(Handler { url: self.connections.hook_url(tenant, url).await?, ours }))
+        Ok(Some(Handler { url: self.crm.connections.hook_url(tenant, url).await?, ours }))
     }
 }
 
@@ -98,7 +84,7 @@ pub async fn handle(deps: &Deps, now: Timestamp) -> Report {
 
 /// Deletes what is left of tenants that have left. On one machine this runs by itself, more often than the rest.
 pub async fn let_leave(deps: &Deps) -> Report {
-    let worked = match tenants::departure::work(&deps.ports).await {
+    let worked = match tenants::departure::work(&deps.crm.ports).await {
         Ok(Some(worked)) => worked,
         Ok(None) => return Report::default(),
         Err(error) => return Report { failed: vec![format!("tenants that left: {error}")], ..Report::default() },
@@ -109,11 +95,11 @@ pub async fn let_leave(deps: &Deps) -> Report {
 }
 
 fn measure(deps: &Deps, name: &'static str, number: usize) {
-    deps.ports.metrics.measure(name, f64::from(u32::try_from(number).unwrap_or(u32::MAX)), Unit::Count);
+    deps.crm.ports.metrics.measure(name, f64::from(u32::try_from(number).unwrap_or(u32::MAX)), Unit::Count);
 }
 
 async fn look_after_all(deps: &Deps, now: Timestamp) -> Report {
-    let tenants = match deps.connections.portals().tenants().await {
+    let tenants = match deps.crm.connections.portals().tenants().await {
         Ok(tenants) => tenants,
         Err(error) => return Report { failed: vec![error.to_string()], ..Report::default() },
     };
@@ -125,7 +111,7 @@ async fn look_after_all(deps: &Deps, now: Timestamp) -> Report {
     let mut done = looked_after.buffer_unordered(AT_ONCE);
     while let Some((tenant, done)) = done.next().await {
         report.tenants += 1;
-        match access::standing(deps, &tenant, now).await {
+        match access::standing(&deps.crm.connections, &tenant, now).await {
             Ok((ending, in_trouble)) => {
                 report.ending += ending;
                 report.in_trouble += in_trouble;
@@ -160,11 +146,11 @@ async fn report_unreadable(deps: &Deps, portal: &Portal, error: &SettingsError) 
         head: "The settings cannot be read, and nothing is delivered until they can",
         lines: &[error.to_string()],
     };
-    alert::raise(&deps.ports, portal, &alert).await
+    alert::raise(&deps.crm.ports, portal, &alert).await
 }
 
 async fn look_after(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<(usize, bool), Failure> {
-    let portal = deps.connections.portal(tenant).await?;
+    let portal = deps.crm.connections.portal(tenant).await?;
     let settings = match portal.settings_as::<Settings>() {
         Ok(settings) => settings,
         Err(error) => {
@@ -172,16 +158,16 @@ async fn look_after(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<(u
             return Err(error.into());
         }
     };
-    if !access::keep(deps, &portal).await? {
+    if !access::keep(&deps.crm.ports, &deps.crm.connections, deps.public_url.as_deref(), &portal).await? {
         // There is nothing more to be done before somebody connects it again.
         return Ok((0, false));
     }
-    let client = deps.connections.bitrix24(&portal).await?.in_lane(Priority::Sweep);
+    let client = deps.crm.connections.bitrix24(&portal).await?.in_lane(Priority::Sweep);
     let handler = if client.is_application() { deps.handler(tenant).await? } else { None };
-    let state = subscriptions::keep(&deps.ports, &portal, &settings, &client, handler.as_ref()).await;
+    let state = subscriptions::keep(&deps.crm.ports, &portal, &settings, &client, handler.as_ref()).await;
     bot::keep(deps, tenant).await?;
     people::keep(deps, tenant, &portal).await?;
-    let watch = silence::Watch { deps, portal: &portal, settings: &settings, client: &client, now };
+    let watch = silence::Watch { crm: &deps.crm, portal: &portal, settings: &settings, client: &client, now };
     let silent = watch.notice(&state).await?;
     Ok((state?.repairs(), silent))
 }

@@ -41,7 +41,7 @@ const SCHEDULE: Schedule = Schedule {
     upkeep: Duration::from_secs(60),
     departures: Duration::from_secs(10),
     poll: Duration::from_secs(30),
-    robots: Duration::from_secs(60),
+    schedules: Duration::from_secs(60),
 };
 /// When the recording of a call appears.
 const RECORDING: Duration = Duration::from_secs(6);

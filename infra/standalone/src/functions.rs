@@ -35,8 +35,8 @@ pub struct Functions {
     pub install: install::Deps,
     /// Answers programs.
     pub api: api::Deps,
-    /// Does what is set for the clock.
-    pub robots: robots::Deps,
+    /// Does what tenants have scheduled.
+    pub schedules: schedules::Deps,
     /// Finds what was never delivered.
     pub portal_sweep: portal_sweep::Deps,
     /// Renews a token for a worker that met one at its end.
@@ -99,7 +99,7 @@ impl Functions {
             admin: made!("admin", admin, reached, with keys),
             install: made!("install", install, reached, with keys),
             api: made!("api", api),
-            robots: made!("robots", robots),
+            schedules: made!("schedules", schedules),
             portal_sweep: made!("portal-sweep", portal_sweep),
             upkeep: made!("upkeep", upkeep, reached, with keys),
             notion_webhook: ports("notion-webhook").into(),

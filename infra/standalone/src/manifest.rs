@@ -28,10 +28,12 @@ pub const EVENTS: [&str; 17] = [
 /// The manifest for an address; `portal` is the host whose links unfold.
 pub fn manifest(url: &str, portal: Option<&str>) -> Value {
     let webhook = format!("{}{}", url.trim_end_matches('/'), crate::http::SLACK_WEBHOOK);
+    // Slack shows one manifest to people of all languages: it is in English.
+    let language = locale::Language::default();
     let slash_commands = commands::ALL.iter().map(|spec| {
         json!({
-            "command": spec.typed, "url": webhook, "description": spec.description, "usage_hint": spec.usage,
-            "should_escape": true,
+            "command": spec.typed, "url": webhook, "description": language.text(spec.description),
+            "usage_hint": language.text(spec.usage), "should_escape": true,
         })
     });
     let shortcuts = commands::ALL.iter().filter_map(|spec| spec.shortcut).map(|shortcut| {

@@ -20,8 +20,8 @@ pub struct Schedule {
     pub departures: Duration,
     /// The poll of Notion.
     pub poll: Duration,
-    /// The robots.
-    pub robots: Duration,
+    /// What tenants have scheduled.
+    pub schedules: Duration,
 }
 
 impl Default for Schedule {
@@ -31,7 +31,7 @@ impl Default for Schedule {
             upkeep: Duration::from_secs(15 * 60),
             departures: Duration::from_secs(60),
             poll: Duration::from_secs(30),
-            robots: Duration::from_secs(60),
+            schedules: Duration::from_secs(60),
         }
     }
 }
@@ -71,12 +71,12 @@ pub fn start(
         }
     }));
     let (own, now) = (functions.clone(), clock.clone());
-    tasks.spawn(repeat(clock.clone(), schedule.robots, stop.clone(), move || {
+    tasks.spawn(repeat(clock.clone(), schedule.schedules, stop.clone(), move || {
         let (functions, now) = (own.clone(), now.now());
         async move {
-            let report = robots::handle(&functions.robots, now).await;
+            let report = schedules::handle(&functions.schedules, now).await;
             if report.ran > 0 || !report.failed.is_empty() {
-                tracing::info!(?report, "robots ran");
+                tracing::info!(?report, "schedules ran");
             }
         }
     }));

@@ -12,7 +12,7 @@ use notion_sync::NotionSync;
 use notion_sync::plan;
 use notion_sync::plan::{Entry, EntryKind};
 use notion_sync::runs::Run;
-use notion_sync::runs::{Phase, Wanted};
+use notion_sync::runs::{Phase, RunRequest};
 use runtime::clock::later;
 use runtime::{TenantId, TraceId};
 use settings::Settings;
@@ -299,7 +299,7 @@ async fn backfill(place: &Place, name: &str, dry: bool) -> anyhow::Result<()> {
     if settings.notion.named(name).is_none() {
         bail!(unknown(&settings, name));
     }
-    let id = mirror.start(&tenant, name, &Wanted { dry, since: None, by: "the command line" }).await?;
+    let id = mirror.start(&tenant, name, &RunRequest { dry, since: None, by: "the command line" }).await?;
     loop {
         let Some((run, _)) = mirror.runs.get(&tenant, &id).await? else { bail!("the run is not kept any more") };
         // One line that is written over: progress for people, nothing for pipes.

@@ -42,6 +42,17 @@ impl EntityType {
         self.0 > Self::COMPANY.0
     }
 
+    /// The type of this name, as it is written out: `deal`, `item-1220`.
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "lead" => Self::LEAD,
+            "deal" => Self::DEAL,
+            "contact" => Self::CONTACT,
+            "company" => Self::COMPANY,
+            other => Self(other.strip_prefix("item-")?.parse().ok()?),
+        })
+    }
+
     /// The page of an item on its portal.
     pub fn link(self, domain: &str, id: u64) -> String {
         let origin = origin(domain);

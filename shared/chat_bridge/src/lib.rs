@@ -1,9 +1,15 @@
 //! A Slack channel and a Bitrix24 chat as one conversation: which are bridged, what a message says on the other side,
-//! and the chatbot. Deciding and delivering are in the functions; the stored bridges are `tenants::conversations`.
+//! and the chatbot. `from_slack` and `from_bitrix24` decide, `to_slack` and `to_bitrix24` deliver. The stored bridges are
+//! `tenants::conversations`.
 
 pub mod bot;
+pub mod bot_answers;
 pub mod bridges;
 pub mod chat;
+pub mod from_bitrix24;
+pub mod from_slack;
 pub mod names;
 pub mod registration;
 pub mod texts;
+pub mod to_bitrix24;
+pub mod to_slack;

@@ -9,6 +9,7 @@ pub mod audience;
 mod calls;
 mod channels;
 mod failure;
+mod find_posted;
 mod grants;
 mod hook_key;
 mod in_hand;
@@ -43,6 +44,7 @@ use wire::{Http, Transport};
 
 pub use apps::{AppKeys, Apps, SlackKeys};
 pub use failure::Failure;
+pub use find_posted::find_posted;
 pub use in_hand::DeliveryAttempt;
 pub use installing::{Brought, Installation, Unproven};
 pub use joining::{Access, JoinError, NotionAccess, PortalAccess};

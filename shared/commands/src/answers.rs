@@ -1,12 +1,12 @@
 //! What commands answer: short, in the reader's language, with the next step.
 
 use bitrix24::EntityType;
-use locale::Language;
+use locale::{Fixed, Language, Piece, texts};
 use slack::block::{Block, Element};
 use slack::{Message, Mrkdwn};
 
-use crate::misuse::{CreatedKind, Misuse, not_allowed};
-use crate::spec::{CommandHelp, CommandSpec};
+use crate::misuse::{CreatedKind, Misuse};
+use crate::spec::CommandSpec;
 
 /// A message of one sentence.
 pub fn say(text: &Mrkdwn) -> Message {
@@ -18,20 +18,28 @@ pub fn plain(text: &str) -> Message {
     say(&Mrkdwn::text(text))
 }
 
+/// A message of the catalogues whose variables are markup.
+pub(crate) fn marked_up<M: locale::Message<Value = Mrkdwn>>(message: &M, language: Language) -> Mrkdwn {
+    language.pieces(message).into_iter().fold(Mrkdwn::default(), |text, piece| match piece {
+        Piece::Text(own) => text.then(&Mrkdwn::text(&own)),
+        Piece::Value(value) => text.then(value),
+    })
+}
+
+/// A value behind what it is called.
+pub(crate) fn labelled(label: &str, value: Mrkdwn, language: Language) -> Mrkdwn {
+    marked_up(&texts::commands::Labelled { label: Mrkdwn::text(label), value }, language)
+}
+
 /// What a command does and how it is typed.
 pub(crate) fn help(spec: &CommandSpec, language: Language) -> Message {
-    let CommandHelp { does, examples } = (spec.help)(language);
-    let head = Mrkdwn::bold(spec.typed).then(&Mrkdwn::text(" ")).then(&Mrkdwn::text(does));
-    let usage = Mrkdwn::text(&spec.usage_line());
-    let examples =
-        examples.iter().fold(Mrkdwn::text("\n"), |text, example| text.then(&Mrkdwn::text(&format!("\n• {example}"))));
-    let mut blocks = vec![Block::section(head.clone().then(&Mrkdwn::text("\n")).then(&usage).then(&examples))];
+    let head = Mrkdwn::bold(spec.typed).then(&Mrkdwn::text(&format!(" {}", language.text(spec.help))));
+    let usage = Mrkdwn::text(&format!("\n{}\n", spec.usage_line(language)));
+    let examples = language.text(spec.examples).lines();
+    let examples = examples.fold(usage, |text, example| text.then(&Mrkdwn::text(&format!("\n• {example}"))));
+    let mut blocks = vec![Block::section(head.clone().then(&examples))];
     if spec.can_be_public {
-        let public = language.pick(
-            "Only you see the answer; everybody in the channel with --public, or when you press Share to channel.",
-            "Ответ видите только вы; с --public или по кнопке «Показать в канале» его увидят все в канале.",
-        );
-        blocks.push(Block::context([Mrkdwn::text(public)]));
+        blocks.push(Block::context([Mrkdwn::text(language.text(texts::commands::HELP_PUBLIC))]));
     }
     Message::new(head, blocks)
 }
@@ -40,126 +48,77 @@ pub(crate) fn help(spec: &CommandSpec, language: Language) -> Message {
 pub(crate) fn misuse(misuse: &Misuse, spec: &CommandSpec, language: Language) -> Message {
     let mut message = plain(&misuse.words(language));
     if misuse.needs_usage() {
-        message.blocks.push(Block::context([Mrkdwn::text(&spec.usage_line())]));
+        message.blocks.push(Block::context([Mrkdwn::text(&spec.usage_line(language))]));
     }
     message
 }
 
 /// A person is not linked to a user of the portal: how to link them. The e-mail counts only where it was looked for.
 pub fn unmapped(email: Option<&str>, by_email: bool, language: Language) -> Message {
-    let known = match (email.filter(|_| by_email), language) {
-        (Some(email), Language::En) => format!("Nobody in Bitrix24 has your e-mail {email}. "),
-        (Some(email), Language::Ru) => format!("Ни у кого в Битрикс24 нет вашей почты {email}. "),
-        (None, Language::En) if !by_email => "Your Slack account isn't linked to a Bitrix24 user yet. ".into(),
-        (None, Language::Ru) if !by_email => {
-            "Ваша учётная запись Slack ещё не связана с пользователем Битрикс24. ".into()
-        }
-        (None, Language::En) => "I cannot see your e-mail in Slack. ".into(),
-        (None, Language::Ru) => "Я не вижу вашей почты в Slack. ".into(),
+    let why = match email.filter(|_| by_email) {
+        Some(email) => language.text(texts::commands::EmailUnknown { email }),
+        None if by_email => language.text(texts::commands::EMAIL_HIDDEN).to_owned(),
+        None => language.text(texts::commands::NOT_LINKED_YET).to_owned(),
     };
-    let fix = language.pick(
-        "Type /b24-me and your Bitrix24 e-mail to link yourself, or ask an administrator to link you on the people page.",
-        "Наберите /b24-me и вашу почту в Битрикс24, чтобы связать себя, или попросите администратора сделать это на странице людей.",
-    );
-    plain(&format!("{known}{fix}"))
-}
-
-/// A user was dismissed on the portal.
-pub fn dismissed(language: Language) -> &'static str {
-    language.pick(
-        "Your Bitrix24 account is no longer active. If that is a mistake, ask an administrator of your portal.",
-        "Ваша учётная запись в Битрикс24 больше не активна. Если это ошибка, обратитесь к администратору портала.",
-    )
+    plain(&format!("{why} {}", language.text(texts::commands::HOW_TO_LINK)))
 }
 
 /// The `action_id` of the button that asks for the link by which a person lets us work with their own rights.
 pub const PERSON_ALLOW: &str = "person_allow";
 
-/// Why a person's own permission is needed: the first one, or another one where Bitrix24 rejects the last.
-pub fn why_allow(is_again: bool, language: Language) -> &'static str {
-    if is_again {
-        language.pick(
-            "Your Bitrix24 authorization has expired. Allow Switchboard again, and what you do here is done as you.",
-            "Битрикс24 больше не принимает разрешение, которое вы дали Switchboard. Дайте его снова, и всё будет делаться от вашего имени.",
-        )
-    } else {
-        language.pick(
-            "Switchboard works in Bitrix24 with your own rights: you see and change here what you may see and change there. Allow that once.",
-            "Switchboard работает в Битрикс24 с вашими правами: здесь вы видите и меняете то же, что и там. Разрешите это один раз.",
-        )
-    }
-}
-
-fn allow_words(language: Language) -> &'static str {
-    language.pick("Allow Switchboard to act as you", "Разрешить действовать за вас")
-}
-
-/// Asks for a person's own permission, with the button that leads to it, and repeats what they typed.
+/// Asks for a person's own permission, with the button that leads to it, and repeats what they typed. `is_again` where
+/// Bitrix24 rejects the permission that they gave.
 pub fn allow(link: Option<&str>, is_again: bool, typed: &str, language: Language) -> Message {
-    let why = Mrkdwn::text(why_allow(is_again, language));
-    let mut blocks = vec![Block::section(why.clone())];
-    match link.and_then(|link| Element::open(allow_words(language), link, "open_permission")) {
-        Some(button) => blocks.push(Block::actions([button])),
-        None => blocks.push(Block::section(Mrkdwn::text(language.pick(
-            "Ask an administrator to make this possible: the public address of Switchboard is not configured.",
-            "Попросите администратора сделать это возможным: Switchboard не знает своего публичного адреса.",
-        )))),
-    }
-    let kept = if typed.is_empty() {
-        language.pick("Then do it again.", "Потом повторите.").to_owned()
-    } else {
-        format!("{} {typed}", language.pick("Then do this again:", "Потом повторите:"))
+    let why = if is_again { texts::commands::WHY_ALLOW_AGAIN } else { texts::commands::WHY_ALLOW };
+    let why = Mrkdwn::text(language.text(why));
+    let label = language.text(texts::commands::ALLOW);
+    let how = match link.and_then(|link| Element::open(label, link, "open_permission")) {
+        Some(button) => Block::actions([button]),
+        None => Block::section(Mrkdwn::text(language.text(texts::commands::ALLOW_NEEDS_ADDRESS))),
     };
-    blocks.push(Block::context([Mrkdwn::text(&kept)]));
-    Message::new(why, blocks)
+    let then = if typed.is_empty() {
+        language.text(texts::commands::THEN_AGAIN).to_owned()
+    } else {
+        language.text(texts::commands::ThenTypeAgain { words: typed })
+    };
+    Message::new(why.clone(), [Block::section(why), how, Block::context([Mrkdwn::text(&then)])])
 }
 
 /// The same where a link would have expired when it is opened: the button asks for one.
 pub fn allow_later(language: Language) -> Message {
-    let why = Mrkdwn::text(why_allow(false, language));
-    Message::new(why.clone(), [Block::section(why), Block::actions([allow_button(language)])])
-}
-
-/// The button that asks for the link.
-pub fn allow_button(language: Language) -> Element {
-    Element::press(allow_words(language), PERSON_ALLOW, "allow")
+    let why = Mrkdwn::text(language.text(texts::commands::WHY_ALLOW));
+    let button = Element::press(language.text(texts::commands::ALLOW), PERSON_ALLOW, "allow");
+    Message::new(why.clone(), [Block::section(why), Block::actions([button])])
 }
 
 /// A lead or a task was created.
 pub fn created(what: Created<'_>, language: Language) -> Message {
-    let head = match what.kind {
-        CreatedKind::Lead => language.pick("New lead", "Новый лид"),
-        CreatedKind::Task => language.pick("New task", "Новая задача"),
-    };
     let link = Mrkdwn::link(what.url, what.title);
-    let text = Mrkdwn::text(&format!("{head}: ")).then(&link);
+    let (text, responsible_label) = match what.kind {
+        CreatedKind::Lead => {
+            (marked_up(&texts::commands::LeadCreated { link }, language), texts::records::FIELD_RESPONSIBLE)
+        }
+        CreatedKind::Task => {
+            (marked_up(&texts::commands::TaskCreated { link }, language), texts::records::FIELD_ASSIGNEE)
+        }
+    };
+    let part = |label: Fixed, value| labelled(language.text(label), value, language);
     let mut parts = Vec::new();
-    if let Some(responsible) = what.responsible {
-        parts.push(Mrkdwn::text(&format!(
-            "{}: {responsible}",
-            language.label(if what.kind == CreatedKind::Task { "assignee" } else { "responsible" })
-        )));
-    }
+    parts.extend(what.responsible.map(|name| part(responsible_label, Mrkdwn::text(name))));
     if !what.accomplices.is_empty() {
-        let accomplices = what.accomplices.join(", ");
-        parts.push(Mrkdwn::text(&format!("{}: {accomplices}", accomplices_label(language))));
+        parts.push(part(texts::commands::ACCOMPLICES, Mrkdwn::text(&what.accomplices.join(", "))));
     }
     if let Some((deadline, zone)) = what.deadline {
-        let label = Mrkdwn::text(&format!("{}: ", language.label("deadline")));
-        parts.push(label.then(&Mrkdwn::moment_in_full(deadline, zone)));
+        parts.push(part(texts::records::FIELD_DEADLINE, Mrkdwn::moment_in_full(deadline, zone)));
     }
     parts.extend(what.note.map(Mrkdwn::text));
     let mut blocks = vec![Block::section(text.clone())];
     if !parts.is_empty() {
         blocks.push(Block::context(parts));
     }
-    blocks.extend(Element::open(language.open(), what.url, "open_record").map(|button| Block::actions([button])));
+    let open = Element::open(language.text(texts::cards::OPEN), what.url, "open_record");
+    blocks.extend(open.map(|button| Block::actions([button])));
     Message::new(text, blocks)
-}
-
-/// What the people are called who help with a task.
-pub(crate) fn accomplices_label(language: Language) -> &'static str {
-    language.pick("Accomplices", "Соисполнители")
 }
 
 /// What is said of something that was created.
@@ -186,22 +145,14 @@ pub const SHARE: &str = "share_answer";
 
 /// That button, for what `what` names: `deal 42`, `task 7`, `status`.
 pub fn share_button(what: &str, language: Language) -> Block {
-    Block::actions([Element::press(language.pick("Share to channel", "Показать в канале"), SHARE, what)])
+    Block::actions([Element::press(language.text(texts::commands::SHARE), SHARE, what)])
 }
 
 /// An answer that a person shows to everybody, with their name.
 pub fn shared(mut message: Message, user: &str, language: Language) -> Message {
-    let by = Mrkdwn::text(language.pick("Shared by ", "Показал(а) ")).then(&Mrkdwn::mention(user));
+    let by = marked_up(&texts::commands::SharedBy { person: Mrkdwn::mention(user) }, language);
     message.blocks.push(Block::context([by]));
     message
-}
-
-/// Why an answer is not shown in a channel that is shared with another organisation.
-pub fn not_shown_here(language: Language) -> &'static str {
-    language.pick(
-        "People of another organisation read this channel, so only you see this. An administrator can allow it in the settings (commands.fields_in_shared_channels).",
-        "Этот канал читают люди другой организации, поэтому ответ видите только вы. Администратор может разрешить это в настройках (commands.fields_in_shared_channels).",
-    )
 }
 
 /// Whether a portal refused because the person's right is missing.
@@ -210,38 +161,22 @@ pub fn is_not_allowed(code: &str) -> bool {
 }
 
 /// The words for what was refused.
-pub fn refused(code: &str, text: &str, language: Language) -> Message {
+pub fn refused(code: &str, reason: &str, language: Language) -> Message {
     let words = match code {
-        "not_found" | "error_core" => language.pick(
-            "Bitrix24 does not find it, or you are not allowed to see it. Open it in Bitrix24, or ask to become its observer.",
-            "Битрикс24 не находит запись, или вам её не видно. Откройте её в Битрикс24 или попросите сделать вас наблюдателем.",
-        ),
-        code if is_not_allowed(code) => not_allowed(language),
-        "dismissed" => dismissed(language),
-        "unmapped" => language.pick(
-            "This person isn't linked to a Bitrix24 user yet. They can type /b24-me, or an administrator can link them.",
-            "Этот человек ещё не связан с пользователем Битрикс24. Он может набрать /b24-me, или его свяжет администратор.",
-        ),
-        _ => language.pick("Bitrix24 refused this:", "Битрикс24 не принял это:"),
+        "not_found" | "error_core" => texts::commands::NOT_FOUND,
+        code if is_not_allowed(code) => texts::commands::NOT_ALLOWED,
+        "dismissed" => texts::commands::DISMISSED,
+        "unmapped" => texts::commands::OTHER_NOT_LINKED,
+        _ => return plain(&language.text(texts::commands::Refused { reason })),
     };
-    let known = !words.ends_with(':');
-    if known { plain(words) } else { plain(&format!("{words} {text}")) }
-}
-
-/// Bitrix24 does not answer for now.
-pub fn unavailable(language: Language) -> Message {
-    plain(language.pick(
-        "Bitrix24 is not answering right now. Nothing is lost: I keep trying and will answer here.",
-        "Битрикс24 сейчас не отвечает. Ничего не потеряно: я попробую ещё и отвечу здесь.",
-    ))
+    plain(language.text(words))
 }
 
 /// The line of a comment that names the person for whom the connection did something.
 pub fn on_behalf(name: &str, entity: EntityType, language: Language) -> String {
-    match (entity, language) {
-        (EntityType::LEAD, Language::Ru) => format!("Создано в Slack: {name}"),
-        (_, Language::Ru) => format!("Из Slack: {name}"),
-        (EntityType::LEAD, Language::En) => format!("Created in Slack by {name}"),
-        (_, Language::En) => format!("From Slack, by {name}"),
+    if entity == EntityType::LEAD {
+        language.text(texts::commands::CreatedInSlack { name })
+    } else {
+        language.text(texts::commands::FromSlack { name })
     }
 }

@@ -1,10 +1,10 @@
 //! `/b24-bridge`: bridges a channel with a chat, or ends their bridge.
 
-use locale::Language;
+use locale::texts;
 
 use crate::misuse::Misuse;
 use crate::reader::{self, TextToken};
-use crate::spec::{Acknowledge, CommandHelp, CommandSpec, WithoutText};
+use crate::spec::{Acknowledge, CommandSpec, WithoutText};
 use crate::typed::CommandContext;
 
 /// The command.
@@ -13,28 +13,19 @@ pub struct BridgeCommand;
 impl Acknowledge for BridgeCommand {
     const SPEC: CommandSpec = CommandSpec {
         typed: "/b24-bridge",
-        description: "Bridge this channel with a Bitrix24 chat",
-        usage: "[chat57 or off]",
+        description: texts::commands::COMMAND_BRIDGE,
+        usage: texts::commands::COMMAND_BRIDGE_USAGE,
         documentation: (
             "`/b24-bridge chat57`, `/b24-bridge off`",
             "bridges this channel with a chat, removes the bridge; without text it shows the bridge of this channel",
         ),
-        help,
+        help: texts::commands::COMMAND_BRIDGE_HELP,
+        examples: texts::commands::COMMAND_BRIDGE_EXAMPLES,
         without_text: WithoutText::Run,
         shortcut: None,
         names_people: false,
         can_be_public: false,
     };
-}
-
-fn help(language: Language) -> CommandHelp {
-    CommandHelp {
-        does: language.pick(
-            "bridges this channel with a Bitrix24 chat: what is written in one can be read in both.",
-            "соединяет этот канал с чатом Битрикс24: написанное в одном видно в обоих.",
-        ),
-        examples: &["/b24-bridge chat57", "/b24-bridge off"],
-    }
 }
 
 /// What `/b24-bridge` does.
@@ -74,7 +65,7 @@ pub fn parse(tokens: &[TextToken<'_>], context: &CommandContext<'_>) -> Result<B
 #[cfg(feature = "act")]
 mod act {
     use clients::Failure;
-    use locale::Language;
+    use locale::{Fixed, texts};
     use runtime::Kind;
     use runtime::store::StoreError;
     use settings::schema::WhoBridges;
@@ -105,38 +96,45 @@ mod act {
     }
 
     async fn show(request: &CommandRequest<'_>) -> Result<CommandAnswer, Failure> {
-        let text = match chat_bridge::bridges::bridge_of_channel(&request.deps.talk, &request.tenant, &request.channel).await? {
-            Some(bridge) => joined(request, &bridge),
-            None => Mrkdwn::text(request.language.pick(
-                "This channel is not bridged. Add the bot Switchboard to the chat in Bitrix24, then type /b24-bridge chat57 with the chat's number.",
-                "Этот канал не соединён с чатом. Добавьте бота Switchboard в чат Битрикс24 и наберите /b24-bridge chat57 с номером чата.",
-            )),
-        };
-        Ok(CommandAnswer::to_one(answers::say(&text)))
+        let found =
+            chat_bridge::bridges::bridge_of_channel(&request.deps.talk, &request.tenant, &request.channel).await?;
+        Ok(match found {
+            Some(bridge) => CommandAnswer::to_one(answers::say(&bridged(request, &bridge))),
+            None => say(request, texts::commands::NOT_BRIDGED_YET),
+        })
     }
 
-    fn joined(request: &CommandRequest<'_>, bridge: &Bridge) -> Mrkdwn {
+    fn say(request: &CommandRequest<'_>, text: Fixed) -> CommandAnswer {
+        CommandAnswer::to_one(answers::plain(request.language.text(text)))
+    }
+
+    fn bridged(request: &CommandRequest<'_>, bridge: &Bridge) -> Mrkdwn {
         let name = if bridge.dialog_name.is_empty() { &bridge.dialog } else { &bridge.dialog_name };
-        let words = request.language.pick("This channel is bridged with the chat ", "Этот канал соединён с чатом ");
-        Mrkdwn::text(words).then(&Mrkdwn::link(&request.tenant.chat_url(&bridge.dialog), name))
+        let chat = Mrkdwn::link(&request.tenant.chat_url(&bridge.dialog), name);
+        answers::marked_up(&texts::commands::Bridged { chat }, request.language)
     }
 
     /// Why the person cannot change bridges; `None` if they can.
     async fn refusal(request: &CommandRequest<'_>) -> Result<Option<CommandAnswer>, Failure> {
-        let may = match request.tenant.settings.chats.who_bridges {
-            WhoBridges::Everyone => true,
-            WhoBridges::Nobody => false,
-            WhoBridges::Admins => {
-                let profile = request.deps.talk.slack_profile(&request.tenant, &request.user).await?;
-                // An administrator of another organisation's workspace does not administer this one.
-                profile.is_some_and(|user| user.is_admin && request.tenant.slack.is_member(&user))
-            }
-        };
-        let text = request.language.pick(
-            "Only administrators of this workspace can bridge channels with chats. Ask one of them to type this command.",
-            "Соединять каналы с чатами могут только администраторы этого пространства. Попросите одного из них.",
-        );
-        Ok((!may).then(|| CommandAnswer::to_one(answers::plain(text))))
+        let who = request.tenant.settings.chats.who_bridges;
+        let is_admin = who == WhoBridges::Admins && is_admin(request).await?;
+        Ok(why_not(who, is_admin).map(|text| say(request, text)))
+    }
+
+    async fn is_admin(request: &CommandRequest<'_>) -> Result<bool, Failure> {
+        let profile = request.deps.talk.slack_profile(&request.tenant, &request.user).await?;
+        // An administrator of another organisation's workspace does not administer this one.
+        Ok(profile.is_some_and(|user| user.is_admin && request.tenant.slack.is_member(&user)))
+    }
+
+    /// Why a person cannot change bridges, by what the settings say and whether they administer the workspace.
+    fn why_not(who: WhoBridges, is_admin: bool) -> Option<Fixed> {
+        match who {
+            WhoBridges::Everyone => None,
+            WhoBridges::Admins if is_admin => None,
+            WhoBridges::Admins => Some(texts::commands::ONLY_ADMINISTRATORS_BRIDGE),
+            WhoBridges::Nobody => Some(texts::commands::NOBODY_BRIDGES),
+        }
     }
 
     async fn join(request: &CommandRequest<'_>, dialog: &str) -> Result<CommandAnswer, Failure> {
@@ -145,14 +143,13 @@ mod act {
         }
         let talk = &request.deps.talk;
         if let Some(bridge) = chat_bridge::bridges::bridge_of_channel(talk, &request.tenant, &request.channel).await? {
-            return Ok(CommandAnswer::to_one(answers::say(&joined(request, &bridge))));
+            return Ok(CommandAnswer::to_one(answers::say(&bridged(request, &bridge))));
         }
         let Some(url) = &request.deps.public_url else {
-            let text = "The public address of Switchboard is not configured. Set public_url (on one machine) or PublicUrl (on AWS), and restart.";
-            return Ok(CommandAnswer::to_one(answers::plain(text)));
+            return Ok(say(request, texts::commands::BRIDGE_NEEDS_ADDRESS));
         };
         if chat_bridge::bridges::bridge_of_dialog(talk, &request.tenant, dialog).await?.is_some() {
-            return Ok(CommandAnswer::to_one(answers::plain(taken(request.language))));
+            return Ok(say(request, texts::commands::CHAT_IS_TAKEN));
         }
         let bot = chat_bridge::registration::ensure_bot(talk, &request.tenant, url).await?;
         let dialog_name = match request.tenant.bitrix24.ask(&bot.chat(dialog)).await {
@@ -161,18 +158,16 @@ mod act {
                 chat["name"].as_str().unwrap_or_default().to_owned()
             }
             Err(Failure { kind: Kind::Permanent { .. }, .. }) => {
-                return Ok(CommandAnswer::to_one(answers::plain(&not_in_chat(dialog, request.language))));
+                let text = request.language.text(texts::commands::BotNotInChat { chat: dialog });
+                return Ok(CommandAnswer::to_one(answers::plain(&text)));
             }
             Err(failure) => return Err(failure),
         };
         let channel = request.tenant.slack.channel_info(&request.channel).await?;
         if !channel.is_member {
-            let fix = request
-                .language
-                .pick("Invite the bot first: /invite @Switchboard", "Сначала пригласите бота: /invite @Switchboard");
             match request.tenant.slack.join(&slack::ChannelId::from(request.channel.as_str())).await {
                 Err(Failure { kind: Kind::Permanent { .. }, .. }) => {
-                    return Ok(CommandAnswer::to_one(answers::plain(fix)));
+                    return Ok(say(request, texts::commands::INVITE_BOT));
                 }
                 joined => joined?,
             }
@@ -187,30 +182,12 @@ mod act {
         };
         match talk.conversations.join(&request.tenant.id, &bridge).await {
             Ok(()) => {
-                let message = answers::say(&joined(request, &bridge));
+                let message = answers::say(&bridged(request, &bridge));
                 Ok(CommandAnswer::done(message, "bridge.joined", format!("#{} and {dialog}", bridge.channel_name))
                     .seen_by_all())
             }
-            Err(StoreError::Conflict(_)) => Ok(CommandAnswer::to_one(answers::plain(taken(request.language)))),
+            Err(StoreError::Conflict(_)) => Ok(say(request, texts::commands::CHAT_IS_TAKEN)),
             Err(error) => Err(error.into()),
-        }
-    }
-
-    fn taken(language: Language) -> &'static str {
-        language.pick(
-            "This chat is already bridged with another channel. Remove that bridge there first: /b24-bridge off",
-            "Этот чат уже соединён с другим каналом. Сначала разъедините их там: /b24-bridge off",
-        )
-    }
-
-    fn not_in_chat(dialog: &str, language: Language) -> String {
-        match language {
-            Language::En => format!(
-                "The bot is not in {dialog}. Add the bot Switchboard to that chat in Bitrix24, then type this again."
-            ),
-            Language::Ru => {
-                format!("Бот не видит {dialog}. Добавьте бота Switchboard в этот чат Битрикс24 и повторите команду.")
-            }
         }
     }
 
@@ -219,22 +196,34 @@ mod act {
             return Ok(refusal);
         }
         let talk = &request.deps.talk;
-        let text = match talk.conversations.of_channel(&request.tenant.id, &request.channel).await? {
-            Some(bridge) => {
-                talk.conversations.part(&request.tenant.id, &bridge).await?;
-                let text = request
-                    .language
-                    .pick("The channel is no longer bridged with the chat.", "Канал и чат снова разделены.");
-                return Ok(CommandAnswer::done(answers::plain(text), "bridge.parted", bridge.dialog).seen_by_all());
+        if let Some(bridge) = talk.conversations.of_channel(&request.tenant.id, &request.channel).await? {
+            talk.conversations.part(&request.tenant.id, &bridge).await?;
+            let text = request.language.text(texts::commands::NO_LONGER_BRIDGED);
+            return Ok(CommandAnswer::done(answers::plain(text), "bridge.parted", bridge.dialog).seen_by_all());
+        }
+        let found = chat_bridge::bridges::bridge_of_channel(talk, &request.tenant, &request.channel).await?;
+        let is_in_settings = found.is_some();
+        let text = if is_in_settings { texts::commands::BRIDGE_IN_SETTINGS } else { texts::commands::NOT_BRIDGED };
+        Ok(say(request, text))
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use locale::Language;
+        use settings::schema::WhoBridges;
+
+        use super::why_not;
+
+        #[test]
+        fn who_can_change_bridges_is_what_the_settings_say() {
+            let said = |who, is_admin| why_not(who, is_admin).map(|text| Language::default().text(text));
+            for is_admin in [false, true] {
+                assert_eq!(said(WhoBridges::Everyone, is_admin), None);
+                let nobody = said(WhoBridges::Nobody, is_admin).unwrap();
+                assert!(nobody.contains("who_bridges: nobody") && !nobody.contains("dministrator"), "{nobody}");
             }
-            None if chat_bridge::bridges::bridge_of_channel(talk, &request.tenant, &request.channel)
-                .await?
-                .is_some() =>
-            {
-                "This bridge is in the settings document, under bridges. Remove it there."
-            }
-            None => request.language.pick("This channel is not bridged.", "Этот канал не соединён с чатом."),
-        };
-        Ok(CommandAnswer::to_one(answers::plain(text)))
+            assert_eq!(said(WhoBridges::Admins, true), None);
+            assert!(said(WhoBridges::Admins, false).unwrap().starts_with("Only administrators of this workspace can"));
+        }
     }
 }

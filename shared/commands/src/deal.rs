@@ -1,12 +1,12 @@
 //! `/b24-deal`: shows a deal's card, with buttons that move it, assign it to oneself and comment on it.
 
 use jiff::Timestamp;
-use locale::Language;
+use locale::texts;
 
 use crate::forms::{FormProblems, SubmittedForm};
 use crate::misuse::Misuse;
 use crate::reader::{self, TextToken};
-use crate::spec::{Acknowledge, CommandHelp, CommandSpec, WithoutText};
+use crate::spec::{Acknowledge, CommandSpec, WithoutText};
 use crate::typed::CommandContext;
 
 /// The command.
@@ -18,13 +18,14 @@ pub const DEAL_COMMENT: &str = "deal_comment";
 impl Acknowledge for DealCommand {
     const SPEC: CommandSpec = CommandSpec {
         typed: "/b24-deal",
-        description: "Show a deal",
-        usage: "ID, link or words of its title [--public]",
+        description: texts::commands::COMMAND_DEAL,
+        usage: texts::commands::COMMAND_DEAL_USAGE,
         documentation: (
             "`/b24-deal 42`",
             "shows a deal: stage, sum, responsible, next activity; with buttons to move it, take it, comment on it, open it. It is named by its number (`42`, `#42`, `deal 42`), by a link to it, or by words of its title; a deal with exactly that title comes first",
         ),
-        help,
+        help: texts::commands::COMMAND_DEAL_HELP,
+        examples: texts::commands::COMMAND_DEAL_EXAMPLES,
         without_text: WithoutText::Help,
         shortcut: None,
         names_people: false,
@@ -33,20 +34,10 @@ impl Acknowledge for DealCommand {
 
     fn form_problems(form: &SubmittedForm<'_>, _now: Timestamp) -> Option<FormProblems> {
         let problem = form.long("comment").is_empty().then(|| {
-            let words = form.origin.language.pick("Write something.", "Напишите что-нибудь.");
+            let words = form.origin.language.text(texts::commands::WRITE_SOMETHING);
             ("comment".to_owned(), words.to_owned())
         });
         (form.callback_id == DEAL_COMMENT).then(|| problem.into_iter().collect())
-    }
-}
-
-fn help(language: Language) -> CommandHelp {
-    CommandHelp {
-        does: language.pick(
-            "shows a deal: stage, sum, responsible, next activity, and buttons to work on it.",
-            "показывает сделку: стадию, сумму, ответственного, следующее дело и кнопки.",
-        ),
-        examples: &["/b24-deal 42", "/b24-deal roof for ACME", "/b24-deal 42 --public"],
     }
 }
 
@@ -114,8 +105,8 @@ pub(crate) mod act {
     use clients::Failure;
     use crm::views::{DealView, FoundDeals};
     use jiff::Timestamp;
-    use locale::Language;
-    use locale::money;
+    use locale::{Language, money, texts};
+    use records::{Record, RecordRef};
     use runtime::Kind;
     use serde_json::{Value, json};
     use slack::block::{Block, Element};
@@ -187,9 +178,11 @@ pub(crate) mod act {
         }
 
         async fn again(request: &CommandRequest<'_>, what: &str) -> Result<Option<CommandAnswer>, Failure> {
-            match what.strip_prefix("deal ").and_then(|id| id.parse().ok()) {
-                Some(id) => show(request, &DealQuery::Id(id)).await.map(Some),
-                None => Ok(None),
+            match RecordRef::from(what).record() {
+                Some(Record::Item { entity: EntityType::DEAL, id }) => {
+                    show(request, &DealQuery::Id(id)).await.map(Some)
+                }
+                _ => Ok(None),
             }
         }
     }
@@ -219,11 +212,7 @@ pub(crate) mod act {
         note: Option<&str>,
     ) -> Result<CommandAnswer, Failure> {
         Ok(match crm::views::deal(&request.deps.talk, &request.tenant, rights, id).await? {
-            Some(deal) => {
-                let record = Some(format!("deal {id}"));
-                let card = card(&deal, request.language, note);
-                CommandAnswer { share: record.clone(), record, ..CommandAnswer::to_one(card) }
-            }
+            Some(deal) => CommandAnswer::shown(card(&deal, request.language, note), Record::item(EntityType::DEAL, id)),
             None => request.not_found(),
         })
     }
@@ -248,17 +237,14 @@ pub(crate) mod act {
         // The portal can say yes and change nothing: what it has now decides.
         let Some(deal) = deal else { return Ok(request.not_found()) };
         if deal.stage_id != stage {
-            let text = request.language.pick(
-                "Bitrix24 left the deal in its stage: a required field may be empty, or the stage is of another funnel.",
-                "Битрикс24 оставил сделку на её стадии: может быть, пусто обязательное поле или стадия из другой воронки.",
-            );
+            let text = request.language.text(texts::commands::STAGE_KEPT);
             return Ok(CommandAnswer::to_one(card(&deal, request.language, Some(text))));
         }
-        let moved = format!("{} → {}", request.language.label("stage"), deal.stage);
+        let moved = request.language.text(texts::commands::StageChanged { stage: &deal.stage });
         name_person(request, &rights, &person, id, &moved).await?;
-        let note = format!("{} {}", request.language.pick("Moved to", "Перенесена:"), deal.stage);
+        let note = request.language.text(texts::commands::MovedTo { stage: &deal.stage });
         let card = card(&deal, request.language, Some(&note));
-        Ok(CommandAnswer::done(card, "deal.moved_from_slack", format!("deal {id}")))
+        Ok(CommandAnswer::done(card, "deal.moved_from_slack", Record::item(EntityType::DEAL, id)))
     }
 
     async fn take(request: &CommandRequest<'_>, id: u64) -> Result<CommandAnswer, Failure> {
@@ -267,7 +253,7 @@ pub(crate) mod act {
             Err(answer) => return Ok(answer),
         };
         change(request, &rights, id, &json!({"assignedById": person.user})).await?;
-        let text = request.language.pick("It is yours now.", "Теперь она ваша.");
+        let text = request.language.text(texts::commands::IS_YOURS);
         let answer = show_card(request, &rights, id, Some(text)).await?;
         Ok(CommandAnswer { did: Some("deal.taken_from_slack".into()), ..answer })
     }
@@ -280,13 +266,13 @@ pub(crate) mod act {
         request.open_view(&view, &DealCommand::SPEC).await
     }
 
-    fn comment_view(origin: &FormOrigin) -> View {
+    pub(crate) fn comment_view(origin: &FormOrigin) -> View {
         let language = origin.language;
-        let label = language.pick("Comment", "Комментарий");
+        let label = language.text(texts::commands::COMMENT);
         View::modal(
             DEAL_COMMENT,
-            language.pick("Add comment", "Комментарий"),
-            Some(language.pick("Add", "Добавить")),
+            language.text(texts::commands::ADD_COMMENT),
+            Some(language.text(texts::commands::ADD)),
             views::cancel(language),
             &origin.text(),
             [Block::input("comment", label, Element::text_input("comment", true, MAX_FIELD, None), None, false)],
@@ -303,7 +289,7 @@ pub(crate) mod act {
             said = format!("{said}\n{}", Document::plain(&behalf(request, &person)).to_bbcode(false));
         }
         add_comment(request, &rights, id, &said).await?;
-        let done = request.language.pick("Comment added.", "Комментарий добавлен.");
+        let done = request.language.text(texts::commands::COMMENT_ADDED);
         let answer = show_card(request, &rights, id, Some(done)).await?;
         Ok(CommandAnswer { did: Some("deal.commented_from_slack".into()), ..answer })
     }
@@ -366,16 +352,13 @@ pub(crate) mod act {
         }
     }
 
-    fn link(deal: &DealView) -> Mrkdwn {
-        Mrkdwn::link(&deal.url, &deal.title)
-    }
-
     fn headline(deal: &DealView, language: Language) -> Mrkdwn {
-        Mrkdwn::text(&format!("{} {}: ", language.label("deal"), deal.id)).then(&link(deal))
+        let link = Mrkdwn::link(&deal.url, &deal.title);
+        answers::labelled(&language.text(texts::records::Deal { id: deal.id }), link, language)
     }
 
     /// The card of a deal, with its buttons.
-    fn card(deal: &DealView, language: Language, note: Option<&str>) -> Message {
+    pub(crate) fn card(deal: &DealView, language: Language, note: Option<&str>) -> Message {
         let text = headline(deal, language);
         let mut blocks = vec![Block::section(text.clone()), fields(deal, language)];
         blocks.extend(note.map(|note| Block::context([Mrkdwn::text(note)])));
@@ -383,13 +366,13 @@ pub(crate) mod act {
         let choices: Vec<(String, &str)> =
             deal.stages.iter().map(|(code, words)| (format!("{id} {code}"), words.as_str())).collect();
         let now = format!("{id} {}", deal.stage_id);
-        let placeholder = language.pick("Change stage", "Сменить стадию");
+        let placeholder = language.text(texts::commands::CHANGE_STAGE);
         let choices = choices.iter().map(|(value, words)| (value.as_str(), *words));
         let mut elements: Vec<Element> =
             Element::menu(placeholder, DEAL_STAGE, choices, Some(&now)).into_iter().collect();
-        elements.push(Element::press(language.pick("Take it", "Взять себе"), DEAL_TAKE, &id));
-        elements.push(Element::press(language.pick("Add comment", "Комментировать"), DEAL_COMMENT, &id));
-        elements.extend(Element::open(language.open(), &deal.url, "open_record"));
+        elements.push(Element::press(language.text(texts::commands::TAKE), DEAL_TAKE, &id));
+        elements.push(Element::press(language.text(texts::commands::ADD_COMMENT), DEAL_COMMENT, &id));
+        elements.extend(Element::open(language.text(texts::cards::OPEN), &deal.url, "open_record"));
         blocks.push(Block::actions(elements));
         Message::new(text, blocks)
     }
@@ -397,49 +380,46 @@ pub(crate) mod act {
     /// The card below a link: it has no buttons, and where strangers read, no fields.
     pub(crate) fn unfurled(deal: &DealView, language: Language, for_strangers: bool) -> Message {
         if for_strangers {
-            return answers::plain(&format!("{} {}", language.label("deal"), deal.id));
+            return answers::plain(&language.text(texts::records::Deal { id: deal.id }));
         }
         let text = headline(deal, language);
         Message::new(text.clone(), [Block::section(text), fields(deal, language)])
     }
 
     fn fields(deal: &DealView, language: Language) -> Block {
-        let none = || Mrkdwn::text(language.none());
+        let none = || Mrkdwn::text(language.text(texts::records::NONE));
         let sum = deal
             .sum
             .as_ref()
             .map(|(amount, currency)| Mrkdwn::text(&money::format(amount, currency.as_deref(), language)));
         let mut fields = vec![
-            (language.label("stage"), Mrkdwn::text(&deal.stage)),
-            (language.label("sum"), sum.unwrap_or_else(none)),
-            (language.label("responsible"), deal.responsible.as_deref().map_or_else(none, Mrkdwn::text)),
+            (language.text(texts::records::FIELD_STAGE), Mrkdwn::text(&deal.stage)),
+            (language.text(texts::records::FIELD_SUM), sum.unwrap_or_else(none)),
+            (
+                language.text(texts::records::FIELD_RESPONSIBLE),
+                deal.responsible.as_deref().map_or_else(none, Mrkdwn::text),
+            ),
         ];
-        fields.extend(deal.client.as_deref().map(|client| (language.label("client"), Mrkdwn::text(client))));
+        let client = deal.client.as_deref();
+        fields.extend(client.map(|client| (language.text(texts::records::FIELD_CLIENT), Mrkdwn::text(client))));
         let next = deal.next.as_ref().map(|(what, when)| {
             let what = Mrkdwn::text(what);
             when.map_or(what.clone(), |when| what.then(&Mrkdwn::text(" · ")).then(&Mrkdwn::moment(when)))
         });
-        fields.push((language.pick("Next activity", "Следующее дело"), next.unwrap_or_else(none)));
+        fields.push((language.text(texts::commands::NEXT_ACTIVITY), next.unwrap_or_else(none)));
         Block::fields(fields)
     }
 
     /// Words fit several deals, or none: which one?
-    fn which(found: &FoundDeals, words: &str, language: Language) -> Message {
+    pub(crate) fn which(found: &FoundDeals, words: &str, language: Language) -> Message {
         if found.deals.is_empty() {
-            return answers::plain(&match language {
-                Language::En => format!("No deal has “{words}” in its title. Try its number: /b24-deal 42"),
-                Language::Ru => format!("Нет сделки со словами «{words}» в названии. Попробуйте номер: /b24-deal 42"),
-            });
+            return answers::plain(&language.text(texts::commands::NoSuchDeal { words }));
         }
-        let head = Mrkdwn::text(language.pick("Which one?", "Какая из них?"));
+        let head = Mrkdwn::text(language.text(texts::commands::WHICH_DEAL));
         let mut blocks = vec![Block::section(head.clone())];
         blocks.extend(found.deals.iter().flat_map(|(id, title, url)| listed(*id, title, url, language)));
         if found.more > 0 {
-            let more = found.more;
-            let text = match language {
-                Language::En => format!("There are {more} more. Type more of the title, or the number."),
-                Language::Ru => format!("Есть ещё {more}. Наберите больше слов названия или номер."),
-            };
+            let text = language.text(texts::commands::MoreDeals { count: found.more });
             blocks.push(Block::context([Mrkdwn::text(&text)]));
         }
         Message::new(head, blocks)
@@ -449,7 +429,7 @@ pub(crate) mod act {
     pub(crate) fn listed(id: u64, title: &str, url: &str, language: Language) -> [Block; 2] {
         [
             Block::section(Mrkdwn::text(&format!("{id} · ")).then(&Mrkdwn::link(url, title))),
-            Block::actions([Element::press(language.pick("Show", "Показать"), DEAL_SHOW, &id.to_string())]),
+            Block::actions([Element::press(language.text(texts::commands::SHOW), DEAL_SHOW, &id.to_string())]),
         ]
     }
 }

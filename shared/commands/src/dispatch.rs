@@ -2,6 +2,7 @@
 
 use clients::Failure;
 use jobs::asked::SlackRequest;
+use locale::texts;
 use runtime::Kind;
 use slack::block::Block;
 use slack::interaction::{Act, Interaction};
@@ -55,7 +56,7 @@ pub async fn send(request: &CommandRequest<'_>, answer: &CommandAnswer) -> Resul
 
 /// The answer for a person who has to wait, because a provider does not answer.
 pub fn it_takes_longer(request: &CommandRequest<'_>) -> CommandAnswer {
-    CommandAnswer::private(answers::unavailable(request.language))
+    CommandAnswer::private(answers::plain(request.language.text(texts::commands::NOT_ANSWERING)))
 }
 
 async fn act(request: &CommandRequest<'_>, asked: &SlackRequest) -> Result<CommandAnswer, Failure> {
@@ -147,7 +148,7 @@ async fn shown_to(request: &CommandRequest<'_>, answer: CommandAnswer, is_public
     }
     let mut answer = CommandAnswer { share: None, ..answer };
     if let Some(message) = answer.message.as_mut().filter(|_| is_public) {
-        message.blocks.push(Block::context([Mrkdwn::text(answers::not_shown_here(request.language))]));
+        message.blocks.push(Block::context([Mrkdwn::text(request.language.text(texts::commands::NOT_SHOWN_HERE))]));
     }
     answer
 }
@@ -223,7 +224,8 @@ async fn pressed(request: &CommandRequest<'_>, action_id: &str, value: &str) -> 
 /// *Share to channel*: what one person was answered, read again with their rights, for everybody in the channel.
 async fn share(request: &CommandRequest<'_>, what: &str) -> Result<CommandAnswer, Failure> {
     if !request.may_show_fields().await {
-        return Ok(CommandAnswer::private(answers::plain(answers::not_shown_here(request.language))));
+        let text = request.language.text(texts::commands::NOT_SHOWN_HERE);
+        return Ok(CommandAnswer::private(answers::plain(text)));
     }
     let Some(answer) = table::again(request, what).await? else { return Ok(CommandAnswer::silent("nothing to do")) };
     if answer.is_private {
@@ -247,10 +249,8 @@ fn with_share_button(request: &CommandRequest<'_>, mut answer: CommandAnswer) ->
 /// Somebody pressed *Edit*: the form opens with what they typed.
 async fn edit(request: &CommandRequest<'_>, id: &str) -> Result<CommandAnswer, Failure> {
     let Some(draft) = drafts::find(request, id).await? else {
-        return Ok(CommandAnswer::private(answers::plain(request.language.pick(
-            "What you typed was kept for a day and has been deleted. Type the command again.",
-            "Набранное вами хранилось сутки и удалено. Наберите команду снова.",
-        ))));
+        let text = request.language.text(texts::commands::DRAFT_GONE);
+        return Ok(CommandAnswer::private(answers::plain(text)));
     };
     let view = view_of(&draft, &request.here(), None);
     match request.tenant.slack.open_view(&request.trigger_id, &view).await {

@@ -3,7 +3,7 @@
 
 use clients::Failure;
 use crm::views::{DaySummary, needs_permission};
-use locale::Language;
+use locale::{Language, texts};
 use runtime::Kind;
 use slack::block::Block;
 use slack::{Mrkdwn, View};
@@ -16,6 +16,7 @@ use crate::me::act::known_by;
 use crate::status::act::blocks;
 
 /// What the home of a person shows.
+#[derive(Clone, Copy)]
 struct HomeView<'a> {
     /// The name of the user that they are linked to.
     name: Option<&'a str>,
@@ -41,8 +42,8 @@ pub async fn view(talk: &Talk, tenant: &Tenant, user: &str) -> Result<View, Fail
     let home = |name, known_by| HomeView { name, known_by, day: None, deals: &[], portal: &origin, must_allow: false };
     let person = match talk.acting(tenant, user).await? {
         Acting::As(person) => person,
-        Acting::Dismissed => return Ok(home(None, answers::dismissed(language)).view(language)),
-        Acting::Nobody { .. } => return Ok(home(None, language.pick("Not linked.", "Не связано.")).view(language)),
+        Acting::Dismissed => return Ok(home(None, language.text(texts::commands::DISMISSED)).view(language)),
+        Acting::Nobody { .. } => return Ok(home(None, language.text(texts::home::NOT_LINKED)).view(language)),
     };
     let known_by = known_by(&person, language);
     let home = home(Some(person.name.as_str()), &known_by);
@@ -64,36 +65,59 @@ impl HomeView<'_> {
             (Some(_), None) if self.must_allow => {
                 [vec![welcome(language)], answers::allow_later(language).blocks].concat()
             }
-            _ => vec![welcome(language), Block::section(Mrkdwn::text(not_linked(language)))],
+            _ => vec![welcome(language), Block::section(Mrkdwn::text(language.text(texts::home::HOW_TO_LINK)))],
         };
         blocks.push(Block::Divider);
-        blocks.push(Block::section(Mrkdwn::bold(language.pick("My settings", "Мои настройки"))));
+        blocks.push(Block::section(Mrkdwn::bold(language.text(texts::home::MY_SETTINGS))));
         blocks.push(Block::section(Mrkdwn::text(self.known_by)));
         let commands = crate::ALL.iter().fold(Mrkdwn::default(), |text, spec| {
-            text.then(&Mrkdwn::text(&format!("{} – {}\n", spec.usage_line(), spec.description)))
+            let (usage, description) = (spec.usage_line(language), language.text(spec.description));
+            let command = language.text(texts::home::Command { usage: usage.as_str(), description });
+            text.then(&Mrkdwn::text(&format!("{command}\n")))
         });
-        let open = Mrkdwn::link(self.portal, language.pick("Open Bitrix24", "Открыть Битрикс24"));
+        let open = Mrkdwn::link(self.portal, language.text(texts::home::OPEN_BITRIX24));
         blocks.push(Block::context([commands, open]));
         View::home(blocks)
     }
 
     fn day_of(&self, name: &str, day: &DaySummary, language: Language) -> Vec<Block> {
-        let head = Block::header(&match language {
-            Language::En => format!("{name} in Bitrix24"),
-            Language::Ru => format!("{name} в Битрикс24"),
-        });
+        let head = Block::header(&language.text(texts::home::Day { name }));
         let deals = self.deals.iter().flat_map(|(id, title, url)| listed(*id, title, url, language));
         [vec![head], blocks(day, language), deals.collect()].concat()
     }
 }
 
 fn welcome(language: Language) -> Block {
-    Block::header(language.pick("Welcome to Switchboard", "Добро пожаловать в Switchboard"))
+    Block::header(language.text(texts::home::WELCOME))
 }
 
-fn not_linked(language: Language) -> &'static str {
-    language.pick(
-        "Your Slack account isn't linked to a Bitrix24 user yet. Type /b24-me with your Bitrix24 e-mail in any channel, or ask an administrator to link you.",
-        "Ваша учётная запись Slack ещё не связана с пользователем Битрикс24. Наберите /b24-me с вашей почтой в Битрикс24 в любом канале или попросите администратора связать вас.",
-    )
+#[cfg(test)]
+mod tests {
+    use locale::{Language, in_pseudo};
+
+    use super::HomeView;
+    use crate::pseudo::{assert_shown, days};
+
+    #[test]
+    fn the_home_tab_comes_from_the_catalogues() {
+        let deals = [(42, "Крыша".to_owned(), "https://портал.рф/42".to_owned())];
+        let home = HomeView {
+            name: None,
+            known_by: "1",
+            day: None,
+            deals: &[],
+            portal: "https://портал.рф",
+            must_allow: false,
+        };
+        let [busy, quiet] = days();
+        let views = [
+            HomeView { name: Some("Анна"), day: Some(&busy), deals: &deals, ..home },
+            HomeView { name: Some("Анна"), day: Some(&quiet), ..home },
+            HomeView { name: Some("Анна"), must_allow: true, ..home },
+            home,
+        ];
+        for view in views {
+            assert_shown(&in_pseudo(|| view.view(Language::default())));
+        }
+    }
 }

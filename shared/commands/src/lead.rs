@@ -1,14 +1,14 @@
 //! `/b24-lead`: creates a lead from a company and a comment.
 
 use jiff::Timestamp;
-use locale::Language;
+use locale::texts;
 use serde::{Deserialize, Serialize};
 
 use crate::contacts::Contacts;
 use crate::forms::{FormProblems, SubmittedForm};
 use crate::misuse::Misuse;
 use crate::reader::{self, TextToken, TokenUnit};
-use crate::spec::{Acknowledge, CommandHelp, CommandSpec, MessageShortcut, WithoutText};
+use crate::spec::{Acknowledge, CommandSpec, MessageShortcut, WithoutText};
 
 /// The command.
 pub struct LeadCommand;
@@ -19,10 +19,11 @@ pub const NEW_LEAD: &str = "new_lead";
 impl Acknowledge for LeadCommand {
     const SPEC: CommandSpec = CommandSpec {
         typed: "/b24-lead",
-        description: "Create a lead in Bitrix24",
-        usage: "Company | Comment [--public]",
+        description: texts::commands::COMMAND_LEAD,
+        usage: texts::commands::COMMAND_LEAD_USAGE,
         documentation: ("`/b24-lead Company \\| Comment`", "creates a lead; without text it opens a form"),
-        help,
+        help: texts::commands::COMMAND_LEAD_HELP,
+        examples: texts::commands::COMMAND_LEAD_EXAMPLES,
         without_text: WithoutText::Form(NEW_LEAD),
         shortcut: Some(MessageShortcut {
             callback_id: "message_to_lead",
@@ -37,19 +38,6 @@ impl Acknowledge for LeadCommand {
         let has_no_company = form.field("company").is_empty();
         let problem = has_no_company.then(|| ("company".to_owned(), Misuse::NoCompany.words(form.origin.language)));
         (form.callback_id == NEW_LEAD).then(|| problem.into_iter().collect())
-    }
-}
-
-fn help(language: Language) -> CommandHelp {
-    CommandHelp {
-        does: language.pick(
-            "creates a lead. Phone numbers, e-mails and web addresses in the text become its fields. Without text it opens a form.",
-            "создаёт лид. Телефоны, почта и адреса сайтов из текста попадают в его поля. Без текста открывается форма.",
-        ),
-        examples: &[
-            "/b24-lead ACME | asked for a price list, +49 30 1234567, ann@acme.example",
-            "/b24-lead acme.example --public",
-        ],
     }
 }
 
@@ -102,6 +90,8 @@ fn parts<'t, 'a>(tokens: &'t [TextToken<'a>]) -> (&'t [TextToken<'a>], &'t [Text
 mod act {
     use bitrix24::{EntityType, Item};
     use clients::{Failure, PortalClient};
+    use locale::texts;
+    use records::Record;
     use serde::Deserialize;
     use serde_json::{Value, json};
     use slack::View;
@@ -151,9 +141,9 @@ mod act {
         fn view(form: &Value, origin: &FormOrigin, problem: Option<&str>) -> Option<View> {
             let (form, language) = (LeadForm::deserialize(form).ok()?, origin.language);
             let mut blocks = views::above(problem);
-            blocks.push(views::line("company", language.pick("Company", "Компания"), &form.company));
-            blocks.extend(views::long("comment", language.pick("Comment", "Комментарий"), &form.comment, true));
-            Some(views::creating(NEW_LEAD, language.pick("New lead", "Новый лид"), origin, blocks))
+            blocks.push(views::line("company", language.text(texts::records::FIELD_COMPANY), &form.company));
+            blocks.extend(views::long("comment", language.text(texts::commands::COMMENT), &form.comment, true));
+            Some(views::creating(NEW_LEAD, language.text(texts::commands::NEW_LEAD), origin, blocks))
         }
 
         fn as_typed(form: &SubmittedForm<'_>) -> Option<String> {
@@ -235,7 +225,7 @@ mod act {
             },
             request.language,
         );
-        Ok(CommandAnswer::done(message, "lead.created_from_slack", format!("lead {}", item.id)))
+        Ok(CommandAnswer::done(message, "lead.created_from_slack", Record::item(EntityType::LEAD, item.id)))
     }
 
     fn created<'a>(title: &'a str, url: &'a str) -> Created<'a> {

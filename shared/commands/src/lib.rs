@@ -36,10 +36,14 @@ mod lookup;
 mod perform;
 #[cfg(feature = "act")]
 mod permission;
+#[cfg(all(test, feature = "act"))]
+mod pseudo;
 #[cfg(feature = "act")]
 mod reply;
 #[cfg(feature = "act")]
 pub mod request;
+#[cfg(feature = "act")]
+pub mod shared_links;
 #[cfg(feature = "act")]
 pub mod unfurl;
 #[cfg(feature = "act")]

@@ -1,11 +1,11 @@
 //! `/b24-me`: which Bitrix24 user a person in Slack is, and with whose rights they work.
 
-use locale::Language;
+use locale::texts;
 
 use crate::misuse::Misuse;
 use crate::people;
 use crate::reader::{self, TextToken};
-use crate::spec::{Acknowledge, CommandHelp, CommandSpec, WithoutText};
+use crate::spec::{Acknowledge, CommandSpec, WithoutText};
 
 /// The command.
 pub struct MeCommand;
@@ -13,28 +13,19 @@ pub struct MeCommand;
 impl Acknowledge for MeCommand {
     const SPEC: CommandSpec = CommandSpec {
         typed: "/b24-me",
-        description: "Show or change which Bitrix24 user I am",
-        usage: "[e-mail or code]",
+        description: texts::commands::COMMAND_ME,
+        usage: texts::commands::COMMAND_ME_USAGE,
         documentation: (
             "`/b24-me`",
             "shows who I am in Bitrix24 and with whose rights I work; with an e-mail it sends a code there, with the code it links me, with `allow` it leads to the page where I let Switchboard act as me, with `off` it removes both",
         ),
-        help,
+        help: texts::commands::COMMAND_ME_HELP,
+        examples: texts::commands::COMMAND_ME_EXAMPLES,
         without_text: WithoutText::Run,
         shortcut: None,
         names_people: false,
         can_be_public: false,
     };
-}
-
-fn help(language: Language) -> CommandHelp {
-    CommandHelp {
-        does: language.pick(
-            "shows who you are in Bitrix24. With an e-mail it sends a code there, with the code it links you.",
-            "показывает, кто вы в Битрикс24. С адресом почты отправит туда код, с кодом свяжет вас.",
-        ),
-        examples: &["/b24-me", "/b24-me ann@example.com", "/b24-me K7M2QX4P", "/b24-me allow", "/b24-me off"],
-    }
 }
 
 /// What `/b24-me` does.
@@ -77,7 +68,7 @@ pub(crate) mod act {
     use clients::Failure;
     use crm::views::needs_permission;
     use jiff::Timestamp;
-    use locale::Language;
+    use locale::{Fixed, Language, texts};
     use runtime::Kind;
     use runtime::clock::{later, until};
     use runtime::limiter::{Account, Reservation, Window};
@@ -154,53 +145,43 @@ pub(crate) mod act {
         Ok(CommandAnswer::to_one(match request.acting().await? {
             Ok(person) => {
                 let how = known_by(&person, request.language);
-                let rights = rights_words(request, &person).await?;
-                let more = request.language.pick(
-                    "If that is wrong, type /b24-me and your Bitrix24 e-mail.",
-                    "Вы другой человек? Наберите /b24-me и почту в Битрикс24.",
-                );
+                let rights = request.language.text(rights_words(request, &person).await?);
+                let more = request.language.text(texts::commands::IF_WRONG);
                 answers::plain(&format!("{how} {rights} {more}"))
             }
             Err(message) => message,
         }))
     }
 
-    /// How a link came about, in words.
+    /// As whom a person is linked, and how that came about.
     pub(crate) fn known_by(link: &Link, language: Language) -> String {
-        let how = match link.origin {
-            Origin::Email => language.pick("by your e-mail", "по вашей почте"),
-            Origin::Hand => language.pick("by an administrator", "администратором"),
-            Origin::Own => language.pick("by yourself", "вами самими"),
-            Origin::Settings => language.pick("by the settings", "настройками"),
-        };
-        match language {
-            Language::En => format!("You are {} (user {}) in Bitrix24, linked {how}.", link.name, link.user),
-            Language::Ru => format!("В Битрикс24 вы {} (пользователь {}), связано {how}.", link.name, link.user),
+        let (name, user) = (link.name.as_str(), link.user.to_string());
+        let user = user.as_str();
+        match link.origin {
+            Origin::Email => language.text(texts::commands::LinkedByEmail { name, user }),
+            Origin::Hand => language.text(texts::commands::LinkedByAdministrator { name, user }),
+            Origin::Own => language.text(texts::commands::LinkedByYourself { name, user }),
+            Origin::Settings => language.text(texts::commands::LinkedBySettings { name, user }),
         }
     }
 
-    /// With whose rights a person works, in words.
-    async fn rights_words(request: &CommandRequest<'_>, person: &Link) -> Result<&'static str, Failure> {
-        let language = request.language;
+    /// With whose rights a person works.
+    async fn rights_words(request: &CommandRequest<'_>, person: &Link) -> Result<Fixed, Failure> {
         let reach = match request.deps.talk.rights(&request.tenant, person.user).await {
             Err(Failure { kind: Kind::Permanent { code }, .. }) if needs_permission(&code) => {
-                return Ok(language.pick(
-                    "Type /b24-me allow to work with your own rights.",
-                    "Наберите /b24-me allow, чтобы работать с собственными правами.",
-                ));
+                return Ok(texts::commands::HOW_TO_ALLOW);
             }
             rights => rights?.reach,
         };
         Ok(match reach {
-            Reach::Own => language.pick("You work with your own rights.", "Вы работаете с собственными правами."),
-            Reach::Concerned => language.pick(
-                "You can reach the records that you are responsible for, created or observe.",
-                "Вам доступны записи, где вы ответственный, создатель или наблюдатель.",
-            ),
-            Reach::Connection => {
-                language.pick("You work with the rights of the connection.", "Вы работаете с правами подключения.")
-            }
+            Reach::Own => texts::commands::OWN_RIGHTS,
+            Reach::Concerned => texts::commands::CONCERNED_RIGHTS,
+            Reach::Connection => texts::commands::CONNECTION_RIGHTS,
         })
+    }
+
+    fn private(request: &CommandRequest<'_>, text: Fixed) -> CommandAnswer {
+        CommandAnswer::private(answers::plain(request.language.text(text)))
     }
 
     /// Uses one of the asks of an hour; the minutes to wait, if none is left.
@@ -222,11 +203,7 @@ pub(crate) mod act {
         if let Some(refusal) = may_not_ask(request).await? {
             return Ok(CommandAnswer::private(refusal));
         }
-        let sent = request.language.pick(
-            "If someone in Bitrix24 has this e-mail, they now have a message with a code there. Type /b24-me and the code within 15 minutes. A person is sent at most three codes an hour.",
-            "Если у кого-то в Битрикс24 эта почта, там сейчас сообщение с кодом. Наберите /b24-me и код в течение 15 минут. Одному человеку отправляется не больше трёх кодов в час.",
-        );
-        let answer = CommandAnswer::private(answers::plain(sent));
+        let answer = private(request, texts::commands::CODE_SENT);
         let Some(found) = request.deps.talk.portal_user_by_email(&request.tenant, email).await? else {
             return Ok(answer);
         };
@@ -245,14 +222,7 @@ pub(crate) mod act {
         let write = Write::new(key(request), &asked, Condition::Always)?.expiring(asked.until);
         request.deps.talk.ports.store.put(write).await?;
         let who = asker(request).await?;
-        let text = match request.language {
-            Language::En => format!(
-                "{who} in Slack asked to be linked to you. If that is you, type there: /b24-me {code}\nIf not, ignore this message and do not share the code."
-            ),
-            Language::Ru => format!(
-                "{who} в Slack просит связать себя с вами. Если это вы, наберите там: /b24-me {code}\nЕсли нет, ничего не делайте и никому не сообщайте код."
-            ),
-        };
+        let text = request.language.text(texts::commands::CodeForYou { person: who, code });
         write_to(request, found.user, &text).await?;
         Ok(answer)
     }
@@ -261,24 +231,14 @@ pub(crate) mod act {
     async fn may_not_ask(request: &CommandRequest<'_>) -> Result<Option<slack::Message>, Failure> {
         let profile = request.deps.talk.slack_profile(&request.tenant, &request.user).await?;
         if profile.is_some_and(|user| user.is_stranger || user.is_bot || user.deleted) {
-            return Ok(Some(answers::plain(request.language.pick(
-                "Only people of this workspace can be linked.",
-                "Связать можно только людей этого рабочего пространства.",
-            ))));
+            return Ok(Some(answers::plain(request.language.text(texts::commands::ONLY_MEMBERS))));
         }
         let used_up = living(request).await?.filter(|(asked, _)| asked.tries >= MAX_TRIES);
         let wait = match used_up {
             Some((asked, _)) => Some(until(request.deps.clock.now(), asked.until).as_secs().div_ceil(60).max(1)),
             None => too_many_asks(request, &format!("slack#{}", request.user)).await?,
         };
-        Ok(wait.map(|minutes| {
-            answers::plain(&match request.language {
-                Language::En => {
-                    format!("You asked for three codes within an hour, or typed five wrong ones. Try again in {minutes} min.")
-                }
-                Language::Ru => format!("За час запрошено три кода или набрано пять неверных. Попробуйте снова через {minutes} мин."),
-            })
-        }))
+        Ok(wait.map(|minutes| answers::plain(&request.language.text(texts::commands::TooManyCodes { minutes }))))
     }
 
     /// A code out of a random number.
@@ -323,12 +283,7 @@ pub(crate) mod act {
 
     async fn prove(request: &CommandRequest<'_>, code: &str) -> Result<CommandAnswer, Failure> {
         let store = &request.deps.talk.ports.store;
-        let wrong = || {
-            CommandAnswer::private(answers::plain(request.language.pick(
-                "This is not the code, or it has expired. Type /b24-me and your Bitrix24 e-mail to get another one.",
-                "Код неверен или устарел. Наберите /b24-me и вашу почту в Битрикс24, чтобы получить новый.",
-            )))
-        };
+        let wrong = || private(request, texts::commands::WRONG_CODE);
         let Some((asked, version)) = living(request).await?.filter(|(asked, _)| asked.tries < MAX_TRIES) else {
             return Ok(wrong());
         };
@@ -343,7 +298,7 @@ pub(crate) mod act {
             return Ok(wrong());
         };
         if person.is_dismissed {
-            return Ok(CommandAnswer::private(answers::plain(answers::dismissed(request.language))));
+            return Ok(private(request, texts::commands::DISMISSED));
         }
         let link = Link {
             slack: request.user.clone(),
@@ -358,10 +313,7 @@ pub(crate) mod act {
         Audit::new(store.clone()).note(&request.tenant.id, &entry).await?;
         notify_linked(request, &link).await?;
         store.delete(&key(request)).await?;
-        let undo = request.language.pick(
-            "They were notified in Bitrix24. Type /b24-me off to undo it.",
-            "Об этом сообщено в Битрикс24. Отменить можно командой /b24-me off.",
-        );
+        let undo = request.language.text(texts::commands::HOW_TO_UNDO);
         let message = answers::plain(&format!("{} {undo}", known_by(&link, request.language)));
         Ok(CommandAnswer {
             is_private: true,
@@ -376,27 +328,13 @@ pub(crate) mod act {
         let undo = match request.deps.public_url.as_deref() {
             Some(url) => {
                 let ticket = tenants::tickets::make_unlink(&request.deps.talk.ports, &request.tenant.id, link).await?;
-                let link = format!("{}{}?ticket={ticket}", url.trim_end_matches('/'), tenants::tickets::UNLINK);
-                match request.language {
-                    Language::En => format!("If that was not you, undo it within seven days: {link}"),
-                    Language::Ru => format!("Если это были не вы, отмените это в течение семи дней: {link}"),
-                }
+                let address = format!("{}{}?ticket={ticket}", url.trim_end_matches('/'), tenants::tickets::UNLINK);
+                request.language.text(texts::commands::UndoWithinDays { address })
             }
-            None => request
-                .language
-                .pick(
-                    "If that was not you, ask an administrator to undo it on the page People.",
-                    "Если это были не вы, попросите администратора отменить это на странице «People».",
-                )
-                .to_owned(),
+            None => request.language.text(texts::commands::UNDO_BY_ADMINISTRATOR).to_owned(),
         };
-        let text = match request.language {
-            Language::En => format!("{who} in Slack is now linked to you and works in Bitrix24 as you.\n{undo}"),
-            Language::Ru => {
-                format!("{who} в Slack теперь связан с вами и работает в Битрикс24 от вашего имени.\n{undo}")
-            }
-        };
-        write_to(request, link.user, &text).await
+        let linked = request.language.text(texts::commands::NowLinked { person: who });
+        write_to(request, link.user, &format!("{linked}\n{undo}")).await
     }
 
     async fn forget(request: &CommandRequest<'_>) -> Result<CommandAnswer, Failure> {
@@ -407,10 +345,7 @@ pub(crate) mod act {
         if let Some(link) = people.of_slack(&request.tenant.id, &request.user).await? {
             people.unlink(&request.tenant.id, &request.user, link.user).await?;
         }
-        let text = request.language.pick(
-            "Your link was removed. You may still be matched by your e-mail.",
-            "Связь удалена. Вас по-прежнему можно сопоставить по почте, если она совпадает.",
-        );
+        let text = request.language.text(texts::commands::UNLINKED);
         Ok(CommandAnswer {
             share: None,
             ..CommandAnswer::done(answers::plain(text), "person.unlinked", request.user.clone())

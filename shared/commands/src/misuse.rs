@@ -1,6 +1,6 @@
 //! Input that a command cannot use, with what to type instead.
 
-use locale::Language;
+use locale::{Language, texts};
 
 use crate::deadline::DeadlineProblem;
 use crate::spec::CommandSpec;
@@ -63,139 +63,44 @@ impl Misuse {
 
     /// Why it cannot be done, and what to type instead.
     pub fn words(&self, language: Language) -> String {
-        let say = |en: &str, ru: &str| language.pick(en, ru).to_owned();
         match self {
-            Self::Unknown(typed) => {
-                let known = crate::ALL.iter().map(|spec| spec.typed).collect::<Vec<_>>().join(", ");
-                match language {
-                    Language::En => format!("“{typed}”: there is no such command. These are: {known}"),
-                    Language::Ru => format!("«{typed}»: такой команды нет. Есть такие: {known}"),
-                }
+            Self::Unknown(words) => {
+                let commands = &crate::ALL.iter().map(|spec| spec.typed).collect::<Vec<_>>().join(", ");
+                language.text(texts::commands::UnknownCommand { words, commands })
             }
-            Self::NoCompany => say(
-                "Which company? Its name comes first, before the bar.",
-                "Какая компания? Её название стоит первым, перед чертой.",
-            ),
-            Self::NoTaskName => say(
-                "What is the task called? Its name comes first, before the bar.",
-                "Как называется задача? Название стоит первым, перед чертой.",
-            ),
+            Self::NoCompany => language.text(texts::commands::NO_COMPANY).to_owned(),
+            Self::NoTaskName => language.text(texts::commands::NO_TASK_NAME).to_owned(),
             Self::Deadline(words, why) => deadline_words(words, why, language),
-            Self::Assignee(words) => match language {
-                Language::En => format!(
-                    "I don't know who “{words}” is. To name the assignee, type an @mention, a full name or an e-mail."
-                ),
-                Language::Ru => format!(
-                    "Не знаю, кто такой «{words}». Укажите исполнителя через @упоминание, полным именем или адресом почты."
-                ),
-            },
+            Self::Assignee(words) => language.text(texts::commands::UnknownAssignee { words }),
             Self::WhichPerson(words, people) => {
-                let people = listed_names(people, language);
-                match language {
-                    Language::En => format!("“{words}” can be {people}. Type an @mention, a full name or an e-mail."),
-                    Language::Ru => {
-                        format!("«{words}»: это может быть {people}. Укажите @упоминание, полное имя или адрес почты.")
-                    }
-                }
+                language.text(texts::commands::WhichPerson { words, people: &listed_names(people, language) })
             }
-            Self::NotAllowed => not_allowed(language).to_owned(),
+            Self::NotAllowed => language.text(texts::commands::NOT_ALLOWED).to_owned(),
+            Self::Unlinked(people) if people.is_empty() => language.text(texts::commands::NOT_LINKED).to_owned(),
             Self::Unlinked(people) => {
-                let who = match (people.as_slice(), language) {
-                    ([], Language::En) => "This Slack account isn't".to_owned(),
-                    ([one], Language::En) => format!("{one} isn't"),
-                    (several, Language::En) => format!("{} aren't", several.join(", ")),
-                    ([], Language::Ru) => "У этой учётной записи Slack".to_owned(),
-                    (people, Language::Ru) => format!("{}:", people.join(", ")),
-                };
-                match language {
-                    Language::En => format!(
-                        "{who} linked to a Bitrix24 user yet. Type /b24-me to link an account, or ask an administrator."
-                    ),
-                    Language::Ru => {
-                        format!(
-                            "{who} нет связи с пользователем Битрикс24. Её создаёт команда /b24-me или администратор."
-                        )
-                    }
-                }
+                let count = people.len() as u64;
+                language.text(texts::commands::PeopleNotLinked { people: people.join(", "), count })
             }
-            Self::LeftOver(words) => match language {
-                Language::En => {
-                    format!("I don't know what to do with “{words}”. Remove it, or put it where it belongs.")
-                }
-                Language::Ru => format!("Не знаю, что делать с «{words}». Уберите это или поставьте на своё место."),
-            },
-            Self::TakesNoText(spec, words) => match language {
-                Language::En => format!(
-                    "{} is used without text, so I don't know what to do with “{words}”. To show the answer to everyone in the channel, type {0} --public",
-                    spec.typed
-                ),
-                Language::Ru => format!(
-                    "Команда {} вводится без текста, поэтому я не знаю, что делать с «{words}». Чтобы ответ увидели все в канале, наберите {0} --public",
-                    spec.typed
-                ),
-            },
-            Self::Chat(words) => match language {
-                Language::En => {
-                    format!("“{words}”: name the chat as chat57 or by its address (…/online/?IM_DIALOG=chat57)")
-                }
-                Language::Ru => {
-                    format!("«{words}»: укажите чат как chat57 или его адресом (…/online/?IM_DIALOG=chat57)")
-                }
-            },
-            Self::OtherPortal(host, ours) => match language {
-                Language::En => {
-                    format!("This link leads to {host}. Switchboard works with {ours} here, so nothing was opened.")
-                }
-                Language::Ru => {
-                    format!(
-                        "Эта ссылка ведёт на {host}. Switchboard работает здесь с {ours}, поэтому ничего не открыто."
-                    )
-                }
-            },
-            Self::NotADeal(link) => match language {
-                Language::En => {
-                    format!(
-                        "{link} does not lead to a deal. /b24-deal shows deals, by number, link or words of the title."
-                    )
-                }
-                Language::Ru => format!(
-                    "{link} ведёт не на сделку. /b24-deal показывает сделки: по номеру, ссылке или словам названия."
-                ),
-            },
-            Self::NotCreated(kind, text) => {
-                let what = if *kind == CreatedKind::Task {
-                    language.pick("task", "задачу")
-                } else {
-                    language.pick("lead", "лид")
-                };
-                match language {
-                    Language::En => {
-                        format!("Bitrix24 refused to create the {what}, and nothing was created. It says: {text}")
-                    }
-                    Language::Ru => {
-                        format!("Битрикс24 отказался создать {what}, и ничего не создано. Его ответ: {text}")
-                    }
-                }
+            Self::LeftOver(words) => language.text(texts::commands::LeftOver { words }),
+            Self::TakesNoText(spec, words) => {
+                language.text(texts::commands::TakesNoText { command: spec.typed, words: words.as_str() })
             }
+            Self::Chat(words) => language.text(texts::commands::UnknownChat { words }),
+            Self::OtherPortal(host, portal) => language.text(texts::commands::OtherPortal { host, portal }),
+            Self::NotADeal(address) => language.text(texts::commands::NotADeal { address }),
+            Self::NotCreated(CreatedKind::Lead, reason) => language.text(texts::commands::LeadNotCreated { reason }),
+            Self::NotCreated(CreatedKind::Task, reason) => language.text(texts::commands::TaskNotCreated { reason }),
         }
     }
 }
 
 fn deadline_words(words: &str, why: &DeadlineProblem, language: Language) -> String {
-    match (why, language) {
-        (DeadlineProblem::Unknown, Language::En) => format!(
-            "I don't understand the deadline “{words}”. Type tomorrow 15:00, friday, 5pm, in 2 hours, end of month, 25 dec or 2026-12-25"
-        ),
-        (DeadlineProblem::Unknown, Language::Ru) => format!(
-            "Не понимаю срок «{words}». Напишите: завтра в 15:00, в пятницу, через 2 часа, конец месяца, 25 декабря или 2026-12-25"
-        ),
-        (DeadlineProblem::Past(_), Language::En) => format!("The deadline “{words}” is in the past. Type a later one."),
-        (DeadlineProblem::Past(_), Language::Ru) => format!("Срок «{words}» уже прошёл. Укажите более поздний."),
-        (DeadlineProblem::Ambiguous(one, other), Language::En) => {
-            format!("The deadline “{words}” can be {one} or {other}. Type one of these.")
-        }
-        (DeadlineProblem::Ambiguous(one, other), Language::Ru) => {
-            format!("Срок «{words}» может значить {one} или {other}. Наберите одно из двух.")
+    match why {
+        DeadlineProblem::Unknown => language.text(texts::commands::DeadlineUnknown { words }),
+        DeadlineProblem::Past(_) => language.text(texts::commands::DeadlinePast { words }),
+        DeadlineProblem::Ambiguous(one, other) => {
+            let (one, other) = (&one.to_string(), &other.to_string());
+            language.text(texts::commands::DeadlineAmbiguous { words, one, other })
         }
     }
 }
@@ -203,17 +108,9 @@ fn deadline_words(words: &str, why: &DeadlineProblem, language: Language) -> Str
 /// Several names, cut where there are many.
 fn listed_names(names: &[String], language: Language) -> String {
     const MAX_NAMES: usize = 5;
-    let shown = names.iter().take(MAX_NAMES).cloned().collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(MAX_NAMES) {
-        0 => shown,
-        more => format!("{shown} {} {more}", language.pick("and others:", "и ещё")),
+    let people = names.iter().take(MAX_NAMES).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(MAX_NAMES) as u64 {
+        0 => people,
+        count => language.text(texts::commands::PeopleAndMore { people, count }),
     }
-}
-
-/// The portal refused something because the person's right is missing.
-pub fn not_allowed(language: Language) -> &'static str {
-    language.pick(
-        "Bitrix24 does not allow this. Ask an administrator of your portal for the permission, or open the record there.",
-        "Битрикс24 этого не разрешает. Попросите права у администратора портала или откройте запись там.",
-    )
 }

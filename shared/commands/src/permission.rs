@@ -1,6 +1,7 @@
 //! Asks a person to allow work in Bitrix24 with their own rights.
 
 use clients::Failure;
+use locale::texts;
 
 use crate::answers;
 use crate::request::{CommandAnswer, CommandRequest};
@@ -33,11 +34,8 @@ pub(crate) async fn ask_to_allow(
         // It was given to an application that is gone: without it they reach what concerns them.
         (true, true) => {
             request.deps.talk.connections.revoke(&request.tenant.id, person.user).await?;
-            let text = request.language.pick(
-                "Bitrix24 no longer accepts the permission that you gave, so Switchboard dropped it. Do this again:",
-                "Битрикс24 больше не принимает данное вами разрешение, поэтому Switchboard его удалил. Повторите:",
-            );
-            return Ok(CommandAnswer::private(answers::plain(&format!("{text} {typed}"))));
+            let text = request.language.text(texts::commands::PermissionDropped { words: typed });
+            return Ok(CommandAnswer::private(answers::plain(&text)));
         }
         (false, _) => {}
     }
@@ -46,10 +44,7 @@ pub(crate) async fn ask_to_allow(
 }
 
 fn no_application(request: &CommandRequest<'_>) -> CommandAnswer {
-    CommandAnswer::private(answers::plain(request.language.pick(
-        "Bitrix24 is connected by an incoming webhook here. Working with your own rights needs an application; an administrator can connect one at /install.",
-        "Битрикс24 подключён здесь входящим вебхуком. Для работы с собственными правами нужно приложение; администратор может подключить его на странице /install.",
-    )))
+    CommandAnswer::private(answers::plain(request.language.text(texts::commands::NEEDS_AN_APPLICATION)))
 }
 
 /// Where the person allows it, for the next 15 minutes; `None` if our public address is unknown.

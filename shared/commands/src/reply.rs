@@ -1,6 +1,7 @@
 //! Sends an answer to where it belongs: in the thread, at the response URL, to the person alone, or in direct messages.
 
 use clients::Failure;
+use jobs::delivery::marked_as;
 use runtime::Kind;
 use slack::answers::Shown;
 use slack::{ChannelId, Message, Metadata, Ts};
@@ -51,8 +52,5 @@ fn unless_refused(said: Result<(), Failure>) -> Option<Result<(), Failure>> {
 }
 
 fn metadata(request: &CommandRequest<'_>) -> Metadata {
-    Metadata {
-        event_type: jobs::delivery::METADATA_EVENT.into(),
-        event_payload: serde_json::json!({"delivery_id": request.id.as_str()}),
-    }
+    marked_as(request.id.as_str())
 }

@@ -6,7 +6,8 @@ use clients::{Connections, Failure};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use jobs::asked::SlackRequest;
-use locale::Language;
+use locale::{Language, texts};
+use records::RecordRef;
 use runtime::clock::{Clock, MAX_PROVIDER_SKEW};
 use runtime::limiter::Limiter;
 use runtime::{DeliveryId, Kind, Ports, TenantId, TraceId};
@@ -130,7 +131,7 @@ impl<'a> CommandRequest<'a> {
     pub(crate) async fn acting(&self) -> Result<Result<Link, Message>, Failure> {
         Ok(match self.deps.talk.acting(&self.tenant, &self.user).await? {
             Acting::As(link) => Ok(link),
-            Acting::Dismissed => Err(answers::plain(answers::dismissed(self.language))),
+            Acting::Dismissed => Err(answers::plain(self.language.text(texts::commands::DISMISSED))),
             Acting::Nobody { email } => {
                 let by_email = !self.tenant.settings.people.not_by_email;
                 Err(answers::unmapped(email.as_deref(), by_email, self.language))
@@ -190,12 +191,11 @@ impl<'a> CommandRequest<'a> {
     }
 }
 
-/// The language of the person, if we have it; else the tenant's.
+/// The language that the person chose in Slack, if we have it; else the tenant's. English is what Slack has for people
+/// who chose nothing.
 fn language_of(locale: Option<&str>, tenants: Language) -> Language {
-    match locale.map(|locale| locale.get(..2).unwrap_or_default()) {
-        Some("ru") => Language::Ru,
-        _ => tenants,
-    }
+    let chosen = locale.and_then(Language::of_reader).filter(|language| *language != Language::default());
+    chosen.unwrap_or(tenants)
 }
 
 fn origin_of(asked: &SlackRequest) -> FormOrigin {
@@ -217,7 +217,7 @@ pub struct CommandAnswer {
     /// What was done, for the ledger: `lead.created`.
     pub did: Option<String>,
     /// What it was done to: `deal 42`.
-    pub record: Option<String>,
+    pub record: Option<RecordRef>,
     /// Whether only the person who asked can read it, wherever they asked.
     pub is_private: bool,
     /// What is wrong with what was typed or filled in, if that is the answer.
@@ -244,8 +244,14 @@ impl CommandAnswer {
     }
 
     /// An answer after something was done.
-    pub(crate) fn done(message: Message, did: &str, record: String) -> Self {
-        Self { did: Some(did.to_owned()), share: Some(record.clone()), record: Some(record), ..Self::to_one(message) }
+    pub(crate) fn done(message: Message, did: &str, about: impl Into<RecordRef>) -> Self {
+        Self { did: Some(did.to_owned()), ..Self::shown(message, about) }
+    }
+
+    /// Something is shown. A button shows it to the channel too, with the rights of the person who presses it.
+    pub(crate) fn shown(message: Message, about: impl Into<RecordRef>) -> Self {
+        let record = about.into();
+        Self { share: Some(record.to_string()), record: Some(record), ..Self::to_one(message) }
     }
 
     /// Nothing to say.

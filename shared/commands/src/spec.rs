@@ -1,7 +1,7 @@
 //! A command's name, usage and help; the trait of its first half; and the macro that makes the one table of commands.
 
 use jiff::Timestamp;
-use locale::Language;
+use locale::{Fixed, Language};
 
 use crate::forms::{FormProblems, SubmittedForm};
 
@@ -10,14 +10,16 @@ use crate::forms::{FormProblems, SubmittedForm};
 pub struct CommandSpec {
     /// As it is typed: `/b24-lead`.
     pub typed: &'static str,
-    /// What it does, for Slack's list of commands.
-    pub description: &'static str,
-    /// What can follow it, for Slack's list of commands.
-    pub usage: &'static str,
+    /// What it does, for lists of commands.
+    pub description: Fixed,
+    /// What can follow it.
+    pub usage: Fixed,
     /// Its row in `docs/talking.md`, in Markdown: how it is typed, and what it does.
     pub documentation: (&'static str, &'static str),
-    /// What its help says.
-    pub help: fn(Language) -> CommandHelp,
+    /// What its help says that it does; the command's name comes before it.
+    pub help: Fixed,
+    /// How it is typed, an example a line.
+    pub examples: Fixed,
     /// What it does when nothing follows it.
     pub without_text: WithoutText,
     /// The entry in a message's menu that does the same for the message.
@@ -26,15 +28,6 @@ pub struct CommandSpec {
     pub names_people: bool,
     /// Whether its answer can be shown to the whole channel, with `--public`.
     pub can_be_public: bool,
-}
-
-/// What a command's help says.
-#[derive(Debug)]
-pub struct CommandHelp {
-    /// What it does; the command's name comes before it.
-    pub does: &'static str,
-    /// How it is typed.
-    pub examples: &'static [&'static str],
 }
 
 /// What a command does when nothing follows it.
@@ -48,7 +41,7 @@ pub enum WithoutText {
     Run,
 }
 
-/// An entry in a message's menu.
+/// An entry in a message's menu. Its texts are only in the manifest of the app, which has one language.
 #[derive(Debug, Clone, Copy)]
 pub struct MessageShortcut {
     /// What Slack calls it when somebody uses it.
@@ -90,8 +83,8 @@ impl CommandSpec {
     }
 
     /// How it is used: `/b24-lead Company | Comment [--public]`.
-    pub fn usage_line(&self) -> String {
-        format!("{} {}", self.typed, self.usage)
+    pub fn usage_line(&self, language: Language) -> String {
+        format!("{} {}", self.typed, language.text(self.usage))
     }
 }
 

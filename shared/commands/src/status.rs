@@ -1,10 +1,10 @@
 //! `/b24-status`: a person's day in numbers.
 
-use locale::Language;
+use locale::texts;
 
 use crate::misuse::Misuse;
 use crate::reader::{self, TextToken};
-use crate::spec::{Acknowledge, CommandHelp, CommandSpec, WithoutText};
+use crate::spec::{Acknowledge, CommandSpec, WithoutText};
 
 /// The command.
 pub struct StatusCommand;
@@ -12,28 +12,19 @@ pub struct StatusCommand;
 impl Acknowledge for StatusCommand {
     const SPEC: CommandSpec = CommandSpec {
         typed: "/b24-status",
-        description: "Show my day in Bitrix24",
-        usage: "[--public]",
+        description: texts::commands::COMMAND_STATUS,
+        usage: texts::commands::COMMAND_STATUS_USAGE,
         documentation: (
             "`/b24-status`",
             "shows today's leads, my open and overdue tasks, my missed calls, my deals by stage",
         ),
-        help,
+        help: texts::commands::COMMAND_STATUS_HELP,
+        examples: texts::commands::COMMAND_STATUS_EXAMPLES,
         without_text: WithoutText::Run,
         shortcut: None,
         names_people: false,
         can_be_public: true,
     };
-}
-
-fn help(language: Language) -> CommandHelp {
-    CommandHelp {
-        does: language.pick(
-            "shows today's leads, your open and overdue tasks, your missed calls and your deals by stage.",
-            "показывает лиды за сегодня, ваши открытые и просроченные задачи, пропущенные звонки и сделки по стадиям.",
-        ),
-        examples: &["/b24-status", "/b24-status --public"],
-    }
 }
 
 /// Reads what was typed: nothing.
@@ -50,7 +41,7 @@ pub(crate) mod act {
 
     use clients::Failure;
     use crm::views::DaySummary;
-    use locale::Language;
+    use locale::{Language, texts};
     use slack::block::Block;
     use slack::{Message, Mrkdwn};
 
@@ -93,11 +84,8 @@ pub(crate) mod act {
         Ok(CommandAnswer { share: Some(SHARE.into()), ..answer })
     }
 
-    fn card(day: &DaySummary, name: &str, language: Language) -> Message {
-        let head = Mrkdwn::text(&match language {
-            Language::En => format!("Today in Bitrix24: {name}"),
-            Language::Ru => format!("Сегодня в Битрикс24: {name}"),
-        });
+    pub(crate) fn card(day: &DaySummary, name: &str, language: Language) -> Message {
+        let head = Mrkdwn::text(&language.text(texts::commands::Today { name }));
         Message::new(head.clone(), [vec![Block::section(head)], blocks(day, language)].concat())
     }
 
@@ -110,8 +98,7 @@ pub(crate) mod act {
                 .map_or(line.clone(), |deadline| line.then(&Mrkdwn::text(" · ")).then(&Mrkdwn::moment(deadline)))
         });
         let deals = day.deals.iter().map(|(stage, count)| Mrkdwn::text(&format!("• {stage}: {count}")));
-        let all = day.deals_in_all.map_or_else(|| unseen(language).to_owned(), |count| count.to_string());
-        let title = format!("{}: {all}", language.pick("My deals", "Мои сделки"));
+        let title = language.text(texts::commands::MyDeals { count: number(day.deals_in_all, language) });
         let mut blocks = vec![numbers(day, language)];
         blocks.extend(listed(lines));
         blocks.push(Block::section(Mrkdwn::bold(&title)));
@@ -120,25 +107,19 @@ pub(crate) mod act {
     }
 
     fn numbers(day: &DaySummary, language: Language) -> Block {
-        let count = |count: Option<u64>| {
-            count.map_or_else(|| Mrkdwn::text(unseen(language)), |count| Mrkdwn::text(&count.to_string()))
-        };
-        let leads = if day.only_own {
-            language.pick("My leads today", "Мои лиды сегодня")
-        } else {
-            language.pick("Leads today", "Лиды сегодня")
-        };
-        Block::fields([
-            (leads, count(day.leads)),
-            (language.pick("My missed calls today", "Мои пропущенные звонки сегодня"), count(day.missed)),
-            (language.pick("My open tasks", "Мои открытые задачи"), count(day.open)),
-            (language.pick("Overdue", "Просрочено"), count(day.overdue)),
-        ])
+        let leads = if day.only_own { texts::commands::MY_LEADS_TODAY } else { texts::commands::LEADS_TODAY };
+        let numbers = [
+            (leads, day.leads),
+            (texts::commands::MISSED_CALLS_TODAY, day.missed),
+            (texts::commands::OPEN_TASKS, day.open),
+            (texts::commands::OVERDUE, day.overdue),
+        ];
+        Block::fields(numbers.map(|(label, count)| (language.text(label), Mrkdwn::text(&number(count, language)))))
     }
 
-    /// A number that the person is not allowed to see.
-    fn unseen(language: Language) -> &'static str {
-        language.pick("not visible to you", "не видно")
+    /// A number; `None` is one that the person is not allowed to see.
+    fn number(count: Option<u64>, language: Language) -> String {
+        count.map_or_else(|| language.text(texts::commands::NOT_VISIBLE).to_owned(), |count| language.number(count))
     }
 
     fn listed(lines: impl Iterator<Item = Mrkdwn>) -> Option<Block> {

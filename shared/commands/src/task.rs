@@ -1,7 +1,7 @@
 //! `/b24-task`: a task with its people and its deadline. How its text is read: [`crate::task_reader`].
 
 use jiff::{Timestamp, Zoned};
-use locale::Language;
+use locale::{Language, texts};
 use serde::{Deserialize, Serialize};
 
 use crate::deadline;
@@ -9,7 +9,7 @@ use crate::forms::{self, FormProblems, SubmittedForm, within_name};
 use crate::misuse::Misuse;
 use crate::people::Assignee;
 use crate::reader::{self, TextToken};
-use crate::spec::{Acknowledge, CommandHelp, CommandSpec, MessageShortcut, WithoutText};
+use crate::spec::{Acknowledge, CommandSpec, MessageShortcut, WithoutText};
 use crate::task_reader::{self, TaskReading};
 use crate::typed::CommandContext;
 
@@ -26,13 +26,14 @@ const MAX_CHECKED: usize = 10;
 impl Acknowledge for TaskCommand {
     const SPEC: CommandSpec = CommandSpec {
         typed: "/b24-task",
-        description: "Create a task in Bitrix24",
-        usage: "Name | Description | @assignee | deadline [--public]",
+        description: texts::commands::COMMAND_TASK,
+        usage: texts::commands::COMMAND_TASK_USAGE,
         documentation: (
             "`/b24-task Name \\| Description \\| @assignee \\| deadline`",
             "creates a task; everything but the name is optional; without text it opens a form",
         ),
-        help,
+        help: texts::commands::COMMAND_TASK_HELP,
+        examples: texts::commands::COMMAND_TASK_EXAMPLES,
         without_text: WithoutText::Form(NEW_TASK),
         shortcut: Some(MessageShortcut {
             callback_id: "message_to_task",
@@ -62,27 +63,6 @@ impl Acknowledge for TaskCommand {
         let fields = PEOPLE_FIELDS.into_iter().filter(|_| form.callback_id == NEW_TASK);
         let people = |field| form.people(field).into_iter().take(MAX_CHECKED).map(move |person| (field, person));
         fields.flat_map(people).collect()
-    }
-}
-
-fn help(language: Language) -> CommandHelp {
-    CommandHelp {
-        does: language.pick(
-            "creates a task. Description, assignee and deadline are optional. People and a deadline can be in any part, or at the end of the name; further people become accomplices. Without text it opens a form.",
-            "создаёт задачу. Описание, исполнителя и срок можно опустить, человек и срок могут стоять где угодно; второй человек будет соисполнителем. Без текста открывается форма.",
-        ),
-        examples: match language {
-            Language::En => &[
-                "/b24-task Call ACME | about the roof | @ann | tomorrow 15:00",
-                "/b24-task Send the offer @ann @bob friday 5pm",
-                "/b24-task Send the offer | ann@example.com | in 2 hours --public",
-            ],
-            Language::Ru => &[
-                "/b24-task Позвонить в АКМЕ | о крыше | @anna | завтра в 15:00",
-                "/b24-task Отправить предложение @anna @boris до пятницы",
-                "/b24-task Отправить предложение | anna@example.com | через 2 часа --public",
-            ],
-        },
     }
 }
 
@@ -210,7 +190,8 @@ fn of_left(read: &TaskReading, lines: &mut Vec<String>) -> String {
 mod act {
     use bitrix24::Task;
     use clients::{Failure, PortalClient};
-    use locale::Language;
+    use locale::{Language, texts};
+    use records::Record;
     use serde::Deserialize;
     use serde_json::{Value, json};
     use slack::View;
@@ -264,12 +245,12 @@ mod act {
         fn view(form: &Value, origin: &FormOrigin, problem: Option<&str>) -> Option<View> {
             let (form, language) = (TaskForm::deserialize(form).ok()?, origin.language);
             let mut blocks = views::above(problem);
-            blocks.push(views::line("name", language.pick("Name", "Название"), &form.name));
-            let description = language.pick("Description", "Описание");
+            blocks.push(views::line("name", language.text(texts::commands::TASK_NAME), &form.name));
+            let description = language.text(texts::commands::DESCRIPTION);
             blocks.extend(views::long("description", description, &form.description, true));
             blocks.extend(people_fields(&form, language));
             blocks.extend(deadline_fields(&form, origin));
-            Some(views::creating(NEW_TASK, language.pick("New task", "Новая задача"), origin, blocks))
+            Some(views::creating(NEW_TASK, language.text(texts::commands::NEW_TASK), origin, blocks))
         }
 
         fn as_typed(form: &SubmittedForm<'_>) -> Option<String> {
@@ -340,10 +321,10 @@ mod act {
             Element::UsersSelect { initial_user: views::filled(&form.assignee), action_id: PEOPLE_FIELDS[0].into() };
         let accomplices =
             Element::MultiUsersSelect { initial_users: form.accomplices.clone(), action_id: PEOPLE_FIELDS[1].into() };
+        let labels = [texts::records::FIELD_ASSIGNEE, texts::commands::ACCOMPLICES].map(|label| language.text(label));
         [
-            Block::input(PEOPLE_FIELDS[0], language.label("assignee"), assignee, None, true).telling_choices(),
-            Block::input(PEOPLE_FIELDS[1], answers::accomplices_label(language), accomplices, None, true)
-                .telling_choices(),
+            Block::input(PEOPLE_FIELDS[0], labels[0], assignee, None, true).telling_choices(),
+            Block::input(PEOPLE_FIELDS[1], labels[1], accomplices, None, true).telling_choices(),
         ]
     }
 
@@ -351,17 +332,10 @@ mod act {
         let (language, zone) = (origin.language, &origin.zone);
         let day = Element::Datepicker { initial_date: views::filled(&form.day), action_id: "deadline".into() };
         let words = Element::text_input("deadline_words", false, MAX_NAME, views::filled(&form.deadline));
-        let hint = match language {
-            Language::En => {
-                format!("tomorrow 15:00, friday, in 2 hours, end of month; in your time zone, {zone}")
-            }
-            Language::Ru => {
-                format!("завтра в 15:00, пятница, через 2 часа, конец месяца; в вашем часовом поясе, {zone}")
-            }
-        };
-        let in_words = language.pick("Or the deadline in words", "Или срок словами");
+        let hint = language.text(texts::commands::DeadlineHint { zone });
+        let in_words = language.text(texts::commands::DEADLINE_IN_WORDS);
         [
-            Block::input("deadline", language.label("deadline"), day, None, true),
+            Block::input("deadline", language.text(texts::records::FIELD_DEADLINE), day, None, true),
             Block::input("deadline_words", in_words, words, Some(&hint), true),
         ]
     }
@@ -418,7 +392,7 @@ mod act {
             },
             request.language,
         );
-        Ok(CommandAnswer::done(message, "task.created_from_slack", format!("task {}", task.id)))
+        Ok(CommandAnswer::done(message, "task.created_from_slack", Record::Task(task.id)))
     }
 
     fn fields(
@@ -468,7 +442,7 @@ mod act {
     async fn called(request: &CommandRequest<'_>, id: &str) -> Result<String, Failure> {
         let profile = request.deps.talk.slack_profile(&request.tenant, id).await?;
         let name = profile.map(|profile| profile.name).filter(|name| !name.is_empty() && name != id);
-        let outside = || request.language.pick("someone outside", "кто-то извне").to_owned();
+        let outside = || request.language.text(texts::chat::SOMEONE_OUTSIDE).to_owned();
         Ok(name.map_or_else(outside, |name| format!("@{name}")))
     }
 

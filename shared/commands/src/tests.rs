@@ -110,10 +110,8 @@ fn each_command_is_itself() {
     for spec in crate::ALL {
         assert_eq!(CommandSpec::find(spec.typed), Some(*spec));
         assert!(spec.documentation.0.starts_with(&format!("`{}", spec.typed)), "{:?}", spec.documentation);
-        for language in [Language::En, Language::Ru] {
-            let help = (spec.help)(language);
-            assert!(!help.examples.is_empty() && !help.does.is_empty());
-            for example in help.examples {
+        for language in Language::ALL {
+            for example in language.text(spec.examples).lines() {
                 let rest = example.strip_prefix(spec.typed);
                 assert!(rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')), "{example}");
             }

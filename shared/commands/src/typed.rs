@@ -1,7 +1,7 @@
 //! A typed command: which one, and its arguments. Acknowledging and acting share this reading.
 
 use jiff::Zoned;
-use locale::Language;
+use locale::{Language, texts};
 
 use crate::people::Directory;
 use crate::reader::{self, TextToken};
@@ -74,7 +74,7 @@ impl<'a> TypedCommand<'a> {
 pub fn acknowledgement(typed: &str, text: &str, language: Language) -> Option<&'static str> {
     match TypedCommand::read(typed, text) {
         Some(TypedCommand { aim: CommandAim::Form, .. }) => None,
-        _ => Some(language.pick("Working on it …", "Выполняется …")),
+        _ => Some(language.text(texts::commands::WORKING)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bitrix24::Task;
 use clients::Failure;
-use locale::Language;
+use locale::{Fixed, Language, texts};
 use slack::block::Block;
 use slack::{Message, Mrkdwn};
 use user_mapping::rights::Rights;
@@ -51,24 +51,23 @@ pub async fn linked_card(
         Linked::Deal(id) => {
             crm::views::deal(talk, tenant, rights, id).await?.map(|deal| unfurled(&deal, language, for_strangers))
         }
-        Linked::Task(id) => rights.task(id).await?.map(|task| task_card(tenant, &task, language, for_strangers)),
+        Linked::Task(id) => {
+            rights.task(id).await?.map(|task| task_card(&task, &tenant.portal.domain, language, for_strangers))
+        }
     })
 }
 
-fn task_card(tenant: &Tenant, task: &Task, language: Language, for_strangers: bool) -> Message {
-    let word = language.pick("Task", "Задача");
+pub(crate) fn task_card(task: &Task, domain: &str, language: Language, for_strangers: bool) -> Message {
+    let name = language.text(texts::records::Task { id: task.id });
     if for_strangers {
-        return answers::plain(&format!("{word} {}", task.id));
+        return answers::plain(&name);
     }
     let title = task.title.clone().unwrap_or_else(|| task.id.to_string());
-    let text =
-        Mrkdwn::text(&format!("{word} {}: ", task.id)).then(&Mrkdwn::link(&task.link(&tenant.portal.domain), &title));
-    let status =
-        language.text(task.status.and_then(records::words::task_status).unwrap_or(locale::texts::records::UNKNOWN));
-    let mut parts = vec![Mrkdwn::text(&format!("{}: {status}", language.label("status")))];
-    if let Some(deadline) = task.deadline {
-        parts.push(Mrkdwn::text(&format!("{}: ", language.label("deadline"))).then(&Mrkdwn::moment(deadline)));
-    }
+    let text = answers::labelled(&name, Mrkdwn::link(&task.link(domain), &title), language);
+    let part = |label: Fixed, value| answers::labelled(language.text(label), value, language);
+    let status = task.status.and_then(records::words::task_status).unwrap_or(texts::records::UNKNOWN);
+    let mut parts = vec![part(texts::records::FIELD_STATUS, Mrkdwn::text(language.text(status)))];
+    parts.extend(task.deadline.map(|deadline| part(texts::records::FIELD_DEADLINE, Mrkdwn::moment(deadline))));
     Message::new(text.clone(), [Block::section(text), Block::context(parts)])
 }
 

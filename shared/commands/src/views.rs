@@ -1,6 +1,6 @@
 //! Parts that forms share, and the form in which a typed command is corrected.
 
-use locale::Language;
+use locale::{Language, texts};
 use slack::block::{Block, Element};
 use slack::{Mrkdwn, View};
 
@@ -16,12 +16,12 @@ pub(crate) const OPEN_DIALOG: &str = "open_dialog";
 
 /// A form whose button says *Create*.
 pub(crate) fn creating(callback_id: &str, title: &str, origin: &FormOrigin, blocks: Vec<Block>) -> View {
-    let create = origin.language.pick("Create", "Создать");
+    let create = origin.language.text(texts::commands::CREATE);
     View::modal(callback_id, title, Some(create), cancel(origin.language), &origin.text(), blocks)
 }
 
 pub(crate) fn cancel(language: Language) -> &'static str {
-    language.pick("Cancel", "Отмена")
+    language.text(texts::commands::CANCEL)
 }
 
 /// A line of text, filled in.
@@ -68,27 +68,24 @@ pub(crate) fn retype(origin: &FormOrigin, command: &str, text: &str, problem: Op
     let origin = FormOrigin { command: Some(command.to_owned()), ..origin.clone() };
     let mut blocks = above(problem);
     blocks.extend(long("text", command, text, true));
-    let run = language.pick("Run", "Выполнить");
+    let run = language.text(texts::commands::RUN);
     View::modal(RETYPE, command, Some(run), cancel(language), &origin.text(), blocks)
 }
 
 /// The button that opens the form with what was typed, kept under `draft`.
 pub(crate) fn edit_button(draft: &str, language: Language) -> Block {
-    Block::actions([Element::press(language.pick("Edit", "Изменить"), EDIT, draft)])
+    Block::actions([Element::press(language.text(texts::commands::EDIT), EDIT, draft)])
 }
 
 /// A button for a form whose three seconds were over.
 pub(crate) fn open_dialog(spec: &CommandSpec, language: Language) -> slack::Message {
-    let text = Mrkdwn::text(language.pick("The form took too long to open.", "Форма открывалась слишком долго."));
-    let button = Element::press(language.pick("Open it", "Открыть"), OPEN_DIALOG, spec.typed);
+    let text = Mrkdwn::text(language.text(texts::commands::FORM_TOO_SLOW));
+    let button = Element::press(language.text(texts::commands::OPEN_FORM), OPEN_DIALOG, spec.typed);
     slack::Message::new(text.clone(), [Block::section(text), Block::actions([button])])
 }
 
 /// The same for a form that was filled in.
 pub(crate) fn open_draft(draft: &str, language: Language) -> slack::Message {
-    let text = Mrkdwn::text(language.pick(
-        "The form took too long to open. What you typed is kept.",
-        "Форма открывалась слишком долго. Набранное вами сохранено.",
-    ));
+    let text = Mrkdwn::text(language.text(texts::commands::DRAFT_TOO_SLOW));
     slack::Message::new(text.clone(), [Block::section(text), edit_button(draft, language)])
 }

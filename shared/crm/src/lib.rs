@@ -1,12 +1,54 @@
-//! Reading a portal, as several functions do it: pages of records, names behind codes, the baseline, deals and tasks
-//! for people; which events are bound, when each was last seen, and what the sweep remembers.
+//! Reading a portal: what hints and the sweep find changed; pages of records, names behind codes, the baseline, deals and
+//! tasks for people; which events are bound, when each was last seen, and what the sweep remembers.
 
 pub mod baseline;
+pub mod calls;
+mod comments;
+pub mod hints;
 pub mod names;
 pub mod pages;
+pub mod reading;
 pub mod sightings;
 pub mod subscriptions;
+pub mod sweep;
 pub mod sweeps;
 pub mod views;
 
+use clients::Connections;
+use runtime::Ports;
+use runtime::links::Records;
+
 pub use names::NamesCache;
+use sightings::Sightings;
+use sweeps::Sweeps;
+
+/// The stores and providers that reading a portal works on. Cheap to clone.
+#[derive(Clone)]
+pub struct Crm {
+    /// The engine.
+    pub ports: Ports,
+    /// The providers.
+    pub connections: Connections,
+    /// Snapshots of records, and readings.
+    pub records: Records,
+    /// Names behind codes.
+    pub names: NamesCache,
+    /// When each event was last seen.
+    pub sightings: Sightings,
+    /// What the sweep remembers.
+    pub sweeps: Sweeps,
+}
+
+impl Crm {
+    /// Over an engine and connections.
+    pub fn new(ports: &Ports, connections: Connections) -> Self {
+        Self {
+            records: Records::new(ports.store.clone()),
+            names: NamesCache::new(connections.clone(), ports.store.clone(), ports.clock.clone()),
+            sightings: Sightings::new(ports.store.clone()),
+            sweeps: Sweeps::new(ports.store.clone()),
+            ports: ports.clone(),
+            connections,
+        }
+    }
+}

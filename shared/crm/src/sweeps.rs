@@ -1,4 +1,5 @@
-//! What the sweep remembers: its position, and how many records it checked, found lost and found late.
+//! What the sweep remembers: its position, and how many records it checked, found lost and found late. Also the leases of
+//! scheduled work that one worker at a time does for a tenant.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,6 +58,58 @@ impl Subscriptions {
     /// How much had to be repaired.
     pub fn repairs(&self) -> usize {
         self.bound.len() + self.unbound.len()
+    }
+}
+
+/// The name of the sweep's lease.
+pub const SWEEP: &str = "lease";
+/// The name of the lease of the poll of Notion.
+pub const POLL: &str = "notion-poll";
+
+/// Work that one worker at a time does for a tenant: until when it is somebody's, and how the last run ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Lease {
+    /// Until when a worker has it.
+    pub until: Option<Timestamp>,
+    /// When a run last came to its end.
+    pub finished_at: Option<Timestamp>,
+    /// What stopped the last run, if it did not come to its end.
+    pub stopped_by: Option<String>,
+}
+
+/// A lease that this worker has.
+pub struct HeldLease<'a> {
+    sweeps: &'a Sweeps,
+    tenant: &'a TenantId,
+    name: &'a str,
+    lease: Lease,
+    version: Version,
+}
+
+impl HeldLease<'_> {
+    /// Takes more time; whether no other worker has the lease by now.
+    pub async fn renew(&mut self, until: Timestamp) -> Result<bool, StoreError> {
+        let lease = Lease { until: Some(until), ..self.lease.clone() };
+        match self.sweeps.remember(self.tenant, self.name, &lease, Some(self.version)).await {
+            Ok(version) => {
+                self.version = version;
+                Ok(true)
+            }
+            Err(StoreError::Conflict(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives the lease back, with what stopped the run, if anything did. Returns when a run last came to its end.
+    pub async fn end(self, now: Timestamp, stopped_by: Option<String>) -> Result<Option<Timestamp>, StoreError> {
+        let finished_at = if stopped_by.is_none() { Some(now) } else { self.lease.finished_at };
+        let lease = Lease { until: None, finished_at, stopped_by };
+        match self.sweeps.remember(self.tenant, self.name, &lease, Some(self.version)).await {
+            // After a conflict another worker has the lease: its run counts.
+            Ok(_) | Err(StoreError::Conflict(_)) => Ok(finished_at),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -129,6 +182,34 @@ impl Sweeps {
     ) -> Result<Version, StoreError> {
         let condition = version.map_or(Condition::Absent, Condition::Version);
         self.store.put(Write::new(Key::new(Table::Links, memory(tenant), name), value, condition)?).await
+    }
+
+    /// A lease as it is stored; `None` if no worker has ever had it.
+    pub async fn lease(&self, tenant: &TenantId, name: &str) -> Result<Option<Lease>, StoreError> {
+        Ok(self.recall(tenant, name).await?.map(|(lease, _)| lease))
+    }
+
+    /// Takes a lease until a moment; `None` if another worker has it.
+    pub async fn take_lease<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        name: &'a str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<HeldLease<'a>>, StoreError> {
+        let (lease, version) = match self.recall::<Lease>(tenant, name).await? {
+            Some((lease, version)) => (lease, Some(version)),
+            None => (Lease::default(), None),
+        };
+        if lease.until.is_some_and(|until| until > now) {
+            return Ok(None);
+        }
+        let lease = Lease { until: Some(until), ..lease };
+        match self.remember(tenant, name, &lease, version).await {
+            Ok(version) => Ok(Some(HeldLease { sweeps: self, tenant, name, lease, version })),
+            Err(StoreError::Conflict(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Everything that is stored, by name.

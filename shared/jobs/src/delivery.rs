@@ -1,11 +1,18 @@
 //! A card's delivery to Slack, as its queue carries it.
 
+use records::{ChangeKind, RecordRef};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use settings::schema::Thread;
-use slack::{Message, Mrkdwn};
+use slack::{Message, Metadata, Mrkdwn};
 
 /// The metadata type under which a delivery's id travels with its message.
-pub const METADATA_EVENT: &str = "switchboard_delivery";
+const METADATA_EVENT: &str = "switchboard_delivery";
+
+/// What a delivery's message is marked with, to be found again.
+pub fn marked_as(delivery: &str) -> Metadata {
+    Metadata { event_type: METADATA_EVENT.into(), event_payload: json!({"delivery_id": delivery}) }
+}
 
 /// A card on its way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,17 +21,15 @@ pub struct SlackDelivery {
     pub delivery: String,
     /// The route that sends it.
     pub route: String,
-    /// The destination, as the route writes it; for a person, see `person`.
-    pub channel: String,
+    /// Where it goes.
+    #[serde(flatten)]
+    pub destination: CardDestination,
     /// What it is about: `deal 42`.
-    pub record: String,
+    pub record: RecordRef,
     /// The change that it reports.
     pub change: String,
     /// The card.
     pub message: Message,
-    /// The person it goes to, instead of a channel.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub person: Option<Person>,
     /// The channel for a card that cannot go where it should.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<String>,
@@ -34,9 +39,80 @@ pub struct SlackDelivery {
     /// The change in one line, for the thread of a live card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<Mrkdwn>,
-    /// Whether the channel may be made if it is missing.
+}
+
+impl SlackDelivery {
+    /// Whether later cards of the record may reply to this one.
+    pub fn begins_thread(&self) -> bool {
+        self.thread != Thread::None || ChangeKind::parse(&self.change).is_some_and(|kind| kind.begins_thread())
+    }
+}
+
+/// Where a card goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "DestinationFields", into = "DestinationFields")]
+pub enum CardDestination {
+    /// A channel.
+    Channel {
+        /// Its name or id.
+        name: String,
+        /// Whether it may be made if it is missing.
+        may_create: bool,
+    },
+    /// A person.
+    Person(Person),
+}
+
+impl CardDestination {
+    /// A channel that is there.
+    pub fn channel(name: impl Into<String>) -> Self {
+        Self::Channel { name: name.into(), may_create: false }
+    }
+
+    /// What identifies it, even after a person was renamed.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Channel { name, .. } => name.trim_start_matches('#').to_owned(),
+            Self::Person(person) => format!("user#{}", person.user),
+        }
+    }
+
+    /// Its name for people.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Channel { name, .. } => name.clone(),
+            Self::Person(person) => person.destination(),
+        }
+    }
+}
+
+/// A destination as jobs keep it.
+#[derive(Serialize, Deserialize)]
+struct DestinationFields {
+    channel: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    person: Option<Person>,
     #[serde(default)]
-    pub may_create: bool,
+    may_create: bool,
+}
+
+impl From<DestinationFields> for CardDestination {
+    fn from(fields: DestinationFields) -> Self {
+        match fields.person {
+            Some(person) => Self::Person(person),
+            None => Self::Channel { name: fields.channel, may_create: fields.may_create },
+        }
+    }
+}
+
+impl From<CardDestination> for DestinationFields {
+    fn from(destination: CardDestination) -> Self {
+        let channel = destination.name();
+        match destination {
+            CardDestination::Channel { may_create, .. } => Self { channel, person: None, may_create },
+            CardDestination::Person(person) => Self { channel, person: Some(person), may_create: false },
+        }
+    }
 }
 
 /// A person of the portal, with what helps to find them in Slack.

@@ -3,7 +3,7 @@
 use bitrix24::{Action, ChatAct, Event, Subject};
 use jiff::Timestamp;
 use locale::Language;
-use records::record::Record;
+use records::record::{Record, RecordRef};
 use serde::{Deserialize, Serialize};
 
 use crate::delivery::SlackDelivery;
@@ -119,18 +119,16 @@ impl Hint {
         }
     }
 
-    /// What it points at, for people: `deal 42`, `call X`.
+    /// What it points at, for people: `deal 42`, `call X`, `message 7 in chat5`.
     pub fn about(&self) -> Option<String> {
-        if let Some(Errand::Recording { call_id }) = &self.errand {
-            return Some(format!("call {call_id}"));
-        }
         match &self.subject {
-            Subject::Call { call_id, .. } => Some(format!("call {call_id}")),
             Subject::Chat(event) => Some(event.about()),
-            Subject::Custom { name, id, .. } => {
-                Some(format!("{name} {}", id.as_deref().unwrap_or_default()).trim().to_owned())
-            }
-            _ => self.record().map(|record| record.to_string()),
+            Subject::Call { call_id, .. } => Some(RecordRef::Call(call_id.clone()).to_string()),
+            Subject::Custom { name, id, .. } => Some(RecordRef::custom(name, id.as_deref()).to_string()),
+            _ => match &self.errand {
+                Some(Errand::Recording { call_id }) => Some(RecordRef::Call(call_id.clone()).to_string()),
+                Some(Errand::Digest { .. }) | None => self.record().map(|record| record.to_string()),
+            },
         }
     }
 

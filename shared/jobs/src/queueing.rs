@@ -87,10 +87,7 @@ impl Job for SlackJob {
     fn group(&self) -> GroupKey {
         match self {
             Self::Chat(message) => GroupKey::new(["chat", &message.channel]),
-            Self::Card(card) => match &card.person {
-                Some(person) => numbered("user", person.user),
-                None => GroupKey::new([card.channel.trim_start_matches('#')]),
-            },
+            Self::Card(card) => GroupKey::new([card.destination.key().as_str()]),
         }
     }
 
@@ -144,6 +141,7 @@ mod tests {
     use super::*;
     use crate::SlackDelivery;
     use crate::chat::{InSlack, ToSlack};
+    use crate::delivery::{CardDestination, Person};
     use runtime::job::{ReceivedJob, message};
     use runtime::queue::Received;
     use runtime::{TenantId, TraceId};
@@ -155,15 +153,13 @@ mod tests {
         SlackDelivery {
             delivery: "d".into(),
             route: "r".into(),
-            channel: channel.into(),
+            destination: CardDestination::channel(channel),
             record: "deal 1".into(),
             change: "deal.created".into(),
             message: Message::new(slack::Mrkdwn::from_markup("x"), []),
-            person: None,
             fallback: None,
             thread: Thread::None,
             line: None,
-            may_create: false,
         }
     }
 
@@ -187,8 +183,8 @@ mod tests {
     #[test]
     fn a_destination_has_one_group_and_a_conversation_another() {
         assert_eq!(group(&SlackJob::Card(Box::new(card("#sales")))), "t#sales");
-        let person = crate::delivery::Person { user: 7, name: None, email: None, slack: None };
-        let to_person = SlackDelivery { person: Some(person), ..card("@Ann") };
+        let person = Person { user: 7, name: None, email: None, slack: None };
+        let to_person = SlackDelivery { destination: CardDestination::Person(person), ..card("") };
         assert_eq!(group(&SlackJob::Card(Box::new(to_person))), "t#user#7");
         assert_eq!(group(&SlackJob::Chat(Box::new(chat()))), "t#chat#C1");
     }
@@ -201,6 +197,36 @@ mod tests {
             let mut earlier = tagged;
             earlier.as_object_mut().unwrap().remove("job").unwrap();
             assert_eq!(parse(&earlier).unwrap(), job);
+        }
+    }
+
+    #[test]
+    fn a_card_is_kept_with_the_fields_of_its_destination() {
+        let person = Person { user: 7, name: Some("Ann".into()), email: None, slack: None };
+        let made = CardDestination::Channel { name: "#deal-1".into(), may_create: true };
+        for (destination, channel, user, may_create) in [
+            (CardDestination::channel("#sales"), "#sales", Value::Null, false),
+            (made, "#deal-1", Value::Null, true),
+            (CardDestination::Person(person), "@Ann (user 7)", json!(7), false),
+        ] {
+            let job = SlackJob::Card(Box::new(SlackDelivery { destination, ..card("") }));
+            let kept = serde_json::to_value(&job).unwrap();
+            let fields = (&kept["channel"], &kept["person"]["user"], &kept["may_create"], &kept["record"]);
+            assert_eq!(fields, (&json!(channel), &user, &json!(may_create), &json!("deal 1")));
+            assert_eq!(parse(&kept).unwrap(), job);
+        }
+    }
+
+    #[test]
+    fn later_cards_reply_to_the_first_card_of_a_record_and_of_a_call() {
+        let begins =
+            |change: &str, thread| SlackDelivery { change: change.into(), thread, ..card("#x") }.begins_thread();
+        for change in ["deal.created", "item.created", "call.missed", "call.recorded"] {
+            assert!(begins(change, Thread::None), "{change}");
+        }
+        for change in ["deal.updated", "digest", "custom.created", "alert.silence", "custom.call.missed"] {
+            assert!(!begins(change, Thread::None), "{change}");
+            assert!(begins(change, Thread::Reply), "{change}");
         }
     }
 

@@ -21,7 +21,6 @@ pub mod money;
 mod number;
 #[cfg(feature = "pseudo")]
 mod pseudo;
-mod unmoved;
 
 pub use facts::{Dates, Numbered, Periods, Units, Words};
 pub use message::{Fixed, Message, Piece, Say};

@@ -11,6 +11,12 @@ mod check;
 #[allow(dead_code)]
 #[path = "../build/facts.rs"]
 mod facts;
+#[allow(dead_code)]
+#[path = "../build/generate.rs"]
+mod generate;
+#[allow(dead_code)]
+#[path = "../build/pseudo.rs"]
+mod pseudo;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -110,21 +116,27 @@ fn a_language_without_facts_or_plural_rules_is_named() {
     assert_eq!(check::problems(&[]), ["locales/en is missing: it is the source of all texts"]);
 }
 
-/// Every `texts::feature::NAME` in the sources outside this crate's tests.
-fn used() -> BTreeSet<(String, String)> {
-    let mut used = BTreeSet::new();
+/// The sources outside this crate, each with its path.
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut sources = Vec::new();
     let mut folders: Vec<PathBuf> = ["shared", "functions", "infra"].map(|folder| root().join(folder)).into();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() && !path.ends_with("target") && !path.ends_with("locale/tests") {
+            if path.is_dir() && !["target", "shared/locale/tests"].iter().any(|end| path.ends_with(end)) {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                used.extend(used_in(&fs::read_to_string(path).unwrap()));
+                let source = fs::read_to_string(&path).unwrap();
+                sources.push((path, source));
             }
         }
     }
-    used
+    sources
+}
+
+/// Every `texts::feature::NAME` in the sources outside this crate's tests.
+fn used() -> BTreeSet<(String, String)> {
+    sources().iter().flat_map(|(_, source)| used_in(source).collect::<Vec<_>>()).collect()
 }
 
 fn used_in(source: &str) -> impl Iterator<Item = (String, String)> {
@@ -150,4 +162,70 @@ fn every_message_is_used() {
 fn a_use_is_found_by_its_whole_path() {
     let found: Vec<_> = used_in("language.text(texts::cards::OPEN), texts::chat::Minutes { minutes }").collect();
     assert_eq!(found, [("cards".into(), "OPEN".into()), ("chat".into(), "Minutes".into())]);
+}
+
+/// What of a source is not a test: tests are the last part of a file, or a file of their own.
+fn without_tests<'a>(path: &Path, source: &'a str) -> &'a str {
+    let is_test_file = path.components().any(|part| part.as_os_str() == "tests")
+        || ["tests.rs", "pseudo.rs"].iter().any(|name| path.ends_with(name));
+    if is_test_file {
+        return "";
+    }
+    let is_module = |at: &usize| source[*at..].lines().nth(1).is_some_and(|line| line.trim_end().ends_with('{'));
+    let tests = source.match_indices("#[cfg(test)]").map(|(at, _)| at).find(is_module);
+    &source[..tests.unwrap_or(source.len())]
+}
+
+/// The languages that a source names.
+fn named_in(source: &str) -> Vec<String> {
+    let names = locale::Language::ALL.map(|language| format!("Language::{language:?}"));
+    let is_code = |line: &&str| !line.trim_start().starts_with("//");
+    let named = |line: &str| names.iter().filter(|name| line.contains(name.as_str())).cloned().collect::<Vec<_>>();
+    source.lines().filter(is_code).flat_map(named).collect()
+}
+
+#[test]
+fn no_code_depends_on_a_single_language() {
+    let found: Vec<_> = sources()
+        .iter()
+        .filter(|(path, _)| !path.starts_with(root().join("shared/locale")))
+        .map(|(path, source)| (path.display(), named_in(without_tests(path, source))))
+        .filter(|(_, named)| !named.is_empty())
+        .map(|(path, named)| format!("{path}: {}", named.join(", ")))
+        .collect();
+    assert!(found.is_empty(), "what differs between languages belongs in locales/: {found:#?}");
+}
+
+#[test]
+fn code_that_names_a_language_is_found_and_tests_may_name_one() {
+    let source = "// Language::Ru\nif language == Language::Ru {}\n#[cfg(test)]\nmod tests {\n    Language::En\n}\n";
+    assert_eq!(named_in(without_tests(Path::new("src/a.rs"), source)), ["Language::Ru"]);
+    let declared = "#[cfg(test)]\nmod pseudo;\nfn text() { Language::En }\n";
+    assert_eq!(named_in(without_tests(Path::new("src/a.rs"), declared)), ["Language::En"]);
+    assert_eq!(without_tests(Path::new("src/deadline/tests.rs"), source), "");
+}
+
+/// The files of a language, each with its name.
+fn folder(code: &str) -> Vec<(String, String)> {
+    let entries = fs::read_dir(root().join("locales").join(code)).unwrap();
+    let file =
+        |entry: fs::DirEntry| (entry.file_name().into_string().unwrap(), fs::read_to_string(entry.path()).unwrap());
+    entries.map(|entry| file(entry.unwrap())).collect()
+}
+
+/// A language is one folder: a copy of a language's folder under another code builds, and no code has to know of it
+/// ([`no_code_depends_on_a_single_language`]).
+#[test]
+fn a_copied_folder_is_a_language() {
+    let known = locale::Language::ALL.map(locale::Language::code);
+    let mut languages: Vec<Language> = known.iter().map(|code| Language::read(code, &folder(code))).collect();
+    languages.push(Language::read("de", &folder("en")));
+    assert_eq!(check::problems(&languages), Vec::<String>::new());
+    let code = generate::code(&languages, false);
+    let all = format!("pub const ALL: [Self; {}]", known.len() + 1);
+    for wanted in
+        [all.as_str(), "Self::De => \"de\"", &format!("pub(crate) const COLUMNS: usize = {};", languages.len())]
+    {
+        assert!(code.contains(wanted), "{wanted}");
+    }
 }

@@ -39,7 +39,7 @@ fn the_parts_of_a_message_are_in_the_order_of_the_language() {
     let message = texts::chat::ForwardedFrom { author: 1, channel: 2 };
     let text = |text| Piece::Text(Cow::Borrowed(text));
     let pieces = Language::En.pieces(&message);
-    assert_eq!(pieces, [text("↪ forwarded: "), Piece::Value(&1), text(" in "), Piece::Value(&2)]);
+    assert_eq!(pieces, [text("↪ Forwarded from "), Piece::Value(&1), text(", in "), Piece::Value(&2)]);
 }
 
 #[cfg(feature = "pseudo")]

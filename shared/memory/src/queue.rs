@@ -319,7 +319,7 @@ impl Queue for Memory {
             Depth {
                 waiting: lane.group_of.len() as u64,
                 dead: lane.dead.len() as u64,
-                oldest: oldest.and_then(runtime::job::arrival),
+                oldest: oldest.and_then(runtime::envelope::arrival),
             }
         })
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clients::Failure;
 use jobs::chat::SlackJob;
-use jobs::delivery::SlackDelivery;
+use jobs::delivery::{CardDestination, SlackDelivery};
 use runtime::clock::later;
 use runtime::ledger::{DeliveryLine, DeliveryStatus, delivery_write};
 use runtime::store::{Condition, Key, StoreError, Table, Write};
@@ -138,15 +138,13 @@ async fn send(ports: &Ports, portal: &Portal, alert: &Alert<'_>, trace: TraceId,
     let body = SlackDelivery {
         delivery: id.to_string(),
         route: ROUTE.into(),
-        channel: channel.to_owned(),
+        destination: CardDestination::channel(channel),
         record: alert.what.into(),
         change: change.clone(),
         message: card::notice(alert.head, alert.lines),
-        person: None,
         fallback: None,
         thread: Thread::None,
         line: None,
-        may_create: false,
     };
     let line = DeliveryLine {
         record: alert.what.into(),

@@ -229,14 +229,14 @@ mod tests {
                     let custom = State::Custom { custom: custom.as_object().unwrap().clone() };
                     Change::new(kind.clone(), "order_paid 17", custom)
                 }
-                Noun::Staged | Noun::Client => deal("Roof for ACME"),
+                Noun::Lead | Noun::Deal | Noun::Contact | Noun::Company | Noun::Item => deal("Roof for ACME"),
             };
-            let about = match kind.name().split('.').next().unwrap() {
-                "lead" => "lead 42".into(),
-                "contact" => "contact 42".into(),
-                "company" => "company 42".into(),
-                "item" => "item-1220 42".into(),
-                _ => like.about.clone(),
+            let about = match kind.noun() {
+                Noun::Lead => "lead 42".into(),
+                Noun::Contact => "contact 42".into(),
+                Noun::Company => "company 42".into(),
+                Noun::Item => "item-1220 42".into(),
+                Noun::Deal | Noun::Task | Noun::Call | Noun::Custom => like.about.clone(),
             };
             Change { kind, about, ..like }
         };
@@ -267,7 +267,7 @@ mod tests {
     fn a_card_without_names_still_tells_what_it_can() {
         let change = deal("");
         let message = render(&telling(&change, &Names::default()), None);
-        assert_eq!(message.text.as_str(), "Deal won (no title): NEW → WON");
+        assert_eq!(message.text.as_str(), "Deal won: (no title) (NEW → WON)");
         assert!(serde_json::to_string(&message).unwrap().contains("unknown"));
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use records::RecordRef;
 use runtime::clock::later;
 use runtime::store::{Condition, Key, Store, StoreError, Table, Write};
 use runtime::{DeliveryId, TenantId};
@@ -24,17 +25,23 @@ pub struct Card {
 pub async fn find(
     store: &dyn Store,
     tenant: &TenantId,
-    record: &str,
+    record: &RecordRef,
     channel: &str,
 ) -> Result<Option<Card>, StoreError> {
     store.get(&key(tenant, record, channel)).await?.map(|item| item.decode()).transpose()
 }
 
 /// The write of a card, to go with its delivery's line in one transaction. The latest one counts.
-pub fn write(tenant: &TenantId, record: &str, channel: &str, card: &Card, now: Timestamp) -> Result<Write, StoreError> {
+pub fn write(
+    tenant: &TenantId,
+    record: &RecordRef,
+    channel: &str,
+    card: &Card,
+    now: Timestamp,
+) -> Result<Write, StoreError> {
     Ok(Write::new(key(tenant, record, channel), card, Condition::Always)?.expiring(later(now, KEEP)))
 }
 
-fn key(tenant: &TenantId, record: &str, channel: &str) -> Key {
-    Key::new(Table::Links, format!("{tenant}#card"), format!("{}#{channel}", DeliveryId::of(&[record])))
+fn key(tenant: &TenantId, record: &RecordRef, channel: &str) -> Key {
+    Key::new(Table::Links, format!("{tenant}#card"), format!("{}#{channel}", DeliveryId::of(&[&record.to_string()])))
 }

@@ -1,13 +1,22 @@
-//! From a change to its cards: routes, the design of cards, digests; and alerts to operators. Nothing is posted here:
-//! `slack-delivery` does that.
+//! From a change to its cards: routes, the design of cards, digests, and how a card is posted once; and alerts to
+//! operators.
 
+pub mod access;
 pub mod alert;
 pub mod card;
 pub mod cards;
+mod channel_trouble;
+pub mod delivery;
 mod design;
+pub mod digest;
 pub mod holds;
 #[cfg(test)]
 mod pseudo;
+pub mod reports;
 pub mod router;
+mod routers;
+pub mod routing;
+pub mod silence;
 
 pub use router::Router;
+pub use routers::Routers;

@@ -7,7 +7,7 @@ use bitrix24::{Call, EntityType};
 use locale::{Language, assert_from_the_catalogues};
 use records::change::{Change, ChangeKind, Noun, Related};
 use records::names::{Entry, Named, Names};
-use records::record::State;
+use records::record::{Record, RecordRef, State};
 use records::words;
 use records::words::{CardContext, Word};
 use serde_json::{Value, json};
@@ -106,13 +106,16 @@ fn changes() -> Vec<Change> {
                 let custom = State::Custom { custom: json!({"title": "Заказ"}).as_object().unwrap().clone() };
                 vec![Change::new(kind.clone(), "оплата 17", custom)]
             }
-            Noun::Staged | Noun::Client => ["P", "S", "F"].map(item).into(),
+            Noun::Lead | Noun::Deal | Noun::Contact | Noun::Company | Noun::Item => ["P", "S", "F"].map(item).into(),
         };
-        let about = match kind.name().split('.').next().unwrap() {
-            noun @ ("lead" | "contact" | "company") => Some(format!("{noun} 42")),
-            "item" => Some("item-1220 42".to_owned()),
-            _ => None,
+        let entity = match kind.noun() {
+            Noun::Lead => Some(EntityType::LEAD),
+            Noun::Contact => Some(EntityType::CONTACT),
+            Noun::Company => Some(EntityType::COMPANY),
+            Noun::Item => Some(EntityType(1220)),
+            Noun::Deal | Noun::Task | Noun::Call | Noun::Custom => None,
         };
+        let about = entity.map(|entity| RecordRef::Record(Record::item(entity, 42)));
         like.into_iter().map(move |change| Change {
             kind: kind.clone(),
             about: about.clone().unwrap_or_else(|| change.about.clone()),

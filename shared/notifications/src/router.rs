@@ -3,15 +3,14 @@
 use std::cell::OnceCell;
 
 use jiff::Timestamp;
-use jobs::delivery::Person;
+use jobs::delivery::{CardDestination, Person};
 use locale::Language;
-use records::change::{Change, ChangeKind};
+use records::change::Change;
 use records::names::{Named, Names};
-use records::record::Record;
 use records::words::CardContext;
 use settings::condition::{Condition, Facts};
 use settings::destination::Destination;
-use settings::schema::{Route, Settings};
+use settings::schema::{MissingChannel, Route, Settings};
 use slack::Message;
 
 use crate::card;
@@ -35,36 +34,7 @@ pub struct Taken<'a> {
     /// The language of its card.
     pub language: Language,
     /// Its destinations: each is a delivery of its own.
-    pub places: Vec<Place>,
-}
-
-/// A destination of a card.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// A channel, by name or id.
-    Channel(String),
-    /// A channel that is named after the record, and may have to be created.
-    Made(String),
-    /// A person.
-    Person(Person),
-}
-
-impl Place {
-    /// What identifies it, even after a person was renamed.
-    pub fn key(&self) -> String {
-        match self {
-            Self::Channel(name) | Self::Made(name) => name.trim_start_matches('#').to_owned(),
-            Self::Person(person) => format!("user#{}", person.user),
-        }
-    }
-
-    /// Its name for people.
-    pub fn name(&self) -> String {
-        match self {
-            Self::Channel(name) | Self::Made(name) => name.clone(),
-            Self::Person(person) => person.destination(),
-        }
-    }
+    pub destinations: Vec<CardDestination>,
 }
 
 /// A route that does not accept a change, although it is of its kind, and why.
@@ -90,24 +60,6 @@ impl Router {
     /// The settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
-    }
-
-    /// Whether any route is about changes of this kind.
-    pub fn has_route_for(&self, kind: &ChangeKind) -> bool {
-        self.settings.routes.iter().any(|route| route.change.iter().any(|own| own == kind))
-    }
-
-    /// Whether any route or database is about records of this kind: otherwise they need not be read.
-    pub fn watches(&self, record: Record) -> bool {
-        if self.settings.notion.of(record.kind()).next().is_some() {
-            return true;
-        }
-        let noun = match record {
-            Record::Item { entity, .. } if entity.is_smart_process() => "item.".to_owned(),
-            record => format!("{}.", record.kind()),
-        };
-        let mut kinds = self.settings.routes.iter().flat_map(|route| route.change.iter());
-        kinds.any(|kind| kind.name().starts_with(&noun))
     }
 
     /// The routes whose kind and condition match, and those whose condition is false or fails.
@@ -156,35 +108,37 @@ impl Router {
     }
 
     /// Where a route sends a change. A destination that the record lacks is left out, with the reason.
-    pub fn places<'a>(&self, route: &'a Route, telling: &CardContext<'_>) -> (Taken<'a>, Vec<Left>) {
+    pub fn destinations<'a>(&self, route: &'a Route, telling: &CardContext<'_>) -> (Taken<'a>, Vec<Left>) {
         let language = route.language.unwrap_or(self.settings.language);
         let telling = CardContext { language, ..*telling };
-        let (mut places, mut left) = (Vec::new(), Vec::new());
+        let (mut destinations, mut left) = (Vec::new(), Vec::new());
         for to in &route.to {
             let mut leave = |reason: String| left.push(Left { route: route.name.clone(), reason, failed: false });
             match (to, to.channel(&telling)) {
-                (Destination::Pattern(_), Some(Ok(name))) => {
-                    places.push(Place::Made(self.settings.channel(&name).to_owned()));
-                }
-                (_, Some(Ok(name))) => places.push(Place::Channel(self.settings.channel(&name).to_owned())),
+                (_, Some(Ok(name))) => destinations.push(CardDestination::Channel {
+                    name: self.settings.channel(&name).to_owned(),
+                    may_create: matches!(to, Destination::Pattern(_))
+                        && self.settings.missing_channels == MissingChannel::Create,
+                }),
                 (_, Some(Err(reason))) => leave(reason),
                 (Destination::Person(role), None) => {
                     let people = role.people(telling.change);
                     if people.is_empty() {
                         leave(format!(
-                            "there is nobody to tell: {to} of {} is nobody but the author",
+                            "there is nobody to notify: {to} of {} is nobody but the author",
                             telling.change.about
                         ));
                     }
-                    places.extend(people.into_iter().map(|user| Place::Person(self.person(user, telling.names))));
+                    let people = people.into_iter().map(|user| self.person(user, telling.names));
+                    destinations.extend(people.map(CardDestination::Person));
                 }
                 (_, None) => {}
             }
         }
         // Two roles may be the same person: they get one card.
         let mut seen = std::collections::BTreeSet::new();
-        places.retain(|place| seen.insert(place.key()));
-        (Taken { route, language, places }, left)
+        destinations.retain(|destination| seen.insert(destination.key()));
+        (Taken { route, language, destinations }, left)
     }
 
     fn person(&self, user: u64, names: &Names) -> Person {
@@ -221,6 +175,7 @@ impl Taken<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use records::change::ChangeKind;
     use records::record::State;
     use serde_json::json;
 
@@ -243,8 +198,8 @@ mod tests {
         let (change, names) = (task(), Names::default());
         let (routes, left) = router.asked(&change);
         assert_eq!((routes.len(), left.len()), (1, 0));
-        let (taken, _) = router.places(routes[0], &telling(&change, &names));
-        assert_eq!(taken.places, [Place::Made("#project-move-2".into())]);
+        let (taken, _) = router.destinations(routes[0], &telling(&change, &names));
+        assert_eq!(taken.destinations, [CardDestination::Channel { name: "#project-move-2".into(), may_create: true }]);
         let alone: State = serde_json::from_value(json!({"task": {"id": 7, "groupId": "0"}})).unwrap();
         let (routes, left) = router.asked(&Change { state: alone, ..change });
         assert!(routes.is_empty() && !left[0].failed, "{left:?}");
@@ -288,9 +243,9 @@ mod tests {
         }));
         let (change, names) = (task(), Names::default());
         let (routes, _) = router.asked(&change);
-        let (taken, _) = router.places(routes[0], &telling(&change, &names));
+        let (taken, _) = router.destinations(routes[0], &telling(&change, &names));
         let expected = Person { user: 6, name: None, email: None, slack: Some("U6".into()) };
-        assert_eq!(taken.places, [Place::Person(expected)]);
+        assert_eq!(taken.destinations, [CardDestination::Person(expected)]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ const KEEP: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// A conflict as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
+pub struct StoredConflict {
     /// Its id.
     pub id: String,
     /// When.
@@ -40,7 +40,7 @@ pub struct Kept {
     pub undone: Option<(Timestamp, String)>,
 }
 
-impl Kept {
+impl StoredConflict {
     /// Whether the value that lost can be written.
     pub fn can_be_undone(&self) -> bool {
         self.undone.is_none() && !matches!(self.conflict.lost(), Cell::Foreign(_) | Cell::Long(_))
@@ -73,12 +73,12 @@ impl Conflicts {
     }
 
     /// A conflict.
-    pub async fn get(&self, tenant: &TenantId, id: &str) -> Result<Option<Kept>, StoreError> {
+    pub async fn get(&self, tenant: &TenantId, id: &str) -> Result<Option<StoredConflict>, StoreError> {
         self.store.get(&key(tenant, id)).await?.map(|item| item.decode()).transpose()
     }
 
     /// The latest conflicts, newest first.
-    pub async fn latest(&self, tenant: &TenantId, most: usize) -> Result<Vec<Kept>, StoreError> {
+    pub async fn latest(&self, tenant: &TenantId, most: usize) -> Result<Vec<StoredConflict>, StoreError> {
         let mut query = Query::prefix(Table::Links, partition(tenant), "");
         query.newest_first = true;
         query.limit = most;
@@ -87,7 +87,7 @@ impl Conflicts {
 }
 
 /// The write of a conflict.
-pub fn conflict_write(tenant: &TenantId, kept: &Kept) -> Result<Write, StoreError> {
+pub fn conflict_write(tenant: &TenantId, kept: &StoredConflict) -> Result<Write, StoreError> {
     Ok(Write::new(key(tenant, &kept.id), kept, Condition::Always)?.expiring(later(kept.at, KEEP)))
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use clients::Failure;
 use notion::Page;
+use records::change::Verb;
 use records::{Change, ChangeKind, Record, State};
 use serde_json::Value;
 
@@ -17,7 +18,7 @@ use crate::link::Owner;
 
 /// A change that stands for the whole record: for names and templates.
 pub fn telling(record: Record, state: &State) -> Change {
-    let created = ChangeKind::parse(&format!("{}.created", record.kind())).unwrap_or(ChangeKind::DealCreated);
+    let created = ChangeKind::of(record.kind().into(), Verb::Created).unwrap_or(ChangeKind::DealCreated);
     Change::new(created, record, state.clone())
 }
 
@@ -28,8 +29,7 @@ impl NotionSync {
         self.names.learn_all(opened.tenant(), &changes).await;
     }
 
-    /// What converting the values of `state` and of `page` needs. `related` are the ids of relations that the page does
-    /// not show in full, by property.
+    /// What converting the values of `state` and of `page` needs.
     pub async fn context(
         &self,
         opened: &Opened,
@@ -37,54 +37,71 @@ impl NotionSync {
         state: Option<&State>,
         page: Option<&Page>,
     ) -> Result<Context, Failure> {
-        let tenant = opened.tenant();
-        let names = match state {
-            Some(state) => (*self.names.of(tenant, &telling(record, state)).await).clone(),
-            None => records::Names::default(),
-        };
-        let raw = state.map(portal::raw).unwrap_or_default();
+        self.extend(None, opened, record, state, page).await
+    }
+
+    /// The same from what is `known` already: only what is new in `state` and `page` is looked up.
+    pub(crate) async fn extend(
+        &self,
+        known: Option<Context>,
+        opened: &Opened,
+        record: Record,
+        state: Option<&State>,
+        page: Option<&Page>,
+    ) -> Result<Context, Failure> {
+        let mut context = known.unwrap_or_else(|| Context::new(opened.settings.zone()));
+        if let Some(state) = state {
+            let raw = portal::raw(state);
+            if raw != context.raw {
+                context.names = (*self.names.of(opened.tenant(), &telling(record, state)).await).clone();
+                context.category = state.as_item().and_then(|item| item.category_id).unwrap_or_default();
+                context.raw = raw;
+            }
+        }
         let (mut users, mut ids) = (Vec::new(), Vec::new());
-        let (mut pages, mut records) = (HashMap::new(), HashMap::new());
         for field in &opened.fields {
-            let cell = portal::read(&field.portal, record, &raw);
+            let cell = portal::read(&field.portal, record, &context.raw);
             let value = page.and_then(|page| page.property(&field.property.id));
             if let Cell::Users(some) = &cell {
                 users.extend(some.iter().copied());
             }
-            let listed = |value: &Value, name: &str| -> Vec<String> {
-                let list = value[name].as_array().into_iter().flatten();
-                list.filter_map(|one| one["id"].as_str().map(str::to_owned)).collect()
-            };
             if let Some(value) = value {
                 ids.extend(listed(value, "people"));
             }
             if field.property.kind == "relation" {
-                self.relate(opened, field, &cell, &mut pages).await?;
-                for id in value.map(|value| listed(value, "relation")).unwrap_or_default() {
-                    if let Some(Owner { record, .. }) = self.links.owner(tenant, &id).await? {
-                        records.insert(id, record.id());
-                    }
-                }
+                self.relate(opened, field, &cell, &mut context.pages).await?;
+                let related = value.map(|value| listed(value, "relation")).unwrap_or_default();
+                self.find_owners(opened, related, &mut context.records).await?;
             }
         }
+        let is_known = users.iter().all(|user| context.to_notion.contains_key(user))
+            && ids.iter().all(|id| context.to_portal.contains_key(id));
         let has_people = opened.fields.iter().any(|field| field.property.kind == "people");
-        let people = if has_people {
+        if has_people && (context.to_notion.is_empty() || !is_known) {
             let (notion, portal) = (&opened.notion, &opened.bitrix24);
-            self.people(tenant, &opened.settings, notion, portal, &users, &ids).await?
-        } else {
-            std::sync::Arc::default()
-        };
-        let category = state.and_then(State::as_item).and_then(|item| item.category_id).unwrap_or_default();
-        Ok(Context {
-            to_notion: people.to_notion.clone().into_iter().collect(),
-            to_portal: people.to_portal(),
-            names,
-            pages,
-            records,
-            zone: opened.settings.zone(),
-            category,
-            raw,
-        })
+            let people = self.people(opened.tenant(), &opened.settings, notion, portal, &users, &ids).await?;
+            context.to_notion = people.to_notion.clone().into_iter().collect();
+            context.to_portal = people.to_portal();
+        }
+        Ok(context)
+    }
+
+    /// Finds the records whose pages a relation points to.
+    async fn find_owners(
+        &self,
+        opened: &Opened,
+        pages: Vec<String>,
+        records: &mut HashMap<String, u64>,
+    ) -> Result<(), Failure> {
+        for page in pages {
+            if records.contains_key(&page) {
+                continue;
+            }
+            if let Some(Owner { record, .. }) = self.links.owner(opened.tenant(), &page).await? {
+                records.insert(page, record.id());
+            }
+        }
+        Ok(())
     }
 
     /// Finds the pages that a relation has to point to.
@@ -96,8 +113,11 @@ impl NotionSync {
         pages: &mut HashMap<(String, u64), String>,
     ) -> Result<(), Failure> {
         let (Cell::Records(ids), Some(source)) = (cell, &field.property.relates_to) else { return Ok(()) };
-        let Some(database) = self.database_of(opened, source).await? else { return Ok(()) };
+        let Some(database) = opened.database_of(source) else { return Ok(()) };
         for id in ids {
+            if pages.contains_key(&(source.clone(), *id)) {
+                continue;
+            }
             let record = database.records.kind().record(*id);
             let link = self.links.get(opened.tenant(), &database.name, record).await?;
             if let Some(page) = link.and_then(|(link, _)| link.page) {
@@ -105,22 +125,6 @@ impl NotionSync {
             }
         }
         Ok(())
-    }
-
-    /// The database of the settings whose data source this is.
-    async fn database_of(
-        &self,
-        opened: &Opened,
-        source: &str,
-    ) -> Result<Option<settings::databases::Database>, Failure> {
-        for database in &opened.settings.notion.databases {
-            let known = self.stored(opened.tenant(), &database.name).await?;
-            let own = known.and_then(|known| known.source).map(|source| source.id);
-            if own.is_some_and(|own| notion::id::same(&own, source)) {
-                return Ok(Some(database.clone()));
-            }
-        }
-        Ok(None)
     }
 
     /// The records that need a page before this one can point to them: those in relations whose database is synced and
@@ -136,7 +140,7 @@ impl NotionSync {
         for field in opened.fields.iter().filter(|field| field.property.kind == "relation") {
             let Cell::Records(ids) = portal::read(&field.portal, record, &raw) else { continue };
             let Some(source) = &field.property.relates_to else { continue };
-            let Some(database) = self.database_of(opened, source).await? else { continue };
+            let Some(database) = opened.database_of(source) else { continue };
             let is_itself = field.portal.kind == PortalKind::Itself;
             if database.name == opened.database.name || (is_itself && database.records.kind() != record.kind()) {
                 continue;
@@ -151,4 +155,10 @@ impl NotionSync {
         }
         Ok(awaited)
     }
+}
+
+/// The ids in a value of Notion that is a list.
+fn listed(value: &Value, name: &str) -> Vec<String> {
+    let list = value[name].as_array().into_iter().flatten();
+    list.filter_map(|item| item["id"].as_str().map(str::to_owned)).collect()
 }

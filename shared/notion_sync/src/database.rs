@@ -94,6 +94,8 @@ pub struct Opened {
     pub source: DataSource,
     /// The mappings that work.
     pub fields: Vec<Field>,
+    /// The databases of the settings that were found, this one among them, with the ids of their data sources.
+    pub found: Vec<(Database, String)>,
     /// The number's property.
     pub id: Property,
     /// The note's property.
@@ -118,6 +120,11 @@ impl Opened {
     /// The tenant.
     pub fn tenant(&self) -> &TenantId {
         &self.portal.tenant
+    }
+
+    /// The database of the settings whose data source this is.
+    pub fn database_of(&self, source: &str) -> Option<&Database> {
+        self.found.iter().find(|(_, own)| notion::id::same(own, source)).map(|(database, _)| database)
     }
 
     /// The mapping of a field.
@@ -166,8 +173,8 @@ impl NotionSync {
         }
         let unusable = || Failure::transient("the database was not read to its end");
         let source = known.source.clone().ok_or_else(unusable)?;
-        let targets = self.targets(&portal, &settings, None).await?;
-        let resolved = resolve(&database, &known.portal, &source, &known.properties, &targets);
+        let found = self.found(&portal, &settings, None).await?;
+        let resolved = resolve(&database, &known.portal, &source, &known.properties, &targets(&found));
         let id = resolved.id.ok_or_else(unusable)?;
         Ok(Open::Ready(Box::new(Opened {
             notion: self.notion(&portal, &settings).await?,
@@ -177,6 +184,7 @@ impl NotionSync {
             database,
             source,
             fields: resolved.fields,
+            found,
             id,
             note: resolved.note,
         })))
@@ -295,7 +303,7 @@ impl NotionSync {
     ) -> Result<Known, Failure> {
         let client = self.connections.bitrix24(portal).await?.in_lane(Priority::Sync);
         let fields = portal_fields(&client, database.records.kind()).await?;
-        let targets = self.targets(portal, settings, Some(notion)).await?;
+        let targets = targets(&self.found(portal, settings, Some(notion)).await?);
         let mut resolved = resolve(database, &fields, &source, &before.properties, &targets);
         if !resolved.missing.is_empty() {
             tracing::info!(tenant = %portal.tenant, database = database.name, properties = ?resolved.missing.keys().collect::<Vec<_>>(), "properties are made");
@@ -327,29 +335,26 @@ impl NotionSync {
         })
     }
 
-    /// The data sources that relations can point to: those of the other databases. One that was never checked is looked
-    /// up with `notion`.
-    async fn targets(
+    /// The databases of the settings with the ids of their data sources. One that was never checked is looked up with
+    /// `notion`, unless another of its kind was found.
+    async fn found(
         &self,
         portal: &Arc<Portal>,
         settings: &Settings,
         notion: Option<&NotionClient>,
-    ) -> Result<BTreeMap<RecordKind, String>, Failure> {
-        let mut targets = BTreeMap::new();
-        // Of several databases of a kind the first counts.
+    ) -> Result<Vec<(Database, String)>, Failure> {
+        let mut found: Vec<(Database, String)> = Vec::new();
         for database in &settings.notion.databases {
-            if targets.contains_key(&database.records.kind()) {
-                continue;
-            }
             let known = self.stored(&portal.tenant, &database.name).await?;
             let known = known.filter(|known| known.asked == database.database).and_then(|known| known.source);
-            let source = match (known, notion) {
+            let is_first = found.iter().all(|(other, _)| other.records.kind() != database.records.kind());
+            let source = match (known, notion.filter(|_| is_first)) {
                 (None, Some(notion)) => find(notion, portal, database, None).await?.ok(),
                 (known, _) => known,
             };
-            targets.extend(source.map(|source| (database.records.kind(), source.id)));
+            found.extend(source.map(|source| (database.clone(), source.id)));
         }
-        Ok(targets)
+        Ok(found)
     }
 
     /// Alerts the operators to what is new: once for each trouble.
@@ -410,6 +415,15 @@ impl Known {
             missed_since: None,
         }
     }
+}
+
+/// The data sources that relations can point to. Of several databases of a kind the first counts.
+fn targets(found: &[(Database, String)]) -> BTreeMap<RecordKind, String> {
+    let mut targets = BTreeMap::new();
+    for (database, source) in found {
+        targets.entry(database.records.kind()).or_insert_with(|| source.clone());
+    }
+    targets
 }
 
 fn key(tenant: &TenantId, name: &str) -> Key {

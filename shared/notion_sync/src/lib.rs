@@ -1,34 +1,45 @@
 //! Records and their Notion pages, as several functions need them: links and their bases, databases and their mappings,
-//! people, conflicts, what needs attention, backfills and their plans. The merge is in `fields`; the function
-//! `record-sync` reads and writes both sides.
+//! people, conflicts, what needs attention, backfills and their plans. The merge is in `fields`; `work` reads and writes
+//! both sides, `backfill` syncs what was there before, and `poll` finds edits of which no webhook arrived.
 
 pub mod attention;
+mod backfill;
 pub mod conflicts;
 pub mod context;
 pub mod database;
 pub mod fields;
 pub mod link;
 mod look;
+pub mod notion_jobs;
 pub mod people;
 pub mod plan;
+pub mod poll;
 pub mod runs;
+mod trail;
+mod work;
+mod worker;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use clients::{Connections, Failure};
 use crm::names::NamesCache;
+use crm::sweeps::Sweeps;
 use jiff::Timestamp;
+use runtime::links::Records;
 use runtime::queue::Outgoing;
+use runtime::store::{StoreError, Version, Write};
 use runtime::{Ports, TenantId, TraceId};
+use tenants::hooks::Hooks;
 
 pub use attention::Attention;
-pub use conflicts::{Conflicts, Kept};
+pub use conflicts::{Conflicts, StoredConflict};
 pub use database::{Closed, Known, Open, Opened};
 pub use jobs::sync::{Others, Signal, SyncJob};
 pub use link::{Apart, Link, Links, Standing};
 pub use plan::Plans;
 pub use runs::{Run, Runs};
+pub use worker::work;
 
 /// The stores and providers that sync works on. Cheap to clone.
 #[derive(Clone)]
@@ -47,9 +58,12 @@ pub struct NotionSync {
     pub runs: Runs,
     /// Their plans, record by record.
     pub plans: Plans,
+    records: Records,
+    hooks: Hooks,
+    sweeps: Sweeps,
     names: NamesCache,
     memory: Arc<Mutex<HashMap<(TenantId, String), (Arc<Known>, Timestamp)>>>,
-    people: Arc<Mutex<HashMap<TenantId, (Arc<people::Map>, Timestamp)>>>,
+    people: Arc<Mutex<HashMap<TenantId, Arc<people::Map>>>>,
 }
 
 /// A job as a message; `once` makes a second send of it harmless.
@@ -74,8 +88,31 @@ impl NotionSync {
             attention: Attention::new(ports.store.clone()),
             runs: Runs::new(ports.store.clone()),
             plans: Plans::new(ports.store.clone()),
+            records: Records::new(ports.store.clone()),
+            hooks: Hooks::new(ports.store.clone()),
+            sweeps: Sweeps::new(ports.store.clone()),
             memory: Arc::default(),
             people: Arc::default(),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+
+    /// Writes a new item and returns its version.
+    async fn begin(&self, write: Write) -> Result<Version, Failure> {
+        match self.ports.store.put(write).await {
+            Err(StoreError::Conflict(_)) => Err(Failure::transient("another worker has this link")),
+            done => Ok(done?),
+        }
+    }
+
+    /// Writes all or none; a worker that finds another was faster tries again.
+    async fn put(&self, writes: Vec<Write>) -> Result<(), Failure> {
+        match self.ports.store.put_all(writes).await {
+            Err(StoreError::Conflict(_)) => Err(Failure::transient("another worker has this link")),
+            done => Ok(done?),
         }
     }
 }

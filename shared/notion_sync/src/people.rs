@@ -58,7 +58,7 @@ impl NotionSync {
         let now = self.ports.clock.now();
         let remembered = self.people.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned();
         let stored = match remembered {
-            Some((map, _)) => Some(map),
+            Some(map) => Some(map),
             None => {
                 self.ports.store.get(&key(tenant)).await?.map(|item| item.decode::<Map>()).transpose()?.map(Arc::new)
             }
@@ -77,8 +77,7 @@ impl NotionSync {
     }
 
     fn remember_people(&self, tenant: &TenantId, map: &Arc<Map>) {
-        let now = self.ports.clock.now();
-        self.people.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.clone(), (map.clone(), now));
+        self.people.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.clone(), map.clone());
     }
 }
 

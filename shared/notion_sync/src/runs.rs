@@ -1,4 +1,4 @@
-//! Backfills as they are stored: what was asked for, the phase, the counts, examples. The work is in `record-sync`.
+//! Backfills as they are stored: what was asked for, the phase, the counts, examples. The work is in `backfill`.
 
 use std::sync::Arc;
 
@@ -203,7 +203,7 @@ fn key(tenant: &TenantId, id: &str) -> Key {
 
 /// A run that was asked for.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct RunRequest<'a> {
     /// Whether it only plans.
     pub dry: bool,
     /// Only records that changed since then get a page.
@@ -214,7 +214,7 @@ pub struct Wanted<'a> {
 
 impl NotionSync {
     /// Starts a run over a database; returns its id.
-    pub async fn start(&self, tenant: &TenantId, database: &str, wanted: &Wanted<'_>) -> Result<String, Failure> {
+    pub async fn start(&self, tenant: &TenantId, database: &str, wanted: &RunRequest<'_>) -> Result<String, Failure> {
         let now = self.ports.clock.now();
         let trace = TraceId::new(now);
         let run = Run {

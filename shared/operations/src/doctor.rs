@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clients::{Connections, Failure, PortalClient, WorkspaceClient, scopes};
 use crm::sightings::Sightings;
 use crm::subscriptions;
-use crm::sweeps::Sweeps;
+use crm::sweeps::{Lease, SWEEP, Sweeps};
 use jiff::Timestamp;
 use jobs::queues;
 use notion_sync::NotionSync;
@@ -16,7 +16,7 @@ use runtime::limiter::Priority;
 use runtime::secrets::SecretsError;
 use runtime::{Kind, Ports, TenantId};
 use secrecy::ExposeSecret;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 use settings::destination::Destination;
 use settings::{Settings, subscriptions as events};
@@ -280,15 +280,8 @@ impl Doctor<'_> {
     }
 
     async fn sweeps(&self, tenant: &TenantId, tell: Tell<'_>) {
-        #[derive(Deserialize)]
-        struct Lease {
-            #[serde(default)]
-            finished_at: Option<Timestamp>,
-            #[serde(default)]
-            stopped_by: Option<String>,
-        }
         let sweeps = Sweeps::new(self.ports.store.clone());
-        let lease = sweeps.recall::<Lease>(tenant, "lease").await.ok().flatten().map(|(lease, _)| lease);
+        let lease = sweeps.lease(tenant, SWEEP).await.ok().flatten();
         tell(match lease {
             None => Check::notice("Sweep", "none has run yet", "it runs every five minutes; look again then"),
             Some(Lease { stopped_by: Some(cause), .. }) => Check::notice(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clients::{Connections, Failure, Side, Standing, Trouble};
-use crm::sweeps::{Counts, Subscriptions, Sweeps};
+use crm::sweeps::{Counts, POLL, SWEEP, Subscriptions, Sweeps};
 use jiff::Timestamp;
 use jobs::queues;
 use notion_sync::NotionSync;
@@ -80,14 +80,6 @@ pub struct Overview {
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct Lease {
-    #[serde(default)]
-    finished_at: Option<Timestamp>,
-    #[serde(default)]
-    stopped_by: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
 struct Silence {
     #[serde(default)]
     since: Option<Timestamp>,
@@ -107,8 +99,8 @@ pub async fn look(
     let sweeps = Sweeps::new(ports.store.clone());
     let ledger = Ledger::new(ports.store.clone());
     let letters = Letters { ports, tenant: Some(tenant) };
-    let lease = sweeps.recall::<Lease>(tenant, "lease").await?.map(|(lease, _)| lease).unwrap_or_default();
-    let poll = sweeps.recall::<Lease>(tenant, "notion-poll").await?.map(|(lease, _)| lease);
+    let lease = sweeps.lease(tenant, SWEEP).await?.unwrap_or_default();
+    let poll = sweeps.lease(tenant, POLL).await?;
     let silence = sweeps.recall::<Silence>(tenant, "silence").await?.and_then(|(silence, _)| silence.since);
     let mut queues = Vec::new();
     let mut dead = 0;

@@ -4,6 +4,7 @@ use clients::Failure;
 use crm::names::NamesCache;
 use jiff::Timestamp;
 use notifications::router::Router;
+use records::change::{Noun, Verb};
 use records::{CardContext, Change, ChangeKind, State};
 use runtime::TenantId;
 use runtime::ledger::Ledger;
@@ -95,18 +96,17 @@ fn tell(
     let mut left: Vec<_> = left.into_iter().map(|left| (left.route, left.reason)).collect();
     let mut cards = Vec::new();
     for route in routes {
-        let (taken, unplaced) = router.places(route, &telling);
+        let (taken, unplaced) = router.destinations(route, &telling);
         left.extend(unplaced.into_iter().map(|left| (left.route, left.reason)));
-        for place in &taken.places {
-            cards.push((route.name.clone(), place.name(), taken.card(&telling)));
+        for destination in &taken.destinations {
+            cards.push((route.name.clone(), destination.name(), taken.card(&telling)));
         }
     }
-    Told { at, trace, about: change.about.clone(), change: change.kind.name(), cards, left }
+    Told { at, trace, about: change.about.to_string(), change: change.kind.name(), cards, left }
 }
 
 /// A change of a kind as an example, for designing a card before the first one happens.
 pub fn example(kind: &ChangeKind) -> Change {
-    let noun = kind.name().split('.').next().unwrap_or_default().to_owned();
     let item = json!({
         "id": 42, "title": "Roof for ACME", "stageId": "EXECUTING", "categoryId": 0, "opportunity": 150_000,
         "currencyId": "EUR", "assignedById": 1, "createdTime": "2026-11-20T10:00:00Z", "createdBy": 1,
@@ -119,16 +119,17 @@ pub fn example(kind: &ChangeKind) -> Change {
         "CALL_ID": "x.1", "CALL_TYPE": "2", "PHONE_NUMBER": "+49 30 1234567", "PORTAL_USER_ID": "1",
         "CALL_DURATION": "75", "CALL_START_DATE": "2026-11-21T09:00:00Z", "CALL_FAILED_CODE": "304",
     }});
-    let (about, state) = match noun.as_str() {
-        "task" => ("task 7".to_owned(), task),
-        "call" => ("call x.1".to_owned(), call),
-        "custom" => ("order 17".to_owned(), json!({"custom": {"title": "Order 17"}})),
-        "item" => ("item-1220 42".to_owned(), item),
-        noun => (format!("{noun} 42"), item),
+    let noun = kind.noun();
+    let (about, state) = match noun {
+        Noun::Lead | Noun::Deal | Noun::Contact | Noun::Company => (format!("{} 42", noun.name()), item),
+        Noun::Item => ("item-1220 42".to_owned(), item),
+        Noun::Task => ("task 7".to_owned(), task),
+        Noun::Call => ("call x.1".to_owned(), call),
+        Noun::Custom => ("order 17".to_owned(), json!({"custom": {"title": "Order 17"}})),
     };
     let state = serde_json::from_value::<State>(state).unwrap_or(State::Custom { custom: serde_json::Map::new() });
     let mut change = Change::new(kind.clone(), about, state);
-    change.from_stage = kind.name().ends_with("stage_changed").then(|| "NEW".to_owned());
+    change.from_stage = (kind.verb() == Verb::StageChanged).then(|| "NEW".to_owned());
     change
 }
 
@@ -170,7 +171,7 @@ mod tests {
                 domain: "a.bitrix24.com",
                 language: locale::Language::En,
             };
-            let (taken, _) = router.places(routes[0], &telling);
+            let (taken, _) = router.destinations(routes[0], &telling);
             assert!(!taken.card(&telling).text.as_str().is_empty(), "{name}");
         }
     }

@@ -7,10 +7,103 @@ use bitrix24::EntityType;
 use bitrix24::task::Comment;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::record::{Record, State};
+use crate::record::{Record, RecordKind, RecordRef, State};
+
+/// What a change is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Noun {
+    /// A lead.
+    Lead,
+    /// A deal.
+    Deal,
+    /// A contact.
+    Contact,
+    /// A company.
+    Company,
+    /// An item of a smart process.
+    Item,
+    /// A task.
+    Task,
+    /// A call.
+    Call,
+    /// Anything of the customer's own.
+    Custom,
+}
+
+impl Noun {
+    /// All of them, in the order in which people choose.
+    pub const ALL: [Self; 8] =
+        [Self::Lead, Self::Deal, Self::Task, Self::Call, Self::Contact, Self::Company, Self::Item, Self::Custom];
+
+    /// The first part of the names of its changes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lead => "lead",
+            Self::Deal => "deal",
+            Self::Contact => "contact",
+            Self::Company => "company",
+            Self::Item => "item",
+            Self::Task => "task",
+            Self::Call => "call",
+            Self::Custom => "custom",
+        }
+    }
+}
+
+impl From<EntityType> for Noun {
+    fn from(entity: EntityType) -> Self {
+        match entity {
+            EntityType::LEAD => Self::Lead,
+            EntityType::DEAL => Self::Deal,
+            EntityType::CONTACT => Self::Contact,
+            EntityType::COMPANY => Self::Company,
+            EntityType(_) => Self::Item,
+        }
+    }
+}
+
+impl From<RecordKind> for Noun {
+    fn from(kind: RecordKind) -> Self {
+        match kind {
+            RecordKind::Items(entity) => entity.into(),
+            RecordKind::Tasks => Self::Task,
+        }
+    }
+}
+
+/// What happened to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verb {
+    /// It appeared.
+    Created,
+    /// One of its other fields changed.
+    Updated,
+    /// It moved to another stage.
+    StageChanged,
+    /// It moved to another funnel.
+    FunnelChanged,
+    /// It has another responsible person.
+    ResponsibleChanged,
+    /// It has another status.
+    StatusChanged,
+    /// It has another deadline.
+    DeadlineChanged,
+    /// Someone commented on it.
+    Commented,
+    /// It was deleted.
+    Deleted,
+    /// It ended.
+    Ended,
+    /// Nobody answered it.
+    Missed,
+    /// Its recording appeared.
+    Recorded,
+    /// What the customer's own handler says.
+    Custom,
+}
 
 macro_rules! kinds {
-    ($($variant:ident = $name:literal: $meaning:literal,)*) => {
+    ($($variant:ident = $name:literal, $noun:ident $verb:ident: $meaning:literal,)*) => {
         /// What kind of change.
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum ChangeKind {
@@ -22,74 +115,73 @@ macro_rules! kinds {
         impl ChangeKind {
             /// All but the custom ones, with their names and meanings.
             pub const ALL: &[(Self, &str, &str)] = &[$((Self::$variant, $name, $meaning),)*];
+
+            /// The name in settings, ledger and logs.
+            pub fn name(&self) -> String {
+                match self {
+                    Self::Custom(name) => format!("custom.{name}"),
+                    $(Self::$variant => $name.to_owned(),)*
+                }
+            }
+
+            /// What it is about.
+            pub fn noun(&self) -> Noun {
+                match self {
+                    Self::Custom(_) => Noun::Custom,
+                    $(Self::$variant => Noun::$noun,)*
+                }
+            }
+
+            /// What happened to it.
+            pub fn verb(&self) -> Verb {
+                match self {
+                    Self::Custom(_) => Verb::Custom,
+                    $(Self::$variant => Verb::$verb,)*
+                }
+            }
         }
     };
 }
 
 kinds! {
-    LeadCreated = "lead.created": "A lead appeared.",
-    LeadUpdated = "lead.updated": "A lead's title, sum, source, company, contact or watched custom field changed.",
-    LeadStageChanged = "lead.stage_changed": "A lead moved to another stage.",
-    LeadResponsibleChanged = "lead.responsible_changed": "A lead was given to somebody else.",
-    LeadDeleted = "lead.deleted": "A lead was deleted; told from its last known state.",
-    DealCreated = "deal.created": "A deal appeared.",
-    DealUpdated = "deal.updated": "A deal's title, sum, source, company, contact or watched custom field changed.",
-    DealStageChanged = "deal.stage_changed": "A deal moved to another stage of its funnel; won and lost are marked.",
-    DealFunnelChanged = "deal.funnel_changed": "A deal moved to another funnel, and so to a stage of that funnel.",
-    DealResponsibleChanged = "deal.responsible_changed": "A deal was given to somebody else.",
-    DealDeleted = "deal.deleted": "A deal was deleted; told from its last known state.",
-    ContactCreated = "contact.created": "A contact appeared.",
-    ContactUpdated = "contact.updated": "A contact's name, company or watched custom field changed.",
-    ContactResponsibleChanged = "contact.responsible_changed": "A contact was given to somebody else.",
-    ContactDeleted = "contact.deleted": "A contact was deleted; told from its last known state.",
-    CompanyCreated = "company.created": "A company appeared.",
-    CompanyUpdated = "company.updated": "A company's name or watched custom field changed.",
-    CompanyResponsibleChanged = "company.responsible_changed": "A company was given to somebody else.",
-    CompanyDeleted = "company.deleted": "A company was deleted; told from its last known state.",
-    ItemCreated = "item.created": "An item of a smart process appeared; record.entityTypeId says of which.",
-    ItemUpdated = "item.updated": "A field of a smart-process item changed.",
-    ItemStageChanged = "item.stage_changed": "A smart-process item moved to another stage.",
-    ItemFunnelChanged = "item.funnel_changed": "A smart-process item moved to another funnel.",
-    ItemResponsibleChanged = "item.responsible_changed": "A smart-process item was given to somebody else.",
-    ItemDeleted = "item.deleted": "A smart-process item was deleted; told from its last known state.",
-    TaskCreated = "task.created": "A task appeared.",
-    TaskUpdated = "task.updated": "A task's title, priority, project or watched custom field changed; or something else of it that is saved, such as its checklist (change.fields then holds other).",
-    TaskStatusChanged = "task.status_changed": "A task was begun, finished, deferred or taken up again.",
-    TaskResponsibleChanged = "task.responsible_changed": "A task was given to somebody else.",
-    TaskDeadlineChanged = "task.deadline_changed": "A task's deadline moved.",
-    TaskCommented = "task.commented": "Somebody commented on a task, in the old task card or in the new one.",
-    TaskDeleted = "task.deleted": "A task was deleted; told from its last known state.",
-    CallEnded = "call.ended": "A call ended that somebody had answered, or that was outgoing.",
-    CallMissed = "call.missed": "Somebody called and nobody answered (call types 2 and 3 with the code 304).",
-    CallRecorded = "call.recorded": "The recording of a call that has a card appeared.",
-}
-
-/// What changes speak of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Noun {
-    /// Leads, deals and smart-process items: what has stages and a sum.
-    Staged,
-    /// Contacts and companies.
-    Client,
-    /// Tasks.
-    Task,
-    /// Calls.
-    Call,
-    /// Anything of the customer's own.
-    Custom,
+    LeadCreated = "lead.created", Lead Created: "A lead appeared.",
+    LeadUpdated = "lead.updated", Lead Updated: "A lead's title, sum, source, company, contact or watched custom field changed.",
+    LeadStageChanged = "lead.stage_changed", Lead StageChanged: "A lead moved to another stage.",
+    LeadResponsibleChanged = "lead.responsible_changed", Lead ResponsibleChanged: "A lead was given to someone else.",
+    LeadDeleted = "lead.deleted", Lead Deleted: "A lead was deleted; its card shows its last known state.",
+    DealCreated = "deal.created", Deal Created: "A deal appeared.",
+    DealUpdated = "deal.updated", Deal Updated: "A deal's title, sum, source, company, contact or watched custom field changed.",
+    DealStageChanged = "deal.stage_changed", Deal StageChanged: "A deal moved to another stage of its funnel; won and lost are marked.",
+    DealFunnelChanged = "deal.funnel_changed", Deal FunnelChanged: "A deal moved to another funnel, and so to a stage of that funnel.",
+    DealResponsibleChanged = "deal.responsible_changed", Deal ResponsibleChanged: "A deal was given to someone else.",
+    DealDeleted = "deal.deleted", Deal Deleted: "A deal was deleted; its card shows its last known state.",
+    ContactCreated = "contact.created", Contact Created: "A contact appeared.",
+    ContactUpdated = "contact.updated", Contact Updated: "A contact's name, company or watched custom field changed.",
+    ContactResponsibleChanged = "contact.responsible_changed", Contact ResponsibleChanged: "A contact was given to someone else.",
+    ContactDeleted = "contact.deleted", Contact Deleted: "A contact was deleted; its card shows its last known state.",
+    CompanyCreated = "company.created", Company Created: "A company appeared.",
+    CompanyUpdated = "company.updated", Company Updated: "A company's name or watched custom field changed.",
+    CompanyResponsibleChanged = "company.responsible_changed", Company ResponsibleChanged: "A company was given to someone else.",
+    CompanyDeleted = "company.deleted", Company Deleted: "A company was deleted; its card shows its last known state.",
+    ItemCreated = "item.created", Item Created: "An item of a smart process appeared; record.entityTypeId says of which.",
+    ItemUpdated = "item.updated", Item Updated: "A field of a smart-process item changed.",
+    ItemStageChanged = "item.stage_changed", Item StageChanged: "A smart-process item moved to another stage.",
+    ItemFunnelChanged = "item.funnel_changed", Item FunnelChanged: "A smart-process item moved to another funnel.",
+    ItemResponsibleChanged = "item.responsible_changed", Item ResponsibleChanged: "A smart-process item was given to someone else.",
+    ItemDeleted = "item.deleted", Item Deleted: "A smart-process item was deleted; its card shows its last known state.",
+    TaskCreated = "task.created", Task Created: "A task appeared.",
+    TaskUpdated = "task.updated", Task Updated: "A task's title, priority, project or watched custom field changed; or something else of it that is saved, such as its checklist (change.fields then holds other).",
+    TaskStatusChanged = "task.status_changed", Task StatusChanged: "A task was started, finished, deferred or resumed.",
+    TaskResponsibleChanged = "task.responsible_changed", Task ResponsibleChanged: "A task was given to someone else.",
+    TaskDeadlineChanged = "task.deadline_changed", Task DeadlineChanged: "A task's deadline moved.",
+    TaskCommented = "task.commented", Task Commented: "Someone commented on a task, in the old task card or in the new one.",
+    TaskDeleted = "task.deleted", Task Deleted: "A task was deleted; its card shows its last known state.",
+    CallEnded = "call.ended", Call Ended: "A call ended that someone had answered, or that was outgoing.",
+    CallMissed = "call.missed", Call Missed: "Someone called and nobody answered (call types 2 and 3 with the code 304).",
+    CallRecorded = "call.recorded", Call Recorded: "The recording of a call that has a card appeared.",
 }
 
 impl ChangeKind {
-    /// The name in settings, ledger and logs.
-    pub fn name(&self) -> String {
-        match self {
-            Self::Custom(name) => format!("custom.{name}"),
-            known => {
-                Self::ALL.iter().find(|(kind, ..)| kind == known).map(|(_, name, _)| *name).unwrap_or_default().into()
-            }
-        }
-    }
-
     /// The change of that name.
     pub fn parse(name: &str) -> Option<Self> {
         if let Some(custom) = name.strip_prefix("custom.").filter(|custom| !custom.is_empty()) {
@@ -98,32 +190,14 @@ impl ChangeKind {
         Self::ALL.iter().find(|(_, known, _)| *known == name).map(|(kind, ..)| kind.clone())
     }
 
-    /// What it speaks of.
-    pub fn noun(&self) -> Noun {
-        match self.name().split('.').next().unwrap_or_default() {
-            "lead" | "deal" | "item" => Noun::Staged,
-            "contact" | "company" => Noun::Client,
-            "task" => Noun::Task,
-            "call" => Noun::Call,
-            _ => Noun::Custom,
-        }
+    /// What happens so to a thing of this kind, if there is such a change.
+    pub fn of(noun: Noun, verb: Verb) -> Option<Self> {
+        Self::ALL.iter().map(|(kind, ..)| kind).find(|kind| kind.noun() == noun && kind.verb() == verb).cloned()
     }
 
-    /// Something that happens to items of a type: `verb` is `created`, `stage_changed` and so on.
-    pub(crate) fn of_item(entity: EntityType, verb: &str) -> Option<Self> {
-        let noun = match entity {
-            EntityType::LEAD => "lead",
-            EntityType::DEAL => "deal",
-            EntityType::CONTACT => "contact",
-            EntityType::COMPANY => "company",
-            _ => "item",
-        };
-        Self::parse(&format!("{noun}.{verb}"))
-    }
-
-    /// Whether it is the first that is reported of its record.
-    pub fn is_first(&self) -> bool {
-        self.name().ends_with(".created")
+    /// Whether later cards may reply to its card: it is the first of its record, or all that there is of a call.
+    pub fn begins_thread(&self) -> bool {
+        self.verb() == Verb::Created || self.noun() == Noun::Call
     }
 }
 
@@ -162,8 +236,8 @@ pub(crate) fn likeness(a: &str, b: &str) -> usize {
 pub struct Change {
     /// What kind.
     pub kind: ChangeKind,
-    /// Of what: `deal 42`.
-    pub about: String,
+    /// Of what.
+    pub about: RecordRef,
     /// How it is after it.
     pub state: State,
     /// How it was before it, where that is known.
@@ -199,10 +273,10 @@ pub struct Related {
 
 impl Change {
     /// A change of `about` that leads to `state`.
-    pub fn new(kind: ChangeKind, about: impl fmt::Display, state: State) -> Self {
+    pub fn new(kind: ChangeKind, about: impl Into<RecordRef>, state: State) -> Self {
         Self {
             kind,
-            about: about.to_string(),
+            about: about.into(),
             state,
             before: None,
             from_stage: None,
@@ -215,23 +289,15 @@ impl Change {
 
     /// The record, if it is one that has snapshots.
     pub fn record(&self) -> Option<Record> {
-        match &self.state {
-            State::Item(item) => Some(Record::item(self.entity()?, item.id)),
-            State::Task { task } => Some(Record::Task(task.id)),
-            State::Call { .. } | State::Custom { .. } => None,
-        }
+        self.about.record()
     }
 
     /// The CRM type, if it is of a CRM item.
     pub fn entity(&self) -> Option<EntityType> {
-        let named = self.about.split(' ').next()?;
-        Some(match named {
-            "lead" => EntityType::LEAD,
-            "deal" => EntityType::DEAL,
-            "contact" => EntityType::CONTACT,
-            "company" => EntityType::COMPANY,
-            other => EntityType(other.strip_prefix("item-")?.parse().ok()?),
-        })
+        match self.record()? {
+            Record::Item { entity, .. } => Some(entity),
+            Record::Task(_) => None,
+        }
     }
 
     /// Who did it, where that is known: nobody needs a card about their own comment.
@@ -249,6 +315,8 @@ mod tests {
         for (kind, name, meaning) in ChangeKind::ALL {
             assert_eq!(ChangeKind::parse(name).as_ref(), Some(kind));
             assert_eq!(kind.name(), *name);
+            assert_eq!(*name.split_once('.').unwrap().0, *kind.noun().name());
+            assert_eq!(ChangeKind::of(kind.noun(), kind.verb()).as_ref(), Some(kind));
             assert!(meaning.ends_with('.'));
         }
         assert_eq!(ChangeKind::parse("custom.order_paid"), Some(ChangeKind::Custom("order_paid".into())));

@@ -5,7 +5,7 @@ use bitrix24::{EntityType, Item, Task};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::change::{Change, ChangeKind};
+use crate::change::{Change, ChangeKind, Verb};
 use crate::record::{Record, State};
 
 /// What an update of a task names where nothing that is read of it changed.
@@ -48,7 +48,7 @@ pub fn diff(record: Record, before: Before<'_>, state: &State) -> Vec<Change> {
 /// The change of a deleted record, with its last known state.
 pub fn deleted(record: Record, last: &State) -> Option<Change> {
     let kind = match record {
-        Record::Item { entity, .. } => ChangeKind::of_item(entity, "deleted")?,
+        Record::Item { entity, .. } => ChangeKind::of(entity.into(), Verb::Deleted)?,
         Record::Task(_) => ChangeKind::TaskDeleted,
     };
     Some(Change { before: Some(last.clone()), ..Change::new(kind, record, last.clone()) })
@@ -68,8 +68,8 @@ impl From<ChangeKind> for Found {
 
 fn item_changes(entity: EntityType, before: Before<'_>, item: &Item) -> Vec<Found> {
     let mut found = Vec::new();
-    let mut add = |verb: &str, from_stage: Option<String>, fields: Vec<String>| {
-        found.extend(ChangeKind::of_item(entity, verb).map(|kind| Found { kind, from_stage, fields }));
+    let mut add = |verb: Verb, from_stage: Option<String>, fields: Vec<String>| {
+        found.extend(ChangeKind::of(entity.into(), verb).map(|kind| Found { kind, from_stage, fields }));
     };
     let known = match before {
         Before::Known(State::Item(known)) => known,
@@ -77,11 +77,11 @@ fn item_changes(entity: EntityType, before: Before<'_>, item: &Item) -> Vec<Foun
         Before::Unseen { since, moves } => {
             let is_news = |moment: Option<Timestamp>| moment.is_some_and(|moment| moment >= since);
             if is_news(item.created_time) {
-                add("created", None, Vec::new());
+                add(Verb::Created, None, Vec::new());
             }
             let from_stage = stage_before(moves, is_news).filter(|from| Some(from) != item.stage_id.as_ref());
             if entity.has_stages() && item.stage_id.is_some() && from_stage.is_some() {
-                add("stage_changed", from_stage, Vec::new());
+                add(Verb::StageChanged, from_stage, Vec::new());
             }
             return found;
         }
@@ -90,15 +90,15 @@ fn item_changes(entity: EntityType, before: Before<'_>, item: &Item) -> Vec<Foun
     if entity.has_stages() && item.stage_id.is_some() && known.stage_id != item.stage_id {
         let other_funnel = has_both(&known.category_id, &item.category_id) && known.category_id != item.category_id;
         // A lead has one funnel; the others show a move between funnels by that alone.
-        let verb = if other_funnel && entity != EntityType::LEAD { "funnel_changed" } else { "stage_changed" };
+        let verb = if other_funnel && entity != EntityType::LEAD { Verb::FunnelChanged } else { Verb::StageChanged };
         add(verb, known.stage_id.clone(), Vec::new());
     }
     if known.assigned_by_id != item.assigned_by_id && item.assigned_by_id.is_some() {
-        add("responsible_changed", None, Vec::new());
+        add(Verb::ResponsibleChanged, None, Vec::new());
     }
     let fields = updated_fields(known, item);
     if !fields.is_empty() {
-        add("updated", None, fields);
+        add(Verb::Updated, None, fields);
     }
     found
 }
@@ -292,7 +292,7 @@ mod tests {
         let (before, after) = (deal("DT1220_30:NEW", OLD), deal("DT1220_30:WON", OLD));
         let found = changes(EntityType(1220), Before::Known(&before), &after);
         assert_eq!(kinds(&found), named(&[("item.stage_changed", Some("DT1220_30:NEW"))]));
-        assert_eq!((found[0].entity(), found[0].about.as_str()), (Some(EntityType(1220)), "item-1220 7"));
+        assert_eq!(found[0].about, Record::item(EntityType(1220), 7).into());
     }
 
     #[test]

@@ -10,5 +10,5 @@ pub mod words;
 pub use change::{Change, ChangeKind};
 pub use diff::{Before, diff};
 pub use names::Names;
-pub use record::{Record, RecordKind, State};
+pub use record::{Record, RecordKind, RecordRef, State};
 pub use words::CardContext;

@@ -1,10 +1,12 @@
 //! Records, their kinds, and the states in which they are read.
 
+use std::convert::Infallible;
 use std::fmt;
+use std::str::FromStr;
 
 use bitrix24::{Call, EntityType, Item, Task, tolerant};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 /// A record: a CRM item of a type, or a task.
@@ -79,6 +81,116 @@ impl fmt::Display for RecordKind {
             Self::Items(entity) => write!(f, "{entity}"),
             Self::Tasks => f.write_str("task"),
         }
+    }
+}
+
+impl RecordKind {
+    /// The kind of this name, as it is written out.
+    fn parse(name: &str) -> Option<Self> {
+        if name == "task" { Some(Self::Tasks) } else { EntityType::parse(name).map(Self::Items) }
+    }
+}
+
+/// What a change or a delivery is about. Jobs and the ledger keep it as people read it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum RecordRef {
+    /// A record: `deal 42`, `item-1220 7`, `task 7`.
+    Record(Record),
+    /// A call, by Bitrix24's id: `call X`.
+    Call(String),
+    /// Anything else that has a name and perhaps an id: an event of the customer's own, `order_paid 17`.
+    Other {
+        /// Its name.
+        name: String,
+        /// Its id.
+        id: Option<String>,
+    },
+}
+
+impl RecordRef {
+    /// An event of the customer's own.
+    pub fn custom(name: &str, id: Option<&str>) -> Self {
+        Self::Other { name: name.to_owned(), id: id.filter(|id| !id.is_empty()).map(str::to_owned) }
+    }
+
+    /// The record, if it is one that has snapshots.
+    pub fn record(&self) -> Option<Record> {
+        match self {
+            Self::Record(record) => Some(*record),
+            Self::Call(_) | Self::Other { .. } => None,
+        }
+    }
+
+    /// What kind of thing it is: `deal`, `item-1220`, `call`.
+    pub fn type_name(&self) -> String {
+        match self {
+            Self::Record(record) => record.kind().to_string(),
+            Self::Call(_) => "call".into(),
+            Self::Other { name, .. } => name.clone(),
+        }
+    }
+
+    /// Its number or id, if it has one.
+    pub fn id(&self) -> Option<String> {
+        match self {
+            Self::Record(record) => Some(record.id().to_string()),
+            Self::Call(id) => Some(id.clone()),
+            Self::Other { id, .. } => id.clone(),
+        }
+    }
+}
+
+impl fmt::Display for RecordRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Record(record) => record.fmt(f),
+            Self::Call(id) => write!(f, "call {id}"),
+            Self::Other { name, id: None } => f.write_str(name),
+            Self::Other { name, id: Some(id) } => write!(f, "{name} {id}"),
+        }
+    }
+}
+
+impl FromStr for RecordRef {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let Some((name, id)) = text.split_once(' ') else { return Ok(Self::Other { name: text.into(), id: None }) };
+        if let Some((kind, number)) = RecordKind::parse(name).zip(id.parse().ok()) {
+            return Ok(Self::Record(kind.record(number)));
+        }
+        Ok(if name == "call" { Self::Call(id.into()) } else { Self::Other { name: name.into(), id: Some(id.into()) } })
+    }
+}
+
+impl From<&str> for RecordRef {
+    fn from(text: &str) -> Self {
+        let Ok(parsed) = text.parse();
+        parsed
+    }
+}
+
+impl From<String> for RecordRef {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<Record> for RecordRef {
+    fn from(record: Record) -> Self {
+        Self::Record(record)
+    }
+}
+
+impl Serialize for RecordRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for RecordRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(String::deserialize(deserializer)?.as_str().into())
     }
 }
 
@@ -245,6 +357,28 @@ fn camel(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reference_is_read_as_it_was_written() {
+        for (text, record) in [
+            ("deal 42", Some(Record::item(EntityType::DEAL, 42))),
+            ("item-1220 7", Some(Record::item(EntityType(1220), 7))),
+            ("task 7", Some(Record::Task(7))),
+            ("deal won", None),
+            ("call externalCall.5 x", None),
+            ("order_paid 17", None),
+            ("order_paid", None),
+            ("17 changes", None),
+            ("", None),
+        ] {
+            let parsed = RecordRef::from(text);
+            assert_eq!((parsed.to_string().as_str(), parsed.record()), (text, record));
+        }
+        assert_eq!(RecordRef::from("call X").id().as_deref(), Some("X"));
+        // An id is all that is after the name; a name alone is not its own id.
+        assert_eq!(RecordRef::from("order paid 17").id().as_deref(), Some("paid 17"));
+        assert_eq!(RecordRef::from("order_paid").id(), None);
+    }
 
     #[test]
     fn a_state_is_told_from_the_others_when_read_back() {

@@ -11,7 +11,7 @@ use text::{Block, Document, Span, Surroundings, units};
 
 use crate::change::{Change, ChangeKind, Noun, Related, likeness};
 use crate::names::{Named, Names};
-use crate::record::State;
+use crate::record::{Record, RecordRef, State};
 
 /// The most that a card shows of a text that somebody wrote.
 const MAX_TEXT: usize = 1_500;
@@ -108,7 +108,7 @@ const ALWAYS: [Word; 8] =
 /// The words that changes of a noun have besides those of all.
 fn own_words(noun: Noun) -> &'static [Word] {
     match noun {
-        Noun::Staged => &[
+        Noun::Lead | Noun::Deal | Noun::Item => &[
             Word::Sum,
             Word::Stage,
             Word::FromStage,
@@ -123,7 +123,9 @@ fn own_words(noun: Noun) -> &'static [Word] {
             Word::PreviousResponsible,
             Word::ChangedFields,
         ],
-        Noun::Client => &[Word::Source, Word::Company, Word::Client, Word::PreviousResponsible, Word::ChangedFields],
+        Noun::Contact | Noun::Company => {
+            &[Word::Source, Word::Company, Word::Client, Word::PreviousResponsible, Word::ChangedFields]
+        }
         Noun::Task => &[
             Word::Assignee,
             Word::PreviousResponsible,
@@ -153,7 +155,7 @@ fn own_words(noun: Noun) -> &'static [Word] {
 /// The portal's fields that `record.` and `before.` reach; custom fields besides.
 fn fields(noun: Noun) -> &'static [&'static str] {
     match noun {
-        Noun::Staged => &[
+        Noun::Lead | Noun::Deal | Noun::Item => &[
             "id",
             "title",
             "stageId",
@@ -171,7 +173,7 @@ fn fields(noun: Noun) -> &'static [&'static str] {
             "createdBy",
             "entityTypeId",
         ],
-        Noun::Client => &[
+        Noun::Contact | Noun::Company => &[
             "id",
             "title",
             "name",
@@ -220,11 +222,11 @@ fn fields(noun: Noun) -> &'static [&'static str] {
 /// Whether a field of the record can be read for changes of this kind.
 pub fn is_field(kind: &ChangeKind, field: &str) -> bool {
     let top = field.split('.').next().unwrap_or_default();
-    kind.noun() == Noun::Custom
-        || fields(kind.noun()).contains(&top)
-        || is_custom_field(top)
-        // A smart process decides by itself which fields it has.
-        || kind.name().starts_with("item.")
+    match kind.noun() {
+        // The customer decides which fields these have.
+        Noun::Custom | Noun::Item => true,
+        noun => fields(noun).contains(&top) || is_custom_field(top),
+    }
 }
 
 /// Whether a field is one that the customer made.
@@ -292,8 +294,8 @@ impl CardContext<'_> {
             Word::Title => Some(Mrkdwn::text(&self.title())),
             Word::Link => Some(self.link()),
             Word::Url => Some(Mrkdwn::text(&self.url().unwrap_or_default())),
-            Word::Id => Some(Mrkdwn::text(change.about.rsplit(' ').next().unwrap_or_default())),
-            Word::Type => Some(Mrkdwn::text(change.about.split(' ').next().unwrap_or_default())),
+            Word::Id => Some(Mrkdwn::text(&change.about.id().unwrap_or_default())),
+            Word::Type => Some(Mrkdwn::text(&change.about.type_name())),
             Word::Responsible | Word::Assignee => self.person(state.responsible()),
             Word::PreviousResponsible => self.person(before.and_then(State::responsible)),
             Word::Creator => self.person(state.creator()),
@@ -370,22 +372,26 @@ impl CardContext<'_> {
 
     /// What the card is about, below it: `Deal 42`.
     pub fn about(&self) -> String {
-        let about = self.change.about.as_str();
-        about.split_once(' ').and_then(|(kind, id)| self.kind_and_number(kind, id)).unwrap_or_else(|| about.to_owned())
+        match &self.change.about {
+            RecordRef::Record(Record::Item { entity, id }) => self.item_and_number(*entity, *id),
+            RecordRef::Record(Record::Task(id)) => self.language.text(texts::records::Task { id: id.to_string() }),
+            RecordRef::Call(id) => self.language.text(texts::records::Call { id }),
+            // A kind that the customer has defined: its name is its own.
+            other @ RecordRef::Other { .. } => other.to_string(),
+        }
     }
 
-    /// `Deal 42`; `None` for a kind that the portal has defined, whose name is its own.
-    fn kind_and_number(&self, kind: &str, id: &str) -> Option<String> {
-        let language = self.language;
-        Some(match kind {
-            "lead" => language.text(texts::records::Lead { id }),
-            "deal" => language.text(texts::records::Deal { id }),
-            "contact" => language.text(texts::records::Contact { id }),
-            "company" => language.text(texts::records::Company { id }),
-            "task" => language.text(texts::records::Task { id }),
-            "call" => language.text(texts::records::Call { id }),
-            other => language.text(texts::records::Item { id, process: other.strip_prefix("item-")? }),
-        })
+    fn item_and_number(&self, entity: EntityType, id: u64) -> String {
+        let (language, id) = (self.language, id.to_string());
+        match Noun::from(entity) {
+            Noun::Lead => language.text(texts::records::Lead { id }),
+            Noun::Deal => language.text(texts::records::Deal { id }),
+            Noun::Contact => language.text(texts::records::Contact { id }),
+            Noun::Company => language.text(texts::records::Company { id }),
+            Noun::Item | Noun::Task | Noun::Call | Noun::Custom => {
+                language.text(texts::records::Item { id, process: entity.0.to_string() })
+            }
+        }
     }
 
     /// What people call what changed.
@@ -433,8 +439,8 @@ impl CardContext<'_> {
     fn related(&self, related: Option<&Related>) -> Mrkdwn {
         let Some(related) = related else { return self.none() };
         let read = self.names.entry(Named::Item(related.entity, related.id)).map(|entry| entry.name.clone());
-        let (kind, id) = (related.entity.to_string(), related.id.to_string());
-        let title = related.title.clone().or(read).or_else(|| self.kind_and_number(&kind, &id)).unwrap_or(kind);
+        let title = related.title.clone().or(read);
+        let title = title.unwrap_or_else(|| self.item_and_number(related.entity, related.id));
         Mrkdwn::link(&related.entity.link(self.domain, related.id), &title)
     }
 

@@ -36,6 +36,29 @@ pub struct Decision {
     goes_on: bool,
 }
 
+/// What is to be done with a decision, once everything is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is committed.
+    Commit,
+    /// There is nothing to do, for this reason.
+    Skip(String),
+    /// The event waits: it is received again.
+    Wait {
+        /// In how long.
+        after: Duration,
+        /// For what.
+        cause: String,
+    },
+}
+
+impl Verdict {
+    /// There is nothing to do, for this reason.
+    pub fn skip(reason: impl Into<String>) -> Self {
+        Self::Skip(reason.into())
+    }
+}
+
 /// A decision that could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum DecisionError {
@@ -151,6 +174,15 @@ impl Decision {
         tracing::info!(%trace, tenant = %self.tenant, event, record, ?changes, "decided");
         ports.send(self.outbox).await?;
         Ok(outcome)
+    }
+
+    /// Commits it, skips it or waits.
+    pub async fn settle(self, ports: &Ports, verdict: Verdict) -> Result<Outcome, DecisionError> {
+        match verdict {
+            Verdict::Commit => self.commit(ports).await,
+            Verdict::Skip(reason) => self.skip(ports, reason).await,
+            Verdict::Wait { after, cause } => self.wait(ports, after, cause).await,
+        }
     }
 
     /// Writes that there is nothing to do, and why.

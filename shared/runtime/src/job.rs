@@ -6,16 +6,14 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use jiff::Timestamp;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use tracing::Instrument;
 
 use crate::calls;
+use crate::envelope::{Envelope, SCHEMA};
 use crate::queue::{Message, Outgoing, QueueName, Received};
 use crate::{TenantId, TraceId};
-
-/// The schema of jobs that this code writes. It reads this one and all before it.
-const SCHEMA: u32 = 1;
 
 /// Something to do. Its queue, its group and its deduplication follow from what it is.
 pub trait Job: Serialize + DeserializeOwned {
@@ -51,14 +49,6 @@ impl Display for GroupKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-#[derive(Serialize, Deserialize)]
-struct Envelope<T> {
-    v: u32,
-    tenant: TenantId,
-    trace: TraceId,
-    body: T,
 }
 
 /// A job that cannot be written as text.
@@ -175,18 +165,6 @@ fn newer(text: &str) -> Option<String> {
 
 fn of_newer_schema(schema: u32) -> String {
     format!("a job of schema {schema}, newer than the {SCHEMA} that this code reads")
-}
-
-/// The tenant of a job, and the trace of its event, from its text; `None` if the text is not a job.
-pub fn origin(text: &str) -> Option<(String, String)> {
-    let envelope: Envelope<serde::de::IgnoredAny> = serde_json::from_str(text).ok()?;
-    Some((envelope.tenant.to_string(), envelope.trace.to_string()))
-}
-
-/// When the event behind a job arrived, from the job's text.
-pub fn arrival(text: &str) -> Option<Timestamp> {
-    let envelope: Envelope<serde::de::IgnoredAny> = serde_json::from_str(text).ok()?;
-    Some(envelope.trace.arrived_at())
 }
 
 /// The outcome of a job.

@@ -9,6 +9,7 @@ pub mod claims;
 pub mod client_address;
 pub mod clock;
 pub mod decision;
+pub mod envelope;
 pub mod id;
 pub mod invoke;
 pub mod job;
@@ -28,7 +29,7 @@ pub mod store;
 
 pub use client_address::ClientAddress;
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use decision::{Decision, DecisionError};
+pub use decision::{Decision, DecisionError, Verdict};
 pub use id::{DeliveryId, TenantId, TraceId};
 pub use invoke::Invoke;
 pub use job::{GroupKey, Job, Jobs, Outcome, Outcomes, ReceivedJob};

@@ -125,7 +125,7 @@ impl DeadLetter {
 
     /// The letter of a job that the engine gave up, without a reason from its handler.
     pub fn unexplained(body: String, group: String, attempts: u32, buried_at: Timestamp) -> Self {
-        let (tenant, trace) = crate::job::origin(&body).unwrap_or_default();
+        let (tenant, trace) = crate::envelope::origin(&body).unwrap_or_default();
         let reason = format!(
             "it was handed out {attempts} times and never finished; look into the function's log for its trace, then redrive it"
         );

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use crate::clock::{Clock, MAX_WAIT};
-use crate::job;
+use crate::envelope;
 use crate::job::{Job, Jobs, Outcome, Outcomes, ReceivedJob};
 use crate::metrics::Metrics;
 use crate::queue::{DeadLetter, Message, Queue, QueueName, Received};
@@ -42,17 +42,21 @@ where
     let mut jobs = Vec::with_capacity(batch.len());
     let mut unreadable = Outcomes::default();
     for received in &batch {
-        if let Some(letter) = DeadLetter::of_text(&received.body) {
-            unreadable.0.insert(received.id.clone(), reopen(queue, name, received, letter).await);
-            continue;
-        }
-        match ReceivedJob::<T>::parse(received) {
-            Ok(job) => jobs.push(job),
-            Err(cause) => {
-                let reason = format!("a job on {} cannot be read: {cause}", name.name());
-                unreadable.0.insert(received.id.clone(), Outcome::Dead { code: "unreadable_job".into(), reason });
+        let outcome = match ReceivedJob::<T>::parse(received) {
+            Ok(job) => {
+                jobs.push(job);
+                continue;
             }
-        }
+            // No letter can be read as a job: it has no schema.
+            Err(cause) => match DeadLetter::of_text(&received.body) {
+                Some(letter) => reopen(queue, name, received, letter).await,
+                None => {
+                    let reason = format!("a job on {} cannot be read: {cause}", name.name());
+                    Outcome::Dead { code: "unreadable_job".into(), reason }
+                }
+            },
+        };
+        unreadable.0.insert(received.id.clone(), outcome);
     }
     let mut outcomes = handle(Jobs::new(jobs)).await;
     outcomes.0.extend(unreadable.0);
@@ -139,7 +143,7 @@ async fn bury(
     code: &str,
     reason: &str,
 ) -> bool {
-    let (tenant, trace) = job::origin(&received.body).unwrap_or_default();
+    let (tenant, trace) = envelope::origin(&received.body).unwrap_or_default();
     let letter = DeadLetter {
         code: code.to_owned(),
         reason: reason.to_owned(),

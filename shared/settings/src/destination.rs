@@ -128,7 +128,7 @@ fn raw(word: &str, telling: &CardContext<'_>) -> Option<String> {
     match word {
         "project" => telling.project(),
         "title" => telling.change.state.title(),
-        "id" => telling.change.about.rsplit(' ').next().map(str::to_owned),
+        "id" => telling.change.about.id(),
         "responsible" | "assignee" => telling.names.user(telling.change.state.responsible()).map(str::to_owned),
         "funnel" => {
             let (entity, item) = telling.change.entity().zip(telling.change.state.as_item())?;

@@ -400,7 +400,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            language: Language::En,
+            language: Language::default(),
             time_zone: "UTC".into(),
             channels: BTreeMap::new(),
             routes: default_routes(),

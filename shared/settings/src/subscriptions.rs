@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bitrix24::EntityType;
-use records::record::RecordKind;
+use records::change::{ChangeKind, Noun};
+use records::record::{Record, RecordKind};
 
 use crate::schema::{Family, Settings};
 
@@ -27,9 +28,9 @@ const fn event(code: &'static str, words: &'static str, family: Family) -> Wante
     Wanted { code, words, family, app_only: false }
 }
 
-const EVENTS: [(&str, &[Wanted]); 7] = [
+const EVENTS: [(Noun, &[Wanted]); 7] = [
     (
-        "lead",
+        Noun::Lead,
         &[
             event("ONCRMLEADADD", "Lead created", Family::Crm),
             event("ONCRMLEADUPDATE", "Lead updated", Family::Crm),
@@ -37,7 +38,7 @@ const EVENTS: [(&str, &[Wanted]); 7] = [
         ],
     ),
     (
-        "deal",
+        Noun::Deal,
         &[
             event("ONCRMDEALADD", "Deal created", Family::Crm),
             event("ONCRMDEALUPDATE", "Deal updated", Family::Crm),
@@ -46,7 +47,7 @@ const EVENTS: [(&str, &[Wanted]); 7] = [
         ],
     ),
     (
-        "contact",
+        Noun::Contact,
         &[
             event("ONCRMCONTACTADD", "Contact created", Family::Crm),
             event("ONCRMCONTACTUPDATE", "Contact updated", Family::Crm),
@@ -54,7 +55,7 @@ const EVENTS: [(&str, &[Wanted]); 7] = [
         ],
     ),
     (
-        "company",
+        Noun::Company,
         &[
             event("ONCRMCOMPANYADD", "Company created", Family::Crm),
             event("ONCRMCOMPANYUPDATE", "Company updated", Family::Crm),
@@ -62,7 +63,7 @@ const EVENTS: [(&str, &[Wanted]); 7] = [
         ],
     ),
     (
-        "item",
+        Noun::Item,
         &[
             event("ONCRMDYNAMICITEMADD", "Smart process item created", Family::Crm),
             event("ONCRMDYNAMICITEMUPDATE", "Smart process item updated", Family::Crm),
@@ -70,7 +71,7 @@ const EVENTS: [(&str, &[Wanted]); 7] = [
         ],
     ),
     (
-        "task",
+        Noun::Task,
         &[
             event("ONTASKADD", "Task added", Family::Tasks),
             event("ONTASKUPDATE", "Task updated", Family::Tasks),
@@ -78,14 +79,14 @@ const EVENTS: [(&str, &[Wanted]); 7] = [
             event("ONTASKCOMMENTADD", "Task comment added", Family::Tasks),
         ],
     ),
-    ("call", &[event("ONVOXIMPLANTCALLEND", "Call ended", Family::Calls)]),
+    (Noun::Call, &[event("ONVOXIMPLANTCALLEND", "Call ended", Family::Calls)]),
 ];
 
-/// The nouns that routes and databases speak of: `deal`, `task`.
-fn nouns(settings: &Settings) -> BTreeSet<String> {
+/// What routes and databases are about.
+fn nouns(settings: &Settings) -> BTreeSet<Noun> {
     let kinds = settings.routes.iter().flat_map(|route| route.change.iter());
-    let mirrored = settings.notion.databases.iter().map(|database| database.records.kind().to_string());
-    kinds.map(|kind| kind.name().split('.').next().unwrap_or_default().to_owned()).chain(mirrored).collect()
+    let mirrored = settings.notion.databases.iter().map(|database| database.records.kind().into());
+    kinds.map(ChangeKind::noun).chain(mirrored).collect()
 }
 
 /// Exactly the events that the routes need. Of a record that is watched all three: an update may be the first that
@@ -93,29 +94,35 @@ fn nouns(settings: &Settings) -> BTreeSet<String> {
 pub fn wanted(settings: &Settings) -> Vec<Wanted> {
     let nouns = nouns(settings);
     let commented =
-        settings.routes.iter().flat_map(|route| route.change.iter()).any(|kind| kind.name() == "task.commented");
-    let events = EVENTS.iter().filter(|(noun, _)| nouns.contains(*noun)).flat_map(|(_, events)| *events);
+        settings.routes.iter().flat_map(|route| route.change.iter()).any(|kind| *kind == ChangeKind::TaskCommented);
+    let events = EVENTS.iter().filter(|(noun, _)| nouns.contains(noun)).flat_map(|(_, events)| *events);
     events.filter(|event| commented || event.code != "ONTASKCOMMENTADD").copied().collect()
+}
+
+/// Whether any route or database is about records of this kind: otherwise they need not be read.
+pub fn watches(settings: &Settings, record: Record) -> bool {
+    if settings.notion.of(record.kind()).next().is_some() {
+        return true;
+    }
+    let noun = Noun::from(record.kind());
+    settings.routes.iter().flat_map(|route| route.change.iter()).any(|kind| kind.noun() == noun)
+}
+
+/// Whether any route is about changes of this kind.
+pub fn has_route_for(settings: &Settings, kind: &ChangeKind) -> bool {
+    settings.routes.iter().any(|route| route.change.iter().any(|own| own == kind))
 }
 
 /// The kinds of records that the sweep looks after.
 pub fn swept(settings: &Settings) -> Vec<RecordKind> {
     let nouns = nouns(settings);
-    let mut kinds = Vec::new();
-    for (noun, entity) in [
-        ("lead", EntityType::LEAD),
-        ("deal", EntityType::DEAL),
-        ("contact", EntityType::CONTACT),
-        ("company", EntityType::COMPANY),
-    ] {
-        if nouns.contains(noun) {
-            kinds.push(RecordKind::Items(entity));
-        }
-    }
-    if nouns.contains("item") {
+    let crm = [EntityType::LEAD, EntityType::DEAL, EntityType::CONTACT, EntityType::COMPANY];
+    let crm = crm.into_iter().filter(|entity| nouns.contains(&Noun::from(*entity)));
+    let mut kinds: Vec<_> = crm.map(RecordKind::Items).collect();
+    if nouns.contains(&Noun::Item) {
         kinds.extend(settings.smart_processes.iter().map(|number| RecordKind::Items(EntityType(*number))));
     }
-    if nouns.contains("task") {
+    if nouns.contains(&Noun::Task) {
         kinds.push(RecordKind::Tasks);
     }
     kinds

@@ -28,6 +28,6 @@ pub use client::{ApiBase, Client};
 pub use error::{Error, Kind};
 pub use id::{ChannelId, TeamId, Ts};
 pub use inbound::Inbound;
-pub use message::{Author, Message, Metadata, Posted};
+pub use message::{Author, Message, MessageRef, Metadata, Posted};
 pub use text::{Mrkdwn, Plain};
 pub use view::View;

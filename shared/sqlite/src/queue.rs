@@ -223,7 +223,7 @@ impl Queue for SqliteQueue {
             Ok(Depth {
                 waiting: count("SELECT COUNT(*) FROM messages WHERE queue = ?1")?.unsigned_abs(),
                 dead: count("SELECT COUNT(*) FROM dead_letters WHERE queue = ?1")?.unsigned_abs(),
-                oldest: first.and_then(|body| runtime::job::arrival(&body)),
+                oldest: first.and_then(|body| runtime::envelope::arrival(&body)),
             })
         });
         depth.await.map_err(|error: SqlError| failed(queue.name(), error))

@@ -130,7 +130,7 @@ async fn a_deal_goes_through_the_built_binaries() -> anyhow::Result<()> {
         deployment.work().await?;
     }
     deployment.work().await?;
-    assert_eq!(cards(), ["New deal: Roof for ACME", "Deal won Roof for ACME: Новая → Сделка успешна"]);
+    assert_eq!(cards(), ["New deal: Roof for ACME", "Deal won: Roof for ACME (Новая → Сделка успешна)"]);
     Ok(())
 }
 

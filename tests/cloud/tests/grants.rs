@@ -14,8 +14,8 @@ use runtime::Invoke;
 const UNSEEN: [(&str, &str, &str, &str); 20] = [
     ("", "lambda:InvokeFunction", "TokenRenewalFunction", "a token that has ended is renewed for whoever meets it"),
     ("", "dynamodb:PutItem", "Portals", "a side in trouble, and one that works again; a portal that moved"),
-    ("robots", "secretsmanager:GetSecretValue", "KeyRing", "tokens are opened where a robot reads the portal"),
-    ("robots", "sqs:SendMessage", "RecordSync", "a robot that begins a sync"),
+    ("schedules", "secretsmanager:GetSecretValue", "KeyRing", "tokens are opened where a schedule reads the portal"),
+    ("schedules", "sqs:SendMessage", "RecordSync", "a schedule that begins a sync"),
     ("admin", "sqs:ChangeMessageVisibility", "", "each queue's letters are looked at as the journeys do with one"),
     ("admin", "sqs:DeleteMessage", "", "the same"),
     ("admin", "sqs:SendMessage", "", "the same"),

@@ -84,8 +84,8 @@ async fn a_company_connects_itself_through_the_built_binaries() -> anyhow::Resul
     assert_eq!(estate.authority.refreshes(), before + 1);
     assert!(renewal.worked().0 >= 1);
 
-    let robots = Function::start("robots", &bootstrap("robots"), &cloud, &slack_api).await?;
-    assert_eq!(robots.invoke(json!({})).await?, json!({"ran": 0, "failed": []}));
+    let schedules = Function::start("schedules", &bootstrap("schedules"), &cloud, &slack_api).await?;
+    assert_eq!(schedules.invoke(json!({})).await?, json!({"ran": 0, "failed": []}));
     // Who leaves leaves nothing behind, on DynamoDB too.
     let page = browser.submit("/install", "/install/leave", &[("domain", &portal.host())]).await;
     assert!(page.text.contains("will be deleted here within 15 minutes"), "{}", page.text);

@@ -53,7 +53,7 @@ impl Deployment {
         for queue in queues::ALL {
             queues.push((queue, start(queue.name()).await?));
         }
-        for name in ["portal-sweep", "upkeep", "robots"] {
+        for name in ["portal-sweep", "upkeep", "schedules"] {
             scheduled.insert(name, start(name).await?);
         }
         let events =
@@ -215,7 +215,7 @@ async fn everything_that_happens_on_a_portal_goes_through_the_built_binaries() -
     let heard = || slack.direct("user6@example.com").len();
     deployment.work_until("the comment", async || heard() == 1).await?;
     // What no event told is found.
-    for name in ["portal-sweep", "upkeep", "robots"] {
+    for name in ["portal-sweep", "upkeep", "schedules"] {
         let report = deployment.scheduled[name].invoke(json!({})).await?;
         assert!(report.is_object(), "{name}: {report}");
     }

@@ -140,7 +140,7 @@ impl World {
     }
 
     /// Polls Notion as its schedule would, and works what it found.
-    pub async fn poll(&self) -> notion_poll::Report {
+    pub async fn poll(&self) -> notion_poll::PollReport {
         let report = notion_poll::poll(&self.functions.notion_poll).await;
         self.settle().await;
         report

@@ -1,7 +1,7 @@
 //! Each function's ports watched: what it asks the engine for, in the words of AWS's rights, is noted for the test that holds
 //! it against the policies of `template.yaml` (`tests/cloud/tests/grants.rs`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -40,6 +40,15 @@ fn look_up(key: &Key) {
 }
 
 static USED: Mutex<BTreeSet<Grant>> = Mutex::new(BTreeSet::new());
+
+/// How often each key was read, by partition and sort.
+static READS: Mutex<BTreeMap<(String, String), usize>> = Mutex::new(BTreeMap::new());
+
+/// How often an item was read so far.
+pub fn reads(partition: &str, sort: &str) -> usize {
+    let reads = READS.lock().unwrap_or_else(PoisonError::into_inner);
+    reads.get(&(partition.to_owned(), sort.to_owned())).copied().unwrap_or_default()
+}
 
 /// The functions, each over ports of its own that note what it asks for.
 pub fn functions(ports: &Ports, connections: &Connections, public_url: Option<&str>) -> Functions {
@@ -118,6 +127,8 @@ impl Store for Watched<dyn Store> {
     async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
         self.touch(key);
         self.note("dynamodb:GetItem", pascal(key.table.name()));
+        let read = (key.partition.clone(), key.sort.clone());
+        *READS.lock().unwrap_or_else(PoisonError::into_inner).entry(read).or_default() += 1;
         self.inner.get(key).await
     }
 

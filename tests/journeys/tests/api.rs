@@ -1,4 +1,4 @@
-//! The API as a shop uses it, and robots by the clock.
+//! The API as a shop uses it, and schedules.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -224,18 +224,18 @@ async fn a_robot_that_could_not_do_its_work_tries_again_a_minute_later() {
         "robots": [{"name": "Noon", "at": "0 12 * * *", "run": "status"}],
     });
     estate.connections.portals().set_settings(&estate.tenant(0), settings).await.unwrap();
-    let good = &estate.functions.robots;
+    let good = &estate.functions.schedules;
     estate.clock.advance_to("2026-11-22T11:59:00Z".parse().unwrap());
-    assert_eq!(robots::handle(good, estate.clock.now()).await, robots::Report::default());
+    assert_eq!(schedules::handle(good, estate.clock.now()).await, schedules::Report::default());
     estate.clock.advance_to("2026-11-22T12:00:30Z".parse().unwrap());
     let deaf = Ports { queue: Arc::new(journeys::Refusing), ..estate.engine.ports.clone() };
-    let deaf = robots::Deps::new(&deaf, estate.connections.clone());
-    let report = robots::handle(&deaf, estate.clock.now()).await;
+    let deaf = schedules::Deps::new(&deaf, estate.connections.clone());
+    let report = schedules::handle(&deaf, estate.clock.now()).await;
     assert_eq!((report.ran, report.failed.len()), (0, 1), "{report:?}");
     assert!(report.failed[0].contains("Noon") && report.failed[0].contains("disk is full"), "{report:?}");
     for ran in [1, 0] {
         estate.clock.advance(Duration::from_secs(60));
-        assert_eq!(robots::handle(good, estate.clock.now()).await.ran, ran);
+        assert_eq!(schedules::handle(good, estate.clock.now()).await.ran, ran);
         estate.settle().await;
     }
     let told = estate.channel(0, "ops");
@@ -243,7 +243,7 @@ async fn a_robot_that_could_not_do_its_work_tries_again_a_minute_later() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn robots_do_their_work_at_their_moments_once() {
+async fn schedules_do_their_work_at_their_moments_once() {
     let estate = Estate::start(1).await;
     estate.install(0).await;
     let (tenant, portal) = (estate.tenant(0), &estate.sandbox.portals[0]);
@@ -257,11 +257,11 @@ async fn robots_do_their_work_at_their_moments_once() {
     estate.connections.portals().set_settings(&tenant, settings).await.unwrap();
     estate.clock.advance_to("2026-11-22T07:00:00Z".parse().unwrap());
     let look = || async {
-        let report = robots::handle(&estate.functions.robots, estate.clock.now()).await;
+        let report = schedules::handle(&estate.functions.schedules, estate.clock.now()).await;
         estate.settle().await;
         report
     };
-    assert_eq!(look().await, robots::Report::default());
+    assert_eq!(look().await, schedules::Report::default());
     let deal = portal.add_deal("Roof", 1, "EUR");
     estate.settle().await;
     portal.move_deal(deal, "EXECUTING");
@@ -276,8 +276,10 @@ async fn robots_do_their_work_at_their_moments_once() {
     estate.clock.advance_to("2026-11-22T08:30:10Z".parse().unwrap());
     // Two workers at once: one of them does it.
     let now = estate.clock.now();
-    let (one, two) =
-        tokio::join!(robots::handle(&estate.functions.robots, now), robots::handle(&estate.functions.robots, now));
+    let (one, two) = tokio::join!(
+        schedules::handle(&estate.functions.schedules, now),
+        schedules::handle(&estate.functions.schedules, now)
+    );
     assert_eq!(one.ran + two.ran, 1);
     estate.settle().await;
     let blocks = estate.sandbox.workspaces[0].messages("general").last().unwrap()["blocks"].to_string();

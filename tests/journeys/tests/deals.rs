@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use journeys::World;
+use journeys::{World, watched};
 use runtime::Clock;
 use runtime::ledger::{Ledger, Line, today};
 use serde_json::json;
@@ -23,7 +23,7 @@ async fn a_moved_deal_becomes_a_card_in_the_pipeline() {
         [
             "New deal: Roof for ACME",
             "Deal Roof for ACME: Новая → Подготовка документов",
-            "Deal won Roof for ACME: Подготовка документов → Сделка успешна",
+            "Deal won: Roof for ACME (Подготовка документов → Сделка успешна)",
         ]
     );
     let card = world.sandbox.slack.messages("sales-pipeline")[1].clone();
@@ -36,6 +36,22 @@ async fn a_moved_deal_becomes_a_card_in_the_pipeline() {
     let link = format!("http://{}/crm/deal/details/{deal}/", world.sandbox.portal.host());
     assert_eq!(card["blocks"][0]["text"]["text"], format!("➡️ Deal <{link}|Roof for ACME>"));
     assert_eq!(world.sandbox.slack.refused_blocks(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hint_costs_one_read_of_its_snapshot() {
+    let world = World::start().await;
+    let deal = world.sandbox.portal.add_deal("Roof for ACME", 150_000, "EUR");
+    world.settle().await;
+    let reads = || watched::reads(&format!("{}#record", world.tenant), &format!("deal#{deal}"));
+    for stage in ["PREPARATION", "WON"] {
+        world.clock.advance(Duration::from_secs(60));
+        let before = reads();
+        world.sandbox.portal.move_deal(deal, stage);
+        world.settle().await;
+        assert_eq!(reads() - before, 1, "{stage}");
+    }
+    assert_eq!(world.channel("sales-pipeline").len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,7 +100,7 @@ async fn events_in_the_wrong_order_tell_the_way_once() {
     world.settle().await;
     assert_eq!(
         world.channel("sales-pipeline"),
-        ["New deal: Roof", "Deal won Roof: Новая → Сделка успешна"],
+        ["New deal: Roof", "Deal won: Roof (Новая → Сделка успешна)"],
         "the deal was read once, when it was won already"
     );
 }
@@ -147,7 +163,7 @@ async fn stages_of_another_funnel_are_named_too() {
     world.settle().await;
     world.sandbox.portal.move_deal(deal, "C1:WON");
     world.settle().await;
-    assert_eq!(world.channel("sales-pipeline"), ["New deal: Crane", "Deal won Crane: Заявка → Отгружено"]);
+    assert_eq!(world.channel("sales-pipeline"), ["New deal: Crane", "Deal won: Crane (Заявка → Отгружено)"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,6 +18,7 @@ mod faults;
 mod install;
 mod kill;
 mod names;
+mod made_up_language;
 mod notifications;
 mod notion;
 mod notion_backfill;

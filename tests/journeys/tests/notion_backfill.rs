@@ -10,7 +10,7 @@ use journeys::hurry::HurriedClock;
 use journeys::random::Random;
 use notion_sync::NotionSync;
 use notion_sync::runs::Run;
-use notion_sync::runs::{Phase, Wanted};
+use notion_sync::runs::{Phase, RunRequest};
 use runtime::TenantId;
 use serde_json::{Value, json};
 use simulators::Sandbox;
@@ -18,7 +18,7 @@ use simulators::portal::DEAL;
 use standalone::engine::Engine;
 use tokio::process::Child;
 
-const ALL: Wanted<'_> = Wanted { dry: false, since: None, by: "a test" };
+const ALL: RunRequest<'_> = RunRequest { dry: false, since: None, by: "a test" };
 
 fn deals(sandbox: &Sandbox) -> Value {
     let (database, _) =
@@ -33,7 +33,7 @@ fn source(world: &World) -> String {
     world.sandbox.notion.database("Deals").unwrap().1
 }
 
-async fn run(world: &World, wanted: Wanted<'_>) -> Run {
+async fn run(world: &World, wanted: RunRequest<'_>) -> Run {
     let mirror = NotionSync::new(&world.engine.ports, world.connections.clone());
     let id = mirror.start(&world.tenant, "Deals", &wanted).await.unwrap();
     world.settle().await;
@@ -64,7 +64,7 @@ async fn a_dry_run_says_what_would_be_done_and_does_nothing_and_the_run_does_it(
     add(json!({"Name": title("Mine")}));
     world.settle().await;
 
-    let dry = run(&world, Wanted { dry: true, ..ALL }).await;
+    let dry = run(&world, RunRequest { dry: true, ..ALL }).await;
     let counts = &dry.counts;
     assert_eq!(dry.phase, Phase::Done);
     assert_eq!(
@@ -101,7 +101,7 @@ async fn rows_beyond_the_cap_of_a_query_are_read_all_the_same() {
             .add_row(&source(&world), &json!({"Name": {"title": [{"text": {"content": format!("Row {n}")}}]}}))
             .unwrap();
     }
-    let dry = run(&world, Wanted { dry: true, ..ALL }).await;
+    let dry = run(&world, RunRequest { dry: true, ..ALL }).await;
     assert_eq!((dry.phase, dry.counts.rows), (Phase::Done, 400));
 }
 

@@ -1,5 +1,6 @@
 //! However signals travel, or do not: both sides end alike, with hardly more writes than there must be.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jobs::queues;
@@ -101,6 +102,26 @@ impl Pairs {
 
 fn title(text: &str) -> Value {
     json!({"Name": {"title": [{"text": {"content": text}}]}})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_in_notion_costs_one_read_of_each_side() {
+    let pairs = Pairs::start(true).await;
+    let (portal, notion) = (&pairs.world.sandbox.portal, &pairs.world.sandbox.notion);
+    let calls = || {
+        let count = |calls: &BTreeMap<String, u64>, call: &str| calls.get(call).copied().unwrap_or_default();
+        (count(&notion.calls(), "GET /v1/pages/"), count(&portal.calls(), "crm.item.get"))
+    };
+    let before = calls();
+    pairs.notion_sets(0, title("Notion alone"));
+    pairs.world.all_have_arrived().await;
+    // The edit is at rest before its job looks at it.
+    pairs.world.clock.advance(Duration::from_secs(90));
+    pairs.world.settle().await;
+    assert_eq!(portal.item(DEAL, pairs.pairs[0].0).unwrap()["title"], "Notion alone");
+    let after = calls();
+    // Bitrix24 is read before it is written, and once more when it reports our own write.
+    assert_eq!((after.0 - before.0, after.1 - before.1), (1, 2));
 }
 
 /// Edits each deal on one side or the other, or on both; returns the least number of writes to each side.

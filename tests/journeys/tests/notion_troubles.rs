@@ -65,7 +65,7 @@ async fn both_sides_at_once_make_a_line_in_the_log_that_can_be_undone() {
     );
     let conflicts = mirror(&world).conflicts.latest(&world.tenant, 10).await.unwrap();
     assert_eq!(
-        conflicts.iter().map(notion_sync::conflicts::Kept::line).collect::<Vec<_>>(),
+        conflicts.iter().map(notion_sync::conflicts::StoredConflict::line).collect::<Vec<_>>(),
         ["conflict on Name: Bitrix24 \"By portal\", Notion \"By Notion\"; Notion counts, it was edited later"]
     );
     assert!(world.ledger().await.iter().any(|line| line.contains("conflict on Name")));

@@ -60,8 +60,8 @@ async fn updates_reply_under_the_first_card_of_their_record() {
     world.settle().await;
     let messages = world.sandbox.slack.messages("general");
     for (reply, title) in [
-        ("Deal won A: Новая → Сделка успешна", "New deal: A"),
-        ("Deal lost B: Новая → Сделка провалена", "New deal: B"),
+        ("Deal won: A (Новая → Сделка успешна)", "New deal: A"),
+        ("Deal lost: B (Новая → Сделка провалена)", "New deal: B"),
     ] {
         let reply = messages.iter().find(|message| message["text"] == reply).unwrap_or_else(|| panic!("{messages:?}"));
         let first = messages.iter().find(|message| message["text"] == title).unwrap();
@@ -83,7 +83,7 @@ async fn a_live_card_is_updated_in_place_and_its_thread_tells_the_way() {
         world.settle().await;
     }
     let messages = world.sandbox.slack.messages("general");
-    assert_eq!(messages[0]["text"], "Deal won A: Подготовка документов → Сделка успешна");
+    assert_eq!(messages[0]["text"], "Deal won: A (Подготовка документов → Сделка успешна)");
     let thread: Vec<_> = messages[1..].iter().map(|message| message["text"].as_str().unwrap()).collect();
     assert_eq!(thread.len(), 2);
     assert!(thread[0].contains("Новая → *Подготовка документов*"), "{thread:?}");
@@ -115,7 +115,7 @@ async fn a_live_card_that_somebody_deleted_is_posted_anew() {
     world.sandbox.slack.change_channel("general", |channel| channel.messages.clear());
     world.sandbox.portal.move_deal(deal, "WON");
     world.settle().await;
-    assert_eq!(world.channel("general"), ["Deal won A: Новая → Сделка успешна"]);
+    assert_eq!(world.channel("general"), ["Deal won: A (Новая → Сделка успешна)"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

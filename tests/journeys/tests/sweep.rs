@@ -72,7 +72,7 @@ async fn everything_lost_is_found_by_one_sweep_and_nothing_by_the_next() {
     world.sandbox.portal.add_lead("Lost");
     let report = world.sweep().await;
     assert_eq!((report.tenants, report.hints, report.stopped.len()), (1, 2, 0), "{report:?}");
-    assert_eq!(world.channel("sales-pipeline").last().unwrap(), "Deal won Known: Новая → Сделка успешна");
+    assert_eq!(world.channel("sales-pipeline").last().unwrap(), "Deal won: Known (Новая → Сделка успешна)");
     assert_eq!(world.channel("sales-leads"), ["New lead: Lost"]);
     assert_eq!(world.sweep().await.hints, 0);
     let counts = Sweeps::new(world.engine.ports.store.clone()).counts(&world.tenant, world.clock.now()).await.unwrap();

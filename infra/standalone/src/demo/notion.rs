@@ -4,7 +4,7 @@ use axum::extract::{Path as Segment, State};
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
-use notion_sync::runs::Wanted;
+use notion_sync::runs::RunRequest;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -114,7 +114,7 @@ struct Which {
 
 async fn backfill(State(demo): State<Demo>, Json(which): Json<Which>) -> StatusCode {
     let mirror = notion_sync::NotionSync::new(&demo.engine.ports, demo.connections.clone());
-    let wanted = Wanted { dry: false, since: None, by: "the demonstration" };
+    let wanted = RunRequest { dry: false, since: None, by: "the demonstration" };
     match mirror.start(&demo.tenant, &which.database, &wanted).await {
         Ok(_) => StatusCode::NO_CONTENT,
         Err(_) => StatusCode::BAD_GATEWAY,

@@ -6,7 +6,8 @@ use serde_json::Value;
 use slack::carries::{self, Carriage, Part};
 use text::{Block, Document, Leaf, Span, Style};
 
-use super::said::{BOLD, ITALIC, flat};
+pub(super) const BOLD: Style = Style { bold: true, italic: false, strike: false, underline: false, code: false };
+pub(super) const ITALIC: Style = Style { bold: false, italic: true, strike: false, underline: false, code: false };
 
 /// How deep blocks within blocks are read.
 const MAX_DEPTH: usize = 6;
@@ -258,6 +259,26 @@ fn words(value: &Value, language: Language, depth: usize) -> Vec<Block> {
             Value::Array(list) => list.iter().for_each(|value| all.extend(inner(value))),
             found @ Value::Object(_) => all.extend(inner(found)),
             _ => {}
+        }
+    }
+    all
+}
+
+/// Blocks as the spans of one block, a line each.
+pub(super) fn flat(blocks: Vec<Block>) -> Vec<Span> {
+    let mut all: Vec<Span> = Vec::new();
+    for block in blocks {
+        if !all.is_empty() {
+            all.push(Span::text("\n"));
+        }
+        match block {
+            Block::Paragraph(spans) | Block::Quote(spans) => all.extend(spans),
+            Block::Code(code) => all.push(Span::text(code)),
+            Block::Item { depth, number, spans } => {
+                let mark = number.map_or_else(|| "•".to_owned(), |number| format!("{number}."));
+                all.push(Span::text(format!("{}{mark} ", "    ".repeat(depth))));
+                all.extend(spans);
+            }
         }
     }
     all

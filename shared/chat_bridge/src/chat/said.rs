@@ -8,9 +8,7 @@ use slack::event::{File, FileKind, MessageEvent};
 use text::{Block, Document, Leaf, Person, Span, Style};
 
 use super::blocks;
-
-pub(super) const BOLD: Style = Style { bold: true, italic: false, strike: false, underline: false, code: false };
-pub(super) const ITALIC: Style = Style { bold: false, italic: true, strike: false, underline: false, code: false };
+use super::blocks::{BOLD, ITALIC, flat};
 
 /// What a message says. People, groups and channels in it are still ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -254,26 +252,6 @@ fn field(title: &str, value: &str) -> Block {
     }
     spans.extend(flat(Document::from_mrkdwn(value).blocks));
     Block::Paragraph(spans)
-}
-
-/// Blocks as the spans of one block, a line each.
-pub(super) fn flat(blocks: Vec<Block>) -> Vec<Span> {
-    let mut all: Vec<Span> = Vec::new();
-    for block in blocks {
-        if !all.is_empty() {
-            all.push(Span::text("\n"));
-        }
-        match block {
-            Block::Paragraph(spans) | Block::Quote(spans) => all.extend(spans),
-            Block::Code(code) => all.push(Span::text(code)),
-            Block::Item { depth, number, spans } => {
-                let mark = number.map_or_else(|| "•".to_owned(), |number| format!("{number}."));
-                all.push(Span::text(format!("{}{mark} ", "    ".repeat(depth))));
-                all.extend(spans);
-            }
-        }
-    }
-    all
 }
 
 /// The same with mentions of everyone as plain words.

@@ -1,4 +1,4 @@
-//! How a row is recognised as a record's before they are linked. Pure; the searches are in `record-sync`.
+//! How a row is recognised as a record's before they are linked. Pure; the searches are in `work::matching`.
 //!
 //! The number on a row decides alone and is looked up elsewhere. All other keys are compared here as people read them:
 //! case, blanks, the Unicode form and the spelling of a telephone number make no difference. A missing value says

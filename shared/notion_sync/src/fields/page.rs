@@ -54,6 +54,20 @@ pub struct Context {
 }
 
 impl Context {
+    /// A context that knows nothing yet.
+    pub fn new(zone: TimeZone) -> Self {
+        Self {
+            to_notion: HashMap::new(),
+            to_portal: HashMap::new(),
+            names: Names::default(),
+            pages: HashMap::new(),
+            records: HashMap::new(),
+            zone,
+            category: 0,
+            raw: Map::new(),
+        }
+    }
+
     /// The page of a record that a relation to `data_source` can lead to.
     fn page(&self, field: &Field, id: u64) -> Option<&String> {
         self.pages.get(&(field.property.relates_to.clone()?, id))

@@ -9,7 +9,7 @@ use journeys::estate::Browser;
 use notion_sync::NotionSync;
 use notion_sync::plan::{Entry, EntryKind};
 use notion_sync::runs::Run;
-use notion_sync::runs::{Phase, Wanted};
+use notion_sync::runs::{Phase, RunRequest};
 use runtime::TraceId;
 use runtime::store::{Query, Table};
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ fn mirror(world: &World) -> NotionSync {
 
 async fn run(world: &World, database: &str, dry: bool) -> Run {
     let mirror = mirror(world);
-    let wanted = Wanted { dry, since: None, by: "a test" };
+    let wanted = RunRequest { dry, since: None, by: "a test" };
     let id = mirror.start(&world.tenant, database, &wanted).await.unwrap();
     world.settle().await;
     let run = mirror.runs.get(&world.tenant, &id).await.unwrap().unwrap().0;

@@ -26,7 +26,7 @@ async fn what_is_forwarded_arrives_with_its_author_with_words_and_without() {
     };
     bridge.world.post_slack_event("EvA", &message("please see this", "1795795200.000101", json!([forward]))).await;
     bridge.world.post_slack_event("EvB", &message("", "1795795200.000102", json!([forward]))).await;
-    let quoted = "↪ forwarded: [b]Dana[/b] in #legal · [url=https://sandbox.slack.com/archives/C9/p1]open in Slack[/url]\n\
+    let quoted = "↪ Forwarded from [b]Dana[/b], in #legal · [url=https://sandbox.slack.com/archives/C9/p1]open in Slack[/url]\n\
                   >>the offer is signed, ship on Monday";
     let said = bridge.chat_when_settled().await;
     assert_eq!(said, [format!("[b]user6:[/b] please see this\n{quoted}"), format!("[b]user6:[/b] {quoted}")]);
@@ -43,7 +43,7 @@ async fn what_is_forwarded_arrives_with_its_author_with_words_and_without() {
         assert!(text.contains(">>• [b]one[/b]") && text.contains('@') && !text.contains("[user="), "{text}");
         assert!(text.contains("in #ops") && text.contains("offer.pdf[/url]"), "{text}");
     }
-    assert!(said[3].starts_with("[b]user6:[/b] again\n↪ forwarded: [b]user6[/b] in #general"), "{}", said[3]);
+    assert!(said[3].starts_with("[b]user6:[/b] again\n↪ Forwarded from [b]user6[/b], in #general"), "{}", said[3]);
     // A pasted link of a message unfolds: the chat's copy shows that message, too.
     let link = slack.say(&bridge.ann, &bridge.channel, "https://sandbox.slack.com/archives/C1/p1", None, &[]);
     bridge.world.settle().await;

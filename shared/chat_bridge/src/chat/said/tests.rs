@@ -197,12 +197,12 @@ fn a_forward_has_its_author_its_place_and_all_of_its_text() {
         "files": [{"id": "F1", "name": "offer.pdf", "permalink": "https://s.slack.com/files/F1"}],
         "attachments": [{"is_share": true, "author_name": "Eve", "text": "inner"}],
     });
-    let quoted = "↪ forwarded: [b]Dana[/b] in #legal · [url=https://s.slack.com/archives/C9/p1]open in Slack[/url]\n>>[b]signed[/b]\n>>• one\n\
-                  >>• [url=https://x.example]two[/url]\n>>code\n>>📎 [url=https://s.slack.com/files/F1]offer.pdf[/url]\n>>↪ forwarded: [b]Eve[/b]\n>>inner";
+    let quoted = "↪ Forwarded from [b]Dana[/b], in #legal · [url=https://s.slack.com/archives/C9/p1]open in Slack[/url]\n>>[b]signed[/b]\n>>• one\n\
+                  >>• [url=https://x.example]two[/url]\n>>code\n>>📎 [url=https://s.slack.com/files/F1]offer.pdf[/url]\n>>↪ Forwarded from [b]Eve[/b]\n>>inner";
     assert_eq!(read(json!({"attachments": [forward.clone()]})), format!("[b]Ann:[/b] {quoted}"));
     let with_words =
         read(json!({"text": "see", "attachments": [forward.clone(), {"is_share": true, "text": "second"}]}));
-    assert_eq!(with_words, format!("[b]Ann:[/b] see\n{quoted}\n↪ forwarded: [b]someone[/b]\n>>second"));
+    assert_eq!(with_words, format!("[b]Ann:[/b] see\n{quoted}\n↪ Forwarded from [b]someone[/b]\n>>second"));
     // Where nothing else is given, the fallback is what there is.
     let bare = read(
         json!({"attachments": [{"is_msg_unfurl": true, "author_name": "Dana", "fallback": "[Nov 20th] Dana: hi"}]}),
@@ -236,7 +236,7 @@ fn blocks_are_what_is_seen_and_the_text_is_not_lost_beside_blocks_without_words(
     let buttons = json!([{"type": "actions", "elements": [{"type": "button", "text": word("Yes")}]}]);
     assert_eq!(read(json!({"text": "Agree?", "blocks": buttons})), "[b]Ann:[/b] Agree?\n🔘 Yes");
     let new = json!([{"type": "hologram", "content": 3}]);
-    assert_eq!(read(json!({"blocks": new})), "[b]Ann:[/b] 🧩 something that only Slack shows (hologram)");
+    assert_eq!(read(json!({"blocks": new})), "[b]Ann:[/b] 🧩 content that only Slack can show (hologram)");
     let nested =
         json!([{"type": "hologram", "elements": [{"type": "section", "text": {"type": "mrkdwn", "text": "deep"}}]}]);
     assert_eq!(read(json!({"blocks": nested})), "[b]Ann:[/b] deep");

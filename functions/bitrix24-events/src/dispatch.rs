@@ -1,0 +1,185 @@
+//! One hint, from its queue to its line in the ledger: `crm` finds what changed, `notifications` makes the deliveries of
+//! it, `notion_sync` its syncs; what happens in a chat is for `chat_bridge`. All is written in one transaction.
+
+use std::sync::Arc;
+
+use bitrix24::Subject;
+use chat_bridge::{bot_answers, from_bitrix24};
+use clients::Failure;
+use crm::hints::{FoundChanges, Judged};
+use crm::reading::Readings;
+use crm::{Crm, calls, hints};
+use jobs::hint::Errand;
+use jobs::{Hint, queues};
+use notifications::digest::Digest;
+use notifications::{Router, digest, routing};
+use notion_sync::notion_jobs;
+use records::{Change, ChangeKind, RecordRef, State};
+use runtime::job::{Outcome, ReceivedJob};
+use runtime::ledger::EarlierOutbox;
+use runtime::queue::{Message, Outgoing};
+use runtime::{Decision, Verdict};
+use tenants::portals::Portal;
+
+use crate::{Deps, pages};
+
+pub(crate) async fn dispatch(deps: &Deps, readings: &Readings, job: ReceivedJob<Hint>) -> Outcome {
+    match run(deps, readings, &job).await {
+        Ok(outcome) => outcome,
+        Err(failure) => {
+            let line = decision(deps, &job).line;
+            clients::undecided(&deps.ledger, &job.tenant, line, deps.crm.ports.clock.now(), &failure).await
+        }
+    }
+}
+
+/// A decision on the event of a job, without anything in it.
+fn decision(deps: &Deps, job: &ReceivedJob<Hint>) -> Decision {
+    let mut decision = Decision::on(job, job.body.event.as_str(), job.body.about(), deps.crm.ports.clock.now());
+    decision.line.remark = job.body.remark();
+    decision
+}
+
+/// The queues of a line that did not name them.
+fn queues_of(earlier: EarlierOutbox) -> Vec<Outgoing> {
+    let of = |queue, messages: Vec<Message>| messages.into_iter().map(move |message| Outgoing { queue, message });
+    of(queues::SLACK_DELIVERY, earlier.outbox)
+        .chain(of(queues::BITRIX24_EVENTS, earlier.errands))
+        .chain(of(queues::BITRIX24_DELIVERY, earlier.said))
+        .chain(of(queues::RECORD_SYNC, earlier.syncs))
+        .collect()
+}
+
+async fn run(deps: &Deps, readings: &Readings, job: &ReceivedJob<Hint>) -> Result<Outcome, Failure> {
+    if let Some(done) = runtime::decision::finished(&deps.crm.ports, job, queues_of).await? {
+        return Ok(done);
+    }
+    hints::note(&deps.crm, job).await?;
+    let mut decision = decision(deps, job);
+    if let Subject::Uninstalled { clean } = job.body.subject {
+        return uninstalled(deps, job, decision, clean).await;
+    }
+    let verdict = decide(deps, readings, job, &mut decision).await?;
+    Ok(decision.settle(&deps.crm.ports, verdict).await?)
+}
+
+async fn decide(
+    deps: &Deps,
+    readings: &Readings,
+    job: &ReceivedJob<Hint>,
+    decision: &mut Decision,
+) -> Result<Verdict, Failure> {
+    if job.body.errand.is_none()
+        && let Some(reason) = hints::nothing_to_do(&deps.crm, job).await?
+    {
+        return Ok(Verdict::Skip(reason));
+    }
+    match (&job.body.errand, &job.body.subject) {
+        (Some(Errand::Digest { place, until, quiet, language, sample }), _) => {
+            let digest = Digest { place, until: *until, quiet: *quiet, language: *language, sample };
+            digest::send(&deps.crm.ports, job, decision, &digest).await
+        }
+        (None, Subject::Chat(event)) => {
+            let tenant = deps.talk.tenant(&job.tenant).await?;
+            match bot_answers::searched_page(event) {
+                Some(words) => {
+                    let text = pages::answer(deps, &tenant, event, words).await?;
+                    bot_answers::say_to(job, event, text, decision)
+                }
+                None => from_bitrix24::decide(&deps.talk, job, &tenant, event, decision).await,
+            }
+        }
+        (errand, subject) => {
+            let portal = deps.crm.connections.portal(&job.tenant).await?;
+            let router = deps.routers.of(&portal)?;
+            let judged = match errand {
+                Some(Errand::Recording { call_id }) => calls::judge_recording(&deps.crm, &portal, job, call_id).await?,
+                _ => judge(deps, &portal, &router, readings, job, subject).await?,
+            };
+            match judged {
+                Judged::Changes(found) => route(deps, &portal, &router, job, found, decision).await,
+                Judged::Settled(verdict) => Ok(verdict),
+            }
+        }
+    }
+}
+
+/// What changed on the portal.
+async fn judge(
+    deps: &Deps,
+    portal: &Arc<Portal>,
+    router: &Router,
+    readings: &Readings,
+    job: &ReceivedJob<Hint>,
+    subject: &Subject,
+) -> Result<Judged, Failure> {
+    let settings = router.settings();
+    match (subject, job.body.record()) {
+        (Subject::Call { call_id, told, .. }, _) => {
+            calls::judge(&deps.crm, portal, settings, job, call_id, told.as_deref()).await
+        }
+        (Subject::Custom { name, id, fields }, _) => {
+            let about = RecordRef::custom(name, id.as_deref());
+            let state = State::Custom { custom: fields.clone() };
+            let change = Change::new(ChangeKind::Custom(name.clone()), about, state);
+            let identity = id.clone().unwrap_or_else(|| job.trace.to_string());
+            hints::without_snapshot(&deps.crm, job, vec![change], &identity).await
+        }
+        (_, Some(record)) => hints::judge(&deps.crm, portal, settings, readings, job, record).await,
+        (_, None) => Ok(Judged::Settled(Verdict::skip("nothing watches it"))),
+    }
+}
+
+/// Adds what follows from the changes: deliveries, syncs, the record's next snapshot.
+async fn route(
+    deps: &Deps,
+    portal: &Portal,
+    router: &Router,
+    job: &ReceivedJob<Hint>,
+    found: FoundChanges,
+    decision: &mut Decision,
+) -> Result<Verdict, Failure> {
+    let FoundChanges { changes, identity, found_by_sweep, update } = found;
+    if let Some(update) = update {
+        if update.is_news {
+            let (record, now) = (update.record, deps.crm.ports.clock.now());
+            notion_jobs::add(portal, router.settings(), job, decision, record, update.revision, now)?;
+        }
+        decision.writes.push(update.write);
+    }
+    let has_syncs = !decision.outbox.is_empty();
+    let has_deliveries = routing::route(&deps.crm, job, decision, portal, router, &changes, &identity).await?;
+    decision.claims.extend(job.body.identity());
+    decision.swept = found_by_sweep;
+    let line = &mut decision.line;
+    line.changes = changes.iter().map(|change| change.kind.name()).collect();
+    line.found = changes.iter().filter_map(|change| serde_json::to_value(change).ok()).collect();
+    if has_syncs || has_deliveries {
+        return Ok(Verdict::Commit);
+    }
+    Ok(Verdict::Skip(match line.left.as_slice() {
+        _ if changes.is_empty() => "nothing that is watched changed".to_owned(),
+        [] => "no route takes this change".to_owned(),
+        left => left.join("; "),
+    }))
+}
+
+/// The application was removed from the portal: its tokens are dead, and its data goes if the person wants that.
+async fn uninstalled(
+    deps: &Deps,
+    job: &ReceivedJob<Hint>,
+    decision: Decision,
+    clean: bool,
+) -> Result<Outcome, Failure> {
+    let Crm { ports, connections, .. } = &deps.crm;
+    if connections.try_again(&job.tenant, clients::Side::Bitrix24).await? {
+        return Ok(decision.skip(ports, "the application was installed again since").await?);
+    }
+    if clean {
+        tenants::departure::begin(ports, &job.tenant, None).await?;
+        return Ok(Outcome::Skip("the portal left; everything of it is deleted within 15 minutes".into()));
+    }
+    connections.portal_left(&job.tenant).await?;
+    let reason = "the application was removed in Bitrix24; the data is kept until somebody connects it again";
+    Ok(decision.skip(ports, reason).await?)
+}

@@ -1,0 +1,211 @@
+//! Runs the schedules of tenants: digests, syncs, reports.
+//!
+//! It is called every minute. Each moment is claimed once, by the first worker that notes it; of moments that were
+//! missed while nothing ran, the last one is made up for, if it is recent.
+
+use std::time::Duration;
+
+use clients::{Connections, Failure};
+use crm::sweeps::Sweeps;
+use futures::StreamExt;
+use jiff::Timestamp;
+use notifications::alert::Alert;
+use notifications::{alert, reports};
+use notion_sync::NotionSync;
+use notion_sync::runs::RunRequest;
+use runtime::clock::{later, until};
+use runtime::ledger::Ledger;
+use runtime::store::StoreError;
+use runtime::{Kind, Ports, TenantId};
+use serde::{Deserialize, Serialize};
+use settings::Settings;
+use settings::robots::{Action, Robot};
+use tenants::portals::Portal;
+
+/// Tenants that are looked at side by side.
+const AT_ONCE: usize = 8;
+/// A moment that is longer ago is left out.
+const LATEST: Duration = Duration::from_secs(60 * 60);
+
+/// What the function runs on.
+#[derive(Clone)]
+pub struct Deps {
+    ports: Ports,
+    connections: Connections,
+    mirror: NotionSync,
+    ledger: Ledger,
+    sweeps: Sweeps,
+}
+
+impl Deps {
+    /// The function on `ports`, with connections to providers.
+    pub fn new(ports: &Ports, connections: Connections) -> Self {
+        Self {
+            mirror: NotionSync::new(ports, connections.clone()),
+            ledger: Ledger::new(ports.store.clone()),
+            sweeps: Sweeps::new(ports.store.clone()),
+            ports: ports.clone(),
+            connections,
+        }
+    }
+}
+
+/// What a run did.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Robots that did something.
+    pub ran: usize,
+    /// What could not be done, and why.
+    pub failed: Vec<String>,
+}
+
+/// What is known of a robot.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Memory {
+    /// Up to when its moments are done with.
+    until: Timestamp,
+    /// The moment at which it last did something.
+    #[serde(default)]
+    ran: Option<Timestamp>,
+}
+
+/// Looks at all tenants.
+pub async fn handle(deps: &Deps, now: Timestamp) -> Report {
+    let tenants = match deps.connections.portals().tenants().await {
+        Ok(tenants) => tenants,
+        Err(error) => return Report { failed: vec![error.to_string()], ..Report::default() },
+    };
+    let looked = futures::stream::iter(tenants).map(|tenant| async move { (look(deps, &tenant, now).await, tenant) });
+    let mut report = Report::default();
+    let mut looked = looked.buffer_unordered(AT_ONCE);
+    while let Some((done, tenant)) = looked.next().await {
+        match done {
+            Ok((ran, failed)) => {
+                report.ran += ran;
+                report.failed.extend(failed);
+            }
+            Err(failure) => report.failed.push(format!("{tenant}: {failure}")),
+        }
+    }
+    report
+}
+
+async fn look(deps: &Deps, tenant: &TenantId, now: Timestamp) -> Result<(usize, Vec<String>), Failure> {
+    let portal = deps.connections.portal(tenant).await?;
+    let settings = portal.settings_as::<Settings>()?;
+    let (mut ran, mut failed) = (0, Vec::new());
+    for robot in &settings.robots {
+        match run(deps, &portal, &settings, robot, now).await {
+            Ok(did) => ran += usize::from(did),
+            Err(failure) => {
+                tracing::warn!(%tenant, robot = robot.name, %failure, "a robot could not do its work");
+                failed.push(format!("{tenant}: {}: {failure}", robot.name));
+            }
+        }
+    }
+    Ok((ran, failed))
+}
+
+/// Runs a robot if one of its moments has come; whether it did.
+async fn run(
+    deps: &Deps,
+    portal: &Portal,
+    settings: &Settings,
+    robot: &Robot,
+    now: Timestamp,
+) -> Result<bool, Failure> {
+    let (tenant, name) = (&portal.tenant, format!("robot#{}", robot.name));
+    let known = deps.sweeps.recall::<Memory>(tenant, &name).await?;
+    let Some((memory, version)) = known else {
+        // Moments before it was set do not count.
+        return match deps.sweeps.remember(tenant, &name, &Memory { until: now, ran: None }, None).await {
+            Ok(_) | Err(StoreError::Conflict(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        };
+    };
+    let zone = settings.zone();
+    let mut due = None;
+    // Moments of long ago are not gone through one by one.
+    let mut at = memory.until.max(now - jiff::SignedDuration::from_hours(25));
+    while let Some(next) = robot.next_after(at, &zone).filter(|next| *next <= now) {
+        due = Some(next);
+        at = next;
+    }
+    let Some(moment) = due else { return Ok(false) };
+    let next = Memory { until: moment, ran: Some(moment) };
+    let noted = match deps.sweeps.remember(tenant, &name, &next, Some(version)).await {
+        Ok(noted) => noted,
+        // Another worker has taken the moment.
+        Err(StoreError::Conflict(_)) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    if until(later(moment, LATEST), now) > Duration::ZERO {
+        tracing::warn!(%tenant, robot = robot.name, %moment, "a robot's moment was missed by more than an hour; it is left out");
+        return Ok(false);
+    }
+    tracing::info!(%tenant, robot = robot.name, %moment, "a robot runs");
+    let since = memory.ran.unwrap_or(memory.until);
+    match act(deps, portal, settings, robot, moment, since, now).await {
+        Ok(()) => Ok(true),
+        Err(failure) => {
+            if !matches!(failure.kind, Kind::Permanent { .. }) {
+                // It is tried again in a minute. If this is not noted either, the moment is lost.
+                deps.sweeps.remember(tenant, &name, &memory, Some(noted)).await?;
+            }
+            Err(failure)
+        }
+    }
+}
+
+async fn act(
+    deps: &Deps,
+    portal: &Portal,
+    settings: &Settings,
+    robot: &Robot,
+    moment: Timestamp,
+    since: Timestamp,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let lines = match robot.run {
+        Action::Sync => return sync(deps, portal, settings, robot).await,
+        Action::Status => {
+            let conflicts = deps.mirror.conflicts.latest(&portal.tenant, 50).await?.len();
+            reports::status(&deps.ledger, &deps.connections, portal, conflicts, now).await?
+        }
+        Action::Digest => reports::digest(&deps.ledger, portal, since, now).await?,
+    };
+    tell(deps, portal, settings, robot, moment, &lines).await
+}
+
+async fn sync(deps: &Deps, portal: &Portal, settings: &Settings, robot: &Robot) -> Result<(), Failure> {
+    let running = deps.mirror.runs.latest(&portal.tenant, 100).await?;
+    let by = format!("robot {}", robot.name);
+    for database in &settings.notion.databases {
+        let is_wanted = robot.database.as_ref().is_none_or(|wanted| *wanted == database.name);
+        let goes_on = running.iter().any(|run| run.database == database.name && !run.has_ended());
+        if is_wanted && !goes_on {
+            let wanted = RunRequest { dry: false, since: None, by: &by };
+            deps.mirror.start(&portal.tenant, &database.name, &wanted).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn tell(
+    deps: &Deps,
+    portal: &Portal,
+    settings: &Settings,
+    robot: &Robot,
+    moment: Timestamp,
+    lines: &[String],
+) -> Result<(), Failure> {
+    let channel = robot.channel.as_deref().or(settings.operators.channel.as_deref());
+    let Some(channel) = channel else {
+        let text = format!("the robot {:?} names no channel, and there is no operators' channel", robot.name);
+        return Err(Failure::permanent("no_channel", text));
+    };
+    let once = format!("{}#{moment}", robot.name);
+    let again_after = Duration::from_secs(7 * 24 * 60 * 60);
+    let alert = Alert { kind: "robot", what: &robot.name, once: &once, again_after, head: &robot.name, lines };
+    alert::raise_in(&deps.ports, portal, &alert, Some(settings.channel(channel))).await
+}

@@ -1,0 +1,162 @@
+//! Events of a bridged chat, as deliveries to its channel. What people write to the bot itself is in `bot_answers`.
+
+use bitrix24::chat::{ChatAct, ChatEvent, ChatMessage};
+use clients::Failure;
+use jobs::Hint;
+use jobs::chat::{InSlack, SlackJob, ToSlack};
+use runtime::job::ReceivedJob;
+use runtime::ledger::{DeliveryLine, DeliveryStatus};
+use runtime::{Decision, DeliveryId, Verdict};
+use tenants::conversations::{Bridge, Side};
+use text::reaction_to_slack;
+use user_mapping::{Talk, Tenant};
+
+use crate::{bot_answers, bridges, registration, texts};
+
+/// Adds what an event of a chat leads to: copies of a message, or what the bot says.
+pub async fn decide(
+    talk: &Talk,
+    job: &ReceivedJob<Hint>,
+    tenant: &Tenant,
+    event: &ChatEvent,
+    decision: &mut Decision,
+) -> Result<Verdict, Failure> {
+    match &event.act {
+        ChatAct::BotDeleted => {
+            registration::forget_bot(talk, tenant).await?;
+            return Ok(Verdict::skip("the bot was deleted; the upkeep registers it again while there are bridges"));
+        }
+        ChatAct::Joined => return bot_answers::welcome(talk, job, tenant, event, decision).await,
+        ChatAct::Asked { .. } => return bot_answers::command(talk, job, tenant, event, decision).await,
+        // It comes as a command as well, and is answered then.
+        ChatAct::Posted(message) | ChatAct::Edited(message) if bot_answers::is_command(&message.text) => {
+            return Ok(Verdict::skip("a command of the bot's"));
+        }
+        ChatAct::Posted(message) if event.is_private() => {
+            return bot_answers::answer(talk, job, tenant, event, message, decision).await;
+        }
+        _ => {}
+    }
+    // In a group only what is said to the bot is for it, and that is copied like everything else.
+    let said = match &event.act {
+        ChatAct::Posted(message) => bot_answers::said_to_it(talk, job, tenant, event, message).await?,
+        _ => None,
+    };
+    let Some(bridge) = bridges::bridge_of_dialog(talk, tenant, &event.dialog).await? else {
+        if let Some(said) = said {
+            return said.claim(job, "bot.answered", decision);
+        }
+        return Ok(Verdict::skip(format!("no bridge leads from {}", event.dialog)));
+    };
+    if let Some(why) = echo(talk, tenant, event).await? {
+        return Ok(Verdict::skip(why));
+    }
+    let mut copies = Copies { job, bridge: &bridge, change: change_of(&event.act), decision };
+    match &event.act {
+        ChatAct::Posted(message) => {
+            let author = texts::author_for_slack(talk, tenant, &event.author).await?;
+            for (place, part) in texts::for_slack(talk, tenant, message).await?.into_iter().enumerate() {
+                let act = InSlack::Post { part, author: author.clone(), answers: message.answers };
+                copies.deliver(message.id, &format!("part {place}"), act)?;
+            }
+            for file in &message.files {
+                let act = InSlack::Share { file: file.clone(), author: author.clone(), answers: message.answers };
+                copies.deliver(message.id, &format!("file {}", file.id), act)?;
+            }
+        }
+        ChatAct::Edited(message) => {
+            let author = texts::author_for_slack(talk, tenant, &event.author).await?;
+            let parts = texts::for_slack(talk, tenant, message).await?;
+            copies.deliver(message.id, &cause("edit", job, message), InSlack::Edit { parts, author })?;
+        }
+        ChatAct::Deleted { message } => {
+            copies.deliver(*message, "delete", InSlack::Delete)?;
+        }
+        ChatAct::Reacted { message, reaction, added } => {
+            let Some(name) = reaction_to_slack(reaction) else {
+                return Ok(Verdict::skip(format!("Slack has no reaction like {reaction:?}")));
+            };
+            let act = InSlack::React { name: name.into(), by: event.author.id.to_string(), added: *added };
+            copies.deliver(*message, &format!("reaction {}", job.trace), act)?;
+        }
+        ChatAct::Asked { .. } | ChatAct::Joined | ChatAct::BotDeleted => {}
+    }
+    if decision.outbox.is_empty() {
+        return Ok(Verdict::skip("it says nothing and has no files"));
+    }
+    if let Some(said) = said {
+        said.add_to(decision)?;
+    }
+    decision.line.changes = vec![change_of(&event.act).to_owned()];
+    decision.claims.extend(event.identity());
+    Ok(Verdict::Commit)
+}
+
+fn change_of(act: &ChatAct) -> &'static str {
+    match act {
+        ChatAct::Posted(_) => "chat.posted",
+        ChatAct::Edited(_) => "chat.edited",
+        ChatAct::Deleted { .. } => "chat.deleted",
+        ChatAct::Reacted { .. } => "chat.reacted",
+        ChatAct::Asked { .. } | ChatAct::Joined | ChatAct::BotDeleted => "",
+    }
+}
+
+/// The copies of a message that go to Slack.
+struct Copies<'a> {
+    job: &'a ReceivedJob<Hint>,
+    bridge: &'a Bridge,
+    change: &'static str,
+    decision: &'a mut Decision,
+}
+
+/// Two edits are two deliveries, also in one second; the same one sent twice changes nothing the second time.
+fn cause(word: &str, job: &ReceivedJob<Hint>, message: &ChatMessage) -> String {
+    format!("{word} {} {}", job.trace, message.id)
+}
+
+/// Why this is our own message coming back, if it is.
+async fn echo(talk: &Talk, tenant: &Tenant, event: &ChatEvent) -> Result<Option<&'static str>, Failure> {
+    if event.author.id == event.bot {
+        return Ok(Some("echo: we wrote it ourselves"));
+    }
+    let message = match &event.act {
+        ChatAct::Posted(message) | ChatAct::Edited(message) => {
+            if message.is_system {
+                return Ok(Some("a notice of the system's"));
+            }
+            message.id
+        }
+        ChatAct::Deleted { message } => *message,
+        _ => return Ok(None),
+    };
+    let link = talk.conversations.of_chat_message(&tenant.id, message).await?;
+    if link.is_some_and(|(link, _)| link.written_in == Side::Slack) {
+        return Ok(Some("echo: it is the copy of a message in Slack"));
+    }
+    let is_bots = event.author.is_bot && !tenant.settings.chats.bots;
+    Ok(is_bots.then_some("written by another bot; chats.bots in the settings lets them through"))
+}
+
+impl Copies<'_> {
+    fn deliver(&mut self, message: u64, cause: &str, act: InSlack) -> Result<(), Failure> {
+        let tenant = &self.job.tenant;
+        let id = DeliveryId::of(&[tenant.as_str(), "to-slack", &self.bridge.dialog, &message.to_string(), cause]);
+        let body = SlackJob::Chat(Box::new(ToSlack {
+            delivery: id.as_str().to_owned(),
+            channel: self.bridge.channel.clone(),
+            dialog: self.bridge.dialog.clone(),
+            message,
+            in_slack: act,
+        }));
+        let name = &self.bridge.channel_name;
+        let line = DeliveryLine {
+            record: format!("message {message} in {}", self.bridge.dialog),
+            change: self.change.into(),
+            route: "bridge".into(),
+            destination: if name.is_empty() { self.bridge.channel.clone() } else { format!("#{name}") },
+            ..DeliveryLine::new(id, self.job.trace, self.job.arrived_at(), DeliveryStatus::Queued)
+        };
+        Ok(self.decision.deliver(line, &body)?)
+    }
+}

@@ -1,0 +1,218 @@
+//! A message in a bridged channel, as deliveries to its chat.
+
+use clients::Failure;
+use jobs::chat::{InBitrix24, ToBitrix24};
+use runtime::job::ReceivedJob;
+use runtime::ledger::{DeliveryLine, DeliveryStatus};
+use runtime::{Decision, DeliveryId, Verdict};
+use slack::event::{Edit, EventCallback, File, MessageChange, MessageEvent};
+use tenants::conversations::{Bridge, Side};
+use text::reaction_from_slack;
+use user_mapping::{Talk, Tenant};
+
+use crate::bridges::bridge_of_channel;
+use crate::texts::{author_in_slack, for_bitrix24};
+
+/// Deliveries of one event: what DynamoDB takes in a transaction, less the event's own.
+const MOST: usize = 90;
+
+/// Adds the copies of what happened to a message.
+pub async fn message(
+    talk: &Talk,
+    job: &ReceivedJob<EventCallback>,
+    tenant: &Tenant,
+    message: &MessageEvent,
+    decision: &mut Decision,
+) -> Result<Verdict, Failure> {
+    if let Some(why) = echo(job, tenant, message) {
+        return Ok(Verdict::skip(why));
+    }
+    let Some(bridge) = bridge_of_channel(talk, tenant, &message.channel).await? else {
+        return Ok(Verdict::skip("no bridge leads from this channel"));
+    };
+    let link = talk.conversations.of_slack_message(&job.tenant, &message.channel, &message.ts).await?;
+    if link.as_ref().is_some_and(|(link, _)| link.written_in == Side::Bitrix24) {
+        return Ok(Verdict::skip("echo: it is the copy of a message in Bitrix24"));
+    }
+    if let Some(row) = message.left_out() {
+        return Ok(Verdict::skip(format!("{} is not carried: {}", row.what, row.how)));
+    }
+    let is_bot = message.bot_id.is_some() && message.user.as_deref() != Some(tenant_bot(tenant));
+    if is_bot && !tenant.settings.chats.bots {
+        return Ok(Verdict::skip("written by another app; chats.bots in the settings lets them through"));
+    }
+    decision.line.record = Some(format!("message in #{}", name_of(&bridge)));
+    let mut copies = Copies { job, bridge: &bridge, decision };
+    match message.change {
+        MessageChange::Posted => posted(talk, tenant, message, &mut copies).await,
+        MessageChange::Edited if message.is_the_same() => {
+            Ok(Verdict::skip("nothing that is carried changed: the preview of a link, for one"))
+        }
+        MessageChange::Edited => edited(talk, tenant, message, &mut copies).await,
+        MessageChange::Deleted => {
+            copies.are("chat.deleted");
+            copies.add(&message.ts, "delete", InBitrix24::Delete)?;
+            Ok(Verdict::Commit)
+        }
+    }
+}
+
+fn tenant_bot(tenant: &Tenant) -> &str {
+    tenant.portal.slack.as_ref().map(|slack| slack.bot_user.as_str()).unwrap_or_default()
+}
+
+/// Why this is our own message coming back, if it is.
+fn echo(job: &ReceivedJob<EventCallback>, tenant: &Tenant, message: &MessageEvent) -> Option<&'static str> {
+    let own = tenant.portal.slack.as_ref()?;
+    let by_bot = message.bot_id.as_deref().is_some_and(|bot| !own.bot_id.is_empty() && bot == own.bot_id);
+    let by_app = message.app_id.as_deref().is_some_and(|app| !app.is_empty() && app == job.body.api_app_id);
+    let by_user = message.user.as_deref().is_some_and(|user| !own.bot_user.is_empty() && user == own.bot_user);
+    (by_bot || by_app || by_user).then_some("echo: we wrote it ourselves")
+}
+
+async fn posted(
+    talk: &Talk,
+    tenant: &Tenant,
+    message: &MessageEvent,
+    copies: &mut Copies<'_>,
+) -> Result<Verdict, Failure> {
+    let author = author_in_slack(talk, tenant, message).await?;
+    let parts = for_bitrix24(talk, tenant, message, &author).await?;
+    copies.are("chat.posted");
+    // One Slack message comes under several event ids at times.
+    copies.decision.claims.push(format!("slack-message#{}#{}", message.channel, message.ts));
+    for (place, text) in parts.into_iter().enumerate() {
+        let act = InBitrix24::Post { text, thread: message.thread.clone() };
+        copies.add(&message.ts, &format!("part {place}"), act)?;
+    }
+    copies.share(message, &author, |_| true)?;
+    if copies.decision.outbox.is_empty() {
+        return Ok(Verdict::skip("it carries nothing: no text, no blocks, no attachments, no files"));
+    }
+    Ok(Verdict::Commit)
+}
+
+async fn edited(
+    talk: &Talk,
+    tenant: &Tenant,
+    message: &MessageEvent,
+    copies: &mut Copies<'_>,
+) -> Result<Verdict, Failure> {
+    let author = author_in_slack(talk, tenant, message).await?;
+    copies.are("chat.edited");
+    // Of an edit that was queued before all was compared, nothing is known but that it is one.
+    let edit = message.edit.clone().unwrap_or_else(|| Edit { words: true, ..Edit::default() });
+    let event = &copies.job.body.event_id;
+    let of_event = |what: &str| format!("{what} {event}");
+    if edit.words {
+        let parts = for_bitrix24(talk, tenant, message, &author).await?;
+        let act = InBitrix24::Edit { parts, at: edit.at };
+        copies.add(&message.ts, &of_event("edit"), act)?;
+    }
+    if !edit.taken.is_empty() {
+        let files = edit.taken.into_iter().map(|file| (file.id, file.name)).collect();
+        let act = InBitrix24::TakeBack { files, had: edit.had.clone() };
+        copies.add(&message.ts, &of_event("taken"), act)?;
+    }
+    if message.edit.is_some() {
+        let is_new = |file: &File| !file.is_taken_back() && !edit.had.contains(&file.id);
+        copies.share(message, &author, is_new)?;
+    }
+    Ok(Verdict::Commit)
+}
+
+/// A reaction, as the event carries it.
+#[derive(Clone, Copy)]
+pub struct Reaction<'a> {
+    /// Whether it was added, rather than removed.
+    pub added: bool,
+    /// Who reacted.
+    pub user: &'a str,
+    /// Its name in Slack.
+    pub name: &'a str,
+    /// The channel of the message.
+    pub channel: &'a str,
+    /// The message.
+    pub ts: &'a str,
+}
+
+/// Adds the copy of a reaction.
+pub async fn reaction(
+    talk: &Talk,
+    job: &ReceivedJob<EventCallback>,
+    tenant: &Tenant,
+    reacted: Reaction<'_>,
+    decision: &mut Decision,
+) -> Result<Verdict, Failure> {
+    if reacted.user == tenant_bot(tenant) {
+        return Ok(Verdict::skip("echo: we reacted ourselves"));
+    }
+    let Some(bridge) = bridge_of_channel(talk, tenant, reacted.channel).await? else {
+        return Ok(Verdict::skip("no bridge leads from this channel"));
+    };
+    let Some(reaction) = reaction_from_slack(reacted.name) else {
+        return Ok(Verdict::skip(format!("Bitrix24 has no reaction like :{}:", reacted.name)));
+    };
+    decision.line.record = Some(format!("reaction in #{}", name_of(&bridge)));
+    let by = format!("{}:{}", reacted.user, reacted.name);
+    let act = InBitrix24::React { reaction: reaction.into(), by, added: reacted.added };
+    let mut copies = Copies { job, bridge: &bridge, decision };
+    copies.are("chat.reacted");
+    copies.add(reacted.ts, &format!("reaction {}", job.body.event_id), act)?;
+    Ok(Verdict::Commit)
+}
+
+/// The copies that go to Bitrix24.
+struct Copies<'a> {
+    job: &'a ReceivedJob<EventCallback>,
+    bridge: &'a Bridge,
+    decision: &'a mut Decision,
+}
+
+impl Copies<'_> {
+    /// Says what they are copies of.
+    fn are(&mut self, change: &str) {
+        self.decision.line.changes = vec![change.to_owned()];
+    }
+
+    /// Shares the message's files: of one, `which` says whether.
+    fn share(&mut self, message: &MessageEvent, author: &str, which: impl Fn(&File) -> bool) -> Result<(), Failure> {
+        for file in message.files.iter().filter(|file| which(file)) {
+            let act = InBitrix24::Share { file: Box::new(file.clone()), author: author.to_owned() };
+            self.add(&message.ts, &format!("file {}", file.id), act)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the delivery of what happened to the message of this time.
+    fn add(&mut self, ts: &str, cause: &str, act: InBitrix24) -> Result<(), Failure> {
+        if self.decision.outbox.len() >= MOST {
+            return Err(Failure::permanent(
+                "too_many_deliveries",
+                format!("one message would make over {MOST} deliveries"),
+            ));
+        }
+        let (job, bridge) = (self.job, self.bridge);
+        let id = DeliveryId::of(&[job.tenant.as_str(), "to-bitrix24", &bridge.channel, ts, cause]);
+        let body = ToBitrix24 {
+            delivery: id.as_str().to_owned(),
+            channel: bridge.channel.clone(),
+            dialog: bridge.dialog.clone(),
+            ts: ts.to_owned(),
+            act,
+        };
+        // Queued in the millisecond in which it arrived: the same again writes the same.
+        let line = DeliveryLine {
+            record: format!("message {ts} in #{}", name_of(bridge)),
+            change: self.decision.line.changes.first().cloned().unwrap_or_default(),
+            route: "bridge".into(),
+            destination: bridge.dialog.clone(),
+            ..DeliveryLine::new(id, job.trace, job.arrived_at(), DeliveryStatus::Queued)
+        };
+        Ok(self.decision.deliver(line, &body)?)
+    }
+}
+
+fn name_of(bridge: &Bridge) -> &str {
+    if bridge.channel_name.is_empty() { &bridge.channel } else { &bridge.channel_name }
+}

@@ -1,0 +1,371 @@
+//! Messages of bridged conversations, posted in Slack under the name of their author in Bitrix24.
+
+use bitrix24::chat::ChatFile;
+use clients::{DeliveryAttempt, Failure, find_posted};
+use jiff::Timestamp;
+use jobs::chat::{InSlack, SlackPart, ToSlack};
+use jobs::delivery::marked_as;
+use locale::texts;
+use runtime::Kind;
+use runtime::job::{Outcome, ReceivedJob};
+use runtime::ledger::OpenCall;
+use runtime::store::{Version, Write};
+use slack::{Author, Block, ChannelId, Message, MessageRef, Mrkdwn, Posted, Ts};
+use tenants::conversations::{Conversations, MessageLink, Side};
+use user_mapping::{Talk, Tenant};
+
+use crate::registration;
+
+/// The largest file that is copied into Slack, whatever the settings say: it has to come and go within a function's time.
+const MAX_FILE: u64 = 300 * 1024 * 1024;
+
+/// Delivers a message, or what happened to one, once.
+pub async fn deliver(talk: &Talk, job: ReceivedJob<ToSlack>) -> Outcome {
+    let mut line = match DeliveryAttempt::take(&talk.ports, &job, &job.body.delivery).await {
+        Ok(line) => line,
+        Err(outcome) => return outcome,
+    };
+    match run(talk, &job, &mut line).await {
+        Ok(outcome) => outcome,
+        Err(failure) => line.fail(&failure, &explain(&job.body, &failure)).await,
+    }
+}
+
+struct Delivery<'a> {
+    talk: &'a Talk,
+    job: &'a ReceivedJob<ToSlack>,
+    tenant: Tenant,
+    channel: ChannelId,
+    /// What is known of the message: its copies so far.
+    link: Option<(MessageLink, Version)>,
+}
+
+async fn run(talk: &Talk, job: &ReceivedJob<ToSlack>, line: &mut DeliveryAttempt) -> Result<Outcome, Failure> {
+    let tenant = talk.tenant(&job.tenant).await?;
+    let link = talk.conversations.of_chat_message(&job.tenant, job.body.message).await?;
+    let channel = ChannelId::from(job.body.channel.as_str());
+    let delivery = Delivery { talk, job, tenant, channel, link };
+    match &job.body.in_slack {
+        InSlack::Post { part, author, answers } => delivery.post(line, part, author, *answers).await,
+        InSlack::Share { file, author, answers } => delivery.share(line, file, author, *answers).await,
+        InSlack::Edit { parts, author } => delivery.edit(line, parts, author).await,
+        InSlack::Delete => delivery.delete(line).await,
+        InSlack::React { name, by, added } => delivery.react(line, name, by, *added).await,
+    }
+}
+
+fn message(part: &SlackPart) -> Message {
+    Message::new(Mrkdwn::from_markup(&part.text), [Block::rich_text(&part.block)])
+}
+
+impl Delivery<'_> {
+    fn was_deleted(&self) -> bool {
+        self.link.as_ref().is_some_and(|(link, _)| link.deleted)
+    }
+
+    async fn post(
+        &self,
+        line: &mut DeliveryAttempt,
+        part: &SlackPart,
+        author: &Author,
+        answers: Option<u64>,
+    ) -> Result<Outcome, Failure> {
+        if self.was_deleted() {
+            return line.skip("it was deleted in Bitrix24 before it could be copied").await;
+        }
+        if let Some(call) = line.open_call().await
+            && let Some(posted) = self.look_up(&call, call.began_at, self.mark()).await?
+        {
+            return self.posted(line, &posted.ts.0, answers).await;
+        }
+        let thread = self.thread(answers).await?;
+        let posted = self.write(line, self.mark(), &message(part), author, thread.as_ref()).await?;
+        self.posted(line, &posted.ts.0, answers).await
+    }
+
+    /// Posts once, to be found again by `mark`; joins the channel if it has to, and leaves the thread if that is gone.
+    async fn write(
+        &self,
+        line: &mut DeliveryAttempt,
+        mark: &str,
+        message: &Message,
+        author: &Author,
+        thread: Option<&Ts>,
+    ) -> Result<Posted, Failure> {
+        let slack = &self.tenant.slack;
+        slack.admit_post(&self.channel).await?;
+        let metadata = marked_as(mark);
+        let place = |thread| MessageRef::below(&self.channel, thread);
+        let post = |thread| slack.post_as(author, &self.channel, thread, message, &metadata);
+        let failure = match line.call(place(thread), post(thread)).await {
+            Ok(posted) => return Ok(posted),
+            Err(failure) => failure,
+        };
+        match failure.code() {
+            "not_in_channel" => {
+                slack.join(&self.channel).await.map_err(|_| failure)?;
+                line.call(place(thread), post(thread)).await
+            }
+            "thread_not_found" => line.call(place(None), post(None)).await,
+            _ => Err(failure),
+        }
+    }
+
+    /// What the delivery's message is marked with.
+    fn mark(&self) -> &str {
+        &self.job.body.delivery
+    }
+
+    async fn look_up(&self, call: &OpenCall, since: Timestamp, mark: &str) -> Result<Option<Posted>, Failure> {
+        find_posted(&self.tenant.slack, &call.place, since, mark).await
+    }
+
+    /// The thread of the message that is answered: the one that it is in, or the one that it begins.
+    async fn thread(&self, answers: Option<u64>) -> Result<Option<Ts>, Failure> {
+        let Some(answers) = answers else { return Ok(None) };
+        let answered = self.talk.conversations.of_chat_message(&self.job.tenant, answers).await?;
+        Ok(answered.and_then(|(link, _)| link.thread.or_else(|| link.slack.first().cloned())).map(Ts))
+    }
+
+    async fn posted(&self, line: &mut DeliveryAttempt, ts: &str, answers: Option<u64>) -> Result<Outcome, Failure> {
+        let writes = self.linked(ts, self.thread(answers).await?)?;
+        line.done(self.copy(ts).to_string(), writes).await
+    }
+
+    fn linked(&self, ts: &str, thread: Option<Ts>) -> Result<Vec<Write>, Failure> {
+        let body = &self.job.body;
+        let (mut link, version) = match self.link.clone() {
+            Some((link, version)) => (link, Some(version)),
+            None => (
+                MessageLink {
+                    written_in: Side::Bitrix24,
+                    channel: body.channel.clone(),
+                    slack: Vec::new(),
+                    thread: thread.map(|thread| thread.0),
+                    dialog: body.dialog.clone(),
+                    bitrix24: vec![body.message],
+                    texts: 0,
+                    reactions: std::collections::BTreeMap::new(),
+                    deleted: false,
+                    in_slack: tenants::conversations::SlackState::default(),
+                },
+                None,
+            ),
+        };
+        if !ts.is_empty() && !link.slack.iter().any(|known| known == ts) {
+            link.slack.push(ts.to_owned());
+            link.texts += usize::from(matches!(body.in_slack, InSlack::Post { .. }));
+        }
+        self.kept(&link, version)
+    }
+
+    fn kept(&self, link: &MessageLink, version: Option<Version>) -> Result<Vec<Write>, Failure> {
+        Ok(Conversations::link_writes(&self.job.tenant, link, version, self.talk.ports.clock.now())?)
+    }
+
+    async fn edit(&self, line: &mut DeliveryAttempt, parts: &[SlackPart], author: &Author) -> Result<Outcome, Failure> {
+        let Some((link, version)) = self.link.clone() else {
+            return line.skip("it was never copied: it is older than the bridge, or its copy failed").await;
+        };
+        if link.deleted {
+            return line.skip("it was deleted since").await;
+        }
+        let mut link = link;
+        let call = line.open_call().await;
+        let thread = link.thread.clone().map(Ts);
+        for (place, part) in parts.iter().enumerate() {
+            if place < link.texts {
+                let (copy, message) = (self.copy(&link.slack[place]), message(part));
+                line.repeatable(self.tenant.slack.update(&copy, &message)).await?;
+                continue;
+            }
+            // The delivery may have added several parts before an answer was lost; each has a mark of its own.
+            let mark = format!("{}/{place}", self.mark());
+            let earlier = match &call {
+                Some(call) => self.look_up(call, line.queued_at(), &mark).await?,
+                None => None,
+            };
+            let posted = match earlier {
+                Some(posted) => posted,
+                None => self.write(line, &mark, &message(part), author, thread.as_ref()).await?,
+            };
+            link.slack.insert(place.min(link.slack.len()), posted.ts.0);
+            link.texts += 1;
+        }
+        while link.texts > parts.len() {
+            link.texts -= 1;
+            let ts = link.slack.remove(link.texts);
+            line.repeatable(self.tenant.slack.delete(&self.copy(&ts))).await?;
+        }
+        let writes = self.kept(&link, Some(version))?;
+        let first = link.slack.first().cloned().unwrap_or_default();
+        line.done(self.copy(&first).to_string(), writes).await
+    }
+
+    async fn delete(&self, line: &mut DeliveryAttempt) -> Result<Outcome, Failure> {
+        let Some((link, version)) = self.link.clone() else {
+            return line.skip("it was never copied").await;
+        };
+        for ts in &link.slack {
+            line.repeatable(self.tenant.slack.delete(&self.copy(ts))).await?;
+        }
+        let link = MessageLink { deleted: true, ..link };
+        let writes = self.kept(&link, Some(version))?;
+        line.done(format!("{} deleted", self.channel), writes).await
+    }
+
+    fn copy(&self, ts: &str) -> Posted {
+        Posted { channel: self.channel.clone(), ts: Ts(ts.to_owned()) }
+    }
+
+    async fn react(&self, line: &mut DeliveryAttempt, name: &str, by: &str, added: bool) -> Result<Outcome, Failure> {
+        let Some((mut link, version)) = self.link.clone() else {
+            return line.skip("the message has no copy in Slack").await;
+        };
+        let first_or_last = link.note_reaction(format!("bitrix24:{name}"), by, added);
+        let ts = link.slack.first().cloned().unwrap_or_default();
+        if first_or_last {
+            line.repeatable(self.tenant.slack.react(&self.channel.0, &ts, name, added)).await?;
+        }
+        let writes = self.kept(&link, Some(version))?;
+        line.done(format!("{} :{name}:", self.copy(&ts)), writes).await
+    }
+
+    async fn share(
+        &self,
+        line: &mut DeliveryAttempt,
+        file: &ChatFile,
+        author: &Author,
+        answers: Option<u64>,
+    ) -> Result<Outcome, Failure> {
+        if self.was_deleted() {
+            return line.skip("it was deleted in Bitrix24 before it could be copied").await;
+        }
+        let thread = self.thread(answers).await?;
+        let file = &self.named(file).await?;
+        if let Some(call) = line.open_call().await {
+            match MessageRef::from(call.place.as_str()) {
+                // It was uploaded; whether it was shared, the file itself says.
+                MessageRef::File(id) => {
+                    let (_, shares) = self.tenant.slack.file(&id, &self.channel.0).await?;
+                    if let Some(ts) = shares.first() {
+                        return self.posted(line, ts, answers).await;
+                    }
+                }
+                MessageRef::Channel(_) | MessageRef::Thread(_) => {
+                    if let Some(posted) = self.look_up(&call, call.began_at, self.mark()).await? {
+                        return self.posted(line, &posted.ts.0, answers).await;
+                    }
+                }
+            }
+        }
+        let language = self.tenant.settings.language;
+        let chats = &self.tenant.settings.chats;
+        let most = (u64::from(chats.largest_file_mb) * 1024 * 1024).min(MAX_FILE);
+        let too_large = language.text(texts::chat::FILE_TOO_LARGE);
+        let gone = language.text(texts::chat::FILE_REFUSED_BY_BITRIX24);
+        if !chats.files {
+            let why = language.text(texts::chat::FILES_OFF);
+            return self.note(line, file, author, why, thread.as_ref(), answers).await;
+        }
+        if file.size.is_some_and(|size| size > most) {
+            return self.note(line, file, author, too_large, thread.as_ref(), answers).await;
+        }
+        let download = match self.fetch(file).await {
+            Err(Failure { kind: Kind::Permanent { code }, text, .. }) => {
+                tracing::warn!(trace = %self.job.trace, file = file.id, code, text, "a file could not be fetched from Bitrix24");
+                return self.note(line, file, author, gone, thread.as_ref(), answers).await;
+            }
+            download => download?,
+        };
+        // Slack wants to know the length before the first byte.
+        let Some(length) = download.length.or(file.size).filter(|length| *length > 0) else {
+            return self.note(line, file, author, gone, thread.as_ref(), answers).await;
+        };
+        if length > most {
+            return self.note(line, file, author, too_large, thread.as_ref(), answers).await;
+        }
+        let name = if file.name.is_empty() { format!("file-{}", file.id) } else { file.name.clone() };
+        let id = self.tenant.slack.upload(&name, length, download).await?;
+        let comment = text::Document::default().by(&author.name).to_mrkdwn(false);
+        let thread_ts = thread.as_ref().map(|thread| thread.0.as_str());
+        let share = self.tenant.slack.share_file(&id, &name, &self.channel.0, thread_ts, &comment);
+        line.call(MessageRef::File(id.clone()), share).await?;
+        // The share's own message is known a moment later, if at all; without it the file cannot be taken away later.
+        let ts =
+            self.tenant.slack.file(&id, &self.channel.0).await.ok().and_then(|(_, shares)| shares.first().cloned());
+        self.posted(line, &ts.unwrap_or_default(), answers).await
+    }
+
+    /// The file with its name and size: the event may only have its number.
+    async fn named(&self, file: &ChatFile) -> Result<ChatFile, Failure> {
+        if !file.name.is_empty() {
+            return Ok(file.clone());
+        }
+        let answer = self.tenant.bitrix24.ask(&bitrix24::bot::last_messages(&self.job.body.dialog)).await;
+        let listed = match answer {
+            Ok(answer) => answer.result["files"].as_array().cloned().unwrap_or_default(),
+            // The connection's user may not read the chat; the bot may still fetch the file.
+            Err(Failure { kind: Kind::Permanent { .. }, .. }) => Vec::new(),
+            Err(failure) => return Err(failure),
+        };
+        let number = |row: &serde_json::Value, name: &str| bitrix24::tolerant::whole(&row[name]);
+        let found = listed.iter().find(|row| number(row, "id") == Some(file.id));
+        Ok(found.map_or_else(
+            || file.clone(),
+            |row| ChatFile {
+                id: file.id,
+                name: row["name"].as_str().unwrap_or_default().to_owned(),
+                size: number(row, "size").or(file.size),
+            },
+        ))
+    }
+
+    async fn fetch(&self, file: &ChatFile) -> Result<bitrix24::transfer::Download, Failure> {
+        let missing = || Failure::permanent("no_bot", "there is no bot on the portal");
+        let bot = registration::bot(self.talk, &self.tenant).await?.ok_or_else(missing)?;
+        let answer = self.tenant.bitrix24.ask(&bot.download(&self.job.body.dialog, file.id)).await?;
+        let address = answer.result["downloadUrl"].as_str().unwrap_or_default();
+        self.tenant.bitrix24.fetch(address).await
+    }
+
+    /// Says in the channel that there is a file, and where. The link opens for who may see the chat; it holds no token.
+    async fn note(
+        &self,
+        line: &mut DeliveryAttempt,
+        file: &ChatFile,
+        author: &Author,
+        why: &str,
+        thread: Option<&Ts>,
+        answers: Option<u64>,
+    ) -> Result<Outcome, Failure> {
+        let language = self.tenant.settings.language;
+        let words = language.text(texts::chat::OPEN_IN_BITRIX24);
+        let unnamed = || language.text(texts::chat::FileNumber { id: file.id.to_string() });
+        let name = if file.name.is_empty() { unnamed() } else { file.name.clone() };
+        let text = Mrkdwn::text(&format!("📎 {name}: {why} "))
+            .then(&Mrkdwn::link(&self.tenant.chat_url(&self.job.body.dialog), words));
+        let message = Message::new(text.clone(), [Block::section(text)]);
+        let posted = self.write(line, self.mark(), &message, author, thread).await?;
+        self.posted(line, &posted.ts.0, answers).await
+    }
+}
+
+fn explain(body: &ToSlack, failure: &Failure) -> String {
+    let fix = match failure.code() {
+        "channel_not_found" | "is_archived" => "unarchive the channel, or part the bridge by /b24-bridge off",
+        "not_in_channel" => "invite the bot to the channel: /invite @Switchboard",
+        "edit_window_closed" | "cant_update_message" => "the workspace lets messages be changed for a while only",
+        "missing_scope" => "install the app again with the scope it names",
+        "slack_not_connected" => "connect a workspace",
+        _ => "see the text of Slack's error",
+    };
+    format!(
+        "message {} of {} for {}: {}: {}; {fix}",
+        body.message,
+        body.dialog,
+        body.channel,
+        failure.code(),
+        failure.text
+    )
+}

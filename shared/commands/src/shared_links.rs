@@ -1,0 +1,102 @@
+//! Links to deals and tasks, shown as cards: with the rights of the person who pasted them, and without fields in
+//! channels that outsiders read.
+
+use std::time::Duration;
+
+use clients::Failure;
+use crm::views::needs_permission;
+use runtime::clock::later;
+use runtime::store::{Condition, Key, StoreError, Table, Write};
+use runtime::{Decision, Kind, Verdict};
+use slack::{Message, Ts};
+use user_mapping::mapping::Acting;
+use user_mapping::{Talk, Tenant};
+
+use crate::answers;
+use crate::unfurl::{Linked, linked_card};
+
+/// Links shown of one message.
+const MAX_LINKS: usize = 5;
+/// How often somebody is asked for their permission below links that they paste.
+const HINT_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Links that a person pasted.
+#[derive(Debug, Clone, Copy)]
+pub struct SharedLinks<'a> {
+    /// The channel.
+    pub channel: &'a str,
+    /// Whether outsiders read the channel.
+    pub is_shared_channel: bool,
+    /// The message.
+    pub ts: &'a str,
+    /// Who pasted them.
+    pub user: &'a str,
+    /// The links.
+    pub links: &'a [String],
+}
+
+/// Shows the links of a message as cards.
+pub async fn unfurl(
+    talk: &Talk,
+    tenant: &Tenant,
+    shared: SharedLinks<'_>,
+    decision: &mut Decision,
+) -> Result<Verdict, Failure> {
+    let SharedLinks { channel, is_shared_channel, ts, user, links } = shared;
+    let known: Vec<(&String, Linked)> = links
+        .iter()
+        .filter_map(|link| Some((link, Linked::read(link, &tenant.portal.domain)?)))
+        .take(MAX_LINKS)
+        .collect();
+    if known.is_empty() {
+        return Ok(Verdict::skip("no link to a deal or task of this portal"));
+    }
+    let person = match talk.acting(tenant, user).await? {
+        Acting::As(person) => person,
+        Acting::Dismissed => return Ok(Verdict::skip("who pasted the link is not active in Bitrix24 any more")),
+        Acting::Nobody { .. } => {
+            return Ok(Verdict::skip("unmapped: who pasted the link is nobody we know in Bitrix24"));
+        }
+    };
+    let rights = match talk.rights(tenant, person.user).await {
+        Err(Failure { kind: Kind::Permanent { code }, .. }) if needs_permission(&code) => {
+            hint(talk, tenant, channel, user).await?;
+            return Ok(Verdict::skip("who pasted the link has not allowed us to work with their own rights"));
+        }
+        rights => rights?,
+    };
+    let strangers = is_shared_channel && !tenant.settings.commands.fields_in_shared_channels;
+    let mut cards: Vec<(String, Message)> = Vec::new();
+    for (link, linked) in known {
+        match linked_card(talk, tenant, &rights, linked, strangers).await {
+            Ok(Some(card)) => cards.push((link.clone(), card)),
+            // What they may not see is not shown; the link stays a link.
+            Ok(None) | Err(Failure { kind: Kind::Permanent { .. }, .. }) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    if cards.is_empty() {
+        return Ok(Verdict::skip("who pasted the link may not see the record, or it is not there"));
+    }
+    tenant.slack.unfurl(channel, &Ts::from(ts), &cards).await?;
+    decision.line.record = Some(format!("{} link(s)", cards.len()));
+    decision.line.changes = vec!["link.unfurled".to_owned()];
+    Ok(Verdict::Commit)
+}
+
+/// Asks who pasted a link for their permission, seen by them alone and at most once a day.
+async fn hint(talk: &Talk, tenant: &Tenant, channel: &str, user: &str) -> Result<(), Failure> {
+    let now = talk.ports.clock.now();
+    let key = Key::new(Table::Links, format!("{}#person", tenant.id), format!("hint#{user}"));
+    let write = Write::new(key, &now, Condition::Absent)?.expiring(later(now, HINT_EVERY));
+    match talk.ports.store.put(write).await {
+        Ok(_) => {}
+        Err(StoreError::Conflict(_)) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    }
+    match tenant.slack.whisper(channel, user, &answers::allow_later(tenant.settings.language)).await {
+        // We may not be in that channel; the home tab and the commands ask, too.
+        Err(Failure { kind: Kind::Permanent { .. }, .. }) => Ok(()),
+        said => said,
+    }
+}

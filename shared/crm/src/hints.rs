@@ -1,0 +1,239 @@
+//! From a hint to what changed: what of its record differs from the snapshot, and how the snapshot moves on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bitrix24::{Action, EntityType, Subject};
+use clients::Failure;
+use jobs::{Hint, Origin};
+use records::names::Named;
+use records::{Before, Change, Record, State, diff};
+use runtime::Verdict;
+use runtime::claims;
+use runtime::claims::Claim;
+use runtime::decision::already_decided;
+use runtime::job::ReceivedJob;
+use runtime::links::{ReadMoment, Snapshot, snapshot_write};
+use runtime::store::Write;
+use settings::{Settings, subscriptions};
+use tenants::portals::Portal;
+
+use crate::reading::{GONE_OR_HIDDEN, Known, Read, Readings};
+use crate::sweeps::Counts;
+use crate::{Crm, baseline, comments};
+
+/// What a hint comes to.
+pub enum Judged {
+    /// It was found what changed, if anything did.
+    Changes(FoundChanges),
+    /// Nothing is to be told, or not yet.
+    Settled(Verdict),
+}
+
+impl Judged {
+    /// There is nothing to do, for this reason.
+    pub(crate) fn skip(reason: impl Into<String>) -> Self {
+        Self::Settled(Verdict::skip(reason))
+    }
+
+    /// It is looked at again after this time.
+    pub(crate) fn wait(after: Duration, cause: impl Into<String>) -> Self {
+        Self::Settled(Verdict::Wait { after, cause: cause.into() })
+    }
+}
+
+/// What changed, as a hint showed it.
+pub struct FoundChanges {
+    /// The changes. There may be none.
+    pub changes: Vec<Change>,
+    /// What distinguishes them from other changes of the same thing.
+    pub identity: String,
+    /// Whether no event of them had arrived.
+    pub found_by_sweep: bool,
+    /// The record's next snapshot, if its state was read.
+    pub update: Option<SnapshotUpdate>,
+}
+
+/// How a record's snapshot moves on.
+pub struct SnapshotUpdate {
+    /// The record.
+    pub record: Record,
+    /// Counts its states.
+    pub revision: u64,
+    /// Whether its state is another than before.
+    pub is_news: bool,
+    /// The write, to go with the decision in one transaction.
+    pub write: Write,
+}
+
+/// When an event of this kind was seen, and what names it makes old.
+pub async fn note(crm: &Crm, job: &ReceivedJob<Hint>) -> Result<(), Failure> {
+    if job.body.origin != Origin::Event || job.attempt > 1 {
+        return Ok(());
+    }
+    if subscriptions::family(&job.body.event).is_some() {
+        crm.sightings.note(&job.tenant, &job.body.event, job.arrived_at()).await?;
+    }
+    match job.body.subject {
+        Subject::User { id } => crm.names.forget(&job.tenant, Some(Named::User(id))).await,
+        Subject::Item { entity: entity @ (EntityType::CONTACT | EntityType::COMPANY), id, action: Action::Update } => {
+            crm.names.forget(&job.tenant, Some(Named::Item(entity, id))).await;
+        }
+        _ if is_of_schema(&job.body.event) => crm.names.forget(&job.tenant, None).await,
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Events about stages, funnels, types and custom fields.
+fn is_of_schema(event: &str) -> bool {
+    ["USERFIELD", "CATEGORY", "ONCRMTYPE", "STATUS"].iter().any(|word| event.contains(word))
+        && event != "ONCRMDEALMOVETOCATEGORY"
+}
+
+/// Why there is nothing to do for a hint, as far as the hint itself and the claims show.
+pub async fn nothing_to_do(crm: &Crm, job: &ReceivedJob<Hint>) -> Result<Option<String>, Failure> {
+    if let Some(reason) = job.body.nothing_to_do() {
+        return Ok(Some(reason));
+    }
+    let Some(claim) = already_claimed(crm, job).await? else { return Ok(None) };
+    if claim.swept && job.body.origin == Origin::Event {
+        crm.sweeps.count(&job.tenant, crm.ports.clock.now(), Counts { late: 1, ..Counts::default() }).await?;
+    }
+    Ok(Some(already_decided(&claim)))
+}
+
+async fn already_claimed(crm: &Crm, job: &ReceivedJob<Hint>) -> Result<Option<Claim>, Failure> {
+    let Some(identity) = job.body.identity() else { return Ok(None) };
+    Ok(claims::find(crm.ports.store.as_ref(), &job.tenant, &identity).await?)
+}
+
+/// What a hint about a record of the portal comes to.
+pub async fn judge(
+    crm: &Crm,
+    portal: &Arc<Portal>,
+    settings: &Settings,
+    readings: &Readings,
+    job: &ReceivedJob<Hint>,
+    record: Record,
+) -> Result<Judged, Failure> {
+    if !subscriptions::watches(settings, record) {
+        return Ok(Judged::skip(format!("no route is about a {}", record.kind())));
+    }
+    let known = readings.known(crm, &job.tenant, record).await?;
+    let seen = known.as_ref().filter(|(snapshot, _)| snapshot.read.sees(job.arrived_at(), job.body.sent_at()));
+    if let Some((snapshot, _)) = seen {
+        if let Subject::TaskComment { .. } = job.body.subject {
+            let commented = comments::read(crm, portal, job, &snapshot.state).await?;
+            return without_snapshot(crm, job, commented.into_iter().collect(), &identity_of(job)).await;
+        }
+        if snapshot.swept && job.body.origin == Origin::Event {
+            crm.sweeps.count(&job.tenant, crm.ports.clock.now(), Counts { late: 1, ..Counts::default() }).await?;
+        }
+        let at = snapshot.read.here.strftime("%H:%M:%S%.3f");
+        return Ok(Judged::skip(format!("satisfied by the read of {at}")));
+    }
+    match readings.of(&job.tenant, record) {
+        Read::Item(read) => {
+            let known = known.map(|(snapshot, version)| (snapshot.refilled(&read.state), version));
+            let before = match &known {
+                Some((snapshot, _)) => Before::Known(&snapshot.state),
+                None => {
+                    let since = baseline::watched_since(&crm.ports, portal, record.kind()).await?;
+                    Before::Unseen { since, moves: &read.moves }
+                }
+            };
+            let mut changes = diff(record, before, &read.state);
+            changes.extend(comments::read(crm, portal, job, &read.state).await?);
+            let snapshot = next(&known, read.state.clone(), read.read, found_by_sweep(job, &changes));
+            moved_on(crm, job, record, known, snapshot, changes).await
+        }
+        Read::Absent(code) => gone(crm, job, record, known, &code).await,
+        Read::Failed(failure) => Err(failure),
+    }
+}
+
+fn identity_of(job: &ReceivedJob<Hint>) -> String {
+    job.body.identity().unwrap_or_else(|| job.trace.to_string())
+}
+
+/// Whether changes were found of which no event had arrived.
+fn found_by_sweep(job: &ReceivedJob<Hint>, changes: &[Change]) -> bool {
+    matches!(job.body.origin, Origin::Sweep | Origin::Offline) && !changes.is_empty()
+}
+
+fn next(known: &Known, state: State, read: ReadMoment, swept: bool) -> Snapshot<State> {
+    let revision = known.as_ref().map_or(0, |(snapshot, _)| snapshot.revision) + 1;
+    Snapshot { state, read, revision, gone: false, swept }
+}
+
+/// The record cannot be read. One that was there before was deleted, and is reported with its last state.
+async fn gone(crm: &Crm, job: &ReceivedJob<Hint>, record: Record, known: Known, code: &str) -> Result<Judged, Failure> {
+    let is_gone = code == "not_found" || (code == GONE_OR_HIDDEN && job.body.says_deleted());
+    let Some((last, version)) = known.filter(|(last, _)| is_gone && !last.gone) else {
+        return Ok(Judged::skip(absent(record, code)));
+    };
+    let changes: Vec<_> = records::diff::deleted(record, &last.state).into_iter().collect();
+    let read = ReadMoment { here: crm.ports.clock.now(), there: None };
+    let (state, known) = (last.state.clone(), Some((last, version)));
+    let snapshot = Snapshot { gone: true, ..next(&known, state, read, found_by_sweep(job, &changes)) };
+    moved_on(crm, job, record, known, snapshot, changes).await
+}
+
+fn absent(record: Record, code: &str) -> String {
+    match code {
+        "not_found" => format!("{record} is gone"),
+        GONE_OR_HIDDEN => {
+            format!("{record} is gone, or not visible to the user of the incoming webhook")
+        }
+        "access_denied" => {
+            format!("{record} is not visible to the user of the incoming webhook; give that user the right to read it")
+        }
+        code => format!("{record} cannot be read: {code}"),
+    }
+}
+
+/// A state was read: the snapshot moves on with what its changes lead to, all or nothing.
+async fn moved_on(
+    crm: &Crm,
+    job: &ReceivedJob<Hint>,
+    record: Record,
+    known: Known,
+    snapshot: Snapshot<State>,
+    changes: Vec<Change>,
+) -> Result<Judged, Failure> {
+    let was_swept = known.as_ref().is_some_and(|(before, _)| before.swept);
+    let counts = Counts {
+        lost: u64::from(snapshot.swept),
+        late: u64::from(was_swept && changes.is_empty() && job.body.origin == Origin::Event),
+        ..Counts::default()
+    };
+    crm.sweeps.count(&job.tenant, crm.ports.clock.now(), counts).await?;
+    let is_news =
+        known.as_ref().is_none_or(|(before, _)| before.state != snapshot.state || before.gone != snapshot.gone);
+    let version = known.map(|(_, version)| version);
+    let write = snapshot_write(&job.tenant, &record.key(), &snapshot, version)?;
+    let identity = match job.body.identity() {
+        Some(comment) => format!("{}+{comment}", snapshot.revision),
+        None => snapshot.revision.to_string(),
+    };
+    let update = SnapshotUpdate { record, revision: snapshot.revision, is_news, write };
+    let found_by_sweep = found_by_sweep(job, &changes);
+    Ok(Judged::Changes(FoundChanges { changes, identity, found_by_sweep, update: Some(update) }))
+}
+
+/// Changes of what has no snapshot: a call, a comment, an event of the customer's own.
+pub async fn without_snapshot(
+    crm: &Crm,
+    job: &ReceivedJob<Hint>,
+    changes: Vec<Change>,
+    identity: &str,
+) -> Result<Judged, Failure> {
+    let found_by_sweep = found_by_sweep(job, &changes);
+    if job.body.identity().is_some() {
+        // It is counted where its claim is written.
+        let counts = Counts { lost: u64::from(found_by_sweep), ..Counts::default() };
+        crm.sweeps.count(&job.tenant, crm.ports.clock.now(), counts).await?;
+    }
+    Ok(Judged::Changes(FoundChanges { changes, identity: identity.to_owned(), found_by_sweep, update: None }))
+}

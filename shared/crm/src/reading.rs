@@ -1,0 +1,328 @@
+//! Reads the present state of every record that the hints of a batch point at, in as few requests as possible.
+//!
+//! A few records are fetched by their ids, 50 a page. When many wait (`bursts`), one listing of everything that changed
+//! serves them all, and leaves its readings for the jobs that wait behind this batch.
+
+mod bursts;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bitrix24::Batch;
+use bitrix24::client::shaped;
+use bitrix24::crm::StageMove;
+use clients::{Failure, PortalClient};
+use futures::future::join_all;
+use jiff::Timestamp;
+use jobs::Hint;
+use records::{Record, RecordKind, State};
+use runtime::job::ReceivedJob;
+use runtime::links::{ReadMoment, Reading, Snapshot};
+use runtime::store::Version;
+use runtime::{Jobs, TenantId};
+use serde_json::json;
+use settings::{Settings, subscriptions};
+use tenants::portals::Portal;
+
+use crate::Crm;
+use crate::pages::{Listing, PAGE};
+
+/// Our code where the portal says neither "missing" nor "hidden": for tasks it does not say which.
+pub(crate) const GONE_OR_HIDDEN: &str = "gone_or_hidden";
+
+/// A record's state, with what its decision may need besides.
+pub(crate) struct ReadItem {
+    pub(crate) state: State,
+    pub(crate) read: ReadMoment,
+    /// The stage history, where the record was not seen before and has moved.
+    pub(crate) moves: Vec<StageMove>,
+}
+
+/// What came of reading a record.
+pub(crate) enum Read<'a> {
+    /// Its state.
+    Item(&'a ReadItem),
+    /// It is not there for us; the portal's code.
+    Absent(String),
+    /// The portal did not answer.
+    Failed(Failure),
+}
+
+/// A record's snapshot, if it has one.
+pub(crate) type Known = Option<(Snapshot<State>, Version)>;
+
+/// What was read for a batch.
+#[derive(Default)]
+pub struct Readings {
+    items: HashMap<(TenantId, Record), Result<ReadItem, String>>,
+    /// The snapshots as they were before the batch.
+    known: Mutex<HashMap<(TenantId, Record), Known>>,
+    /// Per tenant: what happened to the records that are not among the items.
+    failures: HashMap<TenantId, Failure>,
+}
+
+impl Readings {
+    pub(crate) fn of(&self, tenant: &TenantId, record: Record) -> Read<'_> {
+        match self.items.get(&(tenant.clone(), record)) {
+            Some(Ok(item)) => Read::Item(item),
+            Some(Err(code)) => Read::Absent(code.clone()),
+            None => Read::Failed(
+                self.failures.get(tenant).cloned().unwrap_or_else(|| Failure::transient("the record was not read")),
+            ),
+        }
+    }
+
+    /// The record's snapshot. What was read for the batch serves its first job: that one writes the next snapshot.
+    pub(crate) async fn known(&self, crm: &Crm, tenant: &TenantId, record: Record) -> Result<Known, Failure> {
+        let read = self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&(tenant.clone(), record));
+        match read {
+            Some(known) => Ok(known),
+            None => Ok(crm.records.snapshot(tenant, &record.key()).await?),
+        }
+    }
+}
+
+/// A record to be read, and what is known of the hint that asks for it.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) record: Record,
+    pub(crate) hints: Hints,
+    /// Whether there is a snapshot.
+    seen: bool,
+}
+
+/// When the hints for a record arrived and were sent.
+#[derive(Clone, Copy)]
+pub(crate) struct Hints {
+    /// The latest arrival.
+    arrived_at: Timestamp,
+    /// The earliest and the latest sending, by the portal's clock; nothing if one of them does not say.
+    pub(crate) sent: Option<(Timestamp, Timestamp)>,
+}
+
+impl Hints {
+    fn of(job: &ReceivedJob<Hint>) -> Self {
+        Self { arrived_at: job.arrived_at(), sent: job.body.sent_at().map(|sent| (sent, sent)) }
+    }
+
+    fn and(self, other: Self) -> Self {
+        let sent = self.sent.zip(other.sent).map(|(a, b)| (a.0.min(b.0), a.1.max(b.1)));
+        Self { arrived_at: self.arrived_at.max(other.arrived_at), sent }
+    }
+
+    /// Whether a read saw the changes of all of them.
+    fn are_seen_by(self, read: ReadMoment) -> bool {
+        read.sees(self.arrived_at, self.sent.map(|(_, latest)| latest))
+    }
+}
+
+/// What was found of each record.
+pub(crate) type Found = HashMap<Record, Reading<State>>;
+
+/// The wanted records by their kinds.
+pub(crate) fn kinds(wanted: &[Wanted]) -> BTreeMap<RecordKind, Vec<Wanted>> {
+    let mut kinds: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for one in wanted {
+        kinds.entry(one.record.kind()).or_default().push(*one);
+    }
+    kinds
+}
+
+/// Reads every record that the jobs need read.
+pub async fn all(crm: &Crm, jobs: &Jobs<Hint>) -> Readings {
+    let mut hints: BTreeMap<TenantId, BTreeMap<Record, Hints>> = BTreeMap::new();
+    for job in jobs.iter() {
+        let Some(record) = job.body.record().filter(|_| job.body.nothing_to_do().is_none()) else { continue };
+        let these = Hints::of(job);
+        let of_tenant = hints.entry(job.tenant.clone()).or_default();
+        of_tenant.entry(record).and_modify(|those| *those = those.and(these)).or_insert(these);
+    }
+    let mut readings = Readings::default();
+    let read = hints.into_iter().map(|(tenant, hints)| async move {
+        let read = read_portal(crm, &tenant, hints).await;
+        (tenant, read)
+    });
+    for (tenant, read) in join_all(read).await {
+        let of_tenant = |record: Record| (tenant.clone(), record);
+        readings.items.extend(read.items.into_iter().map(|(record, item)| (of_tenant(record), item)));
+        let known = readings.known.get_mut().unwrap_or_else(PoisonError::into_inner);
+        known.extend(read.known.into_iter().map(|(record, known)| (of_tenant(record), known)));
+        readings.failures.extend(read.failure.map(|failure| (tenant, failure)));
+    }
+    readings
+}
+
+type Items = HashMap<Record, Result<ReadItem, String>>;
+
+/// What was read for the hints of one portal.
+struct PortalReadings {
+    items: Items,
+    known: HashMap<Record, Known>,
+    /// Why there are no more items.
+    failure: Option<Failure>,
+}
+
+async fn read_portal(crm: &Crm, tenant: &TenantId, hints: BTreeMap<Record, Hints>) -> PortalReadings {
+    let mut found = Found::new();
+    let mut known = HashMap::new();
+    let mut unseen = BTreeSet::new();
+    let outcome = async {
+        let portal = crm.connections.portal(tenant).await?;
+        let settings = &portal.settings_as::<Settings>()?;
+        let mut wanted = Vec::new();
+        for (record, hints) in hints.into_iter().filter(|(record, _)| subscriptions::watches(settings, *record)) {
+            let snapshot = crm.records.snapshot::<State>(tenant, &record.key()).await?;
+            if !snapshot.as_ref().is_some_and(|(snapshot, _)| hints.are_seen_by(snapshot.read)) {
+                wanted.push(Wanted { record, hints, seen: snapshot.is_some() });
+            }
+            known.insert(record, snapshot);
+        }
+        unseen = wanted.iter().filter(|wanted| !wanted.seen).map(|wanted| wanted.record).collect();
+        take_left(crm, tenant, &mut wanted, &mut found).await?;
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let client = crm.connections.bitrix24(&portal).await?;
+        if bursts::read(crm, &portal, &client, &wanted, settings, &mut found).await? {
+            // Another worker's listing may have left what this one waited for.
+            take_left(crm, tenant, &mut wanted, &mut found).await?;
+        }
+        by_ids(crm, &client, &wanted, settings, &mut found).await
+    }
+    .await;
+    let mut failure = outcome.err();
+    let moves = match histories(crm, tenant, &found, &unseen).await {
+        Ok(moves) => moves,
+        Err(error) => {
+            // Without its history an unseen record cannot be judged: it is read again later.
+            found.retain(|record, _| !unseen.contains(record));
+            failure = failure.or(Some(error));
+            HashMap::new()
+        }
+    };
+    PortalReadings { items: with_moves(found, moves), known, failure }
+}
+
+fn with_moves(found: Found, mut moves: HashMap<Record, Vec<StageMove>>) -> Items {
+    let item = |(record, reading): (Record, Reading<State>)| {
+        let moves = moves.remove(&record).unwrap_or_default();
+        let read = reading.state.map(|state| ReadItem { state, read: reading.read, moves });
+        (record, read)
+    };
+    found.into_iter().map(item).collect()
+}
+
+/// Takes up the readings that an earlier listing left, if they began after the hints arrived.
+async fn take_left(crm: &Crm, tenant: &TenantId, wanted: &mut Vec<Wanted>, found: &mut Found) -> Result<(), Failure> {
+    for one in std::mem::take(wanted) {
+        if found.contains_key(&one.record) {
+            continue;
+        }
+        match crm.records.reading::<State>(tenant, &one.record.key()).await? {
+            Some(left) if one.hints.are_seen_by(left.read) => {
+                found.insert(one.record, left);
+            }
+            _ => wanted.push(one),
+        }
+    }
+    Ok(())
+}
+
+/// Reads records by their ids, a request for each kind. What a list leaves out is asked for by itself, to learn
+/// whether it is gone or hidden.
+async fn by_ids(
+    crm: &Crm,
+    client: &PortalClient,
+    wanted: &[Wanted],
+    settings: &Settings,
+    found: &mut Found,
+) -> Result<(), Failure> {
+    let here = crm.ports.clock.now();
+    for (kind, wanted) in kinds(wanted) {
+        let listing = Listing { kind, custom_fields: settings.fields_of(kind) };
+        for wanted in wanted.chunks(PAGE) {
+            let ids: Vec<_> = wanted.iter().map(|wanted| wanted.record.id()).collect();
+            let mut answer = client.call(listing.method(), &listing.page(&listing.by_ids(&ids), -1)).await?;
+            let read = ReadMoment { here, there: answer.started_at };
+            for (record, state) in listing.states(client, &mut answer.result)? {
+                found.insert(record, Reading { state: Ok(state), read });
+            }
+        }
+        let missing: Vec<_> = wanted.iter().filter(|wanted| !found.contains_key(&wanted.record)).collect();
+        for missing in missing.chunks(PAGE) {
+            one_by_one(crm, client, &listing, missing, found).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn one_by_one(
+    crm: &Crm,
+    client: &PortalClient,
+    listing: &Listing,
+    missing: &[&Wanted],
+    found: &mut Found,
+) -> Result<(), Failure> {
+    let here = crm.ports.clock.now();
+    let mut batch = Batch::new();
+    for (place, wanted) in missing.iter().enumerate() {
+        let (method, params) = listing.one(wanted.record.id());
+        // Chunks of 50 always fit.
+        let _ = batch.add(format!("i{place}"), method, &params);
+    }
+    let (mut answers, answer) = client.batch(&batch).await?;
+    let read = ReadMoment { here, there: answer.started_at };
+    for (place, wanted) in missing.iter().enumerate() {
+        let state = match answers.take(&format!("i{place}")) {
+            Some(Ok(result)) => listing.state_of_one(client, result)?.ok_or_else(|| GONE_OR_HIDDEN.to_owned()),
+            Some(Err(error)) if matches!(error.kind(), bitrix24::Kind::Permanent { .. }) => {
+                Err(error.code().unwrap_or_default().to_owned())
+            }
+            Some(Err(error)) => return Err(client.failure(&error)),
+            None => return Err(Failure::transient("the portal left a command of a batch unanswered")),
+        };
+        found.insert(wanted.record, Reading { state, read });
+    }
+    Ok(())
+}
+
+/// The stage histories of records that were not seen before and have moved since they were created.
+async fn histories(
+    crm: &Crm,
+    tenant: &TenantId,
+    found: &Found,
+    unseen: &BTreeSet<Record>,
+) -> Result<HashMap<Record, Vec<StageMove>>, Failure> {
+    let has_moved = |reading: &Reading<State>| {
+        let item = reading.state.as_ref().ok().and_then(State::as_item);
+        item.is_some_and(|item| item.moved_time.is_none() || item.moved_time > item.created_time)
+    };
+    let with_stages = |(record, reading): (&Record, &Reading<State>)| match record {
+        Record::Item { entity, id } if entity.has_stages() && unseen.contains(record) && has_moved(reading) => {
+            Some((*entity, *id))
+        }
+        _ => None,
+    };
+    let records: Vec<_> = found.iter().filter_map(with_stages).collect();
+    let mut histories = HashMap::new();
+    if records.is_empty() {
+        return Ok(histories);
+    }
+    let portal: Arc<Portal> = crm.connections.portal(tenant).await?;
+    let client = crm.connections.bitrix24(&portal).await?;
+    for records in records.chunks(PAGE) {
+        let mut batch = Batch::new();
+        for (place, (entity, id)) in records.iter().enumerate() {
+            let params = json!({"entityTypeId": entity, "filter": {"OWNER_ID": id}, "order": {"ID": "ASC"}});
+            let _ = batch.add(format!("h{place}"), "crm.stagehistory.list", &params);
+        }
+        let (mut answers, _) = client.batch(&batch).await?;
+        for (place, (entity, id)) in records.iter().enumerate() {
+            // A history that the webhook's user may not read must not stop a card.
+            let Some(Ok(mut result)) = answers.take(&format!("h{place}")) else { continue };
+            let moves: Vec<StageMove> = shaped("crm.stagehistory.list", result["items"].take()).unwrap_or_default();
+            histories.insert(Record::item(*entity, *id), moves);
+        }
+    }
+    Ok(histories)
+}

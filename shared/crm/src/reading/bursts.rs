@@ -1,0 +1,190 @@
+//! Many records changed at once: one listing of all that changed serves every job that waits.
+//!
+//! One worker of a portal lists at a time; the others wait briefly for its result. A batch carries 50 pages of 50, so
+//! ten thousand changed deals cost about five requests. While hints keep arriving, a listing is made every few seconds,
+//! and what arrived since the last one waits for the next.
+
+use std::time::Duration;
+
+use clients::{Failure, PortalClient};
+use jiff::{SignedDuration, Timestamp};
+use records::{Record, State};
+use runtime::clock::later;
+use runtime::links::{ReadMoment, Reading};
+use runtime::store::{Condition, Key, StoreError, Table, Write};
+use serde::{Deserialize, Serialize};
+use settings::Settings;
+use tenants::portals::Portal;
+
+use crate::Crm;
+use crate::pages::{Listing, PAGE};
+
+use super::{Found, Wanted, kinds};
+
+/// The portal's clock and the order in which it saves are not exact to the second. Longer than the margin within
+/// which a read is not believed to have seen a hint, so that such a hint's record is in the next listing.
+const OVERLAP: SignedDuration = SignedDuration::from_secs(15);
+/// How long before its hint a record may have been saved.
+const HINT_DELAY: SignedDuration = SignedDuration::from_secs(120);
+/// A listing takes no longer than this.
+const LEASE: Duration = Duration::from_secs(60);
+/// From this many records to read in one portal, many more are likely to wait: SQS hands out ten at most.
+const MANY: usize = 8;
+/// So long after a listing the next few records are still taken for part of the burst.
+const GOES_ON: Duration = Duration::from_secs(30);
+/// From the beginning of one listing to the next: what arrives in between is served together.
+const BETWEEN_LISTINGS: Duration = Duration::from_secs(5);
+/// How long to wait for another worker's listing, and how often to look.
+const LOOKS: u32 = 20;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(150);
+/// Batches of one listing; what is left over is read by ids.
+const MAX_BATCHES: usize = 8;
+
+/// What the listings of a portal and kind remember.
+#[derive(Serialize, Deserialize)]
+struct Memory {
+    /// Who lists now, until then.
+    lease_until: Option<Timestamp>,
+    /// Everything saved before this moment, by the portal's clock, has been listed.
+    complete_until: Option<Timestamp>,
+    /// When the last listing began, by our clock.
+    #[serde(default)]
+    began_at: Option<Timestamp>,
+}
+
+/// Reads by listing, if many records wait, and says whether it did. What it does not find is left to be read by
+/// ids.
+pub(crate) async fn read(
+    crm: &Crm,
+    portal: &Portal,
+    client: &PortalClient,
+    wanted: &[Wanted],
+    settings: &Settings,
+    found: &mut Found,
+) -> Result<bool, Failure> {
+    let mut listed_any = false;
+    for (kind, of_type) in kinds(wanted) {
+        let key = Key::new(Table::Links, format!("{}#listing", portal.tenant), kind.to_string());
+        let listing = Listing { kind, custom_fields: settings.fields_of(kind) };
+        let many = of_type.len() >= MANY || (!of_type.is_empty() && is_going_on(crm, &key).await?);
+        if !many {
+            continue;
+        }
+        listed_any = true;
+        let Some((memory, version)) = take_lease(crm, &key).await? else {
+            wait_for_other(crm, &key).await?;
+            continue;
+        };
+        let began_at = crm.ports.clock.now();
+        let listed = list_changed(crm, portal, client, &listing, &of_type, &memory, found).await;
+        let complete_until = match &listed {
+            Ok(complete_until) => complete_until.or(memory.complete_until),
+            Err(_) => memory.complete_until,
+        };
+        let done = Memory { lease_until: None, complete_until, began_at: Some(began_at) };
+        match crm.ports.store.put(Write::new(key, &done, Condition::Version(version))?).await {
+            Ok(_) | Err(StoreError::Conflict(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        listed?;
+    }
+    Ok(listed_any)
+}
+
+/// Whether the last listing is not long ago.
+async fn is_going_on(crm: &Crm, key: &Key) -> Result<bool, Failure> {
+    let listing = crm.ports.store.get(key).await?.map(|item| item.decode::<Memory>()).transpose()?;
+    let ends = listing.and_then(|listing| listing.began_at).map(|began_at| later(began_at, GOES_ON));
+    Ok(ends.is_some_and(|ends| ends > crm.ports.clock.now()))
+}
+
+/// The lease to list, unless another worker holds it.
+async fn take_lease(crm: &Crm, key: &Key) -> Result<Option<(Memory, u64)>, Failure> {
+    let now = crm.ports.clock.now();
+    let (listing, condition) = match crm.ports.store.get(key).await? {
+        Some(item) => (item.decode::<Memory>()?, Condition::Version(item.version)),
+        None => (Memory { lease_until: None, complete_until: None, began_at: None }, Condition::Absent),
+    };
+    let next = listing.began_at.map(|began_at| later(began_at, BETWEEN_LISTINGS));
+    if let Some(next) = next.filter(|next| *next > now) {
+        return Err(Failure::wait(next, "many records change; they are read together in a few seconds"));
+    }
+    if listing.lease_until.is_some_and(|until| until > now) {
+        return Ok(None);
+    }
+    let taken = Memory { lease_until: Some(later(now, LEASE)), ..listing };
+    match crm.ports.store.put(Write::new(key.clone(), &taken, condition)?).await {
+        Ok(version) => Ok(Some((taken, version))),
+        Err(StoreError::Conflict(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn wait_for_other(crm: &Crm, key: &Key) -> Result<(), Failure> {
+    for _ in 0..LOOKS {
+        crm.ports.clock.sleep(BETWEEN_LOOKS).await;
+        let listing = crm.ports.store.get(key).await?.map(|item| item.decode::<Memory>()).transpose()?;
+        let lease_until = listing.and_then(|listing| listing.lease_until);
+        if lease_until.is_none_or(|until| until <= crm.ports.clock.now()) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Lists what changed since the last complete listing (or a little before the earliest hint). Returns until
+/// when the listings are complete now, if this one reached its end.
+async fn list_changed(
+    crm: &Crm,
+    portal: &Portal,
+    client: &PortalClient,
+    listing: &Listing,
+    wanted: &[Wanted],
+    memory: &Memory,
+    found: &mut Found,
+) -> Result<Option<Timestamp>, Failure> {
+    let sent_at = wanted.iter().filter_map(|wanted| wanted.hints.sent).map(|(earliest, _)| earliest).min();
+    let since = sent_at.unwrap_or_else(|| crm.ports.clock.now()) - HINT_DELAY;
+    let since = memory.complete_until.map_or(since, |complete| since.max(complete - OVERLAP));
+    let filter = listing.changed_since(since);
+
+    let here = crm.ports.clock.now();
+    let (listed, answer) = listing.first(client, &filter).await?;
+    let started_at = answer.started_at;
+    let total = answer.total.unwrap_or_default();
+    let mut last = listed.last().map(|(record, _)| record.id());
+    keep(crm, portal, wanted, listed, ReadMoment { here, there: started_at }, found).await?;
+
+    let mut pages = usize::try_from(total).unwrap_or_default().div_ceil(PAGE).saturating_sub(1);
+    for _ in 0..MAX_BATCHES {
+        let Some(after) = last.filter(|_| pages > 0) else { return Ok(started_at) };
+        let here = crm.ports.clock.now();
+        let count = pages.min(bitrix24::batch::MAX_COMMANDS);
+        let (listed, there) = listing.after(client, &filter, after, count).await?;
+        last = listed.last().map(|(record, _)| record.id());
+        pages = if listed.len() < count * PAGE { 0 } else { pages - count };
+        keep(crm, portal, wanted, listed, ReadMoment { here, there }, found).await?;
+    }
+    Ok(None)
+}
+
+/// Keeps what this batch of jobs wants and leaves the rest for the jobs behind it.
+async fn keep(
+    crm: &Crm,
+    portal: &Portal,
+    wanted: &[Wanted],
+    listed: Vec<(Record, State)>,
+    read: ReadMoment,
+    found: &mut Found,
+) -> Result<(), Failure> {
+    let mut left = Vec::new();
+    for (record, state) in listed {
+        let reading = Reading { state: Ok(state), read };
+        if wanted.iter().any(|wanted| wanted.record == record) {
+            found.insert(record, reading);
+        } else {
+            left.push((record.key(), reading));
+        }
+    }
+    Ok(crm.records.leave_readings(&portal.tenant, &left).await?)
+}

@@ -1,0 +1,83 @@
+//! Calls that ended and of which no event arrived.
+
+use bitrix24::client::shaped;
+use bitrix24::{Call, Subject};
+use clients::Failure;
+use jiff::{SignedDuration, Timestamp};
+use jobs::Origin;
+use runtime::claims;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::Sweep;
+use super::hints::Found;
+
+/// The statistics know when a call began; it may have lasted.
+const MAX_CALL: SignedDuration = SignedDuration::from_hours(2);
+/// Pages in one run; the rest in the next.
+const MAX_PAGES: usize = 20;
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Progress {
+    complete_until: Option<Timestamp>,
+}
+
+impl Sweep<'_> {
+    /// Sweeps the call statistics.
+    pub(super) async fn calls(&mut self) -> Result<(), Failure> {
+        let tenant = self.tenant().clone();
+        let (progress, version) = match self.crm.sweeps.recall::<Progress>(&tenant, "calls").await? {
+            Some((progress, version)) => (progress, Some(version)),
+            None => (Progress::default(), None),
+        };
+        let since = self.since(progress.complete_until, MAX_CALL).strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string();
+        let until = self.until();
+        let mut complete = until;
+        let mut start = 0;
+        for page in 0.. {
+            let params = json!({
+                "FILTER": {">=CALL_START_DATE": since}, "SORT": "CALL_START_DATE", "ORDER": "ASC", "start": start,
+            });
+            let answer = self.client.call("voximplant.statistic.get", &params).await?;
+            let calls: Vec<Call> =
+                shaped("voximplant.statistic.get", answer.result).map_err(|error| self.client.failure(&error))?;
+            self.swept += calls.len() as u64;
+            let latest = calls.last().and_then(|call| call.call_start_date);
+            self.told_by_none(calls, until).await?;
+            match answer.next {
+                Some(next) if page + 1 < MAX_PAGES => start = next,
+                Some(_) => {
+                    complete = latest.unwrap_or(until).min(until);
+                    break;
+                }
+                None => break,
+            }
+        }
+        self.crm.sweeps.remember(&tenant, "calls", &Progress { complete_until: Some(complete) }, version).await?;
+        Ok(())
+    }
+
+    async fn told_by_none(&mut self, calls: Vec<Call>, until: Timestamp) -> Result<(), Failure> {
+        let mut found = Vec::new();
+        for call in calls {
+            let (Some(call_id), Some(began)) = (call.call_id.clone(), call.call_start_date) else { continue };
+            let lasted = i64::try_from(call.call_duration.unwrap_or_default()).unwrap_or_default();
+            let ended = began + SignedDuration::from_secs(lasted);
+            if ended > until || ended < self.portal.connected_at {
+                continue;
+            }
+            let identity = format!("call#{call_id}");
+            if claims::find(self.crm.ports.store.as_ref(), self.tenant(), &identity).await?.is_some() {
+                continue;
+            }
+            found.push(Found {
+                once: format!("sweep#call#{}", runtime::DeliveryId::of(&[&call_id])),
+                subject: Subject::Call { call_id, stage: "end".into(), told: Some(Box::new(call)) },
+                at: Some(ended),
+                origin: Origin::Sweep,
+                event: "sweep".into(),
+            });
+        }
+        self.send(found).await
+    }
+}

@@ -1,0 +1,149 @@
+//! Comments of which no event arrived: looked for on tasks with recent activity, in the chat of the new card or among
+//! the comments of the old one.
+
+use bitrix24::tolerant::whole;
+use bitrix24::{Action, Batch, Subject, Task};
+use clients::Failure;
+use jiff::{SignedDuration, Timestamp};
+use jobs::Origin;
+use runtime::claims;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::Sweep;
+use super::hints::Found;
+
+/// How much of the time before is looked at again.
+const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
+/// Tasks on a page, and so in a request; messages of a chat on a page.
+const PAGE: usize = 50;
+/// Older pages of one chat that are read.
+const MAX_OLDER: usize = 10;
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Progress {
+    complete_until: Option<Timestamp>,
+}
+
+impl Sweep<'_> {
+    /// Sweeps the comments.
+    pub(super) async fn comments(&mut self) -> Result<(), Failure> {
+        let tenant = self.tenant().clone();
+        let (progress, version) = match self.crm.sweeps.recall::<Progress>(&tenant, "comments").await? {
+            Some((progress, version)) => (progress, Some(version)),
+            None => (Progress::default(), None),
+        };
+        let (since, until) = (self.since(progress.complete_until, OVERLAP), self.until());
+        let mut after = 0;
+        loop {
+            let tasks = self.tasks_with_activity(since, after).await?;
+            let Some(last) = tasks.last() else { break };
+            after = last.id;
+            let page_was_full = tasks.len() == PAGE;
+            self.comments_on(&tasks, since, until).await?;
+            if !page_was_full {
+                break;
+            }
+        }
+        self.crm.sweeps.remember(&tenant, "comments", &Progress { complete_until: Some(until) }, version).await?;
+        Ok(())
+    }
+
+    /// A page of tasks on which something happened. A portal that does not filter by activity filters by change.
+    async fn tasks_with_activity(&self, since: Timestamp, after: u64) -> Result<Vec<Task>, Failure> {
+        let since = since.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string();
+        let page = |field: &str| {
+            json!({
+                "filter": {format!(">={field}"): since, ">ID": after}, "order": {"ID": "ASC"},
+                "select": ["ID", "CHAT_ID", "ACTIVITY_DATE", "CHANGED_DATE"], "start": -1,
+            })
+        };
+        let answer = match self.client.call("tasks.task.list", &page("ACTIVITY_DATE")).await {
+            Err(failure) if failure.code() == "error_core" || failure.code() == "100" => {
+                self.client.call("tasks.task.list", &page("CHANGED_DATE")).await?
+            }
+            answer => answer?,
+        };
+        let rows = answer.result["tasks"].as_array().cloned().unwrap_or_default();
+        Ok(rows.into_iter().filter_map(|row| Task::read(row).ok()).collect())
+    }
+
+    async fn comments_on(&mut self, tasks: &[Task], since: Timestamp, until: Timestamp) -> Result<(), Failure> {
+        let mut batch = Batch::new();
+        for task in tasks {
+            let (method, params) = match task.chat_id {
+                Some(chat) => ("im.dialog.messages.get", json!({"DIALOG_ID": format!("chat{chat}"), "LIMIT": PAGE})),
+                None => ("task.commentitem.getlist", json!({"TASKID": task.id, "ORDER": {"ID": "DESC"}})),
+            };
+            // A page of 50 fits.
+            let _ = batch.add(task.id.to_string(), method, &params);
+        }
+        let (mut answers, _) = self.client.batch(&batch).await?;
+        for task in tasks {
+            // A chat that the webhook's user is not in cannot be read; its events may still come.
+            let Some(Ok(mut result)) = answers.take(&task.id.to_string()) else { continue };
+            let rows = match task.chat_id {
+                Some(chat) => self.with_older(chat, &result["messages"].take(), since).await?,
+                None => result.as_array().cloned().unwrap_or_default(),
+            };
+            self.not_told(task, &rows, since, until).await?;
+        }
+        Ok(())
+    }
+
+    /// The messages of a chat back to `since`: the newest come first, 50 a page.
+    async fn with_older(&self, chat: u64, newest: &Value, since: Timestamp) -> Result<Vec<Value>, Failure> {
+        let mut rows = newest.as_array().cloned().unwrap_or_default();
+        for _ in 0..MAX_OLDER {
+            let oldest = rows.iter().filter_map(|row| whole(&row["id"]).zip(moment(&row["date"]))).min();
+            let Some((id, _)) = oldest.filter(|(_, at)| *at >= since && rows.len().is_multiple_of(PAGE)) else { break };
+            let params = json!({"DIALOG_ID": format!("chat{chat}"), "LAST_ID": id, "LIMIT": PAGE});
+            let answer = self.client.call("im.dialog.messages.get", &params).await?;
+            let older = answer.result["messages"].as_array().cloned().unwrap_or_default();
+            if older.is_empty() {
+                break;
+            }
+            rows.extend(older);
+        }
+        Ok(rows)
+    }
+
+    async fn not_told(
+        &mut self,
+        task: &Task,
+        rows: &[Value],
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<(), Failure> {
+        let in_chat = task.chat_id.is_some();
+        let names = if in_chat { ["id", "date", "author_id"] } else { ["ID", "POST_DATE", "AUTHOR_ID"] };
+        let mut found = Vec::new();
+        for row in rows {
+            let [id, date, author] = names.map(|name| &row[name]);
+            let (Some(id), Some(at)) = (whole(id), moment(date)) else { continue };
+            if whole(author).unwrap_or_default() == 0 || at < since || at > until {
+                continue;
+            }
+            self.swept += 1;
+            let identity = format!("comment#{}#{}{id}", task.id, if in_chat { "m" } else { "c" });
+            if claims::find(self.crm.ports.store.as_ref(), self.tenant(), &identity).await?.is_some() {
+                continue;
+            }
+            let (comment, message) = if in_chat { (None, Some(id)) } else { (Some(id), None) };
+            found.push(Found {
+                subject: Subject::TaskComment { task: task.id, comment, message, action: Action::Add },
+                at: Some(at),
+                once: format!("sweep#{identity}"),
+                origin: Origin::Sweep,
+                event: "sweep".into(),
+            });
+        }
+        // Oldest first, as they were written.
+        found.sort_by_key(|one| one.at);
+        self.send(found).await
+    }
+}
+
+fn moment(value: &Value) -> Option<Timestamp> {
+    value.as_str()?.parse().ok()
+}

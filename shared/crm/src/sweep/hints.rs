@@ -1,0 +1,38 @@
+//! What the sweep found, as hints on the queue.
+
+use bitrix24::Subject;
+use clients::Failure;
+use jiff::Timestamp;
+use jobs::{Hint, Origin};
+use runtime::TraceId;
+use runtime::job::message_once;
+
+use super::Sweep;
+
+/// A change of which no event seems to have arrived.
+pub(super) struct Found {
+    /// What it is.
+    pub(super) subject: Subject,
+    /// When it happened, by the portal's clock.
+    pub(super) at: Option<Timestamp>,
+    /// What distinguishes it from the same thing at another time: a sweep that finds it again sends it only later.
+    pub(super) once: String,
+    /// How it came to light.
+    pub(super) origin: Origin,
+    /// The name that the ledger shows.
+    pub(super) event: String,
+}
+
+impl Sweep<'_> {
+    /// Sends the hints.
+    pub(super) async fn send(&mut self, found: Vec<Found>) -> Result<(), Failure> {
+        let mut messages = Vec::with_capacity(found.len());
+        for one in found {
+            let hint = Hint::found(&one.event, one.at.map(Timestamp::as_second), one.subject, one.origin);
+            let trace = TraceId::new(self.crm.ports.clock.now());
+            messages.push(message_once(self.tenant(), trace, &hint, &one.once)?);
+        }
+        self.hints += messages.len() as u64;
+        Ok(self.crm.ports.send(messages).await?)
+    }
+}

@@ -1,0 +1,116 @@
+//! Records of one kind that changed since the last sweep and differ from our snapshots.
+
+use bitrix24::{Action, Subject};
+use clients::Failure;
+use jiff::Timestamp;
+use jobs::Origin;
+use records::{Before, Record, RecordKind, State, diff};
+use runtime::links::{ReadMoment, Reading};
+use serde::{Deserialize, Serialize};
+
+use super::hints::Found;
+use super::{OVERLAP, Sweep};
+use crate::baseline;
+use crate::pages::{Listing, PAGE};
+
+/// Pages in one request.
+const PAGES: usize = 20;
+
+/// How far the sweep of a kind has come.
+#[derive(Debug, Default, Clone, Copy, Serialize, Deserialize)]
+struct Progress {
+    /// Everything that changed before this has been looked at.
+    complete_until: Option<Timestamp>,
+    /// A pass that is under way.
+    #[serde(default)]
+    pass: Option<Pass>,
+}
+
+/// A pass through what changed in a stretch of time, by rising id.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Pass {
+    since: Timestamp,
+    until: Timestamp,
+    last_id: u64,
+}
+
+impl Sweep<'_> {
+    /// Sweeps the records of a kind.
+    pub(super) async fn records_of(&mut self, kind: RecordKind) -> Result<(), Failure> {
+        let tenant = self.tenant().clone();
+        let name = kind.to_string();
+        let listing = Listing { kind, custom_fields: self.settings.fields_of(kind) };
+        let (progress, mut version) = match self.crm.sweeps.recall::<Progress>(&tenant, &name).await? {
+            Some((progress, version)) => (progress, Some(version)),
+            None => (Progress::default(), None),
+        };
+        let watched = baseline::watched_since(&self.crm.ports, &self.portal, kind).await?;
+        let begun = || {
+            let since = progress.complete_until.map_or(watched, |complete| (complete - OVERLAP).max(watched));
+            Pass { since, until: self.until(), last_id: 0 }
+        };
+        let mut pass = progress.pass.unwrap_or_else(begun);
+        loop {
+            let here = self.crm.ports.clock.now();
+            let filter = listing.changed_since(pass.since);
+            let (listed, there) = listing.after(&self.client, &filter, pass.last_id, PAGES).await?;
+            self.note_time(there);
+            pass.until = pass.until.min(self.until());
+            let last = listed.len() < PAGES * PAGE;
+            pass.last_id = listed.last().map_or(pass.last_id, |(record, _)| record.id());
+            self.swept += listed.len() as u64;
+            self.compare(listed, pass.until, ReadMoment { here, there }).await?;
+            let next = if last {
+                Progress { complete_until: Some(pass.until), pass: None }
+            } else {
+                Progress { pass: Some(pass), ..progress }
+            };
+            version = Some(self.crm.sweeps.remember(&tenant, &name, &next, version).await?);
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn compare(
+        &mut self,
+        listed: Vec<(Record, State)>,
+        until: Timestamp,
+        read: ReadMoment,
+    ) -> Result<(), Failure> {
+        let tenant = self.tenant().clone();
+        let (mut found, mut readings) = (Vec::new(), Vec::new());
+        for (record, state) in listed {
+            let Some(at) = state.changed_at().filter(|at| *at <= until) else { continue };
+            let known = self.crm.records.snapshot::<State>(&tenant, &record.key()).await?;
+            // What goes into Notion may be a field that no card shows.
+            let is_mirrored = self.settings.notion.of(record.kind()).next().is_some();
+            let is_news = known.as_ref().is_none_or(|(snapshot, _)| {
+                snapshot.gone
+                    || (is_mirrored && snapshot.state != state)
+                    || !diff(record, Before::Known(&snapshot.state), &state).is_empty()
+            });
+            if !is_news {
+                continue;
+            }
+            found.push(Found {
+                subject: subject(record),
+                at: Some(at),
+                once: format!("sweep#{}#{}", record.key(), at.as_second()),
+                origin: Origin::Sweep,
+                event: "sweep".into(),
+            });
+            readings.push((record.key(), Reading { state: Ok(state), read }));
+        }
+        // The hints take up what was read here.
+        self.crm.records.leave_readings(&tenant, &readings).await?;
+        self.send(found).await
+    }
+}
+
+fn subject(record: Record) -> Subject {
+    match record {
+        Record::Item { entity, id } => Subject::Item { entity, id, action: Action::Update },
+        Record::Task(id) => Subject::Task { id, action: Action::Update },
+    }
+}

@@ -1,0 +1,265 @@
+//! One card's delivery, from its ledger line to its message in the channel.
+
+use clients::{Connections, DeliveryAttempt, Failure, WorkspaceClient, find_posted};
+use jobs::SlackDelivery;
+use jobs::delivery::{CardDestination, marked_as};
+use runtime::job::{Outcome, ReceivedJob};
+use runtime::ledger::OpenCall;
+use runtime::{DeliveryId, Kind, Ports, TenantId};
+use settings::schema::Thread;
+use slack::{ChannelId, Message, MessageRef, Posted, Ts};
+use tenants::people::{Origin, People};
+
+use crate::{cards, channel_trouble};
+
+/// A card in hand.
+struct Delivery<'a> {
+    ports: &'a Ports,
+    connections: &'a Connections,
+    job: &'a ReceivedJob<SlackDelivery>,
+    line: DeliveryAttempt,
+}
+
+/// Delivers a card, once.
+pub async fn deliver(ports: &Ports, connections: &Connections, job: ReceivedJob<SlackDelivery>) -> Outcome {
+    let line = match DeliveryAttempt::take(ports, &job, &job.body.delivery).await {
+        Ok(line) => line,
+        Err(outcome) => return outcome,
+    };
+    let mut delivery = Delivery { ports, connections, job: &job, line };
+    match delivery.run().await {
+        Ok(outcome) => outcome,
+        Err(failure) => delivery.fail(&failure).await,
+    }
+}
+
+/// Where a card goes, once that is known.
+struct Target {
+    channel: ChannelId,
+    /// What people call it.
+    name: String,
+}
+
+impl Delivery<'_> {
+    async fn run(&mut self) -> Result<Outcome, Failure> {
+        if let Some(call) = self.line.open_call().await
+            && let Some(posted) = self.look_before_again(&call).await?
+        {
+            return self.delivered(&posted, MessageRef::from(call.place.as_str()).thread().is_none()).await;
+        }
+        let workspace = self.workspace().await?;
+        let target = match self.target(&workspace).await? {
+            Ok(target) => target,
+            Err(reason) => return self.line.skip(reason).await,
+        };
+        workspace.admit_post(&target.channel).await?;
+        match self.place(&workspace, &target.channel).await {
+            Err(failure) => self.mend(&workspace, target, failure).await,
+            placed => placed,
+        }
+    }
+
+    /// The channel; or why there is none and the card is left out.
+    async fn target(&mut self, workspace: &WorkspaceClient) -> Result<Result<Target, String>, Failure> {
+        let body = &self.job.body;
+        let person = match &body.destination {
+            CardDestination::Person(person) => person,
+            CardDestination::Channel { name, may_create } => {
+                let name = name.clone();
+                return match workspace.channel(&name, false).await {
+                    Err(failure) if failure.code() == "channel_not_found" => {
+                        self.missing(workspace, &name, *may_create, failure).await.map(Ok)
+                    }
+                    channel => Ok(Ok(Target { channel: channel?, name })),
+                };
+            }
+        };
+        let by_hand = match &person.slack {
+            Some(id) => Some(id.clone()),
+            None => self.linked_by_hand(person.user).await?,
+        };
+        match workspace.direct(person.user, by_hand.as_deref(), person.email.as_deref()).await? {
+            Some(channel) => Ok(Ok(Target { channel, name: person.destination() })),
+            None => match &body.fallback {
+                Some(name) => {
+                    let channel = workspace.channel(name, false).await?;
+                    Ok(Ok(Target { channel, name: name.clone() }))
+                }
+                None => Ok(Err(format!(
+                    "unmapped: {} has no account in Slack that we know; name it under people.map in the settings, \
+                     or give the route a fallback",
+                    person.destination()
+                ))),
+            },
+        }
+    }
+
+    /// The account in Slack that an administrator or the person themselves has named.
+    async fn linked_by_hand(&self, user: u64) -> Result<Option<String>, Failure> {
+        let links = People::new(self.ports.store.clone()).of_user(self.tenant(), user).await?;
+        Ok(links.into_iter().find(|link| link.origin != Origin::Email).map(|link| link.slack))
+    }
+
+    /// The channel is not there: it is made, or another takes its place, or it is said.
+    async fn missing(
+        &self,
+        workspace: &WorkspaceClient,
+        name: &str,
+        may_create: bool,
+        failure: Failure,
+    ) -> Result<Target, Failure> {
+        if may_create {
+            let channel = workspace.create(name).await?;
+            return Ok(Target { channel, name: name.to_owned() });
+        }
+        let Some(name) = &self.job.body.fallback else { return Err(failure) };
+        self.report(&self.explain(&failure)).await?;
+        let channel = workspace.channel(name, false).await?;
+        Ok(Target { channel, name: name.clone() })
+    }
+
+    async fn workspace(&self) -> Result<WorkspaceClient, Failure> {
+        let portal = self.connections.portal(self.tenant()).await?;
+        self.connections.slack(&portal).await
+    }
+
+    /// The message of an earlier try whose outcome is unknown, if it is there.
+    async fn look_before_again(&self, call: &OpenCall) -> Result<Option<Posted>, Failure> {
+        find_posted(&self.workspace().await?, &call.place, call.began_at, self.line.id()).await
+    }
+
+    /// Posts as the route wants it: a card of its own, a reply, or the record's card updated.
+    async fn place(&mut self, workspace: &WorkspaceClient, channel: &ChannelId) -> Result<Outcome, Failure> {
+        let body = &self.job.body;
+        let first = match body.thread {
+            Thread::None => None,
+            _ => cards::find(self.ports.store.as_ref(), self.tenant(), &body.record, &channel.0).await?,
+        };
+        let message = body.message.clone();
+        match (body.thread, first) {
+            (Thread::OnlyReply, None) => {
+                let reason = format!("there is no card of {} in {} to reply to", body.record, body.destination.name());
+                self.line.skip(reason).await
+            }
+            (Thread::None, _) | (Thread::Reply | Thread::Live, None) => {
+                let posted = self.post(workspace, channel, None, &message).await?;
+                self.delivered(&posted, true).await
+            }
+            (Thread::Reply | Thread::OnlyReply, Some(first)) => {
+                let parent = Ts::from(first.message.as_str());
+                let posted = self.post(workspace, channel, Some(&parent), &message).await?;
+                self.delivered(&posted, false).await
+            }
+            (Thread::Live, Some(first)) => {
+                let parent = Ts::from(first.message.as_str());
+                // The same update twice is one; only the line in the thread must not come twice.
+                let card = Posted { channel: channel.clone(), ts: parent.clone() };
+                self.line.repeatable(workspace.update(&card, &message)).await?;
+                let line = body.line.clone().unwrap_or_else(|| message.text.clone());
+                let posted = self.post(workspace, channel, Some(&parent), &Message::new(line, [])).await?;
+                self.delivered(&posted, false).await
+            }
+        }
+    }
+
+    /// Posts once, between `started` and whatever comes of it.
+    async fn post(
+        &mut self,
+        workspace: &WorkspaceClient,
+        channel: &ChannelId,
+        parent: Option<&Ts>,
+        message: &Message,
+    ) -> Result<Posted, Failure> {
+        let metadata = marked_as(self.line.id());
+        let posting = async {
+            match parent {
+                Some(parent) => workspace.reply(channel, parent, message, &metadata).await,
+                None => workspace.post(channel, message, &metadata).await,
+            }
+        };
+        self.line.call(MessageRef::below(channel, parent), posting).await
+    }
+
+    /// Three failures have a remedy: the bot is not in a public channel, the channel's name means another now, the
+    /// card to update is gone.
+    async fn mend(
+        &mut self,
+        workspace: &WorkspaceClient,
+        target: Target,
+        failure: Failure,
+    ) -> Result<Outcome, Failure> {
+        // A person's own channel has no name by which it could be found again.
+        let destination = &self.job.body.destination;
+        let is_named = matches!(destination, CardDestination::Channel { .. }) || target.name != destination.name();
+        let channel = match failure.code() {
+            "not_in_channel" => {
+                workspace.join(&target.channel).await.map_err(|_| failure)?;
+                target.channel
+            }
+            "channel_not_found" if is_named => match workspace.channel(&target.name, true).await {
+                Ok(fresh) if fresh != target.channel => fresh,
+                _ => {
+                    let may_create = matches!(destination, CardDestination::Channel { may_create: true, .. });
+                    self.missing(workspace, &destination.name(), may_create, failure).await?.channel
+                }
+            },
+            "message_not_found" | "thread_not_found" | "cant_update_message" => {
+                workspace.admit_post(&target.channel).await?;
+                let message = self.job.body.message.clone();
+                let posted = self.post(workspace, &target.channel, None, &message).await?;
+                return self.delivered(&posted, true).await;
+            }
+            _ => return Err(failure),
+        };
+        workspace.admit_post(&channel).await?;
+        self.place(workspace, &channel).await
+    }
+
+    /// `is_card` says that it is a message of its own, and that others may reply to it.
+    async fn delivered(&mut self, posted: &Posted, is_card: bool) -> Result<Outcome, Failure> {
+        let body = &self.job.body;
+        let mut also = Vec::new();
+        if is_card && body.begins_thread() {
+            let tenant = &self.job.tenant;
+            let card = cards::Card { message: posted.ts.0.clone(), delivery: DeliveryId::from_text(self.line.id()) };
+            also.push(cards::write(tenant, &body.record, &posted.channel.0, &card, self.ports.clock.now())?);
+        }
+        self.line.done(posted.to_string(), also).await
+    }
+
+    /// Says what becomes of the job, and alerts the operators to a channel's trouble.
+    async fn fail(&mut self, failure: &Failure) -> Outcome {
+        let reason = self.explain(failure);
+        if matches!(&failure.kind, Kind::Permanent { code } if channel_trouble::is_of_the_channel(code))
+            && let Err(error) = self.report(&reason).await
+        {
+            tracing::warn!(trace = %self.job.trace, tenant = %self.tenant(), %error, "operators could not be told of a channel's trouble");
+        }
+        self.line.fail(failure, &reason).await
+    }
+
+    /// Alerts the operators to the channel's trouble.
+    async fn report(&self, reason: &str) -> Result<(), Failure> {
+        let channel = self.job.body.destination.name();
+        channel_trouble::tell(self.ports, self.connections, self.tenant(), &channel, reason).await
+    }
+
+    fn explain(&self, failure: &Failure) -> String {
+        let SlackDelivery { route, destination, .. } = &self.job.body;
+        let channel = destination.name();
+        let fix = match failure.code() {
+            "channel_not_found" => "create the channel, invite the bot if it is private, or change the route",
+            "is_archived" => "unarchive the channel or change the route",
+            "not_in_channel" => "invite the bot to the channel: /invite @Switchboard",
+            "slack_not_connected" => "connect a workspace",
+            "name_taken" | "restricted_action" => "create the channel by hand, or set missing_channels to say",
+            "missing_scope" => "install the app again with the scope it names",
+            _ => "see the text of Slack's error",
+        };
+        format!("channel {channel:?} of route {route:?}: {}: {}; {fix}", failure.code(), failure.text)
+    }
+
+    fn tenant(&self) -> &TenantId {
+        &self.job.tenant
+    }
+}

@@ -1,0 +1,227 @@
+//! From changes to deliveries: to which destinations, at once or later in a digest.
+
+use std::time::Duration;
+
+use clients::Failure;
+use crm::Crm;
+use crm::sweeps::Counts;
+use jiff::Timestamp;
+use jobs::chat::SlackJob;
+use jobs::delivery::CardDestination;
+use jobs::hint::Errand;
+use jobs::{Hint, SlackDelivery};
+use records::change::Noun;
+use records::{CardContext, Change, ChangeKind, Names};
+use runtime::job::{ReceivedJob, message};
+use runtime::ledger::{DeliveryLine, DeliveryStatus, delivery_write};
+use runtime::limiter::{Account, Limiter, Rate, Reservation};
+use runtime::store::Condition;
+use runtime::{Decision, DeliveryId, TraceId};
+use settings::Route;
+use settings::subscriptions::has_route_for;
+use tenants::portals::Portal;
+
+use crate::holds::{Hold, Waiting};
+use crate::router::{Left, Router, Taken};
+
+/// Adds the deliveries that the tenant's routes make of the changes to the decision; whether there are any, held ones
+/// included.
+pub async fn route(
+    crm: &Crm,
+    job: &ReceivedJob<Hint>,
+    decision: &mut Decision,
+    portal: &Portal,
+    router: &Router,
+    changes: &[Change],
+    identity: &str,
+) -> Result<bool, Failure> {
+    let (has_deliveries, errands_set) = (false, Vec::new());
+    let mut routing = Routing { crm, job, router, identity, decision, has_deliveries, errands_set };
+    for change in changes {
+        let (routes, left) = router.asked(change);
+        routing.leave(left).await?;
+        if routes.is_empty() {
+            continue;
+        }
+        let names = crm.names.of(&job.tenant, change).await;
+        for route in routes {
+            routing.take(portal, change, &names, route).await?;
+        }
+        routing.expect_recording(change)?;
+    }
+    Ok(routing.has_deliveries)
+}
+
+struct Routing<'a> {
+    crm: &'a Crm,
+    job: &'a ReceivedJob<Hint>,
+    router: &'a Router,
+    identity: &'a str,
+    decision: &'a mut Decision,
+    has_deliveries: bool,
+    /// The digests that this decision sets out to make.
+    errands_set: Vec<(String, Timestamp)>,
+}
+
+/// A delivery that one of the destinations of a route gets.
+struct Made<'a> {
+    route: &'a Route,
+    id: DeliveryId,
+    body: SlackDelivery,
+}
+
+impl Routing<'_> {
+    async fn leave(&mut self, left: Vec<Left>) -> Result<(), Failure> {
+        for one in left {
+            if one.failed {
+                self.crm.ports.metrics.count("conditions_failed", "route");
+                let counts = Counts { conditions_failed: 1, ..Counts::default() };
+                self.crm.sweeps.count(&self.job.tenant, self.crm.ports.clock.now(), counts).await?;
+            }
+            self.decision.line.left.push(format!("route {:?}: {}", one.route, one.reason));
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, portal: &Portal, change: &Change, names: &Names, route: &Route) -> Result<(), Failure> {
+        let language = route.language.unwrap_or(self.router.settings().language);
+        let telling = CardContext { change, names, domain: &portal.domain, language };
+        let (taken, left) = self.router.destinations(route, &telling);
+        self.leave(left).await?;
+        let now = self.crm.ports.clock.now();
+        for destination in &taken.destinations {
+            let made = self.make(change, &taken, &telling, destination);
+            let quiet = self.router.quiet_until(route, now);
+            let wait = match quiet {
+                Some(until) => Some((format!("quiet#{}", destination.key()), until)),
+                None => self.burst_until(route, destination, now).await?,
+            };
+            match wait {
+                Some((held_under, until)) => {
+                    self.hold(made, &telling, &taken, &held_under, until, quiet.is_some()).await?;
+                }
+                None => self.queue(made)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn make<'b>(
+        &self,
+        change: &Change,
+        taken: &Taken<'b>,
+        telling: &CardContext<'_>,
+        destination: &CardDestination,
+    ) -> Made<'b> {
+        let (tenant, name) = (self.job.tenant.as_str(), change.kind.name());
+        let route = taken.route;
+        let id =
+            DeliveryId::of(&[tenant, &change.about.to_string(), self.identity, &name, &route.name, &destination.key()]);
+        let body = SlackDelivery {
+            delivery: id.to_string(),
+            route: route.name.clone(),
+            destination: destination.clone(),
+            record: change.about.clone(),
+            change: name,
+            message: taken.card(telling),
+            fallback: route.fallback.as_deref().map(|channel| self.router.settings().channel(channel).to_owned()),
+            thread: route.thread,
+            line: Some(taken.line(telling)),
+        };
+        Made { route, id, body }
+    }
+
+    /// Sends a card now.
+    fn queue(&mut self, made: Made<'_>) -> Result<(), Failure> {
+        self.has_deliveries = true;
+        let line = self.line(&made, DeliveryStatus::Queued);
+        Ok(self.decision.deliver(line, &SlackJob::Card(Box::new(made.body)))?)
+    }
+
+    /// Keeps a card's line for a digest, and sees to it that the digest is made.
+    async fn hold(
+        &mut self,
+        made: Made<'_>,
+        telling: &CardContext<'_>,
+        taken: &Taken<'_>,
+        held_under: &str,
+        until: Timestamp,
+        quiet: bool,
+    ) -> Result<(), Failure> {
+        let tenant = &self.job.tenant;
+        let waiting = Waiting { tenant, place: held_under, until };
+        let line = taken.line(telling).as_str().to_owned();
+        let hold = Hold { trace: self.job.trace, delivery: made.id.clone(), line, taken: false };
+        self.has_deliveries = true;
+        self.decision.writes.push(waiting.hold(&hold)?);
+        let status = DeliveryStatus::Held { until };
+        self.decision.writes.push(delivery_write(tenant, self.line(&made, status), Condition::Always)?);
+        let set = (held_under.to_owned(), until);
+        if self.errands_set.contains(&set) || waiting.has_errand(self.crm.ports.store.as_ref()).await? {
+            return Ok(());
+        }
+        self.decision.writes.push(waiting.set_errand()?);
+        let language = taken.language;
+        let errand = Errand::Digest {
+            place: held_under.to_owned(),
+            until: until.as_second(),
+            quiet,
+            language,
+            sample: Box::new(SlackDelivery { thread: settings::schema::Thread::None, line: None, ..made.body }),
+        };
+        self.errands_set.push(set);
+        self.errand(errand)
+    }
+
+    fn errand(&mut self, errand: Errand) -> Result<(), Failure> {
+        // It is an event of its own, with a trace of its own.
+        let trace = TraceId::new(self.crm.ports.clock.now());
+        self.decision.outbox.push(message(&self.job.tenant, trace, &Hint::errand(errand))?);
+        Ok(())
+    }
+
+    /// Until when a card waits because there are many; `None` if it may go.
+    async fn burst_until(
+        &self,
+        route: &Route,
+        destination: &CardDestination,
+        now: Timestamp,
+    ) -> Result<Option<(String, Timestamp)>, Failure> {
+        let Some(bursts) = self.router.settings().group_bursts.filter(|_| !route.at_once) else { return Ok(None) };
+        let held_under = format!("burst#{}#{}", route.name, destination.key());
+        let every = Duration::from_secs(u64::from(bursts.seconds)) / bursts.more_than;
+        let rate = Rate { every, burst: bursts.more_than };
+        let account = Account::new(format!("{}#{held_under}", self.job.tenant), rate).for_a_person();
+        let limiter = Limiter::new(self.crm.ports.store.clone(), self.crm.ports.clock.clone());
+        match limiter.reserve(&account, Duration::ZERO).await? {
+            Reservation::Granted(_) => Ok(None),
+            Reservation::Wait { .. } => {
+                let seconds = i64::from(bursts.seconds);
+                let next = (now.as_second() / seconds + 1) * seconds;
+                let until = Timestamp::from_second(next).unwrap_or(now);
+                Ok(Some((held_under, until)))
+            }
+        }
+    }
+
+    /// A recording appears some seconds after its call: it is looked for if the call had a card and a route wants the
+    /// recording.
+    fn expect_recording(&mut self, change: &Change) -> Result<(), Failure> {
+        let is_call = change.kind.noun() == Noun::Call && change.kind != ChangeKind::CallRecorded;
+        let wanted = is_call && self.has_deliveries && has_route_for(self.router.settings(), &ChangeKind::CallRecorded);
+        match change.state.as_call().and_then(|call| call.call_id.clone()).filter(|_| wanted) {
+            Some(call_id) => self.errand(Errand::Recording { call_id }),
+            None => Ok(()),
+        }
+    }
+
+    fn line(&self, made: &Made<'_>, status: DeliveryStatus) -> DeliveryLine {
+        DeliveryLine {
+            record: made.body.record.to_string(),
+            change: made.body.change.clone(),
+            route: made.route.name.clone(),
+            destination: made.body.destination.name(),
+            ..DeliveryLine::new(made.id.clone(), self.job.trace, self.crm.ports.clock.now(), status)
+        }
+    }
+}

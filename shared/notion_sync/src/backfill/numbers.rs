@@ -1,0 +1,160 @@
+//! The record numbers that rows carry: several rows with one number, numbers without a record, another row's number.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clients::Failure;
+use crm::pages::{Listing, PAGE};
+use records::Record;
+use runtime::store::{Query, Table};
+
+use super::RunningBackfill;
+use super::rows::{NUMBERS, number_of};
+use crate::plan::{Entry, EntryKind, RowRef};
+use crate::runs::Phase;
+use crate::work::matching::{self, row_ref};
+
+/// Rows that are looked at in one step.
+const ROWS: usize = 500;
+
+/// Looks at some numbers.
+pub(super) async fn look(running: &mut RunningBackfill<'_>, after: Option<String>) -> Result<(), Failure> {
+    let query = Query { after, limit: ROWS, ..Query::prefix(Table::Links, running.partition(), NUMBERS) };
+    let page = running.sync.ports.store.list(&query).await?;
+    let mut groups: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for (number, page) in page.items.iter().filter_map(|item| number_of(&item.key.sort)) {
+        groups.entry(number).or_default().push(page.to_owned());
+    }
+    let mut next = page.next;
+    // The last number may go on behind the end of the page.
+    if next.is_some()
+        && groups.len() > 1
+        && let Some((number, _)) = groups.pop_last()
+    {
+        next = page
+            .items
+            .iter()
+            .rev()
+            .map(|item| &item.key.sort)
+            .find(|sort| number_of(sort).is_some_and(|(own, _)| own != number))
+            .cloned();
+    }
+    let mut unknown = BTreeMap::new();
+    let mut entries = Vec::new();
+    for (number, pages) in groups {
+        let record = running.opened.kind().record(number);
+        let rows = own_rows(running, record, &pages, &mut entries).await?;
+        if let Some(rows) = look_at(running, record, rows, &mut entries).await? {
+            unknown.insert(number, rows);
+        }
+    }
+    missing(running, unknown, &mut entries).await?;
+    running.note(entries).await?;
+    running.run.phase = match next {
+        Some(after) => Phase::Numbers { after: Some(after) },
+        None => Phase::Keys { after: 0 },
+    };
+    Ok(())
+}
+
+/// The rows of a number without those that are linked with another record: these are named.
+async fn own_rows(
+    running: &mut RunningBackfill<'_>,
+    record: Record,
+    pages: &[String],
+    entries: &mut Vec<Entry>,
+) -> Result<Vec<RowRef>, Failure> {
+    let mut rows = Vec::new();
+    for id in pages {
+        let Some(page) = running.row(id).await? else { continue };
+        let owner = running.opened.known_owner(running.sync.links.owner(running.tenant(), id).await?);
+        match owner.filter(|owner| owner.record != record || owner.database != running.opened.database.name) {
+            None => rows.push(row_ref(&page)),
+            Some(owner) => {
+                running.run.counts.strays += 1;
+                entries.push(Entry {
+                    title: page.title(),
+                    rows: vec![row_ref(&page)],
+                    why: Some(format!(
+                        "it carries the number of {record}, and is linked with {}; write {} into its {:?}",
+                        owner.record,
+                        owner.record.id(),
+                        running.opened.id.name
+                    )),
+                    ..Entry::about(EntryKind::Stray)
+                });
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// Notes doubles; returns the rows of a number of which it is not known whether it is a record's.
+async fn look_at(
+    running: &mut RunningBackfill<'_>,
+    record: Record,
+    mut rows: Vec<RowRef>,
+    entries: &mut Vec<Entry>,
+) -> Result<Option<Vec<RowRef>>, Failure> {
+    let link = running.link(record).await?;
+    let linked = link.as_ref().and_then(|link| link.page.clone());
+    if let Some(linked) = &linked {
+        if let Some(place) = rows.iter().position(|row| notion::id::same(&row.page, linked)) {
+            rows.swap(0, place);
+        } else if !rows.is_empty() {
+            // The linked page lost its number, or is not in the database any more.
+            rows.splice(0..0, running.row(linked).await?.as_ref().map(row_ref));
+            double(running, record, link.map(|link| link.title), rows, entries);
+            return Ok(None);
+        }
+    }
+    if rows.len() > 1 {
+        double(running, record, link.map(|link| link.title), rows, entries);
+        return Ok(None);
+    }
+    Ok((linked.is_none() && !rows.is_empty()).then_some(rows))
+}
+
+fn double(
+    running: &mut RunningBackfill<'_>,
+    record: Record,
+    title: Option<String>,
+    rows: Vec<RowRef>,
+    entries: &mut Vec<Entry>,
+) {
+    running.run.counts.doubles += 1;
+    let title = title.unwrap_or_else(|| rows.first().map(|row| row.title.clone()).unwrap_or_default());
+    let why = Some(matching::doubles(running.opened, record, &rows));
+    entries.push(Entry { rows, why, ..Entry::new(EntryKind::Double, record, title) });
+}
+
+/// Names the rows whose number belongs to no record.
+async fn missing(
+    running: &mut RunningBackfill<'_>,
+    unknown: BTreeMap<u64, Vec<RowRef>>,
+    entries: &mut Vec<Entry>,
+) -> Result<(), Failure> {
+    let opened = running.opened;
+    let listing = Listing { kind: opened.kind(), custom_fields: Vec::new() };
+    let numbers: Vec<u64> = unknown.keys().copied().collect();
+    let mut there = BTreeSet::new();
+    for some in numbers.chunks(PAGE) {
+        let (found, _) = listing.after(&opened.bitrix24, &listing.by_ids(some), 0, 1).await?;
+        there.extend(found.iter().map(|(record, _)| record.id()));
+    }
+    for (number, rows) in unknown.into_iter().filter(|(number, _)| !there.contains(number)) {
+        let record = opened.kind().record(number);
+        for row in rows {
+            running.run.counts.strays += 1;
+            let why = format!(
+                "it carries the number {number}, and Bitrix24 has no {record} that the connection may see; correct or clear the number"
+            );
+            entries.push(Entry {
+                title: row.title.clone(),
+                rows: vec![row],
+                why: Some(why),
+                ..Entry::about(EntryKind::Stray)
+            });
+        }
+    }
+    Ok(())
+}

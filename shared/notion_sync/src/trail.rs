@@ -1,0 +1,172 @@
+//! A job's line in the ledger. A change in Bitrix24 has one already, as a delivery of its event; a change in Notion, or
+//! a person's request, is an event of its own.
+
+use std::time::Duration;
+
+use clients::{DeliveryAttempt, Failure};
+use jobs::sync::SyncJob;
+use notifications::alert;
+use notifications::alert::Alert;
+use runtime::decision;
+use runtime::decision::Decision;
+use runtime::job::{Outcome, ReceivedJob};
+use runtime::ledger::{DeliveryLine, DeliveryStatus, EventStatus, Ledger, delivery_write};
+use runtime::store::Condition;
+use runtime::{DeliveryId, Kind};
+
+use crate::NotionSync;
+use crate::work::{SyncDecision, SyncOutcome};
+
+/// Lasting trouble is reported again after this.
+const NOTIFY_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
+
+pub(crate) enum Trail {
+    /// The delivery of an event of Bitrix24's.
+    Delivery(Box<DeliveryAttempt>),
+    /// An event of its own.
+    Event,
+}
+
+impl Trail {
+    pub(crate) async fn take(sync: &NotionSync, job: &ReceivedJob<SyncJob>) -> Result<Self, Outcome> {
+        let delivery = match &job.body {
+            SyncJob::Record { signal, .. } => signal.delivery.as_deref(),
+            _ => None,
+        };
+        match delivery {
+            Some(delivery) => Ok(Self::Delivery(Box::new(DeliveryAttempt::take(&sync.ports, job, delivery).await?))),
+            None => match earlier_try(sync, job).await {
+                Ok(None) => Ok(Self::Event),
+                Ok(Some(outcome)) => Err(outcome),
+                Err(failure) => Err(failure.outcome(sync.now(), job.attempt)),
+            },
+        }
+    }
+
+    pub(crate) async fn finish(
+        &mut self,
+        sync: &NotionSync,
+        job: &ReceivedJob<SyncJob>,
+        decided: SyncDecision,
+    ) -> Result<Outcome, Failure> {
+        if let SyncOutcome::Done { changes, place } = &decided.outcome {
+            tracing::info!(trace = %job.trace, tenant = %job.tenant, ?changes, place, "synced");
+        }
+        let Self::Delivery(attempt) = self else { return commit(sync, job, decided).await };
+        let SyncDecision { outcome, writes, .. } = decided;
+        match outcome {
+            SyncOutcome::Done { changes, place } => attempt.done_as(changes.join("; "), place, writes).await,
+            SyncOutcome::Skip(reason) => attempt.skip_with(reason, writes).await,
+            SyncOutcome::Wait(after, cause) => attempt.wait(after, cause, writes).await,
+            SyncOutcome::HandedOn => Ok(Outcome::Done),
+        }
+    }
+
+    pub(crate) async fn fail(&mut self, sync: &NotionSync, job: &ReceivedJob<SyncJob>, failure: &Failure) -> Outcome {
+        if let Kind::Permanent { code } = &failure.kind {
+            notify(sync, job, code, failure).await;
+        }
+        match self {
+            Self::Delivery(attempt) => attempt.fail(failure, &failure.text).await,
+            Self::Event => {
+                let line = decision(sync, job).line;
+                clients::undecided(&Ledger::new(sync.ports.store.clone()), &job.tenant, line, sync.now(), failure).await
+            }
+        }
+    }
+}
+
+/// What an earlier try made of a page's event: it may have ended before the job that goes on was sent. Of a record the line
+/// may be that of the page's event, which says nothing of the record's own job.
+async fn earlier_try(sync: &NotionSync, job: &ReceivedJob<SyncJob>) -> Result<Option<Outcome>, Failure> {
+    match &job.body {
+        SyncJob::Page { .. } => Ok(decision::finished(&sync.ports, job, |_| Vec::new()).await?),
+        _ => Ok(None),
+    }
+}
+
+/// Commits what came of an event: its line, with what is written in the same moment, and the jobs that go on.
+async fn commit(sync: &NotionSync, job: &ReceivedJob<SyncJob>, decided: SyncDecision) -> Result<Outcome, Failure> {
+    let mut decision = decision(sync, job);
+    decision.claims = decided.claims;
+    decision.writes = decided.writes;
+    decision.outbox = decided.outbox;
+    match decided.outcome {
+        SyncOutcome::Done { changes, place } => {
+            let (now, (record, database)) = (sync.now(), about(job));
+            let id = DeliveryId::of(&[job.tenant.as_str(), "sync", &job.trace.to_string()]);
+            let delivery = DeliveryLine {
+                record,
+                change: changes.join("; "),
+                route: "sync".into(),
+                destination: database,
+                attempts: 1,
+                ..DeliveryLine::new(id, job.trace, now, DeliveryStatus::Delivered { at: now, provider_id: place })
+            };
+            decision.writes.push(delivery_write(&job.tenant, delivery, Condition::Always)?);
+            decision.line.changes = changes;
+            Ok(decision.commit(&sync.ports).await?)
+        }
+        SyncOutcome::Skip(reason) => Ok(decision.skip(&sync.ports, reason).await?),
+        SyncOutcome::Wait(after, cause) => Ok(decision.wait(&sync.ports, after, cause).await?),
+        // An earlier try handed it on.
+        SyncOutcome::HandedOn if decision.outbox.is_empty() => Ok(Outcome::Done),
+        SyncOutcome::HandedOn => {
+            let cause = "the page's record is synced next".into();
+            decision.line.status = EventStatus::Waiting { cause };
+            Ok(decision.commit(&sync.ports).await?)
+        }
+    }
+}
+
+/// What a person has to fix is reported, once for each kind.
+async fn notify(sync: &NotionSync, job: &ReceivedJob<SyncJob>, code: &str, failure: &Failure) {
+    let (record, database) = about(job);
+    let head = match code {
+        "block_limit" => "Notion makes no more pages: the workspace's free blocks are used up".to_owned(),
+        _ => format!("{record} and Notion database {database:?} cannot be synced"),
+    };
+    let alert = Alert {
+        kind: "sync_failed",
+        what: &record,
+        once: &format!("{database}#{code}"),
+        again_after: NOTIFY_AGAIN,
+        head: &head,
+        lines: std::slice::from_ref(&failure.text),
+    };
+    let sent = match sync.connections.portal(&job.tenant).await {
+        Ok(portal) => alert::raise(&sync.ports, &portal, &alert).await,
+        Err(failure) => Err(failure),
+    };
+    if let Err(failure) = sent {
+        tracing::warn!(tenant = %job.tenant, %failure, "the operators could not be alerted");
+    }
+}
+
+/// What a job is about, and the database.
+pub(crate) fn about(job: &ReceivedJob<SyncJob>) -> (String, String) {
+    match &job.body {
+        SyncJob::Record { database, record, .. }
+        | SyncJob::Undo { database, record, .. }
+        | SyncJob::Join { database, record, .. }
+        | SyncJob::Take { database, record, .. } => (record.to_string(), database.clone()),
+        SyncJob::Page { page, .. } => (format!("page {page}"), "Notion".into()),
+        SyncJob::Schema { .. } => ("schema".into(), "Notion".into()),
+        SyncJob::Backfill { database, .. } => ("backfill".into(), database.clone()),
+    }
+}
+
+/// A decision on the event of a job, without anything in it. The line of a record's job may be one that its page's began.
+fn decision(sync: &NotionSync, job: &ReceivedJob<SyncJob>) -> Decision {
+    let name = match &job.body {
+        SyncJob::Record { signal, .. } | SyncJob::Page { signal, .. } | SyncJob::Schema { signal } => {
+            signal.name.clone()
+        }
+        SyncJob::Backfill { .. } => "backfill".into(),
+        SyncJob::Undo { .. } => "undo".into(),
+        SyncJob::Take { side, .. } => format!("take {side}'s value"),
+        SyncJob::Join { .. } => "join".into(),
+    };
+    let decision = Decision::on(job, name, Some(about(job).0), sync.now());
+    if matches!(job.body, SyncJob::Record { .. }) { decision.going_on() } else { decision }
+}

@@ -1,0 +1,194 @@
+//! What needs a person's attention, in their words: for the index that the page shows, and for the operators' channel,
+//! once for each reason.
+
+use std::time::Duration;
+
+use clients::Failure;
+use jiff::Timestamp;
+use jobs::sync::Side;
+use notifications::alert;
+use notifications::alert::Alert;
+use records::names::Named;
+use runtime::store::Write;
+use runtime::{DeliveryId, clock};
+
+use crate::attention::{Entry, replace, shortened};
+use crate::database::Opened;
+use crate::fields::first::UNDECIDED;
+use crate::fields::page::Context;
+use crate::fields::{Cell, Field, Fit, PortalKind, Stuck};
+use crate::work::LinkWork;
+use crate::work::read::BothSides;
+
+/// A reason that lasts is notified again after this.
+const NOTIFY_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl LinkWork<'_> {
+    /// Sets what cannot be carried over, and gives the writes that bring the index into step.
+    pub(super) async fn set_stuck(
+        &mut self,
+        stuck: Vec<Stuck>,
+        now: &BothSides,
+        context: &Context,
+    ) -> Result<Vec<Write>, Failure> {
+        let is_new = |stuck: &&Stuck| !self.link.stuck.contains(stuck);
+        let new: Vec<Stuck> = stuck.iter().filter(is_new).cloned().collect();
+        // The page of a new relation is often still to be made: the operators are not bothered before it was waited for.
+        let looks_again = self.leads_to_missing(&new) && !self.is_second_look();
+        if looks_again && self.link.page.is_some() {
+            self.sync_again().await?;
+        }
+        self.link.stuck = stuck;
+        let entries: Vec<Entry> =
+            self.link.all_stuck().iter().filter_map(|stuck| self.entry(stuck, now, context)).collect();
+        for entry in &entries {
+            let is_known = |known: &Entry| known.id() == entry.id() && known.why == entry.why && known.of == entry.of;
+            let is_waited_for = looks_again && self.leads_to_missing(&[stuck_of(entry)]);
+            if !is_waited_for && (!self.link.attention.iter().any(is_known) || self.is_second_look()) {
+                notify(self, entry).await?;
+            }
+        }
+        Ok(replace(&self.job.tenant, &mut self.link, entries)?)
+    }
+
+    /// The link rests because something writes against the sync.
+    pub(super) fn set_resting(
+        &mut self,
+        (to, field): (Side, &str),
+        until: Timestamp,
+        now: &BothSides,
+        context: &Context,
+    ) -> Result<Vec<Write>, Failure> {
+        let why = format!(
+            "{to} changed it back each time it was written. Look for an automation rule in Bitrix24 or an automation in Notion that sets this field. The sync of this record goes on at {}",
+            until.strftime("%H:%M UTC")
+        );
+        let stuck = Stuck { field: field.to_owned(), of: to.other(), why };
+        let entry = self.entry(&stuck, now, context);
+        let entry = entry.map(|entry| Entry { rests_until: Some(until), can_take: Vec::new(), ..entry });
+        let others = self.link.attention.iter().filter(|known| known.field != *field).cloned();
+        let entries = others.chain(entry).collect();
+        Ok(replace(&self.job.tenant, &mut self.link, entries)?)
+    }
+
+    /// Nothing of a link that is not synced any more needs attention.
+    pub(super) fn clear_attention(&mut self) -> Result<Vec<Write>, Failure> {
+        Ok(replace(&self.job.tenant, &mut self.link, Vec::new())?)
+    }
+
+    fn entry(&self, stuck: &Stuck, now: &BothSides, context: &Context) -> Option<Entry> {
+        let field = self.opened.field(&stuck.field)?;
+        let read = |side: Side| shortened(&as_read(field, &now.cell(side, field.key()), context));
+        let entry = Entry {
+            database: self.link.database.clone(),
+            record: self.link.record,
+            title: self.link.title.clone(),
+            page: self.link.page.clone(),
+            field: field.key().to_owned(),
+            property: field.property.name.clone(),
+            of: stuck.of,
+            bitrix24: read(Side::Bitrix24),
+            notion: read(Side::Notion),
+            why: stuck.why.clone(),
+            since: self.sync.now(),
+            tried_at: None,
+            rests_until: None,
+            can_take: can_take(field, stuck, now),
+        };
+        let known = self.link.attention.iter().find(|known| known.id() == entry.id() && known.of == entry.of);
+        let Some(known) = known else { return Some(entry) };
+        let tried_at = if self.signal.side.is_none() { Some(self.sync.now()) } else { known.tried_at };
+        Some(Entry { since: known.since, tried_at, ..entry })
+    }
+}
+
+fn stuck_of(entry: &Entry) -> Stuck {
+    Stuck { field: entry.field.clone(), of: entry.of, why: entry.why.clone() }
+}
+
+/// The sides whose value can be written to the other: the one that was not refused, or either where nobody has decided yet.
+fn can_take(field: &Field, stuck: &Stuck, now: &BothSides) -> Vec<Side> {
+    let asked = if stuck.why == UNDECIDED { vec![Side::Bitrix24, Side::Notion] } else { vec![stuck.of.other()] };
+    asked.into_iter().filter(|side| is_writable(field, *side, now)).collect()
+}
+
+fn is_writable(field: &Field, side: Side, now: &BothSides) -> bool {
+    let (sides, fits) = match side {
+        Side::Bitrix24 => (&now.bitrix24, true),
+        Side::Notion => (&now.notion, field.fit != Fit::Shown && !field.portal.read_only),
+    };
+    let reading = sides.fields.get(field.key());
+    fits && reading.is_some_and(|reading| reading.cannot.is_none() && !matches!(reading.cell, Cell::Foreign(_)))
+}
+
+/// A value as people read it: with the names of values of lists, of people and of records.
+fn as_read(field: &Field, cell: &Cell, context: &Context) -> String {
+    let option = |code: &String| {
+        let named = field.setting.values.get(code).or_else(|| {
+            field.portal.options.iter().find(|(known, name)| known == code && !name.is_empty()).map(|(_, name)| name)
+        });
+        named.unwrap_or(code).clone()
+    };
+    let record = |id: &u64| match field.portal.kind {
+        PortalKind::Item(entity) | PortalKind::Binding(entity) => {
+            let known = context.names.entry(Named::Item(entity, *id));
+            known.map_or_else(|| format!("#{id}"), |known| known.name.clone())
+        }
+        _ => format!("#{id}"),
+    };
+    let user = |id: &u64| context.names.user(Some(*id)).map_or_else(|| format!("user {id}"), str::to_owned);
+    match cell {
+        Cell::Option(code) => option(code),
+        Cell::Options(codes) => codes.iter().map(option).collect::<Vec<_>>().join(", "),
+        Cell::Users(ids) => ids.iter().map(user).collect::<Vec<_>>().join(", "),
+        Cell::Records(ids) => ids.iter().map(record).collect::<Vec<_>>().join(", "),
+        Cell::Moment(moment) => moment.to_zoned(context.zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string(),
+        Cell::List(cells) => cells.iter().map(|cell| as_read(field, cell, context)).collect::<Vec<_>>().join("; "),
+        other => other.to_string(),
+    }
+}
+
+/// Notifies the operators: which field, which value, why, and what to do. Once for each reason, not for each record.
+async fn notify(work: &LinkWork<'_>, entry: &Entry) -> Result<(), Failure> {
+    let what = entry.record.to_string();
+    let once = reason_id(entry);
+    let head = format!("{what} ({}): {} of {} could not be synced", entry.title, entry.name(), entry.of);
+    let lines = [
+        format!("Bitrix24 shows \"{}\", Notion shows \"{}\".", short(&entry.bitrix24), short(&entry.notion)),
+        format!("{}.", entry.why.trim_end_matches('.')),
+        "Both sides stay as they are; the other fields are synced. The page Needs attention of /admin lists all such values, \
+         with buttons to try again or to take the other side's value."
+            .to_owned(),
+    ];
+    let alert =
+        Alert { kind: "sync_stuck", what: &what, once: &once, again_after: NOTIFY_AGAIN, head: &head, lines: &lines };
+    alert::raise(&work.sync.ports, &work.opened.portal, &alert).await
+}
+
+/// What makes a reason one and the same for every record that meets it: its words, without the numbers in them.
+fn reason_id(entry: &Entry) -> String {
+    let words: String = entry.why.chars().filter(|c| !c.is_ascii_digit()).collect();
+    let side = entry.of.to_string();
+    DeliveryId::of(&[&entry.database, &entry.field, &side, &words]).to_string()
+}
+
+fn short(value: &str) -> String {
+    if value.chars().count() <= 120 {
+        return value.to_owned();
+    }
+    value.chars().take(119).chain(['…']).collect()
+}
+
+/// How long a link rests from now, a minute at least.
+pub(super) fn rest_until(now: Timestamp, until: Timestamp) -> Duration {
+    clock::until(now, until).max(Duration::from_secs(60))
+}
+
+/// The line of the ledger for what could not be carried over.
+pub(super) fn line(opened: &Opened, stuck: &[Stuck]) -> String {
+    let line = |stuck: &Stuck| {
+        let name = opened.field(&stuck.field).map_or(stuck.field.as_str(), |field| field.property.name.as_str());
+        format!("{name} of {}: {}", stuck.of, stuck.why)
+    };
+    format!("could not be synced: {}", stuck.iter().map(line).collect::<Vec<_>>().join("; "))
+}

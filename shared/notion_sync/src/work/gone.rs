@@ -1,0 +1,157 @@
+//! A record or a page that was deleted or restored. The other side is never deleted beyond what the settings allow.
+
+use std::time::Duration;
+
+use clients::Failure;
+use notifications::alert;
+use notifications::alert::Alert;
+use records::Record;
+use runtime::Kind;
+use serde_json::{Map, Value, json};
+use settings::databases::Gone;
+use text::Document;
+
+use crate::link::{Apart, Standing};
+use crate::work::{LinkWork, Next, SyncDecision};
+
+/// One of the two is gone: done what the settings say, and written down.
+pub(super) async fn part(work: &mut LinkWork<'_>, why: Apart) -> Result<Next, Failure> {
+    let setting = match why {
+        Apart::RecordGone => work.opened.database.deleted_records,
+        Apart::PageTrashed | Apart::PageGone | Apart::PageMoved => work.opened.database.trashed_pages,
+    };
+    let now = work.sync.now();
+    if why == Apart::PageTrashed && setting == Gone::Restore {
+        let restored = work.opened.notion.trash(&work.page_id()?, false).await?;
+        return Ok(done(vec!["page taken out of the trash".into()], restored.url, Vec::new()));
+    }
+    let mut changes = vec![format!("apart: {}", why.words())];
+    // What can be done twice is done first.
+    match (why, setting) {
+        (Apart::RecordGone, Gone::Mark | Gone::Restore) => {
+            changes
+                .extend(note(work, Some(&format!("Deleted in Bitrix24 (seen {})", now.strftime("%Y-%m-%d")))).await?);
+        }
+        (Apart::RecordGone, Gone::Delete) => {
+            if let Some(page) = &work.link.page {
+                match work.opened.notion.trash(page, true).await {
+                    Err(failure) if failure.code() == "object_not_found" => {}
+                    trashed => changes.push(format!("page put into Notion's trash: {}", trashed?.url)),
+                }
+            }
+        }
+        // A page that is not there for us may only be shared no longer: nothing is deleted for that.
+        (Apart::PageTrashed, Gone::Delete) => {
+            delete_record(work).await?;
+            changes.push("record put into the portal's recycle bin".into());
+        }
+        _ => {}
+    }
+    work.link.standing = Standing::Apart { why, since: now };
+    work.link.resting = None;
+    work.link.intents.clear();
+    // Nobody can do anything about a field of a pair that is not synced; if it comes back, the merge says it again.
+    let cleared = work.clear_attention()?;
+    work.save(cleared).await?;
+    // What would be seen twice comes after: better once too few than again and again.
+    let is_marked = matches!(setting, Gone::Mark | Gone::Restore) || why == Apart::PageGone && setting == Gone::Delete;
+    if is_marked && why != Apart::RecordGone {
+        changes.extend(mark_record(work, why).await?);
+    }
+    if setting != Gone::Keep {
+        notify(work, why).await?;
+    }
+    let write = work.last_write()?;
+    let place = work.link.page.clone().unwrap_or_default();
+    Ok(done(changes, place, vec![write]))
+}
+
+/// Something was heard of a pair of which one was gone: it may be back.
+pub(super) async fn recheck(work: &mut LinkWork<'_>, why: Apart) -> Result<Next, Failure> {
+    work.reads.is_fresh_wanted = true;
+    let record_gone = work.read_record().await?;
+    let misplaced = work.read_page().await?;
+    let Some(page) = &work.reads.page else { return Ok(still(why)) };
+    if let Some(gone) = record_gone {
+        return Ok(still(gone));
+    }
+    if why == Apart::RecordGone && page.page.in_trash && work.opened.database.deleted_records == Gone::Delete {
+        // It went with the record, and comes back with it.
+        work.opened.notion.trash(&page.page.id, false).await?;
+        work.reads.page = None;
+    } else if misplaced.is_some() {
+        return Ok(still(why));
+    }
+    note(work, None).await?;
+    work.link.standing = Standing::Together;
+    work.save(Vec::new()).await?;
+    tracing::info!(tenant = %work.job.tenant, record = %work.link.record, "together again");
+    Ok(Next::Merge)
+}
+
+fn still(why: Apart) -> Next {
+    Next::skip(format!("not synced: {}", why.words()))
+}
+
+fn done(changes: Vec<String>, place: String, writes: Vec<runtime::store::Write>) -> Next {
+    Next::End(SyncDecision::done(changes, place, writes))
+}
+
+/// Writes the page's note, or clears it.
+async fn note(work: &LinkWork<'_>, text: Option<&str>) -> Result<Option<String>, Failure> {
+    let (Some(property), Some(page)) = (&work.opened.note, &work.link.page) else { return Ok(None) };
+    let runs = notion::text::runs(text.unwrap_or_default());
+    let properties: Map<String, Value> = Map::from_iter([(property.id.clone(), json!({"rich_text": runs}))]);
+    match work.opened.notion.update(page, &properties).await {
+        Ok(_) => Ok(Some("noted on the page".into())),
+        // A page that cannot be written must not hold up independent work.
+        Err(failure) if matches!(failure.kind, Kind::Permanent { .. }) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// A comment on the record's timeline.
+async fn mark_record(work: &LinkWork<'_>, why: Apart) -> Result<Option<String>, Failure> {
+    let Record::Item { entity, id } = work.record() else { return Ok(None) };
+    let text = format!("{}: {}.", work.opened.database.name, why.words());
+    let fields =
+        json!({"ENTITY_ID": id, "ENTITY_TYPE": entity.to_string(), "COMMENT": Document::plain(&text).to_bbcode(false)});
+    match work.opened.bitrix24.call("crm.timeline.comment.add", &json!({"fields": fields})).await {
+        Ok(_) => Ok(Some("commented on the record".into())),
+        Err(failure) if matches!(failure.kind, Kind::Permanent { .. } | Kind::UnknownOutcome) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+async fn delete_record(work: &LinkWork<'_>) -> Result<(), Failure> {
+    let (method, params) = match work.record() {
+        Record::Item { entity, id } => ("crm.item.delete", json!({"entityTypeId": entity, "id": id})),
+        Record::Task(id) => ("tasks.task.delete", json!({"taskId": id})),
+    };
+    match work.opened.bitrix24.call(method, &params).await {
+        Err(failure) if failure.code() == "not_found" => Ok(()),
+        answer => answer.map(|_| ()).map_err(Failure::repeatable),
+    }
+}
+
+async fn notify(work: &LinkWork<'_>, why: Apart) -> Result<(), Failure> {
+    let what = work.link.record.to_string();
+    let head = format!("{what} ({}) and its Notion page are no longer synced", work.link.title);
+    let advice = match why {
+        Apart::RecordGone => "The page stays. Restore the record from the recycle bin, or put the page into the trash.",
+        Apart::PageTrashed => "The record stays. Restore the page in Notion, and the sync goes on by itself.",
+        Apart::PageGone => {
+            "The record stays. Share the page's database with the connection again, if that is what happened."
+        }
+        Apart::PageMoved => "The record stays. Move the page back into its database, and the sync goes on by itself.",
+    };
+    let alert = Alert {
+        kind: "sync_apart",
+        what: &what,
+        once: &format!("{}#{}#{}", work.link.database, work.link.record.key(), work.sync.now()),
+        again_after: Duration::from_secs(24 * 60 * 60),
+        head: &head,
+        lines: &[format!("Database {:?}: {}.", work.link.database, why.words()), advice.to_owned()],
+    };
+    alert::raise(&work.sync.ports, &work.opened.portal, &alert).await
+}

@@ -1,0 +1,510 @@
+//! Finds a record's row in Notion before a page is made: by the number, else by the keys of the settings.
+//!
+//! The number on a row decides alone and is always looked up. Only rows without a number and without a link are
+//! compared by the other keys. Where several fit, nothing is guessed. The comparison itself is
+//! `crate::fields::matching`.
+
+use std::collections::BTreeSet;
+
+use clients::Failure;
+use crm::pages::Listing;
+use jobs::sync::Side;
+use notion::Page;
+use records::{Record, RecordKind, State};
+use runtime::Kind;
+use serde_json::{Map, Value, json};
+use settings::condition::Condition;
+use settings::databases::FULL_NAME;
+use settings::databases::Key;
+
+use crate::NotionSync;
+use crate::context::telling;
+use crate::database::Opened;
+use crate::fields::full_name::Parts;
+use crate::fields::mapping::option_name;
+use crate::fields::matching::{COMPANY, Comparable, Pick, Traits, of_cell, of_multifield, of_property, of_raw, pick};
+use crate::fields::page::Context;
+use crate::fields::portal;
+use crate::fields::{Cell, Field, Merged, Sides, Stuck};
+use crate::link::Link;
+use crate::plan::{FieldChange, RowRef, clipped};
+use crate::work::read;
+
+/// The rows without a number that are read before one page is made; more are a backfill's work.
+const MAX_ROWS: usize = 1_000;
+/// The pages of an answer that are read for one number.
+const MAX_PAGES: usize = 10;
+/// Conditions in a filter: Notion takes a hundred.
+const MAX_CONDITIONS: usize = 90;
+/// What the note of a row begins with that lost its number because another row is the record's.
+pub(crate) const COPY: &str = "A copy";
+/// The same, for a row that was joined with another.
+pub(crate) const DOUBLE: &str = "A double";
+
+/// The row that is a record's.
+pub(crate) enum RowMatch {
+    /// There is none.
+    None,
+    /// This one, recognised by this key.
+    One(Box<Page>, Key),
+    /// It cannot be decided.
+    Refused {
+        /// Why, and what to do.
+        why: String,
+        /// The rows in question.
+        rows: Vec<Page>,
+    },
+}
+
+/// The keys besides the number, the surest first.
+pub(crate) fn keys(opened: &Opened) -> Vec<Key> {
+    opened.database.match_keys().into_iter().map(|(key, _)| key).collect()
+}
+
+/// Whether e-mail addresses or telephone numbers are compared: they have to be read by name.
+pub(crate) fn needs_addresses(opened: &Opened) -> bool {
+    keys(opened).iter().any(|key| matches!(key, Key::Email | Key::Phone))
+        && matches!(opened.kind(), RecordKind::Items(_))
+}
+
+/// The row's number, if it carries one.
+pub(crate) fn number(opened: &Opened, page: &Page) -> Option<u64> {
+    page.property(&opened.id.id).and_then(|value| value["number"].as_u64())
+}
+
+/// A row as a line names it.
+pub(crate) fn row_ref(page: &Page) -> RowRef {
+    RowRef { page: page.id.clone(), title: page.title(), url: page.url.clone() }
+}
+
+/// The addresses of rows, for a sentence.
+pub(crate) fn urls(rows: &[Page]) -> String {
+    rows.iter().map(|page| page.url.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// What a record shows of the keys.
+pub(crate) fn of_record(opened: &Opened, record: Record, state: &State, context: &Context) -> Traits {
+    let (raw, side) = (portal::raw(state), read::portal_side(opened, record, state, context));
+    let person = state.as_item().map(Parts::of_item).unwrap_or_default().spellings();
+    let mut traits = Traits::default();
+    for (key, property) in opened.database.match_keys() {
+        let values: BTreeSet<String> = match &key {
+            Key::Number => continue,
+            Key::Title => {
+                let titles = state.title().into_iter().chain(person.clone());
+                titles.filter_map(|title| key.normal(&title)).collect()
+            }
+            Key::FullName => person.iter().filter_map(|name| key.normal(name)).collect(),
+            Key::Email | Key::Phone => of_multifield(&raw, &key),
+            Key::Field(field) => match side.fields.get(field).filter(|_| property.is_none()) {
+                Some(reading) => of_cell(&reading.cell),
+                None => raw.get(field).map(of_raw).unwrap_or_default(),
+            },
+        };
+        traits.add(key.name(), values);
+    }
+    if let Some(company) = side.fields.get(COMPANY) {
+        traits.add(COMPANY, of_cell(&company.cell));
+    }
+    traits
+}
+
+/// What a row shows of the keys.
+pub(crate) fn of_page(opened: &Opened, page: &Page, context: &Context) -> Traits {
+    let link = Link::making(&opened.database.name, opened.kind().record(0), jiff::Timestamp::UNIX_EPOCH);
+    let side = read::page_side(opened, &link, page, None, context);
+    let mut traits = Traits::default();
+    for (key, own) in opened.database.match_keys() {
+        let own = own.and_then(|name| opened.source.named(&name)).and_then(|property| page.property(&property.id));
+        let values: BTreeSet<String> = match (&key, own) {
+            (Key::Number, _) => continue,
+            (_, Some(property)) => of_property(property, &key),
+            (Key::Title, None) => key.values(&page.title()),
+            (Key::FullName, None) => full_names(opened, page).iter().filter_map(|name| key.normal(name)).collect(),
+            (Key::Email, None) => of_type(opened, page, "email", &key),
+            (Key::Phone, None) => of_type(opened, page, "phone_number", &key),
+            (Key::Field(field), None) => {
+                side.fields.get(field).map(|reading| of_cell(&reading.cell)).unwrap_or_default()
+            }
+        };
+        traits.add(key.name(), values);
+    }
+    if let Some(company) = side.fields.get(COMPANY) {
+        traits.add(COMPANY, of_cell(&company.cell));
+    }
+    traits
+}
+
+/// The full names that a row may mean: the property of the full name, or the title alone and with the last name behind it.
+fn full_names(opened: &Opened, page: &Page) -> Vec<String> {
+    let text = |field: &str| {
+        let value = page.property(&opened.field(field)?.property.id)?;
+        Some(notion::text::plain(&value[value["type"].as_str()?]))
+    };
+    match text(FULL_NAME) {
+        Some(name) => vec![name],
+        None => {
+            let title = page.title();
+            let both = text("lastName").map(|last| format!("{title} {last}"));
+            std::iter::once(title).chain(both).collect()
+        }
+    }
+}
+
+/// What all properties of a type hold.
+fn of_type(opened: &Opened, page: &Page, kind: &str, key: &Key) -> BTreeSet<String> {
+    let own = opened.source.properties.iter().filter(|property| property.kind == kind);
+    own.filter_map(|property| page.property(&property.id)).flat_map(|value| of_property(value, key)).collect()
+}
+
+/// Whether a row lost its number because another is the record's: it belongs to no record.
+pub(crate) fn is_set_aside(opened: &Opened, page: &Page) -> bool {
+    let note = opened.note.as_ref().and_then(|note| page.property(&note.id));
+    let text = note.map(|note| notion::text::plain(&note["rich_text"])).unwrap_or_default();
+    text.starts_with(COPY) || text.starts_with(DOUBLE)
+}
+
+/// What has to be known to read a row's keys.
+pub(crate) async fn page_context(sync: &NotionSync, opened: &Opened, page: &Page) -> Result<Context, Failure> {
+    sync.context(opened, opened.kind().record(0), None, Some(page)).await
+}
+
+/// Which row is the record's, before a page is made for an event. `state` has the e-mail addresses if they are keys.
+pub(crate) async fn find(
+    sync: &NotionSync,
+    opened: &Opened,
+    record: Record,
+    state: &State,
+    context: &Context,
+) -> Result<RowMatch, Failure> {
+    let traits = of_record(opened, record, state, context);
+    let (rows, is_whole) = ask(opened, record, &traits).await?;
+    let (mut numbered, mut free) = (Vec::new(), Vec::new());
+    for page in rows.into_iter().filter(|page| !page.in_trash) {
+        let owner = opened.known_owner(sync.links.owner(opened.tenant(), &page.id).await?);
+        match (number(opened, &page), owner) {
+            (Some(number), _) if number != record.id() => {}
+            (Some(_), Some(owner)) if owner.database != opened.database.name || owner.record != record => {
+                return Ok(taken(record, owner.record, page));
+            }
+            (Some(_), _) => numbered.push(page),
+            (None, None) if !is_set_aside(opened, &page) => free.push(page),
+            (None, _) => {}
+        }
+    }
+    match numbered.len() {
+        0 => {}
+        1 => return Ok(numbered.pop().map_or(RowMatch::None, |page| RowMatch::One(Box::new(page), Key::Number))),
+        _ => return Ok(doubled(opened, record, numbered)),
+    }
+    let mut all = Vec::new();
+    for page in free {
+        let context = page_context(sync, opened, &page).await?;
+        all.push((of_page(opened, &page, &context), page));
+    }
+    match best(opened, record, &traits, all) {
+        RowMatch::One(page, key) => alone(sync, opened, record, (state, &traits), *page, key).await,
+        RowMatch::None if !is_whole => Ok(RowMatch::Refused {
+            why: format!(
+                "database {:?} has more than {} rows without a number that may be {record}; run a backfill over it first",
+                opened.database.name, MAX_ROWS
+            ),
+            rows: Vec::new(),
+        }),
+        row => Ok(row),
+    }
+}
+
+/// The rows that carry a record's number, the oldest first.
+pub(crate) async fn with_number(opened: &Opened, record: Record) -> Result<Vec<Page>, Failure> {
+    let query = json!({
+        "filter": {"property": opened.id.id, "number": {"equals": record.id()}},
+        "sorts": [{"timestamp": "created_time", "direction": "ascending"}], "page_size": 100,
+    });
+    let (mut rows, mut cursor) = (Vec::new(), None);
+    // A page of an answer may be short, or empty, though more follow.
+    for _ in 0..MAX_PAGES {
+        let found = opened.notion.query(&opened.source.id, &query, cursor.as_deref()).await?;
+        rows.extend(found.items.into_iter().filter(|page| !page.in_trash));
+        cursor = found.cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    Ok(rows)
+}
+
+/// Several rows carry the number of a record that none is linked with.
+pub(crate) fn doubled(opened: &Opened, record: Record, rows: Vec<Page>) -> RowMatch {
+    RowMatch::Refused { why: doubles(opened, record, &rows.iter().map(row_ref).collect::<Vec<_>>()), rows }
+}
+
+/// A row carries the number of a record and is linked with another.
+pub(crate) fn taken(record: Record, owner: Record, page: Page) -> RowMatch {
+    let why = format!(
+        "row {} carries the number of {record} and is linked with {owner}; write {} into it, and run a backfill",
+        page.url,
+        owner.id()
+    );
+    RowMatch::Refused { why, rows: vec![page] }
+}
+
+/// What is said of rows that carry one number.
+pub(crate) fn doubles(opened: &Opened, record: Record, rows: &[RowRef]) -> String {
+    let urls: Vec<_> = rows.iter().map(|row| row.url.as_str()).collect();
+    format!(
+        "{} rows carry the number of {record} ({}); join them in a plan (/admin › Notion › Plan a backfill › Show every record and field), or with `switchboard sync join {:?} {:?} --keep ADDRESS`",
+        rows.len(),
+        urls.join(", "),
+        opened.database.name,
+        record.to_string(),
+    )
+}
+
+/// Which of the rows fits the record by the surest key.
+pub(crate) fn best(opened: &Opened, record: Record, traits: &Traits, mut rows: Vec<(Traits, Page)>) -> RowMatch {
+    let keys = keys(opened);
+    for key in &keys {
+        let shown: Vec<&Traits> = rows.iter().map(|(traits, _)| traits).collect();
+        match pick(key, &keys, traits, &shown) {
+            Pick::None => {}
+            Pick::One(place) => return RowMatch::One(Box::new(rows.swap_remove(place).1), key.clone()),
+            Pick::Several(places) => {
+                let rows: Vec<Page> = places.into_iter().map(|place| rows[place].1.clone()).collect();
+                return several(opened, record, key, rows);
+            }
+        }
+    }
+    RowMatch::None
+}
+
+fn several(opened: &Opened, record: Record, key: &Key, rows: Vec<Page>) -> RowMatch {
+    let why = format!(
+        "{} rows have its {} ({}); write its number {} into {:?} of the right one",
+        rows.len(),
+        key.words(),
+        urls(&rows),
+        record.id(),
+        opened.id.name
+    );
+    RowMatch::Refused { why, rows }
+}
+
+/// Several records fit one row.
+pub(crate) fn contested(opened: &Opened, key: &Key, page: Page, records: &[Record]) -> RowMatch {
+    let names: Vec<_> = records.iter().map(ToString::to_string).collect();
+    let why = format!(
+        "row {} has the {} of {}; write the number of the right one into its {:?}",
+        page.url,
+        key.words(),
+        names.join(" and "),
+        opened.id.name
+    );
+    RowMatch::Refused { why, rows: vec![page] }
+}
+
+/// Asks for the row with the record's number, and for those without a number that may be it. Whether that is all of them.
+async fn ask(opened: &Opened, record: Record, traits: &Traits) -> Result<(Vec<Page>, bool), Failure> {
+    let is_its = json!({"property": opened.id.id, "number": {"equals": record.id()}});
+    let is_free = json!({"property": opened.id.id, "number": {"is_empty": true}});
+    let query = |filter: &Value| json!({"filter": filter, "sorts": [{"timestamp": "created_time", "direction": "ascending"}], "page_size": 100});
+    let source = &opened.source.id;
+    // In a database that was backfilled before, hardly any row is without a number.
+    let few = opened.notion.query(source, &query(&json!({"or": [is_its, is_free]})), None).await?;
+    if few.cursor.is_none() && !few.capped {
+        return Ok((few.items, true));
+    }
+    let mut rows = with_number(opened, record).await?;
+    let conditions = conditions(opened, traits);
+    if conditions.is_empty() {
+        return Ok((rows, true));
+    }
+    let (filter, mut cursor) = (query(&json!({"and": [is_free, {"or": conditions}]})), None);
+    while rows.len() < MAX_ROWS {
+        let list = opened.notion.query(source, &filter, cursor.as_deref()).await?;
+        rows.extend(list.items);
+        cursor = list.cursor;
+        if cursor.is_none() {
+            return Ok((rows, !list.capped));
+        }
+    }
+    Ok((rows, false))
+}
+
+/// The conditions that a row meets that has one of the keys, and some others: what a filter finds is compared again.
+fn conditions(opened: &Opened, traits: &Traits) -> Vec<Value> {
+    let mut conditions = Vec::new();
+    for (key, own) in opened.database.match_keys() {
+        let named = own.and_then(|name| opened.source.named(&name));
+        let title = || opened.source.title_property();
+        let of_type = |kind: &str| opened.source.properties.iter().filter(|own| own.kind == kind).collect();
+        let properties: Vec<&notion::Property> = match (&key, named) {
+            (Key::Number, _) => continue,
+            (_, Some(property)) => vec![property],
+            (Key::Title, None) => title().into_iter().collect(),
+            (Key::FullName, None) => {
+                opened.field(FULL_NAME).map(|field| &field.property).or_else(title).into_iter().collect()
+            }
+            (Key::Email, None) => of_type("email"),
+            (Key::Phone, None) => of_type("phone_number"),
+            (Key::Field(field), None) => opened.field(field).map(|field| &field.property).into_iter().collect(),
+        };
+        let values: Vec<&String> = traits.of(key.name()).collect();
+        if values.is_empty() {
+            continue;
+        }
+        for property in properties {
+            let is_text = ["title", "rich_text", "email", "url"].contains(&property.kind.as_str());
+            if !is_text || key == Key::Phone {
+                conditions.push(json!({"property": property.id, (property.kind.as_str()): {"is_not_empty": true}}));
+                continue;
+            }
+            for word in values.iter().flat_map(|value| spellings(value)) {
+                conditions.push(json!({"property": property.id, (property.kind.as_str()): {"contains": word}}));
+            }
+        }
+    }
+    conditions.truncate(MAX_CONDITIONS);
+    conditions
+}
+
+/// The longest word of a value, as it may be written.
+fn spellings(value: &str) -> BTreeSet<String> {
+    let word = value.split_whitespace().max_by_key(|word| word.chars().count()).unwrap_or(value);
+    let mut letters = word.chars();
+    let first = letters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
+    [word.to_owned(), word.to_uppercase(), format!("{first}{}", letters.as_str())].into()
+}
+
+/// Whether a row that fits a record fits no other as well: for a title or a name, the portal is asked for another of the same.
+async fn alone(
+    sync: &NotionSync,
+    opened: &Opened,
+    record: Record,
+    (state, traits): (&State, &Traits),
+    page: Page,
+    key: Key,
+) -> Result<RowMatch, Failure> {
+    let (RecordKind::Items(_), Some(item)) = (opened.kind(), state.as_item()) else {
+        return Ok(RowMatch::One(Box::new(page), key));
+    };
+    let written = |text: Option<&String>, others: Vec<String>| -> BTreeSet<String> {
+        let text = text.cloned().unwrap_or_default();
+        [text.to_lowercase(), text.to_uppercase(), text].into_iter().chain(others).collect()
+    };
+    let filter = match (&key, &item.title) {
+        (Key::Title | Key::FullName, None) => {
+            json!({"@name": written(item.name.as_ref(), Vec::new()), "@lastName": written(item.last_name.as_ref(), Vec::new())})
+        }
+        (Key::Title, Some(title)) => json!({"@title": written(Some(title), vec![page.title()])}),
+        _ => return Ok(RowMatch::One(Box::new(page), key)),
+    };
+    let listing = Listing { kind: opened.kind(), custom_fields: extra_fields(opened) };
+    let others = match listing.first(&opened.bitrix24, &filter).await {
+        Ok((others, _)) => others,
+        // A portal that does not filter by it cannot be asked.
+        Err(failure) if matches!(failure.kind, Kind::Permanent { .. }) => Vec::new(),
+        Err(failure) => return Err(failure),
+    };
+    let mut rivals = vec![(record, traits.clone())];
+    for (other, state) in others.into_iter().filter(|(other, _)| *other != record) {
+        // One whose link has only begun may claim the row just as well.
+        let link = sync.links.get(opened.tenant(), &opened.database.name, other).await?;
+        let is_linked = link.is_some_and(|(link, _)| link.page.is_some());
+        if is_linked || left_out(opened, other, &state)?.is_some() {
+            continue;
+        }
+        let context = sync.context(opened, other, Some(&state), None).await?;
+        rivals.push((other, of_record(opened, other, &state, &context)));
+    }
+    let context = page_context(sync, opened, &page).await?;
+    Ok(among(opened, record, &key, page, &context, &rivals))
+}
+
+/// Whether the row fits this record best of all that may claim it.
+pub(crate) fn among(
+    opened: &Opened,
+    record: Record,
+    key: &Key,
+    page: Page,
+    context: &Context,
+    rivals: &[(Record, Traits)],
+) -> RowMatch {
+    let own = of_page(opened, &page, context);
+    let shown: Vec<&Traits> = rivals.iter().map(|(_, traits)| traits).collect();
+    match pick(key, &keys(opened), &own, &shown) {
+        Pick::One(place) if rivals[place].0 == record => RowMatch::One(Box::new(page), key.clone()),
+        Pick::None | Pick::One(_) => RowMatch::None,
+        Pick::Several(places) => {
+            let records: Vec<Record> = places.into_iter().map(|place| rivals[place].0).collect();
+            contested(opened, key, page, &records)
+        }
+    }
+}
+
+/// The fields to read with records: the synced ones, and e-mail addresses and telephone numbers if they are keys.
+pub(crate) fn extra_fields(opened: &Opened) -> Vec<String> {
+    let mut fields = opened.settings.fields_of(opened.kind());
+    if needs_addresses(opened) {
+        fields.push("fm".to_owned());
+    }
+    fields
+}
+
+/// Why a record gets no page, if it gets none.
+pub(crate) fn left_out(opened: &Opened, record: Record, state: &State) -> Result<Option<String>, Failure> {
+    let Some(when) = &opened.database.when else { return Ok(None) };
+    let bad = |error: &dyn std::fmt::Display| {
+        Failure::permanent("bad_condition", format!("the condition of database {:?}: {error}", opened.database.name))
+    };
+    let condition = Condition::parse(when).map_err(|error| bad(&error))?;
+    let holds = condition.holds(&telling(record, state)).map_err(|error| bad(&error))?;
+    Ok((!holds).then(|| format!("the condition of database {:?} does not hold", opened.database.name)))
+}
+
+/// Writes the record's number onto a row.
+pub(crate) async fn write_number(opened: &Opened, page: &str, record: Record) -> Result<(), Failure> {
+    let number = Map::from_iter([(opened.id.id.clone(), json!({"number": record.id()}))]);
+    opened.notion.update(page, &number).await.map_err(Failure::repeatable).map(|_| ())
+}
+
+/// The fields that a merge changes or leaves apart, with both values as people read them.
+pub(crate) fn changes(
+    opened: &Opened,
+    merged: &Merged,
+    bitrix24: &Sides,
+    notion: &Sides,
+    context: &Context,
+) -> Vec<FieldChange> {
+    let change = |key: &str, to: Option<Side>, why: Option<String>| {
+        let field = opened.field(key)?;
+        let value = |sides: &Sides| {
+            sides.fields.get(key).map(|reading| clipped(&shown(field, &reading.cell, context))).unwrap_or_default()
+        };
+        let property = field.property.name.clone();
+        Some(FieldChange { field: key.to_owned(), property, bitrix24: value(bitrix24), notion: value(notion), to, why })
+    };
+    let to = |side: Side, field: &String| change(field, Some(side), None);
+    let apart = |stuck: &Stuck| change(&stuck.field, None, Some(stuck.why.clone()));
+    let written = merged.to_bitrix24.keys().map(|field| to(Side::Bitrix24, field));
+    let written = written.chain(merged.to_notion.keys().map(|field| to(Side::Notion, field)));
+    written.chain(merged.stuck.iter().map(apart)).flatten().collect()
+}
+
+/// A value as people read it: options and people by name.
+fn shown(field: &Field, cell: &Cell, context: &Context) -> String {
+    let option = |code: &String| {
+        let name = field.portal.options.iter().find(|(known, _)| known == code).map_or("", |(_, name)| name);
+        option_name(&field.setting, code, name)
+    };
+    match cell {
+        Cell::Empty => String::new(),
+        Cell::Option(code) => option(code),
+        Cell::Options(codes) => codes.iter().map(option).collect::<Vec<_>>().join(", "),
+        Cell::Users(ids) => {
+            let name = |id: &u64| context.names.user(Some(*id)).map_or_else(|| format!("user {id}"), str::to_owned);
+            ids.iter().map(name).collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,288 @@
+//! Writes to either side, and reads back the outcome.
+
+use std::collections::BTreeMap;
+
+use clients::Failure;
+use crm::pages::Listing;
+use jobs::sync::Side;
+use notion::Page;
+use records::{Record, RecordKind, State};
+use runtime::Kind;
+use serde_json::{Map, Value, json};
+
+use crate::NotionSync;
+use crate::database::Opened;
+use crate::fields::page;
+use crate::fields::page::Context;
+use crate::fields::portal;
+use crate::fields::portal::{PortalField, PortalKind};
+use crate::fields::{Cell, Field, Stuck};
+use crate::work::read;
+
+/// What became of writing some fields.
+pub(crate) struct SideWritten<T> {
+    /// The side as it is now.
+    pub(crate) now: T,
+    /// The fields that the provider refused, with its words.
+    pub(crate) refused: Vec<Stuck>,
+}
+
+/// Whether a write was refused for what it said, so that other fields may be taken.
+fn is_refusal(failure: &Failure) -> bool {
+    matches!(&failure.kind, Kind::Permanent { code }
+        if !["object_not_found", "not_found", "block_limit", "restricted_resource", "access_denied"].contains(&code.as_str()))
+}
+
+/// Writes fields of the record. What is refused together is written one by one: one field holds up no other.
+pub(crate) async fn to_portal(
+    sync: &NotionSync,
+    opened: &Opened,
+    record: Record,
+    before: &State,
+    cells: &BTreeMap<String, Cell>,
+) -> Result<SideWritten<State>, Failure> {
+    let mut outcome = SideWritten { now: before.clone(), refused: Vec::new() };
+    let raw = read::raw(before);
+    let mut fields: Vec<(&Field, &Cell)> = Vec::new();
+    for (key, cell) in cells {
+        let Some(field) = opened.field(key) else { continue };
+        match cannot_edit(&field.portal, cell, &raw) {
+            None => fields.push((field, cell)),
+            Some(why) => outcome.refused.push(Stuck { field: key.clone(), of: Side::Notion, why }),
+        }
+    }
+    if fields.is_empty() {
+        return Ok(outcome);
+    }
+    match update(sync, opened, record, before, &fields).await {
+        Ok(now) => outcome.now = now,
+        Err(failure) if is_refusal(&failure) => match fields.as_slice() {
+            [(field, _)] => outcome.refused.push(stuck(field, Side::Notion, &failure)),
+            several => one_by_one(sync, opened, record, several, &mut outcome).await?,
+        },
+        Err(failure) => return Err(failure),
+    }
+    if let (RecordKind::Tasks, Some(Cell::Option(status))) = (record.kind(), cells.get("status"))
+        && let Some(now) = finish_status(sync, opened, record, status, &outcome.now).await?
+    {
+        outcome.now = now;
+    }
+    Ok(outcome)
+}
+
+/// Why an edit cannot be applied to what the portal has without losing something, if it cannot.
+fn cannot_edit(field: &PortalField, cell: &Cell, raw: &Map<String, Value>) -> Option<String> {
+    // What a task belongs to is one list for several fields, and a whole name is several fields in one: both are put together
+    // when they are written.
+    if matches!(field.kind, PortalKind::Binding(_) | PortalKind::FullName) {
+        return None;
+    }
+    if field.required && page::is_blank(cell) {
+        return Some(format!("the portal's field {:?} may not be empty", field.name));
+    }
+    portal::edited(field, cell, raw).err()
+}
+
+async fn one_by_one(
+    sync: &NotionSync,
+    opened: &Opened,
+    record: Record,
+    fields: &[(&Field, &Cell)],
+    outcome: &mut SideWritten<State>,
+) -> Result<(), Failure> {
+    for one in fields {
+        match update(sync, opened, record, &outcome.now, std::slice::from_ref(one)).await {
+            Ok(now) => outcome.now = now,
+            Err(failure) if is_refusal(&failure) => outcome.refused.push(stuck(one.0, Side::Notion, &failure)),
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(())
+}
+
+/// Writes fields, and gives the record as it is now: as the answer shows it, or read once where the answer lacks a field.
+async fn update(
+    sync: &NotionSync,
+    opened: &Opened,
+    record: Record,
+    before: &State,
+    fields: &[(&Field, &Cell)],
+) -> Result<State, Failure> {
+    let portal_fields: Vec<(&PortalField, &Cell)> = fields.iter().map(|(field, cell)| (&field.portal, *cell)).collect();
+    let written = portal::written(record.kind(), &portal_fields, &read::raw(before));
+    let (method, params) = match record {
+        Record::Item { entity, id } => {
+            ("crm.item.update", json!({"entityTypeId": entity, "id": id, "fields": written}))
+        }
+        Record::Task(id) => ("tasks.task.update", json!({"taskId": id, "fields": written})),
+    };
+    // The values are absolute: writing them again does no harm.
+    let answer = opened.bitrix24.call(method, &params).await.map_err(Failure::repeatable)?;
+    let names: Vec<&str> = fields.iter().map(|(field, _)| raw_name(&field.portal)).collect();
+    now(sync, opened, record, before, &names, &answer.result).await
+}
+
+/// Where the portal's answers hold a field.
+fn raw_name(field: &PortalField) -> &str {
+    match field.kind {
+        PortalKind::Binding(_) => "ufCrmTask",
+        PortalKind::FullName => "lastName",
+        _ => &field.name,
+    }
+}
+
+/// The record after a call, out of the call's answer where that shows all of `names`.
+async fn now(
+    sync: &NotionSync,
+    opened: &Opened,
+    record: Record,
+    before: &State,
+    names: &[&str],
+    answer: &Value,
+) -> Result<State, Failure> {
+    let part = match record {
+        Record::Item { .. } => "item",
+        Record::Task(_) => "task",
+    };
+    let shown = answer[part].as_object().filter(|shown| names.iter().all(|name| shown.contains_key(*name)));
+    if let Some(shown) = shown {
+        // A task's answer has the usual fields only: the others are as they were.
+        let mut whole = read::raw(before);
+        whole.extend(shown.clone());
+        let listing = Listing { kind: record.kind(), custom_fields: Vec::new() };
+        if let Ok(Some(state)) = listing.state_of_one(&opened.bitrix24, json!({part: whole})) {
+            return Ok(state);
+        }
+    }
+    let gone = || Failure::transient("the record was deleted while it was written");
+    Ok(read::record(sync, opened, record, None).await?.ok_or_else(gone)?.state)
+}
+
+/// Some portals accept a task's status only by the method that leads to it. Gives the task if one was called.
+async fn finish_status(
+    sync: &NotionSync,
+    opened: &Opened,
+    record: Record,
+    wanted: &str,
+    before: &State,
+) -> Result<Option<State>, Failure> {
+    let has = before.as_task().and_then(|task| task.status).map(|status| status.to_string());
+    let method = match wanted {
+        "2" => "tasks.task.renew",
+        "3" => "tasks.task.start",
+        "5" => "tasks.task.complete",
+        "6" => "tasks.task.defer",
+        _ => return Ok(None),
+    };
+    if has.as_deref() == Some(wanted) {
+        return Ok(None);
+    }
+    match opened.bitrix24.call(method, &json!({"taskId": record.id()})).await {
+        Ok(answer) => now(sync, opened, record, before, &["status"], &answer.result).await.map(Some),
+        Err(failure) if matches!(failure.kind, Kind::Permanent { .. }) => Ok(None),
+        Err(failure) => Err(failure.repeatable()),
+    }
+}
+
+/// The properties to write for some fields.
+pub(crate) fn properties(
+    opened: &Opened,
+    cells: &BTreeMap<String, Cell>,
+    now: Option<&Page>,
+    context: &Context,
+) -> Map<String, Value> {
+    let mut properties = Map::new();
+    for (key, cell) in cells {
+        let Some(field) = opened.field(key) else { continue };
+        let value = now.and_then(|page| page.property(&field.property.id));
+        properties.extend(page::written(field, cell, value, context));
+    }
+    properties
+}
+
+/// Makes the options of statuses that the settings allow to be made.
+pub(crate) async fn make_options(opened: &Opened, cells: &BTreeMap<String, Cell>) -> Result<(), Failure> {
+    let mut changes = Map::new();
+    for (key, cell) in cells {
+        let Some(field) = opened.field(key).filter(|field| field.setting.create_options) else { continue };
+        if let Some(change) = page::missing_statuses(field, cell) {
+            changes.insert(field.property.id.clone(), change);
+        }
+    }
+    if !changes.is_empty() {
+        opened.notion.change_schema(&opened.source.id, &changes).await?;
+    }
+    Ok(())
+}
+
+/// Writes properties of the page; what is refused together, one by one.
+pub(crate) async fn to_page(
+    opened: &Opened,
+    page: &Page,
+    cells: &BTreeMap<String, Cell>,
+    context: &Context,
+) -> Result<SideWritten<Page>, Failure> {
+    make_options(opened, cells).await?;
+    let mut outcome = SideWritten { now: page.clone(), refused: Vec::new() };
+    match update_page(opened, page, &properties(opened, cells, Some(page), context)).await {
+        Ok(now) => outcome.now = now,
+        Err(failure) if is_refusal(&failure) => {
+            for (key, cell) in cells {
+                let Some(field) = opened.field(key) else { continue };
+                if cells.len() == 1 {
+                    outcome.refused.push(stuck(field, Side::Bitrix24, &failure));
+                    break;
+                }
+                let one = BTreeMap::from([(key.clone(), cell.clone())]);
+                match update_page(opened, page, &properties(opened, &one, Some(page), context)).await {
+                    Ok(now) => outcome.now = now,
+                    Err(failure) if is_refusal(&failure) => {
+                        outcome.refused.push(stuck(field, Side::Bitrix24, &failure));
+                    }
+                    Err(failure) => return Err(failure),
+                }
+            }
+        }
+        Err(failure) => return Err(failure),
+    }
+    Ok(outcome)
+}
+
+/// Writes properties, and gives the page as it is now: as the answer shows it, or read once where the answer lacks one.
+async fn update_page(opened: &Opened, page: &Page, properties: &Map<String, Value>) -> Result<Page, Failure> {
+    let mut now = opened.notion.update(&page.id, properties).await.map_err(Failure::repeatable)?;
+    if !properties.keys().all(|id| now.property(id).is_some()) {
+        let gone = || Failure::transient("the page was deleted while it was written");
+        now = opened.notion.page(&page.id).await?.ok_or_else(gone)?;
+    }
+    read::complete(opened, &mut now).await?;
+    Ok(now)
+}
+
+/// Creates the page. What Notion refuses together is left to the next merge, which writes it field by field: the page begins
+/// with its number and, if that is not what was refused, its title. Says whether something was left out.
+pub(crate) async fn create_page(
+    opened: &Opened,
+    properties: &Map<String, Value>,
+    blocks: &[Value],
+) -> Result<(Page, bool), Failure> {
+    let first = match opened.notion.create(&opened.source.id, properties, blocks).await {
+        Err(failure) if is_refusal(&failure) => failure,
+        answer => return answer.map(|page| (page, false)),
+    };
+    let is_title =
+        |id: &str| opened.fields.iter().any(|field| field.property.kind == "title" && field.property.id == id);
+    for with_title in [true, false] {
+        let some = properties.iter().filter(|(id, _)| **id == opened.id.id || (with_title && is_title(id)));
+        let some: Map<String, Value> = some.map(|(id, value)| (id.clone(), value.clone())).collect();
+        match opened.notion.create(&opened.source.id, &some, blocks).await {
+            Err(failure) if is_refusal(&failure) => {}
+            answer => return answer.map(|page| (page, true)),
+        }
+    }
+    Err(first)
+}
+
+fn stuck(field: &Field, of: Side, failure: &Failure) -> Stuck {
+    Stuck { field: field.key().to_owned(), of, why: format!("{} refused it: {}", of.other(), failure.text) }
+}
