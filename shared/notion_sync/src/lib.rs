@@ -10,6 +10,7 @@ pub mod database;
 pub mod fields;
 pub mod link;
 mod look;
+pub mod paused;
 pub mod people;
 pub mod plan;
 pub mod poll;
