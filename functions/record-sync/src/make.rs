@@ -19,7 +19,7 @@ use notion_sync::database::Opened;
 use notion_sync::fields::Cell;
 use notion_sync::link::{Link, Standing};
 use notion_sync::link::{link_write, owner_write};
-use records::{Record, State};
+use records::{Change, Record, State};
 use runtime::Kind;
 use runtime::job::ReceivedJob;
 use serde_json::json;
@@ -117,7 +117,7 @@ pub(crate) fn left_out(opened: &Opened, record: Record, state: &State) -> Result
         Failure::permanent("bad_condition", format!("the condition of database {:?}: {error}", opened.database.name))
     };
     let condition = Condition::parse(when).map_err(|error| bad(&error))?;
-    let holds = condition.holds(&notion_sync::context::telling(record, state)).map_err(|error| bad(&error))?;
+    let holds = condition.holds(&Change::whole(record, state.clone())).map_err(|error| bad(&error))?;
     Ok((!holds).then(|| format!("the condition of database {:?} does not hold", opened.database.name)))
 }
 
@@ -234,7 +234,7 @@ pub(crate) async fn make_page(work: &mut Work<'_>, state: &State) -> Result<Page
     write::make_options(opened, &cells).await?;
     let mut properties = write::properties(opened, &cells, None, &context);
     properties.insert(opened.id.id.clone(), json!({"number": record.id()}));
-    let telling = notion_sync::context::telling(record, state);
+    let telling = Change::whole(record, state.clone());
     let blocks = notion_sync::fields::body::blocks(
         &opened.database.parts(),
         &records::CardContext {

@@ -8,7 +8,7 @@ use jobs::chat::SlackJob;
 use jobs::hint::Errand;
 use jobs::{Hint, SlackDelivery};
 use locale::texts;
-use notifications::card;
+use notifications::blocks;
 use notifications::holds::Waiting;
 use records::{Change, ChangeKind, RecordRef, State};
 use runtime::DeliveryId;
@@ -39,7 +39,7 @@ pub(crate) async fn run(deps: &Deps, job: &ReceivedJob<Hint>, errand: &Errand) -
                 true => language.text(texts::cards::AFTER_QUIET_HOURS),
                 false => language.text(texts::cards::MANY_AT_ONCE),
             };
-            digest(deps, job, &waiting, sample, |lines, left| card::digest(lines, left, *language, title)).await
+            digest(deps, job, &waiting, sample, |lines, left| blocks::digest(lines, left, *language, title)).await
         }
     }
 }

@@ -2,6 +2,7 @@
 //! `slack-delivery` does that.
 
 pub mod alert;
+pub mod blocks;
 pub mod card;
 pub mod cards;
 mod design;

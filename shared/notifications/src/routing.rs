@@ -9,6 +9,7 @@ use jobs::chat::SlackJob;
 use jobs::delivery::CardDestination;
 use jobs::hint::Errand;
 use jobs::{Hint, SlackDelivery};
+use notifications::blocks;
 use notifications::holds::{Hold, Waiting};
 use notifications::router::{Left, Router, Taken};
 use records::change::Noun;
@@ -122,10 +123,10 @@ impl Routing<'_> {
             destination: destination.clone(),
             record: change.about.clone(),
             change: name,
-            message: taken.card(telling),
+            message: blocks::message(&taken.card(telling)),
             fallback: route.fallback.as_deref().map(|channel| self.router.settings().channel(channel).to_owned()),
             thread: route.thread,
-            line: Some(taken.line(telling)),
+            line: Some(taken.line(telling).to_mrkdwn()),
         };
         Made { route, id, body }
     }
@@ -149,7 +150,7 @@ impl Routing<'_> {
     ) -> Result<(), Failure> {
         let tenant = &self.job.tenant;
         let waiting = Waiting { tenant, place: held_under, until };
-        let line = taken.line(telling).as_str().to_owned();
+        let line = taken.line(telling).to_mrkdwn().as_str().to_owned();
         let hold = Hold { trace: self.job.trace, delivery: made.id.clone(), line, taken: false };
         self.has_deliveries = true;
         self.decision.writes.push(waiting.hold(&hold)?);

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use clients::Failure;
 use notion::Page;
-use records::change::Verb;
-use records::{Change, ChangeKind, Record, State};
+use records::{Change, Record, State};
 use serde_json::Value;
 
 use crate::NotionSync;
@@ -16,16 +15,10 @@ use crate::fields::portal::PortalKind;
 use crate::fields::{Cell, Field};
 use crate::link::Owner;
 
-/// A change that stands for the whole record: for names and templates.
-pub fn telling(record: Record, state: &State) -> Change {
-    let created = ChangeKind::of(record.kind().into(), Verb::Created).unwrap_or(ChangeKind::DealCreated);
-    Change::new(created, record, state.clone())
-}
-
 impl NotionSync {
     /// Learns the names that many records mention at once.
     pub async fn learn_names(&self, opened: &Opened, records: &[(Record, State)]) {
-        let changes: Vec<_> = records.iter().map(|(record, state)| telling(*record, state)).collect();
+        let changes: Vec<_> = records.iter().map(|(record, state)| Change::whole(*record, state.clone())).collect();
         self.names.learn_all(opened.tenant(), &changes).await;
     }
 
@@ -40,7 +33,7 @@ impl NotionSync {
     ) -> Result<Context, Failure> {
         let tenant = opened.tenant();
         let names = match state {
-            Some(state) => (*self.names.of(tenant, &telling(record, state)).await).clone(),
+            Some(state) => (*self.names.of(tenant, &Change::whole(record, state.clone())).await).clone(),
             None => records::Names::default(),
         };
         let raw = state.map(portal::raw).unwrap_or_default();
