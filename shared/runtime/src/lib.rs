@@ -18,6 +18,7 @@ pub mod limiter;
 pub mod links;
 pub mod metrics;
 pub mod ports;
+pub mod private_files;
 pub mod queue;
 pub mod retry;
 pub mod runner;
