@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use clients::Failure;
+use clients::{ErrorClass, Failure};
 use crm::pages::{Listing, PAGE};
 use futures::StreamExt;
 use futures::stream::iter;
@@ -22,10 +22,10 @@ use notion_sync::plan::{Entry, EntryKind, FieldChange, MAX_ENTRIES, entry_write}
 use notion_sync::runs::Phase;
 use notion_sync::runs::Run;
 use records::{Record, State};
+use runtime::TraceId;
 use runtime::clock::until;
 use runtime::job::ReceivedJob;
 use runtime::store::Version;
-use runtime::{Kind, TraceId};
 use settings::databases::Key;
 
 mod numbers;
@@ -150,7 +150,7 @@ pub(crate) async fn go_on(deps: &Deps, job: &ReceivedJob<SyncJob>, name: &str, i
             Err(failure) if is_final(&failure) => return stop(deps, job, running.run, version, failure.text).await,
             Err(failure) => {
                 // To wait for the limit is the ordinary course of a run, and no failure.
-                let Kind::Throttled { until: moment } = failure.kind else { return Err(failure) };
+                let ErrorClass::Throttled { until: moment } = failure.class else { return Err(failure) };
                 return Ok(Settled::wait(until(deps.now(), moment), failure.text));
             }
             Ok(()) if ended => return Ok(done(&running.run)),
@@ -164,7 +164,7 @@ pub(crate) async fn go_on(deps: &Deps, job: &ReceivedJob<SyncJob>, name: &str, i
 
 /// Whether a run cannot go on without a person.
 fn is_final(failure: &Failure) -> bool {
-    matches!(&failure.kind, Kind::Permanent { .. })
+    matches!(&failure.class, ErrorClass::Permanent { .. })
 }
 
 async fn stop(
@@ -329,7 +329,7 @@ impl Running<'_> {
         let mut outcome = Outcome { changes, ..Outcome::new(record, state, Became::Linked(key)) };
         if !self.run.dry {
             if !is_numbered && let Err(failure) = matching::write_number(opened, &page.id, record).await {
-                let Kind::Permanent { code } = &failure.kind else { return Err(failure) };
+                let ErrorClass::Permanent { code } = &failure.class else { return Err(failure) };
                 if stops_all(code) {
                     return Err(failure);
                 }
@@ -428,15 +428,15 @@ impl Running<'_> {
                 Ok(created())
             }
             // Whether it was made, its own job finds out.
-            Err(failure) if failure.kind == Kind::UnknownOutcome => {
+            Err(failure) if failure.class == ErrorClass::UnknownOutcome => {
                 self.hand_on(record).await?;
                 Ok(created())
             }
             Err(failure) => {
                 // Surely nothing was made: the run comes by again.
                 deps.mirror.links.forget(self.tenant(), &work.link).await?;
-                match &failure.kind {
-                    Kind::Permanent { code } if !stops_all(code) => {
+                match &failure.class {
+                    ErrorClass::Permanent { code } if !stops_all(code) => {
                         Ok(Outcome::new(record, state, Became::Failed(failure.text)))
                     }
                     _ => Err(failure),

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use clients::Failure;
+use clients::{ErrorClass, Failure};
 use notifications::alert;
 use notifications::alert::Alert;
 use notion_sync::link::{Apart, Standing};
 use records::Record;
-use runtime::Kind;
 use serde_json::{Map, Value, json};
 use settings::databases::Gone;
 use text::Document;
@@ -110,7 +109,7 @@ async fn note(work: &Work<'_>, text: Option<&str>) -> Result<Option<String>, Fai
     match work.opened.notion.update(page, &properties).await {
         Ok(_) => Ok(Some("noted on the page".into())),
         // A page that cannot be written must not hold up independent work.
-        Err(failure) if matches!(failure.kind, Kind::Permanent { .. }) => Ok(None),
+        Err(failure) if matches!(failure.class, ErrorClass::Permanent { .. }) => Ok(None),
         Err(failure) => Err(failure),
     }
 }
@@ -123,7 +122,7 @@ async fn mark_record(work: &Work<'_>, why: Apart) -> Result<Option<String>, Fail
         json!({"ENTITY_ID": id, "ENTITY_TYPE": entity.to_string(), "COMMENT": Document::plain(&text).to_bbcode(false)});
     match work.opened.bitrix24.call("crm.timeline.comment.add", &json!({"fields": fields})).await {
         Ok(_) => Ok(Some("commented on the record".into())),
-        Err(failure) if matches!(failure.kind, Kind::Permanent { .. } | Kind::UnknownOutcome) => Ok(None),
+        Err(failure) if matches!(failure.class, ErrorClass::Permanent { .. } | ErrorClass::UnknownOutcome) => Ok(None),
         Err(failure) => Err(failure),
     }
 }

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use clients::Failure;
+use clients::{ErrorClass, Failure};
 use jiff::{SignedDuration, Timestamp};
 use jobs::sync::Side;
 use jobs::sync::{Signal, SyncJob};
@@ -20,7 +20,6 @@ use notion_sync::fields::Cell;
 use notion_sync::link::{Link, Standing};
 use notion_sync::link::{link_write, owner_write};
 use records::{Record, State};
-use runtime::Kind;
 use runtime::job::ReceivedJob;
 use serde_json::json;
 use settings::condition::Condition;
@@ -211,7 +210,8 @@ async fn create(mut work: Work<'_>, state: State) -> Result<Settled, Failure> {
         Ok(page) => page,
         Err(failure) => {
             // Surely nothing was made: the next try need not look for it.
-            if failure.kind != Kind::UnknownOutcome && matches!(work.link.standing, Standing::Making { open: true, .. })
+            if failure.class != ErrorClass::UnknownOutcome
+                && matches!(work.link.standing, Standing::Making { open: true, .. })
             {
                 work.link.standing = Standing::Making { since: work.deps.now(), open: false };
                 work.save(Vec::new()).await?;
@@ -259,7 +259,7 @@ pub(crate) async fn make_page(work: &mut Work<'_>, state: &State) -> Result<Page
     work.link.seen.bitrix24 = Some(read_at);
     work.link.body_open = calls.len() > 1;
     // The page exists: the next try has to look for it.
-    let unknown = |failure: Failure| Failure { kind: Kind::UnknownOutcome, ..failure };
+    let unknown = |failure: Failure| Failure { class: ErrorClass::UnknownOutcome, ..failure };
     let mut also = work.page_made(&page, state, &cells, is_partial).await.map_err(unknown)?;
     also.push(owner_write(&work.job.tenant, &page.id, &work.link)?);
     if work.link.body_open {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use clients::Failure;
+use clients::{ErrorClass, Failure};
 use crm::pages::Listing;
 use jobs::sync::Side;
 use notion::Page;
@@ -22,7 +22,6 @@ use notion_sync::fields::{Cell, Field, Merged, Sides, Stuck};
 use notion_sync::link::Link;
 use notion_sync::plan::{FieldChange, RowRef, clipped};
 use records::{Record, RecordKind, State};
-use runtime::Kind;
 use serde_json::{Map, Value, json};
 use settings::databases::FULL_NAME;
 use settings::databases::Key;
@@ -397,7 +396,7 @@ async fn alone(
     let others = match listing.first(&opened.bitrix24, &filter).await {
         Ok((others, _)) => others,
         // A portal that does not filter by it cannot be asked.
-        Err(failure) if matches!(failure.kind, Kind::Permanent { .. }) => Vec::new(),
+        Err(failure) if matches!(failure.class, ErrorClass::Permanent { .. }) => Vec::new(),
         Err(failure) => return Err(failure),
     };
     let mut rivals = vec![(record, traits.clone())];

@@ -1,12 +1,12 @@
 //! One card's delivery, from its ledger line to its message in the channel.
 
-use clients::{DeliveryAttempt, Failure, WorkspaceClient};
+use clients::{DeliveryAttempt, ErrorClass, Failure, WorkspaceClient};
 use jobs::SlackDelivery;
 use jobs::delivery::METADATA_EVENT;
 use notifications::cards;
 use runtime::job::{Outcome, ReceivedJob};
 use runtime::ledger::OpenCall;
-use runtime::{DeliveryId, Kind, TenantId};
+use runtime::{DeliveryId, TenantId};
 use serde_json::json;
 use settings::schema::Thread;
 use slack::{ChannelId, Message, Metadata, Posted, Ts};
@@ -221,7 +221,7 @@ impl Delivery<'_> {
     /// Says what becomes of the job, and alerts the operators to a channel's trouble.
     async fn fail(&mut self, failure: &Failure) -> Outcome {
         let reason = self.explain(failure);
-        if matches!(&failure.kind, Kind::Permanent { code } if trouble::is_of_the_channel(code))
+        if matches!(&failure.class, ErrorClass::Permanent { code } if trouble::is_of_the_channel(code))
             && let Err(error) = trouble::tell(self.deps, self.tenant(), &self.job.body.channel, &reason).await
         {
             tracing::warn!(trace = %self.job.trace, tenant = %self.tenant(), %error, "operators could not be told of a channel's trouble");

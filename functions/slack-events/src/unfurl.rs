@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use clients::Failure;
+use clients::{ErrorClass, Failure};
 use commands::answers;
 use commands::unfurl::{Linked, linked_card};
 use crm::views::needs_permission;
-use runtime::Kind;
 use runtime::clock::later;
 use runtime::job::ReceivedJob;
 use runtime::store::{Condition, Key, StoreError, Table, Write};
@@ -49,7 +48,7 @@ pub(crate) async fn unfurl(
         }
     };
     let rights = match deps.talk.rights(tenant, person.user).await {
-        Err(Failure { kind: Kind::Permanent { code }, .. }) if needs_permission(&code) => {
+        Err(Failure { class: ErrorClass::Permanent { code }, .. }) if needs_permission(&code) => {
             hint(deps, tenant, channel, user).await?;
             return Ok(Understood::skip("who pasted the link has not allowed us to work with their own rights"));
         }
@@ -61,7 +60,7 @@ pub(crate) async fn unfurl(
         match linked_card(&deps.talk, tenant, &rights, linked, strangers).await {
             Ok(Some(card)) => cards.push((link.clone(), card)),
             // What they may not see is not shown; the link stays a link.
-            Ok(None) | Err(Failure { kind: Kind::Permanent { .. }, .. }) => {}
+            Ok(None) | Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => {}
             Err(failure) => return Err(failure),
         }
     }
@@ -84,7 +83,7 @@ async fn hint(deps: &Deps, tenant: &Tenant, channel: &str, user: &str) -> Result
     }
     match tenant.slack.whisper(channel, user, &answers::allow_later(tenant.settings.language)).await {
         // We may not be in that channel; the home tab and the commands ask, too.
-        Err(Failure { kind: Kind::Permanent { .. }, .. }) => Ok(()),
+        Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => Ok(()),
         said => said,
     }
 }

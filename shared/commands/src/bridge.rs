@@ -73,9 +73,8 @@ pub fn parse(tokens: &[TextToken<'_>], context: &CommandContext<'_>) -> Result<B
 
 #[cfg(feature = "act")]
 mod act {
-    use clients::Failure;
+    use clients::{ErrorClass, Failure};
     use locale::Language;
-    use runtime::Kind;
     use runtime::store::StoreError;
     use settings::schema::WhoBridges;
     use slack::Mrkdwn;
@@ -160,7 +159,7 @@ mod act {
                 let chat = if answer.result["chat"].is_object() { &answer.result["chat"] } else { &answer.result };
                 chat["name"].as_str().unwrap_or_default().to_owned()
             }
-            Err(Failure { kind: Kind::Permanent { .. }, .. }) => {
+            Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => {
                 return Ok(CommandAnswer::to_one(answers::plain(&not_in_chat(dialog, request.language))));
             }
             Err(failure) => return Err(failure),
@@ -171,7 +170,7 @@ mod act {
                 .language
                 .pick("Invite the bot first: /invite @Switchboard", "Сначала пригласите бота: /invite @Switchboard");
             match request.tenant.slack.join(&slack::ChannelId::from(request.channel.as_str())).await {
-                Err(Failure { kind: Kind::Permanent { .. }, .. }) => {
+                Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => {
                     return Ok(CommandAnswer::to_one(answers::plain(fix)));
                 }
                 joined => joined?,

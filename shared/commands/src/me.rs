@@ -74,11 +74,10 @@ pub(crate) mod act {
 
     use std::time::Duration;
 
-    use clients::Failure;
+    use clients::{ErrorClass, Failure};
     use crm::views::needs_permission;
     use jiff::Timestamp;
     use locale::Language;
-    use runtime::Kind;
     use runtime::clock::{later, until};
     use runtime::limiter::{Account, Reservation, Window};
     use runtime::store::{Condition, Key, Table, Version, Write};
@@ -183,7 +182,7 @@ pub(crate) mod act {
     async fn rights_words(request: &CommandRequest<'_>, person: &Link) -> Result<&'static str, Failure> {
         let language = request.language;
         let reach = match request.deps.talk.rights(&request.tenant, person.user).await {
-            Err(Failure { kind: Kind::Permanent { code }, .. }) if needs_permission(&code) => {
+            Err(Failure { class: ErrorClass::Permanent { code }, .. }) if needs_permission(&code) => {
                 return Ok(language.pick(
                     "Type /b24-me allow to work with your own rights.",
                     "Наберите /b24-me allow, чтобы работать с собственными правами.",
