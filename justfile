@@ -19,6 +19,10 @@ demo *options:
 snapshots *tests:
     INSTA_UPDATE=always cargo nextest run --workspace --no-fail-fast -E 'package(journeys) | package(notifications) | package(commands) | package(switchboard)' {{tests}}
 
+# The one-machine host as a server runs it, without simulators: target/host/switchboard
+host:
+    scripts/check host
+
 # A measurement of docs/performance.md: webhook, cost, burst or cold
 bench which:
     cargo run --profile host -p bench -- {{which}}

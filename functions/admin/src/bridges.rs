@@ -1,8 +1,7 @@
 //! The page of chat bridges: the list, a form for a new one, a button that ends one.
 
-use clients::Failure;
+use clients::{ErrorClass, Failure};
 use maud::html;
-use runtime::Kind;
 use runtime::store::StoreError;
 use tenants::conversations::Bridge;
 use web::page::Form;
@@ -73,7 +72,7 @@ async fn joined(visit: &Opened<'_>, named: &str, chat: &str) -> Result<String, F
         return Ok("Switchboard does not know its public address: set public_url, or the parameter PublicUrl.".into());
     };
     let channel = match visit.tenant.slack.channel(named, true).await {
-        Err(Failure { kind: Kind::Permanent { .. }, text, .. }) => return Ok(format!("{named}: {text}.")),
+        Err(Failure { class: ErrorClass::Permanent { .. }, text, .. }) => return Ok(format!("{named}: {text}.")),
         channel => channel?,
     };
     if let Some(bridge) = chat_bridge::bridges::bridge_of_dialog(talk, &visit.tenant, &dialog).await? {
@@ -81,7 +80,7 @@ async fn joined(visit: &Opened<'_>, named: &str, chat: &str) -> Result<String, F
     }
     let bot = chat_bridge::registration::ensure_bot(talk, &visit.tenant, url).await?;
     let dialog_name = match visit.tenant.bitrix24.ask(&bot.chat(&dialog)).await {
-        Err(Failure { kind: Kind::Permanent { .. }, .. }) => {
+        Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => {
             return Ok(format!(
                 "The bot does not see {dialog}. Add the bot Switchboard to that chat in Bitrix24, then join them."
             ));

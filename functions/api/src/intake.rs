@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use bitrix24::{EntityType, Item};
 use bytes::Bytes;
-use clients::{Failure, PortalClient};
+use clients::{ErrorClass, Failure, PortalClient};
 use http::{HeaderValue, Request, Response, StatusCode};
 use jiff::Timestamp;
 use runtime::clock::{later, until};
 use runtime::ledger::{EventLine, EventStatus, event_write};
 use runtime::limiter::Priority;
 use runtime::store::{Condition, Key, StoreError, Table, Write};
-use runtime::{DeliveryId, Kind, TraceId};
+use runtime::{DeliveryId, TraceId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -237,7 +237,7 @@ async fn take(deps: &Deps, caller: &Caller, request: &Request<Bytes>, wanted: &W
         }
         Err(failure) => {
             // What surely had no effect may be tried again at once, and with another body.
-            if failure.kind != Kind::UnknownOutcome && !is_again {
+            if failure.class != ErrorClass::UnknownOutcome && !is_again {
                 let _ = deps.ports.store.delete(&key).await;
             } else {
                 let again = Intake { began_at: Timestamp::UNIX_EPOCH, ..intake };

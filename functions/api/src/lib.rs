@@ -10,13 +10,13 @@ mod sync;
 use std::time::Duration;
 
 use bytes::Bytes;
-use clients::{Connections, Failure};
+use clients::{Connections, ErrorClass, Failure};
 use http::header::{AUTHORIZATION, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use notion_sync::NotionSync;
 use runtime::ledger::Ledger;
 use runtime::limiter::{Account, Limiter, Rate, Reservation};
-use runtime::{Kind, Ports, TenantId};
+use runtime::{Ports, TenantId};
 use serde_json::{Value, json};
 use tenants::api_keys::{ApiKey, ApiKeys, Scope};
 use web::answer::{Refused, answer};
@@ -172,8 +172,8 @@ fn allowed(caller: &Caller, scope: Scope) -> Result<&Caller, Refused> {
 
 /// What our own or a provider's failure means for the caller.
 pub(crate) fn unavailable(failure: &Failure) -> Refused {
-    match &failure.kind {
-        Kind::Permanent { code } => {
+    match &failure.class {
+        ErrorClass::Permanent { code } => {
             tracing::warn!(code, %failure, "a request of the API came to nothing");
             Refused::new(StatusCode::BAD_GATEWAY, "refused_by_provider", failure.text.clone())
         }

@@ -140,8 +140,8 @@ impl Refusal {
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        match failure.kind {
-            runtime::Kind::Permanent { .. } | runtime::Kind::Reauthorise => {
+        match failure.class {
+            clients::ErrorClass::Permanent { .. } | clients::ErrorClass::Reauthorise => {
                 Self::Person(StatusCode::BAD_REQUEST, failure.text)
             }
             _ => Self::Engine(failure),

@@ -1,11 +1,11 @@
 //! What a new connection needs at once: its events are bound, its chatbot is registered. The upkeep repeats both, so
 //! what fails here is done there.
 
-use clients::Failure;
+use clients::{ErrorClass, Failure};
 use crm::subscriptions;
 use crm::subscriptions::Handler;
+use runtime::TenantId;
 use runtime::limiter::Priority;
-use runtime::{Kind, TenantId};
 use serde_json::json;
 use settings::Settings;
 
@@ -90,7 +90,7 @@ async fn try_to_unsettle(deps: &Deps, tenant: &TenantId) -> Result<(), Failure> 
         for one in subscriptions::bound(&client).await? {
             if one.handler.contains(&format!("/webhooks/{tenant}/")) {
                 match client.call("event.unbind", &json!({"event": one.event, "handler": one.handler})).await {
-                    Err(failure) if !matches!(failure.kind, Kind::Permanent { .. }) => return Err(failure),
+                    Err(failure) if !matches!(failure.class, ErrorClass::Permanent { .. }) => return Err(failure),
                     _ => {}
                 }
             }

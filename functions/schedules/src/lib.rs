@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use clients::{Connections, Failure};
+use clients::{Connections, ErrorClass, Failure};
 use crm::sweeps::Sweeps;
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use notion_sync::runs::RunRequest;
 use runtime::clock::{later, until};
 use runtime::ledger::Ledger;
 use runtime::store::StoreError;
-use runtime::{Kind, Ports, TenantId};
+use runtime::{Ports, TenantId};
 use serde::{Deserialize, Serialize};
 use settings::Settings;
 use settings::robots::{Action, Robot};
@@ -148,7 +148,7 @@ async fn run(
     match act(deps, portal, settings, robot, moment, since, now).await {
         Ok(()) => Ok(true),
         Err(failure) => {
-            if !matches!(failure.kind, Kind::Permanent { .. }) {
+            if !matches!(failure.class, ErrorClass::Permanent { .. }) {
                 // It is tried again in a minute. If this is not noted either, the moment is lost.
                 deps.sweeps.remember(tenant, &name, &memory, Some(noted)).await?;
             }

@@ -1,8 +1,8 @@
 //! Keeps the chatbot registered: for every portal that is connected by an application, and for others while bridges
 //! need it. It is moved when our address changes, and registered again when it is missing.
 
-use clients::Failure;
-use runtime::{Kind, TenantId};
+use clients::{ErrorClass, Failure};
+use runtime::TenantId;
 
 use crate::Deps;
 
@@ -16,7 +16,7 @@ pub(crate) async fn keep(deps: &Deps, id: &TenantId) -> Result<(), Failure> {
     }
     match chat_bridge::registration::look_after_bot(&deps.talk, &tenant, url).await {
         Ok(_) => Ok(()),
-        Err(Failure { kind: Kind::Permanent { code }, text, .. }) => {
+        Err(Failure { class: ErrorClass::Permanent { code }, text, .. }) => {
             tracing::error!(tenant = %id, code, text, "the bot cannot be registered; give the connection the right imbot");
             Ok(())
         }

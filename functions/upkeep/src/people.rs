@@ -1,7 +1,7 @@
 //! Ends the links of people who were dismissed or left Slack. How they are found is in `user_mapping::stale`.
 
-use clients::Failure;
-use runtime::{Kind, TenantId};
+use clients::{ErrorClass, Failure};
+use runtime::TenantId;
 use tenants::portals::Portal;
 
 use crate::Deps;
@@ -14,7 +14,7 @@ pub(crate) async fn keep(deps: &Deps, id: &TenantId, portal: &Portal) -> Result<
     let tenant = deps.talk.tenant(id).await?;
     match deps.talk.end_stale_links(&tenant).await {
         // What one side does not let us read is said elsewhere: the rest of the upkeep goes on.
-        Err(Failure { kind: Kind::Permanent { .. } | Kind::Reauthorise, text, .. }) => {
+        Err(Failure { class: ErrorClass::Permanent { .. } | ErrorClass::Reauthorise, text, .. }) => {
             tracing::warn!(tenant = %id, text, "it could not be checked who is still there");
             Ok(0)
         }

@@ -9,11 +9,12 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use clients::{Access, Connections, PortalAccess};
+use command_line::config::Config;
+use command_line::settings::{self, SettingsCommand};
+use command_line::{codes, operate, person, tenants};
 use runtime::seal::KeyRing;
 use runtime::secrets::{KEY_RING, SecretsError};
 use runtime::{Ports, TenantId};
-use standalone::config::Config;
-use standalone::{codes, operate, person, settings_command, tenants_command};
 
 /// Connects a portal and a Slack workspace to a deployment on AWS, and operates it.
 #[derive(Parser)]
@@ -42,7 +43,7 @@ enum Command {
     Operate(operate::Operate),
     /// Checks, shows, compares and applies the settings document.
     #[command(subcommand)]
-    Settings(settings_command::Remote),
+    Settings(SettingsCommand),
     /// Prints what lets a shell complete these commands.
     Completions {
         /// Which shell.
@@ -50,16 +51,16 @@ enum Command {
     },
     /// Lists, exports, imports and removes tenants.
     #[command(subcommand)]
-    Tenants(tenants_command::Tenants),
+    Tenants(tenants::Tenants),
     /// Finds one person's data, hands it out, deletes it.
     #[command(subcommand)]
     Person(person::Person),
     /// Changes the key that seals secrets, while everything runs.
     #[command(subcommand)]
-    Keys(tenants_command::Keys),
+    Keys(tenants::Keys),
     /// Makes, lists and takes back keys of the API.
     #[command(subcommand)]
-    ApiKey(tenants_command::ApiKey),
+    ApiKey(tenants::ApiKey),
 }
 
 #[tokio::main]
@@ -87,16 +88,16 @@ async fn main() -> anyhow::Result<()> {
                 };
                 Box::pin(operate::run(&place, command)).await?
             }
-            Command::Settings(command) => settings_command::run_remote(&ports, command).await?,
+            Command::Settings(command) => settings::run(command, || Ok(Some(ports))).await?,
             Command::Completions { shell } => operate::completions(shell, &mut Arguments::command(), "switchboard-aws"),
             Command::Tenants(command) => {
                 // An import seals with the deployment's own key.
                 ensure_key_ring(&ports).await?;
-                tenants_command::tenants(&ports, command).await?
+                tenants::tenants(&ports, command).await?
             }
             Command::Person(command) => person::run(&ports, command).await?,
-            Command::Keys(command) => tenants_command::keys(&ports, command).await?,
-            Command::ApiKey(command) => tenants_command::api_key(&ports, command).await?,
+            Command::Keys(command) => tenants::keys(&ports, command).await?,
+            Command::ApiKey(command) => tenants::api_key(&ports, command).await?,
         };
         println!("{done}");
         return Ok(());

@@ -3,8 +3,8 @@
 mod notion;
 mod talk;
 
-use std::io::Write as _;
-use std::net::SocketAddr;
+use std::io::{ErrorKind, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use axum::extract::{Path as Segment, State};
 use axum::http::StatusCode;
 use axum::routing::{delete, post};
 use clients::{Access, Connections, PortalAccess};
-use runtime::{Clock, SystemClock, TenantId};
+use runtime::{Clock, SystemClock, TenantId, private_files};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use settings::Settings;
@@ -34,6 +34,9 @@ use crate::{http, names, page, workers};
 pub fn events(settings: &Settings) -> Vec<&'static str> {
     settings::subscriptions::wanted(settings).iter().map(|event| event.code).collect()
 }
+
+/// Where the page is, if the command does not say.
+const USUAL_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// How often the demonstration sweeps: what gets lost is found while one watches.
 const SCHEDULE: Schedule = Schedule {
@@ -59,14 +62,17 @@ const MAX_MESSAGES: usize = 50;
 const MAX_TASKS: usize = 4;
 
 /// Where and with what the demonstration runs.
-#[derive(Debug, Clone)]
+#[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Where the page is.
-    pub listen: SocketAddr,
-    /// Whether another port will do if that one is taken.
-    pub any_port: bool,
-    /// The folder of the database and of the simulators' data.
-    pub data: PathBuf,
+    /// Where the page is. If the usual port is not free, another is used.
+    #[arg(long, default_value_t = USUAL_ADDRESS)]
+    listen: SocketAddr,
+    /// Where the demonstration keeps its data.
+    #[arg(long, default_value = "switchboard-demo")]
+    data: PathBuf,
+    /// Deletes what an earlier demonstration left.
+    #[arg(long)]
+    fresh: bool,
 }
 
 /// What the page's routes work on.
@@ -78,9 +84,12 @@ struct Demo {
     tenant: TenantId,
 }
 
-/// Runs until `stop` becomes true. `started` is told the page's address.
-pub async fn demo(options: Options, stop: watch::Receiver<bool>, started: impl FnOnce(&str)) -> anyhow::Result<()> {
-    sqlite::private::folder(&options.data)
+/// Prints the page's address, and runs until `stop` becomes true.
+pub async fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+    if options.fresh {
+        forget(&options.data)?;
+    }
+    private_files::folder(&options.data)
         .with_context(|| format!("the folder {} cannot be made", options.data.display()))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let engine = Engine::open(&options.data.join("demo.db"), clock.clone()).await?;
@@ -101,7 +110,9 @@ pub async fn demo(options: Options, stop: watch::Receiver<bool>, started: impl F
     }
 
     let listener = match http::listen(options.listen).await {
-        Err(_) if options.any_port => http::listen(SocketAddr::new(options.listen.ip(), 0)).await?,
+        Err(_) if options.listen.port() == USUAL_ADDRESS.port() => {
+            http::listen(SocketAddr::new(options.listen.ip(), 0)).await?
+        }
         listener => listener?,
     };
     let address = format!("http://{}", listener.local_addr()?);
@@ -133,7 +144,7 @@ pub async fn demo(options: Options, stop: watch::Receiver<bool>, started: impl F
         let sandbox = sandbox.clone();
         async move { sandbox.notion.keep_sending().await }
     });
-    started(&address);
+    println!("{address}");
     let subscribing = tokio::spawn(async move {
         if let Err(error) = notion::subscribe(&demo, &address).await {
             tracing::warn!(%error, "edits in Notion are found by the poll alone");
@@ -344,18 +355,29 @@ impl Demo {
     }
 }
 
+/// Deletes what a demonstration made, and nothing else in its folder.
+fn forget(data: &Path) -> anyhow::Result<()> {
+    for name in ["demo.db", "demo.db-wal", "demo.db-shm", "simulators.json"] {
+        match std::fs::remove_file(data.join(name)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// The simulators go on with the data that they had.
 fn restore(sandbox: &Sandbox, file: &Path) -> anyhow::Result<()> {
     let Ok(text) = std::fs::read(file) else { return Ok(()) };
     let saved: Value = serde_json::from_slice(&text)
-        .with_context(|| format!("{} cannot be read; start with --fresh to begin anew", file.display()))?;
+        .with_context(|| format!("{} cannot be read; start with --fresh to begin again", file.display()))?;
     sandbox.restore(&saved);
     Ok(())
 }
 
 fn save(sandbox: &Sandbox, file: &Path) -> anyhow::Result<()> {
     let beside = file.with_extension("new");
-    let mut new = sqlite::private::options().create(true).truncate(true).open(&beside)?;
+    let mut new = private_files::options().create(true).truncate(true).open(&beside)?;
     new.write_all(sandbox.save().to_string().as_bytes())?;
     Ok(std::fs::rename(beside, file)?)
 }

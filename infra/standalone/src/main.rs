@@ -1,25 +1,18 @@
 //! The command `switchboard`: arguments in, one of the library's commands run.
 
-use std::io::Write as _;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{CommandFactory, Parser, Subcommand};
-use runtime::SystemClock;
-use serde_json::Value;
-use simulators::Sandbox;
-use simulators::portal::Delivery;
-use standalone::config::Config;
+use command_line::config::Config;
+use command_line::settings::{self, SettingsCommand};
+use command_line::{codes, operate, person, tenants};
 use standalone::log::OneLine;
-use standalone::{codes, demo, manifest, operate, person, replay, serve, settings_command, sync, tenants_command};
+use standalone::simulated::{self, Simulated};
+use standalone::{database, manifest, replay, serve, sync};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
-
-/// A handler that takes longer to answer is called less often by the simulated portal.
-const SLOW_HANDLER: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Joins Bitrix24, Slack and Notion: cards in the right channel, conversations, records and pages in sync.
 #[derive(Parser)]
@@ -40,18 +33,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Starts everything with simulated providers, and prints the address of a page to try it on.
-    Demo {
-        /// Where the page is; another port is taken if this one is not free.
-        #[arg(long, default_value = "127.0.0.1:8080")]
-        listen: SocketAddr,
-        /// Where the demonstration keeps its data.
-        #[arg(long, default_value = "switchboard-demo")]
-        data: PathBuf,
-        /// Forgets what an earlier demonstration left.
-        #[arg(long)]
-        fresh: bool,
-    },
+    #[command(flatten)]
+    Simulated(Simulated),
     /// Runs against a real portal and a real workspace, with the configuration that `--config` names; docs/connecting.md
     /// shows one.
     Serve,
@@ -66,7 +49,7 @@ enum Command {
     /// Checks, shows, compares and applies the settings document.
     Settings {
         #[command(subcommand)]
-        command: settings_command::Command,
+        command: SettingsCommand,
     },
     /// Shows how the Notion databases stand, plans and runs backfills.
     Sync {
@@ -85,7 +68,7 @@ enum Command {
     /// Lists, exports, imports and removes tenants.
     Tenants {
         #[command(subcommand)]
-        command: tenants_command::Tenants,
+        command: tenants::Tenants,
     },
     /// Finds one person's data, hands it out, deletes it.
     Person {
@@ -95,12 +78,12 @@ enum Command {
     /// Changes the key that seals secrets, while everything runs.
     Keys {
         #[command(subcommand)]
-        command: tenants_command::Keys,
+        command: tenants::Keys,
     },
     /// Makes, lists and takes back keys of the API.
     ApiKey {
         #[command(subcommand)]
-        command: tenants_command::ApiKey,
+        command: tenants::ApiKey,
     },
     #[command(flatten)]
     Operate(operate::Operate),
@@ -117,16 +100,6 @@ enum Command {
         /// The portal's host, for links that unfold: acme.bitrix24.com
         #[arg(long)]
         portal: Option<String>,
-    },
-    /// Starts the simulators alone, and prints one line of JSON that tells a client all it needs.
-    Sandbox {
-        /// Many companies instead of one, each with a portal and a Slack workspace, and none connected yet.
-        #[arg(long)]
-        companies: Option<usize>,
-        /// Answers https, for clients that insist on it: with a certificate of an authority that is made for this run. The
-        /// line names the file that holds the authority's own certificate, for the client to trust.
-        #[arg(long)]
-        tls: bool,
     },
 }
 
@@ -156,14 +129,7 @@ async fn run(host: Host, command: Command) -> anyhow::Result<()> {
             print!("{}", operate::completions(shell, &mut Arguments::command(), "switchboard"));
             Ok(())
         }
-        Command::Demo { listen, data, fresh } => {
-            if fresh && data.exists() {
-                forget(&data)?;
-            }
-            let any_port = listen.port() == 8080;
-            let options = demo::Options { listen, any_port, data };
-            Box::pin(demo::demo(options, stopped(), |address| println!("{address}"))).await
-        }
+        Command::Simulated(command) => simulated::run(command, stopped()).await,
         Command::Serve => {
             let config =
                 host.config.context("name the configuration with --config FILE; docs/connecting.md shows one")?;
@@ -174,8 +140,10 @@ async fn run(host: Host, command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Settings { command } => {
-            let place = settings_command::Place { config: host.config, database: host.database };
-            println!("{}", settings_command::run(command, &place).await?);
+            if matches!(command, SettingsCommand::Apply { .. }) {
+                host.names_no_settings()?;
+            }
+            println!("{}", settings::run(command, || host.named_ports()).await?);
             Ok(())
         }
         Command::Sync { command } => sync::run(command, host.named_database()?).await,
@@ -184,11 +152,11 @@ async fn run(host: Host, command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::AdminCode { tenant, .. } => {
-            println!("{}", codes::new(&host.named_database()?, tenant).await?);
+            println!("{}", codes::new(&host.ports()?, tenant).await?);
             Ok(())
         }
         Command::Tenants { command } => {
-            println!("{}", tenants_command::tenants(&host.ports()?, command).await?);
+            println!("{}", tenants::tenants(&host.ports()?, command).await?);
             Ok(())
         }
         Command::Person { command } => {
@@ -196,82 +164,17 @@ async fn run(host: Host, command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Keys { command } => {
-            println!("{}", tenants_command::keys(&host.ports()?, command).await?);
+            println!("{}", tenants::keys(&host.ports()?, command).await?);
             Ok(())
         }
         Command::ApiKey { command } => {
-            println!("{}", tenants_command::api_key(&host.ports()?, command).await?);
+            println!("{}", tenants::api_key(&host.ports()?, command).await?);
             Ok(())
         }
         Command::Manifest { url, portal } => {
             print!("{}", manifest::yaml(&url, portal.as_deref()));
             Ok(())
         }
-        Command::Sandbox { companies, tls } => Box::pin(simulate(companies, tls)).await,
-    }
-}
-
-/// Runs the simulators until they are stopped.
-async fn simulate(companies: Option<usize>, tls: bool) -> anyhow::Result<()> {
-    let authority = if tls { Some(Trusted::new()?) } else { None };
-    let secured = |described: Value| match &authority {
-        Some(authority) => authority.named_in(described),
-        None => described,
-    };
-    let mut stopped = stopped();
-    if let Some(companies) = companies {
-        let starting = simulators::Estate::start(Arc::new(SystemClock), companies.clamp(1, 20));
-        let estate = match &authority {
-            Some(trusted) => trusted.authority.secure(starting).await?,
-            None => starting.await?,
-        };
-        println!("{}", secured(estate.describe()));
-        stopped.wait_for(|stop| *stop).await?;
-        return Ok(());
-    }
-    let starting = Sandbox::start(Arc::new(SystemClock));
-    let sandbox = match &authority {
-        Some(trusted) => trusted.authority.secure(starting).await?,
-        None => starting.await?,
-    };
-    sandbox.portal.deliver(Delivery { slow_after: SLOW_HANDLER, ..Delivery::default() });
-    println!("{}", secured(sandbox.describe()));
-    tokio::select! {
-        () = sandbox.notion.keep_sending() => {}
-        stopped = stopped.wait_for(|stop| *stop) => { stopped?; }
-    }
-    Ok(())
-}
-
-/// A certificate authority whose certificate lies in a file as long as the simulators run.
-struct Trusted {
-    authority: simulators::tls::Authority,
-    file: PathBuf,
-}
-
-impl Trusted {
-    fn new() -> anyhow::Result<Self> {
-        let made = simulators::tls::Authority::new()
-            .map_err(|error| anyhow::anyhow!("no certificate could be made: {error}"))?;
-        let moment = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_nanos();
-        let file = std::env::temp_dir().join(format!("switchboard-sandbox-{}-{moment}.pem", std::process::id()));
-        let mut kept = sqlite::private::options()
-            .create_new(true)
-            .open(&file)
-            .with_context(|| format!("the file {} cannot be made", file.display()))?;
-        kept.write_all(made.certificate().as_bytes())?;
-        Ok(Self { authority: made, file })
-    }
-
-    fn named_in(&self, mut described: Value) -> Value {
-        described["certificate_authority"] = self.file.display().to_string().into();
-        described
-    }
-}
-
-impl Drop for Trusted {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.file);
     }
 }
 
@@ -285,7 +188,27 @@ struct Host {
 impl Host {
     /// The ports over the database.
     fn ports(&self) -> anyhow::Result<runtime::Ports> {
-        codes::ports(&self.named_database()?)
+        database::open(&self.named_database()?)
+    }
+
+    /// The same; nothing if neither a configuration nor a database is named.
+    fn named_ports(&self) -> anyhow::Result<Option<runtime::Ports>> {
+        let is_named = self.config.is_some() || self.database.is_some();
+        is_named.then(|| self.ports()).transpose()
+    }
+
+    /// Refuses a configuration with settings of its own: `serve` would put those into force again.
+    fn names_no_settings(&self) -> anyhow::Result<()> {
+        if let Some(config) = &self.config
+            && Config::read(config)?.named_settings().is_some()
+        {
+            bail!(
+                "{} names settings itself, which `serve` puts into force when it starts; change them there, or remove \
+                 them there first",
+                config.display()
+            );
+        }
+        Ok(())
     }
 
     /// The database: as it was named, or as the configuration names it.
@@ -300,7 +223,7 @@ impl Host {
 
 /// Does what an operator wants.
 async fn operated(host: Host, command: operate::Operate) -> anyhow::Result<String> {
-    let ports = codes::ports(&host.named_database()?)?;
+    let ports = database::open(&host.named_database()?)?;
     let config = host.config.as_deref().map(Config::read).transpose()?;
     let connections = match &config {
         Some(config) => config.connections(&ports)?,
@@ -310,17 +233,6 @@ async fn operated(host: Host, command: operate::Operate) -> anyhow::Result<Strin
     let place =
         operate::Place { ports: &ports, connections: &connections, public_url: public_url.as_deref(), json: host.json };
     operate::run(&place, command).await
-}
-
-/// Removes what a demonstration made, and nothing else that may lie in its folder.
-fn forget(data: &std::path::Path) -> anyhow::Result<()> {
-    for name in ["demo.db", "demo.db-wal", "demo.db-shm", "simulators.json"] {
-        match std::fs::remove_file(data.join(name)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 /// Becomes true on Ctrl-C and on the signal that service managers send.

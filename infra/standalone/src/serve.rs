@@ -9,13 +9,13 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
 use clients::{Access, Connections, PortalAccess};
+use command_line::config::{Config, PortalConfig, SlackConfig};
 use runtime::store::{Condition, Key, Table, Write};
 use runtime::{SystemClock, TenantId};
 use secrecy::ExposeSecret;
 use tenants::portals::TokenDigest;
 use tokio::sync::watch;
 
-use crate::config::{Config, PortalConfig, SlackConfig};
 use crate::engine::Engine;
 use crate::functions::Functions;
 use crate::schedule::{self, Schedule};
@@ -84,7 +84,7 @@ pub async fn serve(file: &Path, stop: watch::Receiver<bool>) -> anyhow::Result<(
         Box::pin(async move { host.state().await })
     });
     let (public, status) = tokio::join!(
-        server::serve(listener, public, config.options(counters), stop.clone()),
+        server::serve(listener, public, server::Options::of(&config, counters), stop.clone()),
         server::serve(status, page::private(look, &config.status_names), page::options(), stop),
     );
     workers.join_all().await;

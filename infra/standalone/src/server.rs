@@ -16,6 +16,8 @@ use ::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
+use command_line::config::{Config, LimitsConfig};
+use command_line::proxies::Proxies;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -29,7 +31,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::proxies::Proxies;
 use crate::timed::{Late, Progress, Timed, Watched};
 
 /// How long open connections may go on once the host is to stop.
@@ -44,6 +45,8 @@ const MAKING_ROOM: Duration = Duration::from_secs(5);
 const MAX_REFUSALS: usize = 64;
 /// What the parser holds of a request's head at most; more than that is a 431.
 const MAX_BUFFER: usize = 128 * 1024;
+/// More connections than any machine of one process keeps.
+const MAX_CONNECTIONS: usize = 100_000;
 /// Between two lines of the log about the same trouble.
 const LOG_EVERY_SECONDS: i64 = 60;
 
@@ -86,7 +89,24 @@ impl Default for HostLimits {
     }
 }
 
-/// What a server works by.
+impl HostLimits {
+    /// The limits that a configuration names; the usual ones for what it leaves out.
+    fn of(config: &LimitsConfig) -> Self {
+        let usual = Self::default();
+        let seconds = |given: Option<u64>, usual| given.map_or(usual, |seconds| Duration::from_secs(seconds.max(1)));
+        let count = |given: Option<usize>, usual| given.map_or(usual, |count| count.clamp(1, MAX_CONNECTIONS));
+        Self {
+            connections: count(config.connections, usual.connections),
+            connections_per_address: count(config.connections_per_address, usual.connections_per_address),
+            head: seconds(config.head_seconds, usual.head),
+            body: seconds(config.body_seconds, usual.body),
+            idle: seconds(config.idle_seconds, usual.idle),
+            ..usual
+        }
+    }
+}
+
+/// How a server works.
 #[derive(Clone, Default)]
 pub struct Options {
     /// Its limits.
@@ -95,6 +115,13 @@ pub struct Options {
     pub proxies: Proxies,
     /// Where refusals are counted.
     pub counters: Arc<Counters>,
+}
+
+impl Options {
+    /// How the public address is served; refusals are counted with `counters`.
+    pub fn of(config: &Config, counters: Arc<Counters>) -> Self {
+        Self { limits: HostLimits::of(&config.limits), proxies: config.proxies.trusted.clone(), counters }
+    }
 }
 
 /// The address of ours that a client connected to; in the extensions of each request.
@@ -484,6 +511,13 @@ mod tests {
     fn host(limits: HostLimits) -> Arc<Host> {
         let proxies = Proxies::read(&["192.0.2.1".to_owned()]).unwrap();
         Arc::new(Host::new(Options { limits, proxies, ..Options::default() }))
+    }
+
+    #[test]
+    fn limits_are_the_configurations_or_the_usual_ones() {
+        let config = LimitsConfig { connections: Some(7), head_seconds: Some(3), ..LimitsConfig::default() };
+        let expected = HostLimits { connections: 7, head: Duration::from_secs(3), ..HostLimits::default() };
+        assert_eq!(HostLimits::of(&config), expected);
     }
 
     #[test]

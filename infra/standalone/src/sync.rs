@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use clients::Connections;
+use command_line::codes;
 use jobs::sync::{Others, SyncJob};
 use notion_sync::NotionSync;
 use notion_sync::plan;
@@ -18,7 +19,7 @@ use runtime::{TenantId, TraceId};
 use settings::Settings;
 use slack::ApiBase;
 
-use crate::codes;
+use crate::database;
 
 /// Who works the queue writes at least so often.
 const SILENCE: Duration = Duration::from_secs(90);
@@ -126,7 +127,7 @@ pub async fn run(mut command: Command, database: PathBuf) -> anyhow::Result<()> 
 }
 
 async fn open(place: &Place) -> anyhow::Result<(NotionSync, TenantId)> {
-    let ports = codes::ports(&place.database)?;
+    let ports = database::open(&place.database)?;
     let tenant = codes::tenant(&ports, place.tenant.clone()).await?;
     // No provider is called from here.
     Ok((NotionSync::new(&ports, Connections::new(&ports, ApiBase::default())), tenant))

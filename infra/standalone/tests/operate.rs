@@ -6,12 +6,12 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use command_line::config::Config;
 use jobs::queues;
 use runtime::queue::{DeadLetter, Queue};
 use runtime::{Clock, SystemClock, TraceId};
 use serde_json::Value;
 use simulators::Sandbox;
-use standalone::config::Config;
 use standalone::engine::Engine;
 
 /// Runs the command; whether it went well, and what it printed.

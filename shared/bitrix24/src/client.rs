@@ -283,8 +283,9 @@ fn refused(method: &str, error: &Value, description: Option<&Value>, free_at: Op
 
 #[cfg(test)]
 mod tests {
+    use wire::ErrorClass;
+
     use super::*;
-    use crate::error::Kind;
 
     #[test]
     fn a_webhook_url_is_checked_and_normalised() {
@@ -359,20 +360,24 @@ mod tests {
 
     #[test]
     fn the_code_decides_not_the_status() {
-        let kind = |status, body: &str| understand("m", Seen::new(status, ""), body.as_bytes()).unwrap_err().kind();
-        assert_eq!(kind(503, r#"{"error":"QUERY_LIMIT_EXCEEDED"}"#), Kind::Throttled { until: None });
-        assert_eq!(kind(200, r#"{"error":"expired_token"}"#), Kind::Reauthorise);
+        let now = Timestamp::from_second(1_778_747_000).unwrap();
+        let class =
+            |status, body: &str| understand("m", Seen::new(status, ""), body.as_bytes()).unwrap_err().class(now);
+        let pause = ErrorClass::wait(now, Duration::from_millis(1_500));
+        assert_eq!(class(503, r#"{"error":"QUERY_LIMIT_EXCEEDED"}"#), pause);
+        assert_eq!(class(429, r#"{"error":"OPERATION_TIME_LIMIT"}"#), pause);
+        assert_eq!(class(200, r#"{"error":"expired_token"}"#), ErrorClass::Reauthorise);
+        assert_eq!(class(400, r#"{"error":"","error_description":"Not found"}"#), ErrorClass::permanent("not_found"));
         assert_eq!(
-            kind(400, r#"{"error":"","error_description":"Not found"}"#),
-            Kind::Permanent { code: "not_found".into() }
+            class(400, r#"{"error":100,"error_description":"x"}"#),
+            ErrorClass::Permanent { code: "100".into() }
         );
-        assert_eq!(kind(400, r#"{"error":100,"error_description":"x"}"#), Kind::Permanent { code: "100".into() });
-        assert_eq!(kind(200, "<html>"), Kind::UnknownOutcome);
-        assert_eq!(kind(200, r#"{"result":{"items":["#), Kind::UnknownOutcome);
+        assert_eq!(class(200, "<html>"), ErrorClass::UnknownOutcome);
+        assert_eq!(class(200, r#"{"result":{"items":["#), ErrorClass::UnknownOutcome);
         let until = Timestamp::from_second(1_778_747_792).unwrap();
         assert_eq!(
-            kind(429, r#"{"error":"OPERATION_TIME_LIMIT","time":{"operating_reset_at":1778747792}}"#),
-            Kind::Throttled { until: Some(until) }
+            class(429, r#"{"error":"OPERATION_TIME_LIMIT","time":{"operating_reset_at":1778747792}}"#),
+            ErrorClass::Throttled { until }
         );
     }
 }

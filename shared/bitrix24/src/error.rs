@@ -1,27 +1,13 @@
 //! The errors of a REST call, and what each asks of the caller.
 
-use jiff::Timestamp;
+use std::time::Duration;
 
-/// What an error asks of the caller. The wire crates share no code, so each has these words of its own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
-    /// The portal asks for a pause: until then, or for a time of the caller's choosing.
-    Throttled {
-        /// Until when, where the portal says.
-        until: Option<Timestamp>,
-    },
-    /// Nothing happened, and the call may work later.
-    Transient,
-    /// The credentials are no longer good.
-    Reauthorise,
-    /// The call will never work.
-    Permanent {
-        /// The portal's code, in lower case.
-        code: String,
-    },
-    /// The call may have had its effect.
-    UnknownOutcome,
-}
+use jiff::Timestamp;
+use wire::ErrorClass;
+
+/// How long to leave a portal alone that says "too many" without saying how long: its bucket drains two a second, and
+/// vendors' clients wait a second more.
+const DEFAULT_WAIT: Duration = Duration::from_millis(1_500);
 
 /// A REST call that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -96,19 +82,19 @@ fn to(host: Option<&str>) -> String {
 }
 
 impl Error {
-    /// What it asks of the caller.
+    /// What it asks of the caller at `now`.
     ///
     /// The code decides, never the HTTP status: documents, SDKs and portals disagree about the status of most
     /// codes (`docs/providers/bitrix24.md`, "System errors").
-    pub fn kind(&self) -> Kind {
+    pub fn class(&self, now: Timestamp) -> ErrorClass {
         match self {
-            Self::Refused { code, free_at, .. } => kind_of(code, *free_at),
-            Self::NotConnected { .. } => Kind::Transient,
-            Self::Lost { .. } | Self::Garbage { .. } => Kind::UnknownOutcome,
+            Self::Refused { code, free_at, .. } => class_of(code, *free_at, now),
+            Self::NotConnected { .. } => ErrorClass::Transient,
+            Self::Lost { .. } | Self::Garbage { .. } => ErrorClass::UnknownOutcome,
             // A person has to say where the portal is, or the operator that it may be there.
-            Self::Blocked { .. } | Self::Moved { .. } => Kind::Reauthorise,
-            Self::Shape { .. } => Kind::Permanent { code: "unexpected_shape".into() },
-            Self::Address(_) => Kind::Permanent { code: "bad_address".into() },
+            Self::Blocked { .. } | Self::Moved { .. } => ErrorClass::Reauthorise,
+            Self::Shape { .. } => ErrorClass::permanent("unexpected_shape"),
+            Self::Address(_) => ErrorClass::permanent("bad_address"),
         }
     }
 
@@ -121,11 +107,14 @@ impl Error {
     }
 }
 
-fn kind_of(code: &str, free_at: Option<Timestamp>) -> Kind {
+fn class_of(code: &str, free_at: Option<Timestamp>, now: Timestamp) -> ErrorClass {
     match code {
-        "query_limit_exceeded" | "overload_limit" | "too_many_requests" => Kind::Throttled { until: None },
-        "operation_time_limit" => Kind::Throttled { until: free_at },
-        "internal_server_error" | "error_unexpected_answer" => Kind::UnknownOutcome,
+        "query_limit_exceeded" | "overload_limit" | "too_many_requests" => ErrorClass::wait(now, DEFAULT_WAIT),
+        "operation_time_limit" => match free_at {
+            Some(until) => ErrorClass::Throttled { until },
+            None => ErrorClass::wait(now, DEFAULT_WAIT),
+        },
+        "internal_server_error" | "error_unexpected_answer" => ErrorClass::UnknownOutcome,
         "no_auth_found"
         | "expired_token"
         | "invalid_token"
@@ -141,8 +130,8 @@ fn kind_of(code: &str, free_at: Option<Timestamp>) -> Kind {
         | "invalid_client"
         | "not_installed"
         | "method_confirm_waiting"
-        | "user_access_error" => Kind::Reauthorise,
+        | "user_access_error" => ErrorClass::Reauthorise,
         // A right that is missing, "insufficient_scope", is missing for some methods only: the others go on.
-        code => Kind::Permanent { code: code.to_owned() },
+        code => ErrorClass::permanent(code),
     }
 }

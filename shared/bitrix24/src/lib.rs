@@ -25,7 +25,7 @@ pub use call::Call;
 pub use chat::{ChatAct, ChatEvent};
 pub use client::{Answer, Client, RestBase};
 pub use crm::{EntityType, Item};
-pub use error::{Error, Kind};
+pub use error::Error;
 pub use event::Event;
 pub use subject::{Action, Subject};
 pub use task::Task;

@@ -4,11 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use clients::Failure;
+use clients::{ErrorClass, Failure};
 use jiff::{SignedDuration, Timestamp};
 use locale::Language;
 use locale::texts;
-use runtime::Kind;
 use runtime::store::{Key, Table};
 use serde::{Deserialize, Serialize};
 use text::{Document, Leaf, Person};
@@ -128,7 +127,7 @@ async fn named_person(
 ) -> Result<Leaf, Failure> {
     let person = Person::of_slack(id, label);
     let acting = match talk.acting(tenant, id).await {
-        Err(Failure { kind: Kind::Permanent { .. }, .. }) => Acting::Nobody { email: None },
+        Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => Acting::Nobody { email: None },
         acting => acting?,
     };
     let found = match acting {
@@ -153,7 +152,7 @@ async fn named_person(
 /// The name of a person in Slack; `None` if Slack does not say.
 pub(crate) async fn slack_name(talk: &Talk, tenant: &Tenant, id: &str) -> Result<Option<String>, Failure> {
     let profile = match talk.slack_profile(tenant, id).await {
-        Err(Failure { kind: Kind::Permanent { .. }, .. }) => None,
+        Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => None,
         profile => profile?,
     };
     Ok(profile.map(|profile| profile.name).filter(|name| !name.is_empty() && name != id))
@@ -177,7 +176,7 @@ async fn group_name(talk: &Talk, tenant: &Tenant, id: &str) -> Result<Option<Str
         }
     }
     let handles: BTreeMap<String, String> = match tenant.slack.user_groups().await {
-        Err(Failure { kind: Kind::Permanent { code }, text, .. }) => {
+        Err(Failure { class: ErrorClass::Permanent { code }, text, .. }) => {
             tracing::warn!(tenant = %tenant.id, code, text, "user groups stay without names");
             BTreeMap::new()
         }
@@ -197,8 +196,8 @@ async fn channel_name(talk: &Talk, tenant: &Tenant, id: &str) -> Result<Channel,
         return Ok(item.decode()?);
     }
     let found = match tenant.slack.channel_info(id).await {
-        Err(Failure { kind: Kind::Permanent { code }, .. }) if code == "channel_not_found" => Channel::Private,
-        Err(Failure { kind: Kind::Permanent { .. }, .. }) => Channel::Unknown,
+        Err(Failure { class: ErrorClass::Permanent { code }, .. }) if code == "channel_not_found" => Channel::Private,
+        Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => Channel::Unknown,
         found => match found?.name {
             name if name.is_empty() => Channel::Direct,
             name => Channel::Named(name),

@@ -6,12 +6,12 @@
 use std::time::Duration;
 
 use bitrix24::bot::{Bot, BotApi};
-use clients::Failure;
+use clients::{ErrorClass, Failure};
 use jiff::Timestamp;
 use locale::Language;
+use runtime::DeliveryId;
 use runtime::clock::until;
 use runtime::store::{Condition, Item, Key, Table, Write};
-use runtime::{DeliveryId, Kind};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use user_mapping::{Talk, Tenant};
@@ -109,7 +109,7 @@ async fn register_commands(talk: &Talk, tenant: &Tenant, public_url: &str, kept:
         match tenant.bitrix24.ask(&kept.bot.command(command.name(), &words, &url)).await {
             Ok(_) => {}
             // An existing one is as good; which code says so is not documented.
-            Err(Failure { kind: Kind::Permanent { code }, text, .. }) => {
+            Err(Failure { class: ErrorClass::Permanent { code }, text, .. }) => {
                 tracing::warn!(tenant = %tenant.id, command = command.name(), code, text, "a command of the bot was not registered");
             }
             Err(failure) => return Err(failure),
@@ -122,7 +122,7 @@ async fn register_commands(talk: &Talk, tenant: &Tenant, public_url: &str, kept:
 async fn register(tenant: &Tenant, url: &str) -> Result<Bot, Failure> {
     let api = match tenant.bitrix24.call("imbot.v2.Revision.get", &json!({})).await {
         Ok(_) => BotApi::V2,
-        Err(Failure { kind: Kind::Permanent { code }, .. }) if code == "error_method_not_found" => BotApi::V1,
+        Err(Failure { class: ErrorClass::Permanent { code }, .. }) if code == "error_method_not_found" => BotApi::V1,
         Err(failure) => return Err(failure),
     };
     // An application is known by its token; an incoming webhook shows by our own key that the bot belongs to it.
@@ -144,7 +144,7 @@ async fn register(tenant: &Tenant, url: &str) -> Result<Bot, Failure> {
 pub async fn unregister_bot(talk: &Talk, tenant: &Tenant) -> Result<(), Failure> {
     if let Some(bot) = bot(talk, tenant).await? {
         match tenant.bitrix24.ask(&bot.unregister()).await {
-            Err(failure) if !matches!(failure.kind, Kind::Permanent { .. }) => return Err(failure),
+            Err(failure) if !matches!(failure.class, ErrorClass::Permanent { .. }) => return Err(failure),
             _ => {}
         }
     }

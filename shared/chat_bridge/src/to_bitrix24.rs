@@ -7,13 +7,13 @@ mod edit;
 mod files;
 
 use bitrix24::bot::{self, Bot};
-use clients::{DeliveryAttempt, Failure};
+use clients::{DeliveryAttempt, ErrorClass, Failure};
 use jiff::Timestamp;
 use jobs::chat::{InBitrix24, ToBitrix24};
+use runtime::DeliveryId;
 use runtime::clock::MAX_PROVIDER_SKEW;
 use runtime::job::{Outcome, ReceivedJob};
 use runtime::store::{Version, Write};
-use runtime::{DeliveryId, Kind};
 use serde_json::Value;
 use tenants::conversations::{Conversations, MessageLink, Side, SlackState};
 use user_mapping::{Talk, Tenant};
@@ -232,7 +232,7 @@ impl Delivery<'_> {
     async fn last_messages(&self) -> Result<Option<Vec<Value>>, Failure> {
         match self.tenant.bitrix24.ask(&bot::last_messages(&self.job.body.dialog)).await {
             Ok(answer) => Ok(Some(answer.result["messages"].as_array().cloned().unwrap_or_default())),
-            Err(Failure { kind: Kind::Permanent { .. }, .. }) => Ok(None),
+            Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => Ok(None),
             Err(failure) => Err(failure),
         }
     }
@@ -286,7 +286,7 @@ impl Delivery<'_> {
 }
 
 fn is_gone(failure: &Failure) -> bool {
-    matches!(&failure.kind, Kind::Permanent { code } if ["message_not_found", "message_id_error", "not_found"].contains(&code.as_str()))
+    matches!(&failure.class, ErrorClass::Permanent { code } if ["message_not_found", "message_id_error", "not_found"].contains(&code.as_str()))
 }
 
 fn explain(body: &ToBitrix24, failure: &Failure) -> String {

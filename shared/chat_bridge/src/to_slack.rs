@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use jobs::chat::{InSlack, SlackPart, ToSlack};
 use jobs::delivery::marked_as;
 use locale::texts;
-use runtime::Kind;
 use runtime::job::{Outcome, ReceivedJob};
 use runtime::ledger::OpenCall;
 use runtime::store::{Version, Write};
@@ -272,7 +271,7 @@ impl Delivery<'_> {
             return self.note(line, file, author, too_large, thread.as_ref(), answers).await;
         }
         let download = match self.fetch(file).await {
-            Err(Failure { kind: Kind::Permanent { code }, text, .. }) => {
+            Err(Failure { class: ErrorClass::Permanent { code }, text, .. }) => {
                 tracing::warn!(trace = %self.job.trace, file = file.id, code, text, "a file could not be fetched from Bitrix24");
                 return self.note(line, file, author, gone, thread.as_ref(), answers).await;
             }
@@ -306,7 +305,7 @@ impl Delivery<'_> {
         let listed = match answer {
             Ok(answer) => answer.result["files"].as_array().cloned().unwrap_or_default(),
             // The connection's user may not read the chat; the bot may still fetch the file.
-            Err(Failure { kind: Kind::Permanent { .. }, .. }) => Vec::new(),
+            Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => Vec::new(),
             Err(failure) => return Err(failure),
         };
         let number = |row: &serde_json::Value, name: &str| bitrix24::tolerant::whole(&row[name]);

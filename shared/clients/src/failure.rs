@@ -3,18 +3,15 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use runtime::clock::{later, until};
+use runtime::clock::until;
 use runtime::job::{BAD_JOB, BadJob, Outcome};
 use runtime::ports::EnqueueError;
 use runtime::queue::QueueError;
 use runtime::retry::jittered;
 use runtime::store::StoreError;
-use runtime::{DecisionError, Kind, SettingsError, UNREADABLE_SETTINGS};
+use runtime::{DecisionError, SettingsError, UNREADABLE_SETTINGS};
 use serde::{Deserialize, Serialize};
-
-/// How long to leave a portal alone that says "too many" without saying how long: its bucket drains two a second, and
-/// vendors' clients wait a second more.
-const PORTAL_PAUSE: Duration = Duration::from_millis(1_500);
+use wire::ErrorClass;
 
 /// How often a job checks whether its tenant was authorised again.
 pub(crate) const UNTIL_REAUTHORISED: Duration = Duration::from_secs(15 * 60);
@@ -27,7 +24,7 @@ pub(crate) const GONE: &str = "portal_not_connected";
 #[error("{text}")]
 pub struct Failure {
     /// What it asks of the caller.
-    pub kind: Kind,
+    pub class: ErrorClass,
     /// What happened, where, and what to do.
     pub text: String,
     /// Whether the account as a whole is down or paused: then waiting does not count towards giving up.
@@ -35,97 +32,76 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn new(kind: Kind, text: impl Into<String>) -> Self {
-        let whole_account = matches!(kind, Kind::Throttled { .. } | Kind::Reauthorise);
-        Self { kind, text: text.into(), whole_account }
+    fn new(class: ErrorClass, text: impl Into<String>) -> Self {
+        let whole_account = matches!(class, ErrorClass::Throttled { .. } | ErrorClass::Reauthorise);
+        Self { class, text: text.into(), whole_account }
     }
 
     /// Nothing was done; it may work later.
     pub fn transient(text: impl Into<String>) -> Self {
-        Self::new(Kind::Transient, text)
+        Self::new(ErrorClass::Transient, text)
     }
 
     /// It will never work.
     pub fn permanent(code: &str, text: impl Into<String>) -> Self {
-        Self::new(Kind::Permanent { code: code.to_owned() }, text)
+        Self::new(ErrorClass::permanent(code), text)
     }
 
     /// For a call that may be repeated without harm: if its outcome is unknown, it is repeated.
     #[must_use]
     pub fn repeatable(mut self) -> Self {
-        if self.kind == Kind::UnknownOutcome {
-            self.kind = Kind::Transient;
+        if self.class == ErrorClass::UnknownOutcome {
+            self.class = ErrorClass::Transient;
         }
         self
     }
 
     /// A person has to renew the credentials.
     pub fn reauthorise(text: impl Into<String>) -> Self {
-        Self::new(Kind::Reauthorise, text)
+        Self::new(ErrorClass::Reauthorise, text)
     }
 
     /// Try again then.
     pub fn wait(until: Timestamp, text: impl Into<String>) -> Self {
-        Self::new(Kind::Throttled { until }, text)
+        Self::new(ErrorClass::Throttled { until }, text)
     }
 
     /// A portal's error at `now`.
     pub(crate) fn of_bitrix24(error: &bitrix24::Error, now: Timestamp) -> Self {
-        let kind = match error.kind() {
-            bitrix24::Kind::Throttled { until } => {
-                Kind::Throttled { until: until.unwrap_or_else(|| later(now, PORTAL_PAUSE)) }
-            }
-            bitrix24::Kind::Transient => Kind::Transient,
-            bitrix24::Kind::Reauthorise => Kind::Reauthorise,
-            bitrix24::Kind::Permanent { code } => Kind::Permanent { code },
-            bitrix24::Kind::UnknownOutcome => Kind::UnknownOutcome,
-        };
-        Self::new(kind, format!("Bitrix24: {error}"))
+        Self::new(error.class(now), format!("Bitrix24: {error}"))
     }
 
     /// A workspace's error at `now`.
     pub(crate) fn of_slack(error: &slack::Error, now: Timestamp) -> Self {
-        let kind = match error.kind() {
-            slack::Kind::Throttled { wait } => Kind::Throttled { until: later(now, wait) },
-            slack::Kind::Transient => Kind::Transient,
-            slack::Kind::Reauthorise => Kind::Reauthorise,
-            slack::Kind::Permanent { code } => Kind::Permanent { code },
-            slack::Kind::UnknownOutcome => Kind::UnknownOutcome,
-        };
-        Self::new(kind, format!("Slack: {error}"))
+        Self::new(error.class(now), format!("Slack: {error}"))
     }
 
     /// A Notion workspace's error at `now`.
     pub(crate) fn of_notion(error: &notion::Error, now: Timestamp) -> Self {
-        let kind = match error.kind() {
-            notion::Kind::Throttled { wait } => Kind::Throttled { until: later(now, wait) },
-            notion::Kind::Transient => Kind::Transient,
-            notion::Kind::Reauthorise => Kind::Reauthorise,
-            notion::Kind::Permanent { code } => Kind::Permanent { code },
-            notion::Kind::UnknownOutcome => Kind::UnknownOutcome,
-        };
-        Self::new(kind, format!("Notion: {error}"))
+        Self::new(error.class(now), format!("Notion: {error}"))
     }
 
     /// The provider's or our code, for grouping.
     pub fn code(&self) -> &str {
-        match &self.kind {
-            Kind::Permanent { code } => code,
-            Kind::Throttled { .. } => "throttled",
-            Kind::Transient => "transient",
-            Kind::Reauthorise => "reauthorise",
-            Kind::UnknownOutcome => "unknown_outcome",
+        match &self.class {
+            ErrorClass::Permanent { code } => code,
+            ErrorClass::Throttled { .. } => "throttled",
+            ErrorClass::Transient => "transient",
+            ErrorClass::Reauthorise => "reauthorise",
+            ErrorClass::UnknownOutcome => "unknown_outcome",
         }
     }
 
     /// How long a job that failed so, `failures` times in a row, should wait; `None` if waiting is useless.
     pub fn retry_after(&self, now: Timestamp, failures: u32) -> Option<Duration> {
-        match &self.kind {
+        match &self.class {
             // Spread over a second, or all that waited would come at once.
-            Kind::Throttled { until: moment } => Some(until(now, *moment) + jittered(0)),
-            Kind::Transient | Kind::UnknownOutcome => Some(jittered(failures).max(Duration::from_millis(200))),
-            Kind::Reauthorise => Some(UNTIL_REAUTHORISED),
-            Kind::Permanent { .. } => None,
+            ErrorClass::Throttled { until: moment } => Some(until(now, *moment) + jittered(0)),
+            ErrorClass::Transient | ErrorClass::UnknownOutcome => {
+                Some(jittered(failures).max(Duration::from_millis(200)))
+            }
+            ErrorClass::Reauthorise => Some(UNTIL_REAUTHORISED),
+            ErrorClass::Permanent { .. } => None,
         }
     }
 

@@ -28,7 +28,7 @@ impl Connections {
             Ok(Some(token)) => token,
             Ok(None) => return Ok(None),
             // They are asked to allow it again by the caller.
-            Err(failure) if failure.kind == runtime::Kind::Reauthorise => {
+            Err(failure) if failure.class == wire::ErrorClass::Reauthorise => {
                 return Err(Failure::permanent("grant_expired", failure.text));
             }
             Err(failure) => return Err(failure),

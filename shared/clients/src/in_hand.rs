@@ -11,8 +11,9 @@ use runtime::ledger::{DeliveryLine, DeliveryStatus, Ledger, OpenCall, delivery_w
 use runtime::metrics::Unit;
 use runtime::retry::GIVE_UP_AFTER;
 use runtime::store::{Condition, Version, Write};
-use runtime::{DeliveryId, Kind, Ports, TenantId, TraceId};
+use runtime::{DeliveryId, Ports, TenantId, TraceId};
 use tenants::portals::Portals;
+use wire::ErrorClass;
 
 use crate::Failure;
 use crate::failure::GONE;
@@ -117,7 +118,7 @@ impl DeliveryAttempt {
 
     /// Takes the result of a call: a failure that certainly had no effect leaves nothing to look for.
     fn ended<T>(&mut self, call: Result<T, Failure>) -> Result<T, Failure> {
-        if call.as_ref().is_err_and(|failure| failure.kind != Kind::UnknownOutcome) {
+        if call.as_ref().is_err_and(|failure| failure.class != ErrorClass::UnknownOutcome) {
             self.line.open_call = None;
         }
         call

@@ -570,8 +570,8 @@ fn no_app(provider: &str) -> Failure {
 
 /// What a provider's refusal means for the person: it may work later, or it never will.
 fn refused(failure: &Failure) -> Unproven {
-    match failure.kind {
-        runtime::Kind::Reauthorise | runtime::Kind::Permanent { .. } => Unproven::Refused(failure.text.clone()),
+    match failure.class {
+        wire::ErrorClass::Reauthorise | wire::ErrorClass::Permanent { .. } => Unproven::Refused(failure.text.clone()),
         _ => Unproven::Engine(failure.clone()),
     }
 }

@@ -54,7 +54,7 @@ pub use renewal::{RenewalAnswer, RenewalRequest};
 pub use tokens::{IDLE, Slot, Standing};
 pub use troubles::{Side, Trouble};
 pub use undecided::undecided;
-pub use wire::Network;
+pub use wire::{ErrorClass, Network};
 pub use workspace::WorkspaceClient;
 
 /// A provider's address in the environment is not an address.
@@ -313,7 +313,7 @@ impl Connections {
 
     /// Notes a failure that needs new credentials, and passes it on.
     async fn in_trouble(&self, tenant: &TenantId, side: Side, failure: Failure) -> Failure {
-        if failure.kind == runtime::Kind::Reauthorise
+        if failure.class == wire::ErrorClass::Reauthorise
             && let Err(error) = self.note_trouble(tenant, side, &failure.text).await
         {
             tracing::warn!(%tenant, %error, "the trouble with the credentials could not be noted");

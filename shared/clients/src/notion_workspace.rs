@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use notion::client::{List, Person};
 use notion::{DataSource, Error, Page};
+use runtime::TenantId;
 use runtime::clock::later;
 use runtime::limiter::{Account, Priority, Reservation};
-use runtime::{Kind, TenantId};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use tenants::hooks::{ADDRESS_KEY, Address, Hooks};
+use wire::ErrorClass;
 
 use crate::failure::{Failure, UNTIL_REAUTHORISED};
 use crate::{Connections, Side, Slot};
@@ -197,28 +198,30 @@ impl NotionClient {
         let now = self.connections.clock.now();
         let mut failure = Failure::of_notion(&error, now);
         // Notion has done nothing; the next try finds the new token.
-        if self.renews && failure.kind == Kind::Reauthorise {
+        if self.renews && failure.class == ErrorClass::Reauthorise {
             match self.connections.token_after(&self.tenant, Slot::Notion, self.client.token()).await {
                 Ok(_) => return Err(Failure::transient("Notion: the token was renewed; the call is made again")),
-                Err(cannot) if cannot.kind == Kind::Reauthorise => {}
+                Err(cannot) if cannot.class == ErrorClass::Reauthorise => {}
                 Err(other) => return Err(other),
             }
         }
         // Two writes at once to one page do not mean that Notion is down.
         let is_busy = error.code() == Some("conflict_error");
-        let noted = match &failure.kind {
-            Kind::Throttled { until } => limiter.park(&self.account, *until).await,
-            Kind::Reauthorise => {
+        let noted = match &failure.class {
+            ErrorClass::Throttled { until } => limiter.park(&self.account, *until).await,
+            ErrorClass::Reauthorise => {
                 failure = self.connections.in_trouble(&self.tenant, Side::Notion, failure).await;
                 limiter.park(&self.account, later(now, UNTIL_REAUTHORISED)).await
             }
-            Kind::Transient | Kind::UnknownOutcome if !is_busy => match limiter.provider_failed(&self.account).await {
-                Ok(down) => {
-                    failure.whole_account = down;
-                    Ok(())
+            ErrorClass::Transient | ErrorClass::UnknownOutcome if !is_busy => {
+                match limiter.provider_failed(&self.account).await {
+                    Ok(down) => {
+                        failure.whole_account = down;
+                        Ok(())
+                    }
+                    Err(error) => Err(error),
                 }
-                Err(error) => Err(error),
-            },
+            }
             _ => limiter.provider_answered(&self.account).await,
         };
         if let Err(error) = noted {

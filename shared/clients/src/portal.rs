@@ -7,11 +7,11 @@ use bitrix24::batch::BatchAnswer;
 use bitrix24::bot::Request;
 use bitrix24::transfer::Download;
 use bitrix24::{Answer, Batch, RestBase};
-use runtime::Kind;
 use runtime::clock::later;
 use runtime::limiter::{Account, Priority, Reservation};
 use serde_json::{Value, json};
 use tenants::portals::Portal;
+use wire::ErrorClass;
 use wire::{Http, Pieces};
 
 use crate::failure::{Failure, UNTIL_REAUTHORISED};
@@ -64,7 +64,7 @@ impl PortalClient {
                 Ok(true)
             }
             // The portal's own error is passed on and noted.
-            Err(failure) if failure.kind == Kind::Reauthorise => Ok(false),
+            Err(failure) if failure.class == ErrorClass::Reauthorise => Ok(false),
             Err(failure) => Err(failure),
         }
     }
@@ -103,7 +103,7 @@ impl PortalClient {
     pub async fn has_feature(&self, code: &str) -> Result<bool, Failure> {
         match self.call("feature.get", &json!({"CODE": code})).await {
             Ok(answer) => Ok(answer.result["value"] == "Y"),
-            Err(failure) if matches!(failure.kind, Kind::Permanent { .. }) => Ok(false),
+            Err(failure) if matches!(failure.class, ErrorClass::Permanent { .. }) => Ok(false),
             Err(failure) => Err(failure),
         }
     }
@@ -189,23 +189,23 @@ impl PortalClient {
             failure.text = format!("{}. {}", failure.text, self.where_to_say());
         }
         // If one person's own access no longer works, nobody else is held up.
-        if matches!(self.slot, Some(Slot::Person(_))) && failure.kind == Kind::Reauthorise && !is_elsewhere {
+        if matches!(self.slot, Some(Slot::Person(_))) && failure.class == ErrorClass::Reauthorise && !is_elsewhere {
             failure = Failure::permanent("grant_expired", failure.text);
         }
-        let noted = match &failure.kind {
-            Kind::Throttled { until } => limiter.park(&self.account, *until).await,
-            Kind::Reauthorise => {
+        let noted = match &failure.class {
+            ErrorClass::Throttled { until } => limiter.park(&self.account, *until).await,
+            ErrorClass::Reauthorise => {
                 failure = self.connections.in_trouble(&self.portal.tenant, Side::Bitrix24, failure).await;
                 limiter.park(&self.account, later(now, UNTIL_REAUTHORISED)).await
             }
-            Kind::Transient | Kind::UnknownOutcome => match limiter.provider_failed(&self.account).await {
+            ErrorClass::Transient | ErrorClass::UnknownOutcome => match limiter.provider_failed(&self.account).await {
                 Ok(down) => {
                     failure.whole_account = down;
                     Ok(())
                 }
                 Err(error) => Err(error),
             },
-            Kind::Permanent { .. } => limiter.provider_answered(&self.account).await,
+            ErrorClass::Permanent { .. } => limiter.provider_answered(&self.account).await,
         };
         if let Err(error) = noted {
             tracing::warn!(%error, "the limiter could not be told of a failure");

@@ -43,7 +43,7 @@ impl RenewalAnswer {
         match self {
             Self::Good => Some("renewed"),
             Self::Changed | Self::Busy => None,
-            Self::Failed(failure) if failure.kind == runtime::Kind::Reauthorise => Some("ended"),
+            Self::Failed(failure) if failure.class == wire::ErrorClass::Reauthorise => Some("ended"),
             Self::Failed(_) => Some("failed"),
         }
     }

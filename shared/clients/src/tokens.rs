@@ -11,13 +11,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use runtime::TenantId;
 use runtime::clock::{later, until};
 use runtime::seal::Sealed;
 use runtime::store::{Condition, Item, Key, Query, StoreError, Table, Version, Write};
-use runtime::{Kind, TenantId};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tenants::portals::{NOTION_TOKEN, PORTAL_TOKEN, SLACK_BOT_TOKEN};
+use wire::ErrorClass;
 
 use crate::apps::AppKeys;
 use crate::{Connections, Failure, RenewalAnswer, RenewalRequest};
@@ -500,7 +501,7 @@ impl Connections {
                 tracing::info!(%tenant, slot = slot.name(), "token renewed");
                 (next, RenewalAnswer::Good)
             }
-            Err(failure) if failure.kind == Kind::Reauthorise => {
+            Err(failure) if failure.class == ErrorClass::Reauthorise => {
                 tracing::error!(%tenant, slot = slot.name(), why = failure.text, "the token cannot be renewed; connect again");
                 let tries = kept.dead.as_ref().map_or(0, |dead| dead.tries).saturating_add(1);
                 let dead = Some(Dead { since: self.clock.now(), why: failure.text.clone(), tries });

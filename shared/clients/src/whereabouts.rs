@@ -2,10 +2,11 @@
 
 use bitrix24::RestBase;
 use bitrix24::oauth::TokenInfo;
-use runtime::{Kind, TenantId};
+use runtime::TenantId;
 use secrecy::SecretString;
 use serde_json::json;
 use tenants::portals::{Application, Portal};
+use wire::ErrorClass;
 
 use crate::tokens::Slot;
 use crate::{Connections, Failure};
@@ -52,7 +53,7 @@ impl Connections {
         }
         match asked.map_err(|error| Failure::of_bitrix24(&error, self.clock.now()).repeatable()) {
             Ok(info) => Ok(Some((info, token))),
-            Err(failure) if matches!(failure.kind, Kind::Reauthorise | Kind::Permanent { .. }) => Ok(None),
+            Err(failure) if matches!(failure.class, ErrorClass::Reauthorise | ErrorClass::Permanent { .. }) => Ok(None),
             Err(failure) => Err(failure),
         }
     }

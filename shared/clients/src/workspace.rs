@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use runtime::Kind;
 use runtime::TenantId;
 use runtime::clock::later;
 use runtime::limiter::{Account, Reservation};
 use slack::client::{Channel, HistoryMessage, Page};
 use slack::event::User;
 use slack::{ChannelId, Message, Metadata, Posted, Ts};
+use wire::ErrorClass;
 
 use crate::channels;
 use crate::failure::{Failure, UNTIL_REAUTHORISED};
@@ -200,24 +200,24 @@ impl WorkspaceClient {
         if self.renews && matches!(error.code(), Some("token_expired" | "invalid_auth")) {
             match self.connections.token_after(&self.tenant, Slot::Slack, self.client.token()).await {
                 Ok(_) => return Err(Failure::transient("Slack: the token was renewed; the call is made again")),
-                Err(cannot) if cannot.kind == Kind::Reauthorise => {}
+                Err(cannot) if cannot.class == ErrorClass::Reauthorise => {}
                 Err(other) => return Err(other),
             }
         }
-        let noted = match &failure.kind {
-            Kind::Throttled { until } => limiter.park(account, *until).await,
-            Kind::Reauthorise => {
+        let noted = match &failure.class {
+            ErrorClass::Throttled { until } => limiter.park(account, *until).await,
+            ErrorClass::Reauthorise => {
                 failure = self.connections.in_trouble(&self.tenant, Side::Slack, failure).await;
                 limiter.park(account, later(now, UNTIL_REAUTHORISED)).await
             }
-            Kind::Transient | Kind::UnknownOutcome => match limiter.provider_failed(account).await {
+            ErrorClass::Transient | ErrorClass::UnknownOutcome => match limiter.provider_failed(account).await {
                 Ok(down) => {
                     failure.whole_account = down;
                     Ok(())
                 }
                 Err(error) => Err(error),
             },
-            Kind::Permanent { .. } => limiter.provider_answered(account).await,
+            ErrorClass::Permanent { .. } => limiter.provider_answered(account).await,
         };
         if let Err(error) = noted {
             tracing::warn!(%error, "the limiter could not be told of a failure");

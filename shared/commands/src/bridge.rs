@@ -64,9 +64,8 @@ pub fn parse(tokens: &[TextToken<'_>], context: &CommandContext<'_>) -> Result<B
 
 #[cfg(feature = "act")]
 mod act {
-    use clients::Failure;
+    use clients::{ErrorClass, Failure};
     use locale::{Fixed, texts};
-    use runtime::Kind;
     use runtime::store::StoreError;
     use settings::schema::WhoBridges;
     use slack::Mrkdwn;
@@ -157,7 +156,7 @@ mod act {
                 let chat = if answer.result["chat"].is_object() { &answer.result["chat"] } else { &answer.result };
                 chat["name"].as_str().unwrap_or_default().to_owned()
             }
-            Err(Failure { kind: Kind::Permanent { .. }, .. }) => {
+            Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => {
                 let text = request.language.text(texts::commands::BotNotInChat { chat: dialog });
                 return Ok(CommandAnswer::to_one(answers::plain(&text)));
             }
@@ -166,7 +165,7 @@ mod act {
         let channel = request.tenant.slack.channel_info(&request.channel).await?;
         if !channel.is_member {
             match request.tenant.slack.join(&slack::ChannelId::from(request.channel.as_str())).await {
-                Err(Failure { kind: Kind::Permanent { .. }, .. }) => {
+                Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => {
                     return Ok(say(request, texts::commands::INVITE_BOT));
                 }
                 joined => joined?,

@@ -1,7 +1,6 @@
 //! What creating a lead and creating a task share.
 
-use clients::Failure;
-use runtime::Kind;
+use clients::{ErrorClass, Failure};
 
 use crate::answers;
 use crate::misuse::{CreatedKind, Misuse};
@@ -17,7 +16,7 @@ pub(crate) fn refused(
 ) -> Result<CommandAnswer, Failure> {
     let code = failure.code().to_owned();
     let is_ours = code.is_empty() || code == "portal_not_connected" || crm::views::needs_permission(&code);
-    if !matches!(failure.kind, Kind::Permanent { .. }) || is_ours {
+    if !matches!(failure.class, ErrorClass::Permanent { .. }) || is_ours {
         return Err(failure);
     }
     let misuse = if answers::is_not_allowed(&code) {

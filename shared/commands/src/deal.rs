@@ -102,12 +102,11 @@ pub(crate) mod act {
     //! The card of a deal, and what its buttons do.
 
     use bitrix24::EntityType;
-    use clients::Failure;
+    use clients::{ErrorClass, Failure};
     use crm::views::{DealView, FoundDeals};
     use jiff::Timestamp;
     use locale::{Language, texts};
     use records::{CardText, Record, RecordRef};
-    use runtime::Kind;
     use serde_json::{Value, json};
     use slack::block::{Block, Element};
     use slack::{Message, Mrkdwn, View};
@@ -319,7 +318,7 @@ pub(crate) mod act {
         let said = Document::plain(&format!("{what}. {}", behalf(request, person))).to_bbcode(false);
         match add_comment(request, rights, id, &said).await {
             // The right to comment can be missing; what was asked for is done.
-            Err(Failure { kind: Kind::Permanent { .. }, .. }) => Ok(()),
+            Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => Ok(()),
             added => added,
         }
     }
@@ -348,7 +347,7 @@ pub(crate) mod act {
                 };
                 Ok(rows.iter().take(MAX_COMMENTS).any(|row| row["COMMENT"] == text && is_recent(row)))
             }
-            Err(Failure { kind: Kind::Permanent { .. }, .. }) => Ok(false),
+            Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => Ok(false),
             Err(failure) => Err(failure),
         }
     }

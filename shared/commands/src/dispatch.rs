@@ -1,9 +1,8 @@
 //! Which command answers a request. All kinds of requests (typed, pressed, submitted) arrive here.
 
-use clients::Failure;
+use clients::{ErrorClass, Failure};
 use jobs::asked::SlackRequest;
 use locale::texts;
-use runtime::Kind;
 use slack::block::Block;
 use slack::interaction::{Act, Interaction};
 use slack::{Mrkdwn, View};
@@ -29,7 +28,7 @@ pub async fn answer(request: &CommandRequest<'_>, asked: &SlackRequest) -> Resul
     let answer = match act(request, asked).await {
         Ok(answer) => answer,
         // The person is answered at once; there is nothing to keep for later.
-        Err(Failure { kind: Kind::Permanent { code }, text, .. }) if code != "portal_not_connected" => {
+        Err(Failure { class: ErrorClass::Permanent { code }, text, .. }) if code != "portal_not_connected" => {
             tracing::warn!(tenant = %request.tenant.id, code, text, "a request was refused");
             let answer = if crm::views::needs_permission(&code) {
                 permission::ask_to_allow(request, code == "grant_expired", &typed_again(asked)).await?
@@ -255,7 +254,7 @@ async fn edit(request: &CommandRequest<'_>, id: &str) -> Result<CommandAnswer, F
     let view = view_of(&draft, &request.here(), None);
     match request.tenant.slack.open_view(&request.trigger_id, &view).await {
         Ok(()) => Ok(CommandAnswer::silent("dialog.opened")),
-        Err(Failure { kind: Kind::Permanent { code }, .. }) if code.contains("trigger") => {
+        Err(Failure { class: ErrorClass::Permanent { code }, .. }) if code.contains("trigger") => {
             Ok(CommandAnswer::private(views::open_draft(id, request.language)))
         }
         Err(failure) => Err(failure),
@@ -272,7 +271,7 @@ async fn reopen(
     let view = view_of(draft, &request.origin, Some(problem));
     match request.tenant.slack.open_view(&request.trigger_id, &view).await {
         Ok(()) => Ok(CommandAnswer { message: None, ..answer }),
-        Err(Failure { kind: Kind::Permanent { .. }, .. }) => drafts::offer(request, answer, draft).await,
+        Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => drafts::offer(request, answer, draft).await,
         Err(failure) => Err(failure),
     }
 }

@@ -1,10 +1,9 @@
 //! The view of the app's home tab: a person's day, their deals, their user in Bitrix24. Publishing it is in
 //! `slack-events`.
 
-use clients::Failure;
+use clients::{ErrorClass, Failure};
 use crm::views::{DaySummary, needs_permission};
 use locale::{Language, texts};
-use runtime::Kind;
 use slack::block::Block;
 use slack::{Mrkdwn, View};
 use user_mapping::mapping::Acting;
@@ -48,7 +47,7 @@ pub async fn view(talk: &Talk, tenant: &Tenant, user: &str) -> Result<View, Fail
     let known_by = known_by(&person, language);
     let home = home(Some(person.name.as_str()), &known_by);
     let rights = match talk.rights(tenant, person.user).await {
-        Err(Failure { kind: Kind::Permanent { code }, .. }) if needs_permission(&code) => {
+        Err(Failure { class: ErrorClass::Permanent { code }, .. }) if needs_permission(&code) => {
             return Ok(HomeView { must_allow: true, ..home }.view(language));
         }
         rights => rights?,

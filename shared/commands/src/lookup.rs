@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use clients::Failure;
-use runtime::Kind;
+use clients::{ErrorClass, Failure};
 use serde_json::json;
 
 use crate::people::{self, Assignee, Directory, KnownPerson, PersonMatch};
@@ -60,7 +59,7 @@ async fn look_up(request: &CommandRequest<'_>, words: &str) -> Result<Vec<KnownP
     }
     let found = match talk.portal_users(&request.tenant, &json!({"NAME_SEARCH": words, "ACTIVE": true})).await {
         // Where we are not allowed to list people, they are named by mention.
-        Err(Failure { kind: Kind::Permanent { .. }, .. }) => Vec::new(),
+        Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => Vec::new(),
         found => found?,
     };
     let known = |person: user_mapping::profiles::PortalProfile| {
@@ -79,7 +78,7 @@ async fn in_slack(request: &CommandRequest<'_>, words: &str) -> Result<Vec<Known
     let mut cursor: Option<String> = None;
     for _ in 0..MAX_PAGES {
         let page = match request.tenant.slack.users(cursor.as_deref()).await {
-            Err(Failure { kind: Kind::Permanent { .. }, .. }) => break,
+            Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => break,
             page => page?,
         };
         for user in page.items.into_iter().filter(|user| !user.deleted && !user.is_bot) {

@@ -65,11 +65,10 @@ pub(crate) mod act {
 
     use std::time::Duration;
 
-    use clients::Failure;
+    use clients::{ErrorClass, Failure};
     use crm::views::needs_permission;
     use jiff::Timestamp;
     use locale::{Fixed, Language, texts};
-    use runtime::Kind;
     use runtime::clock::{later, until};
     use runtime::limiter::{Account, Reservation, Window};
     use runtime::store::{Condition, Key, Table, Version, Write};
@@ -168,7 +167,7 @@ pub(crate) mod act {
     /// With whose rights a person works.
     async fn rights_words(request: &CommandRequest<'_>, person: &Link) -> Result<Fixed, Failure> {
         let reach = match request.deps.talk.rights(&request.tenant, person.user).await {
-            Err(Failure { kind: Kind::Permanent { code }, .. }) if needs_permission(&code) => {
+            Err(Failure { class: ErrorClass::Permanent { code }, .. }) if needs_permission(&code) => {
                 return Ok(texts::commands::HOW_TO_ALLOW);
             }
             rights => rights?.reach,

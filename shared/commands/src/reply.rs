@@ -1,8 +1,7 @@
 //! Sends an answer to where it belongs: in the thread, at the response URL, to the person alone, or in direct messages.
 
-use clients::Failure;
+use clients::{ErrorClass, Failure};
 use jobs::delivery::marked_as;
-use runtime::Kind;
 use slack::answers::Shown;
 use slack::{ChannelId, Message, Metadata, Ts};
 
@@ -46,7 +45,7 @@ pub(crate) async fn send(
 /// How a try ended; `None` if Slack refused it, so that the next way is tried.
 fn unless_refused(said: Result<(), Failure>) -> Option<Result<(), Failure>> {
     match said {
-        Err(Failure { kind: Kind::Permanent { .. }, .. }) => None,
+        Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => None,
         said => Some(said),
     }
 }

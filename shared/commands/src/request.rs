@@ -11,7 +11,7 @@ use locale::{Language, texts};
 use records::RecordRef;
 use runtime::clock::{Clock, MAX_PROVIDER_SKEW};
 use runtime::limiter::Limiter;
-use runtime::{DeliveryId, Kind, Ports, TenantId, TraceId};
+use runtime::{DeliveryId, Ports, TenantId, TraceId};
 use slack::answers::Shown;
 use slack::interaction::Act;
 use slack::{Message, View};
@@ -177,7 +177,7 @@ impl<'a> CommandRequest<'a> {
     pub(crate) async fn open_view(&self, view: &View, spec: &CommandSpec) -> Result<CommandAnswer, Failure> {
         match self.tenant.slack.open_view(&self.trigger_id, view).await {
             Ok(()) => Ok(CommandAnswer::silent("dialog.opened")),
-            Err(Failure { kind: Kind::Permanent { code }, .. }) if code.contains("trigger") => {
+            Err(Failure { class: ErrorClass::Permanent { code }, .. }) if code.contains("trigger") => {
                 Ok(CommandAnswer::to_one(views::open_dialog(spec, self.language)))
             }
             Err(failure) => Err(failure),

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use clients::Failure;
+use clients::{ErrorClass, Failure};
 use crm::views::needs_permission;
 use runtime::clock::later;
 use runtime::store::{Condition, Key, StoreError, Table, Write};
-use runtime::{Decision, Kind, Verdict};
+use runtime::{Decision, Verdict};
 use slack::{Message, Ts};
 use user_mapping::mapping::Acting;
 use user_mapping::{Talk, Tenant};
@@ -59,7 +59,7 @@ pub async fn unfurl(
         }
     };
     let rights = match talk.rights(tenant, person.user).await {
-        Err(Failure { kind: Kind::Permanent { code }, .. }) if needs_permission(&code) => {
+        Err(Failure { class: ErrorClass::Permanent { code }, .. }) if needs_permission(&code) => {
             hint(talk, tenant, channel, user).await?;
             return Ok(Verdict::skip("who pasted the link has not allowed us to work with their own rights"));
         }
@@ -71,7 +71,7 @@ pub async fn unfurl(
         match linked_card(talk, tenant, &rights, linked, strangers).await {
             Ok(Some(card)) => cards.push((link.clone(), card)),
             // What they may not see is not shown; the link stays a link.
-            Ok(None) | Err(Failure { kind: Kind::Permanent { .. }, .. }) => {}
+            Ok(None) | Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => {}
             Err(failure) => return Err(failure),
         }
     }
@@ -96,7 +96,7 @@ async fn hint(talk: &Talk, tenant: &Tenant, channel: &str, user: &str) -> Result
     }
     match tenant.slack.whisper(channel, user, &answers::allow_later(tenant.settings.language)).await {
         // We may not be in that channel; the home tab and the commands ask, too.
-        Err(Failure { kind: Kind::Permanent { .. }, .. }) => Ok(()),
+        Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => Ok(()),
         said => said,
     }
 }

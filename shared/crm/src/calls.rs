@@ -97,7 +97,7 @@ async fn read(client: &PortalClient, call_id: &str) -> Result<Result<Call, Strin
     let params = json!({"FILTER": {"CALL_ID": call_id}});
     let rows = match client.call("voximplant.statistic.get", &params).await {
         Ok(answer) => answer.result,
-        Err(failure) if matches!(failure.kind, runtime::Kind::Permanent { .. }) => {
+        Err(failure) if matches!(failure.class, clients::ErrorClass::Permanent { .. }) => {
             return Ok(Err(format!(
                 "{failure}; give the webhook the right \"telephony\" and its user \"Call statistics: view\""
             )));

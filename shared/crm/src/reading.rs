@@ -275,7 +275,7 @@ async fn one_by_one(
     for (place, wanted) in missing.iter().enumerate() {
         let state = match answers.take(&format!("i{place}")) {
             Some(Ok(result)) => listing.state_of_one(client, result)?.ok_or_else(|| GONE_OR_HIDDEN.to_owned()),
-            Some(Err(error)) if matches!(error.kind(), bitrix24::Kind::Permanent { .. }) => {
+            Some(Err(error)) if matches!(error.class(here), ErrorClass::Permanent { .. }) => {
                 Err(error.code().unwrap_or_default().to_owned())
             }
             Some(Err(error)) => return Err(client.failure(&error)),

@@ -141,7 +141,7 @@ async fn apply(client: &PortalClient, state: &mut Subscriptions, changes: &[Chan
             Ok(_) => done.push(change.event.clone()),
             // An existing one is what was wanted.
             Err(failure) if is_bind && failure.code() == "error_handler_already_exist" => {}
-            Err(failure) if is_bind && matches!(failure.kind, runtime::Kind::Permanent { .. }) => {
+            Err(failure) if is_bind && matches!(failure.class, clients::ErrorClass::Permanent { .. }) => {
                 state.refused.push(format!("{}: {failure}", change.event));
             }
             Err(failure) => return Err(failure),

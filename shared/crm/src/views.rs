@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use bitrix24::batch::BatchAnswer;
 use bitrix24::crm::Status;
 use bitrix24::{Batch, EntityType, Item, Task};
-use clients::{Failure, PortalClient};
+use clients::{ErrorClass, Failure, PortalClient};
 use jiff::tz::TimeZone;
 use locale::Language;
 use records::names::{self, Entry, Named};
 use records::words::{Facts, Word};
 use records::{CardContext, CardText, Change, Names, Record, State};
-use runtime::Kind;
 use serde_json::{Value, json};
 use user_mapping::rights::{Reach, Rights};
 use user_mapping::{Talk, Tenant};
@@ -333,7 +332,7 @@ pub async fn latest_deals(tenant: &Tenant, rights: &Rights) -> Result<Vec<(u64, 
     });
     let mut found = match rights.client.call("crm.item.list", &params).await {
         Ok(answer) => items(&answer.result),
-        Err(Failure { kind: Kind::Permanent { .. }, .. }) => Vec::new(),
+        Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => Vec::new(),
         Err(failure) => return Err(failure),
     };
     found.retain(|deal| rights.may_see(deal));

@@ -1,11 +1,11 @@
 //! One card's delivery, from its ledger line to its message in the channel.
 
-use clients::{Connections, DeliveryAttempt, Failure, WorkspaceClient, find_posted};
+use clients::{Connections, DeliveryAttempt, ErrorClass, Failure, WorkspaceClient, find_posted};
 use jobs::SlackDelivery;
 use jobs::delivery::{CardDestination, marked_as};
 use runtime::job::{Outcome, ReceivedJob};
 use runtime::ledger::OpenCall;
-use runtime::{DeliveryId, Kind, Ports, TenantId};
+use runtime::{DeliveryId, Ports, TenantId};
 use settings::schema::Thread;
 use slack::{ChannelId, Message, MessageRef, Posted, Ts};
 use tenants::people::{Origin, People};
@@ -212,7 +212,8 @@ impl Delivery<'_> {
         let mut also = Vec::new();
         if is_card && body.begins_thread() {
             let tenant = &self.job.tenant;
-            let card = cards::FirstCard { message: posted.ts.0.clone(), delivery: DeliveryId::from_text(self.line.id()) };
+            let card =
+                cards::FirstCard { message: posted.ts.0.clone(), delivery: DeliveryId::from_text(self.line.id()) };
             also.push(cards::write(tenant, &body.record, &posted.channel.0, &card, self.ports.clock.now())?);
         }
         self.line.done(posted.to_string(), also).await
@@ -221,7 +222,7 @@ impl Delivery<'_> {
     /// Says what becomes of the job, and alerts the operators to a channel's trouble.
     async fn fail(&mut self, failure: &Failure) -> Outcome {
         let reason = self.explain(failure);
-        if matches!(&failure.kind, Kind::Permanent { code } if channel_trouble::is_of_the_channel(code))
+        if matches!(&failure.class, ErrorClass::Permanent { code } if channel_trouble::is_of_the_channel(code))
             && let Err(error) = self.report(&reason).await
         {
             tracing::warn!(trace = %self.job.trace, tenant = %self.tenant(), %error, "operators could not be told of a channel's trouble");

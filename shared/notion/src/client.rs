@@ -363,8 +363,10 @@ fn encoded(id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+    use wire::ErrorClass;
+
     use super::*;
-    use crate::Kind;
 
     fn documented(text: &str) -> Error {
         let file: Value = serde_json::from_str(text).unwrap();
@@ -374,15 +376,16 @@ mod tests {
 
     #[test]
     fn documented_errors_ask_for_the_right_thing() {
+        let now = Timestamp::UNIX_EPOCH;
         let limited = documented(include_str!("../tests/fixtures/errors/429_connection.json"));
-        assert_eq!(limited.kind(), Kind::Throttled { wait: Duration::from_secs(49) });
+        assert_eq!(limited.class(now), ErrorClass::wait(now, Duration::from_secs(49)));
         let full = documented(include_str!("../tests/fixtures/errors/403_block_limit.json"));
-        assert_eq!(full.kind(), Kind::Permanent { code: "block_limit".into() });
+        assert_eq!(full.class(now), ErrorClass::permanent("block_limit"));
         let appended = documented(include_str!("../tests/fixtures/errors/503_append_was_saved.json"));
         let Error::Saved { resource: Some(_), children, .. } = appended else { unreachable!("{appended:?}") };
         assert_eq!(children.len(), 2);
         let created = documented(include_str!("../tests/fixtures/errors/503_page_create_was_saved.json"));
-        assert_eq!(created.kind(), Kind::UnknownOutcome);
+        assert_eq!(created.class(now), ErrorClass::UnknownOutcome);
     }
 
     #[test]

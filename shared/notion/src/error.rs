@@ -5,26 +5,8 @@
 
 use std::time::Duration;
 
-/// What an error asks of the caller. The wire crates share no code, so each has these words of its own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
-    /// Notion asks for a pause this long; nothing happened.
-    Throttled {
-        /// How long.
-        wait: Duration,
-    },
-    /// Nothing happened, and the call may work later.
-    Transient,
-    /// The token is no longer good.
-    Reauthorise,
-    /// The call will never work.
-    Permanent {
-        /// Notion's code, or ours where Notion's says too little: `block_limit`.
-        code: String,
-    },
-    /// The call may have had its effect.
-    UnknownOutcome,
-}
+use jiff::Timestamp;
+use wire::ErrorClass;
 
 /// A call that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -111,22 +93,22 @@ fn shown(request_id: &str) -> String {
 }
 
 impl Error {
-    /// What it asks of the caller.
-    pub fn kind(&self) -> Kind {
+    /// What it asks of the caller at `now`.
+    pub fn class(&self, now: Timestamp) -> ErrorClass {
         match self {
-            Self::Refused { code, status, out_of_blocks, reads, .. } => kind_of(code, *status, *out_of_blocks, *reads),
-            Self::Throttled { wait, .. } => Kind::Throttled { wait: *wait },
-            Self::NotConnected { .. } => Kind::Transient,
+            Self::Refused { code, status, out_of_blocks, reads, .. } => class_of(code, *status, *out_of_blocks, *reads),
+            Self::Throttled { wait, .. } => ErrorClass::wait(now, *wait),
+            Self::NotConnected { .. } => ErrorClass::Transient,
             Self::Lost { reads, .. } | Self::Garbage { reads, .. } => {
                 if *reads {
-                    Kind::Transient
+                    ErrorClass::Transient
                 } else {
-                    Kind::UnknownOutcome
+                    ErrorClass::UnknownOutcome
                 }
             }
-            Self::Saved { .. } => Kind::UnknownOutcome,
-            Self::Shape { .. } => Kind::Permanent { code: "unreadable_answer".into() },
-            Self::Address(_) => Kind::Permanent { code: "bad_address".into() },
+            Self::Saved { .. } => ErrorClass::UnknownOutcome,
+            Self::Shape { .. } => ErrorClass::permanent("unreadable_answer"),
+            Self::Address(_) => ErrorClass::permanent("bad_address"),
         }
     }
 
@@ -147,18 +129,18 @@ impl Error {
 /// How long to wait when Notion says "too many" without saying how long: its windows are a minute.
 pub(crate) const DEFAULT_WAIT: Duration = Duration::from_secs(60);
 
-fn kind_of(code: &str, status: u16, out_of_blocks: bool, reads: bool) -> Kind {
+fn class_of(code: &str, status: u16, out_of_blocks: bool, reads: bool) -> ErrorClass {
     match (code, status) {
         ("unauthorized" | "invalid_grant" | "invalid_client" | "unauthorized_client", _) | (_, 401) => {
-            Kind::Reauthorise
+            ErrorClass::Reauthorise
         }
-        ("restricted_resource", _) if out_of_blocks => Kind::Permanent { code: "block_limit".into() },
+        ("restricted_resource", _) if out_of_blocks => ErrorClass::permanent("block_limit"),
         // Nothing was written; the next try reads first.
-        ("conflict_error", _) => Kind::Transient,
-        (_, 500..=599) if reads => Kind::Transient,
+        ("conflict_error", _) => ErrorClass::Transient,
+        (_, 500..=599) if reads => ErrorClass::Transient,
         // Only a read shows whether it was saved.
-        (_, 500..=599) => Kind::UnknownOutcome,
-        (code, _) => Kind::Permanent { code: code.to_owned() },
+        (_, 500..=599) => ErrorClass::UnknownOutcome,
+        (code, _) => ErrorClass::permanent(code),
     }
 }
 
@@ -166,18 +148,19 @@ fn kind_of(code: &str, status: u16, out_of_blocks: bool, reads: bool) -> Kind {
 mod tests {
     use super::*;
 
-    fn refused(status: u16, code: &str, out_of_blocks: bool, reads: bool) -> Kind {
+    fn refused(status: u16, code: &str, out_of_blocks: bool, reads: bool) -> ErrorClass {
         let (call, message, request_id) = (String::new(), String::new(), String::new());
-        Error::Refused { call, status, code: code.into(), message, out_of_blocks, request_id, reads }.kind()
+        Error::Refused { call, status, code: code.into(), message, out_of_blocks, request_id, reads }
+            .class(Timestamp::UNIX_EPOCH)
     }
 
     #[test]
     fn a_failed_write_may_have_been_saved_and_a_failed_read_may_be_repeated() {
-        assert_eq!(refused(503, "service_unavailable", false, true), Kind::Transient);
-        assert_eq!(refused(503, "service_unavailable", false, false), Kind::UnknownOutcome);
-        assert_eq!(refused(409, "conflict_error", false, false), Kind::Transient);
-        assert_eq!(refused(401, "unauthorized", false, true), Kind::Reauthorise);
-        assert_eq!(refused(403, "restricted_resource", true, false), Kind::Permanent { code: "block_limit".into() });
-        assert_eq!(refused(404, "object_not_found", false, true), Kind::Permanent { code: "object_not_found".into() });
+        assert_eq!(refused(503, "service_unavailable", false, true), ErrorClass::Transient);
+        assert_eq!(refused(503, "service_unavailable", false, false), ErrorClass::UnknownOutcome);
+        assert_eq!(refused(409, "conflict_error", false, false), ErrorClass::Transient);
+        assert_eq!(refused(401, "unauthorized", false, true), ErrorClass::Reauthorise);
+        assert_eq!(refused(403, "restricted_resource", true, false), ErrorClass::permanent("block_limit"));
+        assert_eq!(refused(404, "object_not_found", false, true), ErrorClass::permanent("object_not_found"));
     }
 }

@@ -15,7 +15,7 @@ pub mod signature;
 pub mod text;
 
 pub use client::{ApiBase, Client};
-pub use error::{Error, Kind};
+pub use error::Error;
 pub use event::Event;
 pub use id::object_id;
 pub use page::Page;

@@ -3,16 +3,16 @@
 
 use std::time::Duration;
 
-use clients::{DeliveryAttempt, Failure};
+use clients::{DeliveryAttempt, ErrorClass, Failure};
 use jobs::sync::SyncJob;
 use notifications::alert;
 use notifications::alert::Alert;
+use runtime::DeliveryId;
 use runtime::decision;
 use runtime::decision::Decision;
 use runtime::job::{Outcome, ReceivedJob};
 use runtime::ledger::{DeliveryLine, DeliveryStatus, EventStatus, Ledger, delivery_write};
 use runtime::store::Condition;
-use runtime::{DeliveryId, Kind};
 
 use crate::NotionSync;
 use crate::work::{SyncDecision, SyncOutcome};
@@ -63,7 +63,7 @@ impl Trail {
     }
 
     pub(crate) async fn fail(&mut self, sync: &NotionSync, job: &ReceivedJob<SyncJob>, failure: &Failure) -> Outcome {
-        if let Kind::Permanent { code } = &failure.kind {
+        if let ErrorClass::Permanent { code } = &failure.class {
             notify(sync, job, code, failure).await;
         }
         match self {

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clients::{Connections, Failure, PortalClient, WorkspaceClient, scopes};
+use clients::{Connections, ErrorClass, Failure, PortalClient, WorkspaceClient, scopes};
 use crm::sightings::Sightings;
 use crm::subscriptions;
 use crm::sweeps::{Lease, SWEEP, Sweeps};
@@ -14,7 +14,7 @@ use notion_sync::NotionSync;
 use notion_sync::database::Open;
 use runtime::limiter::Priority;
 use runtime::secrets::SecretsError;
-use runtime::{Kind, Ports, TenantId};
+use runtime::{Ports, TenantId};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -464,10 +464,12 @@ async fn channel(client: &WorkspaceClient, name: &str, of: &[&str]) -> Check {
 }
 
 fn remedy(failure: &Failure) -> String {
-    match &failure.kind {
-        Kind::Reauthorise => "connect it again at /install".into(),
-        Kind::Throttled { until } => format!("the provider asked for a pause until {until}; look again then"),
-        Kind::Transient | Kind::UnknownOutcome => "the provider did not answer; look again in a minute".into(),
-        Kind::Permanent { code } => format!("see what {code} means in docs/operations.md"),
+    match &failure.class {
+        ErrorClass::Reauthorise => "connect it again at /install".into(),
+        ErrorClass::Throttled { until } => format!("the provider asked for a pause until {until}; look again then"),
+        ErrorClass::Transient | ErrorClass::UnknownOutcome => {
+            "the provider did not answer; look again in a minute".into()
+        }
+        ErrorClass::Permanent { code } => format!("see what {code} means in docs/operations.md"),
     }
 }

@@ -410,20 +410,23 @@ pub(crate) fn garbage(method: &'static str, seen: Seen) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+    use wire::ErrorClass;
+
     use super::*;
-    use crate::error::Kind;
 
     #[test]
     fn the_code_decides_what_to_do() {
-        let kind = |body: &str| understand("chat.postMessage", Seen::new(200, ""), body.as_bytes()).unwrap_err().kind();
-        assert_eq!(
-            kind(r#"{"ok":false,"error":"channel_not_found"}"#),
-            Kind::Permanent { code: "channel_not_found".into() }
-        );
-        assert_eq!(kind(r#"{"ok":false,"error":"token_revoked"}"#), Kind::Reauthorise);
-        assert_eq!(kind(r#"{"ok":false,"error":"internal_error"}"#), Kind::UnknownOutcome);
-        assert_eq!(kind("<html>"), Kind::UnknownOutcome);
-        assert_eq!(kind(r#"{"no":"ok"}"#), Kind::UnknownOutcome);
+        let class = |body: &str| {
+            understand("chat.postMessage", Seen::new(200, ""), body.as_bytes())
+                .unwrap_err()
+                .class(Timestamp::UNIX_EPOCH)
+        };
+        assert_eq!(class(r#"{"ok":false,"error":"channel_not_found"}"#), ErrorClass::permanent("channel_not_found"));
+        assert_eq!(class(r#"{"ok":false,"error":"token_revoked"}"#), ErrorClass::Reauthorise);
+        assert_eq!(class(r#"{"ok":false,"error":"internal_error"}"#), ErrorClass::UnknownOutcome);
+        assert_eq!(class("<html>"), ErrorClass::UnknownOutcome);
+        assert_eq!(class(r#"{"no":"ok"}"#), ErrorClass::UnknownOutcome);
     }
 
     #[test]

@@ -2,26 +2,8 @@
 
 use std::time::Duration;
 
-/// What an error asks of the caller. The wire crates share no code, so each has these words of its own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
-    /// Slack asks for a pause this long; nothing happened.
-    Throttled {
-        /// How long.
-        wait: Duration,
-    },
-    /// Nothing happened, and the call may work later.
-    Transient,
-    /// The token is no longer good.
-    Reauthorise,
-    /// The call will never work.
-    Permanent {
-        /// Slack's code.
-        code: String,
-    },
-    /// The call may have had its effect.
-    UnknownOutcome,
-}
+use jiff::Timestamp;
+use wire::ErrorClass;
 
 /// A Web API call that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -78,14 +60,14 @@ fn detail(details: &str) -> String {
 }
 
 impl Error {
-    /// What it asks of the caller.
-    pub fn kind(&self) -> Kind {
+    /// What it asks of the caller at `now`.
+    pub fn class(&self, now: Timestamp) -> ErrorClass {
         match self {
-            Self::Refused { code, .. } => kind_of(code),
-            Self::Throttled { wait, .. } => Kind::Throttled { wait: *wait },
-            Self::NotConnected { .. } => Kind::Transient,
-            Self::Lost { .. } | Self::Garbage { .. } => Kind::UnknownOutcome,
-            Self::Address(_) => Kind::Permanent { code: "bad_address".into() },
+            Self::Refused { code, .. } => class_of(code, now),
+            Self::Throttled { wait, .. } => ErrorClass::wait(now, *wait),
+            Self::NotConnected { .. } => ErrorClass::Transient,
+            Self::Lost { .. } | Self::Garbage { .. } => ErrorClass::UnknownOutcome,
+            Self::Address(_) => ErrorClass::permanent("bad_address"),
         }
     }
 
@@ -101,12 +83,12 @@ impl Error {
 /// How long to wait when Slack says "too many" without saying how long.
 pub(crate) const DEFAULT_WAIT: Duration = Duration::from_secs(30);
 
-fn kind_of(code: &str) -> Kind {
+fn class_of(code: &str, now: Timestamp) -> ErrorClass {
     match code {
-        "ratelimited" | "rate_limited" => Kind::Throttled { wait: DEFAULT_WAIT },
+        "ratelimited" | "rate_limited" => ErrorClass::wait(now, DEFAULT_WAIT),
         // Slack says of these that the call may have been done.
-        "fatal_error" | "internal_error" | "service_unavailable" | "request_timeout" => Kind::UnknownOutcome,
-        "team_added_to_org" => Kind::Transient,
+        "fatal_error" | "internal_error" | "service_unavailable" | "request_timeout" => ErrorClass::UnknownOutcome,
+        "team_added_to_org" => ErrorClass::Transient,
         "invalid_auth"
         | "not_authed"
         | "account_inactive"
@@ -116,7 +98,7 @@ fn kind_of(code: &str) -> Kind {
         | "invalid_client_id"
         | "bad_client_secret"
         | "org_login_required"
-        | "team_access_not_granted" => Kind::Reauthorise,
-        code => Kind::Permanent { code: code.to_owned() },
+        | "team_access_not_granted" => ErrorClass::Reauthorise,
+        code => ErrorClass::permanent(code),
     }
 }

@@ -25,7 +25,7 @@ pub mod view;
 
 pub use block::{Block, Element};
 pub use client::{ApiBase, Client};
-pub use error::{Error, Kind};
+pub use error::Error;
 pub use id::{ChannelId, TeamId, Ts};
 pub use inbound::Inbound;
 pub use message::{Author, Message, MessageRef, Metadata, Posted};

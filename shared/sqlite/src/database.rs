@@ -5,10 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 use std::time::Duration;
 
+use runtime::private_files;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::oneshot;
-
-use crate::private;
 
 /// As many writes as wait are committed together, up to this many.
 const MAX_IN_ONE_COMMIT: usize = 256;
@@ -81,9 +80,9 @@ impl Database {
         let unmade = |error: std::io::Error| OpenError { path: path.clone(), cause: error.to_string() };
         let failed = |cause: rusqlite::Error| OpenError { path: path.clone(), cause: cause.to_string() };
         // SQLite gives its log and its index the mode of the database.
-        private::file(file).map_err(unmade)?;
+        private_files::file(file).map_err(unmade)?;
         for beside in ["-wal", "-shm"] {
-            private::tighten(Path::new(&format!("{path}{beside}")));
+            private_files::tighten(Path::new(&format!("{path}{beside}")));
         }
         let connection = Connection::open(&path).map_err(failed)?;
         // FULL: a commit returns only after the log is synced to the disk.

@@ -5,7 +5,8 @@
 //! are separate and see everything that was committed.
 
 mod database;
-pub mod private;
+#[cfg(all(test, unix))]
+mod private_tests;
 mod queue;
 mod secrets;
 mod store;

@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use runtime::private_files;
 use runtime::seal::KeyRing;
 use runtime::secrets::{KEY_RING, Secrets, SecretsError};
 use secrecy::{ExposeSecret, SecretString};
-
-use crate::private;
 
 /// Secrets in a folder.
 #[derive(Debug, Clone)]
@@ -25,9 +24,9 @@ impl FileSecrets {
             name: folder.display().to_string(),
             cause: error.to_string(),
         };
-        private::folder(&folder).map_err(unavailable)?;
+        private_files::folder(&folder).map_err(unavailable)?;
         for entry in fs::read_dir(&folder).map_err(unavailable)?.flatten() {
-            private::tighten(&entry.path());
+            private_files::tighten(&entry.path());
         }
         let secrets = Self { folder };
         if let Err(SecretsError::Missing(_)) = secrets.read(KEY_RING) {
@@ -49,7 +48,7 @@ impl FileSecrets {
         static WRITTEN: AtomicU64 = AtomicU64::new(0);
         let place = WRITTEN.fetch_add(1, Ordering::Relaxed);
         let beside = self.folder.join(format!(".{name}.{}-{place}.new", std::process::id()));
-        let written = private::options().create(true).truncate(true).open(&beside).and_then(|mut file| {
+        let written = private_files::options().create(true).truncate(true).open(&beside).and_then(|mut file| {
             file.write_all(text.expose_secret().as_bytes())?;
             file.sync_all()
         });

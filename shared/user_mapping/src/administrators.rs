@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use clients::{Failure, PortalClient};
+use clients::{ErrorClass, Failure, PortalClient};
+use runtime::TenantId;
 use runtime::limiter::Priority;
-use runtime::{Kind, TenantId};
 use serde_json::{Value, json};
 use settings::Settings;
 use slack::event::User;
@@ -33,7 +33,7 @@ impl Talk {
         let portal = self.connections.portal(tenant).await?;
         match self.connections.slack(&portal).await?.user(user).await {
             Ok(person) => Ok(rights(self.may_administer(&portal, &person, organisation)?)),
-            Err(Failure { kind: Kind::Permanent { code }, .. }) if is_nobody(&code) => Ok(Rights::Ended),
+            Err(Failure { class: ErrorClass::Permanent { code }, .. }) if is_nobody(&code) => Ok(Rights::Ended),
             Err(failure) => Err(failure),
         }
     }

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use bitrix24::user::User as PortalUser;
-use clients::Failure;
-use runtime::Kind;
+use clients::{ErrorClass, Failure};
 use runtime::clock::later;
 use runtime::store::{Condition, Key, Table, Write};
 use serde::{Deserialize, Serialize};
@@ -45,7 +44,7 @@ impl Talk {
             return Ok(item.decode()?);
         }
         let found = match tenant.slack.user(id).await {
-            Err(Failure { kind: Kind::Permanent { code }, .. }) if is_nobody(&code) => None,
+            Err(Failure { class: ErrorClass::Permanent { code }, .. }) if is_nobody(&code) => None,
             found => Some(found?),
         };
         self.keep(key, &found).await?;

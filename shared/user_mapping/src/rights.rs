@@ -4,8 +4,7 @@
 //! that does not exist.
 
 use bitrix24::{EntityType, Item, Task};
-use clients::{Failure, PortalClient};
-use runtime::Kind;
+use clients::{ErrorClass, Failure, PortalClient};
 use serde_json::{Value, json};
 use settings::schema::ActAs;
 use tenants::portals::Portal;
@@ -85,7 +84,7 @@ impl Rights {
 fn seen<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
     const HIDDEN: [&str; 5] = ["not_found", "access_denied", "error_core", "allowed_only_intranet_user", "0"];
     match answer {
-        Err(Failure { kind: Kind::Permanent { code }, .. }) if HIDDEN.contains(&code.as_str()) => Ok(None),
+        Err(Failure { class: ErrorClass::Permanent { code }, .. }) if HIDDEN.contains(&code.as_str()) => Ok(None),
         answer => answer.map(Some),
     }
 }

@@ -3,6 +3,7 @@
 //! It knows no provider. Every request to one is made by [`Http`], so none can leave without the check of [`Network`].
 
 mod address;
+mod class;
 mod error;
 mod http;
 mod internet;
@@ -11,6 +12,7 @@ mod seen;
 mod transport;
 
 pub use address::is_public;
+pub use class::ErrorClass;
 pub use error::{Cause, SendError};
 pub use http::{Http, Outgoing};
 pub use network::{Allowed, BadEntry, Blocked, Lookup, Network, Unresolved};

@@ -106,8 +106,7 @@ impl World {
         // Cards are not what is looked at here; operators' words are.
         let base = json!({"routes": [], "group_bursts": null, "operators": {"channel": "#ops", "watch": []}});
         let first: Settings = serde_json::from_value(base.clone()).unwrap();
-        let world =
-            Box::pin(Self::start_with(stage, first, MUCH_PATIENCE, |sandbox| notion = prepare(sandbox))).await;
+        let world = Box::pin(Self::start_with(stage, first, MUCH_PATIENCE, |sandbox| notion = prepare(sandbox))).await;
         let mut settings = base;
         settings["notion"] = notion;
         let settings: Settings = serde_json::from_value(settings).unwrap();

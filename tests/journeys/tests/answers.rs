@@ -6,9 +6,11 @@ use bitrix24::batch::BatchAnswer;
 use bitrix24::client::shaped;
 use bitrix24::crm::{Item, StageMove, Status};
 use bitrix24::user::User;
-use bitrix24::{Batch, Client, Error, Kind, RestBase};
+use bitrix24::{Batch, Client, Error, RestBase};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use simulators::http::{Server, answer};
+use wire::ErrorClass;
 
 fn fixture(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rest").join(name);
@@ -70,8 +72,8 @@ async fn documented_batches_are_read_with_phps_empty_lists() {
     let mut failed = batch(fixture("batch-errors-halt0.json")).await;
     let error = failed.take("get_department").unwrap().unwrap_err();
     assert_eq!(
-        (error.code(), error.kind()),
-        (Some("insufficient_scope"), Kind::Permanent { code: "insufficient_scope".into() })
+        (error.code(), error.class(Timestamp::UNIX_EPOCH)),
+        (Some("insufficient_scope"), ErrorClass::permanent("insufficient_scope"))
     );
     let mut halted = batch(fixture("batch-errors-halt1.json")).await;
     assert!(halted.take("get_user").unwrap().is_err());
@@ -86,11 +88,11 @@ async fn every_system_error_asks_for_something() {
         let status = u16::try_from(error["http_status"].as_u64().unwrap()).unwrap();
         let (client, _server) = portal(status, error["body"].clone()).await;
         let refused = client.call("some.method", &json!({})).await.unwrap_err();
-        let kind = match refused.kind() {
-            Kind::Permanent { .. } => "permanent".to_owned(),
+        let class = match refused.class(Timestamp::UNIX_EPOCH) {
+            ErrorClass::Permanent { .. } => "permanent".to_owned(),
             other => format!("{other:?}"),
         };
-        asked.push(format!("{status} {} {kind}", refused.code().unwrap_or_default()));
+        asked.push(format!("{status} {} {class}", refused.code().unwrap_or_default()));
     }
     insta::assert_snapshot!(asked.join("\n"));
 }
@@ -98,7 +100,10 @@ async fn every_system_error_asks_for_something() {
 #[tokio::test]
 async fn method_errors_keep_their_code_and_words() {
     let error = call(fixture("crm-item-get-error.json")).await.unwrap_err();
-    assert_eq!((error.code(), error.kind()), (Some("not_found"), Kind::Permanent { code: "not_found".into() }));
+    assert_eq!(
+        (error.code(), error.class(Timestamp::UNIX_EPOCH)),
+        (Some("not_found"), ErrorClass::permanent("not_found"))
+    );
     let error = call(fixture("crm-item-list-error.json")).await.unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -125,6 +130,6 @@ async fn nobody_listening_is_told_from_an_answer_that_was_lost() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let base = RestBase::webhook(&format!("http://127.0.0.1:{port}/rest/1/s3cret/").into()).unwrap();
     let error = Client::new(http(), base).call("user.get", &json!({})).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Transient);
+    assert_eq!(error.class(Timestamp::UNIX_EPOCH), ErrorClass::Transient);
     assert!(!error.to_string().contains("s3cret"), "{error}");
 }

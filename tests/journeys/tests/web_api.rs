@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use proptest::prelude::*;
 use runtime::SystemClock;
 use serde_json::json;
 use simulators::Workspace;
 use simulators::fault::{Fault, When};
 use slack::block::Element;
-use slack::{ApiBase, Block, ChannelId, Client, Kind, Message, Metadata, Mrkdwn};
+use slack::{ApiBase, Block, ChannelId, Client, Message, Metadata, Mrkdwn};
+use wire::ErrorClass;
 
 async fn workspace() -> (Workspace, Client, ChannelId) {
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -38,7 +40,7 @@ async fn a_message_is_posted_with_metadata_found_by_it_and_updated() {
     assert_eq!(workspace.texts("cards"), ["one, corrected", "two"]);
     let missing = slack::Posted { ts: "1.000000".into(), ..posted };
     let error = client.update_message(&missing, &message("x"), None).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Permanent { code: "message_not_found".into() });
+    assert_eq!(error.class(Timestamp::UNIX_EPOCH), ErrorClass::permanent("message_not_found"));
 }
 
 #[tokio::test]
@@ -46,22 +48,23 @@ async fn who_the_token_belongs_to_is_told_and_a_wrong_one_asks_for_another() {
     let (workspace, client, _) = workspace().await;
     assert_eq!(client.auth_test().await.unwrap().team_id, workspace.team_id());
     workspace.rotate_token("xoxb-new");
-    assert_eq!(client.auth_test().await.unwrap_err().kind(), Kind::Reauthorise);
+    assert_eq!(client.auth_test().await.unwrap_err().class(Timestamp::UNIX_EPOCH), ErrorClass::Reauthorise);
 }
 
 #[tokio::test]
 async fn retry_after_is_understood_and_so_is_what_is_no_answer() {
     let (workspace, client, channel) = workspace().await;
-    let post = async || client.post_message(&channel, &message("x"), None).await.unwrap_err().kind();
+    let post =
+        async || client.post_message(&channel, &message("x"), None).await.unwrap_err().class(Timestamp::UNIX_EPOCH);
     workspace.fail_next("chat.postMessage", Fault::TooMany { seconds: 17 });
-    assert_eq!(post().await, Kind::Throttled { wait: Duration::from_secs(17) });
+    assert_eq!(post().await, ErrorClass::wait(Timestamp::UNIX_EPOCH, Duration::from_secs(17)));
     for fault in [
         Fault::Html { status: 200, when: When::AfterEffect },
         Fault::CutJson { when: When::AfterEffect },
         Fault::Reset { when: When::AfterEffect },
     ] {
         workspace.fail_next("chat.postMessage", fault);
-        assert_eq!(post().await, Kind::UnknownOutcome);
+        assert_eq!(post().await, ErrorClass::UnknownOutcome);
     }
 }
 

@@ -1,8 +1,7 @@
 //! What happens to a copied message later: its text is edited, or its author deletes it or its files.
 
 use crate::chat::said::{edit_of_older, taken_back};
-use clients::{DeliveryAttempt, Failure};
-use runtime::Kind;
+use clients::{DeliveryAttempt, ErrorClass, Failure};
 use runtime::job::Outcome;
 use tenants::conversations::{MessageLink, SlackState};
 use text::{BITRIX24_MESSAGE, units};
@@ -106,7 +105,7 @@ pub(super) async fn take_back(
                 link.bitrix24.retain(|message| *message != copy);
                 link.in_slack.files.remove(id);
             }
-            Err(Failure { kind: Kind::Permanent { .. }, .. }) => stuck.push(name.as_str()),
+            Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => stuck.push(name.as_str()),
             Err(failure) => return Err(failure),
         }
     }

@@ -2,9 +2,8 @@
 
 use crate::chat::said::{instead_of_copy, not_copied, with_copy};
 use bitrix24::transfer::MAX_FILE;
-use clients::{DeliveryAttempt, Failure};
+use clients::{DeliveryAttempt, ErrorClass, Failure};
 use locale::{Fixed, texts};
-use runtime::Kind;
 use runtime::clock::MAX_PROVIDER_SKEW;
 use runtime::job::Outcome;
 use slack::event::File;
@@ -35,7 +34,7 @@ pub(super) async fn share(
     let most = u64::from(chats.largest_file_mb).saturating_mul(1024 * 1024).min(MAX_FILE);
     let file = if file.ask_first {
         match delivery.tenant.slack.file(&file.id, &body.channel).await {
-            Err(Failure { kind: Kind::Permanent { .. }, .. }) => {
+            Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => {
                 let why = texts::chat::FILE_REFUSED;
                 return note(delivery, line, file, author, why, thread.as_deref()).await;
             }
@@ -66,7 +65,7 @@ pub(super) async fn share(
         return delivery.posted(line, message, thread.as_deref()).await;
     }
     let download = match delivery.tenant.slack.download(&file).await {
-        Err(Failure { kind: Kind::Permanent { code }, text, .. }) => {
+        Err(Failure { class: ErrorClass::Permanent { code }, text, .. }) => {
             tracing::warn!(trace = %delivery.job.trace, file = file.id, code, text, "a file could not be fetched from Slack");
             let is_gone = code == "file_not_found";
             let why = if is_gone { texts::chat::FILE_GONE } else { texts::chat::FILE_SCOPE_MISSING };
@@ -81,7 +80,7 @@ pub(super) async fn share(
     }
     let upload = delivery.tenant.bitrix24.call_with_file(&request, length, download.pieces);
     let sent = match line.call(format!("{}/file", body.dialog), upload).await {
-        Err(Failure { kind: Kind::Permanent { code }, .. }) if code == "file_too_large" => {
+        Err(Failure { class: ErrorClass::Permanent { code }, .. }) if code == "file_too_large" => {
             let why = texts::chat::FILE_TOO_LARGE;
             return note(delivery, line, &file, author, why, thread.as_deref()).await;
         }
@@ -96,7 +95,7 @@ async fn shared_before(delivery: &Delivery<'_>, file: &File, since: jiff::Timest
     let answer = delivery.tenant.bitrix24.ask(&bitrix24::bot::last_messages(&delivery.job.body.dialog)).await;
     let result = match answer {
         Ok(answer) => answer.result,
-        Err(Failure { kind: Kind::Permanent { .. }, .. }) => return Ok(None),
+        Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => return Ok(None),
         Err(failure) => return Err(failure),
     };
     let files = result["files"].as_array().cloned().unwrap_or_default();

@@ -9,7 +9,7 @@ mod rows;
 
 use std::time::Duration;
 
-use clients::Failure;
+use clients::{ErrorClass, Failure};
 use crm::pages::{Listing, PAGE};
 use futures::StreamExt;
 use futures::stream::iter;
@@ -17,10 +17,10 @@ use jiff::SignedDuration;
 use jobs::sync::{Side, Signal, SyncJob};
 use notion::Page;
 use records::{Record, State};
+use runtime::TraceId;
 use runtime::clock::until;
 use runtime::job::ReceivedJob;
 use runtime::store::Version;
-use runtime::{Kind, TraceId};
 use settings::databases::Key;
 
 use crate::NotionSync;
@@ -154,7 +154,7 @@ pub(crate) async fn go_on(
             Err(failure) if is_final(&failure) => return stop(sync, job, running.run, version, failure.text).await,
             Err(failure) => {
                 // To wait for the limit is the ordinary course of a run, and no failure.
-                let Kind::Throttled { until: moment } = failure.kind else { return Err(failure) };
+                let ErrorClass::Throttled { until: moment } = failure.class else { return Err(failure) };
                 return Ok(SyncDecision::wait(until(sync.now(), moment), failure.text));
             }
             Ok(()) if ended => return Ok(done(&running.run)),
@@ -168,7 +168,7 @@ pub(crate) async fn go_on(
 
 /// Whether a run cannot go on without a person.
 fn is_final(failure: &Failure) -> bool {
-    matches!(&failure.kind, Kind::Permanent { .. })
+    matches!(&failure.class, ErrorClass::Permanent { .. })
 }
 
 async fn stop(
@@ -335,7 +335,7 @@ impl RunningBackfill<'_> {
         let mut outcome = RecordOutcome { changes, ..RecordOutcome::new(record, state, Became::Linked(key)) };
         if !self.run.dry {
             if !is_numbered && let Err(failure) = matching::write_number(opened, &page.id, record).await {
-                let Kind::Permanent { code } = &failure.kind else { return Err(failure) };
+                let ErrorClass::Permanent { code } = &failure.class else { return Err(failure) };
                 if stops_all(code) {
                     return Err(failure);
                 }
@@ -438,15 +438,15 @@ impl RunningBackfill<'_> {
                 Ok(created())
             }
             // Whether it was made, its own job finds out.
-            Err(failure) if failure.kind == Kind::UnknownOutcome => {
+            Err(failure) if failure.class == ErrorClass::UnknownOutcome => {
                 self.hand_on(record).await?;
                 Ok(created())
             }
             Err(failure) => {
                 // Surely nothing was made: the run comes by again.
                 sync.links.forget(self.tenant(), &work.link).await?;
-                match &failure.kind {
-                    Kind::Permanent { code } if !stops_all(code) => {
+                match &failure.class {
+                    ErrorClass::Permanent { code } if !stops_all(code) => {
                         Ok(RecordOutcome::new(record, state, Became::Failed(failure.text)))
                     }
                     _ => Err(failure),

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use clients::Failure;
+use clients::{ErrorClass, Failure};
 use notifications::alert;
 use notifications::alert::Alert;
 use records::Record;
-use runtime::Kind;
 use serde_json::{Map, Value, json};
 use settings::databases::Gone;
 use text::Document;
@@ -105,7 +104,7 @@ async fn note(work: &LinkWork<'_>, text: Option<&str>) -> Result<Option<String>,
     match work.opened.notion.update(page, &properties).await {
         Ok(_) => Ok(Some("noted on the page".into())),
         // A page that cannot be written must not hold up independent work.
-        Err(failure) if matches!(failure.kind, Kind::Permanent { .. }) => Ok(None),
+        Err(failure) if matches!(failure.class, ErrorClass::Permanent { .. }) => Ok(None),
         Err(failure) => Err(failure),
     }
 }
@@ -118,7 +117,7 @@ async fn mark_record(work: &LinkWork<'_>, why: Apart) -> Result<Option<String>, 
         json!({"ENTITY_ID": id, "ENTITY_TYPE": entity.to_string(), "COMMENT": Document::plain(&text).to_bbcode(false)});
     match work.opened.bitrix24.call("crm.timeline.comment.add", &json!({"fields": fields})).await {
         Ok(_) => Ok(Some("commented on the record".into())),
-        Err(failure) if matches!(failure.kind, Kind::Permanent { .. } | Kind::UnknownOutcome) => Ok(None),
+        Err(failure) if matches!(failure.class, ErrorClass::Permanent { .. } | ErrorClass::UnknownOutcome) => Ok(None),
         Err(failure) => Err(failure),
     }
 }

@@ -7,14 +7,13 @@
 
 use std::time::Duration;
 
-use clients::Failure;
+use clients::{ErrorClass, Failure};
 use jiff::{SignedDuration, Timestamp};
 use jobs::sync::{Side, Signal, SyncJob};
 use notifications::alert;
 use notifications::alert::Alert;
 use notion::Page;
 use records::{Change, Record, State};
-use runtime::Kind;
 use runtime::job::ReceivedJob;
 use serde_json::json;
 use settings::databases::Key;
@@ -190,7 +189,8 @@ async fn create(work: &mut LinkWork<'_>, state: &State) -> Result<Next, Failure>
         Ok(page) => page,
         Err(failure) => {
             // Surely nothing was made: the next try need not look for it.
-            if failure.kind != Kind::UnknownOutcome && matches!(work.link.standing, Standing::Making { open: true, .. })
+            if failure.class != ErrorClass::UnknownOutcome
+                && matches!(work.link.standing, Standing::Making { open: true, .. })
             {
                 work.link.standing = Standing::Making { since: work.sync.now(), open: false };
                 work.save(Vec::new()).await?;
@@ -236,7 +236,7 @@ pub(crate) async fn make_page(work: &mut LinkWork<'_>, state: &State) -> Result<
     work.link.seen.bitrix24 = Some(read_at);
     work.link.body_open = calls.len() > 1;
     // The page exists: the next try has to look for it.
-    let unknown = |failure: Failure| Failure { kind: Kind::UnknownOutcome, ..failure };
+    let unknown = |failure: Failure| Failure { class: ErrorClass::UnknownOutcome, ..failure };
     let mut also = work.page_made(&page, state, new, is_partial).await.map_err(unknown)?;
     also.push(owner_write(&work.job.tenant, &page.id, &work.link)?);
     if work.link.body_open {

@@ -6,12 +6,11 @@
 
 use std::collections::BTreeSet;
 
-use clients::Failure;
+use clients::{ErrorClass, Failure};
 use crm::pages::Listing;
 use jobs::sync::Side;
 use notion::Page;
 use records::{Record, RecordKind, State};
-use runtime::Kind;
 use serde_json::{Map, Value, json};
 use settings::condition::Condition;
 use settings::databases::FULL_NAME;
@@ -403,7 +402,7 @@ async fn alone(
     let others = match listing.first(&opened.bitrix24, &filter).await {
         Ok((others, _)) => others,
         // A portal that does not filter by it cannot be asked.
-        Err(failure) if matches!(failure.kind, Kind::Permanent { .. }) => Vec::new(),
+        Err(failure) if matches!(failure.class, ErrorClass::Permanent { .. }) => Vec::new(),
         Err(failure) => return Err(failure),
     };
     let mut rivals = vec![(record, traits.clone())];

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use clients::Failure;
+use clients::{ErrorClass, Failure};
 use crm::pages::Listing;
 use jobs::sync::Side;
 use notion::Page;
 use records::{Record, RecordKind, State};
-use runtime::Kind;
 use serde_json::{Map, Value, json};
 
 use crate::NotionSync;
@@ -29,7 +28,7 @@ pub(crate) struct SideWritten<T> {
 
 /// Whether a write was refused for what it said, so that other fields may be taken.
 fn is_refusal(failure: &Failure) -> bool {
-    matches!(&failure.kind, Kind::Permanent { code }
+    matches!(&failure.class, ErrorClass::Permanent { code }
         if !["object_not_found", "not_found", "block_limit", "restricted_resource", "access_denied"].contains(&code.as_str()))
 }
 
@@ -179,7 +178,7 @@ async fn finish_status(
     }
     match opened.bitrix24.call(method, &json!({"taskId": record.id()})).await {
         Ok(answer) => now(sync, opened, record, before, &["status"], &answer.result).await.map(Some),
-        Err(failure) if matches!(failure.kind, Kind::Permanent { .. }) => Ok(None),
+        Err(failure) if matches!(failure.class, ErrorClass::Permanent { .. }) => Ok(None),
         Err(failure) => Err(failure.repeatable()),
     }
 }

@@ -8,11 +8,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use clients::{Access, PortalAccess};
+use clients::{Access, ErrorClass, PortalAccess};
 use http::{Request, Response};
 use journeys::estate::{Browser, Estate, Page};
 use journeys::{Stage, World, access_to, each_alone, secrecy};
-use runtime::Kind;
 use runtime::clock::Clock;
 use serde_json::json;
 use simulators::http::Server;
@@ -206,18 +205,18 @@ async fn a_file_is_followed_through_the_same_check_and_without_credentials() {
         let client = &client;
         async move { client.fetch(&address).await.map(|download| download.kind) }
     };
-    let refused = |code: &str| Kind::Permanent { code: code.into() };
+    let refused = |code: &str| ErrorClass::Permanent { code: code.into() };
 
     for behind in [
         format!("http://{}/api/state", internal.host()),
         format!("https://files.inside.example:{}/x.png", internal.port),
         "https://169.254.169.254/latest/meta-data/".into(),
     ] {
-        assert_eq!(fetched(behind.clone()).await.unwrap_err().kind, refused("file_not_found"), "{behind}");
+        assert_eq!(fetched(behind.clone()).await.unwrap_err().class, refused("file_not_found"), "{behind}");
         let (first, _) = leading_to(302, behind.clone()).await;
         let (second, asked) = leading_to(307, format!("{}/on", first.url())).await;
         let failure = fetched(format!("{}/x", second.url())).await.unwrap_err();
-        assert_eq!(failure.kind, refused("file_not_found"), "{behind}");
+        assert_eq!(failure.class, refused("file_not_found"), "{behind}");
         assert!(!failure.text.contains(MARKER) && failure.text.contains("private network"), "{failure}");
         assert_eq!(asked.lock().unwrap().len(), 1);
     }
@@ -233,13 +232,13 @@ async fn a_file_is_followed_through_the_same_check_and_without_credentials() {
         assert!(!asked.headers.contains_key(name), "{name}");
     }
     let (round, _) = leading_to(302, "/again".into()).await;
-    assert_eq!(fetched(format!("{}/x", round.url())).await.unwrap_err().kind, refused("file_not_found"));
+    assert_eq!(fetched(format!("{}/x", round.url())).await.unwrap_err().class, refused("file_not_found"));
 
     // An error or a page in the place of a file is none; a file of that kind says that it is an attachment.
     for kind in ["application/json", "text/html; charset=utf-8", "application/problem+json"] {
         let (state, _) = server(200, &[("content-type", kind.into())], MARKER).await;
         let failure = fetched(format!("{}/api/state", state.url())).await.unwrap_err();
-        assert_eq!(failure.kind, refused("not_visible"), "{kind}");
+        assert_eq!(failure.class, refused("not_visible"), "{kind}");
         let attached = ("content-disposition", "attachment; filename=\"a.json\"".to_owned());
         let (file, _) = server(200, &[("content-type", kind.into()), attached], "{}").await;
         assert!(fetched(format!("{}/x", file.url())).await.is_ok(), "{kind}");

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use command_line::proxies::Proxies;
 use journeys::Stage;
 use journeys::estate::{Browser, Estate, Page};
 use runtime::store::{Query, Table};
 use serde_json::json;
 use standalone::http;
-use standalone::proxies::Proxies;
 use standalone::server::Options;
 
 use super::host::Served;

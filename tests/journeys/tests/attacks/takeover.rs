@@ -23,7 +23,7 @@ fn publish(estate: &Estate, (id, secret): (&str, &str)) {
 
 /// A connection code, as the person who runs Switchboard makes it.
 async fn connection_code(estate: &Estate) -> String {
-    let told = standalone::codes::to_connect(&estate.engine.ports).await.unwrap();
+    let told = command_line::codes::to_connect(&estate.engine.ports).await.unwrap();
     told.lines().next().unwrap().to_owned()
 }
 

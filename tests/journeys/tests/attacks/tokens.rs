@@ -155,11 +155,11 @@ async fn the_renewing_function_tells_no_secret_and_renews_nothing_that_is_not_at
     let RenewalAnswer::Failed(failure) = ask(version().await, false).await else {
         unreachable!("it cannot be renewed")
     };
-    assert_eq!(failure.kind, runtime::Kind::Transient);
+    assert_eq!(failure.class, clients::ErrorClass::Transient);
     estate.sandbox.authority.revoke(&estate.sandbox.portals[0]);
     for _ in 0..2 {
         let RenewalAnswer::Failed(failure) = ask(version().await, true).await else { unreachable!("it has ended") };
-        assert_eq!(failure.kind, runtime::Kind::Reauthorise);
+        assert_eq!(failure.class, clients::ErrorClass::Reauthorise);
     }
     // Of nobody, or not what it takes.
     let nobody = json!({"tenant": "nobody", "slot": "portal", "version": 1, "refused": true});

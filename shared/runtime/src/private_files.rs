@@ -13,6 +13,11 @@ pub fn options() -> OpenOptions {
     options
 }
 
+/// A new file for writing. It is an error if there is one already.
+pub fn create(path: &Path) -> io::Result<fs::File> {
+    options().create_new(true).open(path)
+}
+
 /// Makes a file if there is none, and closes one that others may read.
 pub fn file(path: &Path) -> io::Result<()> {
     options().create(true).truncate(false).open(path)?;
@@ -53,55 +58,3 @@ pub fn tighten(path: &Path) {
 /// Elsewhere folders inherit who may read them.
 #[cfg(not(unix))]
 pub fn tighten(_path: &Path) {}
-
-#[cfg(all(test, unix))]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::*;
-    use crate::{Database, FileSecrets};
-
-    fn mode(path: &Path) -> u32 {
-        fs::metadata(path).unwrap().permissions().mode() & 0o777
-    }
-
-    fn open(path: &Path, mode: u32) {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    }
-
-    /// The database with the files beside it.
-    fn files(database: &Path) -> Vec<std::path::PathBuf> {
-        ["", "-wal", "-shm"].iter().map(|end| format!("{}{end}", database.display()).into()).collect()
-    }
-
-    #[test]
-    fn a_database_is_its_owners_alone_and_one_that_was_not_becomes_so() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("switchboard.db");
-        let first = Database::open(&path).unwrap();
-        for file in files(&path) {
-            assert_eq!(mode(&file), 0o600, "{}", file.display());
-            open(&file, 0o644);
-        }
-        let second = Database::open(&path).unwrap();
-        for file in files(&path) {
-            assert_eq!(mode(&file), 0o600, "{}", file.display());
-        }
-        drop((first, second));
-    }
-
-    #[test]
-    fn so_are_secrets_and_their_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a").join("switchboard.secrets");
-        FileSecrets::open(path.clone()).unwrap();
-        let inside = || fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
-        assert_eq!((mode(&path), inside().count()), (0o700, 1));
-        assert!(inside().all(|file| mode(&file) == 0o600));
-        open(&path, 0o755);
-        inside().for_each(|file| open(&file, 0o640));
-        FileSecrets::open(path.clone()).unwrap();
-        assert!(mode(&path) == 0o700 && inside().all(|file| mode(&file) == 0o600));
-    }
-}

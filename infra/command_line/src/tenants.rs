@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use clients::Connections;
-use runtime::{Ports, TenantId};
+use runtime::{Ports, TenantId, private_files};
 use secrecy::{ExposeSecret, SecretString};
 use tenants::api_keys::{ApiKeys, Scope};
 use tenants::audit::{Audit, Entry};
@@ -113,8 +113,8 @@ pub async fn tenants(ports: &Ports, command: Tenants) -> anyhow::Result<String> 
         Tenants::List => list(ports).await,
         Tenants::Export { tenant, to } => {
             let tenant = codes::tenant(ports, tenant).await?;
-            let file = sqlite::private::options().create_new(true).open(&to);
-            let file = file.with_context(|| format!("cannot make the file {}", to.display()))?;
+            let file = private_files::create(&to);
+            let file = file.with_context(|| format!("cannot create the file {}", to.display()))?;
             let spinner = progress(0, "exporting");
             let (items, key) = export::export(ports, &tenant, BufWriter::new(file)).await?;
             spinner.finish_and_clear();

@@ -1,13 +1,12 @@
 //! `person`: one person's data in a tenant, exported or deleted on request, on one machine and on AWS.
 
 use std::fmt::Write as _;
-use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use runtime::Ports;
+use runtime::{Ports, private_files};
 use tenants::person;
 use tenants::person::{Ask, Finding};
 
@@ -66,7 +65,8 @@ async fn export(ports: &Ports, asked: &[Ask], tenant: Option<String>, to: Option
         person::note_export(ports, &tenant, asked, &who()).await?;
         return Ok(document);
     };
-    private(to)?.write_all(document.as_bytes()).with_context(|| format!("cannot write {}", to.display()))?;
+    let mut file = private_files::create(to).with_context(|| format!("cannot create the file {}", to.display()))?;
+    file.write_all(document.as_bytes()).with_context(|| format!("cannot write {}", to.display()))?;
     person::note_export(ports, &tenant, asked, &who()).await?;
     Ok(format!(
         "Wrote {} items and {} failed deliveries to {}. It can hold data of others who are named in the same items: read it before you hand it out.",
@@ -74,15 +74,6 @@ async fn export(ports: &Ports, asked: &[Ask], tenant: Option<String>, to: Option
         finding.letters.len(),
         to.display()
     ))
-}
-
-/// A new file that only its owner reads.
-fn private(path: &Path) -> anyhow::Result<std::fs::File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).with_context(|| format!("cannot make the file {}", path.display()))
 }
 
 async fn plan(ports: &Ports, asked: &[Ask], tenant: Option<String>) -> anyhow::Result<String> {

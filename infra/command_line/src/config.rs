@@ -2,13 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 
-use ::http::Uri;
 use anyhow::{Context, bail};
 use clients::Network;
-use runtime::metrics::Counters;
+use http::Uri;
 use runtime::secrets::{Secrets, add_line};
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -17,11 +14,7 @@ use settings::{Route, Settings};
 use tenants::secret_names::{APPS, SLACK_SIGNING};
 
 use crate::proxies::Proxies;
-use crate::server::{HostLimits, Options};
-use crate::settings_command;
-
-/// More connections than any machine of one process keeps.
-const MAX_CONNECTIONS: usize = 100_000;
+use crate::settings as documents;
 
 /// What `serve` needs to know.
 #[derive(Debug, Deserialize)]
@@ -76,10 +69,7 @@ pub struct Config {
 #[serde(deny_unknown_fields, default)]
 pub struct ProxiesConfig {
     /// Addresses and networks of proxies whose `X-Forwarded-For` is believed. Nobody else's is.
-    pub trusted: Vec<String>,
-    /// What `trusted` says.
-    #[serde(skip)]
-    read: Proxies,
+    pub trusted: Proxies,
 }
 
 /// How much those who connect get; what is left out is as usual.
@@ -96,23 +86,6 @@ pub struct LimitsConfig {
     pub body_seconds: Option<u64>,
     /// Seconds for which a connection may wait for its next request.
     pub idle_seconds: Option<u64>,
-}
-
-impl LimitsConfig {
-    /// The limits of the public address.
-    fn limits(&self) -> HostLimits {
-        let usual = HostLimits::default();
-        let seconds = |given: Option<u64>, usual| given.map_or(usual, |seconds| Duration::from_secs(seconds.max(1)));
-        let count = |given: Option<usize>, usual| given.map_or(usual, |count| count.clamp(1, MAX_CONNECTIONS));
-        HostLimits {
-            connections: count(self.connections, usual.connections),
-            connections_per_address: count(self.connections_per_address, usual.connections_per_address),
-            head: seconds(self.head_seconds, usual.head),
-            body: seconds(self.body_seconds, usual.body),
-            idle: seconds(self.idle_seconds, usual.idle),
-            ..usual
-        }
-    }
 }
 
 /// The keys of the applications at the providers.
@@ -230,11 +203,6 @@ impl Config {
         })
     }
 
-    /// How the public address is served; refusals are counted with `counters`.
-    pub fn options(&self, counters: Arc<Counters>) -> Options {
-        Options { limits: self.limits.limits(), proxies: self.proxies.read.clone(), counters }
-    }
-
     /// Connections over `ports`, to the providers or to what stands in their places.
     pub fn connections(&self, ports: &runtime::Ports) -> anyhow::Result<clients::Connections> {
         let of_slack = self.slack.as_ref().and_then(|slack| slack.api_url.as_deref());
@@ -317,7 +285,6 @@ impl Config {
         let mut config: Self = toml::from_str(&text).with_context(|| format!("{} is not right", path.display()))?;
         config.network.network().with_context(|| format!("{} is not right", path.display()))?;
         config.public_url = config.public_url.as_deref().map(public_url).transpose().context_of(path)?;
-        config.proxies.read = Proxies::read(&config.proxies.trusted).context_of(path)?;
         if let Some(portal) = &mut config.portal {
             portal.webhook_url = resolved(&portal.webhook_url)?;
             portal.application_token = resolved(&portal.application_token)?;
@@ -342,7 +309,7 @@ impl Config {
         }
         config.read = match (&config.settings, config.routes.take()) {
             (Some(_), Some(_)) => bail!("{}: settings and [[routes]] are both given; keep one", path.display()),
-            (Some(file), None) => Some(settings_command::read(&path.parent().unwrap_or(Path::new("")).join(file))?),
+            (Some(file), None) => Some(documents::read(&path.parent().unwrap_or(Path::new("")).join(file))?),
             (None, Some(routes)) => {
                 let settings = Settings { routes, ..Settings::default() };
                 if let Some(problem) = settings.problems().first() {
@@ -505,10 +472,8 @@ mod tests {
             "status_names = ['ops.internal']\n{SECRETS}[proxies]\ntrusted = ['127.0.0.1', '10.0.0.0/8']\n[limits]\nconnections = 7\nhead_seconds = 3\n"
         );
         let config = read(&text).unwrap();
-        let options = config.options(Arc::default());
-        assert!(options.proxies.trusts("10.1.2.3".parse().unwrap()));
-        assert_eq!((options.limits.connections, options.limits.head), (7, Duration::from_secs(3)));
-        assert_eq!(options.limits.body, HostLimits::default().body);
+        assert!(config.proxies.trusted.trusts("10.1.2.3".parse().unwrap()));
+        assert_eq!((config.limits.connections, config.limits.head_seconds), (Some(7), Some(3)));
         let wrong = format!("{SECRETS}[proxies]\ntrusted = ['proxy.example']\n");
         assert!(format!("{:#}", read(&wrong).unwrap_err()).contains("proxies.trusted"));
     }

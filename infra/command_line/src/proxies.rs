@@ -2,15 +2,25 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use ::http::HeaderMap;
 use anyhow::Context;
+use http::HeaderMap;
 use ipnet::IpNet;
+use serde::Deserialize;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The networks of trusted proxies.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Vec<String>")]
 pub struct Proxies(Vec<IpNet>);
+
+impl TryFrom<Vec<String>> for Proxies {
+    type Error = anyhow::Error;
+
+    fn try_from(networks: Vec<String>) -> anyhow::Result<Self> {
+        Self::read(&networks)
+    }
+}
 
 impl Proxies {
     /// Reads addresses and networks: `127.0.0.1`, `10.0.0.0/8`, `fd00::/8`.

@@ -1,0 +1,34 @@
+//! `admin-code` and `connect-code`: the operator lets an administrator in. Also which tenant a command means.
+
+use anyhow::{Context, bail};
+use runtime::{Ports, TenantId};
+use tenants::portals::Portals;
+
+/// The tenant that is named, or the only one.
+pub async fn tenant(ports: &Ports, named: Option<String>) -> anyhow::Result<TenantId> {
+    if let Some(named) = named {
+        return Ok(TenantId::new(named)?);
+    }
+    match Portals::new(ports.store.clone(), ports.clock.clone()).tenants().await?.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => bail!("no portal is connected in this database"),
+        several => {
+            let names: Vec<_> = several.iter().map(TenantId::as_str).collect();
+            bail!("several portals are connected; name one with --tenant: {}", names.join(", "))
+        }
+    }
+}
+
+/// A code for the named tenant, or for the only one.
+pub async fn new(ports: &Ports, named: Option<String>) -> anyhow::Result<String> {
+    let tenant = tenant(ports, named).await?;
+    let code = admin::new_code(ports, &tenant).await.context("the code could not be kept")?;
+    Ok(format!("{code}\nSign in with it at {} within 15 minutes; it works once.", admin::PATH))
+}
+
+/// A code with which somebody connects a portal by webhooks on the page.
+pub async fn to_connect(ports: &Ports) -> anyhow::Result<String> {
+    let code = tenants::once::secret();
+    tenants::once::put(ports, "connect", &code, &true, std::time::Duration::from_secs(15 * 60)).await?;
+    Ok(format!("{code}\nConnect a portal with it at {} within 15 minutes; it works once.", install::PATH))
+}

@@ -1,0 +1,28 @@
+//! Opens the database of a host for a command, while `serve` may be running.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::bail;
+use runtime::metrics::Counters;
+use runtime::{Ports, SystemClock};
+use sqlite::{Database, FileSecrets, SqliteQueue, SqliteStore};
+
+/// The ports over the database of a host, which may be running.
+pub fn open(path: &Path) -> anyhow::Result<Ports> {
+    if !path.exists() {
+        bail!(
+            "there is no database {}; name the one of the running host with --database, or its configuration with --config",
+            path.display()
+        );
+    }
+    let clock = Arc::new(SystemClock);
+    let database = Database::open(path)?;
+    Ok(Ports {
+        store: Arc::new(SqliteStore::new(database.clone(), clock.clone())),
+        queue: Arc::new(SqliteQueue::new(database, clock.clone())),
+        secrets: Arc::new(FileSecrets::open(path.with_extension("secrets"))?),
+        clock,
+        metrics: Arc::new(Counters::default()),
+    })
+}
