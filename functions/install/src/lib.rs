@@ -24,7 +24,8 @@ use web::answer::Refused;
 use web::cookies::Site;
 use web::doors;
 use web::doors::{Door, Proof};
-use web::page::{Form, host_of, redirect};
+use web::page::{Form, redirect};
+use web::request::host_of;
 use web::sessions::Session;
 use web::{origin, sessions};
 

@@ -4,6 +4,7 @@ use bitrix24::crm::origin;
 use clients::scopes;
 use clients::{Side, Trouble};
 use http::StatusCode;
+use locale::Language;
 use maud::{DOCTYPE, Markup, html};
 use tenants::departure::Departure;
 use tenants::portals::Portal;
@@ -14,7 +15,7 @@ use crate::{Answer, BITRIX24_APP, BITRIX24_CALLBACK, Deps, PATH, SLACK_CALLBACK}
 
 /// A page with nothing but a message.
 pub(crate) fn message(title: &str, text: &str) -> String {
-    frame(title, &html! {}, &html! { p role="status" { (text) } p { a href=(PATH) { "Connections" } } })
+    frame(Language::En, title, &html! {}, &html! { p role="status" { (text) } p { a href=(PATH) { "Connections" } } })
 }
 
 fn table(head: [&str; 2], rows: &[(&str, &str)]) -> Markup {
@@ -61,7 +62,7 @@ pub(crate) async fn first(deps: &Deps, address: &str) -> Answer {
         }
         p.hint { "Connected already? " a href="/admin" { "Sign in with a code" } ", or connect again as an administrator of the portal: nothing is lost by it." }
     };
-    Ok(web::page::page(StatusCode::OK, frame("Connect", &html! {}, &body)))
+    Ok(web::page::page(StatusCode::OK, frame(Language::En, "Connect", &html! {}, &body)))
 }
 
 fn webhook_form(session: Option<&Session>) -> Markup {
@@ -138,7 +139,7 @@ pub(crate) async fn state(deps: &Deps, session: &Session, done: &str, url: &str)
             form method="post" action="/install/sign-out" { (token(session)) button { "Sign out" } }
         }
     };
-    Ok(web::page::page(StatusCode::OK, frame("Connections", &nav, &body)))
+    Ok(web::page::page(StatusCode::OK, frame(Language::En, "Connections", &nav, &body)))
 }
 
 fn trouble(troubles: &[Trouble], side: Side) -> Option<&Trouble> {
@@ -268,7 +269,7 @@ pub(crate) fn give(ticket: &str) -> String {
             button.main { "Allow it in Bitrix24" }
         }
     };
-    frame("Work as yourself", &html! {}, &body)
+    frame(Language::En, "Work as yourself", &html! {}, &body)
 }
 
 /// A tenant was cut off, and everything of it will be deleted.
@@ -279,13 +280,13 @@ pub(crate) fn departed(domain: &str, departure: &Departure, follow: &str) -> Str
         p { a href=(follow) { "See how far the deletion is" } ". Keep this address if you want to see that it is done; nobody else can see it." }
         (to_finish())
     };
-    frame("Disconnected", &html! {}, &body)
+    frame(Language::En, "Disconnected", &html! {}, &body)
 }
 
 /// How far that is.
 pub(crate) fn left(departure: &Departure) -> String {
     let body = html! { (progress(departure)) (to_finish()) };
-    frame("Deletion", &html! {}, &body)
+    frame(Language::En, "Deletion", &html! {}, &body)
 }
 
 fn progress(departure: &Departure) -> Markup {
@@ -327,7 +328,7 @@ pub(crate) fn renamed(typed: &str, now: &str) -> String {
         }
         p { a href=(PATH) { "No, go back" } }
     };
-    frame("Is this your portal?", &html! {}, &body)
+    frame(Language::En, "Is this your portal?", &html! {}, &body)
 }
 
 /// Within the portal: an application was opened that does not belong to the portal's connection.

@@ -52,7 +52,12 @@ pub(crate) async fn begin(
     let to = url(&state)?;
     let started = Started { flow, browser: TokenDigest::of(&browser) };
     once::put(&deps.ports, "install", &state, &started, LIVES).await?;
-    Ok(cookies::set(web::page::page(StatusCode::OK, web::page::going(&to)), COOKIE, &browser, LIVES))
+    Ok(cookies::set(
+        web::page::page(StatusCode::OK, web::page::going(locale::Language::En, &to)),
+        COOKIE,
+        &browser,
+        LIVES,
+    ))
 }
 
 /// What was begun, for the browser that began it, once.

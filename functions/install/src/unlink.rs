@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
+use locale::Language;
 use maud::html;
 use tenants::audit::{Audit, Entry};
 use tenants::tickets;
@@ -19,7 +20,7 @@ pub(crate) fn ask(query: &Form) -> Response<Bytes> {
             button.main { "Undo the link" }
         }
     };
-    web::page::page(StatusCode::OK, web::page::frame("Undo a link", &html! {}, &body))
+    web::page::page(StatusCode::OK, web::page::frame(Language::En, "Undo a link", &html! {}, &body))
 }
 
 /// Undoes it: the link is gone, and the permission with it.
