@@ -7,6 +7,8 @@ pub mod doors;
 pub mod language;
 pub mod origin;
 pub mod page;
+#[cfg(feature = "pseudo")]
+pub mod pseudo;
 pub mod request;
 mod sample;
 pub mod sessions;

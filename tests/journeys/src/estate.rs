@@ -127,7 +127,7 @@ impl Estate {
     pub async fn install(&self, company: usize) -> Browser {
         let (browser, _) = self.install_portal(company).await;
         let page = self.install_slack(company, &browser).await;
-        assert!(page.contains(" is connected.") && !page.contains("Still to be done"), "{page}");
+        assert!(page.contains(" is connected.") && !page.contains("Not done yet"), "{page}");
         let settings = json!({"group_bursts": null, "operators": {"channel": "#ops", "watch": []}});
         self.connections.portals().set_settings(&self.tenant(company), settings).await.unwrap();
         self.sweep().await;
