@@ -87,7 +87,7 @@ async function install(company, viewport) {
   await page.getByRole("button", { name: "Add to Slack" }).click();
   await page.getByLabel("Workspace").selectOption(known.slack.teams[company]);
   await page.getByRole("button", { name: "Allow" }).click();
-  await page.getByText("All is connected.").waitFor();
+  await page.getByText("Everything is connected.").waitFor();
   await steer("/deals", { company, title: `First deal of ${company}` });
   for (;;) {
     const cards = await steer("/messages", { company, channel: "sales-pipeline" });
@@ -133,9 +133,9 @@ test("who cancels is told so, and nothing is lost", async () => {
   await page.getByRole("button", { name: "Connect again" }).first().click();
   await page.getByLabel("Workspace").selectOption("cancel");
   await page.getByRole("button", { name: "Allow" }).click();
-  await page.getByText("It was not allowed (access_denied).").waitFor();
+  await page.getByText("Access was not given (access_denied).").waitFor();
   await page.getByRole("link", { name: "Connections" }).click();
-  await page.getByText("All is connected.").waitFor();
+  await page.getByText("Everything is connected.").waitFor();
 });
 
 test("no secret is in the log of the whole run", () => {

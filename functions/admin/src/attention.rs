@@ -11,13 +11,12 @@ use notion_sync::attention::Entry;
 use notion_sync::paused::{Paused, paused};
 use records::Record;
 use runtime::TraceId;
+use web::components::ago;
 use web::page::Form;
 
-use crate::page::{ago, count, heads, signed_in, token};
+use crate::page::{Page, count, heads, signed_in, token};
 use crate::{Answer, Visit};
 
-/// The page's name in the list of pages.
-pub(crate) const TITLE: &str = "Needs attention";
 /// Where it is, behind `/admin`.
 const PLACE: &str = "/notion/attention";
 /// Entries on a page.
@@ -43,17 +42,17 @@ pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
             @if after.is_some() { p.hint { "There are no more." } }
             @else { p.done role="status" { strong { "Nothing needs attention." } " Every value that was written is shown on the other side." } }
         }
-        @if !paused.is_empty() { (paused_table(&paused, now)) }
+        @if !paused.is_empty() { (paused_table(visit, &paused, now)) }
         @if !entries.is_empty() { (entry_table(visit, &entries, now)) }
         p.buttons {
             @if after.is_some() { a.button href={ "/admin" (PLACE) } { "From the beginning" } " " }
             @if let Some(next) = &next { a.button href={ "/admin" (PLACE) "?after=" (web::page::encoded(next)) } { "Next page" } }
         }
     };
-    Ok(Answer::Page(signed_in(visit, TITLE, query.get("done"), &body)))
+    Ok(Answer::Page(signed_in(visit, Page::NeedsAttention, query.get("done"), &body)))
 }
 
-fn paused_table(paused: &[Paused], now: Timestamp) -> Markup {
+fn paused_table(visit: &Visit<'_>, paused: &[Paused], now: Timestamp) -> Markup {
     html! {
         h2 { "Paused" }
         table {
@@ -64,7 +63,7 @@ fn paused_table(paused: &[Paused], now: Timestamp) -> Markup {
                         td data-label="Database" { a href={ "/admin/notion/edit?database=" (web::page::encoded(&one.database)) } { (one.database) } }
                         td data-label="Field" { @match &one.field { Some(field) => (field), None => "all" } }
                         td data-label="Reason" { (one.why) }
-                        td data-label="Since" { (ago(now, one.since)) }
+                        td data-label="Since" { (ago(visit.language, now, one.since)) }
                     }
                 }
             }
@@ -101,8 +100,8 @@ fn row(visit: &Visit<'_>, entry: &Entry, now: Timestamp) -> Markup {
                 (entry.why)
             }
             td data-label="Since" {
-                (ago(now, entry.since))
-                @if let Some(tried) = entry.tried_at { " " span.hint { "tried again " (ago(now, tried)) ", with the same result" } }
+                (ago(visit.language, now, entry.since))
+                @if let Some(tried) = entry.tried_at { " " span.hint { "tried again " (ago(visit.language, now, tried)) ", with the same result" } }
             }
             td { (buttons(visit, entry)) }
         }
@@ -231,7 +230,8 @@ pub(crate) fn shown_count((number, more): (usize, bool)) -> Option<String> {
 }
 
 /// A word on the page Notion, where there is something.
-pub(crate) fn hint(counted: (usize, bool)) -> Markup {
+pub(crate) fn hint(visit: &Visit<'_>) -> Markup {
+    let counted = visit.attention;
     html! {
         @if let Some(number) = shown_count(counted) {
             p.problem role="alert" {

@@ -3,10 +3,11 @@
 use clients::Failure;
 use maud::{Markup, html};
 use tenants::audit::{Audit, Entry};
+use web::components::moment;
 use web::page::{Form, encoded};
 use web::sessions;
 
-use crate::page::{heads, moment, signed_in, token};
+use crate::page::{Page, heads, signed_in, token};
 use crate::{Answer, Visit};
 
 const A_PAGE: usize = 50;
@@ -47,7 +48,7 @@ pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
         @if let Some(next) = next { p { a href={ "/admin/audit?after=" (encoded(&next)) } { "Older" } } }
         p.hint { "Kept for a year. Secrets never stand here." }
     };
-    Ok(Answer::Page(signed_in(visit, "Audit", query.get("done"), &body)))
+    Ok(Answer::Page(signed_in(visit, Page::Audit, query.get("done"), &body)))
 }
 
 fn row(entry: &Entry) -> Markup {

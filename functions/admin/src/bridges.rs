@@ -6,7 +6,7 @@ use runtime::store::StoreError;
 use tenants::conversations::Bridge;
 use web::page::Form;
 
-use crate::page::{heads, signed_in, token};
+use crate::page::{Page, heads, signed_in, token};
 use crate::{Answer, Opened};
 
 pub(crate) async fn show(visit: &Opened<'_>, done: &str) -> Result<Answer, Failure> {
@@ -56,7 +56,7 @@ pub(crate) async fn show(visit: &Opened<'_>, done: &str) -> Result<Answer, Failu
             button.main { "Join" }
         }
     };
-    Ok(Answer::Page(signed_in(visit, "Conversations", done, &body)))
+    Ok(Answer::Page(signed_in(visit, Page::Conversations, done, &body)))
 }
 
 pub(crate) async fn join(visit: &Opened<'_>, form: &Form) -> Result<Answer, Failure> {

@@ -14,7 +14,7 @@ use settings::databases::Master;
 use settings::databases::{Database, FieldSetting, First, Gone, MatchProperty, MatchSetting, Mirrored};
 use web::page::Form;
 
-use crate::page::{heads, missing, token, under};
+use crate::page::{Page, heads, missing, token, under};
 use crate::settings_form::{STALE, Saved, marked, problems, save as save_settings};
 use crate::{Answer, Visit};
 
@@ -116,7 +116,7 @@ async fn page(visit: &Visit<'_>, of: &str, database: &Database, said: &Markup) -
             }
         }
     };
-    Ok(Answer::Page(under(visit, "Notion", &title, "", &body)))
+    Ok(Answer::Page(under(visit, Page::Notion, &title, "", &body)))
 }
 
 /// What is known of both sides, to choose from.

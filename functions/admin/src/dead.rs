@@ -6,9 +6,10 @@ use jobs::queues;
 use maud::{Markup, html};
 use operations::letters::{Group, Letter, Letters, Which, grouped};
 use runtime::queue::QueueName;
+use web::components::{ago, moment};
 use web::page::{Form, encoded};
 
-use crate::page::{ago, count, heads, moment, signed_in, token, under};
+use crate::page::{Page, count, heads, signed_in, token, under};
 use crate::{Answer, Visit};
 
 /// Letters of a group that are shown.
@@ -76,7 +77,7 @@ pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
             @for group in &groups { (one_group(visit, group)) }
         }
     };
-    Ok(Answer::Page(signed_in(visit, "Dead letters", query.get("done"), &body)))
+    Ok(Answer::Page(signed_in(visit, Page::FailedDeliveries, query.get("done"), &body)))
 }
 
 fn one_group(visit: &Visit<'_>, group: &Group) -> Markup {
@@ -86,7 +87,7 @@ fn one_group(visit: &Visit<'_>, group: &Group) -> Markup {
         section.card {
             h2 { (group.letters.len()) " × " (group.code) " " span.hint { "on " (group.queue.name()) } }
             p { (group.reason) }
-            p.hint { "First " (ago(now, group.oldest)) ", last " (ago(now, group.newest)) "." }
+            p.hint { "First " (ago(visit.language, now, group.oldest)) ", last " (ago(visit.language, now, group.newest)) "." }
             p {
                 a.button href={ "/admin/dead/plan?act=redrive" (own) } { "Redrive these " (group.letters.len()) } " "
                 a.button href={ "/admin/dead/plan?act=discard" (own) } { "Discard these " (group.letters.len()) }
@@ -163,7 +164,7 @@ pub(crate) async fn plan(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
             " " a href="/admin/dead" { "Leave them" }
         }
     };
-    Ok(Answer::Page(under(visit, "Dead letters", title, "", &body)))
+    Ok(Answer::Page(under(visit, Page::FailedDeliveries, title, "", &body)))
 }
 
 fn failed(error: &operations::letters::Trouble) -> Failure {

@@ -5,12 +5,10 @@ use maud::{Markup, html};
 use settings::{Settings, document};
 use web::page::Form;
 
-use crate::page::{signed_in, token};
+use crate::page::{Page, signed_in, token};
 use crate::routes::{outcome, tried};
 use crate::settings_form::{STALE, Saved, mark, problems, save};
 use crate::{Answer, Visit};
-
-const TITLE: &str = "Settings";
 
 pub(crate) fn show(visit: &Visit<'_>, done: &str) -> Answer {
     let broken = visit.portal.settings_as::<Settings>().err();
@@ -45,7 +43,7 @@ fn page(visit: &Visit<'_>, done: &str, text: &str, said: &Markup, below: &Markup
         }
         (below)
     };
-    signed_in(visit, TITLE, done, &body)
+    signed_in(visit, Page::Settings, done, &body)
 }
 
 pub(crate) fn download(visit: &Visit<'_>) -> Answer {

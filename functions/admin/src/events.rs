@@ -4,15 +4,17 @@ use clients::Failure;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use locale::Language;
 use maud::{Markup, html};
 use operations::letters::{Letters, Which};
 use operations::log::{self, Filter, Status, Way, delivery_reason, event_reason};
 use runtime::TraceId;
 use runtime::calls::Call;
 use runtime::ledger::{DeliveryLine, DeliveryStatus, EventLine, EventStatus, Ledger};
+use web::components::{duration, millis, moment};
 use web::page::{Form, encoded};
 
-use crate::page::{badge, heads, lasting, missing, moment, signed_in, under};
+use crate::page::{Page, badge, heads, missing, signed_in, under};
 use crate::{Answer, Visit};
 
 /// Ways on a page.
@@ -48,12 +50,12 @@ pub(crate) async fn search(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fa
         @if found.ways.is_empty() {
             @if filter.is_empty() && after.is_none() { p { "Nothing has happened yet. Change a deal in Bitrix24: it appears here within seconds." } }
             @else { p { "Nothing found among " (found.looked_at) " lines" @if found.next.is_some() { " so far" } "." } }
-        } @else { (table(&found.ways, &zone)) }
+        } @else { (table(visit.language, &found.ways, &zone)) }
         @if let Some(next) = &found.next {
             p { a href={ "/admin/events?" (again(query)) "after=" (encoded(next)) } { "Older" } }
         }
     };
-    Ok(Answer::Page(signed_in(visit, "Events", query.get("done"), &body)))
+    Ok(Answer::Page(signed_in(visit, Page::Events, query.get("done"), &body)))
 }
 
 /// What was asked for, but for the place.
@@ -67,7 +69,7 @@ fn given(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     Some(local.to_zoned(zone.clone()).ok()?.timestamp())
 }
 
-fn table(ways: &[Way], zone: &TimeZone) -> Markup {
+fn table(language: Language, ways: &[Way], zone: &TimeZone) -> Markup {
     html! {
         table {
             (heads(&["Arrived", "Record", "Event", "Became", "Status"]))
@@ -78,7 +80,7 @@ fn table(ways: &[Way], zone: &TimeZone) -> Markup {
                         td data-label="Record" { (way.record().unwrap_or("–")) }
                         td data-label="Event" { (way.event.as_ref().map_or("(its event is not written down yet)", |event| event.event.as_str())) }
                         td data-label="Became" { (became(way)) }
-                        td data-label="Status" { (badge(way.status())) }
+                        td data-label="Status" { (badge(language, way.status())) }
                     }
                 }
             }
@@ -125,9 +127,10 @@ async fn page(visit: &Visit<'_>, trace: TraceId, way: &Way, done: &str) -> Resul
     } else {
         Vec::new()
     };
+    let language = visit.language;
     let title = way.record().unwrap_or("Event").to_owned();
     let body = html! {
-        p { (badge(way.status())) " arrived " (moment(way.arrived_at())) " UTC, trace " code { (trace) } }
+        p { (badge(language, way.status())) " arrived " (moment(way.arrived_at())) ", trace " code { (trace) } }
         @for letter in &letters {
             p.problem role="alert" {
                 strong { (letter.buried.letter.code) } " " (letter.buried.letter.reason) " "
@@ -136,25 +139,25 @@ async fn page(visit: &Visit<'_>, trace: TraceId, way: &Way, done: &str) -> Resul
             }
         }
         ol.way {
-            li { h2 { "Received" } p { (moment(way.arrived_at())) " UTC" @if let Some(event) = &way.event { " as " code { (event.event) } } } }
-            @if let Some(event) = &way.event { (decided(event)) }
+            li { h2 { "Received" } p { (moment(way.arrived_at())) @if let Some(event) = &way.event { " as " code { (event.event) } } } }
+            @if let Some(event) = &way.event { (decided(language, event)) }
             @else { li { h2 { "Not decided yet" } p.hint { "Its job is on the queue, or its line has expired." } } }
-            @for line in &way.deliveries { (delivered(line)) }
+            @for line in &way.deliveries { (delivered(language, line)) }
         }
     };
-    Ok(under(visit, "Events", &title, done, &body))
+    Ok(under(visit, Page::Events, &title, done, &body))
 }
 
-fn after(from: Timestamp, to: Timestamp) -> String {
-    lasting(i64::try_from(to.duration_since(from).as_millis()).unwrap_or_default().max(0))
+fn after(language: Language, from: Timestamp, to: Timestamp) -> String {
+    duration(language, millis(from, to))
 }
 
-fn decided(event: &EventLine) -> Markup {
+fn decided(language: Language, event: &EventLine) -> Markup {
     html! {
         li {
-            h2 { "Decided " @if event.status == EventStatus::Routed { span.badge.delivered { "routed" } } @else { (badge(Status::of_event(event))) } }
+            h2 { "Decided " @if event.status == EventStatus::Routed { span.badge.delivered { "routed" } } @else { (badge(language, Status::of_event(event))) } }
             p {
-                (after(event.received_at, event.decided_at)) " after it arrived"
+                (after(language, event.received_at, event.decided_at)) " after it arrived"
                 @if event.attempts > 1 { ", at try " (event.attempts) }
             }
             @if let Some(reason) = event_reason(event) { p { (reason) } }
@@ -166,18 +169,18 @@ fn decided(event: &EventLine) -> Markup {
     }
 }
 
-fn delivered(line: &DeliveryLine) -> Markup {
+fn delivered(language: Language, line: &DeliveryLine) -> Markup {
     let arrived = line.trace.arrived_at();
     html! {
         li {
-            h2 { (line.destination) " " (badge(Status::of_delivery(line))) }
+            h2 { (line.destination) " " (badge(language, Status::of_delivery(line))) }
             p {
                 @if !line.change.is_empty() { (line.change) " " }
                 @if !line.route.is_empty() { "by " (line.route) ". " }
-                "Queued " (after(arrived, line.queued_at)) " after arrival"
+                "Queued " (after(language, arrived, line.queued_at)) " after arrival"
                 @if line.attempts > 0 { ", " (line.attempts) @if line.attempts == 1 { " call" } @else { " calls" } }
                 @match &line.status {
-                    DeliveryStatus::Delivered { at, provider_id } => { ", delivered after " (after(arrived, *at)) " as " code { (provider_id) } }
+                    DeliveryStatus::Delivered { at, provider_id } => { ", delivered after " (after(language, arrived, *at)) " as " code { (provider_id) } }
                     DeliveryStatus::Started { at } => { ", being called since " (moment(*at)) }
                     DeliveryStatus::Queued => ", on its queue",
                     _ => {}

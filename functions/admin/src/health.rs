@@ -4,7 +4,7 @@ use clients::Failure;
 use maud::{Markup, html};
 use operations::doctor::{Check, Doctor, Verdict};
 
-use crate::page::{count, heads, signed_in, token};
+use crate::page::{Page, count, heads, signed_in, token};
 use crate::{Answer, Visit};
 
 fn begin(visit: &Visit<'_>) -> Markup {
@@ -15,7 +15,7 @@ fn begin(visit: &Visit<'_>) -> Markup {
 }
 
 pub(crate) fn show(visit: &Visit<'_>) -> Answer {
-    Answer::Page(signed_in(visit, "Checks", "", &begin(visit)))
+    Answer::Page(signed_in(visit, Page::Checks, "", &begin(visit)))
 }
 
 pub(crate) async fn examine(visit: &Visit<'_>) -> Result<Answer, Failure> {
@@ -44,7 +44,7 @@ pub(crate) async fn examine(visit: &Visit<'_>) -> Result<Answer, Failure> {
         }
         (begin(visit))
     };
-    Ok(Answer::Page(signed_in(visit, "Checks", "", &body)))
+    Ok(Answer::Page(signed_in(visit, Page::Checks, "", &body)))
 }
 
 fn row(check: &Check) -> Markup {

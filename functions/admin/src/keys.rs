@@ -5,7 +5,7 @@ use maud::html;
 use tenants::api_keys::{ApiKeys, MAX_KEYS, Scope};
 use web::page::Form;
 
-use crate::page::{heads, signed_in, token};
+use crate::page::{Page, heads, signed_in, token};
 use crate::{Answer, Visit};
 
 fn does(scope: Scope) -> &'static str {
@@ -65,7 +65,7 @@ async fn page(visit: &Visit<'_>, done: &str, fresh: Option<&str>) -> Result<Answ
             button.main { "Make the key" }
         }
     };
-    Ok(Answer::Page(signed_in(visit, "API keys", done, &body)))
+    Ok(Answer::Page(signed_in(visit, Page::ApiKeys, done, &body)))
 }
 
 pub(crate) async fn make(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {

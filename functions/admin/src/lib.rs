@@ -32,6 +32,7 @@ use bytes::Bytes;
 use clients::{Connections, Failure};
 use crm::names::NamesCache;
 use http::{Method, Request, Response, StatusCode};
+use locale::{Language, texts};
 use notion_sync::NotionSync;
 use runtime::limiter::Limiter;
 use runtime::store::StoreError;
@@ -44,7 +45,8 @@ use web::answer::Refused;
 use web::cookies::Site;
 use web::doors;
 use web::doors::{Door, Proof};
-use web::page::{Form, host_of, lively_page, page as html, redirect, styled};
+use web::page::{Form, lively_page, page as html, redirect, styled};
+use web::request::host_of;
 use web::sessions::Ended;
 use web::sessions::Session;
 use web::{origin, sessions};
@@ -181,6 +183,8 @@ pub(crate) struct Visit<'a> {
     pub(crate) portal: Arc<Portal>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) session: Session,
+    /// The language of the page.
+    pub(crate) language: Language,
     /// Where providers reach us.
     pub(crate) public_url: Option<String>,
     /// How many values need attention, and whether there are more than were counted.
@@ -247,12 +251,13 @@ pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
 }
 
 async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
+    let language = web::language::of(request.headers());
     let door = match doors::at(DOORS, &request) {
         Ok(door) => door,
-        Err(refused) => return refused_page(deps, &refused),
+        Err(refused) => return refused_page(deps, language, &refused),
     };
     if door.proof.needs_own_page() && !origin::is_own(request.headers(), deps.public_url.as_deref()) {
-        return refused_page(deps, &Refused::new(StatusCode::FORBIDDEN, "another_site", origin::REFUSED));
+        return refused_page(deps, language, &Refused::new(StatusCode::FORBIDDEN, "another_site", origin::REFUSED));
     }
     let path = request.uri().path().trim_end_matches('/').to_owned();
     let path = path.strip_prefix(PATH).unwrap_or(&path).to_owned();
@@ -264,30 +269,33 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     let (form, query) = (Form::of_body(&request), Form::of_query(&request));
     let posts = request.method() == Method::POST;
     if let Some(place) = path.strip_prefix("/sign-in") {
-        return sign_in::handle(deps, &request, place, &form, &query).await;
+        return sign_in::handle(deps, language, &request, place, &form, &query).await;
     }
     let session = match signed_in(deps, &request).await {
         Ok(Ok(session)) => session,
-        Ok(Err(why)) => return sign_in::ask(deps, StatusCode::OK, why.map(sign_in::ended)).await,
-        Err(error) => return failed(&Failure::from(error)),
+        Ok(Err(why)) => return sign_in::ask(deps, language, StatusCode::OK, why.map(sign_in::ended)).await,
+        Err(error) => return failed(language, &Failure::from(error)),
     };
     if posts && !session.is_own_form(form.get("token")) {
         return html(
             StatusCode::FORBIDDEN,
-            page::message("This form is not ours", "Go back, load the page again, and send it once more."),
+            page::notice(language, "This form is not ours", "Go back, load the page again, and send it once more."),
         );
     }
     if path == "/sign-out" && posts {
-        return sign_out(deps, &session).await;
+        return sign_out(deps, language, &session).await;
     }
     let portal = match deps.talk.connections.portal(&session.tenant).await {
         Ok(portal) => portal,
-        Err(failure) => return failed(&failure),
+        Err(failure) => return failed(language, &failure),
     };
     let settings = match portal.settings_as::<Settings>() {
         Ok(settings) => settings,
         Err(error) if needs_settings(&path) => {
-            return html(StatusCode::CONFLICT, page::message("The settings cannot be read", &error.to_string()));
+            return html(
+                StatusCode::CONFLICT,
+                page::notice(language, "The settings cannot be read", &error.to_string()),
+            );
         }
         // They can be repaired on their page.
         Err(_) => Arc::default(),
@@ -296,7 +304,7 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     // What is only counted keeps no page from being shown.
     let attention =
         if posts { (0, false) } else { deps.mirror.attention.count(&session.tenant).await.unwrap_or_default() };
-    let visit = Visit { deps, id: session.tenant.clone(), portal, settings, session, public_url, attention };
+    let visit = Visit { deps, id: session.tenant.clone(), portal, settings, session, language, public_url, attention };
     match route(&visit, posts, &path, &form, &query).await {
         Ok(Answer::Page(text) | Answer::Part(text)) => lively_page(StatusCode::OK, text),
         Ok(Answer::Missing(text)) => lively_page(StatusCode::NOT_FOUND, text),
@@ -305,7 +313,7 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
             redirect(&format!("{PATH}{place}{mark}done={}", web::page::encoded(&word)))
         }
         Ok(Answer::File(name, text)) => page::file(name, text),
-        Err(failure) => failed(&failure),
+        Err(failure) => failed(language, &failure),
     }
 }
 
@@ -370,15 +378,17 @@ async fn route(visit: &Visit<'_>, posts: bool, path: &str, form: &Form, query: &
         (true, "/keys/revoke") => keys::revoke(visit, form).await,
         (false, "/audit") => audit::show(visit, query).await,
         (true, "/audit/revoke") => audit::revoke(visit, form).await,
-        _ => Ok(page::missing(visit, "There is no such page.")),
+        _ => Ok(page::missing(visit, visit.language.text(texts::pages::NO_SUCH_PAGE))),
     }
 }
 
 /// What is wrong before anybody is asked.
-fn refused_page(deps: &Deps, refused: &Refused) -> Response<Bytes> {
+fn refused_page(deps: &Deps, language: Language, refused: &Refused) -> Response<Bytes> {
     let page = match refused.status {
-        StatusCode::NOT_FOUND => page::message("There is no such page", "The pages begin at /admin."),
-        _ => page::message("That did not work", &refused.text),
+        StatusCode::NOT_FOUND => {
+            page::notice(language, language.text(texts::pages::NOT_FOUND), language.text(texts::pages::NO_SUCH_PAGE))
+        }
+        _ => page::notice(language, language.text(texts::pages::FAILED), &refused.text),
     };
     refused.answer_with(deps.ports().metrics.as_ref(), "admin_refused", |status| html(status, page))
 }
@@ -392,14 +402,14 @@ async fn signed_in(deps: &Deps, request: &Request<Bytes>) -> Result<Result<Sessi
     Ok(sessions::confirmed(deps.ports(), session, ask).await?.map_err(Some))
 }
 
-async fn sign_out(deps: &Deps, session: &Session) -> Response<Bytes> {
+async fn sign_out(deps: &Deps, language: Language, session: &Session) -> Response<Bytes> {
     if let Err(error) = sessions::end(deps.ports().store.as_ref(), session).await {
-        return failed(&Failure::from(error));
+        return failed(language, &Failure::from(error));
     }
     redirect(PATH)
 }
 
-fn failed(failure: &Failure) -> Response<Bytes> {
+fn failed(language: Language, failure: &Failure) -> Response<Bytes> {
     tracing::warn!(%failure, "an administrators' page could not be made");
-    html(StatusCode::BAD_GATEWAY, page::message("That did not work", &failure.text))
+    html(StatusCode::BAD_GATEWAY, page::notice(language, language.text(texts::pages::FAILED), &failure.text))
 }

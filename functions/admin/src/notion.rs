@@ -15,10 +15,9 @@ use tenants::hooks::Hooks;
 use tenants::portals::NOTION_VERIFICATION;
 use web::page::Form;
 
-use crate::page::{heads, signed_in, token};
+use crate::page::{Page, heads, signed_in, token};
 use crate::{Answer, Visit, attention};
 
-const TITLE: &str = "Notion";
 /// Conflicts that are shown.
 const MAX_CONFLICTS: usize = 30;
 /// Runs that are shown.
@@ -36,7 +35,7 @@ pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failur
     let body = html! {
         (connection(visit))
         (webhook(visit).await?)
-        (attention::hint(visit.attention))
+        (attention::hint(visit))
         h2 { "Databases" }
         @if databases.is_empty() {
             p.hint { "The settings name no database yet. Add one below." }
@@ -49,7 +48,7 @@ pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failur
         @if conflicts.is_empty() { p.hint { "No conflicts." } }
         @else { (conflict_table(visit, &conflicts)) }
     };
-    Ok(Answer::Page(signed_in(visit, TITLE, done, &body)))
+    Ok(Answer::Page(signed_in(visit, Page::Notion, done, &body)))
 }
 
 /// The runs alone, for a page that looks how they go on.

@@ -1,11 +1,17 @@
 //! The overview: connections, queues, alarms, and a chart of the last day. Counting is in `operations`.
 
 use clients::Failure;
+use jiff::{SignedDuration, Timestamp};
+use locale::{Language, texts};
 use maud::{Markup, html};
 use operations::hours::{Day, Hour};
+use operations::log::Status;
 use operations::overview::{self, Alarm, Connection, Overview};
+use runtime::limiter::Usage;
+use web::components::{Column, Tone, ago, duration, empty, message, moment, table};
+use web::language::rich;
 
-use crate::page::{ago, count, heads, lasting, moment, signed_in};
+use crate::page::{Page, badge, signed_in, status_word};
 use crate::{Answer, Visit};
 
 pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failure> {
@@ -13,7 +19,7 @@ pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failur
     let body = html! {
         div hx-get="/admin/overview" hx-trigger="every 30s" { (look(visit).await?) }
     };
-    Ok(Answer::Page(signed_in(visit, "Overview", done, &body)))
+    Ok(Answer::Page(signed_in(visit, Page::Overview, done, &body)))
 }
 
 pub(crate) async fn part(visit: &Visit<'_>) -> Result<Answer, Failure> {
@@ -23,162 +29,230 @@ pub(crate) async fn part(visit: &Visit<'_>) -> Result<Answer, Failure> {
 async fn look(visit: &Visit<'_>) -> Result<Markup, Failure> {
     let (ports, connections) = (visit.ports(), &visit.deps.talk.connections);
     let overview = overview::look(ports, connections, &visit.deps.mirror, &visit.portal).await?;
-    let now = ports.clock.now();
-    Ok(html! {
-        (alarms(&overview.alarms))
-        h2 { "Connections" }
-        div.tiles { @for connection in &overview.connections { (tile(connection)) } }
-        h2 { "Deliveries of the last 24 hours" }
-        (chart(&overview.day))
-        (numbers(&overview, now))
-        h2 { "Queues" }
-        p.hint { "Of the whole deployment, all portals together." }
-        (queues(&overview, now))
-        p.hint { "Looked at " (moment(now)) " UTC." }
-    })
+    Ok(all(visit.language, &overview, ports.clock.now()))
 }
 
-fn alarms(alarms: &[Alarm]) -> Markup {
+fn all(language: Language, overview: &Overview, now: Timestamp) -> Markup {
     html! {
-        @if alarms.is_empty() {
-            p.done role="status" { strong { "All is well." } " Everything is connected, nothing is dead, nothing is late." }
-        }
-        @else {
-            h2 { "To look at" }
-            ul.alarms {
-                @for alarm in alarms {
-                    li class=(if alarm.is_urgent { "problem" } else { "notice" }) {
-                        a href=(alarm.page) { (alarm.what) }
-                        " " span { (alarm.fix) }
-                    }
+        (alarms(language, &overview.alarms))
+        h2 { (language.text(texts::admin::CONNECTIONS)) }
+        div.tiles { @for connection in &overview.connections { (tile(language, connection)) } }
+        h2 { (language.text(texts::admin::DELIVERIES_OF_THE_DAY)) }
+        (chart(language, &overview.day))
+        (numbers(language, overview, now))
+        h2 { (language.text(texts::admin::QUEUES)) }
+        p.hint { (language.text(texts::admin::QUEUES_OF_ALL)) }
+        (queues(language, overview, now))
+        p.hint { (rich(language, &texts::admin::AsOf { moment: moment(now) })) }
+    }
+}
+
+fn alarms(language: Language, alarms: &[Alarm]) -> Markup {
+    if alarms.is_empty() {
+        let text = html! {
+            strong { (language.text(texts::admin::ALL_IS_WELL)) } " " (language.text(texts::admin::ALL_IS_WELL_MEANS))
+        };
+        return message(Tone::Done, text);
+    }
+    html! {
+        h2 { (language.text(texts::admin::PROBLEMS)) }
+        ul.alarms {
+            @for alarm in alarms {
+                li class=(if alarm.is_urgent { "problem" } else { "notice" }) {
+                    a href=(alarm.page) { (alarm.what) }
+                    " " span { (alarm.fix) }
                 }
             }
         }
     }
 }
 
-fn tile(connection: &Connection) -> Markup {
+fn tile(language: Language, connection: &Connection) -> Markup {
+    let (class, word) = match (&connection.to, &connection.trouble) {
+        (_, Some(_)) => ("dead", texts::admin::CONNECTION_REJECTED),
+        (Some(_), None) => ("delivered", texts::admin::CONNECTED),
+        (None, None) => ("skipped", texts::admin::NOT_CONNECTED),
+    };
+    let missing = connection.lacks.len() as u64;
     html! {
         section.tile {
             h3 { (connection.side.name()) }
-            @match (&connection.to, &connection.trouble) {
-                (_, Some(_)) => p { span.badge.dead { "not taken" } },
-                (Some(_), None) => p { span.badge.delivered { "connected" } },
-                (None, None) => p { span.badge.skipped { "not connected" } },
-            }
+            p { span class={ "badge " (class) } { (language.text(word)) } }
             @if let Some(to) = &connection.to { p { (to) } }
-            @if let Some(usage) = &connection.usage {
-                p.hint {
-                    (usage.used) " of " (usage.of) " calls used"
-                    @if let Some(until) = usage.parked_until { ", paused until " (moment(until)) }
-                }
+            @if let Some(usage) = &connection.usage { (calls_used(language, usage)) }
+            @if let Some(ends) = connection.token_ends {
+                p.hint { (rich(language, &texts::admin::TokenRenewal { moment: moment(ends) })) }
             }
-            @if let Some(ends) = connection.token_ends { p.hint { "Token is renewed at " (moment(ends)) } }
-            @if !connection.lacks.is_empty() { p.hint { (connection.lacks.len()) " rights were not given" } }
+            @if missing > 0 {
+                p.hint { (language.text(texts::admin::PermissionsMissing { count: missing })) }
+            }
         }
     }
 }
 
-fn numbers(overview: &Overview, now: jiff::Timestamp) -> Markup {
-    let all: u32 = overview.day.hours.iter().map(Hour::all).sum();
+fn calls_used(language: Language, usage: &Usage) -> Markup {
+    let calls = texts::admin::CallsUsed { used: u64::from(usage.used), limit: u64::from(usage.of) };
+    html! {
+        p.hint { (language.text(calls)) }
+        @if let Some(until) = usage.parked_until {
+            p.hint { (rich(language, &texts::admin::PausedUntil { moment: moment(until) })) }
+        }
+    }
+}
+
+fn numbers(language: Language, overview: &Overview, now: Timestamp) -> Markup {
+    let count = overview.day.hours.iter().map(|hour| u64::from(hour.all())).sum();
+    let number = |term: &str, value: &Markup| html! { div { dt { (term) } dd { (value) } } };
+    let age = |at: Option<Timestamp>| match at {
+        Some(at) => ago(language, now, at),
+        None => html! { (language.text(texts::admin::NOT_YET)) },
+    };
+    let deliveries = html! {
+        @if overview.day.is_cut { (language.text(texts::admin::OrMore { count })) } @else { (language.number(count)) }
+    };
+    let oldest = html! {
+        @match &overview.day.oldest {
+            Some((trace, at)) => a href={ "/admin/events/" (trace) } { (ago(language, now, *at)) },
+            None => (language.text(texts::admin::NOTHING_WAITS)),
+        }
+    };
+    let failed = html! { a href="/admin/dead" { (language.number(overview.dead as u64)) } };
     html! {
         dl.numbers {
-            div { dt { "Deliveries" } dd { (all) @if overview.day.is_cut { " or more" } } }
-            div { dt { "From arrival to delivery" } dd {
-                @match overview.day.lag_ms {
-                    Some((middle, most)) => { (lasting(middle)) ", 95 % below " (lasting(most)) }
-                    None => "–",
-                }
-            } }
-            div { dt { "Oldest that waits" } dd {
-                @match &overview.day.oldest {
-                    Some((trace, at)) => a href={ "/admin/events/" (trace) } { (ago(now, *at)) },
-                    None => "nothing waits",
-                }
-            } }
-            div { dt { "Dead letters" } dd { a href="/admin/dead" { (overview.dead) } } }
-            div { dt { "Lost by Bitrix24 today, found by the sweep" } dd { (overview.lost.lost) " of " (overview.lost.swept) " looked at" } }
-            div { dt { "Last sweep" } dd { @match overview.swept_at { Some(at) => (ago(now, at)), None => "none yet" } } }
-            @if let Some(at) = overview.polled_at { div { dt { "Last poll of Notion" } dd { (ago(now, at)) } } }
-            div { dt { "Events bound" } dd {
-                @if overview.subscriptions.by_hand { "ticked by hand" }
-                @else { (overview.subscriptions.wanted.len()) " wanted, " (overview.subscriptions.refused.len()) " refused" }
-            } }
+            (number(language.text(texts::admin::DELIVERIES), &deliveries))
+            (number(language.text(texts::admin::TIME_TO_DELIVERY), &lag(language, &overview.day)))
+            (number(language.text(texts::admin::OLDEST_WAITING), &oldest))
+            (number(language.text(texts::pages::PAGE_FAILED_DELIVERIES), &failed))
+            (number(language.text(texts::admin::LOST_EVENTS_FOUND), &lost(language, overview)))
+            (number(language.text(texts::admin::LAST_SWEEP), &age(overview.swept_at)))
+            @if overview.polled_at.is_some() {
+                (number(language.text(texts::admin::LAST_POLL), &age(overview.polled_at)))
+            }
+            (number(language.text(texts::admin::EVENTS_SUBSCRIBED), &subscribed(language, overview)))
         }
     }
 }
 
-fn queues(overview: &Overview, now: jiff::Timestamp) -> Markup {
+fn lag(language: Language, day: &Day) -> Markup {
     html! {
-        table {
-            (heads(&["Queue", "Waiting", "Oldest", "Dead"]))
-            tbody {
-                @for (queue, depth) in &overview.queues {
-                    tr {
-                        td data-label="Queue" { (queue.name()) }
-                        td data-label="Waiting" { (depth.waiting) }
-                        td data-label="Oldest" { @match depth.oldest { Some(at) => (ago(now, at)), None => "–" } }
-                        td data-label="Dead" { (depth.dead) }
-                    }
-                }
-            }
+        @match day.lag_ms {
+            Some((median, most)) => (language.text(texts::admin::Lag {
+                median: duration(language, median),
+                most: duration(language, most),
+            })),
+            None => "–",
         }
     }
+}
+
+fn lost(language: Language, overview: &Overview) -> Markup {
+    let counts = texts::admin::LostOfChecked { lost: overview.lost.lost, checked: overview.lost.swept };
+    html! { (language.text(counts)) }
+}
+
+fn subscribed(language: Language, overview: &Overview) -> Markup {
+    let (wanted, refused) = (overview.subscriptions.wanted.len() as u64, overview.subscriptions.refused.len() as u64);
+    html! {
+        @if overview.subscriptions.by_hand { (language.text(texts::admin::SUBSCRIBED_BY_HAND)) }
+        @else { (language.text(texts::admin::SubscribedAndRefused { wanted, refused })) }
+    }
+}
+
+fn queues(language: Language, overview: &Overview, now: Timestamp) -> Markup {
+    let rows = overview.queues.iter().map(|(queue, depth)| {
+        [
+            html! { (queue.name()) },
+            html! { (language.number(depth.waiting)) },
+            depth.oldest.map_or_else(|| html! { "–" }, |at| ago(language, now, at)),
+            html! { (language.number(depth.dead)) },
+        ]
+    });
+    let columns = [
+        Column::text(language.text(texts::admin::QUEUE)),
+        Column::number(language.text(texts::admin::WAITING)),
+        Column::text(language.text(texts::admin::OLDEST)),
+        Column::number(language.text(texts::admin::FAILED)),
+    ];
+    table(language.text(texts::admin::QUEUES), columns, rows)
 }
 
 const WIDTH: u32 = 720;
 const HEIGHT: u32 = 140;
 
-/// Bars by the hour; the same numbers as a table for who cannot see them.
-fn chart(day: &Day) -> Markup {
+/// Bars by the hour; the same numbers as a table for readers who cannot see them.
+fn chart(language: Language, day: &Day) -> Markup {
     let most = day.hours.iter().map(Hour::all).max().unwrap_or_default();
     if most == 0 {
-        return html! { p.hint { "Nothing was to be delivered. Change a deal in Bitrix24, and look here again." } };
+        return empty(language.text(texts::admin::NO_DELIVERIES_YET));
     }
     let slot = WIDTH / u32::try_from(day.hours.len().max(1)).unwrap_or(24);
-    let of = |hour: usize| day.from + jiff::SignedDuration::from_hours(i64::try_from(hour).unwrap_or_default());
+    let label = language.text(texts::admin::ChartLabel { most: u64::from(most) });
+    let view_box = format!("0 0 {WIDTH} {HEIGHT}");
     html! {
-        svg.chart role="img" aria-label={ "Deliveries an hour; at most " (most) } viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" {
-            @for (place, hour) in day.hours.iter().enumerate() {
-                @let x = u32::try_from(place).unwrap_or_default() * slot;
-                (bar(hour, most, x + 2, slot - 4, &of(place).strftime("%H:00").to_string()))
+        svg.chart role="img" aria-label=(label) viewBox=(view_box) preserveAspectRatio="none" {
+            @for (index, hour) in day.hours.iter().enumerate() {
+                @let x = u32::try_from(index).unwrap_or_default() * slot;
+                (bar(hour, most, x + 2, slot - 4, &title(language, day, index, hour)))
             }
         }
         // Outside of the picture, which is stretched to the width of the page.
-        p.axis aria-hidden="true" { @for place in [0, 6, 12, 18] { span { (of(place).strftime("%H:00")) } } }
-        p.legend { @for word in ["delivered", "waiting", "skipped", "dead"] { span class={ "badge " (word) } { (word) } " " } }
+        p.axis aria-hidden="true" { @for index in [0, 6, 12, 18] { span { (begin(day, index).strftime("%H:00")) } } }
+        p.legend { @for status in Status::ALL { (badge(language, status)) " " } }
         details {
-            summary { "As a table" }
-            table {
-                (heads(&["Hour (UTC)", "Delivered", "Waiting", "Skipped", "Dead"]))
-                tbody {
-                    @for (place, hour) in day.hours.iter().enumerate().filter(|(_, hour)| hour.all() > 0) {
-                        tr {
-                            td data-label="Hour" { (of(place).strftime("%Y-%m-%d %H:00")) }
-                            td data-label="Delivered" { (hour.delivered) }
-                            td data-label="Waiting" { (hour.waiting) }
-                            td data-label="Skipped" { (hour.skipped) }
-                            td data-label="Dead" { (hour.dead) }
-                        }
-                    }
-                }
-            }
+            summary { (language.text(texts::admin::AS_A_TABLE)) }
+            (chart_table(language, day))
         }
     }
 }
 
-fn bar(hour: &Hour, most: u32, x: u32, width: u32, at: &str) -> Markup {
-    let parts =
-        [(hour.delivered, "delivered"), (hour.waiting, "waiting"), (hour.skipped, "skipped"), (hour.dead, "dead")];
+/// When an hour begins.
+fn begin(day: &Day, index: usize) -> Timestamp {
+    day.from + SignedDuration::from_hours(i64::try_from(index).unwrap_or_default())
+}
+
+fn title(language: Language, day: &Day, index: usize, hour: &Hour) -> String {
+    let deliveries = language.text(texts::admin::CountOfDeliveries { count: u64::from(hour.all()) });
+    format!("{}: {deliveries}", begin(day, index).strftime("%H:00"))
+}
+
+fn chart_table(language: Language, day: &Day) -> Markup {
+    let number = |count: u32| html! { (language.number(u64::from(count))) };
+    let rows = day.hours.iter().enumerate().filter(|(_, hour)| hour.all() > 0).map(|(index, hour)| {
+        [
+            html! { (begin(day, index).strftime("%Y-%m-%d %H:00")) },
+            number(hour.delivered),
+            number(hour.waiting),
+            number(hour.skipped),
+            number(hour.dead),
+        ]
+    });
+    let [delivered, waiting, skipped, dead] = Status::ALL.map(|status| status_word(language, status));
+    let columns = [
+        Column::text(language.text(texts::admin::HOUR)),
+        Column::number(delivered),
+        Column::number(waiting),
+        Column::number(skipped),
+        Column::number(dead),
+    ];
+    table(language.text(texts::admin::DELIVERIES_OF_THE_DAY), columns, rows)
+}
+
+fn bar(hour: &Hour, most: u32, x: u32, width: u32, title: &str) -> Markup {
+    let parts = [
+        (hour.delivered, Status::Delivered),
+        (hour.waiting, Status::Waiting),
+        (hour.skipped, Status::Skipped),
+        (hour.dead, Status::Dead),
+    ];
     let mut below = 0;
     html! {
         g {
-            title { (at) ": " (count(hour.all() as usize, "delivery").replace("deliverys", "deliveries")) }
-            @for (number, name) in parts {
+            title { (title) }
+            @for (number, status) in parts {
                 @if number > 0 {
-                    // Something that is there is seen, however little it is.
+                    // What is there is seen, however little it is.
                     @let height = (number * HEIGHT / most).max(2);
-                    rect class=(name) x=(x) y=(HEIGHT.saturating_sub(below + height)) width=(width) height=(height) {}
+                    rect class=(status.name()) x=(x) y=(HEIGHT.saturating_sub(below + height)) width=(width) height=(height) {}
                     @let () = below += height;
                 }
             }

@@ -1,56 +1,116 @@
-//! What the pages here share: the menu, the check of a form's token, messages, tables, times and counts.
+//! What the pages here share: the list of pages, the token of forms, files, statuses.
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{HeaderValue, Response};
-use jiff::Timestamp;
+use locale::{Language, texts};
 use maud::{Markup, html};
 use operations::log::Status;
+use web::components::{Tone, message};
 use web::page::{frame, lively_frame};
 
-use crate::{Answer, Visit, attention};
+use crate::{Answer, PATH, Visit, attention};
 
-/// The pages, by their title and address.
-const PAGES: [(&str, &str); 12] = [
-    ("Overview", "/admin"),
-    ("Events", "/admin/events"),
-    ("Dead letters", "/admin/dead"),
-    ("Checks", "/admin/doctor"),
-    ("Routes", "/admin/routes"),
-    ("Settings", "/admin/settings"),
-    ("People", "/admin/people"),
-    ("Conversations", "/admin/bridges"),
-    ("Notion", "/admin/notion"),
-    (attention::TITLE, "/admin/notion/attention"),
-    ("API keys", "/admin/keys"),
-    ("Audit", "/admin/audit"),
-];
-
-/// A page for who is signed in.
-pub(crate) fn signed_in(visit: &Visit<'_>, title: &str, done: &str, body: &Markup) -> String {
-    under(visit, title, title, done, body)
+/// A page of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Page {
+    Overview,
+    Events,
+    FailedDeliveries,
+    Checks,
+    Routes,
+    Settings,
+    People,
+    Conversations,
+    Notion,
+    NeedsAttention,
+    ApiKeys,
+    Audit,
 }
 
-/// The same for a page that belongs to another one, which is marked in the list.
-pub(crate) fn under(visit: &Visit<'_>, of: &str, title: &str, done: &str, body: &Markup) -> String {
+impl Page {
+    const ALL: [Self; 12] = [
+        Self::Overview,
+        Self::Events,
+        Self::FailedDeliveries,
+        Self::Checks,
+        Self::Routes,
+        Self::Settings,
+        Self::People,
+        Self::Conversations,
+        Self::Notion,
+        Self::NeedsAttention,
+        Self::ApiKeys,
+        Self::Audit,
+    ];
+
+    fn address(self) -> &'static str {
+        match self {
+            Self::Overview => "/admin",
+            Self::Events => "/admin/events",
+            Self::FailedDeliveries => "/admin/dead",
+            Self::Checks => "/admin/doctor",
+            Self::Routes => "/admin/routes",
+            Self::Settings => "/admin/settings",
+            Self::People => "/admin/people",
+            Self::Conversations => "/admin/bridges",
+            Self::Notion => "/admin/notion",
+            Self::NeedsAttention => "/admin/notion/attention",
+            Self::ApiKeys => "/admin/keys",
+            Self::Audit => "/admin/audit",
+        }
+    }
+
+    /// Its name in the list, which is also its title.
+    pub(crate) fn title(self, language: Language) -> &'static str {
+        language.text(match self {
+            Self::Overview => texts::pages::PAGE_OVERVIEW,
+            Self::Events => texts::pages::PAGE_EVENTS,
+            Self::FailedDeliveries => texts::pages::PAGE_FAILED_DELIVERIES,
+            Self::Checks => texts::pages::PAGE_CHECKS,
+            Self::Routes => texts::pages::PAGE_ROUTES,
+            Self::Settings => texts::pages::PAGE_SETTINGS,
+            Self::People => texts::pages::PAGE_PEOPLE,
+            Self::Conversations => texts::pages::PAGE_CONVERSATIONS,
+            Self::Notion => texts::pages::PAGE_NOTION,
+            Self::NeedsAttention => texts::pages::PAGE_NEEDS_ATTENTION,
+            Self::ApiKeys => texts::pages::PAGE_API_KEYS,
+            Self::Audit => texts::pages::PAGE_AUDIT,
+        })
+    }
+}
+
+/// A page for who is signed in.
+pub(crate) fn signed_in(visit: &Visit<'_>, page: Page, done: &str, body: &Markup) -> String {
+    framed(visit, Some(page), page.title(visit.language), done, body)
+}
+
+/// The same with a title of its own, below a page that is marked in the list.
+pub(crate) fn under(visit: &Visit<'_>, page: Page, title: &str, done: &str, body: &Markup) -> String {
+    framed(visit, Some(page), title, done, body)
+}
+
+fn framed(visit: &Visit<'_>, current: Option<Page>, title: &str, done: &str, body: &Markup) -> String {
+    let language = visit.language;
     let nav = html! {
-        nav aria-label="Pages" {
-            @for (name, address) in PAGES {
-                a href=(address) aria-current=[(name == of).then_some("page")] {
-                    (name)
-                    @if name == attention::TITLE && let Some(number) = attention::shown_count(visit.attention) { " (" (number) ")" }
+        nav aria-label=(language.text(texts::pages::LIST_OF_PAGES)) {
+            @for page in Page::ALL {
+                a href=(page.address()) aria-current=[(Some(page) == current).then_some("page")] {
+                    (page.title(language))
+                    @if page == Page::NeedsAttention && let Some(number) = attention::shown_count(visit.attention) { " (" (number) ")" }
                 }
             }
-            a href="/install" { "Connections" }
-            form method="post" action="/admin/sign-out" { (token(visit)) button { "Sign out" } }
+            a href="/install" { (language.text(texts::pages::PAGE_CONNECTIONS)) }
+            form method="post" action="/admin/sign-out" { (token(visit)) button { (language.text(texts::pages::SIGN_OUT)) } }
         }
     };
+    let signed_in_as = texts::pages::SignedInAs { portal: &visit.portal.domain, person: &visit.session.who };
     let body = html! {
-        p.hint { (visit.portal.domain) " · signed in as " (visit.session.who) }
-        @if !done.is_empty() { p.done role="status" { (done) } }
+        p.hint { (language.text(signed_in_as)) }
+        @if !done.is_empty() { (message(Tone::Done, done)) }
         (body)
     };
-    lively_frame(title, &nav, &body)
+    lively_frame(language, title, &nav, &body)
 }
 
 /// The proof that a form is ours.
@@ -59,19 +119,16 @@ pub(crate) fn token(visit: &Visit<'_>) -> Markup {
 }
 
 /// A page with nothing but a message.
-pub(crate) fn message(title: &str, text: &str) -> String {
-    frame(title, &html! {}, &html! { p { (text) } p { a href="/admin" { "Back" } } })
+pub(crate) fn notice(language: Language, title: &str, text: &str) -> String {
+    let body = html! { p { (text) } p { a href=(PATH) { (language.text(texts::pages::BACK)) } } };
+    frame(language, title, &html! {}, &body)
 }
 
-/// What is not there, or not this tenant's.
+/// What does not exist or belongs to another tenant.
 pub(crate) fn missing(visit: &Visit<'_>, text: &str) -> Answer {
-    Answer::Missing(under(
-        visit,
-        "",
-        "Not found",
-        "",
-        &html! { p { (text) } p { a href="/admin" { "To the overview" } } },
-    ))
+    let language = visit.language;
+    let body = html! { p { (text) } p { a href=(PATH) { (language.text(texts::pages::TO_THE_OVERVIEW)) } } };
+    Answer::Missing(framed(visit, None, language.text(texts::pages::NOT_FOUND), "", &body))
 }
 
 /// A file to keep.
@@ -96,36 +153,19 @@ pub(crate) fn heads(names: &[&str]) -> Markup {
     html! { thead { tr { @for name in names { @if name.is_empty() { td {} } @else { th scope="col" { (name) } } } } } }
 }
 
-/// A moment, to the second.
-pub(crate) fn moment(at: Timestamp) -> Markup {
-    html! { time datetime=(at) { (at.strftime("%Y-%m-%d %H:%M:%S")) } }
-}
-
-/// How long, for people: `850 ms`, `12 s`, `3 min`, `5 h`, `2 d`.
-pub(crate) fn lasting(millis: i64) -> String {
-    match millis {
-        ..1_000 => format!("{millis} ms"),
-        1_000..120_000 => format!("{:.1} s", seconds(millis)),
-        120_000..7_200_000 => format!("{} min", millis / 60_000),
-        7_200_000..172_800_000 => format!("{} h", millis / 3_600_000),
-        _ => format!("{} d", millis / 86_400_000),
-    }
-}
-
-#[allow(clippy::cast_precision_loss)] // below two minutes
-fn seconds(millis: i64) -> f64 {
-    millis as f64 / 1000.0
-}
-
-/// How long ago.
-pub(crate) fn ago(now: Timestamp, at: Timestamp) -> String {
-    let millis = i64::try_from(now.duration_since(at).as_millis()).unwrap_or(i64::MAX).max(0);
-    format!("{} ago", lasting(millis))
+/// A status in words.
+pub(crate) fn status_word(language: Language, status: Status) -> &'static str {
+    language.text(match status {
+        Status::Delivered => texts::admin::STATUS_DELIVERED,
+        Status::Waiting => texts::admin::STATUS_WAITING,
+        Status::Skipped => texts::admin::STATUS_SKIPPED,
+        Status::Dead => texts::admin::STATUS_FAILED,
+    })
 }
 
 /// A status, as a word that colour only supports.
-pub(crate) fn badge(status: Status) -> Markup {
-    html! { span class={ "badge " (status.name()) } { (status.name()) } }
+pub(crate) fn badge(language: Language, status: Status) -> Markup {
+    html! { span class={ "badge " (status.name()) } { (status_word(language, status)) } }
 }
 
 /// `1 letter`, `2 letters`.

@@ -12,7 +12,7 @@ use user_mapping::profiles::PortalProfile;
 use user_mapping::rights::Reach;
 use web::page::Form;
 
-use crate::page::{heads, signed_in, token};
+use crate::page::{Page, heads, signed_in, token};
 use crate::suggest::suggest;
 use crate::{Answer, Opened};
 
@@ -72,7 +72,7 @@ pub(crate) async fn show(visit: &Opened<'_>, done: &str) -> Result<Answer, Failu
             button.main { "Link them" }
         }
     };
-    Ok(Answer::Page(signed_in(visit, "People", done, &body)))
+    Ok(Answer::Page(signed_in(visit, Page::People, done, &body)))
 }
 
 /// Whether a person has allowed us to work with their own rights.

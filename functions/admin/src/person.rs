@@ -8,7 +8,7 @@ use tenants::person;
 use tenants::person::{Ask, Finding, PersonError};
 use web::page::Form;
 
-use crate::page::{heads, signed_in, token};
+use crate::page::{Page, heads, signed_in, token};
 use crate::{Answer, Visit};
 
 /// So many items a page searches on one machine; more take longer than a request may.
@@ -21,7 +21,7 @@ const MAX_SHOWN: usize = 100;
 const MAX_DOCUMENT: usize = 4 * 1024 * 1024;
 
 pub(crate) fn show(visit: &Visit<'_>, done: &str) -> Answer {
-    Answer::Page(signed_in(visit, "People", done, &search_form(visit, "", "")))
+    Answer::Page(signed_in(visit, Page::People, done, &search_form(visit, "", "")))
 }
 
 fn search_form(visit: &Visit<'_>, who: &str, problem: &str) -> Markup {
@@ -60,7 +60,7 @@ fn problem(error: PersonError) -> Result<String, Failure> {
 }
 
 fn again(visit: &Visit<'_>, form: &Form, problem: &str) -> Answer {
-    Answer::Page(signed_in(visit, "People", "", &search_form(visit, form.get("who"), problem)))
+    Answer::Page(signed_in(visit, Page::People, "", &search_form(visit, form.get("who"), problem)))
 }
 
 pub(crate) async fn search(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
@@ -76,7 +76,7 @@ pub(crate) async fn search(visit: &Visit<'_>, form: &Form) -> Result<Answer, Fai
         (search_form(visit, form.get("who"), ""))
         (result(visit, form.get("who"), &finding))
     };
-    Ok(Answer::Page(signed_in(visit, "People", "", &body)))
+    Ok(Answer::Page(signed_in(visit, Page::People, "", &body)))
 }
 
 fn result(visit: &Visit<'_>, who: &str, finding: &Finding) -> Markup {
@@ -160,7 +160,7 @@ pub(crate) async fn forget(visit: &Visit<'_>, form: &Form) -> Result<Answer, Fai
                 (stays(&done.left))
                 p { a href="/admin/person" { "Search again" } }
             };
-            Ok(Answer::Page(signed_in(visit, "People", "", &body)))
+            Ok(Answer::Page(signed_in(visit, Page::People, "", &body)))
         }
         Err(error) => Ok(again(visit, form, &problem(error)?)),
     }
@@ -182,5 +182,5 @@ async fn confirm(visit: &Visit<'_>, form: &Form, asked: &[Ask]) -> Result<Answer
         p { a href="/admin/person" { "Keep it" } }
         (stays(&finding))
     };
-    Ok(Answer::Page(signed_in(visit, "People", "", &body)))
+    Ok(Answer::Page(signed_in(visit, Page::People, "", &body)))
 }

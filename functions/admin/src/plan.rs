@@ -9,7 +9,7 @@ use notion_sync::runs::Run;
 use runtime::TraceId;
 use web::page::{Form, encoded};
 
-use crate::page::{count, heads, missing, token, under};
+use crate::page::{Page, count, heads, missing, token, under};
 use crate::{Answer, Visit};
 
 /// Lines on a page.
@@ -79,7 +79,7 @@ pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
         @if let Some(next) = &next { p { a href=(asked.address("plan", Some(next))) rel="next" { "Next page" } } }
     };
     let title = format!("{} over {}", if run.dry { "Plan" } else { "Run" }, run.database);
-    Ok(Answer::Page(under(visit, "Notion", &title, query.get("done"), &body)))
+    Ok(Answer::Page(under(visit, Page::Notion, &title, query.get("done"), &body)))
 }
 
 fn line(visit: &Visit<'_>, run: &Run, entry: &Entry) -> Markup {

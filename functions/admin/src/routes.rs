@@ -14,9 +14,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use settings::schema::{CardDesign, CardField, Density, OneOrMany, Thread};
 use settings::{Destination, Route, Settings};
+use web::components::moment;
 use web::page::{Form, encoded};
 
-use crate::page::{count, heads, missing, moment, signed_in, token, under};
+use crate::page::{Page, count, heads, missing, signed_in, token, under};
 use crate::settings_form::{STALE, Saved, marked, problems, save as save_settings};
 use crate::{Answer, Visit, card};
 
@@ -34,7 +35,7 @@ pub(crate) fn show(visit: &Visit<'_>, done: &str) -> Answer {
         }
         p.hint { "All of it is also one document: " a href="/admin/settings" { "Settings" } "." }
     };
-    Answer::Page(signed_in(visit, "Routes", done, &body))
+    Answer::Page(signed_in(visit, Page::Routes, done, &body))
 }
 
 fn row(visit: &Visit<'_>, route: &Route, place: usize, of: usize) -> Markup {
@@ -258,7 +259,7 @@ async fn page(visit: &Visit<'_>, draft: &Draft, said: &Markup, below: &Markup) -
         }
         (below)
     };
-    Ok(Answer::Page(under(visit, "Routes", &title, "", &body)))
+    Ok(Answer::Page(under(visit, Page::Routes, &title, "", &body)))
 }
 
 fn fields(visit: &Visit<'_>, draft: &Draft) -> Markup {

@@ -8,6 +8,7 @@ use clients::Failure;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
+use locale::Language;
 use maud::html;
 use runtime::TenantId;
 use runtime::clock::until;
@@ -18,7 +19,8 @@ use tenants::audit::{Audit, Entry};
 use tenants::once;
 use tenants::portals::{TokenDigest, Workspace};
 use web::cookies::{cookie, with_cookie};
-use web::page::{Form, address_of, frame, going, host_of, page as page_of, redirect};
+use web::page::{Form, frame, going, page as page_of, redirect};
+use web::request::{address_of, host_of};
 use web::sessions::Ended;
 use web::{cookies, sessions};
 
@@ -36,6 +38,7 @@ const COOKIE: &str = "switchboard_sign_in";
 
 pub(crate) async fn handle(
     deps: &Deps,
+    language: Language,
     request: &Request<Bytes>,
     place: &str,
     form: &Form,
@@ -43,16 +46,16 @@ pub(crate) async fn handle(
 ) -> Response<Bytes> {
     let posts = request.method() == Method::POST;
     let done = match (posts, place) {
-        (true, "") => by_code(deps, request, form).await,
-        (false, "/slack") => to_slack(deps, request).await,
-        (false, "/slack/back") => from_slack(deps, request, query).await,
-        _ => return ask(deps, StatusCode::OK, None).await,
+        (true, "") => by_code(deps, language, request, form).await,
+        (false, "/slack") => to_slack(deps, language, request).await,
+        (false, "/slack/back") => from_slack(deps, language, request, query).await,
+        _ => return ask(deps, language, StatusCode::OK, None).await,
     };
-    done.unwrap_or_else(|failure| failed(&failure))
+    done.unwrap_or_else(|failure| failed(language, &failure))
 }
 
 /// The page that asks who somebody is.
-pub(crate) async fn ask(deps: &Deps, status: StatusCode, problem: Option<&str>) -> Response<Bytes> {
+pub(crate) async fn ask(deps: &Deps, language: Language, status: StatusCode, problem: Option<&str>) -> Response<Bytes> {
     let has_slack = deps.talk.connections.apps().await.is_ok_and(|apps| apps.slack.is_some());
     let body = html! {
         @if let Some(problem) = problem { p.problem role="alert" { (problem) } }
@@ -67,7 +70,7 @@ pub(crate) async fn ask(deps: &Deps, status: StatusCode, problem: Option<&str>) 
         }
         p.hint { "Whoever runs Switchboard makes a code with " code { "switchboard admin-code" } ". It works once, for 15 minutes." }
     };
-    page_of(status, frame("Sign in", &html! {}, &body))
+    page_of(status, frame(language, "Sign in", &html! {}, &body))
 }
 
 /// Counts a wrong code; how long to wait, if there were too many from that address.
@@ -81,7 +84,7 @@ async fn too_many(deps: &Deps, request: &Request<Bytes>) -> Result<Option<Durati
     }
 }
 
-fn refuse(wait: Duration) -> Response<Bytes> {
+fn refuse(language: Language, wait: Duration) -> Response<Bytes> {
     let minutes = wait.as_secs().div_ceil(60).max(1);
     let body = html! {
         p role="alert" {
@@ -89,26 +92,32 @@ fn refuse(wait: Duration) -> Response<Bytes> {
         }
         p { a href="/admin" { "Sign in" } }
     };
-    let mut response = page_of(StatusCode::TOO_MANY_REQUESTS, frame("Too many wrong codes", &html! {}, &body));
+    let mut response =
+        page_of(StatusCode::TOO_MANY_REQUESTS, frame(language, "Too many wrong codes", &html! {}, &body));
     if let Ok(seconds) = HeaderValue::from_str(&wait.as_secs().max(1).to_string()) {
         response.headers_mut().insert(RETRY_AFTER, seconds);
     }
     response
 }
 
-async fn by_code(deps: &Deps, request: &Request<Bytes>, form: &Form) -> Result<Response<Bytes>, Failure> {
+async fn by_code(
+    deps: &Deps,
+    language: Language,
+    request: &Request<Bytes>,
+    form: &Form,
+) -> Result<Response<Bytes>, Failure> {
     if let Some((cookie, tenant)) = sessions::begin(deps.ports(), form.get("code")).await? {
         note(deps, &tenant, "a one-time code").await?;
         return Ok(with_cookie(redirect(PATH), &cookie));
     }
     if let Some(wait) = too_many(deps, request).await? {
         deps.ports().metrics.count("sign_ins_refused", "too_many");
-        return Ok(refuse(wait));
+        return Ok(refuse(language, wait));
     }
     tracing::warn!("a sign-in with a wrong code");
     deps.ports().metrics.count("sign_ins_refused", "wrong_code");
     let problem = "This code is wrong, too old or was used before. Make another one.";
-    Ok(ask(deps, StatusCode::UNAUTHORIZED, Some(problem)).await)
+    Ok(ask(deps, language, StatusCode::UNAUTHORIZED, Some(problem)).await)
 }
 
 async fn note(deps: &Deps, tenant: &TenantId, who: &str) -> Result<(), Failure> {
@@ -118,16 +127,16 @@ async fn note(deps: &Deps, tenant: &TenantId, who: &str) -> Result<(), Failure> 
 
 /// Sends a browser to Slack. Nothing is stored for it: the state is the digest of what the browser keeps as a cookie, so
 /// that it is good in this browser only, and anybody may ask as often as they like.
-async fn to_slack(deps: &Deps, request: &Request<Bytes>) -> Result<Response<Bytes>, Failure> {
+async fn to_slack(deps: &Deps, language: Language, request: &Request<Bytes>) -> Result<Response<Bytes>, Failure> {
     let Some(redirect) = back_from_slack(deps, request) else {
         let problem = "Signing in with Slack needs the public address: set public_url in the configuration, or the parameter PublicUrl. Until then, use a code.";
-        return Ok(ask(deps, StatusCode::NOT_FOUND, Some(problem)).await);
+        return Ok(ask(deps, language, StatusCode::NOT_FOUND, Some(problem)).await);
     };
     let kept = format!("{}.{}", once::secret(), deps.ports().clock.now().as_second());
     let Some(to) = deps.talk.connections.slack_sign_in_url(&redirect, &state_of(&kept)).await? else {
-        return Ok(ask(deps, StatusCode::NOT_FOUND, Some("There is no Slack app here. Use a code.")).await);
+        return Ok(ask(deps, language, StatusCode::NOT_FOUND, Some("There is no Slack app here. Use a code.")).await);
     };
-    Ok(cookies::set(page_of(StatusCode::OK, going(&to)), COOKIE, &kept, FLOW_TTL))
+    Ok(cookies::set(page_of(StatusCode::OK, going(language, &to)), COOKIE, &kept, FLOW_TTL))
 }
 
 /// Where Slack sends a browser back to. The address is the configured one, never what a request calls its host.
@@ -147,7 +156,12 @@ fn began_here(kept: &str, state: &str, now: Timestamp) -> bool {
     in_time && TokenDigest::of(&state_of(kept)).matches(&TokenDigest::of(state))
 }
 
-async fn from_slack(deps: &Deps, request: &Request<Bytes>, query: &Form) -> Result<Response<Bytes>, Failure> {
+async fn from_slack(
+    deps: &Deps,
+    language: Language,
+    request: &Request<Bytes>,
+    query: &Form,
+) -> Result<Response<Bytes>, Failure> {
     match came_from_slack(deps, request, query).await? {
         Ok((tenant, who, proof)) => {
             let session = sessions::start_with(deps.ports(), tenant.clone(), &who, proof).await?;
@@ -156,7 +170,7 @@ async fn from_slack(deps: &Deps, request: &Request<Bytes>, query: &Form) -> Resu
         }
         Err((status, text)) => {
             deps.ports().metrics.count("sign_ins_refused", "slack");
-            Ok(ask(deps, status, Some(&text)).await)
+            Ok(ask(deps, language, status, Some(&text)).await)
         }
     }
 }

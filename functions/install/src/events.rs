@@ -7,17 +7,18 @@ use std::time::Duration;
 use bitrix24::form::{self, Tree};
 use bytes::Bytes;
 use clients::{Brought, Failure, Installation, Unproven};
-use http::{Request, Response, StatusCode};
+use http::{Response, StatusCode};
+use locale::Language;
 use secrecy::SecretString;
 use serde_json::json;
 use web::answer::{Refused, answer};
 
-use crate::{Deps, Refusal, page, portal, settle};
+use crate::{Deps, Refusal, Visit, portal, portal_page, refusal, settle};
 
-/// Takes one post.
-pub(crate) async fn handle(deps: &Deps, request: &Request<Bytes>) -> Response<Bytes> {
-    let metrics = deps.ports.metrics.as_ref();
-    let tree = match form::parse(request.body()) {
+/// Answers one post.
+pub(crate) async fn handle(visit: &Visit<'_>) -> Response<Bytes> {
+    let metrics = visit.deps.ports.metrics.as_ref();
+    let tree = match form::parse(visit.request.body()) {
         Ok(tree) => tree,
         Err(error) => {
             return Refused::new(StatusCode::BAD_REQUEST, "not_a_form", error.to_string())
@@ -25,14 +26,14 @@ pub(crate) async fn handle(deps: &Deps, request: &Request<Bytes>) -> Response<By
         }
     };
     let is_event = tree.text(&["event"]).is_some();
-    let done = if is_event { event(deps, request, &tree).await } else { opened(deps, request, &tree).await };
+    let done = if is_event { event(visit, &tree).await } else { opened(visit, &tree).await };
     match done {
         Ok(answer) => answer,
         Err(refused) => refused.answer(metrics, "installs_refused"),
     }
 }
 
-async fn event(deps: &Deps, request: &Request<Bytes>, tree: &Tree) -> Result<Response<Bytes>, Refused> {
+async fn event(visit: &Visit<'_>, tree: &Tree) -> Result<Response<Bytes>, Refused> {
     let code = tree.text(&["event"]).unwrap_or_default().to_ascii_uppercase();
     match code.as_str() {
         "ONAPPINSTALL" | "ONAPPUPDATE" => {
@@ -44,21 +45,22 @@ async fn event(deps: &Deps, request: &Request<Bytes>, tree: &Tree) -> Result<Res
                 refresh: Some(auth("refresh_token")).filter(|token| !token.is_empty()).map(SecretString::from),
                 lives: Duration::from_secs(tree.number(&["auth", "expires_in"]).unwrap_or(3600)),
             };
-            let installation = prove(deps, brought).await?;
-            take(deps, request, &installation, &auth("application_token").into()).await?;
+            let installation = prove(visit.deps, brought).await?;
+            connect(visit, &installation, &auth("application_token").into()).await?;
             Ok(answer(StatusCode::OK, &json!({"ok": true})))
         }
-        // Everything else is known by a token that only the webhook's address checks.
+        // All other events carry a token that only the webhook's address checks.
         _ => Err(Refused::new(
             StatusCode::BAD_REQUEST,
             "wrong_address",
-            "only ONAPPINSTALL and ONAPPUPDATE are taken here; other events go to the address that they were bound to",
+            "only ONAPPINSTALL and ONAPPUPDATE are accepted here; other events go to the address that they are bound to",
         )),
     }
 }
 
 /// A person opens the application in their portal: the first time it installs itself.
-async fn opened(deps: &Deps, request: &Request<Bytes>, tree: &Tree) -> Result<Response<Bytes>, Refused> {
+async fn opened(visit: &Visit<'_>, tree: &Tree) -> Result<Response<Bytes>, Refused> {
+    let (deps, language) = (visit.deps, visit.language);
     let field = |name: &str| tree.text(&[name]).unwrap_or_default().to_owned();
     if field("AUTH_ID").is_empty() {
         return Err(Refused::new(
@@ -81,31 +83,23 @@ async fn opened(deps: &Deps, request: &Request<Bytes>, tree: &Tree) -> Result<Re
         Ok(_) => {}
         Err(Unproven::NotAdmitted(why)) => {
             count_foreign(deps);
-            return Ok(in_portal(page::not_admitted(&installation.domain, &why.to_string()), &installation));
+            let page = portal_page::not_admitted(language, &installation.domain, refusal::not_admitted(why));
+            return Ok(portal_page::answer(page, &installation.domain));
         }
         Err(error) => return Err(unproven(error)),
     }
-    // Whoever opens it later does not take the place of who connected it, unless that access has ended.
+    // A person who opens it later does not replace the one who connected it, unless that access has ended.
     let troubles = deps.connections.troubles(&installation.tenant).await.map_err(|failure| unavailable(&failure))?;
     let is_new = known.as_ref().is_none_or(|portal| portal.application.is_none()) || !troubles.is_empty();
     if installation.is_admin && is_new {
-        take(deps, request, &installation, &field("APPLICATION_TOKEN").into()).await?;
+        connect(visit, &installation, &field("APPLICATION_TOKEN").into()).await?;
     } else if known.is_none() {
-        return Ok(in_portal(page::opened_by_other(&installation.domain), &installation));
+        let page = portal_page::opened_by_other(language, &installation.domain);
+        return Ok(portal_page::answer(page, &installation.domain));
     }
-    let page =
-        page::opened(&installation.domain, &deps.address(request), known.is_some_and(|portal| portal.slack.is_some()));
-    Ok(in_portal(page, &installation))
-}
-
-/// A page within the portal's own: only that portal may show it, and the one script is the vendor's, which finishes the
-/// installation.
-fn in_portal(page: String, installation: &Installation) -> Response<Bytes> {
-    let origin = bitrix24::crm::origin(&installation.domain);
-    let policy = format!(
-        "default-src 'none'; style-src 'self'; script-src 'self' https://api.bitrix24.com; frame-ancestors {origin}; base-uri 'none'; form-action 'none'"
-    );
-    web::page::page_with(StatusCode::OK, page, &policy)
+    let has_slack = known.is_some_and(|portal| portal.slack.is_some());
+    let page = portal_page::opened(language, &installation.domain, &visit.address, has_slack);
+    Ok(portal_page::answer(page, &installation.domain))
 }
 
 async fn prove(deps: &Deps, brought: Brought) -> Result<Installation, Refused> {
@@ -115,7 +109,10 @@ async fn prove(deps: &Deps, brought: Brought) -> Result<Installation, Refused> {
 fn unproven(error: Unproven) -> Refused {
     match error {
         Unproven::Engine(failure) => unavailable(&failure),
-        Unproven::NotAdmitted(why) => Refused::new(StatusCode::FORBIDDEN, "another_application", format!("{why}.")),
+        Unproven::NotAdmitted(why) => {
+            let text = Language::En.text(refusal::not_admitted(why));
+            Refused::new(StatusCode::FORBIDDEN, "another_application", text)
+        }
         // Which of it was wrong helps nobody who means well.
         other => {
             if web::is_sampled("unproven") {
@@ -127,7 +124,7 @@ fn unproven(error: Unproven) -> Refused {
     }
 }
 
-/// An application that does not belong to the portal was opened there: somebody misunderstands, or tries.
+/// An application that does not belong to the portal was opened there: a mistake, or an attempt.
 fn count_foreign(deps: &Deps) {
     deps.ports.metrics.count("installs_refused", "another_application");
     if web::is_sampled("another_application") {
@@ -135,34 +132,34 @@ fn count_foreign(deps: &Deps) {
     }
 }
 
-async fn take(
-    deps: &Deps,
-    request: &Request<Bytes>,
+async fn connect(
+    visit: &Visit<'_>,
     installation: &Installation,
     application_token: &SecretString,
 ) -> Result<(), Refused> {
     use secrecy::ExposeSecret;
+    let deps = visit.deps;
     let connected = portal::connect(deps, installation, &installation.entered_at_portal()).await;
     connected.map_err(|refusal| match refusal {
-        Refusal::Person(status, text) => Refused::new(status, "not_allowed", text),
+        Refusal::Person(status, text) => Refused::new(status, "not_allowed", text(Language::En)),
         Refusal::Engine(failure) => unavailable(&failure),
     })?;
     if !application_token.expose_secret().is_empty() {
         let set = deps.connections.set_application_token(&installation.tenant, application_token).await;
         set.map_err(|failure| unavailable(&failure))?;
     }
-    // An update takes all bindings away; the upkeep would bind them again only later.
-    if let Err(failure) = settle::settle_in(deps, &installation.tenant, &deps.address(request)).await {
+    // An update removes all bindings; the upkeep would bind them again only later.
+    if let Err(failure) = settle::settle_in(deps, &installation.tenant, &visit.address).await {
         tracing::warn!(tenant = %installation.tenant, %failure, "the portal is connected; its events are bound by the upkeep");
     }
     Ok(())
 }
 
 fn unavailable(failure: &Failure) -> Refused {
-    tracing::error!(%failure, "an installation could not be taken");
+    tracing::error!(%failure, "an installation could not be stored");
     Refused::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "unavailable",
-        "the installation could not be taken just now; nothing was stored",
+        "the installation could not be stored just now; send it again",
     )
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clients::audience::{Change, Current};
+use locale::{Language, texts};
 use notifications::alert;
 use notifications::alert::Alert;
 use runtime::TenantId;
@@ -13,20 +14,18 @@ use web::sessions;
 
 use crate::{Deps, Refusal};
 
-/// How long the same replacement is not said again.
-const SAID_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long the same replacement is not reported again.
+const REPORT_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// An application in words.
-pub(crate) fn application(client_id: &str) -> String {
-    if client_id.is_empty() { "an application".into() } else { format!("the application {client_id}") }
-}
-
-/// What a portal was connected with, in words.
-pub(crate) fn named(current: &Current) -> String {
+/// What a portal is connected with, in words.
+fn named(current: &Current, language: Language) -> String {
     match current {
         Current::Nothing => String::new(),
-        Current::Webhook => "an incoming webhook".into(),
-        Current::Application(client_id) => application(client_id),
+        Current::Webhook => language.text(texts::install::AN_INCOMING_WEBHOOK).to_owned(),
+        Current::Application(client_id) if client_id.is_empty() => {
+            language.text(texts::install::AN_APPLICATION).to_owned()
+        }
+        Current::Application(client_id) => language.text(texts::install::TheApplication { client_id }),
     }
 }
 
@@ -40,14 +39,14 @@ pub(crate) async fn end_access(deps: &Deps, tenant: &TenantId) -> Result<(), Ref
     Ok(())
 }
 
-/// Writes down who connected a portal, and says it in Slack where another application gave way.
+/// Writes down who connected a portal, and reports it in Slack where another application gave way.
 pub(crate) async fn note(
     deps: &Deps,
     tenant: &TenantId,
     who: &str,
     change: Change,
-    before: &str,
-    after: &str,
+    before: &Current,
+    after: &Current,
 ) -> Result<(), Refusal> {
     let what = match change {
         Change::New | Change::NewByCode => "portal connected",
@@ -55,34 +54,37 @@ pub(crate) async fn note(
         Change::Replacement => "connection replaced; all sessions and API keys ended",
     };
     let now = deps.ports.clock.now();
-    let entry = Entry::new(now, who, what, "Bitrix24").changed(before, after);
+    // The audit log is in English.
+    let (was, is) = (named(before, Language::En), named(after, Language::En));
+    let entry = Entry::new(now, who, what, "Bitrix24").changed(&was, &is);
     Audit::new(deps.ports.store.clone()).note(tenant, &entry).await?;
     if change != Change::Replacement {
         return Ok(());
     }
     let portal = deps.connections.portal(tenant).await?;
+    // Without readable settings the operators' channel may still be known.
+    let settings = portal.settings_as::<Settings>().ok();
+    let language = settings.as_ref().map(|settings| settings.language).unwrap_or_default();
+    let (before, after) = (named(before, language), named(after, language));
     let lines = [
-        format!("By: {who}"),
-        format!("Before: {before}. Now: {after}."),
-        "All sessions of the administrators' pages and all API keys were ended. Sign in again, and make new keys."
-            .into(),
-        "If this was not planned, connect the portal again with the application that you trust, and look at the audit."
-            .into(),
+        language.text(texts::install::ReplacedBy { name: who }),
+        language.text(texts::install::ReplacedWith { before, after }),
+        language.text(texts::install::REPLACED_ENDED).to_owned(),
+        language.text(texts::install::REPLACED_UNPLANNED).to_owned(),
     ];
     let alert = Alert {
         kind: "connection_replaced",
         what: "Bitrix24",
         once: &now.to_string(),
-        again_after: SAID_FOR,
-        head: "The connection to Bitrix24 was replaced",
+        again_after: REPORT_TTL,
+        head: language.text(texts::install::CONNECTION_REPLACED),
         lines: &lines,
     };
-    // Without readable settings the operators' channel may still be known.
-    let channel = portal.settings_as().ok().and_then(|settings| channel(&settings));
+    let channel = settings.as_deref().and_then(channel);
     Ok(alert::raise_in(&deps.ports, &portal, &alert, channel.as_deref()).await?)
 }
 
-/// Where it is said: the operators' channel, or else a person who administers these pages, or else where the first route
+/// Where it is reported: the operators' channel, or else a person who administers these pages, or else where the first route
 /// leads. That people see it counts more than that it is the best place.
 fn channel(settings: &Settings) -> Option<String> {
     let named = settings.operators.channel.clone();

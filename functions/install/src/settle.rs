@@ -4,36 +4,52 @@
 use clients::{ErrorClass, Failure};
 use crm::subscriptions;
 use crm::subscriptions::Handler;
+use locale::{Language, texts};
 use runtime::TenantId;
 use runtime::limiter::Priority;
-use serde_json::json;
 use settings::Settings;
 
 use crate::Deps;
 
-/// What was done.
+/// What was done, and what is left.
 #[derive(Debug, Default)]
 pub(crate) struct Settled {
-    bound: usize,
-    bot: bool,
-    open: Vec<String>,
+    subscribed: u64,
+    has_bot: bool,
+    open: Vec<Open>,
+}
+
+/// What could not be done yet, and why.
+#[derive(Debug)]
+enum Open {
+    Events(String),
+    Chatbot(String),
+    /// What the settings or the portal say.
+    Other(String),
+}
+
+impl Open {
+    fn words(&self, language: Language) -> String {
+        match self {
+            Self::Events(reason) => language.text(texts::install::OpenEvents { reason }),
+            Self::Chatbot(reason) => language.text(texts::install::OpenChatbot { reason }),
+            Self::Other(reason) => reason.clone(),
+        }
+    }
 }
 
 impl Settled {
-    /// In words.
-    pub(crate) fn told(&self) -> String {
+    pub(crate) fn words(&self, language: Language) -> String {
         let mut parts = Vec::new();
-        if self.bound > 0 {
-            parts.push(format!("{} events of Bitrix24 were bound.", self.bound));
+        if self.subscribed > 0 {
+            parts.push(language.text(texts::install::EventsSubscribed { events: self.subscribed }));
         }
-        if self.bot {
-            parts.push("The chatbot is there.".to_owned());
+        if self.has_bot {
+            parts.push(language.text(texts::install::CHATBOT_READY).to_owned());
         }
         if !self.open.is_empty() {
-            parts.push(format!(
-                "Still to be done: {}. It is tried again every quarter of an hour.",
-                self.open.join("; ")
-            ));
+            let tasks: Vec<_> = self.open.iter().map(|open| open.words(language)).collect();
+            parts.push(language.text(texts::install::StillOpen { tasks: tasks.join("; ") }));
         }
         parts.join(" ")
     }
@@ -44,7 +60,7 @@ pub(crate) async fn settle_in(deps: &Deps, tenant: &TenantId, public_url: &str) 
     let Some(portal) = portal else { return Ok(Settled::default()) };
     let settings = match portal.settings_as::<Settings>() {
         Ok(settings) => settings,
-        Err(error) => return Ok(Settled { open: vec![error.to_string()], ..Settled::default() }),
+        Err(error) => return Ok(Settled { open: vec![Open::Other(error.to_string())], ..Settled::default() }),
     };
     let client = deps.connections.bitrix24(&portal).await?.in_lane(Priority::Person);
     let mut settled = Settled::default();
@@ -53,10 +69,10 @@ pub(crate) async fn settle_in(deps: &Deps, tenant: &TenantId, public_url: &str) 
         let handler = Handler { url, ours: format!("{public_url}/webhooks/") };
         match subscriptions::keep(&deps.ports, &portal, &settings, &client, Some(&handler)).await {
             Ok(state) => {
-                settled.bound = state.bound.len();
-                settled.open.extend(state.refused);
+                settled.subscribed = state.bound.len() as u64;
+                settled.open.extend(state.refused.into_iter().map(Open::Other));
             }
-            Err(failure) => settled.open.push(format!("binding events ({})", failure.text)),
+            Err(failure) => settled.open.push(Open::Events(failure.text)),
         }
     }
     if portal.slack.is_some() && settings.bot.enabled && client.is_application() {
@@ -65,8 +81,8 @@ pub(crate) async fn settle_in(deps: &Deps, tenant: &TenantId, public_url: &str) 
             Err(failure) => Err(failure),
         };
         match done {
-            Ok(()) => settled.bot = true,
-            Err(failure) => settled.open.push(format!("the chatbot ({})", failure.text)),
+            Ok(()) => settled.has_bot = true,
+            Err(failure) => settled.open.push(Open::Chatbot(failure.text)),
         }
     }
     Ok(settled)
@@ -87,14 +103,7 @@ async fn try_to_unsettle(deps: &Deps, tenant: &TenantId) -> Result<(), Failure> 
         chat_bridge::registration::unregister_bot(&deps.talk, &tenant).await?;
     }
     if client.is_application() {
-        for one in subscriptions::bound(&client).await? {
-            if one.handler.contains(&format!("/webhooks/{tenant}/")) {
-                match client.call("event.unbind", &json!({"event": one.event, "handler": one.handler})).await {
-                    Err(failure) if !matches!(failure.class, ErrorClass::Permanent { .. }) => return Err(failure),
-                    _ => {}
-                }
-            }
-        }
+        subscriptions::remove(&client, tenant).await?;
     }
     Ok(())
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clients::audience::EnteredBy;
-use http::{Request, Response, StatusCode};
+use http::{Response, StatusCode};
+use locale::texts;
 use runtime::TenantId;
 use runtime::seal::Sealed;
 use serde::{Deserialize, Serialize};
@@ -13,12 +14,11 @@ use tenants::once::secret;
 use tenants::portals::TokenDigest;
 use web::cookies;
 use web::cookies::cookie;
-use web::page::Form;
 
-use crate::{Deps, Refusal};
+use crate::{Refusal, Visit};
 
 /// How long a person may take.
-const LIVES: Duration = Duration::from_secs(10 * 60);
+const FLOW_TTL: Duration = Duration::from_secs(10 * 60);
 const COOKIE: &str = "switchboard_install";
 
 /// What was begun.
@@ -44,36 +44,34 @@ struct Started {
 /// Begins: `url` makes the provider's address from the state. One of our pages sends the browser there, for a form may
 /// not lead elsewhere.
 pub(crate) async fn begin(
-    deps: &Deps,
+    visit: &Visit<'_>,
     flow: Flow,
     url: impl FnOnce(&str) -> Result<String, Refusal>,
 ) -> Result<Response<Bytes>, Refusal> {
     let (state, browser) = (secret(), secret());
     let to = url(&state)?;
     let started = Started { flow, browser: TokenDigest::of(&browser) };
-    once::put(&deps.ports, "install", &state, &started, LIVES).await?;
-    Ok(cookies::set(web::page::page(StatusCode::OK, web::page::going(&to)), COOKIE, &browser, LIVES))
+    once::put(&visit.deps.ports, "install", &state, &started, FLOW_TTL).await?;
+    let page = web::page::page(StatusCode::OK, web::page::going(visit.language, &to));
+    Ok(cookies::set(page, COOKIE, &browser, FLOW_TTL))
 }
 
 /// What was begun, for the browser that began it, once.
-pub(crate) async fn end(deps: &Deps, request: &Request<Bytes>, query: &Form) -> Result<Flow, Refusal> {
-    let refused = || {
-        let text = "This was begun in another browser, more than ten minutes ago, or was used before. Begin again at /install.";
-        Refusal::new(StatusCode::BAD_REQUEST, text)
-    };
-    let started: Option<Started> = once::take(&deps.ports, "install", query.get("state")).await?;
-    let started = started.ok_or_else(refused)?;
-    let browser = cookie(request.headers(), COOKIE).unwrap_or_default();
+pub(crate) async fn end(visit: &Visit<'_>) -> Result<Flow, Refusal> {
+    let query = &visit.query;
+    let elsewhere = || Refusal::bad_request(texts::install::BEGUN_ELSEWHERE);
+    let started: Option<Started> = once::take(&visit.deps.ports, "install", query.get("state")).await?;
+    let started = started.ok_or_else(elsewhere)?;
+    let browser = cookie(visit.request.headers(), COOKIE).unwrap_or_default();
     if !started.browser.matches(&TokenDigest::of(browser)) {
         tracing::warn!("a state came back in another browser");
-        return Err(refused());
+        return Err(elsewhere());
     }
     if !query.get("error").is_empty() {
-        let text = format!("It was not allowed ({}). Nothing was changed.", query.get("error"));
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, text));
+        return Err(Refusal::bad_request(texts::install::AccessNotGiven { error: query.get("error").to_owned() }));
     }
     if query.get("code").is_empty() {
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, "The provider sent no code. Begin again at /install."));
+        return Err(Refusal::bad_request(texts::install::NO_CODE_SENT));
     }
     Ok(started.flow)
 }

@@ -1,39 +1,37 @@
 //! A person ends the link of a Slack account to their user, with a ticket that they were sent in Bitrix24.
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::Response;
+use locale::texts;
 use maud::html;
 use tenants::audit::{Audit, Entry};
 use tenants::tickets;
 use tenants::tickets::Unlink;
-use web::page::Form;
 
-use crate::{Answer, Deps, Refusal, page};
+use crate::{Answer, Refusal, Visit, page};
 
 /// The page that asks. A look at it uses nothing up: chat programs look at links.
-pub(crate) fn ask(query: &Form) -> Response<Bytes> {
+pub(crate) fn ask(visit: &Visit<'_>) -> Response<Bytes> {
     let body = html! {
-        p { "An account in Slack was linked to you and works in Bitrix24 as you. If that was not you, undo it here." }
+        p { (visit.text(texts::install::REMOVE_LINK_HELP)) }
         form method="post" action=(tickets::UNLINK) {
-            input type="hidden" name="ticket" value=(query.get("ticket"));
-            button.main { "Undo the link" }
+            input type="hidden" name="ticket" value=(visit.query.get("ticket"));
+            button.main { (visit.text(texts::install::REMOVE_THE_LINK)) }
         }
     };
-    web::page::page(StatusCode::OK, web::page::frame("Undo a link", &html! {}, &body))
+    page::ok(page::titled(visit.language, texts::install::REMOVE_LINK, &body))
 }
 
-/// Undoes it: the link is gone, and the permission with it.
-pub(crate) async fn undo(deps: &Deps, form: &Form) -> Answer {
-    let old = || {
-        let text = "This link was used before or is older than seven days. Ask an administrator to undo it on the page People, or type /b24-me off in Slack.";
-        Refusal::new(StatusCode::BAD_REQUEST, text)
-    };
-    let Unlink { tenant, link } = tickets::take_unlink(&deps.ports, form.get("ticket")).await?.ok_or_else(old)?;
+/// Removes it, and the permission with it.
+pub(crate) async fn undo(visit: &Visit<'_>) -> Answer {
+    let (deps, ticket) = (visit.deps, visit.form.get("ticket"));
+    let is_used = || Refusal::bad_request(texts::install::UNLINK_IS_USED);
+    let Unlink { tenant, link } = tickets::take_unlink(&deps.ports, ticket).await?.ok_or_else(is_used)?;
     deps.talk.people.unlink(&tenant, &link.slack, link.user).await?;
     deps.connections.revoke(&tenant, link.user).await?;
     let who = format!("{} ({}), by the link in Bitrix24", link.name, link.user);
     let entry = Entry::new(deps.ports.clock.now(), who, "unlinked", format!("{} and user {}", link.slack, link.user));
     Audit::new(deps.ports.store.clone()).note(&tenant, &entry).await?;
-    let text = "The account in Slack is not linked to you any more, and works in Bitrix24 as you no more. Tell an administrator if somebody else had linked it.";
-    Ok(web::page::page(StatusCode::OK, page::message("Undone", text)))
+    let text = visit.text(texts::install::LINK_REMOVED_HELP);
+    Ok(page::ok(page::message(visit.language, texts::install::LINK_REMOVED, text)))
 }

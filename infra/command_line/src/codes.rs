@@ -28,7 +28,6 @@ pub async fn new(ports: &Ports, named: Option<String>) -> anyhow::Result<String>
 
 /// A code with which somebody connects a portal by webhooks on the page.
 pub async fn to_connect(ports: &Ports) -> anyhow::Result<String> {
-    let code = tenants::once::secret();
-    tenants::once::put(ports, "connect", &code, &true, std::time::Duration::from_secs(15 * 60)).await?;
+    let code = tenants::connection_codes::make(ports).await?;
     Ok(format!("{code}\nConnect a portal with it at {} within 15 minutes; it works once.", install::PATH))
 }

@@ -11,7 +11,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use web::cookies::is_loopback;
-use web::page::host_name;
+use web::request::host_name;
 
 use crate::server::{LocalAddress, refusal};
 

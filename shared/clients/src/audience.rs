@@ -93,6 +93,15 @@ pub fn judge(
     }
 }
 
+/// What it would mean to connect a tenant, which is connected by `current`, through an incoming webhook.
+pub fn by_webhook(current: &Current) -> Change {
+    match current {
+        Current::Nothing => Change::New,
+        Current::Webhook => Change::Renewal,
+        Current::Application(_) => Change::Replacement,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

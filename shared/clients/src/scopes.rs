@@ -1,60 +1,59 @@
 //! The rights we ask for at each provider, and why. Each is needed by something.
 
-/// What the bot may do, and why.
-pub const SLACK: [(&str, &str); 22] = [
-    ("chat:write", "post cards and messages"),
-    ("chat:write.public", "in public channels without an invitation"),
-    ("chat:write.customize", "under the name and picture of who wrote in Bitrix24"),
-    ("commands", "take commands and shortcuts"),
-    ("channels:read", "find a channel by its name"),
-    ("channels:join", "join it, to be able to read it"),
-    (
-        "channels:history",
-        "hear what is said in bridged channels, and look whether a card is there before posting it again",
-    ),
-    ("channels:manage", "make a project's channel, if the settings want it"),
-    ("groups:read", "the same for private channels that invited the bot"),
-    ("groups:history", "the same for private channels that invited the bot"),
-    ("im:write", "write to a person"),
-    ("im:history", "look whether a message to a person is there before sending it again"),
-    ("users:read", "find a person"),
-    ("users:read.email", "by their e-mail"),
-    ("usergroups:read", "write user groups by their names in bridged chats; without it they are \"a user group\""),
-    ("files:read", "copy files of bridged channels"),
-    ("files:write", "copy files of bridged chats"),
-    ("reactions:read", "copy reactions"),
-    ("reactions:write", "copy reactions"),
-    ("links:read", "unfold links to deals and tasks"),
-    ("links:write", "unfold links to deals and tasks"),
-    ("metadata.message:read", "find a message of ours by its delivery"),
+use locale::{Fixed, texts};
+
+/// What the bot may do in Slack, and why.
+pub const SLACK: [(&str, Fixed); 22] = [
+    ("chat:write", texts::rights::SLACK_CHAT_WRITE),
+    ("chat:write.public", texts::rights::SLACK_CHAT_WRITE_PUBLIC),
+    ("chat:write.customize", texts::rights::SLACK_CHAT_WRITE_CUSTOMIZE),
+    ("commands", texts::rights::SLACK_COMMANDS),
+    ("channels:read", texts::rights::SLACK_CHANNELS_READ),
+    ("channels:join", texts::rights::SLACK_CHANNELS_JOIN),
+    ("channels:history", texts::rights::SLACK_CHANNELS_HISTORY),
+    ("channels:manage", texts::rights::SLACK_CHANNELS_MANAGE),
+    ("groups:read", texts::rights::SLACK_GROUPS_READ),
+    ("groups:history", texts::rights::SLACK_GROUPS_HISTORY),
+    ("im:write", texts::rights::SLACK_IM_WRITE),
+    ("im:history", texts::rights::SLACK_IM_HISTORY),
+    ("users:read", texts::rights::SLACK_USERS_READ),
+    ("users:read.email", texts::rights::SLACK_USERS_READ_EMAIL),
+    ("usergroups:read", texts::rights::SLACK_USERGROUPS_READ),
+    ("files:read", texts::rights::SLACK_FILES_READ),
+    ("files:write", texts::rights::SLACK_FILES_WRITE),
+    ("reactions:read", texts::rights::SLACK_REACTIONS_READ),
+    ("reactions:write", texts::rights::SLACK_REACTIONS_WRITE),
+    ("links:read", texts::rights::SLACK_LINKS_READ),
+    ("links:write", texts::rights::SLACK_LINKS_WRITE),
+    ("metadata.message:read", texts::rights::SLACK_METADATA_MESSAGE_READ),
 ];
 
 /// What the Bitrix24 application needs, and why.
-pub const BITRIX24: [(&str, &str); 7] = [
-    ("crm", "leads, deals, contacts, companies, smart processes: nothing works without it"),
-    ("user_basic", "names, and e-mails to find people in Slack"),
-    ("task", "tasks, and comments of the old task card"),
-    ("im", "comments of the new task card, which are chat messages; bridged chats"),
-    ("imbot", "the chatbot"),
-    ("telephony", "who called, and recordings"),
-    ("sonet_group", "names of projects"),
+pub const BITRIX24: [(&str, Fixed); 7] = [
+    ("crm", texts::rights::BITRIX24_CRM),
+    ("user_basic", texts::rights::BITRIX24_USER_BASIC),
+    ("task", texts::rights::BITRIX24_TASK),
+    ("im", texts::rights::BITRIX24_IM),
+    ("imbot", texts::rights::BITRIX24_IMBOT),
+    ("telephony", texts::rights::BITRIX24_TELEPHONY),
+    ("sonet_group", texts::rights::BITRIX24_SONET_GROUP),
 ];
 
 /// What Notion calls capabilities, and why.
-pub const NOTION: [(&str, &str); 4] = [
-    ("Read content", "rows of the databases that you share"),
-    ("Update content", "changes from Bitrix24"),
-    ("Insert content", "pages for new deals and tasks"),
-    ("Read user information including email addresses", "to find who is responsible"),
+pub const NOTION: [(&str, Fixed); 4] = [
+    ("Read content", texts::rights::NOTION_READ_CONTENT),
+    ("Update content", texts::rights::NOTION_UPDATE_CONTENT),
+    ("Insert content", texts::rights::NOTION_INSERT_CONTENT),
+    ("Read user information including email addresses", texts::rights::NOTION_READ_USERS),
 ];
 
 /// Those that were not given, where that is known: a portal may say just `app`.
-pub fn lacking<'a>(needed: &'a [(&'a str, &'a str)], given: &[String]) -> Vec<(&'a str, &'a str)> {
-    let is_told = !given.is_empty() && !given.iter().any(|scope| scope == "app");
-    if is_told { missing(needed, given) } else { Vec::new() }
+pub fn lacking<'a>(needed: &'a [(&'a str, Fixed)], given: &[String]) -> Vec<(&'a str, Fixed)> {
+    let is_known = !given.is_empty() && !given.iter().any(|scope| scope == "app");
+    if is_known { missing(needed, given) } else { Vec::new() }
 }
 
 /// Those that were not given.
-pub fn missing<'a>(needed: &'a [(&'a str, &'a str)], given: &[String]) -> Vec<(&'a str, &'a str)> {
+pub fn missing<'a>(needed: &'a [(&'a str, Fixed)], given: &[String]) -> Vec<(&'a str, Fixed)> {
     needed.iter().filter(|(scope, _)| !given.iter().any(|given| given == scope)).copied().collect()
 }

@@ -6,8 +6,8 @@ use bitrix24::Batch;
 use bitrix24::batch::MAX_COMMANDS;
 use bitrix24::client::shaped;
 use clients::{Failure, PortalClient};
-use runtime::Ports;
 use runtime::store::StoreError;
+use runtime::{Kind, Ports, TenantId};
 use serde_json::{Value, json};
 use settings::Settings;
 use settings::subscriptions::{Bound, CONNECTOR, Repair, compare, wanted};
@@ -122,6 +122,20 @@ pub async fn bound(client: &PortalClient) -> Result<Vec<Bound>, Failure> {
         offline: row["offline"] == 1 || row["offline"] == "1",
     };
     Ok(rows.iter().map(read).collect())
+}
+
+/// Ends every binding to an address of this tenant, as far as the portal allows it: removing the application there ends
+/// the others.
+pub async fn remove(client: &PortalClient, tenant: &TenantId) -> Result<(), Failure> {
+    let ours = format!("/webhooks/{tenant}/");
+    for bound in bound(client).await?.iter().filter(|bound| bound.handler.contains(&ours)) {
+        let unbind = json!({"event": bound.event, "handler": bound.handler});
+        match client.call("event.unbind", &unbind).await {
+            Err(failure) if !matches!(failure.class, ErrorClass::Permanent { .. }) => return Err(failure),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// One request for all of them: a portal's rate is small, and many are changed the first time.

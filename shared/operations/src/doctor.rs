@@ -10,6 +10,7 @@ use crm::subscriptions;
 use crm::sweeps::{Lease, SWEEP, Sweeps};
 use jiff::Timestamp;
 use jobs::queues;
+use locale::Language;
 use notion_sync::NotionSync;
 use notion_sync::database::Open;
 use runtime::limiter::Priority;
@@ -230,7 +231,11 @@ impl Doctor<'_> {
             } else {
                 "tick the right in the incoming webhook"
             };
-            tell(Check::wrong(format!("Bitrix24: right {scope}"), format!("missing; it is for: {why}"), fix));
+            tell(Check::wrong(
+                format!("Bitrix24: right {scope}"),
+                format!("missing; it is for: {}", Language::En.text(why)),
+                fix,
+            ));
         }
     }
 
@@ -321,7 +326,11 @@ impl Doctor<'_> {
         tell(Check::fine(what, "answers"));
         for (scope, why) in scopes::lacking(&scopes::SLACK, &connection.scopes) {
             let fix = "add the scope to the app (docs/installing.md has its manifest), and connect again at /install";
-            tell(Check::wrong(format!("Slack: scope {scope}"), format!("missing; it is for: {why}"), fix));
+            tell(Check::wrong(
+                format!("Slack: scope {scope}"),
+                format!("missing; it is for: {}", Language::En.text(why)),
+                fix,
+            ));
         }
         let mut channels: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for route in &settings.routes {

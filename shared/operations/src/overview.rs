@@ -6,6 +6,7 @@ use clients::{Connections, Failure, Side, Standing, Trouble};
 use crm::sweeps::{Counts, POLL, SWEEP, Subscriptions, Sweeps};
 use jiff::Timestamp;
 use jobs::queues;
+use locale::Language;
 use notion_sync::NotionSync;
 use runtime::ledger::Ledger;
 use runtime::limiter::Usage;
@@ -259,7 +260,10 @@ async fn sides(connections: &Connections, portal: &Portal, settings: &Settings) 
             side,
             to,
             trouble: troubles.iter().find(|trouble| trouble.side == side).cloned(),
-            lacks: lacks.into_iter().map(|(scope, why)| (scope.to_owned(), why.to_owned())).collect(),
+            lacks: lacks
+                .into_iter()
+                .map(|(scope, why)| (scope.to_owned(), Language::En.text(why).to_owned()))
+                .collect(),
             token_ends: standings.iter().find(is_of).and_then(|standing| standing.expires_at),
             usage: usage.iter().find(|(of, _)| *of == side).map(|(_, usage)| *usage),
         }

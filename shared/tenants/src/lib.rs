@@ -5,6 +5,7 @@ pub mod administrators;
 pub mod api_keys;
 pub mod audit;
 pub mod catalogue;
+pub mod connection_codes;
 pub mod conversations;
 pub mod departure;
 pub mod export;

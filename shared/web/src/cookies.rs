@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::header::{COOKIE, HeaderName, SET_COOKIE, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderMap, HeaderValue, Request, Response};
 
-use crate::page::{host_name, host_of};
+use crate::request::{host_name, host_of};
 
 const PREFIX: &str = "__Host-";
 /// Browsers that have seen the site by https use only https for a year.

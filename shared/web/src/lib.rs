@@ -1,10 +1,15 @@
 //! HTTP for people and programs: doors, answers and refusals, the frame of pages, cookies, sessions.
 
 pub mod answer;
+pub mod components;
 pub mod cookies;
 pub mod doors;
+pub mod language;
 pub mod origin;
 pub mod page;
+#[cfg(feature = "pseudo")]
+pub mod pseudo;
+pub mod request;
 mod sample;
 pub mod sessions;
 

@@ -4,7 +4,7 @@
 use http::HeaderMap;
 use http::header::ORIGIN;
 
-use crate::page::host_of;
+use crate::request::host_of;
 
 /// The browser's `Sec-Fetch-Site`; scripts cannot set it.
 const FETCH_SITE: &str = "sec-fetch-site";

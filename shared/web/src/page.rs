@@ -6,11 +6,13 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
+use locale::{Language, texts};
 use maud::{DOCTYPE, Markup, html};
-use runtime::ClientAddress;
+
+use crate::language::rich;
 
 /// The fields of a form, or of a query.
 pub struct Form(Vec<(String, String)>);
@@ -48,40 +50,20 @@ pub fn encoded(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-/// The client address of a request, for counting: an IPv4 address, or a customer's IPv6 network. What a request says of
-/// itself is ignored.
-pub fn address_of(request: &Request<Bytes>) -> String {
-    let address = request.extensions().get::<ClientAddress>();
-    address.map_or_else(|| "unknown".to_owned(), |address| address.network().to_string())
-}
-
-/// The host that a request names.
-pub fn host_of(headers: &HeaderMap) -> &str {
-    headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
-}
-
-/// A host without its port: `[::1]:8080` is `[::1]`.
-pub fn host_name(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if !port.ends_with(']') && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    }
-}
-
 /// A whole page without scripts.
-pub fn frame(title: &str, nav: &Markup, body: &Markup) -> String {
-    framed(title, nav, body, false)
+pub fn frame(language: Language, title: &str, nav: &Markup, body: &Markup) -> String {
+    framed(language, title, nav, body, false)
 }
 
 /// A whole page, parts of which reload themselves if the browser runs scripts. Everything works without.
-pub fn lively_frame(title: &str, nav: &Markup, body: &Markup) -> String {
-    framed(title, nav, body, true)
+pub fn lively_frame(language: Language, title: &str, nav: &Markup, body: &Markup) -> String {
+    framed(language, title, nav, body, true)
 }
 
-fn framed(title: &str, nav: &Markup, body: &Markup, lively: bool) -> String {
+fn framed(language: Language, title: &str, nav: &Markup, body: &Markup, lively: bool) -> String {
     html! {
         (DOCTYPE)
-        html lang="en" {
+        html lang=(language.code()) {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
@@ -95,7 +77,7 @@ fn framed(title: &str, nav: &Markup, body: &Markup, lively: bool) -> String {
                 }
             }
             body {
-                a.skip href="#main" { "To the content" }
+                a.skip href="#main" { (language.text(texts::pages::SKIP_TO_CONTENT)) }
                 header { strong { "Switchboard" } (nav) }
                 main id="main" { h1 { (title) } (body) }
             }
@@ -105,10 +87,12 @@ fn framed(title: &str, nav: &Markup, body: &Markup, lively: bool) -> String {
 }
 
 /// A page that sends a browser to a provider: a form may only lead to us.
-pub fn going(to: &str) -> String {
+pub fn going(language: Language, to: &str) -> String {
     let host = to.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
-    let body = html! { p { "You are taken to " a href=(to) { (host) } ", where you allow it." } };
-    refreshed(&frame("One moment", &html! {}, &body), &format!("0; url={to}"))
+    let taken_to = texts::pages::TakenTo { provider: html! { a href=(to) { (host) } } };
+    let body = html! { p { (rich(language, &taken_to)) } };
+    let page = frame(language, language.text(texts::pages::ONE_MOMENT), &html! {}, &body);
+    refreshed(&page, &format!("0; url={to}"))
 }
 
 /// The same page, which the browser leaves or reloads by itself: `3; url=/there`.
@@ -120,6 +104,9 @@ pub fn refreshed(page: &str, when: &str) -> String {
 /// Other sites do not learn our addresses. Our own pages do: with `no-referrer`, browsers would also hide from us which
 /// page sent a form ([`origin`]).
 const REFERRERS: &str = "same-origin";
+
+/// The language of a page, and of the note that a redirect carries, is chosen by this header.
+const VARIES_BY: &str = "accept-language";
 
 /// Where [`styled`] is to be served.
 pub const STYLE: &str = "/admin/style.css";
@@ -135,6 +122,7 @@ pub fn redirect(to: &str) -> Response<Bytes> {
     }
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static(REFERRERS));
+    response.headers_mut().insert(VARY, HeaderValue::from_static(VARIES_BY));
     response
 }
 
@@ -169,6 +157,7 @@ pub fn page_with(status: StatusCode, text: String, policy: &str) -> Response<Byt
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static(REFERRERS));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(VARY, HeaderValue::from_static(VARIES_BY));
     if let Ok(policy) = HeaderValue::from_str(policy) {
         headers.insert(CONTENT_SECURITY_POLICY, policy);
     }

@@ -51,7 +51,11 @@ async fn a_company_connects_itself_through_the_built_binaries() -> anyhow::Resul
     assert!(page.text.contains("connect Slack"), "{}", page.text);
     let page = browser.submit("/install", "/install/slack", &[]).await;
     let page = browser.follow(&estate.hub.allow(&browser.leads_to(&page.text), &estate.workspaces[0].team_id())).await;
-    assert!(page.text.contains("All is connected.") && page.text.contains("The chatbot is there."), "{}", page.text);
+    assert!(
+        page.text.contains("Everything is connected.") && page.text.contains("The chatbot is ready."),
+        "{}",
+        page.text
+    );
 
     // A shop's order becomes a deal; the portal tells of it, and its card appears.
     let tenant = TenantId::new(portal.credentials().member_id)?;
@@ -88,7 +92,7 @@ async fn a_company_connects_itself_through_the_built_binaries() -> anyhow::Resul
     assert_eq!(schedules.invoke(json!({})).await?, json!({"ran": 0, "failed": []}));
     // Who leaves leaves nothing behind, on DynamoDB too.
     let page = browser.submit("/install", "/install/leave", &[("domain", &portal.host())]).await;
-    assert!(page.text.contains("will be deleted here within 15 minutes"), "{}", page.text);
+    assert!(page.text.contains("within 15 minutes"), "{}", page.text);
     // The upkeep deletes what is older than a minute (what is younger may be of somebody who is just connecting again).
     let old = aws::ports_over(
         &cloud.config,

@@ -134,7 +134,7 @@ impl Estate {
     pub async fn connect(&self, company: usize) -> Browser {
         let (browser, _) = self.install_portal(company).await;
         let page = self.install_slack(company, &browser).await;
-        assert!(page.contains(" is connected.") && !page.contains("Still to be done"), "{page}");
+        assert!(page.contains(" is connected.") && !page.contains("Not done yet"), "{page}");
         browser
     }
 

@@ -21,6 +21,7 @@ fn words(page: &str) -> String {
         .replace("</summary>", "\n")
         .replace("</label>", ": …\n")
         .replace("</th>", " ")
+        .replace("</caption>", "\n")
         .replace("</button>", "]\n")
         .replace("<button", "[<button");
     let mut text = String::new();
@@ -58,7 +59,7 @@ async fn three_companies_install_and_each_sees_its_own_cards() {
         assert!(bound.len() > 8 && bound.iter().all(|(_, url)| url.contains(&own)), "{bound:?}");
     }
     let page = words(&installed[0].get("/install").await.text);
-    assert!(page.contains("All is connected."), "{page}");
+    assert!(page.contains("Everything is connected."), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -72,13 +73,13 @@ async fn the_pages_say_what_is_connected_what_is_missing_and_what_is_next() {
     assert_snapshot!("portal_connected", page);
     let page = words(&estate.install_slack(0, &browser).await);
     assert!(page.starts_with("Connections\nThe Slack workspace Company 1 is connected."), "{page}");
-    assert!(page.contains("events of Bitrix24 were bound.") && page.contains("The chatbot is there."), "{page}");
-    assert!(page.contains("All is connected.") && !page.contains("Not allowed yet"), "{page}");
+    assert!(page.contains("Bitrix24 events are subscribed.") && page.contains("The chatbot is ready."), "{page}");
+    assert!(page.contains("Everything is connected.") && !page.contains("Not allowed yet"), "{page}");
     // An older app gives two scopes of many.
     estate.sandbox.hub.give_only("chat:write,commands");
     let page = words(&estate.install_slack(0, &browser).await);
-    assert!(page.contains("Connected, but not everything is allowed."), "{page}");
-    assert!(page.contains("Not allowed yet:\nRight For\nchat:write.public |"), "{page}");
+    assert!(page.contains("Connected, but some rights are missing."), "{page}");
+    assert!(page.contains("Not allowed yet:\nScope Purpose\nchat:write.public |"), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -94,7 +95,7 @@ async fn a_state_is_good_once_in_the_browser_that_began_and_for_ten_minutes() {
     let (browser, back) = begun(estate.browser()).await;
     let stolen = estate.browser().get(&back).await;
     assert_eq!(stolen.status, 400);
-    assert!(words(&stolen.text).contains("begun in another browser"), "{}", stolen.text);
+    assert!(words(&stolen.text).contains("in another browser"), "{}", stolen.text);
     // And now it is used.
     assert_eq!(browser.get(&back).await.status, 400);
     // Too late.
@@ -106,11 +107,11 @@ async fn a_state_is_good_once_in_the_browser_that_began_and_for_ten_minutes() {
     estate.clock.advance(std::time::Duration::from_secs(31));
     let late = browser.get(&back).await;
     assert_eq!(late.status, 400);
-    assert!(words(&late.text).contains("A code lives for 30 seconds"), "{}", late.text);
+    assert!(words(&late.text).contains("A code is valid for 30 seconds"), "{}", late.text);
     // A server that is none of Bitrix24's is never asked.
     let (browser, back) = begun(estate.browser()).await;
     let evil = browser.get(&back.replace("oauth.bitrix.info", "127.0.0.1")).await;
-    assert!(evil.status == 400 && words(&evil.text).contains("is no authorization server"), "{}", evil.text);
+    assert!(evil.status == 400 && words(&evil.text).contains("is not an authorization server"), "{}", evil.text);
     assert_eq!(estate.connections.portals().tenants().await.unwrap(), []);
     // The right way, at last.
     let (browser, back) = begun(estate.browser()).await;
@@ -216,7 +217,7 @@ async fn an_application_of_the_portals_own_is_installed_by_its_keys() {
         }
     };
     let page = begin("").await;
-    assert!(page.status == 400 && words(&page.text).contains("enter both, or none"), "{}", page.text);
+    assert!(page.status == 400 && words(&page.text).contains("Enter both, or none"), "{}", page.text);
     let allowed = |page: &journeys::estate::Page| {
         estate.sandbox.authority.allow(portal, "local.own.1", &field(&browser.leads_to(&page.text), "state"), 1)
     };
@@ -225,7 +226,7 @@ async fn an_application_of_the_portals_own_is_installed_by_its_keys() {
     assert!(refused.status == 400 && words(&refused.text).contains("invalid_client"), "{}", refused.text);
     let page = begin("planted-own-client-secret").await;
     let done = browser.follow(&allowed(&page)).await;
-    assert!(words(&done.text).contains("Connected as an application"), "{}", done.text);
+    assert!(words(&done.text).contains("as an application."), "{}", done.text);
     // Two rights of seven were given.
     assert!(words(&done.text).contains("imbot | the chatbot"), "{}", words(&done.text));
     // Its tokens are renewed with its own keys.
@@ -246,7 +247,7 @@ async fn a_workspace_belongs_to_one_portal_and_can_be_a_whole_organisation() {
     let back = estate.sandbox.hub.allow(&asked, &estate.sandbox.workspaces[0].team_id());
     let taken = browser.follow(&back).await;
     assert_eq!(taken.status, 409);
-    assert!(words(&taken.text).contains("is connected to another portal here"), "{}", taken.text);
+    assert!(words(&taken.text).contains("is already connected to another portal here"), "{}", taken.text);
     let first = estate.connections.portal(&estate.tenant(0)).await.unwrap();
     assert!(!words(&taken.text).contains(&first.domain));
 
@@ -257,8 +258,8 @@ async fn a_workspace_belongs_to_one_portal_and_can_be_a_whole_organisation() {
     let page = browser.submit("/install", "/install/slack", &[]).await;
     let state = field(&browser.leads_to(&page.text), "state");
     let cancelled = browser.get(&format!("/install/slack/callback?error=access_denied&state={state}")).await;
-    assert!(cancelled.status == 400 && words(&cancelled.text).contains("It was not allowed (access_denied)."));
-    assert!(words(&browser.get("/install").await.text).contains("All is connected."));
+    assert!(cancelled.status == 400 && words(&cancelled.text).contains("Access was not given (access_denied)."));
+    assert!(words(&browser.get("/install").await.text).contains("Everything is connected."));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -266,7 +267,7 @@ async fn notion_is_connected_by_a_click_or_by_a_secret() {
     let estate = Estate::start(1).await;
     let browser = estate.install(0).await;
     let page = browser.submit("/install", "/install/notion/token", &[("secret", "ntn_wrong")]).await;
-    assert!(page.status == 400 && words(&page.text).contains("Notion does not take the token"), "{}", page.text);
+    assert!(page.status == 400 && words(&page.text).contains("Notion rejected the token"), "{}", page.text);
     let page = browser.submit("/install", "/install/notion/token", &[("secret", estate.sandbox.notion.token())]).await;
     assert!(words(&browser.follow(&page.location.unwrap()).await.text).contains("Connected to Sandbox"));
 
@@ -312,7 +313,7 @@ async fn webhooks_are_taken_with_a_code_or_from_the_portals_own_administrator() 
         .unwrap();
     let (browser, page) = send(code).await;
     assert!(page.location.is_some(), "{}", page.text);
-    assert!(words(&browser.get("/install").await.text).contains("Connected by webhooks"));
+    assert!(words(&browser.get("/install").await.text).contains("with webhooks. You choose"));
     // Who has another code cannot take it away.
     let code = tenants::once::secret();
     tenants::once::put(&estate.engine.ports, "connect", &code, &true, std::time::Duration::from_secs(60))

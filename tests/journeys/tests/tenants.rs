@@ -215,7 +215,7 @@ async fn who_leaves_leaves_nothing_behind_and_others_notice_nothing() {
 
     let host = estate.sandbox.portals[0].host();
     let page = browser.submit("/install", "/install/leave", &[("domain", &host)]).await;
-    assert!(page.text.contains("will be deleted here within 15 minutes"), "{}", page.text);
+    assert!(page.text.contains("within 15 minutes"), "{}", page.text);
     // Cut off at once, and deleted by the next run of the upkeep.
     assert_eq!(estate.connections.portals().tenants().await.unwrap().as_slice(), std::slice::from_ref(&stays));
     assert!(estate.connections.token_standings(&gone).await.unwrap().is_empty());
@@ -319,7 +319,7 @@ async fn the_key_changes_while_everything_runs() {
     }
     assert_eq!(estate.connections.troubles(&estate.tenant(0)).await.unwrap(), []);
     let (_, page) = estate.install_portal(1).await;
-    assert!(page.contains("All is connected."), "{page}");
+    assert!(page.contains("Everything is connected."), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -386,7 +386,7 @@ async fn a_person_lets_us_work_as_themselves_by_a_click() {
             // Whoever only looks at the link uses nothing up.
             for _ in 0..2 {
                 assert!(
-                    browser.get(&format!("/install/give?ticket={ticket}")).await.text.contains("Allow it in Bitrix24")
+                    browser.get(&format!("/install/give?ticket={ticket}")).await.text.contains("Allow in Bitrix24")
                 );
             }
             let page = browser.post("/install/give", &[("ticket", &ticket)]).await;
@@ -399,7 +399,7 @@ async fn a_person_lets_us_work_as_themselves_by_a_click() {
     };
     let ticket = tenants::tickets::make(&estate.engine.ports, &tenant, 6).await.unwrap();
     let page = go(9, ticket.clone()).await;
-    assert!(page.status == 403 && page.text.contains("whom your Slack account is not linked with"), "{}", page.text);
+    assert!(page.status == 403 && page.text.contains("is not linked to that user"), "{}", page.text);
     assert_eq!(go(6, ticket).await.status, 400);
     let slack = &estate.sandbox.workspaces[0];
     let ann = slack.person("user6@example.com");
@@ -409,7 +409,7 @@ async fn a_person_lets_us_work_as_themselves_by_a_click() {
     let ticket = told.split("/install/give?ticket=").nth(1).unwrap_or_else(|| unreachable!("{told}"));
     let ticket: String = ticket.chars().take_while(char::is_ascii_alphanumeric).collect();
     let page = go(6, ticket).await;
-    assert!(page.text.contains("is now done as"), "{}", page.text);
+    assert!(page.text.contains("is now done in"), "{}", page.text);
     // An hour later it is renewed, and still theirs.
     estate.clock.advance(Duration::from_secs(2 * 3600));
     let known = estate.connections.portal(&tenant).await.unwrap();

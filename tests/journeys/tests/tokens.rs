@@ -112,7 +112,7 @@ async fn an_access_that_ended_is_told_once_and_its_deliveries_go_out_when_it_is_
     let troubles = estate.connections.troubles(&estate.tenant(0)).await.unwrap();
     assert_eq!(troubles.iter().map(|trouble| trouble.side).collect::<Vec<_>>(), [Side::Bitrix24]);
     let told = estate.channel(0, "ops");
-    assert_eq!(told.iter().filter(|text| text.contains("Bitrix24 does not take our access")).count(), 1, "{told:?}");
+    assert_eq!(told.iter().filter(|text| text.contains("Bitrix24 rejected our token")).count(), 1, "{told:?}");
     assert_eq!(estate.channel(0, "sales-pipeline").len(), before);
     // The other company notices nothing.
     let other = estate.sandbox.portals[1].add_deal("Bridge", 1, "EUR");
@@ -122,13 +122,13 @@ async fn an_access_that_ended_is_told_once_and_its_deliveries_go_out_when_it_is_
     assert!(!estate.channel(1, "sales-pipeline").is_empty());
 
     let (browser, page) = estate.install_portal(0).await;
-    assert!(page.contains("All is connected."), "{page}");
+    assert!(page.contains("Everything is connected."), "{page}");
     estate.settle().await;
     let cards = estate.channel(0, "sales-pipeline");
     assert!(cards.len() > before && cards.last().unwrap().contains("Roof"), "{cards:?}");
     estate.upkeep().await;
     assert_eq!(estate.connections.troubles(&estate.tenant(0)).await.unwrap(), []);
-    assert!(browser.get("/install").await.text.contains("All is connected."));
+    assert!(browser.get("/install").await.text.contains("Everything is connected."));
     for queue in jobs::queues::ALL {
         assert_eq!(estate.engine.queue.dead_letters(queue, 10).await.unwrap().len(), 0);
     }
@@ -213,7 +213,7 @@ async fn slacks_tokens_rotate_and_a_removed_app_waits_for_a_new_one() {
     // The session has ended meanwhile.
     assert!(browser.get("/install").await.text.contains("Address of your portal"));
     let (browser, page) = estate.install_portal(0).await;
-    assert!(page.contains("does not take our access"), "{page}");
+    assert!(page.contains("rejected our token"), "{page}");
     estate.install_slack(0, &browser).await;
     estate.settle().await;
     assert!(estate.channel(0, "sales-pipeline").len() > count);

@@ -580,7 +580,7 @@ async fn whoever_is_linked_by_a_code_is_told_and_can_undo_it() {
     // A week is enough; chat programs that look at the link undo nothing.
     cast.world.clock.advance(Duration::from_secs(6 * 86_400));
     for _ in 0..2 {
-        assert!(browser.get(&format!("/install/unlink?ticket={ticket}")).await.text.contains("Undo the link"));
+        assert!(browser.get(&format!("/install/unlink?ticket={ticket}")).await.text.contains("Remove the link"));
     }
     assert!(cast.people().of_slack(&cast.world.tenant, &cast.stranger).await.unwrap().is_some());
     assert_eq!(browser.post("/install/unlink", &[("ticket", "guess")]).await.status, 400);

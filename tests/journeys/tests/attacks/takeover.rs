@@ -230,12 +230,12 @@ async fn changing_the_application_ends_what_the_old_one_could_reach_and_is_said(
     // Another portal's administrator cannot do it with their session.
     let token = field_of(&other.get("/install").await.text, "token");
     let page = connect_with(&estate, &other, 0, OWN, &[("token", &token)]).await;
-    assert!(page.status == 403 && page.text.contains("pages of another portal"), "{}", page.text);
+    assert!(page.status == 403 && page.text.contains("Another portal answered"), "{}", page.text);
 
     let token = field_of(&browser.get("/install").await.text, "token");
     let page = connect_with(&estate, &browser, 0, OWN, &[("token", &token)]).await;
     assert_eq!(page.status, 303, "{}", page.text);
-    assert!(browser.get("/install").await.text.contains("Connected as an application"));
+    assert!(browser.get("/install").await.text.contains("as an application."));
     let known = estate.connections.portals().fresh(&estate.tenant(0)).await.unwrap().unwrap();
     assert_eq!(known.application.as_ref().unwrap().client_id, OWN.0);
     assert!(elsewhere.get("/admin/keys").await.text.contains("One-time code"), "the other session has ended");
@@ -259,7 +259,7 @@ async fn changing_the_application_ends_what_the_old_one_could_reach_and_is_said(
     let fields = [("token", token.as_str()), ("webhook_url", &webhook), ("application_token", "of-the-webhook")];
     assert_eq!(browser.post("/install/webhook", &fields).await.status, 303);
     assert_eq!(post(&estate, &hook, &old).await.0, 401);
-    assert!(browser.get("/install").await.text.contains("Connected by webhooks"));
+    assert!(browser.get("/install").await.text.contains("with webhooks. You choose"));
 
     let audit = audit(&estate, 0).await.join("\n");
     let entry = format!(
@@ -318,7 +318,7 @@ async fn no_other_site_begins_anything_in_a_visitors_browser() {
         }
     }
     // The code was not used up by it, and whom the forms were for is signed in as before.
-    assert!(victim.get("/install").await.text.contains("These are the pages of"));
+    assert!(victim.get("/install").await.text.contains("You are signed in as"));
     let browser = estate.browser();
     assert_eq!(browser.post("/admin/sign-in", &[("code", &code)]).await.status, 303);
     // A browser that says only the origin is believed when it is ours.
@@ -337,7 +337,7 @@ async fn the_portal_that_answers_is_the_one_that_was_typed() {
     let state = field(&browser.leads_to(&page.text), "state");
     let back = browser.get(&estate.sandbox.authority.allow(attackers, BITRIX24_APP.0, &state, 1)).await;
     assert_eq!(back.status, 400, "{}", back.text);
-    assert!(back.text.contains(&format!("You typed {}, and {} answered.", mine.host(), attackers.host())));
+    assert!(back.text.contains(&format!("You typed {}, but {} answered.", mine.host(), attackers.host())));
     assert!(browser.get("/admin").await.text.contains("One-time code"), "nobody is signed in");
     assert_eq!(estate.connections.portals().tenants().await.unwrap(), []);
 
@@ -369,6 +369,6 @@ async fn before_a_workspace_is_added_the_page_says_whose_pages_these_are() {
     let (browser, _) = estate.install_portal(0).await;
     let page = browser.get("/install").await.text;
     let host = estate.sandbox.portals[0].host();
-    assert!(page.contains(&format!("These are the pages of <strong>{host}</strong>")), "{page}");
+    assert!(page.contains(&format!("Portal: <strong>{host}</strong>")), "{page}");
     assert!(page.contains(&format!("The Slack workspace that you choose will work with <strong>{host}</strong>")));
 }

@@ -201,7 +201,7 @@ async fn whoever_asked_for_a_deletion_sees_when_it_is_done_and_nobody_else_does(
     let follow = page.text.split("href=\"").find_map(|part| part.strip_prefix("/install/left")).unwrap();
     let follow = format!("/install/left{}", follow.split('"').next().unwrap().replace("&amp;", "&"));
     let stranger = estate.browser();
-    assert!(stranger.get(&follow).await.text.contains("Not done yet"));
+    assert!(stranger.get(&follow).await.text.contains("Not finished yet"));
     for other in [format!("/install/left?portal={tenant}&receipt=guess"), "/install/left".to_owned()] {
         assert_eq!(stranger.get(&other).await.status, 404);
     }
@@ -213,7 +213,7 @@ async fn whoever_asked_for_a_deletion_sees_when_it_is_done_and_nobody_else_does(
     estate.upkeep().await;
     assert_eq!(all_of(&estate.engine.ports, tenant.as_str()).await, []);
     let page = stranger.get(&follow).await.text;
-    assert!(page.contains("was deleted here") && page.contains("links: "), "{page}");
+    assert!(page.contains("was deleted: ") && page.contains("<code>links</code>: "), "{page}");
     nobody_reached_too_far();
 }
 
@@ -236,7 +236,7 @@ async fn who_connects_again_before_everything_is_deleted_keeps_what_is_new() {
     estate.clock.advance(QUARTER);
     let report = estate.upkeep().await;
     assert!(report.left_behind > 0 && report.leaving == 0 && report.failed.is_empty(), "{report:?}");
-    assert!(browser.get("/install").await.text.contains("All is connected."));
+    assert!(browser.get("/install").await.text.contains("Everything is connected."));
     assert!(ports.store.get(&kept).await.unwrap().is_some());
     // The log of before is gone, that of since is there.
     let ledger: Vec<_> = all_of(ports, tenant.as_str()).await;
