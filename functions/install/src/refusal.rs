@@ -2,10 +2,9 @@
 
 use bytes::Bytes;
 use clients::audience::NotAdmitted;
-use clients::{Failure, JoinError, Unproven};
+use clients::{ErrorClass, Failure, JoinError, Unproven};
 use http::{Response, StatusCode};
 use locale::{Fixed, Language, Say, texts};
-use runtime::Kind;
 use runtime::store::StoreError;
 use web::answer::Refused;
 

@@ -1,7 +1,7 @@
 //! What a new connection needs at once: its events are bound, its chatbot is registered. The upkeep repeats both, so
 //! what fails here is done there.
 
-use clients::{ErrorClass, Failure};
+use clients::Failure;
 use crm::subscriptions;
 use crm::subscriptions::Handler;
 use locale::{Language, texts};

@@ -177,7 +177,7 @@ impl<'a> CommandRequest<'a> {
     pub(crate) async fn open_view(&self, view: &View, spec: &CommandSpec) -> Result<CommandAnswer, Failure> {
         match self.tenant.slack.open_view(&self.trigger_id, view).await {
             Ok(()) => Ok(CommandAnswer::silent("dialog.opened")),
-            Err(Failure { class: ErrorClass::Permanent { code }, .. }) if code.contains("trigger") => {
+            Err(Failure { class: clients::ErrorClass::Permanent { code }, .. }) if code.contains("trigger") => {
                 Ok(CommandAnswer::to_one(views::open_dialog(spec, self.language)))
             }
             Err(failure) => Err(failure),

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bitrix24::Batch;
 use bitrix24::client::shaped;
 use bitrix24::crm::StageMove;
-use clients::{Failure, PortalClient};
+use clients::{ErrorClass, Failure, PortalClient};
 use futures::future::join_all;
 use jiff::Timestamp;
 use jobs::Hint;

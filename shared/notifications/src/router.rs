@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jobs::delivery::{CardDestination, Person};
 use locale::Language;
 use records::CardText;
-use records::change::{Change, ChangeKind, Noun};
+use records::change::Change;
 use records::names::{Named, Names};
 use records::words::CardContext;
 use settings::condition::{Condition, Facts};

@@ -10,14 +10,14 @@ use clients::{ErrorClass, Failure};
 use crm::pages::Listing;
 use jobs::sync::Side;
 use notion::Page;
-use records::{Record, RecordKind, State};
+use records::{Change, Record, RecordKind, State};
 use serde_json::{Map, Value, json};
 use settings::condition::Condition;
 use settings::databases::FULL_NAME;
 use settings::databases::Key;
 
 use crate::NotionSync;
-use crate::context::telling;
+
 use crate::database::Opened;
 use crate::fields::full_name::Parts;
 use crate::fields::mapping::option_name;
