@@ -1,44 +1,27 @@
-//! A Slack message as HTML, close to what people see in Slack. For previews of cards; nothing is sent.
+//! A card as a part of a page, close to what people see in Slack. For previews; nothing is sent.
 
 use maud::{Markup, html};
-use serde_json::Value;
-use slack::Message;
+use notifications::blocks;
+use notifications::card::Card;
+use records::CardText;
 use text::{Block, Document, Leaf, Span};
 
 /// The card.
-pub(crate) fn show(message: &Message) -> Markup {
-    let blocks = serde_json::to_value(&message.blocks).unwrap_or_default();
-    let blocks = blocks.as_array().cloned().unwrap_or_default();
+pub(crate) fn show(card: &Card) -> Markup {
+    let part = |part: &CardText| text(part.to_mrkdwn().as_str());
+    if card.is_compact {
+        return html! { div.slack-card { (text(blocks::compact(card).as_str())) } };
+    }
     html! {
         div.slack-card {
-            @if blocks.is_empty() { (text(message.text.as_str())) }
-            @for block in &blocks { (one(block)) }
-        }
-    }
-}
-
-fn one(block: &Value) -> Markup {
-    let parts = |name: &str| block[name].as_array().cloned().unwrap_or_default();
-    html! {
-        @match block["type"].as_str().unwrap_or_default() {
-            "header" => p { strong { (block["text"]["text"].as_str().unwrap_or_default()) } },
-            "divider" => hr;,
-            "context" => p.hint { @for part in parts("elements") { (part_of(&part)) " " } },
-            "actions" => p { @for part in parts("elements") { span.slack-button { (part["text"]["text"].as_str().unwrap_or("…")) } " " } },
-            _ => {
-                @if block["text"].is_object() { (part_of(&block["text"])) }
-                @if block["fields"].is_array() { div.slack-fields { @for part in parts("fields") { div { (part_of(&part)) } } } }
+            (part(&card.headline))
+            @if let Some(body) = &card.body { (part(body)) }
+            @if !card.facts.is_empty() {
+                div.slack-fields { @for fact in &card.facts { div { p { strong { (fact.label) } } (part(&fact.value)) } } }
             }
+            @if let Some(button) = &card.button { p { span.slack-button { (button.words) } } }
+            @if let Some(footer) = &card.footer { p.hint { (footer) } }
         }
-    }
-}
-
-fn part_of(part: &Value) -> Markup {
-    let words = part["text"].as_str().unwrap_or_default();
-    if part["type"] == "plain_text" {
-        html! { p { (words) } }
-    } else {
-        text(words)
     }
 }
 

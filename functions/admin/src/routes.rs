@@ -268,6 +268,8 @@ fn fields(visit: &Visit<'_>, draft: &Draft) -> Markup {
             select id=(name) name=(name) { @for (value, words) in options { option value=(value) selected[*value == chosen] { (words) } } }
         }
     };
+    let languages = Language::ALL.map(|language| (language.code(), language.name()));
+    let languages: Vec<_> = [("", "the portal's")].into_iter().chain(languages).collect();
     let nouns = Noun::ALL.into_iter().filter(|noun| *noun != Noun::Custom);
     html! {
         input type="hidden" name="of" value=(draft.of);
@@ -300,7 +302,7 @@ fn fields(visit: &Visit<'_>, draft: &Draft) -> Markup {
         details open[!(draft.title.is_empty() && draft.text.is_empty() && draft.fields.is_empty() && draft.density.is_empty())] {
             summary { "The card" }
             (choice("density", "How much it shows", &draft.density, &[("", "as usual"), ("compact", "two lines"), ("normal", "headline, fields, button"), ("full", "more fields")]))
-            (choice("language", "Language", &draft.language, &[("", "the portal's"), ("en", "English"), ("ru", "русский")]))
+            (choice("language", "Language", &draft.language, &languages))
             label for="title" { "Headline" } input id="title" name="title" value=(draft.title) placeholder="{company} pays {sum}";
             label for="text" { "Text" } textarea id="text" name="text" rows="2" { (draft.text) }
             label for="fields" { "Fields, one a line" }
@@ -405,8 +407,8 @@ pub(crate) fn outcome(told: &[Told], route: Option<&str>) -> Markup {
                             td data-label="When" { a href={ "/admin/events/" (one.trace) } { (moment(one.at)) } }
                             td data-label="What" { (one.about) " " code { (one.change) } }
                             td data-label="Would be told" {
-                                @for (name, place, message) in one.cards.iter().filter(|(name, ..)| is_meant(name)) {
-                                    details { summary { (place) @if route.is_none() { " by " (name) } } (card::show(message)) }
+                                @for (name, place, card) in one.cards.iter().filter(|(name, ..)| is_meant(name)) {
+                                    details { summary { (place) @if route.is_none() { " by " (name) } } (card::show(card)) }
                                 }
                                 @if cards(one) == 0 {
                                     @let reasons: Vec<_> = one.left.iter().filter(|(name, _)| is_meant(name)).collect();

@@ -182,7 +182,33 @@ pub struct Item {
     pub more: serde_json::Map<String, serde_json::Value>,
 }
 
+/// What a stage means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StageMeaning {
+    /// Neither end of the funnel.
+    InProgress,
+    /// The end that was wanted.
+    Won,
+    /// The other end.
+    Lost,
+}
+
 impl Item {
+    /// What its stage means; in progress unless the portal says otherwise.
+    pub fn stage_meaning(&self) -> StageMeaning {
+        match self.stage_semantic_id.as_deref() {
+            Some("S") => StageMeaning::Won,
+            Some("F") => StageMeaning::Lost,
+            _ => StageMeaning::InProgress,
+        }
+    }
+
+    /// The client: its company, or else its contact.
+    pub fn client(&self) -> Option<(EntityType, u64)> {
+        let of_type = |entity, id: Option<u64>| Some((entity, id.filter(|id| *id != 0)?));
+        of_type(EntityType::COMPANY, self.company_id).or_else(|| of_type(EntityType::CONTACT, self.contact_id))
+    }
+
     /// What people call it: its title, or a person's name.
     pub fn display_title(&self) -> Option<String> {
         let is_said = |text: &&str| !text.is_empty();

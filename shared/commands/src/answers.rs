@@ -1,6 +1,8 @@
 //! What commands answer: short, in the reader's language, with the next step.
 
 use bitrix24::EntityType;
+#[cfg(feature = "act")]
+use crm::views::RecordView;
 use locale::{Fixed, Language, Piece, texts};
 use slack::block::{Block, Element};
 use slack::{Message, Mrkdwn};
@@ -29,6 +31,13 @@ pub(crate) fn marked_up<M: locale::Message<Value = Mrkdwn>>(message: &M, languag
 /// A value behind what it is called.
 pub(crate) fn labelled(label: &str, value: Mrkdwn, language: Language) -> Mrkdwn {
     marked_up(&texts::commands::Labelled { label: Mrkdwn::text(label), value }, language)
+}
+
+/// A record by kind and number, and its title as a link.
+#[cfg(feature = "act")]
+pub(crate) fn headline(record: &RecordView, language: Language) -> Mrkdwn {
+    let words = record.words(language);
+    labelled(&words.about(), words.link().to_mrkdwn(), language)
 }
 
 /// What a command does and how it is typed.

@@ -1,5 +1,5 @@
-//! Deadlines in words, in English and Russian: `tomorrow 15:00`, `5pm`, `in 2 hours`, `friday`, `25.12.`,
-//! `end of month`.
+//! Deadlines in words: `tomorrow 15:00`, `5pm`, `in 2 hours`, `friday`, `25.12.`, `end of month`. The words of all
+//! languages together are understood; they are in `locales/<language>/dates.toml`.
 //!
 //! They are read in the person's own time zone. Each word must be understood, or the whole is not a deadline. A day
 //! without a time ends at 19:00. A named weekday is the next one, never today; `next friday` is that of the next
@@ -8,7 +8,7 @@
 use jiff::civil::{Date, DateTime, Time, Weekday, time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp, Zoned};
-use locale::Language;
+use locale::{Dates, Language, Numbered, Words};
 
 use crate::reader::simple;
 
@@ -16,6 +16,8 @@ use crate::reader::simple;
 const END_OF_DAY: Time = time(19, 0, 0, 0);
 /// The end of a day whose working hours are over.
 const LATE: Time = time(23, 59, 0, 0);
+/// From this hour on a part of a day is of the evening.
+const EVENING: i8 = 18;
 /// More words than any deadline has.
 pub const MAX_WORDS: usize = 12;
 /// The longest text that is read as a deadline.
@@ -99,7 +101,7 @@ fn instant(words: &str, now: &Zoned) -> Option<Timestamp> {
 /// A word without the signs around it.
 fn bare(word: &str) -> &str {
     let word = word.trim_matches(|c| matches!(c, '"' | '(' | ')' | ',' | ';' | '!'));
-    word.strip_suffix('.').filter(|word| !word.ends_with("p.m") && !word.ends_with("a.m")).unwrap_or(word)
+    word.strip_suffix('.').unwrap_or(word)
 }
 
 /// How a day is named.
@@ -130,9 +132,42 @@ struct DeadlineReading<'a> {
     is_first: bool,
 }
 
-const BY: [&str; 8] = ["by", "until", "till", "before", "due", "до", "к", "ко"];
-const AT: [&str; 3] = ["at", "в", "во"];
-const FILLERS: [&str; 4] = ["on", "the", "of", "на"];
+/// Some of a language's words.
+type WordsOf = fn(&'static Dates) -> Words;
+
+/// The words of dates of every language.
+fn dates() -> impl Iterator<Item = &'static Dates> {
+    Language::ALL.into_iter().map(Language::dates)
+}
+
+/// Whether a word is one of these in some language.
+fn is_one(word: &str, words: WordsOf) -> bool {
+    dates().any(|dates| words(dates).contains(&word))
+}
+
+/// How many words the beginning is, if it is one of these in some language.
+fn begins_with(rest: &[&str], words: WordsOf) -> Option<usize> {
+    let found = dates().find_map(|dates| words(dates).iter().find(|words| starts(rest, words)))?;
+    Some(found.split(' ').count())
+}
+
+/// The number of the words at the beginning, and how many they are, if they are among these in some language.
+fn numbered(rest: &[&str], words: fn(&'static Dates) -> Numbered) -> Option<(i64, usize)> {
+    let (found, number) = dates().find_map(|dates| words(dates).iter().find(|(words, _)| starts(rest, words)))?;
+    Some((*number, found.split(' ').count()))
+}
+
+fn is_by(word: &str) -> bool {
+    is_one(word, |dates| dates.by)
+}
+
+fn is_at(word: &str) -> bool {
+    is_one(word, |dates| dates.at)
+}
+
+fn is_filler(word: &str) -> bool {
+    is_one(word, |dates| dates.fillers)
+}
 
 impl<'a> DeadlineReading<'a> {
     fn new(now: &'a Zoned, language: Language) -> Self {
@@ -160,7 +195,7 @@ impl<'a> DeadlineReading<'a> {
         let is_first = std::mem::replace(&mut self.is_first, false);
         let skipped = self.skip(rest, is_first);
         let (before, rest) = rest.split_at(skipped);
-        let said_at = before.last().is_some_and(|word| AT.contains(word) || (self.day.is_some() && BY.contains(word)));
+        let said_at = before.last().is_some_and(|word| is_at(word) || (self.day.is_some() && is_by(word)));
         if rest.is_empty() {
             return Err(DeadlineProblem::Unknown);
         }
@@ -178,19 +213,14 @@ impl<'a> DeadlineReading<'a> {
     /// The small words before what counts.
     fn skip(&mut self, rest: &[&str], is_first: bool) -> usize {
         let mut skipped = 0;
-        if is_first && ["no later than", "not later than"].iter().any(|words| starts(rest, words)) {
+        if let Some(taken) = begins_with(rest, |dates| dates.no_later_than).filter(|_| is_first) {
             self.is_by = true;
-            return 3;
-        }
-        if is_first && starts(rest, "не позднее") {
-            self.is_by = true;
-            return 2;
+            return taken;
         }
         while let Some(word) = rest.get(skipped).filter(|_| skipped < 3) {
-            let is_by = BY.contains(word);
-            self.is_by |= is_first && is_by;
-            // In Russian they stand before a time as well: `завтра к 15:00`.
-            let is_small = AT.contains(word) || FILLERS.contains(word) || (is_by && (is_first || !word.is_ascii()));
+            self.is_by |= is_first && is_by(word);
+            let is_by = if is_first { is_by(word) } else { is_one(word, |dates| dates.by_before_time) };
+            let is_small = is_at(word) || is_filler(word) || is_by;
             if !is_small {
                 break;
             }
@@ -230,7 +260,7 @@ impl<'a> DeadlineReading<'a> {
 
     /// `in 2 hours`, `in a week`, `через полчаса`.
     fn ahead(&mut self, rest: &[&str], _: bool) -> Result<usize, DeadlineProblem> {
-        if !["in", "через", "within"].contains(&rest[0]) {
+        if !is_one(rest[0], |dates| dates.ahead) {
             return Ok(0);
         }
         let Some((minutes, span, taken)) = span(&rest[1..]) else { return Err(DeadlineProblem::Unknown) };
@@ -249,10 +279,7 @@ impl<'a> DeadlineReading<'a> {
 
     /// `eod`, `end of the month`, `конец недели`, `next week`.
     fn period_end(&mut self, rest: &[&str], _: bool) -> Result<usize, DeadlineProblem> {
-        let found = PERIODS.iter().find_map(|(names, period)| {
-            let name = names.iter().find(|name| starts(rest, name))?;
-            Some((*period, name.split(' ').count()))
-        });
+        let found = PERIODS.iter().find_map(|(period, names)| Some((*period, begins_with(rest, *names)?)));
         let Some((period, taken)) = found else { return Ok(0) };
         if period == Period::Day {
             // `eod friday` and `tomorrow eod` are the end of that day.
@@ -274,63 +301,41 @@ impl<'a> DeadlineReading<'a> {
 
     /// `today`, `tomorrow`, `tonight`, `послезавтра`.
     fn named_day(&mut self, rest: &[&str], _: bool) -> Result<usize, DeadlineProblem> {
-        const DAYS: [(&str, i64); 15] = [
-            ("day after tomorrow", 2),
-            ("today", 0),
-            ("tomorrow", 1),
-            ("tmrw", 1),
-            ("tmr", 1),
-            ("yesterday", -1),
-            ("сегодня", 0),
-            ("сегодняшнего дня", 0),
-            ("завтра", 1),
-            ("завтрашнего дня", 1),
-            ("послезавтра", 2),
-            ("позавчера", -2),
-            ("вчера", -1),
-            ("following day", 1),
-            ("next day", 1),
-        ];
-        const TONIGHT: [&str; 4] = ["tonight", "this evening", "this afternoon", "this morning"];
-        if let Some((name, ahead)) = DAYS.iter().find(|(name, _)| starts(rest, name)) {
-            self.set_day(NamedDay::Date(self.days_ahead(*ahead)?))?;
-            return Ok(name.split(' ').count());
-        }
-        if let Some(name) = TONIGHT.iter().find(|name| starts(rest, name)) {
-            self.set_day(NamedDay::Date(self.today()))?;
-            let taken = name.split(' ').count();
-            // `tonight at 8` has a time of its own, `tonight 22:00` has one behind it.
-            if let Some((hour, more)) =
-                evening_hour(&rest[taken..]).filter(|_| ["tonight", "this evening"].contains(name))
-            {
-                self.set_time(hour)?;
-                return Ok(taken + more);
-            }
-            // `tonight at 12` may be noon or midnight.
-            let hour = rest[taken..].iter().find(|word| **word != "at").and_then(|word| word.parse::<i8>().ok());
-            if *name != "this morning" && hour.is_some_and(|hour| hour <= 12) {
-                return Err(DeadlineProblem::Unknown);
-            }
-            let has_time = self.time.is_some() || rest[taken..].iter().any(|word| has_digit(word));
-            if let Some(time) = part_of_day(rest[taken - 1]).filter(|_| !has_time) {
-                self.set_time(time)?;
-            }
+        if let Some((ahead, taken)) = numbered(rest, |dates| dates.days) {
+            self.set_day(NamedDay::Date(self.days_ahead(ahead)?))?;
             return Ok(taken);
         }
-        Ok(0)
+        let Some(taken) = begins_with(rest, |dates| dates.tonight) else { return Ok(0) };
+        self.set_day(NamedDay::Date(self.today()))?;
+        let part = part_of_day(rest[taken - 1]).map(|(part, _)| part);
+        // `tonight at 8` has a time of its own, `tonight 22:00` has one behind it.
+        let is_evening = part.is_some_and(|part| part.hour() >= EVENING);
+        if let Some((hour, more)) = evening_hour(&rest[taken..]).filter(|_| is_evening) {
+            self.set_time(hour)?;
+            return Ok(taken + more);
+        }
+        // `tonight at 12` may be noon or midnight.
+        let hour = rest[taken..].iter().find(|word| !is_at(word)).and_then(|word| word.parse::<i8>().ok());
+        if part.is_none_or(|part| part.hour() >= 12) && hour.is_some_and(|hour| hour <= 12) {
+            return Err(DeadlineProblem::Unknown);
+        }
+        let has_time = self.time.is_some() || rest[taken..].iter().any(|word| has_digit(word));
+        if let Some(time) = part.filter(|_| !has_time) {
+            self.set_time(time)?;
+        }
+        Ok(taken)
     }
 
     /// `friday`, `next monday`, `в следующую пятницу`.
     fn weekday(&mut self, rest: &[&str], _: bool) -> Result<usize, DeadlineProblem> {
-        const NEXT: [&str; 5] = ["next", "следующий", "следующую", "следующее", "следующей"];
-        const THIS: [&str; 5] = ["this", "этот", "эту", "это", "этой"];
-        let said = |words: &[&str]| words.contains(&rest[0]);
-        let is_after = said(&NEXT) || said(&THIS);
+        let is_next = is_one(rest[0], |dates| dates.next);
+        let is_this = is_one(rest[0], |dates| dates.this);
+        let is_after = is_next || is_this;
         let Some(found) = rest.get(usize::from(is_after)).and_then(|word| weekday(word)) else { return Ok(0) };
         let (weekday, is_short) = found;
         self.set_day(match () {
-            () if said(&NEXT) => NamedDay::NextWeekday(weekday),
-            () if said(&THIS) => NamedDay::ThisWeekday(weekday),
+            () if is_next => NamedDay::NextWeekday(weekday),
+            () if is_this => NamedDay::ThisWeekday(weekday),
             () => NamedDay::Weekday(weekday),
         })?;
         self.is_vague |= is_short && !is_after;
@@ -339,22 +344,17 @@ impl<'a> DeadlineReading<'a> {
 
     /// `15:00`, `5pm`, `5:30 pm`, `17h`, `at 17`, `noon`, `в 5 вечера`, `утром`.
     fn clock(&mut self, rest: &[&str], said_at: bool) -> Result<usize, DeadlineProblem> {
-        if let Some(names) =
-            [&["midnight"][..], &["полночь"], &["полуночи"], &["24:00"]].iter().find(|names| names.contains(&rest[0]))
-        {
+        if rest[0] == "24:00" || is_one(rest[0], |dates| dates.midnight) {
             if self.time.is_some() || self.ends_day {
                 return Err(DeadlineProblem::Unknown);
             }
             self.is_midnight = true;
-            return Ok(names.len());
+            return Ok(1);
         }
-        if let Some(time) = part_of_day(rest[0]) {
-            if self.day.is_none() && !["noon", "midday", "полдень", "полудню", "полудня"].contains(&rest[0])
-            {
-                // `morning`, alone: of which day?
-                if !is_russian_part(rest[0]) {
-                    return Err(DeadlineProblem::Unknown);
-                }
+        if let Some((time, is_said_alone)) = part_of_day(rest[0]) {
+            // `morning`, alone: of which day?
+            if self.day.is_none() && !is_said_alone {
+                return Err(DeadlineProblem::Unknown);
             }
             self.set_time(time)?;
             return Ok(1);
@@ -380,14 +380,14 @@ impl<'a> DeadlineReading<'a> {
         let (day, is_vague) = read?;
         self.is_vague |= is_vague;
         self.set_day(NamedDay::Date(day))?;
-        let has_year_word = rest.get(1).is_some_and(|word| YEAR_WORDS.contains(word));
+        let has_year_word = rest.get(1).is_some_and(|word| is_one(word, |dates| dates.years));
         Ok(1 + usize::from(has_year_word))
     }
 
     /// `25th`, `25-го`, `25 числа`.
     fn nth(&mut self, rest: &[&str], _: bool) -> Result<usize, DeadlineProblem> {
         let (number, taken) = match rest {
-            [number, "числа" | "число", ..] => (number.trim_end_matches("-го").trim_end_matches("го"), 2),
+            [number, word, ..] if is_one(word, |dates| dates.day_of_month) => (ordinal(number).unwrap_or(number), 2),
             [word, ..] => match ordinal(word) {
                 Some(number) => (number, 1),
                 None => return Ok(0),
@@ -472,79 +472,14 @@ enum Period {
 }
 
 /// Periods, by what their ends are called.
-const PERIODS: [(&[&str], Period); 8] = [
-    (
-        &[
-            "eod",
-            "cob",
-            "end of day",
-            "end of the day",
-            "end of today",
-            "close of business",
-            "конец дня",
-            "конца дня",
-            "концу дня",
-            "конце дня",
-        ],
-        Period::Day,
-    ),
-    (
-        &[
-            "eow",
-            "end of week",
-            "end of the week",
-            "end of this week",
-            "this week",
-            "конец недели",
-            "конца недели",
-            "концу недели",
-            "конце недели",
-            "этой неделе",
-        ],
-        Period::Week,
-    ),
-    (
-        &[
-            "end of next week",
-            "next week",
-            "конец следующей недели",
-            "конца следующей недели",
-            "следующей неделе",
-            "следующей недели",
-        ],
-        Period::NextWeek,
-    ),
-    (
-        &[
-            "eom",
-            "end of month",
-            "end of the month",
-            "end of this month",
-            "конец месяца",
-            "конца месяца",
-            "концу месяца",
-            "конце месяца",
-        ],
-        Period::Month,
-    ),
-    (&["end of next month", "конец следующего месяца", "конца следующего месяца"], Period::NextMonth),
-    (
-        &[
-            "eoq",
-            "end of quarter",
-            "end of the quarter",
-            "end of this quarter",
-            "конец квартала",
-            "конца квартала",
-            "концу квартала",
-        ],
-        Period::Quarter,
-    ),
-    (
-        &["eoy", "end of year", "end of the year", "end of this year", "конец года", "конца года", "концу года"],
-        Period::Year,
-    ),
-    (&["next month", "следующем месяце"], Period::NextMonth),
+const PERIODS: [(Period, WordsOf); 7] = [
+    (Period::Day, |dates| dates.period_ends.day),
+    (Period::Week, |dates| dates.period_ends.week),
+    (Period::NextWeek, |dates| dates.period_ends.next_week),
+    (Period::Month, |dates| dates.period_ends.month),
+    (Period::NextMonth, |dates| dates.period_ends.next_month),
+    (Period::Quarter, |dates| dates.period_ends.quarter),
+    (Period::Year, |dates| dates.period_ends.year),
 ];
 
 /// The last day of a period; of a week its friday.
@@ -567,28 +502,40 @@ fn last_day(period: Period, today: Date) -> Option<Date> {
     }
 }
 
-/// A part of a day, as an hour.
-fn part_of_day(word: &str) -> Option<Time> {
-    Some(match word {
-        "morning" | "утром" => time(9, 0, 0, 0),
-        "noon" | "midday" | "полдень" | "полудню" | "полудня" => time(12, 0, 0, 0),
-        "afternoon" | "днём" | "днем" => time(15, 0, 0, 0),
-        "evening" | "вечером" => time(19, 0, 0, 0),
-        "night" | "tonight" => time(21, 0, 0, 0),
-        _ => return None,
+/// A part of a day, as an hour; and whether it can be said without a day, as `noon`.
+fn part_of_day(word: &str) -> Option<(Time, bool)> {
+    dates().find_map(|dates| {
+        let (_, hour) = dates.parts_of_day.iter().find(|(name, _)| *name == word)?;
+        let time = Time::new(i8::try_from(*hour).ok()?, 0, 0, 0).ok()?;
+        Some((time, *hour == 12 || dates.parts_of_day_alone))
     })
-}
-
-fn is_russian_part(word: &str) -> bool {
-    ["вечером", "днём", "днем", "утром"].contains(&word)
 }
 
 /// `at 8`, `8` behind `tonight`.
 fn evening_hour(rest: &[&str]) -> Option<(Time, usize)> {
-    let skipped = usize::from(rest.first() == Some(&"at"));
+    let skipped = usize::from(rest.first().is_some_and(|word| is_at(word)));
     let [word] = rest.get(skipped..)? else { return None };
     let hour: i8 = word.parse().ok().filter(|hour| (5..=11).contains(hour))?;
     Some((Time::new(hour + 12, 0, 0, 0).ok()?, skipped + 1))
+}
+
+/// The hours before the half of the day that a word behind an hour names: `pm` is 12.
+fn half_of_day(word: &str, hour: i8) -> Option<i8> {
+    let word = word.replace('.', "");
+    let names = |halves: &[(&str, &[i64])]| {
+        halves.iter().any(|(name, hours)| *name == word && hours.contains(&i64::from(hour)))
+    };
+    dates().find_map(|dates| match () {
+        () if names(dates.before_noon) => Some(0),
+        () if names(dates.after_noon) => Some(12),
+        () => None,
+    })
+}
+
+/// The minutes behind an hour's unit: `h30`.
+fn minutes_behind_unit(suffix: &str) -> Option<i8> {
+    let mut units = dates().flat_map(|dates| dates.units.hour);
+    units.find_map(|unit| suffix.strip_prefix(unit)?.parse().ok())
 }
 
 enum ClockReading {
@@ -610,20 +557,15 @@ fn clock(rest: &[&str], said_at: bool, has_day: bool) -> ClockReading {
     let Some((hour, minute)) = hour_and_minute(digits) else {
         return if has_colon { ClockReading::Wrong } else { ClockReading::No };
     };
-    let half = |word: &str| match (word.replace('.', "").as_str(), hour) {
-        ("am", _) | ("утра", 1..=11) | ("ночи", 1..=4 | 12) => Some(0),
-        ("pm", _) | ("ночи", 9..=11) | ("вечера", 3..=11) | ("дня", 12 | 1..=5) => Some(12),
-        _ => None,
-    };
-    let (half, taken) = match (suffix, half(suffix), half(next)) {
+    let is_hours = |word: &str| is_one(word, |dates| dates.units.hour);
+    let (half, taken) = match (suffix, half_of_day(suffix, hour), half_of_day(next, hour)) {
         ("", _, Some(half)) => (Some(half), 2),
         ("", _, None) => (None, 1),
         (_, Some(half), _) => (Some(half), 1),
-        ("h" | "hrs" | "ч", ..) => return of_hours(hour, minute, 1),
+        (suffix, ..) if is_hours(suffix) => return of_hours(hour, minute, 1),
         // `17h30`
         (suffix, ..) => {
-            let minutes = suffix.strip_prefix(['h', 'ч']).and_then(|minutes| minutes.parse::<i8>().ok());
-            return match minutes {
+            return match minutes_behind_unit(suffix) {
                 Some(minute) if !digits.contains([':', '.']) => made(hour, minute, 1),
                 _ if has_colon => ClockReading::Wrong,
                 _ => ClockReading::No,
@@ -637,10 +579,8 @@ fn clock(rest: &[&str], said_at: bool, has_day: bool) -> ClockReading {
     if has_colon {
         return made(hour, minute, 1);
     }
-    if ["h", "hours", "часов", "часа", "час", "ч"].contains(&next)
-        && (said_at || has_day || next == "h" || next == "ч")
-        && !digits.contains('.')
-    {
+    let is_letter = next.chars().count() == 1;
+    if is_hours(next) && (said_at || has_day || is_letter) && !digits.contains('.') {
         return of_hours(hour, 0, 2);
     }
     if digits.contains('.') {
@@ -687,18 +627,8 @@ fn hour_and_minute(digits: &str) -> Option<(i8, i8)> {
 /// `2 hours`, `a week`, `half an hour`, `3d`, `полтора часа`: minutes, or a span of days, and how many words they are.
 fn span(rest: &[&str]) -> Option<(Option<i64>, Span, usize)> {
     let minutes = |minutes: i64, taken: usize| Some((Some(minutes), Span::new(), taken));
-    for (words, amount) in [
-        ("half an hour", 30),
-        ("half hour", 30),
-        ("a quarter of an hour", 15),
-        ("an hour and a half", 90),
-        ("one and a half hours", 90),
-        ("полчаса", 30),
-        ("полтора часа", 90),
-    ] {
-        if starts(rest, words) {
-            return minutes(amount, words.split(' ').count());
-        }
+    if let Some((amount, taken)) = numbered(rest, |dates| dates.minutes) {
+        return minutes(amount, taken);
     }
     let first = *rest.first()?;
     let (number, unit, taken) = match count(first) {
@@ -707,9 +637,7 @@ fn span(rest: &[&str]) -> Option<(Option<i64>, Span, usize)> {
             let end = first.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ',')?;
             (count(&first[..end])?, &first[end..], 1)
         }
-        None if ["минуту", "час", "день", "неделю", "месяц", "год"].contains(&first) => {
-            (10, first, 1)
-        }
+        None if is_one(first, |dates| dates.units_alone) => (10, first, 1),
         None => return None,
     };
     let unit = unit_of(unit)?;
@@ -728,21 +656,7 @@ fn span(rest: &[&str]) -> Option<(Option<i64>, Span, usize)> {
 
 /// A number in tenths: `2`, `1.5`, `two`, `a`, `два`.
 fn count(word: &str) -> Option<i64> {
-    const WORDS: [(&[&str], i64); 12] = [
-        (&["a", "an", "one", "один", "одну", "одна"], 1),
-        (&["two", "два", "две"], 2),
-        (&["three", "три"], 3),
-        (&["four", "четыре"], 4),
-        (&["five", "пять"], 5),
-        (&["six", "шесть"], 6),
-        (&["seven", "семь"], 7),
-        (&["eight", "восемь"], 8),
-        (&["nine", "девять"], 9),
-        (&["ten", "десять"], 10),
-        (&["eleven", "одиннадцать"], 11),
-        (&["twelve", "двенадцать"], 12),
-    ];
-    if let Some((_, number)) = WORDS.iter().find(|(names, _)| names.contains(&word)) {
+    if let Some((number, _)) = numbered(&[word], |dates| dates.numbers) {
         return Some(number * 10);
     }
     let (whole, tenth) = word.split_once(['.', ',']).unwrap_or((word, "0"));
@@ -776,62 +690,36 @@ impl Counted {
 }
 
 fn unit_of(word: &str) -> Option<Counted> {
-    const UNITS: [(&[&str], Counted); 6] = [
-        (&["m", "min", "mins", "minute", "minutes", "мин", "минут", "минуту", "минуты"], Counted::Minute),
-        (&["h", "hr", "hrs", "hour", "hours", "ч", "час", "часа", "часов"], Counted::Hour),
-        (&["d", "day", "days", "день", "дня", "дней", "дн"], Counted::Day),
-        (&["w", "week", "weeks", "wk", "wks", "неделю", "недели", "недель", "нед"], Counted::Week),
-        (&["month", "months", "mo", "месяц", "месяца", "месяцев", "мес"], Counted::Month),
-        (&["y", "year", "years", "yr", "год", "года", "лет"], Counted::Year),
+    const UNITS: [(Counted, WordsOf); 6] = [
+        (Counted::Minute, |dates| dates.units.minute),
+        (Counted::Hour, |dates| dates.units.hour),
+        (Counted::Day, |dates| dates.units.day),
+        (Counted::Week, |dates| dates.units.week),
+        (Counted::Month, |dates| dates.units.month),
+        (Counted::Year, |dates| dates.units.year),
     ];
-    UNITS.iter().find(|(names, _)| names.contains(&word)).map(|(_, unit)| *unit)
+    UNITS.iter().find(|(_, words)| is_one(word, *words)).map(|(unit, _)| *unit)
 }
 
 /// A day of the week, and whether its name is a short one.
 fn weekday(word: &str) -> Option<(Weekday, bool)> {
-    type Names = (Weekday, &'static [&'static str], &'static [&'static str]);
-    const DAYS: [Names; 7] = [
-        (Weekday::Monday, &["monday", "понедельник", "понедельника", "понедельнику"], &["mon", "пн"]),
-        (Weekday::Tuesday, &["tuesday", "вторник", "вторника", "вторнику"], &["tue", "tues", "вт"]),
-        (Weekday::Wednesday, &["wednesday", "среда", "среду", "среды", "среде"], &["wed", "ср"]),
-        (Weekday::Thursday, &["thursday", "четверг", "четверга", "четвергу"], &["thu", "thur", "thurs", "чт"]),
-        (Weekday::Friday, &["friday", "пятница", "пятницу", "пятницы", "пятнице"], &["fri", "пт"]),
-        (Weekday::Saturday, &["saturday", "суббота", "субботу", "субботы", "субботе"], &["sat", "сб"]),
-        (Weekday::Sunday, &["sunday", "воскресенье", "воскресенья", "воскресенью"], &["sun", "вс"]),
-    ];
-    DAYS.iter().find_map(|(day, long, short)| {
-        let is_short = short.contains(&word);
-        (is_short || long.contains(&word)).then_some((*day, is_short))
-    })
+    let day = |days: &[Words; 7]| {
+        let found = days.iter().position(|names| names.contains(&word))?;
+        Weekday::from_monday_zero_offset(i8::try_from(found).ok()?).ok()
+    };
+    let long = dates().find_map(|dates| Some((day(&dates.weekdays)?, false)));
+    long.or_else(|| dates().find_map(|dates| Some((day(&dates.weekdays_short)?, true))))
 }
 
 /// `25th`, `1st`, `25-го`, `25го`: the number.
 fn ordinal(word: &str) -> Option<&str> {
-    let number = ["st", "nd", "rd", "th", "-го", "го", "-е"].iter().find_map(|end| word.strip_suffix(end))?;
-    let is_number = (1..=2).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
-    is_number.then_some(number)
+    let is_number = |text: &&str| (1..=2).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    let mut ends = dates().flat_map(|dates| dates.ordinals);
+    ends.find_map(|end| word.strip_suffix(end).filter(is_number))
 }
 
-const YEAR_WORDS: [&str; 3] = ["г", "года", "год"];
-
-/// The months, by all that they are called.
-const MONTHS: [&[&str]; 12] = [
-    &["jan", "january", "янв", "январь", "января"],
-    &["feb", "february", "фев", "февр", "февраль", "февраля"],
-    &["mar", "march", "мар", "март", "марта"],
-    &["apr", "april", "апр", "апрель", "апреля"],
-    &["may", "май", "мая"],
-    &["jun", "june", "июн", "июнь", "июня"],
-    &["jul", "july", "июл", "июль", "июля"],
-    &["aug", "august", "авг", "август", "августа"],
-    &["sep", "sept", "september", "сен", "сент", "сентябрь", "сентября"],
-    &["oct", "october", "окт", "октябрь", "октября"],
-    &["nov", "november", "ноя", "нояб", "ноябрь", "ноября"],
-    &["dec", "december", "дек", "декабрь", "декабря"],
-];
-
 fn month(word: &str) -> Option<i8> {
-    let found = MONTHS.iter().position(|names| names.contains(&word))?;
+    let found = dates().find_map(|dates| dates.months.iter().position(|names| names.contains(&word)))?;
     i8::try_from(found + 1).ok()
 }
 
@@ -843,9 +731,9 @@ fn with_month(rest: &[&str], today: Date) -> Result<Option<(Date, usize)>, Deadl
         if is_number { number.parse::<i8>().ok() } else { None }
     };
     let (day, month, mut taken) = match rest {
-        [day, "of", name, ..] if month(name).is_some() => (day_of(day), month(name), 3),
+        [day, small, name, ..] if is_filler(small) && month(name).is_some() => (day_of(day), month(name), 3),
         [day, name, ..] if month(name).is_some() => (day_of(day), month(name), 2),
-        [name, "the", day, ..] if month(name).is_some() => (day_of(day), month(name), 3),
+        [name, small, day, ..] if is_filler(small) && month(name).is_some() => (day_of(day), month(name), 3),
         [name, day, ..] if month(name).is_some() => (day_of(day), month(name), 2),
         _ => return Ok(None),
     };
@@ -853,7 +741,7 @@ fn with_month(rest: &[&str], today: Date) -> Result<Option<(Date, usize)>, Deadl
     let year = rest.get(taken).filter(|word| word.len() == 4).and_then(|word| word.parse::<i16>().ok());
     if year.is_some() {
         taken += 1;
-        taken += usize::from(rest.get(taken).is_some_and(|word| YEAR_WORDS.contains(word)));
+        taken += usize::from(rest.get(taken).is_some_and(|word| is_one(word, |dates| dates.years)));
     }
     let found = match year {
         Some(year) => Date::new(year, month, day).ok(),
@@ -906,7 +794,7 @@ fn slashed(
     language: Language,
 ) -> Result<(Date, bool), DeadlineProblem> {
     match (day_first, month_first) {
-        (Some(one), Some(other)) if one != other && language == Language::En => {
+        (Some(one), Some(other)) if one != other && !language.dates().day_before_month => {
             Err(DeadlineProblem::Ambiguous(one, other))
         }
         _ => day_first.or(month_first).map(|day| (day, true)).ok_or(DeadlineProblem::Unknown),

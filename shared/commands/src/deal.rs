@@ -105,8 +105,8 @@ pub(crate) mod act {
     use clients::Failure;
     use crm::views::{DealView, FoundDeals};
     use jiff::Timestamp;
-    use locale::{Language, money, texts};
-    use records::{Record, RecordRef};
+    use locale::{Language, texts};
+    use records::{CardText, Record, RecordRef};
     use runtime::Kind;
     use serde_json::{Value, json};
     use slack::block::{Block, Element};
@@ -211,7 +211,7 @@ pub(crate) mod act {
         id: u64,
         note: Option<&str>,
     ) -> Result<CommandAnswer, Failure> {
-        Ok(match crm::views::deal(&request.deps.talk, &request.tenant, rights, id).await? {
+        Ok(match request.deps.views.deal(&request.tenant, rights, id).await? {
             Some(deal) => CommandAnswer::shown(card(&deal, request.language, note), Record::item(EntityType::DEAL, id)),
             None => request.not_found(),
         })
@@ -233,16 +233,17 @@ pub(crate) mod act {
             Err(answer) => return Ok(answer),
         };
         change(request, &rights, id, &json!({"stageId": stage})).await?;
-        let deal = crm::views::deal(&request.deps.talk, &request.tenant, &rights, id).await?;
+        let deal = request.deps.views.deal(&request.tenant, &rights, id).await?;
         // The portal can say yes and change nothing: what it has now decides.
         let Some(deal) = deal else { return Ok(request.not_found()) };
         if deal.stage_id != stage {
             let text = request.language.text(texts::commands::STAGE_KEPT);
             return Ok(CommandAnswer::to_one(card(&deal, request.language, Some(text))));
         }
-        let moved = request.language.text(texts::commands::StageChanged { stage: &deal.stage });
+        let stage = deal.stage(request.language);
+        let moved = request.language.text(texts::commands::StageChanged { stage: &stage });
         name_person(request, &rights, &person, id, &moved).await?;
-        let note = request.language.text(texts::commands::MovedTo { stage: &deal.stage });
+        let note = request.language.text(texts::commands::MovedTo { stage: &stage });
         let card = card(&deal, request.language, Some(&note));
         Ok(CommandAnswer::done(card, "deal.moved_from_slack", Record::item(EntityType::DEAL, id)))
     }
@@ -352,14 +353,9 @@ pub(crate) mod act {
         }
     }
 
-    fn headline(deal: &DealView, language: Language) -> Mrkdwn {
-        let link = Mrkdwn::link(&deal.url, &deal.title);
-        answers::labelled(&language.text(texts::records::Deal { id: deal.id }), link, language)
-    }
-
     /// The card of a deal, with its buttons.
     pub(crate) fn card(deal: &DealView, language: Language, note: Option<&str>) -> Message {
-        let text = headline(deal, language);
+        let text = answers::headline(&deal.record, language);
         let mut blocks = vec![Block::section(text.clone()), fields(deal, language)];
         blocks.extend(note.map(|note| Block::context([Mrkdwn::text(note)])));
         let id = deal.id.to_string();
@@ -377,37 +373,16 @@ pub(crate) mod act {
         Message::new(text, blocks)
     }
 
-    /// The card below a link: it has no buttons, and where strangers read, no fields.
-    pub(crate) fn unfurled(deal: &DealView, language: Language, for_strangers: bool) -> Message {
-        if for_strangers {
-            return answers::plain(&language.text(texts::records::Deal { id: deal.id }));
-        }
-        let text = headline(deal, language);
-        Message::new(text.clone(), [Block::section(text), fields(deal, language)])
-    }
-
-    fn fields(deal: &DealView, language: Language) -> Block {
-        let none = || Mrkdwn::text(language.text(texts::records::NONE));
-        let sum = deal
-            .sum
-            .as_ref()
-            .map(|(amount, currency)| Mrkdwn::text(&money::format(amount, currency.as_deref(), language)));
-        let mut fields = vec![
-            (language.text(texts::records::FIELD_STAGE), Mrkdwn::text(&deal.stage)),
-            (language.text(texts::records::FIELD_SUM), sum.unwrap_or_else(none)),
-            (
-                language.text(texts::records::FIELD_RESPONSIBLE),
-                deal.responsible.as_deref().map_or_else(none, Mrkdwn::text),
-            ),
-        ];
-        let client = deal.client.as_deref();
-        fields.extend(client.map(|client| (language.text(texts::records::FIELD_CLIENT), Mrkdwn::text(client))));
+    /// What is shown of a deal, in its card and below a link to it.
+    pub(crate) fn fields(deal: &DealView, language: Language) -> Block {
+        let mut fields = deal.record.facts(language);
         let next = deal.next.as_ref().map(|(what, when)| {
-            let what = Mrkdwn::text(what);
-            when.map_or(what.clone(), |when| what.then(&Mrkdwn::text(" · ")).then(&Mrkdwn::moment(when)))
+            let what = CardText::text(what);
+            when.map_or(what.clone(), |when| what.then(CardText::text(" · ")).then(CardText::moment(when)))
         });
-        fields.push((language.text(texts::commands::NEXT_ACTIVITY), next.unwrap_or_else(none)));
-        Block::fields(fields)
+        let next = next.unwrap_or_else(|| CardText::text(language.text(texts::records::NONE)));
+        fields.push((language.text(texts::commands::NEXT_ACTIVITY), next));
+        Block::fields(fields.into_iter().map(|(label, value)| (label, value.to_mrkdwn())))
     }
 
     /// Words fit several deals, or none: which one?

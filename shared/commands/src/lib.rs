@@ -9,8 +9,6 @@
 pub mod spec;
 
 pub mod contacts;
-#[cfg(test)]
-mod date_words;
 pub mod deadline;
 pub mod documentation;
 pub mod forms;

@@ -2,10 +2,12 @@
 //! that a text that does not come from the catalogues shows.
 
 use bitrix24::EntityType;
-use crm::views::{DaySummary, DealView, FoundDeals, TaskLine};
+use crm::views::{DaySummary, DealView, FoundDeals, RecordView, TaskLine};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use locale::{Language, assert_from_the_catalogues, in_pseudo};
+use records::Record;
+use records::names::{Entry, Named, Names};
 use serde::Serialize;
 use serde_json::{Value, json};
 use slack::Message;
@@ -15,7 +17,7 @@ use text::Document;
 use crate::answers::{self, Created};
 use crate::deadline::DeadlineProblem;
 use crate::deal::DealCommand;
-use crate::deal::act::{card, comment_view, unfurled, which};
+use crate::deal::act::{card, comment_view, fields as fields_of, which};
 use crate::forms::{FormOrigin, SubmittedForm};
 use crate::lead::LeadForm;
 use crate::me::act::known_by;
@@ -156,23 +158,38 @@ fn answers_come_from_the_catalogues() {
 
 #[test]
 fn the_card_of_a_deal_comes_from_the_catalogues() {
-    let bare = DealView {
-        id: 42, title: "Крыша".into(), url: "https://портал.рф/42".into(), ..DealView::default()
+    let mut names = Names::default();
+    names.add(Named::User(6), Some(Entry { name: "Анна".into(), ..Entry::default() }));
+    names.add(Named::Item(EntityType::COMPANY, 4), Some(Entry { name: "АКМЕ".into(), ..Entry::default() }));
+    let view = |fields: Value, names: &Names| {
+        let state = serde_json::from_value(fields).unwrap();
+        RecordView::new(Record::item(EntityType::DEAL, 42), state, names.clone(), "портал.рф")
     };
+    let url = "https://портал.рф/42".to_owned();
+    let bare = DealView {
+        record: view(json!({"id": 42, "title": "Крыша"}), &Names::default()),
+        id: 42,
+        url: url.clone(),
+        stage_id: String::new(),
+        stages: Vec::new(),
+        next: None,
+    };
+    let fields = json!({
+        "id": 42, "title": "Крыша", "stageId": "1", "opportunity": "1500", "currencyId": "₽", "assignedById": 6, "companyId": 4,
+    });
     let full = DealView {
-        stage: "Новая".into(),
+        record: view(fields, &names),
         stage_id: "1".into(),
         stages: vec![("1".into(), "Новая".into()), ("2".into(), "Готова".into())],
-        sum: Some(("1500".into(), Some("₽".into()))),
-        responsible: Some("Анна".into()),
-        client: Some("АКМЕ".into()),
         next: Some(("Звонок".into(), Some(moment()))),
         ..bare.clone()
     };
     for deal in [bare, full] {
         assert_answer(&in_pseudo(|| card(&deal, LANGUAGE, None)));
         for for_strangers in [false, true] {
-            assert_answer(&in_pseudo(|| unfurled(&deal, LANGUAGE, for_strangers)));
+            assert_answer(&in_pseudo(|| {
+                unfurl::below(&deal.record, fields_of(&deal, LANGUAGE), LANGUAGE, for_strangers)
+            }));
         }
     }
     for (count, more) in [(0, 0), (2, 0), (5, 1), (5, 7)] {
@@ -190,9 +207,12 @@ fn the_card_of_a_deal_comes_from_the_catalogues() {
 fn the_card_of_a_task_comes_from_the_catalogues() {
     let task = json!({"id": "7", "title": "Коробки", "status": "2", "deadline": "2026-11-25T16:00:00+01:00"});
     for fields in [task, json!({"id": "7"})] {
-        let task = bitrix24::Task::read(fields).unwrap();
+        let state = bitrix24::Task::read(fields).unwrap().into();
+        let task = RecordView::new(Record::Task(7), state, Names::default(), "портал.рф");
         for for_strangers in [false, true] {
-            assert_answer(&in_pseudo(|| unfurl::task_card(&task, "портал.рф", LANGUAGE, for_strangers)));
+            assert_answer(&in_pseudo(|| {
+                unfurl::below(&task, unfurl::state_of_task(&task, LANGUAGE), LANGUAGE, for_strangers)
+            }));
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use clients::{Connections, Failure};
+use crm::views::RecordViews;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use jobs::asked::SlackRequest;
@@ -28,6 +29,7 @@ use crate::{answers, views};
 #[derive(Clone)]
 pub struct Deps {
     pub(crate) talk: Talk,
+    pub(crate) views: RecordViews,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limiter: Limiter,
     pub(crate) public_url: Option<String>,
@@ -36,8 +38,10 @@ pub struct Deps {
 impl Deps {
     /// On `ports`, with connections to providers, which reach us at `public_url`.
     pub fn new(ports: &Ports, connections: Connections, public_url: Option<String>) -> Self {
+        let talk = Talk::new(ports, connections);
         Self {
-            talk: Talk::new(ports, connections),
+            views: RecordViews::new(&talk),
+            talk,
             clock: ports.clock.clone(),
             limiter: Limiter::new(ports.store.clone(), ports.clock.clone()),
             public_url,

@@ -1,15 +1,16 @@
 //! The card of a link to the portal: a deal or a task.
 
-use bitrix24::Task;
 use clients::Failure;
-use locale::{Fixed, Language, texts};
+use crm::views::{RecordView, RecordViews};
+use locale::Language;
+use records::words::Word;
+use slack::Message;
 use slack::block::Block;
-use slack::{Message, Mrkdwn};
 use user_mapping::rights::Rights;
 use user_mapping::{Talk, Tenant};
 
 use crate::answers;
-use crate::deal::act::unfurled;
+use crate::deal::act::fields;
 
 /// What a link to the portal leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,34 +47,58 @@ pub async fn linked_card(
     linked: Linked,
     for_strangers: bool,
 ) -> Result<Option<Message>, Failure> {
-    let language = tenant.settings.language;
+    let (views, language) = (RecordViews::new(talk), tenant.settings.language);
     Ok(match linked {
         Linked::Deal(id) => {
-            crm::views::deal(talk, tenant, rights, id).await?.map(|deal| unfurled(&deal, language, for_strangers))
+            let deal = views.deal(tenant, rights, id).await?;
+            deal.map(|deal| below(&deal.record, fields(&deal, language), language, for_strangers))
         }
         Linked::Task(id) => {
-            rights.task(id).await?.map(|task| task_card(&task, &tenant.portal.domain, language, for_strangers))
+            let task = views.task(tenant, rights, id).await?;
+            task.map(|task| below(&task, state_of_task(&task, language), language, for_strangers))
         }
     })
 }
 
-pub(crate) fn task_card(task: &Task, domain: &str, language: Language, for_strangers: bool) -> Message {
-    let name = language.text(texts::records::Task { id: task.id });
+/// What a record is called, and what is shown of it; where strangers read, only its kind and number.
+pub(crate) fn below(record: &RecordView, shown: Block, language: Language, for_strangers: bool) -> Message {
     if for_strangers {
-        return answers::plain(&name);
+        return answers::plain(&record.words(language).about());
     }
-    let title = task.title.clone().unwrap_or_else(|| task.id.to_string());
-    let text = answers::labelled(&name, Mrkdwn::link(&task.link(domain), &title), language);
-    let part = |label: Fixed, value| answers::labelled(language.text(label), value, language);
-    let status = task.status.and_then(records::words::task_status).unwrap_or(texts::records::UNKNOWN);
-    let mut parts = vec![part(texts::records::FIELD_STATUS, Mrkdwn::text(language.text(status)))];
-    parts.extend(task.deadline.map(|deadline| part(texts::records::FIELD_DEADLINE, Mrkdwn::moment(deadline))));
-    Message::new(text.clone(), [Block::section(text), Block::context(parts)])
+    let text = answers::headline(record, language);
+    Message::new(text.clone(), [Block::section(text), shown])
+}
+
+pub(crate) fn state_of_task(task: &RecordView, language: Language) -> Block {
+    let has_deadline = task.words(language).change.state.as_task().is_some_and(|task| task.deadline.is_some());
+    let words = [Some(Word::Status), has_deadline.then_some(Word::Deadline)].into_iter().flatten();
+    Block::context(words.map(|word| {
+        let (label, value) = task.fact(word, language);
+        answers::labelled(label, value.to_mrkdwn(), language)
+    }))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Linked;
+    use locale::Language;
+    use records::{Names, Record, State};
+    use serde_json::json;
+
+    use super::{Linked, RecordView, below, state_of_task};
+
+    #[test]
+    fn the_card_of_a_task_names_what_it_shows_and_strangers_read_its_number() {
+        let state = json!({"task": {"id": 7, "title": "Pack", "status": "3", "deadline": "2026-11-25T16:00:00Z"}});
+        let state: State = serde_json::from_value(state).unwrap();
+        let task = RecordView::new(Record::Task(7), state, Names::default(), "acme.bitrix24.com");
+        let language = Language::default();
+        let card = |for_strangers| below(&task, state_of_task(&task, language), language, for_strangers);
+        let blocks = serde_json::to_value(card(false).blocks).unwrap();
+        let shown = [0, 1].map(|part| blocks[1]["elements"][part]["text"].as_str().unwrap());
+        assert_eq!(shown[0], "Status: in progress");
+        assert!(shown[1].starts_with("Deadline: <!date^"), "{}", shown[1]);
+        assert_eq!(card(true).text.as_str(), "Task 7");
+    }
 
     #[test]
     fn only_this_portals_links_lead_somewhere() {

@@ -1,15 +1,22 @@
-//! Deals and tasks for people: a deal with its names, a search of deals by title, a person's day.
+//! Records for people: one with the names of what it mentions, a search of deals by title, a person's day.
 
 use std::collections::BTreeMap;
 
+use bitrix24::batch::BatchAnswer;
 use bitrix24::crm::Status;
 use bitrix24::{Batch, EntityType, Item, Task};
 use clients::{Failure, PortalClient};
 use jiff::tz::TimeZone;
+use locale::Language;
+use records::names::{self, Entry, Named};
+use records::words::{Facts, Word};
+use records::{CardContext, CardText, Change, Names, Record, State};
 use runtime::Kind;
 use serde_json::{Value, json};
 use user_mapping::rights::{Reach, Rights};
 use user_mapping::{Talk, Tenant};
+
+use crate::names::NamesCache;
 
 /// Pages of fifty deals that are counted.
 const MAX_DEAL_PAGES: u64 = 5;
@@ -27,29 +34,65 @@ pub struct FoundDeals {
     pub more: u64,
 }
 
-/// A deal with its names.
-#[derive(Debug, Clone, Default)]
+/// A record as it is now, with the names of what it mentions. Cards show a change of one by the same words.
+#[derive(Debug, Clone)]
+pub struct RecordView {
+    change: Change,
+    names: Names,
+    domain: String,
+}
+
+impl RecordView {
+    /// A record of the portal at `domain`.
+    pub fn new(record: Record, state: State, names: Names, domain: &str) -> Self {
+        Self { change: Change::whole(record, state), names, domain: domain.to_owned() }
+    }
+
+    /// What its words show.
+    pub fn words(&self, language: Language) -> CardContext<'_> {
+        CardContext { change: &self.change, names: &self.names, domain: &self.domain, language }
+    }
+
+    /// What is shown of it: the facts of its cards, and its client if there is one and its name is known.
+    pub fn facts(&self, language: Language) -> Vec<(&'static str, CardText)> {
+        let noun = self.change.kind.noun();
+        let client = Facts::of(noun).more.iter().filter(|word| **word == Word::Client && self.has_client());
+        Facts::of(noun).main.iter().chain(client).map(|word| self.fact(*word, language)).collect()
+    }
+
+    /// One word with its label.
+    pub fn fact(&self, word: Word, language: Language) -> (&'static str, CardText) {
+        (language.text(word.label()), self.words(language).shown(word))
+    }
+
+    fn has_client(&self) -> bool {
+        let client = self.change.state.as_item().and_then(Item::client);
+        client.is_some_and(|(entity, id)| self.names.entry(Named::Item(entity, id)).is_some())
+    }
+}
+
+/// A deal with what can be done with it.
+#[derive(Debug, Clone)]
 pub struct DealView {
+    /// The deal.
+    pub record: RecordView,
     /// Its number.
     pub id: u64,
-    /// Its title.
-    pub title: String,
     /// Its page.
     pub url: String,
-    /// Its stage, in words.
-    pub stage: String,
     /// Its stage, by the portal's code.
     pub stage_id: String,
     /// The stages of its funnel, in order: code and name.
     pub stages: Vec<(String, String)>,
-    /// Its sum and currency.
-    pub sum: Option<(String, Option<String>)>,
-    /// Who is responsible for it.
-    pub responsible: Option<String>,
-    /// Its company or contact.
-    pub client: Option<String>,
     /// Its next activity, and when.
     pub next: Option<(String, Option<jiff::Timestamp>)>,
+}
+
+impl DealView {
+    /// Its stage, in words.
+    pub fn stage(&self, language: Language) -> String {
+        self.record.words(language).shown(Word::Stage).visible()
+    }
 }
 
 /// A person's day in numbers.
@@ -86,53 +129,89 @@ pub struct TaskLine {
     pub is_late: bool,
 }
 
-/// A deal; `None` if it does not exist or is out of reach.
-pub async fn deal(talk: &Talk, tenant: &Tenant, rights: &Rights, id: u64) -> Result<Option<DealView>, Failure> {
-    let Some(item) = rights.item(EntityType::DEAL, id).await? else { return Ok(None) };
-    deal_view(talk, tenant, rights, &item).await.map(Some)
+/// Reads records for people, with the rights that each of them has.
+#[derive(Clone)]
+pub struct RecordViews {
+    names: NamesCache,
 }
 
-async fn deal_view(talk: &Talk, tenant: &Tenant, rights: &Rights, item: &Item) -> Result<DealView, Failure> {
-    let (client, id) = (&rights.client, item.id);
-    let category = item.category_id.unwrap_or_default();
-    let mut batch = Batch::new();
-    let list = EntityType::DEAL.stages_of(category);
-    add(&mut batch, "stages", "crm.status.list", &json!({"filter": {"ENTITY_ID": list}, "order": {"SORT": "ASC"}}))?;
-    let activities = json!({
-        "filter": {"OWNER_TYPE_ID": EntityType::DEAL.0, "OWNER_ID": id, "COMPLETED": "N"}, "order": {"DEADLINE": "ASC"},
-        "select": ["ID", "SUBJECT", "DEADLINE"],
-    });
-    add(&mut batch, "next", "crm.activity.list", &activities)?;
-    let client_of = [(EntityType::COMPANY, item.company_id), (EntityType::CONTACT, item.contact_id)];
-    let client_of = client_of.into_iter().find_map(|(entity, id)| Some((entity, id.filter(|id| *id > 0)?)));
-    if let Some((entity, id)) = client_of {
-        add(&mut batch, "client", "crm.item.get", &json!({"entityTypeId": entity.0, "id": id}))?;
+impl RecordViews {
+    /// On the connections of `talk`.
+    pub fn new(talk: &Talk) -> Self {
+        let (store, clock) = (talk.ports.store.clone(), talk.ports.clock.clone());
+        Self { names: NamesCache::new(talk.connections.clone(), store, clock) }
     }
-    let (mut answers, _) = client.batch(&batch).await?;
-    let mut part = |name: &str| answers.take(name).and_then(Result::ok).unwrap_or_default();
-    let stages = statuses(&part("stages"));
-    let next = first_activity(&part("next"));
-    // The client is a separate record: its name is shown only to people who are allowed to see it.
-    let client_item = serde_json::from_value::<Item>(part("client")["item"].clone()).ok();
-    let client_item = client_item.filter(|item| rights.may_see(item));
-    let responsible = match item.assigned_by_id.filter(|id| *id > 0) {
-        Some(id) => talk.portal_profile(tenant, id).await?.map(|profile| profile.name),
-        None => None,
-    };
-    let stage_id = item.stage_id.clone().unwrap_or_default();
-    let known = stages.iter().find(|(code, _)| *code == stage_id).map(|(_, words)| words.clone());
-    Ok(DealView {
-        id,
-        title: item.display_title().unwrap_or_else(|| id.to_string()),
-        url: EntityType::DEAL.link(&tenant.portal.domain, id),
-        stage: known.unwrap_or_else(|| stage_id.clone()),
-        stage_id,
-        stages,
-        sum: item.opportunity.clone().map(|sum| (sum, item.currency_id.clone())),
-        responsible,
-        client: client_item.and_then(|client| client.display_title()),
-        next,
-    })
+
+    /// A deal; `None` if it does not exist or is out of reach.
+    ///
+    /// # Errors
+    /// If the portal does not answer.
+    pub async fn deal(&self, tenant: &Tenant, rights: &Rights, id: u64) -> Result<Option<DealView>, Failure> {
+        let Some(item) = rights.item(EntityType::DEAL, id).await? else { return Ok(None) };
+        let stage_id = item.stage_id.clone().unwrap_or_default();
+        let list = EntityType::DEAL.stages_of(item.category_id.unwrap_or_default());
+        let mut batch = Batch::new();
+        let stages = json!({"filter": {"ENTITY_ID": list}, "order": {"SORT": "ASC"}});
+        add(&mut batch, "stages", "crm.status.list", &stages)?;
+        let activities = json!({
+            "filter": {"OWNER_TYPE_ID": EntityType::DEAL.0, "OWNER_ID": id, "COMPLETED": "N"}, "order": {"DEADLINE": "ASC"},
+            "select": ["ID", "SUBJECT", "DEADLINE"],
+        });
+        add(&mut batch, "next", "crm.activity.list", &activities)?;
+        let record = Record::item(EntityType::DEAL, id);
+        let (mut record, mut answers) = self.view(tenant, rights, record, item.into(), batch).await?;
+        let mut part = |name: &str| answers.take(name).and_then(Result::ok).unwrap_or_default();
+        let stages = part("stages");
+        record.names.add_statuses(rows(&stages).into_iter().filter_map(|row| serde_json::from_value(row).ok()));
+        Ok(Some(DealView {
+            record,
+            id,
+            url: EntityType::DEAL.link(&tenant.portal.domain, id),
+            stage_id,
+            stages: statuses(&stages),
+            next: first_activity(&part("next")),
+        }))
+    }
+
+    /// A task; `None` if it does not exist or is out of reach.
+    ///
+    /// # Errors
+    /// If the portal does not answer.
+    pub async fn task(&self, tenant: &Tenant, rights: &Rights, id: u64) -> Result<Option<RecordView>, Failure> {
+        let Some(task) = rights.task(id).await? else { return Ok(None) };
+        let (view, _) = self.view(tenant, rights, Record::Task(id), task.into(), Batch::new()).await?;
+        Ok(Some(view))
+    }
+
+    /// A record with its names, and the answers of `batch`, which is asked in the same request. Related records are
+    /// records of their own: their names are shown only to people who are allowed to see them.
+    async fn view(
+        &self,
+        tenant: &Tenant,
+        rights: &Rights,
+        record: Record,
+        state: State,
+        mut batch: Batch,
+    ) -> Result<(RecordView, BatchAnswer), Failure> {
+        let change = Change::whole(record, state);
+        let mut names = (*self.names.of(&tenant.id, &change).await).clone();
+        let related = names::wanted(&change).into_iter().filter_map(|named| match named {
+            Named::Item(entity, id) => Some((named, entity, id)),
+            Named::User(_) | Named::Project(_) => None,
+        });
+        let related: Vec<_> = related.collect();
+        for (index, (_, entity, id)) in related.iter().enumerate() {
+            add(&mut batch, &format!("related{index}"), "crm.item.get", &json!({"entityTypeId": entity.0, "id": id}))?;
+        }
+        let mut answers = if batch.is_empty() { BatchAnswer::default() } else { rights.client.batch(&batch).await?.0 };
+        for (index, (named, ..)) in related.into_iter().enumerate() {
+            let read = answers.take(&format!("related{index}")).and_then(Result::ok).unwrap_or_default();
+            let item = serde_json::from_value::<Item>(read["item"].clone()).ok().filter(|item| rights.may_see(item));
+            let name = item.and_then(|item| item.display_title());
+            names.add(named, name.map(|name| Entry { name, ..Entry::default() }));
+        }
+        Ok((RecordView { change, names, domain: tenant.portal.domain.clone() }, answers))
+    }
 }
 
 /// Deals within reach whose title contains these words: number, title, address. Exact titles come first, then the

@@ -45,6 +45,7 @@ facts! {
     Dates {
         day_before_month: bool,
         by: Words,
+        by_before_time: Words,
         no_later_than: Words,
         at: Words,
         fillers: Words,
@@ -61,11 +62,13 @@ facts! {
         tonight: Words,
         midnight: Words,
         parts_of_day: Numbered,
+        parts_of_day_alone: bool,
         before_noon: BTreeMap<String, Vec<i64>>,
         after_noon: BTreeMap<String, Vec<i64>>,
         numbers: Numbered,
         minutes: Numbered,
         units: Units,
+        units_alone: Words,
         period_ends: Periods,
     }
 }

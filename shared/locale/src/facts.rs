@@ -24,7 +24,9 @@ pub struct Dates {
     pub day_before_month: bool,
     /// Before a deadline: `by`, `until`.
     pub by: Words,
-    /// The same in several words: `no later than`.
+    /// The same before a time, behind a day.
+    pub by_before_time: Words,
+    /// Before a deadline, in several words: `no later than`.
     pub no_later_than: Words,
     /// Before a time: `at`.
     pub at: Words,
@@ -56,6 +58,8 @@ pub struct Dates {
     pub midnight: Words,
     /// Parts of a day, each with its hour: `morning` is 9.
     pub parts_of_day: Numbered,
+    /// Whether a part of the day without a day is that of today.
+    pub parts_of_day_alone: bool,
     /// Behind an hour: of the half before noon, with the hours where it means that.
     pub before_noon: &'static [(&'static str, &'static [i64])],
     /// Behind an hour: of the half after noon, with the hours where it means that.
@@ -66,6 +70,8 @@ pub struct Dates {
     pub minutes: Numbered,
     /// What is counted.
     pub units: Units,
+    /// Units that mean one of them where no number is said: `через час`.
+    pub units_alone: Words,
     /// The ends of periods: `end of month`.
     pub period_ends: Periods,
 }

@@ -14,7 +14,7 @@ use settings::Settings;
 use settings::schema::Thread;
 use tenants::portals::Portal;
 
-use crate::card;
+use crate::blocks;
 
 /// The route of alerts, for the ledger.
 const ROUTE: &str = "operators";
@@ -141,7 +141,7 @@ async fn send(ports: &Ports, portal: &Portal, alert: &Alert<'_>, trace: TraceId,
         destination: CardDestination::channel(channel),
         record: alert.what.into(),
         change: change.clone(),
-        message: card::notice(alert.head, alert.lines),
+        message: blocks::notice(alert.head, alert.lines),
         fallback: None,
         thread: Thread::None,
         line: None,

@@ -1,151 +1,138 @@
-//! Cards: Slack messages made from a change, its route and its texts. Also lines of digests and notices.
+//! Cards: what a change, its route and the texts make of it, before a provider's markup. Slack's is in `blocks`.
 
-use locale::Language;
 use locale::texts;
+use records::CardText;
 use records::words::{CardContext, Word};
 use settings::schema::{CardDesign, CardField, Density};
 use settings::template::{Piece, Template};
-use slack::block::Element;
-use slack::{Block, Message, Mrkdwn};
 
 use crate::design::own_design;
 
-/// The card of a change, as its route designs it.
-pub fn render(telling: &CardContext<'_>, design: Option<&CardDesign>) -> Message {
-    let own = own_design(telling.change);
-    let none = CardDesign::default();
-    let design = design.unwrap_or(&none);
-    let density = design.density.unwrap_or_default();
-    let headline = match &design.title {
-        Some(title) => fill(telling, title),
-        None => Mrkdwn::text(own.mark).then(&Mrkdwn::text(" ")).then(&fill(telling, telling.language.text(own.head))),
-    };
-    let fallback = match &design.title {
-        Some(title) => fill(telling, title),
-        None => fill(telling, telling.language.text(own.notification)),
-    };
-    let body = match &design.text {
-        Some(text) => Some(fill(telling, text)),
-        None => own.body.map(|word| telling.shown(word)),
-    };
-    let fields: Vec<_> = match &design.fields {
-        Some(fields) => fields.iter().map(|field| field_of(telling, field)).collect(),
-        None => {
-            let more: &[Word] = if density == Density::Full { own.more } else { &[] };
-            own.fields.iter().chain(more).map(|word| labelled(telling, *word)).collect()
-        }
-    };
-    Message::new(fallback, blocks(telling, density, design.button.unwrap_or(true), headline, body, fields))
+/// A card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Card {
+    /// What happened.
+    pub headline: CardText,
+    /// What a notification says.
+    pub notification: CardText,
+    /// A text below the headline.
+    pub body: Option<CardText>,
+    /// What else it shows.
+    pub facts: Vec<CardFact>,
+    /// What opens the record.
+    pub button: Option<CardButton>,
+    /// What it is about and on which portal.
+    pub footer: Option<String>,
+    /// Whether it is as short as it can be: without button and footer, its facts on one line.
+    pub is_compact: bool,
 }
 
-fn blocks(
-    telling: &CardContext<'_>,
-    density: Density,
-    button: bool,
-    headline: Mrkdwn,
-    body: Option<Mrkdwn>,
-    fields: Vec<(String, Mrkdwn)>,
-) -> Vec<Block> {
-    if density == Density::Compact {
-        let parts = fields.into_iter().map(|(label, value)| Mrkdwn::text(&format!("{label}: ")).then(&value));
-        let mut line = body.map_or(headline.clone(), |body| headline.then(&Mrkdwn::text("\n")).then(&body));
-        for (place, part) in parts.enumerate() {
-            line = line.then(&Mrkdwn::text(if place == 0 { "\n" } else { " · " })).then(&part);
+/// A fact on a card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardFact {
+    /// What it is called.
+    pub label: String,
+    /// What it says.
+    pub value: CardText,
+}
+
+/// A button that leads somewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardButton {
+    /// Its words.
+    pub words: String,
+    /// Where it leads.
+    pub url: String,
+}
+
+impl Card {
+    /// The card of a change, as its route designs it.
+    pub fn of(context: &CardContext<'_>, design: Option<&CardDesign>) -> Self {
+        let own = own_design(context.change);
+        let none = CardDesign::default();
+        let design = design.unwrap_or(&none);
+        let density = design.density.unwrap_or_default();
+        let is_compact = density == Density::Compact;
+        let title = design.title.as_ref().map(|title| fill(context, title));
+        let facts = match &design.fields {
+            Some(fields) => fields.iter().map(|field| fact(context, field)).collect(),
+            None => {
+                let more: &[Word] = if density == Density::Full { own.more } else { &[] };
+                own.fields.iter().chain(more).map(|word| labelled(context, *word)).collect()
+            }
+        };
+        let button = context.url().filter(|_| design.button.unwrap_or(true) && !is_compact);
+        Self {
+            headline: title.clone().unwrap_or_else(|| own_headline(context)),
+            notification: title.unwrap_or_else(|| fill(context, context.language.text(own.notification))),
+            body: match &design.text {
+                Some(text) => Some(fill(context, text)),
+                None => own.body.map(|word| context.shown(word)),
+            },
+            facts,
+            button: button.map(|url| CardButton { words: context.language.text(texts::cards::OPEN).to_owned(), url }),
+            footer: (!is_compact).then(|| format!("{} · {}", context.about(), context.domain)),
+            is_compact,
         }
-        return vec![Block::section(line)];
     }
-    let mut blocks = vec![Block::section(headline)];
-    blocks.extend(body.map(Block::section));
-    if !fields.is_empty() {
-        blocks.push(Block::fields(fields));
-    }
-    let open = telling
-        .url()
-        .filter(|_| button)
-        .and_then(|url| Element::open(telling.language.text(texts::cards::OPEN), &url, "open_record"));
-    blocks.extend(open.map(|open| Block::actions([open])));
-    blocks.push(Block::context([Mrkdwn::text(&format!("{} · {}", telling.about(), telling.domain))]));
-    blocks
 }
 
 /// The change in one line, for digests and threads.
-pub fn line(telling: &CardContext<'_>) -> Mrkdwn {
-    let own = own_design(telling.change);
-    let headline =
-        Mrkdwn::text(own.mark).then(&Mrkdwn::text(" ")).then(&fill(telling, telling.language.text(own.head)));
-    match own.fields.first() {
-        Some(word) => headline.then(&Mrkdwn::text(" · ")).then(&telling.shown(*word)),
+pub fn line(context: &CardContext<'_>) -> CardText {
+    let headline = own_headline(context);
+    match own_design(context.change).fields.first() {
+        Some(word) => headline.then(CardText::text(" · ")).then(context.shown(*word)),
         None => headline,
     }
 }
 
-/// A digest of cards that waited: a line each.
-pub fn digest(lines: &[Mrkdwn], left: usize, language: Language, title: &str) -> Message {
-    let head = language.text(texts::cards::Digest { title, count: (lines.len() + left) as u64 });
-    let mut blocks = vec![Block::header(&head)];
-    let mut section = Mrkdwn::default();
-    for line in lines {
-        let line = line.clone().cut(slack::block::SECTION_TEXT - 1);
-        let room = slack::block::SECTION_TEXT - 1;
-        if section.as_str().encode_utf16().count() + line.as_str().encode_utf16().count() > room {
-            blocks.push(Block::section(std::mem::take(&mut section)));
-        }
-        section = section.then(&line).then(&Mrkdwn::text("\n"));
-    }
-    blocks.push(Block::section(section));
-    if left > 0 {
-        let words = language.text(texts::cards::AndMore { count: left as u64 });
-        blocks.push(Block::context([Mrkdwn::text(&words)]));
-    }
-    Message::new(Mrkdwn::text(&head), blocks)
+fn own_headline(context: &CardContext<'_>) -> CardText {
+    let own = own_design(context.change);
+    CardText::text(own.mark).then(CardText::text(" ")).then(fill(context, context.language.text(own.head)))
 }
 
-/// A notice to operators.
-pub fn notice(head: &str, lines: &[String]) -> Message {
-    let text: Vec<_> = lines.iter().map(|line| format!("• {line}")).collect();
-    let mut blocks = vec![Block::section(Mrkdwn::bold(head))];
-    if !text.is_empty() {
-        blocks.push(Block::section(Mrkdwn::text(&text.join("\n"))));
-    }
-    Message::new(Mrkdwn::text(head), blocks)
-}
-
-fn field_of(telling: &CardContext<'_>, field: &CardField) -> (String, Mrkdwn) {
+fn fact(context: &CardContext<'_>, field: &CardField) -> CardFact {
     match field {
-        CardField::Own { label, value } => (label.clone(), fill(telling, value)),
+        CardField::Own { label, value } => CardFact { label: label.clone(), value: fill(context, value) },
         CardField::Word(name) => match Word::parse(name) {
-            Some(word) => labelled(telling, word),
+            Some(word) => labelled(context, word),
             // A field of the record, by the portal's name of it.
-            None => (name.rsplit('.').next().unwrap_or(name).to_owned(), telling.word(name)),
+            None => {
+                let label = name.rsplit('.').next().unwrap_or(name).to_owned();
+                CardFact { label, value: context.word(name) }
+            }
         },
     }
 }
 
-fn labelled(telling: &CardContext<'_>, word: Word) -> (String, Mrkdwn) {
-    (telling.language.text(word.label()).to_owned(), telling.shown(word))
+fn labelled(context: &CardContext<'_>, word: Word) -> CardFact {
+    CardFact { label: context.language.text(word.label()).to_owned(), value: context.shown(word) }
 }
 
 /// A template filled in. One that cannot be read, although it was checked when it was saved, is shown unchanged.
-fn fill(telling: &CardContext<'_>, template: &str) -> Mrkdwn {
-    let Ok(template) = Template::parse(template) else { return Mrkdwn::text(template) };
+fn fill(context: &CardContext<'_>, template: &str) -> CardText {
+    let Ok(template) = Template::parse(template) else { return CardText::text(template) };
     let piece = |piece: &Piece| match piece {
-        Piece::Text(text) => Mrkdwn::text(text),
-        Piece::Word(word) => telling.word(word),
+        Piece::Text(text) => CardText::text(text),
+        Piece::Word(word) => context.word(word),
     };
-    template.pieces().iter().map(piece).fold(Mrkdwn::default(), |all, piece| all.then(&piece))
+    template.pieces().iter().map(piece).fold(CardText::default(), CardText::then)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::blocks;
     use bitrix24::crm::Status;
     use bitrix24::task::Comment;
     use bitrix24::{Call, EntityType};
+    use locale::Language;
     use proptest::prelude::*;
     use records::change::{Change, ChangeKind, Noun, Related};
     use records::names::{Entry, Named, Names};
     use records::record::State;
     use serde_json::{Value, json};
+    use slack::Message;
 
     fn deal(title: &str) -> Change {
         let state: State = serde_json::from_value(json!({
@@ -212,6 +199,10 @@ mod tests {
         names
     }
 
+    fn drawn(context: &CardContext<'_>, design: Option<&CardDesign>) -> Message {
+        blocks::message(&Card::of(context, design))
+    }
+
     fn telling<'a>(change: &'a Change, names: &'a Names) -> CardContext<'a> {
         CardContext { change, names, domain: "acme.bitrix24.com", language: Language::En }
     }
@@ -253,7 +244,7 @@ mod tests {
                 for density in [Density::Compact, Density::Normal, Density::Full] {
                     let telling = CardContext { language, ..telling(&change, &names) };
                     let design = CardDesign { density: Some(density), ..CardDesign::default() };
-                    let card = serde_json::to_value(render(&telling, Some(&design))).unwrap();
+                    let card = serde_json::to_value(drawn(&telling, Some(&design))).unwrap();
                     if density == Density::Normal || language == Language::En {
                         cards.insert(format!("{} {language:?} {density:?}", change.kind), card);
                     }
@@ -266,7 +257,7 @@ mod tests {
     #[test]
     fn a_card_without_names_still_tells_what_it_can() {
         let change = deal("");
-        let message = render(&telling(&change, &Names::default()), None);
+        let message = drawn(&telling(&change, &Names::default()), None);
         assert_eq!(message.text.as_str(), "Deal won: (no title) (NEW → WON)");
         assert!(serde_json::to_string(&message).unwrap().contains("unknown"));
     }
@@ -280,7 +271,7 @@ mod tests {
         }))
         .unwrap();
         let (change, names) = (deal("Roof"), names());
-        let card = render(&telling(&change, &names), Some(&design));
+        let card = drawn(&telling(&change, &names), Some(&design));
         assert_eq!(card.text.as_str(), "*<https://acme.bitrix24.com/crm/company/details/4/|ACME>* pays 150,000 EUR");
         let card = serde_json::to_value(card).unwrap();
         let fields: Vec<_> = card["blocks"][1]["fields"]
@@ -296,8 +287,8 @@ mod tests {
     #[test]
     fn a_digest_has_a_line_for_each_and_fits() {
         let (change, names) = (deal("Roof"), names());
-        let lines: Vec<_> = (0..60).map(|_| line(&telling(&change, &names))).collect();
-        let digest = serde_json::to_value(digest(&lines, 7, Language::En, "While it was quiet")).unwrap();
+        let lines: Vec<_> = (0..60).map(|_| line(&telling(&change, &names)).to_mrkdwn()).collect();
+        let digest = serde_json::to_value(blocks::digest(&lines, 7, Language::En, "While it was quiet")).unwrap();
         assert_eq!(digest["text"], "While it was quiet: 67 changes");
         let sections = digest["blocks"].as_array().unwrap();
         let lines: usize = sections
@@ -320,7 +311,7 @@ mod tests {
             let names = names();
             let spoken = Change { comment: Some(Comment { author: 7, text: text.clone(), ..Comment::default() }), kind: ChangeKind::TaskCommented, ..task() };
             for change in [deal(&text), spoken] {
-                let message = render(&telling(&change, &names), None);
+                let message = drawn(&telling(&change, &names), None);
                 for shown in [message.text.as_str(), &serde_json::to_string(&message.blocks).unwrap()] {
                     for (at, _) in shown.match_indices('<') {
                         let rest = &shown[at..];

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 /// How long later cards reply to a card.
 const KEEP: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 
-/// A card of a record.
+/// The first card of a record in a channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Card {
+pub struct FirstCard {
     /// The provider's id of the message.
     pub message: String,
     /// The delivery that posted it.
@@ -27,7 +27,7 @@ pub async fn find(
     tenant: &TenantId,
     record: &RecordRef,
     channel: &str,
-) -> Result<Option<Card>, StoreError> {
+) -> Result<Option<FirstCard>, StoreError> {
     store.get(&key(tenant, record, channel)).await?.map(|item| item.decode()).transpose()
 }
 
@@ -36,7 +36,7 @@ pub fn write(
     tenant: &TenantId,
     record: &RecordRef,
     channel: &str,
-    card: &Card,
+    card: &FirstCard,
     now: Timestamp,
 ) -> Result<Write, StoreError> {
     Ok(Write::new(key(tenant, record, channel), card, Condition::Always)?.expiring(later(now, KEEP)))

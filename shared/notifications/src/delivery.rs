@@ -64,13 +64,12 @@ impl Delivery<'_> {
         let body = &self.job.body;
         let person = match &body.destination {
             CardDestination::Person(person) => person,
-            CardDestination::Channel { name, may_create } => {
-                let name = name.clone();
-                return match workspace.channel(&name, false).await {
+            CardDestination::Channel { name, .. } => {
+                return match workspace.channel(name, false).await {
                     Err(failure) if failure.code() == "channel_not_found" => {
-                        self.missing(workspace, &name, *may_create, failure).await.map(Ok)
+                        self.missing(workspace, failure).await.map(Ok)
                     }
-                    channel => Ok(Ok(Target { channel: channel?, name })),
+                    channel => Ok(Ok(Target { channel: channel?, name: name.clone() })),
                 };
             }
         };
@@ -101,16 +100,11 @@ impl Delivery<'_> {
     }
 
     /// The channel is not there: it is made, or another takes its place, or it is said.
-    async fn missing(
-        &self,
-        workspace: &WorkspaceClient,
-        name: &str,
-        may_create: bool,
-        failure: Failure,
-    ) -> Result<Target, Failure> {
-        if may_create {
+    async fn missing(&self, workspace: &WorkspaceClient, failure: Failure) -> Result<Target, Failure> {
+        let destination = &self.job.body.destination;
+        if let CardDestination::Channel { name, may_create: true } = destination {
             let channel = workspace.create(name).await?;
-            return Ok(Target { channel, name: name.to_owned() });
+            return Ok(Target { channel, name: name.clone() });
         }
         let Some(name) = &self.job.body.fallback else { return Err(failure) };
         self.report(&self.explain(&failure)).await?;
@@ -198,10 +192,7 @@ impl Delivery<'_> {
             }
             "channel_not_found" if is_named => match workspace.channel(&target.name, true).await {
                 Ok(fresh) if fresh != target.channel => fresh,
-                _ => {
-                    let may_create = matches!(destination, CardDestination::Channel { may_create: true, .. });
-                    self.missing(workspace, &destination.name(), may_create, failure).await?.channel
-                }
+                _ => self.missing(workspace, failure).await?.channel,
             },
             "message_not_found" | "thread_not_found" | "cant_update_message" => {
                 workspace.admit_post(&target.channel).await?;
@@ -221,7 +212,8 @@ impl Delivery<'_> {
         let mut also = Vec::new();
         if is_card && body.begins_thread() {
             let tenant = &self.job.tenant;
-            let card = cards::Card { message: posted.ts.0.clone(), delivery: DeliveryId::from_text(self.line.id()) };
+            let card =
+                cards::FirstCard { message: posted.ts.0.clone(), delivery: DeliveryId::from_text(self.line.id()) };
             also.push(cards::write(tenant, &body.record, &posted.channel.0, &card, self.ports.clock.now())?);
         }
         self.line.done(posted.to_string(), also).await

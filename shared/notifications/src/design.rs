@@ -1,8 +1,10 @@
 //! The default look of the card of each change: its mark, its texts, its fields. Settings may override it.
 
+use bitrix24::Item;
+use bitrix24::crm::StageMeaning;
 use locale::{Fixed, texts};
-use records::change::{Change, ChangeKind};
-use records::words::Word;
+use records::change::{Change, ChangeKind, Noun};
+use records::words::{Facts, Word};
 
 /// What a card shows if its route does not say. Texts have words of cards in braces.
 #[derive(Clone, Copy)]
@@ -26,32 +28,42 @@ impl Own {
         Self { mark, head, notification, body: None, fields: &[], more: &[] }
     }
 
+    /// With the facts that every card of such a record shows.
+    fn facts(self, noun: Noun) -> Self {
+        let Facts { main, more } = Facts::of(noun);
+        self.fields(main, more)
+    }
+
     fn fields(self, fields: &'static [Word], more: &'static [Word]) -> Self {
         Self { fields, more, ..self }
     }
 }
 
-/// The additional fields of leads, deals and items in full density.
+/// The additional fields of changes of leads, deals and items in full density.
 const CLIENT: &[Word] = &[Word::Client, Word::Source, Word::Created];
 
 pub(crate) fn own_design(change: &Change) -> Own {
     match &change.kind {
-        ChangeKind::LeadCreated => Own::new("🆕", texts::cards::LEAD_CREATED, texts::cards::LEAD_CREATED_NOTIFICATION)
-            .fields(&[Word::Source, Word::Responsible], &[Word::Sum, Word::Client, Word::Stage]),
-        ChangeKind::DealCreated => Own::new("🆕", texts::cards::DEAL_CREATED, texts::cards::DEAL_CREATED_NOTIFICATION)
-            .fields(&[Word::Sum, Word::Stage, Word::Responsible], CLIENT),
-        ChangeKind::ItemCreated => Own::new("🆕", texts::cards::ITEM_CREATED, texts::cards::ITEM_CREATED_NOTIFICATION)
-            .fields(&[Word::Sum, Word::Stage, Word::Responsible], CLIENT),
+        ChangeKind::LeadCreated => {
+            Own::new("🆕", texts::cards::LEAD_CREATED, texts::cards::LEAD_CREATED_NOTIFICATION).facts(Noun::Lead)
+        }
+        ChangeKind::DealCreated => {
+            Own::new("🆕", texts::cards::DEAL_CREATED, texts::cards::DEAL_CREATED_NOTIFICATION).facts(Noun::Deal)
+        }
+        ChangeKind::ItemCreated => {
+            Own::new("🆕", texts::cards::ITEM_CREATED, texts::cards::ITEM_CREATED_NOTIFICATION).facts(Noun::Item)
+        }
         ChangeKind::ContactCreated => {
             Own::new("🆕", texts::cards::CONTACT_CREATED, texts::cards::CONTACT_CREATED_NOTIFICATION)
-                .fields(&[Word::Responsible], &[Word::Source, Word::Creator])
+                .facts(Noun::Contact)
         }
         ChangeKind::CompanyCreated => {
             Own::new("🆕", texts::cards::COMPANY_CREATED, texts::cards::COMPANY_CREATED_NOTIFICATION)
-                .fields(&[Word::Responsible], &[Word::Source, Word::Creator])
+                .facts(Noun::Company)
         }
-        ChangeKind::TaskCreated => Own::new("📝", texts::cards::TASK_CREATED, texts::cards::TASK_CREATED_NOTIFICATION)
-            .fields(&[Word::Deadline, Word::Assignee, Word::Project], &[Word::Creator, Word::Status]),
+        ChangeKind::TaskCreated => {
+            Own::new("📝", texts::cards::TASK_CREATED, texts::cards::TASK_CREATED_NOTIFICATION).facts(Noun::Task)
+        }
         ChangeKind::LeadStageChanged => {
             moved(change, Own::new("➡️", texts::cards::LEAD_MOVED, texts::cards::LEAD_MOVED_NOTIFICATION))
         }
@@ -86,12 +98,8 @@ pub(crate) fn own_design(change: &Change) -> Own {
         ChangeKind::LeadDeleted => {
             deleted(texts::cards::LEAD_DELETED).fields(&[Word::Sum, Word::Stage, Word::Responsible], CLIENT)
         }
-        ChangeKind::DealDeleted => {
-            deleted(texts::cards::DEAL_DELETED).fields(&[Word::Sum, Word::Stage, Word::Responsible], CLIENT)
-        }
-        ChangeKind::ItemDeleted => {
-            deleted(texts::cards::ITEM_DELETED).fields(&[Word::Sum, Word::Stage, Word::Responsible], CLIENT)
-        }
+        ChangeKind::DealDeleted => deleted(texts::cards::DEAL_DELETED).facts(Noun::Deal),
+        ChangeKind::ItemDeleted => deleted(texts::cards::ITEM_DELETED).facts(Noun::Item),
         ChangeKind::ContactDeleted => {
             deleted(texts::cards::CONTACT_DELETED).fields(&[Word::Responsible], &[Word::Created])
         }
@@ -116,33 +124,32 @@ pub(crate) fn own_design(change: &Change) -> Own {
         },
         ChangeKind::CallMissed => Own::new("📵", texts::cards::CALL_MISSED, texts::cards::CALL_MISSED)
             .fields(&[Word::Time, Word::Deal, Word::Responsible, Word::Callback], &[Word::Client, Word::Reason]),
-        ChangeKind::CallEnded => Own::new("📞", texts::cards::CALL_ENDED, texts::cards::CALL_ENDED)
-            .fields(&[Word::Time, Word::Duration, Word::Deal, Word::Responsible], &[Word::Client, Word::Reason]),
+        ChangeKind::CallEnded => Own::new("📞", texts::cards::CALL_ENDED, texts::cards::CALL_ENDED).facts(Noun::Call),
         ChangeKind::CallRecorded => Own::new("🎙️", texts::cards::CALL_RECORDED, texts::cards::CALL_RECORDED)
             .fields(&[Word::Recording, Word::Duration], &[Word::Responsible]),
         ChangeKind::Custom(_) => Own::new("🔔", texts::cards::CUSTOM, texts::cards::CUSTOM_NOTIFICATION),
     }
 }
 
-/// A stage's meaning says whether it is the end: `S` is success, `F` failure.
-fn meaning(change: &Change) -> Option<&str> {
-    change.state.as_item().and_then(|item| item.stage_semantic_id.as_deref())
+/// Whether a stage is the end of its funnel, and which.
+fn meaning(change: &Change) -> StageMeaning {
+    change.state.as_item().map_or(StageMeaning::InProgress, Item::stage_meaning)
 }
 
 fn moved(change: &Change, own: Own) -> Own {
     let mark = match meaning(change) {
-        Some("S") => "🏆",
-        Some("F") => "❌",
-        _ => own.mark,
+        StageMeaning::Won => "🏆",
+        StageMeaning::Lost => "❌",
+        StageMeaning::InProgress => own.mark,
     };
     Own { mark, ..own }.fields(&[Word::Move, Word::Sum, Word::Responsible], CLIENT)
 }
 
 fn deal_moved(change: &Change) -> Own {
     match meaning(change) {
-        Some("S") => Own::new("🏆", texts::cards::DEAL_WON, texts::cards::DEAL_WON_NOTIFICATION),
-        Some("F") => Own::new("❌", texts::cards::DEAL_LOST, texts::cards::DEAL_LOST_NOTIFICATION),
-        _ => Own::new("➡️", texts::cards::DEAL_MOVED, texts::cards::DEAL_MOVED_NOTIFICATION),
+        StageMeaning::Won => Own::new("🏆", texts::cards::DEAL_WON, texts::cards::DEAL_WON_NOTIFICATION),
+        StageMeaning::Lost => Own::new("❌", texts::cards::DEAL_LOST, texts::cards::DEAL_LOST_NOTIFICATION),
+        StageMeaning::InProgress => Own::new("➡️", texts::cards::DEAL_MOVED, texts::cards::DEAL_MOVED_NOTIFICATION),
     }
 }
 

@@ -14,7 +14,7 @@ use runtime::store::{Condition, Write};
 use runtime::{Decision, DeliveryId, Ports, Verdict};
 use slack::Mrkdwn;
 
-use crate::card;
+use crate::blocks;
 use crate::holds::{Hold, Waiting};
 
 /// Decisions that were on their way at the end of a wait are waited for.
@@ -42,7 +42,7 @@ impl Digest<'_> {
             true => self.language.text(texts::cards::AFTER_QUIET_HOURS),
             false => self.language.text(texts::cards::MANY_AT_ONCE),
         };
-        card::digest(lines, left, self.language, title)
+        blocks::digest(lines, left, self.language, title)
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod alert;
+pub mod blocks;
 pub mod card;
 pub mod cards;
 mod channel_trouble;

@@ -15,7 +15,8 @@ use settings::schema::{CardDesign, CardField, Density};
 use slack::Mrkdwn;
 use text::Document;
 
-use crate::card;
+use crate::blocks;
+use crate::card::Card;
 
 #[track_caller]
 fn assert_card(card: &slack::Message) {
@@ -140,7 +141,7 @@ fn the_cards_of_every_change_come_from_the_catalogues() {
             };
             let full = CardDesign { density: Some(Density::Full), ..CardDesign::default() };
             for design in [all, full] {
-                assert_card(&locale::in_pseudo(|| card::render(&telling, Some(&design))));
+                assert_card(&locale::in_pseudo(|| blocks::message(&Card::of(&telling, Some(&design)))));
             }
         }
     }
@@ -148,11 +149,11 @@ fn the_cards_of_every_change_come_from_the_catalogues() {
         Change::new(ChangeKind::TaskCreated, "task 7", serde_json::from_value(json!({"task": {"id": "7"}})).unwrap());
     let names = Names::default();
     let telling = CardContext { change: &bare, names: &names, domain: "портал.рф", language: Language::En };
-    assert_card(&locale::in_pseudo(|| card::render(&telling, None)));
+    assert_card(&locale::in_pseudo(|| blocks::message(&Card::of(&telling, None))));
 }
 
 #[test]
 fn a_digest_comes_from_the_catalogues() {
     let lines = vec![Mrkdwn::text("1"); 3];
-    assert_card(&locale::in_pseudo(|| card::digest(&lines, 7, Language::En, "2")));
+    assert_card(&locale::in_pseudo(|| blocks::digest(&lines, 7, Language::En, "2")));
 }

@@ -5,15 +5,15 @@ use std::cell::OnceCell;
 use jiff::Timestamp;
 use jobs::delivery::{CardDestination, Person};
 use locale::Language;
+use records::CardText;
 use records::change::Change;
 use records::names::{Named, Names};
 use records::words::CardContext;
 use settings::condition::{Condition, Facts};
 use settings::destination::Destination;
 use settings::schema::{MissingChannel, Route, Settings};
-use slack::Message;
 
-use crate::card;
+use crate::card::{self, Card};
 
 /// Why a condition has no result when many are evaluated together.
 const OUT_OF_STEPS: &str =
@@ -162,12 +162,12 @@ impl Router {
 
 impl Taken<'_> {
     /// Its card.
-    pub fn card(&self, telling: &CardContext<'_>) -> Message {
-        card::render(&CardContext { language: self.language, ..*telling }, self.route.card.as_ref())
+    pub fn card(&self, telling: &CardContext<'_>) -> Card {
+        Card::of(&CardContext { language: self.language, ..*telling }, self.route.card.as_ref())
     }
 
     /// The same in one line.
-    pub fn line(&self, telling: &CardContext<'_>) -> slack::Mrkdwn {
+    pub fn line(&self, telling: &CardContext<'_>) -> CardText {
         card::line(&CardContext { language: self.language, ..*telling })
     }
 }

@@ -21,6 +21,7 @@ use settings::Route;
 use settings::subscriptions::has_route_for;
 use tenants::portals::Portal;
 
+use crate::blocks;
 use crate::holds::{Hold, Waiting};
 use crate::router::{Left, Router, Taken};
 
@@ -123,10 +124,10 @@ impl Routing<'_> {
             destination: destination.clone(),
             record: change.about.clone(),
             change: name,
-            message: taken.card(telling),
+            message: blocks::message(&taken.card(telling)),
             fallback: route.fallback.as_deref().map(|channel| self.router.settings().channel(channel).to_owned()),
             thread: route.thread,
-            line: Some(taken.line(telling)),
+            line: Some(taken.line(telling).to_mrkdwn()),
         };
         Made { route, id, body }
     }
@@ -150,7 +151,7 @@ impl Routing<'_> {
     ) -> Result<(), Failure> {
         let tenant = &self.job.tenant;
         let waiting = Waiting { tenant, place: held_under, until };
-        let line = taken.line(telling).as_str().to_owned();
+        let line = taken.line(telling).to_mrkdwn().as_str().to_owned();
         let hold = Hold { trace: self.job.trace, delivery: made.id.clone(), line, taken: false };
         self.has_deliveries = true;
         self.decision.writes.push(waiting.hold(&hold)?);

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use clients::Failure;
 use notion::Page;
-use records::change::Verb;
-use records::{Change, ChangeKind, Record, State};
+use records::{Change, Record, State};
 use serde_json::Value;
 
 use crate::NotionSync;
@@ -16,16 +15,10 @@ use crate::fields::portal::PortalKind;
 use crate::fields::{Cell, Field};
 use crate::link::Owner;
 
-/// A change that stands for the whole record: for names and templates.
-pub fn telling(record: Record, state: &State) -> Change {
-    let created = ChangeKind::of(record.kind().into(), Verb::Created).unwrap_or(ChangeKind::DealCreated);
-    Change::new(created, record, state.clone())
-}
-
 impl NotionSync {
     /// Learns the names that many records mention at once.
     pub async fn learn_names(&self, opened: &Opened, records: &[(Record, State)]) {
-        let changes: Vec<_> = records.iter().map(|(record, state)| telling(*record, state)).collect();
+        let changes: Vec<_> = records.iter().map(|(record, state)| Change::whole(*record, state.clone())).collect();
         self.names.learn_all(opened.tenant(), &changes).await;
     }
 
@@ -53,7 +46,7 @@ impl NotionSync {
         if let Some(state) = state {
             let raw = portal::raw(state);
             if raw != context.raw {
-                context.names = (*self.names.of(opened.tenant(), &telling(record, state)).await).clone();
+                context.names = (*self.names.of(opened.tenant(), &Change::whole(record, state.clone())).await).clone();
                 context.category = state.as_item().and_then(|item| item.category_id).unwrap_or_default();
                 context.raw = raw;
             }

@@ -3,15 +3,14 @@
 use clients::Failure;
 use crm::names::NamesCache;
 use jiff::Timestamp;
+use notifications::card::Card;
 use notifications::router::Router;
 use records::change::{Noun, Verb};
 use records::{CardContext, Change, ChangeKind, State};
 use runtime::TenantId;
 use runtime::ledger::Ledger;
-use serde::Serialize;
 use serde_json::json;
 use settings::{Route, Settings};
-use slack::Message;
 use tenants::portals::Portal;
 
 use crate::log::{self, Filter};
@@ -24,7 +23,7 @@ const MAX_STEPS: u64 = MAX_EVENTS as u64 * settings::condition::MAX_STEPS;
 const MAX_PAGES: usize = 4;
 
 /// What a past change would lead to.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Told {
     /// When its event arrived.
     pub at: Timestamp,
@@ -35,7 +34,7 @@ pub struct Told {
     /// How: `deal.stage_changed`.
     pub change: String,
     /// Each route that would accept it: its name, its destination, and the card.
-    pub cards: Vec<(String, String, Message)>,
+    pub cards: Vec<(String, String, Card)>,
     /// Routes for this change that would not accept it, and why.
     pub left: Vec<(String, String)>,
 }
@@ -172,7 +171,7 @@ mod tests {
                 language: locale::Language::En,
             };
             let (taken, _) = router.destinations(routes[0], &telling);
-            assert!(!taken.card(&telling).text.as_str().is_empty(), "{name}");
+            assert!(!taken.card(&telling).notification.visible().is_empty(), "{name}");
         }
     }
 }

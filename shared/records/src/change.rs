@@ -287,6 +287,12 @@ impl Change {
         }
     }
 
+    /// A record as it is now, as if it had just appeared: for its names and words.
+    pub fn whole(record: Record, state: State) -> Self {
+        let kind = ChangeKind::of(record.kind().into(), Verb::Created).unwrap_or(ChangeKind::DealCreated);
+        Self::new(kind, record, state)
+    }
+
     /// The record, if it is one that has snapshots.
     pub fn record(&self) -> Option<Record> {
         self.about.record()

@@ -6,15 +6,12 @@ use locale::Language;
 use locale::money;
 use locale::{Fixed, texts};
 use serde_json::Value;
-use slack::Mrkdwn;
-use text::{Block, Document, Span, Surroundings, units};
+use text::{Block, Document, Span, Surroundings};
 
+use crate::card_text::CardText;
 use crate::change::{Change, ChangeKind, Noun, Related, likeness};
 use crate::names::{Named, Names};
 use crate::record::{Record, RecordRef, State};
-
-/// The most that a card shows of a text that somebody wrote.
-const MAX_TEXT: usize = 1_500;
 
 /// What the card of a change is made from.
 #[derive(Debug, Clone, Copy)]
@@ -152,6 +149,32 @@ fn own_words(noun: Noun) -> &'static [Word] {
     }
 }
 
+/// What cards of a record show of it, and answers of commands.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts {
+    /// Always.
+    pub main: &'static [Word],
+    /// In full density besides.
+    pub more: &'static [Word],
+}
+
+impl Facts {
+    /// Those of a kind of record.
+    pub fn of(noun: Noun) -> Self {
+        let (main, more): (&[Word], &[Word]) = match noun {
+            Noun::Lead => (&[Word::Source, Word::Responsible], &[Word::Sum, Word::Client, Word::Stage]),
+            Noun::Deal | Noun::Item => {
+                (&[Word::Sum, Word::Stage, Word::Responsible], &[Word::Client, Word::Source, Word::Created])
+            }
+            Noun::Contact | Noun::Company => (&[Word::Responsible], &[Word::Source, Word::Creator]),
+            Noun::Task => (&[Word::Deadline, Word::Assignee, Word::Project], &[Word::Creator, Word::Status]),
+            Noun::Call => (&[Word::Time, Word::Duration, Word::Deal, Word::Responsible], &[Word::Client, Word::Reason]),
+            Noun::Custom => (&[], &[]),
+        };
+        Self { main, more }
+    }
+}
+
 /// The portal's fields that `record.` and `before.` reach; custom fields besides.
 fn fields(noun: Noun) -> &'static [&'static str] {
     match noun {
@@ -264,7 +287,7 @@ fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
 
 impl CardContext<'_> {
     /// What a word of a template shows. What is unknown shows as that; it never stops a card.
-    pub fn word(&self, word: &str) -> Mrkdwn {
+    pub fn word(&self, word: &str) -> CardText {
         if let Some(path) = word.strip_prefix("record.") {
             return self.field(&self.change.state, path);
         }
@@ -276,82 +299,82 @@ impl CardContext<'_> {
 
     /// The same without markup.
     pub fn plain(&self, word: &str) -> String {
-        Document::from_mrkdwn(self.word(word).as_str()).visible().replace('\u{200b}', "")
+        self.word(word).visible()
     }
 
     /// What a word shows; what the record does not have is unknown.
-    pub fn shown(&self, word: Word) -> Mrkdwn {
+    pub fn shown(&self, word: Word) -> CardText {
         self.value(word).unwrap_or_else(|| self.unknown())
     }
 
-    fn value(&self, word: Word) -> Option<Mrkdwn> {
+    fn value(&self, word: Word) -> Option<CardText> {
         let change = self.change;
         let (state, before) = (&change.state, change.before.as_ref());
         let (item, task, call) = (state.as_item(), state.as_task(), state.as_call());
         let item_before = before.and_then(State::as_item);
         let task_before = before.and_then(State::as_task);
         match word {
-            Word::Title => Some(Mrkdwn::text(&self.title())),
+            Word::Title => Some(CardText::text(&self.title())),
             Word::Link => Some(self.link()),
-            Word::Url => Some(Mrkdwn::text(&self.url().unwrap_or_default())),
-            Word::Id => Some(Mrkdwn::text(&change.about.id().unwrap_or_default())),
-            Word::Type => Some(Mrkdwn::text(&change.about.type_name())),
+            Word::Url => Some(CardText::text(&self.url().unwrap_or_default())),
+            Word::Id => Some(CardText::text(&change.about.id().unwrap_or_default())),
+            Word::Type => Some(CardText::text(&change.about.type_name())),
             Word::Responsible | Word::Assignee => self.person(state.responsible()),
             Word::PreviousResponsible => self.person(before.and_then(State::responsible)),
             Word::Creator => self.person(state.creator()),
-            Word::Created => state.created_at().map(Mrkdwn::moment),
+            Word::Created => state.created_at().map(CardText::moment),
             Word::Author => self.person(change.author()),
             Word::Text => self.text(),
-            Word::ChangedFields => Some(Mrkdwn::text(&change.fields.join(", "))),
+            Word::ChangedFields => Some(CardText::text(&change.fields.join(", "))),
             Word::Sum => {
                 let item = item?;
                 let sum = money::format(item.opportunity.as_deref()?, item.currency_id.as_deref(), self.language);
-                Some(Mrkdwn::text(&sum))
+                Some(CardText::text(&sum))
             }
-            Word::Stage => Some(Mrkdwn::text(&self.stage(item?.stage_id.as_deref()))),
-            Word::FromStage => item.map(|_| Mrkdwn::text(&self.stage(change.from_stage.as_deref()))),
+            Word::Stage => Some(CardText::text(&self.stage(item?.stage_id.as_deref()))),
+            Word::FromStage => item.map(|_| CardText::text(&self.stage(change.from_stage.as_deref()))),
             Word::Move => {
                 let to = self.stage(item?.stage_id.as_deref());
                 Some(from_to(&self.stage(change.from_stage.as_deref()), &to))
             }
-            Word::Funnel => self.funnel(item?.category_id).map(Mrkdwn::text),
-            Word::FromFunnel => self.funnel(item_before?.category_id).map(Mrkdwn::text),
+            Word::Funnel => self.funnel(item?.category_id).map(CardText::text),
+            Word::FromFunnel => self.funnel(item_before?.category_id).map(CardText::text),
             Word::FunnelMove => {
                 let unknown = self.language.text(texts::records::UNKNOWN);
                 let from = self.funnel(item_before.and_then(|before| before.category_id)).unwrap_or(unknown);
                 Some(from_to(from, self.funnel(item?.category_id).unwrap_or(unknown)))
             }
-            Word::Source => self.names.source(item?).map(Mrkdwn::text),
+            Word::Source => self.names.source(item?).map(CardText::text),
             Word::Company => self.item_name(EntityType::COMPANY, item?.company_id),
             Word::Contact => self.item_name(EntityType::CONTACT, item?.contact_id),
             Word::Client if call.is_some() => Some(self.related(change.client.as_ref())),
-            Word::Client => match item?.company_id.filter(|id| *id != 0) {
-                None => self.item_name(EntityType::CONTACT, item?.contact_id),
-                company => self.item_name(EntityType::COMPANY, company),
+            Word::Client => match item?.client() {
+                Some((entity, id)) => self.item_name(entity, Some(id)),
+                None => Some(self.none()),
             },
             Word::Project => match task?.project() {
-                Some(_) => self.project().map(|project| Mrkdwn::text(&project)),
+                Some(_) => self.project().map(|project| CardText::text(&project)),
                 None => Some(self.none()),
             },
             Word::Deadline => task.map(|task| self.moment_or_none(task.deadline)),
             Word::FromDeadline => task.map(|_| self.moment_or_none(task_before.and_then(|before| before.deadline))),
             Word::Status => self.status(task?.status),
             Word::FromStatus => self.status(task_before?.status),
-            Word::Phone => call?.phone_number.as_deref().map(Mrkdwn::text),
-            Word::Time => call?.call_start_date.map(Mrkdwn::moment),
+            Word::Phone => call?.phone_number.as_deref().map(CardText::text),
+            Word::Time => call?.call_start_date.map(CardText::moment),
             Word::Duration => {
                 let seconds = call?.call_duration?;
-                Some(Mrkdwn::text(&format!("{}:{:02}", seconds / 60, seconds % 60)))
+                Some(CardText::text(&format!("{}:{:02}", seconds / 60, seconds % 60)))
             }
             Word::Deal => call.map(|_| self.related(change.deal.as_ref())),
-            Word::Reason => call?.call_failed_reason.as_deref().map(Mrkdwn::text),
+            Word::Reason => call?.call_failed_reason.as_deref().map(CardText::text),
             Word::Callback => {
                 let number = dialled(call?.phone_number.as_deref()?);
-                (number.len() > 2).then(|| Mrkdwn::link(&format!("tel:{number}"), &number))
+                (number.len() > 2).then(|| CardText::link(&format!("tel:{number}"), &number))
             }
             Word::Recording => match call?.shown_record_url() {
-                Some(url) => Some(Mrkdwn::link(url, self.language.text(texts::cards::LISTEN))),
-                None => Some(Mrkdwn::link(&self.url()?, self.language.text(texts::cards::LISTEN_IN_BITRIX24))),
+                Some(url) => Some(CardText::link(url, self.language.text(texts::cards::LISTEN))),
+                None => Some(CardText::link(&self.url()?, self.language.text(texts::cards::LISTEN_IN_BITRIX24))),
             },
         }
     }
@@ -366,8 +389,8 @@ impl CardContext<'_> {
         self.names.funnel(self.change.entity()?, category)
     }
 
-    fn status(&self, status: Option<u64>) -> Option<Mrkdwn> {
-        Some(Mrkdwn::text(self.language.text(task_status(status?)?)))
+    fn status(&self, status: Option<u64>) -> Option<CardText> {
+        Some(CardText::text(self.language.text(task_status(status?)?)))
     }
 
     /// What the card is about, below it: `Deal 42`.
@@ -422,10 +445,10 @@ impl CardContext<'_> {
     }
 
     /// What changed, as a link to its page.
-    pub fn link(&self) -> Mrkdwn {
+    pub fn link(&self) -> CardText {
         match self.url() {
-            Some(url) => Mrkdwn::link(&url, &self.title()),
-            None => Mrkdwn::text(&self.title()),
+            Some(url) => CardText::link(&url, &self.title()),
+            None => CardText::text(&self.title()),
         }
     }
 
@@ -436,34 +459,34 @@ impl CardContext<'_> {
         own.or_else(|| Some(self.names.entry(Named::Project(task.project()?))?.name.clone()))
     }
 
-    fn related(&self, related: Option<&Related>) -> Mrkdwn {
+    fn related(&self, related: Option<&Related>) -> CardText {
         let Some(related) = related else { return self.none() };
         let read = self.names.entry(Named::Item(related.entity, related.id)).map(|entry| entry.name.clone());
         let title = related.title.clone().or(read);
         let title = title.unwrap_or_else(|| self.item_and_number(related.entity, related.id));
-        Mrkdwn::link(&related.entity.link(self.domain, related.id), &title)
+        CardText::link(&related.entity.link(self.domain, related.id), &title)
     }
 
-    fn item_name(&self, entity: EntityType, id: Option<u64>) -> Option<Mrkdwn> {
+    fn item_name(&self, entity: EntityType, id: Option<u64>) -> Option<CardText> {
         match id.filter(|id| *id != 0) {
             None => Some(self.none()),
             Some(id) => {
                 let entry = self.names.entry(Named::Item(entity, id))?;
-                Some(Mrkdwn::link(&entity.link(self.domain, id), &entry.name))
+                Some(CardText::link(&entity.link(self.domain, id), &entry.name))
             }
         }
     }
 
-    fn person(&self, id: Option<u64>) -> Option<Mrkdwn> {
-        self.names.user(id).map(Mrkdwn::text)
+    fn person(&self, id: Option<u64>) -> Option<CardText> {
+        self.names.user(id).map(CardText::text)
     }
 
     /// In the reader's own time zone, which Slack knows.
-    fn moment_or_none(&self, moment: Option<Timestamp>) -> Mrkdwn {
-        moment.map_or_else(|| self.none(), Mrkdwn::moment)
+    fn moment_or_none(&self, moment: Option<Timestamp>) -> CardText {
+        moment.map_or_else(|| self.none(), CardText::moment)
     }
 
-    fn text(&self) -> Option<Mrkdwn> {
+    fn text(&self) -> Option<CardText> {
         let comment = self.change.comment.as_ref()?;
         let named = |id: &str| comment.file(id).map(str::to_owned);
         let mut document = self.read(&comment.text, Some(&named));
@@ -472,9 +495,9 @@ impl CardContext<'_> {
             document.blocks.push(Block::Paragraph(vec![Span::text(format!("📎 {name}"))]));
         }
         Some(if document.is_empty() {
-            Mrkdwn::text(self.language.text(texts::records::A_FILE))
+            CardText::text(self.language.text(texts::records::A_FILE))
         } else {
-            markup(document)
+            CardText::written(document)
         })
     }
 
@@ -487,34 +510,34 @@ impl CardContext<'_> {
         )
     }
 
-    fn field(&self, state: &State, path: &str) -> Mrkdwn {
+    fn field(&self, state: &State, path: &str) -> CardText {
         let facts = Value::Object(state.facts());
         let value = path.split('.').try_fold(&facts, |value, step| value.get(step));
         match value {
             None | Some(Value::Null) => self.none(),
             Some(Value::String(text)) if text.is_empty() => self.none(),
-            Some(Value::String(text)) => markup(self.read(text, None)),
+            Some(Value::String(text)) => CardText::written(self.read(text, None)),
             Some(Value::Array(list)) => {
                 let texts: Vec<_> =
                     list.iter().map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned)).collect();
-                Mrkdwn::text(&texts.join(", ")).cut(MAX_TEXT)
+                CardText::written(Document::plain(&texts.join(", ")))
             }
-            Some(other) => Mrkdwn::text(&other.to_string()).cut(MAX_TEXT),
+            Some(other) => CardText::written(Document::plain(&other.to_string())),
         }
     }
 
-    fn none(&self) -> Mrkdwn {
-        Mrkdwn::text(self.language.text(texts::records::NONE))
+    fn none(&self) -> CardText {
+        CardText::text(self.language.text(texts::records::NONE))
     }
 
-    fn unknown(&self) -> Mrkdwn {
-        Mrkdwn::text(self.language.text(texts::records::UNKNOWN))
+    fn unknown(&self) -> CardText {
+        CardText::text(self.language.text(texts::records::UNKNOWN))
     }
 }
 
 /// Where something was, and where it is now.
-fn from_to(from: &str, to: &str) -> Mrkdwn {
-    Mrkdwn::text(&format!("{from} → ")).then(&Mrkdwn::bold(to))
+fn from_to(from: &str, to: &str) -> CardText {
+    CardText::text(&format!("{from} → ")).then(CardText::bold(to))
 }
 
 /// A task's status by Bitrix24's number for it.
@@ -527,18 +550,6 @@ pub fn task_status(status: u64) -> Option<Fixed> {
         6 => Some(texts::records::TASK_DEFERRED),
         _ => None,
     }
-}
-
-/// A text with its links and formatting, its beginning if it is long.
-fn markup(document: Document) -> Mrkdwn {
-    let mut parts = document.split(MAX_TEXT - 1, |part| units(&part.to_mrkdwn(false))).into_iter();
-    let first = parts.next().unwrap_or_default().to_mrkdwn(false);
-    let end = match parts.next() {
-        Some(_) if first.ends_with("```") => "\n…",
-        Some(_) => "…",
-        None => "",
-    };
-    Mrkdwn::from_markup(&format!("{first}{end}"))
 }
 
 /// A number as a telephone takes it.

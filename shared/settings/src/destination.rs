@@ -4,7 +4,7 @@ use std::fmt;
 
 use records::change::{Change, ChangeKind, Noun};
 use records::record::State;
-use records::words::CardContext;
+use records::words::{CardContext, Word};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::template::{Piece, Template};
@@ -125,16 +125,18 @@ fn named_after(template: &Template, telling: &CardContext<'_>) -> Result<String,
 
 /// A word as it is, without markup.
 fn raw(word: &str, telling: &CardContext<'_>) -> Option<String> {
-    match word {
-        "project" => telling.project(),
-        "title" => telling.change.state.title(),
-        "id" => telling.change.about.id(),
-        "responsible" | "assignee" => telling.names.user(telling.change.state.responsible()).map(str::to_owned),
-        "funnel" => {
+    match Word::parse(word) {
+        Some(Word::Project) => telling.project(),
+        Some(Word::Title) => telling.change.state.title(),
+        Some(Word::Id) => telling.change.about.id(),
+        Some(Word::Responsible | Word::Assignee) => {
+            telling.names.user(telling.change.state.responsible()).map(str::to_owned)
+        }
+        Some(Word::Funnel) => {
             let (entity, item) = telling.change.entity().zip(telling.change.state.as_item())?;
             telling.names.funnel(entity, item.category_id).map(str::to_owned)
         }
-        _ => Some(telling.word(word).as_str().to_owned()),
+        _ => Some(telling.plain(word)),
     }
 }
 
@@ -183,7 +185,10 @@ impl<'de> Deserialize<'de> for Destination {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bitrix24::EntityType;
+    use locale::Language;
     use proptest::prelude::*;
+    use records::names::{Entry, Named, Names};
     use serde_json::json;
 
     #[test]
@@ -202,6 +207,19 @@ mod tests {
         assert_eq!(slug("Переезд: Офис №2 (срочно!)"), "переезд-офис-2-срочно");
         assert_eq!(slug("  R&D / Roof__x "), "r-d-roof__x");
         assert_eq!(slug("!!!"), "");
+    }
+
+    #[test]
+    fn a_channel_is_named_after_the_words_that_people_read() {
+        let mut names = Names::default();
+        names.add(Named::Item(EntityType::COMPANY, 4), Some(Entry { name: "ACME & Co".into(), ..Entry::default() }));
+        let state: State = serde_json::from_value(json!({"id": 42, "title": "Roof", "companyId": 4})).unwrap();
+        let change = Change::new(ChangeKind::DealCreated, "deal 42", state);
+        let context =
+            CardContext { change: &change, names: &names, domain: "a.bitrix24.com", language: Language::default() };
+        let named = |pattern: &str| Destination::parse(pattern).unwrap().channel(&context).unwrap();
+        assert_eq!(named("#{company}-{id}"), Ok("#acme-co-42".into()));
+        assert!(named("#{responsible}").unwrap_err().contains("deal 42 has no responsible"));
     }
 
     #[test]

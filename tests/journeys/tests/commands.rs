@@ -453,6 +453,29 @@ async fn links_unfold_to_what_the_person_may_see() {
 }
 
 #[tokio::test]
+async fn the_card_of_a_deal_its_command_and_its_link_show_the_same_facts() {
+    let cast = Cast::start().await;
+    let id = cast.observed_deal("Roof", 150_000);
+    let link = deal_link(&cast, id);
+    cast.world.settle().await;
+    let facts = |message: &Value| {
+        let blocks = message["blocks"].as_array().unwrap();
+        let fields = blocks.iter().find_map(|block| block["fields"].as_array()).unwrap().iter();
+        fields.map(|field| field["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let card = facts(cast.world.sandbox.slack.messages("sales-pipeline").last().unwrap());
+    assert_eq!(card[0], "*Amount*\n150,000 EUR");
+    assert_eq!(
+        card[1..].iter().map(|fact| fact.split('\n').next().unwrap()).collect::<Vec<_>>(),
+        ["*Stage*", "*Responsible*"]
+    );
+    let answer = facts(&cast.answer(&cast.ann, "/b24-deal", &id.to_string()).await);
+    let below = facts(&unfurled(&cast, &cast.ann, &[&link]).await[&link]);
+    assert_eq!(answer[..card.len()], card);
+    assert_eq!(below, answer);
+}
+
+#[tokio::test]
 async fn links_show_strangers_nothing() {
     let cast = Cast::start().await;
     let deal = deal_link(&cast, cast.observed_deal("Roof", 150_000));

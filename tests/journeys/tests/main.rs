@@ -26,6 +26,7 @@ mod notion_troubles;
 mod onpremise;
 mod operations;
 mod places;
+mod recipes;
 mod routes;
 mod slack_input;
 mod sweep;

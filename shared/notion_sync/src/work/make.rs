@@ -211,7 +211,7 @@ pub(crate) async fn make_page(work: &mut LinkWork<'_>, state: &State) -> Result<
     write::make_options(opened, &new.cells).await?;
     let mut properties = write::properties(opened, &new.cells, None, &new.context);
     properties.insert(opened.id.id.clone(), json!({"number": record.id()}));
-    let telling = crate::context::telling(record, state);
+    let telling = records::Change::whole(record, state.clone());
     let blocks = crate::fields::body::blocks(
         &opened.database.parts(),
         &records::CardContext {

@@ -118,7 +118,7 @@ fn attachment(name: &str) -> (Value, Option<&'static str>) {
     match name {
         "is_share" | "is_msg_unfurl" => (
             json!({name: true, "author_name": "Dana", "channel_name": "legal", "text": "signed"}),
-            Some("[b]Dana[/b] in #legal\n>>signed"),
+            Some("[b]Dana[/b], in #legal\n>>signed"),
         ),
         "card" => (
             json!({"title": "Build", "title_link": "https://ci.example/1", "fallback": "x"}),
