@@ -169,7 +169,7 @@ async fn attention(place: &Place) -> anyhow::Result<()> {
     for database in &databases {
         known.extend(mirror.stored(&tenant, &database.name).await?.map(|known| (database.name.clone(), known)));
     }
-    for one in notion_sync::attention::paused(&databases, &known) {
+    for one in notion_sync::paused::paused(&databases, &known) {
         let what = one.field.map_or_else(|| one.database.clone(), |field| format!("{}, {field}", one.database));
         println!("{} {what} is paused: {}", one.since.strftime("%Y-%m-%d %H:%M"), one.why);
         lines += 1;

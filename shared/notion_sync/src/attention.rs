@@ -11,10 +11,6 @@ use records::Record;
 use runtime::TenantId;
 use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Write};
 use serde::{Deserialize, Serialize};
-use settings::databases::Database;
-
-use crate::database::Known;
-use crate::link::Link;
 
 /// The longest value that an entry shows, in characters.
 const MAX_SHOWN: usize = 300;
@@ -97,19 +93,6 @@ pub fn shortened(value: &str) -> String {
     value.chars().take(MAX_SHOWN - 1).chain(['…']).collect()
 }
 
-/// A mapping or a database that pauses as a whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Paused {
-    /// The database.
-    pub database: String,
-    /// The field, if only its mapping pauses.
-    pub field: Option<String>,
-    /// Why, with the fix.
-    pub why: String,
-    /// Since when, as far as is known.
-    pub since: Timestamp,
-}
-
 /// The index.
 #[derive(Clone)]
 pub struct Attention {
@@ -154,34 +137,16 @@ impl Attention {
     }
 }
 
-/// The mappings and databases of the settings that pause.
-pub fn paused(databases: &[Database], known: &[(String, Known)]) -> Vec<Paused> {
-    let mut all = Vec::new();
-    for database in databases {
-        let Some((_, known)) = known.iter().find(|(name, _)| *name == database.name) else { continue };
-        let paused = |field: Option<String>, why: &str, since: Timestamp| Paused {
-            database: database.name.clone(),
-            field,
-            why: why.to_owned(),
-            since,
-        };
-        let since = known.missed_since.unwrap_or(known.checked_at);
-        all.extend(known.closed.as_ref().map(|closed| paused(None, &closed.text, closed.since)));
-        all.extend(known.troubles.iter().map(|trouble| paused(Some(trouble.field.clone()), &trouble.text, since)));
-    }
-    all
-}
-
-/// Replaces the link's entries by `entries`, and returns the writes that do so in the index.
-pub fn replace(tenant: &TenantId, link: &mut Link, entries: Vec<Entry>) -> Result<Vec<Write>, StoreError> {
+/// Replaces a link's entries by `entries`, and returns the writes that do so in the index.
+pub fn replace(tenant: &TenantId, known: &mut Vec<Entry>, entries: Vec<Entry>) -> Result<Vec<Write>, StoreError> {
     let mut writes = Vec::new();
-    for gone in link.attention.iter().filter(|old| !entries.iter().any(|new| new.id() == old.id())) {
+    for gone in known.iter().filter(|old| !entries.iter().any(|new| new.id() == old.id())) {
         writes.push(Write::removal(key(tenant, &gone.id())));
     }
-    for new in entries.iter().filter(|new| !link.attention.contains(new)) {
+    for new in entries.iter().filter(|new| !known.contains(new)) {
         writes.push(Write::new(key(tenant, &new.id()), new, Condition::Always)?);
     }
-    link.attention = entries;
+    *known = entries;
     Ok(writes)
 }
 
@@ -221,9 +186,9 @@ mod tests {
     #[test]
     fn the_index_is_written_only_where_it_changes() {
         let Ok(tenant) = TenantId::new("t") else { unreachable!() };
-        let mut link = Link::making("Deals", Record::item(EntityType::DEAL, 42), Timestamp::UNIX_EPOCH);
+        let mut known = Vec::new();
         let mut set = |entries: Vec<Entry>| {
-            let writes = replace(&tenant, &mut link, entries).unwrap_or_default();
+            let writes = replace(&tenant, &mut known, entries).unwrap_or_default();
             let name =
                 |write: &Write| format!("{}{}", write.key.sort, if write.value == "null" { " removed" } else { "" });
             writes.iter().map(name).collect::<Vec<_>>()

@@ -256,7 +256,8 @@ impl NotionSync {
         let notion = self.notion(portal, settings).await;
         let found = match notion {
             Ok(notion) => {
-                let source = find(&notion, portal, database, stored.as_ref()).await?;
+                let source = stored.as_ref().and_then(|known| known.source.as_ref());
+                let source = find(&notion, portal, database, source).await?;
                 source.map(|source| (notion, source))
             }
             Err(failure) if failure.code() == "notion_not_connected" => {

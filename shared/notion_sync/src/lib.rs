@@ -11,6 +11,7 @@ pub mod fields;
 pub mod link;
 mod look;
 pub mod notion_jobs;
+pub mod paused;
 pub mod people;
 pub mod plan;
 pub mod poll;

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use settings::databases::Database;
 use tenants::portals::Portal;
 
-use crate::database::Known;
 use crate::fields::portal::{PortalField, PortalKind};
 
 /// Why a database cannot be used: our code, and what to do.
@@ -19,10 +18,10 @@ pub(crate) async fn find(
     notion: &NotionClient,
     portal: &Portal,
     database: &Database,
-    stored: Option<&Known>,
+    stored: Option<&DataSource>,
 ) -> Result<Result<DataSource, Reason>, Failure> {
     let is_absent = |failure: &Failure| failure.code() == "object_not_found";
-    let named = stored.and_then(|known| known.source.as_ref()).map(|source| source.id.clone());
+    let named = stored.map(|source| source.id.clone());
     let Some(pasted) = notion::object_id(&database.database) else {
         return Ok(Err(closed(
             "no_database",

@@ -5,5 +5,6 @@ mod commands;
 mod fields;
 mod first_meeting;
 mod read_back;
+mod relations;
 mod simulators;
 mod slack_in;

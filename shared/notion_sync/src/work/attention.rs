@@ -48,7 +48,7 @@ impl LinkWork<'_> {
                 notify(self, entry).await?;
             }
         }
-        Ok(replace(&self.job.tenant, &mut self.link, entries)?)
+        Ok(replace(&self.job.tenant, &mut self.link.attention, entries)?)
     }
 
     /// The link rests because something writes against the sync.
@@ -68,12 +68,12 @@ impl LinkWork<'_> {
         let entry = entry.map(|entry| Entry { rests_until: Some(until), can_take: Vec::new(), ..entry });
         let others = self.link.attention.iter().filter(|known| known.field != *field).cloned();
         let entries = others.chain(entry).collect();
-        Ok(replace(&self.job.tenant, &mut self.link, entries)?)
+        Ok(replace(&self.job.tenant, &mut self.link.attention, entries)?)
     }
 
     /// Nothing of a link that is not synced any more needs attention.
     pub(super) fn clear_attention(&mut self) -> Result<Vec<Write>, Failure> {
-        Ok(replace(&self.job.tenant, &mut self.link, Vec::new())?)
+        Ok(replace(&self.job.tenant, &mut self.link.attention, Vec::new())?)
     }
 
     fn entry(&self, stuck: &Stuck, now: &BothSides, context: &Context) -> Option<Entry> {

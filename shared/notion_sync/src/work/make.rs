@@ -13,7 +13,7 @@ use jobs::sync::{Side, Signal, SyncJob};
 use notifications::alert;
 use notifications::alert::Alert;
 use notion::Page;
-use records::{Record, State};
+use records::{Change, Record, State};
 use runtime::Kind;
 use runtime::job::ReceivedJob;
 use serde_json::json;
@@ -211,7 +211,7 @@ pub(crate) async fn make_page(work: &mut LinkWork<'_>, state: &State) -> Result<
     write::make_options(opened, &new.cells).await?;
     let mut properties = write::properties(opened, &new.cells, None, &new.context);
     properties.insert(opened.id.id.clone(), json!({"number": record.id()}));
-    let telling = records::Change::whole(record, state.clone());
+    let telling = Change::whole(record, state.clone());
     let blocks = crate::fields::body::blocks(
         &opened.database.parts(),
         &records::CardContext {

@@ -10,7 +10,7 @@ use clients::Failure;
 use crm::pages::Listing;
 use jobs::sync::Side;
 use notion::Page;
-use records::{Record, RecordKind, State};
+use records::{Change, Record, RecordKind, State};
 use runtime::Kind;
 use serde_json::{Map, Value, json};
 use settings::condition::Condition;
@@ -18,7 +18,6 @@ use settings::databases::FULL_NAME;
 use settings::databases::Key;
 
 use crate::NotionSync;
-use crate::context::telling;
 use crate::database::Opened;
 use crate::fields::full_name::Parts;
 use crate::fields::mapping::option_name;
@@ -458,7 +457,7 @@ pub(crate) fn left_out(opened: &Opened, record: Record, state: &State) -> Result
         Failure::permanent("bad_condition", format!("the condition of database {:?}: {error}", opened.database.name))
     };
     let condition = Condition::parse(when).map_err(|error| bad(&error))?;
-    let holds = condition.holds(&records::Change::whole(record, state.clone())).map_err(|error| bad(&error))?;
+    let holds = condition.holds(&Change::whole(record, state.clone())).map_err(|error| bad(&error))?;
     Ok((!holds).then(|| format!("the condition of database {:?} does not hold", opened.database.name)))
 }
 

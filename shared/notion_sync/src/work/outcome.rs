@@ -118,6 +118,10 @@ impl LinkWork<'_> {
             Some(Stuck { field: field.clone(), of: Side::Bitrix24, why })
         });
         let stuck: Vec<Stuck> = stuck.collect();
+        // What could not be written when the page was made, and can be by now: the page of a relation was made meanwhile.
+        let is_late = bitrix24.fields.iter().any(|(field, reading)| {
+            reading.cannot.is_none() && reading.cell != Cell::Empty && !cells.contains_key(field)
+        });
         // What has no value was not written, and is expected to be empty: the default of a status is not.
         let mut wanted = cells;
         for (field, reading) in &bitrix24.fields {
@@ -128,6 +132,8 @@ impl LinkWork<'_> {
         let now = BothSides { bitrix24, notion };
         if is_partial {
             wanted.retain(|field, cell| now.cell(Side::Notion, field) == *cell);
+        }
+        if is_partial || is_late {
             self.sync_again().await?;
         }
         let blank = BothSides { bitrix24: now.bitrix24.clone(), notion: Sides::default() };

@@ -1,0 +1,38 @@
+//! The mappings and databases that pause as a whole.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use settings::databases::Database;
+
+use crate::database::Known;
+
+/// A mapping or a database that pauses as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Paused {
+    /// The database.
+    pub database: String,
+    /// The field, if only its mapping pauses.
+    pub field: Option<String>,
+    /// Why, with the fix.
+    pub why: String,
+    /// Since when, as far as is known.
+    pub since: Timestamp,
+}
+
+/// The mappings and databases of the settings that pause.
+pub fn paused(databases: &[Database], known: &[(String, Known)]) -> Vec<Paused> {
+    let mut all = Vec::new();
+    for database in databases {
+        let Some((_, known)) = known.iter().find(|(name, _)| *name == database.name) else { continue };
+        let paused = |field: Option<String>, why: &str, since: Timestamp| Paused {
+            database: database.name.clone(),
+            field,
+            why: why.to_owned(),
+            since,
+        };
+        let since = known.missed_since.unwrap_or(known.checked_at);
+        all.extend(known.closed.as_ref().map(|closed| paused(None, &closed.text, closed.since)));
+        all.extend(known.troubles.iter().map(|trouble| paused(Some(trouble.field.clone()), &trouble.text, since)));
+    }
+    all
+}
