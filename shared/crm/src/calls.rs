@@ -45,9 +45,10 @@ pub async fn judge(
         },
     };
     let kind = if call.is_missed() { ChangeKind::CallMissed } else { ChangeKind::CallEnded };
-    let change = match has_route_for(settings, &kind) {
-        true => change(&client, kind, call_id, call).await?,
-        false => Change::new(kind, about(call_id), State::from(call)),
+    let change = if has_route_for(settings, &kind) {
+        change(&client, kind, call_id, call).await?
+    } else {
+        Change::new(kind, about(call_id), State::from(call))
     };
     without_snapshot(crm, job, vec![change], call_id).await
 }

@@ -38,16 +38,13 @@ pub struct Digest<'a> {
 
 impl Digest<'_> {
     fn render(&self, lines: &[Mrkdwn], left: usize) -> slack::Message {
-        let title = match self.quiet {
-            true => self.language.text(texts::cards::AFTER_QUIET_HOURS),
-            false => self.language.text(texts::cards::MANY_AT_ONCE),
-        };
-        blocks::digest(lines, left, self.language, title)
+        let title = if self.quiet { texts::cards::AFTER_QUIET_HOURS } else { texts::cards::MANY_AT_ONCE };
+        blocks::digest(lines, left, self.language, self.language.text(title))
     }
 }
 
-/// Adds what waited to the decision, as one card. Every hold is marked first, in as many transactions as it takes; the last one makes
-/// the delivery. A fall in between only marks again what is marked.
+/// Adds what waited to the decision, as one card. Every hold is marked first, in as many transactions as it takes; the
+/// last one makes the delivery. A crash in between only marks again what is marked.
 pub async fn send(
     ports: &Ports,
     job: &ReceivedJob<Hint>,

@@ -17,7 +17,6 @@ use settings::databases::FULL_NAME;
 use settings::databases::Key;
 
 use crate::NotionSync;
-
 use crate::database::Opened;
 use crate::fields::full_name::Parts;
 use crate::fields::mapping::option_name;
