@@ -11,8 +11,7 @@ use crate::NotionSync;
 use crate::database::Opened;
 use crate::fields::page::Context;
 use crate::fields::portal;
-use crate::fields::portal::PortalKind;
-use crate::fields::{Cell, Field};
+use crate::fields::{Cell, Field, PortalKind};
 use crate::link::Owner;
 
 /// A change that stands for the whole record: for names and templates.
