@@ -11,8 +11,7 @@ use crate::NotionSync;
 use crate::database::Opened;
 use crate::fields::page::Context;
 use crate::fields::portal;
-use crate::fields::portal::PortalKind;
-use crate::fields::{Cell, Field};
+use crate::fields::{Cell, Field, PortalKind};
 use crate::link::Owner;
 
 impl NotionSync {

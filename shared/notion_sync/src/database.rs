@@ -23,10 +23,9 @@ use settings::databases::{Database, Plan};
 use tenants::portals::Portal;
 
 use crate::NotionSync;
-use crate::fields::Field;
 use crate::fields::mapping;
 use crate::fields::mapping::{Trouble, resolve};
-use crate::fields::portal::PortalField;
+use crate::fields::{Field, PortalField};
 use crate::link::Owner;
 use crate::look::{closed, find, portal_fields};
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use settings::databases::Database;
 use tenants::portals::Portal;
 
-use crate::fields::portal::{PortalField, PortalKind};
+use crate::fields::{PortalField, PortalKind};
 
 /// Why a database cannot be used: our code, and what to do.
 type Reason = (String, String);

@@ -7,7 +7,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::cell::{Cell, canonical};
-use super::portal::PortalKind;
+use super::portal_field::PortalKind;
 
 /// A value as a line.
 pub fn line(cell: &Cell, zone: &TimeZone) -> String {

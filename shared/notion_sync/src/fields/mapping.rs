@@ -10,7 +10,7 @@ use settings::databases::{Database, FieldSetting, Mirrored};
 
 use super::full_name::FULL_NAME;
 use super::merge::Master;
-use super::portal::{PortalField, PortalKind};
+use super::portal_field::{PortalField, PortalKind};
 use super::table::{self, Entry};
 
 /// The property that carries the record's number. By it a page is found again whose making was not written down.

@@ -18,7 +18,8 @@ use super::cell::Cell;
 use super::full_name::Parts;
 use super::mapping::{Field, Fit, option_name};
 use super::merge::Reading;
-use super::portal::{self, PortalKind};
+use super::portal;
+use super::portal_field::PortalKind;
 use super::{lines, rich, runs};
 
 /// Entries in one array of a property. <https://developers.notion.com/reference/request-limits>

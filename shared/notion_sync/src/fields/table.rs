@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::portal::{PortalField, PortalKind};
+use super::portal_field::{Codec, PortalField, PortalKind};
 
 /// How a field and a property go together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,35 +14,6 @@ pub enum Entry {
     Shown,
     /// They do not go together, and why.
     Refused(Reason),
-}
-
-/// How a value is written in a property.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Codec {
-    /// A line of text.
-    Line,
-    /// One value a line.
-    Lines,
-    /// BBCode as formatted text.
-    BbCode,
-    /// A number.
-    Number,
-    /// The amount of a sum; the currency stays on the portal.
-    Amount,
-    /// A box.
-    Checkbox,
-    /// A day.
-    Day,
-    /// A moment, to the minute.
-    Moment,
-    /// One option, by its name.
-    Option,
-    /// Options, by their names.
-    Options,
-    /// People, by their accounts.
-    People,
-    /// Records, by their pages.
-    Relation,
 }
 
 /// Why a field and a property do not go together.

@@ -14,8 +14,7 @@ use crate::database::Opened;
 use crate::fields::page;
 use crate::fields::page::Context;
 use crate::fields::portal;
-use crate::fields::portal::{PortalField, PortalKind};
-use crate::fields::{Cell, Field, Stuck};
+use crate::fields::{Cell, Field, PortalField, PortalKind, Stuck};
 use crate::work::read;
 
 /// What became of writing some fields.

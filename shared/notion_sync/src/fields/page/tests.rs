@@ -6,7 +6,7 @@ use settings::databases::FieldSetting;
 
 use super::*;
 use crate::fields::mapping::fit;
-use crate::fields::portal::PortalField;
+use crate::fields::portal_field::PortalField;
 use crate::fields::table;
 
 fn context() -> Context {
