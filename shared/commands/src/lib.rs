@@ -34,7 +34,8 @@ mod lookup;
 mod perform;
 #[cfg(feature = "act")]
 mod permission;
-#[cfg(all(test, feature = "act"))]
+#[cfg(feature = "act")]
+#[cfg(test)]
 mod pseudo;
 #[cfg(feature = "act")]
 mod reply;
