@@ -68,10 +68,10 @@ test("the card is shown while one types, and what it would have told", async () 
   await admin.getByLabel("Headline").fill("Fresh: {title}");
   await admin.locator("#preview").getByText("Fresh:").waitFor();
   await admin.getByRole("button", { name: /Try on the last/ }).click();
-  await admin.getByText("would have been sent. Nothing was sent by this try.").waitFor();
+  await admin.getByText("would have been posted. Nothing was posted by this try.").waitFor();
   await admin.getByText("The card", { exact: true }).click().catch(() => {});
   await admin.getByRole("button", { name: "Save" }).click();
-  await admin.getByRole("status").getByText("in force within a minute").waitFor();
+  await admin.getByRole("status").getByText("takes effect within a minute").waitFor();
   await admin.getByRole("link", { name: "Audit" }).click();
   await admin.getByText("route changed: new deals").waitFor();
 });
@@ -79,7 +79,7 @@ test("the card is shown while one types, and what it would have told", async () 
 test("a plan goes on before one's eyes", async () => {
   await admin.goto(`${host.address}/admin/notion`);
   await admin.getByRole("button", { name: "Plan a backfill" }).first().click();
-  await admin.getByText(/Plan over .*: done/).waitFor({ timeout: 60000 });
+  await admin.getByText(/Plan for .*: done/).waitFor({ timeout: 60000 });
 });
 
 const PAGES = ["/admin", "/admin/events", "/admin/events?status=delivered", "/admin/dead", "/admin/doctor", "/admin/routes",

@@ -148,7 +148,7 @@ test("an administrator signs in once, links people and joins conversations; the 
   await admin.getByRole("cell", { name: "#general" }).waitFor();
   await admin.getByLabel("Channel").fill("#calls");
   await admin.getByLabel("Chat, by its number or address").fill("chat57");
-  await admin.getByRole("button", { name: "Join" }).click();
+  await admin.getByRole("button", { name: "Bridge" }).click();
   await admin.getByRole("status").waitFor();
   for (const size of [{ width: 390, height: 800 }, { width: 1280, height: 800 }]) {
     await admin.setViewportSize(size);

@@ -20,7 +20,12 @@ mod page;
 mod people;
 mod person;
 mod plan;
+#[cfg(test)]
+mod pseudo_tests;
+mod route_draft;
+mod route_form;
 mod routes;
+mod runs;
 mod settings_form;
 mod sign_in;
 mod suggest;
@@ -358,7 +363,7 @@ async fn route(visit: &Visit<'_>, posts: bool, path: &str, form: &Form, query: &
         (true, "/bridges/join") => bridges::join(&visit.opened().await?, form).await,
         (true, "/bridges/part") => bridges::part(&visit.opened().await?, form).await,
         (false, "/notion") => notion::show(visit, done).await,
-        (false, "/notion/runs") => notion::runs(visit).await,
+        (false, "/notion/runs") => runs::show(visit).await,
         (false, "/notion/attention") => attention::show(visit, query).await,
         (true, "/notion/attention/try") => attention::try_again(visit, form).await,
         (true, "/notion/attention/take") => attention::take(visit, form).await,
@@ -371,7 +376,7 @@ async fn route(visit: &Visit<'_>, posts: bool, path: &str, form: &Form, query: &
         (true, "/notion/forget") => databases::forget(visit, form).await,
         (true, "/notion/webhook") => notion::open_window(visit, form).await,
         (true, "/notion/webhook/close") => notion::close_old(visit).await,
-        (true, "/notion/backfill") => notion::backfill(visit, form).await,
+        (true, "/notion/backfill") => runs::begin(visit, form).await,
         (true, "/notion/undo") => notion::undo(visit, form).await,
         (false, "/keys") => keys::show(visit, done).await,
         (true, "/keys") => keys::make(visit, form).await,

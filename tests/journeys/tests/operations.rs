@@ -261,11 +261,11 @@ async fn a_route_is_made_tried_shown_saved_and_undone_on_its_page() {
     changed.extend([("when", "record.nonsense(("), ("seen", "whatever")]);
     let wrong = browser.post("/admin/routes/save", &changed).await.text;
     assert!(wrong.contains("Not saved.") && wrong.contains("record.nonsense(("), "{wrong}");
-    // Somebody else was quicker.
+    // Someone else was quicker.
     let mut late = fields.clone();
     late.extend([("of", "large deals"), ("seen", "of another day")]);
     let stale = browser.submit("/admin/routes/edit?route=large+deals", "/admin/routes/save", &late).await.text;
-    assert!(stale.contains("Somebody else has changed the settings"), "{stale}");
+    assert!(stale.contains("Someone else changed the settings"), "{stale}");
 
     browser.submit("/admin/routes", "/admin/routes/delete", &[("route", "large deals")]).await;
     assert!(!browser.get("/admin/routes").await.text.contains("large deals"));
