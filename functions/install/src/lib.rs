@@ -174,7 +174,7 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
         Err(refused) => return refused_page(deps, &refused),
     };
     if door.proof.needs_own_page() && !origin::is_own(request.headers(), deps.public_url.as_deref()) {
-        return refused_page(deps, &Refused::new(StatusCode::FORBIDDEN, "another_site", origin::REFUSED));
+        return refused_page(deps, &origin::refused());
     }
     if deps.lacks_address(path.strip_prefix(PATH).unwrap_or(&path)) {
         let text = "This needs the public address: whoever runs Switchboard sets public_url in its configuration.";
@@ -206,10 +206,10 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
 /// What is wrong before anybody is asked.
 fn refused_page(deps: &Deps, refused: &Refused) -> Response<Bytes> {
     let text = match refused.status {
-        StatusCode::NOT_FOUND => "There is no such page. Go to /install.".to_owned(),
-        _ => refused.text.clone(),
+        StatusCode::NOT_FOUND => "There is no such page. Go to /install.",
+        _ => web::page::refusal(locale::Language::En, refused),
     };
-    let page = page::message("That did not work", &text);
+    let page = page::message("That did not work", text);
     refused.answer_with(deps.ports.metrics.as_ref(), "installs_refused", |status| web::page::page(status, page))
 }
 
