@@ -141,7 +141,7 @@ test("an administrator signs in once, links people and joins conversations; the 
   await admin.getByRole("button", { name: "Sign in" }).click();
   await admin.getByRole("heading", { name: "Overview" }).waitFor();
   await admin.getByRole("link", { name: "People" }).click();
-  await admin.getByLabel("One person a line").fill("user9@example.com, 1");
+  await admin.getByLabel("One person per line").fill("user9@example.com, 1");
   await admin.getByRole("button", { name: "Link them" }).click();
   assert.match(await admin.getByRole("status").innerText(), /1 linked/);
   await admin.getByRole("link", { name: "Conversations" }).click();

@@ -65,9 +65,9 @@ async fn one_account_is_linked_by_hand_to_two_people_and_acts_as_the_last() {
     let (world, browser, second) = second_account().await;
     let people = people(&world);
     let page = browser.press("/admin/people/link", &[("slack", &second), ("user", "1")]).await.text;
-    assert!(page.contains("is Анна Титов now"), "{page}");
+    assert!(page.contains("is now linked to Анна Титов."), "{page}");
     let page = browser.press("/admin/people/link", &[("slack", &second), ("user", "user9@example.com")]).await.text;
-    assert!(page.contains(" now."), "{page}");
+    assert!(page.contains(" is now linked to "), "{page}");
     assert_eq!(people.of_slack(&world.tenant, &second).await.unwrap().unwrap().user, 9);
     assert_eq!(people.of_user(&world.tenant, 1).await.unwrap()[0].slack, second);
     browser.press("/admin/people/unlink", &[("slack", &second), ("user", "9")]).await;
@@ -80,7 +80,7 @@ async fn a_list_links_whom_it_names_and_the_other_lines_are_listed() {
     let (people, ann) = (people(&world), world.sandbox.slack.person("user6@example.com"));
     let list = format!("{second}, 12\nnobody@x.example, 1\nnonsense\nuser6@example.com; 1");
     let page = browser.press("/admin/people/list", &[("list", &list)]).await.text;
-    assert!(page.contains("2 linked.") && page.contains("line 2") && page.contains("line 3"), "{page}");
+    assert!(page.contains("2 linked.") && page.contains("Line 2:") && page.contains("Line 3:"), "{page}");
     let link = people.of_slack(&world.tenant, &ann).await.unwrap().unwrap();
     assert_eq!((link.user, link.origin), (1, Origin::Hand));
     assert_eq!(people.of_slack(&world.tenant, &second).await.unwrap().unwrap().user, 12);
