@@ -10,6 +10,14 @@ list-of-pages = Pages
 signed-in-as = { $portal } · signed in as { $person }
 sign-out = Sign out
 
+# Who signed in by a code, which names no one
+by-one-time-code = a one-time code
+
+## Providers
+
+bitrix24 = Bitrix24
+notion = Notion
+
 ## The names of the pages
 
 page-overview = Overview
@@ -37,6 +45,13 @@ taken-to = You are being taken to { $provider }, where you allow access.
 failed = That did not work
 not-found = Page not found
 no-such-page = There is no such page.
+form-expired = This form is out of date
+form-expired-explained = Go back, reload the page and send the form again.
+another-site = This form was not sent by a page of Switchboard, so nothing was changed. Open the page here and send the form again. If that is what you did, the browser or a proxy removes the headers Sec-Fetch-Site and Origin.
+wrong-method = This address does not accept such a request.
+address-too-long = The address is too long.
+too-large = What was sent is too large for this page.
+too-many-fields = The form has too many fields.
 back = Back
 to-the-overview = To the overview
 

@@ -2,8 +2,15 @@
 
 skip-to-content = Перейти к содержанию
 list-of-pages = Страницы
-signed-in-as = { $portal } · вы вошли как { $person }
+signed-in-as = { $portal } · вход выполнен: { $person }
 sign-out = Выйти
+
+by-one-time-code = по одноразовому коду
+
+## Сервисы
+
+bitrix24 = Битрикс24
+notion = Notion
 
 ## Названия страниц
 
@@ -31,6 +38,13 @@ taken-to = Сейчас откроется { $provider }, где вы разре
 failed = Не получилось
 not-found = Страница не найдена
 no-such-page = Такой страницы нет.
+form-expired = Эта форма устарела
+form-expired-explained = Вернитесь, обновите страницу и отправьте форму снова.
+another-site = Эту форму отправила не страница Switchboard, поэтому ничего не изменено. Откройте страницу здесь и отправьте форму снова. Если вы так и сделали, значит, браузер или прокси удаляет заголовки Sec-Fetch-Site и Origin.
+wrong-method = Этот адрес не принимает такой запрос.
+address-too-long = Адрес слишком длинный.
+too-large = Отправленное слишком велико для этой страницы.
+too-many-fields = В форме слишком много полей.
 back = Назад
 to-the-overview = К обзору
 

@@ -1,5 +1,5 @@
 // The administrators' pages: looked at on a phone and on a desk, in light and in dark, by axe; scripts in names tried
-// everywhere; a planted fault found, mended and redriven; a route changed with its card shown while one types.
+// everywhere; a planted fault found, fixed and retried; a route changed with its card shown while one types.
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
@@ -45,21 +45,21 @@ before(async () => {
 });
 after(() => host.end());
 
-test("a planted fault is found from the overview, mended, redriven and seen delivered, in five clicks", async () => {
+test("a planted fault is found from the overview, fixed, retried and seen delivered, in five clicks", async () => {
   await api("/api/archive", { archived: true });
   await api("/api/deals", { title: `Roof ${EVIL}`, amount: 150000, currency: "EUR" });
   await until("/admin", () => admin.getByText("1 dead letter").isVisible());
   await admin.getByRole("link", { name: "1 dead letter" }).click(); // 1
-  await admin.getByText("Show 1 letter").click(); // 2
-  await admin.getByRole("link", { name: "its way" }).click(); // 3
+  await admin.getByText("Show 1 delivery").click(); // 2
+  await admin.getByRole("link", { name: "Open the event" }).click(); // 3
   await admin.getByText("bitrix24 crm.item").first().waitFor();
   await api("/api/archive", { archived: false });
-  await admin.getByRole("link", { name: "Redrive" }).click(); // 4
+  await admin.getByRole("link", { name: "Retry" }).click(); // 4
   await admin.getByText("What will happen").waitFor();
-  await admin.getByRole("button", { name: "Redrive 1 letter" }).click(); // 5
-  await admin.getByText("Its job is on the queue again").waitFor();
+  await admin.getByRole("button", { name: "Retry 1 delivery" }).click(); // 5
+  await admin.getByText("The delivery is in its queue again").waitFor();
   const way = new URL(admin.url()).pathname;
-  await until(way, () => admin.getByText("delivered after").first().isVisible());
+  await until(way, () => admin.getByText("Delivered after").first().isVisible());
 });
 
 test("the card is shown while one types, and what it would have told", async () => {
@@ -68,10 +68,10 @@ test("the card is shown while one types, and what it would have told", async () 
   await admin.getByLabel("Headline").fill("Fresh: {title}");
   await admin.locator("#preview").getByText("Fresh:").waitFor();
   await admin.getByRole("button", { name: /Try on the last/ }).click();
-  await admin.getByText("would have been sent. Nothing was sent by this try.").waitFor();
+  await admin.getByText("would have been posted. Nothing was posted by this try.").waitFor();
   await admin.getByText("The card", { exact: true }).click().catch(() => {});
   await admin.getByRole("button", { name: "Save" }).click();
-  await admin.getByRole("status").getByText("in force within a minute").waitFor();
+  await admin.getByRole("status").getByText("takes effect within a minute").waitFor();
   await admin.getByRole("link", { name: "Audit" }).click();
   await admin.getByText("route changed: new deals").waitFor();
 });
@@ -79,7 +79,7 @@ test("the card is shown while one types, and what it would have told", async () 
 test("a plan goes on before one's eyes", async () => {
   await admin.goto(`${host.address}/admin/notion`);
   await admin.getByRole("button", { name: "Plan a backfill" }).first().click();
-  await admin.getByText(/Plan over .*: done/).waitFor({ timeout: 60000 });
+  await admin.getByText(/Plan for .*: done/).waitFor({ timeout: 60000 });
 });
 
 const PAGES = ["/admin", "/admin/events", "/admin/events?status=delivered", "/admin/dead", "/admin/doctor", "/admin/routes",
@@ -108,7 +108,7 @@ test("scripts in names of deals, channels, people, settings and errors are text 
   await until("/admin/routes", async () => (await admin.locator("main").innerText()).includes("<script>"));
   await api("/api/leads", { title: `Dead ${EVIL}` });
   await until("/admin/dead", async () => (await admin.locator("main").innerText()).includes("channel_not_found"));
-  const dead = await admin.getByRole("link", { name: /Redrive these/ }).first().getAttribute("href");
+  const dead = await admin.getByRole("link", { name: /Retry these/ }).first().getAttribute("href");
   await admin.goto(`${host.address}/admin/events?q=channel_not_found`);
   const way = await admin.locator("tbody a").first().getAttribute("href");
   const evil = encodeURIComponent(EVIL);
@@ -124,7 +124,7 @@ test("scripts in names of deals, channels, people, settings and errors are text 
   assert.ok(shown >= 6, `it stood as text on ${shown} pages`);
   await admin.goto(`${host.address}/admin/doctor`);
   await admin.getByRole("button", { name: "Run the checks" }).click();
-  await admin.getByText("things to mend").or(admin.getByText("thing to mend")).waitFor();
+  await admin.getByText(/problems? found\./).waitFor();
   assert.equal(await admin.evaluate(() => window.hacked), undefined, "the checks");
   await admin.goto(`${host.address}/admin/settings`);
   await admin.getByLabel("Document (YAML)").fill(usual);
@@ -159,13 +159,13 @@ test("everything is reached by the keyboard", async () => {
   await admin.setViewportSize({ width: 1280, height: 900 });
   await admin.goto(`${host.address}/admin`);
   await admin.keyboard.press("Tab");
-  assert.equal(await admin.evaluate(() => document.activeElement.textContent), "To the content");
+  assert.equal(await admin.evaluate(() => document.activeElement.textContent), "Skip to the content");
   const names = [];
   for (let steps = 0; steps < 14; steps += 1) {
     await admin.keyboard.press("Tab");
     names.push(await admin.evaluate(() => document.activeElement.textContent.trim()));
   }
-  for (const name of ["Overview", "Dead letters", "Audit", "Connections", "Sign out"]) assert.ok(names.includes(name), `${name}: ${names}`);
+  for (const name of ["Overview", "Failed deliveries", "Audit", "Connections", "Sign out"]) assert.ok(names.includes(name), `${name}: ${names}`);
   await admin.getByRole("button", { name: "Sign out" }).press("Enter");
   await admin.getByLabel("One-time code").waitFor();
   const found = await admin.evaluate(`${axe}; axe.run(document)`);

@@ -58,7 +58,7 @@ test("the administrators' page plans a backfill, shows the webhook and has no si
   await page.click("text=Notion");
   await page.getByText("Signed events arrive").or(page.getByText("There is a subscription")).waitFor();
   await page.getByRole("button", { name: "Plan a backfill" }).first().click();
-  await page.getByText("Plan over Projects: done").waitFor(patient);
+  await page.getByText("Plan for Projects: done").waitFor(patient);
   await page.getByText("a page would be made").first().waitFor({ state: "attached" });
   await picture("admin");
   await page.setViewportSize({ width: 390, height: 844 });

@@ -141,14 +141,14 @@ test("an administrator signs in once, links people and joins conversations; the 
   await admin.getByRole("button", { name: "Sign in" }).click();
   await admin.getByRole("heading", { name: "Overview" }).waitFor();
   await admin.getByRole("link", { name: "People" }).click();
-  await admin.getByLabel("One person a line").fill("user9@example.com, 1");
+  await admin.getByLabel("One person per line").fill("user9@example.com, 1");
   await admin.getByRole("button", { name: "Link them" }).click();
   assert.match(await admin.getByRole("status").innerText(), /1 linked/);
   await admin.getByRole("link", { name: "Conversations" }).click();
   await admin.getByRole("cell", { name: "#general" }).waitFor();
   await admin.getByLabel("Channel").fill("#calls");
   await admin.getByLabel("Chat, by its number or address").fill("chat57");
-  await admin.getByRole("button", { name: "Join" }).click();
+  await admin.getByRole("button", { name: "Bridge" }).click();
   await admin.getByRole("status").waitFor();
   for (const size of [{ width: 390, height: 800 }, { width: 1280, height: 800 }]) {
     await admin.setViewportSize(size);

@@ -6,15 +6,17 @@ use clients::Failure;
 use jiff::Timestamp;
 use jobs::sync::Side;
 use jobs::sync::{Signal, SyncJob};
+use locale::{Language, texts};
 use maud::{Markup, html};
 use notion_sync::attention::Entry;
 use notion_sync::paused::{Paused, paused};
 use records::Record;
 use runtime::TraceId;
-use web::components::ago;
-use web::page::Form;
+use web::components::{Column, Tone, ago, empty, message, table, wide};
+use web::language::rich;
+use web::page::{Form, encoded};
 
-use crate::page::{Page, count, heads, signed_in, token};
+use crate::page::{Page, signed_in, token};
 use crate::{Answer, Visit};
 
 /// Where it is, behind `/admin`.
@@ -31,81 +33,100 @@ pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
         known.extend(mirror.stored(tenant, &database.name).await?.map(|known| (database.name.clone(), known)));
     }
     let paused = if after.is_none() { paused(&visit.settings.notion.databases, &known) } else { Vec::new() };
-    let now = visit.ports().clock.now();
+    let (language, now) = (visit.language, visit.ports().clock.now());
     let body = html! {
-        p {
-            "Values that one side did not accept, and what else keeps records and pages from being synced. "
-            "Both sides stay as they are; everything else of the record is synced. "
-            "An entry disappears once both sides show the same value."
-        }
-        @if entries.is_empty() && paused.is_empty() {
-            @if after.is_some() { p.hint { "There are no more." } }
-            @else { p.done role="status" { strong { "Nothing needs attention." } " Every value that was written is shown on the other side." } }
-        }
-        @if !paused.is_empty() { (paused_table(visit, &paused, now)) }
+        p { (language.text(texts::admin::ATTENTION_EXPLAINED)) }
+        @if entries.is_empty() && paused.is_empty() { (nothing(language, after.is_some())) }
+        @if !paused.is_empty() { (paused_table(language, &paused, now)) }
         @if !entries.is_empty() { (entry_table(visit, &entries, now)) }
         p.buttons {
-            @if after.is_some() { a.button href={ "/admin" (PLACE) } { "From the beginning" } " " }
-            @if let Some(next) = &next { a.button href={ "/admin" (PLACE) "?after=" (web::page::encoded(next)) } { "Next page" } }
+            @if after.is_some() { a.button href={ "/admin" (PLACE) } { (language.text(texts::admin::FIRST_PAGE)) } " " }
+            @if let Some(next) = &next {
+                a.button href={ "/admin" (PLACE) "?after=" (encoded(next)) } { (language.text(texts::admin::NEXT_PAGE)) }
+            }
         }
     };
     Ok(Answer::Page(signed_in(visit, Page::NeedsAttention, query.get("done"), &body)))
 }
 
-fn paused_table(visit: &Visit<'_>, paused: &[Paused], now: Timestamp) -> Markup {
+fn nothing(language: Language, is_later_page: bool) -> Markup {
+    if is_later_page {
+        return empty(language.text(texts::admin::NO_MORE_ENTRIES));
+    }
+    let text = html! {
+        strong { (language.text(texts::admin::NOTHING_NEEDS_ATTENTION)) } " "
+        (language.text(texts::admin::NOTHING_NEEDS_ATTENTION_MEANS))
+    };
+    message(Tone::Done, text)
+}
+
+pub(crate) fn paused_table(language: Language, paused: &[Paused], now: Timestamp) -> Markup {
+    let columns = [
+        Column::text(language.text(texts::admin::DATABASE)),
+        Column::text(language.text(texts::admin::FIELD)),
+        Column::text(language.text(texts::admin::REASON)),
+        Column::text(language.text(texts::admin::SINCE)),
+    ];
+    let rows = paused.iter().map(|one| {
+        [
+            html! { a href={ "/admin/notion/edit?database=" (encoded(&one.database)) } { (one.database) } },
+            html! { (one.field.as_deref().unwrap_or(language.text(texts::admin::ALL_FIELDS))) },
+            html! { (one.why) },
+            ago(language, now, one.since),
+        ]
+    });
     html! {
-        h2 { "Paused" }
-        table {
-            (heads(&["Database", "Field", "Reason", "Since"]))
-            tbody {
-                @for one in paused {
-                    tr {
-                        td data-label="Database" { a href={ "/admin/notion/edit?database=" (web::page::encoded(&one.database)) } { (one.database) } }
-                        td data-label="Field" { @match &one.field { Some(field) => (field), None => "all" } }
-                        td data-label="Reason" { (one.why) }
-                        td data-label="Since" { (ago(visit.language, now, one.since)) }
-                    }
-                }
-            }
-        }
+        h2 { (language.text(texts::admin::PAUSED)) }
+        (table(language.text(texts::admin::PAUSED), columns, rows))
     }
 }
 
-fn entry_table(visit: &Visit<'_>, entries: &[Entry], now: Timestamp) -> Markup {
+pub(crate) fn entry_table(visit: &Visit<'_>, entries: &[Entry], now: Timestamp) -> Markup {
+    let language = visit.language;
+    let values = language.text(texts::admin::VALUES);
+    let columns = [
+        Column::text(language.text(texts::admin::RECORD)),
+        Column::text(language.text(texts::admin::FIELD)),
+        Column::text(language.text(texts::pages::BITRIX24)),
+        Column::text(language.text(texts::pages::NOTION)),
+        Column::text(language.text(texts::admin::REASON)),
+        Column::text(language.text(texts::admin::SINCE)),
+        Column::untitled(),
+    ];
+    let rows = entries.iter().map(|entry| row(visit, entry, now));
     html! {
-        h2 { "Values" }
-        div.wide tabindex="0" role="region" aria-label="Values" {
-            table {
-                (heads(&["Record", "Field", "Bitrix24", "Notion", "Reason", "Since", ""]))
-                tbody { @for entry in entries { (row(visit, entry, now)) } }
-            }
-        }
+        h2 { (values) }
+        (wide(values, &table(values, columns, rows)))
     }
 }
 
-fn row(visit: &Visit<'_>, entry: &Entry, now: Timestamp) -> Markup {
+fn row(visit: &Visit<'_>, entry: &Entry, now: Timestamp) -> [Markup; 7] {
+    let language = visit.language;
     let name = if entry.title.is_empty() { entry.record.to_string() } else { entry.title.clone() };
-    html! {
-        tr {
-            td data-label="Record" {
-                a href=(record_link(&visit.portal.domain, entry.record)) { (name) }
-                " " span.hint { (entry.record.to_string()) ", " (entry.database) }
-                @if let Some(page) = &entry.page { " " a href={ "https://www.notion.so/" (page.replace('-', "")) } { "Notion page" } }
+    let not_carried_over = match entry.of {
+        Side::Bitrix24 => texts::admin::BITRIX24_VALUE_NOT_CARRIED_OVER,
+        Side::Notion => texts::admin::NOTION_VALUE_NOT_CARRIED_OVER,
+    };
+    [
+        html! {
+            a href=(record_link(&visit.portal.domain, entry.record)) { (name) }
+            " " span.hint { (entry.record.to_string()) ", " (entry.database) }
+            @if let Some(page) = &entry.page {
+                " " a href={ "https://www.notion.so/" (page.replace('-', "")) } { (language.text(texts::admin::NOTION_PAGE)) }
             }
-            td data-label="Field" { (entry.name()) }
-            td data-label="Bitrix24" { (entry.bitrix24) }
-            td data-label="Notion" { (entry.notion) }
-            td data-label="Reason" {
-                span.hint { (entry.of) "’s value could not be carried over. " }
-                (entry.why)
+        },
+        html! { (entry.name()) },
+        html! { (entry.bitrix24) },
+        html! { (entry.notion) },
+        html! { span.hint { (language.text(not_carried_over)) } " " (entry.why) },
+        html! {
+            (ago(language, now, entry.since))
+            @if let Some(tried) = entry.tried_at {
+                " " span.hint { (rich(language, &texts::admin::TriedAgain { ago: ago(language, now, tried) })) }
             }
-            td data-label="Since" {
-                (ago(visit.language, now, entry.since))
-                @if let Some(tried) = entry.tried_at { " " span.hint { "tried again " (ago(visit.language, now, tried)) ", with the same result" } }
-            }
-            td { (buttons(visit, entry)) }
-        }
-    }
+        },
+        buttons(visit, entry),
+    ]
 }
 
 fn record_link(domain: &str, record: Record) -> String {
@@ -126,27 +147,43 @@ fn buttons(visit: &Visit<'_>, entry: &Entry) -> Markup {
             }
         }
     };
+    let language = visit.language;
     if visit.settings.notion.named(&entry.database).is_none() {
         return html! {
-            span.hint { "The settings have no such database any more." }
-            (form("/forget", None, "Remove from the list"))
+            span.hint { (language.text(texts::admin::DATABASE_NOT_IN_SETTINGS)) }
+            (form("/forget", None, language.text(texts::admin::REMOVE_FROM_LIST)))
         };
     }
     html! {
-        @if let Some(until) = entry.rests_until { span.hint { "resumes at " (until.strftime("%H:%M UTC")) } }
-        @if entry.can_be_tried() { (form("/try", None, "Try again")) }
-        @for side in &entry.can_take { (form("/take", Some(*side), &format!("Take {side}’s value"))) }
+        @if let Some(until) = entry.rests_until {
+            span.hint { (language.text(texts::admin::ResumesAt { time: until.strftime("%H:%M UTC") })) }
+        }
+        @if entry.can_be_tried() { (form("/try", None, language.text(texts::admin::TRY_AGAIN))) }
+        @for side in &entry.can_take {
+            (form("/take", Some(*side), language.text(match side {
+                Side::Bitrix24 => texts::admin::TAKE_BITRIX24_VALUE,
+                Side::Notion => texts::admin::TAKE_NOTION_VALUE,
+            })))
+        }
     }
 }
 
 /// The entry of a form, if it is still there.
 async fn entry_of(visit: &Visit<'_>, form: &Form) -> Result<Result<Entry, Answer>, Failure> {
     let found = visit.deps.mirror.attention.get(&visit.id, form.get("entry")).await?;
-    let gone =
-        || Answer::to(PLACE, "This value needs no attention any more: both sides agree, or the pair is not synced.");
-    Ok(found.ok_or_else(gone))
+    Ok(found.ok_or_else(|| Answer::to(PLACE, visit.language.text(texts::admin::VALUE_NEEDS_NO_ATTENTION))))
 }
 
+/// Which value it is, on a page.
+fn value_of(language: Language, entry: &Entry) -> String {
+    language.text(texts::admin::ValueOf {
+        field: entry.name(),
+        record: entry.record.to_string(),
+        database: entry.database.clone(),
+    })
+}
+
+/// Which value it is, in the audit.
 fn described(entry: &Entry) -> String {
     format!("{} of {} in {}", entry.name(), entry.record, entry.database)
 }
@@ -165,15 +202,13 @@ pub(crate) async fn try_again(visit: &Visit<'_>, form: &Form) -> Result<Answer, 
     let link = visit.deps.mirror.links.get(&visit.id, &entry.database, entry.record).await?;
     if link.is_none() {
         visit.deps.mirror.attention.forget(&visit.id, &entry.id()).await?;
-        return Ok(Answer::to(PLACE, format!("{} has no page any more; it was removed from the list.", entry.record)));
+        let word = visit.language.text(texts::admin::EntryHasNoPage { record: entry.record });
+        return Ok(Answer::to(PLACE, word));
     }
     let (database, record) = (entry.database.clone(), entry.record);
     send(visit, &SyncJob::Record { database, record, signal: Signal::both("try again") }, "try").await?;
     visit.note("value tried again", &described(&entry), "", "").await?;
-    let word = format!(
-        "{} is being tried again. Reload this page: the entry disappears if it worked; otherwise the reason says why not.",
-        described(&entry)
-    );
+    let word = visit.language.text(texts::admin::ValueBeingTried { value: value_of(visit.language, &entry) });
     Ok(Answer::to(PLACE, word))
 }
 
@@ -184,7 +219,7 @@ pub(crate) async fn take(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failu
     };
     let side = [Side::Bitrix24, Side::Notion].into_iter().find(|side| side.to_string() == form.get("side"));
     let Some(side) = side.filter(|side| entry.can_take.contains(side)) else {
-        return Ok(Answer::to(PLACE, "This side’s value cannot be written to the other."));
+        return Ok(Answer::to(PLACE, visit.language.text(texts::admin::CANNOT_TAKE_VALUE)));
     };
     let job = SyncJob::Take {
         database: entry.database.clone(),
@@ -199,11 +234,11 @@ pub(crate) async fn take(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failu
         Side::Notion => (&entry.bitrix24, &entry.notion),
     };
     visit.note(&format!("{side}'s value taken"), &described(&entry), before, after).await?;
-    let word = format!(
-        "{side}’s value of {} is being written to {}. Reload this page: the entry disappears once both sides show it. The other value is kept under Conflicts on the page Notion.",
-        described(&entry),
-        side.other()
-    );
+    let value = value_of(visit.language, &entry);
+    let word = match side {
+        Side::Bitrix24 => visit.language.text(texts::admin::TakingBitrix24Value { value }),
+        Side::Notion => visit.language.text(texts::admin::TakingNotionValue { value }),
+    };
     Ok(Answer::to(PLACE, word))
 }
 
@@ -213,11 +248,12 @@ pub(crate) async fn forget(visit: &Visit<'_>, form: &Form) -> Result<Answer, Fai
         Err(gone) => return Ok(gone),
     };
     if visit.settings.notion.named(&entry.database).is_some() {
-        return Ok(Answer::to(PLACE, "This database is synced: the entry disappears once both sides agree."));
+        return Ok(Answer::to(PLACE, visit.language.text(texts::admin::DATABASE_IS_SYNCED)));
     }
     visit.deps.mirror.attention.forget(&visit.id, &entry.id()).await?;
     visit.note("entry removed from what needs attention", &described(&entry), "", "").await?;
-    Ok(Answer::to(PLACE, format!("{} was removed from the list. Both sides stay as they are.", described(&entry))))
+    let word = visit.language.text(texts::admin::EntryRemoved { value: value_of(visit.language, &entry) });
+    Ok(Answer::to(PLACE, word))
 }
 
 /// How many there are, for the list of pages: `3`, `100+`.
@@ -231,13 +267,18 @@ pub(crate) fn shown_count((number, more): (usize, bool)) -> Option<String> {
 
 /// A word on the page Notion, where there is something.
 pub(crate) fn hint(visit: &Visit<'_>) -> Markup {
-    let counted = visit.attention;
-    html! {
-        @if let Some(number) = shown_count(counted) {
-            p.problem role="alert" {
-                a href={ "/admin" (PLACE) } { (if counted.0 == 1 { count(1, "value") } else { format!("{number} values") }) " could not be synced" }
-                ". Both sides stay as they are until someone decides."
-            }
-        }
+    let language = visit.language;
+    let (count, has_more) = (visit.attention.0 as u64, visit.attention.1);
+    if count == 0 {
+        return html! {};
     }
+    let values = if has_more {
+        language.text(texts::admin::MoreValuesNotSynced { count })
+    } else {
+        language.text(texts::admin::ValuesNotSynced { count })
+    };
+    let text = html! {
+        a href={ "/admin" (PLACE) } { (values) } " " (language.text(texts::admin::VALUES_NOT_SYNCED_MEANS))
+    };
+    message(Tone::Problem, text)
 }

@@ -1,13 +1,15 @@
 //! The audit page: who changed what, with the values before and after; and the sessions, which can be ended here.
 
 use clients::Failure;
+use locale::{Language, texts};
 use maud::{Markup, html};
 use tenants::audit::{Audit, Entry};
-use web::components::moment;
+use web::components::{Column, empty, moment, table};
 use web::page::{Form, encoded};
 use web::sessions;
+use web::sessions::Listed;
 
-use crate::page::{Page, heads, signed_in, token};
+use crate::page::{Page, person, signed_in, token};
 use crate::{Answer, Visit};
 
 const A_PAGE: usize = 50;
@@ -17,53 +19,78 @@ pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
     let sessions = sessions::list(store.as_ref(), &visit.id).await?;
     let after = Some(query.get("after").to_owned()).filter(|after| !after.is_empty());
     let (entries, next) = Audit::new(store).latest(&visit.id, A_PAGE, after).await?;
+    let language = visit.language;
     let body = html! {
-        h2 { "Signed in" }
-        table {
-            (heads(&["Who", "Since (UTC)", ""]))
-            tbody {
-                @for listed in &sessions {
-                    tr {
-                        td data-label="Who" { (listed.who) @if listed.name == visit.session.name() { " (this is you)" } }
-                        td data-label="Since" { (moment(listed.since)) }
-                        td { form.inline method="post" action="/admin/audit/revoke" {
-                            (token(visit)) input type="hidden" name="name" value=(listed.name);
-                            button aria-label={ "Sign out " (listed.who) } { "Sign out" }
-                        } }
-                    }
-                }
-            }
-        }
+        h2 { (language.text(texts::admin::SIGNED_IN)) }
+        (session_table(visit, &sessions))
         @if sessions.len() > 1 {
-            form.inline method="post" action="/admin/audit/revoke" { (token(visit)) input type="hidden" name="name" value="others"; button { "Sign out everybody else" } }
-        }
-        h2 { "Changes" }
-        @if entries.is_empty() { p.hint { "Nobody has changed anything yet." } }
-        @else {
-            table {
-                (heads(&["When (UTC)", "Who", "What", "Before and after"]))
-                tbody { @for entry in &entries { (row(entry)) } }
+            form.inline method="post" action="/admin/audit/revoke" {
+                (token(visit)) input type="hidden" name="name" value="others";
+                button { (language.text(texts::admin::SIGN_OUT_OTHERS)) }
             }
         }
-        @if let Some(next) = next { p { a href={ "/admin/audit?after=" (encoded(&next)) } { "Older" } } }
-        p.hint { "Kept for a year. Secrets never stand here." }
+        h2 { (language.text(texts::admin::CHANGES)) }
+        @if entries.is_empty() { (empty(language.text(texts::admin::NO_CHANGES))) }
+        @else { (change_table(language, &entries)) }
+        @if let Some(next) = next {
+            p { a href={ "/admin/audit?after=" (encoded(&next)) } { (language.text(texts::admin::OLDER)) } }
+        }
+        p.hint { (language.text(texts::admin::AUDIT_EXPLAINED)) }
     };
     Ok(Answer::Page(signed_in(visit, Page::Audit, query.get("done"), &body)))
 }
 
-fn row(entry: &Entry) -> Markup {
-    html! {
-        tr {
-            td data-label="When" { (moment(entry.at)) }
-            td data-label="Who" { (entry.who) }
-            td data-label="What" { (entry.what) @if !entry.of.is_empty() { ": " (entry.of) } }
-            td data-label="Before and after" {
-                @if !(entry.before.is_empty() && entry.after.is_empty()) {
-                    details { summary { "Show" }
-                        @if !entry.before.is_empty() { p.hint { "Before" } pre tabindex="0" { (entry.before) } }
-                        @if !entry.after.is_empty() { p.hint { "After" } pre tabindex="0" { (entry.after) } }
-                    }
+fn session_table(visit: &Visit<'_>, sessions: &[Listed]) -> Markup {
+    let language = visit.language;
+    let columns = [
+        Column::text(language.text(texts::admin::WHO)),
+        Column::text(language.text(texts::admin::SINCE)),
+        Column::untitled(),
+    ];
+    let rows = sessions.iter().map(|listed| {
+        let who = person(language, &listed.who);
+        [
+            html! { (who) @if listed.name == visit.session.name() { " " (language.text(texts::admin::THIS_IS_YOU)) } },
+            moment(listed.since),
+            html! {
+                form.inline method="post" action="/admin/audit/revoke" {
+                    (token(visit)) input type="hidden" name="name" value=(listed.name);
+                    button aria-label=(language.text(texts::admin::SignOutPerson { person: who })) { (language.text(texts::pages::SIGN_OUT)) }
                 }
+            },
+        ]
+    });
+    table(language.text(texts::admin::SIGNED_IN), columns, rows)
+}
+
+fn change_table(language: Language, entries: &[Entry]) -> Markup {
+    let columns = [
+        Column::text(language.text(texts::admin::WHEN)),
+        Column::text(language.text(texts::admin::WHO)),
+        Column::text(language.text(texts::admin::WHAT)),
+        Column::text(language.text(texts::admin::BEFORE_AND_AFTER)),
+    ];
+    let rows = entries.iter().map(|entry| {
+        [
+            moment(entry.at),
+            html! { (person(language, &entry.who)) },
+            html! { (entry.what) @if !entry.of.is_empty() { ": " (entry.of) } },
+            before_and_after(language, entry),
+        ]
+    });
+    table(language.text(texts::admin::CHANGES), columns, rows)
+}
+
+fn before_and_after(language: Language, entry: &Entry) -> Markup {
+    let value = |title: &str, value: &str| {
+        html! { @if !value.is_empty() { p.hint { (title) } pre tabindex="0" { (value) } } }
+    };
+    html! {
+        @if !(entry.before.is_empty() && entry.after.is_empty()) {
+            details {
+                summary { (language.text(texts::admin::SHOW)) }
+                (value(language.text(texts::admin::BEFORE), &entry.before))
+                (value(language.text(texts::admin::AFTER), &entry.after))
             }
         }
     }
@@ -83,5 +110,6 @@ pub(crate) async fn revoke(visit: &Visit<'_>, form: &Form) -> Result<Answer, Fai
         visit.note("session ended", &listed.who, "", "").await?;
         ended += 1;
     }
-    Ok(Answer::to("/audit", if ended == 0 { "That session has ended already." } else { "Signed out." }))
+    let word = if ended == 0 { texts::admin::SESSION_HAS_ENDED } else { texts::admin::SIGNED_OUT };
+    Ok(Answer::to("/audit", visit.language.text(word)))
 }

@@ -1,89 +1,106 @@
 //! The page of chat bridges: the list, a form for a new one, a button that ends one.
 
 use clients::{ErrorClass, Failure};
-use maud::html;
+use locale::texts;
+use maud::{Markup, html};
 use runtime::store::StoreError;
+use settings::schema::BridgeSetting;
 use tenants::conversations::Bridge;
+use web::components::{Column, empty, table};
 use web::page::Form;
 
-use crate::page::{Page, heads, signed_in, token};
+use crate::page::{Page, signed_in, token};
 use crate::{Answer, Opened};
 
 pub(crate) async fn show(visit: &Opened<'_>, done: &str) -> Result<Answer, Failure> {
+    let language = visit.language;
     let bridges = visit.deps.talk.conversations.bridges(&visit.tenant.id).await?;
     let bot = chat_bridge::registration::bot(&visit.deps.talk, &visit.tenant).await?;
-    let settings = &visit.tenant.settings.bridges;
+    let in_settings = &visit.tenant.settings.bridges;
     let body = html! {
-        p { "What is written in a channel is read in its chat, and what is written in the chat is read in the channel." }
-        @match &bot {
-            Some(bot) => p.hint { "The bot on the portal is user " (bot.id) ". It has to be in every chat that is joined." },
-            None => p.hint { "There is no bot on the portal yet; the first conversation that is joined registers it." },
-        }
-        @if bridges.is_empty() && settings.is_empty() { p.hint { "No channel is joined with a chat yet." } }
-        @else {
-            table {
-                (heads(&["Channel", "Chat", "By", ""]))
-                tbody {
-                    @for bridge in &bridges {
-                        tr {
-                            td data-label="Channel" { "#" (bridge.channel_name) " " code { (bridge.channel) } }
-                            td data-label="Chat" { a href=(visit.tenant.chat_url(&bridge.dialog)) { (if bridge.dialog_name.is_empty() { &bridge.dialog } else { &bridge.dialog_name }) } }
-                            td data-label="By" { (bridge.by) }
-                            td {
-                                form.inline method="post" action="/admin/bridges/part" {
-                                    (token(visit)) input type="hidden" name="channel" value=(bridge.channel);
-                                    button { "Part" }
-                                }
-                            }
-                        }
-                    }
-                    @for bridge in settings {
-                        tr {
-                            td data-label="Channel" { (bridge.channel) }
-                            td data-label="Chat" { (bridge.chat) }
-                            td data-label="By" { "the settings" }
-                            td { span.hint { "changed there" } }
-                        }
-                    }
-                }
+        p { (language.text(texts::configuration::BRIDGES_HELP)) }
+        p.hint {
+            @match &bot {
+                Some(bot) => (language.text(texts::configuration::BotIsUser { id: bot.id })),
+                None => (language.text(texts::configuration::NO_BOT_YET)),
             }
         }
-        h2 { "Join two" }
+        @if bridges.is_empty() && in_settings.is_empty() { (empty(language.text(texts::configuration::NO_BRIDGES))) }
+        @else { (list(visit, &bridges, in_settings)) }
+        h2 { (language.text(texts::configuration::NEW_BRIDGE)) }
         form method="post" action="/admin/bridges/join" {
             (token(visit))
-            label for="channel" { "Channel" } input id="channel" name="channel" placeholder="#support" required;
-            label for="chat" { "Chat, by its number or address" } input id="chat" name="chat" placeholder="chat57" required;
-            button.main { "Join" }
+            label for="channel" { (language.text(texts::configuration::CHANNEL)) }
+            input id="channel" name="channel" placeholder="#support" required;
+            label for="chat" { (language.text(texts::configuration::CHAT_BY_NUMBER)) }
+            input id="chat" name="chat" placeholder="chat57" required;
+            button.main { (language.text(texts::configuration::BRIDGE)) }
         }
     };
     Ok(Answer::Page(signed_in(visit, Page::Conversations, done, &body)))
+}
+
+fn list(visit: &Opened<'_>, bridges: &[Bridge], in_settings: &[BridgeSetting]) -> Markup {
+    let language = visit.language;
+    let columns = [
+        Column::text(language.text(texts::configuration::CHANNEL)),
+        Column::text(language.text(texts::configuration::CHAT)),
+        Column::text(language.text(texts::configuration::MADE_BY)),
+        Column::untitled(),
+    ];
+    let made_here = bridges.iter().map(|bridge| {
+        let chat = if bridge.dialog_name.is_empty() { &bridge.dialog } else { &bridge.dialog_name };
+        let name = language.text(texts::configuration::UnbridgeChannel { channel: &bridge.channel_name });
+        [
+            html! { "#" (bridge.channel_name) " " code { (bridge.channel) } },
+            html! { a href=(visit.tenant.chat_url(&bridge.dialog)) { (chat) } },
+            html! { (bridge.by) },
+            html! {
+                form.inline method="post" action="/admin/bridges/part" {
+                    (token(visit)) input type="hidden" name="channel" value=(bridge.channel);
+                    button aria-label=(name) { (language.text(texts::configuration::UNBRIDGE)) }
+                }
+            },
+        ]
+    });
+    let made_there = in_settings.iter().map(|bridge| {
+        [
+            html! { (bridge.channel) },
+            html! { (bridge.chat) },
+            html! { (language.text(texts::configuration::BY_SETTINGS)) },
+            html! { span.hint { (language.text(texts::configuration::CHANGED_IN_SETTINGS)) } },
+        ]
+    });
+    table(language.text(texts::configuration::BRIDGES), columns, made_here.chain(made_there))
 }
 
 pub(crate) async fn join(visit: &Opened<'_>, form: &Form) -> Result<Answer, Failure> {
     Ok(Answer::to("/bridges", joined(visit, form.get("channel"), form.get("chat")).await?))
 }
 
+/// Bridges them, and says what came of it.
 async fn joined(visit: &Opened<'_>, named: &str, chat: &str) -> Result<String, Failure> {
-    let talk = &visit.deps.talk;
+    let (talk, language) = (&visit.deps.talk, visit.language);
     let Some(dialog) = bitrix24::chat::dialog_id(chat) else {
-        return Ok(format!("“{chat}” is no chat: name it as chat57, or by its address."));
+        return Ok(language.text(texts::configuration::NotAChat { chat }));
     };
     let Some(url) = &visit.public_url else {
-        return Ok("Switchboard does not know its public address: set public_url, or the parameter PublicUrl.".into());
+        return Ok(language.text(texts::configuration::ADDRESS_UNKNOWN).to_owned());
     };
     let channel = match visit.tenant.slack.channel(named, true).await {
-        Err(Failure { class: ErrorClass::Permanent { .. }, text, .. }) => return Ok(format!("{named}: {text}.")),
+        Err(Failure { class: ErrorClass::Permanent { .. }, text, .. }) => {
+            return Ok(language.text(texts::configuration::ChannelRefused { channel: named, reason: &text }));
+        }
         channel => channel?,
     };
     if let Some(bridge) = chat_bridge::bridges::bridge_of_dialog(talk, &visit.tenant, &dialog).await? {
-        return Ok(format!("{dialog} is joined with #{} already; part those first.", bridge.channel_name));
+        let channel = bridge.channel_name;
+        return Ok(language.text(texts::configuration::ChatIsBridged { chat: dialog, channel }));
     }
     let bot = chat_bridge::registration::ensure_bot(talk, &visit.tenant, url).await?;
     let dialog_name = match visit.tenant.bitrix24.ask(&bot.chat(&dialog)).await {
         Err(Failure { class: ErrorClass::Permanent { .. }, .. }) => {
-            return Ok(format!(
-                "The bot does not see {dialog}. Add the bot Switchboard to that chat in Bitrix24, then join them."
-            ));
+            return Ok(language.text(texts::configuration::BotNotInChat { chat: dialog }));
         }
         answer => {
             let result = answer?.result;
@@ -95,7 +112,8 @@ async fn joined(visit: &Opened<'_>, named: &str, chat: &str) -> Result<String, F
     if !info.is_member
         && let Err(failure) = visit.tenant.slack.join(&channel).await
     {
-        return Ok(format!("The bot cannot join #{}: {}. Invite it: /invite @Switchboard", info.name, failure.code()));
+        let reason = failure.code().to_string();
+        return Ok(language.text(texts::configuration::BotCannotJoin { channel: info.name, reason }));
     }
     let bridge = Bridge {
         channel: channel.0,
@@ -108,9 +126,10 @@ async fn joined(visit: &Opened<'_>, named: &str, chat: &str) -> Result<String, F
     match talk.conversations.join(&visit.tenant.id, &bridge).await {
         Ok(()) => {
             visit.note("joined", &format!("#{} and {}", bridge.channel_name, bridge.dialog), "", "").await?;
-            Ok(format!("#{} and {} are one conversation now.", bridge.channel_name, bridge.dialog))
+            let (channel, chat) = (bridge.channel_name, bridge.dialog);
+            Ok(language.text(texts::configuration::AreBridged { channel, chat }))
         }
-        Err(StoreError::Conflict(_)) => Ok("One of them is joined with another already; part those first.".into()),
+        Err(StoreError::Conflict(_)) => Ok(language.text(texts::configuration::ONE_IS_BRIDGED).to_owned()),
         Err(error) => Err(error.into()),
     }
 }
@@ -121,5 +140,5 @@ pub(crate) async fn part(visit: &Opened<'_>, form: &Form) -> Result<Answer, Fail
         talk.conversations.part(&visit.tenant.id, &bridge).await?;
         visit.note("parted", &format!("#{} and {}", bridge.channel_name, bridge.dialog), "", "").await?;
     }
-    Ok(Answer::to("/bridges", "They are two again."))
+    Ok(Answer::to("/bridges", visit.language.text(texts::configuration::ARE_UNBRIDGED)))
 }

@@ -4,18 +4,20 @@
 use std::collections::BTreeMap;
 
 use clients::Failure;
+use locale::{Fixed, Language, texts};
 use maud::{Markup, html};
 use notion_sync::database::Known;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 use settings::Settings;
 use settings::databases::Master;
 use settings::databases::{Database, FieldSetting, First, Gone, MatchProperty, MatchSetting, Mirrored};
+use web::components::wide;
+use web::language::rich;
 use web::page::Form;
 
 use crate::page::{Page, heads, missing, token, under};
-use crate::settings_form::{STALE, Saved, marked, problems, save as save_settings};
+use crate::settings_form::{
+    Saved, back_to, choice, choices, filled, marked, named, problems, save as save_settings, stale, word,
+};
 use crate::{Answer, Visit};
 
 /// Empty rows below the mappings.
@@ -23,40 +25,42 @@ const MORE_ROWS: usize = 4;
 /// Rows that are read.
 const MAX_ROWS: usize = 100;
 
-const RECORDS: [(&str, &str); 5] =
-    [("deal", "deals"), ("task", "tasks"), ("lead", "leads"), ("contact", "contacts"), ("company", "companies")];
-const MASTERS: [(&str, &str); 5] = [
-    ("last_write_wins", "both ways, the later edit counts"),
-    ("bitrix24", "both ways, Bitrix24 counts"),
-    ("notion", "both ways, Notion counts"),
-    ("bitrix24_only", "from Bitrix24 only"),
-    ("notion_only", "from Notion only"),
+type Choices<const N: usize> = [(&'static str, Fixed); N];
+
+const RECORDS: Choices<5> = [
+    ("deal", texts::configuration::DEALS),
+    ("task", texts::configuration::TASKS),
+    ("lead", texts::configuration::LEADS),
+    ("contact", texts::configuration::CONTACTS),
+    ("company", texts::configuration::COMPANIES),
 ];
-const FIRSTS: [(&str, &str); 3] = [
-    ("bitrix24", "the value of Bitrix24 counts"),
-    ("notion", "the value of Notion counts"),
-    ("ask", "both stay until someone decides"),
+const MASTERS: Choices<5> = [
+    ("last_write_wins", texts::configuration::LATER_WINS),
+    ("bitrix24", texts::configuration::BITRIX24_WINS),
+    ("notion", texts::configuration::NOTION_WINS),
+    ("bitrix24_only", texts::configuration::ONLY_BITRIX24),
+    ("notion_only", texts::configuration::ONLY_NOTION),
 ];
-const GONE: [(&str, &str); 4] = [
-    ("mark", "the other stays and says so"),
-    ("keep", "the other stays"),
-    ("delete", "the other goes too"),
-    ("restore", "it is brought back"),
+const FIRSTS: Choices<3> = [
+    ("bitrix24", texts::configuration::FIRST_BITRIX24),
+    ("notion", texts::configuration::FIRST_NOTION),
+    ("ask", texts::configuration::FIRST_ASK),
+];
+const GONE: Choices<4> = [
+    ("mark", texts::configuration::GONE_MARK),
+    ("keep", texts::configuration::GONE_KEEP),
+    ("delete", texts::configuration::GONE_DELETE),
+    ("restore", texts::configuration::GONE_RESTORE),
 ];
 
-fn word<T: Serialize>(value: &T) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+fn in_language<const N: usize>(language: Language, choices: Choices<N>) -> [(&'static str, &'static str); N] {
+    choices.map(|(value, words)| (value, language.text(words)))
 }
 
-fn named<T: DeserializeOwned + Default>(word: &str) -> T {
-    serde_json::from_value(Value::from(word)).unwrap_or_default()
-}
-
-fn choice(name: &str, label: &str, chosen: &str, options: &[(&str, &str)]) -> Markup {
-    html! {
-        label for=(name) { (label) }
-        select id=(name) name=(name) { @for (value, words) in options { option value=(value) selected[*value == chosen] { (words) } } }
-    }
+/// The name of the records that a database has rows of: Deals.
+pub(crate) fn records_name(language: Language, records: Mirrored) -> &'static str {
+    let name = word(&records);
+    RECORDS.iter().find(|(value, _)| *value == name).map_or("", |(_, words)| language.text(*words))
 }
 
 pub(crate) async fn edit(visit: &Visit<'_>, query: &Form) -> Result<Answer, Failure> {
@@ -66,58 +70,113 @@ pub(crate) async fn edit(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
     } else {
         match visit.settings.notion.named(name) {
             Some(database) => database.clone(),
-            None => return Ok(missing(visit, "The settings have no such database any more.")),
+            None => return Ok(missing(visit, visit.language.text(texts::configuration::DATABASE_IS_GONE))),
         }
     };
     page(visit, name, &database, &html! {}).await
 }
 
-async fn page(visit: &Visit<'_>, of: &str, database: &Database, said: &Markup) -> Result<Answer, Failure> {
-    let known = visit.deps.mirror.stored(&visit.id, of).await?;
-    let title = if of.is_empty() { "New database".to_owned() } else { format!("Database: {of}") };
-    let is_usual = database.fields.is_none();
+/// The form of the database that the settings call `replaces`; of a new one, if that is empty.
+async fn page(visit: &Visit<'_>, replaces: &str, database: &Database, said: &Markup) -> Result<Answer, Failure> {
+    let language = visit.language;
+    let known = visit.deps.mirror.stored(&visit.id, replaces).await?;
+    let title = if replaces.is_empty() {
+        language.text(texts::configuration::NEW_DATABASE).to_owned()
+    } else {
+        language.text(texts::configuration::TheDatabase { database: replaces })
+    };
     let body = html! {
         (said)
         form method="post" action="/admin/notion/save" {
             (token(visit)) (marked(visit))
-            input type="hidden" name="of" value=(of);
-            label for="name" { "Name" } input id="name" name="name" value=(database.name) required maxlength="60" placeholder="Projects";
-            label for="database" { "Address in Notion" } input id="database" name="database" value=(database.database) required placeholder="https://www.notion.so/…";
-            (choice("records", "Its rows are", &word(&database.records), &RECORDS))
-            label for="when" { "Only records for which this holds (CEL)" } input id="when" name="when" value=(database.when.as_deref().unwrap_or_default()) placeholder="record.stageSemanticId == \"S\"";
-            label.tick { input type="checkbox" name="create_properties" value="yes" checked[database.create_properties]; " Make properties that are missing, the first time" }
-            label for="match" { "Existing rows are matched by (keys, the surest first)" }
-            input id="match" name="match" value=(keys_text(database)) placeholder="number, email, ufCrm_1714 = Client code";
-            p.hint { "Empty: the number, then the title; of contacts the number, e-mail, phone and full name. " code { "key = property" } " names the property that holds a key." }
-            (choice("first", "When a record and a row are linked and both have a value", &word(&database.first), &FIRSTS))
-            (choice("deleted_records", "When a record is deleted", &word(&database.deleted_records), &GONE))
-            (choice("trashed_pages", "When a page goes into the trash", &word(&database.trashed_pages), &GONE))
-            h2 { "Fields" }
-            label.tick { input type="checkbox" name="usual" value="yes" checked[is_usual]; " The usual fields of its records, as below; what is changed below counts once this is not ticked" }
-            (lists(known.as_ref()))
-            div.wide tabindex="0" role="region" aria-label="Fields" {
-                table.form {
-                    (heads(&["Field in Bitrix24", "Property in Notion", "Whose value counts", "Values (code = name; …)", "Type, if made", "Options"]))
-                    tbody {
-                        @let mappings = if database.name.is_empty() && of.is_empty() && is_usual { Vec::new() } else { database.mappings() };
-                        @for (place, mapping) in mappings.iter().enumerate() { (row(place, Some(mapping))) }
-                        @for place in mappings.len()..mappings.len() + MORE_ROWS { (row(place, None)) }
-                    }
-                }
+            input type="hidden" name="of" value=(replaces);
+            (database_fields(language, database))
+            (field_table(language, database, known.as_ref()))
+            p.buttons {
+                button.main { (language.text(texts::configuration::SAVE)) } " "
+                a href="/admin/notion" { (language.text(texts::pages::CANCEL)) }
             }
-            p.hint { "A row without a field is left out. The body of new pages is set in the document (" a href="/admin/settings" { "Settings" } ", under " code { "page" } ")." }
-            p.buttons { button.main { "Save" } " " a href="/admin/notion" { "Leave it as it is" } }
         }
-        @if !of.is_empty() {
+        @if !replaces.is_empty() {
             details {
-                summary { "Stop keeping this database alike" }
-                p { "Pages and records stay as they are on both sides; what is known of their pairs is kept, so that it can be taken up again." }
-                form method="post" action="/admin/notion/forget" { (token(visit)) (marked(visit)) input type="hidden" name="database" value=(of); button { "Take it out of the settings" } }
+                summary { (language.text(texts::configuration::FORGET_DATABASE)) }
+                p { (language.text(texts::configuration::FORGET_HELP)) }
+                form method="post" action="/admin/notion/forget" {
+                    (token(visit)) (marked(visit)) input type="hidden" name="database" value=(replaces);
+                    button { (language.text(texts::configuration::REMOVE_FROM_SETTINGS)) }
+                }
             }
         }
     };
     Ok(Answer::Page(under(visit, Page::Notion, &title, "", &body)))
 }
+
+fn database_fields(language: Language, database: &Database) -> Markup {
+    let firsts = in_language(language, FIRSTS);
+    let gone = in_language(language, GONE);
+    let (deleted, trashed) = (word(&database.deleted_records), word(&database.trashed_pages));
+    let example = html! { code { (language.text(texts::configuration::EXAMPLE_KEY)) } };
+    html! {
+        label for="name" { (language.text(texts::configuration::NAME)) }
+        input id="name" name="name" value=(database.name) required maxlength="60" placeholder="Projects";
+        label for="database" { (language.text(texts::configuration::DATABASE_ADDRESS)) }
+        input id="database" name="database" value=(database.database) required placeholder="https://www.notion.so/…";
+        (choice("records", language.text(texts::configuration::ROWS_ARE), &word(&database.records), &in_language(language, RECORDS)))
+        label for="when" { (language.text(texts::configuration::RECORDS_WHEN)) }
+        input id="when" name="when" value=(database.when.as_deref().unwrap_or_default()) placeholder="record.stageSemanticId == \"S\"";
+        label.tick {
+            input type="checkbox" name="create_properties" value="yes" checked[database.create_properties];
+            " " (language.text(texts::configuration::CREATE_PROPERTIES))
+        }
+        label for="match" { (language.text(texts::configuration::MATCH_BY)) }
+        input id="match" name="match" value=(keys_text(database)) placeholder=(language.text(texts::configuration::EXAMPLE_KEYS));
+        p.hint { (rich(language, &texts::configuration::MatchHelp { example })) }
+        (choice("first", language.text(texts::configuration::FIRST_VALUE), &word(&database.first), &firsts))
+        (choice("deleted_records", language.text(texts::configuration::RECORD_DELETED), &deleted, &gone))
+        (choice("trashed_pages", language.text(texts::configuration::PAGE_TRASHED), &trashed, &gone))
+    }
+}
+
+/// Which field goes with which property.
+fn field_table(language: Language, database: &Database, known: Option<&Known>) -> Markup {
+    let is_usual = database.fields.is_none();
+    let is_blank = database.name.is_empty() && is_usual;
+    let mappings = if is_blank { Vec::new() } else { database.mappings() };
+    let columns = COLUMNS.map(|name| language.text(name));
+    let help = texts::configuration::RowsHelp {
+        settings: html! { a href="/admin/settings" { (Page::Settings.title(language)) } },
+        key: html! { code { "page" } },
+    };
+    let table = html! {
+        table.form {
+            (heads(&columns))
+            tbody {
+                @for (index, mapping) in mappings.iter().enumerate() { (row(language, index, Some(mapping))) }
+                @for index in mappings.len()..mappings.len() + MORE_ROWS { (row(language, index, None)) }
+            }
+        }
+    };
+    html! {
+        h2 { (language.text(texts::configuration::FIELDS)) }
+        label.tick {
+            input type="checkbox" name="usual" value="yes" checked[is_usual];
+            " " (language.text(texts::configuration::USUAL_FIELDS))
+        }
+        (lists(known))
+        (wide(language.text(texts::configuration::FIELDS), &table))
+        p.hint { (rich(language, &help)) }
+    }
+}
+
+/// The columns of the mappings.
+const COLUMNS: [Fixed; 6] = [
+    texts::configuration::FIELD_IN_BITRIX24,
+    texts::configuration::PROPERTY_IN_NOTION,
+    texts::configuration::WHICH_VALUE_WINS,
+    texts::configuration::VALUES,
+    texts::configuration::TYPE_IF_CREATED,
+    texts::configuration::OPTIONS,
+];
 
 /// What is known of both sides, to choose from.
 fn lists(known: Option<&Known>) -> Markup {
@@ -129,24 +188,35 @@ fn lists(known: Option<&Known>) -> Markup {
     }
 }
 
-fn row(place: usize, mapping: Option<&FieldSetting>) -> Markup {
-    let name = |part: &str| format!("{part}.{place}");
-    let label = |what: &str| format!("{what}, row {}", place + 1);
+fn row(language: Language, index: usize, mapping: Option<&FieldSetting>) -> Markup {
+    let name = |part: &str| format!("{part}.{index}");
+    let columns = COLUMNS.map(|column| language.text(column));
+    let labels =
+        columns.map(|column| language.text(texts::configuration::ColumnOfRow { column, row: index as u64 + 1 }));
     let values = mapping.map(|mapping| {
         let pairs = mapping.values.iter().map(|(code, name)| format!("{code} = {name}"));
         pairs.collect::<Vec<_>>().join("; ")
     });
     let master = mapping.map_or_else(|| word(&Master::default()), |mapping| word(&mapping.master));
+    let (field, property) = mapping.map_or(("", ""), |mapping| (&mapping.field, &mapping.property));
+    let text = |mapped: Option<&String>| mapped.cloned().unwrap_or_default();
     html! {
         tr {
-            td data-label="Field" { input name=(name("field")) aria-label=(label("Field")) list="portal-fields" value=(mapping.map_or("", |mapping| mapping.field.as_str())); }
-            td data-label="Property" { input name=(name("property")) aria-label=(label("Property")) list="notion-properties" value=(mapping.map_or("", |mapping| mapping.property.as_str())); }
-            td data-label="Counts" { select name=(name("master")) aria-label=(label("Whose value counts")) { @for (value, words) in MASTERS { option value=(value) selected[value == master] { (words) } } } }
-            td data-label="Values" { input name=(name("values")) aria-label=(label("Values")) value=(values.unwrap_or_default()); }
-            td data-label="Type" { input.short name=(name("type")) aria-label=(label("Type")) value=(mapping.and_then(|mapping| mapping.kind.as_deref()).unwrap_or_default()); }
-            td data-label="Options" {
-                label.tick { input type="checkbox" name=(name("create_options")) value="yes" checked[mapping.is_some_and(|mapping| mapping.create_options)]; " make missing ones" }
-                input type="hidden" name=(name("unmapped")) value=(mapping.and_then(|mapping| mapping.unmapped.as_deref()).unwrap_or_default());
+            td data-label=(columns[0]) { input name=(name("field")) aria-label=(labels[0]) list="portal-fields" value=(field); }
+            td data-label=(columns[1]) { input name=(name("property")) aria-label=(labels[1]) list="notion-properties" value=(property); }
+            td data-label=(columns[2]) {
+                select name=(name("master")) aria-label=(labels[2]) { (choices(&master, &in_language(language, MASTERS))) }
+            }
+            td data-label=(columns[3]) { input name=(name("values")) aria-label=(labels[3]) value=(values.unwrap_or_default()); }
+            td data-label=(columns[4]) {
+                input.short name=(name("type")) aria-label=(labels[4]) value=(text(mapping.and_then(|mapping| mapping.kind.as_ref())));
+            }
+            td data-label=(columns[5]) {
+                label.tick {
+                    input type="checkbox" name=(name("create_options")) value="yes" checked[mapping.is_some_and(|mapping| mapping.create_options)];
+                    " " (language.text(texts::configuration::CREATE_OPTIONS))
+                }
+                input type="hidden" name=(name("unmapped")) value=(text(mapping.and_then(|mapping| mapping.unmapped.as_ref())));
             }
         }
     }
@@ -154,34 +224,33 @@ fn row(place: usize, mapping: Option<&FieldSetting>) -> Markup {
 
 /// The database of a form; `before` keeps what the form does not show.
 fn of_form(form: &Form, before: Option<&Database>) -> Database {
-    let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let mut fields = Vec::new();
-    for place in 0..MAX_ROWS {
-        let part = |part: &str| form.get(&format!("{part}.{place}")).to_owned();
+    for index in 0..MAX_ROWS {
+        let part = |part: &str| form.get(&format!("{part}.{index}")).to_owned();
         let field = part("field");
         if field.is_empty() {
             continue;
         }
         fields.push(FieldSetting {
-            kind: some(&part("type")),
-            master: named(&part("master")),
+            kind: filled(&part("type")),
+            master: named(&part("master")).unwrap_or_default(),
             values: pairs(&part("values")),
             create_options: !part("create_options").is_empty(),
-            unmapped: some(&part("unmapped")),
+            unmapped: filled(&part("unmapped")),
             ..FieldSetting::new(&field, &part("property"))
         });
     }
-    let records = serde_json::from_value(Value::from(form.get("records"))).unwrap_or(Mirrored::Deal);
+    let records = named(form.get("records")).unwrap_or(Mirrored::Deal);
     let usual = !form.get("usual").is_empty() || fields.is_empty();
     Database {
-        when: some(form.get("when")),
+        when: filled(form.get("when")),
         fields: (!usual).then_some(fields),
         keys: keys_of(form.get("match")),
-        first: named::<First>(form.get("first")),
+        first: named::<First>(form.get("first")).unwrap_or_default(),
         page: before.and_then(|before| before.page.clone()),
         create_properties: !form.get("create_properties").is_empty(),
-        deleted_records: named::<Gone>(form.get("deleted_records")),
-        trashed_pages: named::<Gone>(form.get("trashed_pages")),
+        deleted_records: named::<Gone>(form.get("deleted_records")).unwrap_or_default(),
+        trashed_pages: named::<Gone>(form.get("trashed_pages")).unwrap_or_default(),
         ..Database::new(form.get("name"), form.get("database"), records)
     }
 }
@@ -220,23 +289,23 @@ fn pairs(text: &str) -> BTreeMap<String, String> {
 }
 
 pub(crate) async fn save(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
-    let of = form.get("of");
+    let replaces = form.get("of");
     let mut after = Settings::clone(&visit.settings);
-    let place = after.notion.databases.iter().position(|own| !of.is_empty() && own.name == of);
-    let database = of_form(form, place.map(|place| &after.notion.databases[place]));
-    match place {
-        Some(place) => after.notion.databases[place] = database.clone(),
-        None => after.notion.databases.push(database.clone()),
+    let databases = &mut after.notion.databases;
+    let index = databases.iter().position(|known| !replaces.is_empty() && known.name == replaces);
+    let database = of_form(form, index.map(|index| &databases[index]));
+    match index {
+        Some(index) => databases[index] = database.clone(),
+        None => databases.push(database.clone()),
     }
-    let what = if place.is_some() { "database changed" } else { "database added" };
+    let what = if index.is_some() { "database changed" } else { "database added" };
     match save_settings(visit, form.get("seen"), what, &database.name, after).await? {
-        Saved::Done => Ok(Answer::to(
-            "/notion",
-            format!("{} is saved. Plan a backfill to see what it would do with what is there.", database.name),
-        )),
-        Saved::Same => Ok(Answer::to("/notion", "Nothing changed.")),
-        Saved::Stale => page(visit, of, &database, &html! { p.problem role="alert" { (STALE) } }).await,
-        Saved::Wrong(wrong) => page(visit, of, &database, &problems(&wrong)).await,
+        Saved::Stale => page(visit, replaces, &database, &stale(visit)).await,
+        Saved::Wrong(wrong) => page(visit, replaces, &database, &problems(visit, &wrong)).await,
+        saved => {
+            let done = texts::configuration::DatabaseIsSaved { database: &database.name };
+            Ok(back_to(visit, "/notion", saved, visit.language.text(done)))
+        }
     }
 }
 
@@ -244,12 +313,9 @@ pub(crate) async fn forget(visit: &Visit<'_>, form: &Form) -> Result<Answer, Fai
     let name = form.get("database");
     let mut after: Settings = Settings::clone(&visit.settings);
     after.notion.databases.retain(|database| database.name != name);
-    Ok(match save_settings(visit, form.get("seen"), "database taken out", name, after).await? {
-        Saved::Done => Answer::to("/notion", format!("{name} is no longer synced.")),
-        Saved::Same => Answer::to("/notion", "Nothing changed."),
-        Saved::Stale => Answer::to("/notion", STALE),
-        Saved::Wrong(wrong) => Answer::to("/notion", wrong.first().map(ToString::to_string).unwrap_or_default()),
-    })
+    let saved = save_settings(visit, form.get("seen"), "database taken out", name, after).await?;
+    let done = visit.language.text(texts::configuration::DatabaseIsForgotten { database: name });
+    Ok(back_to(visit, "/notion", saved, done))
 }
 
 #[cfg(test)]
@@ -281,7 +347,7 @@ mod tests {
             ("trashed_pages".into(), "mark".into()),
         ];
         for (place, mapping) in before.mappings().iter().enumerate() {
-            let markup = row(place, Some(mapping)).into_string();
+            let markup = row(Language::En, place, Some(mapping)).into_string();
             assert!(markup.contains(&mapping.property), "{markup}");
             let pairs: Vec<_> = mapping.values.iter().map(|(code, name)| format!("{code} = {name}")).collect();
             let mut add = |part: &str, value: String| fields.push((format!("{part}.{place}"), value));

@@ -1,15 +1,18 @@
-//! Dead letters: grouped by cause; retried or discarded one by one, by group or by filter, after a page that shows what
-//! will happen.
+//! Failed deliveries: grouped by cause; retried or discarded one by one, by group or by filter, after a page that shows
+//! what will happen.
 
 use clients::Failure;
+use jiff::Timestamp;
 use jobs::queues;
+use locale::{Language, texts};
 use maud::{Markup, html};
 use operations::letters::{Group, Letter, Letters, Which, grouped};
 use runtime::queue::QueueName;
-use web::components::{ago, moment};
+use web::components::{Column, Tone, ago, message, moment, table};
+use web::language::rich;
 use web::page::{Form, encoded};
 
-use crate::page::{Page, count, heads, signed_in, token, under};
+use crate::page::{Page, signed_in, token, under};
 use crate::{Answer, Visit};
 
 /// Letters of a group that are shown.
@@ -52,141 +55,198 @@ async fn list(visit: &Visit<'_>, which: &Which) -> Result<Vec<Letter>, Failure> 
 pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<Answer, Failure> {
     let which = which(query);
     let found = list(visit, &which).await?;
-    let all = found.len();
+    let count = found.len() as u64;
     let groups = grouped(found);
     let is_filtered = which != Which::default();
+    let language = visit.language;
     let body = html! {
-        p { "What could not be done and will not be tried again by itself. Mend the cause, then redrive: nothing that was done before is done twice." }
-        form.search method="get" action="/admin/dead" role="search" {
-            div { label for="q" { "Any word of reason, trace or job" } input id="q" name="q" type="search" value=(which.text); }
-            div { label for="queue" { "Queue" } select id="queue" name="queue" {
-                option value="" { "any" }
-                @for queue in queues::ALL { option value=(queue.name()) selected[which.queue == Some(queue)] { (queue.name()) } }
-            } }
-            @if let Some(code) = &which.code { input type="hidden" name="code" value=(code); }
-            button { "Filter" }
-            @if is_filtered { " " a href="/admin/dead" { "All" } }
-        }
+        p { (language.text(texts::admin::FAILED_EXPLAINED)) }
+        (search_form(language, &which, is_filtered))
         @if groups.is_empty() {
-            p.done role="status" { @if is_filtered { "No dead letter fits." } @else { "There are no dead letters." } }
+            (message(Tone::Done, language.text(if is_filtered { texts::admin::NO_FAILED_FOUND } else { texts::admin::NO_FAILED })))
         } @else {
-            p { (count(all, "letter")) " in " (count(groups.len(), "group")) ". "
-                a.button href={ "/admin/dead/plan?act=redrive" (asked(&which)) } { "Redrive " @if is_filtered { "what the filter found" } @else { "all" } } " "
-                a.button href={ "/admin/dead/plan?act=discard" (asked(&which)) } { "Discard " @if is_filtered { "what the filter found" } @else { "all" } }
+            p {
+                (language.text(texts::admin::FailedInGroups { count, groups: groups.len() as u64 })) " "
+                (plan_links(language, &asked(&which), is_filtered))
             }
-            @for group in &groups { (one_group(visit, group)) }
+            @for group in &groups { (one_group(language, group, visit.ports().clock.now())) }
         }
     };
     Ok(Answer::Page(signed_in(visit, Page::FailedDeliveries, query.get("done"), &body)))
 }
 
-fn one_group(visit: &Visit<'_>, group: &Group) -> Markup {
-    let now = visit.ports().clock.now();
+fn search_form(language: Language, which: &Which, is_filtered: bool) -> Markup {
+    html! {
+        form.search method="get" action="/admin/dead" role="search" {
+            div {
+                label for="q" { (language.text(texts::admin::FAILED_SEARCH_LABEL)) }
+                input id="q" name="q" type="search" value=(which.text);
+            }
+            div {
+                label for="queue" { (language.text(texts::admin::QUEUE)) }
+                select id="queue" name="queue" {
+                    option value="" { (language.text(texts::admin::ANY)) }
+                    @for queue in queues::ALL { option value=(queue.name()) selected[which.queue == Some(queue)] { (queue.name()) } }
+                }
+            }
+            @if let Some(code) = &which.code { input type="hidden" name="code" value=(code); }
+            button { (language.text(texts::admin::FILTER)) }
+            @if is_filtered { " " a href="/admin/dead" { (language.text(texts::admin::SHOW_ALL)) } }
+        }
+    }
+}
+
+fn plan_links(language: Language, asked: &str, is_filtered: bool) -> Markup {
+    let (retry, discard) = if is_filtered {
+        (texts::admin::RETRY_FOUND, texts::admin::DISCARD_FOUND)
+    } else {
+        (texts::admin::RETRY_ALL, texts::admin::DISCARD_ALL)
+    };
+    html! {
+        a.button href={ "/admin/dead/plan?act=redrive" (asked) } { (language.text(retry)) } " "
+        a.button href={ "/admin/dead/plan?act=discard" (asked) } { (language.text(discard)) }
+    }
+}
+
+fn one_group(language: Language, group: &Group, now: Timestamp) -> Markup {
     let own = format!("&queue={}&code={}", group.queue.name(), encoded(&group.code));
+    let count = group.letters.len() as u64;
+    let times =
+        texts::admin::FirstAndLast { first: ago(language, now, group.oldest), last: ago(language, now, group.newest) };
     html! {
         section.card {
-            h2 { (group.letters.len()) " × " (group.code) " " span.hint { "on " (group.queue.name()) } }
+            h2 { (language.number(count)) " × " (group.code) " " span.hint { (language.text(texts::admin::InQueue { queue: group.queue.name() })) } }
             p { (group.reason) }
-            p.hint { "First " (ago(visit.language, now, group.oldest)) ", last " (ago(visit.language, now, group.newest)) "." }
+            p.hint { (rich(language, &times)) }
             p {
-                a.button href={ "/admin/dead/plan?act=redrive" (own) } { "Redrive these " (group.letters.len()) } " "
-                a.button href={ "/admin/dead/plan?act=discard" (own) } { "Discard these " (group.letters.len()) }
+                a.button href={ "/admin/dead/plan?act=redrive" (own) } { (language.text(texts::admin::RetryThese { count })) } " "
+                a.button href={ "/admin/dead/plan?act=discard" (own) } { (language.text(texts::admin::DiscardThese { count })) }
             }
             details {
-                summary { "Show " (count(group.letters.len().min(MAX_SHOWN), "letter")) }
-                table {
-                    (heads(&["Given up", "About", "Tries", "Event", ""]))
-                    tbody { @for letter in group.letters.iter().take(MAX_SHOWN) { (row(letter)) } }
-                }
+                summary { (language.text(texts::admin::ShowFailed { count: count.min(MAX_SHOWN as u64) })) }
+                (letter_table(language, group))
             }
         }
     }
 }
 
-fn row(letter: &Letter) -> Markup {
+fn letter_table(language: Language, group: &Group) -> Markup {
+    let columns = [
+        Column::text(language.text(texts::admin::FAILED_AT)),
+        Column::text(language.text(texts::admin::ABOUT)),
+        Column::number(language.text(texts::admin::TRIES_MADE)),
+        Column::text(language.text(texts::admin::EVENT)),
+        Column::untitled(),
+    ];
+    let rows = group.letters.iter().take(MAX_SHOWN).map(|letter| row(language, letter));
+    table(&group.code, columns, rows)
+}
+
+fn row(language: Language, letter: &Letter) -> [Markup; 5] {
     let own = &letter.buried.letter;
-    html! {
-        tr {
-            td data-label="Given up" { (moment(own.buried_at)) }
-            td data-label="About" { (letter.about()) }
-            td data-label="Tries" { (own.attempts) }
-            td data-label="Event" { @if own.trace.is_empty() { "unknown" } @else { a href={ "/admin/events/" (own.trace) } { "its way" } } }
-            td {
-                a href={ "/admin/dead/plan?act=redrive&name=" (encoded(&letter.name())) } { "Redrive" } " "
-                a href={ "/admin/dead/plan?act=discard&name=" (encoded(&letter.name())) } { "Discard" }
-            }
-        }
-    }
+    let name = encoded(&letter.name());
+    [
+        moment(own.buried_at),
+        html! { (letter.about()) },
+        html! { (own.attempts) },
+        html! {
+            @if own.trace.is_empty() { (language.text(texts::admin::UNKNOWN)) }
+            @else { a href={ "/admin/events/" (own.trace) } { (language.text(texts::admin::OPEN_THE_EVENT)) } }
+        },
+        html! {
+            a href={ "/admin/dead/plan?act=redrive&name=" (name) } { (language.text(texts::admin::RETRY)) } " "
+            a href={ "/admin/dead/plan?act=discard&name=" (name) } { (language.text(texts::admin::DISCARD)) }
+        },
+    ]
 }
 
 /// What will happen, before it does.
 pub(crate) async fn plan(visit: &Visit<'_>, query: &Form) -> Result<Answer, Failure> {
     let which = which(query);
     let found = list(visit, &which).await?;
-    let discards = query.get("act") == "discard";
+    let language = visit.language;
     if found.is_empty() {
-        return Ok(Answer::to("/dead", "There is no such dead letter any more."));
+        return Ok(Answer::to("/dead", language.text(texts::admin::FAILED_GONE)));
     }
-    let (title, path) = if discards { ("Discard", "/admin/dead/discard") } else { ("Redrive", "/admin/dead/redrive") };
+    let discards = query.get("act") == "discard";
     let groups = grouped(found);
     let body = html! {
-        h2 { "What will happen" }
-        ul {
-            @for group in &groups {
-                li {
-                    (count(group.letters.len(), "job")) " that died of " strong { (group.code) }
-                    @if discards { " will be deleted for good; the log says by whom and why." }
-                    @else { " will go back to the end of " code { (group.queue.name()) } ", each behind what waits for the same record, channel or conversation." }
-                }
-            }
-        }
+        h2 { (language.text(texts::admin::WHAT_WILL_HAPPEN)) }
+        ul { @for group in &groups { li { (planned(language, group, discards)) } } }
         @if !discards {
             ul {
-                li { "Each is tried for up to a day again, within the providers' limits." }
-                li { "What a job had done before it died is looked for first, and not done twice." }
-                li { "A card shows the state of its time; what has changed since has a card of its own." }
-                li { "If the cause is still there, they come back here." }
+                @for note in [
+                    texts::admin::RETRY_TAKES_A_DAY,
+                    texts::admin::RETRY_CHECKS_FIRST,
+                    texts::admin::RETRY_AND_CARDS,
+                    texts::admin::RETRY_FAILS_AGAIN,
+                ] { li { (language.text(note)) } }
             }
         }
         details {
-            summary { "Which" }
-            ul { @for letter in groups.iter().flat_map(|group| &group.letters).take(MAX_SHOWN) { li { (letter.about()) " " span.hint { (letter.buried.letter.trace) } } } }
+            summary { (language.text(texts::admin::WHICH_ONES)) }
+            ul { @for letter in groups.iter().flat_map(|group| &group.letters).take(MAX_SHOWN) { li { (letter.about()) " " code { (letter.buried.letter.trace) } } } }
         }
-        form method="post" action=(path) {
-            (token(visit))
-            @for (name, value) in fields(&which) {
-                input type="hidden" name=(name) value=(value);
-            }
-            @if discards {
-                label for="why" { "Why" } input id="why" name="why" required maxlength="200" placeholder="the channel is gone for good";
-            }
-            button.main { (title) " " (count(groups.iter().map(|group| group.letters.len()).sum(), "letter")) }
-            " " a href="/admin/dead" { "Leave them" }
-        }
+        (plan_form(visit, &which, &groups, discards))
     };
+    let title = language.text(if discards { texts::admin::DISCARD } else { texts::admin::RETRY });
     Ok(Answer::Page(under(visit, Page::FailedDeliveries, title, "", &body)))
 }
 
-fn failed(error: &operations::letters::Trouble) -> Failure {
-    Failure::transient(format!("{error}. What was done is done; do the rest again."))
+fn planned(language: Language, group: &Group, discards: bool) -> Markup {
+    let count = group.letters.len() as u64;
+    let code = html! { strong { (group.code) } };
+    if discards {
+        return rich(language, &texts::admin::DiscardPlanned { count, code });
+    }
+    let queue = html! { code { (group.queue.name()) } };
+    rich(language, &texts::admin::RetryPlanned { count, code, queue })
+}
+
+fn plan_form(visit: &Visit<'_>, which: &Which, groups: &[Group], discards: bool) -> Markup {
+    let language = visit.language;
+    let count = groups.iter().map(|group| group.letters.len() as u64).sum();
+    let path = if discards { "/admin/dead/discard" } else { "/admin/dead/redrive" };
+    html! {
+        form method="post" action=(path) {
+            (token(visit))
+            @for (name, value) in fields(which) { input type="hidden" name=(name) value=(value); }
+            @if discards {
+                label for="why" { (language.text(texts::admin::REASON)) }
+                input id="why" name="why" required maxlength="200" placeholder=(language.text(texts::admin::REASON_EXAMPLE));
+            }
+            button.main {
+                @if discards { (language.text(texts::admin::DiscardCount { count })) }
+                @else { (language.text(texts::admin::RetryCount { count })) }
+            }
+            " " a href="/admin/dead" { (language.text(texts::pages::CANCEL)) }
+        }
+    }
+}
+
+fn failed(language: Language, error: &operations::letters::Trouble) -> Failure {
+    Failure::transient(language.text(texts::admin::PartlyDone { error }))
 }
 
 pub(crate) async fn redrive(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
-    let done = letters(visit).redrive(&which(form), &visit.session.who).await.map_err(|error| failed(&error))?;
+    let language = visit.language;
+    let done =
+        letters(visit).redrive(&which(form), &visit.session.who).await.map_err(|error| failed(language, &error))?;
     if let [one] = done.letters.as_slice()
         && !one.buried.letter.trace.is_empty()
     {
-        let word = "Its job is on the queue again. Load this page again to see what becomes of it.";
-        return Ok(Answer::to(&format!("/events/{}", one.buried.letter.trace), word));
+        let place = format!("/events/{}", one.buried.letter.trace);
+        return Ok(Answer::to(&place, language.text(texts::admin::RETRIED_ONE)));
     }
-    Ok(Answer::to("/dead", format!("{} went back to their queues.", count(done.letters.len(), "job"))))
+    Ok(Answer::to("/dead", language.text(texts::admin::Retried { count: done.letters.len() as u64 })))
 }
 
 pub(crate) async fn discard(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
-    let why = form.get("why");
+    let (language, why) = (visit.language, form.get("why"));
     if why.is_empty() {
-        return Ok(Answer::to("/dead", "Nothing was discarded: say why."));
+        return Ok(Answer::to("/dead", language.text(texts::admin::REASON_IS_NEEDED)));
     }
-    let done = letters(visit).discard(&which(form), &visit.session.who, why).await.map_err(|error| failed(&error))?;
-    Ok(Answer::to("/dead", format!("{} discarded.", count(done.letters.len(), "letter"))))
+    let discarded = letters(visit).discard(&which(form), &visit.session.who, why).await;
+    let done = discarded.map_err(|error| failed(language, &error))?;
+    Ok(Answer::to("/dead", language.text(texts::admin::Discarded { count: done.letters.len() as u64 })))
 }

@@ -1,44 +1,51 @@
 //! The settings as one document: checked, compared, tried on recent events, saved; and downloaded as a file.
 
 use clients::Failure;
+use locale::texts;
 use maud::{Markup, html};
 use settings::{Settings, document};
+use web::components::{Tone, message};
+use web::language::rich;
 use web::page::Form;
 
 use crate::page::{Page, signed_in, token};
 use crate::routes::{outcome, tried};
-use crate::settings_form::{STALE, Saved, mark, problems, save};
+use crate::settings_form::{Saved, back_to, marked, problems, save, stale};
 use crate::{Answer, Visit};
 
 pub(crate) fn show(visit: &Visit<'_>, done: &str) -> Answer {
     let broken = visit.portal.settings_as::<Settings>().err();
     let said = html! {
         @if let Some(error) = broken {
-            p.problem role="alert" { "The settings in force cannot be read (" (error.0) "); the usual ones are shown. Save what should be in force." }
+            @let unreadable = visit.language.text(texts::configuration::SettingsUnreadable { reason: error.0 });
+            (message(Tone::Problem, unreadable))
         }
     };
     Answer::Page(page(visit, done, &document::write(&visit.settings), &said, &html! {}))
 }
 
 fn page(visit: &Visit<'_>, done: &str, text: &str, said: &Markup, below: &Markup) -> String {
+    let language = visit.language;
+    let link = |address: &str, name: &str| html! { a href=(address) { (name) } };
+    let help = texts::configuration::DocumentHelp {
+        command: html! { code { "switchboard settings apply" } },
+        routes: link("/admin/routes", Page::Routes.title(language)),
+        databases: link("/admin/notion", language.text(texts::configuration::DATABASES)),
+        people: link("/admin/people", Page::People.title(language)),
+        bridges: link("/admin/bridges", Page::Conversations.title(language)),
+    };
     let body = html! {
-        p {
-            "Everything that can be set, in one document: the same that "
-            code { "switchboard settings apply" } " takes. "
-            a href="/admin/routes" { "Routes" } ", " a href="/admin/notion" { "databases" } ", " a href="/admin/people" { "people" } " and " a href="/admin/bridges" { "conversations" }
-            " have pages of their own."
-        }
-        p { a.button href="/admin/settings/settings.yaml" { "Download it" } }
+        p { (rich(language, &help)) }
+        p { a.button href="/admin/settings/settings.yaml" { (language.text(texts::configuration::DOWNLOAD)) } }
         (said)
         form method="post" action="/admin/settings" {
-            (token(visit))
-            input type="hidden" name="seen" value=(mark(&visit.settings));
-            label for="text" { "Document (YAML)" }
+            (token(visit)) (marked(visit))
+            label for="text" { (language.text(texts::configuration::DOCUMENT)) }
             textarea.document id="text" name="text" rows="28" spellcheck="false" autocomplete="off" { (text) }
             p.buttons {
-                button.main name="act" value="save" { "Save" } " "
-                button name="act" value="check" { "Check and compare" } " "
-                button name="act" value="try" { "Try on the last changes" }
+                button.main name="act" value="save" { (language.text(texts::configuration::SAVE)) } " "
+                button name="act" value="check" { (language.text(texts::configuration::CHECK_AND_COMPARE)) } " "
+                button name="act" value="try" { (language.text(texts::configuration::TRY_ON_LAST_CHANGES)) }
             }
         }
         (below)
@@ -51,40 +58,35 @@ pub(crate) fn download(visit: &Visit<'_>) -> Answer {
 }
 
 pub(crate) async fn work(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
+    let language = visit.language;
     let text = form.get("text");
+    let shown = |said: &Markup, below: &Markup| Answer::Page(page(visit, "", text, said, below));
     let after = match document::read(text) {
         Ok(after) => after,
-        Err(findings) => {
-            let said = html! {
-                div.problem role="alert" { p { strong { "Not saved." } " This has to be mended first:" } ul { @for finding in &findings { li { (finding.to_string()) } } } }
-            };
-            return Ok(Answer::Page(page(visit, "", text, &said, &html! {})));
-        }
+        Err(findings) => return Ok(shown(&problems(visit, &findings), &html! {})),
     };
     let differences = document::diff(&visit.settings, &after);
     let compared = html! {
-        h2 { "What would change" }
-        @if differences.is_empty() { p.hint { "Nothing, but perhaps the order." } }
+        h2 { (language.text(texts::configuration::WHAT_WOULD_CHANGE)) }
+        @if differences.is_empty() { p.hint { (language.text(texts::configuration::ONLY_THE_ORDER)) } }
         @else { pre tabindex="0" { (differences.join("\n")) } }
     };
     match form.get("act") {
         "check" => {
-            let said = html! { p.done role="status" { "Nothing is wrong with it. It is not saved yet." } };
-            Ok(Answer::Page(page(visit, "", text, &said, &compared)))
+            let fine = message(Tone::Done, language.text(texts::configuration::DOCUMENT_IS_FINE));
+            Ok(shown(&fine, &compared))
         }
         "try" => {
-            let told = tried(visit, &after).await?;
-            let below = html! { (compared) (outcome(&told, None)) };
-            Ok(Answer::Page(page(visit, "", text, &html! {}, &below)))
+            let tried = tried(visit, &after).await?;
+            Ok(shown(&html! {}, &html! { (compared) (outcome(visit, &tried, None)) }))
         }
         _ => Ok(match save(visit, form.get("seen"), "settings changed", "", after).await? {
-            Saved::Done => Answer::to("/settings", "In force within a minute."),
-            Saved::Same => Answer::to("/settings", "Nothing changed."),
-            Saved::Stale => {
-                let said = html! { p.problem role="alert" { (STALE) } };
-                Answer::Page(page(visit, "", text, &said, &compared))
+            Saved::Stale => shown(&stale(visit), &compared),
+            Saved::Wrong(wrong) => shown(&problems(visit, &wrong), &html! {}),
+            saved => {
+                let done = language.text(texts::configuration::DOCUMENT_IS_SAVED);
+                back_to(visit, "/settings", saved, done.to_owned())
             }
-            Saved::Wrong(wrong) => Answer::Page(page(visit, "", text, &problems(&wrong), &html! {})),
         }),
     }
 }

@@ -4,17 +4,18 @@ use clients::Failure;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use locale::Language;
+use locale::{Language, texts};
 use maud::{Markup, html};
-use operations::letters::{Letters, Which};
-use operations::log::{self, Filter, Status, Way, delivery_reason, event_reason};
+use operations::letters::{Letter, Letters, Which};
+use operations::log::{self, Filter, Found, Status, Way, delivery_reason, event_reason};
 use runtime::TraceId;
 use runtime::calls::Call;
 use runtime::ledger::{DeliveryLine, DeliveryStatus, EventLine, EventStatus, Ledger};
-use web::components::{duration, millis, moment};
+use web::components::{Column, Tone, duration, empty, message, millis, moment, table};
+use web::language::rich;
 use web::page::{Form, encoded};
 
-use crate::page::{Page, badge, heads, missing, signed_in, under};
+use crate::page::{Page, badge, missing, signed_in, status_word, under};
 use crate::{Answer, Visit};
 
 /// Ways on a page.
@@ -35,27 +36,54 @@ pub(crate) async fn search(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fa
     if let (Ok(trace), [way]) = (query.get("q").parse::<TraceId>(), found.ways.as_slice()) {
         return Ok(Answer::Page(page(visit, trace, way, "").await?));
     }
+    let language = visit.language;
     let body = html! {
-        form.search method="get" action="/admin/events" role="search" {
-            div { label for="q" { "Record, person, channel, route, trace, any word" } input id="q" name="q" type="search" value=(query.get("q")) placeholder="deal 42"; }
-            div { label for="status" { "Status" } select id="status" name="status" {
-                option value="" { "any" }
-                @for status in Status::ALL { option value=(status.name()) selected[filter.status == Some(status)] { (status.name()) } }
-            } }
-            div { label for="from" { "From" } input id="from" name="from" type="datetime-local" value=(query.get("from")); }
-            div { label for="to" { "To" } input id="to" name="to" type="datetime-local" value=(query.get("to")); }
-            button.main { "Search" }
-        }
-        p.hint { "Times are those of " (visit.settings.time_zone) "; the log is kept for 30 days." }
-        @if found.ways.is_empty() {
-            @if filter.is_empty() && after.is_none() { p { "Nothing has happened yet. Change a deal in Bitrix24: it appears here within seconds." } }
-            @else { p { "Nothing found among " (found.looked_at) " lines" @if found.next.is_some() { " so far" } "." } }
-        } @else { (table(visit.language, &found.ways, &zone)) }
+        (search_form(language, query, filter.status))
+        p.hint { (language.text(texts::admin::LogExplained { zone: &visit.settings.time_zone })) }
+        @if found.ways.is_empty() { (nothing(language, &found, filter.is_empty() && after.is_none())) }
+        @else { (found_table(language, &found.ways, &zone)) }
         @if let Some(next) = &found.next {
-            p { a href={ "/admin/events?" (again(query)) "after=" (encoded(next)) } { "Older" } }
+            p { a href={ "/admin/events?" (again(query)) "after=" (encoded(next)) } { (language.text(texts::admin::OLDER)) } }
         }
     };
     Ok(Answer::Page(signed_in(visit, Page::Events, query.get("done"), &body)))
+}
+
+fn search_form(language: Language, query: &Form, status: Option<Status>) -> Markup {
+    let moment = |name: &str, label: &str| {
+        html! { div { label for=(name) { (label) } input id=(name) name=(name) type="datetime-local" value=(query.get(name)); } }
+    };
+    html! {
+        form.search method="get" action="/admin/events" role="search" {
+            div {
+                label for="q" { (language.text(texts::admin::SEARCH_LABEL)) }
+                input id="q" name="q" type="search" value=(query.get("q")) placeholder=(language.text(texts::admin::SEARCH_EXAMPLE));
+            }
+            div {
+                label for="status" { (language.text(texts::admin::STATUS)) }
+                select id="status" name="status" {
+                    option value="" { (language.text(texts::admin::ANY)) }
+                    @for known in Status::ALL {
+                        option value=(known.name()) selected[status == Some(known)] { (status_word(language, known)) }
+                    }
+                }
+            }
+            (moment("from", language.text(texts::admin::FROM)))
+            (moment("to", language.text(texts::admin::TO)))
+            button.main { (language.text(texts::admin::SEARCH)) }
+        }
+    }
+}
+
+fn nothing(language: Language, found: &Found, is_everything: bool) -> Markup {
+    let lines = found.looked_at as u64;
+    if is_everything {
+        empty(language.text(texts::admin::NOTHING_HAPPENED_YET))
+    } else if found.next.is_some() {
+        empty(language.text(texts::admin::NothingFoundYet { lines }))
+    } else {
+        empty(language.text(texts::admin::NothingFound { lines }))
+    }
 }
 
 /// What was asked for, but for the place.
@@ -69,26 +97,29 @@ fn given(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     Some(local.to_zoned(zone.clone()).ok()?.timestamp())
 }
 
-fn table(language: Language, ways: &[Way], zone: &TimeZone) -> Markup {
-    html! {
-        table {
-            (heads(&["Arrived", "Record", "Event", "Became", "Status"]))
-            tbody {
-                @for way in ways {
-                    tr {
-                        td data-label="Arrived" { a href={ "/admin/events/" (way.trace) } { (way.arrived_at().to_zoned(zone.clone()).strftime("%m-%d %H:%M:%S")) } }
-                        td data-label="Record" { (way.record().unwrap_or("–")) }
-                        td data-label="Event" { (way.event.as_ref().map_or("(its event is not written down yet)", |event| event.event.as_str())) }
-                        td data-label="Became" { (became(way)) }
-                        td data-label="Status" { (badge(language, way.status())) }
-                    }
-                }
-            }
-        }
-    }
+fn found_table(language: Language, ways: &[Way], zone: &TimeZone) -> Markup {
+    let columns = [
+        Column::text(language.text(texts::admin::ARRIVED)),
+        Column::text(language.text(texts::admin::RECORD)),
+        Column::text(language.text(texts::admin::EVENT)),
+        Column::text(language.text(texts::admin::RESULT)),
+        Column::text(language.text(texts::admin::STATUS)),
+    ];
+    let rows = ways.iter().map(|way| {
+        let arrived = way.arrived_at().to_zoned(zone.clone()).strftime("%m-%d %H:%M:%S").to_string();
+        let event = way.event.as_ref().map(|event| event.event.as_str());
+        [
+            html! { a href={ "/admin/events/" (way.trace) } { (arrived) } },
+            html! { (way.record().unwrap_or("–")) },
+            html! { (event.unwrap_or(language.text(texts::admin::EVENT_NOT_IN_THE_LOG))) },
+            became(language, way),
+            badge(language, way.status()),
+        ]
+    });
+    table(language.text(texts::pages::PAGE_EVENTS), columns, rows)
 }
 
-fn became(way: &Way) -> Markup {
+fn became(language: Language, way: &Way) -> Markup {
     html! {
         @if way.deliveries.is_empty() {
             @if let Some(reason) = way.event.as_ref().and_then(event_reason) { span.hint { (short(&reason)) } }
@@ -98,7 +129,9 @@ fn became(way: &Way) -> Markup {
                 @if let (Some(reason), true) = (delivery_reason(line), Status::of_delivery(line) != Status::Delivered) { " " span.hint { (short(&reason)) } }
             }
         }
-        @if way.deliveries.len() > 3 { div.hint { "and " (way.deliveries.len() - 3) " more" } }
+        @if way.deliveries.len() > 3 {
+            div.hint { (language.text(texts::admin::AndMore { count: (way.deliveries.len() - 3) as u64 })) }
+        }
     }
 }
 
@@ -111,11 +144,13 @@ fn short(text: &str) -> String {
 }
 
 pub(crate) async fn trace(visit: &Visit<'_>, trace: &str, done: &str) -> Result<Answer, Failure> {
-    let Ok(trace) = trace.parse::<TraceId>() else { return Ok(missing(visit, "That is no trace.")) };
+    let Ok(trace) = trace.parse::<TraceId>() else {
+        return Ok(missing(visit, visit.language.text(texts::admin::NOT_A_TRACE)));
+    };
     let ledger = Ledger::new(visit.ports().store.clone());
     match log::way(&ledger, &visit.id, trace).await? {
         Some(way) => Ok(Answer::Page(page(visit, trace, &way, done).await?)),
-        None => Ok(missing(visit, "There is no event with this trace. The log is kept for 30 days.")),
+        None => Ok(missing(visit, visit.language.text(texts::admin::UNKNOWN_TRACE))),
     }
 }
 
@@ -128,78 +163,123 @@ async fn page(visit: &Visit<'_>, trace: TraceId, way: &Way, done: &str) -> Resul
         Vec::new()
     };
     let language = visit.language;
-    let title = way.record().unwrap_or("Event").to_owned();
+    let title = way.record().unwrap_or(language.text(texts::admin::EVENT)).to_owned();
+    let arrived =
+        texts::admin::ArrivedWithTrace { moment: moment(way.arrived_at()), trace: html! { code { (trace) } } };
     let body = html! {
-        p { (badge(language, way.status())) " arrived " (moment(way.arrived_at())) ", trace " code { (trace) } }
-        @for letter in &letters {
-            p.problem role="alert" {
-                strong { (letter.buried.letter.code) } " " (letter.buried.letter.reason) " "
-                a.button href={ "/admin/dead/plan?act=redrive&name=" (encoded(&letter.name())) } { "Redrive" } " "
-                a href={ "/admin/dead?code=" (encoded(&letter.buried.letter.code)) } { "All that died of this" }
-            }
-        }
+        p { (badge(language, way.status())) " " (rich(language, &arrived)) }
+        @for letter in &letters { (failed(language, letter)) }
         ol.way {
-            li { h2 { "Received" } p { (moment(way.arrived_at())) @if let Some(event) = &way.event { " as " code { (event.event) } } } }
-            @if let Some(event) = &way.event { (decided(language, event)) }
-            @else { li { h2 { "Not decided yet" } p.hint { "Its job is on the queue, or its line has expired." } } }
+            (received(language, way))
+            @match &way.event {
+                Some(event) => (processed(language, event)),
+                None => li {
+                    h2 { (language.text(texts::admin::NOT_PROCESSED)) }
+                    p.hint { (language.text(texts::admin::NOT_PROCESSED_EXPLAINED)) }
+                },
+            }
             @for line in &way.deliveries { (delivered(language, line)) }
         }
     };
     Ok(under(visit, Page::Events, &title, done, &body))
 }
 
+fn failed(language: Language, letter: &Letter) -> Markup {
+    let own = &letter.buried.letter;
+    let text = html! {
+        strong { (own.code) } " " (own.reason) " "
+        a.button href={ "/admin/dead/plan?act=redrive&name=" (encoded(&letter.name())) } { (language.text(texts::admin::RETRY)) } " "
+        a href={ "/admin/dead?code=" (encoded(&own.code)) } { (language.text(texts::admin::ALL_WITH_THIS_CAUSE)) }
+    };
+    message(Tone::Problem, text)
+}
+
+fn received(language: Language, way: &Way) -> Markup {
+    let at = moment(way.arrived_at());
+    html! {
+        li {
+            h2 { (language.text(texts::admin::RECEIVED)) }
+            p {
+                @match &way.event {
+                    Some(event) => (rich(language, &texts::admin::ReceivedAs { moment: at, event: html! { code { (event.event) } } })),
+                    None => (at),
+                }
+            }
+        }
+    }
+}
+
 fn after(language: Language, from: Timestamp, to: Timestamp) -> String {
     duration(language, millis(from, to))
 }
 
-fn decided(language: Language, event: &EventLine) -> Markup {
+fn processed(language: Language, event: &EventLine) -> Markup {
+    let duration = after(language, event.received_at, event.decided_at);
     html! {
         li {
-            h2 { "Decided " @if event.status == EventStatus::Routed { span.badge.delivered { "routed" } } @else { (badge(language, Status::of_event(event))) } }
+            h2 {
+                (language.text(texts::admin::PROCESSED)) " "
+                @if event.status == EventStatus::Routed { span.badge.delivered { (language.text(texts::admin::ROUTED)) } }
+                @else { (badge(language, Status::of_event(event))) }
+            }
             p {
-                (after(language, event.received_at, event.decided_at)) " after it arrived"
-                @if event.attempts > 1 { ", at try " (event.attempts) }
+                (language.text(texts::admin::ProcessedAfter { duration }))
+                @if event.attempts > 1 { " " (language.text(texts::admin::Tries { count: u64::from(event.attempts) })) }
             }
             @if let Some(reason) = event_reason(event) { p { (reason) } }
-            @if !event.changes.is_empty() { p { "Found: " (event.changes.join(", ")) } }
+            @if !event.changes.is_empty() {
+                p { (language.text(texts::admin::ChangesFound { changes: event.changes.join(", ") })) }
+            }
             @if let Some(remark) = &event.remark { p.hint { (remark) } }
-            @for left in &event.left { p.hint { "Left: " (left) } }
-            (calls(&event.calls))
+            @for route in &event.left { p.hint { (language.text(texts::admin::RouteNotApplied { route })) } }
+            (calls(language, &event.calls))
         }
     }
 }
 
 fn delivered(language: Language, line: &DeliveryLine) -> Markup {
-    let arrived = line.trace.arrived_at();
+    let queued = after(language, line.trace.arrived_at(), line.queued_at);
     html! {
         li {
             h2 { (line.destination) " " (badge(language, Status::of_delivery(line))) }
+            @if !line.change.is_empty() { p { (line.change) } }
+            @if !line.route.is_empty() { p { (language.text(texts::admin::ByRoute { route: &line.route })) } }
             p {
-                @if !line.change.is_empty() { (line.change) " " }
-                @if !line.route.is_empty() { "by " (line.route) ". " }
-                "Queued " (after(language, arrived, line.queued_at)) " after arrival"
-                @if line.attempts > 0 { ", " (line.attempts) @if line.attempts == 1 { " call" } @else { " calls" } }
-                @match &line.status {
-                    DeliveryStatus::Delivered { at, provider_id } => { ", delivered after " (after(language, arrived, *at)) " as " code { (provider_id) } }
-                    DeliveryStatus::Started { at } => { ", being called since " (moment(*at)) }
-                    DeliveryStatus::Queued => ", on its queue",
-                    _ => {}
-                }
-                "."
+                (language.text(texts::admin::QueuedAfter { duration: queued }))
+                @if line.attempts > 0 { " " (language.text(texts::admin::CallsMade { count: u64::from(line.attempts) })) }
+                @if let Some(state) = state(language, line) { " " (state) }
             }
             @if let Some(reason) = delivery_reason(line) { p { (reason) } }
-            (calls(&line.calls))
+            (calls(language, &line.calls))
         }
     }
 }
 
-fn calls(calls: &[Call]) -> Markup {
+/// What became of a delivery, where there is more to say than its status.
+fn state(language: Language, line: &DeliveryLine) -> Option<Markup> {
+    match &line.status {
+        DeliveryStatus::Delivered { at, provider_id } => {
+            let duration = html! { (after(language, line.trace.arrived_at(), *at)) };
+            let id = html! { code { (provider_id) } };
+            Some(rich(language, &texts::admin::DeliveredAfter { duration, id }))
+        }
+        DeliveryStatus::Started { at } => Some(rich(language, &texts::admin::CallSince { moment: moment(*at) })),
+        DeliveryStatus::Queued => Some(html! { (language.text(texts::admin::IN_ITS_QUEUE)) }),
+        _ => None,
+    }
+}
+
+fn calls(language: Language, calls: &[Call]) -> Markup {
     html! {
         @for call in calls {
             details.call {
-                summary { @if call.ok { span.badge.delivered { "answered" } } @else { span.badge.dead { "failed" } } " " (call.to) ", " (call.ms) " ms, " (moment(call.at)) }
-                p.hint { "Asked" } pre tabindex="0" { (call.request) }
-                p.hint { "Answered" } pre tabindex="0" { (call.answer) }
+                summary {
+                    @if call.ok { span.badge.delivered { (language.text(texts::admin::CALL_ANSWERED)) } }
+                    @else { span.badge.dead { (language.text(texts::admin::CALL_FAILED)) } }
+                    " " (call.to) ", " (language.text(texts::pages::Milliseconds { count: call.ms })) ", " (moment(call.at))
+                }
+                p.hint { (language.text(texts::admin::CALL_REQUEST)) } pre tabindex="0" { (call.request) }
+                p.hint { (language.text(texts::admin::CALL_RESPONSE)) } pre tabindex="0" { (call.answer) }
             }
         }
     }

@@ -1,16 +1,20 @@
 //! The page of checks. The checks themselves are `operations::doctor`; here each is shown with its fix.
 
 use clients::Failure;
+use locale::{Language, texts};
 use maud::{Markup, html};
 use operations::doctor::{Check, Doctor, Verdict};
+use web::components::{Column, Tone, message, table};
 
-use crate::page::{Page, count, heads, signed_in, token};
+use crate::page::{Page, signed_in, token};
 use crate::{Answer, Visit};
 
 fn begin(visit: &Visit<'_>) -> Markup {
     html! {
-        p { "Asks Bitrix24, Slack and Notion about everything that the settings need, and changes nothing. It takes some seconds." }
-        form method="post" action="/admin/doctor" { (token(visit)) button.main { "Run the checks" } }
+        p { (visit.language.text(texts::admin::CHECKS_EXPLAINED)) }
+        form method="post" action="/admin/doctor" {
+            (token(visit)) button.main { (visit.language.text(texts::admin::RUN_THE_CHECKS)) }
+        }
     }
 }
 
@@ -28,37 +32,39 @@ pub(crate) async fn examine(visit: &Visit<'_>) -> Result<Answer, Failure> {
     let mut checks = Vec::new();
     doctor.examine_deployment(&mut |check| checks.push(check)).await;
     doctor.examine(&visit.id, &mut |check| checks.push(check)).await;
-    let wrong = checks.iter().filter(|check| check.verdict == Verdict::Wrong).count();
+    let body = html! { (result(visit.language, checks)) (begin(visit)) };
+    Ok(Answer::Page(signed_in(visit, Page::Checks, "", &body)))
+}
+
+pub(crate) fn result(language: Language, mut checks: Vec<Check>) -> Markup {
+    let wrong = checks.iter().filter(|check| check.verdict == Verdict::Wrong).count() as u64;
     // What is wrong first.
     checks.sort_by_key(|check| match check.verdict {
         Verdict::Wrong => 0,
         Verdict::Notice => 1,
         Verdict::Fine => 2,
     });
-    let body = html! {
-        @if wrong == 0 { p.done role="status" { "Nothing is wrong." } }
-        @else { p.problem role="alert" { (count(wrong, "thing")) " to mend." } }
-        table {
-            (heads(&["", "What", "Seen", "To do"]))
-            tbody { @for check in &checks { (row(check)) } }
-        }
-        (begin(visit))
-    };
-    Ok(Answer::Page(signed_in(visit, Page::Checks, "", &body)))
+    let columns = [
+        Column::untitled(),
+        Column::text(language.text(texts::admin::CHECK)),
+        Column::text(language.text(texts::admin::CHECK_RESULT)),
+        Column::text(language.text(texts::admin::CHECK_FIX)),
+    ];
+    let rows = checks.iter().map(|check| {
+        [badge(language, check.verdict), html! { (check.what) }, html! { (check.seen) }, html! { (check.fix) }]
+    });
+    html! {
+        @if wrong == 0 { (message(Tone::Done, language.text(texts::admin::NO_PROBLEMS_FOUND))) }
+        @else { (message(Tone::Problem, language.text(texts::admin::ProblemsFound { count: wrong }))) }
+        (table(Page::Checks.title(language), columns, rows))
+    }
 }
 
-fn row(check: &Check) -> Markup {
-    let (word, class) = match check.verdict {
-        Verdict::Fine => ("fine", "delivered"),
-        Verdict::Notice => ("notice", "waiting"),
-        Verdict::Wrong => ("wrong", "dead"),
+fn badge(language: Language, verdict: Verdict) -> Markup {
+    let (class, word) = match verdict {
+        Verdict::Fine => ("delivered", texts::admin::VERDICT_FINE),
+        Verdict::Notice => ("waiting", texts::admin::VERDICT_NOTICE),
+        Verdict::Wrong => ("dead", texts::admin::VERDICT_PROBLEM),
     };
-    html! {
-        tr {
-            td { span class={ "badge " (class) } { (word) } }
-            td data-label="What" { (check.what) }
-            td data-label="Seen" { (check.seen) }
-            td data-label="To do" { (check.fix) }
-        }
-    }
+    html! { span class={ "badge " (class) } { (language.text(word)) } }
 }

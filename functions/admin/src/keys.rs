@@ -1,19 +1,25 @@
 //! API keys: made and shown once, listed, revoked.
 
 use clients::Failure;
-use maud::html;
-use tenants::api_keys::{ApiKeys, MAX_KEYS, Scope};
+use locale::{Language, texts};
+use maud::{Markup, html};
+use tenants::api_keys::{ApiKey, ApiKeys, MAX_KEYS, Scope};
+use web::components::{Column, Confirm, empty, table};
+use web::language::rich;
 use web::page::Form;
 
-use crate::page::{Page, heads, signed_in, token};
+use crate::page::{Page, signed_in, token};
 use crate::{Answer, Visit};
 
-fn does(scope: Scope) -> &'static str {
-    match scope {
-        Scope::Read => "read the log of events and deliveries",
-        Scope::Sync => "begin syncs with Notion and see how they go",
-        Scope::Intake => "bring in deals and contacts",
-    }
+/// The longest name of a key, in characters.
+const MAX_NAME: usize = 60;
+
+fn allows(language: Language, scope: Scope) -> &'static str {
+    language.text(match scope {
+        Scope::Read => texts::admin::SCOPE_READ,
+        Scope::Sync => texts::admin::SCOPE_SYNC,
+        Scope::Intake => texts::admin::SCOPE_INTAKE,
+    })
 }
 
 pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failure> {
@@ -22,82 +28,93 @@ pub(crate) async fn show(visit: &Visit<'_>, done: &str) -> Result<Answer, Failur
 
 async fn page(visit: &Visit<'_>, done: &str, fresh: Option<&str>) -> Result<Answer, Failure> {
     let keys = ApiKeys::new(visit.deps.talk.ports.store.clone()).all(&visit.id).await?;
-    let url = visit.public_url.clone().unwrap_or_default();
+    let language = visit.language;
+    let url = visit.public_url.as_deref().unwrap_or_default();
+    let explained = texts::admin::KeysExplained {
+        address: html! { code { (url) "/api/v1/" (visit.id) "/…" } },
+        document: html! { a href="/api/v1/openapi.json" { (language.text(texts::admin::OPENAPI_DOCUMENT)) } },
+    };
     let body = html! {
-        p { "Programs of yours ask at " code { (url) "/api/v1/" (visit.id) "/…" } ". What they can ask: " a href="/api/v1/openapi.json" { "the OpenAPI document" } "." }
+        p { (rich(language, &explained)) }
         @if let Some(fresh) = fresh {
             div.done role="status" {
-                p { strong { "Copy the key now; it is not shown again:" } }
+                p { strong { (language.text(texts::admin::COPY_THE_KEY)) } }
                 p { code { (fresh) } }
             }
         }
-        h2 { "Keys" }
-        @if keys.is_empty() { p.hint { "None yet." } }
-        @else {
-            table {
-                (heads(&["Name", "May", "Made", ""]))
-                tbody {
-                    @for key in &keys {
-                        tr {
-                            td { (key.name) " " code { "…" (key.id) "…" } }
-                            td { @for scope in &key.scopes { (scope.name()) " " } }
-                            td { (key.made_at.strftime("%Y-%m-%d")) }
-                            td {
-                                form method="post" action="/admin/keys/revoke" {
-                                    (token(visit))
-                                    input type="hidden" name="id" value=(key.id);
-                                    button aria-label={ "Take back " (key.name) } { "Take back" }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        h2 { "A new key" }
-        form method="post" action="/admin/keys" {
-            (token(visit))
-            label for="name" { "What it is for" }
-            input id="name" name="name" required maxlength="60" placeholder="Web shop";
-            @for scope in Scope::ALL {
-                label { input type="checkbox" name=(scope.name()) value="1"; " " (does(scope)) }
-            }
-            button.main { "Make the key" }
-        }
+        h2 { (language.text(texts::admin::KEYS)) }
+        @if keys.is_empty() { (empty(language.text(texts::admin::NO_KEYS))) }
+        @else { (key_table(visit, &keys)) }
+        h2 { (language.text(texts::admin::NEW_KEY)) }
+        (new_key_form(visit))
     };
     Ok(Answer::Page(signed_in(visit, Page::ApiKeys, done, &body)))
 }
 
+fn key_table(visit: &Visit<'_>, keys: &[ApiKey]) -> Markup {
+    let language = visit.language;
+    let columns = [
+        Column::text(language.text(texts::admin::KEY_NAME)),
+        Column::text(language.text(texts::admin::KEY_SCOPES)),
+        Column::text(language.text(texts::admin::KEY_CREATED)),
+        Column::untitled(),
+    ];
+    let rows = keys.iter().map(|key| {
+        let confirm = Confirm {
+            action: "/admin/keys/revoke",
+            token: &visit.session.token,
+            fields: &[("id", key.id.as_str())],
+            question: language.text(texts::admin::REVOKE_QUESTION),
+            button: language.text(texts::admin::REVOKE),
+        };
+        [
+            html! { (key.name) " " code { "…" (key.id) "…" } },
+            html! { @for scope in &key.scopes { code { (scope.name()) } " " } },
+            html! { (key.made_at.strftime("%Y-%m-%d")) },
+            confirm.in_place(&language.text(texts::admin::RevokeKey { name: &key.name })),
+        ]
+    });
+    table(language.text(texts::admin::KEYS), columns, rows)
+}
+
+fn new_key_form(visit: &Visit<'_>) -> Markup {
+    let language = visit.language;
+    html! {
+        form method="post" action="/admin/keys" {
+            (token(visit))
+            label for="name" { (language.text(texts::admin::KEY_PURPOSE)) }
+            input id="name" name="name" required maxlength=(MAX_NAME) placeholder=(language.text(texts::admin::KEY_EXAMPLE));
+            @for scope in Scope::ALL {
+                label { input type="checkbox" name=(scope.name()) value="1"; " " (allows(language, scope)) }
+            }
+            button.main { (language.text(texts::admin::CREATE_KEY)) }
+        }
+    }
+}
+
 pub(crate) async fn make(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
-    let ports = &visit.deps.talk.ports;
+    let (ports, language) = (&visit.deps.talk.ports, visit.language);
     let keys = ApiKeys::new(ports.store.clone());
     let scopes: Vec<Scope> = Scope::ALL.into_iter().filter(|scope| !form.get(scope.name()).is_empty()).collect();
     let name = form.get("name");
-    if scopes.is_empty() || name.is_empty() || name.chars().count() > 60 {
-        return Ok(Answer::to("/keys", "Nothing was made: a key needs a name and something that it may do."));
+    if scopes.is_empty() || name.is_empty() || name.chars().count() > MAX_NAME {
+        return Ok(Answer::to("/keys", language.text(texts::admin::KEY_NEEDS)));
     }
     if keys.all(&visit.id).await?.len() >= MAX_KEYS {
-        let word = format!("Nothing was made: there are {MAX_KEYS} keys already; take one back.");
-        return Ok(Answer::to("/keys", word));
+        return Ok(Answer::to("/keys", language.text(texts::admin::TooManyKeys { most: MAX_KEYS as u64 })));
     }
     let (key, text) = keys.make(&visit.id, name, &scopes, ports.clock.now()).await?;
-    visit
-        .note(
-            "API key made",
-            &format!("{name} ({})", key.id),
-            "",
-            &scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(", "),
-        )
-        .await?;
+    let allowed = scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(", ");
+    visit.note("API key made", &format!("{name} ({})", key.id), "", &allowed).await?;
     page(visit, "", Some(&text)).await
 }
 
 pub(crate) async fn revoke(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
-    let id = form.get("id");
+    let (id, language) = (form.get("id"), visit.language);
     if !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return Ok(Answer::to("/keys", "There is no such key."));
+        return Ok(Answer::to("/keys", language.text(texts::admin::NO_SUCH_KEY)));
     }
     ApiKeys::new(visit.deps.talk.ports.store.clone()).revoke(&visit.id, id).await?;
     visit.note("API key taken back", id, "", "").await?;
-    Ok(Answer::to("/keys", "The key was taken back; it is refused from now on."))
+    Ok(Answer::to("/keys", language.text(texts::admin::KEY_REVOKED)))
 }

@@ -20,7 +20,12 @@ mod page;
 mod people;
 mod person;
 mod plan;
+#[cfg(test)]
+mod pseudo_tests;
+mod route_draft;
+mod route_form;
 mod routes;
+mod runs;
 mod settings_form;
 mod sign_in;
 mod suggest;
@@ -45,7 +50,7 @@ use web::answer::Refused;
 use web::cookies::Site;
 use web::doors;
 use web::doors::{Door, Proof};
-use web::page::{Form, lively_page, page as html, redirect, styled};
+use web::page::{Form, lively_page, page as html, redirect, refusal, styled};
 use web::request::host_of;
 use web::sessions::Ended;
 use web::sessions::Session;
@@ -218,7 +223,7 @@ impl Visit<'_> {
     /// Writes down what somebody changed.
     pub(crate) async fn note(&self, what: &str, of: &str, before: &str, after: &str) -> Result<(), Failure> {
         let ports = self.ports();
-        // Who it was and what it was about are people's names: they stand in the audit only.
+        // Who it was and what it was about are people's names: they are in the audit only.
         tracing::info!(tenant = %self.id, what, "changed on a page");
         let entry = Entry::new(ports.clock.now(), &self.session.who, what, of).changed(before, after);
         Ok(Audit::new(ports.store.clone()).note(&self.id, &entry).await?)
@@ -257,7 +262,7 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
         Err(refused) => return refused_page(deps, language, &refused),
     };
     if door.proof.needs_own_page() && !origin::is_own(request.headers(), deps.public_url.as_deref()) {
-        return refused_page(deps, language, &Refused::new(StatusCode::FORBIDDEN, "another_site", origin::REFUSED));
+        return refused_page(deps, language, &origin::refused());
     }
     let path = request.uri().path().trim_end_matches('/').to_owned();
     let path = path.strip_prefix(PATH).unwrap_or(&path).to_owned();
@@ -273,13 +278,19 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
     }
     let session = match signed_in(deps, &request).await {
         Ok(Ok(session)) => session,
-        Ok(Err(why)) => return sign_in::ask(deps, language, StatusCode::OK, why.map(sign_in::ended)).await,
+        Ok(Err(why)) => {
+            return sign_in::ask(deps, language, StatusCode::OK, why.map(|why| sign_in::ended(language, why))).await;
+        }
         Err(error) => return failed(language, &Failure::from(error)),
     };
     if posts && !session.is_own_form(form.get("token")) {
         return html(
             StatusCode::FORBIDDEN,
-            page::notice(language, "This form is not ours", "Go back, load the page again, and send it once more."),
+            page::notice(
+                language,
+                language.text(texts::pages::FORM_EXPIRED),
+                language.text(texts::pages::FORM_EXPIRED_EXPLAINED),
+            ),
         );
     }
     if path == "/sign-out" && posts {
@@ -294,7 +305,7 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
         Err(error) if needs_settings(&path) => {
             return html(
                 StatusCode::CONFLICT,
-                page::notice(language, "The settings cannot be read", &error.to_string()),
+                page::notice(language, language.text(texts::admin::SETTINGS_UNREADABLE), &error.to_string()),
             );
         }
         // They can be repaired on their page.
@@ -358,7 +369,7 @@ async fn route(visit: &Visit<'_>, posts: bool, path: &str, form: &Form, query: &
         (true, "/bridges/join") => bridges::join(&visit.opened().await?, form).await,
         (true, "/bridges/part") => bridges::part(&visit.opened().await?, form).await,
         (false, "/notion") => notion::show(visit, done).await,
-        (false, "/notion/runs") => notion::runs(visit).await,
+        (false, "/notion/runs") => runs::show(visit).await,
         (false, "/notion/attention") => attention::show(visit, query).await,
         (true, "/notion/attention/try") => attention::try_again(visit, form).await,
         (true, "/notion/attention/take") => attention::take(visit, form).await,
@@ -371,7 +382,7 @@ async fn route(visit: &Visit<'_>, posts: bool, path: &str, form: &Form, query: &
         (true, "/notion/forget") => databases::forget(visit, form).await,
         (true, "/notion/webhook") => notion::open_window(visit, form).await,
         (true, "/notion/webhook/close") => notion::close_old(visit).await,
-        (true, "/notion/backfill") => notion::backfill(visit, form).await,
+        (true, "/notion/backfill") => runs::begin(visit, form).await,
         (true, "/notion/undo") => notion::undo(visit, form).await,
         (false, "/keys") => keys::show(visit, done).await,
         (true, "/keys") => keys::make(visit, form).await,
@@ -384,12 +395,11 @@ async fn route(visit: &Visit<'_>, posts: bool, path: &str, form: &Form, query: &
 
 /// What is wrong before anybody is asked.
 fn refused_page(deps: &Deps, language: Language, refused: &Refused) -> Response<Bytes> {
-    let page = match refused.status {
-        StatusCode::NOT_FOUND => {
-            page::notice(language, language.text(texts::pages::NOT_FOUND), language.text(texts::pages::NO_SUCH_PAGE))
-        }
-        _ => page::notice(language, language.text(texts::pages::FAILED), &refused.text),
+    let title = match refused.status {
+        StatusCode::NOT_FOUND => texts::pages::NOT_FOUND,
+        _ => texts::pages::FAILED,
     };
+    let page = page::notice(language, language.text(title), refusal(language, refused));
     refused.answer_with(deps.ports().metrics.as_ref(), "admin_refused", |status| html(status, page))
 }
 

@@ -35,7 +35,7 @@ async fn look(visit: &Visit<'_>) -> Result<Markup, Failure> {
 fn all(language: Language, overview: &Overview, now: Timestamp) -> Markup {
     html! {
         (alarms(language, &overview.alarms))
-        h2 { (language.text(texts::admin::CONNECTIONS)) }
+        h2 { (language.text(texts::pages::PAGE_CONNECTIONS)) }
         div.tiles { @for connection in &overview.connections { (tile(language, connection)) } }
         h2 { (language.text(texts::admin::DELIVERIES_OF_THE_DAY)) }
         (chart(language, &overview.day))

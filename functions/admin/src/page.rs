@@ -8,6 +8,7 @@ use maud::{Markup, html};
 use operations::log::Status;
 use web::components::{Tone, message};
 use web::page::{frame, lively_frame};
+use web::sessions::BY_CODE;
 
 use crate::{Answer, PATH, Visit, attention};
 
@@ -104,13 +105,19 @@ fn framed(visit: &Visit<'_>, current: Option<Page>, title: &str, done: &str, bod
             form method="post" action="/admin/sign-out" { (token(visit)) button { (language.text(texts::pages::SIGN_OUT)) } }
         }
     };
-    let signed_in_as = texts::pages::SignedInAs { portal: &visit.portal.domain, person: &visit.session.who };
+    let signed_in_as =
+        texts::pages::SignedInAs { portal: visit.portal.domain.as_str(), person: person(language, &visit.session.who) };
     let body = html! {
         p.hint { (language.text(signed_in_as)) }
         @if !done.is_empty() { (message(Tone::Done, done)) }
         (body)
     };
     lively_frame(language, title, &nav, &body)
+}
+
+/// Who it was, as the audit and the sessions have it, on a page.
+pub(crate) fn person(language: Language, who: &str) -> &str {
+    if who == BY_CODE { language.text(texts::pages::BY_ONE_TIME_CODE) } else { who }
 }
 
 /// The proof that a form is ours.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clients::Failure;
+use locale::{Language, texts};
 use maud::{Markup, html};
 use serde_json::json;
 use slack::event::User;
@@ -10,199 +11,287 @@ use tenants::people::{Ended, Link, Origin};
 use user_mapping::mapping::reason_words;
 use user_mapping::profiles::PortalProfile;
 use user_mapping::rights::Reach;
+use web::components::{Column, Confirm, empty, moment, table};
+use web::language::rich;
 use web::page::Form;
 
-use crate::page::{Page, heads, signed_in, token};
+use crate::page::{Page, signed_in, token};
 use crate::suggest::suggest;
-use crate::{Answer, Opened};
+use crate::{Answer, Opened, Visit};
 
-/// Pages of people that are read of either side.
+/// Pages of people that are read on either side.
 const MAX_PAGES: u64 = 10;
 
 pub(crate) async fn show(visit: &Opened<'_>, done: &str) -> Result<Answer, Failure> {
     let in_slack = in_slack(visit).await?;
     let on_portal = on_portal(visit).await?;
     let links = visit.deps.talk.people.all(&visit.tenant.id).await?;
-    let mut of: BTreeMap<&str, Vec<&Link>> = BTreeMap::new();
+    let mut links_of: BTreeMap<&str, Vec<&Link>> = BTreeMap::new();
     for link in &links {
-        of.entry(&link.slack).or_default().push(link);
+        links_of.entry(&link.slack).or_default().push(link);
     }
     let by_email: BTreeMap<String, &PortalProfile> = on_portal
         .iter()
         .filter(|person| !person.is_outsider)
         .filter_map(|person| Some((person.email.as_ref()?.to_lowercase(), person)))
         .collect();
-    let by_settings = &visit.tenant.settings.people.map;
-    let mut rows = Vec::new();
-    let mut open = Vec::new();
-    for user in &in_slack {
-        let own = of.get(user.id.as_str()).cloned().unwrap_or_default();
-        let settings = by_settings.iter().find(|(_, id)| **id == user.id).map(|(number, _)| number.clone());
-        let is_member = visit.tenant.slack.is_member(user) && !visit.tenant.settings.people.not_by_email;
-        let email = user.email.as_ref().filter(|_| is_member).and_then(|email| by_email.get(&email.to_lowercase()));
-        if own.is_empty() && settings.is_none() && email.is_none() {
-            open.push(user);
-        } else {
-            rows.push((user, own, settings, email.copied()));
+    let people = &visit.tenant.settings.people;
+    let rows = in_slack.iter().map(|user| {
+        let is_member = visit.tenant.slack.is_member(user) && !people.not_by_email;
+        let email = user.email.as_ref().filter(|_| is_member);
+        Row {
+            user,
+            links: links_of.get(user.id.as_str()).cloned().unwrap_or_default(),
+            settings: people.map.iter().find(|(_, id)| **id == user.id).map(|(number, _)| number.clone()),
+            email: email.and_then(|email| by_email.get(&email.to_lowercase())).copied(),
         }
-    }
-    let permitted = visit.deps.talk.permitted(&visit.tenant).await?;
-    let ended = visit.deps.talk.people.ended(&visit.tenant.id).await?;
-    let body = html! {
-        p { a href="/admin/person" { "One person’s data: export or delete it" } }
-        (rights(visit, &permitted))
-        p { (in_slack.len()) " in Slack, " (on_portal.len()) " on the portal, " (open.len()) " without a counterpart." }
-        h2 { "Without a counterpart" }
-        @if open.is_empty() { p.hint { "Everybody in Slack is somebody on the portal." } }
-        @else { table { (heads(&["In Slack", "E-mail", "Might be", "Link"])) tbody { @for user in &open { (unmapped(visit, user, &on_portal)) } } } }
-        h2 { "Linked" }
-        @if rows.is_empty() { p.hint { "Nobody yet." } }
-        @else {
-            table {
-                (heads(&["In Slack", "On the portal", "How", "Permission", ""]))
-                tbody { @for (user, own, settings, email) in &rows { (mapped(visit, user, own, settings.as_deref(), *email, &permitted)) } }
-            }
-        }
-        (ended_links(&ended))
-        h2 { "By a list" }
-        form method="post" action="/admin/people/list" {
-            (token(visit))
-            label for="list" { "One person a line: their Slack id or e-mail, a comma, their number or e-mail on the portal" }
-            textarea id="list" name="list" rows="5" placeholder="U024BE7LH, 15\nann@corp.example, ann.lee@portal.example" {}
-            button.main { "Link them" }
-        }
+    });
+    let (linked, open): (Vec<_>, Vec<_>) = rows.partition(Row::is_linked);
+    let directory = Directory {
+        linked,
+        open,
+        on_portal: &on_portal,
+        permitted: visit.deps.talk.permitted(&visit.tenant).await?,
+        ended: visit.deps.talk.people.ended(&visit.tenant.id).await?,
+        reach: Reach::without_permission(people.act_as, &visit.tenant.portal),
     };
-    Ok(Answer::Page(signed_in(visit, Page::People, done, &body)))
+    Ok(Answer::Page(signed_in(visit, Page::People, done, &content(visit, &directory))))
 }
 
-/// Whether a person has allowed us to work with their own rights.
-fn permission(
-    own: &[&Link],
-    settings: Option<&str>,
-    email: Option<&PortalProfile>,
-    permitted: &BTreeSet<u64>,
-) -> &'static str {
-    let by_settings = settings.and_then(|number| number.parse().ok());
-    let user = by_settings.or(own.first().map(|link| link.user)).or(email.map(|person| person.user));
-    if user.is_some_and(|user| permitted.contains(&user)) { "given" } else { "not given" }
+/// Everyone in Slack and in Bitrix24, and with whose rights they work.
+pub(crate) struct Directory<'a> {
+    pub(crate) linked: Vec<Row<'a>>,
+    pub(crate) open: Vec<Row<'a>>,
+    pub(crate) on_portal: &'a [PortalProfile],
+    /// The Bitrix24 users who have given permission to work with their own rights.
+    pub(crate) permitted: BTreeSet<u64>,
+    pub(crate) ended: Vec<Ended>,
+    /// How far people without that permission reach; `None` if they need it.
+    pub(crate) reach: Option<Reach>,
+}
+
+pub(crate) fn content(visit: &Visit<'_>, directory: &Directory<'_>) -> Markup {
+    let language = visit.language;
+    let Directory { linked, open, .. } = directory;
+    let counts = texts::admin::PeopleCounts {
+        slack: (linked.len() + open.len()) as u64,
+        bitrix24: directory.on_portal.len() as u64,
+        open: open.len() as u64,
+    };
+    html! {
+        p { a href="/admin/person" { (language.text(texts::admin::ONE_PERSONS_DATA_LINK)) } }
+        (rights(language, directory))
+        p { (language.text(counts)) }
+        h2 { (language.text(texts::admin::NOT_LINKED)) }
+        @if open.is_empty() { (empty(language.text(texts::admin::EVERYONE_IS_LINKED))) }
+        @else { (open_table(visit, directory)) }
+        h2 { (language.text(texts::admin::LINKED)) }
+        @if linked.is_empty() { (empty(language.text(texts::admin::NO_ONE_IS_LINKED))) }
+        @else { (linked_table(visit, directory)) }
+        (ended_links(language, &directory.ended))
+        h2 { (language.text(texts::admin::LINK_BY_LIST)) }
+        form method="post" action="/admin/people/list" {
+            (token(visit))
+            label for="list" { (language.text(texts::admin::LIST_LABEL)) }
+            textarea id="list" name="list" rows="5" placeholder=(language.text(texts::admin::LIST_EXAMPLE)) {}
+            button.main { (language.text(texts::admin::LINK_THEM)) }
+        }
+    }
+}
+
+/// Someone in Slack, and what links them to a Bitrix24 user.
+pub(crate) struct Row<'a> {
+    pub(crate) user: &'a User,
+    pub(crate) links: Vec<&'a Link>,
+    /// The number of the Bitrix24 user in the settings.
+    pub(crate) settings: Option<String>,
+    /// The Bitrix24 user with the same e-mail.
+    pub(crate) email: Option<&'a PortalProfile>,
+}
+
+impl Row<'_> {
+    fn is_linked(&self) -> bool {
+        !self.is_by_email() || self.email.is_some()
+    }
+
+    /// Whether nothing but the e-mail links them.
+    fn is_by_email(&self) -> bool {
+        self.links.is_empty() && self.settings.is_none()
+    }
+
+    /// Whether the person has allowed us to work with their own rights.
+    fn has_permission(&self, permitted: &BTreeSet<u64>) -> bool {
+        let by_settings = self.settings.as_deref().and_then(|number| number.parse().ok());
+        let by_link = || self.links.first().map(|link| link.user);
+        let user = by_settings.or_else(by_link).or(self.email.map(|person| person.user));
+        user.is_some_and(|user| permitted.contains(&user))
+    }
 }
 
 /// With whose rights people work here, and how that is changed.
-fn rights(visit: &Opened<'_>, permitted: &BTreeSet<u64>) -> Markup {
-    let act_as = visit.tenant.settings.people.act_as;
-    let text = match Reach::without_permission(act_as, &visit.tenant.portal) {
-        None => {
-            "People act with their own rights. Whoever has given no permission yet is asked for it when they first use Switchboard."
-        }
-        Some(Reach::Connection) => {
-            "People act with the connection's rights: everybody who is linked sees and changes everything that the connection may."
-        }
-        Some(_) => {
-            "People act only on records that they are responsible for, created or observe. The incoming webhook has no rights of theirs; connect an application at /install, and they act with their own."
-        }
+fn rights(language: Language, directory: &Directory<'_>) -> Markup {
+    let text = match directory.reach {
+        None => texts::admin::OWN_RIGHTS,
+        Some(Reach::Connection) => texts::admin::CONNECTION_RIGHTS,
+        Some(_) => texts::admin::INVOLVED_ONLY,
+    };
+    let code = |word: &str| html! { code { (word) } };
+    let setting = texts::admin::RightsSetting {
+        setting: code("people.act_as"),
+        page: html! { a href="/admin/settings" { (Page::Settings.title(language)) } },
+        person: code("person"),
+        person_only: code("person_only"),
+        connection: code("connection"),
     };
     html! {
-        p.rights { (text) " " (permitted.len()) " gave a permission of their own." }
-        p.hint { "The setting " code { "people.act_as" } " on the page " a href="/admin/settings" { "Settings" } " changes that: " code { "person" } ", " code { "person_only" } " or " code { "connection" } "." }
+        p.rights {
+            (language.text(text)) " "
+            (language.text(texts::admin::PermissionsGiven { count: directory.permitted.len() as u64 }))
+        }
+        p.hint { (rich(language, &setting)) }
     }
 }
 
 /// Links that ended by themselves in the last 30 days.
-fn ended_links(ended: &[Ended]) -> Markup {
+pub(crate) fn ended_links(language: Language, ended: &[Ended]) -> Markup {
+    if ended.is_empty() {
+        return html! {};
+    }
+    let columns = [
+        Column::text(language.text(texts::admin::IN_SLACK)),
+        Column::text(language.text(texts::admin::IN_BITRIX24)),
+        Column::text(language.text(texts::admin::REASON)),
+        Column::text(language.text(texts::admin::NOTICED)),
+    ];
+    let rows = ended.iter().map(|one| {
+        [
+            html! { code { (one.link.slack) } },
+            html! { (one.link.name) " (" (one.link.user) ")" },
+            html! { (reason_words(one.reason)) },
+            moment(one.at),
+        ]
+    });
     html! {
-        @if !ended.is_empty() {
-            h2 { "Ended" }
-            p.hint { "These links ended by themselves in the last 30 days. Link somebody again below if that was a mistake." }
-            table {
-                (heads(&["In Slack", "On the portal", "Why", "Noticed"]))
-                tbody {
-                    @for one in ended {
-                        tr {
-                            td data-label="In Slack" { code { (one.link.slack) } }
-                            td data-label="On the portal" { (one.link.name) " (" (one.link.user) ")" }
-                            td data-label="Why" { (reason_words(one.reason)) }
-                            td data-label="Noticed" { (one.at.strftime("%Y-%m-%d %H:%M UTC")) }
-                        }
-                    }
-                }
-            }
+        h2 { (language.text(texts::admin::ENDED_LINKS)) }
+        p.hint { (language.text(texts::admin::ENDED_LINKS_EXPLAINED)) }
+        (table(language.text(texts::admin::ENDED_LINKS), columns, rows))
+    }
+}
+
+/// A form that links someone in Slack with a Bitrix24 user.
+fn link_form(visit: &Visit<'_>, user: &User) -> Markup {
+    let language = visit.language;
+    html! {
+        form.inline method="post" action="/admin/people/link" {
+            (token(visit))
+            input type="hidden" name="slack" value=(user.id);
+            input name="user" placeholder=(language.text(texts::admin::NUMBER_OR_EMAIL)) aria-label=(language.text(texts::admin::NumberOrEmailOf { name: &user.name })) required;
+            button { (language.text(texts::admin::LINK)) }
         }
     }
 }
 
-fn unmapped(visit: &Opened<'_>, user: &User, on_portal: &[PortalProfile]) -> Markup {
+fn in_slack_cell(user: &User) -> Markup {
+    html! { (user.name) " " code { (user.id) } }
+}
+
+fn open_table(visit: &Visit<'_>, directory: &Directory<'_>) -> Markup {
+    let language = visit.language;
+    let columns = [
+        Column::text(language.text(texts::admin::IN_SLACK)),
+        Column::text(language.text(texts::admin::EMAIL)),
+        Column::text(language.text(texts::admin::SUGGESTIONS)),
+        Column::text(language.text(texts::admin::LINK)),
+    ];
+    let rows = directory.open.iter().map(|Row { user, .. }| {
+        [
+            in_slack_cell(user),
+            html! { (user.email.as_deref().unwrap_or(language.text(texts::admin::EMAIL_HIDDEN))) },
+            suggestions(visit, user, directory.on_portal),
+            link_form(visit, user),
+        ]
+    });
+    table(language.text(texts::admin::NOT_LINKED), columns, rows)
+}
+
+fn suggestions(visit: &Visit<'_>, user: &User, on_portal: &[PortalProfile]) -> Markup {
     let likely = suggest(&user.name, user.email.as_deref(), on_portal, |person| &person.name);
     html! {
-        tr {
-            td data-label="In Slack" { (user.name) " " code { (user.id) } }
-            td data-label="E-mail" { (user.email.as_deref().unwrap_or("not to be seen")) }
-            td data-label="Might be" {
-                @if likely.is_empty() { span.hint { "nobody by that name" } }
-                @for person in likely {
-                    form.inline method="post" action="/admin/people/link" {
-                        (token(visit))
-                        input type="hidden" name="slack" value=(user.id);
-                        input type="hidden" name="user" value=(person.user);
-                        button { (person.name) }
-                    }
-                }
-            }
-            td data-label="Link" {
-                form.inline method="post" action="/admin/people/link" {
-                    (token(visit))
-                    input type="hidden" name="slack" value=(user.id);
-                    input name="user" placeholder="number or e-mail" aria-label={ "Number or e-mail of " (user.name) " on the portal" } required;
-                    button { "Link" }
-                }
+        @if likely.is_empty() { span.hint { (visit.language.text(texts::admin::NO_SIMILAR_NAME)) } }
+        @for person in likely {
+            form.inline method="post" action="/admin/people/link" {
+                (token(visit))
+                input type="hidden" name="slack" value=(user.id);
+                input type="hidden" name="user" value=(person.user);
+                button { (person.name) }
             }
         }
     }
 }
 
-fn mapped(
-    visit: &Opened<'_>,
-    user: &User,
-    own: &[&Link],
-    settings: Option<&str>,
-    email: Option<&PortalProfile>,
-    permitted: &BTreeSet<u64>,
-) -> Markup {
-    let how = |origin| match origin {
-        Origin::Email => "by e-mail",
-        Origin::Hand => "by hand",
-        Origin::Own => "by themselves",
-        Origin::Settings => "by the settings",
+fn linked_table(visit: &Visit<'_>, directory: &Directory<'_>) -> Markup {
+    let language = visit.language;
+    let columns = [
+        Column::text(language.text(texts::admin::IN_SLACK)),
+        Column::text(language.text(texts::admin::IN_BITRIX24)),
+        Column::text(language.text(texts::admin::LINKED_BY)),
+        Column::text(language.text(texts::admin::PERMISSION)),
+        Column::untitled(),
+    ];
+    let rows = directory.linked.iter().map(|row| {
+        let permission = if row.has_permission(&directory.permitted) {
+            texts::admin::PERMISSION_GIVEN
+        } else {
+            texts::admin::PERMISSION_NOT_GIVEN
+        };
+        [
+            in_slack_cell(row.user),
+            in_bitrix24(language, row),
+            linked_by(language, row),
+            html! { (language.text(permission)) },
+            html! { (unlink_forms(visit, row)) (link_form(visit, row.user)) },
+        ]
+    });
+    table(language.text(texts::admin::LINKED), columns, rows)
+}
+
+fn in_bitrix24(language: Language, row: &Row<'_>) -> Markup {
+    html! {
+        @if let Some(number) = &row.settings { div { (language.text(texts::admin::UserNumber { number })) } }
+        @for link in &row.links { div { (link.name) " (" (link.user) ")" } }
+        @if row.is_by_email() && let Some(person) = row.email { (person.name) " (" (person.user) ")" }
+    }
+}
+
+fn linked_by(language: Language, row: &Row<'_>) -> Markup {
+    let word = |origin| {
+        language.text(match origin {
+            Origin::Email => texts::admin::BY_EMAIL,
+            Origin::Hand => texts::admin::BY_HAND,
+            Origin::Own => texts::admin::BY_THEMSELVES,
+            Origin::Settings => texts::admin::BY_SETTINGS,
+        })
     };
     html! {
-        tr {
-            td data-label="In Slack" { (user.name) " " code { (user.id) } }
-            td data-label="On the portal" {
-                @if let Some(number) = settings { div { "user " (number) } }
-                @for link in own { div { (link.name) " (" (link.user) ")" } }
-                @if own.is_empty() && settings.is_none() { @if let Some(person) = email { (person.name) " (" (person.user) ")" } }
-            }
-            td data-label="How" {
-                @if settings.is_some() { div { "by the settings" } }
-                @for link in own { div { (how(link.origin)) } }
-                @if own.is_empty() && settings.is_none() { "by e-mail" }
-            }
-            td data-label="Permission" { (permission(own, settings, email, permitted)) }
-            td {
-                @for link in own.iter().filter(|link| link.origin != Origin::Email) {
-                    form.inline method="post" action="/admin/people/unlink" {
-                        (token(visit))
-                        input type="hidden" name="slack" value=(link.slack);
-                        input type="hidden" name="user" value=(link.user);
-                        button { "Unlink " (link.name) }
-                    }
-                }
-                form.inline method="post" action="/admin/people/link" {
-                    (token(visit))
-                    input type="hidden" name="slack" value=(user.id);
-                    input name="user" placeholder="number or e-mail" aria-label={ "Number or e-mail of " (user.name) " on the portal" } required;
-                    button { "Link" }
-                }
-            }
+        @if row.settings.is_some() { div { (word(Origin::Settings)) } }
+        @for link in &row.links { div { (word(link.origin)) } }
+        @if row.is_by_email() { (word(Origin::Email)) }
+    }
+}
+
+fn unlink_forms(visit: &Visit<'_>, row: &Row<'_>) -> Markup {
+    let language = visit.language;
+    html! {
+        @for link in row.links.iter().filter(|link| link.origin != Origin::Email) {
+            @let user = link.user.to_string();
+            @let confirm = Confirm {
+                action: "/admin/people/unlink",
+                token: &visit.session.token,
+                fields: &[("slack", link.slack.as_str()), ("user", user.as_str())],
+                question: &language.text(texts::admin::UnlinkQuestion { name: &link.name }),
+                button: language.text(texts::admin::UNLINK),
+            };
+            (confirm.in_place(&language.text(texts::admin::UnlinkPerson { name: &link.name })))
         }
     }
 }
@@ -235,27 +324,52 @@ async fn on_portal(visit: &Opened<'_>) -> Result<Vec<PortalProfile>, Failure> {
 }
 
 pub(crate) async fn link(visit: &Opened<'_>, form: &Form) -> Result<Answer, Failure> {
-    let word = link_one(visit, form.get("slack"), form.get("user")).await?;
-    Ok(Answer::to("/people", word))
+    let outcome = link_one(visit, form.get("slack"), form.get("user")).await?;
+    Ok(Answer::to("/people", outcome.text(visit.language)))
 }
 
-/// Links two accounts; what to say of it.
-async fn link_one(visit: &Opened<'_>, slack: &str, user: &str) -> Result<String, Failure> {
-    let Some(slack) = slack_id(visit, slack).await? else { return Ok(format!("Nobody in Slack is {slack}.")) };
+/// What came of linking two accounts.
+#[derive(Debug)]
+enum LinkOutcome {
+    Linked { slack: String, name: String },
+    NotInSlack { typed: String },
+    NotInBitrix24 { typed: String },
+    Dismissed { typed: String, name: String },
+}
+
+impl LinkOutcome {
+    fn is_linked(&self) -> bool {
+        matches!(self, Self::Linked { .. })
+    }
+
+    fn text(&self, language: Language) -> String {
+        match self {
+            Self::Linked { slack, name } => language.text(texts::admin::LinkedTo { slack, name }),
+            Self::NotInSlack { typed } => language.text(texts::admin::NotInSlack { typed }),
+            Self::NotInBitrix24 { typed } => language.text(texts::admin::NotInBitrix24 { typed }),
+            Self::Dismissed { typed, name } => language.text(texts::admin::Dismissed { typed, name }),
+        }
+    }
+}
+
+async fn link_one(visit: &Opened<'_>, slack: &str, user: &str) -> Result<LinkOutcome, Failure> {
+    let Some(slack) = slack_id(visit, slack).await? else {
+        return Ok(LinkOutcome::NotInSlack { typed: slack.to_owned() });
+    };
     let found = match user.parse::<u64>() {
         Ok(number) => visit.deps.talk.portal_profile_now(&visit.tenant, number).await?,
         Err(_) if user.contains('@') => visit.deps.talk.portal_user_by_email(&visit.tenant, user).await?,
         Err(_) => None,
     };
-    let Some(found) = found else { return Ok(format!("Nobody on the portal is {user}.")) };
+    let Some(found) = found else { return Ok(LinkOutcome::NotInBitrix24 { typed: user.to_owned() }) };
     if found.is_dismissed {
-        return Ok(format!("Nobody active on the portal is {user}: {} was dismissed.", found.name));
+        return Ok(LinkOutcome::Dismissed { typed: user.to_owned(), name: found.name });
     }
     let at = visit.deps.talk.ports.clock.now();
     let link = Link { slack: slack.clone(), user: found.user, origin: Origin::Hand, name: found.name.clone(), at };
     visit.deps.talk.people.link(&visit.tenant.id, &link).await?;
     visit.note("linked", &format!("{slack} and {} ({})", found.name, found.user), "", "").await?;
-    Ok(format!("{slack} is {} now.", found.name))
+    Ok(LinkOutcome::Linked { slack, name: found.name })
 }
 
 async fn slack_id(visit: &Opened<'_>, text: &str) -> Result<Option<String>, Failure> {
@@ -272,7 +386,8 @@ pub(crate) async fn unlink(visit: &Opened<'_>, form: &Form) -> Result<Answer, Fa
         visit.deps.talk.connections.revoke(&visit.tenant.id, user).await?;
     }
     visit.note("unlinked", &format!("{slack} and user {user}"), "", "").await?;
-    Ok(Answer::to("/people", format!("{slack} and user {user} are two again.")))
+    let word = visit.language.text(texts::admin::Unlinked { slack: slack.to_owned(), user: user.to_string() });
+    Ok(Answer::to("/people", word))
 }
 
 /// Lines of a list that are worked at once; more take longer than a page may.
@@ -281,20 +396,60 @@ const MAX_LINES: usize = 100;
 pub(crate) async fn list(visit: &Opened<'_>, form: &Form) -> Result<Answer, Failure> {
     let lines: Vec<&str> = form.get("list").lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     if lines.len() > MAX_LINES {
-        return Ok(Answer::to("/people", format!("At most {MAX_LINES} lines at once; nobody was linked.")));
+        let word = visit.language.text(texts::admin::TooManyLines { most: MAX_LINES as u64 });
+        return Ok(Answer::to("/people", word));
     }
-    let (mut linked, mut problems) = (0, Vec::new());
-    for (place, line) in lines.iter().enumerate() {
-        let Some((slack, user)) = line.split_once([',', ';', '\t']) else {
-            problems.push(format!("line {}: two parts with a comma between them are needed.", place + 1));
-            continue;
+    let mut outcomes = Vec::new();
+    for line in lines {
+        outcomes.push(match line.split_once([',', ';', '\t']) {
+            Some((slack, user)) => Some(link_one(visit, slack.trim(), user.trim()).await?),
+            None => None,
+        });
+    }
+    Ok(Answer::to("/people", summary(visit.language, &outcomes)))
+}
+
+/// What came of a list, line by line; `None` is a line that could not be read.
+fn summary(language: Language, outcomes: &[Option<LinkOutcome>]) -> String {
+    let (mut count, mut parts) = (0, Vec::new());
+    for (line, outcome) in (1..).zip(outcomes) {
+        let problem = match outcome {
+            Some(outcome) if outcome.is_linked() => {
+                count += 1;
+                continue;
+            }
+            Some(outcome) => outcome.text(language),
+            None => language.text(texts::admin::LINE_WITHOUT_COMMA).to_owned(),
         };
-        let word = link_one(visit, slack.trim(), user.trim()).await?;
-        if word.starts_with("Nobody") {
-            problems.push(format!("line {}: {word}", place + 1));
-        } else {
-            linked += 1;
-        }
+        parts.push(language.text(texts::admin::LineProblem { line, problem }));
     }
-    Ok(Answer::to("/people", format!("{linked} linked. {}", problems.join(" "))))
+    parts.insert(0, language.text(texts::admin::LinkedCount { count }));
+    parts.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_counts_what_was_linked_and_names_the_other_lines_in_every_language() {
+        let outcomes = [
+            // Not even a name that begins like a refusal makes a link a problem.
+            Some(LinkOutcome::Linked { slack: "Nobody".into(), name: "Nobody Jones".into() }),
+            Some(LinkOutcome::NotInSlack { typed: "U9".into() }),
+            None,
+            Some(LinkOutcome::NotInBitrix24 { typed: "77".into() }),
+            Some(LinkOutcome::Dismissed { typed: "8".into(), name: "Eve".into() }),
+        ];
+        assert_eq!(
+            summary(Language::En, &outcomes),
+            "1 linked. Line 2: U9 was not found in Slack. Line 3: two parts separated by a comma are needed. \
+             Line 4: 77 was not found in Bitrix24. Line 5: Eve (8) was dismissed in Bitrix24."
+        );
+        assert_eq!(
+            summary(Language::Ru, &outcomes),
+            "Связано: 1. Строка 2: U9 не найдено в Slack. Строка 3: нужны две части через запятую. \
+             Строка 4: 77 не найдено в Битрикс24. Строка 5: Eve (8): сотрудник уволен в Битрикс24."
+        );
+    }
 }

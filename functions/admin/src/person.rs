@@ -3,12 +3,14 @@
 //! The search words are sent in a form's body, never in an address: addresses are kept in logs and histories.
 
 use clients::Failure;
+use locale::{Language, texts};
 use maud::{Markup, html};
 use tenants::person;
 use tenants::person::{Ask, Finding, PersonError};
+use web::components::{Column, Confirm, Tone, empty, message, table};
 use web::page::Form;
 
-use crate::page::{Page, heads, signed_in, token};
+use crate::page::{Page, signed_in, token};
 use crate::{Answer, Visit};
 
 /// So many items a page searches on one machine; more take longer than a request may.
@@ -25,15 +27,16 @@ pub(crate) fn show(visit: &Visit<'_>, done: &str) -> Answer {
 }
 
 fn search_form(visit: &Visit<'_>, who: &str, problem: &str) -> Markup {
+    let language = visit.language;
     html! {
-        h2 { "One person's data" }
-        p { "For a person who asks what is stored of them, or that it is deleted: customers, people of the portal, people in Slack." }
-        @if !problem.is_empty() { p.problem role="alert" { (problem) } }
+        h2 { (language.text(texts::admin::ONE_PERSONS_DATA)) }
+        p { (language.text(texts::admin::ONE_PERSONS_DATA_EXPLAINED)) }
+        @if !problem.is_empty() { (message(Tone::Problem, problem)) }
         form method="post" action="/admin/person" {
             (token(visit))
-            label for="who" { "Who, by all that you know, one a line: contact 42, user 15, a Slack id, an e-mail, a phone number, words of a name" }
-            textarea id="who" name="who" rows="4" required placeholder="contact 42\nann@corp.example" { (who) }
-            button.main { "Search" }
+            label for="who" { (language.text(texts::admin::WHO_LABEL)) }
+            textarea id="who" name="who" rows="4" required placeholder=(language.text(texts::admin::WHO_EXAMPLE)) { (who) }
+            button.main { (language.text(texts::admin::SEARCH)) }
         }
     }
 }
@@ -43,11 +46,11 @@ fn most(visit: &Visit<'_>) -> usize {
 }
 
 /// What was typed, or what is wrong with it.
-fn asked(form: &Form) -> Result<Vec<Ask>, String> {
+fn asked(language: Language, form: &Form) -> Result<Vec<Ask>, String> {
     let lines = form.get("who").lines().map(str::trim).filter(|line| !line.is_empty());
     let asked: Vec<Ask> =
         lines.map(str::parse).collect::<Result<_, _>>().map_err(|bad: person::BadAsk| bad.to_string())?;
-    if asked.is_empty() { Err("Say who is meant.".into()) } else { Ok(asked) }
+    if asked.is_empty() { Err(language.text(texts::admin::WHO_IS_NEEDED).into()) } else { Ok(asked) }
 }
 
 /// Why a search came to nothing, for the page; an engine that does not answer is a failure.
@@ -64,7 +67,7 @@ fn again(visit: &Visit<'_>, form: &Form, problem: &str) -> Answer {
 }
 
 pub(crate) async fn search(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
-    let asked = match asked(form) {
+    let asked = match asked(visit.language, form) {
         Ok(asked) => asked,
         Err(problem) => return Ok(again(visit, form, &problem)),
     };
@@ -80,52 +83,67 @@ pub(crate) async fn search(visit: &Visit<'_>, form: &Form) -> Result<Answer, Fai
 }
 
 fn result(visit: &Visit<'_>, who: &str, finding: &Finding) -> Markup {
-    let left_out = finding.person.left_out();
+    let language = visit.language;
     html! {
-        h2 { "What was found" }
-        p { "Looked for: " (finding.person.looked_for().words().join(", ")) "." }
-        @if !left_out.is_empty() {
-            p.hint { "Not looked for by themselves, as they could be others’: " (left_out.join(", ")) ". Name them as well if they are certain." }
+        h2 { (language.text(texts::admin::WHAT_WAS_FOUND)) }
+        p { (searched_for(language, finding)) }
+        @if !finding.person.left_out().is_empty() {
+            p.hint { (language.text(texts::admin::NotSearchedFor { words: finding.person.left_out().join(", ") })) }
         }
-        @if finding.is_empty() { p { "Nothing is stored of them here." } }
+        @if finding.is_empty() { (empty(language.text(texts::admin::NOTHING_IS_STORED))) }
         @else {
-            table {
-                (heads(&["What", "How many", "On deletion"]))
-                tbody { @for (kind, action, count) in finding.counts() {
-                    tr { td data-label="What" { (kind) } td data-label="How many" { (count) } td data-label="On deletion" { (action) } }
-                } }
-            }
-            (places(finding))
-            form.inline method="post" action="/admin/person/export" {
-                (token(visit)) input type="hidden" name="who" value=(who); button { "Download as JSON" }
-            }
-            form.inline method="post" action="/admin/person/forget" {
-                (token(visit)) input type="hidden" name="who" value=(who); button { "Delete…" }
-            }
+            (count_table(language, finding))
+            (places(language, finding))
+            (button_form(visit, "/admin/person/export", who, language.text(texts::admin::DOWNLOAD_AS_JSON)))
+            (button_form(visit, "/admin/person/forget", who, language.text(texts::admin::DELETE_AFTER_ASKING)))
         }
-        (stays(finding))
+        (stays(language, finding))
     }
 }
 
-fn places(finding: &Finding) -> Markup {
+fn searched_for(language: Language, finding: &Finding) -> String {
+    language.text(texts::admin::SearchedFor { words: finding.person.looked_for().words().join(", ") })
+}
+
+fn count_table(language: Language, finding: &Finding) -> Markup {
+    let columns = [
+        Column::text(language.text(texts::admin::WHAT)),
+        Column::number(language.text(texts::admin::HOW_MANY)),
+        Column::text(language.text(texts::admin::ON_DELETION)),
+    ];
+    let counts = finding.counts();
+    let rows = counts.iter().map(|(kind, action, count)| [html! { (kind) }, html! { (count) }, html! { (action) }]);
+    table(language.text(texts::admin::WHAT_WAS_FOUND), columns, rows)
+}
+
+fn button_form(visit: &Visit<'_>, action: &str, who: &str, words: &str) -> Markup {
+    html! {
+        form.inline method="post" action=(action) {
+            (token(visit)) input type="hidden" name="who" value=(who); button { (words) }
+        }
+    }
+}
+
+fn places(language: Language, finding: &Finding) -> Markup {
+    let more = finding.items.len().saturating_sub(MAX_SHOWN) as u64;
     html! {
         details {
-            summary { "Where" }
+            summary { (language.text(texts::admin::WHERE_FOUND)) }
             ul { @for found in finding.items.iter().take(MAX_SHOWN) { li { (found.kind.name) ": " (found.excerpt) } } }
-            @if finding.items.len() > MAX_SHOWN { p.hint { "And " (finding.items.len() - MAX_SHOWN) " more: the download lists all." } }
+            @if more > 0 { p.hint { (language.text(texts::admin::MoreInDownload { count: more })) } }
         }
     }
 }
 
-fn stays(finding: &Finding) -> Markup {
+fn stays(language: Language, finding: &Finding) -> Markup {
     html! {
-        h3 { "What stays, and why" }
+        h3 { (language.text(texts::admin::WHAT_STAYS)) }
         ul { @for remains in person::remains(finding) { li { strong { (remains.what) } ": " (remains.why) "." } } }
     }
 }
 
 pub(crate) async fn export(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
-    let asked = match asked(form) {
+    let asked = match asked(visit.language, form) {
         Ok(asked) => asked,
         Err(problem) => return Ok(again(visit, form, &problem)),
     };
@@ -136,15 +154,14 @@ pub(crate) async fn export(visit: &Visit<'_>, form: &Form) -> Result<Answer, Fai
     let document = person::export(&finding, &visit.id, visit.ports().clock.now());
     let text = serde_json::to_string_pretty(&document).unwrap_or_default();
     if text.len() > MAX_DOCUMENT {
-        let problem = "It is too much for a page; `switchboard person export` writes it to a file.";
-        return Ok(again(visit, form, problem));
+        return Ok(again(visit, form, visit.language.text(texts::admin::TOO_LARGE_TO_DOWNLOAD)));
     }
     person::note_export(visit.ports(), &visit.id, &asked, &visit.session.who).await?;
     Ok(Answer::File("person.json", text))
 }
 
 pub(crate) async fn forget(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
-    let asked = match asked(form) {
+    let asked = match asked(visit.language, form) {
         Ok(asked) => asked,
         Err(problem) => return Ok(again(visit, form, &problem)),
     };
@@ -153,12 +170,16 @@ pub(crate) async fn forget(visit: &Visit<'_>, form: &Form) -> Result<Answer, Fai
     }
     match person::forget(visit.ports(), &visit.id, &asked, &visit.session.who, most(visit)).await {
         Ok(done) => {
+            let language = visit.language;
+            let counts = texts::admin::PersonDeleted {
+                deleted: done.deleted as u64,
+                blanked: done.blanked as u64,
+                discarded: done.discarded as u64,
+            };
             let body = html! {
-                p.done role="status" {
-                    (done.deleted) " items deleted, " (done.blanked) " items without the person’s words, " (done.discarded) " failed deliveries discarded."
-                }
-                (stays(&done.left))
-                p { a href="/admin/person" { "Search again" } }
+                (message(Tone::Done, language.text(counts)))
+                (stays(language, &done.left))
+                p { a href="/admin/person" { (language.text(texts::admin::SEARCH_AGAIN)) } }
             };
             Ok(Answer::Page(signed_in(visit, Page::People, "", &body)))
         }
@@ -171,16 +192,20 @@ async fn confirm(visit: &Visit<'_>, form: &Form, asked: &[Ask]) -> Result<Answer
         Ok(finding) => finding,
         Err(error) => return Ok(again(visit, form, &problem(error)?)),
     };
+    let language = visit.language;
+    let confirm = Confirm {
+        action: "/admin/person/forget",
+        token: &visit.session.token,
+        fields: &[("who", form.get("who")), ("sure", "yes")],
+        question: language.text(texts::admin::DELETE_PERSON_EXPLAINED),
+        button: language.text(texts::admin::DELETE),
+    };
     let body = html! {
-        h2 { "Delete this person’s data?" }
-        p { "Looked for: " (finding.person.looked_for().words().join(", ")) ". It cannot be undone. Delete the person in Bitrix24, Slack and Notion first: what is there comes here again." }
+        h2 { (language.text(texts::admin::DELETE_PERSON_QUESTION)) }
+        p { (searched_for(language, &finding)) }
         ul { @for (kind, action, count) in finding.counts() { li { (count) " × " (kind) ": " (action) } } }
-        form.inline method="post" action="/admin/person/forget" {
-            (token(visit)) input type="hidden" name="who" value=(form.get("who")); input type="hidden" name="sure" value="yes";
-            button.main { "Delete it" }
-        }
-        p { a href="/admin/person" { "Keep it" } }
-        (stays(&finding))
+        (confirm.on_page(language, "/admin/person"))
+        (stays(language, &finding))
     };
     Ok(Answer::Page(signed_in(visit, Page::People, "", &body)))
 }

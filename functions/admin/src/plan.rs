@@ -2,14 +2,18 @@
 //! the same record number.
 
 use clients::Failure;
-use jobs::sync::{Others, SyncJob};
+use jobs::sync::{Others, Side, SyncJob};
+use locale::{Language, texts};
 use maud::{Markup, html};
 use notion_sync::plan::{Entry, EntryKind, FieldChange, MAX_ENTRIES, RowRef, csv};
 use notion_sync::runs::Run;
 use runtime::TraceId;
+use web::components::{Column, Tone, message, table};
 use web::page::{Form, encoded};
 
-use crate::page::{Page, count, heads, missing, token, under};
+use crate::notion::{record_name, side_name};
+use crate::page::{Page, missing, token, under};
+use crate::runs::{phase, read_so_far};
 use crate::{Answer, Visit};
 
 /// Lines on a page.
@@ -20,15 +24,15 @@ const A_PART: usize = 500;
 const MAX_FILE: usize = 4 * 1024 * 1024;
 
 /// What a kind of line is called as a choice.
-fn title(kind: EntryKind) -> &'static str {
-    match kind {
-        EntryKind::Double => "Several rows with one number",
-        EntryKind::Refused => "Not decided, or failed",
-        EntryKind::Stray => "Numbers that fit no record",
-        EntryKind::Change => "Linked, with different values",
-        EntryKind::Link => "Linked with a row",
-        EntryKind::Make => "New pages",
-    }
+fn title(language: Language, kind: EntryKind) -> &'static str {
+    language.text(match kind {
+        EntryKind::Double => texts::configuration::KIND_DOUBLE,
+        EntryKind::Refused => texts::configuration::KIND_REFUSED,
+        EntryKind::Stray => texts::configuration::KIND_STRAY,
+        EntryKind::Change => texts::configuration::KIND_CHANGE,
+        EntryKind::Link => texts::configuration::KIND_LINK,
+        EntryKind::Make => texts::configuration::KIND_MAKE,
+    })
 }
 
 /// What was asked for: the run, the kind of lines, and where to go on.
@@ -52,112 +56,155 @@ impl Asked {
     }
 }
 
-const GONE: &str = "This run has expired. Make a new plan on the page Notion.";
+fn gone(visit: &Visit<'_>) -> &'static str {
+    visit.language.text(texts::configuration::RUN_IS_GONE)
+}
 
 pub(crate) async fn show(visit: &Visit<'_>, query: &Form) -> Result<Answer, Failure> {
-    let Some(asked) = Asked::read(visit, query).await? else { return Ok(missing(visit, GONE)) };
-    let plans = &visit.deps.mirror.plans;
-    let (entries, next) = plans.page(&visit.id, &asked.run.id, asked.kind, asked.after.clone(), A_PAGE).await?;
-    let run = &asked.run;
+    let Some(asked) = Asked::read(visit, query).await? else { return Ok(missing(visit, gone(visit))) };
+    let (language, plans, run) = (visit.language, &visit.deps.mirror.plans, &asked.run);
+    let (entries, next) = plans.page(&visit.id, &run.id, asked.kind, asked.after.clone(), A_PAGE).await?;
+    let is_part = asked.kind.is_some() || asked.after.is_some();
+    let nothing = if is_part { texts::configuration::NONE_OF_THIS_KIND } else { texts::configuration::NOTHING_TO_DO };
     let body = html! {
-        p { (run.phase.words()) ". " (run.counts.rows) " rows and " (run.counts.records) " records so far." }
-        @if !run.has_ended() { p.hint { "The run continues; reload this page to see more." } }
-        @if run.counts.entries >= MAX_ENTRIES { p.problem { "Only the first " (MAX_ENTRIES) " lines are kept; the counts on the page Notion are complete." } }
-        form.search method="get" action="/admin/notion/plan" role="search" {
-            input type="hidden" name="run" value=(run.id);
-            div { label for="kind" { "Show" } select id="kind" name="kind" {
-                option value="" { "everything" }
-                @for kind in EntryKind::ALL { option value=(kind.name()) selected[asked.kind == Some(kind)] { (title(kind)) } }
-            } }
-            button { "Filter" }
+        p { (phase(language, &run.phase)) ". " (read_so_far(language, run)) }
+        @if !run.has_ended() { p.hint { (language.text(texts::configuration::RUN_CONTINUES)) } }
+        @if run.counts.entries >= MAX_ENTRIES {
+            p.problem { (language.text(texts::configuration::OnlyFirstLines { count: MAX_ENTRIES })) }
         }
-        p { a.button href=(asked.address("plan.csv", None)) download="plan.csv" { "Download as CSV" } " " a href="/admin/notion" { "Back to Notion" } }
-        @if entries.is_empty() {
-            p.done role="status" { @if asked.kind.is_some() || asked.after.is_some() { "Nothing of this kind." } @else { "Nothing to do: all records and rows are linked and have the same values." } }
+        (filter(language, &asked))
+        p {
+            a.button href=(asked.address("plan.csv", None)) download="plan.csv" {
+                (language.text(texts::configuration::DOWNLOAD_CSV))
+            } " "
+            a href="/admin/notion" { (language.text(texts::configuration::BACK_TO_NOTION)) }
         }
+        @if entries.is_empty() { (message(Tone::Done, language.text(nothing))) }
         @for entry in &entries { (line(visit, run, entry)) }
-        @if let Some(next) = &next { p { a href=(asked.address("plan", Some(next))) rel="next" { "Next page" } } }
+        @if let Some(next) = &next {
+            p { a href=(asked.address("plan", Some(next))) rel="next" { (language.text(texts::configuration::NEXT_PAGE)) } }
+        }
     };
-    let title = format!("{} over {}", if run.dry { "Plan" } else { "Run" }, run.database);
+    let database = &run.database;
+    let title = if run.dry {
+        language.text(texts::configuration::ThePlan { database })
+    } else {
+        language.text(texts::configuration::TheRun { database })
+    };
     Ok(Answer::Page(under(visit, Page::Notion, &title, query.get("done"), &body)))
 }
 
-fn line(visit: &Visit<'_>, run: &Run, entry: &Entry) -> Markup {
-    let would = |dry: &'static str, real: &'static str| if run.dry { dry } else { real };
+fn filter(language: Language, asked: &Asked) -> Markup {
+    html! {
+        form.search method="get" action="/admin/notion/plan" role="search" {
+            input type="hidden" name="run" value=(asked.run.id);
+            div {
+                label for="kind" { (language.text(texts::configuration::SHOW)) }
+                select id="kind" name="kind" {
+                    option value="" { (language.text(texts::configuration::EVERYTHING)) }
+                    @for kind in EntryKind::ALL {
+                        option value=(kind.name()) selected[asked.kind == Some(kind)] { (title(language, kind)) }
+                    }
+                }
+            }
+            button { (language.text(texts::configuration::FILTER)) }
+        }
+    }
+}
+
+pub(crate) fn line(visit: &Visit<'_>, run: &Run, entry: &Entry) -> Markup {
+    let language = visit.language;
     html! {
         section.card {
             h3 {
-                @if let Some(record) = entry.record { (record.to_string()) " " }
-                @if entry.title.is_empty() { span.hint { "without a title" } } @else { (entry.title) }
+                @if let Some(record) = entry.record { (record_name(language, record)) " " }
+                @if entry.title.is_empty() { span.hint { (language.text(texts::configuration::WITHOUT_TITLE)) } }
+                @else { (entry.title) }
             }
-            @match entry.kind {
-                EntryKind::Double => p.problem { (count(entry.rows.len(), "row")) " with its number." },
-                EntryKind::Refused => p.problem { (entry.why.as_deref().unwrap_or_default()) },
-                EntryKind::Stray => p.problem { (entry.why.as_deref().unwrap_or_default()) },
-                EntryKind::Change => p { "Linked before; " (count(entry.changes.len(), "field")) " with different values." },
-                EntryKind::Link => p { (would("Would be linked", "Linked")) " with the row by its " (entry.key.as_deref().unwrap_or("number")) "." },
-                EntryKind::Make => p { (would("A page would be made.", "A page was made.")) },
-            }
+            @let is_wrong = matches!(entry.kind, EntryKind::Double | EntryKind::Refused | EntryKind::Stray);
+            p.problem[is_wrong] { (outcome(language, run, entry)) }
             @if entry.kind == EntryKind::Double { (join_form(visit, run, entry)) }
-            @else if !entry.rows.is_empty() { ul { @for row in &entry.rows { li { (link(row)) } } } }
-            @if !entry.changes.is_empty() { (changes(&entry.changes)) }
+            @else if !entry.rows.is_empty() { ul { @for row in &entry.rows { li { (link(language, row)) } } } }
+            @if !entry.changes.is_empty() { (changes(language, &entry.changes)) }
         }
     }
 }
 
-fn link(row: &RowRef) -> Markup {
-    let title = if row.title.trim().is_empty() { "Untitled" } else { &row.title };
+/// What a run found or did, or would do if it is a plan.
+fn outcome(language: Language, run: &Run, entry: &Entry) -> String {
+    let key = || entry.key.as_deref().unwrap_or(language.text(texts::configuration::KEY_NUMBER));
+    match entry.kind {
+        EntryKind::Double => language.text(texts::configuration::RowsWithNumber { count: entry.rows.len() as u64 }),
+        EntryKind::Refused | EntryKind::Stray => entry.why.clone().unwrap_or_default(),
+        EntryKind::Change => language.text(texts::configuration::DifferentValues { count: entry.changes.len() as u64 }),
+        EntryKind::Link if run.dry => language.text(texts::configuration::WouldBeLinked { key: key() }),
+        EntryKind::Link => language.text(texts::configuration::WasLinked { key: key() }),
+        EntryKind::Make if run.dry => language.text(texts::configuration::PAGE_WOULD_BE_CREATED).to_owned(),
+        EntryKind::Make => language.text(texts::configuration::PAGE_WAS_CREATED).to_owned(),
+    }
+}
+
+fn link(language: Language, row: &RowRef) -> Markup {
+    let untitled = row.title.trim().is_empty();
+    let title = if untitled { language.text(texts::configuration::UNTITLED) } else { &row.title };
     html! { a href=(row.url) { (title) } }
 }
 
-fn changes(changes: &[FieldChange]) -> Markup {
-    html! {
-        table {
-            (heads(&["Field", "Bitrix24", "Notion", "What happens"]))
-            tbody { @for change in changes {
-                tr {
-                    td data-label="Field" { (change.property) " " span.hint { (change.field) } }
-                    td data-label="Bitrix24" { (change.bitrix24) }
-                    td data-label="Notion" { (change.notion) }
-                    td data-label="What happens" {
-                        @match (&change.to, &change.why) {
-                            (Some(side), _) => { "written to " (side.to_string()) },
-                            (None, Some(why)) => { "both stay: " (why) },
-                            (None, None) => "both stay",
-                        }
-                    }
-                }
-            } }
-        }
-    }
+fn changes(language: Language, changes: &[FieldChange]) -> Markup {
+    let columns = [
+        Column::text(language.text(texts::configuration::FIELD)),
+        Column::text(side_name(language, Side::Bitrix24)),
+        Column::text(side_name(language, Side::Notion)),
+        Column::text(language.text(texts::configuration::WHAT_HAPPENS)),
+    ];
+    let rows = changes.iter().map(|change| {
+        let happens = match (&change.to, &change.why) {
+            (Some(side), _) => language.text(texts::configuration::WrittenTo { side: side_name(language, *side) }),
+            (None, Some(reason)) => language.text(texts::configuration::BothStayBecause { reason }),
+            (None, None) => language.text(texts::configuration::BOTH_STAY).to_owned(),
+        };
+        [
+            html! { (change.property) " " span.hint { (change.field) } },
+            html! { (change.bitrix24) },
+            html! { (change.notion) },
+            html! { (happens) },
+        ]
+    });
+    table(language.text(texts::configuration::KIND_CHANGE), columns, rows)
 }
 
 fn join_form(visit: &Visit<'_>, run: &Run, entry: &Entry) -> Markup {
+    let language = visit.language;
     let Some(record) = entry.record else { return html! {} };
+    let which = texts::configuration::WhichRowStays { record: record_name(language, record) };
+    let others = format!("others-{}", record.id());
     html! {
         form method="post" action="/admin/notion/join" {
             (token(visit))
             input type="hidden" name="run" value=(run.id);
             input type="hidden" name="number" value=(record.id());
             fieldset {
-                legend { "Which row stays the page of " (record.to_string()) "?" }
-                @for (place, row) in entry.rows.iter().enumerate() {
-                    label.tick { input type="radio" name="keep" value=(row.page) checked[place == 0] required; " " (link(row)) }
+                legend { (language.text(which)) }
+                @for (index, row) in entry.rows.iter().enumerate() {
+                    label.tick {
+                        input type="radio" name="keep" value=(row.page) checked[index == 0] required;
+                        " " (link(language, row))
+                    }
                 }
             }
-            label for={ "others-" (record.id()) } { "The other rows lose the number, and" }
-            select id={ "others-" (record.id()) } name="others" {
-                option value="note" { "stay, with a note that says which row is synced" }
-                option value="trash" { "go into Notion’s trash, with the same note" }
+            label for=(others) { (language.text(texts::configuration::OTHER_ROWS)) }
+            select id=(others) name="others" {
+                option value="note" { (language.text(texts::configuration::OTHERS_STAY)) }
+                option value="trash" { (language.text(texts::configuration::OTHERS_TO_TRASH)) }
             }
-            button { "Join them" }
+            button { (language.text(texts::configuration::JOIN_ROWS)) }
         }
     }
 }
 
 /// The lines as a file.
 pub(crate) async fn file(visit: &Visit<'_>, query: &Form) -> Result<Answer, Failure> {
-    let Some(asked) = Asked::read(visit, query).await? else { return Ok(missing(visit, GONE)) };
+    let Some(asked) = Asked::read(visit, query).await? else { return Ok(missing(visit, gone(visit))) };
     let plans = &visit.deps.mirror.plans;
     let (mut text, mut after) = (csv(&[], true), asked.after.clone());
     loop {
@@ -165,9 +212,10 @@ pub(crate) async fn file(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
         text.push_str(&csv(&entries, false));
         match next {
             Some(next) if text.len() > MAX_FILE => {
+                let address = asked.address("plan.csv", Some(&next));
                 let rest = Entry {
-                    why: Some(format!("the rest is in another file: {}", asked.address("plan.csv", Some(&next)))),
-                    title: "more".into(),
+                    why: Some(visit.language.text(texts::configuration::RestIsElsewhere { address })),
+                    title: visit.language.text(texts::configuration::MORE).into(),
                     ..Entry::about(EntryKind::Make)
                 };
                 text.push_str(&csv(&[rest], false));
@@ -183,14 +231,15 @@ pub(crate) async fn file(visit: &Visit<'_>, query: &Form) -> Result<Answer, Fail
 pub(crate) async fn join(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failure> {
     let mirror = &visit.deps.mirror;
     let Some((run, _)) = mirror.runs.get(&visit.id, form.get("run")).await? else {
-        return Ok(Answer::to("/notion", GONE));
+        return Ok(Answer::to("/notion", gone(visit)));
     };
     let back = format!("/notion/plan?run={}&kind=double", encoded(&run.id));
     let Some(database) = visit.settings.notion.named(&run.database) else {
-        return Ok(Answer::to("/notion", format!("The settings have no database “{}” any more.", run.database)));
+        let unknown = texts::configuration::DatabaseIsUnknown { database: &run.database };
+        return Ok(Answer::to("/notion", visit.language.text(unknown)));
     };
     let (Ok(number), Some(keep)) = (form.get("number").parse::<u64>(), notion::object_id(form.get("keep"))) else {
-        return Ok(Answer::to(&back, "Choose the row that stays."));
+        return Ok(Answer::to(&back, visit.language.text(texts::configuration::CHOOSE_ROW)));
     };
     let record = database.records.kind().record(number);
     let others = if form.get("others") == "trash" { Others::Trash } else { Others::Note };
@@ -198,5 +247,6 @@ pub(crate) async fn join(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failu
     let trace = TraceId::new(mirror.ports.clock.now());
     mirror.send(vec![notion_sync::message(&job, &visit.id, trace, &format!("join#{trace}"))?]).await?;
     visit.note("rows joined", &format!("{record} in {}", run.database), "", form.get("keep")).await?;
-    Ok(Answer::to(&back, format!("The rows of {record} are being joined. A new plan shows what is left.")))
+    let joined = texts::configuration::RowsAreJoined { record: record_name(visit.language, record) };
+    Ok(Answer::to(&back, visit.language.text(joined)))
 }

@@ -1,23 +1,29 @@
 //! How a page saves settings: the whole document is checked, refused if something is wrong, written only if nobody
-//! changed it since the page was shown, and noted in the audit.
+//! changed it since the page was shown, and noted in the audit log. And what forms that edit settings share.
 
+use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clients::Failure;
+use locale::texts;
 use maud::{Markup, html};
 use runtime::DeliveryId;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use settings::problems::Problem;
 use settings::{Settings, document};
 use tenants::portals::Portal;
+use web::components::{Tone, message};
 
-use crate::Visit;
+use crate::{Answer, Visit};
 
-/// What names the settings that a page was made of.
+/// A mark of the settings that a page was made of.
 pub(crate) fn mark(settings: &Settings) -> String {
     DeliveryId::of(&[&serde_json::to_string(settings).unwrap_or_default()]).to_string()
 }
 
-/// A form says of which settings it was made.
+/// The mark in a form.
 pub(crate) fn marked(visit: &Visit<'_>) -> Markup {
     html! { input type="hidden" name="seen" value=(mark(&visit.settings)); }
 }
@@ -28,15 +34,11 @@ pub(crate) enum Saved {
     Done,
     /// Something is wrong with it.
     Wrong(Vec<Problem>),
-    /// Somebody else changed the settings since the page was made.
+    /// Someone else changed the settings since the page was made.
     Stale,
     /// It says what is there already.
     Same,
 }
-
-/// What to say to who made a change from a page that somebody else had overtaken.
-pub(crate) const STALE: &str =
-    "Somebody else has changed the settings since this page was made. Nothing was saved; look at them as they are now.";
 
 /// Puts settings into force, if they hold up and are made of what is in force now.
 pub(crate) async fn save(
@@ -90,12 +92,59 @@ fn differing(differences: &[String]) -> (String, String) {
     if differences.is_empty() { (String::new(), "the order changed".into()) } else { (side('-'), side('+')) }
 }
 
-/// What is wrong, for people.
-pub(crate) fn problems(problems: &[Problem]) -> Markup {
+/// The answer that leads to a list of what is set, after a change to one of its entries.
+pub(crate) fn back_to(visit: &Visit<'_>, place: &str, saved: Saved, done: String) -> Answer {
+    match saved {
+        Saved::Done => Answer::to(place, done),
+        Saved::Same => Answer::to(place, visit.language.text(texts::configuration::NOTHING_CHANGED)),
+        Saved::Stale => Answer::to(place, visit.language.text(texts::configuration::SETTINGS_ARE_NEWER)),
+        Saved::Wrong(wrong) => Answer::to(place, wrong.first().map(ToString::to_string).unwrap_or_default()),
+    }
+}
+
+/// Why nothing was saved: someone else changed the settings since the page was made.
+pub(crate) fn stale(visit: &Visit<'_>) -> Markup {
+    message(Tone::Problem, visit.language.text(texts::configuration::SETTINGS_ARE_NEWER))
+}
+
+/// Why nothing was saved: everything that is wrong.
+pub(crate) fn problems<T: Display>(visit: &Visit<'_>, problems: &[T]) -> Markup {
+    let language = visit.language;
     html! {
         div.problem role="alert" {
-            p { strong { "Not saved." } " This has to be mended first:" }
+            p {
+                strong { (language.text(texts::configuration::NOT_SAVED)) } " "
+                (language.text(texts::configuration::FIX_FIRST))
+            }
             ul { @for problem in problems { li { (problem.to_string()) } } }
         }
     }
+}
+
+/// A choice: the values that a document knows, each with its words.
+pub(crate) fn choice(name: &str, label: &str, chosen: &str, options: &[(&str, &str)]) -> Markup {
+    html! {
+        label for=(name) { (label) }
+        select id=(name) name=(name) { (choices(chosen, options)) }
+    }
+}
+
+/// What can be chosen.
+pub(crate) fn choices(chosen: &str, options: &[(&str, &str)]) -> Markup {
+    html! { @for (value, words) in options { option value=(value) selected[*value == chosen] { (words) } } }
+}
+
+/// The word by which a document knows a value.
+pub(crate) fn word<T: Serialize>(value: &T) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// The value that a document knows by this word.
+pub(crate) fn named<T: DeserializeOwned>(word: &str) -> Option<T> {
+    serde_json::from_value(Value::from(word)).ok()
+}
+
+/// A text of a form, if it is filled in.
+pub(crate) fn filled(text: &str) -> Option<String> {
+    Some(text.to_owned()).filter(|text| !text.is_empty())
 }

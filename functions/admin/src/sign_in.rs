@@ -8,7 +8,7 @@ use clients::Failure;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
-use locale::Language;
+use locale::{Language, texts};
 use maud::html;
 use runtime::TenantId;
 use runtime::clock::until;
@@ -18,7 +18,9 @@ use tenants::administrators::Proof;
 use tenants::audit::{Audit, Entry};
 use tenants::once;
 use tenants::portals::{TokenDigest, Workspace};
+use web::components::{Tone, message};
 use web::cookies::{cookie, with_cookie};
+use web::language::rich;
 use web::page::{Form, frame, going, page as page_of, redirect};
 use web::request::{address_of, host_of};
 use web::sessions::Ended;
@@ -57,20 +59,22 @@ pub(crate) async fn handle(
 /// The page that asks who somebody is.
 pub(crate) async fn ask(deps: &Deps, language: Language, status: StatusCode, problem: Option<&str>) -> Response<Bytes> {
     let has_slack = deps.talk.connections.apps().await.is_ok_and(|apps| apps.slack.is_some());
+    let setting = texts::admin::SlackSignInFor { setting: html! { code { "admins" } } };
+    let command = texts::admin::CodeExplained { command: html! { code { "switchboard admin-code" } } };
     let body = html! {
-        @if let Some(problem) = problem { p.problem role="alert" { (problem) } }
+        @if let Some(problem) = problem { (message(Tone::Problem, problem)) }
         @if has_slack {
-            p { a.button.main href="/admin/sign-in/slack" { "Sign in with Slack" } }
-            p.hint { "For who administers the connected workspace, and whom the settings name under " code { "admins" } "." }
+            p { a.button.main href="/admin/sign-in/slack" { (language.text(texts::admin::SIGN_IN_WITH_SLACK)) } }
+            p.hint { (rich(language, &setting)) }
         }
         form method="post" action="/admin/sign-in" {
-            label for="code" { "One-time code" }
+            label for="code" { (language.text(texts::admin::ONE_TIME_CODE)) }
             input id="code" name="code" type="password" autocomplete="one-time-code" required autofocus;
-            button.main { "Sign in" }
+            button.main { (language.text(texts::admin::SIGN_IN)) }
         }
-        p.hint { "Whoever runs Switchboard makes a code with " code { "switchboard admin-code" } ". It works once, for 15 minutes." }
+        p.hint { (rich(language, &command)) }
     };
-    page_of(status, frame(language, "Sign in", &html! {}, &body))
+    page_of(status, frame(language, language.text(texts::admin::SIGN_IN), &html! {}, &body))
 }
 
 /// Counts a wrong code; how long to wait, if there were too many from that address.
@@ -86,14 +90,13 @@ async fn too_many(deps: &Deps, request: &Request<Bytes>) -> Result<Option<Durati
 
 fn refuse(language: Language, wait: Duration) -> Response<Bytes> {
     let minutes = wait.as_secs().div_ceil(60).max(1);
+    let explained = texts::admin::TooManyCodesExplained { most: u64::from(MAX_WRONG_CODES), minutes };
     let body = html! {
-        p role="alert" {
-            "Too many wrong codes came from your address: the limit is " (MAX_WRONG_CODES) " in 15 minutes. Try again in " (minutes) " min. A right code works at once."
-        }
-        p { a href="/admin" { "Sign in" } }
+        p role="alert" { (language.text(explained)) }
+        p { a href=(PATH) { (language.text(texts::admin::SIGN_IN)) } }
     };
-    let mut response =
-        page_of(StatusCode::TOO_MANY_REQUESTS, frame(language, "Too many wrong codes", &html! {}, &body));
+    let page = frame(language, language.text(texts::admin::TOO_MANY_CODES), &html! {}, &body);
+    let mut response = page_of(StatusCode::TOO_MANY_REQUESTS, page);
     if let Ok(seconds) = HeaderValue::from_str(&wait.as_secs().max(1).to_string()) {
         response.headers_mut().insert(RETRY_AFTER, seconds);
     }
@@ -107,7 +110,7 @@ async fn by_code(
     form: &Form,
 ) -> Result<Response<Bytes>, Failure> {
     if let Some((cookie, tenant)) = sessions::begin(deps.ports(), form.get("code")).await? {
-        note(deps, &tenant, "a one-time code").await?;
+        note(deps, &tenant, sessions::BY_CODE).await?;
         return Ok(with_cookie(redirect(PATH), &cookie));
     }
     if let Some(wait) = too_many(deps, request).await? {
@@ -116,7 +119,7 @@ async fn by_code(
     }
     tracing::warn!("a sign-in with a wrong code");
     deps.ports().metrics.count("sign_ins_refused", "wrong_code");
-    let problem = "This code is wrong, too old or was used before. Make another one.";
+    let problem = language.text(texts::admin::WRONG_CODE);
     Ok(ask(deps, language, StatusCode::UNAUTHORIZED, Some(problem)).await)
 }
 
@@ -129,12 +132,12 @@ async fn note(deps: &Deps, tenant: &TenantId, who: &str) -> Result<(), Failure> 
 /// that it is good in this browser only, and anybody may ask as often as they like.
 async fn to_slack(deps: &Deps, language: Language, request: &Request<Bytes>) -> Result<Response<Bytes>, Failure> {
     let Some(redirect) = back_from_slack(deps, request) else {
-        let problem = "Signing in with Slack needs the public address: set public_url in the configuration, or the parameter PublicUrl. Until then, use a code.";
+        let problem = language.text(texts::admin::PUBLIC_ADDRESS_NEEDED);
         return Ok(ask(deps, language, StatusCode::NOT_FOUND, Some(problem)).await);
     };
     let kept = format!("{}.{}", once::secret(), deps.ports().clock.now().as_second());
     let Some(to) = deps.talk.connections.slack_sign_in_url(&redirect, &state_of(&kept)).await? else {
-        return Ok(ask(deps, language, StatusCode::NOT_FOUND, Some("There is no Slack app here. Use a code.")).await);
+        return Ok(ask(deps, language, StatusCode::NOT_FOUND, Some(language.text(texts::admin::NO_SLACK_APP))).await);
     };
     Ok(cookies::set(page_of(StatusCode::OK, going(language, &to)), COOKIE, &kept, FLOW_TTL))
 }
@@ -162,7 +165,7 @@ async fn from_slack(
     request: &Request<Bytes>,
     query: &Form,
 ) -> Result<Response<Bytes>, Failure> {
-    match came_from_slack(deps, request, query).await? {
+    match came_from_slack(deps, language, request, query).await? {
         Ok((tenant, who, proof)) => {
             let session = sessions::start_with(deps.ports(), tenant.clone(), &who, proof).await?;
             note(deps, &tenant, &who).await?;
@@ -180,26 +183,29 @@ type Refused = (StatusCode, String);
 /// Who came back from Slack and whose pages they may see, or what to say to them.
 async fn came_from_slack(
     deps: &Deps,
+    language: Language,
     request: &Request<Bytes>,
     query: &Form,
 ) -> Result<Result<(TenantId, String, Proof), Refused>, Failure> {
     let kept = cookie(request.headers(), COOKIE).unwrap_or_default();
     let redirect = back_from_slack(deps, request);
     let (true, Some(redirect)) = (began_here(kept, query.get("state"), deps.ports().clock.now()), redirect) else {
-        let text = "This was begun in another browser, more than ten minutes ago, or was used before. Begin again.";
-        return Ok(Err((StatusCode::BAD_REQUEST, text.into())));
+        return Ok(Err((StatusCode::BAD_REQUEST, language.text(texts::admin::SIGN_IN_BEGUN_ELSEWHERE).into())));
     };
     if query.get("code").is_empty() {
-        return Ok(Err((StatusCode::BAD_REQUEST, format!("Slack did not say who you are ({}).", query.get("error")))));
+        let text = language.text(texts::admin::SlackDidNotSay { error: query.get("error") });
+        return Ok(Err((StatusCode::BAD_REQUEST, text)));
     }
     let came = match deps.talk.connections.slack_signed_in(query.get("code"), &redirect).await {
         Ok(came) => came,
-        Err(error) => return Ok(Err((StatusCode::BAD_GATEWAY, format!("Slack did not say who you are: {error}.")))),
+        Err(error) => {
+            return Ok(Err((StatusCode::BAD_GATEWAY, language.text(texts::admin::SlackDidNotSay { error }))));
+        }
     };
     let Some((workspace, organisation)) = connected(deps, &came).await? else {
-        return Ok(Err((StatusCode::FORBIDDEN, "Your workspace is not connected to a portal here.".into())));
+        return Ok(Err((StatusCode::FORBIDDEN, language.text(texts::admin::WORKSPACE_NOT_CONNECTED).into())));
     };
-    admitted(deps, workspace.tenant, came.user, organisation).await
+    admitted(deps, language, workspace.tenant, came.user, organisation).await
 }
 
 /// The workspace that somebody came from, if it is connected; with the organisation, where that is connected as a whole.
@@ -217,6 +223,7 @@ async fn connected(deps: &Deps, came: &SignedIn) -> Result<Option<(Workspace, Op
 /// Admits who administers the tenant by Slack's own word now: who was an administrator yesterday may be none today.
 async fn admitted(
     deps: &Deps,
+    language: Language,
     tenant: TenantId,
     user: String,
     organisation: Option<String>,
@@ -224,26 +231,22 @@ async fn admitted(
     let portal = deps.talk.connections.portal(&tenant).await?;
     let person = deps.talk.connections.slack(&portal).await?.user(&user).await?;
     if !deps.talk.may_administer(&portal, &person, organisation.as_deref())? {
-        let what = if organisation.is_some() { "organisation" } else { "workspace" };
-        let text = format!(
-            "{} neither administers the {what} nor is named in the settings (admins). Ask somebody who is.",
-            person.name
-        );
+        let person = person.name;
+        let text = match organisation {
+            Some(_) => language.text(texts::admin::NotAdministratorOfOrganisation { person }),
+            None => language.text(texts::admin::NotAdministratorOfWorkspace { person }),
+        };
         return Ok(Err((StatusCode::FORBIDDEN, text)));
     }
     Ok(Ok((tenant, format!("{} ({user})", person.name), Proof::Slack { user, organisation })))
 }
 
-/// What somebody reads whose session has ended before its time.
-pub(crate) fn ended(ended: Ended) -> &'static str {
-    match ended {
-        Ended::NoRights => {
-            "You are signed out: you no longer administer this tenant, according to the provider you signed in with."
-        }
-        Ended::Unconfirmed => {
-            "You are signed out: for an hour, the provider you signed in with could not confirm that you administer this tenant. Sign in again."
-        }
-    }
+/// What a person reads whose session has ended before its time.
+pub(crate) fn ended(language: Language, ended: Ended) -> &'static str {
+    language.text(match ended {
+        Ended::NoRights => texts::admin::ENDED_NO_RIGHTS,
+        Ended::Unconfirmed => texts::admin::ENDED_UNCONFIRMED,
+    })
 }
 
 #[cfg(test)]

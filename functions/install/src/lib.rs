@@ -24,7 +24,6 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use locale::texts;
 use runtime::store::StoreError;
-use web::answer::Refused;
 use web::cookies::Site;
 use web::doors;
 use web::doors::{Door, Proof};
@@ -96,7 +95,7 @@ async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
         Err(refused) => return refused_page(visit, &refused),
     };
     if door.proof.needs_own_page() && !origin::is_own(request.headers(), deps.public_url.as_deref()) {
-        return refused_page(visit, &Refused::new(StatusCode::FORBIDDEN, "another_site", origin::REFUSED));
+        return refused_page(visit, &origin::refused());
     }
     if deps.lacks_address(visit.place) {
         return address_unknown(visit);

@@ -12,7 +12,7 @@ use web::components;
 use web::components::{Column, Tone, moment};
 use web::language::rich;
 use web::page::frame;
-use web::sessions::Session;
+use web::sessions::{BY_CODE, Session};
 
 use crate::{Answer, BITRIX24_APP, BITRIX24_CALLBACK, PATH, SLACK_CALLBACK, Visit};
 
@@ -145,7 +145,8 @@ pub(crate) async fn state(visit: &Visit<'_>, session: &Session) -> Answer {
     let apps = connections.apps().await?;
     let trouble = |side: Side| troubles.iter().find(|trouble| trouble.side == side);
     let done = visit.query.get("done");
-    let who = texts::install::SignedIn { portal: html! { strong { (portal.domain) } }, name: html! { (session.who) } };
+    let name = if session.who == BY_CODE { language.text(texts::pages::BY_ONE_TIME_CODE) } else { &session.who };
+    let who = texts::install::SignedIn { portal: html! { strong { (portal.domain) } }, name: html! { (name) } };
     let body = html! {
         @if !done.is_empty() { (components::message(Tone::Done, done)) }
         p { (rich(language, &who)) }

@@ -59,7 +59,7 @@ impl Refusal {
 pub(crate) fn refused_page(visit: &Visit<'_>, refused: &Refused) -> Response<Bytes> {
     let text = match refused.status {
         StatusCode::NOT_FOUND => visit.text(texts::install::NO_SUCH_PAGE),
-        _ => &refused.text,
+        _ => web::page::refusal(visit.language, refused),
     };
     let metrics = visit.deps.ports.metrics.as_ref();
     refused.answer_with(metrics, "installs_refused", |status| failed(visit, status, texts::pages::FAILED, text))

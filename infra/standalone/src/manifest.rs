@@ -72,6 +72,7 @@ pub fn manifest(url: &str, portal: Option<&str>) -> Value {
 pub fn yaml(url: &str, portal: Option<&str>) -> String {
     let mut text = settings::document::to_yaml(&manifest(url, portal));
     for (scope, why) in SCOPES {
+        let why = locale::Language::En.text(why);
         for line in [format!("- {scope}\n"), format!("- \"{scope}\"\n")] {
             text = text.replace(&line, &format!("{}  # {why}\n", line.trim_end()));
         }

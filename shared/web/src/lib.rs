@@ -1,4 +1,4 @@
-//! HTTP for people and programs: doors, answers and refusals, the frame of pages, cookies, sessions.
+//! HTTP for people and programs: doors, answers and refusals, the frame and the components of pages, cookies, sessions.
 
 pub mod answer;
 pub mod components;

@@ -1,9 +1,10 @@
 //! Whether one of our own pages sent a request. Other sites can make a browser post a form here, with its cookies; the
 //! browser says which site that was.
 
-use http::HeaderMap;
 use http::header::ORIGIN;
+use http::{HeaderMap, StatusCode};
 
+use crate::answer::Refused;
 use crate::request::host_of;
 
 /// The browser's `Sec-Fetch-Site`; scripts cannot set it.
@@ -39,8 +40,13 @@ fn authority(url: &str) -> Option<&str> {
     rest.split(['/', '?', '#']).next().filter(|authority| !authority.is_empty())
 }
 
-/// The answer to a request that another site, or an unknown one, has sent.
-pub const REFUSED: &str = "This form was not sent by a page of Switchboard, so nothing was changed. Open the page here and send the form again. If you did: the browser or a proxy takes the headers Sec-Fetch-Site and Origin away.";
+/// Our code for a request that another site, or an unknown one, has sent.
+pub const ANOTHER_SITE: &str = "another_site";
+
+/// The refusal of such a request.
+pub fn refused() -> Refused {
+    Refused::new(StatusCode::FORBIDDEN, ANOTHER_SITE, "the request was not sent by one of our own pages")
+}
 
 #[cfg(test)]
 mod tests {

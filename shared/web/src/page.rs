@@ -12,7 +12,9 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use locale::{Language, texts};
 use maud::{DOCTYPE, Markup, html};
 
+use crate::answer::Refused;
 use crate::language::rich;
+use crate::origin::ANOTHER_SITE;
 
 /// The fields of a form, or of a query.
 pub struct Form(Vec<(String, String)>);
@@ -99,6 +101,19 @@ pub fn going(language: Language, to: &str) -> String {
 pub fn refreshed(page: &str, when: &str) -> String {
     let refresh = html! { meta http-equiv="refresh" content=(when); }.into_string();
     page.replacen("<head>", &format!("<head>{refresh}"), 1)
+}
+
+/// Why a request was refused, for the person who sent it.
+pub fn refusal(language: Language, refused: &Refused) -> &str {
+    match refused.code {
+        "not_found" => language.text(texts::pages::NO_SUCH_PAGE),
+        ANOTHER_SITE => language.text(texts::pages::ANOTHER_SITE),
+        "wrong_method" => language.text(texts::pages::WRONG_METHOD),
+        "address_too_long" => language.text(texts::pages::ADDRESS_TOO_LONG),
+        "too_large" => language.text(texts::pages::TOO_LARGE),
+        "too_many_fields" => language.text(texts::pages::TOO_MANY_FIELDS),
+        _ => &refused.text,
+    }
 }
 
 /// Other sites do not learn our addresses. Our own pages do: with `no-referrer`, browsers would also hide from us which

@@ -25,6 +25,8 @@ const MAX_UNCONFIRMED: Duration = Duration::from_secs(60 * 60);
 /// A provider that could not be asked is asked again after this time.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(60);
 const COOKIE: &str = "switchboard_session";
+/// Who signed in with a code, as the audit has it.
+pub const BY_CODE: &str = "a one-time code";
 
 /// A session.
 ///
@@ -87,9 +89,7 @@ pub async fn new_code(ports: &Ports, tenant: &TenantId) -> Result<String, StoreE
 /// Begins a session with a code; returns its cookie and its tenant, or `None` if the code is not valid.
 pub async fn begin(ports: &Ports, code: &str) -> Result<Option<(String, TenantId)>, StoreError> {
     match once::take::<TenantId>(ports, "code", code).await? {
-        Some(tenant) => {
-            Ok(Some((start_with(ports, tenant.clone(), "a one-time code", Proof::Operator).await?, tenant)))
-        }
+        Some(tenant) => Ok(Some((start_with(ports, tenant.clone(), BY_CODE, Proof::Operator).await?, tenant))),
         None => Ok(None),
     }
 }

@@ -65,9 +65,9 @@ async fn one_account_is_linked_by_hand_to_two_people_and_acts_as_the_last() {
     let (world, browser, second) = second_account().await;
     let people = people(&world);
     let page = browser.press("/admin/people/link", &[("slack", &second), ("user", "1")]).await.text;
-    assert!(page.contains("is Анна Титов now"), "{page}");
+    assert!(page.contains("is now linked to Анна Титов."), "{page}");
     let page = browser.press("/admin/people/link", &[("slack", &second), ("user", "user9@example.com")]).await.text;
-    assert!(page.contains(" now."), "{page}");
+    assert!(page.contains(" is now linked to "), "{page}");
     assert_eq!(people.of_slack(&world.tenant, &second).await.unwrap().unwrap().user, 9);
     assert_eq!(people.of_user(&world.tenant, 1).await.unwrap()[0].slack, second);
     browser.press("/admin/people/unlink", &[("slack", &second), ("user", "9")]).await;
@@ -80,7 +80,7 @@ async fn a_list_links_whom_it_names_and_the_other_lines_are_listed() {
     let (people, ann) = (people(&world), world.sandbox.slack.person("user6@example.com"));
     let list = format!("{second}, 12\nnobody@x.example, 1\nnonsense\nuser6@example.com; 1");
     let page = browser.press("/admin/people/list", &[("list", &list)]).await.text;
-    assert!(page.contains("2 linked.") && page.contains("line 2") && page.contains("line 3"), "{page}");
+    assert!(page.contains("2 linked.") && page.contains("Line 2:") && page.contains("Line 3:"), "{page}");
     let link = people.of_slack(&world.tenant, &ann).await.unwrap().unwrap();
     assert_eq!((link.user, link.origin), (1, Origin::Hand));
     assert_eq!(people.of_slack(&world.tenant, &second).await.unwrap().unwrap().user, 12);
@@ -110,12 +110,12 @@ async fn conversations_are_joined_and_parted_on_their_page() {
         browser.press("/admin/bridges/join", &fields).await.text
     };
     assert!(say(join("#nowhere", chat.clone())).await.contains("no channel #nowhere"));
-    assert!(say(join("#general", "sales".into())).await.contains("is no chat"));
+    assert!(say(join("#general", "sales".into())).await.contains("is not a chat"));
     assert!(say(join("#general", chat.clone())).await.contains("Add the bot Switchboard"));
     portal.invite_bots(&chat);
     world.settle().await;
-    assert!(say(join("#general", chat.clone())).await.contains("are one conversation now"));
-    assert!(say(join("#calls", chat.clone())).await.contains("is joined with #general already"));
+    assert!(say(join("#general", chat.clone())).await.contains("are now bridged"));
+    assert!(say(join("#calls", chat.clone())).await.contains("is already bridged with #general"));
     let slack = &world.sandbox.slack;
     slack.say(&slack.person("user6@example.com"), &slack.channel_id("general"), "hi", None, &[]);
     world.settle().await;
@@ -123,7 +123,7 @@ async fn conversations_are_joined_and_parted_on_their_page() {
     assert_eq!(portal.conversation(&chat)[1..], ["[b]user6:[/b] hi"]);
     let channel = slack.channel_id("general");
     let page = browser.press("/admin/bridges/part", &[("channel", &channel)]).await.text;
-    assert!(page.contains("No channel is joined"), "{page}");
+    assert!(page.contains("No channel is bridged"), "{page}");
 }
 
 /// A company whose deals are synced with a database, and an administrator's browser.
@@ -141,7 +141,7 @@ async fn synced() -> (World, Browser) {
 async fn notions_webhooks_are_subscribed_on_its_page() {
     let (world, browser) = synced().await;
     let page = browser.get("/admin/notion").await.text;
-    assert!(page.contains("not looked at yet"), "{page}");
+    assert!(page.contains("not read yet"), "{page}");
     assert!(page.contains("&lt;b&gt;Deals") && !page.contains("<b>Deals"), "a database's name is text: {page}");
     // The address, then the token to paste.
     let page = browser.press("/admin/notion/webhook", &[]).await.text;
@@ -156,7 +156,7 @@ async fn notions_webhooks_are_subscribed_on_its_page() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_and_a_run_are_begun_on_the_page_which_shows_when_they_are_done() {
     let (world, browser) = synced().await;
-    for (dry, said) in [("yes", "pages would be made"), ("", "pages made")] {
+    for (dry, said) in [("yes", "Pages to create: "), ("", "Pages created: ")] {
         browser.press("/admin/notion/backfill", &[("database", "<b>Deals</b>"), ("dry", dry)]).await;
         let page = browser.get("/admin/notion").await.text;
         assert!(page.contains("hx-get=\"/admin/notion/runs\""), "it looks again by itself: {page}");

@@ -66,12 +66,12 @@ async fn a_planted_fault_is_found_from_the_overview_mended_and_redriven() {
     let done = browser.submit(&plan, "/admin/dead/redrive", &[]).await;
     estate.settle().await;
     let way = browser.get(done.location.as_deref().unwrap()).await.text;
-    assert!(way.contains("delivered after"), "{way}");
+    assert!(way.contains("Delivered after"), "{way}");
     assert_eq!(estate.channel(0, "sales-pipeline"), ["New deal: Roof for ACME"]);
     estate.sweep().await;
     assert!(browser.get("/admin").await.text.contains("All is well."));
     // Doing it once more finds nothing.
-    assert!(browser.get(&plan).await.location.unwrap().contains("no+such+dead+letter"));
+    assert!(browser.get(&plan).await.location.unwrap().contains("no+longer+exist"));
     let audited = audited(&estate, 0).await;
     assert!(
         audited.iter().any(|line| line.starts_with("a one-time code: dead letters redriven slack-delivery/")),
@@ -92,9 +92,9 @@ async fn a_group_is_redriven_at_once_and_what_is_discarded_says_why() {
     let filtered = link(&links(&page), "/admin/dead/plan?act=discard&q=Delta").to_owned();
     assert!(plan.contains("code=channel_not_found"));
     let refused = browser.submit(&filtered, "/admin/dead/discard", &[]).await;
-    assert!(refused.location.unwrap().contains("say+why"));
+    assert!(refused.location.unwrap().contains("a+reason+is+needed"));
     let done = browser.submit(&filtered, "/admin/dead/discard", &[("why", "a test of ours")]).await;
-    assert!(done.location.unwrap().contains("1+letter+discarded"));
+    assert!(done.location.unwrap().contains("1+delivery+was+discarded"));
     let found = browser.get("/admin/events?q=discarded&status=skipped").await.text;
     assert!(found.contains("discarded by a one-time code: a test of ours"), "{found}");
 
@@ -102,11 +102,11 @@ async fn a_group_is_redriven_at_once_and_what_is_discarded_says_why() {
     estate.clock.advance(Duration::from_secs(3600));
     let group = "/admin/dead/plan?act=redrive&queue=slack-delivery&code=channel_not_found";
     let done = browser.submit(group, "/admin/dead/redrive", &[]).await;
-    assert!(done.location.unwrap().contains("11+jobs"));
+    assert!(done.location.unwrap().contains("11+deliveries+are+in+their+queues"));
     estate.settle().await;
     assert_eq!(estate.channel(0, "sales-pipeline").len(), 11);
     assert!(!estate.channel(0, "sales-pipeline").iter().any(|card| card.contains("Delta")));
-    assert!(browser.get("/admin/dead").await.text.contains("There are no dead letters."));
+    assert!(browser.get("/admin/dead").await.text.contains("There are no failed deliveries."));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -146,7 +146,7 @@ async fn nobody_sees_or_touches_what_is_another_tenants() {
         let page = other.get(path).await.text;
         assert!(!page.contains("Secret roof") && !page.contains("channel_not_found"), "{path}: {page}");
     }
-    assert!(other.get(&plan).await.location.unwrap().contains("no+such+dead+letter"));
+    assert!(other.get(&plan).await.location.unwrap().contains("no+longer+exist"));
     let token = other.get("/admin/keys").await.text;
     let token = token.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
     for act in ["redrive", "discard"] {
@@ -212,7 +212,7 @@ async fn sessions_are_listed_and_taken_back() {
     estate.install(0).await;
     let (one, two) = (signed_in(&estate, 0).await, signed_in(&estate, 0).await);
     let page = one.get("/admin/audit").await.text;
-    assert!(page.contains("(this is you)") && page.contains("Sign out everybody else"), "{page}");
+    assert!(page.contains("(this is you)") && page.contains("Sign out everyone else"), "{page}");
     one.submit("/admin/audit", "/admin/audit/revoke", &[("name", "others")]).await;
     assert!(two.get("/admin").await.text.contains("One-time code"));
     assert!(one.get("/admin").await.text.contains("Overview"));
@@ -261,11 +261,11 @@ async fn a_route_is_made_tried_shown_saved_and_undone_on_its_page() {
     changed.extend([("when", "record.nonsense(("), ("seen", "whatever")]);
     let wrong = browser.post("/admin/routes/save", &changed).await.text;
     assert!(wrong.contains("Not saved.") && wrong.contains("record.nonsense(("), "{wrong}");
-    // Somebody else was quicker.
+    // Someone else was quicker.
     let mut late = fields.clone();
     late.extend([("of", "large deals"), ("seen", "of another day")]);
     let stale = browser.submit("/admin/routes/edit?route=large+deals", "/admin/routes/save", &late).await.text;
-    assert!(stale.contains("Somebody else has changed the settings"), "{stale}");
+    assert!(stale.contains("Someone else changed the settings"), "{stale}");
 
     browser.submit("/admin/routes", "/admin/routes/delete", &[("route", "large deals")]).await;
     assert!(!browser.get("/admin/routes").await.text.contains("large deals"));

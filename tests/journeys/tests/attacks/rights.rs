@@ -348,7 +348,7 @@ async fn the_connections_rights_are_an_explicit_choice_and_the_page_says_which_h
     cast.reads_after("deal_take", &deal.to_string()).await;
     assert_eq!(portal.item(DEAL, deal).unwrap()["assignedById"], 6);
     let browser = Browser::administrator(&cast.world).await;
-    assert!(people_page(&browser).await.contains("People act with the connection's rights"));
+    assert!(people_page(&browser).await.contains("People act with the rights of the connection"));
     cast.world.apply(json!({})).await;
     cast.world.clock.advance(Duration::from_secs(120));
     assert!(

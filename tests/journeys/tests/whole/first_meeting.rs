@@ -452,7 +452,7 @@ async fn doubles_are_found_and_joined_and_no_text_is_lost() {
         let browser = Browser::administrator(&world).await;
         let address = format!("/admin/notion/plan?run={}&kind=double", plan.id);
         let page = browser.get(&address).await.text;
-        assert!(page.contains("Which row stays the page of") && page.contains(&second), "{page}");
+        assert!(page.contains("Which row remains the page of") && page.contains(&second), "{page}");
         let others = if trash { "trash" } else { "note" };
         let fields = [("run", plan.id.as_str()), ("number", &deal.to_string()), ("keep", &second), ("others", others)];
         let page = browser.press("/admin/notion/join", &fields).await.text;
@@ -526,7 +526,7 @@ async fn a_plan_is_read_in_pages_and_kept_as_a_file() {
     assert_eq!(second.matches("<section class=\"card\">").count(), 50);
     let links = browser.get(&address(&format!("?run={}&kind=link", plan.id))).await.text;
     assert_eq!(links.matches("<section class=\"card\">").count(), 1);
-    assert!(links.contains("written to Notion") && links.contains(&format!("deal {risky}")), "{links}");
+    assert!(links.contains("written to Notion") && links.contains(&format!("Deal {risky}")), "{links}");
     let none = browser.get(&address(&format!("?run={}&kind=stray", plan.id))).await.text;
     assert!(none.contains("Nothing of this kind"));
     assert_eq!(browser.get(&address("?run=unknown")).await.status, 404);
