@@ -1,7 +1,7 @@
 //! Messages of bridged conversations, posted in Slack under the name of their author in Bitrix24.
 
 use bitrix24::chat::ChatFile;
-use clients::{ErrorClass, DeliveryAttempt, Failure, find_posted};
+use clients::{DeliveryAttempt, ErrorClass, Failure, find_posted};
 use jiff::Timestamp;
 use jobs::chat::{InSlack, SlackPart, ToSlack};
 use jobs::delivery::marked_as;
