@@ -256,15 +256,6 @@ pub(crate) async fn forget(visit: &Visit<'_>, form: &Form) -> Result<Answer, Fai
     Ok(Answer::to(PLACE, word))
 }
 
-/// How many there are, for the list of pages: `3`, `100+`.
-pub(crate) fn shown_count((number, more): (usize, bool)) -> Option<String> {
-    match (number, more) {
-        (0, _) => None,
-        (number, true) => Some(format!("{number}+")),
-        (number, false) => Some(number.to_string()),
-    }
-}
-
 /// A word on the page Notion, where there is something.
 pub(crate) fn hint(visit: &Visit<'_>) -> Markup {
     let language = visit.language;

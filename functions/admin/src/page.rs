@@ -10,7 +10,7 @@ use web::components::{Tone, message};
 use web::page::{frame, lively_frame};
 use web::sessions::BY_CODE;
 
-use crate::{Answer, PATH, Visit, attention};
+use crate::{Answer, PATH, Visit};
 
 /// A page of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +98,7 @@ fn framed(visit: &Visit<'_>, current: Option<Page>, title: &str, done: &str, bod
             @for page in Page::ALL {
                 a href=(page.address()) aria-current=[(Some(page) == current).then_some("page")] {
                     (page.title(language))
-                    @if page == Page::NeedsAttention && let Some(number) = attention::shown_count(visit.attention) { " (" (number) ")" }
+                    @if page == Page::NeedsAttention && let Some(number) = shown_count(visit.attention) { " (" (number) ")" }
                 }
             }
             a href="/install" { (language.text(texts::pages::PAGE_CONNECTIONS)) }
@@ -178,4 +178,13 @@ pub(crate) fn badge(language: Language, status: Status) -> Markup {
 /// `1 letter`, `2 letters`.
 pub(crate) fn count(number: usize, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
+/// How many there are, for the list of pages: `3`, `100+`.
+fn shown_count((number, more): (usize, bool)) -> Option<String> {
+    match (number, more) {
+        (0, _) => None,
+        (number, true) => Some(format!("{number}+")),
+        (number, false) => Some(number.to_string()),
+    }
 }

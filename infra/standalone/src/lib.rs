@@ -5,6 +5,7 @@ pub mod database;
 pub mod demo;
 pub mod engine;
 pub mod functions;
+pub mod host_limits;
 pub mod http;
 pub mod log;
 pub mod manifest;

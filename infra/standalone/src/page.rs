@@ -23,7 +23,7 @@ use settings::{Settings, subscriptions};
 use tenants::portals::Portals;
 
 use crate::engine::Engine;
-use crate::server::HostLimits;
+use crate::host_limits::HostLimits;
 use crate::{names, server, trail};
 
 /// How often the page's state is looked at while somebody watches.

@@ -16,7 +16,7 @@ use ::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
-use command_line::config::{Config, LimitsConfig};
+use command_line::config::Config;
 use command_line::proxies::Proxies;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -31,6 +31,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::host_limits::HostLimits;
 use crate::timed::{Late, Progress, Timed, Watched};
 
 /// How long open connections may go on once the host is to stop.
@@ -45,66 +46,8 @@ const MAKING_ROOM: Duration = Duration::from_secs(5);
 const MAX_REFUSALS: usize = 64;
 /// What the parser holds of a request's head at most; more than that is a 431.
 const MAX_BUFFER: usize = 128 * 1024;
-/// More connections than any machine of one process keeps.
-const MAX_CONNECTIONS: usize = 100_000;
 /// Between two lines of the log about the same trouble.
 const LOG_EVERY_SECONDS: i64 = 60;
-
-/// How much a host gives to those who connect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HostLimits {
-    /// How long the head of a request may take to arrive.
-    pub head: Duration,
-    /// How long its body may take after that.
-    pub body: Duration,
-    /// How long a connection may wait for its next request.
-    pub idle: Duration,
-    /// How long an answer may take to be made.
-    pub answer: Duration,
-    /// How long a client may let us wait, in all, while it reads an answer.
-    pub reading: Duration,
-    /// Bytes of an address with its query.
-    pub address_bytes: usize,
-    /// Bytes of all headers.
-    pub header_bytes: usize,
-    /// Connections at once.
-    pub connections: usize,
-    /// Connections at once from one address; from one /64 of IPv6. Trusted proxies and this machine may have more.
-    pub connections_per_address: usize,
-}
-
-impl Default for HostLimits {
-    fn default() -> Self {
-        Self {
-            head: Duration::from_secs(10),
-            body: Duration::from_secs(15),
-            idle: Duration::from_secs(75),
-            answer: Duration::from_secs(120),
-            reading: Duration::from_secs(60),
-            address_bytes: 16 * 1024,
-            header_bytes: 32 * 1024,
-            connections: 512,
-            connections_per_address: 100,
-        }
-    }
-}
-
-impl HostLimits {
-    /// The limits that a configuration names; the usual ones for what it leaves out.
-    fn of(config: &LimitsConfig) -> Self {
-        let usual = Self::default();
-        let seconds = |given: Option<u64>, usual| given.map_or(usual, |seconds| Duration::from_secs(seconds.max(1)));
-        let count = |given: Option<usize>, usual| given.map_or(usual, |count| count.clamp(1, MAX_CONNECTIONS));
-        Self {
-            connections: count(config.connections, usual.connections),
-            connections_per_address: count(config.connections_per_address, usual.connections_per_address),
-            head: seconds(config.head_seconds, usual.head),
-            body: seconds(config.body_seconds, usual.body),
-            idle: seconds(config.idle_seconds, usual.idle),
-            ..usual
-        }
-    }
-}
 
 /// How a server works.
 #[derive(Clone, Default)]
@@ -511,13 +454,6 @@ mod tests {
     fn host(limits: HostLimits) -> Arc<Host> {
         let proxies = Proxies::read(&["192.0.2.1".to_owned()]).unwrap();
         Arc::new(Host::new(Options { limits, proxies, ..Options::default() }))
-    }
-
-    #[test]
-    fn limits_are_the_configurations_or_the_usual_ones() {
-        let config = LimitsConfig { connections: Some(7), head_seconds: Some(3), ..LimitsConfig::default() };
-        let expected = HostLimits { connections: 7, head: Duration::from_secs(3), ..HostLimits::default() };
-        assert_eq!(HostLimits::of(&config), expected);
     }
 
     #[test]

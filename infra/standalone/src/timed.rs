@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::server::HostLimits;
+use crate::host_limits::HostLimits;
 
 /// What a client was too slow with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

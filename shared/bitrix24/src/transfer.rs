@@ -11,7 +11,7 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use url::Url;
-use wire::{Body, Pieces, Response, Seen};
+use wire::{Body, Pieces, Response};
 
 use crate::bot::CONTENT;
 use crate::client::{Answer, Client, RestBase, authority, failed, file_url, garbage, not_elsewhere, read, understand};
@@ -87,7 +87,7 @@ impl Client {
             }
             let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
             let next = location.and_then(|location| url.join(location).ok());
-            url = file_url(next.ok_or_else(|| garbage(DOWNLOAD, Seen::of(&response)))?.as_str())?;
+            url = file_url(next.ok_or_else(|| garbage(DOWNLOAD, response.seen()))?.as_str())?;
         }
         Err(refused("file_not_found", "the portal redirects from one address of the file to the next"))
     }
@@ -143,7 +143,7 @@ fn download(response: Response, base: &RestBase, url: &Url) -> Result<Download, 
         }
         200 => Ok(Download { length, kind, pieces: response.into_pieces() }),
         401 | 403 | 404 | 410 => Err(refused("file_not_found", "the portal does not give the file (any more)")),
-        _ => Err(garbage(DOWNLOAD, Seen::of(&response))),
+        _ => Err(garbage(DOWNLOAD, response.seen())),
     }
 }
 

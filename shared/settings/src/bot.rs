@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::schema::is_default;
+use crate::default::is_default;
 
 /// What the chatbot in Bitrix24 does when somebody writes to it and none of its phrases fits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

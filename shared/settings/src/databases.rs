@@ -9,6 +9,7 @@ use records::words;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
+use crate::default::is_default;
 use crate::template::Template;
 
 /// Notion: its databases and its people.

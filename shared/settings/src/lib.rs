@@ -3,6 +3,7 @@
 pub mod bot;
 pub mod condition;
 pub mod databases;
+mod default;
 pub mod destination;
 #[cfg(feature = "document")]
 pub mod document;

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::bot::BotSettings;
 use crate::condition::Condition;
 use crate::databases::Notion;
+use crate::default::is_default;
 use crate::destination::Destination;
 use crate::hours;
 use crate::hours::Hours;
@@ -167,11 +168,6 @@ pub struct Route {
     /// Whether it goes out at once, whatever the quiet hours and however many there are.
     #[serde(default, skip_serializing_if = "is_default")]
     pub at_once: bool,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
-pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 /// How people of the portal are found in Slack.

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::event::{filled, text};
 use crate::text::received;
 
 /// The most files, attachments or blocks of one message that are read.
@@ -391,6 +390,14 @@ impl Huddle {
             seconds: if is_over { at("date_end").saturating_sub(at("date_start")) } else { 0 },
         })
     }
+}
+
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+pub(crate) fn filled(value: &Value) -> Option<String> {
+    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]

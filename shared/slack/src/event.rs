@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::attached::{self, Attachment, AttachmentKind, Huddle, MAX_PARTS};
+use crate::attached::{self, Attachment, AttachmentKind, Huddle, MAX_PARTS, filled, text};
 use crate::carries;
 use crate::text::{MAX_MESSAGE, received};
 
@@ -498,14 +498,6 @@ fn teams(user: &Value) -> Vec<String> {
 fn administered(enterprise: &Value) -> Option<String> {
     let administers = enterprise["is_admin"] == true || enterprise["is_owner"] == true;
     filled(&enterprise["enterprise_id"]).filter(|_| administers)
-}
-
-pub(crate) fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
-
-pub(crate) fn filled(value: &Value) -> Option<String> {
-    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use wire::{Pieces, Response, Seen, SendError};
+use wire::{Pieces, Response, SendError};
 
 use crate::client::{Client, failed, garbage, text};
 use crate::error::Error;
@@ -125,6 +125,6 @@ fn download(response: Response, mimetype: &str) -> Result<Download, Error> {
         404 | 410 => Err(refused("file_not_found", "")),
         401 | 403 => Err(refused("not_visible", "the app needs files:read")),
         429 => Err(Error::Throttled { method: DOWNLOAD, wait: crate::error::DEFAULT_WAIT }),
-        _ => Err(garbage(DOWNLOAD, Seen::of(&response))),
+        _ => Err(garbage(DOWNLOAD, response.seen())),
     }
 }

@@ -3,8 +3,7 @@
 use std::fmt;
 
 use http::header::CONTENT_TYPE;
-
-use crate::transport::Response;
+use http::{HeaderMap, StatusCode};
 
 /// A longer content type is not shown.
 const MAX_CONTENT_TYPE: usize = 60;
@@ -22,9 +21,9 @@ pub struct Seen {
 
 impl Seen {
     /// An answer whose body is not read yet.
-    pub fn of(response: &Response) -> Self {
-        let given = response.headers().get(CONTENT_TYPE).and_then(|given| given.to_str().ok());
-        Self::new(response.status().as_u16(), given.unwrap_or_default())
+    pub fn of(status: StatusCode, headers: &HeaderMap) -> Self {
+        let given = headers.get(CONTENT_TYPE).and_then(|given| given.to_str().ok());
+        Self::new(status.as_u16(), given.unwrap_or_default())
     }
 
     /// The same from its parts.

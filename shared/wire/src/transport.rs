@@ -106,6 +106,11 @@ pub enum Unread {
 }
 
 impl Response {
+    /// What may be logged of it. Its body is not read yet.
+    pub fn seen(&self) -> Seen {
+        Seen::of(self.status, &self.headers)
+    }
+
     pub(crate) fn of(response: http::Response<Body>) -> Self {
         let (head, body) = response.into_parts();
         Self { status: head.status, headers: head.headers, body }
@@ -128,7 +133,7 @@ impl Response {
 
     /// The whole body, if it is at most `max` bytes long; and what may be said of it.
     pub async fn read(self, max: usize) -> Result<(Seen, Bytes), Unread> {
-        let (seen, mut pieces, mut read) = (Seen::of(&self), self.into_pieces(), BytesMut::new());
+        let (seen, mut pieces, mut read) = (self.seen(), self.into_pieces(), BytesMut::new());
         while let Some(piece) = pieces.next().await {
             read.extend_from_slice(&piece.map_err(|error| Unread::Lost(Cause::of_io(&error)))?);
             if read.len() > max {
