@@ -174,8 +174,3 @@ pub(crate) fn status_word(language: Language, status: Status) -> &'static str {
 pub(crate) fn badge(language: Language, status: Status) -> Markup {
     html! { span class={ "badge " (status.name()) } { (status_word(language, status)) } }
 }
-
-/// `1 letter`, `2 letters`.
-pub(crate) fn count(number: usize, one: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
-}
