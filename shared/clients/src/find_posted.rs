@@ -1,8 +1,9 @@
 //! Searches a channel or a thread for a delivery's message, before it is posted again.
 
 use jiff::Timestamp;
-use jobs::delivery::marked_as;
+use jobs::delivery::is_marked_as;
 use runtime::clock::MAX_PROVIDER_SKEW;
+use slack::client::HistoryMessage;
 use slack::{MessageRef, Posted};
 
 use crate::{Failure, WorkspaceClient};
@@ -20,7 +21,6 @@ pub async fn find_posted(
         // A file is found by its id.
         MessageRef::File(_) => return Ok(None),
     };
-    let mark = marked_as(delivery);
     let oldest = format!("{}.000000", (since - MAX_PROVIDER_SKEW).as_second());
     let mut cursor = None;
     loop {
@@ -32,7 +32,10 @@ pub async fn find_posted(
             },
             None => workspace.history(&channel, &oldest, cursor.as_deref()).await?,
         };
-        if let Some(message) = page.items.into_iter().find(|message| message.metadata.as_ref() == Some(&mark)) {
+        let is_ours = |message: &HistoryMessage| {
+            message.metadata.as_ref().is_some_and(|metadata| is_marked_as(metadata, delivery))
+        };
+        if let Some(message) = page.items.into_iter().find(is_ours) {
             return Ok(Some(Posted { channel: channel.clone(), ts: message.ts }));
         }
         cursor = page.cursor;

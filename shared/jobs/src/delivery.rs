@@ -8,10 +8,17 @@ use slack::{Message, Metadata, Mrkdwn};
 
 /// The metadata type under which a delivery's id travels with its message.
 const METADATA_EVENT: &str = "switchboard_delivery";
+/// The field of the metadata that has the id.
+const DELIVERY_ID: &str = "delivery_id";
 
 /// What a delivery's message is marked with, to be found again.
 pub fn marked_as(delivery: &str) -> Metadata {
-    Metadata { event_type: METADATA_EVENT.into(), event_payload: json!({"delivery_id": delivery}) }
+    Metadata { event_type: METADATA_EVENT.into(), event_payload: json!({ DELIVERY_ID: delivery }) }
+}
+
+/// Whether a message is marked as this delivery's.
+pub fn is_marked_as(metadata: &Metadata, delivery: &str) -> bool {
+    metadata.event_type == METADATA_EVENT && metadata.event_payload[DELIVERY_ID] == delivery
 }
 
 /// A card on its way.

@@ -81,7 +81,7 @@ async fn a_comment_goes_to_the_assignee_from_the_new_and_the_old_card() {
         "nobody hears of their own comment"
     );
     let ledger = world.ledger().await.join("\n");
-    assert!(ledger.contains("there is nobody to tell: @responsible of task"), "{ledger}");
+    assert!(ledger.contains("there is nobody to notify: @responsible of task"), "{ledger}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

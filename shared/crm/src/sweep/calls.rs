@@ -43,7 +43,7 @@ impl Sweep<'_> {
                 shaped("voximplant.statistic.get", answer.result).map_err(|error| self.client.failure(&error))?;
             self.swept += calls.len() as u64;
             let latest = calls.last().and_then(|call| call.call_start_date);
-            self.told_by_none(calls, until).await?;
+            self.send_missed_calls(calls, until).await?;
             match answer.next {
                 Some(next) if page + 1 < MAX_PAGES => start = next,
                 Some(_) => {
@@ -57,7 +57,7 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    async fn told_by_none(&mut self, calls: Vec<Call>, until: Timestamp) -> Result<(), Failure> {
+    async fn send_missed_calls(&mut self, calls: Vec<Call>, until: Timestamp) -> Result<(), Failure> {
         let mut found = Vec::new();
         for call in calls {
             let (Some(call_id), Some(began)) = (call.call_id.clone(), call.call_start_date) else { continue };

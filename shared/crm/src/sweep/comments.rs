@@ -86,7 +86,7 @@ impl Sweep<'_> {
                 Some(chat) => self.with_older(chat, &result["messages"].take(), since).await?,
                 None => result.as_array().cloned().unwrap_or_default(),
             };
-            self.not_told(task, &rows, since, until).await?;
+            self.send_missed_comments(task, &rows, since, until).await?;
         }
         Ok(())
     }
@@ -108,7 +108,7 @@ impl Sweep<'_> {
         Ok(rows)
     }
 
-    async fn not_told(
+    async fn send_missed_comments(
         &mut self,
         task: &Task,
         rows: &[Value],
