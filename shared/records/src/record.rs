@@ -4,6 +4,7 @@ use std::fmt;
 
 use bitrix24::{Call, EntityType, Item, Task, tolerant};
 use jiff::Timestamp;
+use locale::{Language, texts};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -46,6 +47,27 @@ impl Record {
     pub fn key(self) -> String {
         format!("{}#{}", self.kind(), self.id())
     }
+}
+
+impl Record {
+    /// What it is called in texts of a language: `Deal 42`.
+    pub fn title(self, language: Language) -> String {
+        let (kind, id) = (self.kind().to_string(), self.id().to_string());
+        kind_and_number(&kind, &id, language).unwrap_or_else(|| self.to_string())
+    }
+}
+
+/// `Deal 42`; `None` for a kind that the portal has defined, whose name is its own.
+pub(crate) fn kind_and_number(kind: &str, id: &str, language: Language) -> Option<String> {
+    Some(match kind {
+        "lead" => language.text(texts::records::Lead { id }),
+        "deal" => language.text(texts::records::Deal { id }),
+        "contact" => language.text(texts::records::Contact { id }),
+        "company" => language.text(texts::records::Company { id }),
+        "task" => language.text(texts::records::Task { id }),
+        "call" => language.text(texts::records::Call { id }),
+        other => language.text(texts::records::Item { id, process: other.strip_prefix("item-")? }),
+    })
 }
 
 impl fmt::Display for Record {

@@ -4,14 +4,14 @@ use bitrix24::EntityType;
 use jiff::Timestamp;
 use locale::Language;
 use locale::money;
-use locale::{Fixed, texts};
+use locale::{Fixed, Localized, texts};
 use serde_json::Value;
 use slack::Mrkdwn;
 use text::{Block, Document, Span, Surroundings, units};
 
 use crate::change::{Change, ChangeKind, Noun, Related, likeness};
 use crate::names::{Named, Names};
-use crate::record::State;
+use crate::record::{State, kind_and_number};
 
 /// The most that a card shows of a text that somebody wrote.
 const MAX_TEXT: usize = 1_500;
@@ -233,20 +233,26 @@ pub fn is_custom_field(field: &str) -> bool {
 }
 
 /// What is wrong with a word in a template for changes of this kind, in words that name the fix.
-pub fn problem(kind: &ChangeKind, word: &str) -> Option<String> {
+pub fn problem(kind: &ChangeKind, word: &str) -> Option<Localized> {
+    let change = kind.name();
+    let change = change.as_str();
     if let Some(field) = word.strip_prefix("record.").or_else(|| word.strip_prefix("before.")) {
         let known = fields(kind.noun());
         return (!is_field(kind, field)).then(|| match nearest(field, known.iter().copied()) {
-            Some(like) => format!("{kind} has no field {field:?}; did you mean {like:?}?"),
-            None => format!("{kind} has no field {field:?}; it has {}", known.join(", ")),
+            Some(like) => Localized::of(|_| texts::settings::FieldLike { change, field, like }),
+            None => {
+                let fields = known.join(", ");
+                Localized::of(|_| texts::settings::NoSuchField { change, field, fields: &fields })
+            }
         });
     }
     let known = || known(kind).into_iter();
     (!known().any(|known| known == word)).then(|| match nearest(word, known()) {
-        Some(like) => {
-            format!("{kind} has no word {{{word}}}; did you mean {{{like}}}? Fields are written {{record.NAME}}")
+        Some(like) => Localized::of(|_| texts::settings::WordLike { change, word, like }),
+        None => {
+            let words = known().collect::<Vec<_>>().join(", ");
+            Localized::of(|_| texts::settings::NoSuchWord { change, word, words: &words })
         }
-        None => format!("{kind} has no word {{{word}}}; it has {}", known().collect::<Vec<_>>().join(", ")),
     })
 }
 
@@ -376,16 +382,7 @@ impl CardContext<'_> {
 
     /// `Deal 42`; `None` for a kind that the portal has defined, whose name is its own.
     fn kind_and_number(&self, kind: &str, id: &str) -> Option<String> {
-        let language = self.language;
-        Some(match kind {
-            "lead" => language.text(texts::records::Lead { id }),
-            "deal" => language.text(texts::records::Deal { id }),
-            "contact" => language.text(texts::records::Contact { id }),
-            "company" => language.text(texts::records::Company { id }),
-            "task" => language.text(texts::records::Task { id }),
-            "call" => language.text(texts::records::Call { id }),
-            other => language.text(texts::records::Item { id, process: other.strip_prefix("item-")? }),
-        })
+        kind_and_number(kind, id, self.language)
     }
 
     /// What people call what changed.
@@ -551,11 +548,11 @@ mod tests {
         assert_eq!(problem(&kind, "sum"), None);
         assert_eq!(problem(&kind, "record.ufCrm_17"), None);
         assert_eq!(
-            problem(&kind, "responsable").unwrap(),
+            problem(&kind, "responsable").unwrap().to_string(),
             "deal.stage_changed has no word {responsable}; did you mean {responsible}? Fields are written {record.NAME}"
         );
         assert_eq!(
-            problem(&kind, "record.oportunity").unwrap(),
+            problem(&kind, "record.oportunity").unwrap().to_string(),
             "deal.stage_changed has no field \"oportunity\"; did you mean \"opportunity\"?"
         );
         assert!(problem(&ChangeKind::LeadCreated, "phone").is_some());
