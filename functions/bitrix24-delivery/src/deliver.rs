@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jobs::chat::{InBitrix24, ToBitrix24};
 use runtime::clock::MAX_PROVIDER_SKEW;
 use runtime::job::{Outcome, ReceivedJob};
+use runtime::reasons;
 use runtime::store::{Version, Write};
 use runtime::{DeliveryId, Kind};
 use serde_json::Value;
@@ -83,10 +84,10 @@ impl Delivery<'_> {
 
     async fn post(&self, line: &mut DeliveryAttempt, text: &str, thread: Option<&str>) -> Result<Outcome, Failure> {
         if self.link.as_ref().is_some_and(|(link, _)| link.deleted) {
-            return line.skip("it was deleted in Slack before it could be copied").await;
+            return line.skip(reasons::DELETED_IN_SLACK).await;
         }
         if self.link.as_ref().is_some_and(|(link, _)| link.in_slack.is_older) {
-            return line.skip("an edit of it came first, and its text is in the chat").await;
+            return line.skip("an edit of it arrived first, and its text is in the chat").await;
         }
         let body = &self.job.body;
         let uuid = uuid_of(&body.delivery);
@@ -138,7 +139,8 @@ impl Delivery<'_> {
 
     /// The number that the portal gave a message.
     pub(crate) fn number(&self, sent: &Value) -> Result<u64, Failure> {
-        let missing = || Failure::permanent("no_message_id", "the portal took the message and did not say its number");
+        let missing =
+            || Failure::permanent("no_message_id", "the portal accepted the message without giving its number");
         self.bot.sent(sent).ok_or_else(missing)
     }
 
@@ -255,7 +257,7 @@ impl Delivery<'_> {
         }
         // Should it arrive after its deletion, it is not copied.
         self.talk().ports.store.put_all(writes).await?;
-        line.skip("it was never copied").await
+        line.skip(reasons::NEVER_COPIED).await
     }
 
     /// Takes a copy away; one that is gone already is as good.
@@ -274,7 +276,7 @@ impl Delivery<'_> {
         added: bool,
     ) -> Result<Outcome, Failure> {
         let Some((link, version)) = &self.link else {
-            return line.skip("the message has no copy in Bitrix24").await;
+            return line.skip(reasons::NEVER_COPIED).await;
         };
         let mut link = link.clone();
         let first_or_last = link.note_reaction(format!("slack:{reaction}"), by, added);
@@ -297,7 +299,7 @@ fn is_gone(failure: &Failure) -> bool {
 fn explain(body: &ToBitrix24, failure: &Failure) -> String {
     let fix = match failure.code() {
         "access_denied" | "access_error" | "bot_not_in_chat" => {
-            "add the bot Switchboard to the chat, or part the bridge by /b24-bridge off"
+            "add the bot Switchboard to the chat, or end the bridge with /b24-bridge off"
         }
         "bot_not_found" | "bot_ownership_error" | "bot_id_error" => {
             "the bot was removed from the portal; it is registered again with the next upkeep"

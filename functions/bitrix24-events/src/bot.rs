@@ -13,6 +13,7 @@ use notion_sync::link::Links;
 use records::Record;
 use runtime::job::{Outcome, ReceivedJob};
 use runtime::ledger::{DeliveryLine, DeliveryStatus};
+use runtime::reasons;
 use runtime::{Decision, DeliveryId};
 use settings::bot::Otherwise;
 use text::Document;
@@ -108,7 +109,7 @@ pub(crate) async fn answer(
     message: &ChatMessage,
 ) -> Result<Outcome, Failure> {
     if event.author.id == event.bot || event.author.is_bot || message.is_system {
-        return skip(deps, job, "echo: we wrote it ourselves".into()).await;
+        return skip(deps, job, reasons::OWN_MESSAGE.into()).await;
     }
     let language = language(event, tenant);
     let text = match heard(deps, tenant, event, message, language).await? {
@@ -118,7 +119,7 @@ pub(crate) async fn answer(
             Otherwise::Echo if other.is_empty() => bot::help(language),
             // Their own markup must not become our buttons.
             Otherwise::Echo => Document::plain(&Document::from_bbcode(&other).visible()).to_bbcode(false),
-            Otherwise::Nothing => return skip(deps, job, "the settings let the bot say nothing to this".into()).await,
+            Otherwise::Nothing => return skip(deps, job, "the settings do not let the bot answer this".into()).await,
         },
     };
     say_and_commit(deps, claimed(deps, job), "bot.answered", say(job, event, "bot.answered", text, None)).await
@@ -170,7 +171,7 @@ pub(crate) async fn command(
     event: &ChatEvent,
 ) -> Result<Outcome, Failure> {
     let ChatAct::Asked { id, command, params, message } = &event.act else {
-        return skip(deps, job, "no command".into()).await;
+        return skip(deps, job, "not a command".into()).await;
     };
     let (language, answers) = (language(event, tenant), Some((*id, *message)));
     let tell = |text: String| say(job, event, "bot.answered", text, answers);
@@ -191,7 +192,7 @@ async fn to_slack(
     event: &ChatEvent,
     words: &str,
 ) -> Result<Outcome, Failure> {
-    let ChatAct::Asked { id, message, .. } = event.act else { return skip(deps, job, "no command".into()).await };
+    let ChatAct::Asked { id, message, .. } = event.act else { return skip(deps, job, "not a command".into()).await };
     let language = language(event, tenant);
     let tell = |text: String| say(job, event, "bot.answered", text, Some((id, message)));
     if words.is_empty() {

@@ -15,7 +15,9 @@ use crate::decide::{finish, skip};
 
 /// Tells a call that is over: missed or not.
 pub(crate) async fn decide(deps: &Deps, job: &ReceivedJob<Hint>) -> Result<Outcome, Failure> {
-    let Subject::Call { call_id, told, .. } = &job.body.subject else { return skip(deps, job, "no call".into()).await };
+    let Subject::Call { call_id, told, .. } = &job.body.subject else {
+        return skip(deps, job, "not a call".into()).await;
+    };
     let portal = deps.connections.portal(&job.tenant).await?;
     let router = deps.routers.of(&portal)?;
     let wanted = [ChangeKind::CallMissed, ChangeKind::CallEnded];

@@ -6,6 +6,7 @@ use jobs::Hint;
 use jobs::chat::{InSlack, SlackJob, ToSlack};
 use runtime::job::{Outcome, ReceivedJob};
 use runtime::ledger::{DeliveryLine, DeliveryStatus};
+use runtime::reasons;
 use runtime::{Decision, DeliveryId};
 use tenants::conversations::{Bridge, Side};
 use text::reaction_to_slack;
@@ -30,7 +31,7 @@ pub(crate) async fn decide(deps: &Deps, job: &ReceivedJob<Hint>, event: &ChatEve
         ChatAct::Asked { .. } => return bot::command(deps, job, &tenant, event).await,
         // It comes as a command as well, and is answered then.
         ChatAct::Posted(message) | ChatAct::Edited(message) if bot::is_command(&message.text) => {
-            return skip(deps, job, "a command of the bot's".into()).await;
+            return skip(deps, job, "a command to the bot".into()).await;
         }
         ChatAct::Posted(message) if event.is_private() => {
             return bot::answer(deps, job, &tenant, event, message).await;
@@ -46,7 +47,7 @@ pub(crate) async fn decide(deps: &Deps, job: &ReceivedJob<Hint>, event: &ChatEve
         if let Some(said) = said {
             return bot::say_and_commit(deps, bot::claimed(deps, job), "bot.answered", said).await;
         }
-        return skip(deps, job, format!("no bridge leads from {}", event.dialog)).await;
+        return skip(deps, job, reasons::NOT_BRIDGED.into()).await;
     };
     if let Some(why) = echo(deps, &tenant, event).await? {
         return skip(deps, job, why.to_owned()).await;
@@ -85,7 +86,7 @@ pub(crate) async fn decide(deps: &Deps, job: &ReceivedJob<Hint>, event: &ChatEve
     }
     let mut decision = copies.decision;
     if decision.outbox.is_empty() {
-        return skip(deps, job, "it says nothing and has no files".into()).await;
+        return skip(deps, job, "it has no text and no files".into()).await;
     }
     if let Some(said) = said {
         said.add_to(&mut decision)?;
@@ -121,12 +122,12 @@ fn cause(word: &str, job: &ReceivedJob<Hint>, message: &ChatMessage) -> String {
 /// Why this is our own message coming back, if it is.
 async fn echo(deps: &Deps, tenant: &Tenant, event: &ChatEvent) -> Result<Option<&'static str>, Failure> {
     if event.author.id == event.bot {
-        return Ok(Some("echo: we wrote it ourselves"));
+        return Ok(Some(reasons::OWN_MESSAGE));
     }
     let message = match &event.act {
         ChatAct::Posted(message) | ChatAct::Edited(message) => {
             if message.is_system {
-                return Ok(Some("a notice of the system's"));
+                return Ok(Some("a system message"));
             }
             message.id
         }
@@ -135,10 +136,10 @@ async fn echo(deps: &Deps, tenant: &Tenant, event: &ChatEvent) -> Result<Option<
     };
     let link = deps.talk.conversations.of_chat_message(&tenant.id, message).await?;
     if link.is_some_and(|(link, _)| link.written_in == Side::Slack) {
-        return Ok(Some("echo: it is the copy of a message in Slack"));
+        return Ok(Some("echo: it is a copy from Slack"));
     }
     let is_bots = event.author.is_bot && !tenant.settings.chats.bots;
-    Ok(is_bots.then_some("written by another bot; chats.bots in the settings lets them through"))
+    Ok(is_bots.then_some(reasons::OTHER_BOT))
 }
 
 impl Copies<'_> {

@@ -18,6 +18,7 @@ use runtime::job::{Outcome, ReceivedJob};
 use runtime::ledger::{EarlierOutbox, EventStatus};
 use runtime::links::{ReadMoment, Snapshot, snapshot_write};
 use runtime::queue::{Message, Outgoing};
+use runtime::reasons;
 use runtime::store::Version;
 use settings::subscriptions;
 
@@ -65,21 +66,21 @@ async fn try_to(deps: &Deps, readings: &Readings, job: &ReceivedJob<Hint>) -> Re
             finish(deps, job, vec![change], &identity).await
         }
         (_, Some(record)) => of_record(deps, readings, job, record).await,
-        (_, None) => skip(deps, job, "nothing watches it".into()).await,
+        (_, None) => skip(deps, job, reasons::NOT_USED.into()).await,
     }
 }
 
 /// The application was removed from the portal: its tokens are dead, and its data goes if the person wants that.
 async fn uninstalled(deps: &Deps, job: &ReceivedJob<Hint>, clean: bool) -> Result<Outcome, Failure> {
     if deps.connections.try_again(&job.tenant, clients::Side::Bitrix24).await? {
-        return skip(deps, job, "the application was installed again since".into()).await;
+        return skip(deps, job, "the application has been installed again".into()).await;
     }
     if clean {
         tenants::departure::begin(&deps.ports, &job.tenant, None).await?;
-        return Ok(Outcome::Skip("the portal left; everything of it is deleted within 15 minutes".into()));
+        return Ok(Outcome::Skip("the portal was disconnected; its data is deleted within 15 minutes".into()));
     }
     deps.connections.portal_left(&job.tenant).await?;
-    skip(deps, job, "the application was removed in Bitrix24; the data is kept until somebody connects it again".into())
+    skip(deps, job, "the application was removed in Bitrix24; the data is kept until someone reconnects it".into())
         .await
 }
 
@@ -144,7 +145,7 @@ async fn of_record(
             deps.sweeps.count(&job.tenant, deps.clock.now(), Counts { late: 1, ..Counts::default() }).await?;
         }
         let at = snapshot.read.here.strftime("%H:%M:%S%.3f");
-        return skip(deps, job, format!("satisfied by the read of {at}")).await;
+        return skip(deps, job, format!("already covered by the read at {at}")).await;
     }
     match readings.of(&job.tenant, record) {
         Read::Item(read) => {
@@ -276,8 +277,8 @@ async fn finish_with(
     line.found = changes.iter().filter_map(|change| serde_json::to_value(change).ok()).collect();
     if !has_syncs && !has_deliveries {
         let reason = match line.left.as_slice() {
-            _ if changes.is_empty() => "nothing that is watched changed".to_owned(),
-            [] => "no route takes this change".to_owned(),
+            _ if changes.is_empty() => "no watched field changed".to_owned(),
+            [] => "no route accepts this change".to_owned(),
             left => left.join("; "),
         };
         line.status = EventStatus::Skipped { reason };

@@ -62,7 +62,7 @@ async fn recording(deps: &Deps, job: &ReceivedJob<Hint>, call_id: &str) -> Resul
                 return finish(deps, job, vec![change], &format!("recording#{call_id}")).await;
             }
             Ok(_) => {}
-            Err(why) => return skip(deps, job, format!("the recording cannot be looked for: {why}")).await,
+            Err(why) => return skip(deps, job, format!("the recording cannot be searched for: {why}")).await,
         }
     }
     match RECORDING_LOOKS.get(place) {
@@ -88,7 +88,7 @@ async fn digest(
     let now = deps.clock.now();
     let due = later(waiting.until, GRACE);
     if now < due {
-        return wait(deps, job, until(now, due), format!("told together at {}", waiting.until)).await;
+        return wait(deps, job, until(now, due), format!("sent together at {}", waiting.until)).await;
     }
     let tenant = &job.tenant;
     let id = DeliveryId::of(&[tenant.as_str(), "digest", waiting.place, &waiting.until.to_string()]);
@@ -119,7 +119,7 @@ async fn digest(
         }
     }
     if lines.is_empty() {
-        return skip(deps, job, "nothing waited to be told together".into()).await;
+        return skip(deps, job, "nothing waited to be sent together".into()).await;
     }
     let message_text = render(&lines, count - lines.len());
     let body = SlackDelivery {

@@ -5,6 +5,7 @@ use jobs::chat::{InBitrix24, ToBitrix24};
 use runtime::DeliveryId;
 use runtime::job::ReceivedJob;
 use runtime::ledger::{DeliveryLine, DeliveryStatus};
+use runtime::reasons;
 use slack::event::{Edit, EventCallback, File, MessageChange, MessageEvent};
 use tenants::conversations::{Bridge, Side};
 use text::reaction_from_slack;
@@ -26,24 +27,24 @@ pub(crate) async fn message(
         return Ok(Understood::skip(why));
     }
     let Some(bridge) = chat_bridge::bridges::bridge_of_channel(&deps.talk, tenant, &message.channel).await? else {
-        return Ok(Understood::skip("no bridge leads from this channel"));
+        return Ok(Understood::skip(reasons::NOT_BRIDGED));
     };
     let link = deps.talk.conversations.of_slack_message(&job.tenant, &message.channel, &message.ts).await?;
     if link.as_ref().is_some_and(|(link, _)| link.written_in == Side::Bitrix24) {
-        return Ok(Understood::skip("echo: it is the copy of a message in Bitrix24"));
+        return Ok(Understood::skip("echo: it is a copy from Bitrix24"));
     }
     if let Some(row) = message.left_out() {
-        return Ok(Understood::skip(format!("{} is not carried: {}", row.what, row.how)));
+        return Ok(Understood::skip(format!("{} is not copied: {}", row.what, row.how)));
     }
     let is_bot = message.bot_id.is_some() && message.user.as_deref() != Some(tenant_bot(tenant));
     if is_bot && !tenant.settings.chats.bots {
-        return Ok(Understood::skip("written by another app; chats.bots in the settings lets them through"));
+        return Ok(Understood::skip(reasons::OTHER_BOT));
     }
     let record = Some(format!("message in #{}", name_of(&bridge)));
     let decided = match message.change {
         MessageChange::Posted => posted(deps, job, tenant, &bridge, message).await?,
         MessageChange::Edited if message.is_the_same() => {
-            Understood::skip("nothing that is carried changed: the preview of a link, for one")
+            Understood::skip("nothing that is copied changed, for example only the preview of a link")
         }
         MessageChange::Edited => edited(deps, job, tenant, &bridge, message).await?,
         MessageChange::Deleted => {
@@ -65,7 +66,7 @@ fn echo(job: &ReceivedJob<EventCallback>, tenant: &Tenant, message: &MessageEven
     let by_bot = message.bot_id.as_deref().is_some_and(|bot| !own.bot_id.is_empty() && bot == own.bot_id);
     let by_app = message.app_id.as_deref().is_some_and(|app| !app.is_empty() && app == job.body.api_app_id);
     let by_user = message.user.as_deref().is_some_and(|user| !own.bot_user.is_empty() && user == own.bot_user);
-    (by_bot || by_app || by_user).then_some("echo: we wrote it ourselves")
+    (by_bot || by_app || by_user).then_some(reasons::OWN_MESSAGE)
 }
 
 async fn posted(
@@ -86,7 +87,7 @@ async fn posted(
     }
     share(&mut understood, job, bridge, message, &author, |_| true)?;
     if understood.deliveries.is_empty() {
-        understood.skipped = Some("it carries nothing: no text, no blocks, no attachments, no files".into());
+        understood.skipped = Some("it is empty: no text, no blocks, no attachments, no files".into());
     }
     Ok(understood)
 }
@@ -153,10 +154,10 @@ pub(crate) async fn reaction(
     told: Reaction<'_>,
 ) -> Result<Understood, Failure> {
     if told.user == tenant_bot(tenant) {
-        return Ok(Understood::skip("echo: we reacted ourselves"));
+        return Ok(Understood::skip(reasons::OWN_REACTION));
     }
     let Some(bridge) = chat_bridge::bridges::bridge_of_channel(&deps.talk, tenant, told.channel).await? else {
-        return Ok(Understood::skip("no bridge leads from this channel"));
+        return Ok(Understood::skip(reasons::NOT_BRIDGED));
     };
     let Some(reaction) = reaction_from_slack(told.name) else {
         return Ok(Understood::skip(format!("Bitrix24 has no reaction like :{}:", told.name)));

@@ -97,7 +97,7 @@ async fn understand(deps: &Deps, job: &ReceivedJob<EventCallback>, tenant: &Tena
             unfurl::unfurl(deps, job, tenant, channel, ts, user, links).await
         }
         Event::HomeOpened { user, tab } if tab == "home" || tab.is_empty() => home::show(deps, tenant, user).await,
-        Event::HomeOpened { .. } => Ok(Understood::skip("only the home tab is ours")),
+        Event::HomeOpened { .. } => Ok(Understood::skip("Switchboard shows only the home tab")),
         Event::UserChanged(user) => {
             // What an e-mail found may be wrong now; it is looked for again when they next do something.
             deps.talk.people.forget_email(&job.tenant, &user.id).await?;

@@ -43,15 +43,19 @@ pub(crate) async fn unfurl(
     }
     let person = match deps.talk.acting(tenant, user).await? {
         Acting::As(person) => person,
-        Acting::Dismissed => return Ok(Understood::skip("who pasted the link is not active in Bitrix24 any more")),
+        Acting::Dismissed => {
+            return Ok(Understood::skip("the person who pasted the link is no longer active in Bitrix24"));
+        }
         Acting::Nobody { .. } => {
-            return Ok(Understood::skip("unmapped: who pasted the link is nobody we know in Bitrix24"));
+            return Ok(Understood::skip("unmapped: the person who pasted the link is not linked to a Bitrix24 user"));
         }
     };
     let rights = match deps.talk.rights(tenant, person.user).await {
         Err(Failure { kind: Kind::Permanent { code }, .. }) if needs_permission(&code) => {
             hint(deps, tenant, channel, user).await?;
-            return Ok(Understood::skip("who pasted the link has not allowed us to work with their own rights"));
+            return Ok(Understood::skip(
+                "the person who pasted the link has not allowed Switchboard to use their rights",
+            ));
         }
         rights => rights?,
     };
@@ -66,7 +70,7 @@ pub(crate) async fn unfurl(
         }
     }
     if cards.is_empty() {
-        return Ok(Understood::skip("who pasted the link may not see the record, or it is not there"));
+        return Ok(Understood::skip("the person who pasted the link may not see the record, or it does not exist"));
     }
     tenant.slack.unfurl(channel, &Ts::from(ts), &cards).await?;
     Ok(Understood { record: Some(format!("{} link(s)", cards.len())), ..Understood::did("link.unfurled") })

@@ -171,10 +171,7 @@ impl Router {
                 (Destination::Person(role), None) => {
                     let people = role.people(telling.change);
                     if people.is_empty() {
-                        leave(format!(
-                            "there is nobody to tell: {to} of {} is nobody but the author",
-                            telling.change.about
-                        ));
+                        leave(format!("no recipient: {to} of {} is only the author", telling.change.about));
                     }
                     places.extend(people.into_iter().map(|user| Place::Person(self.person(user, telling.names))));
                 }

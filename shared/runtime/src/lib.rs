@@ -19,6 +19,7 @@ pub mod links;
 pub mod metrics;
 pub mod ports;
 pub mod queue;
+pub mod reasons;
 pub mod retry;
 pub mod runner;
 pub mod seal;
