@@ -228,7 +228,7 @@ fn conflict_table(visit: &Visit<'_>, conflicts: &[Kept]) -> Markup {
                         td data-label="Field" { (kept.property) }
                         td data-label="Bitrix24" { (kept.conflict.bitrix24.to_string()) }
                         td data-label="Notion" { (kept.conflict.notion.to_string()) }
-                        td data-label="What counted" { (kept.conflict.winner.to_string()) ": " (kept.conflict.why.words()) }
+                        td data-label="What counted" { (kept.conflict.winner.to_string()) ": " (kept.conflict.why.words(locale::Language::En)) }
                         td {
                             @match &kept.undone {
                                 Some((at, by)) => span.hint { "undone by " (by) ", " (at.strftime("%m-%d %H:%M")) },

@@ -4,6 +4,7 @@ use bitrix24::crm::origin;
 use clients::scopes;
 use clients::{Side, Trouble};
 use http::StatusCode;
+use locale::Fixed;
 use maud::{DOCTYPE, Markup, html};
 use tenants::departure::Departure;
 use tenants::portals::Portal;
@@ -15,6 +16,11 @@ use crate::{Answer, BITRIX24_APP, BITRIX24_CALLBACK, Deps, PATH, SLACK_CALLBACK}
 /// A page with nothing but a message.
 pub(crate) fn message(title: &str, text: &str) -> String {
     frame(title, &html! {}, &html! { p role="status" { (text) } p { a href=(PATH) { "Connections" } } })
+}
+
+/// Rights, with what each is for.
+fn purposes<'a>(needed: &[(&'a str, Fixed)]) -> Vec<(&'a str, &'static str)> {
+    needed.iter().map(|(scope, why)| (*scope, locale::Language::En.text(*why))).collect()
 }
 
 fn table(head: [&str; 2], rows: &[(&str, &str)]) -> Markup {
@@ -53,7 +59,7 @@ pub(crate) async fn first(deps: &Deps, address: &str) -> Answer {
             button.main { "Connect Bitrix24" }
         }
         h2 { "What Bitrix24 is asked for" }
-        (table(["Right", "For"], &scopes::BITRIX24))
+        (table(["Right", "For"], &purposes(&scopes::BITRIX24)))
         h2 { "Without an application" }
         details {
             summary { "Connect by an incoming and an outgoing webhook" }
@@ -153,7 +159,7 @@ fn next(portal: &Portal, troubles: &[Trouble], session: &Session) -> Markup {
     if portal.slack.is_none() {
         return html! { p { strong { "Next: " } "connect Slack. Cards, commands and conversations begin with it." } };
     }
-    let lacks = |needed: &[(&str, &str)], given: &[String]| !scopes::lacking(needed, given).is_empty();
+    let lacks = |needed: &[(&str, Fixed)], given: &[String]| !scopes::lacking(needed, given).is_empty();
     let application = portal.application.as_ref().is_some_and(|known| lacks(&scopes::BITRIX24, &known.scopes));
     if application || portal.slack.as_ref().is_some_and(|known| lacks(&scopes::SLACK, &known.scopes)) {
         return html! { p.problem { strong { "Connected, but not everything is allowed. " } "What is missing stands below, with what it is for. Allow it at the provider, and connect again." } };
@@ -170,12 +176,12 @@ fn broken(trouble: Option<&Trouble>) -> Markup {
     html! { @if let Some(trouble) = trouble { p.problem role="alert" { "Since " (trouble.since.strftime("%Y-%m-%d %H:%M")) " UTC: " (trouble.why) } } }
 }
 
-fn lacking(needed: &[(&str, &str)], given: &[String]) -> Markup {
+fn lacking(needed: &[(&str, Fixed)], given: &[String]) -> Markup {
     let missing = scopes::lacking(needed, given);
     html! {
         @if !missing.is_empty() {
             p.problem { "Not allowed yet:" }
-            (table(["Right", "For"], &missing))
+            (table(["Right", "For"], &purposes(&missing)))
         }
     }
 }
@@ -232,7 +238,7 @@ fn slack(portal: &Portal, trouble: Option<&Trouble>, session: &Session, has_app:
         } @else {
             p.hint { "There is no Slack app here yet. Whoever runs Switchboard sets it up: docs/installing.md." }
         }
-        details { summary { "What Slack is asked for" } (table(["Scope", "For"], &scopes::SLACK)) }
+        details { summary { "What Slack is asked for" } (table(["Scope", "For"], &purposes(&scopes::SLACK))) }
     }
 }
 
@@ -255,7 +261,7 @@ fn notion(portal: &Portal, trouble: Option<&Trouble>, session: &Session, has_app
                 button { "Connect by this secret" }
             }
         }
-        details { summary { "What Notion is asked for" } (table(["Capability", "For"], &scopes::NOTION)) }
+        details { summary { "What Notion is asked for" } (table(["Capability", "For"], &purposes(&scopes::NOTION))) }
     }
 }
 

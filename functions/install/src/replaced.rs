@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clients::audience::{Change, Current};
+use locale::{Localized, texts};
 use notifications::alert;
 use notifications::alert::Alert;
 use runtime::TenantId;
@@ -61,21 +62,19 @@ pub(crate) async fn note(
         return Ok(());
     }
     let portal = deps.connections.portal(tenant).await?;
-    let lines = [
-        format!("By: {who}"),
-        format!("Before: {before}. Now: {after}."),
-        "All sessions of the administrators' pages and all API keys were ended. Sign in again, and make new keys."
-            .into(),
-        "If this was not planned, connect the portal again with the application that you trust, and look at the audit."
-            .into(),
+    let lines = vec![
+        Localized::of(|_| texts::alerts::ReplacedBy { who }),
+        Localized::of(|_| texts::alerts::ReplacedWhat { before, after }),
+        texts::alerts::REPLACED_SESSIONS_ENDED.into(),
+        texts::alerts::REPLACED_IF_UNPLANNED.into(),
     ];
     let alert = Alert {
         kind: "connection_replaced",
         what: "Bitrix24",
         once: &now.to_string(),
         again_after: SAID_FOR,
-        head: "The connection to Bitrix24 was replaced",
-        lines: &lines,
+        head: texts::alerts::CONNECTION_REPLACED.into(),
+        lines,
     };
     // Without readable settings the operators' channel may still be known.
     let channel = portal.settings_as().ok().and_then(|settings| channel(&settings));

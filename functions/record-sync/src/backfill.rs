@@ -126,7 +126,7 @@ pub(crate) async fn go_on(deps: &Deps, job: &ReceivedJob<SyncJob>, name: &str, i
     }
     let opened = match deps.mirror.open(&job.tenant, name).await? {
         Open::Ready(opened) => opened,
-        Open::Closed(closed) => return stop(deps, job, run, version, closed.text).await,
+        Open::Closed(closed) => return stop(deps, job, run, version, closed.text.to_string()).await,
     };
     let began = deps.now();
     let mut running = Running { deps, job, opened: &opened, run };
@@ -310,7 +310,10 @@ impl Running<'_> {
             Row::Refused { rows, .. } if rows.iter().any(|page| matching::number(opened, page).is_some()) => {
                 Ok(Outcome::new(record, state, Became::Doubled))
             }
-            Row::Refused { why, rows } => Ok(Outcome { rows, ..Outcome::new(record, state, Became::Refused(why)) }),
+            Row::Refused { why, rows } => {
+                let why = why.text(opened.settings.language).to_owned();
+                Ok(Outcome { rows, ..Outcome::new(record, state, Became::Refused(why)) })
+            }
             Row::None if self.run.dry => Ok(Outcome::new(record, state, Became::Created)),
             Row::None => self.create(record, state).await,
         }

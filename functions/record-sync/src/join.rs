@@ -3,6 +3,7 @@
 
 use clients::Failure;
 use jobs::sync::{Others, Signal, SyncJob};
+use locale::texts;
 use notion::Page;
 use notion_sync::database::{Open, Opened};
 use notion_sync::fields::Base;
@@ -12,7 +13,7 @@ use records::Record;
 use runtime::job::ReceivedJob;
 use serde_json::{Map, json};
 
-use crate::matching::{DOUBLE, number, with_number, write_number};
+use crate::matching::{number, with_number, write_number};
 use crate::record::{Work, misplaced};
 use crate::{Deps, Settled, SyncOutcome, read};
 
@@ -36,7 +37,7 @@ pub(crate) async fn join(
 ) -> Result<Settled, Failure> {
     let opened = match deps.mirror.open(&job.tenant, database).await? {
         Open::Ready(opened) => opened,
-        Open::Closed(closed) => return Ok(Settled::skip(closed.text)),
+        Open::Closed(closed) => return Ok(Settled::skip(closed.text.to_string())),
     };
     let record = wanted.record;
     let Some(keep) = read::page(&opened, wanted.keep).await?.filter(|page| misplaced(&opened, page).is_none()) else {
@@ -145,8 +146,8 @@ async fn others(opened: &Opened, record: Record, linked: Option<&str>, keep: &Pa
 async fn set_aside(opened: &Opened, record: Record, keep: &Page, page: &Page, others: Others) -> Result<(), Failure> {
     let mut properties = Map::from_iter([(opened.id.id.clone(), json!({"number": null}))]);
     if let Some(note) = &opened.note {
-        let text =
-            format!("{DOUBLE} of {record}, whose page is {}. This row is not synced; its text is untouched.", keep.url);
+        let language = opened.settings.language;
+        let text = language.text(texts::sync::NoteDouble { record: record.title(language), page: keep.url.clone() });
         properties.insert(note.id.clone(), json!({"rich_text": notion::text::runs(&text)}));
     }
     opened.notion.update(&page.id, &properties).await.map_err(Failure::repeatable)?;

@@ -12,6 +12,7 @@ use clients::Failure;
 use jiff::{SignedDuration, Timestamp};
 use jobs::sync::Side;
 use jobs::sync::{Signal, SyncJob};
+use locale::{Localized, texts};
 use notifications::alert;
 use notifications::alert::Alert;
 use notion::Page;
@@ -79,18 +80,32 @@ async fn with_addresses(deps: &Deps, opened: &Opened, record: Record, state: Sta
 }
 
 /// It cannot be decided which row is the record's: no page is made, and operators read what to do.
-async fn refuse(deps: &Deps, opened: &Opened, record: Record, state: &State, why: &str) -> Result<Settled, Failure> {
-    let (what, title) = (record.to_string(), state.title().unwrap_or_default());
+async fn refuse(
+    deps: &Deps,
+    opened: &Opened,
+    record: Record,
+    state: &State,
+    why: &Localized,
+) -> Result<Settled, Failure> {
+    let what = record.to_string();
     let alert = Alert {
         kind: "sync_undecided",
         what: &what,
         once: &format!("{}#{}#{why}", opened.database.name, record.key()),
         again_after: Duration::from_secs(24 * 60 * 60),
-        head: &format!("{what} ({title}) is not linked with a row of Notion database {:?}", opened.database.name),
-        lines: &[why.to_owned()],
+        head: undecided(record, state, &opened.database.name),
+        lines: vec![why.clone()],
     };
     alert::raise(&deps.ports, &opened.portal, &alert).await?;
     Ok(Settled::skip(format!("not linked: {why}")))
+}
+
+fn undecided(record: Record, state: &State, database: &str) -> Localized {
+    Localized::of(|language| texts::alerts::SyncUndecided {
+        record: record.title(language),
+        title: state.title().unwrap_or_default(),
+        database: database.to_owned(),
+    })
 }
 
 /// Takes a row that was recognised for the record's page.

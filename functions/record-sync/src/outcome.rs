@@ -6,6 +6,7 @@ use clients::Failure;
 use jiff::Timestamp;
 use jobs::sync::Side;
 use jobs::sync::{Signal, SyncJob};
+use locale::Localized;
 use notion::Page;
 use notion_sync::database::Opened;
 use notion_sync::fields::page::Context;
@@ -76,7 +77,7 @@ impl Made<'_> {
     }
 
     /// Why a field that was written does not show what was wanted, and whether it was refused.
-    fn why(&self, opened: &Opened, to: Side, field: &str, cell: &Cell) -> Option<(String, bool)> {
+    fn why(&self, opened: &Opened, to: Side, field: &str, cell: &Cell) -> Option<(Localized, bool)> {
         let is_its = |stuck: &&Stuck| stuck.field == *field && stuck.of == to.other();
         if let Some(refused) = self.refused.iter().find(is_its) {
             return Some((refused.why.clone(), true));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clients::Failure;
 use jobs::sync::{Signal, SyncJob};
+use locale::texts;
 use notion::Page;
 use notion_sync::database::{Open, Opened};
 use notion_sync::link::{Link, Standing};
@@ -15,7 +16,7 @@ use runtime::job::ReceivedJob;
 use runtime::store::Version;
 use serde_json::json;
 
-use crate::matching::{self, COPY, Row};
+use crate::matching::{self, Row};
 use crate::{Deps, Settled, read};
 
 /// A page that was just made by us may not be written down yet.
@@ -47,7 +48,7 @@ pub(crate) async fn find(
     let us = portal.notion.as_ref().map(|notion| notion.bot_id.as_str()).unwrap_or_default();
     if !authors.is_empty() && authors.iter().all(|author| notion::id::same(author, us)) {
         // Were it not so, the poll would find a row that does not show what was agreed.
-        return Ok(Settled::skip("an echo: nobody but we edited it"));
+        return Ok(Settled::skip("an echo: only Switchboard edited it"));
     }
     let told = format!("notion#{identity}");
     if let Some(claim) = claims::find(deps.ports.store.as_ref(), &job.tenant, &told).await? {
@@ -59,7 +60,7 @@ pub(crate) async fn find(
     }
     let Some(owner) = deps.mirror.links.owner(&job.tenant, page).await? else {
         if job.attempt == 1 {
-            return Ok(Settled::wait(WRITTEN_DOWN, "nobody's page yet; it may be one that is being made"));
+            return Ok(Settled::wait(WRITTEN_DOWN, "the page belongs to no record yet; it may be in creation"));
         }
         let reason = stranger(deps, job, page).await?;
         return Ok(Settled { claims: vec![told], ..Settled::skip(reason) });
@@ -74,7 +75,7 @@ async fn stranger(deps: &Deps, job: &ReceivedJob<SyncJob>, id: &str) -> Result<S
     let portal = deps.mirror.connections.portal(&job.tenant).await?;
     let settings = notion_sync::NotionSync::settings(&portal)?;
     let notion = deps.mirror.notion(&portal, &settings).await?;
-    let Some(page) = notion.page(id).await? else { return Ok("no page of ours, and gone".into()) };
+    let Some(page) = notion.page(id).await? else { return Ok("the page belongs to no record, and is deleted".into()) };
     for database in &settings.notion.databases {
         let known = deps.mirror.stored(&job.tenant, &database.name).await?;
         let Some(source) = known.and_then(|known| known.source).filter(|source| page.is_in(&source.id)) else {
@@ -95,10 +96,7 @@ async fn stranger(deps: &Deps, job: &ReceivedJob<SyncJob>, id: &str) -> Result<S
             if let Some(note) = &opened.note {
                 let properties = serde_json::Map::from_iter([
                     (opened.id.id.clone(), json!({"number": null})),
-                    (
-                        note.id.clone(),
-                        json!({"rich_text": notion::text::runs(&format!("{COPY} of the page of {record}: it is not synced"))}),
-                    ),
+                    (note.id.clone(), json!({"rich_text": notion::text::runs(&note_copy(record, &opened))})),
                 ]);
                 opened.notion.update(&page.id, &properties).await?;
             }
@@ -106,7 +104,12 @@ async fn stranger(deps: &Deps, job: &ReceivedJob<SyncJob>, id: &str) -> Result<S
         }
         return numbered(deps, job, &opened, &page, record, link).await;
     }
-    Ok("a page of no database that is synced".into())
+    Ok("the page is in no database that is synced".into())
+}
+
+fn note_copy(record: Record, opened: &Opened) -> String {
+    let language = opened.settings.language;
+    language.text(texts::sync::NoteCopy { record: record.title(language) })
 }
 
 /// A row that carries the number of a record without a page: it is that record's. It is linked from here, for a query may not
@@ -125,8 +128,10 @@ async fn numbered(
     if read::record(deps, opened, record, None).await?.is_none() {
         let text = format!("Bitrix24 has no {record}, or the connection may not see it");
         if let Some(note) = &opened.note {
+            let language = opened.settings.language;
+            let said = language.text(texts::sync::NoteUnknown { record: record.title(language) });
             let properties =
-                serde_json::Map::from_iter([(note.id.clone(), json!({"rich_text": notion::text::runs(&text)}))]);
+                serde_json::Map::from_iter([(note.id.clone(), json!({"rich_text": notion::text::runs(&said)}))]);
             opened.notion.update(&page.id, &properties).await?;
         }
         return Ok(format!("{text}; the row says so"));
@@ -138,13 +143,13 @@ async fn numbered(
     if link.is_some() {
         // Its page is being made, or was linked a moment ago: its own job finds out.
         deps.mirror.send(vec![message]).await?;
-        return Ok(format!("it carries the number of {record}, whose link is looked at"));
+        return Ok(format!("it carries the number of {record}, whose link is checked"));
     }
     let others = matching::with_number(opened, record).await?;
     if others.iter().any(|other| !notion::id::same(&other.id, &page.id)) {
         let rows: Vec<Page> = others.into_iter().filter(|other| other.id != page.id).chain([page.clone()]).collect();
         let Row::Refused { why, .. } = matching::doubled(opened, record, rows) else { return Ok(String::new()) };
-        return Ok(why);
+        return Ok(why.to_string());
     }
     let mut link = Link::making(&opened.database.name, record, deps.now());
     link.page = Some(page.id.clone());

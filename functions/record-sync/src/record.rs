@@ -7,6 +7,7 @@ use clients::Failure;
 use jiff::{SignedDuration, Timestamp};
 use jobs::sync::Side;
 use jobs::sync::{Signal, SyncJob};
+use locale::{Localized, texts};
 use notifications::alert;
 use notifications::alert::Alert;
 use notion::Page;
@@ -113,7 +114,7 @@ impl Work<'_> {
             body::complete(&mut self).await?;
         }
         if quickly && self.is_satisfied() && self.link.resting.is_none() && self.link.intents.is_empty() {
-            return Ok(Settled::skip("satisfied by a later read"));
+            return Ok(Settled::skip("already covered by a later read"));
         }
         let arrived = (self.signal.side == Some(Side::Bitrix24)).then(|| self.job.arrived_at());
         // The side that reported a change first: mostly it is an echo, and then the other need not be asked.
@@ -228,12 +229,12 @@ impl Work<'_> {
         }
         if let Some(wait) = self.rest(&merged, &both.bitrix24, &both.notion, now) {
             let write = self.last_write()?;
-            return Ok(Settled { writes: vec![write], ..Settled::wait(wait, "the change is left to come to rest") });
+            return Ok(Settled { writes: vec![write], ..Settled::wait(wait, "someone may still be editing") });
         }
         if let Some((to, field, until)) = self.writes_against_us(&merged, now).await? {
             let mut writes = self.set_resting((to, &field), until, &both, &context)?;
             writes.push(self.last_write()?);
-            let wait = Settled::wait(rest_until(now, until), "something writes against the sync; the link rests");
+            let wait = Settled::wait(rest_until(now, until), "something keeps undoing the sync; it pauses");
             return Ok(Settled { writes, ..wait });
         }
         let kept = self.kept(&merged, now);
@@ -394,27 +395,35 @@ impl Work<'_> {
                 let flips = recent(to, field, cell);
                 let Some(first) = flips.first().filter(|_| flips.len() >= MAX_FLIPS) else { continue };
                 let what = self.link.record.to_string();
-                let head = format!("{what} ({}): something writes against the sync", self.link.title);
-                let lines = [format!(
-                    "Field {field:?} was set to \"{cell}\" in {to} {MAX_FLIPS} times within an hour, and was changed back each time. \
-                     Look for a robot in Bitrix24 or an automation in Notion. Till {} the link rests.",
-                    runtime::clock::later(*first, FLIPS_WITHIN.unsigned_abs()).strftime("%H:%M UTC")
-                )];
+                let until = runtime::clock::later(*first, FLIPS_WITHIN.unsigned_abs());
                 let alert = Alert {
                     kind: "sync_loop",
                     what: &what,
                     once: &format!("{}#{}#{field}", self.link.database, self.link.record.key()),
                     again_after: Duration::from_secs(6 * 60 * 60),
-                    head: &head,
-                    lines: &lines,
+                    head: loop_head(&self.link),
+                    lines: vec![loop_line(field, cell, to, until)],
                 };
                 alert::raise(&self.deps.ports, &self.opened.portal, &alert).await?;
-                let until = runtime::clock::later(*first, FLIPS_WITHIN.unsigned_abs());
                 return Ok(Some((to, field.clone(), until)));
             }
         }
         Ok(None)
     }
+}
+
+fn loop_head(link: &Link) -> Localized {
+    Localized::of(|language| texts::alerts::SyncLoop { record: link.record.title(language), title: link.title.clone() })
+}
+
+fn loop_line(field: &str, cell: &Cell, to: Side, until: Timestamp) -> Localized {
+    Localized::of(|language| texts::alerts::SyncLoopField {
+        field: field.to_owned(),
+        value: cell.to_string(),
+        side: to.title(language).to_owned(),
+        times: MAX_FLIPS as u64,
+        until: until.strftime("%H:%M UTC").to_string(),
+    })
 }
 
 /// What became of writing to both sides.
@@ -450,4 +459,21 @@ fn shown(bitrix24: &Sides, notion: &Sides) -> String {
         serde_json::to_string(&sides.fields.values().map(|reading| reading.cell.kept()).collect::<Vec<_>>())
     };
     [cells(bitrix24), cells(notion)].into_iter().map(Result::unwrap_or_default).collect::<Vec<_>>().join("|")
+}
+
+#[cfg(test)]
+mod tests {
+    use locale::{Language, assert_from_the_catalogues, in_pseudo};
+
+    use super::*;
+
+    #[test]
+    fn the_alert_about_what_undoes_the_sync_comes_from_the_catalogues() {
+        let now: Timestamp = "2026-11-23T09:00:00Z".parse().unwrap();
+        let link = Link::making("Сделки", Record::Task(7), now);
+        let all = in_pseudo(|| [loop_head(&link), loop_line("поле", &Cell::Number("5".into()), Side::Notion, now)]);
+        for text in &all {
+            assert_from_the_catalogues(text.text(Language::En));
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clients::{DeliveryAttempt, Failure};
 use jobs::sync::SyncJob;
+use locale::{Localized, texts};
 use notifications::alert;
 use notifications::alert::Alert;
 use runtime::decision;
@@ -111,7 +112,7 @@ async fn decide(deps: &Deps, job: &ReceivedJob<SyncJob>, settled: Settled) -> Re
         // An earlier try handed it on.
         SyncOutcome::HandedOn if decision.outbox.is_empty() => Ok(Outcome::Done),
         SyncOutcome::HandedOn => {
-            let cause = "the page's record is looked at next".into();
+            let cause = "the page's record is checked next".into();
             decision.line.status = EventStatus::Waiting { cause };
             Ok(decision.commit(&deps.ports).await?)
         }
@@ -121,25 +122,36 @@ async fn decide(deps: &Deps, job: &ReceivedJob<SyncJob>, settled: Settled) -> Re
 /// What a person has to fix is reported, once for each kind.
 async fn tell(deps: &Deps, job: &ReceivedJob<SyncJob>, code: &str, failure: &Failure) {
     let (record, database) = about(job);
-    let head = match code {
-        "block_limit" => "Notion makes no more pages: the workspace's free blocks are used up".to_owned(),
-        _ => format!("{record} and Notion database {database:?} cannot be synced"),
-    };
     let alert = Alert {
         kind: "sync_failed",
         what: &record,
         once: &format!("{database}#{code}"),
         again_after: TELL_AGAIN,
-        head: &head,
-        lines: std::slice::from_ref(&failure.text),
+        head: head(code, job),
+        lines: vec![Localized::data(&failure.text)],
     };
     let told = match deps.mirror.connections.portal(&job.tenant).await {
         Ok(portal) => alert::raise(&deps.ports, &portal, &alert).await,
         Err(failure) => Err(failure),
     };
     if let Err(failure) = told {
-        tracing::warn!(tenant = %job.tenant, %failure, "the operators could not be told");
+        tracing::warn!(tenant = %job.tenant, %failure, "the operators could not be alerted");
     }
+}
+
+fn head(code: &str, job: &ReceivedJob<SyncJob>) -> Localized {
+    if code == "block_limit" {
+        return texts::alerts::SYNC_NO_MORE_PAGES.into();
+    }
+    let (about, database) = about(job);
+    let title = |language| match &job.body {
+        SyncJob::Record { record, .. }
+        | SyncJob::Undo { record, .. }
+        | SyncJob::Join { record, .. }
+        | SyncJob::Take { record, .. } => record.title(language),
+        SyncJob::Page { .. } | SyncJob::Schema { .. } | SyncJob::Backfill { .. } => about.clone(),
+    };
+    Localized::of(|language| texts::alerts::SyncFailed { record: title(language), database: database.clone() })
 }
 
 /// What a job is about, and the database.

@@ -103,7 +103,7 @@ impl Delivery<'_> {
             return Ok(Target { channel, name: body.channel.clone() });
         }
         let Some(name) = &body.fallback else { return Err(failure) };
-        trouble::tell(self.deps, self.tenant(), &body.channel, &self.explain(&failure)).await?;
+        trouble::tell(self.deps, self.tenant(), body, &failure).await?;
         let channel = workspace.channel(name, false).await?;
         Ok(Target { channel, name: name.clone() })
     }
@@ -222,7 +222,7 @@ impl Delivery<'_> {
     async fn fail(&mut self, failure: &Failure) -> Outcome {
         let reason = self.explain(failure);
         if matches!(&failure.kind, Kind::Permanent { code } if trouble::is_of_the_channel(code))
-            && let Err(error) = trouble::tell(self.deps, self.tenant(), &self.job.body.channel, &reason).await
+            && let Err(error) = trouble::tell(self.deps, self.tenant(), &self.job.body, failure).await
         {
             tracing::warn!(trace = %self.job.trace, tenant = %self.tenant(), %error, "operators could not be told of a channel's trouble");
         }
@@ -236,7 +236,7 @@ impl Delivery<'_> {
             "is_archived" => "unarchive the channel or change the route",
             "not_in_channel" => "invite the bot to the channel: /invite @Switchboard",
             "slack_not_connected" => "connect a workspace",
-            "name_taken" | "restricted_action" => "create the channel by hand, or set missing_channels to say",
+            "name_taken" | "restricted_action" => "create the channel by hand, or let missing_channels report it",
             "missing_scope" => "install the app again with the scope it names",
             _ => "see the text of Slack's error",
         };

@@ -2,6 +2,7 @@
 //! Fields: <https://docs.slack.dev/reference/app-manifest/>.
 
 use clients::scopes::SLACK as SCOPES;
+use locale::Language;
 use serde_json::{Value, json};
 
 /// The events that are heard.
@@ -70,6 +71,7 @@ pub fn manifest(url: &str, portal: Option<&str>) -> Value {
 pub fn yaml(url: &str, portal: Option<&str>) -> String {
     let mut text = settings::document::to_yaml(&manifest(url, portal));
     for (scope, why) in SCOPES {
+        let why = Language::En.text(why);
         for line in [format!("- {scope}\n"), format!("- \"{scope}\"\n")] {
             text = text.replace(&line, &format!("{}  # {why}\n", line.trim_end()));
         }

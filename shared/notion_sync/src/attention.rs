@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jobs::sync::Side;
+use locale::Localized;
 use records::Record;
 use runtime::TenantId;
 use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Write};
@@ -45,7 +46,7 @@ pub struct Entry {
     /// What the page shows, as people read it.
     pub notion: String,
     /// Why, with the fix.
-    pub why: String,
+    pub why: Localized,
     /// Since when.
     pub since: Timestamp,
     /// When a person last asked for another try.
@@ -105,7 +106,7 @@ pub struct Paused {
     /// The field, if only its mapping pauses.
     pub field: Option<String>,
     /// Why, with the fix.
-    pub why: String,
+    pub why: Localized,
     /// Since when, as far as is known.
     pub since: Timestamp,
 }
@@ -159,7 +160,7 @@ pub fn paused(databases: &[Database], known: &[(String, Known)]) -> Vec<Paused> 
     let mut all = Vec::new();
     for database in databases {
         let Some((_, known)) = known.iter().find(|(name, _)| *name == database.name) else { continue };
-        let paused = |field: Option<String>, why: &str, since: Timestamp| Paused {
+        let paused = |field: Option<String>, why: &Localized, since: Timestamp| Paused {
             database: database.name.clone(),
             field,
             why: why.to_owned(),
@@ -210,7 +211,7 @@ mod tests {
             of: Side::Notion,
             bitrix24: "a".into(),
             notion: "b".into(),
-            why: why.into(),
+            why: Localized::data(why),
             since: Timestamp::UNIX_EPOCH,
             tried_at: None,
             rests_until: None,

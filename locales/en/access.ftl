@@ -1,0 +1,32 @@
+### Rights that providers are asked for: what each is for.
+
+post = post cards and messages
+post-public = post in public channels without an invitation
+post-as = post under the name and picture of the author in Bitrix24
+commands = receive commands and shortcuts
+find-channel = find a channel by its name
+join-channel = join a channel to read it
+read-channels = read messages in bridged channels, and check whether a card exists before posting it again
+create-channel = create a project's channel, if the settings ask for it
+private-channels = the same for private channels that invited the bot
+write-to-person = send a message to a person
+read-direct-messages = check whether a message to a person exists before sending it again
+find-person = find a person
+find-by-email = find a person by e-mail
+user-groups = show user groups by name in bridged chats; without it they are "a user group"
+files-of-channels = copy files from bridged channels
+files-of-chats = copy files from bridged chats
+reactions = copy reactions
+links = show links to deals and tasks as cards
+metadata = find our message by its delivery
+crm = leads, deals, contacts, companies, smart processes: nothing works without it
+user-basic = names, and e-mail addresses to find people in Slack
+task = tasks, and comments in the old task card
+im = comments in the new task card, which are chat messages; bridged chats
+imbot = the chatbot
+telephony = who called, and recordings
+sonet-group = names of projects
+notion-read = rows of the databases that you share
+notion-update = changes from Bitrix24
+notion-insert = pages for new deals and tasks
+notion-users = to find who is responsible
