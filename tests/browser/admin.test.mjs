@@ -48,8 +48,8 @@ after(() => host.end());
 test("a planted fault is found from the overview, fixed, retried and seen delivered, in five clicks", async () => {
   await api("/api/archive", { archived: true });
   await api("/api/deals", { title: `Roof ${EVIL}`, amount: 150000, currency: "EUR" });
-  await until("/admin", () => admin.getByText("1 dead letter").isVisible());
-  await admin.getByRole("link", { name: "1 dead letter" }).click(); // 1
+  await until("/admin", () => admin.getByText("1 failed delivery").isVisible());
+  await admin.getByRole("link", { name: "1 failed delivery" }).click(); // 1
   await admin.getByText("Show 1 delivery").click(); // 2
   await admin.getByRole("link", { name: "Open the event" }).click(); // 3
   await admin.getByText("bitrix24 crm.item").first().waitFor();

@@ -203,7 +203,7 @@ pub(crate) fn conflict_table(visit: &Visit<'_>, conflicts: &[StoredConflict]) ->
         let (side, reason) = (side_name(language, kept.conflict.winner), because(language, kept.conflict.why));
         [
             moment(kept.at),
-            html! { (record_name(language, kept.record)) " " (kept.title) },
+            html! { (kept.record.title(language)) " " (kept.title) },
             html! { (kept.property) },
             html! { (kept.conflict.bitrix24.to_string()) },
             html! { (kept.conflict.notion.to_string()) },
@@ -229,21 +229,6 @@ fn way_back(visit: &Visit<'_>, kept: &StoredConflict) -> Markup {
             },
             None => span.hint { (language.text(texts::configuration::CANNOT_BE_UNDONE)) },
         }
-    }
-}
-
-/// What a record is called: Deal 42.
-pub(crate) fn record_name(language: Language, record: Record) -> String {
-    let id = record.id();
-    match record {
-        Record::Item { entity: EntityType::LEAD, .. } => language.text(texts::records::Lead { id }),
-        Record::Item { entity: EntityType::DEAL, .. } => language.text(texts::records::Deal { id }),
-        Record::Item { entity: EntityType::CONTACT, .. } => language.text(texts::records::Contact { id }),
-        Record::Item { entity: EntityType::COMPANY, .. } => language.text(texts::records::Company { id }),
-        Record::Item { entity: EntityType(process), .. } => {
-            language.text(texts::records::Item { id, process: u64::from(process) })
-        }
-        Record::Task(_) => language.text(texts::records::Task { id }),
     }
 }
 
@@ -298,7 +283,7 @@ pub(crate) async fn undo(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failu
     let trace = TraceId::new(mirror.ports.clock.now());
     mirror.send(vec![notion_sync::message(&job, tenant, trace, &format!("undo#{}", kept.id))?]).await?;
     visit.note("conflict undone", &format!("{} of {}", kept.property, kept.record), "", "").await?;
-    let (field, record) = (kept.property, record_name(visit.language, kept.record));
+    let (field, record) = (kept.property, kept.record.title(visit.language));
     let undoing = texts::configuration::IsBeingUndone { field, record };
     Ok(Answer::to("/notion", visit.language.text(undoing)))
 }

@@ -11,7 +11,7 @@ use runtime::TraceId;
 use web::components::{Column, Tone, message, table};
 use web::page::{Form, encoded};
 
-use crate::notion::{record_name, side_name};
+use crate::notion::side_name;
 use crate::page::{Page, missing, token, under};
 use crate::runs::{phase, read_so_far};
 use crate::{Answer, Visit};
@@ -117,7 +117,7 @@ pub(crate) fn line(visit: &Visit<'_>, run: &Run, entry: &Entry) -> Markup {
     html! {
         section.card {
             h3 {
-                @if let Some(record) = entry.record { (record_name(language, record)) " " }
+                @if let Some(record) = entry.record { (record.title(language)) " " }
                 @if entry.title.is_empty() { span.hint { (language.text(texts::configuration::WITHOUT_TITLE)) } }
                 @else { (entry.title) }
             }
@@ -176,7 +176,7 @@ fn changes(language: Language, changes: &[FieldChange]) -> Markup {
 fn join_form(visit: &Visit<'_>, run: &Run, entry: &Entry) -> Markup {
     let language = visit.language;
     let Some(record) = entry.record else { return html! {} };
-    let which = texts::configuration::WhichRowStays { record: record_name(language, record) };
+    let which = texts::configuration::WhichRowStays { record: record.title(language) };
     let others = format!("others-{}", record.id());
     html! {
         form method="post" action="/admin/notion/join" {
@@ -247,6 +247,6 @@ pub(crate) async fn join(visit: &Visit<'_>, form: &Form) -> Result<Answer, Failu
     let trace = TraceId::new(mirror.ports.clock.now());
     mirror.send(vec![notion_sync::message(&job, &visit.id, trace, &format!("join#{trace}"))?]).await?;
     visit.note("rows joined", &format!("{record} in {}", run.database), "", form.get("keep")).await?;
-    let joined = texts::configuration::RowsAreJoined { record: record_name(visit.language, record) };
+    let joined = texts::configuration::RowsAreJoined { record: record.title(visit.language) };
     Ok(Answer::to(&back, visit.language.text(joined)))
 }

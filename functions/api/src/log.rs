@@ -81,6 +81,7 @@ pub(crate) async fn attention(deps: &Deps, caller: &Caller, request: &Request<By
     let entry = |entry: &Entry| {
         let mut line = shown(serde_json::to_value(entry).unwrap_or_default(), &ATTENTION_FIELDS);
         line["record"] = json!(entry.record.to_string());
+        line["why"] = json!(entry.why.to_string());
         line
     };
     Ok(ok(&json!({"attention": entries.iter().map(entry).collect::<Vec<_>>(), "next": next})))

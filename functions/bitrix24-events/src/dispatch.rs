@@ -16,6 +16,7 @@ use notifications::{Router, digest, routing};
 use notion_sync::notion_jobs;
 use records::{Change, ChangeKind, RecordRef, State};
 use runtime::job::{Outcome, ReceivedJob};
+use runtime::reasons;
 use runtime::ledger::EarlierOutbox;
 use runtime::queue::{Message, Outgoing};
 use runtime::{Decision, Verdict};
@@ -126,7 +127,7 @@ async fn judge(
             hints::without_snapshot(&deps.crm, job, vec![change], &identity).await
         }
         (_, Some(record)) => hints::judge(&deps.crm, portal, settings, readings, job, record).await,
-        (_, None) => Ok(Judged::Settled(Verdict::skip("nothing watches it"))),
+        (_, None) => Ok(Judged::Settled(Verdict::skip(reasons::NOT_USED))),
     }
 }
 
@@ -158,8 +159,8 @@ async fn route(
         return Ok(Verdict::Commit);
     }
     Ok(Verdict::Skip(match line.left.as_slice() {
-        _ if changes.is_empty() => "nothing that is watched changed".to_owned(),
-        [] => "no route takes this change".to_owned(),
+        _ if changes.is_empty() => "no watched field changed".to_owned(),
+        [] => "no route accepts this change".to_owned(),
         left => left.join("; "),
     }))
 }
@@ -173,13 +174,13 @@ async fn uninstalled(
 ) -> Result<Outcome, Failure> {
     let Crm { ports, connections, .. } = &deps.crm;
     if connections.try_again(&job.tenant, clients::Side::Bitrix24).await? {
-        return Ok(decision.skip(ports, "the application was installed again since").await?);
+        return Ok(decision.skip(ports, "the application has been installed again").await?);
     }
     if clean {
         tenants::departure::begin(ports, &job.tenant, None).await?;
-        return Ok(Outcome::Skip("the portal left; everything of it is deleted within 15 minutes".into()));
+        return Ok(Outcome::Skip("the portal was disconnected; its data is deleted within 15 minutes".into()));
     }
     connections.portal_left(&job.tenant).await?;
-    let reason = "the application was removed in Bitrix24; the data is kept until somebody connects it again";
+    let reason = "the application was removed in Bitrix24; the data is kept until someone reconnects it";
     Ok(decision.skip(ports, reason).await?)
 }

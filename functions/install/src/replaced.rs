@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clients::audience::{Change, Current};
-use locale::{Language, texts};
+use locale::{Localized, texts};
 use notifications::alert;
 use notifications::alert::Alert;
 use runtime::TenantId;
@@ -62,23 +62,19 @@ pub(crate) async fn note(
         return Ok(());
     }
     let portal = deps.connections.portal(tenant).await?;
-    // Without readable settings the operators' channel may still be known.
-    let settings = portal.settings_as::<Settings>().ok();
-    let language = settings.as_ref().map(|settings| settings.language).unwrap_or_default();
-    let (before, after) = (named(before, language), named(after, language));
-    let lines = [
-        language.text(texts::install::ReplacedBy { name: who }),
-        language.text(texts::install::ReplacedWith { before, after }),
-        language.text(texts::install::REPLACED_ENDED).to_owned(),
-        language.text(texts::install::REPLACED_UNPLANNED).to_owned(),
+    let lines = vec![
+        Localized::of(|_| texts::alerts::ReplacedBy { who }),
+        Localized::of(|_| texts::alerts::ReplacedWhat { before, after }),
+        texts::alerts::REPLACED_SESSIONS_ENDED.into(),
+        texts::alerts::REPLACED_IF_UNPLANNED.into(),
     ];
     let alert = Alert {
         kind: "connection_replaced",
         what: "Bitrix24",
         once: &now.to_string(),
-        again_after: REPORT_TTL,
-        head: language.text(texts::install::CONNECTION_REPLACED),
-        lines: &lines,
+        again_after: SAID_FOR,
+        head: texts::alerts::CONNECTION_REPLACED.into(),
+        lines,
     };
     let channel = settings.as_deref().and_then(channel);
     Ok(alert::raise_in(&deps.ports, &portal, &alert, channel.as_deref()).await?)

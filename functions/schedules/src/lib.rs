@@ -9,6 +9,7 @@ use clients::{Connections, ErrorClass, Failure};
 use crm::sweeps::Sweeps;
 use futures::StreamExt;
 use jiff::Timestamp;
+use locale::Localized;
 use notifications::alert::Alert;
 use notifications::{alert, reports};
 use notion_sync::NotionSync;
@@ -174,7 +175,7 @@ async fn act(
         }
         Action::Digest => reports::digest(&deps.ledger, portal, since, now).await?,
     };
-    tell(deps, portal, settings, robot, moment, &lines).await
+    tell(deps, portal, settings, robot, moment, lines).await
 }
 
 async fn sync(deps: &Deps, portal: &Portal, settings: &Settings, robot: &Robot) -> Result<(), Failure> {
@@ -197,7 +198,7 @@ async fn tell(
     settings: &Settings,
     robot: &Robot,
     moment: Timestamp,
-    lines: &[String],
+    lines: Vec<Localized>,
 ) -> Result<(), Failure> {
     let channel = robot.channel.as_deref().or(settings.operators.channel.as_deref());
     let Some(channel) = channel else {
@@ -206,6 +207,7 @@ async fn tell(
     };
     let once = format!("{}#{moment}", robot.name);
     let again_after = Duration::from_secs(7 * 24 * 60 * 60);
-    let alert = Alert { kind: "robot", what: &robot.name, once: &once, again_after, head: &robot.name, lines };
+    let head = Localized::data(&robot.name);
+    let alert = Alert { kind: "robot", what: &robot.name, once: &once, again_after, head, lines };
     alert::raise_in(&deps.ports, portal, &alert, Some(settings.channel(channel))).await
 }

@@ -82,7 +82,7 @@ async fn decide(
             decision.line.record = Some(user.clone());
             did(decision, "home.shown")
         }
-        Event::HomeOpened { .. } => Ok(Verdict::skip("only the home tab is ours")),
+        Event::HomeOpened { .. } => Ok(Verdict::skip("Switchboard shows only the home tab")),
         Event::UserChanged(user) => {
             // What an e-mail found may be wrong now; it is looked for again when they next do something.
             talk.people.forget_email(&job.tenant, &user.id).await?;

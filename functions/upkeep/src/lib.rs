@@ -11,6 +11,7 @@ use crm::subscriptions::Handler;
 use crm::{Crm, subscriptions};
 use futures::StreamExt;
 use jiff::Timestamp;
+use locale::{Localized, texts};
 use notifications::alert::Alert;
 use notifications::{access, alert, silence};
 use runtime::limiter::Priority;
@@ -143,8 +144,8 @@ async fn report_unreadable(deps: &Deps, portal: &Portal, error: &SettingsError) 
         what: "settings",
         once: document.as_str(),
         again_after: DAY,
-        head: "The settings cannot be read, and nothing is delivered until they can",
-        lines: &[error.to_string()],
+        head: texts::alerts::SETTINGS_UNREADABLE.into(),
+        lines: vec![Localized::data(error)],
     };
     alert::raise(&deps.crm.ports, portal, &alert).await
 }

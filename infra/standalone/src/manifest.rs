@@ -2,6 +2,7 @@
 //! Fields: <https://docs.slack.dev/reference/app-manifest/>.
 
 use clients::scopes::SLACK as SCOPES;
+use locale::Language;
 use serde_json::{Value, json};
 
 /// The events that are heard.

@@ -148,7 +148,7 @@ async fn status(place: &Place) -> anyhow::Result<()> {
         match mirror.stored(&tenant, &database.name).await? {
             None => println!("{}: not looked at yet", database.name),
             Some(known) => {
-                let state = known.closed.as_ref().map_or("open", |closed| closed.text.as_str());
+                let state = known.closed.as_ref().map_or_else(|| "open".to_owned(), |closed| closed.text.to_string());
                 println!("{}: {state} (looked at {})", database.name, known.checked_at.strftime("%H:%M:%S UTC"));
                 for trouble in known.troubles.iter().chain(&known.notices) {
                     println!("  {}: {}", trouble.field, trouble.text);

@@ -100,7 +100,7 @@ fn step(received_at: Timestamp, line: &DeliveryLine) -> Step {
         DeliveryStatus::Held { until } => {
             ("held", Some(format!("until {}", until.strftime("%H:%M:%S UTC"))), None, None)
         }
-        DeliveryStatus::Grouped { into } => ("grouped", Some(format!("told together, delivery {into}")), None, None),
+        DeliveryStatus::Grouped { into } => ("grouped", Some(format!("sent together, delivery {into}")), None, None),
         DeliveryStatus::Skipped { reason } => ("skipped", Some(reason.clone()), None, None),
         DeliveryStatus::Dead { reason, .. } => ("dead", Some(reason.clone()), None, None),
     };

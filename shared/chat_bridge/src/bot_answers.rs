@@ -7,6 +7,7 @@ use jobs::chat::{InBitrix24, InSlack, SlackJob, ToBitrix24, ToSlack};
 use locale::Language;
 use locale::texts;
 use runtime::job::ReceivedJob;
+use runtime::reasons;
 use runtime::ledger::{DeliveryLine, DeliveryStatus};
 use runtime::{Decision, DeliveryId, Verdict};
 use settings::bot::Otherwise;
@@ -101,7 +102,7 @@ pub(crate) async fn answer(
     decision: &mut Decision,
 ) -> Result<Verdict, Failure> {
     if event.author.id == event.bot || event.author.is_bot || message.is_system {
-        return Ok(Verdict::skip("echo: we wrote it ourselves"));
+        return Ok(Verdict::skip(reasons::OWN_MESSAGE));
     }
     let language = language(event, tenant);
     let text = match heard(talk, tenant, event, message, language).await? {
@@ -111,7 +112,7 @@ pub(crate) async fn answer(
             Otherwise::Echo if other.is_empty() => bot::help(language),
             // Their own markup must not become our buttons.
             Otherwise::Echo => Document::plain(&Document::from_bbcode(&other).visible()).to_bbcode(false),
-            Otherwise::Nothing => return Ok(Verdict::skip("the settings let the bot say nothing to this")),
+            Otherwise::Nothing => return Ok(Verdict::skip("the settings do not let the bot answer this")),
         },
     };
     say(job, event, "bot.answered", text, None).claim(job, "bot.answered", decision)
@@ -163,7 +164,7 @@ pub(crate) async fn command(
     event: &ChatEvent,
     decision: &mut Decision,
 ) -> Result<Verdict, Failure> {
-    let ChatAct::Asked { command, params, .. } = &event.act else { return Ok(Verdict::skip("no command")) };
+    let ChatAct::Asked { command, params, .. } = &event.act else { return Ok(Verdict::skip("not a command")) };
     let language = language(event, tenant);
     let text = match Command::parse(command) {
         None | Some(Command::Notion) => bot::help(language),
@@ -206,7 +207,7 @@ async fn to_slack(
     words: &str,
     decision: &mut Decision,
 ) -> Result<Verdict, Failure> {
-    let ChatAct::Asked { id, message, .. } = event.act else { return Ok(Verdict::skip("no command")) };
+    let ChatAct::Asked { id, message, .. } = event.act else { return Ok(Verdict::skip("not a command")) };
     let language = language(event, tenant);
     if words.is_empty() {
         let text = language.text(texts::bot::SLACK_NEEDS_TEXT);

@@ -5,6 +5,7 @@ use clients::Failure;
 use jobs::Hint;
 use jobs::chat::{InSlack, SlackJob, ToSlack};
 use runtime::job::ReceivedJob;
+use runtime::reasons;
 use runtime::ledger::{DeliveryLine, DeliveryStatus};
 use runtime::{Decision, DeliveryId, Verdict};
 use tenants::conversations::{Bridge, Side};
@@ -30,7 +31,7 @@ pub async fn decide(
         ChatAct::Asked { .. } => return bot_answers::command(talk, job, tenant, event, decision).await,
         // It comes as a command as well, and is answered then.
         ChatAct::Posted(message) | ChatAct::Edited(message) if bot_answers::is_command(&message.text) => {
-            return Ok(Verdict::skip("a command of the bot's"));
+            return Ok(Verdict::skip("a command to the bot"));
         }
         ChatAct::Posted(message) if event.is_private() => {
             return bot_answers::answer(talk, job, tenant, event, message, decision).await;
@@ -46,7 +47,7 @@ pub async fn decide(
         if let Some(said) = said {
             return said.claim(job, "bot.answered", decision);
         }
-        return Ok(Verdict::skip(format!("no bridge leads from {}", event.dialog)));
+        return Ok(Verdict::skip(reasons::NOT_BRIDGED));
     };
     if let Some(why) = echo(talk, tenant, event).await? {
         return Ok(Verdict::skip(why));
@@ -82,7 +83,7 @@ pub async fn decide(
         ChatAct::Asked { .. } | ChatAct::Joined | ChatAct::BotDeleted => {}
     }
     if decision.outbox.is_empty() {
-        return Ok(Verdict::skip("it says nothing and has no files"));
+        return Ok(Verdict::skip("it has no text and no files"));
     }
     if let Some(said) = said {
         said.add_to(decision)?;
@@ -118,12 +119,12 @@ fn cause(word: &str, job: &ReceivedJob<Hint>, message: &ChatMessage) -> String {
 /// Why this is our own message coming back, if it is.
 async fn echo(talk: &Talk, tenant: &Tenant, event: &ChatEvent) -> Result<Option<&'static str>, Failure> {
     if event.author.id == event.bot {
-        return Ok(Some("echo: we wrote it ourselves"));
+        return Ok(Some(reasons::OWN_MESSAGE));
     }
     let message = match &event.act {
         ChatAct::Posted(message) | ChatAct::Edited(message) => {
             if message.is_system {
-                return Ok(Some("a notice of the system's"));
+                return Ok(Some("a system message"));
             }
             message.id
         }
@@ -132,10 +133,10 @@ async fn echo(talk: &Talk, tenant: &Tenant, event: &ChatEvent) -> Result<Option<
     };
     let link = talk.conversations.of_chat_message(&tenant.id, message).await?;
     if link.is_some_and(|(link, _)| link.written_in == Side::Slack) {
-        return Ok(Some("echo: it is the copy of a message in Slack"));
+        return Ok(Some("echo: it is a copy from Slack"));
     }
     let is_bots = event.author.is_bot && !tenant.settings.chats.bots;
-    Ok(is_bots.then_some("written by another bot; chats.bots in the settings lets them through"))
+    Ok(is_bots.then_some(reasons::OTHER_BOT))
 }
 
 impl Copies<'_> {

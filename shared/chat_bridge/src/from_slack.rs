@@ -3,6 +3,7 @@
 use clients::Failure;
 use jobs::chat::{InBitrix24, ToBitrix24};
 use runtime::job::ReceivedJob;
+use runtime::reasons;
 use runtime::ledger::{DeliveryLine, DeliveryStatus};
 use runtime::{Decision, DeliveryId, Verdict};
 use slack::event::{Edit, EventCallback, File, MessageChange, MessageEvent};
@@ -28,25 +29,25 @@ pub async fn message(
         return Ok(Verdict::skip(why));
     }
     let Some(bridge) = bridge_of_channel(talk, tenant, &message.channel).await? else {
-        return Ok(Verdict::skip("no bridge leads from this channel"));
+        return Ok(Verdict::skip(reasons::NOT_BRIDGED));
     };
     let link = talk.conversations.of_slack_message(&job.tenant, &message.channel, &message.ts).await?;
     if link.as_ref().is_some_and(|(link, _)| link.written_in == Side::Bitrix24) {
-        return Ok(Verdict::skip("echo: it is the copy of a message in Bitrix24"));
+        return Ok(Verdict::skip("echo: it is a copy from Bitrix24"));
     }
     if let Some(row) = message.left_out() {
-        return Ok(Verdict::skip(format!("{} is not carried: {}", row.what, row.how)));
+        return Ok(Verdict::skip(format!("{} is not copied: {}", row.what, row.how)));
     }
     let is_bot = message.bot_id.is_some() && message.user.as_deref() != Some(tenant_bot(tenant));
     if is_bot && !tenant.settings.chats.bots {
-        return Ok(Verdict::skip("written by another app; chats.bots in the settings lets them through"));
+        return Ok(Verdict::skip(reasons::OTHER_BOT));
     }
     decision.line.record = Some(format!("message in #{}", name_of(&bridge)));
     let mut copies = Copies { job, bridge: &bridge, decision };
     match message.change {
         MessageChange::Posted => posted(talk, tenant, message, &mut copies).await,
         MessageChange::Edited if message.is_the_same() => {
-            Ok(Verdict::skip("nothing that is carried changed: the preview of a link, for one"))
+            Ok(Verdict::skip("nothing that is copied changed, for example only the preview of a link"))
         }
         MessageChange::Edited => edited(talk, tenant, message, &mut copies).await,
         MessageChange::Deleted => {
@@ -67,7 +68,7 @@ fn echo(job: &ReceivedJob<EventCallback>, tenant: &Tenant, message: &MessageEven
     let by_bot = message.bot_id.as_deref().is_some_and(|bot| !own.bot_id.is_empty() && bot == own.bot_id);
     let by_app = message.app_id.as_deref().is_some_and(|app| !app.is_empty() && app == job.body.api_app_id);
     let by_user = message.user.as_deref().is_some_and(|user| !own.bot_user.is_empty() && user == own.bot_user);
-    (by_bot || by_app || by_user).then_some("echo: we wrote it ourselves")
+    (by_bot || by_app || by_user).then_some(reasons::OWN_MESSAGE)
 }
 
 async fn posted(
@@ -87,7 +88,7 @@ async fn posted(
     }
     copies.share(message, &author, |_| true)?;
     if copies.decision.outbox.is_empty() {
-        return Ok(Verdict::skip("it carries nothing: no text, no blocks, no attachments, no files"));
+        return Ok(Verdict::skip("it is empty: no text, no blocks, no attachments, no files"));
     }
     Ok(Verdict::Commit)
 }
@@ -145,10 +146,10 @@ pub async fn reaction(
     decision: &mut Decision,
 ) -> Result<Verdict, Failure> {
     if reacted.user == tenant_bot(tenant) {
-        return Ok(Verdict::skip("echo: we reacted ourselves"));
+        return Ok(Verdict::skip(reasons::OWN_REACTION));
     }
     let Some(bridge) = bridge_of_channel(talk, tenant, reacted.channel).await? else {
-        return Ok(Verdict::skip("no bridge leads from this channel"));
+        return Ok(Verdict::skip(reasons::NOT_BRIDGED));
     };
     let Some(reaction) = reaction_from_slack(reacted.name) else {
         return Ok(Verdict::skip(format!("Bitrix24 has no reaction like :{}:", reacted.name)));

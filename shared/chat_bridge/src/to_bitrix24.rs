@@ -13,6 +13,7 @@ use jobs::chat::{InBitrix24, ToBitrix24};
 use runtime::DeliveryId;
 use runtime::clock::MAX_PROVIDER_SKEW;
 use runtime::job::{Outcome, ReceivedJob};
+use runtime::reasons;
 use runtime::store::{Version, Write};
 use serde_json::Value;
 use tenants::conversations::{Conversations, MessageLink, Side, SlackState};
@@ -90,10 +91,10 @@ impl Delivery<'_> {
 
     async fn post(&self, line: &mut DeliveryAttempt, text: &str, thread: Option<&str>) -> Result<Outcome, Failure> {
         if self.link.as_ref().is_some_and(|(link, _)| link.deleted) {
-            return line.skip("it was deleted in Slack before it could be copied").await;
+            return line.skip(reasons::DELETED_IN_SLACK).await;
         }
         if self.link.as_ref().is_some_and(|(link, _)| link.in_slack.is_older) {
-            return line.skip("an edit of it came first, and its text is in the chat").await;
+            return line.skip("an edit of it arrived first, and its text is in the chat").await;
         }
         let body = &self.job.body;
         let uuid = uuid_of(&body.delivery);
@@ -269,7 +270,7 @@ impl Delivery<'_> {
         added: bool,
     ) -> Result<Outcome, Failure> {
         let Some((link, version)) = &self.link else {
-            return line.skip("the message has no copy in Bitrix24").await;
+            return line.skip(reasons::NEVER_COPIED).await;
         };
         let mut link = link.clone();
         let first_or_last = link.note_reaction(format!("slack:{reaction}"), by, added);
@@ -292,7 +293,7 @@ fn is_gone(failure: &Failure) -> bool {
 fn explain(body: &ToBitrix24, failure: &Failure) -> String {
     let fix = match failure.code() {
         "access_denied" | "access_error" | "bot_not_in_chat" => {
-            "add the bot Switchboard to the chat, or part the bridge by /b24-bridge off"
+            "add the bot Switchboard to the chat, or end the bridge with /b24-bridge off"
         }
         "bot_not_found" | "bot_ownership_error" | "bot_id_error" => {
             "the bot was removed from the portal; it is registered again with the next upkeep"

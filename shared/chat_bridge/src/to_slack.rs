@@ -8,6 +8,7 @@ use jobs::delivery::marked_as;
 use locale::texts;
 use runtime::job::{Outcome, ReceivedJob};
 use runtime::ledger::OpenCall;
+use runtime::reasons;
 use runtime::store::{Version, Write};
 use slack::{Author, Block, ChannelId, Message, MessageRef, Mrkdwn, Posted, Ts};
 use tenants::conversations::{Conversations, MessageLink, Side};
@@ -70,7 +71,7 @@ impl Delivery<'_> {
         answers: Option<u64>,
     ) -> Result<Outcome, Failure> {
         if self.was_deleted() {
-            return line.skip("it was deleted in Bitrix24 before it could be copied").await;
+            return line.skip(reasons::DELETED_IN_BITRIX24).await;
         }
         if let Some(call) = line.open_call().await
             && let Some(posted) = self.look_up(&call, call.began_at, self.mark()).await?
@@ -167,7 +168,7 @@ impl Delivery<'_> {
             return line.skip("it was never copied: it is older than the bridge, or its copy failed").await;
         };
         if link.deleted {
-            return line.skip("it was deleted since").await;
+            return line.skip(reasons::DELETED_MEANWHILE).await;
         }
         let mut link = link;
         let call = line.open_call().await;
@@ -203,7 +204,7 @@ impl Delivery<'_> {
 
     async fn delete(&self, line: &mut DeliveryAttempt) -> Result<Outcome, Failure> {
         let Some((link, version)) = self.link.clone() else {
-            return line.skip("it was never copied").await;
+            return line.skip(reasons::NEVER_COPIED).await;
         };
         for ts in &link.slack {
             line.repeatable(self.tenant.slack.delete(&self.copy(ts))).await?;
@@ -219,7 +220,7 @@ impl Delivery<'_> {
 
     async fn react(&self, line: &mut DeliveryAttempt, name: &str, by: &str, added: bool) -> Result<Outcome, Failure> {
         let Some((mut link, version)) = self.link.clone() else {
-            return line.skip("the message has no copy in Slack").await;
+            return line.skip(reasons::NEVER_COPIED).await;
         };
         let first_or_last = link.note_reaction(format!("bitrix24:{name}"), by, added);
         let ts = link.slack.first().cloned().unwrap_or_default();
@@ -238,7 +239,7 @@ impl Delivery<'_> {
         answers: Option<u64>,
     ) -> Result<Outcome, Failure> {
         if self.was_deleted() {
-            return line.skip("it was deleted in Bitrix24 before it could be copied").await;
+            return line.skip(reasons::DELETED_IN_BITRIX24).await;
         }
         let thread = self.thread(answers).await?;
         let file = &self.named(file).await?;
@@ -352,7 +353,7 @@ impl Delivery<'_> {
 
 fn explain(body: &ToSlack, failure: &Failure) -> String {
     let fix = match failure.code() {
-        "channel_not_found" | "is_archived" => "unarchive the channel, or part the bridge by /b24-bridge off",
+        "channel_not_found" | "is_archived" => "unarchive the channel, or end the bridge with /b24-bridge off",
         "not_in_channel" => "invite the bot to the channel: /invite @Switchboard",
         "edit_window_closed" | "cant_update_message" => "the workspace lets messages be changed for a while only",
         "missing_scope" => "install the app again with the scope it names",

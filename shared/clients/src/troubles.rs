@@ -1,6 +1,7 @@
 //! Credentials that a provider rejects: noted once, reported once, and tried again until they work.
 
 use jiff::Timestamp;
+use locale::{Language, texts};
 use runtime::TenantId;
 use runtime::store::{Condition, Key, Query, StoreError, Table, Write};
 use serde::{Deserialize, Serialize};
@@ -23,13 +24,22 @@ impl Side {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Bitrix24, Self::Slack, Self::Notion];
 
-    /// Its name for people.
+    /// Its name in logs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Bitrix24 => "Bitrix24",
             Self::Slack => "Slack",
             Self::Notion => "Notion",
         }
+    }
+
+    /// What it is called in texts of a language.
+    pub fn title(self, language: Language) -> &'static str {
+        language.text(match self {
+            Self::Bitrix24 => texts::providers::BITRIX24,
+            Self::Slack => texts::providers::SLACK,
+            Self::Notion => texts::providers::NOTION,
+        })
     }
 
     fn key(self, tenant: &TenantId) -> Key {

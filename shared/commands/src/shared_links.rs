@@ -53,15 +53,15 @@ pub async fn unfurl(
     }
     let person = match talk.acting(tenant, user).await? {
         Acting::As(person) => person,
-        Acting::Dismissed => return Ok(Verdict::skip("who pasted the link is not active in Bitrix24 any more")),
+        Acting::Dismissed => return Ok(Verdict::skip("the person who pasted the link is no longer active in Bitrix24")),
         Acting::Nobody { .. } => {
-            return Ok(Verdict::skip("unmapped: who pasted the link is nobody we know in Bitrix24"));
+            return Ok(Verdict::skip("unmapped: the person who pasted the link is not linked to a Bitrix24 user"));
         }
     };
     let rights = match talk.rights(tenant, person.user).await {
         Err(Failure { class: ErrorClass::Permanent { code }, .. }) if needs_permission(&code) => {
             hint(talk, tenant, channel, user).await?;
-            return Ok(Verdict::skip("who pasted the link has not allowed us to work with their own rights"));
+            return Ok(Verdict::skip("the person who pasted the link has not allowed Switchboard to use their rights"));
         }
         rights => rights?,
     };
@@ -76,7 +76,7 @@ pub async fn unfurl(
         }
     }
     if cards.is_empty() {
-        return Ok(Verdict::skip("who pasted the link may not see the record, or it is not there"));
+        return Ok(Verdict::skip("the person who pasted the link may not see the record, or it does not exist"));
     }
     tenant.slack.unfurl(channel, &Ts::from(ts), &cards).await?;
     decision.line.record = Some(format!("{} link(s)", cards.len()));

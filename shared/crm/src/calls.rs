@@ -70,7 +70,7 @@ pub async fn judge_recording(
                 return without_snapshot(crm, job, vec![change], &format!("recording#{call_id}")).await;
             }
             Ok(_) => {}
-            Err(why) => return Ok(Judged::skip(format!("the recording cannot be looked for: {why}"))),
+            Err(why) => return Ok(Judged::skip(format!("the recording cannot be searched for: {why}"))),
         }
     }
     Ok(match RECORDING_LOOKS.get(look) {

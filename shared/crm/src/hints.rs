@@ -131,7 +131,7 @@ pub async fn judge(
             crm.sweeps.count(&job.tenant, crm.ports.clock.now(), Counts { late: 1, ..Counts::default() }).await?;
         }
         let at = snapshot.read.here.strftime("%H:%M:%S%.3f");
-        return Ok(Judged::skip(format!("satisfied by the read of {at}")));
+        return Ok(Judged::skip(format!("already covered by the read at {at}")));
     }
     match readings.of(&job.tenant, record) {
         Read::Item(read) => {

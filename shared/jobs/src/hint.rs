@@ -172,9 +172,9 @@ impl Hint {
             Subject::Unknown => Some("unknown event".into()),
             Subject::Incomplete { missing } => Some(format!("the event has no {missing}")),
             Subject::TaskComment { action: Action::Update | Action::Delete, .. } => {
-                Some("a comment that was changed or deleted is not told".into())
+                Some("only new comments are posted".into())
             }
-            Subject::Call { stage, .. } if stage != "end" => Some("a call is told when it is over".into()),
+            Subject::Call { stage, .. } if stage != "end" => Some("a call is posted once it has ended".into()),
             Subject::Item { .. }
             | Subject::Task { .. }
             | Subject::TaskComment { .. }
@@ -182,7 +182,7 @@ impl Hint {
             | Subject::Chat(_)
             | Subject::Custom { .. }
             | Subject::Uninstalled { .. } => None,
-            _ => Some(format!("nothing watches {}", self.event)),
+            _ => Some(format!("nothing in the settings uses {}", self.event)),
         }
     }
 }

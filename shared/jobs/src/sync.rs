@@ -4,6 +4,7 @@
 //! knows only a page's id; the job for it finds the link and queues that link's job.
 
 use jiff::Timestamp;
+use locale::{Language, texts};
 use records::record::Record;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,14 @@ impl Side {
             Self::Bitrix24 => Self::Notion,
             Self::Notion => Self::Bitrix24,
         }
+    }
+
+    /// What it is called in texts of a language.
+    pub fn title(self, language: Language) -> &'static str {
+        language.text(match self {
+            Self::Bitrix24 => texts::providers::BITRIX24,
+            Self::Notion => texts::providers::NOTION,
+        })
     }
 }
 

@@ -16,6 +16,7 @@
 
 mod facts;
 mod language;
+mod localized;
 mod message;
 pub mod money;
 mod number;
@@ -23,6 +24,7 @@ mod number;
 mod pseudo;
 
 pub use facts::{Dates, Numbered, Periods, Units, Words};
+pub use localized::Localized;
 pub use message::{Fixed, Message, Piece, Say};
 #[cfg(feature = "pseudo")]
 pub use pseudo::{assert_from_the_catalogues, in_pseudo};

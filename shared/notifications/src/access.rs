@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clients::{Connections, Failure, Standing, Trouble};
 use jiff::Timestamp;
+use locale::{Localized, texts};
 use runtime::clock::until;
 use runtime::{Ports, TenantId};
 use tenants::portals::Portal;
@@ -69,26 +70,75 @@ async fn tell(
     began: bool,
 ) -> Result<(), Failure> {
     let side = trouble.side.name();
-    let since = trouble.since.strftime("%Y-%m-%d %H:%M UTC");
-    let (kind, head, line) = if began {
-        let line = match public_url {
-            Some(url) => {
-                format!("Connect it again at {url}/install. Nothing is lost: what is for it waits, and goes out then.")
-            }
-            None => {
-                "Connect it again at /install. Nothing is lost: what is for it waits, and goes out then.".to_owned()
-            }
-        };
+    if began {
         ports.metrics.count("access_ended", side);
-        ("access_ended", format!("{side} does not take our access any more ({since}): {}", trouble.why), line)
-    } else {
-        (
-            "access_back",
-            format!("{side} takes our access again"),
-            format!("It did not since {since}. What waited goes out now."),
-        )
+    }
+    let alert = Alert {
+        kind: if began { "access_ended" } else { "access_back" },
+        once: &format!("{side}#{}", trouble.since),
+        again_after: AGAIN_AFTER,
+        what: side,
+        head: head(trouble, began),
+        lines: vec![detail(public_url, trouble, began)],
     };
-    let once = format!("{side}#{}", trouble.since);
-    let alert = Alert { kind, once: &once, again_after: AGAIN_AFTER, what: side, head: &head, lines: &[line] };
     alert::raise(ports, portal, &alert).await
+}
+
+fn since(trouble: &Trouble) -> String {
+    trouble.since.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+fn head(trouble: &Trouble, began: bool) -> Localized {
+    if began {
+        let (since, reason) = (since(trouble), trouble.why.as_str());
+        return Localized::of(|language| texts::alerts::AccessRejected {
+            provider: trouble.side.title(language),
+            since: since.as_str(),
+            reason,
+        });
+    }
+    Localized::of(|language| texts::alerts::AccessWorksAgain { provider: trouble.side.title(language) })
+}
+
+fn detail(public_url: Option<&str>, trouble: &Trouble, began: bool) -> Localized {
+    if began {
+        let address = format!("{}/install", public_url.unwrap_or_default());
+        return Localized::of(|_| texts::alerts::Reconnect { address: address.as_str() });
+    }
+    let since = since(trouble);
+    Localized::of(|_| texts::alerts::AccessWasRejected { since: since.as_str() })
+}
+
+#[cfg(test)]
+mod tests {
+    use locale::{Language, assert_from_the_catalogues, in_pseudo};
+
+    use super::*;
+
+    fn trouble() -> Trouble {
+        let since = "2026-11-23T09:00:00Z".parse().unwrap();
+        Trouble { side: clients::Side::Bitrix24, since, why: "—".into() }
+    }
+
+    #[test]
+    fn an_alert_names_the_provider_since_when_and_the_fix() {
+        let texts = [head(&trouble(), true), detail(Some("https://switchboard.example"), &trouble(), true)];
+        assert_eq!(
+            texts.each_ref().map(|text| text.text(Language::En)),
+            [
+                "Bitrix24 has rejected our token since 2026-11-23 09:00 UTC: —",
+                "Reconnect it at https://switchboard.example/install. Nothing is lost: everything for it waits and is sent then.",
+            ]
+        );
+        assert_eq!(texts[0].text(Language::Ru), "Битрикс24 не принимает наш токен с 2026-11-23 09:00 UTC: —");
+    }
+
+    #[test]
+    fn both_alerts_come_from_the_catalogues() {
+        let url = Some("—");
+        let all = in_pseudo(|| [true, false].map(|began| [head(&trouble(), began), detail(url, &trouble(), began)]));
+        for text in all.iter().flatten() {
+            assert_from_the_catalogues(&text.text(Language::En).replace("/install", ""));
+        }
+    }
 }

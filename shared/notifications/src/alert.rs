@@ -5,6 +5,7 @@ use std::time::Duration;
 use clients::Failure;
 use jobs::chat::SlackJob;
 use jobs::delivery::{CardDestination, SlackDelivery};
+use locale::{Language, Localized};
 use runtime::clock::later;
 use runtime::ledger::{DeliveryLine, DeliveryStatus, delivery_write};
 use runtime::store::{Condition, Key, StoreError, Table, Write};
@@ -12,6 +13,7 @@ use runtime::{Decision, DecisionError, DeliveryId, Ports, SettingsError, TraceId
 use serde::{Deserialize, Serialize};
 use settings::Settings;
 use settings::schema::Thread;
+use slack::Message;
 use tenants::portals::Portal;
 
 use crate::blocks;
@@ -30,9 +32,30 @@ pub struct Alert<'a> {
     /// While it lasts, it is sent again after this.
     pub again_after: Duration,
     /// The headline.
-    pub head: &'a str,
+    pub head: Localized,
     /// The details, a line each.
-    pub lines: &'a [String],
+    pub lines: Vec<Localized>,
+}
+
+impl Alert<'_> {
+    /// The details in English, for logs.
+    fn details(&self, between: &str) -> String {
+        Localized::joined(&self.lines, between).to_string()
+    }
+
+    /// As it is sent.
+    pub(crate) fn message(&self, language: Language) -> Message {
+        let lines: Vec<&str> = self.lines.iter().map(|line| line.text(language)).collect();
+        blocks::notice(self.head.text(language), &lines)
+    }
+}
+
+/// The language in which operators read. A document that cannot be read as a whole may still name it.
+fn language_of(portal: &Portal) -> Language {
+    match portal.settings_as::<Settings>() {
+        Ok(settings) => settings.language,
+        Err(_) => portal.settings["language"].as_str().and_then(Language::of_code).unwrap_or_default(),
+    }
 }
 
 /// An alert that was raised. Its trace is fixed before anything else happens: after a crash the next one to raise it
@@ -78,13 +101,13 @@ pub async fn raise_in(ports: &Ports, portal: &Portal, alert: &Alert<'_>, channel
     let (kind, what) = (alert.kind, alert.what);
     let raised = match channel {
         Ok(Some(channel)) => {
-            tracing::warn!(%tenant, kind, what, head = alert.head, lines = ?alert.lines, channel, "alert");
+            tracing::warn!(%tenant, kind, what, head = %alert.head, lines = alert.details("; "), channel, "alert");
             send(ports, portal, alert, trace, &channel).await?;
             Raised { trace, sent: true, logged }
         }
         _ if logged => return Ok(()),
         nowhere => {
-            tracing::warn!(%tenant, kind, what, head = alert.head, lines = ?alert.lines, "alert without a channel");
+            tracing::warn!(%tenant, kind, what, head = %alert.head, lines = alert.details("; "), "alert without a channel");
             if let Err(error) = nowhere {
                 log_unsent(ports, portal, alert, trace, &error).await?;
             }
@@ -126,7 +149,7 @@ async fn log_unsent(
     ports.metrics.count("alerts_unsent", UNREADABLE_SETTINGS);
     let (event, record) = (format!("alert.{}", alert.kind), Some(alert.what.to_owned()));
     let decision = Decision::at_once(&portal.tenant, trace, event, record, ports.clock.now());
-    let reason = format!("{}: {}. It was not sent to the operators: {error}", alert.head, alert.lines.join("; "));
+    let reason = format!("{}: {}. It was not sent to the operators: {error}", alert.head, alert.details("; "));
     decision.skip(ports, reason).await?;
     Ok(())
 }
@@ -141,7 +164,7 @@ async fn send(ports: &Ports, portal: &Portal, alert: &Alert<'_>, trace: TraceId,
         destination: CardDestination::channel(channel),
         record: alert.what.into(),
         change: change.clone(),
-        message: blocks::notice(alert.head, alert.lines),
+        message: alert.message(language_of(portal)),
         fallback: None,
         thread: Thread::None,
         line: None,

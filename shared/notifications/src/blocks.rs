@@ -60,7 +60,7 @@ pub fn digest(lines: &[Mrkdwn], left: usize, language: Language, title: &str) ->
 }
 
 /// A notice to operators.
-pub fn notice(head: &str, lines: &[String]) -> Message {
+pub fn notice(head: &str, lines: &[&str]) -> Message {
     let text: Vec<_> = lines.iter().map(|line| format!("• {line}")).collect();
     let mut blocks = vec![Block::section(Mrkdwn::bold(head))];
     if !text.is_empty() {

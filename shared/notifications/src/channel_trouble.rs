@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use clients::{Connections, Failure};
+use jobs::delivery::SlackDelivery;
+use locale::{Fixed, Localized, texts};
 use runtime::{Ports, TenantId};
 
 use crate::alert;
@@ -16,28 +18,53 @@ pub(crate) fn is_of_the_channel(code: &str) -> bool {
     ["channel_not_found", "is_archived", "not_in_channel", "restricted_action"].contains(&code)
 }
 
-/// Tells the operators, unless they know.
-pub(crate) async fn tell(
+/// Alerts the operators, unless they know.
+pub(crate) async fn notify(
     ports: &Ports,
     connections: &Connections,
     tenant: &TenantId,
-    channel: &str,
-    what: &str,
+    body: &SlackDelivery,
+    failure: &Failure,
 ) -> Result<(), Failure> {
     let portal = connections.portal(tenant).await?;
+    let channel = body.destination.name();
+    let channel = channel.as_str();
     if alert::is_operators(&portal, channel) {
         return Ok(());
     }
-    let head = format!("Cards to {channel} do not arrive");
-    let lines =
-        [what.to_owned(), "They lie among the dead letters and can be sent again once it is mended.".to_owned()];
+    let (route, reason) = (body.route.as_str(), failure.text.as_str());
+    let mut lines = vec![Localized::of(|_| texts::alerts::ChannelReason { route, reason })];
+    lines.extend(fix(failure.code()).map(Localized::from));
+    lines.push(texts::alerts::CARDS_CAN_BE_RETRIED.into());
     let alert = Alert {
         kind: "channel_trouble",
         what: channel,
         once: channel.trim_start_matches('#'),
         again_after: AGAIN_AFTER,
-        head: &head,
-        lines: &lines,
+        head: Localized::of(|_| texts::alerts::ChannelTrouble { channel }),
+        lines,
     };
     alert::raise(ports, &portal, &alert).await
+}
+
+fn fix(code: &str) -> Option<Fixed> {
+    Some(match code {
+        "channel_not_found" => texts::alerts::CHANNEL_NOT_FOUND,
+        "is_archived" => texts::alerts::CHANNEL_ARCHIVED,
+        "not_in_channel" => texts::alerts::CHANNEL_NEEDS_INVITATION,
+        "restricted_action" => texts::alerts::CHANNEL_RESTRICTED,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_trouble_of_a_channel_has_a_fix() {
+        let codes = ["channel_not_found", "is_archived", "not_in_channel", "restricted_action"];
+        assert!(codes.iter().all(|code| is_of_the_channel(code) && fix(code).is_some()));
+        assert!(!is_of_the_channel("ratelimited") && fix("ratelimited").is_none());
+    }
 }

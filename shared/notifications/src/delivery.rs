@@ -107,7 +107,7 @@ impl Delivery<'_> {
             return Ok(Target { channel, name: name.clone() });
         }
         let Some(name) = &self.job.body.fallback else { return Err(failure) };
-        self.report(&self.explain(&failure)).await?;
+        self.report(&failure).await?;
         let channel = workspace.channel(name, false).await?;
         Ok(Target { channel, name: name.clone() })
     }
@@ -223,7 +223,7 @@ impl Delivery<'_> {
     async fn fail(&mut self, failure: &Failure) -> Outcome {
         let reason = self.explain(failure);
         if matches!(&failure.class, ErrorClass::Permanent { code } if channel_trouble::is_of_the_channel(code))
-            && let Err(error) = self.report(&reason).await
+            && let Err(error) = self.report(failure).await
         {
             tracing::warn!(trace = %self.job.trace, tenant = %self.tenant(), %error, "operators could not be told of a channel's trouble");
         }
@@ -231,9 +231,8 @@ impl Delivery<'_> {
     }
 
     /// Alerts the operators to the channel's trouble.
-    async fn report(&self, reason: &str) -> Result<(), Failure> {
-        let channel = self.job.body.destination.name();
-        channel_trouble::tell(self.ports, self.connections, self.tenant(), &channel, reason).await
+    async fn report(&self, failure: &Failure) -> Result<(), Failure> {
+        channel_trouble::notify(self.ports, self.connections, self.tenant(), &self.job.body, failure).await
     }
 
     fn explain(&self, failure: &Failure) -> String {
@@ -244,7 +243,7 @@ impl Delivery<'_> {
             "is_archived" => "unarchive the channel or change the route",
             "not_in_channel" => "invite the bot to the channel: /invite @Switchboard",
             "slack_not_connected" => "connect a workspace",
-            "name_taken" | "restricted_action" => "create the channel by hand, or set missing_channels to say",
+            "name_taken" | "restricted_action" => "create the channel by hand, or let missing_channels report it",
             "missing_scope" => "install the app again with the scope it names",
             _ => "see the text of Slack's error",
         };

@@ -56,7 +56,7 @@ pub async fn send(
     let waiting = Waiting { tenant: &job.tenant, place: digest.place, until: until_moment };
     let due = later(waiting.until, GRACE);
     if now < due {
-        return Ok(Verdict::Wait { after: until(now, due), cause: format!("told together at {}", waiting.until) });
+        return Ok(Verdict::Wait { after: until(now, due), cause: format!("sent together at {}", waiting.until) });
     }
     let tenant = &job.tenant;
     let id = DeliveryId::of(&[tenant.as_str(), "digest", waiting.place, &waiting.until.to_string()]);
@@ -88,7 +88,7 @@ pub async fn send(
         }
     }
     if lines.is_empty() {
-        return Ok(Verdict::skip("nothing waited to be told together"));
+        return Ok(Verdict::skip("nothing waited to be sent together"));
     }
     let body = SlackDelivery {
         delivery: id.to_string(),

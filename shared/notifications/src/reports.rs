@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use clients::{Connections, Failure};
+use clients::{Connections, Failure, Side, Trouble};
 use jiff::{SignedDuration, Timestamp};
+use locale::{Localized, texts};
 use runtime::ledger::{DeliveryStatus, Ledger, Line, today};
 use settings::Settings;
 use tenants::portals::Portal;
@@ -49,66 +50,193 @@ async fn since(
     Ok((lines, all))
 }
 
-/// The present state, and what was sent in the last day. `conflicts` are kept by the sync with Notion.
-pub async fn status(
-    ledger: &Ledger,
-    connections: &Connections,
-    portal: &Portal,
-    conflicts: usize,
-    now: Timestamp,
-) -> Result<Vec<String>, Failure> {
-    let mut told = Vec::new();
-    let troubles = connections.troubles(&portal.tenant).await?;
-    for trouble in &troubles {
-        told.push(format!("{} does not take our access: {}", trouble.side.name(), trouble.why));
-    }
-    if troubles.is_empty() {
-        let parts = [("Bitrix24", true), ("Slack", portal.slack.is_some()), ("Notion", portal.notion.is_some())];
-        let connected: Vec<_> = parts.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
-        told.push(format!("Connected: {}.", connected.join(", ")));
-    }
-    let (lines, all) = since(ledger, portal, now - SignedDuration::from_hours(24), now).await?;
-    let (mut delivered, mut dead, mut waiting) = (0, 0, 0);
-    for line in &lines {
-        if let Line::Delivery(delivery) = line {
-            match delivery.status {
-                DeliveryStatus::Delivered { .. } => delivered += 1,
-                DeliveryStatus::Dead { .. } => dead += 1,
-                DeliveryStatus::Queued | DeliveryStatus::Started { .. } | DeliveryStatus::Retrying { .. } => {
-                    waiting += 1;
+/// Deliveries of a day.
+#[derive(Default)]
+struct Sent {
+    delivered: u64,
+    waiting: u64,
+    failed: u64,
+}
+
+impl Sent {
+    fn count(lines: &[Line]) -> Self {
+        let mut sent = Self::default();
+        for line in lines {
+            if let Line::Delivery(delivery) = line {
+                match delivery.status {
+                    DeliveryStatus::Delivered { .. } => sent.delivered += 1,
+                    DeliveryStatus::Dead { .. } => sent.failed += 1,
+                    DeliveryStatus::Queued | DeliveryStatus::Started { .. } | DeliveryStatus::Retrying { .. } => {
+                        sent.waiting += 1;
+                    }
+                    _ => {}
                 }
-                _ => {}
             }
         }
+        sent
     }
-    let more = if all { "" } else { " at least" };
-    told.push(format!("In the last 24 hours{more}: {delivered} delivered, {waiting} waiting, {dead} dead."));
+
+    /// `all` says whether every line was counted.
+    fn line(&self, all: bool) -> Localized {
+        let Self { delivered, waiting, failed } = *self;
+        if all {
+            Localized::of(|_| texts::reports::LastDay { delivered, waiting, failed })
+        } else {
+            Localized::of(|_| texts::reports::LastDayAtLeast { delivered, waiting, failed })
+        }
+    }
+}
+
+/// The present state, and what was sent in the last day.
+pub(crate) async fn status(deps: &Deps, portal: &Portal, now: Timestamp) -> Result<Vec<Localized>, Failure> {
+    let troubles = deps.connections.troubles(&portal.tenant).await?;
+    let mut report = connections(portal, &troubles);
+    let (lines, all) = since(deps, portal, now - SignedDuration::from_hours(24), now).await?;
+    report.push(Sent::count(&lines).line(all));
     let settings = portal.settings_as::<Settings>()?;
     if !settings.notion.databases.is_empty() {
-        told.push(format!("Notion: {} databases, {conflicts} conflicts kept.", settings.notion.databases.len()));
+        let (databases, conflicts) = (settings.notion.databases.len() as u64, conflicts as u64);
+        report.push(Localized::of(|_| texts::reports::Notion { databases, conflicts }));
     }
-    Ok(told)
+    Ok(report)
+}
+
+fn connections(portal: &Portal, troubles: &[Trouble]) -> Vec<Localized> {
+    if troubles.is_empty() {
+        let parts =
+            [(Side::Bitrix24, true), (Side::Slack, portal.slack.is_some()), (Side::Notion, portal.notion.is_some())];
+        let connected = |language| parts.iter().filter(|(_, is)| *is).map(move |(side, _)| side.title(language));
+        return vec![Localized::of(|language| texts::reports::Connected {
+            providers: connected(language).collect::<Vec<_>>().join(", "),
+        })];
+    }
+    let line = |trouble: &Trouble| {
+        let reason = trouble.why.as_str();
+        Localized::of(|language| texts::reports::AccessRejected { provider: trouble.side.title(language), reason })
+    };
+    troubles.iter().map(line).collect()
 }
 
 /// What has changed since a moment, by kind.
-pub async fn digest(ledger: &Ledger, portal: &Portal, from: Timestamp, now: Timestamp) -> Result<Vec<String>, Failure> {
+pub async fn digest(
+    ledger: &Ledger,
+    portal: &Portal,
+    from: Timestamp,
+    now: Timestamp,
+) -> Result<Vec<Localized>, Failure> {
     let (lines, all) = since(ledger, portal, from, now).await?;
     let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
     for line in &lines {
         if let Line::Event(event) = line {
             for change in event.changes.iter().filter(|change| !change.starts_with("alert.")) {
-                let kind = change.split([' ', ':']).next().unwrap_or_default().replace(['.', '_'], " ");
+                let kind = change.split([' ', ':']).next().unwrap_or_default().to_owned();
                 *kinds.entry(kind).or_default() += 1;
             }
         }
     }
+    Ok(counts(kinds, from, all))
+}
+
+fn counts(kinds: BTreeMap<String, u64>, from: Timestamp, all: bool) -> Vec<Localized> {
+    let since = from.strftime("%Y-%m-%d %H:%M UTC").to_string();
+    let since = since.as_str();
+    if kinds.is_empty() {
+        return vec![Localized::of(|_| texts::reports::NothingChanged { since })];
+    }
     let mut counted: Vec<_> = kinds.into_iter().collect();
     counted.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), name.clone()));
-    let when = from.strftime("%Y-%m-%d %H:%M UTC");
-    if counted.is_empty() {
-        return Ok(vec![format!("Nothing has changed since {when}.")]);
+    let head = if all {
+        Localized::of(|_| texts::reports::Since { since })
+    } else {
+        Localized::of(|_| texts::reports::SinceAtLeast { since })
+    };
+    let line = |(name, count): &(String, u64)| {
+        let kind = kind_name(name);
+        Localized::of(|language| texts::reports::Count { kind: kind.text(language).to_owned(), count: *count })
+    };
+    std::iter::once(head).chain(counted.iter().take(MAX_KINDS).map(line)).collect()
+}
+
+/// A kind of change, as a heading of its count.
+fn kind_name(name: &str) -> Localized {
+    let own = || Localized::data(name.trim_start_matches("custom.").replace(['.', '_'], " "));
+    let Some(kind) = ChangeKind::parse(name) else { return own() };
+    let message = match kind {
+        ChangeKind::Custom(_) => return own(),
+        ChangeKind::LeadCreated => texts::reports::LEAD_CREATED,
+        ChangeKind::LeadUpdated => texts::reports::LEAD_UPDATED,
+        ChangeKind::LeadStageChanged => texts::reports::LEAD_STAGE_CHANGED,
+        ChangeKind::LeadResponsibleChanged => texts::reports::LEAD_RESPONSIBLE_CHANGED,
+        ChangeKind::LeadDeleted => texts::reports::LEAD_DELETED,
+        ChangeKind::DealCreated => texts::reports::DEAL_CREATED,
+        ChangeKind::DealUpdated => texts::reports::DEAL_UPDATED,
+        ChangeKind::DealStageChanged => texts::reports::DEAL_STAGE_CHANGED,
+        ChangeKind::DealFunnelChanged => texts::reports::DEAL_FUNNEL_CHANGED,
+        ChangeKind::DealResponsibleChanged => texts::reports::DEAL_RESPONSIBLE_CHANGED,
+        ChangeKind::DealDeleted => texts::reports::DEAL_DELETED,
+        ChangeKind::ContactCreated => texts::reports::CONTACT_CREATED,
+        ChangeKind::ContactUpdated => texts::reports::CONTACT_UPDATED,
+        ChangeKind::ContactResponsibleChanged => texts::reports::CONTACT_RESPONSIBLE_CHANGED,
+        ChangeKind::ContactDeleted => texts::reports::CONTACT_DELETED,
+        ChangeKind::CompanyCreated => texts::reports::COMPANY_CREATED,
+        ChangeKind::CompanyUpdated => texts::reports::COMPANY_UPDATED,
+        ChangeKind::CompanyResponsibleChanged => texts::reports::COMPANY_RESPONSIBLE_CHANGED,
+        ChangeKind::CompanyDeleted => texts::reports::COMPANY_DELETED,
+        ChangeKind::ItemCreated => texts::reports::ITEM_CREATED,
+        ChangeKind::ItemUpdated => texts::reports::ITEM_UPDATED,
+        ChangeKind::ItemStageChanged => texts::reports::ITEM_STAGE_CHANGED,
+        ChangeKind::ItemFunnelChanged => texts::reports::ITEM_FUNNEL_CHANGED,
+        ChangeKind::ItemResponsibleChanged => texts::reports::ITEM_RESPONSIBLE_CHANGED,
+        ChangeKind::ItemDeleted => texts::reports::ITEM_DELETED,
+        ChangeKind::TaskCreated => texts::reports::TASK_CREATED,
+        ChangeKind::TaskUpdated => texts::reports::TASK_UPDATED,
+        ChangeKind::TaskStatusChanged => texts::reports::TASK_STATUS_CHANGED,
+        ChangeKind::TaskResponsibleChanged => texts::reports::TASK_RESPONSIBLE_CHANGED,
+        ChangeKind::TaskDeadlineChanged => texts::reports::TASK_DEADLINE_CHANGED,
+        ChangeKind::TaskCommented => texts::reports::TASK_COMMENTED,
+        ChangeKind::TaskDeleted => texts::reports::TASK_DELETED,
+        ChangeKind::CallEnded => texts::reports::CALL_ENDED,
+        ChangeKind::CallMissed => texts::reports::CALL_MISSED,
+        ChangeKind::CallRecorded => texts::reports::CALL_RECORDED,
+    };
+    message.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use locale::{Language, assert_from_the_catalogues, in_pseudo};
+
+    #[test]
+    fn a_digest_names_kinds_in_the_readers_language() {
+        let kinds = BTreeMap::from([("deal.stage_changed".to_owned(), 2), ("call.missed".into(), 5)]);
+        let lines = counts(kinds, "2026-11-22T08:00:00Z".parse().unwrap(), true);
+        let read = |language| lines.iter().map(|line| line.text(language)).collect::<Vec<_>>();
+        assert_eq!(
+            read(Language::En),
+            ["Since 2026-11-22 08:00 UTC:", "Missed calls: 5", "Deals moved to another stage: 2"]
+        );
+        assert_eq!(
+            read(Language::Ru),
+            ["С 2026-11-22 08:00 UTC:", "Пропущенные звонки: 5", "Сделки сменили стадию: 2"]
+        );
     }
-    let mut told = vec![format!("Since {when}{}:", if all { "" } else { ", at least" })];
-    told.extend(counted.iter().take(MAX_KINDS).map(|(name, count)| format!("{name}: {count}")));
-    Ok(told)
+
+    #[test]
+    fn reports_come_from_the_catalogues() {
+        let from: Timestamp = "2026-11-22T08:00:00Z".parse().unwrap();
+        let kinds = ChangeKind::ALL.iter().map(|(_, name, _)| (*name).to_owned()).chain(["custom.оплата".into()]);
+        let lines = in_pseudo(|| {
+            let mut lines: Vec<Localized> = kinds.map(|name| kind_name(&name)).collect();
+            for all in [true, false] {
+                lines.extend(counts(BTreeMap::from([("custom.оплата".to_owned(), 1)]), from, all));
+                lines.push(Sent::default().line(all));
+            }
+            lines.extend(counts(BTreeMap::new(), from, true));
+            lines
+        });
+        for line in &lines {
+            assert_from_the_catalogues(line.text(Language::En));
+        }
+    }
 }

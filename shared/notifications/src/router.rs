@@ -124,10 +124,7 @@ impl Router {
                 (Destination::Person(role), None) => {
                     let people = role.people(telling.change);
                     if people.is_empty() {
-                        leave(format!(
-                            "there is nobody to notify: {to} of {} is nobody but the author",
-                            telling.change.about
-                        ));
+                        leave(format!("no recipient: {to} of {} is only the author", telling.change.about));
                     }
                     let people = people.into_iter().map(|user| self.person(user, telling.names));
                     destinations.extend(people.map(CardDestination::Person));

@@ -8,6 +8,7 @@ use clients::{Failure, PortalClient};
 use crm::Crm;
 use crm::sweeps::{SWEEP, Subscriptions};
 use jiff::Timestamp;
+use locale::{Language, Localized, texts};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use settings::Settings;
@@ -76,12 +77,11 @@ impl Watch<'_> {
         if silent.is_empty() {
             return Ok(None);
         }
-        let minutes = self.settings.operators.silence_minutes;
-        let head = format!("No {} event from Bitrix24 for {minutes} minutes of business hours", names(&silent));
+        let head = silence(&silent, self.settings.operators.silence_minutes.into());
         let lines = self.probe(subscriptions, seen, &silent).await;
         // The same silence has the same last event, even if the run that reported it crashed before it noted so.
         let last = silent.iter().filter_map(|family| seen.get(family)).max().unwrap_or(&self.portal.connected_at);
-        self.raise("silence", &last.to_string(), &head, &lines).await?;
+        self.raise("silence", &last.to_string(), head, lines).await?;
         Ok(Some(Episode { since: Some(self.now), families: silent }))
     }
 
@@ -90,13 +90,13 @@ impl Watch<'_> {
         if episode.families.iter().any(|family| seen.get(family).is_none_or(|at| *at < since)) {
             return Ok(None);
         }
-        let minutes = self.now.duration_since(since).as_mins();
-        let head = format!("Events from Bitrix24 arrive again, {minutes} minutes after they were missed");
-        self.raise("silence_over", &since.to_string(), &head, &[]).await?;
+        let minutes = self.now.duration_since(since).as_mins().unsigned_abs();
+        let head = Localized::of(|_| texts::alerts::SilenceOver { minutes });
+        self.raise("silence_over", &since.to_string(), head, Vec::new()).await?;
         Ok(Some(Episode::default()))
     }
 
-    async fn raise(&self, kind: &str, once: &str, head: &str, lines: &[String]) -> Result<(), Failure> {
+    async fn raise(&self, kind: &str, once: &str, head: Localized, lines: Vec<Localized>) -> Result<(), Failure> {
         let alert = Alert { kind, what: "silence", once, again_after: REMEMBERED, head, lines };
         alert::raise(&self.crm.ports, self.portal, &alert).await
     }
@@ -128,73 +128,115 @@ impl Watch<'_> {
         subscriptions: &Result<Subscriptions, Failure>,
         seen: &Seen,
         silent: &[Family],
-    ) -> Vec<String> {
-        let last = |family: &Family| {
-            let at =
-                seen.get(family).map(|at| at.to_zoned(self.settings.zone()).strftime("%Y-%m-%d %H:%M %Z").to_string());
-            format!("last {} event: {}", names(&[*family]), at.unwrap_or_else(|| "never".into()))
-        };
-        let mut lines: Vec<_> = silent.iter().map(last).collect();
+    ) -> Vec<Localized> {
+        let zone = self.settings.zone();
+        let mut lines: Vec<_> = silent.iter().map(|family| last_line(*family, seen.get(family), &zone)).collect();
         lines.push(self.portal_line().await);
         lines.push(subscription_line(subscriptions));
         lines.push(self.sweep_line().await);
         lines
     }
 
-    async fn portal_line(&self) -> String {
+    async fn portal_line(&self) -> Localized {
         let method = if self.client.is_application() { "app.info" } else { "profile" };
         match self.client.call(method, &json!({})).await {
-            Ok(answer) if answer.result["INSTALLED"] == false => {
-                "the portal answers, but the application is not fully installed: Bitrix24 sends no events until \
-                 installFinish was called; open the application once as an administrator"
-                    .to_owned()
-            }
-            Ok(answer) if answer.result["PAYMENT_EXPIRED"] == "Y" => {
-                "the portal answers, but the application's payment has expired: Bitrix24 sends no events".to_owned()
-            }
-            Ok(_) => "the portal answers our calls".to_owned(),
-            Err(failure) => format!("the portal does not answer our calls: {failure}"),
+            Ok(answer) if answer.result["INSTALLED"] == false => texts::alerts::PORTAL_NOT_INSTALLED.into(),
+            Ok(answer) if answer.result["PAYMENT_EXPIRED"] == "Y" => texts::alerts::PORTAL_PAYMENT_EXPIRED.into(),
+            Ok(_) => texts::alerts::PORTAL_ANSWERS.into(),
+            Err(failure) => Localized::of(|_| texts::alerts::PortalDoesNotAnswer { reason: failure.to_string() }),
         }
     }
 
-    async fn sweep_line(&self) -> String {
+    async fn sweep_line(&self) -> Localized {
         let (tenant, sweeps) = (&self.portal.tenant, &self.crm.sweeps);
         let lease = sweeps.lease(tenant, SWEEP).await.ok().flatten();
         let has_finished = lease.is_some_and(|lease| lease.finished_at.is_some());
         let counts = sweeps.counts(tenant, self.now).await.unwrap_or_default();
         match (has_finished, counts.lost) {
-            (false, _) => "no sweep has finished yet".to_owned(),
-            (true, 0) => {
-                "the sweep found no change today that an event should have told: perhaps nothing happened".to_owned()
-            }
-            (true, lost) => {
-                format!("the sweep found {lost} changes today that no event had told; their cards are out")
-            }
+            (false, _) => texts::alerts::NO_SWEEP_YET.into(),
+            (true, 0) => texts::alerts::SWEEP_FOUND_NOTHING.into(),
+            (true, count) => Localized::of(|_| texts::alerts::SweepFound { count }),
         }
     }
 }
 
-fn names(families: &[Family]) -> String {
-    let name = |family: &Family| match family {
-        Family::Crm => "CRM",
-        Family::Tasks => "task",
-        Family::Calls => "call",
-    };
-    families.iter().map(name).collect::<Vec<_>>().join(" or ")
+fn silence(families: &[Family], minutes: u64) -> Localized {
+    Localized::of(|language| texts::alerts::Silence { families: names(families, language), minutes })
 }
 
-fn subscription_line(subscriptions: &Result<Subscriptions, Failure>) -> String {
+fn last_line(family: Family, at: Option<&Timestamp>, zone: &TimeZone) -> Localized {
+    let at = at.map(|at| at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string());
+    Localized::of(|language| texts::alerts::LastEvent {
+        family: names(&[family], language),
+        moment: at.clone().unwrap_or_else(|| language.text(texts::alerts::NEVER).to_owned()),
+    })
+}
+
+fn names(families: &[Family], language: Language) -> String {
+    let name = |family: &Family| match family {
+        Family::Crm => texts::alerts::FAMILY_CRM,
+        Family::Tasks => texts::alerts::FAMILY_TASKS,
+        Family::Calls => texts::alerts::FAMILY_CALLS,
+    };
+    let names = families.iter().map(|family| language.text(name(family)).to_owned());
+    names.reduce(|first, second| language.text(texts::alerts::EitherFamily { first, second })).unwrap_or_default()
+}
+
+fn subscription_line(subscriptions: &Result<Subscriptions, Failure>) -> Localized {
     match subscriptions {
-        Ok(state) if state.by_hand => {
-            "the events are ticked by hand in the outgoing webhook: look whether it is still there, its address is right \
-             and the events on the status page are ticked"
-                .to_owned()
+        Ok(state) if state.by_hand => texts::alerts::EVENTS_BY_HAND.into(),
+        Ok(state) if !state.refused.is_empty() => {
+            Localized::of(|_| texts::alerts::EventsNotBound { events: state.refused.join("; ") })
         }
-        Ok(state) if !state.refused.is_empty() => format!("events could not be bound: {}", state.refused.join("; ")),
-        Ok(state) if !state.bound.is_empty() => {
-            format!("{} events were not bound and are bound again: {}", state.bound.len(), state.bound.join(", "))
+        Ok(state) if !state.bound.is_empty() => Localized::of(|_| texts::alerts::EventsBoundAgain {
+            count: state.bound.len() as u64,
+            events: state.bound.join(", "),
+        }),
+        Ok(_) => texts::alerts::ALL_EVENTS_BOUND.into(),
+        Err(failure) => Localized::of(|_| texts::alerts::EventsUnknown { reason: failure.to_string() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use locale::{assert_from_the_catalogues, in_pseudo};
+
+    use super::*;
+
+    const ALL: [Family; 3] = [Family::Crm, Family::Tasks, Family::Calls];
+
+    #[test]
+    fn a_silence_names_the_events_that_are_missing() {
+        let head = silence(&ALL, 60);
+        assert_eq!(
+            head.text(Language::En),
+            "No CRM or task or call event from Bitrix24 for 60 minutes of business hours"
+        );
+        assert_eq!(
+            head.text(Language::Ru),
+            "Из Битрикс24 нет событий (CRM и задачи и звонки) уже 60 минут рабочего времени"
+        );
+    }
+
+    #[test]
+    fn what_is_said_of_a_silence_comes_from_the_catalogues() {
+        let event = || vec!["—".to_owned()];
+        let states = [
+            Ok(Subscriptions { by_hand: true, ..Subscriptions::default() }),
+            Ok(Subscriptions { refused: event(), ..Subscriptions::default() }),
+            Ok(Subscriptions { bound: event(), ..Subscriptions::default() }),
+            Ok(Subscriptions::default()),
+            Err(Failure::transient("—")),
+        ];
+        let at: Timestamp = "2026-11-23T09:00:00Z".parse().unwrap();
+        let all = in_pseudo(|| {
+            let mut all: Vec<Localized> = states.iter().map(subscription_line).collect();
+            all.extend([None, Some(&at)].map(|at| last_line(Family::Crm, at, &TimeZone::UTC)));
+            all.push(silence(&ALL, 60));
+            all
+        });
+        for text in &all {
+            assert_from_the_catalogues(text.text(Language::En));
         }
-        Ok(_) => "all events that the routes need are bound".to_owned(),
-        Err(failure) => format!("the subscriptions could not be looked at: {failure}"),
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jobs::sync::Side;
+use locale::Localized;
 use records::Record;
 use runtime::TenantId;
 use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Write};
@@ -41,7 +42,7 @@ pub struct Entry {
     /// What the page shows, as people read it.
     pub notion: String,
     /// Why, with the fix.
-    pub why: String,
+    pub why: Localized,
     /// Since when.
     pub since: Timestamp,
     /// When a person last asked for another try.
@@ -175,7 +176,7 @@ mod tests {
             of: Side::Notion,
             bitrix24: "a".into(),
             notion: "b".into(),
-            why: why.into(),
+            why: Localized::data(why),
             since: Timestamp::UNIX_EPOCH,
             tried_at: None,
             rests_until: None,

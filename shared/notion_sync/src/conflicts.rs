@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use locale::Language;
 use records::Record;
 use runtime::clock::later;
 use runtime::store::{Condition, Key, Query, Store, StoreError, Table, Write};
@@ -55,7 +56,7 @@ impl StoredConflict {
             self.property,
             shown(bitrix24),
             shown(notion),
-            why.words()
+            why.words(Language::En)
         )
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clients::{Failure, NotionClient, PortalClient};
 use jiff::{SignedDuration, Timestamp};
+use locale::{Localized, texts};
 use notifications::alert;
 use notifications::alert::Alert;
 use notion::{DataSource, Property};
@@ -76,7 +77,7 @@ pub struct Closed {
     /// The code, for grouping: `database_not_shared`.
     pub code: String,
     /// What to do.
-    pub text: String,
+    pub text: Localized,
     /// Since when.
     pub since: Timestamp,
 }
@@ -162,7 +163,7 @@ impl NotionSync {
         let Some(database) = settings.notion.named(name).cloned() else {
             return Ok(Open::Closed(Closed {
                 code: "no_such_database".into(),
-                text: format!("the settings have no database {name:?} any more"),
+                text: Localized::of(|_| texts::sync::NoSuchDatabase { database: name }),
                 since: self.ports.clock.now(),
             }));
         };
@@ -260,7 +261,7 @@ impl NotionSync {
                 source.map(|source| (notion, source))
             }
             Err(failure) if failure.code() == "notion_not_connected" => {
-                Err(closed("notion_not_connected", failure.text))
+                Err(closed("notion_not_connected", Localized::data(failure.text)))
             }
             Err(failure) => return Err(failure),
         };
@@ -315,11 +316,10 @@ impl NotionSync {
         properties.retain(|field, _| database.mappings().iter().any(|mapping| mapping.field == *field));
         let closed = resolved.id.is_none().then(|| Closed {
             code: "no_id_property".into(),
-            text: format!(
-                "database {:?} needs a number property {:?}: without it pages could be made twice",
-                database.name,
-                mapping::ID_PROPERTY
-            ),
+            text: Localized::of(|_| texts::sync::NeedsNumberProperty {
+                database: database.name.as_str(),
+                property: mapping::ID_PROPERTY,
+            }),
             since: self.ports.clock.now(),
         });
         Ok(Known {
@@ -360,18 +360,17 @@ impl NotionSync {
     /// Alerts the operators to what is new: once for each trouble.
     async fn tell(&self, portal: &Portal, database: &Database, before: &Known, now: &Known) -> Result<(), Failure> {
         let what = format!("database {}", database.name);
-        let raise = |kind: &'static str, once: String, head: String, lines: Vec<String>| {
+        let raise = |kind: &'static str, once: String, head: Localized, lines: Vec<Localized>| {
             let what = what.clone();
             async move {
-                let alert =
-                    Alert { kind, what: &what, once: &once, again_after: TELL_AGAIN, head: &head, lines: &lines };
+                let alert = Alert { kind, what: &what, once: &once, again_after: TELL_AGAIN, head, lines };
                 alert::raise(&self.ports, portal, &alert).await
             }
         };
         if let Some(closed) = &now.closed
             && before.closed.as_ref().map(|closed| &closed.code) != Some(&closed.code)
         {
-            let head = format!("Notion database {:?} cannot be used: its sync rests", database.name);
+            let head = Localized::of(|_| texts::alerts::DatabaseClosed { database: &database.name });
             raise(
                 "database_closed",
                 format!("{}#{}#{}", database.name, closed.code, closed.since),
@@ -384,9 +383,12 @@ impl NotionSync {
             [("mapping_paused", &now.troubles, &before.troubles), ("property_renamed", &now.notices, &before.notices)]
         {
             for trouble in list.iter().filter(|trouble| !known.iter().any(|known| known.field == trouble.field)) {
-                let rest =
-                    if kind == "mapping_paused" { "its mapping pauses; the others go on" } else { "nothing stops" };
-                let head = format!("Field {:?} of Notion database {:?}: {rest}", trouble.field, database.name);
+                let (field, database_name) = (&trouble.field, &database.name);
+                let head = if kind == "mapping_paused" {
+                    Localized::of(|_| texts::alerts::MappingPaused { field, database: database_name })
+                } else {
+                    Localized::of(|_| texts::alerts::MappingRenamed { field, database: database_name })
+                };
                 let once = format!("{}#{}#{}", database.name, trouble.field, now.checked_at);
                 raise(kind, once, head, vec![trouble.text.clone()]).await?;
             }

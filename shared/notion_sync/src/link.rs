@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jobs::sync::Side;
+use locale::{Language, texts};
 use records::Record;
 use runtime::TenantId;
 use runtime::store::{Condition, Key, Store, StoreError, Table, Version, Write};
@@ -104,13 +105,13 @@ pub enum Apart {
 
 impl Apart {
     /// In words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::RecordGone => "the record was deleted in Bitrix24, or merged into another",
-            Self::PageTrashed => "the page lies in Notion's trash",
-            Self::PageGone => "the page was deleted for good in Notion, or is not shared with the connection any more",
-            Self::PageMoved => "the page was moved out of the database",
-        }
+    pub fn words(self, language: Language) -> &'static str {
+        language.text(match self {
+            Self::RecordGone => texts::sync::RECORD_GONE,
+            Self::PageTrashed => texts::sync::PAGE_TRASHED,
+            Self::PageGone => texts::sync::PAGE_GONE,
+            Self::PageMoved => texts::sync::PAGE_MOVED,
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use bitrix24::Batch;
 use clients::{Failure, NotionClient, PortalClient};
+use locale::{Localized, texts};
 use notion::DataSource;
 use records::RecordKind;
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use tenants::portals::Portal;
 use crate::fields::{PortalField, PortalKind};
 
 /// Why a database cannot be used: our code, and what to do.
-type Reason = (String, String);
+type Reason = (String, Localized);
 
 /// The data source that the settings mean, or why it cannot be used.
 pub(crate) async fn find(
@@ -25,7 +26,7 @@ pub(crate) async fn find(
     let Some(pasted) = notion::object_id(&database.database) else {
         return Ok(Err(closed(
             "no_database",
-            format!("{:?} is no Notion database; copy its address", database.database),
+            Localized::of(|_| texts::sync::NotADatabase { database: &database.database }),
         )));
     };
     let id = match named {
@@ -36,11 +37,9 @@ pub(crate) async fn find(
                 [] => pasted,
                 several => {
                     let names: Vec<_> = several.iter().map(|(id, name)| format!("{name:?}: {id}")).collect();
-                    let text = format!(
-                        "database {:?} has several data sources; put the id of one into the settings: {}",
-                        database.name,
-                        names.join(", ")
-                    );
+                    let sources = names.join(", ");
+                    let text = texts::sync::SeveralSources { database: &database.name, sources: &sources };
+                    let text = Localized::of(|_| text);
                     return Ok(Err(closed("several_data_sources", text)));
                 }
             },
@@ -52,31 +51,24 @@ pub(crate) async fn find(
     match notion.data_source(&id).await {
         Ok(source) if source.in_trash => Ok(Err(closed(
             "database_in_trash",
-            format!("database {:?} lies in Notion's trash; restore it there", database.name),
+            Localized::of(|_| texts::sync::DatabaseInTrash { database: &database.name }),
         ))),
         Ok(source) => Ok(Ok(source)),
         Err(failure) if is_absent(&failure) => Ok(Err(closed("database_not_shared", steps(portal, database)))),
         Err(failure) if failure.code() == "restricted_resource" => {
-            let text = format!(
-                "Notion refuses database {:?}: the connection lacks a capability. Open it under Notion's Settings > Connections > Develop, and allow reading, updating and inserting content and reading user information with e-mail",
-                database.name
-            );
-            Ok(Err(closed("capability_missing", text)))
+            let text = texts::sync::CapabilityMissing { database: &database.name };
+            Ok(Err(closed("capability_missing", Localized::of(|_| text))))
         }
         Err(failure) => Err(failure),
     }
 }
 
 /// How a database is shared, step by step.
-fn steps(portal: &Portal, database: &Database) -> String {
+fn steps(portal: &Portal, database: &Database) -> Localized {
     let connection = portal.notion.as_ref().map_or("", |notion| notion.name.as_str());
     let workspace = portal.notion.as_ref().map_or("", |notion| notion.workspace.as_str());
-    format!(
-        "database {:?} is not shared with the connection {connection:?}, or was deleted. In Notion's workspace {workspace:?}: \
-         1. open the database as a full page ({}); 2. click ••• at its top right; 3. choose Connections; \
-         4. search for {connection:?} and confirm. Within two minutes the sync goes on by itself",
-        database.name, database.database
-    )
+    let (database, address) = (database.name.as_str(), database.database.as_str());
+    Localized::of(|_| texts::sync::NotShared { database, connection, workspace, address })
 }
 
 /// The portal's fields of a kind, with the values of its lists.
@@ -134,6 +126,6 @@ pub(crate) async fn portal_fields(client: &PortalClient, kind: RecordKind) -> Re
     Ok(fields)
 }
 
-pub(crate) fn closed(code: &str, text: String) -> Reason {
+pub(crate) fn closed(code: &str, text: Localized) -> Reason {
     (code.to_owned(), text)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clients::{DeliveryAttempt, ErrorClass, Failure};
 use jobs::sync::SyncJob;
+use locale::{Localized, texts};
 use notifications::alert;
 use notifications::alert::Alert;
 use runtime::DeliveryId;
@@ -112,7 +113,7 @@ async fn commit(sync: &NotionSync, job: &ReceivedJob<SyncJob>, decided: SyncDeci
         // An earlier try handed it on.
         SyncOutcome::HandedOn if decision.outbox.is_empty() => Ok(Outcome::Done),
         SyncOutcome::HandedOn => {
-            let cause = "the page's record is synced next".into();
+            let cause = "the page's record is checked next".into();
             decision.line.status = EventStatus::Waiting { cause };
             Ok(decision.commit(&sync.ports).await?)
         }
@@ -122,17 +123,13 @@ async fn commit(sync: &NotionSync, job: &ReceivedJob<SyncJob>, decided: SyncDeci
 /// What a person has to fix is reported, once for each kind.
 async fn notify(sync: &NotionSync, job: &ReceivedJob<SyncJob>, code: &str, failure: &Failure) {
     let (record, database) = about(job);
-    let head = match code {
-        "block_limit" => "Notion makes no more pages: the workspace's free blocks are used up".to_owned(),
-        _ => format!("{record} and Notion database {database:?} cannot be synced"),
-    };
     let alert = Alert {
         kind: "sync_failed",
         what: &record,
         once: &format!("{database}#{code}"),
         again_after: NOTIFY_AGAIN,
-        head: &head,
-        lines: std::slice::from_ref(&failure.text),
+        head: head(code, job),
+        lines: vec![Localized::data(&failure.text)],
     };
     let sent = match sync.connections.portal(&job.tenant).await {
         Ok(portal) => alert::raise(&sync.ports, &portal, &alert).await,
@@ -141,6 +138,21 @@ async fn notify(sync: &NotionSync, job: &ReceivedJob<SyncJob>, code: &str, failu
     if let Err(failure) = sent {
         tracing::warn!(tenant = %job.tenant, %failure, "the operators could not be alerted");
     }
+}
+
+fn head(code: &str, job: &ReceivedJob<SyncJob>) -> Localized {
+    if code == "block_limit" {
+        return texts::alerts::SYNC_NO_MORE_PAGES.into();
+    }
+    let (about, database) = about(job);
+    let title = |language| match &job.body {
+        SyncJob::Record { record, .. }
+        | SyncJob::Undo { record, .. }
+        | SyncJob::Join { record, .. }
+        | SyncJob::Take { record, .. } => record.title(language),
+        SyncJob::Page { .. } | SyncJob::Schema { .. } | SyncJob::Backfill { .. } => about.clone(),
+    };
+    Localized::of(|language| texts::alerts::SyncFailed { record: title(language), database: database.clone() })
 }
 
 /// What a job is about, and the database.

@@ -10,14 +10,15 @@ use crm::subscriptions;
 use crm::sweeps::{Lease, SWEEP, Sweeps};
 use jiff::Timestamp;
 use jobs::queues;
-use locale::Language;
+use locale::{Fixed, Localized, texts};
 use notion_sync::NotionSync;
 use notion_sync::database::Open;
 use runtime::limiter::Priority;
+use runtime::queue::Depth;
 use runtime::secrets::SecretsError;
 use runtime::{Ports, TenantId};
 use secrecy::ExposeSecret;
-use serde::Serialize;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 use settings::destination::Destination;
 use settings::{Settings, subscriptions as events};
@@ -47,26 +48,28 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// What was checked: `Slack: channel #calls`.
-    pub what: String,
+    #[serde(serialize_with = "english")]
+    pub what: Localized,
     /// The result.
     pub verdict: Verdict,
     /// What was seen.
-    pub seen: String,
+    #[serde(serialize_with = "english")]
+    pub seen: Localized,
     /// The fix; empty if none is needed.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub fix: String,
+    #[serde(skip_serializing_if = "Localized::is_empty", serialize_with = "english")]
+    pub fix: Localized,
 }
 
 impl Check {
-    fn fine(what: impl Into<String>, seen: impl Into<String>) -> Self {
-        Self { what: what.into(), verdict: Verdict::Fine, seen: seen.into(), fix: String::new() }
+    fn fine(what: impl Into<Localized>, seen: impl Into<Localized>) -> Self {
+        Self { what: what.into(), verdict: Verdict::Fine, seen: seen.into(), fix: Localized::data("") }
     }
 
-    fn notice(what: impl Into<String>, seen: impl Into<String>, fix: impl Into<String>) -> Self {
+    fn notice(what: impl Into<Localized>, seen: impl Into<Localized>, fix: impl Into<Localized>) -> Self {
         Self { what: what.into(), verdict: Verdict::Notice, seen: seen.into(), fix: fix.into() }
     }
 
-    fn wrong(what: impl Into<String>, seen: impl Into<String>, fix: impl Into<String>) -> Self {
+    fn wrong(what: impl Into<Localized>, seen: impl Into<Localized>, fix: impl Into<Localized>) -> Self {
         Self { what: what.into(), verdict: Verdict::Wrong, seen: seen.into(), fix: fix.into() }
     }
 }
@@ -90,45 +93,39 @@ impl Doctor<'_> {
     /// Checks what all tenants share.
     pub async fn examine_deployment(&self, tell: Tell<'_>) {
         tell(match self.connections.key_ring().await {
-            Ok(_) => Check::fine("Keys", "the key ring can be read"),
+            Ok(_) => Check::fine(texts::operations::CHECK_KEYS, texts::operations::KEYS_READABLE),
             Err(failure) => Check::wrong(
-                "Keys",
-                failure.text,
-                "restore the secret key-ring; without it stored tokens cannot be opened (docs/operations.md)",
+                texts::operations::CHECK_KEYS,
+                Localized::data(failure.text),
+                texts::operations::RESTORE_KEYS,
             ),
         });
         tell(match self.public_url {
-            Some(url) => Check::fine("Public address", url),
+            Some(url) => Check::fine(texts::operations::CHECK_ADDRESS, Localized::data(url)),
             None => Check::notice(
-                "Public address",
-                "not known",
-                "set public_url (on AWS the parameter PublicUrl); the bot and bound events need it",
+                texts::operations::CHECK_ADDRESS,
+                texts::operations::NOT_KNOWN,
+                texts::operations::SET_ADDRESS,
             ),
         });
         tell(match self.ports.secrets.get(SLACK_SIGNING).await {
             Ok(text) if text.expose_secret().lines().any(|line| !line.trim().is_empty()) => {
-                Check::fine("Slack signing secret", "known: requests from Slack are taken")
+                Check::fine(texts::operations::CHECK_SIGNING, texts::operations::SIGNING_KNOWN)
             }
             Ok(_) | Err(SecretsError::Missing(_)) => Check::notice(
-                "Slack signing secret",
-                "not known",
-                "put signing_secret under [slack] (or [apps.slack]); without it commands and messages from Slack are refused",
+                texts::operations::CHECK_SIGNING,
+                texts::operations::NOT_KNOWN,
+                texts::operations::SET_SIGNING,
             ),
             Err(error) => {
-                Check::wrong("Slack signing secret", error.to_string(), "see whether the secrets can be read")
+                Check::wrong(texts::operations::CHECK_SIGNING, Localized::data(error), texts::operations::CHECK_SECRETS)
             }
         });
         for queue in queues::ALL {
+            let what = Localized::of(|_| texts::operations::CheckQueue { queue: queue.name() });
             tell(match self.ports.queue.depth(queue).await {
-                Ok(depth) if depth.dead > 0 => Check::notice(
-                    format!("Queue {}", queue.name()),
-                    format!("{} waiting, {} dead", depth.waiting, depth.dead),
-                    "`dead list` says what they died of; mend it, then `dead redrive`",
-                ),
-                Ok(depth) => Check::fine(format!("Queue {}", queue.name()), format!("{} waiting", depth.waiting)),
-                Err(error) => {
-                    Check::wrong(format!("Queue {}", queue.name()), error.to_string(), "see whether the queue is there")
-                }
+                Ok(depth) => queue_check(what, &depth),
+                Err(error) => Check::wrong(what, Localized::data(error), texts::operations::CHECK_QUEUE_EXISTS),
             });
         }
     }
@@ -137,24 +134,28 @@ impl Doctor<'_> {
     pub async fn examine(&self, tenant: &TenantId, tell: Tell<'_>) {
         let portal = match self.connections.portal(tenant).await {
             Ok(portal) => portal,
-            Err(failure) => return tell(Check::wrong("Portal", failure.text, "connect it at /install")),
+            Err(failure) => {
+                let seen = Localized::data(failure.text);
+                return tell(Check::wrong(texts::operations::CHECK_PORTAL, seen, texts::operations::CONNECT));
+            }
         };
         let settings = match portal.settings_as::<Settings>() {
             Ok(settings) => settings,
             Err(error) => {
-                let fix = "apply a document that `settings check` takes";
-                return tell(Check::wrong("Settings", format!("they cannot be read: {}", error.0), fix));
+                let seen = Localized::of(|_| texts::operations::SettingsNotRead { reason: error.0.clone() });
+                let fix = texts::operations::APPLY_CHECKED_SETTINGS;
+                return tell(Check::wrong(texts::operations::CHECK_SETTINGS, seen, fix));
             }
         };
         let problems = settings.problems();
         if problems.is_empty() {
-            tell(Check::fine(
-                "Settings",
-                format!("{} routes, {} databases", settings.routes.len(), settings.notion.databases.len()),
-            ));
+            let (routes, databases) = (settings.routes.len() as u64, settings.notion.databases.len() as u64);
+            let seen = Localized::of(|_| texts::operations::SettingsHold { routes, databases });
+            tell(Check::fine(texts::operations::CHECK_SETTINGS, seen));
         }
         for problem in problems {
-            tell(Check::wrong("Settings", problem.to_string(), "mend it on the page Settings, or in the document"));
+            let fix = texts::operations::FIX_SETTINGS;
+            tell(Check::wrong(texts::operations::CHECK_SETTINGS, problem.whole(), fix));
         }
         let bitrix24 = self.bitrix24(&portal, &settings, tell).await;
         self.sweeps(tenant, tell).await;
@@ -171,11 +172,11 @@ impl Doctor<'_> {
         settings: &Settings,
         tell: Tell<'_>,
     ) -> Option<PortalClient> {
-        let what = format!("Bitrix24: {}", portal.domain);
+        let what = Localized::of(|_| texts::operations::CheckBitrix24 { domain: portal.domain.as_str() });
         let client = match self.connections.bitrix24(portal).await {
             Ok(client) => client.in_lane(Priority::Person),
             Err(failure) => {
-                tell(Check::wrong(what, failure.text, "connect it again at /install"));
+                tell(Check::wrong(what, Localized::data(failure.text), texts::operations::CONNECT_AGAIN));
                 return None;
             }
         };
@@ -183,20 +184,18 @@ impl Doctor<'_> {
         let answer = match client.call(method, &json!({})).await {
             Ok(answer) => answer,
             Err(failure) => {
-                tell(Check::wrong(what, failure.text.clone(), remedy(&failure)));
+                tell(failed(what, &failure));
                 return None;
             }
         };
         tell(match (&answer.result["INSTALLED"], &answer.result["PAYMENT_EXPIRED"]) {
-            (Value::Bool(false), _) => Check::wrong(
-                what,
-                "the application is not fully installed: Bitrix24 sends no events",
-                "open the application once as an administrator",
-            ),
-            (_, Value::String(expired)) if expired == "Y" => {
-                Check::wrong(what, "the application's payment has expired", "renew the subscription")
+            (Value::Bool(false), _) => {
+                Check::wrong(what, texts::operations::NOT_INSTALLED, texts::operations::OPEN_APPLICATION)
             }
-            _ => Check::fine(what, "answers"),
+            (_, Value::String(expired)) if expired == "Y" => {
+                Check::wrong(what, texts::operations::PAYMENT_EXPIRED, texts::operations::RENEW_SUBSCRIPTION)
+            }
+            _ => Check::fine(what, texts::operations::ANSWERS),
         });
         if let Some(there) = answer.started_at {
             tell(skew(self.ports.clock.now(), there));
@@ -212,7 +211,8 @@ impl Doctor<'_> {
             Err(_) => portal.application.as_ref().map(|own| own.scopes.clone()).unwrap_or_default(),
         };
         if given.is_empty() {
-            return tell(Check::notice("Bitrix24: rights", "the portal does not say which were given", ""));
+            let seen = texts::operations::RIGHTS_UNKNOWN;
+            return tell(Check::notice(texts::operations::CHECK_RIGHTS, seen, Localized::data("")));
         }
         // Either of these is enough.
         let has_user = given.iter().any(|scope| scope.starts_with("user"));
@@ -223,19 +223,12 @@ impl Doctor<'_> {
             .filter(|(scope, _)| !(*scope == "task" && given.iter().any(|scope| scope.starts_with("task"))))
             .collect();
         if lacking.is_empty() {
-            tell(Check::fine("Bitrix24: rights", "everything that is needed was given"));
+            tell(Check::fine(texts::operations::CHECK_RIGHTS, texts::operations::RIGHTS_GIVEN));
         }
         for (scope, why) in lacking {
-            let fix = if client.is_application() {
-                "add the right to the application, and connect again at /install"
-            } else {
-                "tick the right in the incoming webhook"
-            };
-            tell(Check::wrong(
-                format!("Bitrix24: right {scope}"),
-                format!("missing; it is for: {}", Language::En.text(why)),
-                fix,
-            ));
+            let fix =
+                if client.is_application() { texts::operations::ADD_RIGHT } else { texts::operations::TICK_RIGHT };
+            tell(Check::wrong(Localized::of(|_| texts::operations::CheckRight { scope }), missing(why), fix));
         }
     }
 
@@ -243,94 +236,81 @@ impl Doctor<'_> {
         let wanted: BTreeSet<String> = events::wanted(settings).iter().map(|event| event.code.to_owned()).collect();
         let sightings = Sightings::new(self.ports.store.clone());
         let seen = sightings.all(&portal.tenant).await.unwrap_or_default();
+        let what = texts::operations::CHECK_EVENTS;
         if !client.is_application() {
             let unseen: Vec<_> = wanted.iter().filter(|code| !seen.contains_key(*code)).cloned().collect();
             return tell(if unseen.is_empty() {
-                Check::fine("Bitrix24: events", format!("all {} have been seen", wanted.len()))
+                let count = wanted.len() as u64;
+                Check::fine(what, Localized::of(|_| texts::operations::EventsSeen { count }))
             } else {
-                Check::notice(
-                    "Bitrix24: events",
-                    format!("never seen: {}", unseen.join(", ")),
-                    "they are ticked by hand: look whether the outgoing webhook has them; perhaps nothing happened yet",
-                )
+                let seen = Localized::of(|_| texts::operations::EventsNeverSeen { events: unseen.join(", ") });
+                Check::notice(what, seen, texts::operations::TICK_EVENTS)
             });
         }
         let bound = match subscriptions::bound(client).await {
             Ok(bound) => bound,
-            Err(failure) => return tell(Check::wrong("Bitrix24: events", failure.text.clone(), remedy(&failure))),
+            Err(failure) => return tell(failed(what, &failure)),
         };
         let Some(url) = self.public_url else {
-            return tell(Check::notice(
-                "Bitrix24: events",
-                "where they go to is not known",
-                "set public_url (PublicUrl)",
-            ));
+            let (seen, fix) = (texts::operations::EVENTS_LEAD_NOWHERE, texts::operations::SET_ADDRESS_ONLY);
+            return tell(Check::notice(what, seen, fix));
         };
         let handler = match self.connections.hook_url(&portal.tenant, url).await {
             Ok(handler) => handler,
             Err(failure) => {
-                return tell(Check::wrong("Bitrix24: events", failure.text, "connect it again at /install"));
+                return tell(Check::wrong(what, Localized::data(failure.text), texts::operations::CONNECT_AGAIN));
             }
         };
         let missing = events::compare(&wanted, &bound, &handler, false).bind;
         tell(if missing.is_empty() {
-            Check::fine("Bitrix24: events", format!("all {} are bound", wanted.len()))
+            let count = wanted.len() as u64;
+            Check::fine(what, Localized::of(|_| texts::operations::AllBound { count }))
         } else {
-            Check::wrong(
-                "Bitrix24: events",
-                format!("not bound: {}", missing.join(", ")),
-                "the upkeep binds them within a quarter of an hour; \"Check events and chatbot now\" at /install at once",
-            )
+            let seen = Localized::of(|_| texts::operations::NotBound { events: missing.join(", ") });
+            Check::wrong(what, seen, texts::operations::BIND_EVENTS)
         });
     }
 
     async fn sweeps(&self, tenant: &TenantId, tell: Tell<'_>) {
         let sweeps = Sweeps::new(self.ports.store.clone());
         let lease = sweeps.lease(tenant, SWEEP).await.ok().flatten();
+        let what = texts::operations::CHECK_SWEEP;
         tell(match lease {
-            None => Check::notice("Sweep", "none has run yet", "it runs every five minutes; look again then"),
-            Some(Lease { stopped_by: Some(cause), .. }) => Check::notice(
-                "Sweep",
-                format!("the last one stopped: {cause}"),
-                "it goes on where it stopped in five minutes; mend what it names if that lasts",
-            ),
+            None => Check::notice(what, texts::operations::SWEEP_NEVER, texts::operations::SWEEP_SOON),
+            Some(Lease { stopped_by: Some(cause), .. }) => {
+                let seen = Localized::of(|_| texts::operations::SweepStopped { reason: cause.as_str() });
+                Check::notice(what, seen, texts::operations::SWEEP_CONTINUES)
+            }
             Some(Lease { finished_at, .. }) => {
                 let counts = sweeps.counts(tenant, self.ports.clock.now()).await.unwrap_or_default();
-                let at = finished_at.map_or_else(|| "never".into(), |at| at.strftime("%H:%M UTC").to_string());
-                Check::fine(
-                    "Sweep",
-                    format!("finished {at}; today it found {} changes that no event had told", counts.lost),
-                )
+                Check::fine(what, finished(finished_at, counts.lost))
             }
         });
     }
 
     async fn slack(&self, portal: &Portal, settings: &Settings, tell: Tell<'_>) -> Option<WorkspaceClient> {
         let Some(connection) = &portal.slack else {
-            tell(Check::wrong("Slack", "not connected", "connect it at /install"));
+            let (seen, fix) = (texts::operations::NOT_CONNECTED, texts::operations::CONNECT);
+            tell(Check::wrong(texts::operations::CHECK_SLACK, seen, fix));
             return None;
         };
-        let what =
-            format!("Slack: {}", if connection.team.is_empty() { &connection.team_id } else { &connection.team });
+        let team = if connection.team.is_empty() { &connection.team_id } else { &connection.team };
+        let what = Localized::of(|_| texts::operations::CheckWorkspace { team });
         let client = match self.connections.slack(portal).await {
             Ok(client) => client,
             Err(failure) => {
-                tell(Check::wrong(what, failure.text, "connect it again at /install"));
+                tell(Check::wrong(what, Localized::data(failure.text), texts::operations::CONNECT_AGAIN));
                 return None;
             }
         };
         if let Err(failure) = client.check().await {
-            tell(Check::wrong(what, failure.text.clone(), remedy(&failure)));
+            tell(failed(what, &failure));
             return None;
         }
-        tell(Check::fine(what, "answers"));
+        tell(Check::fine(what, texts::operations::ANSWERS));
         for (scope, why) in scopes::lacking(&scopes::SLACK, &connection.scopes) {
-            let fix = "add the scope to the app (docs/installing.md has its manifest), and connect again at /install";
-            tell(Check::wrong(
-                format!("Slack: scope {scope}"),
-                format!("missing; it is for: {}", Language::En.text(why)),
-                fix,
-            ));
+            let what = Localized::of(|_| texts::operations::CheckScope { scope });
+            tell(Check::wrong(what, missing(why), texts::operations::ADD_SCOPE));
         }
         let mut channels: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for route in &settings.routes {
@@ -383,22 +363,11 @@ impl Doctor<'_> {
             }
             Ok::<_, Failure>(alone)
         };
+        let what = texts::operations::CHECK_PEOPLE;
         tell(match found.await {
-            Ok(alone) if alone.is_empty() => Check::fine("People", "everybody on the portal is found in Slack"),
-            Ok(alone) => {
-                let named: Vec<_> = alone.iter().take(MAX_NAMED).map(String::as_str).collect();
-                let more = if alone.len() > MAX_NAMED {
-                    format!(" and {} more", alone.len() - MAX_NAMED)
-                } else {
-                    String::new()
-                };
-                Check::notice(
-                    "People",
-                    format!("not in Slack by their e-mail: {}{more}", named.join(", ")),
-                    "link them on the page People, or let them type /b24-me in Slack",
-                )
-            }
-            Err(failure) => Check::notice("People", failure.text.clone(), remedy(&failure)),
+            Ok(alone) if alone.is_empty() => Check::fine(what, texts::operations::EVERYONE_FOUND),
+            Ok(alone) => Check::notice(what, not_found(&alone), texts::operations::LINK_PEOPLE),
+            Err(failure) => Check { verdict: Verdict::Notice, ..failed(what, &failure) },
         });
     }
 
@@ -406,79 +375,164 @@ impl Doctor<'_> {
         let databases = &settings.notion.databases;
         if portal.notion.is_none() {
             if !databases.is_empty() {
-                tell(Check::wrong(
-                    "Notion",
-                    "the settings name databases, but no workspace is connected",
-                    "connect it at /install",
-                ));
+                let (seen, fix) = (texts::operations::NOTION_WITHOUT_WORKSPACE, texts::operations::CONNECT);
+                tell(Check::wrong(texts::operations::CHECK_NOTION, seen, fix));
             }
             return;
         }
         for database in databases {
-            let what = format!("Notion: {}", database.name);
+            let name = database.name.as_str();
+            let what = Localized::of(|_| texts::operations::CheckDatabase { database: name });
             match self.mirror.open(&portal.tenant, &database.name).await {
                 Ok(Open::Ready(opened)) => {
-                    tell(Check::fine(&what, format!("open, {} fields synced", opened.fields.len())));
+                    let count = opened.fields.len() as u64;
+                    tell(Check::fine(what, Localized::of(|_| texts::operations::DatabaseOpen { count })));
                     let known = self.mirror.stored(&portal.tenant, &database.name).await.ok().flatten();
                     for trouble in known.map(|known| known.troubles).unwrap_or_default() {
-                        tell(Check::wrong(
-                            format!("{what}: {}", trouble.field),
-                            trouble.text,
-                            "the field pauses until then",
-                        ));
+                        let field = trouble.field.as_str();
+                        let what = Localized::of(|_| texts::operations::CheckField { database: name, field });
+                        tell(Check::wrong(what, trouble.text, texts::operations::FIELD_PAUSES));
                     }
                 }
                 Ok(Open::Closed(closed)) => {
-                    tell(Check::wrong(what, closed.text, "it opens by itself once that is mended"));
+                    tell(Check::wrong(what, closed.text, texts::operations::OPENS_ITSELF));
                 }
-                Err(failure) => tell(Check::wrong(what, failure.text.clone(), remedy(&failure))),
+                Err(failure) => tell(failed(what, &failure)),
             }
         }
         if databases.is_empty() {
-            tell(Check::fine("Notion", "connected; no database is synced yet"));
+            tell(Check::fine(texts::operations::CHECK_NOTION, texts::operations::NOTION_UNUSED));
         }
+    }
+}
+
+/// For JSON, which is for programs: they search for the English words.
+pub(crate) fn english<S: Serializer>(text: &Localized, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(text)
+}
+
+fn queue_check(what: Localized, depth: &Depth) -> Check {
+    let (waiting, failed) = (depth.waiting, depth.dead);
+    if failed > 0 {
+        let seen = Localized::of(|_| texts::operations::QueueWithFailed { waiting, failed });
+        return Check::notice(what, seen, texts::operations::RETRY_DEAD);
+    }
+    Check::fine(what, Localized::of(|_| texts::operations::QueueWaiting { waiting }))
+}
+
+/// A right that is missing, and what it is for.
+fn missing(purpose: Fixed) -> Localized {
+    Localized::of(|language| texts::operations::Missing { purpose: language.text(purpose) })
+}
+
+fn finished(at: Option<Timestamp>, count: u64) -> Localized {
+    let time = at.map(|at| at.strftime("%H:%M UTC").to_string());
+    Localized::of(|language| {
+        let time = time.as_deref().unwrap_or(language.text(texts::operations::NEVER)).to_owned();
+        texts::operations::SweepFinished { time, count }
+    })
+}
+
+fn not_found(people: &[String]) -> Localized {
+    let names = people.iter().take(MAX_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let names = names.as_str();
+    match people.len().saturating_sub(MAX_NAMED) as u64 {
+        0 => Localized::of(|_| texts::operations::NotFoundByEmail { names }),
+        count => Localized::of(|_| texts::operations::NotFoundByEmailMore { names, count }),
     }
 }
 
 /// How far our clock is from the portal's.
 fn skew(here: Timestamp, there: Timestamp) -> Check {
-    let seconds = here.duration_since(there).as_secs();
-    if seconds.abs() <= MAX_SKEW {
-        return Check::fine("Clock", format!("{} s from the portal's", seconds.abs()));
+    let (what, ahead) = (texts::operations::CHECK_CLOCK, here.duration_since(there).as_secs());
+    let seconds = ahead.unsigned_abs();
+    if ahead.abs() <= MAX_SKEW {
+        return Check::fine(what, Localized::of(|_| texts::operations::ClockRight { seconds }));
     }
-    let word = if seconds > 0 { "ahead of" } else { "behind" };
-    Check::wrong(
-        "Clock",
-        format!("{} s {word} the portal's", seconds.abs()),
-        "set the machine's clock (NTP); Slack's signatures are refused when they are five minutes old",
-    )
+    let seen = if ahead > 0 {
+        Localized::of(|_| texts::operations::ClockAhead { seconds })
+    } else {
+        Localized::of(|_| texts::operations::ClockBehind { seconds })
+    };
+    Check::wrong(what, seen, texts::operations::SET_CLOCK)
 }
 
 async fn channel(client: &WorkspaceClient, name: &str, of: &[&str]) -> Check {
-    let what = format!("Slack: channel {name}");
+    let what = Localized::of(|_| texts::operations::CheckChannel { channel: name });
     let routes = of.join(", ");
+    let routes = routes.as_str();
     let info = match client.channel(name, true).await {
         Ok(id) => client.channel_info(&id.0).await,
         Err(failure) => Err(failure),
     };
     match info {
-        Ok(info) if info.is_archived => Check::wrong(what, "archived", format!("unarchive it, or change: {routes}")),
-        Ok(info) if info.is_member => Check::fine(what, format!("the bot is in it ({routes})")),
-        Ok(_) => Check::fine(what, format!("public; the bot joins when it has to ({routes})")),
-        Err(failure) if failure.code() == "channel_not_found" => {
-            Check::wrong(what, "not found", format!("create it, invite the bot if it is private, or change: {routes}"))
+        Ok(info) if info.is_archived => {
+            let fix = Localized::of(|_| texts::operations::Unarchive { routes });
+            Check::wrong(what, texts::operations::ARCHIVED, fix)
         }
-        Err(failure) => Check::wrong(what, failure.text.clone(), remedy(&failure)),
+        Ok(info) if info.is_member => Check::fine(what, Localized::of(|_| texts::operations::BotIsInIt { routes })),
+        Ok(_) => Check::fine(what, Localized::of(|_| texts::operations::PublicChannel { routes })),
+        Err(failure) if failure.code() == "channel_not_found" => {
+            let fix = Localized::of(|_| texts::operations::CreateChannel { routes });
+            Check::wrong(what, texts::operations::NOT_FOUND, fix)
+        }
+        Err(failure) => failed(what, &failure),
     }
 }
 
-fn remedy(failure: &Failure) -> String {
+/// What could not be checked.
+fn failed(what: impl Into<Localized>, failure: &Failure) -> Check {
+    Check::wrong(what, Localized::data(&failure.text), remedy(failure))
+}
+
+fn remedy(failure: &Failure) -> Localized {
     match &failure.class {
-        ErrorClass::Reauthorise => "connect it again at /install".into(),
-        ErrorClass::Throttled { until } => format!("the provider asked for a pause until {until}; look again then"),
-        ErrorClass::Transient | ErrorClass::UnknownOutcome => {
-            "the provider did not answer; look again in a minute".into()
+        ErrorClass::Reauthorise => texts::operations::CONNECT_AGAIN.into(),
+        ErrorClass::Throttled { until } => {
+            Localized::of(|_| texts::operations::PausedByProvider { until: until.to_string() })
         }
-        ErrorClass::Permanent { code } => format!("see what {code} means in docs/operations.md"),
+        ErrorClass::Transient | ErrorClass::UnknownOutcome => texts::operations::DID_NOT_ANSWER.into(),
+        ErrorClass::Permanent { code } => Localized::of(|_| texts::operations::SeeCode { code: code.as_str() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use locale::{Language, assert_from_the_catalogues, in_pseudo};
+
+    use super::*;
+
+    fn moment() -> Timestamp {
+        "2026-11-21T09:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn a_finding_is_in_the_readers_language_and_english_for_programs() {
+        let check = skew(moment(), moment() + jiff::SignedDuration::from_secs(90));
+        assert_eq!(check.seen.text(Language::En), "90 s behind the portal's");
+        assert_eq!(check.seen.text(Language::Ru), "отстают от портала на 90 с");
+        let fix = "Set the machine's clock (NTP). Slack's signatures are refused when they are five minutes old.";
+        let wanted = json!({"what": "Clock", "verdict": "wrong", "seen": "90 s behind the portal's", "fix": fix});
+        assert_eq!(serde_json::to_value(&check).unwrap(), wanted);
+    }
+
+    #[test]
+    fn findings_come_from_the_catalogues() {
+        let people = |count: usize| vec!["Анна".to_owned(); count];
+        let all = in_pseudo(|| {
+            let depth = |dead| Depth { waiting: 1, dead, ..Depth::default() };
+            let mut checks = vec![skew(moment(), moment())];
+            checks.extend([90, -90].map(|seconds| skew(moment(), moment() + jiff::SignedDuration::from_secs(seconds))));
+            checks.extend([0, 1].map(|dead| queue_check(texts::operations::CHECK_KEYS.into(), &depth(dead))));
+            let failures = [Failure::transient("—"), Failure::permanent("7", "—")];
+            checks.extend(failures.iter().map(|failure| failed(texts::operations::CHECK_SLACK, failure)));
+            let mut all: Vec<_> = checks.into_iter().flat_map(|check| [check.what, check.seen, check.fix]).collect();
+            all.extend([1, MAX_NAMED + 1].map(|count| not_found(&people(count))));
+            all.extend([None, Some(moment())].map(|at| finished(at, 1)));
+            all
+        });
+        for text in &all {
+            assert_from_the_catalogues(text.text(Language::En));
+        }
     }
 }

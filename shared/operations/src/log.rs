@@ -90,7 +90,7 @@ pub fn delivery_reason(line: &DeliveryLine) -> Option<String> {
     match &line.status {
         DeliveryStatus::Retrying { cause } => Some(cause.clone()),
         DeliveryStatus::Held { until } => Some(format!("held until {}", until.strftime("%Y-%m-%d %H:%M:%S UTC"))),
-        DeliveryStatus::Grouped { into } => Some(format!("told together with others, delivery {into}")),
+        DeliveryStatus::Grouped { into } => Some(format!("sent together with others, delivery {into}")),
         DeliveryStatus::Skipped { reason } => Some(reason.clone()),
         DeliveryStatus::Dead { code, reason } => Some(format!("{code}: {reason}")),
         DeliveryStatus::Queued | DeliveryStatus::Started { .. } | DeliveryStatus::Delivered { .. } => None,

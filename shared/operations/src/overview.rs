@@ -6,7 +6,7 @@ use clients::{Connections, Failure, Side, Standing, Trouble};
 use crm::sweeps::{Counts, POLL, SWEEP, Subscriptions, Sweeps};
 use jiff::Timestamp;
 use jobs::queues;
-use locale::Language;
+use locale::{Localized, texts};
 use notion_sync::NotionSync;
 use runtime::ledger::Ledger;
 use runtime::limiter::Usage;
@@ -48,9 +48,11 @@ pub struct Connection {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Alarm {
     /// What is wrong.
-    pub what: String,
+    #[serde(serialize_with = "crate::doctor::english")]
+    pub what: Localized,
     /// What to do about it.
-    pub fix: String,
+    #[serde(serialize_with = "crate::doctor::english")]
+    pub fix: Localized,
     /// The page that shows it.
     pub page: &'static str,
     /// Whether it keeps something from being delivered; otherwise it can wait.
@@ -127,33 +129,32 @@ pub async fn look(
     };
     let mut alarms = alarms_of(&overview, portal, now);
     if let Err(error) = read {
-        alarms.push(urgent("The settings cannot be read", format!("{error}; apply a document"), "/admin/settings"));
+        let fix = Localized::of(|_| texts::operations::ApplySettings { reason: error.to_string() });
+        alarms.push(urgent(texts::operations::SETTINGS_UNREADABLE, fix, "/admin/settings"));
     }
     // A sweep that is stopped by the portal's rate goes on in the next run; one that never finishes is reported.
     let is_behind = clock::until(lease.finished_at.unwrap_or(portal.connected_at), now) > SWEEP_LATE;
     if let Some(cause) = lease.stopped_by.filter(|_| is_behind) {
-        alarms.push(notice("Sweeps do not come to their end", cause, "/admin/doctor"));
+        alarms.push(notice(texts::operations::SWEEPS_STOP, Localized::data(cause), "/admin/doctor"));
     }
     if let Some(since) = silence {
-        let fix = "run the checks: they say whether the portal answers and the events are bound".to_owned();
-        alarms.push(urgent(&format!("No event from Bitrix24 since before {}", at(since)), fix, "/admin/doctor"));
+        let what = Localized::of(|_| texts::operations::Silence { since: at(since) });
+        alarms.push(urgent(what, texts::operations::RUN_CHECKS, "/admin/doctor"));
     }
     let polls = !settings.notion.databases.is_empty() && portal.notion.is_some();
     if polls && poll.is_some_and(|poll| poll.finished_at.is_none_or(|done| clock::until(done, now) > POLL_LATE)) {
-        alarms.push(notice(
-            "Notion was not polled to the end for a while",
-            "the page Notion says which database holds it up".into(),
-            "/admin/notion",
-        ));
+        alarms.push(notice(texts::operations::POLL_LATE, texts::operations::SEE_NOTION_PAGE, "/admin/notion"));
     }
     for database in &settings.notion.databases {
         let Some(known) = mirror.stored(tenant, &database.name).await? else { continue };
         if let Some(closed) = known.closed {
-            alarms.push(urgent(&format!("The sync of {} rests", database.name), closed.text, "/admin/notion"));
+            let what = Localized::of(|_| texts::operations::DatabasePaused { database: database.name.as_str() });
+            alarms.push(urgent(what, closed.text, "/admin/notion"));
         }
         for trouble in known.troubles {
-            let what = format!("{}: {} pauses", database.name, trouble.field);
-            alarms.push(notice(&what, trouble.text, "/admin/notion"));
+            let (database, field) = (database.name.as_str(), trouble.field.as_str());
+            let what = Localized::of(|_| texts::operations::FieldPaused { database, field });
+            alarms.push(notice(what, trouble.text, "/admin/notion"));
         }
     }
     alarms.extend(attention(mirror.attention.count(tenant).await?));
@@ -164,70 +165,80 @@ pub async fn look(
 
 /// What could not be synced.
 fn attention((number, more): (usize, bool)) -> Option<Alarm> {
-    let what = match (number, more) {
+    let count = number as u64;
+    let what = match (count, more) {
         (0, _) => return None,
-        (1, false) => "1 value could not be synced".to_owned(),
-        (number, more) => format!("{number}{} values could not be synced", if more { " or more" } else { "" }),
+        (_, false) => Localized::of(|_| texts::operations::NotSynced { count }),
+        (_, true) => Localized::of(|_| texts::operations::NotSyncedOrMore { count }),
     };
-    let fix = "the page Needs attention says which, why, and what to do".to_owned();
-    Some(urgent(&what, fix, "/admin/notion/attention"))
+    Some(urgent(what, texts::operations::SEE_ATTENTION_PAGE, "/admin/notion/attention"))
 }
 
 fn at(moment: Timestamp) -> String {
     moment.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-fn urgent(what: &str, fix: String, page: &'static str) -> Alarm {
-    Alarm { what: what.to_owned(), fix, page, is_urgent: true }
+fn urgent(what: impl Into<Localized>, fix: impl Into<Localized>, page: &'static str) -> Alarm {
+    Alarm { what: what.into(), fix: fix.into(), page, is_urgent: true }
 }
 
-fn notice(what: &str, fix: String, page: &'static str) -> Alarm {
+fn notice(what: impl Into<Localized>, fix: impl Into<Localized>, page: &'static str) -> Alarm {
     Alarm { is_urgent: false, ..urgent(what, fix, page) }
 }
 
 fn alarms_of(overview: &Overview, portal: &Portal, now: Timestamp) -> Vec<Alarm> {
-    let mut alarms = Vec::new();
-    for connection in &overview.connections {
-        let side = connection.side.name();
-        if let Some(trouble) = &connection.trouble {
-            let what = format!("{side} does not take our access since {}: {}", at(trouble.since), trouble.why);
-            alarms.push(urgent(&what, "connect it again; what is for it waits".into(), "/install"));
-        }
-        if let Some(until) = connection.usage.and_then(|usage| usage.parked_until) {
-            let what = format!("{side} asked for a pause until {}", at(until));
-            alarms.push(notice(&what, "nothing: what is for it waits and goes out then".into(), "/admin/events"));
-        }
-        if !connection.lacks.is_empty() {
-            let names: Vec<_> = connection.lacks.iter().map(|(scope, _)| scope.as_str()).collect();
-            let what = format!("{side} has not allowed {}", names.join(", "));
-            alarms.push(notice(&what, "allow it and connect again".into(), "/install"));
-        }
-    }
+    let mut alarms: Vec<Alarm> = overview.connections.iter().flat_map(alarms_of_connection).collect();
     if portal.slack.is_none() {
-        alarms.push(urgent("Slack is not connected", "connect it; cards wait until then".into(), "/install"));
+        alarms.push(urgent(texts::operations::SLACK_NOT_CONNECTED, texts::operations::CONNECT_SLACK, "/install"));
     }
     if overview.dead > 0 {
-        let what = format!("{} dead letter{}", overview.dead, if overview.dead == 1 { "" } else { "s" });
-        let fix = "look what they died of, mend it, and redrive them".to_owned();
-        alarms.push(urgent(&what, fix, "/admin/dead"));
+        let what = Localized::of(|_| texts::operations::FailedDeliveries { count: overview.dead as u64 });
+        alarms.push(urgent(what, texts::operations::RETRY_FAILED, "/admin/dead"));
     }
     if let Some((_, since)) = &overview.day.oldest
         && clock::until(*since, now) > LATE
     {
-        let what = format!("Something waits since {}", at(*since));
-        alarms.push(notice(&what, "its line says what for".into(), "/admin/events?status=waiting"));
+        let what = Localized::of(|_| texts::operations::Waits { since: at(*since) });
+        alarms.push(notice(what, texts::operations::SEE_ITS_LINE, "/admin/events?status=waiting"));
     }
     if overview.swept_at.is_some_and(|done| clock::until(done, now) > SWEEP_LATE) {
-        let fix = "look into the log of portal-sweep; without it lost events stay lost".to_owned();
-        alarms.push(notice("No sweep has come to its end for a while", fix, "/admin/doctor"));
+        alarms.push(notice(texts::operations::SWEEP_LATE, texts::operations::SEE_SWEEP_LOG, "/admin/doctor"));
     }
     if overview.lost.conditions_failed > 0 {
-        let what = format!("Conditions of routes failed on {} changes today", overview.lost.conditions_failed);
-        let fix = "their events say which field was missing; mend the condition (has(record.…))".to_owned();
-        alarms.push(notice(&what, fix, "/admin/events?q=condition"));
+        let count = overview.lost.conditions_failed;
+        let what = Localized::of(|_| texts::operations::ConditionsFailed { count });
+        alarms.push(notice(what, texts::operations::FIX_CONDITION, "/admin/events?q=condition"));
     }
     for refused in &overview.subscriptions.refused {
-        alarms.push(urgent("Events are not bound", refused.clone(), "/admin/doctor"));
+        alarms.push(urgent(texts::operations::EVENTS_NOT_BOUND, Localized::data(refused), "/admin/doctor"));
+    }
+    alarms
+}
+
+fn alarms_of_connection(connection: &Connection) -> Vec<Alarm> {
+    let (side, mut alarms) = (connection.side, Vec::new());
+    if let Some(trouble) = &connection.trouble {
+        let what = Localized::of(|language| texts::operations::AccessRejected {
+            provider: side.title(language).to_owned(),
+            since: at(trouble.since),
+            reason: trouble.why.clone(),
+        });
+        alarms.push(urgent(what, texts::operations::RECONNECT, "/install"));
+    }
+    if let Some(until) = connection.usage.and_then(|usage| usage.parked_until) {
+        let what = Localized::of(|language| texts::operations::AskedForPause {
+            provider: side.title(language).to_owned(),
+            until: at(until),
+        });
+        alarms.push(notice(what, texts::operations::NOTHING_TO_DO, "/admin/events"));
+    }
+    if !connection.lacks.is_empty() {
+        let names: Vec<_> = connection.lacks.iter().map(|(scope, _)| scope.as_str()).collect();
+        let what = Localized::of(|language| texts::operations::LacksRights {
+            provider: side.title(language).to_owned(),
+            scopes: names.join(", "),
+        });
+        alarms.push(notice(what, texts::operations::ALLOW_AND_RECONNECT, "/install"));
     }
     alarms
 }
@@ -260,10 +271,7 @@ async fn sides(connections: &Connections, portal: &Portal, settings: &Settings) 
             side,
             to,
             trouble: troubles.iter().find(|trouble| trouble.side == side).cloned(),
-            lacks: lacks
-                .into_iter()
-                .map(|(scope, why)| (scope.to_owned(), Language::En.text(why).to_owned()))
-                .collect(),
+            lacks: lacks.into_iter().map(|(scope, why)| (scope.to_owned(), Localized::from(why).to_string())).collect(),
             token_ends: standings.iter().find(is_of).and_then(|standing| standing.expires_at),
             usage: usage.iter().find(|(of, _)| *of == side).map(|(_, usage)| *usage),
         }

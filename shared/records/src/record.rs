@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use bitrix24::{Call, EntityType, Item, Task, tolerant};
 use jiff::Timestamp;
+use locale::{Language, texts};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
@@ -47,6 +48,21 @@ impl Record {
     /// Its key in the store: `deal#42`.
     pub fn key(self) -> String {
         format!("{}#{}", self.kind(), self.id())
+    }
+}
+
+impl Record {
+    /// What it is called in texts of a language: `Deal 42`.
+    pub fn title(self, language: Language) -> String {
+        let id = self.id().to_string();
+        match self {
+            Self::Task(_) => language.text(texts::records::Task { id }),
+            Self::Item { entity: EntityType::LEAD, .. } => language.text(texts::records::Lead { id }),
+            Self::Item { entity: EntityType::DEAL, .. } => language.text(texts::records::Deal { id }),
+            Self::Item { entity: EntityType::CONTACT, .. } => language.text(texts::records::Contact { id }),
+            Self::Item { entity: EntityType::COMPANY, .. } => language.text(texts::records::Company { id }),
+            Self::Item { entity, .. } => language.text(texts::records::Item { id, process: entity.0.to_string() }),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use bitrix24::EntityType;
 use jiff::Timestamp;
 use locale::Language;
 use locale::money;
-use locale::{Fixed, texts};
+use locale::{Fixed, Localized, texts};
 use serde_json::Value;
 use text::{Block, Document, Span, Surroundings};
 
@@ -258,20 +258,26 @@ pub fn is_custom_field(field: &str) -> bool {
 }
 
 /// What is wrong with a word in a template for changes of this kind, in words that name the fix.
-pub fn problem(kind: &ChangeKind, word: &str) -> Option<String> {
+pub fn problem(kind: &ChangeKind, word: &str) -> Option<Localized> {
+    let change = kind.name();
+    let change = change.as_str();
     if let Some(field) = word.strip_prefix("record.").or_else(|| word.strip_prefix("before.")) {
         let known = fields(kind.noun());
         return (!is_field(kind, field)).then(|| match nearest(field, known.iter().copied()) {
-            Some(like) => format!("{kind} has no field {field:?}; did you mean {like:?}?"),
-            None => format!("{kind} has no field {field:?}; it has {}", known.join(", ")),
+            Some(like) => Localized::of(|_| texts::settings::FieldLike { change, field, like }),
+            None => {
+                let fields = known.join(", ");
+                Localized::of(|_| texts::settings::NoSuchField { change, field, fields: &fields })
+            }
         });
     }
     let known = || known(kind).into_iter();
     (!known().any(|known| known == word)).then(|| match nearest(word, known()) {
-        Some(like) => {
-            format!("{kind} has no word {{{word}}}; did you mean {{{like}}}? Fields are written {{record.NAME}}")
+        Some(like) => Localized::of(|_| texts::settings::WordLike { change, word, like }),
+        None => {
+            let words = known().collect::<Vec<_>>().join(", ");
+            Localized::of(|_| texts::settings::NoSuchWord { change, word, words: &words })
         }
-        None => format!("{kind} has no word {{{word}}}; it has {}", known().collect::<Vec<_>>().join(", ")),
     })
 }
 
@@ -396,24 +402,10 @@ impl CardContext<'_> {
     /// What the card is about, below it: `Deal 42`.
     pub fn about(&self) -> String {
         match &self.change.about {
-            RecordRef::Record(Record::Item { entity, id }) => self.item_and_number(*entity, *id),
-            RecordRef::Record(Record::Task(id)) => self.language.text(texts::records::Task { id: id.to_string() }),
+            RecordRef::Record(record) => record.title(self.language),
             RecordRef::Call(id) => self.language.text(texts::records::Call { id }),
             // A kind that the customer has defined: its name is its own.
             other @ RecordRef::Other { .. } => other.to_string(),
-        }
-    }
-
-    fn item_and_number(&self, entity: EntityType, id: u64) -> String {
-        let (language, id) = (self.language, id.to_string());
-        match Noun::from(entity) {
-            Noun::Lead => language.text(texts::records::Lead { id }),
-            Noun::Deal => language.text(texts::records::Deal { id }),
-            Noun::Contact => language.text(texts::records::Contact { id }),
-            Noun::Company => language.text(texts::records::Company { id }),
-            Noun::Item | Noun::Task | Noun::Call | Noun::Custom => {
-                language.text(texts::records::Item { id, process: entity.0.to_string() })
-            }
         }
     }
 
@@ -568,11 +560,11 @@ mod tests {
         assert_eq!(problem(&kind, "sum"), None);
         assert_eq!(problem(&kind, "record.ufCrm_17"), None);
         assert_eq!(
-            problem(&kind, "responsable").unwrap(),
+            problem(&kind, "responsable").unwrap().to_string(),
             "deal.stage_changed has no word {responsable}; did you mean {responsible}? Fields are written {record.NAME}"
         );
         assert_eq!(
-            problem(&kind, "record.oportunity").unwrap(),
+            problem(&kind, "record.oportunity").unwrap().to_string(),
             "deal.stage_changed has no field \"oportunity\"; did you mean \"opportunity\"?"
         );
         assert!(problem(&ChangeKind::LeadCreated, "phone").is_some());

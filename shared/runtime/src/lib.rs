@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod ports;
 pub mod private_files;
 pub mod queue;
+pub mod reasons;
 pub mod retry;
 pub mod runner;
 pub mod seal;

@@ -1,5 +1,6 @@
 //! The chatbot in the settings: its name, its phrases, and its answer to anything else.
 
+use locale::{Localized, texts};
 use serde::{Deserialize, Serialize};
 
 use crate::default::is_default;
@@ -53,14 +54,14 @@ impl Default for BotSettings {
 }
 
 impl BotSettings {
-    pub(crate) fn problems(&self) -> Vec<(String, String)> {
+    pub(crate) fn problems(&self) -> Vec<(String, Localized)> {
         let mut problems = Vec::new();
         if self.name.trim().is_empty() {
-            problems.push(("name".into(), "the chatbot has no name; give it one".into()));
+            problems.push(("name".into(), texts::settings::BOT_WITHOUT_NAME.into()));
         }
         for (place, phrase) in self.phrases.iter().enumerate() {
             if phrase.says.iter().all(|says| says.trim().is_empty()) || phrase.answer.trim().is_empty() {
-                let text = "a phrase needs something in says and in answer".into();
+                let text = texts::settings::PHRASE_INCOMPLETE.into();
                 problems.push((format!("phrases[{place}]"), text));
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bitrix24::EntityType;
+use locale::{Localized, texts};
 use records::change::ChangeKind;
 use records::record::RecordKind;
 use records::words;
@@ -387,29 +388,30 @@ impl Database {
         }
     }
 
-    fn problems(&self) -> Vec<(String, String)> {
+    fn problems(&self) -> Vec<(String, Localized)> {
         let mut problems = Vec::new();
         if self.name.trim().is_empty() || self.name.contains('#') {
-            problems.push(("name".into(), format!("{:?} is no name; write words without #", self.name)));
+            let text = Localized::of(|_| texts::settings::NotAName { name: &self.name });
+            problems.push(("name".into(), text));
         }
         if notion::object_id(&self.database).is_none() {
-            let text = format!("{:?} is no Notion database; copy its address from the browser", self.database);
+            let text = Localized::of(|_| texts::settings::NotADatabase { database: &self.database });
             problems.push(("database".into(), text));
         }
         let created = ChangeKind::parse(&format!("{}.created", self.records.kind()));
         if let (Some(when), Some(kind)) = (&self.when, &created) {
-            let problem = Condition::parse(when)
-                .map_or_else(|error| Some(error.to_string()), |condition| condition.problem(kind));
+            let problem =
+                Condition::parse(when).map_or_else(|error| Some(error.text()), |condition| condition.problem(kind));
             problems.extend(problem.map(|text| ("when".into(), text)));
         }
         let mappings = self.mappings();
         for (place, mapping) in mappings.iter().enumerate() {
             if mappings[..place].iter().any(|other| other.field == mapping.field) {
-                let text = format!("field {:?} is mapped twice; a field goes with one property", mapping.field);
+                let text = Localized::of(|_| texts::settings::FieldTwice { field: &mapping.field });
                 problems.push((format!("fields[{place}].field"), text));
             }
             if mappings[..place].iter().any(|other| other.property == mapping.property) {
-                let text = format!("property {:?} is mapped twice; a property goes with one field", mapping.property);
+                let text = Localized::of(|_| texts::settings::PropertyTwice { property: &mapping.property });
                 problems.push((format!("fields[{place}].property"), text));
             }
         }
@@ -421,7 +423,7 @@ impl Database {
                         let words = template.words().filter_map(|word| words::problem(created.as_ref()?, word));
                         words.collect::<Vec<_>>()
                     }
-                    Err(error) => vec![error.to_string()],
+                    Err(error) => vec![error.text()],
                 };
                 problems.extend(unknown.into_iter().map(|text| (format!("page[{place}]"), text)));
             }
@@ -429,28 +431,27 @@ impl Database {
         problems
     }
 
-    fn key_problems(&self, mappings: &[FieldSetting]) -> Vec<(String, String)> {
+    fn key_problems(&self, mappings: &[FieldSetting]) -> Vec<(String, Localized)> {
         let mut problems = Vec::new();
         let settings = self.keys.as_deref().unwrap_or_default();
         for (place, setting) in settings.iter().enumerate() {
             let key = Key::parse(setting.key());
             let text = if settings[..place].iter().any(|other| other.key() == setting.key()) {
-                format!("{:?} is named twice; name each key once", setting.key())
+                Localized::of(|_| texts::settings::KeyTwice { key: setting.key() })
             } else if !key.fits(self.records) {
-                format!(
-                    "a {} has no {:?} that rows could be matched by; it has {}",
-                    self.records.kind(),
-                    setting.key(),
-                    Key::named(self.records).join(", ")
-                )
+                Localized::of(|_| texts::settings::NoSuchKey {
+                    kind: self.records.kind().to_string(),
+                    key: setting.key().to_owned(),
+                    keys: Key::named(self.records).join(", "),
+                })
             } else if let (Key::Field(field), None) = (&key, setting.property())
                 && !mappings.iter().any(|mapping| mapping.field == *field)
             {
-                format!(
-                    "{field:?} is neither a key ({}) nor among the fields of database {:?}; add it under `fields`, or name the property that holds it: {{ key: {field}, property: … }}",
-                    Key::named(self.records).join(", "),
-                    self.name
-                )
+                Localized::of(|_| texts::settings::KeyWithoutProperty {
+                    field: field.clone(),
+                    keys: Key::named(self.records).join(", "),
+                    database: self.name.clone(),
+                })
             } else {
                 continue;
             };
@@ -480,20 +481,19 @@ impl Database {
 
 impl Notion {
     /// What is wrong, with its place.
-    pub fn problems(&self) -> Vec<(String, String)> {
+    pub fn problems(&self) -> Vec<(String, Localized)> {
         let mut problems = Vec::new();
         for (portal, notion) in &self.people {
             if portal.parse::<u64>().is_err() || notion::object_id(notion).is_none() {
-                let text =
-                    format!("{portal:?}: {notion:?} is not a portal user's number and the id of a person in Notion");
+                let text = Localized::of(|_| texts::settings::NotANotionPerson { portal, notion });
                 problems.push((format!("people.{portal}"), text));
             }
         }
         for (place, database) in self.databases.iter().enumerate() {
             let at = format!("databases[{place}]");
             if self.databases[..place].iter().any(|other| other.name == database.name) {
-                problems
-                    .push((format!("{at}.name"), format!("two databases are named {:?}; rename one", database.name)));
+                let text = Localized::of(|_| texts::settings::TwoDatabases { name: &database.name });
+                problems.push((format!("{at}.name"), text));
             }
             problems.extend(database.problems().into_iter().map(|(part, text)| (format!("{at}.{part}"), text)));
         }

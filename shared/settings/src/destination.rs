@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use locale::{Localized, texts};
 use records::change::{Change, ChangeKind, Noun};
 use records::record::State;
 use records::words::{CardContext, Word};
@@ -49,33 +50,35 @@ pub enum Destination {
 
 impl Destination {
     /// Reads a destination.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, Localized> {
         let text = text.trim();
         if let Some(role) = text.strip_prefix('@') {
             let found = ROLES.iter().find(|(name, _)| *name == role).map(|(_, role)| Self::Person(*role));
             let known = ROLES.map(|(name, _)| format!("@{name}")).join(", ");
-            return found.ok_or_else(|| format!("there is no role {text:?}; there are {known}"));
+            return found
+                .ok_or_else(|| Localized::of(|_| texts::settings::NoSuchRole { role: text, roles: known.as_str() }));
         }
         let name = text.trim_start_matches('#');
         if name.trim().is_empty() {
-            return Err("no channel is named; name one, like \"#sales-pipeline\"".into());
+            return Err(texts::settings::NO_CHANNEL.into());
         }
-        let template = Template::parse(name).map_err(|error| error.to_string())?;
+        let template = Template::parse(name).map_err(|error| error.text())?;
         if template.words().next().is_some() {
             return Ok(Self::Pattern(template));
         }
         if name.contains(char::is_whitespace) || name.chars().count() > MAX_NAME {
-            return Err(format!("{text:?} is no channel: names have no spaces and at most {MAX_NAME} characters"));
+            let most = MAX_NAME as u64;
+            return Err(Localized::of(|_| texts::settings::NotAChannel { channel: text, most }));
         }
         Ok(Self::Channel(text.to_owned()))
     }
 
     /// What of it changes of this kind do not have.
-    pub fn problem(&self, kind: &ChangeKind) -> Option<String> {
+    pub fn problem(&self, kind: &ChangeKind) -> Option<Localized> {
         match self {
             Self::Pattern(template) => template.words().find_map(|word| records::words::problem(kind, word)),
             Self::Person(Role::Accomplices | Role::Auditors) if kind.noun() != Noun::Task => {
-                Some(format!("{kind} has no accomplices and no auditors; only tasks have"))
+                Some(Localized::of(|_| texts::settings::OnlyTasks { change: kind.name() }))
             }
             Self::Channel(_) | Self::Person(_) => None,
         }
@@ -197,9 +200,9 @@ mod tests {
             assert_eq!(Destination::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(Destination::parse("@assignee").unwrap().to_string(), "@responsible");
-        assert!(Destination::parse("@boss").unwrap_err().contains("@responsible"));
-        assert!(Destination::parse("#").unwrap_err().contains("name one"));
-        assert!(Destination::parse("#two words").unwrap_err().contains("no spaces"));
+        assert!(Destination::parse("@boss").unwrap_err().to_string().contains("@responsible"));
+        assert!(Destination::parse("#").unwrap_err().to_string().contains("name one"));
+        assert!(Destination::parse("#two words").unwrap_err().to_string().contains("no spaces"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The settings document as text (YAML, and so JSON): read with errors that name line, place and fix; written;
 //! compared; its JSON Schema.
 
+use locale::{Localized, texts};
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData, YamlEmitter};
 use saphyr_parser::{Event, Parser};
 use serde_json::{Map, Value};
@@ -39,19 +40,23 @@ impl std::fmt::Display for Finding {
 
 /// Reads a document, or says everything that is wrong with it.
 pub fn read(text: &str) -> Result<Settings, Vec<Finding>> {
-    let alone = |line, text: String| vec![Finding { line, problem: Problem { path: String::new(), text } }];
+    let alone = |line, text: Localized| vec![Finding { line, problem: Problem { path: String::new(), text } }];
     if text.len() > MAX_SETTINGS {
-        return Err(alone(None, format!("the document is longer than {MAX_SETTINGS} bytes")));
+        let most = MAX_SETTINGS as u64;
+        return Err(alone(None, Localized::of(|_| texts::settings::DocumentTooLong { most })));
     }
     if let Some(line) = too_deep(text) {
-        return Err(alone(Some(line), format!("the document nests deeper than {MAX_DEPTH} levels")));
+        return Err(alone(Some(line), nests_too_deep()));
     }
     small(text).map_err(|(line, text)| alone(Some(line), text))?;
-    let documents = MarkedYaml::load_from_str(text)
-        .map_err(|error| alone(Some(error.marker().line()), format!("this is no YAML: {}", error.info())))?;
+    let documents = MarkedYaml::load_from_str(text).map_err(|error| {
+        let reason = error.info();
+        alone(Some(error.marker().line()), Localized::of(|_| texts::settings::NotYaml { reason }))
+    })?;
     let Some(document) = documents.first() else { return Ok(Settings::default()) };
     if documents.len() > 1 {
-        return Err(alone(Some(documents[1].span.start.line()), "there is a second document; write one only".into()));
+        let line = documents[1].span.start.line();
+        return Err(alone(Some(line), texts::settings::SECOND_DOCUMENT.into()));
     }
     let value = value(document).map_err(|(line, text)| alone(Some(line), text))?;
     if value.is_null() {
@@ -63,7 +68,7 @@ pub fn read(text: &str) -> Result<Settings, Vec<Finding>> {
             whole if whole == "." => String::new(),
             path => path,
         };
-        vec![found(Problem { path, text: error.inner().to_string() })]
+        vec![found(Problem { path, text: Localized::data(error.inner()) })]
     })?;
     let problems: Vec<_> = settings.problems().into_iter().map(found).collect();
     if problems.is_empty() { Ok(settings) } else { Err(problems) }
@@ -87,14 +92,14 @@ fn too_deep(text: &str) -> Option<usize> {
 
 /// Looks a text through before anything is made of it: a short text may name a long one many times, or nest so deep that
 /// reading it overflows the stack. What is no YAML is left to the reader.
-fn small(text: &str) -> Result<(), (usize, String)> {
+fn small(text: &str) -> Result<(), (usize, Localized)> {
     let (mut depth, mut values) = (0_usize, 0_usize);
     for (event, span) in Parser::new_from_str(text).map_while(Result::ok) {
-        let refused = |text: String| Err((span.start.line(), text));
+        let refused = |text: Localized| Err((span.start.line(), text));
         steps::add(1 + span.end.index().saturating_sub(span.start.index()));
         match event {
             Event::Alias(_) => {
-                return refused("aliases (*name) are not used here; write the value where it is needed".into());
+                return refused(texts::settings::NO_ALIASES.into());
             }
             Event::SequenceStart(..) | Event::MappingStart(..) => (depth, values) = (depth + 1, values + 1),
             Event::SequenceEnd | Event::MappingEnd => depth = depth.saturating_sub(1),
@@ -102,13 +107,18 @@ fn small(text: &str) -> Result<(), (usize, String)> {
             _ => {}
         }
         if depth > MAX_DEPTH {
-            return refused(format!("the document nests deeper than {MAX_DEPTH} levels"));
+            return refused(nests_too_deep());
         }
         if values > MAX_VALUES {
-            return refused(format!("the document has more than {MAX_VALUES} names and values"));
+            let most = MAX_VALUES as u64;
+            return refused(Localized::of(|_| texts::settings::TooManyValues { most }));
         }
     }
     Ok(())
+}
+
+fn nests_too_deep() -> Localized {
+    Localized::of(|_| texts::settings::NestsTooDeep { most: MAX_DEPTH as u64 })
 }
 
 /// The line of a place, or of the nearest around it.
@@ -156,7 +166,7 @@ fn name(key: &MarkedYaml<'_>) -> Option<String> {
 }
 
 /// The node as JSON.
-fn value(node: &MarkedYaml<'_>) -> Result<Value, (usize, String)> {
+fn value(node: &MarkedYaml<'_>) -> Result<Value, (usize, Localized)> {
     Ok(match &node.data {
         YamlData::Value(scalar) => match scalar {
             Scalar::Null => Value::Null,
@@ -164,7 +174,7 @@ fn value(node: &MarkedYaml<'_>) -> Result<Value, (usize, String)> {
             Scalar::Integer(number) => Value::from(*number),
             Scalar::FloatingPoint(number) if number.is_finite() => Value::from(number.into_inner()),
             Scalar::FloatingPoint(_) => {
-                return Err((node.span.start.line(), "this is no number, or is beyond all numbers".into()));
+                return Err((node.span.start.line(), texts::settings::NOT_A_NUMBER.into()));
             }
             Scalar::String(text) => Value::from(text.as_ref()),
         },
@@ -173,13 +183,13 @@ fn value(node: &MarkedYaml<'_>) -> Result<Value, (usize, String)> {
             let mut object = Map::new();
             for (key, one) in map {
                 let Some(name) = name(key) else {
-                    return Err((key.span.start.line(), "a name has to be a text".into()));
+                    return Err((key.span.start.line(), texts::settings::NAME_IS_TEXT.into()));
                 };
                 object.insert(name, value(one)?);
             }
             Value::Object(object)
         }
-        _ => return Err((node.span.start.line(), "tags, aliases and anchors are not used here".into())),
+        _ => return Err((node.span.start.line(), texts::settings::NO_TAGS.into())),
     })
 }
 

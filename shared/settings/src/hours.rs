@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
+use locale::{Localized, texts};
 use serde::{Deserialize, Serialize};
 
 /// A day of the week.
@@ -78,25 +79,23 @@ const MAX_DAYS: i32 = 60;
 
 impl Hours {
     /// What is wrong with them: where (`from`, `holidays[0]`), and what.
-    pub fn problem(&self) -> Option<(String, String)> {
+    pub fn problem(&self) -> Option<(String, Localized)> {
         for (name, text) in [("from", &self.from), ("to", &self.to)] {
             if time(text).is_none() {
-                return Some((name.into(), format!("{text:?} is no time of the day; write it like \"09:00\"")));
+                return Some((name.into(), Localized::of(|_| texts::settings::NotATime { time: text })));
             }
         }
         if time(&self.from) >= time(&self.to) {
-            return Some((
-                "to".into(),
-                format!("{:?} is not after {:?}; hours end on the day they begin", self.to, self.from),
-            ));
+            let text = texts::settings::HoursEndFirst { to: &self.to, from: &self.from };
+            return Some(("to".into(), Localized::of(|_| text)));
         }
         if self.days.is_empty() {
-            return Some(("days".into(), "there is no day; name one, like mon".into()));
+            return Some(("days".into(), texts::settings::HOURS_WITHOUT_DAY.into()));
         }
         let wrong = self.holidays.iter().position(|day| day.parse::<Date>().is_err());
         wrong.map(|place| {
-            let text = &self.holidays[place];
-            (format!("holidays[{place}]"), format!("{text:?} is no date; write it like \"2026-12-25\""))
+            let date = &self.holidays[place];
+            (format!("holidays[{place}]"), Localized::of(|_| texts::settings::NotADate { date }))
         })
     }
 

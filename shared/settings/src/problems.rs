@@ -1,6 +1,7 @@
 //! The problems in a tenant's settings, all of them, each with its place and its fix.
 
 use jiff::tz::TimeZone;
+use locale::{Localized, texts};
 use records::words;
 
 use crate::condition::Condition;
@@ -20,12 +21,24 @@ pub struct Problem {
     /// Where: `routes[2].when`.
     pub path: String,
     /// What, and what to do.
-    pub text: String,
+    pub text: Localized,
 }
 
+/// In English, for the command line.
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.path.is_empty() { f.write_str(&self.text) } else { write!(f, "{}: {}", self.path, self.text) }
+        self.whole().fmt(f)
+    }
+}
+
+impl Problem {
+    /// The place and what is wrong there.
+    pub fn whole(&self) -> Localized {
+        if self.path.is_empty() {
+            return self.text.clone();
+        }
+        let place = self.path.as_str();
+        Localized::of(|language| texts::settings::At { place, problem: self.text.text(language) })
     }
 }
 
@@ -33,15 +46,13 @@ impl Settings {
     /// Everything that is wrong with them, in words that name the fix.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let mut add = |path: String, text: String| problems.push(Problem { path, text });
+        let mut add = |path: String, text: Localized| problems.push(Problem { path, text });
         if self.routes.len() > MAX_ROUTES {
-            add("routes".into(), format!("there are {} routes; at most {MAX_ROUTES} fit", self.routes.len()));
+            let (count, most) = (self.routes.len() as u64, MAX_ROUTES as u64);
+            add("routes".into(), Localized::of(|_| texts::settings::TooManyRoutes { count, most }));
         }
         if TimeZone::get(&self.time_zone).is_err() {
-            add(
-                "time_zone".into(),
-                format!("there is no time zone {:?}; write it like \"Europe/Berlin\"", self.time_zone),
-            );
+            add("time_zone".into(), Localized::of(|_| texts::settings::NoTimeZone { zone: &self.time_zone }));
         }
         let all_hours = [
             ("quiet_outside", self.quiet_outside.as_ref()),
@@ -53,44 +64,40 @@ impl Settings {
             }
         }
         if self.group_bursts.is_some_and(|bursts| bursts.more_than == 0 || bursts.seconds == 0) {
-            add("group_bursts".into(), "more_than and seconds must be above 0; write null for no grouping".into());
+            add("group_bursts".into(), texts::settings::BURSTS_NEED_NUMBERS.into());
         }
         for (place, number) in self.smart_processes.iter().enumerate() {
             if *number <= 4 {
-                add(
-                    format!("smart_processes[{place}]"),
-                    format!("{number} is no smart process; leads, deals, contacts and companies are watched anyway"),
-                );
+                let text = Localized::of(|_| texts::settings::NotASmartProcess { number: number.to_string() });
+                add(format!("smart_processes[{place}]"), text);
             }
         }
         for (portal, slack) in &self.people.map {
             if portal.parse::<u64>().is_err() || !slack.starts_with(['U', 'W']) {
-                add(
-                    format!("people.map.{portal}"),
-                    format!("{portal:?}: {slack:?} is not a portal user's number and a Slack user's id"),
-                );
+                let text = Localized::of(|_| texts::settings::NotASlackUser { portal, slack });
+                add(format!("people.map.{portal}"), text);
             }
         }
         for (path, text) in self.bot.problems() {
             add(format!("bot.{path}"), text);
         }
         if self.robots.len() > MAX_ROBOTS {
-            add("robots".into(), format!("there are {} robots; at most {MAX_ROBOTS} fit", self.robots.len()));
+            let (count, most) = (self.robots.len() as u64, MAX_ROBOTS as u64);
+            add("robots".into(), Localized::of(|_| texts::settings::TooManyRobots { count, most }));
         }
         for (place, robot) in self.robots.iter().enumerate() {
             if let Some((part, text)) = robot.problem() {
                 add(format!("robots[{place}].{part}"), text);
             }
             if self.robots[..place].iter().any(|other| other.name == robot.name) {
-                add(format!("robots[{place}].name"), format!("there are two robots called {:?}", robot.name));
+                let text = Localized::of(|_| texts::settings::TwoRobots { name: &robot.name });
+                add(format!("robots[{place}].name"), text);
             }
             let unknown =
                 robot.database.as_ref().filter(|name| !self.notion.databases.iter().any(|known| known.name == **name));
             if let Some(name) = unknown {
-                add(
-                    format!("robots[{place}].database"),
-                    format!("there is no database {name:?} under notion.databases"),
-                );
+                let text = Localized::of(|_| texts::settings::NoSuchDatabase { name });
+                add(format!("robots[{place}].database"), text);
             }
         }
         for (path, text) in self.notion.problems() {
@@ -99,7 +106,7 @@ impl Settings {
         for (place, route) in self.routes.iter().enumerate() {
             let at = format!("routes[{place}]");
             if self.routes[..place].iter().any(|other| other.name == route.name) {
-                add(format!("{at}.name"), format!("two routes are named {:?}; rename one", route.name));
+                add(format!("{at}.name"), Localized::of(|_| texts::settings::TwoRoutes { name: &route.name }));
             }
             for (part, text) in route.problems() {
                 add(format!("{at}.{part}"), text);
@@ -110,27 +117,26 @@ impl Settings {
 }
 
 impl Route {
-    fn problems(&self) -> Vec<(String, String)> {
-        let mut problems = Vec::new();
-        if self.name.trim().is_empty() {
-            problems.push(("name".into(), "the route has no name; give it one".into()));
+    fn problems(&self) -> Vec<(String, Localized)> {
+        let (mut problems, name) = (Vec::new(), self.name.as_str());
+        if name.trim().is_empty() {
+            problems.push(("name".into(), texts::settings::ROUTE_WITHOUT_NAME.into()));
         }
         if self.change.iter().next().is_none() {
-            problems.push(("change".into(), format!("route {:?} names no change", self.name)));
+            let text = Localized::of(|_| texts::settings::RouteWithoutChange { name });
+            problems.push(("change".into(), text));
         }
         if self.to.iter().next().is_none() {
-            problems.push((
-                "to".into(),
-                format!("route {:?} goes nowhere; name a channel, like \"#sales-pipeline\"", self.name),
-            ));
+            let text = Localized::of(|_| texts::settings::RouteWithoutDestination { name });
+            problems.push(("to".into(), text));
         }
         for kind in &self.change {
             for to in &self.to {
                 problems.extend(to.problem(kind).map(|text| ("to".into(), text)));
             }
             if let Some(when) = &self.when {
-                let problem = Condition::parse(when)
-                    .map_or_else(|error| Some(error.to_string()), |condition| condition.problem(kind));
+                let problem =
+                    Condition::parse(when).map_or_else(|error| Some(error.text()), |condition| condition.problem(kind));
                 problems.extend(problem.map(|text| ("when".into(), text)));
             }
             for (part, text) in self.templates() {
@@ -143,12 +149,13 @@ impl Route {
                                 .map(|text| (part.clone(), text)),
                         );
                     }
-                    Err(error) => problems.push((part, error.to_string())),
+                    Err(error) => problems.push((part, error.text())),
                 }
             }
         }
         if self.card.as_ref().and_then(|card| card.fields.as_ref()).is_some_and(|fields| fields.len() > MAX_FIELDS) {
-            problems.push(("card.fields".into(), format!("a card shows at most {MAX_FIELDS} fields")));
+            let text = Localized::of(|_| texts::settings::TooManyFields { most: MAX_FIELDS as u64 });
+            problems.push(("card.fields".into(), text));
         }
         problems.dedup();
         problems

@@ -4,6 +4,7 @@ use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use locale::{Localized, texts};
 use serde::{Deserialize, Serialize};
 
 /// What a robot does.
@@ -41,19 +42,21 @@ pub struct Robot {
 /// The most robots of a tenant.
 pub const MAX_ROBOTS: usize = 20;
 
+/// The longest name of a robot.
+const MAX_ROBOT_NAME: usize = 60;
+
 /// The longest expression: each of its five parts may name every value it has.
 const MAX_AT: usize = 500;
 
-fn parse(at: &str) -> Result<Cron, String> {
+fn parse(at: &str) -> Result<Cron, Localized> {
     if at.len() > MAX_AT {
-        return Err(format!(
-            "the time has {} characters; write it in at most {MAX_AT}, with ranges like 1-5",
-            at.len()
-        ));
+        let (count, most) = (at.len() as u64, MAX_AT as u64);
+        return Err(Localized::of(|_| texts::settings::TimeTooLong { count, most }));
     }
     let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
     parser.parse(at).map_err(|error| {
-        format!("{at:?} is no time: {error}; write it like \"0 9 * * 1-5\", at nine from Monday to Friday")
+        let reason = error.to_string();
+        Localized::of(|_| texts::settings::NotASchedule { time: at, reason: &reason })
     })
 }
 
@@ -64,9 +67,10 @@ impl Robot {
         Some(next.timestamp())
     }
 
-    pub(crate) fn problem(&self) -> Option<(&'static str, String)> {
-        if self.name.trim().is_empty() || self.name.len() > 60 {
-            return Some(("name", "a robot needs a name of at most 60 characters".into()));
+    pub(crate) fn problem(&self) -> Option<(&'static str, Localized)> {
+        if self.name.trim().is_empty() || self.name.len() > MAX_ROBOT_NAME {
+            let most = MAX_ROBOT_NAME as u64;
+            return Some(("name", Localized::of(|_| texts::settings::RobotName { most })));
         }
         parse(&self.at).err().map(|error| ("at", error))
     }
@@ -97,13 +101,13 @@ mod tests {
             |at: &str| Robot { name: "x".into(), at: at.into(), run: Action::Sync, channel: None, database: None };
         for bad in ["", "9", "61 * * * *", "0 0 9 * * 1", "every day"] {
             let (place, text) = robot(bad).problem().unwrap();
-            assert!(place == "at" && text.contains("is no time"), "{bad}: {text}");
+            assert!(place == "at" && text.to_string().contains("is not a time"), "{bad}: {text}");
         }
         assert_eq!(robot("0 9 1 * *").problem(), None);
         let (place, text) = robot(&"0,".repeat(5_000)).problem().unwrap();
         assert_eq!(
-            (place, text.as_str()),
-            ("at", "the time has 10000 characters; write it in at most 500, with ranges like 1-5")
+            (place, text.to_string()),
+            ("at", "the time has 10,000 characters; write it in at most 500, with ranges like 1-5".to_owned())
         );
     }
 }

@@ -342,7 +342,7 @@ pub enum Family {
 #[cfg_attr(feature = "document", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// The language of cards.
+    /// The language of cards, alerts, reports and notes in Notion.
     #[serde(skip_serializing_if = "is_default")]
     pub language: Language,
     /// The time zone of quiet and business hours: `Europe/Berlin`.

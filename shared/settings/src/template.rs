@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use locale::{Localized, texts};
+
 /// A template, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template(Vec<Piece>);
@@ -15,15 +17,24 @@ pub enum Piece {
     Word(String),
 }
 
-/// A text that is no template.
+/// Why a text is not a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.text())]
 pub enum TemplateError {
     /// A brace opens and nothing closes it.
-    #[error("the brace before {0:?} is not closed; write {{{{ for a brace that is one")]
     Open(String),
     /// There is nothing between two braces.
-    #[error("there is no word between {{ and }}")]
     Empty,
+}
+
+impl TemplateError {
+    /// What is wrong, and what to do.
+    pub fn text(&self) -> Localized {
+        match self {
+            Self::Open(text) => Localized::of(|_| texts::settings::BraceOpen { text }),
+            Self::Empty => texts::settings::BRACE_EMPTY.into(),
+        }
+    }
 }
 
 impl Template {

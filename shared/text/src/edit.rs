@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use bidi::without_overrides;
+use locale::{Fixed, Localized, texts};
 
 use super::difference::{Change, Numbers, changes, number};
 use super::emoji;
@@ -19,12 +20,18 @@ pub use super::notion::{edit_rich_text, rich_text};
 #[error("{why}")]
 pub struct Loss {
     /// What would be lost, and what to do instead.
-    pub why: String,
+    pub why: Localized,
 }
 
 impl Loss {
-    fn new(what: &str) -> Self {
-        Self { why: format!("{what}; change it in Bitrix24") }
+    fn new(what: &Localized) -> Self {
+        Self { why: Localized::of(|language| texts::sync::ChangeInBitrix24 { reason: what.text(language).to_owned() }) }
+    }
+}
+
+impl From<Fixed> for Loss {
+    fn from(what: Fixed) -> Self {
+        Self::new(&what.into())
     }
 }
 
@@ -159,7 +166,7 @@ impl Editor<'_> {
 
     fn emptied(&self) -> Result<String, Loss> {
         match self.layout.pieces.iter().find(|piece| piece.kind == Kind::File) {
-            Some(_) => Err(Loss::new("emptying the text would take away a file in it")),
+            Some(_) => Err(texts::sync::FILE_EMPTIED.into()),
             None => Ok(String::new()),
         }
     }
@@ -168,7 +175,7 @@ impl Editor<'_> {
     fn keeps_files(&self) -> Result<(), Loss> {
         let files = self.layout.pieces.iter().filter(|piece| piece.kind == Kind::File).count();
         if files > 0 && self.wanted.matches('📎').count() < self.before.matches('📎').count() {
-            return Err(Loss::new("the edit would take away a file in the text"));
+            return Err(texts::sync::FILE_REMOVED.into());
         }
         Ok(())
     }
@@ -194,7 +201,7 @@ impl Editor<'_> {
         if let Some(loss) = changes.iter().find_map(|change| self.touches_whole(change)) {
             return Err(loss);
         }
-        let Some(last) = changes.last() else { return Err(Loss::new("it is not clear what the edit changes")) };
+        let Some(last) = changes.last() else { return Err(texts::sync::EDIT_UNCLEAR.into()) };
         if changes.len() > MAX_ONE_BY_ONE {
             return Err(self.loss(last));
         }
@@ -225,12 +232,12 @@ impl Editor<'_> {
         self.touched(change).iter().filter(|piece| !piece.text.is_empty()).find_map(|piece| {
             let is_all = change.old.start <= piece.from && piece.to() <= change.old.end;
             match piece.kind {
-                Kind::File => Some(Loss::new("the edit would change or take away a file in the text")),
-                Kind::Whole if !is_all => Some(Loss::new(&format!(
-                    "the edit would change the words of “{}”, which Bitrix24 makes",
-                    piece.text
-                ))),
-                Kind::Address if !is_all => Some(Loss::new("the edit would change the address of a link")),
+                Kind::File => Some(texts::sync::FILE_CHANGED.into()),
+                Kind::Whole if !is_all => {
+                    let text: &str = &piece.text;
+                    Some(Loss::new(&Localized::of(|_| texts::sync::WordsChanged { text })))
+                }
+                Kind::Address if !is_all => Some(texts::sync::ADDRESS_CHANGED.into()),
                 _ => None,
             }
         })
@@ -242,17 +249,17 @@ impl Editor<'_> {
         let beside = |at: usize| self.layout.pieces.iter().find(|piece| piece.from <= at && at <= piece.to());
         let has = |kind| touched.iter().any(|piece| piece.kind == kind);
         let what = if has(Kind::Separator) || self.is_in_table(change) {
-            "the edit goes across the cells of a table"
+            texts::sync::ACROSS_CELLS
         } else if has(Kind::Address) {
-            "the edit would take away the address of a link"
+            texts::sync::ADDRESS_REMOVED
         } else if has(Kind::Mark) {
-            "the edit changes the points of a list in a way that cannot be brought back"
+            texts::sync::LIST_CHANGED
         } else if has(Kind::QuoteMark) || beside(change.old.start).is_some_and(|piece| piece.is_quoted) {
-            "the edit changes a quote in a way that cannot be brought back"
+            texts::sync::QUOTE_CHANGED
         } else {
-            "the edit changes formatted text in a way that would lose its formatting"
+            texts::sync::FORMATTING_LOST
         };
-        Loss::new(what)
+        what.into()
     }
 
     fn is_in_table(&self, change: &Change) -> bool {

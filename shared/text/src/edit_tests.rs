@@ -131,10 +131,10 @@ fn what_would_be_lost_is_refused() {
         ("[url=/crm/deal/details/5/]deal[/url]", "deal (/crm/deal/details/6/)"),
     ] {
         let loss = edit_bbcode(now, wanted).unwrap_err();
-        assert!(loss.why.ends_with("; change it in Bitrix24"), "{loss}");
+        assert!(loss.to_string().ends_with("; change it in Bitrix24"), "{loss}");
     }
     assert_eq!(
-        edit_bbcode("[table][tr][td]a[/td][td]b[/td][/tr][/table]", "ab").unwrap_err().why,
+        edit_bbcode("[table][tr][td]a[/td][td]b[/td][/tr][/table]", "ab").unwrap_err().to_string(),
         "the edit goes across the cells of a table; change it in Bitrix24"
     );
 }

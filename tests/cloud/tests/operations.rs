@@ -128,7 +128,7 @@ async fn operators_find_a_fault_and_redrive_it_through_the_built_binaries() -> a
     let given_up =
         async || browser.get("/admin/events?status=dead").await.text.matches("data-label=\"Arrived\"").count();
     deployment.work_until("the dead letters", async || given_up().await == 3).await?;
-    assert!(browser.get("/admin").await.text.contains("3 dead letters"));
+    assert!(browser.get("/admin").await.text.contains("3 failed deliveries"));
 
     // Every page, and the part that asks for itself again.
     for path in [

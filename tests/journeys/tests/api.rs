@@ -283,7 +283,7 @@ async fn schedules_do_their_work_at_their_moments_once() {
     assert_eq!(one.ran + two.ran, 1);
     estate.settle().await;
     let blocks = estate.sandbox.workspaces[0].messages("general").last().unwrap()["blocks"].to_string();
-    assert!(blocks.contains("deal stage changed: 1"), "{blocks}");
+    assert!(blocks.contains("Deals moved to another stage: 1"), "{blocks}");
     // After an outage of two days each is made up for at most once, and what is long ago is left out.
     estate.clock.advance_to("2026-11-25T08:20:00Z".parse().unwrap());
     assert_eq!(look().await.ran, 1);

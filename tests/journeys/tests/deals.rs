@@ -69,9 +69,9 @@ async fn a_new_lead_goes_to_sales_leads_and_old_records_to_nobody() {
         ledger,
         [
             format!("  → lead {lead} | lead.created | #sales-leads | delivered"),
-            "ONCRMDEALUPDATE | deal 1 | deal.updated | skipped | no route takes this change".to_string(),
+            "ONCRMDEALUPDATE | deal 1 | deal.updated | skipped | no route accepts this change".to_string(),
             format!("ONCRMLEADADD | lead {lead} | lead.created | routed"),
-            "ONCRMLEADUPDATE | lead 1 | lead.updated | skipped | no route takes this change".to_string(),
+            "ONCRMLEADUPDATE | lead 1 | lead.updated | skipped | no route accepts this change".to_string(),
         ]
     );
 }
@@ -138,7 +138,7 @@ async fn hints_that_wait_together_cost_one_read() {
     let before = world.sandbox.portal.requests();
     world.settle().await;
     assert_eq!(world.sandbox.portal.requests() - before, 1);
-    let satisfied = world.ledger().await.iter().filter(|line| line.contains("satisfied by the read")).count();
+    let satisfied = world.ledger().await.iter().filter(|line| line.contains("already covered by the read")).count();
     assert_eq!(satisfied, 19);
 }
 

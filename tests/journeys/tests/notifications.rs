@@ -81,7 +81,7 @@ async fn a_comment_goes_to_the_assignee_from_the_new_and_the_old_card() {
         "nobody hears of their own comment"
     );
     let ledger = world.ledger().await.join("\n");
-    assert!(ledger.contains("there is nobody to notify: @responsible of task"), "{ledger}");
+    assert!(ledger.contains("no recipient: @responsible of task"), "{ledger}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -193,7 +193,7 @@ async fn without_the_right_to_the_statistics_the_event_itself_is_told() {
     world.settle().await;
     assert_eq!(world.channel("calls"), ["Missed call from +49301"]);
     assert!(fields(&world.sandbox.slack.messages("calls")[0])[1].contains("|Roof>"));
-    assert!(world.ledger().await.join("\n").contains("the recording cannot be looked for"));
+    assert!(world.ledger().await.join("\n").contains("the recording cannot be searched for"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

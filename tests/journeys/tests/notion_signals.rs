@@ -288,7 +288,7 @@ async fn somebody_who_writes_against_us_is_noticed_and_not_fought_forever() {
     pairs.world.settle().await;
     pairs.are_alike();
     let told = pairs.world.channel("ops");
-    assert!(told.iter().any(|line| line.contains("writes against the sync")), "{told:?}");
+    assert!(told.iter().any(|line| line.contains("something keeps undoing the sync")), "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

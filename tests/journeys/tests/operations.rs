@@ -49,7 +49,7 @@ async fn a_planted_fault_is_found_from_the_overview_mended_and_redriven() {
 
     // One click from the overview to the dead letters, one to the event's way, one to what redriving will do, one to do it.
     let page = browser.get("/admin").await.text;
-    assert!(page.contains("1 dead letter"), "{page}");
+    assert!(page.contains("1 failed delivery"), "{page}");
     let page = browser.get(link(&links(&page), "/admin/dead")).await.text;
     assert!(page.contains("1 × channel_not_found") && page.contains("create the channel"), "{page}");
     let way = browser.get(link(&links(&page), "/admin/events/")).await.text;
@@ -346,9 +346,13 @@ async fn the_checks_name_what_is_wrong_and_the_fix() {
     estate.sandbox.portals[0].forget_bound_events();
     estate.clock.advance(Duration::from_secs(61));
     let page = browser.submit("/admin/doctor", "/admin/doctor", &[]).await.text;
-    for seen in
-        ["#no-such-channel", "create it, invite the bot", "#calls", "not bound: ONCRMDEALADD", "the upkeep binds them"]
-    {
+    for seen in [
+        "#no-such-channel",
+        "Create it, invite the bot",
+        "#calls",
+        "not bound: ONCRMDEALADD",
+        "They are bound within a quarter of an hour",
+    ] {
         assert!(page.contains(seen), "{seen}: {page}");
     }
     estate.upkeep().await;

@@ -112,7 +112,7 @@ async fn an_access_that_ended_is_told_once_and_its_deliveries_go_out_when_it_is_
     let troubles = estate.connections.troubles(&estate.tenant(0)).await.unwrap();
     assert_eq!(troubles.iter().map(|trouble| trouble.side).collect::<Vec<_>>(), [Side::Bitrix24]);
     let told = estate.channel(0, "ops");
-    assert_eq!(told.iter().filter(|text| text.contains("Bitrix24 rejected our token")).count(), 1, "{told:?}");
+    assert_eq!(told.iter().filter(|text| text.contains("Bitrix24 has rejected our token")).count(), 1, "{told:?}");
     assert_eq!(estate.channel(0, "sales-pipeline").len(), before);
     // The other company notices nothing.
     let other = estate.sandbox.portals[1].add_deal("Bridge", 1, "EUR");
@@ -151,7 +151,7 @@ async fn what_comes_right_by_itself_is_noticed_by_the_upkeep() {
     estate.upkeep().await;
     assert_eq!(estate.connections.troubles(&tenant).await.unwrap(), []);
     let told = estate.channel(0, "ops");
-    assert!(told.iter().any(|text| text.contains("Bitrix24 takes our access again")), "{told:?}");
+    assert!(told.iter().any(|text| text.contains("Bitrix24 accepts our token again")), "{told:?}");
     // The employee who connected it is dismissed; the application is deleted.
     estate.sandbox.authority.fire(portal, 1);
     let client = estate.another_worker().bitrix24(&known).await.unwrap();

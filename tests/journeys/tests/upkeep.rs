@@ -9,6 +9,8 @@ use runtime::store::{Condition, Key, Table, Write};
 use serde_json::{Value, json};
 use simulators::portal::Delivery;
 
+/// The headline of an alert.
+const TROUBLE: &str = "Trouble";
 const OPERATORS: &str =
     r##"{"channel": "#ops", "silence_minutes": 60, "business_hours": {"from": "09:00", "to": "17:00"}}"##;
 
@@ -77,7 +79,7 @@ async fn silence_is_told_once_with_what_was_found_and_once_when_it_is_over() {
     assert_eq!(world.channel("ops"), ["No CRM event from Bitrix24 for 60 minutes of business hours"]);
     let alert = world.sandbox.slack.messages("ops")[0].to_string();
     for words in
-        ["last CRM event: 2026-11-23", "the portal answers our calls", "are bound again", "found 1 changes today"]
+        ["Last CRM event: 2026-11-23", "The portal answers our calls", "are bound again", "1 change without an event"]
     {
         assert!(alert.contains(words), "{words} is not in {alert}");
     }
@@ -103,7 +105,7 @@ async fn nobody_is_woken_outside_business_hours_or_on_a_holiday() {
     world.clock.advance_to("2026-11-24T10:01:00Z".parse().unwrap());
     assert_eq!(world.upkeep().await.silent, 1);
     let alert = world.sandbox.slack.messages("ops")[0].to_string();
-    assert!(alert.contains("last CRM event: never") && alert.contains("ticked by hand"), "{alert}");
+    assert!(alert.contains("Last CRM event: never") && alert.contains("chosen by hand"), "{alert}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,15 +175,15 @@ async fn an_alert_that_nobody_can_be_sent_is_in_the_event_log_and_is_sent_as_soo
         what: "a test",
         once: "one",
         again_after: Duration::from_secs(3600),
-        head: "Trouble",
-        lines: &[],
+        head: locale::Localized::data(TROUBLE),
+        lines: Vec::new(),
     };
     notifications::alert::raise(&world.engine.ports, &portal, &alert).await.unwrap();
     portals.set_settings(&world.tenant, settings()).await.unwrap();
     let portal = portals.get(&world.tenant).await.unwrap().unwrap();
     notifications::alert::raise(&world.engine.ports, &portal, &alert).await.unwrap();
     world.settle().await;
-    assert_eq!(world.channel("ops"), ["Trouble"]);
+    assert_eq!(world.channel("ops"), [TROUBLE]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -193,8 +195,8 @@ async fn an_alert_whose_teller_fell_is_told_by_the_next_and_never_twice() {
         what: "a test",
         once: "one",
         again_after: Duration::from_secs(3600),
-        head: "Trouble",
-        lines: &[],
+        head: locale::Localized::data(TROUBLE),
+        lines: Vec::new(),
     };
     let store = &world.engine.ports.store;
     let key = Key::new(Table::Links, format!("{}#alert", world.tenant), "test#one");
@@ -203,7 +205,7 @@ async fn an_alert_whose_teller_fell_is_told_by_the_next_and_never_twice() {
     store.put(Write::new(key.clone(), &decided, Condition::Always).unwrap()).await.unwrap();
     notifications::alert::raise(&world.engine.ports, &portal, &alert).await.unwrap();
     world.settle().await;
-    assert_eq!(world.channel("ops"), ["Trouble"]);
+    assert_eq!(world.channel("ops"), [TROUBLE]);
     // It fell after the message was out, and before it noted so; long enough ago for the queue to have forgotten.
     world.clock.advance(Duration::from_secs(600));
     store.put(Write::new(key, &decided, Condition::Always).unwrap()).await.unwrap();
@@ -211,5 +213,5 @@ async fn an_alert_whose_teller_fell_is_told_by_the_next_and_never_twice() {
         notifications::alert::raise(&world.engine.ports, &portal, &alert).await.unwrap();
         world.settle().await;
     }
-    assert_eq!(world.channel("ops"), ["Trouble"]);
+    assert_eq!(world.channel("ops"), [TROUBLE]);
 }

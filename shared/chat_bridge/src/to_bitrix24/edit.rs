@@ -3,6 +3,7 @@
 use crate::chat::said::{edit_of_older, taken_back};
 use clients::{DeliveryAttempt, ErrorClass, Failure};
 use runtime::job::Outcome;
+use runtime::reasons;
 use tenants::conversations::{MessageLink, SlackState};
 use text::{BITRIX24_MESSAGE, units};
 
@@ -18,14 +19,14 @@ pub(super) async fn edit(
 ) -> Result<Outcome, Failure> {
     let (mut link, version) = delivery.link_or_new(None);
     if link.deleted {
-        return line.skip("it was deleted since").await;
+        return line.skip(reasons::DELETED_MEANWHILE).await;
     }
     if link.in_slack.is_outdated(at) {
-        return line.skip("a newer edit of it was carried already").await;
+        return line.skip("a newer edit has been copied").await;
     }
     let has_no_copy = link.bitrix24.is_empty() && link.in_slack.edited.is_empty();
     if has_no_copy && parts.is_empty() {
-        return line.skip("it was never copied, and says nothing now").await;
+        return line.skip("it was never copied, and is empty now").await;
     }
     link.in_slack.is_older |= has_no_copy;
     let parts = if link.in_slack.is_older { below_a_line(delivery, parts) } else { parts.to_vec() };
@@ -115,7 +116,7 @@ pub(super) async fn take_back(
     let (dialog, was_copied) = (link.dialog.clone(), version.is_some());
     let writes = delivery.keeping(&link, version)?;
     if was_copied {
-        return line.done(format!("{dialog}: files taken back"), writes).await;
+        return line.done(format!("{dialog}: files removed"), writes).await;
     }
     // Should they arrive after all, they are not copied.
     delivery.talk.ports.store.put_all(writes).await?;

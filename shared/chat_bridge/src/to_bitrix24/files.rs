@@ -6,6 +6,7 @@ use clients::{DeliveryAttempt, ErrorClass, Failure};
 use locale::{Fixed, texts};
 use runtime::clock::MAX_PROVIDER_SKEW;
 use runtime::job::Outcome;
+use runtime::reasons;
 use slack::event::File;
 use text::Document;
 
@@ -18,14 +19,14 @@ pub(super) async fn share(
     author: &str,
 ) -> Result<Outcome, Failure> {
     if delivery.link.as_ref().is_some_and(|(link, _)| link.deleted) {
-        return line.skip("it was deleted in Slack before it could be copied").await;
+        return line.skip(reasons::DELETED_IN_SLACK).await;
     }
     let state = delivery.link.as_ref().map(|(link, _)| &link.in_slack);
     if state.is_some_and(|state| state.taken.contains(&file.id)) {
-        return line.skip("its author took it back before it could be copied").await;
+        return line.skip("its author removed it before it could be copied").await;
     }
     if state.is_some_and(|state| state.files.contains_key(&file.id)) {
-        return line.skip("it is copied already").await;
+        return line.skip("it has been copied").await;
     }
     let thread = delivery.link.as_ref().and_then(|(link, _)| link.thread.clone());
     let body = &delivery.job.body;

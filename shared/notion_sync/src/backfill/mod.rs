@@ -130,7 +130,7 @@ pub(crate) async fn go_on(
     }
     let opened = match sync.open(&job.tenant, name).await? {
         Open::Ready(opened) => opened,
-        Open::Closed(closed) => return stop(sync, job, run, version, closed.text).await,
+        Open::Closed(closed) => return stop(sync, job, run, version, closed.text.to_string()).await,
     };
     let began = sync.now();
     let mut running = RunningBackfill { sync, job, opened: &opened, run };
@@ -315,6 +315,7 @@ impl RunningBackfill<'_> {
                 Ok(RecordOutcome::new(record, state, Became::Doubled))
             }
             RowMatch::Refused { why, rows } => {
+                let why = why.text(opened.settings.language).to_owned();
                 Ok(RecordOutcome { rows, ..RecordOutcome::new(record, state, Became::Refused(why)) })
             }
             RowMatch::None if self.run.dry => Ok(RecordOutcome::new(record, state, Became::Created)),

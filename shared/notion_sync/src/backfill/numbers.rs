@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clients::Failure;
 use crm::pages::{Listing, PAGE};
+use locale::texts;
 use records::Record;
 use runtime::store::{Query, Table};
 
@@ -63,6 +64,7 @@ async fn own_rows(
     pages: &[String],
     entries: &mut Vec<Entry>,
 ) -> Result<Vec<RowRef>, Failure> {
+    let language = running.opened.settings.language;
     let mut rows = Vec::new();
     for id in pages {
         let Some(page) = running.row(id).await? else { continue };
@@ -74,12 +76,12 @@ async fn own_rows(
                 entries.push(Entry {
                     title: page.title(),
                     rows: vec![row_ref(&page)],
-                    why: Some(format!(
-                        "it carries the number of {record}, and is linked with {}; write {} into its {:?}",
-                        owner.record,
-                        owner.record.id(),
-                        running.opened.id.name
-                    )),
+                    why: Some(language.text(texts::sync::StrayOfAnother {
+                        record: record.title(language),
+                        owner: owner.record.title(language),
+                        number: owner.record.id().to_string(),
+                        property: running.opened.id.name.clone(),
+                    })),
                     ..Entry::about(EntryKind::Stray)
                 });
             }
@@ -123,7 +125,7 @@ fn double(
 ) {
     running.run.counts.doubles += 1;
     let title = title.unwrap_or_else(|| rows.first().map(|row| row.title.clone()).unwrap_or_default());
-    let why = Some(matching::doubles(running.opened, record, &rows));
+    let why = Some(matching::doubles(running.opened, record, &rows).text(running.opened.settings.language).to_owned());
     entries.push(Entry { rows, why, ..Entry::new(EntryKind::Double, record, title) });
 }
 
@@ -134,6 +136,7 @@ async fn missing(
     entries: &mut Vec<Entry>,
 ) -> Result<(), Failure> {
     let opened = running.opened;
+    let language = opened.settings.language;
     let listing = Listing { kind: opened.kind(), custom_fields: Vec::new() };
     let numbers: Vec<u64> = unknown.keys().copied().collect();
     let mut there = BTreeSet::new();
@@ -145,9 +148,8 @@ async fn missing(
         let record = opened.kind().record(number);
         for row in rows {
             running.run.counts.strays += 1;
-            let why = format!(
-                "it carries the number {number}, and Bitrix24 has no {record} that the connection may see; correct or clear the number"
-            );
+            let why =
+                language.text(texts::sync::StrayNumber { number: number.to_string(), record: record.title(language) });
             entries.push(Entry {
                 title: row.title.clone(),
                 rows: vec![row],

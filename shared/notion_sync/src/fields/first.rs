@@ -1,12 +1,14 @@
 //! Which value counts when an existing record and an existing row are compared for the first time.
 
+use locale::texts;
 use settings::databases::First;
 
 use super::merge::{Base, Conflict, Master, Merged, Policy, Side, Sides, Stuck, Why, merge};
 
-/// Why a field waits that both sides have and that nobody decided yet. The same for all records, so that operators read it once.
-pub const UNDECIDED: &str = "Bitrix24 and Notion had different values when they were linked, and the settings say `first: ask`; \
-                             make both the same, or choose a side under Needs attention";
+/// Whether a field waits because both sides had a value and nobody has decided yet.
+pub fn is_undecided(stuck: &Stuck) -> bool {
+    stuck.why == texts::sync::UNDECIDED.into()
+}
 
 /// Merges what both sides show. A field that both last agreed on is merged from there; one that was never compared counts as
 /// `first` says, or as the field's own master if that names a side. What only one side has is carried to the other.
@@ -34,7 +36,7 @@ pub fn meet(base: &Base, bitrix24: &Sides, notion: &Sides, policy: &Policy, firs
             (First::Notion, _) => Some((Side::Notion, Why::First)),
         };
         let Some((winner, why)) = winner else {
-            merged.stuck.push(Stuck { field: field.clone(), of: Side::Notion, why: UNDECIDED.into() });
+            merged.stuck.push(Stuck { field: field.clone(), of: Side::Notion, why: texts::sync::UNDECIDED.into() });
             continue;
         };
         let reading = if winner == Side::Bitrix24 { b } else { n };
@@ -80,18 +82,18 @@ mod tests {
         assert_eq!((&merged.to_bitrix24["sum"], merged.to_notion.len()), (&sum("999"), 0));
         let asked = meet(&Base::new(), &b, &n, &Policy::new(), First::Ask);
         assert!(asked.is_quiet() && asked.conflicts.is_empty() && asked.agreed.is_empty());
-        assert_eq!(asked.stuck, [Stuck { field: "sum".into(), of: Side::Notion, why: UNDECIDED.into() }]);
+        assert_eq!(asked.stuck, [Stuck { field: "sum".into(), of: Side::Notion, why: texts::sync::UNDECIDED.into() }]);
         let own = Policy::from([("sum".to_owned(), Master::Notion)]);
         assert_eq!(meet(&Base::new(), &b, &n, &own, First::Bitrix24).to_bitrix24["sum"], sum("999"));
     }
 
     #[test]
     fn a_value_that_cannot_be_written_stays_on_both_sides() {
-        let refused = Reading::refused(Cell::text("Eva Jones"), "unclear");
+        let refused = Reading::refused(Cell::text("Eva Jones"), locale::Localized::data("unclear"));
         let n = Sides { fields: [("sum".to_owned(), refused)].into(), edited_at: None };
         let merged = meet(&Base::new(), &side(Cell::text("Anna Smith")), &n, &Policy::new(), First::Notion);
         assert!(merged.is_quiet() && merged.conflicts.is_empty(), "{merged:?}");
-        assert_eq!((merged.stuck[0].of, merged.stuck[0].why.as_str()), (Side::Notion, "unclear"));
+        assert_eq!((merged.stuck[0].of, merged.stuck[0].why.to_string()), (Side::Notion, "unclear".to_owned()));
     }
 
     #[test]

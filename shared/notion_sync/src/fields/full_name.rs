@@ -4,6 +4,7 @@
 //! unchanged and in place: which word of a name is which is never guessed.
 
 use bitrix24::Item;
+use locale::{Localized, texts};
 use serde_json::{Map, Value};
 
 use super::matching::composed;
@@ -12,8 +13,6 @@ pub use settings::databases::{FULL_NAME, PARTS};
 
 /// The parts that are shown, in their order.
 const SHOWN: [&str; 3] = ["name", "secondName", "lastName"];
-/// What is done instead of writing a name that cannot be taken apart.
-const ADVICE: &str = "Change first and last name in Bitrix24, or change one of them at a time here";
 
 /// The parts of a person's name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,13 +61,13 @@ impl Parts {
     }
 
     /// Which part an edited text changes; none if it is the same text. Or why it cannot be written.
-    pub fn edit(&self, text: &str) -> Result<Option<Edit>, String> {
+    pub fn edit(&self, text: &str) -> Result<Option<Edit>, Localized> {
         let text = words(text);
         if text == self.0.concat() {
             return Ok(None);
         }
         if text.is_empty() {
-            return Err(format!("a person needs a name, and {:?} stays in Bitrix24. {ADVICE}", self.shown()));
+            return Err(Localized::of(|_| texts::sync::NameMissing { name: self.shown() }));
         }
         // One that is put in front may be an honorific as well as a part of the first name.
         let in_front = text.len() > self.0.concat().len() && text.ends_with(&self.0.concat());
@@ -76,21 +75,13 @@ impl Parts {
         match edits.as_slice() {
             [_] if in_front => Err(self.unclear(&text)),
             [edit] => Ok(Some(edit.clone())),
-            [] => Err(format!(
-                "{:?} cannot be divided into first and last name: more than one part of {:?} is different. {ADVICE}",
-                text.join(" "),
-                self.shown()
-            )),
+            [] => Err(Localized::of(|_| texts::sync::NameNotDivisible { text: text.join(" "), name: self.shown() })),
             _ => Err(self.unclear(&text)),
         }
     }
 
-    fn unclear(&self, text: &[String]) -> String {
-        format!(
-            "it is not clear which part of {:?} is different in {:?}: first, second or last name. {ADVICE}",
-            self.shown(),
-            text.join(" ")
-        )
+    fn unclear(&self, text: &[String]) -> Localized {
+        Localized::of(|_| texts::sync::NameUnclear { text: text.join(" "), name: self.shown() })
     }
 
     /// The text with all other parts where they stand, if it is that; never one that takes a part away.
@@ -105,7 +96,7 @@ impl Parts {
     }
 
     /// Why a text cannot be the first name alone, or the last name alone: it is the whole name.
-    pub fn is_whole_name(&self, field: &str, text: &str) -> Option<String> {
+    pub fn is_whole_name(&self, field: &str, text: &str) -> Option<Localized> {
         let text = words(text);
         let [name, _, last] = &self.0;
         let holds_both = match field {
@@ -114,10 +105,8 @@ impl Parts {
             _ => false,
         };
         holds_both.then(|| {
-            format!(
-                "{:?} holds first and last name, and the field {field:?} only one of them; map the field {FULL_NAME:?} to this property, or write one of them here",
-                text.join(" ")
-            )
+            let text = text.join(" ");
+            Localized::of(|_| texts::sync::NameIsWhole { text: text.as_str(), field, whole: FULL_NAME })
         })
     }
 }
@@ -127,7 +116,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn edit(parts: [&str; 3], text: &str) -> Result<Option<(&'static str, String)>, String> {
+    fn edit(parts: [&str; 3], text: &str) -> Result<Option<(&'static str, String)>, Localized> {
         let edit = Parts::new(parts[0], parts[1], parts[2]).edit(text)?;
         Ok(edit.map(|edit| (edit.field, edit.value)))
     }
@@ -172,7 +161,8 @@ mod tests {
             (["", "", ""], "Anna"),
         ] {
             let why = edit(parts, text).unwrap_err();
-            assert!(why.ends_with(ADVICE), "{parts:?} {text}: {why}");
+            let advice = "Change first and last name in Bitrix24, or change one of them at a time here";
+            assert!(why.to_string().ends_with(advice), "{parts:?} {text}: {why}");
         }
     }
 

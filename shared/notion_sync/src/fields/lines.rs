@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use locale::{Localized, texts};
 
 use super::cell::{Cell, canonical};
 use super::portal_field::PortalKind;
@@ -32,7 +33,7 @@ pub fn text(cell: &Cell, zone: &TimeZone) -> String {
 
 /// The values of a text, or why a line is no value, with its number. `now` are the values that the portal has: a line
 /// that shows one of them is that one.
-pub fn read(kind: &PortalKind, text: &str, now: &[Cell], zone: &TimeZone) -> Result<Vec<Cell>, String> {
+pub fn read(kind: &PortalKind, text: &str, now: &[Cell], zone: &TimeZone) -> Result<Vec<Cell>, Localized> {
     steps::add(text.len());
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let shown: HashMap<String, &Cell> = now.iter().rev().map(|cell| (line(cell, zone), cell)).collect();
@@ -42,28 +43,31 @@ pub fn read(kind: &PortalKind, text: &str, now: &[Cell], zone: &TimeZone) -> Res
         }
         // The value that stood in this place, if only this one was edited: else nobody can say which it was.
         let was = now.get(at).filter(|was| lines.len() == now.len() && !lines.contains(&line(was, zone).as_str()));
-        value(kind, written, was, now, zone).map_err(|why| format!("line {}: {why}", at + 1))
+        value(kind, written, was, now, zone).map_err(|why| in_line(at, &why))
     };
     lines.iter().copied().enumerate().map(value).collect()
 }
 
-fn value(kind: &PortalKind, line: &str, was: Option<&Cell>, now: &[Cell], zone: &TimeZone) -> Result<Cell, String> {
+/// What is wrong with the line at a place.
+pub(super) fn in_line(place: usize, why: &Localized) -> Localized {
+    Localized::of(|language| texts::sync::Line { number: place as u64 + 1, reason: why.text(language).to_owned() })
+}
+
+fn value(kind: &PortalKind, line: &str, was: Option<&Cell>, now: &[Cell], zone: &TimeZone) -> Result<Cell, Localized> {
     match kind {
         PortalKind::Number(scale) => match Cell::decimal(line) {
-            Cell::Empty => Err(format!("{line:?} is not a number; write it as 10 or 10.5")),
+            Cell::Empty => Err(Localized::of(|_| texts::sync::NotANumber { line })),
             number => holds(*scale, &number).map(|()| number),
         },
         PortalKind::Money => money(line, was, now),
         PortalKind::Flag => match line.to_lowercase().as_str() {
             "yes" => Ok(Cell::Flag(true)),
             "no" => Ok(Cell::Flag(false)),
-            _ => Err(format!("{line:?} is neither yes nor no")),
+            _ => Err(Localized::of(|_| texts::sync::NeitherYesNorNo { line })),
         },
-        PortalKind::Day => {
-            line.parse().map(Cell::Day).map_err(|_| format!("{line:?} is not a date; write it as 2026-12-31"))
-        }
+        PortalKind::Day => line.parse().map(Cell::Day).map_err(|_| Localized::of(|_| texts::sync::NotADate { line })),
         PortalKind::Moment => match read_moment(line, zone) {
-            Cell::Empty => Err(format!("{line:?} is not a date with a time; write it as 2026-12-31 15:30")),
+            Cell::Empty => Err(Localized::of(|_| texts::sync::NotAMoment { line })),
             moment => Ok(moment),
         },
         _ => Ok(Cell::line(line)),
@@ -71,22 +75,23 @@ fn value(kind: &PortalKind, line: &str, was: Option<&Cell>, now: &[Cell], zone: 
 }
 
 /// Whether a field with so many digits after the point holds a number.
-pub fn holds(scale: usize, number: &Cell) -> Result<(), String> {
+pub fn holds(scale: usize, number: &Cell) -> Result<(), Localized> {
     let Cell::Number(text) = number else { return Ok(()) };
+    let number = text.as_str();
     let digits = text.split_once('.').map_or(0, |(_, digits)| digits.len());
     match scale {
-        0 if digits > 0 => Err(format!("{text} has a fraction, and the portal's field holds whole numbers")),
+        0 if digits > 0 => Err(Localized::of(|_| texts::sync::HasAFraction { number })),
         1..=3 if digits > scale => {
-            Err(format!("{text} has more than the {scale} digits after the point that the portal's field holds"))
+            Err(Localized::of(|_| texts::sync::TooManyDecimals { number, digits: scale as u64 }))
         }
         _ => Ok(()),
     }
 }
 
-fn money(line: &str, was: Option<&Cell>, now: &[Cell]) -> Result<Cell, String> {
+fn money(line: &str, was: Option<&Cell>, now: &[Cell]) -> Result<Cell, Localized> {
     let mut words = line.split_whitespace();
     let (amount, currency, more) = (words.next().unwrap_or_default(), words.next(), words.next());
-    let unclear = || format!("{line:?} is not a sum; write it as 10 EUR");
+    let unclear = || Localized::of(|_| texts::sync::NotASum { line });
     let amount = canonical(amount).filter(|_| more.is_none()).ok_or_else(unclear)?;
     if let Some(currency) = currency {
         let is_code = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_alphabetic());
@@ -94,10 +99,9 @@ fn money(line: &str, was: Option<&Cell>, now: &[Cell]) -> Result<Cell, String> {
         let currency = if known { currency.to_owned() } else { currency.to_uppercase() };
         return (is_code || known).then_some(Cell::Money(amount, currency)).ok_or_else(unclear);
     }
-    let lacking = || format!("{line:?} lacks its currency; write it as {amount} EUR");
     match was {
         Some(Cell::Money(_, currency)) => Ok(Cell::Money(amount, currency.clone())),
-        _ => Err(lacking()),
+        _ => Err(Localized::of(|_| texts::sync::LacksCurrency { line, amount: amount.as_str() })),
     }
 }
 
@@ -127,17 +131,17 @@ mod tests {
         assert_eq!(read("10 EUR\n21.50 usd\n"), Ok(vec![money("10", "EUR"), money("21.5", "USD")]));
         assert_eq!(read("11\n20 USD"), Ok(vec![money("11", "EUR"), money("20", "USD")]));
         for moved in ["25", "5\n10 EUR\n20 USD", "20 USD\n11"] {
-            assert!(read(moved).unwrap_err().contains("lacks its currency"), "{moved}");
+            assert!(read(moved).unwrap_err().to_string().contains("lacks its currency"), "{moved}");
         }
-        assert!(read("10 EUR\n20 USD\n30").unwrap_err().starts_with("line 3: \"30\" lacks its currency"));
+        assert!(read("10 EUR\n20 USD\n30").unwrap_err().to_string().starts_with("line 3: \"30\" lacks its currency"));
         for wrong in ["10,50 EUR", "EUR", "10 EURO", "10 EUR 5", "1 000 EUR", "ten EUR"] {
-            assert!(read(wrong).unwrap_err().starts_with("line 1: "), "{wrong}");
+            assert!(read(wrong).unwrap_err().to_string().starts_with("line 1: "), "{wrong}");
         }
     }
 
     #[test]
     fn a_line_that_is_no_value_is_refused_with_its_number() {
-        let refused = |kind: PortalKind, text: &str| read(&kind, text, &[], &berlin()).unwrap_err();
+        let refused = |kind: PortalKind, text: &str| read(&kind, text, &[], &berlin()).unwrap_err().to_string();
         assert!(refused(PortalKind::Number(0), "1\n2.5").starts_with("line 2: 2.5 has a fraction"));
         assert!(refused(PortalKind::Number(2), "1.255").contains("more than the 2 digits"));
         assert!(refused(PortalKind::Number(4), "1\n\nx").starts_with("line 2: "));

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use locale::Localized;
 use serde_json::Value;
 
 use super::cell::Cell;
+use super::lines;
 
 /// Lists whose differing parts are longer are compared place by place.
 const MAX_COMPARED: usize = 40_000;
@@ -92,8 +94,8 @@ pub(super) fn edited(
     now: &[&Value],
     cells: &[Cell],
     wanted: &[Cell],
-    write: impl Fn(&Cell, Option<&Value>) -> Result<Value, String>,
-) -> Result<Vec<Value>, String> {
+    write: impl Fn(&Cell, Option<&Value>) -> Result<Value, Localized>,
+) -> Result<Vec<Value>, Localized> {
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
@@ -112,7 +114,7 @@ pub(super) fn edited(
             Step::Replace(at) => write(cell, Some(now[places[at]])),
             Step::New => write(cell, None),
         };
-        values.push(value.map_err(|why| format!("line {}: {why}", line + 1))?);
+        values.push(value.map_err(|why| lines::in_line(line, &why))?);
     }
     values.extend(hidden.map(|at| now[at].clone()));
     Ok(values)

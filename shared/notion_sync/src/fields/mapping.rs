@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use locale::{Localized, texts};
 use notion::{DataSource, Property};
 use records::record::RecordKind;
 use serde::{Deserialize, Serialize};
@@ -87,7 +88,7 @@ pub struct Trouble {
     /// The field.
     pub field: String,
     /// What is wrong, and what to do.
-    pub text: String,
+    pub text: Localized,
 }
 
 /// The settings held against both schemas.
@@ -121,22 +122,22 @@ pub fn resolve(
     let mut resolved = Resolved::default();
     for mut setting in database.mappings() {
         let name = setting.field.clone();
-        let trouble = |text: String| Trouble { field: name.clone(), text };
+        let trouble = |text: Localized| Trouble { field: name.clone(), text };
         let Some(mut field) = find(portal, &setting, database) else {
-            resolved.troubles.push(trouble(format!(
-                "the portal has no field {:?}; look at its name in the settings of database {:?}",
-                setting.field, database.name
-            )));
+            let text = texts::sync::NoSuchField { field: &setting.field, database: &database.name };
+            resolved.troubles.push(trouble(Localized::of(|_| text)));
             continue;
         };
         let wanted = wanted_type(&field, &setting, targets);
         let property = match look(source, &setting, &field, known.get(&name), &database.name) {
             Looked::Found(property) => property.clone(),
             Looked::Renamed(property) => {
-                resolved.notices.push(trouble(format!(
-                    "property {:?} of database {:?} is called {:?} now; it is known by its id and goes on. Put the new name into the settings",
-                    setting.property, database.name, property.name
-                )));
+                let text = texts::sync::PropertyRenamed {
+                    property: &setting.property,
+                    database: &database.name,
+                    name: &property.name,
+                };
+                resolved.notices.push(trouble(Localized::of(|_| text)));
                 property.clone()
             }
             Looked::Missing if database.create_properties && fit(&field, &wanted).is_some() => {
@@ -148,14 +149,19 @@ pub fn resolve(
             }
             Looked::Missing => {
                 resolved.troubles.push(trouble(match table::entry(&field, &wanted) {
-                    Entry::Refused(reason) => format!(
-                        "field {:?} cannot go into a property of type {wanted}, because {}; use type {} for property {:?} in the settings of database {:?}",
-                        setting.field, reason.words(), table::usual(&field), setting.property, database.name
-                    ),
-                    _ => format!(
-                        "database {:?} has no property {:?}; add it there with type {wanted}, or change the settings",
-                        database.name, setting.property
-                    ),
+                    Entry::Refused(reason) => Localized::of(|language| texts::sync::TypeDoesNotFit {
+                        field: setting.field.as_str(),
+                        wanted: &wanted,
+                        reason: reason.words(language),
+                        usual: table::usual(&field),
+                        property: &setting.property,
+                        database: &database.name,
+                    }),
+                    _ => Localized::of(|_| texts::sync::NoSuchProperty {
+                        database: database.name.as_str(),
+                        property: &setting.property,
+                        wanted: &wanted,
+                    }),
                 }));
                 continue;
             }
@@ -173,10 +179,14 @@ pub fn resolve(
             }
             Entry::Shown => Fit::Shown,
             Entry::Refused(reason) => {
-                resolved.troubles.push(trouble(format!(
-                    "field {:?} cannot go into property {:?} of database {:?}, which is of type {}, because {}; make a property of type {} for it",
-                    setting.field, property.name, database.name, property.kind, reason.words(), table::usual(&field)
-                )));
+                resolved.troubles.push(trouble(Localized::of(|language| texts::sync::PropertyDoesNotFit {
+                    field: setting.field.as_str(),
+                    property: &property.name,
+                    database: &database.name,
+                    kind: &property.kind,
+                    reason: reason.words(language),
+                    usual: table::usual(&field),
+                })));
                 continue;
             }
         };
@@ -209,11 +219,8 @@ pub fn resolve(
             if source.named(name).is_none() {
                 resolved.missing.insert(name.to_owned(), json!({kind: {}}));
             } else {
-                let text = format!(
-                    "property {name:?} of database {:?} must be of type {kind}; rename or change it",
-                    database.name
-                );
-                resolved.troubles.push(Trouble { field: name.into(), text });
+                let text = texts::sync::PropertyOfWrongType { property: name, database: &database.name, kind };
+                resolved.troubles.push(Trouble { field: name.into(), text: Localized::of(|_| text) });
             }
         }
         if name == ID_PROPERTY {
@@ -228,7 +235,7 @@ pub fn resolve(
 /// What is known of the options of a property.
 struct Options {
     known: BTreeMap<String, KnownOption>,
-    notices: Vec<String>,
+    notices: Vec<Localized>,
 }
 
 /// The options that stand for the portal's values. One that got a new name in Notion is known by its id, and the value
@@ -245,10 +252,13 @@ fn known_options(
         let was = before.and_then(|known| known.options.get(code)).filter(|was| was.name == wanted);
         let renamed = was.and_then(|was| property.options.iter().find(|option| option.id == was.id));
         if let Some(option) = renamed.filter(|option| !is_same_name(&option.name, &wanted)) {
-            options.notices.push(format!(
-                "option {wanted:?} of property {:?} is called {:?} now; it is known by its id and goes on. Put `{code:?}: {:?}` under `values` of field {:?} in the settings",
-                property.name, option.name, option.name, setting.field
-            ));
+            options.notices.push(Localized::of(|_| texts::sync::OptionRenamed {
+                option: wanted.as_str(),
+                property: &property.name,
+                name: &option.name,
+                code,
+                field: &setting.field,
+            }));
             setting.values.insert(code.clone(), option.name.clone());
         }
         if let Some(option) = renamed.or_else(|| property.option(&wanted)).filter(|option| !option.id.is_empty()) {
@@ -285,7 +295,7 @@ enum Looked<'a> {
     Found(&'a Property),
     Renamed(&'a Property),
     Missing,
-    Broken(String),
+    Broken(Localized),
 }
 
 fn look<'a>(
@@ -298,10 +308,14 @@ fn look<'a>(
     let Some(known) = known else {
         if let Some(property) = source.named(&setting.property) {
             return match &setting.kind {
-                Some(kind) if *kind != property.kind => Looked::Broken(format!(
-                    "property {:?} of database {database:?} is of type {}, and the settings say {kind}; change one of them",
-                    property.name, property.kind
-                )),
+                Some(wanted) if *wanted != property.kind => {
+                    Looked::Broken(Localized::of(|_| texts::sync::PropertyTypeDiffers {
+                        property: property.name.as_str(),
+                        database,
+                        kind: &property.kind,
+                        wanted,
+                    }))
+                }
                 _ => Looked::Found(property),
             };
         }
@@ -311,14 +325,18 @@ fn look<'a>(
         return source.title_property().filter(|_| is_title).map_or(Looked::Missing, Looked::Found);
     };
     match source.property(&known.id) {
-        None => Looked::Broken(format!(
-            "property {:?} of database {database:?} was deleted; bring it back in Notion (its trash keeps it), or take it out of the settings",
-            setting.property
-        )),
-        Some(property) if property.kind != known.kind => Looked::Broken(format!(
-            "property {:?} of database {database:?} was of type {} and is {} now; change it back, or take the mapping out of the settings and in again",
-            property.name, known.kind, property.kind
-        )),
+        None => Looked::Broken(Localized::of(|_| texts::sync::PropertyDeleted {
+            property: setting.property.as_str(),
+            database,
+        })),
+        Some(property) if property.kind != known.kind => {
+            Looked::Broken(Localized::of(|_| texts::sync::PropertyTypeChanged {
+                property: property.name.as_str(),
+                database,
+                before: &known.kind,
+                kind: &property.kind,
+            }))
+        }
         Some(property) if property.kind != "title" && !property.name.eq_ignore_ascii_case(&setting.property) => {
             // A new name in the settings for another property that is there is meant for that one.
             match source.named(&setting.property) {
@@ -483,7 +501,7 @@ mod tests {
         assert_eq!(known["stageId"].options["NEW"], KnownOption { id: "o1".into(), name: "New‚ fresh".into() });
         let renamed = with(json!([{"id": "o1", "name": "Neu"}, {"id": "o2", "name": "Other"}]));
         let second = resolve(&database, &portal(), &renamed, &known, &BTreeMap::new());
-        assert!(second.notices[0].text.contains("is called \"Neu\" now"), "{:?}", second.notices);
+        assert!(second.notices[0].text.to_string().contains("is called \"Neu\" now"), "{:?}", second.notices);
         assert_eq!(second.fields[1].setting.values["NEW"], "Neu");
         assert_eq!(second.fields[1].options["NEW"], "o1");
         // It stays known from then on, and older data without options still reads.
@@ -502,7 +520,7 @@ mod tests {
         let bare = json!({"Name": {"id": "title", "type": "title"}, "Visit": {"id": "v", "type": "date"}});
         let resolved = resolve(&database, &fields, &source(bare), &BTreeMap::new(), &BTreeMap::new());
         assert!(resolved.fields.is_empty());
-        let text = &resolved.troubles[0].text;
+        let text = resolved.troubles[0].text.to_string();
         assert!(text.contains("holds several values") && text.contains("type rich_text"), "{text}");
         database.fields =
             Some(vec![FieldSetting { kind: Some("date".into()), ..FieldSetting::new("ufCrm_7", "Days") }]);
@@ -513,6 +531,6 @@ mod tests {
             &BTreeMap::new(),
             &BTreeMap::new(),
         );
-        assert!(!made.missing.contains_key("Days") && made.troubles[0].text.contains("use type rich_text"));
+        assert!(!made.missing.contains_key("Days") && made.troubles[0].text.to_string().contains("use type rich_text"));
     }
 }

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use locale::{Language, Localized, texts};
 use serde::{Deserialize, Serialize};
 
 use super::cell::Cell;
@@ -20,7 +21,7 @@ pub struct Reading {
     /// Its value.
     pub cell: Cell,
     /// Why it cannot be written on the other side, if it cannot.
-    pub cannot: Option<String>,
+    pub cannot: Option<Localized>,
     /// What the other side gets if this is carried there, where that is more than is shown here: people without an
     /// account in Notion stay on the portal when others are added.
     pub carried: Option<Cell>,
@@ -28,7 +29,7 @@ pub struct Reading {
 
 impl Reading {
     /// A value that cannot be written on the other side, and why.
-    pub fn refused(cell: Cell, why: impl Into<String>) -> Self {
+    pub fn refused(cell: Cell, why: impl Into<Localized>) -> Self {
         Self { cell, cannot: Some(why.into()), carried: None }
     }
 
@@ -109,16 +110,16 @@ pub enum Why {
 
 impl Why {
     /// In words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Master => "the settings say that it counts",
-            Self::Later => "it was edited later",
-            Self::SameMinute => "both were edited in the same minute, and then Bitrix24 counts",
-            Self::OneWay => "the field goes one way only",
-            Self::OtherCannotBeWritten => "the other value cannot be written there",
-            Self::Chosen => "a person took this side's value",
-            Self::First => "the settings say that it counts when a record and a row are linked",
-        }
+    pub fn words(self, language: Language) -> &'static str {
+        language.text(match self {
+            Self::Master => texts::sync::USED_BY_SETTINGS,
+            Self::Later => texts::sync::USED_AS_LATER,
+            Self::SameMinute => texts::sync::USED_IN_SAME_MINUTE,
+            Self::OneWay => texts::sync::USED_AS_ONE_WAY,
+            Self::OtherCannotBeWritten => texts::sync::USED_AS_OTHER_CANNOT_BE_WRITTEN,
+            Self::Chosen => texts::sync::USED_BY_CHOICE,
+            Self::First => texts::sync::USED_WHEN_LINKED,
+        })
     }
 }
 
@@ -155,7 +156,7 @@ pub struct Stuck {
     /// The side whose value it is.
     pub of: Side,
     /// Why, with the fix.
-    pub why: String,
+    pub why: Localized,
 }
 
 /// What a merge asks for.

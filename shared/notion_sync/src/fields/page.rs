@@ -9,6 +9,7 @@ use bitrix24::EntityType;
 use jiff::civil::{Date, time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use locale::{Localized, texts};
 use notion::text;
 use records::Record;
 use records::names::{Named, Names};
@@ -129,11 +130,9 @@ pub fn of_portal(field: &Field, cell: &Cell, context: &Context) -> Reading {
         (PortalKind::Number(_) | PortalKind::Money, Cell::Number(number)) if field.property.kind == "number" => {
             too_long_number(field, number)
         }
-        (_, Cell::List(cells)) if !is_text(&field.property.kind) => Some(format!(
-            "the portal holds {} values, and property {:?} holds one; make a property of type rich_text for it",
-            cells.len(),
-            field.property.name
-        )),
+        (_, Cell::List(cells)) if !is_text(&field.property.kind) => Some(Localized::of(|_| {
+            texts::sync::SeveralValues { property: &field.property.name, count: cells.len() as u64 }
+        })),
         (_, cell) if is_text(&field.property.kind) || matches!(cell, Cell::Text(_)) => {
             too_long(field, &lines::text(cell, &context.zone))
         }
@@ -146,49 +145,41 @@ fn is_text(kind: &str) -> bool {
     ["title", "rich_text"].contains(&kind)
 }
 
-fn without_page(field: &Field, ids: &BTreeSet<u64>, context: &Context) -> Option<String> {
+fn without_page(field: &Field, ids: &BTreeSet<u64>, context: &Context) -> Option<Localized> {
     let missing: Vec<_> =
         ids.iter().filter(|id| context.page(field, **id).is_none()).map(ToString::to_string).collect();
     (!missing.is_empty()).then(|| {
-        format!(
-            "number {} has no page yet in the database that property {:?} leads to",
-            missing.join(", "),
-            field.property.name
-        )
+        let numbers = missing.join(", ");
+        Localized::of(|_| texts::sync::NoPageYet { numbers: &numbers, property: &field.property.name })
     })
 }
 
-fn too_many(field: &Field, count: usize) -> Option<String> {
-    (count > MAX_ENTRIES)
-        .then(|| format!("there are {count} values, and property {:?} takes {MAX_ENTRIES}", field.property.name))
+fn too_many(field: &Field, count: usize) -> Option<Localized> {
+    let (property, most) = (&field.property.name, MAX_ENTRIES as u64);
+    (count > MAX_ENTRIES).then(|| Localized::of(|_| texts::sync::TooMany { property, count: count as u64, most }))
 }
 
 /// Notion's numbers are binary: not every decimal number is one.
-fn too_long_number(field: &Field, number: &str) -> Option<String> {
+fn too_long_number(field: &Field, number: &str) -> Option<Localized> {
     let binary = number.parse::<f64>().ok().filter(|binary| binary.is_finite());
     let is_same = binary.is_some_and(|binary| Cell::double(binary) == Cell::Number(number.to_owned()));
-    (!is_same).then(|| {
-        format!(
-            "{number} has more digits than a number in Notion holds; make a property of type rich_text instead of {:?}",
-            field.property.name
-        )
-    })
+    let property = field.property.name.as_str();
+    (!is_same).then(|| Localized::of(|_| texts::sync::TooLongNumber { number, property }))
 }
 
 /// Which options Notion lacks, if they may not be made.
-fn lacks<'a>(field: &Field, codes: impl Iterator<Item = &'a String>) -> Option<String> {
+fn lacks<'a>(field: &Field, codes: impl Iterator<Item = &'a String>) -> Option<Localized> {
     if field.setting.create_options {
         return None;
     }
     let missing: Vec<_> =
         codes.filter(|code| field.option_of(code).is_none()).map(|code| field.name_of(code)).collect();
-    (!missing.is_empty()).then(|| format!(
-        "property {:?} has no option {:?}; add it in Notion, name another under `values`, or allow `create_options`",
-        field.property.name, missing.join(", ")
-    ))
+    let options = missing.join(", ");
+    (!missing.is_empty())
+        .then(|| Localized::of(|_| texts::sync::NoOption { property: &field.property.name, options: &options }))
 }
 
-fn too_long(field: &Field, text: &str) -> Option<String> {
+fn too_long(field: &Field, text: &str) -> Option<Localized> {
     let units = text.encode_utf16().count();
     let most = match field.property.kind.as_str() {
         "url" => MAX_URL,
@@ -196,7 +187,8 @@ fn too_long(field: &Field, text: &str) -> Option<String> {
         _ if text::too_long(text) => text::MAX_IN_A_RUN * text::MAX_RUNS,
         _ => return None,
     };
-    (units > most).then(|| format!("it has {units} characters, and property {:?} takes {most}", field.property.name))
+    let (property, count, most) = (&field.property.name, units as u64, most as u64);
+    (count > most).then(|| Localized::of(|_| texts::sync::TooLong { property, count, most }))
 }
 
 /// A value that Notion can only show.
@@ -209,7 +201,7 @@ fn shown(field: &Field, cell: &Cell, context: &Context) -> Reading {
         (PortalKind::Itself, cell) => {
             let Cell::Records(ids) = cell else { return cell.clone().into() };
             let missing = ids.iter().any(|id| context.page(field, *id).is_none());
-            let cannot = missing.then(|| "its page in the first database is not there yet".to_owned());
+            let cannot = missing.then(|| texts::sync::FIRST_PAGE_MISSING.into());
             return Reading { cell: cell.clone(), cannot, carried: None };
         }
         (PortalKind::Item(entity) | PortalKind::Binding(entity), Cell::Records(ids)) => {
@@ -309,9 +301,7 @@ fn accepted(field: &Field, reading: Reading, context: &Context) -> Reading {
     }
     let name = &field.portal.name;
     if field.portal.required && is_blank(reading.carried()) {
-        let why = format!(
-            "the portal's field {name:?} may not be empty; write a value in Notion, or change the one in Bitrix24"
-        );
+        let why = Localized::of(|_| texts::sync::MayNotBeEmpty { field: name });
         return Reading { cannot: Some(why), ..reading };
     }
     if matches!(field.portal.kind, PortalKind::Binding(_) | PortalKind::Itself) {
@@ -347,10 +337,7 @@ fn text_property(field: &Field, plain: &str, base: Option<&Cell>, context: &Cont
     let now = portal::listed(&field.portal, &context.raw);
     match lines::read(&field.portal.kind, plain, &now, &context.zone) {
         Ok(cells) if several => Cell::list(cells).into(),
-        Ok(cells) if cells.len() > 1 => Reading::refused(
-            Cell::Foreign(plain.trim().to_owned()),
-            "the portal's field holds one value; leave one line",
-        ),
+        Ok(cells) if cells.len() > 1 => Reading::refused(Cell::Foreign(plain.trim().to_owned()), texts::sync::ONE_LINE),
         Ok(cells) => cells.into_iter().next().unwrap_or_default().into(),
         Err(why) => Reading::refused(Cell::Foreign(plain.trim().to_owned()), why),
     }
@@ -436,7 +423,7 @@ fn option(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) 
 
 /// The codes that an option stands for. Several may be called the same: then those are meant that the portal has now,
 /// or had.
-fn codes(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) -> Result<Vec<String>, String> {
+fn codes(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) -> Result<Vec<String>, Localized> {
     let name = value["name"].as_str().unwrap_or_default();
     // A list without known values (currencies) is chosen from by code.
     if field.portal.options.is_empty() {
@@ -465,17 +452,17 @@ fn codes(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) -
         1 => Ok(found),
         0 => {
             let known: Vec<_> = field.choices(context.category).map(|(_, name)| name).collect();
-            Err(format!(
-                "the portal's field {:?} has no value {name:?} here; it has {}; choose one of these, or name it under `values`",
-                field.portal.name,
-                known.join(", ")
-            ))
+            let names = known.join(", ");
+            Err(Localized::of(|_| texts::sync::NoSuchValue { field: field.portal.name.as_str(), name, names: &names }))
         }
-        _ => Err(format!(
-            "the portal's field {:?} has several values that are called {name:?} in Notion ({}); give them different names under `values`",
-            field.portal.name,
-            found.join(", ")
-        )),
+        _ => {
+            let codes = found.join(", ");
+            Err(Localized::of(|_| texts::sync::AmbiguousValue {
+                field: field.portal.name.as_str(),
+                name,
+                codes: &codes,
+            }))
+        }
     }
 }
 
@@ -499,9 +486,7 @@ fn people(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) 
     let id = |user: &&Value| user["id"].as_str().and_then(|id| context.to_portal.get(id).copied());
     if let Some(stranger) = all.iter().find(|user| id(user).is_none()) {
         let name = stranger["name"].as_str().or_else(|| stranger["id"].as_str()).unwrap_or_default();
-        let why = format!(
-            "{name} has no counterpart on the portal; give both accounts one e-mail, or link them under `notion.people`"
-        );
+        let why = Localized::of(|_| texts::sync::UnknownPerson { name });
         return Reading::refused(Cell::Foreign(name.to_owned()), why);
     }
     let known: Vec<u64> = all.iter().filter_map(id).collect();
@@ -511,7 +496,7 @@ fn people(field: &Field, value: &Value, base: Option<&Cell>, context: &Context) 
             Some(Cell::Users(were)) if known.iter().all(|user| were.contains(user)) => Cell::Users(were.clone()).into(),
             _ => Reading::refused(
                 Cell::users(known),
-                format!("Notion shows only {MAX_SHOWN} people; change them in Bitrix24"),
+                Localized::of(|_| texts::sync::TooManyPeople { most: MAX_SHOWN as u64 }),
             ),
         };
     }
@@ -528,10 +513,7 @@ fn relation(field: &Field, value: &Value, context: &Context) -> Reading {
     if known.len() != pages.len() {
         return Reading::refused(
             Cell::Foreign(format!("{} pages", pages.len())),
-            format!(
-                "property {:?} links to a page that does not belong to a record of the portal",
-                field.property.name
-            ),
+            Localized::of(|_| texts::sync::StrangePage { property: &field.property.name }),
         );
     }
     let hidden: Vec<u64> = match portal::read(&field.portal, ANY_RECORD, &context.raw) {
@@ -557,7 +539,7 @@ fn together(field: &Field, cell: Cell, all: Cell, hidden: &[u64]) -> Reading {
         _ => 0,
     };
     if !field.portal.multiple && count > 1 && field.portal.kind != PortalKind::Itself {
-        return Reading::refused(cell, "the portal's field holds one; leave one in Notion");
+        return Reading::refused(cell, texts::sync::ONE_VALUE);
     }
     let keeps = !hidden.is_empty() && (field.portal.multiple || shows_nothing);
     Reading { cell, cannot: None, carried: keeps.then_some(all) }

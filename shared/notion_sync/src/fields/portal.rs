@@ -2,6 +2,7 @@
 
 use bitrix24::{EntityType, tolerant};
 use jiff::Timestamp;
+use locale::{Localized, texts};
 use records::record::{Record, RecordKind, State};
 use serde_json::{Map, Value, json};
 
@@ -279,7 +280,7 @@ fn records_of(cell: &Cell) -> Vec<u64> {
 }
 
 /// The value of a field after an edit, or why the edit cannot be applied without losing something.
-pub fn edited(field: &PortalField, cell: &Cell, raw: &Map<String, Value>) -> Result<Value, String> {
+pub fn edited(field: &PortalField, cell: &Cell, raw: &Map<String, Value>) -> Result<Value, Localized> {
     let now = raw.get(&field.name).unwrap_or(&Value::Null);
     let all = entries(now);
     if field.multiple {
@@ -299,7 +300,7 @@ pub fn edited(field: &PortalField, cell: &Cell, raw: &Map<String, Value>) -> Res
         return list(field, &all, cell);
     }
     if all.len() > 1 {
-        return Err("the portal holds several values in this field; edit it there".into());
+        return Err(texts::sync::SEVERAL_IN_BITRIX24.into());
     }
     one(field, cell, all.first().copied().unwrap_or(&Value::Null))
 }
@@ -311,16 +312,16 @@ fn chosen<T: PartialEq>(now: &[&Value], wanted: &[T], key: impl Fn(&Value) -> T,
     kept.chain(added).collect()
 }
 
-fn list(field: &PortalField, now: &[&Value], cell: &Cell) -> Result<Value, String> {
+fn list(field: &PortalField, now: &[&Value], cell: &Cell) -> Result<Value, Localized> {
     let wanted: &[Cell] = match cell {
         Cell::List(cells) => cells,
         Cell::Empty => &[],
-        _ => return Err("the field holds several values, and this is one; write each on a line of its own".into()),
+        _ => return Err(texts::sync::SEVERAL_WANTED.into()),
     };
     let field = &PortalField { multiple: true, ..field.clone() };
     let cells = cells(field, now);
     if let Some(line) = list::melted(&cells, wanted) {
-        return Err(format!("line {} holds several of the values; write each on a line of its own", line + 1));
+        return Err(Localized::of(|_| texts::sync::LineHoldsSeveral { line: line as u64 + 1 }));
     }
     let numbers = now.iter().any(|value| value.is_number());
     let write = |cell: &Cell, was: Option<&Value>| {
@@ -333,7 +334,7 @@ fn list(field: &PortalField, now: &[&Value], cell: &Cell) -> Result<Value, Strin
 }
 
 /// One value after an edit of what it was.
-fn one(field: &PortalField, cell: &Cell, now: &Value) -> Result<Value, String> {
+fn one(field: &PortalField, cell: &Cell, now: &Value) -> Result<Value, Localized> {
     let is_compared = !matches!(field.kind, PortalKind::User | PortalKind::Item(_));
     if is_compared && !now.is_null() && single(field, now) == *cell {
         return Ok(now.clone());
@@ -345,9 +346,7 @@ fn one(field: &PortalField, cell: &Cell, now: &Value) -> Result<Value, String> {
         (PortalKind::Address, Cell::Text(text)) => {
             let (address, place) = place_of(&was);
             if !place.is_empty() {
-                return Err(format!(
-                    "the address {address:?} has a place on the map, which would be lost; change it in Bitrix24"
-                ));
+                return Err(Localized::of(|_| texts::sync::AddressHasPlace { address }));
             }
             json!(list::edited_line(address, text))
         }
@@ -366,7 +365,7 @@ fn one(field: &PortalField, cell: &Cell, now: &Value) -> Result<Value, String> {
         (_, Cell::Moment(moment)) => json!(moment.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string()),
         (_, Cell::Options(codes)) => codes.first().map_or_else(|| json!(""), |code| json!(code)),
         (_, Cell::Users(ids) | Cell::Records(ids)) if ids.len() > 1 => {
-            return Err("the portal's field holds one; leave one in Notion".into());
+            return Err(texts::sync::ONE_VALUE.into());
         }
         (_, Cell::Users(ids) | Cell::Records(ids)) => json!(ids.first().copied().unwrap_or_default()),
         (PortalKind::User | PortalKind::Item(_), _) => json!(0),
@@ -489,7 +488,7 @@ mod tests {
             &text(&["Roof, Wall, north, Door"]),
             &Map::from_iter([("ufCrm_1".to_owned(), json!(["Roof", "Wall, north"]))]),
         );
-        assert!(melted.unwrap_err().contains("several of the values"));
+        assert!(melted.unwrap_err().to_string().contains("several of the values"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Formatted text: BBCode on the portal, rich text in Notion.
 
+use locale::Localized;
 use serde_json::Value;
 use text::edit;
 
@@ -7,7 +8,7 @@ pub(super) use text::edit::{normalised as typed, shown};
 
 /// The BBCode with an edit of what it shows, or why that cannot be done. `wanted` says nothing of blanks at the ends of
 /// lines: those of lines that were not edited stay.
-pub(super) fn edited(now: &str, wanted: &str) -> Result<String, String> {
+pub(super) fn edited(now: &str, wanted: &str) -> Result<String, Localized> {
     edit::edit_bbcode(now, &with_blanks(&shown(now), wanted)).map_err(|loss| loss.why)
 }
 

@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use locale::{Language, texts};
+
 use super::portal_field::{Codec, PortalField, PortalKind};
 
 /// How a field and a property go together.
@@ -31,13 +33,13 @@ pub enum Reason {
 
 impl Reason {
     /// In words, to follow "because".
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::HoldsOne => "the field holds several values and the property holds one",
-            Self::OtherType => "the property holds values of another type",
-            Self::FilledByNotion => "Notion fills the property and nobody can write it",
-            Self::UnknownProperty => "this type of property is not known",
-        }
+    pub fn words(self, language: Language) -> &'static str {
+        language.text(match self {
+            Self::HoldsOne => texts::sync::HOLDS_ONE,
+            Self::OtherType => texts::sync::OTHER_TYPE,
+            Self::FilledByNotion => texts::sync::READ_ONLY_PROPERTY,
+            Self::UnknownProperty => texts::sync::UNKNOWN_TYPE,
+        })
     }
 }
 

@@ -4,8 +4,7 @@
 //! shortens a text. Such a value is *held*: it is neither agreed nor written again and again, and never written back.
 //! It counts as a person's unfinished change until both sides agree.
 
-use std::collections::BTreeSet;
-
+use locale::{Localized, texts};
 use serde::{Deserialize, Serialize};
 
 use super::cell::Cell;
@@ -29,7 +28,7 @@ pub struct Held {
     #[serde(rename = "n")]
     pub notion: Cell,
     /// Why, with the fix.
-    pub why: String,
+    pub why: Localized,
     /// Whether the provider refused it with an error. Then it may be written again beside other changes: what is refused
     /// changes nothing, so it cannot go round in circles.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -129,48 +128,59 @@ pub fn expected(to: Side, cell: &Cell, knows: impl Fn(u64) -> bool) -> Cell {
 
 /// Why a side that accepted a write does not show it, with the fix; `None` if it does. `before` is what it showed before the
 /// write. The values themselves are not in the words, so that the reason is the same for every record that meets it.
-pub fn difference(field: &Field, to: Side, wanted: &Cell, before: &Cell, shown: &Cell) -> Option<String> {
+pub fn difference(field: &Field, to: Side, wanted: &Cell, before: &Cell, shown: &Cell) -> Option<Localized> {
     if wanted == shown || (wanted.is_empty() && shown.is_empty()) {
         return None;
     }
     let fix = match to {
-        Side::Bitrix24 => "Check the field's settings in Bitrix24 and what the connection's user may change there",
-        Side::Notion => "Check the property in Notion",
+        Side::Bitrix24 => texts::sync::CHECK_BITRIX24,
+        Side::Notion => texts::sync::CHECK_NOTION,
     };
-    let what = match (wanted, shown) {
+    let made: Localized = match (wanted, shown) {
         (wanted, _) if wanted.is_empty() && to == Side::Notion && field.property.kind == "status" => {
-            "did not clear it: a status is never empty there and shows its default".to_owned()
+            texts::sync::STATUS_NOT_CLEARED.into()
         }
-        (wanted, _) if wanted.is_empty() => "did not clear it".to_owned(),
-        (_, shown) if shown == before => "still shows the value from before".to_owned(),
+        (wanted, _) if wanted.is_empty() => texts::sync::NOT_CLEARED.into(),
+        (_, shown) if shown == before => texts::sync::VALUE_FROM_BEFORE.into(),
         (Cell::Text(wanted), Cell::Text(shown)) => text_difference(wanted, shown),
-        (Cell::Number(wanted), Cell::Number(shown)) if rounds(wanted, shown) => "rounded the number".to_owned(),
+        (Cell::Number(wanted), Cell::Number(shown)) if rounds(wanted, shown) => texts::sync::NUMBER_ROUNDED.into(),
         (Cell::Money(wanted, own), Cell::Money(shown, other)) if own == other && rounds(wanted, shown) => {
-            "rounded the sum".to_owned()
+            texts::sync::SUM_ROUNDED.into()
         }
-        (Cell::Money(wanted, _), Cell::Money(shown, _)) if wanted == shown => "shows another currency".to_owned(),
+        (Cell::Money(wanted, _), Cell::Money(shown, _)) if wanted == shown => texts::sync::OTHER_CURRENCY.into(),
         (Cell::List(wanted), Cell::List(shown)) if shown.iter().all(|one| wanted.contains(one)) => {
-            format!("dropped {} of the {} values", wanted.len() - shown.len().min(wanted.len()), wanted.len())
+            values_dropped(wanted.len() - shown.len().min(wanted.len()), wanted.len())
         }
-        (Cell::Options(wanted), Cell::Options(shown)) if shown.is_subset(wanted) => dropped("values", wanted, shown),
-        (Cell::Users(wanted), Cell::Users(shown)) if shown.is_subset(wanted) => dropped("people", wanted, shown),
-        (Cell::Records(wanted), Cell::Records(shown)) if shown.is_subset(wanted) => dropped("records", wanted, shown),
-        (_, Cell::Empty) => "shows nothing".to_owned(),
-        _ => "shows another value".to_owned(),
+        (Cell::Options(wanted), Cell::Options(shown)) if shown.is_subset(wanted) => {
+            values_dropped(wanted.difference(shown).count(), wanted.len())
+        }
+        (Cell::Users(wanted), Cell::Users(shown)) if shown.is_subset(wanted) => {
+            let (dropped, count) = (wanted.difference(shown).count() as u64, wanted.len() as u64);
+            Localized::of(|_| texts::sync::PeopleDropped { dropped, count })
+        }
+        (Cell::Records(wanted), Cell::Records(shown)) if shown.is_subset(wanted) => {
+            let (dropped, count) = (wanted.difference(shown).count() as u64, wanted.len() as u64);
+            Localized::of(|_| texts::sync::RecordsDropped { dropped, count })
+        }
+        (_, Cell::Empty) => texts::sync::SHOWS_NOTHING.into(),
+        _ => texts::sync::SHOWS_ANOTHER_VALUE.into(),
     };
-    Some(format!(
-        "{to} accepted the change but {what}. {fix}, or change the value on either side so that both can show it"
-    ))
+    Some(Localized::of(|language| texts::sync::NotKept {
+        side: to.title(language),
+        difference: made.text(language),
+        fix: language.text(fix),
+    }))
 }
 
-fn text_difference(wanted: &str, shown: &str) -> String {
+fn text_difference(wanted: &str, shown: &str) -> Localized {
     if !shown.is_empty() && wanted.starts_with(shown) {
-        return format!("kept only its first {} characters", shown.chars().count());
+        let count = shown.chars().count() as u64;
+        return Localized::of(|_| texts::sync::TextCut { count });
     }
     if wanted.to_lowercase() == shown.to_lowercase() {
-        return "changed upper and lower case in it".to_owned();
+        return texts::sync::CASE_CHANGED.into();
     }
-    "shows another text".to_owned()
+    texts::sync::SHOWS_ANOTHER_TEXT.into()
 }
 
 /// Whether one number is the other, rounded: to fewer digits after the point.
@@ -180,8 +190,8 @@ fn rounds(wanted: &str, shown: &str) -> bool {
     digits(shown) < digits(wanted) && (value(wanted) - value(shown)).abs() <= 1.0
 }
 
-fn dropped<T: Ord>(what: &str, wanted: &BTreeSet<T>, shown: &BTreeSet<T>) -> String {
-    format!("dropped {} of the {} {what}", wanted.difference(shown).count(), wanted.len())
+fn values_dropped(dropped: usize, count: usize) -> Localized {
+    Localized::of(|_| texts::sync::ValuesDropped { dropped: dropped as u64, count: count as u64 })
 }
 
 #[cfg(test)]
@@ -222,7 +232,7 @@ mod tests {
         let field = field("rich_text");
         let why = |wanted: Cell, before: Cell, shown: Cell| {
             let why = difference(&field, Side::Bitrix24, &wanted, &before, &shown);
-            why.map(|why| why.split(". ").next().unwrap().replace("Bitrix24 accepted the change but ", ""))
+            why.map(|why| why.to_string().split(". ").next().unwrap().replace("Bitrix24 accepted the change but ", ""))
         };
         let money = |sum: &str, currency: &str| Cell::Money(sum.into(), currency.into());
         let options = |codes: &[&str]| Cell::options(codes.iter().map(|code| (*code).to_owned()));
@@ -252,7 +262,7 @@ mod tests {
         }
         let status =
             difference(&super::tests::field("status"), Side::Notion, &Cell::Empty, &Cell::Empty, &text("To do"));
-        assert!(status.unwrap().contains("a status is never empty"));
+        assert!(status.unwrap().to_string().contains("a status is never empty"));
         assert_eq!(expected(Side::Notion, &Cell::users([1, 9]), |user| user == 1), Cell::users([1]));
         assert_eq!(expected(Side::Bitrix24, &Cell::users([1, 9]), |user| user == 1), Cell::users([1, 9]));
     }
@@ -273,7 +283,14 @@ mod tests {
     }
 
     fn held(b: &Cell, n: &Cell, refused: bool) -> Held {
-        Held { field: "f".into(), of: Side::Notion, bitrix24: b.kept(), notion: n.kept(), why: "x".into(), refused }
+        Held {
+            field: "f".into(),
+            of: Side::Notion,
+            bitrix24: b.kept(),
+            notion: n.kept(),
+            why: Localized::data("x"),
+            refused,
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clients::Failure;
 use jiff::Timestamp;
 use jobs::sync::Side;
+use locale::{Localized, texts};
 use notifications::alert;
 use notifications::alert::Alert;
 use records::names::Named;
@@ -59,10 +60,8 @@ impl LinkWork<'_> {
         now: &BothSides,
         context: &Context,
     ) -> Result<Vec<Write>, Failure> {
-        let why = format!(
-            "{to} changed it back each time it was written. Look for an automation rule in Bitrix24 or an automation in Notion that sets this field. The sync of this record goes on at {}",
-            until.strftime("%H:%M UTC")
-        );
+        let time = until.strftime("%H:%M UTC").to_string();
+        let why = Localized::of(|language| texts::sync::ChangedBack { side: to.title(language), until: &time });
         let stuck = Stuck { field: field.to_owned(), of: to.other(), why };
         let entry = self.entry(&stuck, now, context);
         let entry = entry.map(|entry| Entry { rests_until: Some(until), can_take: Vec::new(), ..entry });
@@ -108,7 +107,7 @@ fn stuck_of(entry: &Entry) -> Stuck {
 
 /// The sides whose value can be written to the other: the one that was not refused, or either where nobody has decided yet.
 fn can_take(field: &Field, stuck: &Stuck, now: &BothSides) -> Vec<Side> {
-    let asked = if stuck.why == UNDECIDED { vec![Side::Bitrix24, Side::Notion] } else { vec![stuck.of.other()] };
+    let asked = if is_undecided(stuck) { vec![Side::Bitrix24, Side::Notion] } else { vec![stuck.of.other()] };
     asked.into_iter().filter(|side| is_writable(field, *side, now)).collect()
 }
 
@@ -152,22 +151,28 @@ fn as_read(field: &Field, cell: &Cell, context: &Context) -> String {
 async fn notify(work: &LinkWork<'_>, entry: &Entry) -> Result<(), Failure> {
     let what = entry.record.to_string();
     let once = reason_id(entry);
-    let head = format!("{what} ({}): {} of {} could not be synced", entry.title, entry.name(), entry.of);
-    let lines = [
-        format!("Bitrix24 shows \"{}\", Notion shows \"{}\".", short(&entry.bitrix24), short(&entry.notion)),
-        format!("{}.", entry.why.trim_end_matches('.')),
-        "Both sides stay as they are; the other fields are synced. The page Needs attention of /admin lists all such values, \
-         with buttons to try again or to take the other side's value."
-            .to_owned(),
-    ];
-    let alert =
-        Alert { kind: "sync_stuck", what: &what, once: &once, again_after: NOTIFY_AGAIN, head: &head, lines: &lines };
+    let (head, lines) = (head(entry), lines(entry));
+    let alert = Alert { kind: "sync_stuck", what: &what, once: &once, again_after: NOTIFY_AGAIN, head, lines };
     alert::raise(&work.sync.ports, &work.opened.portal, &alert).await
+}
+
+fn head(entry: &Entry) -> Localized {
+    Localized::of(|language| texts::alerts::SyncStuck {
+        record: entry.record.title(language),
+        title: entry.title.clone(),
+        field: entry.name(),
+        side: entry.of.title(language).to_owned(),
+    })
+}
+
+fn lines(entry: &Entry) -> Vec<Localized> {
+    let values = texts::alerts::SyncStuckValues { bitrix24: &short(&entry.bitrix24), notion: &short(&entry.notion) };
+    vec![Localized::of(|_| values), entry.why.clone(), texts::alerts::SYNC_STUCK_NEXT.into()]
 }
 
 /// What makes a reason one and the same for every record that meets it: its words, without the numbers in them.
 fn reason_id(entry: &Entry) -> String {
-    let words: String = entry.why.chars().filter(|c| !c.is_ascii_digit()).collect();
+    let words: String = entry.why.to_string().chars().filter(|c| !c.is_ascii_digit() && *c != ',').collect();
     let side = entry.of.to_string();
     DeliveryId::of(&[&entry.database, &entry.field, &side, &words]).to_string()
 }
@@ -191,4 +196,66 @@ pub(super) fn line(opened: &Opened, stuck: &[Stuck]) -> String {
         format!("{name} of {}: {}", stuck.of, stuck.why)
     };
     format!("could not be synced: {}", stuck.iter().map(line).collect::<Vec<_>>().join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use locale::{Language, assert_from_the_catalogues, in_pseudo};
+    use records::Record;
+
+    use super::*;
+
+    fn entry(why: Localized) -> Entry {
+        Entry {
+            database: "Сделки".into(),
+            record: Record::Task(7),
+            title: "Крыша".into(),
+            page: None,
+            field: "поле".into(),
+            property: "Свойство".into(),
+            of: Side::Notion,
+            bitrix24: "1".into(),
+            notion: "2".into(),
+            why,
+            since: "2026-11-23T09:00:00Z".parse().unwrap(),
+            tried_at: None,
+            rests_until: None,
+            can_take: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_value_that_could_not_be_synced_is_explained_in_the_operators_language() {
+        let entry = entry(texts::sync::ONE_VALUE.into());
+        let head = head(&entry);
+        assert_eq!(head.text(Language::En), "Task 7 (Крыша): Свойство (поле) of Notion could not be synced");
+        assert_eq!(
+            head.text(Language::Ru),
+            "Задача 7 (Крыша): не удалось синхронизировать поле Свойство (поле), значение из Notion"
+        );
+        let read = lines(&entry).iter().take(2).map(|line| line.text(Language::Ru).to_owned()).collect::<Vec<_>>();
+        assert_eq!(
+            read,
+            ["В Битрикс24: «1», в Notion: «2».", "поле портала хранит одно значение; оставьте одно в Notion"]
+        );
+    }
+
+    #[test]
+    fn the_alert_comes_from_the_catalogues() {
+        let all = in_pseudo(|| {
+            let entry = entry(texts::sync::ONE_VALUE.into());
+            [vec![head(&entry)], lines(&entry)].concat()
+        });
+        for text in &all {
+            assert_from_the_catalogues(text.text(Language::En));
+        }
+    }
+
+    #[test]
+    fn a_reason_is_the_same_for_every_record_and_whatever_numbers_are_in_it() {
+        let long =
+            |count| entry(Localized::of(|_| texts::sync::TooLong { property: "Свойство", count, most: 200 }));
+        assert_eq!(reason_id(&long(201)), reason_id(&Entry { record: Record::Task(8), ..long(3_000) }));
+        assert_ne!(reason_id(&long(201)), reason_id(&entry(texts::sync::ONE_VALUE.into())));
+    }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clients::{ErrorClass, Failure};
+use locale::{Language, Localized, texts};
 use notifications::alert;
 use notifications::alert::Alert;
 use records::Record;
@@ -24,12 +25,12 @@ pub(super) async fn part(work: &mut LinkWork<'_>, why: Apart) -> Result<Next, Fa
         let restored = work.opened.notion.trash(&work.page_id()?, false).await?;
         return Ok(done(vec!["page taken out of the trash".into()], restored.url, Vec::new()));
     }
-    let mut changes = vec![format!("apart: {}", why.words())];
+    let mut changes = vec![format!("apart: {}", why.words(Language::En))];
     // What can be done twice is done first.
     match (why, setting) {
         (Apart::RecordGone, Gone::Mark | Gone::Restore) => {
-            changes
-                .extend(note(work, Some(&format!("Deleted in Bitrix24 (seen {})", now.strftime("%Y-%m-%d")))).await?);
+            let text = texts::sync::NoteDeleted { day: now.strftime("%Y-%m-%d").to_string() };
+            changes.extend(note(work, Some(&language(work).text(text))).await?);
         }
         (Apart::RecordGone, Gone::Delete) => {
             if let Some(page) = &work.link.page {
@@ -89,11 +90,16 @@ pub(super) async fn recheck(work: &mut LinkWork<'_>, why: Apart) -> Result<Next,
 }
 
 fn still(why: Apart) -> Next {
-    Next::skip(format!("not synced: {}", why.words()))
+    Next::skip(format!("not synced: {}", why.words(Language::default())))
 }
 
 fn done(changes: Vec<String>, place: String, writes: Vec<runtime::store::Write>) -> Next {
     Next::End(SyncDecision::done(changes, place, writes))
+}
+
+/// The language of what is written on pages and records.
+fn language(work: &Work<'_>) -> Language {
+    work.opened.settings.language
 }
 
 /// Writes the page's note, or clears it.
@@ -112,7 +118,9 @@ async fn note(work: &LinkWork<'_>, text: Option<&str>) -> Result<Option<String>,
 /// A comment on the record's timeline.
 async fn mark_record(work: &LinkWork<'_>, why: Apart) -> Result<Option<String>, Failure> {
     let Record::Item { entity, id } = work.record() else { return Ok(None) };
-    let text = format!("{}: {}.", work.opened.database.name, why.words());
+    let language = language(work);
+    let database = work.opened.database.name.as_str();
+    let text = language.text(texts::sync::CommentApart { database, reason: why.words(language) });
     let fields =
         json!({"ENTITY_ID": id, "ENTITY_TYPE": entity.to_string(), "COMMENT": Document::plain(&text).to_bbcode(false)});
     match work.opened.bitrix24.call("crm.timeline.comment.add", &json!({"fields": fields})).await {
@@ -135,22 +143,57 @@ async fn delete_record(work: &LinkWork<'_>) -> Result<(), Failure> {
 
 async fn notify(work: &LinkWork<'_>, why: Apart) -> Result<(), Failure> {
     let what = work.link.record.to_string();
-    let head = format!("{what} ({}) and its Notion page are no longer synced", work.link.title);
-    let advice = match why {
-        Apart::RecordGone => "The page stays. Restore the record from the recycle bin, or put the page into the trash.",
-        Apart::PageTrashed => "The record stays. Restore the page in Notion, and the sync goes on by itself.",
-        Apart::PageGone => {
-            "The record stays. Share the page's database with the connection again, if that is what happened."
-        }
-        Apart::PageMoved => "The record stays. Move the page back into its database, and the sync goes on by itself.",
-    };
     let alert = Alert {
         kind: "sync_apart",
         what: &what,
         once: &format!("{}#{}#{}", work.link.database, work.link.record.key(), work.sync.now()),
         again_after: Duration::from_secs(24 * 60 * 60),
-        head: &head,
-        lines: &[format!("Database {:?}: {}.", work.link.database, why.words()), advice.to_owned()],
+        head: head(&work.link),
+        lines: lines(&work.link.database, why),
     };
     alert::raise(&work.sync.ports, &work.opened.portal, &alert).await
+}
+
+fn head(link: &Link) -> Localized {
+    Localized::of(|language| texts::alerts::SyncApart {
+        record: link.record.title(language),
+        title: link.title.clone(),
+    })
+}
+
+fn lines(database: &str, why: Apart) -> Vec<Localized> {
+    let next = match why {
+        Apart::RecordGone => texts::alerts::SYNC_APART_RECORD_GONE,
+        Apart::PageTrashed => texts::alerts::SYNC_APART_PAGE_TRASHED,
+        Apart::PageGone => texts::alerts::SYNC_APART_PAGE_GONE,
+        Apart::PageMoved => texts::alerts::SYNC_APART_PAGE_MOVED,
+    };
+    let reason = Localized::of(|language| texts::alerts::SyncApartDatabase { database, reason: why.words(language) });
+    vec![reason, next.into()]
+}
+
+#[cfg(test)]
+mod tests {
+    use locale::{assert_from_the_catalogues, in_pseudo};
+
+    use super::*;
+
+    #[test]
+    fn alerts_and_notes_about_what_is_gone_come_from_the_catalogues() {
+        let link = Link::making("Сделки", Record::Task(7), "2026-11-23T09:00:00Z".parse().unwrap());
+        let all = in_pseudo(|| {
+            let mut all = vec![head(&link)];
+            for why in [Apart::RecordGone, Apart::PageTrashed, Apart::PageGone, Apart::PageMoved] {
+                all.extend(lines("Сделки", why));
+                let reason =
+                    |language| texts::sync::CommentApart { database: "Сделки", reason: why.words(language) };
+                all.push(Localized::of(reason));
+            }
+            all.push(Localized::of(|_| texts::sync::NoteDeleted { day: "2026-11-23" }));
+            all
+        });
+        for text in &all {
+            assert_from_the_catalogues(text.text(Language::En));
+        }
+    }
 }

@@ -3,6 +3,7 @@
 
 use clients::Failure;
 use jobs::sync::{Others, Signal, SyncJob};
+use locale::texts;
 use notion::Page;
 use records::Record;
 use runtime::job::ReceivedJob;
@@ -12,7 +13,7 @@ use crate::NotionSync;
 use crate::database::{Open, Opened};
 use crate::fields::Base;
 use crate::link::{Link, Seen, Standing, link_write, owner_write};
-use crate::work::matching::{DOUBLE, number, with_number, write_number};
+use crate::work::matching::{number, with_number, write_number};
 use crate::work::read::{PageRead, Reads, misplaced};
 use crate::work::{LinkWork, Next, SyncDecision, SyncOutcome, read};
 
@@ -36,7 +37,7 @@ pub(crate) async fn join(
 ) -> Result<SyncDecision, Failure> {
     let opened = match sync.open(&job.tenant, database).await? {
         Open::Ready(opened) => opened,
-        Open::Closed(closed) => return Ok(SyncDecision::skip(closed.text)),
+        Open::Closed(closed) => return Ok(SyncDecision::skip(closed.text.to_string())),
     };
     let record = request.record;
     let read_at = sync.now();
@@ -149,8 +150,8 @@ async fn others(opened: &Opened, record: Record, linked: Option<&str>, keep: &Pa
 async fn set_aside(opened: &Opened, record: Record, keep: &Page, page: &Page, others: Others) -> Result<(), Failure> {
     let mut properties = Map::from_iter([(opened.id.id.clone(), json!({"number": null}))]);
     if let Some(note) = &opened.note {
-        let text =
-            format!("{DOUBLE} of {record}, whose page is {}. This row is not synced; its text is untouched.", keep.url);
+        let language = opened.settings.language;
+        let text = language.text(texts::sync::NoteDouble { record: record.title(language), page: keep.url.clone() });
         properties.insert(note.id.clone(), json!({"rich_text": notion::text::runs(&text)}));
     }
     opened.notion.update(&page.id, &properties).await.map_err(Failure::repeatable)?;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use clients::{ErrorClass, Failure};
 use jiff::{SignedDuration, Timestamp};
 use jobs::sync::{Side, Signal, SyncJob};
+use locale::{Localized, texts};
 use notifications::alert;
 use notifications::alert::Alert;
 use notion::Page;
@@ -91,19 +92,27 @@ async fn refuse(
     opened: &Opened,
     record: Record,
     state: &State,
-    why: &str,
+    why: &Localized,
 ) -> Result<SyncDecision, Failure> {
-    let (what, title) = (record.to_string(), state.title().unwrap_or_default());
+    let what = record.to_string();
     let alert = Alert {
         kind: "sync_undecided",
         what: &what,
         once: &format!("{}#{}#{why}", opened.database.name, record.key()),
         again_after: Duration::from_secs(24 * 60 * 60),
-        head: &format!("{what} ({title}) is not linked with a row of Notion database {:?}", opened.database.name),
-        lines: &[why.to_owned()],
+        head: undecided(record, state, &opened.database.name),
+        lines: vec![why.clone()],
     };
     alert::raise(&sync.ports, &opened.portal, &alert).await?;
     Ok(SyncDecision::skip(format!("not linked: {why}")))
+}
+
+fn undecided(record: Record, state: &State, database: &str) -> Localized {
+    Localized::of(|language| texts::alerts::SyncUndecided {
+        record: record.title(language),
+        title: state.title().unwrap_or_default(),
+        database: database.to_owned(),
+    })
 }
 
 /// Takes a row that was recognised for the record's page.

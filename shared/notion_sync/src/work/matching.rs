@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use clients::{ErrorClass, Failure};
 use crm::pages::Listing;
 use jobs::sync::Side;
+use locale::{Language, Localized, Piece, texts};
 use notion::Page;
 use records::{Change, Record, RecordKind, State};
 use serde_json::{Map, Value, json};
@@ -34,10 +35,8 @@ const MAX_ROWS: usize = 1_000;
 const MAX_PAGES: usize = 10;
 /// Conditions in a filter: Notion takes a hundred.
 const MAX_CONDITIONS: usize = 90;
-/// What the note of a row begins with that lost its number because another row is the record's.
-pub(crate) const COPY: &str = "A copy";
-/// The same, for a row that was joined with another.
-pub(crate) const DOUBLE: &str = "A double";
+/// What the note of a row that lost its number to another row begins with, as earlier versions wrote it.
+const OLD_NOTES: [&str; 2] = ["A copy", "A double"];
 
 /// The row that is a record's.
 pub(crate) enum RowMatch {
@@ -48,7 +47,7 @@ pub(crate) enum RowMatch {
     /// It cannot be decided.
     Refused {
         /// Why, and what to do.
-        why: String,
+        why: Localized,
         /// The rows in question.
         rows: Vec<Page>,
     },
@@ -159,7 +158,18 @@ fn of_type(opened: &Opened, page: &Page, kind: &str, key: &Key) -> BTreeSet<Stri
 pub(crate) fn is_set_aside(opened: &Opened, page: &Page) -> bool {
     let note = opened.note.as_ref().and_then(|note| page.property(&note.id));
     let text = note.map(|note| notion::text::plain(&note["rich_text"])).unwrap_or_default();
-    text.starts_with(COPY) || text.starts_with(DOUBLE)
+    says_set_aside(&text)
+}
+
+/// Whether a note says so, in any language. It is the part of the note before the record's name.
+fn says_set_aside(note: &str) -> bool {
+    let begins =
+        |pieces: Vec<Piece<'_, &str>>| matches!(pieces.first(), Some(Piece::Text(text)) if note.starts_with(&**text));
+    OLD_NOTES.iter().any(|old| note.starts_with(old))
+        || Language::ALL.into_iter().any(|language| {
+            begins(language.pieces(&texts::sync::NoteCopy { record: "" }))
+                || begins(language.pieces(&texts::sync::NoteDouble { record: "", page: "" }))
+        })
 }
 
 /// What has to be known to read a row's keys.
@@ -203,10 +213,11 @@ pub(crate) async fn find(
     match best(opened, record, &traits, all) {
         RowMatch::One(page, key) => alone(sync, opened, record, (state, &traits), *page, key).await,
         RowMatch::None if !is_whole => Ok(RowMatch::Refused {
-            why: format!(
-                "database {:?} has more than {} rows without a number that may be {record}; run a backfill over it first",
-                opened.database.name, MAX_ROWS
-            ),
+            why: Localized::of(|language| texts::sync::TooManyRows {
+                database: opened.database.name.clone(),
+                most: MAX_ROWS as u64,
+                record: record.title(language),
+            }),
             rows: Vec::new(),
         }),
         row => Ok(row),
@@ -239,24 +250,25 @@ pub(crate) fn doubled(opened: &Opened, record: Record, rows: Vec<Page>) -> RowMa
 
 /// A row carries the number of a record and is linked with another.
 pub(crate) fn taken(record: Record, owner: Record, page: Page) -> RowMatch {
-    let why = format!(
-        "row {} carries the number of {record} and is linked with {owner}; write {} into it, and run a backfill",
-        page.url,
-        owner.id()
-    );
+    let why = Localized::of(|language| texts::sync::RowOfAnother {
+        row: page.url.clone(),
+        record: record.title(language),
+        owner: owner.title(language),
+        number: owner.id().to_string(),
+    });
     RowMatch::Refused { why, rows: vec![page] }
 }
 
 /// What is said of rows that carry one number.
-pub(crate) fn doubles(opened: &Opened, record: Record, rows: &[RowRef]) -> String {
+pub(crate) fn doubles(opened: &Opened, record: Record, rows: &[RowRef]) -> Localized {
     let urls: Vec<_> = rows.iter().map(|row| row.url.as_str()).collect();
-    format!(
-        "{} rows carry the number of {record} ({}); join them in a plan (/admin › Notion › Plan a backfill › Show every record and field), or with `switchboard sync join {:?} {:?} --keep ADDRESS`",
-        rows.len(),
-        urls.join(", "),
-        opened.database.name,
-        record.to_string(),
-    )
+    Localized::of(|language| texts::sync::SameNumber {
+        count: rows.len() as u64,
+        record: record.title(language),
+        rows: urls.join(", "),
+        database: opened.database.name.clone(),
+        key: record.to_string(),
+    })
 }
 
 /// Which of the rows fits the record by the surest key.
@@ -277,27 +289,37 @@ pub(crate) fn best(opened: &Opened, record: Record, traits: &Traits, mut rows: V
 }
 
 fn several(opened: &Opened, record: Record, key: &Key, rows: Vec<Page>) -> RowMatch {
-    let why = format!(
-        "{} rows have its {} ({}); write its number {} into {:?} of the right one",
-        rows.len(),
-        key.words(),
-        urls(&rows),
-        record.id(),
-        opened.id.name
-    );
+    let why = Localized::of(|language| texts::sync::SeveralRows {
+        count: rows.len() as u64,
+        key: key_name(key, language),
+        rows: urls(&rows),
+        number: record.id().to_string(),
+        property: opened.id.name.clone(),
+    });
     RowMatch::Refused { why, rows }
+}
+
+fn key_name(key: &Key, language: Language) -> String {
+    let message = match key {
+        Key::Number => texts::sync::KEY_NUMBER,
+        Key::Title => texts::sync::KEY_TITLE,
+        Key::FullName => texts::sync::KEY_FULL_NAME,
+        Key::Email => texts::sync::KEY_EMAIL,
+        Key::Phone => texts::sync::KEY_PHONE,
+        Key::Field(field) => return field.clone(),
+    };
+    language.text(message).to_owned()
 }
 
 /// Several records fit one row.
 pub(crate) fn contested(opened: &Opened, key: &Key, page: Page, records: &[Record]) -> RowMatch {
-    let names: Vec<_> = records.iter().map(ToString::to_string).collect();
-    let why = format!(
-        "row {} has the {} of {}; write the number of the right one into its {:?}",
-        page.url,
-        key.words(),
-        names.join(" and "),
-        opened.id.name
-    );
+    let names = |language| records.iter().map(|record| record.title(language)).collect::<Vec<_>>().join(", ");
+    let why = Localized::of(|language| texts::sync::SeveralRecords {
+        row: page.url.clone(),
+        key: key_name(key, language),
+        records: names(language),
+        property: opened.id.name.clone(),
+    });
     RowMatch::Refused { why, rows: vec![page] }
 }
 
@@ -483,7 +505,7 @@ pub(crate) fn changes(
         Some(FieldChange { field: key.to_owned(), property, bitrix24: value(bitrix24), notion: value(notion), to, why })
     };
     let to = |side: Side, field: &String| change(field, Some(side), None);
-    let apart = |stuck: &Stuck| change(&stuck.field, None, Some(stuck.why.clone()));
+    let apart = |stuck: &Stuck| change(&stuck.field, None, Some(stuck.why.text(opened.settings.language).to_owned()));
     let written = merged.to_bitrix24.keys().map(|field| to(Side::Bitrix24, field));
     let written = written.chain(merged.to_notion.keys().map(|field| to(Side::Notion, field)));
     written.chain(merged.stuck.iter().map(apart)).flatten().collect()
@@ -504,5 +526,32 @@ fn shown(field: &Field, cell: &Cell, context: &Context) -> String {
             ids.iter().map(name).collect::<Vec<_>>().join(", ")
         }
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_was_set_aside_is_known_by_its_note_in_every_language() {
+        for language in Language::ALL {
+            let record = Record::Task(7).title(language);
+            let page = "https://www.notion.so/7".to_owned();
+            assert!(says_set_aside(&language.text(texts::sync::NoteCopy { record: record.clone() })));
+            assert!(says_set_aside(&language.text(texts::sync::NoteDouble { record: record.clone(), page })));
+            assert!(!says_set_aside(&language.text(texts::sync::NoteUnknown { record })));
+        }
+        assert!(says_set_aside("A double of deal 7, whose page is https://www.notion.so/7."));
+        assert!(!says_set_aside(""));
+    }
+
+    #[test]
+    fn each_key_has_a_name_in_the_readers_language() {
+        let keys = [Key::Number, Key::Title, Key::FullName, Key::Email, Key::Phone];
+        let names = locale::in_pseudo(|| keys.map(|key| key_name(&key, Language::En)));
+        for name in &names {
+            locale::assert_from_the_catalogues(name);
+        }
     }
 }

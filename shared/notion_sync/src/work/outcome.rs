@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use clients::Failure;
 use jiff::Timestamp;
 use jobs::sync::Side;
+use locale::Localized;
 use notion::Page;
 use records::State;
 use runtime::store::Write;
@@ -46,7 +47,7 @@ impl WrittenFields<'_> {
     }
 
     /// Why a field that was written does not show what was wanted, and whether it was refused.
-    fn why(&self, opened: &Opened, to: Side, field: &str, cell: &Cell) -> Option<(String, bool)> {
+    fn why(&self, opened: &Opened, to: Side, field: &str, cell: &Cell) -> Option<(Localized, bool)> {
         let is_its = |stuck: &&Stuck| stuck.field == *field && stuck.of == to.other();
         if let Some(refused) = self.refused.iter().find(is_its) {
             return Some((refused.why.clone(), true));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clients::Failure;
 use jobs::sync::{Signal, SyncJob};
+use locale::texts;
 use notion::Page;
 use records::Record;
 use runtime::claims;
@@ -16,7 +17,7 @@ use tenants::portals::Portal;
 use crate::NotionSync;
 use crate::database::{Open, Opened};
 use crate::link::{Link, Standing, link_write, owner_write};
-use crate::work::matching::{self, COPY, RowMatch};
+use crate::work::matching::{self, RowMatch};
 use crate::work::{SyncDecision, read};
 
 /// A page that was just made by us may not be written down yet.
@@ -52,7 +53,7 @@ pub(crate) async fn find(
     let us = portal.notion.as_ref().map(|notion| notion.bot_id.as_str()).unwrap_or_default();
     if !authors.is_empty() && authors.iter().all(|author| notion::id::same(author, us)) {
         // Were it not so, the poll would find a row that does not show what was agreed.
-        return Ok(SyncDecision::skip("an echo: nobody but we edited it"));
+        return Ok(SyncDecision::skip("an echo: only Switchboard edited it"));
     }
     let claimed = format!("notion#{identity}");
     if let Some(claim) = claims::find(sync.ports.store.as_ref(), &job.tenant, &claimed).await? {
@@ -64,7 +65,7 @@ pub(crate) async fn find(
     }
     let Some(owner) = sync.links.owner(&job.tenant, page).await? else {
         if job.attempt == 1 {
-            let cause = "nobody's page yet; it may be one that is being made";
+            let cause = "the page belongs to no record yet; it may be in creation";
             return Ok(SyncDecision::wait(WRITTEN_DOWN, cause));
         }
         let reason = stranger(sync, job, &portal, page).await?;
@@ -79,7 +80,7 @@ pub(crate) async fn find(
 async fn stranger(sync: &NotionSync, job: &ReceivedJob<SyncJob>, portal: &Portal, id: &str) -> Result<String, Failure> {
     let settings = NotionSync::settings(portal)?;
     let notion = sync.notion(portal, &settings).await?;
-    let Some(page) = notion.page(id).await? else { return Ok("no page of ours, and gone".into()) };
+    let Some(page) = notion.page(id).await? else { return Ok("the page belongs to no record, and is deleted".into()) };
     for database in &settings.notion.databases {
         let known = sync.stored(&job.tenant, &database.name).await?;
         let Some(source) = known.and_then(|known| known.source).filter(|source| page.is_in(&source.id)) else {
@@ -100,10 +101,7 @@ async fn stranger(sync: &NotionSync, job: &ReceivedJob<SyncJob>, portal: &Portal
             if let Some(note) = &opened.note {
                 let properties = serde_json::Map::from_iter([
                     (opened.id.id.clone(), json!({"number": null})),
-                    (
-                        note.id.clone(),
-                        json!({"rich_text": notion::text::runs(&format!("{COPY} of the page of {record}: it is not synced"))}),
-                    ),
+                    (note.id.clone(), json!({"rich_text": notion::text::runs(&note_copy(record, &opened))})),
                 ]);
                 opened.notion.update(&page.id, &properties).await?;
             }
@@ -111,7 +109,12 @@ async fn stranger(sync: &NotionSync, job: &ReceivedJob<SyncJob>, portal: &Portal
         }
         return numbered(sync, job, &opened, &page, record, link).await;
     }
-    Ok("a page of no database that is synced".into())
+    Ok("the page is in no database that is synced".into())
+}
+
+fn note_copy(record: Record, opened: &Opened) -> String {
+    let language = opened.settings.language;
+    language.text(texts::sync::NoteCopy { record: record.title(language) })
 }
 
 /// A row that carries the number of a record without a page: it is that record's. It is linked from here, for a query may not
@@ -130,8 +133,10 @@ async fn numbered(
     if read::record(sync, opened, record, None).await?.is_none() {
         let text = format!("Bitrix24 has no {record}, or the connection may not see it");
         if let Some(note) = &opened.note {
+            let language = opened.settings.language;
+            let said = language.text(texts::sync::NoteUnknown { record: record.title(language) });
             let properties =
-                serde_json::Map::from_iter([(note.id.clone(), json!({"rich_text": notion::text::runs(&text)}))]);
+                serde_json::Map::from_iter([(note.id.clone(), json!({"rich_text": notion::text::runs(&said)}))]);
             opened.notion.update(&page.id, &properties).await?;
         }
         return Ok(format!("{text}; the row says so"));
@@ -142,13 +147,13 @@ async fn numbered(
     if link.is_some() {
         // Its page is being made, or was linked a moment ago: its own job finds out.
         sync.send(vec![message]).await?;
-        return Ok(format!("it carries the number of {record}, whose link is looked at"));
+        return Ok(format!("it carries the number of {record}, whose link is checked"));
     }
     let others = matching::with_number(opened, record).await?;
     if others.iter().any(|other| !notion::id::same(&other.id, &page.id)) {
         let rows: Vec<Page> = others.into_iter().filter(|other| other.id != page.id).chain([page.clone()]).collect();
         let RowMatch::Refused { why, .. } = matching::doubled(opened, record, rows) else { return Ok(String::new()) };
-        return Ok(why);
+        return Ok(why.to_string());
     }
     let mut link = Link::making(&opened.database.name, record, sync.now());
     link.page = Some(page.id.clone());

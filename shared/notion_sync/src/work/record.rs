@@ -6,6 +6,7 @@ use std::time::Duration;
 use clients::Failure;
 use jiff::{SignedDuration, Timestamp};
 use jobs::sync::Side;
+use locale::{Localized, texts};
 use notifications::alert;
 use notifications::alert::Alert;
 use runtime::store::Write;
@@ -54,7 +55,7 @@ impl LinkWork<'_> {
             return Ok(Next::Merge);
         }
         if self.is_satisfied() && self.link.intents.is_empty() {
-            return Ok(Next::skip("satisfied by a later read"));
+            return Ok(Next::skip("already covered by a later read"));
         }
         let Some(side) = self.signal.side else { return Ok(Next::Merge) };
         let gone = match side {
@@ -126,13 +127,13 @@ impl LinkWork<'_> {
             let write = self.last_write()?;
             return Ok(SyncDecision {
                 writes: vec![write],
-                ..SyncDecision::wait(wait, "the change is left to come to rest")
+                ..SyncDecision::wait(wait, "someone may still be editing")
             });
         }
         if let Some((to, field, until)) = self.writes_against_us(&merged, now).await? {
             let mut writes = self.set_resting((to, &field), until, &pair.shown, &pair.context)?;
             writes.push(self.last_write()?);
-            let wait = SyncDecision::wait(rest_until(now, until), "something writes against the sync; the link rests");
+            let wait = SyncDecision::wait(rest_until(now, until), "something keeps undoing the sync; it pauses");
             return Ok(SyncDecision { writes, ..wait });
         }
         let kept = self.kept(&merged, now);
@@ -291,22 +292,16 @@ impl LinkWork<'_> {
                 let flips = recent(to, field, cell);
                 let Some(first) = flips.first().filter(|_| flips.len() >= MAX_FLIPS) else { continue };
                 let what = self.link.record.to_string();
-                let head = format!("{what} ({}): something writes against the sync", self.link.title);
-                let lines = [format!(
-                    "Field {field:?} was set to \"{cell}\" in {to} {MAX_FLIPS} times within an hour, and was changed back each time. \
-                     Look for a robot in Bitrix24 or an automation in Notion. Till {} the link rests.",
-                    runtime::clock::later(*first, FLIPS_WITHIN.unsigned_abs()).strftime("%H:%M UTC")
-                )];
+                let until = runtime::clock::later(*first, FLIPS_WITHIN.unsigned_abs());
                 let alert = Alert {
                     kind: "sync_loop",
                     what: &what,
                     once: &format!("{}#{}#{field}", self.link.database, self.link.record.key()),
                     again_after: Duration::from_secs(6 * 60 * 60),
-                    head: &head,
-                    lines: &lines,
+                    head: loop_head(&self.link),
+                    lines: vec![loop_line(field, cell, to, until)],
                 };
                 alert::raise(&self.sync.ports, &self.opened.portal, &alert).await?;
-                let until = runtime::clock::later(*first, FLIPS_WITHIN.unsigned_abs());
                 return Ok(Some((to, field.clone(), until)));
             }
         }
@@ -335,4 +330,35 @@ fn shown(both: &BothSides) -> String {
         .map(Result::unwrap_or_default)
         .collect::<Vec<_>>()
         .join("|")
+}
+
+fn loop_head(link: &Link) -> Localized {
+    Localized::of(|language| texts::alerts::SyncLoop { record: link.record.title(language), title: link.title.clone() })
+}
+
+fn loop_line(field: &str, cell: &Cell, to: Side, until: Timestamp) -> Localized {
+    Localized::of(|language| texts::alerts::SyncLoopField {
+        field: field.to_owned(),
+        value: cell.to_string(),
+        side: to.title(language).to_owned(),
+        times: MAX_FLIPS as u64,
+        until: until.strftime("%H:%M UTC").to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use locale::{Language, assert_from_the_catalogues, in_pseudo};
+
+    use super::*;
+
+    #[test]
+    fn the_alert_about_what_undoes_the_sync_comes_from_the_catalogues() {
+        let now: Timestamp = "2026-11-23T09:00:00Z".parse().unwrap();
+        let link = Link::making("Сделки", records::Record::Task(7), now);
+        let all = in_pseudo(|| [loop_head(&link), loop_line("поле", &Cell::Number("5".into()), Side::Notion, now)]);
+        for text in &all {
+            assert_from_the_catalogues(text.text(Language::En));
+        }
+    }
 }

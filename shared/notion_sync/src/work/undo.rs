@@ -64,7 +64,7 @@ pub(crate) async fn undo(
     }
     let opened = match sync.open(&job.tenant, database).await? {
         Open::Ready(opened) => opened,
-        Open::Closed(closed) => return Ok(SyncDecision::skip(closed.text)),
+        Open::Closed(closed) => return Ok(SyncDecision::skip(closed.text.to_string())),
     };
     let Some(field) = opened.field(&kept.conflict.field) else {
         return Ok(SyncDecision::skip("the field is not mapped any more, or its mapping is paused"));
@@ -95,7 +95,7 @@ pub(crate) async fn take(
 ) -> Result<SyncDecision, Failure> {
     let opened = match sync.open(&job.tenant, database).await? {
         Open::Ready(opened) => opened,
-        Open::Closed(closed) => return Ok(SyncDecision::skip(closed.text)),
+        Open::Closed(closed) => return Ok(SyncDecision::skip(closed.text.to_string())),
     };
     let Some(field) = opened.field(key) else {
         return Ok(SyncDecision::skip("the field is not mapped any more, or its mapping is paused"));
@@ -151,7 +151,7 @@ fn cannot_take(field: &Field, side: Side, both: &BothSides) -> Option<String> {
     if matches!(reading.cell, Cell::Foreign(_)) && reading.cannot.is_none() {
         return Some(format!("{side}'s value has no counterpart"));
     }
-    reading.cannot.clone()
+    reading.cannot.as_ref().map(ToString::to_string)
 }
 
 /// Says what became of it. `line` is written if the value is there now.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use clients::{ErrorClass, Failure};
 use crm::pages::Listing;
 use jobs::sync::Side;
+use locale::{Localized, texts};
 use notion::Page;
 use records::{Record, RecordKind, State};
 use serde_json::{Map, Value, json};
@@ -69,14 +70,14 @@ pub(crate) async fn to_portal(
 }
 
 /// Why an edit cannot be applied to what the portal has without losing something, if it cannot.
-fn cannot_edit(field: &PortalField, cell: &Cell, raw: &Map<String, Value>) -> Option<String> {
+fn cannot_edit(field: &PortalField, cell: &Cell, raw: &Map<String, Value>) -> Option<Localized> {
     // What a task belongs to is one list for several fields, and a whole name is several fields in one: both are put together
     // when they are written.
     if matches!(field.kind, PortalKind::Binding(_) | PortalKind::FullName) {
         return None;
     }
     if field.required && page::is_blank(cell) {
-        return Some(format!("the portal's field {:?} may not be empty", field.name));
+        return Some(Localized::of(|_| texts::sync::MayNotBeEmpty { field: &field.name }));
     }
     portal::edited(field, cell, raw).err()
 }
@@ -282,5 +283,7 @@ pub(crate) async fn create_page(
 }
 
 fn stuck(field: &Field, of: Side, failure: &Failure) -> Stuck {
-    Stuck { field: field.key().to_owned(), of, why: format!("{} refused it: {}", of.other(), failure.text) }
+    let why =
+        Localized::of(|language| texts::sync::Refused { side: of.other().title(language), reason: &failure.text });
+    Stuck { field: field.key().to_owned(), of, why }
 }

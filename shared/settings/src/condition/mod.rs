@@ -15,6 +15,7 @@ mod value;
 
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue};
+use locale::{Localized, texts};
 use serde_json::Value as Json;
 
 pub use budget::{MAX_BYTES, MAX_STEPS};
@@ -38,10 +39,17 @@ impl std::fmt::Debug for Condition {
     }
 }
 
-/// A text that is no condition, or asks for something that is not there.
+/// Why a text is not a condition, or has no result for a record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct ConditionError(String);
+pub struct ConditionError(Localized);
+
+impl ConditionError {
+    /// What is wrong. What went wrong with a record is in English: it is for the event log.
+    pub fn text(self) -> Localized {
+        self.0
+    }
+}
 
 /// What a condition is asked about.
 #[derive(Debug, Clone)]
@@ -94,9 +102,9 @@ impl Condition {
     }
 
     /// What it asks for that changes of this kind do not have.
-    pub fn problem(&self, kind: &ChangeKind) -> Option<String> {
+    pub fn problem(&self, kind: &ChangeKind) -> Option<Localized> {
         let parts = Parts::of(&self.0);
-        parts.paths.iter().find_map(|path| path_problem(kind, path)).or(parts.unknown)
+        parts.paths.iter().find_map(|path| path_problem(kind, path)).or(parts.unknown.map(Localized::data))
     }
 
     /// The custom fields that it asks for: they have to be read.
@@ -118,22 +126,22 @@ impl Condition {
         let mut evaluator = Evaluator::new(facts);
         let holds = match evaluator.evaluate(&self.0) {
             Ok(Value::Bool(holds)) => Ok(holds),
-            Ok(_) => Err(ConditionError("the condition is neither true nor false for this record".into())),
-            Err(fault) => Err(ConditionError(fault.to_string())),
+            Ok(_) => Err(ConditionError(texts::settings::NEITHER_TRUE_NOR_FALSE.into())),
+            Err(fault) => Err(ConditionError(Localized::data(fault))),
         };
         Evaluation { holds, steps: evaluator.budget.steps, bytes: evaluator.budget.bytes }
     }
 }
 
-fn path_problem(kind: &ChangeKind, path: &str) -> Option<String> {
+fn path_problem(kind: &ChangeKind, path: &str) -> Option<Localized> {
     let (root, rest) = path.split_once('.').unwrap_or((path, ""));
     match root {
         "record" | "before" if rest.is_empty() || words::is_field(kind, rest) => None,
         "record" | "before" => words::problem(kind, &format!("record.{rest}")),
         "change" if ["", "name", "from_stage", "fields"].contains(&rest) => None,
-        "change" => Some(format!("a change has no {rest:?}; it has name, from_stage and fields")),
+        "change" => Some(Localized::of(|_| texts::settings::ChangeHasNo { field: rest })),
         other if TYPES.contains(&other) && rest.is_empty() => None,
-        other => Some(format!("there is no {other:?} in a condition; there are record, before and change")),
+        other => Some(Localized::of(|_| texts::settings::NoSuchRoot { name: other })),
     }
 }
 

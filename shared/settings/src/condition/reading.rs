@@ -3,6 +3,7 @@
 use cel::IdedExpr;
 use cel::parser::pratt_parser::{Lexer, TokenKind};
 use cel::parser::{ParseError, PrattParser};
+use locale::{Localized, texts};
 
 /// The most characters of a condition.
 pub const MAX_LENGTH: usize = 1_000;
@@ -13,15 +14,16 @@ const MAX_BRACKETS: usize = 24;
 const MAX_NESTING: usize = 150;
 
 /// Reads a condition, or says what is wrong with it.
-pub(super) fn read(text: &str) -> Result<IdedExpr, String> {
+pub(super) fn read(text: &str) -> Result<IdedExpr, Localized> {
     if text.chars().count() > MAX_LENGTH {
-        return Err(format!("the condition is longer than {MAX_LENGTH} characters"));
+        return Err(Localized::of(|_| texts::settings::ConditionTooLong { most: MAX_LENGTH as u64 }));
     }
     check_nesting(text)?;
     // It ends at the first error: what it would guess of the rest helps nobody.
     PrattParser::new().error_recovery_limit(0).parse(text).map_err(|errors| {
         let first = errors.errors.iter().find(|error| error.pos.0 > 0).or(errors.errors.first());
-        format!("the condition cannot be read: {}", first.map(describe).unwrap_or_default())
+        let reason = first.map(describe).unwrap_or_default();
+        Localized::of(|_| texts::settings::ConditionUnreadable { reason: reason.as_str() })
     })
 }
 
@@ -75,7 +77,7 @@ fn is_operator(kind: TokenKind) -> bool {
 }
 
 /// Refuses what would nest too deep, before anything is built of it.
-fn check_nesting(text: &str) -> Result<(), String> {
+fn check_nesting(text: &str) -> Result<(), Localized> {
     use TokenKind as T;
     let mut lexer = Lexer::new(text);
     let mut levels = vec![Level::default()];
@@ -91,17 +93,14 @@ fn check_nesting(text: &str) -> Result<(), String> {
             _ => {}
         }
         if levels.len() > MAX_BRACKETS + 1 {
-            return Err(format!("the condition has more than {MAX_BRACKETS} brackets within brackets"));
+            return Err(Localized::of(|_| texts::settings::TooManyBrackets { most: MAX_BRACKETS as u64 }));
         }
     }
     while levels.len() > 1 {
         close(&mut levels);
     }
     if levels[0].depth() > MAX_NESTING {
-        return Err(format!(
-            "the condition nests its expressions more than {MAX_NESTING} deep; write shorter rows of operators, with && or \
-             || between them"
-        ));
+        return Err(Localized::of(|_| texts::settings::NestsExpressions { most: MAX_NESTING as u64 }));
     }
     Ok(())
 }

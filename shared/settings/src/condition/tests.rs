@@ -77,8 +77,10 @@ fn what_cannot_be_read_or_is_not_there_is_refused() {
         "the condition cannot be read: line 2, character 13: mismatched input '=' expecting <EOF>"
     );
     assert!(holds(&"(".repeat(50)).unwrap_err().contains("more than 24 brackets within brackets"));
-    assert!(holds(&" ".repeat(1_001)).unwrap_err().contains("longer than 1000 characters"));
-    let problem = |text: &str| Condition::parse(text).unwrap().problem(&ChangeKind::DealStageChanged);
+    assert!(holds(&" ".repeat(1_001)).unwrap_err().contains("longer than 1,000 characters"));
+    let problem = |text: &str| {
+        Condition::parse(text).unwrap().problem(&ChangeKind::DealStageChanged).map(|problem| problem.to_string())
+    };
     assert_eq!(problem("record.ufCrm_1.exists(x, x == 'a') && change.fields.size() > 0"), None);
     assert_eq!(problem("type(record.title) == string"), None);
     assert!(problem("record.oportunity > 1").unwrap().contains("did you mean \"opportunity\"?"));

@@ -360,7 +360,7 @@ async fn where_several_fit_nothing_is_linked_and_nothing_is_made() {
     }
     let said = world.ledger().await.join("\n");
     assert!(said.contains("2 rows have its title") && said.contains("write its number"), "{said}");
-    assert!(said.contains("has the title of deal") && world.channel("ops").len() > 1, "{said}");
+    assert!(said.contains("has the title of Deal") && world.channel("ops").len() > 1, "{said}");
     let plan = run(&world, "Deals", true).await;
     let refused = entries(&world, &plan, EntryKind::Refused).await;
     assert!(refused.iter().any(|entry| entry.record.unwrap().id() == deals[0] && entry.rows.len() == 2), "{refused:?}");
@@ -392,7 +392,7 @@ async fn a_row_that_fits_two_records_is_neithers() {
     let plan = run(&world, "Deals", true).await;
     assert_eq!((plan.counts.refused, plan.counts.linked_by_key), (2, 1), "{plan:?}");
     let refused = entries(&world, &plan, EntryKind::Refused).await;
-    assert!(refused[0].why.as_ref().unwrap().contains("has the title of deal"), "{refused:?}");
+    assert!(refused[0].why.as_ref().unwrap().contains("has the title of Deal"), "{refused:?}");
     run(&world, "Deals", false).await;
     assert_eq!(twins.map(|deal| with_number(&world, "Deals", deal).len()), [0, 0]);
     assert_eq!(world.sandbox.notion.shown(&twin, "Bitrix24 ID"), "");
@@ -461,7 +461,9 @@ async fn doubles_are_found_and_joined_and_no_text_is_lost() {
         assert_eq!(with_number(&world, "Deals", deal), std::slice::from_ref(&second));
         let aside = notion.row(&first).unwrap();
         assert_eq!((notion.shown(&first, "Name").as_str(), &aside["in_trash"]), ("Doubled", &json!(trash)));
-        assert!(notion.shown(&first, "Bitrix24").starts_with(&format!("A double of deal {deal}, whose page is http")));
+        assert!(
+            notion.shown(&first, "Bitrix24").starts_with(&format!("A duplicate of Deal {deal}, whose page is http"))
+        );
         assert_eq!(notion.shown(&second, "Amount"), "10", "Bitrix24 counts at the first meeting");
         portal.change_item(DEAL, deal, json!({"opportunity": 11}));
         world.settle().await;
@@ -486,7 +488,7 @@ async fn rows_that_nobody_linked_yet_are_joined_before_one_is_taken() {
     portal.change_item(DEAL, deal, json!({"opportunity": 5}));
     world.settle().await;
     assert_eq!(with_number(&world, "Deals", deal).len(), 2, "neither is taken, and none is made");
-    assert!(world.ledger().await.join("\n").contains("2 rows carry the number"), "{:?}", world.ledger().await);
+    assert!(world.ledger().await.join("\n").contains("2 rows have the number"), "{:?}", world.ledger().await);
     assert_eq!(world.channel("ops").len(), 1);
     let run = run(&world, "Deals", false).await;
     assert_eq!((run.counts.doubles, run.counts.refused), (1, 1), "{run:?}");

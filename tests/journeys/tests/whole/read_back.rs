@@ -288,7 +288,7 @@ async fn a_value_that_the_portal_changes_is_listed_and_never_travels_back() {
         assert_eq!(entries.len(), 1, "{field}: {entries:?}");
         let entry = &entries[0];
         assert_eq!((entry.field.as_str(), entry.property.as_str(), entry.of), (field, property, Side::Notion));
-        assert!(entry.why.contains(why), "{field}: {}", entry.why);
+        assert!(entry.why.to_string().contains(why), "{field}: {}", entry.why);
         assert_eq!(entry.can_take, [Side::Bitrix24], "{field}");
         assert_eq!((pair.item()[field].clone(), pair.shown(property)), (kept.clone(), seen.to_owned()), "{field}");
         let after = pair.writes();
@@ -333,7 +333,7 @@ async fn a_clearing_that_the_portal_ignores_is_listed_for_every_type() {
     listed.sort_unstable();
     all.sort_unstable();
     assert_eq!(listed, all);
-    assert!(entries.iter().all(|entry| entry.why.contains("did not clear it")), "{entries:?}");
+    assert!(entries.iter().all(|entry| entry.why.to_string().contains("did not clear it")), "{entries:?}");
     let read = |field: &str| {
         let entry = entries.iter().find(|entry| entry.field == field).unwrap();
         (entry.bitrix24.clone(), entry.notion.clone())
@@ -392,7 +392,7 @@ async fn values_of_lists_that_the_portal_drops_and_people_and_companies_it_ignor
     }))
     .await;
     let entries = pair.entries().await;
-    let why = |field: &str| entries.iter().find(|entry| entry.field == field).unwrap().why.clone();
+    let why = |field: &str| entries.iter().find(|entry| entry.field == field).unwrap().why.to_string();
     assert_eq!(entries.len(), 6, "{entries:?}");
     assert!(why("ufCrm_tags").contains("dropped 1 of the 2 values"), "{}", why("ufCrm_tags"));
     for field in ["ufCrm_list", "ufCrm_date", "ufCrm_moment", "ufCrm_people", "companyId"] {
@@ -420,7 +420,7 @@ async fn of_three_fields_one_is_refused_one_ignored_and_one_goes() {
     );
     assert_eq!((pair.shown("Text").as_str(), pair.shown("Phone").as_str()), ("new", "112"));
     let entries = pair.entries().await;
-    let why: Vec<_> = entries.iter().map(|entry| (entry.field.as_str(), entry.why.as_str())).collect();
+    let why: Vec<_> = entries.iter().map(|entry| (entry.field.as_str(), entry.why.to_string())).collect();
     assert_eq!((why.len(), why[0].0, why[1].0), (2, "ufCrm_phone", "ufCrm_text"));
     assert!(why[1].1.contains("Bitrix24 refused it") && why[1].1.contains("invalid value"), "{why:?}");
     let delivered = delivered(&pair.world).await;
@@ -517,7 +517,7 @@ async fn a_conflict_whose_winner_is_not_accepted_costs_nobody_a_value() {
     pair.take("ufCrm_text", Side::Bitrix24).await;
     assert_eq!((pair.shown("Text").as_str(), pair.entries().await), ("portal", vec![]));
     let conflicts = mirror(&pair.world).conflicts.latest(&pair.world.tenant, 9).await.unwrap();
-    assert!(conflicts[0].line().contains("a person took this side's value"), "{}", conflicts[0].line());
+    assert!(conflicts[0].line().contains("a person chose this side's value"), "{}", conflicts[0].line());
     is_well(&pair.world).await;
 }
 
@@ -617,7 +617,7 @@ async fn what_notion_does_not_show_is_listed_when_a_page_is_made_and_when_it_is_
         ["Roof", "Not started", "", "7"]
     );
     let listed = entries(&world).await;
-    let why: Vec<_> = listed.iter().map(|entry| (entry.field.as_str(), entry.of, entry.why.clone())).collect();
+    let why: Vec<_> = listed.iter().map(|entry| (entry.field.as_str(), entry.of, entry.why.to_string())).collect();
     assert_eq!(why.len(), 1, "the status that Notion puts by itself counts as empty: {why:?}");
     assert!(why[0].0 == "ufCrm_list" && why[0].2.contains("has no option"), "{why:?}");
     assert!(delivered(&world).await[0].contains("page made in Deals; could not be synced"));
@@ -662,7 +662,7 @@ async fn a_page_that_notion_refuses_as_a_whole_is_made_and_filled_field_by_field
     pair.world.settle().await;
     let entries = pair.entries().await;
     assert_eq!(entries.len(), 1, "{entries:?}");
-    assert!(entries[0].of == Side::Bitrix24 && entries[0].why.contains("Notion refused it"), "{entries:?}");
+    assert!(entries[0].of == Side::Bitrix24 && entries[0].why.to_string().contains("Notion refused it"), "{entries:?}");
     let shown = ["Name", "Text", "Number"].map(|name| notion.shown(&row, name));
     let new = ["Doors", "wood", "4"];
     assert_eq!(shown.iter().zip(new).filter(|(shown, new)| *shown == new).count(), 2, "{shown:?}");
@@ -692,7 +692,7 @@ async fn a_link_that_rests_is_listed_until_it_goes_on() {
         }
     }
     let entry = listed.unwrap();
-    assert!(entry.field == "ufCrm_number" && entry.why.contains("changed it back each time"), "{entry:?}");
+    assert!(entry.field == "ufCrm_number" && entry.why.to_string().contains("changed it back each time"), "{entry:?}");
     assert!(entry.rests_until.unwrap() > pair.world.clock.now() && !entry.can_be_tried());
     pair.world.settle().await;
     pair.rest().await;

@@ -244,10 +244,10 @@ async fn tables_huddles_and_what_people_do_are_lines() {
     expected[3] = "[b]user6:[/b] 🎧 [i]A huddle ended, 3 people";
     assert!(said.len() == 4 && said[3].starts_with(expected[3]), "{said:?}");
     let ledger = bridge.world.ledger().await;
-    assert!(ledger.iter().any(|line| line.contains("who came and went is not carried")), "{ledger:#?}");
+    assert!(ledger.iter().any(|line| line.contains("who came and went is not copied")), "{ledger:#?}");
     let empty = json!({"type": "message", "user": bridge.ann, "text": "", "ts": "1795795200.000109", "channel": bridge.channel});
     bridge.world.post_slack_event("EvA", &empty).await;
-    assert_eq!(bridge.logged("it carries nothing").await.len(), 1);
+    assert_eq!(bridge.logged("it is empty").await.len(), 1);
     bridge.nothing_is_stuck().await;
 }
 

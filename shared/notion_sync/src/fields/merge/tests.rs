@@ -67,7 +67,7 @@ fn a_field_that_goes_one_way_is_put_back_with_a_line_in_the_log() {
 #[test]
 fn what_cannot_be_written_is_said_and_nothing_is_lost() {
     let base = base_of("stage", &Cell::Option("NEW".into()));
-    let foreign = Reading::refused(Cell::Foreign("Weird".into()), "no stage is called Weird");
+    let foreign = Reading::refused(Cell::Foreign("Weird".into()), Localized::data("no stage is called Weird"));
     let n =
         Sides { fields: BTreeMap::from([("stage".to_owned(), foreign)]), edited_at: Timestamp::from_second(9).ok() };
     let merged = merge(&base, &sides(&[("stage", Cell::Option("NEW".into()))], 1), &n, &Policy::new());
@@ -297,7 +297,7 @@ fn what_the_page_cannot_show_yet_is_not_agreed_and_not_lost() {
     let records = |ids: &[u64]| Cell::records(ids.iter().copied());
     let reading = |cell: Cell, cannot: Option<&str>, carried: Option<Cell>| Reading {
         cell,
-        cannot: cannot.map(str::to_owned),
+        cannot: cannot.map(Localized::data),
         carried,
     };
     let side = |reading: Reading| Sides { fields: BTreeMap::from([("deal".to_owned(), reading)]), edited_at: None };

@@ -85,8 +85,8 @@ fn a_document_that_would_grow_or_sink_is_refused_as_it_is_read() {
     assert_eq!(taken, Vec::<&str>::new(), "these were taken");
     // Which of them it was is said.
     for (what, said) in [
-        ("3,500 routes", "more than 20000 names and values"),
-        ("41 routes", "at most 40 fit"),
+        ("3,500 routes", "more than 20,000 names and values"),
+        ("41 routes", "at most 40 are allowed"),
         ("one alias", "not used here"),
         ("100,000 lists in each other on a line", "deeper than"),
         ("two documents", "second document"),

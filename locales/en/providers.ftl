@@ -1,0 +1,5 @@
+### What the providers are called.
+
+bitrix24 = Bitrix24
+slack = Slack
+notion = Notion

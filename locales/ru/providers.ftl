@@ -1,0 +1,3 @@
+bitrix24 = Битрикс24
+slack = Slack
+notion = Notion
