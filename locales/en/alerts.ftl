@@ -15,14 +15,6 @@ access-was-rejected = It was rejected since { $since }. Everything that waited i
 
 ## Another application connected the portal
 
-connection-replaced = The connection to Bitrix24 was replaced
-# $who (text): who connected it
-replaced-by = By: { $who }
-# $before (text): how it was connected before
-# $after (text): how it is connected now
-replaced-what = Before: { $before }. Now: { $after }.
-replaced-sessions-ended = All sessions of the administrators' pages and all API keys were ended. Sign in again, and make new keys.
-replaced-if-unplanned = If this was not planned, connect the portal again with the application that you trust, and read the audit log.
 
 ## Settings
 

@@ -7,11 +7,6 @@ access-was-rejected = Токен отклонялся с { $since }. Всё, ч�
 
 ## Another application connected the portal
 
-connection-replaced = Подключение к Битрикс24 заменено
-replaced-by = Кто: { $who }
-replaced-what = Было: { $before }. Стало: { $after }.
-replaced-sessions-ended = Все сеансы на страницах администратора и все ключи API завершены. Войдите снова и создайте новые ключи.
-replaced-if-unplanned = Если это не было запланировано, подключите портал заново через приложение, которому вы доверяете, и просмотрите журнал аудита.
 
 ## Settings
 

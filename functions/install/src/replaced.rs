@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clients::audience::{Change, Current};
-use locale::{Localized, texts};
+use locale::{Language, Localized, texts};
 use notifications::alert;
 use notifications::alert::Alert;
 use runtime::TenantId;
@@ -55,7 +55,7 @@ pub(crate) async fn note(
     };
     let now = deps.ports.clock.now();
     // The audit log is in English.
-    let (was, is) = (named(before, Language::En), named(after, Language::En));
+    let (was, is) = (named(before, Language::default()), named(after, Language::default()));
     let entry = Entry::new(now, who, what, "Bitrix24").changed(&was, &is);
     Audit::new(deps.ports.store.clone()).note(tenant, &entry).await?;
     if change != Change::Replacement {
@@ -63,20 +63,24 @@ pub(crate) async fn note(
     }
     let portal = deps.connections.portal(tenant).await?;
     let lines = vec![
-        Localized::of(|_| texts::alerts::ReplacedBy { who }),
-        Localized::of(|_| texts::alerts::ReplacedWhat { before, after }),
-        texts::alerts::REPLACED_SESSIONS_ENDED.into(),
-        texts::alerts::REPLACED_IF_UNPLANNED.into(),
+        Localized::of(|_| texts::install::ReplacedBy { name: who }),
+        Localized::of(|language| texts::install::ReplacedWith {
+            before: named(before, language),
+            after: named(after, language),
+        }),
+        texts::install::REPLACED_ENDED.into(),
+        texts::install::REPLACED_UNPLANNED.into(),
     ];
     let alert = Alert {
         kind: "connection_replaced",
         what: "Bitrix24",
         once: &now.to_string(),
-        again_after: SAID_FOR,
-        head: texts::alerts::CONNECTION_REPLACED.into(),
+        again_after: REPORT_TTL,
+        head: texts::install::CONNECTION_REPLACED.into(),
         lines,
     };
-    let channel = settings.as_deref().and_then(channel);
+    // Without readable settings the operators' channel may still be known.
+    let channel = portal.settings_as().ok().and_then(|settings| channel(&settings));
     Ok(alert::raise_in(&deps.ports, &portal, &alert, channel.as_deref()).await?)
 }
 

@@ -227,35 +227,18 @@ fn a_copied_folder_is_a_language() {
         [all.as_str(), "Self::De => \"de\"", &format!("pub(crate) const COLUMNS: usize = {};", languages.len())]
     {
         assert!(code.contains(wanted), "{wanted}");
-/// The sources of what runs, without their tests at the end of a file.
-fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
-    let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() && !path.ends_with("target") && !path.ends_with("tests") {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path).unwrap();
-                let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned();
-                found.push((path, code));
-            }
-        }
     }
-    found
 }
 
 #[test]
 fn no_text_in_code_is_passed_off_as_data() {
     let words = |argument: &str| argument.split('"').next().unwrap_or_default().contains(char::is_alphabetic);
-    for folder in ["shared", "functions", "infra"] {
-        for (path, code) in sources(&root().join(folder)) {
-            let mut arguments = code.split("Localized::data(").skip(1);
-            let literal = arguments.find_map(|rest| {
-                let rest = rest.trim_start_matches("format!(").trim_start().trim_start_matches('&');
-                rest.strip_prefix('"').filter(|argument| words(argument))
-            });
-            assert_eq!(literal.map(|rest| &rest[..rest.len().min(60)]), None, "{}", path.display());
-        }
+    for (path, source) in sources() {
+        let mut arguments = without_tests(&path, &source).split("Localized::data(").skip(1);
+        let literal = arguments.find_map(|rest| {
+            let rest = rest.trim_start_matches("format!(").trim_start().trim_start_matches('&');
+            rest.strip_prefix('"').filter(|argument| words(argument))
+        });
+        assert_eq!(literal.map(|rest| &rest[..rest.len().min(60)]), None, "{}", path.display());
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use clients::{Connections, Failure, Side, Trouble};
 use jiff::{SignedDuration, Timestamp};
 use locale::{Localized, texts};
+use records::change::ChangeKind;
 use runtime::ledger::{DeliveryStatus, Ledger, Line, today};
 use settings::Settings;
 use tenants::portals::Portal;
@@ -88,10 +89,16 @@ impl Sent {
 }
 
 /// The present state, and what was sent in the last day.
-pub(crate) async fn status(deps: &Deps, portal: &Portal, now: Timestamp) -> Result<Vec<Localized>, Failure> {
-    let troubles = deps.connections.troubles(&portal.tenant).await?;
+pub async fn status(
+    ledger: &Ledger,
+    clients: &Connections,
+    portal: &Portal,
+    conflicts: usize,
+    now: Timestamp,
+) -> Result<Vec<Localized>, Failure> {
+    let troubles = clients.troubles(&portal.tenant).await?;
     let mut report = connections(portal, &troubles);
-    let (lines, all) = since(deps, portal, now - SignedDuration::from_hours(24), now).await?;
+    let (lines, all) = since(ledger, portal, now - SignedDuration::from_hours(24), now).await?;
     report.push(Sent::count(&lines).line(all));
     let settings = portal.settings_as::<Settings>()?;
     if !settings.notion.databases.is_empty() {

@@ -8,6 +8,7 @@ use clients::{Failure, PortalClient};
 use crm::Crm;
 use crm::sweeps::{SWEEP, Subscriptions};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use locale::{Language, Localized, texts};
 use serde::{Deserialize, Serialize};
 use serde_json::json;

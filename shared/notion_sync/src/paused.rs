@@ -1,6 +1,7 @@
 //! The mappings and databases that pause as a whole.
 
 use jiff::Timestamp;
+use locale::Localized;
 use serde::Serialize;
 use settings::databases::Database;
 
@@ -14,7 +15,7 @@ pub struct Paused {
     /// The field, if only its mapping pauses.
     pub field: Option<String>,
     /// Why, with the fix.
-    pub why: String,
+    pub why: Localized,
     /// Since when, as far as is known.
     pub since: Timestamp,
 }
@@ -24,10 +25,10 @@ pub fn paused(databases: &[Database], known: &[(String, Known)]) -> Vec<Paused> 
     let mut all = Vec::new();
     for database in databases {
         let Some((_, known)) = known.iter().find(|(name, _)| *name == database.name) else { continue };
-        let paused = |field: Option<String>, why: &str, since: Timestamp| Paused {
+        let paused = |field: Option<String>, why: &Localized, since: Timestamp| Paused {
             database: database.name.clone(),
             field,
-            why: why.to_owned(),
+            why: why.clone(),
             since,
         };
         let since = known.missed_since.unwrap_or(known.checked_at);

@@ -455,7 +455,7 @@ impl CardContext<'_> {
         let Some(related) = related else { return self.none() };
         let read = self.names.entry(Named::Item(related.entity, related.id)).map(|entry| entry.name.clone());
         let title = related.title.clone().or(read);
-        let title = title.unwrap_or_else(|| self.item_and_number(related.entity, related.id));
+        let title = title.unwrap_or_else(|| Record::item(related.entity, related.id).title(self.language));
         CardText::link(&related.entity.link(self.domain, related.id), &title)
     }
 

@@ -15,7 +15,7 @@ use runtime::{DeliveryId, clock};
 
 use crate::attention::{Entry, replace, shortened};
 use crate::database::Opened;
-use crate::fields::first::UNDECIDED;
+use crate::fields::first::is_undecided;
 use crate::fields::page::Context;
 use crate::fields::{Cell, Field, Fit, PortalKind, Stuck};
 use crate::work::LinkWork;

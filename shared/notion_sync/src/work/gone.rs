@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use settings::databases::Gone;
 use text::Document;
 
-use crate::link::{Apart, Standing};
+use crate::link::{Apart, Link, Standing};
 use crate::work::{LinkWork, Next, SyncDecision};
 
 /// One of the two is gone: done what the settings say, and written down.
@@ -98,7 +98,7 @@ fn done(changes: Vec<String>, place: String, writes: Vec<runtime::store::Write>)
 }
 
 /// The language of what is written on pages and records.
-fn language(work: &Work<'_>) -> Language {
+fn language(work: &LinkWork<'_>) -> Language {
     work.opened.settings.language
 }
 
