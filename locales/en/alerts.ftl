@@ -13,9 +13,6 @@ access-works-again = { $provider } accepts our token again
 # $since (text): the moment since when
 access-was-rejected = It was rejected since { $since }. Everything that waited is sent now.
 
-## Another application connected the portal
-
-
 ## Settings
 
 settings-unreadable = The settings cannot be read. Nothing is delivered until they are corrected.

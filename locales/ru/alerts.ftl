@@ -5,9 +5,6 @@ reconnect = Подключите заново: { $address }. Ничего не �
 access-works-again = { $provider } снова принимает наш токен
 access-was-rejected = Токен отклонялся с { $since }. Всё, что ждало, сейчас отправляется.
 
-## Another application connected the portal
-
-
 ## Settings
 
 settings-unreadable = Не удаётся прочитать настройки. Пока они не исправлены, ничего не доставляется.

@@ -71,7 +71,7 @@ pub(crate) fn paused_table(language: Language, paused: &[Paused], now: Timestamp
         [
             html! { a href={ "/admin/notion/edit?database=" (encoded(&one.database)) } { (one.database) } },
             html! { (one.field.as_deref().unwrap_or(language.text(texts::admin::ALL_FIELDS))) },
-            html! { (one.why) },
+            html! { (one.why.text(language)) },
             ago(language, now, one.since),
         ]
     });
@@ -118,7 +118,7 @@ fn row(visit: &Visit<'_>, entry: &Entry, now: Timestamp) -> [Markup; 7] {
         html! { (entry.name()) },
         html! { (entry.bitrix24) },
         html! { (entry.notion) },
-        html! { span.hint { (language.text(not_carried_over)) } " " (entry.why) },
+        html! { span.hint { (language.text(not_carried_over)) } " " (entry.why.text(language)) },
         html! {
             (ago(language, now, entry.since))
             @if let Some(tried) = entry.tried_at {

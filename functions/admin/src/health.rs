@@ -51,7 +51,12 @@ pub(crate) fn result(language: Language, mut checks: Vec<Check>) -> Markup {
         Column::text(language.text(texts::admin::CHECK_FIX)),
     ];
     let rows = checks.iter().map(|check| {
-        [badge(language, check.verdict), html! { (check.what) }, html! { (check.seen) }, html! { (check.fix) }]
+        [
+            badge(language, check.verdict),
+            html! { (check.what.text(language)) },
+            html! { (check.seen.text(language)) },
+            html! { (check.fix.text(language)) },
+        ]
     });
     html! {
         @if wrong == 0 { (message(Tone::Done, language.text(texts::admin::NO_PROBLEMS_FOUND))) }

@@ -1,7 +1,6 @@
 //! The Notion page: the connection, its webhook, the databases and what pauses them, conflicts with a way back. Its
 //! backfills are in `runs`.
 
-use bitrix24::EntityType;
 use clients::Failure;
 use jobs::sync::{Side, SyncJob};
 use locale::{Language, texts};
@@ -9,7 +8,6 @@ use maud::{Markup, html};
 use notion_sync::conflicts::StoredConflict;
 use notion_sync::database::Known;
 use notion_sync::fields::merge::Why;
-use records::Record;
 use runtime::TraceId;
 use secrecy::ExposeSecret;
 use settings::databases::Database;
@@ -159,13 +157,13 @@ fn database_card(visit: &Visit<'_>, database: &Database, known: Option<&Known>) 
                     None => { (database.name) " " span.hint { (language.text(texts::configuration::NOT_READ_YET)) } },
                 }
             }
-            @if let Some(closed) = closed { (message(Tone::Problem, &closed.text)) }
+            @if let Some(closed) = closed { (message(Tone::Problem, closed.text.text(language))) }
             @if let Some(known) = known {
                 @for trouble in &known.troubles {
                     @let pauses = language.text(texts::configuration::FieldPauses { field: &trouble.field });
-                    (message(Tone::Problem, html! { strong { (pauses) } " " (trouble.text) }))
+                    (message(Tone::Problem, html! { strong { (pauses) } " " (trouble.text.text(language)) }))
                 }
-                @for notice in &known.notices { p.hint { (notice.text) } }
+                @for notice in &known.notices { p.hint { (notice.text.text(language)) } }
             }
             p.hint {
                 (language.text(syncs))

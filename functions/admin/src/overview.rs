@@ -59,8 +59,8 @@ fn alarms(language: Language, alarms: &[Alarm]) -> Markup {
         ul.alarms {
             @for alarm in alarms {
                 li class=(if alarm.is_urgent { "problem" } else { "notice" }) {
-                    a href=(alarm.page) { (alarm.what) }
-                    " " span { (alarm.fix) }
+                    a href=(alarm.page) { (alarm.what.text(language)) }
+                    " " span { (alarm.fix.text(language)) }
                 }
             }
         }

@@ -99,6 +99,7 @@ impl Draft {
                 Ok(destination) => to.push(destination),
                 Err(reason) => {
                     let destination = text.to_owned();
+                    let reason = reason.text(language);
                     wrong.push(language.text(texts::configuration::BadDestination { destination, reason }));
                 }
             }

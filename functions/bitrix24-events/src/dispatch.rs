@@ -16,9 +16,9 @@ use notifications::{Router, digest, routing};
 use notion_sync::notion_jobs;
 use records::{Change, ChangeKind, RecordRef, State};
 use runtime::job::{Outcome, ReceivedJob};
-use runtime::reasons;
 use runtime::ledger::EarlierOutbox;
 use runtime::queue::{Message, Outgoing};
+use runtime::reasons;
 use runtime::{Decision, Verdict};
 use tenants::portals::Portal;
 

@@ -3,8 +3,8 @@
 use clients::Failure;
 use jobs::chat::{InBitrix24, ToBitrix24};
 use runtime::job::ReceivedJob;
-use runtime::reasons;
 use runtime::ledger::{DeliveryLine, DeliveryStatus};
+use runtime::reasons;
 use runtime::{Decision, DeliveryId, Verdict};
 use slack::event::{Edit, EventCallback, File, MessageChange, MessageEvent};
 use tenants::conversations::{Bridge, Side};

@@ -53,7 +53,9 @@ pub async fn unfurl(
     }
     let person = match talk.acting(tenant, user).await? {
         Acting::As(person) => person,
-        Acting::Dismissed => return Ok(Verdict::skip("the person who pasted the link is no longer active in Bitrix24")),
+        Acting::Dismissed => {
+            return Ok(Verdict::skip("the person who pasted the link is no longer active in Bitrix24"));
+        }
         Acting::Nobody { .. } => {
             return Ok(Verdict::skip("unmapped: the person who pasted the link is not linked to a Bitrix24 user"));
         }

@@ -88,16 +88,16 @@ impl Sent {
     }
 }
 
-/// The present state, and what was sent in the last day.
+/// The present state, and what was sent in the last day. `conflicts` are kept by the sync with Notion.
 pub async fn status(
     ledger: &Ledger,
-    clients: &Connections,
+    connections: &Connections,
     portal: &Portal,
     conflicts: usize,
     now: Timestamp,
 ) -> Result<Vec<Localized>, Failure> {
-    let troubles = clients.troubles(&portal.tenant).await?;
-    let mut report = connections(portal, &troubles);
+    let troubles = connections.troubles(&portal.tenant).await?;
+    let mut report = connected(portal, &troubles);
     let (lines, all) = since(ledger, portal, now - SignedDuration::from_hours(24), now).await?;
     report.push(Sent::count(&lines).line(all));
     let settings = portal.settings_as::<Settings>()?;
@@ -108,13 +108,13 @@ pub async fn status(
     Ok(report)
 }
 
-fn connections(portal: &Portal, troubles: &[Trouble]) -> Vec<Localized> {
+fn connected(portal: &Portal, troubles: &[Trouble]) -> Vec<Localized> {
     if troubles.is_empty() {
         let parts =
             [(Side::Bitrix24, true), (Side::Slack, portal.slack.is_some()), (Side::Notion, portal.notion.is_some())];
-        let connected = |language| parts.iter().filter(|(_, is)| *is).map(move |(side, _)| side.title(language));
+        let names = |language| parts.iter().filter(|(_, is)| *is).map(move |(side, _)| side.title(language));
         return vec![Localized::of(|language| texts::reports::Connected {
-            providers: connected(language).collect::<Vec<_>>().join(", "),
+            providers: names(language).collect::<Vec<_>>().join(", "),
         })];
     }
     let line = |trouble: &Trouble| {

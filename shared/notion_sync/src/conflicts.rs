@@ -56,7 +56,7 @@ impl StoredConflict {
             self.property,
             shown(bitrix24),
             shown(notion),
-            why.words(Language::En)
+            why.words(Language::default())
         )
     }
 }

@@ -104,7 +104,7 @@ impl NotionSync {
     /// Writes a new item and returns its version.
     async fn begin(&self, write: Write) -> Result<Version, Failure> {
         match self.ports.store.put(write).await {
-            Err(StoreError::Conflict(_)) => Err(Failure::transient("another worker has this link")),
+            Err(StoreError::Conflict(_)) => Err(Failure::transient("another worker is using this link")),
             done => Ok(done?),
         }
     }
@@ -112,7 +112,7 @@ impl NotionSync {
     /// Writes all or none; a worker that finds another was faster tries again.
     async fn put(&self, writes: Vec<Write>) -> Result<(), Failure> {
         match self.ports.store.put_all(writes).await {
-            Err(StoreError::Conflict(_)) => Err(Failure::transient("another worker has this link")),
+            Err(StoreError::Conflict(_)) => Err(Failure::transient("another worker is using this link")),
             done => Ok(done?),
         }
     }

@@ -18,7 +18,7 @@ use runtime::queue::Depth;
 use runtime::secrets::SecretsError;
 use runtime::{Ports, TenantId};
 use secrecy::ExposeSecret;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use settings::destination::Destination;
 use settings::{Settings, subscriptions as events};
