@@ -38,8 +38,9 @@ const MAX_WRITTEN: usize = 60;
 impl LinkWork<'_> {
     /// Whether a merge since the signal arrived has seen its change.
     fn is_satisfied(&self) -> bool {
-        let arrived = self.job.arrived_at();
-        let seen = |moment: Option<Timestamp>| moment.is_some_and(|moment| moment > arrived);
+        // It is known to the millisecond: a read in the same one may have begun before the change.
+        let arrived_by = self.job.arrived_at() + SignedDuration::from_millis(1);
+        let seen = |moment: Option<Timestamp>| moment.is_some_and(|moment| moment >= arrived_by);
         match self.signal.side {
             Some(Side::Bitrix24) => seen(self.link.seen.bitrix24),
             Some(Side::Notion) => seen(self.link.seen.notion),
