@@ -99,7 +99,7 @@ impl Draft {
                 Ok(destination) => to.push(destination),
                 Err(reason) => {
                     let destination = text.to_owned();
-                    let reason = reason.text(language);
+                    let reason = reason.text(language).to_owned();
                     wrong.push(language.text(texts::configuration::BadDestination { destination, reason }));
                 }
             }

@@ -31,7 +31,7 @@ use crate::link::{Link, Standing, link_write, owner_write};
 use crate::plan::{Entry, EntryKind, FieldChange, MAX_ENTRIES, entry_write};
 use crate::runs::{Phase, Run};
 use crate::work::matching::RowMatch;
-use crate::work::read::Reads;
+use crate::work::read::{Reads, RecordRead};
 use crate::work::{LinkWork, SyncDecision, make, matching, read};
 
 /// Pages that are made side by side: more would only wait for each other's answers.
@@ -263,6 +263,7 @@ impl RunningBackfill<'_> {
     /// Goes through a page of records.
     async fn records(&mut self, after: u64) -> Result<(), Failure> {
         let (sync, opened) = (self.sync, self.opened);
+        let read_at = sync.now();
         let (listed, _) = self.listing().after(&opened.bitrix24, &serde_json::json!({}), after, 1).await?;
         let is_last = listed.len() < PAGE;
         sync.learn_names(opened, &listed).await;
@@ -271,7 +272,10 @@ impl RunningBackfill<'_> {
         let mut first = Ok(());
         {
             let this = &*self;
-            let work = listed.into_iter().map(|(record, state)| async move { this.one(record, &state).await });
+            let work = listed.into_iter().map(|(record, state)| async move {
+                let read = RecordRead { state, read_at, fresh: true };
+                this.one(record, &read).await
+            });
             // In order, so that what is done is known by the last number.
             let mut working = iter(work).buffered(AT_ONCE);
             while let Some(outcome) = working.next().await {
@@ -294,8 +298,8 @@ impl RunningBackfill<'_> {
     }
 
     /// One record: what it becomes, and how its two sides differ.
-    async fn one(&self, record: Record, state: &State) -> Result<RecordOutcome, Failure> {
-        let (sync, opened) = (self.sync, self.opened);
+    async fn one(&self, record: Record, read: &RecordRead) -> Result<RecordOutcome, Failure> {
+        let (sync, opened, state) = (self.sync, self.opened, &read.state);
         if let Some(link) = self.link(record).await? {
             return self.known(&link, state).await;
         }
@@ -319,7 +323,7 @@ impl RunningBackfill<'_> {
                 Ok(RecordOutcome { rows, ..RecordOutcome::new(record, state, Became::Refused(why)) })
             }
             RowMatch::None if self.run.dry => Ok(RecordOutcome::new(record, state, Became::Created)),
-            RowMatch::None => self.create(record, state, context).await,
+            RowMatch::None => self.create(record, read, context).await,
         }
     }
 
@@ -417,8 +421,8 @@ impl RunningBackfill<'_> {
         mirror.send(vec![crate::message(&next, self.tenant(), TraceId::new(self.sync.now()), &once)?]).await
     }
 
-    async fn create(&self, record: Record, state: &State, context: Context) -> Result<RecordOutcome, Failure> {
-        let (sync, opened) = (self.sync, self.opened);
+    async fn create(&self, record: Record, read: &RecordRead, context: Context) -> Result<RecordOutcome, Failure> {
+        let (sync, opened, state) = (self.sync, self.opened, &read.state);
         let created = || RecordOutcome::new(record, state, Became::Created);
         if !sync.awaited(opened, record, state).await?.is_empty() {
             self.hand_on(record).await?;
@@ -431,7 +435,7 @@ impl RunningBackfill<'_> {
         let signal = Signal::both("backfill");
         let reads = Reads { context: Some(context), ..Reads::default() };
         let mut work = LinkWork { sync, job: self.job, opened, signal: &signal, link, version, reads };
-        match make::make_page(&mut work, state).await {
+        match make::make_page(&mut work, read).await {
             Ok(_) => {
                 if work.link.body_open {
                     self.hand_on(record).await?;

@@ -67,7 +67,7 @@ pub(super) async fn first<'a>(
     let mut work = LinkWork { sync, job, opened, signal, link, version, reads };
     let next = match row {
         RowMatch::One(page, key) => take(&mut work, read, &page, &key).await?,
-        RowMatch::None | RowMatch::Refused { .. } => create(&mut work, &read.state).await?,
+        RowMatch::None | RowMatch::Refused { .. } => create(&mut work, &read).await?,
     };
     Ok(Ok((work, next)))
 }
@@ -169,7 +169,7 @@ pub(super) async fn again(work: &mut LinkWork<'_>, since: Timestamp, open: bool)
         }
         RowMatch::None => {
             work.link.standing = Standing::Making { since: sync.now(), open: false };
-            create(work, &read.state).await
+            create(work, &read).await
         }
     }
 }
@@ -193,8 +193,8 @@ async fn new_page(work: &mut LinkWork<'_>, state: &State) -> Result<NewPage, Fai
     Ok(NewPage { cells: sayable.map(|(field, reading)| (field, reading.cell)).collect(), context })
 }
 
-async fn create(work: &mut LinkWork<'_>, state: &State) -> Result<Next, Failure> {
-    let page = match make_page(work, state).await {
+async fn create(work: &mut LinkWork<'_>, record: &RecordRead) -> Result<Next, Failure> {
+    let page = match make_page(work, record).await {
         Ok(page) => page,
         Err(failure) => {
             // Surely nothing was made: the next try need not look for it.
@@ -214,8 +214,8 @@ async fn create(work: &mut LinkWork<'_>, state: &State) -> Result<Next, Failure>
 }
 
 /// Makes the page and writes the link down.
-pub(crate) async fn make_page(work: &mut LinkWork<'_>, state: &State) -> Result<Page, Failure> {
-    let (sync, opened, record) = (work.sync, work.opened, work.record());
+pub(crate) async fn make_page(work: &mut LinkWork<'_>, read: &RecordRead) -> Result<Page, Failure> {
+    let (sync, opened, record, state) = (work.sync, work.opened, work.record(), &read.state);
     let new = new_page(work, state).await?;
     write::make_options(opened, &new.cells).await?;
     let mut properties = write::properties(opened, &new.cells, None, &new.context);
@@ -232,9 +232,8 @@ pub(crate) async fn make_page(work: &mut LinkWork<'_>, state: &State) -> Result<
     );
     let calls = notion::block::appends(&blocks);
     let first = calls.first().map(|call| call.blocks.clone()).unwrap_or_default();
-    let read_at = sync.now();
     work.link.title = state.title().unwrap_or_default();
-    work.link.standing = Standing::Making { since: read_at, open: true };
+    work.link.standing = Standing::Making { since: sync.now(), open: true };
     work.save(Vec::new()).await?;
     let (page, is_partial) = write::create_page(opened, &properties, &first).await?;
 
@@ -242,7 +241,7 @@ pub(crate) async fn make_page(work: &mut LinkWork<'_>, state: &State) -> Result<
     work.link.standing = Standing::Together;
     work.link.sync_source = Some(Side::Bitrix24);
     work.link.synced_at = Some(sync.now());
-    work.link.seen.bitrix24 = Some(read_at);
+    work.link.seen.bitrix24 = Some(read.read_at);
     work.link.body_open = calls.len() > 1;
     // The page exists: the next try has to look for it.
     let unknown = |failure: Failure| Failure { class: ErrorClass::UnknownOutcome, ..failure };

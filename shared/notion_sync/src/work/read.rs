@@ -141,7 +141,8 @@ impl LinkWork<'_> {
         }
         let Some(record) = self.reads.record.take() else { return Ok(Err(Apart::RecordGone)) };
         let Some(page) = self.reads.page.take() else { return Ok(Err(Apart::PageGone)) };
-        let (known, (state, row)) = (self.reads.context.take(), (&record.state, &page.page));
+        let known = self.reads.context.take();
+        let (state, row) = (&record.state, &page.page);
         let context = self.sync.extend(known, self.opened, self.record(), Some(state), Some(row)).await?;
         let bitrix24 = portal_side(self.opened, self.record(), state, &context);
         let notion = page_side(self.opened, &self.link, row, self.signal.told, &context);
