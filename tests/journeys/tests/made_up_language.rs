@@ -9,8 +9,8 @@ use text::Document;
 
 use crate::cast::Cast;
 
-/// What people called so themselves: a currency, a person, a channel.
-const NAMES: [&str; 3] = ["EUR", "nobody", "general"];
+/// What people called so themselves: a word of a title, a currency, a person, a channel.
+const NAMES: [&str; 4] = ["CRM", "EUR", "nobody", "general"];
 
 /// Runs a story in the made-up language, on one thread.
 fn in_the_language(story: impl AsyncFnOnce()) {

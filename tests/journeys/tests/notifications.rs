@@ -75,8 +75,8 @@ async fn a_comment_goes_to_the_assignee_from_the_new_and_the_old_card() {
     assert_eq!(
         read,
         [
-            "Анна Титов on New card: \u{200b}*Please*\u{200b} hurry &lt;!channel&gt;",
-            "Елена Кузнецов on Old card: Done?"
+            "Анна Титов commented on New card: \u{200b}*Please*\u{200b} hurry &lt;!channel&gt;",
+            "Елена Кузнецов commented on Old card: Done?"
         ],
         "nobody hears of their own comment"
     );
@@ -92,7 +92,7 @@ async fn a_comment_told_twice_is_one_message_and_also_tells_what_changed_meanwhi
     world.settle().await;
     world.sandbox.portal.comment(task, 1, "Once");
     world.settle().await;
-    assert_eq!(world.direct(6), ["Анна Титов on T: Once"]);
+    assert_eq!(world.direct(6), ["Анна Титов commented on T: Once"]);
     assert!(world.ledger().await.iter().any(|line| line.contains("already decided, trace")));
 }
 
@@ -110,14 +110,14 @@ async fn somebody_without_slack_is_skipped_with_the_reason_or_told_in_the_fallba
     world.clock.advance(Duration::from_secs(120));
     world.sandbox.portal.comment(task, 1, "Anybody?");
     world.settle().await;
-    assert_eq!(world.channel("general"), ["Анна Титов on T: Anybody?"]);
+    assert_eq!(world.channel("general"), ["Анна Титов commented on T: Anybody?"]);
     let mapped =
         json!({"routes": [route], "people": {"map": {"21": world.sandbox.slack.add_person("igor@elsewhere.example")}}});
     world.apply(mapped).await;
     world.clock.advance(Duration::from_secs(120));
     world.sandbox.portal.comment(task, 1, "You there");
     world.settle().await;
-    assert_eq!(world.sandbox.slack.direct("igor@elsewhere.example"), ["Анна Титов on T: You there"]);
+    assert_eq!(world.sandbox.slack.direct("igor@elsewhere.example"), ["Анна Титов commented on T: You there"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
