@@ -180,7 +180,7 @@ async fn what_no_event_told_is_found_and_told_by_the_built_binaries() -> anyhow:
     assert_eq!(read("sales-pipeline"), ["New deal: Lost"]);
     assert_eq!(read("project-move"), ["New task: Pack"]);
     assert_eq!(read("calls"), ["Missed call from +49301"]);
-    assert_eq!(read("@user6"), ["Анна Титов on Pack: Please hurry"]);
+    assert_eq!(read("@user6"), ["Анна Титов commented on Pack: Please hurry"]);
     let again = deployment.sweep.invoke(json!({})).await?;
     assert_eq!(again["hints"], 0, "{again}");
     let kept = deployment.upkeep.invoke(json!({})).await?;

@@ -9,8 +9,8 @@ use text::Document;
 
 use crate::cast::Cast;
 
-/// What people called so themselves: a currency, a person, a channel.
-const NAMES: [&str; 3] = ["EUR", "nobody", "general"];
+/// What people called so themselves: a word of a title, a currency, a person, a channel.
+const NAMES: [&str; 4] = ["CRM", "EUR", "nobody", "general"];
 
 /// Runs a story in the made-up language, on one thread.
 fn in_the_language(story: impl AsyncFnOnce()) {
@@ -135,7 +135,9 @@ fn what_buttons_and_forms_show_comes_from_the_catalogues() {
         cast.world.settle().await;
         let timeline = portal.timeline("deal", id);
         assert_eq!(timeline.len(), 2, "{timeline:?}");
-        timeline.iter().for_each(|comment| assert_text(comment));
+        for comment in &timeline {
+            assert_text(comment);
+        }
         for (command, field) in [("/b24-lead", "company"), ("/b24-task", "name")] {
             slack.command(&cast.ann, &cast.channel, command, "").await;
             cast.world.none_left_to_work_now().await;
