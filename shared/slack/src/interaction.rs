@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::attached::{self, Attachment, AttachmentKind, MAX_PARTS};
-use crate::event::{File, filled, text};
+use crate::attached::{filled, text};
+use crate::event::File;
 use crate::text::received_with_mark;
 
 /// Something that somebody did with what we showed.

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::attached::filled;
 use crate::client::{Client, Page, page};
 use crate::error::Error;
-use crate::event::{User, filled};
+use crate::event::User;
 
 impl Client {
     /// `users.info`: a person, with their language.
