@@ -58,25 +58,6 @@ route-needs-destination = Enter where to post: #channel, @responsible, or severa
 ## A route: its form
 
 the-route = Route: { $route }
-leads = Leads
-deals = Deals
-tasks = Tasks
-calls = Calls
-contacts = Contacts
-companies = Companies
-smart-process-items = Items of smart processes
-created = created
-updated = another field changed
-stage-changed = moved to another stage
-funnel-changed = moved to another funnel
-responsible-changed = another person is responsible
-deleted = deleted
-status-changed = started, finished, deferred or resumed
-deadline-changed = the deadline changed
-commented = someone commented
-ended = ended after it was answered, or was outgoing
-missed = nobody answered
-recorded = the recording is available
 # $sales (text): an example of a channel
 # $responsible (text): an example of a person
 # $creator (text): an example of a person

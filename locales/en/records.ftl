@@ -71,3 +71,26 @@ item = Item { $id } (smart process { $process })
 task = Task { $id }
 # $id (text): the call's number
 call = Call { $id }
+
+## Changes: what they are about, and what happens to it
+
+leads = Leads
+deals = Deals
+tasks = Tasks
+calls = Calls
+contacts = Contacts
+companies = Companies
+smart-process-items = Items of smart processes
+created = created
+updated = another field changed
+stage-changed = moved to another stage
+funnel-changed = moved to another funnel
+responsible-changed = another person is responsible
+deleted = deleted
+status-changed = started, finished, deferred or resumed
+deadline-changed = the deadline changed
+commented = someone commented
+ended = ended after it was answered, or was outgoing
+missed = nobody answered
+recorded = the recording is available
+custom-changes = events of your own

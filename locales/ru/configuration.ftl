@@ -44,25 +44,6 @@ route-needs-destination = Укажите, куда публиковать: #ка
 ## Маршрут: форма
 
 the-route = Маршрут: { $route }
-leads = Лиды
-deals = Сделки
-tasks = Задачи
-calls = Звонки
-contacts = Контакты
-companies = Компании
-smart-process-items = Элементы смарт-процессов
-created = создание
-updated = изменение другого поля
-stage-changed = переход на другую стадию
-funnel-changed = переход в другую воронку
-responsible-changed = смена ответственного
-deleted = удаление
-status-changed = начало, завершение, откладывание или возобновление
-deadline-changed = изменение срока
-commented = комментарий
-ended = завершение принятого или исходящего звонка
-missed = пропущенный звонок
-recorded = появление записи звонка
 to-help = Каналы — как { $sales }, люди — как { $responsible } или { $creator }, канал самой записи — как { $project }.
 only-if-condition = Условие (CEL)
 fallback = Канал для карточек, которые нельзя опубликовать там

@@ -28,7 +28,7 @@ connect-by-webhooks = Подключить через вебхуки
 
 ## Состояние подключений
 
-signed-in = Портал: { $portal }. Вы вошли как { $name }.
+signed-in = Портал: { $portal }. Вход: { $name }.
 next = Дальше:
 next-connect-slack = подключите Slack. Он нужен для карточек, команд и связи чатов.
 token-rejected = { $provider } отклоняет наш токен.

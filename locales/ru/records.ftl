@@ -59,3 +59,26 @@ company = Компания { $id }
 item = Элемент { $id } (смарт-процесс { $process })
 task = Задача { $id }
 call = Звонок { $id }
+
+## Changes
+
+leads = Лиды
+deals = Сделки
+tasks = Задачи
+calls = Звонки
+contacts = Контакты
+companies = Компании
+smart-process-items = Элементы смарт-процессов
+created = создание
+updated = изменение другого поля
+stage-changed = переход на другую стадию
+funnel-changed = переход в другую воронку
+responsible-changed = смена ответственного
+deleted = удаление
+status-changed = начало, завершение, откладывание или возобновление
+deadline-changed = изменение срока
+commented = комментарий
+ended = завершение принятого или исходящего звонка
+missed = пропущенный звонок
+recorded = появление записи звонка
+custom-changes = собственные события

@@ -28,11 +28,11 @@ const MAX_ROWS: usize = 100;
 type Choices<const N: usize> = [(&'static str, Fixed); N];
 
 const RECORDS: Choices<5> = [
-    ("deal", texts::configuration::DEALS),
-    ("task", texts::configuration::TASKS),
-    ("lead", texts::configuration::LEADS),
-    ("contact", texts::configuration::CONTACTS),
-    ("company", texts::configuration::COMPANIES),
+    ("deal", texts::records::DEALS),
+    ("task", texts::records::TASKS),
+    ("lead", texts::records::LEADS),
+    ("contact", texts::records::CONTACTS),
+    ("company", texts::records::COMPANIES),
 ];
 const MASTERS: Choices<5> = [
     ("last_write_wins", texts::configuration::LATER_WINS),

@@ -175,11 +175,6 @@ pub(crate) fn badge(language: Language, status: Status) -> Markup {
     html! { span class={ "badge " (status.name()) } { (status_word(language, status)) } }
 }
 
-/// `1 letter`, `2 letters`.
-pub(crate) fn count(number: usize, one: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
-}
-
 /// How many there are, for the list of pages: `3`, `100+`.
 fn shown_count((number, more): (usize, bool)) -> Option<String> {
     match (number, more) {

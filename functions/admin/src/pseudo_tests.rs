@@ -8,7 +8,7 @@ use http::header::COOKIE;
 use locale::{Language, in_pseudo};
 use memory::Memory;
 use notion_sync::plan::EntryKind;
-use notion_sync::runs::{Run, Wanted};
+use notion_sync::runs::{Run, RunRequest};
 use runtime::metrics::Counters;
 use runtime::{ManualClock, TenantId};
 use secrecy::SecretString;
@@ -196,7 +196,7 @@ fn the_pages_of_notion_come_from_the_catalogues() {
         assert_answer(notion::open_window(&visit, &form(&[])).await.unwrap());
         assert_answer(notion::close_old(&visit).await.unwrap());
         for dry in [true, false] {
-            deps.mirror.start(&tenant, "Сделки", &Wanted { dry, since: None, by: "Анна" }).await.unwrap();
+            deps.mirror.start(&tenant, "Сделки", &RunRequest { dry, since: None, by: "Анна" }).await.unwrap();
         }
         assert_answer(notion::show(&visit, "").await.unwrap());
         for run in deps.mirror.runs.latest(&tenant, 2).await.unwrap() {

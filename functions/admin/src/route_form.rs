@@ -1,39 +1,14 @@
 //! The fields of a route's form: its changes, its destinations, how it meets earlier cards, how its card looks.
 
-use locale::{Fixed, Language, texts};
+use locale::{Language, texts};
 use maud::{Markup, html};
 use records::ChangeKind;
+use records::change::Noun;
 use web::language::rich;
 
 use crate::Visit;
 use crate::route_draft::Draft;
 use crate::settings_form::choice;
-
-/// What changes are about, by the first part of their names, in the order of the form.
-const NOUNS: [(&str, Fixed); 7] = [
-    ("lead", texts::configuration::LEADS),
-    ("deal", texts::configuration::DEALS),
-    ("task", texts::configuration::TASKS),
-    ("call", texts::configuration::CALLS),
-    ("contact", texts::configuration::CONTACTS),
-    ("company", texts::configuration::COMPANIES),
-    ("item", texts::configuration::SMART_PROCESS_ITEMS),
-];
-/// What happened, by the second part.
-const VERBS: [(&str, Fixed); 12] = [
-    ("created", texts::configuration::CREATED),
-    ("updated", texts::configuration::UPDATED),
-    ("stage_changed", texts::configuration::STAGE_CHANGED),
-    ("funnel_changed", texts::configuration::FUNNEL_CHANGED),
-    ("responsible_changed", texts::configuration::RESPONSIBLE_CHANGED),
-    ("deleted", texts::configuration::DELETED),
-    ("status_changed", texts::configuration::STATUS_CHANGED),
-    ("deadline_changed", texts::configuration::DEADLINE_CHANGED),
-    ("commented", texts::configuration::COMMENTED),
-    ("ended", texts::configuration::ENDED),
-    ("missed", texts::configuration::MISSED),
-    ("recorded", texts::configuration::RECORDED),
-];
 
 pub(crate) fn fields(visit: &Visit<'_>, draft: &Draft) -> Markup {
     let language = visit.language;
@@ -76,15 +51,14 @@ fn changes_fields(language: Language, draft: &Draft) -> Markup {
     html! {
         fieldset {
             legend { (language.text(texts::configuration::CHANGES)) }
-            @for (noun, title) in NOUNS {
-                @let names: Vec<_> = ChangeKind::ALL.iter().map(|(_, name, _)| *name).filter(|name| noun_of(name) == noun).collect();
-                details open[names.iter().any(|name| is_chosen(name))] {
-                    summary { (language.text(title)) }
-                    @for name in names {
+            @for noun in Noun::ALL.into_iter().filter(|noun| *noun != Noun::Custom) {
+                @let kinds: Vec<_> = ChangeKind::ALL.iter().filter(|(kind, ..)| kind.noun() == noun).collect();
+                details open[kinds.iter().any(|(_, name, _)| is_chosen(name))] {
+                    summary { (language.text(noun.title())) }
+                    @for (kind, name, _) in kinds {
                         label.tick {
                             input type="checkbox" name="change" value=(name) checked[is_chosen(name)];
-                            " " code { (name) } " "
-                            @if let Some(verb) = verb_of(name) { span.hint { (language.text(verb)) } }
+                            " " code { (name) } " " span.hint { (language.text(kind.verb().words())) }
                         }
                     }
                 }
@@ -94,15 +68,6 @@ fn changes_fields(language: Language, draft: &Draft) -> Markup {
             }
         }
     }
-}
-
-fn noun_of(change: &str) -> &str {
-    change.split_once('.').map_or(change, |(noun, _)| noun)
-}
-
-fn verb_of(change: &str) -> Option<Fixed> {
-    let (_, verb) = change.split_once('.')?;
-    VERBS.iter().find(|(name, _)| *name == verb).map(|(_, words)| *words)
 }
 
 /// How the card looks.
@@ -156,17 +121,4 @@ fn words(visit: &Visit<'_>, draft: &Draft) -> String {
             .map(|field| format!("{{record.{field}}}")),
     );
     words.join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_change_has_its_place_and_its_words_on_the_form() {
-        for (_, name, _) in ChangeKind::ALL {
-            assert!(NOUNS.iter().any(|(noun, _)| *noun == noun_of(name)), "{name}");
-            assert!(verb_of(name).is_some(), "{name}");
-        }
-    }
 }

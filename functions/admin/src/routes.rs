@@ -135,7 +135,7 @@ async fn look(visit: &Visit<'_>, draft: &Draft) -> Result<Markup, Failure> {
     let names = visit.deps.names.of(&visit.id, &change).await;
     let context =
         CardContext { change: &change, names: &names, domain: &visit.portal.domain, language: visit.settings.language };
-    let (taken, left) = router.places(route, &context);
+    let (taken, left) = router.destinations(route, &context);
     let (asked, not_taken) = router.asked(&change);
     let record = CardContext { language, ..context }.about();
     let is_taken = asked.iter().any(|asked| asked.name == route.name);
@@ -147,8 +147,8 @@ async fn look(visit: &Visit<'_>, draft: &Draft) -> Result<Markup, Failure> {
         }
         (card::show(&taken.card(&context)))
         @if is_taken {
-            @for place in &taken.places {
-                @let destination = html! { strong { (place.name()) } };
+            @for destination in &taken.destinations {
+                @let destination = html! { strong { (destination.name()) } };
                 p { (rich(language, &texts::configuration::GoesTo { destination })) }
             }
             @for left in &left { p.hint { (left.reason) } }

@@ -3,7 +3,7 @@
 use clients::Failure;
 use locale::{Language, texts};
 use maud::{Markup, html};
-use notion_sync::runs::{Phase, Run, Wanted};
+use notion_sync::runs::{Phase, Run, RunRequest};
 use web::components::{empty, moment};
 use web::language::rich;
 use web::page::Form;
@@ -124,7 +124,7 @@ pub(crate) async fn begin(visit: &Visit<'_>, form: &Form) -> Result<Answer, Fail
         let running = texts::configuration::BackfillIsRunning { database: name };
         return Ok(Answer::to("/notion", language.text(running)));
     }
-    let wanted = Wanted { dry, since: None, by: &visit.session.who };
+    let wanted = RunRequest { dry, since: None, by: &visit.session.who };
     visit.deps.mirror.start(&visit.id, name, &wanted).await?;
     let what = if dry { "backfill planned" } else { "backfill begun" };
     visit.note(what, name, "", "").await?;

@@ -121,7 +121,7 @@ pub async fn judge(
         return Ok(Judged::skip(format!("no route is about a {}", record.kind())));
     }
     let known = readings.known(crm, &job.tenant, record).await?;
-    let seen = known.as_ref().filter(|(snapshot, _)| snapshot.read.sees(job.arrived_at(), job.body.sent_at()));
+    let seen = known.as_ref().filter(|(snapshot, _)| snapshot.read.sees(job.arrived_by(), job.body.sent_at()));
     if let Some((snapshot, _)) = seen {
         if let Subject::TaskComment { .. } = job.body.subject {
             let commented = comments::read(crm, portal, job, &snapshot.state).await?;

@@ -102,7 +102,7 @@ pub(crate) struct Hints {
 
 impl Hints {
     fn of(job: &ReceivedJob<Hint>) -> Self {
-        Self { arrived_at: job.arrived_at(), sent: job.body.sent_at().map(|sent| (sent, sent)) }
+        Self { arrived_at: job.arrived_by(), sent: job.body.sent_at().map(|sent| (sent, sent)) }
     }
 
     fn and(self, other: Self) -> Self {

@@ -194,12 +194,15 @@ mod tests {
 
     #[test]
     fn a_task_of_a_project_goes_to_the_projects_channel_and_one_without_to_none() {
-        let router = router(json!({}));
         let (change, names) = (task(), Names::default());
-        let (routes, left) = router.asked(&change);
-        assert_eq!((routes.len(), left.len()), (1, 0));
-        let (taken, _) = router.destinations(routes[0], &telling(&change, &names));
-        assert_eq!(taken.destinations, [CardDestination::Channel { name: "#project-move-2".into(), may_create: true }]);
+        for (settings, may_create) in [(json!({}), false), (json!({"missing_channels": "create"}), true)] {
+            let router = router(settings);
+            let (routes, left) = router.asked(&change);
+            assert_eq!((routes.len(), left.len()), (1, 0));
+            let (taken, _) = router.destinations(routes[0], &telling(&change, &names));
+            assert_eq!(taken.destinations, [CardDestination::Channel { name: "#project-move-2".into(), may_create }]);
+        }
+        let router = router(json!({}));
         let alone: State = serde_json::from_value(json!({"task": {"id": 7, "groupId": "0"}})).unwrap();
         let (routes, left) = router.asked(&Change { state: alone, ..change });
         assert!(routes.is_empty() && !left[0].failed, "{left:?}");

@@ -5,6 +5,7 @@ use std::fmt;
 
 use bitrix24::EntityType;
 use bitrix24::task::Comment;
+use locale::{Fixed, texts};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::record::{Record, RecordKind, RecordRef, State};
@@ -46,6 +47,20 @@ impl Noun {
             Self::Task => "task",
             Self::Call => "call",
             Self::Custom => "custom",
+        }
+    }
+
+    /// What things of this kind are called.
+    pub fn title(self) -> Fixed {
+        match self {
+            Self::Lead => texts::records::LEADS,
+            Self::Deal => texts::records::DEALS,
+            Self::Contact => texts::records::CONTACTS,
+            Self::Company => texts::records::COMPANIES,
+            Self::Item => texts::records::SMART_PROCESS_ITEMS,
+            Self::Task => texts::records::TASKS,
+            Self::Call => texts::records::CALLS,
+            Self::Custom => texts::records::CUSTOM_CHANGES,
         }
     }
 }
@@ -100,6 +115,27 @@ pub enum Verb {
     Recorded,
     /// What the customer's own handler says.
     Custom,
+}
+
+impl Verb {
+    /// What happened, in a few words.
+    pub fn words(self) -> Fixed {
+        match self {
+            Self::Created => texts::records::CREATED,
+            Self::Updated => texts::records::UPDATED,
+            Self::StageChanged => texts::records::STAGE_CHANGED,
+            Self::FunnelChanged => texts::records::FUNNEL_CHANGED,
+            Self::ResponsibleChanged => texts::records::RESPONSIBLE_CHANGED,
+            Self::StatusChanged => texts::records::STATUS_CHANGED,
+            Self::DeadlineChanged => texts::records::DEADLINE_CHANGED,
+            Self::Commented => texts::records::COMMENTED,
+            Self::Deleted => texts::records::DELETED,
+            Self::Ended => texts::records::ENDED,
+            Self::Missed => texts::records::MISSED,
+            Self::Recorded => texts::records::RECORDED,
+            Self::Custom => texts::records::CUSTOM_CHANGES,
+        }
+    }
 }
 
 macro_rules! kinds {

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use tracing::Instrument;
 
 use crate::calls;
+use crate::clock::later;
 use crate::envelope::{Envelope, SCHEMA};
 use crate::queue::{Message, Outgoing, QueueName, Received};
 use crate::{TenantId, TraceId};
@@ -111,6 +112,12 @@ impl<T> ReceivedJob<T> {
     /// When the event that caused the job arrived, to the millisecond.
     pub fn arrived_at(&self) -> Timestamp {
         self.trace.arrived_at()
+    }
+
+    /// When the event had certainly arrived: the end of the millisecond of [`Self::arrived_at`]. What was read before this
+    /// moment may be older than the event.
+    pub fn arrived_by(&self) -> Timestamp {
+        later(self.arrived_at(), Duration::from_millis(1))
     }
 
     /// The same job with its body converted.

@@ -354,11 +354,6 @@ fn is_yes(yes: &bool) -> bool {
     *yes
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
-}
-
 impl FieldSetting {
     /// A field and a property, and nothing special about them.
     pub fn new(field: &str, property: &str) -> Self {

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::attached::{self, Attachment, AttachmentKind, MAX_PARTS};
-use crate::attached::{filled, text};
+use crate::attached::{self, Attachment, AttachmentKind, MAX_PARTS, filled, text};
 use crate::event::File;
 use crate::text::received_with_mark;
 

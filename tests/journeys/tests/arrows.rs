@@ -323,11 +323,11 @@ fn each_function_is_built_from_its_own_list() {
 
 /// Our packages in the tree of one of them.
 fn built_into(package: &str, features: &[&str], ours: &BTreeSet<String>) -> BTreeSet<String> {
-    tree(package, features).intersection(ours).cloned().collect()
+    built_from(package, features).intersection(ours).cloned().collect()
 }
 
 /// All packages that one of ours is built from.
-fn tree(package: &str, features: &[&str]) -> BTreeSet<String> {
+fn built_from(package: &str, features: &[&str]) -> BTreeSet<String> {
     let tree = ["tree", "-p", package, "-e", "normal", "--prefix", "none", "--format", "{p}", "--offline"];
     let output = Command::new(env!("CARGO")).args(tree).args(features).current_dir(root()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -392,18 +392,18 @@ fn only_one_place_makes_an_http_client() {
 
 #[test]
 fn what_runs_for_customers_has_no_simulators() {
-    assert!(tree("switchboard", &[]).contains("simulators"), "`cargo run -- demo` needs them");
-    let host = tree("switchboard", &["--no-default-features"]);
+    assert!(built_from("switchboard", &[]).contains("simulators"), "`cargo run -- demo` needs them");
+    let host = built_from("switchboard", &["--no-default-features"]);
     assert!(host.contains("sqlite") && !host.contains("simulators"), "{host:?}");
     let functions = FUNCTIONS.map(|(function, _)| function);
     for package in functions.into_iter().chain(["switchboard-aws"]) {
-        assert!(!tree(package, &[]).contains("simulators"), "{package}");
+        assert!(!built_from(package, &[]).contains("simulators"), "{package}");
     }
 }
 
 #[test]
 fn the_command_for_aws_has_no_other_engine_and_no_server() {
-    let built = tree("switchboard-aws", &[]);
+    let built = built_from("switchboard-aws", &[]);
     let absent = ["sqlite", "rusqlite", "memory", "axum", "switchboard"];
     let found: Vec<_> = absent.into_iter().filter(|name| built.contains(*name)).collect();
     assert!(built.contains("aws") && found.is_empty(), "{found:?}");

@@ -41,7 +41,7 @@ pub(super) async fn first<'a>(
     record: Record,
     signal: &'a Signal,
 ) -> Result<Result<(LinkWork<'a>, Next), SyncDecision>, Failure> {
-    let arrived = (signal.side == Some(Side::Bitrix24)).then(|| job.arrived_at());
+    let arrived = (signal.side == Some(Side::Bitrix24)).then(|| job.arrived_by());
     let Some(read) = read::record(sync, opened, record, arrived).await? else {
         return Ok(Err(SyncDecision::skip(NO_RECORD)));
     };

@@ -186,7 +186,7 @@ impl LinkWork<'_> {
 
     /// When the signal arrived, if it is about Bitrix24.
     fn arrived(&self) -> Option<Timestamp> {
-        (self.signal.side == Some(Side::Bitrix24)).then(|| self.job.arrived_at())
+        (self.signal.side == Some(Side::Bitrix24)).then(|| self.job.arrived_by())
     }
 
     /// Writes the link now; its next reader sees that this worker has it.

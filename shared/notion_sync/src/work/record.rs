@@ -38,7 +38,7 @@ const MAX_WRITTEN: usize = 60;
 impl LinkWork<'_> {
     /// Whether a merge since the signal arrived has seen its change.
     fn is_satisfied(&self) -> bool {
-        let arrived = self.job.arrived_at();
+        let arrived = self.job.arrived_by();
         let seen = |moment: Option<Timestamp>| moment.is_some_and(|moment| moment > arrived);
         match self.signal.side {
             Some(Side::Bitrix24) => seen(self.link.seen.bitrix24),
