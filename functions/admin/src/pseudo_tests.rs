@@ -1,5 +1,7 @@
 //! The pages that set things up in a made-up language: a text that does not come from the catalogues fails.
 
+mod operators;
+
 use std::sync::Arc;
 
 use clients::Connections;
