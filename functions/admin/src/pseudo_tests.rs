@@ -11,6 +11,7 @@ use locale::{Language, in_pseudo};
 use memory::Memory;
 use notion_sync::plan::EntryKind;
 use notion_sync::runs::{Run, RunRequest};
+use operations::replay::Told;
 use runtime::metrics::Counters;
 use runtime::{ManualClock, TenantId};
 use secrecy::SecretString;
@@ -28,11 +29,12 @@ use crate::{Answer, Deps, Visit, bridges, databases, document, notion, plan, rou
 fn settings() -> Value {
     json!({
         "routes": [
-            {"name": "Крыша", "change": "deal.created", "to": "#продажи", "when": "record.id > 1",
+            {"name": "Крыша", "change": "deal.created", "to": "#продажи", "when": "true",
              "card": {"title": "Крыша", "fields": [], "button": false}},
-            {"name": "Стена", "change": ["task.created", "call.missed"], "to": "#стройка"},
+            {"name": "Стена", "change": ["task.created", "call.missed"], "to": "#стройка",
+             "card": {"title": "Стена", "fields": [], "button": false}},
         ],
-        "bridges": [{"channel": "#общий", "chat": "57"}],
+        "bridges": [{"channel": "#общий", "chat": "chat57"}],
         "notion": {"databases": [
             {"name": "Сделки", "database": "https://www.notion.so/0123456789abcdef0123456789abcdef",
              "records": "deal", "when": "record.id > 1"},
@@ -111,14 +113,21 @@ fn the_pages_of_routes_come_from_the_catalogues() {
         for route in ["Крыша", "Стена", "7"] {
             assert_answer(routes::edit(&visit, &form(&[("route", route)])).await.unwrap());
         }
-        let route = form(&[("name", "Дом"), ("change", "deal.created"), ("to", "#дом"), ("when", "record.id > 1")]);
-        assert_answer(routes::try_out(&visit, &route).await.unwrap());
         for wrong in [form(&[]), form(&[("name", "Дом"), ("change", "1"), ("to", "#дом")])] {
             assert_answer(routes::preview(&visit, &wrong).await.unwrap());
             assert_answer(routes::save(&visit, &wrong).await.unwrap());
         }
-        // It was made of other settings.
-        assert_answer(routes::save(&visit, &route).await.unwrap());
+        let tried = Told {
+            at: deps.ports().clock.now(),
+            trace: "1".into(),
+            about: "7".into(),
+            change: "1".into(),
+            cards: Vec::new(),
+            left: vec![("Крыша".into(), "почему".into())],
+        };
+        for tried in [vec![], vec![tried.clone(), Told { left: Vec::new(), ..tried }]] {
+            assert_text(&routes::outcome(&visit, &tried, None).into_string());
+        }
         let seen = crate::settings_form::mark(&visit.settings);
         for up in ["", "yes"] {
             let moved = form(&[("route", "Стена"), ("seen", &seen), ("up", up)]);

@@ -86,26 +86,27 @@ pub async fn handle(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
 }
 
 async fn answer(deps: &Deps, request: Request<Bytes>) -> Response<Bytes> {
-    let visit = &Visit::new(deps, &request);
+    let visit = Visit::new(deps, &request);
     let door = match doors::at(DOORS, &request) {
         Ok(door) => door,
         Err(refused) if request.uri().path().trim_end_matches('/') == BITRIX24_APP => {
             return refused.answer(deps.ports.metrics.as_ref(), "installs_refused");
         }
-        Err(refused) => return refused_page(visit, &refused),
+        Err(refused) => return refused_page(&visit, &refused),
     };
     if door.proof.needs_own_page() && !origin::is_own(request.headers(), deps.public_url.as_deref()) {
-        return refused_page(visit, &origin::refused());
+        return refused_page(&visit, &origin::refused());
     }
     if deps.lacks_address(visit.place) {
-        return address_unknown(visit);
+        return address_unknown(&visit);
     }
     if door.proof == Proof::ProviderToken {
-        return events::handle(visit).await;
+        return events::handle(&visit).await;
     }
-    match route(visit).await {
+    let visit = visit.with_fields();
+    match route(&visit).await {
         Ok(answer) => answer,
-        Err(refusal) => refusal.answer(visit),
+        Err(refusal) => refusal.answer(&visit),
     }
 }
 

@@ -164,7 +164,7 @@ pub(crate) async fn state(visit: &Visit<'_>, session: &Session) -> Answer {
     Ok(ok(frame(language, language.text(texts::pages::PAGE_CONNECTIONS), &nav, &body)))
 }
 
-fn side_name(language: Language, side: Side) -> &'static str {
+pub(crate) fn side_name(language: Language, side: Side) -> &'static str {
     language.text(match side {
         Side::Bitrix24 => texts::install::BITRIX24,
         Side::Slack => texts::install::SLACK,

@@ -36,7 +36,7 @@ impl Pages {
         let clock = Arc::new(ManualClock::at("2026-11-21T12:00:00Z".parse().unwrap()));
         let ports = Memory::new(clock).ports(Arc::new(Counters::default()));
         let connections = Connections::new(&ports, slack::ApiBase::default());
-        let deps = Deps::new(&ports, connections, Some("https://127.0.0.1".into()));
+        let deps = Deps::new(&ports, connections, Some("http://127.0.0.1".into()));
         Self { deps, tenant: TenantId::new("7").unwrap() }
     }
 

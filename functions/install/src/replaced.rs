@@ -29,7 +29,7 @@ fn named(current: &Current, language: Language) -> String {
     }
 }
 
-/// Ends all sessions and API keys of a tenant: they may be of somebody who had only the application that goes.
+/// Ends all sessions and API keys of a tenant: they may belong to someone who had only the replaced application.
 pub(crate) async fn end_access(deps: &Deps, tenant: &TenantId) -> Result<(), Refusal> {
     sessions::end_all(deps.ports.store.as_ref(), tenant).await?;
     let keys = ApiKeys::new(deps.ports.store.clone());

@@ -86,11 +86,16 @@ impl<'a> Visit<'a> {
             deps,
             request,
             place: path.strip_prefix(PATH).unwrap_or(path),
-            form: Form::of_body(request),
-            query: Form::of_query(request),
+            form: Form::of_fields(Vec::new()),
+            query: Form::of_fields(Vec::new()),
             language: web::language::of(request.headers()),
             address: deps.address(request),
         }
+    }
+
+    /// The same with the fields of the request, once its door has checked their size.
+    pub(crate) fn with_fields(self) -> Self {
+        Self { form: Form::of_body(self.request), query: Form::of_query(self.request), ..self }
     }
 
     pub(crate) fn posts(&self) -> bool {

@@ -2,26 +2,29 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use clients::scopes;
-use locale::texts;
+use clients::{Side, scopes};
+use http::StatusCode;
+use locale::{Language, texts};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use tenants::once::secret;
 use web::sessions::Session;
 
+use crate::page::side_name;
 use crate::started::{self, Flow};
 use crate::{Answer, NOTION_CALLBACK, Refusal, SLACK_CALLBACK, Visit, settle, to_state};
 
 /// Under what the verifier of PKCE is sealed.
 const VERIFIER: &str = "pkce-verifier";
 
-fn no_app(provider: &'static str) -> Refusal {
-    Refusal::bad_request(texts::install::NoApp { provider })
+fn no_app(side: Side) -> Refusal {
+    let text = move |language: Language| language.text(texts::install::NoApp { provider: side_name(language, side) });
+    Refusal::Person(StatusCode::BAD_REQUEST, Box::new(text))
 }
 
 pub(crate) async fn begin_slack(visit: &Visit<'_>, session: &Session) -> Answer {
     let connections = &visit.deps.connections;
-    let app = connections.apps().await?.slack.ok_or_else(|| no_app("Slack"))?;
+    let app = connections.apps().await?.slack.ok_or_else(|| no_app(Side::Slack))?;
     let redirect = format!("{}{SLACK_CALLBACK}", visit.address);
     let (verifier, challenge) = if app.pkce {
         let verifier = SecretString::from(format!("{}{}", secret(), secret()));
@@ -57,7 +60,7 @@ pub(crate) async fn end_slack(visit: &Visit<'_>, session: &Session) -> Answer {
 
 pub(crate) async fn begin_notion(visit: &Visit<'_>, session: &Session) -> Answer {
     let connections = &visit.deps.connections;
-    let app = connections.apps().await?.notion.ok_or_else(|| no_app("Notion"))?;
+    let app = connections.apps().await?.notion.ok_or_else(|| no_app(Side::Notion))?;
     let redirect = format!("{}{NOTION_CALLBACK}", visit.address);
     let flow = Flow::Notion { tenant: session.tenant.clone() };
     started::begin(visit, flow, |state| Ok(connections.notion_authorize_url(&app.client_id, &redirect, state))).await
