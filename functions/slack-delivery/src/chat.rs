@@ -1,7 +1,7 @@
 //! Messages of bridged conversations, posted in Slack under the name of their author in Bitrix24.
 
 use bitrix24::chat::ChatFile;
-use clients::{DeliveryAttempt, ErrorClass, Failure};
+use clients::{DeliveryAttempt, Download, ErrorClass, Failure};
 use jiff::Timestamp;
 use jobs::chat::{InSlack, SlackPart, ToSlack};
 use jobs::delivery::METADATA_EVENT;
@@ -323,7 +323,7 @@ impl Delivery<'_> {
         ))
     }
 
-    async fn fetch(&self, file: &ChatFile) -> Result<bitrix24::transfer::Download, Failure> {
+    async fn fetch(&self, file: &ChatFile) -> Result<Download, Failure> {
         let missing = || Failure::permanent("no_bot", "there is no bot on the portal");
         let bot = chat_bridge::registration::bot(self.talk, &self.tenant).await?.ok_or_else(missing)?;
         let answer = self.tenant.bitrix24.ask(&bot.download(&self.job.body.dialog, file.id)).await?;
