@@ -2,18 +2,16 @@
 //!
 //! It neither retries nor limits: both belong to the caller, who knows the account.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, LOCATION};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
-use wire::{Cause, Http, Response, Seen, SendError, Unread};
+use wire::{Http, NoAnswer, Observer, Response, Seen};
 
 use crate::error::Error;
 
@@ -147,12 +145,6 @@ pub fn shaped<T: DeserializeOwned>(method: &str, value: Value) -> Result<T, Erro
     serde_json::from_value(value).map_err(|cause| Error::Shape { method: method.to_owned(), cause: cause.to_string() })
 }
 
-/// Observes each call.
-pub trait Observer: fmt::Debug + Send + Sync {
-    /// A call of `method` ended: what was asked (without credentials), what came of it, and how long it took.
-    fn called(&self, method: &str, asked: &Value, answer: Result<&Value, &Error>, took: Duration);
-}
-
 /// Calls one portal.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -183,7 +175,7 @@ impl Client {
         let began = Instant::now();
         let answer = self.send(method, params).await;
         if let Some(observer) = &self.observer {
-            observer.called(method, params, answer.as_ref().map(|answer| &answer.result), began.elapsed());
+            observer.saw(method, params, answer.as_ref().map(|answer| &answer.result), began.elapsed());
         }
         answer
     }
@@ -194,8 +186,8 @@ impl Client {
         if let (RestBase::OAuth { token, .. }, Some(body)) = (&self.base, body.as_object_mut()) {
             body.insert("auth".into(), token.expose_secret().into());
         }
-        let request = self.http.post(&url).timeout(MAX_CALL).header(CONTENT_TYPE, "application/json");
-        let response = request.body(body.to_string()).send().await.map_err(|error| failed(method, error))?;
+        let request = self.http.post(&url).timeout(MAX_CALL).json(&body);
+        let response = request.send().await.map_err(|error| Error::not_sent(method, error))?;
         not_elsewhere(method, &url, &response)?;
         let (seen, text) = read(response, method).await?;
         understand(method, seen, &text)
@@ -208,38 +200,18 @@ pub(crate) fn not_elsewhere(method: &str, url: &Url, response: &Response) -> Res
     if !response.status().is_redirection() {
         return Ok(());
     }
-    let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
-    let host = location.and_then(|location| url.join(location).ok()).and_then(|to| to.host_str().map(str::to_owned));
+    let host = response.location(url).and_then(|to| to.host_str().map(str::to_owned));
     Err(Error::Moved { method: method.to_owned(), host: host.filter(|host| host.len() <= 253) })
 }
 
 /// Reads the body, but not more than a REST answer can hold.
 pub(crate) async fn read(response: Response, method: &str) -> Result<(Seen, Bytes), Error> {
-    response.read(MAX_ANSWER).await.map_err(|unread| match unread {
-        Unread::Lost(cause) => lost(method, cause),
-        Unread::TooLarge(seen) => garbage(method, seen),
-    })
-}
-
-pub(crate) fn failed(method: &str, error: SendError) -> Error {
-    match error {
-        SendError::Blocked(blocked) => Error::Blocked { method: method.to_owned(), blocked },
-        SendError::NotConnected(cause) => Error::NotConnected { method: method.to_owned(), cause: cause.to_string() },
-        SendError::Lost(cause) => lost(method, cause),
-    }
-}
-
-fn lost(method: &str, cause: Cause) -> Error {
-    Error::Lost { method: method.to_owned(), cause: cause.to_string() }
-}
-
-pub(crate) fn garbage(method: &str, seen: Seen) -> Error {
-    Error::Garbage { method: method.to_owned(), seen }
+    response.read(MAX_ANSWER).await.map_err(|unread| Error::no_answer(method, unread))
 }
 
 pub(crate) fn understand(method: &str, seen: Seen, body: &[u8]) -> Result<Answer, Error> {
     let Ok(Value::Object(mut envelope)) = serde_json::from_slice(body) else {
-        return Err(garbage(method, seen));
+        return Err(Error::no_answer(method, NoAnswer::Garbage(seen)));
     };
     let time = envelope.remove("time").unwrap_or_default();
     let reset = time.get("operating_reset_at").or_else(|| envelope.get("operating_reset_at"));
@@ -248,7 +220,7 @@ pub(crate) fn understand(method: &str, seen: Seen, body: &[u8]) -> Result<Answer
         return Err(refused(method, error, envelope.get("error_description"), operating_reset_at));
     }
     // A missing result is an error page of a proxy that happens to be JSON.
-    let result = envelope.remove("result").ok_or_else(|| garbage(method, seen))?;
+    let result = envelope.remove("result").ok_or_else(|| Error::no_answer(method, NoAnswer::Garbage(seen)))?;
     Ok(Answer {
         result,
         total: envelope.get("total").and_then(Value::as_u64),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use wire::ErrorClass;
+use wire::{ErrorClass, NoAnswer, SendError};
 
 /// How long to leave a portal alone that says "too many" without saying how long: its bucket drains two a second, and
 /// vendors' clients wait a second more.
@@ -24,29 +24,13 @@ pub enum Error {
         /// When the method's operating time is free again, where the portal says.
         free_at: Option<Timestamp>,
     },
-    /// No connection was made; the portal saw nothing.
-    #[error("{method}: no connection to the portal: {cause}")]
-    NotConnected {
+    /// The call has no answer of a portal's REST.
+    #[error("{method}: {}{}", .why.describe("the portal"), hint(.why))]
+    NoAnswer {
         /// The method called.
         method: String,
         /// Why.
-        cause: String,
-    },
-    /// The connection broke or timed out after the call may have arrived.
-    #[error("{method}: the portal's answer was lost: {cause}")]
-    Lost {
-        /// The method called.
-        method: String,
-        /// How.
-        cause: String,
-    },
-    /// The answer is not what the portal's REST answers: an HTML page, a cut text. Nothing of it is shown.
-    #[error("{method}: the answer is not one of a portal's REST ({seen}); is the address that of the portal?")]
-    Garbage {
-        /// The method called.
-        method: String,
-        /// What may be said of it.
-        seen: wire::Seen,
+        why: NoAnswer,
     },
     /// The portal's host may not be called; nothing was sent.
     #[error("{method}: {blocked}")]
@@ -81,7 +65,23 @@ fn to(host: Option<&str>) -> String {
     host.map_or_else(String::new, |host| format!(" to {host}"))
 }
 
+/// What may be wrong if something else than a portal answers.
+fn hint(why: &NoAnswer) -> &'static str {
+    if matches!(why, NoAnswer::Garbage(_)) { "; is the address that of the portal?" } else { "" }
+}
+
 impl Error {
+    pub(crate) fn no_answer(method: &str, why: impl Into<NoAnswer>) -> Self {
+        Self::NoAnswer { method: method.to_owned(), why: why.into() }
+    }
+
+    pub(crate) fn not_sent(method: &str, error: SendError) -> Self {
+        match error {
+            SendError::Blocked(blocked) => Self::Blocked { method: method.to_owned(), blocked },
+            error => Self::no_answer(method, error),
+        }
+    }
+
     /// What it asks of the caller at `now`.
     ///
     /// The code decides, never the HTTP status: documents, SDKs and portals disagree about the status of most
@@ -89,8 +89,7 @@ impl Error {
     pub fn class(&self, now: Timestamp) -> ErrorClass {
         match self {
             Self::Refused { code, free_at, .. } => class_of(code, *free_at, now),
-            Self::NotConnected { .. } => ErrorClass::Transient,
-            Self::Lost { .. } | Self::Garbage { .. } => ErrorClass::UnknownOutcome,
+            Self::NoAnswer { why, .. } => why.class(),
             // A person has to say where the portal is, or the operator that it may be there.
             Self::Blocked { .. } | Self::Moved { .. } => ErrorClass::Reauthorise,
             Self::Shape { .. } => ErrorClass::permanent("unexpected_shape"),

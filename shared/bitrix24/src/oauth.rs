@@ -6,13 +6,12 @@
 
 use std::time::Duration;
 
-use http::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
-use wire::Http;
+use wire::{AppKeys, Http, NoAnswer};
 
-use crate::client::{authority, checked, endpoint_url, failed, garbage, read};
+use crate::client::{authority, checked, endpoint_url, read};
 use crate::error::Error;
 use crate::tolerant::whole;
 
@@ -21,15 +20,6 @@ const MAX_CALL: Duration = Duration::from_secs(30);
 pub const WEST: &str = "oauth.bitrix.info";
 /// The authorization server of Russia and its neighbours.
 pub const EAST: &str = "oauth.bitrix24.tech";
-
-/// An application's keys: of one that is published for many portals, or of a local one that works in its own portal only.
-#[derive(Debug, Clone)]
-pub struct App {
-    /// `client_id`.
-    pub id: String,
-    /// `client_secret`.
-    pub secret: SecretString,
-}
 
 /// The authorization servers, by the name that portals call them.
 #[derive(Debug, Clone)]
@@ -61,7 +51,7 @@ impl AuthServers {
         others.filter(|(url, own)| *url != own).map(|(url, _)| url.as_str())
     }
 
-    /// The known name of a server, from the host or the URL by which somebody calls it; `None` for any other.
+    /// The known name of a server, from the host or the URL by which a portal calls it; `None` for any other.
     pub fn known(named: &str) -> Option<&'static str> {
         let rest = named.trim().split("://").last().unwrap_or_default();
         let host = rest.split(['/', ':', '?']).next().unwrap_or_default();
@@ -72,9 +62,9 @@ impl AuthServers {
         let base = match Self::known(server) {
             Some(EAST) => &self.east,
             Some(_) => &self.west,
-            None => return Err(Error::Address(format!("{server:?} is no authorization server of Bitrix24's"))),
+            None => return Err(Error::Address(format!("{server:?} is not an authorization server of Bitrix24"))),
         };
-        base.join(path).map_err(|_| Error::Address(format!("{path:?} is no path")))
+        base.join(path).map_err(|_| Error::Address(format!("{path:?} is not a path")))
     }
 }
 
@@ -124,12 +114,13 @@ pub fn authorize_url(portal: &str, client_id: &str, state: &str) -> Result<Strin
 
 /// A portal's host, with a port where there is one, from what a person typed.
 pub fn portal_host(typed: &str) -> Result<String, Error> {
-    authority(&portal_url(typed)?).ok_or_else(|| Error::Address("this is no portal's address".into()))
+    authority(&portal_url(typed)?).ok_or_else(|| Error::Address("this is not the address of a portal".into()))
 }
 
 fn portal_url(typed: &str) -> Result<Url, Error> {
     let typed = typed.trim().trim_end_matches('/');
-    let refused = || Error::Address(format!("{typed:?} is no portal's address; it looks like acme.bitrix24.com"));
+    let refused =
+        || Error::Address(format!("{typed:?} is not the address of a portal; it looks like acme.bitrix24.com"));
     let whole = if typed.contains("://") { typed.to_owned() } else { format!("https://{typed}") };
     let url = Url::parse(&whole).map_err(|_| refused())?;
     let host = url.host_str().ok_or_else(refused)?.to_owned();
@@ -156,12 +147,12 @@ impl OAuth {
     }
 
     /// Trades the code of a redirect for tokens; it lives 30 seconds and works once.
-    pub async fn exchange(&self, server: &str, app: &App, code: &str) -> Result<Tokens, Error> {
+    pub async fn exchange(&self, server: &str, app: &AppKeys, code: &str) -> Result<Tokens, Error> {
         self.token(server, app, &[("grant_type", "authorization_code"), ("code", code)]).await
     }
 
-    /// Trades a refresh token for a new pair, which takes the place of the old one.
-    pub async fn refresh(&self, server: &str, app: &App, refresh: &SecretString) -> Result<Tokens, Error> {
+    /// Trades a refresh token for a new pair, which replaces the old one.
+    pub async fn refresh(&self, server: &str, app: &AppKeys, refresh: &SecretString) -> Result<Tokens, Error> {
         self.token(server, app, &[("grant_type", "refresh_token"), ("refresh_token", refresh.expose_secret())]).await
     }
 
@@ -171,22 +162,22 @@ impl OAuth {
         let url = self.servers.at(server, "rest/app.info/")?;
         let answer = self.post(METHOD, url, &[("auth", access.expose_secret())]).await?;
         // As all of REST it comes as `result`; a server that leaves the envelope out is understood as well.
-        let told = answer.get("result").unwrap_or(&answer);
-        let install = &told["install"];
+        let info = answer.get("result").unwrap_or(&answer);
+        let install = &info["install"];
         Ok(TokenInfo {
-            client_id: needed(METHOD, &told["client_id"], "client_id")?,
+            client_id: needed(METHOD, &info["client_id"], "client_id")?,
             member_id: needed(METHOD, &install["member_id"], "install.member_id")?,
             endpoint: endpoint(METHOD, &install["client_endpoint"], "install.client_endpoint")?,
-            user: whole(&told["user_id"]),
-            scopes: scopes(&told["scope"]),
+            user: whole(&info["user_id"]),
+            scopes: scopes(&info["scope"]),
         })
     }
 
-    async fn token(&self, server: &str, app: &App, fields: &[(&str, &str)]) -> Result<Tokens, Error> {
+    async fn token(&self, server: &str, app: &AppKeys, fields: &[(&str, &str)]) -> Result<Tokens, Error> {
         const METHOD: &str = "oauth/token";
         let url = self.servers.at(server, "oauth/token/")?;
         // As a form: in the address the secrets would stand in logs.
-        let own = [("client_id", app.id.as_str()), ("client_secret", app.secret.expose_secret())];
+        let own = [("client_id", app.client_id.as_str()), ("client_secret", app.client_secret.expose_secret())];
         let answer = self.post(METHOD, url, &[&own, fields].concat()).await?;
         Ok(Tokens {
             access: needed(METHOD, &answer["access_token"], "access_token")?.into(),
@@ -200,11 +191,12 @@ impl OAuth {
     }
 
     async fn post(&self, method: &str, url: Url, fields: &[(&str, &str)]) -> Result<Value, Error> {
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let request = self.http.post(&url).timeout(MAX_CALL).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        let response = request.body(body).send().await.map_err(|error| failed(method, error))?;
+        let request = self.http.post(&url).timeout(MAX_CALL).form(fields);
+        let response = request.send().await.map_err(|error| Error::not_sent(method, error))?;
         let (seen, text) = read(response, method).await?;
-        let Ok(answer @ Value::Object(_)) = serde_json::from_slice(&text) else { return Err(garbage(method, seen)) };
+        let Ok(answer @ Value::Object(_)) = serde_json::from_slice(&text) else {
+            return Err(Error::no_answer(method, NoAnswer::Garbage(seen)));
+        };
         // An unknown client_id is answered with 200: the body decides.
         match answer["error"].as_str() {
             None => Ok(answer),

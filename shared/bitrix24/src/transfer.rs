@@ -7,14 +7,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures::stream::{self, StreamExt};
-use http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use url::Url;
-use wire::{Body, Pieces, Response};
+use wire::{Body, Download, NoAnswer, Pieces, Response};
 
 use crate::bot::CONTENT;
-use crate::client::{Answer, Client, RestBase, authority, failed, file_url, garbage, not_elsewhere, read, understand};
+use crate::client::{Answer, Client, RestBase, authority, file_url, not_elsewhere, read, understand};
 use crate::error::Error;
 
 /// The largest file that a portal takes: 100 MB (`imbot.v2.File.upload`).
@@ -25,16 +25,6 @@ const MAX_TRANSFER: Duration = Duration::from_secs(50);
 const MAX_REDIRECTS: usize = 3;
 /// The method by which errors of a download are named.
 const DOWNLOAD: &str = "download";
-
-/// A file that is being fetched.
-pub struct Download {
-    /// How many bytes are to come, if the server says it.
-    pub length: Option<u64>,
-    /// Its MIME type, as the server says it.
-    pub kind: String,
-    /// Its bytes.
-    pub pieces: Pieces,
-}
 
 impl Client {
     /// Makes a call whose parameters hold a file of `length` bytes in the place of [`CONTENT`].
@@ -60,7 +50,7 @@ impl Client {
             .chain(stream::once(async move { Ok::<_, io::Error>(after) }));
         let request = self.http.post(&url).timeout(MAX_TRANSFER).header(CONTENT_TYPE, "application/json");
         let request = request.header(CONTENT_LENGTH, total).body(Body::Pieces(whole.boxed()));
-        let response = request.send().await.map_err(|error| failed(method, error))?;
+        let response = request.send().await.map_err(|error| Error::not_sent(method, error))?;
         not_elsewhere(method, &url, &response)?;
         if response.status().as_u16() == 413 {
             return Err(Error::Refused {
@@ -76,8 +66,8 @@ impl Client {
 
     /// Fetches a file from an address that this portal gave. The address is a secret, and works once.
     ///
-    /// Files may lie on another host than the portal: each address on the way is checked like any other, and no
-    /// of our credentials go there.
+    /// Files may be on another host than the portal: each address on the way is checked like any other, and none of our
+    /// credentials go there.
     pub async fn fetch(&self, address: &str) -> Result<Download, Error> {
         let mut url = file_url(address)?;
         for _ in 0..=MAX_REDIRECTS {
@@ -85,9 +75,8 @@ impl Client {
             if !response.status().is_redirection() {
                 return download(response, &self.base, &url);
             }
-            let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
-            let next = location.and_then(|location| url.join(location).ok());
-            url = file_url(next.ok_or_else(|| garbage(DOWNLOAD, response.seen()))?.as_str())?;
+            let next = response.location(&url).ok_or_else(|| no_file_in(&response))?;
+            url = file_url(next.as_str())?;
         }
         Err(refused("file_not_found", "the portal redirects from one address of the file to the next"))
     }
@@ -100,12 +89,16 @@ impl Client {
         let request = request.header("accept", "*/*").header("accept-language", "en");
         let request =
             if is_own { request.header("referer", format!("https://{}/", self.base.domain())) } else { request };
-        request.send().await.map_err(|error| match failed(DOWNLOAD, error) {
+        request.send().await.map_err(|error| match Error::not_sent(DOWNLOAD, error) {
             // That the file is out of reach says nothing about the portal.
             Error::Blocked { blocked, .. } => refused("file_not_found", &blocked.to_string()),
             other => other,
         })
     }
+}
+
+fn no_file_in(response: &Response) -> Error {
+    Error::no_answer(DOWNLOAD, NoAnswer::Garbage(response.seen()))
 }
 
 fn refused(code: &str, text: &str) -> Error {
@@ -133,17 +126,14 @@ fn without_credentials(base: &RestBase, url: &Url) -> Url {
 }
 
 fn download(response: Response, base: &RestBase, url: &Url) -> Result<Download, Error> {
-    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let kind = header(CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let is_attached = header(CONTENT_DISPOSITION).trim_start().to_ascii_lowercase().starts_with("attachment");
-    let length = header(CONTENT_LENGTH).parse().ok();
+    let is_attached = response.header(CONTENT_DISPOSITION).trim_start().to_ascii_lowercase().starts_with("attachment");
     match response.status().as_u16() {
-        200 if !is_attached && is_no_file(&kind, is_own(base, url), url) => {
+        200 if !is_attached && is_no_file(&response.mime_type(), is_own(base, url), url) => {
             Err(refused("not_visible", "the portal showed a page or an error instead of the file"))
         }
-        200 => Ok(Download { length, kind, pieces: response.into_pieces() }),
+        200 => Ok(Download::of(response)),
         401 | 403 | 404 | 410 => Err(refused("file_not_found", "the portal does not give the file (any more)")),
-        _ => Err(garbage(DOWNLOAD, response.seen())),
+        _ => Err(no_file_in(&response)),
     }
 }
 

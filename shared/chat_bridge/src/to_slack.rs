@@ -1,7 +1,7 @@
 //! Messages of bridged conversations, posted in Slack under the name of their author in Bitrix24.
 
 use bitrix24::chat::ChatFile;
-use clients::{DeliveryAttempt, ErrorClass, Failure, find_posted};
+use clients::{DeliveryAttempt, Download, ErrorClass, Failure, find_posted};
 use jiff::Timestamp;
 use jobs::chat::{InSlack, SlackPart, ToSlack};
 use jobs::delivery::marked_as;
@@ -321,7 +321,7 @@ impl Delivery<'_> {
         ))
     }
 
-    async fn fetch(&self, file: &ChatFile) -> Result<bitrix24::transfer::Download, Failure> {
+    async fn fetch(&self, file: &ChatFile) -> Result<Download, Failure> {
         let missing = || Failure::permanent("no_bot", "there is no bot on the portal");
         let bot = registration::bot(self.talk, &self.tenant).await?.ok_or_else(missing)?;
         let answer = self.tenant.bitrix24.ask(&bot.download(&self.job.body.dialog, file.id)).await?;

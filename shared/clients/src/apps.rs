@@ -5,19 +5,11 @@
 use runtime::secrets::SecretsError;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde_json::json;
 use tenants::secret_names::APPS;
+use wire::AppKeys;
 
 use crate::{Connections, Failure};
-
-/// The keys of one application.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AppKeys {
-    /// `client_id`.
-    pub client_id: String,
-    /// `client_secret`.
-    pub client_secret: SecretString,
-}
 
 /// The keys of the Slack app.
 #[derive(Debug, Clone, Deserialize)]
@@ -58,21 +50,26 @@ impl Apps {
             )
         })
     }
-}
 
-impl AppKeys {
-    pub(crate) fn bitrix24(&self) -> bitrix24::oauth::App {
-        bitrix24::oauth::App { id: self.client_id.clone(), secret: self.client_secret.clone() }
-    }
-
-    pub(crate) fn notion(&self) -> notion::oauth::App {
-        notion::oauth::App { id: self.client_id.clone(), secret: self.client_secret.clone() }
+    /// The keys as text, which [`Apps::parse`] reads.
+    pub fn text(&self) -> SecretString {
+        let keys =
+            |keys: &AppKeys| json!({"client_id": keys.client_id, "client_secret": keys.client_secret.expose_secret()});
+        let slack = self.slack.as_ref().map(|slack| {
+            let mut all = keys(&slack.app());
+            all["signing_secret"] = slack.signing_secret.expose_secret().into();
+            all["pkce"] = slack.pkce.into();
+            all
+        });
+        let (bitrix24, notion) = (self.bitrix24.as_ref().map(keys), self.notion.as_ref().map(keys));
+        json!({"bitrix24": bitrix24, "slack": slack, "notion": notion}).to_string().into()
     }
 }
 
 impl SlackKeys {
-    pub(crate) fn app(&self) -> slack::oauth::App {
-        slack::oauth::App { id: self.client_id.clone(), secret: self.client_secret.clone() }
+    /// The keys that OAuth needs.
+    pub(crate) fn app(&self) -> AppKeys {
+        AppKeys { client_id: self.client_id.clone(), client_secret: self.client_secret.clone() }
     }
 }
 

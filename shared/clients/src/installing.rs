@@ -16,8 +16,8 @@ use tenants::portals::{
     Application, NOTION_TOKEN, NotionConnection, PORTAL_TOKEN, PORTAL_WEBHOOK, Portal, SLACK_BOT_TOKEN,
     SlackConnection, TokenDigest, Workspace,
 };
+use wire::AppKeys;
 
-use crate::apps::AppKeys;
 use crate::audience::{Change, Current, EnteredBy, NotAdmitted, judge};
 use crate::joining::{JoinError, NotionAccess, PortalAccess, whole_second};
 use crate::tokens::{Pair, Slot};
@@ -206,7 +206,7 @@ impl Connections {
             None => self.apps().await?.bitrix24.ok_or(Unproven::UnknownApp)?,
         };
         let now = self.clock.now();
-        let exchanged = self.oauth()?.exchange(server, &app.bitrix24(), code).await;
+        let exchanged = self.oauth()?.exchange(server, &app, code).await;
         let tokens = exchanged.map_err(|error| refused(&Failure::of_bitrix24(&error, now)))?;
         let pair = Pair { access: tokens.access, refresh: tokens.refresh, lives: Some(tokens.lives) };
         let info = self.info(server, &pair.access).await?;
@@ -516,7 +516,7 @@ impl Connections {
     /// Exchanges the code of Notion's redirect, and connects the workspace to the tenant.
     pub async fn connect_notion(&self, tenant: &TenantId, code: &str, redirect: &str) -> Result<String, JoinError> {
         let keys = self.apps().await?.notion.ok_or_else(|| no_app("Notion"))?;
-        let exchanged = notion::oauth::exchange(&self.http()?, &self.notion_api, &keys.notion(), code, redirect).await;
+        let exchanged = notion::oauth::exchange(&self.http()?, &self.notion_api, &keys, code, redirect).await;
         let grant = exchanged.map_err(JoinError::Notion)?;
         // The name that people share their pages with is known only to the API.
         let access = self.look_at_notion(&grant.access).await?;

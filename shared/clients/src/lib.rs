@@ -15,6 +15,7 @@ mod hook_key;
 mod in_hand;
 mod installing;
 mod joining;
+mod limits;
 mod notion_workspace;
 mod people;
 mod portal;
@@ -42,7 +43,7 @@ use slack::ApiBase;
 use tenants::portals::{NOTION_TOKEN, PORTAL_TOKEN, PORTAL_WEBHOOK, Portal, Portals, SLACK_BOT_TOKEN};
 use wire::{Http, Transport};
 
-pub use apps::{AppKeys, Apps, SlackKeys};
+pub use apps::{Apps, SlackKeys};
 pub use failure::Failure;
 pub use find_posted::find_posted;
 pub use in_hand::DeliveryAttempt;
@@ -54,7 +55,7 @@ pub use renewal::{RenewalAnswer, RenewalRequest};
 pub use tokens::{IDLE, Slot, Standing};
 pub use troubles::{Side, Trouble};
 pub use undecided::undecided;
-pub use wire::{ErrorClass, Network};
+pub use wire::{AppKeys, Download, ErrorClass, Network};
 pub use workspace::WorkspaceClient;
 
 /// A provider's address in the environment is not an address.
@@ -196,8 +197,8 @@ impl Connections {
     }
 
     /// The observer that notes a job's calls.
-    pub(crate) fn noting(&self) -> Arc<calls::Noting> {
-        Arc::new(calls::Noting(self.clock.clone()))
+    pub(crate) fn noting(&self, provider: &'static str) -> Arc<calls::Noting> {
+        Arc::new(calls::Noting { provider, clock: self.clock.clone() })
     }
 
     fn http(&self) -> Result<Http, Failure> {
@@ -265,7 +266,7 @@ impl Connections {
             Ok(token) => token,
             Err(failure) => return Err(self.in_trouble(&portal.tenant, Side::Slack, failure).await),
         };
-        let client = slack::Client::new(self.http()?, self.slack_api.clone(), token).observed(self.noting());
+        let client = slack::Client::new(self.http()?, self.slack_api.clone(), token).observed(self.noting("slack"));
         Ok(WorkspaceClient::new(self.clone(), portal.tenant.clone(), &connection.team_id, client, connection.renews))
     }
 
@@ -282,7 +283,7 @@ impl Connections {
             Ok(token) => token,
             Err(failure) => return Err(self.in_trouble(&portal.tenant, Side::Notion, failure).await),
         };
-        let client = notion::Client::new(self.http()?, self.notion_api.clone(), token).observed(self.noting());
+        let client = notion::Client::new(self.http()?, self.notion_api.clone(), token).observed(self.noting("notion"));
         let account = accounts::notion(&connection.bot_id, a_minute);
         Ok(NotionClient::new(self.clone(), portal.tenant.clone(), account, client, connection.renews))
     }

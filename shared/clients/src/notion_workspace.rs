@@ -3,23 +3,16 @@
 //! If the answer to a write was lost, the write is looked up here, so that it is not repeated: the caller gets its
 //! result.
 
-use std::time::Duration;
-
 use notion::client::{List, Person};
 use notion::{DataSource, Error, Page};
 use runtime::TenantId;
-use runtime::clock::later;
-use runtime::limiter::{Account, Priority, Reservation};
+use runtime::limiter::{Account, Priority};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use tenants::hooks::{ADDRESS_KEY, Address, Hooks};
 use wire::ErrorClass;
 
-use crate::failure::{Failure, UNTIL_REAUTHORISED};
-use crate::{Connections, Side, Slot};
-
-/// A wait up to this is slept; a longer one sends the job back to its queue.
-const PATIENCE: Duration = Duration::from_secs(3);
+use crate::{Connections, Failure, Side, Slot};
 
 /// Calls one workspace.
 pub struct NotionClient {
@@ -176,27 +169,19 @@ impl NotionClient {
     }
 
     async fn admit(&self) -> Result<(), Failure> {
-        match self.connections.limiter.admit(&self.account, PATIENCE).await? {
-            Ok(()) | Err(Reservation::Granted(_)) => Ok(()),
-            Err(Reservation::Wait { wait, parked }) => {
-                let why =
-                    if parked { "Notion asked for a pause" } else { "Notion's requests of this minute are used up" };
-                Err(Failure::wait(later(self.connections.clock.now(), wait), why))
-            }
-        }
+        let (paused, used_up) = ("Notion asked for a pause", "Notion's requests of this minute are used up");
+        self.connections.wait_for_slot(&self.account, paused, used_up).await
     }
 
     async fn note<T>(&self, answer: Result<T, Error>) -> Result<T, Failure> {
-        let limiter = &self.connections.limiter;
         let error = match answer {
             Ok(answer) => {
-                limiter.provider_answered(&self.account).await?;
+                self.connections.limiter.provider_answered(&self.account).await?;
                 return Ok(answer);
             }
             Err(error) => error,
         };
-        let now = self.connections.clock.now();
-        let mut failure = Failure::of_notion(&error, now);
+        let failure = Failure::of_notion(&error, self.connections.clock.now());
         // Notion has done nothing; the next try finds the new token.
         if self.renews && failure.class == ErrorClass::Reauthorise {
             match self.connections.token_after(&self.tenant, Slot::Notion, self.client.token()).await {
@@ -206,28 +191,11 @@ impl NotionClient {
             }
         }
         // Two writes at once to one page do not mean that Notion is down.
-        let is_busy = error.code() == Some("conflict_error");
-        let noted = match &failure.class {
-            ErrorClass::Throttled { until } => limiter.park(&self.account, *until).await,
-            ErrorClass::Reauthorise => {
-                failure = self.connections.in_trouble(&self.tenant, Side::Notion, failure).await;
-                limiter.park(&self.account, later(now, UNTIL_REAUTHORISED)).await
-            }
-            ErrorClass::Transient | ErrorClass::UnknownOutcome if !is_busy => {
-                match limiter.provider_failed(&self.account).await {
-                    Ok(down) => {
-                        failure.whole_account = down;
-                        Ok(())
-                    }
-                    Err(error) => Err(error),
-                }
-            }
-            _ => limiter.provider_answered(&self.account).await,
-        };
-        if let Err(error) = noted {
-            tracing::warn!(%error, "the limiter could not be told of a failure");
+        if error.code() == Some("conflict_error") {
+            self.connections.limiter.provider_answered(&self.account).await?;
+            return Err(failure);
         }
-        Err(failure)
+        Err(self.connections.call_failed(&self.tenant, Side::Notion, &self.account, failure).await)
     }
 }
 

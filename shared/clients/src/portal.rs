@@ -1,24 +1,19 @@
 //! A portal's REST under its limiter.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use bitrix24::batch::BatchAnswer;
 use bitrix24::bot::Request;
-use bitrix24::transfer::Download;
 use bitrix24::{Answer, Batch, RestBase};
 use runtime::clock::later;
-use runtime::limiter::{Account, Priority, Reservation};
+use runtime::limiter::{Account, Priority};
 use serde_json::{Value, json};
 use tenants::portals::Portal;
 use wire::ErrorClass;
-use wire::{Http, Pieces};
+use wire::{Download, Http, Pieces};
 
-use crate::failure::{Failure, UNTIL_REAUTHORISED};
-use crate::{Connections, Side, Slot, accounts};
-
-/// A wait up to this is slept; a longer one sends the job back to its queue.
-const PATIENCE: Duration = Duration::from_secs(3);
+use crate::limits::PATIENCE;
+use crate::{Connections, Failure, Side, Slot, accounts};
 
 /// A portal stops a method at 480 seconds of operating time in ten minutes; we stop before it.
 const OPERATING_LIMIT: f64 = 430.0;
@@ -48,7 +43,7 @@ impl PortalClient {
 
     fn client(&self) -> bitrix24::Client {
         let base = self.base.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        bitrix24::Client::new(self.http.clone(), base).observed(self.connections.noting())
+        bitrix24::Client::new(self.http.clone(), base).observed(self.connections.noting("bitrix24"))
     }
 
     /// If the portal rejected the token: whether there is another one now.
@@ -162,13 +157,9 @@ impl PortalClient {
     }
 
     async fn admit(&self) -> Result<(), Failure> {
-        match self.connections.limiter.admit(&self.account, PATIENCE).await? {
-            Ok(()) | Err(Reservation::Granted(_)) => Ok(()),
-            Err(Reservation::Wait { wait, parked }) => {
-                let why = if parked { "the portal asked for a pause" } else { "the portal's rate is used up" };
-                Err(Failure::wait(later(self.connections.clock.now(), wait), why))
-            }
-        }
+        self.connections
+            .wait_for_slot(&self.account, "the portal asked for a pause", "the portal's rate is used up")
+            .await
     }
 
     async fn answered(&self, answer: Answer) -> Result<Answer, Failure> {
@@ -181,9 +172,7 @@ impl PortalClient {
     }
 
     async fn failed(&self, error: &bitrix24::Error) -> Failure {
-        let now = self.connections.clock.now();
-        let mut failure = Failure::of_bitrix24(error, now);
-        let limiter = &self.connections.limiter;
+        let mut failure = self.failure(error);
         let is_elsewhere = matches!(error, bitrix24::Error::Moved { .. } | bitrix24::Error::Blocked { .. });
         if matches!(error, bitrix24::Error::Moved { .. }) {
             failure.text = format!("{}. {}", failure.text, self.where_to_say());
@@ -192,25 +181,7 @@ impl PortalClient {
         if matches!(self.slot, Some(Slot::Person(_))) && failure.class == ErrorClass::Reauthorise && !is_elsewhere {
             failure = Failure::permanent("grant_expired", failure.text);
         }
-        let noted = match &failure.class {
-            ErrorClass::Throttled { until } => limiter.park(&self.account, *until).await,
-            ErrorClass::Reauthorise => {
-                failure = self.connections.in_trouble(&self.portal.tenant, Side::Bitrix24, failure).await;
-                limiter.park(&self.account, later(now, UNTIL_REAUTHORISED)).await
-            }
-            ErrorClass::Transient | ErrorClass::UnknownOutcome => match limiter.provider_failed(&self.account).await {
-                Ok(down) => {
-                    failure.whole_account = down;
-                    Ok(())
-                }
-                Err(error) => Err(error),
-            },
-            ErrorClass::Permanent { .. } => limiter.provider_answered(&self.account).await,
-        };
-        if let Err(error) = noted {
-            tracing::warn!(%error, "the limiter could not be told of a failure");
-        }
-        failure
+        self.connections.call_failed(&self.portal.tenant, Side::Bitrix24, &self.account, failure).await
     }
 
     /// How an administrator fixes a portal that redirects.

@@ -4,9 +4,9 @@
 use slack::answers::Shown;
 use slack::client::Page;
 use slack::event::{File, User};
-use slack::files::Download;
 use slack::users::ChannelInfo;
 use slack::{Author, ChannelId, Message, Metadata, Posted, Ts, View};
+use wire::Download;
 
 use crate::accounts;
 use crate::failure::Failure;
@@ -124,12 +124,7 @@ impl WorkspaceClient {
     }
 
     /// Sends a file's bytes; returns its id. Nobody sees it before it is shared.
-    pub async fn upload(
-        &self,
-        name: &str,
-        length: u64,
-        download: bitrix24::transfer::Download,
-    ) -> Result<String, Failure> {
+    pub async fn upload(&self, name: &str, length: u64, download: Download) -> Result<String, Failure> {
         let account = accounts::tier_4(&self.team, "files.getUploadURLExternal");
         self.admit(&account).await?;
         let (place, id) = self.note(&account, self.client.upload_place(name, length).await).await?;

@@ -18,9 +18,8 @@ use runtime::store::{Condition, Item, Key, Query, StoreError, Table, Version, Wr
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tenants::portals::{NOTION_TOKEN, PORTAL_TOKEN, SLACK_BOT_TOKEN};
-use wire::ErrorClass;
+use wire::{AppKeys, ErrorClass};
 
-use crate::apps::AppKeys;
 use crate::{Connections, Failure, RenewalAnswer, RenewalRequest};
 
 /// How long before its end a token is renewed.
@@ -112,13 +111,6 @@ impl Slot {
 struct OwnApp {
     client_id: String,
     client_secret: Sealed,
-}
-
-/// An application with its keys.
-enum App {
-    Bitrix24(bitrix24::oauth::App),
-    Slack(slack::oauth::App),
-    Notion(notion::oauth::App),
 }
 
 const OWN_SECRET: &str = "client-secret";
@@ -485,7 +477,7 @@ impl Connections {
     async fn fetch(
         &self,
         request: &RenewalRequest,
-        app: Option<&App>,
+        app: Option<&AppKeys>,
         item: &Item,
         kept: Kept,
         version: Version,
@@ -527,15 +519,15 @@ impl Connections {
     }
 
     /// The application that renews a pair.
-    async fn app_for(&self, tenant: &TenantId, slot: Slot, kept: &Kept) -> Result<App, Failure> {
+    async fn app_for(&self, tenant: &TenantId, slot: Slot, kept: &Kept) -> Result<AppKeys, Failure> {
         if let Some(own) = self.own_app_of(tenant, slot, kept).await? {
-            return Ok(App::Bitrix24(own.bitrix24()));
+            return Ok(own);
         }
         let apps = self.apps().await?;
         let found = match slot {
-            Slot::Portal | Slot::Person(_) => apps.bitrix24.map(|app| App::Bitrix24(app.bitrix24())),
-            Slot::Slack => apps.slack.map(|app| App::Slack(app.app())),
-            Slot::Notion => apps.notion.map(|app| App::Notion(app.notion())),
+            Slot::Portal | Slot::Person(_) => apps.bitrix24,
+            Slot::Slack => apps.slack.map(|app| app.app()),
+            Slot::Notion => apps.notion,
         };
         found.ok_or_else(|| {
             Failure::reauthorise(format!(
@@ -549,7 +541,7 @@ impl Connections {
         &self,
         tenant: &TenantId,
         slot: Slot,
-        app: Option<&App>,
+        app: Option<&AppKeys>,
         kept: &Kept,
     ) -> Result<Pair, Failure> {
         let (Some(app), Some(refresh)) = (app, &kept.refresh) else {
@@ -558,8 +550,8 @@ impl Connections {
         };
         let refresh = self.open_for(tenant, slot.fields().1, refresh).await?;
         let now = self.clock.now();
-        match app {
-            App::Bitrix24(app) => {
+        match slot {
+            Slot::Portal | Slot::Person(_) => {
                 let asked = self.oauth()?.refresh(&kept.server, app, &refresh).await;
                 let tokens = asked.map_err(|error| Failure::of_bitrix24(&error, now).repeatable())?;
                 if tokens.member_id != tenant.as_str() {
@@ -568,12 +560,12 @@ impl Connections {
                 self.note_endpoint(tenant, &tokens.endpoint).await?;
                 Ok(Pair { access: tokens.access, refresh: tokens.refresh, lives: Some(tokens.lives) })
             }
-            App::Slack(app) => {
+            Slot::Slack => {
                 let asked = slack::oauth::refresh(&self.http()?, &self.slack_api, app, &refresh).await;
                 let grant = asked.map_err(|error| Failure::of_slack(&error, now).repeatable())?;
                 Ok(Pair { access: grant.access, refresh: grant.refresh, lives: grant.lives })
             }
-            App::Notion(app) => {
+            Slot::Notion => {
                 let asked = notion::oauth::refresh(&self.http()?, &self.notion_api, app, &refresh).await;
                 let grant = asked.map_err(|error| Failure::of_notion(&error, now).repeatable())?;
                 Ok(Pair { access: grant.access, refresh: grant.refresh, lives: None })

@@ -1,21 +1,14 @@
 //! A Slack workspace's Web API under its limiters.
 
-use std::time::Duration;
-
 use runtime::TenantId;
-use runtime::clock::later;
-use runtime::limiter::{Account, Reservation};
+use runtime::limiter::Account;
 use slack::client::{Channel, HistoryMessage, Page};
 use slack::event::User;
 use slack::{ChannelId, Message, Metadata, Posted, Ts};
 use wire::ErrorClass;
 
 use crate::channels;
-use crate::failure::{Failure, UNTIL_REAUTHORISED};
-use crate::{Connections, Side, Slot, accounts, people};
-
-/// A wait up to this is slept; a longer one sends the job back to its queue.
-const PATIENCE: Duration = Duration::from_secs(3);
+use crate::{Connections, Failure, Side, Slot, accounts, people};
 
 /// Calls one workspace.
 pub struct WorkspaceClient {
@@ -176,26 +169,18 @@ impl WorkspaceClient {
     }
 
     pub(crate) async fn admit(&self, account: &Account) -> Result<(), Failure> {
-        match self.connections.limiter.admit(account, PATIENCE).await? {
-            Ok(()) | Err(Reservation::Granted(_)) => Ok(()),
-            Err(Reservation::Wait { wait, parked }) => {
-                let why = if parked { "Slack asked for a pause" } else { "Slack's rate is used up" };
-                Err(Failure::wait(later(self.connections.clock.now(), wait), why))
-            }
-        }
+        self.connections.wait_for_slot(account, "Slack asked for a pause", "Slack's rate is used up").await
     }
 
     pub(crate) async fn note<T>(&self, account: &Account, answer: Result<T, slack::Error>) -> Result<T, Failure> {
-        let limiter = &self.connections.limiter;
         let error = match answer {
             Ok(answer) => {
-                limiter.provider_answered(account).await?;
+                self.connections.limiter.provider_answered(account).await?;
                 return Ok(answer);
             }
             Err(error) => error,
         };
-        let now = self.connections.clock.now();
-        let mut failure = Failure::of_slack(&error, now);
+        let failure = Failure::of_slack(&error, self.connections.clock.now());
         // Slack has done nothing; the next try finds the new token.
         if self.renews && matches!(error.code(), Some("token_expired" | "invalid_auth")) {
             match self.connections.token_after(&self.tenant, Slot::Slack, self.client.token()).await {
@@ -204,24 +189,6 @@ impl WorkspaceClient {
                 Err(other) => return Err(other),
             }
         }
-        let noted = match &failure.class {
-            ErrorClass::Throttled { until } => limiter.park(account, *until).await,
-            ErrorClass::Reauthorise => {
-                failure = self.connections.in_trouble(&self.tenant, Side::Slack, failure).await;
-                limiter.park(account, later(now, UNTIL_REAUTHORISED)).await
-            }
-            ErrorClass::Transient | ErrorClass::UnknownOutcome => match limiter.provider_failed(account).await {
-                Ok(down) => {
-                    failure.whole_account = down;
-                    Ok(())
-                }
-                Err(error) => Err(error),
-            },
-            ErrorClass::Permanent { .. } => limiter.provider_answered(account).await,
-        };
-        if let Err(error) = noted {
-            tracing::warn!(%error, "the limiter could not be told of a failure");
-        }
-        Err(failure)
+        Err(self.connections.call_failed(&self.tenant, Side::Slack, account, failure).await)
     }
 }

@@ -1,16 +1,13 @@
 //! The client: one call, one answer, every failure with a kind. It neither retries nor limits.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::Method;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use url::Url;
-use wire::{Cause, Http, Outgoing, Seen, SendError, Unread};
+use wire::{Http, NoAnswer, Observer, Outgoing, Seen, Unread};
 
 use crate::VERSION;
 use crate::error::{DEFAULT_WAIT, Error};
@@ -34,12 +31,7 @@ impl Default for ApiBase {
 impl ApiBase {
     /// Another address, for a simulator on this very machine; anything else must be https.
     pub fn new(url: &str) -> Result<Self, Error> {
-        let parsed = Url::parse(url).map_err(|cause| Error::Address(format!("Notion's address: {cause}")))?;
-        let local = matches!(parsed.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
-        if parsed.scheme() != "https" && !(parsed.scheme() == "http" && local) {
-            return Err(Error::Address("Notion's API is called by https (by http only on this machine)".into()));
-        }
-        Ok(Self(url.trim_end_matches('/').to_owned()))
+        Ok(Self(wire::api_url("Notion", url).map_err(Error::Address)?))
     }
 
     /// The address, if it is not Notion's own.
@@ -50,12 +42,6 @@ impl ApiBase {
     pub(crate) fn at(&self, path: &str) -> String {
         format!("{}{path}", self.0)
     }
-}
-
-/// Observes each call.
-pub trait Observer: fmt::Debug + Send + Sync {
-    /// A call of `method`, with its path, ended: what was asked, what came of it, and how long it took.
-    fn called(&self, method: &str, asked: &Value, answer: Result<&Value, &Error>, took: Duration);
 }
 
 /// Calls one workspace.
@@ -266,14 +252,14 @@ impl Client {
         // A query is a read, although it is posted.
         let reads = method == Method::GET || path.ends_with("/query");
         let call = format!("{method} {}", path.split('?').next().unwrap_or(path));
-        let mut request = self.http.request(method, self.base.at(path)).bearer_auth(self.token.expose_secret());
+        let mut request = self.http.request(method, self.base.at(path)).bearer_auth(&self.token);
         if let Some(body) = body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
+            request = request.json(body);
         }
         let (began, name) = (Instant::now(), call.clone());
         let answer = ask(call, request, reads).await;
         if let Some(observer) = &self.observer {
-            observer.called(&name, body.unwrap_or(&Value::Null), answer.as_ref(), began.elapsed());
+            observer.saw(&name, body.unwrap_or(&Value::Null), answer.as_ref(), began.elapsed());
         }
         answer
     }
@@ -290,8 +276,8 @@ pub(crate) fn understand(call: String, answer: Raw, reads: bool) -> Result<Value
     match answer.body {
         Some(value) if (200..300).contains(&status) && value["object"] != "error" => Ok(value),
         Some(value) if value["object"] == "error" => Err(refused(call, status, &value, wait, reads)),
-        _ if matches!(status, 429 | 529) => Err(Error::Throttled { call, wait: waited(wait) }),
-        _ => Err(Error::Garbage { call, seen: answer.seen, reads }),
+        _ if matches!(status, 429 | 529) => Err(Error::Throttled { call, wait: wait.unwrap_or(DEFAULT_WAIT) }),
+        _ => Err(Error::NoAnswer { call, why: NoAnswer::Garbage(answer.seen), reads }),
     }
 }
 
@@ -302,33 +288,29 @@ pub(crate) struct Raw {
     /// Its JSON, if it is that.
     pub(crate) body: Option<Value>,
     /// `Retry-After`.
-    pub(crate) wait: Option<u64>,
+    pub(crate) wait: Option<Duration>,
 }
 
 /// Sends a request and reads its answer.
 pub(crate) async fn send(call: &str, request: Outgoing, reads: bool) -> Result<Raw, Error> {
-    let lost = |cause: Cause| Error::Lost { call: call.to_owned(), cause: cause.to_string(), reads };
+    let no_answer = |why: NoAnswer| Error::NoAnswer { call: call.to_owned(), why, reads };
     let request = request.timeout(MAX_CALL).header("Notion-Version", VERSION);
-    let response = request.send().await.map_err(|error| match error {
-        SendError::Lost(cause) => lost(cause),
-        // If Notion's own host may not be called, the operator has to allow it, and later it may work.
-        not_sent => Error::NotConnected { call: call.to_owned(), cause: not_sent.to_string() },
-    })?;
-    let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.trim().parse().ok());
+    let response = request.send().await.map_err(|error| no_answer(error.into()))?;
+    let wait = response.retry_after();
     let (seen, read) = response.read(MAX_ANSWER).await.map_err(|unread| match unread {
-        Unread::Lost(cause) => lost(cause),
         Unread::TooLarge(_) => shape(call, "an answer of more than 32 MiB"),
+        lost @ Unread::Lost(_) => no_answer(lost.into()),
     })?;
     Ok(Raw { seen, body: serde_json::from_slice(&read).ok(), wait })
 }
 
-fn refused(call: String, status: u16, body: &Value, wait: Option<u64>, reads: bool) -> Error {
+fn refused(call: String, status: u16, body: &Value, wait: Option<Duration>, reads: bool) -> Error {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (code, data) = (text(&body["code"]), &body["additional_data"]);
     let blocked = data["rate_limit_reason"] == "public_api_request_blocked";
     if (matches!(status, 429 | 529) || code == "rate_limited" || code == "service_overload") && !blocked {
-        let told = data["retry_after"].as_str().and_then(|seconds| seconds.parse().ok());
-        return Error::Throttled { call, wait: waited(wait.or(told)) };
+        let in_body = || data["retry_after"].as_str()?.parse().ok().map(Duration::from_secs);
+        return Error::Throttled { call, wait: wait.or_else(in_body).unwrap_or(DEFAULT_WAIT) };
     }
     let message = text(&body["message"]);
     let resource = data["committed_resource_id"].as_str().map(str::to_owned);
@@ -345,10 +327,6 @@ fn refused(call: String, status: u16, body: &Value, wait: Option<u64>, reads: bo
         request_id: text(&body["request_id"]),
         reads,
     }
-}
-
-fn waited(seconds: Option<u64>) -> Duration {
-    seconds.map_or(DEFAULT_WAIT, Duration::from_secs)
 }
 
 fn shape(path: &str, cause: &str) -> Error {
@@ -370,7 +348,7 @@ mod tests {
 
     fn documented(text: &str) -> Error {
         let file: Value = serde_json::from_str(text).unwrap();
-        let wait = file["headers"]["Retry-After"].as_str().and_then(|wait| wait.parse().ok());
+        let wait = file["headers"]["Retry-After"].as_str().and_then(|wait| wait.parse().ok()).map(Duration::from_secs);
         refused("x".into(), u16::try_from(file["status"].as_u64().unwrap()).unwrap(), &file["body"], wait, false)
     }
 
@@ -386,10 +364,5 @@ mod tests {
         assert_eq!(children.len(), 2);
         let created = documented(include_str!("../tests/fixtures/errors/503_page_create_was_saved.json"));
         assert_eq!(created.class(now), ErrorClass::UnknownOutcome);
-    }
-
-    #[test]
-    fn only_this_machine_is_called_without_tls() {
-        assert!(ApiBase::new("http://127.0.0.1:80").is_ok() && ApiBase::new("http://notion.example").is_err());
     }
 }

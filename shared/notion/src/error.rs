@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use wire::ErrorClass;
+use wire::{ErrorClass, NoAnswer};
 
 /// A call that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,31 +47,13 @@ pub enum Error {
         /// The blocks that were appended, in order.
         children: Vec<String>,
     },
-    /// No connection was made; Notion saw nothing.
-    #[error("{call}: no connection to Notion: {cause}")]
-    NotConnected {
+    /// The call has no answer of the API.
+    #[error("{call}: {}", .why.describe("Notion"))]
+    NoAnswer {
         /// The call.
         call: String,
         /// Why.
-        cause: String,
-    },
-    /// The connection broke or timed out after the call may have arrived.
-    #[error("{call}: Notion's answer was lost: {cause}")]
-    Lost {
-        /// The call.
-        call: String,
-        /// How.
-        cause: String,
-        /// Whether the call only reads.
-        reads: bool,
-    },
-    /// The answer is not the API's: an HTML page, a cut text. Nothing of it is shown.
-    #[error("{call}: the answer is not one of Notion's API ({seen})")]
-    Garbage {
-        /// The call.
-        call: String,
-        /// What may be said of it.
-        seen: wire::Seen,
+        why: NoAnswer,
         /// Whether the call only reads.
         reads: bool,
     },
@@ -98,14 +80,9 @@ impl Error {
         match self {
             Self::Refused { code, status, out_of_blocks, reads, .. } => class_of(code, *status, *out_of_blocks, *reads),
             Self::Throttled { wait, .. } => ErrorClass::wait(now, *wait),
-            Self::NotConnected { .. } => ErrorClass::Transient,
-            Self::Lost { reads, .. } | Self::Garbage { reads, .. } => {
-                if *reads {
-                    ErrorClass::Transient
-                } else {
-                    ErrorClass::UnknownOutcome
-                }
-            }
+            // A read may be repeated, whatever came of it.
+            Self::NoAnswer { reads: true, .. } => ErrorClass::Transient,
+            Self::NoAnswer { why, .. } => why.class(),
             Self::Saved { .. } => ErrorClass::UnknownOutcome,
             Self::Shape { .. } => ErrorClass::permanent("unreadable_answer"),
             Self::Address(_) => ErrorClass::permanent("bad_address"),

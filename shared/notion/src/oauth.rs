@@ -1,22 +1,12 @@
 //! OAuth of a public connection (<https://developers.notion.com/docs/authorization>).
 
 use http::Method;
-use http::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use wire::Http;
+use wire::{AppKeys, Http};
 
 use crate::client::{ApiBase, Identity, Raw, send, understand};
 use crate::error::Error;
-
-/// A public connection's keys.
-#[derive(Debug, Clone)]
-pub struct App {
-    /// `client_id`.
-    pub id: String,
-    /// `client_secret`.
-    pub secret: SecretString,
-}
 
 /// A token with whose it is.
 #[derive(Debug, Clone)]
@@ -43,21 +33,20 @@ pub fn authorize_url(base: &ApiBase, client_id: &str, redirect: &str, state: &st
 }
 
 /// Trades the code of a redirect for a token.
-pub async fn exchange(http: &Http, base: &ApiBase, app: &App, code: &str, redirect: &str) -> Result<Grant, Error> {
+pub async fn exchange(http: &Http, base: &ApiBase, app: &AppKeys, code: &str, redirect: &str) -> Result<Grant, Error> {
     let body = json!({"grant_type": "authorization_code", "code": code, "redirect_uri": redirect});
     token(http, base, app, &body).await
 }
 
 /// Trades a refresh token for a new pair; both tokens of the old one give way.
-pub async fn refresh(http: &Http, base: &ApiBase, app: &App, refresh: &SecretString) -> Result<Grant, Error> {
+pub async fn refresh(http: &Http, base: &ApiBase, app: &AppKeys, refresh: &SecretString) -> Result<Grant, Error> {
     token(http, base, app, &json!({"grant_type": "refresh_token", "refresh_token": refresh.expose_secret()})).await
 }
 
-async fn token(http: &Http, base: &ApiBase, app: &App, body: &Value) -> Result<Grant, Error> {
+async fn token(http: &Http, base: &ApiBase, app: &AppKeys, body: &Value) -> Result<Grant, Error> {
     const PATH: &str = "/v1/oauth/token";
     let call = format!("{} {PATH}", Method::POST);
-    let request = http.post(base.at(PATH)).basic_auth(&app.id, app.secret.expose_secret());
-    let request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
+    let request = http.post(base.at(PATH)).app_auth(app).json(body);
     let answer = granted(&call, send(&call, request, false).await?)?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let access = text(&answer["access_token"]);

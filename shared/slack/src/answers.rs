@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::client::{Client, failed, garbage, read};
-use crate::error::{DEFAULT_WAIT, Error};
+use crate::client::{Client, garbage, read};
+use crate::error::Error;
 use crate::id::Ts;
 use crate::message::{Message, Posted};
 use crate::view::View;
@@ -40,12 +40,11 @@ impl Client {
         if !message.blocks.is_empty() {
             body["blocks"] = json!(message.blocks);
         }
-        let request = self.http.post(&url).timeout(MAX_CALL).header("content-type", "application/json");
-        let response = request.body(body.to_string()).send().await.map_err(|error| failed(METHOD, error))?;
+        let request = self.http.post(&url).timeout(MAX_CALL).json(&body);
+        let response = request.send().await.map_err(|error| Error::no_answer(METHOD, error))?;
         let status = response.status().as_u16();
         if status == 429 {
-            let wait = response.headers().get("retry-after").and_then(|wait| wait.to_str().ok()?.trim().parse().ok());
-            return Err(Error::Throttled { method: METHOD, wait: wait.map_or(DEFAULT_WAIT, Duration::from_secs) });
+            return Err(Error::too_many(METHOD, response.retry_after()));
         }
         let (seen, text) = read(METHOD, response).await?;
         if status == 200 {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use wire::ErrorClass;
+use wire::{ErrorClass, NoAnswer};
 
 /// A Web API call that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,29 +26,13 @@ pub enum Error {
         /// How long, by `Retry-After`.
         wait: Duration,
     },
-    /// No connection was made; Slack saw nothing.
-    #[error("{method}: no connection to Slack: {cause}")]
-    NotConnected {
+    /// The call has no answer of the Web API.
+    #[error("{method}: {}", .why.describe("Slack"))]
+    NoAnswer {
         /// The method called.
         method: &'static str,
         /// Why.
-        cause: String,
-    },
-    /// The connection broke or timed out after the call may have arrived.
-    #[error("{method}: Slack's answer was lost: {cause}")]
-    Lost {
-        /// The method called.
-        method: &'static str,
-        /// How.
-        cause: String,
-    },
-    /// The answer is not the Web API's: an HTML page, a cut text. Nothing of it is shown.
-    #[error("{method}: the answer is not one of Slack's API ({seen})")]
-    Garbage {
-        /// The method called.
-        method: &'static str,
-        /// What may be said of it.
-        seen: wire::Seen,
+        why: NoAnswer,
     },
     /// Slack's address cannot be called.
     #[error("{0}")]
@@ -60,13 +44,21 @@ fn detail(details: &str) -> String {
 }
 
 impl Error {
+    pub(crate) fn no_answer(method: &'static str, why: impl Into<NoAnswer>) -> Self {
+        Self::NoAnswer { method, why: why.into() }
+    }
+
+    /// Too many calls; `wait` is what Slack says of it.
+    pub(crate) fn too_many(method: &'static str, wait: Option<Duration>) -> Self {
+        Self::Throttled { method, wait: wait.unwrap_or(DEFAULT_WAIT) }
+    }
+
     /// What it asks of the caller at `now`.
     pub fn class(&self, now: Timestamp) -> ErrorClass {
         match self {
             Self::Refused { code, .. } => class_of(code, now),
             Self::Throttled { wait, .. } => ErrorClass::wait(now, *wait),
-            Self::NotConnected { .. } => ErrorClass::Transient,
-            Self::Lost { .. } | Self::Garbage { .. } => ErrorClass::UnknownOutcome,
+            Self::NoAnswer { why, .. } => why.class(),
             Self::Address(_) => ErrorClass::permanent("bad_address"),
         }
     }
@@ -81,7 +73,7 @@ impl Error {
 }
 
 /// How long to wait when Slack says "too many" without saying how long.
-pub(crate) const DEFAULT_WAIT: Duration = Duration::from_secs(30);
+const DEFAULT_WAIT: Duration = Duration::from_secs(30);
 
 fn class_of(code: &str, now: Timestamp) -> ErrorClass {
     match code {

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
-use secrecy::ExposeSecret;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use serde_json::{Value, json};
-use wire::{Pieces, Response, SendError};
+use wire::{Download, NoAnswer, Pieces, Response, SendError};
 
-use crate::client::{Client, failed, garbage, text};
+use crate::client::{Client, garbage, text};
 use crate::error::Error;
 use crate::event::File;
 
@@ -17,16 +16,6 @@ const MAX_TRANSFER: Duration = Duration::from_secs(50);
 const MAX_REDIRECTS: usize = 3;
 /// The method by which errors of a download are named.
 const DOWNLOAD: &str = "download";
-
-/// A file that is being fetched.
-pub struct Download {
-    /// How many bytes are to come, if the server says it.
-    pub length: Option<u64>,
-    /// Its MIME type, as the server says it.
-    pub kind: String,
-    /// Its bytes, in pieces.
-    pub pieces: Pieces,
-}
 
 impl Client {
     /// Fetches a file's bytes with the bot's token. A redirect to another host is followed without the token.
@@ -38,16 +27,15 @@ impl Client {
         for _ in 0..=MAX_REDIRECTS {
             let request = self.http.get(&url).timeout(MAX_TRANSFER);
             let is_own = self.base.own(DOWNLOAD, url.as_str()).is_ok();
-            let request = if is_own { request.bearer_auth(self.token.expose_secret()) } else { request };
+            let request = if is_own { request.bearer_auth(&self.token) } else { request };
             let response = request.send().await.map_err(|error| match error {
                 SendError::Blocked(_) if !is_own => not_shared(),
-                error => failed(DOWNLOAD, error),
+                error => Error::no_answer(DOWNLOAD, error),
             })?;
             if !response.status().is_redirection() {
                 return download(response, &file.mimetype);
             }
-            let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
-            url = location.and_then(|location| url.join(location).ok()).ok_or_else(not_shared)?;
+            url = response.location(&url).ok_or_else(not_shared)?;
         }
         Err(not_shared())
     }
@@ -76,14 +64,12 @@ impl Client {
         let request = self.http.post(&url).timeout(MAX_TRANSFER).header(CONTENT_LENGTH, length);
         let request = request.header(CONTENT_TYPE, "application/octet-stream").body(pieces);
         // Nobody sees the file before it is completed: whatever went wrong here, nothing has happened.
-        let response = request.send().await.map_err(|error| match failed(METHOD, error) {
-            Error::Lost { method, cause } => Error::NotConnected { method, cause },
-            other => other,
-        })?;
+        let failed = |cause: String| Error::no_answer(METHOD, NoAnswer::NotConnected(cause));
+        let response = request.send().await.map_err(|error| failed(error.to_string()))?;
         match response.status().as_u16() {
             200..=299 => Ok(()),
             413 => Err(Error::Refused { method: METHOD, code: "file_too_large".into(), details: String::new() }),
-            status => Err(Error::NotConnected { method: METHOD, cause: format!("HTTP {status}") }),
+            status => Err(failed(format!("HTTP {status}"))),
         }
     }
 
@@ -114,17 +100,14 @@ fn not_shared() -> Error {
 }
 
 fn download(response: Response, mimetype: &str) -> Result<Download, Error> {
-    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let kind = header(CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let length = header(CONTENT_LENGTH).parse().ok();
-    if kind == "text/html" && !mimetype.starts_with("text/html") {
+    if response.mime_type() == "text/html" && !mimetype.starts_with("text/html") {
         return Err(not_shared());
     }
     match response.status().as_u16() {
-        200 => Ok(Download { length, kind, pieces: response.into_pieces() }),
+        200 => Ok(Download::of(response)),
         404 | 410 => Err(refused("file_not_found", "")),
         401 | 403 => Err(refused("not_visible", "the app needs files:read")),
-        429 => Err(Error::Throttled { method: DOWNLOAD, wait: crate::error::DEFAULT_WAIT }),
+        429 => Err(Error::too_many(DOWNLOAD, None)),
         _ => Err(garbage(DOWNLOAD, response.seen())),
     }
 }

@@ -2,22 +2,12 @@
 
 use std::time::Duration;
 
-use http::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use wire::Http;
+use wire::{AppKeys, Http};
 
 use crate::client::{ApiBase, ask, text};
 use crate::error::Error;
-
-/// An app's keys.
-#[derive(Debug, Clone)]
-pub struct App {
-    /// `client_id`.
-    pub id: String,
-    /// `client_secret`.
-    pub secret: SecretString,
-}
 
 /// A bot token with whose it is.
 #[derive(Debug, Clone)]
@@ -69,7 +59,7 @@ pub fn authorize_url(
 pub async fn exchange(
     http: &Http,
     base: &ApiBase,
-    app: &App,
+    app: &AppKeys,
     code: &str,
     redirect: &str,
     verifier: Option<&SecretString>,
@@ -80,7 +70,7 @@ pub async fn exchange(
 }
 
 /// Trades a refresh token for a new pair.
-pub async fn refresh(http: &Http, base: &ApiBase, app: &App, refresh: &SecretString) -> Result<Grant, Error> {
+pub async fn refresh(http: &Http, base: &ApiBase, app: &AppKeys, refresh: &SecretString) -> Result<Grant, Error> {
     let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh.expose_secret())];
     token(http, base, app, &fields).await
 }
@@ -108,20 +98,24 @@ pub fn sign_in_url(base: &ApiBase, client_id: &str, redirect: &str, state: &str)
 
 /// Trades the code of such a redirect for who came. The code is traded with our secret over TLS, and Slack itself is then
 /// asked whose token it is; so nothing depends on the signature of the `id_token`.
-pub async fn signed_in(http: &Http, base: &ApiBase, app: &App, code: &str, redirect: &str) -> Result<SignedIn, Error> {
+pub async fn signed_in(
+    http: &Http,
+    base: &ApiBase,
+    app: &AppKeys,
+    code: &str,
+    redirect: &str,
+) -> Result<SignedIn, Error> {
     const METHOD: &str = "openid.connect.token";
     let fields = [
         ("grant_type", "authorization_code"),
-        ("client_id", app.id.as_str()),
-        ("client_secret", app.secret.expose_secret()),
+        ("client_id", app.client_id.as_str()),
+        ("client_secret", app.client_secret.expose_secret()),
         ("code", code),
         ("redirect_uri", redirect),
     ];
-    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    let request = http.post(base.method(METHOD)).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
-    let answer = ask(METHOD, request).await?;
-    let token = text(&answer, "access_token");
-    let request = http.post(base.method("openid.connect.userInfo")).bearer_auth(token);
+    let answer = ask(METHOD, http.post(base.method(METHOD)).form(&fields)).await?;
+    let token = text(&answer, "access_token").into();
+    let request = http.post(base.method("openid.connect.userInfo")).bearer_auth(&token);
     let person = ask("openid.connect.userInfo", request).await?;
     let claim = |name: &str| person[format!("https://slack.com/{name}")].as_str().filter(|id| !id.is_empty());
     let (Some(user), Some(team)) = (claim("user_id"), claim("team_id")) else {
@@ -132,12 +126,9 @@ pub async fn signed_in(http: &Http, base: &ApiBase, app: &App, code: &str, redir
     Ok(SignedIn { user: user.into(), team: team.into(), enterprise, name: text(&person, "name") })
 }
 
-async fn token(http: &Http, base: &ApiBase, app: &App, fields: &[(&str, &str)]) -> Result<Grant, Error> {
+async fn token(http: &Http, base: &ApiBase, app: &AppKeys, fields: &[(&str, &str)]) -> Result<Grant, Error> {
     const METHOD: &str = "oauth.v2.access";
-    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    let request = http.post(base.method(METHOD)).basic_auth(&app.id, app.secret.expose_secret());
-    let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
-    let answer = ask(METHOD, request).await?;
+    let answer = ask(METHOD, http.post(base.method(METHOD)).app_auth(app).form(fields)).await?;
     let access = text(&answer, "access_token");
     if !access.starts_with("xox") {
         let details = "the answer has no bot token; the app asks for no bot scopes".into();

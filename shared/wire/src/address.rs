@@ -1,9 +1,11 @@
-//! Which addresses are public: without the deployment's leave, only the open internet is called.
+//! Which addresses are public: only the open internet is called unless the deployment allows more.
 //!
 //! Sources: the IANA special-purpose registries for IPv4 and IPv6, RFC 6052 and 8215 (NAT64), RFC 3056 (6to4),
 //! RFC 5214 (ISATAP), and the clouds' own documents for the addresses at which machines learn their credentials.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use url::Url;
 
 /// Ranges of IPv4 that nobody in the open internet has: first address and length of the prefix.
 const REFUSED_V4: [([u8; 4], u32); 16] = [
@@ -42,6 +44,17 @@ const METADATA: [IpAddr; 4] = [
     IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
 ];
+
+/// Checks the address of a provider's API, and takes the slashes off its end. Plain HTTP is for a simulator on this machine.
+pub fn api_url(provider: &str, url: &str) -> Result<String, String> {
+    let parsed = Url::parse(url).map_err(|cause| format!("{provider}'s address: {cause}"))?;
+    let is_local = matches!(parsed.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+    if parsed.scheme() == "https" || (parsed.scheme() == "http" && is_local) {
+        Ok(url.trim_end_matches('/').to_owned())
+    } else {
+        Err(format!("{provider}'s API is called by https (by http only on this machine)"))
+    }
+}
 
 /// Whether an address is one of the open internet. An IPv4 address within an IPv6 one is judged as itself.
 pub fn is_public(address: IpAddr) -> bool {
@@ -118,6 +131,15 @@ mod tests {
 
     fn public(text: &str) -> bool {
         is_public(text.parse().unwrap())
+    }
+
+    #[test]
+    fn an_api_is_called_by_https_or_on_this_machine() {
+        assert_eq!(api_url("Slack", "http://127.0.0.1:9/api/").as_deref(), Ok("http://127.0.0.1:9/api"));
+        assert!(api_url("Slack", "https://slack.corp.example/api").is_ok());
+        for bad in ["http://example.com/api", "http://127.0.0.1.example.com/api", "ftp://127.0.0.1/", "example.com"] {
+            assert!(api_url("Slack", bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

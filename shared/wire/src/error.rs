@@ -37,8 +37,8 @@ impl From<Unresolved> for SendError {
     }
 }
 
-/// What kind of trouble a connection had. Words of the system, of certificates and addresses are left out: whoever named
-/// the host may be a stranger there.
+/// What went wrong with a connection. Words of the system, of certificates and addresses are left out: the person who
+/// named the host may be a stranger there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Cause {
     /// The name has no address.

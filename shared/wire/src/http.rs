@@ -1,16 +1,18 @@
 //! The one HTTP client. It calls only where its [`Network`] allows, whatever carries the request, and follows no
 //! redirect: each caller decides what one means.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{AUTHORIZATION, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderName, HeaderValue, Method, Request};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 use url::Url;
 
+use crate::app_keys::AppKeys;
 use crate::error::{Cause, SendError};
 use crate::internet::Internet;
 use crate::network::Network;
@@ -103,6 +105,17 @@ impl Outgoing {
         self.with(|request| *request.body_mut() = body.into())
     }
 
+    /// With a JSON body.
+    pub fn json(self, value: &Value) -> Self {
+        self.header(CONTENT_TYPE, "application/json").body(value.to_string())
+    }
+
+    /// With a form as the body.
+    pub fn form(self, fields: &[(&str, &str)]) -> Self {
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form)
+    }
+
     /// With a limit for the whole, the answer's body included.
     pub fn timeout(self, limit: Duration) -> Self {
         self.with(|request| {
@@ -111,13 +124,14 @@ impl Outgoing {
     }
 
     /// With a token.
-    pub fn bearer_auth(self, token: impl fmt::Display) -> Self {
-        self.authorized(format!("Bearer {token}"))
+    pub fn bearer_auth(self, token: &SecretString) -> Self {
+        self.authorized(format!("Bearer {}", token.expose_secret()))
     }
 
-    /// With a name and a password.
-    pub fn basic_auth(self, user: impl fmt::Display, password: impl fmt::Display) -> Self {
-        self.authorized(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
+    /// With the keys of an application.
+    pub fn app_auth(self, app: &AppKeys) -> Self {
+        let pair = format!("{}:{}", app.client_id, app.client_secret.expose_secret());
+        self.authorized(format!("Basic {}", STANDARD.encode(pair)))
     }
 
     fn authorized(mut self, credentials: String) -> Self {

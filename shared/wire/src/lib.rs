@@ -1,20 +1,29 @@
-//! What the provider clients share: the one HTTP client, where it may call, and the transport port behind it.
+//! What the provider clients share: the one HTTP client, where it may call, the transport port behind it, and what a failed
+//! call asks of the caller.
 //!
 //! It knows no provider. Every request to one is made by [`Http`], so none can leave without the check of [`Network`].
 
 mod address;
+mod app_keys;
 mod class;
+mod download;
 mod error;
 mod http;
 mod internet;
 mod network;
+mod no_answer;
+mod observer;
 mod seen;
 mod transport;
 
-pub use address::is_public;
+pub use address::{api_url, is_public};
+pub use app_keys::AppKeys;
 pub use class::ErrorClass;
+pub use download::Download;
 pub use error::{Cause, SendError};
 pub use http::{Http, Outgoing};
 pub use network::{Allowed, BadEntry, Blocked, Lookup, Network, Unresolved};
+pub use no_answer::NoAnswer;
+pub use observer::Observer;
 pub use seen::Seen;
 pub use transport::{Body, Peer, Pieces, Response, TimeLimit, Transport, Unread};

@@ -8,7 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::stream::{self, BoxStream, StreamExt};
-use http::{HeaderMap, Request, StatusCode};
+use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, Request, StatusCode};
+use url::Url;
 
 use crate::error::{Cause, SendError};
 use crate::network::Network;
@@ -126,6 +128,31 @@ impl Response {
         &self.headers
     }
 
+    /// What may be said of it before its body is read.
+    pub fn seen(&self) -> Seen {
+        Seen::new(self.status.as_u16(), self.header(CONTENT_TYPE))
+    }
+
+    /// A header's text; empty if there is none.
+    pub fn header(&self, name: HeaderName) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The MIME type, in lower case and without parameters; empty if there is none.
+    pub fn mime_type(&self) -> String {
+        self.header(CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+
+    /// How long the provider asks to wait (`Retry-After`, in seconds).
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.header(RETRY_AFTER).trim().parse().ok().map(Duration::from_secs)
+    }
+
+    /// Where the answer to a request to `url` redirects, if it names that.
+    pub fn location(&self, url: &Url) -> Option<Url> {
+        Some(self.header(LOCATION)).filter(|location| !location.is_empty()).and_then(|location| url.join(location).ok())
+    }
+
     /// The body as it comes.
     pub fn into_pieces(self) -> Pieces {
         self.body.into_pieces()
@@ -150,6 +177,23 @@ mod tests {
 
     fn response(pieces: Vec<Result<Bytes, io::Error>>) -> Response {
         Response::of(http::Response::new(Body::Pieces(stream::iter(pieces).boxed())))
+    }
+
+    #[test]
+    fn the_head_of_an_answer_says_what_it_holds_how_long_to_wait_and_where_to_go() {
+        let head = |headers: &[(HeaderName, &str)]| {
+            let mut response = http::Response::new(Body::default());
+            for (name, value) in headers {
+                response.headers_mut().insert(name, value.parse().unwrap());
+            }
+            Response::of(response)
+        };
+        let url = Url::parse("https://acme.example/rest/x").unwrap();
+        let full = head(&[(CONTENT_TYPE, "Text/HTML; charset=x"), (RETRY_AFTER, " 17 "), (LOCATION, "/y")]);
+        assert_eq!((full.mime_type().as_str(), full.retry_after()), ("text/html", Some(Duration::from_secs(17))));
+        assert_eq!(full.location(&url).unwrap().as_str(), "https://acme.example/y");
+        let empty = head(&[(RETRY_AFTER, "soon")]);
+        assert_eq!((empty.mime_type().as_str(), empty.retry_after(), empty.location(&url)), ("", None, None));
     }
 
     #[tokio::test]

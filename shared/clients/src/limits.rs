@@ -1,0 +1,53 @@
+//! The limiter around each call: a slot before it, and what its failure means for the account after it.
+
+use std::time::Duration;
+
+use runtime::TenantId;
+use runtime::clock::later;
+use runtime::limiter::{Account, Reservation};
+use wire::ErrorClass;
+
+use crate::failure::UNTIL_REAUTHORISED;
+use crate::{Connections, Failure, Side};
+
+/// A wait up to this is slept; a longer one sends the job back to its queue.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
+
+impl Connections {
+    /// Waits for a slot of an account. If that takes too long, the failure says until when, and why: the account is
+    /// `paused`, or its rate is `used_up`.
+    pub(crate) async fn wait_for_slot(&self, account: &Account, paused: &str, used_up: &str) -> Result<(), Failure> {
+        match self.limiter.admit(account, PATIENCE).await? {
+            Ok(()) | Err(Reservation::Granted(_)) => Ok(()),
+            Err(Reservation::Wait { wait, parked }) => {
+                Err(Failure::wait(later(self.clock.now(), wait), if parked { paused } else { used_up }))
+            }
+        }
+    }
+
+    /// Records in the limiter of an account that a call failed, and reports credentials that no longer work.
+    /// The failure that is returned says whether the whole account is down.
+    pub(crate) async fn call_failed(
+        &self,
+        tenant: &TenantId,
+        side: Side,
+        account: &Account,
+        mut failure: Failure,
+    ) -> Failure {
+        let noted = match &failure.class {
+            ErrorClass::Throttled { until } => self.limiter.park(account, *until).await,
+            ErrorClass::Reauthorise => {
+                failure = self.in_trouble(tenant, side, failure).await;
+                self.limiter.park(account, later(self.clock.now(), UNTIL_REAUTHORISED)).await
+            }
+            ErrorClass::Transient | ErrorClass::UnknownOutcome => {
+                self.limiter.provider_failed(account).await.map(|down| failure.whole_account = down)
+            }
+            ErrorClass::Permanent { .. } => self.limiter.provider_answered(account).await,
+        };
+        if let Err(error) = noted {
+            tracing::warn!(%error, "a failure could not be recorded in the limiter");
+        }
+        failure
+    }
+}
