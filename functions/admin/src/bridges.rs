@@ -66,7 +66,7 @@ fn list(visit: &Opened<'_>, bridges: &[Bridge], in_settings: &[BridgeSetting]) -
     let made_there = in_settings.iter().map(|bridge| {
         [
             html! { (bridge.channel) },
-            html! { (bridge.chat) },
+            html! { code { (bridge.chat) } },
             html! { (language.text(texts::configuration::BY_SETTINGS)) },
             html! { span.hint { (language.text(texts::configuration::CHANGED_IN_SETTINGS)) } },
         ]
