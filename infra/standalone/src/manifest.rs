@@ -2,7 +2,6 @@
 //! Fields: <https://docs.slack.dev/reference/app-manifest/>.
 
 use clients::scopes::SLACK as SCOPES;
-use locale::Language;
 use serde_json::{Value, json};
 
 /// The events that are heard.
@@ -73,7 +72,7 @@ pub fn manifest(url: &str, portal: Option<&str>) -> Value {
 pub fn yaml(url: &str, portal: Option<&str>) -> String {
     let mut text = settings::document::to_yaml(&manifest(url, portal));
     for (scope, why) in SCOPES {
-        let why = locale::Language::En.text(why);
+        let why = locale::Language::default().text(why);
         for line in [format!("- {scope}\n"), format!("- \"{scope}\"\n")] {
             text = text.replace(&line, &format!("{}  # {why}\n", line.trim_end()));
         }

@@ -2,9 +2,6 @@
 
 use std::fmt;
 
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, StatusCode};
-
 /// A longer content type is not shown.
 const MAX_CONTENT_TYPE: usize = 60;
 
@@ -21,12 +18,6 @@ pub struct Seen {
 
 impl Seen {
     /// An answer whose body is not read yet.
-    pub fn of(status: StatusCode, headers: &HeaderMap) -> Self {
-        let given = headers.get(CONTENT_TYPE).and_then(|given| given.to_str().ok());
-        Self::new(status.as_u16(), given.unwrap_or_default())
-    }
-
-    /// The same from its parts.
     pub fn new(status: u16, content_type: &str) -> Self {
         let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let is_type = essence.len() <= MAX_CONTENT_TYPE

@@ -108,11 +108,6 @@ pub enum Unread {
 }
 
 impl Response {
-    /// What may be logged of it. Its body is not read yet.
-    pub fn seen(&self) -> Seen {
-        Seen::of(self.status, &self.headers)
-    }
-
     pub(crate) fn of(response: http::Response<Body>) -> Self {
         let (head, body) = response.into_parts();
         Self { status: head.status, headers: head.headers, body }

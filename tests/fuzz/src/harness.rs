@@ -494,7 +494,7 @@ pub fn settings(data: &[u8]) -> u64 {
         Err(findings) => {
             assert!(!findings.is_empty());
             let first = &findings[0].problem;
-            let words: u64 = first.text.split(' ').take(4).map(|word| word.len() as u64).sum();
+            let words: u64 = first.text.to_string().split(' ').take(4).map(|word| word.len() as u64).sum();
             100_000 + ratio + 64 * (words + 64 * findings.len() as u64)
         }
     }
@@ -515,7 +515,9 @@ pub fn conditions(data: &[u8]) -> u64 {
             assert!(once.steps <= MAX_STEPS && once.bytes <= MAX_BYTES, "{} steps, {} bytes", once.steps, once.bytes);
             1 + u64::from(holds)
         }
-        Err(error) => 3 + error.to_string().len() as u64 + 1_000 * problem.map_or(0, |problem| problem.len() as u64),
+        Err(error) => {
+            3 + error.to_string().len() as u64 + 1_000 * problem.map_or(0, |problem| problem.to_string().len() as u64)
+        }
     }
 }
 

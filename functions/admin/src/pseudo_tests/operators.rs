@@ -9,7 +9,7 @@ use http::{Request, StatusCode};
 use jiff::Timestamp;
 use jobs::queues;
 use jobs::sync::Side;
-use locale::{Language, in_pseudo};
+use locale::{Language, Localized, in_pseudo};
 use maud::Markup;
 use memory::Memory;
 use operations::doctor::{Check, Verdict};
@@ -323,16 +323,16 @@ fn the_page_of_what_needs_attention_comes_from_the_catalogues() {
         of: Side::Bitrix24,
         bitrix24: "да".into(),
         notion: "нет".into(),
-        why: "причина".into(),
+        why: Localized::data("причина"),
         since: at(-3_600),
         tried_at: Some(at(-60)),
         rests_until: Some(at(60)),
         can_take: vec![Side::Bitrix24, Side::Notion],
     };
-    let paused = notion_sync::attention::Paused {
+    let paused = notion_sync::paused::Paused {
         database: "База".into(),
         field: None,
-        why: "причина".into(),
+        why: Localized::data("причина"),
         since: at(-3_600),
     };
     walk(async || {
@@ -353,8 +353,12 @@ fn the_page_of_what_needs_attention_comes_from_the_catalogues() {
 
 #[test]
 fn the_checks_come_from_the_catalogues() {
-    let check =
-        |verdict| Check { what: "канал".into(), verdict, seen: "есть".into(), fix: "ничего".into() };
+    let check = |verdict| Check {
+        what: Localized::data("канал"),
+        verdict,
+        seen: Localized::data("есть"),
+        fix: Localized::data("ничего"),
+    };
     for verdicts in [vec![Verdict::Fine], vec![Verdict::Fine, Verdict::Notice, Verdict::Wrong]] {
         let page: Markup = in_pseudo(|| health::result(Language::En, verdicts.into_iter().map(check).collect()));
         assert_page(&page.into_string());
